@@ -1,0 +1,105 @@
+/**
+ * `deno task bench [--orders 1000000]`: times each stage as a process of its
+ * own, on an embedded Postgres: the first load, a thousand changes, and nothing
+ * changed. Prints a table of wall seconds and peak resident memory.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { fillSource } from "../demo/fill.ts";
+import { startPostgresServer } from "../demo/postgres_server.ts";
+import { withClient } from "../demo/with_client.ts";
+import { projectDirectory } from "../lib/config.ts";
+
+const STAGES = ["extract", "transform", "load"] as const;
+const SAMPLE_EVERY_MS = 50;
+const SEED = 1;
+const CHANGES = [
+  `update sales_order set units_sold = units_sold + 1
+  where sales_order_id in (select sales_order_id from sales_order
+    order by md5(sales_order_id::text) limit 600)`,
+  `update payment set paid = not paid where payment_id in (
+    select payment_id from payment order by md5(payment_id::text) limit 390)`,
+  `delete from payment where payment_id in (select payment_id from payment
+    order by payment_id desc limit 10)`,
+];
+
+const { values } = parseArgs({
+  options: { orders: { type: "string", default: "1000000" } },
+});
+const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
+const binDir = Deno.env.get("BENCH_POSTGRES_BIN");
+try {
+  await using server = await startPostgresServer({
+    dataDir: join(folder, "postgres"),
+    settings: { max_wal_size: "4GB" },
+    ...(binDir === undefined ? {} : { binDir }),
+  });
+  await withClient(server.url("postgres"), async (client) => {
+    await client.query("create database totesys");
+    await client.query("create database warehouse");
+  });
+  console.log(`filling the source: ${values.orders} sales orders`);
+  await withClient(server.url("totesys"), async (client) => {
+    await fillSource(client, {
+      seed: SEED,
+      salesOrders: Number(values.orders),
+    });
+    await client.query("checkpoint");
+  });
+  await Deno.mkdir(join(folder, "lake"));
+  const env = {
+    SOURCE_URL: server.url("totesys"),
+    WAREHOUSE_URL: server.url("warehouse"),
+    INGESTION_URL: join(folder, "lake", "ingestion"),
+    PROCESSED_URL: join(folder, "lake", "processed"),
+    TEMP_DIRECTORY: join(folder, "temp"),
+  };
+  console.log("| run | stage | wall s | peak MB |\n| --- | --- | --- | --- |");
+  for (const run of ["first load", "1,000 changes", "nothing changed"]) {
+    if (run === "1,000 changes") {
+      await withClient(server.url("totesys"), async (client) => {
+        for (const change of CHANGES) await client.query(change);
+      });
+    }
+    for (const stage of STAGES) {
+      const { seconds, peakMb } = await measure(stage, env);
+      console.log(
+        `| ${run} | ${stage} | ${seconds.toFixed(2)} | ${peakMb.toFixed(0)} |`,
+      );
+    }
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+
+/** Runs a stage as a process and samples its resident memory. */
+async function measure(
+  stage: string,
+  env: Record<string, string>,
+): Promise<{ seconds: number; peakMb: number }> {
+  const start = performance.now();
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", join(projectDirectory(), stage, "main.ts")],
+    env,
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  let running = true;
+  let peakKb = 0;
+  const sampling = (async () => {
+    while (running) {
+      const sample = await new Deno.Command("ps", {
+        args: ["-o", "rss=", "-p", String(process.pid)],
+      }).output();
+      const kb = Number(new TextDecoder().decode(sample.stdout));
+      peakKb = Math.max(peakKb, kb);
+      await new Promise((done) => setTimeout(done, SAMPLE_EVERY_MS));
+    }
+  })();
+  const { success } = await process.status;
+  const seconds = (performance.now() - start) / 1000;
+  running = false;
+  await sampling;
+  if (!success) throw new Error(`${stage} failed`);
+  return { seconds, peakMb: peakKb / 1000 };
+}

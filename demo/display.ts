@@ -1,0 +1,161 @@
+import { formatBytes } from "../lib/progress.ts";
+import type { StageResult } from "../lib/stage.ts";
+import type { TrafficEvent } from "./traffic.ts";
+
+/** What the demo shows while it runs. */
+export interface Display {
+  /** A stage has run. */
+  stage(result: StageResult, ms: number): void;
+  traffic(event: TrafficEvent): void;
+  /** A warning or an error of the pipeline. */
+  notice(line: string): void;
+  /** Draws anew, where there is a terminal: as much as it has room for. */
+  draw(): void;
+  /** Draws for the last time, all of it. */
+  end(): void;
+}
+
+/** What a display needs of the world. */
+export interface DisplayOptions {
+  write: (text: string) => void;
+  /** Redraws in place; otherwise a plain line for each thing that happens. */
+  live: boolean;
+  color: boolean;
+  /** The terminal's size in characters. */
+  size: () => { columns: number; rows: number };
+  now: () => number;
+  /** What to look at, shown once there are batches. */
+  hints: () => string;
+}
+
+interface StageLine {
+  batch: number;
+  rows: number;
+  bytes: number;
+  ms: number;
+  totalRows: number;
+  snapshotTime?: string;
+}
+
+const NOTICES_SHOWN = 4;
+const CUT_OFF = "  (more in a higher window, and at the end)";
+const STAGES = ["extract", "transform", "load"] as const;
+
+/** Makes the demo's display: a table in place, or plain lines. */
+export function createDisplay(options: DisplayOptions): Display {
+  const { write, live, now } = options;
+  const stages = new Map<string, StageLine>();
+  const counts = new Map<string, number>();
+  const notices: string[] = [];
+  let drawn: string[] = [];
+  let hinted = false;
+  const paint = (code: number, text: string) =>
+    options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
+
+  function freshness(): string {
+    const time = stages.get("load")?.snapshotTime;
+    if (time === undefined) return "nothing loaded yet";
+    const seconds = Math.max(0, (now() - Date.parse(time)) / 1000);
+    return `the warehouse is ${seconds.toFixed(1)} s behind the source`;
+  }
+  function lines(): string[] {
+    const table = STAGES.map((name) => {
+      const line = stages.get(name);
+      if (line === undefined) return `  ${name.padEnd(9)}  waiting`;
+      const { batch, rows, bytes, ms, totalRows } = line;
+      return [
+        `  ${paint(36, name.padEnd(9))}`,
+        `batch ${String(batch).padStart(4)}`,
+        `${rows.toLocaleString("en").padStart(7)} rows`,
+        formatBytes(bytes).padStart(8),
+        `${Math.round(ms).toLocaleString("en").padStart(6)} ms`,
+        `${totalRows.toLocaleString("en").padStart(9)} in all`,
+      ].join("  ");
+    });
+    const traffic = [...counts].map(([kind, count]) =>
+      `${count.toLocaleString("en")} ${kind}`
+    ).join(", ");
+    return [
+      ...table,
+      `  ${paint(32, freshness())}`,
+      `  traffic: ${traffic || "starting"}`,
+      ...notices.map((line) => `  ${paint(33, line)}`),
+      "  Ctrl-C stops; the next demo goes on from here.",
+      ...(stages.has("load") ? ["", ...options.hints().split("\n")] : []),
+    ];
+  }
+  function redraw(text: string[]): void {
+    const { columns } = options.size();
+    // What was drawn wraps anew when the terminal has got another width.
+    const up = drawn.reduce((sum, line) => sum + rowsOf(line, columns), 0);
+    write(`${up === 0 ? "" : `\x1b[${up}A`}\x1b[J${text.join("\n")}\n`);
+    drawn = text;
+  }
+  return {
+    stage(result, ms) {
+      const before = stages.get(result.stage);
+      const time = result.snapshotTime ?? before?.snapshotTime;
+      stages.set(result.stage, {
+        batch: result.batches.at(-1) ?? before?.batch ?? 0,
+        rows: result.rows,
+        bytes: result.bytes,
+        ms,
+        totalRows: (before?.totalRows ?? 0) + result.rows,
+        ...(time === undefined ? {} : { snapshotTime: time }),
+      });
+      if (live) return;
+      const batch = result.batches.at(-1) ?? "-";
+      write(
+        `${result.stage.padEnd(9)} batch ${batch}: ${
+          result.rows.toLocaleString("en")
+        } rows, ${formatBytes(result.bytes)}, ${Math.round(ms)} ms${
+          result.stage === "load" ? `; ${freshness()}` : ""
+        }\n`,
+      );
+      if (result.stage === "load" && !hinted) {
+        hinted = true;
+        write(`\n${options.hints()}\n\n`);
+      }
+    },
+    traffic(event) {
+      counts.set(event.kind, (counts.get(event.kind) ?? 0) + event.count);
+    },
+    notice(line) {
+      notices.push(line);
+      if (notices.length > NOTICES_SHOWN) notices.shift();
+      if (!live) write(`${line}\n`);
+    },
+    draw() {
+      if (!live) return;
+      redraw(fitted(lines(), options.size()));
+    },
+    end() {
+      if (live) redraw(lines());
+    },
+  };
+}
+
+/**
+ * The lines that a terminal has room for: what scrolls out of it can't be
+ * drawn over again.
+ */
+function fitted(
+  lines: string[],
+  { columns, rows }: { columns: number; rows: number },
+): string[] {
+  const heights = lines.map((line) => rowsOf(line, columns));
+  const room = rows - 1;
+  if (heights.reduce((sum, height) => sum + height, 0) <= room) return lines;
+  let used = rowsOf(CUT_OFF, columns);
+  const fit = lines.findIndex((_, index) =>
+    (used += heights[index] ?? 0) > room
+  );
+  return [...lines.slice(0, fit), CUT_OFF];
+}
+
+/** How many rows of the terminal a line takes. */
+function rowsOf(line: string, columns: number): number {
+  // deno-lint-ignore no-control-regex
+  const visible = line.replace(/\x1b\[\d+m/g, "").length;
+  return Math.max(1, Math.ceil(visible / columns));
+}

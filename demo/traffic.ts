@@ -1,0 +1,228 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Client, DatabaseError } from "pg";
+import { Random } from "./random.ts";
+import { act, type Change, prepareActions } from "./traffic_actions.ts";
+
+const SHORT_WRITERS = 3;
+const LONG_WRITERS = 2;
+const LONG_SECONDS = { least: 5, most: 20 };
+const RECONNECTS_MAX = 20;
+const RECONNECT_MS_MAX = 5_000;
+
+/** How `runTraffic` behaves. */
+export interface TrafficOptions {
+  /** The source's connection URL. */
+  url: string;
+  /** Each writer's decisions follow from it and from what it finds. */
+  seed: number;
+  /** Ends the traffic; what is open then is rolled back. */
+  signal: AbortSignal;
+  /** Short ones; the long ones come on top. */
+  transactionsPerSecond: number;
+  /** How long a long transaction stays open; 5 to 20 s when left out. */
+  longSeconds?: { least: number; most: number };
+  /** Hears of what was done, once it is committed (or was undone). */
+  onEvent?: (event: TrafficEvent) => void;
+}
+
+/**
+ * Something for a display. `open` is a long transaction that has written and
+ * waits, `rollback` what was undone on purpose, `conflict` an action that gave
+ * way to another writer's, `reconnect` a lost connection.
+ */
+export interface TrafficEvent {
+  kind: Change["kind"] | "open" | "rollback" | "conflict" | "reconnect";
+  /** Empty for conflict and reconnect. */
+  table: string;
+  count: number;
+}
+
+/**
+ * Writes to a filled source as its application would, over five connections:
+ * short transactions, some with savepoints, some rolled back, and long ones
+ * that stay open while others commit. Returns soon after the signal; throws
+ * when the server is out of reach for about a minute and a half.
+ */
+export async function runTraffic(options: TrafficOptions): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const pauseMs = 1000 * SHORT_WRITERS / options.transactionsPerSecond;
+  const writers = Array.from(
+    { length: SHORT_WRITERS + LONG_WRITERS },
+    (_, number): Writer => ({
+      ...options,
+      signal,
+      random: new Random(options.seed * 1000 + number),
+      pauseMs,
+      transaction: number < SHORT_WRITERS ? shortTransaction : longTransaction,
+    }),
+  );
+  await connected(options, prepareActions);
+  const running = writers.map(async (writer) => {
+    try {
+      await write(writer);
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  });
+  const results = await Promise.allSettled(running);
+  const failure = results.find(({ status }) => status === "rejected");
+  if (failure?.status === "rejected") throw failure.reason;
+}
+
+interface Writer extends TrafficOptions {
+  random: Random;
+  pauseMs: number;
+  transaction(client: Client, writer: Writer): Promise<TrafficEvent[]>;
+}
+
+async function write(writer: Writer): Promise<void> {
+  let lost = 0;
+  while (!writer.signal.aborted) {
+    try {
+      await connected(writer, async (client) => {
+        while (!writer.signal.aborted) {
+          await transact(client, writer);
+          lost = 0;
+          await pause(writer.pauseMs, writer.signal);
+        }
+      });
+    } catch (error) {
+      if (writer.signal.aborted) return;
+      if (!isConnectionLost(error) || ++lost > RECONNECTS_MAX) throw error;
+      writer.onEvent?.({ kind: "reconnect", table: "", count: lost });
+      await pause(Math.min(250 * 2 ** lost, RECONNECT_MS_MAX), writer.signal);
+    }
+  }
+}
+
+async function connected(
+  { url }: { url: string },
+  use: (client: Client) => Promise<void>,
+): Promise<void> {
+  const client = new Client({
+    connectionString: url,
+    application_name: "totesys traffic",
+    options: "-c lock_timeout=2s -c timezone=UTC",
+  });
+  // A connection that is lost while idle is found out by the next statement.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await use(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Writers in each other's way are part of the traffic: one gives way. */
+async function transact(client: Client, writer: Writer): Promise<void> {
+  let events: TrafficEvent[];
+  try {
+    await client.query("begin");
+    events = await writer.transaction(client, writer);
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    await client.query("rollback");
+    events = [{ kind: "conflict", table: "", count: 1 }];
+  }
+  for (const event of events) writer.onEvent?.(event);
+}
+
+const SHORT_SHAPES = [
+  { weight: 80, run: commitOne },
+  { weight: 10, run: commitAfterSavepoint },
+  { weight: 5, run: commitBeforeSavepoint },
+  { weight: 5, run: rollBack },
+];
+
+function shortTransaction(
+  client: Client,
+  { random }: Writer,
+): Promise<TrafficEvent[]> {
+  return random.weighted(SHORT_SHAPES).run(client, random);
+}
+
+async function commitOne(
+  client: Client,
+  random: Random,
+): Promise<TrafficEvent[]> {
+  const changes = await act(client, random);
+  await client.query("commit");
+  return changes;
+}
+
+async function commitAfterSavepoint(
+  client: Client,
+  random: Random,
+): Promise<TrafficEvent[]> {
+  const before = await act(client, random);
+  await client.query("savepoint halfway");
+  const after = await act(client, random);
+  await client.query("release savepoint halfway");
+  await client.query("commit");
+  return [...before, ...after];
+}
+
+async function commitBeforeSavepoint(
+  client: Client,
+  random: Random,
+): Promise<TrafficEvent[]> {
+  const before = await act(client, random);
+  await client.query("savepoint halfway");
+  const after = await act(client, random);
+  await client.query("rollback to savepoint halfway");
+  await client.query("commit");
+  return [...before, ...undone(after)];
+}
+
+async function rollBack(
+  client: Client,
+  random: Random,
+): Promise<TrafficEvent[]> {
+  const changes = await act(client, random);
+  await client.query("rollback");
+  return undone(changes);
+}
+
+async function longTransaction(
+  client: Client,
+  { random, signal, onEvent, longSeconds = LONG_SECONDS }: Writer,
+): Promise<TrafficEvent[]> {
+  const before = await act(client, random);
+  for (const change of before) onEvent?.({ ...change, kind: "open" });
+  const seconds = random.between(longSeconds.least, longSeconds.most);
+  const isKept = random.fraction() < 0.8;
+  await pause(1000 * seconds, signal);
+  const after = signal.aborted ? [] : await act(client, random);
+  if (signal.aborted || !isKept) {
+    await client.query("rollback");
+    return undone([...before, ...after]);
+  }
+  await client.query("commit");
+  return [...before, ...after];
+}
+
+function undone(changes: Change[]): TrafficEvent[] {
+  return changes.map((change) => ({ ...change, kind: "rollback" }));
+}
+
+/** Ends early, without an error, when the signal says so. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {});
+}
+
+/** Serialization, deadlock, lock timeout, a broken reference or key. */
+function isConflict(error: unknown): boolean {
+  return error instanceof DatabaseError &&
+    /^(40|23|55P03)/.test(error.code ?? "");
+}
+
+/** Shut down, starting up, too many connections, or no answer at all. */
+function isConnectionLost(error: unknown): boolean {
+  if (error instanceof DatabaseError) {
+    return /^(57P|08|53300)/.test(error.code ?? "");
+  }
+  return error instanceof Error && !(error instanceof TypeError);
+}

@@ -1,0 +1,58 @@
+-- A sales order with its transaction and payment.
+with new_order as (
+    insert into sales_order
+    select
+        nextval('demo_traffic.sales_order_id'),
+        demo_traffic.stamp(),
+        demo_traffic.stamp(),
+        demo_traffic.some_design($1),
+        demo_traffic.some_staff($1),
+        demo_traffic.some_counterparty($1),
+        1000 + demo_traffic.draw($1, 'units', 99001),
+        (200 + demo_traffic.draw($1, 'price', 300)) * 0.01,
+        1 + demo_traffic.draw($1, 'currency', 3),
+        demo_traffic.day_after(1 + demo_traffic.draw($1, 'delivery', 7)),
+        demo_traffic.day_after(demo_traffic.draw($1, 'due', 7)),
+        demo_traffic.some_address($1)
+    returning *
+),
+
+new_transaction as (
+    insert into transaction
+    select
+        nextval('demo_traffic.transaction_id'),
+        'SALE',
+        sales_order_id,
+        null,
+        created_at,
+        created_at
+    from new_order
+    returning *
+),
+
+new_payment as (
+    insert into payment
+    select
+        nextval('demo_traffic.payment_id'),
+        new_order.created_at,
+        new_order.created_at,
+        new_transaction.transaction_id,
+        new_order.counterparty_id,
+        new_order.units_sold * new_order.unit_price,
+        new_order.currency_id,
+        1,
+        false,
+        new_order.agreed_payment_date,
+        10000000 + demo_traffic.draw($1, 'company account', 90000000),
+        10000000 + demo_traffic.draw($1, 'other account', 90000000)
+    from new_order
+    cross join new_transaction
+    returning *
+)
+
+select 'sales_order' as table_name, count(*)::integer as row_count
+from new_order
+union all
+select 'transaction', count(*)::integer from new_transaction
+union all
+select 'payment', count(*)::integer from new_payment

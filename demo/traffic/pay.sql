@@ -1,0 +1,26 @@
+-- The payment run: a few payments that were due are paid.
+with due as (
+    select payment_id
+    from payment
+    where
+        not paid
+        and payment_id >= demo_traffic.draw(
+            $1, 'payment', (select max(payment_id) from payment)
+        )
+    order by payment_id
+    limit 1 + demo_traffic.draw($1, 'payments', 5)
+    for update skip locked
+),
+
+paid_now as (
+    update payment
+    set
+        paid = true,
+        payment_date = demo_traffic.day_after(0),
+        last_updated = demo_traffic.stamp()
+    from due
+    where payment.payment_id = due.payment_id
+    returning payment.payment_id
+)
+
+select 'payment' as table_name, count(*)::integer as row_count from paid_now

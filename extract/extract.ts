@@ -1,0 +1,372 @@
+import { BatchLog } from "../lib/batch_log.ts";
+import { sha256Hex } from "../lib/checksum.ts";
+import { ConfigError, StageError } from "../lib/errors.ts";
+import type {
+  IngestedTable,
+  IngestionManifest,
+  SourceState,
+} from "../lib/manifest.ts";
+import { query } from "../lib/postgres.ts";
+import {
+  openStageZone,
+  type StageContext,
+  type StageResult,
+  startRun,
+} from "../lib/stage.ts";
+import fenceHoldersSql from "./fence_holders.sql" with { type: "text" };
+import {
+  type HeardWitness,
+  sourceFullReadReason,
+  tableFullReadReason,
+  witnessFullReadReason,
+} from "./full_read.ts";
+import { type LiveTable, readLiveTables } from "./live_table.ts";
+import { readTable, type TableRead } from "./read_table.ts";
+import { openSnapshot, type Snapshot } from "./snapshot.ts";
+import { tableError } from "./table_error.ts";
+import { hearWitness } from "./witness.ts";
+import { readShippedWriters, toRanges, unshippedSql } from "./writers.ts";
+
+/** What a person may ask of one run. */
+export interface ExtractOptions {
+  /** Tables to read whole; `true`: all. */
+  fullRead?: true | readonly string[];
+  /** Lets a run delete more of a table than the configured share. */
+  allowMassDelete?: boolean;
+}
+
+const FENCE_AGE_MS_MAX = 3_600_000;
+/** The share is not asked about for fewer deletes than this. */
+const MASS_DELETE_ROWS_MIN = 10;
+
+/**
+ * Finds what changed in the source since the newest batch, ships it to the
+ * ingestion zone as CSV, and commits it as the next batch. When nothing
+ * changed the batch is empty, and still says so up to its snapshot time.
+ */
+export async function extract(
+  context: StageContext,
+  options: ExtractOptions = {},
+): Promise<StageResult> {
+  const { config, sql, log, progress, clock } = context;
+  if (config.source === undefined) {
+    throw new ConfigError(["SOURCE_URL is missing"]);
+  }
+  checkTableNames(options, context);
+  const zone = openStageZone(config, "ingestion");
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  try {
+    const batches = new BatchLog<IngestionManifest>(zone, "extract");
+    const previous = await batches.newest();
+    const batch = (previous?.batch ?? 0) + 1;
+    const { runId, tooOld } = startRun(context);
+    await using snapshot = await openSnapshot(config.source, {
+      connections: config.sourceConnections,
+      after: previous?.snapshotTime,
+      schema: config.sourceSchema,
+      tables: sql.tables.map((table) => table.name),
+      signal,
+    });
+    const live = await snapshot.use((client) =>
+      readLiveTables(client, {
+        tables: sql.tables,
+        schema: config.sourceSchema,
+      })
+    );
+    reportExtraColumns(live, context);
+    const reads = await planReads(snapshot, { live, previous, options });
+    for (const { table, fullRead } of reads) {
+      if (fullRead === undefined || previous === undefined) continue;
+      log.warn('"{table}" is read whole: {reason}', {
+        table: table.contract.name,
+        reason: fullRead,
+      });
+    }
+    progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
+    const tables = await readAll(reads, {
+      work: (read) =>
+        readTable(snapshot, read, {
+          zone,
+          batch,
+          runId,
+          progress,
+          signal,
+        }),
+      abort: () => failed.abort(),
+    });
+    progress.end();
+    checkDeletes(tables, { previous, config, options });
+    const source = await nextSourceState(snapshot, { live, previous });
+    await warnOfOldFence(snapshot, { source, context });
+    const manifest: IngestionManifest = {
+      format: 1,
+      stage: "extract",
+      batch,
+      runId,
+      lakeId: previous?.lakeId ?? runId,
+      snapshotTime: snapshot.time,
+      committedAt: clock().toISOString(),
+      engine: { postgres: snapshot.serverVersion, deno: Deno.version.deno },
+      source,
+      tables: Object.fromEntries(tables),
+    };
+    if (tooOld()) {
+      throw new StageError(
+        `Cannot commit batch ${batch}: this run began over 12 hours ago`,
+        { subject: zone.url, retryable: true, hint: "Run extract again" },
+      );
+    }
+    context.signal.throwIfAborted();
+    const won = await batches.commit(manifest);
+    return report(manifest, { won, context });
+  } finally {
+    progress.end();
+    zone.close();
+  }
+}
+
+function checkTableNames(options: ExtractOptions, context: StageContext): void {
+  if (options.fullRead === undefined || options.fullRead === true) return;
+  const known = context.sql.tables.map((table) => table.name);
+  const unknown = options.fullRead.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new ConfigError(
+    unknown.map((name) =>
+      `--full names "${name}", which is no table of sql/source.sql`
+    ),
+  );
+}
+
+function reportExtraColumns(live: LiveTable[], { log }: StageContext): void {
+  for (const { contract, extraColumns } of live) {
+    if (extraColumns.length === 0) continue;
+    log.warn('"{table}" has columns that the contract leaves out: {columns}', {
+      table: contract.name,
+      columns: extraColumns.join(", "),
+    });
+  }
+}
+
+/** Decides for each table whether it is read whole, and why. */
+async function planReads(
+  snapshot: Snapshot,
+  plan: {
+    live: LiveTable[];
+    previous: IngestionManifest | undefined;
+    options: ExtractOptions;
+  },
+): Promise<TableRead[]> {
+  const { live, previous, options } = plan;
+  const ofSource = previous === undefined
+    ? undefined
+    : sourceFullReadReason(snapshot, previous) ??
+      await witnessReason(snapshot, { live, previous });
+  return live.map((table) => {
+    const name = table.contract.name;
+    const before = previous?.tables[name];
+    const contractHash = sha256Hex(JSON.stringify(table.contract));
+    const asked = options.fullRead === true || options.fullRead?.includes(name);
+    const fullRead = asked
+      ? "it was asked for"
+      : ofSource ?? tableFullReadReason(table, {
+        previous: before,
+        contractHash,
+      });
+    return {
+      table,
+      contractHash,
+      previous: before,
+      fullRead,
+      unshippedSql: unshippedSql({
+        fence: BigInt(previous?.source.fence ?? 0),
+        shipped: previous?.source.shipped ?? [],
+        nextId: snapshot.nextId,
+      }),
+    };
+  });
+}
+
+async function witnessReason(
+  snapshot: Snapshot,
+  options: { live: LiveTable[]; previous: IngestionManifest },
+): Promise<string | undefined> {
+  const { live, previous } = options;
+  const heard: HeardWitness[] = [];
+  for (const table of live) {
+    const name = table.contract.name;
+    const before = previous.tables[name];
+    // A table that is another one by now tells nothing of the source.
+    if (before?.witness === undefined) continue;
+    if (before.identity !== table.identity) continue;
+    const { witness } = before;
+    const testimony = await snapshot.use((client) =>
+      hearWitness(client, {
+        table,
+        witness,
+        fence: BigInt(previous.source.fence),
+        nextId: snapshot.nextId,
+      })
+    );
+    heard.push({ table: name, witness, testimony });
+  }
+  return witnessFullReadReason(heard);
+}
+
+/** About how many rows a first read will ship, for the time that is left. */
+async function expectedRows(
+  snapshot: Snapshot,
+  reads: TableRead[],
+): Promise<{ rows: number } | undefined> {
+  if (reads.some((read) => read.fullRead === undefined)) return undefined;
+  const rows = await snapshot.use((client) =>
+    query(
+      client,
+      `select coalesce(sum(greatest(reltuples, 0)), 0)::bigint as rows
+      from pg_class where oid = any($1::oid[])`,
+      [reads.flatMap(({ table }) => table.parts.map((part) => part.oid))],
+    )
+  );
+  const estimate = Number(rows[0]?.rows);
+  return estimate > 0 ? { rows: estimate } : undefined;
+}
+
+/**
+ * Reads all tables at once, as far as there are connections. On the first
+ * failure the others are ended, and waited for, before it is thrown.
+ */
+async function readAll(
+  reads: TableRead[],
+  options: {
+    work: (read: TableRead) => Promise<IngestedTable>;
+    abort: () => void;
+  },
+): Promise<[string, IngestedTable][]> {
+  let failure: { error: unknown } | undefined;
+  const results = await Promise.all(reads.map(async (read) => {
+    try {
+      return [[read.table.contract.name, await options.work(read)]] as [
+        [string, IngestedTable],
+      ];
+    } catch (error) {
+      failure ??= { error: tableError(error, read.table.contract.name) };
+      options.abort();
+      return [];
+    }
+  }));
+  if (failure !== undefined) throw failure.error;
+  return results.flat();
+}
+
+/** A truncated source is more often an accident than meant. */
+function checkDeletes(
+  tables: [string, IngestedTable][],
+  options: {
+    previous: IngestionManifest | undefined;
+    config: StageContext["config"];
+    options: ExtractOptions;
+  },
+): void {
+  const { previous, config } = options;
+  if (options.options.allowMassDelete === true) return;
+  for (const [name, table] of tables) {
+    const before = previous?.tables[name]?.sourceRows ?? 0;
+    const deleted = sum(table.deletes.map((file) => file.rows));
+    if (deleted < MASS_DELETE_ROWS_MIN) continue;
+    if (deleted <= before * config.deleteShareMax) continue;
+    throw new StageError(
+      `Cannot take over the deletes of "${name}": ${deleted} of its ${before} rows are gone, more than the share of ${config.deleteShareMax} that is allowed`,
+      {
+        subject: name,
+        dataCheck: true,
+        hint:
+          "If they were meant to go, run extract once with --allow-mass-delete; if not, restore the source",
+      },
+    );
+  }
+}
+
+async function nextSourceState(
+  snapshot: Snapshot,
+  options: { live: LiveTable[]; previous: IngestionManifest | undefined },
+): Promise<SourceState> {
+  const { live, previous } = options;
+  const { fence, nextId } = snapshot;
+  // Without a running transaction no id beyond the fence has been given.
+  const writers = fence === nextId ? [] : await Promise.all(
+    live.map((table) =>
+      snapshot.use((client) =>
+        readShippedWriters(client, { table, fence, nextId })
+      )
+    ),
+  );
+  const stands = previous?.source.fence === String(fence);
+  return {
+    systemId: snapshot.systemId,
+    timeline: snapshot.timeline,
+    fence: String(fence),
+    fenceSince: stands ? previous.source.fenceSince : snapshot.time,
+    nextId: String(nextId),
+    shipped: toRanges(writers.flat()),
+  };
+}
+
+async function warnOfOldFence(
+  snapshot: Snapshot,
+  options: { source: SourceState; context: StageContext },
+): Promise<void> {
+  const { source, context } = options;
+  const ageMs = Date.parse(snapshot.time) - Date.parse(source.fenceSince);
+  if (ageMs < FENCE_AGE_MS_MAX) return;
+  const holders = await snapshot.use((client) =>
+    query(client, fenceHoldersSql, [source.fence])
+  );
+  context.log.warn(
+    "The fence stands still for {minutes} minutes, held by {holders}: each run scans for more rows until that transaction ends",
+    {
+      minutes: Math.round(ageMs / 60_000),
+      holders: holders.map((row) => row.holder).join("; ") ||
+        "a transaction that this role may not see",
+    },
+  );
+}
+
+function report(
+  manifest: IngestionManifest,
+  options: { won: boolean; context: StageContext },
+): StageResult {
+  const { won, context } = options;
+  const { batch, snapshotTime } = manifest;
+  const files = Object.values(manifest.tables).flatMap((table) => [
+    ...table.rows,
+    ...table.deletes,
+  ]);
+  const deletes = sum(
+    Object.values(manifest.tables).flatMap((table) =>
+      table.deletes.map((file) => file.rows)
+    ),
+  );
+  const rows = sum(files.map((file) => file.rows));
+  const bytes = sum(files.map((file) => file.bytes));
+  if (!won) {
+    context.log.warn("batch {batch} was committed by another run first", {
+      batch,
+    });
+    return {
+      stage: "extract",
+      batches: [],
+      rows: 0,
+      bytes: 0,
+      overtaken: true,
+    };
+  }
+  context.log.info(
+    "batch {batch}: {rows} rows ({deletes} deletes), {bytes} bytes",
+    { batch, rows, deletes, bytes, snapshotTime, runId: manifest.runId },
+  );
+  return { stage: "extract", batches: [batch], rows, bytes, snapshotTime };
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,216 @@
+import type pg from "pg";
+import type {
+  ColumnType,
+  ContractColumn,
+  ContractTable,
+} from "../lib/contract.ts";
+import { typeSql } from "../lib/contract.ts";
+import { StageError } from "../lib/errors.ts";
+import { query, quoteName } from "../lib/postgres.ts";
+import liveTablesSql from "./live_tables.sql" with { type: "text" };
+
+/** A source table that the live catalogue has as the contract says. */
+export interface LiveTable {
+  contract: ContractTable;
+  /** What to read it by: quoted, with `only` where it is no parent. */
+  from: string;
+  /**
+   * Another identity is another table, the same one rewritten, or one with
+   * another column under the same name, which no row's id tells of.
+   */
+  identity: string;
+  /** The tables that hold its rows: itself, or its partitions. */
+  parts: { from: string; oid: string; bytes: number }[];
+  /** Columns that the source has beyond the contract. */
+  extraColumns: string[];
+}
+
+interface CatalogueRow {
+  name: string;
+  kind: string;
+  accessMethod: string;
+  hasChildren: boolean;
+  columns: { name: string; number: number; type: string; notNull: boolean }[];
+  uniqueKeys: string[][];
+  parts: {
+    schema: string;
+    name: string;
+    kind: string;
+    oid: string;
+    identity: string;
+    bytes: number;
+  }[];
+}
+
+const ORDINARY = "r";
+const PARTITIONED = "p";
+const KINDS: Record<string, string> = {
+  v: "a view",
+  m: "a materialized view",
+  f: "a foreign table",
+};
+
+/**
+ * Compares the contract with the live catalogue. Throws one `StageError` that
+ * tells all that is otherwise; columns beyond the contract are reported only.
+ */
+export async function readLiveTables(
+  client: pg.Client,
+  options: { tables: readonly ContractTable[]; schema: string },
+): Promise<LiveTable[]> {
+  const { tables, schema } = options;
+  const rows = await query(client, liveTablesSql, [
+    schema,
+    tables.map((table) => table.name),
+  ]);
+  const catalogue = new Map(rows.map((row) => {
+    const found = parseRow(row);
+    return [found.name, found];
+  }));
+  const problems: { table: string; message: string }[] = [];
+  const live = tables.flatMap((table) => {
+    const found = catalogue.get(table.name);
+    const messages = found === undefined
+      ? [`there is no such table in the schema "${schema}"`]
+      : differences(table, found);
+    for (const message of messages) {
+      problems.push({
+        table: table.name,
+        message: `Cannot read "${table.name}": ${message}`,
+      });
+    }
+    return found === undefined ? [] : [toLiveTable(table, found, schema)];
+  });
+  const [first] = problems;
+  if (first !== undefined) {
+    throw new StageError(
+      problems.map((problem) => problem.message).join("\n"),
+      {
+        subject: first.table,
+        hint:
+          "Change the source back, or change sql/source.sql and the models to match it",
+      },
+    );
+  }
+  return live;
+}
+
+function parseRow(row: Record<string, string | null>): CatalogueRow {
+  return {
+    name: row.name ?? "",
+    kind: row.kind ?? "",
+    accessMethod: row.access_method ?? "",
+    hasChildren: row.has_children === "true",
+    columns: JSON.parse(row.columns ?? "[]"),
+    uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
+    parts: JSON.parse(row.parts ?? "[]"),
+  };
+}
+
+function toLiveTable(
+  contract: ContractTable,
+  found: CatalogueRow,
+  schema: string,
+): LiveTable {
+  const name = `${quoteName(schema)}.${quoteName(contract.name)}`;
+  const known = new Set(contract.columns.map((column) => column.name));
+  const numbers = contract.columns.map(({ name: column }) =>
+    found.columns.find((live) => live.name === column)?.number
+  );
+  return {
+    contract,
+    from: found.kind === PARTITIONED ? name : `only ${name}`,
+    identity: [
+      ...found.parts.map((part) => part.identity),
+      numbers.join("-"),
+    ].join(","),
+    parts: found.parts.map((part) => ({
+      from: `only ${quoteName(part.schema)}.${quoteName(part.name)}`,
+      oid: part.oid,
+      bytes: part.bytes,
+    })),
+    extraColumns: found.columns.map((column) => column.name)
+      .filter((column) => !known.has(column)),
+  };
+}
+
+function differences(table: ContractTable, found: CatalogueRow): string[] {
+  if (found.kind !== ORDINARY && found.kind !== PARTITIONED) {
+    return [
+      `it is ${
+        KINDS[found.kind] ?? "no table"
+      }, whose changes can't be told: only ordinary and partitioned tables are read`,
+    ];
+  }
+  if (found.hasChildren) {
+    return ["other tables inherit from it, whose rows would be left out"];
+  }
+  if (found.accessMethod !== "heap") {
+    return [
+      `its access method is ${found.accessMethod}: only heap has the ids that changes are told by`,
+    ];
+  }
+  const foreign = found.parts.find((part) => part.kind !== ORDINARY);
+  if (foreign !== undefined) {
+    return [`its partition "${foreign.name}" is no ordinary table`];
+  }
+  const messages = table.columns.flatMap((column) => {
+    const live = found.columns.find((one) => one.name === column.name);
+    if (live === undefined) {
+      const extra = found.columns.map((one) => one.name).filter((name) =>
+        !table.columns.some((one) => one.name === name)
+      );
+      return [
+        `column "${column.name}" is missing` +
+        (extra.length === 0
+          ? ""
+          : ` (renamed? the contract doesn't know ${extra.join(", ")})`),
+      ];
+    }
+    if (!fits(live.type, column)) {
+      return [
+        `column "${column.name}" is now ${live.type}, the contract says ${
+          column.carriedFrom ?? typeSql(column.type)
+        }`,
+      ];
+    }
+    return column.notNull && !live.notNull
+      ? [`column "${column.name}" may now be null, the contract says not null`]
+      : [];
+  });
+  const key = [...table.key].sort().join();
+  const unique = found.uniqueKeys.some((columns) =>
+    [...columns].sort().join() === key
+  );
+  if (messages.length === 0 && !unique) {
+    messages.push(
+      `no primary key or unique constraint on (${table.key.join(", ")})`,
+    );
+  }
+  return messages;
+}
+
+/** Whether every value of the live type is one of the contract's type. */
+function fits(live: string, column: ContractColumn): boolean {
+  if (column.carriedFrom !== undefined) return live === column.carriedFrom;
+  const type: ColumnType = column.type;
+  switch (type.name) {
+    case "text":
+      return live === "text" || live.startsWith("character varying");
+    case "timestamp":
+      return /^timestamp(\(\d\))? without time zone$/.test(live);
+    case "timestamptz":
+      return /^timestamp(\(\d\))? with time zone$/.test(live);
+    case "integer":
+      return ["integer", "smallint"].includes(live);
+    case "bigint":
+      return ["bigint", "integer", "smallint"].includes(live);
+    case "numeric": {
+      const [, precision, scale] = /^numeric\((\d+),(\d+)\)$/.exec(live) ?? [];
+      return Number(scale) === type.scale &&
+        Number(precision) <= (type.precision ?? 0);
+    }
+    default:
+      return live === type.name;
+  }
+}

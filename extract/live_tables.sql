@@ -1,0 +1,95 @@
+-- The contract's tables as the live catalogue has them. $1: schema, $2: names.
+select
+    class.relname as name,
+    class.relkind as kind,
+    coalesce(access_method.amname, 'heap') as access_method,
+    exists (
+        select
+        from pg_inherits as inheritance
+        where
+            inheritance.inhparent = class.oid
+            and class.relkind = 'r'
+    )::text as has_children,
+    columns.columns,
+    unique_keys.unique_keys,
+    parts.parts
+from pg_class as class
+inner join pg_namespace as namespace
+    on class.relnamespace = namespace.oid
+left join pg_am as access_method
+    on class.relam = access_method.oid
+cross join lateral (
+    select
+        jsonb_agg(
+            jsonb_build_object(
+                'name', attribute.attname,
+                'number', attribute.attnum,
+                'type', format_type(attribute.atttypid, attribute.atttypmod),
+                'notNull', attribute.attnotnull
+            )
+            order by attribute.attnum
+        )::text as columns
+    from pg_attribute as attribute
+    where
+        attribute.attrelid = class.oid
+        and attribute.attnum > 0
+        and not attribute.attisdropped
+) as columns
+cross join lateral (
+    select
+        coalesce(
+            jsonb_agg(
+                (
+                    select jsonb_agg(attribute.attname)
+                    from pg_attribute as attribute
+                    where
+                        attribute.attrelid = class.oid
+                        and attribute.attnum = any(index.indkey::smallint[])
+                )
+            ),
+            '[]'
+        )::text as unique_keys
+    from pg_index as index
+    where
+        index.indrelid = class.oid
+        and index.indisunique
+        and index.indisvalid
+        and index.indimmediate
+        and index.indpred is null
+        and index.indexprs is null
+) as unique_keys
+cross join lateral (
+    select
+        coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'schema', part_namespace.nspname,
+                    'name', part.relname,
+                    'kind', part.relkind,
+                    'oid', part.oid::text,
+                    'identity', part.oid || ':' || coalesce(
+                        pg_relation_filenode(part.oid), 0
+                    ),
+                    'bytes', pg_relation_size(part.oid)
+                )
+                order by part.oid
+            ),
+            '[]'
+        )::text as parts
+    from pg_class as part
+    inner join pg_namespace as part_namespace
+        on part.relnamespace = part_namespace.oid
+    where
+        (class.relkind <> 'p' and part.oid = class.oid)
+        or (
+            class.relkind = 'p'
+            and part.oid in (
+                select tree.relid
+                from pg_partition_tree(class.oid) as tree
+                where tree.isleaf
+            )
+        )
+) as parts
+where
+    namespace.nspname = $1
+    and class.relname = any($2)

@@ -1,0 +1,39 @@
+import { forStage, runCommand, type World } from "../lib/command.ts";
+import { extract } from "./extract.ts";
+
+const USAGE = `deno task extract [--full[=TABLE,...]] [--allow-mass-delete]
+
+Ships what changed in the source to the ingestion zone, as one batch.
+
+  --full               read every table whole, and compare by content
+  --full=TABLE,...     read these tables whole
+  --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
+  --json               one JSON line per event, also on a terminal`;
+
+/** Runs `deno task extract`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "extract",
+      usage: USAGE,
+      needs: ["source", "ingestion"],
+      options: {
+        full: { type: "string" },
+        "allow-mass-delete": { type: "boolean" },
+      },
+      run: async (context, { flags }) => {
+        const full = flags.full;
+        await extract(forStage(context, "extract"), {
+          ...(full === undefined
+            ? {}
+            : { fullRead: full === "" || String(full).split(",") }),
+          allowMassDelete: flags["allow-mass-delete"] === true,
+        });
+      },
+    },
+    args.map((arg) => arg === "--full" ? "--full=" : arg),
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

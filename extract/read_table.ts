@@ -1,0 +1,142 @@
+import { dataKey } from "../lib/batch_log.ts";
+import { StageError } from "../lib/errors.ts";
+import type { DataFile, IngestedTable } from "../lib/manifest.ts";
+import { quoteName } from "../lib/postgres.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { Zone } from "../lib/zone.ts";
+import { compareKeys, scanTable } from "./key_digest.ts";
+import type { LiveTable } from "./live_table.ts";
+import { ship } from "./ship.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { findWitness } from "./witness.ts";
+
+/** How a table is read in this run. */
+export interface TableRead {
+  table: LiveTable;
+  contractHash: string;
+  previous: IngestedTable | undefined;
+  /** Why it is read whole; undefined: only what is not yet shipped. */
+  fullRead: string | undefined;
+  /** SQL that holds for the rows that are not yet shipped. */
+  unshippedSql: string;
+}
+
+const PAGE_BYTES = 8192;
+/** A full read takes a table in ranges of so many pages (128 MiB). */
+const RANGE_PAGES = 16_384;
+
+/**
+ * Reads one table into the zone: the rows to ship, the keys deleted, and what
+ * the next run needs. One scan tells whether there is anything to read.
+ */
+export async function readTable(
+  snapshot: Snapshot,
+  read: TableRead,
+  options: {
+    zone: Zone;
+    batch: number;
+    runId: string;
+    progress: Progress;
+    signal: AbortSignal;
+  },
+): Promise<IngestedTable> {
+  const { table, previous, fullRead } = read;
+  const { zone, batch, runId, progress, signal } = options;
+  const name = table.contract.name;
+  const key = (part: string) => dataKey(name, { batch, runId, part });
+  const where = fullRead === undefined ? read.unshippedSql : "true";
+  const scan = await snapshot.use((client) =>
+    scanTable(client, { table, unshippedSql: where })
+  );
+  const columns = table.contract.columns.map((column) =>
+    quoteName(column.name) + (column.carriedFrom === undefined ? "" : "::text")
+  ).join(", ");
+  const selects = scan.unshipped === 0
+    ? []
+    : fullRead === undefined
+    ? [`select ${columns} from ${table.from} where ${where}`]
+    : rangesOf(table).map((range) => `select ${columns} from ${range}`);
+  const shipOne = (select: string, part: string) =>
+    snapshot.use((client) =>
+      ship(client, select, {
+        table: name,
+        zone,
+        key: key(part),
+        progress,
+        signal,
+      })
+    );
+  const shipped = await settleAll(
+    selects.map((select, index) => shipOne(select, `${index + 1}.csv`)),
+  );
+  const rows = shipped.reduce((sum, file) => sum + (file?.rows ?? 0), 0);
+  if (rows !== scan.unshipped) {
+    throw new StageError(
+      `Cannot read "${name}": ${rows} rows came of ${scan.unshipped} that the snapshot has`,
+      { subject: name, retryable: true, hint: "Run extract again" },
+    );
+  }
+  const keys = await snapshot.use((client) =>
+    compareKeys(client, {
+      table,
+      scan,
+      previous: previous?.digest,
+      zone,
+      keysFile: key("keys.txt"),
+    })
+  );
+  if (keys.lines.length > 0) {
+    const content = new TextEncoder().encode(`${keys.lines.join("\n")}\n`);
+    await zone.write(key("keys.txt"), single(content), { signal });
+  }
+  const deleted = keys.deletedSql === undefined
+    ? undefined
+    : await shipOne(keys.deletedSql, "deletes.csv");
+  const witness = scan.unshipped === 0
+    ? (fullRead === undefined ? previous?.witness : undefined)
+    : await snapshot.use((client) =>
+      findWitness(client, { table, where, nextId: snapshot.nextId })
+    );
+  return {
+    contractHash: read.contractHash,
+    columns: table.contract.columns.map((column) => column.name),
+    identity: table.identity,
+    sourceRows: scan.rows,
+    ...(fullRead === undefined ? {} : { fullRead }),
+    rows: shipped.filter(isFile),
+    deletes: [deleted].filter(isFile),
+    ...(witness === undefined ? {} : { witness }),
+    digest: keys.digest,
+  };
+}
+
+/** Waits for all, so that none is left at work, and throws the first error. */
+async function settleAll<Value>(work: Promise<Value>[]): Promise<Value[]> {
+  const settled = await Promise.allSettled(work);
+  return settled.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
+}
+
+function isFile(file: DataFile | undefined): file is DataFile {
+  return file !== undefined;
+}
+
+/** The pieces of a full read: ranges of pages, the last one open. */
+function rangesOf(table: LiveTable): string[] {
+  return table.parts.flatMap((part) => {
+    const pages = Math.ceil(part.bytes / PAGE_BYTES);
+    const count = Math.max(1, Math.ceil(pages / RANGE_PAGES));
+    return Array.from({ length: count }, (_, index) => {
+      const from = `ctid >= '(${index * RANGE_PAGES},0)'`;
+      const to = `ctid < '(${(index + 1) * RANGE_PAGES},0)'`;
+      const last = index === count - 1;
+      return `${part.from} where ${last ? from : `${from} and ${to}`}`;
+    });
+  });
+}
+
+async function* single(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(content);
+}

@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import type pg from "pg";
+import { copyOut } from "../lib/copy.ts";
+import { StageError } from "../lib/errors.ts";
+import type { DataFile } from "../lib/manifest.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { Zone } from "../lib/zone.ts";
+
+const QUOTE = 34;
+const NEWLINE = 10;
+
+/**
+ * Streams what a query gives, as CSV with a header, into a new file of the
+ * zone; undefined, and no file, when there are no rows. Memory is constant.
+ * Throws a `StageError` when the rows that arrived are not as many as Postgres
+ * says that it sent.
+ */
+export async function ship(
+  client: pg.Client,
+  select: string,
+  options: {
+    table: string;
+    zone: Zone;
+    key: string;
+    progress: Progress;
+    signal: AbortSignal;
+  },
+): Promise<DataFile | undefined> {
+  const { table, zone, key, progress, signal } = options;
+  const hash = createHash("sha256");
+  const counter = new CsvRowCounter();
+  const copy = copyOut(client, `copy (${select}) to stdout csv header`);
+
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const piece of copy.pieces) {
+      const rows = counter.add(piece);
+      hash.update(piece);
+      progress.add({ rows, bytes: piece.length });
+      yield piece;
+    }
+  }
+  const pieces = counted();
+  const head: Uint8Array[] = [];
+  while (counter.rows === 0) {
+    const next = await pieces.next();
+    if (next.done) return undefined;
+    head.push(Uint8Array.from(next.value));
+  }
+  const bytes = await zone.write(key, joined(head, pieces), { signal });
+  const sent = copy.rowCount();
+  if (sent !== counter.rows) {
+    throw new StageError(
+      `Cannot read "${table}": ${counter.rows} rows arrived of ${sent} sent`,
+      { subject: table, retryable: true, hint: "Run extract again" },
+    );
+  }
+  return { key, bytes, rows: counter.rows, sha256: hash.digest("hex") };
+}
+
+/** Counts CSV records in bytes that come in pieces; the header is none. */
+export class CsvRowCounter {
+  #quoted = false;
+  #lines = 0;
+
+  /** Rows so far. */
+  get rows(): number {
+    return Math.max(0, this.#lines - 1);
+  }
+
+  /** Counts a piece and gives the rows that ended in it. */
+  add(piece: Uint8Array): number {
+    const before = this.rows;
+    let quoted = this.#quoted;
+    let lines = 0;
+    for (let index = 0; index < piece.length; index++) {
+      const byte = piece[index];
+      if (byte === QUOTE) quoted = !quoted;
+      else if (byte === NEWLINE && !quoted) lines++;
+    }
+    this.#quoted = quoted;
+    this.#lines += lines;
+    return this.rows - before;
+  }
+}
+
+async function* joined(
+  head: Uint8Array[],
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield* head;
+  yield* rest;
+}

@@ -1,0 +1,60 @@
+import type pg from "pg";
+import type { Witness } from "../lib/manifest.ts";
+import { query, queryRow, quoteName } from "../lib/postgres.ts";
+import type { LiveTable } from "./live_table.ts";
+import { writerSql } from "./writers.ts";
+
+/** Finds a newest row among those that hold; undefined when there is none. */
+export async function findWitness(
+  client: pg.Client,
+  options: { table: LiveTable; where: string; nextId: bigint },
+): Promise<Witness | undefined> {
+  const { table, where, nextId } = options;
+  const columns = table.contract.key.map(quoteName);
+  const [row] = await query(
+    client,
+    `select jsonb_build_array(${
+      columns.map((column) => `${column}::text`).join(", ")
+    })::text as key, ${writerSql(nextId)} as writer
+    from ${table.from} where ${where}
+    order by age(xmin), ${columns.join(", ")} limit 1`,
+  );
+  if (row === undefined) return undefined;
+  return { key: JSON.parse(row.key ?? "[]"), writer: row.writer ?? "" };
+}
+
+/** What has become of a witness. */
+export type Testimony =
+  | "as it was"
+  | "rewritten since"
+  | "absent"
+  | "otherwise";
+
+/**
+ * Looks a witness up. A row that now has another writer from before the fence
+ * is `otherwise`: that happens only in a source that was set back.
+ */
+export async function hearWitness(
+  client: pg.Client,
+  options: {
+    table: LiveTable;
+    witness: Witness;
+    fence: bigint;
+    nextId: bigint;
+  },
+): Promise<Testimony> {
+  const { table, witness, fence, nextId } = options;
+  const conditions = table.contract.key.map((name, index) => {
+    const column = table.contract.columns.find((one) => one.name === name);
+    return `${quoteName(name)} = $${index + 1}::${column?.type.name ?? "text"}`;
+  });
+  const row = await queryRow(
+    client,
+    `select (select ${writerSql(nextId)} from ${table.from}
+      where ${conditions.join(" and ")}) as writer`,
+    witness.key,
+  );
+  if (row.writer === null || row.writer === undefined) return "absent";
+  if (row.writer === witness.writer) return "as it was";
+  return BigInt(row.writer) >= fence ? "rewritten since" : "otherwise";
+}

@@ -1,0 +1,71 @@
+import type pg from "pg";
+import { query } from "../lib/postgres.ts";
+import type { LiveTable } from "./live_table.ts";
+
+/** Ids in rows have 32 bits: this masks them out of 64. */
+const ID_MASK = 4294967295n;
+
+/** First and last of consecutive transaction ids, 64 bits. */
+export type IdRange = [first: string, last: string];
+
+/**
+ * SQL for the 64-bit id of the writer of a row that the snapshot sees: the
+ * newest id below `nextId` that has these 32 bits.
+ */
+export function writerSql(nextId: bigint): string {
+  const newest = nextId - 1n;
+  return `(${newest} - ((${newest} - xmin::text::bigint) & ${ID_MASK}))`;
+}
+
+/** SQL that holds for a row whose writer is at or above the fence. */
+export function sinceSql(fence: bigint): string {
+  return `age(xmin) between 0 and (select age('${fence & ID_MASK}'::xid))`;
+}
+
+/**
+ * SQL that holds for a row which no earlier batch has shipped: its writer is
+ * at or above the fence, and not among the ids that were shipped beyond it.
+ */
+export function unshippedSql(
+  options: { fence: bigint; shipped: readonly IdRange[]; nextId: bigint },
+): string {
+  const { fence, shipped, nextId } = options;
+  const since = sinceSql(fence);
+  if (shipped.length === 0) return since;
+  const ranges = shipped.map(([first, last]) =>
+    `[${BigInt(first)},${BigInt(last)}]`
+  );
+  return `${since} and not '{${ranges.join()}}'::int8multirange @> ${
+    writerSql(nextId)
+  }`;
+}
+
+/**
+ * The ids at or above the new fence that wrote rows which this snapshot sees.
+ * Only rows tell: under a savepoint they carry ids that a snapshot can't
+ * judge. A writer that is seen has committed and writes no more.
+ */
+export async function readShippedWriters(
+  client: pg.Client,
+  options: { table: LiveTable; fence: bigint; nextId: bigint },
+): Promise<bigint[]> {
+  const { table, fence, nextId } = options;
+  const rows = await query(
+    client,
+    `select distinct ${writerSql(nextId)} as writer
+    from ${table.from} where ${sinceSql(fence)}`,
+  );
+  return rows.map((row) => BigInt(row.writer ?? 0));
+}
+
+/** Ids as ranges, in order. */
+export function toRanges(ids: readonly bigint[]): IdRange[] {
+  const sorted = [...new Set(ids)].sort((a, b) => a < b ? -1 : 1);
+  const ranges: { first: bigint; last: bigint }[] = [];
+  for (const id of sorted) {
+    const open = ranges.at(-1);
+    if (open !== undefined && id === open.last + 1n) open.last = id;
+    else ranges.push({ first: id, last: id });
+  }
+  return ranges.map(({ first, last }) => [String(first), String(last)]);
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { StageError } from "./errors.ts";
+import { decodeManifest, encodeManifest, type Manifest } from "./manifest.ts";
+import type { Zone } from "./zone.ts";
+
+const HINT = "_batches/latest";
+const COMMIT_ATTEMPTS_MAX = 6;
+const COMMIT_RETRY_MS = 200;
+const BATCH_DIGITS = 9;
+
+/** The batch number as file names hold it. */
+export function batchName(batch: number): string {
+  return String(batch).padStart(BATCH_DIGITS, "0");
+}
+
+/** The key of a batch's manifest. */
+export function manifestKey(batch: number): string {
+  return `_batches/${batchName(batch)}.json`;
+}
+
+/** The key of a data file of a table or model; it carries the run's id. */
+export function dataKey(
+  name: string,
+  options: { batch: number; runId: string; part: string },
+): string {
+  const { batch, runId, part } = options;
+  return `${name}/batch=${batchName(batch)}/${runId}-${part}`;
+}
+
+/**
+ * The batches of one zone: a log of manifests, numbered densely from 1. A
+ * batch is committed when its manifest is there; it is never changed.
+ */
+export class BatchLog<M extends Manifest> {
+  constructor(readonly zone: Zone, readonly stage: M["stage"]) {}
+
+  /**
+   * The newest committed batch. The hint only says where to begin to look: a
+   * wrong or missing one costs some requests.
+   */
+  async newest(): Promise<M | undefined> {
+    const hint = await this.#readHint();
+    let present = hint > 0 && await this.#exists(hint) ? hint : 0;
+    let step = 1;
+    while (await this.#exists(present + step)) {
+      present += step;
+      step *= 2;
+    }
+    let missing = present + step;
+    while (missing - present > 1) {
+      const middle = Math.floor((present + missing) / 2);
+      if (await this.#exists(middle)) present = middle;
+      else missing = middle;
+    }
+    return present === 0 ? undefined : await this.read(present);
+  }
+
+  /** A committed batch; throws a `StageError` if it isn't there. */
+  async read(batch: number): Promise<M> {
+    const manifest = await this.find(batch);
+    if (manifest !== undefined) return manifest;
+    const file = this.zone.locate(manifestKey(batch));
+    throw new StageError(
+      `Cannot read batch ${batch}: the manifest ${file} is missing`,
+      {
+        subject: file,
+        hint:
+          "Restore the file from the bucket's versions or a copy of the zone",
+      },
+    );
+  }
+
+  /** A batch if it is committed. */
+  async find(batch: number): Promise<M | undefined> {
+    const key = manifestKey(batch);
+    const stored = await this.zone.read(key);
+    if (stored === undefined) return undefined;
+    return decodeManifest<M>(stored.bytes, {
+      file: this.zone.locate(key),
+      stage: this.stage,
+      batch,
+    });
+  }
+
+  /**
+   * Commits a batch. Returns whether this run did: false when another run has
+   * committed the number first. When the store's answer is lost, the manifest
+   * that is there tells whose it is.
+   */
+  async commit(manifest: M): Promise<boolean> {
+    const content = encodeManifest(manifest);
+    const key = manifestKey(manifest.batch);
+    for (let attempt = 1;; attempt++) {
+      try {
+        if (await this.zone.create(key, content)) break;
+      } catch (error) {
+        const retry = error instanceof StageError && error.retryable &&
+          attempt < COMMIT_ATTEMPTS_MAX;
+        if (!retry) throw error;
+        await sleep(COMMIT_RETRY_MS * 2 ** (attempt - 1));
+      }
+      const found = await this.find(manifest.batch);
+      if (found !== undefined) {
+        if (found.runId !== manifest.runId) return false;
+        break;
+      }
+      if (attempt >= COMMIT_ATTEMPTS_MAX) {
+        throw new StageError(
+          `Cannot commit batch ${manifest.batch}: ${this.zone.url} says that its manifest is there, and that it isn't`,
+          { subject: this.zone.url, retryable: true },
+        );
+      }
+    }
+    await this.#writeHint(manifest.batch);
+    return true;
+  }
+
+  async #exists(batch: number): Promise<boolean> {
+    return await this.zone.head(manifestKey(batch)) !== undefined;
+  }
+
+  async #readHint(): Promise<number> {
+    const stored = await this.zone.read(HINT);
+    if (stored === undefined) return 0;
+    const batch = Number(new TextDecoder().decode(stored.bytes));
+    return Number.isSafeInteger(batch) && batch > 0 ? batch : 0;
+  }
+
+  /** The batch is committed already: a hint that can't be written is no loss. */
+  async #writeHint(batch: number): Promise<void> {
+    const content = new TextEncoder().encode(`${batch}\n`);
+    await this.zone.put(HINT, content).catch(() => false);
+  }
+}

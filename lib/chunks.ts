@@ -1,0 +1,58 @@
+/** How `chunks` cuts. */
+export interface ChunkOptions {
+  /** The size of every chunk but the last. */
+  bytes: number;
+  /** Ends the chunks with its reason, also while the content is awaited. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Cuts content anew into chunks of one size, each with memory of its own. */
+export async function* chunks(
+  content: AsyncIterable<Uint8Array>,
+  { bytes, signal }: ChunkOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let chunk = new Uint8Array(bytes);
+  let filled = 0;
+  for await (const piece of abortable(content, signal)) {
+    for (let start = 0; start < piece.length;) {
+      const part = piece.subarray(start, start + bytes - filled);
+      chunk.set(part, filled);
+      filled += part.length;
+      start += part.length;
+      if (filled === bytes) {
+        yield chunk;
+        chunk = new Uint8Array(bytes);
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}
+
+async function* abortable(
+  content: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  if (signal === undefined) return yield* content;
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const iterator = content[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    signal.throwIfAborted();
+    while (true) {
+      const next = await Promise.race([iterator.next(), aborted.promise]);
+      if (next.done) {
+        ended = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    // Not awaited: content that hangs would not answer this either.
+    if (!ended) iterator.return?.().catch(() => {});
+  }
+}

@@ -1,0 +1,217 @@
+import type { Logger } from "@logtape/logtape";
+import { join } from "node:path";
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { MODELS } from "../sql/models/models.ts";
+import {
+  type Environment,
+  type Need,
+  projectDirectory,
+  readConfig,
+} from "./config.ts";
+import {
+  ConfigError,
+  EXIT,
+  exitCode,
+  messageOf,
+  StageError,
+} from "./errors.ts";
+import { openLog } from "./log.ts";
+import { createProgress } from "./progress.ts";
+import { readProjectSql } from "./project_sql.ts";
+import { createRunId, type StageContext } from "./stage.ts";
+
+/** What a command is given of the process it runs in. */
+export interface World {
+  env: Environment;
+  /** Writes text to standard output or standard error. */
+  write: (text: string, to: "out" | "error") => void;
+  isTerminal: boolean;
+  /** Calls back when the process is asked to stop; gives what undoes that. */
+  onStop: (stop: () => void) => () => void;
+}
+
+/** The values of a command's flags. */
+export type Flags = Record<string, string | boolean | undefined>;
+
+/** What makes a command. */
+export interface Command {
+  name: string;
+  usage: string;
+  needs: readonly Need[];
+  options: ParseArgsOptionsConfig;
+  /** Gives the exit code where it isn't 0. */
+  run: (
+    context: StageContext,
+    options: { flags: Flags; write: (text: string) => void; json: boolean },
+  ) => Promise<number | void>;
+}
+
+const CLEAR_LINE = "\r\x1b[K";
+
+/**
+ * Runs a command and gives its exit code: the one place where what was thrown
+ * becomes a message for a person, or a line of JSON, and a code.
+ */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  world: World = processWorld(),
+): Promise<number> {
+  let json = !world.isTerminal || args.includes("--json");
+  const stopping = new AbortController();
+  const unlisten = world.onStop(() =>
+    stopping.abort(new DOMException("asked to stop", "AbortError"))
+  );
+  try {
+    const flags = parseFlags(command, args);
+    if (flags.help === true) {
+      world.write(`${command.usage}\n`, "out");
+      return EXIT.ok;
+    }
+    json = flags.json === true || !world.isTerminal;
+    const context = await createContext(command, {
+      world,
+      json,
+      signal: stopping.signal,
+    });
+    return await command.run(context, {
+      flags,
+      write: (text) => world.write(text, "out"),
+      json,
+    }) ?? EXIT.ok;
+  } catch (error) {
+    if (stopping.signal.aborted && !(error instanceof ConfigError)) {
+      world.write(
+        "Stopped as asked. What was committed stays; the next run goes on from there.\n",
+        "error",
+      );
+      return EXIT.ok;
+    }
+    world.write(describeError(error, { command: command.name, json }), "error");
+    return exitCode(error);
+  } finally {
+    unlisten();
+  }
+}
+
+/** An error for a person, or as one line of JSON. */
+export function describeError(
+  error: unknown,
+  options: { command: string; json: boolean },
+): string {
+  const message = messageOf(error);
+  const hint = error instanceof StageError
+    ? error.hint
+    : error instanceof ConfigError
+    ? "README.md lists every setting; .env.example shows them"
+    : undefined;
+  if (options.json) {
+    const stage = error instanceof StageError
+      ? { subject: error.subject, retryable: error.retryable }
+      : {};
+    return `${
+      JSON.stringify({
+        time: new Date().toISOString(),
+        level: "fatal",
+        stage: options.command,
+        message,
+        hint,
+        ...stage,
+        exitCode: exitCode(error),
+      })
+    }\n`;
+  }
+  return `${message}\n${hint === undefined ? "" : `-> ${hint}\n`}`;
+}
+
+/** The real process. */
+export function processWorld(): World {
+  const encoder = new TextEncoder();
+  return {
+    env: (name) => Deno.env.get(name),
+    write: (text, to) => {
+      const stream = to === "out" ? Deno.stdout : Deno.stderr;
+      let bytes = encoder.encode(text);
+      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+    },
+    isTerminal: Deno.stdout.isTerminal(),
+    onStop: (stop) => {
+      let asked = false;
+      const listener = () => {
+        if (asked) Deno.exit(EXIT.failed);
+        asked = true;
+        stop();
+      };
+      const signals: Deno.Signal[] = ["SIGINT", "SIGTERM"];
+      for (const signal of signals) Deno.addSignalListener(signal, listener);
+      return () => {
+        for (const signal of signals) {
+          Deno.removeSignalListener(signal, listener);
+        }
+      };
+    },
+  };
+}
+
+/** The context of one stage: its events carry the stage's name. */
+export function forStage(
+  context: StageContext,
+  stage: string,
+): StageContext & { log: Logger } {
+  return { ...context, log: context.log.getChild(stage) };
+}
+
+function parseFlags(command: Command, args: readonly string[]): Flags {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        ...command.options,
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+      strict: true,
+      allowPositionals: false,
+    });
+    return values as Flags;
+  } catch (error) {
+    throw new ConfigError([messageOf(error), command.usage]);
+  }
+}
+
+async function createContext(
+  command: Command,
+  options: { world: World; json: boolean; signal: AbortSignal },
+): Promise<StageContext> {
+  const { world, json, signal } = options;
+  const config = readConfig(world.env, command.needs);
+  const color = !json && (world.env("NO_COLOR") ?? "") === "";
+  let shown = false;
+  const show = (line: string) => {
+    if (line === "" && !shown) return;
+    world.write(CLEAR_LINE + line, "out");
+    shown = line !== "";
+  };
+  const log = await openLog({
+    json,
+    color,
+    write: (line) => {
+      if (shown) show("");
+      world.write(`${line}\n`, "out");
+    },
+  });
+  return {
+    config,
+    sql: readProjectSql(join(projectDirectory(), "sql"), MODELS),
+    log,
+    progress: createProgress({
+      show: json ? undefined : show,
+      report: (figures) =>
+        log.info("{what}: {rows} rows so far", { ...figures }),
+      nowMs: () => performance.now(),
+    }),
+    clock: () => new Date(),
+    newRunId: () => createRunId(new Date()),
+    signal,
+  };
+}

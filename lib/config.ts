@@ -1,0 +1,235 @@
+import { isIP } from "node:net";
+import { tmpdir } from "node:os";
+import { isAbsolute, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError, redact } from "./errors.ts";
+import type { S3Settings } from "./zone.ts";
+
+/** How to reach a Postgres server. */
+export interface PostgresSettings {
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password: string | undefined;
+  /** `false`: no TLS; otherwise what of the server's certificate is checked. */
+  tls: false | { verify: boolean; caFile: string | undefined };
+}
+
+/** Every setting, read once. */
+export interface Config {
+  source: PostgresSettings | undefined;
+  warehouse: PostgresSettings | undefined;
+  ingestionUrl: string;
+  processedUrl: string;
+  s3: S3Settings | undefined;
+  /** The source's schema that holds the contract's tables. */
+  sourceSchema: string;
+  /** Connections that extract reads with. */
+  sourceConnections: number;
+  /** A run that would delete more than this share of a table stops. */
+  deleteShareMax: number;
+  /** Over so many rows in quarantine, a batch stops. */
+  quarantineRowsMax: number;
+  /** Older data than this makes `status` fail. */
+  freshnessMinutesMax: number;
+  duckDbMemoryLimit: string;
+  duckDbThreads: number;
+  /** Where the httpfs extension lies; undefined: DuckDB installs it. */
+  duckDbExtensionDirectory: string | undefined;
+  tempDirectory: string;
+}
+
+/** A part of the configuration that a command can't do without. */
+export type Need = "source" | "warehouse" | "ingestion" | "processed";
+
+/** Reads a variable of the environment. */
+export type Environment = (name: string) => string | undefined;
+
+const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
+const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
+const POSTGRES_PORT = 5432;
+
+/**
+ * Reads the configuration; throws one `ConfigError` that names every problem.
+ * What a command does not need may be missing, but never malformed.
+ */
+export function readConfig(env: Environment, needs: readonly Need[]): Config {
+  const problems: string[] = [];
+  const read = (name: string) => env(name)?.trim() || undefined;
+  const number = (
+    name: string,
+    fallback: number,
+    range: { from: number; to: number },
+  ) => {
+    const text = read(name) ?? String(fallback);
+    const value = Number(text);
+    if (value >= range.from && value <= range.to) return value;
+    problems.push(
+      `${name} is "${text}": a number from ${range.from} to ${range.to} is expected`,
+    );
+    return fallback;
+  };
+  const postgres = (name: string, need: Need) => {
+    const url = read(name);
+    const other = name === "SOURCE_URL" ? "WAREHOUSE_URL" : "SOURCE_URL";
+    const fromLibpq = url === undefined && read("PGDATABASE") !== undefined &&
+      read(other) !== undefined;
+    if (url === undefined && !fromLibpq) {
+      if (needs.includes(need)) {
+        problems.push(
+          `${name} is missing: set postgres://user:password@host:port/database`,
+        );
+      }
+      return undefined;
+    }
+    return readPostgresUrl(url ?? "postgres://", { name, read, problems });
+  };
+  const zone = (name: string, need: Need) => {
+    const url = read(name)?.replace(/\/+$/, "");
+    if (url === undefined) {
+      if (needs.includes(need)) {
+        problems.push(
+          `${name} is missing: set s3://bucket/prefix or a directory`,
+        );
+      }
+      return "";
+    }
+    if (/^s3:\/\/[a-z0-9][a-z0-9.-]+(\/|$)/.test(url)) return url;
+    if (url.includes("://")) {
+      problems.push(
+        `${name} is "${
+          redact(url)
+        }": s3://bucket/prefix or a directory is expected`,
+      );
+    }
+    return resolve(url);
+  };
+  const ingestionUrl = zone("INGESTION_URL", "ingestion");
+  const processedUrl = zone("PROCESSED_URL", "processed");
+  if (ingestionUrl !== "" && ingestionUrl === processedUrl) {
+    problems.push(
+      "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
+    );
+  }
+  const memoryLimit = read("DUCKDB_MEMORY_LIMIT") ?? "512MB";
+  if (!/^\d+(\.\d+)? ?[KMG]i?B$/.test(memoryLimit)) {
+    problems.push(
+      `DUCKDB_MEMORY_LIMIT is "${memoryLimit}": a size such as 512MB is expected`,
+    );
+  }
+  const config: Config = {
+    source: postgres("SOURCE_URL", "source"),
+    warehouse: postgres("WAREHOUSE_URL", "warehouse"),
+    ingestionUrl,
+    processedUrl,
+    s3: [ingestionUrl, processedUrl].some((url) => url.startsWith("s3://"))
+      ? readS3(read, problems)
+      : undefined,
+    sourceSchema: read("SOURCE_SCHEMA") ?? "public",
+    sourceConnections: number("SOURCE_CONNECTIONS", 2, { from: 1, to: 16 }),
+    deleteShareMax: number("DELETE_SHARE_MAX", 0.2, { from: 0, to: 1 }),
+    quarantineRowsMax: number("QUARANTINE_ROWS_MAX", 1000, {
+      from: 0,
+      to: 1_000_000,
+    }),
+    freshnessMinutesMax: number("FRESHNESS_MINUTES_MAX", 30, {
+      from: 1,
+      to: 100_000,
+    }),
+    duckDbMemoryLimit: memoryLimit,
+    duckDbThreads: number("DUCKDB_THREADS", 2, { from: 1, to: 64 }),
+    duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
+    tempDirectory: resolve(read("TEMP_DIRECTORY") ?? tmpdir()),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** The folder that holds the project. */
+export function projectDirectory(): string {
+  return fileURLToPath(new URL("..", import.meta.url));
+}
+
+function readS3(
+  read: (name: string) => string | undefined,
+  problems: string[],
+): S3Settings {
+  const endpoint = read("AWS_ENDPOINT_URL_S3") ?? read("AWS_ENDPOINT_URL");
+  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/?$/.test(endpoint)) {
+    problems.push(
+      `AWS_ENDPOINT_URL is "${
+        redact(endpoint)
+      }": http://host:port or https://host is expected`,
+    );
+  }
+  return {
+    region: read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? "us-east-1",
+    endpoint,
+    accessKeyId: read("AWS_ACCESS_KEY_ID"),
+    secretAccessKey: read("AWS_SECRET_ACCESS_KEY"),
+    sessionToken: read("AWS_SESSION_TOKEN"),
+  };
+}
+
+/**
+ * Reads a connection URL; what it leaves out comes from libpq's variables.
+ * TLS with verification is the default for a host that isn't local.
+ */
+function readPostgresUrl(
+  text: string,
+  options: {
+    name: string;
+    read: (name: string) => string | undefined;
+    problems: string[];
+  },
+): PostgresSettings | undefined {
+  const { name, read, problems } = options;
+  let url: URL;
+  try {
+    url = new URL(text);
+    // Throws where a % is followed by no code.
+    decodeURIComponent(url.href);
+  } catch {
+    problems.push(
+      `${name} is malformed: postgres://user:password@host:port/database is expected`,
+    );
+    return undefined;
+  }
+  if (!["postgres:", "postgresql:"].includes(url.protocol)) {
+    problems.push(`${name} begins with ${url.protocol}//, not postgres://`);
+    return undefined;
+  }
+  const hostOfUrl = url.hostname.replace(/^\[|\]$/g, "");
+  const host = url.searchParams.get("host") ??
+    (decodeURIComponent(hostOfUrl) || read("PGHOST") || "localhost");
+  const user = decodeURIComponent(url.username) || read("PGUSER") || "postgres";
+  const database = decodeURIComponent(url.pathname.slice(1)) ||
+    read("PGDATABASE") || user;
+  const port = Number(url.port || read("PGPORT") || POSTGRES_PORT);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    problems.push(`${name}: PGPORT is "${read("PGPORT")}", which is no port`);
+  }
+  const local = isAbsolute(host) || LOCAL_HOSTS.includes(host) ||
+    (isIP(host) === 4 && host.startsWith("127."));
+  const mode = url.searchParams.get("sslmode") ?? read("PGSSLMODE") ??
+    (local ? "disable" : "verify-full");
+  if (!TLS_MODES.includes(mode)) {
+    problems.push(
+      `${name}: sslmode is "${mode}": one of ${
+        TLS_MODES.join(", ")
+      } is expected`,
+    );
+  }
+  return {
+    host,
+    port,
+    database,
+    user,
+    password: decodeURIComponent(url.password) || read("PGPASSWORD"),
+    tls: mode === "disable" ? false : {
+      verify: mode.startsWith("verify"),
+      caFile: url.searchParams.get("sslrootcert") ?? read("PGSSLROOTCERT"),
+    },
+  };
+}

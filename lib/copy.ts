@@ -1,0 +1,195 @@
+import { Buffer } from "node:buffer";
+import type pg from "pg";
+
+/** What the driver's connections can do and its types leave out. */
+type CopyConnection = pg.Connection & {
+  sendCopyFromChunk(chunk: Uint8Array): void;
+  endCopyFrom(): void;
+  sendCopyFail(message: string): void;
+};
+
+/** Rows are gathered into pieces of so many bytes. */
+const PIECE_BYTES = 256 * 1024;
+/** With more pieces waiting than this, the server is made to wait. */
+const PIECES_MAX = 8;
+/** A COPY of which nothing is heard for so long has lost its server. */
+const IDLE_MS_MAX = 600_000;
+
+/**
+ * What the driver calls on a query that it was given: its own form for
+ * streams. It hands each CopyData message over; here they become pieces, with
+ * back pressure on the socket.
+ */
+abstract class Copy implements pg.Submittable {
+  rows = 0;
+  protected connection: CopyConnection | undefined;
+  protected error: Error | undefined;
+  protected done = false;
+  #wake: (() => void) | undefined;
+
+  constructor(readonly sql: string) {}
+
+  submit(connection: pg.Connection): void {
+    this.connection = connection as CopyConnection;
+    connection.query(this.sql);
+  }
+
+  handleCommandComplete(message: { text?: string }): void {
+    this.rows = Number(/^COPY (\d+)/.exec(message.text ?? "")?.[1] ?? 0);
+  }
+
+  handleReadyForQuery(): void {
+    this.done = true;
+    // Paused by its last pieces, the socket would stay so for the next query.
+    this.connection?.stream.resume();
+    this.wake();
+  }
+
+  handleError(error: Error): void {
+    this.error ??= error;
+    this.connection?.stream.resume();
+    this.wake();
+  }
+
+  handleRowDescription(): void {}
+  handleDataRow(): void {}
+
+  protected wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** Resolves when the server has said something; throws when it is silent. */
+  protected async heard(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve, reject) => {
+      this.#wake = resolve;
+      timer = setTimeout(() => {
+        this.connection?.stream.destroy();
+        reject(new Error(`no answer for ${IDLE_MS_MAX / 1000} seconds`));
+      }, IDLE_MS_MAX);
+    }).finally(() => clearTimeout(timer));
+  }
+}
+
+class CopyOut extends Copy {
+  #pieces: Uint8Array[] = [];
+  #open: Buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  #used = 0;
+  /** Memory of pieces that were used, to be filled again. */
+  #spare: Buffer[] = [];
+
+  handleCopyData(message: { chunk: Uint8Array }): void {
+    // The driver reuses its buffer: what is kept of it must be a copy.
+    const { chunk } = message;
+    if (this.#used + chunk.length > this.#open.length) this.#close();
+    if (chunk.length > this.#open.length) {
+      this.#pieces.push(Uint8Array.from(chunk));
+    } else {
+      this.#open.set(chunk, this.#used);
+      this.#used += chunk.length;
+    }
+    if (this.#pieces.length > PIECES_MAX) this.connection?.stream.pause();
+    if (this.#pieces.length > 0) this.wake();
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        if (this.error !== undefined) throw this.error;
+        const piece = this.#pieces.shift();
+        if (piece !== undefined) {
+          yield piece;
+          if (piece.buffer.byteLength === PIECE_BYTES) {
+            this.#spare.push(Buffer.from(piece.buffer));
+          }
+          continue;
+        }
+        if (this.done) {
+          this.#close();
+          yield* this.#pieces;
+          return;
+        }
+        this.connection?.stream.resume();
+        await this.heard();
+      }
+    } finally {
+      // Left in the middle, the connection is of no more use.
+      if (!this.done && this.error === undefined) {
+        this.connection?.stream.destroy();
+      }
+    }
+  }
+
+  #close(): void {
+    if (this.#used === 0) return;
+    this.#pieces.push(this.#open.subarray(0, this.#used));
+    this.#open = this.#spare.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+    this.#used = 0;
+  }
+}
+
+class CopyIn extends Copy {
+  #started = false;
+
+  handleCopyInResponse(): void {
+    this.#started = true;
+    this.wake();
+  }
+
+  async send(content: AsyncIterable<Uint8Array>): Promise<void> {
+    while (!this.#started && this.error === undefined) await this.heard();
+    const stream = this.connection?.stream;
+    try {
+      for await (const piece of content) {
+        if (this.error !== undefined) break;
+        this.connection?.sendCopyFromChunk(Buffer.from(piece));
+        if (stream?.writableNeedDrain) {
+          stream.once("drain", () => this.wake());
+          await this.heard();
+        }
+      }
+    } catch (error) {
+      if (this.error === undefined) {
+        this.connection?.sendCopyFail("the data ended early");
+        await this.#finish().catch(() => {});
+      }
+      throw error;
+    }
+    if (this.error === undefined) this.connection?.endCopyFrom();
+    await this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    while (!this.done && this.error === undefined) await this.heard();
+    if (this.error !== undefined) throw this.error;
+  }
+}
+
+/** The bytes of a COPY TO STDOUT, and then the rows that Postgres counted. */
+export interface CopiedOut {
+  /** The memory of each is used again once the next one is asked for. */
+  pieces: AsyncIterable<Uint8Array>;
+  /** Right once the pieces have ended. */
+  rowCount: () => number;
+}
+
+/** Runs a COPY TO STDOUT; its bytes come as they are, in constant memory. */
+export function copyOut(client: pg.Client, sql: string): CopiedOut {
+  const copy = client.query(new CopyOut(sql));
+  return { pieces: copy.pieces(), rowCount: () => copy.rows };
+}
+
+/**
+ * Runs a COPY FROM STDIN with these bytes and resolves to the rows that
+ * Postgres counted. Throws what the server rejects, or what the content throws.
+ */
+export async function copyIn(
+  client: pg.Client,
+  sql: string,
+  content: AsyncIterable<Uint8Array>,
+): Promise<number> {
+  const copy = client.query(new CopyIn(sql));
+  await copy.send(content);
+  return copy.rows;
+}

@@ -1,0 +1,135 @@
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { messageOf, StageError } from "./errors.ts";
+import { quoteText, type TextRow } from "./postgres.ts";
+import { resolveCredentials } from "./s3_credentials.ts";
+import type { S3Settings } from "./zone.ts";
+
+/** A DuckDB that reaches its zones and its temporary folder, nothing else. */
+export interface DuckDb extends AsyncDisposable {
+  /** A folder of this session's own, gone when it ends. */
+  tempDirectory: string;
+  run(sql: string): Promise<void>;
+  /** Rows with every value as text. */
+  rows(sql: string): Promise<TextRow[]>;
+}
+
+/** Parts in which DuckDB uploads are a 10,000th of this, at least 5 MB. */
+const UPLOAD_BYTES_MAX = "50GB";
+
+/**
+ * Opens a DuckDB in memory. DuckDB does not obey Deno's permissions, so it is
+ * confined in SQL once its extension and secret are there. Throws a
+ * `StageError` when the httpfs extension can't be had.
+ */
+export async function openDuckDb(
+  config: Config,
+  options: { zones: readonly string[] },
+): Promise<DuckDb> {
+  const { zones } = options;
+  await Deno.mkdir(config.tempDirectory, { recursive: true });
+  const tempDirectory = await Deno.makeTempDir({
+    dir: config.tempDirectory,
+    prefix: "totesys-",
+  });
+  let instance: DuckDBInstance | undefined;
+  let connection: DuckDBConnection | undefined;
+  const close = async () => {
+    connection?.closeSync();
+    instance?.closeSync();
+    await Deno.remove(tempDirectory, { recursive: true });
+  };
+  try {
+    instance = await DuckDBInstance.create(":memory:", {
+      threads: String(config.duckDbThreads),
+      memory_limit: config.duckDbMemoryLimit,
+      temp_directory: join(tempDirectory, "spill"),
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+      preserve_insertion_order: "false",
+      ...(config.duckDbExtensionDirectory === undefined
+        ? {}
+        : { extension_directory: config.duckDbExtensionDirectory }),
+    });
+    connection = await instance.connect();
+    if (config.s3 !== undefined) {
+      await loadHttpfs(connection, config);
+      await connection.run(await secretSql(config.s3));
+      await connection.run(
+        `set s3_uploader_max_filesize = '${UPLOAD_BYTES_MAX}'`,
+      );
+    }
+    await connection.run("set enable_progress_bar = false");
+    const allowed = [...zones, tempDirectory].map((place) =>
+      quoteText(`${place}/`)
+    );
+    await connection.run(
+      `set allowed_directories = [${allowed.join(", ")}]`,
+    );
+    await connection.run("set enable_external_access = false");
+    await connection.run("set lock_configuration = true");
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const open = connection;
+  return {
+    tempDirectory,
+    run: async (sql) => {
+      await open.run(sql);
+    },
+    rows: async (sql) => {
+      const reader = await open.runAndReadAll(sql);
+      return reader.getRowObjectsJson().map((row) =>
+        Object.fromEntries(
+          Object.entries(row).map(([name, value]) => [
+            name,
+            value === null ? null : String(value),
+          ]),
+        )
+      );
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function loadHttpfs(
+  connection: DuckDBConnection,
+  config: Config,
+): Promise<void> {
+  try {
+    if (config.duckDbExtensionDirectory === undefined) {
+      await connection.run("install httpfs");
+    }
+    await connection.run("load httpfs");
+  } catch (error) {
+    throw new StageError(
+      `Cannot load DuckDB's httpfs extension: ${messageOf(error)}`,
+      {
+        subject: "httpfs",
+        hint:
+          "Without access to extensions.duckdb.org, run `deno task httpfs` once and set DUCKDB_EXTENSION_DIRECTORY to the folder it names",
+        cause: error,
+      },
+    );
+  }
+}
+
+async function secretSql(s3: S3Settings): Promise<string> {
+  const credentials = await resolveCredentials(s3);
+  const endpoint = s3.endpoint === undefined ? undefined : new URL(s3.endpoint);
+  const fields: [string, string | undefined][] = [
+    ["key_id", credentials.accessKeyId],
+    ["secret", credentials.secretAccessKey],
+    ["session_token", credentials.sessionToken],
+    ["region", s3.region],
+    ["endpoint", endpoint?.host],
+    ["url_style", endpoint === undefined ? undefined : "path"],
+  ];
+  const given = fields.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name} ${quoteText(value)}`]
+  );
+  const ssl = endpoint?.protocol === "http:" ? ", use_ssl false" : "";
+  return `create secret (type s3, provider config, ${given.join(", ")}${ssl})`;
+}

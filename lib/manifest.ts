@@ -1,0 +1,165 @@
+import { sha256Hex } from "./checksum.ts";
+import { StageError } from "./errors.ts";
+
+/** A file that a manifest lists; what no manifest lists does not exist. */
+export interface DataFile {
+  key: string;
+  bytes: number;
+  rows: number;
+  sha256: string;
+}
+
+/** What the manifests of both zones hold. */
+export interface Manifest {
+  format: 1;
+  stage: "extract" | "transform";
+  /** Dense, from 1. */
+  batch: number;
+  runId: string;
+  /** One for the life of a lake: the run that made its first batch. */
+  lakeId: string;
+  /** ISO 8601, UTC, microseconds: the source's clock at the snapshot. */
+  snapshotTime: string;
+  /** By the clock of the machine that ran the stage; for people. */
+  committedAt: string;
+  engine: Record<string, string>;
+}
+
+/** The commit of a batch of the ingestion zone. */
+export interface IngestionManifest extends Manifest {
+  stage: "extract";
+  source: SourceState;
+  tables: Record<string, IngestedTable>;
+}
+
+/** Where the source stood at the snapshot. */
+export interface SourceState {
+  systemId: string;
+  timeline: number;
+  /** `pg_snapshot_xmin`, 64 bits: what is below it has been shipped. */
+  fence: string;
+  /** Snapshot time of the batch that first had this fence. */
+  fenceSince: string;
+  /** `pg_snapshot_xmax`, 64 bits. */
+  nextId: string;
+  /** Writers at or above the fence that have been shipped, `[first, last]`. */
+  shipped: [string, string][];
+}
+
+/** One source table in a batch of the ingestion zone. */
+export interface IngestedTable {
+  contractHash: string;
+  /** The columns of its files, in order. */
+  columns: string[];
+  /** Oid and file node of each of its parts, and its columns' numbers. */
+  identity: string;
+  /** Rows in the source at the snapshot. */
+  sourceRows: number;
+  /** Why the whole table was read, if it was. */
+  fullRead?: string;
+  rows: DataFile[];
+  deletes: DataFile[];
+  witness?: Witness;
+  digest: KeyDigest;
+}
+
+/** A newest row of a table, to notice a source that was set back. */
+export interface Witness {
+  /** The key's columns as text. */
+  key: string[];
+  /** The id that wrote it, 64 bits. */
+  writer: string;
+}
+
+/** The keys of a table by buckets. */
+export interface KeyDigest {
+  /** The key's columns with their types: of other ones, nothing compares. */
+  key: string;
+  /** Files that hold the keys, one bucket a line. */
+  files: string[];
+  buckets: KeyBucket[];
+}
+
+/** A bucket: its id, rows, hash, and where its keys stand in which file. */
+export type KeyBucket = [
+  id: string,
+  rows: number,
+  hash: string,
+  file: number,
+  offset: number,
+  bytes: number,
+];
+
+/** The commit of a batch of the processed zone. */
+export interface ProcessedManifest extends Manifest {
+  stage: "transform";
+  /** Checksum of the ingestion manifest it was made from. */
+  inputSha256: string;
+  /** Of the contract, the models and the quarantine queries. */
+  transformHash: string;
+  models: Record<string, ProcessedModel>;
+  /** What the next batch needs: a name's rows at the end of this one. */
+  state: Record<string, DataFile>;
+  /** Rows in quarantine at the end of this batch. */
+  quarantined: number;
+}
+
+/** One model in a batch of the processed zone. */
+export interface ProcessedModel {
+  files: DataFile[];
+  /** How many of the rows are deletes. */
+  deletes: number;
+}
+
+/** Writes a manifest as bytes that carry their own checksum. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const body = JSON.stringify(manifest);
+  return new TextEncoder().encode(
+    `{"sha256":"${sha256Hex(body)}","manifest":${body}}\n`,
+  );
+}
+
+/** The checksum by which other manifests and the ledger name this one. */
+export function manifestSha256(manifest: Manifest): string {
+  return sha256Hex(JSON.stringify(manifest));
+}
+
+/**
+ * Reads a manifest and checks it against its checksum, its number and its
+ * stage; throws a `StageError` with the file as its subject.
+ */
+export function decodeManifest<M extends Manifest>(
+  bytes: Uint8Array,
+  expected: { file: string; stage: M["stage"]; batch: number },
+): M {
+  const damaged = (found: string, cause?: unknown) =>
+    new StageError(`Cannot read the manifest ${expected.file}: ${found}`, {
+      subject: expected.file,
+      hint: "Restore the file from the bucket's versions or a copy of the zone",
+      cause,
+    });
+  let sealed: { sha256: string; manifest: M };
+  try {
+    sealed = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw damaged("it is no JSON (truncated?)", error);
+  }
+  const { manifest } = sealed;
+  if (
+    typeof manifest !== "object" || manifest === null ||
+    manifestSha256(manifest) !== sealed.sha256
+  ) throw damaged("its content does not match its checksum");
+  if (manifest.format !== 1) {
+    throw damaged(`it has the form ${manifest.format}, this version reads 1`);
+  }
+  if (manifest.stage !== expected.stage) {
+    throw damaged(
+      `it is of ${manifest.stage}, not of ${expected.stage}: ` +
+        "are two zones set to the same place?",
+    );
+  }
+  if (manifest.batch !== expected.batch) {
+    throw damaged(`it is of batch ${manifest.batch}`);
+  }
+  return manifest;
+}

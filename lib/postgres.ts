@@ -1,0 +1,170 @@
+import pg from "pg";
+import type { PostgresSettings } from "./config.ts";
+import { ConfigError, messageOf, StageError } from "./errors.ts";
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_DELAY_MS = 10_000;
+const END_TIMEOUT_MS = 2_000;
+
+/** A connection that is ended when it goes out of scope. */
+export interface Connection extends AsyncDisposable {
+  client: pg.Client;
+}
+
+/** A value of the database as text, the only form in which it is passed on. */
+export type TextRow = Record<string, string | null>;
+
+/** A server as people name it, without user and password. */
+export function serverName(settings: PostgresSettings): string {
+  return `${settings.host}:${settings.port}/${settings.database}`;
+}
+
+/**
+ * Connects; throws a `StageError` that names the server, never the password,
+ * or a `ConfigError` when the CA's file can't be read.
+ * Every value comes back as text, so that none goes through a JavaScript date
+ * or number.
+ */
+export async function connect(
+  settings: PostgresSettings,
+  options: { purpose: string; signal?: AbortSignal | undefined },
+): Promise<Connection> {
+  const client = new pg.Client({
+    host: settings.host,
+    port: settings.port,
+    database: settings.database,
+    user: settings.user,
+    password: settings.password,
+    ssl: settings.tls === false ? false : {
+      rejectUnauthorized: settings.tls.verify,
+      ...(settings.tls.caFile === undefined
+        ? {}
+        : { ca: readCa(settings.tls.caFile, settings) }),
+    },
+    application_name: `totesys ${options.purpose}`,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    types: { getTypeParser: () => (text: string) => text },
+  });
+  // A connection that dies between queries reports it here; the next query
+  // throws, which is where it is dealt with.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await client.query(
+      "set timezone to 'UTC'; set datestyle to 'ISO'; " +
+        "set intervalstyle to 'iso_8601'; set extra_float_digits to 1; " +
+        "set client_min_messages to warning",
+    );
+  } catch (error) {
+    await end(client);
+    throw connectError(error, settings);
+  }
+  const stop = () => void end(client);
+  options.signal?.addEventListener("abort", stop, { once: true });
+  return {
+    client,
+    [Symbol.asyncDispose]: async () => {
+      options.signal?.removeEventListener("abort", stop);
+      await end(client);
+    },
+  };
+}
+
+/** Runs a query and gives its rows, every value as text. */
+export async function query(
+  client: pg.Client,
+  sql: string,
+  values: readonly (string | number | null | readonly string[])[] = [],
+): Promise<TextRow[]> {
+  const result = await client.query<TextRow>(sql, [...values]);
+  return result.rows;
+}
+
+/** Runs a query that gives one row. */
+export async function queryRow(
+  client: pg.Client,
+  sql: string,
+  values: readonly (string | number | null | readonly string[])[] = [],
+): Promise<TextRow> {
+  const [row] = await query(client, sql, values);
+  if (row === undefined) throw new Error(`No row came back from: ${sql}`);
+  return row;
+}
+
+/** A name as SQL has it, for Postgres and DuckDB alike. */
+export function quoteName(name: string): string {
+  return pg.escapeIdentifier(name);
+}
+
+/** Names as SQL has them, in a list. */
+export function quoteNames(names: readonly string[], prefix = ""): string {
+  return names.map((name) => prefix + quoteName(name)).join(", ");
+}
+
+/** A text as SQL has it, where a statement takes no parameters (COPY). */
+export function quoteText(text: string): string {
+  return pg.escapeLiteral(text);
+}
+
+/** The five characters of an SQLSTATE when Postgres sent the error. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+function readCa(path: string, settings: PostgresSettings): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new ConfigError([
+      `Cannot read the CA of ${serverName(settings)}: ${messageOf(error)}`,
+    ]);
+  }
+}
+
+/** Ends a connection, also one that hangs in a query. */
+async function end(client: pg.Client): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<void>((done) => {
+    timer = setTimeout(done, END_TIMEOUT_MS);
+  });
+  await Promise.race([client.end().catch(() => {}), timeout]);
+  clearTimeout(timer);
+}
+
+function connectError(error: unknown, settings: PostgresSettings): StageError {
+  const subject = serverName(settings);
+  const state = sqlState(error) ?? "";
+  const password = settings.password;
+  let found = messageOf(error) ||
+    (error instanceof AggregateError
+      ? error.errors.map(messageOf).join("; ")
+      : "no answer");
+  if (password) found = found.replaceAll(password, "***");
+  return new StageError(`Cannot connect to ${subject}: ${found}`, {
+    subject,
+    retryable: !["28P01", "28000", "3D000"].includes(state),
+    hint: hintFor(state, found, settings),
+    cause: undefined,
+  });
+}
+
+function hintFor(
+  state: string,
+  found: string,
+  settings: PostgresSettings,
+): string {
+  if (state === "28P01" || state === "28000") {
+    return `Check the password and the rights of the user "${settings.user}"`;
+  }
+  if (state === "3D000") return "Check the database's name in the URL";
+  if (state === "53300") return "The server has no connection left: try later";
+  if (/certificate|self.signed|altnames/i.test(found)) {
+    return "Give the server's CA with sslrootcert, or sslmode in the URL";
+  }
+  if (/does not support SSL/i.test(found)) {
+    return "The server has no TLS: add ?sslmode=disable to the URL if you trust the network";
+  }
+  return "Check that the server runs and that this machine may reach it";
+}

@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { sha256Hex } from "./checksum.ts";
+import { type ContractTable, parseContract } from "./contract.ts";
+import { ConfigError } from "./errors.ts";
+import type { Model } from "./model.ts";
+
+/** A named piece of SQL: its file name without `.sql`, and its text. */
+export interface SqlFile {
+  name: string;
+  text: string;
+}
+
+/** A model with its SQL: one select. */
+export interface ModelSql extends Model {
+  sql: string;
+}
+
+/** All that the folder `sql/` says; nothing else knows the company's data. */
+export interface ProjectSql {
+  tables: readonly ContractTable[];
+  /** In the order in which they are loaded. */
+  models: readonly ModelSql[];
+  /** For some source tables: the query for the rows that can't be read. */
+  quarantine: ReadonlyMap<string, string>;
+  /** Warehouse migrations in order. */
+  migrations: readonly SqlFile[];
+  checks: readonly SqlFile[];
+  /** Of what a batch of the lake depends on: contract, models, quarantine. */
+  transformHash: string;
+}
+
+/**
+ * Reads the folder `sql/`, whose models the list describes. Throws a
+ * `ConfigError` when the folder, the list and the contract don't fit.
+ */
+export function readProjectSql(
+  folder: string,
+  list: readonly Model[],
+): ProjectSql {
+  const contract = readText(join(folder, "source.sql"));
+  const modelFiles = readFolder(join(folder, "models"));
+  const quarantine = readFolder(join(folder, "quarantine"));
+  const tables = parseContract(contract);
+  checkNames({ list, modelFiles, quarantine, tables });
+  const texts = byName(modelFiles);
+  return {
+    tables,
+    models: list.map((model) => ({
+      ...model,
+      sql: texts.get(model.name) ?? "",
+    })),
+    quarantine: byName(quarantine),
+    migrations: readFolder(join(folder, "warehouse")),
+    checks: readFolder(join(folder, "checks")),
+    transformHash: sha256Hex(
+      JSON.stringify([contract, list, modelFiles, quarantine]),
+    ),
+  };
+}
+
+function checkNames(found: {
+  list: readonly Model[];
+  modelFiles: readonly SqlFile[];
+  quarantine: readonly SqlFile[];
+  tables: readonly ContractTable[];
+}): void {
+  const listed = found.list.map((model) => model.name);
+  const filed = found.modelFiles.map((file) => file.name);
+  const known = found.tables.map((table) => table.name);
+  const problems = [
+    ...listed.filter((name) => !filed.includes(name))
+      .map((name) => `The model "${name}" has no file sql/models/${name}.sql`),
+    ...filed.filter((name) => !listed.includes(name))
+      .map((name) => `sql/models/${name}.sql is in no list of models`),
+    ...found.list.flatMap((model) =>
+      model.reads.filter((table) => !known.includes(table)).map((table) =>
+        `The model "${model.name}" reads "${table}", which is not in the contract`
+      )
+    ),
+    ...found.quarantine.filter((file) => !known.includes(file.name))
+      .map((file) =>
+        `sql/quarantine/${file.name}.sql is of no table in the contract`
+      ),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function byName(files: SqlFile[]): Map<string, string> {
+  return new Map(files.map((file) => [file.name, file.text]));
+}
+
+function readFolder(folder: string): SqlFile[] {
+  try {
+    return [...Deno.readDirSync(folder)]
+      .map((entry) => entry.name)
+      .filter((name) => name.endsWith(".sql"))
+      .sort()
+      .map((name) => ({
+        name: name.slice(0, -".sql".length),
+        text: readText(join(folder, name)),
+      }));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);
+  }
+}

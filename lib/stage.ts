@@ -1,0 +1,70 @@
+import type { Logger } from "@logtape/logtape";
+import type { Config } from "./config.ts";
+import type { Progress } from "./progress.ts";
+import type { ProjectSql } from "./project_sql.ts";
+import { openZone, type Zone } from "./zone.ts";
+
+/** What a stage is given of the world. */
+export interface StageContext {
+  config: Config;
+  sql: ProjectSql;
+  log: Logger;
+  progress: Progress;
+  clock: () => Date;
+  /** A new id for a run; data files carry it in their names. */
+  newRunId: () => string;
+  /** Aborted when the process is asked to stop. */
+  signal: AbortSignal;
+}
+
+/** What one run of a stage did. */
+export interface StageResult {
+  stage: "extract" | "transform" | "load";
+  /** Committed now; empty when there was nothing to do. */
+  batches: number[];
+  rows: number;
+  bytes: number;
+  /** Snapshot time of the newest batch that this stage has committed. */
+  snapshotTime?: string;
+  /** Another run committed the batch first, or holds the lock. */
+  overtaken?: boolean;
+}
+
+const RUN_HOURS_MAX = 12;
+const MS_PER_HOUR = 3_600_000;
+
+/** Opens one of the two zones. */
+export function openStageZone(
+  config: Config,
+  zone: "ingestion" | "processed",
+): Zone {
+  const url = zone === "ingestion" ? config.ingestionUrl : config.processedUrl;
+  return openZone(url, { s3: config.s3 });
+}
+
+/**
+ * The guard of a run that slept: files that no manifest lists are swept after
+ * 48 hours, so a run older than 12 must not commit what it wrote. Both clocks
+ * count, since one stands still while a machine sleeps and one can be set.
+ */
+export function startRun(context: StageContext): {
+  runId: string;
+  tooOld: () => boolean;
+} {
+  const startDate = context.clock().getTime();
+  const startTick = performance.now();
+  return {
+    runId: context.newRunId(),
+    tooOld: () =>
+      Math.max(
+        context.clock().getTime() - startDate,
+        performance.now() - startTick,
+      ) > RUN_HOURS_MAX * MS_PER_HOUR,
+  };
+}
+
+/** A run id: when it began, and what tells it from any other. */
+export function createRunId(now: Date): string {
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, "");
+  return `${time}-${crypto.randomUUID().slice(0, 8)}`;
+}

@@ -1,0 +1,22 @@
+const KEY_CHARACTERS_MAX = 900;
+
+/**
+ * Checks that a key names a file inside its zone: segments of letters, digits
+ * and `_ - . =`, divided by single slashes, none of which begins with a dot
+ * (those names are the zone's own). Throws a TypeError otherwise.
+ */
+export function checkKey(key: string): void {
+  const segments = key.split("/");
+  if (key.length > KEY_CHARACTERS_MAX || !segments.every(isSegment)) {
+    throw new TypeError(`Cannot use the key "${key}" in a zone: not a name`);
+  }
+}
+
+/** Checks the start of a key, which may end anywhere, also be empty. */
+export function checkPrefix(prefix: string): void {
+  checkKey(`${prefix}x`);
+}
+
+function isSegment(segment: string): boolean {
+  return /^[A-Za-z0-9_=-][A-Za-z0-9_.=-]*$/.test(segment);
+}

@@ -1,0 +1,192 @@
+import { join } from "node:path";
+import { readAllSql } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
+import type { DataFile } from "../lib/manifest.ts";
+import type { Model } from "../lib/model.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import { versionIntervalsSql } from "../lib/version_intervals.ts";
+import type { Zone } from "../lib/zone.ts";
+
+/** A model's versions of some batches as CSV, ready to be copied. */
+export interface VersionsCsv {
+  path: string;
+  rows: number;
+  /** The columns of the CSV, in order. */
+  columns: readonly string[];
+  /** What all rows have alike, and the CSV leaves out. */
+  constants: Readonly<Record<string, string>>;
+}
+
+/** The batch that all versions of a model come from, if it is one. */
+export interface OneBatch {
+  batch: number;
+  snapshotTime: string;
+}
+
+/** Which rows of a model's versions a CSV holds, and in what form. */
+export type VersionsForm = "events" | "fact rows" | "dimension rows" | "closed";
+
+/** The columns that all history tables have. */
+export const INTERVAL_COLUMNS = [
+  "valid_from",
+  "valid_to",
+  "from_batch",
+  "to_batch",
+] as const;
+
+/** What an event says of its place among those of its key. */
+export const EVENT_COLUMNS = [
+  "is_delete",
+  "is_first",
+  "has_version",
+  "is_last_version",
+] as const;
+
+/**
+ * Writes a model's versions as CSV into the temporary folder. `events` are all
+ * of them, deletes too, to be merged; the other forms are the finished rows of
+ * empty tables: of a fact with its serial numbers, of a dimension, and of its
+ * closed versions.
+ */
+export async function exportVersions(
+  duckdb: DuckDb,
+  options: {
+    model: Pick<Model, "name" | "key" | "recordId">;
+    columns: readonly string[];
+    form: VersionsForm;
+    files: readonly DataFile[];
+    oneBatch: OneBatch | undefined;
+    zone: Zone;
+  },
+): Promise<VersionsCsv> {
+  const { model, columns, form, files, oneBatch, zone } = options;
+  const path = join(
+    duckdb.tempDirectory,
+    `${model.name}-${form.replace(" ", "-")}.csv`,
+  );
+  const lacking = await lackingColumns(duckdb, { columns, files, zone });
+  // Finished rows of one batch all hold since then: a default says it once.
+  const alike = oneBatch !== undefined && form.endsWith("rows");
+  const { select, names } = formSql(form, {
+    model,
+    columns: alike ? columns : [...columns, ...INTERVAL_COLUMNS],
+    events: eventsSql(files, { zone, key: model.key, lacking }),
+  });
+  try {
+    const [written] = await duckdb.rows(
+      `copy (${select}) to ${quoteText(path)}
+      (format csv, header false)`,
+    );
+    return {
+      path,
+      rows: Number(written?.Count ?? 0),
+      columns: names,
+      constants: alike
+        ? {
+          valid_from: oneBatch.snapshotTime,
+          from_batch: String(oneBatch.batch),
+        }
+        : {},
+    };
+  } catch (error) {
+    const subject = files.map((file) => zone.locate(file.key)).join(", ");
+    throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
+      subject,
+      hint: "Restore the file from the bucket's versions, then run load",
+      cause: error,
+    });
+  }
+}
+
+/** The warehouse's columns that these files are older than. */
+async function lackingColumns(
+  duckdb: DuckDb,
+  options: {
+    columns: readonly string[];
+    files: readonly DataFile[];
+    zone: Zone;
+  },
+): Promise<string[]> {
+  const { columns, files, zone } = options;
+  const present = await duckdb.rows(
+    `describe select * from ${readAllSql(zone, files)}`,
+  );
+  return columns.filter((name) =>
+    !present.some((column) => column.column_name === name)
+  );
+}
+
+/**
+ * The versions with their intervals and their places among those of their key.
+ * In one file each key is there once, so that nothing has to be compared.
+ */
+function eventsSql(
+  files: readonly DataFile[],
+  options: { zone: Zone; key: readonly string[]; lacking: readonly string[] },
+): string {
+  const nulls = options.lacking.map((name) =>
+    `, cast(null as varchar) as ${quoteName(name)}`
+  );
+  const versions = `(select *${nulls.join("")} from ${
+    readAllSql(options.zone, files)
+  })`;
+  if (files.length === 1) {
+    return `select * exclude (batch, snapshot_time), batch as from_batch,
+        snapshot_time as valid_from, cast(null as bigint) as to_batch,
+        cast(null as timestamp) as valid_to, true as is_first,
+        not is_delete as has_version, not is_delete as is_last_version
+      from ${versions}`;
+  }
+  const keys = quoteNames(options.key);
+  return `select *,
+      row_number() over (partition by ${keys} order by from_batch) = 1
+        as is_first,
+      bool_or(not is_delete) over (partition by ${keys}) as has_version,
+      not is_delete and row_number() over (
+        partition by ${keys}, is_delete order by from_batch desc
+      ) = 1 as is_last_version
+    from (${versionIntervalsSql(versions, options.key)})`;
+}
+
+function formSql(
+  form: VersionsForm,
+  options: {
+    model: Pick<Model, "key" | "recordId">;
+    columns: readonly string[];
+    events: string;
+  },
+): { select: string; names: readonly string[] } {
+  const { model, columns: names, events } = options;
+  const order = `from_batch, ${quoteNames(model.key)}`;
+  switch (form) {
+    case "events": {
+      const all = [...names, ...EVENT_COLUMNS];
+      return {
+        names: all,
+        select: `select ${quoteNames(all)} from (${events})`,
+      };
+    }
+    case "fact rows": {
+      const recordId = model.recordId ?? "record_id";
+      return {
+        names: [recordId, ...names],
+        select: `select row_number() over (order by ${order})
+            as ${quoteName(recordId)}, ${quoteNames(names)}
+          from (${events}) where not is_delete`,
+      };
+    }
+    case "dimension rows":
+      return {
+        names,
+        select: `select ${quoteNames(names)} from (${events})
+          where is_last_version`,
+      };
+    case "closed":
+      return {
+        names,
+        select: `select ${quoteNames(names)} from (${events})
+          where not is_delete and not is_last_version`,
+      };
+  }
+}

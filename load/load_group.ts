@@ -1,0 +1,185 @@
+import type { Logger } from "@logtape/logtape";
+import type pg from "pg";
+import type { DuckDb } from "../lib/duckdb.ts";
+import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
+import { quoteName } from "../lib/postgres.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { SqlFile } from "../lib/project_sql.ts";
+import type { Zone } from "../lib/zone.ts";
+import { copyCsv } from "./copy_csv.ts";
+import {
+  exportVersions,
+  type VersionsCsv,
+  type VersionsForm,
+} from "./export_versions.ts";
+import {
+  addPlaceholders,
+  createStaging,
+  mergeDimension,
+  mergeFact,
+} from "./merge.ts";
+import { checkedModel, runChecks } from "./run_checks.ts";
+import { removeConstraints, restoreConstraints } from "./table_constraints.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** Batches that go into the warehouse in one transaction. */
+export interface GroupWork {
+  client: pg.Client;
+  duckdb: DuckDb;
+  zone: Zone;
+  manifests: readonly ProcessedManifest[];
+  /** What facts refer to comes first. */
+  tables: readonly WarehouseTable[];
+  checks: readonly SqlFile[];
+  progress: Progress;
+  log: Logger;
+}
+
+/** One CSV to be made, and what is done with it once it is there. */
+interface Step {
+  make: () => Promise<VersionsCsv>;
+  use: (csv: VersionsCsv) => Promise<void>;
+}
+
+/** Merges a group of batches into tables that hold others already. */
+export async function mergeGroup(work: GroupWork): Promise<void> {
+  const { client, progress, log, checks, manifests } = work;
+  const batch = manifests.at(-1)?.batch ?? 0;
+  const touched = work.tables.filter((table) =>
+    filesOf(work, table).length > 0
+  );
+  const stagings = new Map<string, string>();
+  await inTurn(touched.map((table): Step => ({
+    make: () => exportForm(work, { table, form: "events" }),
+    use: async (csv) => {
+      const staging = await createStaging(client, table);
+      stagings.set(table.model.name, staging);
+      await copyCsv(client, csv, { table: staging, freeze: false, progress });
+      await client.query(`analyze ${staging}`);
+      if (table.model.kind === "dimension") {
+        return await mergeDimension(client, table, staging);
+      }
+      await addPlaceholders(client, table, {
+        from: staging,
+        where: "not referring.is_delete",
+      });
+      await mergeFact(client, table, staging);
+    },
+  })));
+  for (const table of touched) {
+    const staging = stagings.get(table.model.name);
+    await runChecks(client, {
+      table,
+      checks: checksOf(checks, table),
+      staging,
+      batch,
+      log,
+    });
+  }
+}
+
+/**
+ * Fills tables that are all empty: straight from CSV, without keys and
+ * indexes, which are built afterwards.
+ */
+export async function fillGroup(work: GroupWork): Promise<void> {
+  const { client, progress, log, checks, manifests } = work;
+  const batch = manifests.at(-1)?.batch ?? 0;
+  const touched = work.tables.filter((table) =>
+    filesOf(work, table).length > 0
+  );
+  const names = touched.flatMap((table) =>
+    table.model.kind === "fact"
+      ? [table.model.name]
+      : [table.model.name, `${table.model.name}_closed`]
+  );
+  const facts = work.tables.filter((table) => table.model.kind === "fact")
+    .map((table) => table.model.name);
+  // Dimensions can't be emptied while facts refer to them.
+  const removed = await removeConstraints(client, [
+    ...new Set([...facts, ...names]),
+  ]);
+  if (names.length > 0) {
+    await client.query(`truncate ${names.map(quoteName).join(", ")}`);
+  }
+  const step = (table: WarehouseTable, form: VersionsForm): Step => ({
+    make: () => exportForm(work, { table, form }),
+    use: (csv) =>
+      copyCsv(client, csv, {
+        table: quoteName(
+          form === "closed" ? `${table.model.name}_closed` : table.model.name,
+        ),
+        freeze: true,
+        progress,
+      }),
+  });
+  await inTurn(
+    touched.flatMap((table) =>
+      table.model.kind === "fact"
+        ? [step(table, "fact rows")]
+        : [step(table, "dimension rows"), step(table, "closed")]
+    ),
+  );
+  await restoreConstraints(client, removed, work.tables);
+  if (names.length > 0) {
+    await client.query(`analyze ${names.map(quoteName).join(", ")}`);
+  }
+  for (const table of touched) {
+    await runChecks(client, {
+      table,
+      checks: checksOf(checks, table),
+      staging: undefined,
+      batch,
+      log,
+    });
+  }
+}
+
+/** While one CSV is being used, the next one is being made. */
+async function inTurn(steps: readonly Step[]): Promise<void> {
+  let next = steps[0]?.make();
+  for (const [index, step] of steps.entries()) {
+    const csv = await next;
+    next = steps[index + 1]?.make();
+    // Its failure is met where it is awaited, not while this one is used.
+    next?.catch(() => {});
+    if (csv === undefined) return;
+    try {
+      await step.use(csv);
+    } catch (error) {
+      await next?.catch(() => {});
+      throw error;
+    }
+  }
+}
+
+async function exportForm(
+  work: GroupWork,
+  options: { table: WarehouseTable; form: VersionsForm },
+): Promise<VersionsCsv> {
+  const { table, form } = options;
+  const having = work.manifests.filter((manifest) =>
+    manifest.models[table.model.name] !== undefined
+  );
+  return await exportVersions(work.duckdb, {
+    model: table.model,
+    columns: table.columns,
+    form,
+    files: filesOf(work, table),
+    oneBatch: having.length === 1 ? having[0] : undefined,
+    zone: work.zone,
+  });
+}
+
+function filesOf(work: GroupWork, table: WarehouseTable): DataFile[] {
+  return work.manifests.flatMap((manifest) =>
+    manifest.models[table.model.name]?.files ?? []
+  );
+}
+
+function checksOf(
+  checks: readonly SqlFile[],
+  table: WarehouseTable,
+): SqlFile[] {
+  return checks.filter((check) => checkedModel(check) === table.model.name);
+}

@@ -1,0 +1,27 @@
+import { forStage, runCommand, type World } from "../lib/command.ts";
+import { load } from "./load.ts";
+
+const USAGE = `deno task load
+
+Loads every batch that was transformed into the warehouse, in order.
+
+  --json  one JSON line per event, also on a terminal`;
+
+/** Runs `deno task load`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "load",
+      usage: USAGE,
+      needs: ["processed", "warehouse"],
+      options: {},
+      run: async (context) => {
+        await load(forStage(context, "load"));
+      },
+    },
+    args,
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,138 @@
+import type pg from "pg";
+import { quoteName, quoteNames } from "../lib/postgres.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** Where the events of a model wait in this transaction to be merged. */
+export function stagingName(model: string): string {
+  return `staged_${model}`;
+}
+
+/** Makes the temporary table for a model's events, with the model's types. */
+export async function createStaging(
+  client: pg.Client,
+  table: WarehouseTable,
+): Promise<string> {
+  const staging = quoteName(stagingName(table.model.name));
+  await client.query(
+    `create temporary table ${staging} on commit drop as
+    select ${quoteNames(table.columns)}, valid_from, valid_to, from_batch,
+      to_batch, null::boolean as is_delete, null::boolean as is_first,
+      null::boolean as has_version, null::boolean as is_last_version
+    from ${quoteName(table.model.name)} where false`,
+  );
+  return `pg_temp.${staging}`;
+}
+
+/**
+ * Merges staged events into a fact's history: the open version of each key
+ * that moved is closed, and its new versions are added under numbers that go
+ * on in the order of batch and key.
+ */
+export async function mergeFact(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  const name = quoteName(table.model.name);
+  const recordId = quoteName(table.model.recordId ?? "record_id");
+  const columns = quoteNames(table.columns);
+  await client.query(
+    `update ${name} as fact
+    set valid_to = event.valid_from, to_batch = event.from_batch
+    from ${staging} as event
+    where ${sameKey(table, "fact", "event")} and event.is_first
+      and fact.to_batch is null`,
+  );
+  await client.query(
+    `insert into ${name}
+      (${recordId}, ${columns}, valid_from, valid_to, from_batch, to_batch)
+    select (select coalesce(max(${recordId}), 0) from ${name})
+        + row_number() over (order by from_batch, ${table.keyOrder}),
+      ${columns}, valid_from, valid_to, from_batch, to_batch
+    from ${staging} where not is_delete`,
+  );
+}
+
+/**
+ * Merges staged events into a dimension: its older versions go to the closed
+ * ones, its row becomes the newest version, and a deleted one stays with its
+ * interval ended, since facts may refer to it.
+ */
+export async function mergeDimension(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  const name = quoteName(table.model.name);
+  const closed = quoteName(`${table.model.name}_closed`);
+  const columns = quoteNames(table.columns);
+  const all = `${columns}, valid_from, valid_to, from_batch, to_batch`;
+  const key = quoteNames(table.model.key);
+  const others = [
+    ...table.columns.filter((column) => !table.model.key.includes(column))
+      .map(quoteName),
+    "valid_from",
+    "valid_to",
+    "from_batch",
+    "to_batch",
+  ];
+  await client.query(
+    `insert into ${closed} (${all})
+    select ${quoteNames(table.columns, "dimension.")}, dimension.valid_from,
+      coalesce(dimension.valid_to, event.valid_from), dimension.from_batch,
+      coalesce(dimension.to_batch, event.from_batch)
+    from ${name} as dimension
+    inner join ${staging} as event on ${sameKey(table, "dimension", "event")}
+    where event.is_first and event.has_version
+      and not dimension.is_placeholder`,
+  );
+  await client.query(
+    `insert into ${closed} (${all}) select ${all} from ${staging}
+    where not is_delete and not is_last_version`,
+  );
+  await client.query(
+    `insert into ${name} (${all}) select ${all} from ${staging}
+    where is_last_version
+    on conflict (${key}) do update set is_placeholder = false, ${
+      others.map((column) => `${column} = excluded.${column}`).join(", ")
+    }`,
+  );
+  await client.query(
+    `update ${name} as dimension
+    set valid_to = event.valid_from, to_batch = event.from_batch
+    from ${staging} as event
+    where ${sameKey(table, "dimension", "event")} and event.is_first
+      and not event.has_version and dimension.to_batch is null
+      and not dimension.is_placeholder`,
+  );
+}
+
+/**
+ * Gives each dimension a flagged row for every key that these rows name and it
+ * lacks, so that no reference leads to nothing.
+ */
+export async function addPlaceholders(
+  client: pg.Client,
+  table: WarehouseTable,
+  options: { from: string; where: string },
+): Promise<void> {
+  for (const { column, dimension, dimensionKey } of table.references) {
+    const value = `referring.${quoteName(column)}`;
+    await client.query(
+      `insert into ${quoteName(dimension)}
+        (${quoteName(dimensionKey)}, is_placeholder)
+      select distinct ${value}, true
+      from ${options.from} as referring
+      left join ${quoteName(dimension)} as dimension
+        on dimension.${quoteName(dimensionKey)} = ${value}
+      where ${options.where} and ${value} is not null
+        and dimension.${quoteName(dimensionKey)} is null`,
+    );
+  }
+}
+
+function sameKey(table: WarehouseTable, one: string, other: string): string {
+  return table.model.key.map((column) =>
+    `${one}.${quoteName(column)} = ${other}.${quoteName(column)}`
+  ).join(" and ");
+}

@@ -1,0 +1,89 @@
+import type { Logger } from "@logtape/logtape";
+import type pg from "pg";
+import { StageError } from "../lib/errors.ts";
+import { query, quoteName, quoteNames } from "../lib/postgres.ts";
+import type { SqlFile } from "../lib/project_sql.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** So many findings of one check are written down; all are counted. */
+const FINDINGS_MAX = 1000;
+
+/** The model a check is of: its file is `<model>__<rule>.sql`. */
+export function checkedModel(check: SqlFile): string {
+  return check.name.split("__")[0] ?? "";
+}
+
+/**
+ * Runs the checks of a model on the keys that these batches touched, inside
+ * the transaction that loads them. Warnings are written down and reported; the
+ * first rule of severity `error` that is broken ends the load.
+ */
+export async function runChecks(
+  client: pg.Client,
+  options: {
+    table: WarehouseTable;
+    checks: readonly SqlFile[];
+    /** The events of this load; undefined: the whole table is new. */
+    staging: string | undefined;
+    batch: number;
+    log: Logger;
+  },
+): Promise<void> {
+  const { table, checks, staging, batch, log } = options;
+  const name = table.model.name;
+  if (checks.length === 0) return;
+  const key = quoteNames(table.model.key);
+  await client.query(
+    `create temporary view ${quoteName(`checked_${name}`)} as
+    select * from ${quoteName(name)}` + (staging === undefined
+      ? ""
+      : ` where (${key}) in (select ${key} from ${staging})`),
+  );
+  for (const check of checks) {
+    const severity = severityOf(check);
+    const [found] = await query(
+      client,
+      `with wrong as materialized (select * from (${check.text}) as rows),
+      written as (
+        insert into pipeline.finding (batch, check_name, severity, key, finding)
+        select $1::bigint, $2, $3, key, finding from wrong
+        limit ${FINDINGS_MAX}
+      )
+      select count(*) as findings, min(key) as key,
+        (array_agg(finding order by key))[1] as finding from wrong`,
+      [batch, check.name, severity],
+    );
+    if (found?.findings === "0") continue;
+    if (severity === "warning") {
+      log.warn("check {check}: {findings} findings, the first {key}: {first}", {
+        check: check.name,
+        findings: Number(found?.findings),
+        key: found?.key,
+        first: found?.finding,
+        batch,
+      });
+      continue;
+    }
+    throw new StageError(
+      `Cannot load batch ${batch}: check ${check.name} found ${found?.findings} rows of "${name}" wrong, the first ${found?.key}: ${found?.finding}`,
+      {
+        subject: check.name,
+        dataCheck: true,
+        hint: `sql/checks/${check.name}.sql says what the rule is and why`,
+      },
+    );
+  }
+  await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+function severityOf(check: SqlFile): "error" | "warning" {
+  const severity = /^-- Severity: (error|warning)$/m.exec(check.text)?.[1];
+  if (severity === "error" || severity === "warning") return severity;
+  throw new StageError(
+    `Cannot run the check ${check.name}: its header has no severity`,
+    {
+      subject: check.name,
+      hint: "Write `-- Severity: error` or `-- Severity: warning`",
+    },
+  );
+}

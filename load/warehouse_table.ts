@@ -1,0 +1,90 @@
+import type pg from "pg";
+import { StageError } from "../lib/errors.ts";
+import type { Model } from "../lib/model.ts";
+import { query, quoteName } from "../lib/postgres.ts";
+import { INTERVAL_COLUMNS } from "./export_versions.ts";
+
+/** A model's table in the warehouse, as its catalogue has it. */
+export interface WarehouseTable {
+  model: Pick<Model, "name" | "key" | "kind" | "recordId">;
+  /** The model's own columns, in order. */
+  columns: string[];
+  /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
+  keyOrder: string;
+  /** For each dimension that the table refers to: which column does. */
+  references: Reference[];
+  /** Whether it holds no row yet. */
+  empty: boolean;
+}
+
+/** A foreign key of one column. */
+export interface Reference {
+  constraint: string;
+  column: string;
+  dimension: string;
+  dimensionKey: string;
+}
+
+/** The columns that are the loader's, not the model's. */
+const OWN_COLUMNS: readonly string[] = [...INTERVAL_COLUMNS, "is_placeholder"];
+
+/** Looks a model's table up; throws a `StageError` when it isn't there. */
+export async function readWarehouseTable(
+  client: pg.Client,
+  model: Pick<Model, "name" | "key" | "kind" | "recordId">,
+): Promise<WarehouseTable> {
+  const columns = await query(
+    client,
+    `select attname as name, attcollation <> 0 as is_text from pg_attribute
+    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
+      and not attisdropped order by attnum`,
+    [model.name],
+  );
+  if (columns.length === 0) {
+    throw new StageError(
+      `Cannot load the model "${model.name}": the warehouse has no such table`,
+      {
+        subject: model.name,
+        hint: "Write a migration in sql/warehouse that makes it",
+      },
+    );
+  }
+  const references = await query(
+    client,
+    `select foreign_key.conname as constraint_name, own.attname as column_name,
+      target.relname as dimension, other.attname as dimension_key
+    from pg_constraint as foreign_key
+    inner join pg_class as target on target.oid = foreign_key.confrelid
+    inner join pg_attribute as own on own.attrelid = foreign_key.conrelid
+      and own.attnum = foreign_key.conkey[1]
+    inner join pg_attribute as other on other.attrelid = foreign_key.confrelid
+      and other.attnum = foreign_key.confkey[1]
+    where foreign_key.contype = 'f' and array_length(foreign_key.conkey, 1) = 1
+      and foreign_key.conrelid = to_regclass(quote_ident($1))
+    order by foreign_key.conname`,
+    [model.name],
+  );
+  const [filled] = await query(
+    client,
+    `select exists (select from ${quoteName(model.name)}) as filled`,
+  );
+  return {
+    model,
+    columns: columns.map((row) => row.name ?? "").filter((name) =>
+      !OWN_COLUMNS.includes(name) && name !== model.recordId
+    ),
+    keyOrder: model.key.map((name) => {
+      const isText = columns.some((row) =>
+        row.name === name && row.is_text === "t"
+      );
+      return quoteName(name) + (isText ? ' collate "C"' : "");
+    }).join(", "),
+    references: references.map((row) => ({
+      constraint: row.constraint_name ?? "",
+      column: row.column_name ?? "",
+      dimension: row.dimension ?? "",
+      dimensionKey: row.dimension_key ?? "",
+    })),
+    empty: filled?.filled !== "t",
+  };
+}

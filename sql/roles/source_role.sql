@@ -1,0 +1,42 @@
+-- A role for the pipeline in the source database: it reads the tables of the
+-- contract (sql/source.sql) and nothing else. An administrator runs this once,
+-- in the source database:
+--
+--     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 --file sql/roles/source_role.sql
+--
+-- and then gives it a password with \password totesys_extract.
+
+create role totesys_extract login
+    nosuperuser nocreatedb nocreaterole noreplication
+    connection limit 10;
+
+-- A belt over the braces: it could not write without this either.
+alter role totesys_extract set default_transaction_read_only = on;
+
+do $$
+begin
+    execute format(
+        'grant connect on database %I to totesys_extract', current_database()
+    );
+end
+$$;
+
+grant usage on schema public to totesys_extract;
+grant select on
+    public.address,
+    public.counterparty,
+    public.currency,
+    public.department,
+    public.design,
+    public.payment,
+    public.payment_type,
+    public.purchase_order,
+    public.sales_order,
+    public.staff,
+    public.transaction
+to totesys_extract;
+
+-- Where a table has row security, the pipeline refuses to read a part of it in
+-- silence. It then needs to see all rows:
+--
+--     alter role totesys_extract bypassrls;

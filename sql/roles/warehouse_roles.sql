@@ -1,0 +1,51 @@
+-- Roles in the warehouse: the loader, which makes and fills the tables, and
+-- analyst, which reads them. Neither has the other's rights. An administrator
+-- runs this once, in the warehouse database, before the first load:
+--
+--     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 \
+--         --file sql/roles/warehouse_roles.sql
+--
+-- and then gives each login a password: \password totesys_loader and
+-- \password totesys_analyst. If the first load was there before, let analyst
+-- read what it made: call pipeline.grant_read('analyst', 'public', 'pipeline').
+
+create role totesys_loader login
+    nosuperuser nocreatedb nocreaterole noreplication
+    connection limit 10;
+
+-- What analysts may do hangs on analyst; people and tools are members of it.
+do $$
+begin
+    if to_regrole('analyst') is null then
+        create role analyst nologin;
+    end if;
+end
+$$;
+
+create role totesys_analyst login
+    nosuperuser nocreatedb nocreaterole noreplication
+    in role analyst;
+
+alter role totesys_analyst set default_transaction_read_only = on;
+alter role totesys_analyst set statement_timeout = '5min';
+
+-- The loader makes the schema pipeline and, in public, the stars; it lands
+-- rows in temporary tables. Analysts connect and read.
+do $$
+begin
+    execute format(
+        'revoke all on database %I from public', current_database()
+    );
+    execute format(
+        'grant connect, create, temporary on database %I to totesys_loader',
+        current_database()
+    );
+    execute format(
+        'grant connect on database %I to analyst', current_database()
+    );
+end
+$$;
+
+revoke create on schema public from public;
+grant usage, create on schema public to totesys_loader;
+grant usage on schema public to analyst;

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import pg from "pg";
+import { main } from "../../demo/main.ts";
+
+const TIMEOUT_MS = 90_000;
+const PORT_TRIES_MAX = 20;
+/** Matches nothing. */
+const NEVER = /(?!)/;
+
+Deno.test("the demo runs, stops when asked, and goes on from there", async () => {
+  await withFolder(async (folder) => {
+    const args = demoArgs(folder);
+
+    const first = await run(args, { until: /load +batch 2:/ });
+    const second = await run(args, { until: /load +batch \d+:/ });
+
+    assert.equal(first.code, 0, first.error);
+    assert.match(first.out, /filling the source: 60 sales orders/);
+    assert.match(first.out, /fact_sales_order_as_of_batch/);
+    assert.match(first.out, /stopping; everything made so far is kept/);
+    assert.equal(second.code, 0, second.error);
+    assert.doesNotMatch(second.out, /filling/);
+    assert.doesNotMatch(second.out, /extract +batch 1:/);
+  });
+});
+
+Deno.test("the demo with --s3 runs beside one that had its lake in a directory", async () => {
+  await withFolder(async (folder) => {
+    const args = demoArgs(folder);
+    await run(args, { until: /load +batch 1:/ });
+
+    const onS3 = await run([...args, "--s3"], { until: /load +batch 1:/ });
+    const again = await run(args, { until: /load +batch \d+:/ });
+
+    assert.equal(onS3.code, 0, onS3.error);
+    assert.doesNotMatch(onS3.out, /error:/);
+    assert.match(onS3.out, /\/warehouse_s3\n/);
+    assert.equal(again.code, 0, again.error);
+    assert.doesNotMatch(again.out, /error:|load +batch 1:/);
+  });
+});
+
+Deno.test("the demo says that another runs, or that its port is in use", async () => {
+  await withFolder(async (folder) => {
+    const args = demoArgs(folder);
+    const port = Number(args[args.indexOf("--port") + 1]);
+    let sameFolder = { code: 0, out: "", error: "" };
+    let samePort = sameFolder;
+
+    const first = await run(args, {
+      until: /load +batch 1:/,
+      meanwhile: async () => {
+        // One process has one log: the first demo's events come here too, so
+        // that the end alone is waited for.
+        sameFolder = await run(demoArgs(folder), { until: NEVER });
+        samePort = await run(demoArgs(join(folder, "other"), port), {
+          until: NEVER,
+        });
+      },
+    });
+
+    assert.equal(first.code, 0, first.out + first.error);
+    assert.equal(sameFolder.code, 1);
+    assert.match(sameFolder.error, /already runs on this folder/);
+    assert.equal(samePort.code, 1, samePort.out);
+    assert.match(
+      samePort.error,
+      new RegExp(`port ${port}: the port is in use`),
+    );
+  });
+});
+
+Deno.test("the demo with --reset starts over and leaves others' files", async () => {
+  await withFolder(async (folder) => {
+    const args = demoArgs(folder);
+    const kept = join(folder, "kept.txt");
+    await Deno.writeTextFile(kept, "not the demo's");
+    await run(args, { until: /load +batch 1:/ });
+
+    const anew = await run([...args, "--reset"], { until: /load +batch 1:/ });
+
+    assert.equal(anew.code, 0, anew.error);
+    assert.match(anew.out, /filling the source/);
+    assert.match(anew.out, /extract +batch 1:/);
+    assert.equal(await Deno.readTextFile(kept), "not the demo's");
+  });
+});
+
+Deno.test("the demo names a flag that is no number", async () => {
+  const { code, error } = await run(["--minutes", "soon"], { until: /batch/ });
+
+  assert.equal(code, 2);
+  assert.match(error, /--minutes is .{1,2}soon.{1,2}, no number/);
+});
+
+Deno.test("the demo's source and warehouse can be queried with what it tells", async () => {
+  await withFolder(async (folder) => {
+    const counts: number[] = [];
+    let seen = "";
+
+    await run(demoArgs(folder), {
+      until: /warehouse +postgres:/,
+      meanwhile: async (out) => {
+        seen = out;
+        for (
+          const [name, table] of [
+            ["source", "sales_order"],
+            ["warehouse", "fact_sales_order_current"],
+          ] as const
+        ) {
+          const url = new RegExp(`${name} +(postgres://\\S+)`).exec(out)?.[1];
+          const client = new pg.Client(url);
+          await client.connect();
+          const { rows } = await client.query<{ rows: number }>(
+            `select count(*)::integer as rows from ${table}`,
+          );
+          await client.end();
+          counts.push(rows[0]?.rows ?? 0);
+        }
+      },
+    });
+
+    assert.equal(counts.length, 2, seen);
+    assert.ok(counts.every((count) => count > 0), String(counts));
+  });
+});
+
+interface Ran {
+  code: number;
+  out: string;
+  error: string;
+}
+
+/** Runs the demo until its output matches, then asks it to stop. */
+async function run(
+  args: readonly string[],
+  options: { until: RegExp; meanwhile?: (out: string) => Promise<void> },
+): Promise<Ran> {
+  const text = { out: "", error: "" };
+  const reached = Promise.withResolvers<void>();
+  let stop = () => {};
+  const timeout = setTimeout(reached.resolve, TIMEOUT_MS);
+  const ended = main(args, {
+    env: () => undefined,
+    write: (piece, to) => {
+      text[to] += piece;
+      if (options.until.test(text.out)) reached.resolve();
+    },
+    isTerminal: false,
+    onStop: (act) => {
+      stop = act;
+      return () => {};
+    },
+  });
+  await Promise.race([reached.promise, ended]);
+  clearTimeout(timeout);
+  try {
+    await options.meanwhile?.(text.out);
+  } finally {
+    stop();
+  }
+  return { code: await ended, ...text };
+}
+
+function demoArgs(directory: string, port = freePort()): string[] {
+  const flags = { directory, port, orders: 60, every: "1s" };
+  return Object.entries(flags).flatMap(([name, value]) => [
+    `--${name}`,
+    String(value),
+  ]);
+}
+
+/** A free port whose neighbour, for S3, is free as well. */
+function freePort(): number {
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    try {
+      using first = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const { port } = first.addr;
+      using _next = Deno.listen({ hostname: "127.0.0.1", port: port + 1 });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  throw new Error(`no two free ports in ${PORT_TRIES_MAX} tries`);
+}
+
+async function withFolder(use: (folder: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o755);
+  try {
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

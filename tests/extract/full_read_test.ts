@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { witnessFullReadReason } from "../../extract/full_read.ts";
+import { sourceFullReadReason } from "../../extract/full_read.ts";
+import { manifestKey } from "../../lib/batch_log.ts";
+import { StageError } from "../../lib/errors.ts";
+import {
+  decodeManifest,
+  encodeManifest,
+  type IngestionManifest,
+} from "../../lib/manifest.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+/** Rewrites a manifest, as if the batch had been taken under other signs. */
+async function rewrite(
+  platform: Platform,
+  batch: number,
+  change: (manifest: IngestionManifest) => void,
+): Promise<void> {
+  const file = `${platform.config.ingestionUrl}/${manifestKey(batch)}`;
+  const manifest = decodeManifest<IngestionManifest>(
+    await Deno.readFile(file),
+    { file, stage: "extract", batch },
+  );
+  change(manifest);
+  await Deno.writeFile(file, encodeManifest(manifest));
+}
+
+const PREVIOUS = {
+  batch: 7,
+  source: {
+    systemId: "one",
+    timeline: 1,
+    fence: "1000",
+    nextId: "1010",
+  },
+} as IngestionManifest;
+const SAME = {
+  systemId: "one",
+  timeline: 1,
+  nextId: 1020n,
+  inRecovery: false,
+};
+
+Deno.test("sourceFullReadReason() finds another cluster, timeline or a setback", () => {
+  assert.equal(sourceFullReadReason(SAME, PREVIOUS), undefined);
+  assert.match(
+    sourceFullReadReason({ ...SAME, systemId: "two" }, PREVIOUS) ?? "",
+    /another database cluster/,
+  );
+  assert.match(
+    sourceFullReadReason({ ...SAME, timeline: 2 }, PREVIOUS) ?? "",
+    /timeline is now 2, it was 1/,
+  );
+  assert.match(
+    sourceFullReadReason({ ...SAME, nextId: 1009n }, PREVIOUS) ?? "",
+    /set back to an earlier state/,
+  );
+});
+
+Deno.test("sourceFullReadReason() reads all after 2^30 transactions, not before", () => {
+  const at = (passed: bigint) =>
+    sourceFullReadReason({ ...SAME, nextId: 1000n + passed }, PREVIOUS);
+
+  assert.equal(at(2n ** 30n), undefined);
+  assert.match(at(2n ** 30n + 1n) ?? "", /over 2\^30 transactions/);
+  assert.match(at(2n ** 40n) ?? "", /over 2\^30 transactions/);
+});
+
+Deno.test("sourceFullReadReason() stops at a standby that is behind", () => {
+  assert.throws(
+    () =>
+      sourceFullReadReason(
+        { ...SAME, nextId: 1005n, inRecovery: true },
+        PREVIOUS,
+      ),
+    (error) => {
+      assert(error instanceof StageError);
+      assert.equal(error.retryable, true);
+      assert.match(error.message, /standby at transaction 1005, batch 7/);
+      return true;
+    },
+  );
+});
+
+Deno.test("witnessFullReadReason() believes a newer witness of a missing one", () => {
+  const heard = (
+    table: string,
+    writer: string,
+    testimony: Parameters<typeof witnessFullReadReason>[0][0]["testimony"],
+  ) => ({ table, witness: { key: ["1"], writer }, testimony });
+
+  assert.equal(
+    witnessFullReadReason([
+      heard("a", "5", "as it was"),
+      heard("b", "4", "absent"),
+      heard("c", "3", "rewritten since"),
+    ]),
+    undefined,
+  );
+  assert.match(
+    witnessFullReadReason([
+      heard("a", "5", "as it was"),
+      heard("b", "6", "absent"),
+    ]) ?? "",
+    /newest row of "b" is gone/,
+  );
+  assert.match(
+    witnessFullReadReason([heard("a", "5", "otherwise")]) ?? "",
+    /a row of "a" is not as the batch before had it/,
+  );
+});
+
+const SIGNS: [
+  name: string,
+  change: (manifest: IngestionManifest) => void,
+  reason: RegExp,
+][] = [
+  [
+    "another cluster",
+    (manifest) => manifest.source.systemId = "1",
+    /"payment" is read whole: the source is another database cluster/,
+  ],
+  [
+    "another timeline",
+    (manifest) => manifest.source.timeline += 1,
+    /"payment" is read whole: the source's timeline is now/,
+  ],
+  [
+    "ids that went back",
+    (manifest) => manifest.source.nextId = "99999999",
+    /"payment" is read whole: the source was set back/,
+  ],
+  [
+    "a witness that was rewritten before the fence",
+    (manifest) => {
+      const witness = manifest.tables.design?.witness;
+      assert(witness !== undefined);
+      witness.writer = "3";
+      // Whatever else runs on the server, the row is older than the fence.
+      manifest.source.fence = manifest.source.nextId;
+    },
+    /"payment" is read whole: a row of "design" is not as the batch before/,
+  ],
+  [
+    "a table of another contract",
+    (manifest) => {
+      const table = manifest.tables.payment;
+      assert(table !== undefined);
+      table.contractHash = "another";
+    },
+    /"payment" is read whole: its contract changed/,
+  ],
+];
+
+for (const [name, change, reason] of SIGNS) {
+  Deno.test(`extract() reads all, and adds only what differs, at ${name}`, async () => {
+    await using platform = await openPlatform();
+    const { client } = platform.source;
+    await fillSmall(client);
+    await platform.extract();
+    await rewrite(platform, 1, change);
+    await platform.transform();
+    await platform.load();
+    await execute(client, insertOrder(77));
+    await platform.run();
+
+    assert.match(platform.logged.join("\n"), reason);
+    await assertMirrored(platform);
+    const { rows } = await platform.warehouse.client.query(
+      `select count(*)::int as added from fact_sales_order where from_batch = 2
+      union all select count(*)::int from fact_payment where from_batch = 2`,
+    );
+    assert.deepEqual(rows, [{ added: 1 }, { added: 0 }]);
+  });
+}
+
+Deno.test("extract() reads all when the newest row is gone", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  await execute(client, insertOrder(77));
+  await platform.run();
+  await execute(client, "delete from sales_order where sales_order_id = 77");
+  await platform.run();
+
+  assert.match(
+    platform.logged.join("\n"),
+    /the newest row of "sales_order" is gone: deleted, or the source/,
+  );
+  await assertMirrored(platform);
+});
+
+Deno.test("extract() tells of a fence that stands still, and who holds it", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.extract();
+  const name = `holder_${crypto.randomUUID()}`;
+  await execute(client, "begin", insertOrder(78));
+  await client.query(`prepare transaction '${name}'`);
+  await platform.extract();
+  const told = new RegExp(
+    `stands still for \\d+ minutes, held by.* "${name}" of`,
+  );
+  // Other tests on the server may hold the fence for a while.
+  for (let batch = 2; batch < 50; batch++) {
+    await rewrite(
+      platform,
+      batch,
+      (manifest) => manifest.source.fenceSince = "2020-01-01T00:00:00Z",
+    );
+    await platform.extract();
+    if (told.test(platform.logged.join("\n"))) break;
+  }
+  await client.query(`rollback prepared '${name}'`);
+
+  assert.match(platform.logged.join("\n"), told);
+});
+
+Deno.test("extract() reports columns that the contract leaves out", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await execute(
+    platform.source.client,
+    "alter table payment add note text, add tag text",
+  );
+  await platform.run();
+
+  assert.match(
+    platform.logged.join("\n"),
+    /"payment" has columns that the contract leaves out: note, tag/,
+  );
+  await assertMirrored(platform);
+});

@@ -1,0 +1,368 @@
+import assert from "node:assert/strict";
+import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
+import { parseContract } from "../../lib/contract.ts";
+import { StageError } from "../../lib/errors.ts";
+import { execute } from "../harness/platform.ts";
+import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+
+const CONTRACT = parseContract(`create table item (
+    item_id bigint not null,
+    label text,
+    price numeric(10,2) not null,
+    made timestamp not null,
+    seen timestamptz,
+    -- carried from jsonb
+    details text,
+    primary key (item_id)
+);`);
+const COLUMNS = {
+  item_id: "bigint not null",
+  label: "text",
+  price: "numeric(10,2) not null",
+  made: "timestamp not null",
+  seen: "timestamptz",
+  details: "jsonb",
+};
+
+/** The contract's table with some columns otherwise; null: without them. */
+function itemSql(
+  changed: Record<string, string | null> = {},
+  options: { key?: string; name?: string } = {},
+): string {
+  const columns = Object.entries({ ...COLUMNS, ...changed })
+    .flatMap(([name, type]) => type === null ? [] : [`${name} ${type}`]);
+  const { key = ", primary key (item_id)", name = "item" } = options;
+  return `create table ${name} (${columns.join(", ")}${key})`;
+}
+
+async function read(
+  { client }: TestDatabase,
+  ...statements: string[]
+): Promise<LiveTable> {
+  await execute(client, ...statements);
+  const [table] = await readLiveTables(client, {
+    tables: CONTRACT,
+    schema: "public",
+  });
+  assert(table !== undefined);
+  return table;
+}
+
+const FITTING: [name: string, changed: Record<string, string | null>][] = [
+  ["a column of varchar for text", { label: "varchar(20)" }],
+  ["a column of varchar without a length", { label: "varchar" }],
+  ["a smaller numeric of the same scale", { price: "numeric(8,2) not null" }],
+  ["an integer for bigint", { item_id: "integer not null" }],
+  ["a smallint for bigint", { item_id: "smallint not null" }],
+  ["timestamps of milliseconds", {
+    made: "timestamp(3) not null",
+    seen: "timestamptz(0)",
+  }],
+  ["a column that is never null for one that may be", {
+    label: "text not null",
+  }],
+];
+
+for (const [name, changed] of FITTING) {
+  Deno.test(`readLiveTables() takes ${name}`, async () => {
+    await using database = await openTestDatabase();
+
+    const table = await read(database, itemSql(changed));
+
+    assert.deepEqual(table.extraColumns, []);
+    assert.equal(table.from, 'only "public"."item"');
+  });
+}
+
+const REFUSED: [name: string, statements: string[], message: string][] = [
+  [
+    "a missing table",
+    [],
+    'there is no such table in the schema "public"',
+  ],
+  [
+    "a table in another schema only",
+    ["create schema other", itemSql({}, { name: "other.item" })],
+    'there is no such table in the schema "public"',
+  ],
+  [
+    "a missing column",
+    [itemSql({ label: null })],
+    'column "label" is missing',
+  ],
+  [
+    "a renamed column",
+    [itemSql({ label: null, title: "text" })],
+    'column "label" is missing (renamed? the contract doesn\'t know title)',
+  ],
+  [
+    "an integer for text",
+    [itemSql({ label: "integer" })],
+    'column "label" is now integer, the contract says text',
+  ],
+  [
+    "a larger numeric",
+    [itemSql({ price: "numeric(12,2) not null" })],
+    'column "price" is now numeric(12,2), the contract says numeric(10,2)',
+  ],
+  [
+    "a numeric of another scale",
+    [itemSql({ price: "numeric(10,1) not null" })],
+    'column "price" is now numeric(10,1), the contract says numeric(10,2)',
+  ],
+  [
+    "a numeric without precision",
+    [itemSql({ price: "numeric not null" })],
+    'column "price" is now numeric, the contract says numeric(10,2)',
+  ],
+  [
+    "a timestamp that has got a zone",
+    [itemSql({ made: "timestamptz not null" })],
+    'column "made" is now timestamp with time zone, the contract says timestamp',
+  ],
+  [
+    "a timestamp that has lost its zone",
+    [itemSql({ seen: "timestamp" })],
+    'column "seen" is now timestamp without time zone, the contract says timestamptz',
+  ],
+  [
+    "another type than the one it is carried from",
+    [itemSql({ details: "json" })],
+    'column "details" is now json, the contract says jsonb',
+  ],
+  [
+    "a column that may now be null",
+    [itemSql({ price: "numeric(10,2)" })],
+    'column "price" may now be null, the contract says not null',
+  ],
+  [
+    "a table without its key",
+    [itemSql({}, { key: "" })],
+    "no primary key or unique constraint on (item_id)",
+  ],
+  [
+    "a unique index on a part of the rows",
+    [
+      itemSql({}, { key: "" }),
+      "create unique index on item (item_id) where price > 0",
+    ],
+    "no primary key or unique constraint on (item_id)",
+  ],
+  [
+    "a key that is checked at the end only",
+    [itemSql({}, {
+      key: ", unique (item_id) deferrable initially deferred",
+    })],
+    "no primary key or unique constraint on (item_id)",
+  ],
+  [
+    "a key of more columns",
+    [itemSql({}, { key: ", primary key (item_id, price)" })],
+    "no primary key or unique constraint on (item_id)",
+  ],
+  [
+    "a view",
+    [
+      itemSql({}, { name: "kept" }),
+      "create view item as select * from kept",
+    ],
+    "it is a view, whose changes can't be told: only ordinary and partitioned tables are read",
+  ],
+  [
+    "a materialized view",
+    [
+      itemSql({}, { name: "kept" }),
+      "create materialized view item as select * from kept",
+    ],
+    "it is a materialized view, whose changes can't be told: only ordinary and partitioned tables are read",
+  ],
+  [
+    "a foreign table",
+    [
+      "create foreign data wrapper nowhere",
+      "create server elsewhere foreign data wrapper nowhere",
+      `${itemSql({}, { key: "" }).replace("create", "create foreign")}
+        server elsewhere`,
+    ],
+    "it is a foreign table, whose changes can't be told: only ordinary and partitioned tables are read",
+  ],
+  [
+    "a table that others inherit from",
+    [itemSql(), "create table child () inherits (item)"],
+    "other tables inherit from it, whose rows would be left out",
+  ],
+  [
+    "a table of another access method",
+    [
+      "create access method columnar type table handler heap_tableam_handler",
+      `${itemSql()} using columnar`,
+    ],
+    "its access method is columnar: only heap has the ids that changes are told by",
+  ],
+  [
+    "a sequence",
+    ["create sequence item"],
+    "it is no table, whose changes can't be told: only ordinary and partitioned tables are read",
+  ],
+  [
+    "a partition that is a foreign table",
+    [
+      "create foreign data wrapper nowhere",
+      "create server elsewhere foreign data wrapper nowhere",
+      `${itemSql({}, { key: "" })} partition by list (item_id)`,
+      `create foreign table item_far partition of item default
+        server elsewhere`,
+    ],
+    'its partition "item_far" is no ordinary table',
+  ],
+];
+
+for (const [name, statements, message] of REFUSED) {
+  Deno.test(`readLiveTables() refuses ${name}`, async () => {
+    await using database = await openTestDatabase();
+
+    await assert.rejects(read(database, ...statements), (error) => {
+      assert(error instanceof StageError, String(error));
+      assert.equal(error.message, `Cannot read "item": ${message}`);
+      assert.equal(error.subject, "item");
+      assert.equal(error.retryable, false);
+      assert.match(error.hint ?? "", /^Change the source back, or change sql/);
+      return true;
+    });
+  });
+}
+
+Deno.test("readLiveTables() tells every difference of every table at once", async () => {
+  await using database = await openTestDatabase();
+  await execute(
+    database.client,
+    itemSql({ label: "integer", price: "numeric(10,2)" }),
+  );
+  const [item] = CONTRACT;
+  assert(item !== undefined);
+
+  await assert.rejects(
+    readLiveTables(database.client, {
+      tables: [{ ...item, name: "absent" }, item],
+      schema: "public",
+    }),
+    (error) => {
+      assert(error instanceof StageError);
+      assert.equal(error.subject, "absent");
+      assert.deepEqual(error.message.split("\n"), [
+        'Cannot read "absent": there is no such table in the schema "public"',
+        'Cannot read "item": column "label" is now integer, the contract says text',
+        'Cannot read "item": column "price" may now be null, the contract says not null',
+      ]);
+      return true;
+    },
+  );
+});
+
+Deno.test("readLiveTables() reports extra columns, but not dropped ones", async () => {
+  await using database = await openTestDatabase();
+
+  const table = await read(
+    database,
+    itemSql({ note: "text", gone: "text", tag: "text" }),
+    "alter table item drop column gone",
+  );
+
+  assert.deepEqual(table.extraColumns, ["note", "tag"]);
+});
+
+Deno.test("readLiveTables() takes a unique constraint for the key", async () => {
+  await using database = await openTestDatabase();
+
+  const table = await read(
+    database,
+    itemSql({}, { key: ", unique (label), unique (item_id)" }),
+  );
+
+  assert.equal(table.contract.name, "item");
+});
+
+Deno.test("readLiveTables() takes a table that inherits, and reads it alone", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+
+  const table = await read(
+    database,
+    itemSql({}, { name: "parent" }),
+    "create table item (primary key (item_id)) inherits (parent)",
+    "insert into parent values (1, 'its parent', 1, now())",
+    "insert into item values (2, 'own', 1, now())",
+  );
+
+  const { rows } = await client.query(`select label from ${table.from}`);
+  assert.deepEqual(rows, [{ label: "own" }]);
+  assert.equal(table.parts.length, 1);
+});
+
+Deno.test("readLiveTables() finds the leaves of a partitioned table", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+
+  const table = await read(
+    database,
+    `${itemSql()} partition by range (item_id)`,
+    "create schema old",
+    "create table old.low partition of item for values from (0) to (10)",
+    `create table high partition of item for values from (10) to (100)
+      partition by range (item_id)`,
+    'create table "high\'s" partition of high default',
+    "insert into item select n, 'x', 1, now() from generate_series(8, 12) as n",
+  );
+
+  assert.equal(table.from, '"public"."item"');
+  const parts = table.parts.map((part) => part.from);
+  assert.deepEqual(parts, ['only "old"."low"', `only "public"."high's"`]);
+  const counts = await Promise.all(parts.map(async (part) => {
+    const { rows } = await client.query(
+      `select count(*)::int as rows from ${part}`,
+    );
+    return rows[0].rows;
+  }));
+  assert.deepEqual(counts, [2, 3]);
+});
+
+Deno.test("readLiveTables() gives a table that was rewritten another identity", async () => {
+  await using database = await openTestDatabase();
+  const identities = [(await read(database, itemSql())).identity];
+  const same = await read(
+    database,
+    "insert into item values (1, 'x', 1, now())",
+    "alter table item add note text",
+    "vacuum item",
+  );
+  assert.equal(same.identity, identities[0]);
+
+  for (
+    const statements of [
+      ["vacuum full item"],
+      ["truncate item"],
+      ["alter table item drop column label", "alter table item add label text"],
+      ["alter table item rename to retired", itemSql()],
+    ]
+  ) {
+    const { identity } = await read(database, ...statements);
+    assert(!identities.includes(identity), statements.join("; "));
+    identities.push(identity);
+  }
+});
+
+Deno.test("readLiveTables() gives a table with another partition another identity", async () => {
+  await using database = await openTestDatabase();
+  const before = await read(
+    database,
+    `${itemSql()} partition by range (item_id)`,
+    "create table low partition of item for values from (0) to (10)",
+  );
+
+  const after = await read(
+    database,
+    "create table high partition of item for values from (10) to (20)",
+  );
+
+  assert.notEqual(after.identity, before.identity);
+});

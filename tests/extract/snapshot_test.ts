@@ -1,0 +1,297 @@
+import assert from "node:assert/strict";
+import { openSnapshot } from "../../extract/snapshot.ts";
+import { StageError } from "../../lib/errors.ts";
+import { query, queryRow, serverName } from "../../lib/postgres.ts";
+import { execute } from "../harness/platform.ts";
+import {
+  openClient,
+  openTestDatabase,
+  type TestDatabase,
+} from "../harness/postgres.ts";
+
+function open(
+  { settings }: TestDatabase,
+  options: {
+    connections?: number;
+    after?: string;
+    schema?: string;
+    tables?: string[];
+    signal?: AbortSignal;
+  } = {},
+) {
+  return openSnapshot(settings, {
+    schema: options.schema ?? "public",
+    tables: options.tables ?? [],
+    connections: options.connections ?? 2,
+    after: options.after,
+    signal: options.signal ?? new AbortController().signal,
+  });
+}
+
+Deno.test("openSnapshot() shows one state to all of its connections", async () => {
+  await using database = await openTestDatabase();
+  await execute(
+    database.client,
+    "create table t (n integer)",
+    "insert into t values (1)",
+  );
+  await using snapshot = await open(database, { connections: 3 });
+  await execute(database.client, "insert into t values (2)");
+
+  const seen = await Promise.all(
+    Array.from({ length: 3 }, () =>
+      snapshot.use(async (client) => {
+        // All three are taken before the first is given back.
+        await query(client, "select pg_sleep(0.2)");
+        return await queryRow(
+          client,
+          `select pg_backend_pid() as pid, count(*) as rows,
+          current_setting('transaction_read_only') as read_only,
+          current_setting('transaction_isolation') as isolation,
+          current_setting('row_security') as row_security from t`,
+        );
+      })),
+  );
+
+  assert.equal(new Set(seen.map((row) => row.pid)).size, 3);
+  for (const { pid: _pid, ...row } of seen) {
+    assert.deepEqual(row, {
+      rows: "1",
+      read_only: "on",
+      isolation: "repeatable read",
+      row_security: "off",
+    });
+  }
+});
+
+Deno.test("openSnapshot() lends a connection to one piece of work at a time", async () => {
+  await using database = await openTestDatabase();
+  await using snapshot = await open(database);
+  let working = 0;
+  let most = 0;
+
+  const results = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, number) =>
+      snapshot.use(async (client) => {
+        working++;
+        most = Math.max(most, working);
+        try {
+          await query(client, "select pg_sleep(0.02)");
+          if (number === 3) throw new Error("its work failed");
+          return number;
+        } finally {
+          working--;
+        }
+      })),
+  );
+
+  assert.equal(most, 2);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    Array.from(
+      { length: 8 },
+      (_, number) => number === 3 ? "rejected" : "fulfilled",
+    ),
+  );
+});
+
+Deno.test("openSnapshot() takes its fence from the oldest writer, not the time", async () => {
+  await using database = await openTestDatabase();
+  await execute(database.client, "create table t (n integer)");
+  const early = await openClient(database.url);
+  await execute(early, "begin", "insert into t values (1)");
+  const { rows: [held] } = await early.query(
+    "select pg_current_xact_id()::text as id",
+  );
+  await execute(
+    database.client,
+    "insert into t values (2)",
+    "insert into t values (3)",
+  );
+
+  await using snapshot = await open(database);
+  await execute(early, "commit");
+  await early.end();
+
+  assert(snapshot.fence <= BigInt(held.id), String(snapshot.fence));
+  assert(snapshot.nextId >= BigInt(held.id) + 3n, String(snapshot.nextId));
+  const rows = await snapshot.use((client) =>
+    query(client, "select n from t order by n")
+  );
+  assert.deepEqual(rows, [{ n: "2" }, { n: "3" }]);
+});
+
+Deno.test("openSnapshot() says where the source stands", async () => {
+  await using database = await openTestDatabase();
+  const { rows: [truth] } = await database.client.query(
+    `select system_identifier::text as system_id,
+      current_setting('server_version') as version,
+      (select timeline_id from pg_control_checkpoint()) as timeline
+    from pg_control_system()`,
+  );
+
+  await using snapshot = await open(database, { connections: 1 });
+
+  assert.equal(snapshot.systemId, truth.system_id);
+  assert.equal(snapshot.timeline, truth.timeline);
+  assert.equal(snapshot.serverVersion, truth.version);
+  assert.equal(snapshot.inRecovery, false);
+});
+
+Deno.test("openSnapshot() is later than the batch before, even if the clock isn't", async () => {
+  await using database = await openTestDatabase();
+  const isoMicroseconds = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+
+  {
+    await using now = await open(database, { after: "2020-01-01T00:00:00Z" });
+    assert.match(now.time, isoMicroseconds);
+    assert(Math.abs(Date.parse(now.time) - Date.now()) < 60_000, now.time);
+  }
+  await using later = await open(database, {
+    after: "2999-12-31T23:59:59.999999Z",
+  });
+  assert.equal(later.time, "3000-01-01T00:00:00.000000Z");
+});
+
+Deno.test("openSnapshot() ends its connections with it, and when it is aborted", async () => {
+  await using database = await openTestDatabase();
+  {
+    await using _snapshot = await open(database);
+    assert.equal(await connectionsTo(database), 2);
+  }
+  assert.equal(await settled(() => connectionsTo(database), 0), 0);
+
+  const aborting = new AbortController();
+  await using snapshot = await open(database, { signal: aborting.signal });
+  const sleeping = snapshot.use((client) =>
+    query(client, "select pg_sleep(60)")
+  );
+  aborting.abort();
+  await assert.rejects(sleeping, /Connection terminated/);
+});
+
+Deno.test("openSnapshot() holds its tables as they are, and hinders no writer", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  await execute(
+    client,
+    'create table "a ""table""" (n integer)',
+    'insert into "a ""table""" values (1)',
+    "create view seen as select 1 as n",
+    "set lock_timeout = '200ms'",
+  );
+  const locked = ['a "table"', "seen", "absent"];
+  {
+    await using snapshot = await open(database, { tables: locked });
+
+    await execute(client, 'insert into "a ""table""" values (2)');
+    await assert.rejects(
+      client.query('truncate "a ""table"""'),
+      /lock timeout/,
+    );
+    await assert.rejects(
+      client.query('alter table "a ""table""" rename to b'),
+      /lock timeout/,
+    );
+    const rows = await snapshot.use((reader) =>
+      query(reader, 'select n from "a ""table"""')
+    );
+    assert.deepEqual(rows, [{ n: "1" }]);
+  }
+  await execute(client, "set lock_timeout = '5s'", 'truncate "a ""table"""');
+});
+
+Deno.test("openSnapshot() sees what was committed while it waited for a table", async () => {
+  await using database = await openTestDatabase();
+  await execute(database.client, "create table t (n integer)");
+  const swapping = await openClient(database.url);
+  await execute(
+    swapping,
+    "begin",
+    "lock table t in access exclusive mode",
+    "insert into t values (1)",
+  );
+
+  const opening = open(database, { tables: ["t"] });
+  const waiting = async () => {
+    const { rows } = await database.client.query(
+      `select count(*)::int as waiting from pg_stat_activity
+      where wait_event_type = 'Lock' and datname = current_database()`,
+    );
+    return rows[0].waiting;
+  };
+  assert.equal(await settled(waiting, 1), 1);
+  await execute(swapping, "commit");
+  await swapping.end();
+
+  await using snapshot = await opening;
+  const rows = await snapshot.use((client) => query(client, "select n from t"));
+  assert.deepEqual(rows, [{ n: "1" }]);
+});
+
+Deno.test("openSnapshot() leaves no connection behind when it fails", async () => {
+  await using database = await openTestDatabase();
+
+  await assert.rejects(
+    open(database, { after: "no time" }),
+    (error) => {
+      assert(error instanceof StageError);
+      const server = serverName(database.settings);
+      assert.match(
+        error.message,
+        /^Cannot take a snapshot of .*: invalid input syntax for type timestamp/,
+      );
+      assert(error.message.includes(server));
+      assert.equal(error.subject, server);
+      assert.equal(error.retryable, true);
+      assert.match(error.hint ?? "", /^Try again/);
+      return true;
+    },
+  );
+
+  assert.equal(await settled(() => connectionsTo(database), 0), 0);
+});
+
+Deno.test("openSnapshot() says what to grant when it may not see the system's id", async () => {
+  await using database = await openTestDatabase();
+  const role = `reader_${crypto.randomUUID().replaceAll("-", "")}`;
+  await execute(
+    database.client,
+    `create role ${role} login password 'hunter2'`,
+    "revoke execute on function pg_control_system() from public",
+  );
+  const settings = { ...database.settings, user: role, password: "hunter2" };
+
+  await assert.rejects(open({ ...database, settings }), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, /permission denied for function pg_control/);
+    assert.match(
+      error.hint ?? "",
+      /^Grant .* execute on pg_control_system\(\)/,
+    );
+    assert.doesNotMatch(error.message, /hunter2/);
+    return true;
+  });
+  await execute(database.client, `drop owned by ${role}`, `drop role ${role}`);
+});
+
+/** How many connections extract has to a database. */
+async function connectionsTo({ client }: TestDatabase): Promise<number> {
+  const { rows } = await client.query(
+    `select count(*)::int as open from pg_stat_activity
+    where application_name = 'totesys extract'
+      and datname = current_database()`,
+  );
+  return rows[0].open;
+}
+
+/** Waits a while for a value, and gives the last. */
+async function settled<Value>(
+  read: () => Promise<Value>,
+  wanted: Value,
+): Promise<Value> {
+  for (let tries = 0; tries < 50 && await read() !== wanted; tries++) {
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+  return await read();
+}

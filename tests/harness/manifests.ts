@@ -1,0 +1,50 @@
+import { BatchLog } from "../../lib/batch_log.ts";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../../lib/manifest.ts";
+import { openZone } from "../../lib/zone.ts";
+import type { Platform } from "./platform.ts";
+
+/** A batch as the ingestion zone has it. */
+export async function ingestionManifest(
+  { config }: Platform,
+  batch: number,
+): Promise<IngestionManifest> {
+  const zone = openZone(config.ingestionUrl, { s3: config.s3 });
+  try {
+    return await new BatchLog<IngestionManifest>(zone, "extract").read(batch);
+  } finally {
+    zone.close();
+  }
+}
+
+/** A batch as the processed zone has it. */
+export async function processedManifest(
+  { config }: Platform,
+  batch: number,
+): Promise<ProcessedManifest> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  try {
+    return await new BatchLog<ProcessedManifest>(zone, "transform").read(batch);
+  } finally {
+    zone.close();
+  }
+}
+
+/** Rows and deletes that a batch shipped, by table; others are left out. */
+export async function shipped(
+  platform: Platform,
+  batch: number,
+): Promise<Record<string, [rows: number, deletes: number]>> {
+  const { tables } = await ingestionManifest(platform, batch);
+  const sum = (files: { rows: number }[]) =>
+    files.reduce((total, file) => total + file.rows, 0);
+  return Object.fromEntries(
+    Object.entries(tables).flatMap(([name, table]) =>
+      table.rows.length + table.deletes.length === 0
+        ? []
+        : [[name, [sum(table.rows), sum(table.deletes)]]]
+    ),
+  );
+}

@@ -1,0 +1,433 @@
+import assert from "node:assert/strict";
+import type { ExtractOptions } from "../../extract/extract.ts";
+import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
+import { query } from "../../lib/postgres.ts";
+import { openZone } from "../../lib/zone.ts";
+import type { Platform } from "./platform.ts";
+import type { TestDatabase } from "./postgres.ts";
+
+/** What every model should hold: its rows as texts, by model. */
+export type State = Record<string, string[]>;
+
+interface Expectation {
+  /** The same rows from the source, by another way than the models'. */
+  source: string;
+  columns: string;
+}
+
+const STAMPS = `created_at::date as created_date,
+  created_at::time as created_time, last_updated::date as last_updated_date,
+  last_updated::time as last_updated_time`;
+const STAMP_COLUMNS =
+  "created_date, created_time, last_updated_date, last_updated_time";
+
+const TRUTH_COLUMNS = new Set(["paid"]);
+
+/** Each model's content, straight from the source in Postgres's own SQL. */
+const EXPECTED: Record<string, Expectation> = {
+  fact_sales_order: {
+    source: `select *, ${STAMPS}, staff_id as sales_staff_id from sales_order`,
+    columns: `sales_order_id, ${STAMP_COLUMNS}, sales_staff_id, counterparty_id,
+      units_sold, unit_price, currency_id, design_id, agreed_payment_date,
+      agreed_delivery_date, agreed_delivery_location_id`,
+  },
+  fact_purchase_order: {
+    source: `select *, ${STAMPS} from purchase_order`,
+    columns: `purchase_order_id, ${STAMP_COLUMNS}, staff_id, counterparty_id,
+      item_code, item_quantity, item_unit_price, currency_id,
+      agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id`,
+  },
+  fact_payment: {
+    source: `select *, ${STAMPS} from payment`,
+    columns: `payment_id, ${STAMP_COLUMNS}, transaction_id, counterparty_id,
+      payment_amount, currency_id, payment_type_id, paid, payment_date`,
+  },
+  dim_staff: {
+    source: "select * from staff left join department using (department_id)",
+    columns: `staff_id, first_name, last_name, department_name, location,
+      email_address`,
+  },
+  dim_location: {
+    source: "select *, address_id as location_id from address",
+    columns: `location_id, address_line_1, address_line_2, district, city,
+      postal_code, country, phone`,
+  },
+  dim_counterparty: {
+    source: `select counterparty.*,
+      address_line_1 as counterparty_legal_address_line_1,
+      address_line_2 as counterparty_legal_address_line_2,
+      district as counterparty_legal_district,
+      city as counterparty_legal_city,
+      postal_code as counterparty_legal_postal_code,
+      country as counterparty_legal_country,
+      phone as counterparty_legal_phone_number
+      from counterparty left join address on address_id = legal_address_id`,
+    columns: `counterparty_id, counterparty_legal_name,
+      counterparty_legal_address_line_1, counterparty_legal_address_line_2,
+      counterparty_legal_district, counterparty_legal_city,
+      counterparty_legal_postal_code, counterparty_legal_country,
+      counterparty_legal_phone_number`,
+  },
+  dim_currency: {
+    source: `select *, case currency_code when 'GBP' then 'British Pound'
+      when 'USD' then 'US Dollar' when 'EUR' then 'Euro' else currency_code end
+      as currency_name from currency`,
+    columns: "currency_id, currency_code, currency_name",
+  },
+  dim_design: {
+    source: "select * from design",
+    columns: "design_id, design_name, file_location, file_name",
+  },
+  dim_transaction: {
+    source: "select * from transaction",
+    columns:
+      "transaction_id, transaction_type, sales_order_id, purchase_order_id",
+  },
+  dim_payment_type: {
+    source: "select * from payment_type",
+    columns: "payment_type_id, payment_type_name",
+  },
+};
+
+/** The calendar follows from the facts, and only ever grows. */
+const CALENDAR = "dim_date";
+
+/** The columns by which each model is compared; the first is its key. */
+const COLUMNS: Record<string, string> = {
+  ...Object.fromEntries(
+    Object.entries(EXPECTED).map(([model, { columns }]) => [model, columns]),
+  ),
+  [CALENDAR]: "date_id",
+};
+
+const HISTORY_COLUMNS: Record<string, string> = {
+  ...COLUMNS,
+  quarantine: "table_name, row_key, reason, source_row",
+};
+const INTERVAL = "valid_from, valid_to, from_batch, to_batch";
+
+/** What the models should hold as the source is now, less the calendar. */
+export async function sourceState(platform: Platform): Promise<State> {
+  const state: State = {};
+  for (const [model, { source, columns }] of Object.entries(EXPECTED)) {
+    state[model] = await postgresRows(platform.source, {
+      sql: `select ${columns} from (${source}) as expected`,
+      columns,
+    });
+  }
+  return state;
+}
+
+/** What the warehouse holds now, or held after a batch or at a time. */
+export async function warehouseState(
+  platform: Platform,
+  asOf: { batch?: number; time?: string } = {},
+): Promise<State> {
+  const state: State = {};
+  for (const [model, columns] of Object.entries(COLUMNS)) {
+    const relation = asOf.batch !== undefined
+      ? `${model}_as_of_batch(${asOf.batch})`
+      : asOf.time !== undefined
+      ? `${model}_as_of_time('${asOf.time}')`
+      : `${model}_current`;
+    state[model] = await postgresRows(platform.warehouse, {
+      sql: `select ${columns} from ${relation}`,
+      columns,
+    });
+  }
+  return state;
+}
+
+/** Opens the lake as an analyst would: by attaching `lake.duckdb`. */
+export async function openLake(platform: Platform): Promise<DuckDb> {
+  const { config } = platform;
+  const duckdb = await openDuckDb(config, { zones: [config.processedUrl] });
+  const lake = `${config.processedUrl}/lake.duckdb`;
+  await duckdb.run(`attach '${lake}' as totes (read_only)`);
+  return duckdb;
+}
+
+/** What the lake holds now, or held after a batch or at a time. */
+export async function lakeState(
+  duckdb: DuckDb,
+  asOf: { batch?: number; time?: string } = {},
+): Promise<State> {
+  const state: State = {};
+  for (const [model, columns] of Object.entries(COLUMNS)) {
+    const relation = asOf.batch !== undefined
+      ? `totes.${model}_as_of_batch(${asOf.batch})`
+      : asOf.time !== undefined
+      ? `totes.${model}_as_of_time('${asOf.time}')`
+      : `totes.${model}_current`;
+    const rows = await duckdb.rows(`select ${columns} from ${relation}`);
+    state[model] = rowTexts(columns, rows.map((row) => Object.values(row)));
+  }
+  return state;
+}
+
+/**
+ * What the models should hold: the source's rows, but of one that holds what
+ * is no date or no number, the version before, if there was any.
+ */
+function expectedState(source: State, before: State): State {
+  const state: State = {};
+  const dates = new Set(before[CALENDAR]);
+  for (const [model, rows] of Object.entries(source)) {
+    if (!model.startsWith("fact_")) {
+      state[model] = rows;
+      continue;
+    }
+    const names = columnNames(COLUMNS[model] ?? "");
+    const earlier = new Map(
+      before[model]?.map((row) => [JSON.parse(row)[0], row]),
+    );
+    state[model] = rows.flatMap((row) => {
+      const values: (string | null)[] = JSON.parse(row);
+      const kept = isReadable(names, values) ? row : earlier.get(values[0]);
+      return kept ?? [];
+    }).sort();
+    for (const row of state[model]) {
+      for (const [index, value] of JSON.parse(row).entries()) {
+        if (names[index]?.endsWith("_date")) dates.add(JSON.stringify([value]));
+      }
+    }
+  }
+  state[CALENDAR] = [...dates].sort();
+  return state;
+}
+
+function isReadable(
+  names: string[],
+  values: readonly (string | null)[],
+): boolean {
+  return values.every((value, index) =>
+    value !== "NaN" && (!names[index]?.endsWith("_date") || isDate(value))
+  );
+}
+
+function isDate(text: string | null): boolean {
+  if (text === null || !/^\d{4}-\d\d-\d\d$/.test(text)) return false;
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && !text.startsWith("0000") &&
+    date.toISOString().startsWith(text);
+}
+
+/** Fails with the first rows that differ. */
+export function assertSame(actual: State, expected: State, what: string): void {
+  for (const model of Object.keys(COLUMNS)) {
+    assertSameRows(
+      actual[model] ?? [],
+      expected[model] ?? [],
+      `${what}: ${model}`,
+    );
+  }
+}
+
+function assertSameRows(got: string[], want: string[], what: string): void {
+  const known = new Set(got);
+  const wanted = new Set(want);
+  const missing = want.filter((row) => !known.has(row)).slice(0, 3);
+  const extra = got.filter((row) => !wanted.has(row)).slice(0, 3);
+  assert.deepEqual(
+    { rows: got.length, missing, extra },
+    { rows: want.length, missing: [], extra: [] },
+    what,
+  );
+}
+
+/**
+ * The states of a source after each batch, to be compared with what the
+ * warehouse and the lake hold and held.
+ */
+export class History {
+  readonly #states = new Map<number, { state: State; time: string }>();
+  #newest: State = {};
+
+  constructor(readonly platform: Platform) {}
+
+  /** Runs the pipeline and compares the warehouse and the lake with the source. */
+  async step(): Promise<number> {
+    const { platform } = this;
+    const batch = await this.extract();
+    await platform.transform();
+    await platform.load();
+    await this.compareNow();
+    return batch;
+  }
+
+  /** Extracts alone, while nothing is written, and keeps the source's state. */
+  async extract(options?: ExtractOptions): Promise<number> {
+    const extracted = await this.platform.extract(options);
+    const [batch] = extracted.batches;
+    if (batch === undefined) throw new Error("extract committed no batch");
+    const state = await sourceState(this.platform);
+    this.record(batch, state, extracted.snapshotTime ?? "");
+    return batch;
+  }
+
+  /** Keeps the source's state for the next batch. */
+  record(batch: number, source: State, time: string): void {
+    this.#newest = this.expect(source);
+    this.#states.set(batch, { state: this.#newest, time });
+  }
+
+  /** What the models should hold once the next batch brings this. */
+  expect(source: State): State {
+    return expectedState(source, this.#newest);
+  }
+
+  /** What the models should hold after a batch. */
+  stateOf(batch: number): State {
+    return this.#states.get(batch)?.state ?? {};
+  }
+
+  async compareNow(state: State = this.#newest): Promise<void> {
+    assertSame(await warehouseState(this.platform), state, "warehouse now");
+    await using lake = await openLake(this.platform);
+    assertSame(await lakeState(lake), state, "lake now");
+  }
+
+  /** Compares every batch as of its number and of its time, and intervals. */
+  async compareAll(): Promise<void> {
+    await using lake = await openLake(this.platform);
+    for (const [batch, { state, time }] of this.#states) {
+      const what = `as of batch ${batch}`;
+      assertSame(await warehouseState(this.platform, { batch }), state, what);
+      assertSame(await lakeState(lake, { batch }), state, `lake ${what}`);
+      assertSame(
+        await warehouseState(this.platform, { time }),
+        state,
+        `${what} by time`,
+      );
+      assertSame(
+        await lakeState(lake, { time: time.replace("Z", "") }),
+        state,
+        `lake ${what} by time`,
+      );
+    }
+    await this.compareHistories(lake);
+    await this.checkIntervals();
+    await this.checkDates();
+    await this.checkNothingTwice(lake);
+  }
+
+  /** The warehouse and the lake tell the same of every version. */
+  async compareHistories(lake: DuckDb): Promise<void> {
+    for (const [model, names] of Object.entries(HISTORY_COLUMNS)) {
+      const columns = `${names}, ${INTERVAL}`;
+      const sql = `select ${columns} from ${model}_history`;
+      const inWarehouse = await postgresRows(this.platform.warehouse, {
+        sql: sql.replace(
+          INTERVAL,
+          INTERVAL.replaceAll(/(valid_\w+)/g, "$1::timestamp"),
+        ),
+        columns,
+      });
+      const inLake = await lake.rows(sql.replace(" from ", " from totes."));
+      assertSameRows(
+        rowTexts(columns, inLake.map((row) => Object.values(row))),
+        inWarehouse,
+        `the lake's history of ${model} and the warehouse's`,
+      );
+    }
+  }
+
+  /** Intervals of a key don't overlap, and at most one is open. */
+  async checkIntervals(): Promise<void> {
+    for (const [model, columns] of Object.entries(COLUMNS)) {
+      const key = columnNames(columns)[0];
+      const wrong = await query(
+        this.platform.warehouse.client,
+        `select one.${key} from ${model}_history as one
+        inner join ${model}_history as other on one.${key} = other.${key}
+          and one.from_batch < other.from_batch
+        where one.to_batch is null or one.to_batch > other.from_batch
+          or one.valid_to > other.valid_from
+        union all
+        select ${key} from ${model}_history
+        where valid_from >= valid_to or from_batch >= to_batch`,
+      );
+      assert.deepEqual(wrong, [], `intervals of ${model}`);
+    }
+  }
+
+  /** dim_date has every date that a fact names, right in its parts. */
+  async checkDates(): Promise<void> {
+    const { client } = this.platform.warehouse;
+    const wrong = await query(
+      client,
+      `select date_id from dim_date
+      where year <> extract(year from date_id)
+        or month <> extract(month from date_id)
+        or day <> extract(day from date_id)
+        or quarter <> extract(quarter from date_id)
+        or day_of_week <> extract(isodow from date_id)
+        or day_name <> to_char(date_id, 'FMDay')
+        or month_name <> to_char(date_id, 'FMMonth') or is_placeholder`,
+    );
+    assert.deepEqual(wrong, []);
+  }
+
+  /** No batch of the lake holds a version that the one before held alike. */
+  async checkNothingTwice(lake: DuckDb): Promise<void> {
+    for (const [model, columns] of Object.entries(COLUMNS)) {
+      const key = columnNames(columns)[0];
+      const rows = await lake.rows(
+        `select * exclude (valid_from, valid_to, from_batch, to_batch),
+          count(*) as times
+        from (
+          select one.* from totes.${model}_history as one
+          inner join totes.${model}_history as other
+            on one.${key} = other.${key} and one.to_batch = other.from_batch
+          where hash(struct_pack(${structOf(columns, "one")}))
+            = hash(struct_pack(${structOf(columns, "other")}))
+        ) group by all`,
+      );
+      assert.deepEqual(rows, [], `sent twice: ${model}`);
+    }
+  }
+}
+
+/** The keys of the files in a zone. */
+export async function zoneKeys(
+  platform: Platform,
+  zone: "ingestionUrl" | "processedUrl",
+): Promise<string[]> {
+  const opened = openZone(platform.config[zone], { s3: platform.config.s3 });
+  const files = await Array.fromAsync(opened.list(""));
+  opened.close();
+  return files.map((file) => file.key);
+}
+
+function structOf(columns: string, relation: string): string {
+  return columnNames(columns)
+    .map((column) => `${column} := ${relation}.${column}`).join(", ");
+}
+
+async function postgresRows(
+  { client }: TestDatabase,
+  options: { sql: string; columns: string },
+): Promise<string[]> {
+  const { sql, columns } = options;
+  await client.query("set timezone to 'UTC'");
+  const result = await client.query({
+    text: sql,
+    rowMode: "array",
+    types: { getTypeParser: () => (text: string) => text },
+  });
+  return rowTexts(columns, result.rows);
+}
+
+/** Rows as JSON, in order; the engines write truth values differently. */
+function rowTexts(columns: string, rows: (string | null)[][]): string[] {
+  const truth = columnNames(columns).map((name) => TRUTH_COLUMNS.has(name));
+  const rowText = (row: (string | null)[]) =>
+    JSON.stringify(
+      row.map((value, index) => truth[index] ? value?.[0] : value),
+    );
+  return rows.map(rowText).sort();
+}
+
+function columnNames(columns: string): string[] {
+  return columns.split(",").map((column) => column.trim());
+}

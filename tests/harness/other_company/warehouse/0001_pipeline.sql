@@ -1,0 +1,13 @@
+-- The ledger, as sql/warehouse makes it.
+
+create table pipeline.batch (
+    batch bigint primary key,
+    snapshot_time timestamptz not null,
+    loaded_at timestamptz not null default clock_timestamp(),
+    run_id text not null,
+    input_sha256 text not null,
+    rows bigint not null,
+    deletes bigint not null,
+    transform_hash text not null,
+    lake_id text not null
+);

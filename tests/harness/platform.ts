@@ -1,0 +1,145 @@
+import type { LogRecord } from "@logtape/logtape";
+import { configure, getLogger } from "@logtape/logtape";
+import { join } from "node:path";
+import type pg from "pg";
+import { extract, type ExtractOptions } from "../../extract/extract.ts";
+import { type Config, projectDirectory, readConfig } from "../../lib/config.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { SILENT } from "../../lib/progress.ts";
+import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import {
+  createRunId,
+  type StageContext,
+  type StageResult,
+} from "../../lib/stage.ts";
+import { load } from "../../load/load.ts";
+import { MODELS } from "../../sql/models/models.ts";
+import { transform } from "../../transform/transform.ts";
+import { openTestDatabase, type TestDatabase } from "./postgres.ts";
+
+/** Where a test keeps its zones. */
+export type ZoneKind = "directory" | "S3";
+
+/** Every kind, for the tests that must hold on each. */
+export const ZONE_KINDS: readonly ZoneKind[] = ["directory", "S3"];
+
+/** A source, two zones and a warehouse of one test's own. */
+export interface Platform extends AsyncDisposable {
+  source: TestDatabase;
+  warehouse: TestDatabase;
+  context: StageContext;
+  config: Config;
+  /** What was logged, as `level: message`. */
+  logged: string[];
+  /** Sets or changes a setting for what follows. */
+  set: (settings: Partial<Config>) => void;
+  extract: (options?: ExtractOptions) => Promise<StageResult>;
+  transform: () => Promise<StageResult>;
+  load: () => Promise<StageResult>;
+  /** The three stages, once. */
+  run: () => Promise<void>;
+}
+
+/** The project's own SQL. */
+export const PROJECT_SQL = readProjectSql(
+  join(projectDirectory(), "sql"),
+  MODELS,
+);
+
+/** Every zone of the tests on S3 has a prefix of its own in this bucket. */
+const BUCKET = "tests";
+
+/** Makes a platform whose source has the contract's tables, empty. */
+export async function openPlatform(
+  options: { zones?: ZoneKind; sql?: ProjectSql; sourceSql?: string } = {},
+): Promise<Platform> {
+  const sql = options.sql ?? PROJECT_SQL;
+  const folder = await Deno.makeTempDir({ prefix: "totesys-platform-" });
+  const source = await openTestDatabase();
+  const warehouse = await openTestDatabase();
+  await source.client.query(
+    options.sourceSql ??
+      Deno.readTextFileSync(join(projectDirectory(), "sql", "source.sql")),
+  );
+  const base = options.zones === "S3"
+    ? `s3://${BUCKET}/${crypto.randomUUID()}`
+    : folder;
+  const env: Record<string, string | undefined> = {
+    SOURCE_URL: source.url,
+    WAREHOUSE_URL: warehouse.url,
+    INGESTION_URL: `${base}/ingestion`,
+    PROCESSED_URL: `${base}/processed`,
+    TEMP_DIRECTORY: join(folder, "temp"),
+    AWS_ENDPOINT_URL: Deno.env.get("TEST_S3_ENDPOINT"),
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+    DUCKDB_EXTENSION_DIRECTORY: Deno.env.get("DUCKDB_EXTENSION_DIRECTORY"),
+  };
+  const logged: string[] = [];
+  const context: StageContext = {
+    config: readConfig((name) => env[name], [
+      "source",
+      "warehouse",
+      "ingestion",
+      "processed",
+    ]),
+    sql,
+    log: await loggerInto(logged),
+    progress: SILENT,
+    clock: () => new Date(),
+    newRunId: () => createRunId(new Date()),
+    signal: new AbortController().signal,
+  };
+  const platform: Platform = {
+    source,
+    warehouse,
+    context,
+    config: context.config,
+    logged,
+    set: (settings) => Object.assign(context.config, settings),
+    extract: (extractOptions) => extract(context, extractOptions),
+    transform: () => transform(context),
+    load: () => load(context),
+    run: async () => {
+      await extract(context);
+      await transform(context);
+      await load(context);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await source[Symbol.asyncDispose]();
+      await warehouse[Symbol.asyncDispose]();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+  return platform;
+}
+
+/** Runs several statements, each with its values. */
+export async function execute(
+  client: pg.Client,
+  ...statements: string[]
+): Promise<void> {
+  for (const statement of statements) {
+    try {
+      await client.query(statement);
+    } catch (error) {
+      throw new Error(`${messageOf(error)}: ${statement}`, { cause: error });
+    }
+  }
+}
+
+async function loggerInto(lines: string[]) {
+  await configure({
+    reset: true,
+    sinks: {
+      lines: (record: LogRecord) => {
+        lines.push(`${record.level}: ${record.message.map(String).join("")}`);
+      },
+    },
+    loggers: [
+      { category: "totesys", lowestLevel: "info", sinks: ["lines"] },
+      { category: ["logtape", "meta"], lowestLevel: "fatal", sinks: [] },
+    ],
+  });
+  return getLogger("totesys");
+}

@@ -1,0 +1,92 @@
+import { join } from "node:path";
+import { Client } from "pg";
+import {
+  type PostgresServer,
+  startPostgresServer,
+} from "../../demo/postgres_server.ts";
+import { type PostgresSettings, readConfig } from "../../lib/config.ts";
+
+/** A database of a test's own. */
+export interface TestDatabase extends AsyncDisposable {
+  /** The superuser's connection URL. */
+  url: string;
+  settings: PostgresSettings;
+  /** A superuser's connection to it. */
+  client: Client;
+}
+
+let started: Promise<{ server: PostgresServer; folder: string }> | undefined;
+
+/**
+ * The superuser's URL of the server that tests use: `TEST_POSTGRES_URL`, or
+ * one that is started for this file of tests and stopped after its last.
+ */
+export async function testPostgresUrl(database = "postgres"): Promise<string> {
+  const shared = Deno.env.get("TEST_POSTGRES_URL");
+  if (shared !== undefined) {
+    const url = new URL(shared);
+    url.pathname = `/${encodeURIComponent(database)}`;
+    return url.href;
+  }
+  started ??= startServer();
+  return (await started).server.url(database);
+}
+
+/** Makes an empty database; it is dropped at the end. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = await openClient(await testPostgresUrl());
+  await admin.query(`create database ${name}`);
+  const url = await testPostgresUrl(name);
+  const settings = settingsOf(url);
+  const client = await openClient(url);
+  return {
+    url,
+    settings,
+    client,
+    [Symbol.asyncDispose]: async () => {
+      await client.end();
+      await admin.query(`drop database ${name} with (force)`);
+      await admin.end();
+    },
+  };
+}
+
+/** Connection settings of a URL, read as the pipeline reads them. */
+export function settingsOf(url: string): PostgresSettings {
+  const { source } = readConfig(
+    (name) => name === "SOURCE_URL" ? url : undefined,
+    ["source"],
+  );
+  if (source === undefined) throw new Error("no settings came of the URL");
+  return source;
+}
+
+/** Opens a connection; an error while it is idle is of no interest. */
+export async function openClient(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  client.on("error", () => {});
+  await client.connect();
+  return client;
+}
+
+async function startServer(): Promise<
+  { server: PostgresServer; folder: string }
+> {
+  const folder = await Deno.makeTempDir();
+  const binDir = Deno.env.get("TEST_POSTGRES_BIN");
+  await Deno.chmod(folder, 0o755);
+  const server = await startPostgresServer({
+    dataDir: join(folder, "data"),
+    persistent: false,
+    ...(binDir === undefined ? {} : { binDir }),
+  });
+  return { server, folder };
+}
+
+Deno.test.afterAll(async () => {
+  if (started === undefined) return;
+  const { server, folder } = await started;
+  await server.stop();
+  await Deno.remove(folder, { recursive: true });
+});

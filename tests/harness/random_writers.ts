@@ -1,0 +1,276 @@
+import type pg from "pg";
+import type { Random } from "../../demo/random.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { openClient } from "./postgres.ts";
+
+/** A source table: a row of a key and a number, and a column to change. */
+interface WrittenTable {
+  name: string;
+  key: string;
+  /** The values of a new row. */
+  values: (key: number, fresh: number) => string;
+  /** What sets one of its columns to something that it never was. */
+  change: (fresh: number) => string;
+  /** What makes a row unreadable. */
+  spoil?: string;
+}
+
+const WRITERS = 4;
+const KEYS = 9;
+const LOCK_TIMEOUT_MS = 40;
+const AT = "timestamp '2023-01-01', timestamp '2023-01-01 10:00:00.000001'";
+
+const TABLES: readonly WrittenTable[] = [
+  {
+    name: "address",
+    key: "address_id",
+    values: (key, fresh) =>
+      `${key}, 'Line ${fresh}', null, '', 'Leeds', 'LS', 'GB', 'NULL', ${AT}`,
+    change: (fresh) => `phone = 'phone "${fresh}"'`,
+  },
+  {
+    name: "counterparty",
+    key: "counterparty_id",
+    values: (key, fresh) => `${key}, 'Co, ${fresh}', ${key}, null, null, ${AT}`,
+    change: (fresh) =>
+      `legal_address_id = ${1 + fresh % KEYS},
+      counterparty_legal_name = e'moved\\n${fresh}'`,
+  },
+  {
+    name: "department",
+    key: "department_id",
+    values: (key, fresh) => `${key}, 'Department ${fresh}', null, null, ${AT}`,
+    change: (fresh) => `location = 'at ${fresh}'`,
+  },
+  {
+    name: "staff",
+    key: "staff_id",
+    values: (key, fresh) => `${key}, 'A', 'B', ${key}, 'mail ${fresh}', ${AT}`,
+    change: (fresh) =>
+      `department_id = ${1 + fresh % KEYS}, last_name = '${fresh}'`,
+  },
+  {
+    name: "currency",
+    key: "currency_id",
+    values: (key, fresh) => `${key}, 'C${fresh}', ${AT}`,
+    change: (fresh) => `currency_code = 'D${fresh}'`,
+  },
+  {
+    name: "design",
+    key: "design_id",
+    values: (key, fresh) =>
+      `${key}, now() at time zone 'UTC', 'Name', '/${fresh}', 'f', now()`,
+    change: (fresh) => `file_name = 'name \\ ${fresh}'`,
+  },
+  {
+    name: "payment_type",
+    key: "payment_type_id",
+    values: (key, fresh) => `${key}, 'TYPE ${fresh}', ${AT}`,
+    change: (fresh) => `payment_type_name = 'KIND ${fresh}'`,
+  },
+  {
+    name: "transaction",
+    key: "transaction_id",
+    values: (key, fresh) => `${key}, 'SALE', ${fresh}, null, ${AT}`,
+    change: (fresh) => `sales_order_id = ${fresh}`,
+  },
+  {
+    name: "sales_order",
+    key: "sales_order_id",
+    values: (key, fresh) =>
+      `${key}, ${AT}, ${key}, ${key}, ${key}, ${fresh}, 0.10, 1, '2023-01-01',
+      '2023-01-02', ${key}`,
+    change: (fresh) =>
+      `units_sold = ${fresh}, unit_price = ${fresh} / 100.0,
+      agreed_delivery_date = (date '2020-01-01' + ${fresh})::text`,
+    spoil: "agreed_delivery_date = 'someday'",
+  },
+  {
+    name: "purchase_order",
+    key: "purchase_order_id",
+    values: (key, fresh) =>
+      `${key}, ${AT}, ${key}, ${key}, 'CODE', ${fresh}, 1.00, 1, '2023-01-01',
+      '2023-01-02', ${key}`,
+    change: (fresh) =>
+      `item_quantity = ${fresh}, last_updated = clock_timestamp()`,
+    spoil: "last_updated = '-infinity'",
+  },
+  {
+    name: "payment",
+    key: "payment_id",
+    values: (key, fresh) =>
+      `${key}, ${AT}, ${key}, ${key}, ${fresh}.01, 1, 1, false, '2023-01-01',
+      1, 2`,
+    change: (fresh) =>
+      `paid = ${fresh % 2 === 0}, payment_date = '2023-02-03',
+      payment_amount = ${fresh}.99`,
+    spoil: "payment_amount = 'NaN'",
+  },
+];
+
+/**
+ * Several sessions that write to a source at random, as no application would:
+ * with transactions that stay open, savepoints, rollbacks, prepared
+ * transactions, ids given long before they write, and tables rewritten,
+ * emptied and exchanged. A seed repeats them.
+ */
+export class RandomWriters implements AsyncDisposable {
+  /** What was done, in order. */
+  readonly story: string[] = [];
+  #fresh = 1000;
+  readonly #prepared: string[] = [];
+
+  private constructor(
+    private readonly clients: readonly pg.Client[],
+    private readonly open: boolean[],
+    private readonly random: Random,
+  ) {}
+
+  /** Opens the sessions. */
+  static async open(url: string, random: Random): Promise<RandomWriters> {
+    const clients = await Promise.all(
+      Array.from({ length: WRITERS }, () => openClient(url)),
+    );
+    for (const client of clients) {
+      await client.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    }
+    return new RandomWriters(clients, clients.map(() => false), random);
+  }
+
+  /** Does one thing in one of the sessions. */
+  async write(): Promise<void> {
+    const { random } = this;
+    const session = random.between(0, WRITERS - 1);
+    const { act } = random.weighted(
+      this.open[session]
+        ? [
+          { weight: 60, act: () => this.#change() },
+          { weight: 6, act: () => "savepoint here" },
+          { weight: 4, act: () => "rollback to here" },
+          { weight: 4, act: () => "release here" },
+          { weight: 14, act: () => "commit" },
+          { weight: 5, act: () => "rollback" },
+          { weight: 3, act: () => this.#prepare() },
+        ]
+        : [
+          { weight: 40, act: () => this.#change() },
+          { weight: 25, act: () => "begin" },
+          { weight: 6, act: () => "begin; select pg_current_xact_id()" },
+          { weight: 4, act: () => this.#endPrepared() },
+          { weight: 8, act: () => this.#rewrite() },
+        ],
+    );
+    await this.#run(session, act());
+  }
+
+  /** Ends all that is open. */
+  async settle(): Promise<void> {
+    for (const session of this.clients.keys()) {
+      if (this.open[session]) await this.#run(session, "commit");
+    }
+    while (this.#prepared.length > 0) await this.#run(0, this.#endPrepared());
+  }
+
+  /** Ends the sessions; what is prepared would outlive them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.clients.keys()) {
+      if (this.open[session]) await this.#run(session, "rollback");
+    }
+    for (const name of this.#prepared) {
+      await this.#run(0, `rollback prepared '${name}'`);
+    }
+    await Promise.all(this.clients.map((client) => client.end()));
+  }
+
+  async #run(session: number, sql: string): Promise<void> {
+    const client = this.clients[session];
+    if (client === undefined || sql === "") return;
+    try {
+      await client.query(sql);
+      this.story.push(`${session}: ${sql}`);
+      if (/^begin\b[^;]*(; select .*)?$/.test(sql)) this.open[session] = true;
+      if (/^(commit|rollback|prepare transaction .*)$/.test(sql)) {
+        this.open[session] = false;
+      }
+    } catch (error) {
+      this.story.push(`${session}: ${sql} -- ${messageOf(error)}`);
+      await client.query("rollback");
+      this.open[session] = false;
+    }
+  }
+
+  #change(): string {
+    const { random } = this;
+    const table = random.weighted(
+      TABLES.map((one) => ({
+        ...one,
+        weight: one.spoil === undefined ? 1 : 3,
+      })),
+    );
+    const { name, key } = table;
+    const id = random.between(1, KEYS);
+    const fresh = this.#fresh++;
+    const where = `where ${key} = ${id}`;
+    return random.weighted([
+      {
+        weight: 4,
+        sql: `insert into ${name} values (${table.values(id, fresh)})
+          on conflict do nothing`,
+      },
+      { weight: 5, sql: `update ${name} set ${table.change(fresh)} ${where}` },
+      { weight: 3, sql: `delete from ${name} ${where}` },
+      {
+        weight: 1,
+        sql: `update ${name} set ${table.change(fresh)},
+          ${key} = ${1 + id % KEYS} ${where}`,
+      },
+      {
+        weight: 1,
+        sql: `update ${name} set ${
+          table.spoil ?? table.change(fresh)
+        } ${where}`,
+      },
+    ]).sql;
+  }
+
+  /** Gives a table another file, or another table its name. */
+  #rewrite(): string {
+    const { random } = this;
+    const { name, key, change, values } = random.weighted(
+      TABLES.map((one) => ({ ...one, weight: 1 })),
+    );
+    const fresh = this.#fresh++;
+    const id = random.between(1, KEYS);
+    return random.weighted([
+      { weight: 2, sql: `vacuum full ${name}` },
+      { weight: 1, sql: `cluster ${name} using ${name}_pkey` },
+      {
+        weight: 2,
+        sql: `begin; create temporary table kept on commit drop as
+          select * from ${name} where ${key} <> ${id}; truncate ${name};
+          insert into ${name} select * from kept; commit;`,
+      },
+      {
+        weight: 2,
+        sql: `begin; create table other (like ${name} including all);
+          insert into other select * from ${name} where ${key} <> ${id};
+          insert into other values (${values(id, fresh)});
+          update other set ${change(fresh + 1)} where ${key} = ${1 + id % KEYS};
+          drop table ${name}; alter table other rename to ${name};
+          alter index other_pkey rename to ${name}_pkey; commit;`,
+      },
+    ]).sql;
+  }
+
+  #prepare(): string {
+    const name = `random_${crypto.randomUUID()}`;
+    this.#prepared.push(name);
+    return `prepare transaction '${name}'`;
+  }
+
+  #endPrepared(): string {
+    const name = this.#prepared.shift();
+    const end = this.random.fraction() < 0.7 ? "commit" : "rollback";
+    return name === undefined ? "" : `${end} prepared '${name}'`;
+  }
+}

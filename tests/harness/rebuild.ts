@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { load } from "../../load/load.ts";
+import { transform } from "../../transform/transform.ts";
+import { processedManifest } from "./manifests.ts";
+import type { Platform } from "./platform.ts";
+import { openTestDatabase, type TestDatabase } from "./postgres.ts";
+
+/**
+ * Rebuilds the processed zone from the ingestion zone and the warehouse from
+ * the rebuilt zone, beside the first; fails unless each is as the first is,
+ * the files to the byte and the facts to their serial numbers.
+ */
+export async function assertRebuilds(platform: Platform): Promise<void> {
+  const { context } = platform;
+  await using warehouse = await openTestDatabase();
+  const config = {
+    ...context.config,
+    processedUrl: `${context.config.processedUrl}-rebuilt`,
+    warehouse: warehouse.settings,
+  };
+
+  const { batches } = await transform({ ...context, config });
+  await load({ ...context, config });
+
+  for (const batch of batches) {
+    const first = await processedManifest(platform, batch);
+    const again = await processedManifest({ ...platform, config }, batch);
+    assert.deepEqual(
+      checksums(again),
+      checksums(first),
+      `the files of batch ${batch}`,
+    );
+  }
+  const first = await tableTexts(platform.warehouse);
+  const again = await tableTexts(warehouse);
+  for (const name of new Set([...first.keys(), ...again.keys()])) {
+    assert.deepEqual(again.get(name), first.get(name), `the table ${name}`);
+  }
+}
+
+function checksums(
+  manifest: Awaited<ReturnType<typeof processedManifest>>,
+): Record<string, string[]> {
+  const files: [string, string[]][] = [
+    ...Object.entries(manifest.models).map(
+      ([name, model]): [string, string[]] => [
+        name,
+        model.files.map((file) => file.sha256),
+      ],
+    ),
+    ...Object.entries(manifest.state).map(
+      ([name, file]): [string, string[]] => [name, [file.sha256]],
+    ),
+  ];
+  return Object.fromEntries(files.sort());
+}
+
+/** Every table of a warehouse, its rows as ordered texts. */
+export async function tableTexts(
+  { client }: Pick<TestDatabase, "client">,
+): Promise<Map<string, string[]>> {
+  await client.query("set timezone to 'UTC'");
+  const tables = await query(
+    client,
+    `select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind = 'r'`,
+  );
+  const texts = new Map<string, string[]>();
+  for (const { name } of tables) {
+    const rows = await query(
+      client,
+      `select row_text::text as row_text from ${name} as row_text order by 1`,
+    );
+    texts.set(name ?? "", rows.map((row) => row.row_text ?? ""));
+  }
+  return texts;
+}

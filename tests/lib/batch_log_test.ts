@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
+import { StageError } from "../../lib/errors.ts";
+import type { ProcessedManifest } from "../../lib/manifest.ts";
+import { openZone, type Zone } from "../../lib/zone.ts";
+
+function manifest(batch: number, runId = `run-${batch}`): ProcessedManifest {
+  return {
+    format: 1,
+    stage: "transform",
+    batch,
+    runId,
+    lakeId: "lake",
+    snapshotTime: "",
+    committedAt: "",
+    engine: {},
+    inputSha256: "",
+    transformHash: "",
+    models: {},
+    state: {},
+    quarantined: 0,
+  };
+}
+
+async function withZone(work: (zone: Zone) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await work(openZone(folder, { s3: undefined }));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function logOf(zone: Zone): BatchLog<ProcessedManifest> {
+  return new BatchLog<ProcessedManifest>(zone, "transform");
+}
+
+/** A zone of which `create` does something else as well, or instead. */
+function creating(
+  zone: Zone,
+  create: (key: string, content: Uint8Array) => Promise<boolean>,
+): Zone {
+  return new Proxy(zone, {
+    get: (target, name) => {
+      if (name === "create") return create;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+const lost = () =>
+  new StageError("no answer", { subject: "zone", retryable: true });
+
+Deno.test("newest() finds the newest batch, whatever the hint says", async () => {
+  await withZone(async (zone) => {
+    const log = logOf(zone);
+    assert.equal(await log.newest(), undefined);
+    for (let batch = 1; batch <= 21; batch++) {
+      assert.equal(await log.commit(manifest(batch)), true);
+    }
+    for (const hint of ["21", "20", "1", "0", "99", "-3", "x", undefined]) {
+      if (hint === undefined) await zone.remove("_batches/latest");
+      else {
+        await zone.put("_batches/latest", new TextEncoder().encode(hint));
+      }
+      assert.equal((await log.newest())?.batch, 21, `hint ${hint}`);
+    }
+  });
+});
+
+Deno.test("read() names a manifest that is missing", async () => {
+  await withZone(async (zone) => {
+    await assert.rejects(logOf(zone).read(3), (error) => {
+      assert(error instanceof StageError);
+      assert.match(error.message, /batch 3: the manifest .*000000003.json/);
+      return true;
+    });
+  });
+});
+
+Deno.test("commit() says whether this run won", async () => {
+  await withZone(async (zone) => {
+    const log = logOf(zone);
+    assert.equal(await log.commit(manifest(1, "mine")), true);
+    assert.equal(await log.commit(manifest(1, "mine")), true);
+    assert.equal(await log.commit(manifest(1, "other")), false);
+  });
+});
+
+Deno.test("commit() finds its own manifest when the answer was lost", async () => {
+  await withZone(async (zone) => {
+    const log = logOf(creating(zone, async (key, content) => {
+      await zone.create(key, content);
+      throw lost();
+    }));
+
+    assert.equal(await log.commit(manifest(1, "mine")), true);
+    assert.equal(await log.commit(manifest(1, "other")), false);
+  });
+});
+
+Deno.test("commit() tries again when nothing came of it", async () => {
+  await withZone(async (zone) => {
+    let calls = 0;
+    const log = logOf(creating(zone, async (key, content) => {
+      if (++calls < 3) throw lost();
+      return await zone.create(key, content);
+    }));
+
+    assert.equal(await log.commit(manifest(1)), true);
+    assert.equal(calls, 3);
+  });
+});
+
+Deno.test("commit() gives up on what can't be mended, or says two things", async () => {
+  await withZone(async (zone) => {
+    const denied = logOf(creating(zone, () => {
+      throw new StageError("denied", { subject: "zone" });
+    }));
+    await assert.rejects(denied.commit(manifest(1)), /denied/);
+    const lying = logOf(creating(zone, () => Promise.resolve(false)));
+    await assert.rejects(
+      lying.commit(manifest(1)),
+      /says that its manifest is there, and that it isn't/,
+    );
+    assert.equal(await zone.head(manifestKey(1)), undefined);
+  });
+});

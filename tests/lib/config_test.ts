@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type Need, projectDirectory, readConfig } from "../../lib/config.ts";
+import { ConfigError } from "../../lib/errors.ts";
+
+const ALL: readonly Need[] = ["source", "warehouse", "ingestion", "processed"];
+const SECRET = "s3cr3t";
+
+Deno.test("readConfig() names every problem in one error", () => {
+  const problems = problemsOf({
+    WAREHOUSE_URL: "mysql://host/warehouse",
+    PROCESSED_URL: "gs://bucket/processed",
+    SOURCE_CONNECTIONS: "0",
+    DELETE_SHARE_MAX: "half",
+    DUCKDB_MEMORY_LIMIT: "512",
+    FRESHNESS_MINUTES_MAX: "0",
+  }, ALL);
+
+  assert.deepEqual(problems, [
+    "INGESTION_URL is missing: set s3://bucket/prefix or a directory",
+    'PROCESSED_URL is "gs://bucket/processed": s3://bucket/prefix or a directory is expected',
+    'DUCKDB_MEMORY_LIMIT is "512": a size such as 512MB is expected',
+    "SOURCE_URL is missing: set postgres://user:password@host:port/database",
+    "WAREHOUSE_URL begins with mysql://, not postgres://",
+    'SOURCE_CONNECTIONS is "0": a number from 1 to 16 is expected',
+    'DELETE_SHARE_MAX is "half": a number from 0 to 1 is expected',
+    'FRESHNESS_MINUTES_MAX is "0": a number from 1 to 100000 is expected',
+  ]);
+});
+
+Deno.test("readConfig() lets what a command does not need be missing", () => {
+  const config = read({}, []);
+
+  assert.deepEqual(config, {
+    source: undefined,
+    warehouse: undefined,
+    ingestionUrl: "",
+    processedUrl: "",
+    s3: undefined,
+    sourceSchema: "public",
+    sourceConnections: 2,
+    deleteShareMax: 0.2,
+    quarantineRowsMax: 1000,
+    freshnessMinutesMax: 30,
+    duckDbMemoryLimit: "512MB",
+    duckDbThreads: 2,
+    duckDbExtensionDirectory: undefined,
+    tempDirectory: resolve(tmpdir()),
+  });
+});
+
+Deno.test("readConfig() takes each setting from its variable", () => {
+  const config = read({
+    INGESTION_URL: "relative/ingestion/",
+    PROCESSED_URL: "s3://bucket/processed//",
+    SOURCE_SCHEMA: " sales ",
+    SOURCE_CONNECTIONS: "3",
+    DELETE_SHARE_MAX: "0",
+    QUARANTINE_ROWS_MAX: "7",
+    FRESHNESS_MINUTES_MAX: "90",
+    DUCKDB_MEMORY_LIMIT: "1.5GiB",
+    DUCKDB_THREADS: "4",
+    DUCKDB_EXTENSION_DIRECTORY: "/extensions",
+    TEMP_DIRECTORY: "/temporary",
+    AWS_DEFAULT_REGION: "eu-west-1",
+    AWS_ENDPOINT_URL: "http://127.0.0.1:9000",
+    AWS_ACCESS_KEY_ID: "key",
+    AWS_SECRET_ACCESS_KEY: SECRET,
+    AWS_SESSION_TOKEN: "token",
+  }, ["ingestion", "processed"]);
+
+  assert.deepEqual(config, {
+    source: undefined,
+    warehouse: undefined,
+    ingestionUrl: resolve("relative/ingestion"),
+    processedUrl: "s3://bucket/processed",
+    s3: {
+      region: "eu-west-1",
+      endpoint: "http://127.0.0.1:9000",
+      accessKeyId: "key",
+      secretAccessKey: SECRET,
+      sessionToken: "token",
+    },
+    sourceSchema: "sales",
+    sourceConnections: 3,
+    deleteShareMax: 0,
+    quarantineRowsMax: 7,
+    freshnessMinutesMax: 90,
+    duckDbMemoryLimit: "1.5GiB",
+    duckDbThreads: 4,
+    duckDbExtensionDirectory: "/extensions",
+    tempDirectory: "/temporary",
+  });
+});
+
+Deno.test("readConfig() takes S3's own region and endpoint before the others", () => {
+  const zones = { INGESTION_URL: "s3://bucket/zone" };
+  const config = read({
+    ...zones,
+    AWS_REGION: "eu-west-2",
+    AWS_DEFAULT_REGION: "eu-west-1",
+    AWS_ENDPOINT_URL_S3: "https://s3.example.org",
+    AWS_ENDPOINT_URL: "https://example.org",
+  }, []);
+
+  assert.equal(config.s3?.region, "eu-west-2");
+  assert.equal(config.s3?.endpoint, "https://s3.example.org");
+  assert.equal(read(zones, []).s3?.region, "us-east-1");
+});
+
+Deno.test("readConfig() refuses an endpoint that is no URL of a server", () => {
+  const problems = problemsOf({
+    INGESTION_URL: "s3://bucket/zone",
+    AWS_ENDPOINT_URL: "127.0.0.1:9000",
+  }, []);
+
+  assert.deepEqual(problems, [
+    'AWS_ENDPOINT_URL is "127.0.0.1:9000": http://host:port or https://host is expected',
+  ]);
+});
+
+Deno.test("readConfig() refuses a bucket that can be none", () => {
+  assert.deepEqual(problemsOf({ PROCESSED_URL: "s3://b" }, []), [
+    'PROCESSED_URL is "s3://b": s3://bucket/prefix or a directory is expected',
+  ]);
+});
+
+Deno.test("readConfig() refuses one place for both zones", () => {
+  const problems = problemsOf({
+    INGESTION_URL: "s3://bucket/zone/",
+    PROCESSED_URL: "s3://bucket/zone",
+  }, []);
+
+  assert.deepEqual(problems, [
+    "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
+  ]);
+});
+
+Deno.test("readConfig() reads a connection URL", () => {
+  const { source } = read({
+    SOURCE_URL:
+      "postgresql://a%40b:p%2Fw@db.example.org:6543/my%20db?sslrootcert=/ca.pem",
+  }, ["source"]);
+
+  assert.deepEqual(source, {
+    host: "db.example.org",
+    port: 6543,
+    database: "my db",
+    user: "a@b",
+    password: "p/w",
+    tls: { verify: true, caFile: "/ca.pem" },
+  });
+});
+
+Deno.test("readConfig() fills a URL's gaps from libpq's variables", () => {
+  const { source, warehouse } = read({
+    SOURCE_URL: "postgres://one.example.org",
+    WAREHOUSE_URL: "postgres://",
+    PGHOST: "two.example.org",
+    PGPORT: "6000",
+    PGDATABASE: "here",
+    PGUSER: "me",
+    PGPASSWORD: SECRET,
+    PGSSLMODE: "require",
+    PGSSLROOTCERT: "/ca.pem",
+  }, ["source", "warehouse"]);
+
+  const settings = {
+    port: 6000,
+    database: "here",
+    user: "me",
+    password: SECRET,
+    tls: { verify: false, caFile: "/ca.pem" },
+  };
+  assert.deepEqual(source, { host: "one.example.org", ...settings });
+  assert.deepEqual(warehouse, { host: "two.example.org", ...settings });
+});
+
+Deno.test("readConfig() takes one server of two from libpq's variables alone", () => {
+  const { source } = read({
+    WAREHOUSE_URL: "postgres://localhost/warehouse",
+    PGDATABASE: "totesys",
+    PGHOST: "localhost",
+  }, ["source", "warehouse"]);
+
+  assert.equal(source?.database, "totesys");
+});
+
+Deno.test("readConfig() does not take one database for both servers", () => {
+  const problems = problemsOf({ PGDATABASE: "totesys" }, [
+    "source",
+    "warehouse",
+  ]);
+
+  assert.deepEqual(problems.map((problem) => problem.split(" is ")[0]), [
+    "SOURCE_URL",
+    "WAREHOUSE_URL",
+  ]);
+});
+
+Deno.test("readConfig() has defaults for what a URL leaves out", () => {
+  const { source } = read({ SOURCE_URL: "postgres://" }, ["source"]);
+
+  assert.deepEqual(source, {
+    host: "localhost",
+    port: 5432,
+    database: "postgres",
+    user: "postgres",
+    password: undefined,
+    tls: false,
+  });
+});
+
+for (
+  const { url, tls } of [
+    { url: "postgres://localhost/db", tls: undefined },
+    { url: "postgres://127.3.2.1/db", tls: undefined },
+    { url: "postgres://[::1]/db", tls: undefined },
+    { url: "postgres:///db?host=/var/run/postgresql", tls: undefined },
+    { url: "postgres://127.example.org/db", tls: { verify: true } },
+    { url: "postgres://10.0.0.1/db", tls: { verify: true } },
+    { url: "postgres://10.0.0.1/db?sslmode=disable", tls: undefined },
+    { url: "postgres://10.0.0.1/db?sslmode=require", tls: { verify: false } },
+    { url: "postgres://10.0.0.1/db?sslmode=verify-ca", tls: { verify: true } },
+    {
+      url: "postgres://localhost/db?sslmode=verify-full",
+      tls: { verify: true },
+    },
+  ]
+) {
+  Deno.test(`readConfig() gives ${url} its TLS`, () => {
+    const { source } = read({ SOURCE_URL: url }, ["source"]);
+
+    assert.deepEqual(
+      source?.tls,
+      tls === undefined ? false : { ...tls, caFile: undefined },
+    );
+  });
+}
+
+Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
+  const problems = problemsOf({
+    SOURCE_URL: "postgres://localhost/db?sslmode=prefer",
+    PGPORT: "eighty",
+  }, ["source"]);
+
+  assert.deepEqual(problems, [
+    'SOURCE_URL: PGPORT is "eighty", which is no port',
+    'SOURCE_URL: sslmode is "prefer": one of disable, require, verify-ca, verify-full is expected',
+  ]);
+});
+
+for (
+  const url of [
+    `postgres://user:${SECRET}@host:port/db`,
+    `postgres://user:${SECRET}@ho st/db`,
+    `mysql://user:${SECRET}@host/db`,
+    `postgres://user:${SECRET}@host/db?sslmode=none`,
+    `user:${SECRET}@host/db`,
+    `postgres://user:${SECRET}%@host/db`,
+    `s3://user:${SECRET}@host/db`,
+  ]
+) {
+  Deno.test(`readConfig() keeps the password of ${url} to itself`, () => {
+    for (const name of ["SOURCE_URL", "INGESTION_URL"]) {
+      const error = errorOf({ [name]: url }, []);
+
+      if (name === "SOURCE_URL") assert.ok(error instanceof ConfigError);
+      assert.ok(!String(error).includes(SECRET), String(error));
+    }
+  });
+}
+
+Deno.test("projectDirectory() is where sql/ lies", () => {
+  assert.ok(Deno.statSync(join(projectDirectory(), "sql")).isDirectory);
+});
+
+function read(variables: Record<string, string>, needs: readonly Need[]) {
+  return readConfig((name) => variables[name], needs);
+}
+
+function problemsOf(
+  variables: Record<string, string>,
+  needs: readonly Need[],
+): readonly string[] {
+  const error = errorOf(variables, needs);
+  assert.ok(error instanceof ConfigError);
+  assert.equal(error.message, error.problems.join("\n"));
+  return error.problems;
+}
+
+function errorOf(variables: Record<string, string>, needs: readonly Need[]) {
+  try {
+    read(variables, needs);
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { digest, sha256Hex } from "../../lib/checksum.ts";
+import { checkFiles, readParquetSql } from "../../lib/data_files.ts";
+import { StageError } from "../../lib/errors.ts";
+import { openZone } from "../../lib/zone.ts";
+
+Deno.test("checkFiles() names a file that is missing, cut or otherwise", async () => {
+  const folder = await Deno.makeTempDir();
+  const zone = openZone(folder, { s3: undefined });
+  const content = new TextEncoder().encode("some rows");
+  await zone.put("t/a.csv", content);
+  const { sha256, bytes } = await digest(await zone.stream("t/a.csv"));
+  const file = { key: "t/a.csv", bytes, sha256, rows: 1 };
+
+  await checkFiles(zone, [file]);
+  const damaged: [object, RegExp][] = [
+    [{ key: "t/b.csv" }, /b.csv: the manifest lists it, and it is missing/],
+    [{ bytes: 10 }, /a.csv: it has 9 bytes, the manifest says 10/],
+    [{ sha256: sha256Hex("x") }, /a.csv: its content does not match/],
+  ];
+  for (const [change, message] of damaged) {
+    await assert.rejects(
+      checkFiles(zone, [{ ...file, ...change }]),
+      (error) => {
+        assert(error instanceof StageError);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("readParquetSql() quotes what is in a path", () => {
+  const zone = openZone("/tmp/it's", { s3: undefined });
+  assert.equal(
+    readParquetSql(zone, [{ key: "a.parquet" }]),
+    "read_parquet(['/tmp/it''s/a.parquet'], hive_partitioning = false)",
+  );
+});

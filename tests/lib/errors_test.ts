@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import {
+  ConfigError,
+  EXIT,
+  exitCode,
+  messageOf,
+  redact,
+  StageError,
+} from "../../lib/errors.ts";
+
+for (
+  const { text, redacted } of [
+    {
+      text: "at postgres://me:secret@host:5432/db, and",
+      redacted: "at postgres://me:***@host:5432/db, and",
+    },
+    {
+      text: "postgres://me:a:b@host/db",
+      redacted: "postgres://me:***@host/db",
+    },
+    { text: "postgres://:secret@host", redacted: "postgres://:***@host" },
+    { text: "postgres://me:p@ss@host", redacted: "postgres://me:***@host" },
+    { text: "postgres://me:p/w@host", redacted: "postgres://me:***@host" },
+    {
+      text: "a://b:c@d then e://f:g@h",
+      redacted: "a://b:***@d then e://f:***@h",
+    },
+    {
+      text: "postgres://me@host:5432/db",
+      redacted: "postgres://me@host:5432/db",
+    },
+    { text: "http://127.0.0.1:9000/a", redacted: "http://127.0.0.1:9000/a" },
+    { text: "12:30 me@host", redacted: "12:30 me@host" },
+  ]
+) {
+  Deno.test(`redact() makes ${text} ${redacted}`, () => {
+    assert.equal(redact(text), redacted);
+  });
+}
+
+Deno.test("messageOf() takes the password out of whatever was thrown", () => {
+  assert.equal(messageOf(new Error("no a://b:c@d")), "no a://b:***@d");
+  assert.equal(messageOf("no a://b:c@d"), "no a://b:***@d");
+  assert.equal(messageOf(undefined), "undefined");
+});
+
+Deno.test("exitCode() tells usage, a data check and a failure apart", () => {
+  const check = new StageError("a", { subject: "b", dataCheck: true });
+  const failure = new StageError("a", { subject: "b" });
+
+  assert.equal(exitCode(new ConfigError(["a"])), EXIT.usage);
+  assert.equal(exitCode(check), EXIT.check);
+  assert.equal(exitCode(failure), EXIT.failed);
+  assert.equal(exitCode("thrown"), EXIT.failed);
+});
+
+Deno.test("StageError carries what a person needs", () => {
+  const cause = new Error("below");
+
+  const error = new StageError("Cannot", {
+    subject: "thing",
+    hint: "Do",
+    retryable: true,
+    cause,
+  });
+
+  assert.equal(error.name, "StageError");
+  assert.equal(error.subject, "thing");
+  assert.equal(error.hint, "Do");
+  assert.equal(error.retryable, true);
+  assert.equal(error.dataCheck, false);
+  assert.equal(error.cause, cause);
+});

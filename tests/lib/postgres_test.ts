@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import type { PostgresSettings } from "../../lib/config.ts";
+import { StageError } from "../../lib/errors.ts";
+import {
+  connect,
+  query,
+  queryRow,
+  quoteName,
+  quoteNames,
+  quoteText,
+  sqlState,
+} from "../../lib/postgres.ts";
+import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+
+const WRONG = "wr0ng-passw0rd";
+
+interface Refusal {
+  name: string;
+  settings: (
+    database: TestDatabase,
+  ) => Partial<PostgresSettings> | Promise<Partial<PostgresSettings>>;
+  found: RegExp;
+  hint: RegExp;
+  retryable: boolean;
+}
+
+const REFUSALS: Refusal[] = [
+  {
+    name: "a server that isn't there",
+    settings: () => ({ port: freePort(), password: WRONG }),
+    found: /ECONNREFUSED/,
+    hint: /^Check that the server runs/,
+    retryable: true,
+  },
+  {
+    name: "a wrong password",
+    settings: () => ({ password: WRONG }),
+    found: /password authentication failed for user "postgres"/,
+    hint: /^Check the password and the rights of the user "postgres"$/,
+    retryable: false,
+  },
+  {
+    name: "a database that isn't there",
+    settings: () => ({ database: "nowhere" }),
+    found: /database "nowhere" does not exist/,
+    hint: /^Check the database's name/,
+    retryable: false,
+  },
+  {
+    name: "a server without TLS",
+    settings: () => ({ tls: { verify: true, caFile: undefined } }),
+    found: /does not support SSL/,
+    hint: /sslmode=disable/,
+    retryable: true,
+  },
+  {
+    name: "a server without a connection left",
+    settings: async ({ client, settings }) => {
+      const user = `crowded_${settings.database}`;
+      await client.query(
+        `create role ${user} login password '${WRONG}' connection limit 0`,
+      );
+      return { user, password: WRONG };
+    },
+    found: /too many connections for role/,
+    hint: /^The server has no connection left/,
+    retryable: true,
+  },
+];
+
+for (const refusal of REFUSALS) {
+  Deno.test(`connect() names ${refusal.name}, not the password`, async () => {
+    await using database = await openTestDatabase();
+    const settings = {
+      ...database.settings,
+      ...await refusal.settings(database),
+    };
+
+    await assert.rejects(connect(settings, { purpose: "test" }), (error) => {
+      assert(error instanceof StageError);
+      const server = `127.0.0.1:${settings.port}/${settings.database}`;
+      const { message, subject, hint, retryable } = error;
+      assert.ok(message.startsWith(`Cannot connect to ${server}: `), message);
+      assert.match(message, refusal.found);
+      assert.match(hint ?? "", refusal.hint);
+      assert.deepEqual([subject, retryable], [server, refusal.retryable]);
+      assert.doesNotMatch(
+        message + JSON.stringify(error),
+        new RegExp(WRONG),
+      );
+      return true;
+    });
+    await dropRole(database);
+  });
+}
+
+Deno.test("connect() repeats no password that a server tells", async () => {
+  await using database = await openTestDatabase();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const answered = (async () => {
+    using connection = await listener.accept();
+    await connection.read(new Uint8Array(1024));
+    await connection.write(errorResponse(`"${WRONG}" is wrong`));
+  })();
+  const { port } = listener.addr;
+
+  await assert.rejects(
+    connect({ ...database.settings, port, password: WRONG }, {
+      purpose: "test",
+    }),
+    { name: "StageError", message: /: "\*\*\*" is wrong$/ },
+  );
+
+  await answered;
+});
+
+Deno.test("connect() names a CA file that can't be read", async () => {
+  await using database = await openTestDatabase();
+  const tls = { verify: true, caFile: "/nowhere/ca.pem" };
+
+  await assert.rejects(
+    connect({ ...database.settings, tls }, { purpose: "test" }),
+    {
+      name: "ConfigError",
+      message: /^Cannot read the CA of .*: .*\/nowhere\/ca\.pem/,
+    },
+  );
+});
+
+Deno.test("query() gives every value as text, whatever the server's settings", async () => {
+  await using database = await openTestDatabase();
+  await database.client.query(
+    `alter database ${database.settings.database} set timezone to 'Asia/Tokyo';
+    alter database ${database.settings.database} set datestyle to 'German'`,
+  );
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+
+  const rows = await query(
+    connection.client,
+    `select 0.1::numeric(10,2) as money, 9007199254740993 as big, null as none,
+      timestamptz '2026-03-01 08:09:10.123456+01' as moment, true as flag,
+      date '2026-03-01' as day, $1::text as given,
+      current_setting('application_name') as application`,
+    ["x"],
+  );
+
+  assert.deepEqual(rows.map((row) => ({ ...row })), [{
+    money: "0.10",
+    big: "9007199254740993",
+    none: null,
+    moment: "2026-03-01 07:09:10.123456+00",
+    flag: "t",
+    day: "2026-03-01",
+    given: "x",
+    application: "totesys test",
+  }]);
+});
+
+Deno.test("queryRow() throws when no row comes back", async () => {
+  await using database = await openTestDatabase();
+
+  await assert.rejects(queryRow(database.client, "select 1 where false"), {
+    message: "No row came back from: select 1 where false",
+  });
+});
+
+Deno.test("connect() ends the connection when it is told to stop", async () => {
+  await using database = await openTestDatabase();
+  const stop = new AbortController();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+    signal: stop.signal,
+  });
+  const asleep = query(connection.client, "select pg_sleep(60)");
+
+  stop.abort();
+
+  await assert.rejects(asleep, /Connection terminated/);
+});
+
+Deno.test("connect() outlives a connection that the server ends", async () => {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const row = await queryRow(
+    connection.client,
+    "select pg_backend_pid() as pid",
+  );
+  const ended = new Promise((done) => connection.client.once("end", done));
+
+  await database.client.query("select pg_terminate_backend($1)", [row.pid]);
+  await ended;
+
+  await assert.rejects(query(connection.client, "select 1"));
+});
+
+Deno.test("sqlState() is of errors that Postgres sent, only", async () => {
+  await using database = await openTestDatabase();
+
+  const error = await query(database.client, "select 1 / 0").catch((e) => e);
+
+  assert.equal(sqlState(error), "22012");
+  assert.equal(sqlState(new Error("22012")), undefined);
+});
+
+Deno.test("names and texts are quoted so that the server reads them back", async () => {
+  await using database = await openTestDatabase();
+  const odd = `a "b" 'c' \\ d; -- €`;
+
+  const rows = await query(
+    database.client,
+    `select ${quoteText(odd)} as ${quoteName(odd)}`,
+  );
+
+  assert.deepEqual(rows.map((row) => ({ ...row })), [{ [odd]: odd }]);
+  assert.equal(quoteNames(["a", "B"], "t."), 't."a", t."B"');
+});
+
+async function dropRole({ client, settings }: TestDatabase): Promise<void> {
+  await client.query(`drop role if exists crowded_${settings.database}`);
+}
+
+/** An error as a server sends it. */
+function errorResponse(message: string): Uint8Array<ArrayBuffer> {
+  const fields = ["SFATAL", "C28P01", `M${message}`, ""].join("\0") + "\0";
+  const bytes = new TextEncoder().encode(`E....${fields}`);
+  new DataView(bytes.buffer).setInt32(1, bytes.length - 1);
+  return bytes;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { ConfigError } from "../../lib/errors.ts";
+import type { Model } from "../../lib/model.ts";
+import { readProjectSql } from "../../lib/project_sql.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
+import { inFolder } from "../harness/in_folder.ts";
+
+const CONTRACT = `create table thing (
+    id integer not null,
+    primary key (id)
+);
+`;
+const MODEL: Model = {
+  name: "dim_thing",
+  kind: "dimension",
+  derivation: "row",
+  key: ["id"],
+  reads: ["thing"],
+  times: [],
+};
+const FILES = {
+  "source.sql": CONTRACT,
+  "models/dim_thing.sql": "select id from changed.thing",
+  "models/models.ts": "not SQL",
+  "quarantine/thing.sql": "select 1",
+  "warehouse/0002_b.sql": "two",
+  "warehouse/0001_a.sql": "one",
+  "checks/dim_thing__rule.sql": "three",
+};
+
+Deno.test("readProjectSql() reads the project's own folder", () => {
+  assert.equal(PROJECT_SQL.tables.length, 11);
+  assert.equal(PROJECT_SQL.models.length, 11);
+  assert.deepEqual([...PROJECT_SQL.quarantine.keys()], [
+    "payment",
+    "purchase_order",
+    "sales_order",
+  ]);
+  assert.match(PROJECT_SQL.migrations[0]?.name ?? "", /^0001_/);
+});
+
+Deno.test("readProjectSql() reads the folder", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+
+    const sql = readProjectSql(folder, [MODEL]);
+
+    assert.deepEqual(sql.tables.map((table) => table.name), ["thing"]);
+    assert.deepEqual(sql.models, [
+      { ...MODEL, sql: "select id from changed.thing" },
+    ]);
+    assert.deepEqual([...sql.quarantine], [["thing", "select 1"]]);
+    assert.deepEqual(sql.migrations, [
+      { name: "0001_a", text: "one" },
+      { name: "0002_b", text: "two" },
+    ]);
+    assert.deepEqual(sql.checks, [{ name: "dim_thing__rule", text: "three" }]);
+  }));
+
+Deno.test("readProjectSql() reads a folder without quarantine, checks or migrations", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, {
+      "source.sql": CONTRACT,
+      "models/dim_thing.sql": "select 1",
+    });
+
+    const sql = readProjectSql(folder, [MODEL]);
+
+    assert.equal(sql.quarantine.size, 0);
+    assert.deepEqual([sql.migrations, sql.checks], [[], []]);
+  }));
+
+Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const { transformHash } = readProjectSql(folder, [MODEL]);
+
+    await writeFiles(folder, {
+      "warehouse/0003_c.sql": "",
+      "checks/other__rule.sql": "",
+    });
+    const same = readProjectSql(folder, [MODEL]).transformHash;
+    const others = [
+      readProjectSql(folder, [{ ...MODEL, key: ["other"] }]).transformHash,
+    ];
+    for (
+      const [path, text] of Object.entries({
+        "source.sql": CONTRACT.replace("integer", "bigint"),
+        "models/dim_thing.sql": "select 2",
+        "quarantine/thing.sql": "select 2",
+      })
+    ) {
+      await writeFiles(folder, { ...FILES, [path]: text });
+      others.push(readProjectSql(folder, [MODEL]).transformHash);
+    }
+
+    assert.equal(same, transformHash);
+    assert.equal(new Set([transformHash, ...others]).size, 5);
+  }));
+
+Deno.test("readProjectSql() names all that doesn't fit", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, {
+      ...FILES,
+      "models/dim_extra.sql": "select 1",
+      "quarantine/nothing.sql": "select 1",
+    });
+    const list = [MODEL, { ...MODEL, name: "dim_none", reads: ["nowhere"] }];
+
+    assert.throws(() => readProjectSql(folder, list), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.deepEqual(error.problems, [
+        'The model "dim_none" has no file sql/models/dim_none.sql',
+        "sql/models/dim_extra.sql is in no list of models",
+        'The model "dim_none" reads "nowhere", which is not in the contract',
+        "sql/quarantine/nothing.sql is of no table in the contract",
+      ]);
+      return true;
+    });
+  }));
+
+Deno.test("readProjectSql() says when there is no contract", () =>
+  inFolder((folder) => {
+    assert.throws(() => readProjectSql(folder, []), {
+      name: "ConfigError",
+      message: `Cannot read the project's SQL: no file ${folder}/source.sql`,
+    });
+  }));
+
+Deno.test("readProjectSql() throws what else hinders reading", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(join(folder, "source.sql"));
+    assert.throws(() => readProjectSql(folder, []), { code: "EISDIR" });
+
+    await Deno.remove(join(folder, "source.sql"));
+    await writeFiles(folder, { "source.sql": CONTRACT, "models": "a file" });
+    assert.throws(() => readProjectSql(folder, []), { code: "ENOTDIR" });
+  }));
+
+async function writeFiles(
+  folder: string,
+  files: Record<string, string>,
+): Promise<void> {
+  for (const [path, text] of Object.entries(files)) {
+    await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+    await Deno.writeTextFile(join(folder, path), text);
+  }
+}

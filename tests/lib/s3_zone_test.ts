@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { startS3Server } from "../../demo/s3_server.ts";
+import { openZone, type S3Settings, type Zone } from "../../lib/zone.ts";
+import {
+  type Fault,
+  type S3Proxy,
+  s3Refusal,
+  startS3Proxy,
+} from "./s3_proxy.ts";
+import {
+  bytesOf,
+  patternOf,
+  pieces,
+  textOf,
+  ZONE_CASES,
+} from "./zone_cases.ts";
+
+const SETTINGS: S3Settings = {
+  region: "eu-west-2",
+  accessKeyId: "demo",
+  secretAccessKey: "not-to-be-told",
+};
+const PART_BYTES = 8 << 20;
+
+for (const { name, run } of ZONE_CASES) {
+  Deno.test(`S3Zone ${name}`, () => withZone((zone) => run(zone)));
+}
+
+Deno.test("S3Zone serves a whole bucket, and a prefix of it", () =>
+  withZone(async (inner, { proxy }) => {
+    const outer = openZone("s3://bucket/", {
+      s3: { ...SETTINGS, endpoint: proxy.endpoint },
+    });
+    await inner.put("a", bytesOf("inner"));
+    await outer.put("a", bytesOf("outer"));
+
+    const keys = (await Array.fromAsync(outer.list(""))).map(({ key }) => key);
+    outer.close();
+
+    assert.deepEqual(keys, ["a", "some/prefix/a"]);
+    assert.equal(outer.locate("a"), "s3://bucket/a");
+    assert.equal(inner.locate("a"), "s3://bucket/some/prefix/a");
+  }));
+
+Deno.test("S3Zone sends a stream in parts, each with a checksum", () =>
+  withZone(async (zone, { proxy }) => {
+    const checksums: (string | null)[] = [];
+    proxy.fault = ({ method, headers }): Fault => {
+      if (method === "PUT") checksums.push(headers.get("x-amz-checksum-crc32"));
+      return undefined;
+    };
+
+    await zone.write("a", pieces(patternOf(2 * PART_BYTES + 1), 100_000));
+
+    assert.equal(checksums.length, 3);
+    assert.ok(checksums.every((checksum) => checksum !== null));
+    assert.deepEqual(methodsOf(proxy), ["POST", "PUT", "PUT", "PUT", "POST"]);
+  }));
+
+Deno.test("S3Zone aborts the upload of a source that fails, its parts done", () =>
+  withZone(async (zone, { proxy }) => {
+    const failing = async function* () {
+      yield* pieces(patternOf(2 * PART_BYTES), PART_BYTES);
+      throw new Error("the source went away");
+    };
+    const order: string[] = [];
+    proxy.fault = async ({ method, url }) => {
+      if (url.includes("partNumber=2")) {
+        await new Promise((wake) => setTimeout(wake, 200));
+      }
+      order.push(method);
+      return undefined;
+    };
+
+    await assert.rejects(zone.write("a", failing()), {
+      message: "the source went away",
+    });
+
+    assertAborted(proxy);
+    assert.deepEqual(order, ["POST", "PUT", "PUT", "DELETE"]);
+  }));
+
+Deno.test("S3Zone aborts an upload when a part is refused", () =>
+  withZone(async (zone, { proxy }) => {
+    proxy.fault = ({ url }) =>
+      url.includes("partNumber=2") ? s3Refusal(403, "AccessDenied") : undefined;
+
+    await assert.rejects(
+      zone.write("a", pieces(patternOf(5 * PART_BYTES), PART_BYTES)),
+      { name: "StageError", message: /AccessDenied it is/ },
+    );
+
+    assertAborted(proxy);
+    assert.equal(await zone.head("a"), undefined);
+  }));
+
+Deno.test("S3Zone aborts an upload whose file has come to be meanwhile", () =>
+  withZone(async (zone, { proxy }) => {
+    await zone.put("a", bytesOf("first"));
+
+    const won = await zone.create("a", patternOf(PART_BYTES + 1));
+
+    assert.equal(won, false);
+    assertAborted(proxy);
+  }));
+
+Deno.test("S3Zone tries again when the server is busy", () =>
+  withZone(async (zone, { proxy }) => {
+    let refusals = 2;
+    proxy.fault = () => refusals-- > 0 ? s3Refusal(503, "SlowDown") : undefined;
+
+    assert.equal(await zone.create("a", bytesOf("a")), true);
+
+    assert.deepEqual(methodsOf(proxy), ["PUT", "PUT", "PUT"]);
+  }));
+
+Deno.test("S3Zone may take its own create, repeated, for another's", () =>
+  withZone(async (zone, { proxy }) => {
+    let losses = 1;
+    proxy.fault = () => losses-- > 0 ? "lost" : undefined;
+
+    const won = await zone.create("a", bytesOf("ours"));
+
+    assert.equal(won, false);
+    assert.equal(textOf((await zone.read("a"))?.bytes), "ours");
+  }));
+
+const REFUSALS = [
+  { status: 403, code: "AccessDenied", hint: /s3:PutObject/ },
+  { status: 403, code: "InvalidAccessKeyId", hint: /AWS_ACCESS_KEY_ID/ },
+  { status: 403, code: "SignatureDoesNotMatch", hint: /AWS_SECRET_ACCESS_KEY/ },
+  { status: 403, code: "Strange", hint: /s3:PutObject/ },
+  { status: 400, code: "ExpiredToken", hint: /Renew/ },
+  { status: 400, code: "AuthorizationHeaderMalformed", hint: /AWS_REGION/ },
+  { status: 301, code: "PermanentRedirect", hint: /AWS_REGION/ },
+  { status: 409, code: "ConditionalRequestConflict", retryable: true },
+  { status: 503, code: "ServiceUnavailable", retryable: true },
+  { status: 500, code: "InternalError", retryable: true },
+  { status: 400, code: "InvalidRequest", hint: undefined },
+];
+
+for (const { status, code, hint, retryable = false } of REFUSALS) {
+  Deno.test(`S3Zone says what ${status} ${code} means`, () =>
+    withZone(async (zone, { proxy }) => {
+      proxy.fault = () => s3Refusal(status, code);
+
+      const error = await zone.create("a", bytesOf("a")).catch((error) =>
+        error
+      );
+
+      assert.equal(error.name, "StageError");
+      assert.equal(error.subject, "s3://bucket/some/prefix");
+      assert.equal(error.retryable, retryable);
+      assert.match(
+        error.message,
+        new RegExp(
+          `^Cannot write to the zone s3://bucket/some/prefix at ${proxy.endpoint}: .*\\(${code}, HTTP ${status}\\)$`,
+        ),
+      );
+      if (!retryable && hint) assert.match(error.hint, hint);
+      assert.doesNotMatch(error.message + error.hint, /not-to-be-told/);
+    }));
+}
+
+Deno.test("S3Zone says when the bucket is missing", () =>
+  withServer(async ({ proxy }) => {
+    const s3 = { ...SETTINGS, endpoint: proxy.endpoint };
+    await assertRefused(openZone("s3://missing/zone", { s3 }), {
+      message: /there is no such bucket \(NoSuchBucket, HTTP 404\)$/,
+      hint: /Create the bucket/,
+      retryable: false,
+    });
+  }));
+
+Deno.test("S3Zone says when nobody listens at the endpoint", async () => {
+  const s3 = { ...SETTINGS, endpoint: "http://127.0.0.1:1" };
+  await assertRefused(openZone("s3://bucket/zone", { s3 }), {
+    message: /at http:\/\/127\.0\.0\.1:1: the connection was refused$/,
+    hint: /AWS_ENDPOINT_URL/,
+    retryable: true,
+  });
+});
+
+Deno.test("S3Zone says when the endpoint's name is unknown", async () => {
+  const s3 = { ...SETTINGS, endpoint: "http://s3.invalid" };
+  await assertRefused(openZone("s3://bucket/zone", { s3 }), {
+    message: /at http:\/\/s3\.invalid: the host's name /,
+    hint: /AWS_ENDPOINT_URL/,
+    retryable: true,
+  });
+});
+
+Deno.test("openZone() refuses a URL that is no zone", () => {
+  for (
+    const url of ["", "lake", "./lake", "http://host/lake", "s3://", "s3:/a"]
+  ) {
+    assert.throws(() => openZone(url, { s3: SETTINGS }), {
+      name: "ConfigError",
+      message: /neither s3:\/\/bucket\/prefix nor an absolute directory$/,
+    });
+  }
+  assert.throws(() => openZone("s3://bucket/a", { s3: undefined }), {
+    name: "ConfigError",
+    message: "Cannot open the zone s3://bucket/a: no S3 settings were given",
+  });
+});
+
+interface Servers {
+  proxy: S3Proxy;
+}
+
+async function withServer(
+  test: (servers: Servers) => Promise<void>,
+): Promise<void> {
+  await using server = await startS3Server({ buckets: ["bucket"] });
+  await using proxy = startS3Proxy(server.endpoint);
+  await test({ proxy });
+}
+
+async function withZone(
+  test: (zone: Zone, servers: Servers) => Promise<void>,
+): Promise<void> {
+  await withServer(async ({ proxy }) => {
+    const zone = openZone("s3://bucket/some/prefix/", {
+      s3: { ...SETTINGS, endpoint: proxy.endpoint },
+    });
+    try {
+      await test(zone, { proxy });
+    } finally {
+      zone.close();
+    }
+  });
+}
+
+async function assertRefused(
+  zone: Zone,
+  found: { message: RegExp; hint: RegExp; retryable: boolean },
+): Promise<void> {
+  const refusal = { name: "StageError", subject: zone.url, ...found };
+  await assert.rejects(zone.create("a", bytesOf("a")), refusal);
+  await assert.rejects(zone.write("a", pieces(bytesOf("a"), 1)), refusal);
+  await assert.rejects(zone.read("a"), refusal);
+  await assert.rejects(Array.fromAsync(zone.list("")), refusal);
+  zone.close();
+}
+
+function methodsOf(proxy: S3Proxy): string[] {
+  return proxy.requests.map((request) => request.split(" ")[0] ?? "");
+}
+
+function assertAborted(proxy: S3Proxy): void {
+  assert.match(proxy.requests.at(-1) ?? "", /^DELETE \/bucket\/.*uploadId=/);
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import {
+  createRunId,
+  openStageZone,
+  type StageContext,
+  startRun,
+} from "../../lib/stage.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
+import { readConfig } from "../../lib/config.ts";
+import { SILENT } from "../../lib/progress.ts";
+import { getLogger } from "@logtape/logtape";
+
+const START = Date.parse("2026-03-01T08:00:00Z");
+const HOUR_MS = 3_600_000;
+
+Deno.test("startRun() lets a run commit for 12 hours by the clock", () => {
+  let now = START;
+  const run = startRun(contextAt(() => now));
+
+  const answers = [0, 12 * HOUR_MS, 12 * HOUR_MS + 1].map((passedMs) => {
+    now = START + passedMs;
+    return run.tooOld();
+  });
+
+  assert.equal(run.runId, "run");
+  assert.deepEqual(answers, [false, false, true]);
+});
+
+Deno.test("startRun() heeds the ticks where the clock was set back", () => {
+  const { now } = performance;
+  let tick = 0;
+  performance.now = () => tick;
+  try {
+    const run = startRun(contextAt(() => START));
+
+    tick = 12 * HOUR_MS;
+    assert.equal(run.tooOld(), false);
+    tick += 1;
+    assert.equal(run.tooOld(), true);
+  } finally {
+    performance.now = now;
+  }
+});
+
+Deno.test("createRunId() tells when a run began, and never comes twice", () => {
+  const now = new Date("2026-03-01T08:09:10.123Z");
+
+  const [first = "", second = ""] = [createRunId(now), createRunId(now)];
+
+  assert.match(first, /^20260301T080910Z-[0-9a-f]{8}$/);
+  assert.notEqual(first, second);
+});
+
+Deno.test("openStageZone() opens the zone that is asked for", () => {
+  const { config } = contextAt(() => START);
+
+  assert.equal(openStageZone(config, "ingestion").url, "/zones/ingestion");
+  assert.equal(openStageZone(config, "processed").url, "/zones/processed");
+});
+
+function contextAt(nowMs: () => number): StageContext {
+  const env: Record<string, string> = {
+    INGESTION_URL: "/zones/ingestion",
+    PROCESSED_URL: "/zones/processed",
+  };
+  return {
+    config: readConfig((name) => env[name], ["ingestion", "processed"]),
+    sql: PROJECT_SQL,
+    log: getLogger("totesys"),
+    progress: SILENT,
+    clock: () => new Date(nowMs()),
+    newRunId: () => "run",
+    signal: new AbortController().signal,
+  };
+}

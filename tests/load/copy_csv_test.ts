@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { connect, query } from "../../lib/postgres.ts";
+import type { Progress } from "../../lib/progress.ts";
+import { copyCsv } from "../../load/copy_csv.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+
+Deno.test("copyCsv() fills a table, with what all rows have alike, and removes the file", () =>
+  inFolder(async (folder) => {
+    await using database = await openTable();
+    const done = { rows: 0, bytes: 0 };
+    const progress: Progress = {
+      begin() {},
+      end() {},
+      add: ({ rows = 0, bytes = 0 }) => {
+        done.rows += rows;
+        done.bytes += bytes;
+      },
+    };
+
+    await copy(database, {
+      folder,
+      text: '1,"a ""b"", c\n"\n2,\n3,""\n',
+      rows: 3,
+      constants: { batch: "7", stamp: "it's" },
+      progress,
+    });
+
+    const rows = await query(
+      database.client,
+      "select * from target order by id",
+    );
+    assert.deepEqual(
+      rows.map(({ note, batch, stamp }) => [note, String(batch), stamp]),
+      [['a "b", c\n', "7", "it's"], [null, "7", "it's"], ["", "7", "it's"]],
+    );
+    const [later] = await query(
+      database.client,
+      "insert into target values (9) returning batch",
+    );
+    assert.equal(later?.batch, null);
+    assert.deepEqual(done, { rows: 3, bytes: 24 });
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));
+
+Deno.test("copyCsv() refuses other rows than were written", () =>
+  inFolder(async (folder) => {
+    await using database = await openTable();
+
+    await assert.rejects(
+      copy(database, { folder, text: "1,a\n", rows: 2 }),
+      {
+        name: "StageError",
+        message: "Cannot load target: 1 rows arrived of 2 sent",
+        subject: "target",
+        retryable: true,
+      },
+    );
+  }));
+
+Deno.test("copyCsv() passes on what the server rejects", () =>
+  inFolder(async (folder) => {
+    await using database = await openTable();
+
+    await assert.rejects(
+      copy(database, { folder, text: "one,a\n", rows: 1 }),
+      /invalid input syntax for type integer: "one"/,
+    );
+
+    const rows = await query(database.client, "select * from target");
+    assert.deepEqual(rows, []);
+  }));
+
+async function openTable(): Promise<TestDatabase> {
+  const database = await openTestDatabase();
+  await database.client.query(
+    "create table target (id integer, note text, batch bigint, stamp text)",
+  );
+  return database;
+}
+
+async function copy(
+  database: TestDatabase,
+  options: {
+    folder: string;
+    text: string;
+    rows: number;
+    constants?: Record<string, string>;
+    progress?: Progress;
+  },
+): Promise<void> {
+  const { rows, constants = {} } = options;
+  const path = join(options.folder, "rows.csv");
+  await Deno.writeTextFile(path, options.text);
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  await copyCsv(
+    connection.client,
+    { path, rows, columns: ["id", "note"], constants },
+    {
+      table: "target",
+      freeze: false,
+      progress: options.progress ?? { begin() {}, add() {}, end() {} },
+    },
+  );
+}

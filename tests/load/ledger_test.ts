@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { connect } from "../../lib/postgres.ts";
+import type { ProcessedManifest } from "../../lib/manifest.ts";
+import {
+  CHANNEL,
+  checkContinuity,
+  enterBatches,
+  newestEntry,
+} from "../../load/ledger.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+
+const FILE = { key: "k", bytes: 1, rows: 5, sha256: "" };
+
+Deno.test("newestEntry() gives the newest of what enterBatches() entered", async () => {
+  await using database = await openTestDatabase();
+  await database.client.query(PROJECT_SQL.migrations[0]?.text ?? "");
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const { client } = connection;
+  const before = await newestEntry(client);
+
+  await enterBatches(client, [manifest(9), manifest(10)]);
+
+  assert.equal(before, undefined);
+  assert.deepEqual(await newestEntry(client), {
+    batch: 10,
+    inputSha256: "input 10",
+    lakeId: "lake",
+    transformHash: "sql",
+  });
+  const { rows } = await client.query(
+    "select rows, deletes, snapshot_time from pipeline.batch where batch = 9",
+  );
+  assert.deepEqual(rows, [{
+    rows: "10",
+    deletes: "3",
+    snapshot_time: "2026-01-01 00:00:00.000001+00",
+  }]);
+});
+
+Deno.test("enterBatches() tells listeners the last batch, once it is committed", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  await client.query(PROJECT_SQL.migrations[0]?.text ?? "");
+  const told: string[] = [];
+  client.on("notification", (message) => told.push(message.payload ?? ""));
+  await client.query(`listen ${CHANNEL}`);
+
+  await client.query("begin");
+  await enterBatches(client, [manifest(1), manifest(2)]);
+  await client.query("rollback");
+  await enterBatches(client, []);
+  await client.query("select 1");
+  assert.deepEqual(told, []);
+  await enterBatches(client, [manifest(1), manifest(2)]);
+  await client.query("select 1");
+
+  assert.deepEqual(told, ["2"]);
+});
+
+for (
+  const { found, other } of [
+    { found: "is missing", other: undefined },
+    { found: "is of another lake", other: { lakeId: "other" } },
+    { found: "is another one", other: { inputSha256: "other" } },
+    { found: "was made by other SQL", other: { transformHash: "other" } },
+  ]
+) {
+  Deno.test(`checkContinuity() refuses a zone whose batch ${found}`, () => {
+    const entry = {
+      batch: 3,
+      inputSha256: "input 3",
+      lakeId: "lake",
+      transformHash: "sql",
+    };
+    checkContinuity(entry, { manifest: manifest(3), zone: "/zone" });
+    const changed = other && { ...manifest(3), ...other };
+
+    assert.throws(
+      () => checkContinuity(entry, { manifest: changed, zone: "/zone" }),
+      {
+        name: "StageError",
+        message:
+          `Cannot go on from batch 3, which the warehouse holds: in /zone it ${found}`,
+        subject: "/zone",
+        hint: /belong together/,
+      },
+    );
+  });
+}
+
+function manifest(batch: number): ProcessedManifest {
+  return {
+    format: 1,
+    stage: "transform",
+    batch,
+    runId: "run",
+    lakeId: "lake",
+    snapshotTime: "2026-01-01T00:00:00.000001Z",
+    committedAt: "",
+    engine: {},
+    inputSha256: `input ${batch}`,
+    transformHash: "sql",
+    models: {
+      one: { files: [FILE], deletes: 1 },
+      two: { files: [FILE], deletes: 2 },
+    },
+    state: {},
+    quarantined: 0,
+  };
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { migrate } from "../../load/migrate.ts";
+import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+
+const FIRST = { name: "0001_first", text: "create table first (n integer)" };
+const SECOND = { name: "0002_second", text: "create table second (n integer)" };
+const FAULTY = {
+  name: "0003_third",
+  text: "create table third (n integer); select 1 / 0",
+};
+
+Deno.test("migrate() applies what waits, in order, and once", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+
+  assert.deepEqual(await migrate(client, [FIRST]), ["0001_first"]);
+  assert.deepEqual(await migrate(client, [FIRST, SECOND]), ["0002_second"]);
+  assert.deepEqual(await migrate(client, [FIRST, SECOND]), []);
+
+  assert.deepEqual(await tables(database), ["first", "second"]);
+});
+
+Deno.test("migrate() keeps nothing of a migration that fails, and all before it", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+
+  await assert.rejects(migrate(client, [FIRST, SECOND, FAULTY]), {
+    name: "StageError",
+    message: "Cannot apply the migration 0003_third: division by zero",
+    subject: "0003_third",
+    hint: /^Nothing of it was kept/,
+  });
+
+  assert.deepEqual(await tables(database), ["first", "second"]);
+  const mended = { ...FAULTY, text: "create table third (n integer)" };
+  assert.deepEqual(await migrate(client, [FIRST, SECOND, mended]), [
+    "0003_third",
+  ]);
+});
+
+Deno.test("migrate() keeps nothing of a migration that can't be written down", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  const text = `${SECOND.text};
+    insert into pipeline.migration values ('0002_second', 'another')`;
+
+  await assert.rejects(migrate(client, [FIRST, { ...SECOND, text }]), {
+    name: "StageError",
+    message: /^Cannot apply the migration 0002_second: duplicate key/,
+    subject: "0002_second",
+  });
+
+  assert.deepEqual(await tables(database), ["first"]);
+  assert.deepEqual(await migrate(client, [FIRST, SECOND]), ["0002_second"]);
+});
+
+Deno.test("migrate() refuses a migration that was edited after it was applied", async () => {
+  await using database = await openTestDatabase();
+  await migrate(database.client, [FIRST]);
+  const edited = { ...FIRST, text: `${FIRST.text} -- edited` };
+
+  await assert.rejects(migrate(database.client, [edited, SECOND]), {
+    name: "StageError",
+    message:
+      "Cannot load into this warehouse: sql/warehouse/0001_first.sql was edited after it was applied",
+    subject: "0001_first",
+    hint: /^Take the edit back/,
+  });
+
+  assert.deepEqual(await tables(database), ["first"]);
+});
+
+Deno.test("migrate() refuses a warehouse of a newer version", async () => {
+  await using database = await openTestDatabase();
+  await migrate(database.client, [FIRST, SECOND]);
+
+  await assert.rejects(migrate(database.client, [FIRST]), {
+    name: "StageError",
+    message:
+      "Cannot load into this warehouse: its migration 0002_second is not in sql/warehouse",
+    subject: "0002_second",
+    hint: /newer/,
+  });
+});
+
+async function tables({ client }: TestDatabase): Promise<string[]> {
+  const rows = await query(
+    client,
+    "select tablename from pg_tables where schemaname = 'public' order by 1",
+  );
+  return rows.map((row) => row.tablename ?? "");
+}

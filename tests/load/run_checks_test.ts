@@ -1,0 +1,161 @@
+import type { Logger } from "@logtape/logtape";
+import assert from "node:assert/strict";
+import type pg from "pg";
+import { exitCode, StageError } from "../../lib/errors.ts";
+import { connect, query } from "../../lib/postgres.ts";
+import { checkedModel, runChecks } from "../../load/run_checks.ts";
+import { readWarehouseTable } from "../../load/warehouse_table.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+import { openLog } from "../../lib/log.ts";
+
+/** A warehouse with one table, and what is logged. */
+interface Bench {
+  client: pg.Client;
+  log: Logger;
+  logged: string[];
+}
+
+const MODEL = { name: "fact", key: ["id"], kind: "fact" } as const;
+
+Deno.test("runChecks() writes warnings down and reports them", () =>
+  withTable(async (bench) => {
+    await check(bench, { text: rule("warning", "amount < 0") });
+
+    assert.deepEqual(await findings(bench), [
+      { batch: "7", severity: "warning", key: "2", finding: "is -5" },
+      { batch: "7", severity: "warning", key: "3", finding: "is -6" },
+    ]);
+    assert.match(
+      bench.logged[0] ?? "",
+      /warning: check fact__rule: 2 findings, the first 2: is -5/,
+    );
+  }));
+
+Deno.test("runChecks() looks only at the keys that the batches touched", () =>
+  withTable(async (bench) => {
+    await bench.client.query(
+      "create temporary table staged as select 3 as id",
+    );
+
+    await check(bench, {
+      text: rule("warning", "amount < 0"),
+      staging: "pg_temp.staged",
+    });
+
+    const found = await findings(bench);
+    assert.deepEqual(found.map((row) => row.key), ["3"]);
+  }));
+
+Deno.test("runChecks() ends the load on a rule of severity error", () =>
+  withTable(async (bench) => {
+    await assert.rejects(
+      check(bench, { text: rule("error", "amount < 0") }),
+      (error) => {
+        assert(error instanceof StageError);
+        assert.equal(
+          error.message,
+          'Cannot load batch 7: check fact__rule found 2 rows of "fact" wrong, the first 2: is -5',
+        );
+        assert.equal(error.subject, "fact__rule");
+        assert.match(error.hint ?? "", /^sql\/checks\/fact__rule.sql says/);
+        assert.equal(exitCode(error), 3);
+        return true;
+      },
+    );
+  }));
+
+Deno.test("runChecks() is content where no row breaks a rule", () =>
+  withTable(async (bench) => {
+    await check(bench, { text: rule("error", "amount > 100") });
+
+    assert.deepEqual(await findings(bench), []);
+    assert.deepEqual(bench.logged, []);
+    // Its view is gone, so that the next batch can make it again.
+    await check(bench, { text: rule("error", "amount > 100") });
+  }));
+
+Deno.test("runChecks() writes down a thousand findings, and counts them all", () =>
+  withTable(async (bench) => {
+    await bench.client.query(
+      "insert into fact select n, -1 from generate_series(10, 1209) as n",
+    );
+
+    await check(bench, { text: rule("warning", "amount = -1") });
+
+    assert.equal((await findings(bench)).length, 1000);
+    assert.match(bench.logged[0] ?? "", /: 1200 findings/);
+  }));
+
+Deno.test("runChecks() refuses a check without severity", () =>
+  withTable(async (bench) => {
+    await assert.rejects(
+      check(bench, { text: rule("info", "true") }),
+      {
+        name: "StageError",
+        message: "Cannot run the check fact__rule: its header has no severity",
+        subject: "fact__rule",
+        hint: /Severity: warning/,
+      },
+    );
+  }));
+
+Deno.test("checkedModel() is in the check's name", () => {
+  const models = PROJECT_SQL.models.map((model) => model.name);
+
+  for (const file of PROJECT_SQL.checks) {
+    assert.ok(models.includes(checkedModel(file)), file.name);
+  }
+});
+
+async function withTable(
+  test: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  await using database = await openTestDatabase();
+  await database.client.query(PROJECT_SQL.migrations[0]?.text ?? "");
+  await database.client.query(
+    "create table fact (id integer primary key, amount integer)",
+  );
+  await database.client.query(
+    "insert into fact values (1, 5), (2, -5), (3, -6)",
+  );
+  const logged: string[] = [];
+  const log = await openLog({
+    json: false,
+    color: false,
+    write: (line) => logged.push(line),
+  });
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  await test({ client: connection.client, log, logged });
+}
+
+async function check(
+  { client, log }: Bench,
+  options: { text: string; staging?: string },
+): Promise<void> {
+  await runChecks(client, {
+    table: await readWarehouseTable(client, MODEL),
+    checks: [{ name: "fact__rule", text: options.text }],
+    staging: options.staging,
+    batch: 7,
+    log,
+  });
+}
+
+function rule(severity: string, where: string): string {
+  return `-- A rule.
+--
+-- Severity: ${severity}
+
+select id::text as key, 'is ' || amount as finding
+from checked_fact where ${where}`;
+}
+
+async function findings({ client }: Bench) {
+  return await query(
+    client,
+    `select batch, severity, key, finding from pipeline.finding order by key`,
+  );
+}

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { connect } from "../../lib/postgres.ts";
+import { readWarehouseTable } from "../../load/warehouse_table.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+
+const MODEL = {
+  name: "fact_thing",
+  key: ["code", "thing_id"],
+  kind: "fact",
+  recordId: "thing_record_id",
+} as const;
+
+Deno.test("readWarehouseTable() reads columns, references and whether it holds a row", async () => {
+  await using database = await openTestDatabase();
+  await database.client.query(
+    `create table dim_other (other_id integer primary key);
+    create table fact_thing (thing_record_id bigint, code text, gone integer,
+      thing_id integer, other integer references dim_other, valid_from date,
+      valid_to date, from_batch bigint, to_batch bigint,
+      is_placeholder boolean);
+    alter table fact_thing drop column gone`,
+  );
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+
+  const table = await readWarehouseTable(connection.client, MODEL);
+
+  assert.deepEqual(table.columns, ["code", "thing_id", "other"]);
+  assert.deepEqual(table.references, [{
+    constraint: "fact_thing_other_fkey",
+    column: "other",
+    dimension: "dim_other",
+    dimensionKey: "other_id",
+  }]);
+  assert.equal(table.empty, true);
+  await connection.client.query("insert into fact_thing values (1)");
+  const filled = await readWarehouseTable(connection.client, MODEL);
+  assert.equal(filled.empty, false);
+});
+
+Deno.test("readWarehouseTable() names a model that the warehouse has no table for", async () => {
+  await using database = await openTestDatabase();
+
+  await assert.rejects(readWarehouseTable(database.client, MODEL), {
+    name: "StageError",
+    message:
+      'Cannot load the model "fact_thing": the warehouse has no such table',
+    subject: "fact_thing",
+    hint: "Write a migration in sql/warehouse that makes it",
+  });
+});

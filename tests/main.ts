@@ -1,0 +1,78 @@
+/**
+ * `deno task test`: starts the servers that the tests share, runs every test,
+ * and prints the coverage of the stages and of lib/, which has a gate.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startPostgresServer } from "../demo/postgres_server.ts";
+import { startS3Server } from "../demo/s3_server.ts";
+import { fetchHttpfs } from "../lib/httpfs.ts";
+import { lineAndBranchCoverage } from "./harness/coverage.ts";
+
+const COVERED = ["extract", "transform", "load", "lib"];
+const COVERAGE_MIN = 90;
+/** Entrypoints of a line or two that only a process of its own runs. */
+const NOT_COVERED = ["lib/httpfs_main.ts"];
+const SETTINGS = { shared_buffers: "256MB" };
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+const extensions = join(project, ".duckdb");
+const folder = await Deno.makeTempDir({ prefix: "totesys-test-" });
+let code = 1;
+try {
+  await fetchHttpfs(extensions);
+  const binDir = Deno.env.get("TEST_POSTGRES_BIN");
+  await using postgres = await startPostgresServer({
+    dataDir: join(folder, "postgres"),
+    persistent: false,
+    settings: SETTINGS,
+    ...(binDir === undefined ? {} : { binDir }),
+  });
+  await using s3 = await startS3Server({ buckets: ["tests"] });
+  const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
+  const whole = Deno.args.length === 0;
+  const coverage = join(folder, "coverage");
+  const tests = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "test",
+      "-A",
+      "--parallel",
+      ...(whole ? [`--coverage=${coverage}`, "--coverage-raw-data-only"] : []),
+      ...Deno.args.filter((arg) => arg.startsWith("-")),
+      ...(paths.length === 0 ? ["tests/"] : paths),
+    ],
+    cwd: project,
+    env: {
+      TEST_POSTGRES_URL: postgres.url("postgres"),
+      TEST_S3_ENDPOINT: s3.endpoint,
+      DUCKDB_EXTENSION_DIRECTORY: extensions,
+      NO_COLOR: "1",
+    },
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let output = "";
+  for await (const text of tests.stdout.pipeThrough(new TextDecoderStream())) {
+    output += text;
+    Deno.stdout.writeSync(new TextEncoder().encode(text));
+  }
+  code = (await tests.status).code;
+  if (whole && code === 0) {
+    const covered = await lineAndBranchCoverage(coverage, {
+      project,
+      folders: COVERED,
+      without: NOT_COVERED,
+    });
+    console.log(covered.table);
+    if (covered.lines < COVERAGE_MIN || covered.branches < COVERAGE_MIN) {
+      console.log(`coverage is below ${COVERAGE_MIN} %`);
+      code = 1;
+    }
+  }
+  const [, passed = "0", failed = "1"] =
+    /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/.exec(output) ?? [];
+  console.log(`${passed} passed, ${failed} failed`);
+} finally {
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+}
+Deno.exit(code);

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { main as extract } from "../../extract/main.ts";
+import type { World } from "../../lib/command.ts";
+import { main as load } from "../../load/main.ts";
+import { main as pipeline } from "../../pipeline/main.ts";
+import { parseInterval } from "../../pipeline/pipeline.ts";
+import { main as status } from "../../pipeline/status.ts";
+import { main as transform } from "../../transform/main.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+interface TestWorld extends World {
+  out: string;
+  error: string;
+  stop: () => void;
+}
+
+function worldOf(
+  env: Record<string, string>,
+  options: { isTerminal?: boolean; onOut?: (text: string) => void } = {},
+): TestWorld {
+  const world: TestWorld = {
+    out: "",
+    error: "",
+    stop: () => {},
+    env: (name) => env[name],
+    write: (text, to) => {
+      world[to] += text;
+      if (to === "out") options.onOut?.(text);
+    },
+    isTerminal: options.isTerminal ?? false,
+    onStop: (stop) => {
+      world.stop = stop;
+      return () => {};
+    },
+  };
+  return world;
+}
+
+function envOf(platform: Platform): Record<string, string> {
+  return {
+    SOURCE_URL: platform.source.url,
+    WAREHOUSE_URL: platform.warehouse.url,
+    INGESTION_URL: platform.config.ingestionUrl,
+    PROCESSED_URL: platform.config.processedUrl,
+    TEMP_DIRECTORY: platform.config.tempDirectory,
+  };
+}
+
+Deno.test("the stages' commands run the pipeline, and status tells of it", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  const before = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], before), 1);
+  assert.match(before.out, /freshness: unknown, nothing is loaded/);
+
+  for (const stage of [extract, transform, load]) {
+    const world = worldOf(env);
+    assert.equal(await stage([], world), 0, world.error);
+    const events = world.out.trimEnd().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    assert.equal(events.at(-1).batch, 1);
+  }
+  const terminal = worldOf(env, { isTerminal: true });
+  assert.equal(await extract(["--full=payment,address"], terminal), 0);
+  assert.match(terminal.out, /"payment" is read whole: it was asked for/);
+
+  const after = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], after), 0);
+  assert.match(after.out, /extract +2 .*\ntransform +1 .* 1\nload +1 .* 0\n/);
+  const asJson = worldOf({ ...env });
+  assert.equal(await status(["--json"], asJson), 0);
+  const told = JSON.parse(asJson.out);
+  assert.equal(told.fresh, true);
+  assert.equal(told.stages[2].batch, 1);
+});
+
+Deno.test("status shows the quarantine, and what is too old or out of reach", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(
+    client,
+    "update payment set payment_date = 'never' where payment_id = 3",
+  );
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = now() - interval '3 hours'",
+  );
+
+  const world = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], world), 1);
+  assert.match(world.out, /freshness: 3 h - TOO OLD/);
+  assert.match(world.out, /quarantine: 1 rows\n {2}payment 3: payment_date is/);
+
+  const down = worldOf({
+    ...env,
+    WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w",
+    INGESTION_URL: "/proc/nowhere/x",
+  }, { isTerminal: true });
+  assert.equal(await status([], down), 1);
+  assert.match(down.out, /load: Cannot connect to 127.0.0.1:1\/w/);
+  assert.doesNotMatch(down.out + down.error, /hunter2/);
+});
+
+Deno.test("commands name every setting that is missing, and exit with 2", async () => {
+  const world = worldOf({}, { isTerminal: true });
+
+  assert.equal(await pipeline([], world), 2);
+
+  for (const name of ["SOURCE_URL", "WAREHOUSE_URL", "INGESTION_URL"]) {
+    assert.match(world.error, new RegExp(`${name} is missing`));
+  }
+  const flags = worldOf({}, { isTerminal: true });
+  assert.equal(await extract(["--fast"], flags), 2);
+  assert.match(flags.error, /--fast[^]*deno task extract/);
+  const help = worldOf({}, { isTerminal: true });
+  assert.equal(await load(["--help"], help), 0);
+  assert.match(help.out, /^deno task load/);
+  const every = worldOf({
+    SOURCE_URL: "postgres://h/d",
+    WAREHOUSE_URL: "postgres://h/w",
+    INGESTION_URL: "/tmp/i",
+    PROCESSED_URL: "/tmp/p",
+  });
+  assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
+  assert.match(JSON.parse(every.error).message, /--every is "soon"/);
+});
+
+Deno.test("commands end with a message, a hint and no password", async () => {
+  const env = {
+    SOURCE_URL: "postgres://u:hunter2@127.0.0.1:1/d",
+    INGESTION_URL: await Deno.makeTempDir(),
+  };
+  const world = worldOf(env, { isTerminal: true });
+  assert.equal(await extract([], world), 1);
+  assert.match(world.error, /^Cannot connect to 127.0.0.1:1\/d: .*\n-> Check/);
+  const json = worldOf(env);
+  assert.equal(await extract([], json), 1);
+  const event = JSON.parse(json.error);
+  assert.equal(event.level, "fatal");
+  assert.equal(event.retryable, true);
+  assert.equal(event.exitCode, 1);
+  assert.doesNotMatch(world.error + json.error + json.out, /hunter2/);
+  await Deno.remove(env.INGESTION_URL, { recursive: true });
+});
+
+Deno.test("run goes on after a stage has failed, and stops when asked", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(client, "alter table design rename to designs");
+  let repaired = false;
+  const world: TestWorld = worldOf(envOf(platform), {
+    onOut: (text) => {
+      if (!repaired && text.includes("no such table")) {
+        repaired = true;
+        client.query("alter table designs rename to design");
+      }
+      if (/"stage":"load","message":"batch \d/.test(text)) world.stop();
+    },
+  });
+
+  assert.equal(await pipeline(["--forever", "--every", "1s"], world), 0);
+
+  assert.equal(repaired, true);
+  assert.match(world.out, /"level":"error","stage":"extract"/);
+  assert.match(world.out, /stopped as asked/);
+});
+
+Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await execute(platform.source.client, insertOrder(9));
+  const world = worldOf(envOf(platform), { isTerminal: true });
+  const running = pipeline([], world);
+  world.stop();
+
+  assert.equal(await running, 0);
+  assert.match(world.error, /Stopped as asked/);
+});
+
+Deno.test("parseInterval() reads seconds, minutes and hours", () => {
+  assert.deepEqual(["10s", "15m", "2h"].map(parseInterval), [
+    10_000,
+    900_000,
+    7_200_000,
+  ]);
+  assert.throws(() => parseInterval("0s"), /--every is "0s"/);
+});

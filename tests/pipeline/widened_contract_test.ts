@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import { query } from "../../lib/postgres.ts";
+import { readProjectSql } from "../../lib/project_sql.ts";
+import { MODELS } from "../../sql/models/models.ts";
+import { transform } from "../../transform/transform.ts";
+import { openLake } from "../harness/oracle.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+/** A copy of the project's SQL with a column more in two tables. */
+async function widenedSql(folder: string) {
+  await new Deno.Command("cp", {
+    args: ["-r", join(projectDirectory(), "sql"), join(folder, "sql")],
+  }).output();
+  const edit = async (file: string, from: string, to: string) => {
+    const path = join(folder, "sql", file);
+    const text = await Deno.readTextFile(path);
+    assert(text.includes(from), file);
+    await Deno.writeTextFile(path, text.replace(from, to));
+  };
+  await edit(
+    "source.sql",
+    "email_address text not null,",
+    "email_address text not null,\n    nickname text,",
+  );
+  await edit(
+    "source.sql",
+    "currency_code text not null,",
+    "currency_code text not null,\n    symbol text,",
+  );
+  await edit(
+    "models/dim_staff.sql",
+    "    staff.email_address\nfrom",
+    "    staff.email_address,\n    staff.nickname\nfrom",
+  );
+  await edit(
+    "models/dim_staff.sql",
+    "        email_address\n    from",
+    "        email_address,\n        nickname\n    from",
+  );
+  await edit(
+    "models/dim_currency.sql",
+    "    currency_code,",
+    "    currency_code,\n    symbol,",
+  );
+  await Deno.writeTextFile(
+    join(folder, "sql", "warehouse", "0090_wider.sql"),
+    `alter table dim_staff add nickname text;
+    alter table dim_staff_closed add nickname text;
+    alter table dim_currency add symbol text;
+    alter table dim_currency_closed add symbol text;`,
+  );
+  return readProjectSql(join(folder, "sql"), MODELS);
+}
+
+Deno.test("a column that the contract gains is null before, and right from then on", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  await execute(client, insertOrder(9));
+  await platform.extract();
+  await platform.transform();
+  // One batch waits to be loaded, made before the change.
+  await execute(
+    client,
+    "alter table staff add nickname text",
+    "alter table currency add symbol text default '?'",
+    "update staff set nickname = 'Nick' where staff_id = 2",
+  );
+  const folder = await Deno.makeTempDir();
+  platform.context.sql = await widenedSql(folder);
+  await platform.extract();
+  await transform(platform.context, { acceptSqlChange: true });
+  await platform.load();
+
+  assert.deepEqual(
+    await query(
+      platform.warehouse.client,
+      "select staff_id::text as id, nickname from dim_staff order by 1",
+    ),
+    [
+      { id: "1", nickname: null },
+      { id: "2", nickname: "Nick" },
+      { id: "3", nickname: null },
+      { id: "4", nickname: null },
+    ],
+  );
+  assert.deepEqual(
+    await query(
+      platform.warehouse.client,
+      "select distinct symbol from dim_currency",
+    ),
+    [{ symbol: "?" }],
+  );
+  await using lake = await openLake(platform);
+  assert.deepEqual(
+    await lake.rows(
+      `select symbol, from_batch from totes.dim_currency_history
+      where currency_id = 1 order by from_batch`,
+    ),
+    [
+      { symbol: null, from_batch: "1" },
+      { symbol: "?", from_batch: "3" },
+    ],
+  );
+  await Deno.remove(folder, { recursive: true });
+});

@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { BatchLog } from "../../lib/batch_log.ts";
+import { sha256Hex } from "../../lib/checksum.ts";
+import { openDuckDb } from "../../lib/duckdb.ts";
+import type { ProcessedManifest } from "../../lib/manifest.ts";
+import { DirectoryZone } from "../../lib/directory_zone.ts";
+import { transform } from "../../transform/transform.ts";
+import { publishLake } from "../../transform/publish_lake.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { openLake } from "../harness/oracle.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
+import { fillSmall } from "../harness/small_source.ts";
+
+const RENAME = "update design set design_name = 'Tin' where design_id = 2";
+const NAMES = "select string_agg(design_name, ' ' order by design_id) as names";
+
+Deno.test("lake.duckdb shows now, then and all versions, by any alias, without USE", async () => {
+  await using platform = await openPlatform();
+  await runTwice(platform);
+  const { snapshotTime } = await processedManifest(platform, 1);
+
+  await using lake = await openLake(platform);
+
+  const names = async (relation: string) =>
+    (await lake.rows(`${NAMES} from totes.${relation}`))[0]?.names;
+  const before = "Wooden Wooden Wooden";
+  const after = "Wooden Tin Wooden";
+  assert.equal(await names("dim_design_current"), after);
+  assert.equal(await names("dim_design_as_of_batch(1)"), before);
+  assert.equal(await names("dim_design_as_of_batch(2)"), after);
+  assert.equal(await names("dim_design_as_of_batch(0)"), null);
+  const then = snapshotTime.replace("Z", "");
+  assert.equal(await names(`dim_design_as_of_time('${then}')`), before);
+  assert.equal(
+    await names(
+      `dim_design_as_of_time(timestamp '${then}' - interval 1 microsecond)`,
+    ),
+    null,
+  );
+  assert.equal(await names("dim_design_as_of_time('9999-01-01')"), after);
+  const history = await lake.rows(
+    `select design_name, from_batch, to_batch from totes.dim_design_history
+    where design_id = 2 order by from_batch`,
+  );
+  assert.deepEqual(history, [
+    { design_name: "Wooden", from_batch: "1", to_batch: "2" },
+    { design_name: "Tin", from_batch: "2", to_batch: null },
+  ]);
+});
+
+Deno.test("lake.duckdb has empty views of models that hold nothing yet", async () => {
+  await using platform = await openPlatform();
+  await platform.extract();
+  await platform.transform();
+
+  await using lake = await openLake(platform);
+
+  for (const { name } of PROJECT_SQL.models) {
+    for (const suffix of ["current", "history", "as_of_batch(1)"]) {
+      assert.deepEqual(await lake.rows(`from totes.${name}_${suffix}`), []);
+    }
+  }
+});
+
+Deno.test("transform() mends a lake.duckdb that lags behind, with nothing else to do", async () => {
+  await using platform = await openPlatform();
+  const path = lakeOf(platform);
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  const stale = await Deno.readFile(path);
+  await execute(platform.source.client, RENAME);
+  await platform.extract();
+  await platform.transform();
+  await Deno.writeFile(path, stale);
+
+  const { batches } = await platform.transform();
+
+  assert.deepEqual(batches, []);
+  assert.deepEqual(await about(platform), ["2"]);
+});
+
+Deno.test("transform() makes the views of another SQL anew", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  await platform.extract();
+  platform.context.sql = { ...PROJECT_SQL, transformHash: "another" };
+
+  await transform(platform.context, { acceptSqlChange: true });
+
+  await using lake = await openLake(platform);
+  assert.deepEqual(await lake.rows("from totes.lake.about"), [
+    {
+      ...(await lake.rows("from totes.lake.about"))[0],
+      batch: "2",
+      transform_hash: "another",
+    },
+  ]);
+  const [designs] = await lake.rows(
+    "select count(*) as designs from totes.dim_design_current",
+  );
+  assert.equal(designs?.designs, "3");
+});
+
+Deno.test("publishLake() never replaces a lake by one of an earlier batch", async () => {
+  await using platform = await openPlatform();
+  await runTwice(platform);
+  const published = sha256Hex(await Deno.readFile(lakeOf(platform)));
+
+  await publish(platform, { batch: 1 });
+
+  assert.equal(sha256Hex(await Deno.readFile(lakeOf(platform))), published);
+});
+
+Deno.test("publishLake() leaves the lake of a run that came first, and goes on from it", async () => {
+  await using platform = await openPlatform();
+  await runTwice(platform);
+  const newest = await Deno.readFile(lakeOf(platform));
+  await Deno.remove(lakeOf(platform));
+  const zone = new DirectoryZone(platform.config.processedUrl);
+  const create = zone.create.bind(zone);
+  let created = 0;
+  zone.create = async (key, content) => {
+    created++;
+    await create(key, newest);
+    return await create(key, content);
+  };
+
+  await publish(platform, { zone });
+
+  assert.equal(created, 1);
+  assert.equal(
+    sha256Hex(await Deno.readFile(lakeOf(platform))),
+    sha256Hex(newest),
+  );
+});
+
+Deno.test("publishLake() gives up, and says so, where others always come first", async () => {
+  await using platform = await openPlatform();
+  await runTwice(platform);
+  await Deno.remove(lakeOf(platform));
+  const zone = new DirectoryZone(platform.config.processedUrl);
+  let tries = 0;
+  zone.create = () => {
+    tries++;
+    return Promise.resolve(false);
+  };
+
+  await publish(platform, { zone });
+
+  assert.equal(tries, 5);
+  assert.deepEqual(platform.logged.slice(-1), [
+    "warning: lake.duckdb was not replaced: other runs came first 5 times",
+  ]);
+});
+
+Deno.test("transform() commits although lake.duckdb can't be written, and says so", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await Deno.mkdir(lakeOf(platform), { recursive: true });
+
+  const { batches } = await platform.transform();
+
+  assert.deepEqual(batches, [1]);
+  assert.match(
+    platform.logged.at(-1) ?? "",
+    /^error: lake.duckdb can't be replaced, and stays as it is/,
+  );
+});
+
+async function runTwice(platform: Platform): Promise<void> {
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  await execute(platform.source.client, RENAME);
+  await platform.extract();
+  await platform.transform();
+}
+
+/** Publishes a lake without the models: their columns are the stage's. */
+async function publish(
+  platform: Platform,
+  options: { batch?: number; zone?: DirectoryZone },
+): Promise<void> {
+  const { batch = 2 } = options;
+  const zone = options.zone ?? new DirectoryZone(platform.config.processedUrl);
+  await using duckdb = await openDuckDb(platform.config, { zones: [zone.url] });
+  await publishLake(duckdb, {
+    zone,
+    batches: new BatchLog<ProcessedManifest>(zone, "transform"),
+    newest: await processedManifest(platform, batch),
+    sql: { ...PROJECT_SQL, models: [] },
+    columns: new Map(),
+    log: platform.context.log,
+  });
+}
+
+async function about(platform: Platform): Promise<unknown[]> {
+  await using lake = await openLake(platform);
+  const rows = await lake.rows("select batch from totes.lake.about");
+  return rows.map((row) => row.batch);
+}
+
+function lakeOf(platform: Platform): string {
+  return `${platform.config.processedUrl}/lake.duckdb`;
+}

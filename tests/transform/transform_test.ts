@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { encodeManifest } from "../../lib/manifest.ts";
+import { transform } from "../../transform/transform.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const HOURS_13_MS = 13 * 3_600_000;
+
+Deno.test("transform() does nothing where nothing is extracted, or all is done", async () => {
+  await using platform = await openPlatform();
+  const nothing = { stage: "transform", batches: [], rows: 0, bytes: 0 };
+
+  assert.deepEqual(await platform.transform(), nothing);
+  await platform.extract();
+  await platform.transform();
+  const { snapshotTime } = await processedManifest(platform, 1);
+
+  assert.deepEqual(await platform.transform(), { ...nothing, snapshotTime });
+});
+
+Deno.test("transform() counts the versions and bytes that it writes", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+
+  const result = await platform.transform();
+
+  const { models } = await processedManifest(platform, 1);
+  const files = Object.values(models).flatMap((model) => model.files);
+  assert.deepEqual(result.batches, [1]);
+  assert.equal(result.rows, files.reduce((sum, file) => sum + file.rows, 0));
+  assert.equal(result.bytes, files.reduce((sum, file) => sum + file.bytes, 0));
+});
+
+Deno.test("transform() refuses changed SQL, unless it is accepted for new batches", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  const { transformHash } = await processedManifest(platform, 1);
+  platform.context.sql = { ...PROJECT_SQL, transformHash: "changed" };
+  // With nothing to transform, there is nothing to refuse.
+  assert.deepEqual((await platform.transform()).batches, []);
+  await platform.extract();
+
+  await assert.rejects(platform.transform(), {
+    name: "StageError",
+    message:
+      "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since",
+    subject: "sql/",
+    hint: /--accept-sql-change/,
+  });
+  await transform(platform.context, { acceptSqlChange: true });
+
+  const hashes = await Promise.all(
+    [1, 2].map(async (batch) =>
+      (await processedManifest(platform, batch)).transformHash
+    ),
+  );
+  assert.deepEqual(hashes, [transformHash, "changed"]);
+  await platform.extract();
+  assert.deepEqual((await platform.transform()).batches, [3]);
+});
+
+Deno.test("transform() refuses an ingestion log that was cut or written anew", async () => {
+  await using platform = await openPlatform();
+  await platform.extract();
+  await platform.extract();
+  await platform.transform();
+  const { ingestionUrl } = platform.config;
+  const refusal = (found: string) => ({
+    name: "StageError",
+    message: `Cannot go on from batch 2: in ${ingestionUrl} it is ${found} now`,
+    subject: ingestionUrl,
+    hint: /^Check that INGESTION_URL and PROCESSED_URL belong together/,
+  });
+
+  await Deno.rename(
+    `${ingestionUrl}/_batches/000000002.json`,
+    `${ingestionUrl}/kept`,
+  );
+  await assert.rejects(platform.transform(), refusal("missing"));
+  await platform.extract();
+  await assert.rejects(platform.transform(), refusal("another one"));
+  await Deno.rename(
+    `${ingestionUrl}/kept`,
+    `${ingestionUrl}/_batches/000000002.json`,
+  );
+
+  await platform.extract();
+  assert.deepEqual((await platform.transform()).batches, [3]);
+});
+
+Deno.test("transform() commits nothing when it began over 12 hours ago", async () => {
+  await using platform = await openPlatform();
+  await platform.extract();
+  const { context } = platform;
+  let now = Date.now();
+  context.clock = () => new Date(now += HOURS_13_MS);
+
+  await assert.rejects(platform.transform(), {
+    name: "StageError",
+    message: "Cannot commit batch 1: this run began over 12 hours ago",
+    subject: platform.config.processedUrl,
+    retryable: true,
+  });
+
+  context.clock = () => new Date();
+  assert.deepEqual((await platform.transform()).batches, [1]);
+});
+
+Deno.test("transform() says so when another run commits its batch first", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  const { context, config } = platform;
+  const path = `${config.processedUrl}/_batches/000000001.json`;
+  const theirs = encodeManifest({
+    format: 1,
+    stage: "transform",
+    batch: 1,
+    runId: "theirs",
+    lakeId: "lake",
+    snapshotTime: "",
+    committedAt: "",
+    engine: {},
+  });
+  context.clock = () => {
+    Deno.mkdirSync(`${config.processedUrl}/_batches`, { recursive: true });
+    Deno.writeFileSync(path, theirs);
+    return new Date();
+  };
+
+  const result = await platform.transform();
+
+  assert.equal(result.overtaken, true);
+  assert.deepEqual(result.batches, []);
+  assert.deepEqual(await Deno.readFile(path), theirs);
+  assert.match(
+    platform.logged.join("\n"),
+    /warning: batch 1 was committed by another run first/,
+  );
+});
+
+Deno.test("transform() names the place that it can't write, and goes on once it can", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  await execute(platform.source.client, insertOrder(30));
+  await platform.extract();
+  const folder = `${platform.config.processedUrl}/fact_sales_order`;
+  await Deno.rename(folder, `${folder}-kept`);
+  await Deno.writeTextFile(folder, "a file in the way");
+
+  await assert.rejects(platform.transform(), {
+    name: "StageError",
+    message: new RegExp(`^Cannot write ${folder}/batch=000000002/`),
+    retryable: true,
+    hint: /^Check the space and the rights there/,
+  });
+
+  await Deno.remove(folder);
+  await Deno.rename(`${folder}-kept`, folder);
+  assert.deepEqual((await platform.transform()).batches, [2]);
+});
+
+Deno.test("transform() stops over too many rows in quarantine, with nothing committed", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(
+    client,
+    "update payment set payment_date = 'soon' where payment_id in (2, 4)",
+  );
+  await platform.extract();
+  platform.set({ quarantineRowsMax: 1 });
+
+  await assert.rejects(platform.transform(), {
+    name: "StageError",
+    message:
+      'Cannot read "payment": 2 rows would be in quarantine, more than the 1 that are allowed; the first is 2: payment_date is no date (YYYY-MM-DD): "soon"',
+    subject: "payment",
+    dataCheck: true,
+    hint: /QUARANTINE_ROWS_MAX/,
+  });
+  platform.set({ quarantineRowsMax: 2 });
+  await platform.transform();
+
+  assert.equal((await processedManifest(platform, 1)).quarantined, 2);
+});

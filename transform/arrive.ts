@@ -1,0 +1,237 @@
+import {
+  type ColumnType,
+  type ContractColumn,
+  type ContractTable,
+  typeSql,
+} from "../lib/contract.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
+import type { DataFile, IngestedTable } from "../lib/manifest.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import type { Zone } from "../lib/zone.ts";
+
+/** The longest line of CSV; longer ones are refused. */
+const CSV_LINE_BYTES_MAX = 16 * 1024 * 1024;
+/** Each thread of DuckDB's reader has a buffer of its own. */
+const CSV_BUFFER_BYTES = 2 * CSV_LINE_BYTES_MAX;
+/** How much of an unreadable text its reason shows. */
+const SHOWN_CHARACTERS = 40;
+
+/**
+ * Makes the tables of one source table in this batch:
+ * - `arrived`: its rows, typed; what can't be typed is null there;
+ * - `quarantined`: row_key, reason, source_row of those that can't be read;
+ * - `changed`: the others, the only ones that models see;
+ * - `deleted`: the keys that are gone.
+ *
+ * Throws a `StageError` when a file does not hold what the manifest says.
+ */
+export async function arrive(
+  duckdb: DuckDb,
+  options: {
+    table: ContractTable;
+    /** Undefined: nothing of it changed, and its tables are empty. */
+    ingested: IngestedTable | undefined;
+    zone: Zone;
+    /** The query for rows that the types can read but the models can't. */
+    quarantineSql: string | undefined;
+  },
+): Promise<void> {
+  const { table, ingested, zone, quarantineSql } = options;
+  const name = quoteName(table.name);
+  await createArrived(duckdb, { table, ingested, zone });
+  await createDeleted(duckdb, { table, ingested, zone });
+  const key = keyText(table.key);
+  await duckdb.run(
+    `create or replace table quarantined.${name} as
+    with reasons as (
+      select ${quoteNames(table.key)}, _unreadable as reason
+      from arrived.${name} where _unreadable is not null
+      ${
+      quarantineSql === undefined || ingested === undefined
+        ? ""
+        : `union all select ${
+          quoteNames(table.key)
+        }, reason from (${quarantineSql})`
+    })
+    select ${key} as row_key, string_agg(reason, '; ') as reason
+    from reasons group by all`,
+  );
+  const columns = quoteNames(table.columns.map((column) => column.name));
+  const [bad] = await duckdb.rows(
+    `select count(*) as rows from quarantined.${name}`,
+  );
+  await duckdb.run(
+    `create or replace view changed.${name} as select ${columns}
+    from arrived.${name}` + (bad?.rows === "0" ? "" : ` where ${key} not in
+      (select row_key from quarantined.${name})`),
+  );
+}
+
+/** A key as text, for the people who read the quarantine. */
+export function keyText(key: readonly string[]): string {
+  return keyTextOf(key.map(quoteName));
+}
+
+/** The same of columns that are SQL already. */
+export function keyTextOf(columns: readonly string[]): string {
+  const texts = columns.map((column) => `cast(${column} as varchar)`);
+  // A list quotes what would make two keys of several columns look alike.
+  return texts.length === 1
+    ? texts.join()
+    : `cast([${texts.join(", ")}] as varchar)`;
+}
+
+/** An empty table with the contract's columns and types. */
+export function emptyTableSql(table: ContractTable): string {
+  const columns = table.columns.map((column) =>
+    `cast(null as ${typeSql(column.type)}) as ${quoteName(column.name)}`
+  );
+  return `select ${columns.join(", ")} where false`;
+}
+
+async function createArrived(
+  duckdb: DuckDb,
+  options: {
+    table: ContractTable;
+    ingested: IngestedTable | undefined;
+    zone: Zone;
+  },
+): Promise<void> {
+  const { table, ingested, zone } = options;
+  const target = `arrived.${quoteName(table.name)}`;
+  if (ingested === undefined || ingested.rows.length === 0) {
+    await duckdb.run(
+      `create or replace table ${target} as select *,
+        cast(null as varchar) as _unreadable from (${emptyTableSql(table)})`,
+    );
+    return;
+  }
+  const known = new Set(ingested.columns);
+  const typed = table.columns.map((column) => {
+    const name = quoteName(column.name);
+    const value = known.has(column.name) ? name : "null";
+    return `try_cast(${value} as ${typeSql(column.type)}) as ${name}`;
+  });
+  const faults = table.columns
+    .filter((column) => known.has(column.name) && column.type.name !== "text");
+  await readCsv(duckdb, {
+    create: `create or replace table ${target} as
+      select ${typed.join(", ")}, ${unreadable(faults)} as _unreadable`,
+    target,
+    columns: ingested.columns,
+    files: ingested.rows,
+    zone,
+  });
+}
+
+async function createDeleted(
+  duckdb: DuckDb,
+  options: {
+    table: ContractTable;
+    ingested: IngestedTable | undefined;
+    zone: Zone;
+  },
+): Promise<void> {
+  const { table, ingested, zone } = options;
+  const target = `deleted.${quoteName(table.name)}`;
+  const typed = table.key.map((name) => {
+    const column = table.columns.find((one) => one.name === name);
+    const type = column === undefined ? "text" : typeSql(column.type);
+    return { name: quoteName(name), type };
+  });
+  if (ingested === undefined || ingested.deletes.length === 0) {
+    const columns = typed.map(({ name, type }) =>
+      `cast(null as ${type}) as ${name}`
+    );
+    await duckdb.run(
+      `create or replace table ${target} as select ${
+        columns.join(", ")
+      } where false`,
+    );
+    return;
+  }
+  const columns = typed.map(({ name, type }) =>
+    `cast(${name} as ${type}) as ${name}`
+  );
+  await readCsv(duckdb, {
+    create: `create or replace table ${target} as select ${columns.join(", ")}`,
+    target,
+    columns: table.key,
+    files: ingested.deletes,
+    zone,
+  });
+}
+
+/**
+ * Reads CSV exactly: every column as text, an empty field is null and `""` is
+ * the empty text; what DuckDB would guess turns texts into nulls and money
+ * into floats.
+ */
+async function readCsv(
+  duckdb: DuckDb,
+  options: {
+    create: string;
+    target: string;
+    columns: readonly string[];
+    files: readonly DataFile[];
+    zone: Zone;
+  },
+): Promise<void> {
+  const { create, target, columns, files, zone } = options;
+  const paths = files.map((file) => zone.locate(file.key));
+  const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
+  const subject = paths.join(", ");
+  try {
+    await duckdb.run(
+      `${create} from read_csv([${paths.map(quoteText).join(", ")}],
+        columns = {${types.join(", ")}}, header = true, auto_detect = false,
+        delim = ',', quote = '"', escape = '"', nullstr = '',
+        allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',
+        max_line_size = ${CSV_LINE_BYTES_MAX},
+        buffer_size = ${CSV_BUFFER_BYTES})`,
+    );
+  } catch (error) {
+    throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
+      subject,
+      hint: "Restore the file from the bucket's versions, then run transform",
+      cause: error,
+    });
+  }
+  const expected = files.reduce((sum, file) => sum + file.rows, 0);
+  const [found] = await duckdb.rows(`select count(*) as rows from ${target}`);
+  if (Number(found?.rows) === expected) return;
+  throw new StageError(
+    `Cannot read ${subject}: ${found?.rows} rows are there, the manifest says ${expected}`,
+    {
+      subject,
+      hint: "Restore the file from the bucket's versions, then run transform",
+    },
+  );
+}
+
+/** SQL for why a row's texts can't be typed; null when they can. */
+function unreadable(columns: readonly ContractColumn[]): string {
+  if (columns.length === 0) return "cast(null as varchar)";
+  const faults = columns.map((column) => {
+    const name = quoteName(column.name);
+    const value = `try_cast(${name} as ${typeSql(column.type)})`;
+    const fault = `(${name} is not null and (${value} is null${
+      mayBeInfinite(column.type) ? ` or not isfinite(${value})` : ""
+    }))`;
+    const reason = quoteText(
+      `${column.name} is no ${typeSql(column.type)}: "`,
+    );
+    return {
+      fault,
+      reason:
+        `case when ${fault} then ${reason} || left(${name}, ${SHOWN_CHARACTERS}) || '"' end`,
+    };
+  });
+  return `case when ${faults.map(({ fault }) => fault).join(" or ")}
+    then concat_ws('; ', ${faults.map(({ reason }) => reason).join(", ")}) end`;
+}
+
+function mayBeInfinite(type: ColumnType): boolean {
+  return ["date", "timestamp", "timestamptz"].includes(type.name);
+}

@@ -1,0 +1,34 @@
+import type { BatchLog } from "../lib/batch_log.ts";
+import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
+
+/** A file of the lake, with the model and the batch that it belongs to. */
+export interface LakeFile extends DataFile {
+  model: string;
+  batch: number;
+  snapshotTime: string;
+}
+
+const READS_AT_ONCE = 16;
+
+/** The files of a range of batches, in order; each costs a request. */
+export async function filesOfBatches(
+  log: BatchLog<ProcessedManifest>,
+  range: { from: number; to: number },
+): Promise<LakeFile[]> {
+  const files: LakeFile[] = [];
+  for (let batch = range.from; batch <= range.to; batch += READS_AT_ONCE) {
+    const length = Math.min(READS_AT_ONCE, range.to - batch + 1);
+    const manifests = await Promise.all(
+      Array.from({ length }, (_, index) => log.read(batch + index)),
+    );
+    files.push(...manifests.flatMap(filesOfManifest));
+  }
+  return files;
+}
+
+function filesOfManifest(manifest: ProcessedManifest): LakeFile[] {
+  const { batch, snapshotTime } = manifest;
+  return Object.entries(manifest.models).flatMap(([model, { files }]) =>
+    files.map((file) => ({ ...file, model, batch, snapshotTime }))
+  );
+}

@@ -1,0 +1,53 @@
+import { readColumnsSql } from "../lib/data_files.ts";
+import type { Model } from "../lib/model.ts";
+import { quoteName } from "../lib/postgres.ts";
+import { versionIntervalsSql } from "../lib/version_intervals.ts";
+import type { Zone } from "../lib/zone.ts";
+import {
+  emptyModelSql,
+  type ModelColumn,
+  STAMP_COLUMNS,
+} from "./model_changes.ts";
+
+/**
+ * Statements that make what analysts see of a model: `<model>_current`,
+ * `<model>_history`, and the macros `<model>_as_of_batch(batch_number)` and
+ * `<model>_as_of_time(moment)`. A macro resolves names in its caller's
+ * catalogue, so each has the list of files in its body.
+ */
+export function lakeViews(
+  model: Pick<Model, "name" | "key" | "times">,
+  options: {
+    columns: readonly ModelColumn[];
+    zone: Zone;
+    files: readonly { key: string }[];
+  },
+): string[] {
+  const { columns, zone, files } = options;
+  const versions = files.length === 0
+    ? `(${emptyModelSql([...columns, ...STAMP_COLUMNS])})`
+    : readColumnsSql(zone, files, [...columns, ...STAMP_COLUMNS]);
+  const shown = columns.map(({ name }) =>
+    model.times.includes(name)
+      ? `cast(${quoteName(name)} as time) as ${quoteName(name)}`
+      : quoteName(name)
+  ).join(", ");
+  const intervals = (filter: string) =>
+    `select ${shown}, valid_from, valid_to, from_batch, to_batch
+    from (${versionIntervalsSql(`${versions} ${filter}`, model.key)})
+    where not is_delete`;
+  const name = (suffix: string) => quoteName(`${model.name}_${suffix}`);
+  const open = (filter: string) =>
+    `select * exclude (valid_to, to_batch) from (${intervals(filter)})
+    where to_batch is null`;
+  return [
+    `create view ${name("history")} as ${intervals("")}`,
+    `create view ${name("current")} as ${open("")}`,
+    `create macro ${name("as_of_batch")}(batch_number) as table ${
+      open("where batch <= batch_number")
+    }`,
+    `create macro ${name("as_of_time")}(moment) as table ${
+      open("where snapshot_time <= cast(moment as timestamp)")
+    }`,
+  ];
+}

@@ -1,0 +1,30 @@
+import { forStage, runCommand, type World } from "../lib/command.ts";
+import { transform } from "./transform.ts";
+
+const USAGE = `deno task transform [--accept-sql-change]
+
+Makes the star schemas of every batch that was extracted and not transformed.
+
+  --accept-sql-change  go on although sql/ changed: for new batches only
+  --json               one JSON line per event, also on a terminal`;
+
+/** Runs `deno task transform`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "transform",
+      usage: USAGE,
+      needs: ["ingestion", "processed"],
+      options: { "accept-sql-change": { type: "boolean" } },
+      run: async (context, { flags }) => {
+        await transform(forStage(context, "transform"), {
+          acceptSqlChange: flags["accept-sql-change"] === true,
+        });
+      },
+    },
+    args,
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

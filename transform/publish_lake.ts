@@ -1,0 +1,175 @@
+import type { Logger } from "@logtape/logtape";
+import { join } from "node:path";
+import type { BatchLog } from "../lib/batch_log.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { messageOf } from "../lib/errors.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
+import { quoteText } from "../lib/postgres.ts";
+import type { ProjectSql } from "../lib/project_sql.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { Zone } from "../lib/zone.ts";
+import { filesOfBatches } from "./files_of_batches.ts";
+import { lakeViews } from "./lake_views.ts";
+import type { ModelColumn } from "./model_changes.ts";
+import { QUARANTINE_TYPES } from "./quarantine.ts";
+
+const LAKE_FILE = "lake.duckdb";
+const ATTEMPTS_MAX = 5;
+/** Rows of one insert. */
+const FILES_AT_ONCE = 1000;
+
+interface PublishOptions {
+  zone: Zone;
+  batches: BatchLog<ProcessedManifest>;
+  newest: ProcessedManifest;
+  sql: ProjectSql;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  log: Logger;
+}
+
+/** What a published lake knows. */
+interface KnownFiles {
+  batch: number;
+  files: KnownFile[];
+}
+
+/** A file of the lake, as the published database lists it. */
+interface KnownFile {
+  model: string;
+  batch: number;
+  key: string;
+}
+
+/**
+ * Publishes `lake.duckdb`: for analysts, a DuckDB database whose views and
+ * macros read exactly the committed files. It is derived from the manifests,
+ * and replaced whole, only by one of a higher batch; an unreadable one is made
+ * anew. That it can't be written is reported, for nothing depends on it.
+ */
+export async function publishLake(
+  duckdb: DuckDb,
+  options: PublishOptions,
+): Promise<void> {
+  try {
+    await publish(duckdb, options);
+  } catch (error) {
+    options.log.error(
+      "lake.duckdb can't be replaced, and stays as it is until a run can: {reason}",
+      { reason: messageOf(error) },
+    );
+  }
+}
+
+async function publish(
+  duckdb: DuckDb,
+  options: PublishOptions,
+): Promise<void> {
+  const { zone, batches, newest, log } = options;
+  const path = join(duckdb.tempDirectory, "published.duckdb");
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const stored = await zone.read(LAKE_FILE);
+    const known = stored === undefined
+      ? undefined
+      : await readKnownFiles(duckdb, { bytes: stored.bytes, path, options });
+    if (known !== undefined && known.batch >= newest.batch) return;
+    const from = (known?.batch ?? 0) + 1;
+    const added = await filesOfBatches(batches, { from, to: newest.batch });
+    const bytes = await buildLake(duckdb, {
+      ...options,
+      files: [...known?.files ?? [], ...added],
+    });
+    const published = stored === undefined
+      ? await zone.create(LAKE_FILE, bytes)
+      : await zone.put(LAKE_FILE, bytes, { ifMatch: stored.etag });
+    if (published) return;
+  }
+  log.warn(
+    "lake.duckdb was not replaced: other runs came first {attempts} times",
+    { attempts: ATTEMPTS_MAX },
+  );
+}
+
+/** The files that a published lake lists; undefined when it can't be read. */
+async function readKnownFiles(
+  duckdb: DuckDb,
+  found: { bytes: Uint8Array; path: string; options: PublishOptions },
+): Promise<KnownFiles | undefined> {
+  const { bytes, path, options } = found;
+  const { newest, sql, log, zone } = options;
+  await Deno.writeFile(path, bytes);
+  try {
+    await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);
+    const [about] = await duckdb.rows("from published.lake.about");
+    const files = await duckdb.rows(
+      "from published.lake.files order by batch, model",
+    );
+    // Another SQL or place, and its views are not what this one would make.
+    if (
+      about?.lake_id !== newest.lakeId || about.zone !== zone.url ||
+      about.transform_hash !== sql.transformHash
+    ) return undefined;
+    return {
+      batch: Number(about.batch),
+      files: files.map(({ model, batch, key }) => ({
+        model: model ?? "",
+        batch: Number(batch),
+        key: key ?? "",
+      })),
+    };
+  } catch (error) {
+    log.warn("lake.duckdb can't be read and is made anew: {reason}", {
+      reason: messageOf(error),
+    });
+    return undefined;
+  } finally {
+    await duckdb.run("detach database if exists published");
+    await Deno.remove(path).catch(() => {});
+  }
+}
+
+async function buildLake(
+  duckdb: DuckDb,
+  options: PublishOptions & { files: KnownFile[] },
+): Promise<Uint8Array> {
+  const { zone, newest, sql, columns, files } = options;
+  const path = join(duckdb.tempDirectory, `lake-${newest.batch}.duckdb`);
+  await Deno.remove(path).catch(() => {});
+  await duckdb.run(`attach ${quoteText(path)} as target`);
+  try {
+    await duckdb.run("create schema target.lake");
+    await duckdb.run(
+      `create table target.lake.about as select
+        ${newest.batch}::bigint as batch,
+        ${quoteText(newest.snapshotTime)}::timestamp as snapshot_time,
+        ${quoteText(newest.lakeId)} as lake_id,
+        ${quoteText(zone.url)} as zone,
+        ${quoteText(sql.transformHash)} as transform_hash`,
+    );
+    await duckdb.run(
+      `create table target.lake.files (model varchar, batch bigint, key varchar)`,
+    );
+    for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
+      const rows = files.slice(start, start + FILES_AT_ONCE).map((file) =>
+        `(${quoteText(file.model)}, ${file.batch}, ${quoteText(file.key)})`
+      );
+      await duckdb.run(
+        `insert into target.lake.files values ${rows.join(", ")}`,
+      );
+    }
+    await duckdb.run("use target");
+    for (const model of [...sql.models, QUARANTINE]) {
+      const statements = lakeViews(model, {
+        columns: columns.get(model.name) ?? QUARANTINE_TYPES,
+        zone,
+        files: files.filter((file) => file.model === model.name),
+      });
+      for (const statement of statements) await duckdb.run(statement);
+    }
+  } finally {
+    await duckdb.run("use memory");
+    await duckdb.run("detach target");
+  }
+  const bytes = await Deno.readFile(path);
+  await Deno.remove(path);
+  return bytes;
+}

@@ -1,0 +1,126 @@
+import { readParquetSql } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import type {
+  DataFile,
+  IngestedTable,
+  IngestionManifest,
+} from "../lib/manifest.ts";
+import { quoteName, quoteText } from "../lib/postgres.ts";
+import type { ProjectSql } from "../lib/project_sql.ts";
+import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
+import type { Zone } from "../lib/zone.ts";
+import { arrive, keyText, keyTextOf } from "./arrive.ts";
+import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
+
+/** The quarantine before and after a batch, as relations in DuckDB. */
+export const QUARANTINE_BEFORE = `before.${quoteName(QUARANTINE.name)}`;
+export const QUARANTINE_AFTER = `after.${quoteName(QUARANTINE.name)}`;
+
+/** The quarantine's columns with DuckDB's names of their types. */
+export const QUARANTINE_TYPES: readonly ModelColumn[] = QUARANTINE_COLUMNS.map(
+  (name) => ({ name, type: "VARCHAR" }),
+);
+
+/** Tables of which a batch holds rows or deletes. */
+export function changedTables(
+  input: IngestionManifest,
+): ReadonlyMap<string, IngestedTable> {
+  return new Map(
+    Object.entries(input.tables).filter(([, table]) =>
+      table.rows.length + table.deletes.length > 0
+    ),
+  );
+}
+
+/** Reads the quarantine as the batch before left it. */
+export async function openQuarantine(
+  duckdb: DuckDb,
+  options: { state: DataFile | undefined; processed: Zone },
+): Promise<void> {
+  const { state, processed } = options;
+  await duckdb.run(
+    `create or replace table ${QUARANTINE_BEFORE} as ` +
+      (state === undefined
+        ? emptyModelSql(QUARANTINE_TYPES)
+        : `from ${readParquetSql(processed, [state])}`),
+  );
+}
+
+/**
+ * Reads a batch's tables and makes the quarantine after it: what was there,
+ * less the rows that came again or are gone, and the rows of this batch that
+ * can't be read. Resolves to how many there are.
+ */
+export async function setAside(
+  duckdb: DuckDb,
+  options: { input: IngestionManifest; sql: ProjectSql; ingestion: Zone },
+): Promise<number> {
+  const { input, sql, ingestion } = options;
+  const changed = changedTables(input);
+  for (const table of sql.tables) {
+    await arrive(duckdb, {
+      table,
+      ingested: changed.get(table.name),
+      zone: ingestion,
+      quarantineSql: sql.quarantine.get(table.name),
+    });
+  }
+  const tables = sql.tables.filter((table) => changed.has(table.name));
+  const touched = tables.flatMap((table) =>
+    ["arrived", "deleted"].map((schema) =>
+      `select ${quoteText(table.name)}, ${keyText(table.key)}
+      from ${schema}.${quoteName(table.name)}`
+    )
+  );
+  const added = tables.map((table) => {
+    const fields = table.columns.map(({ name: column }) =>
+      `${quoteText(column)}: arrived.${quoteName(column)}`
+    );
+    const key = keyTextOf(
+      table.key.map((column) => `arrived.${quoteName(column)}`),
+    );
+    return `select ${quoteText(table.name)} as table_name, bad.row_key,
+        bad.reason, cast({${fields.join(", ")}} as varchar) as source_row
+      from quarantined.${quoteName(table.name)} as bad
+      inner join arrived.${quoteName(table.name)} as arrived
+        on ${key} = bad.row_key`;
+  });
+  const kept = `from ${QUARANTINE_BEFORE}` + (touched.length === 0 ? "" : `
+    anti join (${touched.join(" union all ")})
+      as touched (table_name, row_key) using (table_name, row_key)`);
+  await duckdb.run(
+    `create or replace table ${QUARANTINE_AFTER} as
+    ${[kept, ...added].join(" union all ")}`,
+  );
+  const [counted] = await duckdb.rows(
+    `select count(*) as rows from ${QUARANTINE_AFTER}`,
+  );
+  return Number(counted?.rows);
+}
+
+/**
+ * Whether batches that wait already bring the quarantine back to so many rows:
+ * then its cause is mended, and the batch that exceeds them need not stop.
+ */
+export async function isMendedLater(
+  duckdb: DuckDb,
+  options: {
+    state: DataFile | undefined;
+    processed: Zone;
+    ingestion: Zone;
+    sql: ProjectSql;
+    /** This batch and those after it, in order. */
+    inputs: AsyncIterable<IngestionManifest>;
+    rowsMax: number;
+  },
+): Promise<boolean> {
+  await openQuarantine(duckdb, options);
+  for await (const input of options.inputs) {
+    const rows = await setAside(duckdb, { ...options, input });
+    if (rows <= options.rowsMax) return true;
+    await duckdb.run(
+      `create or replace table ${QUARANTINE_BEFORE} as from ${QUARANTINE_AFTER}`,
+    );
+  }
+  return false;
+}

@@ -1,0 +1,415 @@
+import { dataKey } from "../lib/batch_log.ts";
+import { typeSql } from "../lib/contract.ts";
+import {
+  checkFiles,
+  readColumnsSql,
+  readParquetSql,
+} from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { StageError } from "../lib/errors.ts";
+import type {
+  DataFile,
+  IngestedTable,
+  IngestionManifest,
+  ProcessedManifest,
+  ProcessedModel,
+} from "../lib/manifest.ts";
+import { quoteName, quoteNames } from "../lib/postgres.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { Zone } from "../lib/zone.ts";
+import { emptyTableSql } from "./arrive.ts";
+import {
+  type BatchStamp,
+  differenceSql,
+  emptyModelSql,
+  missingKeysSql,
+  type ModelColumn,
+  openVersionsSql,
+  STAMP_COLUMNS,
+  versionsSql,
+} from "./model_changes.ts";
+import {
+  changedTables,
+  openQuarantine,
+  QUARANTINE_AFTER,
+  QUARANTINE_BEFORE,
+  QUARANTINE_TYPES,
+  setAside,
+} from "./quarantine.ts";
+import { writeParquet } from "./write_parquet.ts";
+
+/** What the transform of one batch has at hand. */
+export interface BatchWork {
+  duckdb: DuckDb;
+  sql: ProjectSql;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  ingestion: Zone;
+  processed: Zone;
+  input: IngestionManifest;
+  previous: ProcessedManifest | undefined;
+  /** The files of a model in all batches before; costs a request for each. */
+  earlierFiles: (model: string) => Promise<DataFile[]>;
+  runId: string;
+  progress: Progress;
+  quarantineRowsMax: number;
+  /** Whether batches that wait bring the quarantine back below that. */
+  isMendedLater: () => Promise<boolean>;
+}
+
+/** What a batch adds to the lake. */
+export type BatchContent = Pick<
+  ProcessedManifest,
+  "models" | "state" | "quarantined"
+>;
+
+/** A relation of the batch before and the one after it, as names or SQL. */
+interface StateChange {
+  before: string;
+  after: string;
+}
+
+/**
+ * Makes one batch of the lake from one batch of the ingestion zone and writes
+ * its files; nothing is committed here. Throws a `StageError` when a file is
+ * damaged or too many rows can't be read.
+ */
+export async function transformBatch(work: BatchWork): Promise<BatchContent> {
+  const { input, ingestion } = work;
+  const changed = changedTables(input);
+  const files = [...changed.values()].flatMap((table) => [
+    ...table.rows,
+    ...table.deletes,
+  ]);
+  const intact = checkFiles(ingestion, files);
+  const content: BatchContent = {
+    models: {},
+    state: { ...work.previous?.state },
+    quarantined: work.previous?.quarantined ?? 0,
+  };
+  const [, made] = await Promise.allSettled([
+    intact,
+    make(work, { changed, content }),
+  ]);
+  // A damaged file explains whatever else went wrong with it.
+  await intact;
+  if (made.status === "rejected") throw made.reason;
+  return content;
+}
+
+async function make(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+  },
+): Promise<void> {
+  const { sql, progress } = work;
+  const { changed, content } = options;
+  if (changed.size === 0) return;
+  await makeQuarantine(work, content);
+  for (const ingested of changed.values()) {
+    progress.add({ rows: rowsOf(ingested.rows) });
+  }
+  await makeCurrent(work, options);
+  for (const model of sql.models) {
+    if (!model.reads.some((table) => changed.has(table))) continue;
+    const made = await makeModel(work, { ...options, model });
+    if (made !== undefined) content.models[model.name] = made;
+  }
+}
+
+/** Brings the tables that joined models read to the end of this batch. */
+async function makeCurrent(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+  },
+): Promise<void> {
+  const { duckdb, sql } = work;
+  const { changed, content } = options;
+  const joins = sql.models.filter((model) => model.derivation === "join");
+  const affected = joins.filter((model) =>
+    model.reads.some((table) => changed.has(table))
+  );
+  const needed = new Set(affected.flatMap((model) => model.reads));
+  for (const table of sql.tables.filter((one) => needed.has(one.name))) {
+    const name = quoteName(table.name);
+    const columns = quoteNames(table.columns.map((column) => column.name));
+    const key = quoteNames(table.key);
+    const state = work.previous?.state[currentState(table.name)];
+    await duckdb.run(
+      `create or replace table before.${name} as ` +
+        (state === undefined ? emptyTableSql(table) : `from ${
+          readColumnsSql(
+            work.processed,
+            [state],
+            table.columns.map((column) => ({
+              name: column.name,
+              type: typeSql(column.type),
+            })),
+          )
+        }`),
+    );
+    await duckdb.run(
+      `create or replace table after.${name} as
+      select ${columns} from before.${name} where (${key}) not in (
+        select (${key}) from changed.${name}
+        union all select (${key}) from deleted.${name}
+      ) union all select ${columns} from changed.${name}`,
+    );
+    if (!changed.has(table.name)) continue;
+    await keepState(work, {
+      name: currentState(table.name),
+      select: `select * from after.${name} order by ${key}`,
+      content,
+    });
+  }
+}
+
+async function makeModel(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+    model: ModelSql;
+  },
+): Promise<ProcessedModel | undefined> {
+  switch (options.model.derivation) {
+    case "row":
+      return await makeRows(work, options);
+    case "join":
+      return await makeJoin(work, options.model);
+    case "set":
+      return await makeSet(work, options);
+  }
+}
+
+/** One row for one source row: what changed there is what changes here. */
+async function makeRows(
+  work: BatchWork,
+  options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
+): Promise<ProcessedModel | undefined> {
+  const { model, changed } = options;
+  const [source = ""] = model.reads;
+  const columns = columnsOf(work, model.name);
+  const table = work.sql.tables.find((one) => one.name === source);
+  const earlier = changed.get(source)?.fullRead === undefined
+    ? []
+    : await work.earlierFiles(model.name);
+  const deletedColumns = (table?.key ?? []).map((name, index) =>
+    `${quoteName(name)} as ${quoteName(model.key[index] ?? name)}`
+  );
+  return await writeVersions(work, {
+    model,
+    columns,
+    // A full read says nothing of what changed: contents do.
+    changed: earlier.length === 0 ? model.sql : differenceSql(columns, {
+      of: model.sql,
+      without: openVersionsSql(model, {
+        columns,
+        files: readColumnsSql(work.processed, earlier, [
+          ...columns,
+          ...STAMP_COLUMNS,
+        ]),
+      }),
+    }),
+    deleted: `select ${deletedColumns.join(", ")} from deleted.${
+      quoteName(source)
+    }`,
+  });
+}
+
+/** A join: what its result holds otherwise than before the batch. */
+async function makeJoin(
+  work: BatchWork,
+  model: ModelSql,
+): Promise<ProcessedModel | undefined> {
+  const name = quoteName(model.name);
+  for (const side of ["before", "after"]) {
+    for (const table of model.reads.map(quoteName)) {
+      await work.duckdb.run(
+        `create or replace view current.${table} as
+        select * from ${side}.${table}`,
+      );
+    }
+    await work.duckdb.run(
+      `create or replace table result_${side}.${name} as ${model.sql}`,
+    );
+  }
+  return await writeDifference(work, {
+    model,
+    columns: columnsOf(work, model.name),
+    before: `from result_before.${name}`,
+    after: `from result_after.${name}`,
+  });
+}
+
+/** A set: what it does not hold yet. */
+async function makeSet(
+  work: BatchWork,
+  options: { model: ModelSql; content: BatchContent },
+): Promise<ProcessedModel | undefined> {
+  const { model, content } = options;
+  const name = quoteName(model.name);
+  const columns = columnsOf(work, model.name);
+  const state = work.previous?.state[knownState(model.name)];
+  const names = quoteNames(columns.map((column) => column.name));
+  await work.duckdb.run(
+    `create or replace table before.${name} as ` +
+      (state === undefined
+        ? emptyModelSql(columns)
+        : `from ${readColumnsSql(work.processed, [state], columns)}`),
+  );
+  const key = quoteNames(model.key);
+  await work.duckdb.run(
+    `create or replace table after.${name} as select ${names}
+    from (${model.sql}) where (${key}) not in (
+      select (${key}) from before.${name}
+    )`,
+  );
+  const made = await writeVersions(work, {
+    model,
+    columns,
+    changed: `from after.${name}`,
+    deleted: `select ${key} from after.${name} where false`,
+  });
+  if (made === undefined) return undefined;
+  await keepState(work, {
+    name: knownState(model.name),
+    select: `from (from before.${name} union all from after.${name})
+      order by ${key}`,
+    content,
+  });
+  return made;
+}
+
+/** Rows that can't be read: what is set aside, and what is released. */
+async function makeQuarantine(
+  work: BatchWork,
+  content: BatchContent,
+): Promise<void> {
+  const { duckdb, previous, processed } = work;
+  const state = previous?.state[QUARANTINE.name];
+  await openQuarantine(duckdb, { state, processed });
+  content.quarantined = await setAside(duckdb, work);
+  await checkQuarantine(work, content.quarantined);
+  const made = await writeDifference(work, {
+    model: QUARANTINE,
+    columns: QUARANTINE_TYPES,
+    before: `from ${QUARANTINE_BEFORE}`,
+    after: `from ${QUARANTINE_AFTER}`,
+  });
+  if (made === undefined) return;
+  content.models[QUARANTINE.name] = made;
+  await keepState(work, {
+    name: QUARANTINE.name,
+    select: `from ${QUARANTINE_AFTER} order by table_name, row_key`,
+    content,
+  });
+}
+
+async function checkQuarantine(
+  work: BatchWork,
+  quarantined: number,
+): Promise<void> {
+  if (quarantined <= work.quarantineRowsMax) return;
+  if (await work.isMendedLater()) return;
+  const [first] = await work.duckdb.rows(
+    `from ${QUARANTINE_AFTER} order by table_name, row_key limit 1`,
+  );
+  throw new StageError(
+    `Cannot read "${first?.table_name}": ${quarantined} rows would be in quarantine, more than the ${work.quarantineRowsMax} that are allowed; the first is ${first?.row_key}: ${first?.reason}`,
+    {
+      subject: first?.table_name ?? "",
+      dataCheck: true,
+      hint:
+        "Repair the rows in the source, or raise QUARANTINE_ROWS_MAX, then run all stages again",
+    },
+  );
+}
+
+async function writeDifference(
+  work: BatchWork,
+  options: StateChange & {
+    model: Pick<ModelSql, "name" | "key">;
+    columns: readonly ModelColumn[];
+  },
+): Promise<ProcessedModel | undefined> {
+  const { model, columns, before, after } = options;
+  return await writeVersions(work, {
+    model,
+    columns,
+    changed: differenceSql(columns, { of: after, without: before }),
+    deleted: missingKeysSql(model.key, { of: before, without: after }),
+  });
+}
+
+async function writeVersions(
+  work: BatchWork,
+  options: {
+    model: Pick<ModelSql, "name" | "key">;
+    columns: readonly ModelColumn[];
+    changed: string;
+    deleted: string;
+  },
+): Promise<ProcessedModel | undefined> {
+  const { duckdb, input, processed, runId, progress } = work;
+  const { model, columns, changed, deleted } = options;
+  const { batch, snapshotTime } = input;
+  const stamp: BatchStamp = { batch, snapshotTime };
+  const file = await writeParquet(
+    duckdb,
+    versionsSql(model, { columns, changed, deleted, stamp }),
+    {
+      zone: processed,
+      key: dataKey(model.name, { batch, runId, part: "1.parquet" }),
+    },
+  );
+  if (file === undefined) return undefined;
+  progress.add({ bytes: file.bytes });
+  const [counted] = await duckdb.rows(
+    `select count(*) as deletes from ${readParquetSql(processed, [file])}
+    where is_delete`,
+  );
+  return { files: [file], deletes: Number(counted?.deletes) };
+}
+
+async function keepState(
+  work: BatchWork,
+  options: { name: string; select: string; content: BatchContent },
+): Promise<void> {
+  const { name, select, content } = options;
+  const { batch } = work.input;
+  const key = dataKey(`_state/${name}`, {
+    batch,
+    runId: work.runId,
+    part: "1.parquet",
+  });
+  const file = await writeParquet(work.duckdb, select, {
+    zone: work.processed,
+    key,
+  });
+  if (file === undefined) delete content.state[name];
+  else content.state[name] = file;
+}
+
+function currentState(table: string): string {
+  return `current.${table}`;
+}
+
+function knownState(model: string): string {
+  return `known.${model}`;
+}
+
+function columnsOf(work: BatchWork, model: string): readonly ModelColumn[] {
+  const columns = work.columns.get(model);
+  if (columns === undefined) throw new Error(`No columns of "${model}"`);
+  return columns;
+}
+
+function rowsOf(files: readonly DataFile[] | undefined): number {
+  return (files ?? []).reduce((sum, file) => sum + file.rows, 0);
+}

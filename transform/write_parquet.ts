@@ -1,0 +1,66 @@
+import { dirname } from "node:path";
+import { digest } from "../lib/checksum.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
+import type { DataFile } from "../lib/manifest.ts";
+import { quoteText } from "../lib/postgres.ts";
+import type { Zone } from "../lib/zone.ts";
+
+/**
+ * Writes what a query gives as a Parquet file straight into the zone, and
+ * checks what is there: its size, its footer, its rows. Undefined when there
+ * are no rows, and then no file.
+ */
+export async function writeParquet(
+  duckdb: DuckDb,
+  select: string,
+  options: { zone: Zone; key: string },
+): Promise<DataFile | undefined> {
+  const { zone, key } = options;
+  const path = zone.locate(key);
+  try {
+    if (!path.startsWith("s3://")) {
+      await Deno.mkdir(dirname(path), { recursive: true });
+    }
+    const [written] = await duckdb.rows(
+      `copy (${select}) to ${quoteText(path)}
+      (format parquet, compression zstd, return_stats)`,
+    );
+    const rows = Number(written?.count ?? 0);
+    if (rows === 0) {
+      await zone.remove(key);
+      return undefined;
+    }
+    if (!path.startsWith("s3://")) await syncToDisk(path);
+    const { sha256, bytes } = await digest(await zone.stream(key));
+    const [footer] = await duckdb.rows(
+      `select num_rows from parquet_file_metadata(${quoteText(path)})`,
+    );
+    if (
+      bytes !== Number(written?.file_size_bytes) ||
+      rows !== Number(footer?.num_rows)
+    ) {
+      throw new Error(
+        `${bytes} bytes and ${footer?.num_rows} rows are there, ${written?.file_size_bytes} and ${rows} were written`,
+      );
+    }
+    return { key, bytes, rows, sha256 };
+  } catch (error) {
+    if (error instanceof StageError) throw error;
+    throw new StageError(`Cannot write ${path}: ${messageOf(error)}`, {
+      subject: path,
+      retryable: true,
+      hint:
+        "Check the space and the rights there; the next run does the batch again",
+      cause: error,
+    });
+  }
+}
+
+/** DuckDB leaves that to the system; a manifest must not outlive its files. */
+async function syncToDisk(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  await file.sync();
+  using folder = await Deno.open(dirname(path));
+  await folder.sync();
+}
