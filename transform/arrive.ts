@@ -54,7 +54,7 @@ export async function arrive(
           quoteNames(table.key)
         }, reason from (${quarantineSql})`
     })
-    select ${key} as row_key, string_agg(reason, '; ') as reason
+    select ${key} as row_key, string_agg(reason, '; ' order by reason) as reason
     from reasons group by all`,
   );
   const columns = quoteNames(table.columns.map((column) => column.name));

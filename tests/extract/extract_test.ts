@@ -248,15 +248,26 @@ Deno.test("extract() doesn't say who holds a fence that is young", async () => {
   const holder = await openClient(platform.source.url);
   await execute(holder, "begin", "insert into item values (1)");
 
-  await platform.extract();
-  await platform.extract();
-  const { source } = await ingestionManifest(platform, 2);
-  const first = await ingestionManifest(platform, 1);
+  const { rows } = await holder.query(
+    "select pg_current_xact_id()::text as id",
+  );
+  const held = async () => {
+    const { batches: [batch = 0] } = await platform.extract();
+    return (await ingestionManifest(platform, batch)).source;
+  };
+
+  // Older writers of other tests may hold the fence lower, for a while.
+  let first = await held();
+  for (let run = 1; first.fence !== rows[0].id && run < 200; run++) {
+    first = await held();
+  }
+  const second = await held();
   await holder.end();
 
+  assert.equal(first.fence, rows[0].id);
+  assert.equal(second.fence, first.fence);
+  assert.equal(second.fenceSince, first.fenceSince);
   assert.doesNotMatch(platform.logged.join("\n"), /fence/);
-  assert.equal(source.fence, first.source.fence);
-  assert.equal(source.fenceSince, first.snapshotTime);
 });
 
 Deno.test("extract() needs a source", async () => {
