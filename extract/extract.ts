@@ -53,7 +53,7 @@ export async function extract(
     throw new ConfigError(["SOURCE_URL is missing"]);
   }
   checkTableNames(options, context);
-  const zone = openStageZone(config, "ingestion");
+  const zone = openStageZone(context, "ingestion");
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   try {
@@ -62,6 +62,7 @@ export async function extract(
     const batch = (previous?.batch ?? 0) + 1;
     const { runId, tooOld } = startRun(context);
     await using snapshot = await openSnapshot(config.source, {
+      connect: context.resources.connect,
       connections: config.sourceConnections,
       after: previous?.snapshotTime,
       schema: config.sourceSchema,

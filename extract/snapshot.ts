@@ -2,7 +2,6 @@ import type pg from "pg";
 import type { PostgresSettings } from "../lib/config.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import {
-  connect,
   type Connection,
   query,
   queryRow,
@@ -11,6 +10,7 @@ import {
   serverName,
   sqlState,
 } from "../lib/postgres.ts";
+import type { Resources } from "../lib/stage.ts";
 import { tableError } from "./table_error.ts";
 import snapshotSql from "./snapshot.sql" with { type: "text" };
 
@@ -45,6 +45,7 @@ const BEGIN = "begin isolation level repeatable read read only; " +
 export async function openSnapshot(
   settings: PostgresSettings,
   options: {
+    connect: Resources["connect"];
     connections: number;
     after: string | undefined;
     /** What is read: schema and names. */
@@ -53,7 +54,7 @@ export async function openSnapshot(
     signal: AbortSignal;
   },
 ): Promise<Snapshot> {
-  const { signal } = options;
+  const { connect, signal } = options;
   const opened: Connection[] = [];
   const close = async () => {
     await Promise.all(opened.map((one) => one[Symbol.asyncDispose]()));

@@ -18,7 +18,7 @@ import {
 import { openLog } from "./log.ts";
 import { createProgress } from "./progress.ts";
 import { readProjectSql } from "./project_sql.ts";
-import { createRunId, type StageContext } from "./stage.ts";
+import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
 
 /** What a command is given of the process it runs in. */
 export interface World {
@@ -202,6 +202,7 @@ async function createContext(
   });
   return {
     config,
+    resources: RESOURCES,
     sql: readProjectSql(join(projectDirectory(), "sql"), MODELS),
     log,
     progress: createProgress({

@@ -1,12 +1,25 @@
 import type { Logger } from "@logtape/logtape";
 import type { Config } from "./config.ts";
+import { openDuckDb } from "./duckdb.ts";
+import { connect } from "./postgres.ts";
 import type { Progress } from "./progress.ts";
 import type { ProjectSql } from "./project_sql.ts";
 import { openZone, type Zone } from "./zone.ts";
 
+/** How a stage reaches what is outside of it. */
+export interface Resources {
+  openZone: typeof openZone;
+  connect: typeof connect;
+  openDuckDb: typeof openDuckDb;
+}
+
+/** The real ones. */
+export const RESOURCES: Resources = { openZone, connect, openDuckDb };
+
 /** What a stage is given of the world. */
 export interface StageContext {
   config: Config;
+  resources: Resources;
   sql: ProjectSql;
   log: Logger;
   progress: Progress;
@@ -35,11 +48,11 @@ const MS_PER_HOUR = 3_600_000;
 
 /** Opens one of the two zones. */
 export function openStageZone(
-  config: Config,
+  { config, resources }: Pick<StageContext, "config" | "resources">,
   zone: "ingestion" | "processed",
 ): Zone {
   const url = zone === "ingestion" ? config.ingestionUrl : config.processedUrl;
-  return openZone(url, { s3: config.s3 });
+  return resources.openZone(url, { s3: config.s3 });
 }
 
 /**

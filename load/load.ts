@@ -1,10 +1,10 @@
 import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
-import { type DuckDb, openDuckDb } from "../lib/duckdb.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
-import { connect, queryRow, serverName, sqlState } from "../lib/postgres.ts";
+import { queryRow, serverName, sqlState } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import {
   openStageZone,
@@ -35,18 +35,18 @@ const SESSION = "set lock_timeout = '2min'; " +
  * them and the ledger. A second load at the same time leaves at once.
  */
 export async function load(context: StageContext): Promise<StageResult> {
-  const { config, sql, log } = context;
+  const { config, resources, sql, log } = context;
   if (config.warehouse === undefined) {
     throw new ConfigError(["WAREHOUSE_URL is missing"]);
   }
   const server = serverName(config.warehouse);
   const result: StageResult = { stage: "load", batches: [], rows: 0, bytes: 0 };
-  const zone = openStageZone(config, "processed");
+  const zone = openStageZone(context, "processed");
   try {
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
     const newest = await batches.newest();
     if (newest === undefined) return result;
-    await using connection = await connect(config.warehouse, {
+    await using connection = await resources.connect(config.warehouse, {
       purpose: "load",
       signal: context.signal,
     });
@@ -76,7 +76,9 @@ export async function load(context: StageContext): Promise<StageResult> {
       result.snapshotTime = newest.snapshotTime;
       return result;
     }
-    await using duckdb = await openDuckDb(config, { zones: [zone.url] });
+    await using duckdb = await resources.openDuckDb(config, {
+      zones: [zone.url],
+    });
     while (next <= newest.batch) {
       context.signal.throwIfAborted();
       const manifests = await nextGroup(batches, { next, last: newest.batch });

@@ -7,7 +7,7 @@ import type {
   Manifest,
   ProcessedManifest,
 } from "../lib/manifest.ts";
-import { connect, query, type TextRow } from "../lib/postgres.ts";
+import { query, type TextRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import statusSql from "./status.sql" with { type: "text" };
 
@@ -145,7 +145,7 @@ async function zoneStatus<M extends Manifest>(
   },
 ): Promise<StageStatus> {
   const { stage, zone: name, files } = options;
-  const zone = openStageZone(context.config, name);
+  const zone = openStageZone(context, name);
   try {
     const newest = await new BatchLog<M>(zone, stage).newest();
     if (newest === undefined) return { stage };
@@ -169,7 +169,9 @@ async function warehouseStatus(context: StageContext): Promise<
   const { warehouse } = context.config;
   if (warehouse === undefined) return { stage: { stage }, ...unknown };
   try {
-    await using connection = await connect(warehouse, { purpose: "status" });
+    await using connection = await context.resources.connect(warehouse, {
+      purpose: "status",
+    });
     const { client } = connection;
     const [ledger] = await query(
       client,

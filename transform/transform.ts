@@ -1,5 +1,5 @@
 import { BatchLog } from "../lib/batch_log.ts";
-import { type DuckDb, openDuckDb } from "../lib/duckdb.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import {
   type IngestionManifest,
@@ -50,9 +50,9 @@ export async function transform(
   context: StageContext,
   options: TransformOptions = {},
 ): Promise<StageResult> {
-  const { config, sql } = context;
-  const ingestion = openStageZone(config, "ingestion");
-  const processed = openStageZone(config, "processed");
+  const { config, resources, sql } = context;
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
   try {
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
     const output = new BatchLog<ProcessedManifest>(processed, "transform");
@@ -72,7 +72,7 @@ export async function transform(
     if (previous !== undefined && previous.batch < last) {
       checkSql(previous, { sql, accept: options.acceptSqlChange === true });
     }
-    await using duckdb = await openDuckDb(config, {
+    await using duckdb = await resources.openDuckDb(config, {
       zones: [ingestion.url, processed.url],
     });
     const columns = await prepare(duckdb, sql);
@@ -89,7 +89,7 @@ export async function transform(
         previous,
         output,
         isMendedLater: async () => {
-          await using other = await openDuckDb(config, {
+          await using other = await resources.openDuckDb(config, {
             zones: [ingestion.url, processed.url],
           });
           await prepare(other, sql);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openSnapshot } from "../../extract/snapshot.ts";
 import { StageError } from "../../lib/errors.ts";
-import { query, queryRow, serverName } from "../../lib/postgres.ts";
+import { connect, query, queryRow, serverName } from "../../lib/postgres.ts";
 import { execute } from "../harness/platform.ts";
 import {
   openClient,
@@ -20,6 +20,7 @@ function open(
   } = {},
 ) {
   return openSnapshot(settings, {
+    connect,
     schema: options.schema ?? "public",
     tables: options.tables ?? [],
     connections: options.connections ?? 2,

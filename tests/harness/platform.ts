@@ -9,6 +9,7 @@ import { SILENT } from "../../lib/progress.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import {
   createRunId,
+  RESOURCES,
   type StageContext,
   type StageResult,
 } from "../../lib/stage.ts";
@@ -83,6 +84,7 @@ export async function openPlatform(
       "ingestion",
       "processed",
     ]),
+    resources: RESOURCES,
     sql,
     log: await loggerInto(logged),
     progress: SILENT,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   createRunId,
   openStageZone,
+  RESOURCES,
   type StageContext,
   startRun,
 } from "../../lib/stage.ts";
@@ -52,10 +53,10 @@ Deno.test("createRunId() tells when a run began, and never comes twice", () => {
 });
 
 Deno.test("openStageZone() opens the zone that is asked for", () => {
-  const { config } = contextAt(() => START);
+  const context = contextAt(() => START);
 
-  assert.equal(openStageZone(config, "ingestion").url, "/zones/ingestion");
-  assert.equal(openStageZone(config, "processed").url, "/zones/processed");
+  assert.equal(openStageZone(context, "ingestion").url, "/zones/ingestion");
+  assert.equal(openStageZone(context, "processed").url, "/zones/processed");
 });
 
 function contextAt(nowMs: () => number): StageContext {
@@ -65,6 +66,7 @@ function contextAt(nowMs: () => number): StageContext {
   };
   return {
     config: readConfig((name) => env[name], ["ingestion", "processed"]),
+    resources: RESOURCES,
     sql: PROJECT_SQL,
     log: getLogger("totesys"),
     progress: SILENT,

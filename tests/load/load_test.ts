@@ -255,7 +255,7 @@ async function dataFile(
   platform: Platform,
   options: { model: string; batch: number },
 ): Promise<string> {
-  const zone = openStageZone(platform.config, "processed");
+  const zone = openStageZone(platform.context, "processed");
   const log = new BatchLog<ProcessedManifest>(zone, "transform");
   const { models } = await log.read(options.batch);
   const [file] = models[options.model]?.files ?? [];
