@@ -1,6 +1,6 @@
 import type { Logger } from "@logtape/logtape";
 import type { Config } from "./config.ts";
-import { openDuckDb } from "./duckdb.ts";
+import type { openDuckDb } from "./duckdb.ts";
 import { connect } from "./postgres.ts";
 import type { Progress } from "./progress.ts";
 import type { ProjectSql } from "./project_sql.ts";
@@ -13,8 +13,15 @@ export interface Resources {
   openDuckDb: typeof openDuckDb;
 }
 
-/** The real ones. */
-export const RESOURCES: Resources = { openZone, connect, openDuckDb };
+/** The real ones. DuckDB is loaded by the stages only that open it. */
+export const RESOURCES: Resources = {
+  openZone,
+  connect,
+  openDuckDb: async (config, options) => {
+    const duckdb = await import("./duckdb.ts");
+    return await duckdb.openDuckDb(config, options);
+  },
+};
 
 /** What a stage is given of the world. */
 export interface StageContext {
