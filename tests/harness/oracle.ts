@@ -107,35 +107,38 @@ const HISTORY_COLUMNS: Record<string, string> = {
 const INTERVAL = "valid_from, valid_to, from_batch, to_batch";
 
 /** What the models should hold as the source is now, less the calendar. */
-export async function sourceState(platform: Platform): Promise<State> {
-  const state: State = {};
-  for (const [model, { source, columns }] of Object.entries(EXPECTED)) {
-    state[model] = await postgresRows(platform.source, {
+export function sourceState(
+  { source }: { source: Pick<TestDatabase, "client"> },
+): Promise<State> {
+  return postgresState(
+    source,
+    Object.entries(EXPECTED).map(([model, { source, columns }]) => ({
+      model,
       sql: `select ${columns} from (${source}) as expected`,
       columns,
-    });
-  }
-  return state;
+    })),
+  );
 }
 
 /** What the warehouse holds now, or held after a batch or at a time. */
-export async function warehouseState(
-  platform: Platform,
+export function warehouseState(
+  { warehouse }: { warehouse: Pick<TestDatabase, "client"> },
   asOf: { batch?: number; time?: string } = {},
 ): Promise<State> {
-  const state: State = {};
-  for (const [model, columns] of Object.entries(COLUMNS)) {
-    const relation = asOf.batch !== undefined
+  const relation = (model: string) =>
+    asOf.batch !== undefined
       ? `${model}_as_of_batch(${asOf.batch})`
       : asOf.time !== undefined
       ? `${model}_as_of_time('${asOf.time}')`
       : `${model}_current`;
-    state[model] = await postgresRows(platform.warehouse, {
-      sql: `select ${columns} from ${relation}`,
+  return postgresState(
+    warehouse,
+    Object.entries(COLUMNS).map(([model, columns]) => ({
+      model,
+      sql: `select ${columns} from ${relation(model)}`,
       columns,
-    });
-  }
-  return state;
+    })),
+  );
 }
 
 /** Opens the lake as an analyst would: by attaching `lake.duckdb`. */
@@ -166,10 +169,52 @@ export async function lakeState(
 }
 
 /**
+ * Every version that the warehouse holds, by model, the quarantine's too: the
+ * last four values are `valid_from`, `valid_to`, `from_batch`, `to_batch`.
+ */
+export function warehouseHistory(
+  { warehouse }: { warehouse: Pick<TestDatabase, "client"> },
+): Promise<State> {
+  const interval = INTERVAL.replaceAll(/(valid_\w+)/g, "$1::timestamp");
+  return postgresState(
+    warehouse,
+    Object.entries(HISTORY_COLUMNS).map(([model, names]) => ({
+      model,
+      sql: `select ${names}, ${interval} from ${model}_history`,
+      columns: `${names}, ${INTERVAL}`,
+    })),
+  );
+}
+
+/** The same of the lake. */
+export async function lakeHistory(duckdb: DuckDb): Promise<State> {
+  const state: State = {};
+  for (const [model, names] of Object.entries(HISTORY_COLUMNS)) {
+    const columns = `${names}, ${INTERVAL}`;
+    const rows = await duckdb.rows(
+      `select ${columns} from totes.${model}_history`,
+    );
+    state[model] = rowTexts(columns, rows.map((row) => Object.values(row)));
+  }
+  return state;
+}
+
+/** Fails where the lake and the warehouse tell a version differently. */
+export function assertSameHistories(lake: State, warehouse: State): void {
+  for (const model of Object.keys(HISTORY_COLUMNS)) {
+    assertSameRows(
+      lake[model] ?? [],
+      warehouse[model] ?? [],
+      `the lake's history of ${model} and the warehouse's`,
+    );
+  }
+}
+
+/**
  * What the models should hold: the source's rows, but of one that holds what
  * is no date or no number, the version before, if there was any.
  */
-function expectedState(source: State, before: State): State {
+export function expectedState(source: State, before: State): State {
   const state: State = {};
   const dates = new Set(before[CALENDAR]);
   for (const [model, rows] of Object.entries(source)) {
@@ -194,6 +239,17 @@ function expectedState(source: State, before: State): State {
   }
   state[CALENDAR] = [...dates].sort();
   return state;
+}
+
+/** The rows that can't be read, as the quarantine names them: table, key. */
+export function unreadableKeys(source: State): string[] {
+  return Object.entries(source).flatMap(([model, rows]) => {
+    if (!model.startsWith("fact_")) return [];
+    const names = columnNames(COLUMNS[model] ?? "");
+    return rows.map((row): (string | null)[] => JSON.parse(row))
+      .filter((values) => !isReadable(names, values))
+      .map(([key]) => `${model.replace("fact_", "")} ${key}`);
+  });
 }
 
 function isReadable(
@@ -313,23 +369,10 @@ export class History {
 
   /** The warehouse and the lake tell the same of every version. */
   async compareHistories(lake: DuckDb): Promise<void> {
-    for (const [model, names] of Object.entries(HISTORY_COLUMNS)) {
-      const columns = `${names}, ${INTERVAL}`;
-      const sql = `select ${columns} from ${model}_history`;
-      const inWarehouse = await postgresRows(this.platform.warehouse, {
-        sql: sql.replace(
-          INTERVAL,
-          INTERVAL.replaceAll(/(valid_\w+)/g, "$1::timestamp"),
-        ),
-        columns,
-      });
-      const inLake = await lake.rows(sql.replace(" from ", " from totes."));
-      assertSameRows(
-        rowTexts(columns, inLake.map((row) => Object.values(row))),
-        inWarehouse,
-        `the lake's history of ${model} and the warehouse's`,
-      );
-    }
+    assertSameHistories(
+      await lakeHistory(lake),
+      await warehouseHistory(this.platform),
+    );
   }
 
   /** Intervals of a key don't overlap, and at most one is open. */
@@ -404,18 +447,22 @@ function structOf(columns: string, relation: string): string {
     .map((column) => `${column} := ${relation}.${column}`).join(", ");
 }
 
-async function postgresRows(
-  { client }: TestDatabase,
-  options: { sql: string; columns: string },
-): Promise<string[]> {
-  const { sql, columns } = options;
-  await client.query("set timezone to 'UTC'");
-  const result = await client.query({
-    text: sql,
+/** The rows of several queries, in one round trip. */
+async function postgresState(
+  { client }: Pick<TestDatabase, "client">,
+  queries: { model: string; sql: string; columns: string }[],
+): Promise<State> {
+  const results = await client.query({
+    text: ["set timezone to 'UTC'", ...queries.map(({ sql }) => sql)].join(";"),
     rowMode: "array",
     types: { getTypeParser: () => (text: string) => text },
-  });
-  return rowTexts(columns, result.rows);
+  }) as unknown as { rows: (string | null)[][] }[];
+  return Object.fromEntries(
+    queries.map(({ model, columns }, index) => [
+      model,
+      rowTexts(columns, results[index + 1]?.rows ?? []),
+    ]),
+  );
 }
 
 /** Rows as JSON, in order; the engines write truth values differently. */

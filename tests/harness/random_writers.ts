@@ -17,6 +17,8 @@ interface WrittenTable {
 
 const WRITERS = 4;
 const KEYS = 9;
+/** Keys far from those and from each other. */
+const FAR_KEYS = [70_000, 1_000_003, 2_147_483_000];
 const LOCK_TIMEOUT_MS = 40;
 const AT = "timestamp '2023-01-01', timestamp '2023-01-01 10:00:00.000001'";
 
@@ -108,11 +110,21 @@ const TABLES: readonly WrittenTable[] = [
   },
 ];
 
+/** What an application may write as the time of a change. */
+const STAMPS = [
+  "clock_timestamp() at time zone 'UTC'",
+  "now() at time zone 'UTC'",
+  "now() at time zone 'UTC' - interval '400 days'",
+  "now() at time zone 'UTC' + interval '3 days'",
+  "last_updated",
+];
+
 /**
  * Several sessions that write to a source at random, as no application would:
  * with transactions that stay open, savepoints, rollbacks, prepared
- * transactions, ids given long before they write, and tables rewritten,
- * emptied and exchanged. A seed repeats them.
+ * transactions, ids given long before they write, stamps in the past and the
+ * future, tables rewritten, emptied and exchanged, and a transaction in
+ * another database. A seed repeats what is tried, whatever comes of it.
  */
 export class RandomWriters implements AsyncDisposable {
   /** What was done, in order. */
@@ -122,6 +134,7 @@ export class RandomWriters implements AsyncDisposable {
 
   private constructor(
     private readonly clients: readonly pg.Client[],
+    private readonly elsewhere: pg.Client,
     private readonly open: boolean[],
     private readonly random: Random,
   ) {}
@@ -134,7 +147,14 @@ export class RandomWriters implements AsyncDisposable {
     for (const client of clients) {
       await client.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
     }
-    return new RandomWriters(clients, clients.map(() => false), random);
+    const other = new URL(url);
+    other.pathname = "/postgres";
+    return new RandomWriters(
+      clients,
+      await openClient(other.href),
+      clients.map(() => false),
+      random,
+    );
   }
 
   /** Does one thing in one of the sessions. */
@@ -158,9 +178,12 @@ export class RandomWriters implements AsyncDisposable {
           { weight: 6, act: () => "begin; select pg_current_xact_id()" },
           { weight: 4, act: () => this.#endPrepared() },
           { weight: 8, act: () => this.#rewrite() },
+          { weight: 6, act: () => this.#changeAll() },
+          { weight: 2, act: () => this.#widen() },
         ],
     );
     await this.#run(session, act());
+    if (random.fraction() < 0.04) await this.#holdElsewhere();
   }
 
   /** Ends all that is open. */
@@ -168,6 +191,7 @@ export class RandomWriters implements AsyncDisposable {
     for (const session of this.clients.keys()) {
       if (this.open[session]) await this.#run(session, "commit");
     }
+    await this.elsewhere.query("rollback");
     while (this.#prepared.length > 0) await this.#run(0, this.#endPrepared());
   }
 
@@ -179,23 +203,25 @@ export class RandomWriters implements AsyncDisposable {
     for (const name of this.#prepared) {
       await this.#run(0, `rollback prepared '${name}'`);
     }
-    await Promise.all(this.clients.map((client) => client.end()));
+    await Promise.all(
+      [...this.clients, this.elsewhere].map((client) => client.end()),
+    );
   }
 
   async #run(session: number, sql: string): Promise<void> {
     const client = this.clients[session];
     if (client === undefined || sql === "") return;
+    if (/^begin\b[^;]*(; select .*)?$/.test(sql)) this.open[session] = true;
+    if (/^(commit|rollback|prepare transaction .*)$/.test(sql)) {
+      this.open[session] = false;
+    }
     try {
       await client.query(sql);
       this.story.push(`${session}: ${sql}`);
-      if (/^begin\b[^;]*(; select .*)?$/.test(sql)) this.open[session] = true;
-      if (/^(commit|rollback|prepare transaction .*)$/.test(sql)) {
-        this.open[session] = false;
-      }
     } catch (error) {
       this.story.push(`${session}: ${sql} -- ${messageOf(error)}`);
-      await client.query("rollback");
-      this.open[session] = false;
+      // A transaction that failed stays so until it was to end anyway.
+      if (!this.open[session]) await client.query("rollback");
     }
   }
 
@@ -208,21 +234,29 @@ export class RandomWriters implements AsyncDisposable {
       })),
     );
     const { name, key } = table;
-    const id = random.between(1, KEYS);
+    const far = random.fraction() < 0.1;
+    const near = random.between(1, KEYS);
+    const id = far ? FAR_KEYS[near % FAR_KEYS.length] ?? near : near;
     const fresh = this.#fresh++;
     const where = `where ${key} = ${id}`;
+    const stamp = this.#stamp(random);
     return random.weighted([
       {
         weight: 4,
         sql: `insert into ${name} values (${table.values(id, fresh)})
           on conflict do nothing`,
       },
-      { weight: 5, sql: `update ${name} set ${table.change(fresh)} ${where}` },
+      {
+        weight: 5,
+        sql: `update ${name} set ${table.change(fresh)}${
+          table.change(fresh).includes("last_updated") ? "" : stamp
+        } ${where}`,
+      },
       { weight: 3, sql: `delete from ${name} ${where}` },
       {
         weight: 1,
         sql: `update ${name} set ${table.change(fresh)},
-          ${key} = ${1 + id % KEYS} ${where}`,
+          ${key} = ${1 + near % KEYS} ${where}`,
       },
       {
         weight: 1,
@@ -233,16 +267,60 @@ export class RandomWriters implements AsyncDisposable {
     ]).sql;
   }
 
+  #stamp(random: Random): string {
+    const stamp = STAMPS[random.between(0, STAMPS.length - 1)];
+    return `, last_updated = ${stamp}`;
+  }
+
+  /** Changes every row of a table at once, all with one timestamp. */
+  #changeAll(): string {
+    const { name, change } = this.#anyTable();
+    const set = change(this.#fresh++);
+    return `update ${name} set ${set}${
+      set.includes("last_updated") ? "" : this.#stamp(this.random)
+    }`;
+  }
+
+  /** Adds a column that the contract leaves out, or takes it off again. */
+  #widen(): string {
+    const { name } = this.#anyTable();
+    return this.random.weighted([
+      {
+        weight: 2,
+        sql: `alter table ${name} add if not exists extra integer default 5`,
+      },
+      {
+        weight: 1,
+        sql: `alter table ${name} add if not exists extra float
+          default random()`,
+      },
+      { weight: 1, sql: `alter table ${name} drop column if exists extra` },
+    ]).sql;
+  }
+
+  /** A transaction in another database holds the fence back all the same. */
+  async #holdElsewhere(): Promise<void> {
+    await this.elsewhere.query(
+      this.random.fraction() < 0.5
+        ? "begin; select pg_current_xact_id()"
+        : "rollback",
+    );
+  }
+
+  #anyTable(): WrittenTable {
+    return this.random.weighted(TABLES.map((one) => ({ ...one, weight: 1 })));
+  }
+
   /** Gives a table another file, or another table its name. */
   #rewrite(): string {
     const { random } = this;
-    const { name, key, change, values } = random.weighted(
-      TABLES.map((one) => ({ ...one, weight: 1 })),
-    );
+    const { name, key, change, values } = this.#anyTable();
     const fresh = this.#fresh++;
     const id = random.between(1, KEYS);
     return random.weighted([
       { weight: 2, sql: `vacuum full ${name}` },
+      { weight: 2, sql: `vacuum freeze ${name}` },
+      { weight: 1, sql: `truncate ${name}` },
       { weight: 1, sql: `cluster ${name} using ${name}_pkey` },
       {
         weight: 2,

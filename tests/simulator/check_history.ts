@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import type { DuckDb } from "../../lib/duckdb.ts";
+import { BatchLog } from "../../lib/batch_log.ts";
+import { checkFiles } from "../../lib/data_files.ts";
+import type {
+  IngestionManifest,
+  Manifest,
+  ProcessedManifest,
+} from "../../lib/manifest.ts";
+import { query } from "../../lib/postgres.ts";
+import { openStageZone } from "../../lib/stage.ts";
+import {
+  assertSame,
+  assertSameHistories,
+  lakeHistory,
+  lakeState,
+  openLake,
+  type State,
+  unreadableKeys,
+  warehouseHistory,
+  warehouseState,
+} from "../harness/oracle.ts";
+import type { Platform } from "../harness/platform.ts";
+import { csvRecords } from "./csv_records.ts";
+import type { Truth } from "./truth.ts";
+
+/** Values at the end of a version: its interval, in times and in batches. */
+const INTERVAL_VALUES = 4;
+
+/**
+ * Checks everything that is promised of a finished history. Throws an
+ * assertion error that says what does not hold.
+ */
+export async function checkHistory(
+  platform: Platform,
+  options: { truth: Truth; lastBatch: number; spotBatch: number },
+): Promise<void> {
+  const { truth, lastBatch, spotBatch } = options;
+  const ingested = await checkZone<IngestionManifest>(platform, {
+    zone: "ingestion",
+    stage: "extract",
+    lastBatch,
+    files: (manifest) =>
+      Object.values(manifest.tables)
+        .flatMap((table) => [...table.rows, ...table.deletes]),
+  });
+  await checkZone<ProcessedManifest>(platform, {
+    zone: "processed",
+    stage: "transform",
+    lastBatch,
+    files: (manifest) =>
+      Object.values(manifest.models).flatMap((model) => model.files),
+  });
+  await checkNothingTwice(platform, ingested);
+  await using lake = await openLake(platform);
+  const history = await warehouseHistory(platform);
+  assertSameHistories(await lakeHistory(lake), history);
+  await checkAsOf(history, { truth, ingested });
+  await checkViews(platform, { lake, truth, lastBatch, spotBatch, ingested });
+  await checkQuarantine(history, { truth, lastBatch });
+}
+
+/** Every batch is there, and every file of it as its manifest says. */
+async function checkZone<M extends Manifest>(
+  platform: Platform,
+  options: {
+    zone: "ingestion" | "processed";
+    stage: M["stage"];
+    lastBatch: number;
+    files: (
+      manifest: M,
+    ) => { key: string; bytes: number; rows: number; sha256: string }[];
+  },
+): Promise<M[]> {
+  const zone = openStageZone(platform.context, options.zone);
+  try {
+    const log = new BatchLog<M>(zone, options.stage);
+    const manifests: M[] = [];
+    for (let batch = 1; batch <= options.lastBatch; batch++) {
+      const manifest = await log.read(batch);
+      await checkFiles(zone, options.files(manifest));
+      for (const { key } of options.files(manifest)) {
+        assert.ok(key.includes(manifest.runId), `${key} of ${manifest.runId}`);
+      }
+      manifests.push(manifest);
+    }
+    assert.equal(await log.find(options.lastBatch + 1), undefined);
+    return manifests;
+  } finally {
+    zone.close();
+  }
+}
+
+/** No incremental read holds a row as an earlier batch held it. */
+async function checkNothingTwice(
+  platform: Platform,
+  manifests: readonly IngestionManifest[],
+): Promise<void> {
+  const zone = openStageZone(platform.context, "ingestion");
+  const known = new Map<string, number>();
+  try {
+    for (const { batch, tables } of manifests) {
+      for (const [table, { rows, fullRead }] of Object.entries(tables)) {
+        for (const { key } of rows) {
+          const { bytes } = await zone.read(key) ?? { bytes: new Uint8Array() };
+          for (const record of csvRecords(new TextDecoder().decode(bytes))) {
+            const version = `${table}: ${record}`;
+            const before = known.get(version);
+            if (fullRead === undefined && before !== undefined) {
+              assert.fail(`batches ${before} and ${batch} hold ${version}`);
+            }
+            known.set(version, batch);
+          }
+        }
+      }
+    }
+  } finally {
+    zone.close();
+  }
+}
+
+/** As of each batch, the versions that hold are the source's content then. */
+async function checkAsOf(
+  history: State,
+  options: { truth: Truth; ingested: readonly IngestionManifest[] },
+): Promise<void> {
+  const { truth, ingested } = options;
+  const times = new Map(
+    ingested.map(({ batch, snapshotTime }) => [batch, bareTime(snapshotTime)]),
+  );
+  const held = new Map<number, State>();
+  for (const [model, rows] of Object.entries(history)) {
+    if (model === "quarantine") continue;
+    for (const row of rows) {
+      const values: (string | null)[] = JSON.parse(row);
+      const [validFrom, validTo, from, to] = values.slice(-INTERVAL_VALUES);
+      const last = to === null ? ingested.length : Number(to) - 1;
+      assert.ok(last >= Number(from), `an empty interval in ${model}: ${row}`);
+      assert.equal(validFrom, times.get(Number(from)), `${model}: ${row}`);
+      assert.equal(
+        validTo,
+        to === null ? null : times.get(Number(to)),
+        `${model}: ${row}`,
+      );
+      const content = JSON.stringify(values.slice(0, -INTERVAL_VALUES));
+      for (let batch = Number(from); batch <= last; batch++) {
+        const state = held.get(batch) ?? {};
+        held.set(batch, state);
+        (state[model] ??= []).push(content);
+      }
+    }
+  }
+  for (const { batch } of ingested) {
+    const state = held.get(batch) ?? {};
+    for (const rows of Object.values(state)) rows.sort();
+    assertSame(state, await truth.expected(batch), `as of batch ${batch}`);
+  }
+}
+
+/** What analysts ask says what the versions say: now, and as of one batch. */
+async function checkViews(
+  platform: Platform,
+  options: {
+    lake: DuckDb;
+    truth: Truth;
+    lastBatch: number;
+    spotBatch: number;
+    ingested: readonly IngestionManifest[];
+  },
+): Promise<void> {
+  const { lake, truth, lastBatch, spotBatch: batch, ingested } = options;
+  const now = await truth.expected(lastBatch);
+  assertSame(await warehouseState(platform), now, "warehouse now");
+  assertSame(await lakeState(lake), now, "lake now");
+  const then = await truth.expected(batch);
+  const time = ingested[batch - 1]?.snapshotTime ?? "";
+  const what = `as of batch ${batch}`;
+  assertSame(await warehouseState(platform, { batch }), then, what);
+  assertSame(await warehouseState(platform, { time }), then, `${what} by time`);
+  assertSame(await lakeState(lake, { batch }), then, `lake ${what}`);
+  assertSame(
+    await lakeState(lake, { time: time.replace("Z", "") }),
+    then,
+    `lake ${what} by time`,
+  );
+}
+
+/** The rows in quarantine are those that can't be read, all of them. */
+async function checkQuarantine(
+  history: State,
+  options: { truth: Truth; lastBatch: number },
+): Promise<void> {
+  const open = (history.quarantine ?? []).map((row) => JSON.parse(row))
+    .filter((values) => values.at(-1) === null)
+    .map(([table, key]) => `${table} ${key}`);
+  const source = await options.truth.source(options.lastBatch);
+  assert.deepEqual(open.sort(), unreadableKeys(source).sort(), "quarantine");
+}
+
+/** No stage has left a connection or a file of its own behind. */
+export async function checkNothingLeft(platform: Platform): Promise<void> {
+  for (const { client } of [platform.source, platform.warehouse]) {
+    const sessions = await query(
+      client,
+      `select application_name, state, query from pg_stat_activity
+      where datname = current_database() and application_name ~ '^totesys '`,
+    );
+    assert.deepEqual(sessions, [], "connections that were left open");
+  }
+  const left = await Array.fromAsync(
+    Deno.readDir(platform.config.tempDirectory),
+  );
+  assert.deepEqual(left, [], "temporary files that were left");
+}
+
+function bareTime(snapshotTime: string): string {
+  // As both engines write a timestamp: trailing zeros left out.
+  return snapshotTime.replace("T", " ").replace("Z", "")
+    .replace(/\.?0+$/, "");
+}

@@ -1,0 +1,270 @@
+import type { Random } from "../../demo/random.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { query } from "../../lib/postgres.ts";
+import type { StageContext, StageResult } from "../../lib/stage.ts";
+import { extract } from "../../extract/extract.ts";
+import { load } from "../../load/load.ts";
+import { transform } from "../../transform/transform.ts";
+import { sourceState } from "../harness/oracle.ts";
+import { openPlatform, type Platform } from "../harness/platform.ts";
+import { openClient } from "../harness/postgres.ts";
+import { assertRebuilds } from "../harness/rebuild.ts";
+import { RandomWriters } from "../harness/random_writers.ts";
+import { fillSmall } from "../harness/small_source.ts";
+import { checkHistory, checkNothingLeft } from "./check_history.ts";
+import type { Outcome } from "./outcome.ts";
+import { Readers } from "./readers.ts";
+import {
+  type Fault,
+  type FaultKind,
+  SimulatedProcess,
+} from "./simulated_process.ts";
+import { stream } from "./stream.ts";
+import { Truth } from "./truth.ts";
+import { untilQuiet } from "./until_quiet.ts";
+
+type StageName = StageResult["stage"];
+
+const BATCHES_MIN = 5;
+const FAULTS_MIN = 10;
+const ROUNDS_MIN = 7;
+const ROUNDS_MAX = 60;
+const WRITES_MAX = 16;
+const HOUR_MS = 3_600_000;
+/** Every so many seeds keep their zones in S3, every so many are rebuilt. */
+const S3_EVERY = 8;
+const REBUILD_EVERY = 5;
+
+const STAGES: Record<
+  StageName,
+  (context: StageContext) => Promise<StageResult>
+> = { extract, transform, load };
+
+/** About how many calls a run of a stage makes, to aim faults at. */
+const CALLS: Record<StageName, number> = {
+  extract: 90,
+  transform: 130,
+  load: 130,
+};
+
+const KINDS: { weight: number; kind: FaultKind }[] = [
+  { weight: 3, kind: "die before" },
+  { weight: 3, kind: "die after" },
+  { weight: 2, kind: "die half way" },
+  { weight: 2, kind: "fail" },
+  { weight: 3, kind: "fail after" },
+  { weight: 5, kind: "late" },
+];
+
+/**
+ * Runs one whole history that a seed decides: writers, stages in any order,
+ * faults; then, after one run without faults, checks everything that is
+ * promised. Throws what does not hold, with the history's story.
+ */
+export async function simulate(seed: number): Promise<Outcome> {
+  const zones = seed % S3_EVERY === 0 ? "S3" : "directory";
+  await using platform = await openPlatform({ zones });
+  await fillSmall(platform.source.client);
+  platform.set({ deleteShareMax: 1 });
+  await using writers = await RandomWriters.open(
+    platform.source.url,
+    stream(seed, "writes"),
+  );
+  await using readers = await Readers.open(platform, new Truth(platform));
+  const history = new History(seed, { platform, writers, readers });
+  try {
+    await history.run();
+    return { seed, zones, ...history.tally, story: history.story };
+  } catch (error) {
+    throw new Error(
+      `seed ${seed}: ${messageOf(error)}\n${history.story.join("\n")}`,
+      { cause: error },
+    );
+  }
+}
+
+class History {
+  readonly tally: Pick<
+    Outcome,
+    "batches" | "runs" | "failed" | "faults" | "reads"
+  > = { batches: 0, runs: 0, failed: 0, faults: [], reads: 0 };
+  readonly #platform: Platform;
+  readonly #writers: RandomWriters;
+  readonly #readers: Readers;
+  readonly #late: Random;
+  readonly #processes: SimulatedProcess[] = [];
+  #clockOffsetMs = 0;
+
+  constructor(
+    private readonly seed: number,
+    parts: { platform: Platform; writers: RandomWriters; readers: Readers },
+  ) {
+    this.#platform = parts.platform;
+    this.#writers = parts.writers;
+    this.#readers = parts.readers;
+    this.#late = stream(seed, "late");
+  }
+
+  /** What happened, in order: writes, runs, faults. */
+  get story(): string[] {
+    return this.#writers.story;
+  }
+
+  async run(): Promise<void> {
+    for (let round = 1; round <= ROUNDS_MAX; round++) {
+      await this.#round(stream(this.seed, `round ${round}`));
+      const { batches, faults } = this.tally;
+      const enough = batches >= BATCHES_MIN && faults.length >= FAULTS_MIN;
+      if (enough && round >= ROUNDS_MIN) break;
+    }
+    await this.#settle();
+    await this.#check();
+  }
+
+  async #round(random: Random): Promise<void> {
+    const writes = random.between(0, WRITES_MAX);
+    for (let write = 0; write < writes; write++) await this.#writers.write();
+    if (random.fraction() < 0.1) {
+      this.#clockOffsetMs = random.between(-30, 30) * HOUR_MS;
+    }
+    const stages = random.weighted<{ weight: number; runs: StageName[][] }>([
+      { weight: 6, runs: [["extract"], ["transform"], ["load"]] },
+      { weight: 2, runs: [["extract"]] },
+      { weight: 1, runs: [["transform"]] },
+      { weight: 1, runs: [["load"]] },
+      { weight: 1, runs: [["load"], ["transform"], ["extract"]] },
+      { weight: 1, runs: [["extract", "extract"], ["transform"]] },
+      { weight: 1, runs: [["transform", "transform"], ["load", "load"]] },
+      { weight: 2, runs: [["extract", "transform", "load"]] },
+      { weight: 1, runs: [["extract", "extract", "transform", "load"]] },
+    ]).runs;
+    for (const together of stages) {
+      const runs = together.map((stage) => ({
+        stage,
+        faults: planFaults(stage, random),
+      }));
+      await Promise.all(runs.map((run) => this.#stage(run.stage, run.faults)));
+    }
+    if (random.fraction() < 0.3) await this.#read();
+  }
+
+  /** Runs a stage in a process of its own, with these faults. */
+  async #stage(
+    stage: StageName,
+    faults: readonly Fault[],
+    options: { nested?: boolean } = {},
+  ): Promise<void> {
+    const process = new SimulatedProcess(faults, {
+      late: async () => {
+        if (options.nested !== true) await this.#meanwhile();
+      },
+      snapshot: (id, time) => this.#recordSnapshot(id, time),
+    });
+    this.#processes.push(process);
+    const { context } = this.#platform;
+    const ended = await STAGES[stage]({
+      ...context,
+      resources: process.resources,
+      clock: () => new Date(Date.now() + this.#clockOffsetMs),
+    }).then(
+      ({ batches }) => {
+        if (stage === "extract") this.tally.batches += batches.length;
+        return batches.length === 0 ? "nothing" : `batches ${batches}`;
+      },
+      (error) => {
+        this.tally.failed += 1;
+        return messageOf(error);
+      },
+    );
+    this.tally.runs += 1;
+    this.tally.faults.push(...process.struck);
+    this.story.push(
+      `== ${stage} (${process.calls} calls): ${ended}${
+        process.struck.map((fault) => `; ${fault}`).join("")
+      }`,
+    );
+  }
+
+  /** What happens while a call is late: anything but the call. */
+  async #meanwhile(): Promise<void> {
+    const { act } = this.#late.weighted<
+      { weight: number; act: () => Promise<void> }
+    >([
+      {
+        weight: 5,
+        act: async () => {
+          const writes = this.#late.between(1, 6);
+          for (let write = 0; write < writes; write++) {
+            await this.#writers.write();
+          }
+        },
+      },
+      { weight: 3, act: () => this.#read() },
+      { weight: 1, act: () => this.#stage("extract", [], { nested: true }) },
+      { weight: 1, act: () => this.#stage("transform", [], { nested: true }) },
+      { weight: 1, act: () => this.#stage("load", [], { nested: true }) },
+    ]);
+    await act();
+  }
+
+  async #recordSnapshot(id: string, time: string): Promise<void> {
+    const client = await openClient(this.#platform.source.url);
+    try {
+      await client.query("begin isolation level repeatable read read only");
+      await client.query(`set transaction snapshot '${id}'`);
+      const state = await sourceState({ source: { client } });
+      this.#readers.truth.record(time, state);
+    } finally {
+      await client.end();
+    }
+  }
+
+  async #read(): Promise<void> {
+    await this.#readers.read();
+    this.tally.reads += 1;
+  }
+
+  /** Ends what is open, and runs every stage once without a fault. */
+  async #settle(): Promise<void> {
+    await this.#writers.settle();
+    this.#clockOffsetMs = 0;
+    for (const process of this.#processes) await process.settled();
+    await untilQuiet(this.#platform);
+    for (const stage of ["extract", "transform", "load"] as const) {
+      const failed = this.tally.failed;
+      await this.#stage(stage, []);
+      if (this.tally.failed > failed) {
+        throw new Error(`${stage} failed in a run without faults`);
+      }
+    }
+  }
+
+  async #check(): Promise<void> {
+    const [newest] = await query(
+      this.#platform.warehouse.client,
+      "select max(batch) as batch from pipeline.batch",
+    );
+    const lastBatch = Number(newest?.batch);
+    this.tally.batches = lastBatch;
+    await checkHistory(this.#platform, {
+      truth: this.#readers.truth,
+      lastBatch,
+      spotBatch: stream(this.seed, "spot").between(1, lastBatch),
+    });
+    await checkNothingLeft(this.#platform);
+    if (this.seed % REBUILD_EVERY === 0) await assertRebuilds(this.#platform);
+  }
+}
+
+function planFaults(stage: StageName, random: Random): Fault[] {
+  const count = random.weighted([
+    { weight: 3, faults: 0 },
+    { weight: 4, faults: 1 },
+    { weight: 3, faults: 2 },
+    { weight: 1, faults: 4 },
+  ]).faults;
+  return Array.from({ length: count }, () => ({
+    call: random.between(1, CALLS[stage]),
+    kind: random.weighted(KINDS).kind,
+  }));
+}

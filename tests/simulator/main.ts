@@ -1,0 +1,177 @@
+/**
+ * `deno task simulate`: runs whole histories of the platform, each decided by
+ * a seed, and checks everything that is promised. Prints a line for each that
+ * fails, and how many passed.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startPostgresServer } from "../../demo/postgres_server.ts";
+import { startS3Server } from "../../demo/s3_server.ts";
+import { projectDirectory } from "../../lib/config.ts";
+import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
+import { fetchHttpfs } from "../../lib/httpfs.ts";
+import { simulate } from "./history.ts";
+import type { Outcome } from "./outcome.ts";
+import { simulateProcesses } from "./process_history.ts";
+
+const USAGE = `deno task simulate --seed N
+deno task simulate --seeds A..B
+deno task simulate --minutes M
+
+Runs histories with writers, stages and faults, as a seed decides, and checks
+source, lake and warehouse after each.
+
+  --seed N      one history, told in full
+  --seeds A..B  each of these
+  --minutes M   as many fresh ones as fit, from a seed that is printed
+  --least K     with --minutes: so many at least, however long it takes
+  --jobs J      so many at once; 3 if it isn't said
+  --fail-fast   stop at the first that fails`;
+
+const JOBS = 3;
+/** Every so many seeds run the stages as real processes, and kill them. */
+const PROCESSES_EVERY = 20;
+const SEED_MAX = 2 ** 31;
+const SETTINGS = {
+  shared_buffers: "256MB",
+  max_connections: "300",
+  max_prepared_transactions: "64",
+};
+
+interface Request {
+  first: number;
+  /** Undefined: as many as fit. */
+  last: number | undefined;
+  minutes: number;
+  least: number;
+  jobs: number;
+  failFast: boolean;
+}
+
+/** Runs `deno task simulate`; gives the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  let request: Request | undefined;
+  try {
+    request = readRequest(args);
+  } catch (error) {
+    console.error(messageOf(error));
+    return EXIT.usage;
+  }
+  if (request === undefined) {
+    console.log(USAGE);
+    return EXIT.ok;
+  }
+  const extensions = join(projectDirectory(), ".duckdb");
+  await fetchHttpfs(extensions);
+  Deno.env.set("DUCKDB_EXTENSION_DIRECTORY", extensions);
+  const folder = await Deno.makeTempDir({ prefix: "totesys-simulate-" });
+  const binDir = Deno.env.get("TEST_POSTGRES_BIN");
+  try {
+    await using postgres = await startPostgresServer({
+      dataDir: join(folder, "postgres"),
+      persistent: false,
+      settings: SETTINGS,
+      ...(binDir === undefined ? {} : { binDir }),
+    });
+    await using s3 = await startS3Server({ buckets: ["tests"] });
+    Deno.env.set("TEST_POSTGRES_URL", postgres.url("postgres"));
+    Deno.env.set("TEST_S3_ENDPOINT", s3.endpoint);
+    return await runAll(request);
+  } finally {
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Runs the histories that are asked for, several at once. */
+async function runAll(request: Request): Promise<number> {
+  const { first, last, minutes, least, jobs, failFast } = request;
+  const start = performance.now();
+  const passed: Outcome[] = [];
+  const failed: number[] = [];
+  let next = first;
+  const isDue = () => {
+    if (failFast && failed.length > 0) return false;
+    if (last !== undefined) return next <= last;
+    const minutesGone = (performance.now() - start) / 60_000;
+    return minutesGone < minutes || next - first < least;
+  };
+  const work = async () => {
+    while (isDue()) {
+      const seed = next++;
+      try {
+        const outcome = await runOne(seed);
+        passed.push(outcome);
+        if (first === last) console.log(tell(outcome));
+      } catch (error) {
+        failed.push(seed);
+        console.log(`FAILED ${messageOf(error)}\n`);
+      }
+    }
+  };
+  console.log(`histories from seed ${first}, ${jobs} at once`);
+  await Promise.all(Array.from({ length: jobs }, work));
+  const seconds = (performance.now() - start) / 1000;
+  console.log(summary(passed, seconds));
+  if (failed.length > 0) console.log(`failed seeds: ${failed.join(" ")}`);
+  console.log(`${passed.length} passed, ${failed.length} failed`);
+  return failed.length > 0 ? EXIT.failed : EXIT.ok;
+}
+
+function runOne(seed: number): Promise<Outcome> {
+  return seed % PROCESSES_EVERY === 0
+    ? simulateProcesses(seed)
+    : simulate(seed);
+}
+
+function tell(outcome: Outcome): string {
+  const { seed, zones, batches, runs, failed, reads, faults, story } = outcome;
+  return `${story.join("\n")}
+seed ${seed} on ${zones}: ${batches} batches, ${runs} runs, of which ${failed} did not end well, ${faults.length} faults, ${reads} reads`;
+}
+
+function summary(outcomes: readonly Outcome[], seconds: number): string {
+  const sum = (of: (outcome: Outcome) => number) =>
+    outcomes.reduce((total, outcome) => total + of(outcome), 0);
+  return `${sum((one) => one.batches)} batches, ${
+    sum((one) => one.runs)
+  } runs of stages, ${sum((one) => one.faults.length)} faults, ${
+    sum((one) => one.reads)
+  } reads in ${Math.round(seconds)} s`;
+}
+
+function readRequest(args: readonly string[]): Request | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: "string" },
+      seeds: { type: "string" },
+      minutes: { type: "string" },
+      least: { type: "string", default: "0" },
+      jobs: { type: "string", default: String(JOBS) },
+      "fail-fast": { type: "boolean", default: false },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true) return undefined;
+  const seeds = values.seed ?? values.seeds;
+  const [, from, to] = /^(\d+)(?:\.\.(\d+))?$/.exec(seeds ?? "") ?? [];
+  const numbers = {
+    minutes: Number(values.minutes ?? 0),
+    least: Number(values.least),
+    jobs: Number(values.jobs),
+  };
+  const wrong = Object.values(numbers).some((value) => !(value >= 0)) ||
+    numbers.jobs < 1 || (seeds !== undefined && from === undefined) ||
+    (seeds === undefined) === (values.minutes === undefined);
+  if (wrong) throw new ConfigError([USAGE]);
+  return {
+    first: from === undefined
+      ? Math.floor(Math.random() * SEED_MAX)
+      : Number(from),
+    last: from === undefined ? undefined : Number(to ?? from),
+    ...numbers,
+    failFast: values["fail-fast"],
+  };
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

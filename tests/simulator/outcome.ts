@@ -1,0 +1,15 @@
+/** What came of a history. */
+export interface Outcome {
+  seed: number;
+  zones: "directory" | "S3";
+  batches: number;
+  /** Runs of stages, and how many of them did not end well. */
+  runs: number;
+  failed: number;
+  /** Faults that struck. */
+  faults: string[];
+  /** Times that a reader looked at the warehouse and the lake. */
+  reads: number;
+  /** What was done, in order. */
+  story: string[];
+}

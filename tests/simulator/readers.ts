@@ -1,0 +1,88 @@
+import { sqlState } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres.ts";
+import {
+  assertSame,
+  lakeState,
+  openLake,
+  warehouseState,
+} from "../harness/oracle.ts";
+import type { Platform } from "../harness/platform.ts";
+import { openClient } from "../harness/postgres.ts";
+import type { Client } from "pg";
+import type { Truth } from "./truth.ts";
+
+const LOCK_TIMEOUT_MS = 50;
+const LOCK_NOT_AVAILABLE = "55P03";
+const NO_SUCH_TABLE = "42P01";
+
+/** Analysts who look at the warehouse and the lake at any moment. */
+export class Readers implements AsyncDisposable {
+  private constructor(
+    private readonly platform: Platform,
+    readonly truth: Truth,
+    private readonly client: Client,
+  ) {}
+
+  /** Opens their connection. */
+  static async open(platform: Platform, truth: Truth): Promise<Readers> {
+    const client = await openClient(platform.warehouse.url);
+    await client.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    return new Readers(platform, truth, client);
+  }
+
+  /** Reads both; throws when what is seen is no batch, or a mix of two. */
+  async read(): Promise<void> {
+    await this.#readWarehouse();
+    await this.#readLake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.end();
+  }
+
+  async #readWarehouse(): Promise<void> {
+    const { client, truth } = this;
+    await client.query("begin isolation level repeatable read read only");
+    try {
+      const [newest] = await query(
+        client,
+        "select max(batch) as batch from pipeline.batch",
+      );
+      if (newest?.batch === null || newest?.batch === undefined) return;
+      const batch = Number(newest.batch);
+      const seen = await warehouseState({ warehouse: { client } });
+      const expected = await truth.expected(batch);
+      assertSame(seen, expected, `a reader of the warehouse at ${batch}`);
+    } catch (error) {
+      // The first load holds the tables until it commits.
+      const state = sqlState(error) ?? "";
+      if (![LOCK_NOT_AVAILABLE, NO_SUCH_TABLE].includes(state)) throw error;
+    } finally {
+      await client.query("rollback");
+    }
+  }
+
+  async #readLake(): Promise<void> {
+    const { platform, truth } = this;
+    if (!await isPublished(platform)) return;
+    await using lake = await openLake(platform);
+    const [about] = await lake.rows("from totes.lake.about");
+    const batch = Number(about?.batch);
+    const expected = await truth.expected(batch);
+    assertSame(
+      await lakeState(lake),
+      expected,
+      `a reader of the lake, ${batch}`,
+    );
+  }
+}
+
+async function isPublished({ context }: Platform): Promise<boolean> {
+  const { config, resources } = context;
+  const zone = resources.openZone(config.processedUrl, { s3: config.s3 });
+  try {
+    return await zone.head("lake.duckdb") !== undefined;
+  } finally {
+    zone.close();
+  }
+}

@@ -1,0 +1,295 @@
+import type pg from "pg";
+import type { DuckDb } from "../../lib/duckdb.ts";
+import { StageError } from "../../lib/errors.ts";
+import type { Connection } from "../../lib/postgres.ts";
+import { RESOURCES, type Resources } from "../../lib/stage.ts";
+import type { Zone } from "../../lib/zone.ts";
+
+/** What goes wrong at one call to a store, a database or DuckDB. */
+export type FaultKind =
+  | "die before"
+  | "die after"
+  | "die half way"
+  | "fail"
+  | "fail after"
+  | "late";
+
+/** A fault at the n-th call of a process, counted from 1. */
+export interface Fault {
+  call: number;
+  kind: FaultKind;
+}
+
+/** What the simulation does at certain moments of a process. */
+export interface Moments {
+  /** While a call that is late has not begun. */
+  late: () => Promise<void>;
+  /** As soon as extract has its snapshot, and before it reads anything. */
+  snapshot: (id: string, time: string) => Promise<void>;
+}
+
+/** Thrown by every call of a process that is dead. */
+export class Died extends Error {
+  override readonly name = "Died";
+}
+
+const LOST = "Connection terminated unexpectedly";
+
+/**
+ * A process that stages run in: what it reaches may fail at chosen calls, and
+ * it may die there. A dead process has no effect any more: its connections are
+ * gone, and whatever its code still tries is not done.
+ */
+export class SimulatedProcess {
+  dead = false;
+  calls = 0;
+  /** The faults that have struck, as `kind at what`. */
+  readonly struck: string[] = [];
+  readonly #clients = new Set<pg.Client>();
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly faults: readonly Fault[],
+    private readonly moments: Moments,
+  ) {}
+
+  /** What the stages of this process are given. */
+  readonly resources: Resources = {
+    openZone: (url, options) => this.#zone(RESOURCES.openZone(url, options)),
+    connect: (settings, options) => {
+      let opened: Connection | undefined;
+      return this.#call("connect", {
+        work: async () => {
+          opened = await RESOURCES.connect(settings, options);
+          return this.#connection(opened);
+        },
+        fail: () => {
+          if (opened !== undefined) sever(opened.client);
+          return unavailable("the database");
+        },
+      });
+    },
+    openDuckDb: async (config, options) =>
+      this.#duckdb(await RESOURCES.openDuckDb(config, options)),
+  };
+
+  /** Resolves when nothing that it began is under way any more. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) {
+      await Promise.allSettled([...this.#underWay]);
+    }
+  }
+
+  #die(): Died {
+    this.dead = true;
+    for (const client of this.#clients) sever(client);
+    return new Died("the process died");
+  }
+
+  /** Counts a call and lets the fault that is due strike. */
+  async #call<Result>(
+    what: string,
+    { work, fail, half }: {
+      work: () => Promise<Result>;
+      /** What the caller sees when it fails. */
+      fail: () => Error;
+      /** Leaves it half done; left out where it is done whole or not at all. */
+      half?: () => Promise<unknown>;
+    },
+  ): Promise<Result> {
+    const kind = this.#strike(what);
+    switch (kind) {
+      case "die before":
+        throw this.#die();
+      case "die half way":
+        await this.#track((half ?? work)().catch(() => {}));
+        throw this.#die();
+      case "die after":
+        await this.#track(work().catch(() => {}));
+        throw this.#die();
+      case "fail":
+        throw fail();
+      case "fail after":
+        await this.#track(work());
+        throw fail();
+      case "late":
+        await this.moments.late();
+    }
+    if (this.dead) throw new Died("the process is dead");
+    const result = await this.#track(work());
+    if (this.dead) throw new Died("the process died meanwhile");
+    return result;
+  }
+
+  #strike(what: string): FaultKind | undefined {
+    if (this.dead) throw new Died("the process is dead");
+    const call = ++this.calls;
+    const fault = this.faults.find((one) => one.call === call);
+    if (fault !== undefined) this.struck.push(`${fault.kind} at ${what}`);
+    return fault?.kind;
+  }
+
+  #track<Result>(work: Promise<Result>): Promise<Result> {
+    this.#underWay.add(work);
+    const done = () => this.#underWay.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  #zone(zone: Zone): Zone {
+    const call = <Result>(
+      what: string,
+      work: () => Promise<Result>,
+      half?: () => Promise<unknown>,
+    ) =>
+      this.#call(what, {
+        work,
+        fail: () => unavailable(zone.url),
+        ...(half === undefined ? {} : { half }),
+      });
+    return {
+      url: zone.url,
+      locate: (key) => zone.locate(key),
+      close: () => zone.close(),
+      read: (key) => call(`read ${key}`, () => zone.read(key)),
+      readRange: (key, range) =>
+        call(`read ${key}`, () => zone.readRange(key, range)),
+      head: (key) => call(`head ${key}`, () => zone.head(key)),
+      stream: (key) => call(`read ${key}`, () => zone.stream(key)),
+      create: (key, content) =>
+        call(`create ${key}`, () => zone.create(key, content)),
+      put: (key, content, options) =>
+        call(`put ${key}`, () => zone.put(key, content, options)),
+      remove: (key) => call(`remove ${key}`, () => zone.remove(key)),
+      list: (prefix) => zone.list(prefix),
+      write: async (key, content, options) => {
+        try {
+          return await call(
+            `write ${key}`,
+            () => zone.write(key, content, options),
+            () => zone.write(key, firstPiece(content), options),
+          );
+        } catch (error) {
+          // As the zone does: who gives the content must learn of its end.
+          await content[Symbol.asyncIterator]().return?.().catch(() => {});
+          throw error;
+        }
+      },
+    };
+  }
+
+  #connection(connection: Connection): Connection {
+    const { client } = connection;
+    this.#clients.add(client);
+    if (this.dead) sever(client);
+    return {
+      client: new Proxy(client, {
+        get: (target, name) => {
+          if (name === "query") {
+            return (...args: unknown[]) => this.#query(target, args);
+          }
+          const value = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      }),
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    };
+  }
+
+  #query(client: pg.Client, args: unknown[]): unknown {
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    if (isSubmittable(args[0])) return this.#copy(client, args[0], query);
+    const sql = String(args[0]);
+    const name = sql.trim().replaceAll(/\s+/g, " ").slice(0, 60);
+    return this.#call(`query ${name}`, {
+      work: async () => {
+        const result = await query(...args) as pg.QueryResult;
+        if (sql.includes("pg_export_snapshot")) {
+          const { snapshot_id, snapshot_time } = result.rows[0];
+          await this.moments.snapshot(snapshot_id, snapshot_time);
+        }
+        return result;
+      },
+      fail: () => {
+        sever(client);
+        return new Error(LOST);
+      },
+    });
+  }
+
+  /** A COPY is given out at once: it can but begin, or be cut in the middle. */
+  #copy(
+    client: pg.Client,
+    copy: pg.Submittable,
+    query: (...args: unknown[]) => unknown,
+  ): unknown {
+    const kind = this.#strike("copy");
+    if (kind === "die before") throw this.#die();
+    if (kind === "fail") {
+      sever(client);
+      throw new Error(LOST);
+    }
+    const begun = query(copy);
+    if (kind === "fail after") sever(client);
+    if (kind === "die after" || kind === "die half way") this.#die();
+    return begun;
+  }
+
+  #duckdb(duckdb: DuckDb): DuckDb {
+    const call = <Result>(sql: string, work: () => Promise<Result>) => {
+      const target = /^copy [^]* to '([^']+)'/.exec(sql)?.[1];
+      return this.#call(
+        `duckdb ${sql.trim().replaceAll(/\s+/g, " ").slice(0, 60)}`,
+        {
+          work,
+          fail: () => new Error("IO Error: HTTP 503 Slow Down"),
+          half: async () => {
+            await work();
+            if (target?.startsWith("/")) await cutInHalf(target);
+          },
+        },
+      );
+    };
+    return {
+      tempDirectory: duckdb.tempDirectory,
+      run: (sql) => call(sql, () => duckdb.run(sql)),
+      rows: (sql) => call(sql, () => duckdb.rows(sql)),
+      [Symbol.asyncDispose]: async () => {
+        await Promise.allSettled([...this.#underWay]);
+        await duckdb[Symbol.asyncDispose]();
+      },
+    };
+  }
+}
+
+function unavailable(what: string): StageError {
+  return new StageError(`Cannot reach ${what}: 503 Slow Down`, {
+    subject: what,
+    retryable: true,
+  });
+}
+
+/** Cuts a connection as a network does: the server learns of it. */
+function sever(client: pg.Client): void {
+  const { stream } = (client as pg.Client & { connection: pg.Connection })
+    .connection;
+  stream.destroy();
+}
+
+function isSubmittable(value: unknown): value is pg.Submittable {
+  return typeof value === "object" && value !== null && "submit" in value;
+}
+
+async function* firstPiece(
+  content: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of content) {
+    yield piece.subarray(0, Math.ceil(piece.length / 2));
+    return;
+  }
+}
+
+async function cutInHalf(path: string): Promise<void> {
+  const { size } = await Deno.stat(path);
+  await Deno.truncate(path, Math.floor(size / 2));
+}
