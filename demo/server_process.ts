@@ -3,7 +3,8 @@ import type { ServerUser } from "./server_user.ts";
 const LOG_CHARACTERS_MAX = 10_000;
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
-const READY = "database system is ready to accept connections";
+/** A standby says `read-only connections` (`read only` before version 14). */
+const READY = /database system is ready to accept (read.only )?connections/;
 
 /**
  * Runs the server and, when standard input ends, tells it to stop (SIGINT: the
@@ -69,7 +70,7 @@ function followLog(stderr: ReadableStream<Uint8Array>) {
   const ended = (async () => {
     for await (const piece of stderr.pipeThrough(new TextDecoderStream())) {
       text = (text + piece).slice(-LOG_CHARACTERS_MAX);
-      if (text.includes(READY)) ready.resolve();
+      if (READY.test(text)) ready.resolve();
     }
   })();
   return { ready: ready.promise, ended, text: () => text };

@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  type PostgresServer,
+  startPostgresServer,
+} from "../../demo/postgres_server.ts";
+import { StageError } from "../../lib/errors.ts";
+import { projectDirectory } from "../../lib/config.ts";
+import { query } from "../../lib/postgres.ts";
+import { ingestionManifest } from "../harness/manifests.ts";
+import { History } from "../harness/oracle.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { openClient, settingsOf } from "../harness/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const DATABASE = "totesys";
+const SETTINGS = {
+  fsync: "off",
+  shared_buffers: "32MB",
+  wal_level: "replica",
+  // A copy of the data folder needs no room for connections of its own.
+  max_wal_senders: "4",
+  hot_standby: "on",
+};
+const REPLAY_TRIES_MAX = 600;
+const REPLAY_WAIT_MS = 20;
+
+/** A source in a cluster of its own, whose data folder can be copied. */
+class Cluster implements AsyncDisposable {
+  private constructor(
+    readonly dataDir: string,
+    readonly server: PostgresServer,
+    readonly client: Awaited<ReturnType<typeof openClient>>,
+  ) {}
+
+  static async start(
+    dataDir: string,
+    settings: Record<string, string> = {},
+  ): Promise<Cluster> {
+    const binDir = Deno.env.get("TEST_POSTGRES_BIN");
+    const server = await startPostgresServer({
+      dataDir,
+      settings: { ...SETTINGS, ...settings },
+      ...(binDir === undefined ? {} : { binDir }),
+    });
+    const admin = await openClient(server.url("postgres"));
+    const found = await query(
+      admin,
+      `select datname from pg_database where datname = '${DATABASE}'`,
+    );
+    if (found.length === 0) await admin.query(`create database ${DATABASE}`);
+    await admin.end();
+    const client = await openClient(server.url(DATABASE));
+    return new Cluster(dataDir, server, client);
+  }
+
+  /** Makes the contract's tables with a few rows. */
+  async fill(): Promise<void> {
+    const sql = join(projectDirectory(), "sql", "source.sql");
+    await this.client.query(Deno.readTextFileSync(sql));
+    await fillSmall(this.client);
+  }
+
+  /** Copies the data folder of a server that runs, as a backup does. */
+  async backUpTo(folder: string): Promise<void> {
+    const { client, dataDir } = this;
+    const begin = await this.#isOld() ? "pg_start_backup" : "pg_backup_start";
+    const arguments_ = begin === "pg_start_backup"
+      ? "'copy', true, false"
+      : "'copy', true";
+    await client.query(`select ${begin}(${arguments_})`);
+    await copyFolder(dataDir, folder);
+    const stop = begin === "pg_start_backup"
+      ? "pg_stop_backup(false)"
+      : "pg_backup_stop(false)";
+    const { rows } = await client.query(`select labelfile from ${stop}`);
+    const label = join(folder, "backup_label");
+    await copyFolder(join(dataDir, "PG_VERSION"), label);
+    await Deno.writeTextFile(label, rows[0].labelfile);
+    await Deno.remove(join(folder, "postmaster.pid"));
+    // The copy is whole only with what was logged while it was made.
+    await Deno.remove(join(folder, "pg_wal"), { recursive: true });
+    await copyFolder(join(dataDir, "pg_wal"), join(folder, "pg_wal"));
+  }
+
+  async #isOld(): Promise<boolean> {
+    const { rows } = await this.client.query("show server_version_num");
+    return Number(rows[0].server_version_num) < 150_000;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.end();
+    await this.server.stop();
+  }
+}
+
+/** `cp -a` keeps the owner, without whom the server would not start. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("cp", {
+    args: ["-a", from, to],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+/** Adds a file with the owner of the data folder. */
+async function touch(dataDir: string, name: string): Promise<void> {
+  await copyFolder(join(dataDir, "PG_VERSION"), join(dataDir, name));
+  await Deno.writeTextFile(join(dataDir, name), "");
+}
+
+/** A folder that the server's user may enter. */
+async function inFolder(
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "totesys-moves-" });
+  await Deno.chmod(folder, 0o755);
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The platform as it reads from a cluster. */
+function reading(platform: Platform, cluster: Cluster): Platform {
+  const url = cluster.server.url(DATABASE);
+  const settings = settingsOf(url);
+  platform.set({ source: settings });
+  return {
+    ...platform,
+    source: { ...platform.source, url, settings, client: cluster.client },
+  };
+}
+
+/** A history that goes on when the source has moved. */
+class Moving {
+  history: History | undefined;
+
+  constructor(readonly platform: Platform) {}
+
+  async step(cluster: Cluster): Promise<number> {
+    const platform = reading(this.platform, cluster);
+    this.history ??= new History(platform);
+    // The history keeps what it has seen; only where it looks moves.
+    Object.assign(this.history.platform, { source: platform.source });
+    return await this.history.step();
+  }
+
+  async fullReads(batch: number): Promise<string[]> {
+    const { tables } = await ingestionManifest(this.platform, batch);
+    return Object.values(tables).flatMap(({ fullRead }) => fullRead ?? []);
+  }
+}
+
+async function replayed(standby: Cluster, primary: Cluster): Promise<void> {
+  const { rows } = await primary.client.query(
+    "select pg_current_wal_lsn()::text as lsn",
+  );
+  for (let attempt = 1; attempt <= REPLAY_TRIES_MAX; attempt++) {
+    const { rows: [row] } = await standby.client.query(
+      "select pg_last_wal_replay_lsn() >= $1::pg_lsn as done",
+      [rows[0].lsn],
+    );
+    if (row.done) return;
+    await new Promise((wake) => setTimeout(wake, REPLAY_WAIT_MS));
+  }
+  throw new Error("the standby does not catch up");
+}
+
+Deno.test("a standby serves as source, and one that lags is refused", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    const moving = new Moving(platform);
+    await using primary = await Cluster.start(join(folder, "primary"));
+    await primary.fill();
+    await moving.step(primary);
+    await primary.backUpTo(join(folder, "standby"));
+    await touch(join(folder, "standby"), "standby.signal");
+    const address = new URL(primary.server.url(DATABASE));
+    await using standby = await Cluster.start(join(folder, "standby"), {
+      primary_conninfo: `host=${address.hostname} port=${address.port} ` +
+        `user=${address.username} password=${address.password}`,
+    });
+
+    // A transaction stays open over batches that the standby is asked for.
+    const holder = await openClient(primary.server.url(DATABASE));
+    await execute(holder, "begin", "savepoint here", insertOrder(60));
+    await execute(primary.client, insertOrder(61));
+    await replayed(standby, primary);
+    const read = await moving.step(standby);
+    assert.deepEqual(await moving.fullReads(read), []);
+    await execute(holder, "commit");
+    await holder.end();
+    await replayed(standby, primary);
+    await moving.step(standby);
+
+    await standby.client.query("select pg_wal_replay_pause()");
+    await execute(
+      primary.client,
+      insertOrder(62),
+      "delete from payment where payment_id = 5",
+    );
+    await moving.step(primary);
+    reading(platform, standby);
+    await assert.rejects(platform.extract(), (error) => {
+      assert(error instanceof StageError);
+      assert.match(error.message, /Cannot read the source: it is a standby at/);
+      assert.equal(error.retryable, true);
+      return true;
+    });
+
+    await standby.client.query("select pg_wal_replay_resume()");
+    await replayed(standby, primary);
+    const after = await moving.step(standby);
+    assert.deepEqual(await moving.fullReads(after), []);
+    await moving.history?.compareAll();
+  }));
+
+Deno.test("a standby that is promoted is read whole, once", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    const moving = new Moving(platform);
+    {
+      await using primary = await Cluster.start(join(folder, "primary"));
+      await primary.fill();
+      await moving.step(primary);
+      await execute(primary.client, insertOrder(60));
+      await primary.backUpTo(join(folder, "other"));
+      // Lost with the primary: the other never learns of it.
+      await execute(primary.client, insertOrder(61));
+      await moving.step(primary);
+    }
+    await touch(join(folder, "other"), "standby.signal");
+    await using other = await Cluster.start(join(folder, "other"));
+    await other.client.query("select pg_promote(true)");
+    await execute(other.client, insertOrder(62));
+
+    const batch = await moving.step(other);
+    const reasons = await moving.fullReads(batch);
+    const next = await moving.step(other);
+
+    assert.ok(reasons.length > 0);
+    assert.match(reasons.join(), /timeline is now 2, it was 1/);
+    assert.deepEqual(await moving.fullReads(next), []);
+    await moving.history?.compareAll();
+  }));
+
+Deno.test("a machine set back to a disk snapshot is read whole", async (test) => {
+  for (const later of [0, 2, 40]) {
+    await test.step(`${later} transactions after it was set back`, () =>
+      inFolder(async (folder) => {
+        await using platform = await openPlatform();
+        const moving = new Moving(platform);
+        const dataDir = join(folder, "machine");
+        {
+          await using cluster = await Cluster.start(dataDir);
+          await cluster.fill();
+          await moving.step(cluster);
+        }
+        await copyFolder(dataDir, join(folder, "snapshot"));
+        {
+          await using cluster = await Cluster.start(dataDir);
+          await execute(
+            cluster.client,
+            insertOrder(60),
+            "update staff set last_name = 'Gone' where staff_id = 1",
+            "delete from payment where payment_id = 5",
+          );
+          await moving.step(cluster);
+        }
+        await Deno.remove(dataDir, { recursive: true });
+        await Deno.rename(join(folder, "snapshot"), dataDir);
+        await using cluster = await Cluster.start(dataDir);
+        for (let order = 1; order <= later; order++) {
+          await execute(cluster.client, insertOrder(70 + order));
+        }
+
+        const batch = await moving.step(cluster);
+
+        assert.ok((await moving.fullReads(batch)).length > 0);
+        await moving.step(cluster);
+        await moving.history?.compareAll();
+      }));
+  }
+});
+
+Deno.test("a source that moved to another cluster is read whole", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    const moving = new Moving(platform);
+    await using first = await Cluster.start(join(folder, "first"));
+    await first.fill();
+    await moving.step(first);
+    await using second = await Cluster.start(join(folder, "second"));
+    await second.fill();
+    await execute(
+      second.client,
+      insertOrder(60),
+      "delete from payment where payment_id = 5",
+    );
+
+    const batch = await moving.step(second);
+
+    const reasons = await moving.fullReads(batch);
+    assert.match(reasons.join(), /the source is another database cluster/);
+    await moving.step(second);
+    await moving.history?.compareAll();
+  }));

@@ -1,0 +1,198 @@
+/** One replacement in a file of the project. */
+export interface Edit {
+  file: string;
+  /** Stands there exactly once. */
+  find: string;
+  replace: string;
+}
+
+/** A way of doing it wrong that the simulator must notice. */
+export interface Mutation {
+  name: string;
+  edits: readonly Edit[];
+}
+
+const FENCE: Omit<Edit, "replace"> = {
+  file: "extract/extract.ts",
+  find: `unshippedSql: unshippedSql({
+        fence: BigInt(previous?.source.fence ?? 0),
+        shipped: previous?.source.shipped ?? [],
+        nextId: snapshot.nextId,
+      }),`,
+};
+
+/** The well-known mistakes, made in the project's own code. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "rows are found by last_updated, not by the fence",
+    edits: [
+      {
+        ...FENCE,
+        replace: `unshippedSql: before?.mark
+        ? \`last_updated > '\${before.mark}'\` : "true",`,
+      },
+      {
+        file: "extract/read_table.ts",
+        find: "    identity: table.identity,\n",
+        replace: `    identity: table.identity,
+    mark: await snapshot.use(async (client) => (await client.query(
+      \`select max(last_updated)::text as mark from \${table.from}\`,
+    )).rows[0].mark),
+`,
+      },
+    ],
+  },
+  {
+    name: "rows are found by visibility in the snapshot before",
+    edits: [
+      {
+        ...FENCE,
+        replace: `unshippedSql: previous === undefined
+        ? "true"
+        : \`not pg_visible_in_snapshot(\${writerSql(snapshot.nextId)}
+          ::text::xid8, '\${previous.source.seen}'::pg_snapshot)\`,`,
+      },
+      {
+        file: "extract/extract.ts",
+        find: "unshippedSql } from",
+        replace: "unshippedSql, writerSql } from",
+      },
+      {
+        file: "extract/extract.ts",
+        find: "    nextId: String(nextId),\n",
+        replace: "    nextId: String(nextId), seen: snapshot.seen,\n",
+      },
+      {
+        file: "extract/snapshot.ts",
+        find: '      time: state.snapshot_time ?? "",\n',
+        replace:
+          '      time: state.snapshot_time ?? "", seen: state.snapshot_text,\n',
+      },
+      {
+        file: "extract/snapshot.sql",
+        find: "    pg_export_snapshot() as snapshot_id,\n",
+        replace: `    pg_export_snapshot() as snapshot_id,
+    pg_current_snapshot()::text as snapshot_text,
+`,
+      },
+    ],
+  },
+  {
+    name: "versions are ordered by transaction id, not by batch",
+    edits: [
+      {
+        file: "extract/read_table.ts",
+        find: `  ).join(", ");
+  const selects`,
+        replace: `  ).join(", ") + ", xmin::text::bigint as _xid";
+  const selects`,
+      },
+      {
+        file: "extract/read_table.ts",
+        find:
+          "    columns: table.contract.columns.map((column) => column.name),\n",
+        replace: `    columns: [
+      ...table.contract.columns.map((column) => column.name), "_xid"],
+`,
+      },
+      {
+        file: "transform/arrive.ts",
+        find: 'select ${typed.join(", ")}, ',
+        replace: 'select ${typed.join(", ")}, cast(_xid as bigint) as _xid, ',
+      },
+      {
+        file: "transform/arrive.ts",
+        find: "as select ${columns}\n    from arrived",
+        replace: "as select ${columns}, _xid\n    from arrived",
+      },
+      {
+        file: "transform/arrive.ts",
+        find: 'return `select ${columns.join(", ")} where false`;\n}\n\nasync',
+        replace:
+          'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;\n}\n\nasync',
+      },
+      {
+        file: "sql/models/fact_sales_order.sql",
+        find: "    agreed_delivery_location_id\n",
+        replace: "    agreed_delivery_location_id,\n    _xid\n",
+      },
+      {
+        file: "lib/version_intervals.ts",
+        find: "select * exclude (batch, snapshot_time)",
+        replace: "select * exclude (batch, snapshot_time, _order)",
+      },
+      {
+        file: "lib/version_intervals.ts",
+        find: "    from ${versions}\n",
+        replace:
+          `    from (select *, \${key[0] === "sales_order_id" ? \`coalesce(
+      _xid, max(_xid) over (partition by sales_order_id order by batch
+      rows between unbounded preceding and current row), 0)\` : "0"}
+      as _order from \${versions})
+`,
+      },
+      {
+        file: "lib/version_intervals.ts",
+        find: "order by batch)`",
+        replace: "order by _order, batch)`",
+      },
+    ],
+  },
+  {
+    name: "data files are named without the run's id",
+    edits: [{
+      file: "lib/batch_log.ts",
+      find: "${batchName(batch)}/${runId}-${part}",
+      replace: "${batchName(batch)}/${part}",
+    }],
+  },
+  {
+    name: "the manifest is written before its files",
+    edits: [
+      {
+        file: "extract/ship.ts",
+        find:
+          "const bytes = await zone.write(key, joined(head, pieces), { signal });",
+        replace: `const parts: Uint8Array[] = [];
+  for await (const piece of joined(head, pieces)) {
+    parts.push(Uint8Array.from(piece));
+  }
+  ((zone as any).deferred ??= []).push(() =>
+    zone.write(key, ReadableStream.from(parts) as any, { signal }));
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);`,
+      },
+      {
+        file: "extract/extract.ts",
+        find: "    const won = await batches.commit(manifest);\n",
+        replace: `    const won = await batches.commit(manifest);
+    for (const write of (zone as any).deferred ?? []) await write();
+`,
+      },
+    ],
+  },
+  {
+    name: "the ledger is written after the transaction",
+    edits: [
+      {
+        file: "load/load.ts",
+        find: "        await enterBatches(client, manifests);\n",
+        replace: "",
+      },
+      {
+        file: "load/load.ts",
+        find: '  if (done.status === "rejected") throw done.reason;\n',
+        replace: `  if (done.status === "rejected") throw done.reason;
+  await enterBatches(client, manifests);
+`,
+      },
+    ],
+  },
+  {
+    name: "deletes are not looked for",
+    edits: [{
+      file: "extract/key_digest.ts",
+      find: "deletedSql: oldKeys.length === 0\n",
+      replace: "deletedSql: oldKeys.length >= 0\n",
+    }],
+  },
+];

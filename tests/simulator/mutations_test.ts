@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import { type Mutation, MUTATIONS } from "./mutations.ts";
+
+/** Within so many histories each of the mistakes must show. */
+const SEEDS_MAX = 50;
+const COPIED = [
+  "extract",
+  "transform",
+  "load",
+  "lib",
+  "sql",
+  "demo",
+  "tests",
+  "deno.json",
+  "deno.lock",
+];
+const LINKED = ["node_modules", ".duckdb"];
+
+for (const mutation of MUTATIONS) {
+  Deno.test(`simulate notices when ${mutation.name}`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "totesys-mutation-" });
+    try {
+      await copyProject(folder);
+      await mutate(folder, mutation);
+
+      const { code, output } = await simulateIn(folder);
+
+      assert.match(output, /^FAILED seed \d+: /m, output);
+      assert.equal(code, 1, output);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+async function copyProject(folder: string): Promise<void> {
+  const project = projectDirectory();
+  for (const name of COPIED) {
+    await copy(join(project, name), join(folder, name));
+  }
+  for (const name of LINKED) {
+    await Deno.symlink(join(project, name), join(folder, name));
+  }
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  if ((await Deno.stat(from)).isFile) {
+    await Deno.mkdir(dirname(to), { recursive: true });
+    return await Deno.copyFile(from, to);
+  }
+  for await (const { name } of Deno.readDir(from)) {
+    await copy(join(from, name), join(to, name));
+  }
+}
+
+async function mutate(folder: string, mutation: Mutation): Promise<void> {
+  for (const { file, find, replace } of mutation.edits) {
+    const path = join(folder, file);
+    const text = await Deno.readTextFile(path);
+    const places = text.split(find).length - 1;
+    assert.equal(places, 1, `${file} holds ${places} times: ${find}`);
+    await Deno.writeTextFile(path, text.replace(find, () => replace));
+  }
+}
+
+async function simulateIn(
+  folder: string,
+): Promise<{ code: number; output: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      "tests/simulator/main.ts",
+      "--seeds",
+      `1..${SEEDS_MAX}`,
+      "--fail-fast",
+    ],
+    cwd: folder,
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, output: text(stdout) + text(stderr) };
+}
