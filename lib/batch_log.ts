@@ -107,7 +107,12 @@ export class BatchLog<M extends Manifest> {
       if (attempt >= COMMIT_ATTEMPTS_MAX) {
         throw new StageError(
           `Cannot commit batch ${manifest.batch}: ${this.zone.url} says that its manifest is there, and that it isn't`,
-          { subject: this.zone.url, retryable: true },
+          {
+            subject: this.zone.url,
+            retryable: true,
+            hint:
+              "Run again later; if it persists, the store does not keep to If-None-Match",
+          },
         );
       }
     }

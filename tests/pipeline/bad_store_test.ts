@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { exitCode, StageError } from "../../lib/errors.ts";
+import { projectDirectory } from "../../lib/config.ts";
+import {
+  type Fault,
+  type S3Proxy,
+  s3Refusal,
+  startS3Proxy,
+} from "../lib/s3_proxy.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { warehouseState, zoneKeys } from "../harness/oracle.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+type Stage = "extract" | "transform" | "load";
+
+/** A store that does not do what it is asked to. */
+interface BadStore {
+  name: string;
+  stages: Stage[];
+  fault: (request: Request) => Fault | Promise<Fault>;
+  message: RegExp;
+}
+
+const BUSY_MS = 300;
+const isData = (request: Request) => /batch%3D|batch=/.test(request.url);
+
+/** Ends the connection before the body that it promised has come. */
+function cutOff(): Response {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new Uint8Array(100));
+      controller.close();
+    },
+  });
+  return new Response(body, { headers: { "content-length": "5000" } });
+}
+
+const BAD_STORES: BadStore[] = [
+  {
+    name: "403, everything is forbidden",
+    stages: ["extract", "transform", "load"],
+    fault: () => s3Refusal(403, "AccessDenied"),
+    message: /Cannot (read|write).*s3:\/\/.*\(AccessDenied, HTTP 403\)/,
+  },
+  {
+    name: "403, data files are forbidden",
+    stages: ["extract", "transform", "load"],
+    fault: (request) =>
+      isData(request) ? s3Refusal(403, "AccessDenied") : undefined,
+    message: /Cannot (read|write).*s3:\/\/.*(HTTP 403|Forbidden|403)/,
+  },
+  {
+    name: "404, the bucket is gone",
+    stages: ["extract", "load"],
+    fault: () => s3Refusal(404, "NoSuchBucket"),
+    message: /there is no such bucket/,
+  },
+  {
+    name: "404, a data file is gone",
+    stages: ["transform", "load"],
+    fault: (request) =>
+      isData(request) && request.method !== "PUT"
+        ? s3Refusal(404, "NoSuchKey")
+        : undefined,
+    message: /Cannot read s3:\/\/.*: the manifest lists it, and it is missing/,
+  },
+  {
+    name: "412, whatever is there",
+    stages: ["extract", "transform"],
+    fault: (request) =>
+      request.method === "PUT" && request.url.includes("_batches/")
+        ? s3Refusal(412, "PreconditionFailed")
+        : undefined,
+    message: /says that its manifest is there, and that it isn't/,
+  },
+  {
+    name: "500, at every request",
+    stages: ["extract", "transform", "load"],
+    fault: () => s3Refusal(500, "InternalError"),
+    message: /Cannot (read|write).*\(InternalError, HTTP 500\)/,
+  },
+  {
+    name: "503 SlowDown, without end",
+    stages: ["extract", "load"],
+    fault: () => s3Refusal(503, "SlowDown"),
+    message: /Cannot (read|write).*\(SlowDown, HTTP 503\)/,
+  },
+  {
+    name: "a body that is cut off",
+    stages: ["transform", "load"],
+    fault: (request) =>
+      isData(request) && request.method === "GET" ? cutOff() : undefined,
+    message: /Cannot read/,
+  },
+];
+
+/** A platform whose zones lie behind a proxy that can fail. */
+async function behindProxy(
+  test: (platform: Platform, proxy: S3Proxy) => Promise<void>,
+): Promise<void> {
+  const endpoint = Deno.env.get("TEST_S3_ENDPOINT");
+  assert(endpoint !== undefined);
+  await using proxy = startS3Proxy(endpoint);
+  await using platform = await openPlatform({ zones: "S3" });
+  const { s3 } = platform.config;
+  assert(s3 !== undefined);
+  platform.set({ s3: { ...s3, endpoint: proxy.endpoint } });
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await test(platform, proxy);
+}
+
+/** What anybody can see of the batches. */
+async function visible(platform: Platform): Promise<unknown> {
+  const manifests = async (zone: "ingestionUrl" | "processedUrl") =>
+    (await zoneKeys(platform, zone)).filter((key) => key.endsWith(".json"));
+  return {
+    ingestion: await manifests("ingestionUrl"),
+    processed: await manifests("processedUrl"),
+    warehouse: await warehouseState(platform),
+  };
+}
+
+for (const bad of BAD_STORES) {
+  for (const stage of bad.stages) {
+    Deno.test(`${stage} ends clearly with a store of ${bad.name}`, () =>
+      behindProxy(async (platform, proxy) => {
+        await execute(platform.source.client, insertOrder(30));
+        if (stage !== "extract") await platform.extract();
+        if (stage === "load") await platform.transform();
+        const before = await visible(platform);
+        proxy.fault = bad.fault;
+
+        await assert.rejects(platform[stage](), (error) => {
+          assert(error instanceof StageError, String(error));
+          assert.match(error.message, bad.message);
+          assert.notEqual(error.hint ?? "", "", error.message);
+          assert.equal(exitCode(error), 1);
+          assert.doesNotMatch(error.message, /testtest/);
+          return true;
+        });
+
+        proxy.fault = undefined;
+        assert.deepEqual(await visible(platform), before);
+        await execute(platform.source.client, insertOrder(40));
+        await platform.run();
+        await assertMirrored(platform);
+      }));
+  }
+}
+
+Deno.test("the stages wait for a store that is slow, and for one that is busy", () =>
+  behindProxy(async (platform, proxy) => {
+    let busy = 0;
+    proxy.fault = async (request) => {
+      busy += 1;
+      if (busy % 7 === 0) return s3Refusal(503, "SlowDown");
+      if (busy % 5 === 0 && !isData(request)) {
+        await new Promise((wake) => setTimeout(wake, BUSY_MS));
+      }
+    };
+    await execute(platform.source.client, insertOrder(30));
+
+    await platform.run();
+
+    await assertMirrored(platform);
+  }));
+
+Deno.test("the stages name a store that is down", async () => {
+  await using platform = await openPlatform({ zones: "S3" });
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const { s3 } = platform.config;
+  assert(s3 !== undefined);
+  platform.set({ s3: { ...s3, endpoint: "http://127.0.0.1:1" } });
+
+  for (const stage of ["extract", "transform", "load"] as const) {
+    await assert.rejects(platform[stage](), (error) => {
+      assert(error instanceof StageError);
+      assert.match(error.message, /at http:\/\/127.0.0.1:1.*refused/);
+      assert.equal(error.retryable, true);
+      return true;
+    });
+  }
+
+  platform.set({ s3 });
+  await execute(platform.source.client, insertOrder(40));
+  await platform.run();
+  await assertMirrored(platform);
+});
+
+/**
+ * Runs the tasks on a disk of its own, which is filled and freed again. Linux
+ * lets anybody mount one in a namespace of their own.
+ */
+const ON_A_SMALL_DISK = `
+set -e
+mount -t tmpfs -o size=3m tmpfs "$DISK"
+run() { deno run -A "$1/main.ts" 2>&1 || echo "exit code $?"; }
+for stage in extract transform load; do run $stage; done
+psql_insert
+head -c 10m /dev/zero > "$DISK/filler" 2>/dev/null || true
+echo "== the disk is full"
+run $FULL
+rm "$DISK/filler"
+echo "== the disk has room"
+for stage in extract transform load; do run $stage; done
+`;
+
+for (const stage of ["extract", "transform"] as const) {
+  Deno.test({
+    name:
+      `${stage} on a full disk commits nothing, and goes on once there is room`,
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      await using platform = await openPlatform();
+      await fillSmall(platform.source.client);
+      const disk = await Deno.makeTempDir({ prefix: "totesys-disk-" });
+      // Each stage's own rows: enough that its files don't fit any more.
+      const script = ON_A_SMALL_DISK
+        .replaceAll("deno run", `"${Deno.execPath()}" run`)
+        .replace("psql_insert", stage === "extract" ? ":" : "run extract");
+      const { stdout } = await new Deno.Command("unshare", {
+        args: ["-Urm", "sh", "-c", script],
+        cwd: projectDirectory(),
+        env: {
+          DISK: disk,
+          FULL: stage,
+          SOURCE_URL: platform.source.url,
+          WAREHOUSE_URL: platform.warehouse.url,
+          INGESTION_URL: `${disk}/ingestion`,
+          PROCESSED_URL: `${disk}/processed`,
+          TEMP_DIRECTORY: platform.config.tempDirectory,
+          NO_COLOR: "1",
+        },
+        stderr: "inherit",
+      }).output();
+      const output = new TextDecoder().decode(stdout);
+      await Deno.remove(disk);
+
+      const [, full = "", room = ""] = output.split("== ");
+      assert.match(full, /No space left|ENOSPC|space/i, output);
+      assert.match(full, /exit code 1/, output);
+      assert.doesNotMatch(room, /exit code/, output);
+      await assertMirrored(platform);
+    },
+  });
+}
