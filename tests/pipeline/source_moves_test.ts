@@ -1,125 +1,21 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import {
-  type PostgresServer,
-  startPostgresServer,
-} from "../../demo/postgres_server.ts";
 import { StageError } from "../../lib/errors.ts";
-import { projectDirectory } from "../../lib/config.ts";
-import { query } from "../../lib/postgres.ts";
+import {
+  Cluster,
+  copyFolder,
+  DATABASE,
+  inServerFolder,
+  makeStandby,
+} from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { History } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { insertOrder } from "../harness/small_source.ts";
 
-const DATABASE = "totesys";
-const SETTINGS = {
-  fsync: "off",
-  shared_buffers: "32MB",
-  wal_level: "replica",
-  // A copy of the data folder needs no room for connections of its own.
-  max_wal_senders: "4",
-  hot_standby: "on",
-};
 const REPLAY_TRIES_MAX = 600;
 const REPLAY_WAIT_MS = 20;
-
-/** A source in a cluster of its own, whose data folder can be copied. */
-class Cluster implements AsyncDisposable {
-  private constructor(
-    readonly dataDir: string,
-    readonly server: PostgresServer,
-    readonly client: Awaited<ReturnType<typeof openClient>>,
-  ) {}
-
-  static async start(
-    dataDir: string,
-    settings: Record<string, string> = {},
-  ): Promise<Cluster> {
-    const binDir = Deno.env.get("TEST_POSTGRES_BIN");
-    const server = await startPostgresServer({
-      dataDir,
-      settings: { ...SETTINGS, ...settings },
-      ...(binDir === undefined ? {} : { binDir }),
-    });
-    const admin = await openClient(server.url("postgres"));
-    const found = await query(
-      admin,
-      `select datname from pg_database where datname = '${DATABASE}'`,
-    );
-    if (found.length === 0) await admin.query(`create database ${DATABASE}`);
-    await admin.end();
-    const client = await openClient(server.url(DATABASE));
-    return new Cluster(dataDir, server, client);
-  }
-
-  /** Makes the contract's tables with a few rows. */
-  async fill(): Promise<void> {
-    const sql = join(projectDirectory(), "sql", "source.sql");
-    await this.client.query(Deno.readTextFileSync(sql));
-    await fillSmall(this.client);
-  }
-
-  /** Copies the data folder of a server that runs, as a backup does. */
-  async backUpTo(folder: string): Promise<void> {
-    const { client, dataDir } = this;
-    const begin = await this.#isOld() ? "pg_start_backup" : "pg_backup_start";
-    const arguments_ = begin === "pg_start_backup"
-      ? "'copy', true, false"
-      : "'copy', true";
-    await client.query(`select ${begin}(${arguments_})`);
-    await copyFolder(dataDir, folder);
-    const stop = begin === "pg_start_backup"
-      ? "pg_stop_backup(false)"
-      : "pg_backup_stop(false)";
-    const { rows } = await client.query(`select labelfile from ${stop}`);
-    const label = join(folder, "backup_label");
-    await copyFolder(join(dataDir, "PG_VERSION"), label);
-    await Deno.writeTextFile(label, rows[0].labelfile);
-    await Deno.remove(join(folder, "postmaster.pid"));
-    // The copy is whole only with what was logged while it was made.
-    await Deno.remove(join(folder, "pg_wal"), { recursive: true });
-    await copyFolder(join(dataDir, "pg_wal"), join(folder, "pg_wal"));
-  }
-
-  async #isOld(): Promise<boolean> {
-    const { rows } = await this.client.query("show server_version_num");
-    return Number(rows[0].server_version_num) < 150_000;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.end();
-    await this.server.stop();
-  }
-}
-
-/** `cp -a` keeps the owner, without whom the server would not start. */
-async function copyFolder(from: string, to: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("cp", {
-    args: ["-a", from, to],
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
-/** Adds a file with the owner of the data folder. */
-async function touch(dataDir: string, name: string): Promise<void> {
-  await copyFolder(join(dataDir, "PG_VERSION"), join(dataDir, name));
-  await Deno.writeTextFile(join(dataDir, name), "");
-}
-
-/** A folder that the server's user may enter. */
-async function inFolder(
-  work: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "totesys-moves-" });
-  await Deno.chmod(folder, 0o755);
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** The platform as it reads from a cluster. */
 function reading(platform: Platform, cluster: Cluster): Platform {
@@ -168,14 +64,14 @@ async function replayed(standby: Cluster, primary: Cluster): Promise<void> {
 }
 
 Deno.test("a standby serves as source, and one that lags is refused", () =>
-  inFolder(async (folder) => {
+  inServerFolder(async (folder) => {
     await using platform = await openPlatform();
     const moving = new Moving(platform);
     await using primary = await Cluster.start(join(folder, "primary"));
     await primary.fill();
     await moving.step(primary);
     await primary.backUpTo(join(folder, "standby"));
-    await touch(join(folder, "standby"), "standby.signal");
+    await makeStandby(join(folder, "standby"));
     const address = new URL(primary.server.url(DATABASE));
     await using standby = await Cluster.start(join(folder, "standby"), {
       primary_conninfo: `host=${address.hostname} port=${address.port} ` +
@@ -217,7 +113,7 @@ Deno.test("a standby serves as source, and one that lags is refused", () =>
   }));
 
 Deno.test("a standby that is promoted is read whole, once", () =>
-  inFolder(async (folder) => {
+  inServerFolder(async (folder) => {
     await using platform = await openPlatform();
     const moving = new Moving(platform);
     {
@@ -230,7 +126,7 @@ Deno.test("a standby that is promoted is read whole, once", () =>
       await execute(primary.client, insertOrder(61));
       await moving.step(primary);
     }
-    await touch(join(folder, "other"), "standby.signal");
+    await makeStandby(join(folder, "other"));
     await using other = await Cluster.start(join(folder, "other"));
     await other.client.query("select pg_promote(true)");
     await execute(other.client, insertOrder(62));
@@ -248,7 +144,7 @@ Deno.test("a standby that is promoted is read whole, once", () =>
 Deno.test("a machine set back to a disk snapshot is read whole", async (test) => {
   for (const later of [0, 2, 40]) {
     await test.step(`${later} transactions after it was set back`, () =>
-      inFolder(async (folder) => {
+      inServerFolder(async (folder) => {
         await using platform = await openPlatform();
         const moving = new Moving(platform);
         const dataDir = join(folder, "machine");
@@ -285,7 +181,7 @@ Deno.test("a machine set back to a disk snapshot is read whole", async (test) =>
 });
 
 Deno.test("a source that moved to another cluster is read whole", () =>
-  inFolder(async (folder) => {
+  inServerFolder(async (folder) => {
     await using platform = await openPlatform();
     const moving = new Moving(platform);
     await using first = await Cluster.start(join(folder, "first"));

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { StageError } from "../../lib/errors.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+  makeStandby,
+} from "../harness/cluster.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { warehouseState } from "../harness/oracle.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { openClient, settingsOf } from "../harness/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const LOCKED_MS = 1500;
+
+/** A batch is loaded, and another waits. */
+async function withBatchWaiting(
+  test: (platform: Platform) => Promise<void>,
+): Promise<void> {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await execute(platform.source.client, insertOrder(30));
+  await platform.extract();
+  await platform.transform();
+  await test(platform);
+  await execute(platform.source.client, insertOrder(40));
+  await platform.run();
+  await assertMirrored(platform);
+}
+
+async function assertRefused(
+  platform: Platform,
+  expected: { message: RegExp; hint: RegExp; retryable: boolean },
+): Promise<void> {
+  await assert.rejects(platform.load(), (error) => {
+    assert(error instanceof StageError, String(error));
+    assert.match(error.message, expected.message);
+    assert.match(error.hint ?? "", expected.hint);
+    assert.equal(error.retryable, expected.retryable);
+    return true;
+  });
+}
+
+Deno.test("load() names a warehouse that is down", () =>
+  withBatchWaiting(async (platform) => {
+    const { warehouse } = platform.config;
+    assert(warehouse !== undefined);
+    platform.set({ warehouse: { ...warehouse, port: 1 } });
+
+    await assertRefused(platform, {
+      message: /^Cannot connect to 127.0.0.1:1\/test_\w+: .*ECONNREFUSED/,
+      hint: /server runs/,
+      retryable: true,
+    });
+
+    platform.set({ warehouse });
+  }));
+
+Deno.test("load() says that a warehouse has no connection left", () =>
+  withBatchWaiting(async (platform) => {
+    const { warehouse } = platform.config;
+    assert(warehouse !== undefined);
+    const { client } = platform.warehouse;
+    const role = `loader_${crypto.randomUUID().replaceAll("-", "")}`;
+    await execute(
+      client,
+      `create role ${role} superuser login password 'secret' connection limit 0`,
+    );
+    // A superuser is let in beyond the limit; this one is none any more.
+    await execute(client, `alter role ${role} nosuperuser`);
+    platform.set({
+      warehouse: { ...warehouse, user: role, password: "secret" },
+    });
+
+    await assertRefused(platform, {
+      message: /^Cannot connect to .*: too many connections for role/,
+      hint: /no connection left/,
+      retryable: true,
+    });
+
+    platform.set({ warehouse });
+    await execute(client, `drop role ${role}`);
+  }));
+
+Deno.test("load() waits for a table that somebody has locked", () =>
+  withBatchWaiting(async (platform) => {
+    const other = await openClient(platform.warehouse.url);
+    await execute(other, "begin", "lock table fact_sales_order");
+    const unlock = setTimeout(() => other.query("rollback"), LOCKED_MS);
+
+    const { batches } = await platform.load();
+
+    clearTimeout(unlock);
+    await other.end();
+    assert.deepEqual(batches, [2]);
+  }));
+
+Deno.test("load() names a migration that somebody has half applied", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  const { client } = platform.warehouse;
+  await execute(client, "create table dim_staff (staff_id integer)");
+
+  await assertRefused(platform, {
+    message:
+      /^Cannot apply the migration 0002_stars: relation "dim_staff" already exists/,
+    hint: /Nothing of it was kept/,
+    retryable: false,
+  });
+  const { rows } = await client.query("select name from pipeline.migration");
+  assert.deepEqual(rows, [{ name: "0001_pipeline" }]);
+
+  await execute(client, "drop table dim_staff");
+  await platform.load();
+  await assertMirrored(platform);
+});
+
+Deno.test("load() refuses a warehouse in recovery, which goes on serving", () =>
+  inServerFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    await using primary = await Cluster.start(join(folder, "primary"));
+    const url = primary.server.url(DATABASE);
+    platform.set({ warehouse: settingsOf(url) });
+    const stored = { ...platform, warehouse: { client: primary.client } };
+    await platform.run();
+    const served = await warehouseState(stored);
+    await primary.backUpTo(join(folder, "standby"));
+    await makeStandby(join(folder, "standby"));
+    await using standby = await Cluster.start(join(folder, "standby"));
+    await execute(platform.source.client, insertOrder(30));
+    await platform.extract();
+    await platform.transform();
+    platform.set({ warehouse: settingsOf(standby.server.url(DATABASE)) });
+
+    await assertRefused(platform, {
+      message:
+        /^Cannot load into .*: cannot execute .* in a read-only transaction/,
+      hint: /a standby/,
+      retryable: true,
+    });
+    assert.deepEqual(
+      await warehouseState({ warehouse: { client: standby.client } }),
+      served,
+    );
+
+    await standby.client.query("select pg_promote(true)");
+    await platform.load();
+    const promoted = { ...platform.warehouse, client: standby.client };
+    await assertMirrored({ ...platform, warehouse: promoted });
+  }));
