@@ -5,9 +5,9 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startPostgresServer } from "../demo/postgres_server.ts";
-import { startS3Server } from "../demo/s3_server.ts";
 import { fetchHttpfs } from "../lib/httpfs.ts";
 import { lineAndBranchCoverage } from "./harness/coverage.ts";
+import { openTestS3 } from "./harness/s3.ts";
 
 const COVERED = ["extract", "transform", "load", "lib"];
 const COVERAGE_MIN = 90;
@@ -28,7 +28,7 @@ try {
     settings: SETTINGS,
     ...(binDir === undefined ? {} : { binDir }),
   });
-  await using s3 = await startS3Server({ buckets: ["tests"] });
+  await using s3 = await openTestS3();
   const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
   const whole = Deno.args.length === 0;
   const coverage = join(folder, "coverage");

@@ -17,6 +17,7 @@ import { load } from "../../load/load.ts";
 import { MODELS } from "../../sql/models/models.ts";
 import { transform } from "../../transform/transform.ts";
 import { openTestDatabase, type TestDatabase } from "./postgres.ts";
+import { BUCKET } from "./s3.ts";
 
 /** Where a test keeps its zones. */
 export type ZoneKind = "directory" | "S3";
@@ -46,9 +47,6 @@ export const PROJECT_SQL = readProjectSql(
   join(projectDirectory(), "sql"),
   MODELS,
 );
-
-/** Every zone of the tests on S3 has a prefix of its own in this bucket. */
-const BUCKET = "tests";
 
 /** Makes a platform whose source has the contract's tables, empty. */
 export async function openPlatform(

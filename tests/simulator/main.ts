@@ -6,10 +6,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startPostgresServer } from "../../demo/postgres_server.ts";
-import { startS3Server } from "../../demo/s3_server.ts";
 import { projectDirectory } from "../../lib/config.ts";
 import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
 import { fetchHttpfs } from "../../lib/httpfs.ts";
+import { openTestS3 } from "../harness/s3.ts";
 import { simulate } from "./history.ts";
 import type { Outcome } from "./outcome.ts";
 import { simulateProcesses } from "./process_history.ts";
@@ -73,7 +73,7 @@ export async function main(args: readonly string[]): Promise<number> {
       settings: SETTINGS,
       ...(binDir === undefined ? {} : { binDir }),
     });
-    await using s3 = await startS3Server({ buckets: ["tests"] });
+    await using s3 = await openTestS3();
     Deno.env.set("TEST_POSTGRES_URL", postgres.url("postgres"));
     Deno.env.set("TEST_S3_ENDPOINT", s3.endpoint);
     return await runAll(request);

@@ -1,0 +1,12 @@
+import { type S3Server, startS3Server } from "../../demo/s3_server.ts";
+
+/** The bucket in which every zone of the tests has a prefix of its own. */
+export const BUCKET = "tests";
+
+/** The S3 server of the tests: `TEST_S3_ENDPOINT`, or the embedded one. */
+export async function openTestS3(): Promise<S3Server> {
+  const endpoint = Deno.env.get("TEST_S3_ENDPOINT");
+  if (endpoint === undefined) return await startS3Server({ buckets: [BUCKET] });
+  const stop = () => Promise.resolve();
+  return { endpoint, stop, [Symbol.asyncDispose]: stop };
+}

@@ -1,0 +1,116 @@
+/**
+ * `deno task test:s3`: the tests on S3 against versitygw, which checks
+ * signatures and checksums, and keeps to conditions and versions as AWS does.
+ * It is taken from `VERSITYGW`, from the path, or built by Go.
+ */
+import { PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BUCKET } from "./harness/s3.ts";
+
+const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+const ACCESS_KEY = "test";
+const SECRET_KEY = "testtest";
+const START_TRIES_MAX = 200;
+const START_WAIT_MS = 50;
+/** Tests whose name says S3, in these. */
+const TESTS = ["tests/lib/s3_zone_cases_test.ts", "tests/pipeline"];
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+
+/** Finds the gateway's program, or builds it. */
+async function findVersitygw(): Promise<string> {
+  const given = Deno.env.get("VERSITYGW");
+  if (given !== undefined) return given;
+  const folder = join(project, ".versitygw");
+  const built = join(folder, "versitygw");
+  if (await isFile(built)) return built;
+  console.log(`go install ${MODULE}`);
+  const { success } = await new Deno.Command("go", {
+    args: ["install", MODULE],
+    env: { GOBIN: folder },
+  }).output().catch(() => ({ success: false }));
+  if (success) return built;
+  throw new Error(
+    "Cannot build versitygw: install Go, or set VERSITYGW to the program",
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Waits until it answers, if only to refuse. */
+async function untilAnswering(endpoint: string): Promise<void> {
+  for (let attempt = 1; attempt <= START_TRIES_MAX; attempt++) {
+    try {
+      await (await fetch(endpoint)).body?.cancel();
+      return;
+    } catch {
+      await new Promise((wake) => setTimeout(wake, START_WAIT_MS));
+    }
+  }
+  throw new Error(`versitygw does not answer at ${endpoint}`);
+}
+
+async function enableVersioning(endpoint: string): Promise<void> {
+  const client = new S3Client({
+    endpoint,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+  });
+  await client.send(
+    new PutBucketVersioningCommand({
+      Bucket: BUCKET,
+      VersioningConfiguration: { Status: "Enabled" },
+    }),
+  );
+  client.destroy();
+}
+
+const program = await findVersitygw();
+const folder = await Deno.makeTempDir({ prefix: "totesys-versitygw-" });
+const address = `127.0.0.1:${freePort()}`;
+const endpoint = `http://${address}`;
+await Deno.mkdir(join(folder, "data", BUCKET), { recursive: true });
+await Deno.mkdir(join(folder, "versions"));
+const gateway = new Deno.Command(program, {
+  args: [
+    "--port",
+    address,
+    "--quiet",
+    "posix",
+    "--versioning-dir",
+    join(folder, "versions"),
+    join(folder, "data"),
+  ],
+  env: { ROOT_ACCESS_KEY_ID: ACCESS_KEY, ROOT_SECRET_ACCESS_KEY: SECRET_KEY },
+  stdout: "null",
+}).spawn();
+let code = 1;
+try {
+  await untilAnswering(endpoint);
+  await enableVersioning(endpoint);
+  const tests = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "tests/main.ts", ...TESTS, "--filter=S3"],
+    cwd: project,
+    env: { TEST_S3_ENDPOINT: endpoint },
+  }).spawn().status;
+  code = tests.code;
+} finally {
+  gateway.kill("SIGTERM");
+  await gateway.status;
+  await Deno.remove(folder, { recursive: true });
+}
+Deno.exit(code);
