@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { type ContractTable, integerKey, typeSql } from "../lib/contract.ts";
+import { sha256Hex, shortChecksum } from "../lib/checksum.ts";
 import { StageError } from "../lib/errors.ts";
 import type { KeyBucket, KeyDigest } from "../lib/manifest.ts";
 import { query, quoteName, quoteText } from "../lib/postgres.ts";
@@ -146,13 +147,19 @@ function isBucket(value: KeyBucket | never[]): value is KeyBucket {
 async function readKeys(
   zone: Zone,
   digest: KeyDigest,
-  [, , , file, offset, bytes]: KeyBucket,
+  [id, , , file, offset, bytes, checksum]: KeyBucket,
 ): Promise<string> {
-  const keys = await zone.readRange(digest.files[file] ?? "", {
-    offset,
-    length: bytes,
-  });
-  return new TextDecoder().decode(keys);
+  const key = digest.files[file]?.key ?? "";
+  const keys = await zone.readRange(key, { offset, length: bytes });
+  if (shortChecksum(keys) === checksum) return new TextDecoder().decode(keys);
+  const path = zone.locate(key);
+  throw new StageError(
+    `Cannot read ${path}: its keys of bucket ${id} do not match their checksum`,
+    {
+      subject: path,
+      hint: "Restore the file from the bucket's versions or a copy of the zone",
+    },
+  );
 }
 
 /** The keys of buckets: a multirange of integers, or a JSON array of keys. */
@@ -208,27 +215,37 @@ function nextDigest(options: {
   const { key, previous, unmoved, moved, lines, keysFile } = options;
   const kept = [...new Set(unmoved.map(([, , , file]) => file))]
     .sort((a, b) => a - b);
-  const files = kept.map((file) => previous?.files[file] ?? "");
+  const files = kept.flatMap((file) => previous?.files[file] ?? []);
   const buckets = unmoved.map(
-    ([id, rows, hash, file, offset, bytes]): KeyBucket => [
+    ([id, rows, hash, file, ...place]): KeyBucket => [
       id,
       rows,
       hash,
       kept.indexOf(file),
-      offset,
-      bytes,
+      ...place,
     ],
   );
   let offset = 0;
   moved.forEach((bucket, index) => {
-    const bytes = new TextEncoder().encode(lines[index]).length;
+    const line = new TextEncoder().encode(lines[index]);
     const { id, rows, hash } = bucket;
-    buckets.push([id, rows, hash, files.length, offset, bytes]);
-    offset += bytes + 1;
+    const { length } = line;
+    const place = [files.length, offset, length, shortChecksum(line)] as const;
+    buckets.push([id, rows, hash, ...place]);
+    offset += length + 1;
   });
-  if (moved.length > 0) files.push(keysFile);
+  if (moved.length > 0) {
+    const { length: rows } = lines;
+    const sha256 = sha256Hex(keysContent(lines));
+    files.push({ key: keysFile, bytes: offset, rows, sha256 });
+  }
   buckets.sort((a, b) => Number(a[0]) - Number(b[0]));
   return { key, files, buckets };
+}
+
+/** What the keys file holds. */
+export function keysContent(lines: readonly string[]): Uint8Array {
+  return new TextEncoder().encode(`${lines.join("\n")}\n`);
 }
 
 /** A key of any columns and types as one text: a JSON array of texts. */

@@ -4,7 +4,7 @@ import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { Zone } from "../lib/zone.ts";
-import { compareKeys, scanTable } from "./key_digest.ts";
+import { compareKeys, keysContent, scanTable } from "./key_digest.ts";
 import type { LiveTable } from "./live_table.ts";
 import { ship } from "./ship.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -86,7 +86,7 @@ export async function readTable(
     })
   );
   if (keys.lines.length > 0) {
-    const content = new TextEncoder().encode(`${keys.lines.join("\n")}\n`);
+    const content = keysContent(keys.lines);
     await zone.write(key("keys.txt"), single(content), { signal });
   }
   const deleted = keys.deletedSql === undefined

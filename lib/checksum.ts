@@ -1,8 +1,15 @@
 import { createHash } from "node:crypto";
 
+const SHORT_CHARACTERS = 16;
+
 /** The SHA-256 of a text or bytes, in hexadecimal. */
 export function sha256Hex(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
+}
+
+/** The beginning of it, where it only has to tell of damage. */
+export function shortChecksum(content: Uint8Array): string {
+  return sha256Hex(content).slice(0, SHORT_CHARACTERS);
 }
 
 /** The SHA-256, in hexadecimal, and the length of bytes that come in pieces. */

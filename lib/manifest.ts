@@ -76,11 +76,14 @@ export interface KeyDigest {
   /** The key's columns with their types: of other ones, nothing compares. */
   key: string;
   /** Files that hold the keys, one bucket a line. */
-  files: string[];
+  files: DataFile[];
   buckets: KeyBucket[];
 }
 
-/** A bucket: its id, rows, hash, and where its keys stand in which file. */
+/**
+ * A bucket: its id, rows, hash, where its keys stand in which file, and the
+ * checksum of their bytes there.
+ */
 export type KeyBucket = [
   id: string,
   rows: number,
@@ -88,6 +91,7 @@ export type KeyBucket = [
   file: number,
   offset: number,
   bytes: number,
+  checksum: string,
 ];
 
 /** The commit of a batch of the processed zone. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import { compareKeys, scanTable } from "../../extract/key_digest.ts";
+import {
+  compareKeys,
+  keysContent,
+  scanTable,
+} from "../../extract/key_digest.ts";
 import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
 import { parseContract } from "../../lib/contract.ts";
+import { checkFiles } from "../../lib/data_files.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { KeyDigest } from "../../lib/manifest.ts";
 import { connect, type Connection, query } from "../../lib/postgres.ts";
@@ -52,7 +57,9 @@ class Compare {
     await execute(client, ...statements);
     const scan = await scanTable(client, { table, unshippedSql: "true" });
     const keysFile = `t/${++this.#batch}-keys.txt`;
-    const before = new Set(this.#digest?.files);
+    const namesOf = (digest: KeyDigest | undefined) =>
+      digest?.files.map((file) => file.key) ?? [];
+    const before = new Set(namesOf(this.#digest));
     const { digest, lines, deletedSql } = await compareKeys(client, {
       table,
       scan,
@@ -60,23 +67,19 @@ class Compare {
       zone,
       keysFile,
     });
-    assert.equal(digest.files.includes(keysFile), lines.length > 0);
-    assert(digest.files.every((file) => file === keysFile || before.has(file)));
-    if (lines.length > 0) {
-      await zone.create(
-        keysFile,
-        new TextEncoder().encode(`${lines.join("\n")}\n`),
-      );
-    }
+    const names = namesOf(digest);
+    assert.equal(names.includes(keysFile), lines.length > 0);
+    assert(names.every((name) => name === keysFile || before.has(name)));
+    if (lines.length > 0) await zone.create(keysFile, keysContent(lines));
+    await checkFiles(zone, digest.files);
     this.#digest = digest;
     const deleted = deletedSql === undefined
       ? []
       : await query(client, deletedSql);
     return {
       deleted: deleted.map((row) => Object.values(row).join("|")),
-      moved: digest.buckets.filter(([, , , file]) =>
-        digest.files[file] === keysFile
-      ).map(([id]) => id),
+      moved: digest.buckets.filter(([, , , file]) => names[file] === keysFile)
+        .map(([id]) => id),
       digest,
     };
   }
@@ -188,7 +191,10 @@ Deno.test("compareKeys() reads the keys of the buckets that differ only", () =>
 
     const second = await compare.after("delete from t where id = 20000");
     assert.deepEqual(second.moved, ["1"]);
-    assert.deepEqual(second.digest.files, ["t/1-keys.txt", "t/2-keys.txt"]);
+    assert.deepEqual(second.digest.files.map(({ key, rows }) => [key, rows]), [
+      ["t/1-keys.txt", 4],
+      ["t/2-keys.txt", 1],
+    ]);
 
     const third = await compare.after(
       "delete from t where id in (40000, 60000)",
@@ -199,7 +205,10 @@ Deno.test("compareKeys() reads the keys of the buckets that differ only", () =>
     );
     assert.deepEqual(fourth.deleted, ["5", "20001", "40001"]);
     // What no bucket's keys are in any more is not named any more.
-    assert.deepEqual(fourth.digest.files, ["t/3-keys.txt", "t/4-keys.txt"]);
+    assert.deepEqual(fourth.digest.files.map(({ key, rows }) => [key, rows]), [
+      ["t/3-keys.txt", 2],
+      ["t/4-keys.txt", 3],
+    ]);
   }));
 
 Deno.test("compareKeys() finds every key of a table that was emptied", () =>
@@ -308,6 +317,45 @@ Deno.test("compareKeys() refuses a key that is another one by now", () =>
       );
     }
   }));
+
+for (
+  const [how, edit] of [
+    ["emptied", () => ""],
+    ["cut short", (text: string) => text.slice(0, 5)],
+    ["edited", (text: string) => text.replace("[1,10)", "[1,13)")],
+    ["exchanged", (text: string) => text.split("\n").reverse().join("\n")],
+  ] as const
+) {
+  Deno.test(`compareKeys() refuses a keys file that was ${how}`, () =>
+    comparing(INTEGER, async (compare) => {
+      const { zone } = compare;
+      await compare.after(
+        insertIds(1, 9),
+        "insert into t values (12), (20000)",
+      );
+      const path = zone.locate("t/1-keys.txt");
+      const whole = await Deno.readTextFile(path);
+      assert.notEqual(edit(whole), whole);
+      await Deno.writeTextFile(path, edit(whole));
+
+      await assert.rejects(
+        compare.after("delete from t where id = 9"),
+        (error) => {
+          assert(error instanceof StageError);
+          assert.match(
+            error.message,
+            /^Cannot read .*t\/1-keys.txt: its keys of bucket 0 do not match/,
+          );
+          assert.equal(error.subject, path);
+          assert.match(error.hint ?? "", /bucket's versions/);
+          return true;
+        },
+      );
+      await Deno.writeTextFile(path, whole);
+      const { deleted } = await compare.after("select 1");
+      assert.deepEqual(deleted, ["9"]);
+    }));
+}
 
 Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
   comparing(INTEGER, async ({ connection: { client }, table }) => {

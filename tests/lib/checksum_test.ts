@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digest, sha256Hex } from "../../lib/checksum.ts";
+import { digest, sha256Hex, shortChecksum } from "../../lib/checksum.ts";
 
 const SHA256_OF_ABC =
   "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -25,4 +25,10 @@ Deno.test("digest() is the same wherever the bytes are cut", async () => {
     sha256: SHA256_OF_NOTHING,
     bytes: 0,
   });
+});
+
+Deno.test("shortChecksum() is the beginning of the SHA-256", () => {
+  const short = shortChecksum(new TextEncoder().encode("abc"));
+
+  assert.equal(short, SHA256_OF_ABC.slice(0, 16));
 });

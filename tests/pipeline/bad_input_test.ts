@@ -188,6 +188,23 @@ const CASES: BadInput[] = [
     repair: restore,
   },
   {
+    name: "a keys file that was changed",
+    spoil: async (platform) => {
+      await damage(
+        await newestFile(platform.config.ingestionUrl, "payment", "keys.txt"),
+        flipped,
+      );
+      await execute(
+        platform.source.client,
+        "delete from payment where payment_id = 5",
+      );
+    },
+    stage: "extract",
+    message:
+      /Cannot read .*payment.*keys.txt: its keys of bucket 0 do not match/,
+    repair: restore,
+  },
+  {
     name: "a manifest that was cut short",
     spoil: async (platform) => {
       await platform.extract();
