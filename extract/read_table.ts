@@ -4,8 +4,9 @@ import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { Zone } from "../lib/zone.ts";
-import { compareKeys, keysContent, scanTable } from "./key_digest.ts";
+import { compareKeys } from "./key_digest.ts";
 import type { LiveTable } from "./live_table.ts";
+import { scanTable } from "./scan_table.ts";
 import { ship } from "./ship.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { findWitness } from "./witness.ts";
@@ -46,7 +47,11 @@ export async function readTable(
   const key = (part: string) => dataKey(name, { batch, runId, part });
   const where = fullRead === undefined ? read.unshippedSql : "true";
   const scan = await snapshot.use((client) =>
-    scanTable(client, { table, unshippedSql: where })
+    scanTable(client, {
+      table,
+      unshippedSql: where,
+      previous: previous?.digest,
+    })
   );
   const columns = table.contract.columns.map((column) =>
     quoteName(column.name) + (column.carriedFrom === undefined ? "" : "::text")
@@ -82,16 +87,11 @@ export async function readTable(
       scan,
       previous: previous?.digest,
       zone,
-      keysFile: key("keys.txt"),
+      key,
+      progress,
+      signal,
     })
   );
-  if (keys.lines.length > 0) {
-    const content = keysContent(keys.lines);
-    await zone.write(key("keys.txt"), single(content), { signal });
-  }
-  const deleted = keys.deletedSql === undefined
-    ? undefined
-    : await shipOne(keys.deletedSql, "deletes.csv");
   const witness = scan.unshipped === 0
     ? (fullRead === undefined ? previous?.witness : undefined)
     : await snapshot.use((client) =>
@@ -104,7 +104,7 @@ export async function readTable(
     sourceRows: scan.rows,
     ...(fullRead === undefined ? {} : { fullRead }),
     rows: shipped.filter(isFile),
-    deletes: [deleted].filter(isFile),
+    deletes: keys.deletes,
     ...(witness === undefined ? {} : { witness }),
     digest: keys.digest,
   };
@@ -135,8 +135,4 @@ function rangesOf(table: LiveTable): string[] {
       return `${part.from} where ${last ? from : `${from} and ${to}`}`;
     });
   });
-}
-
-async function* single(content: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(content);
 }

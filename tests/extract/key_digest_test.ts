@@ -1,30 +1,18 @@
 import assert from "node:assert/strict";
-import {
-  compareKeys,
-  keysContent,
-  scanTable,
-} from "../../extract/key_digest.ts";
-import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
-import { parseContract } from "../../lib/contract.ts";
+import { compareKeys } from "../../extract/key_digest.ts";
+import type { LiveTable } from "../../extract/live_table.ts";
+import { scanTable } from "../../extract/scan_table.ts";
+import { copyIn } from "../../lib/copy.ts";
 import { checkFiles } from "../../lib/data_files.ts";
 import { StageError } from "../../lib/errors.ts";
-import type { KeyDigest } from "../../lib/manifest.ts";
-import { connect, type Connection, query } from "../../lib/postgres.ts";
+import type { DataFile, KeyDigest } from "../../lib/manifest.ts";
+import { type Connection, query } from "../../lib/postgres.ts";
+import { SILENT } from "../../lib/progress.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { insertIds, INTEGER, TEXT, withTable } from "./one_table.ts";
 
-const INTEGER = `create table t (
-    id bigint not null,
-    note text,
-    primary key (id)
-);`;
-const TEXT = `create table t (
-    code text not null,
-    note text,
-    primary key (code)
-);`;
 const COMPOSITE = `create table t (
     code text not null,
     day date not null,
@@ -35,6 +23,8 @@ const COMPOSITE = `create table t (
 /** What a comparison of keys found. */
 interface Compared {
   deleted: string[];
+  /** Files of deletes: one for each group of buckets that has some. */
+  groups: number;
   /** The buckets whose keys were read anew. */
   moved: string[];
   digest: KeyDigest;
@@ -44,6 +34,7 @@ interface Compared {
 class Compare {
   #digest: KeyDigest | undefined;
   #batch = 0;
+  groupBytesMax: number | undefined;
 
   constructor(
     readonly connection: Connection,
@@ -54,61 +45,79 @@ class Compare {
   /** Changes the table, and compares its keys with those before. */
   async after(...statements: string[]): Promise<Compared> {
     const { connection: { client }, table, zone } = this;
-    await execute(client, ...statements);
-    const scan = await scanTable(client, { table, unshippedSql: "true" });
-    const keysFile = `t/${++this.#batch}-keys.txt`;
-    const namesOf = (digest: KeyDigest | undefined) =>
-      digest?.files.map((file) => file.key) ?? [];
-    const before = new Set(namesOf(this.#digest));
-    const { digest, lines, deletedSql } = await compareKeys(client, {
+    const previous = this.#digest;
+    await client.query("commit");
+    await execute(client, ...statements, "begin");
+    const run = ++this.#batch;
+    const key = (part: string) => `t/${run}-${part}`;
+    const { digest, deletes } = await compareKeys(client, {
       table,
-      scan,
-      previous: this.#digest,
+      scan: await scanTable(client, { table, previous, unshippedSql: "true" }),
+      previous,
       zone,
-      keysFile,
+      key,
+      progress: SILENT,
+      signal: new AbortController().signal,
+      ...(this.groupBytesMax === undefined
+        ? {}
+        : { groupBytesMax: this.groupBytesMax }),
     });
-    const names = namesOf(digest);
-    assert.equal(names.includes(keysFile), lines.length > 0);
-    assert(names.every((name) => name === keysFile || before.has(name)));
-    if (lines.length > 0) await zone.create(keysFile, keysContent(lines));
-    await checkFiles(zone, digest.files);
+    const names = digest.files.map((file) => file.key);
+    const earlier = new Set(previous?.files.map((file) => file.key));
+    assert(
+      names.every((name) => name === key("keys.txt") || earlier.has(name)),
+    );
+    await checkFiles(zone, [...digest.files, ...deletes]);
     this.#digest = digest;
-    const deleted = deletedSql === undefined
-      ? []
-      : await query(client, deletedSql);
+    const deleted: string[] = [];
+    for (const file of deletes) deleted.push(...await this.#read(file));
     return {
-      deleted: deleted.map((row) => Object.values(row).join("|")),
-      moved: digest.buckets.filter(([, , , file]) => names[file] === keysFile)
-        .map(([id]) => id),
+      deleted,
+      groups: deletes.length,
+      moved: digest.buckets.filter(([, , , file]) =>
+        names[file] === key("keys.txt")
+      ).map(([id]) => id),
       digest,
     };
   }
+
+  /** The keys in a file of deletes, their columns divided by `|`. */
+  async #read(file: DataFile): Promise<string[]> {
+    const { connection: { client }, table, zone } = this;
+    const columns = table.contract.key;
+    await client.query(
+      `create temp table gone (${
+        columns.map((name) => `${name} text`).join(", ")
+      }) on commit drop`,
+    );
+    const stored = await zone.read(file.key);
+    assert(stored !== undefined);
+    await copyIn(client, "copy gone from stdin csv header", once(stored.bytes));
+    const rows = await query(
+      client,
+      `select concat_ws('|', ${columns.join(", ")}) as key from gone`,
+    );
+    assert.equal(rows.length, file.rows);
+    await client.query("drop table gone");
+    return rows.map((row) => row.key ?? "");
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
 }
 
 /** Runs a test on an empty table of a contract. */
-async function comparing(
+const comparing = (
   contract: string,
   test: (compare: Compare) => Promise<void>,
-): Promise<void> {
-  await using database = await openTestDatabase();
-  await using connection = await connect(database.settings, {
-    purpose: "test",
-  });
-  await execute(connection.client, contract);
-  const [table] = await readLiveTables(connection.client, {
-    tables: parseContract(contract),
-    schema: "public",
-  });
-  assert(table !== undefined);
-  await inFolder((folder) =>
-    test(
-      new Compare(connection, table, openZone(folder, { s3: undefined })),
-    )
-  );
-}
-
-const insertIds = (from: number, to: number, step = 1) =>
-  `insert into t select n from generate_series(${from}, ${to}, ${step}) as n`;
+) =>
+  withTable(contract, (connection, table) =>
+    inFolder((folder) =>
+      test(
+        new Compare(connection, table, openZone(folder, { s3: undefined })),
+      )
+    ));
 
 Deno.test("compareKeys() finds integer keys that are gone, dense or with gaps", () =>
   comparing(INTEGER, async (compare) => {
@@ -284,7 +293,6 @@ Deno.test("compareKeys() refuses a key that is another one by now", () =>
     assert.equal(digest.key, "id bigint");
     const { connection: { client }, table, zone } = compare;
     const { contract } = table;
-    const scan = await scanTable(client, { table, unshippedSql: "true" });
     const columns = contract.columns.map((column) => ({
       ...column,
       type: { name: "integer" as const },
@@ -299,10 +307,16 @@ Deno.test("compareKeys() refuses a key that is another one by now", () =>
       await assert.rejects(
         compareKeys(client, {
           table: { ...table, contract: other },
-          scan,
+          scan: await scanTable(client, {
+            table: { ...table, contract: other },
+            previous: digest,
+            unshippedSql: "true",
+          }),
           previous: digest,
           zone,
-          keysFile: "t/9-keys.txt",
+          key: (part) => `t/9-${part}`,
+          progress: SILENT,
+          signal: new AbortController().signal,
         }),
         (error) => {
           assert(error instanceof StageError);
@@ -316,6 +330,59 @@ Deno.test("compareKeys() refuses a key that is another one by now", () =>
         },
       );
     }
+  }));
+
+for (
+  const [kind, contract, key] of [
+    ["integer", INTEGER, "n * 15"],
+    ["sparse integer", INTEGER, "n * 1000003::bigint"],
+    ["text", TEXT, "'k' || n"],
+  ] as const
+) {
+  Deno.test(`compareKeys() finds the same in groups of any size: ${kind} keys`, () =>
+    comparing(contract, async (compare) => {
+      const insert = (from: number, to: number) =>
+        `insert into t select ${key} from generate_series(${from}, ${to}) as n`;
+      const gone = async (from: number, to: number) =>
+        (await query(
+          compare.connection.client,
+          `select (${key})::text as key from generate_series(${from}, ${to}) as n`,
+        )).map((row) => row.key).sort();
+      const column = contract === TEXT ? "code" : "id";
+      const remove = (from: number, to: number) =>
+        `delete from t where ${column} in
+          (select ${key} from generate_series(${from}, ${to}) as n)`;
+      const first = await compare.after(insert(1, 4000));
+      assert.equal(first.digest.files[0]?.rows, first.moved.length);
+
+      compare.groupBytesMax = 1000;
+      const single = await compare.after(remove(1001, 1800), insert(0, 0));
+      assert.deepEqual(single.deleted.sort(), await gone(1001, 1800));
+      assert(single.groups > 1);
+      compare.groupBytesMax = 10_000;
+      const several = await compare.after(remove(1801, 2400));
+      assert.deepEqual(several.deleted.sort(), await gone(1801, 2400));
+      compare.groupBytesMax = undefined;
+      const one = await compare.after(
+        remove(2401, 3000),
+        insert(1801, 1801),
+      );
+      assert.deepEqual(one.deleted.sort(), await gone(2401, 3000));
+      assert.equal(one.groups, 1);
+      const none = await compare.after(insert(4001, 4100));
+      assert.deepEqual([none.deleted, none.groups], [[], 0]);
+      assert(none.moved.length > 0);
+    }));
+}
+
+Deno.test("compareKeys() leaves the connection ready for the next table", () =>
+  comparing(INTEGER, async (compare) => {
+    await compare.after(insertIds(1, 100, 2));
+    const { client } = compare.connection;
+
+    const open = await query(client, "select name from pg_cursors");
+
+    assert.deepEqual(open, []);
   }));
 
 for (
@@ -356,43 +423,3 @@ for (
       assert.deepEqual(deleted, ["9"]);
     }));
 }
-
-Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
-  comparing(INTEGER, async ({ connection: { client }, table }) => {
-    await execute(client, insertIds(10, 19), insertIds(16_384, 16_390, 2));
-
-    const scan = await scanTable(client, {
-      table,
-      unshippedSql: "id % 10 in (4, 6)",
-    });
-
-    assert.equal(scan.rows, 14);
-    assert.equal(scan.unshipped, 4);
-    assert.deepEqual(
-      scan.buckets.map(({ id, rows, run }) => ({ id, rows, run })),
-      [
-        { id: "0", rows: 10, run: "{[10,19]}" },
-        { id: "1", rows: 4, run: undefined },
-      ],
-    );
-  }));
-
-Deno.test("scanTable() hashes a set of keys, in whatever order it lies", () =>
-  comparing(TEXT, async ({ connection: { client }, table }) => {
-    const scan = async () =>
-      (await scanTable(client, { table, unshippedSql: "true" })).buckets;
-    await execute(
-      client,
-      "insert into t select n::text from generate_series(1, 500) as n",
-    );
-    const first = await scan();
-    await execute(
-      client,
-      "truncate t",
-      "insert into t select n::text from generate_series(500, 1, -1) as n",
-    );
-    assert.deepEqual(await scan(), first);
-
-    await execute(client, "update t set code = '501' where code = '7'");
-    assert.notDeepEqual(await scan(), first);
-  }));

@@ -1,0 +1,62 @@
+import { shortChecksum } from "../lib/checksum.ts";
+import { StageError } from "../lib/errors.ts";
+import type { KeyBucket, KeyDigest } from "../lib/manifest.ts";
+import type { Zone } from "../lib/zone.ts";
+
+/** Neighbours in one file, read by one request. */
+interface Stretch {
+  file: number;
+  offset: number;
+  end: number;
+  buckets: KeyBucket[];
+}
+
+/**
+ * Reads the keys of buckets as the zone keeps them, one list each. Throws a
+ * `StageError` that names the file when they are not as they were written.
+ */
+export async function readKeyLists(
+  zone: Pick<Zone, "readRange" | "locate">,
+  digest: KeyDigest,
+  buckets: readonly KeyBucket[],
+): Promise<string[]> {
+  const lists: string[] = [];
+  for (const { file, offset, end, buckets: near } of stretchesOf(buckets)) {
+    const key = digest.files[file]?.key ?? "";
+    const bytes = await zone.readRange(key, { offset, length: end - offset });
+    for (const bucket of near) {
+      const [id, , , , start, length, checksum] = bucket;
+      const list = bytes.subarray(start - offset, start - offset + length);
+      if (shortChecksum(list) !== checksum) {
+        throw damaged(zone.locate(key), id);
+      }
+      lists.push(new TextDecoder().decode(list));
+    }
+  }
+  return lists;
+}
+
+function stretchesOf(buckets: readonly KeyBucket[]): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (const bucket of buckets) {
+    const [, , , file, offset, bytes] = bucket;
+    const open = stretches.at(-1);
+    if (open?.file === file && open.end + 1 === offset) {
+      open.end = offset + bytes;
+      open.buckets.push(bucket);
+    } else {
+      stretches.push({ file, offset, end: offset + bytes, buckets: [bucket] });
+    }
+  }
+  return stretches;
+}
+
+function damaged(path: string, bucket: string): StageError {
+  return new StageError(
+    `Cannot read ${path}: its keys of bucket ${bucket} do not match their checksum`,
+    {
+      subject: path,
+      hint: "Restore the file from the bucket's versions or a copy of the zone",
+    },
+  );
+}

@@ -1,0 +1,81 @@
+import type pg from "pg";
+import { integerKey } from "../lib/contract.ts";
+import type { KeyDigest } from "../lib/manifest.ts";
+import { query, queryRow } from "../lib/postgres.ts";
+import {
+  hashedKeySql,
+  integerKeySql,
+  type KeySql,
+  sparsenessSql,
+} from "./key_sql.ts";
+import type { LiveTable } from "./live_table.ts";
+
+/** What one scan of a table tells: its keys by buckets, and what is new. */
+export interface TableScan {
+  keySql: KeySql;
+  /** In order of their ids. */
+  buckets: ScannedBucket[];
+  rows: number;
+  /** Rows that no earlier batch has shipped. */
+  unshipped: number;
+}
+
+/** A bucket of keys as the source has it now. */
+export interface ScannedBucket {
+  id: string;
+  rows: number;
+  hash: string;
+  /** What the list of its keys takes at most. */
+  bytes: number;
+  /** That list when the keys are a run without gaps: `{[first,last]}`. */
+  run: string | undefined;
+}
+
+/**
+ * Scans a table once: per bucket the number of keys and a hash that does not
+ * depend on their order, and how many rows are to be shipped. Nothing leaves
+ * the server but these.
+ */
+export async function scanTable(
+  client: pg.Client,
+  options: {
+    table: LiveTable;
+    unshippedSql: string;
+    previous: KeyDigest | undefined;
+  },
+): Promise<TableScan> {
+  const keySql = await chooseKeySql(client, options);
+  const found = await query(client, keySql.buckets(options.unshippedSql));
+  const buckets = found.map((row) => ({
+    id: row.id ?? "",
+    rows: Number(row.rows),
+    hash: row.hash ?? "",
+    bytes: Number(row.bytes),
+    run: row.run ?? undefined,
+  })).sort((a, b) => Number(a.id) - Number(b.id));
+  return {
+    keySql,
+    buckets,
+    rows: buckets.reduce((sum, bucket) => sum + bucket.rows, 0),
+    unshipped: found.reduce((sum, row) => sum + Number(row.unshipped), 0),
+  };
+}
+
+/**
+ * Integers fall into buckets by their size, unless they are sparse, which one
+ * more scan tells as long as there is nothing to compare them with.
+ */
+async function chooseKeySql(
+  client: pg.Client,
+  options: { table: LiveTable; previous: KeyDigest | undefined },
+): Promise<KeySql> {
+  const { table, previous } = options;
+  const hashed = hashedKeySql(table);
+  const column = integerKey(table.contract);
+  if (column === undefined) return hashed;
+  const known = previous !== undefined && previous.buckets.length > 0;
+  const sparse = known
+    ? previous.key === hashed.signature
+    : (await queryRow(client, sparsenessSql(table, column))).sparse === "t";
+  return sparse ? hashed : integerKeySql(table, column);
+}
