@@ -1,4 +1,4 @@
-import { readParquetSql } from "../lib/data_files.ts";
+import { checkFiles, readParquetSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import type {
   DataFile,
@@ -32,12 +32,13 @@ export function changedTables(
   );
 }
 
-/** Reads the quarantine as the batch before left it. */
+/** Reads the quarantine as the batch before left it, once it is checked. */
 export async function openQuarantine(
   duckdb: DuckDb,
   options: { state: DataFile | undefined; processed: Zone },
 ): Promise<void> {
   const { state, processed } = options;
+  if (state !== undefined) await checkFiles(processed, [state]);
   await duckdb.run(
     `create or replace table ${QUARANTINE_BEFORE} as ` +
       (state === undefined

@@ -1,4 +1,5 @@
 import { BatchLog } from "../lib/batch_log.ts";
+import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import {
@@ -190,9 +191,12 @@ async function commitBatch(
     runId,
     progress,
     quarantineRowsMax: config.quarantineRowsMax,
-    earlierFiles: async (model) =>
-      (await filesOfBatches(output, { from: 1, to: batch - 1 }))
-        .filter((file) => file.model === model),
+    earlierFiles: async (model) => {
+      const all = await filesOfBatches(output, { from: 1, to: batch - 1 });
+      const files = all.filter((file) => file.model === model);
+      await checkFiles(processed, files);
+      return files;
+    },
   });
   progress.end();
   const manifest: ProcessedManifest = {

@@ -139,7 +139,7 @@ async function makeCurrent(
     const name = quoteName(table.name);
     const columns = quoteNames(table.columns.map((column) => column.name));
     const key = quoteNames(table.key);
-    const state = work.previous?.state[currentState(table.name)];
+    const state = await stateBefore(work, currentState(table.name));
     await duckdb.run(
       `create or replace table before.${name} as ` +
         (state === undefined ? emptyTableSql(table) : `from ${
@@ -255,7 +255,7 @@ async function makeSet(
   const { model, content } = options;
   const name = quoteName(model.name);
   const columns = columnsOf(work, model.name);
-  const state = work.previous?.state[knownState(model.name)];
+  const state = await stateBefore(work, knownState(model.name));
   const names = quoteNames(columns.map((column) => column.name));
   await work.duckdb.run(
     `create or replace table before.${name} as ` +
@@ -375,6 +375,16 @@ async function writeVersions(
     where is_delete`,
   );
   return { files: [file], deletes: Number(counted?.deletes) };
+}
+
+/** What the batch before left under a name, checked before it is read. */
+async function stateBefore(
+  work: BatchWork,
+  name: string,
+): Promise<DataFile | undefined> {
+  const state = work.previous?.state[name];
+  if (state !== undefined) await checkFiles(work.processed, [state]);
+  return state;
 }
 
 async function keepState(

@@ -252,6 +252,90 @@ const CASES: BadInput[] = [
     message: /Cannot read .*fact_sales_order.*parquet: /,
     repair: restore,
   },
+  ...([
+    ["was changed", flipped, "its content does not match its checksum"],
+    ["was cut short", (bytes) => bytes.subarray(9), "it has \\d+ bytes"],
+    ["is missing", () => undefined, "the manifest lists it, and it is missing"],
+  ] as [string, Parameters<typeof damage>[1], string][]).map((
+    [how, damaged, found],
+  ): BadInput => ({
+    name: `a table kept for the joins that ${how}`,
+    spoil: async (platform) => {
+      const { processedUrl } = platform.config;
+      await damage(
+        await newestFile(processedUrl, "_state/current.staff", ".parquet"),
+        damaged,
+      );
+      await execute(
+        platform.source.client,
+        "update department set location = 'Hull' where department_id = 3",
+      );
+      await platform.extract();
+    },
+    stage: "transform",
+    message: new RegExp(`Cannot read .*current.staff.*parquet: ${found}`),
+    repair: restore,
+  })),
+  {
+    name: "a set's keys of a batch before",
+    spoil: async (platform) => {
+      const { processedUrl } = platform.config;
+      await damage(
+        await newestFile(processedUrl, "_state/known.dim_date", ".parquet"),
+        flipped,
+      );
+      await execute(platform.source.client, insertOrder(30));
+      await platform.extract();
+    },
+    stage: "transform",
+    message: /known.dim_date.*: its content does not match its checksum/,
+    repair: restore,
+  },
+  {
+    name: "a quarantine that was changed",
+    spoil: async (platform) => {
+      const { client } = platform.source;
+      await execute(
+        client,
+        "update payment set payment_date = 'never' where payment_id = 1",
+      );
+      await platform.extract();
+      await platform.transform();
+      await damage(
+        await newestFile(
+          platform.config.processedUrl,
+          "_state/quarantine",
+          ".parquet",
+        ),
+        flipped,
+      );
+      await execute(
+        client,
+        "update payment set payment_date = '2023-01-01' where payment_id = 1",
+      );
+      await platform.extract();
+    },
+    stage: "transform",
+    message: /_state.quarantine.*: its content does not match its checksum/,
+    repair: restore,
+  },
+  {
+    name: "a Parquet file that a full read compares with",
+    spoil: async (platform) => {
+      await damage(
+        await newestFile(
+          platform.config.processedUrl,
+          "fact_payment",
+          ".parquet",
+        ),
+        flipped,
+      );
+      await platform.extract({ fullRead: ["payment"] });
+    },
+    stage: "transform",
+    message: /fact_payment.*parquet: its content does not match its checksum/,
+    repair: restore,
+  },
   {
     name: "a migration that was edited",
     spoil: (platform) => {
