@@ -19,10 +19,12 @@ const SHOWN_CHARACTERS = 40;
 
 /**
  * Makes the tables of one source table in this batch:
- * - `arrived`: its rows, typed; what can't be typed is null there;
- * - `quarantined`: row_key, reason, source_row of those that can't be read;
+ * - `arrived`: its rows, typed; what can't be typed is null there, so each has
+ *   its key as text in `_row_key`;
+ * - `quarantined`: row_key, reason of those that can't be read;
  * - `changed`: the others, the only ones that models see;
- * - `deleted`: the keys that are gone.
+ * - `gone`: the keys of rows deleted, with `_row_key` likewise;
+ * - `deleted`: those that can be typed.
  *
  * Throws a `StageError` when a file does not hold what the manifest says.
  */
@@ -41,20 +43,21 @@ export async function arrive(
   const name = quoteName(table.name);
   await createArrived(duckdb, { table, ingested, zone });
   await createDeleted(duckdb, { table, ingested, zone });
-  const key = keyText(table.key);
+  const readable = table.key.map((column) => `${quoteName(column)} is not null`)
+    .join(" and ");
   await duckdb.run(
     `create or replace table quarantined.${name} as
     with reasons as (
-      select ${quoteNames(table.key)}, _unreadable as reason
+      select _row_key as row_key, _unreadable as reason
       from arrived.${name} where _unreadable is not null
       ${
       quarantineSql === undefined || ingested === undefined
         ? ""
         : `union all select ${
-          quoteNames(table.key)
-        }, reason from (${quarantineSql})`
+          keyText(table.key)
+        }, reason from (${quarantineSql}) where ${readable}`
     })
-    select ${key} as row_key, string_agg(reason, '; ' order by reason) as reason
+    select row_key, string_agg(reason, '; ' order by reason) as reason
     from reasons group by all`,
   );
   const columns = quoteNames(table.columns.map((column) => column.name));
@@ -63,23 +66,14 @@ export async function arrive(
   );
   await duckdb.run(
     `create or replace view changed.${name} as select ${columns}
-    from arrived.${name}` + (bad?.rows === "0" ? "" : ` where ${key} not in
-      (select row_key from quarantined.${name})`),
+    from arrived.${name}` + (bad?.rows === "0" ? "" : ` anti join
+      quarantined.${name} as bad on bad.row_key = _row_key`),
   );
-}
-
-/** A key as text, for the people who read the quarantine. */
-export function keyText(key: readonly string[]): string {
-  return keyTextOf(key.map(quoteName));
-}
-
-/** The same of columns that are SQL already. */
-export function keyTextOf(columns: readonly string[]): string {
-  const texts = columns.map((column) => `cast(${column} as varchar)`);
-  // A list quotes what would make two keys of several columns look alike.
-  return texts.length === 1
-    ? texts.join()
-    : `cast([${texts.join(", ")}] as varchar)`;
+  await duckdb.run(
+    `create or replace view deleted.${name} as select ${
+      quoteNames(table.key)
+    } from gone.${name} where ${readable}`,
+  );
 }
 
 /** An empty table with the contract's columns and types. */
@@ -103,21 +97,23 @@ async function createArrived(
   if (ingested === undefined || ingested.rows.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select *,
+        cast(null as varchar) as _row_key,
         cast(null as varchar) as _unreadable from (${emptyTableSql(table)})`,
     );
     return;
   }
   const known = new Set(ingested.columns);
-  const typed = table.columns.map((column) => {
+  const values = table.columns.map((column) => {
     const name = quoteName(column.name);
     const value = known.has(column.name) ? name : "null";
-    return `try_cast(${value} as ${typeSql(column.type)}) as ${name}`;
+    return `${typed(value, column.type)} as ${name}`;
   });
   const faults = table.columns
     .filter((column) => known.has(column.name) && column.type.name !== "text");
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
-      select ${typed.join(", ")}, ${unreadable(faults)} as _unreadable`,
+      select ${values.join(", ")}, ${rowKey(table)} as _row_key,
+        ${unreadable(faults)} as _unreadable`,
     target,
     columns: ingested.columns,
     files: ingested.rows,
@@ -134,28 +130,20 @@ async function createDeleted(
   },
 ): Promise<void> {
   const { table, ingested, zone } = options;
-  const target = `deleted.${quoteName(table.name)}`;
-  const typed = table.key.map((name) => {
-    const column = table.columns.find((one) => one.name === name);
-    const type = column === undefined ? "text" : typeSql(column.type);
-    return { name: quoteName(name), type };
-  });
+  const target = `gone.${quoteName(table.name)}`;
   if (ingested === undefined || ingested.deletes.length === 0) {
-    const columns = typed.map(({ name, type }) =>
-      `cast(null as ${type}) as ${name}`
-    );
     await duckdb.run(
-      `create or replace table ${target} as select ${
-        columns.join(", ")
-      } where false`,
+      `create or replace table ${target} as select ${quoteNames(table.key)},
+        cast(null as varchar) as _row_key from (${emptyTableSql(table)})`,
     );
     return;
   }
-  const columns = typed.map(({ name, type }) =>
-    `cast(${name} as ${type}) as ${name}`
+  const columns = table.key.map((name) =>
+    `${typedKey(table, name)} as ${quoteName(name)}`
   );
   await readCsv(duckdb, {
-    create: `create or replace table ${target} as select ${columns.join(", ")}`,
+    create: `create or replace table ${target} as select ${columns.join(", ")},
+      ${rowKey(table)} as _row_key`,
     target,
     columns: table.key,
     files: ingested.deletes,
@@ -210,12 +198,47 @@ async function readCsv(
   );
 }
 
+/** A key as text, for the people who read the quarantine. */
+function keyText(key: readonly string[]): string {
+  return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
+}
+
+/** The same of a row of CSV: what can't be typed as it stands there. */
+function rowKey(table: ContractTable): string {
+  return textOf(
+    table.key.map((name) =>
+      `coalesce(cast(${typedKey(table, name)} as varchar), ${quoteName(name)})`
+    ),
+  );
+}
+
+function typedKey(table: ContractTable, name: string): string {
+  const column = table.columns.find((one) => one.name === name);
+  return typed(quoteName(name), column?.type ?? { name: "text" });
+}
+
+/** SQL for a text as a value of a type; null when it is none. */
+function typed(text: string, type: ColumnType): string {
+  const value = `try_cast(${text} as ${typeSql(type)})`;
+  // Of a date, DuckDB leaves out what follows it: 44 BC would be AD 44.
+  return type.name === "date"
+    ? `case when ${text} not like '% BC' then ${value} end`
+    : value;
+}
+
+function textOf(texts: readonly string[]): string {
+  // A list quotes what would make two keys of several columns look alike.
+  return texts.length === 1
+    ? texts.join()
+    : `cast([${texts.join(", ")}] as varchar)`;
+}
+
 /** SQL for why a row's texts can't be typed; null when they can. */
 function unreadable(columns: readonly ContractColumn[]): string {
   if (columns.length === 0) return "cast(null as varchar)";
   const faults = columns.map((column) => {
     const name = quoteName(column.name);
-    const value = `try_cast(${name} as ${typeSql(column.type)})`;
+    const value = typed(name, column.type);
     const fault = `(${name} is not null and (${value} is null${
       mayBeInfinite(column.type) ? ` or not isfinite(${value})` : ""
     }))`;

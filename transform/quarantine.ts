@@ -9,7 +9,7 @@ import { quoteName, quoteText } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
-import { arrive, keyText, keyTextOf } from "./arrive.ts";
+import { arrive } from "./arrive.ts";
 import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */
@@ -68,8 +68,8 @@ export async function setAside(
   }
   const tables = sql.tables.filter((table) => changed.has(table.name));
   const touched = tables.flatMap((table) =>
-    ["arrived", "deleted"].map((schema) =>
-      `select ${quoteText(table.name)}, ${keyText(table.key)}
+    ["arrived", "gone"].map((schema) =>
+      `select ${quoteText(table.name)}, _row_key
       from ${schema}.${quoteName(table.name)}`
     )
   );
@@ -77,14 +77,11 @@ export async function setAside(
     const fields = table.columns.map(({ name: column }) =>
       `${quoteText(column)}: arrived.${quoteName(column)}`
     );
-    const key = keyTextOf(
-      table.key.map((column) => `arrived.${quoteName(column)}`),
-    );
     return `select ${quoteText(table.name)} as table_name, bad.row_key,
         bad.reason, cast({${fields.join(", ")}} as varchar) as source_row
       from quarantined.${quoteName(table.name)} as bad
       inner join arrived.${quoteName(table.name)} as arrived
-        on ${key} = bad.row_key`;
+        on arrived._row_key = bad.row_key`;
   });
   const kept = `from ${QUARANTINE_BEFORE}` + (touched.length === 0 ? "" : `
     anti join (${touched.join(" union all ")})

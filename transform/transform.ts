@@ -34,6 +34,7 @@ const SCHEMAS = [
   "arrived",
   "quarantined",
   "changed",
+  "gone",
   "deleted",
   "current",
   "before",

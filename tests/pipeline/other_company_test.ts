@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { query } from "../../lib/postgres.ts";
-import { readProjectSql } from "../../lib/project_sql.ts";
+import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 
@@ -19,6 +19,19 @@ const SOURCE = `
   create table reading_2023 partition of reading
     for values from ('2023-01-01') to ('2024-01-01');
   create table reading_later partition of reading default;`;
+
+/** The same with a key that is one date. */
+const DATED_SQL: ProjectSql = {
+  ...SQL,
+  tables: SQL.tables.map((table) =>
+    table.name === "reading" ? { ...table, key: ["taken_on"] } : table
+  ),
+  models: SQL.models.map((model) =>
+    model.name === "fact_reading" ? { ...model, key: ["taken_on"] } : model
+  ),
+};
+const DATED_SOURCE = SOURCE.replace("(reading_id, taken_on)", "(taken_on)")
+  .replace("reading_id bigint", "reading_id bigint not null");
 
 /** Fails unless the source and the warehouse hold the same. */
 async function assertSame(platform: Platform): Promise<void> {
@@ -104,3 +117,34 @@ Deno.test("extract() reads the keys of integer buckets with gaps", async () => {
   await platform.run();
   await assertSame(platform);
 });
+
+for (
+  const [kind, sql, sourceSql, rowKey] of [
+    ["one column", DATED_SQL, DATED_SOURCE, "0044-03-15 BC"],
+    ["two columns", SQL, SOURCE, "[6, 0044-03-15 BC]"],
+  ] as const
+) {
+  Deno.test(`a key of ${kind} that can't be typed holds up no other row`, async () => {
+    await using platform = await openPlatform({ sql, sourceSql });
+    const { client } = platform.source;
+    const quarantined = async () =>
+      (await query(
+        platform.warehouse.client,
+        "select row_key from quarantine where to_batch is null",
+      )).map((row) => row.row_key);
+    await execute(
+      client,
+      `insert into reading select n, date '2023-05-01' + n, now(), 1
+      from generate_series(1, 5) as n`,
+      "insert into reading values (6, '0044-03-15 BC', now(), 1)",
+    );
+    await platform.run();
+    assert.deepEqual(await quarantined(), [rowKey]);
+
+    await execute(client, "delete from reading where reading_id = 6");
+    await platform.run();
+
+    assert.deepEqual(await quarantined(), []);
+    await assertSame(platform);
+  });
+}

@@ -9,7 +9,7 @@ import { openZone, type Zone } from "../../lib/zone.ts";
 import { arrive, emptyTableSql } from "../../transform/arrive.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
-const [THING, COPY] = parseContract(`create table thing (
+const [THING, COPY, DAY] = parseContract(`create table thing (
     id integer not null,
     note text,
     price numeric(10,2),
@@ -23,9 +23,14 @@ create table copy (
     part integer not null,
     primary key (code, part)
 );
-`) as [ContractTable, ContractTable];
+create table day (
+    day date not null,
+    note text,
+    primary key (day)
+);
+`) as [ContractTable, ContractTable, ContractTable];
 const HEADER = "id,note,price,day,at,flag\n";
-const SCHEMAS = ["arrived", "quarantined", "changed", "deleted"];
+const SCHEMAS = ["arrived", "quarantined", "changed", "gone", "deleted"];
 
 interface Bench {
   duckdb: DuckDb;
@@ -107,8 +112,9 @@ Deno.test("arrive() sets aside rows whose texts are of no such type, with the re
       text: `${HEADER}1,fine,1.00,,,
 2,x,NaN,infinity,-infinity,
 3,x,123456789.00,2022-13-01,,perhaps
+4,x,,0044-03-15 BC,0044-03-15 00:00:00 BC,
 `,
-      rows: 3,
+      rows: 4,
     });
 
     await arrive(duckdb, { ...ofThing([file]), zone });
@@ -127,6 +133,11 @@ Deno.test("arrive() sets aside rows whose texts are of no such type, with the re
         row_key: "3",
         reason: 'price is no numeric(10,2): "123456789.00"; ' +
           'day is no date: "2022-13-01"; flag is no boolean: "perhaps"',
+      },
+      {
+        row_key: "4",
+        reason: 'day is no date: "0044-03-15 BC"; ' +
+          'at is no timestamp: "0044-03-15 00:00:00 BC"',
       },
     ]);
   }));
@@ -227,6 +238,53 @@ Deno.test("arrive() reads deleted keys of several columns", () =>
       { code: "a,b", part: "-1" },
       { code: "", part: "2" },
     ]);
+  }));
+
+Deno.test("arrive() sets a row aside whose key can't be typed, and no other", () =>
+  onBench(async ({ duckdb, zone, put }) => {
+    const file = await put("day/1.csv", {
+      text: "day,note\n2023-05-01,a\n0044-03-15 BC,b\n2023-05-02,c\n",
+      rows: 3,
+    });
+
+    await arrive(duckdb, {
+      table: DAY,
+      ingested: { ...ingestedOf(DAY), rows: [file] },
+      zone,
+      quarantineSql: `select day, 'it is c' as reason from arrived.day
+        where note in ('b', 'c')`,
+    });
+
+    assert.deepEqual(await duckdb.rows("from changed.day"), [
+      { day: "2023-05-01", note: "a" },
+    ]);
+    assert.deepEqual(await duckdb.rows("from quarantined.day order by 1"), [
+      { row_key: "0044-03-15 BC", reason: 'day is no date: "0044-03-15 BC"' },
+      { row_key: "2023-05-02", reason: "it is c" },
+    ]);
+  }));
+
+Deno.test("arrive() keeps a deleted key that can't be typed from the models", () =>
+  onBench(async ({ duckdb, zone, put }) => {
+    const file = await put("copy/deletes.csv", {
+      text: "code,part\na,1\nb,many\n",
+      rows: 2,
+    });
+
+    await arrive(duckdb, {
+      table: COPY,
+      ingested: { ...ingestedOf(COPY), deletes: [file] },
+      zone,
+      quarantineSql: undefined,
+    });
+
+    assert.deepEqual(await duckdb.rows("from deleted.copy"), [
+      { code: "a", part: "1" },
+    ]);
+    assert.deepEqual(
+      await duckdb.rows("select _row_key from gone.copy order by 1"),
+      [{ _row_key: "[a, 1]" }, { _row_key: "[b, many]" }],
+    );
   }));
 
 for (
