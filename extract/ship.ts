@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { copyOut } from "../lib/copy.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
 import type { DataFile } from "../lib/manifest.ts";
 import type { Progress } from "../lib/progress.ts";
@@ -12,8 +13,8 @@ const NEWLINE = 10;
 /**
  * Streams what a query gives, as CSV with a header, into a new file of the
  * zone; undefined, and no file, when there are no rows. Memory is constant.
- * Throws a `StageError` when the rows that arrived are not as many as Postgres
- * says that it sent.
+ * Throws a `StageError` when a row is too long for the stages that follow, or
+ * the rows that arrived are not as many as Postgres says that it sent.
  */
 export async function ship(
   client: pg.Client,
@@ -34,6 +35,7 @@ export async function ship(
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const piece of copy.pieces) {
       const rows = counter.add(piece);
+      if (counter.rowBytesMax > CSV_ROW_BYTES_MAX) throw tooLong(table);
       hash.update(piece);
       progress.add({ rows, bytes: piece.length });
       yield piece;
@@ -57,14 +59,34 @@ export async function ship(
   return { key, bytes, rows: counter.rows, sha256: hash.digest("hex") };
 }
 
+function tooLong(table: string): StageError {
+  const size = `${CSV_ROW_BYTES_MAX / 1024 / 1024} MiB`;
+  return new StageError(
+    `Cannot read "${table}": a row is longer than ${size} as CSV`,
+    {
+      subject: table,
+      hint:
+        "Shorten the row in the source, or leave its longest column out of sql/source.sql and the models",
+    },
+  );
+}
+
 /** Counts CSV records in bytes that come in pieces; the header is none. */
 export class CsvRowCounter {
   #quoted = false;
   #lines = 0;
+  /** Bytes of the record that is open. */
+  #open = 0;
+  #longest = 0;
 
   /** Rows so far. */
   get rows(): number {
     return Math.max(0, this.#lines - 1);
+  }
+
+  /** Bytes of the longest record so far. */
+  get rowBytesMax(): number {
+    return Math.max(this.#longest, this.#open);
   }
 
   /** Counts a piece and gives the rows that ended in it. */
@@ -72,11 +94,17 @@ export class CsvRowCounter {
     const before = this.rows;
     let quoted = this.#quoted;
     let lines = 0;
+    let start = -this.#open;
     for (let index = 0; index < piece.length; index++) {
       const byte = piece[index];
       if (byte === QUOTE) quoted = !quoted;
-      else if (byte === NEWLINE && !quoted) lines++;
+      else if (byte === NEWLINE && !quoted) {
+        lines++;
+        this.#longest = Math.max(this.#longest, index + 1 - start);
+        start = index + 1;
+      }
     }
+    this.#open = piece.length - start;
     this.#quoted = quoted;
     this.#lines += lines;
     return this.rows - before;

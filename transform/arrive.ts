@@ -4,16 +4,15 @@ import {
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
 
-/** The longest line of CSV; longer ones are refused. */
-const CSV_LINE_BYTES_MAX = 16 * 1024 * 1024;
 /** Each thread of DuckDB's reader has a buffer of its own. */
-const CSV_BUFFER_BYTES = 2 * CSV_LINE_BYTES_MAX;
+const CSV_BUFFER_BYTES = 2 * CSV_ROW_BYTES_MAX;
 /** How much of an unreadable text its reason shows. */
 const SHOWN_CHARACTERS = 40;
 
@@ -176,7 +175,7 @@ async function readCsv(
         columns = {${types.join(", ")}}, header = true, auto_detect = false,
         delim = ',', quote = '"', escape = '"', nullstr = '',
         allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',
-        max_line_size = ${CSV_LINE_BYTES_MAX},
+        max_line_size = ${CSV_ROW_BYTES_MAX},
         buffer_size = ${CSV_BUFFER_BYTES})`,
     );
   } catch (error) {

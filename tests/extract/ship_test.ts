@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { CsvRowCounter, ship } from "../../extract/ship.ts";
 import { digest } from "../../lib/checksum.ts";
+import { CSV_ROW_BYTES_MAX } from "../../lib/csv_row.ts";
 import { StageError } from "../../lib/errors.ts";
 import { SILENT } from "../../lib/progress.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
@@ -19,6 +20,7 @@ Deno.test("CsvRowCounter counts records, wherever the bytes are cut", () => {
         counter.add(bytes.subarray(second)),
       ];
       assert.equal(counter.rows, 3);
+      assert.equal(counter.rowBytesMax, '2,"say ""hi"""\n'.length);
       assert.equal(added.reduce((sum, rows) => sum + rows, 0), 3);
     }
   }
@@ -63,6 +65,29 @@ Deno.test("ship() writes no file when there are no rows, or it fails", async () 
     /division by zero/,
   );
   assert.equal(await zone.head("t/1.csv"), undefined);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("ship() refuses a row that is too long as CSV, and keeps nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  const zone = openZone(folder, { s3: undefined });
+  const rows = (bytes: number) =>
+    `select repeat('z', ${bytes - 1}) from generate_series(1, 2)`;
+
+  await assert.rejects(shipTo(zone, rows(CSV_ROW_BYTES_MAX + 1)), (error) => {
+    assert(error instanceof StageError);
+    assert.equal(
+      error.message,
+      'Cannot read "t": a row is longer than 16 MiB as CSV',
+    );
+    assert.equal(error.subject, "t");
+    assert.match(error.hint ?? "", /^Shorten the row/);
+    return true;
+  });
+  assert.deepEqual(await Array.fromAsync(zone.list("")), []);
+
+  const file = await shipTo(zone, rows(CSV_ROW_BYTES_MAX));
+  assert.equal(file?.rows, 2);
   await Deno.remove(folder, { recursive: true });
 });
 

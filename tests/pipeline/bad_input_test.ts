@@ -133,6 +133,17 @@ const CASES: BadInput[] = [
     repair: sourceSql("alter table design add primary key (design_id)"),
   },
   {
+    name: "a row that is too long",
+    spoil: sourceSql(
+      "update design set design_name = repeat('x', 17000000) where design_id = 1",
+    ),
+    stage: "extract",
+    message: /Cannot read "design": a row is longer than 16 MiB as CSV/,
+    repair: sourceSql(
+      "update design set design_name = 'short' where design_id = 1",
+    ),
+  },
+  {
     name: "several faults at once",
     spoil: sourceSql(
       "alter table design drop column file_name",

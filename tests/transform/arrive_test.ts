@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../../lib/checksum.ts";
 import { readConfig } from "../../lib/config.ts";
 import { type ContractTable, parseContract } from "../../lib/contract.ts";
+import { CSV_ROW_BYTES_MAX } from "../../lib/csv_row.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
 import type { DataFile, IngestedTable } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
@@ -215,6 +216,30 @@ Deno.test("arrive() gives a column that the batch did not have yet as null", () 
       { id: "1", note: "a", price: null, day: null, at: null, flag: null },
     ]);
     assert.deepEqual(await duckdb.rows("from quarantined.thing"), []);
+  }));
+
+Deno.test("arrive() reads rows as long as extract ships them", () =>
+  onBench(async ({ duckdb, zone, put }) => {
+    const row = (id: number) =>
+      `${id},"${"z".repeat(CSV_ROW_BYTES_MAX - 9)}",,,,\n`;
+    assert.equal(row(1).length, CSV_ROW_BYTES_MAX);
+    const file = await put("thing/1.csv", {
+      text: HEADER + row(1) + row(2) + row(3),
+      rows: 3,
+    });
+
+    await arrive(duckdb, { ...ofThing([file]), zone });
+
+    const found = await duckdb.rows(
+      "select id, length(note) as length from changed.thing order by id",
+    );
+    assert.deepEqual(
+      found,
+      ["1", "2", "3"].map((id) => ({
+        id,
+        length: String(CSV_ROW_BYTES_MAX - 9),
+      })),
+    );
   }));
 
 Deno.test("arrive() reads deleted keys of several columns", () =>

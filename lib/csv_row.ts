@@ -1,0 +1,2 @@
+/** A row may take so many bytes as CSV, its line's end with them (16 MiB). */
+export const CSV_ROW_BYTES_MAX = 16 * 1024 * 1024;
