@@ -110,7 +110,10 @@ export async function extract(
       committedAt: clock().toISOString(),
       engine: { postgres: snapshot.serverVersion, deno: Deno.version.deno },
       source,
-      tables: Object.fromEntries(tables),
+      tables: {
+        ...outOfContract(previous, sql),
+        ...Object.fromEntries(tables),
+      },
     };
     if (tooOld()) {
       throw new StageError(
@@ -285,6 +288,21 @@ function checkDeletes(
       },
     );
   }
+}
+
+/** What is known of tables that the contract had once, for their return. */
+function outOfContract(
+  previous: IngestionManifest | undefined,
+  sql: StageContext["sql"],
+): IngestionManifest["tables"] {
+  const known = new Set(sql.tables.map((table) => table.name));
+  const left = Object.entries(previous?.tables ?? {})
+    .filter(([name]) => !known.has(name))
+    .map(([name, { fullRead: _, witness: __, ...table }]) => [
+      name,
+      { ...table, outOfContract: true, rows: [], deletes: [] },
+    ]);
+  return Object.fromEntries(left);
 }
 
 async function nextSourceState(

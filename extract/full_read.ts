@@ -86,6 +86,7 @@ export function tableFullReadReason(
 ): string | undefined {
   const { previous, contractHash } = options;
   if (previous === undefined) return "no batch has it yet";
+  if (previous.outOfContract) return "the contract lacked it for a while";
   if (previous.contractHash !== contractHash) return "its contract changed";
   if (previous.identity !== table.identity) {
     return "it was rewritten, or another table or column has taken a name";

@@ -57,6 +57,11 @@ export interface IngestedTable {
   sourceRows: number;
   /** Why the whole table was read, if it was. */
   fullRead?: string;
+  /**
+   * The contract lacks it: nothing of it was read, and the rest is as the last
+   * batch that read it left it, so that its return finds what was deleted.
+   */
+  outOfContract?: true;
   rows: DataFile[];
   deletes: DataFile[];
   witness?: Witness;

@@ -9,7 +9,14 @@ import {
   type IngestionManifest,
 } from "../../lib/manifest.ts";
 import { assertMirrored } from "../harness/mirror.ts";
-import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import type { ProjectSql } from "../../lib/project_sql.ts";
+import { ingestionManifest, shipped } from "../harness/manifests.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 /** Rewrites a manifest, as if the batch had been taken under other signs. */
@@ -191,6 +198,43 @@ Deno.test("extract() reads all when the newest row is gone", async () => {
     /the newest row of "sales_order" is gone: deleted, or the source/,
   );
   await assertMirrored(platform);
+});
+
+Deno.test("extract() finds what went while a table was out of the contract", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  const without: ProjectSql = {
+    ...PROJECT_SQL,
+    tables: PROJECT_SQL.tables.filter(({ name }) => name !== "design"),
+    models: PROJECT_SQL.models.filter(({ name }) => name !== "dim_design"),
+  };
+  platform.context.sql = without;
+  await execute(
+    client,
+    "delete from design where design_id = 1",
+    "update design set design_name = 'Steel' where design_id = 2",
+  );
+  await platform.run();
+  await execute(client, "delete from design where design_id = 3");
+  await platform.run();
+  const { design } = (await ingestionManifest(platform, 3)).tables;
+  assert.deepEqual(
+    [design?.outOfContract, design?.rows, design?.deletes, design?.sourceRows],
+    [true, [], [], 3],
+  );
+  platform.context.sql = PROJECT_SQL;
+  await platform.run();
+
+  assert.deepEqual((await shipped(platform, 4)).design, [1, 2]);
+  assert.match(
+    platform.logged.join("\n"),
+    /"design" is read whole: the contract lacked it for a while/,
+  );
+  await assertMirrored(platform);
+  await platform.run();
+  assert.deepEqual(await shipped(platform, 5), {});
 });
 
 Deno.test("extract() tells of a fence that stands still, and who holds it", async () => {
