@@ -9,11 +9,15 @@ import {
   STAMP_COLUMNS,
 } from "./model_changes.ts";
 
+/** Snapshot times are UTC without a zone, whatever the session's is. */
+const MOMENT_UTC = "make_timestamp(epoch_us(cast(moment as timestamptz)))";
+
 /**
  * Statements that make what analysts see of a model: `<model>_current`,
  * `<model>_history`, and the macros `<model>_as_of_batch(batch_number)` and
  * `<model>_as_of_time(moment)`. A macro resolves names in its caller's
- * catalogue, so each has the list of files in its body.
+ * catalogue, so each has the list of files in its body. A moment is what it is
+ * in the warehouse: without an offset, it is of the session's time zone.
  */
 export function lakeViews(
   model: Pick<Model, "name" | "key" | "times">,
@@ -47,7 +51,7 @@ export function lakeViews(
       open("where batch <= batch_number")
     }`,
     `create macro ${name("as_of_time")}(moment) as table ${
-      open("where snapshot_time <= cast(moment as timestamp)")
+      open(`where snapshot_time <= ${MOMENT_UTC}`)
     }`,
   ];
 }

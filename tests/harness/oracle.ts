@@ -356,7 +356,7 @@ export class History {
         `${what} by time`,
       );
       assertSame(
-        await lakeState(lake, { time: time.replace("Z", "") }),
+        await lakeState(lake, { time: time }),
         state,
         `lake ${what} by time`,
       );

@@ -1,7 +1,9 @@
+import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { sha256Hex } from "../../lib/checksum.ts";
 import { openDuckDb } from "../../lib/duckdb.ts";
+import { query } from "../../lib/postgres.ts";
 import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { DirectoryZone } from "../../lib/directory_zone.ts";
 import { transform } from "../../transform/transform.ts";
@@ -22,8 +24,6 @@ const NAMES = "select string_agg(design_name, ' ' order by design_id) as names";
 Deno.test("lake.duckdb shows now, then and all versions, by any alias, without USE", async () => {
   await using platform = await openPlatform();
   await runTwice(platform);
-  const { snapshotTime } = await processedManifest(platform, 1);
-
   await using lake = await openLake(platform);
 
   const names = async (relation: string) =>
@@ -34,14 +34,6 @@ Deno.test("lake.duckdb shows now, then and all versions, by any alias, without U
   assert.equal(await names("dim_design_as_of_batch(1)"), before);
   assert.equal(await names("dim_design_as_of_batch(2)"), after);
   assert.equal(await names("dim_design_as_of_batch(0)"), null);
-  const then = snapshotTime.replace("Z", "");
-  assert.equal(await names(`dim_design_as_of_time('${then}')`), before);
-  assert.equal(
-    await names(
-      `dim_design_as_of_time(timestamp '${then}' - interval 1 microsecond)`,
-    ),
-    null,
-  );
   assert.equal(await names("dim_design_as_of_time('9999-01-01')"), after);
   const history = await lake.rows(
     `select design_name, from_batch, to_batch from totes.dim_design_history
@@ -52,6 +44,52 @@ Deno.test("lake.duckdb shows now, then and all versions, by any alias, without U
     { design_name: "Tin", from_batch: "2", to_batch: null },
   ]);
 });
+
+for (const zone of ["America/New_York", "Asia/Tokyo"]) {
+  Deno.test(`lake.duckdb and the warehouse mean the same moment in ${zone}`, async () => {
+    await using platform = await openPlatform();
+    await runTwice(platform);
+    await platform.load();
+    const { client } = platform.warehouse;
+    const { snapshotTime } = await processedManifest(platform, 1);
+    const [local] = await query(
+      client,
+      `select to_char(timestamptz '${snapshotTime}' at time zone '${zone}',
+        'YYYY-MM-DD HH24:MI:SS.US') as text`,
+    );
+    await client.query(`set timezone to '${zone}'`);
+    const instance = await DuckDBInstance.create(":memory:");
+    const lake = await instance.connect();
+    await lake.run(`set timezone = '${zone}'`);
+    await lake.run(
+      `attach '${platform.config.processedUrl}/lake.duckdb' as totes (read_only)`,
+    );
+    const before = "Wooden Wooden Wooden";
+    const earlier = "- interval '1 microsecond'";
+
+    for (
+      const [moment, expected] of [
+        [`'${snapshotTime}'`, before],
+        [`'${snapshotTime.replace("Z", "+00")}'`, before],
+        [`timestamptz '${snapshotTime}'`, before],
+        [`timestamptz '${snapshotTime}' ${earlier}`, null],
+        [`'${local?.text}'`, before],
+        [`timestamp '${local?.text}'`, before],
+        [`timestamp '${local?.text}' ${earlier}`, null],
+        ["now()", "Wooden Tin Wooden"],
+        ["now() - interval '1 hour'", null],
+      ] as const
+    ) {
+      const asOf = `dim_design_as_of_time(${moment})`;
+      const inLake = await lake.runAndReadAll(`${NAMES} from totes.${asOf}`);
+      const [inWarehouse] = await query(client, `${NAMES} from ${asOf}`);
+      assert.deepEqual(inLake.getRowsJson(), [[expected]], moment);
+      assert.equal(inWarehouse?.names, expected, moment);
+    }
+    lake.closeSync();
+    instance.closeSync();
+  });
+}
 
 Deno.test("lake.duckdb has empty views of models that hold nothing yet", async () => {
   await using platform = await openPlatform();
