@@ -44,7 +44,11 @@ cross join lateral (
                     from pg_attribute as attribute
                     where
                         attribute.attrelid = class.oid
-                        and attribute.attnum = any(index.indkey::smallint[])
+                        and attribute.attnum = any(
+                            -- What follows the key columns is INCLUDE.
+                            (index.indkey::smallint[])
+                            [0:index.indnkeyatts - 1]
+                        )
                 )
             ),
             '[]'

@@ -74,6 +74,17 @@ for (const [name, changed] of FITTING) {
   });
 }
 
+Deno.test("readLiveTables() takes a key whose index includes other columns", async () => {
+  await using database = await openTestDatabase();
+
+  const table = await read(
+    database,
+    itemSql({}, { key: ", primary key (item_id) include (price, label)" }),
+  );
+
+  assert.deepEqual(table.contract.key, ["item_id"]);
+});
+
 const REFUSED: [name: string, statements: string[], message: string][] = [
   [
     "a missing table",
