@@ -48,6 +48,8 @@ export type Environment = (name: string) => string | undefined;
 
 const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
 const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
+/** The modes of libpq's that promise nothing. */
+const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
 
 /**
@@ -72,10 +74,7 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
   };
   const postgres = (name: string, need: Need) => {
     const url = read(name);
-    const other = name === "SOURCE_URL" ? "WAREHOUSE_URL" : "SOURCE_URL";
-    const fromLibpq = url === undefined && read("PGDATABASE") !== undefined &&
-      read(other) !== undefined;
-    if (url === undefined && !fromLibpq) {
+    if (url === undefined && !isForLibpq(need, { read, needs })) {
       if (needs.includes(need)) {
         problems.push(
           `${name} is missing: set postgres://user:password@host:port/database`,
@@ -151,6 +150,27 @@ export function projectDirectory(): string {
   return fileURLToPath(new URL("..", import.meta.url));
 }
 
+/**
+ * Whether libpq's variables stand for a server's URL: where a command needs
+ * no other one, or the other one has its own.
+ */
+function isForLibpq(
+  need: Need,
+  options: {
+    read: (name: string) => string | undefined;
+    needs: readonly Need[];
+  },
+): boolean {
+  const { read, needs } = options;
+  const [other, url] = need === "source"
+    ? ["warehouse", "WAREHOUSE_URL"] as const
+    : ["source", "SOURCE_URL"] as const;
+  const named = read("PGDATABASE") !== undefined;
+  if (read(url) !== undefined) return named;
+  return (named || read("PGHOST") !== undefined) && needs.includes(need) &&
+    !needs.includes(other);
+}
+
 function readS3(
   read: (name: string) => string | undefined,
   problems: string[],
@@ -215,8 +235,11 @@ function readPostgresUrl(
   const mode = url.searchParams.get("sslmode") ?? read("PGSSLMODE") ??
     (local ? "disable" : "verify-full");
   if (!TLS_MODES.includes(mode)) {
+    const reason = UNSAFE_TLS_MODES.includes(mode)
+      ? ", which verifies nothing and may go on without TLS"
+      : "";
     problems.push(
-      `${name}: sslmode is "${mode}": one of ${
+      `${name}: sslmode is "${mode}"${reason}: one of ${
         TLS_MODES.join(", ")
       } is expected`,
     );

@@ -187,6 +187,18 @@ Deno.test("readConfig() takes one server of two from libpq's variables alone", (
   assert.equal(source?.database, "totesys");
 });
 
+Deno.test("readConfig() takes the only server needed from libpq's variables alone", () => {
+  const libpq = { PGHOST: "localhost", PGUSER: "me" };
+
+  const extract = read({ ...libpq, PGDATABASE: "totesys" }, ["source"]);
+  assert.equal(extract.source?.database, "totesys");
+  assert.equal(extract.warehouse, undefined);
+  const load = read(libpq, ["warehouse"]);
+  assert.equal(load.warehouse?.database, "me");
+  assert.equal(load.source, undefined);
+  assert.equal(read(libpq, []).source, undefined);
+});
+
 Deno.test("readConfig() does not take one database for both servers", () => {
   const problems = problemsOf({ PGDATABASE: "totesys" }, [
     "source",
@@ -247,7 +259,7 @@ Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
 
   assert.deepEqual(problems, [
     'SOURCE_URL: PGPORT is "eighty", which is no port',
-    'SOURCE_URL: sslmode is "prefer": one of disable, require, verify-ca, verify-full is expected',
+    'SOURCE_URL: sslmode is "prefer", which verifies nothing and may go on without TLS: one of disable, require, verify-ca, verify-full is expected',
   ]);
 });
 
