@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Need, projectDirectory, readConfig } from "../../lib/config.ts";
 import { ConfigError } from "../../lib/errors.ts";
+import { openZone } from "../../lib/zone.ts";
+import { inFolder } from "../harness/in_folder.ts";
 
 const ALL: readonly Need[] = ["source", "warehouse", "ingestion", "processed"];
 const SECRET = "s3cr3t";
@@ -309,3 +311,20 @@ function errorOf(variables: Record<string, string>, needs: readonly Need[]) {
     return error;
   }
 }
+
+Deno.test("readConfig() takes .env.example as it stands, and its zones can be made", () =>
+  inFolder(async (folder) => {
+    const text = await Deno.readTextFile(
+      join(projectDirectory(), ".env.example"),
+    );
+    const env = Object.fromEntries(
+      text.split("\n").filter((line) => /^[A-Z]/.test(line))
+        .map((line) => line.split(/=(.*)/)),
+    );
+
+    read(env, ALL);
+    for (const name of ["INGESTION_URL", "PROCESSED_URL"]) {
+      const zone = openZone(resolve(folder, env[name]), { s3: undefined });
+      assert.equal(await zone.create("a", new Uint8Array([1])), true);
+    }
+  }));
