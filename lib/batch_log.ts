@@ -84,19 +84,20 @@ export class BatchLog<M extends Manifest> {
 
   /**
    * Commits a batch. Returns whether this run did: false when another run has
-   * committed the number first. When the store's answer is lost, the manifest
-   * that is there tells whose it is.
+   * committed the number first. When the store's answer is lost, or it says
+   * that another request is under way, the manifest that is there tells whose
+   * it is.
    */
   async commit(manifest: M): Promise<boolean> {
     const content = encodeManifest(manifest);
     const key = manifestKey(manifest.batch);
     for (let attempt = 1;; attempt++) {
+      let failure: StageError | undefined;
       try {
         if (await this.zone.create(key, content)) break;
       } catch (error) {
-        const retry = error instanceof StageError && error.retryable &&
-          attempt < COMMIT_ATTEMPTS_MAX;
-        if (!retry) throw error;
+        if (!(error instanceof StageError && error.retryable)) throw error;
+        failure = error;
         await sleep(COMMIT_RETRY_MS * 2 ** (attempt - 1));
       }
       const found = await this.find(manifest.batch);
@@ -105,7 +106,7 @@ export class BatchLog<M extends Manifest> {
         break;
       }
       if (attempt >= COMMIT_ATTEMPTS_MAX) {
-        throw new StageError(
+        throw failure ?? new StageError(
           `Cannot commit batch ${manifest.batch}: ${this.zone.url} says that its manifest is there, and that it isn't`,
           {
             subject: this.zone.url,

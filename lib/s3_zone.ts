@@ -198,9 +198,11 @@ export class S3Zone implements Zone {
       }
       return true;
     } catch (error) {
-      if (statusOf(error) === 412) return false;
-      const gone = condition.IfMatch !== undefined && isMissingKey(error);
-      if (gone) return false;
+      const status = statusOf(error);
+      if (status === 412) return false;
+      // Removed, or in a race with another that a new look will find.
+      const replaced = status === 409 || isMissingKey(error);
+      if (condition.IfMatch !== undefined && replaced) return false;
       throw this.#error("Cannot write to", error);
     }
   }

@@ -113,6 +113,21 @@ Deno.test("commit() tries again when nothing came of it", async () => {
   });
 });
 
+Deno.test("commit() looks once more when the last try failed", async () => {
+  await withZone(async (zone) => {
+    let calls = 0;
+    const log = logOf(creating(zone, async () => {
+      if (++calls === 6) await logOf(zone).commit(manifest(1, "other"));
+      throw lost();
+    }));
+
+    assert.equal(await log.commit(manifest(1, "mine")), false);
+    assert.equal(calls, 6);
+    await assert.rejects(log.commit(manifest(2, "mine")), lost());
+    assert.equal(calls, 12);
+  });
+});
+
 Deno.test("commit() gives up on what can't be mended, or says two things", async () => {
   await withZone(async (zone) => {
     const denied = logOf(creating(zone, () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { startS3Server } from "../../demo/s3_server.ts";
+import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
+import { encodeManifest, type IngestionManifest } from "../../lib/manifest.ts";
 import { openZone, type S3Settings, type Zone } from "../../lib/zone.ts";
 import {
   type Fault,
@@ -123,6 +125,37 @@ Deno.test("S3Zone may take its own create, repeated, for another's", () =>
 
     assert.equal(won, false);
     assert.equal(textOf((await zone.read("a"))?.bytes), "ours");
+  }));
+
+Deno.test("S3Zone leaves a put to the one that it raced with", () =>
+  withZone(async (zone, { proxy }) => {
+    await zone.put("a", bytesOf("first"));
+    const ifMatch = (await zone.head("a"))?.etag;
+    proxy.fault = () => s3Refusal(409, "ConditionalRequestConflict");
+
+    assert.equal(await zone.put("a", bytesOf("second"), { ifMatch }), false);
+    await assert.rejects(zone.put("a", bytesOf("second")), /HTTP 409/);
+  }));
+
+Deno.test("S3Zone's batches are committed, or another's, after a conflict", () =>
+  withZone(async (zone, { proxy }) => {
+    const log = new BatchLog<IngestionManifest>(zone, "extract");
+    const mine = { format: 1, stage: "extract", runId: "mine" };
+    const manifest = (batch: number, more = {}) =>
+      ({ ...mine, batch, ...more }) as IngestionManifest;
+    let conflicts = 2;
+    proxy.fault = ({ method, url }) =>
+      method === "PUT" && url.endsWith(".json") && conflicts-- > 0
+        ? s3Refusal(409, "ConditionalRequestConflict")
+        : undefined;
+
+    assert.equal(await log.commit(manifest(1)), true);
+    await zone.create(
+      manifestKey(2),
+      encodeManifest(manifest(2, { runId: "another" })),
+    );
+    conflicts = 1;
+    assert.equal(await log.commit(manifest(2)), false);
   }));
 
 const REFUSALS = [
