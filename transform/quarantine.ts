@@ -6,6 +6,7 @@ import type {
   IngestionManifest,
 } from "../lib/manifest.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
+import { type Progress, SILENT } from "../lib/progress.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
@@ -32,6 +33,12 @@ export function changedTables(
   );
 }
 
+/** The rows and deletes that a batch holds of a table. */
+export function rowsOf(table: IngestedTable): number {
+  return [...table.rows, ...table.deletes]
+    .reduce((sum, file) => sum + file.rows, 0);
+}
+
 /** Reads the quarantine as the batch before left it, once it is checked. */
 export async function openQuarantine(
   duckdb: DuckDb,
@@ -54,17 +61,24 @@ export async function openQuarantine(
  */
 export async function setAside(
   duckdb: DuckDb,
-  options: { input: IngestionManifest; sql: ProjectSql; ingestion: Zone },
+  options: {
+    input: IngestionManifest;
+    sql: ProjectSql;
+    ingestion: Zone;
+    progress: Progress;
+  },
 ): Promise<number> {
-  const { input, sql, ingestion } = options;
+  const { input, sql, ingestion, progress } = options;
   const changed = changedTables(input);
   for (const table of sql.tables) {
+    const ingested = changed.get(table.name);
     await arrive(duckdb, {
       table,
-      ingested: changed.get(table.name),
+      ingested,
       zone: ingestion,
       quarantineSql: sql.quarantine.get(table.name),
     });
+    if (ingested !== undefined) progress.add({ rows: rowsOf(ingested) });
   }
   const tables = sql.tables.filter((table) => changed.has(table.name));
   const touched = tables.flatMap((table) =>
@@ -114,7 +128,11 @@ export async function isMendedLater(
 ): Promise<boolean> {
   await openQuarantine(duckdb, options);
   for await (const input of options.inputs) {
-    const rows = await setAside(duckdb, { ...options, input });
+    const rows = await setAside(duckdb, {
+      ...options,
+      input,
+      progress: SILENT,
+    });
     if (rows <= options.rowsMax) return true;
     await duckdb.run(
       `create or replace table ${QUARANTINE_BEFORE} as from ${QUARANTINE_AFTER}`,

@@ -21,7 +21,7 @@ import { emptyTableSql } from "./arrive.ts";
 import { filesOfBatches } from "./files_of_batches.ts";
 import { type ModelColumn, modelColumns } from "./model_changes.ts";
 import { publishLake } from "./publish_lake.ts";
-import { isMendedLater } from "./quarantine.ts";
+import { changedTables, isMendedLater, rowsOf } from "./quarantine.ts";
 import { type BatchContent, transformBatch } from "./transform_batch.ts";
 
 /** What a person may ask of one run. */
@@ -185,7 +185,9 @@ async function commitBatch(
   const { input, previous, output, processed } = options;
   const { batch } = input;
   const { runId, tooOld } = startRun(context);
-  progress.begin(`transform ${batch}`);
+  const rowsToRead = [...changedTables(input).values()].map(rowsOf)
+    .reduce((sum, rows) => sum + rows, 0);
+  progress.begin(`transform ${batch}`, { rows: rowsToRead });
   const content = await transformBatch({
     ...options,
     sql,

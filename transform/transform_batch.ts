@@ -105,13 +105,10 @@ async function make(
     content: BatchContent;
   },
 ): Promise<void> {
-  const { sql, progress } = work;
+  const { sql } = work;
   const { changed, content } = options;
   if (changed.size === 0) return;
   await makeQuarantine(work, content);
-  for (const ingested of changed.values()) {
-    progress.add({ rows: rowsOf(ingested.rows) });
-  }
   await makeCurrent(work, options);
   for (const model of sql.models) {
     if (!model.reads.some((table) => changed.has(table))) continue;
@@ -418,8 +415,4 @@ function columnsOf(work: BatchWork, model: string): readonly ModelColumn[] {
   const columns = work.columns.get(model);
   if (columns === undefined) throw new Error(`No columns of "${model}"`);
   return columns;
-}
-
-function rowsOf(files: readonly DataFile[] | undefined): number {
-  return (files ?? []).reduce((sum, file) => sum + file.rows, 0);
 }

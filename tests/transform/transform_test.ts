@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeManifest } from "../../lib/manifest.ts";
+import { createProgress } from "../../lib/progress.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
@@ -31,6 +32,40 @@ Deno.test("transform() counts the versions and bytes that it writes", async () =
   assert.deepEqual(result.batches, [1]);
   assert.equal(result.rows, files.reduce((sum, file) => sum + file.rows, 0));
   assert.equal(result.bytes, files.reduce((sum, file) => sum + file.bytes, 0));
+});
+
+Deno.test("transform() tells the rows of a batch, and the time left, as it reads", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  const { rows } = await platform.extract();
+  const lines: string[] = [];
+  let nowMs = 0;
+  platform.context.progress = createProgress({
+    show: (line) => lines.push(line),
+    report: () => {},
+    nowMs: () => nowMs += 1000,
+  });
+
+  await platform.transform();
+
+  const read = lines.map((line) =>
+    /^transform 1: (\d+) of about (\d+) rows, .*?(, \d+ s left)?$/.exec(line)
+  ).filter((found) => found !== null);
+  const counts = read.map(([, count]) => Number(count));
+  assert.equal(Math.max(...counts), rows);
+  assert.deepEqual(counts, counts.toSorted((a, b) => a - b));
+  assert(read.every(([, , total]) => Number(total) === rows));
+  assert(read.some(([, , , left]) => left !== undefined));
+  lines.length = 0;
+  await execute(
+    client,
+    insertOrder(30),
+    "delete from payment where payment_id = 5",
+  );
+  await platform.extract();
+  await platform.transform();
+  assert.match(lines.join("\n"), /transform 2: 2 of about 2 rows/);
 });
 
 Deno.test("transform() refuses changed SQL, unless it is accepted for new batches", async () => {
