@@ -14,7 +14,7 @@ import type {
   ProcessedManifest,
   ProcessedModel,
 } from "../lib/manifest.ts";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
@@ -137,6 +137,7 @@ async function makeCurrent(
     const columns = quoteNames(table.columns.map((column) => column.name));
     const key = quoteNames(table.key);
     const state = await stateBefore(work, currentState(table.name));
+    if (state === undefined) await checkWhole(work, table.name);
     await duckdb.run(
       `create or replace table before.${name} as ` +
         (state === undefined ? emptyTableSql(table) : `from ${
@@ -164,6 +165,32 @@ async function makeCurrent(
       content,
     });
   }
+}
+
+/**
+ * Where no table is kept, all of its rows must be in this batch: a join that
+ * newly reads it would miss the others without a word.
+ */
+async function checkWhole(work: BatchWork, name: string): Promise<void> {
+  const ingested = work.input.tables[name];
+  if (work.previous === undefined || ingested === undefined) return;
+  if (ingested.fullRead !== undefined) return;
+  const [found] = await work.duckdb.rows(
+    `select (select count(*) from arrived.${quoteName(name)})
+      + (select count(*) from ${QUARANTINE_AFTER}
+        where table_name = ${quoteText(name)})
+      - (select count(*) from quarantined.${quoteName(name)}) as rows`,
+  );
+  const missing = ingested.sourceRows - Number(found?.rows);
+  if (missing <= 0) return;
+  throw new StageError(
+    `Cannot join "${name}" in batch ${work.input.batch}: it was not kept so far, and ${missing} of its ${ingested.sourceRows} rows came in batches before`,
+    {
+      subject: name,
+      hint:
+        `A model has come to read it: make the lake anew with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
+    },
+  );
 }
 
 async function makeModel(

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { encodeManifest } from "../../lib/manifest.ts";
+import { query } from "../../lib/postgres.ts";
+import type { ProjectSql } from "../../lib/project_sql.ts";
 import { createProgress } from "../../lib/progress.ts";
 import { transform } from "../../transform/transform.ts";
+import { assertMirrored } from "../harness/mirror.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
@@ -66,6 +69,81 @@ Deno.test("transform() tells the rows of a batch, and the time left, as it reads
   await platform.extract();
   await platform.transform();
   assert.match(lines.join("\n"), /transform 2: 2 of about 2 rows/);
+});
+
+/** The project's SQL, where a model joins what it read row by row. */
+const JOINED_SQL: ProjectSql = {
+  ...PROJECT_SQL,
+  transformHash: "joined",
+  models: PROJECT_SQL.models.map((model) =>
+    model.name === "dim_design"
+      ? {
+        ...model,
+        derivation: "join",
+        sql: model.sql.replaceAll("changed.design", "current.design"),
+      }
+      : model
+  ),
+};
+
+Deno.test("transform() stops at a join of a table that was not kept", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  platform.context.sql = JOINED_SQL;
+  await execute(
+    client,
+    "insert into design values (9, now(), 'New', 'a', 'b', now())",
+  );
+  await platform.extract();
+
+  await assert.rejects(transform(platform.context, { acceptSqlChange: true }), {
+    name: "StageError",
+    message:
+      'Cannot join "design" in batch 2: it was not kept so far, and 3 of its 4 rows came in batches before',
+    subject: "design",
+    hint: /deno task rebuild processed/,
+  });
+});
+
+Deno.test("transform() joins a table that was not kept, when it is read whole", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  platform.context.sql = JOINED_SQL;
+  await execute(
+    client,
+    "insert into design values (9, now(), 'New', 'a', 'b', now())",
+  );
+
+  await platform.extract({ fullRead: ["design"] });
+  await transform(platform.context, { acceptSqlChange: true });
+  await platform.load();
+
+  await assertMirrored(platform);
+});
+
+Deno.test("transform() joins a table whose only row was set aside so far", async () => {
+  await using platform = await openPlatform({ sql: JOINED_SQL });
+  const { client } = platform.source;
+  const insert = (id: number, at: string) =>
+    `insert into design values (${id}, '${at}', 'New', 'a', 'b', now())`;
+  await platform.run();
+  await execute(client, insert(1, "infinity"));
+  await platform.run();
+  await execute(client, insert(2, "2023-01-01"));
+
+  await platform.run();
+
+  const { quarantined } = await processedManifest(platform, 3);
+  assert.equal(quarantined, 1);
+  const designs = await query(
+    platform.warehouse.client,
+    "select design_id from dim_design_current",
+  );
+  assert.deepEqual(designs, [{ design_id: 2 }]);
 });
 
 Deno.test("transform() refuses changed SQL, unless it is accepted for new batches", async () => {
