@@ -19,8 +19,8 @@ export interface DuckDb extends AsyncDisposable {
 const UPLOAD_BYTES_MAX = "50GB";
 
 /**
- * Opens a DuckDB in memory. DuckDB does not obey Deno's permissions, so it is
- * confined in SQL once its extension and secret are there. Throws a
+ * Opens a DuckDB in memory, in UTC. DuckDB does not obey Deno's permissions, so
+ * it is confined in SQL once its extension and secret are there. Throws a
  * `StageError` when the httpfs extension can't be had.
  */
 export async function openDuckDb(
@@ -61,6 +61,8 @@ export async function openDuckDb(
       );
     }
     await connection.run("set enable_progress_bar = false");
+    // What is made must not follow the zone of the machine that makes it.
+    await connection.run("set timezone = 'UTC'");
     const allowed = [...zones, tempDirectory].map((place) =>
       quoteText(`${place}/`)
     );
