@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { query } from "../../lib/postgres.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
@@ -39,8 +40,9 @@ export async function assertRebuilds(platform: Platform): Promise<void> {
   }
 }
 
-function checksums(
-  manifest: Awaited<ReturnType<typeof processedManifest>>,
+/** The checksums of a batch's files, by model and kept state. */
+export function checksums(
+  manifest: ProcessedManifest,
 ): Record<string, string[]> {
   const files: [string, string[]][] = [
     ...Object.entries(manifest.models).map(
