@@ -1,21 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "./errors.ts";
+import { readGeneration } from "./generation.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "./manifest.ts";
 import type { Zone } from "./zone.ts";
 
-const HINT = "_batches/latest";
 const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
 const BATCH_DIGITS = 9;
+const READS_AT_ONCE = 16;
 
 /** The batch number as file names hold it. */
 export function batchName(batch: number): string {
   return String(batch).padStart(BATCH_DIGITS, "0");
 }
 
-/** The key of a batch's manifest. */
-export function manifestKey(batch: number): string {
-  return `_batches/${batchName(batch)}.json`;
+/** The key of a batch's manifest, in the generation of that id. */
+export function manifestKey(batch: number, generation = ""): string {
+  return `${folderOf(generation)}/${batchName(batch)}.json`;
 }
 
 /** The key of a data file of a table or model; it carries the run's id. */
@@ -30,15 +31,41 @@ export function dataKey(
 /**
  * The batches of one zone: a log of manifests, numbered densely from 1. A
  * batch is committed when its manifest is there; it is never changed.
+ *
+ * What can be made again from the zone before may be there in several
+ * generations. A log is of one of them: of the one that was in force when it
+ * was first asked, unless it is told which.
  */
 export class BatchLog<M extends Manifest> {
-  constructor(readonly zone: Zone, readonly stage: M["stage"]) {}
+  #generation: Promise<string> | undefined;
+
+  constructor(
+    readonly zone: Zone,
+    readonly stage: M["stage"],
+    options: { generation?: string } = {},
+  ) {
+    // What was extracted can't be made again.
+    const known = stage === "extract" ? "" : options.generation;
+    if (known !== undefined) this.#generation = Promise.resolve(known);
+  }
+
+  /** The generation that these batches are of; empty for the first. */
+  generation(): Promise<string> {
+    this.#generation ??= readGeneration(this.zone).then(({ id }) => id);
+    return this.#generation;
+  }
+
+  /** The newest committed batch. */
+  async newest(): Promise<M | undefined> {
+    const batch = await this.newestNumber();
+    return batch === 0 ? undefined : await this.read(batch);
+  }
 
   /**
-   * The newest committed batch. The hint only says where to begin to look: a
-   * wrong or missing one costs some requests.
+   * Its number, 0 when there is none. The hint only says where to begin to
+   * look: a wrong or missing one costs some requests.
    */
-  async newest(): Promise<M | undefined> {
+  async newestNumber(): Promise<number> {
     const hint = await this.#readHint();
     let present = hint > 0 && await this.#exists(hint) ? hint : 0;
     let step = 1;
@@ -52,14 +79,14 @@ export class BatchLog<M extends Manifest> {
       if (await this.#exists(middle)) present = middle;
       else missing = middle;
     }
-    return present === 0 ? undefined : await this.read(present);
+    return present;
   }
 
   /** A committed batch; throws a `StageError` if it isn't there. */
   async read(batch: number): Promise<M> {
     const manifest = await this.find(batch);
     if (manifest !== undefined) return manifest;
-    const file = this.zone.locate(manifestKey(batch));
+    const file = this.zone.locate(await this.#key(batch));
     throw new StageError(
       `Cannot read batch ${batch}: the manifest ${file} is missing`,
       {
@@ -70,9 +97,20 @@ export class BatchLog<M extends Manifest> {
     );
   }
 
+  /** Committed batches, in order. */
+  async *range(batches: { from: number; to: number }): AsyncGenerator<M> {
+    const { from, to } = batches;
+    for (let first = from; first <= to; first += READS_AT_ONCE) {
+      const length = Math.min(READS_AT_ONCE, to - first + 1);
+      yield* await Promise.all(
+        Array.from({ length }, (_, index) => this.read(first + index)),
+      );
+    }
+  }
+
   /** A batch if it is committed. */
   async find(batch: number): Promise<M | undefined> {
-    const key = manifestKey(batch);
+    const key = await this.#key(batch);
     const stored = await this.zone.read(key);
     if (stored === undefined) return undefined;
     return decodeManifest<M>(stored.bytes, {
@@ -90,7 +128,7 @@ export class BatchLog<M extends Manifest> {
    */
   async commit(manifest: M): Promise<boolean> {
     const content = encodeManifest(manifest);
-    const key = manifestKey(manifest.batch);
+    const key = await this.#key(manifest.batch);
     for (let attempt = 1;; attempt++) {
       let failure: StageError | undefined;
       try {
@@ -121,12 +159,20 @@ export class BatchLog<M extends Manifest> {
     return true;
   }
 
+  async #key(batch: number): Promise<string> {
+    return manifestKey(batch, await this.generation());
+  }
+
+  async #hintKey(): Promise<string> {
+    return `${folderOf(await this.generation())}/latest`;
+  }
+
   async #exists(batch: number): Promise<boolean> {
-    return await this.zone.head(manifestKey(batch)) !== undefined;
+    return await this.zone.head(await this.#key(batch)) !== undefined;
   }
 
   async #readHint(): Promise<number> {
-    const stored = await this.zone.read(HINT);
+    const stored = await this.zone.read(await this.#hintKey());
     if (stored === undefined) return 0;
     const batch = Number(new TextDecoder().decode(stored.bytes));
     return Number.isSafeInteger(batch) && batch > 0 ? batch : 0;
@@ -135,6 +181,10 @@ export class BatchLog<M extends Manifest> {
   /** The batch is committed already: a hint that can't be written is no loss. */
   async #writeHint(batch: number): Promise<void> {
     const content = new TextEncoder().encode(`${batch}\n`);
-    await this.zone.put(HINT, content).catch(() => false);
+    await this.zone.put(await this.#hintKey(), content).catch(() => false);
   }
+}
+
+function folderOf(generation: string): string {
+  return generation === "" ? "_batches" : `_batches-${generation}`;
 }

@@ -39,10 +39,17 @@ export interface Command {
   usage: string;
   needs: readonly Need[];
   options: ParseArgsOptionsConfig;
+  /** Whether it takes words that are no flags. */
+  takesWords?: boolean;
   /** Gives the exit code where it isn't 0. */
   run: (
     context: StageContext,
-    options: { flags: Flags; write: (text: string) => void; json: boolean },
+    options: {
+      flags: Flags;
+      words: readonly string[];
+      write: (text: string) => void;
+      json: boolean;
+    },
   ) => Promise<number | void>;
 }
 
@@ -63,7 +70,7 @@ export async function runCommand(
     stopping.abort(new DOMException("asked to stop", "AbortError"))
   );
   try {
-    const flags = parseFlags(command, args);
+    const { flags, words } = parseCommandLine(command, args);
     if (flags.help === true) {
       world.write(`${command.usage}\n`, "out");
       return EXIT.ok;
@@ -76,6 +83,7 @@ export async function runCommand(
     });
     return await command.run(context, {
       flags,
+      words,
       write: (text) => world.write(text, "out"),
       json,
     }) ?? EXIT.ok;
@@ -161,9 +169,12 @@ export function forStage(
   return { ...context, log: context.log.getChild(stage) };
 }
 
-function parseFlags(command: Command, args: readonly string[]): Flags {
+function parseCommandLine(
+  command: Command,
+  args: readonly string[],
+): { flags: Flags; words: readonly string[] } {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
       options: {
         ...command.options,
@@ -171,9 +182,9 @@ function parseFlags(command: Command, args: readonly string[]): Flags {
         help: { type: "boolean", short: "h" },
       },
       strict: true,
-      allowPositionals: false,
+      allowPositionals: command.takesWords === true,
     });
-    return values as Flags;
+    return { flags: values as Flags, words: positionals };
   } catch (error) {
     throw new ConfigError([messageOf(error), command.usage]);
   }

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { BatchLog } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { query } from "../lib/postgres.ts";
@@ -6,6 +7,7 @@ import { query } from "../lib/postgres.ts";
 /** The newest batch in the warehouse. */
 export interface LedgerEntry {
   batch: number;
+  runId: string;
   inputSha256: string;
   lakeId: string;
   transformHash: string;
@@ -14,60 +16,109 @@ export interface LedgerEntry {
 /** The channel on which each load tells the batches it committed. */
 export const CHANNEL = "pipeline_batch";
 
+const OTHER_SQL = "was made by other SQL";
+
 /** The newest batch in the warehouse; undefined when it holds none. */
 export async function newestEntry(
   client: pg.Client,
 ): Promise<LedgerEntry | undefined> {
   const [row] = await query(
     client,
-    `select batch, input_sha256, lake_id, transform_hash from pipeline.batch
-    order by batch desc limit 1`,
+    `select batch, run_id, input_sha256, lake_id, transform_hash
+    from pipeline.batch order by batch desc limit 1`,
   );
   return row === undefined ? undefined : {
     batch: Number(row.batch),
+    runId: row.run_id ?? "",
     inputSha256: row.input_sha256 ?? "",
     lakeId: row.lake_id ?? "",
     transformHash: row.transform_hash ?? "",
   };
 }
 
+/** A batch as the ledger has it, less when it was loaded. */
+export interface LedgerRow {
+  batch: number;
+  snapshot_time: string;
+  run_id: string;
+  input_sha256: string;
+  rows: number;
+  deletes: number;
+  transform_hash: string;
+  lake_id: string;
+}
+
+/** What the ledger says of a batch. */
+export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
+  const models = Object.values(manifest.models);
+  const files = models.flatMap((model) => model.files);
+  return {
+    batch: manifest.batch,
+    snapshot_time: manifest.snapshotTime,
+    run_id: manifest.runId,
+    input_sha256: manifest.inputSha256,
+    rows: files.reduce((sum, file) => sum + file.rows, 0),
+    deletes: models.reduce((sum, model) => sum + model.deletes, 0),
+    transform_hash: manifest.transformHash,
+    lake_id: manifest.lakeId,
+  };
+}
+
+const COLUMNS = `batch, snapshot_time, run_id, input_sha256, rows, deletes,
+  transform_hash, lake_id`;
+const GIVEN = `jsonb_to_recordset($1::jsonb) as given (
+  batch bigint, snapshot_time timestamptz, run_id text, input_sha256 text,
+  rows bigint, deletes bigint, transform_hash text, lake_id text
+)`;
+
 /** Writes batches into the ledger, in the transaction that loads them. */
 export async function enterBatches(
   client: pg.Client,
   manifests: readonly ProcessedManifest[],
 ): Promise<void> {
-  const rows = manifests.map((manifest) => {
-    const models = Object.values(manifest.models);
-    const files = models.flatMap((model) => model.files);
-    return {
-      batch: manifest.batch,
-      snapshot_time: manifest.snapshotTime,
-      run_id: manifest.runId,
-      input_sha256: manifest.inputSha256,
-      rows: files.reduce((sum, file) => sum + file.rows, 0),
-      deletes: models.reduce((sum, model) => sum + model.deletes, 0),
-      transform_hash: manifest.transformHash,
-      lake_id: manifest.lakeId,
-    };
-  });
   await client.query(
-    `insert into pipeline.batch (batch, snapshot_time, run_id, input_sha256,
-      rows, deletes, transform_hash, lake_id)
-    select batch, snapshot_time, run_id, input_sha256, rows, deletes,
-      transform_hash, lake_id
-    from jsonb_to_recordset($1::jsonb) as manifest (
-      batch bigint, snapshot_time timestamptz, run_id text, input_sha256 text,
-      rows bigint, deletes bigint, transform_hash text, lake_id text
-    )`,
-    [JSON.stringify(rows)],
+    `insert into pipeline.batch (${COLUMNS}) select ${COLUMNS} from ${GIVEN}`,
+    [JSON.stringify(manifests.map(ledgerRow))],
   );
   const last = manifests.at(-1);
-  if (last !== undefined) {
-    await client.query("select pg_notify($1, $2)", [
-      CHANNEL,
-      String(last.batch),
-    ]);
-  }
+  if (last !== undefined) await tellBatch(client, last.batch);
+}
+
+/**
+ * Makes the ledger hold these batches and no others, in the transaction that
+ * makes the tables so. Of those that it holds alike, it keeps when they were
+ * loaded.
+ */
+export async function agreeLedger(
+  client: pg.Client,
+  rows: readonly LedgerRow[],
+): Promise<void> {
+  const given = JSON.stringify(rows);
+  await client.query(
+    `with given as materialized (select ${COLUMNS} from ${GIVEN})
+    delete from pipeline.batch as present where not exists (
+      select from given where given.batch = present.batch
+        and (${prefixed("given")}) is not distinct from (${prefixed("present")})
+    )`,
+    [given],
+  );
+  await client.query(
+    `insert into pipeline.batch (${COLUMNS}) select ${COLUMNS} from ${GIVEN}
+    on conflict (batch) do nothing`,
+    [given],
+  );
+}
+
+/** Tells listeners of the newest batch, once this is committed. */
+export async function tellBatch(
+  client: pg.Client,
+  batch: number,
+): Promise<void> {
+  await client.query("select pg_notify($1, $2)", [CHANNEL, String(batch)]);
+}
+
+function prefixed(relation: string): string {
+  return COLUMNS.replace(/\w+/g, (column) => `${relation}.${column}`);
 }
 
 /**
@@ -86,15 +137,55 @@ export function checkContinuity(
     : manifest.inputSha256 !== entry.inputSha256
     ? "is another one"
     : manifest.transformHash !== entry.transformHash
-    ? "was made by other SQL"
+    ? OTHER_SQL
     : undefined;
-  if (found === undefined) return;
-  throw new StageError(
+  if (found !== undefined) throw continuityError(entry, { found, zone });
+}
+
+/**
+ * When the zone was rebuilt, other SQL may have made any of its batches: throws
+ * a `StageError` unless all were made by what made those in the warehouse.
+ * Costs requests only until the next batch is loaded.
+ */
+export async function checkSameSql(
+  client: pg.Client,
+  options: {
+    entry: LedgerEntry;
+    manifest: ProcessedManifest | undefined;
+    batches: BatchLog<ProcessedManifest>;
+  },
+): Promise<void> {
+  const { entry, manifest, batches } = options;
+  if (manifest?.runId === entry.runId) return;
+  const rows = await query(
+    client,
+    "select batch, transform_hash from pipeline.batch",
+  );
+  const loaded = new Map(
+    rows.map((row) => [Number(row.batch), row.transform_hash]),
+  );
+  for await (const made of batches.range({ from: 1, to: entry.batch })) {
+    const hash = loaded.get(made.batch);
+    if (hash === undefined || hash === made.transformHash) continue;
+    throw continuityError({ ...entry, batch: made.batch }, {
+      found: OTHER_SQL,
+      zone: batches.zone.url,
+    });
+  }
+}
+
+function continuityError(
+  entry: Pick<LedgerEntry, "batch">,
+  options: { found: string; zone: string },
+): StageError {
+  const { found, zone } = options;
+  return new StageError(
     `Cannot go on from batch ${entry.batch}, which the warehouse holds: in ${zone} it ${found}`,
     {
       subject: zone,
-      hint:
-        "Check that PROCESSED_URL and WAREHOUSE_URL belong together; load another lake into an empty warehouse",
+      hint: found === OTHER_SQL
+        ? "Run `deno task rebuild warehouse`"
+        : "Check that PROCESSED_URL and WAREHOUSE_URL belong together; `deno task rebuild warehouse` makes the warehouse what the zone holds",
     },
   );
 }

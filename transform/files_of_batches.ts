@@ -8,20 +8,14 @@ export interface LakeFile extends DataFile {
   snapshotTime: string;
 }
 
-const READS_AT_ONCE = 16;
-
 /** The files of a range of batches, in order; each costs a request. */
 export async function filesOfBatches(
   log: BatchLog<ProcessedManifest>,
   range: { from: number; to: number },
 ): Promise<LakeFile[]> {
   const files: LakeFile[] = [];
-  for (let batch = range.from; batch <= range.to; batch += READS_AT_ONCE) {
-    const length = Math.min(READS_AT_ONCE, range.to - batch + 1);
-    const manifests = await Promise.all(
-      Array.from({ length }, (_, index) => log.read(batch + index)),
-    );
-    files.push(...manifests.flatMap(filesOfManifest));
+  for await (const manifest of log.range(range)) {
+    files.push(...filesOfManifest(manifest));
   }
   return files;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { BatchLog } from "../lib/batch_log.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf } from "../lib/errors.ts";
+import { readGeneration } from "../lib/generation.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
@@ -44,7 +45,8 @@ interface KnownFile {
  * Publishes `lake.duckdb`: for analysts, a DuckDB database whose views and
  * macros read exactly the committed files. It is derived from the manifests,
  * and replaced whole, only by one of a higher batch; an unreadable one is made
- * anew. That it can't be written is reported, for nothing depends on it.
+ * anew, and so is one of another generation. That it can't be written is
+ * reported, for nothing depends on it.
  */
 export async function publishLake(
   duckdb: DuckDb,
@@ -78,6 +80,9 @@ async function publish(
       ...options,
       files: [...known?.files ?? [], ...added],
     });
+    // Who began before the zone was rebuilt has nothing to show any more.
+    const { id } = await readGeneration(zone);
+    if (id !== await batches.generation()) return;
     const published = stored === undefined
       ? await zone.create(LAKE_FILE, bytes)
       : await zone.put(LAKE_FILE, bytes, { ifMatch: stored.etag });
@@ -95,7 +100,7 @@ async function readKnownFiles(
   found: { bytes: Uint8Array; path: string; options: PublishOptions },
 ): Promise<KnownFiles | undefined> {
   const { bytes, path, options } = found;
-  const { newest, sql, log, zone } = options;
+  const { newest, sql, log, zone, batches } = options;
   await Deno.writeFile(path, bytes);
   try {
     await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);
@@ -106,7 +111,8 @@ async function readKnownFiles(
     // Another SQL or place, and its views are not what this one would make.
     if (
       about?.lake_id !== newest.lakeId || about.zone !== zone.url ||
-      about.transform_hash !== sql.transformHash
+      about.transform_hash !== sql.transformHash ||
+      (about.generation ?? "") !== await batches.generation()
     ) return undefined;
     return {
       batch: Number(about.batch),
@@ -131,7 +137,7 @@ async function buildLake(
   duckdb: DuckDb,
   options: PublishOptions & { files: KnownFile[] },
 ): Promise<Uint8Array> {
-  const { zone, newest, sql, columns, files } = options;
+  const { zone, batches, newest, sql, columns, files } = options;
   const path = join(duckdb.tempDirectory, `lake-${newest.batch}.duckdb`);
   await Deno.remove(path).catch(() => {});
   await duckdb.run(`attach ${quoteText(path)} as target`);
@@ -143,7 +149,8 @@ async function buildLake(
         ${quoteText(newest.snapshotTime)}::timestamp as snapshot_time,
         ${quoteText(newest.lakeId)} as lake_id,
         ${quoteText(zone.url)} as zone,
-        ${quoteText(sql.transformHash)} as transform_hash`,
+        ${quoteText(sql.transformHash)} as transform_hash,
+        ${quoteText(await batches.generation())} as generation`,
     );
     await duckdb.run(
       `create table target.lake.files (model varchar, batch bigint, key varchar)`,

@@ -22,13 +22,14 @@ export const QUARANTINE_TYPES: readonly ModelColumn[] = QUARANTINE_COLUMNS.map(
   (name) => ({ name, type: "VARCHAR" }),
 );
 
-/** Tables of which a batch holds rows or deletes. */
+/** Tables of which a batch holds rows or deletes, or all that there is. */
 export function changedTables(
   input: IngestionManifest,
 ): ReadonlyMap<string, IngestedTable> {
   return new Map(
     Object.entries(input.tables).filter(([, table]) =>
-      table.rows.length + table.deletes.length > 0
+      table.rows.length + table.deletes.length > 0 ||
+      table.fullRead !== undefined
     ),
   );
 }
@@ -39,25 +40,31 @@ export function rowsOf(table: IngestedTable): number {
     .reduce((sum, file) => sum + file.rows, 0);
 }
 
-/** Reads the quarantine as the batch before left it, once it is checked. */
+/** SQL for the quarantine as the batch before kept it. */
+export function quarantineStateSql(
+  state: DataFile | undefined,
+  processed: Zone,
+): string {
+  return state === undefined
+    ? emptyModelSql(QUARANTINE_TYPES)
+    : `from ${readParquetSql(processed, [state])}`;
+}
+
+/** Takes what this SQL gives for the quarantine before the batch. */
 export async function openQuarantine(
   duckdb: DuckDb,
-  options: { state: DataFile | undefined; processed: Zone },
+  before: string,
 ): Promise<void> {
-  const { state, processed } = options;
-  if (state !== undefined) await checkFiles(processed, [state]);
   await duckdb.run(
-    `create or replace table ${QUARANTINE_BEFORE} as ` +
-      (state === undefined
-        ? emptyModelSql(QUARANTINE_TYPES)
-        : `from ${readParquetSql(processed, [state])}`),
+    `create or replace table ${QUARANTINE_BEFORE} as ${before}`,
   );
 }
 
 /**
  * Reads a batch's tables and makes the quarantine after it: what was there,
  * less the rows that came again or are gone, and the rows of this batch that
- * can't be read. Resolves to how many there are.
+ * can't be read. Of a table that was read whole, nothing else is there.
+ * Resolves to how many there are.
  */
 export async function setAside(
   duckdb: DuckDb,
@@ -81,6 +88,9 @@ export async function setAside(
     if (ingested !== undefined) progress.add({ rows: rowsOf(ingested) });
   }
   const tables = sql.tables.filter((table) => changed.has(table.name));
+  const whole = tables.filter((table) =>
+    changed.get(table.name)?.fullRead !== undefined
+  );
   const touched = tables.flatMap((table) =>
     ["arrived", "gone"].map((schema) =>
       `select ${quoteText(table.name)}, _row_key
@@ -99,7 +109,11 @@ export async function setAside(
   });
   const kept = `from ${QUARANTINE_BEFORE}` + (touched.length === 0 ? "" : `
     anti join (${touched.join(" union all ")})
-      as touched (table_name, row_key) using (table_name, row_key)`);
+      as touched (table_name, row_key) using (table_name, row_key)`) +
+    (whole.length === 0 ? "" : `
+    where table_name not in (${
+      whole.map((table) => quoteText(table.name)).join(", ")
+    })`);
   await duckdb.run(
     `create or replace table ${QUARANTINE_AFTER} as
     ${[kept, ...added].join(" union all ")}`,
@@ -126,7 +140,9 @@ export async function isMendedLater(
     rowsMax: number;
   },
 ): Promise<boolean> {
-  await openQuarantine(duckdb, options);
+  const { state, processed } = options;
+  if (state !== undefined) await checkFiles(processed, [state]);
+  await openQuarantine(duckdb, quarantineStateSql(state, processed));
   for await (const input of options.inputs) {
     const rows = await setAside(duckdb, {
       ...options,

@@ -36,6 +36,7 @@ import {
   QUARANTINE_AFTER,
   QUARANTINE_BEFORE,
   QUARANTINE_TYPES,
+  quarantineStateSql,
   setAside,
 } from "./quarantine.ts";
 import { writeParquet } from "./write_parquet.ts";
@@ -50,7 +51,7 @@ export interface BatchWork {
   input: IngestionManifest;
   previous: ProcessedManifest | undefined;
   /** The files of a model in all batches before; costs a request for each. */
-  earlierFiles: (model: string) => Promise<DataFile[]>;
+  earlierFiles: (model: string) => Promise<readonly DataFile[]>;
   runId: string;
   progress: Progress;
   quarantineRowsMax: number;
@@ -108,7 +109,7 @@ async function make(
   const { sql } = work;
   const { changed, content } = options;
   if (changed.size === 0) return;
-  await makeQuarantine(work, content);
+  await makeQuarantine(work, options);
   await makeCurrent(work, options);
   for (const model of sql.models) {
     if (!model.reads.some((table) => changed.has(table))) continue;
@@ -156,7 +157,11 @@ async function makeCurrent(
       select ${columns} from before.${name} where (${key}) not in (
         select (${key}) from changed.${name}
         union all select (${key}) from deleted.${name}
-      ) union all select ${columns} from changed.${name}`,
+      ) ${
+        changed.get(table.name)?.fullRead === undefined
+          ? ""
+          : `and (${key}) in (select (${key}) from arrived.${name})`
+      } union all select ${columns} from changed.${name}`,
     );
     if (!changed.has(table.name)) continue;
     await keepState(work, {
@@ -205,7 +210,7 @@ async function makeModel(
     case "row":
       return await makeRows(work, options);
     case "join":
-      return await makeJoin(work, options.model);
+      return await makeJoin(work, options);
     case "set":
       return await makeSet(work, options);
   }
@@ -216,43 +221,43 @@ async function makeRows(
   work: BatchWork,
   options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
 ): Promise<ProcessedModel | undefined> {
-  const { model, changed } = options;
+  const { model } = options;
   const [source = ""] = model.reads;
   const columns = columnsOf(work, model.name);
   const table = work.sql.tables.find((one) => one.name === source);
-  const earlier = changed.get(source)?.fullRead === undefined
-    ? []
-    : await work.earlierFiles(model.name);
-  const deletedColumns = (table?.key ?? []).map((name, index) =>
+  const sourceKey = table?.key ?? [];
+  const published = await publishedSql(work, { ...options, columns });
+  const deletedColumns = sourceKey.map((name, index) =>
     `${quoteName(name)} as ${quoteName(model.key[index] ?? name)}`
   );
+  const deleted = `select ${deletedColumns.join(", ")} from deleted.${
+    quoteName(source)
+  }`;
   return await writeVersions(work, {
     model,
     columns,
     // A full read says nothing of what changed: contents do.
-    changed: earlier.length === 0 ? model.sql : differenceSql(columns, {
-      of: model.sql,
-      without: openVersionsSql(model, {
-        columns,
-        files: readColumnsSql(work.processed, earlier, [
-          ...columns,
-          ...STAMP_COLUMNS,
-        ]),
-      }),
-    }),
-    deleted: `select ${deletedColumns.join(", ")} from deleted.${
-      quoteName(source)
-    }`,
+    changed: published === undefined
+      ? model.sql
+      : differenceSql(columns, { of: model.sql, without: published }),
+    // What it does not hold is gone, also where nobody noticed.
+    deleted: published === undefined ? deleted : `${deleted} union (
+      select ${quoteNames(model.key)} from (${published}) except
+      select ${quoteNames(sourceKey)} from arrived.${quoteName(source)})`,
   });
 }
 
 /** A join: what its result holds otherwise than before the batch. */
 async function makeJoin(
   work: BatchWork,
-  model: ModelSql,
+  options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
 ): Promise<ProcessedModel | undefined> {
+  const { model } = options;
   const name = quoteName(model.name);
-  for (const side of ["before", "after"]) {
+  const columns = columnsOf(work, model.name);
+  const published = await publishedSql(work, { ...options, columns });
+  const sides = published === undefined ? ["before", "after"] : ["after"];
+  for (const side of sides) {
     for (const table of model.reads.map(quoteName)) {
       await work.duckdb.run(
         `create or replace view current.${table} as
@@ -265,8 +270,8 @@ async function makeJoin(
   }
   return await writeDifference(work, {
     model,
-    columns: columnsOf(work, model.name),
-    before: `from result_before.${name}`,
+    columns,
+    before: published ?? `from result_before.${name}`,
     after: `from result_after.${name}`,
   });
 }
@@ -274,18 +279,23 @@ async function makeJoin(
 /** A set: what it does not hold yet. */
 async function makeSet(
   work: BatchWork,
-  options: { model: ModelSql; content: BatchContent },
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    model: ModelSql;
+    content: BatchContent;
+  },
 ): Promise<ProcessedModel | undefined> {
   const { model, content } = options;
   const name = quoteName(model.name);
   const columns = columnsOf(work, model.name);
   const state = await stateBefore(work, knownState(model.name));
   const names = quoteNames(columns.map((column) => column.name));
+  const known = state === undefined
+    ? emptyModelSql(columns)
+    : `from ${readColumnsSql(work.processed, [state], columns)}`;
+  const published = await publishedSql(work, { ...options, columns });
   await work.duckdb.run(
-    `create or replace table before.${name} as ` +
-      (state === undefined
-        ? emptyModelSql(columns)
-        : `from ${readColumnsSql(work.processed, [state], columns)}`),
+    `create or replace table before.${name} as ${published ?? known}`,
   );
   const key = quoteNames(model.key);
   await work.duckdb.run(
@@ -313,11 +323,23 @@ async function makeSet(
 /** Rows that can't be read: what is set aside, and what is released. */
 async function makeQuarantine(
   work: BatchWork,
-  content: BatchContent,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+  },
 ): Promise<void> {
-  const { duckdb, previous, processed } = work;
-  const state = previous?.state[QUARANTINE.name];
-  await openQuarantine(duckdb, { state, processed });
+  const { duckdb, processed, sql } = work;
+  const { changed, content } = options;
+  const published = await publishedSql(work, {
+    changed,
+    model: { ...QUARANTINE, reads: sql.tables.map((table) => table.name) },
+    columns: QUARANTINE_TYPES,
+  });
+  await openQuarantine(
+    duckdb,
+    published ??
+      quarantineStateSql(await stateBefore(work, QUARANTINE.name), processed),
+  );
   content.quarantined = await setAside(duckdb, work);
   await checkQuarantine(work, content.quarantined);
   const made = await writeDifference(work, {
@@ -332,6 +354,33 @@ async function makeQuarantine(
     name: QUARANTINE.name,
     select: `from ${QUARANTINE_AFTER} order by table_name, row_key`,
     content,
+  });
+}
+
+/**
+ * When a table that the model reads came whole: SQL for what the lake holds of
+ * the model, as it was published. Whatever drifted is mended against it.
+ */
+async function publishedSql(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    model: Pick<ModelSql, "name" | "key" | "reads">;
+    columns: readonly ModelColumn[];
+  },
+): Promise<string | undefined> {
+  const { changed, model, columns } = options;
+  const whole = model.reads.some((table) =>
+    changed.get(table)?.fullRead !== undefined
+  );
+  if (!whole || work.previous === undefined) return undefined;
+  const files = await work.earlierFiles(model.name);
+  return files.length === 0 ? emptyModelSql(columns) : openVersionsSql(model, {
+    columns,
+    files: readColumnsSql(work.processed, files, [
+      ...columns,
+      ...STAMP_COLUMNS,
+    ]),
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { query } from "../../lib/postgres.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
@@ -39,8 +40,37 @@ export async function assertRebuilds(platform: Platform): Promise<void> {
   }
 }
 
-function checksums(
-  manifest: Awaited<ReturnType<typeof processedManifest>>,
+/**
+ * Fails unless every table of the warehouse, and the ledger, is as a first load
+ * of the whole lake makes it.
+ */
+export async function assertFreshlyLoaded(platform: Platform): Promise<void> {
+  const { context } = platform;
+  await using warehouse = await openTestDatabase();
+  const config = { ...context.config, warehouse: warehouse.settings };
+  await load({ ...context, config });
+  const fresh = await tableTexts(warehouse);
+  const found = await tableTexts(platform.warehouse);
+  for (const name of new Set([...fresh.keys(), ...found.keys()])) {
+    assert.deepEqual(found.get(name), fresh.get(name), `the table ${name}`);
+  }
+  assert.deepEqual(
+    await ledgerRows(platform.warehouse),
+    await ledgerRows(warehouse),
+  );
+}
+
+async function ledgerRows({ client }: Pick<TestDatabase, "client">) {
+  return await query(
+    client,
+    `select batch, snapshot_time::text, run_id, input_sha256, rows, deletes,
+      transform_hash, lake_id from pipeline.batch order by batch`,
+  );
+}
+
+/** The checksums of a batch's files, by model and kept state. */
+export function checksums(
+  manifest: ProcessedManifest,
 ): Record<string, string[]> {
   const files: [string, string[]][] = [
     ...Object.entries(manifest.models).map(

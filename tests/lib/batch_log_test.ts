@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
 import { StageError } from "../../lib/errors.ts";
+import { swapGeneration } from "../../lib/generation.ts";
 import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
 
@@ -140,5 +141,47 @@ Deno.test("commit() gives up on what can't be mended, or says two things", async
       /says that its manifest is there, and that it isn't/,
     );
     assert.equal(await zone.head(manifestKey(1)), undefined);
+  });
+});
+
+Deno.test("a log is of the generation in force when it is first asked", async () => {
+  await withZone(async (zone) => {
+    const early = logOf(zone);
+    await early.commit(manifest(1, "first"));
+    const rebuilt = new BatchLog<ProcessedManifest>(zone, "transform", {
+      generation: "rebuilt",
+    });
+    assert.equal(await rebuilt.newest(), undefined);
+    await rebuilt.commit(manifest(1, "again"));
+    await rebuilt.commit(manifest(2, "again"));
+    assert.equal((await logOf(zone).newest())?.runId, "first");
+
+    const from = { id: "", etag: undefined };
+    await swapGeneration(zone, { from, to: "rebuilt" });
+
+    assert.equal(await logOf(zone).generation(), "rebuilt");
+    assert.equal((await logOf(zone).newest())?.batch, 2);
+    assert.equal((await early.newest())?.runId, "first");
+    const extracted = new BatchLog(zone, "extract", { generation: "rebuilt" });
+    assert.equal(await extracted.generation(), "");
+  });
+});
+
+Deno.test("range() gives batches in order, and names one that is missing", async () => {
+  await withZone(async (zone) => {
+    const log = logOf(zone);
+    for (let batch = 1; batch <= 20; batch++) await log.commit(manifest(batch));
+
+    const read = await Array.fromAsync(log.range({ from: 2, to: 20 }));
+
+    assert.deepEqual(
+      read.map((one) => one.batch),
+      Array.from({ length: 19 }, (_, index) => index + 2),
+    );
+    assert.deepEqual(await Array.fromAsync(log.range({ from: 1, to: 0 })), []);
+    await assert.rejects(
+      Array.fromAsync(log.range({ from: 20, to: 21 })),
+      /Cannot read batch 21/,
+    );
   });
 });

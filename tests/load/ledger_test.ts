@@ -26,6 +26,7 @@ Deno.test("newestEntry() gives the newest of what enterBatches() entered", async
   assert.equal(before, undefined);
   assert.deepEqual(await newestEntry(client), {
     batch: 10,
+    runId: "run",
     inputSha256: "input 10",
     lakeId: "lake",
     transformHash: "sql",
@@ -71,6 +72,7 @@ for (
   Deno.test(`checkContinuity() refuses a zone whose batch ${found}`, () => {
     const entry = {
       batch: 3,
+      runId: "run",
       inputSha256: "input 3",
       lakeId: "lake",
       transformHash: "sql",
@@ -85,7 +87,7 @@ for (
         message:
           `Cannot go on from batch 3, which the warehouse holds: in /zone it ${found}`,
         subject: "/zone",
-        hint: /belong together/,
+        hint: /`deno task rebuild warehouse`/,
       },
     );
   });

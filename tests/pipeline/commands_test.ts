@@ -4,6 +4,8 @@ import type { World } from "../../lib/command.ts";
 import { main as load } from "../../load/main.ts";
 import { main as pipeline } from "../../pipeline/main.ts";
 import { parseInterval } from "../../pipeline/pipeline.ts";
+import { main as rebuild } from "../../pipeline/rebuild.ts";
+import { main as resync } from "../../pipeline/resync.ts";
 import { main as status } from "../../pipeline/status.ts";
 import { main as transform } from "../../transform/main.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -182,6 +184,90 @@ Deno.test("a stage that is asked to stop ends with 0 and says what stays", async
 
   assert.equal(await running, 0);
   assert.match(world.error, /Stopped as asked/);
+});
+
+Deno.test("rebuild and resync make places anew and tables right again", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+  await execute(
+    platform.warehouse.client,
+    "update fact_payment set payment_amount = 0",
+    "update dim_currency set currency_name = ''",
+  );
+
+  const resynced = worldOf(env);
+  assert.equal(await resync(["payment,design", "staff"], resynced), 0);
+  assert.match(resynced.out, /fact_payment: 10 rows were otherwise/);
+  assert.doesNotMatch(resynced.out, /dim_currency: /);
+  const processed = worldOf(env);
+  assert.equal(await rebuild(["processed"], processed), 0, processed.error);
+  assert.match(processed.out, /generation .* is in force, up to batch 2/);
+  const warehouse = worldOf(env);
+  assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
+  assert.match(warehouse.out, /dim_currency: 3 rows were otherwise/);
+  const again = worldOf(env);
+  assert.equal(await rebuild(["--replace-lake", "warehouse"], again), 0);
+  assert.doesNotMatch(again.out, /otherwise/);
+});
+
+Deno.test("of rebuilds that race the command that lost exits with 1", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+
+  const codes = await Promise.all([
+    rebuild(["processed"], worldOf(env)),
+    rebuild(["processed"], worldOf(env)),
+  ]);
+
+  assert.deepEqual(codes.sort(), [0, 1]);
+});
+
+Deno.test("rebuild and resync say which words they take, and exit with 2", async () => {
+  const env = {
+    SOURCE_URL: "postgres://h/d",
+    WAREHOUSE_URL: "postgres://h/w",
+    INGESTION_URL: "/tmp/i",
+    PROCESSED_URL: "/tmp/p",
+  };
+  for (
+    const { main, args, message } of [
+      { main: rebuild, args: [], message: 'Cannot rebuild ""' },
+      { main: rebuild, args: ["lake"], message: 'Cannot rebuild "lake"' },
+      {
+        main: rebuild,
+        args: ["processed", "warehouse"],
+        message: 'Cannot rebuild "processed warehouse"',
+      },
+      {
+        main: rebuild,
+        args: ["processed", "--replace-lake"],
+        message: "--replace-lake is for the warehouse only",
+      },
+      { main: rebuild, args: ["--force"], message: "Unknown option '--force'" },
+      {
+        main: resync,
+        args: ["payment,paymant", "staf"],
+        message: 'Cannot resync "paymant": sql/source.sql has no such table\n' +
+          'Cannot resync "staf": sql/source.sql has no such table',
+      },
+      { main: resync, args: [], message: "deno task resync TABLE" },
+    ]
+  ) {
+    const world = worldOf(env, { isTerminal: true });
+
+    assert.equal(await main(args, world), 2, message);
+
+    assert.ok(world.error.startsWith(message), world.error);
+    assert.match(world.error, /deno task (rebuild processed|resync)/);
+  }
+  const unset = worldOf({}, { isTerminal: true });
+  assert.equal(await rebuild(["warehouse"], unset), 2);
+  assert.match(unset.error, /WAREHOUSE_URL is missing/);
+  assert.doesNotMatch(unset.error, /INGESTION_URL/);
 });
 
 Deno.test("parseInterval() reads seconds, minutes and hours", () => {

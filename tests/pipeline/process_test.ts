@@ -96,6 +96,18 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
   }
   await assertMirrored(platform);
 
+  for (
+    const args of [
+      ["resync", "payment"],
+      ["rebuild", "processed"],
+      ["rebuild", "warehouse"],
+    ]
+  ) {
+    await using task = new Task(args, env);
+    assert.equal(await task.ended(), 0, task.out + task.error);
+  }
+  await assertMirrored(platform);
+
   await using status = new Task(["status", "--json"], env);
   assert.equal(await status.ended(), 0, status.out + status.error);
   assert.equal(JSON.parse(status.out).fresh, true);

@@ -14,40 +14,7 @@ import {
 } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-
-/** More moments than any stage has. */
-const MOMENTS_MAX = 200;
-
-/**
- * Runs a stage again and again, each time asked to stop at a later moment of
- * its work (whenever it tells of progress or reads the clock), until it ends
- * undisturbed. Gives how often it was stopped.
- */
-async function stopAtEveryMoment(
-  platform: Platform,
-  options: { run: () => Promise<unknown>; afterStop: () => Promise<void> },
-): Promise<number> {
-  const { context } = platform;
-  const { signal, progress, clock } = context;
-  for (let moment = 1; moment <= MOMENTS_MAX; moment++) {
-    const stopping = new AbortController();
-    let left = moment;
-    const pass = () => {
-      if (--left === 0) stopping.abort(new DOMException("stop", "AbortError"));
-    };
-    context.signal = stopping.signal;
-    context.progress = { begin: pass, add: pass, end: pass };
-    context.clock = () => {
-      pass();
-      return clock();
-    };
-    const stopped = await options.run().then(() => false, () => true);
-    Object.assign(context, { signal, progress, clock });
-    if (!stopped) return moment - 1;
-    await options.afterStop();
-  }
-  throw new Error(`still stopped at moment ${MOMENTS_MAX}`);
-}
+import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`a run that is stopped at any moment changes nothing, on ${zones}`, async () => {

@@ -1,0 +1,127 @@
+import type pg from "pg";
+import { query, quoteName, quoteNames } from "../lib/postgres.ts";
+import { INTERVAL_COLUMNS } from "./export_versions.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** A table that is to hold the rows of another one, and no others. */
+export interface Agreement {
+  name: string;
+  /** A temporary table with the rows that it should hold. */
+  fresh: string;
+  columns: readonly string[];
+  /** The columns that no two rows share. */
+  identity: readonly string[];
+}
+
+/**
+ * Makes a table hold the fresh rows and no others, and leaves those alone that
+ * it holds already. Gives how many rows were taken out or put in.
+ */
+export async function agreeRows(
+  client: pg.Client,
+  agreement: Agreement,
+): Promise<number> {
+  const { fresh, columns, identity } = agreement;
+  const name = quoteName(agreement.name);
+  const same = sameColumns(identity, "fresh", "present");
+  const removed = await client.query(
+    `delete from ${name} as present where not exists (
+      select from ${fresh} as fresh where ${same}
+        and row(${quoteNames(columns, "fresh.")})
+          is not distinct from row(${quoteNames(columns, "present.")})
+    )`,
+  );
+  const added = await client.query(
+    `insert into ${name} (${quoteNames(columns)})
+    select ${quoteNames(columns)} from ${fresh} as fresh
+    where not exists (select from ${name} as present where ${same})`,
+  );
+  return (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+}
+
+/**
+ * Gives a dimension's table the fresh rows. None is taken out, for facts may
+ * refer to it; see `removeUnknown`. Gives how many rows were otherwise.
+ */
+export async function agreeDimension(
+  client: pg.Client,
+  table: WarehouseTable,
+  fresh: string,
+): Promise<number> {
+  const columns = dimensionColumns(table);
+  const others = columns.filter((column) => !table.model.key.includes(column));
+  const { rowCount } = await client.query(
+    `insert into ${quoteName(table.model.name)} as present
+      (${quoteNames(columns)})
+    select ${quoteNames(columns)} from ${fresh}
+    on conflict (${quoteNames(table.model.key)}) do update
+    set is_placeholder = false, ${
+      others.map(quoteName).map((name) => `${name} = excluded.${name}`)
+        .join(", ")
+    }
+    where row(present.is_placeholder, ${quoteNames(others, "present.")})
+      is distinct from row(false, ${quoteNames(others, "excluded.")})`,
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Takes the rows out of a dimension that are not among the fresh ones, once
+ * the facts are right: those that something still refers to become
+ * placeholders. Gives how many rows were otherwise.
+ */
+export async function removeUnknown(
+  client: pg.Client,
+  table: WarehouseTable,
+  fresh: string,
+): Promise<number> {
+  const name = quoteName(table.model.name);
+  const unknown = `not exists (select from ${fresh} as fresh where ${
+    sameColumns(table.model.key, "fresh", "present")
+  })`;
+  const referrers = await query(
+    client,
+    `select conrelid::regclass::text as table_name, own.attname as column_name,
+      other.attname as key_name
+    from pg_constraint
+    inner join pg_attribute as own on own.attrelid = conrelid
+      and own.attnum = conkey[1]
+    inner join pg_attribute as other on other.attrelid = confrelid
+      and other.attnum = confkey[1]
+    where contype = 'f' and array_length(conkey, 1) = 1
+      and confrelid = to_regclass(quote_ident($1))`,
+    [table.model.name],
+  );
+  const unreferred = referrers.map((referrer) =>
+    `and not exists (select from ${referrer.table_name} as referring
+      where referring.${quoteName(referrer.column_name ?? "")}
+        = present.${quoteName(referrer.key_name ?? "")})`
+  );
+  const removed = await client.query(
+    `delete from ${name} as present where ${unknown} ${unreferred.join(" ")}`,
+  );
+  const others = dimensionColumns(table)
+    .filter((column) => !table.model.key.includes(column));
+  const emptied = await client.query(
+    `update ${name} as present set is_placeholder = true, ${
+      others.map((column) => `${quoteName(column)} = null`).join(", ")
+    } where ${unknown} and not (
+      is_placeholder and num_nonnulls(${quoteNames(others)}) = 0
+    )`,
+  );
+  return (removed.rowCount ?? 0) + (emptied.rowCount ?? 0);
+}
+
+/** The columns of a dimension's rows, less the mark of placeholders. */
+export function dimensionColumns(table: WarehouseTable): string[] {
+  return [...table.columns, ...INTERVAL_COLUMNS];
+}
+
+function sameColumns(
+  columns: readonly string[],
+  one: string,
+  other: string,
+): string {
+  return columns.map(quoteName)
+    .map((column) => `${one}.${column} = ${other}.${column}`).join(" and ");
+}

@@ -1,0 +1,28 @@
+import { StageError } from "../lib/errors.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
+import type { Model } from "../lib/model.ts";
+import type { ProjectSql } from "../lib/project_sql.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+
+/** All that is loaded, in order: what facts refer to comes first. */
+export function loadedModels(sql: ProjectSql): readonly Model[] {
+  return [...sql.models, QUARANTINE];
+}
+
+/** Throws a `StageError` when a batch has a model that is none of these. */
+export function checkModels(
+  manifest: ProcessedManifest,
+  models: readonly Model[],
+): void {
+  const unknown = Object.keys(manifest.models).find((name) =>
+    !models.some((model) => model.name === name)
+  );
+  if (unknown === undefined) return;
+  throw new StageError(
+    `Cannot load batch ${manifest.batch}: it has the model "${unknown}", which sql/models does not`,
+    {
+      subject: unknown,
+      hint: "Run the version that made the batch, or a newer one",
+    },
+  );
+}

@@ -1,0 +1,251 @@
+import type pg from "pg";
+import type { BatchLog } from "../lib/batch_log.ts";
+import { checkFiles } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
+import type { Model } from "../lib/model.ts";
+import { quoteName, quoteNames } from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone.ts";
+import {
+  agreeDimension,
+  agreeRows,
+  dimensionColumns,
+  removeUnknown,
+} from "./agree.ts";
+import { copyCsv } from "./copy_csv.ts";
+import {
+  exportVersions,
+  INTERVAL_COLUMNS,
+  type VersionsForm,
+} from "./export_versions.ts";
+import { inTransaction } from "./in_transaction.ts";
+import { agreeLedger, type LedgerRow, ledgerRow, tellBatch } from "./ledger.ts";
+import { checkModels, loadedModels } from "./loaded_models.ts";
+import { addPlaceholders } from "./merge.ts";
+import { checkedModel, runChecks } from "./run_checks.ts";
+import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
+
+/** What a reload found. */
+export interface Reloaded {
+  /** The batch that the models are as of. */
+  batch: number;
+  /** For each model: how many rows of its tables were otherwise. */
+  mended: Record<string, number>;
+}
+
+interface ReloadWork {
+  context: StageContext;
+  client: pg.Client;
+  duckdb: DuckDb;
+  zone: Zone;
+  files: ReadonlyMap<string, readonly DataFile[]>;
+}
+
+/**
+ * Makes the tables of these models what a first load of all batches would
+ * make them, in one transaction and without touching rows that are right:
+ * readers see no gap, and what hangs on the tables stays. The caller holds the
+ * lock; when these are all models, the ledger becomes the log's as well.
+ */
+export async function reloadModels(
+  context: StageContext,
+  options: {
+    client: pg.Client;
+    batches: BatchLog<ProcessedManifest>;
+    newest: ProcessedManifest;
+    models: readonly Model[];
+  },
+): Promise<Reloaded> {
+  const { client, batches, newest, models } = options;
+  const { zone } = batches;
+  const { batch } = newest;
+  const all = loadedModels(context.sql);
+  const { files, ledger } = await readLog(batches, { to: batch, models: all });
+  const read = models.flatMap((model) => files.get(model.name) ?? []);
+  const rows = read.reduce((sum, file) => sum + file.rows, 0);
+  await using duckdb = await context.resources.openDuckDb(context.config, {
+    zones: [zone.url],
+  });
+  const work: ReloadWork = { context, client, duckdb, zone, files };
+  const mended: Record<string, number> = {};
+  context.progress.begin(`reload ${models.length} models`, { rows });
+  const intact = checkFiles(zone, read);
+  const [, done] = await Promise.allSettled([
+    intact,
+    inTransaction(client, async () => {
+      const tables: WarehouseTable[] = [];
+      for (const model of models) {
+        tables.push(await readWarehouseTable(client, model));
+      }
+      Object.assign(mended, await agreeTables(work, tables));
+      for (const table of tables) await checkTable(work, { table, batch });
+      if (models.length === all.length) await agreeLedger(client, ledger);
+      await tellBatch(client, batch);
+      // Nothing is committed of a file that is not as it was written.
+      await intact;
+      context.signal.throwIfAborted();
+    }),
+  ]);
+  await intact;
+  if (done.status === "rejected") throw done.reason;
+  context.progress.end();
+  for (const [model, count] of Object.entries(mended)) {
+    if (count === 0) continue;
+    context.log.info("{model}: {count} rows were otherwise", { model, count });
+  }
+  context.log.info("{models} models are as of batch {batch}: {rows} versions", {
+    models: models.length,
+    batch,
+    rows,
+  });
+  return { batch, mended };
+}
+
+/** What the log says up to a batch, with no more of it than is needed. */
+async function readLog(
+  batches: BatchLog<ProcessedManifest>,
+  options: { to: number; models: readonly Model[] },
+): Promise<{ files: Map<string, DataFile[]>; ledger: LedgerRow[] }> {
+  const { to, models } = options;
+  const files = new Map<string, DataFile[]>();
+  const ledger: LedgerRow[] = [];
+  for await (const manifest of batches.range({ from: 1, to })) {
+    checkModels(manifest, models);
+    ledger.push(ledgerRow(manifest));
+    for (const [name, model] of Object.entries(manifest.models)) {
+      const known = files.get(name);
+      if (known === undefined) files.set(name, [...model.files]);
+      else known.push(...model.files);
+    }
+  }
+  return { files, ledger };
+}
+
+/**
+ * Dimensions get what they lack, then facts are made right, and then what
+ * dimensions have too much goes: so no reference leads to nothing on the way.
+ */
+async function agreeTables(
+  work: ReloadWork,
+  tables: readonly WarehouseTable[],
+): Promise<Record<string, number>> {
+  const { context, client } = work;
+  const mended: Record<string, number> = {};
+  const dimensions: { table: WarehouseTable; fresh: string }[] = [];
+  for (const table of tables) {
+    context.signal.throwIfAborted();
+    const { name, key, kind } = table.model;
+    if (kind === "fact") {
+      mended[name] = await agreeFact(work, table);
+      continue;
+    }
+    const columns = dimensionColumns(table);
+    const fresh = await land(work, {
+      table,
+      columns,
+      form: "dimension rows",
+      name,
+    });
+    const closed = `${name}_closed`;
+    mended[name] = await agreeDimension(client, table, fresh) +
+      await agreeRows(client, {
+        name: closed,
+        fresh: await land(work, {
+          table,
+          columns,
+          form: "closed",
+          name: closed,
+        }),
+        columns,
+        identity: [...key, "from_batch"],
+      });
+    dimensions.push({ table, fresh });
+  }
+  for (const { table, fresh } of dimensions) {
+    const { name } = table.model;
+    mended[name] = (mended[name] ?? 0) +
+      await removeUnknown(client, table, fresh);
+  }
+  for (const [name, count] of Object.entries(mended)) {
+    if (count > 0) await client.query(`analyze ${quoteName(name)}`);
+  }
+  return mended;
+}
+
+async function agreeFact(
+  work: ReloadWork,
+  table: WarehouseTable,
+): Promise<number> {
+  const { name, recordId = "record_id" } = table.model;
+  const columns = [recordId, ...table.columns, ...INTERVAL_COLUMNS];
+  const fresh = await land(work, { table, columns, form: "fact rows", name });
+  await addPlaceholders(work.client, table, { from: fresh, where: "true" });
+  return await agreeRows(work.client, {
+    name,
+    fresh,
+    columns,
+    identity: [recordId],
+  });
+}
+
+/** Brings a model's finished rows into a temporary table. */
+async function land(
+  work: ReloadWork,
+  options: {
+    table: WarehouseTable;
+    /** The table that these rows are for. */
+    name: string;
+    columns: readonly string[];
+    form: VersionsForm;
+  },
+): Promise<string> {
+  const { context, client, duckdb, zone } = work;
+  const { table, name, columns, form } = options;
+  const fresh = quoteName(`fresh_${name}`);
+  await client.query(
+    `create temporary table ${fresh} on commit drop as
+    select ${quoteNames(columns)} from ${quoteName(name)} where false`,
+  );
+  const files = work.files.get(table.model.name) ?? [];
+  if (files.length > 0) {
+    const csv = await exportVersions(duckdb, {
+      model: table.model,
+      columns: table.columns,
+      form,
+      files,
+      oneBatch: undefined,
+      zone,
+    });
+    await copyCsv(client, csv, {
+      table: `pg_temp.${fresh}`,
+      freeze: false,
+      progress: context.progress,
+    });
+  }
+  await client.query(`analyze pg_temp.${fresh}`);
+  return `pg_temp.${fresh}`;
+}
+
+/** The whole table is as new, and so is what its checks find in it. */
+async function checkTable(
+  work: ReloadWork,
+  options: { table: WarehouseTable; batch: number },
+): Promise<void> {
+  const { context, client } = work;
+  const { table, batch } = options;
+  const checks = context.sql.checks.filter((check) =>
+    checkedModel(check) === table.model.name
+  );
+  await client.query(
+    "delete from pipeline.finding where check_name = any($1)",
+    [checks.map((check) => check.name)],
+  );
+  await runChecks(client, {
+    table,
+    checks,
+    staging: undefined,
+    batch,
+    log: context.log,
+  });
+}

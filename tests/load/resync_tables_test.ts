@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { resyncTables } from "../../load/resync_tables.ts";
+import { runSmallHistory } from "../harness/damage.ts";
+import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
+import { assertFreshlyLoaded, tableTexts } from "../harness/rebuild.ts";
+import { insertOrder } from "../harness/small_source.ts";
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`resyncTables() loads what waits and mends what reads a table, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    await runSmallHistory(platform);
+    const { client } = platform.warehouse;
+    await execute(
+      client,
+      "update fact_payment set payment_amount = 0",
+      "delete from quarantine",
+      "update dim_staff set location = ''",
+      "update dim_design set file_name = ''",
+    );
+    await execute(platform.source.client, insertOrder(30));
+    await platform.extract();
+    await platform.transform();
+
+    const { batch, mended } = await resyncTables(platform.context, {
+      tables: ["payment", "department"],
+    });
+
+    assert.equal(batch, 5);
+    assert.deepEqual(Object.keys(mended), [
+      "dim_date",
+      "dim_staff",
+      "fact_payment",
+      "quarantine",
+    ]);
+    const [orders] = await query(
+      client,
+      "select count(*) as orders from fact_sales_order_current",
+    );
+    assert.equal(orders?.orders, "5");
+    // No other model was touched.
+    await assert.rejects(assertFreshlyLoaded(platform), /the table dim_design/);
+    await resyncTables(platform.context, { tables: ["design"] });
+    await assertFreshlyLoaded(platform);
+  });
+}
+
+Deno.test("resyncTables() goes on only from what is of this lake", async () => {
+  await using platform = await openPlatform();
+  await assert.rejects(
+    resyncTables(platform.context, { tables: ["payment"] }),
+    { name: "StageError", message: /^Cannot resync .* holds no batch$/ },
+  );
+  await runSmallHistory(platform);
+  const before = await tableTexts(platform.warehouse);
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set lake_id = 'other'",
+  );
+
+  await assert.rejects(
+    resyncTables(platform.context, { tables: ["payment"] }),
+    { message: /^Cannot go on from batch 4, .* it is of another lake$/ },
+  );
+
+  assert.deepEqual(await tableTexts(platform.warehouse), before);
+});
+
+Deno.test("resyncTables() gives a fact the placeholders that it needs", async () => {
+  await using platform = await openPlatform();
+  await runSmallHistory(platform);
+  await execute(
+    platform.warehouse.client,
+    "update fact_sales_order set design_id = 1",
+    "delete from dim_design where is_placeholder",
+  );
+
+  await resyncTables(platform.context, { tables: ["sales_order"] });
+
+  await assertFreshlyLoaded(platform);
+});

@@ -1,0 +1,132 @@
+import { BatchLog } from "../lib/batch_log.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
+import { readGeneration, swapGeneration } from "../lib/generation.ts";
+import type { IngestionManifest, ProcessedManifest } from "../lib/manifest.ts";
+import {
+  openStageZone,
+  type StageContext,
+  type StageResult,
+  startRun,
+} from "../lib/stage.ts";
+import { checkContinuity } from "./continuity.ts";
+import { makeBatches } from "./make_batches.ts";
+import { prepare } from "./prepare.ts";
+import { publishLake } from "./publish_lake.ts";
+
+/** How often a rebuild takes up what came while it was at work. */
+const ROUNDS_MAX = 10;
+
+/**
+ * Makes every batch of the processed zone anew from the ingestion zone, as
+ * another generation beside the one in force, and then puts it in force with
+ * one put. Until then nobody reads it; a run that ends before leaves garbage.
+ * Throws a `StageError` when it would lose a batch that is there now.
+ */
+export async function rebuildProcessed(
+  context: StageContext,
+): Promise<StageResult> {
+  const { config, resources, sql, log } = context;
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
+  try {
+    const result: StageResult = {
+      stage: "transform",
+      batches: [],
+      rows: 0,
+      bytes: 0,
+    };
+    const { runId: generation, tooOld } = startRun(context);
+    const from = await readGeneration(processed);
+    const input = new BatchLog<IngestionManifest>(ingestion, "extract");
+    const live = new BatchLog<ProcessedManifest>(processed, "transform", {
+      generation: from.id,
+    });
+    const output = new BatchLog<ProcessedManifest>(processed, "transform", {
+      generation,
+    });
+    await checkLive(context, { input, live });
+    await using duckdb = await resources.openDuckDb(config, {
+      zones: [ingestion.url, processed.url],
+    });
+    const columns = await prepare(duckdb, sql);
+    let newest: ProcessedManifest | undefined;
+    for (let round = 1; round <= ROUNDS_MAX; round++) {
+      const last = await input.newest();
+      if (last === undefined) break;
+      newest = await makeBatches(context, {
+        input,
+        output,
+        duckdb,
+        columns,
+        previous: newest,
+        last,
+        result,
+      });
+      if (await live.newestNumber() <= last.batch) break;
+    }
+    const reached = newest?.batch ?? 0;
+    const wanted = await live.newestNumber();
+    if (newest === undefined || reached < wanted || tooOld()) {
+      throw new StageError(
+        `Cannot rebuild ${processed.url}: ${
+          reached === 0
+            ? `${ingestion.url} holds no batch`
+            : reached < wanted
+            ? `the rebuilt generation has batch ${reached}, the one in force has ${wanted}`
+            : "this run began over 12 hours ago"
+        }`,
+        {
+          subject: processed.url,
+          hint:
+            "Everything stays as it was. Check that INGESTION_URL is right, then run it again",
+        },
+      );
+    }
+    context.signal.throwIfAborted();
+    if (!await swapGeneration(processed, { from, to: generation })) {
+      log.warn("another rebuild put its generation in force first");
+      return { ...result, batches: [], overtaken: true };
+    }
+    log.info("generation {generation} is in force, up to batch {batch}", {
+      generation,
+      batch: newest.batch,
+    });
+    await publishLake(duckdb, {
+      zone: processed,
+      batches: output,
+      newest,
+      sql,
+      columns,
+      log,
+    });
+    return { ...result, snapshotTime: newest.snapshotTime };
+  } finally {
+    context.progress.end();
+    ingestion.close();
+    processed.close();
+  }
+}
+
+/**
+ * What is there must have come from this ingestion zone. That it is damaged
+ * is no hindrance: it is to be replaced.
+ */
+async function checkLive(
+  context: StageContext,
+  options: {
+    input: BatchLog<IngestionManifest>;
+    live: BatchLog<ProcessedManifest>;
+  },
+): Promise<void> {
+  const { input, live } = options;
+  let previous: ProcessedManifest | undefined;
+  try {
+    previous = await live.newest();
+  } catch (error) {
+    if (!(error instanceof StageError) || error.retryable) throw error;
+    context.log.warn("what is replaced can't be read: {reason}", {
+      reason: messageOf(error),
+    });
+  }
+  if (previous !== undefined) await checkContinuity({ input, previous });
+}
