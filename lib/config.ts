@@ -51,6 +51,7 @@ const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
 /** The modes of libpq's that promise nothing. */
 const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
+const GLOB_CHARACTERS = /[*?[]/;
 
 /**
  * Reads the configuration; throws one `ConfigError` that names every problem.
@@ -101,8 +102,18 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
           redact(url)
         }": s3://bucket/prefix or a directory is expected`,
       );
+      return url;
     }
-    return resolve(url);
+    return directory(name, url);
+  };
+  const directory = (name: string, text: string) => {
+    const path = resolve(text);
+    if (GLOB_CHARACTERS.test(path)) {
+      problems.push(
+        `${name} is "${path}": a path without * ? [ is expected, which DuckDB takes for patterns`,
+      );
+    }
+    return path;
   };
   const ingestionUrl = zone("INGESTION_URL", "ingestion");
   const processedUrl = zone("PROCESSED_URL", "processed");
@@ -139,7 +150,10 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
     duckDbMemoryLimit: memoryLimit,
     duckDbThreads: number("DUCKDB_THREADS", 2, { from: 1, to: 64 }),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
-    tempDirectory: resolve(read("TEMP_DIRECTORY") ?? tmpdir()),
+    tempDirectory: directory(
+      "TEMP_DIRECTORY",
+      read("TEMP_DIRECTORY") ?? tmpdir(),
+    ),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -176,7 +190,7 @@ function readS3(
   problems: string[],
 ): S3Settings {
   const endpoint = read("AWS_ENDPOINT_URL_S3") ?? read("AWS_ENDPOINT_URL");
-  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/?$/.test(endpoint)) {
+  if (endpoint !== undefined && !/^https?:\/\/[^/@]+\/?$/.test(endpoint)) {
     problems.push(
       `AWS_ENDPOINT_URL is "${
         redact(endpoint)
@@ -189,6 +203,7 @@ function readS3(
     accessKeyId: read("AWS_ACCESS_KEY_ID"),
     secretAccessKey: read("AWS_SECRET_ACCESS_KEY"),
     sessionToken: read("AWS_SESSION_TOKEN"),
+    caFile: read("AWS_CA_BUNDLE"),
   };
 }
 
@@ -210,9 +225,10 @@ function readPostgresUrl(
     url = new URL(text);
     // Throws where a % is followed by no code.
     decodeURIComponent(url.href);
+    checkEncoded(url);
   } catch {
     problems.push(
-      `${name} is malformed: postgres://user:password@host:port/database is expected`,
+      `${name} is malformed: postgres://user:password@host:port/database is expected, with @ : / ? # % of the password as %40 %3A %2F %3F %23 %25`,
     );
     return undefined;
   }
@@ -255,4 +271,14 @@ function readPostgresUrl(
       caFile: url.searchParams.get("sslrootcert") ?? read("PGSSLROOTCERT"),
     },
   };
+}
+
+/**
+ * Throws where a password's `/`, `?` or `#` ended the host too early: what
+ * follows it would be taken for the database's name, and be shown.
+ */
+function checkEncoded(url: URL): void {
+  if (/@/.test(url.pathname + url.search) || url.hash !== "") {
+    throw new TypeError("a part of the password is not encoded");
+  }
 }
