@@ -36,9 +36,10 @@ grant select on
     public.transaction
 to totesys_extract;
 
--- What every role may do, this one may as well once it sets its transactions
--- to read and write (the pipeline never does): make temporary tables and large
--- objects and, before PostgreSQL 15, tables in public. Taking that away takes
+-- What every role may do, this one may as well: make large objects (from
+-- PostgreSQL 16 on not in transactions that only read) and, if it sets its
+-- transactions to read and write, which the pipeline never does, temporary
+-- tables and, before PostgreSQL 15, tables in public. Taking that away takes
 -- it from all roles, so it is for those who know what else uses the database:
 --
 --     revoke temporary on database totesys from public;
