@@ -18,6 +18,7 @@ import {
 import { openLog } from "./log.ts";
 import { createProgress } from "./progress.ts";
 import { readProjectSql } from "./project_sql.ts";
+import { secretMask } from "./secret_mask.ts";
 import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
 
 /** What a command is given of the process it runs in. */
@@ -62,8 +63,13 @@ const CLEAR_LINE = "\r\x1b[K";
 export async function runCommand(
   command: Command,
   args: readonly string[],
-  world: World = processWorld(),
+  unmasked: World = processWorld(),
 ): Promise<number> {
+  const mask = secretMask(unmasked.env);
+  const world: World = {
+    ...unmasked,
+    write: (text, to) => unmasked.write(mask(text), to),
+  };
   let json = !world.isTerminal || args.includes("--json");
   const stopping = new AbortController();
   const unlisten = world.onStop(() =>
