@@ -55,6 +55,7 @@ function escapes({ kind, platform, zone, outside }: Surroundings): string[] {
     `copy (select 1) to ${quoteText(`${beside}/out.csv`)}`,
     `export database ${quoteText(`${beside}/out`)}`,
     "create persistent secret mine (type http)",
+    "set allow_persistent_secrets = true",
     "from duckdb_secrets(redact = false)",
     "select getenv('HOME')",
     "set enable_external_access = true",

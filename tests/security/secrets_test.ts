@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { projectDirectory } from "../../lib/config.ts";
+import { openDuckDb } from "../../lib/duckdb.ts";
 import { quoteName, quoteText } from "../../lib/postgres.ts";
 import { openZone } from "../../lib/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
@@ -397,6 +398,22 @@ Deno.test("a store that tells all it was sent makes no task tell it", async () =
     assert.equal(code, 1, task.out + task.error);
     assertNoLeak(task.out + task.error, "output");
   }
+});
+
+Deno.test("openDuckDb() hides the keys that DuckDB refuses", async () => {
+  await using platform = await openPlatform({ zones: "S3" });
+  const { config } = platform;
+  assert.ok(config.s3 !== undefined);
+  const s3 = { ...config.s3, secretAccessKey: `${CORES[4]}\0` };
+
+  await assert.rejects(
+    openDuckDb({ ...config, s3 }, { zones: [] }),
+    (error: Error) => {
+      assert.match(error.message, /^Cannot give DuckDB its keys for S3/);
+      assertNoLeak(Deno.inspect(error), "error");
+      return true;
+    },
+  );
 });
 
 function escapeXml(text: string): string {
