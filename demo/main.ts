@@ -90,6 +90,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
           live: !json,
           color: !json && !Deno.env.get("NO_COLOR"),
         });
+        write("stopped as asked\n");
       },
     },
     args,

@@ -33,11 +33,15 @@ export async function openDuckDb(
     dir: config.tempDirectory,
     prefix: "totesys-",
   });
+  // A second wish to stop ends the process without closing this.
+  const abandon = () => Deno.removeSync(tempDirectory, { recursive: true });
+  globalThis.addEventListener("unload", abandon);
   let instance: DuckDBInstance | undefined;
   let connection: DuckDBConnection | undefined;
   const close = async () => {
     connection?.closeSync();
     instance?.closeSync();
+    globalThis.removeEventListener("unload", abandon);
     await Deno.remove(tempDirectory, { recursive: true });
   };
   try {
