@@ -45,7 +45,10 @@ export async function load(context: StageContext): Promise<StageResult> {
   try {
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
     const newest = await batches.newest();
-    if (newest === undefined) return result;
+    if (newest === undefined) {
+      log.info("nothing new: no batch was transformed yet");
+      return result;
+    }
     await using connection = await resources.connect(config.warehouse, {
       purpose: "load",
       signal: context.signal,
@@ -73,6 +76,9 @@ export async function load(context: StageContext): Promise<StageResult> {
     }
     let next = (entry?.batch ?? 0) + 1;
     if (next > newest.batch) {
+      log.info("nothing new: batch {batch} is the newest", {
+        batch: newest.batch,
+      });
       result.snapshotTime = newest.snapshotTime;
       return result;
     }

@@ -17,6 +17,7 @@ import {
 } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
 import { emptyTableSql } from "./arrive.ts";
+import { checkContinuity } from "./check_continuity.ts";
 import { filesOfBatches } from "./files_of_batches.ts";
 import { type ModelColumn, modelColumns } from "./model_changes.ts";
 import { publishLake } from "./publish_lake.ts";
@@ -64,10 +65,18 @@ export async function transform(
       rows: 0,
       bytes: 0,
     };
-    if (newestInput === undefined) return result;
-    const last = newestInput.batch;
     if (previous !== undefined) {
-      await checkContinuity({ input, previous, ingestion });
+      await checkContinuity(previous, { input });
+    }
+    if (newestInput === undefined) {
+      context.log.info("nothing new: no batch was extracted yet");
+      return result;
+    }
+    const last = newestInput.batch;
+    if (previous?.batch === last) {
+      context.log.info("nothing new: batch {batch} is the newest", {
+        batch: last,
+      });
     }
     if (previous !== undefined && previous.batch < last) {
       checkSql(previous, { sql, accept: options.acceptSqlChange === true });
@@ -259,32 +268,6 @@ function count(
 async function duckDbVersion(duckdb: DuckDb): Promise<string> {
   const [row] = await duckdb.rows("select version() as version");
   return row?.version ?? "";
-}
-
-/**
- * The batch that was transformed last must still be what was extracted:
- * otherwise this is another lake, or its log was cut and written anew.
- */
-async function checkContinuity(options: {
-  input: BatchLog<IngestionManifest>;
-  previous: ProcessedManifest;
-  ingestion: Zone;
-}): Promise<void> {
-  const { input, previous, ingestion } = options;
-  const source = await input.find(previous.batch);
-  if (
-    source !== undefined && manifestSha256(source) === previous.inputSha256
-  ) return;
-  throw new StageError(
-    `Cannot go on from batch ${previous.batch}: in ${ingestion.url} it is ${
-      source === undefined ? "missing" : "another one"
-    } now`,
-    {
-      subject: ingestion.url,
-      hint:
-        "Check that INGESTION_URL and PROCESSED_URL belong together and that one deployment alone writes there; restore the manifest from the bucket's versions",
-    },
-  );
 }
 
 function checkSql(
