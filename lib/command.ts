@@ -199,7 +199,7 @@ async function createContext(
     world.write(CLEAR_LINE + line, "out");
     shown = line !== "";
   };
-  const log = await openLog({
+  const root = await openLog({
     json,
     color,
     write: (line) => {
@@ -207,6 +207,7 @@ async function createContext(
       world.write(`${line}\n`, "out");
     },
   });
+  const log = root.getChild(command.name);
   return {
     config,
     resources: RESOURCES,

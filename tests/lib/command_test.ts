@@ -214,7 +214,7 @@ Deno.test("runCommand() shows progress in place, and clears it before a line", a
   assert.match(
     world.out,
     // deno-lint-ignore no-control-regex
-    /^\r\x1b\[Kread: 3 rows, 0 B\r\x1b\[K\d\d:\d\d:\d\d +done\n$/,
+    /^\r\x1b\[Kread: 3 rows, 0 B\r\x1b\[K\d\d:\d\d:\d\d stage {5}done\n$/,
   );
 });
 

@@ -48,6 +48,13 @@ function envOf(platform: Platform): Record<string, string> {
   };
 }
 
+const UNREACHABLE = {
+  SOURCE_URL: "postgres://h/d",
+  WAREHOUSE_URL: "postgres://h/w",
+  INGESTION_URL: "/tmp/i",
+  PROCESSED_URL: "/tmp/p",
+};
+
 Deno.test("the stages' commands run the pipeline, and status tells of it", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
@@ -180,14 +187,27 @@ Deno.test("commands name every setting that is missing, and exit with 2", async 
   const help = worldOf({}, { isTerminal: true });
   assert.equal(await load(["--help"], help), 0);
   assert.match(help.out, /^deno task load/);
-  const every = worldOf({
-    SOURCE_URL: "postgres://h/d",
-    WAREHOUSE_URL: "postgres://h/w",
-    INGESTION_URL: "/tmp/i",
-    PROCESSED_URL: "/tmp/p",
-  });
+  const every = worldOf(UNREACHABLE);
   assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
   assert.match(JSON.parse(every.error).message, /--every is "soon"/);
+});
+
+Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
+  const once = worldOf({});
+  assert.equal(await pipeline(["--help"], once), 0);
+  assert.match(once.out, /^deno task pipeline\n/);
+  const forever = worldOf({});
+  assert.equal(await pipeline(["--forever", "--help"], forever), 0);
+  assert.match(forever.out, /^deno task run \[--every 15m\]\n/);
+
+  const refused = worldOf(UNREACHABLE);
+  assert.equal(await pipeline(["--every", "5s"], refused), 2);
+  const { stage, message } = JSON.parse(refused.error);
+  assert.equal(stage, "pipeline");
+  assert.match(message, /--every[^]*deno task run does it for ever/);
+  const unset = worldOf({});
+  assert.equal(await pipeline(["--forever"], unset), 2);
+  assert.equal(JSON.parse(unset.error).stage, "run");
 });
 
 Deno.test("commands end with a message, a hint and no password", async () => {
@@ -228,7 +248,11 @@ Deno.test("run goes on after a stage has failed, and stops when asked", async ()
 
   assert.equal(repaired, true);
   assert.match(world.out, /"level":"error","stage":"extract"/);
-  assert.match(world.out, /stopped as asked/);
+  assert.match(
+    world.out,
+    /"level":"info","stage":"run","message":"stopped as asked"/,
+  );
+  assert.doesNotMatch(world.out, /"stage":""/);
 });
 
 Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {

@@ -107,6 +107,15 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
   assert.equal(JSON.parse(status.out).fresh, true);
 });
 
+for (const name of ["run", "httpfs", "lint:sql"]) {
+  Deno.test(`deno task ${name} tells how it is used`, async () => {
+    await using task = new Task([name, "--help"], {});
+
+    assert.equal(await task.ended(), 0, task.out + task.error);
+    assert.ok(task.out.startsWith(`deno task ${name}`), task.out);
+  });
+}
+
 Deno.test("deno task pipeline runs all three, and exits with what went wrong", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
