@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { PostgresSettings } from "../lib/config.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import {
   type Connection,
   query,
@@ -88,7 +88,9 @@ export async function openSnapshot(
     };
   } catch (error) {
     await close();
-    if (error instanceof StageError) throw error;
+    if (error instanceof StageError || error instanceof ConfigError) {
+      throw error;
+    }
     throw snapshotError(error, settings);
   }
 }

@@ -25,7 +25,7 @@ export async function transform(
   context: StageContext,
   options: TransformOptions = {},
 ): Promise<StageResult> {
-  const { config, resources, sql } = context;
+  const { config, resources, sql, log } = context;
   const ingestion = openStageZone(context, "ingestion");
   const processed = openStageZone(context, "processed");
   try {
@@ -39,8 +39,16 @@ export async function transform(
       rows: 0,
       bytes: 0,
     };
-    if (last === undefined) return result;
-    if (previous !== undefined) await checkContinuity({ input, previous });
+    if (previous !== undefined) await checkContinuity(previous, { input });
+    if (last === undefined) {
+      log.info("nothing new: no batch was extracted yet");
+      return result;
+    }
+    if (previous?.batch === last.batch) {
+      log.info("nothing new: batch {batch} is the newest", {
+        batch: last.batch,
+      });
+    }
     if (previous !== undefined && previous.batch < last.batch) {
       checkSql(previous, { sql, accept: options.acceptSqlChange === true });
     }

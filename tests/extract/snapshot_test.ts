@@ -296,3 +296,14 @@ async function settled<Value>(
   }
   return await read();
 }
+
+Deno.test("openSnapshot() leaves a CA file that can't be read a matter of settings", async () => {
+  await using database = await openTestDatabase();
+  const tls = { verify: true, caFile: "/nowhere/ca.pem" };
+  const settings = { ...database.settings, tls };
+
+  await assert.rejects(open({ ...database, settings }), {
+    name: "ConfigError",
+    message: /^Cannot read the CA of .*: .*\/nowhere\/ca\.pem/,
+  });
+});

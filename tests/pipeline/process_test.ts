@@ -20,6 +20,7 @@ class Task implements AsyncDisposable {
       env: { NO_COLOR: "1", ...env },
       stdout: "piped",
       stderr: "piped",
+      detached: true,
     }).spawn();
     const read = async (
       stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -48,6 +49,11 @@ class Task implements AsyncDisposable {
   /** Sends a signal, as a service manager does. */
   kill(signal: Deno.Signal): void {
     this.#process.kill(signal);
+  }
+
+  /** Sends SIGINT to all of the task's processes, as a terminal does. */
+  pressControlC(): void {
+    Deno.kill(-this.#process.pid, "SIGINT");
   }
 
   /** Waits for its end, and gives the exit code. */
@@ -113,6 +119,15 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
   assert.equal(JSON.parse(status.out).fresh, true);
 });
 
+for (const name of ["run", "httpfs", "lint:sql"]) {
+  Deno.test(`deno task ${name} tells how it is used`, async () => {
+    await using task = new Task([name, "--help"], {});
+
+    assert.equal(await task.ended(), 0, task.out + task.error);
+    assert.ok(task.out.startsWith(`deno task ${name}`), task.out);
+  });
+}
+
 Deno.test("deno task pipeline runs all three, and exits with what went wrong", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
@@ -166,3 +181,47 @@ Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async
   );
   assert.deepEqual(rows, []);
 });
+
+Deno.test("one Ctrl-C ends deno task run cleanly, though it comes twice", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await using task = new Task(["run", "--every", "1s"], envOf(platform));
+  await task.says(/"stage":"load","message":"batch 1/);
+
+  task.pressControlC();
+
+  assert.equal(await task.ended(), 0, task.out + task.error);
+  assert.match(task.out + task.error, /stopped as asked/i);
+  assert.deepEqual(await leftIn(platform.config.tempDirectory), []);
+});
+
+Deno.test("one Ctrl-C ends deno task demo cleanly, though it comes twice", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o755);
+  try {
+    const flags = ["--directory", folder, "--orders", "60", "--every", "1s"];
+    await using task = new Task(
+      ["demo", ...flags, "--port", String(freePort())],
+      {},
+    );
+    await task.says(/load\b.*batch 1\b/);
+
+    task.pressControlC();
+
+    assert.equal(await task.ended(), 0, task.out + task.error);
+    assert.match(task.out, /everything made so far is kept/);
+    assert.match(task.out, /stopped as asked/i);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function leftIn(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name);
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
