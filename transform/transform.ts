@@ -147,7 +147,7 @@ async function* batchesFrom(
 }
 
 /** Makes the schemas, and says which columns each model gives. */
-async function prepare(
+export async function prepare(
   duckdb: DuckDb,
   sql: ProjectSql,
 ): Promise<Map<string, readonly ModelColumn[]>> {
