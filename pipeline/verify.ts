@@ -84,7 +84,6 @@ async function compareAll(
       columns: (columns.get(model.name) ?? QUARANTINE_TYPES).map((column) => ({
         ...column,
         isTime: model.times.includes(column.name),
-        postgresType: undefined,
       })),
     }));
     // The warehouse works while DuckDB makes what should be there.

@@ -34,12 +34,14 @@ export async function digestInWarehouse(
   const { model, batch } = options;
   const relation = `${quoteName(`${model.name}_as_of_batch`)}(${batch})`;
   const { fields } = await client.query(`select * from ${relation} limit 0`);
-  const types = new Map(fields.map((field) => [field.name, field.dataTypeID]));
-  const columns = options.columns
-    .map((column) => ({ ...column, postgresType: types.get(column.name) }))
-    .filter((column) =>
-      column.postgresType !== undefined || model.key.includes(column.name)
-    );
+  const columns = options.columns.flatMap((column): HashedColumn[] => {
+    const field = fields.find((one) => one.name === column.name);
+    if (field === undefined) {
+      return model.key.includes(column.name) ? [column] : [];
+    }
+    const { dataTypeID: id, dataTypeModifier: modifier } = field;
+    return [{ ...column, postgres: { id, modifier } }];
+  });
   for (const column of columns) {
     if (!isComparable(column)) throw notComparable(model.name, column);
   }
@@ -61,9 +63,9 @@ export async function digestInWarehouse(
 }
 
 function notComparable(model: string, column: HashedColumn): StageError {
-  const found = column.postgresType === undefined
+  const found = column.postgres === undefined
     ? "missing"
-    : `of the type with the number ${column.postgresType}`;
+    : `of the type with the number ${column.postgres.id}`;
   return new StageError(
     `Cannot compare "${model}" with the warehouse: its column "${column.name}" is ${column.type} in the lake, there it is ${found}`,
     {
