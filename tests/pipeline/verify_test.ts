@@ -145,6 +145,8 @@ for (const zones of ZONE_KINDS) {
     await execute(
       source.client,
       "delete from design where design_id = 50",
+      // Its dates stay in the calendar, which only ever grows.
+      "delete from sales_order where sales_order_id = 2",
       "insert into design select 50, created_at, 'again', '', '', last_updated from design limit 1",
     );
 
@@ -156,7 +158,7 @@ for (const zones of ZONE_KINDS) {
     assert.equal(comparison(verification, "fact_payment", "lake").rows, 3);
     // Two orders more, one of them in the range of keys that follows.
     const orders = comparison(verification, "fact_sales_order", "warehouse");
-    assert.deepEqual([orders.rows, orders.ranges], [5, 2]);
+    assert.deepEqual([orders.rows, orders.ranges], [4, 2]);
     const written = await query(
       warehouse.client,
       "select * from pipeline.verification order by model, place",
@@ -358,6 +360,7 @@ Deno.test("verify() goes on when others run the stages at the same time", async 
   const { source, warehouse, context, logged } = platform;
   await fillSmall(source.client);
   await platform.run();
+  await execute(source.client, insertOrder(9));
   let overtaking = true;
   context.resources = {
     ...RESOURCES,
@@ -384,7 +387,9 @@ Deno.test("verify() goes on when others run the stages at the same time", async 
   }
   await other.end();
 
-  assert.equal((await verifying).batch, 3);
+  const verification = await verifying;
+  assert.equal(verification.batch, 3);
+  assert.deepEqual(differences(verification), []);
   assert.ok(
     logged.includes("warning: batch 2 was committed by another run first"),
   );
