@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { fillSource } from "../../demo/fill.ts";
+import { Random } from "../../demo/random.ts";
 import { runTraffic } from "../../demo/traffic.ts";
 import { extract } from "../../extract/extract.ts";
 import { manifestKey } from "../../lib/batch_log.ts";
@@ -12,6 +13,7 @@ import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone.ts";
 import type { Comparison } from "../../pipeline/compare_models.ts";
+import { runOnce } from "../../pipeline/pipeline.ts";
 import type { Verification } from "../../pipeline/verification.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { main } from "../../pipeline/verify_main.ts";
@@ -26,9 +28,11 @@ import {
   ZONE_KINDS,
 } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
+import { RandomWriters } from "../harness/random_writers.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const LIVE_VERIFICATIONS = 6;
+const WRITES_BETWEEN = 30;
 const WAIT_MS = 50;
 const WAITS_MAX = 600;
 
@@ -355,6 +359,39 @@ Deno.test("verify() does not mind what is written while it reads", async () => {
   assert.deepEqual(found, Array(LIVE_VERIFICATIONS).fill([]));
 });
 
+/** Set `TEST_SEED` to repeat writes that failed. */
+function newSeed(): number {
+  return Number(
+    Deno.env.get("TEST_SEED") ??
+      crypto.getRandomValues(new Uint32Array(1))[0],
+  );
+}
+
+Deno.test("verify() does not mind any writer", async () => {
+  const seed = newSeed();
+  const random = new Random(seed);
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  platform.set({ deleteShareMax: 1 });
+  await using writers = await RandomWriters.open(platform.source.url, random);
+  for (let times = 0; times < LIVE_VERIFICATIONS; times++) {
+    for (let write = 0; write < WRITES_BETWEEN; write++) await writers.write();
+    let writing = true;
+    const writes = (async () => {
+      while (writing) await writers.write();
+    })();
+    const verifying = verify(platform.context)
+      .finally(() => writing = false);
+
+    assert.deepEqual(
+      differences(await verifying),
+      [],
+      `TEST_SEED=${seed}: ${writers.story.join("\n")}`,
+    );
+    await writes;
+  }
+});
+
 Deno.test("verify() goes on when others run the stages at the same time", async () => {
   await using platform = await openPlatform();
   const { source, warehouse, context, logged } = platform;
@@ -393,6 +430,36 @@ Deno.test("verify() goes on when others run the stages at the same time", async 
   assert.ok(
     logged.includes("warning: batch 2 was committed by another run first"),
   );
+});
+
+Deno.test("verify() compares its batch, also when the next is loaded", async () => {
+  await using platform = await openPlatform();
+  const { source, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  let loaded = 0;
+  context.resources = {
+    ...RESOURCES,
+    connect: async (settings, options) => {
+      if (options.purpose === "verify") {
+        await execute(
+          source.client,
+          "update payment set payment_amount = 5 where payment_id = 2",
+          "update department set location = 'Moved'",
+          "delete from payment where payment_id = 3",
+        );
+        await runOnce({ ...context, resources: RESOURCES });
+        loaded++;
+      }
+      return await RESOURCES.connect(settings, options);
+    },
+  };
+
+  const verification = await verify(context);
+
+  assert.equal(loaded, 1);
+  assert.equal(verification.batch, 2);
+  assert.deepEqual(differences(verification), []);
 });
 
 Deno.test("verify() gives up when others always commit first", async () => {
