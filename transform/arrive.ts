@@ -183,7 +183,7 @@ async function readCsv(
 }
 
 /** A key as text, for the people who read the quarantine. */
-function keyText(key: readonly string[]): string {
+export function keyText(key: readonly string[]): string {
   return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
 }
 
