@@ -202,7 +202,7 @@ function verifyError(error: unknown, server: string): unknown {
     subject: server,
     retryable: true,
     hint:
-      "Nothing was changed; see that every model has its <model>_as_of_batch in the warehouse, and run verify again",
+      "See that the files it names are there, and that the warehouse has <model>_as_of_batch for every model; then run verify again",
     cause: error,
   });
 }
