@@ -33,6 +33,10 @@ export interface ExtractOptions {
   fullRead?: true | readonly string[];
   /** Lets a run delete more of a table than the configured share. */
   allowMassDelete?: boolean;
+  /** Called when the batch is committed, while its snapshot is still open. */
+  whileOpen?: (snapshot: Snapshot) => Promise<void>;
+  /** A snapshot that is open already, to be read instead of a new one. */
+  snapshot?: Snapshot;
 }
 
 const FENCE_AGE_MS_MAX = 3_600_000;
@@ -61,14 +65,16 @@ export async function extract(
     const previous = await batches.newest();
     const batch = (previous?.batch ?? 0) + 1;
     const { runId, tooOld } = startRun(context);
-    await using snapshot = await openSnapshot(config.source, {
-      connect: context.resources.connect,
-      connections: config.sourceConnections,
-      after: previous?.snapshotTime,
-      schema: config.sourceSchema,
-      tables: sql.tables.map((table) => table.name),
-      signal,
-    });
+    await using snapshot = options.snapshot === undefined
+      ? await openSnapshot(config.source, {
+        connect: context.resources.connect,
+        connections: config.sourceConnections,
+        after: previous?.snapshotTime,
+        schema: config.sourceSchema,
+        tables: sql.tables.map((table) => table.name),
+        signal,
+      })
+      : lent(options.snapshot);
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
         tables: sql.tables,
@@ -123,11 +129,18 @@ export async function extract(
     }
     context.signal.throwIfAborted();
     const won = await batches.commit(manifest);
-    return report(manifest, { won, context });
+    const result = report(manifest, { won, context });
+    if (won) await options.whileOpen?.(snapshot);
+    return result;
   } finally {
     progress.end();
     zone.close();
   }
+}
+
+/** A snapshot that stays open when it goes out of scope: it is another's. */
+function lent(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 function checkTableNames(options: ExtractOptions, context: StageContext): void {

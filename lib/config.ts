@@ -33,6 +33,8 @@ export interface Config {
   quarantineRowsMax: number;
   /** Older data than this makes `status` fail. */
   freshnessMinutesMax: number;
+  /** How often `deno task run` verifies; 0: never. */
+  verifyEveryHours: number;
   duckDbMemoryLimit: string;
   duckDbThreads: number;
   /** Where the httpfs extension lies; undefined: DuckDB installs it. */
@@ -155,6 +157,7 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
       from: 1,
       to: 100_000,
     }),
+    verifyEveryHours: number("VERIFY_EVERY_HOURS", 24, { from: 0, to: 8760 }),
     duckDbMemoryLimit: memoryLimit,
     duckDbThreads: number("DUCKDB_THREADS", 2, {
       from: 1,

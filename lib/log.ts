@@ -39,6 +39,11 @@ export async function openLog(options: LogOptions): Promise<Logger> {
   return getLogger("totesys");
 }
 
+/** A logger that nobody listens to. */
+export function silentLog(): Logger {
+  return getLogger("silent");
+}
+
 /**
  * An event as one JSON object: time, level, stage, message, its fields. Each
  * text is redacted by itself, so that none is taken for a part of another.

@@ -4,15 +4,13 @@ import {
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
-import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
+import { readCsvSql } from "../lib/csv.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
 
-/** Each thread of DuckDB's reader has a buffer of its own. */
-const CSV_BUFFER_BYTES = 2 * CSV_ROW_BYTES_MAX;
 /** How much of an unreadable text its reason shows. */
 const SHOWN_CHARACTERS = 40;
 
@@ -150,11 +148,6 @@ async function createDeleted(
   });
 }
 
-/**
- * Reads CSV exactly: every column as text, an empty field is null and `""` is
- * the empty text; what DuckDB would guess turns texts into nulls and money
- * into floats.
- */
 async function readCsv(
   duckdb: DuckDb,
   options: {
@@ -167,17 +160,9 @@ async function readCsv(
 ): Promise<void> {
   const { create, target, columns, files, zone } = options;
   const paths = files.map((file) => zone.locate(file.key));
-  const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
   const subject = paths.join(", ");
   try {
-    await duckdb.run(
-      `${create} from read_csv([${paths.map(quoteText).join(", ")}],
-        columns = {${types.join(", ")}}, header = true, auto_detect = false,
-        delim = ',', quote = '"', escape = '"', nullstr = '',
-        allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',
-        max_line_size = ${CSV_ROW_BYTES_MAX},
-        buffer_size = ${CSV_BUFFER_BYTES})`,
-    );
+    await duckdb.run(`${create} from ${readCsvSql(paths, columns)}`);
   } catch (error) {
     throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
       subject,
@@ -198,7 +183,7 @@ async function readCsv(
 }
 
 /** A key as text, for the people who read the quarantine. */
-function keyText(key: readonly string[]): string {
+export function keyText(key: readonly string[]): string {
   return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
 }
 

@@ -56,15 +56,21 @@ export async function transform(
       zones: [ingestion.url, processed.url],
     });
     const columns = await prepare(duckdb, sql);
-    previous = await makeBatches(context, {
-      input,
-      output,
-      duckdb,
-      columns,
-      previous,
-      last,
-      result,
-    });
+    const [made] = await Promise.allSettled([
+      makeBatches(context, {
+        input,
+        output,
+        duckdb,
+        columns,
+        previous,
+        last,
+        result,
+      }),
+    ]);
+    // What was committed before a batch that can't be made is published too.
+    previous = made.status === "fulfilled"
+      ? made.value
+      : await output.newest().catch(() => undefined);
     if (previous !== undefined) {
       await publishLake(duckdb, {
         zone: processed,
@@ -76,6 +82,7 @@ export async function transform(
       });
       result.snapshotTime = previous.snapshotTime;
     }
+    if (made.status === "rejected") throw made.reason;
     return result;
   } finally {
     context.progress.end();

@@ -114,6 +114,10 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
   }
   await assertMirrored(platform);
 
+  await using verify = new Task(["verify"], env);
+  assert.equal(await verify.ended(), 0, verify.out + verify.error);
+  assert.equal(eventsOf(verify).at(-1)?.same, true);
+
   await using status = new Task(["status", "--json"], env);
   assert.equal(await status.ended(), 0, status.out + status.error);
   assert.equal(JSON.parse(status.out).fresh, true);
