@@ -100,16 +100,16 @@ async function createArrived(
     return;
   }
   const known = new Set(ingested.columns);
-  const values = table.columns.map((column) => {
+  const typed = table.columns.map((column) => {
     const name = quoteName(column.name);
     const value = known.has(column.name) ? name : "null";
-    return `${typed(value, column.type)} as ${name}`;
+    return `${typedText(value, column.type)} as ${name}`;
   });
   const faults = table.columns
     .filter((column) => known.has(column.name) && column.type.name !== "text");
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
-      select ${values.join(", ")}, ${rowKey(table)} as _row_key,
+      select ${typed.join(", ")}, ${rowKey(table)} as _row_key,
         ${unreadable(faults)} as _unreadable`,
     target,
     columns: ingested.columns,
@@ -198,11 +198,11 @@ function rowKey(table: ContractTable): string {
 
 function typedKey(table: ContractTable, name: string): string {
   const column = table.columns.find((one) => one.name === name);
-  return typed(quoteName(name), column?.type ?? { name: "text" });
+  return typedText(quoteName(name), column?.type ?? { name: "text" });
 }
 
 /** SQL for a text as a value of a type; null when it is none. */
-function typed(text: string, type: ColumnType): string {
+function typedText(text: string, type: ColumnType): string {
   const value = `try_cast(${text} as ${typeSql(type)})`;
   // Of a date, DuckDB leaves out what follows it: 44 BC would be AD 44.
   return type.name === "date"
@@ -222,7 +222,7 @@ function unreadable(columns: readonly ContractColumn[]): string {
   if (columns.length === 0) return "cast(null as varchar)";
   const faults = columns.map((column) => {
     const name = quoteName(column.name);
-    const value = typed(name, column.type);
+    const value = typedText(name, column.type);
     const fault = `(${name} is not null and (${value} is null${
       mayBeInfinite(column.type) ? ` or not isfinite(${value})` : ""
     }))`;
