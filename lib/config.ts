@@ -55,6 +55,7 @@ const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
 /** With less, DuckDB can't read a CSV file's first block on two threads. */
 const DUCKDB_MEMORY_BYTES_MIN = 64_000_000;
+const GLOB_CHARACTERS = /[*?[]/;
 
 /**
  * Reads the configuration; throws one `ConfigError` that names every problem.
@@ -108,8 +109,18 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
           redact(url)
         }": s3://bucket/prefix or a directory is expected`,
       );
+      return url;
     }
-    return resolve(url);
+    return directory(name, url);
+  };
+  const directory = (name: string, text: string) => {
+    const path = resolve(text);
+    if (GLOB_CHARACTERS.test(path)) {
+      problems.push(
+        `${name} is "${path}": a path without * ? [ is expected, which DuckDB takes for patterns`,
+      );
+    }
+    return path;
   };
   const ingestionUrl = zone("INGESTION_URL", "ingestion");
   const processedUrl = zone("PROCESSED_URL", "processed");
@@ -165,7 +176,10 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
       whole: true,
     }),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
-    tempDirectory: resolve(read("TEMP_DIRECTORY") ?? tmpdir()),
+    tempDirectory: directory(
+      "TEMP_DIRECTORY",
+      read("TEMP_DIRECTORY") ?? tmpdir(),
+    ),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -210,7 +224,7 @@ function readS3(
   problems: string[],
 ): S3Settings {
   const endpoint = read("AWS_ENDPOINT_URL_S3") ?? read("AWS_ENDPOINT_URL");
-  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/?$/.test(endpoint)) {
+  if (endpoint !== undefined && !/^https?:\/\/[^/@]+\/?$/.test(endpoint)) {
     problems.push(
       `AWS_ENDPOINT_URL is "${
         redact(endpoint)
@@ -223,6 +237,7 @@ function readS3(
     accessKeyId: read("AWS_ACCESS_KEY_ID"),
     secretAccessKey: read("AWS_SECRET_ACCESS_KEY"),
     sessionToken: read("AWS_SESSION_TOKEN"),
+    caFile: read("AWS_CA_BUNDLE"),
   };
 }
 
@@ -244,9 +259,10 @@ function readPostgresUrl(
     url = new URL(text);
     // Throws where a % is followed by no code.
     decodeURIComponent(url.href);
+    checkEncoded(url);
   } catch {
     problems.push(
-      `${name} is malformed: postgres://user:password@host:port/database is expected, with the codes of such characters in its parts: %2F for /, %40 for @, %3A for :, %25 for %`,
+      `${name} is malformed: postgres://user:password@host:port/database is expected, with @ : / ? # % of the password as %40 %3A %2F %3F %23 %25`,
     );
     return undefined;
   }
@@ -289,4 +305,14 @@ function readPostgresUrl(
       caFile: url.searchParams.get("sslrootcert") ?? read("PGSSLROOTCERT"),
     },
   };
+}
+
+/**
+ * Throws where a password's `/`, `?` or `#` ended the host too early: what
+ * follows it would be taken for the database's name, and be shown.
+ */
+function checkEncoded(url: URL): void {
+  if (/@/.test(url.pathname + url.search) || url.hash !== "") {
+    throw new TypeError("a part of the password is not encoded");
+  }
 }

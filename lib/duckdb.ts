@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { messageOf, StageError } from "./errors.ts";
 import { quoteText, type TextRow } from "./postgres.ts";
-import { resolveCredentials } from "./s3_credentials.ts";
+import { resolveCredentials, type S3Credentials } from "./s3_credentials.ts";
 import type { S3Settings } from "./zone.ts";
 
 /** A DuckDB that reaches its zones and its temporary folder, nothing else. */
@@ -48,6 +48,8 @@ export async function openDuckDb(
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
       preserve_insertion_order: "false",
+      // Of another program's secrets in the home directory none is taken.
+      allow_persistent_secrets: "false",
       ...(config.duckDbExtensionDirectory === undefined
         ? {}
         : { extension_directory: config.duckDbExtensionDirectory }),
@@ -55,10 +57,7 @@ export async function openDuckDb(
     connection = await instance.connect();
     if (config.s3 !== undefined) {
       await loadHttpfs(connection, config);
-      await connection.run(await secretSql(config.s3));
-      await connection.run(
-        `set s3_uploader_max_filesize = '${UPLOAD_BYTES_MAX}'`,
-      );
+      await openS3(connection, config.s3);
     }
     await connection.run("set enable_progress_bar = false");
     // What is made must not follow the zone of the machine that makes it.
@@ -135,8 +134,36 @@ async function loadHttpfs(
   }
 }
 
-async function secretSql(s3: S3Settings): Promise<string> {
-  const credentials = await resolveCredentials(s3);
+/**
+ * Gives DuckDB its way to S3. One of its two HTTP clients checks no
+ * certificate unless it is told to; which one it takes, its version decides.
+ */
+async function openS3(
+  connection: DuckDBConnection,
+  s3: S3Settings,
+): Promise<void> {
+  const settings = [
+    `s3_uploader_max_filesize = ${quoteText(UPLOAD_BYTES_MAX)}`,
+    "enable_server_cert_verification = true",
+    "enable_curl_server_cert_verification = true",
+    ...(s3.caFile === undefined
+      ? []
+      : [`ca_cert_file = ${quoteText(s3.caFile)}`]),
+  ];
+  for (const setting of settings) await connection.run(`set ${setting}`);
+  const secret = secretSql(s3, await resolveCredentials(s3));
+  try {
+    await connection.run(secret);
+  } catch {
+    // Its message shows the statement, and with it the keys.
+    throw new StageError("Cannot give DuckDB its keys for S3: it refused", {
+      subject: "S3",
+      hint: "Check AWS_ACCESS_KEY_ID, AWS_REGION and AWS_ENDPOINT_URL",
+    });
+  }
+}
+
+function secretSql(s3: S3Settings, credentials: S3Credentials): string {
   const endpoint = s3.endpoint === undefined ? undefined : new URL(s3.endpoint);
   const fields: [string, string | undefined][] = [
     ["key_id", credentials.accessKeyId],

@@ -69,8 +69,8 @@ export async function fetchHttpfs(
   const folder = join(directory, HTTPFS_VERSION, platform);
   const path = join(folder, FILE_NAME);
   if (await isFile(path)) return path;
-  const extension = await download(wheel);
   await Deno.mkdir(folder, { recursive: true });
+  const extension = await download(wheel);
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.writeFile(temporary, extension);

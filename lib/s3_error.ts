@@ -36,6 +36,11 @@ const REGION: Meaning = {
   hint: "Set AWS_REGION to the region that the bucket is in.",
 };
 
+const CERTIFICATE: Meaning = {
+  hint:
+    "Give the server's CA with AWS_CA_BUNDLE; its certificate must be valid and name the host.",
+};
+
 const MEANINGS: Record<string, Meaning> = {
   NoSuchBucket: {
     found: "there is no such bucket",
@@ -110,6 +115,7 @@ function meaningOf(error: unknown): Meaning | undefined {
   const code = "code" in error ? String(error.code) : "";
   const known = MEANINGS[error.name] ?? MEANINGS[code];
   if (known !== undefined) return known;
+  if (/certificate|altnames/i.test(error.message)) return CERTIFICATE;
   const status = statusOf(error) ?? 0;
   if (status === 403) return RIGHTS;
   if (status === 301) return REGION;

@@ -9,6 +9,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { chunks } from "./chunks.ts";
+import { ConfigError, messageOf } from "./errors.ts";
 import { s3Error, statusOf } from "./s3_error.ts";
 import { PART_BYTES, uploadParts } from "./s3_multipart.ts";
 import type {
@@ -244,7 +245,8 @@ export class S3Zone implements Zone {
 }
 
 function connect(settings: S3Settings): S3Client {
-  const { endpoint, accessKeyId, secretAccessKey, sessionToken } = settings;
+  const { endpoint, accessKeyId, secretAccessKey, sessionToken, caFile } =
+    settings;
   const hasKeys = accessKeyId !== undefined && secretAccessKey !== undefined;
   return new S3Client({
     region: settings.region,
@@ -256,6 +258,7 @@ function connect(settings: S3Settings): S3Client {
       requestTimeout: ANSWER_TIMEOUT_MS,
       throwOnRequestTimeout: true,
       socketTimeout: IDLE_TIMEOUT_MS,
+      ...(caFile === undefined ? {} : { httpsAgent: { ca: readCa(caFile) } }),
     },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(hasKeys
@@ -268,6 +271,14 @@ function connect(settings: S3Settings): S3Client {
       }
       : {}),
   });
+}
+
+function readCa(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new ConfigError([`Cannot read the CA of S3: ${messageOf(error)}`]);
+  }
 }
 
 function isMissingKey(error: unknown): boolean {

@@ -94,6 +94,8 @@ export interface S3Settings {
   accessKeyId?: string | undefined;
   secretAccessKey?: string | undefined;
   sessionToken?: string | undefined;
+  /** A file with the CA of the server, beside those that the system trusts. */
+  caFile?: string | undefined;
   /** The bucket in the path, not in the host; true where an endpoint is set. */
   forcePathStyle?: boolean | undefined;
 }

@@ -72,6 +72,7 @@ Deno.test("readConfig() takes each setting from its variable", () => {
     AWS_ACCESS_KEY_ID: "key",
     AWS_SECRET_ACCESS_KEY: SECRET,
     AWS_SESSION_TOKEN: "token",
+    AWS_CA_BUNDLE: "/ca.pem",
   }, ["ingestion", "processed"]);
 
   assert.deepEqual(config, {
@@ -85,6 +86,7 @@ Deno.test("readConfig() takes each setting from its variable", () => {
       accessKeyId: "key",
       secretAccessKey: SECRET,
       sessionToken: "token",
+      caFile: "/ca.pem",
     },
     sourceSchema: "sales",
     sourceConnections: 3,
@@ -122,6 +124,32 @@ Deno.test("readConfig() refuses an endpoint that is no URL of a server", () => {
 
   assert.deepEqual(problems, [
     'AWS_ENDPOINT_URL is "127.0.0.1:9000": http://host:port or https://host is expected',
+  ]);
+});
+
+Deno.test("readConfig() refuses an endpoint with a password in it", () => {
+  const problems = problemsOf({
+    INGESTION_URL: "s3://bucket/zone",
+    AWS_ENDPOINT_URL: `http://user:${SECRET}@127.0.0.1:9000`,
+  }, []);
+
+  assert.deepEqual(problems, [
+    'AWS_ENDPOINT_URL is "http://user:***@127.0.0.1:9000": http://host:port or https://host is expected',
+  ]);
+});
+
+Deno.test("readConfig() refuses directories that DuckDB takes for patterns", () => {
+  const problems = problemsOf({
+    INGESTION_URL: "/zones/a*b",
+    PROCESSED_URL: "/zones/what?",
+    TEMP_DIRECTORY: "/temp/[x]",
+  }, []);
+
+  const reason = "a path without * ? [ is expected, which DuckDB takes for";
+  assert.deepEqual(problems, [
+    `INGESTION_URL is "/zones/a*b": ${reason} patterns`,
+    `PROCESSED_URL is "/zones/what?": ${reason} patterns`,
+    `TEMP_DIRECTORY is "/temp/[x]": ${reason} patterns`,
   ]);
 });
 
@@ -341,6 +369,9 @@ for (
     `user:${SECRET}@host/db`,
     `postgres://user:${SECRET}%@host/db`,
     `s3://user:${SECRET}@host/db`,
+    `postgres://user:12/${SECRET}@host/db`,
+    `postgres://user:?${SECRET}@host/db`,
+    `postgres://user:#${SECRET}@host/db`,
   ]
 ) {
   Deno.test(`readConfig() keeps the password of ${url} to itself`, () => {

@@ -1,89 +1,8 @@
 import assert from "node:assert/strict";
-import { projectDirectory } from "../../lib/config.ts";
 import { assertMirrored } from "../harness/mirror.ts";
-import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-
-const DEADLINE_MS = 60_000;
-
-/** A task in a process of its own, with the permissions that it names. */
-class Task implements AsyncDisposable {
-  out = "";
-  error = "";
-  readonly #process: Deno.ChildProcess;
-  readonly #read: Promise<unknown>;
-
-  constructor(args: string[], env: Record<string, string>) {
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["task", "--quiet", ...args],
-      cwd: projectDirectory(),
-      env: { NO_COLOR: "1", ...env },
-      stdout: "piped",
-      stderr: "piped",
-      detached: true,
-    }).spawn();
-    const read = async (
-      stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-      to: "out" | "error",
-    ) => {
-      const texts = stream.pipeThrough(new TextDecoderStream());
-      for await (const text of texts) this[to] += text;
-    };
-    this.#read = Promise.all([
-      read(this.#process.stdout, "out"),
-      read(this.#process.stderr, "error"),
-    ]);
-  }
-
-  /** Waits until its output says something. */
-  async says(what: RegExp): Promise<void> {
-    const deadline = performance.now() + DEADLINE_MS;
-    while (!what.test(this.out)) {
-      if (performance.now() > deadline) {
-        throw new Error(`it never said ${what}: ${this.out}${this.error}`);
-      }
-      await new Promise((wake) => setTimeout(wake, 50));
-    }
-  }
-
-  /** Sends a signal, as a service manager does. */
-  kill(signal: Deno.Signal): void {
-    this.#process.kill(signal);
-  }
-
-  /** Sends SIGINT to all of the task's processes, as a terminal does. */
-  pressControlC(): void {
-    Deno.kill(-this.#process.pid, "SIGINT");
-  }
-
-  /** Waits for its end, and gives the exit code. */
-  async ended(): Promise<number> {
-    const timer = setTimeout(() => this.kill("SIGKILL"), DEADLINE_MS);
-    const { code } = await this.#process.status;
-    clearTimeout(timer);
-    await this.#read;
-    return code;
-  }
-
-  async [Symbol.asyncDispose]() {
-    try {
-      this.kill("SIGTERM");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await this.ended();
-  }
-}
-
-function envOf({ source, warehouse, config }: Platform) {
-  return {
-    SOURCE_URL: source.url,
-    WAREHOUSE_URL: warehouse.url,
-    INGESTION_URL: config.ingestionUrl,
-    PROCESSED_URL: config.processedUrl,
-    TEMP_DIRECTORY: config.tempDirectory,
-  };
-}
+import { Task, taskEnv } from "../harness/task.ts";
 
 function eventsOf(task: Task): Record<string, unknown>[] {
   return task.out.trimEnd().split("\n").map((line) => JSON.parse(line));
@@ -92,7 +11,7 @@ function eventsOf(task: Task): Record<string, unknown>[] {
 Deno.test("the tasks run with the permissions that they name, one by one", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
-  const env = envOf(platform);
+  const env = taskEnv(platform);
 
   for (const name of ["extract", "transform", "load"]) {
     await using task = new Task([name], env);
@@ -135,7 +54,7 @@ for (const name of ["run", "httpfs", "lint:sql"]) {
 Deno.test("deno task pipeline runs all three, and exits with what went wrong", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
-  const env = envOf(platform);
+  const env = taskEnv(platform);
 
   await using task = new Task(["pipeline"], env);
   assert.equal(await task.ended(), 0, task.out + task.error);
@@ -165,7 +84,7 @@ Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
-  await using task = new Task(["run", "--every", "1s"], envOf(platform));
+  await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
   await task.says(/"stage":"load","message":"batch 1/);
   await execute(client, insertOrder(70));
   const before = task.out.match(/"stage":"load","message":"batch/g)?.length;
@@ -189,7 +108,7 @@ Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async
 Deno.test("one Ctrl-C ends deno task run cleanly, though it comes twice", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
-  await using task = new Task(["run", "--every", "1s"], envOf(platform));
+  await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
   await task.says(/"stage":"load","message":"batch 1/);
 
   task.pressControlC();

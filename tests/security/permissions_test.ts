@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { openPlatform } from "../harness/platform.ts";
+import { fillSmall } from "../harness/small_source.ts";
+import { Task, taskEnv } from "../harness/task.ts";
+
+/** Tools of who develops: servers, tests, benchmarks. */
+const UNCONFINED = ["demo", "test", "test:s3", "simulate", "bench"];
+/** Made of others, which are tested. */
+const COMPOSED = ["ok"];
+/** It would fetch from the internet: it has a test of its own. */
+const FETCHES = ["httpfs"];
+/** What a task is told, where it is told something. */
+const VARIANTS: Record<string, string[][]> = {
+  rebuild: [["processed"], ["warehouse"]],
+  resync: [["payment"]],
+  run: [["--every", "1h"]],
+};
+/** For ever, until it is asked to stop. */
+const ENDLESS = ["run"];
+/** What it takes to need a permission: S3, or a zone on disk. */
+const NEEDED_ON_S3 = ["net", "sys"];
+
+interface ConfinedTask {
+  name: string;
+  /** `--allow-net`, `--allow-ffi=node_modules`, ... */
+  permissions: string[];
+  /** What follows `deno` without them. */
+  words: string[];
+}
+
+const COMMANDS = Object.entries(
+  JSON.parse(
+    await Deno.readTextFile(join(projectDirectory(), "deno.json")),
+  ).tasks as Record<string, { description: string; command: string }>,
+);
+const CONFINED = COMMANDS
+  .filter(([name]) => ![...UNCONFINED, ...COMPOSED].includes(name))
+  .map(([name, { command }]): ConfinedTask => {
+    const [, ...words] = command.split(" ");
+    const isPermission = (word: string) => word.startsWith("--allow-");
+    return {
+      name,
+      permissions: words.filter(isPermission),
+      words: words.filter((word) => !isPermission(word)),
+    };
+  });
+
+/** Starts a task as deno.json has it, without one permission. */
+function startWithout(
+  permission: string,
+  { name, words, permissions }: ConfinedTask,
+  options: { env: Record<string, string>; folder?: string },
+): Task {
+  const [run = "", ...rest] = words;
+  const [told = []] = VARIANTS[name] ?? [];
+  const left = permissions.filter((one) => one !== permission);
+  return new Task(told, options.env, {
+    ...options,
+    deno: [run, ...left, ...rest],
+  });
+}
+
+/** `net` of `--allow-net=host`. */
+function kindOf(permission: string): string {
+  return permission.replace(/^--allow-/, "").replace(/=.*/, "");
+}
+
+Deno.test("every task has a description, and only tools have all permissions", () => {
+  for (const [name, { description, command }] of COMMANDS) {
+    assert.ok(description.length > 0, name);
+    assert.equal(/ -A\b/.test(command), UNCONFINED.includes(name), name);
+    assert.doesNotMatch(command, /--allow-(run|all|import|hrtime)/, name);
+  }
+  for (const { name, words } of CONFINED) {
+    assert.ok(words.includes("--no-prompt"), name);
+  }
+});
+
+Deno.test("every task works with its permissions, on S3", async () => {
+  await using platform = await openPlatform({ zones: "S3" });
+  await fillSmall(platform.source.client);
+  const env = taskEnv(platform);
+  const runs = CONFINED.filter(({ name }) => !FETCHES.includes(name))
+    .flatMap(({ name }) =>
+      (VARIANTS[name] ?? [[]]).map((told) => ({ name, told }))
+    )
+    // What is to be looked at must be there first.
+    .sort((a, b) => Number(b.name === "run") - Number(a.name === "run"));
+
+  for (const { name, told } of runs) {
+    await using task = new Task([name, ...told], env);
+    if (ENDLESS.includes(name)) {
+      await task.says(/"stage":"load","message":"batch 1/);
+      task.kill("SIGTERM");
+    }
+    const code = await task.ended();
+
+    assert.equal(code, 0, `${name} ${told}: ${task.out}${task.error}`);
+    assert.doesNotMatch(task.out + task.error, /Requires .* access/);
+  }
+});
+
+/** Fails unless each task fails for want of the permission it lacks. */
+async function assertNeeded(
+  cases: { task: ConfinedTask; permission: string }[],
+): Promise<void> {
+  await using onS3 = await openPlatform({ zones: "S3" });
+  await using onDisk = await openPlatform();
+  for (const platform of [onS3, onDisk]) {
+    await fillSmall(platform.source.client);
+    await platform.extract();
+    await platform.transform();
+  }
+  for (const { task, permission } of cases) {
+    const kind = kindOf(permission);
+    const env = taskEnv(NEEDED_ON_S3.includes(kind) ? onS3 : onDisk);
+    await using started = startWithout(permission, task, { env });
+    if (ENDLESS.includes(task.name)) {
+      await started.says(/Requires/);
+      started.kill("SIGKILL");
+    }
+    const code = await started.ended();
+
+    const told = `${task.name} without ${permission}: ${started.out}`;
+    assert.notEqual(code, 0, told);
+    assert.match(
+      started.out + started.error,
+      new RegExp(`Requires ${kind} access`),
+      told + started.error,
+    );
+  }
+}
+
+Deno.test("no task works without any one of its permissions", async () => {
+  const cases = CONFINED.filter(({ name }) => !FETCHES.includes(name))
+    .flatMap((task) =>
+      task.permissions.map((permission) => ({ task, permission }))
+    );
+
+  const lanes = [0, 1].map((lane) =>
+    cases.filter((_, index) => index % 2 === lane)
+  );
+  await Promise.all(lanes.map(assertNeeded));
+});
+
+for (const { permissions, words, name } of CONFINED) {
+  if (!FETCHES.includes(name)) continue;
+  Deno.test(`${name} does not work without any one of its permissions`, () =>
+    inFolder(async (folder) => {
+      const project = projectDirectory();
+      await Deno.mkdir(join(folder, "lib"));
+      for await (const file of Deno.readDir(join(project, "lib"))) {
+        await Deno.copyFile(
+          join(project, "lib", file.name),
+          join(folder, "lib", file.name),
+        );
+      }
+      for (const permission of permissions) {
+        const task = { name, permissions, words };
+        const env = {};
+        await using started = startWithout(permission, task, { env, folder });
+        const code = await started.ended();
+
+        assert.notEqual(code, 0, permission);
+        assert.match(
+          started.error,
+          new RegExp(`Requires ${kindOf(permission)} access`),
+        );
+      }
+    }));
+}
