@@ -40,6 +40,8 @@ export interface ExtractOptions {
 }
 
 const FENCE_AGE_MS_MAX = 3_600_000;
+/** So many databases that the source was before are remembered. */
+const EARLIER_MAX = 20;
 /** The share is not asked about for fewer deletes than this. */
 const MASS_DELETE_ROWS_MIN = 10;
 
@@ -177,7 +179,10 @@ async function planReads(
   const { live, previous, options } = plan;
   const ofSource = previous === undefined
     ? undefined
-    : sourceFullReadReason(snapshot, previous) ??
+    : sourceFullReadReason(snapshot, {
+      previous,
+      asked: options.fullRead === true,
+    }) ??
       await witnessReason(snapshot, { live, previous });
   return live.map((table) => {
     const name = table.contract.name;
@@ -333,8 +338,15 @@ async function nextSourceState(
     ),
   );
   const stands = previous?.source.fence === String(fence);
+  const moved = previous !== undefined &&
+    previous.source.databaseId !== snapshot.databaseId;
+  const earlier = [
+    ...previous?.source.earlier ?? [],
+    ...moved ? [previous.source.databaseId] : [],
+  ].filter((id) => id !== snapshot.databaseId);
   return {
-    systemId: snapshot.systemId,
+    databaseId: snapshot.databaseId,
+    earlier: [...new Set(earlier)].slice(-EARLIER_MAX),
     timeline: snapshot.timeline,
     fence: String(fence),
     fenceSince: stands ? previous.source.fenceSince : snapshot.time,

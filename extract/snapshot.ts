@@ -18,7 +18,7 @@ import snapshotSql from "./snapshot.sql" with { type: "text" };
 export interface Snapshot extends AsyncDisposable {
   /** ISO 8601, UTC, microseconds. */
   time: string;
-  systemId: string;
+  databaseId: string;
   timeline: number;
   /** `pg_snapshot_xmin`: every id below it is settled in this snapshot. */
   fence: bigint;
@@ -77,7 +77,7 @@ export async function openSnapshot(
     }
     return {
       time: state.snapshot_time ?? "",
-      systemId: state.system_id ?? "",
+      databaseId: state.database_id ?? "",
       timeline: Number(state.timeline),
       fence: BigInt(state.fence ?? 0),
       nextId: BigInt(state.next_id ?? 0),
