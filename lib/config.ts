@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError, redact } from "./errors.ts";
 import type { S3Settings } from "./zone.ts";
+import { isKey } from "./zone_key.ts";
 
 /** How to reach a Postgres server. */
 export interface PostgresSettings {
@@ -102,7 +103,15 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
       }
       return "";
     }
-    if (/^s3:\/\/[a-z0-9][a-z0-9.-]+(\/|$)/.test(url)) return url;
+    const [, prefix] = /^s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*|$)/.exec(url) ?? [];
+    if (prefix !== undefined) {
+      if (prefix !== "" && !isKey(prefix.slice(1))) {
+        problems.push(
+          `${name} is "${url}": a prefix of letters, digits and _ - . = is expected`,
+        );
+      }
+      return url;
+    }
     if (url.includes("://")) {
       problems.push(
         `${name} is "${

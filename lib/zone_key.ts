@@ -6,10 +6,14 @@ const KEY_CHARACTERS_MAX = 900;
  * (those names are the zone's own). Throws a TypeError otherwise.
  */
 export function checkKey(key: string): void {
-  const segments = key.split("/");
-  if (key.length > KEY_CHARACTERS_MAX || !segments.every(isSegment)) {
+  if (!isKey(key)) {
     throw new TypeError(`Cannot use the key "${key}" in a zone: not a name`);
   }
+}
+
+/** Whether `checkKey` lets a key pass. */
+export function isKey(key: string): boolean {
+  return key.length <= KEY_CHARACTERS_MAX && key.split("/").every(isSegment);
 }
 
 /** Checks the start of a key, which may end anywhere, also be empty. */

@@ -2,6 +2,7 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { emptyTableSql } from "./arrive.ts";
+import { checkSelect } from "./check_select.ts";
 import { type ModelColumn, modelColumns } from "./model_changes.ts";
 
 const SCHEMAS = [
@@ -17,7 +18,10 @@ const SCHEMAS = [
   "result_after",
 ];
 
-/** Makes the schemas, and says which columns each model gives. */
+/**
+ * Makes the schemas, and says which columns each model gives. Throws a
+ * `StageError` when the project's SQL reads what it may not.
+ */
 export async function prepare(
   duckdb: DuckDb,
   sql: ProjectSql,
@@ -32,6 +36,17 @@ export async function prepare(
       );
     }
   }
+  const queries = [
+    ...sql.models.map((model) => ({
+      name: `models/${model.name}`,
+      sql: model.sql,
+    })),
+    ...[...sql.quarantine].map(([table, text]) => ({
+      name: `quarantine/${table}`,
+      sql: text,
+    })),
+  ];
+  for (const query of queries) await checkSelect(duckdb, query);
   const columns = new Map<string, readonly ModelColumn[]>();
   for (const model of sql.models) {
     columns.set(model.name, await modelColumns(duckdb, model.sql));

@@ -36,6 +36,17 @@ grant select on
     public.transaction
 to totesys_extract;
 
+-- What every role may do, this one may as well: make large objects (from
+-- PostgreSQL 16 on not in transactions that only read) and, if it sets its
+-- transactions to read and write, which the pipeline never does, temporary
+-- tables and, before PostgreSQL 15, tables in public. Taking that away takes
+-- it from all roles, so it is for those who know what else uses the database:
+--
+--     revoke temporary on database totesys from public;
+--     revoke execute on function lo_creat(integer), lo_create(oid),
+--         lo_from_bytea(oid, bytea) from public;
+--     revoke create on schema public from public;
+
 -- Where a table has row security, the pipeline refuses to read a part of it in
 -- silence. It then needs to see all rows:
 --

@@ -47,5 +47,11 @@ end
 $$;
 
 revoke create on schema public from public;
+-- Large objects are no table, and no other right keeps analysts from them.
+revoke execute on function
+    lo_creat(integer),
+    lo_create(oid),
+    lo_from_bytea(oid, bytea)
+from public;
 grant usage, create on schema public to totesys_loader;
 grant usage on schema public to analyst;

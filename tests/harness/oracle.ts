@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ExtractOptions } from "../../extract/extract.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
-import { query } from "../../lib/postgres.ts";
+import { query, quoteText } from "../../lib/postgres.ts";
 import { openZone } from "../../lib/zone.ts";
 import type { Platform } from "./platform.ts";
 import type { TestDatabase } from "./postgres.ts";
@@ -146,7 +146,7 @@ export async function openLake(platform: Platform): Promise<DuckDb> {
   const { config } = platform;
   const duckdb = await openDuckDb(config, { zones: [config.processedUrl] });
   const lake = `${config.processedUrl}/lake.duckdb`;
-  await duckdb.run(`attach '${lake}' as totes (read_only)`);
+  await duckdb.run(`attach ${quoteText(lake)} as totes (read_only)`);
   return duckdb;
 }
 

@@ -153,6 +153,16 @@ Deno.test("readConfig() refuses directories that DuckDB takes for patterns", () 
   ]);
 });
 
+for (const prefix of ["a b", "a*", "a?", "a[b]", "it's", "a//b", "../b"]) {
+  Deno.test(`readConfig() refuses the prefix ${prefix} of a zone in S3`, () => {
+    const url = `s3://bucket/${prefix}`;
+
+    assert.deepEqual(problemsOf({ PROCESSED_URL: url }, []), [
+      `PROCESSED_URL is "${url}": a prefix of letters, digits and _ - . = is expected`,
+    ]);
+  });
+}
+
 Deno.test("readConfig() refuses a bucket that can be none", () => {
   assert.deepEqual(problemsOf({ PROCESSED_URL: "s3://b" }, []), [
     'PROCESSED_URL is "s3://b": s3://bucket/prefix or a directory is expected',
