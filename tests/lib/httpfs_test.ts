@@ -70,13 +70,14 @@ Deno.test("fetchHttpfs() refuses an archive that is not the pinned one", async (
     { answer: () => new Response("other bytes"), found: /its SHA-256 is / },
     { answer: () => new Response("", { status: 403 }), found: /HTTP 403$/ },
   ];
+  const platform = "linux_amd64";
   for (const { answer, found } of answers) {
     await test.step(String(found), () =>
       inFolder(async (folder) => {
         const fetched = globalThis.fetch;
         globalThis.fetch = () => Promise.resolve(answer());
         try {
-          await assert.rejects(fetchHttpfs(folder), {
+          await assert.rejects(fetchHttpfs(folder, { platform }), {
             name: "StageError",
             subject: "httpfs",
             message: found,
@@ -86,7 +87,8 @@ Deno.test("fetchHttpfs() refuses an archive that is not the pinned one", async (
           globalThis.fetch = fetched;
         }
 
-        assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), []);
+        const place = join(folder, HTTPFS_VERSION, platform);
+        assert.deepEqual(await Array.fromAsync(Deno.readDir(place)), []);
       }));
   }
 });
