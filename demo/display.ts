@@ -1,15 +1,17 @@
-import { formatBytes } from "../lib/progress.ts";
+import { createProgress, formatBytes, type Progress } from "../lib/progress.ts";
 import type { StageResult } from "../lib/stage.ts";
 import type { TrafficEvent } from "./traffic.ts";
 
 /** What the demo shows while it runs. */
 export interface Display {
+  /** Takes what the stage at work has done so far. */
+  progress: Progress;
   /** A stage has run. */
   stage(result: StageResult, ms: number): void;
   traffic(event: TrafficEvent): void;
   /** A warning or an error of the pipeline. */
   notice(line: string): void;
-  /** Draws anew, where there is a terminal: as much as it has room for. */
+  /** Draws anew, as much as the terminal has room for. */
   draw(): void;
   /** Draws for the last time, all of it. */
   end(): void;
@@ -18,14 +20,17 @@ export interface Display {
 /** What a display needs of the world. */
 export interface DisplayOptions {
   write: (text: string) => void;
-  /** Redraws in place; otherwise a plain line for each thing that happens. */
-  live: boolean;
   color: boolean;
-  /** The terminal's size in characters. */
-  size: () => { columns: number; rows: number };
+  /** The terminal's size in characters; zeros where it doesn't know. */
+  size: () => TerminalSize;
   now: () => number;
   /** What to look at, shown once there are batches. */
   hints: () => string;
+}
+
+interface TerminalSize {
+  columns: number;
+  rows: number;
 }
 
 interface StageLine {
@@ -38,17 +43,18 @@ interface StageLine {
 }
 
 const NOTICES_SHOWN = 4;
+const USUAL_SIZE: TerminalSize = { columns: 80, rows: 24 };
 const CUT_OFF = "  (more in a higher window, and at the end)";
 const STAGES = ["extract", "transform", "load"] as const;
 
-/** Makes the demo's display: a table in place, or plain lines. */
+/** Makes the demo's display on a terminal: a table, drawn in place. */
 export function createDisplay(options: DisplayOptions): Display {
-  const { write, live, now } = options;
+  const { write, now } = options;
   const stages = new Map<string, StageLine>();
   const counts = new Map<string, number>();
   const notices: string[] = [];
   let drawn: string[] = [];
-  let hinted = false;
+  let working = "";
   const paint = (code: number, text: string) =>
     options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
 
@@ -77,6 +83,7 @@ export function createDisplay(options: DisplayOptions): Display {
     ).join(", ");
     return [
       ...table,
+      `  at work    ${working || "waiting for the next run"}`,
       `  ${paint(32, freshness())}`,
       `  traffic: ${traffic || "starting"}`,
       ...notices.map((line) => `  ${paint(33, line)}`),
@@ -85,13 +92,27 @@ export function createDisplay(options: DisplayOptions): Display {
     ];
   }
   function redraw(text: string[]): void {
-    const { columns } = options.size();
+    const { columns } = sizeOf(options);
     // What was drawn wraps anew when the terminal has got another width.
     const up = drawn.reduce((sum, line) => sum + rowsOf(line, columns), 0);
     write(`${up === 0 ? "" : `\x1b[${up}A`}\x1b[J${text.join("\n")}\n`);
     drawn = text;
   }
+  const draw = () => redraw(fitted(lines(), sizeOf(options)));
+  const progress = createProgress({
+    show: (line) => working = line,
+    report: () => {},
+    nowMs: now,
+  });
   return {
+    progress: {
+      ...progress,
+      begin(what, total) {
+        progress.begin(what, total);
+        working = what;
+        draw();
+      },
+    },
     stage(result, ms) {
       const before = stages.get(result.stage);
       const time = result.snapshotTime ?? before?.snapshotTime;
@@ -103,19 +124,6 @@ export function createDisplay(options: DisplayOptions): Display {
         totalRows: (before?.totalRows ?? 0) + result.rows,
         ...(time === undefined ? {} : { snapshotTime: time }),
       });
-      if (live) return;
-      const batch = result.batches.at(-1) ?? "-";
-      write(
-        `${result.stage.padEnd(9)} batch ${batch}: ${
-          result.rows.toLocaleString("en")
-        } rows, ${formatBytes(result.bytes)}, ${Math.round(ms)} ms${
-          result.stage === "load" ? `; ${freshness()}` : ""
-        }\n`,
-      );
-      if (result.stage === "load" && !hinted) {
-        hinted = true;
-        write(`\n${options.hints()}\n\n`);
-      }
     },
     traffic(event) {
       counts.set(event.kind, (counts.get(event.kind) ?? 0) + event.count);
@@ -123,16 +131,16 @@ export function createDisplay(options: DisplayOptions): Display {
     notice(line) {
       notices.push(line);
       if (notices.length > NOTICES_SHOWN) notices.shift();
-      if (!live) write(`${line}\n`);
     },
-    draw() {
-      if (!live) return;
-      redraw(fitted(lines(), options.size()));
-    },
-    end() {
-      if (live) redraw(lines());
-    },
+    draw,
+    end: () => redraw(lines()),
   };
+}
+
+/** Serial lines and some containers have terminals of 0 by 0. */
+function sizeOf(options: DisplayOptions): TerminalSize {
+  const { columns, rows } = options.size();
+  return columns > 0 && rows > 0 ? { columns, rows } : USUAL_SIZE;
 }
 
 /**
@@ -141,7 +149,7 @@ export function createDisplay(options: DisplayOptions): Display {
  */
 function fitted(
   lines: string[],
-  { columns, rows }: { columns: number; rows: number },
+  { columns, rows }: TerminalSize,
 ): string[] {
   const heights = lines.map((line) => rowsOf(line, columns));
   const room = rows - 1;

@@ -4,7 +4,8 @@ import { StageError } from "../lib/errors.ts";
 /** The size of the real Totesys, with all else in proportion. */
 export const SALES_ORDERS = 11_000;
 
-const SALES_ORDERS_MAX = 100_000_000;
+/** The most that `fillSource` makes. */
+export const SALES_ORDERS_MAX = 100_000_000;
 const FILES = ["../sql/source.sql", "./fill.sql", "./foreign_keys.sql"];
 
 /** What `fillSource` makes. */

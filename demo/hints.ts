@@ -1,3 +1,7 @@
+import { HTTPFS_VERSION } from "../lib/httpfs.ts";
+import { quoteText } from "../lib/postgres.ts";
+import type { S3Settings } from "../lib/zone.ts";
+
 /** Where a demo keeps what it made. */
 export interface DemoPlaces {
   sourceUrl: string;
@@ -5,26 +9,83 @@ export interface DemoPlaces {
   /** The processed zone. */
   lake: string;
   /** Set when the lake is on the embedded S3 server. */
-  s3Endpoint: string | undefined;
+  s3: { settings: S3Settings; extensionDirectory: string } | undefined;
   /** The newest batch. */
   batch: number;
 }
 
-/** What to look at while the demo runs: connections, and queries to try. */
-export function demoHints(places: DemoPlaces): string {
-  const { sourceUrl, warehouseUrl, lake, s3Endpoint, batch } = places;
-  const earlier = Math.max(1, batch - 10);
-  const attach = s3Endpoint === undefined
-    ? `duckdb -readonly ${lake}/lake.duckdb`
-    : `attach '${lake}/lake.duckdb' (read_only);  -- endpoint ${s3Endpoint}`;
-  return `  source     ${sourceUrl}
-  warehouse  ${warehouseUrl}
-  lake       ${attach}
-  To try in the warehouse (psql) and in the lake (DuckDB) alike:
-    now        select count(*), sum(units_sold) from fact_sales_order_current;
-    earlier    select count(*), sum(units_sold)
-               from fact_sales_order_as_of_batch(${earlier});
-    history    select * from fact_payment_history where payment_id = (
-               select max(payment_id) from fact_payment_history
-               where to_batch is not null) order by from_batch;`;
+/** What to look at while the demo runs. */
+export interface DemoHints {
+  sourceUrl: string;
+  warehouseUrl: string;
+  /** What to type to be in the lake: to a shell, or for S3 to DuckDB. */
+  lake: string;
+  /** Queries that run in warehouse and lake, by what they show. */
+  queries: { now: string; earlier: string; history: string };
+}
+
+const BATCHES_BACK = 10;
+
+/** Connections, and queries to try. */
+export function demoHints(places: DemoPlaces): DemoHints {
+  const { sourceUrl, warehouseUrl, lake, s3, batch } = places;
+  const earlier = Math.max(1, batch - BATCHES_BACK);
+  return {
+    sourceUrl,
+    warehouseUrl,
+    lake: s3 === undefined
+      ? `duckdb -readonly ${lake}/lake.duckdb`
+      : lakeOnS3(lake, s3),
+    queries: {
+      now: "select count(*), sum(units_sold) from fact_sales_order_current;",
+      earlier: `select count(*), sum(units_sold)
+from fact_sales_order_as_of_batch(${earlier});`,
+      history: `select * from fact_sales_order_history
+where sales_order_id = (
+    select max(sales_order_id) from fact_sales_order_history
+    where to_batch is not null
+) order by from_batch;`,
+    },
+  };
+}
+
+/** The hints as a terminal shows them. */
+export function formatHints(hints: DemoHints): string {
+  const { sourceUrl, warehouseUrl, lake, queries } = hints;
+  const isOneLine = !lake.includes("\n");
+  return [
+    `  source     ${sourceUrl}`,
+    `  warehouse  ${warehouseUrl}`,
+    ...(isOneLine ? [`  lake       ${lake}`] : [
+      `  lake       in DuckDB ${HTTPFS_VERSION} (this extension fits no other):`,
+      indented(lake),
+    ]),
+    "  To try in the warehouse (psql) and in the lake (DuckDB) alike:",
+    indented(`-- now
+${queries.now}
+-- ten batches ago
+${queries.earlier}
+-- one order's history
+${queries.history}`),
+  ].join("\n");
+}
+
+/** An embedded server can't be reached without what a secret holds. */
+function lakeOnS3(
+  lake: string,
+  { settings, extensionDirectory }: NonNullable<DemoPlaces["s3"]>,
+): string {
+  const { region, accessKeyId = "", secretAccessKey = "" } = settings;
+  const endpoint = new URL(settings.endpoint ?? "").host;
+  return `set extension_directory = ${quoteText(extensionDirectory)};
+load httpfs;
+create secret (type s3, region ${quoteText(region)},
+    key_id ${quoteText(accessKeyId)}, secret ${quoteText(secretAccessKey)},
+    endpoint ${quoteText(endpoint)}, url_style 'path', use_ssl false);
+attach ${quoteText(`${lake}/lake.duckdb`)} as lake (read_only);
+use lake;`;
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^/gm, "    ");
 }

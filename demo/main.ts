@@ -1,17 +1,19 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { runCommand, type World } from "../lib/command.ts";
 import { projectDirectory, readConfig } from "../lib/config.ts";
-import { ConfigError } from "../lib/errors.ts";
 import { fetchHttpfs } from "../lib/httpfs.ts";
 import { openLog } from "../lib/log.ts";
-import { SILENT } from "../lib/progress.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { parseInterval, runForever } from "../pipeline/pipeline.ts";
 import { createDisplay } from "./display.ts";
-import { fillSource, SALES_ORDERS } from "./fill.ts";
-import { demoHints } from "./hints.ts";
+import { createEventDisplay } from "./event_display.ts";
+import { fillSource, SALES_ORDERS, SALES_ORDERS_MAX } from "./fill.ts";
+import { lockFolder } from "./folder_lock.ts";
+import { demoHints, formatHints } from "./hints.ts";
+import { numberFlag } from "./number_flag.ts";
 import { type PostgresServer, startPostgresServer } from "./postgres_server.ts";
 import { startS3Server } from "./s3_server.ts";
+import { stopOrphan } from "./stop_orphan.ts";
 import { runTraffic } from "./traffic.ts";
 import { withClient } from "./with_client.ts";
 
@@ -26,8 +28,13 @@ the warehouse, live traffic on the source, and the pipeline every few seconds.
   --minutes N      stop after N minutes; without it, at Ctrl-C
   --port N         of Postgres; 54329 if it isn't said
   --orders N       sales orders to begin with; ${SALES_ORDERS} if it isn't said
-  --directory DIR  where everything is kept; .demo if it isn't said`;
+  --directory DIR  where everything is kept; .demo if it isn't said
+  --json           one JSON line per event, also on a terminal`;
+const EXTENSIONS = join(projectDirectory(), ".duckdb");
 const PORT = 54_329;
+/** The next one is the S3 server's. */
+const PORT_MAX = 65_534;
+const MINUTES_MAX = 10_000;
 const S3_PORT_OFFSET = 1;
 const SEED = 20_221_103;
 const TRANSACTIONS_PER_SECOND = 10;
@@ -44,7 +51,9 @@ interface DemoOptions {
   s3: boolean;
   signal: AbortSignal;
   write: (text: string) => void;
-  live: boolean;
+  /** Says what happens before and after the display. */
+  tell: (text: string) => void;
+  json: boolean;
   color: boolean;
 }
 
@@ -65,31 +74,49 @@ export function main(args: readonly string[], world?: World): Promise<number> {
         directory: { type: "string" },
       },
       run: async (context, { flags, write, json }) => {
-        const numberOf = (name: string, fallback: number) => {
-          const value = Number(flags[name] ?? fallback);
-          if (value > 0) return value;
-          throw new ConfigError([`--${name} is "${flags[name]}", no number`]);
-        };
-        const directory = String(
-          flags.directory ?? join(projectDirectory(), ".demo"),
+        const directory = resolve(
+          String(flags.directory ?? join(projectDirectory(), ".demo")),
         );
         const signals = [context.signal];
         if (flags.minutes !== undefined) {
-          signals.push(AbortSignal.timeout(numberOf("minutes", 1) * 60_000));
+          const minutes = numberFlag(flags, {
+            name: "minutes",
+            fallback: 1,
+            max: MINUTES_MAX,
+          });
+          signals.push(AbortSignal.timeout(minutes * 60_000));
         }
-        const port = numberOf("port", PORT);
-        if (flags.reset === true) await reset(directory, port);
+        const port = numberFlag(flags, {
+          name: "port",
+          fallback: PORT,
+          max: PORT_MAX,
+          whole: true,
+        });
+        const salesOrders = numberFlag(flags, {
+          name: "orders",
+          fallback: SALES_ORDERS,
+          max: SALES_ORDERS_MAX,
+          whole: true,
+        });
+        const everyMs = parseInterval(String(flags.every ?? "5s"));
+        const tell = (text: string) =>
+          json ? context.log.info(text) : write(`${text}\n`);
+        using _lock = await lockFolder(directory);
+        await stopOrphan(join(directory, "postgres"));
+        if (flags.reset === true) await reset(directory);
         await runDemo(context, {
           directory,
           port,
-          salesOrders: numberOf("orders", SALES_ORDERS),
-          everyMs: parseInterval(String(flags.every ?? "5s")),
+          salesOrders,
+          everyMs,
           s3: flags.s3 === true,
           signal: AbortSignal.any(signals),
           write,
-          live: !json,
-          color: !json && !Deno.env.get("NO_COLOR"),
+          tell,
+          json,
+          color: !Deno.env.get("NO_COLOR"),
         });
+        tell("stopped as asked");
       },
     },
     args,
@@ -101,9 +128,9 @@ async function runDemo(
   context: StageContext,
   options: DemoOptions,
 ): Promise<void> {
-  const { directory, port, everyMs, signal, write, live } = options;
+  const { directory, port, everyMs, signal, tell, json } = options;
   await Deno.mkdir(join(directory, "lake"), { recursive: true });
-  write("starting Postgres\n");
+  tell("starting Postgres");
   await using server = await startPostgresServer({
     dataDir: join(directory, "postgres"),
     port,
@@ -117,7 +144,7 @@ async function runDemo(
       AWS_ENDPOINT_URL: s3?.endpoint,
       AWS_ACCESS_KEY_ID: "demo",
       AWS_SECRET_ACCESS_KEY: "demodemo",
-      DUCKDB_EXTENSION_DIRECTORY: join(projectDirectory(), ".duckdb"),
+      DUCKDB_EXTENSION_DIRECTORY: EXTENSIONS,
     }
     : {
       INGESTION_URL: join(directory, "lake", "ingestion"),
@@ -140,22 +167,29 @@ async function runDemo(
       sourceUrl: server.url("totesys"),
       warehouseUrl: server.url(warehouseOf(options)),
       lake: config.processedUrl,
-      s3Endpoint: s3?.endpoint,
+      s3: config.s3 && {
+        settings: config.s3,
+        extensionDirectory: EXTENSIONS,
+      },
       batch,
     });
-  const display = createDisplay({
-    ...options,
-    size: () => Deno.consoleSize(),
-    now: () => Date.now(),
-    hints,
-  });
-  const log = await openLog({
-    json: false,
+  const now = () => Date.now();
+  const display = json
+    ? createEventDisplay({ ...context, ...options, now, hints })
+    : createDisplay({
+      ...options,
+      size: () => Deno.consoleSize(),
+      now,
+      hints: () => formatHints(hints()),
+    });
+  const log = json ? context.log : await openLog({
+    json,
     color: false,
     write: (line) => {
       if (/ (warning|error): /.test(line)) display.notice(line);
     },
   });
+  const { progress } = display;
   const timer = setInterval(() => display.draw(), DRAW_EVERY_MS);
   const traffic = runTraffic({
     url: server.url("totesys"),
@@ -167,7 +201,7 @@ async function runDemo(
   try {
     await Promise.all([
       traffic,
-      runForever({ ...context, config, log, progress: SILENT, signal }, {
+      runForever({ ...context, config, log, progress, signal }, {
         everyMs,
         onResult: (result, ms) => {
           batch = result.batches.at(-1) ?? batch;
@@ -178,8 +212,7 @@ async function runDemo(
   } finally {
     clearInterval(timer);
     display.end();
-    if (!live) write(`\n${hints()}\n`);
-    write("stopping; everything made so far is kept\n");
+    tell("stopping; everything made so far is kept");
   }
 }
 
@@ -207,14 +240,14 @@ async function prepareDatabases(
     );
     if (rows[0]?.there) return;
     const { salesOrders } = options;
-    options.write(`filling the source: ${salesOrders} sales orders\n`);
+    options.tell(`filling the source: ${salesOrders} sales orders`);
     await fillSource(client, { seed: SEED, salesOrders });
   });
 }
 
 async function startS3(options: DemoOptions) {
-  options.write("starting the S3 server\n");
-  await fetchHttpfs(join(projectDirectory(), ".duckdb"));
+  options.tell("starting the S3 server");
+  await fetchHttpfs(EXTENSIONS);
   return await startS3Server({
     port: options.port + S3_PORT_OFFSET,
     dataDir: join(options.directory, "s3"),
@@ -222,16 +255,8 @@ async function startS3(options: DemoOptions) {
   });
 }
 
-/** Forgets a demo; its server is started first, to see that none runs. */
-async function reset(directory: string, port: number): Promise<void> {
-  const dataDir = join(directory, "postgres");
-  try {
-    await Deno.stat(dataDir);
-    const server = await startPostgresServer({ dataDir, port });
-    await server.stop();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+/** Forgets what a demo made. */
+async function reset(directory: string): Promise<void> {
   for (const folder of FOLDERS) {
     await Deno.remove(join(directory, folder), { recursive: true }).catch(
       (error) => {

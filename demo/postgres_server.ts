@@ -213,7 +213,10 @@ function startError(
   if (/could not bind/.test(log)) {
     return new StageError(
       `Cannot start PostgreSQL on port ${port}: the port is in use`,
-      { subject: String(port), hint: "Stop what uses it, or name another." },
+      {
+        subject: String(port),
+        hint: "Stop what uses it (another demo?), or name another: --port",
+      },
     );
   }
   const running = /PID (\d+)/.exec(log)?.[1];
@@ -221,7 +224,7 @@ function startError(
     return new StageError(
       `Cannot start PostgreSQL on "${dataDir}": process ${running} already ` +
         `runs on this folder`,
-      { subject: dataDir, hint: "Stop it first." },
+      { subject: dataDir, hint: `Stop it first: kill -INT ${running}` },
     );
   }
   return new StageError(

@@ -50,7 +50,11 @@ export async function startS3Server(
       throw new StageError(
         `Cannot start the S3 server on port ${port}: ` +
           (isAddressInUse(cause) ? "the port is in use" : String(cause)),
-        { subject: String(port), hint: "Name another port.", cause },
+        {
+          subject: String(port),
+          hint: "Name another: --port, which it follows",
+          cause,
+        },
       );
     },
   );

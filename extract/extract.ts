@@ -33,9 +33,15 @@ export interface ExtractOptions {
   fullRead?: true | readonly string[];
   /** Lets a run delete more of a table than the configured share. */
   allowMassDelete?: boolean;
+  /** Called when the batch is committed, while its snapshot is still open. */
+  whileOpen?: (snapshot: Snapshot) => Promise<void>;
+  /** A snapshot that is open already, to be read instead of a new one. */
+  snapshot?: Snapshot;
 }
 
 const FENCE_AGE_MS_MAX = 3_600_000;
+/** So many databases that the source was before are remembered. */
+const EARLIER_MAX = 20;
 /** The share is not asked about for fewer deletes than this. */
 const MASS_DELETE_ROWS_MIN = 10;
 
@@ -61,14 +67,16 @@ export async function extract(
     const previous = await batches.newest();
     const batch = (previous?.batch ?? 0) + 1;
     const { runId, tooOld } = startRun(context);
-    await using snapshot = await openSnapshot(config.source, {
-      connect: context.resources.connect,
-      connections: config.sourceConnections,
-      after: previous?.snapshotTime,
-      schema: config.sourceSchema,
-      tables: sql.tables.map((table) => table.name),
-      signal,
-    });
+    await using snapshot = options.snapshot === undefined
+      ? await openSnapshot(config.source, {
+        connect: context.resources.connect,
+        connections: config.sourceConnections,
+        after: previous?.snapshotTime,
+        schema: config.sourceSchema,
+        tables: sql.tables.map((table) => table.name),
+        signal,
+      })
+      : lent(options.snapshot);
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
         tables: sql.tables,
@@ -123,11 +131,18 @@ export async function extract(
     }
     context.signal.throwIfAborted();
     const won = await batches.commit(manifest);
-    return report(manifest, { won, context });
+    const result = report(manifest, { won, context });
+    if (won) await options.whileOpen?.(snapshot);
+    return result;
   } finally {
     progress.end();
     zone.close();
   }
+}
+
+/** A snapshot that stays open when it goes out of scope: it is another's. */
+function lent(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 function checkTableNames(options: ExtractOptions, context: StageContext): void {
@@ -164,7 +179,10 @@ async function planReads(
   const { live, previous, options } = plan;
   const ofSource = previous === undefined
     ? undefined
-    : sourceFullReadReason(snapshot, previous) ??
+    : sourceFullReadReason(snapshot, {
+      previous,
+      asked: options.fullRead === true,
+    }) ??
       await witnessReason(snapshot, { live, previous });
   return live.map((table) => {
     const name = table.contract.name;
@@ -320,8 +338,15 @@ async function nextSourceState(
     ),
   );
   const stands = previous?.source.fence === String(fence);
+  const moved = previous !== undefined &&
+    previous.source.databaseId !== snapshot.databaseId;
+  const earlier = [
+    ...previous?.source.earlier ?? [],
+    ...moved ? [previous.source.databaseId] : [],
+  ].filter((id) => id !== snapshot.databaseId);
   return {
-    systemId: snapshot.systemId,
+    databaseId: snapshot.databaseId,
+    earlier: [...new Set(earlier)].slice(-EARLIER_MAX),
     timeline: snapshot.timeline,
     fence: String(fence),
     fenceSince: stands ? previous.source.fenceSince : snapshot.time,

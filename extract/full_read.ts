@@ -20,18 +20,30 @@ export interface HeardWitness {
 
 /**
  * Why every table must be read whole; undefined when that isn't needed. Throws
- * when the source is a standby that is behind what has been read already.
+ * when the source is a standby that is behind what has been read already, or
+ * one of two that are read by turns without being asked for whole.
  */
 export function sourceFullReadReason(
   snapshot: Pick<
     Snapshot,
-    "systemId" | "timeline" | "nextId" | "inRecovery"
+    "databaseId" | "timeline" | "nextId" | "inRecovery"
   >,
-  previous: IngestionManifest,
+  options: { previous: IngestionManifest; asked: boolean },
 ): string | undefined {
-  const { systemId, timeline, nextId, fence } = previous.source;
-  if (snapshot.systemId !== systemId) {
-    return "the source is another database cluster than in the batch before";
+  const { previous, asked } = options;
+  const { databaseId, timeline, nextId, fence, earlier } = previous.source;
+  if (snapshot.databaseId !== databaseId) {
+    if (earlier.includes(snapshot.databaseId) && !asked) {
+      throw new StageError(
+        `Cannot read the source: batch ${previous.batch} is of another database, and batches before it are of this one`,
+        {
+          subject: "source",
+          hint:
+            "Do two deployments write into one lake? Give each its own INGESTION_URL and PROCESSED_URL. If the source has moved back for good, run extract once with --full",
+        },
+      );
+    }
+    return "the source is another database than in the batch before";
   }
   if (snapshot.timeline !== timeline) {
     return `the source's timeline is now ${snapshot.timeline}, it was ${timeline}`;

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { PostgresSettings } from "../lib/config.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import {
   type Connection,
   query,
@@ -18,7 +18,7 @@ import snapshotSql from "./snapshot.sql" with { type: "text" };
 export interface Snapshot extends AsyncDisposable {
   /** ISO 8601, UTC, microseconds. */
   time: string;
-  systemId: string;
+  databaseId: string;
   timeline: number;
   /** `pg_snapshot_xmin`: every id below it is settled in this snapshot. */
   fence: bigint;
@@ -77,7 +77,7 @@ export async function openSnapshot(
     }
     return {
       time: state.snapshot_time ?? "",
-      systemId: state.system_id ?? "",
+      databaseId: state.database_id ?? "",
       timeline: Number(state.timeline),
       fence: BigInt(state.fence ?? 0),
       nextId: BigInt(state.next_id ?? 0),
@@ -88,7 +88,9 @@ export async function openSnapshot(
     };
   } catch (error) {
     await close();
-    if (error instanceof StageError) throw error;
+    if (error instanceof StageError || error instanceof ConfigError) {
+      throw error;
+    }
     throw snapshotError(error, settings);
   }
 }

@@ -13,11 +13,14 @@ export async function findWitness(
   const columns = table.contract.key.map(quoteName);
   const [row] = await query(
     client,
+    // The key becomes text of one row only, not of all that are sorted.
     `select jsonb_build_array(${
       columns.map((column) => `${column}::text`).join(", ")
     })::text as key, ${writerSql(nextId)} as writer
-    from ${table.from} where ${where}
-    order by age(xmin), ${columns.join(", ")} limit 1`,
+    from (
+      select ${columns.join(", ")}, xmin from ${table.from} where ${where}
+      order by age(xmin), ${columns.join(", ")} limit 1
+    ) as newest`,
   );
   if (row === undefined) return undefined;
   return { key: JSON.parse(row.key ?? "[]"), writer: row.writer ?? "" };

@@ -54,6 +54,13 @@ export interface Command {
   ) => Promise<number | void>;
 }
 
+/**
+ * What asks a process to stop often does so twice: at Ctrl-C the terminal
+ * signals every process of the group, and `deno task` passes on its own as
+ * well. Only a signal that comes later than this is a second wish.
+ */
+export const SECOND_ASK_AFTER_MS = 1000;
+
 const CLEAR_LINE = "\r\x1b[K";
 
 /**
@@ -150,19 +157,19 @@ export function processWorld(): World {
     },
     isTerminal: Deno.stdout.isTerminal(),
     onStop: (stop) => {
-      let asked = false;
+      let askedMs: number | undefined;
       const listener = () => {
-        if (asked) Deno.exit(EXIT.failed);
-        asked = true;
+        const nowMs = performance.now();
+        askedMs ??= nowMs;
+        if (nowMs - askedMs > SECOND_ASK_AFTER_MS) Deno.exit(EXIT.failed);
         stop();
       };
-      const signals: Deno.Signal[] = ["SIGINT", "SIGTERM"];
-      for (const signal of signals) Deno.addSignalListener(signal, listener);
-      return () => {
-        for (const signal of signals) {
-          Deno.removeSignalListener(signal, listener);
-        }
-      };
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        Deno.addSignalListener(signal, listener);
+      }
+      // It goes on listening until the process ends: the second half of a
+      // Ctrl-C may come when the command is done.
+      return () => {};
     },
   };
 }
@@ -209,7 +216,7 @@ async function createContext(
     world.write(CLEAR_LINE + line, "out");
     shown = line !== "";
   };
-  const log = await openLog({
+  const root = await openLog({
     json,
     color,
     write: (line) => {
@@ -217,6 +224,7 @@ async function createContext(
       world.write(`${line}\n`, "out");
     },
   });
+  const log = root.getChild(command.name);
   return {
     config,
     resources: RESOURCES,

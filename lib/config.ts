@@ -34,6 +34,8 @@ export interface Config {
   quarantineRowsMax: number;
   /** Older data than this makes `status` fail. */
   freshnessMinutesMax: number;
+  /** How often `deno task run` verifies; 0: never. */
+  verifyEveryHours: number;
   duckDbMemoryLimit: string;
   duckDbThreads: number;
   /** Where the httpfs extension lies; undefined: DuckDB installs it. */
@@ -52,6 +54,8 @@ const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
 /** The modes of libpq's that promise nothing. */
 const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
+/** With less, DuckDB can't read a CSV file's first block on two threads. */
+const DUCKDB_MEMORY_BYTES_MIN = 64_000_000;
 const GLOB_CHARACTERS = /[*?[]/;
 
 /**
@@ -64,13 +68,16 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
   const number = (
     name: string,
     fallback: number,
-    range: { from: number; to: number },
+    range: { from: number; to: number; whole?: boolean },
   ) => {
     const text = read(name) ?? String(fallback);
     const value = Number(text);
-    if (value >= range.from && value <= range.to) return value;
+    const inRange = value >= range.from && value <= range.to;
+    if (inRange && !(range.whole && !Number.isInteger(value))) return value;
     problems.push(
-      `${name} is "${text}": a number from ${range.from} to ${range.to} is expected`,
+      `${name} is "${text}": a ${
+        range.whole ? "whole " : ""
+      }number from ${range.from} to ${range.to} is expected`,
     );
     return fallback;
   };
@@ -131,10 +138,19 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
       "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
     );
   }
+  for (
+    const [name, url, other, otherUrl] of [
+      ["INGESTION_URL", ingestionUrl, "PROCESSED_URL", processedUrl],
+      ["PROCESSED_URL", processedUrl, "INGESTION_URL", ingestionUrl],
+    ] as const
+  ) {
+    if (otherUrl === "" || !url.startsWith(`${otherUrl}/`)) continue;
+    problems.push(`${name} is inside ${other}: they need a place each`);
+  }
   const memoryLimit = read("DUCKDB_MEMORY_LIMIT") ?? "512MB";
-  if (!/^\d+(\.\d+)? ?[KMG]i?B$/.test(memoryLimit)) {
+  if (!(bytesOf(memoryLimit) >= DUCKDB_MEMORY_BYTES_MIN)) {
     problems.push(
-      `DUCKDB_MEMORY_LIMIT is "${memoryLimit}": a size such as 512MB is expected`,
+      `DUCKDB_MEMORY_LIMIT is "${memoryLimit}": a size of 64MB or more is expected`,
     );
   }
   const config: Config = {
@@ -146,18 +162,28 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
       ? readS3(read, problems)
       : undefined,
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
-    sourceConnections: number("SOURCE_CONNECTIONS", 2, { from: 1, to: 16 }),
+    sourceConnections: number("SOURCE_CONNECTIONS", 2, {
+      from: 1,
+      to: 16,
+      whole: true,
+    }),
     deleteShareMax: number("DELETE_SHARE_MAX", 0.2, { from: 0, to: 1 }),
     quarantineRowsMax: number("QUARANTINE_ROWS_MAX", 1000, {
       from: 0,
       to: 1_000_000,
+      whole: true,
     }),
     freshnessMinutesMax: number("FRESHNESS_MINUTES_MAX", 30, {
       from: 1,
       to: 100_000,
     }),
+    verifyEveryHours: number("VERIFY_EVERY_HOURS", 24, { from: 0, to: 8760 }),
     duckDbMemoryLimit: memoryLimit,
-    duckDbThreads: number("DUCKDB_THREADS", 2, { from: 1, to: 64 }),
+    duckDbThreads: number("DUCKDB_THREADS", 2, {
+      from: 1,
+      to: 64,
+      whole: true,
+    }),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
     tempDirectory: directory(
       "TEMP_DIRECTORY",
@@ -192,6 +218,14 @@ function isForLibpq(
   if (read(url) !== undefined) return named;
   return (named || read("PGHOST") !== undefined) && needs.includes(need) &&
     !needs.includes(other);
+}
+
+/** The bytes of a size as DuckDB takes it; NaN of what is none. */
+function bytesOf(size: string): number {
+  const [, amount, unit = "", binary] =
+    /^(\d+(?:\.\d+)?) ?([KMG])(i?)B$/.exec(size) ?? [];
+  const power = "KMG".indexOf(unit) + 1;
+  return Number(amount) * (binary ? 1024 : 1000) ** power;
 }
 
 function readS3(

@@ -19,25 +19,25 @@ export interface DuckDb extends AsyncDisposable {
 const UPLOAD_BYTES_MAX = "50GB";
 
 /**
- * Opens a DuckDB in memory, in UTC. DuckDB does not obey Deno's permissions, so
- * it is confined in SQL once its extension and secret are there. Throws a
- * `StageError` when the httpfs extension can't be had.
+ * Opens a DuckDB in memory, in UTC. DuckDB does not obey Deno's permissions, so it is
+ * confined in SQL once its extension and secret are there. Throws a
+ * `StageError` when the httpfs extension or the temporary folder can't be had.
  */
 export async function openDuckDb(
   config: Config,
   options: { zones: readonly string[] },
 ): Promise<DuckDb> {
   const { zones } = options;
-  await Deno.mkdir(config.tempDirectory, { recursive: true });
-  const tempDirectory = await Deno.makeTempDir({
-    dir: config.tempDirectory,
-    prefix: "totesys-",
-  });
+  const tempDirectory = await makeTempDirectory(config);
+  // A second wish to stop ends the process without closing this.
+  const abandon = () => Deno.removeSync(tempDirectory, { recursive: true });
+  globalThis.addEventListener("unload", abandon);
   let instance: DuckDBInstance | undefined;
   let connection: DuckDBConnection | undefined;
   const close = async () => {
     connection?.closeSync();
     instance?.closeSync();
+    globalThis.removeEventListener("unload", abandon);
     await Deno.remove(tempDirectory, { recursive: true });
   };
   try {
@@ -93,6 +93,23 @@ export async function openDuckDb(
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function makeTempDirectory(config: Config): Promise<string> {
+  const { tempDirectory } = config;
+  try {
+    await Deno.mkdir(tempDirectory, { recursive: true });
+    return await Deno.makeTempDir({ dir: tempDirectory, prefix: "totesys-" });
+  } catch (error) {
+    throw new StageError(
+      `Cannot use TEMP_DIRECTORY ${tempDirectory}: ${messageOf(error)}`,
+      {
+        subject: tempDirectory,
+        hint: "Set it to a folder that this user may write to, with space left",
+        cause: error,
+      },
+    );
+  }
 }
 
 async function loadHttpfs(

@@ -39,6 +39,11 @@ export async function openLog(options: LogOptions): Promise<Logger> {
   return getLogger("totesys");
 }
 
+/** A logger that nobody listens to. */
+export function silentLog(): Logger {
+  return getLogger("silent");
+}
+
 /**
  * An event as one JSON object: time, level, stage, message, its fields. Each
  * text is redacted by itself, so that none is taken for a part of another.
@@ -48,7 +53,7 @@ export function jsonLine(record: LogRecord): string {
     {
       time: new Date(record.timestamp).toISOString(),
       level: record.level,
-      stage: record.category.slice(1).join("."),
+      stage: stageOf(record),
       message: messageOfRecord(record),
       ...record.properties,
     },
@@ -59,7 +64,7 @@ export function jsonLine(record: LogRecord): string {
 /** An event as a line for people: time, stage, message. */
 export function textLine(record: LogRecord, color: boolean): string {
   const time = new Date(record.timestamp).toTimeString().slice(0, 8);
-  const stage = record.category.slice(1).join(".").padEnd(9);
+  const stage = stageOf(record).padEnd(9);
   const message = messageOfRecord(record);
   const level = record.level === "info" ? "" : `${record.level}: `;
   if (!color) return `${time} ${stage} ${level}${message}`;
@@ -67,6 +72,11 @@ export function textLine(record: LogRecord, color: boolean): string {
   return `${DIM}${time}${RESET} ${stage} ${paint}${level}${message}${
     paint === "" ? "" : RESET
   }`;
+}
+
+/** The stage that tells of it, or else the command that runs the stages. */
+function stageOf(record: LogRecord): string {
+  return record.category.at(-1) ?? "";
 }
 
 function messageOfRecord(record: LogRecord): string {

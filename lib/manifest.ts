@@ -34,7 +34,10 @@ export interface IngestionManifest extends Manifest {
 
 /** Where the source stood at the snapshot. */
 export interface SourceState {
-  systemId: string;
+  /** Of the cluster and, in it, of the database. */
+  databaseId: string;
+  /** Databases that were the source before, the latest last. */
+  earlier: string[];
   timeline: number;
   /** `pg_snapshot_xmin`, 64 bits: what is below it has been shipped. */
   fence: string;

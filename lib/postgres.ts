@@ -142,6 +142,16 @@ function connectError(error: unknown, settings: PostgresSettings): StageError {
       ? error.errors.map(messageOf).join("; ")
       : "no answer");
   if (password) found = found.replaceAll(password, "***");
+  if (
+    password === undefined &&
+    (state === "28P01" || /client password must be a string/.test(found))
+  ) {
+    return new StageError(`Cannot connect to ${subject}: no password is set`, {
+      subject,
+      hint:
+        "Put it into the URL, postgres://user:password@host:port/database, or into PGPASSWORD",
+    });
+  }
   return new StageError(`Cannot connect to ${subject}: ${found}`, {
     subject,
     retryable: !["28P01", "28000", "3D000"].includes(state),

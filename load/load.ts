@@ -27,7 +27,10 @@ export async function load(context: StageContext): Promise<StageResult> {
   try {
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
     const newest = await batches.newest();
-    if (newest === undefined) return nothing;
+    if (newest === undefined) {
+      context.log.info("nothing new: no batch was transformed yet");
+      return nothing;
+    }
     await using loader = await openLoader(context);
     if (loader === undefined) return { ...nothing, overtaken: true };
     const { client } = loader;

@@ -49,7 +49,12 @@ export async function loadWaiting(
     await checkSameSql(client, { entry, manifest, batches });
   }
   let next = (entry?.batch ?? 0) + 1;
-  if (next > newest.batch) return result;
+  if (next > newest.batch) {
+    context.log.info("nothing new: batch {batch} is the newest", {
+      batch: newest.batch,
+    });
+    return result;
+  }
   await using duckdb = await context.resources.openDuckDb(context.config, {
     zones: [zone.url],
   });

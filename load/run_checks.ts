@@ -7,6 +7,8 @@ import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** So many findings of one check are written down; all are counted. */
 const FINDINGS_MAX = 1000;
+const FOUND_SQL = `select count(*) as findings, min(key) as key,
+  (array_agg(finding order by key))[1] as finding from wrong`;
 
 /** The model a check is of: its file is `<model>__<rule>.sql`. */
 export function checkedModel(check: SqlFile): string {
@@ -33,24 +35,21 @@ export async function runChecks(
   const name = table.model.name;
   if (checks.length === 0) return;
   const key = quoteNames(table.model.key);
-  await client.query(
-    `create temporary view ${quoteName(`checked_${name}`)} as
-    select * from ${quoteName(name)}` + (staging === undefined
-      ? ""
-      : ` where (${key}) in (select ${key} from ${staging})`),
-  );
+  await createChecked(client, {
+    name,
+    where: staging === undefined
+      ? "true"
+      : `(${key}) in (select ${key} from ${staging})`,
+  });
   for (const check of checks) {
     const severity = severityOf(check);
     const [found] = await query(
       client,
-      `with wrong as materialized (select * from (${check.text}) as rows),
-      written as (
+      `${wrongSql(check)}, written as (
         insert into pipeline.finding (batch, check_name, severity, key, finding)
         select $1::bigint, $2, $3, key, finding from wrong
         limit ${FINDINGS_MAX}
-      )
-      select count(*) as findings, min(key) as key,
-        (array_agg(finding order by key))[1] as finding from wrong`,
+      ) ${FOUND_SQL}`,
       [batch, check.name, severity],
     );
     if (found?.findings === "0") continue;
@@ -74,6 +73,58 @@ export async function runChecks(
     );
   }
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+/** A rule that some rows of a table break. */
+export interface BrokenRule {
+  check: string;
+  severity: "error" | "warning";
+  findings: number;
+  /** The first of them. */
+  key: string;
+  finding: string;
+}
+
+/**
+ * Runs the checks of a model on its whole table, and gives the rules that are
+ * broken; nothing is written down.
+ */
+export async function runWholeChecks(
+  client: pg.Client,
+  options: { name: string; checks: readonly SqlFile[] },
+): Promise<BrokenRule[]> {
+  const { name, checks } = options;
+  if (checks.length === 0) return [];
+  const broken: BrokenRule[] = [];
+  await createChecked(client, { name, where: "true" });
+  for (const check of checks) {
+    const [found] = await query(client, `${wrongSql(check)} ${FOUND_SQL}`);
+    if (found?.findings === "0") continue;
+    broken.push({
+      check: check.name,
+      severity: severityOf(check),
+      findings: Number(found?.findings),
+      key: found?.key ?? "",
+      finding: found?.finding ?? "",
+    });
+  }
+  await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+  return broken;
+}
+
+async function createChecked(
+  client: pg.Client,
+  options: { name: string; where: string },
+): Promise<void> {
+  const { name, where } = options;
+  await client.query(
+    `create temporary view ${quoteName(`checked_${name}`)} as
+    select * from ${quoteName(name)} where ${where}`,
+  );
+}
+
+function wrongSql(check: SqlFile): string {
+  return `with wrong as materialized (select * from (${check.text}) as rows)`;
 }
 
 function severityOf(check: SqlFile): "error" | "warning" {

@@ -1,10 +1,14 @@
-import { runCommand, type World } from "../lib/command.ts";
+import { type Command, runCommand, type World } from "../lib/command.ts";
 import { parseInterval, runForever, runOnce } from "./pipeline.ts";
 
-const USAGE = `deno task pipeline
-deno task run [--every 15m]
+const ONCE_USAGE = `deno task pipeline
 
-Extract, transform and load: once, or for ever in one process.
+Extract, transform and load, once. deno task run does it for ever.
+
+  --json  one JSON line per event, also on a terminal`;
+const FOREVER_USAGE = `deno task run [--every 15m]
+
+Extract, transform and load for ever, in one process.
 
   --every 10s|15m|1h  how often; 15m if it isn't said
   --json              one JSON line per event, also on a terminal`;
@@ -12,22 +16,27 @@ const EVERY = "15m";
 
 /** Runs `deno task pipeline` or, with `--forever`, `deno task run`. */
 export function main(args: readonly string[], world?: World): Promise<number> {
-  return runCommand(
-    {
-      name: "pipeline",
-      usage: USAGE,
-      needs: ["source", "ingestion", "processed", "warehouse"],
-      options: { forever: { type: "boolean" }, every: { type: "string" } },
-      run: async (context, { flags }) => {
-        if (flags.forever !== true) return void await runOnce(context);
-        const everyMs = parseInterval(String(flags.every ?? EVERY));
-        await runForever(context, { everyMs });
-        context.log.info("stopped as asked");
-      },
+  const needs = ["source", "ingestion", "processed", "warehouse"] as const;
+  const once: Command = {
+    name: "pipeline",
+    usage: ONCE_USAGE,
+    needs,
+    options: {},
+    run: async (context) => void await runOnce(context),
+  };
+  const forever: Command = {
+    name: "run",
+    usage: FOREVER_USAGE,
+    needs,
+    options: { forever: { type: "boolean" }, every: { type: "string" } },
+    run: async (context, { flags }) => {
+      const everyMs = parseInterval(String(flags.every ?? EVERY));
+      await runForever(context, { everyMs });
+      context.log.info("stopped as asked");
     },
-    args,
-    world,
-  );
+  };
+  const command = args.includes("--forever") ? forever : once;
+  return runCommand(command, args, world);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -5,9 +5,13 @@ import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { load } from "../load/load.ts";
 import { transform } from "../transform/transform.ts";
+import { isVerificationDue } from "./verification.ts";
+import { verify } from "./verify.ts";
 
 const STAGES = { extract, transform, load };
 const STAGE_NAMES = ["extract", "transform", "load"] as const;
+/** A verification that could not be done is tried again after so long. */
+const VERIFY_RETRY_MS = 3_600_000;
 
 /** Runs the three stages once; the first that fails ends it. */
 export async function runOnce(context: StageContext): Promise<StageResult[]> {
@@ -30,6 +34,8 @@ export interface RunForeverOptions {
  * aborted. A stage that fails is reported and tried again at the next tick,
  * while the others go on: they work from logs. A tick that is missed because
  * the one before took long is left out. A `ConfigError` ends it.
+ *
+ * What is loaded is verified as often as `VERIFY_EVERY_HOURS` says.
  */
 export async function runForever(
   context: StageContext,
@@ -38,27 +44,57 @@ export async function runForever(
   const { everyMs, onResult } = options;
   const { signal } = context;
   const start = performance.now();
+  let failedAt: number | undefined;
   while (!signal.aborted) {
+    let loaded = false;
     for (const name of STAGE_NAMES) {
-      if (signal.aborted) break;
-      const stage = forStage(context, name);
       const began = performance.now();
-      try {
-        const result = await STAGES[name](stage);
-        onResult?.(result, performance.now() - began);
-      } catch (error) {
-        if (error instanceof ConfigError) throw error;
-        if (signal.aborted) break;
-        stage.log.error("{message}", {
-          message: messageOf(error),
-          ...(error instanceof StageError
-            ? { subject: error.subject, hint: error.hint }
-            : {}),
-        });
-      }
+      const result = await attempt(context, { name, work: STAGES[name] });
+      if (result === undefined) continue;
+      onResult?.(result, performance.now() - began);
+      loaded = name === "load" && result.overtaken !== true;
+    }
+    const now = context.clock().getTime();
+    if (
+      loaded && (failedAt === undefined || now - failedAt >= VERIFY_RETRY_MS)
+    ) {
+      const done = await attempt(context, {
+        name: "verify",
+        work: () => verifyIfDue(context),
+      });
+      failedAt = done === undefined ? now : undefined;
     }
     const waitMs = everyMs - (performance.now() - start) % everyMs;
     await sleep(waitMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function verifyIfDue(context: StageContext): Promise<boolean> {
+  const due = await isVerificationDue(context);
+  if (due) await verify(context);
+  return due;
+}
+
+/** Works unless asked to stop; a failure is reported, and is no result. */
+async function attempt<Result>(
+  context: StageContext,
+  options: { name: string; work: (context: StageContext) => Promise<Result> },
+): Promise<Result | undefined> {
+  const { signal } = context;
+  if (signal.aborted) return undefined;
+  const stage = forStage(context, options.name);
+  try {
+    return await options.work(stage);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    if (signal.aborted) return undefined;
+    stage.log.error("{message}", {
+      message: messageOf(error),
+      ...(error instanceof StageError
+        ? { subject: error.subject, hint: error.hint }
+        : {}),
+    });
+    return undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { runCommand, type World } from "../lib/command.ts";
 import { EXIT, messageOf } from "../lib/errors.ts";
@@ -9,12 +10,17 @@ import type {
 } from "../lib/manifest.ts";
 import { query, type TextRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
+import { checkContinuity } from "../transform/continuity.ts";
 import statusSql from "./status.sql" with { type: "text" };
 
 const USAGE = `deno task status [--json]
 
 Where each stage stands. Exits 1 when the warehouse is not as fresh as
-FRESHNESS_MINUTES_MAX says, or when that can't be told.`;
+FRESHNESS_MINUTES_MAX says, or when a zone or the warehouse can't be read or
+doesn't belong to the others.
+
+  --json  one JSON object, also on a terminal`;
 const QUARANTINE_SHOWN = 20;
 
 /** Where one stage stands. */
@@ -26,7 +32,7 @@ export interface StageStatus {
   rows?: number;
   /** Batches of the stage before that it has not taken yet. */
   pending?: number;
-  /** Why it can't be told. */
+  /** Why it can't be told, or why the stage can't go on. */
   problem?: string;
 }
 
@@ -40,24 +46,51 @@ export interface Status {
   quarantine: TextRow[];
 }
 
-/** Asks each zone and the warehouse; what can't be reached is told so. */
+/**
+ * Asks each zone and the warehouse; what can't be reached, or is not of the
+ * lake that the zone before holds, is told so.
+ */
 export async function readStatus(context: StageContext): Promise<Status> {
-  const extracted = await zoneStatus<IngestionManifest>(context, {
-    stage: "extract",
-    zone: "ingestion",
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
+  try {
+    return await readFrom(context, {
+      extracted: new BatchLog<IngestionManifest>(ingestion, "extract"),
+      transformed: new BatchLog<ProcessedManifest>(processed, "transform"),
+    });
+  } finally {
+    ingestion.close();
+    processed.close();
+  }
+}
+
+interface Logs {
+  extracted: BatchLog<IngestionManifest>;
+  transformed: BatchLog<ProcessedManifest>;
+}
+
+async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
+  const extracted = await zoneStatus(logs.extracted, {
     files: (manifest) =>
       Object.values(manifest.tables).flatMap((table) => [
         ...table.rows,
         ...table.deletes,
       ]),
   });
-  const transformed = await zoneStatus<ProcessedManifest>(context, {
-    stage: "transform",
-    zone: "processed",
+  const transformed = await zoneStatus(logs.transformed, {
     files: (manifest) =>
       Object.values(manifest.models).flatMap((model) => model.files),
+    ...(extracted.problem === undefined
+      ? {
+        check: (newest) => checkContinuity(newest, { input: logs.extracted }),
+      }
+      : {}),
   });
-  const warehouse = await warehouseStatus(context);
+  const warehouse = await warehouseStatus(context, {
+    log: transformed.batch === undefined && transformed.problem !== undefined
+      ? undefined
+      : logs.transformed,
+  });
   const stages = [extracted, transformed, warehouse.stage];
   stages.forEach((stage, index) => {
     const before = stages[index - 1]?.batch;
@@ -121,14 +154,14 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       usage: USAGE,
       needs: ["ingestion", "processed", "warehouse"],
       options: {},
-      run: async (context, { write, flags }) => {
+      run: async (context, { write, json }) => {
         const status = await readStatus(context);
         write(
-          flags.json === true
-            ? `${JSON.stringify(status)}\n`
-            : formatStatus(status),
+          json ? `${JSON.stringify(status)}\n` : formatStatus(status),
         );
-        return status.fresh ? EXIT.ok : EXIT.failed;
+        const well = status.fresh &&
+          status.stages.every((stage) => stage.problem === undefined);
+        return well ? EXIT.ok : EXIT.failed;
       },
     },
     args,
@@ -137,37 +170,42 @@ export function main(args: readonly string[], world?: World): Promise<number> {
 }
 
 async function zoneStatus<M extends Manifest>(
-  context: StageContext,
+  log: BatchLog<M>,
   options: {
-    stage: M["stage"];
-    zone: "ingestion" | "processed";
     files: (manifest: M) => DataFile[];
+    check?: (newest: M) => Promise<void>;
   },
 ): Promise<StageStatus> {
-  const { stage, zone: name, files } = options;
-  const zone = openStageZone(context, name);
+  const status: StageStatus = { stage: log.stage };
   try {
-    const newest = await new BatchLog<M>(zone, stage).newest();
-    if (newest === undefined) return { stage };
-    const { batch, snapshotTime, committedAt } = newest;
-    const rows = files(newest).reduce((sum, file) => sum + file.rows, 0);
-    return { stage, batch, snapshotTime, committedAt, rows };
+    const newest = await log.newest();
+    if (newest === undefined) return status;
+    status.batch = newest.batch;
+    status.snapshotTime = newest.snapshotTime;
+    status.committedAt = newest.committedAt;
+    status.rows = options.files(newest)
+      .reduce((sum, file) => sum + file.rows, 0);
+    await options.check?.(newest);
   } catch (error) {
-    return { stage, problem: messageOf(error) };
-  } finally {
-    zone.close();
+    status.problem = messageOf(error);
   }
+  return status;
 }
 
-async function warehouseStatus(context: StageContext): Promise<
+/** Without a log, what the warehouse holds is not compared with it. */
+async function warehouseStatus(
+  context: StageContext,
+  options: { log: BatchLog<ProcessedManifest> | undefined },
+): Promise<
   Pick<Status, "freshnessSeconds" | "quarantined" | "quarantine"> & {
     stage: StageStatus;
   }
 > {
-  const unknown = { quarantined: 0, quarantine: [] };
-  const stage = "load";
+  const { log } = options;
+  const stage: StageStatus = { stage: "load" };
+  const found = { stage, quarantined: 0, quarantine: [] };
   const { warehouse } = context.config;
-  if (warehouse === undefined) return { stage: { stage }, ...unknown };
+  if (warehouse === undefined) return found;
   try {
     await using connection = await context.resources.connect(warehouse, {
       purpose: "status",
@@ -178,15 +216,17 @@ async function warehouseStatus(context: StageContext): Promise<
       "select to_regclass('pipeline.batch') as name",
     );
     const [newest] = ledger?.name ? await query(client, statusSql) : [];
-    if (newest === undefined) return { stage: { stage }, ...unknown };
+    if (newest === undefined) return found;
+    stage.batch = Number(newest.batch);
+    stage.snapshotTime = newest.snapshot_time ?? "";
+    stage.committedAt = newest.loaded_at ?? "";
+    stage.rows = Number(newest.rows);
+    if (log !== undefined) {
+      const problem = await ledgerProblem(client, log);
+      if (problem !== undefined) stage.problem = problem;
+    }
     return {
-      stage: {
-        stage,
-        batch: Number(newest.batch),
-        snapshotTime: newest.snapshot_time ?? "",
-        committedAt: newest.loaded_at ?? "",
-        rows: Number(newest.rows),
-      },
+      stage,
       freshnessSeconds: Number(newest.freshness_seconds),
       quarantined: Number(newest.quarantined),
       quarantine: await query(
@@ -196,7 +236,22 @@ async function warehouseStatus(context: StageContext): Promise<
       ),
     };
   } catch (error) {
-    return { stage: { stage, problem: messageOf(error) }, ...unknown };
+    stage.problem = messageOf(error);
+    return found;
+  }
+}
+
+async function ledgerProblem(
+  client: pg.Client,
+  log: BatchLog<ProcessedManifest>,
+): Promise<string | undefined> {
+  try {
+    const entry = await newestEntry(client);
+    if (entry === undefined) return undefined;
+    const manifest = await log.find(entry.batch);
+    checkLedger(entry, { manifest, zone: log.zone.url });
+  } catch (error) {
+    return messageOf(error);
   }
 }
 

@@ -376,7 +376,17 @@ async function exists(folder: string): Promise<boolean> {
   }
 }
 
-async function main(): Promise<number> {
+const USAGE = `deno task lint:sql
+
+Checks every SQL file against the house style: prints FILE:LINE: MESSAGE of
+each fault, and exits with 1 if there is one. Looks into
+${ROOTS.join(", ")}.`;
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.length > 0) {
+    console.log(USAGE);
+    return args.every((arg) => ["--help", "-h"].includes(arg)) ? 0 : 2;
+  }
   const files: string[] = [];
   for (const root of ROOTS) {
     if (!await exists(root)) continue;
@@ -398,4 +408,4 @@ async function main(): Promise<number> {
   return count === 0 ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await main(Deno.args));

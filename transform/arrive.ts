@@ -4,15 +4,13 @@ import {
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
-import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
+import { readCsvSql } from "../lib/csv.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
 
-/** Each thread of DuckDB's reader has a buffer of its own. */
-const CSV_BUFFER_BYTES = 2 * CSV_ROW_BYTES_MAX;
 /** How much of an unreadable text its reason shows. */
 const SHOWN_CHARACTERS = 40;
 
@@ -102,16 +100,16 @@ async function createArrived(
     return;
   }
   const known = new Set(ingested.columns);
-  const values = table.columns.map((column) => {
+  const typed = table.columns.map((column) => {
     const name = quoteName(column.name);
     const value = known.has(column.name) ? name : "null";
-    return `${typed(value, column.type)} as ${name}`;
+    return `${typedText(value, column.type)} as ${name}`;
   });
   const faults = table.columns
     .filter((column) => known.has(column.name) && column.type.name !== "text");
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
-      select ${values.join(", ")}, ${rowKey(table)} as _row_key,
+      select ${typed.join(", ")}, ${rowKey(table)} as _row_key,
         ${unreadable(faults)} as _unreadable`,
     target,
     columns: ingested.columns,
@@ -150,11 +148,6 @@ async function createDeleted(
   });
 }
 
-/**
- * Reads CSV exactly: every column as text, an empty field is null and `""` is
- * the empty text; what DuckDB would guess turns texts into nulls and money
- * into floats.
- */
 async function readCsv(
   duckdb: DuckDb,
   options: {
@@ -167,17 +160,9 @@ async function readCsv(
 ): Promise<void> {
   const { create, target, columns, files, zone } = options;
   const paths = files.map((file) => zone.locate(file.key));
-  const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
   const subject = paths.join(", ");
   try {
-    await duckdb.run(
-      `${create} from read_csv([${paths.map(quoteText).join(", ")}],
-        columns = {${types.join(", ")}}, header = true, auto_detect = false,
-        delim = ',', quote = '"', escape = '"', nullstr = '',
-        allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',
-        max_line_size = ${CSV_ROW_BYTES_MAX},
-        buffer_size = ${CSV_BUFFER_BYTES})`,
-    );
+    await duckdb.run(`${create} from ${readCsvSql(paths, columns)}`);
   } catch (error) {
     throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
       subject,
@@ -198,7 +183,7 @@ async function readCsv(
 }
 
 /** A key as text, for the people who read the quarantine. */
-function keyText(key: readonly string[]): string {
+export function keyText(key: readonly string[]): string {
   return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
 }
 
@@ -213,11 +198,11 @@ function rowKey(table: ContractTable): string {
 
 function typedKey(table: ContractTable, name: string): string {
   const column = table.columns.find((one) => one.name === name);
-  return typed(quoteName(name), column?.type ?? { name: "text" });
+  return typedText(quoteName(name), column?.type ?? { name: "text" });
 }
 
 /** SQL for a text as a value of a type; null when it is none. */
-function typed(text: string, type: ColumnType): string {
+function typedText(text: string, type: ColumnType): string {
   const value = `try_cast(${text} as ${typeSql(type)})`;
   // Of a date, DuckDB leaves out what follows it: 44 BC would be AD 44.
   return type.name === "date"
@@ -237,7 +222,7 @@ function unreadable(columns: readonly ContractColumn[]): string {
   if (columns.length === 0) return "cast(null as varchar)";
   const faults = columns.map((column) => {
     const name = quoteName(column.name);
-    const value = typed(name, column.type);
+    const value = typedText(name, column.type);
     const fault = `(${name} is not null and (${value} is null${
       mayBeInfinite(column.type) ? ` or not isfinite(${value})` : ""
     }))`;

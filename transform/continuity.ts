@@ -8,19 +8,19 @@ import {
 import type { ProjectSql } from "../lib/project_sql.ts";
 
 /**
- * The batch that was transformed last must still be what was extracted:
- * otherwise this is another lake, or its log was cut and written anew.
+ * The batch that was transformed last must still be what was extracted: throws
+ * a `StageError` where this is another lake, or its log was cut, emptied or
+ * written anew.
  */
-export async function checkContinuity(options: {
-  input: BatchLog<IngestionManifest>;
-  previous: ProcessedManifest;
-}): Promise<void> {
-  const { input, previous } = options;
-  const { url } = input.zone;
+export async function checkContinuity(
+  previous: ProcessedManifest,
+  { input }: { input: BatchLog<IngestionManifest> },
+): Promise<void> {
   const source = await input.find(previous.batch);
   if (
     source !== undefined && manifestSha256(source) === previous.inputSha256
   ) return;
+  const { url } = input.zone;
   throw new StageError(
     `Cannot go on from batch ${previous.batch}: in ${url} it is ${
       source === undefined ? "missing" : "another one"

@@ -108,12 +108,14 @@ async function readKnownFiles(
     const files = await duckdb.rows(
       "from published.lake.files order by batch, model",
     );
-    // Another SQL or place, and its views are not what this one would make.
-    if (
-      about?.lake_id !== newest.lakeId || about.zone !== zone.url ||
-      about.transform_hash !== sql.transformHash ||
-      (about.generation ?? "") !== await batches.generation()
-    ) return undefined;
+    const sameLake = about?.lake_id === newest.lakeId &&
+      (about.generation ?? "") === await batches.generation();
+    if (!sameLake) return undefined;
+    // Of other SQL or seen at another place, its views are not those that this
+    // one would make; but what is newer was made by somebody who knows more.
+    const alike = about.zone === zone.url &&
+      about.transform_hash === sql.transformHash;
+    if (!alike && Number(about.batch) <= newest.batch) return undefined;
     return {
       batch: Number(about.batch),
       files: files.map(({ model, batch, key }) => ({

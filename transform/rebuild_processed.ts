@@ -128,5 +128,5 @@ async function checkLive(
       reason: messageOf(error),
     });
   }
-  if (previous !== undefined) await checkContinuity({ input, previous });
+  if (previous !== undefined) await checkContinuity(previous, { input });
 }

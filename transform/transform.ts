@@ -25,7 +25,7 @@ export async function transform(
   context: StageContext,
   options: TransformOptions = {},
 ): Promise<StageResult> {
-  const { config, resources, sql } = context;
+  const { config, resources, sql, log } = context;
   const ingestion = openStageZone(context, "ingestion");
   const processed = openStageZone(context, "processed");
   try {
@@ -39,8 +39,16 @@ export async function transform(
       rows: 0,
       bytes: 0,
     };
-    if (last === undefined) return result;
-    if (previous !== undefined) await checkContinuity({ input, previous });
+    if (previous !== undefined) await checkContinuity(previous, { input });
+    if (last === undefined) {
+      log.info("nothing new: no batch was extracted yet");
+      return result;
+    }
+    if (previous?.batch === last.batch) {
+      log.info("nothing new: batch {batch} is the newest", {
+        batch: last.batch,
+      });
+    }
     if (previous !== undefined && previous.batch < last.batch) {
       checkSql(previous, { sql, accept: options.acceptSqlChange === true });
     }
@@ -48,15 +56,21 @@ export async function transform(
       zones: [ingestion.url, processed.url],
     });
     const columns = await prepare(duckdb, sql);
-    previous = await makeBatches(context, {
-      input,
-      output,
-      duckdb,
-      columns,
-      previous,
-      last,
-      result,
-    });
+    const [made] = await Promise.allSettled([
+      makeBatches(context, {
+        input,
+        output,
+        duckdb,
+        columns,
+        previous,
+        last,
+        result,
+      }),
+    ]);
+    // What was committed before a batch that can't be made is published too.
+    previous = made.status === "fulfilled"
+      ? made.value
+      : await output.newest().catch(() => undefined);
     if (previous !== undefined) {
       await publishLake(duckdb, {
         zone: processed,
@@ -68,6 +82,7 @@ export async function transform(
       });
       result.snapshotTime = previous.snapshotTime;
     }
+    if (made.status === "rejected") throw made.reason;
     return result;
   } finally {
     context.progress.end();

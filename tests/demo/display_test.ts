@@ -15,7 +15,6 @@ function open(options: Partial<DisplayOptions> = {}) {
   const written: string[] = [];
   const display = createDisplay({
     write: (text) => written.push(text),
-    live: false,
     color: false,
     size: () => ({ columns: 80, rows: 50 }),
     now: () => Date.parse(AT) + 2500,
@@ -49,37 +48,8 @@ function screenOf(written: readonly string[], columns: number): string[] {
   return rows.slice(0, -1);
 }
 
-Deno.test("createDisplay() writes a plain line for each stage, and the hints once", () => {
-  const { display, text } = open();
-
-  display.stage({ ...LOADED, stage: "extract" }, 12.4);
-  display.draw();
-  assert.equal(text(), "extract   batch 3: 1,234 rows, 56.8 kB, 12 ms\n");
-  display.stage(LOADED, 99.6);
-  display.stage({ ...LOADED, batches: [4] }, 5);
-
-  assert.deepEqual(text().split("\n").slice(1), [
-    "load      batch 3: 1,234 rows, 56.8 kB, 100 ms; the warehouse is 2.5 s behind the source",
-    "",
-    "  look here",
-    "  and there",
-    "",
-    "load      batch 4: 1,234 rows, 56.8 kB, 5 ms; the warehouse is 2.5 s behind the source",
-    "",
-  ]);
-});
-
-Deno.test("createDisplay() writes notices at once where there is no terminal", () => {
-  const { display, text } = open();
-
-  display.notice("extract: warning: something");
-
-  assert.equal(text(), "extract: warning: something\n");
-});
-
 Deno.test("createDisplay() draws a table in place of the one before", () => {
   const { display, written } = open({
-    live: true,
     size: () => ({ columns: 200, rows: 50 }),
   });
   display.draw();
@@ -108,7 +78,6 @@ Deno.test("createDisplay() draws a table in place of the one before", () => {
 Deno.test("createDisplay() draws in place also where lines wrap", () => {
   for (const columns of [30, 58, 80]) {
     const { display, written } = open({
-      live: true,
       color: true,
       size: () => ({ columns, rows: 50 }),
       hints: () => `  ${"h".repeat(columns - 2)}\n  ${"i".repeat(columns)}`,
@@ -124,9 +93,8 @@ Deno.test("createDisplay() draws in place also where lines wrap", () => {
 });
 
 Deno.test("createDisplay() keeps the newest notices, and colours when it may", () => {
-  const plain = open({ live: true, size: () => ({ columns: 200, rows: 50 }) });
+  const plain = open({ size: () => ({ columns: 200, rows: 50 }) });
   const painted = open({
-    live: true,
     color: true,
     size: () => ({ columns: 200, rows: 50 }),
   });
@@ -151,7 +119,6 @@ Deno.test("createDisplay() keeps the newest notices, and colours when it may", (
 
 Deno.test("createDisplay() keeps a stage's last batch when it had nothing to do", () => {
   const { display, written } = open({
-    live: true,
     size: () => ({ columns: 200, rows: 50 }),
   });
   display.stage(LOADED, 1);
@@ -167,7 +134,6 @@ Deno.test("createDisplay() keeps a stage's last batch when it had nothing to do"
 Deno.test("createDisplay() draws no more than the terminal has room for", () => {
   const size = { columns: 60, rows: 12 };
   const { display, written } = open({
-    live: true,
     size: () => size,
     hints: () => Array.from({ length: 20 }, (_, n) => `  hint ${n}`).join("\n"),
   });
@@ -189,7 +155,6 @@ Deno.test("createDisplay() draws no more than the terminal has room for", () => 
 Deno.test("createDisplay() draws in place after the terminal became narrower", () => {
   let columns = 100;
   const { display, written } = open({
-    live: true,
     size: () => ({ columns, rows: 60 }),
   });
   display.stage(LOADED, 34);
@@ -203,7 +168,7 @@ Deno.test("createDisplay() draws in place after the terminal became narrower", (
 });
 
 Deno.test("createDisplay() draws a stage in 80 columns, up to millions of rows", () => {
-  const { display, written } = open({ live: true });
+  const { display, written } = open();
   const many = { ...LOADED, rows: 1_234_567, bytes: 987_654_321 };
   display.stage({ ...many, stage: "transform", batches: [9999] }, 123_456);
   display.draw();
@@ -211,4 +176,35 @@ Deno.test("createDisplay() draws a stage in 80 columns, up to millions of rows",
   const screen = screenOf(written, 200);
   const line = screen.find((text) => text.startsWith("  transform"));
   assert((line?.length ?? 0) <= 80, line ?? "");
+});
+
+Deno.test("createDisplay() shows what a stage at work has done so far", () => {
+  let nowMs = Date.parse(AT);
+  const { display, written } = open({ now: () => nowMs });
+  const atWork = () =>
+    screenOf(written, 80).find((line) => line.startsWith("  at work"));
+
+  display.draw();
+  assert.match(atWork() ?? "", /waiting for the next run/);
+  display.progress.begin("extract 1", { rows: 40_000 });
+  assert.equal(atWork(), "  at work    extract 1");
+  nowMs += 1000;
+  display.progress.add({ rows: 10_000, bytes: 2_000_000 });
+  display.draw();
+  assert.equal(
+    atWork(),
+    "  at work    extract 1: 10,000 of about 40,000 rows, 2.0 MB, 3 s left",
+  );
+  display.progress.end();
+  display.draw();
+  assert.match(atWork() ?? "", /waiting for the next run/);
+});
+
+Deno.test("createDisplay() draws also where the terminal doesn't know its size", () => {
+  const { display, written } = open({ size: () => ({ columns: 0, rows: 0 }) });
+  display.stage(LOADED, 34);
+  for (let times = 0; times < 2; times++) display.draw();
+
+  const screen = screenOf(written, 80);
+  assert.equal(screen.filter((line) => /^ {2}load/.test(line)).length, 1);
 });

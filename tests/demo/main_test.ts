@@ -2,9 +2,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import pg from "pg";
 import { main } from "../../demo/main.ts";
+import { findPostgres } from "../../demo/postgres_binaries.ts";
+import { findServerUser } from "../../demo/server_user.ts";
 
 const TIMEOUT_MS = 90_000;
 const PORT_TRIES_MAX = 20;
+/** What the demo says when it has loaded a batch. */
+const LOADED = (batch: number | string) =>
+  new RegExp(`"stage":"load","message":"batch ${batch}:`);
 /** Matches nothing. */
 const NEVER = /(?!)/;
 
@@ -12,8 +17,8 @@ Deno.test("the demo runs, stops when asked, and goes on from there", async () =>
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
 
-    const first = await run(args, { until: /load +batch 2:/ });
-    const second = await run(args, { until: /load +batch \d+:/ });
+    const first = await run(args, { until: LOADED(2) });
+    const second = await run(args, { until: LOADED("\\d+") });
 
     assert.equal(first.code, 0, first.error);
     assert.match(first.out, /filling the source: 60 sales orders/);
@@ -21,23 +26,26 @@ Deno.test("the demo runs, stops when asked, and goes on from there", async () =>
     assert.match(first.out, /stopping; everything made so far is kept/);
     assert.equal(second.code, 0, second.error);
     assert.doesNotMatch(second.out, /filling/);
-    assert.doesNotMatch(second.out, /extract +batch 1:/);
+    assert.doesNotMatch(second.out, /"stage":"extract","message":"batch 1:/);
   });
 });
 
 Deno.test("the demo with --s3 runs beside one that had its lake in a directory", async () => {
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
-    await run(args, { until: /load +batch 1:/ });
+    await run(args, { until: LOADED(1) });
 
-    const onS3 = await run([...args, "--s3"], { until: /load +batch 1:/ });
-    const again = await run(args, { until: /load +batch \d+:/ });
+    const onS3 = await run([...args, "--s3"], { until: LOADED(1) });
+    const again = await run(args, { until: LOADED("\\d+") });
 
     assert.equal(onS3.code, 0, onS3.error);
-    assert.doesNotMatch(onS3.out, /error:/);
-    assert.match(onS3.out, /\/warehouse_s3\n/);
+    assert.doesNotMatch(onS3.out, /"level":"error"/);
+    assert.match(onS3.out, /\/warehouse_s3"/);
     assert.equal(again.code, 0, again.error);
-    assert.doesNotMatch(again.out, /error:|load +batch 1:/);
+    assert.doesNotMatch(
+      again.out,
+      /"level":"error"|"stage":"load","message":"batch 1:/,
+    );
   });
 });
 
@@ -49,7 +57,7 @@ Deno.test("the demo says that another runs, or that its port is in use", async (
     let samePort = sameFolder;
 
     const first = await run(args, {
-      until: /load +batch 1:/,
+      until: LOADED(1),
       meanwhile: async () => {
         // One process has one log: the first demo's events come here too, so
         // that the end alone is waited for.
@@ -62,7 +70,10 @@ Deno.test("the demo says that another runs, or that its port is in use", async (
 
     assert.equal(first.code, 0, first.out + first.error);
     assert.equal(sameFolder.code, 1);
-    assert.match(sameFolder.error, /already runs on this folder/);
+    assert.match(
+      sameFolder.error,
+      /Cannot start the demo in .*: another demo runs there/,
+    );
     assert.equal(samePort.code, 1, samePort.out);
     assert.match(
       samePort.error,
@@ -76,22 +87,75 @@ Deno.test("the demo with --reset starts over and leaves others' files", async ()
     const args = demoArgs(folder);
     const kept = join(folder, "kept.txt");
     await Deno.writeTextFile(kept, "not the demo's");
-    await run(args, { until: /load +batch 1:/ });
+    await run(args, { until: LOADED(1) });
 
-    const anew = await run([...args, "--reset"], { until: /load +batch 1:/ });
+    const anew = await run([...args, "--reset"], { until: LOADED(1) });
 
     assert.equal(anew.code, 0, anew.error);
     assert.match(anew.out, /filling the source/);
-    assert.match(anew.out, /extract +batch 1:/);
+    assert.match(anew.out, /"stage":"extract","message":"batch 1:/);
     assert.equal(await Deno.readTextFile(kept), "not the demo's");
   });
 });
 
-Deno.test("the demo names a flag that is no number", async () => {
-  const { code, error } = await run(["--minutes", "soon"], { until: /batch/ });
+Deno.test("the demo names a flag that is no number it can use", async () => {
+  for (
+    const [flag, value, expected] of [
+      ["--minutes", "soon", "a number above 0"],
+      ["--minutes", "0", "a number above 0"],
+      ["--orders", "1.5", "a whole number above 0, up to 100000000,"],
+      ["--port", "99999", "a whole number above 0, up to 65534,"],
+    ] as const
+  ) {
+    const { code, error } = await run([flag, value], { until: /batch/ });
 
-  assert.equal(code, 2);
-  assert.match(error, /--minutes is .{1,2}soon.{1,2}, no number/);
+    assert.equal(code, 2);
+    const { message } = JSON.parse(error);
+    assert.ok(message.startsWith(`${flag} is "${value}": ${expected}`), error);
+  }
+});
+
+Deno.test("the demo writes one JSON object a line where there is no terminal", async () => {
+  await withFolder(async (folder) => {
+    const { code, out } = await run(demoArgs(folder), { until: LOADED(1) });
+
+    assert.equal(code, 0);
+    const events = out.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.ok(events.every(({ stage }) => stage !== ""), out);
+    assert.deepEqual(
+      [events[0], ...events.slice(-2)].map(({ message }) => message),
+      [
+        "starting Postgres",
+        "stopping; everything made so far is kept",
+        "stopped as asked",
+      ],
+    );
+  });
+});
+
+Deno.test("the demo takes over from a server that outlived its demo", async () => {
+  await withFolder(async (folder) => {
+    const args = demoArgs(folder);
+    await run(args, { until: LOADED(1) });
+    const dataDir = join(folder, "postgres");
+    const { postgres } = await findPostgres(undefined);
+    const user = await findServerUser({ dataDir, program: postgres });
+    const orphan = user.command([
+      postgres,
+      ...["-D", dataDir, "-c", "unix_socket_directories="],
+      ...["-c", `port=${freePort()}`],
+    ], { cwd: "/", stdout: "null", stderr: "piped" }).spawn();
+    for await (
+      const text of orphan.stderr.pipeThrough(new TextDecoderStream())
+    ) {
+      if (text.includes("ready to accept")) break;
+    }
+
+    const next = await run(args, { until: LOADED("\\d+") });
+
+    assert.equal(next.code, 0, next.out + next.error);
+    assert.equal((await orphan.status).code, 0);
+  });
 });
 
 Deno.test("the demo's source and warehouse can be queried with what it tells", async () => {
@@ -100,7 +164,7 @@ Deno.test("the demo's source and warehouse can be queried with what it tells", a
     let seen = "";
 
     await run(demoArgs(folder), {
-      until: /warehouse +postgres:/,
+      until: /"warehouseUrl"/,
       meanwhile: async (out) => {
         seen = out;
         for (
@@ -109,7 +173,7 @@ Deno.test("the demo's source and warehouse can be queried with what it tells", a
             ["warehouse", "fact_sales_order_current"],
           ] as const
         ) {
-          const url = new RegExp(`${name} +(postgres://\\S+)`).exec(out)?.[1];
+          const url = new RegExp(`"${name}Url":"(.*?)"`).exec(out)?.[1];
           const client = new pg.Client(url);
           await client.connect();
           const { rows } = await client.query<{ rows: number }>(

@@ -37,38 +37,71 @@ async function rewrite(
 const PREVIOUS = {
   batch: 7,
   source: {
-    systemId: "one",
+    databaseId: "one",
+    earlier: ["zero"],
     timeline: 1,
     fence: "1000",
     nextId: "1010",
   },
 } as IngestionManifest;
 const SAME = {
-  systemId: "one",
+  databaseId: "one",
   timeline: 1,
   nextId: 1020n,
   inRecovery: false,
 };
 
 Deno.test("sourceFullReadReason() finds another cluster, timeline or a setback", () => {
-  assert.equal(sourceFullReadReason(SAME, PREVIOUS), undefined);
-  assert.match(
-    sourceFullReadReason({ ...SAME, systemId: "two" }, PREVIOUS) ?? "",
-    /another database cluster/,
+  assert.equal(
+    sourceFullReadReason(SAME, { previous: PREVIOUS, asked: false }),
+    undefined,
   );
   assert.match(
-    sourceFullReadReason({ ...SAME, timeline: 2 }, PREVIOUS) ?? "",
+    sourceFullReadReason({ ...SAME, databaseId: "two" }, {
+      previous: PREVIOUS,
+      asked: false,
+    }) ?? "",
+    /another database than/,
+  );
+  assert.match(
+    sourceFullReadReason({ ...SAME, timeline: 2 }, {
+      previous: PREVIOUS,
+      asked: false,
+    }) ?? "",
     /timeline is now 2, it was 1/,
   );
   assert.match(
-    sourceFullReadReason({ ...SAME, nextId: 1009n }, PREVIOUS) ?? "",
+    sourceFullReadReason({ ...SAME, nextId: 1009n }, {
+      previous: PREVIOUS,
+      asked: false,
+    }) ?? "",
     /set back to an earlier state/,
+  );
+});
+
+Deno.test("sourceFullReadReason() refuses a source that comes back unasked", () => {
+  const back = { ...SAME, databaseId: "zero" };
+
+  assert.throws(
+    () => sourceFullReadReason(back, { previous: PREVIOUS, asked: false }),
+    {
+      name: "StageError",
+      subject: "source",
+      message: /batch 7 is of another database, and batches before it/,
+    },
+  );
+  assert.match(
+    sourceFullReadReason(back, { previous: PREVIOUS, asked: true }) ?? "",
+    /another database than/,
   );
 });
 
 Deno.test("sourceFullReadReason() reads all after 2^30 transactions, not before", () => {
   const at = (passed: bigint) =>
-    sourceFullReadReason({ ...SAME, nextId: 1000n + passed }, PREVIOUS);
+    sourceFullReadReason({ ...SAME, nextId: 1000n + passed }, {
+      previous: PREVIOUS,
+      asked: false,
+    });
 
   assert.equal(at(2n ** 30n), undefined);
   assert.match(at(2n ** 30n + 1n) ?? "", /over 2\^30 transactions/);
@@ -80,7 +113,7 @@ Deno.test("sourceFullReadReason() stops at a standby that is behind", () => {
     () =>
       sourceFullReadReason(
         { ...SAME, nextId: 1005n, inRecovery: true },
-        PREVIOUS,
+        { previous: PREVIOUS, asked: false },
       ),
     (error) => {
       assert(error instanceof StageError);
@@ -126,8 +159,8 @@ const SIGNS: [
 ][] = [
   [
     "another cluster",
-    (manifest) => manifest.source.systemId = "1",
-    /"payment" is read whole: the source is another database cluster/,
+    (manifest) => manifest.source.databaseId = "1",
+    /"payment" is read whole: the source is another database than/,
   ],
   [
     "another timeline",

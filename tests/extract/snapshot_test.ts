@@ -125,7 +125,8 @@ Deno.test("openSnapshot() takes its fence from the oldest writer, not the time",
 Deno.test("openSnapshot() says where the source stands", async () => {
   await using database = await openTestDatabase();
   const { rows: [truth] } = await database.client.query(
-    `select system_identifier::text as system_id,
+    `select system_identifier || '/' || (select oid from pg_database
+        where datname = current_database()) as database_id,
       current_setting('server_version') as version,
       (select timeline_id from pg_control_checkpoint()) as timeline
     from pg_control_system()`,
@@ -133,7 +134,7 @@ Deno.test("openSnapshot() says where the source stands", async () => {
 
   await using snapshot = await open(database, { connections: 1 });
 
-  assert.equal(snapshot.systemId, truth.system_id);
+  assert.equal(snapshot.databaseId, truth.database_id);
   assert.equal(snapshot.timeline, truth.timeline);
   assert.equal(snapshot.serverVersion, truth.version);
   assert.equal(snapshot.inRecovery, false);
@@ -296,3 +297,14 @@ async function settled<Value>(
   }
   return await read();
 }
+
+Deno.test("openSnapshot() leaves a CA file that can't be read a matter of settings", async () => {
+  await using database = await openTestDatabase();
+  const tls = { verify: true, caFile: "/nowhere/ca.pem" };
+  const settings = { ...database.settings, tls };
+
+  await assert.rejects(open({ ...database, settings }), {
+    name: "ConfigError",
+    message: /^Cannot read the CA of .*: .*\/nowhere\/ca\.pem/,
+  });
+});

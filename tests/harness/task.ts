@@ -25,6 +25,7 @@ export class Task implements AsyncDisposable {
       env: { NO_COLOR: "1", ...env },
       stdout: "piped",
       stderr: "piped",
+      detached: true,
     }).spawn();
     const read = async (
       stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -61,6 +62,11 @@ export class Task implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
     }
+  }
+
+  /** Sends SIGINT to all of the task's processes, as a terminal does. */
+  pressControlC(): void {
+    Deno.kill(-this.#process.pid, "SIGINT");
   }
 
   /** Waits for its end, and gives the exit code. */

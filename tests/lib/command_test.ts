@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Command,
   describeError,
   forStage,
   runCommand,
+  SECOND_ASK_AFTER_MS,
   type World,
 } from "../../lib/command.ts";
 import { ConfigError, StageError } from "../../lib/errors.ts";
@@ -212,7 +214,7 @@ Deno.test("runCommand() shows progress in place, and clears it before a line", a
   assert.match(
     world.out,
     // deno-lint-ignore no-control-regex
-    /^\r\x1b\[Kread: 3 rows, 0 B\r\x1b\[K\d\d:\d\d:\d\d +done\n$/,
+    /^\r\x1b\[Kread: 3 rows, 0 B\r\x1b\[K\d\d:\d\d:\d\d stage {5}done\n$/,
   );
 });
 
@@ -247,6 +249,47 @@ Deno.test("describeError() tells whatever was thrown", () => {
 
   assert.equal(describeError(new Error("odd"), options), "odd\n");
   assert.equal(describeError("thrown", options), "thrown\n");
+});
+
+Deno.test("processWorld() takes two signals at once for one, and ends hard on a later one", async () => {
+  const folder = await Deno.makeTempDir();
+  const module = (name: string) =>
+    new URL(`../../lib/${name}`, import.meta.url);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { runCommand } from "${module("command.ts")}";
+      import { openDuckDb } from "${module("duckdb.ts")}";
+      await runCommand({
+        name: "stuck", usage: "", needs: [], options: {},
+        run: async ({ config, signal }) => {
+          await using duckdb = await openDuckDb(config, { zones: [] });
+          signal.addEventListener("abort", () => console.log("asked"));
+          console.log("working in " + duckdb.tempDirectory);
+          await new Promise((done) => setTimeout(done, 60_000));
+        },
+      }, []);`,
+    ],
+    env: { TEMP_DIRECTORY: folder },
+    stdout: "piped",
+  }).spawn();
+  let ended = false;
+  const status = process.status.finally(() => ended = true);
+  const said = process.stdout.pipeThrough(new TextDecoderStream())
+    [Symbol.asyncIterator]();
+
+  assert.match((await said.next()).value ?? "", /^working in/);
+  process.kill("SIGINT");
+  assert.equal((await said.next()).value, "asked\n");
+  process.kill("SIGINT");
+  await sleep(SECOND_ASK_AFTER_MS + 200);
+  assert.equal(ended, false);
+  process.kill("SIGINT");
+
+  assert.equal((await status).code, 1);
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
+  assert.equal((await said.next()).done, true);
+  await Deno.remove(folder);
 });
 
 interface FakeWorld extends World {

@@ -22,10 +22,10 @@ Deno.test("readConfig() names every problem in one error", () => {
   assert.deepEqual(problems, [
     "INGESTION_URL is missing: set s3://bucket/prefix or a directory",
     'PROCESSED_URL is "gs://bucket/processed": s3://bucket/prefix or a directory is expected',
-    'DUCKDB_MEMORY_LIMIT is "512": a size such as 512MB is expected',
+    'DUCKDB_MEMORY_LIMIT is "512": a size of 64MB or more is expected',
     "SOURCE_URL is missing: set postgres://user:password@host:port/database",
     "WAREHOUSE_URL begins with mysql://, not postgres://",
-    'SOURCE_CONNECTIONS is "0": a number from 1 to 16 is expected',
+    'SOURCE_CONNECTIONS is "0": a whole number from 1 to 16 is expected',
     'DELETE_SHARE_MAX is "half": a number from 0 to 1 is expected',
     'FRESHNESS_MINUTES_MAX is "0": a number from 1 to 100000 is expected',
   ]);
@@ -45,6 +45,7 @@ Deno.test("readConfig() lets what a command does not need be missing", () => {
     deleteShareMax: 0.2,
     quarantineRowsMax: 1000,
     freshnessMinutesMax: 30,
+    verifyEveryHours: 24,
     duckDbMemoryLimit: "512MB",
     duckDbThreads: 2,
     duckDbExtensionDirectory: undefined,
@@ -61,6 +62,7 @@ Deno.test("readConfig() takes each setting from its variable", () => {
     DELETE_SHARE_MAX: "0",
     QUARANTINE_ROWS_MAX: "7",
     FRESHNESS_MINUTES_MAX: "90",
+    VERIFY_EVERY_HOURS: "6",
     DUCKDB_MEMORY_LIMIT: "1.5GiB",
     DUCKDB_THREADS: "4",
     DUCKDB_EXTENSION_DIRECTORY: "/extensions",
@@ -91,6 +93,7 @@ Deno.test("readConfig() takes each setting from its variable", () => {
     deleteShareMax: 0,
     quarantineRowsMax: 7,
     freshnessMinutesMax: 90,
+    verifyEveryHours: 6,
     duckDbMemoryLimit: "1.5GiB",
     duckDbThreads: 4,
     duckDbExtensionDirectory: "/extensions",
@@ -175,6 +178,70 @@ Deno.test("readConfig() refuses one place for both zones", () => {
   assert.deepEqual(problems, [
     "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
   ]);
+});
+
+Deno.test("readConfig() refuses a zone inside the other", () => {
+  for (
+    const [ingestion, processed] of [
+      ["s3://bucket/lake", "s3://bucket/lake/processed"],
+      ["/lake/processed/ingestion", "/lake/processed"],
+      ["s3://bucket", "s3://bucket/processed"],
+    ] as const
+  ) {
+    const zones = { INGESTION_URL: ingestion, PROCESSED_URL: processed };
+    const [inner, outer] = ingestion.length > processed.length
+      ? ["INGESTION_URL", "PROCESSED_URL"]
+      : ["PROCESSED_URL", "INGESTION_URL"];
+
+    assert.deepEqual(problemsOf(zones, []), [
+      `${inner} is inside ${outer}: they need a place each`,
+    ]);
+  }
+  const besides = { INGESTION_URL: "/lake/in", PROCESSED_URL: "/lake/in2" };
+  assert.equal(read(besides, []).processedUrl, "/lake/in2");
+});
+
+Deno.test("readConfig() takes whole numbers where parts make no sense", () => {
+  const problems = problemsOf({
+    SOURCE_CONNECTIONS: "1.5",
+    QUARANTINE_ROWS_MAX: "0.1",
+    DUCKDB_THREADS: "2.5",
+  }, []);
+
+  assert.deepEqual(problems, [
+    'SOURCE_CONNECTIONS is "1.5": a whole number from 1 to 16 is expected',
+    'QUARANTINE_ROWS_MAX is "0.1": a whole number from 0 to 1000000 is expected',
+    'DUCKDB_THREADS is "2.5": a whole number from 1 to 64 is expected',
+  ]);
+});
+
+for (
+  const { limit, enough } of [
+    { limit: "1MB", enough: false },
+    { limit: "63.9MB", enough: false },
+    { limit: "64MB", enough: true },
+    { limit: "60MiB", enough: false },
+    { limit: "64MiB", enough: true },
+    { limit: "65000 KB", enough: true },
+    { limit: "0.06GiB", enough: true },
+  ]
+) {
+  Deno.test(`readConfig() ${enough ? "takes" : "refuses"} DuckDB's memory limit ${limit}`, () => {
+    const variables = { DUCKDB_MEMORY_LIMIT: limit };
+
+    if (enough) assert.equal(read(variables, []).duckDbMemoryLimit, limit);
+    else {
+      assert.deepEqual(problemsOf(variables, []), [
+        `DUCKDB_MEMORY_LIMIT is "${limit}": a size of 64MB or more is expected`,
+      ]);
+    }
+  });
+}
+
+Deno.test("readConfig() says how a password is written that makes a URL malformed", () => {
+  const [problem = ""] = problemsOf({ SOURCE_URL: "postgres://u:a/b@h/d" }, []);
+
+  assert.match(problem, /^SOURCE_URL is malformed: .* with @ : .* as %40 %3A/);
 });
 
 Deno.test("readConfig() reads a connection URL", () => {

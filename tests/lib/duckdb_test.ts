@@ -74,6 +74,30 @@ Deno.test("openDuckDb() removes its temporary folder", async () => {
   });
 });
 
+Deno.test("openDuckDb() names a TEMP_DIRECTORY that it can't use", async () => {
+  await withFolder(async (folder, config) => {
+    const file = join(folder, "file");
+    await Deno.writeTextFile(file, "");
+    for (const tempDirectory of [file, join(file, "temp"), "/proc/temp"]) {
+      await assert.rejects(
+        openDuckDb({ ...config, tempDirectory }, { zones: [] }),
+        (error) => {
+          assert(error instanceof StageError);
+          assert.ok(
+            error.message.startsWith(
+              `Cannot use TEMP_DIRECTORY ${tempDirectory}: `,
+            ),
+            error.message,
+          );
+          assert.equal(error.subject, tempDirectory);
+          assert.match(error.hint ?? "", /a folder that this user may write/);
+          return true;
+        },
+      );
+    }
+  });
+});
+
 Deno.test("openDuckDb() says what to do without the httpfs extension", async () => {
   await withFolder(async (folder, config) => {
     const s3 = {

@@ -55,3 +55,18 @@ Deno.test("openLog() takes no field for a part of another", async () => {
   assert.equal(url, "http://127.0.0.1:9000");
   assert.equal(user, "me@example.org");
 });
+
+Deno.test("openLog() tells of the innermost: the stage, or else the command", async () => {
+  const lines: string[] = [];
+  const log = (await openLog({
+    json: true,
+    color: false,
+    write: (line) => lines.push(line),
+  })).getChild("run");
+
+  log.info("stopped");
+  log.getChild("extract").info("done");
+
+  const stages = lines.map((line) => JSON.parse(line).stage);
+  assert.deepEqual(stages, ["run", "extract"]);
+});

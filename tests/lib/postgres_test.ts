@@ -40,6 +40,13 @@ const REFUSALS: Refusal[] = [
     retryable: false,
   },
   {
+    name: "a missing password",
+    settings: () => ({ password: undefined }),
+    found: /: no password is set$/,
+    hint: /^Put it into the URL, .* or into PGPASSWORD$/,
+    retryable: false,
+  },
+  {
     name: "a database that isn't there",
     settings: () => ({ database: "nowhere" }),
     found: /database "nowhere" does not exist/,

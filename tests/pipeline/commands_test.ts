@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { main as extract } from "../../extract/main.ts";
 import type { World } from "../../lib/command.ts";
 import { main as load } from "../../load/main.ts";
@@ -49,6 +50,13 @@ function envOf(platform: Platform): Record<string, string> {
   };
 }
 
+const UNREACHABLE = {
+  SOURCE_URL: "postgres://h/d",
+  WAREHOUSE_URL: "postgres://h/w",
+  INGESTION_URL: "/tmp/i",
+  PROCESSED_URL: "/tmp/p",
+};
+
 Deno.test("the stages' commands run the pipeline, and status tells of it", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
@@ -72,8 +80,8 @@ Deno.test("the stages' commands run the pipeline, and status tells of it", async
   const after = worldOf(env, { isTerminal: true });
   assert.equal(await status([], after), 0);
   assert.match(after.out, /extract +2 .*\ntransform +1 .* 1\nload +1 .* 0\n/);
-  const asJson = worldOf({ ...env });
-  assert.equal(await status(["--json"], asJson), 0);
+  const asJson = worldOf(env);
+  assert.equal(await status([], asJson), 0);
   const told = JSON.parse(asJson.out);
   assert.equal(told.fresh, true);
   assert.equal(told.stages[2].batch, 1);
@@ -109,6 +117,64 @@ Deno.test("status shows the quarantine, and what is too old or out of reach", as
   assert.doesNotMatch(down.out + down.error, /hunter2/);
 });
 
+Deno.test("status says that zones and warehouse don't belong together", async () => {
+  await using platform = await openPlatform();
+  await using other = await openPlatform();
+  for (const { source } of [platform, other]) await fillSmall(source.client);
+  await platform.run();
+  await other.run();
+  const env = envOf(platform);
+  const empty = join(platform.config.tempDirectory, "empty");
+  const { ingestionUrl, processedUrl } = platform.config;
+  const { INGESTION_URL, PROCESSED_URL, WAREHOUSE_URL } = envOf(other);
+  const cases: [Record<string, string | undefined>, RegExp][] = [
+    [{ INGESTION_URL }, /transform: Cannot go on from batch 1: .* another one/],
+    [{ INGESTION_URL: empty }, /transform: Cannot go on from .* is missing/],
+    [{ WAREHOUSE_URL }, /load: Cannot go on from batch 1, .* another lake/],
+    [
+      { INGESTION_URL, PROCESSED_URL },
+      /load: Cannot go on from batch 1, .* is of another lake/,
+    ],
+    [
+      { INGESTION_URL: empty, PROCESSED_URL: join(empty, "..", "empty2") },
+      /load: Cannot go on from batch 1, .* is missing/,
+    ],
+    [{ INGESTION_URL: processedUrl, PROCESSED_URL: ingestionUrl }, /are two/],
+  ];
+  const together = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], together), 0, together.out);
+
+  for (const [changed, problem] of cases) {
+    const world = worldOf({ ...env, ...changed } as typeof env, {
+      isTerminal: true,
+    });
+    assert.equal(await status([], world), 1, world.out);
+    assert.match(world.out, problem);
+    assert.match(world.out, /^freshness: \d+ s$/m);
+  }
+});
+
+Deno.test("stages with nothing to do say so in one line", async () => {
+  await using platform = await openPlatform();
+  const env = envOf(platform);
+  const said = async (stage: typeof load) => {
+    const world = worldOf(env);
+    assert.equal(await stage([], world), 0, world.error);
+    const lines = world.out.trimEnd().split("\n");
+    assert.equal(lines.length, 1, world.out);
+    return JSON.parse(lines[0] ?? "");
+  };
+
+  assert.match((await said(transform)).message, /no batch was extracted yet/);
+  assert.match((await said(load)).message, /no batch was transformed yet/);
+  await platform.run();
+  for (const stage of [transform, load]) {
+    const { message, batch } = await said(stage);
+    assert.equal(message, "nothing new: batch 1 is the newest");
+    assert.equal(batch, 1);
+  }
+});
+
 Deno.test("commands name every setting that is missing, and exit with 2", async () => {
   const world = worldOf({}, { isTerminal: true });
 
@@ -123,14 +189,27 @@ Deno.test("commands name every setting that is missing, and exit with 2", async 
   const help = worldOf({}, { isTerminal: true });
   assert.equal(await load(["--help"], help), 0);
   assert.match(help.out, /^deno task load/);
-  const every = worldOf({
-    SOURCE_URL: "postgres://h/d",
-    WAREHOUSE_URL: "postgres://h/w",
-    INGESTION_URL: "/tmp/i",
-    PROCESSED_URL: "/tmp/p",
-  });
+  const every = worldOf(UNREACHABLE);
   assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
   assert.match(JSON.parse(every.error).message, /--every is "soon"/);
+});
+
+Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
+  const once = worldOf({});
+  assert.equal(await pipeline(["--help"], once), 0);
+  assert.match(once.out, /^deno task pipeline\n/);
+  const forever = worldOf({});
+  assert.equal(await pipeline(["--forever", "--help"], forever), 0);
+  assert.match(forever.out, /^deno task run \[--every 15m\]\n/);
+
+  const refused = worldOf(UNREACHABLE);
+  assert.equal(await pipeline(["--every", "5s"], refused), 2);
+  const { stage, message } = JSON.parse(refused.error);
+  assert.equal(stage, "pipeline");
+  assert.match(message, /--every[^]*deno task run does it for ever/);
+  const unset = worldOf({});
+  assert.equal(await pipeline(["--forever"], unset), 2);
+  assert.equal(JSON.parse(unset.error).stage, "run");
 });
 
 Deno.test("commands end with a message, a hint and no password", async () => {
@@ -171,7 +250,11 @@ Deno.test("run goes on after a stage has failed, and stops when asked", async ()
 
   assert.equal(repaired, true);
   assert.match(world.out, /"level":"error","stage":"extract"/);
-  assert.match(world.out, /stopped as asked/);
+  assert.match(
+    world.out,
+    /"level":"info","stage":"run","message":"stopped as asked"/,
+  );
+  assert.doesNotMatch(world.out, /"stage":""/);
 });
 
 Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {

@@ -33,10 +33,23 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
   }
   await assertMirrored(platform);
 
+  await using verify = new Task(["verify"], env);
+  assert.equal(await verify.ended(), 0, verify.out + verify.error);
+  assert.equal(eventsOf(verify).at(-1)?.same, true);
+
   await using status = new Task(["status", "--json"], env);
   assert.equal(await status.ended(), 0, status.out + status.error);
   assert.equal(JSON.parse(status.out).fresh, true);
 });
+
+for (const name of ["run", "httpfs", "lint:sql"]) {
+  Deno.test(`deno task ${name} tells how it is used`, async () => {
+    await using task = new Task([name, "--help"], {});
+
+    assert.equal(await task.ended(), 0, task.out + task.error);
+    assert.ok(task.out.startsWith(`deno task ${name}`), task.out);
+  });
+}
 
 Deno.test("deno task pipeline runs all three, and exits with what went wrong", async () => {
   await using platform = await openPlatform();
@@ -91,3 +104,47 @@ Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async
   );
   assert.deepEqual(rows, []);
 });
+
+Deno.test("one Ctrl-C ends deno task run cleanly, though it comes twice", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
+  await task.says(/"stage":"load","message":"batch 1/);
+
+  task.pressControlC();
+
+  assert.equal(await task.ended(), 0, task.out + task.error);
+  assert.match(task.out + task.error, /stopped as asked/i);
+  assert.deepEqual(await leftIn(platform.config.tempDirectory), []);
+});
+
+Deno.test("one Ctrl-C ends deno task demo cleanly, though it comes twice", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o755);
+  try {
+    const flags = ["--directory", folder, "--orders", "60", "--every", "1s"];
+    await using task = new Task(
+      ["demo", ...flags, "--port", String(freePort())],
+      {},
+    );
+    await task.says(/load\b.*batch 1\b/);
+
+    task.pressControlC();
+
+    assert.equal(await task.ended(), 0, task.out + task.error);
+    assert.match(task.out, /everything made so far is kept/);
+    assert.match(task.out, /stopped as asked/i);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function leftIn(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name);
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

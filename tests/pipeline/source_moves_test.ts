@@ -9,10 +9,11 @@ import {
   makeStandby,
 } from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
-import { History } from "../harness/oracle.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { History, warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const REPLAY_TRIES_MAX = 600;
 const REPLAY_WAIT_MS = 20;
@@ -198,7 +199,42 @@ Deno.test("a source that moved to another cluster is read whole", () =>
     const batch = await moving.step(second);
 
     const reasons = await moving.fullReads(batch);
-    assert.match(reasons.join(), /the source is another database cluster/);
+    assert.match(reasons.join(), /the source is another database than/);
     await moving.step(second);
     await moving.history?.compareAll();
   }));
+
+Deno.test("two deployments that write into one lake are told so", async () => {
+  await using first = await openPlatform();
+  await using second = await openPlatform();
+  await fillSmall(first.source.client);
+  await fillSmall(second.source.client);
+  await execute(second.source.client, insertOrder(60));
+  const { ingestionUrl, processedUrl } = first.config;
+  second.set({
+    ingestionUrl,
+    processedUrl,
+    warehouse: first.warehouse.settings,
+  });
+  await first.run();
+  // It may be that the source has moved, once.
+  await second.run();
+  const served = await warehouseState(first);
+
+  await assert.rejects(first.extract(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(
+      error.message,
+      /^Cannot read the source: batch 2 is of another database, and batches before it are of this one$/,
+    );
+    assert.match(error.hint ?? "", /two deployments .* --full$/);
+    return true;
+  });
+  assert.deepEqual(await warehouseState(first), served);
+  await second.run();
+
+  await first.extract({ fullRead: true });
+  await first.transform();
+  await first.load();
+  await assertMirrored(first);
+});

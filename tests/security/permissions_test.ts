@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { projectDirectory } from "../../lib/config.ts";
+import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
@@ -150,14 +151,8 @@ for (const { permissions, words, name } of CONFINED) {
   if (!FETCHES.includes(name)) continue;
   Deno.test(`${name} does not work without any one of its permissions`, () =>
     inFolder(async (folder) => {
-      const project = projectDirectory();
-      await Deno.mkdir(join(folder, "lib"));
-      for await (const file of Deno.readDir(join(project, "lib"))) {
-        await Deno.copyFile(
-          join(project, "lib", file.name),
-          join(folder, "lib", file.name),
-        );
-      }
+      // In a copy of the project, where nothing has been fetched yet.
+      await copyProject(folder, ["lib", "sql", "deno.json", "deno.lock"]);
       for (const permission of permissions) {
         const task = { name, permissions, words };
         const env = {};

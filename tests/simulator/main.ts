@@ -10,6 +10,7 @@ import { projectDirectory } from "../../lib/config.ts";
 import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
 import { fetchHttpfs } from "../../lib/httpfs.ts";
 import { openTestS3 } from "../harness/s3.ts";
+import failedSeeds from "./failed_seeds.txt" with { type: "text" };
 import { simulate } from "./history.ts";
 import type { Outcome } from "./outcome.ts";
 import { simulateProcesses } from "./process_history.ts";
@@ -23,7 +24,8 @@ source, lake and warehouse after each.
 
   --seed N      one history, told in full
   --seeds A..B  each of these
-  --minutes M   as many fresh ones as fit, from a seed that is printed
+  --minutes M   those that once failed, then as many fresh ones as fit, from a
+                seed that is printed
   --least K     with --minutes: so many at least, however long it takes
   --jobs J      so many at once; 3 if it isn't said
   --fail-fast   stop at the first that fails`;
@@ -89,6 +91,7 @@ async function runAll(request: Request): Promise<number> {
   const passed: Outcome[] = [];
   const failed: number[] = [];
   let next = first;
+  const again = last === undefined ? seedsOf(failedSeeds) : [];
   const isDue = () => {
     if (failFast && failed.length > 0) return false;
     if (last !== undefined) return next <= last;
@@ -96,8 +99,8 @@ async function runAll(request: Request): Promise<number> {
     return minutesGone < minutes || next - first < least;
   };
   const work = async () => {
-    while (isDue()) {
-      const seed = next++;
+    while (again.length > 0 || isDue()) {
+      const seed = again.shift() ?? next++;
       try {
         const outcome = await runOne(seed);
         passed.push(outcome);
@@ -115,6 +118,11 @@ async function runAll(request: Request): Promise<number> {
   if (failed.length > 0) console.log(`failed seeds: ${failed.join(" ")}`);
   console.log(`${passed.length} passed, ${failed.length} failed`);
   return failed.length > 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** The numbers that lines begin with. */
+function seedsOf(text: string): number[] {
+  return [...text.matchAll(/^\d+/gm)].map(([seed]) => Number(seed));
 }
 
 function runOne(seed: number): Promise<Outcome> {

@@ -191,8 +191,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "deletes are not looked for",
     edits: [{
       file: "extract/key_digest.ts",
-      find: "deletedSql: oldKeys.length === 0\n",
-      replace: "deletedSql: oldKeys.length >= 0\n",
+      find: "    if (before.length === 0) continue;\n",
+      replace: "    if (before.length >= 0) continue;\n",
     }],
   },
 ];

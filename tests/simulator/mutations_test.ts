@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
+import { join } from "node:path";
+import { copyProject } from "../harness/copy_project.ts";
 import { type Mutation, MUTATIONS } from "./mutations.ts";
 
 /** Within so many histories each of the mistakes must show. */
@@ -16,13 +16,12 @@ const COPIED = [
   "deno.json",
   "deno.lock",
 ];
-const LINKED = ["node_modules", ".duckdb"];
 
 for (const mutation of MUTATIONS) {
   Deno.test(`simulate notices when ${mutation.name}`, async () => {
     const folder = await Deno.makeTempDir({ prefix: "totesys-mutation-" });
     try {
-      await copyProject(folder);
+      await copyProject(folder, [...COPIED, ".duckdb"]);
       await mutate(folder, mutation);
 
       const { code, output } = await simulateIn(folder);
@@ -33,26 +32,6 @@ for (const mutation of MUTATIONS) {
       await Deno.remove(folder, { recursive: true });
     }
   });
-}
-
-async function copyProject(folder: string): Promise<void> {
-  const project = projectDirectory();
-  for (const name of COPIED) {
-    await copy(join(project, name), join(folder, name));
-  }
-  for (const name of LINKED) {
-    await Deno.symlink(join(project, name), join(folder, name));
-  }
-}
-
-async function copy(from: string, to: string): Promise<void> {
-  if ((await Deno.stat(from)).isFile) {
-    await Deno.mkdir(dirname(to), { recursive: true });
-    return await Deno.copyFile(from, to);
-  }
-  for await (const { name } of Deno.readDir(from)) {
-    await copy(join(from, name), join(to, name));
-  }
 }
 
 async function mutate(folder: string, mutation: Mutation): Promise<void> {

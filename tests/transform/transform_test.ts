@@ -203,6 +203,11 @@ Deno.test("transform() refuses an ingestion log that was cut or written anew", a
 
   await platform.extract();
   assert.deepEqual((await platform.transform()).batches, [3]);
+
+  await Deno.remove(ingestionUrl, { recursive: true });
+  await assert.rejects(platform.transform(), {
+    message: `Cannot go on from batch 3: in ${ingestionUrl} it is missing now`,
+  });
 });
 
 Deno.test("transform() commits nothing when it began over 12 hours ago", async () => {

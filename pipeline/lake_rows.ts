@@ -1,0 +1,67 @@
+import { readColumnsSql } from "../lib/data_files.ts";
+import type { Model } from "../lib/model.ts";
+import { versionIntervalsSql } from "../lib/version_intervals.ts";
+import type { Zone } from "../lib/zone.ts";
+import type { LakeFile } from "../transform/files_of_batches.ts";
+import {
+  emptyModelSql,
+  type ModelColumn,
+  STAMP_COLUMNS,
+} from "../transform/model_changes.ts";
+import { type HashedRows, hashRowsSql } from "./digest.ts";
+import type { HashedColumn } from "./row_hash.ts";
+
+/** Committed files of a lake, up to some batch. */
+export interface Lake {
+  zone: Zone;
+  files: readonly LakeFile[];
+}
+
+/** A model with the columns that the lake has of it. */
+export type ModelInLake =
+  & Pick<Model, "name" | "key" | "derivation" | "reads">
+  & {
+    columns: readonly HashedColumn[];
+  };
+
+const STAMPS = STAMP_COLUMNS.map((column) => column.name);
+
+/** DuckDB SQL for all versions of a model, deletes among them, with stamps. */
+export function versionsOf(lake: Lake, model: ModelInLake): string {
+  const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
+  const files = lake.files.filter((file) => file.model === model.name);
+  return files.length === 0
+    ? `(${emptyModelSql(columns)})`
+    : readColumnsSql(lake.zone, files, columns);
+}
+
+/** DuckDB SQL for the rows of a model that hold after the last of the files. */
+export function openVersionsOf(lake: Lake, model: ModelInLake): string {
+  return openSql(versionsOf(lake, model), model);
+}
+
+/** The rows of a model that hold in the lake, hashed by some of its columns. */
+export function rowsInLake(
+  lake: Lake,
+  model: ModelInLake,
+  columns: readonly HashedColumn[] = model.columns,
+): HashedRows {
+  const key = model.columns.filter(({ name }) => model.key.includes(name));
+  // Hashed first: the window that finds what holds then moves little.
+  const versions = hashRowsSql(versionsOf(lake, model), {
+    engine: "DuckDB",
+    key,
+    columns,
+    besides: STAMPS,
+  });
+  return {
+    engine: "DuckDB",
+    sql: openSql(`(${versions})`, model),
+    key,
+  };
+}
+
+function openSql(versions: string, model: ModelInLake): string {
+  return `select * from (${versionIntervalsSql(versions, model.key)})
+    where to_batch is null and not is_delete`;
+}

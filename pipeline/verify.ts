@@ -1,0 +1,208 @@
+import type pg from "pg";
+import { BatchLog } from "../lib/batch_log.ts";
+import { forStage } from "../lib/command.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
+import { serverName } from "../lib/postgres.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import {
+  type BrokenRule,
+  checkedModel,
+  runWholeChecks,
+} from "../load/run_checks.ts";
+import { filesOfBatches } from "../transform/files_of_batches.ts";
+import { QUARANTINE_TYPES } from "../transform/quarantine.ts";
+import { prepare } from "../transform/prepare.ts";
+import { compareModels, describeKeys } from "./compare_models.ts";
+import { type ExpectedLake, openExpectedLake } from "./expected_lake.ts";
+import type { ModelInLake } from "./lake_rows.ts";
+import { type Verification, writeVerification } from "./verification.ts";
+import { digestInWarehouse, type WarehouseModel } from "./warehouse_digest.ts";
+
+const SESSION = "set statement_timeout = 0; set work_mem = '64MB'; " +
+  "set jit = off";
+
+/**
+ * Compares the lake and the warehouse with the source, by content, as of a
+ * batch that is extracted for it, and runs every check on the whole tables.
+ * The outcome is written into the warehouse; a difference is logged as an
+ * error. Throws when it could not be done.
+ */
+export async function verify(context: StageContext): Promise<Verification> {
+  const { config, resources, progress, signal } = context;
+  if (config.warehouse === undefined) {
+    throw new ConfigError(["WAREHOUSE_URL is missing"]);
+  }
+  const began = performance.now();
+  try {
+    await using expected = await openExpectedLake(context);
+    const { batch, snapshotTime } = expected;
+    await using connection = await resources.connect(config.warehouse, {
+      purpose: "verify",
+      signal,
+    });
+    await connection.client.query(SESSION);
+    progress.begin(`verify ${batch}`);
+    const { comparisons, brokenRules } = await compareAll(context, {
+      expected,
+      warehouse: connection.client,
+    });
+    const verification: Verification = {
+      batch,
+      snapshotTime,
+      seconds: (performance.now() - began) / 1000,
+      comparisons,
+      brokenRules,
+      same: comparisons.every((one) => one.differences === 0) &&
+        brokenRules.every((rule) => rule.severity !== "error"),
+    };
+    await writeVerification(connection.client, verification);
+    tell(verification, forStage(context, "verify"));
+    return verification;
+  } catch (error) {
+    throw verifyError(error, serverName(config.warehouse));
+  } finally {
+    progress.end();
+  }
+}
+
+async function compareAll(
+  context: StageContext,
+  options: { expected: ExpectedLake; warehouse: pg.Client },
+): Promise<Pick<Verification, "comparisons" | "brokenRules">> {
+  const { config, resources, sql } = context;
+  const { expected, warehouse } = options;
+  const zone = openStageZone(context, "processed");
+  try {
+    await using duckdb = await resources.openDuckDb(config, {
+      zones: [zone.url, expected.zone.url],
+    });
+    const columns = await prepare(duckdb, sql);
+    const models = [...sql.models, QUARANTINE].map((model): ModelInLake => ({
+      ...model,
+      columns: (columns.get(model.name) ?? QUARANTINE_TYPES).map((column) => ({
+        ...column,
+        isTime: model.times.includes(column.name),
+      })),
+    }));
+    // The warehouse works while DuckDB makes what should be there.
+    const inWarehouse = askWarehouse(warehouse, {
+      context,
+      models,
+      batch: expected.batch,
+    });
+    const digests = inWarehouse.then((found) => found.digests);
+    digests.catch(() => {});
+    const comparisons = await compareModels({
+      duckdb,
+      models,
+      expected: { zone: expected.zone, files: await expected.make() },
+      lake: {
+        zone,
+        files: await filesOfBatches(
+          new BatchLog<ProcessedManifest>(zone, "transform"),
+          { from: 1, to: expected.batch },
+        ),
+      },
+      warehouse,
+      digests,
+      scratch: expected.zone,
+    });
+    return { comparisons, brokenRules: (await inWarehouse).brokenRules };
+  } finally {
+    zone.close();
+  }
+}
+
+async function askWarehouse(
+  client: pg.Client,
+  options: {
+    context: StageContext;
+    models: readonly ModelInLake[];
+    batch: number;
+  },
+): Promise<
+  {
+    digests: ReadonlyMap<string, WarehouseModel>;
+    brokenRules: readonly BrokenRule[];
+  }
+> {
+  const { context, models, batch } = options;
+  const digests = new Map<string, WarehouseModel>();
+  for (const model of models) {
+    const { columns } = model;
+    digests.set(
+      model.name,
+      await digestInWarehouse(client, { model, columns, batch }),
+    );
+  }
+  const brokenRules: BrokenRule[] = [];
+  for (const { name } of models) {
+    const checks = context.sql.checks.filter((check) =>
+      checkedModel(check) === name
+    );
+    brokenRules.push(...await runWholeChecks(client, { name, checks }));
+  }
+  return { digests, brokenRules };
+}
+
+/** A difference is an alarm: an event of the level error. */
+function tell(verification: Verification, { log }: StageContext): void {
+  const { batch, comparisons, brokenRules, same, seconds } = verification;
+  for (const one of comparisons) {
+    if (one.leftOut !== undefined && one.place === "lake") {
+      log.warn("{model} is not compared: {reason}", {
+        model: one.model,
+        reason: one.leftOut,
+        batch,
+      });
+    }
+    if (one.differences === 0) continue;
+    log.error(
+      "{model} is not in the {place} as the source has it: {differences} keys differ, the first {keys}",
+      {
+        model: one.model,
+        place: one.place,
+        differences: one.differences,
+        keys: describeKeys(one),
+        hint: `Run ${one.tables.map(resync).join(", ")}`,
+        batch,
+      },
+    );
+  }
+  for (const rule of brokenRules) {
+    log[rule.severity === "error" ? "error" : "warn"](
+      "check {check}: {findings} findings, the first {key}: {finding}",
+      { ...rule, batch },
+    );
+  }
+  if (!same) return;
+  log.info(
+    "batch {batch}: source, lake and warehouse are the same in {rows} rows of {models} models, {seconds} s",
+    {
+      batch,
+      rows: comparisons.filter((one) => one.place === "lake")
+        .reduce((sum, one) => sum + (one.rows ?? 0), 0),
+      models: comparisons.length / 2,
+      seconds: Number(seconds.toFixed(1)),
+    },
+  );
+}
+
+/** The task that mends what a source table brought. */
+export function resync(table: string): string {
+  return `deno task resync ${table}`;
+}
+
+function verifyError(error: unknown, server: string): unknown {
+  if (error instanceof StageError || error instanceof ConfigError) return error;
+  if (!(error instanceof Error) || error.name === "AbortError") return error;
+  return new StageError(`Cannot verify ${server}: ${messageOf(error)}`, {
+    subject: server,
+    retryable: true,
+    hint:
+      "See that the files it names are there, and that the warehouse has <model>_as_of_batch for every model; then run verify again",
+    cause: error,
+  });
+}

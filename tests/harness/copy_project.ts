@@ -1,0 +1,25 @@
+import { dirname, join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+
+/** Copies these files and folders of the project, to run it with changes. */
+export async function copyProject(
+  folder: string,
+  names: readonly string[],
+): Promise<void> {
+  const project = projectDirectory();
+  for (const name of names) await copy(join(project, name), join(folder, name));
+  await Deno.symlink(
+    join(project, "node_modules"),
+    join(folder, "node_modules"),
+  );
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  if ((await Deno.stat(from)).isFile) {
+    await Deno.mkdir(dirname(to), { recursive: true });
+    return await Deno.copyFile(from, to);
+  }
+  for await (const { name } of Deno.readDir(from)) {
+    await copy(join(from, name), join(to, name));
+  }
+}

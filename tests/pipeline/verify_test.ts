@@ -1,0 +1,683 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { fillSource } from "../../demo/fill.ts";
+import { Random } from "../../demo/random.ts";
+import { runTraffic } from "../../demo/traffic.ts";
+import { extract } from "../../extract/extract.ts";
+import { manifestKey } from "../../lib/batch_log.ts";
+import type { World } from "../../lib/command.ts";
+import { ConfigError, StageError } from "../../lib/errors.ts";
+import { encodeManifest, type Manifest } from "../../lib/manifest.ts";
+import { query, queryRow } from "../../lib/postgres.ts";
+import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { openZone } from "../../lib/zone.ts";
+import type { Comparison } from "../../pipeline/compare_models.ts";
+import { runOnce } from "../../pipeline/pipeline.ts";
+import type { Verification } from "../../pipeline/verification.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { main } from "../../pipeline/verify_main.ts";
+import { writeParquet } from "../../transform/write_parquet.ts";
+import { ingestionManifest, processedManifest } from "../harness/manifests.ts";
+import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+  ZONE_KINDS,
+} from "../harness/platform.ts";
+import { openClient } from "../harness/postgres.ts";
+import { RandomWriters } from "../harness/random_writers.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const LIVE_VERIFICATIONS = 6;
+const WRITES_BETWEEN = 30;
+const WAIT_MS = 50;
+const WAITS_MAX = 600;
+
+/** What differs: `model place: keys`. */
+function differences(verification: Verification): string[] {
+  return verification.comparisons
+    .filter((one) => one.differences > 0)
+    .map((one) =>
+      `${one.model} ${one.place}: ` +
+      one.firstKeys.map(({ key, how }) => `${key} ${how}`).join(", ")
+    );
+}
+
+function comparison(
+  verification: Verification,
+  model: string,
+  place: string,
+): Comparison {
+  const found = verification.comparisons.find((one) =>
+    one.model === model && one.place === place
+  );
+  assert(found !== undefined);
+  return found;
+}
+
+/** Names of what verifications have left in the temporary folder. */
+function leftBehind(platform: Platform): string[] {
+  return [...Deno.readDirSync(platform.config.tempDirectory)]
+    .map((entry) => entry.name);
+}
+
+/** Puts another manifest in the place of one, sealed as it should be. */
+async function reseal(
+  platform: Platform,
+  zone: "ingestionUrl" | "processedUrl",
+  manifest: Manifest,
+): Promise<void> {
+  const opened = openZone(platform.config[zone], { s3: platform.config.s3 });
+  await opened.put(manifestKey(manifest.batch), encodeManifest(manifest));
+  opened.close();
+}
+
+/** Exchanges a model's file of a batch for another one that is as whole. */
+async function swapFile(
+  platform: Platform,
+  options: { batch: number; model: string; select: (from: string) => string },
+): Promise<void> {
+  const { config } = platform;
+  const manifest = await processedManifest(platform, options.batch);
+  const [file] = manifest.models[options.model]?.files ?? [];
+  assert(file !== undefined);
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  await using duckdb = await RESOURCES.openDuckDb(config, {
+    zones: [config.processedUrl],
+  });
+  const swapped = await writeParquet(
+    duckdb,
+    options.select(`read_parquet('${zone.locate(file.key)}',
+      hive_partitioning = false)`),
+    { zone, key: `${file.key}.swapped` },
+  );
+  assert(swapped !== undefined);
+  manifest.models[options.model] = { files: [swapped], deletes: 0 };
+  await reseal(platform, "processedUrl", manifest);
+  zone.close();
+}
+
+/** Commits changes that the next batch will take for shipped. */
+async function changeUnseen(
+  platform: Platform,
+  changes: string[],
+): Promise<void> {
+  const { client } = platform.source;
+  const extracted = await platform.extract();
+  const batch = extracted.batches[0] ?? 0;
+  await execute(client, "begin");
+  const { id } = await queryRow(
+    client,
+    "select pg_current_xact_id()::text as id",
+  );
+  await execute(client, ...changes, "commit");
+  const manifest = await ingestionManifest(platform, batch);
+  manifest.source.shipped.push([id ?? "", id ?? ""]);
+  await reseal(platform, "ingestionUrl", manifest);
+}
+
+const NASTY_CHANGES = [
+  `insert into design values (50, '2022-11-03 14:20:49.962',
+    e'two\\nlines, "quoted" \\\\ ''single'' 日本 👩‍👩‍👧 e\u0301', '', 'f',
+    '2022-11-03 14:20:49.962')`,
+  `update address set address_line_2 = '' where address_id = 1`,
+  `update payment set payment_amount = 9999999999999.99,
+    created_at = '2022-11-03 23:59:59.999999' where payment_id = 1`,
+  `update payment set payment_amount = -0.01,
+    last_updated = '2022-11-03 00:00:00.1' where payment_id = 2`,
+  "update sales_order set unit_price = 0 where sales_order_id = 1",
+  "update sales_order set created_at = '0001-01-01', agreed_payment_date = '9999-12-31' where sales_order_id = 2",
+  "update department set location = 'Zürich' where department_id = 2",
+  "delete from payment where payment_id = 5",
+  "delete from staff where staff_id = 4",
+  "update payment set payment_date = 'soon' where payment_id = 3",
+  insertOrder(16_383, 5),
+  insertOrder(16_384, 6),
+];
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`verify() finds nothing after a history, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { source, warehouse, context } = platform;
+    await fillSmall(source.client);
+    await platform.run();
+    await execute(source.client, ...NASTY_CHANGES);
+    await platform.run();
+    await execute(
+      source.client,
+      "delete from design where design_id = 50",
+      // Its dates stay in the calendar, which only ever grows.
+      "delete from sales_order where sales_order_id = 2",
+      "insert into design select 50, created_at, 'again', '', '', last_updated from design limit 1",
+    );
+
+    const verification = await verify(context);
+
+    assert.deepEqual(differences(verification), []);
+    assert.equal(verification.same, true);
+    assert.equal(verification.batch, 3);
+    assert.equal(comparison(verification, "fact_payment", "lake").rows, 3);
+    // Two orders more, one of them in the range of keys that follows.
+    const orders = comparison(verification, "fact_sales_order", "warehouse");
+    assert.deepEqual([orders.rows, orders.ranges], [4, 2]);
+    const written = await query(
+      warehouse.client,
+      "select * from pipeline.verification order by model, place",
+    );
+    assert.equal(written.length, 2 * (PROJECT_SQL.models.length + 1));
+    assert.deepEqual(leftBehind(platform), []);
+  });
+
+  Deno.test(`verify() names each damage where it is, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { source, warehouse, context } = platform;
+    await fillSmall(source.client);
+    await platform.run();
+    await swapFile(platform, {
+      batch: 1,
+      model: "dim_design",
+      select: (from) =>
+        `select * replace (case design_id when 2 then 'swapped'
+          else design_name end as design_name) from ${from}
+        where design_id <> 3`,
+    });
+    await execute(
+      warehouse.client,
+      "update fact_payment set payment_amount = payment_amount + 0.01 where payment_id = 2",
+      "delete from fact_payment where payment_id = 4",
+      `insert into fact_payment select 900, 70, created_date, created_time,
+        last_updated_date, last_updated_time, transaction_id, counterparty_id,
+        payment_amount, currency_id, payment_type_id, paid, payment_date,
+        valid_from, null, from_batch, null from fact_payment limit 1`,
+      "update fact_sales_order set created_time = '14:20:52.186001' where sales_order_id = 1",
+      "update dim_location set address_line_2 = '' where location_id = 2",
+      "update dim_location set valid_to = now(), to_batch = 1 where location_id = 3",
+      "update dim_date set year = 1999 where date_id = '2022-11-07'",
+      `insert into dim_currency_closed select currency_id, currency_code,
+        currency_name, valid_from, now(), 0, 99 from dim_currency
+      where currency_id = 1`,
+    );
+    await changeUnseen(platform, [
+      insertOrder(77),
+      "update staff set last_name = 'Unseen' where staff_id = 1",
+      "delete from transaction where transaction_id = 5",
+    ]);
+
+    const verification = await verify(context);
+
+    assert.deepEqual(differences(verification), [
+      "dim_date lake: 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
+      "dim_date warehouse: 2022-11-07 otherwise, 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
+      "dim_location warehouse: 2 otherwise, 3 missing",
+      "dim_staff lake: 1 otherwise",
+      "dim_staff warehouse: 1 otherwise",
+      "dim_currency warehouse: 1 twice",
+      "dim_design lake: 2 otherwise, 3 missing",
+      "fact_sales_order lake: 77 missing",
+      "fact_sales_order warehouse: 1 otherwise, 77 missing",
+      "fact_payment warehouse: 2 otherwise, 4 missing, 70 extra",
+    ]);
+    assert.equal(verification.same, false);
+    assert.deepEqual(
+      platform.logged.filter((line) => line.includes("dim_staff is not")),
+      ["lake", "warehouse"].map((place) =>
+        `error: dim_staff is not in the ${place} as the source has it: 1 keys differ, the first 1 otherwise`
+      ),
+    );
+    // The whole tables were checked, which no load would have done again.
+    assert.deepEqual(
+      verification.brokenRules.map((rule) => [rule.check, rule.findings]),
+      [["dim_date__parts_agree_with_the_date", 1]],
+    );
+    const { text } = await queryRow(
+      warehouse.client,
+      `select concat_ws(', ', snapshot_time::text, rows, differences,
+        first_keys, verified_at > snapshot_time) as text
+      from pipeline.verification
+      where model = 'fact_payment' and place = 'warehouse'`,
+    );
+    assert.match(
+      text ?? "",
+      /^\d{4}.*, 5, 3, 2 otherwise, 4 missing, 70 extra, t$/,
+    );
+    assert.deepEqual(leftBehind(platform), []);
+  });
+}
+
+Deno.test("verify() names the first ten keys and counts them all", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await execute(
+    source.client,
+    `insert into payment_type select 100 * n, 'KIND', now(), now()
+    from generate_series(1, 400) as n`,
+  );
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "update dim_payment_type set payment_type_name = 'OTHER' where payment_type_id >= 900",
+  );
+
+  const found = comparison(
+    await verify(context),
+    "dim_payment_type",
+    "warehouse",
+  );
+
+  assert.equal(found.differences, 392);
+  assert.equal(found.ranges, 3);
+  assert.deepEqual(
+    found.firstKeys.map(({ key }) => Number(key)),
+    Array.from({ length: 10 }, (_, n) => 900 + 100 * n),
+  );
+});
+
+Deno.test("verify() leaves out what is in quarantine, and says so", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    source.client,
+    "update payment set payment_date = 'soon', payment_amount = 5 where payment_id = 2",
+    "insert into payment select 9, created_at, last_updated, 1, 1, 1, 1, 1, false, 'never', 1, 2 from payment limit 1",
+    "update department set created_at = 'infinity' where department_id = 1",
+  );
+
+  const verification = await verify(context);
+
+  assert.equal(verification.same, true);
+  assert.equal(comparison(verification, "fact_payment", "lake").rows, 4);
+  for (const place of ["lake", "warehouse"]) {
+    const staff = comparison(verification, "dim_staff", place);
+    assert.equal(staff.rows, undefined);
+    assert.equal(staff.leftOut, "rows of department are in quarantine");
+  }
+  assert.deepEqual(
+    await query(
+      warehouse.client,
+      `select rows, differences, first_keys from pipeline.verification
+      where model = 'dim_staff' and place = 'lake'`,
+    ),
+    [{
+      rows: null,
+      differences: "0",
+      first_keys: "rows of department are in quarantine",
+    }],
+  );
+  assert.deepEqual(
+    platform.logged.filter((line) => line.includes("not compared")),
+    ["warning: dim_staff is not compared: rows of department are in quarantine"],
+  );
+
+  // The others of the same range are compared all the same.
+  await execute(
+    warehouse.client,
+    "update fact_payment set payment_amount = 7 where payment_id in (2, 3)",
+    "delete from quarantine where row_key = '9'",
+  );
+  const again = await verify(context);
+
+  assert.deepEqual(differences(again), [
+    "fact_payment warehouse: 3 otherwise",
+    "quarantine warehouse: [payment, 9] missing",
+  ]);
+  assert.deepEqual(comparison(again, "quarantine", "warehouse").tables, [
+    "payment",
+  ]);
+});
+
+Deno.test("verify() does not mind what is written while it reads", async () => {
+  await using platform = await openPlatform({ sourceSql: "" });
+  await fillSource(platform.source.client, { seed: 1, salesOrders: 300 });
+  const ending = new AbortController();
+  let events = 0;
+  const traffic = runTraffic({
+    url: platform.source.url,
+    seed: 1,
+    signal: ending.signal,
+    transactionsPerSecond: 200,
+    longSeconds: { least: 1, most: 2 },
+    onEvent: () => events++,
+  });
+  const found: string[][] = [];
+  try {
+    for (let times = 0; times < LIVE_VERIFICATIONS; times++) {
+      const before = events;
+      found.push(differences(await verify(platform.context)));
+      assert.ok(events > before);
+    }
+  } finally {
+    ending.abort();
+    await traffic;
+  }
+
+  assert.deepEqual(found, Array(LIVE_VERIFICATIONS).fill([]));
+});
+
+/** Set `TEST_SEED` to repeat writes that failed. */
+function newSeed(): number {
+  return Number(
+    Deno.env.get("TEST_SEED") ??
+      crypto.getRandomValues(new Uint32Array(1))[0],
+  );
+}
+
+Deno.test("verify() does not mind any writer", async () => {
+  const seed = newSeed();
+  const random = new Random(seed);
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  platform.set({ deleteShareMax: 1 });
+  await using writers = await RandomWriters.open(platform.source.url, random);
+  for (let times = 0; times < LIVE_VERIFICATIONS; times++) {
+    for (let write = 0; write < WRITES_BETWEEN; write++) await writers.write();
+    let writing = true;
+    const writes = (async () => {
+      while (writing) await writers.write();
+    })();
+    const verifying = verify(platform.context)
+      .finally(() => writing = false);
+
+    assert.deepEqual(
+      differences(await verifying),
+      [],
+      `TEST_SEED=${seed}: ${writers.story.join("\n")}`,
+    );
+    await writes;
+  }
+});
+
+Deno.test("verify() goes on when others run the stages at the same time", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context, logged } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(source.client, insertOrder(9));
+  let overtaking = true;
+  context.resources = {
+    ...RESOURCES,
+    openZone: (url, options) => {
+      const zone = RESOURCES.openZone(url, options);
+      const create = zone.create.bind(zone);
+      zone.create = async (key, content) => {
+        if (overtaking && url === context.config.ingestionUrl) {
+          overtaking = false;
+          await extract({ ...context, resources: RESOURCES });
+        }
+        return await create(key, content);
+      };
+      return zone;
+    },
+  };
+  const other = await openClient(warehouse.url);
+  await other.query("select pg_advisory_lock(7235419846134)");
+
+  const verifying = verify(context);
+  for (let wait = 0; wait < WAITS_MAX; wait++) {
+    if (logged.some((line) => line.includes("another load"))) break;
+    await new Promise((wake) => setTimeout(wake, WAIT_MS));
+  }
+  await other.end();
+
+  const verification = await verifying;
+  assert.equal(verification.batch, 3);
+  assert.deepEqual(differences(verification), []);
+  assert.ok(
+    logged.includes("warning: batch 2 was committed by another run first"),
+  );
+});
+
+Deno.test("verify() compares its batch, also when the next is loaded", async () => {
+  await using platform = await openPlatform();
+  const { source, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  let loaded = 0;
+  context.resources = {
+    ...RESOURCES,
+    connect: async (settings, options) => {
+      if (options.purpose === "verify") {
+        await execute(
+          source.client,
+          "update payment set payment_amount = 5 where payment_id = 2",
+          "update department set location = 'Moved'",
+          "delete from payment where payment_id = 3",
+        );
+        await runOnce({ ...context, resources: RESOURCES });
+        loaded++;
+      }
+      return await RESOURCES.connect(settings, options);
+    },
+  };
+
+  const verification = await verify(context);
+
+  assert.equal(loaded, 1);
+  assert.equal(verification.batch, 2);
+  assert.deepEqual(differences(verification), []);
+});
+
+Deno.test("verify() gives up when others always commit first", async () => {
+  await using platform = await openPlatform();
+  const { source, context } = platform;
+  await fillSmall(source.client);
+  context.resources = {
+    ...RESOURCES,
+    openZone: (url, options) => {
+      const zone = RESOURCES.openZone(url, options);
+      const create = zone.create.bind(zone);
+      zone.create = async (key, content) => {
+        await extract({ ...context, resources: RESOURCES });
+        return await create(key, content);
+      };
+      return zone;
+    },
+  };
+
+  await assert.rejects(verify(context), {
+    name: "StageError",
+    message: "Cannot verify: other runs committed a batch first 5 times",
+    subject: context.config.ingestionUrl,
+    retryable: true,
+  });
+  assert.deepEqual(leftBehind(platform), []);
+});
+
+Deno.test("verify() throws what keeps it from comparing", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "alter function fact_payment_as_of_batch rename to gone",
+  );
+
+  await assert.rejects(verify(context), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, /^Cannot verify .*fact_payment_as_of_batch/);
+    assert.match(error.hint ?? "", /the warehouse has <model>_as_of_batch/);
+    return true;
+  });
+  assert.deepEqual(leftBehind(platform), []);
+  assert.deepEqual(
+    await query(warehouse.client, "select * from pipeline.verification"),
+    [],
+  );
+  platform.set({ warehouse: undefined });
+  await assert.rejects(verify(context), ConfigError);
+});
+
+const OTHER_SQL = readProjectSql(
+  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+  OTHER_MODELS,
+);
+const OTHER_SOURCE = `
+  create table stock (warehouse_code varchar(20), item_number integer,
+    quantity smallint not null, primary key (warehouse_code, item_number));
+  create table item (sku varchar primary key, title text, details jsonb);
+  create table reading (reading_id bigint, taken_on date not null,
+    taken_at timestamptz not null, amount numeric(10,4),
+    primary key (reading_id, taken_on));`;
+
+/** The other company's SQL, with the views that every warehouse has. */
+function otherSql(change: (migration: string) => string = (text) => text) {
+  const shared = PROJECT_SQL.migrations.filter(({ name }) =>
+    /views|verification/.test(name)
+  );
+  return {
+    ...OTHER_SQL,
+    migrations: [
+      ...OTHER_SQL.migrations.map((file) => ({
+        ...file,
+        text: change(file.text),
+      })),
+      ...shared,
+    ],
+  };
+}
+
+async function openOther(sql: ProjectSql): Promise<Platform> {
+  const platform = await openPlatform({ sql, sourceSql: OTHER_SOURCE });
+  await execute(
+    platform.source.client,
+    `insert into stock select 'w|' || n % 7, n, n % 100
+    from generate_series(-300, 3000) as n`,
+    `insert into item select 'sku "' || n || ''', \\', 'title ' || n,
+      jsonb_build_object('n', n) from generate_series(1, 300) as n`,
+    `insert into reading select n, date '2023-01-01' + n, now(), n / 7.0
+    from generate_series(1, 700) as n`,
+    "insert into reading values (-5, '0044-03-15 BC', now(), null)",
+    "insert into reading values (-6, '20000-01-01', now(), 0)",
+  );
+  return platform;
+}
+
+Deno.test("verify() serves another company by its SQL alone", async () => {
+  await using platform = await openOther(otherSql());
+  const { source, warehouse, context } = platform;
+  assert.equal((await verify(context)).same, true);
+  await execute(
+    source.client,
+    "delete from stock where item_number = 5",
+    "update item set title = null where sku like '%33%'",
+  );
+  assert.equal((await verify(context)).same, true);
+
+  await execute(
+    warehouse.client,
+    "update fact_stock set quantity = 3 where item_number = 17",
+    "update dim_item set details = details || ' ' where sku = 'sku \"9'', \\'",
+    "delete from fact_reading where reading_id = 700",
+    "update fact_reading set amount = amount + 0.0001 where reading_id = 6",
+  );
+
+  assert.deepEqual(differences(await verify(context)), [
+    "dim_item warehouse: sku \"9', \\ otherwise",
+    "fact_stock warehouse: [w|3, 17] otherwise",
+    "fact_reading warehouse: [6, 2023-01-07] otherwise, [700, 2024-12-01] missing",
+  ]);
+});
+
+Deno.test("verify() compares the columns that the warehouse has", async () => {
+  await using platform = await openOther(
+    otherSql((text) => text.replaceAll("    details text,\n", "")),
+  );
+
+  assert.deepEqual(differences(await verify(platform.context)), []);
+
+  await execute(
+    platform.warehouse.client,
+    "update dim_item set title = 'x' where sku like '%299%'",
+  );
+  assert.deepEqual(differences(await verify(platform.context)), [
+    "dim_item warehouse: sku \"299', \\ otherwise",
+  ]);
+});
+
+Deno.test("verify() refuses a column that no two texts are alike of", async () => {
+  await using platform = await openOther(
+    otherSql((text) => text.replaceAll("details text", "details jsonb")),
+  );
+
+  await assert.rejects(verify(platform.context), {
+    name: "StageError",
+    message:
+      'Cannot compare "dim_item" with the warehouse: its column "details" is VARCHAR in the lake, there it is of the type with the number 3802',
+    subject: "dim_item",
+  });
+});
+
+Deno.test("deno task verify exits with what it found", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, config } = platform;
+  await fillSmall(source.client);
+  const env: Record<string, string> = {
+    SOURCE_URL: source.url,
+    WAREHOUSE_URL: warehouse.url,
+    INGESTION_URL: config.ingestionUrl,
+    PROCESSED_URL: config.processedUrl,
+    TEMP_DIRECTORY: config.tempDirectory,
+  };
+  const run = async (options: { isTerminal: boolean; url?: string }) => {
+    const texts = { out: "", error: "" };
+    const world: World = {
+      env: (name) =>
+        name === "WAREHOUSE_URL" ? options.url ?? env[name] : env[name],
+      write: (text, to) => texts[to] += text,
+      isTerminal: options.isTerminal,
+      onStop: () => () => {},
+    };
+    return { code: await main([], world), ...texts };
+  };
+
+  const first = await run({ isTerminal: true });
+  assert.equal(first.code, 0, first.error);
+  assert.match(first.out, /fact_payment +warehouse +5 +1 +0\n/);
+  assert.match(first.out, /\nthe same as of batch 1, \d{4}-.* s\n$/);
+
+  await execute(
+    warehouse.client,
+    "delete from fact_payment where payment_id = 4",
+    "update fact_payment set payment_amount = -1 where payment_id = 5",
+    "update dim_counterparty set counterparty_legal_city = null where counterparty_id = 1",
+  );
+  const second = await run({ isTerminal: true });
+  assert.equal(second.code, 3);
+  assert.match(
+    second.out,
+    /fact_payment in the warehouse: 4 missing, 5 otherwise\n-> deno task resync payment\n/,
+  );
+  assert.match(
+    second.out,
+    /dim_counterparty in the warehouse: 1 otherwise\n-> deno task resync counterparty\n-> deno task resync address\n/,
+  );
+  assert.match(second.out, /\nwarning: check fact_payment__amount.*: 1 find/);
+  assert.match(second.out, /\nNOT THE SAME as of batch 2/);
+
+  const third = await run({ isTerminal: false });
+  assert.equal(third.code, 3);
+  const events = third.out.trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  const alarm = events.find((event) =>
+    event.level === "error" && event.model === "fact_payment"
+  );
+  assert.equal(alarm.stage, "verify");
+  assert.equal(alarm.hint, "Run deno task resync payment");
+  assert.equal(events.at(-1).same, false);
+
+  const down = await run({
+    isTerminal: true,
+    url: "postgres://u:hunter2@127.0.0.1:1/w",
+  });
+  assert.equal(down.code, 1);
+  assert.match(down.error, /^Cannot connect to 127.0.0.1:1\/w/);
+  assert.doesNotMatch(down.out + down.error, /hunter2/);
+  assert.equal((await run({ isTerminal: true, url: "mysql://x" })).code, 2);
+});
