@@ -174,12 +174,12 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "the ledger is written after the transaction",
     edits: [
       {
-        file: "load/load.ts",
-        find: "        await enterBatches(client, manifests);\n",
+        file: "load/load_waiting.ts",
+        find: "      await enterBatches(client, manifests);\n",
         replace: "",
       },
       {
-        file: "load/load.ts",
+        file: "load/load_waiting.ts",
         find: '  if (done.status === "rejected") throw done.reason;\n',
         replace: `  if (done.status === "rejected") throw done.reason;
   await enterBatches(client, manifests);
