@@ -1,5 +1,5 @@
 import type { LogRecord } from "@logtape/logtape";
-import { configure, getLogger } from "@logtape/logtape";
+import { configureSync, getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import type pg from "pg";
 import { extract, type ExtractOptions } from "../../extract/extract.ts";
@@ -84,7 +84,7 @@ export async function openPlatform(
     ]),
     resources: RESOURCES,
     sql,
-    log: await loggerInto(logged),
+    log: loggerInto(logged),
     progress: SILENT,
     clock: () => new Date(),
     newRunId: () => createRunId(new Date()),
@@ -128,8 +128,9 @@ export async function execute(
   }
 }
 
-async function loggerInto(lines: string[]) {
-  await configure({
+function loggerInto(lines: string[]) {
+  // At once: platforms are opened side by side, and it can't be done twice.
+  configureSync({
     reset: true,
     sinks: {
       lines: (record: LogRecord) => {
