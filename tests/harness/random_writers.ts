@@ -168,14 +168,14 @@ export class RandomWriters implements AsyncDisposable {
           { weight: 6, act: () => "savepoint here" },
           { weight: 4, act: () => "rollback to here" },
           { weight: 4, act: () => "release here" },
-          { weight: 14, act: () => "commit" },
+          { weight: 11, act: () => "commit" },
           { weight: 5, act: () => "rollback" },
           { weight: 3, act: () => this.#prepare() },
         ]
         : [
           { weight: 40, act: () => this.#change() },
-          { weight: 25, act: () => "begin" },
-          { weight: 6, act: () => "begin; select pg_current_xact_id()" },
+          { weight: 20, act: () => "begin" },
+          { weight: 16, act: () => "begin; select pg_current_xact_id()" },
           { weight: 4, act: () => this.#endPrepared() },
           { weight: 8, act: () => this.#rewrite() },
           { weight: 6, act: () => this.#changeAll() },

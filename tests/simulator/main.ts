@@ -28,6 +28,7 @@ source, lake and warehouse after each.
                 seed that is printed
   --least K     with --minutes: so many at least, however long it takes
   --jobs J      so many at once; 3 if it isn't said
+  --in-process  none with real processes
   --fail-fast   stop at the first that fails`;
 
 const JOBS = 3;
@@ -47,6 +48,7 @@ interface Request {
   minutes: number;
   least: number;
   jobs: number;
+  inProcess: boolean;
   failFast: boolean;
 }
 
@@ -86,7 +88,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** Runs the histories that are asked for, several at once. */
 async function runAll(request: Request): Promise<number> {
-  const { first, last, minutes, least, jobs, failFast } = request;
+  const { first, last, minutes, least, jobs, inProcess, failFast } = request;
   const start = performance.now();
   const passed: Outcome[] = [];
   const failed: number[] = [];
@@ -102,7 +104,7 @@ async function runAll(request: Request): Promise<number> {
     while (again.length > 0 || isDue()) {
       const seed = again.shift() ?? next++;
       try {
-        const outcome = await runOne(seed);
+        const outcome = await runOne(seed, inProcess);
         passed.push(outcome);
         if (first === last) console.log(tell(outcome));
       } catch (error) {
@@ -125,8 +127,8 @@ function seedsOf(text: string): number[] {
   return [...text.matchAll(/^\d+/gm)].map(([seed]) => Number(seed));
 }
 
-function runOne(seed: number): Promise<Outcome> {
-  return seed % PROCESSES_EVERY === 0
+function runOne(seed: number, inProcess: boolean): Promise<Outcome> {
+  return seed % PROCESSES_EVERY === 0 && !inProcess
     ? simulateProcesses(seed)
     : simulate(seed);
 }
@@ -156,6 +158,7 @@ function readRequest(args: readonly string[]): Request | undefined {
       minutes: { type: "string" },
       least: { type: "string", default: "0" },
       jobs: { type: "string", default: String(JOBS) },
+      "in-process": { type: "boolean", default: false },
       "fail-fast": { type: "boolean", default: false },
       help: { type: "boolean", short: "h" },
     },
@@ -178,6 +181,7 @@ function readRequest(args: readonly string[]): Request | undefined {
       : Number(from),
     last: from === undefined ? undefined : Number(to ?? from),
     ...numbers,
+    inProcess: values["in-process"],
     failFast: values["fail-fast"],
   };
 }

@@ -21,6 +21,33 @@ const FENCE: Omit<Edit, "replace"> = {
       }),`,
 };
 
+/** Models with a row for each source row, and how their SQL ends. */
+const NUMBERED = [
+  {
+    model: "fact_sales_order",
+    key: "sales_order_id",
+    last: "    agreed_delivery_location_id",
+  },
+  {
+    model: "fact_purchase_order",
+    key: "purchase_order_id",
+    last: "    agreed_delivery_location_id",
+  },
+  {
+    model: "fact_payment",
+    key: "payment_id",
+    last: "    cast(payment_date as date) as payment_date",
+  },
+  { model: "dim_design", key: "design_id", last: "    file_name" },
+  {
+    model: "dim_transaction",
+    key: "transaction_id",
+    last: "    purchase_order_id",
+  },
+  { model: "dim_location", key: "location_id", last: "    phone" },
+];
+const KEYS = JSON.stringify(NUMBERED.map(({ key }) => key));
+
 /** The well-known mistakes, made in the project's own code. */
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -111,11 +138,11 @@ export const MUTATIONS: readonly Mutation[] = [
         replace:
           'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;\n}\n\nasync',
       },
-      {
-        file: "sql/models/fact_sales_order.sql",
-        find: "    agreed_delivery_location_id\n",
-        replace: "    agreed_delivery_location_id,\n    _xid\n",
-      },
+      ...NUMBERED.map(({ model, last }): Edit => ({
+        file: `sql/models/${model}.sql`,
+        find: `${last}\nfrom changed.`,
+        replace: `${last},\n    _xid\nfrom changed.`,
+      })),
       {
         file: "lib/version_intervals.ts",
         find: "select * exclude (batch, snapshot_time)",
@@ -124,9 +151,8 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: "lib/version_intervals.ts",
         find: "    from ${versions}\n",
-        replace:
-          `    from (select *, \${key[0] === "sales_order_id" ? \`coalesce(
-      _xid, max(_xid) over (partition by sales_order_id order by batch
+        replace: `    from (select *, \${${KEYS}.includes(key[0]) ? \`coalesce(
+      _xid, max(_xid) over (partition by \${key[0]} order by batch
       rows between unbounded preceding and current row), 0)\` : "0"}
       as _order from \${versions})
 `,

@@ -55,6 +55,8 @@ async function simulateIn(
       "tests/simulator/main.ts",
       "--seeds",
       `1..${SEEDS_MAX}`,
+      // Tasks may load native code of their own folder only.
+      "--in-process",
       "--fail-fast",
     ],
     cwd: folder,
