@@ -197,23 +197,6 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "the ledger is written after the transaction",
-    edits: [
-      {
-        file: "load/load_waiting.ts",
-        find: "      await enterBatches(client, manifests);\n",
-        replace: "",
-      },
-      {
-        file: "load/load_waiting.ts",
-        find: '  if (done.status === "rejected") throw done.reason;\n',
-        replace: `  if (done.status === "rejected") throw done.reason;
-  await enterBatches(client, manifests);
-`,
-      },
-    ],
-  },
-  {
     name: "deletes are not looked for",
     edits: [{
       file: "extract/key_digest.ts",
