@@ -146,8 +146,13 @@ export async function openLake(platform: Platform): Promise<DuckDb> {
   const { config } = platform;
   const duckdb = await openDuckDb(config, { zones: [config.processedUrl] });
   const lake = `${config.processedUrl}/lake.duckdb`;
-  await duckdb.run(`attach ${quoteText(lake)} as totes (read_only)`);
-  return duckdb;
+  try {
+    await duckdb.run(`attach ${quoteText(lake)} as totes (read_only)`);
+    return duckdb;
+  } catch (error) {
+    await duckdb[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** What the lake holds now, or held after a batch or at a time. */
