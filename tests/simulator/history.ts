@@ -47,6 +47,27 @@ const CALLS: Record<StageName, number> = {
   load: 130,
 };
 
+/**
+ * Where a fault weighs most: what commits a batch and what follows that. One
+ * of so many faults strikes there.
+ */
+const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
+  extract: [
+    { weight: 2, at: "create _batches/" },
+    { weight: 1, at: "put _batches/latest" },
+  ],
+  transform: [
+    { weight: 2, at: "create _batches/" },
+    { weight: 1, at: "put _batches/latest" },
+    { weight: 1, at: "put lake.duckdb" },
+  ],
+  load: [
+    { weight: 1, at: "query insert into pipeline.batch" },
+    { weight: 2, at: "query commit" },
+  ],
+};
+const MOMENT_SHARE = 0.25;
+
 const KINDS: { weight: number; kind: FaultKind }[] = [
   { weight: 3, kind: "die before" },
   { weight: 3, kind: "die after" },
@@ -264,7 +285,9 @@ function planFaults(stage: StageName, random: Random): Fault[] {
     { weight: 1, faults: 4 },
   ]).faults;
   return Array.from({ length: count }, () => ({
-    call: random.between(1, CALLS[stage]),
+    at: random.fraction() < MOMENT_SHARE
+      ? random.weighted(MOMENTS[stage]).at
+      : random.between(1, CALLS[stage]),
     kind: random.weighted(KINDS).kind,
   }));
 }

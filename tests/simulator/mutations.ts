@@ -197,6 +197,24 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: "the ledger is written outside the transaction",
+    edits: [
+      {
+        file: "load/load_waiting.ts",
+        find: `      await enterBatches(client, manifests);
+      // Nothing`,
+        replace: "      // Nothing",
+      },
+      {
+        file: "load/load_waiting.ts",
+        find: '  if (done.status === "rejected") throw done.reason;\n',
+        replace: `  if (done.status === "rejected") throw done.reason;
+  await enterBatches(client, manifests);
+`,
+      },
+    ],
+  },
+  {
     name: "deletes are not looked for",
     edits: [{
       file: "extract/key_digest.ts",

@@ -3,7 +3,8 @@ import type { DuckDb } from "../../lib/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { Connection } from "../../lib/postgres.ts";
 import { RESOURCES, type Resources } from "../../lib/stage.ts";
-import type { Zone } from "../../lib/zone.ts";
+import type { S3Settings, Zone } from "../../lib/zone.ts";
+import { leaveUploadOpen } from "./leave_upload_open.ts";
 
 /** What goes wrong at one call to a store, a database or DuckDB. */
 export type FaultKind =
@@ -14,9 +15,10 @@ export type FaultKind =
   | "fail after"
   | "late";
 
-/** A fault at the n-th call of a process, counted from 1. */
+/** A fault at one call of a process. */
 export interface Fault {
-  call: number;
+  /** The n-th call, counted from 1, or the first of which this is the start. */
+  at: number | string;
   kind: FaultKind;
 }
 
@@ -45,17 +47,18 @@ export class SimulatedProcess {
   calls = 0;
   /** The faults that have struck, as `kind at what`. */
   readonly struck: string[] = [];
+  readonly #faults: Set<Fault>;
   readonly #clients = new Set<pg.Client>();
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(
-    private readonly faults: readonly Fault[],
-    private readonly moments: Moments,
-  ) {}
+  constructor(faults: readonly Fault[], private readonly moments: Moments) {
+    this.#faults = new Set(faults);
+  }
 
   /** What the stages of this process are given. */
   readonly resources: Resources = {
-    openZone: (url, options) => this.#zone(RESOURCES.openZone(url, options)),
+    openZone: (url, options) =>
+      this.#zone(RESOURCES.openZone(url, options), options.s3),
     connect: (settings, options) => {
       let opened: Connection | undefined;
       return this.#call("connect", {
@@ -124,9 +127,13 @@ export class SimulatedProcess {
   #strike(what: string): FaultKind | undefined {
     if (this.dead) throw new Died("the process is dead");
     const call = ++this.calls;
-    const fault = this.faults.find((one) => one.call === call);
-    if (fault !== undefined) this.struck.push(`${fault.kind} at ${what}`);
-    return fault?.kind;
+    const fault = [...this.#faults].find(({ at }) =>
+      typeof at === "number" ? at === call : what.startsWith(at)
+    );
+    if (fault === undefined) return undefined;
+    this.#faults.delete(fault);
+    this.struck.push(`${fault.kind} at ${what}`);
+    return fault.kind;
   }
 
   #track<Result>(work: Promise<Result>): Promise<Result> {
@@ -136,7 +143,7 @@ export class SimulatedProcess {
     return work;
   }
 
-  #zone(zone: Zone): Zone {
+  #zone(zone: Zone, s3: S3Settings | undefined): Zone {
     const call = <Result>(
       what: string,
       work: () => Promise<Result>,
@@ -167,7 +174,15 @@ export class SimulatedProcess {
           return await call(
             `write ${key}`,
             () => zone.write(key, content, options),
-            () => zone.write(key, firstPiece(content), options),
+            async () => {
+              if (s3 === undefined || !zone.url.startsWith("s3:")) {
+                await zone.write(key, firstPiece(content), options);
+                return;
+              }
+              for await (const part of firstPiece(content)) {
+                await leaveUploadOpen(zone.locate(key), { s3, part });
+              }
+            },
           );
         } catch (error) {
           // As the zone does: who gives the content must learn of its end.
