@@ -98,7 +98,15 @@ export async function copyFolder(from: string, to: string): Promise<void> {
 
 /** Lets a copy of a data folder start as a standby. */
 export async function makeStandby(dataDir: string): Promise<void> {
-  const name = "standby.signal";
+  await signal(dataDir, "standby.signal");
+}
+
+/** Lets a copy of a data folder start by reading on in an archive of logs. */
+export async function makeRestored(dataDir: string): Promise<void> {
+  await signal(dataDir, "recovery.signal");
+}
+
+async function signal(dataDir: string, name: string): Promise<void> {
   await copyFolder(join(dataDir, "PG_VERSION"), join(dataDir, name));
   await Deno.writeTextFile(join(dataDir, name), "");
 }
