@@ -199,6 +199,25 @@ const CASES: BadInput[] = [
     repair: restore,
   },
   {
+    name: "a CSV in another's place",
+    spoil: async (platform) => {
+      const { ingestionUrl } = platform.config;
+      const other = await newestFile(ingestionUrl, "sales_order", ".csv");
+      await execute(
+        platform.source.client,
+        "update sales_order set units_sold = units_sold + 1",
+      );
+      await platform.extract();
+      await damage(
+        await newestFile(ingestionUrl, "sales_order", ".csv"),
+        () => Deno.readFileSync(other),
+      );
+    },
+    stage: "transform",
+    message: /sales_order.*csv: its content does not match its checksum/,
+    repair: restore,
+  },
+  {
     name: "a keys file that was changed",
     spoil: async (platform) => {
       await damage(
@@ -242,6 +261,20 @@ const CASES: BadInput[] = [
     },
     stage: "transform",
     message: /000000002.json: its content does not match its checksum/,
+    repair: restore,
+  },
+  {
+    name: "a manifest in another's place",
+    spoil: async (platform) => {
+      const { ingestionUrl } = platform.config;
+      await platform.extract();
+      await damage(
+        manifestOf(ingestionUrl),
+        () => Deno.readFileSync(`${ingestionUrl}/_batches/000000001.json`),
+      );
+    },
+    stage: "transform",
+    message: /000000002.json: it is of batch 1/,
     repair: restore,
   },
   {
