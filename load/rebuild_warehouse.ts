@@ -1,13 +1,10 @@
-import type pg from "pg";
-import { BatchLog } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
 import { query, serverName } from "../lib/postgres.ts";
-import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { loadError } from "./load_error.ts";
+import type { StageContext } from "../lib/stage.ts";
 import { loadedModels } from "./loaded_models.ts";
-import { openLoader, warehouseOf } from "./open_loader.ts";
+import { warehouseOf } from "./open_loader.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
+import { type NewestBatch, withNewestBatch } from "./with_newest_batch.ts";
 
 /** What a person may ask of one rebuild. */
 export interface RebuildWarehouseOptions {
@@ -16,9 +13,6 @@ export interface RebuildWarehouseOptions {
   /** How long it waits for another load to end. */
   waitSeconds?: number;
 }
-
-/** Longer than any load but a first one takes. */
-export const WAIT_SECONDS = 1800;
 
 /**
  * Makes the warehouse what a first load of the whole processed zone would make
@@ -29,45 +23,24 @@ export async function rebuildWarehouse(
   context: StageContext,
   options: RebuildWarehouseOptions = {},
 ): Promise<Reloaded> {
-  const { replaceLake = false, waitSeconds = WAIT_SECONDS } = options;
-  const server = serverName(warehouseOf(context));
-  const zone = openStageZone(context, "processed");
-  try {
-    await using loader = await openLoader(context, { waitSeconds });
-    // What was in force before the wait may be replaced by now.
-    const batches = new BatchLog<ProcessedManifest>(zone, "transform");
-    const newest = await batches.newest();
-    if (newest === undefined) {
-      throw new StageError(
-        `Cannot rebuild ${server}: ${zone.url} holds no batch`,
-        {
-          subject: zone.url,
-          hint: "Check that PROCESSED_URL is right, and run transform",
-        },
-      );
-    }
-    if (!replaceLake) {
-      await checkLake(loader.client, { newest, server, zone: zone.url });
-    }
-    return await reloadModels(context, {
-      client: loader.client,
-      batches,
-      newest,
-      models: loadedModels(context.sql),
-    });
-  } catch (error) {
-    throw loadError(error, server);
-  } finally {
-    context.progress.end();
-    zone.close();
-  }
+  const { replaceLake = false, waitSeconds } = options;
+  return await withNewestBatch(
+    context,
+    { task: "rebuild", waitSeconds },
+    async (at) => {
+      if (!replaceLake) await checkLake(context, at);
+      const models = loadedModels(context.sql);
+      return await reloadModels(context, { ...at, models });
+    },
+  );
 }
 
 async function checkLake(
-  client: pg.Client,
-  options: { newest: ProcessedManifest; server: string; zone: string },
+  context: StageContext,
+  { client, batches, newest }: NewestBatch,
 ): Promise<void> {
-  const { newest, server, zone } = options;
+  const server = serverName(warehouseOf(context));
+  const zone = batches.zone.url;
   const [entry] = await query(
     client,
     `select batch, lake_id <> $1 as is_other from pipeline.batch
