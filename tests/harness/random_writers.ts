@@ -11,8 +11,8 @@ interface WrittenTable {
   values: (key: number, fresh: number) => string;
   /** What sets one of its columns to something that it never was. */
   change: (fresh: number) => string;
-  /** What makes a row unreadable. */
-  spoil?: string;
+  /** What makes a row unreadable, and otherwise than it ever was. */
+  spoil?: (fresh: number) => string;
 }
 
 const WRITERS = 4;
@@ -85,7 +85,7 @@ const TABLES: readonly WrittenTable[] = [
     change: (fresh) =>
       `units_sold = ${fresh}, unit_price = ${fresh} / 100.0,
       agreed_delivery_date = (date '2020-01-01' + ${fresh})::text`,
-    spoil: "agreed_delivery_date = 'someday'",
+    spoil: (fresh) => `agreed_delivery_date = 'someday', units_sold = ${fresh}`,
   },
   {
     name: "purchase_order",
@@ -95,7 +95,7 @@ const TABLES: readonly WrittenTable[] = [
       '2023-01-02', ${key}`,
     change: (fresh) =>
       `item_quantity = ${fresh}, last_updated = clock_timestamp()`,
-    spoil: "last_updated = '-infinity'",
+    spoil: (fresh) => `last_updated = '-infinity', item_quantity = ${fresh}`,
   },
   {
     name: "payment",
@@ -106,7 +106,7 @@ const TABLES: readonly WrittenTable[] = [
     change: (fresh) =>
       `paid = ${fresh % 2 === 0}, payment_date = '2023-02-03',
       payment_amount = ${fresh}.99`,
-    spoil: "payment_amount = 'NaN'",
+    spoil: (fresh) => `payment_amount = 'NaN', transaction_id = ${fresh}`,
   },
 ];
 
@@ -261,7 +261,7 @@ export class RandomWriters implements AsyncDisposable {
       {
         weight: 1,
         sql: `update ${name} set ${
-          table.spoil ?? table.change(fresh)
+          (table.spoil ?? table.change)(fresh)
         } ${where}`,
       },
     ]).sql;

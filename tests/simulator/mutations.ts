@@ -9,6 +9,8 @@ export interface Edit {
 /** A way of doing it wrong that the simulator must notice. */
 export interface Mutation {
   name: string;
+  /** A history that is known to notice it: the first that is tried. */
+  seed: number;
   edits: readonly Edit[];
 }
 
@@ -52,6 +54,7 @@ const KEYS = JSON.stringify(NUMBERED.map(({ key }) => key));
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "rows are found by last_updated, not by the fence",
+    seed: 1,
     edits: [
       {
         ...FENCE,
@@ -71,6 +74,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "rows are found by visibility in the snapshot before",
+    seed: 1,
     edits: [
       {
         ...FENCE,
@@ -106,6 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "versions are ordered by transaction id, not by batch",
+    seed: 1,
     edits: [
       {
         file: "extract/read_table.ts",
@@ -166,6 +171,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "data files are named without the run's id",
+    seed: 1,
     edits: [{
       file: "lib/batch_log.ts",
       find: "${batchName(batch)}/${runId}-${part}",
@@ -174,6 +180,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the manifest is written before its files",
+    seed: 1,
     edits: [
       {
         file: "extract/ship.ts",
@@ -198,6 +205,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the ledger is written outside the transaction",
+    seed: 1,
     edits: [
       {
         file: "load/load_waiting.ts",
@@ -216,6 +224,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "deletes are not looked for",
+    seed: 1,
     edits: [{
       file: "extract/key_digest.ts",
       find: "    if (before.length === 0) continue;\n",
