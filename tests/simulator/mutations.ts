@@ -74,7 +74,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "rows are found by visibility in the snapshot before",
-    seed: 1,
+    seed: 8,
     edits: [
       {
         ...FENCE,
@@ -110,7 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "versions are ordered by transaction id, not by batch",
-    seed: 1,
+    seed: 9,
     edits: [
       {
         file: "extract/read_table.ts",
@@ -180,7 +180,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the manifest is written before its files",
-    seed: 1,
+    seed: 2,
     edits: [
       {
         file: "extract/ship.ts",
@@ -205,7 +205,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the ledger is written outside the transaction",
-    seed: 1,
+    seed: 4,
     edits: [
       {
         file: "load/load_waiting.ts",
@@ -224,7 +224,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "deletes are not looked for",
-    seed: 1,
+    seed: 2,
     edits: [{
       file: "extract/key_digest.ts",
       find: "    if (before.length === 0) continue;\n",
