@@ -17,6 +17,8 @@ export interface StageErrorOptions {
   retryable?: boolean;
   /** Whether the data broke a rule, as opposed to a stage that failed. */
   dataCheck?: boolean;
+  /** Whether a server refused the user or the password. */
+  loginRefused?: boolean;
   cause?: unknown;
 }
 
@@ -27,6 +29,7 @@ export class StageError extends Error {
   readonly hint: string | undefined;
   readonly retryable: boolean;
   readonly dataCheck: boolean;
+  readonly loginRefused: boolean;
 
   constructor(message: string, options: StageErrorOptions) {
     super(message, { cause: options.cause });
@@ -34,6 +37,7 @@ export class StageError extends Error {
     this.hint = options.hint;
     this.retryable = options.retryable ?? false;
     this.dataCheck = options.dataCheck ?? false;
+    this.loginRefused = options.loginRefused ?? false;
   }
 }
 

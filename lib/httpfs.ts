@@ -1,6 +1,6 @@
+import { unzipSync } from "fflate";
 import { join } from "node:path";
 import { messageOf, StageError } from "./errors.ts";
-import { unzipFile } from "./zip.ts";
 
 /** The DuckDB that the pinned extension fits: its folder is named so. */
 export const HTTPFS_VERSION = "v1.5.5";
@@ -97,14 +97,16 @@ async function isFile(path: string): Promise<boolean> {
   }
 }
 
-async function download(wheel: Wheel): Promise<Uint8Array<ArrayBuffer>> {
+async function download(wheel: Wheel): Promise<Uint8Array> {
   try {
     const archive = await fetchBytes(wheel.url);
     const sha256 = await sha256Of(archive);
     if (sha256 !== wheel.sha256) {
       throw new Error(`its SHA-256 is ${sha256}, not ${wheel.sha256}`);
     }
-    const extension = await unzipFile(archive, `/${FILE_NAME}`);
+    const [extension] = Object.values(unzipSync(archive, {
+      filter: ({ name }) => name.endsWith(`/${FILE_NAME}`),
+    }));
     if (extension === undefined) throw new Error(`it holds no ${FILE_NAME}`);
     return extension;
   } catch (error) {

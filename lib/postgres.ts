@@ -52,11 +52,7 @@ export async function connect(
   client.on("error", () => {});
   try {
     await client.connect();
-    await client.query(
-      "set timezone to 'UTC'; set datestyle to 'ISO'; " +
-        "set intervalstyle to 'iso_8601'; set extra_float_digits to 1; " +
-        "set client_min_messages to warning",
-    );
+    await prepareSession(client);
   } catch (error) {
     await end(client);
     throw connectError(error, settings);
@@ -70,6 +66,15 @@ export async function connect(
       await end(client);
     },
   };
+}
+
+/** Has the server write every value in one way, whatever its settings. */
+export async function prepareSession(client: pg.Client): Promise<void> {
+  await client.query(
+    "set timezone to 'UTC'; set datestyle to 'ISO'; " +
+      "set intervalstyle to 'iso_8601'; set extra_float_digits to 1; " +
+      "set client_min_messages to warning",
+  );
 }
 
 /** Runs a query and gives its rows, every value as text. */
@@ -155,6 +160,7 @@ function connectError(error: unknown, settings: PostgresSettings): StageError {
   return new StageError(`Cannot connect to ${subject}: ${found}`, {
     subject,
     retryable: !["28P01", "28000", "3D000"].includes(state),
+    loginRefused: ["28P01", "28000"].includes(state),
     hint: hintFor(state, found, settings),
     cause: undefined,
   });

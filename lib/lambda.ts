@@ -1,0 +1,303 @@
+import type { Logger } from "@logtape/logtape";
+import { join } from "node:path";
+import { MODELS } from "../sql/models/models.ts";
+import { describeError, forStage } from "./command.ts";
+import {
+  type Environment,
+  type Need,
+  projectDirectory,
+  readConfig,
+} from "./config.ts";
+import { EXIT, messageOf, StageError } from "./errors.ts";
+import { openLog } from "./log.ts";
+import { type Metric, metricsLine } from "./metrics.ts";
+import { createProgress } from "./progress.ts";
+import { readProjectSql } from "./project_sql.ts";
+import { type Invocation, RuntimeApi } from "./runtime_api.ts";
+import { secretMask } from "./secret_mask.ts";
+import { withSecrets } from "./secrets.ts";
+import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
+import { WarmConnections } from "./warm_connections.ts";
+
+/** What a function does at each call. */
+export interface LambdaFunction<Result> {
+  /** The stage, in logs and metrics. */
+  name: string;
+  needs: readonly Need[];
+  run: (context: StageContext) => Promise<Result>;
+  metrics: (result: Result, now: Date) => Metric[];
+}
+
+/** What a function is given of the process it runs in. */
+export interface LambdaWorld {
+  env: Environment;
+  /** Writes one line to the log. */
+  write: (line: string) => void;
+  /** Aborted when the process is asked to stop. */
+  signal: AbortSignal;
+}
+
+/** A stage must be done so long before its time is up, or a fifth of it. */
+const SPARE_MS = 10_000;
+const SPARE_SHARE = 0.2;
+const TEMPORARY_FOLDER = /^totesys-/;
+/** What Deno and a reader take beside DuckDB's own memory. */
+const MB_BESIDE_DUCKDB = 400;
+const DUCKDB_SHARE = 0.8;
+const DUCKDB_MB_MIN = 128;
+/** A function of so much memory has one virtual processor. */
+const MB_PER_PROCESSOR = 1769;
+
+/** Serves a function in this process, and ends it: what an entrypoint does. */
+export async function runLambda<Result>(
+  fn: LambdaFunction<Result>,
+): Promise<never> {
+  const world = processWorld();
+  try {
+    await serveLambda(fn, world);
+    Deno.exit(EXIT.ok);
+  } catch (error) {
+    world.write(fatalLine(fn.name, error));
+    Deno.exit(EXIT.failed);
+  }
+}
+
+/**
+ * Serves the calls of an AWS Lambda function until the process is asked to
+ * stop. Each ends with a result or a failure; in either case connections stay
+ * for the next. Throws when the function can't begin, which the Runtime API
+ * has then been told.
+ */
+export async function serveLambda<Result>(
+  fn: LambdaFunction<Result>,
+  world: LambdaWorld,
+): Promise<void> {
+  const { signal } = world;
+  const api = new RuntimeApi(world.env("AWS_LAMBDA_RUNTIME_API") ?? "");
+  let served: Served<Result>;
+  try {
+    served = await Served.open(fn, world);
+  } catch (error) {
+    await api.failInit(functionError(error));
+    throw error;
+  }
+  await using _served = served;
+  while (!signal.aborted) {
+    const invocation = await api.next(signal).catch((error) => {
+      if (signal.aborted) return undefined;
+      throw error;
+    });
+    if (invocation === undefined) return;
+    try {
+      const result = await served.run(invocation);
+      await api.respond(invocation.requestId, result);
+    } catch (error) {
+      await api.fail(invocation.requestId, functionError(error));
+    }
+  }
+}
+
+/** A function that has begun, with what it keeps between calls. */
+class Served<Result> implements AsyncDisposable {
+  readonly #warm = new WarmConnections(RESOURCES.connect);
+  readonly #sql = readProjectSql(join(projectDirectory(), "sql"), MODELS);
+
+  private constructor(
+    private readonly fn: LambdaFunction<Result>,
+    private readonly world: LambdaWorld,
+    private env: Environment,
+    private readonly log: Logger,
+    private readonly write: (line: string) => void,
+  ) {}
+
+  static async open<Result>(
+    fn: LambdaFunction<Result>,
+    world: LambdaWorld,
+  ): Promise<Served<Result>> {
+    const sized = withSize(world.env);
+    const env = await withSecrets(sized, { folder: tempDirectoryOf(sized) });
+    readConfig(env, fn.needs);
+    let mask = secretMask(env);
+    const write = (line: string) => world.write(mask(line));
+    const log = await openLog({ json: true, color: false, write });
+    const served = new Served(fn, world, env, log, write);
+    served.#onSecrets = (changed) => mask = secretMask(changed);
+    return served;
+  }
+
+  #onSecrets: (env: Environment) => void = () => {};
+
+  async run(invocation: Invocation): Promise<Result> {
+    const { fn } = this;
+    const started = performance.now();
+    const { requestId, traceId } = invocation;
+    try {
+      const result = await this.#runOnce(invocation).catch(async (error) => {
+        if (!(error instanceof StageError && error.loginRefused)) throw error;
+        // The password may have been changed since it was read.
+        await this.#readSecrets();
+        return await this.#runOnce(invocation);
+      });
+      this.#measure(fn.metrics(result, new Date()), { requestId, started });
+      return result;
+    } catch (error) {
+      const isCheck = error instanceof StageError && error.dataCheck;
+      this.#measure([
+        { name: "ChecksFailed", unit: "Count", value: isCheck ? 1 : 0 },
+      ], { requestId, started });
+      this.write(fatalLine(fn.name, error, { requestId, traceId }));
+      throw error;
+    }
+  }
+
+  async #readSecrets(): Promise<void> {
+    const sized = withSize(this.world.env);
+    this.env = await withSecrets(sized, { folder: tempDirectoryOf(sized) });
+    this.#onSecrets(this.env);
+    await this.#warm[Symbol.asyncDispose]();
+  }
+
+  async #runOnce(invocation: Invocation): Promise<Result> {
+    const { fn } = this;
+    const { requestId, traceId, deadlineMs } = invocation;
+    const config = readConfig(this.env, fn.needs);
+    await sweepTemporary(config.tempDirectory);
+    const log = this.log.with({ requestId, traceId });
+    const leftMs = deadlineMs - Date.now();
+    using deadline = abortAfter(
+      leftMs - Math.min(SPARE_MS, leftMs * SPARE_SHARE),
+    );
+    const context: StageContext = {
+      config,
+      resources: { ...RESOURCES, connect: this.#warm.connect },
+      sql: this.#sql,
+      log,
+      progress: createProgress({
+        show: undefined,
+        report: (figures) =>
+          log.info("{what}: {rows} rows so far", { ...figures }),
+        nowMs: () => performance.now(),
+      }),
+      clock: () => new Date(),
+      newRunId: () => createRunId(new Date()),
+      signal: AbortSignal.any([this.world.signal, deadline.signal]),
+    };
+    try {
+      return await fn.run(forStage(context, fn.name));
+    } catch (error) {
+      if (!deadline.signal.aborted) throw error;
+      throw new StageError(
+        `Cannot finish ${fn.name} in ${Math.round(leftMs / 1000)} s`,
+        {
+          subject: fn.name,
+          retryable: true,
+          hint:
+            "What was committed stays, and the next call goes on from there. If it is a first load, run `deno task pipeline` once on the same zones: docs/deploy.md",
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #measure(
+    metrics: readonly Metric[],
+    { requestId, started }: { requestId: string; started: number },
+  ): void {
+    const namespace = this.world.env("METRICS_NAMESPACE") ?? "";
+    if (namespace === "") return;
+    const duration: Metric = {
+      name: "DurationMs",
+      unit: "Milliseconds",
+      value: Math.round(performance.now() - started),
+    };
+    this.world.write(
+      metricsLine([...metrics, duration], {
+        namespace,
+        stage: this.fn.name,
+        requestId,
+        now: new Date(),
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#warm[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * The environment with DuckDB's memory and threads from the function's size,
+ * where they are not set.
+ */
+export function withSize(env: Environment): Environment {
+  const sizeMb = Number(env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") ?? 0);
+  if (!(sizeMb > 0)) return env;
+  const duckDbMb = Math.max(
+    DUCKDB_MB_MIN,
+    Math.floor((sizeMb - MB_BESIDE_DUCKDB) * DUCKDB_SHARE),
+  );
+  const sized: Record<string, string> = {
+    DUCKDB_MEMORY_LIMIT: `${duckDbMb}MB`,
+    DUCKDB_THREADS: String(Math.ceil(sizeMb / MB_PER_PROCESSOR)),
+  };
+  return (name) => env(name) ?? sized[name];
+}
+
+/** What a run left that was killed: nothing else runs in this place. */
+async function sweepTemporary(folder: string): Promise<void> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!TEMPORARY_FOLDER.test(name)) continue;
+    await Deno.remove(join(folder, name), { recursive: true });
+  }
+}
+
+function tempDirectoryOf(env: Environment): string {
+  return env("TEMP_DIRECTORY") ?? "/tmp";
+}
+
+function abortAfter(ms: number): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const timer = setTimeout(
+    () => controller.abort(new DOMException("out of time", "AbortError")),
+    Math.max(0, ms),
+  );
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+}
+
+function functionError(error: unknown) {
+  return {
+    errorType: error instanceof Error ? error.name : "Error",
+    errorMessage: messageOf(error),
+  };
+}
+
+function fatalLine(
+  stage: string,
+  error: unknown,
+  more: Record<string, unknown> = {},
+): string {
+  const line = describeError(error, { command: stage, json: true });
+  return JSON.stringify({ ...JSON.parse(line), ...more });
+}
+
+/** The real process, which Lambda ends with SIGTERM. */
+function processWorld(): LambdaWorld {
+  const stopping = new AbortController();
+  Deno.addSignalListener("SIGTERM", () => {
+    stopping.abort(new DOMException("asked to stop", "AbortError"));
+  });
+  const encoder = new TextEncoder();
+  return {
+    env: (name) => Deno.env.get(name),
+    write: (line) => {
+      let bytes = encoder.encode(`${line}\n`);
+      while (bytes.length > 0) {
+        bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+      }
+    },
+    signal: stopping.signal,
+  };
+}

@@ -1,0 +1,97 @@
+import {
+  GetSecretValueCommand,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { join } from "node:path";
+import type { Environment } from "./config.ts";
+import { messageOf, StageError } from "./errors.ts";
+
+/** Settings whose values lie in AWS Secrets Manager: where, and which. */
+const SECRETS = [
+  { id: "SOURCE_SECRET_ID", name: "SOURCE_URL" },
+  { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL" },
+] as const;
+
+/** What a secret holds: a connection URL, and perhaps the server's CA. */
+interface Secret {
+  url: string;
+  ca?: string;
+}
+
+/**
+ * The environment with the connection URLs that its `*_SECRET_ID` variables
+ * lead to. A secret is the URL itself, or JSON `{"url": ..., "ca": PEM}`; the
+ * CA goes into a file of the folder, which the URL then names. Throws a
+ * `StageError` when a secret can't be had, which never shows its value.
+ */
+export async function withSecrets(
+  env: Environment,
+  options: { folder: string },
+): Promise<Environment> {
+  const found = new Map<string, string>();
+  const client = new SecretsManagerClient({
+    region: env("AWS_REGION") ?? "us-east-1",
+  });
+  try {
+    for (const { id, name } of SECRETS) {
+      const secretId = env(id)?.trim() ?? "";
+      if (secretId === "") continue;
+      const { url, ca } = await readSecret(client, secretId);
+      found.set(name, ca === undefined ? url : await withCa(url, ca));
+    }
+  } finally {
+    client.destroy();
+  }
+  return (name) => found.get(name) ?? env(name);
+
+  async function withCa(text: string, ca: string): Promise<string> {
+    const url = new URL(text);
+    const path = join(options.folder, `ca-${url.hostname}.pem`);
+    await Deno.writeTextFile(path, ca);
+    url.searchParams.set("sslrootcert", path);
+    return url.href;
+  }
+}
+
+async function readSecret(
+  client: SecretsManagerClient,
+  secretId: string,
+): Promise<Secret> {
+  let text: string | undefined;
+  try {
+    const command = new GetSecretValueCommand({ SecretId: secretId });
+    text = (await client.send(command)).SecretString;
+  } catch (error) {
+    throw new StageError(
+      `Cannot read the secret ${secretId}: ${messageOf(error)}`,
+      {
+        subject: secretId,
+        hint:
+          "Put a value into it, and let the function's role read it: docs/deploy.md",
+        retryable: true,
+        cause: error,
+      },
+    );
+  }
+  const secret = parseSecret(text?.trim() ?? "");
+  if (secret !== undefined) return secret;
+  throw new StageError(
+    `Cannot use the secret ${secretId}: it is neither a connection URL nor JSON with "url"`,
+    {
+      subject: secretId,
+      hint:
+        'Its value is postgres://user:password@host:port/database, or {"url": "postgres://...", "ca": "-----BEGIN CERTIFICATE-----..."}',
+    },
+  );
+}
+
+function parseSecret(text: string): Secret | undefined {
+  if (URL.canParse(text)) return { url: text };
+  try {
+    const { url, ca } = JSON.parse(text);
+    if (typeof url !== "string" || !URL.canParse(url)) return undefined;
+    return typeof ca === "string" ? { url, ca } : { url };
+  } catch {
+    return undefined;
+  }
+}

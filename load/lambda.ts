@@ -1,0 +1,11 @@
+import { runLambda } from "../lib/lambda.ts";
+import { stageMetrics } from "../lib/stage_metrics.ts";
+import { load } from "./load.ts";
+
+/** load as an AWS Lambda function; see docs/deploy.md. */
+await runLambda({
+  name: "load",
+  needs: ["processed", "warehouse"],
+  run: (context) => load(context),
+  metrics: stageMetrics,
+});

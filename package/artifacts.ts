@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { messageOf, StageError } from "../lib/errors.ts";
+
+/** Processors that Lambda has. */
+export type Architecture = "x86_64" | "arm64";
+
+/** A package of npm's registry, and one of its files at least. */
+interface Artifact {
+  name: string;
+  version: string;
+  /** As the registry states it. */
+  integrity: string;
+  files: readonly string[];
+}
+
+const REGISTRY = "https://registry.npmjs.org";
+const FETCH_TIMEOUT_MS = 300_000;
+
+const DENO: Record<Architecture, Artifact> = {
+  x86_64: {
+    name: "@deno/linux-x64-glibc",
+    version: "2.9.6",
+    integrity:
+      "sha512-3md4TKLCuzsLDmfOoC5KN7NAZaxSVkMgm64vg6foD00JBADCpYS2/5QqXfzgnP5ZQz3iLP9vBQJtEgc116OAoQ==",
+    files: ["deno"],
+  },
+  arm64: {
+    name: "@deno/linux-arm64-glibc",
+    version: "2.9.6",
+    integrity:
+      "sha512-poqhoH9B3nYloigEMPT5t8HY+wBeiuea1An5Q7fqgJzP0SYmWsoS/oUnWO/pEiA4ofzIBy1Elt/in58xKtxEoQ==",
+    files: ["deno"],
+  },
+};
+const DUCKDB: Record<Architecture, Artifact> = {
+  x86_64: {
+    name: "@duckdb/node-bindings-linux-x64",
+    version: "1.5.5-r.5",
+    integrity:
+      "sha512-kCyq6BXhn6QXfwF8yVdVKriSSHP+rfVWcJ56cG8qZzlOZpxyvT5WGm6jMshxg4ditLlOsHsIN/D47RYrcjXuHQ==",
+    files: ["duckdb.node", "libduckdb.so"],
+  },
+  arm64: {
+    name: "@duckdb/node-bindings-linux-arm64",
+    version: "1.5.5-r.5",
+    integrity:
+      "sha512-CafH2AIvXtpwDynG3KB/4uEOHRGlFoB7auCRMIwH3BKNIobsANV5LSpDJ3tfyRCFIsK6e8AT1eseWVnu2Dv3cw==",
+    files: ["duckdb.node", "libduckdb.so"],
+  },
+};
+
+/** Native programs for an architecture, by what they are. */
+export const ARTIFACTS = { deno: DENO, duckdb: DUCKDB };
+
+/**
+ * Fetches a package of npm's registry, checks it, and unpacks its files below
+ * the folder; does nothing when they are there. Gives the folder that holds
+ * them. Throws a `StageError` when it can't be had as it should be.
+ */
+export async function fetchArtifact(
+  artifact: Artifact,
+  folder: string,
+): Promise<string> {
+  const { name, version, files } = artifact;
+  const target = join(folder, `${name.replace("/", "-")}-${version}`);
+  if (await isThere(target)) return target;
+  const url = `${REGISTRY}/${name}/-/${name.split("/")[1]}-${version}.tgz`;
+  await Deno.mkdir(folder, { recursive: true });
+  const unfinished = await Deno.makeTempDir({ dir: folder });
+  try {
+    const archive = join(unfinished, "package.tgz");
+    await Deno.writeFile(archive, await download(url, artifact));
+    const { success, stderr } = await new Deno.Command("tar", {
+      args: ["-xzf", archive, "-C", unfinished, "--strip-components=1"]
+        .concat(files.map((file) => `package/${file}`)),
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    await Deno.remove(archive);
+    await Deno.rename(unfinished, target);
+  } catch (error) {
+    await Deno.remove(unfinished, { recursive: true }).catch(() => {});
+    throw new StageError(`Cannot fetch ${url}: ${messageOf(error)}`, {
+      subject: name,
+      retryable: true,
+      hint: "Check the way to the internet (HTTPS_PROXY)",
+      cause: error,
+    });
+  }
+  return target;
+}
+
+async function download(
+  url: string,
+  { integrity }: Artifact,
+): Promise<Uint8Array> {
+  const answer = await fetch(url, {
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  });
+  if (!answer.ok) {
+    await answer.body?.cancel();
+    throw new Error(`the answer was HTTP ${answer.status}`);
+  }
+  const bytes = await answer.bytes();
+  const sha512 = createHash("sha512").update(bytes).digest("base64");
+  if (`sha512-${sha512}` === integrity) return bytes;
+  throw new Error(`its checksum is sha512-${sha512}, not ${integrity}`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+import { join } from "node:path";
+import { projectDirectory } from "../lib/config.ts";
+import { StageError } from "../lib/errors.ts";
+import { fetchHttpfs } from "../lib/httpfs.ts";
+import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
+
+/** A file of a part: from this path, or these bytes. */
+export interface PartFile {
+  from: string | Uint8Array;
+  executable?: boolean;
+}
+
+/** The files of a part, by their path in it. */
+export type Part = Map<string, PartFile>;
+
+/** A function: its entrypoint, and whether it uses DuckDB. */
+export interface PackagedFunction {
+  entrypoint: string;
+  usesDuckDb: boolean;
+}
+
+/** The functions by name; a name is its stage's in logs, metrics and AWS. */
+export const FUNCTIONS: Record<string, PackagedFunction> = {
+  extract: { entrypoint: "extract/lambda.ts", usesDuckDb: false },
+  transform: { entrypoint: "transform/lambda.ts", usesDuckDb: true },
+  load: { entrypoint: "load/lambda.ts", usesDuckDb: true },
+  verify: { entrypoint: "pipeline/verify_lambda.ts", usesDuckDb: true },
+};
+
+const DUCKDB_PLATFORMS = { x86_64: "linux_amd64", arm64: "linux_arm64" };
+/** What DuckDB's library is asked for by, and where the layer has it. */
+const BINDINGS = "node_modules/@duckdb/node-bindings";
+const BINDINGS_MODULE =
+  "module.exports = require(process.env.DUCKDB_BINDINGS);\n";
+
+const project = projectDirectory();
+
+/** The layer of all functions. */
+export async function denoLayer(
+  architecture: Architecture,
+  cache: string,
+): Promise<Part> {
+  const folder = await fetchArtifact(ARTIFACTS.deno[architecture], cache);
+  return new Map([
+    ["bin/deno", { from: join(folder, "deno"), executable: true }],
+  ]);
+}
+
+/** The layer of those that use DuckDB. */
+export async function duckdbLayer(
+  architecture: Architecture,
+  cache: string,
+): Promise<Part> {
+  const folder = await fetchArtifact(ARTIFACTS.duckdb[architecture], cache);
+  const extensions = join(cache, "extensions");
+  const httpfs = await fetchHttpfs(extensions, {
+    platform: DUCKDB_PLATFORMS[architecture],
+  });
+  return new Map([
+    ["duckdb/duckdb.node", { from: join(folder, "duckdb.node") }],
+    ["duckdb/libduckdb.so", { from: join(folder, "libduckdb.so") }],
+    [
+      `duckdb/extensions/${httpfs.slice(extensions.length + 1)}`,
+      { from: httpfs },
+    ],
+  ]);
+}
+
+/** A function: what starts it, its code in one file, and `sql/`. */
+export async function functionPart(name: string): Promise<Part> {
+  const fn = FUNCTIONS[name];
+  if (fn === undefined) throw new Error(`there is no function "${name}"`);
+  const { entrypoint, usesDuckDb } = fn;
+  const part: Part = new Map();
+  part.set("bootstrap", {
+    from: join(project, "package", "bootstrap"),
+    executable: true,
+  });
+  part.set(`${name}/lambda.js`, { from: await bundle(entrypoint) });
+  if (usesDuckDb) {
+    part.set(`${BINDINGS}/index.js`, { from: encode(BINDINGS_MODULE) });
+    part.set(`${BINDINGS}/package.json`, {
+      from: encode('{"name":"@duckdb/node-bindings","main":"index.js"}\n'),
+    });
+  }
+  for await (const path of sqlFiles("sql")) {
+    part.set(path, { from: join(project, path) });
+  }
+  return part;
+}
+
+async function bundle(entrypoint: string): Promise<Uint8Array> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "bundle",
+      "--quiet",
+      "--platform=deno",
+      // Found when DuckDB is first used, and where it is not, never.
+      "--external=@duckdb/node-bindings",
+      entrypoint,
+    ],
+    cwd: project,
+  }).output();
+  if (success && stdout.length > 0) return stdout;
+  throw new StageError(
+    `Cannot bundle ${entrypoint}: ${new TextDecoder().decode(stderr)}`,
+    { subject: entrypoint },
+  );
+}
+
+async function* sqlFiles(folder: string): AsyncGenerator<string> {
+  for await (
+    const { name, isDirectory } of Deno.readDir(join(project, folder))
+  ) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) yield* sqlFiles(path);
+    else if (name.endsWith(".sql")) yield path;
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,123 @@
+/**
+ * `deno task package`: builds what AWS Lambda runs into `dist/`: a zip of each
+ * function, and the layers that they share.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { projectDirectory } from "../lib/config.ts";
+import { ConfigError, EXIT, exitCode, messageOf } from "../lib/errors.ts";
+import { sha256Hex } from "../lib/checksum.ts";
+import { formatBytes } from "../lib/progress.ts";
+import type { Architecture } from "./artifacts.ts";
+import {
+  denoLayer,
+  duckdbLayer,
+  functionPart,
+  FUNCTIONS,
+  type Part,
+} from "./layout.ts";
+import { zipPart } from "./zip_part.ts";
+
+const USAGE = `deno task package [--architecture x86_64|arm64]
+
+Builds the functions and their layers for AWS Lambda into dist/: the same bytes
+from the same sources, whenever and wherever.`;
+
+/** What a function and its layers may take, unzipped. */
+const UNZIPPED_BYTES_MAX = 250 * 1024 * 1024;
+
+interface PackedPart {
+  file: string;
+  sha256: string;
+  bytes: number;
+  unzippedBytes: number;
+}
+
+/** Builds all parts; gives the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const architecture = readArchitecture(args);
+    const project = projectDirectory();
+    const cache = join(project, ".package");
+    const dist = join(project, "dist");
+    await Deno.mkdir(dist, { recursive: true });
+    const parts: Record<string, PackedPart> = {};
+    const pack = async (name: string, part: Part) => {
+      parts[name] = await writePart(dist, name, part);
+      const { bytes, unzippedBytes } = parts[name];
+      console.log(
+        `${name.padEnd(10)} ${formatBytes(bytes).padStart(9)}, unzipped ${
+          formatBytes(unzippedBytes).padStart(9)
+        }`,
+      );
+    };
+    await pack("deno", await denoLayer(architecture, cache));
+    await pack("duckdb", await duckdbLayer(architecture, cache));
+    for (const name of Object.keys(FUNCTIONS)) {
+      await pack(name, await functionPart(name));
+    }
+    checkSizes(parts);
+    await Deno.writeTextFile(
+      join(dist, "package.json"),
+      `${JSON.stringify({ architecture, parts }, undefined, 2)}\n`,
+    );
+    return EXIT.ok;
+  } catch (error) {
+    console.error(messageOf(error));
+    return exitCode(error);
+  }
+}
+
+function readArchitecture(args: readonly string[]): Architecture {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { architecture: { type: "string", default: "x86_64" } },
+    });
+    const { architecture } = values;
+    if (architecture === "x86_64" || architecture === "arm64") {
+      return architecture;
+    }
+  } catch {
+    // Said with what is expected.
+  }
+  throw new ConfigError([USAGE]);
+}
+
+async function writePart(
+  dist: string,
+  name: string,
+  part: Part,
+): Promise<PackedPart> {
+  const zip = await zipPart(part);
+  const file = `${name}.zip`;
+  await Deno.writeFile(join(dist, file), zip);
+  let unzippedBytes = 0;
+  for (const { from } of part.values()) {
+    unzippedBytes += typeof from === "string"
+      ? (await Deno.stat(from)).size
+      : from.length;
+  }
+  return { file, sha256: sha256Hex(zip), bytes: zip.length, unzippedBytes };
+}
+
+/** Throws when a function and its layers are larger than Lambda takes. */
+function checkSizes(parts: Record<string, PackedPart>): void {
+  for (const [name, { usesDuckDb }] of Object.entries(FUNCTIONS)) {
+    const all = [name, "deno", ...(usesDuckDb ? ["duckdb"] : [])];
+    const bytes = all.reduce(
+      (sum, part) => sum + (parts[part]?.unzippedBytes ?? 0),
+      0,
+    );
+    if (bytes <= UNZIPPED_BYTES_MAX) continue;
+    throw new Error(
+      `Cannot package ${name}: ${
+        formatBytes(bytes)
+      } unzipped with its layers, and Lambda takes ${
+        formatBytes(UNZIPPED_BYTES_MAX)
+      }`,
+    );
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,191 @@
+import { dirname, join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import {
+  denoLayer,
+  duckdbLayer,
+  functionPart,
+  FUNCTIONS,
+  type Part,
+} from "../../package/layout.ts";
+import type { Platform } from "./platform.ts";
+import { type Answer, TestRuntimeApi } from "./runtime_api.ts";
+
+const NOBODY = "65534";
+const ENDED_TRIES_MAX = 400;
+const ENDED_WAIT_MS = 25;
+
+/** The functions of the package, unzipped as Lambda does. */
+export class LaidOutPackage implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async make(): Promise<LaidOutPackage> {
+    const folder = await Deno.makeTempDir({ prefix: "totesys-package-" });
+    await Deno.chmod(folder, 0o755);
+    const cache = join(projectDirectory(), ".package");
+    const architecture = Deno.build.arch === "aarch64" ? "arm64" : "x86_64";
+    const deno = await denoLayer(architecture, cache);
+    const duckdb = await duckdbLayer(architecture, cache);
+    await write(deno, join(folder, "opt"));
+    await write(new Map([...deno, ...duckdb]), join(folder, "opt_duckdb"));
+    for (const name of Object.keys(FUNCTIONS)) {
+      await write(await functionPart(name), join(folder, name));
+    }
+    return new LaidOutPackage(folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** A function in a process, as an execution environment of Lambda holds it. */
+export class RunningFunction implements AsyncDisposable {
+  /** Lines of its log so far. */
+  readonly lines: string[] = [];
+  readonly #process: Deno.ChildProcess;
+  readonly #read: Promise<void>;
+
+  private constructor(
+    private readonly api: TestRuntimeApi,
+    process: Deno.ChildProcess,
+  ) {
+    this.#process = process;
+    this.#read = this.#follow();
+  }
+
+  /** Starts the package's `bootstrap` as an unprivileged user. */
+  static async start(
+    laidOut: LaidOutPackage,
+    options: {
+      name: string;
+      /** Its `/tmp`, which it shares with one that ended before it. */
+      temp: string;
+      env: Record<string, string>;
+    },
+  ): Promise<RunningFunction> {
+    const { name, temp, env } = options;
+    const api = new TestRuntimeApi();
+    const taskRoot = join(laidOut.folder, name);
+    const usesDuckDb = FUNCTIONS[name]?.usesDuckDb === true;
+    const layers = join(laidOut.folder, usesDuckDb ? "opt_duckdb" : "opt");
+    await Deno.mkdir(temp, { recursive: true });
+    await Deno.chmod(temp, 0o777);
+    const isRoot = Deno.uid() === 0;
+    const drop = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`].concat(
+      "--clear-groups",
+    );
+    const [program = "", ...args] = [
+      ...(isRoot ? drop : []),
+      join(taskRoot, "bootstrap"),
+    ];
+    const process = new Deno.Command(program, {
+      args,
+      cwd: taskRoot,
+      clearEnv: true,
+      env: {
+        PATH: `/usr/local/bin:/usr/bin:/bin:${layers}/bin`,
+        LAMBDA_TASK_ROOT: taskRoot,
+        _HANDLER: name,
+        AWS_LAMBDA_RUNTIME_API: api.address,
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1024",
+        AWS_REGION: "us-east-1",
+        AWS_ACCESS_KEY_ID: "test",
+        AWS_SECRET_ACCESS_KEY: "testtest",
+        TEMP_DIRECTORY: temp,
+        ...env,
+      },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    return new RunningFunction(api, process);
+  }
+
+  /** Calls it, and gives its answer. */
+  call(options: { requestId?: string; timeoutMs?: number } = {}) {
+    return Promise.race<Answer>([this.api.call(options), this.#ended()]);
+  }
+
+  /** What it says when it can't begin. */
+  initError(): Promise<Answer> {
+    return this.api.initError;
+  }
+
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    this.#process.kill(signal);
+  }
+
+  async status(): Promise<Deno.CommandStatus> {
+    const status = await this.#process.status;
+    await this.#read;
+    return status;
+  }
+
+  /** Events of its log. */
+  get events(): Record<string, unknown>[] {
+    return this.lines.map((line) => JSON.parse(line));
+  }
+
+  /** Waits until it has logged something. */
+  async logged(what: RegExp): Promise<void> {
+    for (let attempt = 1; attempt <= ENDED_TRIES_MAX; attempt++) {
+      if (this.lines.some((line) => what.test(line))) return;
+      await new Promise((wake) => setTimeout(wake, ENDED_WAIT_MS));
+    }
+    throw new Error(`it logged no ${what}: ${this.lines.join("\n")}`);
+  }
+
+  async #ended(): Promise<never> {
+    const { code } = await this.status();
+    throw new Error(`it ended with ${code}: ${this.lines.join("\n")}`);
+  }
+
+  async #follow(): Promise<void> {
+    const read = async (stream: ReadableStream<Uint8Array>) => {
+      let rest = "";
+      const texts = stream.pipeThrough(new TextDecoderStream());
+      for await (const text of texts) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        this.lines.push(...lines);
+      }
+      if (rest !== "") this.lines.push(rest);
+    };
+    await Promise.all([
+      read(this.#process.stdout),
+      read(this.#process.stderr),
+    ]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.status();
+    await this.api[Symbol.asyncDispose]();
+  }
+}
+
+/** What Terraform sets for every function of a platform. */
+export function functionEnvironment(
+  { config }: Platform,
+): Record<string, string> {
+  return {
+    INGESTION_URL: config.ingestionUrl,
+    PROCESSED_URL: config.processedUrl,
+    AWS_ENDPOINT_URL_S3: Deno.env.get("TEST_S3_ENDPOINT") ?? "",
+    METRICS_NAMESPACE: "totesys-test",
+  };
+}
+
+async function write(part: Part, folder: string): Promise<void> {
+  for (const [path, { from, executable }] of part) {
+    const target = join(folder, path);
+    await Deno.mkdir(dirname(target), { recursive: true });
+    if (typeof from !== "string") await Deno.writeFile(target, from);
+    else await Deno.copyFile(from, target);
+    await Deno.chmod(target, executable === true ? 0o755 : 0o644);
+  }
+}

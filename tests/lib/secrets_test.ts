@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { withSecrets } from "../../lib/secrets.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { TestSecretsManager } from "../harness/secrets_manager.ts";
+
+const URL_TEXT = "postgres://me:a-secret@db.example.com/x";
+
+/** Reads a secret that holds this, as SOURCE_URL. */
+async function sourceUrlOf(
+  secret: string | undefined,
+  work: (url: string | undefined, folder: string) => Promise<void> | void,
+): Promise<void> {
+  await using manager = new TestSecretsManager(
+    secret === undefined ? {} : { here: secret },
+  );
+  const settings = {
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: manager.url,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+  };
+  for (const [name, value] of Object.entries(settings)) {
+    Deno.env.set(name, value);
+  }
+  try {
+    await inFolder(async (folder) => {
+      const env = await withSecrets(
+        (name) => name === "SOURCE_SECRET_ID" ? "here" : undefined,
+        { folder },
+      );
+      assert.equal(env("WAREHOUSE_URL"), undefined);
+      await work(env("SOURCE_URL"), folder);
+    });
+  } finally {
+    for (const name of Object.keys(settings)) Deno.env.delete(name);
+  }
+}
+
+Deno.test("withSecrets() takes a URL, or JSON with one", async () => {
+  await sourceUrlOf(URL_TEXT, (url) => assert.equal(url, URL_TEXT));
+  await sourceUrlOf(
+    JSON.stringify({ url: URL_TEXT }),
+    (url) => assert.equal(url, URL_TEXT),
+  );
+});
+
+Deno.test("withSecrets() writes the CA into a file that the URL names", async () => {
+  const secret = JSON.stringify({ url: URL_TEXT, ca: "PEM" });
+
+  await sourceUrlOf(secret, async (url, folder) => {
+    const path = new URL(url ?? "").searchParams.get("sslrootcert");
+    assert.equal(path, join(folder, "ca-db.example.com.pem"));
+    assert.equal(await Deno.readTextFile(path ?? ""), "PEM");
+  });
+});
+
+Deno.test("withSecrets() names the secret that can't be used, not its value", async () => {
+  await assert.rejects(sourceUrlOf(undefined, () => {}), {
+    name: "StageError",
+    message: /^Cannot read the secret here: .*can't find/,
+    subject: "here",
+    retryable: true,
+  });
+  for (const secret of ["my password", '{"password":"mine"}', '{"url":1}']) {
+    await assert.rejects(sourceUrlOf(secret, () => {}), {
+      name: "StageError",
+      message:
+        'Cannot use the secret here: it is neither a connection URL nor JSON with "url"',
+    });
+  }
+});

@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { query } from "../../lib/postgres.ts";
+import {
+  functionEnvironment,
+  LaidOutPackage,
+  RunningFunction,
+} from "../harness/lambda.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { openClient } from "../harness/postgres.ts";
+import { TestSecretsManager } from "../harness/secrets_manager.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+let laidOut: LaidOutPackage | undefined;
+
+/** A platform in the cloud, as far as it can be had here. */
+class Cloud implements AsyncDisposable {
+  readonly #running: RunningFunction[] = [];
+
+  private constructor(
+    readonly platform: Platform,
+    readonly secrets: TestSecretsManager,
+    readonly folder: string,
+  ) {}
+
+  static async open(): Promise<Cloud> {
+    const platform = await openPlatform({ zones: "S3" });
+    await fillSmall(platform.source.client);
+    const folder = await Deno.makeTempDir({ prefix: "totesys-cloud-" });
+    await Deno.chmod(folder, 0o755);
+    const secrets = new TestSecretsManager({
+      source: platform.source.url,
+      warehouse: JSON.stringify({ url: platform.warehouse.url }),
+    });
+    return new Cloud(platform, secrets, folder);
+  }
+
+  async start(
+    name: string,
+    env: Record<string, string> = {},
+  ): Promise<RunningFunction> {
+    laidOut ??= await LaidOutPackage.make();
+    const started = await RunningFunction.start(laidOut, {
+      name,
+      temp: join(this.folder, name),
+      env: {
+        ...functionEnvironment(this.platform),
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: this.secrets.url,
+        ...(["extract", "verify"].includes(name)
+          ? { SOURCE_SECRET_ID: "source" }
+          : {}),
+        ...(["load", "verify"].includes(name)
+          ? { WAREHOUSE_SECRET_ID: "warehouse" }
+          : {}),
+        ...env,
+      },
+    });
+    this.#running.push(started);
+    return started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#running) await one[Symbol.asyncDispose]();
+    await this.secrets[Symbol.asyncDispose]();
+    await this.platform[Symbol.asyncDispose]();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+Deno.test.afterAll(async () => {
+  await laidOut?.[Symbol.asyncDispose]();
+});
+
+Deno.test("the package runs the whole pipeline, cold and warm", async () => {
+  await using cloud = await Cloud.open();
+  const { platform } = cloud;
+  const functions = {
+    extract: await cloud.start("extract"),
+    transform: await cloud.start("transform"),
+    load: await cloud.start("load"),
+  };
+  const rows: number[] = [];
+  for (const round of [1, 2, 3]) {
+    for (const [name, one] of Object.entries(functions)) {
+      const requestId = `${name}-${round}`;
+      const { kind, body } = await one.call({ requestId });
+      assert.equal(kind, "response", JSON.stringify(body));
+      assert.deepEqual(body.batches, [round], requestId);
+      if (name === "load") rows.push(body.rows);
+      await one.logged(new RegExp(`"_aws".*"${requestId}"`));
+      const events = one.events.filter((event) =>
+        event.requestId === requestId
+      );
+      const metrics = events.pop();
+      assert.ok(events.length > 0, one.lines.join("\n"));
+      assert.ok(events.every(({ traceId }) => /^Root=/.test(String(traceId))));
+      assert.equal(metrics?.Stage, name);
+      assert.equal(metrics?.Batches, 1);
+      assert.ok(Number(metrics?.LagSeconds) > 0);
+      assert.equal("FreshnessSeconds" in (metrics ?? {}), name === "load");
+    }
+    await assertMirrored(platform);
+    await execute(
+      platform.source.client,
+      insertOrder(50 + round),
+      "delete from payment where payment_id = 5",
+    );
+  }
+
+  assert.ok((rows[0] ?? 0) > (rows[1] ?? 0));
+  const verify = await cloud.start("verify");
+  const { kind, body } = await verify.call();
+  assert.equal(kind, "response", JSON.stringify(body));
+  assert.equal(body.same, true);
+  await verify.logged(/"Differences":0/);
+});
+
+Deno.test("a warm function keeps its connections, and replaces dead ones", async () => {
+  await using cloud = await Cloud.open();
+  const { client } = cloud.platform.source;
+  const sessions = async () => {
+    const found = await query(
+      client,
+      `select pid, state from pg_stat_activity
+      where datname = current_database() and application_name ~ '^totesys '
+      order by pid`,
+    );
+    assert.ok(found.every(({ state }) => state === "idle"));
+    return found.map(({ pid }) => pid);
+  };
+  const extract = await cloud.start("extract");
+  await extract.call();
+  const cold = await sessions();
+  await extract.call();
+  const warm = await sessions();
+  await query(
+    client,
+    `select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name ~ '^totesys '`,
+  );
+
+  const { kind, body } = await extract.call();
+
+  assert.ok(cold.length > 0);
+  assert.ok(cold.every((pid) => warm.includes(pid)), `${cold}, ${warm}`);
+  assert.equal(kind, "response", JSON.stringify(body));
+  assert.deepEqual(body.batches, [3]);
+});
+
+Deno.test("a function reads a password anew that was changed", async () => {
+  await using cloud = await Cloud.open();
+  const { platform, secrets } = cloud;
+  const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
+  const url = new URL(platform.source.url);
+  url.username = role;
+  url.password = "first-password";
+  await execute(
+    platform.source.client,
+    `create role ${role} login password 'first-password'`,
+    `grant select on all tables in schema public to ${role}`,
+  );
+  try {
+    secrets.secrets.set("source", url.href);
+    const extract = await cloud.start("extract");
+    const before = await extract.call();
+    await execute(
+      platform.source.client,
+      `alter role ${role} password 'second-password'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`,
+    );
+    const refused = await extract.call();
+    url.password = "second-password";
+    secrets.secrets.set("source", url.href);
+
+    const after = await extract.call();
+
+    assert.deepEqual(before.body.batches, [1], JSON.stringify(before));
+    assert.equal(refused.kind, "error");
+    assert.match(refused.body.errorMessage, /password authentication failed/);
+    assert.deepEqual(after.body.batches, [2], JSON.stringify(after));
+    assert.doesNotMatch(extract.lines.join("\n"), /(first|second)-password/);
+  } finally {
+    await execute(
+      platform.source.client,
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`,
+      `drop owned by ${role}`,
+      `drop role ${role}`,
+    );
+  }
+});
+
+Deno.test("a function stops before its time is up, with the batch undone", async () => {
+  await using cloud = await Cloud.open();
+  const { platform } = cloud;
+  const extract = await cloud.start("extract");
+  const holder = await openClient(platform.source.url);
+  await execute(holder, "begin", "lock table payment");
+
+  const late = await extract.call({ timeoutMs: 3_000 });
+
+  await holder.end();
+  const next = await extract.call();
+  assert.equal(late.kind, "error");
+  assert.equal(late.body.errorType, "StageError");
+  assert.match(late.body.errorMessage, /^Cannot finish extract in 3 s$/);
+  assert.deepEqual(next.body.batches, [1], JSON.stringify(next));
+});
+
+Deno.test("a function that was killed goes on in a new process", async () => {
+  await using cloud = await Cloud.open();
+  const { platform } = cloud;
+  await platform.extract();
+  const holder = await openClient(platform.warehouse.url);
+  await platform.transform();
+  await platform.load();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.extract();
+  await platform.transform();
+  await execute(holder, "begin", "lock table fact_sales_order");
+  const load = await cloud.start("load");
+  const temp = join(cloud.folder, "load");
+  const stuck = assert.rejects(load.call(), /it ended with/);
+  await untilWaiting(platform);
+  assert.notDeepEqual(await leftIn(temp), []);
+  load.kill("SIGKILL");
+  await stuck;
+  await holder.end();
+  const again = await cloud.start("load");
+
+  const { body } = await again.call();
+
+  assert.deepEqual(body.batches, [2], JSON.stringify(body));
+  assert.deepEqual(await leftIn(temp), []);
+  await assertMirrored(platform);
+});
+
+Deno.test("a function that can't begin says why, and ends", async () => {
+  await using cloud = await Cloud.open();
+
+  const extract = await cloud.start("extract", {
+    INGESTION_URL: "ftp://nowhere",
+    SOURCE_SECRET_ID: "source",
+  });
+  const unknown = await cloud.start("load", { WAREHOUSE_SECRET_ID: "nothing" });
+
+  const { body } = await extract.initError();
+  assert.equal(body.errorType, "ConfigError");
+  assert.match(body.errorMessage, /INGESTION_URL is "ftp:/);
+  assert.equal((await extract.status()).code, 1);
+  const missing = await unknown.initError();
+  assert.match(
+    missing.body.errorMessage,
+    /^Cannot read the secret nothing: .*can't find/,
+  );
+});
+
+Deno.test("a function that is asked to stop ends well", async () => {
+  await using cloud = await Cloud.open();
+  const extract = await cloud.start("extract");
+  await extract.call();
+
+  extract.kill("SIGTERM");
+
+  assert.equal((await extract.status()).code, 0);
+});
+
+Deno.test("a function writes nothing but its temporary folder", async () => {
+  await using cloud = await Cloud.open();
+  const transform = await cloud.start("transform", {
+    INGESTION_URL: join(cloud.folder, "ingestion"),
+    PROCESSED_URL: join(cloud.folder, "processed"),
+  });
+
+  const { kind, body } = await transform.call();
+
+  assert.equal(kind, "error");
+  assert.match(body.errorMessage, /ingestion.*Requires read access/);
+});
+
+async function untilWaiting({ warehouse }: Platform): Promise<void> {
+  for (let attempt = 1; attempt <= 400; attempt++) {
+    const waiting = await query(
+      warehouse.client,
+      `select 1 from pg_stat_activity where datname = current_database()
+      and application_name = 'totesys load' and wait_event_type = 'Lock'`,
+    );
+    if (waiting.length > 0) return;
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  throw new Error("load did not come to the locked table");
+}
+
+async function leftIn(folder: string): Promise<string[]> {
+  const names = await Array.fromAsync(Deno.readDir(folder));
+  return names.map(({ name }) => name).filter((name) =>
+    name.startsWith("totesys-")
+  );
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { unzipSync } from "fflate";
+import {
+  denoLayer,
+  duckdbLayer,
+  functionPart,
+  FUNCTIONS,
+} from "../../package/layout.ts";
+import { zipPart } from "../../package/zip_part.ts";
+
+const CACHE = new URL("../../.package", import.meta.url).pathname;
+const DIRECTORY_ENTRY = 0x02014b50;
+
+Deno.test("the same function is zipped into the same bytes", async () => {
+  const first = await zipPart(await functionPart("extract"));
+  const reversed = new Map([...await functionPart("extract")].reverse());
+
+  const second = await zipPart(reversed);
+
+  assert.deepEqual(second, first);
+});
+
+Deno.test("a function holds what it needs, and what starts it can be run", async () => {
+  for (const [name, { usesDuckDb }] of Object.entries(FUNCTIONS)) {
+    const zip = await zipPart(await functionPart(name));
+
+    const files = unzipSync(zip);
+
+    assert.ok(`${name}/lambda.js` in files, name);
+    assert.ok("sql/models/fact_payment.sql" in files, name);
+    assert.equal(
+      "node_modules/@duckdb/node-bindings/index.js" in files,
+      usesDuckDb,
+    );
+    assert.deepEqual(modesOf(zip).get("bootstrap"), 0o755);
+    assert.deepEqual(modesOf(zip).get(`${name}/lambda.js`), 0o644);
+  }
+});
+
+Deno.test("the layers hold native programs of each processor", async () => {
+  const machines = { x86_64: 62, arm64: 183 };
+  for (const architecture of ["x86_64", "arm64"] as const) {
+    const layers = [
+      ...await denoLayer(architecture, CACHE),
+      ...await duckdbLayer(architecture, CACHE),
+    ];
+    for (const [path, { from }] of layers) {
+      if (typeof from !== "string") continue;
+      using file = await Deno.open(from);
+      const head = new Uint8Array(20);
+      await file.read(head);
+      assert.deepEqual([...head.subarray(1, 4)], [
+        ...new TextEncoder().encode("ELF"),
+      ]);
+      assert.equal(head[18], machines[architecture], path);
+    }
+    assert.equal(layers.length, 4);
+  }
+});
+
+/** The permissions of the files, from the directory at the zip's end. */
+function modesOf(zip: Uint8Array): Map<string, number> {
+  const view = new DataView(zip.buffer, zip.byteOffset, zip.length);
+  const modes = new Map<string, number>();
+  const end = zip.length - 22;
+  let at = view.getUint32(end + 16, true);
+  while (at < end && view.getUint32(at, true) === DIRECTORY_ENTRY) {
+    const nameBytes = view.getUint16(at + 28, true);
+    const name = new TextDecoder().decode(
+      zip.subarray(at + 46, at + 46 + nameBytes),
+    );
+    modes.set(name, (view.getUint32(at + 38, true) >>> 16) & 0o777);
+    at += 46 + nameBytes + view.getUint16(at + 30, true) +
+      view.getUint16(at + 32, true);
+  }
+  return modes;
+}
