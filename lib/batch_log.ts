@@ -8,6 +8,10 @@ const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
 const BATCH_DIGITS = 9;
 const READS_AT_ONCE = 16;
+/** With the run's id, as `createRunId` makes it. */
+const DATA_KEY =
+  /^((?:_state\/)?\w[\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+\.(?:csv|txt|parquet)$/;
+const LOG_KEY = /^_batches(?:-([\w-]+))?\/(?:(\d{9})\.json|latest)$/;
 
 /** The batch number as file names hold it. */
 export function batchName(batch: number): string {
@@ -16,7 +20,7 @@ export function batchName(batch: number): string {
 
 /** The key of a batch's manifest, in the generation of that id. */
 export function manifestKey(batch: number, generation = ""): string {
-  return `${folderOf(generation)}/${batchName(batch)}.json`;
+  return `${logFolder(generation)}/${batchName(batch)}.json`;
 }
 
 /** The key of a data file of a table or model; it carries the run's id. */
@@ -26,6 +30,30 @@ export function dataKey(
 ): string {
   const { batch, runId, part } = options;
   return `${name}/batch=${batchName(batch)}/${runId}-${part}`;
+}
+
+/** What the key of a data file says; undefined when it is none. */
+export function keyParts(
+  key: string,
+): { folder: string; batch: number } | undefined {
+  const [, folder, batch] = DATA_KEY.exec(key) ?? [];
+  if (folder === undefined) return undefined;
+  return { folder, batch: Number(batch) };
+}
+
+/** What the key of a file in a log says; a hint has no batch. */
+export function logParts(
+  key: string,
+): { generation: string; batch?: number } | undefined {
+  const found = LOG_KEY.exec(key);
+  if (found === null) return undefined;
+  const [, generation = "", batch] = found;
+  return { generation, ...(batch ? { batch: Number(batch) } : {}) };
+}
+
+/** The folder of a generation's manifests. */
+export function logFolder(generation: string): string {
+  return generation === "" ? "_batches" : `_batches-${generation}`;
 }
 
 /**
@@ -164,7 +192,7 @@ export class BatchLog<M extends Manifest> {
   }
 
   async #hintKey(): Promise<string> {
-    return `${folderOf(await this.generation())}/latest`;
+    return `${logFolder(await this.generation())}/latest`;
   }
 
   async #exists(batch: number): Promise<boolean> {
@@ -183,8 +211,4 @@ export class BatchLog<M extends Manifest> {
     const content = new TextEncoder().encode(`${batch}\n`);
     await this.zone.put(await this.#hintKey(), content).catch(() => false);
   }
-}
-
-function folderOf(generation: string): string {
-  return generation === "" ? "_batches" : `_batches-${generation}`;
 }

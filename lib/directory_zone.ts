@@ -7,6 +7,7 @@ import type {
   ListedFile,
   PutOptions,
   StoredFile,
+  UnfinishedFile,
   WriteOptions,
   Zone,
 } from "./zone.ts";
@@ -14,6 +15,7 @@ import { checkKey, checkPrefix } from "./zone_key.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const LOCK_FILE = ".lock";
+const TEMPORARY = /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const LOCK_WAIT_MS = 30_000;
 const LOCK_RETRY_MS = 5;
 
@@ -146,10 +148,15 @@ export class DirectoryZone implements Zone {
 
   async *list(prefix: string): AsyncIterable<ListedFile> {
     checkPrefix(prefix);
-    yield* this.#listFolder(
-      prefix.slice(0, prefix.lastIndexOf("/") + 1),
-      prefix,
-    );
+    const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    const isWanted = (name: string, above: string) => {
+      const key = above + name;
+      return !name.startsWith(".") && (key.startsWith(prefix) ||
+        (name.endsWith("/") && prefix.startsWith(key)));
+    };
+    for await (const { name, info } of this.#walk(folder, isWanted)) {
+      yield { key: name, bytes: info.size, modified: timeOf(info) };
+    }
   }
 
   async remove(key: string): Promise<void> {
@@ -160,28 +167,61 @@ export class DirectoryZone implements Zone {
     );
   }
 
+  async *unfinished(): AsyncIterable<UnfinishedFile> {
+    for await (const { name, info } of this.#walk("", isTemporary)) {
+      yield {
+        name,
+        begun: timeOf(info),
+        remove: () =>
+          this.#attempt(
+            `Cannot remove "${name}" from`,
+            () => Deno.remove(join(this.url, name)),
+          ),
+      };
+    }
+  }
+
+  /** The clock of the machine that holds the disk: that of a file just made. */
+  async now(): Promise<Date> {
+    return await this.#attempt("Cannot write to", async () => {
+      const path = await this.#writeTemporary(
+        join(this.url, "now"),
+        new Uint8Array(),
+      );
+      try {
+        return timeOf(await Deno.stat(path));
+      } finally {
+        await Deno.remove(path);
+      }
+    });
+  }
+
   close(): void {}
 
-  /** `folder` is empty or ends with a slash. */
-  async *#listFolder(
+  /** Files below a folder, which is empty or ends with a slash, in order. */
+  async *#walk(
     folder: string,
-    prefix: string,
-  ): AsyncIterable<ListedFile> {
-    const names = await this.#orMissing("Cannot list", async () => {
-      const found = await Array.fromAsync(Deno.readDir(join(this.url, folder)));
-      return found.filter(({ name }) => !name.startsWith("."))
-        .map((entry) => entry.isDirectory ? `${entry.name}/` : entry.name);
-    });
-    for (const name of (names ?? []).sort()) {
-      const key = folder + name;
-      if (name.endsWith("/")) {
-        const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
-        if (mayHold) yield* this.#listFolder(key, prefix);
-      } else if (key.startsWith(prefix)) {
-        const head = await this.head(key);
-        if (head === undefined) continue;
-        yield { key, bytes: head.bytes, modified: head.modified };
+    isWanted: (name: string, folder: string) => boolean,
+  ): AsyncIterable<{ name: string; info: Deno.FileInfo }> {
+    const entries = await this.#orMissing(
+      "Cannot list",
+      () => Array.fromAsync(Deno.readDir(join(this.url, folder))),
+    );
+    const names = (entries ?? []).map((entry) =>
+      entry.isDirectory ? `${entry.name}/` : entry.name
+    );
+    for (const entry of names.sort()) {
+      if (!isWanted(entry, folder)) continue;
+      const name = folder + entry;
+      if (entry.endsWith("/")) {
+        yield* this.#walk(name, isWanted);
+        continue;
       }
+      const info = await this.#orMissing(
+        "Cannot list",
+        () => Deno.stat(join(this.url, name)),
+      );
+      if (info !== undefined) yield { name, info };
     }
   }
 
@@ -258,6 +298,11 @@ export class DirectoryZone implements Zone {
   ): Promise<T | undefined> {
     return await this.#attempt(task, () => unlessMissing(work));
   }
+}
+
+/** Named by `#writeTemporary`, or a folder that may hold such files. */
+function isTemporary(name: string): boolean {
+  return name.endsWith("/") || TEMPORARY.test(name);
 }
 
 async function unlessMissing<T>(

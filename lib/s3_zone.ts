@@ -1,9 +1,13 @@
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandInput,
   type GetObjectCommandOutput,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandInput,
+  ListObjectsV2Command,
   paginateListObjectsV2,
   PutObjectCommand,
   S3Client,
@@ -19,6 +23,7 @@ import type {
   PutOptions,
   S3Settings,
   StoredFile,
+  UnfinishedFile,
   WriteOptions,
   Zone,
 } from "./zone.ts";
@@ -165,6 +170,58 @@ export class S3Zone implements Zone {
     );
   }
 
+  async *unfinished(): AsyncIterable<UnfinishedFile> {
+    const Bucket = this.#bucket;
+    const task = "Cannot list the uploads to";
+    const input: ListMultipartUploadsCommandInput = {
+      Bucket,
+      Prefix: this.#prefix,
+    };
+    for (let more = true; more;) {
+      const page = await this.#attempt(
+        task,
+        () => this.#client.send(new ListMultipartUploadsCommand(input)),
+      );
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Key === undefined || Initiated === undefined) continue;
+        const upload = { Bucket, Key, UploadId };
+        yield {
+          name: Key.slice(this.#prefix.length),
+          begun: Initiated,
+          remove: () =>
+            this.#attempt("Cannot end an upload to", async () => {
+              await this.#client.send(new AbortMultipartUploadCommand(upload));
+            }),
+        };
+      }
+      input.KeyMarker = page.NextKeyMarker;
+      input.UploadIdMarker = page.NextUploadIdMarker;
+      more = page.IsTruncated === true && page.NextKeyMarker !== undefined;
+    }
+  }
+
+  /** The date in the head of an answer: any will do. */
+  async now(): Promise<Date> {
+    let date: string | undefined;
+    const command = new ListObjectsV2Command({
+      Bucket: this.#bucket,
+      Prefix: this.#prefix,
+      MaxKeys: 1,
+    });
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        date = headerOf(result.response, "date");
+        return result;
+      },
+      { step: "deserialize" },
+    );
+    await this.#attempt("Cannot list", () => this.#client.send(command));
+    const now = new Date(date ?? "");
+    if (!Number.isNaN(now.getTime())) return now;
+    throw this.#error("Cannot read the clock of", new Error("no date came"));
+  }
+
   close(): void {
     this.#client.destroy();
   }
@@ -284,6 +341,12 @@ function readCa(path: string): string {
 function isMissingKey(error: unknown): boolean {
   return error instanceof Error &&
     (error.name === "NoSuchKey" || error.name === "NotFound");
+}
+
+/** A header of an answer as the SDK's middleware sees it. */
+function headerOf(response: unknown, name: string): string | undefined {
+  const { headers } = response as { headers?: Record<string, string> };
+  return headers?.[name];
 }
 
 function etagOf({ ETag }: { ETag?: string | undefined }): string {

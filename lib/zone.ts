@@ -26,6 +26,14 @@ export interface ListedFile {
   modified: Date;
 }
 
+/** What a write left that has not ended: its file is not there yet. */
+export interface UnfinishedFile {
+  name: string;
+  /** When it began, by the store's clock. */
+  begun: Date;
+  remove(): Promise<void>;
+}
+
 /**
  * Where batches live. Keys are checked by `checkKey`. What the store refuses
  * is thrown as a `StageError` whose subject is the zone's URL.
@@ -64,6 +72,10 @@ export interface Zone {
   list(prefix: string): AsyncIterable<ListedFile>;
   /** Removes a file if it is there. */
   remove(key: string): Promise<void>;
+  /** Writes that have not ended, of processes at work and of dead ones. */
+  unfinished(): AsyncIterable<UnfinishedFile>;
+  /** What the store's clock shows, to the second. */
+  now(): Promise<Date>;
   /** Lets go of open connections. */
   close(): void;
 }

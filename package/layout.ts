@@ -25,6 +25,7 @@ export const FUNCTIONS: Record<string, PackagedFunction> = {
   transform: { entrypoint: "transform/lambda.ts", usesDuckDb: true },
   load: { entrypoint: "load/lambda.ts", usesDuckDb: true },
   verify: { entrypoint: "pipeline/verify_lambda.ts", usesDuckDb: true },
+  sweep: { entrypoint: "pipeline/sweep_lambda.ts", usesDuckDb: false },
 };
 
 const DUCKDB_PLATFORMS = { x86_64: "linux_amd64", arm64: "linux_arm64" };

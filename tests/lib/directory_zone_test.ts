@@ -31,6 +31,32 @@ Deno.test("DirectoryZone keeps no temporary files", () =>
     assert.deepEqual(names.map(({ name }) => name).sort(), [".lock", "a"]);
   }));
 
+Deno.test("DirectoryZone lists files that no key can name", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(join(folder, "of a person"));
+    await Deno.writeTextFile(join(folder, "of a person", "ü.txt"), "note");
+
+    const files = await Array.fromAsync(new DirectoryZone(folder).list(""));
+
+    assert.deepEqual(files.map(({ key }) => key), ["of a person/ü.txt"]);
+  }));
+
+Deno.test("DirectoryZone tells of what a killed process has left unfinished", () =>
+  inFolder(async (folder) => {
+    const zone = new DirectoryZone(folder);
+    await zone.put("a/b.json", bytesOf("whole"));
+    const left = `a/.b.json.${crypto.randomUUID()}`;
+    await Deno.writeTextFile(join(folder, left), "half");
+
+    const found = await Array.fromAsync(zone.unfinished());
+    for (const file of found) await file.remove();
+
+    assert.deepEqual(found.map(({ name }) => name), [left]);
+    assert.ok(Math.abs(Date.now() - Number(found[0]?.begun)) < 60_000);
+    assert.deepEqual(await Array.fromAsync(zone.unfinished()), []);
+    assert.equal((await Array.fromAsync(zone.list(""))).length, 1);
+  }));
+
 Deno.test("DirectoryZone never shows a half written file", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);

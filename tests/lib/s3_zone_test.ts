@@ -44,6 +44,41 @@ Deno.test("S3Zone serves a whole bucket, and a prefix of it", () =>
     assert.equal(inner.locate("a"), "s3://bucket/some/prefix/a");
   }));
 
+Deno.test("S3Zone tells of every upload that has not ended, and ends it", () =>
+  withZone(async (zone, { proxy }) => {
+    const page = (upload: string, rest: string) =>
+      new Response(
+        `<ListMultipartUploadsResult><Upload><Key>some/prefix/${upload}.csv</Key>
+        <UploadId>${upload}</UploadId><Initiated>2024-01-02T03:04:05.000Z</Initiated>
+        </Upload>${rest}</ListMultipartUploadsResult>`,
+        { headers: { "content-type": "application/xml" } },
+      );
+    proxy.fault = ({ method, url }): Fault => {
+      const { searchParams } = new URL(url);
+      if (method === "DELETE") return new Response(null, { status: 204 });
+      if (!searchParams.has("uploads")) return undefined;
+      return searchParams.get("key-marker") === "first"
+        ? page("two", "")
+        : page(
+          "one",
+          "<IsTruncated>true</IsTruncated><NextKeyMarker>first</NextKeyMarker>",
+        );
+    };
+
+    const found = await Array.fromAsync(zone.unfinished());
+    for (const file of found) await file.remove();
+
+    assert.deepEqual(found.map(({ name }) => name), ["one.csv", "two.csv"]);
+    assert.equal(
+      found[0]?.begun.toISOString(),
+      "2024-01-02T03:04:05.000Z",
+    );
+    assert.match(
+      proxy.requests.at(-1) ?? "",
+      /^DELETE \/bucket\/some\/prefix\/two.csv\?.*uploadId=two/,
+    );
+  }));
+
 Deno.test("S3Zone sends a stream in parts, each with a checksum", () =>
   withZone(async (zone, { proxy }) => {
     const checksums: (string | null)[] = [];

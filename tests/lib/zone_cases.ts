@@ -264,6 +264,20 @@ export const ZONE_CASES: readonly ZoneCase[] = [
     },
   },
   {
+    name: "tells its time",
+    run: async (zone) => {
+      const before = Date.now();
+
+      const now = (await zone.now()).getTime();
+
+      await zone.put("a", bytesOf("a"));
+      const written = (await zone.head("a"))?.modified.getTime() ?? 0;
+      assert.ok(Math.abs(now - before) < 2000, `${now} at ${before}`);
+      assert.ok(Math.abs(now - written) < 2000, `${now} at ${written}`);
+      assert.equal((await Array.fromAsync(zone.list(""))).length, 1);
+    },
+  },
+  {
     name: "refuses keys that are no names",
     run: async (zone) => {
       const wrong = ["", "/a", "a/", "a//b", "../a", "a/../b", ".lock", "a b"];

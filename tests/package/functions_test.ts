@@ -114,6 +114,11 @@ Deno.test("the package runs the whole pipeline, cold and warm", async () => {
   assert.equal(kind, "response", JSON.stringify(body));
   assert.equal(body.same, true);
   await verify.logged(/"Differences":0/);
+  const sweep = await cloud.start("sweep");
+  const swept = await sweep.call();
+  assert.equal(swept.kind, "response", JSON.stringify(swept.body));
+  assert.equal(swept.body.filesRemoved, 0);
+  await sweep.logged(/"ForeignFiles":0/);
 });
 
 Deno.test("a warm function keeps its connections, and replaces dead ones", async () => {

@@ -8,7 +8,7 @@ import { fillSmall } from "../harness/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 
 /** Tools of who develops: servers, tests, benchmarks. */
-const UNCONFINED = ["demo", "test", "test:s3", "simulate", "bench"];
+const UNCONFINED = ["demo", "test", "test:s3", "simulate", "bench", "package"];
 /** Made of others, which are tested. */
 const COMPOSED = ["ok"];
 /** It would fetch from the internet: it has a test of its own. */
@@ -18,6 +18,7 @@ const VARIANTS: Record<string, string[][]> = {
   rebuild: [["processed"], ["warehouse"]],
   resync: [["payment"]],
   run: [["--every", "1h"]],
+  sweep: [["processed"], ["ingestion"]],
 };
 /** For ever, until it is asked to stop. */
 const ENDLESS = ["run"];

@@ -169,6 +169,8 @@ export class SimulatedProcess {
         call(`put ${key}`, () => zone.put(key, content, options)),
       remove: (key) => call(`remove ${key}`, () => zone.remove(key)),
       list: (prefix) => zone.list(prefix),
+      unfinished: () => zone.unfinished(),
+      now: () => zone.now(),
       write: async (key, content, options) => {
         try {
           return await call(

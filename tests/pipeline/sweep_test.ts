@@ -1,0 +1,330 @@
+import assert from "node:assert/strict";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../../lib/manifest.ts";
+import { openZone, type Zone } from "../../lib/zone.ts";
+import { main } from "../../pipeline/sweep_main.ts";
+import { sweep } from "../../pipeline/sweep.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { runSmallHistory } from "../harness/damage.ts";
+import { ingestionManifest, processedManifest } from "../harness/manifests.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  ZONE_KINDS,
+} from "../harness/platform.ts";
+import { assertRebuilds } from "../harness/rebuild.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { StoreClock } from "../harness/store_clock.ts";
+import { Task, taskEnv } from "../harness/task.ts";
+import { leaveUploadOpen } from "../simulator/leave_upload_open.ts";
+
+const OLD_HOURS = 49;
+const WAIT_TRIES_MAX = 400;
+const WAIT_MS = 25;
+/** It takes an extract a second or so. */
+const LARGE_ROWS = 200_000;
+const GARBAGE_RUN = "20200101T000000Z-0123abcd";
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`sweep removes what killed and overtaken runs left, and nothing else, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { context, config } = platform;
+    const clock = new StoreClock(platform);
+    await runSmallHistory(platform);
+    await leaveHalfARun(platform);
+    await execute(platform.source.client, insertOrder(20));
+    await Promise.all([platform.extract(), platform.extract()]);
+    await platform.transform();
+    await platform.load();
+    await put(config.ingestionUrl, "notes/of_a_person.txt", platform);
+    if (config.s3 !== undefined) {
+      const url = `${config.ingestionUrl}/payment/batch=000000009/dead.csv`;
+      const part = new Uint8Array(10);
+      await leaveUploadOpen(url, { s3: config.s3, part });
+    }
+    const before = await keysOf(config.ingestionUrl, platform);
+    const uploads = await unfinishedOf(config.ingestionUrl, platform);
+    const listed = await listedInIngestion(platform, 5);
+    const garbage = before.filter((key) =>
+      !listed.has(key) && !/^(_batches|notes)\//.test(key)
+    );
+
+    const young = await sweep(context, { zone: "ingestion" });
+    await clock.leap(OLD_HOURS);
+    const dry = await sweep(context, { zone: "ingestion", dryRun: true });
+    const untouched = await keysOf(config.ingestionUrl, platform);
+    const swept = await sweep(context, { zone: "ingestion" });
+    const processed = await sweep(context, { zone: "processed" });
+
+    assert.equal(young.filesRemoved, 0);
+    assert.deepEqual(untouched, before);
+    assert.ok(garbage.length >= 2, garbage.join());
+    assert.deepEqual(dry, swept);
+    assert.equal(swept.filesRemoved, garbage.length);
+    assert.ok(swept.bytesRemoved > 0);
+    assert.equal(swept.foreignFiles, 1);
+    assert.equal(swept.unfinishedRemoved, uploads.length);
+    assert.deepEqual(await unfinishedOf(config.ingestionUrl, platform), []);
+    assert.deepEqual(
+      await keysOf(config.ingestionUrl, platform),
+      before.filter((key) => !garbage.includes(key)),
+    );
+    assert.equal(processed.filesRemoved, 0);
+    assert.match(platform.logged.join("\n"), /"notes\/of_a_person.txt"/);
+    await platform.run();
+    await assertRebuilds(platform);
+  });
+
+  Deno.test(`sweep leaves a replaced generation 48 hours, and then removes it, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { context, config } = platform;
+    const { processedUrl } = config;
+    const clock = new StoreClock(platform);
+    await runSmallHistory(platform);
+    const first = await listedInProcessed(platform, 4);
+    await clock.leap(OLD_HOURS);
+    await rebuildProcessed(context);
+    const second = await listedInProcessed(platform, 4);
+    await leaveHalfARebuild(platform);
+
+    const young = await sweep(context, { zone: "processed" });
+    await clock.leap(OLD_HOURS);
+    await platform.run();
+    const before = await keysOf(processedUrl, platform);
+    const old = await sweep(context, { zone: "processed" });
+
+    const left = await keysOf(processedUrl, platform);
+    assert.equal(young.filesRemoved, 0);
+    assert.equal(left.filter((key) => first.has(key)).length, 0);
+    assert.equal(left.filter((key) => second.has(key)).length, second.size);
+    assert.equal(old.filesRemoved, before.length - left.length);
+    assert.equal(left.filter((key) => key.startsWith("_batches/")).length, 5);
+    const logs = new Set(left.map((key) => key.split("/")[0] ?? ""));
+    const generations = [...logs].filter((name) => /^_batches-/.test(name));
+    assert.equal(generations.length, 1);
+    assert.equal(old.foreignFiles, 0);
+    await platform.run();
+    await assertRebuilds(platform);
+  });
+}
+
+Deno.test("sweep lets a run at work end, and what it took from one too old is never committed", async () => {
+  await using platform = await openPlatform();
+  const { context, config, source } = platform;
+  const clock = new StoreClock(platform);
+  await fillSmall(source.client);
+
+  await platform.run();
+  const change = [
+    "update payment set paid = not paid",
+    "update staff set first_name = first_name || 'x'",
+  ];
+
+  await execute(source.client, ...change);
+  const running = await startHalf(platform);
+  await clock.leap(11);
+  const none = await sweep(context, { zone: "ingestion" });
+  running.goOn();
+  assert.equal(none.filesRemoved, 0);
+  assert.deepEqual((await running.ended).batches, [2]);
+
+  await execute(source.client, ...change);
+  const slow = await startHalf(platform);
+  await clock.leap(OLD_HOURS);
+  const later = Date.now() + OLD_HOURS * 3_600_000;
+  context.clock = () => new Date(later);
+  const some = await sweep(context, { zone: "ingestion" });
+  slow.goOn();
+  await assert.rejects(slow.ended, /began over 12 hours ago/);
+  assert.ok(some.filesRemoved > 0);
+  const keys = await keysOf(config.ingestionUrl, platform);
+  const listed = await listedInIngestion(platform, 2);
+  assert.ok([...listed].every((key) => keys.includes(key)));
+  await platform.run();
+  await assertRebuilds(platform);
+});
+
+Deno.test("sweep asks no clock but the store's", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  const clock = new StoreClock(platform);
+  await runSmallHistory(platform);
+  const key = `payment/batch=000000009/${GARBAGE_RUN}-1.csv`;
+  await put(config.ingestionUrl, key, platform);
+
+  context.clock = () => new Date("2100-01-01");
+  const early = await sweep(context, { zone: "ingestion" });
+  context.clock = () => new Date("1970-01-01");
+  await clock.leap(OLD_HOURS);
+  const late = await sweep(context, { zone: "ingestion" });
+
+  assert.deepEqual([early.filesRemoved, late.filesRemoved], [0, 1]);
+  assert.ok(!(await keysOf(config.ingestionUrl, platform)).includes(key));
+});
+
+Deno.test("sweep removes nothing where the log has a gap, or no batch", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  const { ingestionUrl } = config;
+  const clock = new StoreClock(platform);
+  await put(
+    ingestionUrl,
+    `payment/batch=000000001/${GARBAGE_RUN}-1.csv`,
+    platform,
+  );
+  await clock.leap(OLD_HOURS);
+  const empty = await sweep(context, { zone: "ingestion" });
+  await runSmallHistory(platform);
+  const zone = open(ingestionUrl, platform);
+  await zone.remove("_batches/000000002.json");
+  await zone.remove("_batches/latest");
+  await clock.leap(OLD_HOURS);
+  const before = await keysOf(ingestionUrl, platform);
+
+  await assert.rejects(sweep(context, { zone: "ingestion" }), {
+    name: "StageError",
+    subject: ingestionUrl,
+    message: /^Cannot sweep .* has 3 manifests, and batch 4$/,
+  });
+
+  assert.equal(empty.filesRemoved, 0);
+  assert.deepEqual(await keysOf(ingestionUrl, platform), before);
+});
+
+Deno.test("sweep refuses what is no zone", async () => {
+  let said = "";
+  const code = await main(["warehouse"], {
+    env: () => undefined,
+    write: (text) => said += text,
+    isTerminal: false,
+    onStop: () => () => {},
+  });
+
+  assert.equal(code, 2);
+  assert.match(said, /Cannot sweep \\"warehouse\\"/);
+});
+
+/** Kills an extract that has shipped some tables and is at a large one. */
+async function leaveHalfARun(platform: Platform): Promise<void> {
+  const { client } = platform.source;
+  await execute(
+    client,
+    `insert into payment select id, now(), now(), 1, 1, 1, 1, 1, false,
+      '2023-01-01', 1, 1 from generate_series(1001, ${LARGE_ROWS}) as id`,
+  );
+  const before = await keysOf(platform.config.ingestionUrl, platform);
+  await using task = new Task(["extract", "--full"], taskEnv(platform));
+  await untilMore(before.length, platform);
+  Deno.kill(-task.pid, "SIGKILL");
+  await task.ended();
+  await execute(client, "delete from payment where payment_id > 1000");
+}
+
+/** Starts an extract; when this resolves it has shipped all tables but one. */
+async function startHalf(platform: Platform) {
+  const { context } = platform;
+  const { resources } = context;
+  const before = await keysOf(platform.config.ingestionUrl, platform);
+  const gate = Promise.withResolvers<void>();
+  context.resources = {
+    ...resources,
+    openZone: (url, options) => {
+      const zone = resources.openZone(url, options);
+      const write: Zone["write"] = async (key, ...rest) => {
+        if (key.startsWith("staff/")) await gate.promise;
+        return await zone.write(key, ...rest);
+      };
+      return new Proxy(zone, {
+        get: (target, name) =>
+          name === "write" ? write : Reflect.get(target, name),
+      });
+    },
+  };
+  const ended = platform.extract();
+  ended.catch(() => {});
+  context.resources = resources;
+  await untilMore(before.length, platform);
+  return { ended, goOn: gate.resolve };
+}
+
+async function untilMore(files: number, platform: Platform): Promise<void> {
+  for (let tries = 0; tries < WAIT_TRIES_MAX; tries++) {
+    const keys = await keysOf(platform.config.ingestionUrl, platform);
+    if (keys.length > files) return;
+    await new Promise((wake) => setTimeout(wake, WAIT_MS));
+  }
+  throw new Error("nothing was shipped");
+}
+
+/** Stops a rebuild that has made two batches. */
+async function leaveHalfARebuild(platform: Platform): Promise<void> {
+  const { context } = platform;
+  const stopping = new AbortController();
+  let commits = 0;
+  const clock = () => {
+    if (++commits > 8) stopping.abort(new DOMException("stop", "AbortError"));
+    return new Date();
+  };
+  await assert.rejects(
+    rebuildProcessed({ ...context, signal: stopping.signal, clock }),
+    { name: "AbortError" },
+  );
+}
+
+function open(url: string, { config }: Platform): Zone {
+  return openZone(url, { s3: config.s3 });
+}
+
+async function put(url: string, key: string, platform: Platform) {
+  const zone = open(url, platform);
+  await zone.put(key, new Uint8Array(3));
+  zone.close();
+}
+
+async function keysOf(url: string, platform: Platform): Promise<string[]> {
+  const zone = open(url, platform);
+  const files = await Array.fromAsync(zone.list(""));
+  zone.close();
+  return files.map(({ key }) => key);
+}
+
+async function unfinishedOf(url: string, platform: Platform) {
+  const zone = open(url, platform);
+  const files = await Array.fromAsync(zone.unfinished());
+  zone.close();
+  return files.map(({ name }) => name);
+}
+
+async function listedInIngestion(platform: Platform, last: number) {
+  const listed = new Set<string>();
+  for (let batch = 1; batch <= last; batch++) {
+    const { tables }: IngestionManifest = await ingestionManifest(
+      platform,
+      batch,
+    );
+    for (const { rows, deletes, digest } of Object.values(tables)) {
+      for (const { key } of [...rows, ...deletes, ...digest.files]) {
+        listed.add(key);
+      }
+    }
+  }
+  return listed;
+}
+
+async function listedInProcessed(platform: Platform, last: number) {
+  const listed = new Set<string>();
+  for (let batch = 1; batch <= last; batch++) {
+    const { models, state }: ProcessedManifest = await processedManifest(
+      platform,
+      batch,
+    );
+    for (const { files } of Object.values(models)) {
+      for (const { key } of files) listed.add(key);
+    }
+    for (const { key } of Object.values(state)) listed.add(key);
+  }
+  return listed;
+}
