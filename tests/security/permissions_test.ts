@@ -16,6 +16,8 @@ const UNCONFINED = [
   "bench",
   "package",
   "lint:workflows",
+  "infra:plan",
+  "infra:apply",
 ];
 /** Made of others, which are tested. */
 const COMPOSED = ["ok"];

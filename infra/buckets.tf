@@ -1,0 +1,136 @@
+# The only copy of history: nothing here or in a function may remove from it.
+resource "aws_s3_bucket" "ingestion" {
+  bucket = "${local.name}-ingestion-${data.aws_caller_identity.current.account_id}"
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_s3_bucket" "derived" {
+  for_each = toset(["processed", "artefacts"])
+
+  bucket = "${local.name}-${each.key}-${data.aws_caller_identity.current.account_id}"
+}
+
+locals {
+  buckets = {
+    ingestion = { id = aws_s3_bucket.ingestion.id, arn = aws_s3_bucket.ingestion.arn }
+    processed = { id = aws_s3_bucket.derived["processed"].id, arn = aws_s3_bucket.derived["processed"].arn }
+    artefacts = { id = aws_s3_bucket.derived["artefacts"].id, arn = aws_s3_bucket.derived["artefacts"].arn }
+  }
+  # A run lasts 12 hours at most, so what is older is of a dead one.
+  unfinished_upload_days = 2
+  old_version_days       = 30
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  for_each = local.buckets
+
+  bucket = each.value.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  for_each = local.buckets
+
+  bucket = each.value.id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  for_each = local.buckets
+
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  for_each = local.buckets
+
+  bucket = each.value.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+data "aws_iam_policy_document" "tls_only" {
+  for_each = local.buckets
+
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [each.value.arn, "${each.value.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "tls_only" {
+  for_each = local.buckets
+
+  bucket = each.value.id
+  policy = data.aws_iam_policy_document.tls_only[each.key].json
+
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}
+
+resource "aws_s3_bucket_notification" "this" {
+  for_each = local.buckets
+
+  bucket      = each.value.id
+  eventbridge = true
+}
+
+# What is garbage only the manifests know: `sweep` removes it.
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = local.buckets
+
+  bucket = each.value.id
+
+  rule {
+    id     = "unfinished-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = local.unfinished_upload_days
+    }
+  }
+
+  rule {
+    id     = "old-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = local.old_version_days
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this]
+}

@@ -1,0 +1,131 @@
+locals {
+  package = jsondecode(file("${var.package_dir}/package.json"))
+
+  read_objects  = ["s3:GetObject"]
+  write_objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+
+  # What tells the functions apart. Only sweep may delete, and only in the
+  # processed zone; load reads what it loads.
+  functions = {
+    extract = {
+      memory_mb    = 512
+      timeout_s    = 600
+      temporary_mb = 512
+      layers       = ["deno"]
+      secrets      = ["source"]
+      objects      = { ingestion = local.write_objects }
+    }
+    transform = {
+      memory_mb    = 2048
+      timeout_s    = 600
+      temporary_mb = 2048
+      layers       = ["deno", "duckdb"]
+      secrets      = []
+      objects = {
+        ingestion = local.read_objects
+        processed = local.write_objects
+      }
+    }
+    load = {
+      memory_mb    = 2048
+      timeout_s    = 900
+      temporary_mb = 2048
+      layers       = ["deno", "duckdb"]
+      secrets      = ["warehouse"]
+      objects      = { processed = local.read_objects }
+    }
+    verify = {
+      memory_mb    = 3008
+      timeout_s    = 900
+      temporary_mb = 10240
+      layers       = ["deno", "duckdb"]
+      secrets      = ["source", "warehouse"]
+      objects = {
+        ingestion = local.write_objects
+        processed = local.write_objects
+      }
+    }
+    sweep = {
+      memory_mb    = 512
+      timeout_s    = 900
+      temporary_mb = 512
+      layers       = ["deno"]
+      secrets      = []
+      objects = {
+        processed = ["s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+      }
+    }
+  }
+
+  metrics_namespace = local.name
+  secret_variables  = { source = "SOURCE_SECRET_ID", warehouse = "WAREHOUSE_SECRET_ID" }
+}
+
+resource "aws_s3_object" "package" {
+  for_each = local.package.parts
+
+  bucket      = local.buckets.artefacts.id
+  key         = "${each.value.sha256}/${each.value.file}"
+  source      = "${var.package_dir}/${each.value.file}"
+  source_hash = each.value.sha256
+
+  depends_on = [aws_s3_bucket_versioning.this]
+}
+
+resource "aws_lambda_layer_version" "this" {
+  for_each = toset(["deno", "duckdb"])
+
+  layer_name               = "${local.name}-${each.key}"
+  s3_bucket                = aws_s3_object.package[each.key].bucket
+  s3_key                   = aws_s3_object.package[each.key].key
+  source_code_hash         = local.package.parts[each.key].sha256
+  compatible_architectures = [local.package.architecture]
+  compatible_runtimes      = ["provided.al2023"]
+}
+
+module "function" {
+  for_each = local.functions
+  source   = "./modules/function"
+
+  name          = "${local.name}-${each.key}"
+  handler       = each.key
+  architecture  = local.package.architecture
+  memory_mb     = coalesce(try(var.functions[each.key].memory_mb, null), each.value.memory_mb)
+  timeout_s     = coalesce(try(var.functions[each.key].timeout_s, null), each.value.timeout_s)
+  temporary_mb  = coalesce(try(var.functions[each.key].temporary_mb, null), each.value.temporary_mb)
+  concurrency   = var.reserved_concurrency
+  layers        = [for layer in each.value.layers : aws_lambda_layer_version.this[layer].arn]
+  package       = aws_s3_object.package[each.key]
+  dead_letters  = aws_sqs_queue.dead_letters.arn
+  log_retention = var.log_retention_days
+
+  environment = merge(
+    {
+      INGESTION_URL     = "s3://${local.buckets.ingestion.id}"
+      PROCESSED_URL     = "s3://${local.buckets.processed.id}"
+      METRICS_NAMESPACE = local.metrics_namespace
+    },
+    { for secret in each.value.secrets : local.secret_variables[secret] => aws_secretsmanager_secret.database[secret].arn },
+  )
+
+  buckets = {
+    for name, actions in each.value.objects : name => {
+      arn     = local.buckets[name].arn
+      actions = actions
+    }
+  }
+  secrets = [for secret in each.value.secrets : aws_secretsmanager_secret.database[secret].arn]
+
+  network = var.vpc == null ? null : {
+    subnet_ids         = var.vpc.subnet_ids
+    security_group_ids = [aws_security_group.functions["this"].id]
+  }
+}
+
+# A trigger that was lost is harmless, since the next one does its work: what is
+# here is for a person who looks for the cause of an alarm.
+resource "aws_sqs_queue" "dead_letters" {
+  name                      = "${local.name}-dead-letters"
+  message_retention_seconds = 1209600
+  sqs_managed_sse_enabled   = true
+}

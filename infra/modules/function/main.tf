@@ -1,0 +1,157 @@
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.25"
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = var.name
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+locals {
+  statements = concat(
+    [
+      {
+        actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+      },
+      # X-Ray takes no ARN.
+      {
+        actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+        resources = ["*"]
+      },
+      {
+        actions   = ["sqs:SendMessage"]
+        resources = [var.dead_letters]
+      },
+    ],
+    [
+      for bucket in var.buckets : {
+        actions   = bucket.actions
+        resources = ["${bucket.arn}/*"]
+      }
+    ],
+    [
+      for bucket in var.buckets : {
+        actions   = contains(bucket.actions, "s3:AbortMultipartUpload") ? ["s3:ListBucket", "s3:ListBucketMultipartUploads"] : ["s3:ListBucket"]
+        resources = [bucket.arn]
+      }
+    ],
+    length(var.secrets) == 0 ? [] : [
+      {
+        actions   = ["secretsmanager:GetSecretValue"]
+        resources = var.secrets
+      },
+    ],
+    # Of a function in a network AWS asks these on everything.
+    var.network == null ? [] : [
+      {
+        actions = [
+          "ec2:CreateNetworkInterface",
+          "ec2:DescribeNetworkInterfaces",
+          "ec2:DeleteNetworkInterface",
+          "ec2:DescribeSubnets",
+          "ec2:AssignPrivateIpAddresses",
+          "ec2:UnassignPrivateIpAddresses",
+        ]
+        resources = ["*"]
+      },
+    ],
+  )
+}
+
+data "aws_iam_policy_document" "this" {
+  dynamic "statement" {
+    for_each = local.statements
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "this"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}
+
+resource "aws_lambda_function" "this" {
+  function_name                  = var.name
+  role                           = aws_iam_role.this.arn
+  runtime                        = "provided.al2023"
+  handler                        = var.handler
+  architectures                  = [var.architecture]
+  memory_size                    = var.memory_mb
+  timeout                        = var.timeout_s
+  reserved_concurrent_executions = coalesce(var.concurrency, -1)
+  layers                         = var.layers
+  s3_bucket                      = var.package.bucket
+  s3_key                         = var.package.key
+  source_code_hash               = var.package.source_hash
+
+  ephemeral_storage {
+    size = var.temporary_mb
+  }
+
+  environment {
+    variables = var.environment
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  # The runtime writes JSON itself.
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.network == null ? [] : [var.network]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name = aws_lambda_function.this.function_name
+  # The next trigger looks again anyway, and soon.
+  maximum_event_age_in_seconds = 900
+  maximum_retry_attempts       = 1
+
+  destination_config {
+    on_failure {
+      destination = var.dead_letters
+    }
+  }
+}

@@ -1,0 +1,24 @@
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "timeout_s" {
+  description = "Time of one run, in seconds."
+  value       = aws_lambda_function.this.timeout
+}
+
+output "environment" {
+  description = "Environment variables of the function."
+  value       = var.environment
+}
+
+output "statements" {
+  description = "What the function's role may do."
+  value       = local.statements
+}

@@ -1,0 +1,49 @@
+output "put_secrets" {
+  description = "What a person runs next: gives the functions their databases."
+  value = [
+    for name, secret in aws_secretsmanager_secret.database :
+    "aws secretsmanager put-secret-value --region ${var.region} --secret-id ${secret.name} --secret-string file://${name}.secret"
+  ]
+}
+
+output "zones" {
+  description = "INGESTION_URL and PROCESSED_URL, for a first load by `deno task pipeline`."
+  value = {
+    INGESTION_URL = "s3://${local.buckets.ingestion.id}"
+    PROCESSED_URL = "s3://${local.buckets.processed.id}"
+  }
+}
+
+output "lake" {
+  description = "What analysts attach in DuckDB."
+  value       = "s3://${local.buckets.processed.id}/lake.duckdb"
+}
+
+output "functions" {
+  description = "Names of the functions."
+  value       = { for name, function in module.function : name => function.name }
+}
+
+output "alarm_topic" {
+  description = "Topic that the composite alarm rings."
+  value       = aws_sns_topic.alarms.arn
+}
+
+output "dashboard" {
+  description = "Where it all shows."
+  value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${aws_cloudwatch_dashboard.this.dashboard_name}"
+}
+
+output "github_role" {
+  description = "AWS_ROLE_ARN of the GitHub environment."
+  value       = one([for role in aws_iam_role.github : role.arn])
+}
+
+# What tests look at.
+output "permissions" {
+  description = "What each role may do."
+  value = merge(
+    { for name, function in module.function : name => function.statements },
+    { scheduler = local.scheduler_statements },
+  )
+}

@@ -1,0 +1,161 @@
+# A trigger only says "look now": repeated, lost and late ones are harmless.
+locals {
+  # By time: what a manifest's event does sooner, these do when it was lost.
+  schedules = {
+    extract   = "rate(${var.extract_every_minutes} ${var.extract_every_minutes == 1 ? "minute" : "minutes"})"
+    transform = "rate(5 minutes)"
+    load      = "rate(5 minutes)"
+    verify    = "cron(30 3 * * ? *)"
+    sweep     = "cron(30 4 * * ? *)"
+  }
+  # By a committed batch: the zone whose manifests start the function.
+  manifests = {
+    transform = "ingestion"
+    load      = "processed"
+  }
+  # Not _batches/latest, which is a hint. Of a rebuilt zone the folder has the
+  # generation's name behind it.
+  manifest_keys = "_batches*/*.json"
+}
+
+data "aws_iam_policy_document" "scheduler_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+locals {
+  scheduler_statements = [
+    {
+      actions   = ["lambda:InvokeFunction"]
+      resources = [for function in module.function : function.arn]
+    },
+    {
+      actions   = ["sqs:SendMessage"]
+      resources = [aws_sqs_queue.dead_letters.arn]
+    },
+  ]
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  dynamic "statement" {
+    for_each = local.scheduler_statements
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+}
+
+resource "aws_iam_role" "scheduler" {
+  name               = "${local.name}-scheduler"
+  assume_role_policy = data.aws_iam_policy_document.scheduler_trust.json
+}
+
+resource "aws_iam_role_policy" "scheduler" {
+  name   = "this"
+  role   = aws_iam_role.scheduler.id
+  policy = data.aws_iam_policy_document.scheduler.json
+}
+
+resource "aws_scheduler_schedule" "this" {
+  for_each = local.schedules
+
+  name                = "${local.name}-${each.key}"
+  schedule_expression = each.value
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = module.function[each.key].arn
+    role_arn = aws_iam_role.scheduler.arn
+
+    dead_letter_config {
+      arn = aws_sqs_queue.dead_letters.arn
+    }
+
+    retry_policy {
+      maximum_event_age_in_seconds = 600
+      maximum_retry_attempts       = 2
+    }
+  }
+}
+
+resource "aws_cloudwatch_event_rule" "manifest" {
+  for_each = local.manifests
+
+  name        = "${local.name}-${each.key}"
+  description = "A batch was committed in the ${each.value} zone"
+
+  event_pattern = jsonencode({
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+    detail = {
+      bucket = { name = [local.buckets[each.value].id] }
+      object = { key = [{ wildcard = local.manifest_keys }] }
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "manifest" {
+  for_each = local.manifests
+
+  rule = aws_cloudwatch_event_rule.manifest[each.key].name
+  arn  = module.function[each.key].arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = 600
+    maximum_retry_attempts       = 2
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+}
+
+resource "aws_lambda_permission" "manifest" {
+  for_each = local.manifests
+
+  statement_id  = "manifest"
+  action        = "lambda:InvokeFunction"
+  function_name = module.function[each.key].name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.manifest[each.key].arn
+}
+
+data "aws_iam_policy_document" "dead_letters" {
+  statement {
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [for rule in aws_cloudwatch_event_rule.manifest : rule.arn]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.url
+  policy    = data.aws_iam_policy_document.dead_letters.json
+}

@@ -1,0 +1,281 @@
+# Asserts on the plan, without an account: `terraform -chdir=infra test`.
+mock_provider "aws" {
+  override_during = plan
+}
+
+mock_provider "aws" {
+  alias           = "replica"
+  override_during = plan
+}
+
+override_resource {
+  target          = aws_sns_topic.alarms
+  override_during = plan
+  values = {
+    arn = "arn:aws:sns:eu-west-2:123456789012:alarms"
+  }
+}
+
+variables {
+  environment        = "testing"
+  region             = "eu-west-2"
+  package_dir        = "tests/package"
+  emails             = ["team@example.com"]
+  phone_numbers      = ["+447700900000"]
+  monthly_budget_usd = 50
+}
+
+run "buckets" {
+  command = plan
+
+  assert {
+    condition     = length(local.buckets) == 3
+    error_message = "There are three buckets, and all that follows is for each of them."
+  }
+
+  assert {
+    condition = alltrue([for block in aws_s3_bucket_public_access_block.this : alltrue([
+      block.block_public_acls,
+      block.block_public_policy,
+      block.ignore_public_acls,
+      block.restrict_public_buckets,
+    ])]) && length(aws_s3_bucket_public_access_block.this) == 3
+    error_message = "Every bucket is private."
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_s3_bucket_versioning.this : one.versioning_configuration[0].status == "Enabled"]) && length(aws_s3_bucket_versioning.this) == 3
+    error_message = "Every bucket keeps versions."
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_s3_bucket_server_side_encryption_configuration.this : length(one.rule) == 1]) && length(aws_s3_bucket_server_side_encryption_configuration.this) == 3
+    error_message = "Every bucket is encrypted."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_policy.tls_only) == 3
+    error_message = "Every bucket refuses requests without TLS."
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_s3_bucket_notification.this : one.eventbridge]) && length(aws_s3_bucket_notification.this) == 3
+    error_message = "Every bucket tells EventBridge."
+  }
+
+  assert {
+    condition = alltrue([
+      for one in aws_s3_bucket_lifecycle_configuration.this :
+      alltrue([for rule in one.rule : length(rule.expiration) == 0])
+    ])
+    error_message = "Nothing that is current expires by age: only the manifests know what is garbage."
+  }
+
+  assert {
+    condition     = local.unfinished_upload_days * 24 > 12
+    error_message = "An upload may take as long as a run that still commits: 12 hours."
+  }
+}
+
+run "permissions" {
+  command = plan
+
+  variables {
+    vpc = {
+      id              = "vpc-1"
+      subnet_ids      = ["subnet-1"]
+      route_table_ids = ["rtb-1"]
+      database_cidrs  = ["10.0.0.0/16"]
+    }
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for role in output.permissions : [for statement in role : [for action in statement.actions : !strcontains(action, "*")]]
+    ]))
+    error_message = "No action of a role has a wildcard."
+  }
+
+  # AWS knows no ARN for these.
+  assert {
+    condition = alltrue(flatten([
+      for role in output.permissions : [
+        for statement in role : alltrue([for action in statement.actions : can(regex("^(xray|ec2):", action))])
+        if contains(statement.resources, "*")
+      ]
+    ]))
+    error_message = "Every other permission is for certain resources."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for name, function in local.functions : [
+        for bucket, actions in function.objects : [
+          for action in actions : name == "sweep" && bucket == "processed" if strcontains(action, "Delete")
+        ]
+      ]
+    ]))
+    error_message = "Only sweep deletes, and only in the processed bucket."
+  }
+
+  assert {
+    condition     = !contains(keys(local.functions.sweep.objects), "ingestion")
+    error_message = "sweep has nothing to do with the ingestion bucket."
+  }
+
+  assert {
+    condition     = local.functions.extract.secrets == ["source"] && local.functions.load.secrets == ["warehouse"] && length(local.functions.transform.secrets) == 0
+    error_message = "A function reads only the secrets that it needs."
+  }
+}
+
+run "secrets" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for function in module.function : length(setsubtract(keys(function.environment), [
+        "INGESTION_URL",
+        "PROCESSED_URL",
+        "METRICS_NAMESPACE",
+        "SOURCE_SECRET_ID",
+        "WAREHOUSE_SECRET_ID",
+      ])) == 0
+    ])
+    error_message = "No function has a secret in its environment, only where it lies."
+  }
+}
+
+run "triggers" {
+  command = plan
+
+  assert {
+    condition     = var.extract_every_minutes + 5 < local.freshness_seconds_max / 60
+    error_message = "Extract and load run often enough to keep the promise of 30 minutes."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["extract"].schedule_expression == "rate(15 minutes)" && aws_scheduler_schedule.this["load"].schedule_expression == "rate(5 minutes)"
+    error_message = "Extract runs every 15 minutes, load every 5 at most."
+  }
+
+  assert {
+    condition     = length(setsubtract(keys(local.functions), keys(local.schedules))) == 0
+    error_message = "Every function has a schedule, for events may be lost."
+  }
+
+  assert {
+    condition     = local.manifest_keys == "_batches*/*.json" && local.manifests == { transform = "ingestion", load = "processed" }
+    error_message = "A manifest starts transform, and the hint _batches/latest does not."
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_scheduler_schedule.this : length(one.target[0].dead_letter_config) == 1])
+    error_message = "A trigger that comes to nothing is kept for a person."
+  }
+}
+
+run "every_minute" {
+  command = plan
+
+  variables {
+    extract_every_minutes = 1
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["extract"].schedule_expression == "rate(1 minute)"
+    error_message = "AWS wants the singular of one minute."
+  }
+}
+
+run "too_seldom" {
+  command = plan
+
+  variables {
+    extract_every_minutes = 30
+  }
+
+  expect_failures = [var.extract_every_minutes]
+}
+
+run "alarms" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name in ["freshness", "checks", "differences", "extract-errors", "extract-throttles", "extract-duration", "load-errors"] :
+      contains(keys(aws_cloudwatch_metric_alarm.this), name)
+    ])
+    error_message = "There is an alarm for each way to fail."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["freshness"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["freshness"].threshold == 1800
+    error_message = "Older than 30 minutes rings, and so does no data at all."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      strcontains(aws_cloudwatch_composite_alarm.this.alarm_rule, "ALARM(\"${alarm.alarm_name}\")") && length(coalesce(alarm.alarm_actions, [])) == 0
+    ])
+    error_message = "Each alarm rings by the composite, and none by itself."
+  }
+
+  assert {
+    condition     = !strcontains(aws_cloudwatch_composite_alarm.this.alarm_rule, "dead-letters")
+    error_message = "A lost trigger does not ring."
+  }
+
+  assert {
+    condition     = contains(aws_cloudwatch_composite_alarm.this.alarm_actions, aws_sns_topic.alarms.arn)
+    error_message = "The composite rings the topic."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 1 && length(aws_sns_topic_subscription.sms) == 1
+    error_message = "The topic has its people."
+  }
+}
+
+run "bad_settings" {
+  command = plan
+
+  variables {
+    environment   = "Not Good"
+    emails        = ["nobody"]
+    phone_numbers = ["0770"]
+    functions     = { other = {} }
+  }
+
+  expect_failures = [
+    var.environment,
+    var.emails,
+    var.phone_numbers,
+    var.functions,
+  ]
+}
+
+run "options" {
+  command = plan
+
+  variables {
+    replica_region       = "eu-west-1"
+    reserved_concurrency = 2
+    functions            = { load = { memory_mb = 4096 } }
+    github = {
+      repository      = "owner/name"
+      create_provider = true
+    }
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_replication_configuration.ingestion) == 1
+    error_message = "A replica region makes a replica."
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.github) == 1 && length(aws_iam_role.github) == 1
+    error_message = "GitHub may deploy when it is told."
+  }
+}

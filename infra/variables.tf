@@ -1,0 +1,126 @@
+variable "environment" {
+  description = "Name of the environment: a part of every resource's name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,15}$", var.environment))
+    error_message = "environment is 2 to 16 lower-case letters and digits, such as staging."
+  }
+}
+
+variable "region" {
+  description = "AWS region of everything but the replica."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region is the name of an AWS region, such as eu-west-2."
+  }
+}
+
+variable "replica_region" {
+  description = "AWS region of a second copy of the ingestion bucket; null: no copy."
+  type        = string
+  default     = null
+}
+
+variable "package_dir" {
+  description = "Folder that `deno task package` has built."
+  type        = string
+  default     = "../dist"
+}
+
+variable "emails" {
+  description = "Addresses that alarms go to; each must confirm its subscription."
+  type        = set(string)
+
+  validation {
+    condition     = alltrue([for email in var.emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
+    error_message = "emails are addresses such as team@example.com."
+  }
+}
+
+variable "phone_numbers" {
+  description = "Numbers that alarms go to by SMS, in E.164 form."
+  type        = set(string)
+
+  validation {
+    condition     = alltrue([for number in var.phone_numbers : can(regex("^\\+[1-9][0-9]{6,14}$", number))])
+    error_message = "phone_numbers are in E.164 form, such as +447700900000."
+  }
+}
+
+variable "extract_every_minutes" {
+  description = "Minutes between two runs of extract."
+  type        = number
+  default     = 15
+
+  validation {
+    condition     = var.extract_every_minutes >= 1 && var.extract_every_minutes <= 20
+    error_message = "extract_every_minutes is 1 to 20: a change must be in the warehouse within 30 minutes."
+  }
+}
+
+variable "functions" {
+  description = "Memory (MB), time (s) and /tmp (MB) of each function, where it differs from what is given here."
+  type = map(object({
+    memory_mb    = optional(number)
+    timeout_s    = optional(number)
+    temporary_mb = optional(number)
+  }))
+  default = {}
+
+  validation {
+    condition = alltrue([for size in values(var.functions) : alltrue([
+      coalesce(size.memory_mb, 512) >= 256 && coalesce(size.memory_mb, 512) <= 10240,
+      coalesce(size.timeout_s, 60) >= 60 && coalesce(size.timeout_s, 60) <= 900,
+      coalesce(size.temporary_mb, 512) >= 512 && coalesce(size.temporary_mb, 512) <= 10240,
+    ])])
+    error_message = "memory_mb is 256 to 10240, timeout_s 60 to 900, temporary_mb 512 to 10240."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.functions), ["extract", "transform", "load", "verify", "sweep"])) == 0
+    error_message = "functions are extract, transform, load, verify and sweep."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Concurrent runs reserved for each function; null: none, since overlap is safe and a new account can't reserve."
+  type        = number
+  default     = null
+}
+
+variable "vpc" {
+  description = "Network that the functions run in, to reach databases that have no public address; null: none."
+  type = object({
+    id              = string
+    subnet_ids      = list(string)
+    route_table_ids = list(string)
+    database_cidrs  = list(string)
+    # Which port the databases listen on.
+    database_port = optional(number, 5432)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 90
+}
+
+variable "monthly_budget_usd" {
+  description = "Costs of a month, in US dollars, that ring when they are forecast or passed."
+  type        = number
+}
+
+variable "github" {
+  description = "GitHub repository (owner/name) whose deployments to the environment of this name may apply; null: none."
+  type = object({
+    repository = string
+    # One provider serves an account: the first environment makes it.
+    create_provider = bool
+  })
+  default = null
+}

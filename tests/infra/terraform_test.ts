@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import { main } from "../../infra/main.ts";
+import { FUNCTIONS } from "../../package/layout.ts";
+
+const folder = join(projectDirectory(), "infra");
+
+function read(file: string): Promise<string> {
+  return Deno.readTextFile(join(folder, file));
+}
+
+const hasTerraform = await new Deno.Command("terraform", {
+  args: ["version"],
+  stdout: "null",
+  stderr: "null",
+}).output().then(() => true, () => false);
+
+Deno.test({
+  name: "Terraform's files are formatted",
+  ignore: !hasTerraform,
+  fn: async () => {
+    const { code, stdout } = await new Deno.Command("terraform", {
+      args: ["fmt", "-check", "-recursive", folder],
+    }).output();
+
+    assert.equal(code, 0, new TextDecoder().decode(stdout));
+  },
+});
+
+Deno.test("every function that is packaged is deployed, with its layers", async () => {
+  const text = await read("functions.tf");
+  const [, map = ""] = /\n {2}functions = \{\n([^]*?)\n {2}\}\n/.exec(text) ??
+    [];
+  const deployed = [...map.matchAll(/^ {4}(\w+) = \{\n([^]*?)^ {4}\}$/gm)]
+    .map(([, name, body = ""]) => [name, body.includes('"duckdb"')]);
+
+  assert.deepEqual(
+    Object.fromEntries(deployed),
+    Object.fromEntries(
+      Object.entries(FUNCTIONS).map(([name, fn]) => [name, fn.usesDuckDb]),
+    ),
+  );
+});
+
+Deno.test("the ingestion bucket and its copy can't be destroyed", async () => {
+  for (const file of ["buckets.tf", "replica.tf"]) {
+    const text = await read(file);
+    const [, body = ""] =
+      /resource "aws_s3_bucket" "(?:ingestion|replica)" \{\n([^]*?)\n\}\n/.exec(
+        text,
+      ) ?? [];
+
+    assert.match(body, /prevent_destroy = true/, file);
+  }
+});
+
+Deno.test("no value of a secret is in the configuration, and so in the state", async () => {
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    if (!isFile || !name.endsWith(".tf")) continue;
+
+    assert.doesNotMatch(await read(name), /aws_secretsmanager_secret_version/);
+  }
+});
+
+Deno.test("infra:plan and infra:apply say what is missing", async () => {
+  assert.equal(await main(["plan"]), 2);
+  assert.equal(await main(["plan", "../other"]), 2);
+  assert.equal(await main(["plan", "nowhere"]), 2);
+  assert.equal(await main(["apply", "nowhere"]), 2);
+});
