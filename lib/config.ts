@@ -24,6 +24,8 @@ export interface Config {
   ingestionUrl: string;
   processedUrl: string;
   s3: S3Settings | undefined;
+  /** AWS's region, of S3 and of everything else. */
+  region: string;
   /** The source's schema that holds the contract's tables. */
   sourceSchema: string;
   /** Connections that extract reads with. */
@@ -161,6 +163,7 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
     s3: [ingestionUrl, processedUrl].some((url) => url.startsWith("s3://"))
       ? readS3(read, problems)
       : undefined,
+    region: regionOf(read),
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
     sourceConnections: number("SOURCE_CONNECTIONS", 2, {
       from: 1,
@@ -228,6 +231,10 @@ function bytesOf(size: string): number {
   return Number(amount) * (binary ? 1024 : 1000) ** power;
 }
 
+function regionOf(read: (name: string) => string | undefined): string {
+  return read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? "us-east-1";
+}
+
 function readS3(
   read: (name: string) => string | undefined,
   problems: string[],
@@ -241,7 +248,7 @@ function readS3(
     );
   }
   return {
-    region: read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? "us-east-1",
+    region: regionOf(read),
     endpoint,
     accessKeyId: read("AWS_ACCESS_KEY_ID"),
     secretAccessKey: read("AWS_SECRET_ACCESS_KEY"),

@@ -19,8 +19,8 @@ const UNCONFINED = [
   "infra:plan",
   "infra:apply",
 ];
-/** Made of others, which are tested. */
-const COMPOSED = ["ok"];
+/** Made of others, which are tested, or waiting for them. */
+const COMPOSED = ["ok", "smoke"];
 /** It would fetch from the internet: it has a test of its own. */
 const FETCHES = ["httpfs"];
 /** What a task is told, where it is told something. */

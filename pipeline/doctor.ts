@@ -1,0 +1,194 @@
+import { readLiveTables } from "../extract/live_table.ts";
+import { openSnapshot } from "../extract/snapshot.ts";
+import { runCommand, type World } from "../lib/command.ts";
+import { ConfigError, EXIT, messageOf, StageError } from "../lib/errors.ts";
+import { queryRow } from "../lib/postgres.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { examineSns } from "./examine_sns.ts";
+
+const USAGE = `deno task doctor [--aws]
+
+Looks, before anything runs, whether it will: the source and its contract, the
+two zones, DuckDB and the warehouse. Exits 1 when something is wrong.
+
+  --aws  also whether AWS lets SMS and e-mail through; needs AWS's credentials`;
+
+/** One thing that was looked at. */
+export interface Finding {
+  what: string;
+  /** What was found, in a few words. */
+  found: string;
+  /** What to do; undefined where all is well. */
+  hint?: string | undefined;
+}
+
+/** Reached in no run: it says whether the store keeps conditions. */
+const PROBE = "_doctor";
+const SKEW_SECONDS_MAX = 60;
+
+/** Looks at all that a run needs; throws nothing that it finds wrong. */
+export async function examine(context: StageContext): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const look = async (what: string, work: () => Promise<string>) => {
+    try {
+      findings.push({ what, found: await work() });
+    } catch (error) {
+      findings.push({
+        what,
+        found: messageOf(error),
+        hint: error instanceof StageError && error.hint !== undefined
+          ? error.hint
+          : "README.md lists errors and settings",
+      });
+    }
+  };
+  await look("source", () => examineSource(context));
+  await look("ingestion zone", () => examineZone(context, "ingestion"));
+  await look("processed zone", () => examineZone(context, "processed"));
+  await look("DuckDB", () => examineDuckDb(context));
+  await look("warehouse", () => examineWarehouse(context));
+  return findings;
+}
+
+async function examineSource(context: StageContext): Promise<string> {
+  const { config, resources, sql, signal } = context;
+  if (config.source === undefined) {
+    throw new ConfigError(["SOURCE_URL is missing"]);
+  }
+  await using snapshot = await openSnapshot(config.source, {
+    connect: resources.connect,
+    connections: config.sourceConnections,
+    after: undefined,
+    schema: config.sourceSchema,
+    tables: sql.tables.map((table) => table.name),
+    signal,
+  });
+  const live = await snapshot.use((client) =>
+    readLiveTables(client, { tables: sql.tables, schema: config.sourceSchema })
+  );
+  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql`;
+}
+
+async function examineZone(
+  context: StageContext,
+  name: "ingestion" | "processed",
+): Promise<string> {
+  const zone = openStageZone(context, name);
+  try {
+    const content = new TextEncoder().encode("written by deno task doctor\n");
+    const created = await zone.create(PROBE, content);
+    const again = await zone.create(PROBE, content);
+    const replaced = await zone.put(PROBE, content, { ifMatch: '"other"' });
+    const stored = await zone.read(PROBE);
+    const now = await zone.now();
+    // Who may not remove may run all the same: functions may not, there.
+    await zone.remove(PROBE).catch(() => {});
+    if (again || replaced) {
+      throw new StageError(
+        `Cannot rely on ${zone.url}: it does not keep to conditions (${
+          again ? "If-None-Match" : "If-Match"
+        })`,
+        {
+          subject: zone.url,
+          hint: "Use a store with conditional writes, as S3 has them",
+        },
+      );
+    }
+    if (stored === undefined) {
+      throw new StageError(
+        `Cannot rely on ${zone.url}: what was written is not there`,
+        { subject: zone.url, hint: "Use a store that is consistent, as S3 is" },
+      );
+    }
+    const skew = (now.getTime() - context.clock().getTime()) / 1000;
+    if (Math.abs(skew) > SKEW_SECONDS_MAX) {
+      throw new StageError(
+        `The clock of ${zone.url} is ${Math.round(skew)} s from this machine's`,
+        { subject: zone.url, hint: "Set this machine's clock by NTP" },
+      );
+    }
+    return `${zone.url} takes files${created ? "" : ", also looked at before"}`;
+  } finally {
+    zone.close();
+  }
+}
+
+async function examineDuckDb(context: StageContext): Promise<string> {
+  const { config, resources } = context;
+  await using duckdb = await resources.openDuckDb(config, {
+    zones: [config.ingestionUrl, config.processedUrl],
+  });
+  const [row] = await duckdb.rows("select version() as version");
+  return `${row?.version}${config.s3 === undefined ? "" : " with httpfs"}`;
+}
+
+async function examineWarehouse(context: StageContext): Promise<string> {
+  const { config, resources, signal } = context;
+  if (config.warehouse === undefined) {
+    throw new ConfigError(["WAREHOUSE_URL is missing"]);
+  }
+  await using connection = await resources.connect(config.warehouse, {
+    purpose: "doctor",
+    signal,
+  });
+  const row = await queryRow(
+    connection.client,
+    `select current_setting('server_version') as version,
+      pg_is_in_recovery() as standby,
+      has_database_privilege(current_database(), 'CREATE') or
+        coalesce(pg_catalog.has_schema_privilege(
+          to_regnamespace('pipeline')::oid, 'CREATE'), false) as may_migrate`,
+  );
+  const wrong = row.standby === "t"
+    ? ["it is a standby", "Name the primary in WAREHOUSE_URL"]
+    : row.may_migrate !== "t"
+    ? [
+      "the role may make no schema there",
+      "Give the loader's role its rights: sql/roles/warehouse_roles.sql",
+    ]
+    : undefined;
+  if (wrong !== undefined) {
+    throw new StageError(`Cannot load into the warehouse: ${wrong[0]}`, {
+      subject: "warehouse",
+      hint: wrong[1] ?? "",
+    });
+  }
+  return `PostgreSQL ${row.version}`;
+}
+
+/** The findings as lines for people. */
+export function formatFindings(findings: readonly Finding[]): string {
+  const lines = findings.flatMap(({ what, found, hint }) => [
+    `${hint === undefined ? "ok   " : "WRONG"} ${what}: ${found}`,
+    ...(hint === undefined ? [] : [`      -> ${hint}`]),
+  ]);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Runs `deno task doctor`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "doctor",
+      usage: USAGE,
+      needs: ["source", "ingestion", "processed", "warehouse"],
+      options: { aws: { type: "boolean" } },
+      run: async (context, { flags, write, json }) => {
+        const findings = await examine(context);
+        if (flags.aws === true) {
+          findings.push(...await examineSns(context.config.region));
+        }
+        write(
+          json ? `${JSON.stringify(findings)}\n` : formatFindings(findings),
+        );
+        return findings.some(({ hint }) => hint !== undefined)
+          ? EXIT.failed
+          : EXIT.ok;
+      },
+    },
+    args,
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,65 @@
+import {
+  GetSMSAttributesCommand,
+  GetSMSSandboxAccountStatusCommand,
+  ListSubscriptionsCommand,
+  SNSClient,
+} from "@aws-sdk/client-sns";
+import { messageOf } from "../lib/errors.ts";
+import type { Finding } from "./doctor.ts";
+
+/** AWS gives a new account so much, which some dozens of SMS use up. */
+const SPEND_USD_MIN = 10;
+const NOT_CONFIRMED = "PendingConfirmation";
+
+/** Whether Amazon SNS lets alarms through to phones and mailboxes. */
+export async function examineSns(region: string): Promise<Finding[]> {
+  const client = new SNSClient({ region });
+  try {
+    const [sandbox, sms, subscriptions] = await Promise.all([
+      client.send(new GetSMSSandboxAccountStatusCommand({})),
+      client.send(
+        new GetSMSAttributesCommand({ attributes: ["MonthlySpendLimit"] }),
+      ),
+      client.send(new ListSubscriptionsCommand({})),
+    ]);
+    const limit = Number(sms.attributes?.MonthlySpendLimit ?? 1);
+    const waiting = (subscriptions.Subscriptions ?? [])
+      .filter((one) => one.SubscriptionArn === NOT_CONFIRMED)
+      .map((one) => one.Endpoint ?? "");
+    return [
+      sandbox.IsInSandbox === true
+        ? {
+          what: "SMS sandbox",
+          found: "the account is in it: SMS go to verified numbers only",
+          hint:
+            "Verify the numbers, or ask AWS to move the account out of the sandbox: SNS, Text messaging",
+        }
+        : { what: "SMS sandbox", found: "the account is not in it" },
+      {
+        what: "SMS spending limit",
+        found: `${limit} USD a month`,
+        hint: limit >= SPEND_USD_MIN
+          ? undefined
+          : "Ask AWS Support to raise it: at the limit, SMS silently stop",
+      },
+      {
+        what: "subscriptions",
+        found: waiting.length === 0
+          ? "all are confirmed"
+          : `not confirmed: ${waiting.join(", ")}`,
+        hint: waiting.length === 0
+          ? undefined
+          : "Follow the link in the mail that AWS has sent there",
+      },
+    ];
+  } catch (error) {
+    return [{
+      what: "Amazon SNS",
+      found: messageOf(error),
+      hint:
+        "Check AWS_REGION and the credentials; they need sns:GetSMSSandboxAccountStatus, sns:GetSMSAttributes and sns:ListSubscriptions",
+    }];
+  } finally {
+    client.destroy();
+  }
+}

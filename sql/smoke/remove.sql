@@ -1,0 +1,3 @@
+-- Takes the row of sql/smoke/write.sql out of the source again.
+delete from design
+where design_id = $1

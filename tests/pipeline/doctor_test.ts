@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { EXIT } from "../../lib/errors.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { examine, formatFindings, main } from "../../pipeline/doctor.ts";
+import { examineSns } from "../../pipeline/examine_sns.ts";
+import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
+
+const wrongOf = (findings: Awaited<ReturnType<typeof examine>>) =>
+  findings.filter(({ hint }) => hint !== undefined)
+    .map(({ what, found }) => `${what}: ${found}`);
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`doctor finds nothing wrong where all is well, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+
+    const findings = await examine(platform.context);
+
+    assert.deepEqual(wrongOf(findings), []);
+    assert.equal(findings.length, 5);
+    assert.match(formatFindings(findings), /^ok    source: PostgreSQL/);
+    // It has left nothing that would be taken for a batch.
+    await platform.run();
+  });
+}
+
+Deno.test("doctor names each thing that is wrong, and what to do", async () => {
+  await using platform = await openPlatform();
+  const { context } = platform;
+  await execute(platform.source.client, "drop table payment");
+  const resources = {
+    ...RESOURCES,
+    openZone: (...args: Parameters<typeof RESOURCES.openZone>) => {
+      const zone = RESOURCES.openZone(...args);
+      const isIngestion = zone.url.endsWith("/ingestion");
+      return new Proxy(zone, {
+        get: (target, name) => {
+          // A store that heeds no condition, and one whose clock is wrong.
+          if (isIngestion && name === "create") {
+            return (key: string, content: Uint8Array) =>
+              target.put(key, content);
+          }
+          if (!isIngestion && name === "now") {
+            return () => Promise.resolve(new Date(Date.now() + 3_600_000));
+          }
+          const value = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+  platform.set({
+    warehouse: { ...platform.warehouse.settings, database: "not_there" },
+  });
+
+  const wrong = wrongOf(await examine({ ...context, resources }));
+
+  assert.equal(wrong.length, 4, wrong.join("\n"));
+  assert.match(wrong[0] ?? "", /^source: .*"payment"/);
+  assert.match(wrong[1] ?? "", /^ingestion zone: .*\(If-None-Match\)$/);
+  assert.match(wrong[2] ?? "", /^processed zone: The clock .* is 3600 s from/);
+  assert.match(wrong[3] ?? "", /^warehouse: Cannot connect .*not_there/);
+});
+
+Deno.test("doctor needs a role that may make the warehouse's tables", async () => {
+  await using platform = await openPlatform();
+  const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
+  const { client } = platform.warehouse;
+  await execute(client, `create role ${role} login password 'a-password'`);
+  try {
+    platform.set({
+      warehouse: {
+        ...platform.warehouse.settings,
+        user: role,
+        password: "a-password",
+      },
+    });
+
+    const wrong = wrongOf(await examine(platform.context));
+
+    assert.deepEqual(wrong, [
+      "warehouse: Cannot load into the warehouse: the role may make no schema there",
+    ]);
+  } finally {
+    await execute(client, `drop role ${role}`);
+  }
+});
+
+Deno.test("doctor --aws tells of the SMS sandbox, the limit and who has not confirmed", async () => {
+  const answer = (action: string, body: string) =>
+    `<${action}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><${action}Result>${body}</${action}Result></${action}Response>`;
+  const told = { sandbox: true, limit: 1, arn: "PendingConfirmation" };
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const action = new URLSearchParams(await request.text()).get("Action") ??
+        "";
+      const bodies: Record<string, string> = {
+        GetSMSSandboxAccountStatus:
+          `<IsInSandbox>${told.sandbox}</IsInSandbox>`,
+        GetSMSAttributes:
+          `<attributes><entry><key>MonthlySpendLimit</key><value>${told.limit}</value></entry></attributes>`,
+        ListSubscriptions:
+          `<Subscriptions><member><SubscriptionArn>${told.arn}</SubscriptionArn><Endpoint>team@example.com</Endpoint></member></Subscriptions>`,
+      };
+      return new Response(answer(action, bodies[action] ?? ""), {
+        headers: { "content-type": "text/xml" },
+      });
+    },
+  );
+  const settings = {
+    AWS_ENDPOINT_URL_SNS: `http://127.0.0.1:${server.addr.port}`,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+  };
+  for (const [name, value] of Object.entries(settings)) {
+    Deno.env.set(name, value);
+  }
+  try {
+    const fresh = wrongOf(await examineSns("eu-west-2"));
+    Object.assign(told, { sandbox: false, limit: 50, arn: "arn:aws:sns:x" });
+    const ready = wrongOf(await examineSns("eu-west-2"));
+
+    assert.deepEqual(fresh, [
+      "SMS sandbox: the account is in it: SMS go to verified numbers only",
+      "SMS spending limit: 1 USD a month",
+      "subscriptions: not confirmed: team@example.com",
+    ]);
+    assert.deepEqual(ready, []);
+  } finally {
+    for (const name of Object.keys(settings)) Deno.env.delete(name);
+  }
+});
+
+Deno.test("doctor ends with 2 when settings are missing", async () => {
+  const written: string[] = [];
+
+  const code = await main([], {
+    env: () => undefined,
+    write: (text) => written.push(text),
+    isTerminal: false,
+    onStop: () => () => {},
+  });
+
+  assert.equal(code, EXIT.usage);
+  assert.match(written.join(), /SOURCE_URL is missing/);
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { runForever } from "../../pipeline/pipeline.ts";
+import { smoke } from "../../pipeline/smoke.ts";
+import { openPlatform } from "../harness/platform.ts";
+import { fillSmall } from "../harness/small_source.ts";
+
+const SMOKE_ROWS = "select design_id from design where design_id < 0";
+
+Deno.test("smoke() sees a row of the source in the warehouse, and removes it", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  const stopping = new AbortController();
+  const running = runForever(
+    { ...platform.context, signal: stopping.signal },
+    { everyMs: 300 },
+  );
+
+  const seconds = await smoke(platform.context, {
+    waitMs: 30_000,
+    pollMs: 100,
+  });
+
+  stopping.abort();
+  await running;
+  assert.ok(seconds < 30);
+  assert.deepEqual(await query(client, SMOKE_ROWS), []);
+});
+
+Deno.test("smoke() says that the row does not come, and removes it", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+
+  await assert.rejects(
+    smoke(platform.context, { waitMs: 300, pollMs: 100 }),
+    {
+      name: "StageError",
+      message: /^Cannot see row -\d+ in the warehouse: it did not come in 0 s$/,
+    },
+  );
+  assert.deepEqual(await query(client, SMOKE_ROWS), []);
+});
