@@ -13,6 +13,7 @@ import {
   type StageResult,
   startRun,
 } from "../lib/stage.ts";
+import { checkTime } from "./check_time.ts";
 import fenceHoldersSql from "./fence_holders.sql" with { type: "text" };
 import {
   type HeardWitness,
@@ -92,6 +93,7 @@ export async function extract(
         reason: fullRead,
       });
     }
+    checkTime(reads, context);
     progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
     const tables = await readAll(reads, {
       work: (read) =>

@@ -181,6 +181,7 @@ class Served<Result> implements AsyncDisposable {
       clock: () => new Date(),
       newRunId: () => createRunId(new Date()),
       signal: AbortSignal.any([this.world.signal, deadline.signal]),
+      deadline: new Date(deadlineMs),
     };
     try {
       return await fn.run(forStage(context, fn.name));

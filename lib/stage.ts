@@ -35,6 +35,8 @@ export interface StageContext {
   newRunId: () => string;
   /** Aborted when the process is asked to stop. */
   signal: AbortSignal;
+  /** When the run is aborted at the latest, where that is known. */
+  deadline?: Date;
 }
 
 /** What one run of a stage did. */

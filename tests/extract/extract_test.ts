@@ -178,6 +178,30 @@ Deno.test("extract() commits nothing when it is asked to stop", async () => {
   assert.deepEqual((await platform.extract()).batches, [1]);
 });
 
+Deno.test("extract() says beforehand that a first read can't end in time", async () => {
+  await using platform = await openWith(ITEM);
+  await execute(
+    platform.source.client,
+    "insert into item select n, repeat('x', 900) from generate_series(1, 20000) as n",
+  );
+  const soon = () => ({
+    ...platform.context,
+    deadline: new Date(platform.context.clock().getTime() + 1_000),
+  });
+
+  await assert.rejects(extract(soon()), {
+    name: "StageError",
+    message:
+      /^Cannot read \d+\.\d MB of the source in [01] s: it takes about [23] s$/,
+    hint: /deno task pipeline/,
+  });
+
+  assert.deepEqual(await keysOf(platform), []);
+  await platform.extract();
+  await execute(platform.source.client, "insert into item values (0, 'y')");
+  assert.deepEqual((await extract(soon())).batches, [2]);
+});
+
 Deno.test("extract() ends its other reads when one fails, and commits nothing", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);

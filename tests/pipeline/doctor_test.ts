@@ -17,7 +17,7 @@ for (const zones of ZONE_KINDS) {
 
     assert.deepEqual(wrongOf(findings), []);
     assert.equal(findings.length, 5);
-    assert.match(formatFindings(findings), /^ok    source: PostgreSQL/);
+    assert.match(formatFindings(findings), /^ok {4}source: PostgreSQL/);
     // It has left nothing that would be taken for a batch.
     await platform.run();
   });

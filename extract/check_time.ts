@@ -1,0 +1,38 @@
+import { StageError } from "../lib/errors.ts";
+import { formatBytes } from "../lib/progress.ts";
+import type { StageContext } from "../lib/stage.ts";
+import type { TableRead } from "./read_table.ts";
+
+/**
+ * What a table of so many bytes takes to be read whole by a function of 512 MB,
+ * which has a third of a processor; see docs/deploy.md.
+ */
+const BYTES_PER_SECOND = 10_000_000;
+
+/**
+ * Throws a `StageError` when the tables that are read whole would take longer
+ * than is left: such a run would be cut off, each time anew.
+ */
+export function checkTime(
+  reads: readonly TableRead[],
+  { deadline, clock }: Pick<StageContext, "deadline" | "clock">,
+): void {
+  if (deadline === undefined) return;
+  const bytes = reads
+    .filter(({ fullRead }) => fullRead !== undefined)
+    .flatMap(({ table }) => table.parts)
+    .reduce((sum, part) => sum + part.bytes, 0);
+  const seconds = bytes / BYTES_PER_SECOND;
+  const left = (deadline.getTime() - clock().getTime()) / 1000;
+  if (seconds <= left) return;
+  throw new StageError(
+    `Cannot read ${formatBytes(bytes)} of the source in ${
+      Math.max(0, Math.floor(left))
+    } s: it takes about ${Math.ceil(seconds)} s`,
+    {
+      subject: "source",
+      hint:
+        "Run `deno task pipeline` once on the same zones, from a machine that reaches the databases: docs/deploy.md",
+    },
+  );
+}
