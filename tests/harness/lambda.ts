@@ -61,9 +61,10 @@ export class RunningFunction implements AsyncDisposable {
       /** Its `/tmp`, which it shares with one that ended before it. */
       temp: string;
       env: Record<string, string>;
+      memoryMb?: number;
     },
   ): Promise<RunningFunction> {
-    const { name, temp, env } = options;
+    const { name, temp, env, memoryMb = 1024 } = options;
     const api = new TestRuntimeApi();
     const taskRoot = join(laidOut.folder, name);
     const usesDuckDb = FUNCTIONS[name]?.usesDuckDb === true;
@@ -87,7 +88,7 @@ export class RunningFunction implements AsyncDisposable {
         LAMBDA_TASK_ROOT: taskRoot,
         _HANDLER: name,
         AWS_LAMBDA_RUNTIME_API: api.address,
-        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "1024",
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
         AWS_REGION: "us-east-1",
         AWS_ACCESS_KEY_ID: "test",
         AWS_SECRET_ACCESS_KEY: "testtest",
@@ -109,6 +110,16 @@ export class RunningFunction implements AsyncDisposable {
   /** What it says when it can't begin. */
   initError(): Promise<Answer> {
     return this.api.initError;
+  }
+
+  /** The most memory that the process has had, in kB. */
+  async peakKb(): Promise<number> {
+    // Deno itself reads there only with all permissions.
+    const { stdout } = await new Deno.Command("cat", {
+      args: [`/proc/${this.#process.pid}/status`],
+    }).output();
+    const status = new TextDecoder().decode(stdout);
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]);
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {

@@ -14,6 +14,7 @@ const UNCONFINED = [
   "test:s3",
   "simulate",
   "bench",
+  "bench:functions",
   "package",
   "lint:workflows",
   "infra:plan",

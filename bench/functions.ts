@@ -1,0 +1,87 @@
+/**
+ * `deno task bench:functions [--orders 11000]`: runs the packaged functions as
+ * Lambda does, on an embedded Postgres and the embedded S3 server: a cold start
+ * with the first load, a cold one with some changes, a warm one with none. Prints a
+ * table of wall milliseconds and peak resident memory.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { fillSource } from "../demo/fill.ts";
+import { startPostgresServer } from "../demo/postgres_server.ts";
+import { startS3Server } from "../demo/s3_server.ts";
+import { withClient } from "../demo/with_client.ts";
+import { LaidOutPackage, RunningFunction } from "../tests/harness/lambda.ts";
+
+const FUNCTIONS = { extract: 512, transform: 2048, load: 2048 };
+const BUCKET = "bench";
+const TIMEOUT_MS = 600_000;
+const CHANGE = "update sales_order set units_sold = units_sold + 1 " +
+  "where sales_order_id % 1000 = 1";
+
+const { values } = parseArgs({
+  options: { orders: { type: "string", default: "11000" } },
+});
+const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
+await Deno.chmod(folder, 0o755);
+try {
+  await using server = await startPostgresServer({
+    dataDir: join(folder, "postgres"),
+  });
+  await using s3 = await startS3Server({ buckets: [BUCKET] });
+  await withClient(server.url("postgres"), async (client) => {
+    await client.query("create database totesys");
+    await client.query("create database warehouse");
+  });
+  await withClient(server.url("totesys"), async (client) => {
+    await fillSource(client, { seed: 1, salesOrders: Number(values.orders) });
+  });
+  const env = {
+    SOURCE_URL: server.url("totesys"),
+    WAREHOUSE_URL: server.url("warehouse"),
+    INGESTION_URL: `s3://${BUCKET}/ingestion`,
+    PROCESSED_URL: `s3://${BUCKET}/processed`,
+    AWS_ENDPOINT_URL_S3: s3.endpoint,
+  };
+  await using laidOut = await LaidOutPackage.make();
+  const start = (name: string, memoryMb: number) =>
+    RunningFunction.start(laidOut, {
+      name,
+      memoryMb,
+      env,
+      temp: join(folder, name),
+    });
+  const timed = async (began: number, running: RunningFunction) => {
+    const { kind, body } = await running.call({ timeoutMs: TIMEOUT_MS });
+    if (kind !== "response") throw new Error(JSON.stringify(body));
+    return Math.round(performance.now() - began);
+  };
+  const cells: Record<string, string[]> = {};
+  for (
+    const round of ["first load", "cold, some changes", "warm, nothing changed"]
+  ) {
+    console.log(round);
+    for (const [name, memoryMb] of Object.entries(FUNCTIONS)) {
+      const began = performance.now();
+      await using running = await start(name, memoryMb);
+      let ms = await timed(began, running);
+      if (round.startsWith("warm")) {
+        ms = await timed(performance.now(), running);
+      }
+      const peakMb = Math.round(await running.peakKb() / 1000);
+      (cells[`${name}, ${memoryMb} MB`] ??= []).push(String(ms), `${peakMb}`);
+    }
+    await withClient(server.url("totesys"), async (client) => {
+      await client.query(CHANGE);
+    });
+  }
+  console.log(
+    "| function | first load, ms | peak MB | cold, ms | peak MB | warm, ms | peak MB |",
+  );
+  console.log("| --- | --- | --- | --- | --- | --- | --- |");
+  for (const [name, row] of Object.entries(cells)) {
+    console.log(`| ${name} | ${row.join(" | ")} |`);
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+Deno.exit(0);
