@@ -6,6 +6,7 @@ import type { S3Settings } from "../lib/zone.ts";
 export interface DemoPlaces {
   sourceUrl: string;
   warehouseUrl: string;
+  dashboardUrl: string;
   /** The processed zone. */
   lake: string;
   /** Set when the lake is on the embedded S3 server. */
@@ -18,6 +19,7 @@ export interface DemoPlaces {
 export interface DemoHints {
   sourceUrl: string;
   warehouseUrl: string;
+  dashboardUrl: string;
   /** What to type to be in the lake: to a shell, or for S3 to DuckDB. */
   lake: string;
   /** Queries that run in warehouse and lake, by what they show. */
@@ -28,11 +30,12 @@ const BATCHES_BACK = 10;
 
 /** Connections, and queries to try. */
 export function demoHints(places: DemoPlaces): DemoHints {
-  const { sourceUrl, warehouseUrl, lake, s3, batch } = places;
+  const { sourceUrl, warehouseUrl, dashboardUrl, lake, s3, batch } = places;
   const earlier = Math.max(1, batch - BATCHES_BACK);
   return {
     sourceUrl,
     warehouseUrl,
+    dashboardUrl,
     lake: s3 === undefined
       ? `duckdb -readonly ${lake}/lake.duckdb`
       : lakeOnS3(lake, s3),
@@ -51,9 +54,10 @@ where sales_order_id = (
 
 /** The hints as a terminal shows them. */
 export function formatHints(hints: DemoHints): string {
-  const { sourceUrl, warehouseUrl, lake, queries } = hints;
+  const { sourceUrl, warehouseUrl, dashboardUrl, lake, queries } = hints;
   const isOneLine = !lake.includes("\n");
   return [
+    `  dashboard  ${dashboardUrl}`,
     `  source     ${sourceUrl}`,
     `  warehouse  ${warehouseUrl}`,
     ...(isOneLine ? [`  lake       ${lake}`] : [

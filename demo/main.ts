@@ -5,6 +5,7 @@ import { fetchHttpfs } from "../lib/httpfs.ts";
 import { openLog } from "../lib/log.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { parseInterval, runForever } from "../pipeline/pipeline.ts";
+import { serveDashboard } from "../visualise/main.ts";
 import { createDisplay } from "./display.ts";
 import { createEventDisplay } from "./event_display.ts";
 import { fillSource, SALES_ORDERS, SALES_ORDERS_MAX } from "./fill.ts";
@@ -32,10 +33,11 @@ the warehouse, live traffic on the source, and the pipeline every few seconds.
   --json           one JSON line per event, also on a terminal`;
 const EXTENSIONS = join(projectDirectory(), ".duckdb");
 const PORT = 54_329;
-/** The next one is the S3 server's. */
-const PORT_MAX = 65_534;
+/** The next one is the S3 server's, and the one after that the dashboard's. */
+const PORT_MAX = 65_533;
 const MINUTES_MAX = 10_000;
 const S3_PORT_OFFSET = 1;
+const DASHBOARD_PORT_OFFSET = 2;
 const SEED = 20_221_103;
 const TRANSACTIONS_PER_SECOND = 10;
 const DRAW_EVERY_MS = 500;
@@ -162,10 +164,18 @@ async function runDemo(
     "processed",
   ]);
   let batch = 0;
+  const dashboard = {
+    host: "127.0.0.1",
+    port: port + DASHBOARD_PORT_OFFSET,
+    token: undefined,
+  };
+  const dashboardUrl = `http://${dashboard.host}:${dashboard.port}/`;
+  tell(`the dashboard is at ${dashboardUrl}`);
   const hints = () =>
     demoHints({
       sourceUrl: server.url("totesys"),
       warehouseUrl: server.url(warehouseOf(options)),
+      dashboardUrl,
       lake: config.processedUrl,
       s3: config.s3 && {
         settings: config.s3,
@@ -201,6 +211,12 @@ async function runDemo(
   try {
     await Promise.all([
       traffic,
+      serveDashboard({
+        ...context,
+        log,
+        signal,
+        config: { ...config, analyst: config.warehouse, dashboard },
+      }),
       runForever({ ...context, config, log, progress, signal }, {
         everyMs,
         onResult: (result, ms) => {

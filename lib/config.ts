@@ -17,10 +17,21 @@ export interface PostgresSettings {
   tls: false | { verify: boolean; caFile: string | undefined };
 }
 
+/** Where the dashboard listens, and for whom. */
+export interface DashboardSettings {
+  host: string;
+  port: number;
+  /** Who asks must show it; undefined: nobody is asked. */
+  token: string | undefined;
+}
+
 /** Every setting, read once. */
 export interface Config {
   source: PostgresSettings | undefined;
   warehouse: PostgresSettings | undefined;
+  /** The warehouse as who may only read it: for the dashboard. */
+  analyst: PostgresSettings | undefined;
+  dashboard: DashboardSettings;
   ingestionUrl: string;
   processedUrl: string;
   s3: S3Settings | undefined;
@@ -46,7 +57,12 @@ export interface Config {
 }
 
 /** A part of the configuration that a command can't do without. */
-export type Need = "source" | "warehouse" | "ingestion" | "processed";
+export type Need =
+  | "source"
+  | "warehouse"
+  | "ingestion"
+  | "processed"
+  | "analyst";
 
 /** Reads a variable of the environment. */
 export type Environment = (name: string) => string | undefined;
@@ -58,6 +74,7 @@ const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
 /** With less, DuckDB can't read a CSV file's first block on two threads. */
 const DUCKDB_MEMORY_BYTES_MIN = 64_000_000;
+const TOKEN_CHARACTERS_MIN = 16;
 const GLOB_CHARACTERS = /[*?[]/;
 
 /**
@@ -158,6 +175,8 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
   const config: Config = {
     source: postgres("SOURCE_URL", "source"),
     warehouse: postgres("WAREHOUSE_URL", "warehouse"),
+    analyst: postgres("ANALYST_URL", "analyst"),
+    dashboard: readDashboard(read, problems),
     ingestionUrl,
     processedUrl,
     s3: [ingestionUrl, processedUrl].some((url) => url.startsWith("s3://"))
@@ -214,6 +233,7 @@ function isForLibpq(
   },
 ): boolean {
   const { read, needs } = options;
+  if (need === "analyst") return false;
   const [other, url] = need === "source"
     ? ["warehouse", "WAREHOUSE_URL"] as const
     : ["source", "SOURCE_URL"] as const;
@@ -229,6 +249,27 @@ function bytesOf(size: string): number {
     /^(\d+(?:\.\d+)?) ?([KMG])(i?)B$/.exec(size) ?? [];
   const power = "KMG".indexOf(unit) + 1;
   return Number(amount) * (binary ? 1024 : 1000) ** power;
+}
+
+function readDashboard(
+  read: (name: string) => string | undefined,
+  problems: string[],
+): DashboardSettings {
+  const text = read("DASHBOARD_LISTEN") ?? "127.0.0.1:8300";
+  const [, host = "", port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text)
+    ?.filter((part) => part !== undefined) ?? [];
+  if (!(Number(port) <= 65_535)) {
+    problems.push(
+      `DASHBOARD_LISTEN is "${text}": host:port is expected, such as 127.0.0.1:8300`,
+    );
+  }
+  const token = read("DASHBOARD_TOKEN");
+  if (token !== undefined && token.length < TOKEN_CHARACTERS_MIN) {
+    problems.push(
+      `DASHBOARD_TOKEN is short: ${TOKEN_CHARACTERS_MIN} characters are expected at least`,
+    );
+  }
+  return { host, port: Number(port), token };
 }
 
 function regionOf(read: (name: string) => string | undefined): string {

@@ -5,8 +5,9 @@ const SECRETS = [
   "AWS_ACCESS_KEY_ID",
   "AWS_SECRET_ACCESS_KEY",
   "AWS_SESSION_TOKEN",
+  "DASHBOARD_TOKEN",
 ];
-const URLS = ["SOURCE_URL", "WAREHOUSE_URL"];
+const URLS = ["SOURCE_URL", "WAREHOUSE_URL", "ANALYST_URL"];
 /** Shorter ones would turn up in words that are no secret. */
 const SECRET_CHARACTERS_MIN = 8;
 

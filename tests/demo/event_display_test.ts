@@ -16,6 +16,7 @@ const LOADED: StageResult = {
 const PLACES = {
   sourceUrl: "postgres://postgres:pw@127.0.0.1:1/totesys",
   warehouseUrl: "postgres://postgres:pw@127.0.0.1:1/warehouse",
+  dashboardUrl: "http://127.0.0.1:1/",
   lake: "/tmp/lake",
   s3: undefined,
   batch: 3,

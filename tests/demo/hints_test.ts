@@ -13,6 +13,7 @@ import { fillSmall } from "../harness/small_source.ts";
 const PLACES = {
   sourceUrl: "postgres://127.0.0.1:1/totesys",
   warehouseUrl: "postgres://127.0.0.1:1/warehouse",
+  dashboardUrl: "http://127.0.0.1:1/",
   lake: "/tmp/lake/processed",
   s3: undefined,
   batch: 12,

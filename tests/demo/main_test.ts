@@ -104,7 +104,7 @@ Deno.test("the demo names a flag that is no number it can use", async () => {
       ["--minutes", "soon", "a number above 0"],
       ["--minutes", "0", "a number above 0"],
       ["--orders", "1.5", "a whole number above 0, up to 100000000,"],
-      ["--port", "99999", "a whole number above 0, up to 65534,"],
+      ["--port", "99999", "a whole number above 0, up to 65533,"],
     ] as const
   ) {
     const { code, error } = await run([flag, value], { until: /batch/ });

@@ -92,6 +92,8 @@ export function taskEnv(
   return {
     SOURCE_URL: source.url,
     WAREHOUSE_URL: warehouse.url,
+    ANALYST_URL: warehouse.url,
+    DASHBOARD_LISTEN: "127.0.0.1:0",
     INGESTION_URL: config.ingestionUrl,
     PROCESSED_URL: config.processedUrl,
     TEMP_DIRECTORY: config.tempDirectory,

@@ -37,6 +37,8 @@ Deno.test("readConfig() lets what a command does not need be missing", () => {
   assert.deepEqual(config, {
     source: undefined,
     warehouse: undefined,
+    analyst: undefined,
+    dashboard: { host: "127.0.0.1", port: 8300, token: undefined },
     ingestionUrl: "",
     processedUrl: "",
     s3: undefined,
@@ -68,6 +70,8 @@ Deno.test("readConfig() takes each setting from its variable", () => {
     DUCKDB_THREADS: "4",
     DUCKDB_EXTENSION_DIRECTORY: "/extensions",
     TEMP_DIRECTORY: "/temporary",
+    DASHBOARD_LISTEN: "[::1]:9000",
+    DASHBOARD_TOKEN: "0123456789abcdef",
     AWS_DEFAULT_REGION: "eu-west-1",
     AWS_ENDPOINT_URL: "http://127.0.0.1:9000",
     AWS_ACCESS_KEY_ID: "key",
@@ -79,6 +83,8 @@ Deno.test("readConfig() takes each setting from its variable", () => {
   assert.deepEqual(config, {
     source: undefined,
     warehouse: undefined,
+    analyst: undefined,
+    dashboard: { host: "::1", port: 9000, token: "0123456789abcdef" },
     ingestionUrl: resolve("relative/ingestion"),
     processedUrl: "s3://bucket/processed",
     s3: {
@@ -438,3 +444,15 @@ Deno.test("readConfig() takes .env.example as it stands, and its zones can be ma
       assert.equal(await zone.create("a", new Uint8Array([1])), true);
     }
   }));
+
+Deno.test("readConfig() refuses a dashboard that nobody reaches, or anybody", () => {
+  assert.throws(
+    () => read({ DASHBOARD_LISTEN: "8300", DASHBOARD_TOKEN: "short" }, []),
+    (error) => {
+      assert.match(String(error), /DASHBOARD_LISTEN is "8300": host:port/);
+      assert.match(String(error), /DASHBOARD_TOKEN is short: 16 characters/);
+      assert.doesNotMatch(String(error), /short"/);
+      return true;
+    },
+  );
+});

@@ -1,0 +1,329 @@
+import axe from "axe-core";
+import assert from "node:assert/strict";
+import type { Browser, Page } from "playwright-core";
+import { query } from "../../lib/postgres.ts";
+import { serveDashboard } from "../../visualise/main.ts";
+import { Warehouse } from "../../visualise/warehouse.ts";
+import { findChromium, openBrowser } from "../harness/browser.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const TOKEN = "a-token-of-the-tests";
+const executable = await findChromium();
+if (executable === undefined) {
+  console.log("no Chromium is installed: the dashboard's pages are not tested");
+}
+let browser: Browser | undefined;
+
+/** A dashboard on the warehouse of a platform. */
+class Served implements AsyncDisposable {
+  readonly #stopping = new AbortController();
+  readonly #served: Promise<void>;
+  readonly address: Promise<string>;
+
+  constructor(platform: Platform, port = 0, token?: string) {
+    platform.set({
+      analyst: platform.warehouse.settings,
+      dashboard: { host: "127.0.0.1", port, token },
+    });
+    const context = { ...platform.context, signal: this.#stopping.signal };
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    this.address = promise;
+    this.#served = serveDashboard(context, resolve);
+    this.#served.catch(reject);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#served;
+  }
+}
+
+async function loaded(): Promise<Platform> {
+  const platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  return platform;
+}
+
+/** Opens the page, and fails on whatever it reports. */
+async function open(
+  address: string,
+): Promise<{ page: Page; errors: string[] }> {
+  browser ??= await openBrowser(executable ?? "");
+  const page = await browser.newPage({
+    viewport: { width: 1280, height: 900 },
+    locale: "en-GB",
+  });
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  await page.goto(address);
+  await page.waitForSelector("[data-chart=sales]");
+  return { page, errors };
+}
+
+const batchShown = (page: Page, batch: number) =>
+  page.waitForSelector(`body[data-batch="${batch}"]`);
+const card = (page: Page, name: string) =>
+  page.locator(`[data-card="${name}"] dd`).innerText();
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: executable === undefined,
+    // The browser outlives the tests that share it.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn,
+  });
+}
+
+Deno.test.afterAll(async () => {
+  await browser?.close();
+});
+
+test("the dashboard shows what SQL gives, and moves with a batch", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  const orders = async () => {
+    const [row] = await query(
+      platform.warehouse.client,
+      "select count(*) as count from fact_sales_order_current",
+    );
+    return row?.count;
+  };
+  await batchShown(page, 1);
+  await page.waitForSelector(".status[data-state=live]");
+  const first = await card(page, "Sales orders");
+  const firstByHand = await orders();
+  await execute(platform.source.client, insertOrder(50), insertOrder(51));
+  await platform.run();
+  const began = performance.now();
+  await batchShown(page, 2);
+  const waited = performance.now() - began;
+
+  assert.equal(first, firstByHand);
+  assert.equal(await card(page, "Sales orders"), await orders());
+  assert.notEqual(await orders(), firstByHand);
+  assert.ok(waited < 5_000, `it took ${waited} ms`);
+  assert.deepEqual(errors, []);
+});
+
+test("the slider shows the past, and what a batch changed", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.source.client,
+    "update sales_order set units_sold = 777 where sales_order_id = 1",
+    "delete from payment where payment_id = 5",
+    insertOrder(50),
+  );
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const now = await card(page, "Sales orders");
+  await page.locator("#slider").fill("1");
+  await page.locator("#slider").dispatchEvent("change");
+  await batchShown(page, 1);
+  const then = await card(page, "Sales orders");
+  await page.locator("#now").click();
+  await batchShown(page, 2);
+  await page.locator("[data-view=changes]").click();
+  await page.waitForSelector("#changes-list table");
+  const changes = await page.locator("#changes-list").innerText();
+  await page.locator("#order").fill("1");
+  await page.locator("#order-form button").click();
+  await page.waitForSelector("#order-history table");
+
+  assert.equal(Number(now) - Number(then), 1);
+  assert.match(changes, /sales order\s+1\s+updated\s+units_sold\s+\d+\s+777/);
+  assert.match(changes, /sales order\s+50\s+added/);
+  assert.match(changes, /payment\s+5\s+deleted/);
+  assert.equal(await page.locator("#order-history tbody tr").count(), 2);
+  assert.deepEqual(errors, []);
+});
+
+test("filters hold for every chart, and what is shown can be saved", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.source.client,
+    "update sales_order set currency_id = 2 where sales_order_id = 1",
+    "update counterparty set counterparty_legal_name = '=cmd|'' /C calc''!A0' where counterparty_id = 1",
+  );
+  await platform.run();
+  await using served = new Served(platform);
+  const { page } = await open(await served.address);
+  await batchShown(page, 2);
+  const all = Number(await card(page, "Sales orders"));
+  const code = await page.locator("#currency option").nth(1).innerText();
+  await page.locator("#currency").selectOption(code);
+  const some = Number(await card(page, "Sales orders"));
+  const table = page.locator("[data-chart=sales]");
+  await table.getByRole("button", { name: "Table" }).click();
+  const rows = await table.locator("tbody tr").allInnerTexts();
+  await page.locator("#currency").selectOption("");
+  const [saved] = await Promise.all([
+    page.waitForEvent("download"),
+    page.locator("[data-chart=counterparties]")
+      .getByRole("button", { name: "CSV" }).click(),
+  ]);
+  const csv = await Deno.readTextFile(await saved.path());
+
+  assert.ok(some < all, `${some} of ${all}`);
+  assert.ok(rows.length > 0 && rows.every((row) => row.includes(code)));
+  assert.match(saved.suggestedFilename(), /^counterparties-batch-2\.csv$/);
+  assert.match(csv, /^"counterparty","country","currency"/);
+  assert.match(csv, /"'=cmd/);
+});
+
+test("hostile text stays text", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.source.client,
+    `update counterparty set counterparty_legal_name = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'`,
+  );
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const chart = page.locator("[data-chart=counterparties]");
+  await chart.getByRole("button", { name: "Table" }).click();
+
+  assert.match(await chart.innerText(), /<img src=x onerror=/);
+  assert.equal(await page.evaluate("window.hurt"), undefined);
+  assert.deepEqual(errors, []);
+});
+
+test("a page finds its server again, and says when it can't", async () => {
+  await using platform = await loaded();
+  let served = new Served(platform);
+  const address = await served.address;
+  const { page } = await open(address);
+  await page.waitForSelector(".status[data-state=live]");
+
+  await served[Symbol.asyncDispose]();
+  await page.waitForSelector(".status[data-state=stale]");
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  served = new Served(platform, Number(new URL(address).port));
+  await served.address;
+  await page.waitForSelector(".status[data-state=live]", { timeout: 20_000 });
+  await batchShown(page, 2);
+
+  await served[Symbol.asyncDispose]();
+});
+
+test("axe finds no serious fault, in light and dark, on a phone and a wall", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const { page } = await open(await served.address);
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const width of [390, 2560]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      for (const view of ["business", "changes", "pipeline"]) {
+        await page.locator(`[data-view=${view}]`).click();
+        await page.waitForSelector(`#${view}:not([hidden])`);
+        const wide = await page.evaluate(
+          "document.documentElement.scrollWidth - innerWidth",
+        );
+        assert.ok(Number(wide) <= 0, `${view} at ${width}: ${wide} too wide`);
+        // By the debugger, which the page's own policy does not bind.
+        await page.evaluate(axe.source);
+        const found = await page.evaluate("axe.run()") as {
+          violations: { id: string; impact: string; nodes: unknown[] }[];
+        };
+        const serious = found.violations.filter(({ impact }) =>
+          ["serious", "critical"].includes(impact)
+        );
+        assert.deepEqual(
+          serious.map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes)}`),
+          [],
+          `${view}, ${colorScheme}, ${width}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("the dashboard asks for its token, and needs one beyond this machine", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform, 0, TOKEN);
+  const address = await served.address;
+  const ask = async (authorization?: string) => {
+    const answer = await fetch(`${address}api/newest`, {
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+
+  assert.equal(await ask(), 401);
+  assert.equal(await ask("Bearer wrong"), 401);
+  assert.equal(await ask(`Bearer ${TOKEN}`), 200);
+  assert.equal(await ask(`Basic ${btoa(`anybody:${TOKEN}`)}`), 200);
+  assert.equal((await fetch(`${address}health`)).status, 200);
+  platform.set({ dashboard: { host: "0.0.0.0", port: 0, token: undefined } });
+  await assert.rejects(serveDashboard(platform.context), {
+    name: "ConfigError",
+    message: /^DASHBOARD_LISTEN is "0\.0\.0\.0:0", which others reach/,
+  });
+});
+
+Deno.test("the dashboard refuses what is no batch, and says when the warehouse is away", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const address = await served.address;
+  const ask = async (path: string) => {
+    const answer = await fetch(address + path);
+    return [answer.status, await answer.text()] as const;
+  };
+
+  assert.equal((await ask("api/overview/2"))[0], 400);
+  assert.equal((await ask("api/overview/1'--"))[0], 400);
+  assert.equal((await ask("api/orders/x"))[0], 400);
+  assert.equal((await ask("nothing"))[0], 404);
+  assert.equal((await ask("api/overview/1"))[0], 200);
+  await platform.warehouse.client.query(
+    `alter table pipeline.batch rename column batch to away`,
+  );
+  const [status, text] = await ask("api/newest");
+  assert.equal(status, 503);
+  assert.equal(text, '{"message":"The warehouse did not answer."}');
+});
+
+Deno.test("the dashboard needs no more than an analyst's rights", async () => {
+  await using platform = await loaded();
+  const role = `viewer_${crypto.randomUUID().slice(0, 8)}`;
+  const { client, settings } = platform.warehouse;
+  await execute(
+    client,
+    `create role ${role} login password 'a-password' in role analyst`,
+  );
+  try {
+    await using warehouse = new Warehouse(
+      { ...settings, user: role, password: "a-password" },
+      platform.context.resources.connect,
+    );
+
+    for (
+      const name of [
+        "sales",
+        "purchases",
+        "payments",
+        "counterparties",
+      ] as const
+    ) {
+      assert.ok((await warehouse.askOnce(name, [1])).length > 0, name);
+    }
+    assert.ok((await warehouse.ask("changes", [1, 10])).length > 0);
+    assert.ok((await warehouse.ask("order_history", [1])).length > 0);
+    assert.ok((await warehouse.ask("batches", [10])).length > 0);
+  } finally {
+    await execute(client, `drop role ${role}`);
+  }
+});

@@ -1,0 +1,84 @@
+import type { Logger } from "@logtape/logtape";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PostgresSettings } from "../lib/config.ts";
+import { messageOf } from "../lib/errors.ts";
+import type { Resources } from "../lib/stage.ts";
+
+/** What open pages are told. */
+export type LiveEvent =
+  | { type: "batch"; batch: number }
+  /** Whether the warehouse can be heard. */
+  | { type: "link"; up: boolean }
+  /** The server ends: pages connect again, to the next. */
+  | { type: "end" };
+
+const CHANNEL = "pipeline_batch";
+const RETRY_MS = 1_000;
+/** A connection that was cut somewhere in between says nothing by itself. */
+const PROBE_MS = 5_000;
+
+/** Hears of committed batches, and tells whoever listens. */
+export class Live {
+  readonly #listeners = new Set<(event: LiveEvent) => void>();
+  #up = false;
+
+  /** Calls back at each event, and at once; gives what ends that. */
+  listen(listener: (event: LiveEvent) => void): () => void {
+    this.#listeners.add(listener);
+    listener({ type: "link", up: this.#up });
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stays connected to the warehouse until the signal is aborted. */
+  async run(
+    settings: PostgresSettings,
+    options: {
+      connect: Resources["connect"];
+      log: Logger;
+      signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const { connect, log, signal } = options;
+    let told = false;
+    while (!signal.aborted) {
+      try {
+        await using connection = await connect(settings, {
+          purpose: "dashboard, live",
+          signal,
+        });
+        const { client } = connection;
+        client.on("notification", ({ payload }) => {
+          this.#tell({ type: "batch", batch: Number(payload) });
+        });
+        await client.query(`listen ${CHANNEL}`);
+        this.#setUp(true);
+        told = false;
+        while (!signal.aborted) {
+          await client.query("select 1");
+          await sleep(PROBE_MS, undefined, { signal });
+        }
+      } catch (error) {
+        if (signal.aborted) break;
+        if (!told) {
+          told = true;
+          log.warn("the warehouse can't be heard: {reason}", {
+            reason: messageOf(error),
+          });
+        }
+      }
+      this.#setUp(false);
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+    }
+    this.#tell({ type: "end" });
+  }
+
+  #setUp(up: boolean): void {
+    if (up === this.#up) return;
+    this.#up = up;
+    this.#tell({ type: "link", up });
+  }
+
+  #tell(event: LiveEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}

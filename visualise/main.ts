@@ -1,0 +1,95 @@
+import { runCommand, type World } from "../lib/command.ts";
+import type { DashboardSettings } from "../lib/config.ts";
+import { ConfigError, StageError } from "../lib/errors.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { Live } from "./live.ts";
+import { createServer } from "./server.ts";
+import { Warehouse } from "./warehouse.ts";
+
+const USAGE = `deno task dashboard
+
+Serves the live dashboard of the warehouse at DASHBOARD_LISTEN, reading as the
+role analyst only. Beyond this machine it asks for DASHBOARD_TOKEN.
+
+  --json  one JSON line per event, also on a terminal`;
+
+const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
+
+/** Serves the dashboard until the signal is aborted; tells its address. */
+export async function serveDashboard(
+  context: StageContext,
+  onListen: (address: string) => void = () => {},
+): Promise<void> {
+  const { config, resources, log, signal } = context;
+  const { analyst, dashboard } = config;
+  if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
+  if (!LOOPBACK.includes(dashboard.host) && dashboard.token === undefined) {
+    throw new ConfigError([
+      `DASHBOARD_LISTEN is "${dashboard.host}:${dashboard.port}", which others reach: set DASHBOARD_TOKEN, or listen on 127.0.0.1`,
+    ]);
+  }
+  await using warehouse = new Warehouse(analyst, resources.connect);
+  const live = new Live();
+  const app = createServer({ warehouse, live, log, token: dashboard.token });
+  const server = listen(config.dashboard, {
+    handler: app.fetch,
+    onListen: (address) => {
+      log.info("the dashboard is at {address}", { address });
+      onListen(address);
+    },
+  });
+  const heard = live.run(analyst, { connect: resources.connect, log, signal });
+  await new Promise<void>((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
+  // It ends the streams of open pages.
+  await heard;
+  await server.shutdown();
+}
+
+function listen(
+  { host, port }: DashboardSettings,
+  options: {
+    handler: (request: Request) => Response | Promise<Response>;
+    onListen: (address: string) => void;
+  },
+): Deno.HttpServer {
+  try {
+    return Deno.serve({
+      hostname: host,
+      port,
+      onListen: ({ hostname, port }) =>
+        options.onListen(`http://${hostname}:${port}/`),
+    }, options.handler);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new StageError(
+      `Cannot serve the dashboard at ${host}:${port}: the port is in use`,
+      {
+        subject: `${host}:${port}`,
+        hint: "Stop what uses it, or name another port in DASHBOARD_LISTEN",
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Runs `deno task dashboard`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "dashboard",
+      usage: USAGE,
+      needs: ["analyst"],
+      options: {},
+      run: async (context) => {
+        await serveDashboard(context);
+      },
+    },
+    args,
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

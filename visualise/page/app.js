@@ -1,0 +1,567 @@
+// The page of the dashboard. Everything that comes from the data is written as
+// text; numbers are shown by the browser's locale.
+import * as echarts from "/echarts.js";
+
+const $ = (id) => document.getElementById(id);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+/** Okabe and Ito's colours, which colour-blind readers tell apart. */
+const COLORS = [
+  "#0072b2",
+  "#e69f00",
+  "#009e73",
+  "#cc79a7",
+  "#56b4e9",
+  "#d55e00",
+];
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const small = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const number = {
+  format: (value) => (Math.abs(value) < 10 ? small : whole).format(value),
+};
+const time = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+});
+const STALE_SECONDS = 1800;
+
+const state = {
+  newest: null,
+  /** The batch that is shown; null: the newest, and so on with it. */
+  batch: null,
+  overview: null,
+  batches: [],
+  up: false,
+};
+const charts = new Map();
+
+/** Makes an element; children are nodes or text. */
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "class") element.className = value;
+    else if (key.startsWith("on")) {
+      element.addEventListener(key.slice(2), value);
+    } else element.setAttribute(key, value);
+  }
+  element.append(...children.map((child) => child ?? ""));
+  return element;
+}
+
+async function get(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) {
+    const { message } = await answer.json().catch(() => ({}));
+    throw new Error(message ?? `HTTP ${answer.status}`);
+  }
+  return await answer.json();
+}
+
+function shownBatch() {
+  return state.batch ?? Number(state.newest?.batch ?? 0);
+}
+
+/** Shows an error until the next success. */
+function tell(error) {
+  $("problem").hidden = error === null;
+  $("problem").textContent = error === null
+    ? ""
+    : `The figures could not be brought up to date: ${error.message}`;
+}
+
+async function refresh() {
+  try {
+    const view = currentView();
+    state.newest = await get("/api/newest");
+    showStatus();
+    if (state.newest === null) {
+      $("cards").replaceChildren(
+        make(
+          "p",
+          {},
+          "No batch is loaded yet. The figures appear with the first.",
+        ),
+      );
+      return tell(null);
+    }
+    showMachine();
+    if (view === "business") {
+      state.overview = await get(`/api/overview/${shownBatch()}`);
+      showBusiness();
+    } else if (view === "changes") {
+      await showChanges();
+    } else {
+      await showPipeline();
+    }
+    tell(null);
+  } catch (error) {
+    tell(error);
+  }
+  document.body.dataset.batch = String(shownBatch());
+}
+
+function showStatus() {
+  const age = state.newest === null ? 0 : Number(state.newest.age_seconds);
+  const stale = !state.up || age > STALE_SECONDS;
+  $("status").dataset.state = stale ? "stale" : "live";
+  $("status-text").textContent = !state.up
+    ? "Not connected: the figures may be old"
+    : age > STALE_SECONDS
+    ? `Stale: the warehouse is ${number.format(age / 60)} minutes behind`
+    : "Live";
+}
+
+function showMachine() {
+  const last = Number(state.newest.batch);
+  const slider = $("slider");
+  slider.max = String(last);
+  slider.disabled = false;
+  if (state.batch === null) slider.value = String(last);
+  $("batch").textContent = number.format(shownBatch());
+  $("now").hidden = state.batch === null;
+  $("as-of").textContent = state.batch === null
+    ? `as of ${time.format(new Date(state.newest.snapshot_time))}`
+    : "as it was then";
+}
+
+/** Rows that the filters let through. */
+function filtered(rows) {
+  const currency = $("currency").value;
+  const [from, to] = [$("from").value, $("to").value];
+  return rows.filter((row) =>
+    (currency === "" || row.currency === currency) &&
+    (from === "" || row.month === undefined || row.month >= from) &&
+    (to === "" || row.month === undefined || row.month <= to)
+  );
+}
+
+function showBusiness() {
+  const { sales, purchases, payments, counterparties } = state.overview;
+  const currencies = [
+    ...new Set([...sales, ...purchases].map((row) => row.currency)),
+  ].sort();
+  const select = $("currency");
+  const chosen = select.value;
+  select.replaceChildren(
+    make("option", { value: "" }, "All"),
+    ...currencies.map((code) => make("option", { value: code }, code)),
+  );
+  select.value = currencies.includes(chosen) ? chosen : "";
+  const sum = (rows, column) =>
+    rows.reduce((total, row) => total + Number(row[column]), 0);
+  const cards = [];
+  // Never a sum of different currencies.
+  for (
+    const code of currencies.filter((one) =>
+      select.value === "" || one === select.value
+    )
+  ) {
+    const own = (rows) => filtered(rows).filter((row) => row.currency === code);
+    cards.push(
+      [`Sales, ${code}`, sum(own(sales), "value")],
+      [`Purchases, ${code}`, sum(own(purchases), "value")],
+      [
+        `Overdue payments, ${code}`,
+        sum(own(payments).filter((row) => row.state === "overdue"), "value"),
+      ],
+    );
+  }
+  cards.push(["Sales orders", sum(filtered(sales), "orders")]);
+  $("cards").replaceChildren(
+    ...cards.map(([name, value]) =>
+      make(
+        "div",
+        { "data-card": name },
+        make("dt", {}, name),
+        make("dd", {}, number.format(value)),
+      )
+    ),
+  );
+  const byMonth = (rows, column) => ({
+    categories: [...new Set(rows.map((row) => row.month))].sort(),
+    category: "month",
+    series: "currency",
+    value: column,
+  });
+  draw("charts", "sales", {
+    title: "Sales by month",
+    rows: filtered(sales),
+    type: "line",
+    ...byMonth(filtered(sales), "value"),
+  });
+  draw("charts", "units", {
+    title: "Units sold by month",
+    rows: filtered(sales),
+    type: "bar",
+    ...byMonth(filtered(sales), "units"),
+  });
+  draw("charts", "purchases", {
+    title: "Purchases by month",
+    rows: filtered(purchases),
+    type: "line",
+    ...byMonth(filtered(purchases), "value"),
+  });
+  const paid = filtered(payments).map((row) => ({
+    ...row,
+    name: `${row.kind}, ${row.currency}`,
+  }));
+  draw("charts", "payments", {
+    title: "Payments: paid, due, overdue",
+    rows: paid,
+    type: "bar",
+    stack: true,
+    categories: [...new Set(paid.map((row) => row.name))],
+    category: "name",
+    series: "state",
+    value: "value",
+  });
+  const parties = filtered(counterparties).slice(0, 12).map((row) => ({
+    ...row,
+    name: `${row.counterparty}, ${row.currency}`,
+  }));
+  draw("charts", "counterparties", {
+    title: "Most sold to",
+    rows: parties,
+    type: "bar",
+    across: true,
+    categories: parties.map((row) => row.name).reverse(),
+    category: "name",
+    series: "currency",
+    value: "value",
+  });
+}
+
+/** Draws a chart in its card, or its rows as a table. */
+function draw(parent, id, chart) {
+  let card = document.querySelector(`[data-chart="${id}"]`);
+  if (card === null) {
+    const canvas = make("div", { class: "canvas", role: "img" });
+    const table = make("div", {
+      class: "scroll",
+      hidden: "",
+      tabindex: "0",
+      role: "region",
+      "aria-label": `${chart.title}: table`,
+    });
+    const toggle = make("button", {
+      type: "button",
+      "aria-pressed": "false",
+      onclick: () => {
+        const asTable = table.hidden;
+        table.hidden = !asTable;
+        canvas.hidden = asTable;
+        toggle.setAttribute("aria-pressed", String(asTable));
+        charts.get(id)?.drawing.resize();
+      },
+    }, "Table");
+    const csv = make(
+      "button",
+      { type: "button", onclick: () => save(id) },
+      "CSV",
+    );
+    card = make(
+      "article",
+      { class: "chart", "data-chart": id },
+      make(
+        "header",
+        {},
+        make("h3", {}, chart.title),
+        make("div", { class: "tools" }, toggle, csv),
+      ),
+      canvas,
+      table,
+    );
+    $(parent).append(card);
+    charts.set(id, {
+      drawing: echarts.init(canvas, null, { renderer: "canvas" }),
+    });
+  }
+  const entry = charts.get(id);
+  entry.rows = chart.rows;
+  const names = [...new Set(chart.rows.map((row) => row[chart.series]))].sort();
+  const data = (name) =>
+    chart.categories.map((category) => {
+      const found = chart.rows.filter((row) =>
+        row[chart.category] === category && row[chart.series] === name
+      );
+      return found.length === 0
+        ? null
+        : found.reduce((total, row) => total + Number(row[chart.value]), 0);
+    });
+  const ink = getComputedStyle(document.body).getPropertyValue("--muted");
+  const values = {
+    type: "value",
+    axisLabel: { color: ink, formatter: (value) => number.format(value) },
+    splitLine: {
+      lineStyle: {
+        color: getComputedStyle(document.body).getPropertyValue("--line"),
+      },
+    },
+  };
+  const categories = {
+    type: "category",
+    data: chart.categories,
+    axisLabel: {
+      color: ink,
+      hideOverlap: true,
+      width: 140,
+      overflow: "truncate",
+    },
+  };
+  entry.series = names.map((name) => ({ name, data: data(name) }));
+  entry.drawing.setOption({
+    color: COLORS,
+    animationDuration: 300,
+    grid: { left: 8, right: 16, top: 36, bottom: 8, containLabel: true },
+    legend: { top: 0, textStyle: { color: ink } },
+    // Rich text: a tooltip of HTML would need inline styles.
+    tooltip: {
+      trigger: "axis",
+      renderMode: "richText",
+      valueFormatter: (value) => value === null ? "–" : number.format(value),
+    },
+    xAxis: chart.across ? values : categories,
+    yAxis: chart.across ? categories : values,
+    series: entry.series.map((one) => ({
+      ...one,
+      type: chart.type,
+      stack: chart.stack ? "all" : undefined,
+      connectNulls: true,
+    })),
+  }, { notMerge: true });
+  const [canvas, table] = [
+    card.querySelector(".canvas"),
+    card.querySelector(".scroll"),
+  ];
+  canvas.setAttribute(
+    "aria-label",
+    `${chart.title}: ${names.join(", ")}. The button Table shows the figures.`,
+  );
+  table.replaceChildren(
+    chart.rows.length === 0
+      ? make("p", {}, "Nothing here.")
+      : tableOf(chart.rows),
+  );
+}
+
+const isNumber = (value) => /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
+
+function tableOf(rows) {
+  const columns = Object.keys(rows[0]);
+  const align = (name) => isNumber(rows[0][name]) ? "number" : "";
+  return make(
+    "table",
+    {},
+    make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        ...columns.map((name) =>
+          make("th", { scope: "col", class: align(name) }, name)
+        ),
+      ),
+    ),
+    make(
+      "tbody",
+      {},
+      ...rows.map((row) =>
+        make(
+          "tr",
+          {},
+          ...columns.map((name) =>
+            make("td", { class: align(name) }, row[name] ?? "")
+          ),
+        )
+      ),
+    ),
+  );
+}
+
+/** Saves a chart's rows; what a spreadsheet would take for a formula is not one. */
+function save(id) {
+  const { rows } = charts.get(id);
+  const columns = Object.keys(rows[0] ?? {});
+  const field = (value) => {
+    const text = String(value ?? "");
+    const harmless = /^[=+\-@\t\r]/.test(text) && !isNumber(text)
+      ? `'${text}`
+      : text;
+    return `"${harmless.replaceAll('"', '""')}"`;
+  };
+  const lines = [
+    columns,
+    ...rows.map((row) => columns.map((name) => row[name])),
+  ].map((line) => line.map(field).join(","));
+  const url = URL.createObjectURL(
+    new Blob([lines.join("\r\n") + "\r\n"], { type: "text/csv" }),
+  );
+  const link = make("a", {
+    href: url,
+    download: `${id}-batch-${shownBatch()}.csv`,
+  });
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+async function showChanges() {
+  $("changes-batch").textContent = number.format(shownBatch());
+  const changes = await get(`/api/changes/${shownBatch()}`);
+  $("changes-list").replaceChildren(
+    changes.length === 0
+      ? make("p", {}, "No fact changed in this batch.")
+      : make(
+        "div",
+        {
+          class: "scroll",
+          tabindex: "0",
+          role: "region",
+          "aria-label": "Changes",
+        },
+        make(
+          "table",
+          {},
+          make(
+            "thead",
+            {},
+            make(
+              "tr",
+              {},
+              ...["Fact", "Key", "", "Column", "Before", "After"].map((name) =>
+                make("th", { scope: "col" }, name)
+              ),
+            ),
+          ),
+          make(
+            "tbody",
+            {},
+            ...changes.flatMap((change) =>
+              change.columns.map((column, index) =>
+                make(
+                  "tr",
+                  {},
+                  make("td", {}, index === 0 ? change.fact : ""),
+                  make("td", {}, index === 0 ? change.key : ""),
+                  make(
+                    "td",
+                    { class: `kind-${change.kind}` },
+                    index === 0 ? change.kind : "",
+                  ),
+                  make("td", {}, column.name),
+                  make("td", { class: "before" }, String(column.before ?? "")),
+                  make("td", {}, String(column.after ?? "")),
+                )
+              )
+            ),
+          ),
+        ),
+      ),
+  );
+}
+
+async function showOrder() {
+  const versions = await get(`/api/orders/${$("order").value}`);
+  $("order-history").replaceChildren(
+    versions.length === 0 ? make("p", {}, "No such order.") : make("div", {
+      class: "scroll",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Versions",
+    }, tableOf(versions)),
+  );
+}
+
+async function showPipeline() {
+  state.batches = await get("/api/batches");
+  const rows = [...state.batches].reverse();
+  const points = rows.map((row) => ({
+    batch: row.batch,
+    series: "seconds",
+    seconds: row.seconds_behind,
+  }));
+  draw("pipeline-charts", "freshness", {
+    title: "Behind the source when loaded, s",
+    rows: points,
+    type: "line",
+    categories: rows.map((row) => row.batch),
+    category: "batch",
+    series: "series",
+    value: "seconds",
+  });
+  draw("pipeline-charts", "rows", {
+    title: "Rows per batch",
+    rows: rows.map((row) => ({ ...row, series: "rows" })),
+    type: "bar",
+    categories: rows.map((row) => row.batch),
+    category: "batch",
+    series: "series",
+    value: "rows",
+  });
+  $("batches").replaceChildren(
+    make("div", {
+      class: "scroll",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Batches",
+    }, tableOf(state.batches)),
+  );
+}
+
+function currentView() {
+  const view = location.hash.slice(1);
+  return ["business", "changes", "pipeline"].includes(view) ? view : "business";
+}
+
+function showView() {
+  const view = currentView();
+  for (const section of document.querySelectorAll("[data-section]")) {
+    section.hidden = section.dataset.section !== view;
+  }
+  for (const link of document.querySelectorAll("[data-view]")) {
+    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  refresh().then(() => charts.forEach(({ drawing }) => drawing.resize()));
+}
+
+function listen() {
+  // It connects again by itself.
+  const events = new EventSource("/events");
+  events.addEventListener("link", ({ data }) => {
+    state.up = JSON.parse(data).up;
+    showStatus();
+    if (state.up) refresh();
+  });
+  events.addEventListener("batch", () => refresh());
+  events.onerror = () => {
+    state.up = false;
+    showStatus();
+  };
+}
+
+$("slider").addEventListener("input", () => {
+  const value = Number($("slider").value);
+  state.batch = value === Number(state.newest.batch) ? null : value;
+  showMachine();
+});
+$("slider").addEventListener("change", () => refresh());
+$("now").addEventListener("click", () => {
+  state.batch = null;
+  refresh();
+});
+for (const id of ["currency", "from", "to"]) {
+  $(id).addEventListener("change", () => state.overview && showBusiness());
+}
+$("order-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  showOrder().catch(tell);
+});
+addEventListener("hashchange", showView);
+addEventListener(
+  "resize",
+  () => charts.forEach(({ drawing }) => drawing.resize()),
+);
+dark.addEventListener("change", () => state.overview && showBusiness());
+setInterval(() => state.newest && showStatus(), 5000);
+showView();
+listen();

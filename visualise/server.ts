@@ -1,0 +1,204 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { join } from "node:path";
+import { type Context, Hono } from "hono";
+import { streamSSE } from "hono/streaming";
+import type { Logger } from "@logtape/logtape";
+import { projectDirectory } from "../lib/config.ts";
+import { messageOf } from "../lib/errors.ts";
+import { sqlState, type TextRow } from "../lib/postgres.ts";
+import type { Live, LiveEvent } from "./live.ts";
+import type { Warehouse } from "./warehouse.ts";
+
+/** What the server answers from. */
+export interface ServerOptions {
+  warehouse: Warehouse;
+  live: Live;
+  log: Logger;
+  /** Whoever asks must show it; undefined: nobody is asked. */
+  token: string | undefined;
+}
+
+/** No such table, schema, role. */
+const EMPTY_STATES = ["42P01", "3F000", "22023"];
+const HEARTBEAT_MS = 15_000;
+const CHANGES_MAX = 200;
+const BATCHES_MAX = 200;
+const CHART_LIBRARY = "echarts/dist/echarts.esm.min.js";
+const PAGE: Record<string, { file: string; type: string }> = {
+  "/": { file: "index.html", type: "text/html; charset=utf-8" },
+  "/app.js": { file: "app.js", type: "text/javascript; charset=utf-8" },
+  "/style.css": { file: "style.css", type: "text/css; charset=utf-8" },
+};
+const HEADERS = {
+  "content-security-policy": "default-src 'none'; script-src 'self'; " +
+    "style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+};
+
+/** The dashboard's server: what answers a request. */
+export function createServer(options: ServerOptions): Hono {
+  const { warehouse, live, log, token } = options;
+  const app = new Hono();
+  app.use(async (context, next) => {
+    await next();
+    for (const [name, value] of Object.entries(HEADERS)) {
+      context.res.headers.set(name, value);
+    }
+  });
+  app.get("/health", async (context) => {
+    const [newest] = await warehouse.ask("newest");
+    return context.json({ ok: true, batch: newest?.batch ?? null });
+  });
+  app.use(async (context, next) => {
+    if (token === undefined || isAllowed(context, token)) return await next();
+    return context.text("Sign in with the dashboard's token.", 401, {
+      "www-authenticate": 'Basic realm="Totesys dashboard"',
+    });
+  });
+  for (const [path, { file, type }] of Object.entries(PAGE)) {
+    const text = Deno.readTextFileSync(
+      join(projectDirectory(), "visualise", "page", file),
+    );
+    app.get(path, (context) =>
+      context.body(text, 200, {
+        "content-type": type,
+        "cache-control": "no-cache",
+      }));
+  }
+  const charts = Deno.readTextFileSync(
+    join(projectDirectory(), "node_modules", CHART_LIBRARY),
+  );
+  app.get("/echarts.js", (context) =>
+    context.body(charts, 200, {
+      "content-type": "text/javascript; charset=utf-8",
+      "cache-control": "max-age=86400",
+    }));
+  /** Of a batch to come there is nothing yet that could be kept. */
+  const loadedBatch = async (context: Context) => {
+    const batch = wholeNumber(context.req.param("batch") ?? "");
+    const [newest] = await warehouse.ask("newest");
+    const last = Number(newest?.batch ?? 0);
+    if (batch >= 1 && batch <= last) return batch;
+    throw new RangeError(
+      `batch ${batch} is not in the warehouse: 1 to ${last}`,
+    );
+  };
+  app.get("/api/newest", async (context) => {
+    const [newest] = await warehouse.ask("newest").catch((error) => {
+      // Before its first load the warehouse has neither tables nor role.
+      if (EMPTY_STATES.includes(sqlState(error) ?? "")) return [];
+      throw error;
+    });
+    return context.json(newest ?? null);
+  });
+  app.get("/api/overview/:batch", async (context) => {
+    const batch = await loadedBatch(context);
+    const of = (name: "sales" | "purchases" | "payments" | "counterparties") =>
+      warehouse.askOnce(name, [batch]);
+    const [sales, purchases, payments, counterparties] = await Promise.all([
+      of("sales"),
+      of("purchases"),
+      of("payments"),
+      of("counterparties"),
+    ]);
+    return context.json({ batch, sales, purchases, payments, counterparties });
+  });
+  app.get("/api/changes/:batch", async (context) => {
+    const rows = await warehouse.askOnce("changes", [
+      await loadedBatch(context),
+      CHANGES_MAX,
+    ]);
+    return context.json(rows.map(readChange));
+  });
+  app.get("/api/orders/:key", async (context) => {
+    const key = wholeNumber(context.req.param("key"));
+    return context.json(await warehouse.ask("order_history", [key]));
+  });
+  app.get(
+    "/api/batches",
+    async (context) =>
+      context.json(await warehouse.ask("batches", [BATCHES_MAX])),
+  );
+  app.get("/events", (context) =>
+    streamSSE(context, async (stream) => {
+      const queue: LiveEvent[] = [];
+      let wake = () => {};
+      const end = live.listen((event) => {
+        queue.push(event);
+        wake();
+      });
+      stream.onAbort(() => {
+        end();
+        wake();
+      });
+      while (!stream.aborted) {
+        const event = queue.shift();
+        if (event?.type === "end") break;
+        if (event !== undefined) {
+          const { type, ...data } = event;
+          await stream.writeSSE({ event: type, data: JSON.stringify(data) });
+          continue;
+        }
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        await new Promise<void>((done) => {
+          wake = done;
+          timer = setTimeout(done, HEARTBEAT_MS);
+        });
+        clearTimeout(timer);
+        if (queue.length === 0) await stream.write(": here\n\n");
+      }
+      end();
+    }));
+  app.onError((error, context) => {
+    if (error instanceof RangeError) {
+      return context.json({ message: error.message }, 400);
+    }
+    log.error("{path}: {reason}", {
+      path: context.req.path,
+      reason: messageOf(error),
+    });
+    return context.json({ message: "The warehouse did not answer." }, 503);
+  });
+  app.notFound((context) => context.json({ message: "Not found." }, 404));
+  return app;
+}
+
+/** Bearer for programs, Basic (any name) for people's browsers. */
+function isAllowed({ req }: Context, token: string): boolean {
+  const header = req.header("authorization") ?? "";
+  const [, bearer] = /^Bearer (.+)$/.exec(header) ?? [];
+  const [, basic] = /^Basic ([\w+/=]+)$/.exec(header) ?? [];
+  const given = bearer ??
+    (basic === undefined ? "" : atob(basic).replace(/^[^:]*:/, ""));
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(token));
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(number)) return number;
+  throw new RangeError(`"${text.slice(0, 40)}" is no whole number`);
+}
+
+/** Rows of the database's JSON, of which only columns that differ are told. */
+function readChange({ fact, key, before, after }: TextRow) {
+  const was = JSON.parse(before ?? "null");
+  const is = JSON.parse(after ?? "null");
+  const hidden = /_record_id$|^valid_|_batch$/;
+  const columns = Object.keys(is ?? was ?? {}).filter((name) =>
+    !hidden.test(name) && was?.[name] !== is?.[name]
+  );
+  return {
+    fact,
+    key,
+    kind: was === null ? "added" : is === null ? "deleted" : "updated",
+    columns: columns.map((name) => ({
+      name,
+      before: was?.[name] ?? null,
+      after: is?.[name] ?? null,
+    })),
+  };
+}

@@ -1,0 +1,102 @@
+import { join } from "node:path";
+import { type PostgresSettings, projectDirectory } from "../lib/config.ts";
+import { query, type TextRow } from "../lib/postgres.ts";
+import type { Resources } from "../lib/stage.ts";
+import { WarmConnections } from "../lib/warm_connections.ts";
+
+/** Queries at once; more wait. */
+const QUERIES_AT_ONCE = 4;
+/** Results that are kept, of the batches last asked for. */
+const KEPT_MAX = 500;
+const SESSION = "set role analyst; set default_transaction_read_only = on; " +
+  "set statement_timeout = '15s'; set jit = off";
+const NAMES = [
+  "newest",
+  "sales",
+  "purchases",
+  "payments",
+  "counterparties",
+  "changes",
+  "order_history",
+  "batches",
+] as const;
+
+/** A query of sql/dashboard. */
+export type QueryName = typeof NAMES[number];
+
+/** What the queries of a page are asked with. */
+export type Parameters = readonly (string | number)[];
+
+/**
+ * The warehouse as an analyst may read it. What a batch holds never changes,
+ * so a result is kept, and a hundred viewers cost one query.
+ */
+export class Warehouse implements AsyncDisposable {
+  readonly #warm: WarmConnections;
+  readonly #sql = new Map<QueryName, string>();
+  readonly #kept = new Map<string, Promise<TextRow[]>>();
+  readonly #waiting: (() => void)[] = [];
+  #free = QUERIES_AT_ONCE;
+
+  constructor(
+    private readonly settings: PostgresSettings,
+    connect: Resources["connect"],
+  ) {
+    this.#warm = new WarmConnections(connect);
+    const folder = join(projectDirectory(), "sql", "dashboard");
+    for (const name of NAMES) {
+      this.#sql.set(name, Deno.readTextFileSync(join(folder, `${name}.sql`)));
+    }
+  }
+
+  /** Asks the warehouse now. */
+  async ask(name: QueryName, values: Parameters = []): Promise<TextRow[]> {
+    await this.#enter();
+    try {
+      await using connection = await this.#warm.connect(this.settings, {
+        purpose: "dashboard",
+      });
+      await connection.client.query(SESSION);
+      return await query(connection.client, this.#sql.get(name) ?? "", values);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Asks for what is the same whenever it is asked: of a batch. */
+  async askOnce(name: QueryName, values: Parameters): Promise<TextRow[]> {
+    const key = JSON.stringify([name, values]);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return await kept;
+    const asked = this.ask(name, values);
+    this.#kept.set(key, asked);
+    const oldest = this.#kept.keys().next().value;
+    if (this.#kept.size > KEPT_MAX && oldest !== undefined) {
+      this.#kept.delete(oldest);
+    }
+    try {
+      return await asked;
+    } catch (error) {
+      this.#kept.delete(key);
+      throw error;
+    }
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return;
+    }
+    await new Promise<void>((enter) => this.#waiting.push(enter));
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#warm[Symbol.asyncDispose]();
+  }
+}
