@@ -289,7 +289,7 @@ Deno.test("the dashboard refuses what is no batch, and says when the warehouse i
   assert.equal((await ask("nothing"))[0], 404);
   assert.equal((await ask("api/overview/1"))[0], 200);
   await platform.warehouse.client.query(
-    `alter table pipeline.batch rename column batch to away`,
+    `alter table pipeline.batch rename column snapshot_time to away`,
   );
   const [status, text] = await ask("api/newest");
   assert.equal(status, 503);
