@@ -42,9 +42,9 @@ const STAGES: Record<
 
 /** About how many calls a run of a stage makes, to aim faults at. */
 const CALLS: Record<StageName, number> = {
-  extract: 90,
-  transform: 130,
-  load: 130,
+  extract: 110,
+  transform: 280,
+  load: 200,
 };
 
 /**
