@@ -7,7 +7,7 @@ import { projectDirectory } from "../lib/config.ts";
 import { messageOf } from "../lib/errors.ts";
 import { sqlState, type TextRow } from "../lib/postgres.ts";
 import type { Live, LiveEvent } from "./live.ts";
-import type { Warehouse } from "./warehouse.ts";
+import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the server answers from. */
 export interface ServerOptions {
@@ -23,6 +23,16 @@ const EMPTY_STATES = ["42P01", "3F000", "22023"];
 const HEARTBEAT_MS = 15_000;
 const CHANGES_MAX = 200;
 const BATCHES_MAX = 200;
+/** What the view of the business is made of. */
+const OVERVIEW = [
+  "sales",
+  "purchases",
+  "payments",
+  "counterparties",
+  "countries",
+  "staff",
+  "designs",
+] as const satisfies readonly QueryName[];
 const CHART_LIBRARY = "echarts/dist/echarts.esm.min.js";
 const PAGE: Record<string, { file: string; type: string }> = {
   "/": { file: "index.html", type: "text/html; charset=utf-8" },
@@ -96,15 +106,11 @@ export function createServer(options: ServerOptions): Hono {
   });
   app.get("/api/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const of = (name: "sales" | "purchases" | "payments" | "counterparties") =>
-      warehouse.askOnce(name, [batch]);
-    const [sales, purchases, payments, counterparties] = await Promise.all([
-      of("sales"),
-      of("purchases"),
-      of("payments"),
-      of("counterparties"),
-    ]);
-    return context.json({ batch, sales, purchases, payments, counterparties });
+    const overview: Record<string, TextRow[]> = {};
+    await Promise.all(OVERVIEW.map(async (name) => {
+      overview[name] = await warehouse.askOnce(name, [batch]);
+    }));
+    return context.json({ batch, ...overview });
   });
   app.get("/api/changes/:batch", async (context) => {
     const rows = await warehouse.askOnce("changes", [

@@ -16,9 +16,13 @@ const NAMES = [
   "purchases",
   "payments",
   "counterparties",
+  "countries",
+  "staff",
+  "designs",
   "changes",
   "order_history",
   "batches",
+  "verification",
 ] as const;
 
 /** A query of sql/dashboard. */

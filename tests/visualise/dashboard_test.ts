@@ -316,6 +316,9 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
         "purchases",
         "payments",
         "counterparties",
+        "countries",
+        "staff",
+        "designs",
       ] as const
     ) {
       assert.ok((await warehouse.askOnce(name, [1])).length > 0, name);
@@ -323,6 +326,7 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
     assert.ok((await warehouse.ask("changes", [1, 10])).length > 0);
     assert.ok((await warehouse.ask("order_history", [1])).length > 0);
     assert.ok((await warehouse.ask("batches", [10])).length > 0);
+    assert.deepEqual(await warehouse.ask("verification"), []);
   } finally {
     await execute(client, `drop role ${role}`);
   }

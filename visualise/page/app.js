@@ -23,6 +23,22 @@ const time = new Intl.DateTimeFormat(undefined, {
   timeStyle: "medium",
 });
 const STALE_SECONDS = 1800;
+const RANKED_MAX = 12;
+/** Who and what most was sold to, by and of. */
+const RANKINGS = [
+  {
+    id: "counterparties",
+    title: "Sales by counterparty",
+    name: (row) => row.counterparty,
+  },
+  { id: "countries", title: "Sales by country", name: (row) => row.country },
+  {
+    id: "staff",
+    title: "Sales by staff",
+    name: (row) => `${row.staff} (${row.department})`,
+  },
+  { id: "designs", title: "Sales by design", name: (row) => row.design },
+];
 
 const state = {
   newest: null,
@@ -135,7 +151,7 @@ function filtered(rows) {
 }
 
 function showBusiness() {
-  const { sales, purchases, payments, counterparties } = state.overview;
+  const { sales, purchases, payments } = state.overview;
   const currencies = [
     ...new Set([...sales, ...purchases].map((row) => row.currency)),
   ].sort();
@@ -214,20 +230,20 @@ function showBusiness() {
     series: "state",
     value: "value",
   });
-  const parties = filtered(counterparties).slice(0, 12).map((row) => ({
-    ...row,
-    name: `${row.counterparty}, ${row.currency}`,
-  }));
-  draw("charts", "counterparties", {
-    title: "Most sold to",
-    rows: parties,
-    type: "bar",
-    across: true,
-    categories: parties.map((row) => row.name).reverse(),
-    category: "name",
-    series: "currency",
-    value: "value",
-  });
+  for (const { id, title, name } of RANKINGS) {
+    const rows = filtered(state.overview[id]).slice(0, RANKED_MAX)
+      .map((row) => ({ ...row, name: `${name(row)}, ${row.currency}` }));
+    draw("charts", id, {
+      title,
+      rows,
+      type: "bar",
+      across: true,
+      categories: rows.map((row) => row.name).reverse(),
+      category: "name",
+      series: "currency",
+      value: "value",
+    });
+  }
 }
 
 /** Draws a chart in its card, or its rows as a table. */
@@ -472,7 +488,8 @@ async function showOrder() {
 }
 
 async function showPipeline() {
-  state.batches = await get("/api/batches");
+  const { batches, verification } = await get("/api/pipeline");
+  state.batches = batches;
   const rows = [...state.batches].reverse();
   const points = rows.map((row) => ({
     batch: row.batch,
@@ -504,6 +521,16 @@ async function showPipeline() {
       role: "region",
       "aria-label": "Batches",
     }, tableOf(state.batches)),
+  );
+  $("verification").replaceChildren(
+    verification.length === 0
+      ? make("p", {}, "Nothing was verified yet: deno task verify does it.")
+      : make("div", {
+        class: "scroll",
+        tabindex: "0",
+        role: "region",
+        "aria-label": "Verification",
+      }, tableOf(verification)),
   );
 }
 

@@ -1,0 +1,15 @@
+-- The designs that most was sold of, by currency, as of a batch: $1.
+select
+    designs.design_name as design,
+    currencies.currency_code as currency,
+    count(*) as orders,
+    sum(orders.units_sold) as units,
+    sum(orders.units_sold * orders.unit_price) as value
+from fact_sales_order_as_of_batch($1) as orders
+inner join dim_design_as_of_batch($1) as designs
+    on orders.design_id = designs.design_id
+inner join dim_currency_as_of_batch($1) as currencies
+    on orders.currency_id = currencies.currency_id
+group by design, currency
+order by value desc
+limit 60
