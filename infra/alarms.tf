@@ -135,6 +135,15 @@ locals {
       threshold   = 0
       missing     = "notBreaching"
     }
+    quarantine = {
+      description = "Rows of the source can't be read and were set aside"
+      namespace   = local.metrics_namespace
+      metric      = "QuarantinedRows"
+      statistic   = "Sum"
+      dimensions  = { Stage = "transform" }
+      threshold   = 0
+      missing     = "notBreaching"
+    }
     differences = {
       description = "verify found the lake or the warehouse otherwise than the source"
       namespace   = local.metrics_namespace

@@ -48,6 +48,8 @@ export interface StageResult {
   bytes: number;
   /** Snapshot time of the newest batch that this stage has committed. */
   snapshotTime?: string;
+  /** Rows in quarantine, more than before these batches; left out for none. */
+  quarantined?: number;
   /** Another run committed the batch first, or holds the lock. */
   overtaken?: boolean;
 }

@@ -11,6 +11,10 @@ export function stageMetrics(result: StageResult, now: Date): Metric[] {
     { name: "ChecksFailed", unit: "Count", value: 0 },
     { name: "Overtaken", unit: "Count", value: overtaken === true ? 1 : 0 },
   ];
+  if (stage === "transform") {
+    const value = result.quarantined ?? 0;
+    metrics.push({ name: "QuarantinedRows", unit: "Count", value });
+  }
   if (snapshotTime === undefined) return metrics;
   const lag = (now.getTime() - Date.parse(snapshotTime)) / 1000;
   metrics.push({ name: "LagSeconds", unit: "Seconds", value: lag });

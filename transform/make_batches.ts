@@ -69,6 +69,8 @@ export async function makeBatches(
       break;
     }
     previous = committed;
+    const added = committed.quarantined - (before?.quarantined ?? 0);
+    if (added > 0) result.quarantined = (result.quarantined ?? 0) + added;
     result.batches.push(batch);
     for (const model of Object.values(committed.models)) {
       for (const file of model.files) {

@@ -203,7 +203,7 @@ run "alarms" {
 
   assert {
     condition = alltrue([
-      for name in ["freshness", "checks", "differences", "extract-errors", "extract-throttles", "extract-duration", "load-errors"] :
+      for name in ["freshness", "checks", "quarantine", "differences", "extract-errors", "extract-throttles", "extract-duration", "load-errors"] :
       contains(keys(aws_cloudwatch_metric_alarm.this), name)
     ])
     error_message = "There is an alarm for each way to fail."

@@ -22,9 +22,20 @@ Deno.test("stageMetrics() tells how far a stage is behind the source", () => {
     Bytes: 6,
     ChecksFailed: 0,
     Overtaken: 0,
+    QuarantinedRows: 0,
     LagSeconds: 300,
   });
   assert.equal(load.FreshnessSeconds, 300);
+});
+
+Deno.test("stageMetrics() tells of rows that were set aside", () => {
+  const result = { batches: [3], rows: 5, bytes: 6, quarantined: 2 };
+
+  assert.equal(valuesOf({ stage: "transform", ...result }).QuarantinedRows, 2);
+  assert.equal(
+    "QuarantinedRows" in valuesOf({ stage: "load", ...result }),
+    false,
+  );
 });
 
 Deno.test("stageMetrics() tells no lag of what committed nothing ever", () => {

@@ -37,8 +37,11 @@ Deno.test("a row that can't be read is set aside, and the rest goes on", async (
     "update design set created_at = '0044-03-15 BC' where design_id = 2",
     insertOrder(9, 9),
   );
-  await platform.run();
+  await platform.extract();
+  const result = await platform.transform();
+  await platform.load();
 
+  assert.equal(result.quarantined, 5);
   assert.deepEqual(await quarantined(platform), [
     'design 2: created_at is no timestamp: "0044-03-15 00:00:00 BC"',
     'payment 2: payment_date is no date (YYYY-MM-DD): "2023-02-30"',
