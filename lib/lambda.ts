@@ -97,6 +97,19 @@ export async function serveLambda<Result>(
   }
 }
 
+/** What the environment says, secrets read, and what hides them in a text. */
+interface Settings {
+  env: Environment;
+  mask: (text: string) => string;
+}
+
+async function readSettings(world: LambdaWorld): Promise<Settings> {
+  const sized = withSize(world.env);
+  const folder = sized("TEMP_DIRECTORY") ?? "/tmp";
+  const env = await withSecrets(sized, { folder });
+  return { env, mask: secretMask(env) };
+}
+
 /** A function that has begun, with what it keeps between calls. */
 class Served<Result> implements AsyncDisposable {
   readonly #warm = new WarmConnections(RESOURCES.connect);
@@ -105,37 +118,32 @@ class Served<Result> implements AsyncDisposable {
   private constructor(
     private readonly fn: LambdaFunction<Result>,
     private readonly world: LambdaWorld,
-    private env: Environment,
+    /** Changed in place when the secrets are read anew. */
+    private readonly settings: Settings,
     private readonly log: Logger,
-    private readonly write: (line: string) => void,
   ) {}
 
   static async open<Result>(
     fn: LambdaFunction<Result>,
     world: LambdaWorld,
   ): Promise<Served<Result>> {
-    const sized = withSize(world.env);
-    const env = await withSecrets(sized, { folder: tempDirectoryOf(sized) });
-    readConfig(env, fn.needs);
-    let mask = secretMask(env);
-    const write = (line: string) => world.write(mask(line));
+    const settings = await readSettings(world);
+    readConfig(settings.env, fn.needs);
+    const write = (line: string) => world.write(settings.mask(line));
     const log = await openLog({ json: true, color: false, write });
-    const served = new Served(fn, world, env, log, write);
-    served.#onSecrets = (changed) => mask = secretMask(changed);
-    return served;
+    return new Served(fn, world, settings, log);
   }
 
-  #onSecrets: (env: Environment) => void = () => {};
-
   async run(invocation: Invocation): Promise<Result> {
-    const { fn } = this;
+    const { fn, settings, world } = this;
     const started = performance.now();
     const { requestId, traceId } = invocation;
     try {
       const result = await this.#runOnce(invocation).catch(async (error) => {
         if (!(error instanceof StageError && error.loginRefused)) throw error;
         // The password may have been changed since it was read.
-        await this.#readSecrets();
+        Object.assign(settings, await readSettings(world));
+        await this.#warm[Symbol.asyncDispose]();
         return await this.#runOnce(invocation);
       });
       this.#measure(fn.metrics(result, new Date()), { requestId, started });
@@ -145,22 +153,16 @@ class Served<Result> implements AsyncDisposable {
       this.#measure([
         { name: "ChecksFailed", unit: "Count", value: isCheck ? 1 : 0 },
       ], { requestId, started });
-      this.write(fatalLine(fn.name, error, { requestId, traceId }));
+      const line = fatalLine(fn.name, error, { requestId, traceId });
+      world.write(settings.mask(line));
       throw error;
     }
-  }
-
-  async #readSecrets(): Promise<void> {
-    const sized = withSize(this.world.env);
-    this.env = await withSecrets(sized, { folder: tempDirectoryOf(sized) });
-    this.#onSecrets(this.env);
-    await this.#warm[Symbol.asyncDispose]();
   }
 
   async #runOnce(invocation: Invocation): Promise<Result> {
     const { fn } = this;
     const { requestId, traceId, deadlineMs } = invocation;
-    const config = readConfig(this.env, fn.needs);
+    const config = readConfig(this.settings.env, fn.needs);
     await sweepTemporary(config.tempDirectory);
     const log = this.log.with({ requestId, traceId });
     const leftMs = deadlineMs - Date.now();
@@ -250,10 +252,6 @@ async function sweepTemporary(folder: string): Promise<void> {
     if (!TEMPORARY_FOLDER.test(name)) continue;
     await Deno.remove(join(folder, name), { recursive: true });
   }
-}
-
-function tempDirectoryOf(env: Environment): string {
-  return env("TEMP_DIRECTORY") ?? "/tmp";
 }
 
 function abortAfter(ms: number): Disposable & { signal: AbortSignal } {

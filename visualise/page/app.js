@@ -1,5 +1,6 @@
 // The page of the dashboard. Everything that comes from the data is written as
 // text; numbers are shown by the browser's locale.
+// @ts-ignore: on disk it is not there; the server has it from the package
 import * as echarts from "/echarts.js";
 
 const $ = (id) => document.getElementById(id);
