@@ -3,9 +3,12 @@ locals {
 
   read_objects  = ["s3:GetObject"]
   write_objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+  # transform removes a file of its own that came out without rows, in nearly
+  # every batch: DuckDB writes it before that is known.
+  transform_objects = concat(local.write_objects, ["s3:DeleteObject"])
 
-  # What tells the functions apart. Only sweep may delete, and only in the
-  # processed zone; load reads what it loads.
+  # What tells the functions apart. Nothing deletes in the ingestion zone; load
+  # reads what it loads.
   functions = {
     extract = {
       memory_mb    = 512
@@ -23,7 +26,7 @@ locals {
       secrets      = []
       objects = {
         ingestion = local.read_objects
-        processed = local.write_objects
+        processed = local.transform_objects
       }
     }
     load = {
@@ -42,7 +45,7 @@ locals {
       secrets      = ["source", "warehouse"]
       objects = {
         ingestion = local.write_objects
-        processed = local.write_objects
+        processed = local.transform_objects
       }
     }
     sweep = {

@@ -111,11 +111,19 @@ run "permissions" {
     condition = alltrue(flatten([
       for name, function in local.functions : [
         for bucket, actions in function.objects : [
-          for action in actions : name == "sweep" && bucket == "processed" if strcontains(action, "Delete")
+          for action in actions : bucket == "processed" && contains(["sweep", "transform", "verify"], name) if strcontains(action, "Delete")
         ]
       ]
     ]))
-    error_message = "Only sweep deletes, and only in the processed bucket."
+    error_message = "Nothing but sweep, transform and verify deletes, and nothing in the ingestion bucket."
+  }
+
+  # A file without rows is removed, which nearly every batch has.
+  assert {
+    condition = alltrue([
+      for name in ["sweep", "transform", "verify"] : contains(local.functions[name].objects.processed, "s3:DeleteObject")
+    ])
+    error_message = "transform removes what it wrote without rows, and verify does what transform does."
   }
 
   assert {
