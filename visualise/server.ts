@@ -123,11 +123,13 @@ export function createServer(options: ServerOptions): Hono {
     const key = wholeNumber(context.req.param("key"));
     return context.json(await warehouse.ask("order_history", [key]));
   });
-  app.get(
-    "/api/batches",
-    async (context) =>
-      context.json(await warehouse.ask("batches", [BATCHES_MAX])),
-  );
+  app.get("/api/pipeline", async (context) => {
+    const [batches, verification] = await Promise.all([
+      warehouse.ask("batches", [BATCHES_MAX]),
+      warehouse.ask("verification"),
+    ]);
+    return context.json({ batches, verification });
+  });
   app.get("/events", (context) =>
     streamSSE(context, async (stream) => {
       const queue: LiveEvent[] = [];

@@ -147,6 +147,48 @@ test("the slider shows the past, and what a batch changed", async () => {
   assert.deepEqual(errors, []);
 });
 
+test("the pipeline's view shows its batches and the newest verification", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.verification (batch, snapshot_time, model, place, differences)
+    values (2, now(), 'dim_staff', 'lake', 3)`,
+  );
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  const none = await page.locator("#batches").innerText();
+  await page.locator("[data-view=pipeline]").click();
+  await page.waitForSelector("#batches table");
+  const batches = await page.locator("#batches tbody tr").count();
+  const verification = await page.locator("#verification tbody").innerText();
+
+  assert.equal(none, "");
+  assert.equal(batches, 2);
+  assert.match(verification, /^2\s.*\slake\s+dim_staff\s+3$/);
+  assert.equal(await page.locator("#problem").isVisible(), false);
+  assert.deepEqual(errors, []);
+});
+
+test("an open page turns stale by itself when nothing comes", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  browser ??= await openBrowser(executable ?? "");
+  const page = await browser.newPage();
+  await page.clock.install();
+  await page.goto(await served.address);
+  await page.waitForSelector(".status[data-state=live]");
+
+  await page.clock.fastForward("31:00");
+
+  await page.waitForSelector(".status[data-state=stale]", { timeout: 5_000 });
+  assert.match(
+    await page.locator("#status-text").innerText(),
+    /^Stale: the warehouse is 3\d minutes behind$/,
+  );
+});
+
 test("filters hold for every chart, and what is shown can be saved", async () => {
   await using platform = await loaded();
   await execute(

@@ -43,10 +43,11 @@ const RANKINGS = [
 
 const state = {
   newest: null,
+  /** When the newest was asked for: it grows older from then on. */
+  askedAt: 0,
   /** The batch that is shown; null: the newest, and so on with it. */
   batch: null,
   overview: null,
-  batches: [],
   up: false,
 };
 const charts = new Map();
@@ -89,6 +90,7 @@ async function refresh() {
   try {
     const view = currentView();
     state.newest = await get("/api/newest");
+    state.askedAt = Date.now();
     showStatus();
     if (state.newest === null) {
       $("cards").replaceChildren(
@@ -109,15 +111,17 @@ async function refresh() {
     } else {
       await showPipeline();
     }
+    document.body.dataset.batch = String(shownBatch());
     tell(null);
   } catch (error) {
     tell(error);
   }
-  document.body.dataset.batch = String(shownBatch());
 }
 
 function showStatus() {
-  const age = state.newest === null ? 0 : Number(state.newest.age_seconds);
+  const age = state.newest === null
+    ? 0
+    : Number(state.newest.age_seconds) + (Date.now() - state.askedAt) / 1000;
   const stale = !state.up || age > STALE_SECONDS;
   $("status").dataset.state = stale ? "stale" : "live";
   $("status-text").textContent = !state.up
@@ -490,8 +494,7 @@ async function showOrder() {
 
 async function showPipeline() {
   const { batches, verification } = await get("/api/pipeline");
-  state.batches = batches;
-  const rows = [...state.batches].reverse();
+  const rows = [...batches].reverse();
   const points = rows.map((row) => ({
     batch: row.batch,
     series: "seconds",
@@ -521,7 +524,7 @@ async function showPipeline() {
       tabindex: "0",
       role: "region",
       "aria-label": "Batches",
-    }, tableOf(state.batches)),
+    }, tableOf(batches)),
   );
   $("verification").replaceChildren(
     verification.length === 0
