@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import { messageOf, StageError } from "./errors.ts";
 import { quoteText, type TextRow } from "./postgres.ts";
 import { resolveCredentials, type S3Credentials } from "./s3_credentials.ts";
+import { openTempFolder } from "./temp_folder.ts";
 import type { S3Settings } from "./zone.ts";
 
 /** A DuckDB that reaches its zones and its temporary folder, nothing else. */
@@ -28,17 +29,14 @@ export async function openDuckDb(
   options: { zones: readonly string[] },
 ): Promise<DuckDb> {
   const { zones } = options;
-  const tempDirectory = await makeTempDirectory(config);
-  // A second wish to stop ends the process without closing this.
-  const abandon = () => Deno.removeSync(tempDirectory, { recursive: true });
-  globalThis.addEventListener("unload", abandon);
+  const temporary = await openTempFolder(config);
+  const tempDirectory = temporary.path;
   let instance: DuckDBInstance | undefined;
   let connection: DuckDBConnection | undefined;
   const close = async () => {
     connection?.closeSync();
     instance?.closeSync();
-    globalThis.removeEventListener("unload", abandon);
-    await Deno.remove(tempDirectory, { recursive: true });
+    await temporary[Symbol.asyncDispose]();
   };
   try {
     instance = await DuckDBInstance.create(":memory:", {
@@ -93,23 +91,6 @@ export async function openDuckDb(
     },
     [Symbol.asyncDispose]: close,
   };
-}
-
-async function makeTempDirectory(config: Config): Promise<string> {
-  const { tempDirectory } = config;
-  try {
-    await Deno.mkdir(tempDirectory, { recursive: true });
-    return await Deno.makeTempDir({ dir: tempDirectory, prefix: "totesys-" });
-  } catch (error) {
-    throw new StageError(
-      `Cannot use TEMP_DIRECTORY ${tempDirectory}: ${messageOf(error)}`,
-      {
-        subject: tempDirectory,
-        hint: "Set it to a folder that this user may write to, with space left",
-        cause: error,
-      },
-    );
-  }
 }
 
 async function loadHttpfs(

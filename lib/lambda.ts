@@ -17,6 +17,7 @@ import { type Invocation, RuntimeApi } from "./runtime_api.ts";
 import { secretMask } from "./secret_mask.ts";
 import { withSecrets } from "./secrets.ts";
 import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
+import { removeDeadTempFolders } from "./temp_folder.ts";
 import { WarmConnections } from "./warm_connections.ts";
 
 /** What a function does at each call. */
@@ -40,7 +41,6 @@ export interface LambdaWorld {
 /** A stage must be done so long before its time is up, or a fifth of it. */
 const SPARE_MS = 10_000;
 const SPARE_SHARE = 0.2;
-const TEMPORARY_FOLDER = /^totesys-/;
 /** What Deno and a reader take beside DuckDB's own memory. */
 const MB_BESIDE_DUCKDB = 400;
 const DUCKDB_SHARE = 0.8;
@@ -163,7 +163,7 @@ class Served<Result> implements AsyncDisposable {
     const { fn } = this;
     const { requestId, traceId, deadlineMs } = invocation;
     const config = readConfig(this.settings.env, fn.needs);
-    await sweepTemporary(config.tempDirectory);
+    await removeDeadTempFolders(config.tempDirectory);
     const log = this.log.with({ requestId, traceId });
     const leftMs = deadlineMs - Date.now();
     using deadline = abortAfter(
@@ -244,14 +244,6 @@ export function withSize(env: Environment): Environment {
     DUCKDB_THREADS: String(Math.ceil(sizeMb / MB_PER_PROCESSOR)),
   };
   return (name) => env(name) ?? sized[name];
-}
-
-/** What a run left that was killed: nothing else runs in this place. */
-async function sweepTemporary(folder: string): Promise<void> {
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!TEMPORARY_FOLDER.test(name)) continue;
-    await Deno.remove(join(folder, name), { recursive: true });
-  }
 }
 
 function abortAfter(ms: number): Disposable & { signal: AbortSignal } {

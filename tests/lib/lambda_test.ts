@@ -134,7 +134,9 @@ Deno.test("serveLambda() stops a run before its time is up", async () => {
 
 Deno.test("serveLambda() removes what a killed run has left", async () => {
   await serving(() => Promise.resolve(), async ({ api, folder }) => {
-    await Deno.mkdir(join(folder, "totesys-1", "spill"), { recursive: true });
+    const left = join(folder, "totesys-run-0123456789abcdef");
+    await Deno.mkdir(join(left, "spill"), { recursive: true });
+    await Deno.writeTextFile(join(left, ".lock"), "");
     await Deno.writeTextFile(join(folder, "other"), "");
 
     await api.call();

@@ -1,0 +1,85 @@
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { messageOf, StageError } from "./errors.ts";
+
+/** A folder of one run's own, gone when it ends. */
+export interface TempFolder extends AsyncDisposable {
+  path: string;
+}
+
+const NAME = /^totesys-run-[0-9a-f]{16}$/;
+const NEW_PREFIX = "totesys-new-";
+const LOCK_FILE = ".lock";
+
+/**
+ * Makes a folder in `TEMP_DIRECTORY`, and removes those there that killed runs
+ * have left. Throws a `StageError` when that can't be used.
+ */
+export async function openTempFolder(
+  { tempDirectory }: Pick<Config, "tempDirectory">,
+): Promise<TempFolder> {
+  try {
+    await Deno.mkdir(tempDirectory, { recursive: true });
+    await removeDeadTempFolders(tempDirectory);
+    return await makeLocked(tempDirectory);
+  } catch (error) {
+    throw new StageError(
+      `Cannot use TEMP_DIRECTORY ${tempDirectory}: ${messageOf(error)}`,
+      {
+        subject: tempDirectory,
+        hint: "Set it to a folder that this user may write to, with space left",
+        cause: error,
+      },
+    );
+  }
+}
+
+/**
+ * Removes the folders of runs whose process has ended without doing so: the
+ * lock of such a one is held by nobody.
+ */
+export async function removeDeadTempFolders(
+  tempDirectory: string,
+): Promise<void> {
+  for await (const { name } of Deno.readDir(tempDirectory)) {
+    if (!NAME.test(name)) continue;
+    const path = join(tempDirectory, name);
+    try {
+      using lock = await Deno.open(join(path, LOCK_FILE), { write: true });
+      if (!await lock.tryLock(true)) continue;
+      await Deno.remove(path, { recursive: true });
+    } catch (error) {
+      // Its owner is removing it, or it is another user's.
+      const isOthers = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.PermissionDenied;
+      if (!isOthers) throw error;
+    }
+  }
+}
+
+/** It has its name only once it is locked: no other run takes it for dead. */
+async function makeLocked(tempDirectory: string): Promise<TempFolder> {
+  const made = await Deno.makeTempDir({
+    dir: tempDirectory,
+    prefix: NEW_PREFIX,
+  });
+  const lock = await Deno.open(join(made, LOCK_FILE), {
+    createNew: true,
+    write: true,
+  });
+  await lock.lock(true);
+  const id = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+  const path = join(tempDirectory, `totesys-run-${id}`);
+  await Deno.rename(made, path);
+  // A second wish to stop ends the process without closing this.
+  const abandon = () => Deno.removeSync(path, { recursive: true });
+  globalThis.addEventListener("unload", abandon);
+  return {
+    path,
+    [Symbol.asyncDispose]: async () => {
+      globalThis.removeEventListener("unload", abandon);
+      await Deno.remove(path, { recursive: true });
+      lock.close();
+    },
+  };
+}
