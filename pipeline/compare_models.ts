@@ -40,14 +40,12 @@ export interface Comparison {
   place: Place;
   /** Source tables that it is made from. */
   tables: readonly string[];
-  /** Rows that should be there; undefined when it was left out. */
-  rows: number | undefined;
+  /** Rows that should be there. */
+  rows: number;
   ranges: number;
   differences: number;
   /** The first of them, in the order of their keys. */
   firstKeys: readonly DifferingKey[];
-  /** Why it was not compared. */
-  leftOut?: string;
 }
 
 /** What is compared with what. */
@@ -76,8 +74,8 @@ const ROWS_COLUMNS = ["row_key", "shown", "row_hash"];
 /**
  * Compares each model in the lake and in the warehouse with what it should
  * hold, by the digests of its ranges of keys. Only of ranges that differ are
- * keys and hashes read. What is in quarantine can't be compared: its key is
- * left out, or a model that joins its table.
+ * keys and hashes read. Of a model of one table, what is in quarantine can't be
+ * compared: its keys are left out.
  */
 export async function compareModels(
   work: ModelComparing,
@@ -86,13 +84,6 @@ export async function compareModels(
   const results: Comparison[] = [];
   const digests = new Map<string, Digest>();
   for (const model of work.models) {
-    if (leavesOut(model, quarantined)) {
-      results.push(
-        leftOut(model, { place: "lake", quarantined }),
-        leftOut(model, { place: "warehouse", quarantined }),
-      );
-      continue;
-    }
     const expected = await digested(work, rowsInLake(work.expected, model));
     digests.set(model.name, expected.digest);
     const actual = await digested(work, rowsInLake(work.lake, model));
@@ -151,31 +142,6 @@ async function readQuarantine(
     "select distinct table_name from quarantined",
   );
   return new Set(tables.map((row) => row.table_name ?? ""));
-}
-
-function leavesOut(
-  model: ModelInLake,
-  quarantined: ReadonlySet<string>,
-): boolean {
-  return model.derivation === "join" &&
-    model.reads.some((table) => quarantined.has(table));
-}
-
-function leftOut(
-  model: ModelInLake,
-  options: { place: Place; quarantined: ReadonlySet<string> },
-): Comparison {
-  const tables = model.reads.filter((table) => options.quarantined.has(table));
-  return {
-    model: model.name,
-    place: options.place,
-    tables: model.reads,
-    rows: undefined,
-    ranges: 0,
-    differences: 0,
-    firstKeys: [],
-    leftOut: `rows of ${tables.join(", ")} are in quarantine`,
-  };
 }
 
 async function digested(

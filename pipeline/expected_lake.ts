@@ -7,10 +7,12 @@ import { forStage } from "../lib/command.ts";
 import { StageError } from "../lib/errors.ts";
 import { silentLog } from "../lib/log.ts";
 import type { StageContext } from "../lib/stage.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
+import { openTempFolder } from "../lib/temp_folder.ts";
 import { openZone, type Zone } from "../lib/zone.ts";
 import { load } from "../load/load.ts";
 import {
-  filesOfBatches,
+  filesOfManifest,
   type LakeFile,
 } from "../transform/files_of_batches.ts";
 import { transform } from "../transform/transform.ts";
@@ -22,7 +24,7 @@ export interface ExpectedLake extends AsyncDisposable {
   snapshotTime: string;
   zone: Zone;
   /** Makes the models' files; they are the first batch of a lake. */
-  make: () => Promise<LakeFile[]>;
+  make: () => Promise<{ files: LakeFile[]; manifest: ProcessedManifest }>;
 }
 
 /** Other runs may take the number of a batch so many times. */
@@ -39,14 +41,8 @@ const WAITS_MAX = 600;
 export async function openExpectedLake(
   context: StageContext,
 ): Promise<ExpectedLake> {
-  const { tempDirectory } = context.config;
-  await Deno.mkdir(tempDirectory, { recursive: true });
-  const folder = await Deno.makeTempDir({
-    dir: tempDirectory,
-    prefix: "totesys-verify-",
-  });
-  const apart = contextApart(context, folder);
-  const remove = () => Deno.remove(folder, { recursive: true });
+  const folder = await openTempFolder(context.config);
+  const apart = contextApart(context, folder.path);
   try {
     const { batch, snapshotTime } = await extractTwice(context, apart);
     await bringThrough(context);
@@ -57,15 +53,16 @@ export async function openExpectedLake(
       zone,
       make: async () => {
         await transform(apart);
-        return await filesOfBatches(new BatchLog(zone, "transform"), {
-          from: 1,
-          to: 1,
-        });
+        const manifest = await new BatchLog<ProcessedManifest>(
+          zone,
+          "transform",
+        ).read(1);
+        return { files: filesOfManifest(manifest), manifest };
       },
-      [Symbol.asyncDispose]: remove,
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
     };
   } catch (error) {
-    await remove();
+    await folder[Symbol.asyncDispose]();
     throw error;
   }
 }

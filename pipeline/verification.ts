@@ -29,9 +29,9 @@ export async function writeVerification(
   const rows = comparisons.map((one) => ({
     model: one.model,
     place: one.place,
-    rows: one.rows ?? null,
+    rows: one.rows,
     differences: one.differences,
-    first_keys: one.leftOut ?? (describeKeys(one) || null),
+    first_keys: describeKeys(one) || null,
   }));
   await client.query(
     `insert into pipeline.verification (batch, snapshot_time, model, place,

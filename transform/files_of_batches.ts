@@ -20,7 +20,8 @@ export async function filesOfBatches(
   return files;
 }
 
-function filesOfManifest(manifest: ProcessedManifest): LakeFile[] {
+/** The files of one batch. */
+export function filesOfManifest(manifest: ProcessedManifest): LakeFile[] {
   const { batch, snapshotTime } = manifest;
   return Object.entries(manifest.models).flatMap(([model, { files }]) =>
     files.map((file) => ({ ...file, model, batch, snapshotTime }))

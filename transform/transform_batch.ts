@@ -479,7 +479,8 @@ async function keepState(
   else content.state[name] = file;
 }
 
-function currentState(table: string): string {
+/** Under which name a manifest keeps a table that joined models read. */
+export function currentState(table: string): string {
   return `current.${table}`;
 }
 
