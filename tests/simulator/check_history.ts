@@ -207,9 +207,8 @@ export async function checkNothingLeft(platform: Platform): Promise<void> {
     );
     assert.deepEqual(sessions, [], "connections that were left open");
   }
-  const left = await Array.fromAsync(
-    Deno.readDir(platform.config.tempDirectory),
-  );
+  const { tempDirectory } = platform.config;
+  const left = await Array.fromAsync(Deno.readDir(tempDirectory));
   assert.deepEqual(left, [], "temporary files that were left");
 }
 

@@ -13,12 +13,9 @@ import { RandomWriters } from "../harness/random_writers.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import type { Outcome } from "./outcome.ts";
+import { planFaults } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
-import {
-  type Fault,
-  type FaultKind,
-  SimulatedProcess,
-} from "./simulated_process.ts";
+import { type Fault, SimulatedProcess } from "./simulated_process.ts";
 import { stream } from "./stream.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
@@ -39,43 +36,6 @@ const STAGES: Record<
   StageName,
   (context: StageContext) => Promise<StageResult>
 > = { extract, transform, load };
-
-/** About how many calls a run of a stage makes, to aim faults at. */
-const CALLS: Record<StageName, number> = {
-  extract: 110,
-  transform: 280,
-  load: 200,
-};
-
-/**
- * Where a fault weighs most: what commits a batch and what follows that. One
- * of so many faults strikes there.
- */
-const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
-  extract: [
-    { weight: 2, at: "create _batches/" },
-    { weight: 1, at: "put _batches/latest" },
-  ],
-  transform: [
-    { weight: 2, at: "create _batches/" },
-    { weight: 1, at: "put _batches/latest" },
-    { weight: 1, at: "put lake.duckdb" },
-  ],
-  load: [
-    { weight: 1, at: "query insert into pipeline.batch" },
-    { weight: 2, at: "query commit" },
-  ],
-};
-const MOMENT_SHARE = 0.25;
-
-const KINDS: { weight: number; kind: FaultKind }[] = [
-  { weight: 3, kind: "die before" },
-  { weight: 3, kind: "die after" },
-  { weight: 2, kind: "die half way" },
-  { weight: 2, kind: "fail" },
-  { weight: 3, kind: "fail after" },
-  { weight: 5, kind: "late" },
-];
 
 /**
  * Runs one whole history that a seed decides: writers, stages in any order,
@@ -115,6 +75,7 @@ class History {
   readonly #late: Random;
   readonly #processes: SimulatedProcess[] = [];
   #clockOffsetMs = 0;
+  #sourceClockHours = 0;
 
   constructor(
     private readonly seed: number,
@@ -148,6 +109,9 @@ class History {
     if (random.fraction() < 0.1) {
       this.#clockOffsetMs = random.between(-30, 30) * HOUR_MS;
     }
+    if (random.fraction() < 0.1) {
+      this.#sourceClockHours = random.between(-30, 30);
+    }
     const stages = random.weighted<{ weight: number; runs: StageName[][] }>([
       { weight: 6, runs: [["extract"], ["transform"], ["load"]] },
       { weight: 2, runs: [["extract"]] },
@@ -180,6 +144,7 @@ class History {
         if (options.nested !== true) await this.#meanwhile();
       },
       snapshot: (id, time) => this.#recordSnapshot(id, time),
+      sourceClockHours: this.#sourceClockHours,
     });
     this.#processes.push(process);
     const { context } = this.#platform;
@@ -242,13 +207,15 @@ class History {
 
   async #read(): Promise<void> {
     await this.#readers.read();
-    this.tally.reads += 1;
+    const { warehouse, lake } = this.#readers.seen;
+    this.tally.reads = warehouse + lake;
   }
 
   /** Ends what is open, and runs every stage once without a fault. */
   async #settle(): Promise<void> {
     await this.#writers.settle();
     this.#clockOffsetMs = 0;
+    this.#sourceClockHours = 0;
     for (const process of this.#processes) await process.settled();
     await untilQuiet(this.#platform);
     for (const stage of ["extract", "transform", "load"] as const) {
@@ -275,19 +242,4 @@ class History {
     await checkNothingLeft(this.#platform);
     if (this.seed % REBUILD_EVERY === 0) await assertRebuilds(this.#platform);
   }
-}
-
-function planFaults(stage: StageName, random: Random): Fault[] {
-  const count = random.weighted([
-    { weight: 3, faults: 0 },
-    { weight: 4, faults: 1 },
-    { weight: 3, faults: 2 },
-    { weight: 1, faults: 4 },
-  ]).faults;
-  return Array.from({ length: count }, () => ({
-    at: random.fraction() < MOMENT_SHARE
-      ? random.weighted(MOMENTS[stage]).at
-      : random.between(1, CALLS[stage]),
-    kind: random.weighted(KINDS).kind,
-  }));
 }

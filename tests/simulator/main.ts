@@ -164,26 +164,44 @@ function readRequest(args: readonly string[]): Request | undefined {
     },
   });
   if (values.help === true) return undefined;
-  const seeds = values.seed ?? values.seeds;
-  const [, from, to] = /^(\d+)(?:\.\.(\d+))?$/.exec(seeds ?? "") ?? [];
-  const numbers = {
-    minutes: Number(values.minutes ?? 0),
-    least: Number(values.least),
-    jobs: Number(values.jobs),
-  };
-  const wrong = Object.values(numbers).some((value) => !(value >= 0)) ||
-    numbers.jobs < 1 || (seeds !== undefined && from === undefined) ||
-    (seeds === undefined) === (values.minutes === undefined);
-  if (wrong) throw new ConfigError([USAGE]);
+  const { seed, seeds, minutes } = values;
+  const asked = [seed, seeds, minutes].filter((value) => value !== undefined);
+  if (asked.length !== 1) throw new ConfigError([USAGE]);
+  const [from = "", to = from] = (seeds ?? seed ?? "").split("..");
+  const isRange = minutes === undefined;
+  const first = isRange
+    ? wholeNumber("seed", from)
+    : Math.floor(Math.random() * SEED_MAX);
+  const last = isRange ? wholeNumber("seed", to) : undefined;
+  const least = wholeNumber("--least", values.least);
+  const jobs = wholeNumber("--jobs", values.jobs);
+  const wrong = [
+    last !== undefined && last < first &&
+    `--seeds ${seeds} ends before it begins`,
+    seed !== undefined && first !== last && "--seed takes one seed",
+    jobs === 0 && "--jobs must be at least 1",
+    !isRange && !(Number(minutes) > 0) &&
+    `--minutes must be a number above 0, not "${minutes}"`,
+  ].filter((line) => line !== false);
+  if (wrong.length > 0) throw new ConfigError([...wrong, USAGE]);
   return {
-    first: from === undefined
-      ? Math.floor(Math.random() * SEED_MAX)
-      : Number(from),
-    last: from === undefined ? undefined : Number(to ?? from),
-    ...numbers,
+    first,
+    last,
+    minutes: Number(minutes ?? 0),
+    least,
+    jobs,
     inProcess: values["in-process"],
     failFast: values["fail-fast"],
   };
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new ConfigError([
+    `${name} must be a whole number up to ${Number.MAX_SAFE_INTEGER}, not "${text}"`,
+    USAGE,
+  ]);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -8,7 +8,7 @@ export interface Outcome {
   failed: number;
   /** Faults that struck. */
   faults: string[];
-  /** Times that a reader looked at the warehouse and the lake. */
+  /** Times that a reader saw a batch, in the warehouse or in the lake. */
   reads: number;
   /** What was done, in order. */
   story: string[];

@@ -5,12 +5,16 @@ import type { IngestionManifest } from "../../lib/manifest.ts";
 import { openStageZone, type StageResult } from "../../lib/stage.ts";
 import denoJson from "../../deno.json" with { type: "json" };
 import type { Random } from "../../demo/random.ts";
-import { sourceState } from "../harness/oracle.ts";
+import { sourceState, type State } from "../harness/oracle.ts";
 import { openPlatform, type Platform } from "../harness/platform.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { fillSmall } from "../harness/small_source.ts";
-import { checkHistory } from "./check_history.ts";
+import { checkHistory, checkNothingLeft } from "./check_history.ts";
+import { KILL_ME } from "./mortal.ts";
 import type { Outcome } from "./outcome.ts";
+import { planDeath } from "./plan_faults.ts";
+import { Readers } from "./readers.ts";
+import type { Fault } from "./simulated_process.ts";
 import { stream } from "./stream.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
@@ -22,21 +26,21 @@ const BATCHES_MIN = 5;
 const KILLS_MIN = 10;
 const ROUNDS_MAX = 40;
 const WRITES_MAX = 12;
-/** A stage's process is killed within so long of its start. */
-const KILL_MS_MAX = 1200;
+const KILLED_SHARE = 0.6;
 /** Every so many seeds keep their zones in S3. */
 const S3_EVERY = 40;
 
 /**
  * Runs a history whose stages are real processes, as the tasks start them,
- * and really killed (SIGKILL) at moments that the seed decides. Throws what
- * does not hold afterwards, with the history's story.
+ * and really killed (SIGKILL) at calls that the seed decides, while analysts
+ * read. Throws what does not hold, with the history's story.
  */
 export async function simulateProcesses(seed: number): Promise<Outcome> {
   const zones = seed % S3_EVERY === 0 ? "S3" : "directory";
   await using platform = await openPlatform({ zones });
   await fillSmall(platform.source.client);
-  const truth = new Truth(platform);
+  const truth = new ExtractedBatches(platform);
+  await using readers = await Readers.open(platform, truth);
   await using writers = await RandomWriters.open(
     platform.source.url,
     stream(seed, "writes"),
@@ -52,45 +56,45 @@ export async function simulateProcesses(seed: number): Promise<Outcome> {
     reads: 0,
     story,
   };
-  const extracted = new ExtractedBatches(platform, truth);
   try {
     for (let round = 1; round <= ROUNDS_MAX; round++) {
       const random = stream(seed, `round ${round}`);
       const writes = random.between(0, WRITES_MAX);
       for (let write = 0; write < writes; write++) await writers.write();
       for (const stages of planRound(random)) {
-        const ends = await Promise.all(
-          stages.map(({ stage, killMs }) =>
-            runStage(stage, { platform, killMs })
+        const running = Promise.all(
+          stages.map(({ stage, death }) =>
+            runStage(stage, { platform, death })
           ),
         );
-        await extracted.record();
-        for (const end of ends) {
+        await readWhile(running, readers);
+        for (const { code, killedAt, what } of await running) {
           outcome.runs += 1;
-          if (end.killed) outcome.faults.push(`killed ${end.what}`);
-          else if (end.code !== 0) outcome.failed += 1;
-          story.push(`== ${end.what}`);
+          if (killedAt !== undefined) outcome.faults.push(what);
+          else if (code !== 0) outcome.failed += 1;
+          story.push(`== ${what}`);
         }
+        await truth.recordNewest();
       }
-      const enough = extracted.newest >= BATCHES_MIN &&
+      const enough = truth.newest >= BATCHES_MIN &&
         outcome.faults.length >= KILLS_MIN;
       if (enough) break;
     }
     await writers.settle();
     await untilQuiet(platform);
     for (const stage of ORDER) {
-      const end = await runStage(stage, { platform, killMs: undefined });
-      if (end.code !== 0) {
-        throw new Error(`${stage} failed undisturbed: ${end.output}`);
-      }
-      await extracted.record();
+      const { code, output } = await runStage(stage, { platform });
+      if (code !== 0) throw new Error(`${stage} failed undisturbed: ${output}`);
     }
-    outcome.batches = extracted.newest;
+    await truth.recordNewest();
+    outcome.batches = truth.newest;
+    outcome.reads = readers.seen.warehouse + readers.seen.lake;
     await checkHistory(platform, {
       truth,
-      lastBatch: extracted.newest,
-      spotBatch: stream(seed, "spot").between(1, extracted.newest),
+      lastBatch: truth.newest,
+      spotBatch: stream(seed, "spot").between(1, truth.newest),
     });
+    await checkNothingLeft(platform);
     return outcome;
   } catch (error) {
     throw new Error(`seed ${seed}: ${messageOf(error)}\n${story.join("\n")}`, {
@@ -99,41 +103,50 @@ export async function simulateProcesses(seed: number): Promise<Outcome> {
   }
 }
 
-/** Keeps the source's content for each batch that has appeared. */
-class ExtractedBatches {
+/**
+ * Keeps the source's content for each batch once it has appeared: here nobody
+ * writes while a stage runs.
+ */
+class ExtractedBatches extends Truth {
   newest = 0;
 
-  constructor(
-    private readonly platform: Platform,
-    private readonly truth: Truth,
-  ) {}
+  override async source(batch: number): Promise<State> {
+    if (batch > this.newest) await this.recordNewest();
+    return await super.source(batch);
+  }
 
-  /** Called while nobody writes, after each run of extract. */
-  async record(): Promise<void> {
+  /** Called before anybody writes again. */
+  async recordNewest(): Promise<void> {
     const zone = openStageZone(this.platform.context, "ingestion");
     try {
       const log = new BatchLog<IngestionManifest>(zone, "extract");
-      const newest = await log.newest();
+      const newest = (await log.newest())?.batch ?? 0;
       const state = await sourceState(this.platform);
-      for (
-        let batch = this.newest + 1;
-        batch <= (newest?.batch ?? 0);
-        batch++
-      ) {
-        const { snapshotTime } = await log.read(batch);
-        this.truth.record(snapshotTime, state);
-        this.newest = batch;
+      for (let batch = this.newest + 1; batch <= newest; batch++) {
+        this.record((await log.read(batch)).snapshotTime, state);
       }
+      this.newest = Math.max(this.newest, newest);
     } finally {
       zone.close();
     }
   }
 }
 
+/** Reads lake and warehouse again and again until the work has ended. */
+async function readWhile(
+  work: Promise<unknown>,
+  readers: Readers,
+): Promise<void> {
+  let isDone = false;
+  const done = work.finally(() => isDone = true);
+  while (!isDone) await readers.read();
+  await done;
+}
+
 interface PlannedRun {
   stage: StageName;
-  /** Undefined: it is let to end. */
-  killMs: number | undefined;
+  /** Left out: it is let to end. */
+  death?: Fault | undefined;
 }
 
 function planRound(random: Random): PlannedRun[][] {
@@ -144,24 +157,35 @@ function planRound(random: Random): PlannedRun[][] {
     { weight: 1, runs: [["transform", "transform"], ["load", "load"]] },
   ]);
   return runs.map((together) =>
-    together.map((stage) => ({
-      stage,
-      killMs: random.fraction() < 0.55
-        ? random.between(100, KILL_MS_MAX)
-        : undefined,
-    }))
+    together.map((stage) =>
+      random.fraction() < KILLED_SHARE
+        ? { stage, death: planDeath(stage, random) }
+        : { stage }
+    )
   );
+}
+
+interface StageEnd {
+  what: string;
+  /** The call at which it was killed. */
+  killedAt?: string;
+  code: number;
+  output: string;
 }
 
 async function runStage(
   stage: StageName,
-  options: { platform: Platform; killMs: number | undefined },
-): Promise<{ what: string; killed: boolean; code: number; output: string }> {
-  const { platform, killMs } = options;
+  options: { platform: Platform; death?: Fault | undefined },
+): Promise<StageEnd> {
+  const { platform, death } = options;
   const { source, warehouse, config } = platform;
-  const [, ...args] = denoJson.tasks[stage].command.split(" ");
-  const process = new Deno.Command(Deno.execPath(), {
-    args,
+  const [, run = "", ...args] = denoJson.tasks[stage].command.split(" ");
+  const mortal = new URL("./mortal.ts", import.meta.url);
+  if (death !== undefined) {
+    mortal.searchParams.set("fault", JSON.stringify(death));
+  }
+  await using process = new Deno.Command(Deno.execPath(), {
+    args: [run, `--preload=${mortal}`, ...args],
     cwd: projectDirectory(),
     env: {
       SOURCE_URL: source.url,
@@ -178,19 +202,20 @@ async function runStage(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = killMs === undefined ? undefined : setTimeout(() => {
-    try {
-      process.kill("SIGKILL");
-    } catch (error) {
-      // It ended of itself in this very moment.
-      if (!(error instanceof TypeError)) throw error;
-    }
-  }, killMs);
-  const { code, signal, stdout, stderr } = await process.output();
-  clearTimeout(timer);
-  const killed = signal === "SIGKILL";
-  const output = new TextDecoder().decode(stdout) +
-    new TextDecoder().decode(stderr);
-  const how = killed ? `killed after ${killMs} ms` : `ended with ${code}`;
-  return { what: `${stage} ${how}`, killed, code, output };
+  const stdout = process.stdout.text();
+  let stderr = "";
+  for await (
+    const text of process.stderr.pipeThrough(new TextDecoderStream())
+  ) {
+    stderr += text;
+    if (stderr.includes(KILL_ME)) process.kill("SIGKILL");
+  }
+  const { code, signal } = await process.status;
+  const output = await stdout + stderr;
+  if (signal !== "SIGKILL") {
+    return { what: `${stage} ended with ${code}`, code, output };
+  }
+  const [, killedAt = ""] = stderr.split(KILL_ME);
+  const what = `${stage} killed: ${killedAt.trim()}`;
+  return { what, killedAt, code, output };
 }

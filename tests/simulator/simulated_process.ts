@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { DuckDb } from "../../lib/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
@@ -28,6 +29,10 @@ export interface Moments {
   late: () => Promise<void>;
   /** As soon as extract has its snapshot, and before it reads anything. */
   snapshot: (id: string, time: string) => Promise<void>;
+  /** By so many hours the source's clock is wrong; not at all if left out. */
+  sourceClockHours?: number;
+  /** In place of a simulated death: a real one. It must not return. */
+  die?: () => void;
 }
 
 /** Thrown by every call of a process that is dead. */
@@ -36,6 +41,10 @@ export class Died extends Error {
 }
 
 const LOST = "Connection terminated unexpectedly";
+/** So long a call is under way when its process dies half way. */
+const HALF_WAY_MS = 1;
+/** The real ones: a real process puts the simulated ones in their place. */
+const REAL: Resources = { ...RESOURCES };
 
 /**
  * A process that stages run in: what it reaches may fail at chosen calls, and
@@ -58,12 +67,12 @@ export class SimulatedProcess {
   /** What the stages of this process are given. */
   readonly resources: Resources = {
     openZone: (url, options) =>
-      this.#zone(RESOURCES.openZone(url, options), options.s3),
+      this.#zone(REAL.openZone(url, options), options.s3),
     connect: (settings, options) => {
       let opened: Connection | undefined;
       return this.#call("connect", {
         work: async () => {
-          opened = await RESOURCES.connect(settings, options);
+          opened = await REAL.connect(settings, options);
           return this.#connection(opened);
         },
         fail: () => {
@@ -73,7 +82,7 @@ export class SimulatedProcess {
       });
     },
     openDuckDb: async (config, options) =>
-      this.#duckdb(await RESOURCES.openDuckDb(config, options)),
+      this.#duckdb(await REAL.openDuckDb(config, options)),
   };
 
   /** Resolves when nothing that it began is under way any more. */
@@ -84,6 +93,7 @@ export class SimulatedProcess {
   }
 
   #die(): Died {
+    this.moments.die?.();
     this.dead = true;
     for (const client of this.#clients) sever(client);
     return new Died("the process died");
@@ -96,7 +106,10 @@ export class SimulatedProcess {
       work: () => Promise<Result>;
       /** What the caller sees when it fails. */
       fail: () => Error;
-      /** Leaves it half done; left out where it is done whole or not at all. */
+      /**
+       * Leaves it half done. Left out where it is done whole or not at all: it
+       * has begun, and it ends without the process, or does not.
+       */
       half?: () => Promise<unknown>;
     },
   ): Promise<Result> {
@@ -105,7 +118,11 @@ export class SimulatedProcess {
       case "die before":
         throw this.#die();
       case "die half way":
-        await this.#track((half ?? work)().catch(() => {}));
+        if (half !== undefined) await this.#track(half().catch(() => {}));
+        else {
+          this.#track(work().catch(() => {}));
+          await sleep(HALF_WAY_MS);
+        }
         throw this.#die();
       case "die after":
         await this.#track(work().catch(() => {}));
@@ -168,7 +185,11 @@ export class SimulatedProcess {
       put: (key, content, options) =>
         call(`put ${key}`, () => zone.put(key, content, options)),
       remove: (key) => call(`remove ${key}`, () => zone.remove(key)),
-      list: (prefix) => zone.list(prefix),
+      list: async function* (prefix) {
+        await call(`list ${prefix}`, () => Promise.resolve());
+        yield* zone.list(prefix);
+      },
+      // What only `sweep` asks, which is no stage.
       unfinished: () => zone.unfinished(),
       now: () => zone.now(),
       write: async (key, content, options) => {
@@ -217,11 +238,13 @@ export class SimulatedProcess {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
     if (isSubmittable(args[0])) return this.#copy(client, args[0], query);
     const sql = String(args[0]);
+    const isSnapshot = sql.includes("pg_export_snapshot");
+    if (isSnapshot) args[0] = sql.replace("clock_timestamp()", this.#clock());
     const name = sql.trim().replaceAll(/\s+/g, " ").slice(0, 60);
     return this.#call(`query ${name}`, {
       work: async () => {
         const result = await query(...args) as pg.QueryResult;
-        if (sql.includes("pg_export_snapshot")) {
+        if (isSnapshot) {
           const { snapshot_id, snapshot_time } = result.rows[0];
           await this.moments.snapshot(snapshot_id, snapshot_time);
         }
@@ -234,7 +257,16 @@ export class SimulatedProcess {
     });
   }
 
-  /** A COPY is given out at once: it can but begin, or be cut in the middle. */
+  /** The source's clock, as far as it is wrong. */
+  #clock(): string {
+    const hours = this.moments.sourceClockHours ?? 0;
+    return `clock_timestamp() + interval '${hours} hours'`;
+  }
+
+  /**
+   * A COPY is given out at once: it begins, maybe late, or is cut in the
+   * middle.
+   */
   #copy(
     client: pg.Client,
     copy: pg.Submittable,
@@ -245,6 +277,14 @@ export class SimulatedProcess {
     if (kind === "fail") {
       sever(client);
       throw new Error(LOST);
+    }
+    if (kind === "late") {
+      const submit = copy.submit.bind(copy);
+      copy.submit = (connection) => {
+        this.#track(this.moments.late()).then(() => {
+          if (!connection.stream.destroyed) submit(connection);
+        });
+      };
     }
     const begun = query(copy);
     if (kind === "fail after") sever(client);

@@ -8,7 +8,7 @@ export class Truth {
   readonly #source: State[] = [];
   readonly #expected: State[] = [];
 
-  constructor(private readonly platform: Platform) {}
+  constructor(protected readonly platform: Platform) {}
 
   /** Keeps the source's content at a snapshot, by its time. */
   record(snapshotTime: string, source: State): void {

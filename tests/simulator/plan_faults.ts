@@ -1,0 +1,75 @@
+import type { Random } from "../../demo/random.ts";
+import type { StageResult } from "../../lib/stage.ts";
+import type { Fault, FaultKind } from "./simulated_process.ts";
+
+type StageName = StageResult["stage"];
+type WeightedKinds = readonly { weight: number; kind: FaultKind }[];
+
+/** About how many calls a run of a stage makes, to aim faults at. */
+const CALLS: Record<StageName, number> = {
+  extract: 110,
+  transform: 280,
+  load: 200,
+};
+
+/**
+ * Where a fault weighs most: what commits a batch and what follows that. One
+ * of so many faults strikes there.
+ */
+const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
+  extract: [
+    { weight: 2, at: "create _batches/" },
+    { weight: 1, at: "put _batches/latest" },
+  ],
+  transform: [
+    { weight: 2, at: "create _batches/" },
+    { weight: 1, at: "put _batches/latest" },
+    { weight: 1, at: "put lake.duckdb" },
+  ],
+  load: [
+    { weight: 1, at: "query insert into pipeline.batch" },
+    { weight: 2, at: "query commit" },
+  ],
+};
+const MOMENT_SHARE = 0.25;
+
+const DEATHS: WeightedKinds = [
+  { weight: 3, kind: "die before" },
+  { weight: 3, kind: "die after" },
+  { weight: 2, kind: "die half way" },
+];
+const KINDS: WeightedKinds = [
+  ...DEATHS,
+  { weight: 2, kind: "fail" },
+  { weight: 3, kind: "fail after" },
+  { weight: 5, kind: "late" },
+];
+
+/** The faults of one run of a stage; most have one or two. */
+export function planFaults(stage: StageName, random: Random): Fault[] {
+  const count = random.weighted([
+    { weight: 3, faults: 0 },
+    { weight: 4, faults: 1 },
+    { weight: 3, faults: 2 },
+    { weight: 1, faults: 4 },
+  ]).faults;
+  return Array.from({ length: count }, () => planFault(stage, random, KINDS));
+}
+
+/** Where a run of a stage dies. */
+export function planDeath(stage: StageName, random: Random): Fault {
+  return planFault(stage, random, DEATHS);
+}
+
+function planFault(
+  stage: StageName,
+  random: Random,
+  kinds: WeightedKinds,
+): Fault {
+  return {
+    at: random.fraction() < MOMENT_SHARE
+      ? random.weighted(MOMENTS[stage]).at
+      : random.between(1, CALLS[stage]),
+    kind: random.weighted(kinds).kind,
+  };
+}
