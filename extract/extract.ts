@@ -6,7 +6,7 @@ import type {
   IngestionManifest,
   SourceState,
 } from "../lib/manifest.ts";
-import { query } from "../lib/postgres.ts";
+import { query, serverName } from "../lib/postgres.ts";
 import {
   openStageZone,
   type StageContext,
@@ -24,7 +24,7 @@ import {
 import { type LiveTable, readLiveTables } from "./live_table.ts";
 import { readTable, type TableRead } from "./read_table.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
-import { tableError } from "./table_error.ts";
+import { sourceError, tableError } from "./table_error.ts";
 import { hearWitness } from "./witness.ts";
 import { readShippedWriters, toRanges, unshippedSql } from "./writers.ts";
 
@@ -136,6 +136,8 @@ export async function extract(
     const result = report(manifest, { won, context });
     if (won) await options.whileOpen?.(snapshot);
     return result;
+  } catch (error) {
+    throw sourceError(error, serverName(config.source));
   } finally {
     progress.end();
     zone.close();
@@ -231,7 +233,9 @@ async function witnessReason(
         fence: BigInt(previous.source.fence),
         nextId: snapshot.nextId,
       })
-    );
+    ).catch((error) => {
+      throw tableError(error, name);
+    });
     heard.push({ table: name, witness, testimony });
   }
   return witnessFullReadReason(heard);

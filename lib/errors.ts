@@ -63,3 +63,9 @@ export function redact(text: string): string {
     "$1:***@",
   );
 }
+
+/** Whether a server or a library threw it: none of ours, and no abort. */
+export function isForeign(error: unknown): error is Error {
+  return error instanceof Error && error.name !== "AbortError" &&
+    !(error instanceof StageError) && !(error instanceof ConfigError);
+}

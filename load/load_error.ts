@@ -1,12 +1,10 @@
-import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres.ts";
 
 /** What a loader throws, as a `StageError` that names the server. */
 export function loadError(error: unknown, server: string): unknown {
-  if (error instanceof StageError || error instanceof ConfigError) return error;
+  if (!isForeign(error)) return error;
   const state = sqlState(error);
-  if (state === undefined && !(error instanceof Error)) return error;
-  if (error instanceof Error && error.name === "AbortError") return error;
   const hints: Record<string, string> = {
     "42501":
       "Give the loader's role its rights; see sql/roles/warehouse_roles.sql",

@@ -1,7 +1,12 @@
 import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { forStage } from "../lib/command.ts";
-import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import {
+  ConfigError,
+  isForeign,
+  messageOf,
+  StageError,
+} from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { serverName } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
@@ -195,8 +200,7 @@ export function resync(table: string): string {
 }
 
 function verifyError(error: unknown, server: string): unknown {
-  if (error instanceof StageError || error instanceof ConfigError) return error;
-  if (!(error instanceof Error) || error.name === "AbortError") return error;
+  if (!isForeign(error)) return error;
   return new StageError(`Cannot verify ${server}: ${messageOf(error)}`, {
     subject: server,
     retryable: true,

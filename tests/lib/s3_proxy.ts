@@ -7,8 +7,11 @@ export interface S3Proxy extends AsyncDisposable {
   fault: ((request: Request) => Fault | Promise<Fault>) | undefined;
 }
 
-/** An answer of S3's; "lost" when the server's own is to be lost. */
-export type Fault = Response | "lost" | undefined;
+/**
+ * An answer of S3's; "lost" when the server's own is to be lost, "cut" when the
+ * connection is to end in the middle of what is sent.
+ */
+export type Fault = Response | "lost" | "cut" | undefined;
 
 /** Stands before an S3 server that checks no signatures. */
 export function startS3Proxy(server: string): S3Proxy {
@@ -18,6 +21,12 @@ export function startS3Proxy(server: string): S3Proxy {
       const { pathname, search } = new URL(request.url);
       proxy.requests.push(`${request.method} ${pathname}${search}`);
       const fault = await proxy.fault?.(request);
+      if (fault === "cut") {
+        await request.body?.getReader().read();
+        return new Response(
+          new ReadableStream({ start: (stream) => stream.error("cut") }),
+        );
+      }
       const body = request.method === "PUT" || request.method === "POST"
         ? await request.bytes()
         : null;

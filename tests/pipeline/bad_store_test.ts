@@ -87,6 +87,15 @@ const BAD_STORES: BadStore[] = [
     message: /Cannot (read|write).*\(SlowDown, HTTP 503\)/,
   },
   {
+    name: "a body that is cut off on its way there",
+    stages: ["extract", "transform"],
+    fault: (request) =>
+      isData(request) && ["PUT", "POST"].includes(request.method)
+        ? "cut"
+        : undefined,
+    message: /Cannot write/,
+  },
+  {
     name: "a body that is cut off",
     stages: ["transform", "load"],
     fault: (request) =>
@@ -209,7 +218,9 @@ set -e
 mount -t tmpfs -o size=3m tmpfs "$DISK"
 run() { deno run -A "$1/main.ts" 2>&1 || echo "exit code $?"; }
 for stage in extract transform load; do run $stage; done
-psql_insert
+echo "== the next change"
+read changed
+$BEFORE
 head -c 10m /dev/zero > "$DISK/filler" 2>/dev/null || true
 echo "== the disk is full"
 run $FULL
@@ -218,20 +229,27 @@ echo "== the disk has room"
 for stage in extract transform load; do run $stage; done
 `;
 
-for (const stage of ["extract", "transform"] as const) {
+/** What comes before the stage that is to meet the full disk. */
+const BEFORE = {
+  extract: ":",
+  transform: "run extract",
+  load: "run extract; run transform",
+};
+
+for (const stage of ["extract", "transform", "load"] as const) {
   Deno.test({
     name:
       `${stage} on a full disk commits nothing, and goes on once there is room`,
     ignore: Deno.build.os !== "linux",
     fn: async () => {
       await using platform = await openPlatform();
-      await fillSmall(platform.source.client);
+      const { client } = platform.source;
+      await fillSmall(client);
       const disk = await Deno.makeTempDir({ prefix: "totesys-disk-" });
-      // Each stage's own rows: enough that its files don't fit any more.
       const script = ON_A_SMALL_DISK
         .replaceAll("deno run", `"${Deno.execPath()}" run`)
-        .replace("psql_insert", stage === "extract" ? ":" : "run extract");
-      const { stdout } = await new Deno.Command("unshare", {
+        .replace("$BEFORE", BEFORE[stage]);
+      await using process = new Deno.Command("unshare", {
         args: ["-Urm", "sh", "-c", script],
         cwd: projectDirectory(),
         env: {
@@ -241,15 +259,29 @@ for (const stage of ["extract", "transform"] as const) {
           WAREHOUSE_URL: platform.warehouse.url,
           INGESTION_URL: `${disk}/ingestion`,
           PROCESSED_URL: `${disk}/processed`,
-          TEMP_DIRECTORY: platform.config.tempDirectory,
+          TEMP_DIRECTORY: stage === "load"
+            ? `${disk}/temp`
+            : platform.config.tempDirectory,
           NO_COLOR: "1",
         },
+        stdin: "piped",
+        stdout: "piped",
         stderr: "inherit",
-      }).output();
-      const output = new TextDecoder().decode(stdout);
+      }).spawn();
+      let output = "";
+      for await (
+        const text of process.stdout.pipeThrough(new TextDecoderStream())
+      ) {
+        output += text;
+        if (!text.includes("== the next change")) continue;
+        await execute(client, insertOrder(30));
+        const writer = process.stdin.getWriter();
+        await writer.write(new TextEncoder().encode("go on\n"));
+        await writer.close();
+      }
       await Deno.remove(disk);
 
-      const [, full = "", room = ""] = output.split("== ");
+      const [, , full = "", room = ""] = output.split("== ");
       assert.match(full, /No space left|ENOSPC|space/i, output);
       assert.match(full, /exit code 1/, output);
       assert.doesNotMatch(room, /exit code/, output);

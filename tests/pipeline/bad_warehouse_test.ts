@@ -44,47 +44,6 @@ async function assertRefused(
   });
 }
 
-Deno.test("load() names a warehouse that is down", () =>
-  withBatchWaiting(async (platform) => {
-    const { warehouse } = platform.config;
-    assert(warehouse !== undefined);
-    platform.set({ warehouse: { ...warehouse, port: 1 } });
-
-    await assertRefused(platform, {
-      message: /^Cannot connect to 127.0.0.1:1\/test_\w+: .*ECONNREFUSED/,
-      hint: /server runs/,
-      retryable: true,
-    });
-
-    platform.set({ warehouse });
-  }));
-
-Deno.test("load() says that a warehouse has no connection left", () =>
-  withBatchWaiting(async (platform) => {
-    const { warehouse } = platform.config;
-    assert(warehouse !== undefined);
-    const { client } = platform.warehouse;
-    const role = `loader_${crypto.randomUUID().replaceAll("-", "")}`;
-    await execute(
-      client,
-      `create role ${role} superuser login password 'secret' connection limit 0`,
-    );
-    // A superuser is let in beyond the limit; this one is none any more.
-    await execute(client, `alter role ${role} nosuperuser`);
-    platform.set({
-      warehouse: { ...warehouse, user: role, password: "secret" },
-    });
-
-    await assertRefused(platform, {
-      message: /^Cannot connect to .*: too many connections for role/,
-      hint: /no connection left/,
-      retryable: true,
-    });
-
-    platform.set({ warehouse });
-    await execute(client, `drop role ${role}`);
-  }));
-
 Deno.test("load() waits for a table that somebody has locked", () =>
   withBatchWaiting(async (platform) => {
     const other = await openClient(platform.warehouse.url);
@@ -97,28 +56,6 @@ Deno.test("load() waits for a table that somebody has locked", () =>
     await other.end();
     assert.deepEqual(batches, [2]);
   }));
-
-Deno.test("load() names a migration that somebody has half applied", async () => {
-  await using platform = await openPlatform();
-  await fillSmall(platform.source.client);
-  await platform.extract();
-  await platform.transform();
-  const { client } = platform.warehouse;
-  await execute(client, "create table dim_staff (staff_id integer)");
-
-  await assertRefused(platform, {
-    message:
-      /^Cannot apply the migration 0002_stars: relation "dim_staff" already exists/,
-    hint: /Nothing of it was kept/,
-    retryable: false,
-  });
-  const { rows } = await client.query("select name from pipeline.migration");
-  assert.deepEqual(rows, [{ name: "0001_pipeline" }]);
-
-  await execute(client, "drop table dim_staff");
-  await platform.load();
-  await assertMirrored(platform);
-});
 
 Deno.test("load() refuses a warehouse in recovery, which goes on serving", () =>
   inServerFolder(async (folder) => {

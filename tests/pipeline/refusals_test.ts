@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { ConfigError, exitCode, StageError } from "../../lib/errors.ts";
+import { query } from "../../lib/postgres.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
+import { openClient, openTestDatabase } from "../harness/postgres.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+Deno.test("extract() stops when much of a table is gone, unless it is let", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(
+    client,
+    `insert into sales_order select 100 + n, now(), now(), 1, 1, 1, 1, 1, 1,
+      '2022-01-01', '2022-01-01', 1 from generate_series(1, 20) as n`,
+  );
+  await platform.run();
+  await execute(client, "truncate sales_order");
+
+  await assert.rejects(platform.extract(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, /23 of its 23 rows are gone/);
+    assert.equal(error.subject, "sales_order");
+    assert.equal(exitCode(error), 3);
+    return true;
+  });
+  await platform.extract({ allowMassDelete: true });
+  await platform.transform();
+  await platform.load();
+  await assertMirrored(platform);
+});
+
+Deno.test("transform() refuses a log that was cut and written anew", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await Deno.remove(platform.config.ingestionUrl, { recursive: true });
+  await platform.extract();
+
+  await assert.rejects(platform.transform(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(
+      error.message,
+      /Cannot go on from batch 1: .* another one now/,
+    );
+    return true;
+  });
+});
+
+Deno.test("transform() stops when sql/ has changed, unless it is told", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  platform.context.sql = { ...PROJECT_SQL, transformHash: "another" };
+  await platform.extract();
+
+  await assert.rejects(platform.transform(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, /sql\/ .* has changed since/);
+    return true;
+  });
+  const { transform } = await import("../../transform/transform.ts");
+  await transform(platform.context, { acceptSqlChange: true });
+  await platform.load();
+  await assertMirrored(platform);
+});
+
+Deno.test("transform() makes a broken lake.duckdb anew", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const lake = `${platform.config.processedUrl}/lake.duckdb`;
+  const whole = await Deno.readFile(lake);
+  await Deno.writeTextFile(lake, "no database");
+  await platform.transform();
+  assert.equal((await Deno.readFile(lake)).length, whole.length);
+  assert.match(platform.logged.join("\n"), /lake.duckdb can't be read/);
+  await Deno.remove(lake);
+  await platform.transform();
+  assert.equal((await Deno.readFile(lake)).length, whole.length);
+});
+
+Deno.test("load() makes placeholders for what facts name and nobody has", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(client, insertOrder(50).replace("1.00, 1,", "1.00, 77,"));
+  await platform.run();
+  await execute(client, insertOrder(51).replace("1.00, 1,", "1.00, 78,"));
+  await platform.run();
+  const placeholders = async () =>
+    await query(
+      platform.warehouse.client,
+      "select currency_id::text as id from dim_currency where is_placeholder order by 1",
+    );
+  assert.deepEqual(await placeholders(), [{ id: "77" }, { id: "78" }]);
+
+  await execute(
+    client,
+    "insert into currency values (77, 'JPY', now(), now())",
+  );
+  await platform.run();
+  assert.deepEqual(await placeholders(), [{ id: "78" }]);
+  await assertMirrored(platform);
+  const warnings = await query(
+    platform.warehouse.client,
+    "select distinct key from pipeline.finding where check_name = 'fact_sales_order__references_are_known' order by 1",
+  );
+  assert.deepEqual(warnings, [{ key: "50" }, { key: "51" }]);
+});
+
+Deno.test("load() leaves when another load is at work", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await platform.transform();
+  const other = await openClient(platform.warehouse.url);
+  await other.query("select pg_advisory_lock(7235419846134)");
+
+  const result = await platform.load();
+
+  assert.equal(result.overtaken, true);
+  assert.deepEqual(result.batches, []);
+  await other.end();
+});
+
+Deno.test("extract() refuses a table for --full that the contract lacks", async () => {
+  await using platform = await openPlatform();
+  await assert.rejects(platform.extract({ fullRead: ["orders"] }), ConfigError);
+});
+
+Deno.test("stages name the server that they can't reach, not the password", async () => {
+  await using platform = await openPlatform();
+  await using gone = await openTestDatabase();
+  const { source } = platform.config;
+  assert(source !== undefined);
+  platform.set({ source: { ...source, password: "hunter2" } });
+  await assert.rejects(platform.extract(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, /Cannot connect to 127.0.0.1:\d+\/test_\w+: /);
+    assert.doesNotMatch(error.message, /hunter2/);
+    return true;
+  });
+  platform.set({ source: { ...gone.settings, port: 1 } });
+  await assert.rejects(platform.extract(), /Cannot connect to .*ECONNREFUSED/);
+  platform.set({ source: { ...gone.settings, database: "nowhere" } });
+  await assert.rejects(platform.extract(), /database "nowhere" does not exist/);
+});
