@@ -13,8 +13,10 @@ export interface S3Proxy extends AsyncDisposable {
  */
 export type Fault = Response | "lost" | "cut" | undefined;
 
-/** Stands before an S3 server that checks no signatures. */
+/** Stands before an S3 server, to which it passes on what was signed. */
 export function startS3Proxy(server: string): S3Proxy {
+  // The host is a part of that: it must stay the proxy's own.
+  const client = Deno.createHttpClient({ allowHost: true });
   const listener = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
     async (request) => {
@@ -35,6 +37,7 @@ export function startS3Proxy(server: string): S3Proxy {
         method: request.method,
         headers: request.headers,
         body,
+        client,
       });
       if (fault === undefined) return answer;
       await answer.body?.cancel();
@@ -45,7 +48,10 @@ export function startS3Proxy(server: string): S3Proxy {
     endpoint: `http://127.0.0.1:${listener.addr.port}`,
     requests: [],
     fault: undefined,
-    [Symbol.asyncDispose]: () => listener.shutdown(),
+    [Symbol.asyncDispose]: async () => {
+      await listener.shutdown();
+      client.close();
+    },
   };
   return proxy;
 }

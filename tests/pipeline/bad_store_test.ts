@@ -132,7 +132,7 @@ async function visible(platform: Platform): Promise<unknown> {
 }
 
 for (const bad of BAD_STORES) {
-  Deno.test(`the stages end clearly with a store of ${bad.name}`, async () => {
+  Deno.test(`the stages end clearly with an S3 of ${bad.name}`, async () => {
     // Side by side, for each waits long between its tries.
     const ended = await Promise.allSettled(
       bad.stages.map((stage) => assertEndsClearly(stage, bad)),
@@ -169,7 +169,7 @@ function assertEndsClearly(
   });
 }
 
-Deno.test("the stages wait for a store that is slow, and for one that is busy", () =>
+Deno.test("the stages wait for an S3 that is slow, and for one that is busy", () =>
   behindProxy(async (platform, proxy) => {
     let busy = 0;
     proxy.fault = async (request) => {
@@ -186,7 +186,7 @@ Deno.test("the stages wait for a store that is slow, and for one that is busy", 
     await assertMirrored(platform);
   }));
 
-Deno.test("the stages name a store that is down", async () => {
+Deno.test("the stages name an S3 that is down", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await fillSmall(platform.source.client);
   await platform.run();

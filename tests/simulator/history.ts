@@ -6,7 +6,11 @@ import { extract } from "../../extract/extract.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
 import { sourceState } from "../harness/oracle.ts";
-import { openPlatform, type Platform } from "../harness/platform.ts";
+import {
+  openPlatform,
+  type Platform,
+  type ZoneKind,
+} from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
@@ -42,8 +46,10 @@ const STAGES: Record<
  * faults; then, after one run without faults, checks everything that is
  * promised. Throws what does not hold, with the history's story.
  */
-export async function simulate(seed: number): Promise<Outcome> {
-  const zones = seed % S3_EVERY === 0 ? "S3" : "directory";
+export async function simulate(
+  seed: number,
+  zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
+): Promise<Outcome> {
   await using platform = await openPlatform({ zones });
   await fillSmall(platform.source.client);
   platform.set({ deleteShareMax: 1 });

@@ -9,6 +9,7 @@ import { startPostgresServer } from "../../demo/postgres_server.ts";
 import { projectDirectory } from "../../lib/config.ts";
 import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
 import { fetchHttpfs } from "../../lib/httpfs.ts";
+import { ZONE_KINDS, type ZoneKind } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/s3.ts";
 import failedSeeds from "./failed_seeds.txt" with { type: "text" };
 import { simulate } from "./history.ts";
@@ -28,6 +29,7 @@ source, lake and warehouse after each.
                 seed that is printed
   --least K     with --minutes: so many at least, however long it takes
   --jobs J      so many at once; 3 if it isn't said
+  --zones KIND  all of them with their zones in S3, or in a directory
   --in-process  none with real processes
   --fail-fast   stop at the first that fails`;
 
@@ -48,6 +50,8 @@ interface Request {
   minutes: number;
   least: number;
   jobs: number;
+  /** Undefined: as each seed decides. */
+  zones: ZoneKind | undefined;
   inProcess: boolean;
   failFast: boolean;
 }
@@ -88,7 +92,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** Runs the histories that are asked for, several at once. */
 async function runAll(request: Request): Promise<number> {
-  const { first, last, minutes, least, jobs, inProcess, failFast } = request;
+  const { first, last, minutes, least, jobs, failFast } = request;
   const start = performance.now();
   const passed: Outcome[] = [];
   const failed: number[] = [];
@@ -104,7 +108,7 @@ async function runAll(request: Request): Promise<number> {
     while (again.length > 0 || isDue()) {
       const seed = again.shift() ?? next++;
       try {
-        const outcome = await runOne(seed, inProcess);
+        const outcome = await runOne(seed, request);
         passed.push(outcome);
         if (first === last) console.log(tell(outcome));
       } catch (error) {
@@ -127,10 +131,13 @@ function seedsOf(text: string): number[] {
   return [...text.matchAll(/^\d+/gm)].map(([seed]) => Number(seed));
 }
 
-function runOne(seed: number, inProcess: boolean): Promise<Outcome> {
+function runOne(
+  seed: number,
+  { zones, inProcess }: Request,
+): Promise<Outcome> {
   return seed % PROCESSES_EVERY === 0 && !inProcess
-    ? simulateProcesses(seed)
-    : simulate(seed);
+    ? simulateProcesses(seed, zones)
+    : simulate(seed, zones);
 }
 
 function tell(outcome: Outcome): string {
@@ -158,6 +165,7 @@ function readRequest(args: readonly string[]): Request | undefined {
       minutes: { type: "string" },
       least: { type: "string", default: "0" },
       jobs: { type: "string", default: String(JOBS) },
+      zones: { type: "string" },
       "in-process": { type: "boolean", default: false },
       "fail-fast": { type: "boolean", default: false },
       help: { type: "boolean", short: "h" },
@@ -175,7 +183,9 @@ function readRequest(args: readonly string[]): Request | undefined {
   const last = isRange ? wholeNumber("seed", to) : undefined;
   const least = wholeNumber("--least", values.least);
   const jobs = wholeNumber("--jobs", values.jobs);
+  const zones = ZONE_KINDS.find((kind) => kind === values.zones);
   const wrong = [
+    zones !== values.zones && `--zones is S3 or directory, not ${values.zones}`,
     last !== undefined && last < first &&
     `--seeds ${seeds} ends before it begins`,
     seed !== undefined && first !== last && "--seed takes one seed",
@@ -190,6 +200,7 @@ function readRequest(args: readonly string[]): Request | undefined {
     minutes: Number(minutes ?? 0),
     least,
     jobs,
+    zones,
     inProcess: values["in-process"],
     failFast: values["fail-fast"],
   };

@@ -15,6 +15,7 @@ const REFUSED = [
   "--minutes 0",
   "--minutes soon",
   "--minutes 1 --least -1",
+  "--seed 1 --zones FTP",
   "--nothing",
 ];
 

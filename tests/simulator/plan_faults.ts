@@ -33,6 +33,14 @@ const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
 };
 const MOMENT_SHARE = 0.25;
 
+/** What can be left half written, and how often a death half way is there. */
+const PARTIAL: Record<StageName, string> = {
+  extract: "write ",
+  transform: "duckdb copy (",
+  load: "copy",
+};
+const PARTIAL_SHARE = 0.5;
+
 const DEATHS: WeightedKinds = [
   { weight: 3, kind: "die before" },
   { weight: 3, kind: "die after" },
@@ -66,10 +74,15 @@ function planFault(
   random: Random,
   kinds: WeightedKinds,
 ): Fault {
+  const { kind } = random.weighted(kinds);
+  const isPartial = kind === "die half way" &&
+    random.fraction() < PARTIAL_SHARE;
   return {
-    at: random.fraction() < MOMENT_SHARE
+    at: isPartial
+      ? PARTIAL[stage]
+      : random.fraction() < MOMENT_SHARE
       ? random.weighted(MOMENTS[stage]).at
       : random.between(1, CALLS[stage]),
-    kind: random.weighted(kinds).kind,
+    kind,
   };
 }

@@ -6,7 +6,11 @@ import { openStageZone, type StageResult } from "../../lib/stage.ts";
 import denoJson from "../../deno.json" with { type: "json" };
 import type { Random } from "../../demo/random.ts";
 import { sourceState, type State } from "../harness/oracle.ts";
-import { openPlatform, type Platform } from "../harness/platform.ts";
+import {
+  openPlatform,
+  type Platform,
+  type ZoneKind,
+} from "../harness/platform.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
@@ -35,8 +39,10 @@ const S3_EVERY = 40;
  * and really killed (SIGKILL) at calls that the seed decides, while analysts
  * read. Throws what does not hold, with the history's story.
  */
-export async function simulateProcesses(seed: number): Promise<Outcome> {
-  const zones = seed % S3_EVERY === 0 ? "S3" : "directory";
+export async function simulateProcesses(
+  seed: number,
+  zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
+): Promise<Outcome> {
   await using platform = await openPlatform({ zones });
   await fillSmall(platform.source.client);
   const truth = new ExtractedBatches(platform);
