@@ -12,13 +12,16 @@ import { query, type TextRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
 import { checkContinuity } from "../transform/continuity.ts";
+import newestVerificationSql from "./newest_verification.sql" with {
+  type: "text",
+};
 import statusSql from "./status.sql" with { type: "text" };
 
 const USAGE = `deno task status [--json]
 
 Where each stage stands. Exits 1 when the warehouse is not as fresh as
-FRESHNESS_MINUTES_MAX says, or when a zone or the warehouse can't be read or
-doesn't belong to the others.
+FRESHNESS_MINUTES_MAX says, when the newest verification found a difference, or
+when a zone or the warehouse can't be read or doesn't belong to the others.
 
   --json  one JSON object, also on a terminal`;
 const QUARANTINE_SHOWN = 20;
@@ -42,9 +45,19 @@ export interface Status {
   /** Now minus the snapshot time of the newest batch in the warehouse. */
   freshnessSeconds?: number;
   fresh: boolean;
+  /** The newest one; left out when there is none. */
+  verification?: { batch: number; verifiedAt: string; differences: number };
   quarantined: number;
   quarantine: TextRow[];
 }
+
+/** What the warehouse says of itself. */
+type WarehouseStatus =
+  & Pick<
+    Status,
+    "freshnessSeconds" | "verification" | "quarantined" | "quarantine"
+  >
+  & { stage: StageStatus };
 
 /**
  * Asks each zone and the warehouse; what can't be reached, or is not of the
@@ -98,14 +111,13 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
       stage.pending = Math.max(0, before - (stage.batch ?? 0));
     }
   });
-  const { freshnessSeconds, quarantined, quarantine } = warehouse;
+  const { stage: _, freshnessSeconds, ...rest } = warehouse;
   return {
     stages,
     ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
     fresh: freshnessSeconds !== undefined &&
       freshnessSeconds <= context.config.freshnessMinutesMax * 60,
-    quarantined,
-    quarantine,
+    ...rest,
   };
 }
 
@@ -139,6 +151,14 @@ export function formatStatus(status: Status): string {
       ? "freshness: unknown, nothing is loaded"
       : `freshness: ${duration(seconds)}${status.fresh ? "" : " - TOO OLD"}`,
   );
+  const { verification } = status;
+  if (verification !== undefined) {
+    const { batch, verifiedAt, differences } = verification;
+    const found = differences === 0
+      ? "the same"
+      : `${differences} DIFFERENCES: run deno task verify`;
+    lines.push(`verified: batch ${batch}, ${shortTime(verifiedAt)}, ${found}`);
+  }
   lines.push(`quarantine: ${status.quarantined} rows`);
   for (const row of status.quarantine) {
     lines.push(`  ${row.table_name} ${row.row_key}: ${row.reason}`);
@@ -160,6 +180,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
           json ? `${JSON.stringify(status)}\n` : formatStatus(status),
         );
         const well = status.fresh &&
+          (status.verification?.differences ?? 0) === 0 &&
           status.stages.every((stage) => stage.problem === undefined);
         return well ? EXIT.ok : EXIT.failed;
       },
@@ -196,11 +217,7 @@ async function zoneStatus<M extends Manifest>(
 async function warehouseStatus(
   context: StageContext,
   options: { log: BatchLog<ProcessedManifest> | undefined },
-): Promise<
-  Pick<Status, "freshnessSeconds" | "quarantined" | "quarantine"> & {
-    stage: StageStatus;
-  }
-> {
+): Promise<WarehouseStatus> {
   const { log } = options;
   const stage: StageStatus = { stage: "load" };
   const found = { stage, quarantined: 0, quarantine: [] };
@@ -228,6 +245,7 @@ async function warehouseStatus(
     return {
       stage,
       freshnessSeconds: Number(newest.freshness_seconds),
+      ...await verificationStatus(client),
       quarantined: Number(newest.quarantined),
       quarantine: await query(
         client,
@@ -239,6 +257,26 @@ async function warehouseStatus(
     stage.problem = messageOf(error);
     return found;
   }
+}
+
+async function verificationStatus(
+  client: pg.Client,
+): Promise<Pick<Status, "verification">> {
+  const [table] = await query(
+    client,
+    "select to_regclass('pipeline.verification') as name",
+  );
+  const [newest] = table?.name
+    ? await query(client, newestVerificationSql)
+    : [];
+  if (newest === undefined) return {};
+  return {
+    verification: {
+      batch: Number(newest.batch),
+      verifiedAt: newest.verified_at ?? "",
+      differences: Number(newest.differences),
+    },
+  };
 }
 
 async function ledgerProblem(

@@ -1,24 +1,26 @@
 import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { forStage } from "../lib/command.ts";
-import {
-  ConfigError,
-  isForeign,
-  messageOf,
-  StageError,
-} from "../lib/errors.ts";
+import { checkFiles } from "../lib/data_files.ts";
+import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { serverName } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone.ts";
+import { warehouseOf } from "../load/open_loader.ts";
 import {
   type BrokenRule,
   checkedModel,
   runWholeChecks,
 } from "../load/run_checks.ts";
-import { filesOfBatches } from "../transform/files_of_batches.ts";
+import {
+  filesOfBatches,
+  type LakeFile,
+} from "../transform/files_of_batches.ts";
 import { QUARANTINE_TYPES } from "../transform/quarantine.ts";
 import { prepare } from "../transform/prepare.ts";
+import { checkZones } from "./check_zones.ts";
 import { compareModels, describeKeys } from "./compare_models.ts";
 import { type ExpectedLake, openExpectedLake } from "./expected_lake.ts";
 import type { ModelInLake } from "./lake_rows.ts";
@@ -36,15 +38,14 @@ const SESSION = "set statement_timeout = 0; set work_mem = '64MB'; " +
  * error. Throws when it could not be done.
  */
 export async function verify(context: StageContext): Promise<Verification> {
-  const { config, resources, progress, signal } = context;
-  if (config.warehouse === undefined) {
-    throw new ConfigError(["WAREHOUSE_URL is missing"]);
-  }
+  const { resources, progress, signal } = context;
+  const warehouse = warehouseOf(context);
   const began = performance.now();
   try {
+    await checkZones(context);
     await using expected = await openExpectedLake(context);
     const { batch, snapshotTime } = expected;
-    await using connection = await resources.connect(config.warehouse, {
+    await using connection = await resources.connect(warehouse, {
       purpose: "verify",
       signal,
     });
@@ -67,7 +68,7 @@ export async function verify(context: StageContext): Promise<Verification> {
     tell(verification, forStage(context, "verify"));
     return verification;
   } catch (error) {
-    throw verifyError(error, serverName(config.warehouse));
+    throw verifyError(error, serverName(warehouse));
   } finally {
     progress.end();
   }
@@ -108,21 +109,40 @@ async function compareAll(
       expected: { ...made, zone: expected.zone },
       lake: { zone, manifest: await log.read(expected.batch) },
     });
+    const files = await filesOfBatches(log, { from: 1, to: expected.batch });
     const comparisons = await compareModels({
       duckdb,
       models,
       expected: { zone: expected.zone, files: expectedFiles },
-      lake: {
-        zone,
-        files: await filesOfBatches(log, { from: 1, to: expected.batch }),
-      },
+      lake: { zone, files },
       warehouse,
       digests,
       scratch: expected.zone,
+    }).catch(async (error) => {
+      // A damaged file explains whatever else went wrong with it.
+      await checkLake(zone, files);
+      throw error;
     });
     return { comparisons, brokenRules: (await inWarehouse).brokenRules };
   } finally {
     zone.close();
+  }
+}
+
+async function checkLake(
+  zone: Zone,
+  files: readonly LakeFile[],
+): Promise<void> {
+  try {
+    await checkFiles(zone, files);
+  } catch (error) {
+    if (!(error instanceof StageError)) throw error;
+    throw new StageError(`Cannot verify the lake: ${error.message}`, {
+      subject: error.subject,
+      hint:
+        "Restore the file from the bucket's versions, or make the lake anew: deno task rebuild processed",
+      cause: error,
+    });
   }
 }
 

@@ -87,6 +87,34 @@ Deno.test("the stages' commands run the pipeline, and status tells of it", async
   assert.equal(told.stages[2].batch, 1);
 });
 
+Deno.test("status tells how the newest verification came out", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+  const told = async (differences: number) => {
+    await execute(
+      platform.warehouse.client,
+      `insert into pipeline.verification
+        (batch, snapshot_time, model, place, differences)
+      values (${differences + 1}, now(), 'dim_staff', 'lake', ${differences})`,
+    );
+    const world = worldOf(env, { isTerminal: true });
+    return { code: await status([], world), out: world.out };
+  };
+
+  const same = await told(0);
+  assert.equal(same.code, 0);
+  assert.match(same.out, /\nverified: batch 1, \d{4}-.*, the same\n/);
+
+  const otherwise = await told(2);
+  assert.equal(otherwise.code, 1);
+  assert.match(
+    otherwise.out,
+    /\nverified: batch 3, .*, 2 DIFFERENCES: run deno task verify\n/,
+  );
+});
+
 Deno.test("status shows the quarantine, and what is too old or out of reach", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;

@@ -421,11 +421,12 @@ Deno.test("verify() compares its batch, also when the next is loaded", async () 
   const { source, context } = platform;
   await fillSmall(source.client);
   await platform.run();
-  let loaded = 0;
+  let connections = 0;
   context.resources = {
     ...RESOURCES,
     connect: async (settings, options) => {
-      if (options.purpose === "verify") {
+      // The first looks whether the zones are right, the second compares.
+      if (options.purpose === "verify" && ++connections === 2) {
         await execute(
           source.client,
           "update payment set payment_amount = 5 where payment_id = 2",
@@ -433,7 +434,6 @@ Deno.test("verify() compares its batch, also when the next is loaded", async () 
           "delete from payment where payment_id = 3",
         );
         await runOnce({ ...context, resources: RESOURCES });
-        loaded++;
       }
       return await RESOURCES.connect(settings, options);
     },
@@ -441,7 +441,7 @@ Deno.test("verify() compares its batch, also when the next is loaded", async () 
 
   const verification = await verify(context);
 
-  assert.equal(loaded, 1);
+  assert.equal(connections, 2);
   assert.equal(verification.batch, 2);
   assert.deepEqual(differences(verification), []);
 });
@@ -496,6 +496,44 @@ Deno.test("verify() throws what keeps it from comparing", async () => {
   platform.set({ warehouse: undefined });
   await assert.rejects(verify(context), ConfigError);
 });
+
+Deno.test("verify() names a file that the lake has lost", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const { processedUrl } = platform.config;
+  const manifest = await processedManifest(platform, 1);
+  const [file] = manifest.models.fact_payment?.files ?? [];
+  await Deno.remove(`${processedUrl}/${file?.key}`);
+
+  await assert.rejects(verify(platform.context), (error) => {
+    assert(error instanceof StageError);
+    assert.match(
+      error.message,
+      /^Cannot verify the lake: Cannot read .*fact_payment.*it is missing/,
+    );
+    assert.match(error.hint ?? "", /deno task rebuild processed/);
+    return true;
+  });
+});
+
+for (const setting of ["ingestionUrl", "processedUrl"] as const) {
+  Deno.test(`verify() fills no place that a wrong ${setting} names`, async () => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    await platform.run();
+    const wrong = `${platform.config[setting]}-wrong`;
+    platform.set({ [setting]: wrong });
+
+    await assert.rejects(verify(platform.context), {
+      name: "StageError",
+      message:
+        `Cannot verify: the warehouse holds batch 1, ${wrong} holds none`,
+      subject: wrong,
+    });
+    await assert.rejects(Deno.stat(wrong), Deno.errors.NotFound);
+  });
+}
 
 const OTHER_SQL = readProjectSql(
   fileURLToPath(new URL("../harness/other_company", import.meta.url)),

@@ -1,0 +1,9 @@
+-- The newest verification, in a row: what it compared and how it came out.
+select
+    batch,
+    to_char(max(verified_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as verified_at,
+    sum(differences) as differences
+from pipeline.verification
+group by batch
+order by batch desc
+limit 1
