@@ -20,6 +20,7 @@ const CANARIES = {
   keyId: "ZQ7KEYID9XABCDEFGHI",
   secretKey: "zq7SecretKey9x/+abc'\"\\=",
   token: "zq7Token9x//token+++==",
+  dashboard: `zq7Board9x${ODD}`,
 };
 const CORES = [
   "zq7Source9x",
@@ -28,6 +29,7 @@ const CORES = [
   "ZQ7KEYID9X",
   "zq7SecretKey9x",
   "zq7Token9x",
+  "zq7Board9x",
 ];
 const LEAK = new RegExp(CORES.flatMap(formsOf).join("|"), "i");
 const LIVELY_MS = 100;
@@ -100,6 +102,10 @@ function secretEnv(
     WAREHOUSE_URL: withPassword(warehouse.url, CANARIES.warehouse, {
       user: roles.loader,
     }),
+    ANALYST_URL: withPassword(warehouse.url, CANARIES.warehouse, {
+      user: roles.loader,
+    }),
+    DASHBOARD_TOKEN: CANARIES.dashboard,
     PGPASSWORD: CANARIES.libpq,
     AWS_ACCESS_KEY_ID: CANARIES.keyId,
     AWS_SECRET_ACCESS_KEY: CANARIES.secretKey,
@@ -233,11 +239,18 @@ const ALL = [
   ["transform"],
   ["load"],
   ["pipeline"],
+  ["run", "--every", "1s"],
+  ["verify"],
   ["status"],
+  ["doctor"],
+  ["sweep", "ingestion"],
+  ["sweep", "processed"],
   ["resync", "payment"],
   ["rebuild", "processed"],
   ["rebuild", "warehouse"],
 ];
+/** They go on trying, until they are asked to stop. */
+const ENDLESS = ["run", "dashboard"];
 
 function both(
   change: (url: string, password: string) => string,
@@ -245,13 +258,23 @@ function both(
   return ({ SOURCE_URL = "", WAREHOUSE_URL = "" }) => ({
     SOURCE_URL: change(SOURCE_URL, CANARIES.source),
     WAREHOUSE_URL: change(WAREHOUSE_URL, CANARIES.warehouse),
+    ANALYST_URL: change(WAREHOUSE_URL, CANARIES.warehouse),
   });
 }
 
 const FAILURES: Failure[] = [
   {
     name: "a wrong password",
-    tasks: [["extract"], ["status"], ["rebuild", "warehouse"]],
+    tasks: [
+      ["extract"],
+      ["run", "--every", "1s"],
+      ["verify"],
+      ["status"],
+      ["doctor"],
+      ["smoke"],
+      ["dashboard"],
+      ["rebuild", "warehouse"],
+    ],
     env: both((url, password) =>
       withPassword(url, `${password}!`, { user: "postgres" })
     ),
@@ -265,7 +288,7 @@ const FAILURES: Failure[] = [
   },
   {
     name: "a host that isn't there",
-    tasks: [["extract"], ["pipeline"]],
+    tasks: [["extract"], ["pipeline"], ["verify"], ["dashboard"]],
     env: both((url, password) =>
       withPassword(url, password, { host: "nowhere.invalid" })
     ),
@@ -281,7 +304,7 @@ const FAILURES: Failure[] = [
   },
   {
     name: "passwords that nobody encoded",
-    tasks: [["pipeline"], ["status"]],
+    tasks: [["pipeline"], ["status"], ["doctor"], ["dashboard"]],
     env: both((_url, password) => `postgres://user:${password}@127.0.0.1:1/db`),
     found: /is malformed/,
   },
@@ -351,12 +374,18 @@ Deno.test("no failing task tells a secret", async () => {
   await Promise.all(lanes.map(async (lane) => {
     for (const { name, args, env, found } of lane) {
       await using task = new Task(args, { ...given, ...env(given) });
+      if (ENDLESS.includes(args[0] ?? "")) {
+        await task.says(found);
+        task.kill("SIGTERM");
+      }
       const code = await task.ended();
 
       const text = task.out + task.error;
       assertNoLeak(text, `${args} with ${name}`);
       assert.match(text, found, `${args} with ${name}`);
-      assert.notEqual(code, 0, `${args} with ${name}`);
+      if (!ENDLESS.includes(args[0] ?? "")) {
+        assert.notEqual(code, 0, `${args} with ${name}`);
+      }
     }
   }));
 });
