@@ -164,6 +164,43 @@ Deno.test("no task works without any one of its permissions", async () => {
   await Promise.all(lanes.map(assertNeeded));
 });
 
+/** Read on a terminal only. */
+const READ_ON_TERMINALS = ["NO_COLOR"];
+
+Deno.test("no variable is open to the tasks that none of them reads, on S3", async () => {
+  await using platform = await openPlatform({ zones: "S3" });
+  await fillSmall(platform.source.client);
+  const { TEMP_DIRECTORY: _, ...env } = taskEnv(platform);
+  const task = CONFINED.find(({ name }) => name === "pipeline");
+  const permission = task?.permissions.find((one) => kindOf(one) === "env");
+  assert(task !== undefined && permission !== undefined);
+  const names = permission.replace("--allow-env=", "").split(",");
+  for (const { permissions } of CONFINED) {
+    for (const one of permissions) {
+      if (kindOf(one) === "env") assert.equal(one, permission);
+    }
+  }
+  for (const name of names) {
+    if (READ_ON_TERMINALS.includes(name)) continue;
+    const others = names.filter((one) => one !== name);
+    await using started = new Task([], env, {
+      deno: [
+        ...task.words.slice(0, 1),
+        ...task.permissions.filter((one) => one !== permission),
+        `--allow-env=${others}`,
+        ...task.words.slice(1),
+      ],
+    });
+    await started.ended();
+
+    assert.match(
+      started.out + started.error,
+      new RegExp(`Requires env access to \\W+${name.replace("*", "")}`),
+      name,
+    );
+  }
+});
+
 for (const { permissions, words, name } of CONFINED) {
   if (!FETCHES.includes(name)) continue;
   Deno.test(`${name} does not work without any one of its permissions`, () =>
