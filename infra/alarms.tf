@@ -1,6 +1,13 @@
 resource "aws_sns_topic" "alarms" {
   name              = "${local.name}-alarms"
   kms_master_key_id = aws_kms_key.alarms.id
+
+  lifecycle {
+    precondition {
+      condition     = length(var.emails) + length(var.phone_numbers) > 0
+      error_message = "An alarm must reach somebody: name a phone number, an e-mail address, or both."
+    }
+  }
 }
 
 # AWS's own key for SNS would not let alarms and budgets publish.
@@ -83,98 +90,111 @@ locals {
   freshness_seconds_max = 1800
   # Of a function's time, from where on it is called near.
   near_limit = 0.9
+  # verify runs once a day, at the same hour.
+  hours_between_verifications_max = 26
 
-  of_function = merge([
-    for name, function in module.function : {
-      "${name}-errors" = {
-        description = "${name} failed, and so did its next try: read its log"
-        namespace   = "AWS/Lambda"
-        metric      = "Errors"
-        statistic   = "Sum"
-        dimensions  = { FunctionName = function.name }
-        threshold   = 0
-        missing     = "notBreaching"
+  # Each with the group that it rings in: what one failure of the functions
+  # makes ring, and what is wrong with the data.
+  alarms = merge(
+    merge([
+      for name, function in module.function : {
+        "${name}-errors" = {
+          group       = "functions"
+          description = "A run of ${name} failed: its log says why. The next trigger tries again"
+          namespace   = "AWS/Lambda"
+          metric      = "Errors"
+          dimensions  = { FunctionName = function.name }
+        }
+        "${name}-throttles" = {
+          group       = "functions"
+          description = "${name} was not let run: the account's concurrency, or what is reserved, is used up"
+          namespace   = "AWS/Lambda"
+          metric      = "Throttles"
+          dimensions  = { FunctionName = function.name }
+        }
+        "${name}-duration" = {
+          group       = "functions"
+          description = "${name} needs nearly all of its time: give it more, or more memory"
+          namespace   = "AWS/Lambda"
+          metric      = "Duration"
+          statistic   = "Maximum"
+          dimensions  = { FunctionName = function.name }
+          threshold   = function.timeout_s * 1000 * local.near_limit
+        }
       }
-      "${name}-throttles" = {
-        description = "${name} was not let run: the account's concurrency is used up"
-        namespace   = "AWS/Lambda"
-        metric      = "Throttles"
-        statistic   = "Sum"
-        dimensions  = { FunctionName = function.name }
-        threshold   = 0
-        missing     = "notBreaching"
+    ]...),
+    {
+      for stage in ["extract", "transform", "load"] : "${stage}-checks" => {
+        group       = "data"
+        description = "${stage} refused a batch, since its data broke a rule: its log says which"
+        metric      = "ChecksFailed"
+        dimensions  = { Stage = stage }
       }
-      "${name}-duration" = {
-        description = "${name} needs nearly all of its time: give it more, or more memory"
-        namespace   = "AWS/Lambda"
-        metric      = "Duration"
+    },
+    {
+      freshness = {
+        group       = "functions"
+        description = "The warehouse is over 30 minutes behind the source"
+        metric      = "FreshnessSeconds"
         statistic   = "Maximum"
-        dimensions  = { FunctionName = function.name }
-        threshold   = function.timeout_s * 1000 * local.near_limit
-        missing     = "notBreaching"
+        dimensions  = { Stage = "load" }
+        threshold   = local.freshness_seconds_max
       }
-    }
-  ]...)
-
-  of_data = {
-    freshness = {
-      description = "The warehouse is over 30 minutes behind the source"
-      namespace   = local.metrics_namespace
-      metric      = "FreshnessSeconds"
-      statistic   = "Maximum"
-      dimensions  = { Stage = "load" }
-      threshold   = local.freshness_seconds_max
-      missing     = "breaching"
-    }
-    checks = {
-      description = "Data broke a rule of sql/checks: the batch is not loaded"
-      namespace   = local.metrics_namespace
-      metric      = "ChecksFailed"
-      statistic   = "Sum"
-      dimensions  = { Stage = "load" }
-      threshold   = 0
-      missing     = "notBreaching"
-    }
-    quarantine = {
-      description = "Rows of the source can't be read and were set aside"
-      namespace   = local.metrics_namespace
-      metric      = "QuarantinedRows"
-      statistic   = "Sum"
-      dimensions  = { Stage = "transform" }
-      threshold   = 0
-      missing     = "notBreaching"
-    }
-    differences = {
-      description = "verify found the lake or the warehouse otherwise than the source"
-      namespace   = local.metrics_namespace
-      metric      = "Differences"
-      statistic   = "Sum"
-      dimensions  = { Stage = "verify" }
-      threshold   = 0
-      missing     = "notBreaching"
-    }
-  }
-
-  ringing = merge(local.of_function, local.of_data)
+      # Load runs each five minutes: none for fifteen is no data at all.
+      no-data = {
+        group       = "functions"
+        description = "Nothing has told for 15 minutes how fresh the warehouse is: load does not run"
+        metric      = "FreshnessSeconds"
+        statistic   = "SampleCount"
+        dimensions  = { Stage = "load" }
+        below       = 1
+        periods     = 3
+        missing     = "breaching"
+      }
+      not-verified = {
+        group       = "data"
+        description = "No verification has come to its end for ${local.hours_between_verifications_max} hours"
+        metric      = "Differences"
+        statistic   = "SampleCount"
+        dimensions  = { Stage = "verify" }
+        below       = 1
+        period      = 3600
+        periods     = local.hours_between_verifications_max
+        missing     = "breaching"
+      }
+      differences = {
+        group       = "data"
+        description = "verify found the lake or the warehouse otherwise than the source"
+        metric      = "Differences"
+        dimensions  = { Stage = "verify" }
+      }
+      quarantine = {
+        group       = "data"
+        description = "Rows of the source can't be read and were set aside"
+        metric      = "QuarantinedRows"
+        dimensions  = { Stage = "transform" }
+      }
+    },
+  )
 }
 
-# None of these rings by itself: the composite does, once for one failure.
+# None of these rings by itself: the composite of its group does, once for one
+# failure. What is not said is as in most: any in five minutes rings.
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.ringing
+  for_each = local.alarms
 
   alarm_name          = "${local.name}-${each.key}"
   alarm_description   = "${each.value.description}. See docs/runbook.md"
-  namespace           = each.value.namespace
+  namespace           = try(each.value.namespace, local.metrics_namespace)
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.threshold
-  period              = 300
-  # Load runs each five minutes: none for fifteen is no data at all.
-  evaluation_periods  = each.value.missing == "breaching" ? 3 : 1
-  datapoints_to_alarm = each.value.missing == "breaching" ? 3 : 1
-  treat_missing_data  = each.value.missing
+  statistic           = try(each.value.statistic, "Sum")
+  comparison_operator = can(each.value.below) ? "LessThanThreshold" : "GreaterThanThreshold"
+  threshold           = try(each.value.below, each.value.threshold, 0)
+  period              = try(each.value.period, 300)
+  evaluation_periods  = try(each.value.periods, 1)
+  datapoints_to_alarm = try(each.value.periods, 1)
+  treat_missing_data  = try(each.value.missing, "notBreaching")
 }
 
 # A trigger that was lost is harmless: this one is looked at, and never rings.
@@ -193,11 +213,18 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 }
 
 resource "aws_cloudwatch_composite_alarm" "this" {
-  alarm_name        = local.name
-  alarm_description = "Something of ${local.name} is wrong: the alarms that are on say what. See docs/runbook.md"
-  alarm_rule        = join(" OR ", [for alarm in aws_cloudwatch_metric_alarm.this : "ALARM(\"${alarm.alarm_name}\")"])
-  alarm_actions     = [aws_sns_topic.alarms.arn]
-  ok_actions        = [aws_sns_topic.alarms.arn]
+  for_each = {
+    functions = "Functions of ${local.name} fail or fall behind"
+    data      = "Data of ${local.name} is wrong, or was not verified"
+  }
+
+  alarm_name        = "${local.name}-${each.key}"
+  alarm_description = "${each.value}: the alarms that are on say what. See docs/runbook.md"
+  alarm_rule = join(" OR ", [
+    for name, alarm in aws_cloudwatch_metric_alarm.this : "ALARM(\"${alarm.alarm_name}\")" if local.alarms[name].group == each.key
+  ])
+  alarm_actions = [aws_sns_topic.alarms.arn]
+  ok_actions    = [aws_sns_topic.alarms.arn]
 }
 
 resource "aws_budgets_budget" "monthly" {

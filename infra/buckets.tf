@@ -21,7 +21,8 @@ locals {
   }
   # A run lasts 12 hours at most, so what is older is of a dead one.
   unfinished_upload_days = 2
-  old_version_days       = 30
+  # lake.duckdb is replaced with each batch, and can be made anew.
+  old_version_days = { ingestion = 30, processed = 7, artefacts = 30 }
 }
 
 resource "aws_s3_bucket_versioning" "this" {
@@ -66,7 +67,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   }
 }
 
-data "aws_iam_policy_document" "tls_only" {
+data "aws_iam_policy_document" "bucket" {
   for_each = local.buckets
 
   statement {
@@ -86,13 +87,40 @@ data "aws_iam_policy_document" "tls_only" {
       values   = ["false"]
     }
   }
+
+  # Whatever else a role of this environment should come to have.
+  dynamic "statement" {
+    for_each = each.key == "ingestion" ? [each.value] : []
+
+    content {
+      sid    = "NothingIsRemoved"
+      effect = "Deny"
+      actions = [
+        "s3:DeleteBucket",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+      ]
+      resources = [statement.value.arn, "${statement.value.arn}/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${local.name}-*"]
+      }
+    }
+  }
 }
 
-resource "aws_s3_bucket_policy" "tls_only" {
+resource "aws_s3_bucket_policy" "this" {
   for_each = local.buckets
 
   bucket = each.value.id
-  policy = data.aws_iam_policy_document.tls_only[each.key].json
+  policy = data.aws_iam_policy_document.bucket[each.key].json
 
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
@@ -128,7 +156,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     filter {}
 
     noncurrent_version_expiration {
-      noncurrent_days = local.old_version_days
+      noncurrent_days = local.old_version_days[each.key]
     }
   }
 

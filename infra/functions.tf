@@ -84,6 +84,11 @@ resource "aws_lambda_layer_version" "this" {
   source_code_hash         = local.package.parts[each.key].sha256
   compatible_architectures = [local.package.architecture]
   compatible_runtimes      = ["provided.al2023"]
+
+  # Functions go on with the one before until they have the new one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 module "function" {
@@ -101,8 +106,10 @@ module "function" {
   package       = aws_s3_object.package[each.key]
   dead_letters  = aws_sqs_queue.dead_letters.arn
   log_retention = var.log_retention_days
+  boundary      = aws_iam_policy.boundary.arn
 
   environment = merge(
+    var.settings,
     {
       INGESTION_URL     = "s3://${local.buckets.ingestion.id}"
       PROCESSED_URL     = "s3://${local.buckets.processed.id}"

@@ -3,7 +3,7 @@ locals {
   github_host = "token.actions.githubusercontent.com"
   githubs     = var.github == null ? {} : { this = var.github }
   # The provider is there already where another environment has made it.
-  github_provider_arn = "arn:aws:iam::${data.aws_caller_identity.current.account_id}:oidc-provider/${local.github_host}"
+  github_provider_arn = "arn:aws:iam::${local.account}:oidc-provider/${local.github_host}"
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -46,59 +46,306 @@ resource "aws_iam_role" "github" {
   assume_role_policy = data.aws_iam_policy_document.github_trust[each.key].json
 }
 
-resource "aws_iam_role_policy_attachment" "github" {
-  for_each = local.githubs
-
-  role       = aws_iam_role.github[each.key].name
-  policy_arn = "arn:aws:iam::aws:policy/PowerUserAccess"
+# What a deployment does, by what it does it to. AWS knows no ARN where there is
+# a "*", or none before the thing is there; nothing of it reads a secret's value.
+locals {
+  deploy_statements = [
+    {
+      resources = [local.arns.buckets, "${local.arns.buckets}/*"]
+      actions = [
+        "s3:CreateBucket",
+        "s3:DeleteBucketPolicy",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucketAcl",
+        "s3:GetBucketCORS",
+        "s3:GetBucketLogging",
+        "s3:GetBucketNotification",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketRequestPayment",
+        "s3:GetBucketTagging",
+        "s3:GetBucketVersioning",
+        "s3:GetBucketWebsite",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetObject",
+        "s3:GetObjectTagging",
+        "s3:GetReplicationConfiguration",
+        "s3:ListBucket",
+        "s3:PutBucketNotification",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+        "s3:PutReplicationConfiguration",
+      ]
+    },
+    {
+      resources = [for github in local.githubs : "arn:aws:s3:::${github.state_bucket}"]
+      actions   = ["s3:ListBucket"]
+    },
+    {
+      # The lock is a file that is removed.
+      resources = [for github in local.githubs : "arn:aws:s3:::${github.state_bucket}/${var.environment}.tfstate*"]
+      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    },
+    {
+      resources = [local.arns.functions, local.arns.layers]
+      actions = [
+        "lambda:AddPermission",
+        "lambda:CreateFunction",
+        "lambda:DeleteFunction",
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:DeleteFunctionEventInvokeConfig",
+        "lambda:DeleteLayerVersion",
+        "lambda:GetFunction",
+        "lambda:GetFunctionCodeSigningConfig",
+        "lambda:GetFunctionConfiguration",
+        "lambda:GetFunctionEventInvokeConfig",
+        "lambda:GetLayerVersion",
+        "lambda:GetPolicy",
+        "lambda:ListTags",
+        "lambda:ListVersionsByFunction",
+        "lambda:PublishLayerVersion",
+        "lambda:PutFunctionConcurrency",
+        "lambda:PutFunctionEventInvokeConfig",
+        "lambda:RemovePermission",
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+        "lambda:UpdateFunctionEventInvokeConfig",
+      ]
+    },
+    {
+      resources = [local.arns.logs, "${local.arns.logs}:*"]
+      actions = [
+        "logs:CreateLogGroup",
+        "logs:DeleteLogGroup",
+        "logs:DeleteRetentionPolicy",
+        "logs:ListTagsForResource",
+        "logs:PutRetentionPolicy",
+        "logs:TagResource",
+        "logs:UntagResource",
+      ]
+    },
+    {
+      resources = [local.arns.alarms, local.arns.dashboards]
+      actions = [
+        "cloudwatch:DeleteAlarms",
+        "cloudwatch:DeleteDashboards",
+        "cloudwatch:GetDashboard",
+        "cloudwatch:ListTagsForResource",
+        "cloudwatch:PutCompositeAlarm",
+        "cloudwatch:PutDashboard",
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:TagResource",
+        "cloudwatch:UntagResource",
+      ]
+    },
+    {
+      resources = [local.arns.rules]
+      actions = [
+        "events:DeleteRule",
+        "events:DescribeRule",
+        "events:ListTagsForResource",
+        "events:ListTargetsByRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "events:RemoveTargets",
+        "events:TagResource",
+        "events:UntagResource",
+      ]
+    },
+    {
+      resources = [local.arns.schedules, local.arns.group]
+      actions = [
+        "scheduler:CreateSchedule",
+        "scheduler:CreateScheduleGroup",
+        "scheduler:DeleteSchedule",
+        "scheduler:DeleteScheduleGroup",
+        "scheduler:GetSchedule",
+        "scheduler:GetScheduleGroup",
+        "scheduler:ListTagsForResource",
+        "scheduler:TagResource",
+        "scheduler:UntagResource",
+        "scheduler:UpdateSchedule",
+      ]
+    },
+    {
+      resources = [local.arns.topics]
+      actions = [
+        "sns:CreateTopic",
+        "sns:DeleteTopic",
+        "sns:GetSubscriptionAttributes",
+        "sns:GetTopicAttributes",
+        "sns:ListSubscriptionsByTopic",
+        "sns:ListTagsForResource",
+        "sns:SetTopicAttributes",
+        "sns:Subscribe",
+        "sns:TagResource",
+        "sns:Unsubscribe",
+        "sns:UntagResource",
+      ]
+    },
+    {
+      resources = [local.arns.queues]
+      actions = [
+        "sqs:CreateQueue",
+        "sqs:DeleteQueue",
+        "sqs:GetQueueAttributes",
+        "sqs:ListQueueTags",
+        "sqs:SetQueueAttributes",
+        "sqs:TagQueue",
+        "sqs:UntagQueue",
+      ]
+    },
+    {
+      resources = [local.arns.secrets]
+      actions = [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetResourcePolicy",
+        "secretsmanager:TagResource",
+        "secretsmanager:UntagResource",
+        "secretsmanager:UpdateSecret",
+      ]
+    },
+    {
+      resources = [local.arns.budgets]
+      actions = [
+        "budgets:ListTagsForResource",
+        "budgets:ModifyBudget",
+        "budgets:TagResource",
+        "budgets:UntagResource",
+        "budgets:ViewBudget",
+      ]
+    },
+    {
+      resources = [aws_kms_key.alarms.arn]
+      actions = [
+        "kms:DescribeKey",
+        "kms:EnableKeyRotation",
+        "kms:GetKeyPolicy",
+        "kms:GetKeyRotationStatus",
+        "kms:ListResourceTags",
+        "kms:PutKeyPolicy",
+        "kms:TagResource",
+        "kms:UntagResource",
+        "kms:UpdateKeyDescription",
+      ]
+    },
+    {
+      resources = ["*"]
+      actions = concat(
+        ["cloudwatch:DescribeAlarms", "logs:DescribeLogGroups"],
+        var.vpc == null ? [] : [
+          "ec2:AuthorizeSecurityGroupEgress",
+          "ec2:AuthorizeSecurityGroupIngress",
+          "ec2:CreateSecurityGroup",
+          "ec2:CreateTags",
+          "ec2:CreateVpcEndpoint",
+          "ec2:DeleteSecurityGroup",
+          "ec2:DeleteVpcEndpoints",
+          "ec2:DescribeNetworkInterfaces",
+          "ec2:DescribePrefixLists",
+          "ec2:DescribeRouteTables",
+          "ec2:DescribeSecurityGroupRules",
+          "ec2:DescribeSecurityGroups",
+          "ec2:DescribeSubnets",
+          "ec2:DescribeVpcEndpoints",
+          "ec2:DescribeVpcs",
+          "ec2:ModifySecurityGroupRules",
+          "ec2:ModifyVpcEndpoint",
+          "ec2:RevokeSecurityGroupEgress",
+          "ec2:RevokeSecurityGroupIngress",
+        ],
+      )
+    },
+    {
+      # Of identities the roles of this environment, but for its own.
+      resources = local.arns.roles
+      actions = [
+        "iam:DeleteRole",
+        "iam:DeleteRolePolicy",
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListInstanceProfilesForRole",
+        "iam:ListRolePolicies",
+        "iam:PassRole",
+        "iam:TagRole",
+        "iam:UntagRole",
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRole",
+      ]
+    },
+    {
+      # What it can't change, and looks at.
+      resources = [
+        local.arns.boundary,
+        local.github_provider_arn,
+        "arn:aws:iam::${local.account}:role/${local.name}-github",
+      ]
+      actions = [
+        "iam:GetOpenIDConnectProvider",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListPolicyVersions",
+        "iam:ListRolePolicies",
+      ]
+    },
+  ]
+  # A role that it gives rights to has the boundary: it can't give itself more
+  # than this environment has.
+  bounded_actions = [
+    "iam:CreateRole",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+  ]
 }
 
-# Of identities only the roles of this environment, but for its own.
 data "aws_iam_policy_document" "github" {
   for_each = local.githubs
 
-  statement {
-    actions = [
-      "iam:CreateRole",
-      "iam:DeleteRole",
-      "iam:DeleteRolePolicy",
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListInstanceProfilesForRole",
-      "iam:ListRolePolicies",
-      "iam:PassRole",
-      "iam:PutRolePolicy",
-      "iam:TagRole",
-      "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy",
-      "iam:UpdateRole",
-    ]
-    resources = [
-      for name in concat(keys(local.functions), ["scheduler", "replication"]) :
-      "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${local.name}-${name}"
-    ]
+  dynamic "statement" {
+    for_each = local.deploy_statements
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
   }
 
   statement {
-    actions = [
-      "iam:GetOpenIDConnectProvider",
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListRolePolicies",
-    ]
-    resources = [
-      "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${local.name}-github",
-      local.github_provider_arn,
-    ]
+    actions   = local.bounded_actions
+    resources = local.arns.roles
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [local.arns.boundary]
+    }
   }
 }
 
 resource "aws_iam_role_policy" "github" {
   for_each = local.githubs
 
-  name   = "roles"
+  name   = "deploy"
   role   = aws_iam_role.github[each.key].id
   policy = data.aws_iam_policy_document.github[each.key].json
 }

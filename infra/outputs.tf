@@ -45,5 +45,6 @@ output "permissions" {
   value = merge(
     { for name, function in module.function : name => function.statements },
     { scheduler = local.scheduler_statements },
+    var.github == null ? {} : { github = local.deploy_statements },
   )
 }

@@ -49,6 +49,73 @@ resource "aws_s3_bucket_public_access_block" "replica" {
   restrict_public_buckets = true
 }
 
+resource "aws_s3_bucket_ownership_controls" "replica" {
+  for_each = local.replicas
+  provider = aws.replica
+
+  bucket = aws_s3_bucket.replica[each.key].id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+data "aws_iam_policy_document" "replica" {
+  for_each = local.replicas
+
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.replica[each.key].arn, "${aws_s3_bucket.replica[each.key].arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "replica" {
+  for_each = local.replicas
+  provider = aws.replica
+
+  bucket = aws_s3_bucket.replica[each.key].id
+  policy = data.aws_iam_policy_document.replica[each.key].json
+
+  depends_on = [aws_s3_bucket_public_access_block.replica]
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "replica" {
+  for_each = local.replicas
+  provider = aws.replica
+
+  bucket = aws_s3_bucket.replica[each.key].id
+
+  rule {
+    id     = "old-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = local.old_version_days.ingestion
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = local.unfinished_upload_days
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.replica]
+}
+
 data "aws_iam_policy_document" "replication_trust" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -87,8 +154,9 @@ data "aws_iam_policy_document" "replication" {
 resource "aws_iam_role" "replication" {
   for_each = local.replicas
 
-  name               = "${local.name}-replication"
-  assume_role_policy = data.aws_iam_policy_document.replication_trust.json
+  name                 = "${local.name}-replication"
+  assume_role_policy   = data.aws_iam_policy_document.replication_trust.json
+  permissions_boundary = aws_iam_policy.boundary.arn
 }
 
 resource "aws_iam_role_policy" "replication" {
@@ -115,9 +183,9 @@ resource "aws_s3_bucket_replication_configuration" "ingestion" {
       status = "Disabled"
     }
 
+    # Most files are smaller than what a rarer class would charge for.
     destination {
-      bucket        = aws_s3_bucket.replica[each.key].arn
-      storage_class = "STANDARD_IA"
+      bucket = aws_s3_bucket.replica[each.key].arn
     }
   }
 

@@ -28,11 +28,15 @@ data "aws_iam_policy_document" "scheduler_trust" {
     }
 
     condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_scheduler_schedule_group.this.arn]
     }
   }
+}
+
+resource "aws_scheduler_schedule_group" "this" {
+  name = local.name
 }
 
 locals {
@@ -60,8 +64,9 @@ data "aws_iam_policy_document" "scheduler" {
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${local.name}-scheduler"
-  assume_role_policy = data.aws_iam_policy_document.scheduler_trust.json
+  name                 = "${local.name}-scheduler"
+  assume_role_policy   = data.aws_iam_policy_document.scheduler_trust.json
+  permissions_boundary = aws_iam_policy.boundary.arn
 }
 
 resource "aws_iam_role_policy" "scheduler" {
@@ -74,6 +79,7 @@ resource "aws_scheduler_schedule" "this" {
   for_each = local.schedules
 
   name                = "${local.name}-${each.key}"
+  group_name          = aws_scheduler_schedule_group.this.name
   schedule_expression = each.value
 
   flexible_time_window {

@@ -85,10 +85,33 @@ variable "functions" {
   }
 }
 
+variable "settings" {
+  description = "Settings of README.md that the functions are given, where they differ from what is said there."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.settings), [
+      "SOURCE_SCHEMA",
+      "SOURCE_CONNECTIONS",
+      "DELETE_SHARE_MAX",
+      "QUARANTINE_ROWS_MAX",
+      "DUCKDB_MEMORY_LIMIT",
+      "DUCKDB_THREADS",
+    ])) == 0
+    error_message = "settings are SOURCE_SCHEMA, SOURCE_CONNECTIONS, DELETE_SHARE_MAX, QUARANTINE_ROWS_MAX, DUCKDB_MEMORY_LIMIT and DUCKDB_THREADS; a secret is none of them."
+  }
+}
+
 variable "reserved_concurrency" {
   description = "Concurrent runs reserved for each function; null: none, since overlap is safe and a new account can't reserve."
   type        = number
   default     = null
+
+  validation {
+    condition     = coalesce(var.reserved_concurrency, 1) >= 1
+    error_message = "reserved_concurrency is 1 or more: at 0 no function runs."
+  }
 }
 
 variable "vpc" {
@@ -108,6 +131,11 @@ variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number
   default     = 90
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096], var.log_retention_days)
+    error_message = "log_retention_days is a number of days that CloudWatch knows, such as 30, 90 or 365."
+  }
 }
 
 variable "monthly_budget_usd" {
@@ -119,6 +147,8 @@ variable "github" {
   description = "GitHub repository (owner/name) whose deployments to the environment of this name may apply; null: none."
   type = object({
     repository = string
+    # Where Terraform's state lies: the bucket of the .tfbackend.
+    state_bucket = string
     # One provider serves an account: the first environment makes it.
     create_provider = bool
   })

@@ -16,6 +16,14 @@ override_resource {
   }
 }
 
+override_resource {
+  target          = aws_iam_policy.boundary
+  override_during = plan
+  values = {
+    arn = "arn:aws:iam::123456789012:policy/totesys-testing-boundary"
+  }
+}
+
 variables {
   environment        = "testing"
   region             = "eu-west-2"
@@ -54,7 +62,7 @@ run "buckets" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket_policy.tls_only) == 3
+    condition     = length(aws_s3_bucket_policy.this) == 3
     error_message = "Every bucket refuses requests without TLS."
   }
 
@@ -87,6 +95,11 @@ run "permissions" {
       route_table_ids = ["rtb-1"]
       database_cidrs  = ["10.0.0.0/16"]
     }
+    github = {
+      repository      = "owner/name"
+      state_bucket    = "state"
+      create_provider = true
+    }
   }
 
   assert {
@@ -100,7 +113,7 @@ run "permissions" {
   assert {
     condition = alltrue(flatten([
       for role in output.permissions : [
-        for statement in role : alltrue([for action in statement.actions : can(regex("^(xray|ec2):", action))])
+        for statement in role : alltrue([for action in statement.actions : can(regex("^(xray|ec2):|:Describe(Alarms|LogGroups)$", action))])
         if contains(statement.resources, "*")
       ]
     ]))
@@ -116,6 +129,20 @@ run "permissions" {
       ]
     ]))
     error_message = "Nothing but sweep, transform and verify deletes, and nothing in the ingestion bucket."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.function : function.boundary == aws_iam_policy.boundary.arn]) && aws_iam_role.scheduler.permissions_boundary == aws_iam_policy.boundary.arn
+    error_message = "No role goes beyond the boundary."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in local.deploy_statements : [
+        for action in statement.actions : !contains(concat(local.bounded_actions, ["iam:AttachRolePolicy", "iam:CreatePolicyVersion", "secretsmanager:GetSecretValue"]), action)
+      ]
+    ]))
+    error_message = "GitHub's role gives rights only within the boundary, and reads no secret."
   }
 
   # A file without rows is removed, which nearly every batch has.
@@ -211,39 +238,59 @@ run "alarms" {
 
   assert {
     condition = alltrue([
-      for name in ["freshness", "checks", "quarantine", "differences", "extract-errors", "extract-throttles", "extract-duration", "load-errors"] :
+      for name in [
+        "freshness", "no-data", "not-verified", "differences", "quarantine",
+        "extract-checks", "transform-checks", "load-checks",
+        "extract-errors", "extract-throttles", "extract-duration", "load-errors",
+      ] :
       contains(keys(aws_cloudwatch_metric_alarm.this), name)
     ])
     error_message = "There is an alarm for each way to fail."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["freshness"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["freshness"].threshold == 1800
-    error_message = "Older than 30 minutes rings, and so does no data at all."
+    condition     = aws_cloudwatch_metric_alarm.this["freshness"].threshold == 1800 && aws_cloudwatch_metric_alarm.this["freshness"].evaluation_periods == 1
+    error_message = "Older than 30 minutes rings at once."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["no-data", "not-verified"] : aws_cloudwatch_metric_alarm.this[name].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this[name].comparison_operator == "LessThanThreshold"])
+    error_message = "No data at all rings, and so does no verification."
   }
 
   assert {
     condition = alltrue([
-      for alarm in aws_cloudwatch_metric_alarm.this :
-      strcontains(aws_cloudwatch_composite_alarm.this.alarm_rule, "ALARM(\"${alarm.alarm_name}\")") && length(coalesce(alarm.alarm_actions, [])) == 0
+      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      strcontains(aws_cloudwatch_composite_alarm.this[local.alarms[name].group].alarm_rule, "ALARM(\"${alarm.alarm_name}\")") && length(coalesce(alarm.alarm_actions, [])) == 0
     ])
-    error_message = "Each alarm rings by the composite, and none by itself."
+    error_message = "Each alarm rings by the composite of its group, and none by itself."
   }
 
   assert {
-    condition     = !strcontains(aws_cloudwatch_composite_alarm.this.alarm_rule, "dead-letters")
+    condition     = alltrue([for one in aws_cloudwatch_composite_alarm.this : !strcontains(one.alarm_rule, "dead-letters")])
     error_message = "A lost trigger does not ring."
   }
 
   assert {
-    condition     = contains(aws_cloudwatch_composite_alarm.this.alarm_actions, aws_sns_topic.alarms.arn)
-    error_message = "The composite rings the topic."
+    condition     = alltrue([for one in aws_cloudwatch_composite_alarm.this : contains(one.alarm_actions, aws_sns_topic.alarms.arn)])
+    error_message = "The composites ring the topic."
   }
 
   assert {
     condition     = length(aws_sns_topic_subscription.email) == 1 && length(aws_sns_topic_subscription.sms) == 1
     error_message = "The topic has its people."
   }
+}
+
+run "nobody" {
+  command = plan
+
+  variables {
+    emails        = []
+    phone_numbers = []
+  }
+
+  expect_failures = [aws_sns_topic.alarms]
 }
 
 run "bad_settings" {
@@ -254,6 +301,10 @@ run "bad_settings" {
     emails        = ["nobody"]
     phone_numbers = ["0770"]
     functions     = { other = {} }
+    settings      = { SOURCE_URL = "postgres://host/db" }
+
+    reserved_concurrency = 0
+    log_retention_days   = 31
   }
 
   expect_failures = [
@@ -261,6 +312,9 @@ run "bad_settings" {
     var.emails,
     var.phone_numbers,
     var.functions,
+    var.settings,
+    var.reserved_concurrency,
+    var.log_retention_days,
   ]
 }
 
@@ -271,8 +325,10 @@ run "options" {
     replica_region       = "eu-west-1"
     reserved_concurrency = 2
     functions            = { load = { memory_mb = 4096 } }
+    settings             = { DELETE_SHARE_MAX = "0.5" }
     github = {
       repository      = "owner/name"
+      state_bucket    = "state"
       create_provider = true
     }
   }
@@ -280,6 +336,16 @@ run "options" {
   assert {
     condition     = length(aws_s3_bucket_replication_configuration.ingestion) == 1
     error_message = "A replica region makes a replica."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_policy.replica) == 1 && length(aws_s3_bucket_lifecycle_configuration.replica) == 1 && length(aws_s3_bucket_ownership_controls.replica) == 1
+    error_message = "The replica is kept as the bucket is."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.function : function.environment.DELETE_SHARE_MAX == "0.5"])
+    error_message = "Functions are given the settings."
   }
 
   assert {

@@ -22,3 +22,8 @@ output "statements" {
   description = "What the function's role may do."
   value       = local.statements
 }
+
+output "boundary" {
+  description = "ARN of the policy that its role does not go beyond."
+  value       = aws_iam_role.this.permissions_boundary
+}

@@ -82,3 +82,8 @@ variable "log_retention" {
   description = "Days that its log is kept."
   type        = number
 }
+
+variable "boundary" {
+  description = "ARN of the policy that no role of the environment goes beyond."
+  type        = string
+}
