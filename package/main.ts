@@ -26,20 +26,28 @@ from the same sources, whenever and wherever.`;
 /** What a function and its layers may take, unzipped. */
 const UNZIPPED_BYTES_MAX = 250 * 1024 * 1024;
 
-interface PackedPart {
+/** A zip in `dist/`. */
+export interface PackedPart {
   file: string;
   sha256: string;
   bytes: number;
   unzippedBytes: number;
 }
 
-/** Builds all parts; gives the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
+/** `dist/package.json`, by which Terraform knows the zips. */
+export interface PackageManifest {
+  architecture: Architecture;
+  parts: Record<string, PackedPart>;
+}
+
+/** Builds all parts into a folder; gives the exit code. */
+export async function main(
+  args: readonly string[],
+  dist = join(projectDirectory(), "dist"),
+): Promise<number> {
   try {
     const architecture = readArchitecture(args);
-    const project = projectDirectory();
-    const cache = join(project, ".package");
-    const dist = join(project, "dist");
+    const cache = join(projectDirectory(), ".package");
     await Deno.mkdir(dist, { recursive: true });
     const parts: Record<string, PackedPart> = {};
     const pack = async (name: string, part: Part) => {
@@ -57,9 +65,10 @@ export async function main(args: readonly string[]): Promise<number> {
       await pack(name, await functionPart(name));
     }
     checkSizes(parts);
+    const manifest: PackageManifest = { architecture, parts };
     await Deno.writeTextFile(
       join(dist, "package.json"),
-      `${JSON.stringify({ architecture, parts }, undefined, 2)}\n`,
+      `${JSON.stringify(manifest, undefined, 2)}\n`,
     );
     return EXIT.ok;
   } catch (error) {

@@ -1,36 +1,50 @@
-import { dirname, join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
-import {
-  denoLayer,
-  duckdbLayer,
-  functionPart,
-  FUNCTIONS,
-  type Part,
-} from "../../package/layout.ts";
+import { join } from "node:path";
+import { FUNCTIONS } from "../../package/layout.ts";
+import { main, type PackageManifest } from "../../package/main.ts";
 import type { Platform } from "./platform.ts";
 import { type Answer, TestRuntimeApi } from "./runtime_api.ts";
+import { unzip } from "./unzip.ts";
 
 const NOBODY = "65534";
 const ENDED_TRIES_MAX = 400;
 const ENDED_WAIT_MS = 25;
 
-/** The functions of the package, unzipped as Lambda does. */
+/** What `deno task package` wrote, unzipped as Lambda does. */
 export class LaidOutPackage implements AsyncDisposable {
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly folder: string,
+    /** `package.json`, beside which the zips lie. */
+    readonly manifest: PackageManifest,
+  ) {}
 
   static async make(): Promise<LaidOutPackage> {
     const folder = await Deno.makeTempDir({ prefix: "totesys-package-" });
     await Deno.chmod(folder, 0o755);
-    const cache = join(projectDirectory(), ".package");
     const architecture = Deno.build.arch === "aarch64" ? "arm64" : "x86_64";
-    const deno = await denoLayer(architecture, cache);
-    const duckdb = await duckdbLayer(architecture, cache);
-    await write(deno, join(folder, "opt"));
-    await write(new Map([...deno, ...duckdb]), join(folder, "opt_duckdb"));
-    for (const name of Object.keys(FUNCTIONS)) {
-      await write(await functionPart(name), join(folder, name));
+    const dist = join(folder, "dist");
+    const code = await main(["--architecture", architecture], dist);
+    if (code !== 0) throw new Error("the package could not be made");
+    const manifest: PackageManifest = JSON.parse(
+      await Deno.readTextFile(join(dist, "package.json")),
+    );
+    const places: Record<string, string[]> = {
+      deno: ["opt", "opt_duckdb"],
+      duckdb: ["opt_duckdb"],
+    };
+    for (const [name, { file }] of Object.entries(manifest.parts)) {
+      const zip = await Deno.readFile(join(dist, file));
+      for (const place of places[name] ?? [name]) {
+        await unzip(zip, join(folder, place));
+      }
     }
-    return new LaidOutPackage(folder);
+    return new LaidOutPackage(folder, manifest);
+  }
+
+  /** One of the zips. */
+  readZip(name: string): Promise<Uint8Array> {
+    return Deno.readFile(
+      join(this.folder, "dist", this.manifest.parts[name]?.file ?? ""),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -189,14 +203,4 @@ export function functionEnvironment(
     AWS_ENDPOINT_URL_S3: Deno.env.get("TEST_S3_ENDPOINT") ?? "",
     METRICS_NAMESPACE: "totesys-test",
   };
-}
-
-async function write(part: Part, folder: string): Promise<void> {
-  for (const [path, { from, executable }] of part) {
-    const target = join(folder, path);
-    await Deno.mkdir(dirname(target), { recursive: true });
-    if (typeof from !== "string") await Deno.writeFile(target, from);
-    else await Deno.copyFile(from, target);
-    await Deno.chmod(target, executable === true ? 0o755 : 0o644);
-  }
 }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { unzipSync } from "fflate";
 import { join } from "node:path";
+import { sha256Hex } from "../../lib/checksum.ts";
 import { query } from "../../lib/postgres.ts";
+import { FUNCTIONS } from "../../package/layout.ts";
+import { main } from "../../package/main.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import {
   functionEnvironment,
   LaidOutPackage,
@@ -71,6 +76,43 @@ class Cloud implements AsyncDisposable {
 Deno.test.afterAll(async () => {
   await laidOut?.[Symbol.asyncDispose]();
 });
+
+/** What Lambda takes of a function with its layers, unzipped. */
+const UNZIPPED_BYTES_MAX = 250 * 1024 * 1024;
+
+Deno.test("the package says what it holds, and fits Lambda", async () => {
+  laidOut ??= await LaidOutPackage.make();
+  const { parts } = laidOut.manifest;
+
+  assert.deepEqual(Object.keys(parts), [
+    "deno",
+    "duckdb",
+    ...Object.keys(FUNCTIONS),
+  ]);
+  const unzipped = new Map<string, number>();
+  for (const [name, part] of Object.entries(parts)) {
+    const zip = await laidOut.readZip(name);
+    const bytes = Object.values(unzipSync(zip))
+      .reduce((sum, file) => sum + file.length, 0);
+    assert.equal(part.bytes, zip.length, name);
+    assert.equal(part.sha256, sha256Hex(zip), name);
+    assert.equal(part.unzippedBytes, bytes, name);
+    unzipped.set(name, bytes);
+  }
+  const sizeOf = (name: string) => unzipped.get(name) ?? 0;
+  for (const name of Object.keys(FUNCTIONS)) {
+    const bytes = sizeOf(name) + sizeOf("deno") + sizeOf("duckdb");
+    assert.ok(bytes < UNZIPPED_BYTES_MAX, `${name}: ${bytes}`);
+  }
+});
+
+Deno.test("the package is not made for a processor that Lambda lacks", () =>
+  inFolder(async (folder) => {
+    const dist = join(folder, "dist");
+
+    assert.equal(await main(["--architecture", "riscv64"], dist), 2);
+    await assert.rejects(Deno.stat(dist), Deno.errors.NotFound);
+  }));
 
 Deno.test("the package runs the whole pipeline, cold and warm", async () => {
   await using cloud = await Cloud.open();

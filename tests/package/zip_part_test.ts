@@ -7,9 +7,9 @@ import {
   FUNCTIONS,
 } from "../../package/layout.ts";
 import { zipPart } from "../../package/zip_part.ts";
+import { modesOf } from "../harness/unzip.ts";
 
 const CACHE = new URL("../../.package", import.meta.url).pathname;
-const DIRECTORY_ENTRY = 0x02014b50;
 
 Deno.test("the same function is zipped into the same bytes", async () => {
   const first = await zipPart(await functionPart("extract"));
@@ -57,21 +57,3 @@ Deno.test("the layers hold native programs of each processor", async () => {
     assert.equal(layers.length, 4);
   }
 });
-
-/** The permissions of the files, from the directory at the zip's end. */
-function modesOf(zip: Uint8Array): Map<string, number> {
-  const view = new DataView(zip.buffer, zip.byteOffset, zip.length);
-  const modes = new Map<string, number>();
-  const end = zip.length - 22;
-  let at = view.getUint32(end + 16, true);
-  while (at < end && view.getUint32(at, true) === DIRECTORY_ENTRY) {
-    const nameBytes = view.getUint16(at + 28, true);
-    const name = new TextDecoder().decode(
-      zip.subarray(at + 46, at + 46 + nameBytes),
-    );
-    modes.set(name, (view.getUint32(at + 38, true) >>> 16) & 0o777);
-    at += 46 + nameBytes + view.getUint16(at + 30, true) +
-      view.getUint16(at + 32, true);
-  }
-  return modes;
-}

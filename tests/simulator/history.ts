@@ -82,6 +82,8 @@ class History {
   readonly #processes: SimulatedProcess[] = [];
   #clockOffsetMs = 0;
   #sourceClockHours = 0;
+  /** What was found while a call was late: no stage may take it for its own. */
+  #found: { error: unknown } | undefined;
 
   constructor(
     private readonly seed: number,
@@ -147,7 +149,8 @@ class History {
   ): Promise<void> {
     const process = new SimulatedProcess(faults, {
       late: async () => {
-        if (options.nested !== true) await this.#meanwhile();
+        if (options.nested === true) return;
+        await this.#meanwhile().catch((error) => this.#found ??= { error });
       },
       snapshot: (id, time) => this.#recordSnapshot(id, time),
       sourceClockHours: this.#sourceClockHours,
@@ -175,6 +178,7 @@ class History {
         process.struck.map((fault) => `; ${fault}`).join("")
       }`,
     );
+    if (this.#found !== undefined) throw this.#found.error;
   }
 
   /** What happens while a call is late: anything but the call. */

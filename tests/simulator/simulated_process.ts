@@ -25,7 +25,7 @@ export interface Fault {
 
 /** What the simulation does at certain moments of a process. */
 export interface Moments {
-  /** While a call that is late has not begun. */
+  /** While a call that is late has not begun. It must not throw. */
   late: () => Promise<void>;
   /** As soon as extract has its snapshot, and before it reads anything. */
   snapshot: (id: string, time: string) => Promise<void>;
