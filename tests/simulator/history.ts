@@ -153,7 +153,10 @@ class History {
         await this.#meanwhile().catch((error) => this.#found ??= { error });
       },
       snapshot: (id, time) => this.#recordSnapshot(id, time),
-      sourceClockHours: this.#sourceClockHours,
+      sourceClock: {
+        hours: this.#sourceClockHours,
+        microseconds: 1 + this.#processes.length,
+      },
     });
     this.#processes.push(process);
     const { context } = this.#platform;

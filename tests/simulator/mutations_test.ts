@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { copyProject } from "../harness/copy_project.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { type Mutation, MUTATIONS } from "./mutations.ts";
 
 /** Within so many histories each of the mistakes must show. */
@@ -18,21 +19,32 @@ const COPIED = [
 ];
 
 for (const mutation of MUTATIONS) {
-  Deno.test(`simulate notices when ${mutation.name}`, async () => {
-    const folder = await Deno.makeTempDir({ prefix: "totesys-mutation-" });
-    try {
+  Deno.test(`simulate notices when ${mutation.name}`, () =>
+    inFolder(async (folder) => {
       await copyProject(folder, [...COPIED, ".duckdb"]);
       await mutate(folder, mutation);
+      const { seed, finds } = mutation;
 
-      const { code, output } = await simulateIn(folder, mutation.seed);
+      const { code, output } = await simulateIn(folder, {
+        from: seed,
+        to: seed + SEEDS_MAX - 1,
+      });
 
-      assert.match(output, /^FAILED seed \d+: /m, output);
+      const [, found = ""] = /^FAILED seed \d+: (.*)/m.exec(output) ?? [];
+      assert.match(found, finds, output);
       assert.equal(code, 1, output);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
+    }));
 }
+
+Deno.test("simulate finds nothing where nothing was changed", () =>
+  inFolder(async (folder) => {
+    await copyProject(folder, [...COPIED, ".duckdb"]);
+
+    const { code, output } = await simulateIn(folder, { from: 1, to: 4 });
+
+    assert.match(output, /^4 passed, 0 failed$/m, output);
+    assert.equal(code, 0, output);
+  }));
 
 async function mutate(folder: string, mutation: Mutation): Promise<void> {
   for (const { file, find, replace } of mutation.edits) {
@@ -46,7 +58,7 @@ async function mutate(folder: string, mutation: Mutation): Promise<void> {
 
 async function simulateIn(
   folder: string,
-  seed: number,
+  seeds: { from: number; to: number },
 ): Promise<{ code: number; output: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -55,7 +67,7 @@ async function simulateIn(
       "--no-check",
       "tests/simulator/main.ts",
       "--seeds",
-      `${seed}..${seed + SEEDS_MAX - 1}`,
+      `${seeds.from}..${seeds.to}`,
       // Tasks may load native code of their own folder only.
       "--in-process",
       "--fail-fast",

@@ -23,14 +23,24 @@ export interface Fault {
   kind: FaultKind;
 }
 
+/** A clock of the source that was set. */
+export interface SourceClock {
+  hours: number;
+  /**
+   * So much later than the batch before a snapshot is, where the clock stands
+   * before that: another number for each process, for each to be told apart.
+   */
+  microseconds: number;
+}
+
 /** What the simulation does at certain moments of a process. */
 export interface Moments {
   /** While a call that is late has not begun. It must not throw. */
   late: () => Promise<void>;
   /** As soon as extract has its snapshot, and before it reads anything. */
   snapshot: (id: string, time: string) => Promise<void>;
-  /** By so many hours the source's clock is wrong; not at all if left out. */
-  sourceClockHours?: number;
+  /** How the source's clock is wrong, where it is. */
+  sourceClock?: SourceClock;
   /** In place of a simulated death: a real one. It must not return. */
   die?: () => void;
 }
@@ -239,7 +249,7 @@ export class SimulatedProcess {
     if (isSubmittable(args[0])) return this.#copy(client, args[0], query);
     const sql = String(args[0]);
     const isSnapshot = sql.includes("pg_export_snapshot");
-    if (isSnapshot) args[0] = sql.replace("clock_timestamp()", this.#clock());
+    if (isSnapshot) args[0] = this.#withClock(sql);
     const name = sql.trim().replaceAll(/\s+/g, " ").slice(0, 60);
     return this.#call(`query ${name}`, {
       work: async () => {
@@ -257,10 +267,15 @@ export class SimulatedProcess {
     });
   }
 
-  /** The source's clock, as far as it is wrong. */
-  #clock(): string {
-    const hours = this.moments.sourceClockHours ?? 0;
-    return `clock_timestamp() + interval '${hours} hours'`;
+  #withClock(sql: string): string {
+    const clock = this.moments.sourceClock;
+    if (clock === undefined) return sql;
+    return sql
+      .replace(
+        "clock_timestamp()",
+        `clock_timestamp() + interval '${clock.hours} hours'`,
+      )
+      .replace("'1 microsecond'", `'${clock.microseconds} microseconds'`);
   }
 
   /**
