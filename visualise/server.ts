@@ -6,6 +6,7 @@ import type { Logger } from "@logtape/logtape";
 import { projectDirectory } from "../lib/config.ts";
 import { messageOf } from "../lib/errors.ts";
 import { sqlState, type TextRow } from "../lib/postgres.ts";
+import { MODELS } from "../sql/models/models.ts";
 import type { Live, LiveEvent } from "./live.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
@@ -23,16 +24,42 @@ const EMPTY_STATES = ["42P01", "3F000", "22023"];
 const HEARTBEAT_MS = 15_000;
 const CHANGES_MAX = 200;
 const BATCHES_MAX = 200;
+const ROWS_MAX = 200;
 /** What the view of the business is made of. */
-const OVERVIEW = [
+const TOTALS = [
   "sales",
   "purchases",
   "payments",
+] as const satisfies readonly QueryName[];
+/** Of these only the first are shown, so months must be chosen before. */
+const RANKINGS = [
   "counterparties",
   "countries",
   "staff",
   "designs",
 ] as const satisfies readonly QueryName[];
+/** The rows behind a figure: by what they are chosen, in the query's order. */
+const ROWS: Record<string, { query: QueryName; filters: readonly string[] }> = {
+  sales: {
+    query: "sales_rows",
+    filters: [
+      "month",
+      "from",
+      "to",
+      "currency",
+      "counterparty",
+      "country",
+      "staff",
+      "design",
+    ],
+  },
+  purchases: {
+    query: "purchase_rows",
+    filters: ["month", "from", "to", "currency"],
+  },
+  payments: { query: "payment_rows", filters: ["currency", "kind", "state"] },
+};
+const MONTHS = ["month", "from", "to"];
 const CHART_LIBRARY = "echarts/dist/echarts.esm.min.js";
 const PAGE: Record<string, { file: string; type: string }> = {
   "/": { file: "index.html", type: "text/html; charset=utf-8" },
@@ -58,9 +85,21 @@ export function createServer(options: ServerOptions): Hono {
       context.res.headers.set(name, value);
     }
   });
+  let known = { lake: "", batch: 0 };
+  const newest = async () => {
+    const [row] = await warehouse.ask("newest").catch((error) => {
+      // Before its first load the warehouse has neither tables nor role.
+      if (EMPTY_STATES.includes(sqlState(error) ?? "")) return [];
+      throw error;
+    });
+    const now = { lake: row?.lake_id ?? "", batch: Number(row?.batch ?? 0) };
+    if (now.lake !== known.lake || now.batch < known.batch) warehouse.forget();
+    known = now;
+    return row;
+  };
   app.get("/health", async (context) => {
-    const [newest] = await warehouse.ask("newest");
-    return context.json({ ok: true, batch: newest?.batch ?? null });
+    const row = await newest();
+    return context.json({ ok: true, batch: row?.batch ?? null });
   });
   app.use(async (context, next) => {
     if (token === undefined || isAllowed(context, token)) return await next();
@@ -89,32 +128,51 @@ export function createServer(options: ServerOptions): Hono {
   /** Of a batch to come there is nothing yet that could be kept. */
   const loadedBatch = async (context: Context) => {
     const batch = wholeNumber(context.req.param("batch") ?? "");
-    const [newest] = await warehouse.ask("newest");
-    const last = Number(newest?.batch ?? 0);
-    if (batch >= 1 && batch <= last) return batch;
+    if (batch > known.batch) await newest();
+    if (batch >= 1 && batch <= known.batch) return batch;
     throw new RangeError(
-      `batch ${batch} is not in the warehouse: 1 to ${last}`,
+      `batch ${batch} is not in the warehouse: 1 to ${known.batch}`,
     );
   };
-  app.get("/api/newest", async (context) => {
-    const [newest] = await warehouse.ask("newest").catch((error) => {
-      // Before its first load the warehouse has neither tables nor role.
-      if (EMPTY_STATES.includes(sqlState(error) ?? "")) return [];
-      throw error;
-    });
-    return context.json(newest ?? null);
-  });
+  app.get(
+    "/api/newest",
+    async (context) => context.json(await newest() ?? null),
+  );
   app.get("/api/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
+    const months = readFilters(context, ["from", "to"]);
     const overview: Record<string, TextRow[]> = {};
-    await Promise.all(OVERVIEW.map(async (name) => {
-      overview[name] = await warehouse.askOnce(name, [batch]);
+    await Promise.all([
+      ...TOTALS.map((name) => ({ name, values: [batch] })),
+      ...RANKINGS.map((name) => ({ name, values: [batch, ...months] })),
+    ].map(async ({ name, values }) => {
+      overview[name] = await warehouse.askOnce(name, values);
     }));
     return context.json({ batch, ...overview });
   });
+  app.get("/api/rows/:fact/:batch", async (context) => {
+    const found = ROWS[context.req.param("fact")];
+    if (found === undefined) return context.notFound();
+    const batch = await loadedBatch(context);
+    const rows = await warehouse.askOnce(found.query, [
+      batch,
+      ...readFilters(context, found.filters),
+      ROWS_MAX,
+    ]);
+    return context.json({
+      matching: Number(rows[0]?.matching ?? 0),
+      rows: rows.map(({ matching: _, ...row }) => row),
+    });
+  });
   app.get("/api/changes/:batch", async (context) => {
+    const batch = await loadedBatch(context);
+    const since = wholeNumber(context.req.query("since") ?? String(batch - 1));
+    if (since < 0 || since >= batch) {
+      throw new RangeError(`since is a batch before ${batch}, not ${since}`);
+    }
     const rows = await warehouse.askOnce("changes", [
-      await loadedBatch(context),
+      since,
+      batch,
       CHANGES_MAX,
     ]);
     return context.json(rows.map(readChange));
@@ -124,11 +182,28 @@ export function createServer(options: ServerOptions): Hono {
     return context.json(await warehouse.ask("order_history", [key]));
   });
   app.get("/api/pipeline", async (context) => {
-    const [batches, verification] = await Promise.all([
+    const [freshness, batches, verification] = await Promise.all([
+      warehouse.ask("freshness"),
       warehouse.ask("batches", [BATCHES_MAX]),
       warehouse.ask("verification"),
     ]);
-    return context.json({ batches, verification });
+    return context.json({ freshness, batches, verification });
+  });
+  app.get("/api/batches/:batch", async (context) => {
+    const batch = await loadedBatch(context);
+    const [ledger, models, findings] = await Promise.all(
+      (["batch", "batch_models", "batch_findings"] as const)
+        .map((name) => warehouse.askOnce(name, [batch])),
+    );
+    return context.json({
+      ledger: ledger?.[0],
+      models: models?.map(({ model, ...counts }) => ({
+        model,
+        made_from: MODELS.find(({ name }) => name === model)?.reads.join(", "),
+        ...counts,
+      })),
+      findings,
+    });
   });
   app.get("/events", (context) =>
     streamSSE(context, async (stream) => {
@@ -183,6 +258,21 @@ function isAllowed({ req }: Context, token: string): boolean {
     (basic === undefined ? "" : atob(basic).replace(/^[^:]*:/, ""));
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(token));
+}
+
+/** What the address asks for, by name; null where it says nothing. */
+function readFilters(
+  { req }: Context,
+  names: readonly string[],
+): (string | null)[] {
+  return names.map((name) => {
+    const value = req.query(name) ?? "";
+    if (value === "") return null;
+    if (MONTHS.includes(name) && !/^\d{4}-(0[1-9]|1[0-2])$/.test(value)) {
+      throw new RangeError(`"${value.slice(0, 40)}" is no month: YYYY-MM`);
+    }
+    return value;
+  });
 }
 
 function wholeNumber(text: string): number {

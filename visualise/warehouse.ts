@@ -19,9 +19,16 @@ const NAMES = [
   "countries",
   "staff",
   "designs",
+  "sales_rows",
+  "purchase_rows",
+  "payment_rows",
   "changes",
   "order_history",
+  "freshness",
   "batches",
+  "batch",
+  "batch_models",
+  "batch_findings",
   "verification",
 ] as const;
 
@@ -29,7 +36,7 @@ const NAMES = [
 export type QueryName = typeof NAMES[number];
 
 /** What the queries of a page are asked with. */
-export type Parameters = readonly (string | number)[];
+export type Parameters = readonly (string | number | null)[];
 
 /**
  * The warehouse as an analyst may read it. What a batch holds never changes,
@@ -84,6 +91,11 @@ export class Warehouse implements AsyncDisposable {
       this.#kept.delete(key);
       throw error;
     }
+  }
+
+  /** Forgets what is kept: the warehouse was made anew. */
+  forget(): void {
+    this.#kept.clear();
   }
 
   async #enter(): Promise<void> {

@@ -1,5 +1,5 @@
--- What a batch ($1) changed in the facts, the old and the new side by side; of
--- each fact so many rows at most: $2.
+-- What changed in the facts after a batch ($1) up to another ($2), the old and
+-- the new side by side; of each fact so many rows at most: $3.
 with
 
 sales as (
@@ -9,14 +9,19 @@ sales as (
         to_jsonb(earlier) as before,
         to_jsonb(later) as after
     from (
-        select * from fact_sales_order where from_batch = $1
+        select * from fact_sales_order
+        where
+            from_batch > $1
+            and from_batch <= $2
+            and (to_batch is null or to_batch > $2)
     ) as later
     full outer join (
-        select * from fact_sales_order where to_batch = $1
+        select * from fact_sales_order
+        where from_batch <= $1 and to_batch > $1 and to_batch <= $2
     ) as earlier
         on later.sales_order_id = earlier.sales_order_id
     order by key
-    limit $2
+    limit $3
 ),
 
 purchases as (
@@ -26,14 +31,19 @@ purchases as (
         to_jsonb(earlier) as before,
         to_jsonb(later) as after
     from (
-        select * from fact_purchase_order where from_batch = $1
+        select * from fact_purchase_order
+        where
+            from_batch > $1
+            and from_batch <= $2
+            and (to_batch is null or to_batch > $2)
     ) as later
     full outer join (
-        select * from fact_purchase_order where to_batch = $1
+        select * from fact_purchase_order
+        where from_batch <= $1 and to_batch > $1 and to_batch <= $2
     ) as earlier
         on later.purchase_order_id = earlier.purchase_order_id
     order by key
-    limit $2
+    limit $3
 ),
 
 payments as (
@@ -43,14 +53,19 @@ payments as (
         to_jsonb(earlier) as before,
         to_jsonb(later) as after
     from (
-        select * from fact_payment where from_batch = $1
+        select * from fact_payment
+        where
+            from_batch > $1
+            and from_batch <= $2
+            and (to_batch is null or to_batch > $2)
     ) as later
     full outer join (
-        select * from fact_payment where to_batch = $1
+        select * from fact_payment
+        where from_batch <= $1 and to_batch > $1 and to_batch <= $2
     ) as earlier
         on later.payment_id = earlier.payment_id
     order by key
-    limit $2
+    limit $3
 )
 
 select * from sales

@@ -1,4 +1,5 @@
--- The counterparties that most was sold to, by currency, as of a batch: $1.
+-- The counterparties that most was sold to, by currency, as of a batch ($1), of
+-- orders from a month ($2) to a month ($3), where these are given.
 select
     parties.counterparty_legal_name as counterparty,
     parties.counterparty_legal_country as country,
@@ -10,6 +11,12 @@ inner join dim_counterparty_as_of_batch($1) as parties
     on orders.counterparty_id = parties.counterparty_id
 inner join dim_currency_as_of_batch($1) as currencies
     on orders.currency_id = currencies.currency_id
+where
+    ($2::text is null or orders.created_date >= cast($2 || '-01' as date))
+    and (
+        $3::text is null
+        or orders.created_date < cast($3 || '-01' as date) + interval '1 month'
+    )
 group by counterparty, country, currency
 order by value desc
 limit 60

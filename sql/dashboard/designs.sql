@@ -1,4 +1,5 @@
--- The designs that most was sold of, by currency, as of a batch: $1.
+-- The designs that most was sold of, by currency, as of a batch ($1), of orders
+-- from a month ($2) to a month ($3), where these are given.
 select
     designs.design_name as design,
     currencies.currency_code as currency,
@@ -10,6 +11,12 @@ inner join dim_design_as_of_batch($1) as designs
     on orders.design_id = designs.design_id
 inner join dim_currency_as_of_batch($1) as currencies
     on orders.currency_id = currencies.currency_id
+where
+    ($2::text is null or orders.created_date >= cast($2 || '-01' as date))
+    and (
+        $3::text is null
+        or orders.created_date < cast($3 || '-01' as date) + interval '1 month'
+    )
 group by design, currency
 order by value desc
 limit 60

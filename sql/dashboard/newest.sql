@@ -1,6 +1,7 @@
 -- The newest batch in the warehouse. No parameter.
 select
     batch,
+    lake_id,
     snapshot_time,
     loaded_at,
     extract(epoch from clock_timestamp() - snapshot_time) as age_seconds

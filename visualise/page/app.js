@@ -25,20 +25,33 @@ const time = new Intl.DateTimeFormat(undefined, {
 });
 const STALE_SECONDS = 1800;
 const RANKED_MAX = 12;
-/** Who and what most was sold to, by and of. */
+const PROMISE_MINUTES = 30;
+/** Who and what most was sold to, by and of; `keys` lead to the rows behind. */
 const RANKINGS = [
   {
     id: "counterparties",
     title: "Sales by counterparty",
     name: (row) => row.counterparty,
+    keys: ["counterparty", "currency"],
   },
-  { id: "countries", title: "Sales by country", name: (row) => row.country },
+  {
+    id: "countries",
+    title: "Sales by country",
+    name: (row) => row.country,
+    keys: ["country", "currency"],
+  },
   {
     id: "staff",
     title: "Sales by staff",
     name: (row) => `${row.staff} (${row.department})`,
+    keys: ["staff", "currency"],
   },
-  { id: "designs", title: "Sales by design", name: (row) => row.design },
+  {
+    id: "designs",
+    title: "Sales by design",
+    name: (row) => row.design,
+    keys: ["design", "currency"],
+  },
 ];
 
 const state = {
@@ -48,6 +61,8 @@ const state = {
   /** The batch that is shown; null: the newest, and so on with it. */
   batch: null,
   overview: null,
+  /** What changed after this batch; null: the one before that is shown. */
+  since: null,
   up: false,
 };
 const charts = new Map();
@@ -104,7 +119,9 @@ async function refresh() {
     }
     showMachine();
     if (view === "business") {
-      state.overview = await get(`/api/overview/${shownBatch()}`);
+      state.overview = await get(
+        `/api/overview/${shownBatch()}?${new URLSearchParams(months())}`,
+      );
       showBusiness();
     } else if (view === "changes") {
       await showChanges();
@@ -144,10 +161,15 @@ function showMachine() {
     : "as it was then";
 }
 
+/** The months that are chosen. */
+function months() {
+  return { from: $("from").value, to: $("to").value };
+}
+
 /** Rows that the filters let through. */
 function filtered(rows) {
   const currency = $("currency").value;
-  const [from, to] = [$("from").value, $("to").value];
+  const { from, to } = months();
   return rows.filter((row) =>
     (currency === "" || row.currency === currency) &&
     (from === "" || row.month === undefined || row.month >= from) &&
@@ -203,19 +225,24 @@ function showBusiness() {
     series: "currency",
     value: column,
   });
+  const sold = { fact: "sales", keys: ["month", "currency"] };
   draw("charts", "sales", {
+    ...sold,
     title: "Sales by month",
     rows: filtered(sales),
     type: "line",
     ...byMonth(filtered(sales), "value"),
   });
   draw("charts", "units", {
+    ...sold,
     title: "Units sold by month",
     rows: filtered(sales),
     type: "bar",
     ...byMonth(filtered(sales), "units"),
   });
   draw("charts", "purchases", {
+    ...sold,
+    fact: "purchases",
     title: "Purchases by month",
     rows: filtered(purchases),
     type: "line",
@@ -226,6 +253,8 @@ function showBusiness() {
     name: `${row.kind}, ${row.currency}`,
   }));
   draw("charts", "payments", {
+    fact: "payments",
+    keys: ["kind", "currency", "state"],
     title: "Payments: paid, due, overdue",
     rows: paid,
     type: "bar",
@@ -235,10 +264,12 @@ function showBusiness() {
     series: "state",
     value: "value",
   });
-  for (const { id, title, name } of RANKINGS) {
+  for (const { id, title, name, keys } of RANKINGS) {
     const rows = filtered(state.overview[id]).slice(0, RANKED_MAX)
       .map((row) => ({ ...row, name: `${name(row)}, ${row.currency}` }));
     draw("charts", id, {
+      fact: "sales",
+      keys,
       title,
       rows,
       type: "bar",
@@ -256,13 +287,8 @@ function draw(parent, id, chart) {
   let card = document.querySelector(`[data-chart="${id}"]`);
   if (card === null) {
     const canvas = make("div", { class: "canvas", role: "img" });
-    const table = make("div", {
-      class: "scroll",
-      hidden: "",
-      tabindex: "0",
-      role: "region",
-      "aria-label": `${chart.title}: table`,
-    });
+    const table = scrolled(`${chart.title}: table`);
+    table.hidden = true;
     const toggle = make("button", {
       type: "button",
       "aria-pressed": "false",
@@ -292,22 +318,31 @@ function draw(parent, id, chart) {
       table,
     );
     $(parent).append(card);
-    charts.set(id, {
-      drawing: echarts.init(canvas, null, { renderer: "canvas" }),
+    const drawing = echarts.init(canvas, null, { renderer: "canvas" });
+    drawing.on("click", ({ name, seriesName }) => {
+      const { chart } = charts.get(id);
+      const row = chart.rows.find((one) =>
+        one[chart.category] === name && one[chart.series] === seriesName
+      );
+      if (row !== undefined && chart.fact) showRows(chart, row).catch(tell);
     });
+    charts.set(id, { drawing });
   }
   const entry = charts.get(id);
+  entry.chart = chart;
   entry.rows = chart.rows;
   const names = [...new Set(chart.rows.map((row) => row[chart.series]))].sort();
   const data = (name) =>
-    chart.categories.map((category) => {
-      const found = chart.rows.filter((row) =>
-        row[chart.category] === category && row[chart.series] === name
-      );
-      return found.length === 0
-        ? null
-        : found.reduce((total, row) => total + Number(row[chart.value]), 0);
-    });
+    chart.times
+      ? chart.rows.map((row) => [row[chart.times], row[chart.value]])
+      : chart.categories.map((category) => {
+        const found = chart.rows.filter((row) =>
+          row[chart.category] === category && row[chart.series] === name
+        );
+        return found.length === 0
+          ? null
+          : found.reduce((total, row) => total + Number(row[chart.value]), 0);
+      });
   const ink = getComputedStyle(document.body).getPropertyValue("--muted");
   const values = {
     type: "value",
@@ -319,7 +354,7 @@ function draw(parent, id, chart) {
     },
   };
   const categories = {
-    type: "category",
+    type: chart.times ? "time" : "category",
     data: chart.categories,
     axisLabel: {
       color: ink,
@@ -347,6 +382,13 @@ function draw(parent, id, chart) {
       type: chart.type,
       stack: chart.stack ? "all" : undefined,
       connectNulls: true,
+      markLine: chart.limit && {
+        silent: true,
+        symbol: "none",
+        lineStyle: { color: ink, type: "dashed" },
+        label: { color: ink, position: "insideEndTop", formatter: "promised" },
+        data: [{ yAxis: chart.limit }],
+      },
     })),
   }, { notMerge: true });
   const [canvas, table] = [
@@ -358,17 +400,72 @@ function draw(parent, id, chart) {
     `${chart.title}: ${names.join(", ")}. The button Table shows the figures.`,
   );
   table.replaceChildren(
-    chart.rows.length === 0
-      ? make("p", {}, "Nothing here.")
-      : tableOf(chart.rows),
+    chart.rows.length === 0 ? make("p", {}, "Nothing here.") : tableOf(
+      chart.rows,
+      chart.fact === undefined ? undefined : {
+        label: "Rows",
+        act: (row) => showRows(chart, row).catch(tell),
+      },
+    ),
   );
+}
+
+/** A region of its own, for what may be wider than the page. */
+function scrolled(label, ...children) {
+  return make("div", {
+    class: "scroll",
+    tabindex: "0",
+    role: "region",
+    "aria-label": label,
+  }, ...children);
+}
+
+/** The rows behind a figure, in a dialog. */
+async function showRows({ fact, keys, title }, row) {
+  const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
+  const asked = fact === "payments" ? chosen : { ...months(), ...chosen };
+  const { matching, rows } = await get(
+    `/api/rows/${fact}/${shownBatch()}?${new URLSearchParams(asked)}`,
+  );
+  const shown = rows.length < matching
+    ? `the first ${number.format(rows.length)} of ${number.format(matching)}`
+    : number.format(matching);
+  $("rows-title").textContent = `${title}: ${
+    keys.map((name) => row[name]).join(", ")
+  }, ${shown}`;
+  const order = fact === "sales" && {
+    label: "History",
+    act: ({ sales_order_id }) => {
+      $("rows").close();
+      $("order").value = sales_order_id;
+      location.hash = "changes";
+      showOrder().catch(tell);
+    },
+  };
+  $("rows-list").replaceChildren(
+    rows.length === 0
+      ? make("p", {}, "No row.")
+      : scrolled("Rows", tableOf(rows, order || undefined)),
+  );
+  if (!$("rows").open) $("rows").showModal();
 }
 
 const isNumber = (value) => /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
 
-function tableOf(rows) {
+/** A table of rows; each may have a button. */
+function tableOf(rows, action) {
   const columns = Object.keys(rows[0]);
   const align = (name) => isNumber(rows[0][name]) ? "number" : "";
+  const button = (row) =>
+    make(
+      "td",
+      {},
+      make(
+        "button",
+        { type: "button", onclick: () => action.act(row) },
+        action.label,
+      ),
+    );
   return make(
     "table",
     {},
@@ -379,8 +476,13 @@ function tableOf(rows) {
         "tr",
         {},
         ...columns.map((name) =>
-          make("th", { scope: "col", class: align(name) }, name)
+          make(
+            "th",
+            { scope: "col", class: align(name) },
+            name.replaceAll("_", " "),
+          )
         ),
+        ...(action ? [make("td")] : []),
       ),
     ),
     make(
@@ -393,6 +495,7 @@ function tableOf(rows) {
           ...columns.map((name) =>
             make("td", { class: align(name) }, row[name] ?? "")
           ),
+          ...(action ? [button(row)] : []),
         )
       ),
     ),
@@ -426,89 +529,79 @@ function save(id) {
 }
 
 async function showChanges() {
-  $("changes-batch").textContent = number.format(shownBatch());
-  const changes = await get(`/api/changes/${shownBatch()}`);
+  const batch = shownBatch();
+  const since = state.since !== null && state.since < batch
+    ? state.since
+    : batch - 1;
+  $("changes-batch").textContent = number.format(batch);
+  $("since").max = String(batch - 1);
+  $("since").value = String(since);
+  const changes = await get(`/api/changes/${batch}?since=${since}`);
   $("changes-list").replaceChildren(
-    changes.length === 0
-      ? make("p", {}, "No fact changed in this batch.")
-      : make(
-        "div",
-        {
-          class: "scroll",
-          tabindex: "0",
-          role: "region",
-          "aria-label": "Changes",
-        },
+    changes.length === 0 ? make("p", {}, "No fact changed.") : scrolled(
+      "Changes",
+      make(
+        "table",
+        {},
         make(
-          "table",
+          "thead",
           {},
           make(
-            "thead",
+            "tr",
             {},
-            make(
-              "tr",
-              {},
-              ...["Fact", "Key", "", "Column", "Before", "After"].map((name) =>
-                make("th", { scope: "col" }, name)
-              ),
-            ),
-          ),
-          make(
-            "tbody",
-            {},
-            ...changes.flatMap((change) =>
-              change.columns.map((column, index) =>
-                make(
-                  "tr",
-                  {},
-                  make("td", {}, index === 0 ? change.fact : ""),
-                  make("td", {}, index === 0 ? change.key : ""),
-                  make(
-                    "td",
-                    { class: `kind-${change.kind}` },
-                    index === 0 ? change.kind : "",
-                  ),
-                  make("td", {}, column.name),
-                  make("td", { class: "before" }, String(column.before ?? "")),
-                  make("td", {}, String(column.after ?? "")),
-                )
-              )
+            ...["Fact", "Key", "", "Column", "Before", "After"].map((name) =>
+              make("th", { scope: "col" }, name)
             ),
           ),
         ),
+        make(
+          "tbody",
+          {},
+          ...changes.flatMap((change) =>
+            change.columns.map((column, index) =>
+              make(
+                "tr",
+                {},
+                make("td", {}, index === 0 ? change.fact : ""),
+                make("td", {}, index === 0 ? change.key : ""),
+                make(
+                  "td",
+                  { class: `kind-${change.kind}` },
+                  index === 0 ? change.kind : "",
+                ),
+                make("td", {}, column.name),
+                make("td", { class: "before" }, String(column.before ?? "")),
+                make("td", {}, String(column.after ?? "")),
+              )
+            )
+          ),
+        ),
       ),
+    ),
   );
 }
 
 async function showOrder() {
   const versions = await get(`/api/orders/${$("order").value}`);
   $("order-history").replaceChildren(
-    versions.length === 0 ? make("p", {}, "No such order.") : make("div", {
-      class: "scroll",
-      tabindex: "0",
-      role: "region",
-      "aria-label": "Versions",
-    }, tableOf(versions)),
+    versions.length === 0
+      ? make("p", {}, "No such order.")
+      : scrolled("Versions", tableOf(versions)),
   );
 }
 
 async function showPipeline() {
-  const { batches, verification } = await get("/api/pipeline");
-  const rows = [...batches].reverse();
-  const points = rows.map((row) => ({
-    batch: row.batch,
-    series: "seconds",
-    seconds: row.seconds_behind,
-  }));
+  const { freshness, batches, verification } = await get("/api/pipeline");
   draw("pipeline-charts", "freshness", {
-    title: "Behind the source when loaded, s",
-    rows: points,
+    title: "Behind the source over the last day, minutes",
+    rows: freshness.map((row) => ({ ...row, series: "minutes" })),
     type: "line",
-    categories: rows.map((row) => row.batch),
-    category: "batch",
+    times: "at",
     series: "series",
-    value: "seconds",
+    value: "minutes",
+    limit: PROMISE_MINUTES,
   });
+  const rows = [...batches].reverse();
   draw("pipeline-charts", "rows", {
     title: "Rows per batch",
     rows: rows.map((row) => ({ ...row, series: "rows" })),
@@ -519,23 +612,41 @@ async function showPipeline() {
     value: "rows",
   });
   $("batches").replaceChildren(
-    make("div", {
-      class: "scroll",
-      tabindex: "0",
-      role: "region",
-      "aria-label": "Batches",
-    }, tableOf(batches)),
+    scrolled(
+      "Batches",
+      tableOf(batches, {
+        label: "Details",
+        act: ({ batch }) => showBatch(batch).catch(tell),
+      }),
+    ),
   );
   $("verification").replaceChildren(
     verification.length === 0
       ? make("p", {}, "Nothing was verified yet: deno task verify does it.")
-      : make("div", {
-        class: "scroll",
-        tabindex: "0",
-        role: "region",
-        "aria-label": "Verification",
-      }, tableOf(verification)),
+      : scrolled("Verification", tableOf(verification)),
   );
+}
+
+/** What one batch is: its ledger, what it did to each model, its findings. */
+async function showBatch(batch) {
+  const { ledger, models, findings } = await get(`/api/batches/${batch}`);
+  const heading = make("h2", { tabindex: "-1" }, `Batch ${batch}`);
+  $("batch-details").replaceChildren(
+    heading,
+    make(
+      "dl",
+      { class: "ledger" },
+      ...Object.entries(ledger).flatMap(([name, value]) => [
+        make("dt", {}, name.replaceAll("_", " ")),
+        make("dd", {}, value),
+      ]),
+    ),
+    scrolled("Versions by model", tableOf(models)),
+    findings.length === 0
+      ? make("p", {}, "The checks found nothing in it.")
+      : scrolled("Findings", tableOf(findings)),
+  );
+  heading.focus();
 }
 
 function currentView() {
@@ -580,9 +691,18 @@ $("now").addEventListener("click", () => {
   state.batch = null;
   refresh();
 });
-for (const id of ["currency", "from", "to"]) {
-  $(id).addEventListener("change", () => state.overview && showBusiness());
+$("currency").addEventListener(
+  "change",
+  () => state.overview && showBusiness(),
+);
+for (const id of ["from", "to"]) {
+  $(id).addEventListener("change", () => refresh());
 }
+$("since").addEventListener("change", () => {
+  const since = Number($("since").value);
+  state.since = Number.isInteger(since) && since >= 0 ? since : null;
+  refresh();
+});
 $("order-form").addEventListener("submit", (event) => {
   event.preventDefault();
   showOrder().catch(tell);

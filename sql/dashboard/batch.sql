@@ -1,0 +1,14 @@
+-- What the ledger says of a batch: $1.
+select
+    batch,
+    snapshot_time,
+    loaded_at,
+    extract(epoch from loaded_at - snapshot_time) as seconds_behind,
+    rows,
+    deletes,
+    run_id,
+    lake_id,
+    input_sha256,
+    transform_hash
+from pipeline.batch
+where batch = $1

@@ -1,0 +1,33 @@
+-- How far behind the source the warehouse was over the last day, in minutes: at
+-- worst in each minute with a load, which is just before it, and now.
+with
+
+loads as (
+    select
+        loaded_at,
+        lag(snapshot_time) over (order by batch) as snapshot_before
+    from pipeline.batch
+),
+
+moments as (
+    select
+        loaded_at as at,
+        loaded_at - snapshot_before as age
+    from loads
+    where
+        snapshot_before is not null
+        and loaded_at > clock_timestamp() - interval '1 day'
+    union all
+    select
+        clock_timestamp() as at,
+        clock_timestamp() - max(snapshot_time) as age
+    from pipeline.batch
+)
+
+select
+    date_trunc('minute', at) as at,
+    round(extract(epoch from max(age)) / 60, 2) as minutes
+from moments
+where age is not null
+group by date_trunc('minute', at)
+order by at

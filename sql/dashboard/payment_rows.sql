@@ -1,0 +1,43 @@
+-- Payments as of a batch ($1): where they are given of a currency ($2), a kind
+-- ($3), a state ($4: paid, due, overdue). The longest due, so many: $5.
+with
+
+days as (
+    select cast(snapshot_time at time zone 'UTC' as date) as day
+    from pipeline.batch
+    where batch = $1
+),
+
+payments as (
+    select
+        paying.payment_id,
+        paying.payment_date,
+        parties.counterparty_legal_name as counterparty,
+        kinds.payment_type_name as kind,
+        currencies.currency_code as currency,
+        case
+            when paying.paid then 'paid'
+            when paying.payment_date < days.day then 'overdue'
+            else 'due'
+        end as state,
+        paying.payment_amount as value
+    from fact_payment_as_of_batch($1) as paying
+    inner join dim_counterparty_as_of_batch($1) as parties
+        on paying.counterparty_id = parties.counterparty_id
+    inner join dim_currency_as_of_batch($1) as currencies
+        on paying.currency_id = currencies.currency_id
+    inner join dim_payment_type_as_of_batch($1) as kinds
+        on paying.payment_type_id = kinds.payment_type_id
+    cross join days
+)
+
+select
+    *,
+    count(*) over () as matching
+from payments
+where
+    ($2::text is null or currency = $2)
+    and ($3::text is null or kind = $3)
+    and ($4::text is null or state = $4)
+order by payment_date, payment_id
+limit $5

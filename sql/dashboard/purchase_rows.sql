@@ -1,0 +1,28 @@
+-- Purchase orders as of a batch ($1): where they are given of a month ($2),
+-- from a month ($3) to a month ($4), of a currency ($5). The newest, so many:
+-- $6.
+select
+    orders.purchase_order_id,
+    orders.created_date,
+    parties.counterparty_legal_name as counterparty,
+    orders.item_code,
+    currencies.currency_code as currency,
+    orders.item_quantity as units,
+    orders.item_unit_price as unit_price,
+    orders.item_quantity * orders.item_unit_price as value,
+    count(*) over () as matching
+from fact_purchase_order_as_of_batch($1) as orders
+inner join dim_counterparty_as_of_batch($1) as parties
+    on orders.counterparty_id = parties.counterparty_id
+inner join dim_currency_as_of_batch($1) as currencies
+    on orders.currency_id = currencies.currency_id
+where
+    ($2::text is null or to_char(orders.created_date, 'YYYY-MM') = $2)
+    and ($3::text is null or orders.created_date >= cast($3 || '-01' as date))
+    and (
+        $4::text is null
+        or orders.created_date < cast($4 || '-01' as date) + interval '1 month'
+    )
+    and ($5::text is null or currencies.currency_code = $5)
+order by orders.created_date desc, orders.purchase_order_id desc
+limit $6
