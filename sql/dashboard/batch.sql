@@ -3,7 +3,8 @@ select
     batch,
     snapshot_time,
     loaded_at,
-    extract(epoch from loaded_at - snapshot_time) as seconds_behind,
+    round(extract(epoch from loaded_at - snapshot_time), 1)
+        as seconds_behind,
     rows,
     deletes,
     run_id,

@@ -3,8 +3,9 @@ select
     batches.batch,
     batches.snapshot_time,
     batches.loaded_at,
-    extract(epoch from batches.loaded_at - batches.snapshot_time)
-        as seconds_behind,
+    round(
+        extract(epoch from batches.loaded_at - batches.snapshot_time), 1
+    ) as seconds_behind,
     batches.rows,
     batches.deletes,
     count(findings.batch) as findings

@@ -25,9 +25,12 @@ moments as (
 )
 
 select
-    date_trunc('minute', at) as at,
+    to_char(
+        date_trunc('minute', at) at time zone 'UTC',
+        'YYYY-MM-DD"T"HH24:MI"Z"'
+    ) as at,
     round(extract(epoch from max(age)) / 60, 2) as minutes
 from moments
 where age is not null
 group by date_trunc('minute', at)
-order by at
+order by date_trunc('minute', at)

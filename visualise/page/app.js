@@ -347,6 +347,7 @@ function draw(parent, id, chart) {
   const values = {
     type: "value",
     axisLabel: { color: ink, formatter: (value) => number.format(value) },
+    max: chart.limit && (({ max }) => Math.max(max, chart.limit)),
     splitLine: {
       lineStyle: {
         color: getComputedStyle(document.body).getPropertyValue("--line"),
@@ -450,6 +451,14 @@ async function showRows({ fact, keys, title }, row) {
   if (!$("rows").open) $("rows").showModal();
 }
 
+/** As people read it: a time as their own, everything else as it is. */
+function shown(value) {
+  const text = String(value ?? "");
+  return /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]*(Z|\+00)$/.test(text)
+    ? time.format(new Date(text.replace(" ", "T").replace(/\+00$/, "Z")))
+    : text;
+}
+
 const isNumber = (value) => /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
 
 /** A table of rows; each may have a button. */
@@ -493,7 +502,7 @@ function tableOf(rows, action) {
           "tr",
           {},
           ...columns.map((name) =>
-            make("td", { class: align(name) }, row[name] ?? "")
+            make("td", { class: align(name) }, shown(row[name]))
           ),
           ...(action ? [button(row)] : []),
         )
@@ -638,7 +647,7 @@ async function showBatch(batch) {
       { class: "ledger" },
       ...Object.entries(ledger).flatMap(([name, value]) => [
         make("dt", {}, name.replaceAll("_", " ")),
-        make("dd", {}, value),
+        make("dd", {}, shown(value)),
       ]),
     ),
     scrolled("Versions by model", tableOf(models)),
