@@ -1,12 +1,26 @@
 -- Purchases by month and currency, as of a batch: $1.
+with
+
+-- By day first: months are written for few rows then.
+days as (
+    select
+        created_date,
+        currency_id,
+        count(*) as orders,
+        sum(item_quantity) as units,
+        sum(item_quantity * item_unit_price) as value
+    from fact_purchase_order_as_of_batch($1)
+    group by created_date, currency_id
+)
+
 select
-    to_char(orders.created_date, 'YYYY-MM') as month,
+    to_char(days.created_date, 'YYYY-MM') as month,
     currencies.currency_code as currency,
-    count(*) as orders,
-    sum(orders.item_quantity) as units,
-    sum(orders.item_quantity * orders.item_unit_price) as value
-from fact_purchase_order_as_of_batch($1) as orders
+    sum(days.orders) as orders,
+    sum(days.units) as units,
+    sum(days.value) as value
+from days
 inner join dim_currency_as_of_batch($1) as currencies
-    on orders.currency_id = currencies.currency_id
+    on days.currency_id = currencies.currency_id
 group by month, currency
 order by month, currency

@@ -1,0 +1,180 @@
+/**
+ * `deno task bench:dashboard [--orders 1000000] [--pages 500] [--seconds 60]`:
+ * the dashboard over a warehouse of so many orders. First its page in a
+ * Chromium: when it first paints, and when its charts are drawn. Then so many
+ * open pages while batches land as fast as one a second: how long after the
+ * commit each has the figures, and the server's memory.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { fillSource } from "../demo/fill.ts";
+import { startPostgresServer } from "../demo/postgres_server.ts";
+import { withClient } from "../demo/with_client.ts";
+import { projectDirectory } from "../lib/config.ts";
+import { findChromium, openBrowser } from "../tests/harness/browser.ts";
+import type { PagesReport } from "./pages.ts";
+
+const TOKEN = "a token of the benchmark's own";
+const PAINTS = 5;
+const CHANGE = `update sales_order set units_sold = units_sold + 1
+  where sales_order_id % 1000 = $1`;
+
+const { values } = parseArgs({
+  options: {
+    orders: { type: "string", default: "1000000" },
+    pages: { type: "string", default: "500" },
+    seconds: { type: "string", default: "60" },
+  },
+});
+const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
+try {
+  await using server = await startPostgresServer({
+    dataDir: join(folder, "postgres"),
+    settings: { max_wal_size: "4GB" },
+  });
+  await withClient(server.url("postgres"), async (client) => {
+    await client.query("create database totesys");
+    await client.query("create database warehouse");
+  });
+  console.log(`filling the source: ${values.orders} sales orders`);
+  await withClient(server.url("totesys"), async (client) => {
+    await fillSource(client, { seed: 1, salesOrders: Number(values.orders) });
+  });
+  const env = {
+    SOURCE_URL: server.url("totesys"),
+    WAREHOUSE_URL: server.url("warehouse"),
+    ANALYST_URL: server.url("warehouse"),
+    INGESTION_URL: join(folder, "ingestion"),
+    PROCESSED_URL: join(folder, "processed"),
+    TEMP_DIRECTORY: join(folder, "temp"),
+    DASHBOARD_LISTEN: "127.0.0.1:0",
+    DASHBOARD_TOKEN: TOKEN,
+  };
+  await ended(start("pipeline/main.ts", env));
+  const dashboard = start("visualise/main.ts", env);
+  const address = await addressOf(dashboard);
+  try {
+    await paint(address);
+    await land(address, { env, pid: dashboard.pid });
+  } finally {
+    dashboard.kill("SIGTERM");
+    await dashboard.status;
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+Deno.exit(0);
+
+function start(main: string, env: Record<string, string>): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", join(projectDirectory(), main)],
+    env,
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+async function ended(process: Deno.ChildProcess): Promise<void> {
+  const { success, stdout } = await process.output();
+  if (!success) throw new Error(new TextDecoder().decode(stdout));
+}
+
+/** Where it says that it listens; what it says later is let go. */
+async function addressOf(process: Deno.ChildProcess): Promise<string> {
+  const reader = process.stdout.pipeThrough(new TextDecoderStream())
+    .getReader();
+  let said = "";
+  for (;;) {
+    const [address] = /http:\/\/[\d.:]+\//.exec(said) ?? [];
+    if (address !== undefined) return address;
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the dashboard ended: ${said}`);
+    said += value;
+  }
+}
+
+/** Opens the page anew, each time in a browser that has kept nothing. */
+async function paint(address: string): Promise<void> {
+  const browser = await openBrowser(await findChromium() ?? "");
+  console.log("| page | first paint, ms | charts, ms |\n| --- | --- | --- |");
+  for (let time = 1; time <= PAINTS; time++) {
+    const context = await browser.newContext({
+      httpCredentials: { username: "bench", password: TOKEN },
+    });
+    const page = await context.newPage();
+    await page.goto(address);
+    await page.waitForSelector("[data-chart=designs]");
+    const [painted, drawn] = await page.evaluate(
+      `[performance.getEntriesByName("first-contentful-paint")[0].startTime,
+        performance.now()]`,
+    ) as [number, number];
+    console.log(`| ${time} | ${Math.round(painted)} | ${Math.round(drawn)} |`);
+    await context.close();
+  }
+  await browser.close();
+}
+
+/** Lets batches land while pages are open, and prints what they saw. */
+async function land(
+  address: string,
+  options: { env: Record<string, string>; pid: number },
+): Promise<void> {
+  const { env, pid } = options;
+  const pages = new Worker(new URL("./pages.ts", import.meta.url).href, {
+    type: "module",
+  });
+  const heard = (): Promise<PagesReport> =>
+    new Promise((resolve, reject) => {
+      pages.onmessage = ({ data }) => resolve(data);
+      pages.onerror = ({ message }) => reject(new Error(message));
+    });
+  const open = heard();
+  pages.postMessage({ address, token: TOKEN, pages: Number(values.pages) });
+  await open;
+  const before = await memoryMb(pid);
+  const run = start("pipeline/main.ts", env);
+  await ended(run);
+  const running = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      join(projectDirectory(), "pipeline/main.ts"),
+      "--forever",
+      "--every",
+      "1s",
+    ],
+    env,
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  let peak = before;
+  await withClient(env.SOURCE_URL ?? "", async (client) => {
+    for (let second = 0; second < Number(values.seconds); second++) {
+      await client.query(CHANGE, [second]);
+      await new Promise((wake) => setTimeout(wake, 1000));
+      peak = Math.max(peak, await memoryMb(pid));
+    }
+  });
+  running.kill("SIGTERM");
+  await running.status;
+  const report = heard();
+  pages.postMessage("report");
+  const { batches, seen, errors, delaysMs } = await report;
+  pages.terminate();
+  const at = (share: number) =>
+    Math.round(delaysMs[Math.floor((delaysMs.length - 1) * share)] ?? 0);
+  console.log(
+    `${values.pages} pages, ${batches} batches in ${values.seconds} s: ${errors} errors, figures seen ${seen} times, after the commit at ${
+      at(0.5)
+    } ms (half of them), ${at(0.99)} ms (99 of 100), ${
+      at(1)
+    } ms (all); the server's memory ${before} MB with the pages open, ${peak} MB at most`,
+  );
+}
+
+async function memoryMb(pid: number): Promise<number> {
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "rss=", "-p", String(pid)],
+  }).output();
+  return Math.round(Number(new TextDecoder().decode(stdout)) / 1000);
+}
