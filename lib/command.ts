@@ -224,20 +224,33 @@ async function createContext(
       world.write(`${line}\n`, "out");
     },
   });
-  const log = root.getChild(command.name);
-  return {
+  return stageContext({
     config,
-    resources: RESOURCES,
     sql: readProjectSql(join(projectDirectory(), "sql"), MODELS),
-    log,
+    log: root.getChild(command.name),
+    show: json ? undefined : show,
+    signal,
+  });
+}
+
+/** What a stage is given of the real world. */
+export function stageContext(
+  given: Pick<StageContext, "config" | "sql" | "log" | "signal"> & {
+    /** Shows a line in place of the one before; undefined: nobody looks. */
+    show: ((line: string) => void) | undefined;
+  },
+): StageContext {
+  const { show, ...rest } = given;
+  return {
+    ...rest,
+    resources: RESOURCES,
     progress: createProgress({
-      show: json ? undefined : show,
+      show,
       report: (figures) =>
-        log.info("{what}: {rows} rows so far", { ...figures }),
+        rest.log.info("{what}: {rows} rows so far", { ...figures }),
       nowMs: () => performance.now(),
     }),
     clock: () => new Date(),
     newRunId: () => createRunId(new Date()),
-    signal,
   };
 }

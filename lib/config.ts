@@ -272,7 +272,8 @@ function readDashboard(
   return { host, port: Number(port), token };
 }
 
-function regionOf(read: (name: string) => string | undefined): string {
+/** AWS's region as the environment names it. */
+export function regionOf(read: (name: string) => string | undefined): string {
   return read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? "us-east-1";
 }
 

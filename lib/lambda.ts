@@ -1,7 +1,12 @@
 import type { Logger } from "@logtape/logtape";
 import { join } from "node:path";
 import { MODELS } from "../sql/models/models.ts";
-import { describeError, forStage } from "./command.ts";
+import {
+  describeError,
+  forStage,
+  processWorld,
+  stageContext,
+} from "./command.ts";
 import {
   type Environment,
   type Need,
@@ -11,12 +16,11 @@ import {
 import { EXIT, messageOf, StageError } from "./errors.ts";
 import { openLog } from "./log.ts";
 import { type Metric, metricsLine } from "./metrics.ts";
-import { createProgress } from "./progress.ts";
 import { readProjectSql } from "./project_sql.ts";
 import { type Invocation, RuntimeApi } from "./runtime_api.ts";
 import { secretMask } from "./secret_mask.ts";
 import { withSecrets } from "./secrets.ts";
-import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
+import { RESOURCES, type StageContext } from "./stage.ts";
 import { removeDeadTempFolders } from "./temp_folder.ts";
 import { WarmConnections } from "./warm_connections.ts";
 
@@ -52,7 +56,7 @@ const MB_PER_PROCESSOR = 1769;
 export async function runLambda<Result>(
   fn: LambdaFunction<Result>,
 ): Promise<never> {
-  const world = processWorld();
+  const world = lambdaWorld();
   try {
     await serveLambda(fn, world);
     Deno.exit(EXIT.ok);
@@ -164,25 +168,19 @@ class Served<Result> implements AsyncDisposable {
     const { requestId, traceId, deadlineMs } = invocation;
     const config = readConfig(this.settings.env, fn.needs);
     await removeDeadTempFolders(config.tempDirectory);
-    const log = this.log.with({ requestId, traceId });
     const leftMs = deadlineMs - Date.now();
     using deadline = abortAfter(
       leftMs - Math.min(SPARE_MS, leftMs * SPARE_SHARE),
     );
     const context: StageContext = {
-      config,
-      resources: { ...RESOURCES, connect: this.#warm.connect },
-      sql: this.#sql,
-      log,
-      progress: createProgress({
+      ...stageContext({
+        config,
+        sql: this.#sql,
+        log: this.log.with({ requestId, traceId }),
         show: undefined,
-        report: (figures) =>
-          log.info("{what}: {rows} rows so far", { ...figures }),
-        nowMs: () => performance.now(),
+        signal: AbortSignal.any([this.world.signal, deadline.signal]),
       }),
-      clock: () => new Date(),
-      newRunId: () => createRunId(new Date()),
-      signal: AbortSignal.any([this.world.signal, deadline.signal]),
+      resources: { ...RESOURCES, connect: this.#warm.connect },
       deadline: new Date(deadlineMs),
     };
     try {
@@ -275,20 +273,13 @@ function fatalLine(
 }
 
 /** The real process, which Lambda ends with SIGTERM. */
-function processWorld(): LambdaWorld {
+function lambdaWorld(): LambdaWorld {
+  const { env, write, onStop } = processWorld();
   const stopping = new AbortController();
-  Deno.addSignalListener("SIGTERM", () => {
-    stopping.abort(new DOMException("asked to stop", "AbortError"));
-  });
-  const encoder = new TextEncoder();
+  onStop(() => stopping.abort(new DOMException("asked to stop", "AbortError")));
   return {
-    env: (name) => Deno.env.get(name),
-    write: (line) => {
-      let bytes = encoder.encode(`${line}\n`);
-      while (bytes.length > 0) {
-        bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
-      }
-    },
+    env,
+    write: (line) => write(`${line}\n`, "out"),
     signal: stopping.signal,
   };
 }

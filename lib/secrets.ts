@@ -3,7 +3,7 @@ import {
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { join } from "node:path";
-import type { Environment } from "./config.ts";
+import { type Environment, regionOf } from "./config.ts";
 import { messageOf, StageError } from "./errors.ts";
 
 /** Settings whose values lie in AWS Secrets Manager: where, and which. */
@@ -30,7 +30,7 @@ export async function withSecrets(
 ): Promise<Environment> {
   const found = new Map<string, string>();
   const client = new SecretsManagerClient({
-    region: env("AWS_REGION") ?? "us-east-1",
+    region: regionOf(env),
   });
   try {
     for (const { id, name } of SECRETS) {

@@ -4,6 +4,7 @@ import { runCommand, type World } from "../lib/command.ts";
 import { ConfigError, EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { queryRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { warehouseOf } from "../load/open_loader.ts";
 import { examineSns } from "./examine_sns.ts";
 
 const USAGE = `deno task doctor [--aws]
@@ -123,11 +124,8 @@ async function examineDuckDb(context: StageContext): Promise<string> {
 }
 
 async function examineWarehouse(context: StageContext): Promise<string> {
-  const { config, resources, signal } = context;
-  if (config.warehouse === undefined) {
-    throw new ConfigError(["WAREHOUSE_URL is missing"]);
-  }
-  await using connection = await resources.connect(config.warehouse, {
+  const { resources, signal } = context;
+  await using connection = await resources.connect(warehouseOf(context), {
     purpose: "doctor",
     signal,
   });

@@ -11,6 +11,7 @@ import type { StageContext } from "../../lib/stage.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { TestRuntimeApi } from "../harness/runtime_api.ts";
 import { TestSecretsManager } from "../harness/secrets_manager.ts";
+import { withEnv } from "../harness/with_env.ts";
 
 type Run = (context: StageContext) => Promise<unknown>;
 
@@ -165,9 +166,6 @@ Deno.test("serveLambda() reads secrets anew when a server refuses them", async (
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "testtest",
   };
-  for (const [name, value] of Object.entries(settings)) {
-    Deno.env.set(name, value);
-  }
   const seen: (string | undefined)[] = [];
   const run: Run = ({ config, log }) => {
     const { password } = config.source ?? {};
@@ -180,14 +178,14 @@ Deno.test("serveLambda() reads secrets anew when a server refuses them", async (
     );
     throw new StageError("refused", { subject: "x", loginRefused: true });
   };
-  await serving(run, async ({ api, lines }) => {
-    const { kind } = await api.call();
+  await withEnv(settings, () =>
+    serving(run, async ({ api, lines }) => {
+      const { kind } = await api.call();
 
-    assert.equal(kind, "response");
-    assert.deepEqual(seen, ["first-secret", "new-secret"]);
-    assert.doesNotMatch(lines.join(), /(first|new)-secret/);
-  }, { SOURCE_SECRET_ID: "here", AWS_REGION: "us-east-1" });
-  for (const name of Object.keys(settings)) Deno.env.delete(name);
+      assert.equal(kind, "response");
+      assert.deepEqual(seen, ["first-secret", "new-secret"]);
+      assert.doesNotMatch(lines.join(), /(first|new)-secret/);
+    }, { SOURCE_SECRET_ID: "here", AWS_REGION: "us-east-1" }));
 });
 
 Deno.test("withSize() gives DuckDB what a function has", () => {

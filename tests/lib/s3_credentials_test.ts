@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { resolveCredentials } from "../../lib/s3_credentials.ts";
 import { inFolder } from "../harness/in_folder.ts";
+import { withEnv } from "../harness/with_env.ts";
 
 /** What the SDK's own chain reads. */
 const CHAIN = [
@@ -62,19 +63,10 @@ Deno.test("resolveCredentials() says what to set when there are none", () =>
   ));
 
 /** Runs a test with just these variables of the chain. */
-async function withChain(
+function withChain(
   variables: Record<string, string>,
   test: () => Promise<void>,
 ): Promise<void> {
-  const before = CHAIN.map((name) => [name, Deno.env.get(name)] as const);
-  const set = (name: string, value: string | undefined) => {
-    if (value === undefined) Deno.env.delete(name);
-    else Deno.env.set(name, value);
-  };
-  for (const name of CHAIN) set(name, variables[name]);
-  try {
-    await test();
-  } finally {
-    for (const [name, value] of before) set(name, value);
-  }
+  const unset = Object.fromEntries(CHAIN.map((name) => [name, undefined]));
+  return withEnv({ ...unset, ...variables }, test);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { withSecrets } from "../../lib/secrets.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { TestSecretsManager } from "../harness/secrets_manager.ts";
+import { withEnv } from "../harness/with_env.ts";
 
 const URL_TEXT = "postgres://me:a-secret@db.example.com/x";
 
@@ -19,21 +20,15 @@ async function sourceUrlOf(
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "testtest",
   };
-  for (const [name, value] of Object.entries(settings)) {
-    Deno.env.set(name, value);
-  }
-  try {
-    await inFolder(async (folder) => {
+  await withEnv(settings, () =>
+    inFolder(async (folder) => {
       const env = await withSecrets(
         (name) => name === "SOURCE_SECRET_ID" ? "here" : undefined,
         { folder },
       );
       assert.equal(env("WAREHOUSE_URL"), undefined);
       await work(env("SOURCE_URL"), folder);
-    });
-  } finally {
-    for (const name of Object.keys(settings)) Deno.env.delete(name);
-  }
+    }));
 }
 
 Deno.test("withSecrets() takes a URL, or JSON with one", async () => {

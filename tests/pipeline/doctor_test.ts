@@ -4,6 +4,7 @@ import { RESOURCES } from "../../lib/stage.ts";
 import { examine, formatFindings, main } from "../../pipeline/doctor.ts";
 import { examineSns } from "../../pipeline/examine_sns.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
+import { withEnv } from "../harness/with_env.ts";
 
 const wrongOf = (findings: Awaited<ReturnType<typeof examine>>) =>
   findings.filter(({ hint }) => hint !== undefined)
@@ -112,10 +113,7 @@ Deno.test("doctor --aws tells of the SMS sandbox, the limit and who has not conf
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "testtest",
   };
-  for (const [name, value] of Object.entries(settings)) {
-    Deno.env.set(name, value);
-  }
-  try {
+  await withEnv(settings, async () => {
     const fresh = wrongOf(await examineSns("eu-west-2"));
     Object.assign(told, { sandbox: false, limit: 50, arn: "arn:aws:sns:x" });
     const ready = wrongOf(await examineSns("eu-west-2"));
@@ -126,9 +124,7 @@ Deno.test("doctor --aws tells of the SMS sandbox, the limit and who has not conf
       "subscriptions: not confirmed: team@example.com",
     ]);
     assert.deepEqual(ready, []);
-  } finally {
-    for (const name of Object.keys(settings)) Deno.env.delete(name);
-  }
+  });
 });
 
 Deno.test("doctor ends with 2 when settings are missing", async () => {
