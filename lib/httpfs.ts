@@ -1,12 +1,12 @@
 import { unzipSync } from "fflate";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { download } from "./download.ts";
 import { messageOf, StageError } from "./errors.ts";
 
 /** The DuckDB that the pinned extension fits: its folder is named so. */
 export const HTTPFS_VERSION = "v1.5.5";
 
-const FETCH_TIMEOUT_MS = 120_000;
-const FETCH_ATTEMPTS_MAX = 3;
 const FILE_NAME = "httpfs.duckdb_extension";
 
 /** One of the wheels of https://pypi.org/project/duckdb-extension-httpfs/. */
@@ -68,9 +68,9 @@ export async function fetchHttpfs(
   }
   const folder = join(directory, HTTPFS_VERSION, platform);
   const path = join(folder, FILE_NAME);
-  if (await isFile(path)) return path;
+  if (existsSync(path)) return path;
   await Deno.mkdir(folder, { recursive: true });
-  const extension = await download(wheel);
+  const extension = await readExtension(wheel);
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.writeFile(temporary, extension);
@@ -88,22 +88,13 @@ function duckdbPlatform(): string {
   return `${os}_${Deno.build.arch === "aarch64" ? "arm64" : "amd64"}`;
 }
 
-async function isFile(path: string): Promise<boolean> {
+async function readExtension(wheel: Wheel): Promise<Uint8Array> {
   try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function download(wheel: Wheel): Promise<Uint8Array> {
-  try {
-    const archive = await fetchBytes(wheel.url);
-    const sha256 = await sha256Of(archive);
-    if (sha256 !== wheel.sha256) {
-      throw new Error(`its SHA-256 is ${sha256}, not ${wheel.sha256}`);
-    }
+    const archive = await download(wheel.url, {
+      algorithm: "sha256",
+      digest: wheel.sha256,
+      encoding: "hex",
+    });
     const [extension] = Object.values(unzipSync(archive, {
       filter: ({ name }) => name.endsWith(`/${FILE_NAME}`),
     }));
@@ -123,25 +114,4 @@ async function download(wheel: Wheel): Promise<Uint8Array> {
       },
     );
   }
-}
-
-async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      const answer = await fetch(url, {
-        signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-      });
-      if (!answer.ok) {
-        await answer.body?.cancel();
-        throw new Error(`the answer was HTTP ${answer.status}`);
-      }
-      return await answer.bytes();
-    } catch (error) {
-      if (attempt === FETCH_ATTEMPTS_MAX) throw error;
-    }
-  }
-}
-
-async function sha256Of(content: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", content)).toHex();
 }

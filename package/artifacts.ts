@@ -1,5 +1,6 @@
-import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { download } from "../lib/download.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 
 /** Processors that Lambda has. */
@@ -9,27 +10,26 @@ export type Architecture = "x86_64" | "arm64";
 interface Artifact {
   name: string;
   version: string;
-  /** As the registry states it. */
-  integrity: string;
+  /** In base64, as the registry states it. */
+  sha512: string;
   files: readonly string[];
 }
 
 const REGISTRY = "https://registry.npmjs.org";
-const FETCH_TIMEOUT_MS = 300_000;
 
 const DENO: Record<Architecture, Artifact> = {
   x86_64: {
     name: "@deno/linux-x64-glibc",
     version: "2.9.6",
-    integrity:
-      "sha512-3md4TKLCuzsLDmfOoC5KN7NAZaxSVkMgm64vg6foD00JBADCpYS2/5QqXfzgnP5ZQz3iLP9vBQJtEgc116OAoQ==",
+    sha512:
+      "3md4TKLCuzsLDmfOoC5KN7NAZaxSVkMgm64vg6foD00JBADCpYS2/5QqXfzgnP5ZQz3iLP9vBQJtEgc116OAoQ==",
     files: ["deno"],
   },
   arm64: {
     name: "@deno/linux-arm64-glibc",
     version: "2.9.6",
-    integrity:
-      "sha512-poqhoH9B3nYloigEMPT5t8HY+wBeiuea1An5Q7fqgJzP0SYmWsoS/oUnWO/pEiA4ofzIBy1Elt/in58xKtxEoQ==",
+    sha512:
+      "poqhoH9B3nYloigEMPT5t8HY+wBeiuea1An5Q7fqgJzP0SYmWsoS/oUnWO/pEiA4ofzIBy1Elt/in58xKtxEoQ==",
     files: ["deno"],
   },
 };
@@ -37,15 +37,15 @@ const DUCKDB: Record<Architecture, Artifact> = {
   x86_64: {
     name: "@duckdb/node-bindings-linux-x64",
     version: "1.5.5-r.5",
-    integrity:
-      "sha512-kCyq6BXhn6QXfwF8yVdVKriSSHP+rfVWcJ56cG8qZzlOZpxyvT5WGm6jMshxg4ditLlOsHsIN/D47RYrcjXuHQ==",
+    sha512:
+      "kCyq6BXhn6QXfwF8yVdVKriSSHP+rfVWcJ56cG8qZzlOZpxyvT5WGm6jMshxg4ditLlOsHsIN/D47RYrcjXuHQ==",
     files: ["duckdb.node", "libduckdb.so"],
   },
   arm64: {
     name: "@duckdb/node-bindings-linux-arm64",
     version: "1.5.5-r.5",
-    integrity:
-      "sha512-CafH2AIvXtpwDynG3KB/4uEOHRGlFoB7auCRMIwH3BKNIobsANV5LSpDJ3tfyRCFIsK6e8AT1eseWVnu2Dv3cw==",
+    sha512:
+      "CafH2AIvXtpwDynG3KB/4uEOHRGlFoB7auCRMIwH3BKNIobsANV5LSpDJ3tfyRCFIsK6e8AT1eseWVnu2Dv3cw==",
     files: ["duckdb.node", "libduckdb.so"],
   },
 };
@@ -62,15 +62,20 @@ export async function fetchArtifact(
   artifact: Artifact,
   folder: string,
 ): Promise<string> {
-  const { name, version, files } = artifact;
+  const { name, version, sha512, files } = artifact;
   const target = join(folder, `${name.replace("/", "-")}-${version}`);
-  if (await isThere(target)) return target;
+  if (existsSync(target)) return target;
   const url = `${REGISTRY}/${name}/-/${name.split("/")[1]}-${version}.tgz`;
   await Deno.mkdir(folder, { recursive: true });
   const unfinished = await Deno.makeTempDir({ dir: folder });
   try {
     const archive = join(unfinished, "package.tgz");
-    await Deno.writeFile(archive, await download(url, artifact));
+    const bytes = await download(url, {
+      algorithm: "sha512",
+      digest: sha512,
+      encoding: "base64",
+    });
+    await Deno.writeFile(archive, bytes);
     const { success, stderr } = await new Deno.Command("tar", {
       args: ["-xzf", archive, "-C", unfinished, "--strip-components=1"]
         .concat(files.map((file) => `package/${file}`)),
@@ -88,30 +93,4 @@ export async function fetchArtifact(
     });
   }
   return target;
-}
-
-async function download(
-  url: string,
-  { integrity }: Artifact,
-): Promise<Uint8Array> {
-  const answer = await fetch(url, {
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-  });
-  if (!answer.ok) {
-    await answer.body?.cancel();
-    throw new Error(`the answer was HTTP ${answer.status}`);
-  }
-  const bytes = await answer.bytes();
-  const sha512 = createHash("sha512").update(bytes).digest("base64");
-  if (`sha512-${sha512}` === integrity) return bytes;
-  throw new Error(`its checksum is sha512-${sha512}, not ${integrity}`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -2,6 +2,7 @@
  * `deno task lint:workflows`: actionlint and zizmor on `.github`, which are
  * installed into `.tools` by Go and pip when they are not there.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,22 +24,13 @@ async function runs(
   return (await command.spawn().status).success;
 }
 
-async function isThere(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 const actionlint = join(tools, "actionlint");
 const zizmor = join(environment, "bin", "zizmor");
 await Deno.mkdir(tools, { recursive: true });
-if (!await isThere(actionlint)) {
+if (!existsSync(actionlint)) {
   await runs("go", ["install", ACTIONLINT], { GOBIN: tools });
 }
-if (!await isThere(zizmor)) {
+if (!existsSync(zizmor)) {
   await runs("python3", ["-m", "venv", environment]);
   await runs(join(environment, "bin", "pip"), ["install", "-q", ZIZMOR]);
 }

@@ -4,6 +4,7 @@
  * It is taken from `VERSITYGW`, from the path, or built by Go.
  */
 import { PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BUCKET } from "./harness/s3.ts";
@@ -31,7 +32,7 @@ async function findVersitygw(): Promise<string> {
   if (given !== undefined) return given;
   const folder = join(project, ".versitygw");
   const built = join(folder, "versitygw");
-  if (await isFile(built)) return built;
+  if (existsSync(built)) return built;
   console.log(`go install ${MODULE}`);
   const { success } = await new Deno.Command("go", {
     args: ["install", MODULE],
@@ -41,15 +42,6 @@ async function findVersitygw(): Promise<string> {
   throw new Error(
     "Cannot build versitygw: install Go, or set VERSITYGW to the program",
   );
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 function freePort(): number {

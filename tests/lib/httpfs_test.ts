@@ -5,6 +5,7 @@ import { startS3Server } from "../../demo/s3_server.ts";
 import { fetchHttpfs, HTTPFS_VERSION } from "../../lib/httpfs.ts";
 import { openZone } from "../../lib/zone.ts";
 import { bytesOf } from "./zone_cases.ts";
+import { inFolder } from "../harness/in_folder.ts";
 
 Deno.test("fetchHttpfs() fits the DuckDB in use", () => {
   assert.equal(HTTPFS_VERSION, version());
@@ -67,7 +68,7 @@ Deno.test("fetchHttpfs() refuses a machine that no extension is for", () =>
 
 Deno.test("fetchHttpfs() refuses an archive that is not the pinned one", async (test) => {
   const answers = [
-    { answer: () => new Response("other bytes"), found: /its SHA-256 is / },
+    { answer: () => new Response("other bytes"), found: /its sha256 is / },
     { answer: () => new Response("", { status: 403 }), found: /HTTP 403$/ },
   ];
   const platform = "linux_amd64";
@@ -92,14 +93,3 @@ Deno.test("fetchHttpfs() refuses an archive that is not the pinned one", async (
       }));
   }
 });
-
-async function inFolder(
-  test: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}

@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+
+const TIMEOUT_MS = 300_000;
+const ATTEMPTS_MAX = 3;
+
+/** What a file must hash to, as its registry states it. */
+export type Checksum =
+  | { algorithm: "sha256"; digest: string; encoding: "hex" }
+  | { algorithm: "sha512"; digest: string; encoding: "base64" };
+
+/**
+ * Fetches a file over HTTP, tries again twice when it can't be had, and checks
+ * it. Throws an error that says what is wrong with the answer.
+ */
+export async function download(
+  url: string,
+  { algorithm, digest, encoding }: Checksum,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await fetchBytes(url);
+  const found = createHash(algorithm).update(bytes).digest(encoding);
+  if (found === digest) return bytes;
+  throw new Error(`its ${algorithm} is ${found}, not ${digest}`);
+}
+
+async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      const answer = await fetch(url, {
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (answer.ok) return await answer.bytes();
+      await answer.body?.cancel();
+      throw new Error(`the answer was HTTP ${answer.status}`);
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
