@@ -16,6 +16,7 @@ import {
   toDigest,
 } from "./digest.ts";
 import {
+  endedInLake,
   type Lake,
   type ModelInLake,
   openVersionsOf,
@@ -25,8 +26,11 @@ import {
 import { rowTextSql } from "./row_hash.ts";
 import type { WarehouseModel } from "./warehouse_digest.ts";
 
-/** What a model was compared in. */
-export type Place = "lake" | "warehouse";
+/**
+ * What was compared: a place with what it should hold, or the history, which
+ * the source does not have: versions that ended, in the warehouse with the lake.
+ */
+export type Place = "lake" | "warehouse" | "history";
 
 /** A key of which a place does not hold what it should. */
 export interface DifferingKey {
@@ -113,6 +117,16 @@ export async function compareModels(
         expected,
         actual,
         quarantined,
+      }),
+      await compare(work, {
+        model,
+        place: "history",
+        expected: await digested(
+          work,
+          endedInLake(work.lake, model, actual.columns),
+        ),
+        actual: actual.ended,
+        quarantined: new Set(),
       }),
     );
   }

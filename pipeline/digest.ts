@@ -25,6 +25,8 @@ export type Digest = ReadonlyMap<string, { rows: number; hash: string }>;
 
 /** So much of a key is shown. */
 const SHOWN_CHARACTERS = 100;
+/** Postgres's number of its type. */
+const BIGINT = 20;
 
 /** SQL that hashes a relation's rows; what it has beside them may be kept. */
 export function hashRowsSql(
@@ -41,6 +43,39 @@ export function hashRowsSql(
   return `select ${quoteNames(kept)},
       ${rowHashSql(columns, engine)} as row_hash
     from ${relation}`;
+}
+
+/** What makes a version that ended, beside its key. */
+const ENDED_COLUMNS: readonly HashedColumn[] = [
+  "content",
+  "from_batch",
+  "to_batch",
+].map((name) => ({
+  name,
+  type: "BIGINT",
+  isTime: false,
+  postgres: { id: BIGINT, modifier: -1 },
+}));
+
+/**
+ * Versions that ended, hashed with the batches between which they held, from a
+ * relation with their key, `row_hash`, `from_batch` and `to_batch`.
+ */
+export function endedVersions(
+  versions: string,
+  options: { engine: Engine; key: readonly HashedColumn[] },
+): HashedRows {
+  const { engine } = options;
+  const since = ENDED_COLUMNS.filter(({ name }) => name === "from_batch");
+  const key = [...options.key, ...since];
+  const names = quoteNames(key.map((column) => column.name));
+  return {
+    engine,
+    key,
+    sql: `select ${names}, ${rowHashSql(ENDED_COLUMNS, engine)} as row_hash
+      from (select *, row_hash as content from (${versions}) as versions)
+        as ended`,
+  };
 }
 
 /** SQL for the digest of rows: one row for each range of keys. */

@@ -1,5 +1,6 @@
 import { readColumnsSql } from "../lib/data_files.ts";
 import type { Model } from "../lib/model.ts";
+import { quoteNames } from "../lib/postgres.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import type { Zone } from "../lib/zone.ts";
 import type { LakeFile } from "../transform/files_of_batches.ts";
@@ -8,7 +9,7 @@ import {
   type ModelColumn,
   STAMP_COLUMNS,
 } from "../transform/model_changes.ts";
-import { type HashedRows, hashRowsSql } from "./digest.ts";
+import { endedVersions, type HashedRows, hashRowsSql } from "./digest.ts";
 import type { HashedColumn } from "./row_hash.ts";
 
 /** Committed files of a lake, up to some batch. */
@@ -59,6 +60,31 @@ export function rowsInLake(
     sql: openSql(`(${versions})`, model),
     key,
   };
+}
+
+/** The versions of a model that ended in the lake, hashed by some columns. */
+export function endedInLake(
+  lake: Lake,
+  model: ModelInLake,
+  columns: readonly HashedColumn[],
+): HashedRows {
+  const key = model.columns.filter(({ name }) => model.key.includes(name));
+  const names = quoteNames(model.key);
+  const all = versionsOf(lake, model);
+  // Most keys have one version only, which has not ended.
+  const several = `(select * from ${all} where (${names}) in (
+    select (${names}) from ${all} group by ${names} having count(*) > 1))`;
+  const versions = hashRowsSql(several, {
+    engine: "DuckDB",
+    key,
+    columns,
+    besides: STAMPS,
+  });
+  return endedVersions(
+    `select * from (${versionIntervalsSql(`(${versions})`, model.key)})
+      where to_batch is not null and not is_delete`,
+    { engine: "DuckDB", key },
+  );
 }
 
 function openSql(versions: string, model: ModelInLake): string {

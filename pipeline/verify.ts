@@ -21,7 +21,11 @@ import {
 import { QUARANTINE_TYPES } from "../transform/quarantine.ts";
 import { prepare } from "../transform/prepare.ts";
 import { checkZones } from "./check_zones.ts";
-import { compareModels, describeKeys } from "./compare_models.ts";
+import {
+  compareModels,
+  type Comparison,
+  describeKeys,
+} from "./compare_models.ts";
 import { type ExpectedLake, openExpectedLake } from "./expected_lake.ts";
 import type { ModelInLake } from "./lake_rows.ts";
 import { remakeJoins } from "./remake_joins.ts";
@@ -184,13 +188,15 @@ function tell(verification: Verification, { log }: StageContext): void {
   for (const one of comparisons) {
     if (one.differences === 0) continue;
     log.error(
-      "{model} is not in the {place} as the source has it: {differences} keys differ, the first {keys}",
+      one.place === "history"
+        ? "{model} has other versions in the warehouse than in the lake: {differences} differ, the first {keys}"
+        : "{model} is not in the {place} as the source has it: {differences} keys differ, the first {keys}",
       {
         model: one.model,
         place: one.place,
         differences: one.differences,
         keys: describeKeys(one),
-        hint: `Run ${one.tables.map(resync).join(", ")}`,
+        hint: `Run ${waysBack(one).join(", ")}`,
         batch,
       },
     );
@@ -208,15 +214,17 @@ function tell(verification: Verification, { log }: StageContext): void {
       batch,
       rows: comparisons.filter((one) => one.place === "lake")
         .reduce((sum, one) => sum + one.rows, 0),
-      models: comparisons.length / 2,
+      models: new Set(comparisons.map((one) => one.model)).size,
       seconds: Number(seconds.toFixed(1)),
     },
   );
 }
 
-/** The task that mends what a source table brought. */
-export function resync(table: string): string {
-  return `deno task resync ${table}`;
+/** The tasks that mend what differs. */
+export function waysBack({ place, tables }: Comparison): string[] {
+  return place === "history"
+    ? ["deno task rebuild warehouse"]
+    : tables.map((table) => `deno task resync ${table}`);
 }
 
 function verifyError(error: unknown, server: string): unknown {

@@ -2,12 +2,13 @@ import { runCommand, type World } from "../lib/command.ts";
 import { EXIT } from "../lib/errors.ts";
 import { describeKeys } from "./compare_models.ts";
 import type { Verification } from "./verification.ts";
-import { resync, verify } from "./verify.ts";
+import { verify, waysBack } from "./verify.ts";
 
 const USAGE = `deno task verify [--json]
 
 Extracts a batch and brings it through, and compares by content what source,
-lake and warehouse hold as of it. Exits 3 when something differs, 1 when it
+lake and warehouse hold as of it, and the history of the warehouse with the
+lake's. Exits 3 when something differs, 1 when it
 could not be told. Needs about as much room in TEMP_DIRECTORY as the source
 takes as CSV.
 
@@ -60,7 +61,7 @@ export function formatVerification(verification: Verification): string {
     if (one.differences === 0) continue;
     lines.push(
       `${one.model} in the ${one.place}: ${describeKeys(one)}`,
-      ...one.tables.map((table) => `-> ${resync(table)}`),
+      ...waysBack(one).map((task) => `-> ${task}`),
     );
   }
   for (const { check, severity, findings } of verification.brokenRules) {

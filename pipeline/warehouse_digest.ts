@@ -4,6 +4,7 @@ import { query, quoteName } from "../lib/postgres.ts";
 import {
   type Digest,
   digestSql,
+  endedVersions,
   type HashedRows,
   hashRowsSql,
   toDigest,
@@ -16,6 +17,8 @@ export interface WarehouseModel {
   columns: readonly HashedColumn[];
   rows: HashedRows;
   digest: Digest;
+  /** Its versions that ended up to the batch. */
+  ended: { rows: HashedRows; digest: Digest };
 }
 
 /**
@@ -55,11 +58,21 @@ export async function digestInWarehouse(
     }),
     key,
   };
-  return {
+  const history = hashRowsSql(`${quoteName(`${model.name}_history`)} as held`, {
+    engine: "Postgres",
+    key,
     columns,
-    rows,
-    digest: toDigest(await query(client, digestSql(rows))),
-  };
+    besides: ["from_batch", "to_batch"],
+  });
+  const ended = endedVersions(`${history} where to_batch <= ${batch}`, {
+    engine: "Postgres",
+    key,
+  });
+  const digested = async (some: HashedRows) => ({
+    rows: some,
+    digest: toDigest(await query(client, digestSql(some))),
+  });
+  return { columns, ...await digested(rows), ended: await digested(ended) };
 }
 
 function notComparable(model: string, column: HashedColumn): StageError {

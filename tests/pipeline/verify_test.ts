@@ -31,7 +31,7 @@ import { openClient } from "../harness/postgres.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
-const LIVE_VERIFICATIONS = 6;
+const LIVE_VERIFICATIONS = 4;
 const WRITES_BETWEEN = 30;
 const WAIT_MS = 50;
 const WAITS_MAX = 600;
@@ -167,7 +167,7 @@ for (const zones of ZONE_KINDS) {
       warehouse.client,
       "select * from pipeline.verification order by model, place",
     );
-    assert.equal(written.length, 2 * (PROJECT_SQL.models.length + 1));
+    assert.equal(written.length, 3 * (PROJECT_SQL.models.length + 1));
     assert.deepEqual(leftBehind(platform), []);
   });
 
@@ -212,6 +212,7 @@ for (const zones of ZONE_KINDS) {
       "dim_date lake: 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
       "dim_date warehouse: 2022-11-07 otherwise, 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
       "dim_location warehouse: 2 otherwise, 3 missing",
+      "dim_location history: [3, 1] extra",
       "dim_staff lake: 1 otherwise",
       "dim_staff warehouse: 1 otherwise",
       "dim_currency warehouse: 1 twice",
@@ -246,6 +247,44 @@ for (const zones of ZONE_KINDS) {
     assert.deepEqual(leftBehind(platform), []);
   });
 }
+
+Deno.test("verify() names what differs of the versions that ended", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    source.client,
+    "update sales_order set units_sold = 2 where sales_order_id in (1, 2)",
+    "update staff set last_name = 'Other' where staff_id = 1",
+    "delete from payment where payment_id = 5",
+  );
+  await platform.run();
+  await execute(
+    source.client,
+    "update sales_order set units_sold = 3 where sales_order_id = 1",
+  );
+  assert.deepEqual(differences(await verify(context)), []);
+  await execute(
+    warehouse.client,
+    "update fact_sales_order set units_sold = 9 where sales_order_id = 1 and to_batch = 2",
+    "delete from fact_sales_order where sales_order_id = 2 and to_batch = 2",
+    "update dim_staff_closed set to_batch = 3 where staff_id = 1",
+  );
+
+  const verification = await verify(context);
+
+  assert.deepEqual(differences(verification), [
+    "dim_staff history: [1, 1] otherwise",
+    "fact_sales_order history: [1, 1] otherwise, [2, 1] missing",
+  ]);
+  assert.equal(verification.same, false);
+  assert.ok(
+    platform.logged.includes(
+      "error: fact_sales_order has other versions in the warehouse than in the lake: 2 differ, the first [1, 1] otherwise, [2, 1] missing",
+    ),
+  );
+});
 
 Deno.test("verify() names the first ten keys and counts them all", async () => {
   await using platform = await openPlatform();

@@ -1,9 +1,11 @@
+import assert from "node:assert/strict";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
 import type { StageContext, StageResult } from "../../lib/stage.ts";
 import { extract } from "../../extract/extract.ts";
 import { load } from "../../load/load.ts";
+import { verify } from "../../pipeline/verify.ts";
 import { transform } from "../../transform/transform.ts";
 import { sourceState } from "../harness/oracle.ts";
 import {
@@ -32,8 +34,9 @@ const ROUNDS_MIN = 7;
 const ROUNDS_MAX = 60;
 const WRITES_MAX = 16;
 const HOUR_MS = 3_600_000;
-/** Every so many seeds keep their zones in S3, every so many are rebuilt. */
+/** Every so many seeds keep their zones in S3, are verified, are rebuilt. */
 const S3_EVERY = 8;
+const VERIFY_EVERY = 3;
 const REBUILD_EVERY = 5;
 
 const STAGES: Record<
@@ -254,5 +257,10 @@ class History {
     });
     await checkNothingLeft(this.#platform);
     if (this.seed % REBUILD_EVERY === 0) await assertRebuilds(this.#platform);
+    if (this.seed % VERIFY_EVERY === 0) {
+      const { comparisons } = await verify(this.#platform.context);
+      const wrong = comparisons.filter((one) => one.differences > 0);
+      assert.deepEqual(wrong, [], "verify");
+    }
   }
 }

@@ -10,6 +10,7 @@ const COPIED = [
   "extract",
   "transform",
   "load",
+  "pipeline",
   "lib",
   "sql",
   "demo",
