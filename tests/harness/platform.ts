@@ -48,18 +48,28 @@ export const PROJECT_SQL = readProjectSql(
   MODELS,
 );
 
+/** The contract's tables, as SQL. */
+export const SOURCE_SQL = Deno.readTextFileSync(
+  join(projectDirectory(), "sql", "source.sql"),
+);
+
 /** Makes a platform whose source has the contract's tables, empty. */
 export async function openPlatform(
-  options: { zones?: ZoneKind; sql?: ProjectSql; sourceSql?: string } = {},
+  options: {
+    zones?: ZoneKind;
+    sql?: ProjectSql;
+    sourceSql?: string;
+    /** A database to copy as the source, which then has what that has. */
+    sourceTemplate?: string;
+  } = {},
 ): Promise<Platform> {
-  const sql = options.sql ?? PROJECT_SQL;
+  const { sql = PROJECT_SQL, sourceTemplate } = options;
   const folder = await Deno.makeTempDir({ prefix: "totesys-platform-" });
-  const source = await openTestDatabase();
+  const source = await openTestDatabase(sourceTemplate);
   const warehouse = await openTestDatabase();
-  await source.client.query(
-    options.sourceSql ??
-      Deno.readTextFileSync(join(projectDirectory(), "sql", "source.sql")),
-  );
+  if (sourceTemplate === undefined) {
+    await source.client.query(options.sourceSql ?? SOURCE_SQL);
+  }
   const base = options.zones === "S3"
     ? `s3://${BUCKET}/${crypto.randomUUID()}`
     : folder;

@@ -32,11 +32,13 @@ export async function testPostgresUrl(database = "postgres"): Promise<string> {
   return (await started).server.url(database);
 }
 
-/** Makes an empty database; it is dropped at the end. */
-export async function openTestDatabase(): Promise<TestDatabase> {
+/** Makes a database, empty or as a template; it is dropped at the end. */
+export async function openTestDatabase(
+  template = "template1",
+): Promise<TestDatabase> {
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const admin = await openClient(await testPostgresUrl());
-  await admin.query(`create database ${name}`);
+  await admin.query(`create database ${name} template ${template}`);
   const url = await testPostgresUrl(name);
   const settings = settingsOf(url);
   const client = await openClient(url);
@@ -50,6 +52,20 @@ export async function openTestDatabase(): Promise<TestDatabase> {
       await admin.end();
     },
   };
+}
+
+/** Makes a database to copy, filled once; nobody stays connected to it. */
+export async function makeTemplate(
+  fill: (client: Client) => Promise<void>,
+): Promise<string> {
+  const name = `template_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = await openClient(await testPostgresUrl());
+  await admin.query(`create database ${name}`);
+  await admin.end();
+  const client = await openClient(await testPostgresUrl(name));
+  await fill(client);
+  await client.end();
+  return name;
 }
 
 /** Connection settings of a URL, read as the pipeline reads them. */

@@ -316,6 +316,7 @@ export class RandomWriters implements AsyncDisposable {
     const { random } = this;
     const { name, key, change, values } = this.#anyTable();
     const fresh = this.#fresh++;
+    const fresher = this.#fresh++;
     const id = random.between(1, KEYS);
     return random.weighted([
       { weight: 2, sql: `vacuum full ${name}` },
@@ -333,7 +334,7 @@ export class RandomWriters implements AsyncDisposable {
         sql: `begin; create table other (like ${name} including all);
           insert into other select * from ${name} where ${key} <> ${id};
           insert into other values (${values(id, fresh)});
-          update other set ${change(fresh + 1)} where ${key} = ${1 + id % KEYS};
+          update other set ${change(fresher)} where ${key} = ${1 + id % KEYS};
           drop table ${name}; alter table other rename to ${name};
           alter index other_pkey rename to ${name}_pkey; commit;`,
       },

@@ -16,12 +16,12 @@ import {
 import { openClient } from "../harness/postgres.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
-import { fillSmall } from "../harness/small_source.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import type { Outcome } from "./outcome.ts";
 import { planFaults } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
 import { type Fault, SimulatedProcess } from "./simulated_process.ts";
+import { sourceTemplate } from "./source_template.ts";
 import { stream } from "./stream.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
@@ -53,8 +53,10 @@ export async function simulate(
   seed: number,
   zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
 ): Promise<Outcome> {
-  await using platform = await openPlatform({ zones });
-  await fillSmall(platform.source.client);
+  await using platform = await openPlatform({
+    zones,
+    sourceTemplate: await sourceTemplate(),
+  });
   platform.set({ deleteShareMax: 1 });
   await using writers = await RandomWriters.open(
     platform.source.url,

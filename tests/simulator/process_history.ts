@@ -12,13 +12,13 @@ import {
   type ZoneKind,
 } from "../harness/platform.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
-import { fillSmall } from "../harness/small_source.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import { KILL_ME } from "./mortal.ts";
 import type { Outcome } from "./outcome.ts";
 import { planDeath } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
 import type { Fault } from "./simulated_process.ts";
+import { sourceTemplate } from "./source_template.ts";
 import { stream } from "./stream.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
@@ -43,8 +43,10 @@ export async function simulateProcesses(
   seed: number,
   zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
 ): Promise<Outcome> {
-  await using platform = await openPlatform({ zones });
-  await fillSmall(platform.source.client);
+  await using platform = await openPlatform({
+    zones,
+    sourceTemplate: await sourceTemplate(),
+  });
   const truth = new ExtractedBatches(platform);
   await using readers = await Readers.open(platform, truth);
   await using writers = await RandomWriters.open(
