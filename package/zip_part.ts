@@ -1,4 +1,6 @@
-import { type Zippable, zipSync } from "fflate";
+import { Buffer } from "node:buffer";
+import { crc32, deflateRawSync } from "node:zlib";
+import { Zip, type ZipInputFile } from "fflate";
 import type { Part } from "./layout.ts";
 
 /** The first time that a zip can hold: no build is of any other. */
@@ -8,15 +10,33 @@ const EXECUTABLE = 0o100755;
 const PLAIN = 0o100644;
 const MODE_SHIFT = 16;
 const COMPRESSION_LEVEL = 6;
+const DEFLATED = 8;
 
 /** A zip of the files, of the same bytes whenever and wherever it is made. */
 export async function zipPart(part: Part): Promise<Uint8Array> {
-  const entries: Zippable = {};
+  const chunks: Uint8Array[] = [];
+  const zip = new Zip((error, chunk) => {
+    if (error !== null) throw error;
+    chunks.push(chunk);
+  });
   const sorted = [...part].sort(([a], [b]) => a < b ? -1 : 1);
-  for (const [path, { from, executable }] of sorted) {
+  for (const [filename, { from, executable }] of sorted) {
     const bytes = typeof from === "string" ? await Deno.readFile(from) : from;
     const mode = executable === true ? EXECUTABLE : PLAIN;
-    entries[path] = [bytes, { attrs: mode << MODE_SHIFT, os: UNIX }];
+    const file: ZipInputFile = {
+      filename,
+      size: bytes.length,
+      crc: crc32(bytes),
+      // The runtime's zlib takes a tenth of the time of one in JavaScript.
+      compression: DEFLATED,
+      attrs: mode << MODE_SHIFT,
+      os: UNIX,
+      mtime: TIME,
+    };
+    zip.add(file);
+    const deflated = deflateRawSync(bytes, { level: COMPRESSION_LEVEL });
+    file.ondata?.(null, new Uint8Array(deflated), true);
   }
-  return zipSync(entries, { mtime: TIME, level: COMPRESSION_LEVEL });
+  zip.end();
+  return Buffer.concat(chunks);
 }
