@@ -107,6 +107,8 @@ export interface ProcessedManifest extends Manifest {
   stage: "transform";
   /** Checksum of the ingestion manifest it was made from. */
   inputSha256: string;
+  /** When that was committed; of manifests made before this was kept, none. */
+  extractedAt?: string;
   /** Of the contract, the models and the quarantine queries. */
   transformHash: string;
   models: Record<string, ProcessedModel>;

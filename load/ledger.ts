@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { BatchLog } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
+import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
 import { query } from "../lib/postgres.ts";
 
 /** The newest batch in the warehouse. */
@@ -46,29 +46,49 @@ export interface LedgerRow {
   deletes: number;
   transform_hash: string;
   lake_id: string;
+  /** By the clocks of the machines that ran the stages. */
+  extracted_at: string | null;
+  transformed_at: string;
+  files: LedgerFile[];
+}
+
+/** A file of the processed zone as the ledger has it. */
+export interface LedgerFile extends DataFile {
+  batch: number;
+  model: string;
 }
 
 /** What the ledger says of a batch. */
 export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
-  const models = Object.values(manifest.models);
-  const files = models.flatMap((model) => model.files);
+  const { batch } = manifest;
+  const models = Object.entries(manifest.models);
+  const files = models.flatMap(([model, { files }]) =>
+    files.map((file) => ({ batch, model, ...file }))
+  );
   return {
-    batch: manifest.batch,
+    batch,
     snapshot_time: manifest.snapshotTime,
     run_id: manifest.runId,
     input_sha256: manifest.inputSha256,
     rows: files.reduce((sum, file) => sum + file.rows, 0),
-    deletes: models.reduce((sum, model) => sum + model.deletes, 0),
+    deletes: models.reduce((sum, [, { deletes }]) => sum + deletes, 0),
     transform_hash: manifest.transformHash,
     lake_id: manifest.lakeId,
+    extracted_at: manifest.extractedAt ?? null,
+    transformed_at: manifest.committedAt,
+    files,
   };
 }
 
+/** What makes a batch another one. */
 const COLUMNS = `batch, snapshot_time, run_id, input_sha256, rows, deletes,
   transform_hash, lake_id`;
+/** Otherwise when the same batch was made anew. */
+const TIMES = "extracted_at, transformed_at";
 const GIVEN = `jsonb_to_recordset($1::jsonb) as given (
   batch bigint, snapshot_time timestamptz, run_id text, input_sha256 text,
-  rows bigint, deletes bigint, transform_hash text, lake_id text
+  rows bigint, deletes bigint, transform_hash text, lake_id text,
+  extracted_at timestamptz, transformed_at timestamptz
 )`;
 
 /** Writes batches into the ledger, in the transaction that loads them. */
@@ -76,10 +96,13 @@ export async function enterBatches(
   client: pg.Client,
   manifests: readonly ProcessedManifest[],
 ): Promise<void> {
+  const rows = manifests.map(ledgerRow);
   await client.query(
-    `insert into pipeline.batch (${COLUMNS}) select ${COLUMNS} from ${GIVEN}`,
-    [JSON.stringify(manifests.map(ledgerRow))],
+    `insert into pipeline.batch (${COLUMNS}, ${TIMES})
+    select ${COLUMNS}, ${TIMES} from ${GIVEN}`,
+    [JSON.stringify(rows)],
   );
+  await enterFiles(client, rows);
   const last = manifests.at(-1);
   if (last !== undefined) await tellBatch(client, last.batch);
 }
@@ -93,7 +116,7 @@ export async function agreeLedger(
   client: pg.Client,
   rows: readonly LedgerRow[],
 ): Promise<void> {
-  const given = JSON.stringify(rows);
+  const given = JSON.stringify(rows.map(({ files: _, ...row }) => row));
   await client.query(
     `with given as materialized (select ${COLUMNS} from ${GIVEN})
     delete from pipeline.batch as present where not exists (
@@ -103,9 +126,27 @@ export async function agreeLedger(
     [given],
   );
   await client.query(
-    `insert into pipeline.batch (${COLUMNS}) select ${COLUMNS} from ${GIVEN}
-    on conflict (batch) do nothing`,
+    `insert into pipeline.batch (${COLUMNS}, ${TIMES})
+    select ${COLUMNS}, ${TIMES} from ${GIVEN}
+    on conflict (batch) do update set (${TIMES}) =
+      (select ${TIMES.replace(/\w+/g, "excluded.$&")})`,
     [given],
+  );
+  await client.query("delete from pipeline.batch_file");
+  await enterFiles(client, rows);
+}
+
+async function enterFiles(
+  client: pg.Client,
+  rows: readonly LedgerRow[],
+): Promise<void> {
+  await client.query(
+    `insert into pipeline.batch_file (batch, model, key, rows, bytes, sha256)
+    select batch, model, key, rows, bytes, sha256
+    from jsonb_to_recordset($1::jsonb) as given (
+      batch bigint, model text, key text, rows bigint, bytes bigint, sha256 text
+    )`,
+    [JSON.stringify(rows.flatMap(({ files }) => files))],
   );
 }
 

@@ -136,6 +136,7 @@ async function commitBatch(
     committedAt: clock().toISOString(),
     engine: { duckdb: await duckDbVersion(options.duckdb) },
     inputSha256: manifestSha256(input),
+    extractedAt: input.committedAt,
     transformHash: sql.transformHash,
     ...content,
   };

@@ -8,13 +8,17 @@ import {
   newestEntry,
 } from "../../load/ledger.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
 
-const FILE = { key: "k", bytes: 1, rows: 5, sha256: "" };
+const FILE = { bytes: 1, rows: 5, sha256: "" };
+
+async function migrate(client: TestDatabase["client"]): Promise<void> {
+  for (const { text } of PROJECT_SQL.migrations) await client.query(text);
+}
 
 Deno.test("newestEntry() gives the newest of what enterBatches() entered", async () => {
   await using database = await openTestDatabase();
-  await database.client.query(PROJECT_SQL.migrations[0]?.text ?? "");
+  await migrate(database.client);
   await using connection = await connect(database.settings, {
     purpose: "test",
   });
@@ -39,12 +43,19 @@ Deno.test("newestEntry() gives the newest of what enterBatches() entered", async
     deletes: "3",
     snapshot_time: "2026-01-01 00:00:00.000001+00",
   }]);
+  const files = await client.query(
+    "select model, key, rows, bytes from pipeline.batch_file where batch = 9 order by key",
+  );
+  assert.deepEqual(files.rows, [
+    { model: "one", key: "one 9", rows: "5", bytes: "1" },
+    { model: "two", key: "two 9", rows: "5", bytes: "1" },
+  ]);
 });
 
 Deno.test("enterBatches() tells listeners the last batch, once it is committed", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
-  await client.query(PROJECT_SQL.migrations[0]?.text ?? "");
+  await migrate(client);
   const told: string[] = [];
   client.on("notification", (message) => told.push(message.payload ?? ""));
   await client.query(`listen ${CHANNEL}`);
@@ -101,13 +112,13 @@ function manifest(batch: number): ProcessedManifest {
     runId: "run",
     lakeId: "lake",
     snapshotTime: "2026-01-01T00:00:00.000001Z",
-    committedAt: "",
+    committedAt: "2026-01-01T00:00:03Z",
     engine: {},
     inputSha256: `input ${batch}`,
     transformHash: "sql",
     models: {
-      one: { files: [FILE], deletes: 1 },
-      two: { files: [FILE], deletes: 2 },
+      one: { files: [{ key: `one ${batch}`, ...FILE }], deletes: 1 },
+      two: { files: [{ key: `two ${batch}`, ...FILE }], deletes: 2 },
     },
     state: {},
     quarantined: 0,

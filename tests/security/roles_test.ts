@@ -238,6 +238,7 @@ async function assertAnalyst(client: Client): Promise<void> {
       "fact_payment_as_of_time(now())",
       "quarantine_current",
       "pipeline.batch",
+      "pipeline.batch_file",
       "pipeline.finding",
     ]
   ) await client.query(`select * from ${relation}`);

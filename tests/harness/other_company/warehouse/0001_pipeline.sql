@@ -9,5 +9,17 @@ create table pipeline.batch (
     rows bigint not null,
     deletes bigint not null,
     transform_hash text not null,
-    lake_id text not null
+    lake_id text not null,
+    extracted_at timestamptz,
+    transformed_at timestamptz
+);
+
+create table pipeline.batch_file (
+    batch bigint not null,
+    model text not null,
+    key text not null,
+    rows bigint not null,
+    bytes bigint not null,
+    sha256 text not null,
+    primary key (batch, key)
 );
