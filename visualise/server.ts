@@ -59,6 +59,12 @@ const ROWS: Record<string, { query: QueryName; filters: readonly string[] }> = {
   },
   payments: { query: "payment_rows", filters: ["currency", "kind", "state"] },
 };
+/** The facts whose history can be asked for, as addresses name them. */
+const FACTS: Record<string, string> = {
+  "sales-order": "sales order",
+  "purchase-order": "purchase order",
+  "payment": "payment",
+};
 const MONTHS = ["month", "from", "to"];
 const CHART_LIBRARY = "echarts/dist/echarts.esm.min.js";
 const PAGE: Record<string, { file: string; type: string }> = {
@@ -177,9 +183,12 @@ export function createServer(options: ServerOptions): Hono {
     ]);
     return context.json(rows.map(readChange));
   });
-  app.get("/api/orders/:key", async (context) => {
+  app.get("/api/history/:fact/:key", async (context) => {
+    const fact = FACTS[context.req.param("fact")];
+    if (fact === undefined) return context.notFound();
     const key = wholeNumber(context.req.param("key"));
-    return context.json(await warehouse.ask("order_history", [key]));
+    const versions = await warehouse.ask("fact_history", [fact, key]);
+    return context.json(readHistory(versions));
   });
   app.get("/api/pipeline", async (context) => {
     const [freshness, batches, verification] = await Promise.all([
@@ -191,8 +200,8 @@ export function createServer(options: ServerOptions): Hono {
   });
   app.get("/api/batches/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const [ledger, models, findings] = await Promise.all(
-      (["batch", "batch_models", "batch_findings"] as const)
+    const [ledger, models, files, findings] = await Promise.all(
+      (["batch", "batch_models", "batch_files", "batch_findings"] as const)
         .map((name) => warehouse.askOnce(name, [batch])),
     );
     return context.json({
@@ -202,6 +211,7 @@ export function createServer(options: ServerOptions): Hono {
         made_from: MODELS.find(({ name }) => name === model)?.reads.join(", "),
         ...counts,
       })),
+      files,
       findings,
     });
   });
@@ -283,6 +293,37 @@ function wholeNumber(text: string): number {
 
 /** Rows of the database's JSON, of which only columns that differ are told. */
 function readChange({ fact, key, before, after }: TextRow) {
+  return { fact, key, ...difference(before, after) };
+}
+
+/** What happened to a fact, in order: its versions one after the other. */
+function readHistory(versions: readonly TextRow[]) {
+  return versions.flatMap((one, index) => {
+    const before = versions[index - 1];
+    const after = versions[index + 1];
+    // It was deleted where no version follows at once.
+    const goesOn = before?.to_batch === one.from_batch;
+    const begun = {
+      batch: one.from_batch,
+      at: one.valid_from,
+      ...difference(goesOn ? before?.version : null, one.version),
+    };
+    const gone = one.to_batch !== null && one.to_batch !== after?.from_batch;
+    return gone
+      ? [begun, {
+        batch: one.to_batch,
+        at: one.valid_to,
+        ...difference(one.version, null),
+      }]
+      : [begun];
+  });
+}
+
+/** Two versions of a row as the database's JSON: the columns that differ. */
+function difference(
+  before: string | null | undefined,
+  after: string | null | undefined,
+) {
   const was = JSON.parse(before ?? "null");
   const is = JSON.parse(after ?? "null");
   const hidden = /_record_id$|^valid_|_batch$/;
@@ -290,8 +331,6 @@ function readChange({ fact, key, before, after }: TextRow) {
     !hidden.test(name) && was?.[name] !== is?.[name]
   );
   return {
-    fact,
-    key,
     kind: was === null ? "added" : is === null ? "deleted" : "updated",
     columns: columns.map((name) => ({
       name,

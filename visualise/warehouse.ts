@@ -23,11 +23,12 @@ const NAMES = [
   "purchase_rows",
   "payment_rows",
   "changes",
-  "order_history",
+  "fact_history",
   "freshness",
   "batches",
   "batch",
   "batch_models",
+  "batch_files",
   "batch_findings",
   "verification",
 ] as const;

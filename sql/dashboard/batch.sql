@@ -2,6 +2,8 @@
 select
     batch,
     snapshot_time,
+    extracted_at,
+    transformed_at,
     loaded_at,
     round(extract(epoch from loaded_at - snapshot_time), 1)
         as seconds_behind,

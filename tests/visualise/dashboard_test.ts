@@ -135,15 +135,55 @@ test("the slider shows the past, and what a batch changed", async () => {
   await page.locator("[data-view=changes]").click();
   await page.waitForSelector("#changes-list table");
   const changes = await page.locator("#changes-list").innerText();
-  await page.locator("#order").fill("1");
-  await page.locator("#order-form button").click();
-  await page.waitForSelector("#order-history table");
+  await page.locator("#history-key").fill("1");
+  await page.locator("#history-form button").click();
+  await page.waitForSelector("#history li");
 
   assert.equal(Number(now) - Number(then), 1);
   assert.match(changes, /sales order\s+1\s+updated\s+units_sold\s+\d+\s+777/);
   assert.match(changes, /sales order\s+50\s+added/);
   assert.match(changes, /payment\s+5\s+deleted/);
-  assert.equal(await page.locator("#order-history tbody tr").count(), 2);
+  assert.equal(await page.locator("#history li").count(), 2);
+  assert.deepEqual(errors, []);
+});
+
+test("a fact's history is a line through time, and leads to any moment of it", async () => {
+  await using platform = await loaded();
+  const { client } = platform.source;
+  const [payment] = await query(
+    client,
+    "select to_jsonb(payment)::text as row from payment where payment_id = 5",
+  );
+  for (
+    const change of [
+      "update payment set payment_amount = 777 where payment_id = 5",
+      "delete from payment where payment_id = 5",
+      `insert into payment select (jsonb_populate_record(null::payment, '${payment?.row}')).*`,
+    ]
+  ) {
+    await execute(client, change);
+    await platform.run();
+  }
+  await using served = new Served(platform);
+  const { page, errors } = await open(`${await served.address}#changes`);
+  await page.locator("#changes-list").getByRole("button", {
+    name: "History of payment 5",
+  }).click();
+  await page.waitForSelector("#history li");
+  const events = await page.locator("#history li").allInnerTexts();
+  await page.locator("#history li").nth(1)
+    .getByRole("button", { name: "Everything as of then" }).click();
+  await batchShown(page, 2);
+  await page.waitForSelector("#business:not([hidden])");
+
+  assert.match(events[0] ?? "", /^added in batch 1, /);
+  assert.match(
+    events[1] ?? "",
+    /^updated in batch 2, [^]*payment amount\s+[\d.]+ → 777/,
+  );
+  assert.match(events[2] ?? "", /^deleted in batch 3, [^\n]*\n?[^\n]*$/);
+  assert.match(events[3] ?? "", /^added in batch 4, [^]*payment amount/);
+  assert.equal(events.length, 4);
   assert.deepEqual(errors, []);
 });
 
@@ -252,13 +292,13 @@ test("a figure leads to its rows, and a row to the order's history", async () =>
   );
   await page.locator("#rows tbody tr", { hasText: "777" })
     .getByRole("button", { name: "History" }).click();
-  await page.waitForSelector("#order-history table");
+  await page.waitForSelector("#history li");
 
   assert.match(title, /^Sales by month: 2022-11, \w+, \d+$/);
   assert.equal(rows.length, byHand.length);
   assert.ok(rows.length > 0);
   assert.equal(await page.locator("#rows[open]").count(), 0);
-  assert.equal(await page.locator("#order-history tbody tr").count(), 2);
+  assert.equal(await page.locator("#history li").count(), 2);
   assert.deepEqual(errors, []);
 });
 
@@ -340,6 +380,11 @@ test("a batch's page tells what it did to each model", async () => {
   assert.match(details, /run id\s+\d{8}T\d{6}Z-/);
   assert.match(details, /fact_sales_order\s+sales_order\s+2\s+1\s/);
   assert.match(details, /references_are_known\s+warning\s+50\s/);
+  assert.match(
+    details,
+    /fact_sales_order\s+fact_sales_order\/batch=000000002\/\S+\.parquet\s+2\s+\d+\s+[0-9a-f]{64}/,
+  );
+  assert.match(details, /transformed at\s+\d/);
   assert.equal(await page.locator("[data-chart=freshness]").count(), 1);
   assert.deepEqual(errors, []);
 });
@@ -500,7 +545,8 @@ Deno.test("the dashboard refuses what is no batch, and says when the warehouse i
 
   assert.equal((await ask("api/overview/2"))[0], 400);
   assert.equal((await ask("api/overview/1'--"))[0], 400);
-  assert.equal((await ask("api/orders/x"))[0], 400);
+  assert.equal((await ask("api/history/payment/x"))[0], 400);
+  assert.equal((await ask("api/history/staff/1"))[0], 404);
   assert.equal((await ask("api/overview/1?from=2023"))[0], 400);
   assert.equal((await ask("api/changes/1?since=1"))[0], 400);
   assert.equal((await ask("api/rows/sales/1?month=2023-13"))[0], 400);
@@ -536,6 +582,7 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
         "payments",
         "batch",
         "batch_models",
+        "batch_files",
       ] as const
     ) {
       assert.ok((await warehouse.askOnce(name, [1])).length > 0, name);
@@ -560,7 +607,10 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
     assert.ok((await warehouse.ask("changes", [0, 1, 10])).length > 0);
     assert.ok((await warehouse.ask("freshness")).length > 0);
     assert.deepEqual(await warehouse.ask("batch_findings", [1]), []);
-    assert.ok((await warehouse.ask("order_history", [1])).length > 0);
+    for (const fact of ["sales order", "purchase order", "payment"]) {
+      const versions = await warehouse.ask("fact_history", [fact, 1]);
+      assert.ok(versions.length > 0, fact);
+    }
     assert.ok((await warehouse.ask("batches", [10])).length > 0);
     assert.deepEqual(await warehouse.ask("verification"), []);
   } finally {

@@ -26,6 +26,12 @@ const time = new Intl.DateTimeFormat(undefined, {
 const STALE_SECONDS = 1800;
 const RANKED_MAX = 12;
 const PROMISE_MINUTES = 30;
+/** The facts behind charts, as addresses name them. */
+const FACTS = {
+  sales: "sales-order",
+  purchases: "purchase-order",
+  payments: "payment",
+};
 /** Who and what most was sold to, by and of; `keys` lead to the rows behind. */
 const RANKINGS = [
   {
@@ -434,19 +440,18 @@ async function showRows({ fact, keys, title }, row) {
   $("rows-title").textContent = `${title}: ${
     keys.map((name) => row[name]).join(", ")
   }, ${shown}`;
-  const order = fact === "sales" && {
+  const history = {
     label: "History",
-    act: ({ sales_order_id }) => {
+    act: (one) => {
       $("rows").close();
-      $("order").value = sales_order_id;
-      location.hash = "changes";
-      showOrder().catch(tell);
+      // A table of facts begins with the key.
+      openHistory(FACTS[fact], Object.values(one)[0]);
     },
   };
   $("rows-list").replaceChildren(
     rows.length === 0
       ? make("p", {}, "No row.")
-      : scrolled("Rows", tableOf(rows, order || undefined)),
+      : scrolled("Rows", tableOf(rows, history)),
   );
   if (!$("rows").open) $("rows").showModal();
 }
@@ -537,6 +542,16 @@ function save(id) {
   URL.revokeObjectURL(url);
 }
 
+/** A key that leads to the history of its fact. */
+function historyButton({ fact, key }) {
+  return make("button", {
+    type: "button",
+    class: "key",
+    "aria-label": `History of ${fact} ${key}`,
+    onclick: () => openHistory(fact.replace(" ", "-"), key),
+  }, key);
+}
+
 async function showChanges() {
   const batch = shownBatch();
   const since = state.since !== null && state.since < batch
@@ -572,7 +587,7 @@ async function showChanges() {
                 "tr",
                 {},
                 make("td", {}, index === 0 ? change.fact : ""),
-                make("td", {}, index === 0 ? change.key : ""),
+                make("td", {}, index === 0 ? historyButton(change) : ""),
                 make(
                   "td",
                   { class: `kind-${change.kind}` },
@@ -590,13 +605,62 @@ async function showChanges() {
   );
 }
 
-async function showOrder() {
-  const versions = await get(`/api/orders/${$("order").value}`);
-  $("order-history").replaceChildren(
-    versions.length === 0
-      ? make("p", {}, "No such order.")
-      : scrolled("Versions", tableOf(versions)),
+/** Goes to the history of a fact. */
+function openHistory(fact, key) {
+  $("history-fact").value = fact;
+  $("history-key").value = key;
+  location.hash = "changes";
+  showHistory().then(() => $("history-title").focus()).catch(tell);
+}
+
+/** What happened to one fact, the oldest first, as a line through time. */
+async function showHistory() {
+  const events = await get(
+    `/api/history/${$("history-fact").value}/${$("history-key").value}`,
   );
+  const moment = ({ batch, at, kind, columns }) =>
+    make(
+      "li",
+      { class: `kind-${kind}`, "data-event": kind },
+      make(
+        "p",
+        {},
+        make("strong", {}, kind),
+        ` in batch ${number.format(batch)}, ${shown(at)} `,
+        make(
+          "button",
+          { type: "button", onclick: () => goTo(Number(batch)) },
+          "Everything as of then",
+        ),
+      ),
+      kind === "deleted" ? "" : make(
+        "dl",
+        { class: "columns" },
+        ...columns.flatMap(({ name, before, after }) => [
+          make("dt", {}, name.replaceAll("_", " ")),
+          make(
+            "dd",
+            {},
+            ...(kind === "updated"
+              ? [make("del", {}, String(before ?? "nothing")), " → "]
+              : []),
+            make("ins", {}, String(after ?? "nothing")),
+          ),
+        ]),
+      ),
+    );
+  $("history").replaceChildren(
+    events.length === 0
+      ? make("p", {}, "The warehouse has never known it.")
+      : make("ol", { class: "timeline" }, ...events.map(moment)),
+  );
+}
+
+/** Sets the time machine to a batch, and shows the business as of it. */
+function goTo(batch) {
+  state.batch = batch === Number(state.newest.batch) ? null : batch;
+  $("slider").value = String(batch);
+  location.hash = "business";
 }
 
 async function showPipeline() {
@@ -638,7 +702,9 @@ async function showPipeline() {
 
 /** What one batch is: its ledger, what it did to each model, its findings. */
 async function showBatch(batch) {
-  const { ledger, models, findings } = await get(`/api/batches/${batch}`);
+  const { ledger, models, files, findings } = await get(
+    `/api/batches/${batch}`,
+  );
   const heading = make("h2", { tabindex: "-1" }, `Batch ${batch}`);
   $("batch-details").replaceChildren(
     heading,
@@ -650,7 +716,15 @@ async function showBatch(batch) {
         make("dd", {}, shown(value)),
       ]),
     ),
-    scrolled("Versions by model", tableOf(models)),
+    make("h3", {}, "What it did to each model"),
+    models.length === 0
+      ? make("p", {}, "Nothing.")
+      : scrolled("Versions by model", tableOf(models)),
+    make("h3", {}, "Files of its manifest in the lake"),
+    files.length === 0
+      ? make("p", {}, "None, or not written down: it was loaded before it was.")
+      : scrolled("Files", tableOf(files)),
+    make("h3", {}, "What the checks found"),
     findings.length === 0
       ? make("p", {}, "The checks found nothing in it.")
       : scrolled("Findings", tableOf(findings)),
@@ -712,9 +786,9 @@ $("since").addEventListener("change", () => {
   state.since = Number.isInteger(since) && since >= 0 ? since : null;
   refresh();
 });
-$("order-form").addEventListener("submit", (event) => {
+$("history-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  showOrder().catch(tell);
+  showHistory().catch(tell);
 });
 addEventListener("hashchange", showView);
 addEventListener(
