@@ -29,7 +29,7 @@ export interface LambdaFunction<Result> {
   /** The stage, in logs and metrics. */
   name: string;
   needs: readonly Need[];
-  run: (context: StageContext) => Promise<Result>;
+  run: (context: StageContext, event: unknown) => Promise<Result>;
   metrics: (result: Result, now: Date) => Metric[];
 }
 
@@ -184,7 +184,7 @@ class Served<Result> implements AsyncDisposable {
       deadline: new Date(deadlineMs),
     };
     try {
-      return await fn.run(forStage(context, fn.name));
+      return await fn.run(forStage(context, fn.name), invocation.event);
     } catch (error) {
       if (!deadline.signal.aborted) throw error;
       throw new StageError(

@@ -4,6 +4,8 @@ export interface Invocation {
   /** When it must be done, in milliseconds since 1970. */
   deadlineMs: number;
   traceId: string | undefined;
+  /** What the function is called with: of a trigger, nothing that matters. */
+  event: unknown;
 }
 
 /** A failure as the Runtime API takes it. */
@@ -29,8 +31,7 @@ export class RuntimeApi {
   /** Waits for the next call; while it waits, the process may be frozen. */
   async next(signal: AbortSignal): Promise<Invocation> {
     const answer = await fetch(`${this.#base}/invocation/next`, { signal });
-    // What triggered it says no more than "look now".
-    await answer.body?.cancel();
+    const text = await answer.text();
     const requestId = answer.headers.get("lambda-runtime-aws-request-id");
     if (!answer.ok || requestId === null) {
       throw new Error(`the Runtime API answered HTTP ${answer.status}`);
@@ -39,6 +40,7 @@ export class RuntimeApi {
       requestId,
       deadlineMs: Number(answer.headers.get("lambda-runtime-deadline-ms")),
       traceId: answer.headers.get("lambda-runtime-trace-id") ?? undefined,
+      event: JSON.parse(text || "null"),
     };
   }
 

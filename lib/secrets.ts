@@ -10,7 +10,10 @@ import { messageOf, StageError } from "./errors.ts";
 const SECRETS = [
   { id: "SOURCE_SECRET_ID", name: "SOURCE_URL" },
   { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL" },
+  { id: "ANALYST_SECRET_ID", name: "ANALYST_URL" },
 ] as const;
+/** The one secret that is no URL. */
+const TOKEN = { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN" };
 
 /** What a secret holds: a connection URL, and perhaps the server's CA. */
 interface Secret {
@@ -21,8 +24,9 @@ interface Secret {
 /**
  * The environment with the connection URLs that its `*_SECRET_ID` variables
  * lead to. A secret is the URL itself, or JSON `{"url": ..., "ca": PEM}`; the
- * CA goes into a file of the folder, which the URL then names. Throws a
- * `StageError` when a secret can't be had, which never shows its value.
+ * CA goes into a file of the folder, which the URL then names. The dashboard's
+ * token is as it is. Throws a `StageError` when a secret can't be had, which
+ * never shows its value.
  */
 export async function withSecrets(
   env: Environment,
@@ -39,6 +43,10 @@ export async function withSecrets(
       const { url, ca } = await readSecret(client, secretId);
       found.set(name, ca === undefined ? url : await withCa(url, ca));
     }
+    const tokenId = env(TOKEN.id)?.trim() ?? "";
+    if (tokenId !== "") {
+      found.set(TOKEN.name, await readText(client, tokenId));
+    }
   } finally {
     client.destroy();
   }
@@ -53,14 +61,13 @@ export async function withSecrets(
   }
 }
 
-async function readSecret(
+async function readText(
   client: SecretsManagerClient,
   secretId: string,
-): Promise<Secret> {
-  let text: string | undefined;
+): Promise<string> {
   try {
     const command = new GetSecretValueCommand({ SecretId: secretId });
-    text = (await client.send(command)).SecretString;
+    return (await client.send(command)).SecretString?.trim() ?? "";
   } catch (error) {
     throw new StageError(
       `Cannot read the secret ${secretId}: ${messageOf(error)}`,
@@ -73,7 +80,13 @@ async function readSecret(
       },
     );
   }
-  const secret = parseSecret(text?.trim() ?? "");
+}
+
+async function readSecret(
+  client: SecretsManagerClient,
+  secretId: string,
+): Promise<Secret> {
+  const secret = parseSecret(await readText(client, secretId));
   if (secret !== undefined) return secret;
   throw new StageError(
     `Cannot use the secret ${secretId}: it is neither a connection URL nor JSON with "url"`,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { projectDirectory } from "../lib/config.ts";
 import { StageError } from "../lib/errors.ts";
 import { fetchHttpfs } from "../lib/httpfs.ts";
+import { SERVED_FILES } from "../visualise/served_files.ts";
 import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
 
 /** A file of a part: from this path, or these bytes. */
@@ -17,6 +18,8 @@ export type Part = Map<string, PartFile>;
 export interface PackagedFunction {
   entrypoint: string;
   usesDuckDb: boolean;
+  /** What it serves beside `sql/`, by the paths in the project. */
+  files?: readonly string[];
 }
 
 /** The functions by name; a name is its stage's in logs, metrics and AWS. */
@@ -26,6 +29,11 @@ export const FUNCTIONS: Record<string, PackagedFunction> = {
   load: { entrypoint: "load/lambda.ts", usesDuckDb: true },
   verify: { entrypoint: "pipeline/verify_lambda.ts", usesDuckDb: true },
   sweep: { entrypoint: "pipeline/sweep_lambda.ts", usesDuckDb: false },
+  dashboard: {
+    entrypoint: "visualise/lambda.ts",
+    usesDuckDb: false,
+    files: SERVED_FILES.map(({ file }) => file),
+  },
 };
 
 const DUCKDB_PLATFORMS = { x86_64: "linux_amd64", arm64: "linux_arm64" };
@@ -71,7 +79,7 @@ export async function duckdbLayer(
 export async function functionPart(name: string): Promise<Part> {
   const fn = FUNCTIONS[name];
   if (fn === undefined) throw new Error(`there is no function "${name}"`);
-  const { entrypoint, usesDuckDb } = fn;
+  const { entrypoint, usesDuckDb, files = [] } = fn;
   const part: Part = new Map();
   part.set("bootstrap", {
     from: join(project, "package", "bootstrap"),
@@ -84,6 +92,7 @@ export async function functionPart(name: string): Promise<Part> {
       from: encode('{"name":"@duckdb/node-bindings","main":"index.js"}\n'),
     });
   }
+  for (const path of files) part.set(path, { from: join(project, path) });
   for await (const path of sqlFiles("sql")) {
     part.set(path, { from: join(project, path) });
   }

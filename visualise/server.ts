@@ -4,16 +4,18 @@ import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { Logger } from "@logtape/logtape";
 import { projectDirectory } from "../lib/config.ts";
-import { messageOf } from "../lib/errors.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
 import { sqlState, type TextRow } from "../lib/postgres.ts";
 import { MODELS } from "../sql/models/models.ts";
 import type { Live, LiveEvent } from "./live.ts";
+import { SERVED_FILES } from "./served_files.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the server answers from. */
 export interface ServerOptions {
   warehouse: Warehouse;
-  live: Live;
+  /** Undefined where answers can't stream: pages then ask again and again. */
+  live: Live | undefined;
   log: Logger;
   /** Whoever asks must show it; undefined: nobody is asked. */
   token: string | undefined;
@@ -66,12 +68,6 @@ const FACTS: Record<string, string> = {
   "payment": "payment",
 };
 const MONTHS = ["month", "from", "to"];
-const CHART_LIBRARY = "echarts/dist/echarts.esm.min.js";
-const PAGE: Record<string, { file: string; type: string }> = {
-  "/": { file: "index.html", type: "text/html; charset=utf-8" },
-  "/app.js": { file: "app.js", type: "text/javascript; charset=utf-8" },
-  "/style.css": { file: "style.css", type: "text/css; charset=utf-8" },
-};
 const HEADERS = {
   "content-security-policy": "default-src 'none'; script-src 'self'; " +
     "style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
@@ -113,24 +109,14 @@ export function createServer(options: ServerOptions): Hono {
       "www-authenticate": 'Basic realm="Totesys dashboard"',
     });
   });
-  for (const [path, { file, type }] of Object.entries(PAGE)) {
-    const text = Deno.readTextFileSync(
-      join(projectDirectory(), "visualise", "page", file),
-    );
+  for (const { path, file, type, cache } of SERVED_FILES) {
+    const text = Deno.readTextFileSync(join(projectDirectory(), file));
     app.get(path, (context) =>
       context.body(text, 200, {
         "content-type": type,
-        "cache-control": "no-cache",
+        "cache-control": cache,
       }));
   }
-  const charts = Deno.readTextFileSync(
-    join(projectDirectory(), "node_modules", CHART_LIBRARY),
-  );
-  app.get("/echarts.js", (context) =>
-    context.body(charts, 200, {
-      "content-type": "text/javascript; charset=utf-8",
-      "cache-control": "max-age=86400",
-    }));
   /** Of a batch to come there is nothing yet that could be kept. */
   const loadedBatch = async (context: Context) => {
     const batch = wholeNumber(context.req.param("batch") ?? "");
@@ -215,8 +201,10 @@ export function createServer(options: ServerOptions): Hono {
       findings,
     });
   });
-  app.get("/events", (context) =>
-    streamSSE(context, async (stream) => {
+  app.get("/events", (context) => {
+    // A browser that gets this does not ask again.
+    if (live === undefined) return context.body(null, 204);
+    return streamSSE(context, async (stream) => {
       const queue: LiveEvent[] = [];
       let wake = () => {};
       const end = live.listen((event) => {
@@ -244,11 +232,14 @@ export function createServer(options: ServerOptions): Hono {
         if (queue.length === 0) await stream.write(": here\n\n");
       }
       end();
-    }));
+    });
+  });
   app.onError((error, context) => {
     if (error instanceof RangeError) {
       return context.json({ message: error.message }, 400);
     }
+    // Who runs the function reads the password anew, and asks again.
+    if (live === undefined && isLoginRefused(error)) throw error;
     log.error("{path}: {reason}", {
       path: context.req.path,
       reason: messageOf(error),
@@ -257,6 +248,10 @@ export function createServer(options: ServerOptions): Hono {
   });
   app.notFound((context) => context.json({ message: "Not found." }, 404));
   return app;
+}
+
+function isLoginRefused(error: Error): boolean {
+  return error instanceof StageError && error.loginRefused;
 }
 
 /** Bearer for programs, Basic (any name) for people's browsers. */

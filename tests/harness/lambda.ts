@@ -2,7 +2,11 @@ import { join } from "node:path";
 import { FUNCTIONS } from "../../package/layout.ts";
 import { main, type PackageManifest } from "../../package/main.ts";
 import type { Platform } from "./platform.ts";
-import { type Answer, TestRuntimeApi } from "./runtime_api.ts";
+import {
+  type Answer,
+  type CallOptions,
+  TestRuntimeApi,
+} from "./runtime_api.ts";
 import { unzip } from "./unzip.ts";
 
 const NOBODY = "65534";
@@ -117,7 +121,7 @@ export class RunningFunction implements AsyncDisposable {
   }
 
   /** Calls it, and gives its answer. */
-  call(options: { requestId?: string; timeoutMs?: number } = {}) {
+  call(options: CallOptions = {}) {
     return Promise.race<Answer>([this.api.call(options), this.#ended()]);
   }
 

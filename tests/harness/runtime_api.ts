@@ -5,9 +5,17 @@ export interface Answer {
   body: any;
 }
 
+/** How a function is called. */
+export interface CallOptions {
+  requestId?: string;
+  timeoutMs?: number;
+  event?: unknown;
+}
+
 interface Call {
   requestId: string;
   deadlineMs: number;
+  event: unknown;
   answered: (answer: Answer) => void;
 }
 
@@ -35,11 +43,15 @@ export class TestRuntimeApi implements AsyncDisposable {
   }
 
   /** Calls the function, and gives its answer. */
-  call(options: { requestId?: string; timeoutMs?: number } = {}) {
-    const { requestId = crypto.randomUUID(), timeoutMs = 60_000 } = options;
+  call(options: CallOptions = {}) {
+    const {
+      requestId = crypto.randomUUID(),
+      timeoutMs = 60_000,
+      event = { source: "aws.events" },
+    } = options;
     return new Promise<Answer>((answered) => {
       const deadlineMs = Date.now() + timeoutMs;
-      this.#waiting.push({ requestId, deadlineMs, answered });
+      this.#waiting.push({ requestId, deadlineMs, event, answered });
       this.#wake();
     });
   }
@@ -68,7 +80,7 @@ export class TestRuntimeApi implements AsyncDisposable {
     const call = this.#waiting.shift();
     if (call === undefined) return new Response(null, { status: 500 });
     this.#underWay.set(call.requestId, call);
-    return new Response(JSON.stringify({ source: "aws.events" }), {
+    return new Response(JSON.stringify(call.event), {
       headers: {
         "lambda-runtime-aws-request-id": call.requestId,
         "lambda-runtime-deadline-ms": String(call.deadlineMs),

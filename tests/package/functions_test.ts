@@ -17,6 +17,7 @@ import { openClient } from "../harness/postgres.ts";
 import { TestSecretsManager } from "../harness/secrets_manager.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
+const TOKEN = "a-token-of-the-tests";
 let laidOut: LaidOutPackage | undefined;
 
 /** A platform in the cloud, as far as it can be had here. */
@@ -236,6 +237,98 @@ Deno.test("a function reads a password anew that was changed", async () => {
     );
   }
 });
+
+Deno.test("the dashboard is served behind a URL, to who has its token", async () => {
+  await using cloud = await Cloud.open();
+  const { platform, secrets } = cloud;
+  await platform.run();
+  const role = `viewer_${crypto.randomUUID().slice(0, 8)}`;
+  const url = new URL(platform.warehouse.url);
+  url.username = role;
+  url.password = "first-password";
+  const { client } = platform.warehouse;
+  await execute(
+    client,
+    `create role ${role} login password 'first-password' in role analyst`,
+  );
+  try {
+    secrets.secrets.set("analyst", url.href);
+    secrets.secrets.set("dashboard", TOKEN);
+    const dashboard = await cloud.start("dashboard", {
+      ANALYST_SECRET_ID: "analyst",
+      DASHBOARD_SECRET_ID: "dashboard",
+    });
+    const ask = async (rawPath: string, token?: string) => {
+      const { kind, body } = await dashboard.call({
+        event: urlEvent(rawPath, token),
+      });
+      assert.equal(kind, "response", JSON.stringify(body));
+      return body;
+    };
+
+    assert.equal((await ask("/")).statusCode, 401);
+    assert.equal((await ask("/api/newest", "wrong")).statusCode, 401);
+    const page = await ask("/", TOKEN);
+    assert.equal(page.statusCode, 200);
+    assert.match(page.headers["content-security-policy"], /default-src 'none'/);
+    assert.match(page.body, /<title>Totesys/);
+    assert.match((await ask("/echarts.js", TOKEN)).body, /Apache/);
+    assert.equal((await ask("/events", TOKEN)).statusCode, 204);
+    const { sales } = JSON.parse((await ask("/api/overview/1", TOKEN)).body);
+    assert.ok(sales.length > 0);
+
+    await execute(
+      client,
+      `alter role ${role} password 'second-password'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`,
+    );
+    url.password = "second-password";
+    secrets.secrets.set("analyst", url.href);
+    assert.equal((await ask("/api/newest", TOKEN)).statusCode, 200);
+    assert.doesNotMatch(dashboard.lines.join("\n"), /(first|second)-password/);
+    assert.ok(!dashboard.lines.join("\n").includes(TOKEN));
+  } finally {
+    await execute(
+      client,
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`,
+      `drop role ${role}`,
+    );
+  }
+});
+
+Deno.test("the dashboard is not served without a token", async () => {
+  await using cloud = await Cloud.open();
+  const dashboard = await cloud.start("dashboard", {
+    ANALYST_URL: cloud.platform.warehouse.url,
+  });
+
+  const { kind, body } = await dashboard.call({ event: urlEvent("/") });
+
+  assert.equal(kind, "error");
+  assert.match(body.errorMessage, /DASHBOARD_TOKEN is missing/);
+});
+
+/** What Lambda gives a function whose URL was asked, version 2.0. */
+function urlEvent(rawPath: string, token?: string) {
+  const domainName = "abc.lambda-url.us-east-1.on.aws";
+  return {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath,
+    rawQueryString: "",
+    headers: {
+      host: domainName,
+      ...(token === undefined
+        ? {}
+        : { authorization: `Basic ${btoa(`me:${token}`)}` }),
+    },
+    requestContext: {
+      domainName,
+      http: { method: "GET", path: rawPath, sourceIp: "192.0.2.1" },
+    },
+    isBase64Encoded: false,
+  };
+}
 
 Deno.test("a function stops before its time is up, with the batch undone", async () => {
   await using cloud = await Cloud.open();

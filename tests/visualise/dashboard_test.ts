@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { query } from "../../lib/postgres.ts";
 import { serveDashboard } from "../../visualise/main.ts";
+import { createServer } from "../../visualise/server.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import { findChromium, openBrowser } from "../harness/browser.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -475,6 +476,35 @@ test("a page finds its server again, and says when it can't", async () => {
   await batchShown(page, 2);
 
   await served[Symbol.asyncDispose]();
+});
+
+test("a page asks again and again where nothing can be streamed", async () => {
+  await using platform = await loaded();
+  const { resources, log } = platform.context;
+  await using warehouse = new Warehouse(
+    platform.warehouse.settings,
+    resources.connect,
+  );
+  const app = createServer({
+    warehouse,
+    live: undefined,
+    log,
+    token: undefined,
+  });
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    app.fetch,
+  );
+  const { page, errors } = await open(`http://127.0.0.1:${server.addr.port}/`);
+  await page.waitForSelector(".status[data-state=live]");
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await batchShown(page, 2);
+
+  assert.equal(await card(page, "Sales orders"), "4");
+  assert.deepEqual(errors, []);
+  await page.close();
+  await server.shutdown();
 });
 
 test("axe finds no serious fault, in light and dark, on a phone and a wall", async () => {

@@ -23,6 +23,7 @@ const time = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
   timeStyle: "medium",
 });
+const POLL_MS = 5_000;
 const STALE_SECONDS = 1800;
 const RANKED_MAX = 12;
 const PROMISE_MINUTES = 30;
@@ -761,7 +762,29 @@ function listen() {
   events.onerror = () => {
     state.up = false;
     showStatus();
+    // The server can't stream: it is asked again and again.
+    if (events.readyState === EventSource.CLOSED) poll();
   };
+}
+
+/** Looks for a new batch while somebody looks at the page. */
+async function poll() {
+  if (!document.hidden) {
+    try {
+      const newest = await get("/api/newest");
+      state.up = true;
+      const isOther = newest?.batch !== state.newest?.batch ||
+        newest?.lake_id !== state.newest?.lake_id;
+      state.newest = newest;
+      state.askedAt = Date.now();
+      showStatus();
+      if (isOther) await refresh();
+    } catch {
+      state.up = false;
+      showStatus();
+    }
+  }
+  setTimeout(poll, POLL_MS);
 }
 
 $("slider").addEventListener("input", () => {

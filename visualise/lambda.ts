@@ -1,0 +1,44 @@
+import {
+  type APIGatewayProxyResult,
+  handle,
+  type LambdaEvent,
+} from "hono/aws-lambda";
+import { ConfigError } from "../lib/errors.ts";
+import { runLambda } from "../lib/lambda.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { createServer } from "./server.ts";
+import { Warehouse } from "./warehouse.ts";
+
+type Handler = (event: LambdaEvent) => Promise<APIGatewayProxyResult>;
+
+/** The server, and what it was made for. */
+let served: { login: string; handler: Handler } | undefined;
+
+/**
+ * The dashboard as an AWS Lambda function behind a URL; see docs/deploy.md. Its
+ * answers don't stream, so pages ask for the newest batch every few seconds.
+ */
+await runLambda({
+  name: "dashboard",
+  needs: ["analyst"],
+  run: (context, event) => handlerOf(context)(event as LambdaEvent),
+  metrics: () => [],
+});
+
+function handlerOf({ config, resources, log }: StageContext): Handler {
+  const { analyst, dashboard: { token } } = config;
+  if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
+  if (token === undefined) {
+    throw new ConfigError([
+      "DASHBOARD_TOKEN is missing: whoever knows the URL could read everything",
+    ]);
+  }
+  // Secrets that were read anew may be others.
+  const login = JSON.stringify([analyst, token]);
+  if (served?.login !== login) {
+    const warehouse = new Warehouse(analyst, resources.connect);
+    const app = createServer({ warehouse, live: undefined, log, token });
+    served = { login, handler: handle(app) };
+  }
+  return served.handler;
+}

@@ -1,0 +1,39 @@
+/** A file of the project that the dashboard serves as it is. */
+export interface ServedFile {
+  /** Where the browser finds it. */
+  path: string;
+  /** Where it lies in the project, and in the package. */
+  file: string;
+  type: string;
+  cache: string;
+}
+
+const TEXT = "charset=utf-8";
+
+/** The page, and the chart library from npm's folder. */
+export const SERVED_FILES: readonly ServedFile[] = [
+  {
+    path: "/",
+    file: "visualise/page/index.html",
+    type: `text/html; ${TEXT}`,
+    cache: "no-cache",
+  },
+  {
+    path: "/app.js",
+    file: "visualise/page/app.js",
+    type: `text/javascript; ${TEXT}`,
+    cache: "no-cache",
+  },
+  {
+    path: "/style.css",
+    file: "visualise/page/style.css",
+    type: `text/css; ${TEXT}`,
+    cache: "no-cache",
+  },
+  {
+    path: "/echarts.js",
+    file: "node_modules/echarts/dist/echarts.esm.min.js",
+    type: `text/javascript; ${TEXT}`,
+    cache: "max-age=86400",
+  },
+];
