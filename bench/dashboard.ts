@@ -103,7 +103,7 @@ async function paint(address: string): Promise<void> {
     });
     const page = await context.newPage();
     await page.goto(address);
-    await page.waitForSelector("[data-chart=designs]");
+    await page.waitForSelector("[data-chart=payments-by-counterparty]");
     const [painted, drawn] = await page.evaluate(
       `[performance.getEntriesByName("first-contentful-paint")[0].startTime,
         performance.now()]`,

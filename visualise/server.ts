@@ -27,18 +27,11 @@ const HEARTBEAT_MS = 15_000;
 const CHANGES_MAX = 200;
 const BATCHES_MAX = 200;
 const ROWS_MAX = 200;
-/** What the view of the business is made of. */
+/** What the view of the business is made of; each is a scan of a fact. */
 const TOTALS = [
   "sales",
   "purchases",
   "payments",
-] as const satisfies readonly QueryName[];
-/** Of these only the first are shown, so months must be chosen before. */
-const RANKINGS = [
-  "counterparties",
-  "countries",
-  "staff",
-  "designs",
 ] as const satisfies readonly QueryName[];
 /** The rows behind a figure: by what they are chosen, in the query's order. */
 const ROWS: Record<string, { query: QueryName; filters: readonly string[] }> = {
@@ -53,19 +46,44 @@ const ROWS: Record<string, { query: QueryName; filters: readonly string[] }> = {
       "country",
       "staff",
       "design",
+      "department",
     ],
   },
   purchases: {
     query: "purchase_rows",
-    filters: ["month", "from", "to", "currency"],
+    filters: [
+      "month",
+      "from",
+      "to",
+      "currency",
+      "counterparty",
+      "country",
+      "staff",
+    ],
   },
-  payments: { query: "payment_rows", filters: ["currency", "kind", "state"] },
+  payments: {
+    query: "payment_rows",
+    filters: [
+      "month",
+      "from",
+      "to",
+      "currency",
+      "counterparty",
+      "kind",
+      "state",
+    ],
+  },
 };
 /** The facts whose history can be asked for, as addresses name them. */
 const FACTS: Record<string, string> = {
   "sales-order": "sales order",
   "purchase-order": "purchase order",
   "payment": "payment",
+};
+/** What the detail of a total is, by what it is a total of. */
+const DETAILS: Record<string, string> = {
+  counterparty: "country",
+  staff: "department",
 };
 const MONTHS = ["month", "from", "to"];
 const HEADERS = {
@@ -133,14 +151,11 @@ export function createServer(options: ServerOptions): Hono {
   app.get("/api/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
     const months = readFilters(context, ["from", "to"]);
-    const overview: Record<string, TextRow[]> = {};
-    await Promise.all([
-      ...TOTALS.map((name) => ({ name, values: [batch] })),
-      ...RANKINGS.map((name) => ({ name, values: [batch, ...months] })),
-    ].map(async ({ name, values }) => {
-      overview[name] = await warehouse.askOnce(name, values);
+    const totals = await Promise.all(TOTALS.map(async (name) => {
+      const rows = await warehouse.askOnce(name, [batch, ...months]);
+      return [name, splitTotals(rows)] as const;
     }));
-    return context.json({ batch, ...overview });
+    return context.json({ batch, ...Object.fromEntries(totals) });
   });
   app.get("/api/rows/:fact/:batch", async (context) => {
     const found = ROWS[context.req.param("fact")];
@@ -278,6 +293,21 @@ function readFilters(
     }
     return value;
   });
+}
+
+/** The rows of a scan by what they are totals of, which then has its name. */
+function splitTotals(rows: readonly TextRow[]): Record<string, TextRow[]> {
+  const split: Record<string, TextRow[]> = {};
+  for (const { by, name, detail, ...figures } of rows) {
+    if (by == null) continue;
+    const detailName = DETAILS[by];
+    (split[by] ??= []).push({
+      [by]: name ?? null,
+      ...(detailName === undefined ? {} : { [detailName]: detail ?? null }),
+      ...figures,
+    });
+  }
+  return split;
 }
 
 function wholeNumber(text: string): number {

@@ -9,16 +9,14 @@ const QUERIES_AT_ONCE = 4;
 /** Results that are kept, of the batches last asked for. */
 const KEPT_MAX = 500;
 const SESSION = "set role analyst; set default_transaction_read_only = on; " +
-  "set statement_timeout = '15s'; set jit = off";
+  "set statement_timeout = '15s'; set jit = off; " +
+  // For the groups of a scan: without it they are sorted on disk.
+  "set work_mem = '64MB'";
 const NAMES = [
   "newest",
   "sales",
   "purchases",
   "payments",
-  "counterparties",
-  "countries",
-  "staff",
-  "designs",
   "sales_rows",
   "purchase_rows",
   "payment_rows",

@@ -1,5 +1,6 @@
--- Payments as of a batch ($1): where they are given of a currency ($2), a kind
--- ($3), a state ($4: paid, due, overdue). The longest due, so many: $5.
+-- Payments as of a batch ($1): where they are given of a month ($2), from a
+-- month ($3) to a month ($4), of a currency ($5), a counterparty ($6), a kind
+-- ($7), a state ($8: paid, due, overdue). The longest due, so many: $9.
 with
 
 days as (
@@ -36,8 +37,15 @@ select
     count(*) over () as matching
 from payments
 where
-    ($2::text is null or currency = $2)
-    and ($3::text is null or kind = $3)
-    and ($4::text is null or state = $4)
+    ($2::text is null or to_char(payment_date, 'YYYY-MM') = $2)
+    and ($3::text is null or payment_date >= cast($3 || '-01' as date))
+    and (
+        $4::text is null
+        or payment_date < cast($4 || '-01' as date) + interval '1 month'
+    )
+    and ($5::text is null or currency = $5)
+    and ($6::text is null or counterparty = $6)
+    and ($7::text is null or kind = $7)
+    and ($8::text is null or state = $8)
 order by payment_date, payment_id
-limit $5
+limit $9

@@ -1,5 +1,7 @@
--- Payments by currency and kind, as of a batch ($1): paid, due and overdue on
--- the day of its snapshot.
+-- Payments as of a batch ($1), to be paid from a month ($2) to a month ($3)
+-- where these are given: by month and by counterparty, each by currency, kind,
+-- and whether they were paid, due or overdue on the day of its snapshot; in one
+-- scan. Of counterparties, the first 60 in each of these.
 with
 
 today as (
@@ -8,33 +10,100 @@ today as (
     where batch = $1
 ),
 
--- By ids first: names are joined to few rows then.
-totals as (
+payments as (
     select
-        paying.currency_id,
-        paying.payment_type_id,
+        paying.*,
         case
             when paying.paid then 'paid'
             when paying.payment_date < today.day then 'overdue'
             else 'due'
-        end as state,
-        count(*) as payments,
-        sum(paying.payment_amount) as value
+        end as state
     from fact_payment_as_of_batch($1) as paying
     cross join today
-    group by paying.currency_id, paying.payment_type_id, state
+    where
+        ($2::text is null or payment_date >= cast($2 || '-01' as date))
+        and (
+            $3::text is null
+            or payment_date < cast($3 || '-01' as date) + interval '1 month'
+        )
+),
+
+-- By ids first: names are joined to few rows then.
+totals as (
+    select
+        grouping(payment_date, counterparty_id) as others,
+        payment_date,
+        counterparty_id,
+        currency_id,
+        payment_type_id,
+        state,
+        count(*) as payments,
+        sum(payment_amount) as value
+    from payments
+    group by grouping sets (
+        (payment_date, currency_id, payment_type_id, state),
+        (counterparty_id, currency_id, payment_type_id, state)
+    )
+),
+
+named as (
+    select
+        'month' as by,
+        to_char(payment_date, 'YYYY-MM') as name,
+        totals.*
+    from totals
+    where others = b'01'::integer
+    union all
+    select
+        'counterparty' as by,
+        parties.counterparty_legal_name as name,
+        totals.*
+    from totals
+    inner join dim_counterparty_as_of_batch($1) as parties
+        on totals.counterparty_id = parties.counterparty_id
+    where others = b'10'::integer
+),
+
+ranked as (
+    select
+        named.by,
+        named.name,
+        kinds.payment_type_name as kind,
+        named.state,
+        currencies.currency_code as currency,
+        sum(named.payments) as payments,
+        sum(named.value) as value,
+        row_number() over (
+            partition by
+                named.by,
+                kinds.payment_type_name,
+                named.state,
+                currencies.currency_code
+            order by sum(named.value) desc, named.name
+        ) as place
+    from named
+    inner join dim_currency_as_of_batch($1) as currencies
+        on named.currency_id = currencies.currency_id
+    inner join dim_payment_type_as_of_batch($1) as kinds
+        on named.payment_type_id = kinds.payment_type_id
+    group by named.by, named.name, kind, named.state, currency
 )
 
 select
-    currencies.currency_code as currency,
-    kinds.payment_type_name as kind,
-    totals.state,
-    sum(totals.payments) as payments,
-    sum(totals.value) as value
-from totals
-inner join dim_currency_as_of_batch($1) as currencies
-    on totals.currency_id = currencies.currency_id
-inner join dim_payment_type_as_of_batch($1) as kinds
-    on totals.payment_type_id = kinds.payment_type_id
-group by currency, kind, totals.state
-order by currency, kind, totals.state
+    by,
+    name,
+    kind,
+    state,
+    currency,
+    payments,
+    value
+from ranked
+where by = 'month' or place <= 60
+order by
+    by,
+    case when by = 'month' then name end,
+    value desc,
+    name,
+    kind,
+    state,
+    currency

@@ -1,10 +1,12 @@
 -- Purchase orders as of a batch ($1): where they are given of a month ($2),
--- from a month ($3) to a month ($4), of a currency ($5). The newest, so many:
--- $6.
+-- from a month ($3) to a month ($4), of a currency ($5), a counterparty ($6), a
+-- country ($7), a member of staff ($8). The newest, so many: $9.
 select
     orders.purchase_order_id,
     orders.created_date,
     parties.counterparty_legal_name as counterparty,
+    people.first_name || ' ' || people.last_name as staff,
+    places.country,
     orders.item_code,
     currencies.currency_code as currency,
     orders.item_quantity as units,
@@ -14,6 +16,10 @@ select
 from fact_purchase_order_as_of_batch($1) as orders
 inner join dim_counterparty_as_of_batch($1) as parties
     on orders.counterparty_id = parties.counterparty_id
+inner join dim_staff_as_of_batch($1) as people
+    on orders.staff_id = people.staff_id
+inner join dim_location_as_of_batch($1) as places
+    on orders.agreed_delivery_location_id = places.location_id
 inner join dim_currency_as_of_batch($1) as currencies
     on orders.currency_id = currencies.currency_id
 where
@@ -24,5 +30,11 @@ where
         or orders.created_date < cast($4 || '-01' as date) + interval '1 month'
     )
     and ($5::text is null or currencies.currency_code = $5)
+    and ($6::text is null or parties.counterparty_legal_name = $6)
+    and ($7::text is null or places.country = $7)
+    and (
+        $8::text is null
+        or people.first_name || ' ' || people.last_name = $8
+    )
 order by orders.created_date desc, orders.purchase_order_id desc
-limit $6
+limit $9

@@ -1,26 +1,109 @@
--- Purchases by month and currency, as of a batch: $1.
+-- Purchases as of a batch ($1), of orders from a month ($2) to a month ($3)
+-- where these are given: by month, counterparty, country that is delivered to
+-- and staff, each by currency; in one scan. `detail` is a counterparty's country
+-- and a member of staff's department. Of what is ranked, the first 60 in each
+-- currency.
 with
 
--- By day first: months are written for few rows then.
-days as (
+-- By ids first: names are joined to few rows then.
+totals as (
     select
+        grouping(
+            created_date,
+            counterparty_id,
+            agreed_delivery_location_id,
+            staff_id
+        ) as others,
         created_date,
+        counterparty_id,
+        agreed_delivery_location_id,
+        staff_id,
         currency_id,
         count(*) as orders,
         sum(item_quantity) as units,
         sum(item_quantity * item_unit_price) as value
     from fact_purchase_order_as_of_batch($1)
-    group by created_date, currency_id
+    where
+        ($2::text is null or created_date >= cast($2 || '-01' as date))
+        and (
+            $3::text is null
+            or created_date < cast($3 || '-01' as date) + interval '1 month'
+        )
+    group by grouping sets (
+        (created_date, currency_id),
+        (counterparty_id, currency_id),
+        (agreed_delivery_location_id, currency_id),
+        (staff_id, currency_id)
+    )
+),
+
+named as (
+    select
+        'month' as by,
+        to_char(created_date, 'YYYY-MM') as name,
+        null as detail,
+        totals.*
+    from totals
+    where others = b'0111'::integer
+    union all
+    select
+        'counterparty' as by,
+        parties.counterparty_legal_name as name,
+        parties.counterparty_legal_country as detail,
+        totals.*
+    from totals
+    inner join dim_counterparty_as_of_batch($1) as parties
+        on totals.counterparty_id = parties.counterparty_id
+    where others = b'1011'::integer
+    union all
+    select
+        'country' as by,
+        places.country as name,
+        null as detail,
+        totals.*
+    from totals
+    inner join dim_location_as_of_batch($1) as places
+        on totals.agreed_delivery_location_id = places.location_id
+    where others = b'1101'::integer
+    union all
+    select
+        'staff' as by,
+        people.first_name || ' ' || people.last_name as name,
+        people.department_name as detail,
+        totals.*
+    from totals
+    inner join dim_staff_as_of_batch($1) as people
+        on totals.staff_id = people.staff_id
+    where others = b'1110'::integer
+),
+
+ranked as (
+    select
+        named.by,
+        named.name,
+        named.detail,
+        currencies.currency_code as currency,
+        sum(named.orders) as orders,
+        sum(named.units) as units,
+        sum(named.value) as value,
+        row_number() over (
+            partition by named.by, currencies.currency_code
+            order by sum(named.value) desc, named.name
+        ) as place
+    from named
+    inner join dim_currency_as_of_batch($1) as currencies
+        on named.currency_id = currencies.currency_id
+    group by named.by, named.name, named.detail, currency
 )
 
 select
-    to_char(days.created_date, 'YYYY-MM') as month,
-    currencies.currency_code as currency,
-    sum(days.orders) as orders,
-    sum(days.units) as units,
-    sum(days.value) as value
-from days
-inner join dim_currency_as_of_batch($1) as currencies
-    on days.currency_id = currencies.currency_id
-group by month, currency
-order by month, currency
+    by,
+    name,
+    detail,
+    currency,
+    orders,
+    units,
+    value
+from ranked
+where by = 'month' or place <= 60
+order by by, case when by = 'month' then name end, value desc, name, currency

@@ -1,7 +1,7 @@
 -- Sales orders as of a batch ($1): where they are given of a month ($2), from a
 -- month ($3) to a month ($4), of a currency ($5), a counterparty ($6), a
--- country ($7), a member of staff ($8), a design ($9). The newest, so many:
--- $10.
+-- country ($7), a member of staff ($8), a design ($9), a department ($10). The
+-- newest, so many: $11.
 select
     orders.sales_order_id,
     orders.created_date,
@@ -40,5 +40,6 @@ where
         or people.first_name || ' ' || people.last_name = $8
     )
     and ($9::text is null or designs.design_name = $9)
+    and ($10::text is null or people.department_name = $10)
 order by orders.created_date desc, orders.sales_order_id desc
-limit $10
+limit $11

@@ -33,32 +33,16 @@ const FACTS = {
   purchases: "purchase-order",
   payments: "payment",
 };
-/** Who and what most was sold to, by and of; `keys` lead to the rows behind. */
+/** Who and what most was sold to, by and of, and the like; each a bar chart. */
 const RANKINGS = [
-  {
-    id: "counterparties",
-    title: "Sales by counterparty",
-    name: (row) => row.counterparty,
-    keys: ["counterparty", "currency"],
-  },
-  {
-    id: "countries",
-    title: "Sales by country",
-    name: (row) => row.country,
-    keys: ["country", "currency"],
-  },
-  {
-    id: "staff",
-    title: "Sales by staff",
-    name: (row) => `${row.staff} (${row.department})`,
-    keys: ["staff", "currency"],
-  },
-  {
-    id: "designs",
-    title: "Sales by design",
-    name: (row) => row.design,
-    keys: ["design", "currency"],
-  },
+  ["sales", "counterparty", "Sales by counterparty"],
+  ["sales", "country", "Sales by country"],
+  ["sales", "department", "Sales by department"],
+  ["sales", "staff", "Sales by staff"],
+  ["sales", "design", "Sales by design"],
+  ["purchases", "counterparty", "Purchases by counterparty"],
+  ["purchases", "country", "Purchases by country"],
+  ["purchases", "staff", "Purchases by staff"],
 ];
 
 const state = {
@@ -185,7 +169,10 @@ function filtered(rows) {
 }
 
 function showBusiness() {
-  const { sales, purchases, payments } = state.overview;
+  const totals = (fact, by) => state.overview[fact][by] ?? [];
+  const sales = totals("sales", "month");
+  const purchases = totals("purchases", "month");
+  const payments = totals("payments", "month");
   const currencies = [
     ...new Set([...sales, ...purchases].map((row) => row.currency)),
   ].sort();
@@ -255,42 +242,94 @@ function showBusiness() {
     type: "line",
     ...byMonth(filtered(purchases), "value"),
   });
-  const paid = filtered(payments).map((row) => ({
-    ...row,
-    name: `${row.kind}, ${row.currency}`,
-  }));
+  draw("charts", "payments-by-month", {
+    fact: "payments",
+    keys: ["month", "kind", "currency"],
+    title: "Payments by month",
+    rows: summed(filtered(payments), ["month", "kind", "currency"]),
+    named: ({ kind, currency }) => `${kind}, ${currency}`,
+    type: "line",
+    ...byMonth(filtered(payments), "value"),
+    series: "name",
+  });
+  const states = summed(filtered(payments), ["kind", "currency", "state"]);
   draw("charts", "payments", {
     fact: "payments",
     keys: ["kind", "currency", "state"],
     title: "Payments: paid, due, overdue",
-    rows: paid,
+    rows: states,
+    named: ({ kind, currency }) => `${kind}, ${currency}`,
     type: "bar",
     stack: true,
-    categories: [...new Set(paid.map((row) => row.name))],
-    category: "name",
     series: "state",
     value: "value",
   });
-  for (const { id, title, name, keys } of RANKINGS) {
-    const rows = filtered(state.overview[id]).slice(0, RANKED_MAX)
-      .map((row) => ({ ...row, name: `${name(row)}, ${row.currency}` }));
-    draw("charts", id, {
-      fact: "sales",
-      keys,
-      title,
-      rows,
-      type: "bar",
-      across: true,
-      categories: rows.map((row) => row.name).reverse(),
-      category: "name",
-      series: "currency",
-      value: "value",
+  for (const [fact, by, title] of RANKINGS) {
+    rank(`${fact}-by-${by}`, { fact, keys: [by, "currency"], title }, {
+      rows: filtered(totals(fact, by)),
+      name: (row) =>
+        by === "staff" ? `${row.staff} (${row.department})` : row[by],
     });
   }
+  const overdue = filtered(totals("payments", "counterparty"))
+    .filter(({ state }) => state === "overdue");
+  rank("payments-by-counterparty", {
+    fact: "payments",
+    keys: ["counterparty", "kind", "currency", "state"],
+    title: "Overdue payments by counterparty",
+  }, { rows: overdue, name: (row) => `${row.counterparty}, ${row.kind}` });
 }
 
-/** Draws a chart in its card, or its rows as a table. */
-function draw(parent, id, chart) {
+/** Rows added up that have the same keys. */
+function summed(rows, keys) {
+  const sums = new Map();
+  for (const row of rows) {
+    const id = JSON.stringify(keys.map((name) => row[name]));
+    const sum = sums.get(id) ??
+      {
+        ...Object.fromEntries(keys.map((name) => [name, row[name]])),
+        payments: 0,
+        value: 0,
+      };
+    sum.payments += Number(row.payments);
+    sum.value += Number(row.value);
+    sums.set(id, sum);
+  }
+  return [...sums.values()].map((sum) => ({
+    ...sum,
+    value: sum.value.toFixed(2),
+  }));
+}
+
+/** Draws the first of what is ranked as bars, the largest on top. */
+function rank(id, chart, { rows, name }) {
+  draw("charts", id, {
+    ...chart,
+    rows: rows.slice(0, RANKED_MAX),
+    named: (row) => `${name(row)}, ${row.currency}`,
+    type: "bar",
+    across: true,
+    series: "currency",
+    value: "value",
+  });
+}
+
+/**
+ * Draws a chart in its card, or its rows as a table. Where `named` is given,
+ * the chart's categories or series are names made of several columns, which the
+ * table shows as they are.
+ */
+function draw(parent, id, { named, ...given }) {
+  const chart = named === undefined ? given : {
+    category: "name",
+    ...given,
+    table: given.rows,
+    rows: given.rows.map((row) => ({ ...row, name: named(row) })),
+  };
+  if (chart.category === "name") {
+    const names = [...new Set(chart.rows.map(({ name }) => name))];
+    chart.categories = chart.across ? names.reverse() : names;
+  }
   let card = document.querySelector(`[data-chart="${id}"]`);
   if (card === null) {
     const canvas = make("div", { class: "canvas", role: "img" });
@@ -337,7 +376,7 @@ function draw(parent, id, chart) {
   }
   const entry = charts.get(id);
   entry.chart = chart;
-  entry.rows = chart.rows;
+  entry.rows = chart.table ?? chart.rows;
   const names = [...new Set(chart.rows.map((row) => row[chart.series]))].sort();
   const data = (name) =>
     chart.times
@@ -409,7 +448,7 @@ function draw(parent, id, chart) {
   );
   table.replaceChildren(
     chart.rows.length === 0 ? make("p", {}, "Nothing here.") : tableOf(
-      chart.rows,
+      entry.rows,
       chart.fact === undefined ? undefined : {
         label: "Rows",
         act: (row) => showRows(chart, row).catch(tell),
@@ -431,7 +470,7 @@ function scrolled(label, ...children) {
 /** The rows behind a figure, in a dialog. */
 async function showRows({ fact, keys, title }, row) {
   const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
-  const asked = fact === "payments" ? chosen : { ...months(), ...chosen };
+  const asked = { ...months(), ...chosen };
   const { matching, rows } = await get(
     `/api/rows/${fact}/${shownBatch()}?${new URLSearchParams(asked)}`,
   );
