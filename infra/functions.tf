@@ -7,9 +7,12 @@ locals {
   # every batch: DuckDB writes it before that is known.
   transform_objects = concat(local.write_objects, ["s3:DeleteObject"])
 
+  # The dashboard is there when it is asked for.
+  functions = { for name, function in local.all_functions : name => function if name != "dashboard" || var.dashboard }
+
   # What tells the functions apart. Nothing deletes in the ingestion zone; load
-  # reads what it loads.
-  functions = {
+  # reads what it loads, and the dashboard asks the warehouse only.
+  all_functions = {
     extract = {
       memory_mb    = 512
       timeout_s    = 600
@@ -58,10 +61,23 @@ locals {
         processed = ["s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
       }
     }
+    dashboard = {
+      memory_mb    = 512
+      timeout_s    = 60
+      temporary_mb = 512
+      layers       = ["deno"]
+      secrets      = ["analyst", "dashboard"]
+      objects      = {}
+    }
   }
 
   metrics_namespace = local.name
-  secret_variables  = { source = "SOURCE_SECRET_ID", warehouse = "WAREHOUSE_SECRET_ID" }
+  secret_variables = {
+    source    = "SOURCE_SECRET_ID"
+    warehouse = "WAREHOUSE_SECRET_ID"
+    analyst   = "ANALYST_SECRET_ID"
+    dashboard = "DASHBOARD_SECRET_ID"
+  }
 }
 
 resource "aws_s3_object" "package" {

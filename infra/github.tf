@@ -103,14 +103,17 @@ locals {
       actions = [
         "lambda:AddPermission",
         "lambda:CreateFunction",
+        "lambda:CreateFunctionUrlConfig",
         "lambda:DeleteFunction",
         "lambda:DeleteFunctionConcurrency",
         "lambda:DeleteFunctionEventInvokeConfig",
+        "lambda:DeleteFunctionUrlConfig",
         "lambda:DeleteLayerVersion",
         "lambda:GetFunction",
         "lambda:GetFunctionCodeSigningConfig",
         "lambda:GetFunctionConfiguration",
         "lambda:GetFunctionEventInvokeConfig",
+        "lambda:GetFunctionUrlConfig",
         "lambda:GetLayerVersion",
         "lambda:GetPolicy",
         "lambda:ListTags",
@@ -124,6 +127,7 @@ locals {
         "lambda:UpdateFunctionCode",
         "lambda:UpdateFunctionConfiguration",
         "lambda:UpdateFunctionEventInvokeConfig",
+        "lambda:UpdateFunctionUrlConfig",
       ]
     },
     {

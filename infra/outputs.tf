@@ -29,8 +29,13 @@ output "alarm_topic" {
   value       = aws_sns_topic.alarms.arn
 }
 
+output "dashboard_url" {
+  description = "Where the business and the pipeline show live; null: not asked for."
+  value       = one([for url in aws_lambda_function_url.dashboard : url.function_url])
+}
+
 output "dashboard" {
-  description = "Where it all shows."
+  description = "Where CloudWatch shows it all."
   value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${aws_cloudwatch_dashboard.this.dashboard_name}"
 }
 

@@ -43,7 +43,7 @@ locals {
   scheduler_statements = [
     {
       actions   = ["lambda:InvokeFunction"]
-      resources = [for function in module.function : function.arn]
+      resources = [for name in keys(local.schedules) : module.function[name].arn]
     },
     {
       actions   = ["sqs:SendMessage"]

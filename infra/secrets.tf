@@ -1,8 +1,21 @@
 # Values are put in by a person (see outputs), so that none is in the state.
+locals {
+  secrets = merge(
+    {
+      source    = "Connection URL of the source, or JSON with url and ca"
+      warehouse = "Connection URL of the warehouse, or JSON with url and ca"
+    },
+    var.dashboard ? {
+      analyst   = "Connection URL of the warehouse for a member of the role analyst, or JSON with url and ca"
+      dashboard = "What the dashboard asks for: 16 characters or more, hard to guess"
+    } : {},
+  )
+}
+
 resource "aws_secretsmanager_secret" "database" {
-  for_each = toset(["source", "warehouse"])
+  for_each = local.secrets
 
   name                    = "${local.name}/${each.key}"
-  description             = "Connection URL of the ${each.key}, or JSON with url and ca"
+  description             = each.value
   recovery_window_in_days = 7
 }

@@ -80,8 +80,8 @@ variable "functions" {
   }
 
   validation {
-    condition     = length(setsubtract(keys(var.functions), ["extract", "transform", "load", "verify", "sweep"])) == 0
-    error_message = "functions are extract, transform, load, verify and sweep."
+    condition     = length(setsubtract(keys(var.functions), ["extract", "transform", "load", "verify", "sweep", "dashboard"])) == 0
+    error_message = "functions are extract, transform, load, verify, sweep and dashboard."
   }
 }
 
@@ -101,6 +101,12 @@ variable "settings" {
     ])) == 0
     error_message = "settings are SOURCE_SCHEMA, SOURCE_CONNECTIONS, DELETE_SHARE_MAX, QUARANTINE_ROWS_MAX, DUCKDB_MEMORY_LIMIT and DUCKDB_THREADS; a secret is none of them."
   }
+}
+
+variable "dashboard" {
+  description = "Whether the dashboard is served behind a URL, to who has its token."
+  type        = bool
+  default     = false
 }
 
 variable "reserved_concurrency" {

@@ -21,9 +21,19 @@ let served: { login: string; handler: Handler } | undefined;
 await runLambda({
   name: "dashboard",
   needs: ["analyst"],
-  run: (context, event) => handlerOf(context)(event as LambdaEvent),
+  run: async (context, event) => {
+    const handler = handlerOf(context);
+    if (isUrlEvent(event)) return await handler(event);
+    // Who has not come by the URL: no failure of the dashboard's.
+    return { statusCode: 400, body: "Ask by the URL." };
+  },
   metrics: () => [],
 });
+
+function isUrlEvent(event: unknown): event is LambdaEvent {
+  return typeof event === "object" && event !== null &&
+    "rawPath" in event && "requestContext" in event;
+}
 
 function handlerOf({ config, resources, log }: StageContext): Handler {
   const { analyst, dashboard: { token } } = config;

@@ -164,6 +164,49 @@ run "permissions" {
   }
 }
 
+run "dashboard" {
+  command = plan
+
+  variables {
+    dashboard = true
+  }
+
+  assert {
+    condition     = length(aws_lambda_function_url.dashboard) == 1 && length(local.secrets) == 4
+    error_message = "The dashboard has a URL and its secrets when it is asked for."
+  }
+
+  assert {
+    condition     = length(aws_lambda_permission.dashboard_url) == 1 && length(aws_lambda_permission.dashboard_function) == 1
+    error_message = "A URL needs both permissions."
+  }
+
+  assert {
+    condition     = local.functions.dashboard.secrets == ["analyst", "dashboard"] && length(keys(local.functions.dashboard.objects)) == 0
+    error_message = "The dashboard reads neither zones nor the loader's secret."
+  }
+
+  assert {
+    condition = length(setsubtract(keys(module.function["dashboard"].environment), [
+      "INGESTION_URL",
+      "PROCESSED_URL",
+      "METRICS_NAMESPACE",
+      "ANALYST_SECRET_ID",
+      "DASHBOARD_SECRET_ID",
+    ])) == 0
+    error_message = "The dashboard has no secret in its environment, only where it lies."
+  }
+}
+
+run "no_dashboard" {
+  command = plan
+
+  assert {
+    condition     = length(aws_lambda_function_url.dashboard) == 0 && length(local.secrets) == 2 && !contains(keys(local.functions), "dashboard")
+    error_message = "Nothing is public unless it is asked for."
+  }
+}
+
 run "secrets" {
   command = plan
 
@@ -196,7 +239,7 @@ run "triggers" {
 
   assert {
     condition     = length(setsubtract(keys(local.functions), keys(local.schedules))) == 0
-    error_message = "Every function has a schedule, for events may be lost."
+    error_message = "Every function but the dashboard has a schedule, for events may be lost."
   }
 
   assert {

@@ -1,8 +1,8 @@
 -- Purchases as of a batch ($1), of orders from a month ($2) to a month ($3)
 -- where these are given: by month, counterparty, country that is delivered to
--- and staff, each by currency; in one scan. `detail` is a counterparty's country
--- and a member of staff's department. Of what is ranked, the first 60 in each
--- currency.
+-- and staff, each by currency; in one scan. `detail` is a counterparty's
+-- country and a member of staff's department. Of what is ranked, the first 60
+-- in each currency.
 with
 
 -- By ids first: names are joined to few rows then.

@@ -30,8 +30,9 @@ Deno.test({
 
 Deno.test("every function that is packaged is deployed, with its layers", async () => {
   const text = await read("functions.tf");
-  const [, map = ""] = /\n {2}functions = \{\n([^]*?)\n {2}\}\n/.exec(text) ??
-    [];
+  const [, map = ""] =
+    /\n {2}all_functions = \{\n([^]*?)\n {2}\}\n/.exec(text) ??
+      [];
   const deployed = [...map.matchAll(/^ {4}(\w+) = \{\n([^]*?)^ {4}\}$/gm)]
     .map(([, name, body = ""]) => [name, body.includes('"duckdb"')]);
 

@@ -267,6 +267,7 @@ Deno.test("the dashboard is served behind a URL, to who has its token", async ()
     };
 
     assert.equal((await ask("/")).statusCode, 401);
+    assert.equal((await dashboard.call({ event: {} })).body.statusCode, 400);
     assert.equal((await ask("/api/newest", "wrong")).statusCode, 401);
     const page = await ask("/", TOKEN);
     assert.equal(page.statusCode, 200);

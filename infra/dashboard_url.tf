@@ -1,0 +1,35 @@
+# Browsers can't sign requests as AWS would have it: the function asks for its
+# token itself, and does not begin without one.
+locals {
+  dashboards = toset(var.dashboard ? ["dashboard"] : [])
+}
+
+resource "aws_lambda_function_url" "dashboard" {
+  for_each = local.dashboards
+
+  function_name      = module.function[each.key].name
+  authorization_type = "NONE"
+}
+
+resource "aws_lambda_permission" "dashboard_url" {
+  for_each = local.dashboards
+
+  statement_id           = "url"
+  action                 = "lambda:InvokeFunctionUrl"
+  function_name          = module.function[each.key].name
+  principal              = "*"
+  function_url_auth_type = "NONE"
+}
+
+# A URL needs this as well, since October 2025:
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. This version of
+# the provider can't confine it to calls by the URL: who calls the function
+# otherwise is asked for the token, too.
+resource "aws_lambda_permission" "dashboard_function" {
+  for_each = local.dashboards
+
+  statement_id  = "function"
+  action        = "lambda:InvokeFunction"
+  function_name = module.function[each.key].name
+  principal     = "*"
+}
