@@ -44,7 +44,7 @@ export type Parameters = readonly (string | number | null)[];
 export class Warehouse implements AsyncDisposable {
   readonly #warm: WarmConnections;
   readonly #sql = new Map<QueryName, string>();
-  readonly #kept = new Map<string, Promise<TextRow[]>>();
+  readonly #kept = new Map<string, Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   #free = QUERIES_AT_ONCE;
 
@@ -75,10 +75,15 @@ export class Warehouse implements AsyncDisposable {
 
   /** Asks for what is the same whenever it is asked: of a batch. */
   async askOnce(name: QueryName, values: Parameters): Promise<TextRow[]> {
-    const key = JSON.stringify([name, values]);
+    return await this.once([name, ...values], () => this.ask(name, values));
+  }
+
+  /** Keeps what is made of a batch under its names. */
+  async once<T>(names: Parameters, make: () => Promise<T>): Promise<T> {
+    const key = JSON.stringify(names);
     const kept = this.#kept.get(key);
-    if (kept !== undefined) return await kept;
-    const asked = this.ask(name, values);
+    if (kept !== undefined) return await kept as T;
+    const asked = make();
     this.#kept.set(key, asked);
     const oldest = this.#kept.keys().next().value;
     if (this.#kept.size > KEPT_MAX && oldest !== undefined) {

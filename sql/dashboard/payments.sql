@@ -1,7 +1,7 @@
 -- Payments as of a batch ($1), to be paid from a month ($2) to a month ($3)
 -- where these are given: by month and by counterparty, each by currency, kind,
 -- and whether they were paid, due or overdue on the day of its snapshot; in one
--- scan. Of counterparties, the first 60 in each of these.
+-- scan. Of counterparties, the first 12 in each of these.
 with
 
 today as (
@@ -98,7 +98,7 @@ select
     payments,
     value
 from ranked
-where by = 'month' or place <= 60
+where by = 'month' or place <= 12
 order by
     by,
     case when by = 'month' then name end,

@@ -1,7 +1,7 @@
 -- Purchases as of a batch ($1), of orders from a month ($2) to a month ($3)
 -- where these are given: by month, counterparty, country that is delivered to
 -- and staff, each by currency; in one scan. `detail` is a counterparty's
--- country and a member of staff's department. Of what is ranked, the first 60
+-- country and a member of staff's department. Of what is ranked, the first 12
 -- in each currency.
 with
 
@@ -105,5 +105,5 @@ select
     units,
     value
 from ranked
-where by = 'month' or place <= 60
+where by = 'month' or place <= 12
 order by by, case when by = 'month' then name end, value desc, name, currency

@@ -2,7 +2,7 @@
 -- these are given: by month, counterparty, country that is delivered to, staff,
 -- department and design, each by currency; in one scan. `detail` is a
 -- counterparty's country and a member of staff's department. Of what is ranked,
--- the first 60 in each currency.
+-- the first 12 in each currency.
 with
 
 -- By ids first: names are joined to few rows then.
@@ -128,5 +128,5 @@ select
     units,
     value
 from ranked
-where by = 'month' or place <= 60
+where by = 'month' or place <= 12
 order by by, case when by = 'month' then name end, value desc, name, currency

@@ -19,6 +19,8 @@ const small = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const number = {
   format: (value) => (Math.abs(value) < 10 ? small : whole).format(value),
 };
+/** For axes, where there is little room. */
+const short = new Intl.NumberFormat(undefined, { notation: "compact" });
 const time = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
   timeStyle: "medium",
@@ -392,7 +394,7 @@ function draw(parent, id, { named, ...given }) {
   const ink = getComputedStyle(document.body).getPropertyValue("--muted");
   const values = {
     type: "value",
-    axisLabel: { color: ink, formatter: (value) => number.format(value) },
+    axisLabel: { color: ink, formatter: (value) => short.format(value) },
     max: chart.limit && (({ max }) => Math.max(max, chart.limit)),
     splitLine: {
       lineStyle: {
@@ -415,7 +417,7 @@ function draw(parent, id, { named, ...given }) {
     color: COLORS,
     animationDuration: 300,
     grid: { left: 8, right: 16, top: 36, bottom: 8, containLabel: true },
-    legend: { top: 0, textStyle: { color: ink } },
+    legend: { type: "scroll", top: 0, textStyle: { color: ink } },
     // Rich text: a tooltip of HTML would need inline styles.
     tooltip: {
       trigger: "axis",
@@ -428,6 +430,8 @@ function draw(parent, id, { named, ...given }) {
       ...one,
       type: chart.type,
       stack: chart.stack ? "all" : undefined,
+      // Of each name there is one bar, which takes the place of all.
+      barGap: chart.across ? "-100%" : undefined,
       connectNulls: true,
       markLine: chart.limit && {
         silent: true,
