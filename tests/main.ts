@@ -51,6 +51,9 @@ try {
       TEST_POSTGRES_URL: postgres.url("postgres"),
       TEST_S3_ENDPOINT: s3.endpoint,
       DUCKDB_EXTENSION_DIRECTORY: extensions,
+      // Tests wait for servers and clocks: one more than processors runs.
+      DENO_JOBS: Deno.env.get("DENO_JOBS") ??
+        String(navigator.hardwareConcurrency + 1),
       NO_COLOR: "1",
     },
     stdout: "piped",
