@@ -150,16 +150,21 @@ export function createServer(options: ServerOptions): Hono {
   );
   app.get("/api/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const months = readFilters(context, ["from", "to"]);
+    const filters = readFilters(context, ["from", "to", "counterparty"]);
     // As bytes, since every open page asks for it when a batch has come.
     const json = await warehouse.once(
-      ["overview", batch, ...months],
+      ["overview", batch, ...filters],
       async () => {
         const totals = await Promise.all(TOTALS.map(async (name) => {
-          const rows = await warehouse.ask(name, [batch, ...months]);
+          const rows = await warehouse.ask(name, [batch, ...filters]);
           return [name, splitTotals(rows)] as const;
         }));
-        const overview = { batch, ...Object.fromEntries(totals) };
+        const parties = await warehouse.askOnce("counterparties", [batch]);
+        const overview = {
+          batch,
+          ...Object.fromEntries(totals),
+          counterparties: parties.map(({ name }) => name),
+        };
         return new TextEncoder().encode(JSON.stringify(overview));
       },
     );

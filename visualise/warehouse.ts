@@ -17,6 +17,7 @@ const NAMES = [
   "sales",
   "purchases",
   "payments",
+  "counterparties",
   "sales_rows",
   "purchase_rows",
   "payment_rows",

@@ -1,7 +1,8 @@
--- Payments as of a batch ($1), to be paid from a month ($2) to a month ($3)
--- where these are given: by month and by counterparty, each by currency, kind,
--- and whether they were paid, due or overdue on the day of its snapshot; in one
--- scan. Of counterparties, the first 12 in each of these.
+-- Payments as of a batch ($1), to be paid from a month ($2) to a month ($3) and
+-- with a counterparty ($4) where these are given: by month and by counterparty,
+-- each by currency, kind, and whether they were paid, due or overdue on the day
+-- of its snapshot; in one scan. Of counterparties, the first 12 in each of
+-- these.
 with
 
 today as (
@@ -25,6 +26,14 @@ payments as (
         and (
             $3::text is null
             or payment_date < cast($3 || '-01' as date) + interval '1 month'
+        )
+        and (
+            $4::text is null
+            or counterparty_id in (
+                select counterparty_id
+                from dim_counterparty_as_of_batch($1)
+                where counterparty_legal_name = $4
+            )
         )
 ),
 

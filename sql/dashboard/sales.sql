@@ -1,8 +1,8 @@
--- Sales as of a batch ($1), of orders from a month ($2) to a month ($3) where
--- these are given: by month, counterparty, country that is delivered to, staff,
--- department and design, each by currency; in one scan. `detail` is a
--- counterparty's country and a member of staff's department. Of what is ranked,
--- the first 12 in each currency.
+-- Sales as of a batch ($1), of orders from a month ($2) to a month ($3) and
+-- with a counterparty ($4) where these are given: by month, counterparty,
+-- country that is delivered to, staff, department and design, each by currency;
+-- in one scan. `detail` is a counterparty's country and a member of staff's
+-- department. Of what is ranked, the first 12 in each currency.
 with
 
 -- By ids first: names are joined to few rows then.
@@ -30,6 +30,14 @@ totals as (
         and (
             $3::text is null
             or created_date < cast($3 || '-01' as date) + interval '1 month'
+        )
+        and (
+            $4::text is null
+            or counterparty_id in (
+                select counterparty_id
+                from dim_counterparty_as_of_batch($1)
+                where counterparty_legal_name = $4
+            )
         )
     group by grouping sets (
         (created_date, currency_id),

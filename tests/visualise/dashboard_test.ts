@@ -238,6 +238,8 @@ test("filters hold for every chart, and what is shown can be saved", async () =>
   await execute(
     platform.source.client,
     "update sales_order set currency_id = 2 where sales_order_id = 1",
+    "update sales_order set counterparty_id = 2 where sales_order_id = 3",
+    "update payment set counterparty_id = 2 where payment_id = 5",
     "update counterparty set counterparty_legal_name = '=cmd|'' /C calc''!A0' where counterparty_id = 1",
   );
   await platform.run();
@@ -252,6 +254,21 @@ test("filters hold for every chart, and what is shown can be saved", async () =>
   await table.getByRole("button", { name: "Table" }).click();
   const rows = await table.locator("tbody tr").allInnerTexts();
   await page.locator("#currency").selectOption("");
+  const parties = async (id: string) => {
+    const cells = await page.locator(`[data-chart=${id}] tbody td:first-child`)
+      .allTextContents();
+    return [...new Set(cells)];
+  };
+  const choose = async (name: string, orders: number) => {
+    await page.locator("#counterparty").fill(name);
+    await page.locator("#counterparty").dispatchEvent("change");
+    await page.locator("[data-card='Sales orders'] dd")
+      .getByText(String(orders), { exact: true }).waitFor();
+  };
+  await choose("Company 2", 1);
+  const chosen = await parties("sales-by-counterparty");
+  const ofPayments = await parties("payments-by-counterparty");
+  await choose("", all);
   const [saved] = await Promise.all([
     page.waitForEvent("download"),
     page.locator("[data-chart=sales-by-counterparty]")
@@ -259,6 +276,8 @@ test("filters hold for every chart, and what is shown can be saved", async () =>
   ]);
   const csv = await Deno.readTextFile(await saved.path());
 
+  assert.deepEqual(chosen, ["Company 2"]);
+  assert.deepEqual(ofPayments, ["Company 2"]);
   assert.ok(some < all, `${some} of ${all}`);
   assert.ok(rows.length > 0 && rows.every((row) => row.includes(code)));
   assert.match(
@@ -547,6 +566,57 @@ const CHARTS = {
     group by payment_type_name, currency_code, state`,
 };
 
+test("of two moments that are asked for, the last one shows", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  let answered = 0;
+  await page.route("**/api/overview/1?*", async (route) => {
+    await new Promise((wake) => setTimeout(wake, 500));
+    await route.continue();
+    answered += 1;
+  });
+  await page.locator("#slider").fill("1");
+  await page.locator("#slider").dispatchEvent("change");
+  const busy = await page.locator("#main").getAttribute("aria-busy");
+  const late = page.waitForResponse(/api\/overview\/1/);
+  await page.locator("#now").click();
+  await (await late).finished();
+  await page.waitForSelector("#main[aria-busy=false]");
+  // The late answer had its time to do harm.
+  await page.waitForTimeout(300);
+
+  assert.equal(busy, "true");
+  assert.equal(answered, 1);
+  assert.equal(await card(page, "Sales orders"), "4");
+  assert.equal(await page.locator("#batch").innerText(), "2");
+  assert.deepEqual(errors, []);
+});
+
+test("a page says that the warehouse does not answer, and goes on when it does", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const { page } = await open(await served.address);
+  const rename = (from: string, to: string) =>
+    execute(
+      platform.warehouse.client,
+      `alter table pipeline.batch rename column ${from} to ${to}`,
+    );
+  await rename("snapshot_time", "away");
+  await page.locator("[data-view=pipeline]").click();
+  await page.locator("#problem").getByText(
+    "The figures could not be brought up to date: The warehouse did not answer.",
+  ).waitFor();
+  await rename("away", "snapshot_time");
+  await page.locator("[data-view=business]").click();
+  await page.waitForSelector("#main[aria-busy=false]");
+
+  assert.equal(await page.locator("#problem").isVisible(), false);
+});
+
 test("hostile text stays text", async () => {
   await using platform = await loaded();
   await execute(
@@ -713,6 +783,7 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
 
     for (
       const name of [
+        "counterparties",
         "batch",
         "batch_models",
         "batch_files",
@@ -721,7 +792,7 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
       assert.ok((await warehouse.askOnce(name, [1])).length > 0, name);
     }
     for (const name of ["sales", "purchases", "payments"] as const) {
-      const rows = await warehouse.askOnce(name, [1, null, null]);
+      const rows = await warehouse.askOnce(name, [1, null, null, null]);
       assert.ok(rows.length > 0, name);
     }
     const none = (count: number) => Array(count).fill(null);

@@ -57,6 +57,8 @@ const state = {
   /** What changed after this batch; null: the one before that is shown. */
   since: null,
   up: false,
+  /** Counts what was begun to bring the page up to date. */
+  turn: 0,
 };
 const charts = new Map();
 
@@ -94,13 +96,20 @@ function tell(error) {
     : `The figures could not be brought up to date: ${error.message}`;
 }
 
+/** Brings what is shown up to date. Of several at once, the last one shows. */
 async function refresh() {
+  state.turn += 1;
+  const turn = state.turn;
+  const isOld = () => turn !== state.turn;
+  $("main").setAttribute("aria-busy", "true");
   try {
     const view = currentView();
-    state.newest = await get("/api/newest");
+    const newest = await get("/api/newest");
+    if (isOld()) return;
+    state.newest = newest;
     state.askedAt = Date.now();
     showStatus();
-    if (state.newest === null) {
+    if (newest === null) {
       $("cards").replaceChildren(
         make(
           "p",
@@ -111,20 +120,26 @@ async function refresh() {
       return tell(null);
     }
     showMachine();
+    const batch = shownBatch();
     if (view === "business") {
-      state.overview = await get(
-        `/api/overview/${shownBatch()}?${new URLSearchParams(months())}`,
+      const overview = await get(
+        `/api/overview/${batch}?${new URLSearchParams(filters())}`,
       );
+      if (isOld()) return;
+      state.overview = overview;
       showBusiness();
     } else if (view === "changes") {
-      await showChanges();
+      await showChanges(isOld);
     } else {
       await showPipeline();
     }
-    document.body.dataset.batch = String(shownBatch());
+    if (isOld()) return;
+    document.body.dataset.batch = String(batch);
     tell(null);
   } catch (error) {
-    tell(error);
+    if (!isOld()) tell(error);
+  } finally {
+    if (!isOld()) $("main").setAttribute("aria-busy", "false");
   }
 }
 
@@ -154,15 +169,19 @@ function showMachine() {
     : "as it was then";
 }
 
-/** The months that are chosen. */
-function months() {
-  return { from: $("from").value, to: $("to").value };
+/** What is chosen of all that the server selects by. */
+function filters() {
+  return {
+    from: $("from").value,
+    to: $("to").value,
+    counterparty: $("counterparty").value,
+  };
 }
 
 /** Rows that the filters let through. */
 function filtered(rows) {
   const currency = $("currency").value;
-  const { from, to } = months();
+  const { from, to } = filters();
   return rows.filter((row) =>
     (currency === "" || row.currency === currency) &&
     (from === "" || row.month === undefined || row.month >= from) &&
@@ -185,6 +204,11 @@ function showBusiness() {
     ...currencies.map((code) => make("option", { value: code }, code)),
   );
   select.value = currencies.includes(chosen) ? chosen : "";
+  $("counterparties").replaceChildren(
+    ...state.overview.counterparties.map((name) =>
+      make("option", { value: name })
+    ),
+  );
   const sum = (rows, column) =>
     rows.reduce((total, row) => total + Number(row[column]), 0);
   const cards = [];
@@ -474,7 +498,7 @@ function scrolled(label, ...children) {
 /** The rows behind a figure, in a dialog. */
 async function showRows({ fact, keys, title }, row) {
   const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
-  const asked = { ...months(), ...chosen };
+  const asked = { ...filters(), ...chosen };
   const { matching, rows } = await get(
     `/api/rows/${fact}/${shownBatch()}?${new URLSearchParams(asked)}`,
   );
@@ -596,7 +620,7 @@ function historyButton({ fact, key }) {
   }, key);
 }
 
-async function showChanges() {
+async function showChanges(isOld) {
   const batch = shownBatch();
   const since = state.since !== null && state.since < batch
     ? state.since
@@ -605,6 +629,7 @@ async function showChanges() {
   $("since").max = String(batch - 1);
   $("since").value = String(since);
   const changes = await get(`/api/changes/${batch}?since=${since}`);
+  if (isOld()) return;
   $("changes-list").replaceChildren(
     changes.length === 0 ? make("p", {}, "No fact changed.") : scrolled(
       "Changes",
@@ -844,7 +869,7 @@ $("currency").addEventListener(
   "change",
   () => state.overview && showBusiness(),
 );
-for (const id of ["from", "to"]) {
+for (const id of ["from", "to", "counterparty"]) {
   $(id).addEventListener("change", () => refresh());
 }
 $("since").addEventListener("change", () => {
