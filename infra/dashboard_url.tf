@@ -1,5 +1,5 @@
 # Browsers can't sign requests as AWS would have it: the function asks for its
-# token itself, and does not begin without one.
+# token itself, and answers nobody without one.
 locals {
   dashboards = toset(var.dashboard ? ["dashboard"] : [])
 }
@@ -24,7 +24,7 @@ resource "aws_lambda_permission" "dashboard_url" {
 # A URL needs this as well, since October 2025:
 # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. This version of
 # the provider can't confine it to calls by the URL: who calls the function
-# otherwise is asked for the token, too.
+# otherwise is asked for the token as well, but sees the end of its log.
 resource "aws_lambda_permission" "dashboard_function" {
   for_each = local.dashboards
 

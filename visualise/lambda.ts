@@ -12,7 +12,9 @@ import { Warehouse } from "./warehouse.ts";
 type Handler = (event: LambdaEvent) => Promise<APIGatewayProxyResult>;
 
 /** The server, and what it was made for. */
-let served: { login: string; handler: Handler } | undefined;
+let served:
+  | { login: string; handler: Handler; warehouse: Warehouse }
+  | undefined;
 
 /**
  * The dashboard as an AWS Lambda function behind a URL; see docs/deploy.md. Its
@@ -22,7 +24,7 @@ await runLambda({
   name: "dashboard",
   needs: ["analyst"],
   run: async (context, event) => {
-    const handler = handlerOf(context);
+    const handler = await handlerOf(context);
     if (isUrlEvent(event)) return await handler(event);
     // Who has not come by the URL: no failure of the dashboard's.
     return { statusCode: 400, body: "Ask by the URL." };
@@ -35,7 +37,9 @@ function isUrlEvent(event: unknown): event is LambdaEvent {
     "rawPath" in event && "requestContext" in event;
 }
 
-function handlerOf({ config, resources, log }: StageContext): Handler {
+async function handlerOf(
+  { config, resources, log }: StageContext,
+): Promise<Handler> {
   const { analyst, dashboard: { token } } = config;
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
   if (token === undefined) {
@@ -46,9 +50,10 @@ function handlerOf({ config, resources, log }: StageContext): Handler {
   // Secrets that were read anew may be others.
   const login = JSON.stringify([analyst, token]);
   if (served?.login !== login) {
+    await served?.warehouse[Symbol.asyncDispose]();
     const warehouse = new Warehouse(analyst, resources.connect);
     const app = createServer({ warehouse, live: undefined, log, token });
-    served = { login, handler: handle(app) };
+    served = { login, handler: handle(app), warehouse };
   }
   return served.handler;
 }

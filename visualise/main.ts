@@ -60,7 +60,11 @@ function listen(
       hostname: host,
       port,
       onListen: ({ hostname, port }) =>
-        options.onListen(`http://${hostname}:${port}/`),
+        options.onListen(
+          `http://${
+            hostname.includes(":") ? `[${hostname}]` : hostname
+          }:${port}/`,
+        ),
     }, options.handler);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;

@@ -1,6 +1,9 @@
+import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
 import { type Context, Hono } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { html } from "hono/html";
 import { streamSSE } from "hono/streaming";
 import type { Logger } from "@logtape/logtape";
 import { projectDirectory } from "../lib/config.ts";
@@ -23,7 +26,13 @@ export interface ServerOptions {
 
 /** No such table, schema, role. */
 const EMPTY_STATES = ["42P01", "3F000", "22023"];
+/** Out of the type's range, or no text of Postgres. */
+const BAD_VALUE_STATES = ["22003", "22021"];
 const HEARTBEAT_MS = 15_000;
+const HEALTH_MS = 1_000;
+const COOKIE = "totesys_dashboard";
+const COOKIE_SECONDS = 30 * 24 * 3600;
+const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
 const CHANGES_MAX = 200;
 const BATCHES_MAX = 200;
 const ROWS_MAX = 200;
@@ -59,6 +68,7 @@ const ROWS: Record<string, { query: QueryName; filters: readonly string[] }> = {
       "counterparty",
       "country",
       "staff",
+      "department",
     ],
   },
   payments: {
@@ -89,7 +99,7 @@ const MONTHS = ["month", "from", "to"];
 const HEADERS = {
   "content-security-policy": "default-src 'none'; script-src 'self'; " +
     "style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
@@ -105,6 +115,14 @@ export function createServer(options: ServerOptions): Hono {
       context.res.headers.set(name, value);
     }
   });
+  if (token === undefined) {
+    // A page from elsewhere whose name leads here could read along.
+    app.use(async (context, next) => {
+      const { hostname } = new URL(context.req.url);
+      if (LOOPBACK.includes(hostname)) return await next();
+      return context.text("Ask for 127.0.0.1 or localhost.", 403);
+    });
+  }
   let known = { lake: "", batch: 0 };
   const newest = async () => {
     const [row] = await warehouse.ask("newest").catch((error) => {
@@ -113,16 +131,47 @@ export function createServer(options: ServerOptions): Hono {
       throw error;
     });
     const now = { lake: row?.lake_id ?? "", batch: Number(row?.batch ?? 0) };
-    if (now.lake !== known.lake || now.batch < known.batch) warehouse.forget();
+    const isOther = now.lake !== known.lake || now.batch < known.batch;
+    // What can't hear of a rebuild keeps nothing from one batch to the next.
+    const isDeaf = live === undefined && now.batch !== known.batch;
+    if (isOther || isDeaf) warehouse.forget();
     known = now;
     return row;
   };
+  // A batch that is told again was made anew: by a rebuild, or a resync.
+  live?.listen((event) => {
+    if (event.type === "batch" && event.batch <= known.batch) {
+      warehouse.forget();
+    }
+  });
+  let health: { at: number; row: Promise<TextRow | undefined> } | undefined;
   app.get("/health", async (context) => {
-    const row = await newest();
+    // Anybody may ask, so it costs no more than a query a second.
+    if (health === undefined || performance.now() - health.at > HEALTH_MS) {
+      health = { at: performance.now(), row: newest() };
+    }
+    const row = await health.row;
     return context.json({ ok: true, batch: row?.batch ?? null });
+  });
+  app.post("/login", async (context) => {
+    const { token: given } = await context.req.parseBody();
+    if (token === undefined || !isSame(String(given ?? ""), token)) {
+      return context.html(loginPage("That is not the token."), 401);
+    }
+    setCookie(context, COOKIE, digest(token).toString("hex"), {
+      httpOnly: true,
+      sameSite: "Strict",
+      secure: new URL(context.req.url).protocol === "https:",
+      path: "/",
+      maxAge: COOKIE_SECONDS,
+    });
+    return context.redirect("/", 303);
   });
   app.use(async (context, next) => {
     if (token === undefined || isAllowed(context, token)) return await next();
+    if (context.req.header("accept")?.includes("text/html")) {
+      return context.html(loginPage(""), 401);
+    }
     return context.text("Sign in with the dashboard's token.", 401, {
       "www-authenticate": 'Basic realm="Totesys dashboard"',
     });
@@ -160,8 +209,10 @@ export function createServer(options: ServerOptions): Hono {
           return [name, splitTotals(rows)] as const;
         }));
         const parties = await warehouse.askOnce("counterparties", [batch]);
+        const [asked] = await warehouse.askOnce("batch", [batch]);
         const overview = {
           batch,
+          snapshot_time: asked?.snapshot_time,
           ...Object.fromEntries(totals),
           counterparties: parties.map(({ name }) => name),
         };
@@ -266,6 +317,9 @@ export function createServer(options: ServerOptions): Hono {
     if (error instanceof RangeError) {
       return context.json({ message: error.message }, 400);
     }
+    if (BAD_VALUE_STATES.includes(sqlState(error) ?? "")) {
+      return context.json({ message: "There can be no such value." }, 400);
+    }
     // Who runs the function reads the password anew, and asks again.
     if (live === undefined && isLoginRefused(error)) throw error;
     log.error("{path}: {reason}", {
@@ -282,15 +336,52 @@ function isLoginRefused(error: Error): boolean {
   return error instanceof StageError && error.loginRefused;
 }
 
-/** Bearer for programs, Basic (any name) for people's browsers. */
-function isAllowed({ req }: Context, token: string): boolean {
-  const header = req.header("authorization") ?? "";
+/** Bearer and Basic (any name) for programs, a cookie for people's browsers. */
+function isAllowed(context: Context, token: string): boolean {
+  const header = context.req.header("authorization") ?? "";
   const [, bearer] = /^Bearer (.+)$/.exec(header) ?? [];
-  const [, basic] = /^Basic ([\w+/=]+)$/.exec(header) ?? [];
-  const given = bearer ??
-    (basic === undefined ? "" : atob(basic).replace(/^[^:]*:/, ""));
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(token));
+  const [, basic] = /^Basic ([\w+/]+={0,2})$/.exec(header) ?? [];
+  if (bearer !== undefined) return isSame(bearer, token);
+  if (basic !== undefined) {
+    const text = Buffer.from(basic, "base64").toString();
+    return isSame(text.replace(/^[^:]*:/, ""), token);
+  }
+  const cookie = getCookie(context, COOKIE) ?? "";
+  return isSame(cookie, digest(token).toString("hex"));
+}
+
+/** Takes the same time wherever two texts differ. */
+function isSame(one: string, other: string): boolean {
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/**
+ * What a browser shows to who has not signed in. It asks by a form, since AWS
+ * renames the header by which browsers would ask.
+ */
+function loginPage(problem: string) {
+  return html`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Totesys: sign in</title>
+  </head>
+  <body>
+    <main>
+      <h1>Totesys</h1>
+      <form method="post" action="/login">
+        <label>Token <input type="password" name="token" required autofocus></label>
+        <button>Sign in</button>
+      </form>
+      <p role="alert">${problem}</p>
+    </main>
+  </body>
+</html>`;
 }
 
 /** What the address asks for, by name; null where it says nothing. */

@@ -13,9 +13,9 @@ payments as (
     select
         paying.payment_id,
         paying.payment_date,
-        parties.counterparty_legal_name as counterparty,
-        kinds.payment_type_name as kind,
-        currencies.currency_code as currency,
+        coalesce(parties.counterparty_legal_name, 'unknown') as counterparty,
+        coalesce(kinds.payment_type_name, 'unknown') as kind,
+        coalesce(currencies.currency_code, 'unknown') as currency,
         case
             when paying.paid then 'paid'
             when paying.payment_date < days.day then 'overdue'
@@ -23,11 +23,11 @@ payments as (
         end as state,
         paying.payment_amount as value
     from fact_payment_as_of_batch($1) as paying
-    inner join dim_counterparty_as_of_batch($1) as parties
+    left join dim_counterparty_as_of_batch($1) as parties
         on paying.counterparty_id = parties.counterparty_id
-    inner join dim_currency_as_of_batch($1) as currencies
+    left join dim_currency_as_of_batch($1) as currencies
         on paying.currency_id = currencies.currency_id
-    inner join dim_payment_type_as_of_batch($1) as kinds
+    left join dim_payment_type_as_of_batch($1) as kinds
         on paying.payment_type_id = kinds.payment_type_id
     cross join days
 )

@@ -65,10 +65,10 @@ named as (
     union all
     select
         'counterparty' as by,
-        parties.counterparty_legal_name as name,
+        coalesce(parties.counterparty_legal_name, 'unknown') as name,
         totals.*
     from totals
-    inner join dim_counterparty_as_of_batch($1) as parties
+    left join dim_counterparty_as_of_batch($1) as parties
         on totals.counterparty_id = parties.counterparty_id
     where others = b'10'::integer
 ),
@@ -77,23 +77,23 @@ ranked as (
     select
         named.by,
         named.name,
-        kinds.payment_type_name as kind,
+        coalesce(kinds.payment_type_name, 'unknown') as kind,
         named.state,
-        currencies.currency_code as currency,
+        coalesce(currencies.currency_code, 'unknown') as currency,
         sum(named.payments) as payments,
         sum(named.value) as value,
         row_number() over (
             partition by
                 named.by,
-                kinds.payment_type_name,
+                coalesce(kinds.payment_type_name, 'unknown'),
                 named.state,
-                currencies.currency_code
+                coalesce(currencies.currency_code, 'unknown')
             order by sum(named.value) desc, named.name
         ) as place
     from named
-    inner join dim_currency_as_of_batch($1) as currencies
+    left join dim_currency_as_of_batch($1) as currencies
         on named.currency_id = currencies.currency_id
-    inner join dim_payment_type_as_of_batch($1) as kinds
+    left join dim_payment_type_as_of_batch($1) as kinds
         on named.payment_type_id = kinds.payment_type_id
     group by named.by, named.name, kind, named.state, currency
 )

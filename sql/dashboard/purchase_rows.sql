@@ -1,40 +1,49 @@
 -- Purchase orders as of a batch ($1): where they are given of a month ($2),
 -- from a month ($3) to a month ($4), of a currency ($5), a counterparty ($6), a
--- country ($7), a member of staff ($8). The newest, so many: $9.
+-- country ($7), a member of staff ($8), a department ($9). The newest, so many:
+-- $10.
+with
+
+named as (
+    select
+        orders.purchase_order_id,
+        orders.created_date,
+        coalesce(parties.counterparty_legal_name, 'unknown') as counterparty,
+        coalesce(people.first_name || ' ' || people.last_name, 'unknown')
+            as staff,
+        coalesce(people.department_name, 'unknown') as department,
+        coalesce(places.country, 'unknown') as country,
+        orders.item_code,
+        coalesce(currencies.currency_code, 'unknown') as currency,
+        orders.item_quantity as units,
+        orders.item_unit_price as unit_price,
+        orders.item_quantity * orders.item_unit_price as value
+    from fact_purchase_order_as_of_batch($1) as orders
+    left join dim_counterparty_as_of_batch($1) as parties
+        on orders.counterparty_id = parties.counterparty_id
+    left join dim_staff_as_of_batch($1) as people
+        on orders.staff_id = people.staff_id
+    left join dim_location_as_of_batch($1) as places
+        on orders.agreed_delivery_location_id = places.location_id
+    left join dim_currency_as_of_batch($1) as currencies
+        on orders.currency_id = currencies.currency_id
+)
+
 select
-    orders.purchase_order_id,
-    orders.created_date,
-    parties.counterparty_legal_name as counterparty,
-    people.first_name || ' ' || people.last_name as staff,
-    places.country,
-    orders.item_code,
-    currencies.currency_code as currency,
-    orders.item_quantity as units,
-    orders.item_unit_price as unit_price,
-    orders.item_quantity * orders.item_unit_price as value,
+    *,
     count(*) over () as matching
-from fact_purchase_order_as_of_batch($1) as orders
-inner join dim_counterparty_as_of_batch($1) as parties
-    on orders.counterparty_id = parties.counterparty_id
-inner join dim_staff_as_of_batch($1) as people
-    on orders.staff_id = people.staff_id
-inner join dim_location_as_of_batch($1) as places
-    on orders.agreed_delivery_location_id = places.location_id
-inner join dim_currency_as_of_batch($1) as currencies
-    on orders.currency_id = currencies.currency_id
+from named
 where
-    ($2::text is null or to_char(orders.created_date, 'YYYY-MM') = $2)
-    and ($3::text is null or orders.created_date >= cast($3 || '-01' as date))
+    ($2::text is null or to_char(created_date, 'YYYY-MM') = $2)
+    and ($3::text is null or created_date >= cast($3 || '-01' as date))
     and (
         $4::text is null
-        or orders.created_date < cast($4 || '-01' as date) + interval '1 month'
+        or created_date < cast($4 || '-01' as date) + interval '1 month'
     )
-    and ($5::text is null or currencies.currency_code = $5)
-    and ($6::text is null or parties.counterparty_legal_name = $6)
-    and ($7::text is null or places.country = $7)
-    and (
-        $8::text is null
-        or people.first_name || ' ' || people.last_name = $8
-    )
-order by orders.created_date desc, orders.purchase_order_id desc
-limit $9
+    and ($5::text is null or currency = $5)
+    and ($6::text is null or counterparty = $6)
+    and ($7::text is null or country = $7)
+    and ($8::text is null or staff = $8)
+    and ($9::text is null or department = $9)
+order by created_date desc, purchase_order_id desc
+limit $10

@@ -59,51 +59,52 @@ named as (
     union all
     select
         'counterparty' as by,
-        parties.counterparty_legal_name as name,
+        coalesce(parties.counterparty_legal_name, 'unknown') as name,
         parties.counterparty_legal_country as detail,
         totals.*
     from totals
-    inner join dim_counterparty_as_of_batch($1) as parties
+    left join dim_counterparty_as_of_batch($1) as parties
         on totals.counterparty_id = parties.counterparty_id
     where others = b'10111'::integer
     union all
     select
         'country' as by,
-        places.country as name,
+        coalesce(places.country, 'unknown') as name,
         null as detail,
         totals.*
     from totals
-    inner join dim_location_as_of_batch($1) as places
+    left join dim_location_as_of_batch($1) as places
         on totals.agreed_delivery_location_id = places.location_id
     where others = b'11011'::integer
     union all
     select
         'staff' as by,
-        people.first_name || ' ' || people.last_name as name,
-        people.department_name as detail,
+        coalesce(people.first_name || ' ' || people.last_name, 'unknown')
+            as name,
+        coalesce(people.department_name, 'unknown') as detail,
         totals.*
     from totals
-    inner join dim_staff_as_of_batch($1) as people
+    left join dim_staff_as_of_batch($1) as people
         on totals.sales_staff_id = people.staff_id
     where others = b'11101'::integer
     union all
     select
         'department' as by,
-        people.department_name as name,
+        coalesce(people.department_name, 'unknown') as name,
         null as detail,
         totals.*
     from totals
-    inner join dim_staff_as_of_batch($1) as people
+    left join dim_staff_as_of_batch($1) as people
         on totals.sales_staff_id = people.staff_id
     where others = b'11101'::integer
     union all
     select
         'design' as by,
-        designs.design_name as name,
+        coalesce(designs.design_name, 'unknown') as name,
         null as detail,
         totals.*
     from totals
-    inner join dim_design_as_of_batch($1) as designs
+    left join dim_design_as_of_batch($1) as designs
         on totals.design_id = designs.design_id
     where others = b'11110'::integer
 ),
@@ -113,16 +114,18 @@ ranked as (
         named.by,
         named.name,
         named.detail,
-        currencies.currency_code as currency,
+        coalesce(currencies.currency_code, 'unknown') as currency,
         sum(named.orders) as orders,
         sum(named.units) as units,
         sum(named.value) as value,
         row_number() over (
-            partition by named.by, currencies.currency_code
+            partition by
+                named.by,
+                coalesce(currencies.currency_code, 'unknown')
             order by sum(named.value) desc, named.name
         ) as place
     from named
-    inner join dim_currency_as_of_batch($1) as currencies
+    left join dim_currency_as_of_batch($1) as currencies
         on named.currency_id = currencies.currency_id
     group by named.by, named.name, named.detail, currency
 )

@@ -269,6 +269,27 @@ Deno.test("the dashboard is served behind a URL, to who has its token", async ()
     assert.equal((await ask("/")).statusCode, 401);
     assert.equal((await dashboard.call({ event: {} })).body.statusCode, 400);
     assert.equal((await ask("/api/newest", "wrong")).statusCode, 401);
+    const signedIn = await dashboard.call({
+      event: {
+        ...urlEvent("/login"),
+        headers: {
+          host: "abc.lambda-url.us-east-1.on.aws",
+          "content-type": "application/x-www-form-urlencoded",
+        },
+        body: `token=${TOKEN}`,
+        requestContext: {
+          domainName: "abc.lambda-url.us-east-1.on.aws",
+          http: { method: "POST", path: "/login", sourceIp: "192.0.2.1" },
+        },
+      },
+    });
+    assert.equal(signedIn.body.statusCode, 303);
+    const [cookie = ""] = signedIn.body.cookies;
+    assert.match(cookie, /HttpOnly; Secure; SameSite=Strict/);
+    const again = await dashboard.call({
+      event: { ...urlEvent("/"), cookies: [cookie.split(";")[0]] },
+    });
+    assert.equal(again.body.statusCode, 200);
     const page = await ask("/", TOKEN);
     assert.equal(page.statusCode, 200);
     assert.match(page.headers["content-security-policy"], /default-src 'none'/);

@@ -392,6 +392,9 @@ test("a batch's page tells what it did to each model", async () => {
   await platform.run();
   await using served = new Served(platform);
   const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const orders = await card(page, "Sales orders");
+  const unknown = await card(page, "Sales, unknown");
   await page.locator("[data-view=pipeline]").click();
   await page.waitForSelector("#batches table");
   await page.locator("#batches tbody tr").first()
@@ -399,6 +402,9 @@ test("a batch's page tells what it did to each model", async () => {
   await page.waitForSelector("#batch-details table");
   const details = await page.locator("#batch-details").innerText();
 
+  // Of a currency that the source lacks, an order counts all the same.
+  assert.equal(orders, "4");
+  assert.equal(unknown, "1");
   assert.match(details, /^Batch 2\n/);
   assert.match(details, /run id\s+\d{8}T\d{6}Z-/);
   assert.match(details, /fact_sales_order\s+sales_order\s+2\s+1\s/);
@@ -461,6 +467,16 @@ Deno.test("the dashboard forgets what it kept of a warehouse that was made anew"
 
   assert.equal(kept, before);
   assert.equal(await units(), before + 1);
+  await execute(
+    platform.warehouse.client,
+    "update fact_sales_order set units_sold = units_sold + 1 where sales_order_id = 1",
+    "select pg_notify('pipeline_batch', '1')",
+  );
+  // A rebuild tells the newest batch again.
+  for (let tries = 0; await units() !== before + 2; tries++) {
+    assert.ok(tries < 50, "it goes on with what was before");
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
 });
 
 test("every chart shows what SQL gives, for the months that are chosen", async () => {
@@ -732,12 +748,60 @@ Deno.test("the dashboard asks for its token, and needs one beyond this machine",
   assert.equal(await ask("Bearer wrong"), 401);
   assert.equal(await ask(`Bearer ${TOKEN}`), 200);
   assert.equal(await ask(`Basic ${btoa(`anybody:${TOKEN}`)}`), 200);
-  assert.equal((await fetch(`${address}health`)).status, 200);
+  const health = await fetch(`${address}health`);
+  assert.deepEqual(await health.json(), { ok: true, batch: "1" });
+  assert.equal(await ask("Basic ===="), 401);
   platform.set({ dashboard: { host: "0.0.0.0", port: 0, token: undefined } });
   await assert.rejects(serveDashboard(platform.context), {
     name: "ConfigError",
     message: /^DASHBOARD_LISTEN is "0\.0\.0\.0:0", which others reach/,
   });
+});
+
+test("people sign in by a form, once", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform, 0, TOKEN);
+  browser ??= await openBrowser(executable ?? "");
+  const page = await browser.newPage();
+  await page.goto(await served.address);
+  await page.locator("input[name=token]").fill("a-wrong-one");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  const refused = await page.getByRole("alert").innerText();
+  await page.locator("input[name=token]").fill(TOKEN);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await batchShown(page, 1);
+  await page.waitForSelector(".status[data-state=live]");
+  const [cookie] = await page.context().cookies();
+
+  assert.equal(refused, "That is not the token.");
+  assert.equal(cookie?.httpOnly, true);
+  assert.equal(cookie?.sameSite, "Strict");
+  assert.ok(!cookie?.value.includes(TOKEN));
+  await page.reload();
+  await batchShown(page, 1);
+  await page.context().clearCookies();
+});
+
+Deno.test("without a token nothing is told to a page from elsewhere", async () => {
+  await using platform = await loaded();
+  const { resources, log } = platform.context;
+  await using warehouse = new Warehouse(
+    platform.warehouse.settings,
+    resources.connect,
+  );
+  const app = createServer({
+    warehouse,
+    live: undefined,
+    log,
+    token: undefined,
+  });
+  const status = async (host: string) =>
+    (await app.request(`http://${host}:8300/api/newest`)).status;
+
+  assert.equal(await status("127.0.0.1"), 200);
+  assert.equal(await status("localhost"), 200);
+  assert.equal(await status("[::1]"), 200);
+  assert.equal(await status("rebound.example.com"), 403);
 });
 
 Deno.test("the dashboard refuses what is no batch, and says when the warehouse is away", async () => {
@@ -753,6 +817,8 @@ Deno.test("the dashboard refuses what is no batch, and says when the warehouse i
   assert.equal((await ask("api/overview/1'--"))[0], 400);
   assert.equal((await ask("api/history/payment/x"))[0], 400);
   assert.equal((await ask("api/history/staff/1"))[0], 404);
+  assert.equal((await ask("api/history/payment/99999999999"))[0], 400);
+  assert.equal((await ask("api/rows/sales/1?staff=%00"))[0], 400);
   assert.equal((await ask("api/overview/1?from=2023"))[0], 400);
   assert.equal((await ask("api/changes/1?since=1"))[0], 400);
   assert.equal((await ask("api/rows/sales/1?month=2023-13"))[0], 400);
@@ -799,7 +865,7 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
     for (
       const [name, filters] of [
         ["sales_rows", 9],
-        ["purchase_rows", 7],
+        ["purchase_rows", 8],
         ["payment_rows", 7],
       ] as const
     ) {

@@ -26,6 +26,8 @@ const time = new Intl.DateTimeFormat(undefined, {
   timeStyle: "medium",
 });
 const POLL_MS = 5_000;
+/** Of each fact the server tells no more. */
+const CHANGES_MAX = 200;
 const STALE_SECONDS = 1800;
 const RANKED_MAX = 12;
 const PROMISE_MINUTES = 30;
@@ -57,6 +59,8 @@ const state = {
   /** What changed after this batch; null: the one before that is shown. */
   since: null,
   up: false,
+  /** The batch that the figures of the business are of. */
+  drawn: 0,
   /** Counts what was begun to bring the page up to date. */
   turn: 0,
 };
@@ -109,16 +113,8 @@ async function refresh() {
     state.newest = newest;
     state.askedAt = Date.now();
     showStatus();
-    if (newest === null) {
-      $("cards").replaceChildren(
-        make(
-          "p",
-          {},
-          "No batch is loaded yet. The figures appear with the first.",
-        ),
-      );
-      return tell(null);
-    }
+    $("empty").hidden = newest !== null;
+    if (newest === null) return tell(null);
     showMachine();
     const batch = shownBatch();
     if (view === "business") {
@@ -127,6 +123,8 @@ async function refresh() {
       );
       if (isOld()) return;
       state.overview = overview;
+      state.drawn = batch;
+      $("as-of").textContent = `as of ${shown(overview.snapshot_time)}`;
       showBusiness();
     } else if (view === "changes") {
       await showChanges(isOld);
@@ -137,7 +135,10 @@ async function refresh() {
     document.body.dataset.batch = String(batch);
     tell(null);
   } catch (error) {
-    if (!isOld()) tell(error);
+    if (!isOld()) {
+      tell(error);
+      setTimeout(() => isOld() || refresh(), POLL_MS);
+    }
   } finally {
     if (!isOld()) $("main").setAttribute("aria-busy", "false");
   }
@@ -195,7 +196,9 @@ function showBusiness() {
   const purchases = totals("purchases", "month");
   const payments = totals("payments", "month");
   const currencies = [
-    ...new Set([...sales, ...purchases].map((row) => row.currency)),
+    ...new Set(
+      [...sales, ...purchases, ...payments].map((row) => row.currency),
+    ),
   ].sort();
   const select = $("currency");
   const chosen = select.value;
@@ -203,7 +206,11 @@ function showBusiness() {
     make("option", { value: "" }, "All"),
     ...currencies.map((code) => make("option", { value: code }, code)),
   );
-  select.value = currencies.includes(chosen) ? chosen : "";
+  // What was chosen stays so where it has no figure.
+  if (chosen !== "" && !currencies.includes(chosen)) {
+    select.append(make("option", { value: chosen }, chosen));
+  }
+  select.value = chosen;
   $("counterparties").replaceChildren(
     ...state.overview.counterparties.map((name) =>
       make("option", { value: name })
@@ -222,11 +229,15 @@ function showBusiness() {
     cards.push(
       [`Sales, ${code}`, sum(own(sales), "value")],
       [`Purchases, ${code}`, sum(own(purchases), "value")],
-      [
-        `Overdue payments, ${code}`,
-        sum(own(payments).filter((row) => row.state === "overdue"), "value"),
-      ],
     );
+    // Never a sum of what is owed to us and by us.
+    const overdue = own(payments).filter((row) => row.state === "overdue");
+    for (const kind of new Set(overdue.map((row) => row.kind))) {
+      cards.push([
+        `Overdue ${kind.toLowerCase().replaceAll("_", " ")}, ${code}`,
+        sum(overdue.filter((row) => row.kind === kind), "value"),
+      ]);
+    }
   }
   cards.push(["Sales orders", sum(filtered(sales), "orders")]);
   $("cards").replaceChildren(
@@ -291,7 +302,11 @@ function showBusiness() {
     value: "value",
   });
   for (const [fact, by, title] of RANKINGS) {
-    rank(`${fact}-by-${by}`, { fact, keys: [by, "currency"], title }, {
+    // Two people may have one name.
+    const keys = by === "staff"
+      ? [by, "department", "currency"]
+      : [by, "currency"];
+    rank(`${fact}-by-${by}`, { fact, keys, title }, {
       rows: filtered(totals(fact, by)),
       name: (row) =>
         by === "staff" ? `${row.staff} (${row.department})` : row[by],
@@ -327,11 +342,18 @@ function summed(rows, keys) {
   }));
 }
 
-/** Draws the first of what is ranked as bars, the largest on top. */
+/**
+ * Draws the first of what is ranked in each currency as bars, the largest on
+ * top; the table has more of them. Currencies are not ranked against another.
+ */
 function rank(id, chart, { rows, name }) {
+  const currencies = [...new Set(rows.map((row) => row.currency))].sort();
+  const each = Math.ceil(RANKED_MAX / Math.max(1, currencies.length));
+  const own = (code) => rows.filter((row) => row.currency === code);
   draw("charts", id, {
     ...chart,
-    rows: rows.slice(0, RANKED_MAX),
+    rows: currencies.flatMap((code) => own(code).slice(0, each)),
+    table: currencies.flatMap(own),
     named: (row) => `${name(row)}, ${row.currency}`,
     type: "bar",
     across: true,
@@ -348,8 +370,8 @@ function rank(id, chart, { rows, name }) {
 function draw(parent, id, { named, ...given }) {
   const chart = named === undefined ? given : {
     category: "name",
-    ...given,
     table: given.rows,
+    ...given,
     rows: given.rows.map((row) => ({ ...row, name: named(row) })),
   };
   if (chart.category === "name") {
@@ -500,7 +522,7 @@ async function showRows({ fact, keys, title }, row) {
   const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
   const asked = { ...filters(), ...chosen };
   const { matching, rows } = await get(
-    `/api/rows/${fact}/${shownBatch()}?${new URLSearchParams(asked)}`,
+    `/api/rows/${fact}/${state.drawn}?${new URLSearchParams(asked)}`,
   );
   const shown = rows.length < matching
     ? `the first ${number.format(rows.length)} of ${number.format(matching)}`
@@ -604,7 +626,7 @@ function save(id) {
   );
   const link = make("a", {
     href: url,
-    download: `${id}-batch-${shownBatch()}.csv`,
+    download: `${id}-batch-${state.drawn || shownBatch()}.csv`,
   });
   link.click();
   URL.revokeObjectURL(url);
@@ -630,6 +652,15 @@ async function showChanges(isOld) {
   $("since").value = String(since);
   const changes = await get(`/api/changes/${batch}?since=${since}`);
   if (isOld()) return;
+  const facts = ["sales order", "purchase order", "payment"];
+  const cut = facts.filter((fact) =>
+    changes.filter((change) => change.fact === fact).length >= CHANGES_MAX
+  );
+  $("changes-cut").hidden = cut.length === 0;
+  $("changes-cut").textContent =
+    `Of each of these only the first ${CHANGES_MAX} by key are shown: ${
+      cut.join(", ")
+    }.`;
   $("changes-list").replaceChildren(
     changes.length === 0 ? make("p", {}, "No fact changed.") : scrolled(
       "Changes",
@@ -886,7 +917,7 @@ addEventListener(
   "resize",
   () => charts.forEach(({ drawing }) => drawing.resize()),
 );
-dark.addEventListener("change", () => state.overview && showBusiness());
+dark.addEventListener("change", () => refresh());
 setInterval(() => state.newest && showStatus(), 5000);
 showView();
 listen();
