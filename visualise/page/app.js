@@ -230,6 +230,8 @@ function showBusiness() {
       [`Sales, ${code}`, sum(own(sales), "value")],
       [`Purchases, ${code}`, sum(own(purchases), "value")],
     );
+    // Of all currencies they would be too many: a chart has them.
+    if (select.value === "") continue;
     // Never a sum of what is owed to us and by us.
     const overdue = own(payments).filter((row) => row.state === "overdue");
     for (const kind of new Set(overdue.map((row) => row.kind))) {
