@@ -4,6 +4,8 @@
 select
     batches.batch,
     batches.snapshot_time,
+    batches.extracted_at,
+    batches.transformed_at,
     batches.loaded_at,
     round(
         extract(epoch from batches.loaded_at - batches.snapshot_time), 1

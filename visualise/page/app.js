@@ -556,6 +556,28 @@ function shown(value) {
     : text;
 }
 
+/** Columns of figures, which are written as the reader's language does. */
+const FIGURES = new Set([
+  "begun",
+  "bytes",
+  "deletes",
+  "differences",
+  "ended",
+  "extract_seconds",
+  "findings",
+  "load_seconds",
+  "minutes",
+  "orders",
+  "payments",
+  "rows",
+  "seconds",
+  "seconds_behind",
+  "transform_seconds",
+  "unit_price",
+  "units",
+  "value",
+]);
+const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
 const isNumber = (value) => /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
 
 /** A table of rows; each may have a button. */
@@ -599,7 +621,13 @@ function tableOf(rows, action) {
           "tr",
           {},
           ...columns.map((name) =>
-            make("td", { class: align(name) }, shown(row[name]))
+            make(
+              "td",
+              { class: align(name) },
+              FIGURES.has(name) && isNumber(row[name])
+                ? exact.format(row[name])
+                : shown(row[name]),
+            )
           ),
           ...(action ? [button(row)] : []),
         )
@@ -786,10 +814,41 @@ async function showPipeline() {
     series: "series",
     value: "rows",
   });
+  const [last] = batches;
+  const stage = (name, done_at, seconds, more) => ({
+    stage: name,
+    last_batch: last.batch,
+    done_at,
+    seconds,
+    ...more,
+  });
+  const { rows: versions, bytes } = last;
+  $("stages").replaceChildren(
+    scrolled(
+      "Stages",
+      tableOf([
+        stage("extract", last.extracted_at, last.extract_seconds, {
+          rows: "",
+          bytes: "",
+        }),
+        stage("transform", last.transformed_at, last.transform_seconds, {
+          rows: versions,
+          bytes,
+        }),
+        stage("load", last.loaded_at, last.load_seconds, {
+          rows: versions,
+          bytes,
+        }),
+      ]),
+    ),
+  );
+  const listed = batches.map((
+    { extracted_at: _, transformed_at: __, ...batch },
+  ) => batch);
   $("batches").replaceChildren(
     scrolled(
       "Batches",
-      tableOf(batches, {
+      tableOf(listed, {
         label: "Details",
         act: ({ batch }) => showBatch(batch).catch(tell),
       }),
