@@ -74,6 +74,7 @@ locals {
     alarms     = "arn:aws:cloudwatch:${var.region}:${local.account}:alarm:${local.name}*"
     boundary   = "arn:aws:iam::${local.account}:policy/${local.name}-boundary"
     budgets    = "arn:aws:budgets::${local.account}:budget/${local.name}"
+    artefacts  = "arn:aws:s3:::${local.name}-artefacts-*"
     buckets    = "arn:aws:s3:::${local.name}-*"
     dashboards = "arn:aws:cloudwatch::${local.account}:dashboard/${local.name}"
     functions  = "arn:aws:lambda:${var.region}:${local.account}:function:${local.name}-*"

@@ -51,12 +51,10 @@ resource "aws_iam_role" "github" {
 locals {
   deploy_statements = [
     {
-      resources = [local.arns.buckets, "${local.arns.buckets}/*"]
+      resources = [local.arns.buckets]
       actions = [
         "s3:CreateBucket",
         "s3:DeleteBucketPolicy",
-        "s3:DeleteObject",
-        "s3:DeleteObjectVersion",
         "s3:GetAccelerateConfiguration",
         "s3:GetBucketAcl",
         "s3:GetBucketCORS",
@@ -72,8 +70,6 @@ locals {
         "s3:GetBucketWebsite",
         "s3:GetEncryptionConfiguration",
         "s3:GetLifecycleConfiguration",
-        "s3:GetObject",
-        "s3:GetObjectTagging",
         "s3:GetReplicationConfiguration",
         "s3:ListBucket",
         "s3:PutBucketNotification",
@@ -84,9 +80,19 @@ locals {
         "s3:PutBucketVersioning",
         "s3:PutEncryptionConfiguration",
         "s3:PutLifecycleConfiguration",
+        "s3:PutReplicationConfiguration",
+      ]
+    },
+    {
+      # Packages; no object that holds data.
+      resources = ["${local.arns.artefacts}/*"]
+      actions = [
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:GetObject",
+        "s3:GetObjectTagging",
         "s3:PutObject",
         "s3:PutObjectTagging",
-        "s3:PutReplicationConfiguration",
       ]
     },
     {
@@ -300,6 +306,7 @@ locals {
         local.arns.boundary,
         local.github_provider_arn,
         "arn:aws:iam::${local.account}:role/${local.name}-github",
+        "arn:aws:iam::${local.account}:role/${local.name}-github-plan",
       ]
       actions = [
         "iam:GetOpenIDConnectProvider",
@@ -352,4 +359,69 @@ resource "aws_iam_role_policy" "github" {
   name   = "deploy"
   role   = aws_iam_role.github[each.key].id
   policy = data.aws_iam_policy_document.github[each.key].json
+}
+
+# What the plan of a pull request does: it looks. Of objects it reads packages
+# and Terraform's state, and none that holds data.
+locals {
+  plan_statements = [
+    for statement in local.deploy_statements : {
+      resources = statement.resources
+      actions   = [for action in statement.actions : action if can(regex("^[a-z0-9]+:(Describe|Get|List|View)", action))]
+    }
+  ]
+}
+
+data "aws_iam_policy_document" "plan_trust" {
+  for_each = local.githubs
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [local.github_provider_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${local.github_host}:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    # A fork's request gets no token.
+    condition {
+      test     = "StringEquals"
+      variable = "${local.github_host}:sub"
+      values   = ["repo:${each.value.repository}:pull_request"]
+    }
+  }
+}
+
+resource "aws_iam_role" "plan" {
+  for_each = local.githubs
+
+  name               = "${local.name}-github-plan"
+  assume_role_policy = data.aws_iam_policy_document.plan_trust[each.key].json
+}
+
+data "aws_iam_policy_document" "plan" {
+  for_each = local.githubs
+
+  dynamic "statement" {
+    for_each = [for statement in local.plan_statements : statement if length(statement.actions) > 0]
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "plan" {
+  for_each = local.githubs
+
+  name   = "this"
+  role   = aws_iam_role.plan[each.key].id
+  policy = data.aws_iam_policy_document.plan[each.key].json
 }

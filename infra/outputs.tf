@@ -44,12 +44,17 @@ output "github_role" {
   value       = one([for role in aws_iam_role.github : role.arn])
 }
 
+output "github_plan_role" {
+  description = "PLAN_ROLE_ARN of the GitHub repository."
+  value       = one([for role in aws_iam_role.plan : role.arn])
+}
+
 # What tests look at.
 output "permissions" {
   description = "What each role may do."
   value = merge(
     { for name, function in module.function : name => function.statements },
     { scheduler = local.scheduler_statements },
-    var.github == null ? {} : { github = local.deploy_statements },
+    { for name, statements in { github = local.deploy_statements, plan = local.plan_statements } : name => statements if var.github != null },
   )
 }

@@ -145,6 +145,24 @@ run "permissions" {
     error_message = "GitHub's role gives rights only within the boundary, and reads no secret."
   }
 
+  assert {
+    condition = length(flatten(local.plan_statements[*].actions)) > 50 && alltrue(flatten([
+      for statement in local.plan_statements : [
+        for action in statement.actions : can(regex(":(Describe|Get|List|View)", action))
+      ]
+    ]))
+    error_message = "The plan of a pull request changes nothing."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in local.deploy_statements : [
+        for resource in statement.resources : can(regex("-artefacts-|:state/", resource))
+      ] if contains(statement.actions, "s3:GetObject")
+    ]))
+    error_message = "GitHub reads packages and Terraform's state, and no data."
+  }
+
   # A file without rows is removed, which nearly every batch has.
   assert {
     condition = alltrue([
