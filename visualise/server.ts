@@ -142,6 +142,8 @@ export function createServer(options: ServerOptions): Hono {
   live?.listen((event) => {
     if (event.type === "batch" && event.batch <= known.batch) {
       warehouse.forget();
+    } else if (event.type === "link" && !event.up) {
+      void warehouse.disconnect();
     }
   });
   let health: { at: number; row: Promise<TextRow | undefined> } | undefined;

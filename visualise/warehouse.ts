@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { type PostgresSettings, projectDirectory } from "../lib/config.ts";
-import { query, type TextRow } from "../lib/postgres.ts";
+import type { TextRow } from "../lib/postgres.ts";
 import type { Resources } from "../lib/stage.ts";
 import { WarmConnections } from "../lib/warm_connections.ts";
 
 /** Queries at once; more wait. */
 const QUERIES_AT_ONCE = 4;
+/** The server gives up before; a connection that was cut says nothing. */
+const ANSWER_MS = 20_000;
 /** Results that are kept, of the batches last asked for. */
 const KEPT_MAX = 500;
 const SESSION = "set role analyst; set default_transaction_read_only = on; " +
@@ -67,8 +69,12 @@ export class Warehouse implements AsyncDisposable {
       await using connection = await this.#warm.connect(this.settings, {
         purpose: "dashboard",
       });
-      await connection.client.query(SESSION);
-      return await query(connection.client, this.#sql.get(name) ?? "", values);
+      const { client } = connection;
+      const within = { query_timeout: ANSWER_MS };
+      await client.query({ text: SESSION, ...within });
+      const text = this.#sql.get(name) ?? "";
+      const asked = { text, values: [...values], ...within };
+      return (await client.query<TextRow>(asked)).rows;
     } finally {
       this.#leave();
     }
@@ -103,6 +109,11 @@ export class Warehouse implements AsyncDisposable {
     this.#kept.clear();
   }
 
+  /** Gives up connections that may be cut; the next query makes new ones. */
+  async disconnect(): Promise<void> {
+    await this.#warm[Symbol.asyncDispose]();
+  }
+
   async #enter(): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
@@ -118,6 +129,6 @@ export class Warehouse implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#warm[Symbol.asyncDispose]();
+    await this.disconnect();
   }
 }

@@ -22,9 +22,14 @@ class Served implements AsyncDisposable {
   readonly #served: Promise<void>;
   readonly address: Promise<string>;
 
-  constructor(platform: Platform, port = 0, token?: string) {
+  constructor(
+    platform: Platform,
+    port = 0,
+    token?: string,
+    analyst = platform.warehouse.settings,
+  ) {
     platform.set({
-      analyst: platform.warehouse.settings,
+      analyst,
       dashboard: { host: "127.0.0.1", port, token },
     });
     const context = { ...platform.context, signal: this.#stopping.signal };
@@ -37,6 +42,56 @@ class Served implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#served;
+  }
+}
+
+/** A way to a server that can be cut without a word to either side. */
+class CutWay implements AsyncDisposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #open = new Set<Deno.Conn>();
+  /** What came before it is forwarded no more. */
+  cutAt = 0;
+
+  constructor(private readonly to: { host: string; port: number }) {
+    this.#serve();
+  }
+
+  get port(): number {
+    return (this.#listener.addr as Deno.NetAddr).port;
+  }
+
+  async #serve(): Promise<void> {
+    for await (const here of this.#listener) {
+      const began = performance.now();
+      const there = await Deno.connect({
+        hostname: this.to.host,
+        port: this.to.port,
+      });
+      for (const one of [here, there]) this.#open.add(one);
+      const forward = async (from: Deno.Conn, to: Deno.Conn) => {
+        const bytes = new Uint8Array(65_536);
+        for (;;) {
+          const count = await from.read(bytes);
+          if (count === null) break;
+          if (began < this.cutAt) continue;
+          await to.write(bytes.subarray(0, count));
+        }
+      };
+      forward(here, there).catch(() => {});
+      forward(there, here).catch(() => {});
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const one of this.#open) {
+      try {
+        one.close();
+      } catch {
+        // It is closed.
+      }
+    }
+    await new Promise((wake) => setTimeout(wake));
   }
 }
 
@@ -642,6 +697,27 @@ test("a page says that the database is away, and heals when it is back", async (
   await platform.run();
 
   await batchShown(page, 2);
+});
+
+test("a page says that its link was cut without a word, and finds another", async () => {
+  await using platform = await loaded();
+  const { settings } = platform.warehouse;
+  await using way = new CutWay(settings);
+  await using served = new Served(platform, 0, undefined, {
+    ...settings,
+    host: "127.0.0.1",
+    port: way.port,
+  });
+  const { page } = await open(await served.address);
+  await page.waitForSelector(".status[data-state=live]");
+  way.cutAt = performance.now();
+  await page.locator("#status-text").getByText("Not connected").waitFor();
+  await page.waitForSelector(".status[data-state=live]");
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+
+  await batchShown(page, 2);
+  await page.close();
 });
 
 test("hostile text stays text", async () => {
