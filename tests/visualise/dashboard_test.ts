@@ -76,6 +76,7 @@ class CutWay implements AsyncDisposable {
           if (began < this.cutAt) continue;
           await to.write(bytes.subarray(0, count));
         }
+        await to.closeWrite();
       };
       forward(here, there).catch(() => {});
       forward(there, here).catch(() => {});
