@@ -583,7 +583,8 @@ const isNumber = (value) => /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
 /** A table of rows; each may have a button. */
 function tableOf(rows, action) {
   const columns = Object.keys(rows[0]);
-  const align = (name) => isNumber(rows[0][name]) ? "number" : "";
+  const align = (name) =>
+    FIGURES.has(name) || isNumber(rows[0][name]) ? "number" : "";
   const button = (row) =>
     make(
       "td",
