@@ -4,6 +4,12 @@ locals {
   githubs     = var.github == null ? {} : { this = var.github }
   # The provider is there already where another environment has made it.
   github_provider_arn = "arn:aws:iam::${local.account}:oidc-provider/${local.github_host}"
+  # Who gets a role: of deployments no branch and no fork, only a job of that
+  # environment; of plans a pull request, and a fork's gets no token.
+  github_subjects = var.github == null ? {} : {
+    deploy = "repo:${var.github.repository}:environment:${var.environment}"
+    plan   = "repo:${var.github.repository}:pull_request"
+  }
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -14,7 +20,7 @@ resource "aws_iam_openid_connect_provider" "github" {
 }
 
 data "aws_iam_policy_document" "github_trust" {
-  for_each = local.githubs
+  for_each = local.github_subjects
 
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -30,11 +36,10 @@ data "aws_iam_policy_document" "github_trust" {
       values   = ["sts.amazonaws.com"]
     }
 
-    # No branch and no fork: only a job of that environment.
     condition {
       test     = "StringEquals"
       variable = "${local.github_host}:sub"
-      values   = ["repo:${each.value.repository}:environment:${var.environment}"]
+      values   = [each.value]
     }
   }
 }
@@ -43,7 +48,7 @@ resource "aws_iam_role" "github" {
   for_each = local.githubs
 
   name               = "${local.name}-github"
-  assume_role_policy = data.aws_iam_policy_document.github_trust[each.key].json
+  assume_role_policy = data.aws_iam_policy_document.github_trust["deploy"].json
 }
 
 # What a deployment does, by what it does it to. AWS knows no ARN where there is
@@ -372,37 +377,11 @@ locals {
   ]
 }
 
-data "aws_iam_policy_document" "plan_trust" {
-  for_each = local.githubs
-
-  statement {
-    actions = ["sts:AssumeRoleWithWebIdentity"]
-
-    principals {
-      type        = "Federated"
-      identifiers = [local.github_provider_arn]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "${local.github_host}:aud"
-      values   = ["sts.amazonaws.com"]
-    }
-
-    # A fork's request gets no token.
-    condition {
-      test     = "StringEquals"
-      variable = "${local.github_host}:sub"
-      values   = ["repo:${each.value.repository}:pull_request"]
-    }
-  }
-}
-
 resource "aws_iam_role" "plan" {
   for_each = local.githubs
 
   name               = "${local.name}-github-plan"
-  assume_role_policy = data.aws_iam_policy_document.plan_trust[each.key].json
+  assume_role_policy = data.aws_iam_policy_document.github_trust["plan"].json
 }
 
 data "aws_iam_policy_document" "plan" {

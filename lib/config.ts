@@ -67,7 +67,8 @@ export type Need =
 /** Reads a variable of the environment. */
 export type Environment = (name: string) => string | undefined;
 
-const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
+/** The names of this machine that nobody else reaches it by. */
+export const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
 const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
 /** The modes of libpq's that promise nothing. */
 const UNSAFE_TLS_MODES = ["allow", "prefer"];

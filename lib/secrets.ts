@@ -8,12 +8,11 @@ import { messageOf, StageError } from "./errors.ts";
 
 /** Settings whose values lie in AWS Secrets Manager: where, and which. */
 const SECRETS = [
-  { id: "SOURCE_SECRET_ID", name: "SOURCE_URL" },
-  { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL" },
-  { id: "ANALYST_SECRET_ID", name: "ANALYST_URL" },
+  { id: "SOURCE_SECRET_ID", name: "SOURCE_URL", isUrl: true },
+  { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL", isUrl: true },
+  { id: "ANALYST_SECRET_ID", name: "ANALYST_URL", isUrl: true },
+  { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN", isUrl: false },
 ] as const;
-/** The one secret that is no URL. */
-const TOKEN = { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN" };
 
 /** What a secret holds: a connection URL, and perhaps the server's CA. */
 interface Secret {
@@ -37,15 +36,15 @@ export async function withSecrets(
     region: regionOf(env),
   });
   try {
-    for (const { id, name } of SECRETS) {
+    for (const { id, name, isUrl } of SECRETS) {
       const secretId = env(id)?.trim() ?? "";
       if (secretId === "") continue;
+      if (!isUrl) {
+        found.set(name, await readText(client, secretId));
+        continue;
+      }
       const { url, ca } = await readSecret(client, secretId);
       found.set(name, ca === undefined ? url : await withCa(url, ca));
-    }
-    const tokenId = env(TOKEN.id)?.trim() ?? "";
-    if (tokenId !== "") {
-      found.set(TOKEN.name, await readText(client, tokenId));
     }
   } finally {
     client.destroy();

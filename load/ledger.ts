@@ -96,13 +96,7 @@ export async function enterBatches(
   client: pg.Client,
   manifests: readonly ProcessedManifest[],
 ): Promise<void> {
-  const rows = manifests.map(ledgerRow);
-  await client.query(
-    `insert into pipeline.batch (${COLUMNS}, ${TIMES})
-    select ${COLUMNS}, ${TIMES} from ${GIVEN}`,
-    [JSON.stringify(rows)],
-  );
-  await enterFiles(client, rows);
+  await insertBatches(client, manifests.map(ledgerRow));
   const last = manifests.at(-1);
   if (last !== undefined) await tellBatch(client, last.batch);
 }
@@ -116,30 +110,34 @@ export async function agreeLedger(
   client: pg.Client,
   rows: readonly LedgerRow[],
 ): Promise<void> {
-  const given = JSON.stringify(rows.map(({ files: _, ...row }) => row));
   await client.query(
     `with given as materialized (select ${COLUMNS} from ${GIVEN})
     delete from pipeline.batch as present where not exists (
       select from given where given.batch = present.batch
         and (${prefixed("given")}) is not distinct from (${prefixed("present")})
     )`,
-    [given],
-  );
-  await client.query(
-    `insert into pipeline.batch (${COLUMNS}, ${TIMES})
-    select ${COLUMNS}, ${TIMES} from ${GIVEN}
-    on conflict (batch) do update set (${TIMES}) =
-      (select ${TIMES.replace(/\w+/g, "excluded.$&")})`,
-    [given],
+    [batchesJson(rows)],
   );
   await client.query("delete from pipeline.batch_file");
-  await enterFiles(client, rows);
+  await insertBatches(
+    client,
+    rows,
+    `on conflict (batch) do update set (${TIMES}) =
+      (select ${TIMES.replace(/\w+/g, "excluded.$&")})`,
+  );
 }
 
-async function enterFiles(
+/** Inserts batches with their files. */
+async function insertBatches(
   client: pg.Client,
   rows: readonly LedgerRow[],
+  onConflict = "",
 ): Promise<void> {
+  await client.query(
+    `insert into pipeline.batch (${COLUMNS}, ${TIMES})
+    select ${COLUMNS}, ${TIMES} from ${GIVEN} ${onConflict}`,
+    [batchesJson(rows)],
+  );
   await client.query(
     `insert into pipeline.batch_file (batch, model, key, rows, bytes, sha256)
     select batch, model, key, rows, bytes, sha256
@@ -148,6 +146,11 @@ async function enterFiles(
     )`,
     [JSON.stringify(rows.flatMap(({ files }) => files))],
   );
+}
+
+/** The batches less their files, as `GIVEN` reads them. */
+function batchesJson(rows: readonly LedgerRow[]): string {
+  return JSON.stringify(rows.map(({ files: _, ...row }) => row));
 }
 
 /** Tells listeners of the newest batch, once this is committed. */

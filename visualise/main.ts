@@ -1,5 +1,5 @@
 import { runCommand, type World } from "../lib/command.ts";
-import type { DashboardSettings } from "../lib/config.ts";
+import { type DashboardSettings, LOCAL_HOSTS } from "../lib/config.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { Live } from "./live.ts";
@@ -13,8 +13,6 @@ role analyst only. Beyond this machine it asks for DASHBOARD_TOKEN.
 
   --json  one JSON line per event, also on a terminal`;
 
-const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
-
 /** Serves the dashboard until the signal is aborted; tells its address. */
 export async function serveDashboard(
   context: StageContext,
@@ -23,7 +21,7 @@ export async function serveDashboard(
   const { config, resources, log, signal } = context;
   const { analyst, dashboard } = config;
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
-  if (!LOOPBACK.includes(dashboard.host) && dashboard.token === undefined) {
+  if (!LOCAL_HOSTS.includes(dashboard.host) && dashboard.token === undefined) {
     throw new ConfigError([
       `DASHBOARD_LISTEN is "${dashboard.host}:${dashboard.port}", which others reach: set DASHBOARD_TOKEN, or listen on 127.0.0.1`,
     ]);

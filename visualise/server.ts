@@ -6,7 +6,7 @@ import { getCookie, setCookie } from "hono/cookie";
 import { html } from "hono/html";
 import { streamSSE } from "hono/streaming";
 import type { Logger } from "@logtape/logtape";
-import { projectDirectory } from "../lib/config.ts";
+import { LOCAL_HOSTS, projectDirectory } from "../lib/config.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { sqlState, type TextRow } from "../lib/postgres.ts";
 import { MODELS } from "../sql/models/models.ts";
@@ -32,7 +32,6 @@ const HEARTBEAT_MS = 15_000;
 const HEALTH_MS = 1_000;
 const COOKIE = "totesys_dashboard";
 const COOKIE_SECONDS = 30 * 24 * 3600;
-const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
 const CHANGES_MAX = 200;
 const BATCHES_MAX = 200;
 const ROWS_MAX = 200;
@@ -42,47 +41,19 @@ const TOTALS = [
   "purchases",
   "payments",
 ] as const satisfies readonly QueryName[];
-/** The rows behind a figure: by what they are chosen, in the query's order. */
+/** What every fact's rows are chosen by, first, in the queries' order. */
+const COMMON_FILTERS = ["month", "from", "to", "currency", "counterparty"];
+/** The rows behind a figure: by what more they are chosen, in that order. */
 const ROWS: Record<string, { query: QueryName; filters: readonly string[] }> = {
   sales: {
     query: "sales_rows",
-    filters: [
-      "month",
-      "from",
-      "to",
-      "currency",
-      "counterparty",
-      "country",
-      "staff",
-      "design",
-      "department",
-    ],
+    filters: ["country", "staff", "design", "department"],
   },
   purchases: {
     query: "purchase_rows",
-    filters: [
-      "month",
-      "from",
-      "to",
-      "currency",
-      "counterparty",
-      "country",
-      "staff",
-      "department",
-    ],
+    filters: ["country", "staff", "department"],
   },
-  payments: {
-    query: "payment_rows",
-    filters: [
-      "month",
-      "from",
-      "to",
-      "currency",
-      "counterparty",
-      "kind",
-      "state",
-    ],
-  },
+  payments: { query: "payment_rows", filters: ["kind", "state"] },
 };
 /** The facts whose history can be asked for, as addresses name them. */
 const FACTS: Record<string, string> = {
@@ -119,7 +90,9 @@ export function createServer(options: ServerOptions): Hono {
     // A page from elsewhere whose name leads here could read along.
     app.use(async (context, next) => {
       const { hostname } = new URL(context.req.url);
-      if (LOOPBACK.includes(hostname)) return await next();
+      if (LOCAL_HOSTS.includes(hostname.replace(/^\[|\]$/g, ""))) {
+        return await next();
+      }
       return context.text("Ask for 127.0.0.1 or localhost.", 403);
     });
   }
@@ -229,7 +202,7 @@ export function createServer(options: ServerOptions): Hono {
     const batch = await loadedBatch(context);
     const rows = await warehouse.askOnce(found.query, [
       batch,
-      ...readFilters(context, found.filters),
+      ...readFilters(context, [...COMMON_FILTERS, ...found.filters]),
       ROWS_MAX,
     ]);
     return context.json({
@@ -248,7 +221,13 @@ export function createServer(options: ServerOptions): Hono {
       batch,
       CHANGES_MAX,
     ]);
-    return context.json(rows.map(readChange));
+    const isCut = (fact: string) =>
+      rows.filter((row) => row.fact === fact).length === CHANGES_MAX;
+    return context.json({
+      changes: rows.map(readChange),
+      cut: Object.values(FACTS).filter(isCut),
+      most: CHANGES_MAX,
+    });
   });
   app.get("/api/history/:fact/:key", async (context) => {
     const fact = FACTS[context.req.param("fact")];

@@ -96,6 +96,15 @@ class CutWay implements AsyncDisposable {
   }
 }
 
+function openWarehouse({ warehouse, context }: Platform): Warehouse {
+  return new Warehouse(warehouse.settings, context.resources.connect);
+}
+
+/** The dashboard's server where answers can't stream, and nobody is asked. */
+function withoutStream({ context: { log } }: Platform, warehouse: Warehouse) {
+  return createServer({ warehouse, live: undefined, log, token: undefined });
+}
+
 async function loaded(): Promise<Platform> {
   const platform = await openPlatform();
   await fillSmall(platform.source.client);
@@ -760,17 +769,8 @@ test("a page finds its server again, and says when it can't", async () => {
 
 test("a page asks again and again where nothing can be streamed", async () => {
   await using platform = await loaded();
-  const { resources, log } = platform.context;
-  await using warehouse = new Warehouse(
-    platform.warehouse.settings,
-    resources.connect,
-  );
-  const app = createServer({
-    warehouse,
-    live: undefined,
-    log,
-    token: undefined,
-  });
+  await using warehouse = openWarehouse(platform);
+  const app = withoutStream(platform, warehouse);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     app.fetch,
@@ -884,17 +884,8 @@ test("people sign in by a form, once", async () => {
 
 Deno.test("without a token nothing is told to a page from elsewhere", async () => {
   await using platform = await loaded();
-  const { resources, log } = platform.context;
-  await using warehouse = new Warehouse(
-    platform.warehouse.settings,
-    resources.connect,
-  );
-  const app = createServer({
-    warehouse,
-    live: undefined,
-    log,
-    token: undefined,
-  });
+  await using warehouse = openWarehouse(platform);
+  const app = withoutStream(platform, warehouse);
   const status = async (host: string) =>
     (await app.request(`http://${host}:8300/api/newest`)).status;
 

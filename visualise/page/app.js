@@ -26,8 +26,6 @@ const time = new Intl.DateTimeFormat(undefined, {
   timeStyle: "medium",
 });
 const POLL_MS = 5_000;
-/** Of each fact the server tells no more. */
-const CHANGES_MAX = 200;
 const STALE_SECONDS = 1800;
 const RANKED_MAX = 12;
 const PROMISE_MINUTES = 30;
@@ -681,15 +679,13 @@ async function showChanges(isOld) {
   $("changes-batch").textContent = number.format(batch);
   $("since").max = String(batch - 1);
   $("since").value = String(since);
-  const changes = await get(`/api/changes/${batch}?since=${since}`);
-  if (isOld()) return;
-  const facts = ["sales order", "purchase order", "payment"];
-  const cut = facts.filter((fact) =>
-    changes.filter((change) => change.fact === fact).length >= CHANGES_MAX
+  const { changes, cut, most } = await get(
+    `/api/changes/${batch}?since=${since}`,
   );
+  if (isOld()) return;
   $("changes-cut").hidden = cut.length === 0;
   $("changes-cut").textContent =
-    `Of each of these only the first ${CHANGES_MAX} by key are shown: ${
+    `Of each of these only the first ${most} by key are shown: ${
       cut.join(", ")
     }.`;
   $("changes-list").replaceChildren(
