@@ -63,7 +63,7 @@ export class Cluster implements AsyncDisposable {
       ? "'copy', true, false"
       : "'copy', true";
     await client.query(`select ${begin}(${arguments_})`);
-    await copyFolder(dataDir, folder);
+    await copyLiveFolder(dataDir, folder);
     const stop = begin === "pg_start_backup"
       ? "pg_stop_backup(false)"
       : "pg_backup_stop(false)";
@@ -74,7 +74,7 @@ export class Cluster implements AsyncDisposable {
     await Deno.remove(join(folder, "postmaster.pid"));
     // The copy is whole only with what was logged while it was made.
     await Deno.remove(join(folder, "pg_wal"), { recursive: true });
-    await copyFolder(join(dataDir, "pg_wal"), join(folder, "pg_wal"));
+    await copyLiveFolder(join(dataDir, "pg_wal"), join(folder, "pg_wal"));
   }
 
   async #isOld(): Promise<boolean> {
@@ -90,10 +90,28 @@ export class Cluster implements AsyncDisposable {
 
 /** `cp -a` keeps the owner, without whom the server would not start. */
 export async function copyFolder(from: string, to: string): Promise<void> {
+  const errors = await cp(from, to);
+  if (errors.length > 0) throw new Error(errors.join("\n"));
+}
+
+/**
+ * Copies a folder of a server that runs, less what it removes or renames
+ * meanwhile: https://www.postgresql.org/docs/18/continuous-archiving.html
+ * (25.3.4.2) lets a backup go on without these.
+ */
+async function copyLiveFolder(from: string, to: string): Promise<void> {
+  const errors = (await cp(from, to))
+    .filter((line) => !line.endsWith(": No such file or directory"));
+  if (errors.length > 0) throw new Error(errors.join("\n"));
+}
+
+/** Copies all that can be copied; gives a line for each that could not. */
+async function cp(from: string, to: string): Promise<string[]> {
   const { success, stderr } = await new Deno.Command("cp", {
     args: ["-a", from, to],
+    env: { LC_ALL: "C" },
   }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return success ? [] : new TextDecoder().decode(stderr).trim().split("\n");
 }
 
 /** Lets a copy of a data folder start as a standby. */
