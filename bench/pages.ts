@@ -1,6 +1,7 @@
 /**
  * A worker of `bench:dashboard`: many open pages, as far as the server can
- * tell. Each hears the events and then asks for what the page asks for.
+ * tell. Each hears of batches and asks for what the page asks for; like the
+ * page, it does so once more when a batch came while it was at it.
  */
 
 /** What the pages have seen. */
@@ -8,7 +9,10 @@ export interface PagesReport {
   batches: number;
   /** Figures of a batch that a page got. */
   seen: number;
+  /** Answers that failed, and streams that ended. */
   errors: number;
+  /** Pages that have not the figures of the newest batch. */
+  behind: number;
   /** From a batch's commit to its figures, in order. */
   delaysMs: number[];
 }
@@ -19,8 +23,9 @@ interface Task {
   pages: number;
 }
 
-const batches = new Set<string>();
 const delaysMs: number[] = [];
+const batches = new Set<number>();
+const pages: Page[] = [];
 let errors = 0;
 const scope = self as unknown as {
   onmessage: (event: { data: Task | "report" }) => void;
@@ -29,44 +34,78 @@ const scope = self as unknown as {
 
 scope.onmessage = async ({ data }) => {
   if (data !== "report") {
-    await Promise.all(Array.from({ length: data.pages }, () => open(data)));
+    await Promise.all(
+      Array.from({ length: data.pages }, () => {
+        const page = new Page(data);
+        pages.push(page);
+        return page.open();
+      }),
+    );
   }
+  const newest = Math.max(...batches);
   scope.postMessage({
     batches: batches.size,
     seen: delaysMs.length,
     errors,
+    behind: pages.filter(({ batch }) => batch < newest).length,
     delaysMs: delaysMs.toSorted((a, b) => a - b),
   });
 };
 
-/** Resolves when it is connected; it goes on listening. */
-async function open(task: Task): Promise<void> {
-  const events = await ask(task, "events");
-  (async () => {
-    const texts = events.body?.pipeThrough(new TextDecoderStream()) ?? [];
-    for await (const text of texts) {
-      if (text.includes("event: batch")) await refresh(task);
-    }
-  })().catch(() => errors += 1);
-}
+class Page {
+  batch = 0;
+  #busy = false;
+  #again = false;
 
-async function refresh(task: Task): Promise<void> {
-  try {
-    const { batch, loaded_at } = await (await ask(task, "api/newest")).json();
-    await (await ask(task, `api/overview/${batch}`)).bytes();
-    batches.add(batch);
-    const time = String(loaded_at).replace(" ", "T").replace(/\+00$/, "Z");
-    delaysMs.push(Date.now() - Date.parse(time));
-  } catch {
-    errors += 1;
+  constructor(private readonly task: Task) {}
+
+  /** Resolves when it is connected; it goes on listening. */
+  async open(): Promise<void> {
+    const events = await this.#ask("events");
+    (async () => {
+      const texts = events.body?.pipeThrough(new TextDecoderStream()) ?? [];
+      for await (const text of texts) {
+        if (text.includes("event: batch")) this.#follow();
+      }
+    })().catch(() => {}).then(() => errors += 1);
   }
-}
 
-async function ask({ address, token }: Task, path: string): Promise<Response> {
-  const answer = await fetch(address + path, {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  if (answer.ok) return answer;
-  await answer.body?.cancel();
-  throw new Error(`HTTP ${answer.status}`);
+  #follow(): void {
+    if (this.#busy) this.#again = true;
+    else void this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    this.#busy = true;
+    do {
+      this.#again = false;
+      try {
+        const { newest } = await (await this.#ask("api/newest")).json();
+        const batch = Number(newest.batch);
+        await (await this.#ask(`api/overview/${batch}`)).bytes();
+        this.#saw(batch, newest.loaded_at);
+      } catch {
+        errors += 1;
+      }
+    } while (this.#again);
+    this.#busy = false;
+  }
+
+  #saw(batch: number, loadedAt: string): void {
+    if (batch === this.batch) return;
+    this.batch = batch;
+    batches.add(batch);
+    const time = loadedAt.replace(" ", "T").replace(/\+00$/, "Z");
+    delaysMs.push(Date.now() - Date.parse(time));
+  }
+
+  async #ask(path: string): Promise<Response> {
+    const { address, token } = this.task;
+    const answer = await fetch(address + path, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    if (answer.ok) return answer;
+    await answer.body?.cancel();
+    throw new Error(`HTTP ${answer.status}`);
+  }
 }

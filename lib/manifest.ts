@@ -109,6 +109,10 @@ export interface ProcessedManifest extends Manifest {
   inputSha256: string;
   /** When that was committed; of manifests made before this was kept, none. */
   extractedAt?: string;
+  /** What it holds, rows with deletes; also missing in those. */
+  extracted?: { rows: number; bytes: number };
+  /** When transform began the batch; also missing in those. */
+  startedAt?: string;
   /** Of the contract, the models and the quarantine queries. */
   transformHash: string;
   models: Record<string, ProcessedModel>;

@@ -49,6 +49,10 @@ export interface LedgerRow {
   /** By the clocks of the machines that ran the stages. */
   extracted_at: string | null;
   transformed_at: string;
+  /** Of manifests made before these were kept: none. */
+  extracted_rows: number | null;
+  extracted_bytes: number | null;
+  transform_began_at: string | null;
   files: LedgerFile[];
 }
 
@@ -76,6 +80,9 @@ export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
     lake_id: manifest.lakeId,
     extracted_at: manifest.extractedAt ?? null,
     transformed_at: manifest.committedAt,
+    extracted_rows: manifest.extracted?.rows ?? null,
+    extracted_bytes: manifest.extracted?.bytes ?? null,
+    transform_began_at: manifest.startedAt ?? null,
     files,
   };
 }
@@ -84,11 +91,13 @@ export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
 const COLUMNS = `batch, snapshot_time, run_id, input_sha256, rows, deletes,
   transform_hash, lake_id`;
 /** Otherwise when the same batch was made anew. */
-const TIMES = "extracted_at, transformed_at";
+const MAKING = `extracted_at, extracted_rows, extracted_bytes,
+  transform_began_at, transformed_at`;
 const GIVEN = `jsonb_to_recordset($1::jsonb) as given (
   batch bigint, snapshot_time timestamptz, run_id text, input_sha256 text,
   rows bigint, deletes bigint, transform_hash text, lake_id text,
-  extracted_at timestamptz, transformed_at timestamptz
+  extracted_at timestamptz, extracted_rows bigint, extracted_bytes bigint,
+  transform_began_at timestamptz, transformed_at timestamptz
 )`;
 
 /** Writes batches into the ledger, in the transaction that loads them. */
@@ -122,8 +131,8 @@ export async function agreeLedger(
   await insertBatches(
     client,
     rows,
-    `on conflict (batch) do update set (${TIMES}) =
-      (select ${TIMES.replace(/\w+/g, "excluded.$&")})`,
+    `on conflict (batch) do update set (${MAKING}) =
+      (select ${MAKING.replace(/\w+/g, "excluded.$&")})`,
   );
 }
 
@@ -134,8 +143,8 @@ async function insertBatches(
   onConflict = "",
 ): Promise<void> {
   await client.query(
-    `insert into pipeline.batch (${COLUMNS}, ${TIMES})
-    select ${COLUMNS}, ${TIMES} from ${GIVEN} ${onConflict}`,
+    `insert into pipeline.batch (${COLUMNS}, ${MAKING})
+    select ${COLUMNS}, ${MAKING} from ${GIVEN} ${onConflict}`,
     [batchesJson(rows)],
   );
   await client.query(

@@ -17,8 +17,9 @@ export function checkedModel(check: SqlFile): string {
 
 /**
  * Runs the checks of a model on the keys that these batches touched, inside
- * the transaction that loads them. Warnings are written down and reported; the
- * first rule of severity `error` that is broken ends the load.
+ * the transaction that loads them, and writes down how each ended. Warnings are
+ * written down one by one and reported; the first rule of severity `error` that
+ * is broken ends the load.
  */
 export async function runChecks(
   client: pg.Client,
@@ -33,6 +34,11 @@ export async function runChecks(
 ): Promise<void> {
   const { table, checks, staging, batch, log } = options;
   const name = table.model.name;
+  await client.query(
+    `delete from pipeline.check_result
+    where split_part(check_name, '__', 1) = $1 and check_name <> all($2)`,
+    [name, checks.map((check) => check.name)],
+  );
   if (checks.length === 0) return;
   const key = quoteNames(table.model.key);
   await createChecked(client, {
@@ -47,10 +53,19 @@ export async function runChecks(
       client,
       `${wrongSql(check)}, written as (
         insert into pipeline.finding (batch, check_name, severity, key, finding)
-        select $1::bigint, $2, $3, key, finding from wrong
+        select $1::bigint, $2::text, $3::text, key, finding from wrong
         limit ${FINDINGS_MAX}
+      ), noted as (
+        insert into pipeline.check_result
+          (check_name, rule, severity, batch, findings)
+        select $2::text, $4::text, $3::text, $1::bigint, count(*) from wrong
+        on conflict (check_name) do update set
+          (rule, severity, batch, checked_at, findings) = (
+            select excluded.rule, excluded.severity, excluded.batch,
+              excluded.checked_at, excluded.findings
+          )
       ) ${FOUND_SQL}`,
-      [batch, check.name, severity],
+      [batch, check.name, severity, ruleOf(check)],
     );
     if (found?.findings === "0") continue;
     if (severity === "warning") {
@@ -125,6 +140,12 @@ async function createChecked(
 
 function wrongSql(check: SqlFile): string {
   return `with wrong as materialized (select * from (${check.text}) as rows)`;
+}
+
+/** The first paragraph of a check's header, as people read it. */
+function ruleOf(check: SqlFile): string {
+  const [header = ""] = /^(-- .+\n)+/.exec(check.text) ?? [];
+  return header.replaceAll(/^-- /gm, "").trim().replaceAll("\n", " ");
 }
 
 function severityOf(check: SqlFile): "error" | "warning" {

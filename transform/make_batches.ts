@@ -13,7 +13,7 @@ import type { Zone } from "../lib/zone.ts";
 import { filesOfBatches, type LakeFile } from "./files_of_batches.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { prepare } from "./prepare.ts";
-import { changedTables, isMendedLater, rowsOf } from "./quarantine.ts";
+import { changedTables, isMendedLater } from "./quarantine.ts";
 import { type BatchContent, transformBatch } from "./transform_batch.ts";
 
 /**
@@ -108,10 +108,10 @@ async function commitBatch(
   const { input, previous, output, processed } = options;
   const { batch } = input;
   const { runId, tooOld } = startRun(context);
+  const startedAt = clock().toISOString();
   let earlier: Promise<LakeFile[]> | undefined;
-  const rowsToRead = [...changedTables(input).values()].map(rowsOf)
-    .reduce((sum, rows) => sum + rows, 0);
-  progress.begin(`transform ${batch}`, { rows: rowsToRead });
+  const extracted = extractedOf(input);
+  progress.begin(`transform ${batch}`, { rows: extracted.rows });
   const content = await transformBatch({
     ...options,
     sql,
@@ -137,6 +137,8 @@ async function commitBatch(
     engine: { duckdb: await duckDbVersion(options.duckdb) },
     inputSha256: manifestSha256(input),
     extractedAt: input.committedAt,
+    extracted,
+    startedAt,
     transformHash: sql.transformHash,
     ...content,
   };
@@ -191,4 +193,16 @@ function count(
 async function duckDbVersion(duckdb: DuckDb): Promise<string> {
   const [row] = await duckdb.rows("select version() as version");
   return row?.version ?? "";
+}
+
+/** What extract shipped for a batch. */
+function extractedOf(
+  input: IngestionManifest,
+): { rows: number; bytes: number } {
+  const files = [...changedTables(input).values()]
+    .flatMap((table) => [...table.rows, ...table.deletes]);
+  return {
+    rows: files.reduce((sum, file) => sum + file.rows, 0),
+    bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+  };
 }

@@ -23,11 +23,14 @@ const PROBE = { text: "select 1", query_timeout: PROBE_MS };
 export class Live {
   readonly #listeners = new Set<(event: LiveEvent) => void>();
   #up = false;
+  #ended = false;
 
   /** Calls back at each event, and at once; gives what ends that. */
   listen(listener: (event: LiveEvent) => void): () => void {
     this.#listeners.add(listener);
-    listener({ type: "link", up: this.#up });
+    listener(
+      this.#ended ? { type: "end" } : { type: "link", up: this.#up },
+    );
     return () => this.#listeners.delete(listener);
   }
 
@@ -71,6 +74,7 @@ export class Live {
       this.#setUp(false);
       await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
     }
+    this.#ended = true;
     this.#tell({ type: "end" });
   }
 

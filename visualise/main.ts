@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand, type World } from "../lib/command.ts";
 import { type DashboardSettings, LOCAL_HOSTS } from "../lib/config.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
@@ -12,6 +13,8 @@ Serves the live dashboard of the warehouse at DASHBOARD_LISTEN, reading as the
 role analyst only. Beyond this machine it asks for DASHBOARD_TOKEN.
 
   --json  one JSON line per event, also on a terminal`;
+
+const SHUTDOWN_MS = 5_000;
 
 /** Serves the dashboard until the signal is aborted; tells its address. */
 export async function serveDashboard(
@@ -43,7 +46,13 @@ export async function serveDashboard(
   });
   // It ends the streams of open pages.
   await heard;
-  await server.shutdown();
+  // A page that takes nothing in any more is not waited for.
+  const ended = new AbortController();
+  await Promise.race([
+    server.shutdown(),
+    sleep(SHUTDOWN_MS, undefined, { signal: ended.signal }).catch(() => {}),
+  ]);
+  ended.abort();
 }
 
 function listen(

@@ -6,9 +6,21 @@ export interface ServedFile {
   file: string;
   type: string;
   cache: string;
+  /** Also to who has not signed in. */
+  open?: boolean;
 }
 
 const TEXT = "charset=utf-8";
+const SCRIPTS = [
+  "app",
+  "business",
+  "changes",
+  "charts",
+  "elements",
+  "formats",
+  "pipeline",
+  "state",
+];
 
 /** The page, and the chart library from npm's folder. */
 export const SERVED_FILES: readonly ServedFile[] = [
@@ -18,17 +30,18 @@ export const SERVED_FILES: readonly ServedFile[] = [
     type: `text/html; ${TEXT}`,
     cache: "no-cache",
   },
-  {
-    path: "/app.js",
-    file: "visualise/page/app.js",
+  ...SCRIPTS.map((name) => ({
+    path: `/${name}.js`,
+    file: `visualise/page/${name}.js`,
     type: `text/javascript; ${TEXT}`,
     cache: "no-cache",
-  },
+  })),
   {
     path: "/style.css",
     file: "visualise/page/style.css",
     type: `text/css; ${TEXT}`,
     cache: "no-cache",
+    open: true,
   },
   {
     path: "/echarts.js",

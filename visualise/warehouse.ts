@@ -8,10 +8,9 @@ import { WarmConnections } from "../lib/warm_connections.ts";
 const QUERIES_AT_ONCE = 4;
 /** The server gives up before; a connection that was cut says nothing. */
 const ANSWER_MS = 20_000;
-/** Results that are kept, of the batches last asked for. */
-const KEPT_MAX = 500;
+const STATEMENT_TIMEOUT_MS = 15_000;
 const SESSION = "set role analyst; set default_transaction_read_only = on; " +
-  "set statement_timeout = '15s'; set jit = off; " +
+  "set jit = off; " +
   // For the groups of a scan: without it they are sorted on disk.
   "set work_mem = '64MB'";
 const NAMES = [
@@ -31,6 +30,7 @@ const NAMES = [
   "batch_models",
   "batch_files",
   "batch_findings",
+  "checks",
   "verification",
 ] as const;
 
@@ -41,19 +41,19 @@ export type QueryName = typeof NAMES[number];
 export type Parameters = readonly (string | number | null)[];
 
 /**
- * The warehouse as an analyst may read it. What a batch holds never changes,
- * so a result is kept, and a hundred viewers cost one query.
+ * The warehouse as an analyst may read it: by few connections, and for no
+ * longer than a statement may take.
  */
 export class Warehouse implements AsyncDisposable {
   readonly #warm: WarmConnections;
   readonly #sql = new Map<QueryName, string>();
-  readonly #kept = new Map<string, Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   #free = QUERIES_AT_ONCE;
 
   constructor(
     private readonly settings: PostgresSettings,
     connect: Resources["connect"],
+    private readonly statementTimeoutMs = STATEMENT_TIMEOUT_MS,
   ) {
     this.#warm = new WarmConnections(connect);
     const folder = join(projectDirectory(), "sql", "dashboard");
@@ -71,42 +71,14 @@ export class Warehouse implements AsyncDisposable {
       });
       const { client } = connection;
       const within = { query_timeout: ANSWER_MS };
-      await client.query({ text: SESSION, ...within });
+      const limit = `set statement_timeout = ${this.statementTimeoutMs}`;
+      await client.query({ text: `${SESSION}; ${limit}`, ...within });
       const text = this.#sql.get(name) ?? "";
       const asked = { text, values: [...values], ...within };
       return (await client.query<TextRow>(asked)).rows;
     } finally {
       this.#leave();
     }
-  }
-
-  /** Asks for what is the same whenever it is asked: of a batch. */
-  async askOnce(name: QueryName, values: Parameters): Promise<TextRow[]> {
-    return await this.once([name, ...values], () => this.ask(name, values));
-  }
-
-  /** Keeps what is made of a batch under its names. */
-  async once<T>(names: Parameters, make: () => Promise<T>): Promise<T> {
-    const key = JSON.stringify(names);
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) return await kept as T;
-    const asked = make();
-    this.#kept.set(key, asked);
-    const oldest = this.#kept.keys().next().value;
-    if (this.#kept.size > KEPT_MAX && oldest !== undefined) {
-      this.#kept.delete(oldest);
-    }
-    try {
-      return await asked;
-    } catch (error) {
-      this.#kept.delete(key);
-      throw error;
-    }
-  }
-
-  /** Forgets what is kept: the warehouse was made anew. */
-  forget(): void {
-    this.#kept.clear();
   }
 
   /** Gives up connections that may be cut; the next query makes new ones. */

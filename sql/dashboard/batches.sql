@@ -1,6 +1,6 @@
--- The newest batches, how many seconds each stage took with its wait, and what
--- the checks found in them: so many, $1. Each stage writes down the time by a
--- clock of its own.
+-- The newest batches, how many seconds each stage took, and what the checks
+-- found in them: so many, $1. Extract and transform write down the time by
+-- clocks of their own; batches that load together took as long together.
 select
     batches.batch,
     batches.snapshot_time,
@@ -14,18 +14,21 @@ select
         extract(epoch from batches.extracted_at - batches.snapshot_time), 1
     ) as extract_seconds,
     round(
-        extract(epoch from batches.transformed_at - batches.extracted_at), 1
+        extract(epoch from batches.transformed_at - batches.transform_began_at),
+        1
     ) as transform_seconds,
     round(
-        extract(epoch from batches.loaded_at - batches.transformed_at), 1
+        extract(epoch from batches.loaded_at - batches.load_began_at), 1
     ) as load_seconds,
+    batches.extracted_rows,
+    batches.extracted_bytes,
     batches.rows,
-    batches.deletes,
     (
         select sum(files.bytes)
         from pipeline.batch_file as files
         where files.batch = batches.batch
     ) as bytes,
+    batches.deletes,
     (
         select count(*)
         from pipeline.finding as findings

@@ -1,5 +1,5 @@
 -- Payments as of a batch ($1): where they are given of a month ($2), from a
--- month ($3) to a month ($4), of a currency ($5), a counterparty ($6), a kind
+-- day ($3) to a day ($4), of a currency ($5), a counterparty ($6), a kind
 -- ($7), a state ($8: paid, due, overdue). The longest due, so many: $9.
 with
 
@@ -38,11 +38,8 @@ select
 from payments
 where
     ($2::text is null or to_char(payment_date, 'YYYY-MM') = $2)
-    and ($3::text is null or payment_date >= cast($3 || '-01' as date))
-    and (
-        $4::text is null
-        or payment_date < cast($4 || '-01' as date) + interval '1 month'
-    )
+    and ($3::text is null or payment_date >= cast($3 as date))
+    and ($4::text is null or payment_date <= cast($4 as date))
     and ($5::text is null or currency = $5)
     and ($6::text is null or counterparty = $6)
     and ($7::text is null or kind = $7)

@@ -1,8 +1,13 @@
--- Payments as of a batch ($1), to be paid from a month ($2) to a month ($3) and
+-- Payments as of a batch ($1), to be paid from a day ($2) to a day ($3) and
 -- with a counterparty ($4) where these are given: by month and by counterparty,
 -- each by currency, kind, and whether they were paid, due or overdue on the day
 -- of its snapshot; in one scan. Of counterparties, the first 12 in each of
 -- these.
+--
+-- Two columns of JSON: `figures`, and `totals` by ids, from which those of any
+-- other batch are made with what changed between the two only: $5 and $6 are
+-- the totals of a batch of the same day and its number, null where none are
+-- known.
 with
 
 today as (
@@ -11,22 +16,50 @@ today as (
     where batch = $1
 ),
 
+-- The versions that count: all that held then; or, with totals, those that held
+-- at one of the two batches only.
+moved as (
+    select
+        1 as sign,
+        facts.*
+    from fact_payment as facts
+    where
+        $6::bigint is null
+        and from_batch <= $1
+        and (to_batch is null or to_batch > $1)
+    union all
+    select
+        case when $1::bigint > $6::bigint then 1 else -1 end as sign,
+        facts.*
+    from fact_payment as facts
+    where
+        from_batch > least($1::bigint, $6::bigint)
+        and from_batch <= greatest($1::bigint, $6::bigint)
+        and (to_batch is null or to_batch > greatest($1::bigint, $6::bigint))
+    union all
+    select
+        case when $1::bigint > $6::bigint then -1 else 1 end as sign,
+        facts.*
+    from fact_payment as facts
+    where
+        from_batch <= least($1::bigint, $6::bigint)
+        and to_batch > least($1::bigint, $6::bigint)
+        and to_batch <= greatest($1::bigint, $6::bigint)
+),
+
 payments as (
     select
-        paying.*,
+        moved.*,
         case
-            when paying.paid then 'paid'
-            when paying.payment_date < today.day then 'overdue'
+            when moved.paid then 'paid'
+            when moved.payment_date < today.day then 'overdue'
             else 'due'
         end as state
-    from fact_payment_as_of_batch($1) as paying
+    from moved
     cross join today
     where
-        ($2::text is null or payment_date >= cast($2 || '-01' as date))
-        and (
-            $3::text is null
-            or payment_date < cast($3 || '-01' as date) + interval '1 month'
-        )
+        ($2::text is null or payment_date >= cast($2 as date))
+        and ($3::text is null or payment_date <= cast($3 as date))
         and (
             $4::text is null
             or counterparty_id in (
@@ -34,11 +67,17 @@ payments as (
                 from dim_counterparty_as_of_batch($1)
                 where counterparty_legal_name = $4
             )
+            or (
+                $4 = 'unknown'
+                and counterparty_id not in (
+                    select counterparty_id
+                    from dim_counterparty_as_of_batch($1)
+                )
+            )
         )
 ),
 
--- By ids first: names are joined to few rows then.
-totals as (
+counted as (
     select
         grouping(payment_date, counterparty_id) as others,
         payment_date,
@@ -46,13 +85,47 @@ totals as (
         currency_id,
         payment_type_id,
         state,
-        count(*) as payments,
-        sum(payment_amount) as value
+        sum(sign) as payments,
+        sum(sign * payment_amount) as value
     from payments
     group by grouping sets (
         (payment_date, currency_id, payment_type_id, state),
         (counterparty_id, currency_id, payment_type_id, state)
     )
+    union all
+    select *
+    from jsonb_to_recordset($5::jsonb) as known (
+        others integer,
+        payment_date date,
+        counterparty_id integer,
+        currency_id integer,
+        payment_type_id integer,
+        state text,
+        payments bigint,
+        value numeric
+    )
+),
+
+-- By ids first: names are joined to few rows then.
+totals as (
+    select
+        others,
+        payment_date,
+        counterparty_id,
+        currency_id,
+        payment_type_id,
+        state,
+        sum(payments) as payments,
+        sum(value) as value
+    from counted
+    group by
+        others,
+        payment_date,
+        counterparty_id,
+        currency_id,
+        payment_type_id,
+        state
+    having sum(payments) <> 0
 ),
 
 named as (
@@ -98,21 +171,30 @@ ranked as (
     group by named.by, named.name, kind, named.state, currency
 )
 
+-- As JSON, not as jsonb, which sorts columns by their names' lengths.
 select
-    by,
-    name,
-    kind,
-    state,
-    currency,
-    payments,
-    value
-from ranked
-where by = 'month' or place <= 12
-order by
-    by,
-    case when by = 'month' then name end,
-    value desc,
-    name,
-    kind,
-    state,
-    currency
+    (
+        select
+            json_agg(
+                json_build_object(
+                    'by', by,
+                    'name', name,
+                    'kind', kind,
+                    'state', state,
+                    'currency', currency,
+                    'payments', payments::text,
+                    'value', value::text
+                )
+                order by
+                    by,
+                    case when by = 'month' then name end,
+                    value desc,
+                    name,
+                    kind,
+                    state,
+                    currency
+            )
+        from ranked
+        where by = 'month' or place <= 12
+    ) as figures,
+    (select jsonb_agg(totals) from totals) as totals

@@ -1,5 +1,5 @@
 -- Purchase orders as of a batch ($1): where they are given of a month ($2),
--- from a month ($3) to a month ($4), of a currency ($5), a counterparty ($6), a
+-- from a day ($3) to a day ($4), of a currency ($5), a counterparty ($6), a
 -- country ($7), a member of staff ($8), a department ($9). The newest, so many:
 -- $10.
 with
@@ -35,11 +35,8 @@ select
 from named
 where
     ($2::text is null or to_char(created_date, 'YYYY-MM') = $2)
-    and ($3::text is null or created_date >= cast($3 || '-01' as date))
-    and (
-        $4::text is null
-        or created_date < cast($4 || '-01' as date) + interval '1 month'
-    )
+    and ($3::text is null or created_date >= cast($3 as date))
+    and ($4::text is null or created_date <= cast($4 as date))
     and ($5::text is null or currency = $5)
     and ($6::text is null or counterparty = $6)
     and ($7::text is null or country = $7)

@@ -1,12 +1,46 @@
--- Purchases as of a batch ($1), of orders from a month ($2) to a month ($3) and
--- with a counterparty ($4) where these are given: by month, counterparty,
--- country that is delivered to and staff, each by currency; in one scan.
--- `detail` is a counterparty's country and a member of staff's department. Of
--- what is ranked, the first 12 in each currency.
+-- Purchases as of a batch ($1), of orders made from a day ($2) to a day ($3)
+-- and with a counterparty ($4) where these are given: by month, counterparty,
+-- country that is delivered to, staff and department, each by currency; in one
+-- scan. `detail` is a member of staff's department. Of what is ranked, the
+-- first 12 in each currency.
+--
+-- Two columns of JSON: `figures`, and `totals` by ids, from which those of any
+-- other batch are made with what changed between the two only: $5 and $6 are
+-- the totals of a batch and its number, null where none are known.
 with
 
--- By ids first: names are joined to few rows then.
-totals as (
+-- The versions that count: all that held then; or, with totals, those that held
+-- at one of the two batches only.
+moved as (
+    select
+        1 as sign,
+        facts.*
+    from fact_purchase_order as facts
+    where
+        $6::bigint is null
+        and from_batch <= $1
+        and (to_batch is null or to_batch > $1)
+    union all
+    select
+        case when $1::bigint > $6::bigint then 1 else -1 end as sign,
+        facts.*
+    from fact_purchase_order as facts
+    where
+        from_batch > least($1::bigint, $6::bigint)
+        and from_batch <= greatest($1::bigint, $6::bigint)
+        and (to_batch is null or to_batch > greatest($1::bigint, $6::bigint))
+    union all
+    select
+        case when $1::bigint > $6::bigint then -1 else 1 end as sign,
+        facts.*
+    from fact_purchase_order as facts
+    where
+        from_batch <= least($1::bigint, $6::bigint)
+        and to_batch > least($1::bigint, $6::bigint)
+        and to_batch <= greatest($1::bigint, $6::bigint)
+),
+
+counted as (
     select
         grouping(
             created_date,
@@ -19,22 +53,26 @@ totals as (
         agreed_delivery_location_id,
         staff_id,
         currency_id,
-        count(*) as orders,
-        sum(item_quantity) as units,
-        sum(item_quantity * item_unit_price) as value
-    from fact_purchase_order_as_of_batch($1)
+        sum(sign) as orders,
+        sum(sign * item_quantity) as units,
+        sum(sign * item_quantity * item_unit_price) as value
+    from moved
     where
-        ($2::text is null or created_date >= cast($2 || '-01' as date))
-        and (
-            $3::text is null
-            or created_date < cast($3 || '-01' as date) + interval '1 month'
-        )
+        ($2::text is null or created_date >= cast($2 as date))
+        and ($3::text is null or created_date <= cast($3 as date))
         and (
             $4::text is null
             or counterparty_id in (
                 select counterparty_id
                 from dim_counterparty_as_of_batch($1)
                 where counterparty_legal_name = $4
+            )
+            or (
+                $4 = 'unknown'
+                and counterparty_id not in (
+                    select counterparty_id
+                    from dim_counterparty_as_of_batch($1)
+                )
             )
         )
     group by grouping sets (
@@ -43,6 +81,42 @@ totals as (
         (agreed_delivery_location_id, currency_id),
         (staff_id, currency_id)
     )
+    union all
+    select *
+    from jsonb_to_recordset($5::jsonb) as known (
+        others integer,
+        created_date date,
+        counterparty_id integer,
+        agreed_delivery_location_id integer,
+        staff_id integer,
+        currency_id integer,
+        orders bigint,
+        units bigint,
+        value numeric
+    )
+),
+
+-- By ids first: names are joined to few rows then.
+totals as (
+    select
+        others,
+        created_date,
+        counterparty_id,
+        agreed_delivery_location_id,
+        staff_id,
+        currency_id,
+        sum(orders) as orders,
+        sum(units) as units,
+        sum(value) as value
+    from counted
+    group by
+        others,
+        created_date,
+        counterparty_id,
+        agreed_delivery_location_id,
+        staff_id,
+        currency_id
+    having sum(orders) <> 0
 ),
 
 named as (
@@ -57,7 +131,7 @@ named as (
     select
         'counterparty' as by,
         coalesce(parties.counterparty_legal_name, 'unknown') as name,
-        parties.counterparty_legal_country as detail,
+        null as detail,
         totals.*
     from totals
     left join dim_counterparty_as_of_batch($1) as parties
@@ -84,6 +158,16 @@ named as (
     left join dim_staff_as_of_batch($1) as people
         on totals.staff_id = people.staff_id
     where others = b'1110'::integer
+    union all
+    select
+        'department' as by,
+        coalesce(people.department_name, 'unknown') as name,
+        null as detail,
+        totals.*
+    from totals
+    left join dim_staff_as_of_batch($1) as people
+        on totals.staff_id = people.staff_id
+    where others = b'1110'::integer
 ),
 
 ranked as (
@@ -99,7 +183,7 @@ ranked as (
             partition by
                 named.by,
                 coalesce(currencies.currency_code, 'unknown')
-            order by sum(named.value) desc, named.name
+            order by sum(named.value) desc, named.name, named.detail
         ) as place
     from named
     left join dim_currency_as_of_batch($1) as currencies
@@ -107,14 +191,29 @@ ranked as (
     group by named.by, named.name, named.detail, currency
 )
 
+-- As JSON, not as jsonb, which sorts columns by their names' lengths.
 select
-    by,
-    name,
-    detail,
-    currency,
-    orders,
-    units,
-    value
-from ranked
-where by = 'month' or place <= 12
-order by by, case when by = 'month' then name end, value desc, name, currency
+    (
+        select
+            json_agg(
+                json_build_object(
+                    'by', by,
+                    'name', name,
+                    'detail', detail,
+                    'currency', currency,
+                    'orders', orders::text,
+                    'units', units::text,
+                    'value', value::text
+                )
+                order by
+                    by,
+                    case when by = 'month' then name end,
+                    value desc,
+                    name,
+                    detail,
+                    currency
+            )
+        from ranked
+        where by = 'month' or place <= 12
+    ) as figures,
+    (select jsonb_agg(totals) from totals) as totals

@@ -1,10 +1,13 @@
--- The newest verification: a row for each model and place.
+-- The newest verification: a row for each model and place. Where `rows` is null
+-- it could not be compared, and `first_keys` says why.
 select
     batch,
     verified_at,
     place,
     model,
-    differences
+    rows,
+    differences,
+    first_keys
 from pipeline.verification
 where batch = (select max(batch) from pipeline.verification)
-order by differences desc, model, place
+order by rows is not null, differences desc, model, place

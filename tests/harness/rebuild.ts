@@ -64,7 +64,8 @@ async function ledgerRows({ client }: Pick<TestDatabase, "client">) {
   return await query(
     client,
     `select batch, snapshot_time::text, run_id, input_sha256, rows, deletes,
-      transform_hash, lake_id, extracted_at::text, transformed_at::text,
+      transform_hash, lake_id, extracted_at::text, extracted_rows,
+      extracted_bytes, transform_began_at::text, transformed_at::text,
       (select jsonb_agg(batch_file order by key)::text from pipeline.batch_file
         where batch_file.batch = entry.batch) as files
     from pipeline.batch as entry order by batch`,

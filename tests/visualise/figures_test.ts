@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { Figures } from "../../visualise/figures.ts";
+import { Warehouse } from "../../visualise/warehouse.ts";
+import { loaded } from "../harness/dashboard.ts";
+import { execute } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
+
+const DAY = "2023-06-01";
+const ALL = { from: null, to: null, counterparty: null };
+
+/** Remembers from which batch's totals each figure was made. */
+class Watched extends Warehouse {
+  readonly bases: unknown[] = [];
+
+  override ask(...given: Parameters<Warehouse["ask"]>) {
+    const [name, values] = given;
+    if (name === "sales") this.bases.push(values?.[5]);
+    return super.ask(...given);
+  }
+}
+
+Deno.test("Figures makes those of any batch from those of any other", async () => {
+  await using platform = await loaded();
+  const batches = [
+    [
+      insertOrder(50),
+      "update sales_order set units_sold = 777 where sales_order_id = 1",
+      "update payment set paid = true where payment_id = 2",
+    ],
+    [
+      "delete from sales_order where sales_order_id = 2",
+      "update sales_order set currency_id = 2 where sales_order_id = 50",
+      "update counterparty set counterparty_legal_name = 'Company 2' where counterparty_id = 1",
+      "delete from payment where payment_id = 5",
+    ],
+    [
+      insertOrder(51, 7).replace("1.00, 1,", "1.00, 77,"),
+      "update staff set department_id = 3",
+      "update purchase_order set item_quantity = 1 where purchase_order_id = 1",
+    ],
+    ["delete from purchase_order", "delete from sales_order"],
+    [insertOrder(2), insertOrder(52, 3)],
+  ];
+  for (const changes of batches) {
+    platform.set({ deleteShareMax: 1 });
+    await execute(platform.source.client, ...changes);
+    await platform.run();
+  }
+  const { settings } = platform.warehouse;
+  const { connect } = platform.context.resources;
+  await using warehouse = new Watched(settings, connect);
+  for (
+    const filters of [
+      ALL,
+      { ...ALL, from: "2022-12-01" },
+      { ...ALL, to: "2022-12-01" },
+      { ...ALL, counterparty: "Company 2" },
+    ]
+  ) {
+    const figures = new Figures(warehouse);
+    // Forth, back, far, near, and the same again.
+    for (const batch of [1, 2, 6, 5, 1, 4, 3, 3, 6, 1]) {
+      const made = await figures.read({ batch, day: DAY }, filters);
+      const anew = await new Figures(warehouse)
+        .read({ batch, day: DAY }, filters);
+
+      assert.deepEqual(made, anew, `${batch}, ${JSON.stringify(filters)}`);
+    }
+  }
+
+  assert.deepEqual(warehouse.bases.slice(0, 8), [
+    null,
+    null,
+    1,
+    null,
+    2,
+    null,
+    6,
+    null,
+  ]);
+});
+
+Deno.test("Figures begins anew on another day, once told to forget, and after a failure", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  const { settings } = platform.warehouse;
+  const { connect } = platform.context.resources;
+  await using warehouse = new Watched(settings, connect);
+  const figures = new Figures(warehouse);
+  // Payments of the seventh are overdue from the eighth on.
+  await figures.read({ batch: 1, day: "2022-11-07" }, ALL);
+  await figures.read({ batch: 2, day: "2022-11-08" }, ALL);
+  await figures.read({ batch: 1, day: "2022-11-08" }, ALL);
+  figures.forget();
+  await figures.read({ batch: 2, day: "2022-11-08" }, ALL);
+  await warehouse.disconnect();
+  await execute(
+    platform.warehouse.client,
+    "alter table fact_payment rename to away",
+  );
+  await assert.rejects(figures.read({ batch: 1, day: "2022-11-08" }, ALL));
+  await execute(
+    platform.warehouse.client,
+    "alter table away rename to fact_payment",
+  );
+  await figures.read({ batch: 1, day: "2022-11-08" }, ALL);
+
+  assert.deepEqual(warehouse.bases, [null, null, 2, null, 2, null]);
+});

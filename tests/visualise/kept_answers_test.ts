@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { KeptAnswers } from "../../visualise/kept_answers.ts";
+
+/** Gives 100 bytes and counts how often it is asked. */
+function counted() {
+  const made = { count: 0 };
+  const make = () => {
+    made.count += 1;
+    return Promise.resolve("x".repeat(98));
+  };
+  return { made, make };
+}
+
+Deno.test("KeptAnswers makes an answer once for all who ask at a time", async () => {
+  const kept = new KeptAnswers();
+  const { made, make } = counted();
+
+  const answers = await Promise.all([
+    kept.get(["a", 1], make),
+    kept.get(["a", 1], make),
+  ]);
+
+  assert.equal(made.count, 1);
+  assert.equal(answers[0]?.byteLength, 100);
+  assert.equal(answers[1], answers[0]);
+});
+
+Deno.test("KeptAnswers gives up those not asked for the longest when it is full", async () => {
+  const kept = new KeptAnswers(250);
+  const { made, make } = counted();
+  await kept.get(["a"], make);
+  await kept.get(["b"], make);
+  await kept.get(["a"], make);
+  await kept.get(["c"], make);
+  assert.equal(made.count, 3);
+
+  await kept.get(["a"], make);
+  assert.equal(made.count, 3);
+  await kept.get(["b"], make);
+  assert.equal(made.count, 4);
+});
+
+Deno.test("KeptAnswers keeps no failure, and nothing once it has forgotten", async () => {
+  const kept = new KeptAnswers();
+  const { made, make } = counted();
+  await assert.rejects(
+    kept.get(["a"], () => Promise.reject(new Error("away"))),
+    { message: "away" },
+  );
+  await kept.get(["a"], make);
+  kept.forget();
+  await kept.get(["a"], make);
+
+  assert.equal(made.count, 2);
+});

@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import {
+  batchShown,
+  card,
+  closeBrowser,
+  CutWay,
+  drawnSeries,
+  loaded,
+  open,
+  openPage,
+  openWarehouse,
+  Served,
+  testPage,
+  withoutStream,
+} from "../harness/dashboard.ts";
+import { execute } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
+
+Deno.test.afterAll(closeBrowser);
+
+testPage(
+  "an open page moves with a batch, within a second of its commit",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    const { client } = platform.warehouse;
+    const value = async () => {
+      const [row] = await query(
+        client,
+        `select sum(units_sold * unit_price) as value
+      from fact_sales_order_current`,
+      );
+      return Number(row?.value);
+    };
+    const drawn = async () => {
+      const series = await drawnSeries(page, "sales");
+      return series.flatMap(({ data }) => data)
+        .reduce((sum: number, one) => sum + Number(one ?? 0), 0);
+    };
+    await batchShown(page, 1);
+    await page.waitForSelector(".status[data-state=live]");
+    assert.equal(await card(page, "Sales orders"), "3");
+    assert.equal(await drawn(), await value());
+    await page.evaluate(
+      `new MutationObserver(() => { window.shownAt = Date.now() })
+      .observe(document.querySelector("#as-of"), { childList: true })`,
+    );
+
+    const waits: number[] = [];
+    for (let batch = 2; batch <= 6; batch++) {
+      await execute(
+        platform.source.client,
+        "update sales_order set units_sold = units_sold + 1000 where sales_order_id = 1",
+      );
+      await platform.run();
+      await batchShown(page, batch);
+      const [row] = await query(
+        client,
+        `select extract(epoch from loaded_at) * 1000 as at from pipeline.batch
+      where batch = ${batch}`,
+      );
+      waits.push(
+        await page.evaluate("window.shownAt") as number - Number(row?.at),
+      );
+      assert.equal(await drawn(), await value());
+    }
+
+    // The machine may be busy; a page that asks every few seconds is never fast.
+    assert.ok(Math.min(...waits) < 1_000, `${waits} ms`);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage("an open page turns stale by itself when nothing comes", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = clock_timestamp() - interval '1785 seconds'",
+  );
+  await using served = new Served(platform);
+  const page = await openPage();
+  await page.clock.install();
+  await page.goto(await served.address);
+  await page.waitForSelector(".status[data-state=live]");
+  await page.waitForSelector("#main[aria-busy=false]");
+  // Less than after which the page would look for another link.
+  await page.clock.runFor(25_000);
+
+  assert.equal(
+    await page.locator("#status-text").innerText(),
+    "Stale: the warehouse is 30 minutes behind",
+  );
+});
+
+testPage(
+  "a page says that the database is away, and heals when it is back",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { page } = await open(await served.address);
+    await page.waitForSelector(".status[data-state=live]");
+    const { database } = platform.warehouse.settings;
+    const admin = platform.source.client;
+    await execute(
+      admin,
+      `alter database "${database}" allow_connections false`,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = '${database}' and application_name like 'totesys dashboard%'`,
+    );
+    await page.locator("#status-text").getByText("Not connected").waitFor();
+    await page.locator("[data-view=pipeline]").click();
+    await page.locator("#problem").getByText(
+      "The figures could not be brought up to date: The warehouse did not answer.",
+    ).waitFor();
+    await execute(admin, `alter database "${database}" allow_connections true`);
+    await page.waitForSelector(".status[data-state=live]");
+    await page.waitForSelector("#batches table");
+    await page.locator("#problem").waitFor({ state: "hidden" });
+    await execute(platform.source.client, insertOrder(50));
+    await platform.run();
+
+    await batchShown(page, 2);
+  },
+);
+
+testPage(
+  "a page says that its link was cut without a word, and finds another",
+  async () => {
+    await using platform = await loaded();
+    const { settings } = platform.warehouse;
+    await using way = new CutWay(settings);
+    await using served = new Served(platform, {
+      analyst: { ...settings, host: "127.0.0.1", port: way.port },
+    });
+    const { page } = await open(await served.address);
+    await page.waitForSelector(".status[data-state=live]");
+    way.cutAt = performance.now();
+    await page.locator("#status-text").getByText("Not connected").waitFor();
+    await page.waitForSelector(".status[data-state=live]");
+    await execute(platform.source.client, insertOrder(50));
+    await platform.run();
+
+    await batchShown(page, 2);
+    await page.close();
+  },
+);
+
+testPage("a page finds its server again, and says when it can't", async () => {
+  await using platform = await loaded();
+  let served = new Served(platform);
+  const address = await served.address;
+  const { page } = await open(address);
+  await page.waitForSelector(".status[data-state=live]");
+
+  await served[Symbol.asyncDispose]();
+  await page.waitForSelector(".status[data-state=stale]");
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  served = new Served(platform, { port: Number(new URL(address).port) });
+  await served.address;
+  await page.waitForSelector(".status[data-state=live]", { timeout: 20_000 });
+  await batchShown(page, 2);
+
+  await served[Symbol.asyncDispose]();
+});
+
+testPage(
+  "a page asks again and again where nothing can be streamed",
+  async () => {
+    await using platform = await loaded();
+    await using warehouse = openWarehouse(platform);
+    const app = withoutStream(platform, warehouse);
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      app.fetch,
+    );
+    const { page, errors } = await open(
+      `http://127.0.0.1:${server.addr.port}/`,
+    );
+    await page.waitForSelector(".status[data-state=live]");
+    await execute(platform.source.client, insertOrder(50));
+    await platform.run();
+    await batchShown(page, 2);
+
+    assert.equal(await card(page, "Sales orders"), "4");
+    assert.deepEqual(errors, []);
+    await page.close();
+    await server.shutdown();
+  },
+);
+
+testPage(
+  "a page looks for another link when its own says nothing any more",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { port } = new URL(await served.address);
+    await using way = new CutWay({ host: "127.0.0.1", port: Number(port) });
+    const page = await openPage();
+    await page.clock.install();
+    await page.goto(`http://127.0.0.1:${way.port}/`);
+    await page.waitForSelector(".status[data-state=live]");
+    await page.waitForSelector("#main[aria-busy=false]");
+    way.cutAt = performance.now();
+    await execute(platform.source.client, insertOrder(50));
+    await platform.run();
+    // The server says something every 15 seconds. The browser may try the
+    // connections that it has kept, which are cut as well.
+    const shown = () => page.evaluate("document.body.dataset.batch");
+    for (let tries = 0; await shown() !== "2"; tries++) {
+      assert.ok(tries < 20, "it does not find another");
+      await page.clock.runFor(45_000);
+      await new Promise((wake) => setTimeout(wake, 300));
+    }
+    await page.close();
+  },
+);
+
+testPage(
+  "a page listens again after an answer that ended its stream",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const page = await openPage();
+    let refused = 0;
+    await page.route("**/events", async (route) => {
+      refused += 1;
+      if (refused > 1) return await route.continue();
+      await route.fulfill({ status: 502, body: "a proxy without a server" });
+    });
+    await page.goto(await served.address);
+    await page.locator("#status-text").getByText("Not connected").waitFor();
+    await page.waitForSelector(".status[data-state=live]", { timeout: 15_000 });
+
+    assert.equal(refused, 2);
+  },
+);
+
+testPage("a page that is signed out shows the form", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform, { token: "a-token" });
+  const page = await openPage();
+  await page.goto(await served.address);
+  await page.locator("input[name=token]").fill("a-token");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await batchShown(page, 1);
+  await page.context().clearCookies();
+  await page.locator("#from").fill("2022-01-01");
+  await page.locator("#from").dispatchEvent("change");
+
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
+});
+
+testPage(
+  "batches that come faster than their figures don't keep these from sight",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    await page.waitForSelector(".status[data-state=live]");
+    await page.route("**/api/overview/*", async (route) => {
+      await new Promise((wake) => setTimeout(wake, 700));
+      await route.continue().catch(() => {});
+    });
+    const shown: number[] = [];
+    for (let batch = 2; batch <= 9; batch++) {
+      await execute(platform.source.client, insertOrder(50 + batch));
+      await platform.run();
+      shown.push(Number(await page.evaluate("document.body.dataset.batch")));
+    }
+    await batchShown(page, 9);
+
+    // It lags, but it goes on.
+    assert.ok(new Set(shown).size > 2, shown.join(", "));
+    assert.equal(await card(page, "Sales orders"), "11");
+    assert.deepEqual(errors, []);
+  },
+);

@@ -1,0 +1,129 @@
+import axe from "axe-core";
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import {
+  batchShown,
+  closeBrowser,
+  loaded,
+  open,
+  openPage,
+  Served,
+  testPage,
+  toggleTable,
+} from "../harness/dashboard.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const TOKEN = "a-token-of-the-tests";
+
+Deno.test.afterAll(closeBrowser);
+
+testPage(
+  "axe finds no serious fault on a phone and a wall, light and dark",
+  async () => {
+    await using platform = await loaded();
+    await execute(
+      platform.source.client,
+      insertOrder(50),
+      "update sales_order set units_sold = 777 where sales_order_id = 1",
+      "delete from payment where payment_id = 5",
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const { page } = await open(await served.address);
+    await toggleTable(page, "sales");
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const width of [390, 2560]) {
+        const at = `${colorScheme}, ${width}`;
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 900 });
+        await goTo(page, "business");
+        await assertAccessible(page, `business, ${at}`);
+        await page.locator("[data-chart=sales]")
+          .getByRole("button", { name: "Rows" }).first().click();
+        await page.waitForSelector("#rows[open] table");
+        await assertAccessible(page, `rows, ${at}`);
+        await page.keyboard.press("Escape");
+        await goTo(page, "changes");
+        await page.locator("#history-key").fill("1");
+        await page.locator("#history-form button").click();
+        await page.waitForSelector("#history li");
+        await assertAccessible(page, `changes, ${at}`);
+        await goTo(page, "pipeline");
+        await assertAccessible(page, `pipeline, ${at}`);
+        await page.locator("#batches").getByRole("link").first().click();
+        await page.waitForSelector("#batch-details table");
+        await assertAccessible(page, `batch, ${at}`);
+      }
+    }
+  },
+);
+
+testPage(
+  "a warehouse without a batch is empty, until the first is there",
+  async () => {
+    await using platform = await openPlatform();
+    await using served = new Served(platform);
+    const page = await openPage();
+    await page.goto(await served.address);
+    await page.locator("#empty").getByText("No batch is loaded yet.").waitFor();
+    await assertAccessible(page, "empty");
+    await fillSmall(platform.source.client);
+    await platform.run();
+    await batchShown(page, 1);
+
+    assert.equal(await page.locator("#empty").isVisible(), false);
+  },
+);
+
+testPage("people sign in by a form, once", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform, { token: TOKEN });
+  const page = await openPage();
+  await page.goto(await served.address);
+  await page.locator("input[name=token]").fill("a-wrong-one");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  const refused = await page.getByRole("alert").innerText();
+  await assertAccessible(page, "sign-in");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await assertAccessible(page, "sign-in, dark");
+  await page.locator("input[name=token]").fill(TOKEN);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await batchShown(page, 1);
+  await page.waitForSelector(".status[data-state=live]");
+  const [cookie] = await page.context().cookies();
+
+  assert.equal(refused, "That is not the token.");
+  assert.equal(cookie?.httpOnly, true);
+  assert.equal(cookie?.sameSite, "Strict");
+  assert.ok(!cookie?.value.includes(TOKEN));
+  await page.reload();
+  await batchShown(page, 1);
+});
+
+async function goTo(page: Page, view: string): Promise<void> {
+  await page.locator(`[data-view=${view}]`).click();
+  await page.waitForSelector(`#${view}:not([hidden])`);
+  await page.waitForSelector("#main[aria-busy=false]");
+}
+
+/** No serious fault that axe knows of, and nothing wider than the page. */
+async function assertAccessible(page: Page, what: string): Promise<void> {
+  const wide = await page.evaluate(
+    "document.documentElement.scrollWidth - innerWidth",
+  );
+  assert.ok(Number(wide) <= 0, `${what}: ${wide} too wide`);
+  // By the debugger, which the page's own policy does not bind.
+  await page.evaluate(axe.source);
+  const found = await page.evaluate("axe.run()") as {
+    violations: { id: string; impact: string; nodes: unknown[] }[];
+  };
+  const serious = found.violations.filter(({ impact }) =>
+    ["serious", "critical"].includes(impact)
+  );
+  assert.deepEqual(
+    serious.map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes)}`),
+    [],
+    what,
+  );
+}

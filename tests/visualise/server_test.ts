@@ -1,0 +1,330 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { serveDashboard } from "../../visualise/main.ts";
+import { createServer } from "../../visualise/server.ts";
+import { Warehouse } from "../../visualise/warehouse.ts";
+import {
+  loaded,
+  openWarehouse,
+  Served,
+  withoutStream,
+} from "../harness/dashboard.ts";
+import { execute } from "../harness/platform.ts";
+
+const TOKEN = "a-token-of-the-tests";
+
+Deno.test("the dashboard forgets what it kept of a warehouse that was made anew", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const address = await served.address;
+  const units = async () => {
+    await (await fetch(`${address}api/newest`)).body?.cancel();
+    const answer = await fetch(`${address}api/overview/1`);
+    const { sales } = await answer.json();
+    return sales.month.reduce(
+      (sum: number, row: { units: string }) => sum + Number(row.units),
+      0,
+    );
+  };
+  const becomes = async (expected: number) => {
+    for (let tries = 0; await units() !== expected; tries++) {
+      assert.ok(tries < 50, "it goes on with what was before");
+      await new Promise((wake) => setTimeout(wake, 100));
+    }
+  };
+  const before = await units();
+  await execute(
+    platform.warehouse.client,
+    "update fact_sales_order set units_sold = units_sold + 1 where sales_order_id = 1",
+  );
+  const kept = await units();
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set lake_id = 'another'",
+  );
+
+  assert.equal(kept, before);
+  await becomes(before + 1);
+  await execute(
+    platform.warehouse.client,
+    "update fact_sales_order set units_sold = units_sold + 1 where sales_order_id = 1",
+    "select pg_notify('pipeline_batch', '1')",
+  );
+  // A rebuild tells the newest batch again.
+  await becomes(before + 2);
+});
+
+Deno.test("the dashboard asks for its token, and needs one beyond this machine", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform, { token: TOKEN });
+  const address = await served.address;
+  const ask = async (authorization?: string) => {
+    const answer = await fetch(`${address}api/newest`, {
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+
+  assert.equal(await ask(), 401);
+  assert.equal(await ask("Bearer wrong"), 401);
+  assert.equal(await ask(`Bearer ${TOKEN}`), 200);
+  assert.equal(await ask(`Basic ${btoa(`anybody:${TOKEN}`)}`), 200);
+  const health = await fetch(`${address}health`);
+  assert.deepEqual(await health.json(), { ok: true, batch: "1" });
+  assert.equal(await ask("Basic ===="), 401);
+  platform.set({ dashboard: { host: "0.0.0.0", port: 0, token: undefined } });
+  await assert.rejects(serveDashboard(platform.context), {
+    name: "ConfigError",
+    message: /^DASHBOARD_LISTEN is "0\.0\.0\.0:0", which others reach/,
+  });
+});
+
+Deno.test("without a token nothing is told to a page from elsewhere", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  const app = withoutStream(platform, warehouse);
+  const status = async (host: string) =>
+    (await app.request(`http://${host}:8300/api/newest`)).status;
+
+  assert.equal(await status("127.0.0.1"), 200);
+  assert.equal(await status("localhost"), 200);
+  assert.equal(await status("[::1]"), 200);
+  assert.equal(await status("rebound.example.com"), 403);
+});
+
+Deno.test("the dashboard refuses what is no batch, and says when the warehouse is away", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const address = await served.address;
+  const ask = async (path: string) => {
+    const answer = await fetch(address + path);
+    return [answer.status, await answer.text()] as const;
+  };
+
+  assert.equal((await ask("api/overview/2"))[0], 400);
+  assert.equal((await ask("api/overview/1'--"))[0], 400);
+  assert.equal((await ask("api/history/payment/x"))[0], 400);
+  assert.equal((await ask("api/history/staff/1"))[0], 404);
+  assert.equal((await ask("api/history/payment/99999999999"))[0], 400);
+  assert.equal((await ask("api/rows/sales/1?staff=%00"))[0], 400);
+  assert.equal((await ask("api/overview/1?from=2023"))[0], 400);
+  assert.equal((await ask("api/changes/1?since=1"))[0], 400);
+  assert.equal((await ask("api/rows/sales/1?month=2023-13"))[0], 400);
+  assert.equal((await ask("api/rows/staff/1"))[0], 404);
+  assert.equal((await ask("api/rows/constructor/1"))[0], 404);
+  assert.equal((await ask("api/overview/1?from=2023-02-30"))[0], 400);
+  assert.equal((await ask("api/rows/sales/1?to=0000-01-01"))[0], 400);
+  assert.equal((await ask("nothing"))[0], 404);
+  assert.equal((await ask("api/overview/1"))[0], 200);
+  await platform.warehouse.client.query(
+    `alter table pipeline.batch rename column snapshot_time to away`,
+  );
+  const [status, text] = await ask("api/pipeline");
+  assert.equal(status, 503);
+  assert.equal(text, '{"message":"The warehouse did not answer."}');
+  // What is asked all the time may be a second old.
+  for (let tries = 0; (await ask("health"))[0] !== 503; tries++) {
+    assert.ok(tries < 50, "it is said to be well");
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+});
+
+Deno.test("every answer carries the policy of the page, and no answer of the API is kept", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  for (const path of ["", "app.js", "api/newest", "api/overview/1", "none"]) {
+    const answer = await fetch(await served.address + path);
+    await answer.body?.cancel();
+
+    assert.equal(
+      answer.headers.get("content-security-policy"),
+      "default-src 'none'; script-src 'self'; style-src 'self'; " +
+        "connect-src 'self'; img-src 'self' data:; base-uri 'none'; " +
+        "form-action 'self'; frame-ancestors 'none'",
+    );
+    assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+    assert.equal(
+      answer.headers.get("cache-control"),
+      path.startsWith("api/")
+        ? "no-store"
+        : path === "none"
+        ? null
+        : "no-cache",
+    );
+  }
+});
+
+Deno.test("a hundred viewers cost one query", async () => {
+  await using platform = await loaded();
+  const asked: string[] = [];
+  class Watched extends Warehouse {
+    override ask(...given: Parameters<Warehouse["ask"]>) {
+      asked.push(given[0]);
+      return super.ask(...given);
+    }
+  }
+  const { settings } = platform.warehouse;
+  await using warehouse = new Watched(
+    settings,
+    platform.context.resources.connect,
+  );
+  const app = withoutStream(platform, warehouse);
+  const paths = [
+    "/health",
+    "/api/newest",
+    "/api/overview/1",
+    "/api/rows/sales/1",
+    "/api/changes/1",
+    "/api/pipeline",
+    "/api/batches/1",
+  ];
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, () => paths).flat()
+      .map((path) => app.request(`http://localhost${path}`)),
+  );
+
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
+  const counts = Map.groupBy(asked, (name) => name);
+  // Each of the views that tell of a batch asks for its ledger.
+  for (const [name, { length }] of counts) {
+    assert.ok(length <= (name === "batch" ? 3 : 2), `${name}: ${length}`);
+  }
+  assert.equal(counts.get("sales")?.length, 1);
+  assert.equal(counts.get("changes")?.length, 1);
+});
+
+Deno.test("a query ends at its limit, and no more than a few run at once", async () => {
+  await using platform = await loaded();
+  const { client, settings } = platform.warehouse;
+  await using warehouse = openWarehouse(platform, 700);
+  await execute(client, "begin", "lock fact_payment in access exclusive mode");
+  const asked = Array.from(
+    { length: 12 },
+    () => warehouse.ask("payment_rows", [1, ...Array(7).fill(null), 10]),
+  );
+  const ended = Promise.allSettled(asked);
+  await new Promise((wake) => setTimeout(wake, 400));
+  const [open] = await query(
+    platform.source.client,
+    `select count(*) as count from pg_stat_activity
+    where datname = '${settings.database}'
+      and application_name like 'totesys dashboard%'`,
+  );
+  const results = await ended;
+  await execute(client, "rollback");
+
+  assert.equal(open?.count, "4");
+  for (const result of results) {
+    assert.equal(result.status, "rejected");
+    assert.match(String(result.reason), /statement timeout/);
+  }
+  assert.equal(
+    (await warehouse.ask("payment_rows", [1, ...Array(7).fill(null), 10]))
+      .length,
+    5,
+  );
+});
+
+Deno.test("who asks by TLS gets a cookie for TLS only", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  const app = createServer({
+    warehouse,
+    live: undefined,
+    log: platform.context.log,
+    token: TOKEN,
+  });
+  const cookie = async (headers: Record<string, string>) => {
+    const answer = await app.request("http://example.com/login", {
+      method: "POST",
+      body: new URLSearchParams({ token: TOKEN }),
+      headers,
+    });
+    return answer.headers.get("set-cookie") ?? "";
+  };
+
+  assert.match(await cookie({ "x-forwarded-proto": "https" }), /; Secure/);
+  assert.doesNotMatch(await cookie({}), /; Secure/);
+});
+
+Deno.test("freshness tells what was seen, also after a rebuild", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  const { client } = platform.warehouse;
+  const insert = (batch: number, taken: string, done: string) =>
+    `insert into pipeline.batch (batch, snapshot_time, loaded_at, run_id,
+      input_sha256, rows, deletes, transform_hash, lake_id)
+    values (${batch}, now() - interval '${taken}', now() - interval '${done}',
+      'run', 'hash', 0, 0, 'hash', 'lake')`;
+  await execute(
+    client,
+    "delete from pipeline.batch",
+    // Two that came with one load, long after they were taken.
+    insert(1, "20 hours", "61 min"),
+    insert(2, "2 hours", "61 min"),
+    insert(3, "41 min", "40 min"),
+    insert(4, "1 min", "30 s"),
+  );
+  const rows = await warehouse.ask("freshness");
+
+  // Before the third, the second was 80 minutes old; before the fourth, the
+  // third was 40.5. Before the first there was nothing.
+  assert.deepEqual(rows.slice(0, 1).map(({ minutes }) => minutes), ["80.00"]);
+  assert.ok(rows.some(({ minutes }) => minutes === "40.50"));
+  assert.ok(rows.every(({ minutes }) => Number(minutes) <= 80));
+});
+
+Deno.test("the dashboard needs no more than an analyst's rights", async () => {
+  await using platform = await loaded();
+  const role = `viewer_${crypto.randomUUID().slice(0, 8)}`;
+  const { client, settings } = platform.warehouse;
+  await execute(
+    client,
+    `create role ${role} login password 'a-password' in role analyst`,
+  );
+  try {
+    await using warehouse = new Warehouse(
+      { ...settings, user: role, password: "a-password" },
+      platform.context.resources.connect,
+    );
+
+    const none = (count: number) => Array(count).fill(null);
+    for (
+      const name of [
+        "counterparties",
+        "batch",
+        "batch_models",
+        "batch_files",
+      ] as const
+    ) {
+      assert.ok((await warehouse.ask(name, [1])).length > 0, name);
+    }
+    for (const name of ["sales", "purchases", "payments"] as const) {
+      const [row] = await warehouse.ask(name, [1, ...none(5)]);
+      assert.ok(JSON.parse(row?.figures ?? "[]").length > 0, name);
+    }
+    for (
+      const [name, filters] of [
+        ["sales_rows", 9],
+        ["purchase_rows", 8],
+        ["payment_rows", 7],
+      ] as const
+    ) {
+      const rows = await warehouse.ask(name, [1, ...none(filters), 10]);
+      assert.ok(rows.length > 0, name);
+    }
+    assert.ok((await warehouse.ask("changes", [0, 1, 10])).length > 0);
+    assert.ok((await warehouse.ask("freshness")).length > 0);
+    assert.deepEqual(await warehouse.ask("batch_findings", [1, 10]), []);
+    for (const fact of ["sales order", "purchase order", "payment"]) {
+      const versions = await warehouse.ask("fact_history", [fact, 1]);
+      assert.ok(versions.length > 0, fact);
+    }
+    assert.ok((await warehouse.ask("batches", [10])).length > 0);
+    assert.ok((await warehouse.ask("checks")).length > 0);
+    assert.deepEqual(await warehouse.ask("verification"), []);
+  } finally {
+    await execute(client, `drop role ${role}`);
+  }
+});

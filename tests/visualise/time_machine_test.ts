@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import {
+  batchShown,
+  card,
+  choose,
+  closeBrowser,
+  loaded,
+  open,
+  plain,
+  Served,
+  tableRows,
+  testPage,
+  toggleTable,
+} from "../harness/dashboard.ts";
+import { execute } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
+
+Deno.test.afterAll(closeBrowser);
+
+testPage(
+  "the slider shows the past exactly, facts and dimensions",
+  async () => {
+    await using platform = await loaded();
+    await execute(
+      platform.source.client,
+      "update sales_order set units_sold = 777 where sales_order_id = 1",
+      "delete from payment where payment_id = 5",
+      "update counterparty set counterparty_legal_name = 'Renamed' where counterparty_id = 1",
+      insertOrder(50),
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    await batchShown(page, 2);
+    const byHand = async (batch: number) => {
+      const rows = await query(
+        platform.warehouse.client,
+        `select counterparty_legal_name, currency_code, count(*),
+        sum(units_sold) as units, sum(units_sold * unit_price) as value
+      from fact_sales_order_as_of_batch(${batch})
+      inner join dim_counterparty_as_of_batch(${batch}) using (counterparty_id)
+      inner join dim_currency_as_of_batch(${batch}) using (currency_id)
+      group by counterparty_legal_name, currency_code`,
+      );
+      return rows.map((row) => Object.values(row).map(plain)).sort();
+    };
+    const shown = async () => {
+      const rows = await tableRows(page, "sales-by-counterparty");
+      return rows.map((row) => row.map(plain)).sort();
+    };
+    await toggleTable(page, "sales-by-counterparty");
+    assert.deepEqual(await shown(), await byHand(2));
+    assert.match((await shown()).flat().join(), /Renamed/);
+    await choose(page, "#slider", "1");
+    await batchShown(page, 1);
+    assert.deepEqual(await shown(), await byHand(1));
+    assert.match(
+      await page.locator("#as-of").innerText(),
+      /^showing batch 1, as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d$/,
+    );
+    await page.locator("#now").click();
+    await batchShown(page, 2);
+    assert.deepEqual(await shown(), await byHand(2));
+    await page.locator("[data-view=changes]").click();
+    await page.waitForSelector("#changes-list table");
+    const changes = await page.locator("#changes-list").innerText();
+    await page.locator("#history-key").fill("1");
+    await page.locator("#history-form button").click();
+    await page.waitForSelector("#history li");
+
+    assert.match(
+      changes,
+      /sales order\s+1\s+updated\s+units_sold\s+1,000\s+777/,
+    );
+    assert.match(changes, /sales order\s+50\s+added/);
+    assert.match(changes, /payment\s+5\s+deleted/);
+    assert.equal(await page.locator("#history li").count(), 2);
+    assert.match(page.url(), /#changes\/sales-order\/1$/);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage(
+  "a fact's history is a line through time, and leads to any moment of it",
+  async () => {
+    await using platform = await loaded();
+    const { client } = platform.source;
+    const [payment] = await query(
+      client,
+      "select to_jsonb(payment)::text as row from payment where payment_id = 5",
+    );
+    for (
+      const change of [
+        "update payment set payment_amount = 777 where payment_id = 5",
+        "delete from payment where payment_id = 5",
+        `insert into payment select (jsonb_populate_record(null::payment, '${payment?.row}')).*`,
+      ]
+    ) {
+      await execute(client, change);
+      await platform.run();
+    }
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}#changes`);
+    await page.locator("#changes-list").getByRole("button", {
+      name: "History of payment 5",
+    }).click();
+    await page.waitForSelector("#history li");
+    const events = await page.locator("#history li").allInnerTexts();
+    await page.locator("#history li").nth(1)
+      .getByRole("button", { name: "Everything as of then" }).click();
+    await batchShown(page, 2);
+    await page.waitForSelector("#business:not([hidden])");
+
+    assert.match(events[0] ?? "", /^added in batch 1, /);
+    assert.match(
+      events[1] ?? "",
+      /^updated in batch 2, [^]*payment amount\s+[\d.]+ → 777/,
+    );
+    assert.match(events[2] ?? "", /^deleted in batch 3, [^\n]*\n?[^\n]*$/);
+    assert.match(events[3] ?? "", /^added in batch 4, [^]*payment amount/);
+    assert.equal(events.length, 4);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage("what changed is told over several batches, too", async () => {
+  await using platform = await loaded();
+  const { client } = platform.source;
+  for (const units of [700, 800]) {
+    await execute(
+      client,
+      `update sales_order set units_sold = ${units} where sales_order_id = 1`,
+      insertOrder(units),
+    );
+    await platform.run();
+  }
+  await execute(client, "delete from sales_order where sales_order_id = 700");
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(`${await served.address}#changes`);
+  await batchShown(page, 4);
+  const last = await page.locator("#changes-list").innerText();
+  await choose(page, "#since", "1");
+  await page.locator("#changes-list").getByText("1,000", { exact: true })
+    .waitFor();
+  const since = await page.locator("#changes-list").innerText();
+
+  assert.match(last, /sales order\s+700\s+deleted/);
+  assert.doesNotMatch(last, /sales order\s+1\s/);
+  // From one state to the other: what came and went in between is neither.
+  assert.match(since, /sales order\s+1\s+updated\s+units_sold\s+1,000\s+800/);
+  assert.match(since, /sales order\s+800\s+added/);
+  assert.doesNotMatch(since, /sales order\s+700\s/);
+  assert.deepEqual(errors, []);
+});
+
+testPage("of two moments that are asked for, the last one shows", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  let answered = 0;
+  await page.route("**/api/overview/1?*", async (route) => {
+    await new Promise((wake) => setTimeout(wake, 500));
+    answered += 1;
+    // The page has given it up.
+    await route.continue().catch(() => {});
+  });
+  const asked = page.waitForRequest(/api\/overview\/1\?/);
+  await choose(page, "#slider", "1");
+  const busy = await page.locator("#main").getAttribute("aria-busy");
+  await asked;
+  await page.locator("#now").click();
+  await page.waitForSelector("#main[aria-busy=false]");
+  // The late answer had its time to do harm.
+  await page.waitForTimeout(800);
+
+  assert.equal(busy, "true");
+  assert.equal(answered, 1);
+  assert.equal(await card(page, "Sales orders"), "4");
+  assert.equal(await page.locator("#batch").innerText(), "2");
+  assert.deepEqual(errors, []);
+});

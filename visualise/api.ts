@@ -1,0 +1,232 @@
+import { type Context, Hono } from "hono";
+import type { TextRow } from "../lib/postgres.ts";
+import { MODELS } from "../sql/models/models.ts";
+import { compareVersions, readHistory } from "./fact_changes.ts";
+import type { Figures } from "./figures.ts";
+import type { KeptAnswers } from "./kept_answers.ts";
+import type { NewestBatch } from "./newest_batch.ts";
+import type { SharedAnswer } from "./shared_answer.ts";
+import type { QueryName, Warehouse } from "./warehouse.ts";
+
+/** What the answers are made from. */
+export interface ApiOptions {
+  warehouse: Warehouse;
+  newest: NewestBatch;
+  figures: Figures;
+  kept: KeptAnswers;
+  pipeline: SharedAnswer<Pipeline>;
+  /** Whether pages hear of batches; else they ask again and again. */
+  streams: boolean;
+}
+
+/** The view of the pipeline. */
+export type Pipeline = Record<
+  "freshness" | "batches" | "checks" | "verification",
+  TextRow[]
+>;
+
+const CHANGES_MAX = 200;
+const BATCHES_MAX = 200;
+const FINDINGS_MAX = 200;
+const ROWS_MAX = 200;
+/** What every fact's rows are chosen by, first, in the queries' order. */
+const COMMON_FILTERS = ["month", "from", "to", "currency", "counterparty"];
+/** The rows behind a figure: by what more they are chosen, in that order. */
+const ROWS = new Map<string, { query: QueryName; filters: readonly string[] }>([
+  ["sales", {
+    query: "sales_rows",
+    filters: ["country", "staff", "design", "department"],
+  }],
+  ["purchases", {
+    query: "purchase_rows",
+    filters: ["country", "staff", "department"],
+  }],
+  ["payments", { query: "payment_rows", filters: ["kind", "state"] }],
+]);
+/** The facts whose history can be asked for, as addresses name them. */
+const FACTS = new Map([
+  ["sales-order", "sales order"],
+  ["purchase-order", "purchase order"],
+  ["payment", "payment"],
+]);
+/** What filters must look like, by name, and what that is called. */
+const FORMS: Record<string, { pattern: RegExp; what: string }> = {
+  month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
+  from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
+  to: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
+};
+
+/** Asks for the view of the pipeline. */
+export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
+  const [freshness, batches, checks, verification] = await Promise.all([
+    warehouse.ask("freshness"),
+    warehouse.ask("batches", [BATCHES_MAX]),
+    warehouse.ask("checks"),
+    warehouse.ask("verification"),
+  ]);
+  return { freshness, batches, checks, verification };
+}
+
+/** What the pages ask for, as JSON. Throws a `RangeError` for what can't be. */
+export function createApi(options: ApiOptions): Hono {
+  const { warehouse, newest, figures, kept, pipeline, streams } = options;
+  const api = new Hono();
+  api.use(async (context, next) => {
+    await next();
+    context.res.headers.set("cache-control", "no-store");
+  });
+  /** Of a batch to come there is nothing yet that could be kept. */
+  const loadedBatch = async (context: Context) => {
+    const batch = wholeNumber(context.req.param("batch") ?? "");
+    if (batch > newest.batch) await newest.read();
+    if (batch > newest.batch) {
+      newest.forget();
+      await newest.read();
+    }
+    if (batch >= 1 && batch <= newest.batch) return batch;
+    throw new RangeError(
+      `batch ${batch} is not in the warehouse: 1 to ${newest.batch}`,
+    );
+  };
+  api.get("/newest", async (context) => {
+    const row = await newest.read();
+    return context.json({ newest: row ?? null, streams });
+  });
+  api.get("/overview/:batch", async (context) => {
+    const batch = await loadedBatch(context);
+    const [from, to, counterparty] = readFilters(context, [
+      "from",
+      "to",
+      "counterparty",
+    ]) as [string | null, string | null, string | null];
+    return json(
+      context,
+      await kept.get(["overview", batch, from, to, counterparty], async () => {
+        const [[asked], parties] = await Promise.all([
+          warehouse.ask("batch", [batch]),
+          warehouse.ask("counterparties", [batch]),
+        ]);
+        const day = asked?.snapshot_time?.slice(0, 10) ?? "";
+        return {
+          batch,
+          snapshot_time: asked?.snapshot_time,
+          ...await figures.read({ batch, day }, { from, to, counterparty }),
+          counterparties: parties.map(({ name }) => name),
+        };
+      }),
+    );
+  });
+  api.get("/rows/:fact/:batch", async (context) => {
+    const fact = context.req.param("fact");
+    const found = ROWS.get(fact);
+    if (found === undefined) return context.notFound();
+    const batch = await loadedBatch(context);
+    const filters = readFilters(context, [
+      ...COMMON_FILTERS,
+      ...found.filters,
+    ]);
+    return json(
+      context,
+      await kept.get(["rows", fact, batch, ...filters], async () => {
+        const rows = await warehouse.ask(found.query, [
+          batch,
+          ...filters,
+          ROWS_MAX,
+        ]);
+        return {
+          matching: Number(rows[0]?.matching ?? 0),
+          rows: rows.map(({ matching: _, ...row }) => row),
+        };
+      }),
+    );
+  });
+  api.get("/changes/:batch", async (context) => {
+    const batch = await loadedBatch(context);
+    const since = wholeNumber(context.req.query("since") ?? String(batch - 1));
+    if (since < 0 || since >= batch) {
+      throw new RangeError(`since is a batch before ${batch}, not ${since}`);
+    }
+    return json(
+      context,
+      await kept.get(["changes", since, batch], async () => {
+        const [[asked], rows] = await Promise.all([
+          warehouse.ask("batch", [batch]),
+          warehouse.ask("changes", [since, batch, CHANGES_MAX]),
+        ]);
+        const isCut = (fact: string) =>
+          rows.filter((row) => row.fact === fact).length === CHANGES_MAX;
+        return {
+          snapshot_time: asked?.snapshot_time,
+          changes: rows.map(({ fact, key, before, after }) => ({
+            fact,
+            key,
+            ...compareVersions(before, after),
+          })),
+          cut: [...FACTS.values()].filter(isCut),
+          most: CHANGES_MAX,
+        };
+      }),
+    );
+  });
+  api.get("/history/:fact/:key", async (context) => {
+    const fact = FACTS.get(context.req.param("fact"));
+    if (fact === undefined) return context.notFound();
+    const key = wholeNumber(context.req.param("key"));
+    const versions = await warehouse.ask("fact_history", [fact, key]);
+    return context.json(readHistory(versions));
+  });
+  api.get("/pipeline", async (context) => context.json(await pipeline.get()));
+  api.get("/batches/:batch", async (context) => {
+    const batch = await loadedBatch(context);
+    return json(
+      context,
+      await kept.get(["batch", batch], async () => {
+        const [[ledger], models, files, findings] = await Promise.all([
+          warehouse.ask("batch", [batch]),
+          warehouse.ask("batch_models", [batch]),
+          warehouse.ask("batch_files", [batch]),
+          warehouse.ask("batch_findings", [batch, FINDINGS_MAX]),
+        ]);
+        return {
+          ledger,
+          models: models.map(({ model, ...counts }) => ({
+            model,
+            made_from: MODELS.find(({ name }) => name === model)?.reads
+              .join(", "),
+            ...counts,
+          })),
+          files,
+          found: Number(findings[0]?.total ?? 0),
+          findings: findings.map(({ total: _, ...finding }) => finding),
+        };
+      }),
+    );
+  });
+  return api;
+}
+
+function json(context: Context, bytes: Uint8Array<ArrayBuffer>): Response {
+  return context.body(bytes, 200, { "content-type": "application/json" });
+}
+
+/** What the address asks for, by name; null where it says nothing. */
+function readFilters(
+  { req }: Context,
+  names: readonly string[],
+): (string | null)[] {
+  return names.map((name) => {
+    const value = req.query(name) ?? "";
+    if (value === "") return null;
+    const form = FORMS[name];
+    if (form !== undefined && !form.pattern.test(value)) {
+      throw new RangeError(`"${value.slice(0, 40)}" is no ${form.what}`);
+    }
+    return value;
+  });
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(number)) return number;
+  throw new RangeError(`"${text.slice(0, 40)}" is no whole number`);
+}

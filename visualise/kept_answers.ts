@@ -1,0 +1,63 @@
+/** Bytes of answers that are kept; those last asked for stay. */
+const BYTES_MAX = 64_000_000;
+
+interface Kept {
+  answer: Promise<Uint8Array<ArrayBuffer>>;
+  bytes: number;
+}
+
+/**
+ * Answers about batches. What a batch holds never changes, so each is made
+ * once, and a hundred viewers cost one query.
+ */
+export class KeptAnswers {
+  readonly #kept = new Map<string, Kept>();
+  #bytes = 0;
+
+  constructor(private readonly bytesMax = BYTES_MAX) {}
+
+  /** The JSON of what is made, kept under its names. */
+  async get(
+    names: readonly (string | number | null)[],
+    make: () => Promise<unknown>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const key = JSON.stringify(names);
+    const known = this.#kept.get(key);
+    if (known !== undefined) {
+      // The one last asked for is the last to go.
+      this.#kept.delete(key);
+      this.#kept.set(key, known);
+      return await known.answer;
+    }
+    const one: Kept = { answer: make().then(encodeJson), bytes: 0 };
+    this.#kept.set(key, one);
+    try {
+      const { byteLength } = await one.answer;
+      if (this.#kept.get(key) === one) this.#weigh(one, byteLength);
+    } catch (error) {
+      if (this.#kept.get(key) === one) this.#kept.delete(key);
+      throw error;
+    }
+    return await one.answer;
+  }
+
+  /** Forgets all: the warehouse may have been made anew. */
+  forget(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
+  #weigh(one: Kept, bytes: number): void {
+    one.bytes = bytes;
+    this.#bytes += bytes;
+    for (const [key, oldest] of this.#kept) {
+      if (this.#bytes <= this.bytesMax) break;
+      this.#kept.delete(key);
+      this.#bytes -= oldest.bytes;
+    }
+  }
+}
+
+function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(value));
+}

@@ -1,0 +1,257 @@
+// The view of the business: figures, charts, and the rows behind them.
+import { byMonth, draw, rank } from "./charts.js";
+import { openHistory } from "./changes.js";
+import { $, make, tableOrWords } from "./elements.js";
+import { rounded, shown } from "./formats.js";
+import { filters, get, shownBatch, state, tell } from "./state.js";
+
+/** The facts behind charts, as addresses name them. */
+const FACTS = {
+  sales: "sales-order",
+  purchases: "purchase-order",
+  payments: "payment",
+};
+/** Who and what most was sold to, by and of, and the like; each a bar chart. */
+const RANKINGS = [
+  ["sales", "counterparty", "Sales by counterparty"],
+  ["sales", "country", "Sales by country"],
+  ["sales", "department", "Sales by department"],
+  ["sales", "staff", "Sales by staff"],
+  ["sales", "design", "Sales by design"],
+  ["purchases", "counterparty", "Purchases by counterparty"],
+  ["purchases", "country", "Purchases by country"],
+  ["purchases", "department", "Purchases by department"],
+  ["purchases", "staff", "Purchases by staff"],
+];
+/** What payments are ranked by, each on its own. */
+const PAYMENT_STATES = {
+  overdue: "Overdue payments by counterparty",
+  due: "Payments due by counterparty",
+  paid: "Payments made by counterparty",
+};
+let overview = null;
+let rowsAskedFor = 0;
+
+/** Asks for the figures; gives what shows them. */
+export async function readBusiness(signal) {
+  const batch = shownBatch();
+  const answer = await get(
+    `/api/overview/${batch}?${new URLSearchParams(filters())}`,
+    signal,
+  );
+  return {
+    batch,
+    snapshotTime: answer.snapshot_time,
+    show: () => {
+      overview = answer;
+      state.drawn = batch;
+      showBusiness();
+    },
+  };
+}
+
+/** Shows the figures that were asked for last, in the currency chosen. */
+export function showBusiness() {
+  if (overview === null) return;
+  const totals = (fact, by) => overview[fact][by] ?? [];
+  const sales = totals("sales", "month");
+  const purchases = totals("purchases", "month");
+  const payments = totals("payments", "month");
+  const currencies = [
+    ...new Set(
+      [...sales, ...purchases, ...payments].map((row) => row.currency),
+    ),
+  ].sort();
+  offerFilters(currencies);
+  showCards(currencies, { sales, purchases, payments });
+  drawMonths({ sales, purchases, payments });
+  drawRankings(totals);
+}
+
+function offerFilters(currencies) {
+  const select = $("currency");
+  const chosen = select.value;
+  // What was chosen stays so where it has no figure.
+  const offered = chosen === "" || currencies.includes(chosen)
+    ? currencies
+    : [...currencies, chosen];
+  select.replaceChildren(
+    make("option", { value: "" }, "All"),
+    ...offered.map((code) => make("option", { value: code }, code)),
+  );
+  select.value = chosen;
+  $("counterparties").replaceChildren(
+    ...overview.counterparties.map((name) => make("option", { value: name })),
+  );
+}
+
+/** Rows of the currency that is chosen. */
+function ofCurrency(rows) {
+  const currency = $("currency").value;
+  return rows.filter((row) => currency === "" || row.currency === currency);
+}
+
+function showCards(currencies, { sales, purchases, payments }) {
+  const sum = (rows, column) =>
+    rows.reduce((total, row) => total + Number(row[column]), 0);
+  const chosen = $("currency").value;
+  const cards = [];
+  // Never a sum of different currencies.
+  for (
+    const code of currencies.filter((one) => chosen === "" || one === chosen)
+  ) {
+    const own = (rows) => rows.filter((row) => row.currency === code);
+    cards.push(
+      [`Sales, ${code}`, sum(own(sales), "value")],
+      [`Purchases, ${code}`, sum(own(purchases), "value")],
+    );
+    // Of all currencies they would be too many: a chart has them.
+    if (chosen === "") continue;
+    // Never a sum of what is owed to us and by us.
+    const overdue = own(payments).filter((row) => row.state === "overdue");
+    for (const kind of new Set(overdue.map((row) => row.kind))) {
+      cards.push([
+        `Overdue ${kind.toLowerCase().replaceAll("_", " ")}, ${code}`,
+        sum(overdue.filter((row) => row.kind === kind), "value"),
+      ]);
+    }
+  }
+  cards.push(["Sales orders", sum(ofCurrency(sales), "orders")]);
+  $("cards").replaceChildren(
+    ...cards.map(([name, value]) =>
+      make(
+        "div",
+        { "data-card": name },
+        make("dt", {}, name),
+        make("dd", {}, rounded(value)),
+      )
+    ),
+  );
+}
+
+function drawMonths(facts) {
+  const sales = ofCurrency(facts.sales);
+  const purchases = ofCurrency(facts.purchases);
+  const payments = ofCurrency(facts.payments);
+  const months = ["month", "currency"];
+  drawFact("sales", { fact: "sales", keys: months }, {
+    title: "Sales by month",
+    rows: sales,
+    type: "line",
+    ...byMonth(sales, "value"),
+  });
+  drawFact("units", { fact: "sales", keys: months }, {
+    title: "Units sold by month",
+    rows: sales,
+    type: "bar",
+    ...byMonth(sales, "units"),
+  });
+  drawFact("purchases", { fact: "purchases", keys: months }, {
+    title: "Purchases by month",
+    rows: purchases,
+    type: "line",
+    ...byMonth(purchases, "value"),
+  });
+  const kinds = ["month", "kind", "currency"];
+  drawFact("payments-by-month", { fact: "payments", keys: kinds }, {
+    title: "Payments by month",
+    rows: summed(payments, kinds),
+    named: ({ kind, currency }) => `${kind}, ${currency}`,
+    type: "line",
+    ...byMonth(payments, "value"),
+    series: "name",
+  });
+  const states = ["kind", "currency", "state"];
+  drawFact("payments", { fact: "payments", keys: states }, {
+    title: "Payments: paid, due, overdue",
+    rows: summed(payments, states),
+    named: ({ kind, currency }) => `${kind}, ${currency}`,
+    type: "bar",
+    stack: true,
+    series: "state",
+    value: "value",
+  });
+}
+
+function drawRankings(totals) {
+  for (const [fact, by, title] of RANKINGS) {
+    // Two people may have one name.
+    const keys = by === "staff"
+      ? [by, "department", "currency"]
+      : [by, "currency"];
+    rank(`${fact}-by-${by}`, opening(fact, keys, title), {
+      rows: ofCurrency(totals(fact, by)),
+      name: (row) =>
+        by === "staff" ? `${row.staff} (${row.department})` : row[by],
+    });
+  }
+  const payments = ofCurrency(totals("payments", "counterparty"));
+  const keys = ["counterparty", "kind", "currency", "state"];
+  for (const [state, title] of Object.entries(PAYMENT_STATES)) {
+    rank(`payments-${state}`, opening("payments", keys, title), {
+      rows: payments.filter((row) => row.state === state),
+      name: (row) => `${row.counterparty}, ${row.kind}`,
+    });
+  }
+}
+
+function drawFact(id, { fact, keys }, chart) {
+  draw("charts", id, { ...opening(fact, keys, chart.title), ...chart });
+}
+
+/** A chart whose figures lead to the rows of a fact that have the same keys. */
+function opening(fact, keys, title) {
+  return {
+    title,
+    open: (row) => showRows({ fact, keys, title }, row).catch(tell),
+  };
+}
+
+/** Rows added up that have the same keys. */
+function summed(rows, keys) {
+  const sums = new Map();
+  for (const row of rows) {
+    const id = JSON.stringify(keys.map((name) => row[name]));
+    const sum = sums.get(id) ?? {
+      ...Object.fromEntries(keys.map((name) => [name, row[name]])),
+      payments: 0,
+      value: 0,
+    };
+    sum.payments += Number(row.payments);
+    sum.value += Number(row.value);
+    sums.set(id, sum);
+  }
+  return [...sums.values()].map((sum) => ({
+    ...sum,
+    value: sum.value.toFixed(2),
+  }));
+}
+
+/** The rows behind a figure, in a dialog. */
+async function showRows({ fact, keys, title }, row) {
+  rowsAskedFor += 1;
+  const turn = rowsAskedFor;
+  const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
+  const asked = new URLSearchParams({ ...filters(), ...chosen });
+  const { matching, rows } = await get(
+    `/api/rows/${fact}/${state.drawn}?${asked}`,
+  );
+  if (turn !== rowsAskedFor) return;
+  const count = rows.length < matching
+    ? `the first ${rounded(rows.length)} of ${rounded(matching)}`
+    : rounded(matching);
+  $("rows-title").textContent = `${title}: ${
+    keys.map((name) => shown(row[name])).join(", ")
+  }, ${count}`;
+  $("rows-list").replaceChildren(
+    tableOrWords("Rows", rows, "No row.", {
+      label: "History",
+      act: (one) => {
+        $("rows").close();
+        // A table of facts begins with the key.
+        openHistory(FACTS[fact], Object.values(one)[0]);
+      },
+    }),
+  );
+  if (!$("rows").open) $("rows").showModal();
+}

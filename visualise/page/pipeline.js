@@ -1,0 +1,149 @@
+// The views of the pipeline, and of one of its batches.
+import { draw } from "./charts.js";
+import { $, make, scrolled, tableOf, tableOrWords, write } from "./elements.js";
+import { figure, isFigure, isNumber, rounded, shown } from "./formats.js";
+import { get, newestBatch, route, secondsBehind } from "./state.js";
+
+const PROMISE_MINUTES = 30;
+
+/** Asks for where the pipeline stands; see readBusiness. */
+export async function readPipeline(signal) {
+  const answer = await get("/api/pipeline", signal);
+  return { batch: newestBatch(), show: () => showPipeline(answer) };
+}
+
+/** Asks for all that is known of a batch. */
+export async function readBatch(signal) {
+  const [batch] = route().given;
+  const answer = await get(
+    `/api/batches/${encodeURIComponent(batch ?? "")}`,
+    signal,
+  );
+  return { batch: newestBatch(), show: () => showBatch(answer) };
+}
+
+/** Says how old the warehouse is now. */
+export function showBehind() {
+  const minutes = secondsBehind() / 60;
+  write(
+    $("behind"),
+    `Now the warehouse is ${rounded(minutes)} minutes behind the source${
+      minutes > PROMISE_MINUTES ? `, over the ${PROMISE_MINUTES} promised` : ""
+    }.`,
+  );
+}
+
+function showPipeline({ freshness, batches, checks, verification }) {
+  showBehind();
+  draw("pipeline-charts", "freshness", {
+    title: "Behind the source over the last day, minutes",
+    rows: freshness.map((row) => ({ ...row, series: "minutes" })),
+    table: freshness,
+    type: "line",
+    times: "at",
+    series: "series",
+    value: "minutes",
+    limit: PROMISE_MINUTES,
+  });
+  const rows = [...batches].reverse();
+  draw("pipeline-charts", "rows", {
+    title: "Rows per batch",
+    rows: rows.map((row) => ({ ...row, series: "rows" })),
+    table: rows,
+    type: "bar",
+    categories: rows.map((row) => row.batch),
+    category: "batch",
+    series: "series",
+    value: "rows",
+  });
+  $("stages").replaceChildren(scrolled("Stages", tableOf(stagesOf(batches))));
+  const listed = batches.map((
+    { extracted_at: _, transformed_at: __, ...batch },
+  ) => batch);
+  $("batches").replaceChildren(
+    scrolled(
+      "Batches",
+      tableOf(listed, {
+        label: "Details",
+        href: ({ batch }) => `#batch/${batch}`,
+      }),
+    ),
+  );
+  $("checks").replaceChildren(
+    tableOrWords("Checks", checks, "No check has run yet."),
+  );
+  $("verification").replaceChildren(
+    tableOrWords(
+      "Verification",
+      verification,
+      "Nothing was verified yet: deno task verify does it.",
+    ),
+  );
+}
+
+/** What each stage did for the newest batch that came through. */
+function stagesOf([last]) {
+  const { batch, rows, bytes } = last;
+  return [
+    {
+      stage: "extract",
+      last_batch: batch,
+      done_at: last.extracted_at,
+      seconds: last.extract_seconds,
+      rows: last.extracted_rows,
+      bytes: last.extracted_bytes,
+    },
+    {
+      stage: "transform",
+      last_batch: batch,
+      done_at: last.transformed_at,
+      seconds: last.transform_seconds,
+      rows,
+      bytes,
+    },
+    {
+      stage: "load",
+      last_batch: batch,
+      done_at: last.loaded_at,
+      seconds: last.load_seconds,
+      rows,
+      bytes,
+    },
+  ];
+}
+
+/** What one batch is: its ledger, what it did to each model, its findings. */
+function showBatch({ ledger, models, files, found, findings }) {
+  write($("batch-title"), `Batch ${ledger.batch}`);
+  $("batch-details").replaceChildren(
+    make(
+      "dl",
+      { class: "ledger" },
+      ...Object.entries(ledger).flatMap(([name, value]) => [
+        make("dt", {}, name.replaceAll("_", " ")),
+        make(
+          "dd",
+          {},
+          isFigure(name) && isNumber(value) ? figure(value) : shown(value),
+        ),
+      ]),
+    ),
+    make("h3", {}, "What it did to each model"),
+    tableOrWords("Versions by model", models, "Nothing."),
+    make("h3", {}, "Files of its manifest in the lake"),
+    tableOrWords(
+      "Files",
+      files,
+      "None, or not written down: it was loaded before it was.",
+    ),
+    make("h3", {}, "What the checks found"),
+    found > findings.length
+      ? make(
+        "p",
+        { class: "muted" },
+        `The first ${rounded(findings.length)} of ${rounded(found)}.`,
+      )
+      : "",
+    tableOrWords("Findings", findings, "The checks found nothing in it."),
+  );
+}

@@ -1,0 +1,101 @@
+import { Buffer } from "node:buffer";
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context, Hono } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { html } from "hono/html";
+
+const COOKIE = "totesys_dashboard";
+const COOKIE_SECONDS = 30 * 24 * 3600;
+
+/**
+ * Lets nobody through to what is added to the server afterwards who doesn't
+ * show the token: programs as a bearer or a password, people's browsers by a
+ * form, once.
+ */
+export function addSignIn(app: Hono, token: string): void {
+  app.post("/login", async (context) => {
+    const { token: given } = await context.req.parseBody();
+    if (!isSame(String(given ?? ""), token)) {
+      return context.html(loginPage("That is not the token."), 401);
+    }
+    setCookie(context, COOKIE, digest(token).toString("hex"), {
+      httpOnly: true,
+      sameSite: "Strict",
+      secure: isEncrypted(context),
+      path: "/",
+      maxAge: COOKIE_SECONDS,
+    });
+    return context.redirect("/", 303);
+  });
+  app.use(async (context, next) => {
+    if (isAllowed(context, token)) return await next();
+    if (context.req.header("accept")?.includes("text/html")) {
+      return context.html(loginPage(""), 401);
+    }
+    // Of a browser's page this would open a window: it has the form.
+    const isProgram = context.req.header("sec-fetch-mode") === undefined;
+    return context.text(
+      "Sign in with the dashboard's token.",
+      401,
+      isProgram
+        ? { "www-authenticate": 'Basic realm="Totesys dashboard"' }
+        : {},
+    );
+  });
+}
+
+/** Bearer and Basic (any name) for programs, a cookie for people's browsers. */
+function isAllowed(context: Context, token: string): boolean {
+  const header = context.req.header("authorization") ?? "";
+  const [, bearer] = /^Bearer (.+)$/.exec(header) ?? [];
+  const [, basic] = /^Basic ([\w+/]+={0,2})$/.exec(header) ?? [];
+  if (bearer !== undefined) return isSame(bearer, token);
+  if (basic !== undefined) {
+    const text = Buffer.from(basic, "base64").toString();
+    return isSame(text.replace(/^[^:]*:/, ""), token);
+  }
+  const cookie = getCookie(context, COOKIE) ?? "";
+  return isSame(cookie, digest(token).toString("hex"));
+}
+
+/** Whether the browser speaks TLS, if only to a proxy in between. */
+function isEncrypted({ req }: Context): boolean {
+  return new URL(req.url).protocol === "https:" ||
+    req.header("x-forwarded-proto") === "https";
+}
+
+/** Takes the same time wherever two texts differ. */
+function isSame(one: string, other: string): boolean {
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/**
+ * What a browser shows to who has not signed in. It asks by a form, since AWS
+ * renames the header by which browsers would ask.
+ */
+function loginPage(problem: string) {
+  return html`<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Totesys: sign in</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/style.css">
+  </head>
+  <body>
+    <main class="sign-in">
+      <h1>Totesys</h1>
+      <form method="post" action="/login" class="filters">
+        <label>Token <input type="password" name="token" required autofocus></label>
+        <button>Sign in</button>
+      </form>
+      <p role="alert">${problem}</p>
+    </main>
+  </body>
+</html>`;
+}
