@@ -80,7 +80,7 @@ payments as (
 counted as (
     select
         grouping(payment_date, counterparty_id) as others,
-        payment_date,
+        to_char(payment_date, 'YYYY-MM') as month,
         counterparty_id,
         currency_id,
         payment_type_id,
@@ -96,7 +96,7 @@ counted as (
     select *
     from jsonb_to_recordset($5::jsonb) as known (
         others integer,
-        payment_date date,
+        month text,
         counterparty_id integer,
         currency_id integer,
         payment_type_id integer,
@@ -110,7 +110,7 @@ counted as (
 totals as (
     select
         others,
-        payment_date,
+        month,
         counterparty_id,
         currency_id,
         payment_type_id,
@@ -120,7 +120,7 @@ totals as (
     from counted
     group by
         others,
-        payment_date,
+        month,
         counterparty_id,
         currency_id,
         payment_type_id,
@@ -131,7 +131,7 @@ totals as (
 named as (
     select
         'month' as by,
-        to_char(payment_date, 'YYYY-MM') as name,
+        month as name,
         totals.*
     from totals
     where others = b'01'::integer

@@ -48,7 +48,7 @@ counted as (
             agreed_delivery_location_id,
             staff_id
         ) as others,
-        created_date,
+        to_char(created_date, 'YYYY-MM') as month,
         counterparty_id,
         agreed_delivery_location_id,
         staff_id,
@@ -85,7 +85,7 @@ counted as (
     select *
     from jsonb_to_recordset($5::jsonb) as known (
         others integer,
-        created_date date,
+        month text,
         counterparty_id integer,
         agreed_delivery_location_id integer,
         staff_id integer,
@@ -100,7 +100,7 @@ counted as (
 totals as (
     select
         others,
-        created_date,
+        month,
         counterparty_id,
         agreed_delivery_location_id,
         staff_id,
@@ -111,7 +111,7 @@ totals as (
     from counted
     group by
         others,
-        created_date,
+        month,
         counterparty_id,
         agreed_delivery_location_id,
         staff_id,
@@ -122,7 +122,7 @@ totals as (
 named as (
     select
         'month' as by,
-        to_char(created_date, 'YYYY-MM') as name,
+        month as name,
         null as detail,
         totals.*
     from totals

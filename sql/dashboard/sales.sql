@@ -38,6 +38,48 @@ moved as (
         from_batch <= least($1::bigint, $6::bigint)
         and to_batch > least($1::bigint, $6::bigint)
         and to_batch <= greatest($1::bigint, $6::bigint)
+    union all
+    -- Designs whose name may be another, in orders that held at both.
+    select
+        signs.sign,
+        facts.*
+    from fact_sales_order as facts
+    cross join (values (1), (-1)) as signs (sign)
+    where
+        from_batch <= least($1::bigint, $6::bigint)
+        and (to_batch is null or to_batch > greatest($1::bigint, $6::bigint))
+        and design_id in (
+            select design_id
+            from dim_design_history
+            where
+                (
+                    from_batch > least($1::bigint, $6::bigint)
+                    and from_batch <= greatest($1::bigint, $6::bigint)
+                )
+                or (
+                    to_batch > least($1::bigint, $6::bigint)
+                    and to_batch <= greatest($1::bigint, $6::bigint)
+                )
+        )
+        and $6::bigint is not null
+),
+
+-- Designs are many and their names few: they are counted by these.
+designed as (
+    select
+        moved.*,
+        coalesce(
+            case
+                when moved.sign = 1 then designs.design_name
+                else designs_known.design_name
+            end,
+            'unknown'
+        ) as design
+    from moved
+    left join dim_design_as_of_batch($1) as designs
+        on moved.design_id = designs.design_id
+    left join dim_design_as_of_batch($6) as designs_known
+        on moved.design_id = designs_known.design_id
 ),
 
 counted as (
@@ -47,18 +89,18 @@ counted as (
             counterparty_id,
             agreed_delivery_location_id,
             sales_staff_id,
-            design_id
+            design
         ) as others,
-        created_date,
+        to_char(created_date, 'YYYY-MM') as month,
         counterparty_id,
         agreed_delivery_location_id,
         sales_staff_id,
-        design_id,
+        design,
         currency_id,
         sum(sign) as orders,
         sum(sign * units_sold) as units,
         sum(sign * units_sold * unit_price) as value
-    from moved
+    from designed
     where
         ($2::text is null or created_date >= cast($2 as date))
         and ($3::text is null or created_date <= cast($3 as date))
@@ -82,17 +124,17 @@ counted as (
         (counterparty_id, currency_id),
         (agreed_delivery_location_id, currency_id),
         (sales_staff_id, currency_id),
-        (design_id, currency_id)
+        (design, currency_id)
     )
     union all
     select *
     from jsonb_to_recordset($5::jsonb) as known (
         others integer,
-        created_date date,
+        month text,
         counterparty_id integer,
         agreed_delivery_location_id integer,
         sales_staff_id integer,
-        design_id integer,
+        design text,
         currency_id integer,
         orders bigint,
         units bigint,
@@ -104,11 +146,11 @@ counted as (
 totals as (
     select
         others,
-        created_date,
+        month,
         counterparty_id,
         agreed_delivery_location_id,
         sales_staff_id,
-        design_id,
+        design,
         currency_id,
         sum(orders) as orders,
         sum(units) as units,
@@ -116,11 +158,11 @@ totals as (
     from counted
     group by
         others,
-        created_date,
+        month,
         counterparty_id,
         agreed_delivery_location_id,
         sales_staff_id,
-        design_id,
+        design,
         currency_id
     having sum(orders) <> 0
 ),
@@ -128,7 +170,7 @@ totals as (
 named as (
     select
         'month' as by,
-        to_char(created_date, 'YYYY-MM') as name,
+        month as name,
         null as detail,
         totals.*
     from totals
@@ -177,12 +219,10 @@ named as (
     union all
     select
         'design' as by,
-        coalesce(designs.design_name, 'unknown') as name,
+        design as name,
         null as detail,
         totals.*
     from totals
-    left join dim_design_as_of_batch($1) as designs
-        on totals.design_id = designs.design_id
     where others = b'11110'::integer
 ),
 

@@ -36,7 +36,16 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
     [
       insertOrder(51, 7).replace("1.00, 1,", "1.00, 77,"),
       "update staff set department_id = 3",
+      "update design set design_name = 'Renamed' where design_id = 1",
+      "update sales_order set design_id = 77 where sales_order_id = 3",
       "update purchase_order set item_quantity = 1 where purchase_order_id = 1",
+    ],
+    // A design that came after its order, and one that went before it.
+    [
+      `insert into design select 77, created_at, 'Late', file_location,
+        file_name, last_updated from design where design_id = 1`,
+      "delete from design where design_id = 1",
+      "update payment set payment_date = '2024-01-01' where payment_id = 1",
     ],
     ["delete from purchase_order", "delete from sales_order"],
     [insertOrder(2), insertOrder(52, 3)],
@@ -59,7 +68,7 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
   ) {
     const figures = new Figures(warehouse);
     // Forth, back, far, near, and the same again.
-    for (const batch of [1, 2, 6, 5, 1, 4, 3, 3, 6, 1]) {
+    for (const batch of [1, 2, 7, 5, 1, 4, 5, 3, 3, 6, 1]) {
       const made = await figures.read({ batch, day: DAY }, filters);
       const anew = await new Figures(warehouse)
         .read({ batch, day: DAY }, filters);
@@ -75,7 +84,7 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
     null,
     2,
     null,
-    6,
+    7,
     null,
   ]);
 });
