@@ -1,6 +1,7 @@
 -- Fills the empty tables of sql/source.sql with two years of trade that looks
 -- like the real one: the same seed and size give the same rows, on any server.
--- Settings: demo.seed and demo.sales_orders, both whole numbers.
+-- Settings: demo.seed, demo.sales_orders and demo.weeks_later, by which all its
+-- times are moved; whole numbers.
 
 -- Draws one of 0 .. choices - 1 for the row of that number. The seed becomes a
 -- constant of the function, so that its part is computed once per statement.
@@ -13,6 +14,12 @@ begin
             '%s)) & 9223372036854775807) %% choices''',
         current_setting('demo.seed')::bigint
     );
+    execute format(
+        'create function pg_temp.later(moment timestamp) returns timestamp '
+            'language sql immutable as $body$select moment + %s * '
+            'interval ''7 days''$body$',
+        current_setting('demo.weeks_later')::integer
+    );
 end
 $$;
 
@@ -21,16 +28,16 @@ create function pg_temp.key_of(row_number bigint)
 returns integer language sql immutable as
 $$select (row_number + row_number / 97 + 11 * (row_number / 1009))::integer$$;
 
--- The weekday that many working days after Thursday 2022-11-03.
+-- The weekday that many working days after Thursday 2022-11-03, or later.
 create function pg_temp.working_day(day_number bigint)
 returns date language sql immutable as
 $$
 select
-    date '2022-10-31'
+    pg_temp.later('2022-10-31')::date
         + ((day_number + 3) / 5 * 7 + (day_number + 3) % 5)::integer
 $$;
 
--- A moment of the 522 working days up to 2024-11-01, from 08:00 to 19:00.
+-- A moment of the 522 working days from then on, from 08:00 to 19:00.
 create function pg_temp.moment(worked_ms bigint)
 returns timestamp language sql immutable as
 $$
@@ -48,16 +55,16 @@ insert into currency
 select
     ordinality,
     code,
-    timestamp '2022-11-03 07:20:49.962',
-    timestamp '2022-11-03 07:20:49.962'
+    pg_temp.later('2022-11-03 07:20:49.962'),
+    pg_temp.later('2022-11-03 07:20:49.962')
 from unnest(array['GBP', 'USD', 'EUR']) with ordinality as codes (code);
 
 insert into payment_type
 select
     ordinality,
     name,
-    timestamp '2022-11-03 07:20:49.962',
-    timestamp '2022-11-03 07:20:49.962'
+    pg_temp.later('2022-11-03 07:20:49.962'),
+    pg_temp.later('2022-11-03 07:20:49.962')
 from unnest(array[
     'SALES_RECEIPT', 'SALES_REFUND', 'PURCHASE_PAYMENT', 'PURCHASE_REFUND'
 ]) with ordinality as names (name);
@@ -68,8 +75,8 @@ select
     department_name,
     location,
     manager,
-    timestamp '2022-11-03 07:20:49.962',
-    timestamp '2022-11-03 07:20:49.962'
+    pg_temp.later('2022-11-03 07:20:49.962'),
+    pg_temp.later('2022-11-03 07:20:49.962')
 from (
     values
         ('Sales', 'Manchester', 'Olive Marsh'),
@@ -129,8 +136,8 @@ select
     lpad(pg_temp.draw('area code', address_number, 10000)::text, 4, '0')
         || ' '
         || lpad(pg_temp.draw('phone', address_number, 1000000)::text, 6, '0'),
-    timestamp '2022-11-03 07:20:49.962',
-    timestamp '2022-11-03 07:20:49.962'
+    pg_temp.later('2022-11-03 07:20:49.962'),
+    pg_temp.later('2022-11-03 07:20:49.962')
 from generate_series(1, 30) as address_numbers (address_number);
 
 with names as (
@@ -163,8 +170,8 @@ new_staff as (
         last_name,
         1 + pg_temp.draw('department', number, 8),
         lower(first_name || '.' || last_name) || '@terrifictotes.com',
-        timestamp '2022-11-03 07:20:51.563',
-        timestamp '2022-11-03 07:20:51.563'
+        pg_temp.later('2022-11-03 07:20:51.563'),
+        pg_temp.later('2022-11-03 07:20:51.563')
     from names
 )
 
@@ -180,8 +187,8 @@ select
     1 + pg_temp.draw('legal address', number, 30),
     case when number <> 7 then first_name || ' ' || last_name end,
     case when number <> 9 then 'Dr. ' || last_name end,
-    timestamp '2022-11-03 07:20:51.563',
-    timestamp '2022-11-03 07:20:51.563'
+    pg_temp.later('2022-11-03 07:20:51.563'),
+    pg_temp.later('2022-11-03 07:20:51.563')
 from names;
 
 -- Ten designs at the start, the others evenly over the two years.
@@ -208,7 +215,7 @@ from (
     select
         number,
         case when number <= 10
-            then timestamp '2022-11-03 07:20:49.962'
+            then pg_temp.later('2022-11-03 07:20:49.962')
             else pg_temp.moment(
                 (522 * 39600000::bigint * (number - 10)) / (designs - 9)
             )
@@ -299,7 +306,7 @@ select
         then least(
             created_at + interval '1 hour'
                 * (1 + pg_temp.draw('correction', number, 100)),
-            timestamp '2024-11-01 19:00'
+            pg_temp.later('2024-11-01 19:00')
         )
         else created_at
     end,
@@ -363,7 +370,7 @@ with movements as (
         not is_refund
         or (
             pg_temp.draw('refund', number, 1000) < 26
-            and created_at < timestamp '2024-10-20'
+            and created_at < pg_temp.later('2024-10-20')
         )
 ),
 
@@ -381,9 +388,10 @@ planned as (
 settled as (
     select
         *,
-        run_at + pg_temp.draw('run', run_at::date - date '2022-01-01', 999)
-            * interval '1 millisecond' as paid_at,
-        is_to_be_paid and run_at < timestamp '2024-11-03' as is_paid
+        run_at + pg_temp.draw(
+            'run', run_at::date - pg_temp.later('2022-01-01')::date, 999
+        ) * interval '1 millisecond' as paid_at,
+        is_to_be_paid and run_at < pg_temp.later('2024-11-03') as is_paid
     from planned
 )
 

@@ -4,6 +4,9 @@ import { StageError } from "../lib/errors.ts";
 /** The size of the real Totesys, with all else in proportion. */
 export const SALES_ORDERS = 11_000;
 
+/** A Sunday: when the trade ends that `fillSource` makes. */
+export const TRADE_END = new Date("2024-11-03T00:00Z");
+
 /** The most that `fillSource` makes. */
 export const SALES_ORDERS_MAX = 100_000_000;
 const FILES = ["../sql/source.sql", "./fill.sql", "./foreign_keys.sql"];
@@ -14,15 +17,18 @@ export interface FillOptions {
   seed: number;
   /** Purchase orders, payments, transactions and designs follow from it. */
   salesOrders: number;
+  /** Moves all times by so many weeks; 0 if left out. */
+  weeksLater?: number;
 }
 
 /**
  * Makes the source's tables with their foreign keys and fills them, in one
- * transaction, in an empty database: two years of trade up to 2024-11-03.
+ * transaction, in an empty database: two years of trade up to `TRADE_END`, or
+ * that many weeks later.
  */
 export async function fillSource(
   client: Client,
-  { seed, salesOrders }: FillOptions,
+  { seed, salesOrders, weeksLater = 0 }: FillOptions,
 ): Promise<void> {
   if (!(salesOrders >= 1 && salesOrders <= SALES_ORDERS_MAX)) {
     throw new StageError(
@@ -37,8 +43,9 @@ export async function fillSource(
       `select
            set_config('demo.seed', $1, true),
            set_config('demo.sales_orders', $2, true),
+           set_config('demo.weeks_later', $3, true),
            set_config('timezone', 'UTC', true)`,
-      [String(Math.trunc(seed)), String(Math.trunc(salesOrders))],
+      [seed, salesOrders, weeksLater].map((one) => String(Math.trunc(one))),
     );
     for (const file of FILES) {
       await client.query(

@@ -8,7 +8,12 @@ import { parseInterval, runForever } from "../pipeline/pipeline.ts";
 import { serveDashboard } from "../visualise/main.ts";
 import { createDisplay } from "./display.ts";
 import { createEventDisplay } from "./event_display.ts";
-import { fillSource, SALES_ORDERS, SALES_ORDERS_MAX } from "./fill.ts";
+import {
+  fillSource,
+  SALES_ORDERS,
+  SALES_ORDERS_MAX,
+  TRADE_END,
+} from "./fill.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { demoHints, formatHints } from "./hints.ts";
 import { numberFlag } from "./number_flag.ts";
@@ -40,6 +45,7 @@ const S3_PORT_OFFSET = 1;
 const DASHBOARD_PORT_OFFSET = 2;
 const SEED = 20_221_103;
 const TRANSACTIONS_PER_SECOND = 10;
+const WEEK_MS = 7 * 24 * 3600 * 1000;
 const DRAW_EVERY_MS = 500;
 const BUCKETS = { ingestion: "totesys-ingestion", processed: "totesys-lake" };
 /** What the demo makes in its directory, and `--reset` removes. */
@@ -257,7 +263,12 @@ async function prepareDatabases(
     if (rows[0]?.there) return;
     const { salesOrders } = options;
     options.tell(`filling the source: ${salesOrders} sales orders`);
-    await fillSource(client, { seed: SEED, salesOrders });
+    await fillSource(client, {
+      seed: SEED,
+      salesOrders,
+      // Up to the last Sunday, from when on the traffic goes on.
+      weeksLater: Math.floor((Date.now() - TRADE_END.getTime()) / WEEK_MS),
+    });
   });
 }
 

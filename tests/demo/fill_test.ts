@@ -121,6 +121,35 @@ Deno.test("fillSource() gives the same rows for the same seed only", async () =>
   assert.notEqual(content, different);
 });
 
+Deno.test("fillSource() moves its times by weeks, and nothing else", async () => {
+  await using source = await startSource({ seed: 7, salesOrders: 200 });
+  await using later = await startSource({
+    seed: 7,
+    salesOrders: 200,
+    weeksLater: 107,
+  });
+  const orders = async (weeks: number) => {
+    const { client } = weeks === 0 ? source : later;
+    const { rows } = await client.query(
+      `select sales_order_id, units_sold, unit_price::text,
+        created_at - $1::integer * interval '7 days' as created_at,
+        last_updated - $1::integer * interval '7 days' as last_updated,
+        agreed_delivery_date::date - $1::integer * 7 as delivery_date
+      from sales_order order by sales_order_id`,
+      [weeks],
+    );
+    const payments = await client.query(
+      `select payment_id, paid, payment_date::date - $1::integer * 7 as payment_date,
+        last_updated - $1::integer * interval '7 days' as last_updated
+      from payment order by payment_id`,
+      [weeks],
+    );
+    return [rows, payments.rows];
+  };
+
+  assert.deepEqual(await orders(107), await orders(0));
+});
+
 Deno.test("fillSource() leaves a database alone that it can't fill", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 1 });
 

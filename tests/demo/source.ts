@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { fillSource } from "../../demo/fill.ts";
+import { type FillOptions, fillSource } from "../../demo/fill.ts";
 import { startPostgresServer } from "../../demo/postgres_server.ts";
 
 /** A throwaway server with one filled source, and a connection to it. */
@@ -10,7 +10,7 @@ export interface Source extends AsyncDisposable {
 
 /** Starts a server and fills its database `totesys`. */
 export async function startSource(
-  { seed, salesOrders }: { seed: number; salesOrders: number },
+  options: FillOptions,
 ): Promise<Source> {
   const server = await startPostgresServer({
     dataDir: await Deno.makeTempDir(),
@@ -23,7 +23,7 @@ export async function startSource(
   const url = server.url("totesys");
   const client = new Client({ connectionString: url });
   await client.connect();
-  await fillSource(client, { seed, salesOrders });
+  await fillSource(client, options);
   return {
     url,
     client,

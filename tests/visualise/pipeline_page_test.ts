@@ -70,7 +70,7 @@ testPage(
     );
     assert.match(
       await page.locator("#behind").innerText(),
-      /^Now the warehouse is [\d.]+ minutes behind the source\.$/,
+      /^Now the warehouse is \d+ seconds behind the source\.$/,
     );
     assert.equal(await page.locator("#machine").isVisible(), false);
     assert.equal(await page.locator("#problem").isVisible(), false);

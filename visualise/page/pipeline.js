@@ -24,10 +24,14 @@ export async function readBatch(signal) {
 
 /** Says how old the warehouse is now. */
 export function showBehind() {
-  const minutes = secondsBehind() / 60;
+  const seconds = secondsBehind();
+  const minutes = seconds / 60;
+  const age = seconds < 120
+    ? `${rounded(Math.round(seconds))} seconds`
+    : `${rounded(minutes)} minutes`;
   write(
     $("behind"),
-    `Now the warehouse is ${rounded(minutes)} minutes behind the source${
+    `Now the warehouse is ${age} behind the source${
       minutes > PROMISE_MINUTES ? `, over the ${PROMISE_MINUTES} promised` : ""
     }.`,
   );
