@@ -176,7 +176,6 @@ async function runDemo(
     token: undefined,
   };
   const dashboardUrl = `http://${dashboard.host}:${dashboard.port}/`;
-  tell(`the dashboard is at ${dashboardUrl}`);
   const hints = () =>
     demoHints({
       sourceUrl: server.url("totesys"),
@@ -222,7 +221,7 @@ async function runDemo(
         log,
         signal,
         config: { ...config, analyst: config.warehouse, dashboard },
-      }),
+      }, (address) => tell(`the dashboard is at ${address}`)),
       runForever({ ...context, config, log, progress, signal }, {
         everyMs,
         onResult: (result, ms) => {

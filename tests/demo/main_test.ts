@@ -182,10 +182,15 @@ Deno.test("the demo's source and warehouse can be queried with what it tells", a
           await client.end();
           counts.push(rows[0]?.rows ?? 0);
         }
+        const dashboard = /"dashboardUrl":"(.*?)"/.exec(out)?.[1];
+        const answer = await fetch(`${dashboard}api/overview/1`);
+        const { sales } = await answer.json();
+        counts.push(sales.month.length);
       },
     });
 
-    assert.equal(counts.length, 2, seen);
+    assert.equal(counts.length, 3, seen);
+    assert.match(seen, /the dashboard is at http:/);
     assert.ok(counts.every((count) => count > 0), String(counts));
   });
 });
