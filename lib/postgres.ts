@@ -58,7 +58,8 @@ export async function connect(
     throw connectError(error, settings);
   }
   const stop = () => void end(client);
-  options.signal?.addEventListener("abort", stop, { once: true });
+  if (options.signal?.aborted) stop();
+  else options.signal?.addEventListener("abort", stop, { once: true });
   return {
     client,
     [Symbol.asyncDispose]: async () => {

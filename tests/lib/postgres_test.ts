@@ -187,6 +187,23 @@ Deno.test("connect() ends the connection when it is told to stop", async () => {
   await assert.rejects(asleep, /Connection terminated/);
 });
 
+Deno.test("connect() ends a connection that comes after it was told to stop", async () => {
+  await using database = await openTestDatabase();
+  const stop = new AbortController();
+  const connecting = connect(database.settings, {
+    purpose: "test",
+    signal: stop.signal,
+  });
+
+  stop.abort();
+
+  await using connection = await connecting;
+  await assert.rejects(
+    query(connection.client, "select pg_sleep(60)"),
+    /closed|ending|terminated/i,
+  );
+});
+
 Deno.test("connect() outlives a connection that the server ends", async () => {
   await using database = await openTestDatabase();
   await using connection = await connect(database.settings, {
