@@ -67,6 +67,7 @@ export async function extract(
     const batches = new BatchLog<IngestionManifest>(zone, "extract");
     const previous = await batches.newest();
     const batch = (previous?.batch ?? 0) + 1;
+    await batches.checkNoGap(batch);
     const { runId, tooOld } = startRun(context);
     await using snapshot = options.snapshot === undefined
       ? await openSnapshot(config.source, {

@@ -8,6 +8,8 @@ const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
 const BATCH_DIGITS = 9;
 const READS_AT_ONCE = 16;
+const RESTORE =
+  "Restore the file from the bucket's versions or a copy of the zone";
 /** With the run's id, as `createRunId` makes it. */
 const DATA_KEY =
   /^((?:_state\/)?\w[\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+\.(?:csv|txt|parquet)$/;
@@ -119,10 +121,31 @@ export class BatchLog<M extends Manifest> {
       `Cannot read batch ${batch}: the manifest ${file} is missing`,
       {
         subject: file,
-        hint:
-          "Restore the file from the bucket's versions or a copy of the zone",
+        hint: RESTORE,
       },
     );
+  }
+
+  /**
+   * Throws a `StageError` if a batch that is to be committed is a gap: missing
+   * while a later one is there. It asks for what is listed after the batch
+   * before, which is next to nothing.
+   */
+  async checkNoGap(batch: number): Promise<void> {
+    const files = this.zone.list(`${logFolder(await this.generation())}/`, {
+      after: await this.#key(batch - 1),
+    });
+    for await (const { key } of files) {
+      const later = logParts(key)?.batch;
+      if (later === undefined) continue;
+      // Another run may have committed it by now, which is no gap.
+      if (await this.#exists(batch)) return;
+      const file = this.zone.locate(await this.#key(batch));
+      throw new StageError(
+        `Cannot commit batch ${batch}: batch ${later} is there, and the manifest ${file} before it is missing`,
+        { subject: file, hint: RESTORE },
+      );
+    }
   }
 
   /** Committed batches, in order. */

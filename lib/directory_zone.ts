@@ -5,6 +5,7 @@ import type {
   ByteRange,
   FileHead,
   ListedFile,
+  ListOptions,
   PutOptions,
   StoredFile,
   UnfinishedFile,
@@ -146,13 +147,17 @@ export class DirectoryZone implements Zone {
     return bytes;
   }
 
-  async *list(prefix: string): AsyncIterable<ListedFile> {
+  async *list(
+    prefix: string,
+    { after = "" }: ListOptions = {},
+  ): AsyncIterable<ListedFile> {
     checkPrefix(prefix);
     const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     const isWanted = (name: string, above: string) => {
       const key = above + name;
-      return !name.startsWith(".") && (key.startsWith(prefix) ||
-        (name.endsWith("/") && prefix.startsWith(key)));
+      if (name.startsWith(".")) return false;
+      if (name.endsWith("/") && prefix.startsWith(key)) return true;
+      return key.startsWith(prefix) && (name.endsWith("/") || key > after);
     };
     for await (const { name, info } of this.#walk(folder, isWanted)) {
       yield { key: name, bytes: info.size, modified: timeOf(info) };

@@ -20,6 +20,7 @@ import type {
   ByteRange,
   FileHead,
   ListedFile,
+  ListOptions,
   PutOptions,
   S3Settings,
   StoredFile,
@@ -144,11 +145,15 @@ export class S3Zone implements Zone {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<ListedFile> {
+  async *list(
+    prefix: string,
+    { after }: ListOptions = {},
+  ): AsyncIterable<ListedFile> {
     checkPrefix(prefix);
     const pages = paginateListObjectsV2({ client: this.#client }, {
       Bucket: this.#bucket,
       Prefix: this.#prefix + prefix,
+      ...(after === undefined ? {} : { StartAfter: this.#prefix + after }),
     });
     for await (const page of this.#follow("Cannot list", pages)) {
       for (const { Key, Size, LastModified } of page.Contents ?? []) {

@@ -69,7 +69,7 @@ export interface Zone {
     options?: WriteOptions,
   ): Promise<number>;
   /** The files whose keys begin so, in order of their keys. */
-  list(prefix: string): AsyncIterable<ListedFile>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedFile>;
   /** Removes a file if it is there. */
   remove(key: string): Promise<void>;
   /** Writes that have not ended, of processes at work and of dead ones. */
@@ -91,6 +91,12 @@ export interface ByteRange {
 export interface PutOptions {
   /** Put only if the file still has this etag; `put` is false otherwise. */
   ifMatch?: string | undefined;
+}
+
+/** Where `list` begins. */
+export interface ListOptions {
+  /** This key and those before it are left out. */
+  after?: string;
 }
 
 /** How `write` may be ended early. */

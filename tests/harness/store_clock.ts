@@ -44,8 +44,11 @@ export class StoreClock {
         const head = await zone.head(key);
         return head && { ...head, modified: this.#shift(head.modified) };
       },
-      list: async function* (this: StoreClock, prefix: string) {
-        for await (const file of zone.list(prefix)) {
+      list: async function* (
+        this: StoreClock,
+        ...[prefix, options]: Parameters<Zone["list"]>
+      ) {
+        for await (const file of zone.list(prefix, options)) {
           yield { ...file, modified: this.#shift(file.modified) };
         }
       }.bind(this),

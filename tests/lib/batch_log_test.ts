@@ -80,6 +80,29 @@ Deno.test("read() names a manifest that is missing", async () => {
   });
 });
 
+Deno.test("checkNoGap() refuses to fill a gap, whatever led to it", async () => {
+  await withZone(async (zone) => {
+    const log = logOf(zone);
+    for (let batch = 1; batch <= 6; batch++) await log.commit(manifest(batch));
+    await log.checkNoGap(7);
+    await log.checkNoGap(6);
+    await zone.remove(manifestKey(5));
+    await zone.remove("_batches/latest");
+    assert.equal(await log.newestNumber(), 4);
+
+    await assert.rejects(log.checkNoGap(5), (error) => {
+      assert(error instanceof StageError);
+      assert.match(
+        error.message,
+        /^Cannot commit batch 5: batch 6 is there, and .*000000005.json before/,
+      );
+      assert.match(error.subject ?? "", /000000005.json$/);
+      return true;
+    });
+    await log.checkNoGap(7);
+  });
+});
+
 Deno.test("commit() says whether this run won", async () => {
   await withZone(async (zone) => {
     const log = logOf(zone);

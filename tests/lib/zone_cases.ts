@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Zone } from "../../lib/zone.ts";
+import type { ListOptions, Zone } from "../../lib/zone.ts";
 
 /** A promise that every kind of zone keeps. */
 export interface ZoneCase {
@@ -239,14 +239,21 @@ export const ZONE_CASES: readonly ZoneCase[] = [
       const keys = ["a/b/1", "a/b-c", "a/b.d", "a/c", "ab", "b/1"];
       for (const key of keys.toReversed()) await zone.put(key, bytesOf(key));
 
-      const list = async (prefix: string) =>
-        (await Array.fromAsync(zone.list(prefix))).map(({ key }) => key);
+      const list = async (prefix: string, options?: ListOptions) =>
+        (await Array.fromAsync(zone.list(prefix, options)))
+          .map(({ key }) => key);
 
       assert.deepEqual(await list(""), [...keys].sort());
       assert.deepEqual(await list("a/"), ["a/b-c", "a/b.d", "a/b/1", "a/c"]);
       assert.deepEqual(await list("a/b"), ["a/b-c", "a/b.d", "a/b/1"]);
       assert.deepEqual(await list("a/b/"), ["a/b/1"]);
       assert.deepEqual(await list("none/"), []);
+      assert.deepEqual(await list("a/", { after: "a/b-c" }), [
+        "a/b.d",
+        "a/b/1",
+        "a/c",
+      ]);
+      assert.deepEqual(await list("a/", { after: "a/c" }), []);
       const [first] = await Array.fromAsync(zone.list("ab"));
       assert.equal(first?.bytes, 2);
       assert.ok(Math.abs(Date.now() - Number(first?.modified)) < 60_000);

@@ -195,9 +195,9 @@ export class SimulatedProcess {
       put: (key, content, options) =>
         call(`put ${key}`, () => zone.put(key, content, options)),
       remove: (key) => call(`remove ${key}`, () => zone.remove(key)),
-      list: async function* (prefix) {
+      list: async function* (prefix, options) {
         await call(`list ${prefix}`, () => Promise.resolve());
-        yield* zone.list(prefix);
+        yield* zone.list(prefix, options);
       },
       // What only `sweep` asks, which is no stage.
       unfinished: () => zone.unfinished(),

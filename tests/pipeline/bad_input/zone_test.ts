@@ -146,6 +146,20 @@ const CASES: BadInput[] = [
     message:
       /Cannot read .*payment.*keys.txt: its keys of bucket 0 do not match/,
   },
+  {
+    name: "a manifest in the middle that is missing, and a hint that is behind",
+    spoil: async (platform) => {
+      const { ingestionUrl } = platform.config;
+      const repair = await inManifest("ingestionUrl", () => () => undefined)(
+        platform,
+      );
+      await Deno.writeTextFile(`${ingestionUrl}/_batches/latest`, "1\n");
+      return repair;
+    },
+    stage: "extract",
+    message:
+      /Cannot commit batch 2: batch 3 is there, and the manifest .*2.json/,
+  },
   ...MANIFESTS.flatMap(({ how, damage: damaged, message }): BadInput[] => [
     {
       name: `a manifest of extract's that ${how}`,
