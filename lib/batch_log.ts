@@ -175,21 +175,25 @@ export class BatchLog<M extends Manifest> {
    * Commits a batch. Returns whether this run did: false when another run has
    * committed the number first. When the store's answer is lost, or it says
    * that another request is under way, the manifest that is there tells whose
-   * it is.
+   * it is; a store that can't tell now is asked again.
    */
   async commit(manifest: M): Promise<boolean> {
     const content = encodeManifest(manifest);
     const key = await this.#key(manifest.batch);
     for (let attempt = 1;; attempt++) {
       let failure: StageError | undefined;
-      try {
-        if (await this.zone.create(key, content)) break;
-      } catch (error) {
-        if (!(error instanceof StageError && error.retryable)) throw error;
-        failure = error;
-        await sleep(COMMIT_RETRY_MS * 2 ** (attempt - 1));
-      }
-      const found = await this.find(manifest.batch);
+      const answerOf = async <R>(request: Promise<R>) => {
+        try {
+          return await request;
+        } catch (error) {
+          if (!(error instanceof StageError && error.retryable)) throw error;
+          failure = error;
+          await sleep(COMMIT_RETRY_MS * 2 ** (attempt - 1));
+          return undefined;
+        }
+      };
+      if (await answerOf(this.zone.create(key, content))) break;
+      const found = await answerOf(this.find(manifest.batch));
       if (found !== undefined) {
         if (found.runId !== manifest.runId) return false;
         break;

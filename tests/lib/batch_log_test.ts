@@ -137,6 +137,28 @@ Deno.test("commit() tries again when nothing came of it", async () => {
   });
 });
 
+Deno.test("commit() asks again whose manifest is there when a read fails", async () => {
+  await withZone(async (zone) => {
+    let reads = 0;
+    const created = creating(zone, async (key, content) => {
+      await zone.create(key, content);
+      throw lost();
+    });
+    const failing = new Proxy(created, {
+      get: (target, name) => {
+        if (name !== "read") return Reflect.get(target, name);
+        return (key: string) =>
+          key === manifestKey(1) && ++reads < 3
+            ? Promise.reject(lost())
+            : zone.read(key);
+      },
+    });
+
+    assert.equal(await logOf(failing).commit(manifest(1, "mine")), true);
+    assert.equal(await logOf(zone).commit(manifest(1, "other")), false);
+  });
+});
+
 Deno.test("commit() looks once more when the last try failed", async () => {
   await withZone(async (zone) => {
     let calls = 0;
