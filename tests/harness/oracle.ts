@@ -369,7 +369,7 @@ export class History {
     await this.compareHistories(lake);
     await this.checkIntervals();
     await this.checkDates();
-    await this.checkNothingTwice(lake);
+    await assertNothingTwice(lake);
   }
 
   /** The warehouse and the lake tell the same of every version. */
@@ -415,24 +415,24 @@ export class History {
     );
     assert.deepEqual(wrong, []);
   }
+}
 
-  /** No batch of the lake holds a version that the one before held alike. */
-  async checkNothingTwice(lake: DuckDb): Promise<void> {
-    for (const [model, columns] of Object.entries(COLUMNS)) {
-      const key = columnNames(columns)[0];
-      const rows = await lake.rows(
-        `select * exclude (valid_from, valid_to, from_batch, to_batch),
-          count(*) as times
-        from (
-          select one.* from totes.${model}_history as one
-          inner join totes.${model}_history as other
-            on one.${key} = other.${key} and one.to_batch = other.from_batch
-          where hash(struct_pack(${structOf(columns, "one")}))
-            = hash(struct_pack(${structOf(columns, "other")}))
-        ) group by all`,
-      );
-      assert.deepEqual(rows, [], `sent twice: ${model}`);
-    }
+/** Fails if a batch of the lake holds a version that the one before held alike. */
+export async function assertNothingTwice(lake: DuckDb): Promise<void> {
+  for (const [model, columns] of Object.entries(COLUMNS)) {
+    const key = columnNames(columns)[0];
+    const rows = await lake.rows(
+      `select * exclude (valid_from, valid_to, from_batch, to_batch),
+        count(*) as times
+      from (
+        select one.* from totes.${model}_history as one
+        inner join totes.${model}_history as other
+          on one.${key} = other.${key} and one.to_batch = other.from_batch
+        where hash(struct_pack(${structOf(columns, "one")}))
+          = hash(struct_pack(${structOf(columns, "other")}))
+      ) group by all`,
+    );
+    assert.deepEqual(rows, [], `sent twice: ${model}`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { DuckDb } from "../../lib/duckdb.ts";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { checkFiles } from "../../lib/data_files.ts";
 import type {
+  DataFile,
   IngestionManifest,
   Manifest,
   ProcessedManifest,
@@ -10,6 +11,7 @@ import type {
 import { query } from "../../lib/postgres.ts";
 import { openStageZone } from "../../lib/stage.ts";
 import {
+  assertNothingTwice,
   assertSame,
   assertSameHistories,
   lakeHistory,
@@ -43,6 +45,8 @@ export async function checkHistory(
     files: (manifest) =>
       Object.values(manifest.tables)
         .flatMap((table) => [...table.rows, ...table.deletes]),
+    kept: (manifest) =>
+      Object.values(manifest.tables).flatMap((table) => table.digest.files),
   });
   await checkZone<ProcessedManifest>(platform, {
     zone: "processed",
@@ -50,14 +54,15 @@ export async function checkHistory(
     lastBatch,
     files: (manifest) =>
       Object.values(manifest.models).flatMap((model) => model.files),
+    kept: (manifest) => Object.values(manifest.state),
   });
   await checkNothingTwice(platform, ingested);
   await using lake = await openLake(platform);
   const history = await warehouseHistory(platform);
   assertSameHistories(await lakeHistory(lake), history);
+  await assertNothingTwice(lake);
   await checkAsOf(history, { truth, ingested });
   await checkViews(platform, { lake, truth, lastBatch, spotBatch, ingested });
-  await checkQuarantine(history, { truth, lastBatch });
 }
 
 /** Every batch is there, and every file of it as its manifest says. */
@@ -67,21 +72,35 @@ async function checkZone<M extends Manifest>(
     zone: "ingestion" | "processed";
     stage: M["stage"];
     lastBatch: number;
-    files: (
-      manifest: M,
-    ) => { key: string; bytes: number; rows: number; sha256: string }[];
+    /** Those that the batch brought. */
+    files: (manifest: M) => DataFile[];
+    /** Those that it needs, of its own run or of an earlier batch's. */
+    kept: (manifest: M) => DataFile[];
   },
 ): Promise<M[]> {
   const zone = openStageZone(platform.context, options.zone);
   try {
     const log = new BatchLog<M>(zone, options.stage);
     const manifests: M[] = [];
+    const runs: string[] = [];
+    const known = new Set<string>();
     for (let batch = 1; batch <= options.lastBatch; batch++) {
       const manifest = await log.read(batch);
-      await checkFiles(zone, options.files(manifest));
-      for (const { key } of options.files(manifest)) {
-        assert.ok(key.includes(manifest.runId), `${key} of ${manifest.runId}`);
+      const { runId } = manifest;
+      runs.push(runId);
+      const files = options.files(manifest);
+      const kept = options.kept(manifest);
+      for (const { key } of files) {
+        assert.ok(key.includes(runId), `${key} of ${runId}`);
       }
+      for (const { key } of kept) {
+        const isOfBatch = runs.some((run) => key.includes(run));
+        assert.ok(isOfBatch, `${key}, which batch ${batch} needs, of no batch`);
+      }
+      const unread = [...files, ...kept]
+        .filter((file) => !known.has(JSON.stringify(file)));
+      await checkFiles(zone, unread);
+      for (const file of unread) known.add(JSON.stringify(file));
       manifests.push(manifest);
     }
     assert.equal(await log.find(options.lastBatch + 1), undefined);
@@ -119,7 +138,10 @@ async function checkNothingTwice(
   }
 }
 
-/** As of each batch, the versions that hold are the source's content then. */
+/**
+ * As of each batch, the versions that hold are the source's content then, and
+ * the rows in quarantine are those that can't be read, all of them.
+ */
 async function checkAsOf(
   history: State,
   options: { truth: Truth; ingested: readonly IngestionManifest[] },
@@ -130,7 +152,6 @@ async function checkAsOf(
   );
   const held = new Map<number, State>();
   for (const [model, rows] of Object.entries(history)) {
-    if (model === "quarantine") continue;
     for (const row of rows) {
       const values: (string | null)[] = JSON.parse(row);
       const [validFrom, validTo, from, to] = values.slice(-INTERVAL_VALUES);
@@ -154,7 +175,17 @@ async function checkAsOf(
     const state = held.get(batch) ?? {};
     for (const rows of Object.values(state)) rows.sort();
     assertSame(state, await truth.expected(batch), `as of batch ${batch}`);
+    assert.deepEqual(
+      quarantinedKeys(state),
+      unreadableKeys(await truth.source(batch)).sort(),
+      `as of batch ${batch}: quarantine`,
+    );
   }
+}
+
+function quarantinedKeys({ quarantine = [] }: State): string[] {
+  return quarantine.map((row) => JSON.parse(row))
+    .map(([table, key]) => `${table} ${key}`).sort();
 }
 
 /** What analysts ask says what the versions say: now, and as of one batch. */
@@ -183,18 +214,6 @@ async function checkViews(
     then,
     `lake ${what} by time`,
   );
-}
-
-/** The rows in quarantine are those that can't be read, all of them. */
-async function checkQuarantine(
-  history: State,
-  options: { truth: Truth; lastBatch: number },
-): Promise<void> {
-  const open = (history.quarantine ?? []).map((row) => JSON.parse(row))
-    .filter((values) => values.at(-1) === null)
-    .map(([table, key]) => `${table} ${key}`);
-  const source = await options.truth.source(options.lastBatch);
-  assert.deepEqual(open.sort(), unreadableKeys(source).sort(), "quarantine");
 }
 
 /** No stage has left a connection or a file of its own behind. */
