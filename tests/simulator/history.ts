@@ -106,22 +106,24 @@ class History {
   }
 
   async run(): Promise<void> {
-    for (let round = 1; round <= ROUNDS_MAX; round++) {
+    for (let round = 1; !this.#isEnough(round); round++) {
+      assert.ok(round <= ROUNDS_MAX, "too few batches or faults");
       await this.#round(stream(this.seed, `round ${round}`));
-      const { batches, faults } = this.tally;
-      const enough = batches >= BATCHES_MIN && faults.length >= FAULTS_MIN;
-      if (enough && round >= ROUNDS_MIN) break;
     }
     await this.#settle();
     await this.#check();
   }
 
+  #isEnough(round: number): boolean {
+    const { batches, faults } = this.tally;
+    return round > ROUNDS_MIN && batches >= BATCHES_MIN &&
+      faults.length >= FAULTS_MIN;
+  }
+
   async #round(random: Random): Promise<void> {
     const writes = random.between(0, WRITES_MAX);
     for (let write = 0; write < writes; write++) await this.#writers.write();
-    if (random.fraction() < 0.1) {
-      this.#clockOffsetMs = random.between(-30, 30) * HOUR_MS;
-    }
+    if (random.fraction() < 0.1) this.#setClock(random);
     if (random.fraction() < 0.1) {
       this.#sourceClockHours = random.between(-30, 30);
     }
@@ -204,11 +206,23 @@ class History {
         },
       },
       { weight: 3, act: () => this.#read() },
+      {
+        weight: 1,
+        act: () => {
+          this.#setClock(this.#late);
+          return Promise.resolve();
+        },
+      },
       { weight: 1, act: () => this.#stage("extract", [], { nested: true }) },
       { weight: 1, act: () => this.#stage("transform", [], { nested: true }) },
       { weight: 1, act: () => this.#stage("load", [], { nested: true }) },
     ]);
     await act();
+  }
+
+  /** The clock of the stages leaps, also in the middle of a run. */
+  #setClock(random: Random): void {
+    this.#clockOffsetMs = random.between(-30, 30) * HOUR_MS;
   }
 
   async #recordSnapshot(id: string, time: string): Promise<void> {

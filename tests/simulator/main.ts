@@ -36,6 +36,8 @@ source, lake and warehouse after each.
 const JOBS = 3;
 /** Every so many seeds run the stages as real processes, and kill them. */
 const PROCESSES_EVERY = 20;
+/** Among so many histories, at least one must have had a reader. */
+const HISTORIES_READ_MIN = 4;
 const SEED_MAX = 2 ** 31;
 const SETTINGS = {
   shared_buffers: "256MB",
@@ -123,7 +125,11 @@ async function runAll(request: Request): Promise<number> {
   console.log(summary(passed, seconds));
   if (failed.length > 0) console.log(`failed seeds: ${failed.join(" ")}`);
   console.log(`${passed.length} passed, ${failed.length} failed`);
-  return failed.length > 0 ? EXIT.failed : EXIT.ok;
+  // Of a few histories each reader may have come too early.
+  const isBlind = passed.length >= HISTORIES_READ_MIN &&
+    passed.every(({ reads }) => reads === 0);
+  if (isBlind) console.log("no reader saw any batch");
+  return failed.length > 0 || isBlind ? EXIT.failed : EXIT.ok;
 }
 
 /** The numbers that lines begin with. */

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { projectDirectory } from "../../lib/config.ts";
 import { messageOf } from "../../lib/errors.ts";
@@ -65,7 +66,10 @@ export async function simulateProcesses(
     story,
   };
   try {
-    for (let round = 1; round <= ROUNDS_MAX; round++) {
+    const isEnough = () =>
+      truth.newest >= BATCHES_MIN && outcome.faults.length >= KILLS_MIN;
+    for (let round = 1; !isEnough(); round++) {
+      assert.ok(round <= ROUNDS_MAX, "too few batches or kills");
       const random = stream(seed, `round ${round}`);
       const writes = random.between(0, WRITES_MAX);
       for (let write = 0; write < writes; write++) await writers.write();
@@ -84,9 +88,6 @@ export async function simulateProcesses(
         }
         await truth.recordNewest();
       }
-      const enough = truth.newest >= BATCHES_MIN &&
-        outcome.faults.length >= KILLS_MIN;
-      if (enough) break;
     }
     await writers.settle();
     await untilQuiet(platform);
