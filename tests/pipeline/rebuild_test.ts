@@ -6,7 +6,7 @@ import { query } from "../../lib/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { History } from "../harness/oracle.ts";
+import { assertSame, History } from "../harness/oracle.ts";
 import {
   execute,
   openPlatform,
@@ -20,6 +20,7 @@ import {
   checksums,
   tableTexts,
 } from "../harness/rebuild.ts";
+import { readPublished } from "../harness/read_published.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
@@ -59,8 +60,12 @@ for (const zones of ZONE_KINDS) {
       }
       const before = await manifests(platform, BATCHES);
 
-      await rebuildProcessed(context);
+      const reads = await readLakeWhile(
+        history,
+        () => rebuildProcessed(context),
+      );
 
+      assert.ok(reads > 0);
       const rebuilt = await manifests(platform, BATCHES);
       assert.deepEqual(rebuilt.map(checksums), before.map(checksums));
       assert.equal(runsInCommon(before, rebuilt), 0);
@@ -167,6 +172,37 @@ async function damageAnything({ warehouse }: Platform): Promise<void> {
     "delete from pipeline.batch where batch in (1, 4, 10)",
     "update pipeline.batch set transform_hash = '' where batch = 2",
   );
+}
+
+/** Counts reads of the lake meanwhile: each sees its batch, and no mix. */
+async function readLakeWhile(
+  history: History,
+  work: () => Promise<unknown>,
+): Promise<number> {
+  let reads = 0;
+  let done = false;
+  const reading = (async () => {
+    while (!done) {
+      const held = await readPublished(history.platform);
+      if (held === undefined) continue;
+      const { batch, state } = held;
+      assertSame(
+        state,
+        history.stateOf(batch),
+        `a reader of the lake, ${batch}`,
+      );
+      reads += 1;
+    }
+  })();
+  // A failure of the reader is thrown below, and ends nothing before.
+  reading.catch(() => {});
+  try {
+    await work();
+  } finally {
+    done = true;
+    await reading;
+  }
+  return reads;
 }
 
 /** What a reader sees of all tables, in transactions of its own, meanwhile. */

@@ -1,13 +1,9 @@
 import { sqlState } from "../../lib/postgres.ts";
 import { query } from "../../lib/postgres.ts";
-import {
-  assertSame,
-  lakeState,
-  openLake,
-  warehouseState,
-} from "../harness/oracle.ts";
+import { assertSame, warehouseState } from "../harness/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
+import { readPublished } from "../harness/read_published.ts";
 import type { Client } from "pg";
 import type { Truth } from "./truth.ts";
 
@@ -71,24 +67,12 @@ export class Readers implements AsyncDisposable {
   async #readLake(): Promise<void> {
     const { platform, truth, seen } = this;
     if (!await isPublished(platform)) return;
-    const held = await readPublished(platform).catch((error) => {
-      // Replaced while it is read over HTTP: DuckDB mixes none, and says so.
-      if (/this likely means the remote file has changed/.test(error.message)) {
-        return undefined;
-      }
-      throw error;
-    });
+    const held = await readPublished(platform);
     if (held === undefined) return;
     const expected = await truth.expected(held.batch);
     assertSame(held.state, expected, `a reader of the lake, ${held.batch}`);
     seen.lake += 1;
   }
-}
-
-async function readPublished(platform: Platform) {
-  await using lake = await openLake(platform);
-  const [about] = await lake.rows("from totes.lake.about");
-  return { batch: Number(about?.batch), state: await lakeState(lake) };
 }
 
 async function isPublished({ context }: Platform): Promise<boolean> {
