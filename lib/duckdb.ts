@@ -131,7 +131,10 @@ async function openS3(
       ? []
       : [`ca_cert_file = ${quoteText(s3.caFile)}`]),
   ];
-  for (const setting of settings) await connection.run(`set ${setting}`);
+  // A database that is attached from S3 is opened by what is set globally.
+  for (const setting of settings) {
+    await connection.run(`set global ${setting}`);
+  }
   const secret = secretSql(s3, await resolveCredentials(s3));
   try {
     await connection.run(secret);
