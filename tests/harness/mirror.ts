@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { sourceState, warehouseState } from "./oracle.ts";
+import { lakeState, openLake, sourceState, warehouseState } from "./oracle.ts";
 import type { Platform } from "./platform.ts";
 
-/** Fails unless the warehouse's current state is the source's content. */
+/** Fails unless the lake and the warehouse hold now what the source holds. */
 export async function assertMirrored(platform: Platform): Promise<void> {
   // The calendar grows with the facts and is checked with the history.
   const { dim_date: _calendar, ...state } = await warehouseState(platform);
-  assert.deepEqual(state, await sourceState(platform));
+  const source = await sourceState(platform);
+  assert.deepEqual(state, source);
+  await using lake = await openLake(platform);
+  const { dim_date: _dates, ...held } = await lakeState(lake);
+  assert.deepEqual(held, source);
 }

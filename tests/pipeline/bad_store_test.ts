@@ -8,9 +8,10 @@ import {
   startS3Proxy,
 } from "../lib/s3_proxy.ts";
 import { assertMirrored } from "../harness/mirror.ts";
-import { warehouseState, zoneKeys } from "../harness/oracle.ts";
+import { type State, warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { visible } from "../harness/visible.ts";
 
 type Stage = "extract" | "transform" | "load";
 
@@ -120,17 +121,6 @@ async function behindProxy(
   await test(platform, proxy);
 }
 
-/** What anybody can see of the batches. */
-async function visible(platform: Platform): Promise<unknown> {
-  const manifests = async (zone: "ingestionUrl" | "processedUrl") =>
-    (await zoneKeys(platform, zone)).filter((key) => key.endsWith(".json"));
-  return {
-    ingestion: await manifests("ingestionUrl"),
-    processed: await manifests("processedUrl"),
-    warehouse: await warehouseState(platform),
-  };
-}
-
 for (const bad of BAD_STORES) {
   Deno.test(`the stages end clearly with an S3 of ${bad.name}`, async () => {
     // Side by side, for each waits long between its tries.
@@ -190,6 +180,7 @@ Deno.test("the stages name an S3 that is down", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await fillSmall(platform.source.client);
   await platform.run();
+  const before = await visible(platform);
   const { s3 } = platform.config;
   assert(s3 !== undefined);
   platform.set({ s3: { ...s3, endpoint: "http://127.0.0.1:1" } });
@@ -204,6 +195,7 @@ Deno.test("the stages name an S3 that is down", async () => {
   }
 
   platform.set({ s3 });
+  assert.deepEqual(await visible(platform), before);
   await execute(platform.source.client, insertOrder(40));
   await platform.run();
   await assertMirrored(platform);
@@ -217,16 +209,26 @@ const ON_A_SMALL_DISK = `
 set -e
 mount -t tmpfs -o size=3m tmpfs "$DISK"
 run() { deno run -A "$1/main.ts" 2>&1 || echo "exit code $?"; }
+visible() {
+  find "$DISK" -name '0*.json' -o -name lake.duckdb | sort | xargs sha256sum
+}
 for stage in extract transform load; do run $stage; done
 echo "== the next change"
 read changed
 $BEFORE
+echo "== visible before"
+visible
 head -c 10m /dev/zero > "$DISK/filler" 2>/dev/null || true
 echo "== the disk is full"
 run $FULL
+echo "== visible after"
+visible
+echo "== the warehouse"
+read looked
 rm "$DISK/filler"
 echo "== the disk has room"
 for stage in extract transform load; do run $stage; done
+cp -r "$DISK/." "$KEPT"
 `;
 
 /** What comes before the stage that is to meet the full disk. */
@@ -246,6 +248,7 @@ for (const stage of ["extract", "transform", "load"] as const) {
       const { client } = platform.source;
       await fillSmall(client);
       const disk = await Deno.makeTempDir({ prefix: "totesys-disk-" });
+      const kept = await Deno.makeTempDir({ prefix: "totesys-disk-" });
       const script = ON_A_SMALL_DISK
         .replaceAll("deno run", `"${Deno.execPath()}" run`)
         .replace("$BEFORE", BEFORE[stage]);
@@ -254,6 +257,7 @@ for (const stage of ["extract", "transform", "load"] as const) {
         cwd: projectDirectory(),
         env: {
           DISK: disk,
+          KEPT: kept,
           FULL: stage,
           SOURCE_URL: platform.source.url,
           WAREHOUSE_URL: platform.warehouse.url,
@@ -268,24 +272,50 @@ for (const stage of ["extract", "transform", "load"] as const) {
         stdout: "piped",
         stderr: "inherit",
       }).spawn();
+      const writer = process.stdin.getWriter();
+      const goOn = () => writer.write(new TextEncoder().encode("go on\n"));
       let output = "";
+      let before: State = {};
       for await (
         const text of process.stdout.pipeThrough(new TextDecoderStream())
       ) {
         output += text;
-        if (!text.includes("== the next change")) continue;
-        await execute(client, insertOrder(30));
-        const writer = process.stdin.getWriter();
-        await writer.write(new TextEncoder().encode("go on\n"));
-        await writer.close();
+        if (text.includes("== the next change")) {
+          before = await warehouseState(platform);
+          await execute(client, insertOrder(30));
+          await goOn();
+        }
+        if (text.includes("== the warehouse")) {
+          assert.deepEqual(await warehouseState(platform), before);
+          await goOn();
+        }
       }
-      await Deno.remove(disk);
+      await writer.close();
 
-      const [, , full = "", room = ""] = output.split("== ");
+      const parts = output.split("== ");
+      const [
+        ,
+        ,
+        visibleBefore = "",
+        full = "",
+        visibleAfter = "",
+        ,
+        room = "",
+      ] = parts;
       assert.match(full, /No space left|ENOSPC|space/i, output);
       assert.match(full, /exit code 1/, output);
+      assert.match(visibleBefore, /_batches\/0*1.json/, output);
+      assert.equal(
+        visibleAfter.replace("visible after", ""),
+        visibleBefore.replace("visible before", ""),
+      );
       assert.doesNotMatch(room, /exit code/, output);
+      // Where its paths lead, now that the disk is gone.
+      await Deno.remove(disk);
+      await Deno.rename(kept, disk);
+      platform.set({ processedUrl: `${disk}/processed` });
       await assertMirrored(platform);
+      await Deno.remove(disk, { recursive: true });
     },
   });
 }

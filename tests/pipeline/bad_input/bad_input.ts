@@ -1,20 +1,15 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { exitCode, messageOf, StageError } from "../../../lib/errors.ts";
+import { exitCode, StageError } from "../../../lib/errors.ts";
 import { RESOURCES } from "../../../lib/stage.ts";
-import {
-  History,
-  lakeState,
-  openLake,
-  zoneKeys,
-} from "../../harness/oracle.ts";
-import { assertSame, warehouseState } from "../../harness/oracle.ts";
+import { assertSame, History, warehouseState } from "../../harness/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
 } from "../../harness/platform.ts";
 import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import { visible } from "../../harness/visible.ts";
 
 type StageName = "extract" | "transform" | "load";
 
@@ -92,28 +87,6 @@ function recordInto(history: History, platform: Platform): void {
     }
     return { stage: "extract", batches: [], rows: 0, bytes: 0 };
   };
-}
-
-/** What anybody can see: manifests, the lake, the warehouse. */
-async function visible(platform: Platform): Promise<unknown> {
-  const manifests = async (zone: "ingestionUrl" | "processedUrl") =>
-    (await zoneKeys(platform, zone)).filter((key) => key.endsWith(".json"));
-  return {
-    ingestion: await manifests("ingestionUrl"),
-    processed: await manifests("processedUrl"),
-    lake: await readLake(platform),
-    warehouse: await warehouseState(platform),
-  };
-}
-
-async function readLake(platform: Platform): Promise<unknown> {
-  try {
-    await using lake = await openLake(platform);
-    return await lakeState(lake);
-  } catch (error) {
-    // Of a file that is damaged: for as long as it is.
-    return messageOf(error);
-  }
 }
 
 /** A case of statements in the source, and of those that undo them. */
