@@ -23,8 +23,10 @@ const UNCONFINED = [
 ];
 /** The demo, and what drives a browser: that looks into /proc. */
 const ALL_PERMISSIONS = ["demo", "bench:dashboard"];
-/** Made of others, which are tested, or waiting for them. */
-const COMPOSED = ["ok", "smoke"];
+/** Made of others, which are tested. */
+const COMPOSED = ["ok"];
+/** It waits for what others do: that it works has a test of its own. */
+const WAITS = ["smoke"];
 /** It would fetch from the internet: it has a test of its own. */
 const FETCHES = ["httpfs"];
 /** What a task is told, where it is told something. */
@@ -32,6 +34,7 @@ const VARIANTS: Record<string, string[][]> = {
   rebuild: [["processed"], ["warehouse"]],
   resync: [["payment"]],
   run: [["--every", "1h"]],
+  smoke: [["--wait", "1s"]],
   sweep: [["processed"], ["ingestion"]],
 };
 /** For ever, until it is asked to stop: what it says when it works. */
@@ -41,6 +44,9 @@ const ENDLESS: Record<string, RegExp> = {
 };
 /** What it takes to need a permission: S3, or a zone on disk. */
 const NEEDED_ON_S3 = ["net", "sys"];
+
+/** As a service has it, whose home the AWS SDK asks the system for. */
+const HOMELESS = { HOME: "" };
 
 interface ConfinedTask {
   name: string;
@@ -67,18 +73,48 @@ const CONFINED = COMMANDS
     };
   });
 
-/** Starts a task as deno.json has it, without one permission. */
+/** A permission that a task is not given, or not whole. */
+interface Lack {
+  task: ConfinedTask;
+  permission: string;
+  /** What it is given of it. */
+  left?: string;
+  /** What it then asks for, as Deno says it. */
+  asks: RegExp;
+}
+
+/** Each permission of a task, and each of the facts that `sys` names. */
+function lacksOf(task: ConfinedTask): Lack[] {
+  return task.permissions.flatMap((permission): Lack[] => {
+    const kind = kindOf(permission);
+    const asks = new RegExp(`Requires ${kind} access`);
+    const facts = kind === "sys" ? permission.split("=")[1]?.split(",") : [];
+    return [
+      { task, permission, asks },
+      ...(facts ?? []).map((fact): Lack => ({
+        task,
+        permission,
+        left: `--allow-sys=${facts?.filter((one) => one !== fact)}`,
+        asks: new RegExp(`Requires sys access to \\W+${fact}`),
+      })),
+    ];
+  });
+}
+
+/** Starts a task as deno.json has it, but for what it lacks. */
 function startWithout(
-  permission: string,
-  { name, words, permissions }: ConfinedTask,
+  { task, permission, left }: Lack,
   options: { env: Record<string, string>; folder?: string },
 ): Task {
+  const { name, words, permissions } = task;
   const [run = "", ...rest] = words;
   const [told = []] = VARIANTS[name] ?? [];
-  const left = permissions.filter((one) => one !== permission);
+  const given = permissions.flatMap((one) =>
+    one !== permission ? [one] : left === undefined ? [] : [left]
+  );
   return new Task(told, options.env, {
     ...options,
-    deno: [run, ...left, ...rest],
+    deno: [run, ...given, ...rest],
   });
 }
 
@@ -99,11 +135,26 @@ Deno.test("every task has a description, and few have all permissions", () => {
   }
 });
 
+Deno.test("docs/security.md names the tasks that are not confined", async () => {
+  const text = await Deno.readTextFile(
+    join(projectDirectory(), "docs", "security.md"),
+  );
+  const [, said = ""] = /Tasks for developers([^]*?)\n\n/.exec(text) ?? [];
+
+  const named = [...said.matchAll(/`([\w:]+)`/g)].map(([, name]) => name);
+
+  assert.deepEqual(
+    [...new Set(named)].sort(),
+    [...UNCONFINED, ...COMPOSED].sort(),
+  );
+});
+
 Deno.test("every task works with its permissions, on S3", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
-  const runs = CONFINED.filter(({ name }) => !FETCHES.includes(name))
+  const runs = CONFINED
+    .filter(({ name }) => ![...FETCHES, ...WAITS].includes(name))
     .flatMap(({ name }) =>
       (VARIANTS[name] ?? [[]]).map((told) => ({ name, told }))
     )
@@ -124,10 +175,23 @@ Deno.test("every task works with its permissions, on S3", async () => {
   }
 });
 
-/** Fails unless each task fails for want of the permission it lacks. */
-async function assertNeeded(
-  cases: { task: ConfinedTask; permission: string }[],
-): Promise<void> {
+Deno.test("smoke works with its permissions, while run does", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = taskEnv(platform);
+  await using run = new Task(["run", "--every", "1s"], env);
+  await run.says(/"stage":"load","message":"batch 1/);
+
+  await using task = new Task(["smoke", "--wait", "1m"], env);
+  const code = await task.ended();
+
+  assert.equal(code, 0, task.out + task.error);
+  run.kill("SIGTERM");
+  assert.equal(await run.ended(), 0);
+});
+
+/** Fails unless each task fails for want of what it lacks. */
+async function assertNeeded(lacks: Lack[]): Promise<void> {
   await using onS3 = await openPlatform({ zones: "S3" });
   await using onDisk = await openPlatform();
   for (const platform of [onS3, onDisk]) {
@@ -135,34 +199,33 @@ async function assertNeeded(
     await platform.extract();
     await platform.transform();
   }
-  for (const { task, permission } of cases) {
+  for (const lack of lacks) {
+    const { task, permission, left, asks } = lack;
     const kind = kindOf(permission);
-    const env = taskEnv(NEEDED_ON_S3.includes(kind) ? onS3 : onDisk);
-    await using started = startWithout(permission, task, { env });
+    const env = {
+      ...taskEnv(NEEDED_ON_S3.includes(kind) ? onS3 : onDisk),
+      ...(kind === "sys" ? HOMELESS : {}),
+    };
+    await using started = startWithout(lack, { env });
     if (task.name in ENDLESS) {
       await started.says(/Requires/);
       started.kill("SIGKILL");
     }
     const code = await started.ended();
 
-    const told = `${task.name} without ${permission}: ${started.out}`;
-    assert.notEqual(code, 0, told);
-    assert.match(
-      started.out + started.error,
-      new RegExp(`Requires ${kind} access`),
-      told + started.error,
-    );
+    const told = `${task.name}, ${left ?? "nothing"} of ${permission}: `;
+    const text = started.out + started.error;
+    assert.notEqual(code, 0, told + text);
+    assert.match(text, asks, told + text);
   }
 }
 
 Deno.test("no task works without any one of its permissions", async () => {
-  const cases = CONFINED.filter(({ name }) => !FETCHES.includes(name))
-    .flatMap((task) =>
-      task.permissions.map((permission) => ({ task, permission }))
-    );
+  const lacks = CONFINED.filter(({ name }) => !FETCHES.includes(name))
+    .flatMap(lacksOf);
 
   const lanes = [0, 1].map((lane) =>
-    cases.filter((_, index) => index % 2 === lane)
+    lacks.filter((_, index) => index % 2 === lane)
   );
   await Promise.all(lanes.map(assertNeeded));
 });
@@ -210,17 +273,12 @@ for (const { permissions, words, name } of CONFINED) {
     inFolder(async (folder) => {
       // In a copy of the project, where nothing has been fetched yet.
       await copyProject(folder, ["lib", "sql", "deno.json", "deno.lock"]);
-      for (const permission of permissions) {
-        const task = { name, permissions, words };
-        const env = {};
-        await using started = startWithout(permission, task, { env, folder });
+      for (const lack of lacksOf({ name, permissions, words })) {
+        await using started = startWithout(lack, { env: {}, folder });
         const code = await started.ended();
 
-        assert.notEqual(code, 0, permission);
-        assert.match(
-          started.error,
-          new RegExp(`Requires ${kindOf(permission)} access`),
-        );
+        assert.notEqual(code, 0, lack.permission);
+        assert.match(started.error, lack.asks);
       }
     }));
 }
