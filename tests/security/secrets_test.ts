@@ -267,6 +267,7 @@ const FAILURES: Failure[] = [
     name: "a wrong password",
     tasks: [
       ["extract"],
+      ["load"],
       ["run", "--every", "1s"],
       ["verify"],
       ["status"],
@@ -288,7 +289,7 @@ const FAILURES: Failure[] = [
   },
   {
     name: "a host that isn't there",
-    tasks: [["extract"], ["pipeline"], ["verify"], ["dashboard"]],
+    tasks: [["extract"], ["load"], ["pipeline"], ["verify"], ["dashboard"]],
     env: both((url, password) =>
       withPassword(url, password, { host: "nowhere.invalid" })
     ),
@@ -329,6 +330,12 @@ const FAILURES: Failure[] = [
     found: /the connection was refused/,
   },
   {
+    name: "a store whose host isn't there",
+    tasks: [["extract"], ["transform"], ["load"]],
+    env: () => ({ AWS_ENDPOINT_URL: "http://nowhere.invalid" }),
+    found: /Cannot .*nowhere\.invalid/,
+  },
+  {
     name: "an endpoint with a password",
     tasks: [["status"]],
     env: () => ({ AWS_ENDPOINT_URL: `http://u:${CORES[4]}@127.0.0.1:1` }),
@@ -364,6 +371,9 @@ Deno.test("no failing task tells a secret", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await fillSmall(platform.source.client);
   await using roles = await openSecretRoles(platform);
+  // One batch waits for load, and another for transform.
+  await platform.extract();
+  await platform.transform();
   await platform.extract();
   const given = secretEnv(platform, roles);
   const runs = FAILURES.flatMap((failure) =>

@@ -51,8 +51,10 @@ export function testBadInputs(cases: readonly BadInput[]): void {
         assert.match(error.message, bad.message);
         assert.equal(exitCode(error), bad.code ?? 1);
         assert.notEqual(error.hint ?? "", "");
+        assertNoPassword([error.message, error.hint ?? ""], platform);
         return true;
       });
+      assertNoPassword(platform.logged, platform);
       for (const stage of ORDER.slice(ORDER.indexOf(bad.stage) + 1)) {
         const { batches } = await platform[stage]();
         assert.deepEqual(batches, [], stage);
@@ -72,6 +74,23 @@ export function testBadInputs(cases: readonly BadInput[]): void {
       await history.compareNow();
       await history.compareAll();
     });
+  }
+}
+
+function assertNoPassword(
+  texts: readonly string[],
+  { config }: Platform,
+): void {
+  const { source, warehouse, s3 } = config;
+  const passwords = [
+    source?.password,
+    warehouse?.password,
+    s3?.secretAccessKey,
+  ];
+  const known = passwords.filter((password) => password !== undefined);
+  assert.ok(known.length >= 2);
+  for (const password of known) {
+    assert.ok(!texts.some((text) => text.includes(password)), "a password");
   }
 }
 
