@@ -3,10 +3,16 @@
  * signatures and checksums, and keeps to conditions and versions as AWS does.
  * It is taken from `VERSITYGW`, from the path, or built by Go.
  */
-import { PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  ListObjectsV2Command,
+  PutBucketVersioningCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { statusOf } from "../lib/s3_error.ts";
 import { BUCKET } from "./harness/s3.ts";
 
 const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
@@ -18,7 +24,14 @@ const START_WAIT_MS = 50;
 const TESTS = [
   "tests/lib/s3_zone_cases_test.ts",
   "tests/lib/s3_zone_test.ts",
+  "tests/load/rebuild_warehouse_test.ts",
+  "tests/load/resync_tables_test.ts",
+  "tests/package/functions_test.ts",
   "tests/pipeline",
+  "tests/security/confinement_test.ts",
+  "tests/security/permissions_test.ts",
+  "tests/security/tls_test.ts",
+  "tests/transform/transform_batch_test.ts",
 ];
 
 /** Histories with faults; one of them kills real processes. */
@@ -62,18 +75,32 @@ async function untilAnswering(endpoint: string): Promise<void> {
   throw new Error(`versitygw does not answer at ${endpoint}`);
 }
 
-async function enableVersioning(endpoint: string): Promise<void> {
-  const client = new S3Client({
+function connect(endpoint: string, secretAccessKey = SECRET_KEY): S3Client {
+  return new S3Client({
     endpoint,
     region: "us-east-1",
     forcePathStyle: true,
-    credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+    credentials: { accessKeyId: ACCESS_KEY, secretAccessKey },
   });
+}
+
+async function enableVersioning(endpoint: string): Promise<void> {
+  const client = connect(endpoint);
   await client.send(
     new PutBucketVersioningCommand({
       Bucket: BUCKET,
       VersioningConfiguration: { Status: "Enabled" },
     }),
+  );
+  client.destroy();
+}
+
+/** Fails unless it refuses what is signed with another secret. */
+async function assertChecksSignatures(endpoint: string): Promise<void> {
+  const client = connect(endpoint, `${SECRET_KEY}!`);
+  await assert.rejects(
+    client.send(new ListObjectsV2Command({ Bucket: BUCKET })),
+    (error) => statusOf(error) === 403,
   );
   client.destroy();
 }
@@ -101,6 +128,7 @@ let code = 1;
 try {
   await untilAnswering(endpoint);
   await enableVersioning(endpoint);
+  await assertChecksSignatures(endpoint);
   const codes: number[] = [];
   for (
     const args of [

@@ -115,7 +115,7 @@ Deno.test("the package is not made for a processor that Lambda lacks", () =>
     await assert.rejects(Deno.stat(dist), Deno.errors.NotFound);
   }));
 
-Deno.test("the package runs the whole pipeline, cold and warm", async () => {
+Deno.test("the package runs the whole pipeline on S3, cold and warm", async () => {
   await using cloud = await Cloud.open();
   const { platform } = cloud;
   const functions = {
