@@ -220,11 +220,15 @@ function tell(verification: Verification, { log }: StageContext): void {
   );
 }
 
-/** The tasks that mend what differs. */
+/**
+ * The tasks that mend what differs. A resync brings the whole history anew,
+ * too, but reads the source for it.
+ */
 export function waysBack({ place, tables }: Comparison): string[] {
+  const resyncs = tables.map((table) => `deno task resync ${table}`);
   return place === "history"
-    ? ["deno task rebuild warehouse"]
-    : tables.map((table) => `deno task resync ${table}`);
+    ? [`deno task rebuild warehouse, or ${resyncs.join(" and ")}`]
+    : resyncs;
 }
 
 function verifyError(error: unknown, server: string): unknown {
