@@ -13,6 +13,8 @@ export interface Mutation {
   seed: number;
   /** What it breaks, as the simulator says it. */
   finds: RegExp;
+  /** All edits but the last prepare it only, and break nothing. */
+  isPrepared?: true;
   edits: readonly Edit[];
 }
 
@@ -120,6 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "versions are ordered by transaction id, not by batch",
     seed: 21,
     finds: CONTENT,
+    isPrepared: true,
     edits: [
       {
         file: "extract/read_table.ts",
@@ -165,10 +168,12 @@ export const MUTATIONS: readonly Mutation[] = [
       {
         file: "lib/version_intervals.ts",
         find: "    from ${versions}\n",
-        replace: `    from (select *, \${${KEYS}.includes(key[0]) ? \`coalesce(
-      _xid, max(_xid) over (partition by \${key[0]} order by batch
-      rows between unbounded preceding and current row), 0)\` : "0"}
-      as _order from \${versions})
+        replace: `    from (select *, \${${KEYS}.includes(key[0])
+      ? \`coalesce(_xid, max(_xid) over (partition by \${key[0]} order by batch
+        rows between unbounded preceding and current row), 0) as _order
+        from (select * from \${versions}
+          union all by name select cast(null as bigint) as _xid where false)\`
+      : \`0 as _order from \${versions}\`})
 `,
       },
       {

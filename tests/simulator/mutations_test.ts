@@ -6,6 +6,8 @@ import { type Mutation, MUTATIONS } from "./mutations.ts";
 
 /** Within so many histories each of the mistakes must show. */
 const SEEDS_MAX = 50;
+/** So many histories find nothing where there is nothing. */
+const CONTROLS = 4;
 const COPIED = [
   "extract",
   "transform",
@@ -37,15 +39,38 @@ for (const mutation of MUTATIONS) {
     }));
 }
 
+for (const mutation of MUTATIONS.filter((one) => one.isPrepared)) {
+  Deno.test(`simulate finds nothing in what prepares that ${mutation.name}`, () =>
+    inFolder(async (folder) => {
+      await copyProject(folder, [...COPIED, ".duckdb"]);
+      const edits = mutation.edits.slice(0, -1);
+      await mutate(folder, { ...mutation, edits });
+
+      await assertFindsNothing(folder, mutation.seed);
+    }));
+}
+
 Deno.test("simulate finds nothing where nothing was changed", () =>
   inFolder(async (folder) => {
     await copyProject(folder, [...COPIED, ".duckdb"]);
 
-    const { code, output } = await simulateIn(folder, { from: 1, to: 4 });
-
-    assert.match(output, /^4 passed, 0 failed$/m, output);
-    assert.equal(code, 0, output);
+    await assertFindsNothing(folder, 1);
   }));
+
+async function assertFindsNothing(
+  folder: string,
+  from: number,
+): Promise<void> {
+  const to = from + CONTROLS - 1;
+  const { code, output } = await simulateIn(folder, { from, to });
+
+  assert.match(
+    output,
+    new RegExp(`^${CONTROLS} passed, 0 failed$`, "m"),
+    output,
+  );
+  assert.equal(code, 0, output);
+}
 
 async function mutate(folder: string, mutation: Mutation): Promise<void> {
   for (const { file, find, replace } of mutation.edits) {
