@@ -30,10 +30,20 @@ import type {
 } from "./zone.ts";
 import { checkKey, checkPrefix } from "./zone_key.ts";
 
+/** How long a server may take; each request is tried again. */
+export interface S3Patience {
+  connectionTimeoutMs: number;
+  answerTimeoutMs: number;
+  /** Without a byte in a body. */
+  idleTimeoutMs: number;
+}
+
 const ATTEMPTS_MAX = 5;
-const CONNECTION_TIMEOUT_MS = 5_000;
-const ANSWER_TIMEOUT_MS = 60_000;
-const IDLE_TIMEOUT_MS = 60_000;
+const PATIENCE: S3Patience = {
+  connectionTimeoutMs: 5_000,
+  answerTimeoutMs: 60_000,
+  idleTimeoutMs: 60_000,
+};
 
 type Body = NonNullable<GetObjectCommandOutput["Body"]>;
 
@@ -49,14 +59,18 @@ export class S3Zone implements Zone {
   readonly #endpoint: string | undefined;
   readonly #client: S3Client;
 
-  constructor(url: string, settings: S3Settings) {
+  constructor(
+    url: string,
+    settings: S3Settings,
+    patience: S3Patience = PATIENCE,
+  ) {
     this.url = url.replace(/\/+$/, "");
     const [bucket = "", ...folders] = this.url.slice("s3://".length).split("/");
     if (folders.length > 0) checkKey(folders.join("/"));
     this.#bucket = bucket;
     this.#prefix = folders.map((folder) => `${folder}/`).join("");
     this.#endpoint = settings.endpoint;
-    this.#client = connect(settings);
+    this.#client = connect(settings, patience);
   }
 
   locate(key: string): string {
@@ -306,7 +320,7 @@ export class S3Zone implements Zone {
   }
 }
 
-function connect(settings: S3Settings): S3Client {
+function connect(settings: S3Settings, patience: S3Patience): S3Client {
   const { endpoint, accessKeyId, secretAccessKey, sessionToken, caFile } =
     settings;
   const hasKeys = accessKeyId !== undefined && secretAccessKey !== undefined;
@@ -316,10 +330,10 @@ function connect(settings: S3Settings): S3Client {
     maxAttempts: ATTEMPTS_MAX,
     retryMode: "standard",
     requestHandler: {
-      connectionTimeout: CONNECTION_TIMEOUT_MS,
-      requestTimeout: ANSWER_TIMEOUT_MS,
+      connectionTimeout: patience.connectionTimeoutMs,
+      requestTimeout: patience.answerTimeoutMs,
       throwOnRequestTimeout: true,
-      socketTimeout: IDLE_TIMEOUT_MS,
+      socketTimeout: patience.idleTimeoutMs,
       ...(caFile === undefined ? {} : { httpsAgent: { ca: readCa(caFile) } }),
     },
     ...(endpoint === undefined ? {} : { endpoint }),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { startS3Server } from "../../demo/s3_server.ts";
 import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
 import { encodeManifest, type IngestionManifest } from "../../lib/manifest.ts";
+import { S3Zone } from "../../lib/s3_zone.ts";
 import { openZone, type S3Settings, type Zone } from "../../lib/zone.ts";
 import {
   type Fault,
@@ -23,6 +24,7 @@ const SETTINGS: S3Settings = {
   secretAccessKey: "not-to-be-told",
 };
 const PART_BYTES = 8 << 20;
+const SILENCE_MS_MAX = 300;
 
 for (const { name, run } of ZONE_CASES) {
   Deno.test(`S3Zone ${name}`, () => withZone((zone) => run(zone)));
@@ -78,6 +80,33 @@ Deno.test("S3Zone tells of every upload that has not ended, and ends it", () =>
       /^DELETE \/bucket\/some\/prefix\/two.csv\?.*uploadId=two/,
     );
   }));
+
+const NO_ANSWER = {
+  name: "StageError",
+  message: /: no answer came in time$/,
+  retryable: true,
+};
+
+Deno.test("S3Zone gives up a server that takes requests and never answers", () =>
+  withSilentServer("", async (zone) => {
+    await Promise.all([
+      assert.rejects(zone.read("a"), NO_ANSWER),
+      assert.rejects(zone.head("a"), NO_ANSWER),
+      assert.rejects(zone.create("a", bytesOf("a")), NO_ANSWER),
+      assert.rejects(zone.write("a", pieces(bytesOf("a"), 1)), NO_ANSWER),
+      assert.rejects(Array.fromAsync(zone.list("")), NO_ANSWER),
+    ]);
+  }));
+
+Deno.test("S3Zone gives up a server that stops in the middle of its answer", () =>
+  withSilentServer(
+    'HTTP/1.1 200 OK\r\netag: "x"\r\ncontent-length: 100\r\n\r\nbegun',
+    async (zone) => {
+      await assert.rejects(zone.read("a"), NO_ANSWER);
+      const content = await zone.stream("a");
+      await assert.rejects(Array.fromAsync(content), NO_ANSWER);
+    },
+  ));
 
 Deno.test("S3Zone sends a stream in parts, each with a checksum", () =>
   withZone(async (zone, { proxy }) => {
@@ -283,6 +312,36 @@ async function withServer(
   await using server = await startS3Server({ buckets: ["bucket"] });
   await using proxy = startS3Proxy(server.endpoint);
   await test({ proxy });
+}
+
+/** A server that takes connections and says this, and then nothing more. */
+async function withSilentServer(
+  said: string,
+  test: (zone: Zone) => Promise<void>,
+): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      open.push(connection);
+      await connection.read(new Uint8Array(10_000)).catch(() => null);
+      await connection.write(new TextEncoder().encode(said)).catch(() => 0);
+    }
+  })();
+  const endpoint = `http://127.0.0.1:${listener.addr.port}`;
+  const zone = new S3Zone("s3://bucket/zone", { ...SETTINGS, endpoint }, {
+    connectionTimeoutMs: 1_000,
+    answerTimeoutMs: SILENCE_MS_MAX,
+    idleTimeoutMs: SILENCE_MS_MAX,
+  });
+  try {
+    await test(zone);
+  } finally {
+    zone.close();
+    listener.close();
+    for (const connection of open) connection.close();
+    await accepting;
+  }
 }
 
 async function withZone(
