@@ -108,18 +108,17 @@ class History {
   }
 
   async run(): Promise<void> {
-    for (let round = 1; !this.#isEnough(round); round++) {
-      assert.ok(round <= ROUNDS_MAX, "too few batches or faults");
+    const isEnough = () =>
+      this.tally.batches >= BATCHES_MIN &&
+      this.tally.faults.length >= FAULTS_MIN;
+    for (let round = 1; round <= ROUNDS_MAX; round++) {
       await this.#round(stream(this.seed, `round ${round}`));
+      if (isEnough() && round >= ROUNDS_MIN) break;
     }
     await this.#settle();
     await this.#check();
-  }
-
-  #isEnough(round: number): boolean {
-    const { batches, faults } = this.tally;
-    return round > ROUNDS_MIN && batches >= BATCHES_MIN &&
-      faults.length >= FAULTS_MIN;
+    // Last, since what was found before tells why.
+    assert.ok(isEnough(), "too few batches or faults");
   }
 
   async #round(random: Random): Promise<void> {

@@ -221,8 +221,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "the ledger is written outside the transaction",
-    seed: 15,
-    finds: /load failed in a run without faults/,
+    seed: 25,
+    finds: new RegExp(
+      `load failed in a run without faults|${CONTENT.source}`,
+    ),
     edits: [
       {
         file: "load/load_waiting.ts",

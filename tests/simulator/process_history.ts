@@ -68,8 +68,7 @@ export async function simulateProcesses(
   try {
     const isEnough = () =>
       truth.newest >= BATCHES_MIN && outcome.faults.length >= KILLS_MIN;
-    for (let round = 1; !isEnough(); round++) {
-      assert.ok(round <= ROUNDS_MAX, "too few batches or kills");
+    for (let round = 1; round <= ROUNDS_MAX && !isEnough(); round++) {
       const random = stream(seed, `round ${round}`);
       const writes = random.between(0, WRITES_MAX);
       for (let write = 0; write < writes; write++) await writers.write();
@@ -104,6 +103,8 @@ export async function simulateProcesses(
       spotBatch: stream(seed, "spot").between(1, truth.newest),
     });
     await checkNothingLeft(platform);
+    // Last, since what was found before tells why.
+    assert.ok(isEnough(), "too few batches or kills");
     return outcome;
   } catch (error) {
     throw new Error(`seed ${seed}: ${messageOf(error)}\n${story.join("\n")}`, {
