@@ -6,6 +6,8 @@ import type { Zone } from "./zone.ts";
 
 const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
+/** A store that is silent is not tried for longer: the source's snapshot waits. */
+const COMMIT_MS_MAX = 60_000;
 const BATCH_DIGITS = 9;
 const READS_AT_ONCE = 16;
 const RESTORE =
@@ -129,7 +131,7 @@ export class BatchLog<M extends Manifest> {
   /**
    * Throws a `StageError` if a batch that is to be committed is a gap: missing
    * while a later one is there. It asks for what is listed after the batch
-   * before, which is next to nothing.
+   * before, which is next to nothing in S3; a directory is read whole.
    */
   async checkNoGap(batch: number): Promise<void> {
     const files = this.zone.list(`${logFolder(await this.generation())}/`, {
@@ -137,7 +139,8 @@ export class BatchLog<M extends Manifest> {
     });
     for await (const { key } of files) {
       const later = logParts(key)?.batch;
-      if (later === undefined) continue;
+      // Not every store begins where it is told to.
+      if (later === undefined || later <= batch) continue;
       // Another run may have committed it by now, which is no gap.
       if (await this.#exists(batch)) return;
       const file = this.zone.locate(await this.#key(batch));
@@ -180,6 +183,7 @@ export class BatchLog<M extends Manifest> {
   async commit(manifest: M): Promise<boolean> {
     const content = encodeManifest(manifest);
     const key = await this.#key(manifest.batch);
+    const began = performance.now();
     for (let attempt = 1;; attempt++) {
       let failure: StageError | undefined;
       const answerOf = async <R>(request: Promise<R>) => {
@@ -198,7 +202,8 @@ export class BatchLog<M extends Manifest> {
         if (found.runId !== manifest.runId) return false;
         break;
       }
-      if (attempt >= COMMIT_ATTEMPTS_MAX) {
+      const isLate = performance.now() - began > COMMIT_MS_MAX;
+      if (attempt >= COMMIT_ATTEMPTS_MAX || isLate) {
         throw failure ?? new StageError(
           `Cannot commit batch ${manifest.batch}: ${this.zone.url} says that its manifest is there, and that it isn't`,
           {

@@ -57,9 +57,12 @@ export async function connect(
     await end(client);
     throw connectError(error, settings);
   }
+  if (options.signal?.aborted) {
+    await end(client);
+    options.signal.throwIfAborted();
+  }
   const stop = () => void end(client);
-  if (options.signal?.aborted) stop();
-  else options.signal?.addEventListener("abort", stop, { once: true });
+  options.signal?.addEventListener("abort", stop, { once: true });
   return {
     client,
     [Symbol.asyncDispose]: async () => {

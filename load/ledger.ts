@@ -13,8 +13,12 @@ export interface LedgerEntry {
   transformHash: string;
 }
 
-/** The channel on which each load tells the batches it committed. */
+/**
+ * The channel on which each load tells the newest batch it committed, and a
+ * rebuild or resync that any batch may be otherwise than before.
+ */
 export const CHANNEL = "pipeline_batch";
+const ANEW = "anew";
 
 const OTHER_SQL = "was made by other SQL";
 
@@ -107,7 +111,7 @@ export async function enterBatches(
 ): Promise<void> {
   await insertBatches(client, manifests.map(ledgerRow));
   const last = manifests.at(-1);
-  if (last !== undefined) await tellBatch(client, last.batch);
+  if (last !== undefined) await notify(client, String(last.batch));
 }
 
 /**
@@ -162,12 +166,13 @@ function batchesJson(rows: readonly LedgerRow[]): string {
   return JSON.stringify(rows.map(({ files: _, ...row }) => row));
 }
 
-/** Tells listeners of the newest batch, once this is committed. */
-export async function tellBatch(
-  client: pg.Client,
-  batch: number,
-): Promise<void> {
-  await client.query("select pg_notify($1, $2)", [CHANNEL, String(batch)]);
+/** Tells listeners, once it is committed, that what they know may be wrong. */
+export async function tellAnew(client: pg.Client): Promise<void> {
+  await notify(client, ANEW);
+}
+
+async function notify(client: pg.Client, payload: string): Promise<void> {
+  await client.query("select pg_notify($1, $2)", [CHANNEL, payload]);
 }
 
 function prefixed(relation: string): string {

@@ -14,6 +14,7 @@ import {
 } from "./ledger.ts";
 import { fillGroup, type GroupWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
+import { noteFailedCheck } from "./run_checks.ts";
 import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
 
 /** Waiting batches share a transaction up to so many of them, or rows. */
@@ -129,7 +130,10 @@ async function loadGroup(
     }),
   ]);
   await intact;
-  if (done.status === "rejected") throw done.reason;
+  if (done.status === "rejected") {
+    await noteFailedCheck(client, done.reason);
+    throw done.reason;
+  }
   progress.end();
   log.info("batch {name}: {rows} versions, {bytes} bytes", {
     name,

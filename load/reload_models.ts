@@ -20,10 +20,10 @@ import {
   type VersionsForm,
 } from "./export_versions.ts";
 import { inTransaction } from "./in_transaction.ts";
-import { agreeLedger, type LedgerRow, ledgerRow, tellBatch } from "./ledger.ts";
+import { agreeLedger, type LedgerRow, ledgerRow, tellAnew } from "./ledger.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
-import { checkedModel, runChecks } from "./run_checks.ts";
+import { checkedModel, noteFailedCheck, runChecks } from "./run_checks.ts";
 import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
 
 /** What a reload found. */
@@ -81,14 +81,17 @@ export async function reloadModels(
       Object.assign(mended, await agreeTables(work, tables));
       for (const table of tables) await checkTable(work, { table, batch });
       if (models.length === all.length) await agreeLedger(client, ledger);
-      await tellBatch(client, batch);
+      await tellAnew(client);
       // Nothing is committed of a file that is not as it was written.
       await intact;
       context.signal.throwIfAborted();
     }),
   ]);
   await intact;
-  if (done.status === "rejected") throw done.reason;
+  if (done.status === "rejected") {
+    await noteFailedCheck(client, done.reason);
+    throw done.reason;
+  }
   context.progress.end();
   for (const [model, count] of Object.entries(mended)) {
     if (count === 0) continue;

@@ -1,6 +1,6 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import { StageError } from "../lib/errors.ts";
+import { StageError, type StageErrorOptions } from "../lib/errors.ts";
 import { query, quoteName, quoteNames } from "../lib/postgres.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
@@ -34,12 +34,12 @@ export async function runChecks(
 ): Promise<void> {
   const { table, checks, staging, batch, log } = options;
   const name = table.model.name;
+  if (checks.length === 0) return;
   await client.query(
     `delete from pipeline.check_result
     where split_part(check_name, '__', 1) = $1 and check_name <> all($2)`,
     [name, checks.map((check) => check.name)],
   );
-  if (checks.length === 0) return;
   const key = quoteNames(table.model.key);
   await createChecked(client, {
     name,
@@ -55,39 +55,90 @@ export async function runChecks(
         insert into pipeline.finding (batch, check_name, severity, key, finding)
         select $1::bigint, $2::text, $3::text, key, finding from wrong
         limit ${FINDINGS_MAX}
-      ), noted as (
-        insert into pipeline.check_result
-          (check_name, rule, severity, batch, findings)
-        select $2::text, $4::text, $3::text, $1::bigint, count(*) from wrong
-        on conflict (check_name) do update set
-          (rule, severity, batch, checked_at, findings) = (
-            select excluded.rule, excluded.severity, excluded.batch,
-              excluded.checked_at, excluded.findings
-          )
       ) ${FOUND_SQL}`,
-      [batch, check.name, severity, ruleOf(check)],
+      [batch, check.name, severity],
     );
-    if (found?.findings === "0") continue;
+    const findings = Number(found?.findings);
+    const result = {
+      check: check.name,
+      rule: ruleOf(check),
+      severity,
+      batch,
+      findings,
+    };
+    await note(client, result);
+    if (findings === 0) continue;
     if (severity === "warning") {
       log.warn("check {check}: {findings} findings, the first {key}: {first}", {
         check: check.name,
-        findings: Number(found?.findings),
+        findings,
         key: found?.key,
         first: found?.finding,
         batch,
       });
       continue;
     }
-    throw new StageError(
-      `Cannot load batch ${batch}: check ${check.name} found ${found?.findings} rows of "${name}" wrong, the first ${found?.key}: ${found?.finding}`,
+    throw new CheckFailedError(
+      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${name}" wrong, the first ${found?.key}: ${found?.finding}`,
       {
         subject: check.name,
         dataCheck: true,
         hint: `sql/checks/${check.name}.sql says what the rule is and why`,
       },
+      result,
     );
   }
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+/** How a check ended. */
+interface CheckResult {
+  check: string;
+  rule: string;
+  severity: "error" | "warning";
+  batch: number;
+  findings: number;
+}
+
+/** A rule of severity `error` is broken. */
+class CheckFailedError extends StageError {
+  constructor(
+    message: string,
+    options: StageErrorOptions,
+    readonly result: CheckResult,
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * Writes down which check ended a load, if one did: what it had written was
+ * undone with the load.
+ */
+export async function noteFailedCheck(
+  client: pg.Client,
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof CheckFailedError)) return;
+  // The load has failed anyway, and says why.
+  await note(client, error.result).catch(() => {});
+}
+
+async function note(
+  client: pg.Client,
+  { check, rule, severity, batch, findings }: CheckResult,
+): Promise<void> {
+  await client.query(
+    `insert into pipeline.check_result
+      (check_name, rule, severity, batch, findings)
+    values ($1, $2, $3, $4, $5)
+    on conflict (check_name) do update set
+      (rule, severity, batch, checked_at, findings) = (
+        select excluded.rule, excluded.severity, excluded.batch,
+          excluded.checked_at, excluded.findings
+      )`,
+    [check, rule, severity, batch, findings],
+  );
 }
 
 /** A rule that some rows of a table break. */

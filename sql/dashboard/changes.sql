@@ -1,22 +1,27 @@
 -- What changed in the facts after a batch ($1) up to another ($2), the old and
--- the new side by side; of each fact so many rows at most: $3.
+-- the new side by side; of each fact the first by key, so many: $3.
 with
 
-sales as (
+sales_changed as (
     select
-        'sales order' as fact,
         coalesce(later.sales_order_id, earlier.sales_order_id) as key,
-        to_jsonb(earlier) as before,
-        to_jsonb(later) as after
+        earlier.sales_record_id as earlier_id,
+        later.sales_record_id as later_id
     from (
-        select * from fact_sales_order
+        select
+            sales_order_id,
+            sales_record_id
+        from fact_sales_order
         where
             from_batch > $1
             and from_batch <= $2
             and (to_batch is null or to_batch > $2)
     ) as later
     full outer join (
-        select * from fact_sales_order
+        select
+            sales_order_id,
+            sales_record_id
+        from fact_sales_order
         where from_batch <= $1 and to_batch > $1 and to_batch <= $2
     ) as earlier
         on later.sales_order_id = earlier.sales_order_id
@@ -24,21 +29,26 @@ sales as (
     limit $3
 ),
 
-purchases as (
+purchases_changed as (
     select
-        'purchase order' as fact,
         coalesce(later.purchase_order_id, earlier.purchase_order_id) as key,
-        to_jsonb(earlier) as before,
-        to_jsonb(later) as after
+        earlier.purchase_record_id as earlier_id,
+        later.purchase_record_id as later_id
     from (
-        select * from fact_purchase_order
+        select
+            purchase_order_id,
+            purchase_record_id
+        from fact_purchase_order
         where
             from_batch > $1
             and from_batch <= $2
             and (to_batch is null or to_batch > $2)
     ) as later
     full outer join (
-        select * from fact_purchase_order
+        select
+            purchase_order_id,
+            purchase_record_id
+        from fact_purchase_order
         where from_batch <= $1 and to_batch > $1 and to_batch <= $2
     ) as earlier
         on later.purchase_order_id = earlier.purchase_order_id
@@ -46,21 +56,26 @@ purchases as (
     limit $3
 ),
 
-payments as (
+payments_changed as (
     select
-        'payment' as fact,
         coalesce(later.payment_id, earlier.payment_id) as key,
-        to_jsonb(earlier) as before,
-        to_jsonb(later) as after
+        earlier.payment_record_id as earlier_id,
+        later.payment_record_id as later_id
     from (
-        select * from fact_payment
+        select
+            payment_id,
+            payment_record_id
+        from fact_payment
         where
             from_batch > $1
             and from_batch <= $2
             and (to_batch is null or to_batch > $2)
     ) as later
     full outer join (
-        select * from fact_payment
+        select
+            payment_id,
+            payment_record_id
+        from fact_payment
         where from_batch <= $1 and to_batch > $1 and to_batch <= $2
     ) as earlier
         on later.payment_id = earlier.payment_id
@@ -68,8 +83,36 @@ payments as (
     limit $3
 )
 
-select * from sales
+select
+    'sales order' as fact,
+    changed.key,
+    to_jsonb(earlier) as before,
+    to_jsonb(later) as after
+from sales_changed as changed
+left join fact_sales_order as earlier
+    on changed.earlier_id = earlier.sales_record_id
+left join fact_sales_order as later
+    on changed.later_id = later.sales_record_id
 union all
-select * from purchases
+select
+    'purchase order' as fact,
+    changed.key,
+    to_jsonb(earlier) as before,
+    to_jsonb(later) as after
+from purchases_changed as changed
+left join fact_purchase_order as earlier
+    on changed.earlier_id = earlier.purchase_record_id
+left join fact_purchase_order as later
+    on changed.later_id = later.purchase_record_id
 union all
-select * from payments
+select
+    'payment' as fact,
+    changed.key,
+    to_jsonb(earlier) as before,
+    to_jsonb(later) as after
+from payments_changed as changed
+left join fact_payment as earlier
+    on changed.earlier_id = earlier.payment_record_id
+left join fact_payment as later
+    on changed.later_id = later.payment_record_id
+order by fact desc, key

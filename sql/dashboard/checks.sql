@@ -1,6 +1,7 @@
--- Every check as it last ended, those with findings first, and how many it
--- found over all batches. Load looks at what it touches, so a check's last
--- batch is the newest that brought something for it.
+-- Every check as it last ended, those with findings first, and how many of
+-- these are written down over all batches, of one batch 1,000 at most. Load
+-- looks at what it touches, so a check's last batch is the newest that brought
+-- something for it; one with an error is not loaded, and nothing of it written.
 select
     results.check_name,
     results.rule,
@@ -8,7 +9,7 @@ select
     results.batch,
     results.checked_at,
     results.findings,
-    count(findings.batch) as findings_in_all
+    count(findings.batch) as written_down
 from pipeline.check_result as results
 left join pipeline.finding as findings
     on results.check_name = findings.check_name

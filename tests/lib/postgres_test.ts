@@ -197,11 +197,7 @@ Deno.test("connect() ends a connection that comes after it was told to stop", as
 
   stop.abort();
 
-  await using connection = await connecting;
-  await assert.rejects(
-    query(connection.client, "select pg_sleep(60)"),
-    /closed|ending|terminated/i,
-  );
+  await assert.rejects(connecting, { name: "AbortError" });
 });
 
 Deno.test("connect() outlives a connection that the server ends", async () => {

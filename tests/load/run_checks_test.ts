@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import type pg from "pg";
 import { exitCode, StageError } from "../../lib/errors.ts";
 import { connect, query } from "../../lib/postgres.ts";
-import { checkedModel, runChecks } from "../../load/run_checks.ts";
+import {
+  checkedModel,
+  noteFailedCheck,
+  runChecks,
+} from "../../load/run_checks.ts";
 import { readWarehouseTable } from "../../load/warehouse_table.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
@@ -62,6 +66,31 @@ Deno.test("runChecks() ends the load on a rule of severity error", () =>
         assert.equal(exitCode(error), 3);
         return true;
       },
+    );
+  }));
+
+Deno.test("noteFailedCheck() writes down the check that ended a load, which was undone", () =>
+  withTable(async (bench) => {
+    const { client } = bench;
+    await client.query("begin");
+    const error = await check(bench, { text: rule("error", "amount < 0") })
+      .then(() => undefined, (error) => error);
+    await client.query("rollback");
+
+    await noteFailedCheck(client, error);
+    await noteFailedCheck(client, new Error("another"));
+
+    assert.deepEqual(
+      await query(
+        client,
+        "select check_name, severity, batch, findings from pipeline.check_result",
+      ),
+      [{
+        check_name: "fact__rule",
+        severity: "error",
+        batch: "7",
+        findings: "2",
+      }],
     );
   }));
 

@@ -11,6 +11,9 @@ create table pipeline.batch (
     transform_hash text not null,
     lake_id text not null,
     extracted_at timestamptz,
+    extracted_rows bigint,
+    extracted_bytes bigint,
+    transform_began_at timestamptz,
     transformed_at timestamptz
 );
 
