@@ -3,9 +3,9 @@
  * the dashboard over a warehouse of so many orders. First its page in a
  * Chromium: when it first paints, and when its charts are drawn. Then so many
  * open pages while batches land as fast as one a second: how long after the
- * commit each has the figures, and the server's memory. Ends with 1 when a page
- * met an error, has not the newest batch at the end, or got one after more than
- * two seconds.
+ * commit each has the figures, and the server's memory. Ends with 1 when the page
+ * painted after more than a second, or one of the many met an error, has not the
+ * newest batch at the end, or got one after more than two seconds.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -18,6 +18,7 @@ import type { PagesReport } from "./pages.ts";
 
 const TOKEN = "a token of the benchmark's own";
 const PAINTS = 5;
+const PAINT_MAX_MS = 1_000;
 const DELAY_MAX_MS = 2_000;
 const CHANGE = `update sales_order set units_sold = units_sold + 1
   where sales_order_id % 1000 = $1`;
@@ -58,8 +59,8 @@ try {
   const dashboard = start("visualise/main.ts", env);
   const address = await addressOf(dashboard);
   try {
-    await paint(address);
-    held = await land(address, { env, pid: dashboard.pid });
+    const painted = await paint(address);
+    held = await land(address, { env, pid: dashboard.pid }) && painted;
   } finally {
     dashboard.kill("SIGTERM");
     await dashboard.status;
@@ -97,10 +98,14 @@ async function addressOf(process: Deno.ChildProcess): Promise<string> {
   }
 }
 
-/** Opens the page anew, each time in a browser that has kept nothing. */
-async function paint(address: string): Promise<void> {
+/**
+ * Opens the page anew, each time in a browser that has kept nothing, and tells
+ * whether it painted as soon as promised.
+ */
+async function paint(address: string): Promise<boolean> {
   const browser = await openBrowser(await findChromium() ?? "");
   console.log("| page | first paint, ms | charts, ms |\n| --- | --- | --- |");
+  let slowest = 0;
   for (let time = 1; time <= PAINTS; time++) {
     const context = await browser.newContext({
       extraHTTPHeaders: { authorization: `Bearer ${TOKEN}` },
@@ -112,10 +117,12 @@ async function paint(address: string): Promise<void> {
       `[performance.getEntriesByName("first-contentful-paint")[0].startTime,
         performance.now()]`,
     ) as [number, number];
+    slowest = Math.max(slowest, painted);
     console.log(`| ${time} | ${Math.round(painted)} | ${Math.round(drawn)} |`);
     await context.close();
   }
   await browser.close();
+  return slowest <= PAINT_MAX_MS;
 }
 
 /**

@@ -4,14 +4,14 @@ import { MODELS } from "../sql/models/models.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
 import type { KeptAnswers } from "./kept_answers.ts";
-import type { NewestBatch } from "./newest_batch.ts";
+import type { NewestLoaded } from "./newest_loaded.ts";
 import type { SharedAnswer } from "./shared_answer.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the answers are made from. */
 export interface ApiOptions {
   warehouse: Warehouse;
-  newest: NewestBatch;
+  newest: NewestLoaded;
   figures: Figures;
   kept: KeptAnswers;
   pipeline: SharedAnswer<Pipeline>;
@@ -108,7 +108,6 @@ export function createApi(options: ApiOptions): Hono {
         ]);
         const day = asked?.snapshot_time?.slice(0, 10) ?? "";
         return {
-          batch,
           snapshot_time: asked?.snapshot_time,
           ...await figures.read({ batch, day }, { from, to, counterparty }),
           counterparties: parties.map(({ name }) => name),
@@ -151,13 +150,17 @@ export function createApi(options: ApiOptions): Hono {
       await kept.get(["changes", since, batch], async () => {
         const [[asked], rows] = await Promise.all([
           warehouse.ask("batch", [batch]),
-          warehouse.ask("changes", [since, batch, CHANGES_MAX]),
+          // One more than is shown tells whether there is more.
+          warehouse.ask("changes", [since, batch, CHANGES_MAX + 1]),
         ]);
+        const byFact = Map.groupBy(rows, ({ fact }) => fact ?? "");
+        const shown = [...byFact.values()]
+          .flatMap((changes) => changes.slice(0, CHANGES_MAX));
         const isCut = (fact: string) =>
-          rows.filter((row) => row.fact === fact).length === CHANGES_MAX;
+          (byFact.get(fact)?.length ?? 0) > CHANGES_MAX;
         return {
           snapshot_time: asked?.snapshot_time,
-          changes: rows.map(({ fact, key, before, after }) => ({
+          changes: shown.map(({ fact, key, before, after }) => ({
             fact,
             key,
             ...compareVersions(before, after),
@@ -172,8 +175,14 @@ export function createApi(options: ApiOptions): Hono {
     const fact = FACTS.get(context.req.param("fact"));
     if (fact === undefined) return context.notFound();
     const key = wholeNumber(context.req.param("key"));
-    const versions = await warehouse.ask("fact_history", [fact, key]);
-    return context.json(readHistory(versions));
+    await newest.read();
+    return json(
+      context,
+      await kept.get(["history", fact, key, newest.batch], async () => {
+        const versions = await warehouse.ask("fact_history", [fact, key]);
+        return readHistory(versions);
+      }),
+    );
   });
   api.get("/pipeline", async (context) => context.json(await pipeline.get()));
   api.get("/batches/:batch", async (context) => {

@@ -2,13 +2,13 @@ import type { TextRow } from "../lib/postgres.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the view of the business is made of, each of one fact. */
-const TOTALS = [
+const FACT_QUERIES = [
   "sales",
   "purchases",
   "payments",
 ] as const satisfies readonly QueryName[];
-/** Sets of filters of which totals are kept. */
-const BASES_MAX = 8;
+/** Sets of filters of which totals are kept, beside the one without any. */
+const CHOSEN_MAX = 8;
 /** What the detail of a total is, by what it is a total of. */
 const DETAILS: Record<string, string> = { staff: "department" };
 
@@ -19,49 +19,61 @@ export interface FigureFilters {
   counterparty: string | null;
 }
 
+/** A batch, and the day of UTC on which its snapshot was taken. */
+export interface FigureTime {
+  batch: number;
+  day: string;
+}
+
 /** By fact, and by what they are totals of. */
 export type FactFigures = Record<string, Record<string, FigureRow[]>>;
 
 type FigureRow = Record<string, string | null>;
 
 /** Totals of a batch by ids, as the database's JSON, by fact. */
+interface Totals extends FigureTime {
+  byFact: ReadonlyMap<QueryName, string | null>;
+}
+
+/** What figures can be made from; undefined where making it failed. */
 interface Base {
   batch: number;
-  /** Payments are overdue by the day. */
-  day: string;
-  totals: ReadonlyMap<QueryName, string | null>;
+  totals: Promise<Totals | undefined>;
+}
+
+/** The newest batch asked for, and the last one of those before it. */
+interface Bases {
+  newest: Base | undefined;
+  past: Base | undefined;
 }
 
 /**
- * The figures of the business. Those of a batch are made from those of the
- * batch that was last asked for, earlier or later, with what changed between
- * the two: what a new batch costs follows its size, not that of the facts.
+ * The figures of the business. Those of a batch are made from those of another
+ * one, earlier or later, with what changed between the two: what a new batch
+ * costs follows its size, not that of the facts. Who looks at the past does not
+ * hold up who looks at now.
  */
 export class Figures {
-  readonly #bases = new Map<string, Promise<Base>>();
+  readonly #bases = new Map<string, Bases>();
 
   constructor(private readonly warehouse: Warehouse) {}
 
-  /** The figures as of a batch, whose snapshot was taken on that day of UTC. */
-  async read(
-    at: { batch: number; day: string },
-    filters: FigureFilters,
-  ): Promise<FactFigures> {
+  /** The figures as of a batch. */
+  async read(at: FigureTime, filters: FigureFilters): Promise<FactFigures> {
     // Whom a name stands for may change from batch to batch.
     if (filters.counterparty !== null) {
       return (await this.#make(at, filters, undefined)).figures;
     }
-    const key = JSON.stringify(filters);
-    const earlier = this.#bases.get(key);
-    const made = this.#make(at, filters, earlier);
-    this.#bases.delete(key);
-    this.#bases.set(key, made.then(({ base }) => base));
-    // Who goes on from it hears of its failure; who asked for it does anyway.
-    this.#bases.get(key)?.catch(() => {});
-    const [oldest] = this.#bases.keys();
-    if (this.#bases.size > BASES_MAX && oldest !== undefined) {
-      this.#bases.delete(oldest);
-    }
+    const bases = this.#basesOf(filters);
+    const { newest, past } = bases;
+    const isPast = newest !== undefined && at.batch < newest.batch;
+    const base = isPast ? past ?? newest : newest;
+    const made = this.#make(at, filters, base);
+    bases[isPast ? "past" : "newest"] = {
+      batch: at.batch,
+      // After a failure the one before is as good as it was.
+      totals: made.then(({ totals }) => totals, () => base?.totals),
+    };
     return (await made).figures;
   }
 
@@ -70,21 +82,39 @@ export class Figures {
     this.#bases.clear();
   }
 
+  /** Those of one set of filters; of the sets last asked for. */
+  #basesOf(filters: FigureFilters): Bases {
+    const key = JSON.stringify(filters);
+    const bases = this.#bases.get(key) ??
+      { newest: undefined, past: undefined };
+    this.#bases.delete(key);
+    this.#bases.set(key, bases);
+    const chosen = [...this.#bases.keys()].filter((one) => one !== NO_FILTERS);
+    const [oldest] = chosen;
+    if (chosen.length > CHOSEN_MAX && oldest !== undefined) {
+      this.#bases.delete(oldest);
+    }
+    return bases;
+  }
+
   async #make(
-    { batch, day }: { batch: number; day: string },
+    { batch, day }: FigureTime,
     { from, to, counterparty }: FigureFilters,
-    earlier: Promise<Base> | undefined,
-  ): Promise<{ figures: FactFigures; base: Base }> {
-    const found = await earlier?.catch(() => undefined);
-    const base = found?.day === day ? found : undefined;
-    const made = await Promise.all(TOTALS.map(async (name) => {
+    base: Base | undefined,
+  ): Promise<{ figures: FactFigures; totals: Totals }> {
+    const known = await base?.totals;
+    const made = await Promise.all(FACT_QUERIES.map(async (name) => {
+      // Payments are overdue by the day.
+      const usable = name === "payments" && known?.day !== day
+        ? undefined
+        : known;
       const [row] = await this.warehouse.ask(name, [
         batch,
         from,
         to,
         counterparty,
-        base?.totals.get(name) ?? null,
-        base?.batch ?? null,
+        usable?.byFact.get(name) ?? null,
+        usable?.batch ?? null,
       ]);
       return { name, row };
     }));
@@ -92,16 +122,20 @@ export class Figures {
       figures: Object.fromEntries(
         made.map(({ name, row }) => [name, splitTotals(row)]),
       ),
-      base: {
+      totals: {
         batch,
         day,
-        totals: new Map(
+        byFact: new Map(
           made.map(({ name, row }) => [name, row?.totals ?? null]),
         ),
       },
     };
   }
 }
+
+const NO_FILTERS = JSON.stringify(
+  { from: null, to: null, counterparty: null } satisfies FigureFilters,
+);
 
 /** The rows of a query by what they are totals of, which then has its name. */
 function splitTotals(row: TextRow | undefined): Record<string, FigureRow[]> {

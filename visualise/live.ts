@@ -7,6 +7,8 @@ import type { Resources } from "../lib/stage.ts";
 /** What open pages are told. */
 export type LiveEvent =
   | { type: "batch"; batch: number }
+  /** Any batch may be otherwise: a rebuild, or a resync. */
+  | { type: "anew" }
   /** Whether the warehouse can be heard. */
   | { type: "link"; up: boolean }
   /** The server ends: pages connect again, to the next. */
@@ -53,7 +55,12 @@ export class Live {
         });
         const { client } = connection;
         client.on("notification", ({ payload }) => {
-          this.#tell({ type: "batch", batch: Number(payload) });
+          const batch = Number(payload);
+          this.#tell(
+            Number.isInteger(batch)
+              ? { type: "batch", batch }
+              : { type: "anew" },
+          );
         });
         await client.query(`listen ${CHANNEL}`);
         this.#setUp(true);

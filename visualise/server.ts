@@ -9,7 +9,7 @@ import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";
 import { KeptAnswers } from "./kept_answers.ts";
 import type { Live } from "./live.ts";
-import { NewestBatch } from "./newest_batch.ts";
+import { NewestLoaded } from "./newest_loaded.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import { addSignIn } from "./sign_in.ts";
@@ -50,21 +50,16 @@ export function createServer(options: ServerOptions): Hono {
     kept.forget();
     keptSince = performance.now();
   };
-  const newest = new NewestBatch(warehouse, (isSetBack) => {
-    if (isSetBack) forget();
+  const newest = new NewestLoaded(warehouse, (how) => {
+    // What can't hear of a rebuild goes on from nothing.
+    if (how === "set back" || live === undefined) forget();
   });
   live?.listen((event) => {
     // What was asked before it tells of the time before it.
     newest.forget();
     pipeline.forget();
-    // A batch that is told again was made anew, by a rebuild or a resync, and
-    // so may all be of which nothing was heard.
-    if (
-      event.type === "link" ||
-      event.type === "batch" && event.batch <= newest.batch
-    ) {
-      forget();
-    }
+    // While the warehouse could not be heard, it may have been made anew.
+    if (event.type === "anew" || event.type === "link") forget();
     if (event.type === "link" && !event.up) void warehouse.disconnect();
   });
 

@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { getCookie, setCookie } from "hono/cookie";
 import { html } from "hono/html";
 
 const COOKIE = "totesys_dashboard";
+const FORM_BYTES_MAX = 4096;
 const COOKIE_SECONDS = 30 * 24 * 3600;
 
 /**
@@ -13,8 +15,17 @@ const COOKIE_SECONDS = 30 * 24 * 3600;
  * form, once.
  */
 export function addSignIn(app: Hono, token: string): void {
+  app.post(
+    "/login",
+    bodyLimit({
+      maxSize: FORM_BYTES_MAX,
+      onError: (context) => context.text("That is more than a form.", 413),
+    }),
+  );
   app.post("/login", async (context) => {
-    const { token: given } = await context.req.parseBody();
+    const { token: given } = await context.req.parseBody().catch(() => {
+      throw new RangeError("This is no form to sign in by.");
+    });
     if (!isSame(String(given ?? ""), token)) {
       return context.html(loginPage("That is not the token."), 401);
     }
@@ -47,8 +58,8 @@ export function addSignIn(app: Hono, token: string): void {
 /** Bearer and Basic (any name) for programs, a cookie for people's browsers. */
 function isAllowed(context: Context, token: string): boolean {
   const header = context.req.header("authorization") ?? "";
-  const [, bearer] = /^Bearer (.+)$/.exec(header) ?? [];
-  const [, basic] = /^Basic ([\w+/]+={0,2})$/.exec(header) ?? [];
+  const [, bearer] = /^Bearer (.+)$/i.exec(header) ?? [];
+  const [, basic] = /^Basic ([\w+/]+={0,2})$/i.exec(header) ?? [];
   if (bearer !== undefined) return isSame(bearer, token);
   if (basic !== undefined) {
     const text = Buffer.from(basic, "base64").toString();

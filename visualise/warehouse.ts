@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { type PostgresSettings, projectDirectory } from "../lib/config.ts";
+import { StageError } from "../lib/errors.ts";
 import type { TextRow } from "../lib/postgres.ts";
 import type { Resources } from "../lib/stage.ts";
 import { WarmConnections } from "../lib/warm_connections.ts";
 
 /** Queries at once; more wait. */
 const QUERIES_AT_ONCE = 4;
+const WAITING_MAX = 500;
 /** The server gives up before; a connection that was cut says nothing. */
 const ANSWER_MS = 20_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
@@ -38,7 +40,7 @@ const NAMES = [
 export type QueryName = typeof NAMES[number];
 
 /** What the queries of a page are asked with. */
-export type Parameters = readonly (string | number | null)[];
+export type QueryValues = readonly (string | number | null)[];
 
 /**
  * The warehouse as an analyst may read it: by few connections, and for no
@@ -63,8 +65,8 @@ export class Warehouse implements AsyncDisposable {
   }
 
   /** Asks the warehouse now. */
-  async ask(name: QueryName, values: Parameters = []): Promise<TextRow[]> {
-    await this.#enter();
+  async ask(name: QueryName, values: QueryValues = []): Promise<TextRow[]> {
+    await this.#enter(name);
     try {
       await using connection = await this.#warm.connect(this.settings, {
         purpose: "dashboard",
@@ -86,12 +88,22 @@ export class Warehouse implements AsyncDisposable {
     await this.#warm[Symbol.asyncDispose]();
   }
 
-  async #enter(): Promise<void> {
+  async #enter(name: QueryName): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
       return;
     }
-    await new Promise<void>((enter) => this.#waiting.push(enter));
+    if (this.#waiting.length >= WAITING_MAX) {
+      throw new StageError(
+        `Cannot ask the warehouse for "${name}": ${WAITING_MAX} queries wait`,
+        { subject: name, retryable: true },
+      );
+    }
+    await new Promise<void>((enter) => {
+      // Whether there is anything new is asked before anything else.
+      if (name === "newest") this.#waiting.unshift(enter);
+      else this.#waiting.push(enter);
+    });
   }
 
   #leave(): void {

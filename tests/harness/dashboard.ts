@@ -178,6 +178,8 @@ export class CutWay implements AsyncDisposable {
   readonly #open = new Set<Deno.Conn>();
   /** What came before it is forwarded no more. */
   cutAt = 0;
+  /** Whether whoever comes is sent away. */
+  closed = false;
 
   constructor(private readonly to: { host: string; port: number }) {
     this.#serve();
@@ -189,6 +191,10 @@ export class CutWay implements AsyncDisposable {
 
   async #serve(): Promise<void> {
     for await (const here of this.#listener) {
+      if (this.closed) {
+        here.close();
+        continue;
+      }
       const began = performance.now();
       const there = await Deno.connect({
         hostname: this.to.host,

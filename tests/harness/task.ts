@@ -10,6 +10,7 @@ const DEADLINE_MS = 60_000;
 export class Task implements AsyncDisposable {
   out = "";
   error = "";
+  readonly #secrets: string[];
   readonly #process: Deno.ChildProcess;
   readonly #read: Promise<unknown>;
 
@@ -19,6 +20,7 @@ export class Task implements AsyncDisposable {
     options: { deno?: string[]; folder?: string } = {},
   ) {
     const { deno = ["task", "--quiet"], folder = projectDirectory() } = options;
+    this.#secrets = secretsOf(env);
     this.#process = new Deno.Command(Deno.execPath(), {
       args: [...deno, ...args],
       cwd: folder,
@@ -75,6 +77,11 @@ export class Task implements AsyncDisposable {
     const { code } = await this.#process.status;
     clearTimeout(timer);
     await this.#read;
+    const told = this.#secrets.filter((secret) =>
+      (this.out + this.error).includes(secret)
+    );
+    // The secret itself is for nobody's log.
+    if (told.length > 0) throw new Error("the task has told a secret");
     return code;
   }
 
@@ -82,6 +89,16 @@ export class Task implements AsyncDisposable {
     this.kill("SIGTERM");
     await this.ended();
   }
+}
+
+/** What is told to the task and to be told by none: of length, to be found. */
+function secretsOf(env: Record<string, string>): string[] {
+  return Object.entries(env).flatMap(([name, value]) => {
+    if (/PASSWORD|SECRET_ACCESS_KEY|TOKEN/.test(name)) return [value];
+    if (!name.endsWith("_URL") || !URL.canParse(value)) return [];
+    const { password } = new URL(value);
+    return [password, decodeURIComponent(password)];
+  }).filter((secret) => secret.length >= 8);
 }
 
 /** The settings of a platform as a process is given them. */

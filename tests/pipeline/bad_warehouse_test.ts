@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
+import { query } from "../../lib/postgres.ts";
 import {
   Cluster,
   DATABASE,
@@ -48,11 +49,24 @@ Deno.test("load() waits for a table that somebody has locked", () =>
   withBatchWaiting(async (platform) => {
     const other = await openClient(platform.warehouse.url);
     await execute(other, "begin", "lock table fact_sales_order");
-    const unlock = setTimeout(() => other.query("rollback"), LOCKED_MS);
+    const loading = platform.load();
+    const waiting = async () =>
+      (await query(
+        platform.source.client,
+        `select from pg_locks inner join pg_database
+          on pg_database.oid = pg_locks.database
+        where datname = '${platform.warehouse.settings.database}'
+          and not granted`,
+      )).length;
+    while (await waiting() === 0) {
+      await new Promise((wake) => setTimeout(wake, 20));
+    }
+    await new Promise((wake) => setTimeout(wake, LOCKED_MS));
+    assert.ok(await waiting() > 0);
+    await other.query("rollback");
 
-    const { batches } = await platform.load();
+    const { batches } = await loading;
 
-    clearTimeout(unlock);
     await other.end();
     assert.deepEqual(batches, [2]);
   }));

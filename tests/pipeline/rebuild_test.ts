@@ -182,7 +182,9 @@ async function readLakeWhile(
   let reads = 0;
   let done = false;
   const reading = (async () => {
-    while (!done) {
+    // One at least, when all is done.
+    for (let last = false; !last;) {
+      last = done;
       const held = await readPublished(history.platform);
       if (held === undefined) continue;
       const { batch, state } = held;

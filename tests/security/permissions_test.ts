@@ -182,7 +182,7 @@ Deno.test("smoke works with its permissions, while run does", async () => {
   await using run = new Task(["run", "--every", "1s"], env);
   await run.says(/"stage":"load","message":"batch 1/);
 
-  await using task = new Task(["smoke", "--wait", "1m"], env);
+  await using task = new Task(["smoke", "--wait", "40s"], env);
   const code = await task.ended();
 
   assert.equal(code, 0, task.out + task.error);

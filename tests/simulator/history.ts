@@ -81,7 +81,13 @@ class History {
   readonly tally: Pick<
     Outcome,
     "batches" | "runs" | "failed" | "faults" | "reads"
-  > = { batches: 0, runs: 0, failed: 0, faults: [], reads: 0 };
+  > = {
+    batches: 0,
+    runs: 0,
+    failed: 0,
+    faults: [],
+    reads: { warehouse: 0, lake: 0 },
+  };
   readonly #platform: Platform;
   readonly #writers: RandomWriters;
   readonly #readers: Readers;
@@ -241,7 +247,7 @@ class History {
   async #read(): Promise<void> {
     await this.#readers.read();
     const { warehouse, lake } = this.#readers.seen;
-    this.tally.reads = warehouse + lake;
+    this.tally.reads = { warehouse, lake };
   }
 
   /** Ends what is open, and runs every stage once without a fault. */

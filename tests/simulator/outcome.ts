@@ -9,7 +9,7 @@ export interface Outcome {
   /** Faults that struck. */
   faults: string[];
   /** Times that a reader saw a batch, in the warehouse or in the lake. */
-  reads: number;
+  reads: { warehouse: number; lake: number };
   /** What was done, in order. */
   story: string[];
 }

@@ -62,7 +62,7 @@ export async function simulateProcesses(
     runs: 0,
     failed: 0,
     faults: [],
-    reads: 0,
+    reads: { warehouse: 0, lake: 0 },
     story,
   };
   try {
@@ -96,7 +96,7 @@ export async function simulateProcesses(
     }
     await truth.recordNewest();
     outcome.batches = truth.newest;
-    outcome.reads = readers.seen.warehouse + readers.seen.lake;
+    outcome.reads = { ...readers.seen };
     await checkHistory(platform, {
       truth,
       lastBatch: truth.newest,

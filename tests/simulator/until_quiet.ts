@@ -1,8 +1,8 @@
 import { query } from "../../lib/postgres.ts";
 import type { Platform } from "../harness/platform.ts";
 
-const TRIES_MAX = 400;
-const WAIT_MS = 5;
+const TRIES_MAX = 1500;
+const WAIT_MS = 20;
 
 /** Waits until the servers have noticed the connections that were cut. */
 export async function untilQuiet(platform: Platform): Promise<void> {

@@ -77,7 +77,7 @@ testPage("an open page turns stale by itself when nothing comes", async () => {
   await using platform = await loaded();
   await execute(
     platform.warehouse.client,
-    "update pipeline.batch set snapshot_time = clock_timestamp() - interval '1785 seconds'",
+    "update pipeline.batch set snapshot_time = clock_timestamp() - interval '1770 seconds'",
   );
   await using served = new Served(platform);
   const page = await openPage();
@@ -86,7 +86,7 @@ testPage("an open page turns stale by itself when nothing comes", async () => {
   await page.waitForSelector(".status[data-state=live]");
   await page.waitForSelector("#main[aria-busy=false]");
   // Less than after which the page would look for another link.
-  await page.clock.runFor(25_000);
+  await page.clock.runFor(35_000);
 
   assert.equal(
     await page.locator("#status-text").innerText(),
@@ -137,7 +137,9 @@ testPage(
     const { page } = await open(await served.address);
     await page.waitForSelector(".status[data-state=live]");
     way.cutAt = performance.now();
+    way.closed = true;
     await page.locator("#status-text").getByText("Not connected").waitFor();
+    way.closed = false;
     await page.waitForSelector(".status[data-state=live]");
     await execute(platform.source.client, insertOrder(50));
     await platform.run();
@@ -212,7 +214,7 @@ testPage(
     for (let tries = 0; await shown() !== "2"; tries++) {
       assert.ok(tries < 20, "it does not find another");
       await page.clock.runFor(45_000);
-      await new Promise((wake) => setTimeout(wake, 300));
+      await new Promise((wake) => setTimeout(wake, 300 * (tries + 1)));
     }
     await page.close();
   },

@@ -76,6 +76,63 @@ testPage(
   },
 );
 
+testPage(
+  "the keyboard leads through a view, and stays where it is",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}#pipeline`);
+    const focused = () =>
+      page.evaluate(
+        `[document.activeElement.id, document.activeElement.getAttribute("aria-label")]`,
+      );
+    await page.waitForSelector("#batches table");
+    await page.locator(".skip").focus();
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await focused(), ["main", null]);
+    assert.match(page.url(), /#pipeline$/);
+    await page.locator("#batches").getByRole("link").first().focus();
+    const [, name] = await focused() as string[];
+    await execute(platform.source.client, insertOrder(50));
+    await platform.run();
+    await page.locator("#batches tbody tr").nth(1).waitFor();
+    assert.deepEqual(await focused(), ["", name]);
+    await page.locator("[data-view=business]").click();
+    await batchShown(page, 2);
+    await toggleTable(page, "sales");
+    await page.locator("[data-chart=sales]")
+      .getByRole("button", { name: "Rows" }).first().click();
+    await page.locator("#rows[open]").getByRole("button", { name: "History" })
+      .first().click();
+    await page.waitForSelector("#history li");
+    assert.deepEqual(await focused(), ["history-title", null]);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage(
+  "an address that makes no sense is answered, and a later one shown",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const page = await openPage();
+    await page.goto(`${await served.address}#changes/payment/%`);
+    await page.locator("#problem").getByText('"%" is no whole number')
+      .waitFor();
+    await page.waitForSelector(".status[data-state=live]");
+    await page.goto(`${await served.address}#batch/999`);
+    await page.locator("#problem").getByText(
+      "batch 999 is not in the warehouse",
+    )
+      .waitFor();
+    await page.goto(`${await served.address}#batch/1`);
+    await page.waitForSelector("#batch-details table");
+
+    assert.equal(await page.locator("#problem").isVisible(), false);
+    assert.equal(await page.locator("#batch-title").innerText(), "Batch 1");
+  },
+);
+
 testPage("people sign in by a form, once", async () => {
   await using platform = await loaded();
   await using served = new Served(platform, { token: TOKEN });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres.ts";
 import { serveDashboard } from "../../visualise/main.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { Figures } from "../../visualise/figures.ts";
 import { createServer } from "../../visualise/server.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import {
@@ -10,6 +12,7 @@ import {
   withoutStream,
 } from "../harness/dashboard.ts";
 import { execute } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
 
 const TOKEN = "a-token-of-the-tests";
 
@@ -48,9 +51,8 @@ Deno.test("the dashboard forgets what it kept of a warehouse that was made anew"
   await execute(
     platform.warehouse.client,
     "update fact_sales_order set units_sold = units_sold + 1 where sales_order_id = 1",
-    "select pg_notify('pipeline_batch', '1')",
+    "select pg_notify('pipeline_batch', 'anew')",
   );
-  // A rebuild tells the newest batch again.
   await becomes(before + 2);
 });
 
@@ -130,6 +132,52 @@ Deno.test("the dashboard refuses what is no batch, and says when the warehouse i
   }
 });
 
+Deno.test("figures go on rightly after a rebuild with batches that wait", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const overview = async (batch: number) => {
+    const answer = await fetch(
+      `${await served.address}api/overview/${batch}`,
+    );
+    return await answer.json();
+  };
+  const first = await overview(1);
+  await execute(
+    platform.warehouse.client,
+    "update fact_sales_order set units_sold = units_sold + 1",
+    "select pg_notify('pipeline_batch', 'anew')",
+  );
+  for (let tries = 0;; tries++) {
+    const { sales } = await overview(1);
+    if (sales.month[0].units !== first.sales.month[0].units) break;
+    assert.ok(tries < 50, "it did not hear");
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+  await execute(platform.source.client, insertOrder(50));
+  await platform.extract();
+  await platform.transform();
+  await rebuildWarehouse(platform.context);
+  await served.address;
+  // What it made of the damage must be forgotten with it.
+  for (let tries = 0; (await overview(2)).sales === undefined; tries++) {
+    assert.ok(tries < 50, "the rebuilt batch is not there");
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+  await using warehouse = openWarehouse(platform);
+  const figures = new Figures(warehouse);
+  const none = { from: null, to: null, counterparty: null };
+  for (const batch of [1, 2]) {
+    const { sales, purchases, payments } = await overview(batch);
+    const day = first.snapshot_time.slice(0, 10);
+
+    assert.deepEqual(
+      { sales, purchases, payments },
+      await figures.read({ batch, day }, none),
+    );
+  }
+  assert.deepEqual((await overview(1)).sales, first.sales);
+});
+
 Deno.test("every answer carries the policy of the page, and no answer of the API is kept", async () => {
   await using platform = await loaded();
   await using served = new Served(platform);
@@ -178,6 +226,7 @@ Deno.test("a hundred viewers cost one query", async () => {
     "/api/changes/1",
     "/api/pipeline",
     "/api/batches/1",
+    "/api/history/payment/1",
   ];
   const answers = await Promise.all(
     Array.from({ length: 100 }, () => paths).flat()
@@ -192,29 +241,40 @@ Deno.test("a hundred viewers cost one query", async () => {
   }
   assert.equal(counts.get("sales")?.length, 1);
   assert.equal(counts.get("changes")?.length, 1);
+  assert.equal(counts.get("fact_history")?.length, 1);
 });
 
 Deno.test("a query ends at its limit, and no more than a few run at once", async () => {
   await using platform = await loaded();
   const { client, settings } = platform.warehouse;
-  await using warehouse = openWarehouse(platform, 700);
+  await using warehouse = openWarehouse(platform, 2_000);
   await execute(client, "begin", "lock fact_payment in access exclusive mode");
   const asked = Array.from(
-    { length: 12 },
+    { length: 6 },
     () => warehouse.ask("payment_rows", [1, ...Array(7).fill(null), 10]),
   );
   const ended = Promise.allSettled(asked);
-  await new Promise((wake) => setTimeout(wake, 400));
-  const [open] = await query(
-    platform.source.client,
-    `select count(*) as count from pg_stat_activity
-    where datname = '${settings.database}'
-      and application_name like 'totesys dashboard%'`,
-  );
+  const waiting = async () => {
+    const [row] = await query(
+      platform.source.client,
+      `select count(*) as count from pg_stat_activity
+      where datname = '${settings.database}'
+        and application_name like 'totesys dashboard%'
+        and wait_event_type = 'Lock'`,
+    );
+    return Number(row?.count);
+  };
+  let most = 0;
+  let isOver = false;
+  ended.then(() => isOver = true);
+  while (!isOver) {
+    most = Math.max(most, await waiting());
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
   const results = await ended;
   await execute(client, "rollback");
 
-  assert.equal(open?.count, "4");
+  assert.equal(most, 4);
   for (const result of results) {
     assert.equal(result.status, "rejected");
     assert.match(String(result.reason), /statement timeout/);
@@ -226,7 +286,7 @@ Deno.test("a query ends at its limit, and no more than a few run at once", async
   );
 });
 
-Deno.test("who asks by TLS gets a cookie for TLS only", async () => {
+Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks by TLS", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const app = createServer({
@@ -246,6 +306,20 @@ Deno.test("who asks by TLS gets a cookie for TLS only", async () => {
 
   assert.match(await cookie({ "x-forwarded-proto": "https" }), /; Secure/);
   assert.doesNotMatch(await cookie({}), /; Secure/);
+  const posted = async (body: string, type: string) =>
+    (await app.request("http://example.com/login", {
+      method: "POST",
+      body,
+      headers: {
+        "content-type": type,
+        "content-length": String(body.length),
+      },
+    })).status;
+  assert.equal(
+    await posted("x".repeat(5000), "application/x-www-form-urlencoded"),
+    413,
+  );
+  assert.equal(await posted("?", "multipart/form-data; boundary=b"), 400);
 });
 
 Deno.test("freshness tells what was seen, also after a rebuild", async () => {

@@ -162,9 +162,10 @@ testPage("of two moments that are asked for, the last one shows", async () => {
   await using served = new Served(platform);
   const { page, errors } = await open(await served.address);
   await batchShown(page, 2);
+  const late = Promise.withResolvers<void>();
   let answered = 0;
   await page.route("**/api/overview/1?*", async (route) => {
-    await new Promise((wake) => setTimeout(wake, 500));
+    await late.promise;
     answered += 1;
     // The page has given it up.
     await route.continue().catch(() => {});
@@ -175,8 +176,9 @@ testPage("of two moments that are asked for, the last one shows", async () => {
   await asked;
   await page.locator("#now").click();
   await page.waitForSelector("#main[aria-busy=false]");
-  // The late answer had its time to do harm.
-  await page.waitForTimeout(800);
+  // The late answer has its time to do harm.
+  late.resolve();
+  await page.waitForTimeout(500);
 
   assert.equal(busy, "true");
   assert.equal(answered, 1);

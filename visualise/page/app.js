@@ -9,6 +9,7 @@ import { readBatch, readPipeline, showBehind } from "./pipeline.js";
 import {
   askNewest,
   newestBatch,
+  PROMISE_MINUTES,
   route,
   secondsBehind,
   shownBatch,
@@ -27,8 +28,9 @@ const TICK_MS = 5_000;
 const SETTLE_MS = 150;
 /** The server says something every 15 seconds. */
 const SILENCE_MAX_MS = 40_000;
-const PIPELINE_AGE_MAX_MS = 60_000;
-const STALE_SECONDS = 1800;
+/** What nobody tells of is asked for then: an age, or a rebuild. */
+const AGE_MAX_MS = 60_000;
+const STALE_SECONDS = PROMISE_MINUTES * 60;
 
 /** What is under way; null: nothing. */
 let current = null;
@@ -39,6 +41,7 @@ let soon;
 /** The stream of what happens; null: it is closed for good. */
 let events = null;
 let heardAt = 0;
+let isPolling = false;
 
 /**
  * Brings the page up to date with what a person chose: what is under way is
@@ -55,7 +58,9 @@ async function refresh() {
     await askNewest(own.signal);
     showStatus();
     $("empty").hidden = state.newest !== null;
-    if (state.newest !== null) {
+    showSection();
+    if (state.newest === null) write($("as-of"), "");
+    else {
       showMachine();
       const { view } = route();
       const { batch, snapshotTime, show } = await VIEWS[view](own.signal);
@@ -74,7 +79,7 @@ async function refresh() {
   } catch (error) {
     if (own !== current) return;
     tell(error);
-    soon = setTimeout(follow, TICK_MS);
+    if (!error.isFinal) soon = setTimeout(retry, TICK_MS);
   } finally {
     if (own === current) {
       current = null;
@@ -92,6 +97,11 @@ async function refresh() {
 function follow() {
   if (current === null) refresh();
   else again = true;
+}
+
+/** Once somebody looks at the page again, it is refreshed anyway. */
+function retry() {
+  if (!document.hidden) follow();
 }
 
 /** As refresh, once a person has settled. */
@@ -124,11 +134,18 @@ function showMachine() {
   $("now").hidden = state.batch === null;
 }
 
+/** Of a warehouse without a batch no view is shown. */
+function showSection() {
+  const { view } = route();
+  const isEmpty = !$("empty").hidden;
+  for (const section of document.querySelectorAll("[data-section]")) {
+    section.hidden = isEmpty || section.dataset.section !== view;
+  }
+}
+
 function showView() {
   const { view } = route();
-  for (const section of document.querySelectorAll("[data-section]")) {
-    section.hidden = section.dataset.section !== view;
-  }
+  showSection();
   const of = view === "batch" ? "pipeline" : view;
   for (const link of document.querySelectorAll("[data-view]")) {
     if (link.dataset.view === of) link.setAttribute("aria-current", "page");
@@ -136,6 +153,8 @@ function showView() {
   }
   // The pipeline is shown as it is now.
   $("machine").hidden = of === "pipeline";
+  // Of what this view showed before, if anything.
+  write($("as-of"), "");
   resizeCharts();
   refresh().then(resizeCharts);
 }
@@ -143,6 +162,10 @@ function showView() {
 /** Hears what happens. The browser connects again by itself where it can. */
 function listen() {
   events?.close();
+  if (document.hidden) {
+    events = null;
+    return;
+  }
   const own = new EventSource("/events");
   events = own;
   heardAt = Date.now();
@@ -155,12 +178,14 @@ function listen() {
     showStatus();
     if (state.up) follow();
   });
-  own.addEventListener("batch", () => {
-    heardAt = Date.now();
-    follow();
-  });
+  for (const type of ["batch", "anew"]) {
+    own.addEventListener(type, () => {
+      heardAt = Date.now();
+      follow();
+    });
+  }
   own.onerror = () => {
-    state.up = false;
+    state.up = !state.streams;
     showStatus();
     if (own.readyState === EventSource.CLOSED && own === events) {
       events = null;
@@ -170,7 +195,7 @@ function listen() {
 
 /** Looks whether all is still as it seems, while somebody looks at the page. */
 async function tick() {
-  if (document.hidden) return;
+  if (document.hidden || isPolling) return;
   if (events === null) await poll();
   else if (Date.now() - heardAt > SILENCE_MAX_MS) {
     // The link was cut somewhere in between, where nobody tells.
@@ -179,19 +204,23 @@ async function tick() {
   }
   if (state.newest === null) return;
   showStatus();
-  if (route().view !== "pipeline") return;
-  showBehind();
-  if (Date.now() - refreshedAt > PIPELINE_AGE_MAX_MS) follow();
+  const isPipeline = route().view === "pipeline";
+  if (isPipeline) showBehind();
+  const isOld = Date.now() - refreshedAt > AGE_MAX_MS;
+  if (isOld && (isPipeline || !state.streams)) follow();
 }
 
 /** Asks for the newest batch where nothing is streamed, or not for now. */
 async function poll() {
   const before = state.newest;
+  isPolling = true;
   try {
     await askNewest();
   } catch {
     state.up = false;
     return;
+  } finally {
+    isPolling = false;
   }
   if (state.streams) return listen();
   const { newest } = state;
@@ -224,6 +253,11 @@ $("history-form").addEventListener("submit", (event) => {
   const hash = `changes/${$("history-fact").value}/${$("history-key").value}`;
   if (location.hash === `#${hash}`) refresh();
   else location.hash = hash;
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  // The address names the view.
+  event.preventDefault();
+  $("main").focus();
 });
 addEventListener("hashchange", showView);
 addEventListener("resize", resizeCharts);

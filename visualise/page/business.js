@@ -1,9 +1,9 @@
 // The view of the business: figures, charts, and the rows behind them.
 import { byMonth, draw, rank } from "./charts.js";
 import { openHistory } from "./changes.js";
-import { $, make, tableOrWords } from "./elements.js";
+import { $, make, refill, tableOrWords } from "./elements.js";
 import { rounded, shown } from "./formats.js";
-import { filters, get, shownBatch, state, tell } from "./state.js";
+import { filters, get, shownBatch, tell } from "./state.js";
 
 /** The facts behind charts, as addresses name them. */
 const FACTS = {
@@ -35,16 +35,16 @@ let rowsAskedFor = 0;
 /** Asks for the figures; gives what shows them. */
 export async function readBusiness(signal) {
   const batch = shownBatch();
+  const chosen = filters();
   const answer = await get(
-    `/api/overview/${batch}?${new URLSearchParams(filters())}`,
+    `/api/overview/${batch}?${new URLSearchParams(chosen)}`,
     signal,
   );
   return {
     batch,
     snapshotTime: answer.snapshot_time,
     show: () => {
-      overview = answer;
-      state.drawn = batch;
+      overview = { ...answer, batch, filters: chosen };
       showBusiness();
     },
   };
@@ -75,12 +75,14 @@ function offerFilters(currencies) {
   const offered = chosen === "" || currencies.includes(chosen)
     ? currencies
     : [...currencies, chosen];
-  select.replaceChildren(
+  refill(
+    select,
     make("option", { value: "" }, "All"),
     ...offered.map((code) => make("option", { value: code }, code)),
   );
   select.value = chosen;
-  $("counterparties").replaceChildren(
+  refill(
+    $("counterparties"),
     ...overview.counterparties.map((name) => make("option", { value: name })),
   );
 }
@@ -203,6 +205,7 @@ function drawFact(id, { fact, keys }, chart) {
 function opening(fact, keys, title) {
   return {
     title,
+    batch: overview.batch,
     open: (row) => showRows({ fact, keys, title }, row).catch(tell),
   };
 }
@@ -232,9 +235,9 @@ async function showRows({ fact, keys, title }, row) {
   rowsAskedFor += 1;
   const turn = rowsAskedFor;
   const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
-  const asked = new URLSearchParams({ ...filters(), ...chosen });
+  const asked = new URLSearchParams({ ...overview.filters, ...chosen });
   const { matching, rows } = await get(
-    `/api/rows/${fact}/${state.drawn}?${asked}`,
+    `/api/rows/${fact}/${overview.batch}?${asked}`,
   );
   if (turn !== rowsAskedFor) return;
   const count = rows.length < matching

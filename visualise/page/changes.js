@@ -1,7 +1,10 @@
 // The view of what changed between two batches, and of one fact's history.
-import { $, make, scrolled, write } from "./elements.js";
+import { $, make, refill, scrolled, write } from "./elements.js";
 import { rounded, shown, shownValue } from "./formats.js";
 import { get, newestBatch, route, shownBatch, state } from "./state.js";
+
+/** Whether somebody is on the way to a history. */
+let isOpening = false;
 
 /** Asks for what changed, and for the fact in the address; see readBusiness. */
 export async function readChanges(signal) {
@@ -27,18 +30,21 @@ export async function readChanges(signal) {
         $("since").value = String(since);
       }
       showChanges(answer);
-      if (events === null) return;
+      if (events === null) return $("history").replaceChildren();
       $("history-fact").value = fact;
       $("history-key").value = key;
       showHistory(events);
+      if (!isOpening) return;
+      isOpening = false;
+      $("history-title").focus();
     },
   };
 }
 
 /** Goes to the history of a fact. */
 export function openHistory(fact, key) {
+  isOpening = true;
   location.hash = `changes/${fact}/${key}`;
-  $("history-title").focus();
 }
 
 function showChanges({ changes, cut, most }) {
@@ -48,7 +54,8 @@ function showChanges({ changes, cut, most }) {
       cut.join(", ")
     }.`;
   const heads = ["Fact", "Key", "", "Column", "Before", "After"];
-  $("changes-list").replaceChildren(
+  refill(
+    $("changes-list"),
     changes.length === 0 ? make("p", {}, "No fact changed.") : scrolled(
       "Changes",
       make(
@@ -97,7 +104,8 @@ function historyButton(fact, key) {
 
 /** What happened to one fact, the oldest first, as a line through time. */
 function showHistory(events) {
-  $("history").replaceChildren(
+  refill(
+    $("history"),
     events.length === 0
       ? make("p", {}, "The warehouse has never known it.")
       : make("ol", { class: "timeline" }, ...events.map(momentOf)),

@@ -1,9 +1,8 @@
 // Charts in cards, each of which can be read as a table and saved as CSV.
 // @ts-ignore: on disk it is not there; the server has it from the package
 import * as echarts from "/echarts.js";
-import { $, make, scrolled, tableOf } from "./elements.js";
+import { $, make, refill, scrolled, tableOf } from "./elements.js";
 import { isNumber, month, rounded, short } from "./formats.js";
-import { shownBatch, state } from "./state.js";
 
 /** Okabe and Ito's colours, which colour-blind readers tell apart. */
 const COLORS = [
@@ -71,7 +70,8 @@ export function rank(id, chart, { rows, name }) {
 /**
  * Draws a chart in its card, or its rows as a table. Where `named` is given,
  * the chart's categories or series are names made of several columns, which the
- * table shows as they are. `open` is called with a row that is clicked on.
+ * table shows as they are. `open` is called with a row that is clicked on, and
+ * `batch` is what the figures are of.
  */
 export function draw(parent, id, { named, ...given }) {
   const chart = named === undefined ? given : {
@@ -89,14 +89,18 @@ export function draw(parent, id, { named, ...given }) {
   entry.chart = chart;
   entry.rows = chart.table ?? chart.rows;
   const names = [...new Set(chart.rows.map((row) => row[chart.series]))].sort();
-  entry.drawing.setOption(optionsOf(chart, names), { notMerge: true });
+  const options = optionsOf(chart, names);
+  // What a person has hidden by the legend stays so.
+  options.legend.selected = entry.drawing.getOption()?.legend?.[0]?.selected;
+  entry.drawing.setOption(options, { notMerge: true });
   entry.canvas.setAttribute(
     "aria-label",
     `${chart.title}: ${
       names.join(", ") || "nothing"
     }. The button Table shows the figures.`,
   );
-  entry.table.replaceChildren(
+  refill(
+    entry.table,
     entry.rows.length === 0 ? make("p", {}, "Nothing here.") : tableOf(
       entry.rows,
       chart.open === undefined
@@ -244,7 +248,7 @@ function looksOf(name) {
 
 /** Saves a chart's rows; what a spreadsheet would take for a formula is none. */
 function save(id) {
-  const { rows } = charts.get(id);
+  const { chart, rows } = charts.get(id);
   const columns = Object.keys(rows[0] ?? {});
   const field = (value) => {
     const text = String(value ?? "");
@@ -262,7 +266,7 @@ function save(id) {
   );
   const link = make("a", {
     href: url,
-    download: `${id}-batch-${state.drawn || shownBatch()}.csv`,
+    download: `${id}-batch-${chart.batch}.csv`,
   });
   link.click();
   URL.revokeObjectURL(url);

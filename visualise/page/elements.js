@@ -22,6 +22,32 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/**
+ * Fills an element anew where that changes anything. Who was in it stays where
+ * they were: at the same button by its name, at the same place of the region.
+ */
+export function refill(element, ...children) {
+  const filled = element.cloneNode(false);
+  filled.append(...children);
+  if (filled.innerHTML === element.innerHTML) return;
+  const focused = element.contains(document.activeElement)
+    ? nameOf(document.activeElement)
+    : null;
+  const regions = () => [element, ...element.querySelectorAll(".scroll")];
+  const places = regions().map(({ scrollTop }) => scrollTop);
+  element.replaceChildren(...filled.childNodes);
+  for (const [index, region] of regions().entries()) {
+    region.scrollTop = places[index] ?? 0;
+  }
+  if (focused === null) return;
+  [...element.querySelectorAll("a, button, [tabindex]")]
+    .find((one) => nameOf(one) === focused)?.focus({ preventScroll: true });
+}
+
+function nameOf(element) {
+  return element.getAttribute("aria-label") ?? element.textContent;
+}
+
 /** A region of its own, for what may be wider than the page. */
 export function scrolled(label, ...children) {
   return make("div", {

@@ -29,7 +29,6 @@ const FIGURES = new Set([
   "extracted_bytes",
   "extracted_rows",
   "findings",
-  "findings_in_all",
   "load_seconds",
   "minutes",
   "orders",
@@ -41,6 +40,7 @@ const FIGURES = new Set([
   "unit_price",
   "units",
   "value",
+  "written_down",
 ]);
 
 /** A number at a glance. */

@@ -1,10 +1,22 @@
 // The views of the pipeline, and of one of its batches.
 import { draw } from "./charts.js";
-import { $, make, scrolled, tableOf, tableOrWords, write } from "./elements.js";
+import {
+  $,
+  make,
+  refill,
+  scrolled,
+  tableOf,
+  tableOrWords,
+  write,
+} from "./elements.js";
 import { figure, isFigure, isNumber, rounded, shown } from "./formats.js";
-import { get, newestBatch, route, secondsBehind } from "./state.js";
-
-const PROMISE_MINUTES = 30;
+import {
+  get,
+  newestBatch,
+  PROMISE_MINUTES,
+  route,
+  secondsBehind,
+} from "./state.js";
 
 /** Asks for where the pipeline stands; see readBusiness. */
 export async function readPipeline(signal) {
@@ -14,9 +26,13 @@ export async function readPipeline(signal) {
 
 /** Asks for all that is known of a batch. */
 export async function readBatch(signal) {
-  const [batch] = route().given;
+  const [batch = ""] = route().given;
+  if ($("batch-title").textContent !== `Batch ${batch}`) {
+    write($("batch-title"), `Batch ${batch}`);
+    $("batch-details").replaceChildren();
+  }
   const answer = await get(
-    `/api/batches/${encodeURIComponent(batch ?? "")}`,
+    `/api/batches/${encodeURIComponent(batch)}`,
     signal,
   );
   return { batch: newestBatch(), show: () => showBatch(answer) };
@@ -41,6 +57,7 @@ function showPipeline({ freshness, batches, checks, verification }) {
   showBehind();
   draw("pipeline-charts", "freshness", {
     title: "Behind the source over the last day, minutes",
+    batch: newestBatch(),
     rows: freshness.map((row) => ({ ...row, series: "minutes" })),
     table: freshness,
     type: "line",
@@ -52,6 +69,7 @@ function showPipeline({ freshness, batches, checks, verification }) {
   const rows = [...batches].reverse();
   draw("pipeline-charts", "rows", {
     title: "Rows per batch",
+    batch: newestBatch(),
     rows: rows.map((row) => ({ ...row, series: "rows" })),
     table: rows,
     type: "bar",
@@ -60,11 +78,12 @@ function showPipeline({ freshness, batches, checks, verification }) {
     series: "series",
     value: "rows",
   });
-  $("stages").replaceChildren(scrolled("Stages", tableOf(stagesOf(batches))));
+  refill($("stages"), scrolled("Stages", tableOf(stagesOf(batches))));
   const listed = batches.map((
     { extracted_at: _, transformed_at: __, ...batch },
   ) => batch);
-  $("batches").replaceChildren(
+  refill(
+    $("batches"),
     scrolled(
       "Batches",
       tableOf(listed, {
@@ -73,10 +92,12 @@ function showPipeline({ freshness, batches, checks, verification }) {
       }),
     ),
   );
-  $("checks").replaceChildren(
+  refill(
+    $("checks"),
     tableOrWords("Checks", checks, "No check has run yet."),
   );
-  $("verification").replaceChildren(
+  refill(
+    $("verification"),
     tableOrWords(
       "Verification",
       verification,
@@ -118,8 +139,8 @@ function stagesOf([last]) {
 
 /** What one batch is: its ledger, what it did to each model, its findings. */
 function showBatch({ ledger, models, files, found, findings }) {
-  write($("batch-title"), `Batch ${ledger.batch}`);
-  $("batch-details").replaceChildren(
+  refill(
+    $("batch-details"),
     make(
       "dl",
       { class: "ledger" },
@@ -145,7 +166,9 @@ function showBatch({ ledger, models, files, found, findings }) {
       ? make(
         "p",
         { class: "muted" },
-        `The first ${rounded(findings.length)} of ${rounded(found)}.`,
+        `The first ${rounded(findings.length)} of ${
+          rounded(found)
+        } that were written down.`,
       )
       : "",
     tableOrWords("Findings", findings, "The checks found nothing in it."),

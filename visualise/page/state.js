@@ -1,6 +1,8 @@
 // What the page knows, and how it asks for more.
 import { $ } from "./elements.js";
 
+/** The warehouse is to be no further behind its source. */
+export const PROMISE_MINUTES = 30;
 /** The warehouse may take 20 seconds, and others may come before. */
 const ANSWER_MS = 40_000;
 
@@ -13,8 +15,6 @@ export const state = {
   streams: true,
   /** The batch that is shown; null: the newest, and so on with it. */
   batch: null,
-  /** The batch that the figures of the business are of. */
-  drawn: 0,
   /** What changed after this batch; null: the one before that is shown. */
   since: null,
   /** Whether the warehouse can be heard. */
@@ -49,8 +49,16 @@ export function filters() {
 export function route() {
   const [view, ...given] = location.hash.slice(1).split("/");
   return ["business", "changes", "pipeline", "batch"].includes(view)
-    ? { view, given: given.map(decodeURIComponent) }
+    ? { view, given: given.map(decoded) }
     : { view: "business", given: [] };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Asks the server; throws what it says went wrong, or that it is silent. */
@@ -73,15 +81,19 @@ async function read(answer) {
   // Signed out: the page itself is the form to sign in by.
   if (answer.status === 401) location.reload();
   const { message } = await answer.json().catch(() => ({}));
-  throw new Error(message ?? `HTTP ${answer.status}`);
+  throw Object.assign(new Error(message ?? `HTTP ${answer.status}`), {
+    // What can't be will not be for being asked again.
+    isFinal: answer.status >= 400 && answer.status < 500,
+  });
 }
 
-/** Asks which batch is the newest. */
+/** Asks which batch is the newest. After a rebuild it may be an earlier one. */
 export async function askNewest(signal) {
   const { newest, streams } = await get("/api/newest", signal);
   state.newest = newest;
   state.streams = streams;
   state.askedAt = Date.now();
+  if (state.batch !== null && state.batch > newestBatch()) state.batch = null;
   if (!streams) state.up = true;
 }
 

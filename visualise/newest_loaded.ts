@@ -6,7 +6,7 @@ import type { Warehouse } from "./warehouse.ts";
 const EMPTY_STATES = ["42P01", "3F000", "22023"];
 
 /** Follows which batch of which lake is the newest in the warehouse. */
-export class NewestBatch {
+export class NewestLoaded {
   readonly #shared: SharedAnswer<TextRow | undefined>;
   #known = { lake: "", batch: 0 };
   #begun = 0;
@@ -14,8 +14,8 @@ export class NewestBatch {
 
   constructor(
     private readonly warehouse: Warehouse,
-    /** Told when it is another one than before, and whether it set back. */
-    private readonly onOther: (isSetBack: boolean) => void,
+    /** Told when it is another one than before. */
+    private readonly onOther: (how: "newer" | "set back") => void,
   ) {
     this.#shared = new SharedAnswer(() => this.#ask());
   }
@@ -54,7 +54,8 @@ export class NewestBatch {
     const before = this.#known;
     this.#known = now;
     if (now.lake !== before.lake || now.batch !== before.batch) {
-      this.onOther(now.lake !== before.lake || now.batch < before.batch);
+      const isSetBack = now.lake !== before.lake || now.batch < before.batch;
+      this.onOther(isSetBack ? "set back" : "newer");
     }
   }
 }
