@@ -234,8 +234,9 @@ export const MUTATIONS: readonly Mutation[] = [
       },
       {
         file: "load/load_waiting.ts",
-        find: '  if (done.status === "rejected") throw done.reason;\n',
-        replace: `  if (done.status === "rejected") throw done.reason;
+        find: "    throw done.reason;\n  }\n",
+        replace: `    throw done.reason;
+  }
   await enterBatches(client, manifests);
 `,
       },
