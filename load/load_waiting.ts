@@ -5,7 +5,7 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
-import { inTransaction } from "./in_transaction.ts";
+import { inLoadTransaction } from "./in_load_transaction.ts";
 import {
   checkContinuity,
   checkSameSql,
@@ -14,7 +14,6 @@ import {
 } from "./ledger.ts";
 import { fillGroup, type GroupWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
-import { noteFailedCheck } from "./run_checks.ts";
 import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
 
 /** Waiting batches share a transaction up to so many of them, or rows. */
@@ -111,29 +110,19 @@ async function loadGroup(
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   progress.begin(`load ${name}`, { rows });
   const intact = checkFiles(zone, files);
-  const [, done] = await Promise.allSettled([
-    intact,
-    inTransaction(client, async () => {
-      const tables = await readTables(client, context, manifests);
-      const work: GroupWork = {
-        ...options,
-        tables,
-        checks: sql.checks,
-        progress,
-        log,
-      };
-      if (tables.every((table) => table.empty)) await fillGroup(work);
-      else await mergeGroup(work);
-      await enterBatches(client, manifests);
-      // Nothing is committed of a file that is not as it was written.
-      await intact;
-    }),
-  ]);
-  await intact;
-  if (done.status === "rejected") {
-    await noteFailedCheck(client, done.reason);
-    throw done.reason;
-  }
+  await inLoadTransaction(client, { intact }, async () => {
+    const tables = await readTables(client, context, manifests);
+    const work: GroupWork = {
+      ...options,
+      tables,
+      checks: sql.checks,
+      progress,
+      log,
+    };
+    if (tables.every((table) => table.empty)) await fillGroup(work);
+    else await mergeGroup(work);
+    await enterBatches(client, manifests);
+  });
   progress.end();
   log.info("batch {name}: {rows} versions, {bytes} bytes", {
     name,

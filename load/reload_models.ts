@@ -19,11 +19,11 @@ import {
   INTERVAL_COLUMNS,
   type VersionsForm,
 } from "./export_versions.ts";
-import { inTransaction } from "./in_transaction.ts";
+import { inLoadTransaction } from "./in_load_transaction.ts";
 import { agreeLedger, type LedgerRow, ledgerRow, tellAnew } from "./ledger.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
-import { checkedModel, noteFailedCheck, runChecks } from "./run_checks.ts";
+import { checkedModel, runChecks } from "./run_checks.ts";
 import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
 
 /** What a reload found. */
@@ -71,27 +71,17 @@ export async function reloadModels(
   const mended: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read);
-  const [, done] = await Promise.allSettled([
-    intact,
-    inTransaction(client, async () => {
-      const tables: WarehouseTable[] = [];
-      for (const model of models) {
-        tables.push(await readWarehouseTable(client, model));
-      }
-      Object.assign(mended, await agreeTables(work, tables));
-      for (const table of tables) await checkTable(work, { table, batch });
-      if (models.length === all.length) await agreeLedger(client, ledger);
-      await tellAnew(client);
-      // Nothing is committed of a file that is not as it was written.
-      await intact;
-      context.signal.throwIfAborted();
-    }),
-  ]);
-  await intact;
-  if (done.status === "rejected") {
-    await noteFailedCheck(client, done.reason);
-    throw done.reason;
-  }
+  const { signal } = context;
+  await inLoadTransaction(client, { intact, signal }, async () => {
+    const tables: WarehouseTable[] = [];
+    for (const model of models) {
+      tables.push(await readWarehouseTable(client, model));
+    }
+    Object.assign(mended, await agreeTables(work, tables));
+    for (const table of tables) await checkTable(work, { table, batch });
+    if (models.length === all.length) await agreeLedger(client, ledger);
+    await tellAnew(client);
+  });
   context.progress.end();
   for (const [model, count] of Object.entries(mended)) {
     if (count === 0) continue;

@@ -228,17 +228,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "load/load_waiting.ts",
-        find: `      await enterBatches(client, manifests);
-      // Nothing`,
-        replace: "      // Nothing",
-      },
-      {
-        file: "load/load_waiting.ts",
-        find: "    throw done.reason;\n  }\n",
-        replace: `    throw done.reason;
-  }
-  await enterBatches(client, manifests);
-`,
+        find: "    await enterBatches(client, manifests);\n  });\n",
+        replace: "  });\n  await enterBatches(client, manifests);\n",
       },
     ],
   },
