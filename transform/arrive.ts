@@ -4,9 +4,10 @@ import {
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
-import { readCsvSql } from "../lib/csv.ts";
+import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../lib/csv.ts";
+import { dataFileError } from "../lib/duckdb_error.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
+import { StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
@@ -15,6 +16,8 @@ import type { Zone } from "../lib/zone.ts";
 const SHOWN_CHARACTERS = 40;
 /** Named as no column of a contract can be. */
 export const ROW_KEY = quoteName("row key");
+/** A wide file's rows as they stand there. */
+const TEXTS = "memory.main.texts";
 const UNREADABLE = quoteName("why unreadable");
 
 /**
@@ -164,14 +167,20 @@ async function readCsv(
   const { create, target, columns, files, zone } = options;
   const paths = files.map((file) => zone.locate(file.key));
   const subject = paths.join(", ");
+  const csv = readCsvSql(paths, columns, {
+    bytesMax: Math.max(...files.map((file) => file.bytes)),
+  });
   try {
-    await duckdb.run(`${create} from ${readCsvSql(paths, columns)}`);
+    if (columns.length <= PARALLEL_COLUMNS_MAX) {
+      await duckdb.run(`${create} from ${csv}`);
+    } else {
+      // What reads so many columns and what casts them share no memory so.
+      await duckdb.run(`create or replace table ${TEXTS} as from ${csv}`);
+      await duckdb.run(`${create} from ${TEXTS}`);
+      await duckdb.run(`drop table ${TEXTS}`);
+    }
   } catch (error) {
-    throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
-      subject,
-      hint: "Restore the file from the bucket's versions, then run transform",
-      cause: error,
-    });
+    throw dataFileError(error, { action: "read", subject, task: "transform" });
   }
   const expected = files.reduce((sum, file) => sum + file.rows, 0);
   const [found] = await duckdb.rows(`select count(*) as rows from ${target}`);

@@ -25,28 +25,32 @@ export async function brokenRule(
   duckdb: DuckDb,
   checked: CheckedRows,
 ): Promise<StageError | undefined> {
-  const { model, rows } = checked;
-  const rules = nullRules(checked);
-  const counts = rules.map(({ isNull }, index) =>
-    `count(*) filter (where ${isNull}) as rule_${index}`
+  const { model, rows, areVersions } = checked;
+  const columns = neverNull(checked);
+  // A filter for each would take memory by the square of their number.
+  const counts = columns.map((name, index) =>
+    `count(${quoteName(name)}) as given_${index}`
   );
   const [found] = await duckdb.rows(
     `select count(*) as rows, count(distinct ${keySql(model.key)}) as keys,
+      ${areVersions ? "count_if(is_delete)" : "0"} as deletes,
       ${counts.join(", ")} from ${rows}`,
   );
-  for (const [index, { column, isNull }] of rules.entries()) {
-    const count = Number(found?.[`rule_${index}`]);
+  for (const [index, name] of columns.entries()) {
+    const isKey = model.key.includes(name);
+    const wanted = Number(found?.rows) - (isKey ? 0 : Number(found?.deletes));
+    const count = wanted - Number(found?.[`given_${index}`]);
     if (count === 0) continue;
-    const isKey = model.key.includes(column);
-    const [first] = isKey ? [] : await duckdb.rows(
-      `select ${keyText(model.key)} as key from ${rows} where ${isNull}
-      order by key limit 1`,
+    if (isKey) {
+      return ruleError(checked, `its key "${name}" is null in ${count} rows`);
+    }
+    const [first] = await duckdb.rows(
+      `select ${keyText(model.key)} as key from ${rows}
+      where ${isNullSql(checked, name)} order by key limit 1`,
     );
     return ruleError(
       checked,
-      isKey
-        ? `its key "${column}" is null in ${count} rows`
-        : `"${column}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
+      `"${name}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
     );
   }
   if (found?.rows === found?.keys) return undefined;
@@ -65,29 +69,24 @@ export async function brokenRule(
 export function brokenKeysSql(checked: CheckedRows): string {
   const { model, rows } = checked;
   const key = quoteNames(model.key);
-  const isNull = nullRules(checked).map((rule) => rule.isNull).join(" or ");
-  return `select ${key} from ${rows} where ${isNull}
+  const isNull = neverNull(checked).map((name) => isNullSql(checked, name));
+  return `select ${key} from ${rows} where ${isNull.join(" or ")}
     union select ${key} from ${rows} group by ${key} having count(*) > 1`;
 }
 
-function nullRules(
-  { model, columns, areVersions }: CheckedRows,
-): { column: string; isNull: string }[] {
+function neverNull({ model, columns }: CheckedRows): string[] {
   const others = columns.filter(({ name, notNull }) =>
     notNull === true && !model.key.includes(name)
   );
-  return [
-    ...model.key.map((column) => ({
-      column,
-      isNull: `${quoteName(column)} is null`,
-    })),
-    ...others.map(({ name }) => ({
-      column: name,
-      isNull: `${quoteName(name)} is null${
-        areVersions ? " and not is_delete" : ""
-      }`,
-    })),
-  ];
+  return [...model.key, ...others.map(({ name }) => name)];
+}
+
+function isNullSql(
+  { model, areVersions }: CheckedRows,
+  name: string,
+): string {
+  const mayDelete = areVersions && !model.key.includes(name);
+  return `${quoteName(name)} is null${mayDelete ? " and not is_delete" : ""}`;
 }
 
 /** A null would make no key of it. */

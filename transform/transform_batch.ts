@@ -6,7 +6,8 @@ import {
   readParquetSql,
 } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
+import { duckDbCause } from "../lib/duckdb_error.ts";
+import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type {
   DataFile,
   IngestedTable,
@@ -114,8 +115,13 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
   ]);
   // A damaged file explains whatever else went wrong with it.
   await intact;
-  if (made.status === "rejected") throw made.reason;
-  return content;
+  if (made.status === "fulfilled") return content;
+  const cause = isForeign(made.reason) ? duckDbCause(made.reason) : undefined;
+  if (cause === undefined) throw made.reason;
+  throw new StageError(
+    `Cannot make batch ${input.batch}: ${messageOf(made.reason)}`,
+    { subject: work.processed.url, ...cause, cause: made.reason },
+  );
 }
 
 async function make(
