@@ -120,6 +120,11 @@ export interface ProcessedManifest extends Manifest {
   state: Record<string, DataFile>;
   /** Rows in quarantine at the end of this batch. */
   quarantined: number;
+  /**
+   * Joined models that are as the batch before left them, because they broke a
+   * rule which a later batch mends: that one compares with what is published.
+   */
+  postponed?: string[];
 }
 
 /** One model in a batch of the processed zone. */

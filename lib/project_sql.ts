@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { sha256Hex } from "./checksum.ts";
 import { type ContractTable, parseContract } from "./contract.ts";
 import { ConfigError } from "./errors.ts";
-import type { Model } from "./model.ts";
+import type { Model, ModelDeclaration } from "./model.ts";
+import { tablesRead } from "./tables_read.ts";
 
 /** A named piece of SQL: its file name without `.sql`, and its text. */
 export interface SqlFile {
@@ -35,36 +36,50 @@ export interface ProjectSql {
  */
 export function readProjectSql(
   folder: string,
-  list: readonly Model[],
+  list: readonly ModelDeclaration[],
 ): ProjectSql {
   const contract = readText(join(folder, "source.sql"));
   const modelFiles = readFolder(join(folder, "models"));
   const quarantine = readFolder(join(folder, "quarantine"));
   const tables = parseContract(contract);
-  checkNames({ list, modelFiles, quarantine, tables });
   const texts = byName(modelFiles);
+  const models = list.map((model): ModelSql => {
+    const text = texts.get(model.name) ?? "";
+    return { ...withReads(model, tablesRead(text)), sql: text };
+  });
+  checkNames({ models, modelFiles, quarantine, tables });
   return {
     tables,
-    models: list.map((model) => ({
-      ...model,
-      sql: texts.get(model.name) ?? "",
-    })),
+    models,
     quarantine: byName(quarantine),
     migrations: readFolder(join(folder, "warehouse")),
     checks: readFolder(join(folder, "checks")),
     transformHash: sha256Hex(
-      JSON.stringify([contract, list, modelFiles, quarantine]),
+      JSON.stringify([
+        contract,
+        models.map(({ sql: _, ...model }) => model),
+        modelFiles,
+        quarantine,
+      ]),
     ),
   };
 }
 
+/** In the order of fields in which models have always been hashed. */
+function withReads(
+  { name, kind, derivation, key, times, ...rest }: ModelDeclaration,
+  reads: readonly string[],
+): Model {
+  return { name, kind, derivation, key, reads, times, ...rest };
+}
+
 function checkNames(found: {
-  list: readonly Model[];
+  models: readonly Model[];
   modelFiles: readonly SqlFile[];
   quarantine: readonly SqlFile[];
   tables: readonly ContractTable[];
 }): void {
-  const listed = found.list.map((model) => model.name);
+  const listed = found.models.map((model) => model.name);
   const filed = found.modelFiles.map((file) => file.name);
   const known = found.tables.map((table) => table.name);
   const problems = [
@@ -72,7 +87,7 @@ function checkNames(found: {
       .map((name) => `The model "${name}" has no file sql/models/${name}.sql`),
     ...filed.filter((name) => !listed.includes(name))
       .map((name) => `sql/models/${name}.sql is in no list of models`),
-    ...found.list.flatMap((model) =>
+    ...found.models.flatMap((model) =>
       model.reads.filter((table) => !known.includes(table)).map((table) =>
         `The model "${model.name}" reads "${table}", which is not in the contract`
       )
@@ -105,9 +120,11 @@ function readFolder(folder: string): SqlFile[] {
   }
 }
 
+/** How a checkout ends its lines changes nothing: neither hash nor meaning. */
 function readText(path: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    return Deno.readTextFileSync(path)
+      .replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { readAllSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
+import { dataFileError } from "../lib/duckdb_error.ts";
 import type { DataFile } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
@@ -91,11 +91,7 @@ export async function exportVersions(
     };
   } catch (error) {
     const subject = files.map((file) => zone.locate(file.key)).join(", ");
-    throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
-      subject,
-      hint: "Restore the file from the bucket's versions, then run load",
-      cause: error,
-    });
+    throw dataFileError(error, { action: "read", subject, task: "load" });
   }
 }
 

@@ -4,23 +4,29 @@ import {
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
-import { readCsvSql } from "../lib/csv.ts";
+import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../lib/csv.ts";
+import { dataFileError } from "../lib/duckdb_error.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
+import { StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
 
 /** How much of an unreadable text its reason shows. */
 const SHOWN_CHARACTERS = 40;
+/** Named as no column of a contract can be. */
+export const ROW_KEY = quoteName("row key");
+/** A wide file's rows as they stand there. */
+const TEXTS = "memory.main.texts";
+const UNREADABLE = quoteName("why unreadable");
 
 /**
  * Makes the tables of one source table in this batch:
  * - `arrived`: its rows, typed; what can't be typed is null there, so each has
- *   its key as text in `_row_key`;
+ *   its key as text in `row key`;
  * - `quarantined`: row_key, reason of those that can't be read;
  * - `changed`: the others, the only ones that models see;
- * - `gone`: the keys of rows deleted, with `_row_key` likewise;
+ * - `gone`: the keys of rows deleted, with `row key` likewise;
  * - `deleted`: those that can be typed.
  *
  * Throws a `StageError` when a file does not hold what the manifest says.
@@ -45,8 +51,8 @@ export async function arrive(
   await duckdb.run(
     `create or replace table quarantined.${name} as
     with reasons as (
-      select _row_key as row_key, _unreadable as reason
-      from arrived.${name} where _unreadable is not null
+      select ${ROW_KEY} as row_key, ${UNREADABLE} as reason
+      from arrived.${name} where ${UNREADABLE} is not null
       ${
       quarantineSql === undefined || ingested === undefined
         ? ""
@@ -63,8 +69,8 @@ export async function arrive(
   );
   await duckdb.run(
     `create or replace view changed.${name} as select ${columns}
-    from arrived.${name}` + (bad?.rows === "0" ? "" : ` anti join
-      quarantined.${name} as bad on bad.row_key = _row_key`),
+    from arrived.${name} as arrived` + (bad?.rows === "0" ? "" : ` anti join
+      quarantined.${name} as bad on bad.row_key = arrived.${ROW_KEY}`),
   );
   await duckdb.run(
     `create or replace view deleted.${name} as select ${
@@ -94,8 +100,8 @@ async function createArrived(
   if (ingested === undefined || ingested.rows.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select *,
-        cast(null as varchar) as _row_key,
-        cast(null as varchar) as _unreadable from (${emptyTableSql(table)})`,
+        cast(null as varchar) as ${ROW_KEY},
+        cast(null as varchar) as ${UNREADABLE} from (${emptyTableSql(table)})`,
     );
     return;
   }
@@ -109,8 +115,8 @@ async function createArrived(
     .filter((column) => known.has(column.name) && column.type.name !== "text");
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
-      select ${typed.join(", ")}, ${rowKey(table)} as _row_key,
-        ${unreadable(faults)} as _unreadable`,
+      select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY},
+        ${unreadable(faults)} as ${UNREADABLE}`,
     target,
     columns: ingested.columns,
     files: ingested.rows,
@@ -131,7 +137,7 @@ async function createDeleted(
   if (ingested === undefined || ingested.deletes.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select ${quoteNames(table.key)},
-        cast(null as varchar) as _row_key from (${emptyTableSql(table)})`,
+        cast(null as varchar) as ${ROW_KEY} from (${emptyTableSql(table)})`,
     );
     return;
   }
@@ -140,7 +146,7 @@ async function createDeleted(
   );
   await readCsv(duckdb, {
     create: `create or replace table ${target} as select ${columns.join(", ")},
-      ${rowKey(table)} as _row_key`,
+      ${rowKey(table)} as ${ROW_KEY}`,
     target,
     columns: table.key,
     files: ingested.deletes,
@@ -161,14 +167,20 @@ async function readCsv(
   const { create, target, columns, files, zone } = options;
   const paths = files.map((file) => zone.locate(file.key));
   const subject = paths.join(", ");
+  const csv = readCsvSql(paths, columns, {
+    bytesMax: Math.max(...files.map((file) => file.bytes)),
+  });
   try {
-    await duckdb.run(`${create} from ${readCsvSql(paths, columns)}`);
+    if (columns.length <= PARALLEL_COLUMNS_MAX) {
+      await duckdb.run(`${create} from ${csv}`);
+    } else {
+      // What reads so many columns and what casts them share no memory so.
+      await duckdb.run(`create or replace table ${TEXTS} as from ${csv}`);
+      await duckdb.run(`${create} from ${TEXTS}`);
+      await duckdb.run(`drop table ${TEXTS}`);
+    }
   } catch (error) {
-    throw new StageError(`Cannot read ${subject}: ${messageOf(error)}`, {
-      subject,
-      hint: "Restore the file from the bucket's versions, then run transform",
-      cause: error,
-    });
+    throw dataFileError(error, { action: "read", subject, task: "transform" });
   }
   const expected = files.reduce((sum, file) => sum + file.rows, 0);
   const [found] = await duckdb.rows(`select count(*) as rows from ${target}`);

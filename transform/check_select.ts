@@ -1,90 +1,85 @@
-import type { DuckDb } from "../lib/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
-import { quoteText } from "../lib/postgres.ts";
+import { ctesOf, nodeOf, type SqlNode, textOf, walk } from "./sql_tree.ts";
 
 /** The schemas of what a batch brings, which is all that the project's SQL reads. */
-const SCHEMAS_READ = ["arrived", "changed", "current"];
+export const SCHEMAS_READ: readonly string[] = [
+  "arrived",
+  "changed",
+  "current",
+];
 /** Functions in a FROM that reach nothing outside. */
 const FUNCTIONS_READ = ["generate_series", "range", "unnest"];
+/** What else may stand in a FROM. */
+const RELATIONS = [
+  "BASE_TABLE",
+  "EMPTY",
+  "EXPRESSION_LIST",
+  "JOIN",
+  "PIVOT",
+  "SUBQUERY",
+  "TABLE_FUNCTION",
+];
 
-/** DuckDB's own account of a query, as far as it is looked into. */
-interface Parsed {
-  error: boolean;
-  error_message?: string;
-  statements?: unknown[];
+/** A table that a query reads: its schema, empty for a CTE, and its name. */
+export interface TableRead {
+  schema: string;
+  name: string;
 }
 
 /**
- * Checks that a query of the folder `sql/` is one select that reads the tables
- * of a batch, itself and nothing else: no file, no address, no setting. What
- * DuckDB is locked to is all of both zones, and on S3 a path with `..` or `?`
- * leads out of them. Throws a `StageError` that names what it reads.
+ * What a query of the folder `sql/` reads beside the tables of a batch and
+ * itself: a file, an address, a setting. What DuckDB is locked to is all of
+ * both zones, and on S3 a path with `..` or `?` leads out of them.
  */
-export async function checkSelect(
-  duckdb: DuckDb,
-  query: { name: string; sql: string },
-): Promise<void> {
-  const [row] = await duckdb.rows(
-    `select json_serialize_sql(${quoteText(query.sql)}) as parsed`,
-  );
-  const parsed: Parsed = JSON.parse(row?.parsed ?? "");
-  const found = parsed.error
-    ? [`it is no select: ${parsed.error_message}`]
-    : parsed.statements?.length !== 1
-    ? ["it is more than one statement"]
-    : foreignReads(parsed.statements).map((name) => `it reads ${name}`);
-  if (found.length === 0) return;
-  throw new StageError(
-    `Cannot use sql/${query.name}.sql: ${found.join(", ")}`,
-    {
-      subject: query.name,
-      hint: `A query there is one select from ${
-        SCHEMAS_READ.map((schema) => `${schema}.<table>`).join(", ")
-      } and its own CTEs`,
-    },
-  );
-}
-
-function foreignReads(statements: unknown): string[] {
-  const reads: { schema: string; name: string; isFunction: boolean }[] = [];
+export function foreignReads(query: SqlNode): string[] {
+  const found: string[] = [];
   const own = new Set<string>();
-  const visit = (node: unknown) => {
-    if (typeof node !== "object" || node === null) return;
-    if ("cte_map" in node) cteNames(node.cte_map).forEach(own.add, own);
-    if ("type" in node && node.type === "BASE_TABLE") {
-      reads.push({ ...nameOf(node), isFunction: false });
+  const tables: TableRead[] = [];
+  walk(query, (node) => {
+    ctesOf(node).forEach(({ name }) => own.add(name));
+    const type = textOf(node.type);
+    if (type === "BASE_TABLE") tables.push(nameOf(node));
+    if (type === "TABLE_FUNCTION") {
+      const name = textOf(nodeOf(node.function)?.function_name);
+      if (!FUNCTIONS_READ.includes(name)) found.push(`${name}()`);
     }
-    if (
-      "type" in node && node.type === "TABLE_FUNCTION" && "function" in node
-    ) {
-      const { function_name: name } = node.function as Record<string, string>;
-      reads.push({ schema: "", name: name ?? "", isFunction: true });
+    // Every select has one relation, and a join two.
+    const relations = [node.from_table, ...type === "JOIN" ? joined(node) : []];
+    for (const relation of relations) {
+      const kind = textOf(nodeOf(relation)?.type);
+      if (kind !== "" && !RELATIONS.includes(kind)) {
+        found.push(kind.toLowerCase().replaceAll("_", " "));
+      }
     }
-    Object.values(node).forEach(visit);
-  };
-  visit(statements);
-  return reads.filter(({ schema, name, isFunction }) =>
-    isFunction
-      ? !FUNCTIONS_READ.includes(name)
-      : schema === ""
+  });
+  const foreign = tables.filter(({ schema, name }) =>
+    schema === ""
       ? !own.has(name.toLowerCase()) || !/^\w+$/.test(name)
       : !SCHEMAS_READ.includes(schema)
-  ).map(({ schema, name, isFunction }) =>
-    isFunction ? `${name}()` : `"${schema === "" ? "" : `${schema}.`}${name}"`
-  );
+  ).map(({ schema, name }) => `"${schema === "" ? "" : `${schema}.`}${name}"`);
+  return [...found, ...foreign];
+}
+
+/** Every place in which a query names a table of a batch. */
+export function batchReads(query: SqlNode): TableRead[] {
+  const reads: TableRead[] = [];
+  walk(query, (node) => {
+    if (node.type !== "BASE_TABLE") return;
+    const read = nameOf(node);
+    if (read.schema !== "") reads.push(read);
+  });
+  return reads;
+}
+
+function joined(node: SqlNode): unknown[] {
+  return [node.left, node.right];
 }
 
 /** A table's name; one of another catalogue is of no schema that is read. */
-function nameOf(node: object): { schema: string; name: string } {
-  const { catalog_name: catalog, schema_name: schema = "", table_name = "" } =
-    node as Record<string, string>;
+function nameOf(node: SqlNode): TableRead {
+  const catalog = textOf(node.catalog_name);
+  const schema = textOf(node.schema_name).toLowerCase();
   return {
-    schema: catalog ? `${catalog}.${schema}` : schema,
-    name: table_name,
+    schema: catalog === "" ? schema : `${catalog}.${schema}`,
+    name: textOf(node.table_name),
   };
-}
-
-function cteNames(cteMap: unknown): string[] {
-  const { map } = cteMap as { map: { key: string }[] };
-  return map.map(({ key }) => key.toLowerCase());
 }

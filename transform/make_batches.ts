@@ -1,126 +1,129 @@
 import type { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
 import {
+  type DataFile,
   type IngestionManifest,
   manifestSha256,
   type ProcessedManifest,
 } from "../lib/manifest.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { type StageContext, type StageResult, startRun } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
-import { filesOfBatches, type LakeFile } from "./files_of_batches.ts";
+import {
+  filesOfBatches,
+  filesOfManifest,
+  type LakeFile,
+} from "./files_of_batches.ts";
 import type { ModelColumn } from "./model_changes.ts";
-import { prepare } from "./prepare.ts";
-import { changedTables, isMendedLater } from "./quarantine.ts";
-import { type BatchContent, transformBatch } from "./transform_batch.ts";
+import { changedTables } from "./quarantine.ts";
+import {
+  type BatchContent,
+  type HeldModel,
+  transformBatch,
+} from "./transform_batch.ts";
+
+/** A batch that was made, and is not committed yet. */
+interface MadeBatch {
+  manifest: ProcessedManifest;
+  /** The one before it, committed or made. */
+  previous: ProcessedManifest | undefined;
+  tooOld: () => boolean;
+}
 
 /**
  * Makes each batch that comes after `previous`, up to and with `last`, and
  * counts it in the result; ends early, and says so, when another run commits
  * one first. Gives the newest batch there is then.
+ *
+ * A batch that breaks a rule is committed only together with a later one that
+ * mends it. Throws a `StageError` that names the rule when none of those that
+ * wait does; what comes before it is committed.
  */
 export async function makeBatches(
   context: StageContext,
-  options: {
-    input: BatchLog<IngestionManifest>;
-    output: BatchLog<ProcessedManifest>;
-    /** A DuckDB for the two zones that was prepared, and what that gave. */
-    duckdb: DuckDb;
-    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  options: MakeOptions & {
     previous: ProcessedManifest | undefined;
     last: IngestionManifest;
     result: StageResult;
   },
 ): Promise<ProcessedManifest | undefined> {
-  const { config, resources, sql } = context;
   const { input, output, last, result } = options;
-  const ingestion = input.zone;
-  const processed = output.zone;
-  let { previous } = options;
-  for (let batch = (previous?.batch ?? 0) + 1; batch <= last.batch; batch++) {
+  const held = new Map<string, HeldModel>();
+  let committed = options.previous;
+  let made: MadeBatch[] = [];
+  const first = (committed?.batch ?? 0) + 1;
+  for (let batch = first; batch <= last.batch; batch++) {
     context.signal.throwIfAborted();
-    const before = previous;
     const next = batch === last.batch ? last : await input.read(batch);
-    const committed = await commitBatch(context, {
-      ...options,
-      input: next,
-      previous,
-      ingestion,
-      processed,
-      isMendedLater: async () => {
-        await using other = await resources.openDuckDb(config, {
-          zones: [ingestion.url, processed.url],
-        });
-        await prepare(other, sql);
-        return await isMendedLater(other, {
-          state: before?.state[QUARANTINE.name],
-          processed,
-          ingestion,
-          sql,
-          inputs: batchesFrom(input, { from: batch, to: last.batch }),
-          rowsMax: config.quarantineRowsMax,
-        });
-      },
-    });
-    if (committed === undefined) {
-      result.overtaken = true;
-      break;
-    }
-    previous = committed;
-    const added = committed.quarantined - (before?.quarantined ?? 0);
-    if (added > 0) result.quarantined = (result.quarantined ?? 0) + added;
-    result.batches.push(batch);
-    for (const model of Object.values(committed.models)) {
-      for (const file of model.files) {
-        result.rows += file.rows;
-        result.bytes += file.bytes;
+    const before = made.map(({ manifest }) => manifest);
+    made.push(
+      await makeBatch(context, { ...options, next, committed, before, held }),
+    );
+    if (held.size > 0) continue;
+    for (const one of made) {
+      if (!await commitBatch(context, { output, made: one })) {
+        result.overtaken = true;
+        return committed;
       }
+      committed = one.manifest;
+      countIn(result, one);
     }
+    made = [];
   }
-  return previous;
+  const [broken] = held.values();
+  if (broken === undefined) return committed;
+  await removeMade(context, { zone: output.zone, made });
+  throw broken.error;
 }
 
-async function* batchesFrom(
-  log: BatchLog<IngestionManifest>,
-  range: { from: number; to: number },
-): AsyncGenerator<IngestionManifest> {
-  for (let batch = range.from; batch <= range.to; batch++) {
-    yield await log.read(batch);
-  }
+/** What all batches of a run are made with. */
+interface MakeOptions {
+  input: BatchLog<IngestionManifest>;
+  output: BatchLog<ProcessedManifest>;
+  /** A DuckDB for the two zones that was prepared, and what that gave. */
+  duckdb: DuckDb;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
 }
 
-async function commitBatch(
+async function makeBatch(
   context: StageContext,
-  options: {
-    duckdb: DuckDb;
-    columns: ReadonlyMap<string, readonly ModelColumn[]>;
-    ingestion: Zone;
-    processed: Zone;
-    input: IngestionManifest;
-    previous: ProcessedManifest | undefined;
-    output: BatchLog<ProcessedManifest>;
-    isMendedLater: () => Promise<boolean>;
+  options: MakeOptions & {
+    next: IngestionManifest;
+    committed: ProcessedManifest | undefined;
+    /** Those made since. */
+    before: readonly ProcessedManifest[];
+    held: Map<string, HeldModel>;
   },
-): Promise<ProcessedManifest | undefined> {
-  const { config, sql, log, progress, clock } = context;
-  const { input, previous, output, processed } = options;
-  const { batch } = input;
+): Promise<MadeBatch> {
+  const { config, sql, progress, clock } = context;
+  const { input, output, next, committed, before, held } = options;
+  const processed = output.zone;
+  const previous = before.at(-1) ?? committed;
+  const { batch } = next;
   const { runId, tooOld } = startRun(context);
   const startedAt = clock().toISOString();
   let earlier: Promise<LakeFile[]> | undefined;
-  const extracted = extractedOf(input);
+  const extracted = extractedOf(next);
   progress.begin(`transform ${batch}`, { rows: extracted.rows });
   const content = await transformBatch({
     ...options,
+    ingestion: input.zone,
+    processed,
+    input: next,
+    previous,
     sql,
     runId,
     progress,
     quarantineRowsMax: config.quarantineRowsMax,
+    held,
     earlierFiles: async (model) => {
-      earlier ??= filesOfBatches(output, { from: 1, to: batch - 1 });
-      const files = (await earlier).filter((file) => file.model === model);
+      earlier ??= filesOfBatches(output, {
+        from: 1,
+        to: committed?.batch ?? 0,
+      });
+      const files = [...await earlier, ...before.flatMap(filesOfManifest)]
+        .filter((file) => file.model === model);
       await checkFiles(processed, files);
       return files;
     },
@@ -131,22 +134,33 @@ async function commitBatch(
     stage: "transform",
     batch,
     runId,
-    lakeId: input.lakeId,
-    snapshotTime: input.snapshotTime,
+    lakeId: next.lakeId,
+    snapshotTime: next.snapshotTime,
     committedAt: clock().toISOString(),
     engine: { duckdb: await duckDbVersion(options.duckdb) },
-    inputSha256: manifestSha256(input),
-    extractedAt: input.committedAt,
+    inputSha256: manifestSha256(next),
+    extractedAt: next.committedAt,
     extracted,
     startedAt,
     transformHash: sql.transformHash,
     ...content,
   };
+  return { manifest, previous, tooOld };
+}
+
+/** Resolves to whether it was this run that committed the batch. */
+async function commitBatch(
+  context: StageContext,
+  options: { output: BatchLog<ProcessedManifest>; made: MadeBatch },
+): Promise<boolean> {
+  const { log } = context;
+  const { output, made: { manifest, previous, tooOld } } = options;
+  const { batch, runId, quarantined } = manifest;
   if (tooOld()) {
     throw new StageError(
       `Cannot commit batch ${batch}: this run began over 12 hours ago`,
       {
-        subject: processed.url,
+        subject: output.zone.url,
         retryable: true,
         hint: "Run transform again",
       },
@@ -155,29 +169,63 @@ async function commitBatch(
   context.signal.throwIfAborted();
   if (!await output.commit(manifest)) {
     log.warn("batch {batch} was committed by another run first", { batch });
-    return undefined;
+    return false;
   }
-  const rows = count(content, (model) => model.files[0]?.rows ?? 0);
+  const rows = count(manifest, (model) => model.files[0]?.rows ?? 0);
   log.info("batch {batch}: {rows} versions in {files} models, {bytes} bytes", {
     batch,
     rows,
-    files: Object.keys(content.models).length,
-    bytes: count(content, (model) => model.files[0]?.bytes ?? 0),
-    deletes: count(content, (model) => model.deletes),
+    files: Object.keys(manifest.models).length,
+    bytes: count(manifest, (model) => model.files[0]?.bytes ?? 0),
+    deletes: count(manifest, (model) => model.deletes),
     runId,
   });
   const before = previous?.quarantined ?? 0;
-  if (content.quarantined > before) {
+  if (quarantined > before) {
     log.error(
       "{quarantined} rows are in quarantine, {added} more than before: `deno task status` shows them",
+      { quarantined, added: quarantined - before, batch },
+    );
+  }
+  return true;
+}
+
+function countIn(
+  result: StageResult,
+  { manifest, previous }: MadeBatch,
+): void {
+  const added = manifest.quarantined - (previous?.quarantined ?? 0);
+  if (added > 0) result.quarantined = (result.quarantined ?? 0) + added;
+  result.batches.push(manifest.batch);
+  result.rows += count(manifest, ({ files }) => sum(files, "rows"));
+  result.bytes += count(manifest, ({ files }) => sum(files, "bytes"));
+}
+
+/** What a run wrote and could not commit: the next one writes it again. */
+async function removeMade(
+  { log }: StageContext,
+  { zone, made }: { zone: Zone; made: readonly MadeBatch[] },
+): Promise<void> {
+  const keys = made.flatMap(({ manifest }) =>
+    [
+      ...filesOfManifest(manifest),
+      ...Object.values(manifest.state),
+    ].map(({ key }) => key).filter((key) => key.includes(manifest.runId))
+  );
+  try {
+    for (const key of keys) await zone.remove(key);
+  } catch (error) {
+    log.warn(
+      "files of batches that are not committed stay until a sweep: {reason}",
       {
-        quarantined: content.quarantined,
-        added: content.quarantined - before,
-        batch,
+        reason: messageOf(error),
       },
     );
   }
-  return manifest;
+}
+
+function sum(files: readonly DataFile[], of: "rows" | "bytes"): number {
+  return files.reduce((total, file) => total + file[of], 0);
 }
 
 function count(
@@ -201,8 +249,5 @@ function extractedOf(
 ): { rows: number; bytes: number } {
   const files = [...changedTables(input).values()]
     .flatMap((table) => [...table.rows, ...table.deletes]);
-  return {
-    rows: files.reduce((sum, file) => sum + file.rows, 0),
-    bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-  };
+  return { rows: sum(files, "rows"), bytes: sum(files, "bytes") };
 }

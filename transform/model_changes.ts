@@ -6,6 +6,10 @@ import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 export interface ModelColumn {
   name: string;
   type: string;
+  /** Of a `row` model: the column of its source table that it is. */
+  source?: string;
+  /** The warehouse takes no null in it, as sql/warehouse declares it. */
+  notNull?: true;
 }
 
 /** Where a batch's rows come from, for the SQL that stamps them. */

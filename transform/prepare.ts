@@ -1,9 +1,19 @@
 import type { DuckDb } from "../lib/duckdb.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
-import type { ProjectSql } from "../lib/project_sql.ts";
+import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
+import {
+  type DeclaredTables,
+  readDeclaredTables,
+} from "../lib/warehouse_ddl.ts";
 import { emptyTableSql } from "./arrive.ts";
-import { checkSelect } from "./check_select.ts";
+import { columnNameProblems, modelNameProblems } from "./check_names.ts";
+import { checkModelQuery, checkQuarantineQuery } from "./check_query.ts";
+import { foreignReads, SCHEMAS_READ } from "./check_select.ts";
 import { type ModelColumn, modelColumns } from "./model_changes.ts";
+import { parseSelect, type SqlNode } from "./sql_tree.ts";
+import { type FunctionKinds, readFunctionKinds } from "./steady.ts";
+import { canHold } from "./warehouse_types.ts";
 
 const SCHEMAS = [
   "arrived",
@@ -14,13 +24,25 @@ const SCHEMAS = [
   "current",
   "before",
   "after",
+  "known_before",
+  "known_after",
   "result_before",
   "result_after",
+  "held",
 ];
+
+interface Preparing {
+  duckdb: DuckDb;
+  sql: ProjectSql;
+  kinds: FunctionKinds;
+  declared: DeclaredTables;
+}
 
 /**
  * Makes the schemas, and says which columns each model gives. Throws a
- * `StageError` when the project's SQL reads what it may not.
+ * `StageError` that names the first query of the project's SQL which reads what
+ * it may not, does not mean the same in every batch, or gives what neither the
+ * lake nor the warehouse can take.
  */
 export async function prepare(
   duckdb: DuckDb,
@@ -28,7 +50,7 @@ export async function prepare(
 ): Promise<Map<string, readonly ModelColumn[]>> {
   for (const schema of SCHEMAS) await duckdb.run(`create schema ${schema}`);
   for (const table of sql.tables) {
-    for (const schema of ["changed", "current"]) {
+    for (const schema of ["arrived", "changed", "current"]) {
       await duckdb.run(
         `create view ${schema}.${quoteName(table.name)} as ${
           emptyTableSql(table)
@@ -36,20 +58,145 @@ export async function prepare(
       );
     }
   }
-  const queries = [
-    ...sql.models.map((model) => ({
-      name: `models/${model.name}`,
-      sql: model.sql,
-    })),
-    ...[...sql.quarantine].map(([table, text]) => ({
-      name: `quarantine/${table}`,
-      sql: text,
-    })),
-  ];
-  for (const query of queries) await checkSelect(duckdb, query);
+  const work: Preparing = {
+    duckdb,
+    sql,
+    kinds: await readFunctionKinds(duckdb),
+    declared: readDeclaredTables(sql.migrations),
+  };
+  for (const { model, problem } of modelNameProblems(sql.models)) {
+    refuse(`models/${model}`, [problem], "Give the model another name");
+  }
+  for (const name of sql.quarantine.keys()) await checkQuarantine(work, name);
   const columns = new Map<string, readonly ModelColumn[]>();
   for (const model of sql.models) {
-    columns.set(model.name, await modelColumns(duckdb, model.sql));
+    columns.set(model.name, await checkModel(work, model));
+  }
+  for (const table of sql.tables) {
+    await duckdb.run(`drop view arrived.${quoteName(table.name)}`);
   }
   return columns;
+}
+
+async function checkModel(
+  work: Preparing,
+  model: ModelSql,
+): Promise<ModelColumn[]> {
+  const { sql, kinds, declared } = work;
+  const name = `models/${model.name}`;
+  const query = await parseOwn(work, { name, sql: model.sql });
+  const { problems, sources } = checkModelQuery(query, {
+    model,
+    tables: sql.tables,
+    kinds,
+  });
+  refuse(
+    name,
+    problems,
+    'See "Models" in docs/design.md: a row is made of one row of the source, and is the same whenever it is made; a query of several rows is of the kind "join"',
+  );
+  const columns = await columnsOf(work, { name, sql: model.sql });
+  refuse(
+    name,
+    columnNameProblems(model, columns),
+    "Give the column another name, as in `batch as lot_batch`, in the model and in sql/warehouse",
+  );
+  refuse(
+    name,
+    typeProblems(model, { columns, declared }),
+    "Cast the column in the model, or change its type by a migration in sql/warehouse",
+  );
+  const tables = [model.name, `${model.name}_closed`]
+    .map((table) => declared.get(table));
+  return columns.map((column): ModelColumn => {
+    const source = sources.get(column.name.toLowerCase());
+    const notNull = tables.some((table) => table?.get(column.name)?.notNull);
+    return {
+      ...column,
+      ...source === undefined ? {} : { source },
+      ...notNull ? { notNull } : {},
+    };
+  });
+}
+
+async function checkQuarantine(work: Preparing, table: string): Promise<void> {
+  const { sql, kinds } = work;
+  const name = `quarantine/${table}`;
+  const text = sql.quarantine.get(table) ?? "";
+  const query = await parseOwn(work, { name, sql: text });
+  const contract = sql.tables.find((one) => one.name === table);
+  if (contract === undefined) return;
+  refuse(
+    name,
+    checkQuarantineQuery(query, { table: contract, kinds }),
+    "It sees the rows of one batch, and must say the same of a row whichever others come with it, and whenever",
+  );
+  const given = (await columnsOf(work, { name, sql: text }))
+    .map((column) => column.name);
+  const wanted = [...contract.key, "reason"];
+  refuse(
+    name,
+    wanted.filter((column) =>
+      given.filter((one) => one === column).length !== 1
+    ).map((column) => `it does not give the column "${column}" once`),
+    `It gives the key of the table (${contract.key.join(", ")}) and a reason`,
+  );
+}
+
+/** A query as DuckDB parses it, which reads the batch and itself only. */
+async function parseOwn(
+  { duckdb }: Preparing,
+  { name, sql }: { name: string; sql: string },
+): Promise<SqlNode> {
+  const parsed = await parseSelect(duckdb, sql);
+  const query = "query" in parsed ? parsed.query : {};
+  refuse(
+    name,
+    "problem" in parsed
+      ? [parsed.problem]
+      : foreignReads(query).map((read) => `it reads ${read}`),
+    `A query there is one select from ${
+      SCHEMAS_READ.map((schema) => `${schema}.<table>`).join(", ")
+    } and its own CTEs`,
+  );
+  return query;
+}
+
+async function columnsOf(
+  { duckdb }: Preparing,
+  { name, sql }: { name: string; sql: string },
+): Promise<ModelColumn[]> {
+  try {
+    return await modelColumns(duckdb, sql);
+  } catch (error) {
+    refuse(name, [messageOf(error)], "Correct the query, and try it in DuckDB");
+    throw error;
+  }
+}
+
+function typeProblems(
+  model: ModelSql,
+  options: { columns: readonly ModelColumn[]; declared: DeclaredTables },
+): string[] {
+  const { columns, declared } = options;
+  const table = declared.get(model.name);
+  return columns.flatMap(({ name, type }) => {
+    const column = table?.get(name);
+    const isTime = model.times.includes(name) && column?.type === "time";
+    return column === undefined || isTime || canHold(column.type, type) ? [] : [
+      `its column "${name}" is ${type}, and ${column.type} in the warehouse`,
+    ];
+  });
+}
+
+function refuse(
+  name: string,
+  problems: readonly string[],
+  hint: string,
+): void {
+  if (problems.length === 0) return;
+  throw new StageError(
+    `Cannot use sql/${name}.sql: ${problems.join(", ")}`,
+    { subject: name, hint },
+  );
 }

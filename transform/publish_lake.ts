@@ -2,6 +2,7 @@ import type { Logger } from "@logtape/logtape";
 import { join } from "node:path";
 import type { BatchLog } from "../lib/batch_log.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
+import { duckDbCause } from "../lib/duckdb_error.ts";
 import { messageOf } from "../lib/errors.ts";
 import { readGeneration } from "../lib/generation.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
@@ -125,6 +126,8 @@ async function readKnownFiles(
       })),
     };
   } catch (error) {
+    // That there is no room to read it is no reason to make it anew.
+    if (duckDbCause(error) !== undefined) throw error;
     log.warn("lake.duckdb can't be read and is made anew: {reason}", {
       reason: messageOf(error),
     });

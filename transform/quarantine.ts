@@ -1,4 +1,4 @@
-import { checkFiles, readParquetSql } from "../lib/data_files.ts";
+import { readParquetSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import type {
   DataFile,
@@ -6,16 +6,16 @@ import type {
   IngestionManifest,
 } from "../lib/manifest.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
-import { type Progress, SILENT } from "../lib/progress.ts";
+import type { Progress } from "../lib/progress.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
-import { arrive } from "./arrive.ts";
+import { arrive, ROW_KEY } from "./arrive.ts";
 import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */
-export const QUARANTINE_BEFORE = `before.${quoteName(QUARANTINE.name)}`;
-export const QUARANTINE_AFTER = `after.${quoteName(QUARANTINE.name)}`;
+export const QUARANTINE_BEFORE = `known_before.${quoteName(QUARANTINE.name)}`;
+export const QUARANTINE_AFTER = `known_after.${quoteName(QUARANTINE.name)}`;
 
 /** The quarantine's columns with DuckDB's names of their types. */
 export const QUARANTINE_TYPES: readonly ModelColumn[] = QUARANTINE_COLUMNS.map(
@@ -93,7 +93,7 @@ export async function setAside(
   );
   const touched = tables.flatMap((table) =>
     ["arrived", "gone"].map((schema) =>
-      `select ${quoteText(table.name)}, _row_key
+      `select ${quoteText(table.name)}, ${ROW_KEY}
       from ${schema}.${quoteName(table.name)}`
     )
   );
@@ -105,7 +105,7 @@ export async function setAside(
         bad.reason, cast({${fields.join(", ")}} as varchar) as source_row
       from quarantined.${quoteName(table.name)} as bad
       inner join arrived.${quoteName(table.name)} as arrived
-        on arrived._row_key = bad.row_key`;
+        on arrived.${ROW_KEY} = bad.row_key`;
   });
   const kept = `from ${QUARANTINE_BEFORE}` + (touched.length === 0 ? "" : `
     anti join (${touched.join(" union all ")})
@@ -122,37 +122,4 @@ export async function setAside(
     `select count(*) as rows from ${QUARANTINE_AFTER}`,
   );
   return Number(counted?.rows);
-}
-
-/**
- * Whether batches that wait already bring the quarantine back to so many rows:
- * then its cause is mended, and the batch that exceeds them need not stop.
- */
-export async function isMendedLater(
-  duckdb: DuckDb,
-  options: {
-    state: DataFile | undefined;
-    processed: Zone;
-    ingestion: Zone;
-    sql: ProjectSql;
-    /** This batch and those after it, in order. */
-    inputs: AsyncIterable<IngestionManifest>;
-    rowsMax: number;
-  },
-): Promise<boolean> {
-  const { state, processed } = options;
-  if (state !== undefined) await checkFiles(processed, [state]);
-  await openQuarantine(duckdb, quarantineStateSql(state, processed));
-  for await (const input of options.inputs) {
-    const rows = await setAside(duckdb, {
-      ...options,
-      input,
-      progress: SILENT,
-    });
-    if (rows <= options.rowsMax) return true;
-    await duckdb.run(
-      `create or replace table ${QUARANTINE_BEFORE} as from ${QUARANTINE_AFTER}`,
-    );
-  }
-  return false;
 }

@@ -6,7 +6,8 @@ import {
   readParquetSql,
 } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
+import { duckDbCause } from "../lib/duckdb_error.ts";
+import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type {
   DataFile,
   IngestedTable,
@@ -19,7 +20,12 @@ import type { Progress } from "../lib/progress.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
-import { emptyTableSql } from "./arrive.ts";
+import { emptyTableSql, ROW_KEY } from "./arrive.ts";
+import {
+  brokenKeysSql,
+  brokenRule,
+  type CheckedRows,
+} from "./check_versions.ts";
 import {
   type BatchStamp,
   differenceSql,
@@ -55,14 +61,24 @@ export interface BatchWork {
   runId: string;
   progress: Progress;
   quarantineRowsMax: number;
-  /** Whether batches that wait bring the quarantine back below that. */
-  isMendedLater: () => Promise<boolean>;
+  /**
+   * What holds up this batch or those before it that are not committed yet,
+   * by model; a batch that mends it takes it out.
+   */
+  held: Map<string, HeldModel>;
+}
+
+/** Rows of a model that can't be committed as they are. */
+export interface HeldModel {
+  error: StageError;
+  /** Of a set: the tables that have to be read whole to mend it. */
+  unread: ReadonlySet<string>;
 }
 
 /** What a batch adds to the lake. */
 export type BatchContent = Pick<
   ProcessedManifest,
-  "models" | "state" | "quarantined"
+  "models" | "state" | "quarantined" | "postponed"
 >;
 
 /** A relation of the batch before and the one after it, as names or SQL. */
@@ -73,8 +89,9 @@ interface StateChange {
 
 /**
  * Makes one batch of the lake from one batch of the ingestion zone and writes
- * its files; nothing is committed here. Throws a `StageError` when a file is
- * damaged or too many rows can't be read.
+ * its files; nothing is committed here. What breaks a rule is left as the batch
+ * before had it, and held: unless a later batch mends it, nothing may be
+ * committed. Throws a `StageError` when a file is damaged.
  */
 export async function transformBatch(work: BatchWork): Promise<BatchContent> {
   const { input, ingestion } = work;
@@ -88,6 +105,9 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
     models: {},
     state: { ...work.previous?.state },
     quarantined: work.previous?.quarantined ?? 0,
+    ...work.previous?.postponed === undefined
+      ? {}
+      : { postponed: work.previous.postponed },
   };
   const [, made] = await Promise.allSettled([
     intact,
@@ -95,8 +115,13 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
   ]);
   // A damaged file explains whatever else went wrong with it.
   await intact;
-  if (made.status === "rejected") throw made.reason;
-  return content;
+  if (made.status === "fulfilled") return content;
+  const cause = isForeign(made.reason) ? duckDbCause(made.reason) : undefined;
+  if (cause === undefined) throw made.reason;
+  throw new StageError(
+    `Cannot make batch ${input.batch}: ${messageOf(made.reason)}`,
+    { subject: work.processed.url, ...cause, cause: made.reason },
+  );
 }
 
 async function make(
@@ -112,10 +137,27 @@ async function make(
   await makeQuarantine(work, options);
   await makeCurrent(work, options);
   for (const model of sql.models) {
-    if (!model.reads.some((table) => changed.has(table))) continue;
+    if (!isAffected(work, { changed, model })) continue;
     const made = await makeModel(work, { ...options, model });
     if (made !== undefined) content.models[model.name] = made;
   }
+}
+
+/** Whether the batch may change the model, or an earlier one left it behind. */
+function isAffected(
+  work: BatchWork,
+  options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
+): boolean {
+  const { changed, model } = options;
+  return model.reads.some((table) => changed.has(table)) ||
+    isPostponed(work, model);
+}
+
+function isPostponed(
+  { previous }: BatchWork,
+  { name }: Pick<ModelSql, "name">,
+): boolean {
+  return previous?.postponed?.includes(name) === true;
 }
 
 /** Brings the tables that joined models read to the end of this batch. */
@@ -130,7 +172,7 @@ async function makeCurrent(
   const { changed, content } = options;
   const joins = sql.models.filter((model) => model.derivation === "join");
   const affected = joins.filter((model) =>
-    model.reads.some((table) => changed.has(table))
+    isAffected(work, { changed, model })
   );
   const needed = new Set(affected.flatMap((model) => model.reads));
   for (const table of sql.tables.filter((one) => needed.has(one.name))) {
@@ -216,7 +258,10 @@ async function makeModel(
   }
 }
 
-/** One row for one source row: what changed there is what changes here. */
+/**
+ * One row for one source row: what changed there is what changes here, and a
+ * row that the model leaves out is none of it any more.
+ */
 async function makeRows(
   work: BatchWork,
   options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
@@ -224,35 +269,117 @@ async function makeRows(
   const { model } = options;
   const [source = ""] = model.reads;
   const columns = columnsOf(work, model.name);
-  const table = work.sql.tables.find((one) => one.name === source);
-  const sourceKey = table?.key ?? [];
   const published = await publishedSql(work, { ...options, columns });
-  const deletedColumns = sourceKey.map((name, index) =>
-    `${quoteName(name)} as ${quoteName(model.key[index] ?? name)}`
-  );
-  const deleted = `select ${deletedColumns.join(", ")} from deleted.${
-    quoteName(source)
-  }`;
-  return await writeVersions(work, {
+  const keysOf = (schema: string, where = "") =>
+    `select ${
+      model.key.map((name) => keyOfSource(columns, name)).join(", ")
+    } from ${schema}.${quoteName(source)} as source ${where}`;
+  const all = `select ${quoteNames(model.key)} from (${model.sql})`;
+  const leftOut = work.previous === undefined
+    ? ""
+    : published === undefined
+    ? ` union (${keysOf("changed")} except ${all})`
+    // What it does not hold is gone, also where nobody noticed.
+    : ` union (select ${quoteNames(model.key)} from (${published})
+        except ${all} except ${
+      keysOf(
+        "arrived",
+        `where ${ROW_KEY} in (
+          select row_key from quarantined.${quoteName(source)})`,
+      )
+    })`;
+  const write = (options: { part: number; rows: string }) =>
+    writeVersions(work, {
+      ...options,
+      model,
+      columns,
+      // A full read says nothing of what changed: contents do.
+      changed: published === undefined
+        ? options.rows
+        : differenceSql(columns, { of: options.rows, without: published }),
+      deleted: `${keysOf("deleted")}${leftOut}`,
+    });
+  if (options.changed.get(source)?.fullRead !== undefined) {
+    work.held.delete(model.name);
+  } else {
+    await releaseRows(work, {
+      model,
+      touched: `${keysOf("arrived")} union ${keysOf("gone")}`,
+    });
+  }
+  const made = await write({ part: 1, rows: model.sql });
+  const [file] = made?.files ?? [];
+  if (file === undefined) return undefined;
+  const kept = await holdRows(work, {
     model,
     columns,
-    // A full read says nothing of what changed: contents do.
-    changed: published === undefined
-      ? model.sql
-      : differenceSql(columns, { of: model.sql, without: published }),
-    // What it does not hold is gone, also where nobody noticed.
-    deleted: published === undefined ? deleted : `${deleted} union (
-      select ${quoteNames(model.key)} from (${published}) except
-      select ${quoteNames(sourceKey)} from arrived.${quoteName(source)})`,
+    rows: readParquetSql(work.processed, [file]),
+    areVersions: true,
+    batch: work.input.batch,
   });
+  if (kept === undefined) return made;
+  await work.processed.remove(file.key);
+  return await write({ part: 2, rows: kept });
+}
+
+/** Rows that were held are mended when they come again, or are gone. */
+async function releaseRows(
+  { duckdb, held }: BatchWork,
+  options: { model: ModelSql; touched: string },
+): Promise<void> {
+  const { model, touched } = options;
+  if (!held.has(model.name)) return;
+  const name = `held.${quoteName(model.name)}`;
+  await duckdb.run(
+    `create or replace table ${name} as from ${name} except (${touched})`,
+  );
+  const [left] = await duckdb.rows(`select count(*) as keys from ${name}`);
+  if (left?.keys === "0") held.delete(model.name);
+}
+
+/**
+ * Holds the keys whose rows break a rule; gives SQL for the rows without
+ * them, undefined when there are none.
+ */
+async function holdRows(
+  { duckdb, held }: BatchWork,
+  checked: CheckedRows & { model: ModelSql },
+): Promise<string | undefined> {
+  const { model } = checked;
+  const error = await brokenRule(duckdb, checked);
+  if (error === undefined) return undefined;
+  const name = `held.${quoteName(model.name)}`;
+  const before = held.has(model.name) ? `from ${name} union ` : "";
+  await duckdb.run(
+    `create or replace table ${name} as ${before}${brokenKeysSql(checked)}`,
+  );
+  held.set(model.name, { error, unread: new Set() });
+  const isSame = model.key.map(quoteName).map((column) =>
+    `bad.${column} is not distinct from made.${column}`
+  );
+  return `select * from (${model.sql}) as made where not exists (
+    select 1 from ${name} as bad where ${isSame.join(" and ")})`;
+}
+
+/** A column of a row model's key, from its source's. */
+function keyOfSource(columns: readonly ModelColumn[], name: string): string {
+  const column = columns.find((one) => one.name === name);
+  if (column?.source === undefined) throw new Error(`No source of "${name}"`);
+  return `cast(source.${quoteName(column.source)} as ${column.type}) as ${
+    quoteName(name)
+  }`;
 }
 
 /** A join: what its result holds otherwise than before the batch. */
 async function makeJoin(
   work: BatchWork,
-  options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+    model: ModelSql;
+  },
 ): Promise<ProcessedModel | undefined> {
-  const { model } = options;
+  const { model, content } = options;
   const name = quoteName(model.name);
   const columns = columnsOf(work, model.name);
   const published = await publishedSql(work, { ...options, columns });
@@ -268,12 +395,38 @@ async function makeJoin(
       `create or replace table result_${side}.${name} as ${model.sql}`,
     );
   }
+  const error = await brokenRule(work.duckdb, {
+    model,
+    columns,
+    rows: `result_after.${name}`,
+    areVersions: false,
+    batch: work.input.batch,
+  });
+  postpone(content, { model, isPostponed: error !== undefined });
+  if (error !== undefined) {
+    work.held.set(model.name, { error, unread: new Set() });
+    return undefined;
+  }
+  work.held.delete(model.name);
   return await writeDifference(work, {
     model,
     columns,
     before: published ?? `from result_before.${name}`,
     after: `from result_after.${name}`,
   });
+}
+
+/** Writes down which joins the next batch has to compare with the lake. */
+function postpone(
+  content: BatchContent,
+  { model, isPostponed }: { model: ModelSql; isPostponed: boolean },
+): void {
+  const others = (content.postponed ?? []).filter((name) =>
+    name !== model.name
+  );
+  const postponed = isPostponed ? [...others, model.name] : others;
+  if (postponed.length > 0) content.postponed = postponed;
+  else delete content.postponed;
 }
 
 /** A set: what it does not hold yet. */
@@ -295,29 +448,74 @@ async function makeSet(
     : `from ${readColumnsSql(work.processed, [state], columns)}`;
   const published = await publishedSql(work, { ...options, columns });
   await work.duckdb.run(
-    `create or replace table before.${name} as ${published ?? known}`,
+    `create or replace table known_before.${name} as ${published ?? known}`,
   );
   const key = quoteNames(model.key);
+  // What is null in a key is in no list of keys: it must be seen all the same.
   await work.duckdb.run(
-    `create or replace table after.${name} as select ${names}
-    from (${model.sql}) where (${key}) not in (
-      select (${key}) from before.${name}
-    )`,
+    `create or replace table known_after.${name} as select ${names}
+    from (${model.sql}) where ((${key}) in (
+      select (${key}) from known_before.${name}
+    )) is not true`,
   );
+  await holdSet(work, { ...options, columns });
   const made = await writeVersions(work, {
     model,
     columns,
-    changed: `from after.${name}`,
-    deleted: `select ${key} from after.${name} where false`,
+    changed: `from known_after.${name}`,
+    deleted: `select ${key} from known_after.${name} where false`,
   });
   if (made === undefined) return undefined;
   await keepState(work, {
     name: knownState(model.name),
-    select: `from (from before.${name} union all from after.${name})
+    select: `from (from known_before.${name} union all from known_after.${name})
       order by ${key}`,
     content,
   });
   return made;
+}
+
+/**
+ * Takes out what breaks a rule. Which rows of the source a set's row is from
+ * is not known, so that only a full read of its tables tells that it is mended.
+ */
+async function holdSet(
+  { duckdb, held, input }: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    model: ModelSql;
+    columns: readonly ModelColumn[];
+  },
+): Promise<void> {
+  const { changed, model, columns } = options;
+  const name = `known_after.${quoteName(model.name)}`;
+  const unread = new Set(
+    [...held.get(model.name)?.unread ?? []].filter((table) =>
+      changed.get(table)?.fullRead === undefined
+    ),
+  );
+  const checked: CheckedRows = {
+    model,
+    columns,
+    rows: name,
+    areVersions: false,
+    batch: input.batch,
+  };
+  const error = await brokenRule(duckdb, checked);
+  if (error !== undefined) {
+    model.reads.filter((table) => changed.has(table))
+      .forEach((table) => unread.add(table));
+    const isSame = model.key.map(quoteName).map((column) =>
+      `bad.${column} is not distinct from made.${column}`
+    );
+    await duckdb.run(
+      `create or replace table ${name} as select made.* from ${name} as made
+      anti join (${brokenKeysSql(checked)}) as bad on ${isSame.join(" and ")}`,
+    );
+  }
+  const cause = error ?? held.get(model.name)?.error;
+  if (cause === undefined || unread.size === 0) held.delete(model.name);
+  else held.set(model.name, { error: cause, unread });
 }
 
 /** Rows that can't be read: what is set aside, and what is released. */
@@ -358,8 +556,9 @@ async function makeQuarantine(
 }
 
 /**
- * When a table that the model reads came whole: SQL for what the lake holds of
- * the model, as it was published. Whatever drifted is mended against it.
+ * When a table that the model reads came whole, or the batch before left the
+ * model behind: SQL for what the lake holds of it, as it was published. Whatever
+ * drifted is mended against it.
  */
 async function publishedSql(
   work: BatchWork,
@@ -373,7 +572,8 @@ async function publishedSql(
   const whole = model.reads.some((table) =>
     changed.get(table)?.fullRead !== undefined
   );
-  if (!whole || work.previous === undefined) return undefined;
+  const compares = whole || isPostponed(work, model);
+  if (!compares || work.previous === undefined) return undefined;
   const files = await work.earlierFiles(model.name);
   return files.length === 0 ? emptyModelSql(columns) : openVersionsSql(model, {
     columns,
@@ -388,12 +588,15 @@ async function checkQuarantine(
   work: BatchWork,
   quarantined: number,
 ): Promise<void> {
-  if (quarantined <= work.quarantineRowsMax) return;
-  if (await work.isMendedLater()) return;
+  const { name } = QUARANTINE;
+  if (quarantined <= work.quarantineRowsMax) {
+    work.held.delete(name);
+    return;
+  }
   const [first] = await work.duckdb.rows(
     `from ${QUARANTINE_AFTER} order by table_name, row_key limit 1`,
   );
-  throw new StageError(
+  const error = new StageError(
     `Cannot read "${first?.table_name}": ${quarantined} rows would be in quarantine, more than the ${work.quarantineRowsMax} that are allowed; the first is ${first?.row_key}: ${first?.reason}`,
     {
       subject: first?.table_name ?? "",
@@ -402,6 +605,7 @@ async function checkQuarantine(
         "Repair the rows in the source, or raise QUARANTINE_ROWS_MAX, then run all stages again",
     },
   );
+  work.held.set(name, { error, unread: new Set() });
 }
 
 async function writeDifference(
@@ -427,10 +631,12 @@ async function writeVersions(
     columns: readonly ModelColumn[];
     changed: string;
     deleted: string;
+    /** Which of the batch's files it is; the first, if it is not said. */
+    part?: number;
   },
 ): Promise<ProcessedModel | undefined> {
   const { duckdb, input, processed, runId, progress } = work;
-  const { model, columns, changed, deleted } = options;
+  const { model, columns, changed, deleted, part = 1 } = options;
   const { batch, snapshotTime } = input;
   const stamp: BatchStamp = { batch, snapshotTime };
   const file = await writeParquet(
@@ -438,7 +644,7 @@ async function writeVersions(
     versionsSql(model, { columns, changed, deleted, stamp }),
     {
       zone: processed,
-      key: dataKey(model.name, { batch, runId, part: "1.parquet" }),
+      key: dataKey(model.name, { batch, runId, part: `${part}.parquet` }),
     },
   );
   if (file === undefined) return undefined;

@@ -1,7 +1,9 @@
 import { dirname } from "node:path";
 import { digest } from "../lib/checksum.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
+import { quotePath } from "../lib/duckdb_path.ts";
+import { dataFileError } from "../lib/duckdb_error.ts";
+import { StageError } from "../lib/errors.ts";
 import type { DataFile } from "../lib/manifest.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
@@ -34,7 +36,7 @@ export async function writeParquet(
     if (!path.startsWith("s3://")) await syncToDisk(path);
     const { sha256, bytes } = await digest(await zone.stream(key));
     const [footer] = await duckdb.rows(
-      `select num_rows from parquet_file_metadata(${quoteText(path)})`,
+      `select num_rows from parquet_file_metadata(${quotePath(path)})`,
     );
     if (
       bytes !== Number(written?.file_size_bytes) ||
@@ -47,12 +49,10 @@ export async function writeParquet(
     return { key, bytes, rows, sha256 };
   } catch (error) {
     if (error instanceof StageError) throw error;
-    throw new StageError(`Cannot write ${path}: ${messageOf(error)}`, {
+    throw dataFileError(error, {
+      action: "write",
       subject: path,
-      retryable: true,
-      hint:
-        "Check the space and the rights there; the next run does the batch again",
-      cause: error,
+      task: "transform",
     });
   }
 }

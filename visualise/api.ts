@@ -1,5 +1,8 @@
 import { type Context, Hono } from "hono";
+import { join } from "node:path";
+import { projectDirectory } from "../lib/config.ts";
 import type { TextRow } from "../lib/postgres.ts";
+import { readProjectSql } from "../lib/project_sql.ts";
 import { MODELS } from "../sql/models/models.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
@@ -69,6 +72,7 @@ export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
 
 /** What the pages ask for, as JSON. Throws a `RangeError` for what can't be. */
 export function createApi(options: ApiOptions): Hono {
+  const projectSql = readProjectSql(join(projectDirectory(), "sql"), MODELS);
   const { warehouse, newest, figures, kept, pipeline, streams } = options;
   const api = new Hono();
   api.use(async (context, next) => {
@@ -200,8 +204,8 @@ export function createApi(options: ApiOptions): Hono {
           ledger,
           models: models.map(({ model, ...counts }) => ({
             model,
-            made_from: MODELS.find(({ name }) => name === model)?.reads
-              .join(", "),
+            made_from: projectSql.models.find(({ name }) => name === model)
+              ?.reads.join(", "),
             ...counts,
           })),
           files,

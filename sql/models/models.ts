@@ -1,13 +1,12 @@
-import type { Model } from "../../lib/model.ts";
+import type { ModelDeclaration } from "../../lib/model.ts";
 
 /** Every model, in the order in which it is loaded: what facts refer to first. */
-export const MODELS: readonly Model[] = [
+export const MODELS: readonly ModelDeclaration[] = [
   {
     name: "dim_date",
     kind: "dimension",
     derivation: "set",
     key: ["date_id"],
-    reads: ["sales_order", "purchase_order", "payment"],
     times: [],
   },
   {
@@ -15,7 +14,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "row",
     key: ["location_id"],
-    reads: ["address"],
     times: [],
   },
   {
@@ -23,7 +21,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "join",
     key: ["counterparty_id"],
-    reads: ["counterparty", "address"],
     times: [],
   },
   {
@@ -31,7 +28,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "join",
     key: ["staff_id"],
-    reads: ["staff", "department"],
     times: [],
   },
   {
@@ -39,7 +35,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "row",
     key: ["currency_id"],
-    reads: ["currency"],
     times: [],
   },
   {
@@ -47,7 +42,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "row",
     key: ["design_id"],
-    reads: ["design"],
     times: [],
   },
   {
@@ -55,7 +49,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "row",
     key: ["payment_type_id"],
-    reads: ["payment_type"],
     times: [],
   },
   {
@@ -63,7 +56,6 @@ export const MODELS: readonly Model[] = [
     kind: "dimension",
     derivation: "row",
     key: ["transaction_id"],
-    reads: ["transaction"],
     times: [],
   },
   {
@@ -71,7 +63,6 @@ export const MODELS: readonly Model[] = [
     kind: "fact",
     derivation: "row",
     key: ["sales_order_id"],
-    reads: ["sales_order"],
     times: ["created_time", "last_updated_time"],
     recordId: "sales_record_id",
   },
@@ -80,7 +71,6 @@ export const MODELS: readonly Model[] = [
     kind: "fact",
     derivation: "row",
     key: ["purchase_order_id"],
-    reads: ["purchase_order"],
     times: ["created_time", "last_updated_time"],
     recordId: "purchase_record_id",
   },
@@ -89,7 +79,6 @@ export const MODELS: readonly Model[] = [
     kind: "fact",
     derivation: "row",
     key: ["payment_id"],
-    reads: ["payment"],
     times: ["created_time", "last_updated_time"],
     recordId: "payment_record_id",
   },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { ConfigError } from "../../lib/errors.ts";
-import type { Model } from "../../lib/model.ts";
+import type { ModelDeclaration } from "../../lib/model.ts";
 import { readProjectSql } from "../../lib/project_sql.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { inFolder } from "../harness/in_folder.ts";
@@ -11,12 +11,11 @@ const CONTRACT = `create table thing (
     primary key (id)
 );
 `;
-const MODEL: Model = {
+const MODEL: ModelDeclaration = {
   name: "dim_thing",
   kind: "dimension",
   derivation: "row",
   key: ["id"],
-  reads: ["thing"],
   times: [],
 };
 const FILES = {
@@ -48,7 +47,7 @@ Deno.test("readProjectSql() reads the folder", () =>
 
     assert.deepEqual(sql.tables.map((table) => table.name), ["thing"]);
     assert.deepEqual(sql.models, [
-      { ...MODEL, sql: "select id from changed.thing" },
+      { ...MODEL, reads: ["thing"], sql: "select id from changed.thing" },
     ]);
     assert.deepEqual([...sql.quarantine], [["thing", "select 1"]]);
     assert.deepEqual(sql.migrations, [
@@ -104,16 +103,21 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
     await writeFiles(folder, {
       ...FILES,
       "models/dim_extra.sql": "select 1",
+      "models/dim_other.sql": "select 1 from changed.nowhere",
       "quarantine/nothing.sql": "select 1",
     });
-    const list = [MODEL, { ...MODEL, name: "dim_none", reads: ["nowhere"] }];
+    const list = [
+      MODEL,
+      { ...MODEL, name: "dim_none" },
+      { ...MODEL, name: "dim_other" },
+    ];
 
     assert.throws(() => readProjectSql(folder, list), (error) => {
       assert.ok(error instanceof ConfigError);
       assert.deepEqual(error.problems, [
         'The model "dim_none" has no file sql/models/dim_none.sql',
         "sql/models/dim_extra.sql is in no list of models",
-        'The model "dim_none" reads "nowhere", which is not in the contract',
+        'The model "dim_other" reads "nowhere", which is not in the contract',
         "sql/quarantine/nothing.sql is of no table in the contract",
       ]);
       return true;

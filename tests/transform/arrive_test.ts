@@ -307,8 +307,8 @@ Deno.test("arrive() keeps a deleted key that can't be typed from the models", ()
       { code: "a", part: "1" },
     ]);
     assert.deepEqual(
-      await duckdb.rows("select _row_key from gone.copy order by 1"),
-      [{ _row_key: "[a, 1]" }, { _row_key: "[b, many]" }],
+      await duckdb.rows('select "row key" from gone.copy order by 1'),
+      [{ "row key": "[a, 1]" }, { "row key": "[b, many]" }],
     );
   }));
 

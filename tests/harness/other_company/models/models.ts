@@ -1,13 +1,12 @@
-import type { Model } from "../../../../lib/model.ts";
+import type { ModelDeclaration } from "../../../../lib/model.ts";
 
 /** The other company's models, in the order in which they are loaded. */
-export const OTHER_MODELS: readonly Model[] = [
+export const OTHER_MODELS: readonly ModelDeclaration[] = [
   {
     name: "dim_item",
     kind: "dimension",
     derivation: "row",
     key: ["sku"],
-    reads: ["item"],
     times: [],
   },
   {
@@ -15,7 +14,6 @@ export const OTHER_MODELS: readonly Model[] = [
     kind: "fact",
     derivation: "row",
     key: ["warehouse_code", "item_number"],
-    reads: ["stock"],
     times: [],
     recordId: "stock_record_id",
   },
@@ -24,7 +22,6 @@ export const OTHER_MODELS: readonly Model[] = [
     kind: "fact",
     derivation: "row",
     key: ["reading_id", "taken_on"],
-    reads: ["reading"],
     times: [],
     recordId: "reading_record_id",
   },

@@ -1,0 +1,79 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ModelDeclaration } from "../../lib/model.ts";
+import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+
+/** A company of one test: what its folder `sql/` holds. */
+export interface SmallProject {
+  /** The contract; the source is made of it, if no other is given. */
+  source: string;
+  /** Each with its SQL; what is not said is that of a dimension's row. */
+  models: readonly (
+    & Pick<ModelDeclaration, "name" | "key">
+    & Partial<ModelDeclaration>
+    & { sql: string }
+  )[];
+  quarantine?: Readonly<Record<string, string>>;
+  /** Tables of the warehouse; the ledger is there. */
+  warehouse?: string;
+}
+
+const PIPELINE_SQL = fileURLToPath(
+  new URL("./other_company/warehouse/0001_pipeline.sql", import.meta.url),
+);
+
+/** The columns of history that every table of a warehouse has. */
+export const HISTORY_SQL =
+  "valid_from timestamptz not null, valid_to timestamptz, " +
+  "from_batch bigint not null, to_batch bigint";
+
+/** The quarantine of a warehouse. */
+export const QUARANTINE_SQL = `create table quarantine (
+  quarantine_record_id bigint primary key, table_name text not null,
+  row_key text not null, reason text not null, source_row text not null,
+  ${HISTORY_SQL});`;
+
+/** A dimension and its closed versions; `columns` ends without a comma. */
+export function dimensionSql(name: string, columns: string): string {
+  return `create table ${name} (${columns}, valid_from timestamptz,
+      valid_to timestamptz, from_batch bigint, to_batch bigint,
+      is_placeholder boolean not null default false);
+    create table ${name}_closed (${
+    columns.replace(/ primary key/g, " not null")
+  }, ${HISTORY_SQL});`;
+}
+
+/** Reads such a folder, as the pipeline reads it. */
+export async function smallProject(project: SmallProject): Promise<ProjectSql> {
+  const folder = await Deno.makeTempDir({ prefix: "totesys-project-" });
+  const files: Record<string, string> = {
+    "source.sql": project.source,
+    "warehouse/0001_pipeline.sql": await Deno.readTextFile(PIPELINE_SQL),
+    "warehouse/0002_tables.sql": `${
+      project.warehouse ?? ""
+    }\n${QUARANTINE_SQL}`,
+  };
+  for (const { name, sql } of project.models) {
+    files[`models/${name}.sql`] = sql;
+  }
+  for (const [name, sql] of Object.entries(project.quarantine ?? {})) {
+    files[`quarantine/${name}.sql`] = sql;
+  }
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      await Deno.writeTextFile(join(folder, path), text);
+    }
+    return readProjectSql(
+      folder,
+      project.models.map(({ sql: _, ...model }) => ({
+        kind: "dimension",
+        derivation: "row",
+        times: [],
+        ...model,
+      })),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

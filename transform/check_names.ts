@@ -1,0 +1,109 @@
+import type { Model } from "../lib/model.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { ModelColumn } from "./model_changes.ts";
+
+/** What the lake and the warehouse have beside a model's columns. */
+const OWN_COLUMNS = [
+  // Of a version in the lake.
+  "batch",
+  "is_delete",
+  "snapshot_time",
+  // Of history, in both.
+  "valid_from",
+  "valid_to",
+  "from_batch",
+  "to_batch",
+  // Of the warehouse, and of what is on its way there.
+  "is_placeholder",
+  "is_first",
+  "has_version",
+  "is_last_version",
+  // Of the comparison by content.
+  "row_hash",
+];
+/** PostgreSQL has these in every table. */
+const SYSTEM_COLUMNS = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
+/** What a key stands beside where versions are compared. */
+const BESIDE_KEYS = ["content"];
+/** What else is made under a model's name. */
+const DERIVED = (name: string) => [
+  name,
+  `${name}_closed`,
+  `${name}_current`,
+  `${name}_history`,
+  `${name}_as_of_batch`,
+  `${name}_as_of_time`,
+  `checked_${name}`,
+  `fresh_${name}`,
+  `fresh_${name}_closed`,
+  `staged_${name}`,
+];
+/** PostgreSQL cuts longer names, and two may become one. */
+const NAME_BYTES_MAX = 63;
+
+/** What is wrong with the names of a model's columns. */
+export function columnNameProblems(
+  model: Model,
+  columns: readonly ModelColumn[],
+): string[] {
+  const names = columns.map((column) => column.name.toLowerCase());
+  const taken = [
+    ...OWN_COLUMNS,
+    ...SYSTEM_COLUMNS,
+    ...model.kind === "fact" ? [model.recordId ?? "record_id"] : [],
+  ];
+  return [
+    ...columns.filter(({ name }, index) =>
+      names.indexOf(name.toLowerCase()) !== index
+    ).map(({ name }) => `it gives the column "${name}" twice`),
+    ...columns.filter(({ name }) => taken.includes(name.toLowerCase())).map((
+      { name },
+    ) => `its column "${name}" has a name that the pipeline gives to its own`),
+    ...columns.filter(({ name }) => bytes(name) > NAME_BYTES_MAX).map((
+      { name },
+    ) => `its column "${name}" has a name of over ${NAME_BYTES_MAX} bytes`),
+    ...model.key.filter((name) => BESIDE_KEYS.includes(name.toLowerCase()))
+      .map((name) =>
+        `its key "${name}" has a name that the pipeline gives to its own`
+      ),
+    ...[...model.key, ...model.times]
+      .filter((name) => !columns.some((column) => column.name === name))
+      .map((name) =>
+        `it gives no column "${name}", which sql/models/models.ts names`
+      ),
+    ...model.key.length === 0 ? ["sql/models/models.ts names no key"] : [],
+  ];
+}
+
+/** What is wrong with the models' own names, for each that has a problem. */
+export function modelNameProblems(
+  models: readonly Model[],
+): { model: string; problem: string }[] {
+  const owners = new Map<string, string>(
+    DERIVED(QUARANTINE.name).map((name) => [name, QUARANTINE.name]),
+  );
+  return models.flatMap((model) => {
+    const problems: string[] = [];
+    const derived = DERIVED(model.name);
+    const longest = derived.find((name) => bytes(name) > NAME_BYTES_MAX);
+    if (longest !== undefined) {
+      problems.push(
+        `"${longest}", which is made of its name, has over ${NAME_BYTES_MAX} bytes`,
+      );
+    }
+    for (const name of derived.map((one) => one.toLowerCase())) {
+      const owner = owners.get(name);
+      if (owner === undefined) owners.set(name, model.name);
+      else problems.push(`"${name}" is a name of the model "${owner}", too`);
+    }
+    if (/^[_.]/.test(model.name)) {
+      problems.push("its name begins as the pipeline's own folders do");
+    }
+    return problems.slice(0, 1)
+      .map((problem) => ({ model: model.name, problem }));
+  });
+}
+
+function bytes(name: string): number {
+  return new TextEncoder().encode(name).length;
+}

@@ -1,0 +1,112 @@
+import { aggregatesIn, type FunctionKinds } from "./steady.ts";
+import {
+  ctesOf,
+  nodeOf,
+  nodesOf,
+  type SqlNode,
+  textOf,
+  textsOf,
+  walk,
+} from "./sql_tree.ts";
+
+/**
+ * What of a quarantine query looks at other rows than the one that it judges:
+ * it sees the rows of one batch, and which come together says nothing of them.
+ * Rows may be put together by the key, which is one row.
+ */
+export function looksAtOthers(
+  query: SqlNode,
+  options: { key: readonly string[]; kinds: FunctionKinds },
+): string[] {
+  const { key, kinds } = options;
+  const found: string[] = [];
+  const hasRows = rowsIn(query);
+  walk(query, (node) => {
+    if (node.class === "WINDOW") found.push("it has a window function");
+    if (node.class === "SUBQUERY" && hasRows(node)) {
+      found.push("it reads the table in an expression");
+    }
+    if (textOf(node.type).startsWith("RECURSIVE_CTE")) {
+      found.push("it has a recursive query");
+    }
+    for (const { type } of nodesOf(node.modifiers)) {
+      if (textOf(type).startsWith("LIMIT")) {
+        found.push("it has limit or offset");
+      }
+    }
+    if (node.type === "SELECT_NODE" && !groupsBy(node, { key, kinds })) {
+      found.push(`it groups rows by other than the key (${key.join(", ")})`);
+    }
+    if (
+      node.type === "JOIN" && hasRows(node.left) && hasRows(node.right) &&
+      !joinsBy(node, key)
+    ) {
+      found.push(`it joins rows by other than the key (${key.join(", ")})`);
+    }
+  });
+  return [...new Set(found)];
+}
+
+/** Says of a part of the query whether the batch's rows are in it. */
+function rowsIn(query: SqlNode): (part: unknown) => boolean {
+  const ctes = new Map<string, SqlNode>();
+  walk(query, (node) => {
+    for (const { name, query: own } of ctesOf(node)) ctes.set(name, own);
+  });
+  const known = new Map<string, boolean>();
+  const hasRows = (part: unknown): boolean => {
+    let found = false;
+    walk(part, (node) => {
+      if (node.type !== "BASE_TABLE" || found) return;
+      const name = textOf(node.table_name).toLowerCase();
+      if (textOf(node.schema_name) !== "") found = true;
+      else {
+        // Of a query that reads itself, what else it reads decides.
+        if (!known.has(name)) {
+          known.set(name, false);
+          known.set(name, hasRows(ctes.get(name)));
+        }
+        found = known.get(name) === true;
+      }
+    });
+    return found;
+  };
+  return hasRows;
+}
+
+function groupsBy(
+  node: SqlNode,
+  { key, kinds }: { key: readonly string[]; kinds: FunctionKinds },
+): boolean {
+  const groups = nodesOf(node.group_expressions);
+  const { from_table: _, cte_map: __, ...own } = node;
+  const isAll = node.aggregate_handling === "FORCE_AGGREGATES";
+  if (groups.length === 0 && !isAll && aggregatesIn(own, kinds).length === 0) {
+    return true;
+  }
+  return named(key, isAll ? nodesOf(node.select_list) : groups);
+}
+
+function joinsBy(node: SqlNode, key: readonly string[]): boolean {
+  if (node.ref_type === "NATURAL") return false;
+  const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
+  if (key.every((name) => using.includes(name))) return true;
+  const equal: SqlNode[] = [];
+  const isAnd = (condition: SqlNode) =>
+    condition.type === "CONJUNCTION_AND"
+      ? nodesOf(condition.children).forEach(isAnd)
+      : equal.push(condition);
+  isAnd(nodeOf(node.condition) ?? {});
+  return key.every((name) =>
+    equal.some(({ type, left, right }) =>
+      type === "COMPARE_EQUAL" && named([name], nodesOf([left])) &&
+      named([name], nodesOf([right]))
+    )
+  );
+}
+
+function named(names: readonly string[], columns: SqlNode[]): boolean {
+  const given = columns.filter((column) => column.class === "COLUMN_REF")
+    .map(({ column_names: parts }) => textsOf(parts).at(-1)?.toLowerCase());
+  return names.every((name) => given.includes(name));
+}

@@ -1,0 +1,144 @@
+import type { ContractTable } from "../lib/contract.ts";
+import type { ModelSql } from "../lib/project_sql.ts";
+import { looksAtOthers } from "./check_quarantine.ts";
+import { batchReads } from "./check_select.ts";
+import { followRow } from "./row_model.ts";
+import type { SqlNode } from "./sql_tree.ts";
+import { aggregatesIn, type FunctionKinds, unsteadyParts } from "./steady.ts";
+import { textOf, walk } from "./sql_tree.ts";
+
+/** What is wrong with a query, and what its columns are of. */
+export interface CheckedQuery {
+  problems: string[];
+  /** Of a `row` model: the source's column that a column of it is. */
+  sources: ReadonlyMap<string, string>;
+}
+
+const NO_SOURCES: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Checks that a model's query means the same whatever batches its rows come
+ * in: each kind reads what it may, a row follows from one row, and nothing
+ * changes by itself.
+ */
+export function checkModelQuery(
+  query: SqlNode,
+  options: {
+    model: ModelSql;
+    tables: readonly ContractTable[];
+    kinds: FunctionKinds;
+  },
+): CheckedQuery {
+  const { model, tables, kinds } = options;
+  const problems = [
+    ...schemaProblems(query, model),
+    ...unsteadyProblems(query, {
+      kinds,
+      tables: tables.filter((table) => model.reads.includes(table.name)),
+    }),
+  ];
+  if (model.derivation === "set") problems.push(...setProblems(query, kinds));
+  if (model.derivation !== "row") return { problems, sources: NO_SOURCES };
+  const [name] = model.reads;
+  const table = tables.find((one) => one.name === name);
+  if (table === undefined || model.reads.length > 1) {
+    problems.push(
+      `it is of the kind "row", and reads ${
+        model.reads.length === 0 ? "no table" : model.reads.join(" and ")
+      }`,
+    );
+    return { problems, sources: NO_SOURCES };
+  }
+  const { problems: found, sources } = followRow(query, { table, kinds });
+  problems.push(
+    ...found.map((problem) => `it is of the kind "row", and ${problem}`),
+    ...keyProblems(model, { table, sources }),
+  );
+  return { problems, sources };
+}
+
+/** Checks a query for rows that can't be read: it judges each by itself. */
+export function checkQuarantineQuery(
+  query: SqlNode,
+  options: { table: ContractTable; kinds: FunctionKinds },
+): string[] {
+  const { table, kinds } = options;
+  const reads = batchReads(query).map(({ schema, name }) =>
+    `${schema}.${name.toLowerCase()}`
+  );
+  const own = `arrived.${table.name}`;
+  return [
+    ...reads.filter((read) => read !== own)
+      .map((read) => `it reads ${read}, not ${own}`),
+    ...reads.length === 0 ? [`it does not read ${own}`] : [],
+    ...unsteadyProblems(query, { kinds, tables: [table] }),
+    ...looksAtOthers(query, { key: table.key, kinds }),
+  ];
+}
+
+function schemaProblems(query: SqlNode, model: ModelSql): string[] {
+  const schema = model.derivation === "join" ? "current" : "changed";
+  const reads = batchReads(query);
+  const read = new Set(reads.map(({ name }) => name.toLowerCase()));
+  const unseen = [...read.symmetricDifference(new Set(model.reads))];
+  return [
+    ...reads.filter((table) => table.schema !== schema).map((table) =>
+      `it is of the kind "${model.derivation}", which reads ${schema}.<table> only, and reads ${table.schema}.${table.name}`
+    ),
+    ...unseen.map((name) =>
+      `whether it reads "${name}" can't be seen from its text: write schema and table plainly`
+    ),
+  ];
+}
+
+function unsteadyProblems(
+  query: SqlNode,
+  options: { kinds: FunctionKinds; tables: readonly ContractTable[] },
+): string[] {
+  const { kinds, tables } = options;
+  const columns = tables.flatMap((table) => table.columns)
+    .map((column) => column.name);
+  return unsteadyParts(query, { kinds, columns }).map((part) =>
+    `it has ${part}, which gives another result another time`
+  );
+}
+
+/** Of a key, a set keeps what the first batch says that brings it. */
+function setProblems(query: SqlNode, kinds: FunctionKinds): string[] {
+  const found = aggregatesIn(query, kinds);
+  walk(query, (node) => {
+    if (node.class === "WINDOW") found.push("a window function");
+    if ([node.modifiers].flat().some((one) => isLimit(one))) {
+      found.push("limit or offset");
+    }
+  });
+  return [...new Set(found)].map((part) =>
+    `it is of the kind "set", and has ${part}, which sees the rows of one batch`
+  );
+}
+
+function isLimit(modifier: unknown): boolean {
+  return typeof modifier === "object" && modifier !== null &&
+    "type" in modifier && textOf(modifier.type).startsWith("LIMIT");
+}
+
+function keyProblems(
+  model: ModelSql,
+  options: { table: ContractTable; sources: ReadonlyMap<string, string> },
+): string[] {
+  const { table, sources } = options;
+  const given = model.key.map((name) => sources.get(name.toLowerCase()));
+  const other = model.key.filter((_, index) =>
+    !table.key.includes(given[index] ?? "")
+  );
+  const lacking = table.key.filter((name) => !given.includes(name));
+  const isKey = `the key of "${table.name}" (${table.key.join(", ")})`;
+  return [
+    ...other.map((name) =>
+      `its key "${name}" is no column of ${isKey} as it stands there`
+    ),
+    ...other.length === 0
+      ? lacking.map((name) => `its key lacks "${name}" of ${isKey}`)
+      : [],
+  ];
+}

@@ -1,0 +1,113 @@
+import type { DuckDb } from "../lib/duckdb.ts";
+import { StageError } from "../lib/errors.ts";
+import type { Model } from "../lib/model.ts";
+import { quoteName, quoteNames } from "../lib/postgres.ts";
+import { keyText } from "./arrive.ts";
+import type { ModelColumn } from "./model_changes.ts";
+
+/** Rows of a model, to be looked at before they are committed. */
+export interface CheckedRows {
+  model: Pick<Model, "name" | "key" | "derivation" | "reads">;
+  columns: readonly ModelColumn[];
+  /** SQL for the rows, to stand after `from`. */
+  rows: string;
+  /** Whether they are versions, among which are deletes. */
+  areVersions: boolean;
+  batch: number;
+}
+
+/**
+ * Looks for what the warehouse would refuse for ever: a key that is null or
+ * there twice, a null where it takes none. Gives the error that says so;
+ * undefined when all is well.
+ */
+export async function brokenRule(
+  duckdb: DuckDb,
+  checked: CheckedRows,
+): Promise<StageError | undefined> {
+  const { model, rows, areVersions } = checked;
+  const columns = neverNull(checked);
+  // A filter for each would take memory by the square of their number.
+  const counts = columns.map((name, index) =>
+    `count(${quoteName(name)}) as given_${index}`
+  );
+  const [found] = await duckdb.rows(
+    `select count(*) as rows, count(distinct ${keySql(model.key)}) as keys,
+      ${areVersions ? "count_if(is_delete)" : "0"} as deletes,
+      ${counts.join(", ")} from ${rows}`,
+  );
+  for (const [index, name] of columns.entries()) {
+    const isKey = model.key.includes(name);
+    const wanted = Number(found?.rows) - (isKey ? 0 : Number(found?.deletes));
+    const count = wanted - Number(found?.[`given_${index}`]);
+    if (count === 0) continue;
+    if (isKey) {
+      return ruleError(checked, `its key "${name}" is null in ${count} rows`);
+    }
+    const [first] = await duckdb.rows(
+      `select ${keyText(model.key)} as key from ${rows}
+      where ${isNullSql(checked, name)} order by key limit 1`,
+    );
+    return ruleError(
+      checked,
+      `"${name}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
+    );
+  }
+  if (found?.rows === found?.keys) return undefined;
+  const [twice] = await duckdb.rows(
+    `select count(*) as keys, arg_min(copies, key) as copies, min(key) as key
+    from (select ${keyText(model.key)} as key, count(*) as copies from ${rows}
+      group by ${quoteNames(model.key)} having count(*) > 1)`,
+  );
+  return ruleError(
+    checked,
+    `${twice?.keys} keys are there more than once; the first is ${twice?.key}, ${twice?.copies} times`,
+  );
+}
+
+/** SQL for the keys of the rows that break a rule. */
+export function brokenKeysSql(checked: CheckedRows): string {
+  const { model, rows } = checked;
+  const key = quoteNames(model.key);
+  const isNull = neverNull(checked).map((name) => isNullSql(checked, name));
+  return `select ${key} from ${rows} where ${isNull.join(" or ")}
+    union select ${key} from ${rows} group by ${key} having count(*) > 1`;
+}
+
+function neverNull({ model, columns }: CheckedRows): string[] {
+  const others = columns.filter(({ name, notNull }) =>
+    notNull === true && !model.key.includes(name)
+  );
+  return [...model.key, ...others.map(({ name }) => name)];
+}
+
+function isNullSql(
+  { model, areVersions }: CheckedRows,
+  name: string,
+): string {
+  const mayDelete = areVersions && !model.key.includes(name);
+  return `${quoteName(name)} is null${mayDelete ? " and not is_delete" : ""}`;
+}
+
+/** A null would make no key of it. */
+function keySql(key: readonly string[]): string {
+  return key.length === 1 ? quoteNames(key) : `row(${quoteNames(key)})`;
+}
+
+function ruleError(
+  { model, batch }: CheckedRows,
+  found: string,
+): StageError {
+  const whole = model.derivation === "set"
+    ? ` with \`deno task extract --full=${model.reads.join(",")}\` first`
+    : "";
+  return new StageError(
+    `Cannot make "${model.name}" in batch ${batch}: ${found}`,
+    {
+      subject: model.name,
+      dataCheck: true,
+      hint:
+        `Nothing of the batch is committed. Repair the rows in the source, then run all stages again${whole}; or correct sql/models/${model.name}.sql`,
+    },
+  );
+}

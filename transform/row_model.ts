@@ -1,0 +1,306 @@
+import { type ContractTable, typeSql } from "../lib/contract.ts";
+import { aggregatesIn, type FunctionKinds } from "./steady.ts";
+import {
+  ctesOf,
+  nodeOf,
+  nodesOf,
+  type SqlNode,
+  textOf,
+  textsOf,
+  walk,
+} from "./sql_tree.ts";
+
+/** A column of a relation, followed back to the source table's. */
+interface Column {
+  /** The relation's name in the query that reads it. */
+  relation: string;
+  name: string;
+  /** The source table's column that it is as it stands; undefined: another. */
+  source?: string | undefined;
+}
+
+interface Relation {
+  columns: Column[];
+  /** Whether the source table's rows are in it. */
+  hasTable: boolean;
+}
+
+/** The CTEs that can be seen from a query. */
+type Scope = ReadonlyMap<string, () => Relation>;
+
+/** Of a row model: what its columns are of, or why it is none. */
+export interface RowLineage {
+  problems: string[];
+  /** For each of the model's columns the source's that it is, if it is one. */
+  sources: ReadonlyMap<string, string>;
+}
+
+const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
+
+/**
+ * Follows the columns of a `row` model through CTEs and subqueries to its
+ * source table, and finds what makes it more than one row for each source row,
+ * or a row that depends on others.
+ */
+export function followRow(
+  query: SqlNode,
+  options: { table: ContractTable; kinds: FunctionKinds },
+): RowLineage {
+  const { table, kinds } = options;
+  const problems = [
+    ...aggregatesIn(query, kinds).map((name) => `it has ${name}`),
+    ...multipliers(query),
+  ];
+  const reader = new LineageReader(table);
+  const { columns } = reader.select(query, new Map());
+  problems.push(...reader.problems);
+  if (reader.reads !== 1) {
+    problems.push(`it reads changed.${table.name} ${reader.reads} times`);
+  }
+  const sources = new Map<string, string>();
+  for (const { name, source } of columns) {
+    if (source !== undefined) sources.set(name.toLowerCase(), source);
+  }
+  return { problems: [...new Set(problems)], sources };
+}
+
+/** What gives more rows than it reads, or looks at more than one of them. */
+function multipliers(query: SqlNode): string[] {
+  const found: string[] = [];
+  walk(query, (node) => {
+    const name = textOf(node.function_name).toLowerCase();
+    if (node.class === "WINDOW") found.push("it has a window function");
+    if (node.class === "FUNCTION" && name === "unnest") {
+      found.push("it has unnest()");
+    }
+    if (node.type === "TABLE_FUNCTION") {
+      found.push(`it reads ${textOf(nodeOf(node.function)?.function_name)}()`);
+    }
+    if (node.type === "SET_OPERATION_NODE") {
+      found.push(`it has ${textOf(node.setop_type).toLowerCase()}`);
+    }
+    if (textOf(node.type).startsWith("RECURSIVE_CTE")) {
+      found.push("it has a recursive query");
+    }
+    if (
+      nodesOf(node.group_expressions).length > 0 ||
+      node.aggregate_handling === "FORCE_AGGREGATES"
+    ) found.push("it has group by");
+    for (const clause of ["having", "qualify", "sample"]) {
+      if (nodeOf(node[clause]) !== undefined) found.push(`it has ${clause}`);
+    }
+    for (const { type } of nodesOf(node.modifiers)) {
+      if (type === "DISTINCT_MODIFIER") found.push("it has distinct");
+      if (textOf(type).startsWith("LIMIT")) {
+        found.push("it has limit or offset");
+      }
+    }
+  });
+  return found;
+}
+
+/** Reads relations, and counts how often the source table is among them. */
+class LineageReader {
+  reads = 0;
+  readonly problems: string[] = [];
+  readonly #table: ContractTable;
+
+  constructor(table: ContractTable) {
+    this.#table = table;
+  }
+
+  select(query: SqlNode, outer: Scope): Relation {
+    const scope = new Map(outer);
+    for (const { name, aliases, query: own } of ctesOf(query)) {
+      const seen = new Map(scope);
+      scope.set(name, () => renamed(this.select(own, seen), aliases, name));
+    }
+    const from = this.#relation(nodeOf(query.from_table), scope);
+    const { from_table: _, cte_map: __, ...expressions } = query;
+    this.#checkSubqueries(expressions, scope);
+    const columns = nodesOf(query.select_list)
+      .flatMap((expression) => this.#output(expression, from.columns));
+    return { columns, hasTable: from.hasTable };
+  }
+
+  #relation(node: SqlNode | undefined, scope: Scope): Relation {
+    const alias = textOf(node?.alias);
+    const aliases = textsOf(node?.column_name_alias);
+    switch (textOf(node?.type)) {
+      case "BASE_TABLE": {
+        const name = textOf(node?.table_name);
+        if (textOf(node?.schema_name) === "") {
+          const cte = scope.get(name.toLowerCase());
+          return renamed(cte?.() ?? NONE, aliases, alias || name);
+        }
+        this.reads++;
+        return renamed(this.#ofTable(), aliases, alias || name);
+      }
+      case "SUBQUERY": {
+        const query = nodeOf(nodeOf(node?.subquery)?.node) ?? {};
+        return renamed(this.select(query, scope), aliases, alias);
+      }
+      case "JOIN":
+        return this.#join(node ?? {}, scope);
+      case "EXPRESSION_LIST": {
+        const [first] = Array.isArray(node?.values) ? node.values : [];
+        const columns = nodesOf(first).map((_, index) => ({
+          relation: "",
+          name: `col${index}`,
+        }));
+        return renamed({ columns, hasTable: false }, aliases, alias);
+      }
+      default:
+        return NONE;
+    }
+  }
+
+  #ofTable(): Relation {
+    return {
+      hasTable: true,
+      columns: this.#table.columns.map(({ name }) => ({
+        relation: "",
+        name,
+        source: name,
+      })),
+    };
+  }
+
+  #join(node: SqlNode, scope: Scope): Relation {
+    const left = this.#relation(nodeOf(node.left), scope);
+    const right = this.#relation(nodeOf(node.right), scope);
+    this.#checkSubqueries(node.condition, scope);
+    const kind = textOf(node.join_type);
+    const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
+    // The other side's rows must not be there without one of the table's.
+    const kept = { LEFT: left, RIGHT: right, SEMI: left, ANTI: left }[kind];
+    const hasTable = left.hasTable || right.hasTable;
+    if (
+      !["REGULAR", "CROSS", "DEPENDENT"].includes(textOf(node.ref_type)) ||
+      hasTable && kind !== "INNER" && kept?.hasTable !== true
+    ) {
+      this.problems.push(
+        `it has a ${
+          [
+            textOf(node.ref_type).replace("REGULAR", ""),
+            kind === "INNER" ? "" : kind,
+          ].filter((word) => word !== "").join(" ").toLowerCase()
+        } join`,
+      );
+    }
+    const others = ["SEMI", "ANTI"].includes(kind)
+      ? []
+      : right.columns.filter(({ name }) => !using.includes(name.toLowerCase()));
+    return { columns: [...left.columns, ...others], hasTable };
+  }
+
+  /** In an expression, a query sees one row and must not look for others. */
+  #checkSubqueries(expressions: unknown, scope: Scope): void {
+    const before = this.reads;
+    walk(expressions, (node) => {
+      if (node.class !== "SUBQUERY") return;
+      this.select(nodeOf(nodeOf(node.subquery)?.node) ?? {}, scope);
+    });
+    if (this.reads > before) {
+      this.problems.push(
+        `it reads changed.${this.#table.name} in an expression`,
+      );
+    }
+  }
+
+  #output(expression: SqlNode, from: readonly Column[]): Column[] {
+    const alias = textOf(expression.alias);
+    if (expression.class === "STAR") return star(expression, from);
+    const bare = this.#withoutCast(expression, from);
+    const column = bare === undefined ? undefined : find(bare, from);
+    return [{
+      relation: "",
+      name: alias ||
+        (expression.class === "COLUMN_REF"
+          ? textsOf(expression.column_names).at(-1) ?? ""
+          : ""),
+      source: column?.source,
+    }];
+  }
+
+  /** A cast that keeps values apart changes no key. */
+  #withoutCast(
+    expression: SqlNode,
+    from: readonly Column[],
+  ): readonly string[] | undefined {
+    if (expression.class === "COLUMN_REF") {
+      return textsOf(expression.column_names);
+    }
+    const child = nodeOf(expression.child);
+    if (expression.type !== "OPERATOR_CAST" || child === undefined) return;
+    if (expression.try_cast === true) return;
+    const names = this.#withoutCast(child, from);
+    const source = names === undefined ? undefined : find(names, from)?.source;
+    const column = this.#table.columns.find(({ name }) => name === source);
+    const to = textOf(nodeOf(expression.cast_type)?.id).toLowerCase();
+    const widths = [column === undefined ? "" : typeSql(column.type), to]
+      .map((type) => WHOLE_NUMBERS.indexOf(type));
+    const [was = -1, is = -1] = widths;
+    return to === "varchar" || was >= 0 && is >= was ? names : undefined;
+  }
+}
+
+const NONE: Relation = { columns: [], hasTable: false };
+
+function renamed(
+  relation: Relation,
+  aliases: readonly string[],
+  name: string,
+): Relation {
+  return {
+    ...relation,
+    columns: relation.columns.map((column, index) => ({
+      ...column,
+      relation: name,
+      name: aliases[index] ?? column.name,
+    })),
+  };
+}
+
+function find(
+  names: readonly string[],
+  columns: readonly Column[],
+): Column | undefined {
+  const [name = "", relation] = names.map((one) => one.toLowerCase())
+    .toReversed();
+  const found = columns.filter((column) =>
+    column.name.toLowerCase() === name &&
+    (relation === undefined || column.relation.toLowerCase() === relation)
+  );
+  return found.length === 1 ? found[0] : undefined;
+}
+
+function star(expression: SqlNode, from: readonly Column[]): Column[] {
+  // What a pattern chooses is not looked into.
+  if (nodeOf(expression.expr) !== undefined) return [];
+  const relation = textOf(expression.relation_name).toLowerCase();
+  const excluded = [
+    ...textsOf(expression.exclude_list),
+    ...nodesOf(expression.qualified_exclude_list)
+      .map(({ column }) => textOf(column)),
+  ].map((name) => name.toLowerCase());
+  const replaced = nodesOf(expression.replace_list)
+    .map(({ key }) => textOf(key).toLowerCase());
+  const names = new Map(
+    nodesOf(expression.rename_list).map(({ key, value }) => [
+      textOf(nodeOf(key)?.column).toLowerCase(),
+      textOf(value),
+    ]),
+  );
+  return from.filter((column) =>
+    !excluded.includes(column.name.toLowerCase()) &&
+    (relation === "" || column.relation.toLowerCase() === relation)
+  ).map((column) => {
+    const name = column.name.toLowerCase();
+    return {
+      relation: "",
+      name: names.get(name) ?? column.name,
+      source: replaced.includes(name) ? undefined : column.source,
+    };
+  });
+}

@@ -1,0 +1,84 @@
+import type { DuckDb } from "../lib/duckdb.ts";
+import { quoteText } from "../lib/postgres.ts";
+
+/**
+ * A node of DuckDB's own account of a query, as `json_serialize_sql` gives it:
+ * a select, a relation, an expression or a part of one.
+ */
+export interface SqlNode {
+  readonly [field: string]: unknown;
+}
+
+/** A query as DuckDB parses it, or why it is none. */
+export type ParsedQuery = { query: SqlNode } | { problem: string };
+
+/** Parses a text that is to be one select. */
+export async function parseSelect(
+  duckdb: DuckDb,
+  sql: string,
+): Promise<ParsedQuery> {
+  const [row] = await duckdb.rows(
+    `select json_serialize_sql(${quoteText(sql)}) as parsed`,
+  );
+  return readParsed(row?.parsed ?? "{}");
+}
+
+/** Reads what `json_serialize_sql` gave. */
+export function readParsed(json: string): ParsedQuery {
+  const parsed: SqlNode = JSON.parse(json);
+  if (parsed.error !== false) {
+    return { problem: `it is no select: ${parsed.error_message}` };
+  }
+  const statements = nodesOf(parsed.statements);
+  const [statement] = statements;
+  if (statement === undefined || statements.length > 1) {
+    return { problem: "it is more than one statement" };
+  }
+  return { query: nodeOf(statement.node) ?? {} };
+}
+
+/** A field that holds a node. */
+export function nodeOf(field: unknown): SqlNode | undefined {
+  return isNode(field) ? field : undefined;
+}
+
+/** A field that holds several. */
+export function nodesOf(field: unknown): SqlNode[] {
+  return Array.isArray(field) ? field.filter(isNode) : [];
+}
+
+/** A field that holds a text. */
+export function textOf(field: unknown): string {
+  return typeof field === "string" ? field : "";
+}
+
+/** A field that holds several texts. */
+export function textsOf(field: unknown): string[] {
+  return Array.isArray(field) ? field.map(textOf) : [];
+}
+
+/** The queries that stand before a query's select, by their names. */
+export function ctesOf(
+  query: SqlNode,
+): { name: string; aliases: string[]; query: SqlNode }[] {
+  return nodesOf(nodeOf(query.cte_map)?.map).map((entry) => {
+    const value = nodeOf(entry.value);
+    return {
+      name: textOf(entry.key).toLowerCase(),
+      aliases: textsOf(value?.aliases),
+      query: nodeOf(nodeOf(value?.query)?.node) ?? {},
+    };
+  });
+}
+
+/** Visits a node and all that is below it. */
+export function walk(node: unknown, visit: (node: SqlNode) => void): void {
+  if (Array.isArray(node)) node.forEach((one) => walk(one, visit));
+  if (!isNode(node)) return;
+  visit(node);
+  Object.values(node).forEach((one) => walk(one, visit));
+}
+
+function isNode(field: unknown): field is SqlNode {
+  return typeof field === "object" && field !== null && !Array.isArray(field);
+}
