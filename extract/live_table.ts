@@ -23,6 +23,21 @@ export interface LiveTable {
   parts: { from: string; oid: string; bytes: number }[];
   /** Columns that the source has beyond the contract. */
   extraColumns: string[];
+  /**
+   * The built-in types of its columns, those of domains inside them; of a type
+   * that is not built in, none.
+   */
+  baseTypes: ReadonlyMap<string, string>;
+}
+
+interface CatalogueColumn {
+  name: string;
+  number: number;
+  type: string;
+  /** The schema of its type. */
+  schema: string;
+  baseType: string | null;
+  notNull: boolean;
 }
 
 interface CatalogueRow {
@@ -30,7 +45,7 @@ interface CatalogueRow {
   kind: string;
   accessMethod: string;
   hasChildren: boolean;
-  columns: { name: string; number: number; type: string; notNull: boolean }[];
+  columns: CatalogueColumn[];
   uniqueKeys: string[][];
   parts: {
     schema: string;
@@ -131,6 +146,11 @@ function toLiveTable(
     })),
     extraColumns: found.columns.map((column) => column.name)
       .filter((column) => !known.has(column)),
+    baseTypes: new Map(
+      found.columns.flatMap(({ name: column, baseType }) =>
+        baseType === null ? [] : [[column, baseType]]
+      ),
+    ),
   };
 }
 
@@ -167,14 +187,20 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
           : ` (renamed? the contract doesn't know ${extra.join(", ")})`),
       ];
     }
-    if (!fits(live.type, column)) {
+    if (!fits(live, column)) {
       return [
         `column "${column.name}" is now ${live.type}, the contract says ${
           column.carriedFrom ?? typeSql(column.type)
         }`,
       ];
     }
-    return column.notNull && !live.notNull
+    if (live.notNull) return [];
+    if (table.key.includes(column.name)) {
+      return [
+        `column "${column.name}" of its key may be null, and null is no key: make it not null`,
+      ];
+    }
+    return column.notNull
       ? [`column "${column.name}" may now be null, the contract says not null`]
       : [];
   });
@@ -191,8 +217,17 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
 }
 
 /** Whether every value of the live type is one of the contract's type. */
-function fits(live: string, column: ContractColumn): boolean {
-  if (column.carriedFrom !== undefined) return live === column.carriedFrom;
+function fits(found: CatalogueColumn, column: ContractColumn): boolean {
+  const { type: live, schema } = found;
+  if (column.carriedFrom !== undefined) {
+    // Whether the schema is named depends on the role's search path.
+    const names = [schema, quoteName(schema)].map((name) => `${name}.`);
+    const bare = (type: string) => {
+      const prefix = names.find((name) => type.startsWith(name)) ?? "";
+      return type.slice(prefix.length);
+    };
+    return bare(live) === bare(column.carriedFrom);
+  }
   const type: ColumnType = column.type;
   switch (type.name) {
     case "text":

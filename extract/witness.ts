@@ -48,8 +48,12 @@ export async function hearWitness(
 ): Promise<Testimony> {
   const { table, witness, fence, nextId } = options;
   const conditions = table.contract.key.map((name, index) => {
-    const column = table.contract.columns.find((one) => one.name === name);
-    return `${quoteName(name)} = $${index + 1}::${column?.type.name ?? "text"}`;
+    const column = quoteName(name);
+    const type = table.baseTypes.get(name);
+    // Of other types, a text may be none any more, as an enum's label.
+    return type === undefined
+      ? `${column}::text = $${index + 1}::text`
+      : `${column} = $${index + 1}::${type}`;
   });
   const row = await queryRow(
     client,
