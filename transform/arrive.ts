@@ -7,6 +7,7 @@ import {
 import { readCsvSql } from "../lib/csv.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
+import { currentColumns } from "../lib/key_columns.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
@@ -99,7 +100,8 @@ async function createArrived(
     );
     return;
   }
-  const known = new Set(ingested.columns);
+  const columns = currentColumns(ingested, table.key).rows;
+  const known = new Set(columns);
   const typed = table.columns.map((column) => {
     const name = quoteName(column.name);
     const value = known.has(column.name) ? name : "null";
@@ -112,7 +114,7 @@ async function createArrived(
       select ${typed.join(", ")}, ${rowKey(table)} as _row_key,
         ${unreadable(faults)} as _unreadable`,
     target,
-    columns: ingested.columns,
+    columns,
     files: ingested.rows,
     zone,
   });
@@ -142,7 +144,7 @@ async function createDeleted(
     create: `create or replace table ${target} as select ${columns.join(", ")},
       ${rowKey(table)} as _row_key`,
     target,
-    columns: table.key,
+    columns: currentColumns(ingested, table.key).deletes,
     files: ingested.deletes,
     zone,
   });
