@@ -5,6 +5,7 @@ import type {
   IngestionManifest,
   Witness,
 } from "../lib/manifest.ts";
+import { redefinedColumn } from "./definitions.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Testimony } from "./witness.ts";
@@ -122,7 +123,9 @@ export function isSameTable(
   table: LiveTable,
   previous: IngestedTable,
 ): boolean {
-  return previous.identity === table.identity &&
+  const { definitions, identity } = previous;
+  return identity === table.identity &&
+    redefinedColumn(definitions, table.definitions) === undefined &&
     keyColumns(previous.digest).join() === table.contract.key.join();
 }
 
@@ -137,6 +140,10 @@ export function tableFullReadReason(
   if (previous.contractHash !== contractHash) return "its contract changed";
   if (previous.identity !== table.identity) {
     return "it was rewritten, or another table or column has taken a name";
+  }
+  const column = redefinedColumn(previous.definitions, table.definitions);
+  if (column !== undefined) {
+    return `the values of its column "${column}" read otherwise: a type or an expression behind them was changed`;
   }
   return undefined;
 }

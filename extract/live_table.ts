@@ -7,6 +7,7 @@ import type {
 import { typeSql } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres.ts";
+import { type Definition, readDefinitions } from "./definitions.ts";
 import liveTablesSql from "./live_tables.sql" with { type: "text" };
 
 /** A source table that the live catalogue has as the contract says. */
@@ -19,6 +20,8 @@ export interface LiveTable {
    * another column under the same name, which no row's id tells of.
    */
   identity: string;
+  /** What its values are printed by beside that: a line for each definition. */
+  definitions: string[];
   /** The tables that hold its rows: itself, or its partitions. */
   parts: { from: string; oid: string; bytes: number }[];
   /** Columns that the source has beyond the contract. */
@@ -46,6 +49,7 @@ interface CatalogueRow {
   accessMethod: string;
   hasChildren: boolean;
   columns: CatalogueColumn[];
+  definitions: Definition[];
   uniqueKeys: string[][];
   parts: {
     schema: string;
@@ -78,8 +82,12 @@ export async function readLiveTables(
     schema,
     tables.map((table) => table.name),
   ]);
+  const definitions = await readDefinitions(client, {
+    schema,
+    tables: tables.map((table) => table.name),
+  });
   const catalogue = new Map(rows.map((row) => {
-    const found = parseRow(row);
+    const found = parseRow(row, definitions.get(row.name ?? "") ?? []);
     return [found.name, found];
   }));
   const problems: { table: string; message: string }[] = [];
@@ -110,13 +118,17 @@ export async function readLiveTables(
   return live;
 }
 
-function parseRow(row: Record<string, string | null>): CatalogueRow {
+function parseRow(
+  row: Record<string, string | null>,
+  definitions: Definition[],
+): CatalogueRow {
   return {
     name: row.name ?? "",
     kind: row.kind ?? "",
     accessMethod: row.access_method ?? "",
     hasChildren: row.has_children === "true",
     columns: JSON.parse(row.columns ?? "[]"),
+    definitions,
     uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
     parts: JSON.parse(row.parts ?? "[]"),
   };
@@ -139,6 +151,9 @@ function toLiveTable(
       ...found.parts.map((part) => part.identity),
       numbers.join("-"),
     ].join(","),
+    definitions: found.definitions
+      .filter(({ column }) => known.has(column))
+      .map(({ column, kind, definition }) => `${column} ${kind} ${definition}`),
     parts: found.parts.map((part) => ({
       from: `only ${quoteName(part.schema)}.${quoteName(part.name)}`,
       oid: part.oid,
@@ -192,6 +207,14 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
         `column "${column.name}" is now ${live.type}, the contract says ${
           column.carriedFrom ?? typeSql(column.type)
         }`,
+      ];
+    }
+    const names = found.definitions.find((one) =>
+      one.column === column.name && one.kind === "names"
+    );
+    if (names !== undefined) {
+      return [
+        `column "${column.name}" reads as names of other objects (${names.definition}), and no row tells when they change: leave it out of the contract, or let the source keep it as text or a number`,
       ];
     }
     if (live.notNull) return [];

@@ -101,6 +101,7 @@ export async function readTable(
     contractHash: read.contractHash,
     columns: table.contract.columns.map((column) => column.name),
     identity: table.identity,
+    definitions: table.definitions,
     sourceRows: scan.rows,
     ...(fullRead === undefined ? {} : { fullRead }),
     rows: shipped.filter(isFile),

@@ -259,6 +259,65 @@ for (const [name, statements, message] of REFUSED) {
   });
 }
 
+for (
+  const [kind, type, statements, names] of [
+    ["a table's name", "regclass", [], "regclass"],
+    ["roles' names", "aclitem[]", [], "aclitem"],
+    [
+      "a type's name inside a domain and an array",
+      "kinds",
+      ["create domain kinds as regtype[]"],
+      "regtype",
+    ],
+    [
+      "a role's name inside a composite type",
+      "owner",
+      ["create type owner as (since date, name regrole)"],
+      "regrole",
+    ],
+    [
+      "what a function reads",
+      "mood",
+      [
+        "create type mood as enum ('a')",
+        `create function say(mood) returns text language sql stable
+          as 'select current_user::text'`,
+        "create cast (mood as text) with function say(mood)",
+      ],
+      "mood, cast to text by say(mood)",
+    ],
+  ] as const
+) {
+  Deno.test(`readLiveTables() refuses a column that prints ${kind}`, async () => {
+    await using database = await openTestDatabase();
+    await execute(
+      database.client,
+      ...statements,
+      `create table item (id integer primary key, value ${type})`,
+    );
+    const readWith = (column: string) =>
+      readLiveTables(database.client, {
+        schema: "public",
+        tables: parseContract(
+          `create table item (\n${column}id integer not null,\nprimary key (id)\n);`,
+        ),
+      });
+
+    await assert.rejects(
+      readWith(`-- carried from ${type}\nvalue text,\n`),
+      (error) => {
+        assert(error instanceof StageError);
+        assert.equal(
+          error.message,
+          `Cannot read "item": column "value" reads as names of other objects (${names}), and no row tells when they change: leave it out of the contract, or let the source keep it as text or a number`,
+        );
+        return true;
+      },
+    );
+    await readWith("");
+  });
+}
+
 const NEWER: [from: number, name: string, statements: string[]][] = [
   [15, "a null in its key once", [
     itemSql(
