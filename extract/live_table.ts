@@ -31,6 +31,8 @@ export interface LiveTable {
    * that is not built in, none.
    */
   baseTypes: ReadonlyMap<string, string>;
+  /** The encoding of its database. */
+  encoding: string;
 }
 
 interface CatalogueColumn {
@@ -47,6 +49,7 @@ interface CatalogueRow {
   name: string;
   kind: string;
   accessMethod: string;
+  encoding: string;
   hasChildren: boolean;
   columns: CatalogueColumn[];
   definitions: Definition[];
@@ -126,6 +129,7 @@ function parseRow(
     name: row.name ?? "",
     kind: row.kind ?? "",
     accessMethod: row.access_method ?? "",
+    encoding: row.encoding ?? "",
     hasChildren: row.has_children === "true",
     columns: JSON.parse(row.columns ?? "[]"),
     definitions,
@@ -161,6 +165,7 @@ function toLiveTable(
     })),
     extraColumns: found.columns.map((column) => column.name)
       .filter((column) => !known.has(column)),
+    encoding: found.encoding,
     baseTypes: new Map(
       found.columns.flatMap(({ name: column, baseType }) =>
         baseType === null ? [] : [[column, baseType]]

@@ -10,6 +10,7 @@ select
             inheritance.inhparent = class.oid
             and class.relkind = 'r'
     )::text as has_children,
+    current_setting('server_encoding') as encoding,
     columns.columns,
     unique_keys.unique_keys,
     parts.parts

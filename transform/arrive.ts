@@ -5,6 +5,7 @@ import {
   typeSql,
 } from "../lib/contract.ts";
 import { readCsvSql } from "../lib/csv.ts";
+import { FAULT_COLUMN } from "../lib/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { currentColumns } from "../lib/key_columns.ts";
@@ -112,7 +113,11 @@ async function createArrived(
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
       select ${typed.join(", ")}, ${rowKey(table)} as _row_key,
-        ${unreadable(faults)} as _unreadable`,
+        ${
+      known.has(FAULT_COLUMN)
+        ? `nullif(concat_ws('; ', ${FAULT_COLUMN}, ${unreadable(faults)}), '')`
+        : unreadable(faults)
+    } as _unreadable`,
     target,
     columns,
     files: ingested.rows,
