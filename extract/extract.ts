@@ -16,7 +16,9 @@ import {
 import { checkTime } from "./check_time.ts";
 import fenceHoldersSql from "./fence_holders.sql" with { type: "text" };
 import {
+  checkKey,
   type HeardWitness,
+  isSameTable,
   sourceFullReadReason,
   tableFullReadReason,
   witnessFullReadReason,
@@ -192,6 +194,7 @@ async function planReads(
   return live.map((table) => {
     const name = table.contract.name;
     const before = previous?.tables[name];
+    if (before !== undefined) checkKey(table, before);
     const contractHash = sha256Hex(JSON.stringify(table.contract));
     const asked = options.fullRead === true || options.fullRead?.includes(name);
     const fullRead = asked
@@ -225,7 +228,7 @@ async function witnessReason(
     const before = previous.tables[name];
     // A table that is another one by now tells nothing of the source.
     if (before?.witness === undefined) continue;
-    if (before.identity !== table.identity) continue;
+    if (!isSameTable(table, before)) continue;
     const { witness } = before;
     const testimony = await snapshot.use((client) =>
       hearWitness(client, {
@@ -299,8 +302,12 @@ function checkDeletes(
   const { previous, config } = options;
   if (options.options.allowMassDelete === true) return;
   for (const [name, table] of tables) {
-    const before = previous?.tables[name]?.sourceRows ?? 0;
-    const deleted = sum(table.deletes.map((file) => file.rows));
+    const { digest, sourceRows: before = 0 } = previous?.tables[name] ?? {};
+    const listed = sum(table.deletes.map((file) => file.rows));
+    // Keys that were declared otherwise don't compare: their number does.
+    const deleted = digest?.key === table.digest.key
+      ? listed
+      : Math.max(listed, before - table.sourceRows);
     if (deleted < MASS_DELETE_ROWS_MIN) continue;
     if (deleted <= before * config.deleteShareMax) continue;
     throw new StageError(

@@ -1,9 +1,11 @@
 import { StageError } from "../lib/errors.ts";
+import { keyColumns, movedKeyColumns } from "../lib/key_columns.ts";
 import type {
   IngestedTable,
   IngestionManifest,
   Witness,
 } from "../lib/manifest.ts";
+import { redefinedColumn } from "./definitions.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Testimony } from "./witness.ts";
@@ -91,6 +93,42 @@ export function witnessFullReadReason(
     : `the newest row of "${missing.table}" is gone: deleted, or the source was set back`;
 }
 
+/**
+ * Throws when the key is made of other columns than in the batch before: keys
+ * that are gone could not be told. Other types, another order and one column
+ * that was renamed leave the keys what they were.
+ */
+export function checkKey(table: LiveTable, previous: IngestedTable): void {
+  const { name, key, columns } = table.contract;
+  const { gone, come } = movedKeyColumns(previous.digest, key);
+  const stays = columns.some((column) => gone.includes(column.name));
+  const was = previous.columns.some((column) => come.includes(column));
+  const renamed = gone.length === 1 && come.length === 1 && !stays && !was;
+  const same = gone.length === 0 && come.length === 0;
+  if (same || renamed || previous.digest.buckets.length === 0) return;
+  throw new StageError(
+    `Cannot compare the keys of "${name}": its key is now (${
+      key.join(", ")
+    }), it was (${keyColumns(previous.digest).join(", ")})`,
+    {
+      subject: name,
+      hint:
+        "Within a lake a key keeps its columns, but for their types, their order and a new name for one of them: change sql/source.sql back, or point the zones and the warehouse to empty places",
+    },
+  );
+}
+
+/** Whether a witness of the batch before can still be looked up. */
+export function isSameTable(
+  table: LiveTable,
+  previous: IngestedTable,
+): boolean {
+  const { definitions, identity } = previous;
+  return identity === table.identity &&
+    redefinedColumn(definitions, table.definitions) === undefined &&
+    keyColumns(previous.digest).join() === table.contract.key.join();
+}
+
 /** Why one table must be read whole; undefined when that isn't needed. */
 export function tableFullReadReason(
   table: LiveTable,
@@ -102,6 +140,10 @@ export function tableFullReadReason(
   if (previous.contractHash !== contractHash) return "its contract changed";
   if (previous.identity !== table.identity) {
     return "it was rewritten, or another table or column has taken a name";
+  }
+  const column = redefinedColumn(previous.definitions, table.definitions);
+  if (column !== undefined) {
+    return `the values of its column "${column}" read otherwise: a type or an expression behind them was changed`;
   }
   return undefined;
 }

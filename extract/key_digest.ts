@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { shortChecksum } from "../lib/checksum.ts";
-import { StageError } from "../lib/errors.ts";
 import type { DataFile, KeyBucket, KeyDigest } from "../lib/manifest.ts";
 import { query } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
@@ -54,12 +53,19 @@ const SETTING_NOW = "totesys.keys_now";
  * buckets that differ and the keys that are gone to the zone. Keys are read
  * only of those buckets, from the zone as they were and from the source as
  * they are, a group of buckets at a time: memory does not grow with them.
+ *
+ * Keys that were declared otherwise don't compare. Then the contract changed,
+ * the table is read whole, and what is gone is what isn't among its rows.
  */
 export async function compareKeys(
   client: pg.Client,
-  options: CompareOptions,
+  given: CompareOptions,
 ): Promise<KeyChange> {
-  const { scan, previous, zone, key, signal } = options;
+  const { scan, zone, key, signal } = given;
+  const previous = given.previous?.key === scan.keySql.signature
+    ? given.previous
+    : undefined;
+  const options = { ...given, previous };
   const { moved, unmoved } = compareBuckets(options);
   const kept = [...new Set(unmoved.map(([, , , file]) => file))]
     .sort((a, b) => a - b);
@@ -90,22 +96,10 @@ export async function compareKeys(
 function compareBuckets(
   options: CompareOptions,
 ): { moved: MovedBucket[]; unmoved: KeyBucket[] } {
-  const { table, scan, previous } = options;
-  const key = scan.keySql.signature;
+  const { scan, previous } = options;
   const before = new Map(
     previous?.buckets.map((bucket) => [bucket[0], bucket]),
   );
-  if (before.size > 0 && previous?.key !== key) {
-    const { name } = table.contract;
-    throw new StageError(
-      `Cannot compare the keys of "${name}": its key is now ${key}, it was ${previous?.key}`,
-      {
-        subject: name,
-        hint:
-          "A table's key can't change within a lake: point the zones and the warehouse to empty places",
-      },
-    );
-  }
   const moved: MovedBucket[] = [];
   const unmoved: KeyBucket[] = [];
   for (const now of scan.buckets) {

@@ -1,6 +1,7 @@
 import { type ContractTable, integerKey, typeSql } from "../lib/contract.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { LiveTable } from "./live_table.ts";
+import { readableSql } from "./shipped_rows.ts";
 
 /**
  * How the keys of a table fall into buckets, and the SQL for it. The keys of a
@@ -30,11 +31,11 @@ const BUCKETS_MIN = 1024;
 const ROWS_OF_BUCKET_MIN = 64;
 
 /** How a key falls into buckets by a hash of its text. */
-export function hashedKeySql({ contract, from }: LiveTable): KeySql {
+export function hashedKeySql(table: LiveTable): KeySql {
+  const { contract, from } = table;
   const signature = signatureOf(contract);
   const bucket = `hashtextextended(key, 0) & ${HASH_BUCKETS - 1}`;
-  const texts = contract.key.map((column) => `${quoteName(column)}::text`);
-  const key = `jsonb_build_array(${texts.join(", ")})::text`;
+  const key = keyTextSql(table);
   const columns = contract.key.map((name, index) =>
     `(value ->> ${index})::${columnType(contract, name)} as ${quoteName(name)}`
   );
@@ -61,6 +62,14 @@ export function hashedKeySql({ contract, from }: LiveTable): KeySql {
       `select ${columns.join(", ")} from (${elements(before)}
         except ${elements(now)}) as missing order by value::text`,
   };
+}
+
+/** SQL for a row's key as text: a JSON array of its columns' texts. */
+export function keyTextSql(table: LiveTable): string {
+  const texts = table.contract.key.map((column) =>
+    readableSql(table, `${quoteName(column)}::text`)
+  );
+  return `jsonb_build_array(${texts.join(", ")})::text`;
 }
 
 /** How an integer key falls into buckets by its size. */

@@ -7,6 +7,7 @@ import type {
 import { typeSql } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres.ts";
+import { type Definition, readDefinitions } from "./definitions.ts";
 import liveTablesSql from "./live_tables.sql" with { type: "text" };
 
 /** A source table that the live catalogue has as the contract says. */
@@ -19,18 +20,39 @@ export interface LiveTable {
    * another column under the same name, which no row's id tells of.
    */
   identity: string;
+  /** What its values are printed by beside that: a line for each definition. */
+  definitions: string[];
   /** The tables that hold its rows: itself, or its partitions. */
   parts: { from: string; oid: string; bytes: number }[];
   /** Columns that the source has beyond the contract. */
   extraColumns: string[];
+  /**
+   * The built-in types of its columns, those of domains inside them; of a type
+   * that is not built in, none.
+   */
+  baseTypes: ReadonlyMap<string, string>;
+  /** The encoding of its database. */
+  encoding: string;
+}
+
+interface CatalogueColumn {
+  name: string;
+  number: number;
+  type: string;
+  /** The schema of its type. */
+  schema: string;
+  baseType: string | null;
+  notNull: boolean;
 }
 
 interface CatalogueRow {
   name: string;
   kind: string;
   accessMethod: string;
+  encoding: string;
   hasChildren: boolean;
-  columns: { name: string; number: number; type: string; notNull: boolean }[];
+  columns: CatalogueColumn[];
+  definitions: Definition[];
   uniqueKeys: string[][];
   parts: {
     schema: string;
@@ -63,8 +85,12 @@ export async function readLiveTables(
     schema,
     tables.map((table) => table.name),
   ]);
+  const definitions = await readDefinitions(client, {
+    schema,
+    tables: tables.map((table) => table.name),
+  });
   const catalogue = new Map(rows.map((row) => {
-    const found = parseRow(row);
+    const found = parseRow(row, definitions.get(row.name ?? "") ?? []);
     return [found.name, found];
   }));
   const problems: { table: string; message: string }[] = [];
@@ -95,13 +121,18 @@ export async function readLiveTables(
   return live;
 }
 
-function parseRow(row: Record<string, string | null>): CatalogueRow {
+function parseRow(
+  row: Record<string, string | null>,
+  definitions: Definition[],
+): CatalogueRow {
   return {
     name: row.name ?? "",
     kind: row.kind ?? "",
     accessMethod: row.access_method ?? "",
+    encoding: row.encoding ?? "",
     hasChildren: row.has_children === "true",
     columns: JSON.parse(row.columns ?? "[]"),
+    definitions,
     uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
     parts: JSON.parse(row.parts ?? "[]"),
   };
@@ -124,6 +155,9 @@ function toLiveTable(
       ...found.parts.map((part) => part.identity),
       numbers.join("-"),
     ].join(","),
+    definitions: found.definitions
+      .filter(({ column }) => known.has(column))
+      .map(({ column, kind, definition }) => `${column} ${kind} ${definition}`),
     parts: found.parts.map((part) => ({
       from: `only ${quoteName(part.schema)}.${quoteName(part.name)}`,
       oid: part.oid,
@@ -131,6 +165,12 @@ function toLiveTable(
     })),
     extraColumns: found.columns.map((column) => column.name)
       .filter((column) => !known.has(column)),
+    encoding: found.encoding,
+    baseTypes: new Map(
+      found.columns.flatMap(({ name: column, baseType }) =>
+        baseType === null ? [] : [[column, baseType]]
+      ),
+    ),
   };
 }
 
@@ -167,14 +207,28 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
           : ` (renamed? the contract doesn't know ${extra.join(", ")})`),
       ];
     }
-    if (!fits(live.type, column)) {
+    if (!fits(live, column)) {
       return [
         `column "${column.name}" is now ${live.type}, the contract says ${
           column.carriedFrom ?? typeSql(column.type)
         }`,
       ];
     }
-    return column.notNull && !live.notNull
+    const names = found.definitions.find((one) =>
+      one.column === column.name && one.kind === "names"
+    );
+    if (names !== undefined) {
+      return [
+        `column "${column.name}" reads as names of other objects (${names.definition}), and no row tells when they change: leave it out of the contract, or let the source keep it as text or a number`,
+      ];
+    }
+    if (live.notNull) return [];
+    if (table.key.includes(column.name)) {
+      return [
+        `column "${column.name}" of its key may be null, and null is no key: make it not null`,
+      ];
+    }
+    return column.notNull
       ? [`column "${column.name}" may now be null, the contract says not null`]
       : [];
   });
@@ -191,8 +245,17 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
 }
 
 /** Whether every value of the live type is one of the contract's type. */
-function fits(live: string, column: ContractColumn): boolean {
-  if (column.carriedFrom !== undefined) return live === column.carriedFrom;
+function fits(found: CatalogueColumn, column: ContractColumn): boolean {
+  const { type: live, schema } = found;
+  if (column.carriedFrom !== undefined) {
+    // Whether the schema is named depends on the role's search path.
+    const names = [schema, quoteName(schema)].map((name) => `${name}.`);
+    const bare = (type: string) => {
+      const prefix = names.find((name) => type.startsWith(name)) ?? "";
+      return type.slice(prefix.length);
+    };
+    return bare(live) === bare(column.carriedFrom);
+  }
   const type: ColumnType = column.type;
   switch (type.name) {
     case "text":

@@ -10,6 +10,7 @@ select
             inheritance.inhparent = class.oid
             and class.relkind = 'r'
     )::text as has_children,
+    current_setting('server_encoding') as encoding,
     columns.columns,
     unique_keys.unique_keys,
     parts.parts
@@ -25,11 +26,48 @@ cross join lateral (
                 'name', attribute.attname,
                 'number', attribute.attnum,
                 'type', format_type(attribute.atttypid, attribute.atttypmod),
-                'notNull', attribute.attnotnull
+                'schema', type.nspname,
+                'baseType', base.name,
+                'notNull', attribute.attnotnull and not exists (
+                    -- PostgreSQL 18 has some that older rows may break.
+                    select
+                    from pg_constraint as not_null
+                    where
+                        not_null.conrelid = class.oid
+                        and not_null.contype = 'n'
+                        and not not_null.convalidated
+                        and not_null.conkey @> array[attribute.attnum]
+                )
             )
             order by attribute.attnum
         )::text as columns
     from pg_attribute as attribute
+    cross join lateral (
+        select type_namespace.nspname
+        from pg_type as own_type
+        inner join pg_namespace as type_namespace
+            on own_type.typnamespace = type_namespace.oid
+        where own_type.oid = attribute.atttypid
+    ) as type
+    cross join lateral (
+        -- What a value can be cast to: a built-in type, through domains.
+        with recursive unwrapped (oid) as (
+            select attribute.atttypid
+            union
+            select domain.typbasetype
+            from unwrapped
+            inner join pg_type as domain on unwrapped.oid = domain.oid
+            where domain.typtype = 'd'
+        )
+
+        select
+            max(format_type(built_in.oid, -1)) filter (
+                where built_in.typnamespace = 'pg_catalog'::regnamespace
+            ) as name
+        from unwrapped
+        inner join pg_type as built_in on unwrapped.oid = built_in.oid
+        where built_in.typtype <> 'd'
+    ) as base
     where
         attribute.attrelid = class.oid
         and attribute.attnum > 0

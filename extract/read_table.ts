@@ -1,13 +1,17 @@
 import { dataKey } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
-import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { Zone } from "../lib/zone.ts";
 import { compareKeys } from "./key_digest.ts";
 import type { LiveTable } from "./live_table.ts";
 import { scanTable } from "./scan_table.ts";
-import { ship } from "./ship.ts";
+import { LONG_ROW, ship } from "./ship.ts";
+import {
+  namingUntranslatable,
+  shippedColumns,
+  shippedSql,
+} from "./shipped_rows.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { findWitness } from "./witness.ts";
 
@@ -53,27 +57,38 @@ export async function readTable(
       previous: previous?.digest,
     })
   );
-  const columns = table.contract.columns.map((column) =>
-    quoteName(column.name) + (column.carriedFrom === undefined ? "" : "::text")
-  ).join(", ");
-  const selects = scan.unshipped === 0
+  const sources = scan.unshipped === 0
     ? []
     : fullRead === undefined
-    ? [`select ${columns} from ${table.from} where ${where}`]
-    : rangesOf(table).map((range) => `select ${columns} from ${range}`);
-  const shipOne = (select: string, part: string) =>
+    ? [`${table.from} where ${where}`]
+    : rangesOf(table);
+  const shipOne = (source: string, part: string, longRows: boolean) =>
     snapshot.use((client) =>
-      ship(client, select, {
-        table: name,
-        zone,
-        key: key(part),
-        progress,
-        signal,
-      })
+      namingUntranslatable(
+        client,
+        { table, source },
+        () =>
+          ship(client, shippedSql(table, { source, longRows }), {
+            table: name,
+            zone,
+            key: key(part),
+            progress,
+            signal,
+          }),
+      )
     );
+  let longRows = false;
   const shipped = await settleAll(
-    selects.map((select, index) => shipOne(select, `${index + 1}.csv`)),
-  );
+    sources.map((source, index) => shipOne(source, `${index + 1}.csv`, false)),
+  ).catch((error) => {
+    if (!(error instanceof StageError && error.cause === LONG_ROW)) throw error;
+    longRows = true;
+    return settleAll(
+      sources.map((source, index) =>
+        shipOne(source, `${sources.length + index + 1}.csv`, true)
+      ),
+    );
+  });
   const rows = shipped.reduce((sum, file) => sum + (file?.rows ?? 0), 0);
   if (rows !== scan.unshipped) {
     throw new StageError(
@@ -99,8 +114,9 @@ export async function readTable(
     );
   return {
     contractHash: read.contractHash,
-    columns: table.contract.columns.map((column) => column.name),
+    columns: shippedColumns(table, { longRows }),
     identity: table.identity,
+    definitions: table.definitions,
     sourceRows: scan.rows,
     ...(fullRead === undefined ? {} : { fullRead }),
     rows: shipped.filter(isFile),

@@ -73,9 +73,11 @@ async function chooseKeySql(
   const hashed = hashedKeySql(table);
   const column = integerKey(table.contract);
   if (column === undefined) return hashed;
-  const known = previous !== undefined && previous.buckets.length > 0;
-  const sparse = known
-    ? previous.key === hashed.signature
-    : (await queryRow(client, sparsenessSql(table, column))).sparse === "t";
-  return sparse ? hashed : integerKeySql(table, column);
+  const bySize = integerKeySql(table, column);
+  if (previous !== undefined && previous.buckets.length > 0) {
+    if (previous.key === hashed.signature) return hashed;
+    if (previous.key === bySize.signature) return bySize;
+  }
+  const { sparse } = await queryRow(client, sparsenessSql(table, column));
+  return sparse === "t" ? hashed : bySize;
 }

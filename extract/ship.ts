@@ -10,6 +10,9 @@ import type { Zone } from "../lib/zone.ts";
 const QUOTE = 34;
 const NEWLINE = 10;
 
+/** What made `ship` fail: a row that is too long. */
+export const LONG_ROW = "a long row";
+
 /**
  * Streams what a query gives, as CSV with a header, into a new file of the
  * zone; undefined, and no file, when there are no rows. Memory is constant.
@@ -35,7 +38,11 @@ export async function ship(
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const piece of copy.pieces) {
       const rows = counter.add(piece);
-      if (counter.rowBytesMax > CSV_ROW_BYTES_MAX) throw tooLong(table);
+      if (counter.rowBytesMax > CSV_ROW_BYTES_MAX) {
+        // Left in the middle, the connection would be of no more use.
+        for await (const _ of copy.pieces);
+        throw tooLong(table);
+      }
       hash.update(piece);
       progress.add({ rows, bytes: piece.length });
       yield piece;
@@ -67,6 +74,7 @@ function tooLong(table: string): StageError {
       subject: table,
       hint:
         "Shorten the row in the source, or leave its longest column out of sql/source.sql and the models",
+      cause: LONG_ROW,
     },
   );
 }

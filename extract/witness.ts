@@ -1,7 +1,9 @@
 import type pg from "pg";
 import type { Witness } from "../lib/manifest.ts";
 import { query, queryRow, quoteName } from "../lib/postgres.ts";
+import { keyTextSql } from "./key_sql.ts";
 import type { LiveTable } from "./live_table.ts";
+import { readableSql } from "./shipped_rows.ts";
 import { writerSql } from "./writers.ts";
 
 /** Finds a newest row among those that hold; undefined when there is none. */
@@ -14,9 +16,7 @@ export async function findWitness(
   const [row] = await query(
     client,
     // The key becomes text of one row only, not of all that are sorted.
-    `select jsonb_build_array(${
-      columns.map((column) => `${column}::text`).join(", ")
-    })::text as key, ${writerSql(nextId)} as writer
+    `select ${keyTextSql(table)} as key, ${writerSql(nextId)} as writer
     from (
       select ${columns.join(", ")}, xmin from ${table.from} where ${where}
       order by age(xmin), ${columns.join(", ")} limit 1
@@ -48,8 +48,13 @@ export async function hearWitness(
 ): Promise<Testimony> {
   const { table, witness, fence, nextId } = options;
   const conditions = table.contract.key.map((name, index) => {
-    const column = table.contract.columns.find((one) => one.name === name);
-    return `${quoteName(name)} = $${index + 1}::${column?.type.name ?? "text"}`;
+    const column = quoteName(name);
+    const type = table.baseTypes.get(name);
+    // Of other types, a text may be none any more, as an enum's label; one
+    // with a backslash may stand for another that is no UTF-8.
+    return type === undefined || witness.key[index]?.includes("\\")
+      ? `${readableSql(table, `${column}::text`)} = $${index + 1}::text`
+      : `${column} = $${index + 1}::${type}`;
   });
   const row = await queryRow(
     client,

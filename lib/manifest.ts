@@ -56,6 +56,11 @@ export interface IngestedTable {
   columns: string[];
   /** Oid and file node of each of its parts, and its columns' numbers. */
   identity: string;
+  /**
+   * What its values are printed by besides: enum labels, attributes of types,
+   * expressions. Of manifests made before this was kept, none.
+   */
+  definitions?: string[];
   /** Rows in the source at the snapshot. */
   sourceRows: number;
   /** Why the whole table was read, if it was. */

@@ -5,9 +5,11 @@ import {
   typeSql,
 } from "../lib/contract.ts";
 import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../lib/csv.ts";
+import { FAULT_COLUMN } from "../lib/csv_row.ts";
 import { dataFileError } from "../lib/duckdb_error.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
+import { currentColumns } from "../lib/key_columns.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
@@ -105,7 +107,8 @@ async function createArrived(
     );
     return;
   }
-  const known = new Set(ingested.columns);
+  const columns = currentColumns(ingested, table.key).rows;
+  const known = new Set(columns);
   const typed = table.columns.map((column) => {
     const name = quoteName(column.name);
     const value = known.has(column.name) ? name : "null";
@@ -116,9 +119,13 @@ async function createArrived(
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
       select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY},
-        ${unreadable(faults)} as ${UNREADABLE}`,
+        ${
+      known.has(FAULT_COLUMN)
+        ? `nullif(concat_ws('; ', ${FAULT_COLUMN}, ${unreadable(faults)}), '')`
+        : unreadable(faults)
+    } as ${UNREADABLE}`,
     target,
-    columns: ingested.columns,
+    columns,
     files: ingested.rows,
     zone,
   });
@@ -148,7 +155,7 @@ async function createDeleted(
     create: `create or replace table ${target} as select ${columns.join(", ")},
       ${rowKey(table)} as ${ROW_KEY}`,
     target,
-    columns: table.key,
+    columns: currentColumns(ingested, table.key).deletes,
     files: ingested.deletes,
     zone,
   });

@@ -1,0 +1,198 @@
+import type pg from "pg";
+import type { ContractColumn } from "../lib/contract.ts";
+import { CSV_ROW_BYTES_MAX, FAULT_COLUMN } from "../lib/csv_row.ts";
+import { StageError } from "../lib/errors.ts";
+import { queryRow, quoteName, quoteText, sqlState } from "../lib/postgres.ts";
+import type { LiveTable } from "./live_table.ts";
+
+/** A text that is no UTF-8 shows so many of its characters in the reason. */
+const SHOWN_CHARACTERS = 40;
+/** What a column that is no text takes in CSV at most. */
+const OTHER_BYTES_MAX = 64;
+/** No name of the contract has a space in it. */
+const IS_LONG = quoteName("is long");
+/** `character_not_in_repertoire` and `untranslatable_character`. */
+const ENCODING_STATES = ["22021", "22P05"];
+const SETTING_FOUND = "totesys.untranslatable";
+
+const NO_ASCII = String.raw`[\x80-\xff]`;
+/**
+ * Well-formed UTF-8 with bytes as characters, as a database in SQL_ASCII has
+ * them: https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/
+ * (table 3-7).
+ */
+const UTF8 = String.raw`^(?:[\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]` +
+  String.raw`|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}` +
+  String.raw`|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}` +
+  String.raw`|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})*$`;
+
+/** The columns of the files that a table's rows are shipped in. */
+export function shippedColumns(
+  table: LiveTable,
+  options: { longRows: boolean },
+): string[] {
+  const names = table.contract.columns.map((column) => column.name);
+  return isCareful(table, options) ? [...names, FAULT_COLUMN] : names;
+}
+
+/**
+ * Selects rows as they are shipped. A row that a later stage could not read
+ * comes with the reason: its text is no UTF-8, and then stands there with
+ * escapes, or it is too long, and then stands there shortened.
+ */
+export function shippedSql(
+  table: LiveTable,
+  options: { source: string; longRows: boolean },
+): string {
+  const { columns } = table.contract;
+  const values = columns.map((column) =>
+    column.carriedFrom === undefined
+      ? quoteName(column.name)
+      : `${quoteName(column.name)}::text`
+  );
+  if (!isCareful(table, options)) {
+    return `select ${values.join(", ")} from ${options.source}`;
+  }
+  const texts = columns.filter(isText);
+  const inner = columns.map(({ name }, index) =>
+    `${values[index]} as ${quoteName(name)}`
+  );
+  const outer = columns.map((column) => {
+    const name = quoteName(column.name);
+    const isKey = table.contract.key.includes(column.name);
+    const value = isText(column) ? readableSql(table, name) : name;
+    return isText(column) && !isKey
+      ? `case when ${IS_LONG} then left(${value}, ${SHOWN_CHARACTERS})
+        else ${value} end as ${name}`
+      : `${value} as ${name}`;
+  });
+  const reasons = [
+    `case when ${IS_LONG} then 'the row is longer than ${
+      CSV_ROW_BYTES_MAX / 1024 / 1024
+    } MiB as CSV' end`,
+    ...texts.map(({ name }) =>
+      `case when ${faultSql(table, quoteName(name))}
+        then ${quoteText(`${name} is no UTF-8: "`)}
+          || left(${escapedSql(quoteName(name))}, ${SHOWN_CHARACTERS}) || '"'
+      end`
+    ),
+  ];
+  return `select ${outer.join(", ")},
+      nullif(concat_ws('; ', ${reasons.join(", ")}), '') as ${FAULT_COLUMN}
+    from (
+      select ${inner.join(", ")},
+        ${options.longRows ? longSql(columns, values) : "false"} as ${IS_LONG}
+      from ${options.source} offset 0
+    ) as source`;
+}
+
+/** SQL for a text as it is shipped; with escapes where it is no UTF-8. */
+export function readableSql(table: LiveTable, value: string): string {
+  return mayBeNoUtf8(table)
+    ? `case when ${faultSql(table, value)} then ${escapedSql(value)}
+      else ${value} end`
+    : value;
+}
+
+/**
+ * Does work that reads rows, and names the row of a text that the database's
+ * encoding has and UTF-8 lacks; Postgres names the character only.
+ */
+export async function namingUntranslatable<Result>(
+  client: pg.Client,
+  options: { table: LiveTable; source: string },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { table, source } = options;
+  if (["UTF8", "SQL_ASCII"].includes(table.encoding)) return await work();
+  await client.query("savepoint untranslatable");
+  try {
+    return await work();
+  } catch (error) {
+    if (!ENCODING_STATES.includes(sqlState(error) ?? "")) throw error;
+    await client.query("rollback to savepoint untranslatable");
+    await client.query(findUntranslatableSql(table, source));
+    const { name } = table.contract;
+    const { place } = await queryRow(
+      client,
+      "select current_setting($1, true) as place",
+      [SETTING_FOUND],
+    );
+    throw new StageError(
+      `Cannot read "${name}": ${place}: ${(error as Error).message}`,
+      {
+        subject: name,
+        hint:
+          "Repair that text in the source: its database's encoding has characters that UTF-8 lacks",
+        cause: error,
+      },
+    );
+  }
+}
+
+function isCareful(table: LiveTable, options: { longRows: boolean }): boolean {
+  return options.longRows || mayBeNoUtf8(table);
+}
+
+function mayBeNoUtf8(table: LiveTable): boolean {
+  return table.encoding === "SQL_ASCII";
+}
+
+function isText(column: ContractColumn): boolean {
+  return column.type.name === "text";
+}
+
+function faultSql(table: LiveTable, value: string): string {
+  return mayBeNoUtf8(table)
+    ? `(${value} collate "C" ~ ${quoteText(NO_ASCII)}
+      and ${value} collate "C" !~ ${quoteText(UTF8)})`
+    : "false";
+}
+
+function escapedSql(value: string): string {
+  return `encode(convert_to(${value}, 'SQL_ASCII'), 'escape')`;
+}
+
+/** SQL for whether a row would be too long as CSV, where quotes are doubled. */
+function longSql(
+  columns: readonly ContractColumn[],
+  values: readonly string[],
+): string {
+  const bytes = columns.map((column, index) =>
+    isText(column)
+      ? `coalesce(octet_length(replace(${
+        values[index]
+      }, '"', '""'))::bigint, 0) + 3`
+      : String(OTHER_BYTES_MAX)
+  );
+  return `${bytes.join(" + ")} > ${CSV_ROW_BYTES_MAX}`;
+}
+
+/** Notes the first row and column that can't be had in UTF-8. */
+function findUntranslatableSql(table: LiveTable, source: string): string {
+  const { columns, key } = table.contract;
+  const texts = columns.filter(isText).map(({ name }) => name);
+  const list = (names: readonly string[]) =>
+    names.map((name) => `${quoteName(name)}::text`).join(", ");
+  return `do $block$
+    declare
+      found record;
+      names text[] := array[${texts.map(quoteText).join(", ")}]::text[];
+    begin
+      for found in select array[${list(texts)}]::text[] as texts,
+        jsonb_build_array(${list(key)})::text as key from ${source}
+      loop
+        for place in 1 .. cardinality(names) loop
+          begin
+            perform convert_to(found.texts[place], 'UTF8');
+          exception when others then
+            perform set_config('${SETTING_FOUND}', format(
+              'column "%s" of the row %s', names[place],
+              encode(convert_to(found.key, getdatabaseencoding()), 'escape')
+            ), true);
+            return;
+          end;
+        end loop;
+      end loop;
+    end $block$`;
+}

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { StageError } from "../../lib/errors.ts";
+import { query } from "../../lib/postgres.ts";
+import { companyOf } from "../harness/company_of.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { openClient, testPostgresUrl } from "../harness/postgres.ts";
+
+const SQL = companyOf(`create table person (
+    id integer not null,
+    name text,
+    -- carried from jsonb
+    more text,
+    primary key (id)
+);
+create table place (
+    code text not null,
+    part text not null,
+    note text,
+    primary key (code, part)
+);`);
+const SOURCE = `
+  create table person (id integer primary key, name varchar(60), more jsonb);
+  create table place (code text, part text, note text, primary key (code, part));`;
+
+/** An empty database of an encoding, as a template. */
+async function templateOf(encoding: string): Promise<string> {
+  const name = `encoded_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = await openClient(await testPostgresUrl());
+  await admin.query(
+    `create database ${name} encoding '${encoding}' locale 'C'
+    template template0`,
+  );
+  await admin.end();
+  const client = await openClient(await testPostgresUrl(name));
+  await client.query(SOURCE);
+  await client.end();
+  return name;
+}
+
+async function open(
+  { warehouse: { client } }: Platform,
+  options: { table: string; columns: string },
+): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select concat_ws(' ', ${options.columns}) as line from ${options.table}
+    where to_batch is null order by 1`,
+  );
+  return rows.map((row) => row.line ?? "");
+}
+
+const people = (platform: Platform) =>
+  open(platform, { table: "fact_person", columns: "id, name, more" });
+const places = (platform: Platform) =>
+  open(platform, { table: "fact_place", columns: "code, part, note" });
+const quarantined = (platform: Platform) =>
+  open(platform, {
+    table: "quarantine",
+    columns: "table_name, row_key, reason",
+  });
+
+Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", async () => {
+  await using platform = await openPlatform({
+    sql: SQL,
+    sourceTemplate: await templateOf("SQL_ASCII"),
+  });
+  const { client } = platform.source;
+  await execute(
+    client,
+    `insert into person values (1, 'Zoë €𝄞', '{"ü": "\\\\"}'), (2, 'plain', null),
+      (3, e'caf\\351', '{}'), (4, '', null)`,
+    `insert into person select 10 + n, text, null from unnest(array[
+      e'\\200', e'\\300\\200', e'\\340\\200\\200', e'\\355\\240\\200',
+      e'\\360\\200\\200\\200', e'\\364\\220\\200\\200', e'\\365\\200\\200\\200',
+      e'a\\303', e'\\303\\251\\251']) with ordinality as bad (text, n)`,
+    "insert into place values ('a', 'ä', 'one'), (e'\\351', 'b\\c', 'two'), ('x\\y', 'z', null)",
+    "insert into place values ('zz', 'newest', null)",
+  );
+  await platform.run();
+
+  const bad = [11, 12, 13, 14, 15, 16, 17, 18, 19];
+  assert.deepEqual(await people(platform), [
+    '1 Zoë €𝄞 {"ü": "\\\\"}',
+    "2 plain",
+    "4 ",
+  ]);
+  assert.deepEqual(await places(platform), ["a ä one", "x\\y z", "zz newest"]);
+  const aside = await quarantined(platform);
+  assert.equal(aside.length, bad.length + 2);
+  assert(
+    aside.includes('person 3 name is no UTF-8: "caf\\351"'),
+    aside.join("\n"),
+  );
+  assert(
+    aside.includes('place [\\351, b\\c] code is no UTF-8: "\\351"'),
+    aside.join("\n"),
+  );
+
+  // Later rows come, the others are repaired or go.
+  await execute(
+    client,
+    "update person set name = 'café' where id = 3",
+    "delete from person where id > 10",
+    "update place set code = 'é' where note = 'two'",
+    "delete from place where code = 'a'",
+  );
+  await platform.run();
+  assert.deepEqual(await people(platform), [
+    '1 Zoë €𝄞 {"ü": "\\\\"}',
+    "2 plain",
+    "3 café {}",
+    "4 ",
+  ]);
+  assert.deepEqual(await places(platform), [
+    "x\\y z",
+    "zz newest",
+    "é b\\c two",
+  ]);
+  assert.deepEqual(await quarantined(platform), []);
+  await execute(
+    client,
+    "insert into place values (e'\\377', 'last', null)",
+  );
+  await platform.run();
+  await execute(client, "update place set note = e'\\377' where part = 'z'");
+  await platform.run();
+  assert.equal((await quarantined(platform)).length, 2);
+  await platform.extract({ fullRead: true });
+  await platform.transform();
+  await platform.load();
+  assert.equal((await quarantined(platform)).length, 2);
+  const whole = platform.logged.filter((line) => line.includes("read whole"));
+  assert.deepEqual(
+    whole.filter((line) => !line.includes("asked")),
+    [],
+  );
+});
+
+Deno.test("a character that UTF-8 lacks is named with its row", async () => {
+  await using platform = await openPlatform({
+    sql: SQL,
+    sourceTemplate: await templateOf("WIN1252"),
+  });
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into person values (1, 'Zoë', null), (2, 'plain', null)",
+    "set client_encoding to 'WIN1252'",
+    "insert into person values (3, convert_from('\\x81', 'WIN1252'), null)",
+  );
+
+  await assert.rejects(platform.extract(), (error) => {
+    assert(error instanceof StageError, String(error));
+    assert.match(
+      error.message,
+      /^Cannot read "person": column "name" of the row \["3"\]: character with byte sequence 0x81 in encoding "WIN1252"/,
+    );
+    assert.equal(error.subject, "person");
+    assert.equal(error.retryable, false);
+    assert.match(error.hint ?? "", /^Repair that text in the source/);
+    return true;
+  });
+  await execute(client, "delete from person where id = 3");
+  await platform.run();
+  assert.deepEqual(await people(platform), ["1 Zoë", "2 plain"]);
+});
+
+Deno.test("a row that is too long is set aside, and comes when it is shorter", async () => {
+  await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
+  const { client } = platform.source;
+  await execute(
+    client,
+    `alter table person alter name type text`,
+    `insert into person select n, 'name ' || n, null
+    from generate_series(1, 9) as n`,
+    `update person set name = repeat('"', 9 << 20) where id = 4`,
+    `update person set more = to_jsonb(repeat('x', 17 << 20)) where id = 5`,
+    "insert into place values ('a', 'b', repeat('long ', 5 << 20))",
+  );
+  await platform.run();
+  assert.equal((await people(platform)).length, 7);
+  assert.deepEqual(await quarantined(platform), [
+    "person 4 the row is longer than 16 MiB as CSV",
+    "person 5 the row is longer than 16 MiB as CSV",
+    "place [a, b] the row is longer than 16 MiB as CSV",
+  ]);
+
+  await execute(
+    client,
+    "update person set name = 'short' where id = 4",
+    "delete from person where id = 5",
+    "update person set name = repeat('x', 17 << 20) where id = 6",
+  );
+  await platform.run();
+  assert.equal((await people(platform))[3], "4 short");
+  // Its last good version stays.
+  assert.equal((await people(platform))[4], "6 name 6");
+  assert.equal((await quarantined(platform)).length, 2);
+});
