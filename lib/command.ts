@@ -19,11 +19,14 @@ import { openLog } from "./log.ts";
 import { createProgress } from "./progress.ts";
 import { readProjectSql } from "./project_sql.ts";
 import { secretMask } from "./secret_mask.ts";
+import { namesInEnvFile } from "./setting_names.ts";
 import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
 
 /** What a command is given of the process it runs in. */
 export interface World {
   env: Environment;
+  /** The names that `.env` gives a value. */
+  names?: () => readonly string[];
   /** Writes text to standard output or standard error. */
   write: (text: string, to: "out" | "error") => void;
   isTerminal: boolean;
@@ -150,6 +153,7 @@ export function processWorld(): World {
   const encoder = new TextEncoder();
   return {
     env: (name) => Deno.env.get(name),
+    names: namesInEnvFile,
     write: (text, to) => {
       const stream = to === "out" ? Deno.stdout : Deno.stderr;
       let bytes = encoder.encode(text);
@@ -208,7 +212,9 @@ async function createContext(
   options: { world: World; json: boolean; signal: AbortSignal },
 ): Promise<StageContext> {
   const { world, json, signal } = options;
-  const config = readConfig(world.env, command.needs);
+  const config = readConfig(world.env, command.needs, {
+    names: world.names?.() ?? [],
+  });
   const color = !json && (world.env("NO_COLOR") ?? "") === "";
   let shown = false;
   const show = (line: string) => {
