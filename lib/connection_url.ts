@@ -81,7 +81,7 @@ export function readPostgresUrl(
   }
   let url: URL;
   try {
-    url = new URL(text);
+    url = new URL(text.replace(WITHOUT_HOST, `$1${NO_HOST}`));
     // Throws where a % is followed by no code.
     decodeURIComponent(url.href);
     checkEncoded(url);
@@ -96,9 +96,10 @@ export function readPostgresUrl(
     return undefined;
   }
   const get = readParameters(url.search, { read, problem });
-  const host = get("host") ??
-    (decodeURIComponent(url.hostname.replace(/^\[|\]$/g, "")) ||
-      read("PGHOST") || "localhost");
+  const hostname = url.hostname === NO_HOST
+    ? ""
+    : decodeURIComponent(url.hostname.replace(/^\[|\]$/g, ""));
+  const host = get("host") ?? (hostname || read("PGHOST") || "localhost");
   if (host.includes(",")) problem(SEVERAL_HOSTS);
   const user = get("user") ??
     (decodeURIComponent(url.username) || read("PGUSER") || "postgres");
@@ -158,6 +159,9 @@ export function readPostgresUrl(
   };
 }
 
+/** A user without a host, which libpq takes and a browser's URL does not. */
+const WITHOUT_HOST = /^(\w+:\/\/[^/?#]*@)(?=[:/?#]|$)/;
+const NO_HOST = "no-host.invalid";
 const SEVERAL_HOSTS =
   "several hosts are named, of which none would be chosen: name the one to connect to";
 

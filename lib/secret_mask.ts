@@ -1,4 +1,4 @@
-import type { Environment } from "./config.ts";
+import type { Config, Environment } from "./config.ts";
 
 const SECRETS = [
   "PGPASSWORD",
@@ -26,6 +26,21 @@ export function secretMask(env: Environment): (text: string) => string {
   return maskOf([
     ...SECRETS.map((name) => env(name)?.trim() ?? ""),
     ...URLS.flatMap((name) => passwordsOf(env(name) ?? "")),
+  ]);
+}
+
+/** As `secretMask`, of a configuration that was read. */
+export function secretsOf(config: Config): (text: string) => string {
+  const { source, warehouse, analyst, dashboard, s3 } = config;
+  return maskOf([
+    ...[source, warehouse, analyst].flatMap((server) => [
+      server?.password ?? "",
+      (server?.tls || undefined)?.client?.keyPassword ?? "",
+    ]),
+    dashboard.token ?? "",
+    s3?.accessKeyId ?? "",
+    s3?.secretAccessKey ?? "",
+    s3?.sessionToken ?? "",
   ]);
 }
 

@@ -491,6 +491,23 @@ Deno.test("readConfig() honours what else a connection URL says", () => {
   });
 });
 
+for (
+  const { url, host } of [
+    { url: "postgres://u:p@/db?host=/run/pg", host: "/run/pg" },
+    { url: "postgres://u:p@:6000/db", host: "/from/libpq" },
+    { url: "postgres://u:p@", host: "/from/libpq" },
+    { url: "postgres://u:p@%2Frun%2Fpg/db", host: "/run/pg" },
+    { url: "postgres:///db", host: "/from/libpq" },
+  ]
+) {
+  Deno.test(`readConfig() finds the socket of ${url}`, () => {
+    const { source } = read({ SOURCE_URL: url, PGHOST: "/from/libpq" }, []);
+
+    assert.equal(source?.host, host);
+    assert.equal(source?.tls, false);
+  });
+}
+
 Deno.test("readConfig() honours libpq's other variables", () => {
   const { source } = read({
     SOURCE_URL: "postgres://db.example.org/totesys",

@@ -29,6 +29,14 @@ export function shownBatch() {
   return state.batch ?? newestBatch();
 }
 
+/** Clocks of two machines differ by a little. */
+const CLOCKS_DIFFER_SECONDS_MAX = 60;
+
+/** Whether the newest snapshot is of the future: then its age is unknown. */
+export function isFromFuture() {
+  return state.newest !== null && secondsBehind() < -CLOCKS_DIFFER_SECONDS_MAX;
+}
+
 /** Seconds by which the warehouse is behind its source, by what was heard. */
 export function secondsBehind() {
   return state.newest === null
