@@ -169,7 +169,7 @@ function listen() {
     events = null;
     return;
   }
-  const own = new EventSource("/events");
+  const own = new EventSource("events");
   events = own;
   heardAt = Date.now();
   own.addEventListener("here", () => {

@@ -21,7 +21,7 @@ import {
 
 /** Asks for where the pipeline stands; see readBusiness. */
 export async function readPipeline(signal) {
-  const answer = await get("/api/pipeline", signal);
+  const answer = await get("api/pipeline", signal);
   return { batch: newestBatch(), show: () => showPipeline(answer) };
 }
 
@@ -33,7 +33,7 @@ export async function readBatch(signal) {
     $("batch-details").replaceChildren();
   }
   const answer = await get(
-    `/api/batches/${encodeURIComponent(batch)}`,
+    `api/batches/${encodeURIComponent(batch)}`,
     signal,
   );
   return { batch: newestBatch(), show: () => showBatch(answer) };

@@ -97,7 +97,7 @@ async function read(answer) {
 
 /** Asks which batch is the newest. After a rebuild it may be an earlier one. */
 export async function askNewest(signal) {
-  const { newest, streams } = await get("/api/newest", signal);
+  const { newest, streams } = await get("api/newest", signal);
   state.newest = newest;
   state.streams = streams;
   state.askedAt = Date.now();
