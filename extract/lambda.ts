@@ -1,3 +1,4 @@
+import { notingFailure } from "../lib/failure_note.ts";
 import { runLambda } from "../lib/lambda.ts";
 import { stageMetrics } from "../lib/stage_metrics.ts";
 import { extract } from "./extract.ts";
@@ -6,6 +7,6 @@ import { extract } from "./extract.ts";
 await runLambda({
   name: "extract",
   needs: ["source", "ingestion"],
-  run: (context) => extract(context),
+  run: (context) => notingFailure(context, "extract", extract),
   metrics: stageMetrics,
 });

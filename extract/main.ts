@@ -1,4 +1,5 @@
 import { forStage, runCommand, type World } from "../lib/command.ts";
+import { notingFailure } from "../lib/failure_note.ts";
 import { extract } from "./extract.ts";
 
 const USAGE = `deno task extract [--full[=TABLE,...]] [--allow-mass-delete]
@@ -23,12 +24,17 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
       run: async (context, { flags }) => {
         const full = flags.full;
-        await extract(forStage(context, "extract"), {
+        const options = {
           ...(full === undefined
             ? {}
             : { fullRead: full === "" || String(full).split(",") }),
           allowMassDelete: flags["allow-mass-delete"] === true,
-        });
+        };
+        await notingFailure(
+          forStage(context, "extract"),
+          "extract",
+          (stage) => extract(stage, options),
+        );
       },
     },
     args.map((arg) => arg === "--full" ? "--full=" : arg),

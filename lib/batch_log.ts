@@ -15,7 +15,7 @@ const RESTORE =
 /** With the run's id, as `createRunId` makes it. */
 const DATA_KEY =
   /^((?:_state\/)?\w[\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+\.(?:csv|txt|parquet)$/;
-const LOG_KEY = /^_batches(?:-([\w-]+))?\/(?:(\d{9})\.json|latest)$/;
+const LOG_KEY = /^_batches(?:-([\w-]+))?\/(?:(\d{9})\.json|latest|failed)$/;
 
 /** The batch number as file names hold it. */
 export function batchName(batch: number): string {
@@ -45,7 +45,7 @@ export function keyParts(
   return { folder, batch: Number(batch) };
 }
 
-/** What the key of a file in a log says; a hint has no batch. */
+/** What the key of a file in a log says; only a manifest has a batch. */
 export function logParts(
   key: string,
 ): { generation: string; batch?: number } | undefined {
@@ -217,6 +217,11 @@ export class BatchLog<M extends Manifest> {
     }
     await this.#writeHint(manifest.batch);
     return true;
+  }
+
+  /** Where what failed last is noted; see lib/failure_note.ts. */
+  async failureKey(): Promise<string> {
+    return `${logFolder(await this.generation())}/failed`;
   }
 
   async #key(batch: number): Promise<string> {

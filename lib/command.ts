@@ -1,8 +1,9 @@
 import type { Logger } from "@logtape/logtape";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { MODELS } from "../sql/models/models.ts";
 import {
+  type Config,
   type Environment,
   type Need,
   projectDirectory,
@@ -19,11 +20,16 @@ import { openLog } from "./log.ts";
 import { createProgress } from "./progress.ts";
 import { readProjectSql } from "./project_sql.ts";
 import { secretMask } from "./secret_mask.ts";
+import { namesInEnvFile } from "./setting_names.ts";
 import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
 
 /** What a command is given of the process it runs in. */
 export interface World {
   env: Environment;
+  /** The names that `.env` gives a value. */
+  names?: () => readonly string[];
+  /** Gives up the permission to write files. */
+  stopWriting?: () => void;
   /** Writes text to standard output or standard error. */
   write: (text: string, to: "out" | "error") => void;
   isTerminal: boolean;
@@ -42,6 +48,11 @@ export interface Command {
   options: ParseArgsOptionsConfig;
   /** Whether it takes words that are no flags. */
   takesWords?: boolean;
+  /**
+   * Whether it writes no file. Its task may, since Deno takes the use of a
+   * Unix socket for writing; where no server has one, it gives that up.
+   */
+  writesNothing?: boolean;
   /** Gives the exit code where it isn't 0. */
   run: (
     context: StageContext,
@@ -150,6 +161,8 @@ export function processWorld(): World {
   const encoder = new TextEncoder();
   return {
     env: (name) => Deno.env.get(name),
+    names: namesInEnvFile,
+    stopWriting: () => void Deno.permissions.revokeSync({ name: "write" }),
     write: (text, to) => {
       const stream = to === "out" ? Deno.stdout : Deno.stderr;
       let bytes = encoder.encode(text);
@@ -208,7 +221,12 @@ async function createContext(
   options: { world: World; json: boolean; signal: AbortSignal },
 ): Promise<StageContext> {
   const { world, json, signal } = options;
-  const config = readConfig(world.env, command.needs);
+  const config = readConfig(world.env, command.needs, {
+    names: world.names?.() ?? [],
+  });
+  if (command.writesNothing === true && !usesSocket(config)) {
+    world.stopWriting?.();
+  }
   const color = !json && (world.env("NO_COLOR") ?? "") === "";
   let shown = false;
   const show = (line: string) => {
@@ -231,6 +249,13 @@ async function createContext(
     show: json ? undefined : show,
     signal,
   });
+}
+
+/** Whether a server is reached by a socket of this machine. */
+function usesSocket({ source, warehouse, analyst }: Config): boolean {
+  return [source, warehouse, analyst].some((server) =>
+    server !== undefined && isAbsolute(server.host)
+  );
 }
 
 /** What a stage is given of the real world. */

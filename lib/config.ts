@@ -1,21 +1,13 @@
-import { isIP } from "node:net";
 import { tmpdir } from "node:os";
-import { isAbsolute, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
 import { ConfigError, redact } from "./errors.ts";
 import type { S3Settings } from "./zone.ts";
+import { misspeltSettings } from "./setting_names.ts";
 import { isKey } from "./zone_key.ts";
 
-/** How to reach a Postgres server. */
-export interface PostgresSettings {
-  host: string;
-  port: number;
-  database: string;
-  user: string;
-  password: string | undefined;
-  /** `false`: no TLS; otherwise what of the server's certificate is checked. */
-  tls: false | { verify: boolean; caFile: string | undefined };
-}
+export { LOCAL_HOSTS, type PostgresSettings } from "./connection_url.ts";
 
 /** Where the dashboard listens, and for whom. */
 export interface DashboardSettings {
@@ -67,24 +59,42 @@ export type Need =
 /** Reads a variable of the environment. */
 export type Environment = (name: string) => string | undefined;
 
-/** The names of this machine that nobody else reaches it by. */
-export const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
-const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
-/** The modes of libpq's that promise nothing. */
-const UNSAFE_TLS_MODES = ["allow", "prefer"];
-const POSTGRES_PORT = 5432;
 /** With less, DuckDB can't read a CSV file's first block on two threads. */
 const DUCKDB_MEMORY_BYTES_MIN = 64_000_000;
 const TOKEN_CHARACTERS_MIN = 16;
 const GLOB_CHARACTERS = /[*?[]/;
+/** Other tools' names for the endpoint: without it, AWS itself is asked. */
+const MISTAKEN_ENDPOINTS = [
+  "AWS_ENDPOINT",
+  "AWS_ENDPOINT_S3",
+  "AWS_S3_ENDPOINT",
+  "AWS_S3_ENDPOINT_URL",
+];
+/** Switches that the AWS SDK heeds, and DuckDB does not. */
+const HALF_HEEDED = [
+  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+  "AWS_USE_DUALSTACK_ENDPOINT",
+  "AWS_USE_FIPS_ENDPOINT",
+];
 
 /**
  * Reads the configuration; throws one `ConfigError` that names every problem.
  * What a command does not need may be missing, but never malformed.
  */
-export function readConfig(env: Environment, needs: readonly Need[]): Config {
+export function readConfig(
+  env: Environment,
+  needs: readonly Need[],
+  options: {
+    /** Names that somebody gave a value, to look for misspelt ones. */
+    names?: readonly string[];
+  } = {},
+): Config {
   const problems: string[] = [];
-  const read = (name: string) => env(name)?.trim() || undefined;
+  const asked = new Set<string>();
+  const read = (name: string) => {
+    asked.add(name);
+    return env(name)?.trim() || undefined;
+  };
   const number = (
     name: string,
     fallback: number,
@@ -213,6 +223,7 @@ export function readConfig(env: Environment, needs: readonly Need[]): Config {
       read("TEMP_DIRECTORY") ?? tmpdir(),
     ),
   };
+  problems.push(...misspeltSettings(options.names ?? [], asked));
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
@@ -283,6 +294,14 @@ function readS3(
   problems: string[],
 ): S3Settings {
   const endpoint = read("AWS_ENDPOINT_URL_S3") ?? read("AWS_ENDPOINT_URL");
+  for (const name of MISTAKEN_ENDPOINTS) {
+    if (endpoint !== undefined || read(name) === undefined) continue;
+    problems.push(`${name} is no setting: did you mean AWS_ENDPOINT_URL?`);
+  }
+  for (const name of HALF_HEEDED) {
+    if (read(name)?.toLowerCase() !== "true") continue;
+    problems.push(`${name} can't be honoured: leave it out`);
+  }
   if (endpoint !== undefined && !/^https?:\/\/[^/@]+\/?$/.test(endpoint)) {
     problems.push(
       `AWS_ENDPOINT_URL is "${
@@ -298,80 +317,4 @@ function readS3(
     sessionToken: read("AWS_SESSION_TOKEN"),
     caFile: read("AWS_CA_BUNDLE"),
   };
-}
-
-/**
- * Reads a connection URL; what it leaves out comes from libpq's variables.
- * TLS with verification is the default for a host that isn't local.
- */
-function readPostgresUrl(
-  text: string,
-  options: {
-    name: string;
-    read: (name: string) => string | undefined;
-    problems: string[];
-  },
-): PostgresSettings | undefined {
-  const { name, read, problems } = options;
-  let url: URL;
-  try {
-    url = new URL(text);
-    // Throws where a % is followed by no code.
-    decodeURIComponent(url.href);
-    checkEncoded(url);
-  } catch {
-    problems.push(
-      `${name} is malformed: postgres://user:password@host:port/database is expected, with @ : / ? # % of the password as %40 %3A %2F %3F %23 %25`,
-    );
-    return undefined;
-  }
-  if (!["postgres:", "postgresql:"].includes(url.protocol)) {
-    problems.push(`${name} begins with ${url.protocol}//, not postgres://`);
-    return undefined;
-  }
-  const hostOfUrl = url.hostname.replace(/^\[|\]$/g, "");
-  const host = url.searchParams.get("host") ??
-    (decodeURIComponent(hostOfUrl) || read("PGHOST") || "localhost");
-  const user = decodeURIComponent(url.username) || read("PGUSER") || "postgres";
-  const database = decodeURIComponent(url.pathname.slice(1)) ||
-    read("PGDATABASE") || user;
-  const port = Number(url.port || read("PGPORT") || POSTGRES_PORT);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    problems.push(`${name}: PGPORT is "${read("PGPORT")}", which is no port`);
-  }
-  const local = isAbsolute(host) || LOCAL_HOSTS.includes(host) ||
-    (isIP(host) === 4 && host.startsWith("127."));
-  const mode = url.searchParams.get("sslmode") ?? read("PGSSLMODE") ??
-    (local ? "disable" : "verify-full");
-  if (!TLS_MODES.includes(mode)) {
-    const reason = UNSAFE_TLS_MODES.includes(mode)
-      ? ", which verifies nothing and may go on without TLS"
-      : "";
-    problems.push(
-      `${name}: sslmode is "${mode}"${reason}: one of ${
-        TLS_MODES.join(", ")
-      } is expected`,
-    );
-  }
-  return {
-    host,
-    port,
-    database,
-    user,
-    password: decodeURIComponent(url.password) || read("PGPASSWORD"),
-    tls: mode === "disable" ? false : {
-      verify: mode.startsWith("verify"),
-      caFile: url.searchParams.get("sslrootcert") ?? read("PGSSLROOTCERT"),
-    },
-  };
-}
-
-/**
- * Throws where a password's `/`, `?` or `#` ended the host too early: what
- * follows it would be taken for the database's name, and be shown.
- */
-function checkEncoded(url: URL): void {
-  if (/@/.test(url.pathname + url.search) || url.hash !== "") {
-    throw new TypeError("a part of the password is not encoded");
-  }
 }

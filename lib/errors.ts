@@ -56,12 +56,11 @@ export function messageOf(error: unknown): string {
   return redact(error instanceof Error ? error.message : String(error));
 }
 
-/** Takes the password out of every URL in a text, up to its last `@`. */
+/** Takes the passwords out of every URL in a text, up to its last `@`. */
 export function redact(text: string): string {
-  return text.replace(
-    /(\b[a-z][a-z0-9+]*:\/\/[^\s:@/]*):\S*@/gi,
-    "$1:***@",
-  );
+  return text
+    .replace(/(\b[a-z][a-z0-9+]*:\/\/[^\s:@/]*):\S*@/gi, "$1:***@")
+    .replace(/([?&](?:ssl)?password=)[^&\s"']*/gi, "$1***");
 }
 
 /** Whether a server or a library threw it: none of ours, and no abort. */

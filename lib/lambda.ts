@@ -20,7 +20,7 @@ import { readProjectSql } from "./project_sql.ts";
 import { type Invocation, RuntimeApi } from "./runtime_api.ts";
 import { secretMask } from "./secret_mask.ts";
 import { withSecrets } from "./secrets.ts";
-import { RESOURCES, type StageContext } from "./stage.ts";
+import { outOfTime, RESOURCES, type StageContext } from "./stage.ts";
 import { removeDeadTempFolders } from "./temp_folder.ts";
 import { WarmConnections } from "./warm_connections.ts";
 
@@ -247,7 +247,7 @@ export function withSize(env: Environment): Environment {
 function abortAfter(ms: number): Disposable & { signal: AbortSignal } {
   const controller = new AbortController();
   const timer = setTimeout(
-    () => controller.abort(new DOMException("out of time", "AbortError")),
+    () => controller.abort(outOfTime()),
     Math.max(0, ms),
   );
   return {

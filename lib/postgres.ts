@@ -1,6 +1,10 @@
 import pg from "pg";
-import type { PostgresSettings } from "./config.ts";
-import { ConfigError, messageOf, StageError } from "./errors.ts";
+import { connectError } from "./connect_error.ts";
+import { type PostgresSettings, serverName } from "./connection_url.ts";
+import { StageError } from "./errors.ts";
+import { readTlsFiles } from "./tls_files.ts";
+
+export { serverName } from "./connection_url.ts";
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
@@ -14,14 +18,9 @@ export interface Connection extends AsyncDisposable {
 /** A value of the database as text, the only form in which it is passed on. */
 export type TextRow = Record<string, string | null>;
 
-/** A server as people name it, without user and password. */
-export function serverName(settings: PostgresSettings): string {
-  return `${settings.host}:${settings.port}/${settings.database}`;
-}
-
 /**
  * Connects; throws a `StageError` that names the server, never the password,
- * or a `ConfigError` when the CA's file can't be read.
+ * or a `ConfigError` when the file of a certificate or key can't be read.
  * Every value comes back as text, so that none goes through a JavaScript date
  * or number.
  */
@@ -35,16 +34,15 @@ export async function connect(
     database: settings.database,
     user: settings.user,
     password: settings.password,
-    ssl: settings.tls === false ? false : {
-      rejectUnauthorized: settings.tls.verify,
-      ...(settings.tls.caFile === undefined
-        ? {}
-        : { ca: readCa(settings.tls.caFile, settings) }),
-    },
-    application_name: `totesys ${options.purpose}`,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    ssl: settings.tls === false
+      ? false
+      : readTlsFiles(settings.tls, { server: serverName(settings) }),
+    application_name: settings.applicationName ?? `totesys ${options.purpose}`,
+    ...(settings.options === undefined ? {} : { options: settings.options }),
+    connectionTimeoutMillis: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    keepAlive: settings.keepAlive ?? true,
+    keepAliveInitialDelayMillis: settings.keepAliveDelayMs ??
+      KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser: () => (text: string) => text },
   });
   // A connection that dies between queries reports it here; the next query
@@ -53,9 +51,10 @@ export async function connect(
   try {
     await client.connect();
     await prepareSession(client);
+    await checkTarget(client, settings);
   } catch (error) {
     await end(client);
-    throw connectError(error, settings);
+    throw error instanceof StageError ? error : connectError(error, settings);
   }
   if (options.signal?.aborted) {
     await end(client);
@@ -122,14 +121,44 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
 }
 
-function readCa(path: string, settings: PostgresSettings): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new ConfigError([
-      `Cannot read the CA of ${serverName(settings)}: ${messageOf(error)}`,
-    ]);
-  }
+/** Throws a `StageError` unless the server is what the settings ask for. */
+async function checkTarget(
+  client: pg.Client,
+  settings: PostgresSettings,
+): Promise<void> {
+  const { sessionTarget = "any" } = settings;
+  // Of one host there is nothing to prefer.
+  if (["any", "prefer-standby"].includes(sessionTarget)) return;
+  const { standby, read_only } = await queryRow(
+    client,
+    `select pg_is_in_recovery() as standby,
+      current_setting('default_transaction_read_only')::boolean as read_only`,
+  );
+  const isStandby = standby === "t";
+  const isReadOnly = isStandby || read_only === "t";
+  const fits: Record<string, boolean> = {
+    primary: !isStandby,
+    standby: isStandby,
+    "read-write": !isReadOnly,
+    "read-only": isReadOnly,
+  };
+  if (fits[sessionTarget] === true) return;
+  const found = isStandby
+    ? "a standby"
+    : isReadOnly
+    ? "a primary that only reads by default"
+    : "a primary";
+  const server = serverName(settings);
+  throw new StageError(
+    `Cannot use ${server}: it is ${found}, and target_session_attrs asks for ${sessionTarget}`,
+    {
+      subject: server,
+      // A failover may be under way.
+      retryable: true,
+      hint:
+        "Name the server that is, or change target_session_attrs in the URL",
+    },
+  );
 }
 
 /** Ends a connection, also one that hangs in a query. */
@@ -140,51 +169,4 @@ async function end(client: pg.Client): Promise<void> {
   });
   await Promise.race([client.end().catch(() => {}), timeout]);
   clearTimeout(timer);
-}
-
-function connectError(error: unknown, settings: PostgresSettings): StageError {
-  const subject = serverName(settings);
-  const state = sqlState(error) ?? "";
-  const password = settings.password;
-  let found = messageOf(error) ||
-    (error instanceof AggregateError
-      ? error.errors.map(messageOf).join("; ")
-      : "no answer");
-  if (password) found = found.replaceAll(password, "***");
-  if (
-    password === undefined &&
-    (state === "28P01" || /client password must be a string/.test(found))
-  ) {
-    return new StageError(`Cannot connect to ${subject}: no password is set`, {
-      subject,
-      hint:
-        "Put it into the URL, postgres://user:password@host:port/database, or into PGPASSWORD",
-    });
-  }
-  return new StageError(`Cannot connect to ${subject}: ${found}`, {
-    subject,
-    retryable: !["28P01", "28000", "3D000"].includes(state),
-    loginRefused: ["28P01", "28000"].includes(state),
-    hint: hintFor(state, found, settings),
-    cause: undefined,
-  });
-}
-
-function hintFor(
-  state: string,
-  found: string,
-  settings: PostgresSettings,
-): string {
-  if (state === "28P01" || state === "28000") {
-    return `Check the password and the rights of the user "${settings.user}"`;
-  }
-  if (state === "3D000") return "Check the database's name in the URL";
-  if (state === "53300") return "The server has no connection left: try later";
-  if (/certificate|self.signed|altnames/i.test(found)) {
-    return "Give the server's CA with sslrootcert, or sslmode in the URL";
-  }
-  if (/does not support SSL/i.test(found)) {
-    return "The server has no TLS: add ?sslmode=disable to the URL if you trust the network";
-  }
-  return "Check that the server runs and that this machine may reach it";
 }

@@ -14,10 +14,13 @@ const SECRETS = [
   { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN", isUrl: false },
 ] as const;
 
+/** Fields that somebody means to be heeded, as opposed to notes. */
+const ABOUT_TLS = /^(ca|cert|key|root|ssl|tls)/i;
+
 /** What a secret holds: a connection URL, and perhaps the server's CA. */
 interface Secret {
   url: string;
-  ca?: string;
+  ca?: string | null;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function withSecrets(
         continue;
       }
       const { url, ca } = await readSecret(client, secretId);
-      found.set(name, ca === undefined ? url : await withCa(url, ca));
+      found.set(name, typeof ca === "string" ? await withCa(url, ca) : url);
     }
   } finally {
     client.destroy();
@@ -52,11 +55,13 @@ export async function withSecrets(
   return (name) => found.get(name) ?? env(name);
 
   async function withCa(text: string, ca: string): Promise<string> {
-    const url = new URL(text);
-    const path = join(options.folder, `ca-${url.hostname}.pem`);
+    const { hostname, search } = new URL(text);
+    const path = join(options.folder, `ca-${hostname}.pem`);
     await Deno.writeTextFile(path, ca);
-    url.searchParams.set("sslrootcert", path);
-    return url.href;
+    const sign = search === "" ? "?" : "&";
+    return `${text.replace(/\?$/, "")}${sign}sslrootcert=${
+      encodeURIComponent(path)
+    }`;
   }
 }
 
@@ -86,23 +91,28 @@ async function readSecret(
   secretId: string,
 ): Promise<Secret> {
   const secret = parseSecret(await readText(client, secretId));
-  if (secret !== undefined) return secret;
-  throw new StageError(
-    `Cannot use the secret ${secretId}: it is neither a connection URL nor JSON with "url"`,
-    {
-      subject: secretId,
-      hint:
-        'Its value is postgres://user:password@host:port/database, or {"url": "postgres://...", "ca": "-----BEGIN CERTIFICATE-----..."}',
-    },
-  );
+  const unknown = Object.keys(secret ?? {})
+    .filter((name) => name !== "ca" && ABOUT_TLS.test(name));
+  if (secret !== undefined && unknown.length === 0) return secret;
+  const found = secret === undefined
+    ? 'it is neither a connection URL nor JSON with "url"'
+    : `nothing heeds its ${unknown.map((name) => `"${name}"`).join(", ")}`;
+  throw new StageError(`Cannot use the secret ${secretId}: ${found}`, {
+    subject: secretId,
+    hint:
+      'Its value is postgres://user:password@host:port/database, or {"url": "postgres://...", "ca": "-----BEGIN CERTIFICATE-----..."}',
+  });
 }
 
 function parseSecret(text: string): Secret | undefined {
   if (URL.canParse(text)) return { url: text };
   try {
-    const { url, ca } = JSON.parse(text);
+    const secret = JSON.parse(text);
+    const { url, ca } = secret;
     if (typeof url !== "string" || !URL.canParse(url)) return undefined;
-    return typeof ca === "string" ? { url, ca } : { url };
+    return ["string", "undefined"].includes(typeof (ca ?? undefined))
+      ? secret
+      : undefined;
   } catch {
     return undefined;
   }

@@ -54,6 +54,19 @@ export interface StageResult {
   overtaken?: boolean;
 }
 
+const OUT_OF_TIME = "out of time";
+
+/** Why a run's signal is aborted whose time is up. */
+export function outOfTime(): DOMException {
+  return new DOMException(OUT_OF_TIME, "AbortError");
+}
+
+/** Whether it was aborted since its time is up: nobody asked to stop. */
+export function isOutOfTime({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof DOMException &&
+    reason.message === OUT_OF_TIME;
+}
+
 const RUN_HOURS_MAX = 12;
 const MS_PER_HOUR = 3_600_000;
 

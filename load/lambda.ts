@@ -1,3 +1,4 @@
+import { notingFailure } from "../lib/failure_note.ts";
 import { runLambda } from "../lib/lambda.ts";
 import { stageMetrics } from "../lib/stage_metrics.ts";
 import { load } from "./load.ts";
@@ -6,6 +7,6 @@ import { load } from "./load.ts";
 await runLambda({
   name: "load",
   needs: ["processed", "warehouse"],
-  run: (context) => load(context),
+  run: (context) => notingFailure(context, "load", load),
   metrics: stageMetrics,
 });

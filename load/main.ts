@@ -1,4 +1,5 @@
 import { forStage, runCommand, type World } from "../lib/command.ts";
+import { notingFailure } from "../lib/failure_note.ts";
 import { load } from "./load.ts";
 
 const USAGE = `deno task load
@@ -16,7 +17,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       needs: ["processed", "warehouse"],
       options: {},
       run: async (context) => {
-        await load(forStage(context, "load"));
+        await notingFailure(forStage(context, "load"), "load", load);
       },
     },
     args,

@@ -1,9 +1,11 @@
+import type pg from "pg";
 import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
 import { runCommand, type World } from "../lib/command.ts";
 import { ConfigError, EXIT, messageOf, StageError } from "../lib/errors.ts";
-import { queryRow } from "../lib/postgres.ts";
+import { queryRow, serverName } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { PROBE } from "./survey_zone.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { examineSns } from "./examine_sns.ts";
 
@@ -23,8 +25,6 @@ export interface Finding {
   hint?: string | undefined;
 }
 
-/** Reached in no run: it says whether the store keeps conditions. */
-const PROBE = "_doctor";
 const SKEW_SECONDS_MAX = 60;
 
 /** Looks at all that a run needs; throws nothing that it finds wrong. */
@@ -64,9 +64,14 @@ async function examineSource(context: StageContext): Promise<string> {
     tables: sql.tables.map((table) => table.name),
     signal,
   });
-  const live = await snapshot.use((client) =>
-    readLiveTables(client, { tables: sql.tables, schema: config.sourceSchema })
-  );
+  const { live, now } = await snapshot.use(async (client) => ({
+    live: await readLiveTables(client, {
+      tables: sql.tables,
+      schema: config.sourceSchema,
+    }),
+    now: await clockOf(client),
+  }));
+  checkClock(context, { of: serverName(config.source), now });
   return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql`;
 }
 
@@ -101,17 +106,33 @@ async function examineZone(
         { subject: zone.url, hint: "Use a store that is consistent, as S3 is" },
       );
     }
-    const skew = (now.getTime() - context.clock().getTime()) / 1000;
-    if (Math.abs(skew) > SKEW_SECONDS_MAX) {
-      throw new StageError(
-        `The clock of ${zone.url} is ${Math.round(skew)} s from this machine's`,
-        { subject: zone.url, hint: "Set this machine's clock by NTP" },
-      );
-    }
+    checkClock(context, { of: zone.url, now });
     return `${zone.url} takes files${created ? "" : ", also looked at before"}`;
   } finally {
     zone.close();
   }
+}
+
+/** What a server's clock shows. */
+async function clockOf(client: pg.Client): Promise<Date> {
+  const { ms } = await queryRow(
+    client,
+    "select floor(extract(epoch from clock_timestamp()) * 1000) as ms",
+  );
+  return new Date(Number(ms));
+}
+
+/** Snapshot times, freshness and sweeping go by several machines' clocks. */
+function checkClock(
+  context: StageContext,
+  { of, now }: { of: string; now: Date },
+): void {
+  const skew = (now.getTime() - context.clock().getTime()) / 1000;
+  if (Math.abs(skew) <= SKEW_SECONDS_MAX) return;
+  throw new StageError(
+    `The clock of ${of} is ${Math.round(skew)} s from this machine's`,
+    { subject: of, hint: "Set the one that is wrong by NTP" },
+  );
 }
 
 async function examineDuckDb(context: StageContext): Promise<string> {
@@ -125,7 +146,8 @@ async function examineDuckDb(context: StageContext): Promise<string> {
 
 async function examineWarehouse(context: StageContext): Promise<string> {
   const { resources, signal } = context;
-  await using connection = await resources.connect(warehouseOf(context), {
+  const settings = warehouseOf(context);
+  await using connection = await resources.connect(settings, {
     purpose: "doctor",
     signal,
   });
@@ -151,6 +173,8 @@ async function examineWarehouse(context: StageContext): Promise<string> {
       hint: wrong[1] ?? "",
     });
   }
+  const now = await clockOf(connection.client);
+  checkClock(context, { of: serverName(settings), now });
   return `PostgreSQL ${row.version}`;
 }
 

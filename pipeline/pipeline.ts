@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { extract } from "../extract/extract.ts";
 import { forStage } from "../lib/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import { notingFailure } from "../lib/failure_note.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { load } from "../load/load.ts";
 import { transform } from "../transform/transform.ts";
@@ -17,7 +18,8 @@ const VERIFY_RETRY_MS = 3_600_000;
 export async function runOnce(context: StageContext): Promise<StageResult[]> {
   const results: StageResult[] = [];
   for (const name of STAGE_NAMES) {
-    results.push(await STAGES[name](forStage(context, name)));
+    const stage = forStage(context, name);
+    results.push(await notingFailure(stage, name, STAGES[name]));
   }
   return results;
 }
@@ -49,7 +51,10 @@ export async function runForever(
     let loaded = false;
     for (const name of STAGE_NAMES) {
       const began = performance.now();
-      const result = await attempt(context, { name, work: STAGES[name] });
+      const result = await attempt(context, {
+        name,
+        work: (stage) => notingFailure(stage, name, STAGES[name]),
+      });
       if (result === undefined) continue;
       onResult?.(result, performance.now() - began);
       loaded = name === "load" && result.overtaken !== true;

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import removeLeftSql from "../sql/smoke/remove_left.sql" with { type: "text" };
 import removeSql from "../sql/smoke/remove.sql" with { type: "text" };
 import seenSql from "../sql/smoke/seen.sql" with { type: "text" };
 import writeSql from "../sql/smoke/write.sql" with { type: "text" };
 import { runCommand, type World } from "../lib/command.ts";
 import type { PostgresSettings } from "../lib/config.ts";
-import { ConfigError, StageError } from "../lib/errors.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import { query } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { parseInterval } from "./pipeline.ts";
@@ -48,6 +49,11 @@ export async function smoke(
     });
     return await query(connection.client, sql, [key]);
   };
+  for (const left of await use(config.source, removeLeftSql)) {
+    log.info("row {key} of a smoke test that was killed is removed", {
+      key: left.key ?? "",
+    });
+  }
   await use(config.source, writeSql);
   try {
     log.info("row {key} is in the source", { key });
@@ -74,7 +80,12 @@ export async function smoke(
       },
     );
   } finally {
-    await use(config.source, removeSql);
+    await use(config.source, removeSql).catch((error) => {
+      log.error(
+        "row {key} stays in the source until the next smoke test, a day later or more: {reason}",
+        { key, reason: messageOf(error) },
+      );
+    });
   }
 }
 
@@ -86,6 +97,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       usage: USAGE,
       needs: ["source", "warehouse"],
       options: { wait: { type: "string", default: "30m" } },
+      writesNothing: true,
       run: async (context, { flags }) => {
         await smoke(context, { waitMs: parseInterval(String(flags.wait)) });
       },

@@ -8,10 +8,13 @@ import type {
   Manifest,
   ProcessedManifest,
 } from "../lib/manifest.ts";
+import { type FailureNote, readFailureNote } from "../lib/failure_note.ts";
 import { query, type TextRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { ageSeconds } from "../lib/stage_metrics.ts";
 import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
 import { checkContinuity } from "../transform/continuity.ts";
+import failureSql from "./failure.sql" with { type: "text" };
 import newestVerificationSql from "./newest_verification.sql" with {
   type: "text",
 };
@@ -20,8 +23,9 @@ import statusSql from "./status.sql" with { type: "text" };
 const USAGE = `deno task status [--json]
 
 Where each stage stands. Exits 1 when the warehouse is not as fresh as
-FRESHNESS_MINUTES_MAX says, when the newest verification found a difference, or
-when a zone or the warehouse can't be read or doesn't belong to the others.
+FRESHNESS_MINUTES_MAX says, when a stage fails at the batch that is next, when
+the newest verification found a difference, or when a zone or the warehouse
+can't be read or doesn't belong to the others.
 
   --json  one JSON object, also on a terminal`;
 const QUARANTINE_SHOWN = 20;
@@ -37,6 +41,8 @@ export interface StageStatus {
   pending?: number;
   /** Why it can't be told, or why the stage can't go on. */
   problem?: string;
+  /** What ended the newest run, while the batch that it was at waits. */
+  failure?: FailureNote;
 }
 
 /** Where the platform stands. */
@@ -45,6 +51,8 @@ export interface Status {
   /** Now minus the snapshot time of the newest batch in the warehouse. */
   freshnessSeconds?: number;
   fresh: boolean;
+  /** Why nothing can be told of freshness, though something is loaded. */
+  freshnessProblem?: string;
   /** The newest one; left out when there is none. */
   verification?: { batch: number; verifiedAt: string; differences: number };
   quarantined: number;
@@ -55,7 +63,11 @@ export interface Status {
 type WarehouseStatus =
   & Pick<
     Status,
-    "freshnessSeconds" | "verification" | "quarantined" | "quarantine"
+    | "freshnessSeconds"
+    | "freshnessProblem"
+    | "verification"
+    | "quarantined"
+    | "quarantine"
   >
   & { stage: StageStatus };
 
@@ -110,6 +122,8 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     if (before !== undefined && stage.problem === undefined) {
       stage.pending = Math.max(0, before - (stage.batch ?? 0));
     }
+    // What waits for nothing does not stand still: it was no batch's fault.
+    if (index > 0 && stage.pending === 0) delete stage.failure;
   });
   const { stage: _, freshnessSeconds, ...rest } = warehouse;
   return {
@@ -145,10 +159,11 @@ export function formatStatus(status: Status): string {
   for (const { stage, problem } of status.stages) {
     if (problem !== undefined) lines.push(`${stage}: ${problem}`);
   }
+  lines.push(...status.stages.flatMap(waitingLines));
   const seconds = status.freshnessSeconds;
   lines.push(
     seconds === undefined
-      ? "freshness: unknown, nothing is loaded"
+      ? `freshness: unknown, ${status.freshnessProblem ?? "nothing is loaded"}`
       : `freshness: ${duration(seconds)}${status.fresh ? "" : " - TOO OLD"}`,
   );
   const { verification } = status;
@@ -174,6 +189,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       usage: USAGE,
       needs: ["ingestion", "processed", "warehouse"],
       options: {},
+      writesNothing: true,
       run: async (context, { write, json }) => {
         const status = await readStatus(context);
         write(
@@ -181,7 +197,9 @@ export function main(args: readonly string[], world?: World): Promise<number> {
         );
         const well = status.fresh &&
           (status.verification?.differences ?? 0) === 0 &&
-          status.stages.every((stage) => stage.problem === undefined);
+          status.stages.every(({ problem, failure }) =>
+            problem === undefined && failure === undefined
+          );
         return well ? EXIT.ok : EXIT.failed;
       },
     },
@@ -200,6 +218,10 @@ async function zoneStatus<M extends Manifest>(
   const status: StageStatus = { stage: log.stage };
   try {
     const newest = await log.newest();
+    const note = await readFailureNote(log);
+    if (note !== undefined && note.batch > (newest?.batch ?? 0)) {
+      status.failure = note;
+    }
     if (newest === undefined) return status;
     status.batch = newest.batch;
     status.snapshotTime = newest.snapshotTime;
@@ -232,6 +254,7 @@ async function warehouseStatus(
       client,
       "select to_regclass('pipeline.batch') as name",
     );
+    Object.assign(stage, await loadFailure(client));
     const [newest] = ledger?.name ? await query(client, statusSql) : [];
     if (newest === undefined) return found;
     stage.batch = Number(newest.batch);
@@ -244,7 +267,7 @@ async function warehouseStatus(
     }
     return {
       stage,
-      freshnessSeconds: Number(newest.freshness_seconds),
+      ...freshnessOf(Number(newest.freshness_seconds)),
       ...await verificationStatus(client),
       quarantined: Number(newest.quarantined),
       quarantine: await query(
@@ -257,6 +280,41 @@ async function warehouseStatus(
     stage.problem = messageOf(error);
     return found;
   }
+}
+
+/** A snapshot of the future tells nothing of how old the warehouse is. */
+function freshnessOf(
+  seconds: number,
+): Pick<Status, "freshnessSeconds" | "freshnessProblem"> {
+  const age = ageSeconds(seconds);
+  if (age !== undefined) return { freshnessSeconds: age };
+  return {
+    freshnessProblem: `the newest snapshot's time is ${
+      duration(-seconds)
+    } in the future: the source's clock was wrong when it was taken, or the warehouse's is now`,
+  };
+}
+
+/** What ended the newest load, while its batch is not in the ledger. */
+async function loadFailure(
+  client: pg.Client,
+): Promise<Pick<StageStatus, "failure">> {
+  const [table] = await query(
+    client,
+    "select to_regclass('pipeline.failure') as name",
+  );
+  const [row] = table?.name ? await query(client, failureSql) : [];
+  if (row === undefined) return {};
+  return {
+    failure: {
+      batch: Number(row.batch),
+      since: row.since ?? "",
+      at: row.at ?? "",
+      message: row.message ?? "",
+      ...(row.hint ? { hint: row.hint } : {}),
+      retryable: row.retryable === "t",
+    },
+  };
 }
 
 async function verificationStatus(
@@ -291,6 +349,23 @@ async function ledgerProblem(
   } catch (error) {
     return messageOf(error);
   }
+}
+
+/** What waits for a stage, and why. */
+function waitingLines({ stage, pending = 0, failure }: StageStatus): string[] {
+  if (failure !== undefined) {
+    const { batch, since, message, hint } = failure;
+    return [
+      `${stage}: batch ${batch} has not come through since ${
+        shortTime(since)
+      }: ${message}`,
+      ...(hint === undefined ? [] : [`  -> ${hint}`]),
+    ];
+  }
+  if (pending === 0) return [];
+  return [
+    `${stage} is ${pending} ${pending === 1 ? "batch" : "batches"} behind`,
+  ];
 }
 
 function shortTime(time: string | undefined): string {

@@ -24,8 +24,13 @@ export interface SurveyedLog {
   newest: Date;
 }
 
+/**
+ * What `deno task doctor` writes, to see whether the store keeps conditions.
+ * It stays where who asks may not remove it, and hurts nobody there.
+ */
+export const PROBE = "_doctor";
 /** Other files that a zone has at its root. */
-const OWN_FILES = ["_generation", "lake.duckdb"];
+const OWN_FILES = ["_generation", "lake.duckdb", PROBE];
 const WINDOW_DIGITS = 6;
 const FOREIGN_KEPT = 10;
 const FILES_BETWEEN_REPORTS = 100_000;

@@ -1,6 +1,6 @@
 import { readColumnsSql } from "../lib/data_files.ts";
 import type { Model } from "../lib/model.ts";
-import { quoteName } from "../lib/postgres.ts";
+import { quoteName, quoteText } from "../lib/postgres.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import type { Zone } from "../lib/zone.ts";
 import {
@@ -18,6 +18,10 @@ const MOMENT_UTC = "make_timestamp(epoch_us(cast(moment as timestamptz)))";
  * `<model>_as_of_time(moment)`. A macro resolves names in its caller's
  * catalogue, so each has the list of files in its body. A moment is what it is
  * in the warehouse: without an offset, it is of the session's time zone.
+ *
+ * DuckDB knows no path that begins where the database lies, so the files are
+ * named whole, and a copy would go on reading the original's: each of these
+ * throws unless the database lies where it was published.
  */
 export function lakeViews(
   model: Pick<Model, "name" | "key" | "times">,
@@ -25,9 +29,11 @@ export function lakeViews(
     columns: readonly ModelColumn[];
     zone: Zone;
     files: readonly { key: string }[];
+    /** The database's file, as DuckDB names it when it is attached. */
+    place: string;
   },
 ): string[] {
-  const { columns, zone, files } = options;
+  const { columns, zone, files, place } = options;
   const versions = files.length === 0
     ? `(${emptyModelSql([...columns, ...STAMP_COLUMNS])})`
     : readColumnsSql(zone, files, [...columns, ...STAMP_COLUMNS]);
@@ -39,7 +45,7 @@ export function lakeViews(
   const intervals = (filter: string) =>
     `select ${shown}, valid_from, valid_to, from_batch, to_batch
     from (${versionIntervalsSql(`${versions} ${filter}`, model.key)})
-    where not is_delete`;
+    where not is_delete and ${isInPlaceSql(place)}`;
   const name = (suffix: string) => quoteName(`${model.name}_${suffix}`);
   const open = (filter: string) =>
     `select * exclude (valid_to, to_batch) from (${intervals(filter)})
@@ -54,4 +60,23 @@ export function lakeViews(
       open(`where snapshot_time <= ${MOMENT_UTC}`)
     }`,
   ];
+}
+
+/**
+ * Whether a database is attached that lies there, by a path that can be told:
+ * DuckDB gives that of a file or of S3 whole, with links followed.
+ */
+function isInPlaceSql(place: string): string {
+  const message =
+    `This lake.duckdb was moved or copied: it reads the files of ${place}. Attach that one, or let deno task transform make one for the zone that it is in now.`;
+  return `case
+    when (
+      select coalesce(bool_or(
+        starts_with(path, ${quoteText(place)})
+        or not (starts_with(path, '/') or starts_with(path, 's3://'))
+      ), true)
+      from duckdb_databases()
+    ) then true
+    else error(${quoteText(message)})
+  end`;
 }

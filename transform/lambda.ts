@@ -1,3 +1,4 @@
+import { notingFailure } from "../lib/failure_note.ts";
 import { runLambda } from "../lib/lambda.ts";
 import { stageMetrics } from "../lib/stage_metrics.ts";
 import { transform } from "./transform.ts";
@@ -6,6 +7,6 @@ import { transform } from "./transform.ts";
 await runLambda({
   name: "transform",
   needs: ["ingestion", "processed"],
-  run: (context) => transform(context),
+  run: (context) => notingFailure(context, "transform", transform),
   metrics: stageMetrics,
 });

@@ -1,4 +1,5 @@
 import { forStage, runCommand, type World } from "../lib/command.ts";
+import { notingFailure } from "../lib/failure_note.ts";
 import { transform } from "./transform.ts";
 
 const USAGE = `deno task transform [--accept-sql-change]
@@ -17,9 +18,12 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       needs: ["ingestion", "processed"],
       options: { "accept-sql-change": { type: "boolean" } },
       run: async (context, { flags }) => {
-        await transform(forStage(context, "transform"), {
-          acceptSqlChange: flags["accept-sql-change"] === true,
-        });
+        const acceptSqlChange = flags["accept-sql-change"] === true;
+        await notingFailure(
+          forStage(context, "transform"),
+          "transform",
+          (stage) => transform(stage, { acceptSqlChange }),
+        );
       },
     },
     args,

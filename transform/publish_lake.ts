@@ -1,5 +1,5 @@
 import type { Logger } from "@logtape/logtape";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import type { BatchLog } from "../lib/batch_log.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb_error.ts";
@@ -33,6 +33,10 @@ interface PublishOptions {
 interface KnownFiles {
   batch: number;
   files: KnownFile[];
+  /** Where else the zone was when a lake was published. */
+  seenAt: string[];
+  /** Somebody else publishes it who sees the zone at another place. */
+  isOthers?: boolean;
 }
 
 /** A file of the lake, as the published database lists it. */
@@ -46,8 +50,10 @@ interface KnownFile {
  * Publishes `lake.duckdb`: for analysts, a DuckDB database whose views and
  * macros read exactly the committed files. It is derived from the manifests,
  * and replaced whole, only by one of a higher batch; an unreadable one is made
- * anew, and so is one of another generation. That it can't be written is
- * reported, for nothing depends on it.
+ * anew, and so are one of another generation, and one of a zone that was moved
+ * or copied. If that goes to and fro, two runs see one zone by two paths: then
+ * the lake is left to the other one. That it can't be written is reported, for
+ * nothing depends on it.
  */
 export async function publishLake(
   duckdb: DuckDb,
@@ -75,11 +81,13 @@ async function publish(
       ? undefined
       : await readKnownFiles(duckdb, { bytes: stored.bytes, path, options });
     if (known !== undefined && known.batch >= newest.batch) return;
+    if (known?.isOthers === true) return;
     const from = (known?.batch ?? 0) + 1;
     const added = await filesOfBatches(batches, { from, to: newest.batch });
     const bytes = await buildLake(duckdb, {
       ...options,
       files: [...known?.files ?? [], ...added],
+      seenAt: known?.seenAt ?? [],
     });
     // Who began before the zone was rebuilt has nothing to show any more.
     const { id } = await readGeneration(zone);
@@ -112,12 +120,25 @@ async function readKnownFiles(
     const sameLake = about?.lake_id === newest.lakeId &&
       (about.generation ?? "") === await batches.generation();
     if (!sameLake) return undefined;
+    const seenAt = await readSeenAt(duckdb);
+    const there = about.zone ?? "";
+    const isHere = await realPath(there) === await realPath(zone.url);
+    if (!isHere && seenAt.includes(zone.url)) {
+      log.warn(
+        "lake.duckdb is of {there}, where another run sees this zone, and stays as it is; here it is {here}. Let all runs name the zone alike, or remove lake.duckdb, which the next run makes anew",
+        { there, here: zone.url },
+      );
+      return { batch: 0, files: [], seenAt, isOthers: true };
+    }
     // Of other SQL or seen at another place, its views are not those that this
     // one would make; but what is newer was made by somebody who knows more.
-    const alike = about.zone === zone.url &&
-      about.transform_hash === sql.transformHash;
-    if (!alike && Number(about.batch) <= newest.batch) return undefined;
+    const alike = isHere && about.transform_hash === sql.transformHash;
+    if (!alike && Number(about.batch) <= newest.batch) {
+      const places = isHere ? seenAt : [...seenAt, there];
+      return { batch: 0, files: [], seenAt: places };
+    }
     return {
+      seenAt,
       batch: Number(about.batch),
       files: files.map(({ model, batch, key }) => ({
         model: model ?? "",
@@ -138,11 +159,27 @@ async function readKnownFiles(
   }
 }
 
+/** Where else the zone was seen; a lake of an older version says nothing. */
+async function readSeenAt(duckdb: DuckDb): Promise<string[]> {
+  const found = await duckdb.rows(
+    `select 1 from duckdb_tables()
+    where database_name = 'published' and table_name = 'seen_at'`,
+  );
+  if (found.length === 0) return [];
+  const rows = await duckdb.rows("from published.lake.seen_at");
+  return rows.map(({ zone }) => zone ?? "");
+}
+
+/** A directory with links followed; what is none, or not there, as it is. */
+async function realPath(zone: string): Promise<string> {
+  return isAbsolute(zone) ? await Deno.realPath(zone).catch(() => zone) : zone;
+}
+
 async function buildLake(
   duckdb: DuckDb,
-  options: PublishOptions & { files: KnownFile[] },
+  options: PublishOptions & { files: KnownFile[]; seenAt: string[] },
 ): Promise<Uint8Array> {
-  const { zone, batches, newest, sql, columns, files } = options;
+  const { zone, batches, newest, sql, columns, files, seenAt } = options;
   const path = join(duckdb.tempDirectory, `lake-${newest.batch}.duckdb`);
   await Deno.remove(path).catch(() => {});
   await duckdb.run(`attach ${quoteText(path)} as target`);
@@ -168,11 +205,17 @@ async function buildLake(
         `insert into target.lake.files values ${rows.join(", ")}`,
       );
     }
+    await duckdb.run(
+      `create table target.lake.seen_at as
+      select unnest([${seenAt.map(quoteText).join(", ")}]::varchar[]) as zone`,
+    );
     await duckdb.run("use target");
+    const place = `${await realPath(zone.url)}/${LAKE_FILE}`;
     for (const model of [...sql.models, QUARANTINE]) {
       const statements = lakeViews(model, {
         columns: columns.get(model.name) ?? QUARANTINE_TYPES,
         zone,
+        place,
         files: files.filter((file) => file.model === model.name),
       });
       for (const statement of statements) await duckdb.run(statement);

@@ -5,9 +5,13 @@ import type { Live, LiveEvent } from "./live.ts";
 /** A page that hears nothing for longer takes its link for cut. */
 const HEARTBEAT_MS = 15_000;
 
-/** Tells a page what happens, as server-sent events, until either ends. */
+/**
+ * Tells a page what happens, as server-sent events, until either ends. A proxy
+ * in between is asked to pass them on as they come: nginx by a header of its
+ * own, others by one that is in RFC 9111. The first event is sent at once.
+ */
 export function streamEvents(context: Context, live: Live): Response {
-  return streamSSE(context, async (stream) => {
+  const response = streamSSE(context, async (stream) => {
     // Of each type the newest counts: a page that lags has no queue.
     const waiting = new Map<LiveEvent["type"], LiveEvent>();
     let wake = () => {};
@@ -20,6 +24,7 @@ export function streamEvents(context: Context, live: Live): Response {
       wake();
     });
     try {
+      await stream.writeSSE({ event: "here", data: "" });
       while (!stream.aborted && !waiting.has("end")) {
         const [event] = waiting.values();
         if (event !== undefined) {
@@ -40,4 +45,7 @@ export function streamEvents(context: Context, live: Live): Response {
       stopListening();
     }
   });
+  response.headers.set("cache-control", "no-cache, no-transform");
+  response.headers.set("x-accel-buffering", "no");
+  return response;
 }

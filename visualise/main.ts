@@ -94,6 +94,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       usage: USAGE,
       needs: ["analyst"],
       options: {},
+      writesNothing: true,
       run: async (context) => {
         await serveDashboard(context);
       },

@@ -27,21 +27,23 @@ export function addSignIn(app: Hono, token: string): void {
       throw new RangeError("This is no form to sign in by.");
     });
     if (!isSame(String(given ?? ""), token)) {
-      return context.html(loginPage("That is not the token."), 401);
+      return context.html(loginPage(context, "That is not the token."), 401);
     }
     setCookie(context, COOKIE, digest(token).toString("hex"), {
       httpOnly: true,
       sameSite: "Strict",
       secure: isEncrypted(context),
-      path: "/",
+      // Left out, it is the folder that the browser sees, also where a proxy
+      // serves the dashboard below a path of its own.
+      path: "",
       maxAge: COOKIE_SECONDS,
     });
-    return context.redirect("/", 303);
+    return context.redirect("./", 303);
   });
   app.use(async (context, next) => {
     if (isAllowed(context, token)) return await next();
     if (context.req.header("accept")?.includes("text/html")) {
-      return context.html(loginPage(""), 401);
+      return context.html(loginPage(context, ""), 401);
     }
     // Of a browser's page this would open a window: it has the form.
     const isProgram = context.req.header("sec-fetch-mode") === undefined;
@@ -88,7 +90,8 @@ function digest(text: string): Buffer {
  * What a browser shows to who has not signed in. It asks by a form, since AWS
  * renames the header by which browsers would ask.
  */
-function loginPage(problem: string) {
+function loginPage({ req }: Context, problem: string) {
+  const root = "../".repeat(req.path.split("/").length - 2);
   return html`<!doctype html>
 <html lang="en">
   <head>
@@ -96,12 +99,12 @@ function loginPage(problem: string) {
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>Totesys: sign in</title>
     <link rel="icon" href="data:,">
-    <link rel="stylesheet" href="/style.css">
+    <link rel="stylesheet" href="${root}style.css">
   </head>
   <body>
     <main class="sign-in">
       <h1>Totesys</h1>
-      <form method="post" action="/login" class="filters">
+      <form method="post" action="${root}login" class="filters">
         <label>Token <input type="password" name="token" required autofocus></label>
         <button>Sign in</button>
       </form>

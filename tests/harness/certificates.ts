@@ -26,17 +26,24 @@ export class CertificateAuthority {
     return new CertificateAuthority(folder);
   }
 
-  /** Makes a server's certificate and key, as PEM. */
+  /** Makes the certificate of a server, or a client, and its key, as PEM. */
   async issue(options: {
     /** What it names: `DNS:localhost`, `IP:127.0.0.1`. */
     names: string;
     expired?: boolean;
+    /** Whom it is of: a server asks a client for its user's name. */
+    subject?: string;
   }): Promise<{ cert: string; key: string }> {
     const folder = this.#folder;
     await Deno.writeTextFile(join(folder, "sign.cnf"), signing(options.names));
     await openssl(folder, [
       ...["req", "-config", "request.cnf", "-newkey", "rsa:2048", "-nodes"],
-      ...["-subj", "/CN=Test server", "-keyout", "server.key"],
+      ...[
+        "-subj",
+        `/CN=${options.subject ?? "Test server"}`,
+        "-keyout",
+        "server.key",
+      ],
       ...["-out", "server.csr"],
     ]);
     const [from, to] = options.expired === true ? [-3, -1] : [-1, 2];
@@ -77,7 +84,7 @@ x509_extensions = server
 commonName = supplied
 [server]
 basicConstraints = CA:FALSE
-extendedKeyUsage = serverAuth
+extendedKeyUsage = serverAuth, clientAuth
 subjectAltName = ${names}
 `;
 }

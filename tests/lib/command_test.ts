@@ -39,6 +39,22 @@ Deno.test("runCommand() gives the command its flags, its settings and the writer
   assert.equal(world.listening, false);
 });
 
+Deno.test("runCommand() gives up writing for what writes nothing, unless a server is on a socket", async () => {
+  const gaveUp = async (sourceUrl: string, writesNothing: boolean) => {
+    let stopped = 0;
+    const world = {
+      ...fakeWorld({ SOURCE_URL: sourceUrl }),
+      stopWriting: () => void stopped++,
+    };
+    await runCommand(command({ writesNothing }), [], world);
+    return stopped;
+  };
+
+  assert.equal(await gaveUp("postgres://host/db", true), 1);
+  assert.equal(await gaveUp("postgres:///db?host=/run/postgresql", true), 0);
+  assert.equal(await gaveUp("postgres://host/db", false), 0);
+});
+
 Deno.test("runCommand() gives 0 where a command gives no code", async () => {
   assert.equal(await runCommand(command({}), [], fakeWorld({})), 0);
 });

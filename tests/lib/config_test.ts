@@ -456,3 +456,213 @@ Deno.test("readConfig() refuses a dashboard that nobody reaches, or anybody", ()
     },
   );
 });
+
+Deno.test("readConfig() honours what else a connection URL says", () => {
+  const { source } = read({
+    SOURCE_URL: "postgres://ignored@ignored:1/ignored?host=db.example.org" +
+      "&port=6000&user=a%2Bb&password=p+w&dbname=totesys&sslmode=verify-ca" +
+      "&sslrootcert=/ca.pem&sslcert=/c.pem&sslkey=/k.pem&sslpassword=x%26y" +
+      "&connect_timeout=7&application_name=my%20name" +
+      "&target_session_attrs=standby&options=-c%20search_path%3Da" +
+      "&keepalives=0&keepalives_idle=30&gssencmode=disable",
+  }, ["source"]);
+
+  assert.deepEqual(source, {
+    host: "db.example.org",
+    port: 6000,
+    database: "totesys",
+    user: "a+b",
+    password: "p+w",
+    tls: {
+      verify: true,
+      caFile: "/ca.pem",
+      client: {
+        certificateFile: "/c.pem",
+        keyFile: "/k.pem",
+        keyPassword: "x&y",
+      },
+    },
+    sessionTarget: "standby",
+    connectTimeoutMs: 7000,
+    applicationName: "my name",
+    options: "-c search_path=a",
+    keepAlive: false,
+    keepAliveDelayMs: 30_000,
+  });
+});
+
+for (
+  const { url, host } of [
+    { url: "postgres://u:p@/db?host=/run/pg", host: "/run/pg" },
+    { url: "postgres://u:p@:6000/db", host: "/from/libpq" },
+    { url: "postgres://u:p@", host: "/from/libpq" },
+    { url: "postgres://u:p@%2Frun%2Fpg/db", host: "/run/pg" },
+    { url: "postgres:///db", host: "/from/libpq" },
+  ]
+) {
+  Deno.test(`readConfig() finds the socket of ${url}`, () => {
+    const { source } = read({ SOURCE_URL: url, PGHOST: "/from/libpq" }, []);
+
+    assert.equal(source?.host, host);
+    assert.equal(source?.tls, false);
+  });
+}
+
+Deno.test("readConfig() honours libpq's other variables", () => {
+  const { source } = read({
+    SOURCE_URL: "postgres://db.example.org/totesys",
+    PGSSLCERT: "/c.pem",
+    PGSSLKEY: "/k.pem",
+    PGCONNECT_TIMEOUT: "3",
+    PGAPPNAME: "nightly",
+    PGOPTIONS: "-c lock_timeout=1s",
+    PGTARGETSESSIONATTRS: "primary",
+    PGGSSENCMODE: "prefer",
+    PGSSLROOTCERT: "system",
+  }, ["source"]);
+
+  assert.deepEqual(source?.tls, {
+    verify: true,
+    caFile: undefined,
+    client: { certificateFile: "/c.pem", keyFile: "/k.pem" },
+  });
+  assert.equal(source?.connectTimeoutMs, 3000);
+  assert.equal(source?.applicationName, "nightly");
+  assert.equal(source?.options, "-c lock_timeout=1s");
+  assert.equal(source?.sessionTarget, "primary");
+});
+
+Deno.test("readConfig() refuses each parameter that it can't honour, by its name", () => {
+  const problems = problemsOf({
+    SOURCE_URL: "postgres://db.example.org/totesys?sslmod=disable&sslcrl=/x" +
+      "&channel_binding=require&target_session_attrs=stand-by&pgbouncer=true" +
+      "&connect_timeout=0&keepalives_count=9&sslcert=/c.pem&service=prod" +
+      "&keepalives=yes&sslmode=require&sslmode=disable&ssl_cert=/c.pem",
+  }, ["source"]);
+
+  assert.deepEqual(problems, [
+    'SOURCE_URL: no parameter is called "sslmod": did you mean sslmode?',
+    "SOURCE_URL: sslcrl can't be honoured: leave it out",
+    'SOURCE_URL: channel_binding is "require", which can\'t be honoured: sslmode=verify-full makes sure that the server is the right one',
+    'SOURCE_URL: no parameter is called "pgbouncer": leave it out',
+    'SOURCE_URL: keepalives_count is "9", which can\'t be honoured: 0 can',
+    "SOURCE_URL: service can't be honoured: write what it says into the URL",
+    "SOURCE_URL: sslmode is given twice",
+    'SOURCE_URL: no parameter is called "ssl_cert": did you mean sslcert?',
+    'SOURCE_URL: connect_timeout is "0": a whole number of seconds from 1 to 3600 is expected',
+    'SOURCE_URL: target_session_attrs is "stand-by": one of any, read-write, read-only, primary, standby, prefer-standby is expected; did you mean standby?',
+    'SOURCE_URL: keepalives is "yes": 0 or 1 is expected',
+    "SOURCE_URL: sslcert is given without sslkey: a certificate needs both",
+  ]);
+});
+
+Deno.test("readConfig() refuses libpq's variables that it would not heed, once", () => {
+  const urls = {
+    SOURCE_URL: "postgres://localhost/totesys",
+    WAREHOUSE_URL: "postgres://localhost/warehouse",
+  };
+  const problems = problemsOf({
+    ...urls,
+    PGSERVICE: "prod",
+    PGREQUIREAUTH: "scram-sha-256",
+    PGHOSTADDR: "10.0.0.1",
+    PGCHANNELBINDING: "require",
+    PGSSLMINPROTOCOLVERSION: "TLSv1.3",
+  }, ["source", "warehouse"]);
+
+  assert.deepEqual(problems, [
+    "PGHOSTADDR can't be honoured: write the address in place of the host",
+    "PGREQUIREAUTH can't be honoured: leave it out",
+    'PGCHANNELBINDING is "require", which can\'t be honoured: sslmode=verify-full makes sure that the server is the right one',
+    'PGSSLMINPROTOCOLVERSION is "TLSv1.3", which can\'t be honoured: tlsv1 or tlsv1.1 or tlsv1.2 can',
+    "PGSERVICE can't be honoured: write what it says into the URL",
+  ]);
+  assert.deepEqual(problemsOf({ PGSERVICE: "prod" }, ["source"]).length, 1);
+});
+
+for (
+  const variables of [
+    { SOURCE_URL: "postgres://a.example.org,b.example.org/db" },
+    { SOURCE_URL: `postgres://u:${SECRET}@a.example.org:1,b:2/db` },
+    { SOURCE_URL: "postgres:///db?host=a.example.org,b" },
+    { SOURCE_URL: "postgres:///db", PGHOST: "a.example.org,b" },
+  ]
+) {
+  Deno.test(`readConfig() says that several hosts are one too many: ${Object.values(variables)}`, () => {
+    assert.deepEqual(problemsOf(variables, ["source"]), [
+      "SOURCE_URL: several hosts are named, of which none would be chosen: name the one to connect to",
+    ]);
+  });
+}
+
+for (
+  const { url, tls } of [
+    {
+      url: "postgres://10.0.0.1/db?sslmode=require&sslrootcert=/ca.pem",
+      tls: { verify: true, caFile: "/ca.pem" },
+    },
+    {
+      url: "postgres://localhost/db?sslrootcert=/ca.pem",
+      tls: { verify: true, caFile: "/ca.pem" },
+    },
+    {
+      url: "postgres:///db?host=/run/postgresql&sslmode=verify-full",
+      tls: false,
+    },
+  ]
+) {
+  Deno.test(`readConfig() takes certificates that ${url} names for meant`, () => {
+    assert.deepEqual(read({ SOURCE_URL: url }, ["source"]).source?.tls, tls);
+  });
+}
+
+Deno.test("readConfig() names what .env spells otherwise than a setting", () => {
+  const misspelt = (names: string[]) => {
+    try {
+      readConfig(() => undefined, [], { names });
+      return [];
+    } catch (error) {
+      assert.ok(error instanceof ConfigError);
+      return error.problems;
+    }
+  };
+
+  assert.deepEqual(
+    misspelt([
+      "FRESHNESS_MINUTE_MAX",
+      "WAREHOUSE_URI",
+      "source_url",
+      "DASHBOARD_PORT",
+      "TEMP_DIR",
+    ]),
+    [
+      "FRESHNESS_MINUTE_MAX in .env is no setting: did you mean FRESHNESS_MINUTES_MAX?",
+      "WAREHOUSE_URI in .env is no setting: did you mean WAREHOUSE_URL?",
+      "source_url in .env is no setting: did you mean SOURCE_URL?",
+      "DASHBOARD_PORT in .env is no setting: leave it out",
+    ],
+  );
+  const example = Deno.readTextFileSync(
+    join(projectDirectory(), ".env.example"),
+  );
+  const named = [...example.matchAll(/^(?:# )?([A-Z_]+)=/gm)]
+    .map(([, name = ""]) => name);
+  assert.ok(named.length > 20);
+  assert.deepEqual(
+    misspelt([...named, "COMPOSE_PROJECT_NAME", "PGDATA", "AWS_PROFILE"]),
+    [],
+  );
+});
+
+Deno.test("readConfig() names what S3 would not be reached by", () => {
+  const problems = problemsOf({
+    PROCESSED_URL: "s3://bucket/zone",
+    AWS_S3_ENDPOINT: "http://127.0.0.1:9000",
+    AWS_USE_FIPS_ENDPOINT: "true",
+  }, []);
+
+  assert.deepEqual(problems, [
+    "AWS_S3_ENDPOINT is no setting: did you mean AWS_ENDPOINT_URL?",
+    "AWS_USE_FIPS_ENDPOINT can't be honoured: leave it out",
+  ]);
+});

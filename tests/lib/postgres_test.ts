@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { PostgresSettings } from "../../lib/config.ts";
 import { StageError } from "../../lib/errors.ts";
 import {
@@ -8,9 +9,20 @@ import {
   quoteName,
   quoteNames,
   quoteText,
+  serverName,
   sqlState,
 } from "../../lib/postgres.ts";
-import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+  makeStandby,
+} from "../harness/cluster.ts";
+import {
+  openTestDatabase,
+  settingsOf,
+  type TestDatabase,
+} from "../harness/postgres.ts";
 
 const WRONG = "wr0ng-passw0rd";
 
@@ -119,6 +131,126 @@ Deno.test("connect() repeats no password that a server tells", async () => {
   );
 
   await answered;
+});
+
+Deno.test("connect() leaves the words of a message be, whatever short password there is", async () => {
+  await using database = await openTestDatabase();
+  const settings = { ...database.settings, database: "nowhere" };
+
+  for (const password of ["x", "no", "exist", "data"]) {
+    await assert.rejects(
+      connect({ ...settings, user: "nobody", password }, { purpose: "test" }),
+      { message: /: password authentication failed for user "nobody"$/ },
+    );
+  }
+});
+
+for (
+  const { target, setting, found } of [
+    { target: "standby", found: "a primary" },
+    { target: "read-only", found: "a primary" },
+    { target: "primary" },
+    { target: "read-write" },
+    { target: "prefer-standby" },
+    { target: "read-only", setting: "on" },
+    { target: "primary", setting: "on" },
+    {
+      target: "read-write",
+      setting: "on",
+      found: "a primary that only reads by default",
+    },
+  ] as const
+) {
+  const what = setting === undefined ? "" : " that only reads";
+  Deno.test(`connect() ${found === undefined ? "takes" : "refuses"} a primary${what} for target_session_attrs=${target}`, async () => {
+    await using database = await openTestDatabase();
+    const server = serverName(database.settings);
+    if (setting !== undefined) {
+      await database.client.query(
+        `alter database ${database.settings.database}
+        set default_transaction_read_only to on`,
+      );
+    }
+    const settings = { ...database.settings, sessionTarget: target };
+    const connecting = connect(settings, { purpose: "test" });
+
+    if (found === undefined) {
+      await using _connection = await connecting;
+    } else {
+      await assert.rejects(connecting, {
+        name: "StageError",
+        message:
+          `Cannot use ${server}: it is ${found}, and target_session_attrs asks for ${target}`,
+        subject: server,
+        retryable: true,
+      });
+    }
+  });
+}
+
+Deno.test("connect() takes a standby for what asks for one", () =>
+  inServerFolder(async (folder) => {
+    await using primary = await Cluster.start(join(folder, "primary"));
+    await primary.backUpTo(join(folder, "standby"));
+    await makeStandby(join(folder, "standby"));
+    await using standby = await Cluster.start(join(folder, "standby"));
+    const settings = settingsOf(standby.server.url(DATABASE));
+
+    for (const target of ["standby", "read-only", "prefer-standby"] as const) {
+      await using _connection = await connect({
+        ...settings,
+        sessionTarget: target,
+      }, { purpose: "test" });
+    }
+    for (const target of ["primary", "read-write"] as const) {
+      await assert.rejects(
+        connect({ ...settings, sessionTarget: target }, { purpose: "test" }),
+        {
+          message:
+            /: it is a standby, and target_session_attrs asks for (primary|read-write)$/,
+        },
+      );
+    }
+  }));
+
+Deno.test("connect() gives the server the session's name and options", async () => {
+  await using database = await openTestDatabase();
+  await using connection = await connect({
+    ...database.settings,
+    applicationName: "nightly",
+    options: "-c lock_timeout=7s",
+    connectTimeoutMs: 5000,
+    keepAlive: false,
+  }, { purpose: "test" });
+
+  const row = await queryRow(
+    connection.client,
+    `select current_setting('application_name') as name,
+      current_setting('lock_timeout') as lock_timeout`,
+  );
+
+  assert.deepEqual({ ...row }, { name: "nightly", lock_timeout: "7s" });
+});
+
+Deno.test("connect() names each file of TLS that can't be read", async () => {
+  await using database = await openTestDatabase();
+  const tls = {
+    verify: true,
+    caFile: "/nowhere/ca.pem",
+    client: {
+      certificateFile: "/nowhere/client.pem",
+      keyFile: "/nowhere/client.key",
+    },
+  };
+
+  await assert.rejects(
+    connect({ ...database.settings, tls }, { purpose: "test" }),
+    {
+      name: "ConfigError",
+      message:
+        /the CA of .*ca\.pem[^]*certificate of .*client\.pem[^]*key of .*client\.key/,
+    },
+  );
 });
 
 Deno.test("connect() names a CA file that can't be read", async () => {

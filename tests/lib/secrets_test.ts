@@ -49,6 +49,26 @@ Deno.test("withSecrets() writes the CA into a file that the URL names", async ()
   });
 });
 
+Deno.test("withSecrets() leaves a URL as it is written, but for the CA's file", async () => {
+  const url = `${URL_TEXT}?options=-c%20a%3Db+c`;
+
+  await sourceUrlOf(JSON.stringify({ url, ca: "PEM" }), (given, folder) => {
+    const path = join(folder, "ca-db.example.com.pem");
+    assert.equal(given, `${url}&sslrootcert=${encodeURIComponent(path)}`);
+  });
+});
+
+Deno.test("withSecrets() names a field of a secret that nothing heeds", async () => {
+  const notes = JSON.stringify({ url: URL_TEXT, username: "me", ca: null });
+  const secret = JSON.stringify({ url: URL_TEXT, CA: "PEM", sslcert: "PEM" });
+
+  await sourceUrlOf(notes, (url) => assert.equal(url, URL_TEXT));
+  await assert.rejects(sourceUrlOf(secret, () => {}), {
+    name: "StageError",
+    message: 'Cannot use the secret here: nothing heeds its "CA", "sslcert"',
+  });
+});
+
 Deno.test("withSecrets() names the secret that can't be used, not its value", async () => {
   await assert.rejects(sourceUrlOf(undefined, () => {}), {
     name: "StageError",

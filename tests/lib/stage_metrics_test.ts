@@ -28,6 +28,18 @@ Deno.test("stageMetrics() tells how far a stage is behind the source", () => {
   assert.equal(load.FreshnessSeconds, 300);
 });
 
+Deno.test("stageMetrics() tells no lag by a snapshot of the future", () => {
+  const lagAt = (snapshotTime: string) =>
+    valuesOf({ stage: "load", batches: [3], rows: 5, bytes: 6, snapshotTime });
+
+  const wrong = lagAt("2026-01-03T00:00:00.000000Z");
+  const near = lagAt("2026-01-01T00:10:59.000000Z");
+
+  assert.equal("LagSeconds" in wrong, false);
+  assert.equal("FreshnessSeconds" in wrong, false);
+  assert.equal(near.FreshnessSeconds, 0);
+});
+
 Deno.test("stageMetrics() tells of rows that were set aside", () => {
   const result = { batches: [3], rows: 5, bytes: 6, quarantined: 2 };
 

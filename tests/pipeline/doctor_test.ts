@@ -3,6 +3,7 @@ import { EXIT } from "../../lib/errors.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { examine, formatFindings, main } from "../../pipeline/doctor.ts";
 import { examineSns } from "../../pipeline/examine_sns.ts";
+import { sweep } from "../../pipeline/sweep.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
 import { withEnv } from "../harness/with_env.ts";
 
@@ -23,6 +24,47 @@ for (const zones of ZONE_KINDS) {
     await platform.run();
   });
 }
+
+Deno.test("doctor may write where it may not remove, as often as it is asked", async () => {
+  await using platform = await openPlatform();
+  const resources = {
+    ...RESOURCES,
+    openZone: (...args: Parameters<typeof RESOURCES.openZone>) => {
+      const zone = RESOURCES.openZone(...args);
+      zone.remove = () => Promise.reject(new Error("may not remove"));
+      return zone;
+    },
+  };
+  const context = { ...platform.context, resources };
+  await platform.run();
+
+  for (let time = 1; time <= 2; time++) {
+    assert.deepEqual(wrongOf(await examine(context)), []);
+  }
+
+  for (const zone of ["ingestion", "processed"] as const) {
+    const swept = await sweep(platform.context, { zone });
+    assert.equal(swept.foreignFiles, 0);
+    assert.equal(swept.filesRemoved, 0);
+  }
+  assert.doesNotMatch(platform.logged.join("\n"), /none of the zone's/);
+  await platform.run();
+});
+
+Deno.test("doctor compares the clocks of the servers with this machine's", async () => {
+  await using platform = await openPlatform();
+  const late = {
+    ...platform.context,
+    clock: () => new Date(Date.now() - 7_200_000),
+  };
+
+  const wrong = wrongOf(await examine(late));
+
+  assert.equal(wrong.length, 4, wrong.join("\n"));
+  for (const line of wrong) {
+    assert.match(line, /: The clock of .* is 7[12]\d\d s from this machine's$/);
+  }
+});
 
 Deno.test("doctor names each thing that is wrong, and what to do", async () => {
   await using platform = await openPlatform();

@@ -29,6 +29,32 @@ Deno.test("smoke() sees a row of the source in the warehouse, and removes it", a
   assert.deepEqual(await query(client, SMOKE_ROWS), []);
 });
 
+Deno.test("smoke() removes the row that a killed one left, and none of one at work", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await platform.run();
+  const now = Math.floor(Date.now() / 1000);
+  const row = (key: number, name: string) =>
+    `(${key}, now(), '${name}', '/smoke', 'smoke.json', now())`;
+  await client.query(
+    `insert into design values ${row(-now + 90_000, "Smoke test")},
+    ${row(-now + 60, "Smoke test")}, ${row(-7, "Of a person")}`,
+  );
+
+  await assert.rejects(
+    smoke(platform.context, { waitMs: 300, pollMs: 100 }),
+    /did not come/,
+  );
+
+  const left = await query(client, `${SMOKE_ROWS} order by design_id`);
+  assert.deepEqual(
+    left.map(({ design_id }) => Number(design_id)),
+    [-now + 60, -7],
+  );
+  assert.match(platform.logged.join("\n"), /test that was killed is removed/);
+});
+
 Deno.test("smoke() says that the row does not come, and removes it", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;

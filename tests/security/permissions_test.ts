@@ -45,6 +45,10 @@ const ENDLESS: Record<string, RegExp> = {
 /** What it takes to need a permission: S3, or a zone on disk. */
 const NEEDED_ON_S3 = ["net", "sys"];
 
+/** They write nothing: what it takes is a server on a Unix socket. */
+const WRITE_TO_SOCKETS = ["status", "smoke", "dashboard"];
+const ON_SOCKET = "postgres://u:p@/db?host=/nowhere";
+
 /** As a service has it, whose home the AWS SDK asks the system for. */
 const HOMELESS = { HOME: "" };
 
@@ -205,6 +209,13 @@ async function assertNeeded(lacks: Lack[]): Promise<void> {
     const env = {
       ...taskEnv(NEEDED_ON_S3.includes(kind) ? onS3 : onDisk),
       ...(kind === "sys" ? HOMELESS : {}),
+      ...(kind === "write" && WRITE_TO_SOCKETS.includes(task.name)
+        ? {
+          SOURCE_URL: ON_SOCKET,
+          WAREHOUSE_URL: ON_SOCKET,
+          ANALYST_URL: ON_SOCKET,
+        }
+        : {}),
     };
     await using started = startWithout(lack, { env });
     if (task.name in ENDLESS) {

@@ -1,13 +1,16 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { sha256Hex } from "../../lib/checksum.ts";
 import { openDuckDb } from "../../lib/duckdb.ts";
-import { query } from "../../lib/postgres.ts";
+import { query, quoteText } from "../../lib/postgres.ts";
 import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { DirectoryZone } from "../../lib/directory_zone.ts";
 import { transform } from "../../transform/transform.ts";
 import { publishLake } from "../../transform/publish_lake.ts";
+import { copyFolder } from "../harness/cluster.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { openLake } from "../harness/oracle.ts";
 import {
@@ -90,6 +93,125 @@ for (const zone of ["America/New_York", "Asia/Tokyo"]) {
     instance.closeSync();
   });
 }
+
+/** A lake as an analyst attaches it, in a DuckDB of theirs. */
+async function attached(place: string) {
+  const instance = await DuckDBInstance.create();
+  const connection = await instance.connect();
+  await connection.run(`attach ${quoteText(place)} as totes (read_only)`);
+  return {
+    rows: async (sql: string) => {
+      const reader = await connection.runAndReadAll(sql);
+      return reader.getRowObjectsJson();
+    },
+    [Symbol.asyncDispose]: () => {
+      connection.closeSync();
+      instance.closeSync();
+      return Promise.resolve();
+    },
+  };
+}
+
+Deno.test("a copy of a lake says that it was copied, until transform makes one there", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    await platform.run();
+    const { processedUrl } = platform.config;
+    const copy = join(folder, "copied zone");
+    await copyFolder(processedUrl, copy);
+    const queries = [
+      "select count(*) as rows from totes.fact_payment_current",
+      "select count(*) as rows from totes.dim_staff_history",
+      "select count(*) as rows from totes.fact_payment_as_of_batch(1)",
+      "select count(*) as rows from totes.dim_staff_as_of_time(now())",
+    ];
+    const counts = async (place: string) => {
+      await using lake = await attached(place);
+      return await Promise.all(
+        queries.map(async (query) => (await lake.rows(query))[0]?.rows),
+      );
+    };
+    await using lake = await attached(`${copy}/lake.duckdb`);
+    for (const query of queries) {
+      await assert.rejects(
+        lake.rows(query),
+        (error: Error) => {
+          assert.match(error.message, /This lake\.duckdb was moved or copied/);
+          assert.ok(error.message.includes(`${processedUrl}/lake.duckdb`));
+          return true;
+        },
+        query,
+      );
+    }
+    const single = join(folder, "mine.duckdb");
+    await Deno.copyFile(`${processedUrl}/lake.duckdb`, single);
+    await assert.rejects(counts(single), /was moved or copied/);
+    await Deno.symlink(processedUrl, join(folder, "link"));
+    assert.deepEqual(
+      await counts(join(folder, "link", "lake.duckdb")),
+      await counts(`${processedUrl}/lake.duckdb`),
+    );
+    const before = await counts(`${processedUrl}/lake.duckdb`);
+
+    platform.set({ processedUrl: copy });
+    await platform.transform();
+    await Deno.remove(processedUrl, { recursive: true });
+
+    assert.deepEqual(await counts(`${copy}/lake.duckdb`), before);
+  }));
+
+Deno.test("runs that see a zone by two paths do not replace its lake by turns", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    await platform.run();
+    const one = platform.config.processedUrl;
+    const other = join(folder, "mounted");
+    const lakeAt = async (zone: string) => {
+      platform.set({ processedUrl: zone });
+      await platform.transform();
+      return await Deno.readFile(`${zone}/lake.duckdb`);
+    };
+    // As by a mount on another machine: each path is there for one of them.
+    const visit = async (from: string, to: string) => {
+      await Deno.rename(from, to);
+      return await lakeAt(to);
+    };
+
+    const mounted = await visit(one, other);
+    platform.logged.length = 0;
+    const back = await visit(other, one);
+    const again = await lakeAt(one);
+
+    assert.deepEqual(back, mounted);
+    assert.deepEqual(again, mounted);
+    const warned = platform.logged.filter((line) =>
+      /stays as it is/.test(line)
+    );
+    assert.equal(warned.length, 2);
+    assert.ok(warned[0]?.includes(`is of ${other}`));
+    assert.ok(warned[0]?.includes(`here it is ${one}`));
+    await Deno.remove(`${one}/lake.duckdb`);
+    await lakeAt(one);
+    await using lake = await attached(`${one}/lake.duckdb`);
+    await lake.rows("from totes.fact_payment_current");
+  }));
+
+Deno.test("a link to a zone is no other place", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    await platform.run();
+    const { processedUrl } = platform.config;
+    const lake = await Deno.readFile(`${processedUrl}/lake.duckdb`);
+    await Deno.symlink(processedUrl, join(folder, "link"));
+
+    platform.set({ processedUrl: join(folder, "link") });
+    await platform.transform();
+
+    assert.deepEqual(await Deno.readFile(`${processedUrl}/lake.duckdb`), lake);
+  }));
 
 Deno.test("lake.duckdb has empty views of models that hold nothing yet", async () => {
   await using platform = await openPlatform();

@@ -8,6 +8,7 @@ import { rounded, shown } from "./formats.js";
 import { readBatch, readPipeline, showBehind } from "./pipeline.js";
 import {
   askNewest,
+  isFromFuture,
   newestBatch,
   PROMISE_MINUTES,
   route,
@@ -113,12 +114,14 @@ function refreshSoon() {
 
 function showStatus() {
   const seconds = secondsBehind();
-  const isStale = !state.up || seconds > STALE_SECONDS;
+  const isStale = !state.up || seconds > STALE_SECONDS || isFromFuture();
   $("status").dataset.state = isStale ? "stale" : "live";
   write(
     $("status-text"),
     !state.up
       ? "Not connected: the figures may be old"
+      : isFromFuture()
+      ? "Age unknown: the newest snapshot's time is in the future"
       : seconds > STALE_SECONDS
       ? `Stale: the warehouse is ${rounded(seconds / 60)} minutes behind`
       : "Live",
@@ -166,7 +169,7 @@ function listen() {
     events = null;
     return;
   }
-  const own = new EventSource("/events");
+  const own = new EventSource("events");
   events = own;
   heardAt = Date.now();
   own.addEventListener("here", () => {

@@ -37,7 +37,7 @@ export async function readBusiness(signal) {
   const batch = shownBatch();
   const chosen = filters();
   const answer = await get(
-    `/api/overview/${batch}?${new URLSearchParams(chosen)}`,
+    `api/overview/${batch}?${new URLSearchParams(chosen)}`,
     signal,
   );
   return {
@@ -237,7 +237,7 @@ async function showRows({ fact, keys, title }, row) {
   const chosen = Object.fromEntries(keys.map((name) => [name, row[name]]));
   const asked = new URLSearchParams({ ...overview.filters, ...chosen });
   const { matching, rows } = await get(
-    `/api/rows/${fact}/${overview.batch}?${asked}`,
+    `api/rows/${fact}/${overview.batch}?${asked}`,
   );
   if (turn !== rowsAskedFor) return;
   const count = rows.length < matching

@@ -14,9 +14,9 @@ export async function readChanges(signal) {
     : batch - 1;
   const [fact, key] = route().given;
   const [answer, events] = await Promise.all([
-    get(`/api/changes/${batch}?since=${since}`, signal),
+    get(`api/changes/${batch}?since=${since}`, signal),
     fact === undefined || key === undefined ? null : get(
-      `/api/history/${encodeURIComponent(fact)}/${encodeURIComponent(key)}`,
+      `api/history/${encodeURIComponent(fact)}/${encodeURIComponent(key)}`,
       signal,
     ),
   ]);

@@ -1,6 +1,6 @@
 // Charts in cards, each of which can be read as a table and saved as CSV.
 // @ts-ignore: on disk it is not there; the server has it from the package
-import * as echarts from "/echarts.js";
+import * as echarts from "./echarts.js";
 import { $, make, refill, scrolled, tableOf } from "./elements.js";
 import { isNumber, month, rounded, short } from "./formats.js";
 

@@ -12,6 +12,7 @@ import {
 import { figure, isFigure, isNumber, rounded, shown } from "./formats.js";
 import {
   get,
+  isFromFuture,
   newestBatch,
   PROMISE_MINUTES,
   route,
@@ -20,7 +21,7 @@ import {
 
 /** Asks for where the pipeline stands; see readBusiness. */
 export async function readPipeline(signal) {
-  const answer = await get("/api/pipeline", signal);
+  const answer = await get("api/pipeline", signal);
   return { batch: newestBatch(), show: () => showPipeline(answer) };
 }
 
@@ -32,7 +33,7 @@ export async function readBatch(signal) {
     $("batch-details").replaceChildren();
   }
   const answer = await get(
-    `/api/batches/${encodeURIComponent(batch)}`,
+    `api/batches/${encodeURIComponent(batch)}`,
     signal,
   );
   return { batch: newestBatch(), show: () => showBatch(answer) };
@@ -40,7 +41,14 @@ export async function readBatch(signal) {
 
 /** Says how old the warehouse is now. */
 export function showBehind() {
-  const seconds = secondsBehind();
+  if (isFromFuture()) {
+    write(
+      $("behind"),
+      "How far the warehouse is behind the source is unknown: the newest snapshot's time is in the future, so the source's clock was wrong when it was taken.",
+    );
+    return;
+  }
+  const seconds = Math.max(0, secondsBehind());
   const minutes = seconds / 60;
   const age = seconds < 120
     ? `${rounded(Math.round(seconds))} seconds`

@@ -29,6 +29,14 @@ export function shownBatch() {
   return state.batch ?? newestBatch();
 }
 
+/** Clocks of two machines differ by a little. */
+const CLOCKS_DIFFER_SECONDS_MAX = 60;
+
+/** Whether the newest snapshot is of the future: then its age is unknown. */
+export function isFromFuture() {
+  return state.newest !== null && secondsBehind() < -CLOCKS_DIFFER_SECONDS_MAX;
+}
+
 /** Seconds by which the warehouse is behind its source, by what was heard. */
 export function secondsBehind() {
   return state.newest === null
@@ -89,7 +97,7 @@ async function read(answer) {
 
 /** Asks which batch is the newest. After a rebuild it may be an earlier one. */
 export async function askNewest(signal) {
-  const { newest, streams } = await get("/api/newest", signal);
+  const { newest, streams } = await get("api/newest", signal);
   state.newest = newest;
   state.streams = streams;
   state.askedAt = Date.now();

@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import type { World } from "../../lib/command.ts";
+import { openZone } from "../../lib/zone.ts";
+import { main as load } from "../../load/main.ts";
+import { main as pipeline } from "../../pipeline/main.ts";
+import { main as rebuild } from "../../pipeline/rebuild.ts";
+import { main as status, type Status } from "../../pipeline/status.ts";
+import { sweep } from "../../pipeline/sweep.ts";
+import { main as transform } from "../../transform/main.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  ZONE_KINDS,
+} from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { taskEnv } from "../harness/task.ts";
+
+type Command = (args: readonly string[], world?: World) => Promise<number>;
+
+/** Runs a command with the settings of a platform, and others. */
+async function told(
+  platform: Platform,
+  command: Command,
+  more: { env?: Record<string, string>; args?: string[]; json?: boolean } = {},
+): Promise<{ code: number; out: string }> {
+  const env: Record<string, string> = {
+    ...taskEnv(platform),
+    DUCKDB_EXTENSION_DIRECTORY: platform.config.duckDbExtensionDirectory ?? "",
+    ...more.env,
+  };
+  let out = "";
+  const code = await command(more.args ?? [], {
+    env: (name) => env[name],
+    write: (text) => out += text,
+    isTerminal: more.json !== true,
+    onStop: () => () => {},
+  });
+  return { code, out };
+}
+
+const WAITS = /: batch \d+ has not come through since \d{4}-/;
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`status tells which batch a stage fails at, and why, until it came through, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { source, warehouse } = platform;
+    await fillSmall(source.client);
+    assert.equal((await told(platform, pipeline)).code, 0);
+    const well = await told(platform, status);
+    assert.equal(well.code, 0, well.out);
+    const cases = [
+      {
+        stage: "extract",
+        command: pipeline,
+        spoil: () =>
+          execute(source.client, "alter table design rename to designs"),
+        mend: () =>
+          execute(source.client, "alter table designs rename to design"),
+        found:
+          /^extract: batch \d has not come through since .*: .*"design".*\n {2}-> /m,
+      },
+      {
+        stage: "transform",
+        command: pipeline,
+        env: { QUARANTINE_ROWS_MAX: "0" },
+        spoil: () =>
+          execute(
+            source.client,
+            "update payment set payment_date = 'never' where payment_id = 3",
+          ),
+        mend: () =>
+          execute(
+            source.client,
+            "update payment set payment_date = '2026-01-01' where payment_id = 3",
+          ),
+        found: /^transform: batch \d has not come through .*quarantine/m,
+      },
+      {
+        stage: "load",
+        command: pipeline,
+        spoil: () =>
+          execute(
+            warehouse.client,
+            "alter table fact_sales_order rename to elsewhere",
+          ).then(() => execute(source.client, insertOrder(70))),
+        mend: () =>
+          execute(
+            warehouse.client,
+            "alter table elsewhere rename to fact_sales_order",
+          ),
+        found: /^load: batch \d has not come through .*fact_sales_order/m,
+      },
+    ];
+    for (const { stage, command, env = {}, spoil, mend, found } of cases) {
+      await spoil();
+      const before = new Date().toISOString();
+      const failed = await told(platform, command, { env });
+      assert.notEqual(failed.code, 0, stage);
+      assert.notEqual((await told(platform, command, { env })).code, 0, stage);
+
+      const seen = await told(platform, status);
+
+      assert.equal(seen.code, 1, seen.out);
+      assert.match(seen.out, found, stage);
+      // It is as fresh as it was: it is not by its age that it fails.
+      assert.match(seen.out, /^freshness: \d+ s$/m);
+      const asJson: Status = JSON.parse(
+        (await told(platform, status, { json: true })).out,
+      );
+      const note = asJson.stages.find((one) => one.stage === stage)?.failure;
+      assert.equal(typeof note?.retryable, "boolean");
+      assert.ok((note?.since ?? "") >= before.slice(0, 19), stage);
+      assert.ok((note?.since ?? "") < (note?.at ?? ""), stage);
+      await mend();
+      assert.equal((await told(platform, pipeline)).code, 0, stage);
+      const mended = await told(platform, status);
+      assert.equal(mended.code, 0, mended.out);
+      assert.doesNotMatch(mended.out, WAITS);
+    }
+    const { context } = platform;
+    for (const zone of ["ingestion", "processed"] as const) {
+      const swept = await sweep(context, { zone });
+      assert.equal(swept.foreignFiles, 0);
+    }
+  });
+}
+
+Deno.test("status tells of what fails in the generation in force only", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  assert.equal((await told(platform, pipeline)).code, 0);
+  assert.equal(
+    (await told(platform, rebuild, { args: ["processed"] })).code,
+    0,
+  );
+  await execute(
+    platform.source.client,
+    "update payment set payment_date = 'never' where payment_id = 3",
+  );
+  await platform.extract();
+  const env = { QUARANTINE_ROWS_MAX: "0" };
+  assert.notEqual((await told(platform, transform, { env })).code, 0);
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 1);
+  assert.match(seen.out, /^transform: batch 2 has not come through/m);
+  const swept = await sweep(platform.context, { zone: "processed" });
+  assert.equal(swept.foreignFiles, 0);
+  assert.equal((await told(platform, transform)).code, 0);
+  assert.doesNotMatch((await told(platform, status)).out, WAITS);
+});
+
+Deno.test("status says how many batches a stage is behind that has not failed", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await platform.extract();
+  await platform.extract();
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 0, seen.out);
+  assert.match(seen.out, /^transform is 2 batches behind$/m);
+});
+
+Deno.test("a stage that fails while nothing waits for it is not told to stand still", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const env = { WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w" };
+  assert.equal((await told(platform, load, { env })).code, 1);
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.failure
+    values ('load', 2, now(), now(), 'it was down', null, true)`,
+  );
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 0, seen.out);
+});
+
+Deno.test("a note of a failure holds no password, and what is asked to stop leaves none", async () => {
+  await using platform = await openPlatform();
+  const { config } = platform;
+  const zone = openZone(config.ingestionUrl, { s3: undefined });
+  const env = {
+    SOURCE_URL: "postgres://u:hunter2-hunter2@127.0.0.1:1/hunter2-hunter2",
+  };
+  let stop = () => {};
+  const variables: Record<string, string> = { ...taskEnv(platform), ...env };
+  const stopped = pipeline([], {
+    env: (name) => variables[name],
+    write: () => {},
+    isTerminal: false,
+    onStop: (ask) => {
+      stop = ask;
+      return () => {};
+    },
+  });
+  stop();
+  assert.equal(await stopped, 0);
+  assert.equal(await zone.read("_batches/failed"), undefined);
+
+  assert.equal((await told(platform, pipeline, { env })).code, 1);
+
+  const stored = await zone.read("_batches/failed");
+  const text = new TextDecoder().decode(stored?.bytes);
+  assert.match(text, /Cannot connect to 127\.0\.0\.1:1/);
+  assert.doesNotMatch(text, /hunter2/);
+});
+
+Deno.test("status knows no freshness by a snapshot of the future", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = now() + interval '48 hours'",
+  );
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 1);
+  assert.match(
+    seen.out,
+    /^freshness: unknown, the newest snapshot's time is 48 h in the future: the source's clock was wrong/m,
+  );
+  const { fresh, freshnessSeconds } = JSON.parse(
+    (await told(platform, status, { json: true })).out,
+  );
+  assert.equal(fresh, false);
+  assert.equal(freshnessSeconds, undefined);
+});

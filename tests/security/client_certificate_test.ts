@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { findPostgres } from "../../demo/postgres_binaries.ts";
+import { findServerUser } from "../../demo/server_user.ts";
+import { StageError } from "../../lib/errors.ts";
+import { connect, queryRow } from "../../lib/postgres.ts";
+import { CertificateAuthority } from "../harness/certificates.ts";
+import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
+import { settingsOf } from "../harness/postgres.ts";
+
+/** Whom the server lets in, and by what. */
+const RULES = `hostssl all certified all cert
+hostssl all twofold all scram-sha-256 clientcert=verify-full
+host all all all scram-sha-256
+`;
+const KEY_PASSWORD = "zq7KeyPassword9x";
+
+async function encryptKey(from: string, to: string): Promise<void> {
+  const { success } = await new Deno.Command("openssl", {
+    args: ["pkcs8", "-topk8", "-in", from, "-out", to].concat([
+      "-passout",
+      `pass:${KEY_PASSWORD}`,
+    ]),
+  }).output();
+  assert.ok(success);
+}
+
+Deno.test("a server that asks for a client's certificate gets it, and what lacks it is told so", () =>
+  inServerFolder(async (folder) => {
+    const at = (name: string) => join(folder, name);
+    const authority = await CertificateAuthority.create(at("authority"));
+    const server = await authority.issue({ names: "DNS:localhost" });
+    await Deno.writeTextFile(at("server.pem"), server.cert);
+    await Deno.writeTextFile(at("server.key"), server.key, { mode: 0o600 });
+    await Deno.writeTextFile(at("hba"), RULES);
+    for (const subject of ["certified", "other"]) {
+      const names = `DNS:${subject}`;
+      const client = await authority.issue({ names, subject });
+      await Deno.writeTextFile(at(`${subject}.pem`), client.cert);
+      await Deno.writeTextFile(at(`${subject}.key`), client.key);
+    }
+    await encryptKey(at("certified.key"), at("locked.key"));
+    await Deno.copyFile(authority.file, at("ca.pem"));
+    const { postgres } = await findPostgres(Deno.env.get("TEST_POSTGRES_BIN"));
+    const user = await findServerUser({
+      dataDir: at("data"),
+      program: postgres,
+    });
+    for (const name of ["server.pem", "server.key", "hba", "ca.pem"]) {
+      await user.own(at(name));
+    }
+    await using cluster = await Cluster.start(at("data"), {
+      ssl: "on",
+      ssl_cert_file: at("server.pem"),
+      ssl_key_file: at("server.key"),
+      ssl_ca_file: at("ca.pem"),
+      hba_file: at("hba"),
+    });
+    await cluster.client.query(
+      "create role certified login; create role twofold login password 'a-password'",
+    );
+    const { port } = cluster.server;
+    const logIn = async (
+      login: string,
+      files: { cert: string; key: string; more?: string } | undefined,
+    ) => {
+      const client = files === undefined
+        ? ""
+        : `&sslcert=${at(files.cert)}&sslkey=${at(files.key)}${
+          files.more ?? ""
+        }`;
+      await using connection = await connect(
+        settingsOf(
+          `postgres://${login}@localhost:${port}/${DATABASE}?sslrootcert=${
+            at("ca.pem")
+          }${client}`,
+        ),
+        { purpose: "test" },
+      );
+      return await queryRow(
+        connection.client,
+        "select current_user as name, client_dn from pg_stat_ssl where pid = pg_backend_pid()",
+      );
+    };
+    const own = { cert: "certified.pem", key: "certified.key" };
+    const locked = { cert: "certified.pem", key: "locked.key" };
+
+    assert.equal((await logIn("certified", own)).client_dn, "/CN=certified");
+    const opened = { ...locked, more: `&sslpassword=${KEY_PASSWORD}` };
+    assert.equal((await logIn("certified", opened)).name, "certified");
+    for (
+      const { login, files, found, hint } of [
+        {
+          login: "certified",
+          files: undefined,
+          found: /requires a valid client certificate/,
+          hint: /^The server asks for a client's certificate: give sslcert/,
+        },
+        {
+          login: "twofold:a-password",
+          files: undefined,
+          found: /requires a valid client certificate/,
+          hint: /^The server asks for a client's certificate: give sslcert/,
+        },
+        {
+          login: "certified",
+          files: { cert: "other.pem", key: "other.key" },
+          found: /certificate authentication failed for user "certified"/,
+          hint: /^Check that sslcert and sslkey are those of the user/,
+        },
+      ]
+    ) {
+      await assert.rejects(logIn(login, files), (error) => {
+        assert.ok(error instanceof StageError, String(error));
+        assert.match(error.message, found);
+        assert.match(error.hint ?? "", hint);
+        assert.equal(error.retryable, false);
+        return true;
+      });
+    }
+    for (const more of ["", "&sslpassword=wrong"]) {
+      await assert.rejects(logIn("certified", { ...locked, more }), {
+        name: "ConfigError",
+        message: /locked\.key is no PEM file of a key, or sslpassword/,
+      });
+    }
+  }));
