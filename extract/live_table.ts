@@ -192,7 +192,9 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
 
 /** Whether every value of the live type is one of the contract's type. */
 function fits(live: string, column: ContractColumn): boolean {
-  if (column.carriedFrom !== undefined) return live === column.carriedFrom;
+  if (column.carriedFrom !== undefined) {
+    return withoutSchema(live) === withoutSchema(column.carriedFrom);
+  }
   const type: ColumnType = column.type;
   switch (type.name) {
     case "text":
@@ -213,4 +215,9 @@ function fits(live: string, column: ContractColumn): boolean {
     default:
       return live === type.name;
   }
+}
+
+/** Whether a type's schema is named depends on the session's search_path. */
+function withoutSchema(type: string): string {
+  return type.replace(/^("[^"]+"|\w+)\.(?=["\w])/, "");
 }

@@ -1,7 +1,8 @@
+import { checkClock } from "../extract/check_clock.ts";
 import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
 import { runCommand, type World } from "../lib/command.ts";
-import { ConfigError, EXIT, messageOf, StageError } from "../lib/errors.ts";
+import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { queryRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { warehouseOf } from "../load/open_loader.ts";
@@ -52,21 +53,20 @@ export async function examine(context: StageContext): Promise<Finding[]> {
 }
 
 async function examineSource(context: StageContext): Promise<string> {
-  const { config, resources, sql, signal } = context;
-  if (config.source === undefined) {
-    throw new ConfigError(["SOURCE_URL is missing"]);
-  }
-  await using snapshot = await openSnapshot(config.source, {
-    connect: resources.connect,
-    connections: config.sourceConnections,
+  const { config, sql, signal } = context;
+  await using snapshot = await openSnapshot(context, {
     after: undefined,
-    schema: config.sourceSchema,
-    tables: sql.tables.map((table) => table.name),
     signal,
   });
   const live = await snapshot.use((client) =>
     readLiveTables(client, { tables: sql.tables, schema: config.sourceSchema })
   );
+  const zone = openStageZone(context, "ingestion");
+  try {
+    await checkClock(snapshot, { context, zone });
+  } finally {
+    zone.close();
+  }
   return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql`;
 }
 
