@@ -61,7 +61,11 @@ select
     case
         when has_table_privilege(tables.oid, 'select') then '[]'
         else (
-            select coalesce(jsonb_agg(attribute.attname), '[]')
+            select
+                coalesce(
+                    jsonb_agg(attribute.attname order by attribute.attnum desc),
+                    '[]'
+                )
             from pg_attribute as attribute
             where
                 attribute.attrelid = tables.oid
