@@ -1,5 +1,10 @@
 import type pg from "pg";
-import { pinSettings, quoteName, sqlState } from "../lib/postgres.ts";
+import {
+  type Connection,
+  pinSettings,
+  quoteName,
+  sqlState,
+} from "../lib/postgres.ts";
 
 /** How transactions of the source begin. */
 export interface Guest {
@@ -104,4 +109,27 @@ function lockOneSql(
 export function isLocked(error: unknown): boolean {
   // lock_not_available, and deadlock_detected, which leaves no lock either.
   return ["55P03", "40P01"].includes(sqlState(error) ?? "");
+}
+
+/** So long a pooler without a free connection may keep a second one waiting. */
+const ANSWER_MS_MAX = 5_000;
+
+/** Ends a connection whose server does not answer soon, and throws then. */
+export async function inTime<Result>(
+  connection: Connection,
+  work: Promise<Result>,
+): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer in ${ANSWER_MS_MAX / 1000} s`));
+      void connection[Symbol.asyncDispose]();
+    }, ANSWER_MS_MAX);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
 }

@@ -1,12 +1,19 @@
 import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../lib/errors.ts";
-import { query, queryRow, sqlState, type TextRow } from "../lib/postgres.ts";
+import {
+  type Connection,
+  query,
+  queryRow,
+  sqlState,
+  type TextRow,
+} from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import changedTablesSql from "./changed_tables.sql" with { type: "text" };
 import {
   beginSql,
   type Guest,
+  inTime,
   inTransaction,
   isLocked,
   type LockedTable,
@@ -27,7 +34,7 @@ export interface LockOptions {
   guest: Guest;
   tables: readonly LockedTable[];
   /** A second connection, which keeps the tables as they are meanwhile. */
-  gate: pg.Client | undefined;
+  gate: Connection | undefined;
   after: string;
   signal: AbortSignal;
 }
@@ -53,7 +60,7 @@ export async function lockAll(
       if (!isLocked(error)) throw await nameTable(first, error, options);
       problem = error;
     } finally {
-      await options.gate?.query("rollback").catch(() => {});
+      await options.gate?.client.query("rollback").catch(() => {});
     }
     const waitedMs = performance.now() - startMs;
     if (waitedMs + pauseMs > sourceLockWaitSeconds * 1000) {
@@ -68,16 +75,11 @@ async function lockOnce(
   first: pg.Client,
   { context, guest, tables, gate, after }: LockOptions,
 ): Promise<TextRow | undefined> {
-  let gateServer: string | null | undefined;
-  if (gate !== undefined) {
-    await gate.query(beginSql(guest, "read committed"));
-    await gate.query(lockSql(guest, tables));
-    const row = await queryRow(
-      gate,
-      "select pg_postmaster_start_time()::text as server",
-    );
-    gateServer = row.server;
-  }
+  // A pooler may have no second connection: the first must not wait for it.
+  await first.query(beginSql(guest, "repeatable read"));
+  const gateServer = gate === undefined
+    ? undefined
+    : await closeGate(gate, { guest, tables });
   const state = await takeSnapshot(first, { guest, after });
   await first.query(`${NOTICE_DEATH}; ${lockSql(guest, tables)}`);
   if (gateServer === state.server) return state;
@@ -92,12 +94,34 @@ async function lockOnce(
   return undefined;
 }
 
+/**
+ * Locks the tables on the second connection, and gives when its server started;
+ * undefined where it doesn't answer, or has died.
+ */
+async function closeGate(
+  gate: Connection,
+  { guest, tables }: { guest: Guest; tables: readonly LockedTable[] },
+): Promise<string | undefined> {
+  const { client } = gate;
+  try {
+    await inTime(gate, client.query(beginSql(guest, "read committed")));
+    await client.query(lockSql(guest, tables));
+    const row = await queryRow(
+      client,
+      "select pg_postmaster_start_time()::text as server",
+    );
+    return row.server ?? undefined;
+  } catch (error) {
+    if (sqlState(error) !== undefined) throw error;
+    return undefined;
+  }
+}
+
 /** Where no snapshot can be exported, one connection can still read it. */
 async function takeSnapshot(
   client: pg.Client,
   { guest, after }: { guest: Guest; after: string },
 ): Promise<TextRow> {
-  await client.query(beginSql(guest, "repeatable read"));
   try {
     return await queryRow(client, snapshotSql, [after]);
   } catch (error) {

@@ -5,18 +5,23 @@ import {
   query,
   queryRow,
   quoteText,
+  sqlState,
   type TextRow,
 } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import {
   beginSql,
   type Guest,
+  inTime,
   inTransaction,
   NOTICE_DEATH,
 } from "./guest_transaction.ts";
 
 /** Connections may go to another server, and must not: so often it is tried. */
 const SPREAD_TRIES = 3;
+const OTHER_SERVER = new Error("a connection went to another server");
+/** Before PostgreSQL 17, and from then on. */
+const UNKNOWN_SNAPSHOT = ["22023", "42704"];
 
 /** How a connection is opened, prepared and ended. */
 export interface Opening {
@@ -40,11 +45,17 @@ export async function openBeside(
     try {
       const connection = await connect();
       const { client } = connection;
-      const row = await inTransaction(
-        client,
-        guest,
-        () =>
-          queryRow(client, "select pg_postmaster_start_time()::text as server"),
+      const row = await inTime(
+        connection,
+        inTransaction(
+          client,
+          guest,
+          () =>
+            queryRow(
+              client,
+              "select pg_postmaster_start_time()::text as server",
+            ),
+        ),
       );
       if (row.server === server) return connection;
       await end(connection);
@@ -74,7 +85,10 @@ export async function openOthers(
     try {
       connection = await connect();
       const { client } = connection;
-      await client.query(beginSql(guest, "repeatable read"));
+      await inTime(
+        connection,
+        client.query(beginSql(guest, "repeatable read")),
+      );
       await client.query(
         `set transaction snapshot ${quoteText(state.snapshot_id ?? "")}`,
       );
@@ -84,7 +98,7 @@ export async function openOthers(
       );
       // Another server may have exported a snapshot under the same name.
       if (row?.server !== state.server) {
-        throw new Error("a connection went to another server");
+        throw OTHER_SERVER;
       }
       await client.query(NOTICE_DEATH);
       others.push({ client, pid: row?.pid ?? "" });
@@ -93,6 +107,9 @@ export async function openOthers(
       reason = messageOf(error);
       if (connection === undefined) break;
       await end(connection);
+      const elsewhere = error === OTHER_SERVER ||
+        UNKNOWN_SNAPSHOT.includes(sqlState(error) ?? "");
+      if (!elsewhere) break;
     }
   }
   if (others.length < count) {

@@ -120,7 +120,7 @@ export async function openSnapshot(
       context,
       guest,
       tables,
-      gate: roomForAll ? beside?.client : undefined,
+      gate: roomForAll ? beside : undefined,
       after: options.after ?? BEFORE_ALL,
       signal,
     });
@@ -134,7 +134,7 @@ export async function openSnapshot(
     const gaveWay = new AbortController();
     if (beside !== undefined && config.sourceLockYieldSeconds > 0) {
       closing.push(watchWaiters({
-        client: beside.client,
+        connection: beside,
         guest,
         pids: [state.pid ?? "", ...others.map(({ pid }) => pid)],
         server: state.server ?? "",

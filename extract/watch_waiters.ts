@@ -1,15 +1,14 @@
-import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { query, type TextRow } from "../lib/postgres.ts";
+import { type Connection, query, type TextRow } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { type Guest, inTransaction } from "./guest_transaction.ts";
+import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
 import waitersSql from "./waiters.sql" with { type: "text" };
 
 /** Whose locks are watched, and what is done about who waits for them. */
 export interface WatchOptions {
   /** A connection for this alone. */
-  client: pg.Client;
+  connection: Connection;
   guest: Guest;
   /** The processes that hold locks, and when their server started. */
   pids: readonly string[];
@@ -22,6 +21,7 @@ export interface WatchOptions {
 
 const EVERY_MS_MAX = 1000;
 const FAILURES_MAX = 3;
+const END_MS_MAX = 1000;
 
 /**
  * Looks once a second who waits for a lock of extract's. When a transaction
@@ -29,7 +29,8 @@ const FAILURES_MAX = 3;
  * at once: a server may take long to notice a client that is gone.
  */
 export function watchWaiters(options: WatchOptions): AsyncDisposable {
-  const { client, guest, pids, server, yieldSeconds, log } = options;
+  const { connection, guest, pids, server, yieldSeconds, log } = options;
+  const { client } = connection;
   const stopped = new AbortController();
   const waits = new Map<string, Wait>();
   const everyMs = Math.min(EVERY_MS_MAX, yieldSeconds * 500);
@@ -50,7 +51,10 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
         .catch(() => {});
       if (stopped.signal.aborted) return;
       try {
-        const reason = await inTransaction(client, guest, look);
+        const reason = await inTime(
+          connection,
+          inTransaction(client, guest, look),
+        );
         failures = 0;
         if (reason === undefined) continue;
         options.gaveWay(reason);
@@ -68,7 +72,10 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
   return {
     [Symbol.asyncDispose]: async () => {
       stopped.abort();
-      await watching;
+      const timer = new AbortController();
+      const late = sleep(END_MS_MAX, undefined, { signal: timer.signal });
+      await Promise.race([watching, late.catch(() => {})]);
+      timer.abort();
     },
   };
 }

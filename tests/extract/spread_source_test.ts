@@ -134,3 +134,33 @@ Deno.test({
     assert.deepEqual(tables.sales_order?.rows, []);
   },
 });
+
+for (const connections of [1, 2]) {
+  Deno.test({
+    name: `extract() makes do with a pooler of ${connections} connections`,
+    ignore: pooler === undefined,
+    fn: async () => {
+      await using platform = await openPlatform();
+      const { client, url } = platform.source;
+      await fillSmall(client);
+      await using bouncer = await startPooler(pooler ?? "", {
+        url,
+        connections,
+      });
+      by(platform, bouncer.port);
+
+      const startMs = performance.now();
+      const { batches } = await platform.extract();
+      const seconds = (performance.now() - startMs) / 1000;
+
+      assert.deepEqual(batches, [1]);
+      if (connections === 1) {
+        assert.match(
+          platform.logged.join(),
+          /read by 1 of 2 connections: no answer in 5 s/,
+        );
+      }
+      assert(seconds < 30, `${seconds} s`);
+    },
+  });
+}
