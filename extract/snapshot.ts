@@ -1,6 +1,11 @@
 import type pg from "pg";
 import type { PostgresSettings } from "../lib/config.ts";
-import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import {
+  ConfigError,
+  isForeign,
+  messageOf,
+  StageError,
+} from "../lib/errors.ts";
 import { type Connection, query, serverName } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { type Guest, inTransaction } from "./guest_transaction.ts";
@@ -111,7 +116,7 @@ export async function openSnapshot(
       found.lockRoom * LOCKS_SHARE_MAX;
     if (!roomForAll && config.sourceConnections > 1) {
       log.warn(
-        "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room}",
+        "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} of all sessions",
         { locks: found.locks, room: found.lockRoom },
       );
     }
@@ -164,9 +169,7 @@ export async function openSnapshot(
     };
   } catch (error) {
     await close();
-    if (error instanceof StageError || error instanceof ConfigError) {
-      throw error;
-    }
+    if (!isForeign(error)) throw error;
     throw snapshotError(error, settings);
   }
 }

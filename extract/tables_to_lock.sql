@@ -63,7 +63,10 @@ select
         else (
             select
                 coalesce(
-                    jsonb_agg(attribute.attname order by attribute.attnum desc),
+                    jsonb_agg(
+                        attribute.attname
+                        order by attribute.attnum < 0, attribute.attnum
+                    ),
                     '[]'
                 )
             from pg_attribute as attribute

@@ -3,7 +3,7 @@
 select
     lock.pid::text as pid,
     lock.virtualtransaction as transaction,
-    coalesce(lock.relation::regclass::text, lock.locktype) as target,
+    lock.relation::regclass::text as target,
     extract(epoch from clock_timestamp() - lock.waitstart)::text as seconds,
     coalesce(
         activity.usename || coalesce(

@@ -121,10 +121,14 @@ function longestWait(
 }
 
 function yielded({ row, seconds }: Waiter, yieldSeconds: number): StageError {
+  // CREATE INDEX CONCURRENTLY and its like wait for older snapshots to end.
+  const target = row.target === null
+    ? "extract's snapshot to end"
+    : `a lock on ${row.target} that extract holds`;
   return new StageError(
     `Cannot go on reading the source: process ${row.pid} of ${row.who} has waited ${
       seconds.toFixed(1)
-    } s for a lock on ${row.target} that extract holds`,
+    } s for ${target}`,
     {
       subject: row.target ?? "source",
       retryable: true,

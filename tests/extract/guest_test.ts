@@ -215,6 +215,19 @@ Deno.test("extract() gives way to who waits for a table that it reads", async ()
   assert.equal(error.retryable, true);
   assert.match(error.hint ?? "", /SOURCE_LOCK_YIELD_SECONDS \(now 1\)/);
   assert(waitedMs < 4000, `${waitedMs} ms`);
+  const again = slowZone(platform, "address");
+  const indexing = openClient(platform.source.url);
+  const second = outcome(platform.extract());
+  await again.reached;
+  await execute(
+    await indexing,
+    "create index concurrently on staff (email_address)",
+  );
+  await (await indexing).end();
+  const other = await second;
+  assert(other instanceof StageError, Deno.inspect(other));
+  assert.match(other.message, /s for extract's snapshot to end$/);
+
   platform.context.resources = RESOURCES;
   await execute(client, "alter table address drop planet");
   assert.deepEqual((await platform.extract()).batches, [1]);
