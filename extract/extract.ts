@@ -13,6 +13,7 @@ import {
   type StageResult,
   startRun,
 } from "../lib/stage.ts";
+import { checkClock } from "./check_clock.ts";
 import { checkTime } from "./check_time.ts";
 import fenceHoldersSql from "./fence_holders.sql" with { type: "text" };
 import {
@@ -25,6 +26,7 @@ import {
 } from "./full_read.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
 import { readTable, type TableRead } from "./read_table.ts";
+import { isSameDatabase, UNKNOWN } from "./server_state.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { sourceError, tableError } from "./table_error.ts";
 import { hearWitness } from "./witness.ts";
@@ -65,6 +67,7 @@ export async function extract(
   const zone = openStageZone(context, "ingestion");
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
+  let gaveWay: AbortSignal | undefined;
   try {
     const batches = new BatchLog<IngestionManifest>(zone, "extract");
     const previous = await batches.newest();
@@ -72,15 +75,13 @@ export async function extract(
     await batches.checkNoGap(batch);
     const { runId, tooOld } = startRun(context);
     await using snapshot = options.snapshot === undefined
-      ? await openSnapshot(config.source, {
-        connect: context.resources.connect,
-        connections: config.sourceConnections,
-        after: previous?.snapshotTime,
-        schema: config.sourceSchema,
-        tables: sql.tables.map((table) => table.name),
-        signal,
-      })
+      ? await openSnapshot(context, { after: previous?.snapshotTime, signal })
       : lent(options.snapshot);
+    gaveWay = snapshot.signal;
+    gaveWay.addEventListener("abort", () => failed.abort(gaveWay?.reason));
+    if (options.snapshot === undefined) {
+      await checkClock(snapshot, { context, zone, previous });
+    }
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
         tables: sql.tables,
@@ -98,21 +99,31 @@ export async function extract(
     }
     checkTime(reads, context);
     progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
+    const writers: bigint[] = [];
     const tables = await readAll(reads, {
-      work: (read) =>
-        readTable(snapshot, read, {
+      atOnce: snapshot.connections,
+      work: async (read) => {
+        const table = await readTable(snapshot, read, {
           zone,
           batch,
           runId,
           progress,
           signal,
-        }),
+        });
+        writers.push(...await readShippedWriters(snapshot, read.table));
+        if (options.whileOpen === undefined) {
+          await snapshot.release(read.table.contract.name);
+        }
+        return table;
+      },
       abort: () => failed.abort(),
     });
     progress.end();
     checkDeletes(tables, { previous, config, options });
-    const source = await nextSourceState(snapshot, { live, previous });
+    const source = nextSourceState(snapshot, { writers, previous });
     await warnOfOldFence(snapshot, { source, context });
+    // What is left to do needs no snapshot, which holds up the source's VACUUM.
+    if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
     const manifest: IngestionManifest = {
       format: 1,
       stage: "extract",
@@ -140,6 +151,7 @@ export async function extract(
     if (won) await options.whileOpen?.(snapshot);
     return result;
   } catch (error) {
+    if (gaveWay?.aborted) throw gaveWay.reason;
     throw sourceError(error, serverName(config.source));
   } finally {
     progress.end();
@@ -183,7 +195,12 @@ async function planReads(
     options: ExtractOptions;
   },
 ): Promise<TableRead[]> {
-  const { live, previous, options } = plan;
+  const { previous, options } = plan;
+  // What is read first is let go of first: the small ones, so that all but the
+  // largest is locked for a short time, and that by all connections at last.
+  const order = new Map(snapshot.tables.map((name, index) => [name, index]));
+  const place = ({ contract }: LiveTable) => order.get(contract.name) ?? 0;
+  const live = plan.live.toSorted((a, b) => place(a) - place(b));
   const ofSource = previous === undefined
     ? undefined
     : sourceFullReadReason(snapshot, {
@@ -236,10 +253,9 @@ async function witnessReason(
         witness,
         fence: BigInt(previous.source.fence),
         nextId: snapshot.nextId,
-      })
-    ).catch((error) => {
-      throw tableError(error, name);
-    });
+      }), name).catch((error) => {
+        throw tableError(error, name);
+      });
     heard.push({ table: name, witness, testimony });
   }
   return witnessFullReadReason(heard);
@@ -264,30 +280,34 @@ async function expectedRows(
 }
 
 /**
- * Reads all tables at once, as far as there are connections. On the first
- * failure the others are ended, and waited for, before it is thrown.
+ * Reads the tables in their order, so many at once. On the first failure the
+ * others are ended, and waited for, before it is thrown.
  */
 async function readAll(
   reads: TableRead[],
   options: {
+    atOnce: number;
     work: (read: TableRead) => Promise<IngestedTable>;
     abort: () => void;
   },
 ): Promise<[string, IngestedTable][]> {
   let failure: { error: unknown } | undefined;
-  const results = await Promise.all(reads.map(async (read) => {
-    try {
-      return [[read.table.contract.name, await options.work(read)]] as [
-        [string, IngestedTable],
-      ];
-    } catch (error) {
-      failure ??= { error: tableError(error, read.table.contract.name) };
-      options.abort();
-      return [];
+  const results: [string, IngestedTable][] = [];
+  const left = reads.values();
+  await Promise.all(Array.from({ length: options.atOnce }, async () => {
+    for (const read of left) {
+      const { name } = read.table.contract;
+      try {
+        results.push([name, await options.work(read)]);
+      } catch (error) {
+        failure ??= { error: tableError(error, name) };
+        options.abort();
+      }
+      if (failure !== undefined) return;
     }
   }));
   if (failure !== undefined) throw failure.error;
-  return results.flat();
+  return results;
 }
 
 /** A truncated source is more often an accident than meant. */
@@ -337,35 +357,31 @@ function outOfContract(
   return Object.fromEntries(left);
 }
 
-async function nextSourceState(
+function nextSourceState(
   snapshot: Snapshot,
-  options: { live: LiveTable[]; previous: IngestionManifest | undefined },
-): Promise<SourceState> {
-  const { live, previous } = options;
+  options: { writers: bigint[]; previous: IngestionManifest | undefined },
+): SourceState {
+  const { writers, previous } = options;
   const { fence, nextId } = snapshot;
-  // Without a running transaction no id beyond the fence has been given.
-  const writers = fence === nextId ? [] : await Promise.all(
-    live.map((table) =>
-      snapshot.use((client) =>
-        readShippedWriters(client, { table, fence, nextId })
-      )
-    ),
-  );
   const stands = previous?.source.fence === String(fence);
   const moved = previous !== undefined &&
-    previous.source.databaseId !== snapshot.databaseId;
+    !isSameDatabase(previous.source.databaseId, snapshot.databaseId);
+  // What the source doesn't tell any more is still so.
+  const databaseId = !moved && snapshot.databaseId.includes(UNKNOWN)
+    ? previous?.source.databaseId ?? snapshot.databaseId
+    : snapshot.databaseId;
   const earlier = [
     ...previous?.source.earlier ?? [],
     ...moved ? [previous.source.databaseId] : [],
-  ].filter((id) => id !== snapshot.databaseId);
+  ].filter((id) => id !== databaseId);
   return {
-    databaseId: snapshot.databaseId,
+    databaseId,
     earlier: [...new Set(earlier)].slice(-EARLIER_MAX),
-    timeline: snapshot.timeline,
+    timeline: snapshot.timeline || (moved ? 0 : previous?.source.timeline ?? 0),
     fence: String(fence),
     fenceSince: stands ? previous.source.fenceSince : snapshot.time,
     nextId: String(nextId),
-    shipped: toRanges(writers.flat()),
+    shipped: toRanges(writers),
   };
 }
 

@@ -7,6 +7,7 @@ import type {
 } from "../lib/manifest.ts";
 import { redefinedColumn } from "./definitions.ts";
 import type { LiveTable } from "./live_table.ts";
+import { isSameDatabase } from "./server_state.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Testimony } from "./witness.ts";
 
@@ -34,7 +35,7 @@ export function sourceFullReadReason(
 ): string | undefined {
   const { previous, asked } = options;
   const { databaseId, timeline, nextId, fence, earlier } = previous.source;
-  if (snapshot.databaseId !== databaseId) {
+  if (!isSameDatabase(snapshot.databaseId, databaseId)) {
     if (earlier.includes(snapshot.databaseId) && !asked) {
       throw new StageError(
         `Cannot read the source: batch ${previous.batch} is of another database, and batches before it are of this one`,
@@ -47,7 +48,8 @@ export function sourceFullReadReason(
     }
     return "the source is another database than in the batch before";
   }
-  if (snapshot.timeline !== timeline) {
+  const told = snapshot.timeline !== 0 && timeline !== 0;
+  if (told && snapshot.timeline !== timeline) {
     return `the source's timeline is now ${snapshot.timeline}, it was ${timeline}`;
   }
   if (snapshot.nextId < BigInt(nextId)) {

@@ -1,10 +1,14 @@
 import { dataKey } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
+import { queryRow } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { Zone } from "../lib/zone.ts";
 import { compareKeys } from "./key_digest.ts";
 import type { LiveTable } from "./live_table.ts";
+import partitionsChangedSql from "./partitions_changed.sql" with {
+  type: "text",
+};
 import { scanTable } from "./scan_table.ts";
 import { LONG_ROW, ship } from "./ship.ts";
 import {
@@ -27,8 +31,10 @@ export interface TableRead {
 }
 
 const PAGE_BYTES = 8192;
-/** A full read takes a table in ranges of so many pages (128 MiB). */
+/** A full read takes a table in ranges of so many pages (128 MiB), ... */
 const RANGE_PAGES = 16_384;
+/** ... and of each of many partitions at least so many (1 MiB). */
+const RANGE_PAGES_MIN = 128;
 
 /**
  * Reads one table into the zone: the rows to ship, the keys deleted, and what
@@ -55,8 +61,7 @@ export async function readTable(
       table,
       unshippedSql: where,
       previous: previous?.digest,
-    })
-  );
+    }), name);
   const sources = scan.unshipped === 0
     ? []
     : fullRead === undefined
@@ -75,8 +80,7 @@ export async function readTable(
             progress,
             signal,
           }),
-      )
-    );
+      ), name);
   let longRows = false;
   const shipped = await settleAll(
     sources.map((source, index) => shipOne(source, `${index + 1}.csv`, false)),
@@ -105,13 +109,15 @@ export async function readTable(
       key,
       progress,
       signal,
-    })
-  );
+    }), name);
   const witness = scan.unshipped === 0
     ? (fullRead === undefined ? previous?.witness : undefined)
-    : await snapshot.use((client) =>
-      findWitness(client, { table, where, nextId: snapshot.nextId })
+    : await snapshot.use(
+      (client) =>
+        findWitness(client, { table, where, nextId: snapshot.nextId }),
+      name,
     );
+  await checkPartitions(snapshot, table);
   return {
     contractHash: read.contractHash,
     columns: shippedColumns(table, { longRows }),
@@ -139,16 +145,47 @@ function isFile(file: DataFile | undefined): file is DataFile {
   return file !== undefined;
 }
 
-/** The pieces of a full read: ranges of pages, the last one open. */
-function rangesOf(table: LiveTable): string[] {
-  return table.parts.flatMap((part) => {
-    const pages = Math.ceil(part.bytes / PAGE_BYTES);
-    const count = Math.max(1, Math.ceil(pages / RANGE_PAGES));
-    return Array.from({ length: count }, (_, index) => {
-      const from = `ctid >= '(${index * RANGE_PAGES},0)'`;
-      const to = `ctid < '(${(index + 1) * RANGE_PAGES},0)'`;
-      const last = index === count - 1;
-      return `${part.from} where ${last ? from : `${from} and ${to}`}`;
-    });
+/**
+ * A partition can be attached to a table that is being read: some reads see
+ * it, others don't.
+ */
+async function checkPartitions(
+  snapshot: Snapshot,
+  { contract, from }: LiveTable,
+): Promise<void> {
+  if (from.startsWith("only ")) return;
+  const { name } = contract;
+  const { changed } = await snapshot.use(
+    (client) => queryRow(client, partitionsChangedSql, [from]),
+    name,
+  );
+  if (changed === "false") return;
+  throw new StageError(
+    `Cannot read "${name}": a partition was attached or detached meanwhile`,
+    { subject: name, retryable: true, hint: "Run extract again" },
+  );
+}
+
+/**
+ * The pieces of a full read: ranges of pages, the last one open. A range of a
+ * partitioned table is one of each partition, which so need not be readable
+ * by themselves.
+ */
+function rangesOf({ from, parts }: LiveTable): string[] {
+  const pages = Math.max(
+    0,
+    ...parts.map(({ bytes }) => Math.ceil(bytes / PAGE_BYTES)),
+  );
+  const size = Math.max(
+    RANGE_PAGES_MIN,
+    Math.floor(RANGE_PAGES / Math.max(1, parts.length)),
+  );
+  const count = Math.max(1, Math.ceil(pages / size));
+  return Array.from({ length: count }, (_, index) => {
+    const first = `ctid >= '(${index * size},0)'`;
+    const last = `ctid < '(${(index + 1) * size},0)'`;
+    return `${from} where ${
+      index === count - 1 ? first : `${first} and ${last}`
+    }`;
   });
 }

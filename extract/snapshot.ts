@@ -1,24 +1,30 @@
 import type pg from "pg";
 import type { PostgresSettings } from "../lib/config.ts";
-import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import {
-  type Connection,
-  query,
-  queryRow,
-  quoteName,
-  quoteText,
-  serverName,
-  sqlState,
-} from "../lib/postgres.ts";
-import type { Resources } from "../lib/stage.ts";
-import { tableError } from "./table_error.ts";
-import snapshotSql from "./snapshot.sql" with { type: "text" };
+  ConfigError,
+  isForeign,
+  messageOf,
+  StageError,
+} from "../lib/errors.ts";
+import { type Connection, query, serverName } from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { type Guest, inTransaction } from "./guest_transaction.ts";
+import { lockAll } from "./lock_all.ts";
+import { openBeside, openOthers } from "./open_others.ts";
+import { ReaderPool } from "./reader_pool.ts";
+import { readServerState } from "./server_state.ts";
+import { hintFor } from "./table_error.ts";
+import { findTables } from "./tables_to_lock.ts";
+import { watchWaiters } from "./watch_waiters.ts";
 
 /** One state of the source, seen by several connections at once. */
 export interface Snapshot extends AsyncDisposable {
   /** ISO 8601, UTC, microseconds. */
   time: string;
+  /** What the source's clock showed: not always before `time`. */
+  clockTime: string;
   databaseId: string;
+  /** 0 where the source does not tell it. */
   timeline: number;
   /** `pg_snapshot_xmin`: every id below it is settled in this snapshot. */
   fence: bigint;
@@ -26,131 +32,155 @@ export interface Snapshot extends AsyncDisposable {
   nextId: bigint;
   inRecovery: boolean;
   serverVersion: string;
-  /** Runs work on a connection that is free. */
-  use<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result>;
+  /** So many connections read. */
+  connections: number;
+  /** The tables in the order in which they can be let go of. */
+  tables: readonly string[];
+  /** Aborted when a transaction of the source waited too long for a lock. */
+  signal: AbortSignal;
+  /**
+   * Runs work on a connection that is free: one that holds the table's lock,
+   * or, for work on no table, one that lets go of what the work has locked.
+   */
+  use<Result>(
+    work: (client: pg.Client) => Promise<Result>,
+    table?: string,
+  ): Promise<Result>;
+  /** Lets go of a table's lock, when all of it has been read. */
+  release(table: string): Promise<void>;
 }
+
+/** What opening a snapshot takes of a stage's context. */
+export type SnapshotContext = Pick<
+  StageContext,
+  "config" | "resources" | "sql" | "log"
+>;
 
 const VERSION_MIN = 14;
 /** What the snapshot time must follow when there is no batch yet. */
 const BEFORE_ALL = "0001-01-01T00:00:00Z";
-const BEGIN = "begin isolation level repeatable read read only; " +
-  "set local row_security = off; set local statement_timeout = 0; " +
-  "set local lock_timeout = '30s'; " +
-  "set local idle_in_transaction_session_timeout = 0";
+/** The share of the server's room for locks that a run may take. */
+const LOCKS_SHARE_MAX = 0.5;
 
 /**
- * Opens one snapshot over several connections. `after` is the snapshot time of
- * the batch before.
+ * Opens one snapshot over several connections, with each table locked before
+ * it is taken: TRUNCATE and what rewrites a table heed no snapshot, and a table
+ * could be swapped for another while it is read. The locks hinder no writer.
+ * `after` is the snapshot time of the batch before.
  */
 export async function openSnapshot(
-  settings: PostgresSettings,
-  options: {
-    connect: Resources["connect"];
-    connections: number;
-    after: string | undefined;
-    /** What is read: schema and names. */
-    schema: string;
-    tables: readonly string[];
-    signal: AbortSignal;
-  },
+  context: SnapshotContext,
+  options: { after: string | undefined; signal: AbortSignal },
 ): Promise<Snapshot> {
-  const { connect, signal } = options;
-  const opened: Connection[] = [];
+  const { config, log } = context;
+  const { signal } = options;
+  const settings = config.source;
+  if (settings === undefined) throw new ConfigError(["SOURCE_URL is missing"]);
+  const opened = new Set<Connection>();
+  const closing: AsyncDisposable[] = [];
   const close = async () => {
-    await Promise.all(opened.map((one) => one[Symbol.asyncDispose]()));
+    for (const one of closing.splice(0)) await one[Symbol.asyncDispose]();
+    const connections = [...opened];
+    opened.clear();
+    await Promise.all(connections.map((one) => one[Symbol.asyncDispose]()));
+  };
+  const connect = async () => {
+    const connection = await context.resources.connect(settings, {
+      purpose: "extract",
+      signal,
+      // A pooler may give the session to others after each transaction.
+      bare: true,
+    });
+    opened.add(connection);
+    return connection;
+  };
+  const end = async (connection: Connection) => {
+    opened.delete(connection);
+    await connection[Symbol.asyncDispose]();
   };
   try {
-    const first = await connect(settings, { purpose: "extract", signal });
-    opened.push(first);
-    await checkVersion(first.client, settings);
-    await lockTables(first.client, options);
-    const state = await queryRow(first.client, snapshotSql, [
-      options.after ?? BEFORE_ALL,
-    ]);
-    while (opened.length < options.connections) {
-      const next = await connect(settings, { purpose: "extract", signal });
-      opened.push(next);
-      await next.client.query(BEGIN);
-      await next.client.query(
-        `set transaction snapshot ${quoteText(state.snapshot_id ?? "")}`,
+    const first = (await connect()).client;
+    const guest: Guest = {
+      version: await checkVersion(first, settings),
+      schema: config.sourceSchema,
+      lockTimeoutMs: Math.ceil(config.sourceLockTimeoutSeconds * 1000),
+    };
+    const found = await inTransaction(
+      first,
+      guest,
+      () => findTables(first, context),
+    );
+    guest.lockTimeoutMs = Math.min(guest.lockTimeoutMs, found.lockTimeoutMs);
+    const { tables } = found;
+    const roomForAll = found.locks * (config.sourceConnections + 1) <=
+      found.lockRoom * LOCKS_SHARE_MAX;
+    if (!roomForAll && config.sourceConnections > 1) {
+      log.warn(
+        "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} of all sessions",
+        { locks: found.locks, room: found.lockRoom },
       );
     }
+    const beside = await openBeside({ connect, end, guest, log }, found.server);
+    const state = await lockAll(first, {
+      context,
+      guest,
+      tables,
+      gate: roomForAll ? beside : undefined,
+      after: options.after ?? BEFORE_ALL,
+      signal,
+    });
+    const inRecovery = state.in_recovery === "true";
+    const server = await readServerState(first, { inRecovery, log });
+    const others = await openOthers({ connect, end, guest, log }, {
+      count: roomForAll ? config.sourceConnections - 1 : 0,
+      state,
+      signal,
+    });
+    const gaveWay = new AbortController();
+    if (beside !== undefined && config.sourceLockYieldSeconds > 0) {
+      closing.push(watchWaiters({
+        connection: beside,
+        guest,
+        pids: [state.pid ?? "", ...others.map(({ pid }) => pid)],
+        server: state.server ?? "",
+        yieldSeconds: config.sourceLockYieldSeconds,
+        log,
+        gaveWay: (reason) => gaveWay.abort(reason),
+      }));
+    }
+    const pool = new ReaderPool(guest, tables, [
+      first,
+      ...others.map(({ client }) => client),
+    ]);
     return {
       time: state.snapshot_time ?? "",
-      databaseId: state.database_id ?? "",
-      timeline: Number(state.timeline),
+      clockTime: state.clock_time ?? "",
+      ...server,
       fence: BigInt(state.fence ?? 0),
       nextId: BigInt(state.next_id ?? 0),
-      inRecovery: state.in_recovery === "true",
+      inRecovery,
       serverVersion: state.server_version ?? "",
-      use: leaseFrom(opened.map((one) => one.client)),
+      connections: 1 + others.length,
+      tables: tables.map(({ name }) => name).reverse(),
+      signal: gaveWay.signal,
+      use: (work, table) => pool.use(work, table),
+      release: (table) => pool.release(table),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
     await close();
-    if (error instanceof StageError || error instanceof ConfigError) {
-      throw error;
-    }
+    if (!isForeign(error)) throw error;
     throw snapshotError(error, settings);
   }
-}
-
-/**
- * Begins the transaction with a lock on each table, before its snapshot is
- * taken: TRUNCATE and what rewrites a table heed no snapshot, and a table
- * could be swapped for another while it is read. The lock hinders no writer.
- */
-async function lockTables(
-  client: pg.Client,
-  options: { schema: string; tables: readonly string[] },
-): Promise<void> {
-  const { schema, tables } = options;
-  // What isn't there, or is no table, is told when the catalogue is compared.
-  const there = await query(
-    client,
-    `select relname as name from pg_class
-    where relnamespace = to_regnamespace(quote_ident($1))
-      and relname = any($2) and relkind in ('r', 'p') order by relname`,
-    [schema, tables],
-  );
-  await client.query(BEGIN);
-  for (const { name } of there) {
-    const table = name ?? "";
-    try {
-      await client.query(
-        `lock table ${quoteName(schema)}.${quoteName(table)}
-        in access share mode`,
-      );
-    } catch (error) {
-      throw tableError(error, table);
-    }
-  }
-}
-
-/** Gives each piece of work a client of its own while it lasts. */
-function leaseFrom(clients: pg.Client[]): Snapshot["use"] {
-  const free = [...clients];
-  const waiting: ((client: pg.Client) => void)[] = [];
-  return async (work) => {
-    const client = free.pop() ??
-      await new Promise<pg.Client>((resolve) => waiting.push(resolve));
-    try {
-      return await work(client);
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free.push(client);
-      else next(client);
-    }
-  };
 }
 
 async function checkVersion(
   client: pg.Client,
   settings: PostgresSettings,
-): Promise<void> {
+): Promise<number> {
   const [row] = await query(client, "show server_version_num");
   const major = Math.floor(Number(row?.server_version_num) / 10_000);
-  if (major >= VERSION_MIN) return;
+  if (major >= VERSION_MIN) return major;
   throw new StageError(
     `Cannot read ${serverName(settings)}: it is PostgreSQL ${major}`,
     {
@@ -170,9 +200,7 @@ function snapshotError(
     {
       subject,
       retryable: true,
-      hint: sqlState(error) === "42501"
-        ? "Grant the source role execute on pg_control_system() and pg_control_checkpoint()"
-        : "Try again; if it persists, look into the server's log",
+      hint: hintFor(error),
       cause: error,
     },
   );

@@ -5,12 +5,13 @@ import { sqlState } from "../lib/postgres.ts";
 export function tableError(error: unknown, table: string): unknown {
   if (!isForeign(error)) return error;
   const denied = sqlState(error) === "42501";
+  const hint = hintFor(error);
   return new StageError(`Cannot read "${table}": ${messageOf(error)}`, {
     subject: table,
     retryable: !denied,
     hint: denied
       ? "Grant select on the table to the source role; row-level security must not hide rows from it"
-      : "Run extract again; if it persists, look into the source's log",
+      : hint,
     cause: error,
   });
 }
@@ -21,7 +22,19 @@ export function sourceError(error: unknown, server: string): unknown {
   return new StageError(`Cannot read ${server}: ${messageOf(error)}`, {
     subject: server,
     retryable: true,
-    hint: "Run extract again; if it persists, look into the source's log",
+    hint: hintFor(error),
     cause: error,
   });
+}
+
+/** What to do about an error of the source that the next run may be spared. */
+export function hintFor(error: unknown): string {
+  switch (sqlState(error)) {
+    case "53200":
+      return "Raise max_locks_per_transaction in the source, which bounds the locks of all its sessions: a table's partitions and indexes take one each. Or set SOURCE_CONNECTIONS=1";
+    case "55P03":
+      return "Run extract again: it gave way to who has locked a table or an index; SOURCE_LOCK_TIMEOUT_SECONDS says how long it waits";
+    default:
+      return "Run extract again; if it persists, look into the source's log";
+  }
 }

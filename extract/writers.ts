@@ -1,6 +1,6 @@
-import type pg from "pg";
 import { query } from "../lib/postgres.ts";
 import type { LiveTable } from "./live_table.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** Ids in rows have 32 bits: this masks them out of 64. */
 const ID_MASK = 4294967295n;
@@ -46,15 +46,17 @@ export function unshippedSql(
  * judge. A writer that is seen has committed and writes no more.
  */
 export async function readShippedWriters(
-  client: pg.Client,
-  options: { table: LiveTable; fence: bigint; nextId: bigint },
+  { fence, nextId, use }: Pick<Snapshot, "fence" | "nextId" | "use">,
+  table: LiveTable,
 ): Promise<bigint[]> {
-  const { table, fence, nextId } = options;
-  const rows = await query(
-    client,
-    `select distinct ${writerSql(nextId)} as writer
-    from ${table.from} where ${sinceSql(fence)}`,
-  );
+  // Without a running transaction no id beyond the fence has been given.
+  if (fence === nextId) return [];
+  const rows = await use((client) =>
+    query(
+      client,
+      `select distinct ${writerSql(nextId)} as writer
+      from ${table.from} where ${sinceSql(fence)}`,
+    ), table.contract.name);
   return rows.map((row) => BigInt(row.writer ?? 0));
 }
 

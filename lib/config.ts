@@ -33,6 +33,14 @@ export interface Config {
   sourceSchema: string;
   /** Connections that extract reads with. */
   sourceConnections: number;
+  /** Extract waits no longer for a lock while it reads. */
+  sourceLockTimeoutSeconds: number;
+  /** So long it tries to lock its tables, never waiting for one. */
+  sourceLockWaitSeconds: number;
+  /** It gives way to who has waited so long for a lock of its; 0: never. */
+  sourceLockYieldSeconds: number;
+  /** So far the source's clock may be from others; 0: nobody looks. */
+  sourceClockSkewMinutesMax: number;
   /** A run that would delete more than this share of a table stops. */
   deleteShareMax: number;
   /** Over so many rows in quarantine, a batch stops. */
@@ -199,6 +207,22 @@ export function readConfig(
       from: 1,
       to: 16,
       whole: true,
+    }),
+    sourceLockTimeoutSeconds: number("SOURCE_LOCK_TIMEOUT_SECONDS", 1, {
+      from: 0.001,
+      to: 60,
+    }),
+    sourceLockWaitSeconds: number("SOURCE_LOCK_WAIT_SECONDS", 30, {
+      from: 0,
+      to: 3600,
+    }),
+    sourceLockYieldSeconds: number("SOURCE_LOCK_YIELD_SECONDS", 2, {
+      from: 0,
+      to: 86_400,
+    }),
+    sourceClockSkewMinutesMax: number("SOURCE_CLOCK_SKEW_MINUTES_MAX", 5, {
+      from: 0,
+      to: 100_000,
     }),
     deleteShareMax: number("DELETE_SHARE_MAX", 0.2, { from: 0, to: 1 }),
     quarantineRowsMax: number("QUARANTINE_ROWS_MAX", 1000, {

@@ -15,8 +15,44 @@ export interface Connection extends AsyncDisposable {
   client: pg.Client;
 }
 
+/** What a connection is for. */
+export interface ConnectOptions {
+  purpose: string;
+  signal?: AbortSignal | undefined;
+  /**
+   * Nothing is set in the session, which a pooler may share with others: who
+   * works on it sets all that matters in each transaction.
+   */
+  bare?: boolean;
+}
+
 /** A value of the database as text, the only form in which it is passed on. */
 export type TextRow = Record<string, string | null>;
+
+/**
+ * What the text of values depends on, and how SQL is read: the same in every
+ * session, whatever the role, the database or another client has set.
+ */
+const PINNED_SETTINGS = {
+  timezone: "UTC",
+  datestyle: "ISO, MDY",
+  intervalstyle: "iso_8601",
+  extra_float_digits: "1",
+  bytea_output: "hex",
+  lc_monetary: "C",
+  xmlbinary: "base64",
+  xmloption: "content",
+  standard_conforming_strings: "on",
+  quote_all_identifiers: "off",
+  transform_null_equals: "off",
+  client_min_messages: "warning",
+};
+
+/** SQL that pins them: for the session, or `local` to the transaction. */
+export function pinSettings(scope: "session" | "local"): string {
+  return Object.entries(PINNED_SETTINGS)
+    .map(([name, value]) => `set ${scope} ${name} to '${value}'`).join("; ");
+}
 
 /**
  * Connects; throws a `StageError` that names the server, never the password,
@@ -26,7 +62,7 @@ export type TextRow = Record<string, string | null>;
  */
 export async function connect(
   settings: PostgresSettings,
-  options: { purpose: string; signal?: AbortSignal | undefined },
+  options: ConnectOptions,
 ): Promise<Connection> {
   const client = new pg.Client({
     host: settings.host,
@@ -50,7 +86,7 @@ export async function connect(
   client.on("error", () => {});
   try {
     await client.connect();
-    await prepareSession(client);
+    if (options.bare !== true) await prepareSession(client);
     await checkTarget(client, settings);
   } catch (error) {
     await end(client);
@@ -73,11 +109,7 @@ export async function connect(
 
 /** Has the server write every value in one way, whatever its settings. */
 export async function prepareSession(client: pg.Client): Promise<void> {
-  await client.query(
-    "set timezone to 'UTC'; set datestyle to 'ISO'; " +
-      "set intervalstyle to 'iso_8601'; set extra_float_digits to 1; " +
-      "set client_min_messages to warning",
-  );
+  await client.query(pinSettings("session"));
 }
 
 /** Runs a query and gives its rows, every value as text. */

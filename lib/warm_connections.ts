@@ -18,10 +18,10 @@ export class WarmConnections implements AsyncDisposable {
 
   /** As `connect` of lib/postgres.ts. */
   readonly connect: Resources["connect"] = async (settings, options) => {
-    const { purpose, signal } = options;
-    const kind = JSON.stringify([settings, purpose]);
-    const connection = await this.#revive(kind) ??
-      await this.open(settings, { purpose });
+    const { signal, ...given } = options;
+    const kind = JSON.stringify([settings, given]);
+    const connection = await this.#revive(kind, given) ??
+      await this.open(settings, given);
     const stop = () => void connection[Symbol.asyncDispose]();
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted === true) stop();
@@ -44,11 +44,17 @@ export class WarmConnections implements AsyncDisposable {
     for (const connection of all) await connection[Symbol.asyncDispose]();
   }
 
-  async #revive(kind: string): Promise<Connection | undefined> {
+  async #revive(
+    kind: string,
+    { bare }: { bare?: boolean },
+  ): Promise<Connection | undefined> {
     const kept = this.#kept.get(kind) ?? [];
     for (let one = kept.pop(); one !== undefined; one = kept.pop()) {
       const { client } = one;
-      if (await inTime(prepareSession(client))) return one;
+      const tried = bare === true
+        ? client.query("select")
+        : prepareSession(client);
+      if (await inTime(tried)) return one;
       await one[Symbol.asyncDispose]();
     }
     return undefined;

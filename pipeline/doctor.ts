@@ -2,7 +2,7 @@ import type pg from "pg";
 import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
 import { runCommand, type World } from "../lib/command.ts";
-import { ConfigError, EXIT, messageOf, StageError } from "../lib/errors.ts";
+import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { queryRow, serverName } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { PROBE } from "./survey_zone.ts";
@@ -52,26 +52,18 @@ export async function examine(context: StageContext): Promise<Finding[]> {
 }
 
 async function examineSource(context: StageContext): Promise<string> {
-  const { config, resources, sql, signal } = context;
-  if (config.source === undefined) {
-    throw new ConfigError(["SOURCE_URL is missing"]);
-  }
-  await using snapshot = await openSnapshot(config.source, {
-    connect: resources.connect,
-    connections: config.sourceConnections,
+  const { config, sql, signal } = context;
+  await using snapshot = await openSnapshot(context, {
     after: undefined,
-    schema: config.sourceSchema,
-    tables: sql.tables.map((table) => table.name),
     signal,
   });
-  const { live, now } = await snapshot.use(async (client) => ({
-    live: await readLiveTables(client, {
-      tables: sql.tables,
-      schema: config.sourceSchema,
-    }),
-    now: await clockOf(client),
-  }));
-  checkClock(context, { of: serverName(config.source), now });
+  const live = await snapshot.use((client) =>
+    readLiveTables(client, { tables: sql.tables, schema: config.sourceSchema })
+  );
+  checkClock(context, {
+    of: config.source === undefined ? "source" : serverName(config.source),
+    now: new Date(snapshot.clockTime),
+  });
   return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql`;
 }
 

@@ -59,7 +59,8 @@ export async function simulate(
     zones,
     sourceTemplate: await sourceTemplate(),
   });
-  platform.set({ deleteShareMax: 1 });
+  // Clocks are set wrong on purpose.
+  platform.set({ deleteShareMax: 1, sourceClockSkewMinutesMax: 0 });
   await using writers = await RandomWriters.open(
     platform.source.url,
     stream(seed, "writes"),

@@ -7,7 +7,6 @@ import {
   inSource,
   testBadInputs,
   withConnections,
-  withStatements,
 } from "./bad_input.ts";
 
 /** More than what the sockets between client and server hold. */
@@ -203,19 +202,17 @@ const CASES: BadInput[] = [
   {
     name: "a table that is locked for long",
     spoil: async (platform) => {
-      const shorten = withStatements(
-        platform,
-        (sql) => sql.replace("lock_timeout = '30s'", "lock_timeout = '50ms'"),
-      );
+      platform.set({ sourceLockWaitSeconds: 0.2 });
       const other = await openClient(platform.source.url);
       await execute(other, "begin", "lock table payment");
       return async () => {
+        platform.set({ sourceLockWaitSeconds: 30 });
         await other.end();
-        await shorten();
       };
     },
     stage: "extract",
-    message: /Cannot read "payment": .*lock timeout/,
+    message:
+      /Cannot lock "payment" for reading: locked by process \d+ of postgres/,
   },
   {
     name: "a server that is down",

@@ -1,0 +1,36 @@
+-- Tables that are others than in this transaction's snapshot: truncated,
+-- rewritten, or replaced before they were locked. What a function looks up in
+-- the catalogue is as of now. $1: schema; $2: names.
+with recursive parts as (
+    select
+        class.oid,
+        class.relname as name
+    from pg_class as class
+    inner join pg_namespace as namespace
+        on class.relnamespace = namespace.oid
+    where
+        namespace.nspname = $1
+        and class.relname = any($2)
+        and class.relkind in ('r', 'p')
+    union all
+    select
+        inheritance.inhrelid as oid,
+        parts.name
+    from parts
+    inner join pg_inherits as inheritance
+        on parts.oid = inheritance.inhparent
+)
+
+select distinct parts.name
+from parts
+inner join pg_class as class
+    on parts.oid = class.oid
+inner join pg_namespace as namespace
+    on class.relnamespace = namespace.oid
+where
+    pg_relation_filenode(class.oid) is distinct from nullif(
+        class.relfilenode, 0
+    )
+    or to_regclass(
+        quote_ident(namespace.nspname) || '.' || quote_ident(class.relname)
+    ) is distinct from class.oid::regclass

@@ -1,0 +1,71 @@
+import { StageError } from "../lib/errors.ts";
+import type { StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+const MS_PER_MINUTE = 60_000;
+
+/**
+ * Compares the source's clock, which batches are stamped by, with this
+ * machine's and, if they are far apart, with the store's. Throws a `StageError`
+ * when it is the source's that is wrong; of the others' faults, and of a lake
+ * that is ahead of the clock, a warning tells.
+ */
+export async function checkClock(
+  snapshot: Pick<Snapshot, "clockTime">,
+  options: {
+    context: Pick<StageContext, "config" | "log" | "clock">;
+    zone: Pick<Zone, "now">;
+    /** The newest batch and the snapshot time that it has. */
+    previous?: { batch: number; snapshotTime: string } | undefined;
+  },
+): Promise<void> {
+  const { context, zone, previous } = options;
+  const { config, log } = context;
+  const maxMs = config.sourceClockSkewMinutesMax * MS_PER_MINUTE;
+  if (maxMs === 0) return;
+  const source = Date.parse(snapshot.clockTime);
+  const machine = context.clock().getTime();
+  if (Math.abs(source - machine) > maxMs) {
+    const store = (await zone.now()).getTime();
+    const clocks = {
+      source: timeOf(source),
+      machine: timeOf(machine),
+      store: timeOf(store),
+    };
+    if (Math.abs(source - store) > maxMs) throw wrong(clocks);
+    log.warn(
+      "The clock of this machine is wrong: it shows {machine}, the source {source}, the store {store}. Set it by NTP",
+      clocks,
+    );
+  }
+  if (previous === undefined) return;
+  const aheadMs = Date.parse(previous.snapshotTime) - source;
+  if (aheadMs <= maxMs) return;
+  log.warn(
+    "Batch {batch} is of {time}, {minutes} minutes after what the source's clock shows: until then batches are stamped with that time, and neither freshness nor a time in history can be told. Wait, or begin a new lake in empty places",
+    {
+      batch: previous.batch,
+      time: previous.snapshotTime,
+      minutes: Math.round(aheadMs / MS_PER_MINUTE),
+    },
+  );
+}
+
+function wrong(
+  { source, machine, store }: Record<"source" | "machine" | "store", string>,
+): StageError {
+  return new StageError(
+    `Cannot trust the source's clock: it shows ${source}, this machine's ${machine}, the store's ${store}`,
+    {
+      subject: "source",
+      retryable: true,
+      hint:
+        "Set the source's clock by NTP, or let SOURCE_CLOCK_SKEW_MINUTES_MAX allow for what it is off; history is stamped by it",
+    },
+  );
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}

@@ -1,0 +1,135 @@
+import type pg from "pg";
+import {
+  type Connection,
+  pinSettings,
+  quoteName,
+  sqlState,
+} from "../lib/postgres.ts";
+
+/** How transactions of the source begin. */
+export interface Guest {
+  /** The server's major version. */
+  version: number;
+  schema: string;
+  /** How long a statement waits for a lock. */
+  lockTimeoutMs: number;
+}
+
+/** The shortest that there is: a lock that isn't free at once is left alone. */
+const LOCK_AT_ONCE = "set local lock_timeout to '1ms'";
+const TRANSACTION_TIMEOUT_SINCE = 17;
+
+/**
+ * SQL that begins a transaction in which nothing depends on what the role, the
+ * database or another client of a pooler has set. It takes no snapshot.
+ */
+export function beginSql(
+  guest: Guest,
+  isolation: "read committed" | "repeatable read",
+): string {
+  const settings = [
+    pinSettings("local"),
+    `set local search_path to ${quoteName(guest.schema)}, public`,
+    "set local row_security to off",
+    "set local jit to off",
+    "set local statement_timeout to 0",
+    "set local idle_in_transaction_session_timeout to 0",
+    ...(guest.version < TRANSACTION_TIMEOUT_SINCE
+      ? []
+      : ["set local transaction_timeout to 0"]),
+    lockTimeoutSql(guest),
+  ];
+  return `begin isolation level ${isolation} read only; ${settings.join("; ")}`;
+}
+
+/** SQL for how long statements wait for a lock from here on. */
+export function lockTimeoutSql({ lockTimeoutMs }: Guest): string {
+  return `set local lock_timeout to '${lockTimeoutMs}ms'`;
+}
+
+/**
+ * SQL that has a server notice within seconds that its client is gone; where a
+ * system can't, nothing is set. It takes the snapshot.
+ */
+export const NOTICE_DEATH =
+  `select set_config('client_connection_check_interval', '2s', true)
+  where version() ~* 'linux|apple|darwin|bsd'`;
+
+/** Does work in a transaction of its own, which sees what is committed. */
+export async function inTransaction<Result>(
+  client: pg.Client,
+  guest: Guest,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await client.query(beginSql(guest, "read committed"));
+  try {
+    return await work();
+  } finally {
+    await client.query("rollback").catch(() => {});
+  }
+}
+
+/**
+ * SQL that locks tables, each in a savepoint of its own after those before it,
+ * so that the last can be let go of first. It locks what a reader of all rows
+ * locks, partitions and indexes too, with no right but to read a column. Each
+ * lock is there at once or the statement fails: who holds locks and waits may
+ * be the survivor of a deadlock.
+ */
+export function lockSql(
+  guest: Guest,
+  tables: readonly LockedTable[],
+): string {
+  return [
+    ...tables.flatMap((table, index) => [
+      `savepoint locked_${index}`,
+      LOCK_AT_ONCE,
+      lockOneSql(guest, table),
+    ]),
+    lockTimeoutSql(guest),
+  ].join("; ");
+}
+
+/** A table that is locked with its partitions, if it has some. */
+export interface LockedTable {
+  name: string;
+  partitioned: boolean;
+}
+
+function lockOneSql(
+  { schema }: Guest,
+  { name, partitioned }: LockedTable,
+): string {
+  return `select from ${partitioned ? "" : "only "}${quoteName(schema)}.${
+    quoteName(name)
+  } limit 0`;
+}
+
+/** Whether a lock was not free. */
+export function isLocked(error: unknown): boolean {
+  // lock_not_available, and deadlock_detected, which leaves no lock either.
+  return ["55P03", "40P01"].includes(sqlState(error) ?? "");
+}
+
+/** So long a pooler without a free connection may keep a second one waiting. */
+const ANSWER_MS_MAX = 5_000;
+
+/** Ends a connection whose server does not answer soon, and throws then. */
+export async function inTime<Result>(
+  connection: Connection,
+  work: Promise<Result>,
+): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer in ${ANSWER_MS_MAX / 1000} s`));
+      void connection[Symbol.asyncDispose]();
+    }, ANSWER_MS_MAX);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}

@@ -1,0 +1,188 @@
+import type pg from "pg";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StageError } from "../lib/errors.ts";
+import {
+  type Connection,
+  query,
+  queryRow,
+  sqlState,
+  type TextRow,
+} from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import changedTablesSql from "./changed_tables.sql" with { type: "text" };
+import {
+  beginSql,
+  type Guest,
+  inTime,
+  inTransaction,
+  isLocked,
+  type LockedTable,
+  lockSql,
+  NOTICE_DEATH,
+} from "./guest_transaction.ts";
+import lockHoldersSql from "./lock_holders.sql" with { type: "text" };
+import snapshotSql from "./snapshot.sql" with { type: "text" };
+import { tableError } from "./table_error.ts";
+
+/** How long the locks are left alone after the first time they weren't free. */
+const PAUSE_MS = 20;
+const PAUSE_MS_MAX = 500;
+
+/** What is locked, how, and for which batch. */
+export interface LockOptions {
+  context: Pick<StageContext, "config">;
+  guest: Guest;
+  tables: readonly LockedTable[];
+  /** A second connection, which keeps the tables as they are meanwhile. */
+  gate: Connection | undefined;
+  after: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Locks all tables and takes the snapshot, on the first connection. It waits
+ * for no lock: when one isn't free it lets go of all, and tries again.
+ */
+export async function lockAll(
+  first: pg.Client,
+  options: LockOptions,
+): Promise<TextRow> {
+  const { context, signal } = options;
+  const { sourceLockWaitSeconds } = context.config;
+  const startMs = performance.now();
+  for (let pauseMs = PAUSE_MS;; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
+    let problem: unknown;
+    try {
+      const state = await lockOnce(first, options);
+      if (state !== undefined) return state;
+    } catch (error) {
+      await first.query("rollback").catch(() => {});
+      if (!isLocked(error)) throw await nameTable(first, error, options);
+      problem = error;
+    } finally {
+      await options.gate?.client.query("rollback").catch(() => {});
+    }
+    const waitedMs = performance.now() - startMs;
+    if (waitedMs + pauseMs > sourceLockWaitSeconds * 1000) {
+      throw await lockedError(first, { ...options, problem });
+    }
+    await sleep(pauseMs * (0.5 + Math.random()), undefined, { signal });
+  }
+}
+
+/** Undefined when a table was changed between the snapshot and its lock. */
+async function lockOnce(
+  first: pg.Client,
+  { context, guest, tables, gate, after }: LockOptions,
+): Promise<TextRow | undefined> {
+  // A pooler may have no second connection: the first must not wait for it.
+  await first.query(beginSql(guest, "repeatable read"));
+  const gateServer = gate === undefined
+    ? undefined
+    : await closeGate(gate, { guest, tables });
+  const state = await takeSnapshot(first, { guest, after });
+  await first.query(`${NOTICE_DEATH}; ${lockSql(guest, tables)}`);
+  if (gateServer === state.server) return state;
+  await first.query("savepoint looked");
+  const changed = await query(first, changedTablesSql, [
+    context.config.sourceSchema,
+    tables.map(({ name }) => name),
+  ]);
+  await first.query("rollback to savepoint looked; release savepoint looked");
+  if (changed.length === 0) return state;
+  await first.query("rollback");
+  return undefined;
+}
+
+/**
+ * Locks the tables on the second connection, and gives when its server started;
+ * undefined where it doesn't answer, or has died.
+ */
+async function closeGate(
+  gate: Connection,
+  { guest, tables }: { guest: Guest; tables: readonly LockedTable[] },
+): Promise<string | undefined> {
+  const { client } = gate;
+  try {
+    await inTime(gate, client.query(beginSql(guest, "read committed")));
+    await client.query(lockSql(guest, tables));
+    const row = await queryRow(
+      client,
+      "select pg_postmaster_start_time()::text as server",
+    );
+    return row.server ?? undefined;
+  } catch (error) {
+    if (sqlState(error) !== undefined) throw error;
+    return undefined;
+  }
+}
+
+/** Where no snapshot can be exported, one connection can still read it. */
+async function takeSnapshot(
+  client: pg.Client,
+  { guest, after }: { guest: Guest; after: string },
+): Promise<TextRow> {
+  try {
+    return await queryRow(client, snapshotSql, [after]);
+  } catch (error) {
+    if (sqlState(error) === undefined) throw error;
+    await client.query("rollback");
+    await client.query(beginSql(guest, "repeatable read"));
+    const alone = snapshotSql.replace("pg_export_snapshot()", "null");
+    return await queryRow(client, alone, [after]);
+  }
+}
+
+/** Finds which table an error is of, as an error that names it. */
+async function nameTable(
+  client: pg.Client,
+  error: unknown,
+  { guest, tables }: LockOptions,
+): Promise<unknown> {
+  if (sqlState(error) === undefined) return error;
+  for (const table of tables) {
+    try {
+      await inTransaction(client, guest, async () => {
+        await client.query(lockSql(guest, [table]));
+      });
+    } catch (found) {
+      return isLocked(found) ? error : tableError(found, table.name);
+    }
+  }
+  return error;
+}
+
+async function lockedError(
+  client: pg.Client,
+  options: LockOptions & { problem: unknown },
+): Promise<StageError> {
+  const { context, guest, tables, problem } = options;
+  const { sourceSchema, sourceLockWaitSeconds } = context.config;
+  const holders = await inTransaction(
+    client,
+    guest,
+    () =>
+      query(client, lockHoldersSql, [
+        sourceSchema,
+        tables.map(({ name }) => name),
+      ]),
+  ).catch(() => []);
+  const [holder] = holders;
+  const subject = holder?.name ?? "source";
+  return new StageError(
+    `Cannot lock ${
+      holder === undefined ? "the tables of the source" : `"${subject}"`
+    } for reading: ${
+      holder === undefined
+        ? "each time one of them was locked or changed"
+        : `locked by ${holders.map((one) => one.holder).join("; ")}`
+    }, for ${sourceLockWaitSeconds} s`,
+    {
+      subject,
+      retryable: true,
+      hint:
+        "Run extract again when that transaction has ended; SOURCE_LOCK_WAIT_SECONDS says how long it tries",
+      cause: problem,
+    },
+  );
+}

@@ -1,0 +1,123 @@
+import type pg from "pg";
+import { messageOf } from "../lib/errors.ts";
+import {
+  type Connection,
+  query,
+  queryRow,
+  quoteText,
+  sqlState,
+  type TextRow,
+} from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import {
+  beginSql,
+  type Guest,
+  inTime,
+  inTransaction,
+  NOTICE_DEATH,
+} from "./guest_transaction.ts";
+
+/** Connections may go to another server, and must not: so often it is tried. */
+const SPREAD_TRIES = 3;
+const OTHER_SERVER = new Error("a connection went to another server");
+/** Before PostgreSQL 17, and from then on. */
+const UNKNOWN_SNAPSHOT = ["22023", "42704"];
+
+/** How a connection is opened, prepared and ended. */
+export interface Opening {
+  connect: () => Promise<Connection>;
+  end: (connection: Connection) => Promise<void>;
+  guest: Guest;
+  log: StageContext["log"];
+}
+
+/**
+ * Opens a connection that reads nothing: it locks the tables until the first
+ * one has, and then looks who waits. Undefined where there is none to be had,
+ * or none to the same server.
+ */
+export async function openBeside(
+  { connect, end, guest, log }: Opening,
+  server: string,
+): Promise<Connection | undefined> {
+  let reason = "connections go to several servers";
+  for (let tries = 0; tries < SPREAD_TRIES; tries++) {
+    try {
+      const connection = await connect();
+      const { client } = connection;
+      const row = await inTime(
+        connection,
+        inTransaction(
+          client,
+          guest,
+          () =>
+            queryRow(
+              client,
+              "select pg_postmaster_start_time()::text as server",
+            ),
+        ),
+      );
+      if (row.server === server) return connection;
+      await end(connection);
+    } catch (error) {
+      reason = messageOf(error);
+      break;
+    }
+  }
+  log.warn(
+    "Nobody looks whether a transaction of the source waits for extract: {reason}",
+    { reason },
+  );
+  return undefined;
+}
+
+/** Opens further connections to the snapshot, as many as can be had. */
+export async function openOthers(
+  { connect, end, guest, log }: Opening,
+  options: { count: number; state: TextRow; signal: AbortSignal },
+): Promise<{ client: pg.Client; pid: string }[]> {
+  const { count, state, signal } = options;
+  const others: { client: pg.Client; pid: string }[] = [];
+  let reason = "the source exports no snapshot";
+  for (let tries = 0; tries < count * SPREAD_TRIES; tries++) {
+    if (others.length === count || state.snapshot_id === null) break;
+    let connection: Connection | undefined;
+    try {
+      connection = await connect();
+      const { client } = connection;
+      await inTime(
+        connection,
+        client.query(beginSql(guest, "repeatable read")),
+      );
+      await client.query(
+        `set transaction snapshot ${quoteText(state.snapshot_id ?? "")}`,
+      );
+      const [row] = await query(
+        client,
+        "select pg_postmaster_start_time()::text as server, pg_backend_pid()::text as pid",
+      );
+      // Another server may have exported a snapshot under the same name.
+      if (row?.server !== state.server) {
+        throw OTHER_SERVER;
+      }
+      await client.query(NOTICE_DEATH);
+      others.push({ client, pid: row?.pid ?? "" });
+    } catch (error) {
+      signal.throwIfAborted();
+      reason = messageOf(error);
+      if (connection === undefined) break;
+      await end(connection);
+      const elsewhere = error === OTHER_SERVER ||
+        UNKNOWN_SNAPSHOT.includes(sqlState(error) ?? "");
+      if (!elsewhere) break;
+    }
+  }
+  if (others.length < count) {
+    log.warn("The source is read by {some} of {all} connections: {reason}", {
+      some: 1 + others.length,
+      all: 1 + count,
+      reason,
+    });
+  }
+  return others;
+}

@@ -1,0 +1,86 @@
+-- What is to be known of the contract's tables before they are locked, the
+-- largest first; of what isn't there, or is no table, nothing. None of this
+-- waits for a table. $1: schema; $2: the columns to read, by table.
+with recursive tables as (
+    select
+        class.oid,
+        class.relname as name,
+        class.relkind as kind,
+        namespace.oid as schema_oid
+    from pg_class as class
+    inner join pg_namespace as namespace
+        on class.relnamespace = namespace.oid
+    where
+        namespace.nspname = $1
+        and jsonb_exists($2::jsonb, class.relname)
+        and class.relkind in ('r', 'p')
+),
+
+-- Each with its partitions.
+parts as (
+    select
+        tables.oid as table_oid,
+        tables.oid,
+        tables.kind
+    from tables
+    union all
+    select
+        parts.table_oid,
+        inheritance.inhrelid as oid,
+        parts.kind
+    from parts
+    inner join pg_inherits as inheritance
+        on parts.oid = inheritance.inhparent
+    where parts.kind = 'p'
+),
+
+sizes as (
+    select
+        parts.table_oid,
+        sum(
+            greatest(class.reltuples, pg_stat_get_live_tuples(class.oid), 0)
+        ) as rows,
+        sum(
+            1 + (
+                select count(*)
+                from pg_index as index
+                where index.indrelid = parts.oid
+            )
+        ) as locks
+    from parts
+    inner join pg_class as class
+        on parts.oid = class.oid
+    group by parts.table_oid
+)
+
+select
+    tables.name,
+    tables.kind,
+    sizes.locks::text as locks,
+    has_schema_privilege(tables.schema_oid, 'usage')::text as may_enter,
+    case
+        when has_table_privilege(tables.oid, 'select') then '[]'
+        else (
+            select
+                coalesce(
+                    jsonb_agg(
+                        attribute.attname
+                        order by attribute.attnum < 0, attribute.attnum
+                    ),
+                    '[]'
+                )
+            from pg_attribute as attribute
+            where
+                attribute.attrelid = tables.oid
+                and not has_column_privilege(
+                    tables.oid, attribute.attnum, 'select'
+                )
+                and jsonb_exists(
+                    $2::jsonb -> tables.name, attribute.attname
+                )
+        )::text
+    end as denied
+from tables
+inner join sizes
+    on tables.oid = sizes.table_oid
+order by sizes.rows desc, tables.name

@@ -1,0 +1,110 @@
+import type pg from "pg";
+import type { ContractTable } from "../lib/contract.ts";
+import { StageError } from "../lib/errors.ts";
+import { query, queryRow, quoteName, quoteNames } from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import type { LockedTable } from "./guest_transaction.ts";
+import tablesToLockSql from "./tables_to_lock.sql" with { type: "text" };
+
+/** The tables of the contract that are there, and what locking them takes. */
+export interface TablesToLock {
+  /** The largest first: it is let go of last. */
+  tables: LockedTable[];
+  /** Locks that a connection takes for all of them. */
+  locks: number;
+  /** Locks that the server has room for, of all its sessions. */
+  lockRoom: number;
+  /** A wait for a lock must end before a deadlock would be looked for. */
+  lockTimeoutMs: number;
+  /** When the server started, to know it again. */
+  server: string;
+}
+
+/** What a row's writer and its place are read by, beside the contract's. */
+const SYSTEM_COLUMNS = ["xmin", "ctid"];
+const SERVER = `select pg_postmaster_start_time()::text as server,
+  floor(extract(epoch from current_setting('deadlock_timeout')::interval)
+    * 1000 / 2)::text as lock_timeout,
+  (current_setting('max_locks_per_transaction')::bigint
+    * (current_setting('max_connections')::bigint
+      + current_setting('max_prepared_transactions')::bigint))::text
+    as lock_room`;
+
+/**
+ * Finds the contract's tables without a lock on them. Throws a `StageError`
+ * that says what to grant when one can't be read.
+ */
+export async function findTables(
+  client: pg.Client,
+  { config, sql }: Pick<StageContext, "config" | "sql">,
+): Promise<TablesToLock> {
+  const server = await queryRow(client, SERVER);
+  const columns = Object.fromEntries(sql.tables.map((table) => [
+    table.name,
+    [...table.columns.map((column) => column.name), ...SYSTEM_COLUMNS],
+  ]));
+  const rows = await query(client, tablesToLockSql, [
+    config.sourceSchema,
+    JSON.stringify(columns),
+  ]);
+  for (const row of rows) {
+    const table = sql.tables.find(({ name }) => name === row.name);
+    if (table === undefined) continue;
+    const denied: string[] = JSON.parse(row.denied ?? "[]");
+    if (row.may_enter === "true" && denied.length === 0) continue;
+    throw deniedError(table, {
+      role: config.source?.user ?? "",
+      schema: config.sourceSchema,
+      mayEnter: row.may_enter === "true",
+      denied,
+    });
+  }
+  return {
+    tables: rows.map((row) => ({
+      name: row.name ?? "",
+      partitioned: row.kind === "p",
+    })),
+    locks: rows.reduce((sum, row) => sum + Number(row.locks), 0),
+    lockRoom: Number(server.lock_room),
+    lockTimeoutMs: Math.max(1, Number(server.lock_timeout)),
+    server: server.server ?? "",
+  };
+}
+
+function deniedError(
+  table: ContractTable,
+  options: {
+    role: string;
+    schema: string;
+    mayEnter: boolean;
+    denied: string[];
+  },
+): StageError {
+  const { schema, mayEnter, denied } = options;
+  const { name } = table;
+  const role = quoteName(options.role);
+  const place = `${quoteName(schema)}.${quoteName(name)}`;
+  const all = table.columns.length + SYSTEM_COLUMNS.length;
+  const grants = [
+    ...mayEnter
+      ? []
+      : [`grant usage on schema ${quoteName(schema)} to ${role}`],
+    ...denied.length === 0 ? [] : [
+      denied.length >= all
+        ? `grant select on ${place} to ${role}`
+        : `grant select (${quoteNames(denied)}) on ${place} to ${role}`,
+    ],
+  ];
+  const found = !mayEnter
+    ? `permission denied for schema ${schema}`
+    : denied.length >= all
+    ? `permission denied for table ${name}`
+    : `permission denied for its columns ${denied.join(", ")}`;
+  return new StageError(`Cannot read "${name}": ${found}`, {
+    subject: name,
+    hint:
+      `Grant select on the table to the source role, or on the columns of sql/source.sql with xmin and ctid, by which changes are found: ${
+        grants.join("; ")
+      }`,
+  });
+}

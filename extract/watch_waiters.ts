@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf, StageError } from "../lib/errors.ts";
+import { type Connection, query, type TextRow } from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
+import waitersSql from "./waiters.sql" with { type: "text" };
+
+/** Whose locks are watched, and what is done about who waits for them. */
+export interface WatchOptions {
+  /** A connection for this alone. */
+  connection: Connection;
+  guest: Guest;
+  /** The processes that hold locks, and when their server started. */
+  pids: readonly string[];
+  server: string;
+  yieldSeconds: number;
+  log: StageContext["log"];
+  /** Called once, when the processes have been ended. */
+  gaveWay: (reason: StageError) => void;
+}
+
+const EVERY_MS_MAX = 1000;
+const FAILURES_MAX = 3;
+const END_MS_MAX = 1000;
+
+/**
+ * Looks once a second who waits for a lock of extract's. When a transaction
+ * has waited longer than it may, all that extract has in the source is ended
+ * at once: a server may take long to notice a client that is gone.
+ */
+export function watchWaiters(options: WatchOptions): AsyncDisposable {
+  const { connection, guest, pids, server, yieldSeconds, log } = options;
+  const { client } = connection;
+  const stopped = new AbortController();
+  const waits = new Map<string, Wait>();
+  const everyMs = Math.min(EVERY_MS_MAX, yieldSeconds * 500);
+  const look = async (): Promise<StageError | undefined> => {
+    const rows = await query(client, waitersSql, [[...pids], server]);
+    const longest = longestWait(waits, { rows, everyMs });
+    if (longest === undefined || longest.seconds < yieldSeconds) return;
+    await query(
+      client,
+      "select pg_terminate_backend(pid) from unnest($1::integer[]) as pid",
+      [[...pids]],
+    ).catch(() => {});
+    return yielded(longest, yieldSeconds);
+  };
+  const watching = (async () => {
+    for (let failures = 0; failures < FAILURES_MAX;) {
+      await sleep(everyMs, undefined, { signal: stopped.signal })
+        .catch(() => {});
+      if (stopped.signal.aborted) return;
+      try {
+        const reason = await inTime(
+          connection,
+          inTransaction(client, guest, look),
+        );
+        failures = 0;
+        if (reason === undefined) continue;
+        options.gaveWay(reason);
+        return;
+      } catch (error) {
+        failures++;
+        if (failures < FAILURES_MAX || stopped.signal.aborted) continue;
+        log.warn(
+          "Nobody looks any more whether a transaction of the source waits for extract: {reason}",
+          { reason: messageOf(error) },
+        );
+      }
+    }
+  })();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopped.abort();
+      const timer = new AbortController();
+      const late = sleep(END_MS_MAX, undefined, { signal: timer.signal });
+      await Promise.race([watching, late.catch(() => {})]);
+      timer.abort();
+    },
+  };
+}
+
+/** How a transaction has waited: for locks that it got, and for one more. */
+interface Wait {
+  past: number;
+  now: number;
+}
+
+/** A transaction that waits, with the seconds of all its waits. */
+interface Waiter {
+  row: TextRow;
+  seconds: number;
+}
+
+/** Adds what was seen to the waits, and gives the longest that goes on. */
+function longestWait(
+  waits: Map<string, Wait>,
+  options: { rows: TextRow[]; everyMs: number },
+): Waiter | undefined {
+  const { rows, everyMs } = options;
+  const seen = new Map(rows.map((row) => [row.transaction ?? "", row]));
+  for (const [transaction, wait] of waits) {
+    if (seen.has(transaction)) continue;
+    wait.past += wait.now;
+    wait.now = 0;
+  }
+  let longest: Waiter | undefined;
+  for (const [transaction, row] of seen) {
+    const wait = waits.get(transaction) ?? { past: 0, now: 0 };
+    // A standby's startup process does not say since when it waits.
+    const now = row.seconds === null
+      ? wait.now + everyMs / 1000
+      : Number(row.seconds);
+    if (now < wait.now) wait.past += wait.now;
+    wait.now = now;
+    waits.set(transaction, wait);
+    const seconds = wait.past + wait.now;
+    if (seconds > (longest?.seconds ?? -1)) longest = { row, seconds };
+  }
+  return longest;
+}
+
+function yielded({ row, seconds }: Waiter, yieldSeconds: number): StageError {
+  // CREATE INDEX CONCURRENTLY and its like wait for older snapshots to end.
+  const target = row.target === null
+    ? "extract's snapshot to end"
+    : `a lock on ${row.target} that extract holds`;
+  return new StageError(
+    `Cannot go on reading the source: process ${row.pid} of ${row.who} has waited ${
+      seconds.toFixed(1)
+    } s for ${target}`,
+    {
+      subject: row.target ?? "source",
+      retryable: true,
+      hint:
+        `Run extract again; SOURCE_LOCK_YIELD_SECONDS (now ${yieldSeconds}) says how long others may wait for it, 0: as long as it reads`,
+    },
+  );
+}
