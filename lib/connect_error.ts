@@ -63,6 +63,9 @@ function hintFor(
       ? "Let this user in from this machine in the server's pg_hba.conf; if it asks for TLS, add ?sslmode=verify-full to the URL"
       : "Let this user in from this machine in the server's pg_hba.conf";
   }
+  if (/^(peer|ident) authentication failed/i.test(found)) {
+    return `The server lets "${settings.user}" in only as the system's user of that name: run as that one, or change its pg_hba.conf`;
+  }
   if (state === "28P01" || state === "28000") {
     return `Check the password and the rights of the user "${settings.user}"`;
   }

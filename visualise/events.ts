@@ -8,7 +8,7 @@ const HEARTBEAT_MS = 15_000;
 /**
  * Tells a page what happens, as server-sent events, until either ends. A proxy
  * in between is asked to pass them on as they come: nginx by a header of its
- * own, others by one that is in RFC 9111. The first event is sent at once.
+ * own, others by one that is in RFC 9111.
  */
 export function streamEvents(context: Context, live: Live): Response {
   const response = streamSSE(context, async (stream) => {
@@ -24,7 +24,6 @@ export function streamEvents(context: Context, live: Live): Response {
       wake();
     });
     try {
-      await stream.writeSSE({ event: "here", data: "" });
       while (!stream.aborted && !waiting.has("end")) {
         const [event] = waiting.values();
         if (event !== undefined) {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { PostgresSettings } from "../../lib/config.ts";
+import pg from "pg";
+import { connectError } from "../../lib/connect_error.ts";
 import { StageError } from "../../lib/errors.ts";
 import {
   connect,
@@ -112,6 +114,25 @@ for (const refusal of REFUSALS) {
     await dropRole(database);
   });
 }
+
+Deno.test("connectError() blames no password that was not asked for", async () => {
+  await using database = await openTestDatabase();
+  const { settings } = database;
+  const hintOf = (message: string) => {
+    const error = new pg.DatabaseError(message, message.length, "error");
+    error.code = "28000";
+    return connectError(error, settings).hint ?? "";
+  };
+
+  assert.match(
+    hintOf('Peer authentication failed for user "postgres"'),
+    /^The server lets "postgres" in only as the system's user of that name/,
+  );
+  assert.match(
+    hintOf('no pg_hba.conf entry for host "10.0.0.1", user "postgres"'),
+    /pg_hba\.conf; if it asks for TLS, add \?sslmode=verify-full/,
+  );
+});
 
 Deno.test("connect() repeats no password that a server tells", async () => {
   await using database = await openTestDatabase();

@@ -14,6 +14,30 @@ import { insertOrder } from "../harness/small_source.ts";
 
 Deno.test.afterAll(closeBrowser);
 
+testPage("a page knows no age by a snapshot of the future", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = now() + interval '48 hours'",
+  );
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+
+  await page.getByText("Age unknown").waitFor();
+  await page.locator("[data-view=pipeline]").click();
+  await page.getByText(
+    "is unknown: the newest snapshot's time is in the future",
+  )
+    .waitFor();
+
+  assert.equal(
+    await page.locator("#status").getAttribute("data-state"),
+    "stale",
+  );
+  assert.deepEqual(errors, []);
+  await page.close();
+});
+
 testPage(
   "the pipeline's view shows its stages, checks and the newest verification",
   async () => {

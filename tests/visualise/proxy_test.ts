@@ -76,7 +76,7 @@ for (const { name, path, http } of WAYS) {
           .getReader();
         assert.ok(reader !== undefined);
 
-        await nextEvent(reader, /event: here\n/);
+        await nextEvent(reader, /event: link\n/);
         await execute(
           platform.source.client,
           insertOrder(50),
