@@ -67,7 +67,21 @@ async function examineSource(context: StageContext): Promise<string> {
   const live = await snapshot.use((client) =>
     readLiveTables(client, { tables: sql.tables, schema: config.sourceSchema })
   );
-  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql`;
+  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql${
+    encodingNote(live[0]?.encoding ?? "UTF8")
+  }`;
+}
+
+/** What it means here that a database is not in UTF-8. */
+function encodingNote(encoding: string): string {
+  switch (encoding) {
+    case "UTF8":
+      return "";
+    case "SQL_ASCII":
+      return "; its database is in SQL_ASCII, which checks nothing: rows with texts that are no UTF-8 go to quarantine";
+    default:
+      return `; its database is in ${encoding}: extract stops at a character that UTF-8 lacks, and names its row`;
+  }
 }
 
 async function examineZone(

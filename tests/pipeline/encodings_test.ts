@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
+import { examine } from "../../pipeline/doctor.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, testPostgresUrl } from "../harness/postgres.ts";
@@ -196,4 +197,22 @@ Deno.test("a row that is too long is set aside, and comes when it is shorter", a
   // Its last good version stays.
   assert.equal((await people(platform))[4], "6 name 6");
   assert.equal((await quarantined(platform)).length, 2);
+});
+
+Deno.test("doctor says what the source's encoding means", async () => {
+  for (
+    const [encoding, meaning] of [
+      ["SQL_ASCII", /in SQL_ASCII, .* are no UTF-8 go to quarantine$/],
+      ["LATIN1", /in LATIN1: extract stops at a character that UTF-8 lacks/],
+      ["UTF8", /2 tables as in sql\/source.sql$/],
+    ] as const
+  ) {
+    await using platform = await openPlatform({
+      sql: SQL,
+      sourceTemplate: await templateOf(encoding),
+    });
+    const findings = await examine(platform.context);
+    const source = findings.find(({ what }) => what === "source");
+    assert.match(source?.found ?? "", meaning);
+  }
 });
