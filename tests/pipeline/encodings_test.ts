@@ -75,6 +75,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
       e'\\360\\200\\200\\200', e'\\364\\220\\200\\200', e'\\365\\200\\200\\200',
       e'a\\303', e'\\303\\251\\251']) with ordinality as bad (text, n)`,
     "insert into place values ('a', 'ä', 'one'), (e'\\351', 'b\\c', 'two'), ('x\\y', 'z', null)",
+    "insert into place values ('long', 'l', 'x' || repeat('é', 9 << 20))",
     "insert into place values ('zz', 'newest', null)",
   );
   await platform.run();
@@ -87,10 +88,13 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
   ]);
   assert.deepEqual(await places(platform), ["a ä one", "x\\y z", "zz newest"]);
   const aside = await quarantined(platform);
-  assert.equal(aside.length, bad.length + 2);
+  assert.equal(aside.length, bad.length + 3);
   assert(
     aside.includes('person 3 name is no UTF-8: "caf\\351"'),
     aside.join("\n"),
+  );
+  assert(
+    aside.includes("place [long, l] the row is longer than 16 MiB as CSV"),
   );
   assert(
     aside.includes('place [\\351, b\\c] code is no UTF-8: "\\351"'),
@@ -103,7 +107,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
     "update person set name = 'café' where id = 3",
     "delete from person where id > 10",
     "update place set code = 'é' where note = 'two'",
-    "delete from place where code = 'a'",
+    "delete from place where code in ('a', 'long')",
   );
   await platform.run();
   assert.deepEqual(await people(platform), [
