@@ -61,8 +61,10 @@ export function shippedSql(
     const name = quoteName(column.name);
     const isKey = table.contract.key.includes(column.name);
     const value = isText(column) ? readableSql(table, name) : name;
+    // There, `left` would cut a character of several bytes in two.
+    const whole = mayBeNoUtf8(table) ? escapedSql(name) : name;
     return isText(column) && !isKey
-      ? `case when ${IS_LONG} then left(${value}, ${SHOWN_CHARACTERS})
+      ? `case when ${IS_LONG} then left(${whole}, ${SHOWN_CHARACTERS})
         else ${value} end as ${name}`
       : `${value} as ${name}`;
   });
@@ -107,7 +109,9 @@ export async function namingUntranslatable<Result>(
   if (["UTF8", "SQL_ASCII"].includes(table.encoding)) return await work();
   await client.query("savepoint untranslatable");
   try {
-    return await work();
+    const result = await work();
+    await client.query("release savepoint untranslatable");
+    return result;
   } catch (error) {
     if (!ENCODING_STATES.includes(sqlState(error) ?? "")) throw error;
     await client.query("rollback to savepoint untranslatable");
@@ -118,6 +122,7 @@ export async function namingUntranslatable<Result>(
       "select current_setting($1, true) as place",
       [SETTING_FOUND],
     );
+    if (!place) throw error;
     throw new StageError(
       `Cannot read "${name}": ${place}: ${(error as Error).message}`,
       {

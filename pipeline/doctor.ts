@@ -64,7 +64,21 @@ async function examineSource(context: StageContext): Promise<string> {
     of: config.source === undefined ? "source" : serverName(config.source),
     now: new Date(snapshot.clockTime),
   });
-  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql`;
+  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql${
+    encodingNote(live[0]?.encoding ?? "UTF8")
+  }`;
+}
+
+/** What it means here that a database is not in UTF-8. */
+function encodingNote(encoding: string): string {
+  switch (encoding) {
+    case "UTF8":
+      return "";
+    case "SQL_ASCII":
+      return "; its database is in SQL_ASCII, which checks nothing: rows with texts that are no UTF-8 go to quarantine";
+    default:
+      return `; its database is in ${encoding}: extract stops at a character that UTF-8 lacks, and names its row`;
+  }
 }
 
 async function examineZone(

@@ -43,6 +43,13 @@ const BAD_ROWS: BadRow[] = [
   date("SQL in a date's place", "''); drop table x; --", "'\\); drop table x"),
   date("a very long text in a date's place", "9".repeat(100_000), "9{40}"),
   {
+    name: "a row that is too long",
+    table: "purchase_order",
+    set: "item_code = repeat('x', 17000000)",
+    reason: /^the row is longer than 16 MiB as CSV$/,
+    repair: "item_code = 'short'",
+  },
+  {
     name: "money that is no number",
     table: "payment",
     set: "payment_amount = 'NaN'",

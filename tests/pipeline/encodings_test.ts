@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
+import { examine } from "../../pipeline/doctor.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, testPostgresUrl } from "../harness/postgres.ts";
@@ -74,6 +75,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
       e'\\360\\200\\200\\200', e'\\364\\220\\200\\200', e'\\365\\200\\200\\200',
       e'a\\303', e'\\303\\251\\251']) with ordinality as bad (text, n)`,
     "insert into place values ('a', 'ä', 'one'), (e'\\351', 'b\\c', 'two'), ('x\\y', 'z', null)",
+    "insert into place values ('long', 'l', 'x' || repeat('é', 9 << 20))",
     "insert into place values ('zz', 'newest', null)",
   );
   await platform.run();
@@ -86,10 +88,13 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
   ]);
   assert.deepEqual(await places(platform), ["a ä one", "x\\y z", "zz newest"]);
   const aside = await quarantined(platform);
-  assert.equal(aside.length, bad.length + 2);
+  assert.equal(aside.length, bad.length + 3);
   assert(
     aside.includes('person 3 name is no UTF-8: "caf\\351"'),
     aside.join("\n"),
+  );
+  assert(
+    aside.includes("place [long, l] the row is longer than 16 MiB as CSV"),
   );
   assert(
     aside.includes('place [\\351, b\\c] code is no UTF-8: "\\351"'),
@@ -102,7 +107,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
     "update person set name = 'café' where id = 3",
     "delete from person where id > 10",
     "update place set code = 'é' where note = 'two'",
-    "delete from place where code = 'a'",
+    "delete from place where code in ('a', 'long')",
   );
   await platform.run();
   assert.deepEqual(await people(platform), [
@@ -196,4 +201,22 @@ Deno.test("a row that is too long is set aside, and comes when it is shorter", a
   // Its last good version stays.
   assert.equal((await people(platform))[4], "6 name 6");
   assert.equal((await quarantined(platform)).length, 2);
+});
+
+Deno.test("doctor says what the source's encoding means", async () => {
+  for (
+    const [encoding, meaning] of [
+      ["SQL_ASCII", /in SQL_ASCII, .* are no UTF-8 go to quarantine$/],
+      ["LATIN1", /in LATIN1: extract stops at a character that UTF-8 lacks/],
+      ["UTF8", /2 tables as in sql\/source.sql$/],
+    ] as const
+  ) {
+    await using platform = await openPlatform({
+      sql: SQL,
+      sourceTemplate: await templateOf(encoding),
+    });
+    const findings = await examine(platform.context);
+    const source = findings.find(({ what }) => what === "source");
+    assert.match(source?.found ?? "", meaning);
+  }
 });

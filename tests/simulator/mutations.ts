@@ -125,19 +125,15 @@ export const MUTATIONS: readonly Mutation[] = [
     isPrepared: true,
     edits: [
       {
-        file: "extract/read_table.ts",
-        find: `  ).join(", ");
-  const selects`,
-        replace: `  ).join(", ") + ", xmin::text::bigint as _xid";
-  const selects`,
+        file: "extract/shipped_rows.ts",
+        find: '    return `select ${values.join(", ")} from ',
+        replace:
+          '    return `select ${values.join(", ")}, xmin::text::bigint as _xid from ',
       },
       {
-        file: "extract/read_table.ts",
-        find:
-          "    columns: table.contract.columns.map((column) => column.name),\n",
-        replace: `    columns: [
-      ...table.contract.columns.map((column) => column.name), "_xid"],
-`,
+        file: "extract/shipped_rows.ts",
+        find: "[...names, FAULT_COLUMN] : names;",
+        replace: '[...names, FAULT_COLUMN] : [...names, "_xid"];',
       },
       {
         file: "transform/arrive.ts",

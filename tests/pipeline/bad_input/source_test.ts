@@ -150,17 +150,6 @@ const CASES: BadInput[] = [
     message: /"design": no primary key or unique constraint on \(design_id\)/,
   },
   {
-    name: "a row that is too long",
-    spoil: inSource(
-      [
-        "update design set design_name = repeat('x', 17000000) where design_id = 1",
-      ],
-      ["update design set design_name = 'short' where design_id = 1"],
-    ),
-    stage: "extract",
-    message: /Cannot read "design": a row is longer than 16 MiB as CSV/,
-  },
-  {
     name: "several faults at once",
     spoil: inSource(
       [
