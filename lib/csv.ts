@@ -1,5 +1,4 @@
 import { CSV_ROW_BYTES_MAX } from "./csv_row.ts";
-import { quotePath } from "./duckdb_path.ts";
 import { quoteText } from "./postgres.ts";
 
 /** A buffer holds two rows; each thread of DuckDB's reader has its own. */
@@ -32,7 +31,7 @@ export function readCsvSql(
     CSV_ROW_BYTES_MAX,
   );
   const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
-  return `read_csv([${paths.map(quotePath).join(", ")}],
+  return `read_csv([${paths.map(quoteText).join(", ")}],
     columns = {${types.join(", ")}}, header = true, auto_detect = false,
     delim = ',', quote = '"', escape = '"', nullstr = '',
     allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',

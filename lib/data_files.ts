@@ -1,8 +1,7 @@
 import { digest } from "./checksum.ts";
 import { StageError } from "./errors.ts";
 import type { DataFile } from "./manifest.ts";
-import { quotePath } from "./duckdb_path.ts";
-import { quoteName, quoteNames } from "./postgres.ts";
+import { quoteName, quoteNames, quoteText } from "./postgres.ts";
 import type { Zone } from "./zone.ts";
 
 /**
@@ -13,7 +12,7 @@ export function readParquetSql(
   zone: Zone,
   files: readonly { key: string }[],
 ): string {
-  const paths = files.map((file) => quotePath(zone.locate(file.key)));
+  const paths = files.map((file) => quoteText(zone.locate(file.key)));
   return `read_parquet([${paths.join(", ")}], hive_partitioning = false)`;
 }
 

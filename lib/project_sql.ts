@@ -45,7 +45,10 @@ export function readProjectSql(
   const texts = byName(modelFiles);
   const models = list.map((model): ModelSql => {
     const text = texts.get(model.name) ?? "";
-    return { ...withReads(model, tablesRead(text)), sql: text };
+    return {
+      ...withReads(model, tablesRead(text, schemasOf(model))),
+      sql: text,
+    };
   });
   checkNames({ models, modelFiles, quarantine, tables });
   return {
@@ -63,6 +66,11 @@ export function readProjectSql(
       ]),
     ),
   };
+}
+
+/** A join reads tables as they stand, others what a batch changed in them. */
+function schemasOf({ derivation }: ModelDeclaration): string[] {
+  return [derivation === "join" ? "current" : "changed"];
 }
 
 /** In the order of fields in which models have always been hashed. */

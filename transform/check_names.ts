@@ -50,7 +50,7 @@ export function columnNameProblems(
   const taken = [
     ...OWN_COLUMNS,
     ...SYSTEM_COLUMNS,
-    ...model.kind === "fact" ? [model.recordId ?? "record_id"] : [],
+    model.recordId,
   ];
   return [
     ...columns.filter(({ name }, index) =>
@@ -72,6 +72,9 @@ export function columnNameProblems(
         `it gives no column "${name}", which sql/models/models.ts names`
       ),
     ...model.key.length === 0 ? ["sql/models/models.ts names no key"] : [],
+    ...model.kind === "fact" && model.recordId === undefined
+      ? ["sql/models/models.ts names no recordId for the fact"]
+      : [],
   ];
 }
 

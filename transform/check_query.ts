@@ -79,7 +79,10 @@ export function checkQuarantineQuery(
 function schemaProblems(query: SqlNode, model: ModelSql): string[] {
   const schema = model.derivation === "join" ? "current" : "changed";
   const reads = batchReads(query);
-  const read = new Set(reads.map(({ name }) => name.toLowerCase()));
+  const read = new Set(
+    reads.filter((table) => table.schema === schema)
+      .map(({ name }) => name.toLowerCase()),
+  );
   const unseen = [...read.symmetricDifference(new Set(model.reads))];
   return [
     ...reads.filter((table) => table.schema !== schema).map((table) =>

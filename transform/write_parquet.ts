@@ -1,7 +1,6 @@
 import { dirname } from "node:path";
 import { digest } from "../lib/checksum.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { quotePath } from "../lib/duckdb_path.ts";
 import { dataFileError } from "../lib/duckdb_error.ts";
 import { StageError } from "../lib/errors.ts";
 import type { DataFile } from "../lib/manifest.ts";
@@ -36,7 +35,7 @@ export async function writeParquet(
     if (!path.startsWith("s3://")) await syncToDisk(path);
     const { sha256, bytes } = await digest(await zone.stream(key));
     const [footer] = await duckdb.rows(
-      `select num_rows from parquet_file_metadata(${quotePath(path)})`,
+      `select num_rows from parquet_file_metadata(${quoteText(path)})`,
     );
     if (
       bytes !== Number(written?.file_size_bytes) ||

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../lib/errors.ts";
 import type { ModelDeclaration } from "../../lib/model.ts";
 import { readProjectSql } from "../../lib/project_sql.ts";
+import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
@@ -97,6 +99,44 @@ Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", (
     assert.equal(same, transformHash);
     assert.equal(new Set([transformHash, ...others]).size, 5);
   }));
+
+Deno.test("readProjectSql() hashes the project's SQL as it always did", () => {
+  // Of commit 3ae1d21: lakes that were made by it go on.
+  assert.equal(
+    PROJECT_SQL.transformHash,
+    "4fb77768880f972b415a7a8a53567183d283da9f35277aeee4996f6ce071c23a",
+  );
+  const other = readProjectSql(
+    fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+    OTHER_MODELS,
+  );
+  assert.equal(
+    other.transformHash,
+    "482b20f36ab216d9329dda9e038565d57481851ca6f753ded63cff8eb3f393f3",
+  );
+});
+
+for (
+  const [what, change] of [
+    ["CRLF", (text: string) => text.replaceAll("\n", "\r\n")],
+    ["a byte order mark", (text: string) => `\uFEFF${text}`],
+    ["both", (text: string) => `\uFEFF${text.replaceAll("\n", "\r\n")}`],
+  ] as const
+) {
+  Deno.test(`readProjectSql() reads files with ${what} as the same`, () =>
+    inFolder(async (folder) => {
+      await writeFiles(folder, FILES);
+      const plain = readProjectSql(folder, [MODEL]);
+      await writeFiles(
+        folder,
+        Object.fromEntries(
+          Object.entries(FILES).map(([path, text]) => [path, change(text)]),
+        ),
+      );
+
+      assert.deepEqual(readProjectSql(folder, [MODEL]), plain);
+    }));
+}
 
 Deno.test("readProjectSql() names all that doesn't fit", () =>
   inFolder(async (folder) => {

@@ -481,6 +481,12 @@ Deno.test("a key and a time must be among the model's columns", async () => {
   await assertRefused(lots(sql, { times: ["seen"] }), /no column "seen"/);
 });
 
+Deno.test("a fact must have the number of its versions", () =>
+  assertRefused(
+    lots("select lot_id, part from changed.lot", { kind: "fact" }),
+    /sql\/models\/models.ts names no recordId for the fact/,
+  ));
+
 Deno.test("a query that DuckDB can't bind is refused by its name", () =>
   assertRefused(
     lots("select lot_id, part, missing from changed.lot"),
@@ -587,6 +593,7 @@ for (
         name: "fact_lot",
         kind: "fact",
         key: KEY,
+        recordId: "record_id",
         sql: `select lot_id, part, ${expression} as x from changed.lot`,
       }],
       warehouse: `create table fact_lot (record_id bigint primary key,

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { readDeclaredTables } from "../../lib/warehouse_ddl.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
+
+function columnsOf(...texts: string[]): Record<string, string> {
+  const tables = readDeclaredTables(
+    texts.map((text, index) => ({ name: String(index), text })),
+  );
+  return Object.fromEntries(
+    [...tables].flatMap(([table, columns]) =>
+      [...columns].map(([name, { type, notNull }]) => [
+        `${table}.${name}`,
+        `${type}${notNull ? " not null" : ""}`,
+      ])
+    ),
+  );
+}
+
+Deno.test("readDeclaredTables() reads the project's own migrations", () => {
+  const tables = readDeclaredTables(PROJECT_SQL.migrations);
+
+  const orders = tables.get("fact_sales_order");
+  assert.deepEqual(orders?.get("unit_price"), {
+    type: "numeric(10,2)",
+    notNull: true,
+  });
+  assert.deepEqual(orders?.get("created_date"), {
+    type: "date",
+    notNull: true,
+  });
+  assert.equal(orders?.get("to_batch")?.notNull, false);
+  assert.equal(tables.get("dim_staff")?.get("staff_id")?.notNull, true);
+  assert.equal(tables.get("dim_staff")?.get("first_name")?.notNull, false);
+  assert.deepEqual([...tables.keys()].filter((name) => name.includes(".")), []);
+});
+
+Deno.test("readDeclaredTables() reads plain tables with what they are made of", () => {
+  assert.deepEqual(
+    columnsOf(`-- create table no (x integer not null);
+    create table if not exists "Thing" (
+      a bigint primary key, -- b text,
+      "B ""x" text default 'a, b; not null' not null,
+      c numeric(10, 2) check (c > 0),
+      d timestamp with time zone not null default now(),
+      e date references other (id),
+      constraint f unique (a, c),
+      primary key (a, c)
+    );
+    do $$ begin create table hidden (x integer not null); end $$;
+    create table pipeline.other (x integer not null)`),
+    {
+      "Thing.a": "bigint not null",
+      'Thing.B "x': "text not null",
+      "Thing.c": "numeric(10,2) not null",
+      "Thing.d": "timestamp with time zone not null",
+      "Thing.e": "date",
+    },
+  );
+});
+
+Deno.test("readDeclaredTables() follows what later migrations change", () => {
+  assert.deepEqual(
+    columnsOf(
+      "create table t (a integer not null, b text, c text, d text not null);",
+      `alter table t add column e smallint not null default 1,
+        add f text, alter column a drop not null, alter b set not null;
+      alter table only t alter column a type bigint using a::bigint;
+      alter table t drop column c; alter table t rename column d to g;
+      alter table t add constraint x check (f is not null), add primary key (f);
+      alter table t drop constraint x;
+      alter table t alter column e set data type integer;`,
+      "create table u (a integer); drop table u;",
+      "create table v (a integer); alter table v rename to w;",
+    ),
+    {
+      "t.a": "bigint",
+      "t.b": "text not null",
+      "t.e": "integer not null",
+      "t.f": "text not null",
+      "t.g": "text not null",
+      "w.a": "integer",
+    },
+  );
+});

@@ -1,0 +1,328 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { query } from "../../lib/postgres.ts";
+import type { ProjectSql } from "../../lib/project_sql.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { BUCKET } from "../harness/s3.ts";
+import { openLake } from "../harness/oracle.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
+import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import { fillSmall } from "../harness/small_source.ts";
+import { inFolder } from "../harness/in_folder.ts";
+
+const LOT = `create table lot (
+    lot_id integer not null,
+    batch text,
+    filename text,
+    zone text,
+    primary key (lot_id)
+);
+`;
+
+function lotProject(): Promise<ProjectSql> {
+  return smallProject({
+    source: LOT,
+    models: [{
+      name: "dim_lot",
+      key: ["lot_id"],
+      sql: "select lot_id, batch as lot_batch, filename, zone from changed.lot",
+    }],
+    warehouse: dimensionSql(
+      "dim_lot",
+      "lot_id integer primary key, lot_batch text, filename text, zone text",
+    ),
+  });
+}
+
+const LOTS = ["(1,L7,f,z)", "(2,L8,,)"];
+
+async function assertLots(platform: Platform): Promise<void> {
+  const rows = await query(
+    platform.warehouse.client,
+    `select row_text::text as row_text from (select lot_id, lot_batch,
+      filename, zone from dim_lot where to_batch is null) as row_text order by 1`,
+  );
+  assert.deepEqual(rows.map((row) => row.row_text), LOTS);
+  await using lake = await openLake(platform);
+  assert.deepEqual(
+    (await lake.rows(
+      "select lot_batch from totes.dim_lot_current order by lot_id",
+    )).map((row) => row.lot_batch),
+    ["L7", "L8"],
+  );
+}
+
+for (const folder of ["plain", "zone=north/BATCH=9/filename=x", "a[1]*b"]) {
+  Deno.test(`a folder of a zone is no column and no pattern: ${folder}`, () =>
+    inFolder(async (base) => {
+      await using platform = await openPlatform({
+        sql: await lotProject(),
+        sourceSql: LOT,
+      });
+      await Deno.mkdir(join(base, folder), { recursive: true });
+      platform.set({
+        ingestionUrl: join(base, folder, "in"),
+        processedUrl: join(base, folder, "out"),
+        tempDirectory: join(base, folder, "lot_id=5"),
+      });
+      const { client } = platform.source;
+      await execute(
+        client,
+        "insert into lot values (1, 'L7', 'f', 'z'), (2, 'x', 'y', 'z')",
+      );
+      await platform.run();
+      await execute(
+        client,
+        "update lot set batch = 'L8', filename = null, zone = null where lot_id = 2",
+        "insert into lot values (3, 'gone')",
+      );
+      await platform.run();
+      await execute(client, "delete from lot where lot_id = 3");
+      await platform.run();
+
+      await assertLots(platform);
+    }));
+}
+
+Deno.test("a prefix of a bucket is no column", async () => {
+  await using platform = await openPlatform({
+    zones: "S3",
+    sql: await lotProject(),
+    sourceSql: LOT,
+  });
+  const base = `s3://${BUCKET}/${crypto.randomUUID()}/zone=x/BATCH=1`;
+  platform.set({ ingestionUrl: `${base}/in`, processedUrl: `${base}/out` });
+  await execute(
+    platform.source.client,
+    "insert into lot values (1, 'L7', 'f', 'z'), (2, 'L8', null, null)",
+  );
+  await platform.run();
+
+  await assertLots(platform);
+});
+
+Deno.test("a table of the source may have the pipeline's own names", async () => {
+  const source = ["quarantine", "bad", "arrived", "source"].map((name) =>
+    `create table ${name} (
+    row_key integer not null,
+    _row_key text,
+    _unreadable date,
+    reason text,
+    bad text,
+    primary key (row_key)
+);
+`
+  ).join("");
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "dim_bad",
+      key: ["row_key"],
+      sql: "select row_key, _row_key, _unreadable, reason from changed.bad",
+    }, {
+      name: "dim_both",
+      key: ["row_key"],
+      derivation: "join",
+      sql: `select quarantine.row_key, arrived.reason
+        from current.quarantine left join current.arrived using (row_key)`,
+    }],
+    warehouse: dimensionSql(
+      "dim_bad",
+      "row_key integer primary key, _row_key text, _unreadable date, reason text",
+    ) + dimensionSql("dim_both", "row_key integer primary key, reason text"),
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  const { client } = platform.source;
+  await execute(
+    client,
+    ...["quarantine", "bad", "arrived", "source"].map((name) =>
+      `insert into ${name} values (1, 'k', '2022-01-01', 'r1', 'b'),
+        (2, 'k', '0044-03-15 BC', 'r2', 'b')`
+    ),
+  );
+  await platform.run();
+  await execute(client, "update arrived set reason = 'r3'");
+  await platform.run();
+
+  const read = async (table: string) =>
+    (await query(
+      platform.warehouse.client,
+      `select row_text::text as row_text from (${table}) as row_text order by 1`,
+    )).map((row) => row.row_text);
+  assert.deepEqual(
+    await read("select row_key, _row_key, _unreadable, reason from dim_bad"),
+    ["(1,k,2022-01-01,r1)"],
+  );
+  assert.deepEqual(await read("select row_key, reason from dim_both"), [
+    "(1,r3)",
+  ]);
+  assert.deepEqual(
+    await read(
+      "select table_name, row_key from quarantine where to_batch is null",
+    ),
+    ["(arrived,2)", "(bad,2)", "(quarantine,2)", "(source,2)"],
+  );
+});
+
+/** The project's SQL with designs that have a file only. */
+const FILTERED: ProjectSql = {
+  ...PROJECT_SQL,
+  models: PROJECT_SQL.models.map((model) =>
+    model.name === "dim_design"
+      ? { ...model, sql: `${model.sql} where file_name <> 'none'` }
+      : model
+  ),
+};
+
+Deno.test("a row that a model leaves out ends its version, also in a full read", async () => {
+  await using platform = await openPlatform({ sql: FILTERED });
+  const { client } = platform.source;
+  const designs = async () =>
+    (await query(
+      platform.warehouse.client,
+      "select design_id from dim_design_current order by 1",
+    )).map((row) => row.design_id);
+  await fillSmall(client);
+  await execute(
+    client,
+    "insert into design values (9, now(), 'New', 'a', 'none', now())",
+  );
+  await platform.run();
+  assert.deepEqual(await designs(), [1, 2, 3]);
+
+  await execute(
+    client,
+    "update design set file_name = 'none' where design_id = 1",
+  );
+  await platform.run();
+  assert.deepEqual(await designs(), [2, 3]);
+  const { comparisons } = await verify(platform.context);
+  assert.ok(comparisons.every(({ differences }) => differences === 0));
+
+  await execute(
+    client,
+    "update design set file_name = 'again' where design_id in (1, 9)",
+    "update design set file_name = 'none' where design_id = 2",
+  );
+  await platform.extract({ fullRead: true });
+  await platform.transform();
+  await platform.load();
+  assert.deepEqual(await designs(), [1, 3, 9]);
+  const after = await verify(platform.context);
+  assert.ok(after.comparisons.every(({ differences }) => differences === 0));
+});
+
+Deno.test("a full read ends what an older version left current", async () => {
+  await using platform = await openPlatform({ sql: PROJECT_SQL });
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(
+    client,
+    "update design set file_name = 'none' where design_id = 2",
+    "update design set created_at = 'infinity' where design_id = 3",
+  );
+  await platform.run();
+  platform.context.sql = FILTERED;
+  await platform.extract({ fullRead: ["design"] });
+  await platform.transform();
+
+  await using lake = await openLake(platform);
+  assert.deepEqual(
+    await lake.rows("select design_id from totes.dim_design_current"),
+    [{ design_id: "1" }],
+  );
+});
+
+const PAIR = `create table pair (
+    a integer not null,
+    b integer not null,
+    c integer,
+    primary key (a, b)
+);
+`;
+
+Deno.test("the columns of a key are matched by their names", async () => {
+  const sql = await smallProject({
+    source: PAIR,
+    models: [{
+      name: "dim_pair",
+      key: ["b", "x"],
+      sql: "select c, b, a as x from changed.pair",
+    }],
+    warehouse: dimensionSql(
+      "dim_pair",
+      "c integer, b integer not null, x integer not null",
+    ) + "alter table dim_pair add primary key (b, x);",
+  });
+  await using platform = await openPlatform({ sql, sourceSql: PAIR });
+  const { client } = platform.source;
+  const pairs = async () =>
+    (await query(
+      platform.warehouse.client,
+      "select x, b from dim_pair where to_batch is null order by 1, 2",
+    )).map(({ x, b }) => [x, b]);
+  await execute(client, "insert into pair values (1, 2), (2, 1), (3, 4)");
+  await platform.run();
+  await execute(client, "delete from pair where a = 1");
+  platform.set({ deleteShareMax: 1 });
+  await platform.run();
+  assert.deepEqual(await pairs(), [[2, 1], [3, 4]]);
+
+  await execute(client, "delete from pair where a = 3");
+  await platform.extract({ fullRead: true });
+  await platform.transform();
+  await platform.load();
+  assert.deepEqual(await pairs(), [[2, 1]]);
+});
+
+Deno.test("two rows of 1,500 columns are no matter of memory", async () => {
+  const types = ["integer", "numeric(10,2)", "timestamp", "date", "text"];
+  const columns = Array.from(
+    { length: 1500 },
+    (_, index) => `c${index} ${types[index % types.length]}`,
+  );
+  const source = `create table wide (
+    id integer not null,
+    ${columns.join(",\n    ")},
+    primary key (id)
+);
+`;
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "dim_wide",
+      key: ["id"],
+      sql: `select id, ${
+        columns.map((column) => column.split(" ")[0]).join(", ")
+      } from changed.wide`,
+    }],
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  platform.set({ duckDbMemoryLimit: "400MB", duckDbThreads: 4 });
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into wide (id, c0, c3) values (1, 1, '2022-01-01'), (2, 2, '0044-03-15 BC')",
+  );
+  await platform.extract();
+  await platform.transform();
+  await execute(client, "update wide set c1 = 2.5, c3 = '2022-01-01'");
+  await platform.extract({ fullRead: true });
+  await platform.transform();
+
+  await using lake = await openLake(platform);
+  assert.deepEqual(
+    await lake.rows(
+      "select id, c0, c1, c3 from totes.dim_wide_current order by id",
+    ),
+    [
+      { id: "1", c0: "1", c1: "2.50", c3: "2022-01-01" },
+      { id: "2", c0: "2", c1: "2.50", c3: "2022-01-01" },
+    ],
+  );
+});

@@ -1,0 +1,433 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { openLake, zoneKeys } from "../harness/oracle.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import {
+  dimensionSql,
+  HISTORY_SQL,
+  smallProject,
+} from "../harness/small_project.ts";
+
+const SOURCE = `create table item (
+    item_id integer not null,
+    code text,
+    note text,
+    primary key (item_id)
+);
+create table label (
+    label_id integer not null,
+    code text,
+    title text,
+    primary key (label_id)
+);
+`;
+const JOINED = `select item_id, item.code, title from current.item
+  left join current.label on label.code = item.code`;
+
+function joinedProject() {
+  return smallProject({
+    source: SOURCE,
+    models: [{
+      name: "dim_item",
+      key: ["item_id"],
+      derivation: "join",
+      sql: JOINED,
+    }, {
+      name: "fact_note",
+      kind: "fact",
+      key: ["id"],
+      recordId: "record_id",
+      sql: "select item_id as id, note from changed.item",
+    }],
+    warehouse: dimensionSql(
+      "dim_item",
+      "item_id integer primary key, code text, title text",
+    ) + `create table fact_note (record_id bigint primary key,
+      id integer not null, note text not null, ${HISTORY_SQL});`,
+  });
+}
+
+async function rowsOf(
+  { warehouse }: Platform,
+  table: string,
+): Promise<string[]> {
+  const rows = await query(
+    warehouse.client,
+    `select row_text::text as row_text from (${table}) as row_text order by 1`,
+  );
+  return rows.map((row) => row.row_text ?? "");
+}
+
+const ITEMS = "select item_id, title from dim_item where to_batch is null";
+const NOTES =
+  "select id, note, from_batch, to_batch from fact_note order by id, from_batch";
+
+async function assertJoined(platform: Platform): Promise<void> {
+  const truth = await query(
+    platform.source.client,
+    `select row_text::text as row_text from (select item_id, title from item
+      left join label using (code)) as row_text order by 1`,
+  );
+  assert.deepEqual(
+    await rowsOf(platform, ITEMS),
+    truth.map((row) => row.row_text),
+  );
+  await using lake = await openLake(platform);
+  assert.equal(
+    (await lake.rows("from totes.dim_item_current")).length,
+    truth.length,
+  );
+}
+
+async function openJoined(): Promise<Platform> {
+  const platform = await openPlatform({
+    sql: await joinedProject(),
+    sourceSql: SOURCE,
+  });
+  await execute(
+    platform.source.client,
+    "insert into item values (1, 'a', 'x'), (2, 'b', 'y'), (3, null, 'z')",
+    "insert into label values (1, 'a', 'A'), (2, 'b', 'B')",
+  );
+  await platform.run();
+  return platform;
+}
+
+for (
+  const [what, breaks, message, mends] of [
+    [
+      "another title",
+      "insert into label values (3, 'a', 'Again')",
+      /1 keys are there more than once; the first is 1, 2 times/,
+      "delete from label where label_id = 1",
+    ],
+    [
+      "the same title",
+      "insert into label values (3, 'a', 'A')",
+      /1 keys are there more than once; the first is 1, 2 times/,
+      "update label set code = 'c' where label_id = 3",
+    ],
+    [
+      "three more",
+      "insert into label values (3, 'a', 'A'), (4, 'a', 'B'), (5, 'b', 'C')",
+      /2 keys are there more than once; the first is 1, 3 times/,
+      "delete from label where label_id > 2",
+    ],
+  ] as const
+) {
+  Deno.test(`a joined key that is there twice holds up nothing once it is mended: ${what}`, async () => {
+    await using platform = await openJoined();
+    const { client } = platform.source;
+    await execute(
+      client,
+      breaks,
+      "update item set note = 'n' where item_id = 1",
+    );
+    await platform.extract();
+    const files = await zoneKeys(platform, "processedUrl");
+
+    await assert.rejects(platform.transform(), {
+      name: "StageError",
+      message: new RegExp(
+        `^Cannot make "dim_item" in batch 2: ${message.source}`,
+      ),
+      subject: "dim_item",
+      dataCheck: true,
+      hint: /Repair the rows in the source/,
+    });
+    // A batch that mends nothing goes on to wait, and leaves no files.
+    await execute(client, "insert into item values (9, 'b', 'w')");
+    await platform.extract();
+    await platform.extract();
+    await assert.rejects(platform.transform(), /more than once/);
+    assert.deepEqual(await zoneKeys(platform, "processedUrl"), files);
+
+    await execute(
+      client,
+      mends,
+      "update item set note = 'm' where item_id = 1",
+    );
+    await platform.run();
+
+    await assertJoined(platform);
+    const postponed = await Promise.all(
+      [2, 3, 4, 5].map(async (batch) =>
+        (await processedManifest(platform, batch)).postponed
+      ),
+    );
+    assert.deepEqual(postponed, [
+      ["dim_item"],
+      ["dim_item"],
+      ["dim_item"],
+      undefined,
+    ]);
+    assert.deepEqual((await rowsOf(platform, NOTES)).slice(0, 3), [
+      "(1,m,5,)",
+      "(1,n,2,5)",
+      "(1,x,1,2)",
+    ]);
+    await execute(client, "update label set title = title || '!'");
+    await platform.run();
+    await assertJoined(platform);
+  });
+}
+
+Deno.test("a batch that a later one mends is made good also where the run dies between them", async () => {
+  await using platform = await openJoined();
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into label values (3, 'a', 'Again'), (4, 'z', 'Z')",
+    "update item set code = 'z' where item_id = 3",
+  );
+  await platform.extract();
+  await execute(client, "delete from label where label_id = 3");
+  await platform.extract();
+  const { context } = platform;
+  const commits = { left: 1 };
+  const openZone = context.resources.openZone;
+  context.resources = {
+    ...context.resources,
+    openZone: (url, options) => {
+      const zone = openZone(url, options);
+      const create = zone.create.bind(zone);
+      zone.create = (key, bytes) => {
+        if (key.startsWith("_batches/0") && commits.left-- === 0) {
+          throw new Error("the run dies");
+        }
+        return create(key, bytes);
+      };
+      return zone;
+    },
+  };
+  await assert.rejects(platform.transform(), /the run dies/);
+  context.resources = { ...context.resources, openZone };
+  assert.deepEqual((await processedManifest(platform, 2)).postponed, [
+    "dim_item",
+  ]);
+
+  await platform.transform();
+  await platform.load();
+
+  await assertJoined(platform);
+});
+
+Deno.test("a first batch that breaks a rule is mended by a later one", async () => {
+  await using platform = await openPlatform({
+    sql: await joinedProject(),
+    sourceSql: SOURCE,
+  });
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into item values (1, 'a', null), (2, 'b', 'y')",
+    "insert into label values (1, 'a', 'A'), (2, 'a', 'B')",
+  );
+  await platform.extract();
+  await assert.rejects(
+    platform.transform(),
+    /Cannot make "(dim_item|fact_note)" in batch 1/,
+  );
+  await execute(client, "delete from label where label_id = 2");
+  await platform.extract();
+  await assert.rejects(
+    platform.transform(),
+    /Cannot make "fact_note" in batch 1: "note" is null in 1 rows, and may not be in the warehouse; the first key is 1/,
+  );
+  await execute(client, "update item set note = 'x' where item_id = 1");
+
+  await platform.run();
+
+  await assertJoined(platform);
+  assert.deepEqual(await rowsOf(platform, NOTES), ["(1,x,3,)", "(2,y,1,)"]);
+});
+
+for (
+  const [mends, rows] of [
+    ["update item set note = 'good' where item_id = 1", [
+      "(1,good,3,)",
+      "(1,x,1,3)",
+      "(2,new,2,)",
+      "(2,y,1,2)",
+      "(3,z,1,)",
+    ]],
+    ["delete from item where item_id = 1", [
+      "(1,x,1,3)",
+      "(2,new,2,)",
+      "(2,y,1,2)",
+      "(3,z,1,)",
+    ]],
+  ] as const
+) {
+  Deno.test(`a null that the warehouse can't take keeps the last good version until: ${mends}`, async () => {
+    await using platform = await openJoined();
+    const { client } = platform.source;
+    await execute(
+      client,
+      "update item set note = null where item_id = 1",
+      "update item set note = 'new' where item_id = 2",
+    );
+    await platform.extract();
+    await assert.rejects(platform.transform(), {
+      message:
+        'Cannot make "fact_note" in batch 2: "note" is null in 1 rows, and may not be in the warehouse; the first key is 1',
+      dataCheck: true,
+    });
+
+    await execute(client, mends);
+    await platform.run();
+
+    assert.deepEqual(await rowsOf(platform, NOTES), rows);
+    // A full read has nothing to mend.
+    await platform.extract({ fullRead: true });
+    await platform.transform();
+    assert.deepEqual((await processedManifest(platform, 4)).models, {});
+  });
+}
+
+Deno.test("a null in a joined key is refused, and names the column", async () => {
+  const sql = await smallProject({
+    source: SOURCE,
+    models: [{
+      name: "dim_title",
+      key: ["label_id"],
+      derivation: "join",
+      sql: `select label_id, title, item_id from current.item
+        left join current.label on label.code = item.code`,
+    }],
+    warehouse: dimensionSql(
+      "dim_title",
+      "label_id integer primary key, title text, item_id integer",
+    ),
+  });
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into label values (1, 'a', 'A')",
+    "insert into item values (1, 'a', 'x'), (2, 'b', 'y')",
+  );
+  await platform.extract();
+  await assert.rejects(platform.transform(), {
+    message:
+      'Cannot make "dim_title" in batch 1: its key "label_id" is null in 1 rows',
+    dataCheck: true,
+  });
+
+  await execute(client, "insert into label values (2, 'b', 'B')");
+  await platform.run();
+
+  assert.deepEqual(
+    await rowsOf(platform, "select label_id, item_id from dim_title"),
+    ["(1,1)", "(2,2)"],
+  );
+});
+
+Deno.test("a row model that a list of values multiplies is refused", async () => {
+  const sql = await smallProject({
+    source: SOURCE,
+    models: [{
+      name: "dim_item",
+      key: ["item_id"],
+      sql: `select item_id, name from changed.item left join
+        (values ('a', 'A'), ('twice', 'B'), ('twice', 'C')) as codes (code, name)
+        on codes.code = item.code`,
+    }],
+    warehouse: dimensionSql(
+      "dim_item",
+      "item_id integer primary key, name text",
+    ),
+  });
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { client } = platform.source;
+  await execute(client, "insert into item values (1, 'a'), (2, 'x')");
+  await platform.run();
+  await execute(client, "update item set code = 'twice' where item_id = 1");
+  await platform.extract();
+
+  await assert.rejects(platform.transform(), {
+    message:
+      'Cannot make "dim_item" in batch 2: 1 keys are there more than once; the first is 1, 2 times',
+  });
+
+  await execute(client, "update item set code = null where item_id = 1");
+  await platform.run();
+  assert.deepEqual(
+    await rowsOf(platform, "select item_id, name from dim_item"),
+    ["(1,)", "(2,)"],
+  );
+});
+
+Deno.test("a set's key that is there twice is mended by a full read", async () => {
+  const sql = await smallProject({
+    source: SOURCE,
+    models: [{
+      name: "dim_code",
+      key: ["code"],
+      derivation: "set",
+      sql: "select distinct code, note from changed.item",
+    }],
+    warehouse: dimensionSql("dim_code", "code text primary key, note text"),
+  });
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { client } = platform.source;
+  await execute(client, "insert into item values (1, 'a', 'x')");
+  await platform.run();
+  await execute(
+    client,
+    "insert into item values (2, 'b', 'x'), (3, 'b', 'y'), (4, null, 'z'), (5, 'c', 'z')",
+  );
+  await platform.extract();
+  await assert.rejects(platform.transform(), {
+    message:
+      'Cannot make "dim_code" in batch 2: its key "code" is null in 1 rows',
+    hint: /`deno task extract --full=item` first/,
+  });
+  await execute(
+    client,
+    "update item set code = 'd' where item_id = 4",
+    "update item set note = 'x' where item_id = 3",
+  );
+  await platform.extract();
+  await assert.rejects(platform.transform(), /is null in 1 rows/);
+
+  await platform.extract({ fullRead: ["item"] });
+  await platform.transform();
+  await platform.load();
+
+  assert.deepEqual(
+    await rowsOf(platform, "select code, note from dim_code"),
+    ["(a,x)", "(b,x)", "(c,z)", "(d,z)"],
+  );
+});
+
+Deno.test("rebuild processed is the way out where a lake holds what load refuses", async () => {
+  await using platform = await openJoined();
+  const { client } = platform.source;
+  const { context } = platform;
+  const { sql } = context;
+  await execute(client, "update item set note = null where item_id = 1");
+  await platform.extract();
+  // As a version did that did not know what the warehouse declares.
+  context.sql = { ...sql, migrations: [] };
+  await platform.transform();
+  context.sql = sql;
+  await assert.rejects(platform.load(), /null value in column "note"/);
+  await execute(client, "update item set note = 'good' where item_id = 1");
+  await platform.extract();
+  await platform.transform();
+  await assert.rejects(platform.load(), /null value in column "note"/);
+
+  await rebuildProcessed(context);
+  await platform.load();
+
+  assert.deepEqual(await rowsOf(platform, NOTES), [
+    "(1,good,3,)",
+    "(1,x,1,3)",
+    "(2,y,1,)",
+    "(3,z,1,)",
+  ]);
+  await assertJoined(platform);
+});
