@@ -3,11 +3,13 @@ import type { PostgresSettings } from "../lib/config.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import {
   type Connection,
+  PINNED,
   query,
   queryRow,
   quoteName,
   quoteText,
   serverName,
+  setLocalSql,
   sqlState,
 } from "../lib/postgres.ts";
 import type { Resources } from "../lib/stage.ts";
@@ -34,9 +36,12 @@ const VERSION_MIN = 14;
 /** What the snapshot time must follow when there is no batch yet. */
 const BEFORE_ALL = "0001-01-01T00:00:00Z";
 const BEGIN = "begin isolation level repeatable read read only; " +
-  "set local row_security = off; set local statement_timeout = 0; " +
-  "set local lock_timeout = '30s'; " +
-  "set local idle_in_transaction_session_timeout = 0";
+  setLocalSql({
+    ...PINNED,
+    row_security: "off",
+    lock_timeout: "30s",
+    idle_in_transaction_session_timeout: "0",
+  });
 
 /**
  * Opens one snapshot over several connections. `after` is the snapshot time of

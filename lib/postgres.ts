@@ -23,7 +23,8 @@ export function serverName(settings: PostgresSettings): string {
  * Connects; throws a `StageError` that names the server, never the password,
  * or a `ConfigError` when the CA's file can't be read.
  * Every value comes back as text, so that none goes through a JavaScript date
- * or number.
+ * or number. Nothing is set on the session: behind a pooler others share it.
+ * How a value is written is pinned by `inTransaction`.
  */
 export async function connect(
   settings: PostgresSettings,
@@ -52,7 +53,6 @@ export async function connect(
   client.on("error", () => {});
   try {
     await client.connect();
-    await prepareSession(client);
   } catch (error) {
     await end(client);
     throw connectError(error, settings);
@@ -72,12 +72,100 @@ export async function connect(
   };
 }
 
-/** Has the server write every value in one way, whatever its settings. */
-export async function prepareSession(client: pg.Client): Promise<void> {
-  await client.query(
-    "set timezone to 'UTC'; set datestyle to 'ISO'; " +
-      "set intervalstyle to 'iso_8601'; set extra_float_digits to 1; " +
-      "set client_min_messages to warning",
+/**
+ * Has the server write every value in one way, and end nothing for the time it
+ * takes, whatever role and database are set to.
+ */
+export const PINNED: Settings = {
+  timezone: "UTC",
+  datestyle: "ISO",
+  intervalstyle: "iso_8601",
+  extra_float_digits: "1",
+  bytea_output: "hex",
+  client_min_messages: "warning",
+  statement_timeout: "0",
+  idle_in_transaction_session_timeout: "1h",
+};
+
+/** Settings of a server, by name. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** SQL that sets these for the rest of a transaction only. */
+export function setLocalSql(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `set local ${name} to ${quoteText(value)}`)
+    .join("; ");
+}
+
+/** PostgreSQL has it since version 17. */
+const UNLIMITED = "select set_config('transaction_timeout', '0', true) " +
+  "where current_setting('transaction_timeout', true) is not null";
+
+/** How `inTransaction` runs. */
+export interface TransactionOptions {
+  readOnly?: boolean;
+  /** Beside those of `PINNED`, or in their place. */
+  settings?: Settings;
+  /** How long the server may take to begin and to commit, in milliseconds. */
+  answerMs?: number;
+}
+
+/**
+ * Does some work in a transaction of the connection: all of it, or nothing.
+ * What is set, is set for it alone, so that nothing of it reaches others who
+ * share a session with it behind a pooler.
+ */
+export async function inTransaction<Result>(
+  client: pg.Client,
+  options: TransactionOptions,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { readOnly = false, settings = {}, answerMs } = options;
+  const within = answerMs === undefined ? {} : { query_timeout: answerMs };
+  const begin = "begin isolation level read committed" +
+    (readOnly ? " read only" : "");
+  try {
+    await client.query({
+      text: `${begin}; ${UNLIMITED}; ${
+        setLocalSql({ ...PINNED, ...settings })
+      }`,
+      ...within,
+    });
+    const result = await work();
+    await client.query({ text: "commit", ...within });
+    return result;
+  } catch (error) {
+    await client.query({ text: "rollback", ...within }).catch(() => {});
+    throw poolingError(error, client) ?? error;
+  }
+}
+
+/**
+ * Whether the connection leads to a pooler, which hands each transaction to
+ * another session of the server: what belongs to a session (LISTEN, locks that
+ * outlive a transaction) can't be had there.
+ */
+export async function isPooled(client: pg.Client): Promise<boolean> {
+  const { pid } = await queryRow(client, "select pg_backend_pid() as pid");
+  const { processID } = client as pg.Client & { processID?: number | null };
+  return String(processID) !== pid;
+}
+
+/** PgBouncer says so where each statement gets a session of its own. */
+function poolingError(
+  error: unknown,
+  { host, port, database }: pg.Client,
+): StageError | undefined {
+  if (!/statement pooling mode/.test(messageOf(error))) return undefined;
+  const subject = `${host}:${port}/${database}`;
+  return new StageError(
+    `Cannot use ${subject}: the pooler there allows no transactions`,
+    {
+      subject,
+      hint:
+        "Set pool_mode of the pooler to transaction or session, or name the database's own address",
+      cause: error,
+    },
   );
 }
 

@@ -1,12 +1,18 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { StageError, type StageErrorOptions } from "../lib/errors.ts";
-import { query, quoteName, quoteNames } from "../lib/postgres.ts";
+import {
+  inTransaction,
+  query,
+  quoteName,
+  quoteNames,
+} from "../lib/postgres.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** So many findings of one check are written down; all are counted. */
 const FINDINGS_MAX = 1000;
+const NOTE_LOCK_TIMEOUT = "10s";
 const FOUND_SQL = `select count(*) as findings, min(key) as key,
   (array_agg(finding order by key))[1] as finding from wrong`;
 
@@ -121,7 +127,11 @@ export async function noteFailedCheck(
 ): Promise<void> {
   if (!(error instanceof CheckFailedError)) return;
   // The load has failed anyway, and says why.
-  await note(client, error.result).catch(() => {});
+  await inTransaction(
+    client,
+    { settings: { lock_timeout: NOTE_LOCK_TIMEOUT } },
+    () => note(client, error.result),
+  ).catch(() => {});
 }
 
 async function note(

@@ -2,9 +2,9 @@ import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
 import { runCommand, type World } from "../lib/command.ts";
 import { ConfigError, EXIT, messageOf, StageError } from "../lib/errors.ts";
-import { queryRow } from "../lib/postgres.ts";
+import { queryRow, serverName } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { warehouseOf } from "../load/open_loader.ts";
+import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
 import { examineSns } from "./examine_sns.ts";
 
 const USAGE = `deno task doctor [--aws]
@@ -129,6 +129,7 @@ async function examineWarehouse(context: StageContext): Promise<string> {
     purpose: "doctor",
     signal,
   });
+  await checkEncoding(connection.client, serverName(warehouseOf(context)));
   const row = await queryRow(
     connection.client,
     `select current_setting('server_version') as version,

@@ -8,7 +8,7 @@ import type {
   Manifest,
   ProcessedManifest,
 } from "../lib/manifest.ts";
-import { query, type TextRow } from "../lib/postgres.ts";
+import { inTransaction, query, type TextRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
 import { checkContinuity } from "../transform/continuity.ts";
@@ -228,31 +228,33 @@ async function warehouseStatus(
       purpose: "status",
     });
     const { client } = connection;
-    const [ledger] = await query(
-      client,
-      "select to_regclass('pipeline.batch') as name",
-    );
-    const [newest] = ledger?.name ? await query(client, statusSql) : [];
-    if (newest === undefined) return found;
-    stage.batch = Number(newest.batch);
-    stage.snapshotTime = newest.snapshot_time ?? "";
-    stage.committedAt = newest.loaded_at ?? "";
-    stage.rows = Number(newest.rows);
-    if (log !== undefined) {
-      const problem = await ledgerProblem(client, log);
-      if (problem !== undefined) stage.problem = problem;
-    }
-    return {
-      stage,
-      freshnessSeconds: Number(newest.freshness_seconds),
-      ...await verificationStatus(client),
-      quarantined: Number(newest.quarantined),
-      quarantine: await query(
+    return await inTransaction(client, { readOnly: true }, async () => {
+      const [ledger] = await query(
         client,
-        `select table_name, row_key, reason from quarantine_current
-        order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
-      ),
-    };
+        "select to_regclass('pipeline.batch') as name",
+      );
+      const [newest] = ledger?.name ? await query(client, statusSql) : [];
+      if (newest === undefined) return found;
+      stage.batch = Number(newest.batch);
+      stage.snapshotTime = newest.snapshot_time ?? "";
+      stage.committedAt = newest.loaded_at ?? "";
+      stage.rows = Number(newest.rows);
+      if (log !== undefined) {
+        const problem = await ledgerProblem(client, log);
+        if (problem !== undefined) stage.problem = problem;
+      }
+      return {
+        stage,
+        freshnessSeconds: Number(newest.freshness_seconds),
+        ...await verificationStatus(client),
+        quarantined: Number(newest.quarantined),
+        quarantine: await query(
+          client,
+          `select table_name, row_key, reason from quarantine_current
+          order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
+        ),
+      };
+    });
   } catch (error) {
     stage.problem = messageOf(error);
     return found;
