@@ -6,7 +6,7 @@ import { query, quoteName, sqlState } from "../lib/postgres.ts";
 import { typeChange, warehouseType } from "./column_types.ts";
 import type { TypedModel } from "./model_types.ts";
 import { OWN_COLUMNS } from "./warehouse_table.ts";
-import { dropViews, makeViews } from "./warehouse_views.ts";
+import { dropViews, hasViews, makeViews } from "./warehouse_views.ts";
 
 /** What is to be done to a model's tables. */
 interface Changes {
@@ -209,7 +209,8 @@ async function apply(
 ): Promise<void> {
   const { model, changes } = options;
   const { name, kind } = model;
-  const views = changes.reshapes
+  const isMade = await hasViews(client, name);
+  const views = isMade && changes.reshapes
     ? await dropViews(client, { table: name, dropped: changes.dropped })
     : undefined;
   if (changes.actions.length > 0) {
@@ -220,5 +221,5 @@ async function apply(
       );
     }
   }
-  await makeViews(client, { table: name, views });
+  if (isMade) await makeViews(client, { table: name, views });
 }

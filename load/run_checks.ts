@@ -1,11 +1,16 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import { StageError, type StageErrorOptions } from "../lib/errors.ts";
+import {
+  messageOf,
+  StageError,
+  type StageErrorOptions,
+} from "../lib/errors.ts";
 import {
   inTransaction,
   query,
   quoteName,
   quoteNames,
+  sqlState,
 } from "../lib/postgres.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
@@ -63,7 +68,9 @@ export async function runChecks(
         limit ${FINDINGS_MAX}
       ) ${FOUND_SQL}`,
       [batch, check.name, severity],
-    );
+    ).catch((error) => {
+      throw unreadable(error, check) ?? error;
+    });
     const findings = Number(found?.findings);
     const result = {
       check: check.name,
@@ -95,6 +102,20 @@ export async function runChecks(
     );
   }
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+/** A check that names what is not there, as a column that has gone. */
+function unreadable(error: unknown, check: SqlFile): StageError | undefined {
+  const state = sqlState(error) ?? "";
+  if (!state.startsWith("42") || state === "42501") return undefined;
+  return new StageError(
+    `Cannot run the check ${check.name}: ${messageOf(error)}`,
+    {
+      subject: check.name,
+      hint: `Mend sql/checks/${check.name}.sql`,
+      cause: error,
+    },
+  );
 }
 
 /** How a check ended. */
@@ -174,7 +195,10 @@ export async function runWholeChecks(
   const broken: BrokenRule[] = [];
   await createChecked(client, { name, where: "true" });
   for (const check of checks) {
-    const [found] = await query(client, `${wrongSql(check)} ${FOUND_SQL}`);
+    const [found] = await query(client, `${wrongSql(check)} ${FOUND_SQL}`)
+      .catch((error) => {
+        throw unreadable(error, check) ?? error;
+      });
     if (found?.findings === "0") continue;
     broken.push({
       check: check.name,

@@ -69,6 +69,20 @@ inner join pg_class on pg_class.oid = objects.oid
 where kind = 'table' and reloptions is not null
 order by step, turn, sql`;
 
+/** Whether a table has the views that `pipeline.make_views` makes. */
+export async function hasViews(
+  client: pg.Client,
+  table: string,
+): Promise<boolean> {
+  const [found] = await query(
+    client,
+    `select to_regprocedure('pipeline.make_views(name)') is not null
+      and to_regclass(quote_ident($1 || '_history')) is not null as made`,
+    [table],
+  );
+  return found?.made === "t";
+}
+
 /**
  * Drops the views and functions of a table, so that its columns can change,
  * and gives what they had. Throws when others depend on them.

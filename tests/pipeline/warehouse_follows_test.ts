@@ -140,6 +140,11 @@ for (const [way, goOn] of Object.entries(WAYS)) {
       const { client } = platform.warehouse;
       platform.context.sql = await editedSql([
         ["models/fact_sales_order.sql", "units_sold", "units_sold as pieces"],
+        [
+          "checks/fact_sales_order__units_sold_are_positive.sql",
+          "units_sold",
+          "pieces",
+        ],
       ]);
       await execute(platform.source.client, insertOrder(31, 77));
 
