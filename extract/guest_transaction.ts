@@ -1,8 +1,9 @@
 import type pg from "pg";
 import {
   type Connection,
-  pinSettings,
+  PINNED,
   quoteName,
+  setLocalSql,
   sqlState,
 } from "../lib/postgres.ts";
 
@@ -28,7 +29,7 @@ export function beginSql(
   isolation: "read committed" | "repeatable read",
 ): string {
   const settings = [
-    pinSettings("local"),
+    setLocalSql(PINNED),
     `set local search_path to ${quoteName(guest.schema)}, public`,
     "set local row_security to off",
     "set local jit to off",

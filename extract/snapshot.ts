@@ -88,8 +88,6 @@ export async function openSnapshot(
     const connection = await context.resources.connect(settings, {
       purpose: "extract",
       signal,
-      // A pooler may give the session to others after each transaction.
-      bare: true,
     });
     opened.add(connection);
     return connection;

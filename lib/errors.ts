@@ -51,9 +51,45 @@ export function exitCode(error: unknown): number {
   return EXIT.failed;
 }
 
-/** The message of whatever was thrown, with secrets of URLs taken out. */
+/** More of what a database server adds to a message is cut off. */
+const DETAIL_CHARACTERS_MAX = 400;
+/** Their details show the values of a whole row. */
+const ROW_IN_DETAIL_STATES = ["23502", "23514", "44000"];
+
+/**
+ * The message of whatever was thrown, on one line and with secrets of URLs
+ * taken out; of a database server's also what it says beside it, such as the
+ * names of what depends on a table.
+ */
 export function messageOf(error: unknown): string {
-  return redact(error instanceof Error ? error.message : String(error));
+  if (!(error instanceof Error)) return redact(String(error));
+  return redact([error.message, ...serverDetails(error)].join(". "));
+}
+
+/**
+ * The DETAIL and the HINT of a server's error; see "Error and Notice Message
+ * Fields" in the manual of PostgreSQL. Left out are rows' values, and the
+ * advice to drop whatever else depends on something.
+ */
+function serverDetails(error: Error): string[] {
+  if (!("severity" in error && "code" in error)) return [];
+  const { code, detail, hint } = error as {
+    code?: unknown;
+    detail?: unknown;
+    hint?: unknown;
+  };
+  const details = ROW_IN_DETAIL_STATES.includes(String(code)) ? [] : [detail];
+  const hints = /\bCASCADE\b/.test(String(hint)) ? [] : [hint];
+  return [...details, ...hints]
+    .filter((text) => typeof text === "string" && text !== "")
+    .map((text) => oneLine(String(text)));
+}
+
+function oneLine(text: string): string {
+  const line = text.trim().replaceAll(/\s*\n\s*/g, "; ").replace(/\.$/, "");
+  return line.length > DETAIL_CHARACTERS_MAX
+    ? `${line.slice(0, DETAIL_CHARACTERS_MAX)}…`
+    : line;
 }
 
 /** Takes the passwords out of every URL in a text, up to its last `@`. */

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { connectError } from "./connect_error.ts";
 import { type PostgresSettings, serverName } from "./connection_url.ts";
-import { StageError } from "./errors.ts";
+import { messageOf, StageError } from "./errors.ts";
 import { readTlsFiles } from "./tls_files.ts";
 
 export { serverName } from "./connection_url.ts";
@@ -19,46 +19,17 @@ export interface Connection extends AsyncDisposable {
 export interface ConnectOptions {
   purpose: string;
   signal?: AbortSignal | undefined;
-  /**
-   * Nothing is set in the session, which a pooler may share with others: who
-   * works on it sets all that matters in each transaction.
-   */
-  bare?: boolean;
 }
 
 /** A value of the database as text, the only form in which it is passed on. */
 export type TextRow = Record<string, string | null>;
 
 /**
- * What the text of values depends on, and how SQL is read: the same in every
- * session, whatever the role, the database or another client has set.
- */
-const PINNED_SETTINGS = {
-  timezone: "UTC",
-  datestyle: "ISO, MDY",
-  intervalstyle: "iso_8601",
-  extra_float_digits: "1",
-  bytea_output: "hex",
-  lc_monetary: "C",
-  xmlbinary: "base64",
-  xmloption: "content",
-  standard_conforming_strings: "on",
-  quote_all_identifiers: "off",
-  transform_null_equals: "off",
-  client_min_messages: "warning",
-};
-
-/** SQL that pins them: for the session, or `local` to the transaction. */
-export function pinSettings(scope: "session" | "local"): string {
-  return Object.entries(PINNED_SETTINGS)
-    .map(([name, value]) => `set ${scope} ${name} to '${value}'`).join("; ");
-}
-
-/**
  * Connects; throws a `StageError` that names the server, never the password,
  * or a `ConfigError` when the file of a certificate or key can't be read.
  * Every value comes back as text, so that none goes through a JavaScript date
- * or number.
+ * or number. Nothing is set on the session: behind a pooler others share it.
+ * How a value is written is pinned by `inTransaction`.
  */
 export async function connect(
   settings: PostgresSettings,
@@ -86,7 +57,6 @@ export async function connect(
   client.on("error", () => {});
   try {
     await client.connect();
-    if (options.bare !== true) await prepareSession(client);
     await checkTarget(client, settings);
   } catch (error) {
     await end(client);
@@ -107,9 +77,111 @@ export async function connect(
   };
 }
 
-/** Has the server write every value in one way, whatever its settings. */
-export async function prepareSession(client: pg.Client): Promise<void> {
-  await client.query(pinSettings("session"));
+/**
+ * What the text of values depends on, and how SQL is read: the same in every
+ * transaction, whatever the role, the database or another client has set.
+ */
+export const PINNED: Settings = {
+  timezone: "UTC",
+  datestyle: "ISO, MDY",
+  intervalstyle: "iso_8601",
+  extra_float_digits: "1",
+  bytea_output: "hex",
+  lc_monetary: "C",
+  xmlbinary: "base64",
+  xmloption: "content",
+  standard_conforming_strings: "on",
+  quote_all_identifiers: "off",
+  transform_null_equals: "off",
+  client_min_messages: "warning",
+};
+
+/** Limits that would end a transaction for the time it takes. */
+const LIFTED: Settings = {
+  statement_timeout: "0",
+  idle_in_transaction_session_timeout: "1h",
+};
+
+/** Settings of a server, by name. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** SQL that sets these for the rest of a transaction only. */
+export function setLocalSql(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `set local ${name} to ${quoteText(value)}`)
+    .join("; ");
+}
+
+/** PostgreSQL has it since version 17. */
+const UNLIMITED = "select set_config('transaction_timeout', '0', true) " +
+  "where current_setting('transaction_timeout', true) is not null";
+
+/** How `inTransaction` runs. */
+export interface TransactionOptions {
+  readOnly?: boolean;
+  /** Beside those that are pinned, or in their place. */
+  settings?: Settings;
+  /** How long the server may take to begin and to commit, in milliseconds. */
+  answerMs?: number;
+}
+
+/**
+ * Does some work in a transaction of the connection: all of it, or nothing.
+ * What is set, is set for it alone, so that nothing of it reaches others who
+ * share a session with it behind a pooler.
+ */
+export async function inTransaction<Result>(
+  client: pg.Client,
+  options: TransactionOptions,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { readOnly = false, settings = {}, answerMs } = options;
+  const within = answerMs === undefined ? {} : { query_timeout: answerMs };
+  const begin = "begin isolation level read committed" +
+    (readOnly ? " read only" : "");
+  try {
+    await client.query({
+      text: `${begin}; ${UNLIMITED}; ${
+        setLocalSql({ ...PINNED, ...LIFTED, ...settings })
+      }`,
+      ...within,
+    });
+    const result = await work();
+    await client.query({ text: "commit", ...within });
+    return result;
+  } catch (error) {
+    await client.query({ text: "rollback", ...within }).catch(() => {});
+    throw poolingError(error, client) ?? error;
+  }
+}
+
+/**
+ * Whether the connection leads to a pooler, which hands each transaction to
+ * another session of the server: what belongs to a session (LISTEN, locks that
+ * outlive a transaction) can't be had there.
+ */
+export async function isPooled(client: pg.Client): Promise<boolean> {
+  const { pid } = await queryRow(client, "select pg_backend_pid() as pid");
+  const { processID } = client as pg.Client & { processID?: number | null };
+  return String(processID) !== pid;
+}
+
+/** PgBouncer says so where each statement gets a session of its own. */
+function poolingError(
+  error: unknown,
+  { host, port, database }: pg.Client,
+): StageError | undefined {
+  if (!/statement pooling mode/.test(messageOf(error))) return undefined;
+  const subject = `${host}:${port}/${database}`;
+  return new StageError(
+    `Cannot use ${subject}: the pooler there allows no transactions`,
+    {
+      subject,
+      hint:
+        "Set pool_mode of the pooler to transaction or session, or name the database's own address",
+      cause: error,
+    },
+  );
 }
 
 /** Runs a query and gives its rows, every value as text. */

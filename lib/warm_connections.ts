@@ -1,5 +1,6 @@
+import type pg from "pg";
 import type { Connection } from "./postgres.ts";
-import { prepareSession } from "./postgres.ts";
+import { isPooled } from "./postgres.ts";
 import type { Resources } from "./stage.ts";
 
 /** Connections of one kind that are kept; more are ended. */
@@ -9,7 +10,7 @@ const ANSWER_TIMEOUT_MS = 2_000;
 /**
  * Keeps connections open between the runs of one process. A connection is
  * handed out again as if it were new: nothing of its session is left. One that
- * died meanwhile is replaced.
+ * died meanwhile is replaced. The session behind a pooler is not ours to empty.
  */
 export class WarmConnections implements AsyncDisposable {
   readonly #kept = new Map<string, Connection[]>();
@@ -20,7 +21,7 @@ export class WarmConnections implements AsyncDisposable {
   readonly connect: Resources["connect"] = async (settings, options) => {
     const { signal, ...given } = options;
     const kind = JSON.stringify([settings, given]);
-    const connection = await this.#revive(kind, given) ??
+    const connection = await this.#revive(kind) ??
       await this.open(settings, given);
     const stop = () => void connection[Symbol.asyncDispose]();
     signal?.addEventListener("abort", stop, { once: true });
@@ -44,17 +45,11 @@ export class WarmConnections implements AsyncDisposable {
     for (const connection of all) await connection[Symbol.asyncDispose]();
   }
 
-  async #revive(
-    kind: string,
-    { bare }: { bare?: boolean },
-  ): Promise<Connection | undefined> {
+  async #revive(kind: string): Promise<Connection | undefined> {
     const kept = this.#kept.get(kind) ?? [];
     for (let one = kept.pop(); one !== undefined; one = kept.pop()) {
       const { client } = one;
-      const tried = bare === true
-        ? client.query("select")
-        : prepareSession(client);
-      if (await inTime(tried)) return one;
+      if (await inTime(client.query("select 1"))) return one;
       await one[Symbol.asyncDispose]();
     }
     return undefined;
@@ -65,13 +60,16 @@ export class WarmConnections implements AsyncDisposable {
     const kept = this.#kept.get(kind) ?? [];
     if (kept.length >= KEPT_MAX) return false;
     const { client } = connection;
-    const emptied = client.query("rollback")
-      .then(() => client.query("discard all"));
-    if (!await inTime(emptied)) return false;
+    if (!await inTime(empty(client))) return false;
     kept.push(connection);
     this.#kept.set(kind, kept);
     return true;
   }
+}
+
+async function empty(client: pg.Client): Promise<void> {
+  await client.query("rollback");
+  if (!await isPooled(client)) await client.query("discard all");
 }
 
 /** Whether the server did as it was told, and soon. */

@@ -82,7 +82,8 @@ export async function removeUnknown(
   const referrers = await query(
     client,
     `select conrelid::regclass::text as table_name, own.attname as column_name,
-      other.attname as key_name
+      other.attname as key_name,
+      has_column_privilege(conrelid, conkey[1], 'select') as is_readable
     from pg_constraint
     inner join pg_attribute as own on own.attrelid = conrelid
       and own.attnum = conkey[1]
@@ -97,16 +98,20 @@ export async function removeUnknown(
       where referring.${quoteName(referrer.column_name ?? "")}
         = present.${quoteName(referrer.key_name ?? "")})`
   );
-  const removed = await client.query(
-    `delete from ${name} as present where ${unknown} ${unreferred.join(" ")}`,
-  );
+  // What refers to it from a table that can't be read may not go.
+  const isKnown = referrers.every(({ is_readable }) => is_readable === "t");
+  const removed = isKnown
+    ? await client.query(
+      `delete from ${name} as present where ${unknown} ${unreferred.join(" ")}`,
+    )
+    : { rowCount: 0 };
   const others = dimensionColumns(table)
     .filter((column) => !table.model.key.includes(column));
   const emptied = await client.query(
     `update ${name} as present set is_placeholder = true, ${
       others.map((column) => `${quoteName(column)} = null`).join(", ")
     } where ${unknown} and not (
-      is_placeholder and num_nonnulls(${quoteNames(others)}) = 0
+      is_placeholder and row(${quoteNames(others)}) is null
     )`,
   );
   return (removed.rowCount ?? 0) + (emptied.rowCount ?? 0);

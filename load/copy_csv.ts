@@ -1,9 +1,10 @@
 import type pg from "pg";
 import { copyIn } from "../lib/copy.ts";
-import { StageError } from "../lib/errors.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
+import { quoteName, quoteNames, quoteText, sqlState } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { VersionsCsv } from "./export_versions.ts";
+import { adviceOn } from "./load_error.ts";
 
 /**
  * Copies a CSV into a table and removes the file. Throws a `StageError` when
@@ -28,7 +29,9 @@ export async function copyCsv(
     `copy ${table} (${quoteNames(csv.columns)}) from stdin
     with (format csv${freeze ? ", freeze" : ""})`,
     counted(file.readable, progress),
-  );
+  ).catch((error) => {
+    throw valueError(error, table) ?? error;
+  });
   for (const [column] of constants) {
     await client.query(
       `alter table ${table} alter ${quoteName(column)} drop default`,
@@ -51,4 +54,20 @@ async function* counted(
     progress.add({ bytes: piece.length });
     yield piece;
   }
+}
+
+/** Names the column whose type can't hold a value. */
+function valueError(error: unknown, table: string): StageError | undefined {
+  if (sqlState(error)?.startsWith("22") !== true) return undefined;
+  const { where } = error as { where?: string };
+  // "COPY table, line 1, column name: value", in the server's language.
+  const [, column] = /^COPY [^,]+, \S+ \d+, \S+ ([^:]+)/.exec(where ?? "") ??
+    [];
+  if (column === undefined) return undefined;
+  return new StageError(
+    `Cannot load ${table}: its column "${column}" can't hold what the model gives: ${
+      messageOf(error)
+    }`,
+    { subject: table, hint: adviceOn(error).hint, cause: error },
+  );
 }

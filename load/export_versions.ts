@@ -35,13 +35,27 @@ export const INTERVAL_COLUMNS = [
   "to_batch",
 ] as const;
 
-/** What an event says of its place among those of its key. */
-export const EVENT_COLUMNS = [
+/**
+ * What an event says of its place among those of its key. They go in one
+ * column, a bit for each, since a staging table must not be wider than the
+ * widest table that Postgres can hold.
+ */
+const EVENT_FLAGS = [
   "is_delete",
   "is_first",
   "has_version",
   "is_last_version",
 ] as const;
+export const FLAGS_COLUMN = "event_flags";
+
+/** SQL for whether a staged event has a flag. */
+export function eventFlag(
+  name: typeof EVENT_FLAGS[number],
+  event = "event",
+): string {
+  const bit = 1 << EVENT_FLAGS.indexOf(name);
+  return `(${event}.${FLAGS_COLUMN} & ${bit} <> 0)`;
+}
 
 /**
  * Writes a model's versions as CSV into the temporary folder. `events` are all
@@ -157,10 +171,13 @@ function formSql(
   const order = `from_batch, ${quoteNames(model.key)}`;
   switch (form) {
     case "events": {
-      const all = [...names, ...EVENT_COLUMNS];
+      const flags = EVENT_FLAGS.map((flag, index) =>
+        `cast(${flag} as integer) * ${1 << index}`
+      );
       return {
-        names: all,
-        select: `select ${quoteNames(all)} from (${events})`,
+        names: [...names, FLAGS_COLUMN],
+        select: `select ${quoteNames(names)}, ${flags.join(" + ")}
+          from (${events})`,
       };
     }
     case "fact rows": {

@@ -40,6 +40,12 @@ export async function newestEntry(
   };
 }
 
+/** What the newest entry is once this batch is loaded. */
+export function ledgerEntry(manifest: ProcessedManifest): LedgerEntry {
+  const { batch, runId, inputSha256, lakeId, transformHash } = manifest;
+  return { batch, runId, inputSha256, lakeId, transformHash };
+}
+
 /** A batch as the ledger has it, less when it was loaded. */
 export interface LedgerRow {
   batch: number;

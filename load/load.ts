@@ -33,8 +33,7 @@ export async function load(context: StageContext): Promise<StageResult> {
     }
     await using loader = await openLoader(context);
     if (loader === undefined) return { ...nothing, overtaken: true };
-    const { client } = loader;
-    return await loadWaiting(context, { client, batches, newest });
+    return await loadWaiting(context, { loader, batches, newest });
   } catch (error) {
     throw loadError(error, server);
   } finally {

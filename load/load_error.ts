@@ -1,22 +1,108 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres.ts";
 
+/** What a person is told to do, and whether time alone may help. */
+export interface Advice {
+  retryable: boolean;
+  hint: string;
+}
+
+const AGAIN = "Nothing of it was kept; the next run does it again";
+const DEPENDENTS =
+  "Drop what it names, run it again, and make that again afterwards";
+const LIMITED =
+  "The role or the database is limited: look at `alter role` and `alter database`, or at the pooler's settings";
+
+/** By an SQLSTATE, or its class: its first two characters. */
+const ADVICE: Readonly<Record<string, Advice>> = {
+  "0A": { retryable: false, hint: DEPENDENTS },
+  "2BP01": { retryable: false, hint: DEPENDENTS },
+  "22": {
+    retryable: false,
+    hint:
+      "The warehouse's column can't hold what the model gives: give it a wider type by a migration in sql/warehouse",
+  },
+  "22021": {
+    retryable: false,
+    hint: "Make the warehouse in a database with the encoding UTF8",
+  },
+  "22P05": {
+    retryable: false,
+    hint: "Make the warehouse in a database with the encoding UTF8",
+  },
+  "23": {
+    retryable: false,
+    hint:
+      "The warehouse's tables don't take it: `deno task verify` says what differs, `deno task rebuild warehouse` makes them anew",
+  },
+  "23502": {
+    retryable: false,
+    hint:
+      "Fill the column in the model, or let the warehouse's be null by a migration in sql/warehouse",
+  },
+  "23514": {
+    retryable: false,
+    hint: "Mend the row in the source, or drop the constraint by a migration",
+  },
+  "25006": {
+    retryable: true,
+    hint:
+      "The server takes no writes: a standby, or set read only (default_transaction_read_only)",
+  },
+  "25P03": { retryable: false, hint: LIMITED },
+  "25P04": { retryable: false, hint: LIMITED },
+  "3F000": {
+    retryable: false,
+    hint: "Make the schema that the role's search_path names first",
+  },
+  "42": {
+    retryable: false,
+    hint:
+      "The warehouse is not as the migrations in sql/warehouse made it: undo what was changed there",
+  },
+  "42501": {
+    retryable: false,
+    hint:
+      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql",
+  },
+  "53100": {
+    retryable: true,
+    hint: "The server's disk is full: free some of it",
+  },
+  "53400": {
+    retryable: false,
+    hint:
+      "The role or the database is limited, as by temp_file_limit, which only a superuser can raise",
+  },
+  "54": {
+    retryable: false,
+    hint: "Postgres can't hold a row that wide: give the model fewer columns",
+  },
+  "55P03": {
+    retryable: true,
+    hint: "Somebody holds a lock on a table for long; the next run retries",
+  },
+  "57014": {
+    retryable: true,
+    hint:
+      "Somebody cancelled it, or a limit of time did; nothing was kept, and the next run does it again",
+  },
+  "XX": { retryable: false, hint: "Look into the server's log" },
+};
+
+/** What to do about an error that a load met. */
+export function adviceOn(error: unknown): Advice {
+  const state = sqlState(error) ?? "";
+  return ADVICE[state] ?? ADVICE[state.slice(0, 2)] ??
+    { retryable: true, hint: AGAIN };
+}
+
 /** What a loader throws, as a `StageError` that names the server. */
 export function loadError(error: unknown, server: string): unknown {
   if (!isForeign(error)) return error;
-  const state = sqlState(error);
-  const hints: Record<string, string> = {
-    "42501":
-      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql",
-    "25006": "The server takes no writes: a standby, or set read only",
-    "55P03": "Somebody holds a lock on a table for long; the next run retries",
-    "53100": "The server's disk is full",
-  };
   return new StageError(`Cannot load into ${server}: ${messageOf(error)}`, {
     subject: server,
-    retryable: state !== "42501",
-    hint: hints[state ?? ""] ??
-      "Nothing of it was kept; the next run does it again",
+    ...adviceOn(error),
     cause: error,
   });
 }

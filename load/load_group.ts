@@ -8,6 +8,7 @@ import type { SqlFile } from "../lib/project_sql.ts";
 import type { Zone } from "../lib/zone.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
+  eventFlag,
   exportVersions,
   type VersionsCsv,
   type VersionsForm,
@@ -19,7 +20,11 @@ import {
   mergeFact,
 } from "./merge.ts";
 import { checkedModel, runChecks } from "./run_checks.ts";
-import { removeConstraints, restoreConstraints } from "./table_constraints.ts";
+import {
+  emptyTables,
+  removeConstraints,
+  restoreConstraints,
+} from "./table_constraints.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** Batches that go into the warehouse in one transaction. */
@@ -61,7 +66,7 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
       }
       await addPlaceholders(client, table, {
         from: staging,
-        where: "not referring.is_delete",
+        where: `not ${eventFlag("is_delete", "referring")}`,
       });
       await mergeFact(client, table, staging);
     },
@@ -99,19 +104,18 @@ export async function fillGroup(work: GroupWork): Promise<void> {
   const removed = await removeConstraints(client, [
     ...new Set([...facts, ...names]),
   ]);
-  if (names.length > 0) {
-    await client.query(`truncate ${names.map(quoteName).join(", ")}`);
-  }
+  const truncated = await emptyTables(client, names);
   const step = (table: WarehouseTable, form: VersionsForm): Step => ({
     make: () => exportForm(work, { table, form }),
-    use: (csv) =>
-      copyCsv(client, csv, {
-        table: quoteName(
-          form === "closed" ? `${table.model.name}_closed` : table.model.name,
-        ),
-        freeze: true,
+    use: (csv) => {
+      const { name } = table.model;
+      const target = form === "closed" ? `${name}_closed` : name;
+      return copyCsv(client, csv, {
+        table: quoteName(target),
+        freeze: truncated.includes(target),
         progress,
-      }),
+      });
+    },
   });
   await inTurn(
     touched.flatMap((table) =>

@@ -5,35 +5,41 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
-import { inLoadTransaction } from "./in_load_transaction.ts";
+import { followModels } from "./follow_models.ts";
 import {
   checkContinuity,
   checkSameSql,
   enterBatches,
+  type LedgerEntry,
+  ledgerEntry,
   newestEntry,
 } from "./ledger.ts";
 import { fillGroup, type GroupWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
+import { ModelTypes } from "./model_types.ts";
+import type { Loader } from "./open_loader.ts";
 import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
+import { whileIntact } from "./while_intact.ts";
 
 /** Waiting batches share a transaction up to so many of them, or rows. */
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
 
 /**
- * Loads the batches up to the newest that the warehouse does not hold yet; the
- * caller holds the lock. Throws a `StageError` when the warehouse holds what
- * is not of this log.
+ * Loads the batches up to the newest that the warehouse does not hold yet, and
+ * goes on from those that others load meanwhile. Throws a `StageError` when the
+ * warehouse holds what is not of this log.
  */
 export async function loadWaiting(
   context: StageContext,
   options: {
-    client: pg.Client;
+    loader: Loader;
     batches: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest;
   },
 ): Promise<StageResult> {
-  const { client, batches, newest } = options;
+  const { loader, batches, newest } = options;
+  const { client } = loader;
   const { zone } = batches;
   const result: StageResult = {
     stage: "load",
@@ -42,14 +48,9 @@ export async function loadWaiting(
     bytes: 0,
     snapshotTime: newest.snapshotTime,
   };
-  const entry = await newestEntry(client);
-  if (entry !== undefined) {
-    const manifest = await batches.find(entry.batch);
-    checkContinuity(entry, { manifest, zone: zone.url });
-    await checkSameSql(client, { entry, manifest, batches });
-  }
-  let next = (entry?.batch ?? 0) + 1;
-  if (next > newest.batch) {
+  let entry = await checkedEntry(client, batches);
+  const nextBatch = () => (entry?.batch ?? 0) + 1;
+  if (nextBatch() > newest.batch) {
     context.log.info("nothing new: batch {batch} is the newest", {
       batch: newest.batch,
     });
@@ -58,21 +59,55 @@ export async function loadWaiting(
   await using duckdb = await context.resources.openDuckDb(context.config, {
     zones: [zone.url],
   });
-  while (next <= newest.batch) {
+  const types = new ModelTypes(duckdb, context.sql);
+  while (nextBatch() <= newest.batch) {
     context.signal.throwIfAborted();
-    const manifests = await nextGroup(batches, { next, last: newest.batch });
-    const loaded = await loadGroup(context, {
-      client,
-      duckdb,
-      zone,
-      manifests,
+    const manifests = await nextGroup(batches, {
+      next: nextBatch(),
+      last: newest.batch,
     });
+    let loaded: { rows: number; bytes: number } | undefined;
+    const isAlone = await loader.transaction(async () => {
+      const held = await newestEntry(client);
+      if (JSON.stringify(held) !== JSON.stringify(entry)) return;
+      loaded = await loadGroup(context, {
+        client,
+        duckdb,
+        zone,
+        manifests,
+        types: entry?.transformHash === context.sql.transformHash
+          ? undefined
+          : types,
+      });
+    });
+    context.progress.end();
+    if (!isAlone) return { ...result, overtaken: true };
+    const last = manifests.at(-1);
+    if (loaded === undefined || last === undefined) {
+      // Another load came first.
+      entry = await checkedEntry(client, batches);
+      continue;
+    }
+    entry = ledgerEntry(last);
     result.batches.push(...manifests.map((manifest) => manifest.batch));
     result.rows += loaded.rows;
     result.bytes += loaded.bytes;
-    next += manifests.length;
+    tellLoaded(context, { manifests, ...loaded });
   }
   return result;
+}
+
+/** The newest batch in the warehouse, which must be the log's. */
+export async function checkedEntry(
+  client: pg.Client,
+  batches: BatchLog<ProcessedManifest>,
+): Promise<LedgerEntry | undefined> {
+  const entry = await newestEntry(client);
+  if (entry === undefined) return undefined;
+  const manifest = await batches.find(entry.batch);
+  checkContinuity(entry, { manifest, zone: batches.zone.url });
+  await checkSameSql(client, { entry, manifest, batches });
+  return entry;
 }
 
 /** The next batches that share a transaction: one at least. */
@@ -91,27 +126,34 @@ async function nextGroup(
   return group;
 }
 
+/** Loads a group of batches in the transaction that is open. */
 async function loadGroup(
   context: StageContext,
   options: {
     client: pg.Client;
     duckdb: DuckDb;
     zone: Zone;
-    manifests: ProcessedManifest[];
+    manifests: readonly ProcessedManifest[];
+    /** Those that the tables may not have followed yet. */
+    types: ModelTypes | undefined;
   },
 ): Promise<{ rows: number; bytes: number }> {
   const { sql, log, progress } = context;
-  const { client, zone, manifests } = options;
-  const first = manifests[0]?.batch ?? 0;
-  const last = manifests.at(-1)?.batch ?? 0;
-  const name = first === last ? `${first}` : `${first} to ${last}`;
+  const { client, zone, manifests, types } = options;
   const files = manifests.flatMap(filesOf);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  progress.begin(`load ${name}`, { rows });
-  const intact = checkFiles(zone, files);
-  await inLoadTransaction(client, { intact }, async () => {
-    const tables = await readTables(client, context, manifests);
+  progress.begin(`load ${nameOf(manifests)}`, { rows });
+  await whileIntact(checkFiles(zone, files), async () => {
+    const models = loadedModels(sql);
+    for (const manifest of manifests) checkModels(manifest, models);
+    if (types !== undefined) {
+      await followModels(client, { models: await types.read(), log });
+    }
+    const tables: WarehouseTable[] = [];
+    for (const model of models) {
+      tables.push(await readWarehouseTable(client, model));
+    }
     const work: GroupWork = {
       ...options,
       tables,
@@ -123,32 +165,34 @@ async function loadGroup(
     else await mergeGroup(work);
     await enterBatches(client, manifests);
   });
-  progress.end();
+  return { rows, bytes };
+}
+
+function tellLoaded(
+  { log }: StageContext,
+  loaded: {
+    manifests: readonly ProcessedManifest[];
+    rows: number;
+    bytes: number;
+  },
+): void {
+  const { manifests, rows, bytes } = loaded;
+  const last = manifests.at(-1);
   log.info("batch {name}: {rows} versions, {bytes} bytes", {
-    name,
+    name: nameOf(manifests),
     rows,
     bytes,
-    batch: last,
-    snapshotTime: manifests.at(-1)?.snapshotTime,
+    batch: last?.batch,
+    snapshotTime: last?.snapshotTime,
   });
-  return { rows, bytes };
+}
+
+function nameOf(manifests: readonly ProcessedManifest[]): string {
+  const first = manifests[0]?.batch ?? 0;
+  const last = manifests.at(-1)?.batch ?? 0;
+  return first === last ? `${first}` : `${first} to ${last}`;
 }
 
 function filesOf(manifest: ProcessedManifest) {
   return Object.values(manifest.models).flatMap((model) => model.files);
-}
-
-/** The tables of all models, references first. */
-async function readTables(
-  client: pg.Client,
-  context: StageContext,
-  manifests: ProcessedManifest[],
-): Promise<WarehouseTable[]> {
-  const models = loadedModels(context.sql);
-  for (const manifest of manifests) checkModels(manifest, models);
-  const tables: WarehouseTable[] = [];
-  for (const model of models) {
-    tables.push(await readWarehouseTable(client, model));
-  }
-  return tables;
 }

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
+import { eventFlag, FLAGS_COLUMN } from "./export_versions.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** Where the events of a model wait in this transaction to be merged. */
@@ -16,8 +17,7 @@ export async function createStaging(
   await client.query(
     `create temporary table ${staging} on commit drop as
     select ${quoteNames(table.columns)}, valid_from, valid_to, from_batch,
-      to_batch, null::boolean as is_delete, null::boolean as is_first,
-      null::boolean as has_version, null::boolean as is_last_version
+      to_batch, null::smallint as ${FLAGS_COLUMN}
     from ${quoteName(table.model.name)} where false`,
   );
   return `pg_temp.${staging}`;
@@ -40,7 +40,7 @@ export async function mergeFact(
     `update ${name} as fact
     set valid_to = event.valid_from, to_batch = event.from_batch
     from ${staging} as event
-    where ${sameKey(table, "fact", "event")} and event.is_first
+    where ${sameKey(table, "fact", "event")} and ${eventFlag("is_first")}
       and fact.to_batch is null`,
   );
   await client.query(
@@ -49,7 +49,7 @@ export async function mergeFact(
     select (select coalesce(max(${recordId}), 0) from ${name})
         + row_number() over (order by from_batch, ${table.keyOrder}),
       ${columns}, valid_from, valid_to, from_batch, to_batch
-    from ${staging} where not is_delete`,
+    from ${staging} as event where not ${eventFlag("is_delete")}`,
   );
 }
 
@@ -83,16 +83,18 @@ export async function mergeDimension(
       coalesce(dimension.to_batch, event.from_batch)
     from ${name} as dimension
     inner join ${staging} as event on ${sameKey(table, "dimension", "event")}
-    where event.is_first and event.has_version
+    where ${eventFlag("is_first")} and ${eventFlag("has_version")}
       and not dimension.is_placeholder`,
   );
   await client.query(
-    `insert into ${closed} (${all}) select ${all} from ${staging}
-    where not is_delete and not is_last_version`,
+    `insert into ${closed} (${all}) select ${all} from ${staging} as event
+    where not ${eventFlag("is_delete")} and not ${
+      eventFlag("is_last_version")
+    }`,
   );
   await client.query(
-    `insert into ${name} (${all}) select ${all} from ${staging}
-    where is_last_version
+    `insert into ${name} (${all}) select ${all} from ${staging} as event
+    where ${eventFlag("is_last_version")}
     on conflict (${key}) do update set is_placeholder = false, ${
       others.map((column) => `${column} = excluded.${column}`).join(", ")
     }`,
@@ -101,8 +103,8 @@ export async function mergeDimension(
     `update ${name} as dimension
     set valid_to = event.valid_from, to_batch = event.from_batch
     from ${staging} as event
-    where ${sameKey(table, "dimension", "event")} and event.is_first
-      and not event.has_version and dimension.to_batch is null
+    where ${sameKey(table, "dimension", "event")} and ${eventFlag("is_first")}
+      and not ${eventFlag("has_version")} and dimension.to_batch is null
       and not dimension.is_placeholder`,
   );
 }

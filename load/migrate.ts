@@ -1,8 +1,10 @@
 import type pg from "pg";
 import { sha256Hex } from "../lib/checksum.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { query } from "../lib/postgres.ts";
+import { inTransaction, query, sqlState } from "../lib/postgres.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
+import { adviceOn } from "./load_error.ts";
+import type { Loader } from "./open_loader.ts";
 
 const CREATE = `create schema if not exists pipeline;
 create table if not exists pipeline.migration (
@@ -13,41 +15,72 @@ create table if not exists pipeline.migration (
 
 /**
  * Brings the warehouse's tables up to the numbered migrations, each in a
- * transaction of its own, and gives the names of those it applied. The caller
- * holds the lock. Throws a `StageError` when an applied one was edited since,
- * or the warehouse was made by a newer version.
+ * transaction of its own, and gives the names of those it applied; undefined
+ * when another load is at work, which leaves the rest to that. Throws a
+ * `StageError` when an applied one was edited since, or the warehouse was made
+ * by a newer version.
  */
 export async function migrate(
   client: pg.Client,
   migrations: readonly SqlFile[],
-): Promise<string[]> {
+  /** Does work in a transaction while nobody else loads. */
+  transaction: Loader["transaction"] = async (work) => {
+    await inTransaction(client, {}, work);
+    return true;
+  },
+): Promise<string[] | undefined> {
+  const names: string[] = [];
+  for (const file of await waitingMigrations(client, migrations)) {
+    const isAlone = await transaction(async () => {
+      // Another load may have applied it since.
+      const waiting = await waitingMigrations(client, migrations);
+      if (!waiting.includes(file)) return;
+      await apply(client, file);
+      names.push(file.name);
+    });
+    if (!isAlone) return undefined;
+  }
+  return names;
+}
+
+async function apply(
+  client: pg.Client,
+  { name, text }: SqlFile,
+): Promise<void> {
+  try {
+    await client.query(CREATE);
+    await client.query(text);
+    await client.query(
+      "insert into pipeline.migration (name, sha256) values ($1, $2)",
+      [name, sha256Hex(text)],
+    );
+  } catch (error) {
+    const { retryable, hint } = adviceOn(error);
+    throw new StageError(
+      `Cannot apply the migration ${name}: ${messageOf(error)}`,
+      {
+        subject: name,
+        retryable,
+        hint: `Nothing of it was kept. ${
+          sqlState(error) === "42501"
+            ? "The loader's role must own the schema; see sql/roles/warehouse_roles.sql"
+            : retryable
+            ? hint
+            : `Mend sql/warehouse/${name}.sql, or what it meets there`
+        }`,
+        cause: error,
+      },
+    );
+  }
+}
+
+async function waitingMigrations(
+  client: pg.Client,
+  migrations: readonly SqlFile[],
+): Promise<SqlFile[]> {
   const applied = await appliedMigrations(client);
   checkApplied(applied, migrations);
-  const waiting = migrations.filter((file) => !applied.has(file.name));
-  for (const { name, text } of waiting) {
-    try {
-      await client.query("begin");
-      await client.query(CREATE);
-      await client.query(text);
-      await client.query(
-        "insert into pipeline.migration (name, sha256) values ($1, $2)",
-        [name, sha256Hex(text)],
-      );
-      await client.query("commit");
-    } catch (error) {
-      await client.query("rollback").catch(() => {});
-      throw new StageError(
-        `Cannot apply the migration ${name}: ${messageOf(error)}`,
-        {
-          subject: name,
-          hint:
-            "Nothing of it was kept. The loader's role must own the schema; see sql/roles/warehouse_roles.sql",
-          cause: error,
-        },
-      );
-    }
-  }
-  return waiting.map((file) => file.name);
+  return migrations.filter((file) => !applied.has(file.name));
 }
 
 async function appliedMigrations(

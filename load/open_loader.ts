@@ -1,29 +1,37 @@
 import type pg from "pg";
 import type { PostgresSettings } from "../lib/config.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
-import { queryRow, serverName, sqlState } from "../lib/postgres.ts";
+import {
+  type Connection,
+  inTransaction,
+  queryRow,
+  serverName,
+  sqlState,
+} from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { migrate } from "./migrate.ts";
+import { noteFailedCheck } from "./run_checks.ts";
 
-/** A connection that alone loads into the warehouse while it is open. */
-export interface Loader extends AsyncDisposable {
-  client: pg.Client;
-}
-
-/** One load at a time: the key of the warehouse's advisory lock. */
+/**
+ * One load at a time: the key of the warehouse's advisory lock. It is held by
+ * transactions, since behind a pooler a session is nobody's own.
+ */
 const LOCK_KEY = "7235419846134";
 const LOCK_TIMEOUT = "2min";
 const LOCK_NOT_AVAILABLE = "55P03";
+const ENCODING = "UTF8";
 
-const SESSION = `set lock_timeout = '${LOCK_TIMEOUT}'; ` +
-  "set statement_timeout = 0; " +
-  "set idle_in_transaction_session_timeout = '15min'; " +
-  "set maintenance_work_mem = '256MB'; set work_mem = '64MB'; set jit = off";
+const SETTINGS = {
+  lock_timeout: LOCK_TIMEOUT,
+  maintenance_work_mem: "256MB",
+  work_mem: "64MB",
+  jit: "off",
+};
 
 /**
- * Connects to the warehouse, takes the lock of those who load, and brings the
- * tables up to the migrations. When another is at work it gives undefined, or
- * waits, if it is told how long, and throws a `StageError` after that.
+ * Connects to the warehouse and brings the tables up to the migrations. When
+ * another load is at work it gives undefined, or waits, if it is told how long,
+ * and throws a `StageError` after that.
  */
 export async function openLoader(
   context: StageContext,
@@ -42,60 +50,123 @@ export async function openLoader(
     purpose: "load",
     signal,
   });
+  const loader = new Loader(context, connection, options.waitSeconds);
   try {
-    const { client } = connection;
-    await client.query(SESSION);
-    if (!await takeLock(context, { ...options, client })) {
-      await connection[Symbol.asyncDispose]();
-      return undefined;
-    }
-    for (const name of await migrate(client, sql.migrations)) {
+    await checkEncoding(connection.client, serverName(settings));
+    const applied = await migrate(
+      connection.client,
+      sql.migrations,
+      (work) => loader.transaction(work),
+    );
+    for (const name of applied ?? []) {
       log.info("migration {name} applied", { name });
     }
-    return connection;
+    if (applied !== undefined) return loader;
   } catch (error) {
-    await connection[Symbol.asyncDispose]();
+    await loader[Symbol.asyncDispose]();
     throw error;
   }
+  await loader[Symbol.asyncDispose]();
+  return undefined;
+}
+
+/** A connection whose transactions alone load into the warehouse. */
+export class Loader implements AsyncDisposable {
+  readonly client: pg.Client;
+
+  constructor(
+    private readonly context: StageContext,
+    private readonly connection: Connection,
+    /** How long a transaction waits for another load; undefined: not at all. */
+    private readonly waitSeconds: number | undefined,
+  ) {
+    this.client = connection.client;
+  }
+
+  /**
+   * Does some work in a transaction while nobody else loads: all of it, or
+   * nothing. False says that another is at work, and nothing was done. Writes
+   * down which check ended it, if one did.
+   */
+  async transaction(work: () => Promise<void>): Promise<boolean> {
+    const { client, context } = this;
+    try {
+      return await inTransaction(client, { settings: SETTINGS }, async () => {
+        if (!await this.#takeLock()) return false;
+        await work();
+        context.signal.throwIfAborted();
+        return true;
+      });
+    } catch (error) {
+      await noteFailedCheck(client, error);
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.connection[Symbol.asyncDispose]();
+  }
+
+  async #takeLock(): Promise<boolean> {
+    const { client, context: { log }, waitSeconds } = this;
+    const lock = await queryRow(
+      client,
+      "select pg_try_advisory_xact_lock($1::bigint) as held",
+      [LOCK_KEY],
+    );
+    if (lock.held === "t") return true;
+    const server = serverName(warehouseOf(this.context));
+    if (waitSeconds === undefined) {
+      log.warn("another load is at work in {server}", { server });
+      return false;
+    }
+    log.info("waiting for another load in {server}, {seconds} s at most", {
+      server,
+      seconds: waitSeconds,
+    });
+    try {
+      await client.query(`set local lock_timeout = '${waitSeconds}s'`);
+      await client.query(
+        "select pg_advisory_xact_lock($1::bigint)",
+        [LOCK_KEY],
+      );
+      await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
+      return true;
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+      throw new StageError(
+        `Cannot load into ${server}: another load has been at work there for over ${waitSeconds} seconds`,
+        { subject: server, retryable: true, hint: "Run it again later" },
+      );
+    }
+  }
+}
+
+/**
+ * Refuses a warehouse that can't hold every text, or holds bytes that are none:
+ * throws a `StageError` unless its encoding is UTF8.
+ */
+export async function checkEncoding(
+  client: pg.Client,
+  server: string,
+): Promise<void> {
+  const { encoding } = await queryRow(
+    client,
+    "select current_setting('server_encoding') as encoding",
+  );
+  if (encoding === ENCODING) return;
+  throw new StageError(
+    `Cannot load into ${server}: the database has the encoding ${encoding}, and only ${ENCODING} holds every text`,
+    {
+      subject: server,
+      hint:
+        `Make the warehouse in a database of its own: create database NAME encoding '${ENCODING}' template template0`,
+    },
+  );
 }
 
 /** How to reach the warehouse; throws a `ConfigError` when nothing says it. */
 export function warehouseOf({ config }: StageContext): PostgresSettings {
   if (config.warehouse !== undefined) return config.warehouse;
   throw new ConfigError(["WAREHOUSE_URL is missing"]);
-}
-
-async function takeLock(
-  context: StageContext,
-  options: { client: pg.Client; waitSeconds?: number },
-): Promise<boolean> {
-  const { client, waitSeconds } = options;
-  const { log } = context;
-  const server = serverName(warehouseOf(context));
-  const lock = await queryRow(
-    client,
-    "select pg_try_advisory_lock($1::bigint) as held",
-    [LOCK_KEY],
-  );
-  if (lock.held === "t") return true;
-  if (waitSeconds === undefined) {
-    log.warn("another load is at work in {server}", { server });
-    return false;
-  }
-  log.info("waiting for another load in {server}, {seconds} s at most", {
-    server,
-    seconds: waitSeconds,
-  });
-  try {
-    await client.query(`set lock_timeout = '${waitSeconds}s'`);
-    await client.query("select pg_advisory_lock($1::bigint)", [LOCK_KEY]);
-    await client.query(`set lock_timeout = '${LOCK_TIMEOUT}'`);
-    return true;
-  } catch (error) {
-    if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
-    throw new StageError(
-      `Cannot load into ${server}: another load has been at work there for over ${waitSeconds} seconds`,
-      { subject: server, retryable: true, hint: "Run it again later" },
-    );
-  }
 }

@@ -1,10 +1,12 @@
+import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
 import { query, serverName } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { warehouseOf } from "./open_loader.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
-import { type NewestBatch, withNewestBatch } from "./with_newest_batch.ts";
+import { newestBatch, withLoader } from "./with_loader.ts";
 
 /** What a person may ask of one rebuild. */
 export interface RebuildWarehouseOptions {
@@ -24,23 +26,34 @@ export async function rebuildWarehouse(
   options: RebuildWarehouseOptions = {},
 ): Promise<Reloaded> {
   const { replaceLake = false, waitSeconds } = options;
-  return await withNewestBatch(
+  return await withLoader(
     context,
-    { task: "rebuild", waitSeconds },
-    async (at) => {
-      if (!replaceLake) await checkLake(context, at);
-      const models = loadedModels(context.sql);
-      return await reloadModels(context, { ...at, models });
-    },
+    { waitSeconds },
+    (at) =>
+      reloadModels(context, {
+        ...at,
+        models: loadedModels(context.sql),
+        drop: true,
+        upTo: async (batches) => {
+          const newest = await newestBatch(context, {
+            batches,
+            task: "rebuild",
+          });
+          const { client } = at.loader;
+          const zone = at.zone.url;
+          if (!replaceLake) await checkLake(context, { client, newest, zone });
+          return newest;
+        },
+      }),
   );
 }
 
 async function checkLake(
   context: StageContext,
-  { client, batches, newest }: NewestBatch,
+  options: { client: pg.Client; newest: ProcessedManifest; zone: string },
 ): Promise<void> {
+  const { client, newest, zone } = options;
   const server = serverName(warehouseOf(context));
-  const zone = batches.zone.url;
   const [entry] = await query(
     client,
     `select batch, lake_id <> $1 as is_other from pipeline.batch

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { BatchLog } from "../lib/batch_log.ts";
+import { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
@@ -19,12 +19,15 @@ import {
   INTERVAL_COLUMNS,
   type VersionsForm,
 } from "./export_versions.ts";
-import { inLoadTransaction } from "./in_load_transaction.ts";
+import { followModels } from "./follow_models.ts";
 import { agreeLedger, type LedgerRow, ledgerRow, tellAnew } from "./ledger.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
+import { ModelTypes } from "./model_types.ts";
+import type { Loader } from "./open_loader.ts";
 import { checkedModel, runChecks } from "./run_checks.ts";
 import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
+import { whileIntact } from "./while_intact.ts";
 
 /** What a reload found. */
 export interface Reloaded {
@@ -42,57 +45,90 @@ interface ReloadWork {
   files: ReadonlyMap<string, readonly DataFile[]>;
 }
 
+/** What a reload is made of. */
+export interface ReloadOptions {
+  loader: Loader;
+  zone: Zone;
+  models: readonly Model[];
+  /** The batch that the models become as of, asked while nobody loads. */
+  upTo: (batches: BatchLog<ProcessedManifest>) => Promise<ProcessedManifest>;
+  /** Takes out what no model has any more. */
+  drop: boolean;
+}
+
 /**
  * Makes the tables of these models what a first load of all batches would
  * make them, in one transaction and without touching rows that are right:
- * readers see no gap, and what hangs on the tables stays. The caller holds the
- * lock; when these are all models, the ledger becomes the log's as well.
+ * readers see no gap, and what hangs on the tables stays. When these are all
+ * models, the ledger becomes the log's as well. The loader must be one that
+ * waits.
  */
 export async function reloadModels(
   context: StageContext,
-  options: {
-    client: pg.Client;
-    batches: BatchLog<ProcessedManifest>;
-    newest: ProcessedManifest;
-    models: readonly Model[];
-  },
+  options: ReloadOptions,
 ): Promise<Reloaded> {
-  const { client, batches, newest, models } = options;
-  const { zone } = batches;
-  const { batch } = newest;
-  const all = loadedModels(context.sql);
-  const { files, ledger } = await readLog(batches, { to: batch, models: all });
-  const read = models.flatMap((model) => files.get(model.name) ?? []);
-  const rows = read.reduce((sum, file) => sum + file.rows, 0);
-  await using duckdb = await context.resources.openDuckDb(context.config, {
+  const { config, resources, log, progress } = context;
+  const { loader, zone, models } = options;
+  await using duckdb = await resources.openDuckDb(config, {
     zones: [zone.url],
   });
-  const work: ReloadWork = { context, client, duckdb, zone, files };
-  const mended: Record<string, number> = {};
-  context.progress.begin(`reload ${models.length} models`, { rows });
-  const intact = checkFiles(zone, read);
-  const { signal } = context;
-  await inLoadTransaction(client, { intact, signal }, async () => {
-    const tables: WarehouseTable[] = [];
-    for (const model of models) {
-      tables.push(await readWarehouseTable(client, model));
-    }
-    Object.assign(mended, await agreeTables(work, tables));
-    for (const table of tables) await checkTable(work, { table, batch });
-    if (models.length === all.length) await agreeLedger(client, ledger);
-    await tellAnew(client);
+  let done: { batch: number; mended: Record<string, number>; rows: number } = {
+    batch: 0,
+    mended: {},
+    rows: 0,
+  };
+  await loader.transaction(async () => {
+    done = await reload(context, { ...options, duckdb });
   });
-  context.progress.end();
+  progress.end();
+  const { batch, mended, rows } = done;
   for (const [model, count] of Object.entries(mended)) {
     if (count === 0) continue;
-    context.log.info("{model}: {count} rows were otherwise", { model, count });
+    log.info("{model}: {count} rows were otherwise", { model, count });
   }
-  context.log.info("{models} models are as of batch {batch}: {rows} versions", {
+  log.info("{models} models are as of batch {batch}: {rows} versions", {
     models: models.length,
     batch,
     rows,
   });
   return { batch, mended };
+}
+
+async function reload(
+  context: StageContext,
+  options: ReloadOptions & { duckdb: DuckDb },
+): Promise<Reloaded & { rows: number }> {
+  const { sql, log } = context;
+  const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
+  // What was in force before the wait may be replaced by now.
+  const batches = new BatchLog<ProcessedManifest>(zone, "transform");
+  const { batch } = await upTo(batches);
+  const all = loadedModels(sql);
+  const { files, ledger } = await readLog(batches, { to: batch, models: all });
+  const read = models.flatMap((model) => files.get(model.name) ?? []);
+  const rows = read.reduce((sum, file) => sum + file.rows, 0);
+  const work: ReloadWork = { context, client, duckdb, zone, files };
+  let mended: Record<string, number> = {};
+  context.progress.begin(`reload ${models.length} models`, { rows });
+  await whileIntact(checkFiles(zone, read), async () => {
+    const typed = await new ModelTypes(duckdb, sql).read();
+    await followModels(client, {
+      models: typed.filter(({ model }) =>
+        models.some(({ name }) => name === model.name)
+      ),
+      drop,
+      log,
+    });
+    const tables: WarehouseTable[] = [];
+    for (const model of models) {
+      tables.push(await readWarehouseTable(client, model));
+    }
+    mended = await agreeTables(work, tables);
+    for (const table of tables) await checkTable(work, { table, batch });
+    if (models.length === all.length) await agreeLedger(client, ledger);
+    await tellAnew(client);
+  });
+  return { batch, mended, rows };
 }
 
 /** What the log says up to a batch, with no more of it than is needed. */

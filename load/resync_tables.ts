@@ -1,9 +1,11 @@
+import { BatchLog } from "../lib/batch_log.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { loadWaiting } from "./load_waiting.ts";
+import { checkedEntry, loadWaiting } from "./load_waiting.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
-import { withNewestBatch } from "./with_newest_batch.ts";
+import { newestBatch, withLoader } from "./with_loader.ts";
 
 /**
  * Loads what waits, and then makes the models that read these source tables
@@ -14,16 +16,23 @@ export async function resyncTables(
   options: { tables: readonly string[]; waitSeconds?: number },
 ): Promise<Reloaded> {
   const { tables, waitSeconds } = options;
-  return await withNewestBatch(
-    context,
-    { task: "resync", waitSeconds },
-    async (at) => {
-      await loadWaiting(context, at);
-      const models = loadedModels(context.sql).filter((model) =>
-        model.name === QUARANTINE.name ||
-        model.reads.some((table) => tables.includes(table))
-      );
-      return await reloadModels(context, { ...at, models });
-    },
-  );
+  return await withLoader(context, { waitSeconds }, async (at) => {
+    const batches = new BatchLog<ProcessedManifest>(at.zone, "transform");
+    const newest = await newestBatch(context, { batches, task: "resync" });
+    await loadWaiting(context, { loader: at.loader, batches, newest });
+    const models = loadedModels(context.sql).filter((model) =>
+      model.name === QUARANTINE.name ||
+      model.reads.some((table) => tables.includes(table))
+    );
+    return await reloadModels(context, {
+      ...at,
+      models,
+      drop: false,
+      // The other models are as of the batch that the ledger ends with.
+      upTo: async (log) => {
+        const entry = await checkedEntry(at.loader.client, log);
+        return await log.read(entry?.batch ?? newest.batch);
+      },
+    });
+  });
 }

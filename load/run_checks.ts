@@ -1,12 +1,23 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import { StageError, type StageErrorOptions } from "../lib/errors.ts";
-import { query, quoteName, quoteNames } from "../lib/postgres.ts";
+import {
+  messageOf,
+  StageError,
+  type StageErrorOptions,
+} from "../lib/errors.ts";
+import {
+  inTransaction,
+  query,
+  quoteName,
+  quoteNames,
+  sqlState,
+} from "../lib/postgres.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** So many findings of one check are written down; all are counted. */
 const FINDINGS_MAX = 1000;
+const NOTE_LOCK_TIMEOUT = "10s";
 const FOUND_SQL = `select count(*) as findings, min(key) as key,
   (array_agg(finding order by key))[1] as finding from wrong`;
 
@@ -57,7 +68,9 @@ export async function runChecks(
         limit ${FINDINGS_MAX}
       ) ${FOUND_SQL}`,
       [batch, check.name, severity],
-    );
+    ).catch((error) => {
+      throw unreadable(error, check) ?? error;
+    });
     const findings = Number(found?.findings);
     const result = {
       check: check.name,
@@ -91,6 +104,20 @@ export async function runChecks(
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
 }
 
+/** A check that names what is not there, as a column that has gone. */
+function unreadable(error: unknown, check: SqlFile): StageError | undefined {
+  const state = sqlState(error) ?? "";
+  if (!state.startsWith("42") || state === "42501") return undefined;
+  return new StageError(
+    `Cannot run the check ${check.name}: ${messageOf(error)}`,
+    {
+      subject: check.name,
+      hint: `Mend sql/checks/${check.name}.sql`,
+      cause: error,
+    },
+  );
+}
+
 /** How a check ended. */
 interface CheckResult {
   check: string;
@@ -121,7 +148,11 @@ export async function noteFailedCheck(
 ): Promise<void> {
   if (!(error instanceof CheckFailedError)) return;
   // The load has failed anyway, and says why.
-  await note(client, error.result).catch(() => {});
+  await inTransaction(
+    client,
+    { settings: { lock_timeout: NOTE_LOCK_TIMEOUT } },
+    () => note(client, error.result),
+  ).catch(() => {});
 }
 
 async function note(
@@ -164,7 +195,10 @@ export async function runWholeChecks(
   const broken: BrokenRule[] = [];
   await createChecked(client, { name, where: "true" });
   for (const check of checks) {
-    const [found] = await query(client, `${wrongSql(check)} ${FOUND_SQL}`);
+    const [found] = await query(client, `${wrongSql(check)} ${FOUND_SQL}`)
+      .catch((error) => {
+        throw unreadable(error, check) ?? error;
+      });
     if (found?.findings === "0") continue;
     broken.push({
       check: check.name,

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { query, quoteName, sqlState } from "../lib/postgres.ts";
+import { query, quoteName, quoteText, sqlState } from "../lib/postgres.ts";
 import { addPlaceholders } from "./merge.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
@@ -11,10 +11,18 @@ export interface Removed {
 }
 
 const FOREIGN_KEY_VIOLATION = "23503";
+const DEPENDENT_OBJECTS = "2BP01";
+const FEATURE_NOT_SUPPORTED = "0A000";
+
+/** What the definition of an index doesn't tell, and would be lost. */
+const CARRIES_MORE = `(indisreplident or indisclustered
+  or obj_description(indexrelid, 'pg_class') is not null)`;
 
 /**
  * Takes the keys, indexes and foreign keys off tables that are to be filled at
- * once: built afterwards they cost a fraction.
+ * once: built afterwards they cost a fraction. One stays that something
+ * depends on, as a view that groups by the key or a foreign key from a table
+ * of others, and one that means more than its definition.
  */
 export async function removeConstraints(
   client: pg.Client,
@@ -23,12 +31,16 @@ export async function removeConstraints(
   const constraints = await query(
     client,
     `select class.relname as table_name, conname as name, contype as kind,
-      pg_get_constraintdef(pg_constraint.oid) as definition
+      pg_get_constraintdef(pg_constraint.oid) as definition,
+      obj_description(pg_constraint.oid, 'pg_constraint') as comment
     from pg_constraint
     inner join pg_class as class on class.oid = conrelid
     where contype in ('f', 'p', 'u') and conrelid = any(
-      select to_regclass(quote_ident(name)) from unnest($1::text[]) as name
-    )
+        select to_regclass(quote_ident(name)) from unnest($1::text[]) as name
+      ) and not exists (
+        select from pg_index
+        where indexrelid = conindid and indrelid = conrelid and ${CARRIES_MORE}
+      )
     order by contype = 'f' desc, class.relname, conname`,
     [tables],
   );
@@ -39,31 +51,88 @@ export async function removeConstraints(
     from pg_index
     where indrelid = any(
         select to_regclass(quote_ident(name)) from unnest($1::text[]) as name
-      ) and not exists (
-        select from pg_constraint where conindid = indexrelid
-          and contype in ('p', 'u')
+      ) and not ${CARRIES_MORE} and not exists (
+        select from pg_constraint
+        where conindid = indexrelid and conrelid = indrelid
       )
     order by indexrelid::regclass::text`,
     [tables],
   );
   const removed: Removed = { keys: [], foreignKeys: [] };
-  for (const { table_name, name, kind, definition } of constraints) {
+  for (const { table_name, name, kind, definition, comment } of constraints) {
     const table = quoteName(table_name ?? "");
-    await client.query(
-      `alter table ${table} drop constraint ${quoteName(name ?? "")}`,
+    const constraint = quoteName(name ?? "");
+    const dropped = await unlessNeeded(
+      client,
+      `alter table ${table} drop constraint ${constraint}`,
     );
-    const sql = `alter table ${table} add constraint ${
-      quoteName(name ?? "")
-    } ${definition}`;
+    if (!dropped) continue;
+    const described = comment === null || comment === undefined
+      ? ""
+      : `; comment on constraint ${constraint} on ${table} is ${
+        quoteText(comment)
+      }`;
+    const sql =
+      `alter table ${table} add constraint ${constraint} ${definition}${described}`;
     if (kind === "f") {
       removed.foreignKeys.push({ table: table_name ?? "", sql });
     } else removed.keys.push(sql);
   }
   for (const { name, definition } of indexes) {
-    await client.query(`drop index ${name}`);
-    removed.keys.push(definition ?? "");
+    if (await unlessNeeded(client, `drop index ${name}`)) {
+      removed.keys.push(definition ?? "");
+    }
   }
   return removed;
+}
+
+/** Drops something; false says that it stays, for something depends on it. */
+async function unlessNeeded(
+  client: pg.Client,
+  drop: string,
+): Promise<boolean> {
+  return await inSavepoint(client, DEPENDENT_OBJECTS, () => client.query(drop));
+}
+
+/**
+ * Empties tables, and gives those that were emptied as by TRUNCATE: one that a
+ * table of others refers to can't be.
+ */
+export async function emptyTables(
+  client: pg.Client,
+  tables: readonly string[],
+): Promise<string[]> {
+  const truncated: string[] = [];
+  for (const table of tables) {
+    const name = quoteName(table);
+    const done = await inSavepoint(
+      client,
+      FEATURE_NOT_SUPPORTED,
+      () => client.query(`truncate ${name}`),
+    );
+    if (done) truncated.push(table);
+    else await client.query(`delete from ${name}`);
+  }
+  return truncated;
+}
+
+/** Does something; false says that it ended with this error, undone. */
+async function inSavepoint(
+  client: pg.Client,
+  state: string,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
+  await client.query("savepoint attempt");
+  try {
+    await work();
+  } catch (error) {
+    if (sqlState(error) !== state) throw error;
+    await client.query("rollback to savepoint attempt");
+    return false;
+  } finally {
+    await client.query("release savepoint attempt").catch(() => {});
+  }
+  return true;
 }
 
 /**
@@ -77,20 +146,19 @@ export async function restoreConstraints(
 ): Promise<void> {
   for (const sql of removed.keys) await client.query(sql);
   for (const { table, sql } of removed.foreignKeys) {
-    try {
-      await client.query("savepoint foreign_key");
-      await client.query(sql);
-    } catch (error) {
-      if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error;
-      await client.query("rollback to savepoint foreign_key");
-      const referring = tables.find((one) => one.model.name === table);
-      if (referring === undefined) throw error;
+    const isSound = await inSavepoint(
+      client,
+      FOREIGN_KEY_VIOLATION,
+      () => client.query(sql),
+    );
+    if (isSound) continue;
+    const referring = tables.find((one) => one.model.name === table);
+    if (referring !== undefined) {
       await addPlaceholders(client, referring, {
         from: quoteName(table),
         where: "true",
       });
-      await client.query(sql);
     }
-    await client.query("release savepoint foreign_key");
+    await client.query(sql);
   }
 }

@@ -26,7 +26,10 @@ export interface Reference {
 }
 
 /** The columns that are the loader's, not the model's. */
-const OWN_COLUMNS: readonly string[] = [...INTERVAL_COLUMNS, "is_placeholder"];
+export const OWN_COLUMNS: readonly string[] = [
+  ...INTERVAL_COLUMNS,
+  "is_placeholder",
+];
 
 /** Looks a model's table up; throws a `StageError` when it isn't there. */
 export async function readWarehouseTable(
@@ -37,7 +40,7 @@ export async function readWarehouseTable(
     client,
     `select attname as name, attcollation <> 0 as is_text from pg_attribute
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
-      and not attisdropped order by attnum`,
+      and not attisdropped and attgenerated = '' order by attnum`,
     [model.name],
   );
   if (columns.length === 0) {

@@ -2,7 +2,7 @@ import type pg from "pg";
 import { copyOut } from "../lib/copy.ts";
 import { readCsvSql } from "../lib/csv.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { quoteText } from "../lib/postgres.ts";
+import { inTransaction, quoteText } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
 import { keyText } from "../transform/arrive.ts";
@@ -262,11 +262,13 @@ async function readRows(
     await duckdb.run(`${create} ${select}`);
     return;
   }
-  const { pieces } = copyOut(
-    warehouse,
-    `copy (${select}) to stdout csv header`,
-  );
-  await scratch.write(ROWS_FILE, pieces);
+  await inTransaction(warehouse, { readOnly: true }, async () => {
+    const { pieces } = copyOut(
+      warehouse,
+      `copy (${select}) to stdout csv header`,
+    );
+    await scratch.write(ROWS_FILE, pieces);
+  });
   const csv = readCsvSql([scratch.locate(ROWS_FILE)], ROWS_COLUMNS);
   await duckdb.run(
     `${create} select * replace (cast(row_hash as bigint) as row_hash)

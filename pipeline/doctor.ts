@@ -6,7 +6,7 @@ import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { queryRow, serverName } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { PROBE } from "./survey_zone.ts";
-import { warehouseOf } from "../load/open_loader.ts";
+import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
 import { examineSns } from "./examine_sns.ts";
 
 const USAGE = `deno task doctor [--aws]
@@ -157,6 +157,7 @@ async function examineWarehouse(context: StageContext): Promise<string> {
     purpose: "doctor",
     signal,
   });
+  await checkEncoding(connection.client, serverName(warehouseOf(context)));
   const row = await queryRow(
     connection.client,
     `select current_setting('server_version') as version,

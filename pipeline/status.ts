@@ -9,7 +9,7 @@ import type {
   ProcessedManifest,
 } from "../lib/manifest.ts";
 import { type FailureNote, readFailureNote } from "../lib/failure_note.ts";
-import { query, type TextRow } from "../lib/postgres.ts";
+import { inTransaction, query, type TextRow } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { ageSeconds } from "../lib/stage_metrics.ts";
 import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
@@ -250,32 +250,34 @@ async function warehouseStatus(
       purpose: "status",
     });
     const { client } = connection;
-    const [ledger] = await query(
-      client,
-      "select to_regclass('pipeline.batch') as name",
-    );
-    Object.assign(stage, await loadFailure(client));
-    const [newest] = ledger?.name ? await query(client, statusSql) : [];
-    if (newest === undefined) return found;
-    stage.batch = Number(newest.batch);
-    stage.snapshotTime = newest.snapshot_time ?? "";
-    stage.committedAt = newest.loaded_at ?? "";
-    stage.rows = Number(newest.rows);
-    if (log !== undefined) {
-      const problem = await ledgerProblem(client, log);
-      if (problem !== undefined) stage.problem = problem;
-    }
-    return {
-      stage,
-      ...freshnessOf(Number(newest.freshness_seconds)),
-      ...await verificationStatus(client),
-      quarantined: Number(newest.quarantined),
-      quarantine: await query(
+    return await inTransaction(client, { readOnly: true }, async () => {
+      const [ledger] = await query(
         client,
-        `select table_name, row_key, reason from quarantine_current
-        order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
-      ),
-    };
+        "select to_regclass('pipeline.batch') as name",
+      );
+      Object.assign(stage, await loadFailure(client));
+      const [newest] = ledger?.name ? await query(client, statusSql) : [];
+      if (newest === undefined) return found;
+      stage.batch = Number(newest.batch);
+      stage.snapshotTime = newest.snapshot_time ?? "";
+      stage.committedAt = newest.loaded_at ?? "";
+      stage.rows = Number(newest.rows);
+      if (log !== undefined) {
+        const problem = await ledgerProblem(client, log);
+        if (problem !== undefined) stage.problem = problem;
+      }
+      return {
+        stage,
+        ...freshnessOf(Number(newest.freshness_seconds)),
+        ...await verificationStatus(client),
+        quarantined: Number(newest.quarantined),
+        quarantine: await query(
+          client,
+          `select table_name, row_key, reason from quarantine_current
+          order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
+        ),
+      };
+    });
   } catch (error) {
     stage.problem = messageOf(error);
     return found;

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { query } from "../lib/postgres.ts";
+import { inTransaction, query } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { BrokenRule } from "../load/run_checks.ts";
 import { type Comparison, describeKeys } from "./compare_models.ts";
@@ -33,16 +33,17 @@ export async function writeVerification(
     differences: one.differences,
     first_keys: describeKeys(one) || null,
   }));
-  await client.query(
-    `insert into pipeline.verification (batch, snapshot_time, model, place,
+  await inTransaction(client, {}, () =>
+    client.query(
+      `insert into pipeline.verification (batch, snapshot_time, model, place,
       rows, differences, first_keys)
     select $1::bigint, $2::timestamptz, model, place, rows, differences,
       first_keys
     from jsonb_to_recordset($3::jsonb) as comparison (
       model text, place text, rows bigint, differences bigint, first_keys text
     )`,
-    [batch, snapshotTime, JSON.stringify(rows)],
-  );
+      [batch, snapshotTime, JSON.stringify(rows)],
+    ));
 }
 
 /**
@@ -67,7 +68,11 @@ export async function isVerificationDue(
     "select to_regclass('pipeline.verification') as name",
   );
   if (!table?.name) return false;
-  const [found] = await query(client, dueSinceSql);
+  const [found] = await inTransaction(
+    client,
+    { readOnly: true },
+    () => query(client, dueSinceSql),
+  );
   if (!found?.since) return false;
   const ageMs = clock().getTime() - Date.parse(found.since);
   return ageMs >= config.verifyEveryHours * MS_PER_HOUR;

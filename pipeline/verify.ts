@@ -4,7 +4,7 @@ import { forStage } from "../lib/command.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
-import { serverName } from "../lib/postgres.ts";
+import { inTransaction, serverName } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
@@ -32,8 +32,7 @@ import { remakeJoins } from "./remake_joins.ts";
 import { type Verification, writeVerification } from "./verification.ts";
 import { digestInWarehouse, type WarehouseModel } from "./warehouse_digest.ts";
 
-const SESSION = "set statement_timeout = 0; set work_mem = '64MB'; " +
-  "set jit = off";
+const SETTINGS = { work_mem: "64MB", jit: "off" };
 
 /**
  * Compares the lake and the warehouse with the source, by content, as of a
@@ -53,7 +52,6 @@ export async function verify(context: StageContext): Promise<Verification> {
       purpose: "verify",
       signal,
     });
-    await connection.client.query(SESSION);
     progress.begin(`verify ${batch}`);
     const { comparisons, brokenRules } = await compareAll(context, {
       expected,
@@ -169,7 +167,11 @@ async function askWarehouse(
     const { columns } = model;
     digests.set(
       model.name,
-      await digestInWarehouse(client, { model, columns, batch }),
+      await inTransaction(
+        client,
+        { settings: SETTINGS },
+        () => digestInWarehouse(client, { model, columns, batch }),
+      ),
     );
   }
   const brokenRules: BrokenRule[] = [];
@@ -177,7 +179,13 @@ async function askWarehouse(
     const checks = context.sql.checks.filter((check) =>
       checkedModel(check) === name
     );
-    brokenRules.push(...await runWholeChecks(client, { name, checks }));
+    brokenRules.push(
+      ...await inTransaction(
+        client,
+        { settings: SETTINGS },
+        () => runWholeChecks(client, { name, checks }),
+      ),
+    );
   }
   return { digests, brokenRules };
 }

@@ -1,8 +1,11 @@
 import type { Logger } from "@logtape/logtape";
+import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PostgresSettings } from "../lib/config.ts";
 import { messageOf } from "../lib/errors.ts";
+import { isPooled, type TextRow } from "../lib/postgres.ts";
 import type { Resources } from "../lib/stage.ts";
+import { isBeforeFirstLoad } from "./newest_loaded.ts";
 
 /** What open pages are told. */
 export type LiveEvent =
@@ -21,11 +24,25 @@ const PROBE_MS = 5_000;
 /** The client's own limit, which its types don't know. */
 const PROBE = { text: "select 1", query_timeout: PROBE_MS };
 
-/** Hears of committed batches, and tells whoever listens. */
+const NEWEST = {
+  text: "select batch, lake_id from pipeline.batch order by batch desc limit 1",
+  query_timeout: PROBE_MS,
+};
+
+/**
+ * Hears of committed batches, and tells whoever listens. Behind a pooler, where
+ * nothing can be heard, it looks every few seconds.
+ */
 export class Live {
   readonly #listeners = new Set<(event: LiveEvent) => void>();
   #up = false;
   #ended = false;
+  #isDeaf = false;
+
+  /** Whether it only looks: it learns of batches, and of no rebuild. */
+  get isDeaf(): boolean {
+    return this.#isDeaf;
+  }
 
   /** Calls back at each event, and at once; gives what ends that. */
   listen(listener: (event: LiveEvent) => void): () => void {
@@ -62,11 +79,25 @@ export class Live {
               : { type: "anew" },
           );
         });
-        await client.query(`listen ${CHANNEL}`);
+        this.#isDeaf = await isPooled(client);
+        if (this.#isDeaf) {
+          log.warn(
+            "the warehouse is behind a pooler, through which no batch is heard: it is asked every {seconds} s",
+            { seconds: PROBE_MS / 1000 },
+          );
+        } else await client.query(`listen ${CHANNEL}`);
+        let newest = this.#isDeaf ? await readNewest(client) : undefined;
         this.#setUp(true);
         told = false;
         while (!signal.aborted) {
-          await client.query(PROBE);
+          if (this.#isDeaf) {
+            const now = await readNewest(client);
+            if (now?.lake_id !== newest?.lake_id) this.#tell({ type: "anew" });
+            if (now?.batch !== newest?.batch) {
+              this.#tell({ type: "batch", batch: Number(now?.batch ?? 0) });
+            }
+            newest = now;
+          } else await client.query(PROBE);
           await sleep(PROBE_MS, undefined, { signal });
         }
       } catch (error) {
@@ -93,5 +124,15 @@ export class Live {
 
   #tell(event: LiveEvent): void {
     for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** The newest batch; undefined before the first load. */
+async function readNewest(client: pg.Client): Promise<TextRow | undefined> {
+  try {
+    return (await client.query<TextRow>(NEWEST)).rows[0];
+  } catch (error) {
+    if (isBeforeFirstLoad(error)) return undefined;
+    throw error;
   }
 }

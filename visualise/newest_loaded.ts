@@ -5,6 +5,11 @@ import type { Warehouse } from "./warehouse.ts";
 /** No such table, schema, role: before its first load it has neither. */
 const EMPTY_STATES = ["42P01", "3F000", "22023"];
 
+/** Whether an error tells of a warehouse that nothing was loaded into yet. */
+export function isBeforeFirstLoad(error: unknown): boolean {
+  return EMPTY_STATES.includes(sqlState(error) ?? "");
+}
+
 /** Follows which batch of which lake is the newest in the warehouse. */
 export class NewestLoaded {
   readonly #shared: SharedAnswer<TextRow | undefined>;
@@ -39,7 +44,7 @@ export class NewestLoaded {
     this.#begun += 1;
     const turn = this.#begun;
     const [row] = await this.warehouse.ask("newest").catch((error) => {
-      if (EMPTY_STATES.includes(sqlState(error) ?? "")) return [];
+      if (isBeforeFirstLoad(error)) return [];
       throw error;
     });
     // Of two that cross, the one begun later knows better.

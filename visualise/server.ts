@@ -52,7 +52,7 @@ export function createServer(options: ServerOptions): Hono {
   };
   const newest = new NewestLoaded(warehouse, (how) => {
     // What can't hear of a rebuild goes on from nothing.
-    if (how === "set back" || live === undefined) forget();
+    if (how === "set back" || live === undefined || live.isDeaf) forget();
   });
   live?.listen((event) => {
     // What was asked before it tells of the time before it.
@@ -87,12 +87,11 @@ export function createServer(options: ServerOptions): Hono {
   serveFiles(app, SERVED_FILES.filter(({ open }) => open));
   if (token !== undefined) addSignIn(app, token);
   serveFiles(app, SERVED_FILES.filter(({ open }) => !open));
-  if (live === undefined) {
-    app.use("/api/*", async (_, next) => {
-      if (performance.now() - keptSince > DEAF_KEEPS_MS) forget();
-      await next();
-    });
-  }
+  app.use("/api/*", async (_, next) => {
+    const isDeaf = live === undefined || live.isDeaf;
+    if (isDeaf && performance.now() - keptSince > DEAF_KEEPS_MS) forget();
+    await next();
+  });
   app.route(
     "/api",
     createApi({

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type PostgresSettings, projectDirectory } from "../lib/config.ts";
 import { StageError } from "../lib/errors.ts";
-import type { TextRow } from "../lib/postgres.ts";
+import { inTransaction, type TextRow } from "../lib/postgres.ts";
 import type { Resources } from "../lib/stage.ts";
 import { WarmConnections } from "../lib/warm_connections.ts";
 
@@ -11,10 +11,12 @@ const WAITING_MAX = 500;
 /** The server gives up before; a connection that was cut says nothing. */
 const ANSWER_MS = 20_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
-const SESSION = "set role analyst; set default_transaction_read_only = on; " +
-  "set jit = off; " +
+const SETTINGS = {
+  role: "analyst",
+  jit: "off",
   // For the groups of a scan: without it they are sorted on disk.
-  "set work_mem = '64MB'";
+  work_mem: "64MB",
+};
 const NAMES = [
   "newest",
   "sales",
@@ -72,12 +74,21 @@ export class Warehouse implements AsyncDisposable {
         purpose: "dashboard",
       });
       const { client } = connection;
-      const within = { query_timeout: ANSWER_MS };
-      const limit = `set statement_timeout = ${this.statementTimeoutMs}`;
-      await client.query({ text: `${SESSION}; ${limit}`, ...within });
-      const text = this.#sql.get(name) ?? "";
-      const asked = { text, values: [...values], ...within };
-      return (await client.query<TextRow>(asked)).rows;
+      const settings = {
+        ...SETTINGS,
+        statement_timeout: String(this.statementTimeoutMs),
+      };
+      const asked = {
+        text: this.#sql.get(name) ?? "",
+        values: [...values],
+        query_timeout: ANSWER_MS,
+      };
+      const within = { readOnly: true, settings, answerMs: ANSWER_MS };
+      return await inTransaction(
+        client,
+        within,
+        async () => (await client.query<TextRow>(asked)).rows,
+      );
     } finally {
       this.#leave();
     }

@@ -44,6 +44,60 @@ Deno.test("messageOf() takes the password out of whatever was thrown", () => {
   assert.equal(messageOf(undefined), "undefined");
 });
 
+/** An error as the client of Postgres throws it. */
+function serverError(
+  fields: { code: string; detail?: string; hint?: string },
+): Error {
+  return Object.assign(new Error("it failed"), { severity: "ERROR" }, fields);
+}
+
+for (
+  const { name, error, message } of [
+    {
+      name: "the names of what depends on something, not the advice to drop it",
+      error: serverError({
+        code: "2BP01",
+        detail:
+          "view a depends on table t\nview b depends on column c of table t",
+        hint: "Use DROP ... CASCADE to drop the dependent objects too.",
+      }),
+      message:
+        "it failed. view a depends on table t; view b depends on column c of table t",
+    },
+    {
+      name: "a key and a hint",
+      error: serverError({
+        code: "23505",
+        detail: "Key (id)=(7) already exists.",
+        hint: "Look at a://b:c@d.",
+      }),
+      message: "it failed. Key (id)=(7) already exists. Look at a://b:***@d",
+    },
+    {
+      name: "no value of a row, in any language",
+      error: serverError({
+        code: "23502",
+        detail: "Fehlgeschlagene Zeile enthält (7, geheim).",
+      }),
+      message: "it failed",
+    },
+    {
+      name: "no more than a line holds",
+      error: serverError({ code: "2BP01", detail: "x".repeat(5000) }),
+      message: `it failed. ${"x".repeat(400)}…`,
+    },
+    {
+      name: "nothing of an error that is no server's",
+      error: Object.assign(new Error("it failed"), { detail: "private" }),
+      message: "it failed",
+    },
+  ]
+) {
+  Deno.test(`messageOf() gives ${name}`, () => {
+    assert.equal(messageOf(error), message);
+  });
+}
+
 Deno.test("exitCode() tells usage, a data check and a failure apart", () => {
   const check = new StageError("a", { subject: "b", dataCheck: true });
   const failure = new StageError("a", { subject: "b" });

@@ -6,6 +6,7 @@ import { connectError } from "../../lib/connect_error.ts";
 import { StageError } from "../../lib/errors.ts";
 import {
   connect,
+  inTransaction,
   query,
   queryRow,
   quoteName,
@@ -287,35 +288,111 @@ Deno.test("connect() names a CA file that can't be read", async () => {
   );
 });
 
-Deno.test("query() gives every value as text, whatever the server's settings", async () => {
+Deno.test("inTransaction() has every value written alike, whatever the settings, and leaves none behind", async () => {
   await using database = await openTestDatabase();
+  const name = database.settings.database;
   await database.client.query(
-    `alter database ${database.settings.database} set timezone to 'Asia/Tokyo';
-    alter database ${database.settings.database} set datestyle to 'German'`,
+    `alter database ${name} set timezone to 'Asia/Tokyo';
+    alter database ${name} set datestyle to 'German';
+    alter database ${name} set statement_timeout to '7s';
+    alter database ${name} set default_transaction_isolation to serializable`,
   );
   await using connection = await connect(database.settings, {
     purpose: "test",
   });
+  const { client } = connection;
+  const session = () =>
+    queryRow(
+      client,
+      `select current_setting('timezone') as zone,
+        current_setting('datestyle') as style,
+        current_setting('statement_timeout') as timeout,
+        current_setting('work_mem') as memory`,
+    );
+  const before = await session();
 
-  const rows = await query(
-    connection.client,
-    `select 0.1::numeric(10,2) as money, 9007199254740993 as big, null as none,
-      timestamptz '2026-03-01 08:09:10.123456+01' as moment, true as flag,
-      date '2026-03-01' as day, $1::text as given,
-      current_setting('application_name') as application`,
-    ["x"],
+  const rows = await inTransaction(
+    client,
+    { settings: { work_mem: "77MB" } },
+    () =>
+      query(
+        client,
+        `select 0.1::numeric(10,2) as money, 9007199254740993 as big,
+          null as none, true as flag, date '2026-03-01' as day,
+          timestamptz '2026-03-01 08:09:10.123456+01' as moment,
+          $1::text as given, current_setting('application_name') as application,
+          current_setting('statement_timeout') as timeout,
+          current_setting('work_mem') as memory,
+          current_setting('transaction_isolation') as isolation`,
+        ["x"],
+      ),
   );
 
   assert.deepEqual(rows.map((row) => ({ ...row })), [{
     money: "0.10",
     big: "9007199254740993",
     none: null,
-    moment: "2026-03-01 07:09:10.123456+00",
     flag: "t",
     day: "2026-03-01",
+    moment: "2026-03-01 07:09:10.123456+00",
     given: "x",
     application: "totesys test",
+    timeout: "0",
+    memory: "77MB",
+    isolation: "read committed",
   }]);
+  assert.deepEqual(await session(), before);
+});
+
+Deno.test("inTransaction() keeps nothing of work that fails, and the connection goes on", async () => {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const { client } = connection;
+
+  await assert.rejects(
+    inTransaction(client, {}, async () => {
+      await client.query("create table gone (n integer)");
+      await client.query("select 1 / 0");
+    }),
+    /division by zero/,
+  );
+  await assert.rejects(
+    inTransaction(
+      client,
+      { readOnly: true },
+      () => client.query("create table gone (n integer)"),
+    ),
+    /read-only transaction/,
+  );
+
+  const row = await queryRow(client, "select to_regclass('gone') as gone");
+  assert.equal(row.gone, null);
+});
+
+Deno.test("inTransaction() lifts a limit on the time of a transaction", async () => {
+  await using database = await openTestDatabase();
+  const { rows: [server] } = await database.client.query(
+    "show server_version_num",
+  );
+  if (server.server_version_num < 170_000) return;
+  await database.client.query(
+    `alter database ${database.settings.database}
+    set transaction_timeout to '300ms'`,
+  );
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const { client } = connection;
+
+  const row = await inTransaction(
+    client,
+    {},
+    () => queryRow(client, "select 1 as one from pg_sleep(1)"),
+  );
+
+  assert.equal(row.one, "1");
 });
 
 Deno.test("queryRow() throws when no row comes back", async () => {

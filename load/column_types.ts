@@ -1,0 +1,130 @@
+/** What a warehouse's column must become to hold what a model's gives. */
+export type TypeChange =
+  /** It holds it as it is, or nothing is known of it: the values will tell. */
+  | { kind: "fits" }
+  /** A wider type, which holds all that is there too. */
+  | { kind: "widen"; to: string }
+  /** Another type, which what is there has no place in. */
+  | { kind: "replace"; to: string };
+
+/** DuckDB's types and Postgres's with the same values. */
+const TYPES: Readonly<Record<string, string>> = {
+  BOOLEAN: "boolean",
+  TINYINT: "smallint",
+  SMALLINT: "smallint",
+  UTINYINT: "smallint",
+  INTEGER: "integer",
+  USMALLINT: "integer",
+  BIGINT: "bigint",
+  UINTEGER: "bigint",
+  UBIGINT: "numeric(20,0)",
+  HUGEINT: "numeric(39,0)",
+  UHUGEINT: "numeric(39,0)",
+  FLOAT: "real",
+  DOUBLE: "double precision",
+  VARCHAR: "text",
+  DATE: "date",
+  TIME: "time without time zone",
+  TIMESTAMP: "timestamp without time zone",
+  TIMESTAMP_S: "timestamp without time zone",
+  TIMESTAMP_MS: "timestamp without time zone",
+  "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+  INTERVAL: "interval",
+  UUID: "uuid",
+  JSON: "json",
+};
+
+/** Digits before the point that a type of whole numbers needs. */
+const INTEGER_DIGITS: Readonly<Record<string, number>> = {
+  smallint: 5,
+  integer: 10,
+  bigint: 19,
+};
+/** Each holds what those before it hold. */
+const WIDENING: readonly (readonly string[])[] = [
+  ["smallint", "integer", "bigint"],
+  ["real", "double precision"],
+  ["date", "timestamp without time zone", "timestamp with time zone"],
+];
+const KNOWN = new Set(Object.values(TYPES));
+
+/**
+ * The warehouse's type for a column of a model, as `format_type` writes it;
+ * undefined where DuckDB's has no counterpart.
+ */
+export function warehouseType(
+  duckDbType: string,
+  options: { isTime: boolean },
+): string | undefined {
+  if (options.isTime) return TYPES.TIME;
+  const decimal = /^DECIMAL(\(\d+,\d+\))$/.exec(duckDbType);
+  return decimal === null ? TYPES[duckDbType] : `numeric${decimal[1]}`;
+}
+
+/**
+ * What a column of the warehouse must become for values of another type of the
+ * warehouse. Both are as `format_type` writes them.
+ */
+export function typeChange(present: string, wanted: string): TypeChange {
+  if (present === wanted) return { kind: "fits" };
+  const isText = /^(text|character)/.test(present);
+  if (wanted === "text") {
+    if (present === "text") return { kind: "fits" };
+    return isText || numberOf(present) !== undefined
+      ? { kind: "widen", to: "text" }
+      : { kind: "fits" };
+  }
+  const [own, other] = [numberOf(present), numberOf(wanted)];
+  if (own !== undefined && other !== undefined) {
+    return widerNumber(present, { own, other, wanted });
+  }
+  const widening = WIDENING.find((types) =>
+    types.includes(present) && types.includes(wanted)
+  );
+  if (widening !== undefined) {
+    return widening.indexOf(present) < widening.indexOf(wanted)
+      ? { kind: "widen", to: wanted }
+      : { kind: "fits" };
+  }
+  // Of a type that a person chose, the values tell whether it holds them.
+  const isChosen = !isText && own === undefined && !KNOWN.has(present);
+  const isInexact = [present, wanted].some((type) =>
+    /^(real|double)/.test(type)
+  );
+  const isJson = wanted === "json" || wanted === "interval";
+  return isChosen || (isInexact && !isText) || isJson
+    ? { kind: "fits" }
+    : { kind: "replace", to: wanted };
+}
+
+/** Digits before and after the point; undefined: no exact number. */
+interface Digits {
+  before: number;
+  after: number;
+}
+
+function numberOf(type: string): Digits | undefined {
+  const digits = INTEGER_DIGITS[type];
+  if (digits !== undefined) return { before: digits, after: 0 };
+  if (type === "numeric") return { before: Infinity, after: Infinity };
+  const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)$/.exec(type) ?? [];
+  if (precision === undefined) return undefined;
+  const after = Number(scale);
+  return { before: Number(precision) - after, after };
+}
+
+function widerNumber(
+  present: string,
+  options: { own: Digits; other: Digits; wanted: string },
+): TypeChange {
+  const { own, other, wanted } = options;
+  if (own.before >= other.before && own.after >= other.after) {
+    return { kind: "fits" };
+  }
+  if (present in INTEGER_DIGITS && wanted in INTEGER_DIGITS) {
+    return { kind: "widen", to: wanted };
+  }
+  const before = Math.max(own.before, other.before);
+  const after = Math.max(own.after, other.after);
+  return { kind: "widen", to: `numeric(${before + after},${after})` };
+}

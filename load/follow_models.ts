@@ -1,0 +1,225 @@
+import type { Logger } from "@logtape/logtape";
+import type pg from "pg";
+import { messageOf, StageError } from "../lib/errors.ts";
+import type { Model } from "../lib/model.ts";
+import { query, quoteName, sqlState } from "../lib/postgres.ts";
+import { typeChange, warehouseType } from "./column_types.ts";
+import type { TypedModel } from "./model_types.ts";
+import { OWN_COLUMNS } from "./warehouse_table.ts";
+import { dropViews, hasViews, makeViews } from "./warehouse_views.ts";
+
+/** What is to be done to a model's tables. */
+interface Changes {
+  /** What `alter table` does, in its words. */
+  actions: string[];
+  /** The same for people, a line for each column. */
+  told: string[];
+  /** Whether columns that are there become others, or go. */
+  reshapes: boolean;
+  dropped: string[];
+}
+
+/** A column of a table in the warehouse. */
+interface Column {
+  name: string;
+  /** As `format_type` writes it. */
+  type: string;
+  isNotNull: boolean;
+  /** Whether the table itself gives it a value: always, or by default. */
+  isGenerated: boolean;
+  hasDefault: boolean;
+}
+
+/** Somebody's object depends on what would change. */
+const DEPENDENTS = ["2BP01", "0A000"];
+
+/**
+ * Gives the warehouse's tables the columns that their models have gained, and
+ * wider types where the models have them; then their views. A column that a
+ * model has no more stays, and may be null from then on, unless such are to be
+ * dropped: then the lake's history is loaded again, and columns may change
+ * their types freely. Throws a `StageError` that names the column, or what
+ * depends on it, where that can't be done.
+ */
+export async function followModels(
+  client: pg.Client,
+  options: { models: readonly TypedModel[]; drop?: boolean; log: Logger },
+): Promise<void> {
+  const { drop = false, log } = options;
+  for (const { model, columns } of options.models) {
+    const present = await readColumns(client, model.name);
+    // Whoever reads the table next says that it is missing.
+    if (present.length === 0) continue;
+    const changes = changesOf({ model, columns }, { present, drop });
+    try {
+      await apply(client, { model, changes });
+    } catch (error) {
+      if (!DEPENDENTS.includes(sqlState(error) ?? "")) throw error;
+      throw new StageError(
+        `Cannot give the table "${model.name}" the columns of its model: ${
+          messageOf(error)
+        }`,
+        {
+          subject: model.name,
+          hint:
+            "Drop what depends on the column, run it again, and make that again afterwards",
+          cause: error,
+        },
+      );
+    }
+    for (const change of changes.told) {
+      log.info("{model}: {change}", { model: model.name, change });
+    }
+  }
+}
+
+async function readColumns(
+  client: pg.Client,
+  table: string,
+): Promise<Column[]> {
+  const rows = await query(
+    client,
+    `select attname as name, format_type(atttypid, atttypmod) as type,
+      attnotnull as is_not_null, attgenerated <> '' as is_generated,
+      atthasdef or attidentity <> '' as has_default
+    from pg_attribute
+    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
+      and not attisdropped order by attnum`,
+    [table],
+  );
+  return rows.map((row) => ({
+    name: row.name ?? "",
+    type: row.type ?? "",
+    isNotNull: row.is_not_null === "t",
+    isGenerated: row.is_generated === "t",
+    hasDefault: row.has_default === "t",
+  }));
+}
+
+function changesOf(
+  { model, columns }: TypedModel,
+  options: { present: readonly Column[]; drop: boolean },
+): Changes {
+  const { present, drop } = options;
+  const changes: Changes = {
+    actions: [],
+    told: [],
+    reshapes: false,
+    dropped: [],
+  };
+  for (const column of columns) {
+    const own = present.find(({ name }) => name === column.name);
+    const wanted = warehouseType(column.type, {
+      isTime: model.times.includes(column.name),
+    });
+    if (own === undefined) add(changes, { model, column, wanted });
+    else if (wanted !== undefined && !own.isGenerated) {
+      retype(changes, { model, column: own, wanted, drop });
+    }
+  }
+  for (const { name, isNotNull, hasDefault } of present) {
+    if (
+      hasDefault || name === model.recordId || OWN_COLUMNS.includes(name) ||
+      columns.some((column) => column.name === name)
+    ) continue;
+    if (drop) {
+      changes.actions.push(`drop column ${quoteName(name)}`);
+      changes.told.push(`the column ${name} is gone, no model has it`);
+      changes.reshapes = true;
+      changes.dropped.push(name);
+    } else if (isNotNull) {
+      changes.actions.push(`alter ${quoteName(name)} drop not null`);
+      changes.told.push(`the column ${name} is null from now on`);
+    }
+  }
+  return changes;
+}
+
+function add(
+  changes: Changes,
+  options: {
+    model: Model;
+    column: { name: string; type: string };
+    wanted: string | undefined;
+  },
+): void {
+  const { model, column: { name, type }, wanted } = options;
+  const subject = model.name;
+  if (model.key.includes(name)) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its key has the column "${name}", which the warehouse's table lacks`,
+      {
+        subject,
+        hint:
+          `Write a migration in sql/warehouse that gives "${subject}" this key, such as: alter table ${subject} rename OLD to ${name}`,
+      },
+    );
+  }
+  if (wanted === undefined) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its column "${name}" is ${type}, which has no counterpart in the warehouse`,
+      {
+        subject,
+        hint:
+          "Cast it to another type in the model, or write a migration in sql/warehouse that adds the column",
+      },
+    );
+  }
+  changes.actions.push(`add ${quoteName(name)} ${wanted}`);
+  changes.told.push(`the column ${name} is new, ${wanted}`);
+}
+
+function retype(
+  changes: Changes,
+  options: { model: Model; column: Column; wanted: string; drop: boolean },
+): void {
+  const { model, column: { name, type }, wanted, drop } = options;
+  const subject = model.name;
+  const change = typeChange(type, wanted);
+  if (change.kind === "fits") return;
+  const isKey = model.key.includes(name);
+  if (change.kind === "replace" && (isKey || !drop)) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its column "${name}" is ${wanted} now, the warehouse has ${type}`,
+      {
+        subject,
+        hint: isKey
+          ? "Write a migration in sql/warehouse that gives the column this type"
+          : "Run `deno task rebuild warehouse`, after `deno task rebuild processed` if older batches have the type before",
+      },
+    );
+  }
+  const column = quoteName(name);
+  changes.actions.push(
+    ...(change.kind === "widen"
+      ? [`alter ${column} type ${change.to}`]
+      // Its values are loaded again.
+      : [
+        `alter ${column} drop not null`,
+        `alter ${column} type ${change.to} using null`,
+      ]),
+  );
+  changes.told.push(`the column ${name} is ${change.to}, it was ${type}`);
+  changes.reshapes = true;
+}
+
+async function apply(
+  client: pg.Client,
+  options: { model: Model; changes: Changes },
+): Promise<void> {
+  const { model, changes } = options;
+  const { name, kind } = model;
+  const isMade = await hasViews(client, name);
+  const views = isMade && changes.reshapes
+    ? await dropViews(client, { table: name, dropped: changes.dropped })
+    : undefined;
+  if (changes.actions.length > 0) {
+    const tables = kind === "dimension" ? [name, `${name}_closed`] : [name];
+    for (const table of tables) {
+      await client.query(
+        `alter table ${quoteName(table)} ${changes.actions.join(", ")}`,
+      );
+    }
+  }
+  if (isMade) await makeViews(client, { table: name, views });
+}

@@ -1,0 +1,141 @@
+import type pg from "pg";
+import { query } from "../lib/postgres.ts";
+
+/** Statements that give views that are made again what they had before. */
+export type ViewsBefore = readonly string[];
+
+/** What is granted by default to an object that is made, and is taken back. */
+const DEFAULTS = `select grantee from pg_default_acl, aclexplode(defaclacl)
+  where grantee <> 0
+  union select 0::oid`;
+
+/**
+ * The views and functions of a table, and what each carries beside its
+ * definition: grants, comments, options.
+ */
+const KEPT = `with objects as (
+  select 1 as turn, 'table' as kind, oid, oid::regclass::text as name, relowner as owner,
+    coalesce(relacl, acldefault('r', relowner)) as acl, 'pg_class' as catalog,
+    'view' as comment_on
+  from pg_class
+  where oid = any(array[
+    to_regclass(quote_ident($1 || '_current')),
+    to_regclass(quote_ident($1 || '_history'))
+  ])
+  union all
+  select 2, 'function', oid, oid::regprocedure::text, proowner,
+    coalesce(proacl, acldefault('f', proowner)), 'pg_proc', 'function'
+  from pg_proc
+  where oid = any(array[
+    to_regprocedure(format('%I(bigint)', $1 || '_as_of_batch')),
+    to_regprocedure(format('%I(timestamptz)', $1 || '_as_of_time'))
+  ])
+), grants as (
+  select turn, kind, name, '' as column_name, owner, (aclexplode(acl)).*
+  from objects
+  union all
+  select turn, kind, name, format('(%I)', attname), owner,
+    (aclexplode(attacl)).*
+  from objects
+  inner join pg_attribute on attrelid = objects.oid
+  where kind = 'table' and attname <> all($2::text[])
+)
+select 1 as step, turn, format('revoke all on %s %s from %s', kind, name,
+  case when grantee = 0 then 'public' else grantee::regrole::text end) as sql
+from objects cross join (${DEFAULTS}) as defaults
+where grantee <> owner
+union all
+select 2, turn, format('grant %s %s on %s %s to %s%s', privilege_type,
+  column_name, kind, name,
+  case when grantee = 0 then 'public' else grantee::regrole::text end,
+  case when is_grantable then ' with grant option' else '' end)
+from grants where grantee <> owner
+union all
+select 3, turn, format('comment on %s %s is %L', comment_on, name,
+  obj_description(oid, catalog))
+from objects where obj_description(oid, catalog) is not null
+union all
+select 3, turn, format('comment on column %s.%I is %L', name, attname,
+  col_description(objects.oid, attnum))
+from objects
+inner join pg_attribute on attrelid = objects.oid
+where kind = 'table' and attname <> all($2::text[])
+  and col_description(objects.oid, attnum) is not null
+union all
+select 4, turn, format('alter view %s set (%s)', name,
+  array_to_string(reloptions, ', '))
+from objects
+inner join pg_class on pg_class.oid = objects.oid
+where kind = 'table' and reloptions is not null
+order by step, turn, sql`;
+
+/** Whether a table has the views that `pipeline.make_views` makes. */
+export async function hasViews(
+  client: pg.Client,
+  table: string,
+): Promise<boolean> {
+  const [found] = await query(
+    client,
+    `select to_regprocedure('pipeline.make_views(name)') is not null
+      and to_regclass(quote_ident($1 || '_history')) is not null as made`,
+    [table],
+  );
+  return found?.made === "t";
+}
+
+/**
+ * Drops the views and functions of a table, so that its columns can change,
+ * and gives what they had. Throws when others depend on them.
+ */
+export async function dropViews(
+  client: pg.Client,
+  options: {
+    table: string;
+    /** Columns that will be there no more. */
+    dropped: readonly string[];
+  },
+): Promise<ViewsBefore> {
+  const { table, dropped } = options;
+  const kept = await query(client, KEPT, [table, dropped]);
+  const drops = await query(
+    client,
+    `select format('drop function %s', oid::regprocedure) as sql from pg_proc
+    where oid = any(array[
+      to_regprocedure(format('%I(bigint)', $1::text || '_as_of_batch')),
+      to_regprocedure(format('%I(timestamptz)', $1 || '_as_of_time'))
+    ])
+    union all
+    select format('drop view %s', oid::regclass) from pg_class
+    where oid = any(array[
+      to_regclass(quote_ident($1 || '_current')),
+      to_regclass(quote_ident($1 || '_history'))
+    ])
+    order by sql`,
+    [table],
+  );
+  for (const { sql } of drops) await client.query(sql ?? "");
+  return kept.map(({ sql }) => sql ?? "");
+}
+
+/**
+ * Makes the views and functions of a table where they lack a column that it
+ * has, or were dropped.
+ */
+export async function makeViews(
+  client: pg.Client,
+  options: { table: string; views: ViewsBefore | undefined },
+): Promise<void> {
+  const { table, views } = options;
+  const lacking = await query(
+    client,
+    `select attname from pg_attribute
+    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
+      and not attisdropped and attname <> 'is_placeholder'
+    except select attname from pg_attribute
+    where attrelid = to_regclass(quote_ident($1 || '_history'))`,
+    [table],
+  );
+  if (lacking.length === 0) return;
+  await client.query("call pipeline.make_views($1::name)", [table]);
+  for (const sql of views ?? []) await client.query(sql);
+}

@@ -1,0 +1,61 @@
+import type { BatchLog } from "../lib/batch_log.ts";
+import { StageError } from "../lib/errors.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
+import { serverName } from "../lib/postgres.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone.ts";
+import { loadError } from "./load_error.ts";
+import { type Loader, openLoader, warehouseOf } from "./open_loader.ts";
+
+/** Longer than any load but a first one takes. */
+const WAIT_SECONDS = 1800;
+
+/** What is at hand to reload from. */
+export interface LoaderAtZone {
+  /** Each of its transactions waits for other loads. */
+  loader: Loader;
+  zone: Zone;
+}
+
+/**
+ * Does some work with the warehouse and the processed zone. Throws a
+ * `StageError` when others load for longer than it waits.
+ */
+export async function withLoader<Result>(
+  context: StageContext,
+  options: { waitSeconds?: number | undefined },
+  work: (at: LoaderAtZone) => Promise<Result>,
+): Promise<Result> {
+  const { waitSeconds = WAIT_SECONDS } = options;
+  const zone = openStageZone(context, "processed");
+  try {
+    await using loader = await openLoader(context, { waitSeconds });
+    return await work({ loader, zone });
+  } catch (error) {
+    throw loadError(error, serverName(warehouseOf(context)));
+  } finally {
+    context.progress.end();
+    zone.close();
+  }
+}
+
+/**
+ * The newest batch of the processed zone; throws a `StageError` that says what
+ * can't be done, a verb, when it holds none.
+ */
+export async function newestBatch(
+  context: StageContext,
+  options: { batches: BatchLog<ProcessedManifest>; task: string },
+): Promise<ProcessedManifest> {
+  const { batches, task } = options;
+  const newest = await batches.newest();
+  if (newest !== undefined) return newest;
+  const { url } = batches.zone;
+  throw new StageError(
+    `Cannot ${task} ${serverName(warehouseOf(context))}: ${url} holds no batch`,
+    {
+      subject: url,
+      hint: "Check that PROCESSED_URL is right, and run transform",
+    },
+  );
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import {
+  type TypeChange,
+  typeChange,
+  warehouseType,
+} from "../../load/column_types.ts";
+
+const FITS: TypeChange = { kind: "fits" };
+const widen = (to: string): TypeChange => ({ kind: "widen", to });
+const replace = (to: string): TypeChange => ({ kind: "replace", to });
+
+for (
+  const [present, wanted, change] of [
+    ["integer", "integer", FITS],
+    ["smallint", "integer", widen("integer")],
+    ["integer", "bigint", widen("bigint")],
+    ["bigint", "integer", FITS],
+    ["bigint", "numeric(39,0)", widen("numeric(39,0)")],
+    ["integer", "numeric(10,2)", widen("numeric(12,2)")],
+    ["numeric", "numeric(38,10)", FITS],
+    ["numeric(10,2)", "numeric(12,2)", widen("numeric(12,2)")],
+    ["numeric(10,2)", "numeric(10,3)", widen("numeric(11,3)")],
+    ["numeric(12,4)", "numeric(10,2)", FITS],
+    ["numeric(10,2)", "bigint", widen("numeric(21,2)")],
+    ["character varying(20)", "text", widen("text")],
+    ["character(3)", "text", widen("text")],
+    ["integer", "text", widen("text")],
+    ["date", "text", FITS],
+    ["time without time zone", "text", FITS],
+    ["text", "integer", replace("integer")],
+    ["text", "date", replace("date")],
+    ["boolean", "integer", replace("integer")],
+    ["integer", "boolean", replace("boolean")],
+    [
+      "date",
+      "timestamp without time zone",
+      widen("timestamp without time zone"),
+    ],
+    ["timestamp with time zone", "timestamp without time zone", FITS],
+    ["real", "double precision", widen("double precision")],
+    ["numeric(10,2)", "double precision", FITS],
+    ["money_of_ours", "numeric(10,2)", FITS],
+    ["jsonb", "json", FITS],
+  ] as const
+) {
+  Deno.test(`typeChange() of ${present} for ${wanted}`, () => {
+    assert.deepEqual(typeChange(present, wanted), change);
+  });
+}
+
+Deno.test("warehouseType() gives the type with the same values, where there is one", () => {
+  const isTime = false;
+
+  assert.equal(warehouseType("DECIMAL(10,2)", { isTime }), "numeric(10,2)");
+  assert.equal(warehouseType("VARCHAR", { isTime }), "text");
+  assert.equal(
+    warehouseType("VARCHAR", { isTime: true }),
+    "time without time zone",
+  );
+  assert.equal(warehouseType("BLOB", { isTime }), undefined);
+  assert.equal(warehouseType("INTEGER[]", { isTime }), undefined);
+});

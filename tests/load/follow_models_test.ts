@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { getLogger } from "@logtape/logtape";
+import type pg from "pg";
+import { connect, query } from "../../lib/postgres.ts";
+import { followModels } from "../../load/follow_models.ts";
+import { migrate } from "../../load/migrate.ts";
+import type { TypedModel } from "../../load/model_types.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+
+const log = getLogger("totesys");
+
+/** The model of a dimension with what its SQL gives. */
+function typed(
+  name: string,
+  columns: Readonly<Record<string, string>>,
+): TypedModel {
+  const model = PROJECT_SQL.models.find((one) => one.name === name);
+  assert(model !== undefined);
+  return {
+    model,
+    columns: Object.entries(columns).map(([name, type]) => ({ name, type })),
+  };
+}
+
+async function inWarehouse(
+  test: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  await migrate(connection.client, PROJECT_SQL.migrations);
+  await test(connection.client);
+}
+
+async function types(
+  client: pg.Client,
+  column: string,
+): Promise<Record<string, string | null>> {
+  const rows = await query(
+    client,
+    `select attrelid::regclass::text as relation,
+      format_type(atttypid, atttypmod) as type
+    from pg_attribute where attname = $1 and attnum > 0
+      and attrelid::regclass::text ~ '_payment_type'`,
+    [column],
+  );
+  return Object.fromEntries(
+    rows.map(({ relation, type }) => [relation, type ?? ""]),
+  );
+}
+
+Deno.test("followModels() widens a dimension's key under the facts that refer to it", () =>
+  inWarehouse(async (client) => {
+    await client.query(
+      `insert into dim_payment_type (payment_type_id, payment_type_name)
+      values (7, 'Cash')`,
+    );
+
+    await followModels(client, {
+      models: [
+        typed("dim_payment_type", {
+          payment_type_id: "BIGINT",
+          payment_type_name: "VARCHAR",
+        }),
+      ],
+      log,
+    });
+
+    assert.deepEqual(await types(client, "payment_type_id"), {
+      dim_payment_type: "bigint",
+      dim_payment_type_closed: "bigint",
+      dim_payment_type_current: "bigint",
+      dim_payment_type_history: "bigint",
+      dim_payment_type_pkey: "bigint",
+      dim_payment_type_closed_pkey: "bigint",
+    });
+    const keys = await query(
+      client,
+      `select conrelid::regclass::text as fact from pg_constraint
+      where contype = 'f' and confrelid = 'dim_payment_type'::regclass`,
+    );
+    assert.deepEqual(keys, [{ fact: "fact_payment" }]);
+    const { rows } = await client.query(
+      "select payment_type_id from dim_payment_type_as_of_batch(1)",
+    );
+    assert.deepEqual(rows, []);
+  }));
+
+Deno.test("followModels() leaves a table alone that fits, with what others made of its views", () =>
+  inWarehouse(async (client) => {
+    await client.query(
+      `create or replace view dim_payment_type_current as
+        select *, 1 as ours from dim_payment_type_history
+        where to_batch is null`,
+    ).catch(() => {});
+    const definition = () =>
+      query(client, "select pg_get_viewdef('dim_payment_type_current') as sql");
+    const before = await definition();
+
+    await followModels(client, {
+      models: [
+        typed("dim_payment_type", {
+          payment_type_id: "INTEGER",
+          payment_type_name: "VARCHAR",
+        }),
+      ],
+      log,
+    });
+
+    assert.deepEqual(await definition(), before);
+  }));
+
+Deno.test("followModels() makes a column that a model lost nullable, and drops it where it may", () =>
+  inWarehouse(async (client) => {
+    await client.query(
+      `alter table dim_payment_type alter payment_type_name set not null;
+      alter table dim_payment_type add note text default 'ours';
+      alter table dim_payment_type_closed add note text default 'ours'`,
+    );
+    const models = [typed("dim_payment_type", { payment_type_id: "INTEGER" })];
+    const names = async () =>
+      Object.keys(await types(client, "payment_type_name"));
+
+    await followModels(client, { models, log });
+    await client.query(
+      "insert into dim_payment_type (payment_type_id) values (1)",
+    );
+    assert.equal((await names()).length, 4);
+    await followModels(client, { models, drop: true, log });
+
+    assert.deepEqual(await names(), []);
+    const kept = await query(client, "select note from dim_payment_type");
+    assert.deepEqual(kept, [{ note: "ours" }]);
+  }));
+
+Deno.test("followModels() names a column whose type the warehouse has not", () =>
+  inWarehouse(async (client) => {
+    const models = [
+      typed("dim_payment_type", { payment_type_id: "INTEGER", tags: "BLOB" }),
+    ];
+
+    await assert.rejects(followModels(client, { models, log }), {
+      name: "StageError",
+      message:
+        'Cannot load the model "dim_payment_type": its column "tags" is BLOB, which has no counterpart in the warehouse',
+      subject: "dim_payment_type",
+    });
+  }));

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { query, queryRow } from "../../lib/postgres.ts";
+import { migrate } from "../../load/migrate.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { resyncTables } from "../../load/resync_tables.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+/** What others may make that depends on our tables, and a proof of it. */
+const DEPENDENTS: Readonly<Record<string, readonly string[]>> = {
+  "a view that groups by a primary key": [
+    `create view report as select dim_staff.staff_id, last_name, count(*)
+    from dim_staff inner join fact_sales_order
+      on sales_staff_id = dim_staff.staff_id
+    group by dim_staff.staff_id`,
+  ],
+  "a materialized view that groups by one": [
+    `create materialized view report as
+    select design_id, design_name, count(*) from dim_design group by design_id`,
+  ],
+  "a foreign key from a table of others": [
+    `create table note (staff_id integer references dim_staff, text text)`,
+    `create table score (sales_record_id bigint
+      references fact_sales_order on delete cascade)`,
+  ],
+  "a replica identity, a cluster and a comment": [
+    `create unique index ours on dim_design (design_id)`,
+    `alter table dim_design replica identity using index ours`,
+    `alter table dim_currency cluster on dim_currency_pkey`,
+    `comment on constraint dim_staff_pkey on dim_staff is 'Ours'`,
+    `comment on constraint fact_payment_currency_id_fkey on fact_payment
+      is 'Ours too'`,
+  ],
+  "a publication, a trigger and an exclusion constraint": [
+    `create publication ours_NAME for table dim_design, fact_payment`,
+    `create function see() returns trigger language plpgsql
+      as 'begin return new; end'`,
+    `create trigger see before insert or update on dim_staff
+      for each row execute function see()`,
+    `alter table dim_location
+      add constraint once exclude using btree (location_id with =)`,
+  ],
+};
+
+for (const [name, statements] of Object.entries(DEPENDENTS)) {
+  Deno.test(`first load, next ones, rebuild and resync leave ${name} in place`, async () => {
+    await using platform = await openPlatform();
+    const { source, warehouse, context } = platform;
+    const { client } = warehouse;
+    await fillSmall(source.client);
+    await migrate(client, context.sql.migrations);
+    const own = statements.map((sql) =>
+      sql.replace("NAME", warehouse.settings.database)
+    );
+    await execute(client, ...own);
+    const objects = () =>
+      query(
+        client,
+        `select 'constraint' as kind, conrelid::regclass || ' ' || conname as name,
+          coalesce(obj_description(oid, 'pg_constraint'), '') as comment
+        from pg_constraint where contype <> 'n'
+        union all
+        select 'index', indexrelid::regclass::text,
+          concat(indisreplident, indisclustered) from pg_index
+        inner join pg_class on pg_class.oid = indrelid
+        where relnamespace = 'public'::regnamespace
+        union all
+        select 'relation', oid::regclass::text, relkind::text from pg_class
+        where relnamespace = 'public'::regnamespace
+        order by 1, 2`,
+      );
+    const before = await objects();
+
+    await platform.run();
+
+    assert.deepEqual(await objects(), before);
+    await execute(source.client, insertOrder(30));
+    await platform.run();
+    await execute(
+      client,
+      "update dim_staff set last_name = 'Wrong' where staff_id = 1",
+      "update dim_design set design_name = 'Wrong'",
+    );
+    await rebuildWarehouse(context);
+    await resyncTables(context, { tables: ["design", "staff"] });
+    await assertMirrored(platform);
+    assert.deepEqual(await objects(), before);
+  });
+}
+
+Deno.test("a row that others refer to becomes a placeholder when it should not be there", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.warehouse;
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await execute(
+    client,
+    "create table note (staff_id integer references dim_staff)",
+    "insert into dim_staff (staff_id, last_name) values (77, 'Unknown'), (78, 'Unknown')",
+    "insert into note values (77)",
+  );
+
+  await rebuildWarehouse(platform.context);
+
+  const { rows } = await client.query(
+    `select staff_id, last_name, is_placeholder from dim_staff
+    where staff_id > 70`,
+  );
+  assert.deepEqual(rows, [
+    { staff_id: 77, last_name: null, is_placeholder: true },
+  ]);
+});
+
+Deno.test("an error names what refers to a row, and is not for trying again", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.warehouse;
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await execute(
+    client,
+    "create table score (id bigint references fact_sales_order)",
+    "insert into score select sales_record_id from fact_sales_order",
+    "update fact_sales_order set units_sold = 1",
+  );
+
+  await assert.rejects(rebuildWarehouse(platform.context), {
+    name: "StageError",
+    message: /violates foreign key.*is still referenced from table "score"/,
+    retryable: false,
+  });
+
+  const row = await queryRow(
+    client,
+    "select sum(units_sold) from score " +
+      "inner join fact_sales_order on sales_record_id = id",
+  );
+  assert.equal(row.sum, "3");
+});

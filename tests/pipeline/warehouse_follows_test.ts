@@ -1,0 +1,316 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import { StageError } from "../../lib/errors.ts";
+import { query, queryRow } from "../../lib/postgres.ts";
+import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { MODELS } from "../../sql/models/models.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { transform } from "../../transform/transform.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+/** The project's SQL with edits: file, what is there, what takes its place. */
+async function editedSql(
+  edits: readonly (readonly [file: string, from: string, to: string])[],
+): Promise<ProjectSql> {
+  const folder = await Deno.makeTempDir();
+  await new Deno.Command("cp", {
+    args: ["-r", join(projectDirectory(), "sql"), join(folder, "sql")],
+  }).output();
+  for (const [file, from, to] of edits) {
+    const path = join(folder, "sql", file);
+    const text = await Deno.readTextFile(path);
+    assert(text.includes(from), `${file}: ${from}`);
+    await Deno.writeTextFile(path, text.replaceAll(from, to));
+  }
+  const sql = readProjectSql(join(folder, "sql"), MODELS);
+  await Deno.remove(folder, { recursive: true });
+  return sql;
+}
+
+/** How a person goes on after they changed the SQL of models. */
+const WAYS = {
+  "--accept-sql-change": async (platform: Platform) => {
+    await platform.extract();
+    await transform(platform.context, { acceptSqlChange: true });
+    await platform.load();
+  },
+  "a rebuild of both places": async (platform: Platform) => {
+    await rebuildProcessed(platform.context);
+    await rebuildWarehouse(platform.context);
+    await platform.run();
+  },
+};
+
+async function withTwoBatches(
+  test: (platform: Platform, reader: string) => Promise<void>,
+): Promise<void> {
+  await using platform = await openPlatform();
+  const { source, warehouse } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(source.client, insertOrder(30));
+  await platform.run();
+  const reader = `reader_${warehouse.settings.database}`;
+  await execute(warehouse.client, `create role ${reader}`);
+  try {
+    await test(platform, reader);
+  } finally {
+    await execute(
+      warehouse.client,
+      `drop owned by ${reader}`,
+      `drop role ${reader}`,
+    );
+  }
+}
+
+async function columnsOf(
+  { warehouse }: Platform,
+  relation: string,
+): Promise<Record<string, string>> {
+  const rows = await query(
+    warehouse.client,
+    `select attname as name, format_type(atttypid, atttypmod) as type
+    from pg_attribute
+    where attrelid = $1::regclass and attnum > 0 and not attisdropped`,
+    [relation],
+  );
+  return Object.fromEntries(rows.map(({ name, type }) => [name, type ?? ""]));
+}
+
+for (const [way, goOn] of Object.entries(WAYS)) {
+  Deno.test(`a column that a model gains is in the warehouse and its views after ${way}`, () =>
+    withTwoBatches(async (platform, reader) => {
+      const { client } = platform.warehouse;
+      await execute(
+        client,
+        `create view report as select design_id, file_name
+        from dim_design_current`,
+        `grant select on dim_design_current, dim_design_history to ${reader}`,
+        `comment on view dim_design_current is 'Ours now'`,
+      );
+      platform.context.sql = await editedSql([
+        [
+          "models/dim_design.sql",
+          "    file_name\n",
+          "    file_name,\n    design_id * 2 as doubled,\n    created_at\n",
+        ],
+      ]);
+      await execute(
+        platform.source.client,
+        "update design set design_name = 'New' where design_id = 2",
+        "update design set last_updated = now() where design_id = 2",
+      );
+
+      await goOn(platform);
+
+      assert.deepEqual(
+        await query(
+          client,
+          `select doubled, created_at is not null as known, design_name
+          from dim_design_as_of_batch(3) where design_id = 2`,
+        ),
+        [{ doubled: 4, known: true, design_name: "New" }],
+      );
+      const types = await columnsOf(platform, "dim_design_closed");
+      assert.equal(types.doubled, "integer");
+      assert.equal(types.created_at, "timestamp without time zone");
+      for (const view of ["current", "history"]) {
+        const granted = await queryRow(
+          client,
+          `select has_table_privilege($1, 'dim_design_${view}', 'select') as may,
+            has_table_privilege('analyst', 'dim_design_${view}', 'select')
+              as analyst`,
+          [reader],
+        );
+        assert.deepEqual({ ...granted }, { may: true, analyst: true });
+      }
+      const { comment } = await queryRow(
+        client,
+        `select obj_description('dim_design_current'::regclass) as comment`,
+      );
+      assert.equal(comment, "Ours now");
+      assert.equal((await query(client, "select * from report")).length, 3);
+    }));
+
+  Deno.test(`a renamed column is null before, and right from then on, after ${way}`, () =>
+    withTwoBatches(async (platform) => {
+      const { client } = platform.warehouse;
+      platform.context.sql = await editedSql([
+        ["models/fact_sales_order.sql", "units_sold", "units_sold as pieces"],
+        [
+          "checks/fact_sales_order__units_sold_are_positive.sql",
+          "units_sold",
+          "pieces",
+        ],
+      ]);
+      await execute(platform.source.client, insertOrder(31, 77));
+
+      await goOn(platform);
+
+      const row = await queryRow(
+        client,
+        `select pieces from fact_sales_order_current
+        where sales_order_id = 31`,
+      );
+      assert.equal(row.pieces, 77);
+      const types = await columnsOf(platform, "fact_sales_order");
+      assert.equal("units_sold" in types, way === "--accept-sql-change");
+      await rebuildWarehouse(platform.context);
+      assert.ok(
+        !("units_sold" in await columnsOf(platform, "fact_sales_order")),
+      );
+      assert.ok(
+        !("units_sold" in
+          await columnsOf(platform, "fact_sales_order_history")),
+      );
+      await execute(platform.source.client, insertOrder(32, 5));
+      await platform.run();
+    }));
+
+  Deno.test(`a column that became wider is wider in the warehouse, and its views keep what they had, after ${way}`, () =>
+    withTwoBatches(async (platform, reader) => {
+      const { client } = platform.warehouse;
+      await execute(
+        client,
+        `revoke select on fact_sales_order_current from analyst`,
+        `grant select (units_sold) on fact_sales_order_current to ${reader}
+          with grant option`,
+        `grant execute on function fact_sales_order_as_of_batch(bigint)
+          to ${reader}`,
+        `comment on column fact_sales_order_current.units_sold is 'Pieces'`,
+        `alter view fact_sales_order_history set (security_barrier = true)`,
+      );
+      await execute(
+        platform.source.client,
+        "alter table sales_order alter units_sold type bigint",
+        insertOrder(33, 5_000_000_000),
+      );
+      platform.context.sql = await editedSql([
+        ["source.sql", "units_sold integer", "units_sold bigint"],
+      ]);
+
+      await goOn(platform);
+
+      for (const view of ["", "_current", "_history"]) {
+        const types = await columnsOf(platform, `fact_sales_order${view}`);
+        assert.equal(types.units_sold, "bigint", view);
+      }
+      const row = await queryRow(
+        client,
+        `select units_sold from fact_sales_order_as_of_time(now())
+        where sales_order_id = 33`,
+      );
+      assert.equal(row.units_sold, "5000000000");
+      const kept = await queryRow(
+        client,
+        `select has_table_privilege('analyst', 'fact_sales_order_current',
+            'select') as analyst,
+          has_column_privilege($1, 'fact_sales_order_current', 'units_sold',
+            'select with grant option') as reader,
+          has_function_privilege($1, 'fact_sales_order_as_of_batch(bigint)',
+            'execute') as function,
+          (select col_description(attrelid, attnum) from pg_attribute
+            where attrelid = 'fact_sales_order_current'::regclass
+              and attname = 'units_sold') as comment,
+          (select reloptions::text from pg_class
+            where oid = 'fact_sales_order_history'::regclass) as options`,
+        [reader],
+      );
+      assert.deepEqual({ ...kept }, {
+        analyst: false,
+        reader: true,
+        function: true,
+        comment: "Pieces",
+        options: "{security_barrier=true}",
+      });
+    }));
+}
+
+Deno.test("load() names the view of others that keeps a column from being wider", () =>
+  withTwoBatches(async (platform) => {
+    const { client } = platform.warehouse;
+    await execute(
+      client,
+      "create view report as select units_sold from fact_sales_order_current",
+    );
+    await execute(
+      platform.source.client,
+      "alter table sales_order alter units_sold type bigint",
+    );
+    platform.context.sql = await editedSql([
+      ["source.sql", "units_sold integer", "units_sold bigint"],
+    ]);
+    await platform.extract();
+    await transform(platform.context, { acceptSqlChange: true });
+
+    await assert.rejects(platform.load(), (error) => {
+      assert(error instanceof StageError);
+      assert.match(
+        error.message,
+        /^Cannot give the table "fact_sales_order" the columns of its model: .*view report depends on view fact_sales_order_current/,
+      );
+      assert.match(error.hint ?? "", /^Drop what depends on the column/);
+      assert.equal(error.retryable, false);
+      return true;
+    });
+
+    await execute(client, "drop view report");
+    await platform.load();
+    assert.equal(
+      (await columnsOf(platform, "fact_sales_order_current")).units_sold,
+      "bigint",
+    );
+  }));
+
+Deno.test("another type is refused by load, and made by a rebuild of both places", () =>
+  withTwoBatches(async (platform) => {
+    platform.context.sql = await editedSql([
+      [
+        "models/dim_design.sql",
+        "    file_name\n",
+        "    cast(length(file_name) as integer) as file_name\n",
+      ],
+    ]);
+    await platform.extract();
+    await transform(platform.context, { acceptSqlChange: true });
+
+    await assert.rejects(platform.load(), {
+      name: "StageError",
+      message:
+        'Cannot load the model "dim_design": its column "file_name" is integer now, the warehouse has text',
+      hint: /deno task rebuild warehouse/,
+      retryable: false,
+    });
+
+    await rebuildProcessed(platform.context);
+    await rebuildWarehouse(platform.context);
+    const { rows } = await platform.warehouse.client.query(
+      "select distinct file_name from dim_design_current",
+    );
+    assert.deepEqual(rows, [{ file_name: 13 }]);
+  }));
+
+Deno.test("load() refuses a key that the warehouse's table lacks", () =>
+  withTwoBatches(async (platform) => {
+    const sql = await editedSql([
+      ["models/dim_design.sql", "    design_id,", "    design_id as id,"],
+    ]);
+    platform.context.sql = {
+      ...sql,
+      models: sql.models.map((model) =>
+        model.name === "dim_design" ? { ...model, key: ["id"] } : model
+      ),
+      transformHash: "another",
+    };
+    await rebuildProcessed(platform.context);
+
+    await assert.rejects(rebuildWarehouse(platform.context), {
+      name: "StageError",
+      message:
+        'Cannot load the model "dim_design": its key has the column "id", which the warehouse\'s table lacks',
+      hint: /^Write a migration .*alter table dim_design rename/,
+    });
+  }));
