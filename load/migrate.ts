@@ -13,6 +13,8 @@ create table if not exists pipeline.migration (
   applied_at timestamptz not null default clock_timestamp()
 )`;
 
+const NO_SCHEMA = "3F000";
+
 /**
  * Brings the warehouse's tables up to the numbered migrations, each in a
  * transaction of its own, and gives the names of those it applied; undefined
@@ -64,7 +66,7 @@ async function apply(
         hint: `Nothing of it was kept. ${
           sqlState(error) === "42501"
             ? "The loader's role must own the schema; see sql/roles/warehouse_roles.sql"
-            : retryable
+            : retryable || sqlState(error) === NO_SCHEMA
             ? hint
             : `Mend sql/warehouse/${name}.sql, or what it meets there`
         }`,

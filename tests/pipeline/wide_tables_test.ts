@@ -87,6 +87,7 @@ Deno.test("load, rebuild and resync take models as wide as Postgres's tables", a
       (2, 2, 2);`
   ).join("\n");
   await using platform = await openPlatform({ sql, sourceSql });
+  platform.set({ duckDbMemoryLimit: "2GB" });
   const { source, warehouse, context } = platform;
   const state = async () => {
     const parts = Object.entries(WIDTHS).map(([name, width]) =>
