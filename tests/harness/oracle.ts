@@ -3,128 +3,46 @@ import type { ExtractOptions } from "../../extract/extract.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
 import { query, quoteText } from "../../lib/postgres.ts";
 import { openZone } from "../../lib/zone.ts";
+import { type Company, type Expectation, TOTESYS } from "./company.ts";
 import type { Platform } from "./platform.ts";
 import type { TestDatabase } from "./postgres.ts";
 
 /** What every model should hold: its rows as texts, by model. */
 export type State = Record<string, string[]>;
 
-interface Expectation {
-  /** The same rows from the source, by another way than the models'. */
-  source: string;
-  columns: string;
-}
-
-const STAMPS = `created_at::date as created_date,
-  created_at::time as created_time, last_updated::date as last_updated_date,
-  last_updated::time as last_updated_time`;
-const STAMP_COLUMNS =
-  "created_date, created_time, last_updated_date, last_updated_time";
-
-const TRUTH_COLUMNS = new Set(["paid"]);
-
-/** Each model's content, straight from the source in Postgres's own SQL. */
-const EXPECTED: Record<string, Expectation> = {
-  fact_sales_order: {
-    source: `select *, ${STAMPS}, staff_id as sales_staff_id from sales_order`,
-    columns: `sales_order_id, ${STAMP_COLUMNS}, sales_staff_id, counterparty_id,
-      units_sold, unit_price, currency_id, design_id, agreed_payment_date,
-      agreed_delivery_date, agreed_delivery_location_id`,
-  },
-  fact_purchase_order: {
-    source: `select *, ${STAMPS} from purchase_order`,
-    columns: `purchase_order_id, ${STAMP_COLUMNS}, staff_id, counterparty_id,
-      item_code, item_quantity, item_unit_price, currency_id,
-      agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id`,
-  },
-  fact_payment: {
-    source: `select *, ${STAMPS} from payment`,
-    columns: `payment_id, ${STAMP_COLUMNS}, transaction_id, counterparty_id,
-      payment_amount, currency_id, payment_type_id, paid, payment_date`,
-  },
-  dim_staff: {
-    source: "select * from staff left join department using (department_id)",
-    columns: `staff_id, first_name, last_name, department_name, location,
-      email_address`,
-  },
-  dim_location: {
-    source: "select *, address_id as location_id from address",
-    columns: `location_id, address_line_1, address_line_2, district, city,
-      postal_code, country, phone`,
-  },
-  dim_counterparty: {
-    source: `select counterparty.*,
-      address_line_1 as counterparty_legal_address_line_1,
-      address_line_2 as counterparty_legal_address_line_2,
-      district as counterparty_legal_district,
-      city as counterparty_legal_city,
-      postal_code as counterparty_legal_postal_code,
-      country as counterparty_legal_country,
-      phone as counterparty_legal_phone_number
-      from counterparty left join address on address_id = legal_address_id`,
-    columns: `counterparty_id, counterparty_legal_name,
-      counterparty_legal_address_line_1, counterparty_legal_address_line_2,
-      counterparty_legal_district, counterparty_legal_city,
-      counterparty_legal_postal_code, counterparty_legal_country,
-      counterparty_legal_phone_number`,
-  },
-  dim_currency: {
-    source: `select *, case currency_code when 'GBP' then 'British Pound'
-      when 'USD' then 'US Dollar' when 'EUR' then 'Euro' else currency_code end
-      as currency_name from currency`,
-    columns: "currency_id, currency_code, currency_name",
-  },
-  dim_design: {
-    source: "select * from design",
-    columns: "design_id, design_name, file_location, file_name",
-  },
-  dim_transaction: {
-    source: "select * from transaction",
-    columns:
-      "transaction_id, transaction_type, sales_order_id, purchase_order_id",
-  },
-  dim_payment_type: {
-    source: "select * from payment_type",
-    columns: "payment_type_id, payment_type_name",
-  },
-};
-
-/** The calendar follows from the facts, and only ever grows. */
-const CALENDAR = "dim_date";
-
-/** The columns by which each model is compared; the first is its key. */
-const COLUMNS: Record<string, string> = {
-  ...Object.fromEntries(
-    Object.entries(EXPECTED).map(([model, { columns }]) => [model, columns]),
-  ),
-  [CALENDAR]: "date_id",
-};
-
-const HISTORY_COLUMNS: Record<string, string> = {
-  ...COLUMNS,
-  quarantine: "table_name, row_key, reason, source_row",
-};
+const QUARANTINE_COLUMNS = "table_name, row_key, reason, source_row";
 const INTERVAL = "valid_from, valid_to, from_batch, to_batch";
+
+/** As of when a place is read, and whose tables are in it. */
+export interface AsOf {
+  batch?: number;
+  time?: string;
+  /** Totesys, where it isn't said. */
+  company?: Company;
+}
 
 /** What the models should hold as the source is now, less the calendar. */
 export function sourceState(
   { source }: { source: Pick<TestDatabase, "client"> },
+  company: Company = TOTESYS,
 ): Promise<State> {
   return postgresState(
     source,
-    Object.entries(EXPECTED).map(([model, { source, columns }]) => ({
+    Object.entries(company.models).map(([model, { source, columns }]) => ({
       model,
       sql: `select ${columns} from (${source}) as expected`,
       columns,
     })),
+    company,
   );
 }
 
 /** What the warehouse holds now, or held after a batch or at a time. */
 export function warehouseState(
   { warehouse }: { warehouse: Pick<TestDatabase, "client"> },
-  asOf: { batch?: number; time?: string } = {},
+  asOf: AsOf = {},
 ): Promise<State> {
+  const { company = TOTESYS } = asOf;
   const relation = (model: string) =>
     asOf.batch !== undefined
       ? `${model}_as_of_batch(${asOf.batch})`
@@ -133,11 +51,12 @@ export function warehouseState(
       : `${model}_current`;
   return postgresState(
     warehouse,
-    Object.entries(COLUMNS).map(([model, columns]) => ({
+    Object.entries(columnsOf(company)).map(([model, columns]) => ({
       model,
       sql: `select ${columns} from ${relation(model)}`,
       columns,
     })),
+    company,
   );
 }
 
@@ -158,17 +77,22 @@ export async function openLake(platform: Platform): Promise<DuckDb> {
 /** What the lake holds now, or held after a batch or at a time. */
 export async function lakeState(
   duckdb: DuckDb,
-  asOf: { batch?: number; time?: string } = {},
+  asOf: AsOf = {},
 ): Promise<State> {
+  const { company = TOTESYS } = asOf;
   const state: State = {};
-  for (const [model, columns] of Object.entries(COLUMNS)) {
+  for (const [model, columns] of Object.entries(columnsOf(company))) {
     const relation = asOf.batch !== undefined
       ? `totes.${model}_as_of_batch(${asOf.batch})`
       : asOf.time !== undefined
       ? `totes.${model}_as_of_time('${asOf.time}')`
       : `totes.${model}_current`;
     const rows = await duckdb.rows(`select ${columns} from ${relation}`);
-    state[model] = rowTexts(columns, rows.map((row) => Object.values(row)));
+    state[model] = rowTexts(
+      columns,
+      rows.map((row) => Object.values(row)),
+      company,
+    );
   }
   return state;
 }
@@ -179,34 +103,43 @@ export async function lakeState(
  */
 export function warehouseHistory(
   { warehouse }: { warehouse: Pick<TestDatabase, "client"> },
+  company: Company = TOTESYS,
 ): Promise<State> {
   const interval = INTERVAL.replaceAll(/(valid_\w+)/g, "$1::timestamp");
   return postgresState(
     warehouse,
-    Object.entries(HISTORY_COLUMNS).map(([model, names]) => ({
+    Object.entries(historyColumnsOf(company)).map(([model, names]) => ({
       model,
       sql: `select ${names}, ${interval} from ${model}_history`,
       columns: `${names}, ${INTERVAL}`,
     })),
+    company,
   );
 }
 
 /** The same of the lake. */
-export async function lakeHistory(duckdb: DuckDb): Promise<State> {
+export async function lakeHistory(
+  duckdb: DuckDb,
+  company: Company = TOTESYS,
+): Promise<State> {
   const state: State = {};
-  for (const [model, names] of Object.entries(HISTORY_COLUMNS)) {
+  for (const [model, names] of Object.entries(historyColumnsOf(company))) {
     const columns = `${names}, ${INTERVAL}`;
     const rows = await duckdb.rows(
       `select ${columns} from totes.${model}_history`,
     );
-    state[model] = rowTexts(columns, rows.map((row) => Object.values(row)));
+    state[model] = rowTexts(
+      columns,
+      rows.map((row) => Object.values(row)),
+      company,
+    );
   }
   return state;
 }
 
 /** Fails where the lake and the warehouse tell a version differently. */
 export function assertSameHistories(lake: State, warehouse: State): void {
-  for (const model of Object.keys(HISTORY_COLUMNS)) {
+  for (const model of modelsOf(lake, warehouse)) {
     assertSameRows(
       lake[model] ?? [],
       warehouse[model] ?? [],
@@ -217,23 +150,31 @@ export function assertSameHistories(lake: State, warehouse: State): void {
 
 /**
  * What the models should hold: the source's rows, but of one that holds what
- * is no date or no number, the version before, if there was any.
+ * is no date or no number, the version before, if there was any. A model whose
+ * key is null or there twice stays as it was.
  */
-export function expectedState(source: State, before: State): State {
+export function expectedState(
+  source: State,
+  before: State,
+  company: Company = TOTESYS,
+): State {
   const state: State = {};
-  const dates = new Set(before[CALENDAR]);
-  for (const [model, rows] of Object.entries(source)) {
-    if (!model.startsWith("fact_")) {
-      state[model] = rows;
+  const { calendar } = company;
+  const dates = new Set(calendar && before[calendar]);
+  for (const [model, expectation] of Object.entries(company.models)) {
+    const rows = source[model] ?? [];
+    if (expectation.quarantined === undefined) {
+      state[model] = hasKeys(rows, expectation) ? rows : before[model] ?? [];
       continue;
     }
-    const names = columnNames(COLUMNS[model] ?? "");
+    const names = columnNames(expectation.columns);
     const earlier = new Map(
-      before[model]?.map((row) => [JSON.parse(row)[0], row]),
+      before[model]?.map((row) => [keyOf(row, expectation), row]),
     );
     state[model] = rows.flatMap((row) => {
-      const values: (string | null)[] = JSON.parse(row);
-      const kept = isReadable(names, values) ? row : earlier.get(values[0]);
+      const kept = isReadable(names, JSON.parse(row))
+        ? row
+        : earlier.get(keyOf(row, expectation));
       return kept ?? [];
     }).sort();
     for (const row of state[model]) {
@@ -242,19 +183,43 @@ export function expectedState(source: State, before: State): State {
       }
     }
   }
-  state[CALENDAR] = [...dates].sort();
+  if (calendar !== undefined) state[calendar] = [...dates].sort();
   return state;
 }
 
 /** The rows that can't be read, as the quarantine names them: table, key. */
-export function unreadableKeys(source: State): string[] {
-  return Object.entries(source).flatMap(([model, rows]) => {
-    if (!model.startsWith("fact_")) return [];
-    const names = columnNames(COLUMNS[model] ?? "");
+export function unreadableKeys(
+  source: State,
+  company: Company = TOTESYS,
+): string[] {
+  return Object.entries(company.models).flatMap(([model, expectation]) => {
+    const { quarantined } = expectation;
+    if (quarantined === undefined) return [];
+    const names = columnNames(expectation.columns);
+    const rows = source[model] ?? [];
     return rows.map((row): (string | null)[] => JSON.parse(row))
       .filter((values) => !isReadable(names, values))
-      .map(([key]) => `${model.replace("fact_", "")} ${key}`);
+      .map((values) =>
+        quarantined.key.map((name) => values[names.indexOf(name)])
+      )
+      .map((key) => key.length === 1 ? key.join() : `[${key.join(", ")}]`)
+      .map((key) => `${quarantined.table} ${key}`);
   });
+}
+
+/** Whether each row has a key, and each key one row. */
+export function hasKeys(
+  rows: readonly string[],
+  expectation: Expectation,
+): boolean {
+  const keys = new Set(rows.map((row) => keyOf(row, expectation)));
+  return keys.size === rows.length &&
+    ![...keys].some((key) => JSON.parse(key).includes(null));
+}
+
+/** The key of a row, as JSON. */
+function keyOf(row: string, { keyLength = 1 }: Expectation): string {
+  return JSON.stringify(JSON.parse(row).slice(0, keyLength));
 }
 
 function isReadable(
@@ -275,13 +240,18 @@ function isDate(text: string | null): boolean {
 
 /** Fails with the first rows that differ. */
 export function assertSame(actual: State, expected: State, what: string): void {
-  for (const model of Object.keys(COLUMNS)) {
+  for (const model of modelsOf(actual, expected)) {
     assertSameRows(
       actual[model] ?? [],
       expected[model] ?? [],
       `${what}: ${model}`,
     );
   }
+}
+
+/** The models of two states, which one of them may lack. */
+function modelsOf(one: State, other: State): Set<string> {
+  return new Set([...Object.keys(one), ...Object.keys(other)]);
 }
 
 function assertSameRows(got: string[], want: string[], what: string): void {
@@ -382,7 +352,7 @@ export class History {
 
   /** Intervals of a key don't overlap, and at most one is open. */
   async checkIntervals(): Promise<void> {
-    for (const [model, columns] of Object.entries(COLUMNS)) {
+    for (const [model, columns] of Object.entries(columnsOf(TOTESYS))) {
       const key = columnNames(columns)[0];
       const wrong = await query(
         this.platform.warehouse.client,
@@ -418,16 +388,21 @@ export class History {
 }
 
 /** Fails if a batch of the lake holds a version that the one before held alike. */
-export async function assertNothingTwice(lake: DuckDb): Promise<void> {
-  for (const [model, columns] of Object.entries(COLUMNS)) {
-    const key = columnNames(columns)[0];
+export async function assertNothingTwice(
+  lake: DuckDb,
+  company: Company = TOTESYS,
+): Promise<void> {
+  for (const [model, columns] of Object.entries(columnsOf(company))) {
+    const key = columnNames(columns)
+      .slice(0, company.models[model]?.keyLength ?? 1);
+    const sameKey = key.map((name) => `one.${name} = other.${name}`);
     const rows = await lake.rows(
       `select * exclude (valid_from, valid_to, from_batch, to_batch),
         count(*) as times
       from (
         select one.* from totes.${model}_history as one
         inner join totes.${model}_history as other
-          on one.${key} = other.${key} and one.to_batch = other.from_batch
+          on ${sameKey.join(" and ")} and one.to_batch = other.from_batch
         where hash(struct_pack(${structOf(columns, "one")}))
           = hash(struct_pack(${structOf(columns, "other")}))
       ) group by all`,
@@ -447,6 +422,22 @@ export async function zoneKeys(
   return files.map((file) => file.key);
 }
 
+/** The columns by which each model is compared. */
+function columnsOf(
+  { models, calendar }: Company,
+): Readonly<Record<string, string>> {
+  return {
+    ...Object.fromEntries(
+      Object.entries(models).map(([model, { columns }]) => [model, columns]),
+    ),
+    ...calendar === undefined ? {} : { [calendar]: "date_id" },
+  };
+}
+
+function historyColumnsOf(company: Company): Readonly<Record<string, string>> {
+  return { ...columnsOf(company), quarantine: QUARANTINE_COLUMNS };
+}
+
 function structOf(columns: string, relation: string): string {
   return columnNames(columns)
     .map((column) => `${column} := ${relation}.${column}`).join(", ");
@@ -456,6 +447,7 @@ function structOf(columns: string, relation: string): string {
 async function postgresState(
   { client }: Pick<TestDatabase, "client">,
   queries: { model: string; sql: string; columns: string }[],
+  company: Company,
 ): Promise<State> {
   const results = await client.query({
     text: ["set timezone to 'UTC'", ...queries.map(({ sql }) => sql)].join(";"),
@@ -465,14 +457,18 @@ async function postgresState(
   return Object.fromEntries(
     queries.map(({ model, columns }, index) => [
       model,
-      rowTexts(columns, results[index + 1]?.rows ?? []),
+      rowTexts(columns, results[index + 1]?.rows ?? [], company),
     ]),
   );
 }
 
 /** Rows as JSON, in order; the engines write truth values differently. */
-function rowTexts(columns: string, rows: (string | null)[][]): string[] {
-  const truth = columnNames(columns).map((name) => TRUTH_COLUMNS.has(name));
+function rowTexts(
+  columns: string,
+  rows: (string | null)[][],
+  { truthColumns }: Company,
+): string[] {
+  const truth = columnNames(columns).map((name) => truthColumns.has(name));
   const rowText = (row: (string | null)[]) =>
     JSON.stringify(
       row.map((value, index) => truth[index] ? value?.[0] : value),

@@ -2,114 +2,31 @@ import type pg from "pg";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { openClient } from "./postgres.ts";
+import { KEYS, TOTESYS_TABLES } from "./written_tables.ts";
 
-/** A source table: a row of a key and a number, and a column to change. */
-interface WrittenTable {
+/** A source table: rows that a number names, and a column to change. */
+export interface WrittenTable {
   name: string;
-  key: string;
+  /** What holds for the row of a number. */
+  where: (key: number) => string;
+  /** What gives a row the key of a number. */
+  move: (key: number) => string;
   /** The values of a new row. */
   values: (key: number, fresh: number) => string;
   /** What sets one of its columns to something that it never was. */
   change: (fresh: number) => string;
   /** What makes a row unreadable, and otherwise than it ever was. */
   spoil?: (fresh: number) => string;
+  /** Whether a change may be stamped in its column `last_updated`. */
+  isStamped: boolean;
+  /** Whether another table can't take its name. */
+  isPartitioned?: true;
 }
 
 const WRITERS = 4;
-const KEYS = 9;
 /** Keys far from those and from each other. */
 const FAR_KEYS = [70_000, 1_000_003, 2_147_483_000];
 const LOCK_TIMEOUT_MS = 40;
-const AT = "timestamp '2023-01-01', timestamp '2023-01-01 10:00:00.000001'";
-
-const TABLES: readonly WrittenTable[] = [
-  {
-    name: "address",
-    key: "address_id",
-    values: (key, fresh) =>
-      `${key}, 'Line ${fresh}', null, '', 'Leeds', 'LS', 'GB', 'NULL', ${AT}`,
-    change: (fresh) => `phone = 'phone "${fresh}"'`,
-  },
-  {
-    name: "counterparty",
-    key: "counterparty_id",
-    values: (key, fresh) => `${key}, 'Co, ${fresh}', ${key}, null, null, ${AT}`,
-    change: (fresh) =>
-      `legal_address_id = ${1 + fresh % KEYS},
-      counterparty_legal_name = e'moved\\n${fresh}'`,
-  },
-  {
-    name: "department",
-    key: "department_id",
-    values: (key, fresh) => `${key}, 'Department ${fresh}', null, null, ${AT}`,
-    change: (fresh) => `location = 'at ${fresh}'`,
-  },
-  {
-    name: "staff",
-    key: "staff_id",
-    values: (key, fresh) => `${key}, 'A', 'B', ${key}, 'mail ${fresh}', ${AT}`,
-    change: (fresh) =>
-      `department_id = ${1 + fresh % KEYS}, last_name = '${fresh}'`,
-  },
-  {
-    name: "currency",
-    key: "currency_id",
-    values: (key, fresh) => `${key}, 'C${fresh}', ${AT}`,
-    change: (fresh) => `currency_code = 'D${fresh}'`,
-  },
-  {
-    name: "design",
-    key: "design_id",
-    values: (key, fresh) =>
-      `${key}, now() at time zone 'UTC', 'Name', '/${fresh}', 'f', now()`,
-    change: (fresh) => `file_name = 'name \\ ${fresh}'`,
-  },
-  {
-    name: "payment_type",
-    key: "payment_type_id",
-    values: (key, fresh) => `${key}, 'TYPE ${fresh}', ${AT}`,
-    change: (fresh) => `payment_type_name = 'KIND ${fresh}'`,
-  },
-  {
-    name: "transaction",
-    key: "transaction_id",
-    values: (key, fresh) => `${key}, 'SALE', ${fresh}, null, ${AT}`,
-    change: (fresh) => `sales_order_id = ${fresh}`,
-  },
-  {
-    name: "sales_order",
-    key: "sales_order_id",
-    values: (key, fresh) =>
-      `${key}, ${AT}, ${key}, ${key}, ${key}, ${fresh}, 0.10, 1, '2023-01-01',
-      '2023-01-02', ${key}`,
-    change: (fresh) =>
-      `units_sold = ${fresh}, unit_price = ${fresh} / 100.0,
-      agreed_delivery_date = (date '2020-01-01' + ${fresh})::text`,
-    spoil: (fresh) => `agreed_delivery_date = 'someday', units_sold = ${fresh}`,
-  },
-  {
-    name: "purchase_order",
-    key: "purchase_order_id",
-    values: (key, fresh) =>
-      `${key}, ${AT}, ${key}, ${key}, 'CODE', ${fresh}, 1.00, 1, '2023-01-01',
-      '2023-01-02', ${key}`,
-    change: (fresh) =>
-      `item_quantity = ${fresh}, last_updated = clock_timestamp()`,
-    spoil: (fresh) => `last_updated = '-infinity', item_quantity = ${fresh}`,
-  },
-  {
-    name: "payment",
-    key: "payment_id",
-    values: (key, fresh) =>
-      `${key}, ${AT}, ${key}, ${key}, ${fresh}.01, 1, 1, false, '2023-01-01',
-      1, 2`,
-    change: (fresh) =>
-      `paid = ${fresh % 2 === 0}, payment_date = '2023-02-03',
-      payment_amount = ${fresh}.99`,
-    spoil: (fresh) => `payment_amount = 'NaN', transaction_id = ${fresh}`,
-  },
-];
-
 /** What an application may write as the time of a change. */
 const STAMPS = [
   "clock_timestamp() at time zone 'UTC'",
@@ -137,10 +54,15 @@ export class RandomWriters implements AsyncDisposable {
     private readonly elsewhere: pg.Client,
     private readonly open: boolean[],
     private readonly random: Random,
+    private readonly tables: readonly WrittenTable[],
   ) {}
 
-  /** Opens the sessions. */
-  static async open(url: string, random: Random): Promise<RandomWriters> {
+  /** Opens the sessions, for Totesys' tables or for others. */
+  static async open(
+    url: string,
+    random: Random,
+    tables: readonly WrittenTable[] = TOTESYS_TABLES,
+  ): Promise<RandomWriters> {
     const clients = await Promise.all(
       Array.from({ length: WRITERS }, () => openClient(url)),
     );
@@ -154,6 +76,7 @@ export class RandomWriters implements AsyncDisposable {
       await openClient(other.href),
       clients.map(() => false),
       random,
+      tables,
     );
   }
 
@@ -228,17 +151,17 @@ export class RandomWriters implements AsyncDisposable {
   #change(): string {
     const { random } = this;
     const table = random.weighted(
-      TABLES.map((one) => ({
+      this.tables.map((one) => ({
         ...one,
         weight: one.spoil === undefined ? 1 : 3,
       })),
     );
-    const { name, key } = table;
+    const { name } = table;
     const far = random.fraction() < 0.1;
     const near = random.between(1, KEYS);
     const id = far ? FAR_KEYS[near % FAR_KEYS.length] ?? near : near;
     const fresh = this.#fresh++;
-    const where = `where ${key} = ${id}`;
+    const where = `where ${table.where(id)}`;
     const stamp = this.#stamp(random);
     return random.weighted([
       {
@@ -249,14 +172,14 @@ export class RandomWriters implements AsyncDisposable {
       {
         weight: 5,
         sql: `update ${name} set ${table.change(fresh)}${
-          table.change(fresh).includes("last_updated") ? "" : stamp
+          table.isStamped ? stamp : ""
         } ${where}`,
       },
       { weight: 3, sql: `delete from ${name} ${where}` },
       {
         weight: 1,
         sql: `update ${name} set ${table.change(fresh)},
-          ${key} = ${1 + near % KEYS} ${where}`,
+          ${table.move(1 + near % KEYS)} ${where}`,
       },
       {
         weight: 1,
@@ -274,10 +197,10 @@ export class RandomWriters implements AsyncDisposable {
 
   /** Changes every row of a table at once, all with one timestamp. */
   #changeAll(): string {
-    const { name, change } = this.#anyTable();
+    const { name, change, isStamped } = this.#anyTable();
     const set = change(this.#fresh++);
     return `update ${name} set ${set}${
-      set.includes("last_updated") ? "" : this.#stamp(this.random)
+      isStamped ? this.#stamp(this.random) : ""
     }`;
   }
 
@@ -308,13 +231,15 @@ export class RandomWriters implements AsyncDisposable {
   }
 
   #anyTable(): WrittenTable {
-    return this.random.weighted(TABLES.map((one) => ({ ...one, weight: 1 })));
+    return this.random.weighted(
+      this.tables.map((one) => ({ ...one, weight: 1 })),
+    );
   }
 
   /** Gives a table another file, or another table its name. */
   #rewrite(): string {
     const { random } = this;
-    const { name, key, change, values } = this.#anyTable();
+    const { name, where, change, values, isPartitioned } = this.#anyTable();
     const fresh = this.#fresh++;
     const fresher = this.#fresh++;
     const id = random.between(1, KEYS);
@@ -326,15 +251,15 @@ export class RandomWriters implements AsyncDisposable {
       {
         weight: 2,
         sql: `begin; create temporary table kept on commit drop as
-          select * from ${name} where ${key} <> ${id}; truncate ${name};
+          select * from ${name} where not (${where(id)}); truncate ${name};
           insert into ${name} select * from kept; commit;`,
       },
-      {
+      isPartitioned ? { weight: 2, sql: `analyze ${name}` } : {
         weight: 2,
         sql: `begin; create table other (like ${name} including all);
-          insert into other select * from ${name} where ${key} <> ${id};
+          insert into other select * from ${name} where not (${where(id)});
           insert into other values (${values(id, fresh)});
-          update other set ${change(fresher)} where ${key} = ${1 + id % KEYS};
+          update other set ${change(fresher)} where ${where(1 + id % KEYS)};
           drop table ${name}; alter table other rename to ${name};
           alter index other_pkey rename to ${name}_pkey; commit;`,
       },

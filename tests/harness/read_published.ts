@@ -1,3 +1,4 @@
+import { type Company, TOTESYS } from "./company.ts";
 import { lakeState, openLake, type State } from "./oracle.ts";
 import type { Platform } from "./platform.ts";
 
@@ -7,11 +8,15 @@ import type { Platform } from "./platform.ts";
  */
 export async function readPublished(
   platform: Platform,
+  company: Company = TOTESYS,
 ): Promise<{ batch: number; state: State } | undefined> {
   try {
     await using lake = await openLake(platform);
     const [about] = await lake.rows("from totes.lake.about");
-    return { batch: Number(about?.batch), state: await lakeState(lake) };
+    return {
+      batch: Number(about?.batch),
+      state: await lakeState(lake, { company }),
+    };
   } catch (error) {
     // Replaced while it is read over HTTP: DuckDB mixes none, and says so.
     const isReplaced = error instanceof Error &&

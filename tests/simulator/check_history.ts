@@ -26,6 +26,8 @@ import type { Platform } from "../harness/platform.ts";
 import { csvRecords } from "./csv_records.ts";
 import type { Truth } from "./truth.ts";
 
+/** A little more than extract lets clocks be apart. */
+const SKEW_MS_MAX = 6 * 60_000;
 /** Values at the end of a version: its interval, in times and in batches. */
 const INTERVAL_VALUES = 4;
 
@@ -35,7 +37,13 @@ const INTERVAL_VALUES = 4;
  */
 export async function checkHistory(
   platform: Platform,
-  options: { truth: Truth; lastBatch: number; spotBatch: number },
+  options: {
+    truth: Truth;
+    lastBatch: number;
+    spotBatch: number;
+    /** Whether extract looks at clocks, so that no time is far from it. */
+    hasTime?: boolean;
+  },
 ): Promise<void> {
   const { truth, lastBatch, spotBatch } = options;
   const ingested = await checkZone<IngestionManifest>(platform, {
@@ -48,6 +56,7 @@ export async function checkHistory(
     kept: (manifest) =>
       Object.values(manifest.tables).flatMap((table) => table.digest.files),
   });
+  if (options.hasTime === true) checkTimes(ingested, truth);
   await checkZone<ProcessedManifest>(platform, {
     zone: "processed",
     stage: "transform",
@@ -57,12 +66,27 @@ export async function checkHistory(
     kept: (manifest) => Object.values(manifest.state),
   });
   await checkNothingTwice(platform, ingested);
+  const { company } = truth;
   await using lake = await openLake(platform);
-  const history = await warehouseHistory(platform);
-  assertSameHistories(await lakeHistory(lake), history);
-  await assertNothingTwice(lake);
+  const history = await warehouseHistory(platform, company);
+  assertSameHistories(await lakeHistory(lake, company), history);
+  await assertNothingTwice(lake, company);
   await checkAsOf(history, { truth, ingested });
   await checkViews(platform, { lake, truth, lastBatch, spotBatch, ingested });
+}
+
+/** No batch is of a time that was not yet, or long ago. */
+function checkTimes(
+  manifests: readonly IngestionManifest[],
+  truth: Truth,
+): void {
+  for (const { batch, snapshotTime } of manifests) {
+    const ahead = truth.aheadMs(snapshotTime);
+    assert.ok(
+      Math.abs(ahead) < SKEW_MS_MAX,
+      `batch ${batch} is of ${snapshotTime}, ${ahead} ms from then`,
+    );
+  }
 }
 
 /** Every batch is there, and every file of it as its manifest says. */
@@ -172,18 +196,18 @@ async function checkAsOf(
     }
   }
   for (const { batch } of ingested) {
-    const state = held.get(batch) ?? {};
+    const { quarantine = [], ...state } = held.get(batch) ?? {};
     for (const rows of Object.values(state)) rows.sort();
     assertSame(state, await truth.expected(batch), `as of batch ${batch}`);
     assert.deepEqual(
-      quarantinedKeys(state),
-      unreadableKeys(await truth.source(batch)).sort(),
+      quarantinedKeys(quarantine),
+      unreadableKeys(await truth.source(batch), truth.company).sort(),
       `as of batch ${batch}: quarantine`,
     );
   }
 }
 
-function quarantinedKeys({ quarantine = [] }: State): string[] {
+function quarantinedKeys(quarantine: readonly string[]): string[] {
   return quarantine.map((row) => JSON.parse(row))
     .map(([table, key]) => `${table} ${key}`).sort();
 }
@@ -201,16 +225,21 @@ async function checkViews(
 ): Promise<void> {
   const { lake, truth, lastBatch, spotBatch: batch, ingested } = options;
   const now = await truth.expected(lastBatch);
-  assertSame(await warehouseState(platform), now, "warehouse now");
-  assertSame(await lakeState(lake), now, "lake now");
+  const { company } = truth;
+  assertSame(await warehouseState(platform, { company }), now, "warehouse now");
+  assertSame(await lakeState(lake, { company }), now, "lake now");
   const then = await truth.expected(batch);
   const time = ingested[batch - 1]?.snapshotTime ?? "";
   const what = `as of batch ${batch}`;
-  assertSame(await warehouseState(platform, { batch }), then, what);
-  assertSame(await warehouseState(platform, { time }), then, `${what} by time`);
-  assertSame(await lakeState(lake, { batch }), then, `lake ${what}`);
+  assertSame(await warehouseState(platform, { batch, company }), then, what);
   assertSame(
-    await lakeState(lake, { time: time.replace("Z", "") }),
+    await warehouseState(platform, { time, company }),
+    then,
+    `${what} by time`,
+  );
+  assertSame(await lakeState(lake, { batch, company }), then, `lake ${what}`);
+  assertSame(
+    await lakeState(lake, { time: time.replace("Z", ""), company }),
     then,
     `lake ${what} by time`,
   );

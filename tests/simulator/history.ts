@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
@@ -19,12 +20,17 @@ import { openClient } from "../harness/postgres.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
+import { OTHER_COMPANY } from "./company/company.ts";
+import { Migrator } from "./migrator.ts";
 import type { Outcome } from "./outcome.ts";
 import { planFaults } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
 import { type Fault, SimulatedProcess } from "./simulated_process.ts";
+import type { SimulatedCompany } from "./simulated_company.ts";
+import { SourceOwner } from "./source_owner.ts";
 import { sourceTemplate } from "./source_template.ts";
 import { stream } from "./stream.ts";
+import { SIMULATED_TOTESYS } from "./totesys.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
 
@@ -36,6 +42,8 @@ const ROUNDS_MIN = 7;
 const ROUNDS_MAX = 60;
 const WRITES_MAX = 16;
 const HOUR_MS = 3_600_000;
+const MIGRATED_SHARE = 0.2;
+const MIGRATION_LEAD_MS_MAX = 100;
 /** Every so many seeds keep their zones in S3, are verified, are rebuilt. */
 const S3_EVERY = 8;
 const VERIFY_EVERY = 3;
@@ -55,18 +63,40 @@ export async function simulate(
   seed: number,
   zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
 ): Promise<Outcome> {
+  const company = companyOf(seed);
   await using platform = await openPlatform({
     zones,
-    sourceTemplate: await sourceTemplate(),
+    sql: company.sql,
+    sourceTemplate: await sourceTemplate(company),
   });
-  // Clocks are set wrong on purpose.
-  platform.set({ deleteShareMax: 1, sourceClockSkewMinutesMax: 0 });
+  platform.set({
+    deleteShareMax: 1,
+    // Clocks that stay wrong would stop extract for good.
+    ...(hasTime(seed) ? {} : { sourceClockSkewMinutesMax: 0 }),
+  });
   await using writers = await RandomWriters.open(
     platform.source.url,
     stream(seed, "writes"),
+    company.written,
   );
-  await using readers = await Readers.open(platform, new Truth(platform));
-  const history = new History(seed, { platform, writers, readers });
+  const { story } = writers;
+  await using migrator = await Migrator.open(platform.source.url, {
+    tables: company.migrated,
+    story,
+  });
+  await using owner = await SourceOwner.open(platform.source.url, {
+    company,
+    story,
+  });
+  const truth = new Truth(platform, company);
+  await using readers = await Readers.open(platform, truth);
+  const history = new History(seed, {
+    platform,
+    writers,
+    migrator,
+    owner,
+    readers,
+  });
   try {
     await history.run();
     return { seed, zones, ...history.tally, story: history.story };
@@ -76,6 +106,25 @@ export async function simulate(
       { cause: error },
     );
   }
+}
+
+/** Whose tables a history is about: a third of all have the other company's. */
+function companyOf(seed: number): SimulatedCompany {
+  return [0, 2].includes(seed % 6) ? OTHER_COMPANY : SIMULATED_TOTESYS;
+}
+
+/** Whether extract looks at clocks; where it doesn't, they may stay wrong. */
+function hasTime(seed: number): boolean {
+  return seed % 2 === 0;
+}
+
+/** All that takes part in a history. */
+interface Parts {
+  platform: Platform;
+  writers: RandomWriters;
+  migrator: Migrator;
+  owner: SourceOwner;
+  readers: Readers;
 }
 
 class History {
@@ -91,8 +140,11 @@ class History {
   };
   readonly #platform: Platform;
   readonly #writers: RandomWriters;
+  readonly #migrator: Migrator;
+  readonly #owner: SourceOwner;
   readonly #readers: Readers;
   readonly #late: Random;
+  readonly #relabels: Random;
   readonly #processes: SimulatedProcess[] = [];
   #clockOffsetMs = 0;
   #sourceClockHours = 0;
@@ -101,12 +153,15 @@ class History {
 
   constructor(
     private readonly seed: number,
-    parts: { platform: Platform; writers: RandomWriters; readers: Readers },
+    parts: Parts,
   ) {
     this.#platform = parts.platform;
     this.#writers = parts.writers;
+    this.#migrator = parts.migrator;
+    this.#owner = parts.owner;
     this.#readers = parts.readers;
     this.#late = stream(seed, "late");
+    this.#relabels = stream(seed, "relabels");
   }
 
   /** What happened, in order: writes, runs, faults. */
@@ -119,7 +174,12 @@ class History {
       this.tally.batches >= BATCHES_MIN &&
       this.tally.faults.length >= FAULTS_MIN;
     for (let round = 1; round <= ROUNDS_MAX; round++) {
-      await this.#round(stream(this.seed, `round ${round}`));
+      await this.#owner.act(stream(this.seed, `owner ${round}`));
+      await this.#round(
+        stream(this.seed, `round ${round}`),
+        stream(this.seed, `migration ${round}`),
+      );
+      if (hasTime(this.seed)) this.#setClocksRight();
       if (isEnough() && round >= ROUNDS_MIN) break;
     }
     await this.#settle();
@@ -128,7 +188,7 @@ class History {
     assert.ok(isEnough(), "too few batches or faults");
   }
 
-  async #round(random: Random): Promise<void> {
+  async #round(random: Random, migration: Random): Promise<void> {
     const writes = random.between(0, WRITES_MAX);
     for (let write = 0; write < writes; write++) await this.#writers.write();
     if (random.fraction() < 0.1) this.#setClock(random);
@@ -151,9 +211,25 @@ class History {
         stage,
         faults: planFaults(stage, random),
       }));
-      await Promise.all(runs.map((run) => this.#stage(run.stage, run.faults)));
+      const migrating = together.includes("extract")
+        ? await this.#beginMigration(migration)
+        : undefined;
+      await Promise.all([
+        migrating?.end,
+        ...runs.map((run) => this.#stage(run.stage, run.faults)),
+      ]);
     }
     if (random.fraction() < 0.3) await this.#read();
+  }
+
+  /** Now and then a migration begins a little before extract does. */
+  async #beginMigration(random: Random): Promise<{ end: Promise<void> }> {
+    if (random.fraction() > MIGRATED_SHARE) return { end: Promise.resolve() };
+    const leadMs = random.between(0, MIGRATION_LEAD_MS_MAX);
+    const end = this.#migrator.migrate(random);
+    end.catch(() => {});
+    await sleep(leadMs);
+    return { end };
   }
 
   /** Runs a stage in a process of its own, with these faults. */
@@ -226,6 +302,9 @@ class History {
       { weight: 1, act: () => this.#stage("load", [], { nested: true }) },
     ]);
     await act();
+    if (this.#relabels.fraction() < 0.2) {
+      await this.#owner.relabel(this.#relabels);
+    }
   }
 
   /** The clock of the stages leaps, also in the middle of a run. */
@@ -233,13 +312,19 @@ class History {
     this.#clockOffsetMs = random.between(-30, 30) * HOUR_MS;
   }
 
+  #setClocksRight(): void {
+    this.#clockOffsetMs = 0;
+    this.#sourceClockHours = 0;
+  }
+
   async #recordSnapshot(id: string, time: string): Promise<void> {
     const client = await openClient(this.#platform.source.url);
     try {
       await client.query("begin isolation level repeatable read read only");
       await client.query(`set transaction snapshot '${id}'`);
-      const state = await sourceState({ source: { client } });
-      this.#readers.truth.record(time, state);
+      const { company } = this.#readers.truth;
+      const state = await sourceState({ source: { client } }, company);
+      this.#readers.truth.record(time, state, this.#clockOffsetMs);
     } finally {
       await client.end();
     }
@@ -254,8 +339,8 @@ class History {
   /** Ends what is open, and runs every stage once without a fault. */
   async #settle(): Promise<void> {
     await this.#writers.settle();
-    this.#clockOffsetMs = 0;
-    this.#sourceClockHours = 0;
+    await this.#owner.settle();
+    this.#setClocksRight();
     for (const process of this.#processes) await process.settled();
     await untilQuiet(this.#platform);
     for (const stage of ["extract", "transform", "load"] as const) {
@@ -278,6 +363,7 @@ class History {
       truth: this.#readers.truth,
       lastBatch,
       spotBatch: stream(this.seed, "spot").between(1, lastBatch),
+      hasTime: hasTime(this.seed),
     };
     await checkHistory(this.#platform, promised);
     await checkNothingLeft(this.#platform);

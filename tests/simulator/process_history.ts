@@ -21,6 +21,7 @@ import { Readers } from "./readers.ts";
 import type { Fault } from "./simulated_process.ts";
 import { sourceTemplate } from "./source_template.ts";
 import { stream } from "./stream.ts";
+import { SIMULATED_TOTESYS } from "./totesys.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
 
@@ -46,9 +47,9 @@ export async function simulateProcesses(
 ): Promise<Outcome> {
   await using platform = await openPlatform({
     zones,
-    sourceTemplate: await sourceTemplate(),
+    sourceTemplate: await sourceTemplate(SIMULATED_TOTESYS),
   });
-  const truth = new ExtractedBatches(platform);
+  const truth = new ExtractedBatches(platform, SIMULATED_TOTESYS);
   await using readers = await Readers.open(platform, truth);
   await using writers = await RandomWriters.open(
     platform.source.url,

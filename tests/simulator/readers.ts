@@ -49,7 +49,8 @@ export class Readers implements AsyncDisposable {
       );
       if (newest?.batch === null || newest?.batch === undefined) return;
       const batch = Number(newest.batch);
-      const held = await warehouseState({ warehouse: { client } });
+      const { company } = truth;
+      const held = await warehouseState({ warehouse: { client } }, { company });
       const expected = await truth.expected(batch);
       assertSame(held, expected, `a reader of the warehouse at ${batch}`);
       seen.warehouse += 1;
@@ -67,7 +68,7 @@ export class Readers implements AsyncDisposable {
   async #readLake(): Promise<void> {
     const { platform, truth, seen } = this;
     if (!await isPublished(platform)) return;
-    const held = await readPublished(platform);
+    const held = await readPublished(platform, truth.company);
     if (held === undefined) return;
     const expected = await truth.expected(held.batch);
     assertSame(held.state, expected, `a reader of the lake, ${held.batch}`);

@@ -1,14 +1,11 @@
-import { SOURCE_SQL } from "../harness/platform.ts";
 import { makeTemplate } from "../harness/postgres.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import type { SimulatedCompany } from "./simulated_company.ts";
 
-let made: Promise<string> | undefined;
+const made = new Map<SimulatedCompany, Promise<string>>();
 
-/** The database that every history's source begins as; made once. */
-export function sourceTemplate(): Promise<string> {
-  made ??= makeTemplate(async (client) => {
-    await client.query(SOURCE_SQL);
-    await fillSmall(client);
-  });
-  return made;
+/** The database that every source of a company begins as; made once. */
+export function sourceTemplate(company: SimulatedCompany): Promise<string> {
+  const template = made.get(company) ?? makeTemplate(company.fillSource);
+  made.set(company, template);
+  return template;
 }

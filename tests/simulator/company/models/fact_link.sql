@@ -1,0 +1,12 @@
+-- Links between devices.
+--
+-- Grain: one row for each link.
+-- Key: lower_id, upper_id.
+-- Reads: changed.link.
+-- Why: the key stands here in another order than in the source.
+
+select
+    lower_id,
+    upper_id,
+    weight
+from changed.link
