@@ -13,11 +13,11 @@ import {
 import { keyText } from "./key_text.ts";
 import {
   doublesInLake,
-  endedInLake,
-  findKeysInLake,
+  ENDED_IN_LAKE,
   type Lake,
   type ModelInLake,
   openInLake,
+  readFromLake,
   type VerifiedColumn,
 } from "./lake_rows.ts";
 import {
@@ -78,10 +78,10 @@ export async function compareModels(
   const { duckdb, lake, models } = work;
   const quarantine = models.find(({ name }) => name === QUARANTINE.name);
   if (quarantine === undefined) throw new Error("No quarantine to compare");
-  await findKeysInLake(duckdb, lake, quarantine);
+  await readFromLake(duckdb, lake, quarantine);
   await duckdb.run(
     `create table ${SET_ASIDE} as
-    select table_name, row_key from ${openInLake(lake, quarantine)}
+    select table_name, row_key from ${openInLake(quarantine)}
     union select table_name, row_key from ${expectedRows(QUARANTINE.name)}`,
   );
   const results: Comparison[] = [];
@@ -105,16 +105,16 @@ async function compareModel(
 ): Promise<Comparison[]> {
   const { duckdb, lake } = work;
   const { model, differing } = held;
-  await findKeysInLake(duckdb, lake, model);
+  await readFromLake(duckdb, lake, model);
   const heldBack = await heldBackSql(work, model);
   const inLake = await findDifferences(
     duckdb,
-    lakeSides(work, { model, heldBack }),
+    lakeSides(model, heldBack),
   );
   const lakeWays = waysBack("lake", {
     model,
     hows: inLake.hows,
-    tables: await tablesToRead(duckdb, model),
+    tables: await tablesToRead(work, model),
     lakeWays: [],
   });
   const told = (
@@ -141,9 +141,9 @@ async function compareModel(
   await readFromWarehouse(duckdb, held);
   const inWarehouse = await findDifferences(
     duckdb,
-    warehouseSides(work, { held, heldBack }),
+    warehouseSides(held, heldBack),
   );
-  const history = await findDifferences(duckdb, historySides(work, held));
+  const history = await findDifferences(duckdb, historySides(held));
   return [
     ...results,
     told("warehouse", inWarehouse, differing),
@@ -153,16 +153,15 @@ async function compareModel(
 
 /** A set may hold more: what was there once. */
 function lakeSides(
-  { lake }: ModelComparing,
-  options: { model: ModelInLake; heldBack: string | undefined },
+  model: ModelInLake,
+  heldBack: string | undefined,
 ): Sides {
-  const { model, heldBack } = options;
   return {
     key: model.key,
     columns: namesBeside(model.columns, model.key),
     expected: expectedRows(model.name),
-    actual: openInLake(lake, model),
-    doubles: doublesInLake(lake, model),
+    actual: openInLake(model),
+    doubles: doublesInLake(model),
     where: model.derivation === "set"
       ? "how <> 'extra'"
       : heldBack && `not ${heldBack}`,
@@ -171,10 +170,9 @@ function lakeSides(
 
 /** What the lake alone has rightly is expected of the warehouse as well. */
 function warehouseSides(
-  { lake }: ModelComparing,
-  options: { held: ModelInWarehouse; heldBack: string | undefined },
+  { model, columns }: ModelInWarehouse,
+  heldBack: string | undefined,
 ): Sides {
-  const { held: { model, columns }, heldBack } = options;
   const names = quoteNames(columns.map(({ name }) => name));
   const wanted = expectedRows(model.name);
   const parts = [
@@ -182,9 +180,9 @@ function warehouseSides(
     (heldBack === undefined ? "" : ` where not ${heldBack}`),
     ...heldBack === undefined
       ? []
-      : [`select ${names} from ${openInLake(lake, model)} where ${heldBack}`],
+      : [`select ${names} from ${openInLake(model)} where ${heldBack}`],
     ...model.derivation === "set"
-      ? [`select ${names} from ${openInLake(lake, model)}
+      ? [`select ${names} from ${openInLake(model)}
         anti join ${wanted} using (${quoteNames(model.key)})`]
       : [],
   ];
@@ -198,7 +196,6 @@ function warehouseSides(
 }
 
 function historySides(
-  { lake }: ModelComparing,
   { model, columns }: ModelInWarehouse,
 ): Sides {
   const names = quoteNames(model.key);
@@ -213,7 +210,7 @@ function historySides(
       "valid_from",
       "valid_to",
     ],
-    expected: inWarehouseForm(endedInLake(lake, model), [
+    expected: inWarehouseForm(ENDED_IN_LAKE, [
       ...columns,
       ...STAMPS,
     ]),
@@ -222,7 +219,7 @@ function historySides(
     // What holds is compared already, but not since when it does.
     besides: `select ${names}, batch as from_batch, 'different' as how
       from (select ${selectSql(keyColumns)}, batch, snapshot_time
-        from ${openInLake(lake, model)})
+        from ${openInLake(model)})
       inner join (select ${names}, from_batch, valid_from
         from ${OPEN_IN_WAREHOUSE}) using (${names})
       where batch is distinct from from_batch
@@ -230,16 +227,22 @@ function historySides(
   };
 }
 
-/** Source tables to read again for what differed last. */
+/**
+ * Source tables to read again for what differed last; none when a row in
+ * quarantine is of a table that can't be read any more.
+ */
 async function tablesToRead(
-  duckdb: DuckDb,
+  { duckdb, tables }: ModelComparing,
   model: ModelInLake,
 ): Promise<readonly string[]> {
   if (model.name !== QUARANTINE.name) return model.reads;
   const rows = await duckdb.rows(
     `select distinct table_name from ${DIFFERING} order by table_name`,
   );
-  return rows.map((row) => row.table_name ?? "");
+  const names = rows.map((row) => row.table_name ?? "");
+  return names.every((name) => tables.some((table) => table.name === name))
+    ? names
+    : [];
 }
 
 /**

@@ -30,64 +30,67 @@ export interface VerifiedColumn extends ModelColumn {
   source?: string;
 }
 
-/** DuckDB SQL for all versions of a model, deletes among them, with stamps. */
-export function versionsInLake(lake: Lake, model: ModelInLake): string {
-  const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
-  const files = lake.files.filter((file) => file.model === model.name);
-  return files.length === 0
-    ? `(${emptyModelSql(columns)})`
-    : readColumnsSql(lake.zone, files, columns);
-}
-
-/** Where the keys of one model in the lake lie: each once. */
+/** Where a model's versions in the lake lie in DuckDB, and those that ended. */
+const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
+export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
 const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
 
 /**
- * Finds the newest batch of each key and the number of its versions: by these,
- * whole rows need not be moved to tell which of them hold.
+ * Reads the versions of a model into DuckDB, deletes among them, each file
+ * once, and finds those that ended, with the batches between which they held.
  */
-export async function findKeysInLake(
+export async function readFromLake(
   duckdb: DuckDb,
-  lake: Lake,
+  { zone, files }: Lake,
   model: ModelInLake,
 ): Promise<void> {
+  const key = quoteNames(model.key);
+  const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
+  const own = files.filter((file) => file.model === model.name);
+  await duckdb.run(
+    `create or replace table ${VERSIONS_IN_LAKE} as ${
+      own.length === 0
+        ? emptyModelSql(columns)
+        : `from ${readColumnsSql(zone, own, columns)}`
+    }`,
+  );
+  // By these, whole rows need not be moved to tell which of them hold.
   await duckdb.run(
     `create or replace table ${KEYS_IN_LAKE} as
-    select ${quoteNames(model.key)}, max(batch) as batch, count(*) as versions
-    from ${versionsInLake(lake, model)} group by ${quoteNames(model.key)}`,
+    select ${key}, max(batch) as batch, count(*) as versions
+    from ${VERSIONS_IN_LAKE} group by ${key}`,
+  );
+  await duckdb.run(
+    `create or replace table ${ENDED_IN_LAKE} as
+    select * exclude (batch, snapshot_time, is_delete) from (
+      select *, batch as from_batch, snapshot_time as valid_from,
+        lead(batch) over versions as to_batch,
+        lead(snapshot_time) over versions as valid_to
+      from ${severalInLake(model)}
+      window versions as (partition by ${key} order by batch)
+    ) where to_batch is not null and not is_delete`,
   );
 }
 
-/** DuckDB SQL for the versions of a model that hold, with their stamps. */
-export function openInLake(lake: Lake, model: ModelInLake): string {
-  return `(select version.* from ${versionsInLake(lake, model)} as version
+/** DuckDB SQL for the versions that hold, with their stamps. */
+export function openInLake(model: ModelInLake): string {
+  return `(select version.* from ${VERSIONS_IN_LAKE} as version
     semi join ${KEYS_IN_LAKE} as newest
       on version.batch = newest.batch and ${onKey(model)}
     where not is_delete)`;
 }
 
 /** DuckDB SQL for the keys that have two versions of one batch. */
-export function doublesInLake(lake: Lake, model: ModelInLake): string {
+export function doublesInLake(model: ModelInLake): string {
   const key = quoteNames(model.key);
   return `(select distinct ${key} from (
-    select ${key}, batch from ${severalInLake(lake, model)}
+    select ${key}, batch from ${severalInLake(model)}
     group by ${key}, batch having count(*) > 1))`;
 }
 
-/** DuckDB SQL for the versions of a model that ended, and when they held. */
-export function endedInLake(lake: Lake, model: ModelInLake): string {
-  return `(select * exclude (batch, snapshot_time, is_delete) from (
-    select *, batch as from_batch, snapshot_time as valid_from,
-      lead(batch) over versions as to_batch,
-      lead(snapshot_time) over versions as valid_to
-    from ${severalInLake(lake, model)}
-    window versions as (partition by ${quoteNames(model.key)} order by batch)
-  ) where to_batch is not null and not is_delete)`;
-}
-
 /** Most keys have one version only, which has not ended. */
-function severalInLake(lake: Lake, model: ModelInLake): string {
-  return `(select version.* from ${versionsInLake(lake, model)} as version
+function severalInLake(model: ModelInLake): string {
+  return `(select version.* from ${VERSIONS_IN_LAKE} as version
     semi join (from ${KEYS_IN_LAKE} where versions > 1) as newest
       on ${onKey(model)})`;
 }

@@ -49,6 +49,7 @@ async function extractAndCopy(
       forStage(context, "extract"),
       {
         whileOpen: async (snapshot: Snapshot) => {
+          context.progress.begin("verify: read the source");
           const copying = context.sql.tables.map(async (table) => {
             tables.set(
               table.name,
@@ -76,21 +77,20 @@ async function extractAndCopy(
 }
 
 async function copyTable(
-  { config, progress }: StageContext,
+  { config }: StageContext,
   options: { snapshot: Snapshot; table: ContractTable; folder: string },
 ): Promise<CopiedRows> {
   const { snapshot, table, folder } = options;
   const columns = table.columns.map(({ name, carriedFrom }) =>
     quoteName(name) + (carriedFrom === undefined ? "" : "::text")
   );
-  return await snapshot.use(async (client) => {
-    progress.begin(`verify: read ${table.name}`);
-    return await copyRows(client, {
+  return await snapshot.use((client) =>
+    copyRows(client, {
       columns,
       from: `${quoteName(config.sourceSchema)}.${quoteName(table.name)}`,
       path: join(folder, `source-${table.name}.csv`),
-    });
-  });
+    })
+  );
 }
 
 /** Transforms and loads up to the batch; other runs may be at it as well. */

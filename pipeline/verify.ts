@@ -179,12 +179,17 @@ async function* copyModels(
   const [first, ...others] = models;
   if (first === undefined) return;
   let copying = copy(first);
-  for (const model of others) {
-    const copied = await copying;
-    copying = copy(model);
-    yield copied;
+  try {
+    for (const model of others) {
+      const copied = await copying;
+      copying = copy(model);
+      yield copied;
+    }
+    yield await copying;
+  } finally {
+    // Nothing may write into the folder when it is removed.
+    await copying.catch(() => {});
   }
-  yield await copying;
 }
 
 async function checkLake(
@@ -244,7 +249,11 @@ function tell(verification: Verification, { log }: StageContext): void {
   for (const rule of brokenRules) {
     log[rule.severity === "error" ? "error" : "warn"](
       "check {check}: {findings} findings, the first {key}: {finding}",
-      { ...rule, batch },
+      {
+        ...rule,
+        hint: `sql/checks/${rule.check}.sql says what the rule is and why`,
+        batch,
+      },
     );
   }
   if (!same) return;

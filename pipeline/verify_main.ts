@@ -64,7 +64,10 @@ export function formatVerification(verification: Verification): string {
     );
   }
   for (const { check, severity, findings } of verification.brokenRules) {
-    lines.push(`${severity}: check ${check}: ${findings} findings`);
+    lines.push(
+      `${severity}: check ${check}: ${findings} findings`,
+      `-> sql/checks/${check}.sql says what the rule is: mend the rows in the source`,
+    );
   }
   lines.push(
     `${
