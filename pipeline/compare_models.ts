@@ -1,301 +1,301 @@
-import type pg from "pg";
-import { copyOut } from "../lib/copy.ts";
-import { readCsvSql } from "../lib/csv.ts";
+import type { ContractTable } from "../lib/contract.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { inTransaction, quoteText } from "../lib/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
-import type { Zone } from "../lib/zone.ts";
-import { keyText } from "../transform/arrive.ts";
+import { expectedRows, WORK_CATALOGUE } from "./expectation.ts";
 import {
-  allRanges,
-  differingRanges,
-  type Digest,
-  digestSql,
-  type HashedRows,
-  rowsOfRangesSql,
-  toDigest,
-} from "./digest.ts";
+  type Differences,
+  DIFFERING,
+  type DifferingKey,
+  findDifferences,
+  type Sides,
+} from "./find_differences.ts";
+import { keyText } from "./key_text.ts";
 import {
-  endedInLake,
+  doublesInLake,
+  ENDED_IN_LAKE,
   type Lake,
   type ModelInLake,
-  openVersionsOf,
-  rowsInLake,
-  versionsOf,
+  openInLake,
+  readFromLake,
+  type VerifiedColumn,
 } from "./lake_rows.ts";
-import { rowTextSql } from "./row_hash.ts";
-import type { WarehouseModel } from "./warehouse_digest.ts";
+import {
+  comparableSql,
+  type DifferingColumn,
+  ENDED_IN_WAREHOUSE,
+  INEXACT,
+  type ModelInWarehouse,
+  OPEN_IN_WAREHOUSE,
+  readFromWarehouse,
+  STAMPS,
+} from "./warehouse_rows.ts";
+import { waysBack } from "./ways_back.ts";
 
 /**
  * What was compared: a place with what it should hold, or the history, which
- * the source does not have: versions that ended, in the warehouse with the lake.
+ * the source does not have: since when and until when versions hold, and what
+ * those were that ended, in the warehouse with the lake.
  */
 export type Place = "lake" | "warehouse" | "history";
-
-/** A key of which a place does not hold what it should. */
-export interface DifferingKey {
-  key: string;
-  how: "missing" | "extra" | "otherwise" | "twice";
-}
 
 /** What came of comparing one model in one place. */
 export interface Comparison {
   model: string;
   place: Place;
-  /** Source tables that it is made from. */
-  tables: readonly string[];
   /** Rows that should be there. */
   rows: number;
-  ranges: number;
+  /** Keys and columns that differ. */
   differences: number;
-  /** The first of them, in the order of their keys. */
+  columns: readonly DifferingColumn[];
+  /** The first of the keys, in their order. */
   firstKeys: readonly DifferingKey[];
+  /** The tasks that mend it, to be run in this order. */
+  ways: readonly string[];
 }
 
 /** What is compared with what. */
 export interface ModelComparing {
   duckdb: DuckDb;
+  tables: readonly ContractTable[];
   models: readonly ModelInLake[];
-  expected: Lake;
   lake: Lake;
-  /** A connection to the warehouse that nobody else uses. */
-  warehouse: pg.Client;
-  /** Digests of the warehouse, by model; they may still be on their way. */
-  digests: Promise<ReadonlyMap<string, WarehouseModel>>;
-  /** Where rows of the warehouse may lie for a while. */
-  scratch: Zone;
+  /** The models in the order in which they are listed. */
+  warehouse: AsyncIterable<ModelInWarehouse>;
 }
 
-interface DigestedRows {
-  rows: HashedRows;
-  digest: Digest;
-}
-
-const KEYS_NAMED_MAX = 10;
-const ROWS_FILE = "rows-of-ranges.csv";
-const ROWS_COLUMNS = ["row_key", "shown", "row_hash"];
+const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
 
 /**
- * Compares each model in the lake and in the warehouse with what it should
- * hold, by the digests of its ranges of keys. Only of ranges that differ are
- * keys and hashes read. Of a model of one table, what is in quarantine can't be
- * compared: its keys are left out.
+ * Compares each model with what it should hold, row by row: in the lake, in the
+ * warehouse, and its history in the warehouse with the lake's. Of a row in
+ * quarantine, the source no longer has the version that a model of one table
+ * holds: there the warehouse is compared with the lake alone.
  */
 export async function compareModels(
   work: ModelComparing,
 ): Promise<Comparison[]> {
-  const quarantined = await readQuarantine(work);
-  const results: Comparison[] = [];
-  const digests = new Map<string, Digest>();
-  for (const model of work.models) {
-    const expected = await digested(work, rowsInLake(work.expected, model));
-    digests.set(model.name, expected.digest);
-    const actual = await digested(work, rowsInLake(work.lake, model));
-    results.push(
-      await compare(work, {
-        model,
-        place: "lake",
-        expected,
-        actual,
-        quarantined,
-      }),
-    );
-  }
-  for (const [name, actual] of await work.digests) {
-    const model = work.models.find((one) => one.name === name);
-    const digest = digests.get(name);
-    if (model === undefined || digest === undefined) continue;
-    const rows = rowsInLake(work.expected, model, actual.columns);
-    // A warehouse that lacks a column is compared by the others.
-    const expected = actual.columns.length === model.columns.length
-      ? { rows, digest }
-      : await digested(work, rows);
-    results.push(
-      await compare(work, {
-        model,
-        place: "warehouse",
-        expected,
-        actual,
-        quarantined,
-      }),
-      await compare(work, {
-        model,
-        place: "history",
-        expected: await digested(
-          work,
-          endedInLake(work.lake, model, actual.columns),
-        ),
-        actual: actual.ended,
-        quarantined: new Set(),
-      }),
-    );
-  }
-  return work.models.flatMap((model) =>
-    results.filter((result) => result.model === model.name)
-  );
-}
-
-/** The keys that a comparison names, each with how it differs. */
-export function describeKeys({ firstKeys }: Comparison): string {
-  return firstKeys.map(({ key, how }) => `${key} ${how}`).join(", ");
-}
-
-/** Rows that can't be read, in what should be there or in what is. */
-async function readQuarantine(
-  { duckdb, models, expected, lake }: ModelComparing,
-): Promise<ReadonlySet<string>> {
-  const model = models.find((one) => one.name === QUARANTINE.name);
-  if (model === undefined) throw new Error("The quarantine is not compared");
-  const selects = [expected, lake].map((one) =>
-    `select table_name, row_key from (${openVersionsOf(one, model)})`
-  );
+  const { duckdb, lake, models } = work;
+  const quarantine = models.find(({ name }) => name === QUARANTINE.name);
+  if (quarantine === undefined) throw new Error("No quarantine to compare");
+  await readFromLake(duckdb, lake, quarantine);
   await duckdb.run(
-    `create or replace table quarantined as ${selects.join(" union ")}`,
+    `create table ${SET_ASIDE} as
+    select table_name, row_key from ${openInLake(quarantine)}
+    union select table_name, row_key from ${expectedRows(QUARANTINE.name)}`,
   );
-  const tables = await duckdb.rows(
-    "select distinct table_name from quarantined",
-  );
-  return new Set(tables.map((row) => row.table_name ?? ""));
+  const results: Comparison[] = [];
+  for await (const held of work.warehouse) {
+    results.push(...await compareModel(work, held));
+  }
+  return results;
 }
 
-async function digested(
-  { duckdb }: ModelComparing,
-  rows: HashedRows,
-): Promise<DigestedRows> {
-  return { rows, digest: toDigest(await duckdb.rows(digestSql(rows))) };
+/** The columns and keys that a comparison names, each with how it differs. */
+export function describeKeys({ columns, firstKeys }: Comparison): string {
+  return [
+    ...columns.map(({ column, how }) => `column "${column}" ${how}`),
+    ...firstKeys.map(({ key, how }) => `${key} ${how}`),
+  ].join(", ");
 }
 
-async function compare(
+async function compareModel(
   work: ModelComparing,
-  options: {
-    model: ModelInLake;
-    place: Place;
-    expected: DigestedRows;
-    actual: DigestedRows;
-    quarantined: ReadonlySet<string>;
-  },
-): Promise<Comparison> {
-  const { model, place, expected, actual } = options;
-  const ranges = differingRanges(expected.digest, actual.digest);
-  const differing = ranges.length === 0
-    ? { count: 0, first: [] }
-    : await findKeys(work, { ...options, ranges });
-  const rows = [...expected.digest.values()]
-    .reduce((sum, range) => sum + range.rows, 0);
-  return {
+  held: ModelInWarehouse,
+): Promise<Comparison[]> {
+  const { duckdb, lake } = work;
+  const { model, differing } = held;
+  await readFromLake(duckdb, lake, model);
+  const heldBack = await heldBackSql(work, model);
+  const inLake = await findDifferences(
+    duckdb,
+    lakeSides(model, heldBack),
+  );
+  const lakeWays = waysBack("lake", {
+    model,
+    hows: inLake.hows,
+    tables: await tablesToRead(work, model),
+    lakeWays: [],
+  });
+  const told = (
+    place: Place,
+    { rows, keys, hows, firstKeys }: Differences,
+    columns: readonly DifferingColumn[] = [],
+  ): Comparison => ({
     model: model.name,
     place,
-    tables: tablesOf(model, differing.first),
     rows,
-    ranges: allRanges(expected.digest, actual.digest).length,
-    differences: differing.count,
-    firstKeys: differing.first,
-  };
-}
-
-/** A key of the quarantine begins with the table that it is of. */
-function tablesOf(
-  model: ModelInLake,
-  keys: readonly DifferingKey[],
-): readonly string[] {
-  if (model.name !== QUARANTINE.name) return model.reads;
-  const tables = keys.map(({ key }) => /^\[(\w+), /.exec(key)?.[1] ?? "");
-  return [...new Set(tables)];
-}
-
-/** The keys of some ranges that differ: how many, and the first of them. */
-async function findKeys(
-  work: ModelComparing,
-  options: {
-    model: ModelInLake;
-    expected: DigestedRows;
-    actual: DigestedRows;
-    quarantined: ReadonlySet<string>;
-    ranges: readonly string[];
-  },
-): Promise<{ count: number; first: DifferingKey[] }> {
-  const { duckdb } = work;
-  const { model, expected, actual, ranges } = options;
-  await readRows(work, { into: "expected_rows", rows: expected.rows, ranges });
-  await readRows(work, { into: "actual_rows", rows: actual.rows, ranges });
-  await keysLeftOut(work, options);
-  await duckdb.run(
-    `create or replace table differing as
-    with held as (
-      select row_key, min(shown) as shown, min(row_hash) as row_hash,
-        count(*) as copies
-      from actual_rows group by row_key
-    )
-    select coalesce(expected_rows.shown, held.shown) as shown,
-      case when held.row_key is null then 'missing'
-        when expected_rows.row_key is null then 'extra'
-        when held.copies > 1 then 'twice' else 'otherwise' end as how
-    from expected_rows full join held using (row_key)
-    where row_key not in (select row_key from keys_left_out)
-      and (expected_rows.row_hash is distinct from held.row_hash
-        or held.copies > 1)
-      ${model.derivation === "set" ? "and how <> 'extra'" : ""}`,
-  );
-  const [counted] = await duckdb.rows("select count(*) as keys from differing");
-  const first = await duckdb.rows(
-    `from differing order by try_cast(shown as hugeint), shown
-    limit ${KEYS_NAMED_MAX}`,
-  );
-  return {
-    count: Number(counted?.keys),
-    first: first.map(({ shown, how }) => ({
-      key: shown ?? "",
-      how: how as DifferingKey["how"],
-    })),
-  };
-}
-
-async function readRows(
-  work: ModelComparing,
-  options: { into: string; rows: HashedRows; ranges: readonly string[] },
-): Promise<void> {
-  const { duckdb, warehouse, scratch } = work;
-  const { into, rows } = options;
-  const select = rowsOfRangesSql(rows, options.ranges);
-  const create = `create or replace table ${into} as`;
-  if (rows.engine === "DuckDB") {
-    await duckdb.run(`${create} ${select}`);
-    return;
-  }
-  await inTransaction(warehouse, { readOnly: true }, async () => {
-    const { pieces } = copyOut(
-      warehouse,
-      `copy (${select}) to stdout csv header`,
-    );
-    await scratch.write(ROWS_FILE, pieces);
+    differences: keys + columns.length,
+    columns,
+    firstKeys,
+    ways: place === "lake"
+      ? lakeWays
+      : waysBack(place, { model, hows, columns, lakeWays, tables: [] }),
   });
-  const csv = readCsvSql([scratch.locate(ROWS_FILE)], ROWS_COLUMNS);
-  await duckdb.run(
-    `${create} select * replace (cast(row_hash as bigint) as row_hash)
-    from ${csv}`,
+  const results = [told("lake", inLake)];
+  if (held.files === undefined) {
+    // Without its key, no row there can be found.
+    const none = { ...inLake, keys: 0, hows: [], firstKeys: [] };
+    return [...results, told("warehouse", none, differing)];
+  }
+  await readFromWarehouse(duckdb, held);
+  const inWarehouse = await findDifferences(
+    duckdb,
+    warehouseSides(held, heldBack),
   );
-  await scratch.remove(ROWS_FILE);
+  const history = await findDifferences(duckdb, historySides(held));
+  return [
+    ...results,
+    told("warehouse", inWarehouse, differing),
+    told("history", history),
+  ];
 }
 
-/** The keys of rows in quarantine: what holds of them is an older version. */
-async function keysLeftOut(
-  { duckdb, expected, lake }: ModelComparing,
-  options: { model: ModelInLake; quarantined: ReadonlySet<string> },
-): Promise<void> {
-  const { model, quarantined } = options;
-  const [table = ""] = model.derivation === "row" ? model.reads : [];
-  const key = model.columns.filter(({ name }) => model.key.includes(name));
-  const selects = [expected, lake].map((one) =>
-    `select ${rowTextSql(key, "DuckDB")} as row_key
-    from ${versionsOf(one, model)}
-    where ${keyText(model.key)} in (
-      select row_key from quarantined where table_name = ${quoteText(table)}
-    )`
+/** A set may hold more: what was there once. */
+function lakeSides(
+  model: ModelInLake,
+  heldBack: string | undefined,
+): Sides {
+  return {
+    key: model.key,
+    columns: namesBeside(model.columns, model.key),
+    expected: expectedRows(model.name),
+    actual: openInLake(model),
+    doubles: doublesInLake(model),
+    where: model.derivation === "set"
+      ? "how <> 'extra'"
+      : heldBack && `not ${heldBack}`,
+  };
+}
+
+/** What the lake alone has rightly is expected of the warehouse as well. */
+function warehouseSides(
+  { model, columns }: ModelInWarehouse,
+  heldBack: string | undefined,
+): Sides {
+  const names = quoteNames(columns.map(({ name }) => name));
+  const wanted = expectedRows(model.name);
+  const parts = [
+    `select ${names} from ${wanted}` +
+    (heldBack === undefined ? "" : ` where not ${heldBack}`),
+    ...heldBack === undefined
+      ? []
+      : [`select ${names} from ${openInLake(model)} where ${heldBack}`],
+    ...model.derivation === "set"
+      ? [`select ${names} from ${openInLake(model)}
+        anti join ${wanted} using (${quoteNames(model.key)})`]
+      : [],
+  ];
+  return {
+    key: model.key,
+    columns: [...namesBeside(columns, model.key), " inexact"],
+    expected: inWarehouseForm(`(${parts.join(" union all ")})`, columns),
+    actual: OPEN_IN_WAREHOUSE,
+    doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
+  };
+}
+
+function historySides(
+  { model, columns }: ModelInWarehouse,
+): Sides {
+  const names = quoteNames(model.key);
+  const keyColumns = columns.filter(({ name }) => model.key.includes(name));
+  const key = [...model.key, "from_batch"];
+  return {
+    key,
+    columns: [
+      ...namesBeside(columns, model.key),
+      " inexact",
+      "to_batch",
+      "valid_from",
+      "valid_to",
+    ],
+    expected: inWarehouseForm(ENDED_IN_LAKE, [
+      ...columns,
+      ...STAMPS,
+    ]),
+    actual: ENDED_IN_WAREHOUSE,
+    doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
+    // What holds is compared already, but not since when it does.
+    besides: `select ${names}, batch as from_batch, 'different' as how
+      from (select ${selectSql(keyColumns)}, batch, snapshot_time
+        from ${openInLake(model)})
+      inner join (select ${names}, from_batch, valid_from
+        from ${OPEN_IN_WAREHOUSE}) using (${names})
+      where batch is distinct from from_batch
+        or snapshot_time is distinct from valid_from`,
+  };
+}
+
+/**
+ * Source tables to read again for what differed last; none when a row in
+ * quarantine is of a table that can't be read any more.
+ */
+async function tablesToRead(
+  { duckdb, tables }: ModelComparing,
+  model: ModelInLake,
+): Promise<readonly string[]> {
+  if (model.name !== QUARANTINE.name) return model.reads;
+  const rows = await duckdb.rows(
+    `select distinct table_name from ${DIFFERING} order by table_name`,
   );
-  await duckdb.run(
-    `create or replace table keys_left_out as ` +
-      (quarantined.has(table)
-        ? selects.join(" union ")
-        : "select '' as row_key where false"),
+  const names = rows.map((row) => row.table_name ?? "");
+  return names.every((name) => tables.some((table) => table.name === name))
+    ? names
+    : [];
+}
+
+/**
+ * SQL for the rows of which a place holds an older version than the source: of
+ * a model of one table, those in quarantine. Undefined when there are none.
+ */
+async function heldBackSql(
+  { duckdb, tables }: ModelComparing,
+  model: ModelInLake,
+): Promise<string | undefined> {
+  const [source = ""] = model.derivation === "row" ? model.reads : [];
+  const table = tables.find(({ name }) => name === source);
+  if (table === undefined) return undefined;
+  const rows = `select row_key from ${SET_ASIDE}
+    where table_name = ${quoteText(source)} and row_key is not null`;
+  const [found] = await duckdb.rows(`select count(*) as rows from (${rows})`);
+  if (found?.rows === "0") return undefined;
+  const texts = sourceKey(model, table).map((name) =>
+    `cast(${quoteName(name)} as varchar)`
   );
+  return `coalesce(${keyText(texts)} in (${rows}), false)`;
+}
+
+/** The columns of a model's key in the order of those of its table's. */
+function sourceKey(model: ModelInLake, table: ContractTable): string[] {
+  return table.key.map((name, index) =>
+    model.columns.find((column) =>
+      model.key.includes(column.name) && column.source === name
+    )?.name ?? (model.key.includes(name) ? name : model.key[index] ?? name)
+  );
+}
+
+function doublesOf(rows: string, key: readonly string[]): string {
+  const names = quoteNames(key);
+  return `(select ${names} from ${rows} group by ${names} having count(*) > 1)`;
+}
+
+function inWarehouseForm(
+  rows: string,
+  columns: readonly VerifiedColumn[],
+): string {
+  return `(select ${selectSql(columns)}, false as ${INEXACT} from ${rows})`;
+}
+
+function selectSql(columns: readonly VerifiedColumn[]): string {
+  return columns.map((column) =>
+    `${comparableSql(column)} as ${quoteName(column.name)}`
+  ).join(", ");
+}
+
+function namesBeside(
+  columns: readonly { name: string }[],
+  key: readonly string[],
+): string[] {
+  return columns.map(({ name }) => name).filter((name) => !key.includes(name));
 }

@@ -1,7 +1,7 @@
+import type { DuckDb } from "../lib/duckdb.ts";
 import { readColumnsSql } from "../lib/data_files.ts";
 import type { Model } from "../lib/model.ts";
-import { quoteNames } from "../lib/postgres.ts";
-import { versionIntervalsSql } from "../lib/version_intervals.ts";
+import { quoteName, quoteNames } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
 import type { LakeFile } from "../transform/files_of_batches.ts";
 import {
@@ -9,8 +9,7 @@ import {
   type ModelColumn,
   STAMP_COLUMNS,
 } from "../transform/model_changes.ts";
-import { endedVersions, type HashedRows, hashRowsSql } from "./digest.ts";
-import type { HashedColumn } from "./row_hash.ts";
+import { WORK_CATALOGUE } from "./expectation.ts";
 
 /** Committed files of a lake, up to some batch. */
 export interface Lake {
@@ -18,76 +17,86 @@ export interface Lake {
   files: readonly LakeFile[];
 }
 
-/** A model with the columns that the lake has of it. */
+/** A model with the columns that its query gives. */
 export type ModelInLake =
-  & Pick<Model, "name" | "key" | "derivation" | "reads">
-  & {
-    columns: readonly HashedColumn[];
-  };
+  & Pick<Model, "name" | "key" | "kind" | "derivation" | "reads" | "recordId">
+  & { columns: readonly VerifiedColumn[] };
 
-const STAMPS = STAMP_COLUMNS.map((column) => column.name);
+/** A column of a model, with DuckDB's name of its type. */
+export interface VerifiedColumn extends ModelColumn {
+  /** A time of day, which the lake keeps as text. */
+  isTime: boolean;
+  /** Of a key: the source's column that it is, where the query says so. */
+  source?: string;
+}
 
-/** DuckDB SQL for all versions of a model, deletes among them, with stamps. */
-export function versionsOf(lake: Lake, model: ModelInLake): string {
+/** Where a model's versions in the lake lie in DuckDB, and those that ended. */
+const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
+export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
+const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
+
+/**
+ * Reads the versions of a model into DuckDB, deletes among them, each file
+ * once, and finds those that ended, with the batches between which they held.
+ */
+export async function readFromLake(
+  duckdb: DuckDb,
+  { zone, files }: Lake,
+  model: ModelInLake,
+): Promise<void> {
+  const key = quoteNames(model.key);
   const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
-  const files = lake.files.filter((file) => file.model === model.name);
-  return files.length === 0
-    ? `(${emptyModelSql(columns)})`
-    : readColumnsSql(lake.zone, files, columns);
-}
-
-/** DuckDB SQL for the rows of a model that hold after the last of the files. */
-export function openVersionsOf(lake: Lake, model: ModelInLake): string {
-  return openSql(versionsOf(lake, model), model);
-}
-
-/** The rows of a model that hold in the lake, hashed by some of its columns. */
-export function rowsInLake(
-  lake: Lake,
-  model: ModelInLake,
-  columns: readonly HashedColumn[] = model.columns,
-): HashedRows {
-  const key = model.columns.filter(({ name }) => model.key.includes(name));
-  // Hashed first: the window that finds what holds then moves little.
-  const versions = hashRowsSql(versionsOf(lake, model), {
-    engine: "DuckDB",
-    key,
-    columns,
-    besides: STAMPS,
-  });
-  return {
-    engine: "DuckDB",
-    sql: openSql(`(${versions})`, model),
-    key,
-  };
-}
-
-/** The versions of a model that ended in the lake, hashed by some columns. */
-export function endedInLake(
-  lake: Lake,
-  model: ModelInLake,
-  columns: readonly HashedColumn[],
-): HashedRows {
-  const key = model.columns.filter(({ name }) => model.key.includes(name));
-  const names = quoteNames(model.key);
-  const all = versionsOf(lake, model);
-  // Most keys have one version only, which has not ended.
-  const several = `(select * from ${all} where (${names}) in (
-    select (${names}) from ${all} group by ${names} having count(*) > 1))`;
-  const versions = hashRowsSql(several, {
-    engine: "DuckDB",
-    key,
-    columns,
-    besides: STAMPS,
-  });
-  return endedVersions(
-    `select * from (${versionIntervalsSql(`(${versions})`, model.key)})
-      where to_batch is not null and not is_delete`,
-    { engine: "DuckDB", key },
+  const own = files.filter((file) => file.model === model.name);
+  await duckdb.run(
+    `create or replace table ${VERSIONS_IN_LAKE} as ${
+      own.length === 0
+        ? emptyModelSql(columns)
+        : `from ${readColumnsSql(zone, own, columns)}`
+    }`,
+  );
+  // By these, whole rows need not be moved to tell which of them hold.
+  await duckdb.run(
+    `create or replace table ${KEYS_IN_LAKE} as
+    select ${key}, max(batch) as batch, count(*) as versions
+    from ${VERSIONS_IN_LAKE} group by ${key}`,
+  );
+  await duckdb.run(
+    `create or replace table ${ENDED_IN_LAKE} as
+    select * exclude (batch, snapshot_time, is_delete) from (
+      select *, batch as from_batch, snapshot_time as valid_from,
+        lead(batch) over versions as to_batch,
+        lead(snapshot_time) over versions as valid_to
+      from ${severalInLake(model)}
+      window versions as (partition by ${key} order by batch)
+    ) where to_batch is not null and not is_delete`,
   );
 }
 
-function openSql(versions: string, model: ModelInLake): string {
-  return `select * from (${versionIntervalsSql(versions, model.key)})
-    where to_batch is null and not is_delete`;
+/** DuckDB SQL for the versions that hold, with their stamps. */
+export function openInLake(model: ModelInLake): string {
+  return `(select version.* from ${VERSIONS_IN_LAKE} as version
+    semi join ${KEYS_IN_LAKE} as newest
+      on version.batch = newest.batch and ${onKey(model)}
+    where not is_delete)`;
+}
+
+/** DuckDB SQL for the keys that have two versions of one batch. */
+export function doublesInLake(model: ModelInLake): string {
+  const key = quoteNames(model.key);
+  return `(select distinct ${key} from (
+    select ${key}, batch from ${severalInLake(model)}
+    group by ${key}, batch having count(*) > 1))`;
+}
+
+/** Most keys have one version only, which has not ended. */
+function severalInLake(model: ModelInLake): string {
+  return `(select version.* from ${VERSIONS_IN_LAKE} as version
+    semi join (from ${KEYS_IN_LAKE} where versions > 1) as newest
+      on ${onKey(model)})`;
+}
+
+function onKey(model: ModelInLake): string {
+  return model.key.map(quoteName).map((name) =>
+    `version.${name} is not distinct from newest.${name}`
+  ).join(" and ");
 }

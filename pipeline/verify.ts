@@ -1,12 +1,16 @@
+import { join } from "node:path";
 import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { forStage } from "../lib/command.ts";
-import { checkFiles } from "../lib/data_files.ts";
+import { typeSql } from "../lib/contract.ts";
+import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
-import { inTransaction, serverName } from "../lib/postgres.ts";
+import { quoteText, serverName } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import {
@@ -18,21 +22,28 @@ import {
   filesOfBatches,
   type LakeFile,
 } from "../transform/files_of_batches.ts";
-import { QUARANTINE_TYPES } from "../transform/quarantine.ts";
-import { prepare } from "../transform/prepare.ts";
+import { currentState } from "../transform/transform_batch.ts";
 import { checkZones } from "./check_zones.ts";
 import {
   compareModels,
   type Comparison,
   describeKeys,
 } from "./compare_models.ts";
-import { type ExpectedLake, openExpectedLake } from "./expected_lake.ts";
-import type { ModelInLake } from "./lake_rows.ts";
-import { remakeJoins } from "./remake_joins.ts";
+import { makeExpectation, WORK_CATALOGUE } from "./expectation.ts";
+import { inReadTransaction } from "./in_read_transaction.ts";
+import type { Lake, ModelInLake } from "./lake_rows.ts";
+import { captureSource, type SourceState } from "./source_state.ts";
 import { type Verification, writeVerification } from "./verification.ts";
-import { digestInWarehouse, type WarehouseModel } from "./warehouse_digest.ts";
+import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 
-const SETTINGS = { work_mem: "64MB", jit: "off" };
+/** What the comparing has at hand. */
+interface VerifyWork {
+  context: StageContext;
+  source: SourceState;
+  warehouse: pg.Client;
+  /** Holds what is compared; files in it are removed as they are read. */
+  folder: string;
+}
 
 /**
  * Compares the lake and the warehouse with the source, by content, as of a
@@ -41,22 +52,23 @@ const SETTINGS = { work_mem: "64MB", jit: "off" };
  * error. Throws when it could not be done.
  */
 export async function verify(context: StageContext): Promise<Verification> {
-  const { resources, progress, signal } = context;
-  const warehouse = warehouseOf(context);
+  const { config, resources, progress, signal } = context;
+  const settings = warehouseOf(context);
   const began = performance.now();
   try {
     await checkZones(context);
-    await using expected = await openExpectedLake(context);
-    const { batch, snapshotTime } = expected;
-    await using connection = await resources.connect(warehouse, {
+    await using folder = await openTempFolder(config);
+    const source = await captureSource(context, folder.path);
+    const { batch, snapshotTime } = source;
+    await using connection = await resources.connect(settings, {
       purpose: "verify",
       signal,
     });
+    const warehouse = connection.client;
     progress.begin(`verify ${batch}`);
-    const { comparisons, brokenRules } = await compareAll(context, {
-      expected,
-      warehouse: connection.client,
-    });
+    const work = { context, source, warehouse, folder: folder.path };
+    const comparisons = await compareAll(work);
+    const brokenRules = await breakRules(work);
     const verification: Verification = {
       batch,
       snapshotTime,
@@ -66,68 +78,117 @@ export async function verify(context: StageContext): Promise<Verification> {
       same: comparisons.every((one) => one.differences === 0) &&
         brokenRules.every((rule) => rule.severity !== "error"),
     };
-    await writeVerification(connection.client, verification);
+    await writeVerification(warehouse, verification);
     tell(verification, forStage(context, "verify"));
     return verification;
   } catch (error) {
-    throw verifyError(error, serverName(warehouse));
+    throw verifyError(error, serverName(settings));
   } finally {
     progress.end();
   }
 }
 
-async function compareAll(
-  context: StageContext,
-  options: { expected: ExpectedLake; warehouse: pg.Client },
-): Promise<Pick<Verification, "comparisons" | "brokenRules">> {
+async function compareAll(work: VerifyWork): Promise<Comparison[]> {
+  const { context, source, folder } = work;
   const { config, resources, sql } = context;
-  const { expected, warehouse } = options;
   const zone = openStageZone(context, "processed");
   try {
     await using duckdb = await resources.openDuckDb(config, {
-      zones: [zone.url, expected.zone.url],
+      zones: [zone.url, folder],
     });
-    const columns = await prepare(duckdb, sql);
+    await duckdb.run(
+      `attach ${quoteText(join(folder, "verify.duckdb"))} as ${WORK_CATALOGUE}`,
+    );
+    const log = new BatchLog<ProcessedManifest>(zone, "transform");
+    const { state } = await log.read(source.batch);
+    const columns = await makeExpectation({
+      duckdb,
+      sql,
+      source: source.tables,
+      keptSql: (table) => {
+        const kept = state[currentState(table.name)];
+        return kept &&
+          readColumnsSql(
+            zone,
+            [kept],
+            table.columns.map(({ name, type }) => ({
+              name,
+              type: typeSql(type),
+            })),
+          );
+      },
+    });
     const models = [...sql.models, QUARANTINE].map((model): ModelInLake => ({
       ...model,
-      columns: (columns.get(model.name) ?? QUARANTINE_TYPES).map((column) => ({
+      columns: (columns.get(model.name) ?? []).map((column) => ({
         ...column,
         isTime: model.times.includes(column.name),
       })),
     }));
-    // The warehouse works while DuckDB makes what should be there.
-    const inWarehouse = askWarehouse(warehouse, {
-      context,
-      models,
-      batch: expected.batch,
-    });
-    const digests = inWarehouse.then((found) => found.digests);
-    digests.catch(() => {});
-    const log = new BatchLog<ProcessedManifest>(zone, "transform");
-    const made = await expected.make();
-    const expectedFiles = await remakeJoins(duckdb, {
-      sql,
-      columns,
-      expected: { ...made, zone: expected.zone },
-      lake: { zone, manifest: await log.read(expected.batch) },
-    });
-    const files = await filesOfBatches(log, { from: 1, to: expected.batch });
-    const comparisons = await compareModels({
-      duckdb,
-      models,
-      expected: { zone: expected.zone, files: expectedFiles },
-      lake: { zone, files },
-      warehouse,
-      digests,
-      scratch: expected.zone,
-    }).catch(async (error) => {
-      // A damaged file explains whatever else went wrong with it.
-      await checkLake(zone, files);
-      throw error;
-    });
-    return { comparisons, brokenRules: (await inWarehouse).brokenRules };
+    const lake: Lake = {
+      zone,
+      files: await filesOfBatches(log, { from: 1, to: source.batch }),
+    };
+    return await compareWithLake(work, { duckdb, models, lake });
   } finally {
     zone.close();
+  }
+}
+
+async function compareWithLake(
+  work: VerifyWork,
+  options: { duckdb: DuckDb; models: readonly ModelInLake[]; lake: Lake },
+): Promise<Comparison[]> {
+  const { duckdb, models, lake } = options;
+  let doubtful: readonly string[] = models.map(({ name }) => name);
+  try {
+    const comparisons = await compareModels({
+      duckdb,
+      tables: work.context.sql.tables,
+      models,
+      lake,
+      warehouse: copyModels(work, models),
+    });
+    doubtful = comparisons.filter((one) => one.differences > 0)
+      .map((one) => one.model);
+    return comparisons;
+  } finally {
+    // A damaged file explains whatever else is wrong with its model.
+    await checkLake(
+      lake.zone,
+      lake.files.filter((file) => doubtful.includes(file.model)),
+    );
+  }
+}
+
+/** Copies one model ahead, so that DuckDB does not wait for the warehouse. */
+async function* copyModels(
+  { warehouse, source, folder }: VerifyWork,
+  models: readonly ModelInLake[],
+): AsyncGenerator<ModelInWarehouse> {
+  const copy = (model: ModelInLake) => {
+    const copying = inReadTransaction(
+      warehouse,
+      () =>
+        copyFromWarehouse(warehouse, { model, batch: source.batch, folder }),
+    );
+    // It may fail before anybody waits for it.
+    copying.catch(() => {});
+    return copying;
+  };
+  const [first, ...others] = models;
+  if (first === undefined) return;
+  let copying = copy(first);
+  try {
+    for (const model of others) {
+      const copied = await copying;
+      copying = copy(model);
+      yield copied;
+    }
+    yield await copying;
+  } finally {
+    // Nothing may write into the folder when it is removed.
+    await copying.catch(() => {});
   }
 }
 
@@ -148,46 +209,22 @@ async function checkLake(
   }
 }
 
-async function askWarehouse(
-  client: pg.Client,
-  options: {
-    context: StageContext;
-    models: readonly ModelInLake[];
-    batch: number;
-  },
-): Promise<
-  {
-    digests: ReadonlyMap<string, WarehouseModel>;
-    brokenRules: readonly BrokenRule[];
-  }
-> {
-  const { context, models, batch } = options;
-  const digests = new Map<string, WarehouseModel>();
-  for (const model of models) {
-    const { columns } = model;
-    digests.set(
-      model.name,
-      await inTransaction(
-        client,
-        { settings: SETTINGS },
-        () => digestInWarehouse(client, { model, columns, batch }),
+/** Runs every check of `sql/checks` on its whole table. */
+async function breakRules(
+  { context, warehouse }: VerifyWork,
+): Promise<BrokenRule[]> {
+  const { sql } = context;
+  const broken: BrokenRule[] = [];
+  for (const { name } of [...sql.models, QUARANTINE]) {
+    const checks = sql.checks.filter((check) => checkedModel(check) === name);
+    broken.push(
+      ...await inReadTransaction(
+        warehouse,
+        () => runWholeChecks(warehouse, { name, checks }),
       ),
     );
   }
-  const brokenRules: BrokenRule[] = [];
-  for (const { name } of models) {
-    const checks = context.sql.checks.filter((check) =>
-      checkedModel(check) === name
-    );
-    brokenRules.push(
-      ...await inTransaction(
-        client,
-        { settings: SETTINGS },
-        () => runWholeChecks(client, { name, checks }),
-      ),
-    );
-  }
-  return { digests, brokenRules };
+  return broken;
 }
 
 /** A difference is an alarm: an event of the level error. */
@@ -198,13 +235,13 @@ function tell(verification: Verification, { log }: StageContext): void {
     log.error(
       one.place === "history"
         ? "{model} has other versions in the warehouse than in the lake: {differences} differ, the first {keys}"
-        : "{model} is not in the {place} as the source has it: {differences} keys differ, the first {keys}",
+        : "{model} is not in the {place} as the source has it: {differences} differ, the first {keys}",
       {
         model: one.model,
         place: one.place,
         differences: one.differences,
         keys: describeKeys(one),
-        hint: `Run ${waysBack(one).join(", ")}`,
+        hint: `Run ${one.ways.join(", then ")}`,
         batch,
       },
     );
@@ -212,7 +249,11 @@ function tell(verification: Verification, { log }: StageContext): void {
   for (const rule of brokenRules) {
     log[rule.severity === "error" ? "error" : "warn"](
       "check {check}: {findings} findings, the first {key}: {finding}",
-      { ...rule, batch },
+      {
+        ...rule,
+        hint: `sql/checks/${rule.check}.sql says what the rule is and why`,
+        batch,
+      },
     );
   }
   if (!same) return;
@@ -226,17 +267,6 @@ function tell(verification: Verification, { log }: StageContext): void {
       seconds: Number(seconds.toFixed(1)),
     },
   );
-}
-
-/**
- * The tasks that mend what differs. A resync brings the whole history anew,
- * too, but reads the source for it.
- */
-export function waysBack({ place, tables }: Comparison): string[] {
-  const resyncs = tables.map((table) => `deno task resync ${table}`);
-  return place === "history"
-    ? [`deno task rebuild warehouse, or ${resyncs.join(" and ")}`]
-    : resyncs;
 }
 
 function verifyError(error: unknown, server: string): unknown {

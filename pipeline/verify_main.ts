@@ -2,7 +2,7 @@ import { runCommand, type World } from "../lib/command.ts";
 import { EXIT } from "../lib/errors.ts";
 import { describeKeys } from "./compare_models.ts";
 import type { Verification } from "./verification.ts";
-import { verify, waysBack } from "./verify.ts";
+import { verify } from "./verify.ts";
 
 const USAGE = `deno task verify [--json]
 
@@ -41,16 +41,15 @@ export function main(args: readonly string[], world?: World): Promise<number> {
 export function formatVerification(verification: Verification): string {
   const { comparisons, batch, snapshotTime, seconds } = verification;
   const rows = [
-    ["model", "place", "rows", "ranges", "differences"],
+    ["model", "place", "rows", "differences"],
     ...comparisons.map((one) => [
       one.model,
       one.place,
       one.rows.toLocaleString("en"),
-      one.ranges.toLocaleString("en"),
       one.differences.toLocaleString("en"),
     ]),
   ];
-  const widths = [0, 1, 2, 3, 4].map((column) =>
+  const widths = [0, 1, 2, 3].map((column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0))
   );
   const lines = rows.map((row) =>
@@ -61,11 +60,14 @@ export function formatVerification(verification: Verification): string {
     if (one.differences === 0) continue;
     lines.push(
       `${one.model} in the ${one.place}: ${describeKeys(one)}`,
-      ...waysBack(one).map((task) => `-> ${task}`),
+      ...one.ways.map((task) => `-> ${task}`),
     );
   }
   for (const { check, severity, findings } of verification.brokenRules) {
-    lines.push(`${severity}: check ${check}: ${findings} findings`);
+    lines.push(
+      `${severity}: check ${check}: ${findings} findings`,
+      `-> sql/checks/${check}.sql says what the rule is: mend the rows in the source`,
+    );
   }
   lines.push(
     `${

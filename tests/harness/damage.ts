@@ -1,3 +1,11 @@
+import assert from "node:assert/strict";
+import { manifestKey } from "../../lib/batch_log.ts";
+import { encodeManifest, type Manifest } from "../../lib/manifest.ts";
+import { queryRow } from "../../lib/postgres.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { openZone } from "../../lib/zone.ts";
+import { writeParquet } from "../../transform/write_parquet.ts";
+import { ingestionManifest, processedManifest } from "./manifests.ts";
 import type { Platform } from "./platform.ts";
 import { execute } from "./platform.ts";
 import { fillSmall, insertOrder } from "./small_source.ts";
@@ -65,4 +73,59 @@ export async function damage({ warehouse }: Platform): Promise<void> {
     "delete from pipeline.batch where batch in (2, 4)",
     "update pipeline.batch set rows = 0 where batch = 3",
   );
+}
+
+/** Puts another manifest in the place of one, sealed as it should be. */
+async function reseal(
+  platform: Platform,
+  zone: "ingestionUrl" | "processedUrl",
+  manifest: Manifest,
+): Promise<void> {
+  const opened = openZone(platform.config[zone], { s3: platform.config.s3 });
+  await opened.put(manifestKey(manifest.batch), encodeManifest(manifest));
+  opened.close();
+}
+
+/** Exchanges a model's file of a batch for another one that is as whole. */
+export async function swapFile(
+  platform: Platform,
+  options: { batch: number; model: string; select: (from: string) => string },
+): Promise<void> {
+  const { config } = platform;
+  const manifest = await processedManifest(platform, options.batch);
+  const [file] = manifest.models[options.model]?.files ?? [];
+  assert(file !== undefined);
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  await using duckdb = await RESOURCES.openDuckDb(config, {
+    zones: [config.processedUrl],
+  });
+  const swapped = await writeParquet(
+    duckdb,
+    options.select(`read_parquet('${zone.locate(file.key)}',
+      hive_partitioning = false)`),
+    { zone, key: `${file.key}.swapped` },
+  );
+  assert(swapped !== undefined);
+  manifest.models[options.model] = { files: [swapped], deletes: 0 };
+  await reseal(platform, "processedUrl", manifest);
+  zone.close();
+}
+
+/** Commits changes that the next batch will take for shipped. */
+export async function changeUnseen(
+  platform: Platform,
+  changes: string[],
+): Promise<void> {
+  const { client } = platform.source;
+  const extracted = await platform.extract();
+  const batch = extracted.batches[0] ?? 0;
+  await execute(client, "begin");
+  const { id } = await queryRow(
+    client,
+    "select pg_current_xact_id()::text as id",
+  );
+  await execute(client, ...changes, "commit");
+  const manifest = await ingestionManifest(platform, batch);
+  manifest.source.shipped.push([id ?? "", id ?? ""]);
+  await reseal(platform, "ingestionUrl", manifest);
 }

@@ -4,22 +4,19 @@ import { fillSource } from "../../demo/fill.ts";
 import { Random } from "../../demo/random.ts";
 import { runTraffic } from "../../demo/traffic.ts";
 import { extract } from "../../extract/extract.ts";
-import { manifestKey } from "../../lib/batch_log.ts";
 import type { World } from "../../lib/command.ts";
 import { ConfigError, StageError } from "../../lib/errors.ts";
-import { encodeManifest, type Manifest } from "../../lib/manifest.ts";
 import { query, queryRow } from "../../lib/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone.ts";
 import type { Comparison } from "../../pipeline/compare_models.ts";
 import { runOnce } from "../../pipeline/pipeline.ts";
 import type { Verification } from "../../pipeline/verification.ts";
-import { resync } from "../../pipeline/resync.ts";
-import { verify, waysBack } from "../../pipeline/verify.ts";
+import { verify } from "../../pipeline/verify.ts";
 import { main } from "../../pipeline/verify_main.ts";
-import { writeParquet } from "../../transform/write_parquet.ts";
-import { ingestionManifest, processedManifest } from "../harness/manifests.ts";
+import { changeUnseen, swapFile } from "../harness/damage.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { differences, doWhatItSays, waysNamed } from "../harness/mend.ts";
 import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 import {
   execute,
@@ -37,24 +34,6 @@ const WRITES_BETWEEN = 30;
 const WAIT_MS = 50;
 const WAITS_MAX = 600;
 
-/** What differs: `model place: keys`. */
-function differences(verification: Verification): string[] {
-  return verification.comparisons
-    .filter((one) => one.differences > 0)
-    .map((one) =>
-      `${one.model} ${one.place}: ` +
-      one.firstKeys.map(({ key, how }) => `${key} ${how}`).join(", ")
-    );
-}
-
-/** Those that its hints name. */
-function tablesToResync({ comparisons }: Verification): string[] {
-  const hints = comparisons.filter((one) => one.differences > 0)
-    .flatMap(waysBack).join("\n");
-  const named = [...hints.matchAll(/deno task resync (\w+)/g)];
-  return [...new Set(named.map(([, table = ""]) => table))];
-}
-
 function comparison(
   verification: Verification,
   model: string,
@@ -71,61 +50,6 @@ function comparison(
 function leftBehind(platform: Platform): string[] {
   return [...Deno.readDirSync(platform.config.tempDirectory)]
     .map((entry) => entry.name);
-}
-
-/** Puts another manifest in the place of one, sealed as it should be. */
-async function reseal(
-  platform: Platform,
-  zone: "ingestionUrl" | "processedUrl",
-  manifest: Manifest,
-): Promise<void> {
-  const opened = openZone(platform.config[zone], { s3: platform.config.s3 });
-  await opened.put(manifestKey(manifest.batch), encodeManifest(manifest));
-  opened.close();
-}
-
-/** Exchanges a model's file of a batch for another one that is as whole. */
-async function swapFile(
-  platform: Platform,
-  options: { batch: number; model: string; select: (from: string) => string },
-): Promise<void> {
-  const { config } = platform;
-  const manifest = await processedManifest(platform, options.batch);
-  const [file] = manifest.models[options.model]?.files ?? [];
-  assert(file !== undefined);
-  const zone = openZone(config.processedUrl, { s3: config.s3 });
-  await using duckdb = await RESOURCES.openDuckDb(config, {
-    zones: [config.processedUrl],
-  });
-  const swapped = await writeParquet(
-    duckdb,
-    options.select(`read_parquet('${zone.locate(file.key)}',
-      hive_partitioning = false)`),
-    { zone, key: `${file.key}.swapped` },
-  );
-  assert(swapped !== undefined);
-  manifest.models[options.model] = { files: [swapped], deletes: 0 };
-  await reseal(platform, "processedUrl", manifest);
-  zone.close();
-}
-
-/** Commits changes that the next batch will take for shipped. */
-async function changeUnseen(
-  platform: Platform,
-  changes: string[],
-): Promise<void> {
-  const { client } = platform.source;
-  const extracted = await platform.extract();
-  const batch = extracted.batches[0] ?? 0;
-  await execute(client, "begin");
-  const { id } = await queryRow(
-    client,
-    "select pg_current_xact_id()::text as id",
-  );
-  await execute(client, ...changes, "commit");
-  const manifest = await ingestionManifest(platform, batch);
-  manifest.source.shipped.push([id ?? "", id ?? ""]);
-  await reseal(platform, "ingestionUrl", manifest);
 }
 
 const NASTY_CHANGES = [
@@ -169,9 +93,9 @@ for (const zones of ZONE_KINDS) {
     assert.equal(verification.same, true);
     assert.equal(verification.batch, 3);
     assert.equal(comparison(verification, "fact_payment", "lake").rows, 3);
-    // Two orders more, one of them in the range of keys that follows.
+    // Two orders more than there were.
     const orders = comparison(verification, "fact_sales_order", "warehouse");
-    assert.deepEqual([orders.rows, orders.ranges], [4, 2]);
+    assert.equal(orders.rows, 4);
     const written = await query(
       warehouse.client,
       "select * from pipeline.verification order by model, place",
@@ -219,22 +143,23 @@ for (const zones of ZONE_KINDS) {
 
     assert.deepEqual(differences(verification), [
       "dim_date lake: 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
-      "dim_date warehouse: 2022-11-07 otherwise, 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
-      "dim_location warehouse: 2 otherwise, 3 missing",
+      "dim_date warehouse: 2022-11-07 different, 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
+      "dim_location warehouse: 2 different, 3 missing",
       "dim_location history: [3, 1] extra",
-      "dim_staff lake: 1 otherwise",
-      "dim_staff warehouse: 1 otherwise",
+      "dim_staff lake: 1 different",
+      "dim_staff warehouse: 1 different",
       "dim_currency warehouse: 1 twice",
-      "dim_design lake: 2 otherwise, 3 missing",
+      "dim_currency history: [1, 1] different",
+      "dim_design lake: 2 different, 3 missing",
       "fact_sales_order lake: 77 missing",
-      "fact_sales_order warehouse: 1 otherwise, 77 missing",
-      "fact_payment warehouse: 2 otherwise, 4 missing, 70 extra",
+      "fact_sales_order warehouse: 1 different, 77 missing",
+      "fact_payment warehouse: 2 different, 4 missing, 70 extra",
     ]);
     assert.equal(verification.same, false);
     assert.deepEqual(
       platform.logged.filter((line) => line.includes("dim_staff is not")),
       ["lake", "warehouse"].map((place) =>
-        `error: dim_staff is not in the ${place} as the source has it: 1 keys differ, the first 1 otherwise`
+        `error: dim_staff is not in the ${place} as the source has it: 1 differ, the first 1 different`
       ),
     );
     // The whole tables were checked, which no load would have done again.
@@ -251,11 +176,11 @@ for (const zones of ZONE_KINDS) {
     );
     assert.match(
       text ?? "",
-      /^\d{4}.*, 5, 3, 2 otherwise, 4 missing, 70 extra, t$/,
+      /^\d{4}.*, 5, 3, 2 different, 4 missing, 70 extra, t$/,
     );
     assert.deepEqual(leftBehind(platform), []);
 
-    await resync(context, { tables: tablesToResync(verification) });
+    await doWhatItSays(platform, verification);
 
     const mended = await verify(context);
     assert.deepEqual(differences(mended), []);
@@ -290,17 +215,17 @@ Deno.test("verify() names what differs of the versions that ended", async () => 
   const verification = await verify(context);
 
   assert.deepEqual(differences(verification), [
-    "dim_staff history: [1, 1] otherwise",
-    "fact_sales_order history: [1, 1] otherwise, [2, 1] missing",
+    "dim_staff history: [1, 1] different",
+    "fact_sales_order history: [1, 1] different, [2, 1] missing",
   ]);
   assert.equal(verification.same, false);
   assert.ok(
     platform.logged.includes(
-      "error: fact_sales_order has other versions in the warehouse than in the lake: 2 differ, the first [1, 1] otherwise, [2, 1] missing",
+      "error: fact_sales_order has other versions in the warehouse than in the lake: 2 differ, the first [1, 1] different, [2, 1] missing",
     ),
   );
 
-  await resync(context, { tables: tablesToResync(verification) });
+  await doWhatItSays(platform, verification);
 
   assert.deepEqual(differences(await verify(context)), []);
 });
@@ -327,7 +252,6 @@ Deno.test("verify() names the first ten keys and counts them all", async () => {
   );
 
   assert.equal(found.differences, 392);
-  assert.equal(found.ranges, 3);
   assert.deepEqual(
     found.firstKeys.map(({ key }) => Number(key)),
     Array.from({ length: 10 }, (_, n) => 900 + 100 * n),
@@ -354,7 +278,6 @@ Deno.test("verify() leaves out the rows that are in quarantine, no others", asyn
   assert.equal(comparison(verification, "fact_payment", "lake").rows, 4);
   assert.equal(comparison(verification, "dim_staff", "lake").rows, 4);
 
-  // The others of the same range are compared all the same.
   await execute(
     warehouse.client,
     "update fact_payment set payment_amount = 7 where payment_id in (2, 3)",
@@ -364,18 +287,19 @@ Deno.test("verify() leaves out the rows that are in quarantine, no others", asyn
   const again = await verify(context);
 
   assert.deepEqual(differences(again), [
-    "dim_staff warehouse: 1 otherwise, 3 otherwise",
-    "fact_payment warehouse: 3 otherwise",
+    "dim_staff warehouse: 1 different, 3 different",
+    // Of the row in quarantine, the lake keeps what the warehouse should hold.
+    "fact_payment warehouse: 2 different, 3 different",
     "quarantine warehouse: [payment, 9] missing",
   ]);
-  assert.deepEqual(comparison(again, "quarantine", "warehouse").tables, [
-    "payment",
-  ]);
+  assert.deepEqual(waysNamed(again), ["deno task rebuild warehouse"]);
 });
 
 Deno.test("verify() does not mind what is written while it reads", async () => {
   await using platform = await openPlatform({ sourceSql: "" });
   await fillSource(platform.source.client, { seed: 1, salesOrders: 300 });
+  // On a slow machine much is deleted between two verifications.
+  platform.set({ deleteShareMax: 1 });
   const ending = new AbortController();
   let events = 0;
   const traffic = runTraffic({
@@ -658,39 +582,10 @@ Deno.test("verify() serves another company by its SQL alone", async () => {
   );
 
   assert.deepEqual(differences(await verify(context)), [
-    "dim_item warehouse: sku \"9', \\ otherwise",
-    "fact_stock warehouse: [w|3, 17] otherwise",
-    "fact_reading warehouse: [6, 2023-01-07] otherwise, [700, 2024-12-01] missing",
+    "dim_item warehouse: sku \"9', \\ different",
+    "fact_stock warehouse: [w|3, 17] different",
+    "fact_reading warehouse: [6, 2023-01-07] different, [700, 2024-12-01] missing",
   ]);
-});
-
-Deno.test("verify() compares the columns that the warehouse has", async () => {
-  await using platform = await openOther(
-    otherSql((text) => text.replaceAll("    details text,\n", "")),
-  );
-
-  assert.deepEqual(differences(await verify(platform.context)), []);
-
-  await execute(
-    platform.warehouse.client,
-    "update dim_item set title = 'x' where sku like '%299%'",
-  );
-  assert.deepEqual(differences(await verify(platform.context)), [
-    "dim_item warehouse: sku \"299', \\ otherwise",
-  ]);
-});
-
-Deno.test("verify() refuses a column that no two texts are alike of", async () => {
-  await using platform = await openOther(
-    otherSql((text) => text.replaceAll("details text", "details jsonb")),
-  );
-
-  await assert.rejects(verify(platform.context), {
-    name: "StageError",
-    message:
-      'Cannot compare "dim_item" with the warehouse: its column "details" is VARCHAR in the lake, there it is of the type with the number 3802',
-    subject: "dim_item",
-  });
 });
 
 Deno.test("deno task verify exits with what it found", async () => {
@@ -718,7 +613,7 @@ Deno.test("deno task verify exits with what it found", async () => {
 
   const first = await run({ isTerminal: true });
   assert.equal(first.code, 0, first.error);
-  assert.match(first.out, /fact_payment +warehouse +5 +1 +0\n/);
+  assert.match(first.out, /fact_payment +warehouse +5 +0\n/);
   assert.match(first.out, /\nthe same as of batch 1, \d{4}-.* s\n$/);
 
   await execute(
@@ -731,11 +626,11 @@ Deno.test("deno task verify exits with what it found", async () => {
   assert.equal(second.code, 3);
   assert.match(
     second.out,
-    /fact_payment in the warehouse: 4 missing, 5 otherwise\n-> deno task resync payment\n/,
+    /fact_payment in the warehouse: 4 missing, 5 different\n-> deno task rebuild warehouse\n/,
   );
   assert.match(
     second.out,
-    /dim_counterparty in the warehouse: 1 otherwise\n-> deno task resync counterparty\n-> deno task resync address\n/,
+    /dim_counterparty in the warehouse: 1 different\n-> deno task rebuild warehouse\n/,
   );
   assert.match(second.out, /\nwarning: check fact_payment__amount.*: 1 find/);
   assert.match(second.out, /\nNOT THE SAME as of batch 2/);
@@ -749,7 +644,7 @@ Deno.test("deno task verify exits with what it found", async () => {
     event.level === "error" && event.model === "fact_payment"
   );
   assert.equal(alarm.stage, "verify");
-  assert.equal(alarm.hint, "Run deno task resync payment");
+  assert.equal(alarm.hint, "Run deno task rebuild warehouse");
   assert.equal(events.at(-1).same, false);
 
   const down = await run({

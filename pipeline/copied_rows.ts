@@ -1,0 +1,51 @@
+import type pg from "pg";
+import { copyOut } from "../lib/copy.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
+import { quoteText } from "../lib/postgres.ts";
+
+/** Each thread of DuckDB's reader has a buffer of its own. */
+const BUFFER_BYTES = 2 * CSV_ROW_BYTES_MAX;
+
+/** What a select gave, in a file. */
+export interface CopiedRows {
+  path: string;
+  /** As Postgres counted them. */
+  rows: number;
+}
+
+/**
+ * Writes these columns of a relation into a file, null as `\N`: a text that
+ * reads so is in quotes.
+ */
+export async function copyRows(
+  client: pg.Client,
+  options: { columns: readonly string[]; from: string; path: string },
+): Promise<CopiedRows> {
+  const { columns, from, path } = options;
+  // A line without anything on it would be skipped.
+  const quoted = columns.length === 1 ? ", force_quote *" : "";
+  const { pieces, rowCount } = copyOut(
+    client,
+    `copy (select ${columns.join(", ")} from ${from})
+    to stdout (format csv, null '\\N'${quoted})`,
+  );
+  using file = await Deno.open(path, { write: true, createNew: true });
+  for await (const piece of pieces) {
+    let rest = piece;
+    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+  }
+  return { path, rows: rowCount() };
+}
+
+/** DuckDB SQL for the rows of such a file, every value as text. */
+export function copiedRowsSql(
+  { path }: CopiedRows,
+  columns: readonly string[],
+): string {
+  const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
+  return `read_csv(${quoteText(path)}, columns = {${types.join(", ")}},
+    auto_detect = false, header = false, delim = ',', quote = '"',
+    escape = '"', nullstr = '\\N', allow_quoted_nulls = false,
+    strict_mode = true, new_line = '\\n', hive_partitioning = false,
+    max_line_size = ${CSV_ROW_BYTES_MAX}, buffer_size = ${BUFFER_BYTES})`;
+}

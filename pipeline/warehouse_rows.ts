@@ -1,0 +1,208 @@
+import { join } from "node:path";
+import type pg from "pg";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { quoteName, quoteText } from "../lib/postgres.ts";
+import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
+import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
+import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
+
+/** A column that the model or the warehouse has alone. */
+export interface DifferingColumn {
+  column: string;
+  how: "missing" | "extra";
+}
+
+/** A column of a model that the warehouse has. */
+export interface WarehouseColumn extends VerifiedColumn {
+  /** No value there can be one that the lake's type would round. */
+  fits: boolean;
+}
+
+/** A model as the warehouse holds it as of a batch, in files. */
+export interface ModelInWarehouse {
+  model: ModelInLake;
+  /** The model's columns that the warehouse has. */
+  columns: readonly WarehouseColumn[];
+  differing: readonly DifferingColumn[];
+  /** Undefined when the warehouse lacks the key: no rows can be compared. */
+  files: { open: CopiedRows; ended: CopiedRows } | undefined;
+}
+
+/** Where the warehouse's rows lie in DuckDB. */
+export const OPEN_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.open_in_warehouse`;
+export const ENDED_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.ended_in_warehouse`;
+/** Says that the warehouse's value is none that the lake's type can hold. */
+export const INEXACT = '" inexact"';
+export const STAMPS: readonly VerifiedColumn[] = [
+  { name: "from_batch", type: "BIGINT", isTime: false },
+  { name: "to_batch", type: "BIGINT", isTime: false },
+  { name: "valid_from", type: "TIMESTAMP", isTime: false },
+  { name: "valid_to", type: "TIMESTAMP", isTime: false },
+];
+
+/** The numbers that Postgres has given its own types for good. */
+const INTEGER_IDS: readonly number[] = [20, 21, 23];
+const DATE_ID = 1082;
+const NUMERIC_ID = 1700;
+const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL.*)$/;
+const MOMENT = /^(DATE|TIMESTAMP.*)$/;
+const OTHER = /^(BOOLEAN|UUID|FLOAT|DOUBLE)$/;
+
+/**
+ * Copies the rows of a model that held after a batch, and the versions that
+ * had ended by then, into the folder.
+ */
+export async function copyFromWarehouse(
+  client: pg.Client,
+  options: { model: ModelInLake; batch: number; folder: string },
+): Promise<ModelInWarehouse> {
+  const { model, batch, folder } = options;
+  const open = `${quoteName(`${model.name}_as_of_batch`)}(${batch})`;
+  const history = quoteName(`${model.name}_history`);
+  const read: pg.FieldDef[][] = [];
+  for (const relation of [quoteName(model.name), open, history]) {
+    const { fields } = await client.query(`select * from ${relation} limit 0`);
+    read.push(fields);
+  }
+  const differing = differingColumns(
+    model,
+    read.map((fields) => fields.map(({ name }) => name)),
+  );
+  const columns = model.columns.filter(({ name }) =>
+    !differing.some((one) => one.column === name)
+  ).map((column) => ({
+    ...column,
+    fits: fits(column, read[1]?.find(({ name }) => name === column.name)),
+  }));
+  if (model.key.some((name) => !columns.some((one) => one.name === name))) {
+    return { model, columns, differing, files: undefined };
+  }
+  const copy = (from: string, form: string) =>
+    copyRows(client, {
+      columns: [...columns, ...STAMPS].map(({ name }) => quoteName(name)),
+      from,
+      path: join(folder, `warehouse-${model.name}-${form}.csv`),
+    });
+  return {
+    model,
+    columns,
+    differing,
+    files: {
+      open: await copy(`${open} as held`, "open"),
+      ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),
+    },
+  };
+}
+
+/** Whether the lake's type holds all that Postgres's type can, to the digit. */
+function fits(column: VerifiedColumn, field: pg.FieldDef | undefined): boolean {
+  const id = field?.dataTypeID ?? 0;
+  if (column.type === "DATE") return id === DATE_ID;
+  if (id !== NUMERIC_ID) return INTEGER_IDS.includes(id);
+  const modifier = field?.dataTypeModifier ?? -1;
+  return modifier >= 0 && (modifier - 4) % 2048 <= scaleOf(column);
+}
+
+function scaleOf({ type }: VerifiedColumn): number {
+  return Number(/,(\d+)\)$/.exec(type)?.[1] ?? 0);
+}
+
+/** A table or its views may lack a column, or have one beyond the model's. */
+function differingColumns(
+  model: ModelInLake,
+  read: readonly string[][],
+): DifferingColumn[] {
+  const own = [
+    ...STAMPS.map(({ name }) => name),
+    "is_placeholder",
+    model.recordId ?? "",
+  ];
+  const known = model.columns.map(({ name }) => name);
+  const found = [...new Set(read.flat())];
+  return [
+    ...known.filter((name) => read.some((names) => !names.includes(name)))
+      .map((column) => ({ column, how: "missing" as const })),
+    ...found.filter((name) => !known.includes(name) && !own.includes(name))
+      .map((column) => ({ column, how: "extra" as const })),
+  ];
+}
+
+/** Reads what was copied into DuckDB, and removes the files. */
+export async function readFromWarehouse(
+  duckdb: DuckDb,
+  { model, columns, files }: ModelInWarehouse,
+): Promise<void> {
+  if (files === undefined) return;
+  const all = [...columns, ...STAMPS];
+  const values = all.map((column) =>
+    `${parsedSql(column)} as ${quoteName(column.name)}`
+  );
+  const inexact = columns.map(inexactSql).filter((sql) => sql !== "");
+  const names = all.map(({ name }) => name);
+  for (
+    const [rows, copied] of [
+      [OPEN_IN_WAREHOUSE, files.open],
+      [ENDED_IN_WAREHOUSE, files.ended],
+    ] as const
+  ) {
+    await duckdb.run(
+      `create or replace table ${rows} as select ${values.join(", ")},
+        coalesce(${["false", ...inexact].join(" or ")}, false) as ${INEXACT}
+      from ${copiedRowsSql(copied, names)}`,
+    );
+    await Deno.remove(copied.path);
+    await checkCount(duckdb, { rows, copied, name: model.name });
+  }
+}
+
+/** SQL for a value of the lake in the form that the warehouse's is read in. */
+export function comparableSql(column: VerifiedColumn): string {
+  const name = quoteName(column.name);
+  if (isTime(column)) return timeSql(`cast(${name} as varchar)`);
+  return isTyped(column) ? name : `cast(${name} as varchar)`;
+}
+
+/** SQL for the warehouse's text as a value of the lake's type, if it has one. */
+function parsedSql(column: VerifiedColumn): string {
+  const text = quoteName(column.name);
+  if (isTime(column)) return timeSql(text);
+  return isTyped(column)
+    ? `try_cast(${readableSql(column)} as ${column.type})`
+    : text;
+}
+
+/** SQL that holds where the lake's type can't hold the warehouse's value. */
+function inexactSql(column: WarehouseColumn): string {
+  if (!isTyped(column) || isTime(column)) return "";
+  const text = quoteName(column.name);
+  const value = parsedSql(column);
+  const lost = `${text} is not null and ${value} is null`;
+  const changed = `cast(${value} as varchar) <> ${readableSql(column)}`;
+  if (column.fits) return lost;
+  if (column.type === "DATE") return `${lost} or ${changed}`;
+  if (!NUMBER.test(column.type)) return lost;
+  const digits = quoteText(`-?\\d+(\\.\\d{0,${scaleOf(column)}}0*)?`);
+  return `${lost} or (${changed} and not regexp_full_match(${text}, ${digits}))`;
+}
+
+/** SQL for a text with the years before Christ as DuckDB writes them. */
+function readableSql({ name, type }: VerifiedColumn): string {
+  const text = quoteName(name);
+  return MOMENT.test(type)
+    ? `case when suffix(${text}, ' BC')
+      then regexp_replace(${text}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')
+      else ${text} end`
+    : text;
+}
+
+function isTime({ type, isTime }: VerifiedColumn): boolean {
+  return isTime || type === "TIME";
+}
+
+function isTyped({ type }: VerifiedColumn): boolean {
+  return [NUMBER, MOMENT, OTHER].some((form) => form.test(type));
+}
+
+function timeSql(text: string): string {
+  return `coalesce(cast(try_cast(${text} as time) as varchar), ${text})`;
+}

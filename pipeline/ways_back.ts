@@ -1,0 +1,47 @@
+import type { Model } from "../lib/model.ts";
+import type { Place } from "./compare_models.ts";
+import type { DifferingColumn } from "./warehouse_rows.ts";
+
+const REBUILD_LAKE = "deno task rebuild processed";
+const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
+
+/**
+ * The tasks that mend what differs in a place, to be run in this order; none
+ * when nothing does.
+ */
+export function waysBack(place: Place, options: {
+  model: Pick<Model, "derivation">;
+  /** Source tables that would have to be read again. */
+  tables: readonly string[];
+  /** How keys differ. */
+  hows: readonly string[];
+  columns?: readonly DifferingColumn[];
+  /** What mends the lake's rows of this model. */
+  lakeWays: readonly string[];
+}): string[] {
+  const { hows, columns = [], lakeWays } = options;
+  if (hows.length + columns.length === 0) return [];
+  if (place === "lake") return waysBackOfLake(options);
+  // A resync brings the model into the warehouse anew, with its history, but
+  // drops no column there.
+  return lakeWays.length > 0 && columns.length === 0
+    ? [...lakeWays]
+    : [...new Set([...lakeWays, REBUILD_WAREHOUSE])];
+}
+
+/**
+ * A full read adds what differs to the lake. It takes no second version of a
+ * batch away, and adds to a set only what that lacks.
+ */
+function waysBackOfLake(options: {
+  model: Pick<Model, "derivation">;
+  tables: readonly string[];
+  hows: readonly string[];
+}): string[] {
+  const { model, tables, hows } = options;
+  const needsRebuild = tables.length === 0 || hows.includes("twice") ||
+    (model.derivation === "set" && hows.includes("different"));
+  return needsRebuild
+    ? [REBUILD_LAKE, REBUILD_WAREHOUSE]
+    : tables.map((table) => `deno task resync ${table}`);
+}

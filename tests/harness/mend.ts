@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { resync } from "../../pipeline/resync.ts";
+import type { Verification } from "../../pipeline/verification.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import type { Platform } from "./platform.ts";
+
+/** What differs: `model place: keys`. */
+export function differences(verification: Verification): string[] {
+  return verification.comparisons
+    .filter((one) => one.differences > 0)
+    .map((one) =>
+      `${one.model} ${one.place}: ` + [
+        ...one.columns.map(({ column, how }) => `column ${column} ${how}`),
+        ...one.firstKeys.map(({ key, how }) => `${key} ${how}`),
+      ].join(", ")
+    );
+}
+
+/** The tasks that it names, each once. */
+export function waysNamed({ comparisons }: Verification): string[] {
+  return [...new Set(comparisons.flatMap((one) => one.ways))];
+}
+
+/** Does what a verification names, model by model and in its order. */
+export async function doWhatItSays(
+  { context }: Platform,
+  verification: Verification,
+): Promise<void> {
+  for (const way of waysNamed(verification)) {
+    const [, table] = /^deno task resync (\w+)$/.exec(way) ?? [];
+    if (table !== undefined) await resync(context, { tables: [table] });
+    else if (way === "deno task rebuild processed") {
+      assert.notEqual((await rebuildProcessed(context)).overtaken, true);
+    } else if (way === "deno task rebuild warehouse") {
+      await rebuildWarehouse(context);
+    } else assert.fail(`no such task: ${way}`);
+  }
+}
+
+/**
+ * Verifies, expects these differences and tasks, runs the tasks, and expects
+ * that nothing differs after them.
+ */
+export async function expectMended(
+  platform: Platform,
+  expected: { differences: readonly string[]; ways: readonly string[] },
+): Promise<void> {
+  const verification = await verify(platform.context);
+  assert.deepEqual(differences(verification), expected.differences);
+  assert.deepEqual(waysNamed(verification), expected.ways);
+  assert.equal(verification.same, false);
+  await doWhatItSays(platform, verification);
+  const mended = await verify(platform.context);
+  assert.deepEqual(differences(mended), []);
+  assert.equal(mended.same, true);
+}

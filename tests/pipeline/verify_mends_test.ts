@@ -1,0 +1,388 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { StageError } from "../../lib/errors.ts";
+import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
+import { changeUnseen, swapFile } from "../harness/damage.ts";
+import { differences, expectMended, waysNamed } from "../harness/mend.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
+const REBUILD_BOTH = ["deno task rebuild processed", REBUILD_WAREHOUSE];
+
+async function openFilled(): Promise<Platform> {
+  const platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  return platform;
+}
+
+/** A kind of damage to the warehouse, and what verify says of it. */
+const WAREHOUSE_DAMAGES: Record<string, { sql: string[]; says: string[] }> = {
+  "a fact that is gone": {
+    sql: ["delete from fact_payment where payment_id = 4"],
+    says: ["fact_payment warehouse: 4 missing"],
+  },
+  "a fact that is different": {
+    sql: [
+      "update fact_payment set payment_amount = payment_amount + 0.01 where payment_id = 2",
+    ],
+    says: ["fact_payment warehouse: 2 different"],
+  },
+  "a fact that is extra": {
+    sql: [
+      `insert into fact_payment select 900, 70, created_date, created_time,
+        last_updated_date, last_updated_time, transaction_id, counterparty_id,
+        payment_amount, currency_id, payment_type_id, paid, payment_date,
+        valid_from, null, from_batch, null from fact_payment
+      where payment_id = 1`,
+    ],
+    says: ["fact_payment warehouse: 70 extra"],
+  },
+  "a fact that is there twice": {
+    sql: [
+      `insert into fact_payment select 900, payment_id, created_date,
+        created_time, last_updated_date, last_updated_time, transaction_id,
+        counterparty_id, payment_amount, currency_id, payment_type_id, paid,
+        payment_date, '2020-01-01', '2099-01-01', 0, 99 from fact_payment
+      where payment_id = 1`,
+    ],
+    says: [
+      "fact_payment warehouse: 1 twice",
+      "fact_payment history: [1, 1] different",
+    ],
+  },
+  "a fact that holds since another batch": {
+    sql: [
+      "update fact_payment set from_batch = 0, valid_from = '2020-01-01' where payment_id = 1",
+    ],
+    says: ["fact_payment history: [1, 1] different"],
+  },
+  "a dimension's rows": {
+    sql: [
+      "update dim_design set design_name = 'Steel' where design_id = 1",
+      "delete from dim_payment_type where payment_type_id = 3",
+      "insert into dim_currency (currency_id, currency_code, currency_name, valid_from, from_batch) values (98, 'XXX', 'X', '2023-01-01', 1)",
+    ],
+    says: [
+      "dim_currency warehouse: 98 extra",
+      "dim_design warehouse: 1 different",
+      "dim_payment_type warehouse: 3 missing",
+    ],
+  },
+  "a day that the calendar of the lake lacks": {
+    sql: [
+      `insert into dim_date select '1999-01-01', year, month, day, day_of_week,
+        day_name, month_name, quarter, valid_from, null, 1, null
+      from dim_date limit 1`,
+    ],
+    says: ["dim_date warehouse: 1999-01-01 extra"],
+  },
+};
+
+for (const [name, { sql, says }] of Object.entries(WAREHOUSE_DAMAGES)) {
+  Deno.test(`verify() names the task that mends ${name}`, async () => {
+    await using platform = await openFilled();
+    await execute(platform.warehouse.client, ...sql);
+
+    await expectMended(platform, {
+      differences: says,
+      ways: [REBUILD_WAREHOUSE],
+    });
+  });
+}
+
+Deno.test("verify() names the task that mends the lake's rows", async () => {
+  await using platform = await openFilled();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) =>
+      `select * replace (case design_id when 2 then 'swapped'
+        else design_name end as design_name) from ${from}
+      where design_id <> 3
+      union all select * replace (77 as design_id) from ${from}
+      where design_id = 1`,
+  });
+
+  await expectMended(platform, {
+    differences: ["dim_design lake: 2 different, 3 missing, 77 extra"],
+    ways: ["deno task resync design"],
+  });
+});
+
+Deno.test("verify() names the tasks that mend a key that the lake has twice", async () => {
+  await using platform = await openFilled();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) =>
+      `from ${from} union all select * replace ('again' as design_name)
+      from ${from} where design_id = 2`,
+  });
+
+  await expectMended(platform, {
+    differences: [
+      "dim_design lake: 2 twice",
+      // One of the two ended when the other began.
+      "dim_design history: [2, 1] missing",
+    ],
+    ways: REBUILD_BOTH,
+  });
+});
+
+Deno.test("verify() names the tasks that mend a version that the lake has twice", async () => {
+  await using platform = await openFilled();
+  await execute(
+    platform.source.client,
+    "update design set design_name = 'New' where design_id = 2",
+  );
+  await platform.run();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) => `from ${from} union all from ${from} where design_id = 2`,
+  });
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(differences(verification)[0], "dim_design lake: 2 twice");
+  assert.deepEqual(waysNamed(verification), REBUILD_BOTH);
+});
+
+Deno.test("verify() names the tasks that mend a day that the lake describes wrongly", async () => {
+  await using platform = await openFilled();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_date",
+    select: (from) => `select * replace (1999 as year) from ${from}`,
+  });
+
+  const verification = await verify(platform.context);
+
+  assert.match(
+    differences(verification)[0] ?? "",
+    /^dim_date lake: .*different/,
+  );
+  await expectMended(platform, {
+    differences: differences(verification),
+    ways: REBUILD_BOTH,
+  });
+});
+
+Deno.test("verify() names the tasks that mend what came unseen", async () => {
+  await using platform = await openFilled();
+  await changeUnseen(platform, [
+    insertOrder(77),
+    "update department set location = 'Unseen' where department_id = 2",
+    "delete from transaction where transaction_id = 5",
+  ]);
+  await execute(
+    platform.warehouse.client,
+    "update dim_staff set first_name = 'Spoilt' where staff_id = 2",
+  );
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(
+    differences(verification).filter((line) => /staff|order/.test(line)),
+    [
+      "dim_staff lake: 1 different, 4 different",
+      "dim_staff warehouse: 1 different, 2 different, 4 different",
+      "fact_sales_order lake: 77 missing",
+      "fact_sales_order warehouse: 77 missing",
+    ],
+  );
+  await expectMended(platform, {
+    differences: differences(verification),
+    ways: [
+      "deno task resync sales_order",
+      "deno task resync purchase_order",
+      "deno task resync payment",
+      "deno task resync staff",
+      "deno task resync department",
+    ],
+  });
+});
+
+Deno.test("verify() names the table of a row that the lake's quarantine lacks", async () => {
+  await using platform = await openPlatform();
+  const { source } = platform;
+  await fillSmall(source.client);
+  await execute(
+    source.client,
+    "update payment set payment_date = 'soon' where payment_id = 3",
+    "update sales_order set agreed_payment_date = 'late' where sales_order_id = 1",
+  );
+  await platform.run();
+  await swapFile(platform, {
+    batch: 1,
+    model: "quarantine",
+    select: (from) => `from ${from} where table_name = 'payment'`,
+  });
+
+  await expectMended(platform, {
+    differences: ["quarantine lake: [sales_order, 1] missing"],
+    ways: ["deno task resync sales_order"],
+  });
+});
+
+Deno.test("verify() sees that quarantined rows are as the lake has kept them", async () => {
+  await using platform = await openFilled();
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    "update payment set payment_date = 'soon' where payment_id = 3",
+  );
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "delete from fact_payment where payment_id = 3",
+    "update quarantine set reason = 'none'",
+  );
+
+  await expectMended(platform, {
+    differences: [
+      "fact_payment warehouse: 3 missing",
+      "quarantine warehouse: [payment, 3] different",
+    ],
+    ways: [REBUILD_WAREHOUSE],
+  });
+});
+
+Deno.test("verify() says what mends a check that the source's rows break", async () => {
+  await using platform = await openFilled();
+  await execute(
+    platform.source.client,
+    "update payment set payment_amount = -1 where payment_id = 3",
+  );
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(waysNamed(verification), []);
+  assert.deepEqual(verification.brokenRules.map(({ check }) => check), [
+    "fact_payment__amount_is_not_negative",
+  ]);
+});
+
+Deno.test("verify() is not blind to a table that a list leaves out", async () => {
+  await using platform = await openPlatform({
+    sql: {
+      ...PROJECT_SQL,
+      models: PROJECT_SQL.models.map((model) =>
+        model.name === "dim_staff" ? { ...model, reads: ["staff"] } : model
+      ),
+    },
+  });
+  await fillSmall(platform.source.client);
+
+  // Stages that derive the list refuse it before they make anything.
+  const found = await verify(platform.context).then(differences, (error) => {
+    assert(error instanceof StageError);
+    return [error.message];
+  });
+
+  assert.match(found.join("\n"), /dim_staff/);
+});
+
+const OTHER_SQL = readProjectSql(
+  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+  OTHER_MODELS,
+);
+const OTHER_SOURCE = `
+  create table stock (warehouse_code varchar(20), item_number integer,
+    quantity smallint not null, primary key (warehouse_code, item_number));
+  create table item (sku varchar primary key, title text, details jsonb);
+  create table reading (reading_id bigint, taken_on date not null,
+    taken_at timestamptz not null, amount numeric(10,4),
+    primary key (reading_id, taken_on));
+  insert into item select 'sku ' || n, 'title ' || n, jsonb_build_object('n', n)
+    from generate_series(1, 5) as n;
+  insert into stock select 'w', n, n from generate_series(1, 5) as n;`;
+
+/** The other company's SQL, with the views that every warehouse has. */
+function otherSql(change: (tables: string) => string): ProjectSql {
+  const shared = PROJECT_SQL.migrations.filter(({ name }) =>
+    /views|verification/.test(name)
+  );
+  return {
+    ...OTHER_SQL,
+    migrations: [
+      ...OTHER_SQL.migrations.map((file) => ({
+        ...file,
+        text: change(file.text),
+      })),
+      ...shared,
+    ],
+  };
+}
+
+Deno.test("verify() names the task that mends a column that the warehouse lacks", async () => {
+  await using platform = await openPlatform({
+    sql: otherSql((text) => text.replaceAll("    details text,\n", "")),
+    sourceSql: OTHER_SOURCE,
+  });
+  const first = await verify(platform.context);
+  if (first.same) return; // The load itself has added it.
+
+  await expectMended(platform, {
+    differences: ["dim_item warehouse: column details missing"],
+    ways: [REBUILD_WAREHOUSE],
+  });
+});
+
+Deno.test("verify() names the task that mends a column that no model has", async () => {
+  await using platform = await openPlatform({
+    sql: otherSql((text) =>
+      text.replaceAll("    title text,\n", "    title text,\n    note text,\n")
+    ),
+    sourceSql: OTHER_SOURCE,
+  });
+
+  await expectMended(platform, {
+    differences: ["dim_item warehouse: column note extra"],
+    ways: [REBUILD_WAREHOUSE],
+  });
+});
+
+Deno.test("verify() names the task that mends a row that its model leaves out", async () => {
+  const sql = otherSql((text) => text);
+  const filtered: ProjectSql = {
+    ...sql,
+    models: sql.models.map((model) =>
+      model.name === "fact_stock"
+        ? { ...model, sql: `${model.sql}\nwhere quantity > 0\n` }
+        : model
+    ),
+  };
+  await using platform = await openPlatform({
+    sql: filtered,
+    sourceSql: OTHER_SOURCE,
+  });
+  await platform.run();
+  // As a lake has it that was made before such rows ended their versions.
+  await changeUnseen(platform, [
+    "update stock set quantity = 0 where item_number = 3",
+  ]);
+
+  await expectMended(platform, {
+    differences: [
+      "fact_stock lake: [w, 3] extra",
+      "fact_stock warehouse: [w, 3] extra",
+    ],
+    ways: ["deno task resync stock"],
+  });
+
+  await execute(
+    platform.source.client,
+    "update stock set quantity = 0 where item_number = 4",
+  );
+  assert.deepEqual(differences(await verify(platform.context)), []);
+});
