@@ -307,20 +307,18 @@ const OTHER_SOURCE = `
     from generate_series(1, 5) as n;
   insert into stock select 'w', n, n from generate_series(1, 5) as n;`;
 
-/** The other company's SQL, with the views that every warehouse has. */
+/** The other company's tables in a warehouse that is as ours beside them. */
 function otherSql(change: (tables: string) => string): ProjectSql {
-  const shared = PROJECT_SQL.migrations.filter(({ name }) =>
-    /views|verification/.test(name)
-  );
   return {
     ...OTHER_SQL,
-    migrations: [
-      ...OTHER_SQL.migrations.map((file) => ({
-        ...file,
-        text: change(file.text),
-      })),
-      ...shared,
-    ],
+    migrations: PROJECT_SQL.migrations
+      .filter(({ name }) => !name.includes("history_indexes"))
+      .flatMap((file) =>
+        file.name.includes("stars")
+          ? OTHER_SQL.migrations.filter(({ name }) => name.includes("tables"))
+            .map((tables) => ({ ...tables, text: change(tables.text) }))
+          : [file]
+      ),
   };
 }
 
