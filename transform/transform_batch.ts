@@ -269,7 +269,11 @@ async function makeRows(
   const { model } = options;
   const [source = ""] = model.reads;
   const columns = columnsOf(work, model.name);
-  const published = await publishedSql(work, { ...options, columns });
+  const published = await inTable(
+    work,
+    `result_before.${quoteName(model.name)}`,
+    await publishedSql(work, { ...options, columns }),
+  );
   const keysOf = (schema: string, where = "") =>
     `select ${
       model.key.map((name) => keyOfSource(columns, name)).join(", ")
@@ -288,15 +292,17 @@ async function makeRows(
           select row_key from quarantined.${quoteName(source)})`,
       )
     })`;
-  const write = (options: { part: number; rows: string }) =>
-    writeVersions(work, {
-      ...options,
+  const write = async ({ part, rows }: { part: number; rows: string }) =>
+    await writeVersions(work, {
+      part,
       model,
       columns,
       // A full read says nothing of what changed: contents do.
-      changed: published === undefined
-        ? options.rows
-        : differenceSql(columns, { of: options.rows, without: published }),
+      changed: published === undefined ? rows : await inTable(
+        work,
+        `result_after.${quoteName(model.name)}`,
+        differenceSql(columns, { of: rows, without: published }),
+      ),
       deleted: `${keysOf("deleted")}${leftOut}`,
     });
   if (options.changed.get(source)?.fullRead !== undefined) {
@@ -368,6 +374,20 @@ function keyOfSource(columns: readonly ModelColumn[], name: string): string {
   return `cast(source.${quoteName(column.source)} as ${column.type}) as ${
     quoteName(name)
   }`;
+}
+
+/**
+ * Keeps what a query gives in a table, and gives SQL for that: what reads it
+ * does not need the memory that the query took at the same time.
+ */
+async function inTable<Sql extends string | undefined>(
+  { duckdb }: BatchWork,
+  table: string,
+  select: Sql,
+): Promise<Sql | string> {
+  if (select === undefined) return select;
+  await duckdb.run(`create or replace table ${table} as ${select}`);
+  return `from ${table}`;
 }
 
 /** A join: what its result holds otherwise than before the batch. */

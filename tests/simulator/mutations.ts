@@ -245,9 +245,9 @@ export const MUTATIONS: readonly Mutation[] = [
     finds: new RegExp(`load failed in a run without faults|${CONTENT.source}`),
     edits: [{
       file: "transform/check_versions.ts",
-      find: "  const rules = nullRules(checked);\n  const counts",
-      replace: "  const rules = nullRules(checked);\n" +
-        "  if (rules.length > 0) return undefined;\n  const counts",
+      find: "  const columns = neverNull(checked);\n",
+      replace: "  const columns = neverNull(checked);\n" +
+        "  if (columns.length > 0) return undefined;\n",
     }],
   },
   {
