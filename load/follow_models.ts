@@ -30,6 +30,8 @@ interface Column {
   hasDefault: boolean;
 }
 
+/** Postgres cuts off what a name has beyond. */
+const NAME_BYTES_MAX = 63;
 /** Somebody's object depends on what would change. */
 const DEPENDENTS = ["2BP01", "0A000"];
 
@@ -153,6 +155,12 @@ function add(
         hint:
           `Write a migration in sql/warehouse that gives "${subject}" this key, such as: alter table ${subject} rename OLD to ${name}`,
       },
+    );
+  }
+  if (new TextEncoder().encode(name).length > NAME_BYTES_MAX) {
+    throw new StageError(
+      `Cannot load the model "${subject}": the name of its column "${name}" is over ${NAME_BYTES_MAX} bytes long`,
+      { subject, hint: "Give the column a shorter name in the model" },
     );
   }
   if (wanted === undefined) {

@@ -11,7 +11,7 @@ const AGAIN = "Nothing of it was kept; the next run does it again";
 const DEPENDENTS =
   "Drop what it names, run it again, and make that again afterwards";
 const LIMITED =
-  "The role or the database is limited: look at `alter role` and `alter database`, or at the pooler's settings";
+  "The role, the database or a pooler limits how long a transaction takes: lift it (alter role ... set transaction_timeout to 0)";
 
 /** By an SQLSTATE, or its class: its first two characters. */
 const ADVICE: Readonly<Record<string, Advice>> = {
@@ -86,6 +86,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     retryable: true,
     hint:
       "Somebody cancelled it, or a limit of time did; nothing was kept, and the next run does it again",
+  },
+  "57P05": {
+    retryable: false,
+    hint:
+      "The role or the database is limited by idle_session_timeout: lift it",
   },
   "XX": { retryable: false, hint: "Look into the server's log" },
 };

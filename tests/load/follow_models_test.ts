@@ -148,3 +148,17 @@ Deno.test("followModels() names a column whose type the warehouse has not", () =
       subject: "dim_payment_type",
     });
   }));
+
+Deno.test("followModels() refuses a name that Postgres would cut", () =>
+  inWarehouse(async (client) => {
+    const long = "é".repeat(32);
+    const models = [
+      typed("dim_payment_type", { payment_type_id: "INTEGER", [long]: "DATE" }),
+    ];
+
+    await assert.rejects(followModels(client, { models, log }), {
+      name: "StageError",
+      message:
+        `Cannot load the model "dim_payment_type": the name of its column "${long}" is over 63 bytes long`,
+    });
+  }));

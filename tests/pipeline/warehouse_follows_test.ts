@@ -314,3 +314,27 @@ Deno.test("load() refuses a key that the warehouse's table lacks", () =>
       hint: /^Write a migration .*alter table dim_design rename/,
     });
   }));
+
+Deno.test("a check of a column that has gone is named", () =>
+  withTwoBatches(async (platform) => {
+    platform.context.sql = await editedSql([
+      ["models/fact_sales_order.sql", "units_sold", "units_sold as pieces"],
+    ]);
+    await rebuildProcessed(platform.context);
+    const check = "fact_sales_order__units_sold_are_positive";
+
+    await assert.rejects(rebuildWarehouse(platform.context), (error) => {
+      assert(error instanceof StageError);
+      assert.ok(
+        error.message.startsWith(
+          `Cannot run the check ${check}: column "units_sold" does not exist`,
+        ),
+        error.message,
+      );
+      assert.equal(error.hint, `Mend sql/checks/${check}.sql`);
+      return true;
+    });
+
+    const types = await columnsOf(platform, "fact_sales_order");
+    assert.equal(types.units_sold, "integer");
+  }));
