@@ -22,7 +22,7 @@ import {
   filesOfBatches,
   type LakeFile,
 } from "../transform/files_of_batches.ts";
-import { currentState } from "../transform/transform_batch.ts";
+import { currentState } from "../transform/make_current.ts";
 import { checkZones } from "./check_zones.ts";
 import {
   compareModels,

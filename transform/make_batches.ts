@@ -10,6 +10,7 @@ import {
 } from "../lib/manifest.ts";
 import { type StageContext, type StageResult, startRun } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
+import type { BatchContent, HeldModel } from "./batch_work.ts";
 import {
   filesOfBatches,
   filesOfManifest,
@@ -17,11 +18,7 @@ import {
 } from "./files_of_batches.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { changedTables } from "./quarantine.ts";
-import {
-  type BatchContent,
-  type HeldModel,
-  transformBatch,
-} from "./transform_batch.ts";
+import { transformBatch } from "./transform_batch.ts";
 
 /** A batch that was made, and is not committed yet. */
 interface MadeBatch {

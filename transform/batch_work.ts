@@ -1,0 +1,141 @@
+import { dataKey } from "../lib/batch_log.ts";
+import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { StageError } from "../lib/errors.ts";
+import type {
+  DataFile,
+  IngestedTable,
+  IngestionManifest,
+  ProcessedManifest,
+} from "../lib/manifest.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
+import type { Zone } from "../lib/zone.ts";
+import {
+  emptyModelSql,
+  type ModelColumn,
+  openVersionsSql,
+  STAMP_COLUMNS,
+} from "./model_changes.ts";
+import { writeParquet } from "./write_parquet.ts";
+
+/** What the transform of one batch has at hand. */
+export interface BatchWork {
+  duckdb: DuckDb;
+  sql: ProjectSql;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  ingestion: Zone;
+  processed: Zone;
+  input: IngestionManifest;
+  previous: ProcessedManifest | undefined;
+  /** The files of a model in all batches before; costs a request for each. */
+  earlierFiles: (model: string) => Promise<readonly DataFile[]>;
+  runId: string;
+  progress: Progress;
+  quarantineRowsMax: number;
+  /**
+   * What holds up this batch or those before it that are not committed yet,
+   * by model; a batch that mends it takes it out.
+   */
+  held: Map<string, HeldModel>;
+}
+
+/** Rows of a model that can't be committed as they are. */
+export interface HeldModel {
+  error: StageError;
+  /** Of a set: the tables that have to be read whole to mend it. */
+  unread: ReadonlySet<string>;
+}
+
+/** What a batch adds to the lake. */
+export type BatchContent = Pick<
+  ProcessedManifest,
+  "models" | "state" | "quarantined" | "postponed"
+>;
+
+/** The columns of a model, as `prepare` found them. */
+export function columnsOf(
+  work: BatchWork,
+  model: string,
+): readonly ModelColumn[] {
+  const columns = work.columns.get(model);
+  if (columns === undefined) throw new Error(`No columns of "${model}"`);
+  return columns;
+}
+
+/** Whether the batch may change the model, or an earlier one left it behind. */
+export function isAffected(
+  work: BatchWork,
+  options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
+): boolean {
+  const { changed, model } = options;
+  return model.reads.some((table) => changed.has(table)) ||
+    isPostponed(work, model);
+}
+
+/** Whether the batch before left the model as it was; see `makeJoin`. */
+export function isPostponed(
+  { previous }: BatchWork,
+  { name }: Pick<ModelSql, "name">,
+): boolean {
+  return previous?.postponed?.includes(name) === true;
+}
+
+/**
+ * When a table that the model reads came whole, or the batch before left the
+ * model behind: SQL for what the lake holds of it, as it was published. Whatever
+ * drifted is mended against it.
+ */
+export async function publishedSql(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    model: Pick<ModelSql, "name" | "key" | "reads">;
+    columns: readonly ModelColumn[];
+  },
+): Promise<string | undefined> {
+  const { changed, model, columns } = options;
+  const whole = model.reads.some((table) =>
+    changed.get(table)?.fullRead !== undefined
+  );
+  const compares = whole || isPostponed(work, model);
+  if (!compares || work.previous === undefined) return undefined;
+  const files = await work.earlierFiles(model.name);
+  return files.length === 0 ? emptyModelSql(columns) : openVersionsSql(model, {
+    columns,
+    files: readColumnsSql(work.processed, files, [
+      ...columns,
+      ...STAMP_COLUMNS,
+    ]),
+  });
+}
+
+/** What the batch before left under a name, checked before it is read. */
+export async function stateBefore(
+  work: BatchWork,
+  name: string,
+): Promise<DataFile | undefined> {
+  const state = work.previous?.state[name];
+  if (state !== undefined) await checkFiles(work.processed, [state]);
+  return state;
+}
+
+/** Keeps rows under a name for the next batch; see `stateBefore`. */
+export async function keepState(
+  work: BatchWork,
+  options: { name: string; select: string; content: BatchContent },
+): Promise<void> {
+  const { name, select, content } = options;
+  const { batch } = work.input;
+  const key = dataKey(`_state/${name}`, {
+    batch,
+    runId: work.runId,
+    part: "1.parquet",
+  });
+  const file = await writeParquet(work.duckdb, select, {
+    zone: work.processed,
+    key,
+  });
+  if (file === undefined) delete content.state[name];
+  else content.state[name] = file;
+}

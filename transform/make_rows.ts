@@ -1,0 +1,145 @@
+import { readParquetSql } from "../lib/data_files.ts";
+import type { IngestedTable, ProcessedModel } from "../lib/manifest.ts";
+import { quoteName, quoteNames } from "../lib/postgres.ts";
+import type { ModelSql } from "../lib/project_sql.ts";
+import { ROW_KEY } from "./arrive.ts";
+import { type BatchWork, columnsOf, publishedSql } from "./batch_work.ts";
+import {
+  brokenKeysSql,
+  brokenRule,
+  type CheckedRows,
+} from "./check_versions.ts";
+import { differenceSql, type ModelColumn } from "./model_changes.ts";
+import { writeVersions } from "./write_versions.ts";
+
+/**
+ * One row for one source row: what changed there is what changes here, and a
+ * row that the model leaves out is none of it any more.
+ */
+export async function makeRows(
+  work: BatchWork,
+  options: { changed: ReadonlyMap<string, IngestedTable>; model: ModelSql },
+): Promise<ProcessedModel | undefined> {
+  const { model } = options;
+  const [source = ""] = model.reads;
+  const columns = columnsOf(work, model.name);
+  const published = await inTable(
+    work,
+    `result_before.${quoteName(model.name)}`,
+    await publishedSql(work, { ...options, columns }),
+  );
+  const keysOf = (schema: string, where = "") =>
+    `select ${
+      model.key.map((name) => keyOfSource(columns, name)).join(", ")
+    } from ${schema}.${quoteName(source)} as source ${where}`;
+  const all = `select ${quoteNames(model.key)} from (${model.sql})`;
+  const leftOut = work.previous === undefined
+    ? ""
+    : published === undefined
+    ? ` union (${keysOf("changed")} except ${all})`
+    // What it does not hold is gone, also where nobody noticed.
+    : ` union (select ${quoteNames(model.key)} from (${published})
+        except ${all} except ${
+      keysOf(
+        "arrived",
+        `where ${ROW_KEY} in (
+          select row_key from quarantined.${quoteName(source)})`,
+      )
+    })`;
+  const write = async ({ part, rows }: { part: number; rows: string }) =>
+    await writeVersions(work, {
+      part,
+      model,
+      columns,
+      // A full read says nothing of what changed: contents do.
+      changed: published === undefined ? rows : await inTable(
+        work,
+        `result_after.${quoteName(model.name)}`,
+        differenceSql(columns, { of: rows, without: published }),
+      ),
+      deleted: `${keysOf("deleted")}${leftOut}`,
+    });
+  if (options.changed.get(source)?.fullRead !== undefined) {
+    work.held.delete(model.name);
+  } else {
+    await releaseRows(work, {
+      model,
+      touched: `${keysOf("arrived")} union ${keysOf("gone")}`,
+    });
+  }
+  const made = await write({ part: 1, rows: model.sql });
+  const [file] = made?.files ?? [];
+  if (file === undefined) return undefined;
+  const kept = await holdRows(work, {
+    model,
+    columns,
+    rows: readParquetSql(work.processed, [file]),
+    areVersions: true,
+    batch: work.input.batch,
+  });
+  if (kept === undefined) return made;
+  await work.processed.remove(file.key);
+  return await write({ part: 2, rows: kept });
+}
+
+/** Rows that were held are mended when they come again, or are gone. */
+async function releaseRows(
+  { duckdb, held }: BatchWork,
+  options: { model: ModelSql; touched: string },
+): Promise<void> {
+  const { model, touched } = options;
+  if (!held.has(model.name)) return;
+  const name = `held.${quoteName(model.name)}`;
+  await duckdb.run(
+    `create or replace table ${name} as from ${name} except (${touched})`,
+  );
+  const [left] = await duckdb.rows(`select count(*) as keys from ${name}`);
+  if (left?.keys === "0") held.delete(model.name);
+}
+
+/**
+ * Holds the keys whose rows break a rule; gives SQL for the rows without
+ * them, undefined when there are none.
+ */
+async function holdRows(
+  { duckdb, held }: BatchWork,
+  checked: CheckedRows & { model: ModelSql },
+): Promise<string | undefined> {
+  const { model } = checked;
+  const error = await brokenRule(duckdb, checked);
+  if (error === undefined) return undefined;
+  const name = `held.${quoteName(model.name)}`;
+  const before = held.has(model.name) ? `from ${name} union ` : "";
+  await duckdb.run(
+    `create or replace table ${name} as ${before}${brokenKeysSql(checked)}`,
+  );
+  held.set(model.name, { error, unread: new Set() });
+  const isSame = model.key.map(quoteName).map((column) =>
+    `bad.${column} is not distinct from made.${column}`
+  );
+  return `select * from (${model.sql}) as made where not exists (
+    select 1 from ${name} as bad where ${isSame.join(" and ")})`;
+}
+
+/** A column of a row model's key, from its source's. */
+function keyOfSource(columns: readonly ModelColumn[], name: string): string {
+  const column = columns.find((one) => one.name === name);
+  if (column?.source === undefined) throw new Error(`No source of "${name}"`);
+  return `cast(source.${quoteName(column.source)} as ${column.type}) as ${
+    quoteName(name)
+  }`;
+}
+
+/**
+ * Keeps what a query gives in a table, and gives SQL for that: what reads it
+ * does not need the memory that the query took at the same time.
+ */
+async function inTable<Sql extends string | undefined>(
+  { duckdb }: BatchWork,
+  table: string,
+  select: Sql,
+): Promise<Sql | string> {
+  if (select === undefined) return select;
+  await duckdb.run(`create or replace table ${table} as ${select}`);
+  return `from ${table}`;
+}

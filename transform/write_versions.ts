@@ -1,0 +1,72 @@
+import { dataKey } from "../lib/batch_log.ts";
+import { readParquetSql } from "../lib/data_files.ts";
+import type { ProcessedModel } from "../lib/manifest.ts";
+import type { ModelSql } from "../lib/project_sql.ts";
+import type { BatchWork } from "./batch_work.ts";
+import {
+  type BatchStamp,
+  differenceSql,
+  missingKeysSql,
+  type ModelColumn,
+  versionsSql,
+} from "./model_changes.ts";
+import { writeParquet } from "./write_parquet.ts";
+
+/** A relation of the batch before and the one after it, as names or SQL. */
+interface StateChange {
+  before: string;
+  after: string;
+}
+
+/**
+ * Writes the versions that the batch adds to a model, as a file of the zone;
+ * undefined, and no file, when there are none.
+ */
+export async function writeVersions(
+  work: BatchWork,
+  options: {
+    model: Pick<ModelSql, "name" | "key">;
+    columns: readonly ModelColumn[];
+    changed: string;
+    deleted: string;
+    /** Which of the batch's files it is; the first, if it is not said. */
+    part?: number;
+  },
+): Promise<ProcessedModel | undefined> {
+  const { duckdb, input, processed, runId, progress } = work;
+  const { model, columns, changed, deleted, part = 1 } = options;
+  const { batch, snapshotTime } = input;
+  const stamp: BatchStamp = { batch, snapshotTime };
+  const file = await writeParquet(
+    duckdb,
+    versionsSql(model, { columns, changed, deleted, stamp }),
+    {
+      zone: processed,
+      key: dataKey(model.name, { batch, runId, part: `${part}.parquet` }),
+    },
+  );
+  if (file === undefined) return undefined;
+  progress.add({ bytes: file.bytes });
+  const [counted] = await duckdb.rows(
+    `select count(*) as deletes from ${readParquetSql(processed, [file])}
+    where is_delete`,
+  );
+  return { files: [file], deletes: Number(counted?.deletes) };
+}
+
+/** Writes what a relation after the batch holds otherwise than before it. */
+export async function writeDifference(
+  work: BatchWork,
+  options: StateChange & {
+    model: Pick<ModelSql, "name" | "key">;
+    columns: readonly ModelColumn[];
+  },
+): Promise<ProcessedModel | undefined> {
+  const { model, columns, before, after } = options;
+  return await writeVersions(work, {
+    model,
+    columns,
+    changed: differenceSql(columns, { of: after, without: before }),
+    deleted: missingKeysSql(model.key, { of: before, without: after }),
+  });
+}
