@@ -39,9 +39,10 @@ export interface ExtractOptions {
   /** Lets a run delete more of a table than the configured share. */
   allowMassDelete?: boolean;
   /** Called when the batch is committed, while its snapshot is still open. */
-  whileOpen?: (snapshot: Snapshot) => Promise<void>;
-  /** A snapshot that is open already, to be read instead of a new one. */
-  snapshot?: Snapshot;
+  whileOpen?: (
+    snapshot: Snapshot,
+    tables: readonly LiveTable[],
+  ) => Promise<void>;
 }
 
 const FENCE_AGE_MS_MAX = 3_600_000;
@@ -74,14 +75,13 @@ export async function extract(
     const batch = (previous?.batch ?? 0) + 1;
     await batches.checkNoGap(batch);
     const { runId, tooOld } = startRun(context);
-    await using snapshot = options.snapshot === undefined
-      ? await openSnapshot(context, { after: previous?.snapshotTime, signal })
-      : lent(options.snapshot);
+    await using snapshot = await openSnapshot(context, {
+      after: previous?.snapshotTime,
+      signal,
+    });
     gaveWay = snapshot.signal;
     gaveWay.addEventListener("abort", () => failed.abort(gaveWay?.reason));
-    if (options.snapshot === undefined) {
-      await checkClock(snapshot, { context, zone, previous });
-    }
+    await checkClock(snapshot, { context, zone, previous });
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
         tables: sql.tables,
@@ -148,7 +148,7 @@ export async function extract(
     context.signal.throwIfAborted();
     const won = await batches.commit(manifest);
     const result = report(manifest, { won, context });
-    if (won) await options.whileOpen?.(snapshot);
+    if (won) await options.whileOpen?.(snapshot, live);
     return result;
   } catch (error) {
     if (gaveWay?.aborted) throw gaveWay.reason;
@@ -157,11 +157,6 @@ export async function extract(
     progress.end();
     zone.close();
   }
-}
-
-/** A snapshot that stays open when it goes out of scope: it is another's. */
-function lent(snapshot: Snapshot): Snapshot {
-  return { ...snapshot, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 function checkTableNames(options: ExtractOptions, context: StageContext): void {

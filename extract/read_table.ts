@@ -1,4 +1,5 @@
 import { dataKey } from "../lib/batch_log.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { queryRow } from "../lib/postgres.ts";
@@ -15,6 +16,7 @@ import {
   namingUntranslatable,
   shippedColumns,
   shippedSql,
+  sureRowBytes,
 } from "./shipped_rows.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { findWitness } from "./witness.ts";
@@ -77,6 +79,7 @@ export async function readTable(
             table: name,
             zone,
             key: key(part),
+            rowBytesMax: longRows ? CSV_ROW_BYTES_MAX : sureRowBytes(table),
             progress,
             signal,
           }),

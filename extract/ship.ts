@@ -26,11 +26,13 @@ export async function ship(
     table: string;
     zone: Zone;
     key: string;
+    rowBytesMax?: number;
     progress: Progress;
     signal: AbortSignal;
   },
 ): Promise<DataFile | undefined> {
   const { table, zone, key, progress, signal } = options;
+  const { rowBytesMax = CSV_ROW_BYTES_MAX } = options;
   const hash = createHash("sha256");
   const counter = new CsvRowCounter();
   const copy = copyOut(client, `copy (${select}) to stdout csv header`);
@@ -38,7 +40,7 @@ export async function ship(
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const piece of copy.pieces) {
       const rows = counter.add(piece);
-      if (counter.rowBytesMax > CSV_ROW_BYTES_MAX) {
+      if (counter.rowBytesMax > rowBytesMax) {
         // Left in the middle, the connection would be of no more use.
         for await (const _ of copy.pieces);
         throw tooLong(table);

@@ -9,6 +9,12 @@ import type { LiveTable } from "./live_table.ts";
 const SHOWN_CHARACTERS = 40;
 /** What a column that is no text takes in CSV at most. */
 const OTHER_BYTES_MAX = 64;
+/** What a text's quotes and the comma after it take, ... */
+const QUOTED_BYTES = 3;
+/** ... and beside them what says that it is no UTF-8. */
+const REASON_BYTES_MAX = 256;
+/** What a byte of a text takes with escapes at most. */
+const ESCAPED_BYTES_MAX = 4;
 /** No name of the contract has a space in it. */
 const IS_LONG = quoteName("is long");
 /** `character_not_in_repertoire` and `untranslatable_character`. */
@@ -33,6 +39,16 @@ export function shippedColumns(
 ): string[] {
   const names = table.contract.columns.map((column) => column.name);
   return isCareful(table, options) ? [...names, FAULT_COLUMN] : names;
+}
+
+/**
+ * A row that takes more bytes than this as CSV may be too long: the others are
+ * not, whichever way their length is told.
+ */
+export function sureRowBytes({ contract }: LiveTable): number {
+  const unsure = (contract.columns.length + 1) *
+    (QUOTED_BYTES + REASON_BYTES_MAX);
+  return CSV_ROW_BYTES_MAX - unsure;
 }
 
 /**
@@ -83,7 +99,7 @@ export function shippedSql(
       nullif(concat_ws('; ', ${reasons.join(", ")}), '') as ${FAULT_COLUMN}
     from (
       select ${inner.join(", ")},
-        ${options.longRows ? longSql(columns, values) : "false"} as ${IS_LONG}
+        ${options.longRows ? longSql(table, values) : "false"} as ${IS_LONG}
       from ${options.source} offset 0
     ) as source`;
 }
@@ -158,19 +174,39 @@ function escapedSql(value: string): string {
   return `encode(convert_to(${value}, 'SQL_ASCII'), 'escape')`;
 }
 
-/** SQL for whether a row would be too long as CSV, where quotes are doubled. */
-function longSql(
-  columns: readonly ContractColumn[],
-  values: readonly string[],
+/**
+ * SQL for whether a row may be too long as CSV, where quotes are doubled and a
+ * text that is no UTF-8 stands with escapes. Postgres tells the length of a
+ * text without reading it: of most rows that is enough.
+ */
+function longSql(table: LiveTable, values: readonly string[]): string {
+  const growth = mayBeNoUtf8(table) ? ESCAPED_BYTES_MAX : 2;
+  const atMost = sizeSql(
+    table,
+    (index) => `${growth} * octet_length(${values[index]})::bigint`,
+  );
+  const size = sizeSql(table, (index) => {
+    const readable = readableSql(table, values[index] ?? "");
+    return `octet_length(replace(${readable}, '"', '""'))::bigint`;
+  });
+  return `case when ${atMost} > ${CSV_ROW_BYTES_MAX}
+    then ${size} > ${CSV_ROW_BYTES_MAX} else false end`;
+}
+
+/** SQL for a row's bytes as CSV at most, given those of its texts. */
+function sizeSql(
+  table: LiveTable,
+  textSql: (index: number) => string,
 ): string {
+  const { columns } = table.contract;
+  const besides = QUOTED_BYTES + (mayBeNoUtf8(table) ? REASON_BYTES_MAX : 0);
   const bytes = columns.map((column, index) =>
     isText(column)
-      ? `coalesce(octet_length(replace(${
-        values[index]
-      }, '"', '""'))::bigint, 0) + 3`
+      ? `coalesce(${textSql(index)}, 0) + ${besides}`
       : String(OTHER_BYTES_MAX)
   );
-  return `${bytes.join(" + ")} > ${CSV_ROW_BYTES_MAX}`;
+  // The column that says why is there without a reason, too.
+  return [...bytes, String(QUOTED_BYTES)].join(" + ");
 }
 
 /** Notes the first row and column that can't be had in UTF-8. */

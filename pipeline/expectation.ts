@@ -3,6 +3,7 @@ import {
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
+import { FAULT_COLUMN } from "../lib/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
@@ -82,7 +83,7 @@ async function readTable(
   const key = table.key.map((name) =>
     `coalesce(cast(${valueName(name)} as varchar), ${quoteName(name)})`
   );
-  const { isFaulty, fault } = faultSql(table.columns);
+  const { isFaulty, fault } = faultSql(table.columns, copied);
   const rows = sourceRows(table);
   await duckdb.run(
     `create table ${rows} as
@@ -90,7 +91,7 @@ async function readTable(
       as ${FAULT}, case when ${isFaulty} then ${keyText(key)} end
       as ${FAULTY_KEY}
     from (
-      select *, ${values.join(", ")} from ${copiedRowsSql(copied, names)}
+      select *, ${values.join(", ")} from ${copiedRowsSql(copied)}
     )`,
   );
   await Deno.remove(copied.path);
@@ -218,6 +219,7 @@ function valueName(column: string): string {
 /** SQL for whether some texts of a row can't be read, and for which ones. */
 function faultSql(
   columns: readonly ContractColumn[],
+  copied: CopiedRows,
 ): { isFaulty: string; fault: string } {
   const faults = columns.filter(({ type }) => type.name !== "text")
     .map(({ name, type }) => {
@@ -234,6 +236,12 @@ function faultSql(
           then ${start} || left(${text}, ${SHOWN_CHARACTERS}) || '"' end`,
       };
     });
+  if (copied.columns.includes(FAULT_COLUMN)) {
+    faults.unshift({
+      isFaulty: `${FAULT_COLUMN} is not null`,
+      fault: FAULT_COLUMN,
+    });
+  }
   return {
     isFaulty: ["false", ...faults.map(({ isFaulty }) => isFaulty)].join(" or "),
     fault: `concat_ws('; ', ${

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { extract } from "../extract/extract.ts";
+import type { LiveTable } from "../extract/live_table.ts";
+import { shippedColumns, shippedSql } from "../extract/shipped_rows.ts";
 import type { Snapshot } from "../extract/snapshot.ts";
 import { forStage } from "../lib/command.ts";
-import type { ContractTable } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -48,11 +49,11 @@ async function extractAndCopy(
     const { batches: [batch], snapshotTime } = await extract(
       forStage(context, "extract"),
       {
-        whileOpen: async (snapshot: Snapshot) => {
+        whileOpen: async (snapshot, live) => {
           context.progress.begin("verify: read the source");
-          const copying = context.sql.tables.map(async (table) => {
+          const copying = live.map(async (table) => {
             tables.set(
-              table.name,
+              table.contract.name,
               await copyTable(context, { snapshot, table, folder }),
             );
           });
@@ -76,19 +77,19 @@ async function extractAndCopy(
   );
 }
 
+/** Copies a whole table, each row as extract says that it reads. */
 async function copyTable(
   { config }: StageContext,
-  options: { snapshot: Snapshot; table: ContractTable; folder: string },
+  options: { snapshot: Snapshot; table: LiveTable; folder: string },
 ): Promise<CopiedRows> {
   const { snapshot, table, folder } = options;
-  const columns = table.columns.map(({ name, carriedFrom }) =>
-    quoteName(name) + (carriedFrom === undefined ? "" : "::text")
-  );
+  const { name } = table.contract;
+  const source = `${quoteName(config.sourceSchema)}.${quoteName(name)}`;
   return await snapshot.use((client) =>
     copyRows(client, {
-      columns,
-      from: `${quoteName(config.sourceSchema)}.${quoteName(table.name)}`,
-      path: join(folder, `source-${table.name}.csv`),
+      select: shippedSql(table, { source, longRows: true }),
+      columns: shippedColumns(table, { longRows: true }),
+      path: join(folder, `source-${name}.csv`),
     })
   );
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { quoteName, quoteText } from "../lib/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
@@ -77,10 +77,11 @@ export async function copyFromWarehouse(
   if (model.key.some((name) => !columns.some((one) => one.name === name))) {
     return { model, columns, differing, files: undefined };
   }
+  const names = [...columns, ...STAMPS].map(({ name }) => name);
   const copy = (from: string, form: string) =>
     copyRows(client, {
-      columns: [...columns, ...STAMPS].map(({ name }) => quoteName(name)),
-      from,
+      select: `select ${quoteNames(names)} from ${from}`,
+      columns: names,
       path: join(folder, `warehouse-${model.name}-${form}.csv`),
     });
   return {
@@ -138,7 +139,6 @@ export async function readFromWarehouse(
     `${parsedSql(column)} as ${quoteName(column.name)}`
   );
   const inexact = columns.map(inexactSql).filter((sql) => sql !== "");
-  const names = all.map(({ name }) => name);
   for (
     const [rows, copied] of [
       [OPEN_IN_WAREHOUSE, files.open],
@@ -148,7 +148,7 @@ export async function readFromWarehouse(
     await duckdb.run(
       `create or replace table ${rows} as select ${values.join(", ")},
         coalesce(${["false", ...inexact].join(" or ")}, false) as ${INEXACT}
-      from ${copiedRowsSql(copied, names)}`,
+      from ${copiedRowsSql(copied)}`,
     );
     await Deno.remove(copied.path);
     await checkCount(duckdb, { rows, copied, name: model.name });

@@ -2,11 +2,26 @@ import { fileURLToPath } from "node:url";
 import { parseContract } from "../../lib/contract.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { OTHER_MODELS } from "./other_company/models/models.ts";
+import { PROJECT_SQL } from "./platform.ts";
 
 const OTHER = readProjectSql(
   fileURLToPath(new URL("./other_company", import.meta.url)),
   OTHER_MODELS,
 );
+
+/** Its tables in a warehouse that is as ours beside them, with the views. */
+export function besideOurs(tables: ProjectSql): ProjectSql {
+  return {
+    ...tables,
+    migrations: PROJECT_SQL.migrations
+      .filter(({ name }) => !name.includes("history_indexes"))
+      .flatMap((file) =>
+        file.name.includes("stars")
+          ? tables.migrations.filter(({ name }) => name.includes("tables"))
+          : [file]
+      ),
+  };
+}
 
 /**
  * The SQL of a company whose contract is this: each table becomes a fact of

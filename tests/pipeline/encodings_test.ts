@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
 import { examine } from "../../pipeline/doctor.ts";
-import { companyOf } from "../harness/company_of.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { besideOurs, companyOf } from "../harness/company_of.ts";
+import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, testPostgresUrl } from "../harness/postgres.ts";
 
@@ -141,6 +143,35 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
   );
 });
 
+Deno.test("verify() reads texts that are no UTF-8 as extract does", async () => {
+  await using platform = await openPlatform({
+    sql: besideOurs(SQL),
+    sourceTemplate: await templateOf("SQL_ASCII"),
+  });
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into person select n, 'name ' || n, null from generate_series(1, 4) as n",
+    "insert into place values ('a', 'ä', 'one'), ('b', 'b\\c', null), ('', '', '')",
+  );
+  await platform.run();
+  await execute(
+    client,
+    "update person set name = e'caf\\351' where id = 2",
+    "update person set name = '\\N' where id = 3",
+    "update place set note = e'\\377' || repeat('é\"', 3 << 20) where code = 'a'",
+    "insert into place values (e'\\351', 'b\\c', 'two')",
+    // Long only by its escapes.
+    "insert into place values ('long', 'l', repeat(e'\\351', 5 << 20))",
+  );
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(differences(verification), []);
+  assert.equal((await quarantined(platform)).length, 4);
+  assert.equal((await people(platform))[1], "2 name 2");
+});
+
 Deno.test("a character that UTF-8 lacks is named with its row", async () => {
   await using platform = await openPlatform({
     sql: SQL,
@@ -201,6 +232,58 @@ Deno.test("a row that is too long is set aside, and comes when it is shorter", a
   // Its last good version stays.
   assert.equal((await people(platform))[4], "6 name 6");
   assert.equal((await quarantined(platform)).length, 2);
+});
+
+Deno.test("verify() reads rows that are too long as extract does", async () => {
+  await using platform = await openPlatform({
+    sql: besideOurs(SQL),
+    sourceSql: SOURCE,
+  });
+  const { client } = platform.source;
+  await execute(
+    client,
+    `alter table person alter name type text`,
+    `insert into person select n, 'name ' || n, null
+    from generate_series(1, 4) as n`,
+  );
+  await platform.run();
+  await execute(
+    client,
+    `update person set name = repeat('"', 9 << 20) where id = 2`,
+    `update person set more = to_jsonb(repeat('x', 17 << 20)) where id = 3`,
+    "insert into place values ('a', 'b', repeat('x', 17 << 20))",
+  );
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(differences(verification), []);
+  assert.equal((await quarantined(platform)).length, 3);
+  assert.equal((await people(platform))[1], "2 name 2");
+});
+
+Deno.test("a row at the edge of what is too long reads the same beside any others", async () => {
+  await using platform = await openPlatform({
+    sql: besideOurs(SQL),
+    sourceSql: SOURCE,
+  });
+  const { client } = platform.source;
+  // As CSV, lines of 16 MiB and a few bytes less: by what such a row may take
+  // at most, the last one only is not too long.
+  await execute(
+    client,
+    `insert into place select 'c' || chr(97 + n), 'p',
+      repeat('x', (16 << 20) - 6 - n) from unnest(array[0, 8, 9]) as n`,
+  );
+  assert.deepEqual(differences(await verify(platform.context)), []);
+  assert.equal((await quarantined(platform)).length, 2);
+  await execute(
+    client,
+    "insert into place values ('a', 'b', repeat('x', 17 << 20))",
+  );
+  await platform.extract({ fullRead: true });
+
+  assert.deepEqual(differences(await verify(platform.context)), []);
+  assert.equal((await quarantined(platform)).length, 3);
 });
 
 Deno.test("doctor says what the source's encoding means", async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readConfig } from "../../lib/config.ts";
-import { parseContract } from "../../lib/contract.ts";
+import { type ContractTable, parseContract } from "../../lib/contract.ts";
+import { FAULT_COLUMN } from "../../lib/csv_row.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project_sql.ts";
 import {
@@ -27,6 +28,7 @@ const TABLES = parseContract(`
 const LOT_MODEL: ModelSql = {
   name: "fact_lot",
   kind: "fact",
+  recordId: "lot_record_id",
   derivation: "row",
   key: ["lot_id"],
   reads: ["lot"],
@@ -58,6 +60,8 @@ async function expectation(
     /** Rows that Postgres says that it sent. */
     sent?: number;
     kept?: string;
+    /** A lot's last field says why it can't be read. */
+    unreadable?: boolean;
   },
   look: (rows: (sql: string) => ReturnType<DuckDb["rows"]>) => Promise<void> =
     () => Promise.resolve(),
@@ -66,10 +70,19 @@ async function expectation(
   // A folder named so has made a column, in some readers.
   const folder = join(made, "batch=000000001");
   await Deno.mkdir(folder);
-  const write = async (name: string, lines: readonly string[]) => {
+  const write = async (
+    { name, columns }: ContractTable,
+    lines: readonly string[],
+  ) => {
     const path = join(folder, `${name}.csv`);
     await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
-    return { path, rows: lines.length };
+    const names = columns.map((column) => column.name);
+    const unreadable = given.unreadable === true && name === "lot";
+    return {
+      path,
+      columns: unreadable ? [...names, FAULT_COLUMN] : names,
+      rows: lines.length,
+    };
   };
   try {
     const config = readConfig(
@@ -80,7 +93,9 @@ async function expectation(
     await duckdb.run(
       `attach '${join(folder, "verify.duckdb")}' as ${WORK_CATALOGUE}`,
     );
-    const lot = await write("lot", given.lot);
+    const [lotTable, partTable] = TABLES;
+    assert(lotTable !== undefined && partTable !== undefined);
+    const lot = await write(lotTable, given.lot);
     const sql: ProjectSql = {
       tables: TABLES,
       models: given.models,
@@ -94,7 +109,7 @@ async function expectation(
       sql,
       source: new Map([
         ["lot", { ...lot, rows: given.sent ?? lot.rows }],
-        ["part", await write("part", given.part ?? [])],
+        ["part", await write(partTable, given.part ?? [])],
       ]),
       keptSql: (table) => table.name === "lot" ? given.kept : undefined,
     });
@@ -103,6 +118,28 @@ async function expectation(
     await Deno.remove(made, { recursive: true });
   }
 }
+
+Deno.test("makeExpectation() sets aside a row that came with a reason", async () => {
+  await expectation(
+    {
+      models: [LOT_MODEL],
+      lot: ["1,L7,\\N,1.50,\\N", "2,L8,soon,1.50,is long"],
+      unreadable: true,
+    },
+    async (rows) => {
+      assert.deepEqual(
+        await rows(`select lot_id from ${expectedRows("fact_lot")}`),
+        [{ lot_id: "1" }],
+      );
+      assert.deepEqual(
+        await rows(
+          `select row_key, reason from ${expectedRows("quarantine")}`,
+        ),
+        [{ row_key: "2", reason: 'is long; taken_on is no date: "soon"' }],
+      );
+    },
+  );
+});
 
 Deno.test("makeExpectation() reads each text as Postgres wrote it", async () => {
   await expectation(

@@ -4,6 +4,7 @@ import { StageError } from "../../lib/errors.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
+import { besideOurs } from "../harness/company_of.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { differences, expectMended, waysNamed } from "../harness/mend.ts";
 import {
@@ -307,19 +308,12 @@ const OTHER_SOURCE = `
     from generate_series(1, 5) as n;
   insert into stock select 'w', n, n from generate_series(1, 5) as n;`;
 
-/** The other company's tables in a warehouse that is as ours beside them. */
 function otherSql(change: (tables: string) => string): ProjectSql {
-  return {
+  return besideOurs({
     ...OTHER_SQL,
-    migrations: PROJECT_SQL.migrations
-      .filter(({ name }) => !name.includes("history_indexes"))
-      .flatMap((file) =>
-        file.name.includes("stars")
-          ? OTHER_SQL.migrations.filter(({ name }) => name.includes("tables"))
-            .map((tables) => ({ ...tables, text: change(tables.text) }))
-          : [file]
-      ),
-  };
+    migrations: OTHER_SQL.migrations
+      .map((file) => ({ ...file, text: change(file.text) })),
+  });
 }
 
 Deno.test("verify() names the task that mends a column that the warehouse lacks", async () => {
