@@ -96,7 +96,9 @@ export function shippedSql(
     ),
   ];
   return `select ${outer.join(", ")},
-      nullif(concat_ws('; ', ${reasons.join(", ")}), '') as ${FAULT_COLUMN}
+      nullif(concat_ws('; ', ${reasons.join(", ")}), '') as ${
+    quoteName(FAULT_COLUMN)
+  }
     from (
       select ${inner.join(", ")},
         ${options.longRows ? longSql(table, values) : "false"} as ${IS_LONG}

@@ -238,8 +238,8 @@ function faultSql(
     });
   if (copied.columns.includes(FAULT_COLUMN)) {
     faults.unshift({
-      isFaulty: `${FAULT_COLUMN} is not null`,
-      fault: FAULT_COLUMN,
+      isFaulty: `${quoteName(FAULT_COLUMN)} is not null`,
+      fault: quoteName(FAULT_COLUMN),
     });
   }
   return {

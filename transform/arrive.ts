@@ -121,7 +121,9 @@ async function createArrived(
       select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY},
         ${
       known.has(FAULT_COLUMN)
-        ? `nullif(concat_ws('; ', ${FAULT_COLUMN}, ${unreadable(faults)}), '')`
+        ? `nullif(concat_ws('; ', ${quoteName(FAULT_COLUMN)}, ${
+          unreadable(faults)
+        }), '')`
         : unreadable(faults)
     } as ${UNREADABLE}`,
     target,
