@@ -7,6 +7,7 @@ import { FAULT_COLUMN } from "../lib/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import { reasonSql } from "../transform/arrive.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { emptyModelSql, type ModelColumn } from "../transform/model_changes.ts";
@@ -129,7 +130,9 @@ async function setAside(
   const whole = table.key.map((column) => `${quoteName(column)} is not null`);
   const query = sql.quarantine.get(table.name);
   const byQuery = query === undefined ? "" : `union all
-    select ${key}, reason from (\n${query}) where ${whole.join(" and ")}`;
+    select ${key}, ${reasonSql(table.name)} from (\n${query}) where ${
+    whole.join(" and ")
+  }`;
   await duckdb.run(
     `create table ${bad} as
     select row_key, string_agg(reason, '; ' order by reason) as reason

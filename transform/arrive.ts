@@ -13,6 +13,7 @@ import { currentColumns } from "../lib/key_columns.ts";
 import type { DataFile, IngestedTable } from "../lib/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
+import { isQueryFault, quarantineFault } from "./query_fault.ts";
 
 /** How much of an unreadable text its reason shows. */
 const SHOWN_CHARACTERS = 40;
@@ -58,13 +59,15 @@ export async function arrive(
       ${
       quarantineSql === undefined || ingested === undefined
         ? ""
-        : `union all select ${
-          keyText(table.key)
-        }, reason from (${quarantineSql}) where ${readable}`
+        : `union all select ${keyText(table.key)}, ${
+          reasonSql(table.name)
+        } from (${quarantineSql}) where ${readable}`
     })
     select row_key, string_agg(reason, '; ' order by reason) as reason
     from reasons group by all`,
-  );
+  ).catch((error) => {
+    throw isQueryFault(error) ? quarantineFault(error, table.name) : error;
+  });
   const columns = quoteNames(table.columns.map((column) => column.name));
   const [bad] = await duckdb.rows(
     `select count(*) as rows from quarantined.${name}`,
@@ -79,6 +82,13 @@ export async function arrive(
       quoteNames(table.key)
     } from gone.${name} where ${readable}`,
   );
+}
+
+/** SQL for a rule's reason, which the warehouse does not take without one. */
+export function reasonSql(table: string): string {
+  return `coalesce(cast(reason as varchar), ${
+    quoteText(`sql/quarantine/${table}.sql gives no reason`)
+  })`;
 }
 
 /** An empty table with the contract's columns and types. */

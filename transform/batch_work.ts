@@ -43,7 +43,10 @@ export interface BatchWork {
 /** Rows of a model that can't be committed as they are. */
 export interface HeldModel {
   error: StageError;
-  /** Of a set: the tables that have to be read whole to mend it. */
+  /**
+   * The tables that have to be read whole to mend it: of a set, and of a query
+   * that failed at a row.
+   */
   unread: ReadonlySet<string>;
 }
 

@@ -57,7 +57,7 @@ export async function makeJoin(
 }
 
 /** Writes down which joins the next batch has to compare with the lake. */
-function postpone(
+export function postpone(
   content: BatchContent,
   { model, isPostponed }: { model: ModelSql; isPostponed: boolean },
 ): void {

@@ -88,7 +88,9 @@ async function releaseRows(
   options: { model: ModelSql; touched: string },
 ): Promise<void> {
   const { model, touched } = options;
-  if (!held.has(model.name)) return;
+  const before = held.get(model.name);
+  // What a query failed at is known to nobody: a full read mends it.
+  if (before === undefined || before.unread.size > 0) return;
   const name = `held.${quoteName(model.name)}`;
   await duckdb.run(
     `create or replace table ${name} as from ${name} except (${touched})`,
@@ -109,11 +111,14 @@ async function holdRows(
   const error = await brokenRule(duckdb, checked);
   if (error === undefined) return undefined;
   const name = `held.${quoteName(model.name)}`;
-  const before = held.has(model.name) ? `from ${name} union ` : "";
+  const unread = held.get(model.name)?.unread ?? new Set<string>();
+  const before = held.has(model.name) && unread.size === 0
+    ? `from ${name} union `
+    : "";
   await duckdb.run(
     `create or replace table ${name} as ${before}${brokenKeysSql(checked)}`,
   );
-  held.set(model.name, { error, unread: new Set() });
+  held.set(model.name, { error, unread });
   const isSame = model.key.map(quoteName).map((column) =>
     `bad.${column} is not distinct from made.${column}`
   );

@@ -5,10 +5,11 @@ import type { IngestedTable, ProcessedModel } from "../lib/manifest.ts";
 import type { ModelSql } from "../lib/project_sql.ts";
 import { type BatchContent, type BatchWork, isAffected } from "./batch_work.ts";
 import { makeCurrent } from "./make_current.ts";
-import { makeJoin } from "./make_join.ts";
+import { makeJoin, postpone } from "./make_join.ts";
 import { makeQuarantine } from "./make_quarantine.ts";
 import { makeRows } from "./make_rows.ts";
 import { makeSet } from "./make_set.ts";
+import { isQueryFault, modelFault } from "./query_fault.ts";
 import { changedTables } from "./quarantine.ts";
 
 /**
@@ -48,7 +49,7 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
   );
 }
 
-export async function make(
+async function make(
   work: BatchWork,
   options: {
     changed: ReadonlyMap<string, IngestedTable>;
@@ -67,13 +68,44 @@ export async function make(
   }
 }
 
+/**
+ * Makes a model's versions. If its query fails at a row, the model stays as the
+ * batch before had it, and is held: of a join until its query gives a result,
+ * else until the tables that changed are read whole.
+ */
 async function makeModel(
   work: BatchWork,
-  options: {
-    changed: ReadonlyMap<string, IngestedTable>;
-    content: BatchContent;
-    model: ModelSql;
-  },
+  options: ModelOptions,
+): Promise<ProcessedModel | undefined> {
+  const { changed, content, model } = options;
+  try {
+    return await computeModel(work, options);
+  } catch (error) {
+    if (!isQueryFault(error)) throw error;
+    const isJoin = model.derivation === "join";
+    if (isJoin) postpone(content, { model, isPostponed: true });
+    const unread = isJoin ? [] : [
+      ...work.held.get(model.name)?.unread ?? [],
+      ...model.reads.filter((table) => changed.has(table)),
+    ];
+    work.held.set(model.name, {
+      error: modelFault(error, { model, batch: work.input.batch }),
+      unread: new Set(unread),
+    });
+    return undefined;
+  }
+}
+
+/** What a model is made with. */
+interface ModelOptions {
+  changed: ReadonlyMap<string, IngestedTable>;
+  content: BatchContent;
+  model: ModelSql;
+}
+
+async function computeModel(
+  work: BatchWork,
+  options: ModelOptions,
 ): Promise<ProcessedModel | undefined> {
   switch (options.model.derivation) {
     case "row":

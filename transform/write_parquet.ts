@@ -6,11 +6,13 @@ import { StageError } from "../lib/errors.ts";
 import type { DataFile } from "../lib/manifest.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
+import { isQueryFault } from "./query_fault.ts";
 
 /**
  * Writes what a query gives as a Parquet file straight into the zone, and
  * checks what is there: its size, its footer, its rows. Undefined when there
- * are no rows, and then no file.
+ * are no rows, and then no file. What the query itself fails at is thrown as it
+ * is.
  */
 export async function writeParquet(
   duckdb: DuckDb,
@@ -47,7 +49,7 @@ export async function writeParquet(
     }
     return { key, bytes, rows, sha256 };
   } catch (error) {
-    if (error instanceof StageError) throw error;
+    if (error instanceof StageError || isQueryFault(error)) throw error;
     throw dataFileError(error, {
       action: "write",
       subject: path,
