@@ -23,7 +23,7 @@ export interface LiveTable {
   /** What its values are printed by beside that: a line for each definition. */
   definitions: string[];
   /** The tables that hold its rows: itself, or its partitions. */
-  parts: { from: string; oid: string; bytes: number }[];
+  parts: { oid: string; bytes: number }[];
   /** Columns that the source has beyond the contract. */
   extraColumns: string[];
   /**
@@ -55,7 +55,6 @@ interface CatalogueRow {
   definitions: Definition[];
   uniqueKeys: string[][];
   parts: {
-    schema: string;
     name: string;
     kind: string;
     oid: string;
@@ -158,11 +157,7 @@ function toLiveTable(
     definitions: found.definitions
       .filter(({ column }) => known.has(column))
       .map(({ column, kind, definition }) => `${column} ${kind} ${definition}`),
-    parts: found.parts.map((part) => ({
-      from: `only ${quoteName(part.schema)}.${quoteName(part.name)}`,
-      oid: part.oid,
-      bytes: part.bytes,
-    })),
+    parts: found.parts.map(({ oid, bytes }) => ({ oid, bytes })),
     extraColumns: found.columns.map((column) => column.name)
       .filter((column) => !known.has(column)),
     encoding: found.encoding,

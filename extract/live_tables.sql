@@ -105,7 +105,6 @@ cross join lateral (
         coalesce(
             jsonb_agg(
                 jsonb_build_object(
-                    'schema', part_namespace.nspname,
                     'name', part.relname,
                     'kind', part.relkind,
                     'oid', part.oid::text,
@@ -119,8 +118,6 @@ cross join lateral (
             '[]'
         )::text as parts
     from pg_class as part
-    inner join pg_namespace as part_namespace
-        on part.relnamespace = part_namespace.oid
     where
         (class.relkind <> 'p' and part.oid = class.oid)
         or (

@@ -268,11 +268,13 @@ async function heldBackSql(
 
 /** The columns of a model's key in the order of those of its table's. */
 function sourceKey(model: ModelInLake, table: ContractTable): string[] {
-  return table.key.map((name, index) =>
-    model.columns.find((column) =>
-      model.key.includes(column.name) && column.source === name
-    )?.name ?? (model.key.includes(name) ? name : model.key[index] ?? name)
-  );
+  return table.key.map((name) => {
+    const column = model.columns.find((one) =>
+      model.key.includes(one.name) && one.source === name
+    );
+    if (column === undefined) throw new Error(`No key of "${name}"`);
+    return column.name;
+  });
 }
 
 function doublesOf(rows: string, key: readonly string[]): string {

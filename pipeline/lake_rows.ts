@@ -26,8 +26,6 @@ export type ModelInLake =
 export interface VerifiedColumn extends ModelColumn {
   /** A time of day, which the lake keeps as text. */
   isTime: boolean;
-  /** Of a key: the source's column that it is, where the query says so. */
-  source?: string;
 }
 
 /** Where a model's versions in the lake lie in DuckDB, and those that ended. */

@@ -29,7 +29,7 @@ const WAITS_MAX = 600;
 /**
  * Extracts a batch and, while its snapshot is open, copies every table of the
  * contract into the folder; then brings that batch through the lake and into
- * the warehouse. The folder takes about as much room as the source as CSV.
+ * the warehouse. The files take about as much room as the source as CSV.
  */
 export async function captureSource(
   context: StageContext,
