@@ -56,6 +56,10 @@ const DETAIL_CHARACTERS_MAX = 400;
 /** Their details show the values of a whole row. */
 const ROW_IN_DETAIL_STATES = ["23502", "23514", "44000"];
 
+/** DuckDB shows the whole line of a CSV file that it can't read. */
+const ROW_IN_MESSAGE =
+  /\nOriginal Line:[^]*?(?=\n(?:Expected|Possible|Error|This |CSV )|$)/;
+
 /**
  * The message of whatever was thrown, on one line and with secrets of URLs
  * taken out; of a database server's also what it says beside it, such as the
@@ -63,7 +67,8 @@ const ROW_IN_DETAIL_STATES = ["23502", "23514", "44000"];
  */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return redact(String(error));
-  return redact([error.message, ...serverDetails(error)].join(". "));
+  const message = error.message.replace(ROW_IN_MESSAGE, "");
+  return redact([message, ...serverDetails(error)].join(". "));
 }
 
 /**

@@ -125,3 +125,14 @@ Deno.test("StageError carries what a person needs", () => {
   assert.equal(error.dataCheck, false);
   assert.equal(error.cause, cause);
 });
+
+Deno.test("messageOf() leaves out the row that DuckDB shows of a CSV file", () => {
+  const error = new Error(
+    "Invalid Input Error: CSV Error on Line: 2\nOriginal Line: 1,secret\nof two lines\nExpected Number of Columns: 3 Found: 2",
+  );
+
+  assert.equal(
+    messageOf(error),
+    "Invalid Input Error: CSV Error on Line: 2\nExpected Number of Columns: 3 Found: 2",
+  );
+});
