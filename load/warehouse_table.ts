@@ -86,11 +86,12 @@ export async function readWarehouseTable(
     client,
     `select exists (select from ${quoteName(model.name)}) as filled`,
   );
+  const names = columns.filter((row) =>
+    row.has_default !== "t" || given.includes(row.name ?? "")
+  ).map((row) => row.name ?? "");
   return {
     model,
-    columns: columns.filter((row) =>
-      row.has_default !== "t" || given.includes(row.name ?? "")
-    ).map((row) => row.name ?? ""),
+    columns: names,
     keyOrder: model.key.map((name) => {
       const isText = columns.some((row) =>
         row.name === name && row.is_text === "t"
@@ -102,7 +103,7 @@ export async function readWarehouseTable(
       column: row.column_name ?? "",
       dimension: row.dimension ?? "",
       dimensionKey: row.dimension_key ?? "",
-    })),
+    })).filter(({ column }) => names.includes(column)),
     empty: filled?.filled !== "t",
   };
 }
