@@ -14,18 +14,21 @@ export type DeclaredTables = ReadonlyMap<
 >;
 
 const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
+/** A table of the schema that the warehouse's own are in. */
+const TABLE = String.raw`(?:(?:public|"public")\s*\.\s*)?(${NAME})`;
 const CREATE = new RegExp(
-  `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?(${NAME})\\s*\\((.*)\\)[^()]*$`,
+  `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?${TABLE}\\s*\\((.*)$`,
   "isu",
 );
 const ALTER = new RegExp(
-  `^alter\\s+table\\s+(?:if\\s+exists\\s+)?(?:only\\s+)?(${NAME})\\s+(.*)$`,
+  `^alter\\s+table\\s+(?:if\\s+exists\\s+)?(?:only\\s+)?${TABLE}\\s+(.*)$`,
   "isu",
 );
-const DROP = new RegExp(
-  `^drop\\s+table\\s+(?:if\\s+exists\\s+)?(${NAME})`,
-  "isu",
-);
+const DROP = /^drop\s+table\s+(?:if\s+exists\s+)?(.*)$/is;
+const DROPPED = new RegExp(`^${TABLE}(?:\\s+(?:cascade|restrict))?$`, "isu");
+/** A comment, a text, a quoted name, or else one character. */
+const TOKENS =
+  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
 /** What begins a line of a table that is no column. */
 const NO_COLUMN =
   /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
@@ -85,10 +88,13 @@ export function readDeclaredTables(
 ): DeclaredTables {
   const tables = new Map<string, Map<string, DeclaredColumn>>();
   for (const statement of migrations.flatMap(({ text }) => split(text, ";"))) {
-    const [, created, body = ""] = CREATE.exec(statement) ?? [];
-    if (created !== undefined) tables.set(plain(created), readTable(body));
-    const [, dropped] = DROP.exec(statement) ?? [];
-    if (dropped !== undefined) tables.delete(plain(dropped));
+    const [, created, rest = ""] = CREATE.exec(statement) ?? [];
+    if (created !== undefined) tables.set(plain(created), readTable(rest));
+    const [, dropped = ""] = DROP.exec(statement) ?? [];
+    for (const table of split(dropped, ",")) {
+      const [, gone] = DROPPED.exec(table) ?? [];
+      if (gone !== undefined) tables.delete(plain(gone));
+    }
     const [, altered, actions = ""] = ALTER.exec(statement) ?? [];
     if (altered === undefined) continue;
     const name = plain(altered);
@@ -106,7 +112,7 @@ export function readDeclaredTables(
 
 function readTable(body: string): Map<string, DeclaredColumn> {
   const columns = new Map<string, DeclaredColumn>();
-  for (const line of split(body, ",")) {
+  for (const line of split(untilBracket(body), ",")) {
     const [, keys] = /primary\s+key\s*\(([^)]*)\)/i.exec(line) ?? [];
     for (const key of keys?.split(",") ?? []) {
       change(columns, plain(key.trim()), { notNull: true });
@@ -168,13 +174,21 @@ function plain(name: string): string {
     : name.toLowerCase();
 }
 
+/** What stands before the bracket that closes one opened before it. */
+function untilBracket(sql: string): string {
+  let depth = 1;
+  for (const { 0: token, index } of sql.matchAll(TOKENS)) {
+    depth += token === "(" ? 1 : token === ")" ? -1 : 0;
+    if (depth === 0) return sql.slice(0, index);
+  }
+  return sql;
+}
+
 /** What stands between separators outside of brackets, texts and comments. */
 function split(sql: string, separator: string): string[] {
-  const tokens =
-    /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
   const parts = [""];
   let depth = 0;
-  for (const [token] of sql.matchAll(tokens)) {
+  for (const [token] of sql.matchAll(TOKENS)) {
     if (token.startsWith("--") || token.startsWith("/*")) continue;
     if (token === "(") depth++;
     if (token === ")") depth--;

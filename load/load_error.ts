@@ -13,6 +13,13 @@ const DEPENDENTS =
 const LIMITED =
   "The role, the database or a pooler limits how long a transaction takes: lift it (alter role ... set transaction_timeout to 0)";
 
+const SET_ASIDE =
+  "set such rows aside in sql/quarantine, then `deno task rebuild processed` and `deno task rebuild warehouse`";
+const NO_TEXT =
+  `The encoding UTF8 has no text for what it names, such as the character 0: ${SET_ASIDE}`;
+const REFUSED =
+  "A trigger, a function or a policy in the warehouse refused it, as the message says: change or drop that";
+
 /** By an SQLSTATE, or its class: its first two characters. */
 const ADVICE: Readonly<Record<string, Advice>> = {
   "0A": { retryable: false, hint: DEPENDENTS },
@@ -20,16 +27,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "22": {
     retryable: false,
     hint:
-      "The warehouse's column can't hold what the model gives: give it a wider type by a migration in sql/warehouse",
+      `The warehouse's column can't hold what the model gives: give it a wider type by a migration in sql/warehouse, or ${SET_ASIDE}`,
   },
-  "22021": {
-    retryable: false,
-    hint: "Make the warehouse in a database with the encoding UTF8",
-  },
-  "22P05": {
-    retryable: false,
-    hint: "Make the warehouse in a database with the encoding UTF8",
-  },
+  // A warehouse in another encoding was refused before.
+  "22021": { retryable: false, hint: NO_TEXT },
+  "22P05": { retryable: false, hint: NO_TEXT },
   "23": {
     retryable: false,
     hint:
@@ -42,8 +44,22 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   },
   "23514": {
     retryable: false,
-    hint: "Mend the row in the source, or drop the constraint by a migration",
+    hint:
+      `Drop the constraint, or make the partition that is missing, by a migration in sql/warehouse; or ${SET_ASIDE}`,
   },
+  "23505": {
+    retryable: false,
+    hint:
+      "A unique index of your own: drop it, for deleted rows stay in a dimension and older versions in a fact. Otherwise `deno task verify` says what differs, `deno task rebuild warehouse` makes the tables anew",
+  },
+  "21": { retryable: false, hint: REFUSED },
+  "09": { retryable: false, hint: REFUSED },
+  "27": { retryable: false, hint: REFUSED },
+  "2F": { retryable: false, hint: REFUSED },
+  "38": { retryable: false, hint: REFUSED },
+  "39": { retryable: false, hint: REFUSED },
+  "44": { retryable: false, hint: REFUSED },
+  "P0": { retryable: false, hint: REFUSED },
   "25006": {
     retryable: true,
     hint:
@@ -51,6 +67,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   },
   "25P03": { retryable: false, hint: LIMITED },
   "25P04": { retryable: false, hint: LIMITED },
+  "3D000": {
+    retryable: false,
+    hint: "Make the database, or mend WAREHOUSE_URL",
+  },
   "3F000": {
     retryable: false,
     hint: "Make the schema that the role's search_path names first",
@@ -78,6 +98,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     retryable: false,
     hint: "Postgres can't hold a row that wide: give the model fewer columns",
   },
+  "55000": {
+    retryable: false,
+    hint:
+      "What it names is not ready for it: a table that is published needs a replica identity, for one",
+  },
   "55P03": {
     retryable: true,
     hint: "Somebody holds a lock on a table for long; the next run retries",
@@ -91,6 +116,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     retryable: false,
     hint:
       "The role or the database is limited by idle_session_timeout: lift it",
+  },
+  "F0": {
+    retryable: false,
+    hint: "The server can't read its settings: look into its log",
   },
   "XX": { retryable: false, hint: "Look into the server's log" },
 };

@@ -75,9 +75,8 @@ export async function loadWaiting(
         duckdb,
         zone,
         manifests,
-        types: entry?.transformHash === context.sql.transformHash
-          ? undefined
-          : types,
+        types,
+        follow: entry?.transformHash !== context.sql.transformHash,
       });
     });
     context.progress.end();
@@ -134,12 +133,13 @@ async function loadGroup(
     duckdb: DuckDb;
     zone: Zone;
     manifests: readonly ProcessedManifest[];
-    /** Those that the tables may not have followed yet. */
-    types: ModelTypes | undefined;
+    types: ModelTypes;
+    /** Whether the tables may not have followed the models yet. */
+    follow: boolean;
   },
 ): Promise<{ rows: number; bytes: number }> {
   const { sql, log, progress } = context;
-  const { client, zone, manifests, types } = options;
+  const { client, zone, manifests, types, follow } = options;
   const files = manifests.flatMap(filesOf);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -147,12 +147,18 @@ async function loadGroup(
   await whileIntact(checkFiles(zone, files), async () => {
     const models = loadedModels(sql);
     for (const manifest of manifests) checkModels(manifest, models);
-    if (types !== undefined) {
+    if (follow) {
       await followModels(client, { models: await types.read(), log });
     }
     const tables: WarehouseTable[] = [];
     for (const model of models) {
-      tables.push(await readWarehouseTable(client, model));
+      tables.push(
+        await readWarehouseTable(
+          client,
+          model,
+          () => types.columnsOf(model.name),
+        ),
+      );
     }
     const work: GroupWork = {
       ...options,

@@ -54,7 +54,7 @@ async function apply(
     await client.query(text);
     await client.query(
       "insert into pipeline.migration (name, sha256) values ($1, $2)",
-      [name, sha256Hex(text)],
+      [name, sha256Hex(`${trimmed(text)}\n`)],
     );
   } catch (error) {
     const { retryable, hint } = adviceOn(error);
@@ -112,7 +112,9 @@ function checkApplied(
         { subject: name, hint: "Run the version that made it, or a newer one" },
       );
     }
-    if (sha256Hex(file.text) === sha256) continue;
+    // An older version wrote down the hash of the text as it was.
+    const same = [file.text, trimmed(file.text), `${trimmed(file.text)}\n`];
+    if (same.some((text) => sha256Hex(text) === sha256)) continue;
     throw new StageError(
       `Cannot load into this warehouse: sql/warehouse/${name}.sql was edited after it was applied`,
       {
@@ -121,4 +123,9 @@ function checkApplied(
       },
     );
   }
+}
+
+/** A text without the blanks that end its lines and itself. */
+function trimmed(text: string): string {
+  return text.replaceAll(/[ \t\r]+$/gm, "").trimEnd();
 }

@@ -1,6 +1,7 @@
 import type { DuckDb } from "../lib/duckdb.ts";
 import type { Model } from "../lib/model.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
+import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
 import type { ModelColumn } from "../transform/model_changes.ts";
 import { prepare } from "../transform/prepare.ts";
 
@@ -27,5 +28,12 @@ export class ModelTypes {
       }))
     );
     return await this.#read;
+  }
+
+  /** The names of the columns that a model gives. */
+  async columnsOf(name: string): Promise<readonly string[]> {
+    if (name === QUARANTINE.name) return QUARANTINE_COLUMNS;
+    const typed = (await this.read()).find(({ model }) => model.name === name);
+    return (typed?.columns ?? []).map((column) => column.name);
   }
 }

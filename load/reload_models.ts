@@ -111,7 +111,8 @@ async function reload(
   let mended: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
   await whileIntact(checkFiles(zone, read), async () => {
-    const typed = await new ModelTypes(duckdb, sql).read();
+    const types = new ModelTypes(duckdb, sql);
+    const typed = await types.read();
     await followModels(client, {
       models: typed.filter(({ model }) =>
         models.some(({ name }) => name === model.name)
@@ -121,7 +122,13 @@ async function reload(
     });
     const tables: WarehouseTable[] = [];
     for (const model of models) {
-      tables.push(await readWarehouseTable(client, model));
+      tables.push(
+        await readWarehouseTable(
+          client,
+          model,
+          () => types.columnsOf(model.name),
+        ),
+      );
     }
     mended = await agreeTables(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });

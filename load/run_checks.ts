@@ -104,10 +104,18 @@ export async function runChecks(
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
 }
 
-/** A check that names what is not there, as a column that has gone. */
+/**
+ * A check that names what is not there, as a column that has gone, or whose
+ * expressions can't take the values that they meet: by SQLSTATE's classes.
+ */
+const UNREADABLE = ["21", "22", "42"];
+
+/** Such a check by its name, for it is to be mended. */
 function unreadable(error: unknown, check: SqlFile): StageError | undefined {
   const state = sqlState(error) ?? "";
-  if (!state.startsWith("42") || state === "42501") return undefined;
+  if (!UNREADABLE.includes(state.slice(0, 2)) || state === "42501") {
+    return undefined;
+  }
   return new StageError(
     `Cannot run the check ${check.name}: ${messageOf(error)}`,
     {

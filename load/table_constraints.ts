@@ -35,7 +35,7 @@ export async function removeConstraints(
       obj_description(pg_constraint.oid, 'pg_constraint') as comment
     from pg_constraint
     inner join pg_class as class on class.oid = conrelid
-    where contype in ('f', 'p', 'u') and conrelid = any(
+    where contype in ('f', 'p', 'u') and conparentid = 0 and conrelid = any(
         select to_regclass(quote_ident(name)) from unnest($1::text[]) as name
       ) and not exists (
         select from pg_index
@@ -49,6 +49,9 @@ export async function removeConstraints(
     `select indexrelid::regclass::text as name,
       pg_get_indexdef(indexrelid) as definition
     from pg_index
+    -- The definition of a partitioned one leaves the partitions out.
+    inner join pg_class as index_class on index_class.oid = indexrelid
+      and index_class.relkind = 'i'
     where indrelid = any(
         select to_regclass(quote_ident(name)) from unnest($1::text[]) as name
       ) and not ${CARRIES_MORE} and not exists (
@@ -95,8 +98,9 @@ async function unlessNeeded(
 }
 
 /**
- * Empties tables, and gives those that were emptied as by TRUNCATE: one that a
- * table of others refers to can't be.
+ * Empties tables, and gives those that were emptied as by TRUNCATE, so that
+ * rows may be copied there frozen: one that a table of others refers to can't
+ * be, nor one with partitions.
  */
 export async function emptyTables(
   client: pg.Client,
@@ -113,7 +117,14 @@ export async function emptyTables(
     if (done) truncated.push(table);
     else await client.query(`delete from ${name}`);
   }
-  return truncated;
+  const plain = await query(
+    client,
+    `select name from unnest($1::text[]) as name
+    inner join pg_class on pg_class.oid = to_regclass(quote_ident(name))
+    where relkind = 'r'`,
+    [truncated],
+  );
+  return plain.map(({ name }) => name ?? "");
 }
 
 /** Does something; false says that it ended with this error, undone. */

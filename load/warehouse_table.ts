@@ -31,19 +31,27 @@ export const OWN_COLUMNS: readonly string[] = [
   "is_placeholder",
 ];
 
-/** Looks a model's table up; throws a `StageError` when it isn't there. */
+/**
+ * Looks a model's table up; throws a `StageError` when it isn't there. A column
+ * that the table itself gives a value is somebody's own unless the model has
+ * it.
+ */
 export async function readWarehouseTable(
   client: pg.Client,
   model: Pick<Model, "name" | "key" | "kind" | "recordId">,
+  /** The columns that the model's SQL gives, asked only where need be. */
+  columnsOfModel = (): Promise<readonly string[]> => Promise.resolve(model.key),
 ): Promise<WarehouseTable> {
-  const columns = await query(
+  const found = await query(
     client,
-    `select attname as name, attcollation <> 0 as is_text from pg_attribute
+    `select attname as name, attcollation <> 0 as is_text,
+      atthasdef or attidentity <> '' as has_default
+    from pg_attribute
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
       and not attisdropped and attgenerated = '' order by attnum`,
     [model.name],
   );
-  if (columns.length === 0) {
+  if (found.length === 0) {
     throw new StageError(
       `Cannot load the model "${model.name}": the warehouse has no such table`,
       {
@@ -52,6 +60,12 @@ export async function readWarehouseTable(
       },
     );
   }
+  const columns = found.filter(({ name }) =>
+    !OWN_COLUMNS.includes(name ?? "") && name !== model.recordId
+  );
+  const given = columns.some((row) => row.has_default === "t")
+    ? await columnsOfModel()
+    : [];
   const references = await query(
     client,
     `select foreign_key.conname as constraint_name, own.attname as column_name,
@@ -62,7 +76,8 @@ export async function readWarehouseTable(
       and own.attnum = foreign_key.conkey[1]
     inner join pg_attribute as other on other.attrelid = foreign_key.confrelid
       and other.attnum = foreign_key.confkey[1]
-    where foreign_key.contype = 'f' and array_length(foreign_key.conkey, 1) = 1
+    where foreign_key.contype = 'f' and foreign_key.conparentid = 0
+      and array_length(foreign_key.conkey, 1) = 1
       and foreign_key.conrelid = to_regclass(quote_ident($1))
     order by foreign_key.conname`,
     [model.name],
@@ -71,11 +86,12 @@ export async function readWarehouseTable(
     client,
     `select exists (select from ${quoteName(model.name)}) as filled`,
   );
+  const names = columns.filter((row) =>
+    row.has_default !== "t" || given.includes(row.name ?? "")
+  ).map((row) => row.name ?? "");
   return {
     model,
-    columns: columns.map((row) => row.name ?? "").filter((name) =>
-      !OWN_COLUMNS.includes(name) && name !== model.recordId
-    ),
+    columns: names,
     keyOrder: model.key.map((name) => {
       const isText = columns.some((row) =>
         row.name === name && row.is_text === "t"
@@ -87,7 +103,7 @@ export async function readWarehouseTable(
       column: row.column_name ?? "",
       dimension: row.dimension ?? "",
       dimensionKey: row.dimension_key ?? "",
-    })),
+    })).filter(({ column }) => names.includes(column)),
     empty: filled?.filled !== "t",
   };
 }

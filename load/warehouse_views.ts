@@ -132,7 +132,16 @@ export async function makeViews(
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
       and not attisdropped and attname <> 'is_placeholder'
     except select attname from pg_attribute
-    where attrelid = to_regclass(quote_ident($1 || '_history'))`,
+    where attrelid = to_regclass(quote_ident($1 || '_history'))
+    -- What somebody gave the dimension alone is in none of its views.
+    except select own.attname from pg_attribute as own
+    where own.attrelid = to_regclass(quote_ident($1))
+      and to_regclass(quote_ident($1 || '_closed')) is not null
+      and not exists (
+        select from pg_attribute as closed
+        where closed.attrelid = to_regclass(quote_ident($1 || '_closed'))
+          and closed.attname = own.attname and not closed.attisdropped
+      )`,
     [table],
   );
   if (lacking.length === 0) return;

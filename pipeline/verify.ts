@@ -7,11 +7,12 @@ import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
-import { quoteText, serverName } from "../lib/postgres.ts";
+import { quoteText, serverName, sqlState } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone.ts";
+import { adviceOn } from "../load/load_error.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import {
   type BrokenRule,
@@ -35,6 +36,11 @@ import type { Lake, ModelInLake } from "./lake_rows.ts";
 import { captureSource, type SourceState } from "./source_state.ts";
 import { type Verification, writeVerification } from "./verification.ts";
 import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
+
+/** Undefined functions, tables and columns, by SQLSTATE. */
+const MISSING = ["42883", "42P01", "42703"];
+const MAKE_AGAIN =
+  "See that the warehouse has <model>_as_of_batch for every model (a migration in sql/warehouse with `call pipeline.make_views('<model>')` makes it), and all that the migrations made";
 
 /** What the comparing has at hand. */
 interface VerifyWork {
@@ -271,11 +277,16 @@ function tell(verification: Verification, { log }: StageContext): void {
 
 function verifyError(error: unknown, server: string): unknown {
   if (!isForeign(error)) return error;
+  const state = sqlState(error);
+  const { retryable, hint } = state === undefined
+    ? { retryable: true, hint: "See that the files it names are there" }
+    : MISSING.includes(state)
+    ? { retryable: false, hint: MAKE_AGAIN }
+    : adviceOn(error);
   return new StageError(`Cannot verify ${server}: ${messageOf(error)}`, {
     subject: server,
-    retryable: true,
-    hint:
-      "See that the files it names are there, and that the warehouse has <model>_as_of_batch for every model; then run verify again",
+    retryable,
+    hint: `${hint}; then run verify again`,
     cause: error,
   });
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import { query, quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
@@ -64,10 +64,10 @@ export async function copyFromWarehouse(
     const { fields } = await client.query(`select * from ${relation} limit 0`);
     read.push(fields);
   }
-  const differing = differingColumns(
-    model,
-    read.map((fields) => fields.map(({ name }) => name)),
-  );
+  const differing = differingColumns(model, {
+    read: read.map((fields) => fields.map(({ name }) => name)),
+    given: await givenColumns(client, model.name),
+  });
   const columns = model.columns.filter(({ name }) =>
     !differing.some((one) => one.column === name)
   ).map((column) => ({
@@ -108,12 +108,32 @@ function scaleOf({ type }: VerifiedColumn): number {
   return Number(/,(\d+)\)$/.exec(type)?.[1] ?? 0);
 }
 
-/** A table or its views may lack a column, or have one beyond the model's. */
+/** The columns that a table itself gives a value: load leaves them alone. */
+async function givenColumns(
+  client: pg.Client,
+  table: string,
+): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select attname as name from pg_attribute
+    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
+      and (atthasdef or attidentity <> '')`,
+    [table],
+  );
+  return rows.map(({ name }) => name ?? "");
+}
+
+/**
+ * A table or its views may lack a column, or have one beyond the model's that
+ * is not given its values by the table itself.
+ */
 function differingColumns(
   model: ModelInLake,
-  read: readonly string[][],
+  options: { read: readonly string[][]; given: readonly string[] },
 ): DifferingColumn[] {
+  const { read, given } = options;
   const own = [
+    ...given,
     ...STAMPS.map(({ name }) => name),
     "is_placeholder",
     model.recordId ?? "",

@@ -18,6 +18,7 @@ const OWN_COLUMNS = [
   "is_first",
   "has_version",
   "is_last_version",
+  "event_flags",
   // Of the comparison by content.
   "row_hash",
 ];

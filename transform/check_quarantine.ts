@@ -26,10 +26,15 @@ export function looksAtOthers(
     if (node.class === "SUBQUERY" && hasRows(node)) {
       found.push("it reads the table in an expression");
     }
+    if (node.type === "PIVOT") found.push("it has pivot or unpivot");
     if (textOf(node.type).startsWith("RECURSIVE_CTE")) {
       found.push("it has a recursive query");
     }
-    for (const { type } of nodesOf(node.modifiers)) {
+    for (const { type, ...own } of nodesOf(node.modifiers)) {
+      const targets = nodesOf(own.distinct_on_targets);
+      if (targets.length > 0 && !named(key, targets)) {
+        found.push(`it has distinct on without the key (${key.join(", ")})`);
+      }
       if (textOf(type).startsWith("LIMIT")) {
         found.push("it has limit or offset");
       }

@@ -10,10 +10,11 @@ import { emptyTableSql } from "./arrive.ts";
 import { columnNameProblems, modelNameProblems } from "./check_names.ts";
 import { checkModelQuery, checkQuarantineQuery } from "./check_query.ts";
 import { foreignReads, SCHEMAS_READ } from "./check_select.ts";
+import { floatSums } from "./check_sums.ts";
 import { type ModelColumn, modelColumns } from "./model_changes.ts";
 import { parseSelect, type SqlNode } from "./sql_tree.ts";
 import { type FunctionKinds, readFunctionKinds } from "./steady.ts";
-import { canHold } from "./warehouse_types.ts";
+import { typeProblems } from "./warehouse_types.ts";
 
 const SCHEMAS = [
   "arrived",
@@ -96,6 +97,15 @@ async function checkModel(
     'See "Models" in docs/design.md: a row is made of one row of the source, and is the same whenever it is made; a query of several rows is of the kind "join"',
   );
   const columns = await columnsOf(work, { name, sql: model.sql });
+  if (model.derivation === "join") {
+    refuse(
+      name,
+      (await floatSums(work.duckdb, model.sql)).map((sum) =>
+        `it has ${sum} of floats, whose last digits follow the order of the rows`
+      ),
+      "Add up decimals, as in `sum(cast(x as decimal(18, 6)))`, or leave such a figure to whoever reads the warehouse",
+    );
+  }
   refuse(
     name,
     columnNameProblems(model, columns),
@@ -104,7 +114,7 @@ async function checkModel(
   refuse(
     name,
     typeProblems(model, { columns, declared }),
-    "Cast the column in the model, or change its type by a migration in sql/warehouse",
+    "Cast or name the column in the model as sql/warehouse declares it, or change that by a migration; cast an interval to seconds, and others that have no counterpart to text",
   );
   const tables = [model.name, `${model.name}_closed`]
     .map((table) => declared.get(table));
@@ -172,21 +182,6 @@ async function columnsOf(
     refuse(name, [messageOf(error)], "Correct the query, and try it in DuckDB");
     throw error;
   }
-}
-
-function typeProblems(
-  model: ModelSql,
-  options: { columns: readonly ModelColumn[]; declared: DeclaredTables },
-): string[] {
-  const { columns, declared } = options;
-  const table = declared.get(model.name);
-  return columns.flatMap(({ name, type }) => {
-    const column = table?.get(name);
-    const isTime = model.times.includes(name) && column?.type === "time";
-    return column === undefined || isTime || canHold(column.type, type) ? [] : [
-      `its column "${name}" is ${type}, and ${column.type} in the warehouse`,
-    ];
-  });
 }
 
 function refuse(

@@ -9,6 +9,15 @@ export interface SqlNode {
   readonly [field: string]: unknown;
 }
 
+/** What a column is in a parsed query, and in a plan. */
+const COLUMNS = [
+  "COLUMN_REF",
+  "POSITIONAL_REFERENCE",
+  "STAR",
+  "BOUND_COLUMN_REF",
+  "BOUND_REF",
+];
+
 /** A query as DuckDB parses it, or why it is none. */
 export type ParsedQuery = { query: SqlNode } | { problem: string };
 
@@ -77,6 +86,27 @@ export function walk(node: unknown, visit: (node: SqlNode) => void): void {
   if (!isNode(node)) return;
   visit(node);
   Object.values(node).forEach((one) => walk(one, visit));
+}
+
+/**
+ * Whether a function is given the order of its rows, in a parsed query or a
+ * plan; a constant orders nothing.
+ */
+export function isOrdered(node: SqlNode): boolean {
+  return [
+    ...nodesOf(nodeOf(node.order_bys)?.orders),
+    ...nodesOf(node.orders),
+    ...nodesOf(node.arg_orders),
+  ].some(({ expression }) => namesColumn(expression));
+}
+
+/** Whether an expression is of a column, or of all. */
+export function namesColumn(expression: unknown): boolean {
+  let found = false;
+  walk(expression, ({ type }) => {
+    if (COLUMNS.includes(textOf(type))) found = true;
+  });
+  return found;
 }
 
 function isNode(field: unknown): field is SqlNode {

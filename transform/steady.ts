@@ -1,5 +1,7 @@
 import type { DuckDb } from "../lib/duckdb.ts";
 import {
+  isOrdered,
+  namesColumn,
   nodeOf,
   nodesOf,
   readParsed,
@@ -138,6 +140,8 @@ export function unsteadyParts(
       if (kinds.unsteady.has(name) || isAge) found.push(`${name}()`);
       else if (ORDERED.has(name) && !isOrdered(node)) {
         found.push(`${name}() without order by`);
+      } else if (isFrameOfRows(node) && !isOrdered(node)) {
+        found.push(`${name}() over rows without order by`);
       }
     }
     if (node.class === "COLUMN_REF") {
@@ -146,7 +150,7 @@ export function unsteadyParts(
       if (
         others.length === 0 && VALUE_WORDS.includes(word) &&
         !columns.includes(word)
-      ) found.push(word);
+      ) found.push(`${word} (write table.${word} if it is a column)`);
     }
     if (node.class === "PARAMETER") found.push("a parameter");
     if (nodeOf(node.sample) !== undefined) found.push("a sample");
@@ -168,18 +172,15 @@ export function aggregatesIn(query: SqlNode, kinds: FunctionKinds): string[] {
   return [...found];
 }
 
-function isOrdered(node: SqlNode): boolean {
-  const orders = [
-    ...nodesOf(nodeOf(node.order_bys)?.orders),
-    ...nodesOf(node.orders),
-    ...nodesOf(node.arg_orders),
-  ];
-  return orders.length > 0;
+/** Without an order, what counts rows in a frame follows the order they have. */
+function isFrameOfRows({ start, end }: SqlNode): boolean {
+  return [start, end].some((bound) => textOf(bound).endsWith("_ROWS"));
 }
 
 function unorderedModifiers({ modifiers }: SqlNode): string[] {
   const given = nodesOf(modifiers);
-  if (given.some(({ type }) => type === "ORDER_MODIFIER")) return [];
+  const orders = given.flatMap((one) => nodesOf(one.orders));
+  if (orders.some(({ expression }) => ordersRows(expression))) return [];
   return given.flatMap(({ type, distinct_on_targets: targets }) =>
     textOf(type).startsWith("LIMIT")
       ? ["limit or offset without order by"]
@@ -187,4 +188,11 @@ function unorderedModifiers({ modifiers }: SqlNode): string[] {
       ? ["distinct on without order by"]
       : []
   );
+}
+
+/** Whether a query's own order says anything: a number is a column's place. */
+function ordersRows(expression: unknown): boolean {
+  const { type, value } = nodeOf(expression) ?? {};
+  return namesColumn(expression) ||
+    (type === "VALUE_CONSTANT" && typeof nodeOf(value)?.value === "number");
 }

@@ -1,32 +1,93 @@
-/** Types of PostgreSQL by what they hold. */
-const FAMILIES: readonly [RegExp, string][] = [
-  [/^(smallint|integer|bigint|int|int2|int4|int8)$/, "whole number"],
-  [/^(numeric|decimal)\b/, "number"],
-  [/^(real|float4|float8|double precision)$/, "number"],
-  [/^(boolean|bool)$/, "boolean"],
-  [/^date$/, "date"],
-  [/^(timestamptz|timestamp(\(\d\))?( with(out)? time zone)?)/, "timestamp"],
-  [/^time(\(\d\))?( without time zone)?$/, "time"],
-  [/^uuid$/, "uuid"],
-];
-/** Which of DuckDB's types each can hold; of other types all may. */
-const HELD: Readonly<Record<string, RegExp>> = {
-  "whole number":
+import type { Model } from "../lib/model.ts";
+import type { DeclaredTables } from "../lib/warehouse_ddl.ts";
+import type { ModelColumn } from "./model_changes.ts";
+
+/** Types of PostgreSQL by what they hold, each with DuckDB's that it can. */
+const HELD: readonly [RegExp, RegExp][] = [
+  [
+    /^(smallint|integer|bigint|int|int2|int4|int8)$/,
     /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL\(\d+,0\))$/,
-  "number":
+  ],
+  [
+    /^(numeric|decimal)$/,
     /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL|FLOAT|DOUBLE)/,
-  "boolean": /^BOOLEAN$/,
-  "date": /^DATE$/,
-  "timestamp": /^(TIMESTAMP|DATE$)/,
-  "time": /^TIME$/,
-  "uuid": /^UUID$/,
-};
+  ],
+  // It would round a float.
+  [
+    /^(numeric|decimal)\(/,
+    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$|DECIMAL)/,
+  ],
+  // Floats hold 6 and 15 digits of any number.
+  [
+    /^(real|float4|float\(([1-9]|1\d|2[0-4])\))$/,
+    /^(U?(TINYINT|SMALLINT)|FLOAT)$/,
+  ],
+  [
+    /^(float|float8|double precision)/,
+    /^(U?(TINYINT|SMALLINT|INTEGER)|FLOAT|DOUBLE|DECIMAL\((\d|1[0-5]),\d+\))$/,
+  ],
+  [/^(boolean|bool)$/, /^BOOLEAN$/],
+  [/^date$/, /^DATE$/],
+  // DuckDB's have six places of a second.
+  [/^timestamp(tz)?\([012]\)/, /^(TIMESTAMP_S|DATE)$/],
+  [/^timestamp(tz)?\([345]\)/, /^(TIMESTAMP_S|TIMESTAMP_MS|DATE)$/],
+  [/^timestamp/, /^(TIMESTAMP(_S|_MS| WITH TIME ZONE)?|DATE)$/],
+  [/^time\([0-5]\)/, /^$/],
+  [/^time(\(6\))?( without time zone)?$/, /^TIME$/],
+  [/^uuid$/, /^UUID$/],
+];
+const TEXT = /^(text|varchar|char|bpchar)/;
+/** What they give depends on a setting of the session. */
+const NEVER = /^(money|bytea)\b/;
+/** Parquet keeps thousandths of a second of it. */
+const INTERVAL = /^INTERVAL\b/;
+/** DuckDB writes these as no type of PostgreSQL but a text reads them. */
+const TEXT_ONLY =
+  /\]$|^(STRUCT|MAP|UNION|BLOB|BIT|BIGNUM|VARIANT|TIMESTAMP_NS|TIME_NS|TIME WITH TIME ZONE)\b/;
+
+/** What of a model's columns the warehouse, as it is declared, can't take. */
+export function typeProblems(
+  model: Pick<Model, "name" | "times">,
+  options: { columns: readonly ModelColumn[]; declared: DeclaredTables },
+): string[] {
+  const { columns, declared } = options;
+  const table = declared.get(model.name);
+  if (table === undefined) return [];
+  return columns.flatMap(({ name, type }) => {
+    const column = table.get(name);
+    if (column === undefined) {
+      const other = [...table.keys()]
+        .find((one) => one.toLowerCase() === name.toLowerCase());
+      if (other !== undefined) {
+        return [`its column "${name}" is named "${other}" in the warehouse`];
+      }
+      return canAdd(type)
+        ? []
+        : [`its column "${name}" is ${type}, which the warehouse can't hold`];
+    }
+    const given = model.times.includes(name) && /^time\b/.test(column.type)
+      ? "TIME"
+      : type;
+    return canHold(column.type, given) ? [] : [
+      `its column "${name}" is ${type}, and ${column.type} in the warehouse`,
+    ];
+  });
+}
 
 /**
  * Whether a column of PostgreSQL can hold what a column of DuckDB gives; that
- * it is too narrow is no hindrance, since load widens it.
+ * it is too narrow is no hindrance, since load widens it. A text takes all,
+ * and of a type that a person made the values tell.
  */
-export function canHold(postgres: string, duckdb: string): boolean {
-  const family = FAMILIES.find(([pattern]) => pattern.test(postgres))?.[1];
-  return HELD[family ?? ""]?.test(duckdb) ?? true;
+function canHold(postgres: string, duckdb: string): boolean {
+  if (INTERVAL.test(duckdb) || NEVER.test(postgres)) return false;
+  if (TEXT.test(postgres)) return true;
+  const [, held] = HELD.find(([pattern]) => pattern.test(postgres)) ?? [];
+  return held?.test(duckdb) ?? !TEXT_ONLY.test(duckdb);
+}
+
+/** Whether load can add a column for what a column of DuckDB gives. */
+function canAdd(duckdb: string): boolean {
+  return !INTERVAL.test(duckdb) && !TEXT_ONLY.test(duckdb) &&
+    !duckdb.startsWith("ENUM(");
 }

@@ -82,3 +82,27 @@ Deno.test("readDeclaredTables() follows what later migrations change", () => {
     },
   );
 });
+
+Deno.test("readDeclaredTables() reads a table with its schema, and not what follows its columns", () => {
+  assert.deepEqual(
+    columnsOf(
+      `create table public.t (a numeric(8, 2) not null, b text default ')')
+        partition by range (a, (b));
+      create table "public" . "U" (c date) with (fillfactor = 70) tablespace x;
+      create unlogged table if not exists PUBLIC.v (d text) inherits (t);
+      create table w (e text); create table public.x (f text);
+      create table other.t (z text not null);`,
+      `alter table public.t alter column a type numeric(10, 2);
+      alter table if exists only public.v add e integer not null;
+      alter table other.t add y text;
+      drop table if exists w, public.x cascade; drop table other.t`,
+    ),
+    {
+      "t.a": "numeric(10,2) not null",
+      "t.b": "text",
+      "U.c": "date",
+      "v.d": "text",
+      "v.e": "integer not null",
+    },
+  );
+});

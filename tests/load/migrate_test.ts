@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { sha256Hex } from "../../lib/checksum.ts";
 import { query } from "../../lib/postgres.ts";
 import { migrate } from "../../load/migrate.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
@@ -69,6 +70,31 @@ Deno.test("migrate() refuses a migration that was edited after it was applied", 
   });
 
   assert.deepEqual(await tables(database), ["first"]);
+});
+
+Deno.test("migrate() takes blanks at the end of lines and files for no edit", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  const text = "create table first (\n  n integer\n)\n";
+  const blank = "create table first (  \r\n  n integer\t\n)\n\n";
+  const forms = [text, text.trimEnd(), blank];
+  await migrate(client, [{ ...FIRST, text: blank }]);
+
+  for (const form of forms) {
+    assert.deepEqual(await migrate(client, [{ ...FIRST, text: form }]), []);
+  }
+
+  // As the versions before wrote it down.
+  for (const applied of [text, text.trimEnd()]) {
+    await client.query("update pipeline.migration set sha256 = $1", [
+      sha256Hex(applied),
+    ]);
+    for (const form of forms) {
+      assert.deepEqual(await migrate(client, [{ ...FIRST, text: form }]), []);
+    }
+  }
+  const edited = { ...FIRST, text: text.replace("  n", " n") };
+  await assert.rejects(migrate(client, [edited]), /was edited after it was/);
 });
 
 Deno.test("migrate() refuses a warehouse of a newer version", async () => {

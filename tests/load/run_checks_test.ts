@@ -69,6 +69,29 @@ Deno.test("runChecks() ends the load on a rule of severity error", () =>
     );
   }));
 
+for (
+  const [text, found] of [
+    ["id / 0", "division by zero"],
+    ["(select 1 union select 2)", "more than one row returned"],
+    ["gone", 'column "gone" does not exist'],
+  ] as const
+) {
+  Deno.test(`runChecks() names a check that ends with ${found}`, () =>
+    withTable(async (bench) => {
+      await assert.rejects(
+        check(bench, { text: rule("warning", `amount < ${text}`) }),
+        (error) => {
+          assert(error instanceof StageError);
+          assert.match(error.message, /^Cannot run the check fact__rule: /);
+          assert.ok(error.message.includes(found), error.message);
+          assert.equal(error.retryable, false);
+          assert.equal(error.hint, "Mend sql/checks/fact__rule.sql");
+          return true;
+        },
+      );
+    }));
+}
+
 Deno.test("noteFailedCheck() writes down the check that ended a load, which was undone", () =>
   withTable(async (bench) => {
     const { client } = bench;

@@ -39,6 +39,30 @@ Deno.test("readWarehouseTable() reads columns, references and whether it holds a
   assert.equal(filled.empty, false);
 });
 
+Deno.test("readWarehouseTable() leaves out what the table gives a value and the model has not", async () => {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const { client } = connection;
+  await client.query(
+    `create table dim_other (other_id integer primary key);
+    create table fact_thing (code text default 'x', thing_id integer,
+      size integer default 1, number bigint generated always as identity,
+      other integer default 1 references dim_other, at date default now(),
+      double integer generated always as (thing_id * 2) stored)`,
+  );
+
+  const table = await readWarehouseTable(
+    client,
+    MODEL,
+    () => Promise.resolve(["code", "thing_id", "size"]),
+  );
+
+  assert.deepEqual(table.columns, ["code", "thing_id", "size"]);
+  assert.deepEqual(table.references, []);
+});
+
 Deno.test("readWarehouseTable() names a model that the warehouse has no table for", async () => {
   await using database = await openTestDatabase();
 

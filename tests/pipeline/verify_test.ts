@@ -468,6 +468,7 @@ Deno.test("verify() throws what keeps it from comparing", async () => {
     assert(error instanceof StageError);
     assert.match(error.message, /^Cannot verify .*fact_payment_as_of_batch/);
     assert.match(error.hint ?? "", /the warehouse has <model>_as_of_batch/);
+    assert.equal(error.retryable, false);
     return true;
   });
   assert.deepEqual(leftBehind(platform), []);
