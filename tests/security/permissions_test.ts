@@ -16,6 +16,7 @@ const UNCONFINED = [
   "bench",
   "bench:functions",
   "bench:dashboard",
+  "bench:guest",
   "package",
   "lint:workflows",
   "infra:plan",
