@@ -10,12 +10,9 @@ import {
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
-import { findPooler, startPooler } from "../harness/pooler.ts";
+import { openPooler, testPooler } from "../harness/pgbouncer.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { startSpreadProxy } from "../harness/spread_proxy.ts";
-
-const pooler = await findPooler();
-if (pooler === undefined) console.log("No PgBouncer: its tests are left out");
 
 /** Lets a platform reach its source by another port. */
 function by(platform: Platform, port: number): PostgresSettings {
@@ -69,20 +66,20 @@ Deno.test("extract() reads one state where connections are spread over servers",
     assert.equal(second.tables.sales_order?.rows[0]?.rows, 2);
   }));
 
-Deno.test({
-  name: "extract() reads through a pooler, and leaves nothing in its sessions",
-  ignore: pooler === undefined,
-  fn: async () => {
+testPooler(
+  "extract() reads through a pooler, and leaves nothing in its sessions",
+  async () => {
     await using platform = await openPlatform();
     const { client, url } = platform.source;
     await fillSmall(client);
-    await using bouncer = await startPooler(pooler ?? "", {
-      url,
-      connections: 3,
+    await using bouncer = await openPooler(settingsOf(url), {
+      mode: "transaction",
+      sessions: 3,
     });
-    const direct = by(platform, bouncer.port);
+    const { port } = bouncer.settings;
+    const direct = by(platform, port);
     const through = new URL(url);
-    through.port = String(bouncer.port);
+    through.port = String(port);
     const other = await openClient(through.href);
     const settings = async () => {
       const { rows } = await other.query(
@@ -133,21 +130,20 @@ Deno.test({
     const { tables } = await ingestionManifest(platform, batch);
     assert.deepEqual(tables.sales_order?.rows, []);
   },
-});
+);
 
 for (const connections of [1, 2]) {
-  Deno.test({
-    name: `extract() makes do with a pooler of ${connections} connections`,
-    ignore: pooler === undefined,
-    fn: async () => {
+  testPooler(
+    `extract() makes do with a pooler of ${connections} connections`,
+    async () => {
       await using platform = await openPlatform();
       const { client, url } = platform.source;
       await fillSmall(client);
-      await using bouncer = await startPooler(pooler ?? "", {
-        url,
-        connections,
+      await using bouncer = await openPooler(settingsOf(url), {
+        mode: "transaction",
+        sessions: connections,
       });
-      by(platform, bouncer.port);
+      by(platform, bouncer.settings.port);
 
       const startMs = performance.now();
       const { batches } = await platform.extract();
@@ -162,5 +158,5 @@ for (const connections of [1, 2]) {
       }
       assert(seconds < 30, `${seconds} s`);
     },
-  });
+  );
 }
