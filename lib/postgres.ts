@@ -119,6 +119,10 @@ const UNLIMITED = "select set_config('transaction_timeout', '0', true) " +
 /** How `inTransaction` runs. */
 export interface TransactionOptions {
   readOnly?: boolean;
+  /** Sees one state from its first statement on. */
+  oneState?: boolean;
+  /** Nothing that the work does is kept. */
+  undo?: boolean;
   /** Beside those that are pinned, or in their place. */
   settings?: Settings;
   /** How long the server may take to begin and to commit, in milliseconds. */
@@ -135,9 +139,10 @@ export async function inTransaction<Result>(
   options: TransactionOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { readOnly = false, settings = {}, answerMs } = options;
+  const { readOnly = false, oneState, undo, settings = {}, answerMs } = options;
   const within = answerMs === undefined ? {} : { query_timeout: answerMs };
-  const begin = "begin isolation level read committed" +
+  const isolation = oneState ? "repeatable read" : "read committed";
+  const begin = `begin isolation level ${isolation}` +
     (readOnly ? " read only" : "");
   try {
     await client.query({
@@ -147,7 +152,7 @@ export async function inTransaction<Result>(
       ...within,
     });
     const result = await work();
-    await client.query({ text: "commit", ...within });
+    await client.query({ text: undo ? "rollback" : "commit", ...within });
     return result;
   } catch (error) {
     await client.query({ text: "rollback", ...within }).catch(() => {});

@@ -7,7 +7,13 @@ import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
-import { quoteText, serverName, sqlState } from "../lib/postgres.ts";
+import {
+  inTransaction,
+  quoteText,
+  serverName,
+  sqlState,
+  type TransactionOptions,
+} from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
@@ -31,7 +37,6 @@ import {
   describeKeys,
 } from "./compare_models.ts";
 import { makeExpectation, WORK_CATALOGUE } from "./expectation.ts";
-import { inReadTransaction } from "./in_read_transaction.ts";
 import type { Lake, ModelInLake } from "./lake_rows.ts";
 import { captureSource, type SourceState } from "./source_state.ts";
 import { type Verification, writeVerification } from "./verification.ts";
@@ -41,6 +46,17 @@ import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 const MISSING = ["42883", "42P01", "42703"];
 const MAKE_AGAIN =
   "See that the warehouse has <model>_as_of_batch for every model (a migration in sql/warehouse with `call pipeline.make_views('<model>')` makes it), and all that the migrations made";
+
+/** Reads of one state of the warehouse; what checks make there is undone. */
+const READING: TransactionOptions = {
+  oneState: true,
+  undo: true,
+  settings: {
+    idle_in_transaction_session_timeout: "0",
+    work_mem: "64MB",
+    jit: "off",
+  },
+};
 
 /** What the comparing has at hand. */
 interface VerifyWork {
@@ -173,8 +189,9 @@ async function* copyModels(
   models: readonly ModelInLake[],
 ): AsyncGenerator<ModelInWarehouse> {
   const copy = (model: ModelInLake) => {
-    const copying = inReadTransaction(
+    const copying = inTransaction(
       warehouse,
+      READING,
       () =>
         copyFromWarehouse(warehouse, { model, batch: source.batch, folder }),
     );
@@ -224,8 +241,9 @@ async function breakRules(
   for (const { name } of [...sql.models, QUARANTINE]) {
     const checks = sql.checks.filter((check) => checkedModel(check) === name);
     broken.push(
-      ...await inReadTransaction(
+      ...await inTransaction(
         warehouse,
+        READING,
         () => runWholeChecks(warehouse, { name, checks }),
       ),
     );
