@@ -275,7 +275,7 @@ async function expectedRows(
 }
 
 /**
- * Reads the tables in their order, so many at once. On the first failure the
+ * Reads the tables in their order, `atOnce` of them at a time. On the first failure the
  * others are ended, and waited for, before it is thrown.
  */
 async function readAll(

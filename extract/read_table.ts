@@ -33,9 +33,9 @@ export interface TableRead {
 }
 
 const PAGE_BYTES = 8192;
-/** A full read takes a table in ranges of so many pages (128 MiB), ... */
+/** A full read takes a table in ranges of this many pages (128 MiB). */
 const RANGE_PAGES = 16_384;
-/** ... and of each of many partitions at least so many (1 MiB). */
+/** Of each of many partitions a range has at least this many (1 MiB). */
 const RANGE_PAGES_MIN = 128;
 
 /**
