@@ -18,7 +18,7 @@ import { fillGroup, type GroupWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
-import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
+import { readWarehouseTables } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 
 /** Waiting batches share a transaction up to so many of them, or rows. */
@@ -150,16 +150,7 @@ async function loadGroup(
     if (follow) {
       await followModels(client, { models: await types.read(), log });
     }
-    const tables: WarehouseTable[] = [];
-    for (const model of models) {
-      tables.push(
-        await readWarehouseTable(
-          client,
-          model,
-          () => types.columnsOf(model.name),
-        ),
-      );
-    }
+    const tables = await readWarehouseTables(client, { models, types });
     const work: GroupWork = {
       ...options,
       tables,

@@ -26,7 +26,7 @@ import { addPlaceholders } from "./merge.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
 import { checkedModel, runChecks } from "./run_checks.ts";
-import { readWarehouseTable, type WarehouseTable } from "./warehouse_table.ts";
+import { readWarehouseTables, type WarehouseTable } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 
 /** What a reload found. */
@@ -120,16 +120,7 @@ async function reload(
       drop,
       log,
     });
-    const tables: WarehouseTable[] = [];
-    for (const model of models) {
-      tables.push(
-        await readWarehouseTable(
-          client,
-          model,
-          () => types.columnsOf(model.name),
-        ),
-      );
-    }
+    const tables = await readWarehouseTables(client, { models, types });
     mended = await agreeTables(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
     if (models.length === all.length) await agreeLedger(client, ledger);

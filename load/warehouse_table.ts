@@ -31,6 +31,28 @@ export const OWN_COLUMNS: readonly string[] = [
   "is_placeholder",
 ];
 
+/** Looks the tables of models up, in their order; see `readWarehouseTable`. */
+export async function readWarehouseTables(
+  client: pg.Client,
+  options: {
+    models: readonly Model[];
+    types: { columnsOf: (model: string) => Promise<readonly string[]> };
+  },
+): Promise<WarehouseTable[]> {
+  const { models, types } = options;
+  const tables: WarehouseTable[] = [];
+  for (const model of models) {
+    tables.push(
+      await readWarehouseTable(
+        client,
+        model,
+        () => types.columnsOf(model.name),
+      ),
+    );
+  }
+  return tables;
+}
+
 /**
  * Looks a model's table up; throws a `StageError` when it isn't there. A column
  * that the table itself gives a value is somebody's own unless the model has
