@@ -1,3 +1,4 @@
+import type { ContractTable } from "../lib/contract.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
@@ -39,25 +40,36 @@ interface Preparing {
   declared: DeclaredTables;
 }
 
+type Columns = ReadonlyMap<string, readonly ModelColumn[]>;
+
+/** SQL that was checked in this process, with the columns of its models. */
+const checked = new WeakMap<ProjectSql, Columns>();
+
 /**
  * Makes the schemas, and says which columns each model gives. Throws a
  * `StageError` that names the first query of the project's SQL which reads what
  * it may not, does not mean the same in every batch, or gives what neither the
- * lake nor the warehouse can take.
+ * lake nor the warehouse can take. A process that runs for ever checks its SQL
+ * once.
  */
 export async function prepare(
   duckdb: DuckDb,
   sql: ProjectSql,
-): Promise<Map<string, readonly ModelColumn[]>> {
+): Promise<Columns> {
   for (const schema of SCHEMAS) await duckdb.run(`create schema ${schema}`);
   for (const table of sql.tables) {
-    for (const schema of ["arrived", "changed", "current"]) {
-      await duckdb.run(
-        `create view ${schema}.${quoteName(table.name)} as ${
-          emptyTableSql(table)
-        }`,
-      );
+    for (const schema of ["changed", "current"]) {
+      await createEmpty(duckdb, { schema, table });
     }
+  }
+  const known = checked.get(sql) ?? await checkAll(duckdb, sql);
+  checked.set(sql, known);
+  return known;
+}
+
+async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
+  for (const table of sql.tables) {
+    await createEmpty(duckdb, { schema: "arrived", table });
   }
   const work: Preparing = {
     duckdb,
@@ -77,6 +89,15 @@ export async function prepare(
     await duckdb.run(`drop view arrived.${quoteName(table.name)}`);
   }
   return columns;
+}
+
+async function createEmpty(
+  duckdb: DuckDb,
+  { schema, table }: { schema: string; table: ContractTable },
+): Promise<void> {
+  await duckdb.run(
+    `create view ${schema}.${quoteName(table.name)} as ${emptyTableSql(table)}`,
+  );
 }
 
 async function checkModel(

@@ -88,25 +88,10 @@ const ORDERED = new Set([
 /** Macros call macros, so deep. */
 const MACRO_DEPTH_MAX = 5;
 
-let known: Promise<FunctionKinds> | undefined;
-
-/**
- * Asks DuckDB for its functions; a macro is what its text calls. They are the
- * same for the life of a process, and asked for once.
- */
+/** Asks DuckDB for its functions; a macro is what its text calls. */
 export async function readFunctionKinds(
   duckdb: DuckDb,
 ): Promise<FunctionKinds> {
-  known ??= askFunctionKinds(duckdb);
-  try {
-    return await known;
-  } catch (error) {
-    known = undefined;
-    throw error;
-  }
-}
-
-async function askFunctionKinds(duckdb: DuckDb): Promise<FunctionKinds> {
   const functions = await duckdb.rows(
     `select distinct function_name as name, function_type as type, stability
     from duckdb_functions() where function_type in ('scalar', 'aggregate')`,
