@@ -65,7 +65,7 @@ from unnest(enum_range(cast(null as device_state))) as label
 limit 3;
 
 insert into desk
-select decode(lpad(to_hex(id), 2, '0'), 'hex'), 10 * id, 'floor ' || id
+select int4send(id), 10 * id, 'floor ' || id
 from generate_series(1, 4) as id;
 
 insert into member

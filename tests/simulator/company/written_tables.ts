@@ -48,7 +48,8 @@ export const COMPANY_TABLES: readonly WrittenTable[] = [
   {
     name: "desk",
     where: (key) => `desk_id = int4send(${key})`,
-    move: (key) => `desk_id = int4send(${key})`,
+    // No two desks have one number, but where the source's owner makes them.
+    move: (key) => `desk_id = int4send(${key}), desk_number = ${10 * key}`,
     values: (key, fresh) => `int4send(${key}), ${10 * key}, 'floor ${fresh}'`,
     change: (fresh) => `place = e'floor\\n${fresh}'`,
     isStamped: false,
