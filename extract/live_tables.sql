@@ -96,7 +96,6 @@ cross join lateral (
         index.indrelid = class.oid
         and index.indisunique
         and index.indisvalid
-        and index.indimmediate
         and index.indpred is null
         and index.indexprs is null
 ) as unique_keys

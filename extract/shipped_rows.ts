@@ -15,6 +15,8 @@ const QUOTED_BYTES = 3;
 const REASON_BYTES_MAX = 256;
 /** What a byte of a text takes with escapes at most. */
 const ESCAPED_BYTES_MAX = 4;
+/** U+FFFD, the replacement character: hardly a text has it before escapes. */
+const REPLACED = "\ufffd";
 /** No name of the contract has a space in it. */
 const IS_LONG = quoteName("is long");
 /** `character_not_in_repertoire` and `untranslatable_character`. */
@@ -106,10 +108,15 @@ export function shippedSql(
     ) as source`;
 }
 
-/** SQL for a text as it is shipped; with escapes where it is no UTF-8. */
+/**
+ * SQL for a text as it is shipped; where it is no UTF-8 with escapes, and marked
+ * so that it is the key of no other row, whose text has a backslash there.
+ */
 export function readableSql(table: LiveTable, value: string): string {
   return mayBeNoUtf8(table)
-    ? `case when ${faultSql(table, value)} then ${escapedSql(value)}
+    ? `case when ${faultSql(table, value)} then ${quoteText(REPLACED)} || ${
+      escapedSql(value)
+    }
       else ${value} end`
     : value;
 }

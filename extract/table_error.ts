@@ -1,17 +1,19 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres.ts";
 
+/** `insufficient_privilege`. */
+const DENIED = "42501";
+
 /** What comes of reading a table, as an error that names the table. */
 export function tableError(error: unknown, table: string): unknown {
   if (!isForeign(error)) return error;
-  const denied = sqlState(error) === "42501";
-  const hint = hintFor(error);
+  const denied = sqlState(error) === DENIED;
   return new StageError(`Cannot read "${table}": ${messageOf(error)}`, {
     subject: table,
     retryable: !denied,
     hint: denied
       ? "Grant select on the table to the source role; row-level security must not hide rows from it"
-      : hint,
+      : hintFor(error),
     cause: error,
   });
 }
@@ -19,10 +21,13 @@ export function tableError(error: unknown, table: string): unknown {
 /** What comes of the rest that is asked, as an error that names the server. */
 export function sourceError(error: unknown, server: string): unknown {
   if (!isForeign(error)) return error;
+  const denied = sqlState(error) === DENIED;
   return new StageError(`Cannot read ${server}: ${messageOf(error)}`, {
     subject: server,
-    retryable: true,
-    hint: hintFor(error),
+    retryable: !denied,
+    hint: denied
+      ? "Grant the source role what the message names: PostgreSQL gives it to all roles, somebody has revoked it"
+      : hintFor(error),
     cause: error,
   });
 }
@@ -31,7 +36,7 @@ export function sourceError(error: unknown, server: string): unknown {
 export function hintFor(error: unknown): string {
   switch (sqlState(error)) {
     case "53200":
-      return "Raise max_locks_per_transaction in the source, which bounds the locks of all its sessions: a table's partitions and indexes take one each. Or set SOURCE_CONNECTIONS=1";
+      return "Raise max_locks_per_transaction in the source, which bounds the locks of all its sessions: a table's partitions and indexes take one each in every connection. SOURCE_CONNECTIONS=1 needs fewest";
     case "55P03":
       return "Run extract again: it gave way to who has locked a table or an index; SOURCE_LOCK_TIMEOUT_SECONDS says how long it waits";
     default:

@@ -9,6 +9,7 @@ language plpgsql
 as $$
 declare
     relation regclass := cast(quote_ident(table_name) as regclass);
+    closed_table regclass := to_regclass(quote_ident(table_name || '_closed'));
     schema_name name;
     is_dimension boolean;
     column_list text;
@@ -23,13 +24,22 @@ begin
         string_agg(
             quote_ident(pg_attribute.attname), ', '
             order by pg_attribute.attnum
-        ) filter (where pg_attribute.attname <> 'is_placeholder')
+        ) filter (
+            where
+            pg_attribute.attname <> 'is_placeholder'
+            -- What somebody gave the dimension alone is in none of its views.
+            and (closed_table is null or closed.attname is not null)
+        )
     into schema_name, is_dimension, column_list
     from pg_class
     inner join pg_attribute
         on pg_attribute.attrelid = pg_class.oid
         and pg_attribute.attnum > 0
         and not pg_attribute.attisdropped
+    left join pg_attribute as closed
+        on closed.attrelid = closed_table
+        and closed.attname = pg_attribute.attname
+        and not closed.attisdropped
     where pg_class.oid = relation
     group by pg_class.oid;
 

@@ -112,6 +112,31 @@ Deno.test("followModels() leaves a table alone that fits, with what others made 
     assert.deepEqual(await definition(), before);
   }));
 
+Deno.test("followModels() gives a model's new column to the views of a table with a column of its own", () =>
+  inWarehouse(async (client) => {
+    await client.query(
+      "alter table dim_payment_type add ours text default 'ours'",
+    );
+
+    await followModels(client, {
+      models: [
+        typed("dim_payment_type", {
+          payment_type_id: "INTEGER",
+          payment_type_name: "VARCHAR",
+          note: "VARCHAR",
+        }),
+      ],
+      log,
+    });
+
+    const { fields } = await client.query(
+      "select * from dim_payment_type_current",
+    );
+    const names = fields.map(({ name }) => name);
+    assert(names.includes("note"));
+    assert(!names.includes("ours"));
+  }));
+
 Deno.test("followModels() makes a column that a model lost nullable, and drops it where it may", () =>
   inWarehouse(async (client) => {
     await client.query(

@@ -99,7 +99,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
     aside.includes("place [long, l] the row is longer than 16 MiB as CSV"),
   );
   assert(
-    aside.includes('place [\\351, b\\c] code is no UTF-8: "\\351"'),
+    aside.includes('place [\ufffd\\351, b\\c] code is no UTF-8: "\\351"'),
     aside.join("\n"),
   );
 
@@ -161,6 +161,8 @@ Deno.test("verify() reads texts that are no UTF-8 as extract does", async () => 
     "update person set name = '\\N' where id = 3",
     "update place set note = e'\\377' || repeat('é\"', 3 << 20) where code = 'a'",
     "insert into place values (e'\\351', 'b\\c', 'two')",
+    // Its key reads as the other's does with escapes.
+    "insert into place values ('\\351', 'b\\c', 'three')",
     // Long only by its escapes.
     "insert into place values ('long', 'l', repeat(e'\\351', 5 << 20))",
   );
