@@ -33,7 +33,11 @@ export async function openDuckDb(
   const tempDirectory = temporary.path;
   let instance: DuckDBInstance | undefined;
   let connection: DuckDBConnection | undefined;
+  const running = new Set<Promise<unknown>>();
   const close = async () => {
+    // One that is closed under a statement takes the process with it.
+    if (running.size > 0) connection?.interrupt();
+    await Promise.allSettled(running);
     connection?.closeSync();
     instance?.closeSync();
     await temporary[Symbol.asyncDispose]();
@@ -73,13 +77,21 @@ export async function openDuckDb(
     throw error;
   }
   const open = connection;
+  const untilDone = async <Result>(work: Promise<Result>): Promise<Result> => {
+    running.add(work);
+    try {
+      return await work;
+    } finally {
+      running.delete(work);
+    }
+  };
   return {
     tempDirectory,
     run: async (sql) => {
-      await open.run(sql);
+      await untilDone(open.run(sql));
     },
     rows: async (sql) => {
-      const reader = await open.runAndReadAll(sql);
+      const reader = await untilDone(open.runAndReadAll(sql));
       return reader.getRowObjectsJson().map((row) =>
         Object.fromEntries(
           Object.entries(row).map(([name, value]) => [

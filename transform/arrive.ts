@@ -38,8 +38,7 @@ export async function arrive(
   duckdb: DuckDb,
   options: {
     table: ContractTable;
-    /** Undefined: nothing of it changed, and its tables are empty. */
-    ingested: IngestedTable | undefined;
+    ingested: IngestedTable;
     zone: Zone;
     /** The query for rows that the types can read but the models can't. */
     quarantineSql: string | undefined;
@@ -57,7 +56,7 @@ export async function arrive(
       select ${ROW_KEY} as row_key, ${UNREADABLE} as reason
       from arrived.${name} where ${UNREADABLE} is not null
       ${
-      quarantineSql === undefined || ingested === undefined
+      quarantineSql === undefined
         ? ""
         : `union all select ${keyText(table.key)}, ${
           reasonSql(table.name)
@@ -84,6 +83,28 @@ export async function arrive(
   );
 }
 
+/** Statements that make the same tables of one that did not change: empty. */
+export function emptyArrival(table: ContractTable): string[] {
+  const name = quoteName(table.name);
+  const columns = quoteNames(table.columns.map((column) => column.name));
+  const key = quoteNames(table.key);
+  const empty = emptyTableSql(table);
+  return [
+    `create or replace table arrived.${name} as select *,
+      cast(null as varchar) as ${ROW_KEY},
+      cast(null as varchar) as ${UNREADABLE} from (${empty})`,
+    `create or replace table gone.${name} as select ${key},
+      cast(null as varchar) as ${ROW_KEY} from (${empty})`,
+    `create or replace table quarantined.${name} as select
+      cast(null as varchar) as row_key, cast(null as varchar) as reason
+      where false`,
+    `create or replace view changed.${name} as select ${columns}
+      from arrived.${name}`,
+    `create or replace view deleted.${name} as select ${key}
+      from gone.${name}`,
+  ];
+}
+
 /** SQL for a rule's reason, which the warehouse does not take without one. */
 export function reasonSql(table: string): string {
   return `coalesce(cast(reason as varchar), ${
@@ -103,13 +124,13 @@ async function createArrived(
   duckdb: DuckDb,
   options: {
     table: ContractTable;
-    ingested: IngestedTable | undefined;
+    ingested: IngestedTable;
     zone: Zone;
   },
 ): Promise<void> {
   const { table, ingested, zone } = options;
   const target = `arrived.${quoteName(table.name)}`;
-  if (ingested === undefined || ingested.rows.length === 0) {
+  if (ingested.rows.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select *,
         cast(null as varchar) as ${ROW_KEY},
@@ -147,13 +168,13 @@ async function createDeleted(
   duckdb: DuckDb,
   options: {
     table: ContractTable;
-    ingested: IngestedTable | undefined;
+    ingested: IngestedTable;
     zone: Zone;
   },
 ): Promise<void> {
   const { table, ingested, zone } = options;
   const target = `gone.${quoteName(table.name)}`;
-  if (ingested === undefined || ingested.deletes.length === 0) {
+  if (ingested.deletes.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select ${quoteNames(table.key)},
         cast(null as varchar) as ${ROW_KEY} from (${emptyTableSql(table)})`,

@@ -51,12 +51,12 @@ export function lakeViews(
     `select * exclude (valid_to, to_batch) from (${intervals(filter)})
     where to_batch is null`;
   return [
-    `create view ${name("history")} as ${intervals("")}`,
-    `create view ${name("current")} as ${open("")}`,
-    `create macro ${name("as_of_batch")}(batch_number) as table ${
+    `create or replace view ${name("history")} as ${intervals("")}`,
+    `create or replace view ${name("current")} as ${open("")}`,
+    `create or replace macro ${name("as_of_batch")}(batch_number) as table ${
       open("where batch <= batch_number")
     }`,
-    `create macro ${name("as_of_time")}(moment) as table ${
+    `create or replace macro ${name("as_of_time")}(moment) as table ${
       open(`where snapshot_time <= ${MOMENT_UTC}`)
     }`,
   ];

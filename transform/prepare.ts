@@ -1,4 +1,3 @@
-import type { ContractTable } from "../lib/contract.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
@@ -56,21 +55,19 @@ export async function prepare(
   duckdb: DuckDb,
   sql: ProjectSql,
 ): Promise<Columns> {
-  for (const schema of SCHEMAS) await duckdb.run(`create schema ${schema}`);
-  for (const table of sql.tables) {
-    for (const schema of ["changed", "current"]) {
-      await createEmpty(duckdb, { schema, table });
-    }
-  }
+  await duckdb.run(
+    [
+      ...SCHEMAS.map((schema) => `create schema ${schema}`),
+      ...["changed", "current"].flatMap((schema) => emptyViews(sql, schema)),
+    ].join(";\n"),
+  );
   const known = checked.get(sql) ?? await checkAll(duckdb, sql);
   checked.set(sql, known);
   return known;
 }
 
 async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
-  for (const table of sql.tables) {
-    await createEmpty(duckdb, { schema: "arrived", table });
-  }
+  await duckdb.run(emptyViews(sql, "arrived").join(";\n"));
   const work: Preparing = {
     duckdb,
     sql,
@@ -91,12 +88,10 @@ async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
   return columns;
 }
 
-async function createEmpty(
-  duckdb: DuckDb,
-  { schema, table }: { schema: string; table: ContractTable },
-): Promise<void> {
-  await duckdb.run(
-    `create view ${schema}.${quoteName(table.name)} as ${emptyTableSql(table)}`,
+/** Statements that make each table of the contract, without rows. */
+function emptyViews({ tables }: ProjectSql, schema: string): string[] {
+  return tables.map((table) =>
+    `create view ${schema}.${quoteName(table.name)} as ${emptyTableSql(table)}`
   );
 }
 

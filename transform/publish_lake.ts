@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import { isAbsolute, join } from "node:path";
 import type { BatchLog } from "../lib/batch_log.ts";
+import { sha256Hex } from "../lib/checksum.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb_error.ts";
 import { messageOf } from "../lib/errors.ts";
@@ -16,6 +17,8 @@ import type { ModelColumn } from "./model_changes.ts";
 import { QUARANTINE_TYPES } from "./quarantine.ts";
 
 const LAKE_FILE = "lake.duckdb";
+/** Every DuckDB since 1.2 opens what is written so. */
+const STORAGE_VERSION = "v1.2.0";
 const ATTEMPTS_MAX = 5;
 /** Rows of one insert. */
 const FILES_AT_ONCE = 1000;
@@ -30,20 +33,14 @@ interface PublishOptions {
 }
 
 /** What a published lake knows. */
-interface KnownFiles {
+interface KnownLake {
   batch: number;
-  files: KnownFile[];
   /** Where else the zone was when a lake was published. */
   seenAt: string[];
   /** Somebody else publishes it who sees the zone at another place. */
   isOthers?: boolean;
-}
-
-/** A file of the lake, as the published database lists it. */
-interface KnownFile {
-  model: string;
-  batch: number;
-  key: string;
+  /** A copy of it whose views are those that this run would make. */
+  copy?: string;
 }
 
 /**
@@ -74,20 +71,18 @@ async function publish(
   options: PublishOptions,
 ): Promise<void> {
   const { zone, batches, newest, log } = options;
-  const path = join(duckdb.tempDirectory, "published.duckdb");
+  const path = join(duckdb.tempDirectory, LAKE_FILE);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const stored = await zone.read(LAKE_FILE);
     const known = stored === undefined
       ? undefined
-      : await readKnownFiles(duckdb, { bytes: stored.bytes, path, options });
+      : await readKnownLake(duckdb, { bytes: stored.bytes, path, options });
     if (known !== undefined && known.batch >= newest.batch) return;
     if (known?.isOthers === true) return;
-    const from = (known?.batch ?? 0) + 1;
-    const added = await filesOfBatches(batches, { from, to: newest.batch });
     const bytes = await buildLake(duckdb, {
       ...options,
-      files: [...known?.files ?? [], ...added],
-      seenAt: known?.seenAt ?? [],
+      known: known ?? { batch: 0, seenAt: [] },
+      path,
     });
     // Who began before the zone was rebuilt has nothing to show any more.
     const { id } = await readGeneration(zone);
@@ -103,20 +98,18 @@ async function publish(
   );
 }
 
-/** The files that a published lake lists; undefined when it can't be read. */
-async function readKnownFiles(
+/** What the published lake knows; undefined when it can't be read. */
+async function readKnownLake(
   duckdb: DuckDb,
   found: { bytes: Uint8Array; path: string; options: PublishOptions },
-): Promise<KnownFiles | undefined> {
+): Promise<KnownLake | undefined> {
   const { bytes, path, options } = found;
-  const { newest, sql, log, zone, batches } = options;
+  const { newest, log, zone, batches } = options;
   await Deno.writeFile(path, bytes);
+  let isKept = false;
   try {
     await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);
     const [about] = await duckdb.rows("from published.lake.about");
-    const files = await duckdb.rows(
-      "from published.lake.files order by batch, model",
-    );
     const sameLake = about?.lake_id === newest.lakeId &&
       (about.generation ?? "") === await batches.generation();
     if (!sameLake) return undefined;
@@ -128,24 +121,17 @@ async function readKnownFiles(
         "lake.duckdb is of {there}, where another run sees this zone, and stays as it is; here it is {here}. Let all runs name the zone alike, or remove lake.duckdb, which the next run makes anew",
         { there, here: zone.url },
       );
-      return { batch: 0, files: [], seenAt, isOthers: true };
+      return { batch: 0, seenAt, isOthers: true };
     }
-    // Of other SQL or seen at another place, its views are not those that this
-    // one would make; but what is newer was made by somebody who knows more.
-    const alike = isHere && about.transform_hash === sql.transformHash;
-    if (!alike && Number(about.batch) <= newest.batch) {
-      const places = isHere ? seenAt : [...seenAt, there];
-      return { batch: 0, files: [], seenAt: places };
+    // Its views may not be those that this run would make; but what is newer
+    // was made by somebody who knows more.
+    const batch = Number(about.batch);
+    const alike = isHere && about.views === await viewsHash(options);
+    if (!alike && batch <= newest.batch) {
+      return { batch: 0, seenAt: isHere ? seenAt : [...seenAt, there] };
     }
-    return {
-      seenAt,
-      batch: Number(about.batch),
-      files: files.map(({ model, batch, key }) => ({
-        model: model ?? "",
-        batch: Number(batch),
-        key: key ?? "",
-      })),
-    };
+    isKept = batch < newest.batch;
+    return { batch, seenAt, ...isKept ? { copy: path } : {} };
   } catch (error) {
     // That there is no room to read it is no reason to make it anew.
     if (duckDbCause(error) !== undefined) throw error;
@@ -155,7 +141,7 @@ async function readKnownFiles(
     return undefined;
   } finally {
     await duckdb.run("detach database if exists published");
-    await Deno.remove(path).catch(() => {});
+    if (!isKept) await Deno.remove(path).catch(() => {});
   }
 }
 
@@ -175,51 +161,83 @@ async function realPath(zone: string): Promise<string> {
   return isAbsolute(zone) ? await Deno.realPath(zone).catch(() => zone) : zone;
 }
 
+/**
+ * What the views of a lake would be without files: another hash means that SQL,
+ * place or this code has changed, and all of them are made anew.
+ */
+async function viewsHash(options: PublishOptions): Promise<string> {
+  const statements = await viewStatements(options, { files: [] });
+  return sha256Hex([options.sql.transformHash, ...statements].join(";\n"));
+}
+
+/** Statements that make the views of these models, or of all. */
+async function viewStatements(
+  { zone, sql, columns }: PublishOptions,
+  options: {
+    files: readonly { model: string; key: string }[];
+    only?: ReadonlySet<string> | undefined;
+  },
+): Promise<string[]> {
+  const { files, only } = options;
+  const place = `${await realPath(zone.url)}/${LAKE_FILE}`;
+  return [...sql.models, QUARANTINE]
+    .filter(({ name }) => only?.has(name) ?? true)
+    .flatMap((model) =>
+      lakeViews(model, {
+        columns: columns.get(model.name) ?? QUARANTINE_TYPES,
+        zone,
+        place,
+        files: files.filter((file) => file.model === model.name),
+      })
+    );
+}
+
+/**
+ * Makes the lake of the newest batch, from nothing or from the one that is
+ * known: then only the views change whose models have new files.
+ */
 async function buildLake(
   duckdb: DuckDb,
-  options: PublishOptions & { files: KnownFile[]; seenAt: string[] },
+  options: PublishOptions & { known: KnownLake; path: string },
 ): Promise<Uint8Array> {
-  const { zone, batches, newest, sql, columns, files, seenAt } = options;
-  const path = join(duckdb.tempDirectory, `lake-${newest.batch}.duckdb`);
-  await Deno.remove(path).catch(() => {});
-  await duckdb.run(`attach ${quoteText(path)} as target`);
+  const { batches, newest, known, path } = options;
+  const added = await filesOfBatches(batches, {
+    from: known.copy === undefined ? 1 : known.batch + 1,
+    to: newest.batch,
+  });
+  await duckdb.run(
+    `attach ${
+      quoteText(path)
+    } as target (storage_version '${STORAGE_VERSION}')`,
+  );
   try {
-    await duckdb.run("create schema target.lake");
+    if (known.copy === undefined) await createTables(duckdb, options);
     await duckdb.run(
-      `create table target.lake.about as select
-        ${newest.batch}::bigint as batch,
-        ${quoteText(newest.snapshotTime)}::timestamp as snapshot_time,
-        ${quoteText(newest.lakeId)} as lake_id,
-        ${quoteText(zone.url)} as zone,
-        ${quoteText(sql.transformHash)} as transform_hash,
-        ${quoteText(await batches.generation())} as generation`,
+      `update target.lake.about set batch = ${newest.batch},
+        snapshot_time = ${quoteText(newest.snapshotTime)}`,
     );
-    await duckdb.run(
-      `create table target.lake.files (model varchar, batch bigint, key varchar)`,
-    );
-    for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
-      const rows = files.slice(start, start + FILES_AT_ONCE).map((file) =>
+    for (let start = 0; start < added.length; start += FILES_AT_ONCE) {
+      const rows = added.slice(start, start + FILES_AT_ONCE).map((file) =>
         `(${quoteText(file.model)}, ${file.batch}, ${quoteText(file.key)})`
       );
       await duckdb.run(
         `insert into target.lake.files values ${rows.join(", ")}`,
       );
     }
-    await duckdb.run(
-      `create table target.lake.seen_at as
-      select unnest([${seenAt.map(quoteText).join(", ")}]::varchar[]) as zone`,
+    const only = known.copy === undefined
+      ? undefined
+      : new Set(added.map(({ model }) => model));
+    const files = await duckdb.rows(
+      "select model, key from target.lake.files order by batch, model",
     );
-    await duckdb.run("use target");
-    const place = `${await realPath(zone.url)}/${LAKE_FILE}`;
-    for (const model of [...sql.models, QUARANTINE]) {
-      const statements = lakeViews(model, {
-        columns: columns.get(model.name) ?? QUARANTINE_TYPES,
-        zone,
-        place,
-        files: files.filter((file) => file.model === model.name),
-      });
-      for (const statement of statements) await duckdb.run(statement);
-    }
+    const statements = await viewStatements(options, {
+      files: files.map(({ model, key }) => ({
+        model: model ?? "",
+        key: key ?? "",
+      })),
+      only,
+    });
+    await duckdb.run(["use target", ...statements].join(";\n"));
   } finally {
     await duckdb.run("use memory");
     await duckdb.run("detach target");
@@ -227,4 +245,30 @@ async function buildLake(
   const bytes = await Deno.readFile(path);
   await Deno.remove(path);
   return bytes;
+}
+
+async function createTables(
+  duckdb: DuckDb,
+  options: PublishOptions & { known: KnownLake },
+): Promise<void> {
+  const { zone, batches, newest, sql, known } = options;
+  const seenAt = known.seenAt.map(quoteText).join(", ");
+  await duckdb.run("create schema target.lake");
+  await duckdb.run(
+    `create table target.lake.about as select
+      ${newest.batch}::bigint as batch,
+      ${quoteText(newest.snapshotTime)}::timestamp as snapshot_time,
+      ${quoteText(newest.lakeId)} as lake_id,
+      ${quoteText(zone.url)} as zone,
+      ${quoteText(sql.transformHash)} as transform_hash,
+      ${quoteText(await batches.generation())} as generation,
+      ${quoteText(await viewsHash(options))} as views`,
+  );
+  await duckdb.run(
+    "create table target.lake.files (model varchar, batch bigint, key varchar)",
+  );
+  await duckdb.run(
+    `create table target.lake.seen_at as
+    select unnest([${seenAt}]::varchar[]) as zone`,
+  );
 }

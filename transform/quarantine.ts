@@ -10,7 +10,7 @@ import type { Progress } from "../lib/progress.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
-import { arrive, ROW_KEY } from "./arrive.ts";
+import { arrive, emptyArrival, ROW_KEY } from "./arrive.ts";
 import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */
@@ -77,15 +77,18 @@ export async function setAside(
 ): Promise<number> {
   const { input, sql, ingestion, progress } = options;
   const changed = changedTables(input);
+  const unchanged = sql.tables.filter((table) => !changed.has(table.name));
+  await duckdb.run(unchanged.flatMap(emptyArrival).join(";\n"));
   for (const table of sql.tables) {
     const ingested = changed.get(table.name);
+    if (ingested === undefined) continue;
     await arrive(duckdb, {
       table,
       ingested,
       zone: ingestion,
       quarantineSql: sql.quarantine.get(table.name),
     });
-    if (ingested !== undefined) progress.add({ rows: rowsOf(ingested) });
+    progress.add({ rows: rowsOf(ingested) });
   }
   const tables = sql.tables.filter((table) => changed.has(table.name));
   const whole = tables.filter((table) =>

@@ -130,3 +130,17 @@ Deno.test("resolveCredentials() gives the settings' keys", async () => {
     { accessKeyId: "k", secretAccessKey: "s", sessionToken: undefined },
   );
 });
+
+Deno.test("a DuckDB that is closed under a statement interrupts it", async () => {
+  await withFolder(async (_folder, config) => {
+    const duckdb = await openDuckDb(config, { zones: [] });
+    const counting = duckdb.rows(
+      "select count(*) from range(100000000000) as numbers (n) where n % 7 = 3",
+    );
+    const interrupted = assert.rejects(counting, /INTERRUPT/);
+
+    await duckdb[Symbol.asyncDispose]();
+
+    await interrupted;
+  });
+});
