@@ -96,6 +96,9 @@ async function simulateIn(
       `${seeds.from}..${seeds.to}`,
       // Tasks may load native code of their own folder only.
       "--in-process",
+      // What the first seed finds is looked at, not what is found first.
+      "--jobs",
+      "1",
       "--fail-fast",
     ],
     cwd: folder,

@@ -15,6 +15,7 @@ const NO_SUCH_TABLE = "42P01";
 export class Readers implements AsyncDisposable {
   /** How often they saw a batch in each. */
   readonly seen = { warehouse: 0, lake: 0 };
+  #turn = Promise.resolve();
 
   private constructor(
     private readonly platform: Platform,
@@ -29,10 +30,21 @@ export class Readers implements AsyncDisposable {
     return new Readers(platform, truth, client);
   }
 
-  /** Reads both; throws when what is seen is no batch, or a mix of two. */
+  /**
+   * Reads both; throws when what is seen is no batch, or a mix of two. Those
+   * who want to read at once take turns: they share a connection.
+   */
   async read(): Promise<void> {
-    await this.#readWarehouse();
-    await this.#readLake();
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    try {
+      await this.#readWarehouse();
+      await this.#readLake();
+    } finally {
+      resolve();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
