@@ -57,7 +57,10 @@ for (const zones of ZONE_KINDS) {
     const dry = await sweep(context, { zone: "ingestion", dryRun: true });
     const untouched = await keysOf(config.ingestionUrl, platform);
     const swept = await sweep(context, { zone: "ingestion" });
-    const processed = await sweep(context, { zone: "processed" });
+    const inLake = await keysOf(config.processedUrl, platform);
+    await sweep(context, { zone: "processed" });
+    const keptInLake = await keysOf(config.processedUrl, platform);
+    const stillNeeded = await listedInProcessed(platform, 5);
 
     assert.equal(young.filesRemoved, 0);
     assert.deepEqual(untouched, before);
@@ -72,7 +75,13 @@ for (const zones of ZONE_KINDS) {
       await keysOf(config.ingestionUrl, platform),
       before.filter((key) => !garbage.includes(key)),
     );
-    assert.equal(processed.filesRemoved, 0);
+    assert.deepEqual(
+      keptInLake,
+      inLake.filter((key) =>
+        !key.startsWith("_state/") || stillNeeded.has(key)
+      ),
+    );
+    assert.ok(keptInLake.length < inLake.length);
     assert.match(platform.logged.join("\n"), /"notes\/of_a_person.txt"/);
     await platform.run();
     await assertRebuilds(platform);
@@ -90,14 +99,19 @@ for (const zones of ZONE_KINDS) {
     const second = await listedInProcessed(platform, 4);
     await leaveHalfARebuild(platform);
 
-    const young = await sweep(context, { zone: "processed" });
+    const all = await keysOf(processedUrl, platform);
+    await sweep(context, { zone: "processed" });
+    const young = await keysOf(processedUrl, platform);
     await clock.leap(OLD_HOURS);
     await platform.run();
     const before = await keysOf(processedUrl, platform);
     const old = await sweep(context, { zone: "processed" });
 
     const left = await keysOf(processedUrl, platform);
-    assert.equal(young.filesRemoved, 0);
+    // Of what was replaced, older states were needed by nobody before.
+    const gone = all.filter((key) => !young.includes(key));
+    assert.ok(gone.every((key) => key.startsWith("_state/")), gone.join());
+    assert.ok([...first, ...second].every((key) => young.includes(key)));
     assert.equal(left.filter((key) => first.has(key)).length, 0);
     assert.equal(left.filter((key) => second.has(key)).length, second.size);
     assert.equal(old.filesRemoved, before.length - left.length);
@@ -316,6 +330,7 @@ async function listedInIngestion(platform: Platform, last: number) {
   return listed;
 }
 
+/** What the batches brought, and what the last one needs. */
 async function listedInProcessed(platform: Platform, last: number) {
   const listed = new Set<string>();
   for (let batch = 1; batch <= last; batch++) {
@@ -326,6 +341,7 @@ async function listedInProcessed(platform: Platform, last: number) {
     for (const { files } of Object.values(models)) {
       for (const { key } of files) listed.add(key);
     }
+    if (batch < last) continue;
     for (const { key } of Object.values(state)) listed.add(key);
   }
   return listed;
