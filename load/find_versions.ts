@@ -8,6 +8,8 @@ import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
 import type { Zone } from "../lib/zone.ts";
 import { onlySql, type VersionFiles } from "./export_versions.ts";
 
+const REQUESTS_AT_ONCE = 16;
+
 /**
  * Finds the files with the versions of batches that follow each other, by
  * model: those that the batches brought, as long as they are there. Where one
@@ -35,10 +37,7 @@ export async function findVersions(
     const doubtful = isNewest
       ? []
       : files.filter(({ key }) => !listed.has(key));
-    const heads = await Promise.all(
-      doubtful.map(({ key }) => batches.zone.head(key)),
-    );
-    const isWhole = heads.every((head) => head !== undefined);
+    const isWhole = await areThere(batches.zone, doubtful);
     found.set(
       name,
       isWhole
@@ -50,6 +49,20 @@ export async function findVersions(
     );
   }
   return found;
+}
+
+async function areThere(
+  zone: Zone,
+  files: readonly { key: string }[],
+): Promise<boolean> {
+  for (let start = 0; start < files.length; start += REQUESTS_AT_ONCE) {
+    const heads = await Promise.all(
+      files.slice(start, start + REQUESTS_AT_ONCE)
+        .map(({ key }) => zone.head(key)),
+    );
+    if (heads.includes(undefined)) return false;
+  }
+  return true;
 }
 
 /** A model's versions of some batches, from files that may hold others. */
