@@ -28,6 +28,8 @@ export const COMPACTION_BOUNDS: CompactionBounds = {
 };
 /** Where all that is due is merged, what is larger is left alone all the same. */
 const LARGE_BYTES_MIN = 1_000_000_000;
+/** Slower than any machine merges: what would not end in time is not begun. */
+const BYTES_PER_SECOND_MIN = 5_000_000;
 /** More levels than any lake has. */
 const PASSES_MAX = 32;
 
@@ -43,6 +45,8 @@ export interface CompactionWork {
   bounds: CompactionBounds;
   /** Merges all that is due, whatever the bounds of a batch. */
   all: boolean;
+  /** Until the run is aborted, where that is known. */
+  secondsLeft: () => number;
   log: Logger;
   signal: AbortSignal;
 }
@@ -68,7 +72,8 @@ export async function compact(
       const model = modelOf(work, merge);
       const isOver = merges >= bounds.mergesMax ||
         bytes + bytesOf(merge) > bounds.bytesMax;
-      if (model === undefined || !all && isOver) continue;
+      const isLate = bytesOf(merge) / BYTES_PER_SECOND_MIN > work.secondsLeft();
+      if (model === undefined || !all && isOver || isLate) continue;
       work.signal.throwIfAborted();
       const merged = await tryMerge(work, { merge, model });
       if (merged === undefined) continue;

@@ -171,7 +171,7 @@ async function listFiles(
     held: ReadonlyMap<string, HeldModel>;
   },
 ) {
-  const { sql, log, signal } = context;
+  const { sql, log, signal, deadline, clock } = context;
   const { output, live: before, own, runId, held } = options;
   const merged = held.size > 0 ? before.files : await compact({
     ...options,
@@ -180,6 +180,10 @@ async function listFiles(
     batch: own.batch,
     bounds: { ...COMPACTION_BOUNDS, ...context.compaction },
     all: options.compactAll === true,
+    secondsLeft: () =>
+      deadline === undefined
+        ? Infinity
+        : (deadline.getTime() - clock().getTime()) / 1000,
     log,
     signal,
   }, before.files);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import type { ProjectSql } from "../../lib/project_sql.ts";
 import { openZone } from "../../lib/zone.ts";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { readLiveFiles } from "../../lib/live_files.ts";
@@ -17,7 +19,12 @@ import {
   type State,
   warehouseHistory,
 } from "../harness/oracle.ts";
-import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
 import { assertFreshlyLoaded } from "../harness/rebuild.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { StoreClock } from "../harness/store_clock.ts";
@@ -110,6 +117,52 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
   assert.equal((await verify(context)).same, true);
 });
 
+Deno.test("files from before and after a model's new column are merged, and the older rows have none", async () => {
+  await using platform = await openPlatform();
+  const { context, source } = platform;
+  const clock = new StoreClock(platform);
+  context.compaction = { fanOut: FAN_OUT };
+  await fillSmall(source.client);
+  const next = async (batch: number) => {
+    if (batch < 7) {
+      await execute(
+        source.client,
+        `update design set design_name = 'N${batch}' where design_id = 1`,
+      );
+    }
+    await platform.extract();
+    await transform(context, { acceptSqlChange: true });
+  };
+  for (let batch = 1; batch <= 4; batch++) await next(batch);
+  context.sql = withDesignLength(PROJECT_SQL);
+  for (let batch = 5; batch <= 6; batch++) await next(batch);
+  const before = await designs(platform);
+
+  await next(7);
+
+  const after = await designs(platform);
+  assert.deepEqual(after, before);
+  assert.deepEqual(
+    after.map((row) => row.name_length),
+    [null, null, null, null, "2", "2", null, null],
+  );
+  const files = await liveFiles(platform);
+  assert.deepEqual(
+    files.filter(({ model }) => model === "dim_design")
+      .map(({ from, to }) => [from, to]),
+    [[1, 3], [4, 6]],
+  );
+  await clock.leap(OLD_HOURS);
+  assert.ok((await sweep(context, { zone: "processed" })).filesRemoved > 0);
+  await platform.load();
+  const loaded = await query(
+    platform.warehouse.client,
+    `select ${DESIGN_COLUMNS} from dim_design_history
+    order by dim_design_history.design_id, dim_design_history.from_batch`,
+  );
+  assert.deepEqual(loaded, after);
+});
+
 Deno.test("transform --compact merges all that is due, and says where no batch waits", async () => {
   await using platform = await openPlatform();
   const { context } = platform;
@@ -136,6 +189,31 @@ Deno.test("transform --compact merges all that is due, and says where no batch w
   await transform(context, { compact: true });
   assert.match(platform.logged.at(-1) ?? "", /nothing to merge/);
 });
+
+const DESIGN_COLUMNS =
+  "design_id::text as design_id, design_name, name_length::text as name_length, from_batch::text as from_batch";
+
+function withDesignLength(sql: ProjectSql): ProjectSql {
+  return {
+    ...sql,
+    transformHash: "another",
+    models: sql.models.map((model) =>
+      model.name !== "dim_design" ? model : {
+        ...model,
+        sql: `select *, cast(length(design_name) as integer) as name_length
+          from (${model.sql})`,
+      }
+    ),
+  };
+}
+
+async function designs(platform: Platform) {
+  await using lake = await openLake(platform);
+  return await lake.rows(
+    `select ${DESIGN_COLUMNS} from totes.dim_design_history
+    order by dim_design_history.design_id, dim_design_history.from_batch`,
+  );
+}
 
 /** Some rows of some tables, so that models have files of other batches. */
 async function change(platform: Platform, batch: number): Promise<void> {

@@ -6,6 +6,7 @@ import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone.ts";
 import { dueMerges } from "../../transform/compact.ts";
+import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
@@ -139,6 +140,20 @@ Deno.test("transform() makes its batch where a merge has no memory, and merges l
   platform.context.resources = RESOURCES;
   await platform.extract();
   await platform.transform();
+  assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
+});
+
+Deno.test("transform() begins no merge that would not end before its deadline", async () => {
+  await using platform = await openPlatform();
+  await makeBatches(platform, 3);
+  const { context } = platform;
+  await platform.extract();
+
+  await transform({ ...context, deadline: new Date(Date.now() - 1) });
+
+  assert.ok((await liveFiles(platform)).every(({ level }) => level === 0));
+  await platform.extract();
+  await transform({ ...context, deadline: new Date(Date.now() + 100_000) });
   assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
 });
 
