@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { BatchLog, dataKey } from "../../lib/batch_log.ts";
+import { type LiveList, nextLiveFiles } from "../../lib/live_files.ts";
 import type {
   IngestionManifest,
+  LiveFile,
   ProcessedManifest,
 } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
@@ -181,6 +184,39 @@ Deno.test("sweep asks no clock but the store's", async () => {
   assert.ok(!(await keysOf(config.ingestionUrl, platform)).includes(key));
 });
 
+Deno.test("sweep leaves what was merged for 48 hours, and what the newest batch lists for ever", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  const clock = new StoreClock(platform);
+  const zone = open(config.processedUrl, platform);
+  const lake = new SmallLake(zone);
+  const kept = async () => {
+    const found = await keysOf(config.processedUrl, platform);
+    return found.filter((key) => !key.startsWith("_batches/")).sort();
+  };
+  for (let batch = 1; batch < 100; batch++) await lake.add();
+  await clock.leap(OLD_HOURS);
+  // A batch that merges 60 files, which the newest one listed until now.
+  await lake.add(60);
+  const before = await kept();
+
+  const young = await sweep(context, { zone: "processed" });
+  for (let batch = 101; batch <= 110; batch++) await lake.add();
+  await clock.leap(OLD_HOURS);
+  const old = await sweep(context, { zone: "processed" });
+
+  assert.equal(young.filesRemoved, 0);
+  assert.equal(before.filter((key) => key.startsWith("_live/")).length, 2);
+  // The files, and the checkpoint that listed them.
+  assert.equal(old.filesRemoved, 61);
+  const { list } = lake;
+  assert.deepEqual(
+    await kept(),
+    [...list.files, list.checkpoint].map((file) => file?.key ?? "").sort(),
+  );
+  zone.close();
+});
+
 Deno.test("sweep removes nothing where the log has a gap, or no batch", async () => {
   await using platform = await openPlatform();
   const { context, config } = platform;
@@ -222,6 +258,60 @@ Deno.test("sweep refuses what is no zone", async () => {
   assert.equal(code, 2);
   assert.match(said, /Cannot sweep \\"warehouse\\"/);
 });
+
+/** A lake of one model, whose files hold nothing. */
+class SmallLake {
+  list: LiveList = { checkpoint: undefined, base: [], files: [] };
+  #batch = 0;
+
+  constructor(private readonly zone: Zone) {}
+
+  /** Adds a batch with a file, and merges so many of those before. */
+  async add(merged = 0): Promise<void> {
+    const batch = ++this.#batch;
+    const log = new BatchLog<ProcessedManifest>(this.zone, "transform");
+    const runId = `20260101T000000Z-${String(batch).padStart(8, "0")}`;
+    const file = async (part: string, rows: number) => {
+      const key = dataKey("dim_one", { batch, runId, part });
+      await this.zone.put(key, new Uint8Array(3));
+      return { key, bytes: 3, rows, sha256: "" };
+    };
+    const { files } = this.list;
+    const large: LiveFile[] = merged === 0 ? [] : [{
+      ...await file("merged.parquet", merged),
+      model: "dim_one",
+      from: 1,
+      to: merged,
+      level: 1,
+    }];
+    const models = {
+      dim_one: { files: [await file("1.parquet", 1)], deletes: 0 },
+    };
+    const { live, list } = await nextLiveFiles(this.zone, {
+      before: this.list,
+      merged: [...large, ...files.slice(merged)],
+      own: { batch, models },
+      runId,
+    });
+    await log.commit({
+      format: 1,
+      stage: "transform",
+      batch,
+      runId,
+      lakeId: "lake",
+      snapshotTime: "",
+      committedAt: "",
+      engine: {},
+      inputSha256: "",
+      transformHash: "",
+      models,
+      state: {},
+      quarantined: 0,
+      live,
+    });
+    this.list = list;
+  }
+}
 
 /** Kills an extract that has shipped some tables and is at a large one. */
 async function leaveHalfARun(platform: Platform): Promise<void> {
