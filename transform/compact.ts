@@ -62,28 +62,41 @@ export async function compact(
   work: CompactionWork,
   files: readonly LiveFile[],
 ): Promise<readonly LiveFile[]> {
-  const { bounds, all } = work;
   let left = files;
-  let merges = 0;
-  let bytes = 0;
-  for (let pass = 0; pass < (all ? PASSES_MAX : 1); pass++) {
-    const before = merges;
-    for (const merge of dueMerges(left, boundsOf(work))) {
-      const model = modelOf(work, merge);
-      const isOver = merges >= bounds.mergesMax ||
-        bytes + bytesOf(merge) > bounds.bytesMax;
-      const isLate = bytesOf(merge) / BYTES_PER_SECOND_MIN > work.secondsLeft();
-      if (model === undefined || !all && isOver || isLate) continue;
-      work.signal.throwIfAborted();
-      const merged = await tryMerge(work, { merge, model });
-      if (merged === undefined) continue;
-      merges++;
-      bytes += bytesOf(merge);
-      left = [...left.filter((file) => !merge.includes(file)), merged];
-    }
-    if (merges === before) break;
+  for (let pass = 0; pass < (work.all ? PASSES_MAX : 1); pass++) {
+    const merges = await mergeDue(work, left);
+    if (merges.length === 0) break;
+    const replaced = new Set(merges.flatMap((merge) => merge.replaced));
+    left = [
+      ...left.filter((file) => !replaced.has(file)),
+      ...merges.map(({ file }) => file),
+    ];
   }
   return left;
+}
+
+/** Makes the merges that are due and within the bounds. */
+async function mergeDue(
+  work: CompactionWork,
+  files: readonly LiveFile[],
+): Promise<{ file: LiveFile; replaced: readonly LiveFile[] }[]> {
+  const { bounds, all, secondsLeft, signal } = work;
+  const merges: { file: LiveFile; replaced: readonly LiveFile[] }[] = [];
+  let bytes = 0;
+  for (const replaced of dueMerges(files, boundsOf(work))) {
+    const model = modelOf(work, replaced);
+    const size = bytesOf(replaced);
+    const isWithin = all ||
+      merges.length < bounds.mergesMax && bytes + size <= bounds.bytesMax;
+    const isInTime = size / BYTES_PER_SECOND_MIN <= secondsLeft();
+    if (model === undefined || !isWithin || !isInTime) continue;
+    signal.throwIfAborted();
+    const file = await tryMerge(work, { merge: replaced, model });
+    if (file === undefined) continue;
+    merges.push({ file, replaced });
+    bytes += size;
+  }
+  return merges;
 }
 
 /**
