@@ -28,6 +28,8 @@ export const COMPACTION_BOUNDS: CompactionBounds = {
 };
 /** Where all that is due is merged, what is larger is left alone all the same. */
 const LARGE_BYTES_MIN = 1_000_000_000;
+const MERGE_WAY_BACK =
+  "Nothing was committed, and the files are as they were. If it comes again: deno task rebuild processed";
 /** Slower than any machine merges: what would not end in time is not begun. */
 const BYTES_PER_SECOND_MIN = 5_000_000;
 /** More levels than any lake has. */
@@ -207,28 +209,24 @@ async function mergeFiles(
     },
   );
   const written = file === undefined ? [] : [file];
-  const after = written.length === 0 ? { rows: 0, hash: "" } : await contentOf(
-    duckdb,
-    { rows: readLikeSql(zone, written, columns), columns },
-  );
+  const after = file === undefined
+    ? { rows: 0, hash: "" }
+    : await contentOf(duckdb, {
+      rows: readLikeSql(zone, written, columns),
+      columns,
+    });
   const listed = merge.reduce((sum, { rows }) => sum + rows, 0);
-  if (
-    file === undefined || before.rows !== listed || after.rows !== listed ||
-    after.hash !== before.hash
-  ) {
+  const problem = before.rows !== listed
+    ? `they hold ${before.rows} versions, the manifest says ${listed}`
+    : after.rows !== listed
+    ? `${listed} versions went in, ${after.rows} came out`
+    : after.hash !== before.hash
+    ? "what came out has another content than what went in"
+    : undefined;
+  if (problem !== undefined || file === undefined) {
     throw new StageError(
-      `Cannot merge the files of "${model}" of batches ${from} to ${to}: ${
-        before.rows !== listed
-          ? `they hold ${before.rows} versions, the manifest says ${listed}`
-          : after.rows !== listed
-          ? `${listed} versions went in, ${after.rows} came out`
-          : "what came out has another content than what went in"
-      }`,
-      {
-        subject: model,
-        hint:
-          "Nothing was committed, and the files are as they were. If it comes again: deno task rebuild processed",
-      },
+      `Cannot merge the files of "${model}" of batches ${from} to ${to}: ${problem}`,
+      { subject: model, hint: MERGE_WAY_BACK },
     );
   }
   const [found] = await duckdb.rows(
