@@ -1,4 +1,4 @@
-import { digest } from "./checksum.ts";
+import { digest, shortChecksum } from "./checksum.ts";
 import { StageError } from "./errors.ts";
 import type { DataFile } from "./manifest.ts";
 import { quoteName, quoteNames, quoteText } from "./postgres.ts";
@@ -32,15 +32,55 @@ export function readAllSql(
 export function readColumnsSql(
   zone: Zone,
   files: readonly { key: string }[],
-  columns: readonly { name: string; type: string }[],
+  columns: readonly Column[],
 ): string {
+  return withColumnsSql(readAllSql(zone, files), columns);
+}
+
+/**
+ * The same for files whose columns are known: each set of files with the same
+ * columns is read by itself, so that DuckDB opens one of them to see what it
+ * reads, where it would open all to find what they have together.
+ */
+export function readLikeSql(
+  zone: Zone,
+  files: readonly { key: string; columns?: string }[],
+  columns: readonly Column[],
+): string {
+  const wanted = columnsHash(columns);
+  const names = quoteNames(columns.map((column) => column.name));
+  const sets = Map.groupBy(files, (file) => file.columns);
+  const reads = [...sets].map(([hash, alike]) =>
+    hash === undefined
+      ? readColumnsSql(zone, alike, columns)
+      : hash === wanted
+      ? `(select ${names} from ${readParquetSql(zone, alike)})`
+      : withColumnsSql(readParquetSql(zone, alike), columns)
+  );
+  return reads.length === 1
+    ? reads.join()
+    : `(${reads.map((read) => `from ${read}`).join(" union all by name ")})`;
+}
+
+/** A column, with DuckDB's name of its type. */
+interface Column {
+  name: string;
+  type: string;
+}
+
+/** A short hash of columns, by which files are told to have the same. */
+export function columnsHash(columns: readonly Column[]): string {
+  const content = columns.map(({ name, type }) => [name, type]);
+  return shortChecksum(new TextEncoder().encode(JSON.stringify(content)));
+}
+
+/** What a relation lacks of these columns is null. */
+function withColumnsSql(relation: string, columns: readonly Column[]): string {
   const nulls = columns.map(({ name, type }) =>
     `cast(null as ${type}) as ${quoteName(name)}`
   );
   return `(select ${quoteNames(columns.map((column) => column.name))} from (
-    select * from ${readAllSql(zone, files)} union all by name select ${
-    nulls.join(", ")
-  }
+    select * from ${relation} union all by name select ${nulls.join(", ")}
     where false))`;
 }
 
@@ -51,13 +91,16 @@ export function readColumnsSql(
 export async function checkFiles(
   zone: Zone,
   files: readonly DataFile[],
+  options: { hint?: string } = {},
 ): Promise<void> {
+  const { hint = "Restore the file from the bucket's versions or a copy" } =
+    options;
   for (const file of files) {
     const path = zone.locate(file.key);
     const damaged = (found: string) =>
       new StageError(`Cannot read ${path}: ${found}`, {
         subject: path,
-        hint: "Restore the file from the bucket's versions or a copy",
+        hint,
       });
     if (await zone.head(file.key) === undefined) {
       throw damaged("the manifest lists it, and it is missing");

@@ -130,6 +130,11 @@ export interface ProcessedManifest extends Manifest {
    * rule which a later batch mends: that one compares with what is published.
    */
   postponed?: string[];
+  /**
+   * The files that hold every version up to this batch; of manifests made
+   * before this was kept, none. See lib/live_files.ts.
+   */
+  live?: LiveFiles;
 }
 
 /** One model in a batch of the processed zone. */
@@ -137,6 +142,37 @@ export interface ProcessedModel {
   files: DataFile[];
   /** How many of the rows are deletes. */
   deletes: number;
+  /**
+   * A short hash of its files' columns, names and types; of manifests made
+   * before this was kept, none.
+   */
+  columns?: string;
+}
+
+/**
+ * A list of live files: what the checkpoint lists, less `removed`, plus
+ * `added`.
+ */
+export interface LiveFiles {
+  /** A file of the zone that lists others; its rows are their number. */
+  checkpoint?: DataFile;
+  added: LiveFile[];
+  /** Keys. */
+  removed: string[];
+  /** How many versions of each model the files hold together. */
+  rows: Record<string, number>;
+}
+
+/** A file with a model's versions of some batches: no other one has them. */
+export interface LiveFile extends DataFile {
+  model: string;
+  /** The batches whose versions it holds, the last one included. */
+  from: number;
+  to: number;
+  /** How often it was merged: 0 is a batch's own file. */
+  level: number;
+  /** A short hash of its columns, where it is known. */
+  columns?: string;
 }
 
 /** Writes a manifest as bytes that carry their own checksum. */

@@ -23,6 +23,16 @@ export const RESOURCES: Resources = {
   },
 };
 
+/** When files of the lake are merged. */
+export interface CompactionBounds {
+  /** So many files of a level become one of the next. */
+  fanOut: number;
+  /** A batch merges no more bytes; what is larger together is left alone. */
+  bytesMax: number;
+  /** A batch makes no more merges; the others wait for the next one. */
+  mergesMax: number;
+}
+
 /** What a stage is given of the world. */
 export interface StageContext {
   config: Config;
@@ -37,6 +47,8 @@ export interface StageContext {
   signal: AbortSignal;
   /** When the run is aborted at the latest, where that is known. */
   deadline?: Date;
+  /** In place of what transform keeps to by itself. */
+  compaction?: Partial<CompactionBounds>;
 }
 
 /** What one run of a stage did. */

@@ -24,6 +24,15 @@ export interface OneBatch {
   snapshotTime: string;
 }
 
+/** Where a model's versions of some batches lie. */
+export interface VersionFiles {
+  files: readonly DataFile[];
+  /** The rows of these batches count only: the files hold others, too. */
+  only?: { from: number; to: number };
+  /** No key is there twice. */
+  isOneBatch: boolean;
+}
+
 /** Which rows of a model's versions a CSV holds, and in what form. */
 export type VersionsForm = "events" | "fact rows" | "dimension rows" | "closed";
 
@@ -69,12 +78,13 @@ export async function exportVersions(
     model: Pick<Model, "name" | "key" | "recordId">;
     columns: readonly string[];
     form: VersionsForm;
-    files: readonly DataFile[];
+    versions: VersionFiles;
     oneBatch: OneBatch | undefined;
     zone: Zone;
   },
 ): Promise<VersionsCsv> {
-  const { model, columns, form, files, oneBatch, zone } = options;
+  const { model, columns, form, versions, oneBatch, zone } = options;
+  const { files } = versions;
   const path = join(
     duckdb.tempDirectory,
     `${model.name}-${form.replace(" ", "-")}.csv`,
@@ -85,7 +95,7 @@ export async function exportVersions(
   const { select, names } = formSql(form, {
     model,
     columns: alike ? columns : [...columns, ...INTERVAL_COLUMNS],
-    events: eventsSql(files, { zone, key: model.key, lacking }),
+    events: eventsSql(versions, { zone, key: model.key, lacking }),
   });
   try {
     const [written] = await duckdb.rows(
@@ -129,10 +139,10 @@ async function lackingColumns(
 
 /**
  * The versions with their intervals and their places among those of their key.
- * In one file each key is there once, so that nothing has to be compared.
+ * In one batch each key is there once, so that nothing has to be compared.
  */
 function eventsSql(
-  files: readonly DataFile[],
+  { files, only, isOneBatch }: VersionFiles,
   options: { zone: Zone; key: readonly string[]; lacking: readonly string[] },
 ): string {
   const nulls = options.lacking.map((name) =>
@@ -140,8 +150,8 @@ function eventsSql(
   );
   const versions = `(select *${nulls.join("")} from ${
     readAllSql(options.zone, files)
-  })`;
-  if (files.length === 1) {
+  }${only === undefined ? "" : ` ${onlySql(only)}`})`;
+  if (isOneBatch) {
     return `select * exclude (batch, snapshot_time), batch as from_batch,
         snapshot_time as valid_from, cast(null as bigint) as to_batch,
         cast(null as timestamp) as valid_to, true as is_first,
@@ -157,6 +167,11 @@ function eventsSql(
         partition by ${keys}, is_delete order by from_batch desc
       ) = 1 as is_last_version
     from (${versionIntervalsSql(versions, options.key)})`;
+}
+
+/** SQL for the condition that a version is of these batches. */
+export function onlySql({ from, to }: { from: number; to: number }): string {
+  return `where batch between ${from} and ${to}`;
 }
 
 function formSql(

@@ -1,7 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb.ts";
-import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
@@ -10,6 +10,7 @@ import { copyCsv } from "./copy_csv.ts";
 import {
   eventFlag,
   exportVersions,
+  type VersionFiles,
   type VersionsCsv,
   type VersionsForm,
 } from "./export_versions.ts";
@@ -33,6 +34,8 @@ export interface GroupWork {
   duckdb: DuckDb;
   zone: Zone;
   manifests: readonly ProcessedManifest[];
+  /** Where the versions of each model that the batches have lie. */
+  versions: ReadonlyMap<string, VersionFiles>;
   /** What facts refer to comes first. */
   tables: readonly WarehouseTable[];
   checks: readonly SqlFile[];
@@ -51,7 +54,7 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
-    filesOf(work, table).length > 0
+    work.versions.has(table.model.name)
   );
   const stagings = new Map<string, string>();
   await inTurn(touched.map((table): Step => ({
@@ -91,7 +94,7 @@ export async function fillGroup(work: GroupWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
-    filesOf(work, table).length > 0
+    work.versions.has(table.model.name)
   );
   const names = touched.flatMap((table) =>
     table.model.kind === "fact"
@@ -162,23 +165,20 @@ async function exportForm(
   options: { table: WarehouseTable; form: VersionsForm },
 ): Promise<VersionsCsv> {
   const { table, form } = options;
+  const { name } = table.model;
   const having = work.manifests.filter((manifest) =>
-    manifest.models[table.model.name] !== undefined
+    manifest.models[name] !== undefined
   );
+  const versions = work.versions.get(name);
+  if (versions === undefined) throw new Error(`No versions of "${name}"`);
   return await exportVersions(work.duckdb, {
     model: table.model,
     columns: table.columns,
     form,
-    files: filesOf(work, table),
+    versions,
     oneBatch: having.length === 1 ? having[0] : undefined,
     zone: work.zone,
   });
-}
-
-function filesOf(work: GroupWork, table: WarehouseTable): DataFile[] {
-  return work.manifests.flatMap((manifest) =>
-    manifest.models[table.model.name]?.files ?? []
-  );
 }
 
 function checksOf(

@@ -4,7 +4,7 @@ import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone.ts";
+import { checkVersions, findVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
 import {
   checkContinuity,
@@ -73,7 +73,8 @@ export async function loadWaiting(
       loaded = await loadGroup(context, {
         client,
         duckdb,
-        zone,
+        batches,
+        newest,
         manifests,
         types,
         follow: entry?.transformHash !== context.sql.transformHash,
@@ -131,7 +132,8 @@ async function loadGroup(
   options: {
     client: pg.Client;
     duckdb: DuckDb;
-    zone: Zone;
+    batches: BatchLog<ProcessedManifest>;
+    newest: ProcessedManifest;
     manifests: readonly ProcessedManifest[];
     types: ModelTypes;
     /** Whether the tables may not have followed the models yet. */
@@ -139,12 +141,16 @@ async function loadGroup(
   },
 ): Promise<{ rows: number; bytes: number }> {
   const { sql, log, progress } = context;
-  const { client, zone, manifests, types, follow } = options;
-  const files = manifests.flatMap(filesOf);
-  const rows = files.reduce((sum, file) => sum + file.rows, 0);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const { client, duckdb, batches, manifests, types, follow } = options;
+  const { zone } = batches;
+  const listed = manifests.flatMap(filesOf);
+  const rows = listed.reduce((sum, file) => sum + file.rows, 0);
+  const bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
   progress.begin(`load ${nameOf(manifests)}`, { rows });
+  const versions = await findVersions(batches, options);
+  const files = [...versions.values()].flatMap((model) => model.files);
   await whileIntact(checkFiles(zone, files), async () => {
+    await checkVersions(duckdb, { zone, manifests, versions });
     const models = loadedModels(sql);
     for (const manifest of manifests) checkModels(manifest, models);
     if (follow) {
@@ -153,6 +159,8 @@ async function loadGroup(
     const tables = await readWarehouseTables(client, { models, types });
     const work: GroupWork = {
       ...options,
+      zone,
+      versions,
       tables,
       checks: sql.checks,
       progress,

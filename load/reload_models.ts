@@ -2,7 +2,8 @@ import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
+import { readLiveFiles } from "../lib/live_files.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -17,8 +18,10 @@ import { copyCsv } from "./copy_csv.ts";
 import {
   exportVersions,
   INTERVAL_COLUMNS,
+  type VersionFiles,
   type VersionsForm,
 } from "./export_versions.ts";
+import { liveVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
 import { agreeLedger, type LedgerRow, ledgerRow, tellAnew } from "./ledger.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
@@ -42,7 +45,7 @@ interface ReloadWork {
   client: pg.Client;
   duckdb: DuckDb;
   zone: Zone;
-  files: ReadonlyMap<string, readonly DataFile[]>;
+  versions: ReadonlyMap<string, VersionFiles>;
 }
 
 /** What a reload is made of. */
@@ -102,12 +105,17 @@ async function reload(
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   // What was in force before the wait may be replaced by now.
   const batches = new BatchLog<ProcessedManifest>(zone, "transform");
-  const { batch } = await upTo(batches);
+  const target = await upTo(batches);
+  const { batch } = target;
   const all = loadedModels(sql);
-  const { files, ledger } = await readLog(batches, { to: batch, models: all });
-  const read = models.flatMap((model) => files.get(model.name) ?? []);
+  checkModels(target, all);
+  const versions = await versionsUpTo(batches, { batch, models });
+  const read = [...versions.values()].flatMap(({ files }) => files);
   const rows = read.reduce((sum, file) => sum + file.rows, 0);
-  const work: ReloadWork = { context, client, duckdb, zone, files };
+  const ledger = models.length === all.length
+    ? await readLedger(batches, { to: batch, models: all })
+    : undefined;
+  const work: ReloadWork = { context, client, duckdb, zone, versions };
   let mended: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
   await whileIntact(checkFiles(zone, read), async () => {
@@ -123,30 +131,45 @@ async function reload(
     const tables = await readWarehouseTables(client, { models, types });
     mended = await agreeTables(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
-    if (models.length === all.length) await agreeLedger(client, ledger);
+    if (ledger !== undefined) await agreeLedger(client, ledger);
     await tellAnew(client);
   });
   return { batch, mended, rows };
 }
 
-/** What the log says up to a batch, with no more of it than is needed. */
-async function readLog(
+/**
+ * Where the versions of each model up to a batch lie: in the live files of the
+ * newest batch, since older ones may be swept.
+ */
+async function versionsUpTo(
+  batches: BatchLog<ProcessedManifest>,
+  options: { batch: number; models: readonly Model[] },
+): Promise<Map<string, VersionFiles>> {
+  const { batch, models } = options;
+  const live = await readLiveFiles(batches, await batches.newest());
+  return new Map(
+    models.map(({ name }) => [
+      name,
+      liveVersions(live.filter(({ model }) => model === name), {
+        from: 1,
+        to: batch,
+      }),
+    ]),
+  );
+}
+
+/** What the ledger is to say of the batches up to one. */
+async function readLedger(
   batches: BatchLog<ProcessedManifest>,
   options: { to: number; models: readonly Model[] },
-): Promise<{ files: Map<string, DataFile[]>; ledger: LedgerRow[] }> {
+): Promise<LedgerRow[]> {
   const { to, models } = options;
-  const files = new Map<string, DataFile[]>();
   const ledger: LedgerRow[] = [];
   for await (const manifest of batches.range({ from: 1, to })) {
     checkModels(manifest, models);
     ledger.push(ledgerRow(manifest));
-    for (const [name, model] of Object.entries(manifest.models)) {
-      const known = files.get(name);
-      if (known === undefined) files.set(name, [...model.files]);
-      else known.push(...model.files);
-    }
   }
-  return { files, ledger };
+  return ledger;
 }
 
 /**
@@ -234,13 +257,13 @@ async function land(
     `create temporary table ${fresh} on commit drop as
     select ${quoteNames(columns)} from ${quoteName(name)} where false`,
   );
-  const files = work.files.get(table.model.name) ?? [];
-  if (files.length > 0) {
+  const versions = work.versions.get(table.model.name);
+  if (versions !== undefined && versions.files.length > 0) {
     const csv = await exportVersions(duckdb, {
       model: table.model,
       columns: table.columns,
       form,
-      files,
+      versions,
       oneBatch: undefined,
       zone,
     });

@@ -1,9 +1,9 @@
 import type { DuckDb } from "../lib/duckdb.ts";
-import { readColumnsSql } from "../lib/data_files.ts";
+import { readLikeSql } from "../lib/data_files.ts";
+import type { LiveFile } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
 import type { Zone } from "../lib/zone.ts";
-import type { LakeFile } from "../transform/files_of_batches.ts";
 import {
   emptyModelSql,
   type ModelColumn,
@@ -11,10 +11,10 @@ import {
 } from "../transform/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
-/** Committed files of a lake, up to some batch. */
+/** The live files of a lake as of some batch. */
 export interface Lake {
   zone: Zone;
-  files: readonly LakeFile[];
+  files: readonly LiveFile[];
 }
 
 /** A model with the columns that its query gives. */
@@ -49,7 +49,7 @@ export async function readFromLake(
     `create or replace table ${VERSIONS_IN_LAKE} as ${
       own.length === 0
         ? emptyModelSql(columns)
-        : `from ${readColumnsSql(zone, own, columns)}`
+        : `from ${readLikeSql(zone, own, columns)}`
     }`,
   );
   // By these, whole rows need not be moved to tell which of them hold.

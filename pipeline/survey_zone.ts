@@ -22,6 +22,8 @@ export interface SurveyedLog {
   highest: number;
   /** When the youngest file of the log was written. */
   newest: Date;
+  /** The lowest number of a manifest that is not old, if one is not. */
+  firstYoung?: number;
 }
 
 /**
@@ -55,11 +57,14 @@ export async function surveyZone(
     const data = keyParts(key);
     if (manifest !== undefined) {
       const { generation, batch = 0 } = manifest;
-      const log = logs.get(generation) ??
+      const log: SurveyedLog = logs.get(generation) ??
         { batches: 0, highest: 0, newest: modified };
       if (batch > 0) log.batches++;
       log.highest = Math.max(log.highest, batch);
       if (modified > log.newest) log.newest = modified;
+      if (batch > 0 && !(modified < before)) {
+        log.firstYoung = Math.min(log.firstYoung ?? batch, batch);
+      }
       logs.set(generation, log);
     } else if (data !== undefined) {
       if (!(modified < before)) continue;

@@ -1,14 +1,11 @@
 import { BatchLog, keyParts, logFolder } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
 import { type Generation, readGeneration } from "../lib/generation.ts";
-import type {
-  DataFile,
-  IngestionManifest,
-  ProcessedManifest,
-} from "../lib/manifest.ts";
+import { type LiveList, readLiveList } from "../lib/live_files.ts";
+import type { IngestionManifest, ProcessedManifest } from "../lib/manifest.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { ListedFile, Zone } from "../lib/zone.ts";
-import { type Survey, surveyZone } from "./survey_zone.ts";
+import { type Survey, type SurveyedLog, surveyZone } from "./survey_zone.ts";
 
 /** What one sweep did, or with `dryRun` would have done. */
 export interface SweepResult {
@@ -38,18 +35,21 @@ const REQUESTS_AT_ONCE = 16;
 
 type AnyManifest = IngestionManifest | ProcessedManifest;
 
-/** The logs whose files stay; the first is the one in force. */
-interface Logs {
-  inForce: BatchLog<AnyManifest>;
-  /** Every number up to it has a manifest there. */
-  highest: number;
-  others: BatchLog<AnyManifest>[];
+/** A log whose files stay, and what the survey found of it. */
+interface KeptLog<M extends AnyManifest> {
+  log: BatchLog<M>;
+  found: SurveyedLog;
 }
+
+/** The keys that manifests list of the files that a batch has written. */
+type Listed = (batch: number) => Promise<ReadonlySet<string>>;
 
 /**
  * Removes the files of a zone that no manifest lists and that are older than
  * 48 hours by the store's clock: what killed and overtaken runs left, and the
- * generations that a rebuild replaced or didn't finish. Manifests of the log
+ * generations that a rebuild replaced or didn't finish. In the processed zone
+ * the manifests count that were the newest within those 48 hours: what was
+ * merged since then is in the files that they list. Manifests of the log
  * in force are never removed, nor is what doesn't look like a file of the
  * zone. It may be ended at any moment; newest batches come first. Throws a
  * `StageError` when a manifest is missing or damaged.
@@ -83,15 +83,20 @@ export async function sweep(
       });
     }
     const dead = await deadGenerations(zone, { survey, inForce, before });
-    const logs = openLogs(zone, { survey, inForce, dead, ...options });
+    const listed = await openListed(zone, {
+      survey,
+      inForce,
+      dead,
+      ...options,
+    });
     const work = { context, zone, before, result, dryRun: options.dryRun };
-    if (logs === undefined) {
+    if (listed === undefined) {
       log.warn("no batch is committed there: no file is removed");
     } else {
       for (const folders of survey.windows()) {
         signal.throwIfAborted();
         const files = result.filesRemoved;
-        await sweepWindow(folders, { ...work, logs });
+        await sweepWindow(folders, { ...work, listed });
         if (result.filesRemoved === files) continue;
         log.info("{files} files, {bytes} bytes so far", {
           files: result.filesRemoved,
@@ -135,18 +140,15 @@ async function deadGenerations(
 }
 
 /** Undefined when the log in force has no batch at all. */
-function openLogs(
+async function openListed(
   zone: Zone,
   options: SweepOptions & {
     survey: Survey;
     inForce: Generation;
     dead: readonly string[];
   },
-): Logs | undefined {
+): Promise<Listed | undefined> {
   const { survey, inForce, dead } = options;
-  const stage = options.zone === "ingestion" ? "extract" : "transform";
-  const open = (generation: string) =>
-    new BatchLog<AnyManifest>(zone, stage, { generation });
   const found = survey.logs.get(inForce.id);
   if (found === undefined || found.highest === 0) return undefined;
   if (found.batches < found.highest) {
@@ -160,19 +162,54 @@ function openLogs(
       },
     );
   }
-  return {
-    inForce: open(inForce.id),
-    highest: found.highest,
-    others: [...survey.logs.keys()]
-      .filter((id) => id !== inForce.id && !dead.includes(id))
-      .map(open),
-  };
+  if (options.zone === "ingestion") {
+    const log = new BatchLog<IngestionManifest>(zone, "extract");
+    return (batch) => ingestedFiles(batch, { log, found });
+  }
+  const kept = [...survey.logs].filter(([id, { highest }]) =>
+    highest > 0 && !dead.includes(id)
+  ).map(([generation, found]): KeptLog<ProcessedManifest> => ({
+    log: new BatchLog<ProcessedManifest>(zone, "transform", { generation }),
+    found,
+  }));
+  const keys = new Set<string>();
+  for (const one of kept) await addListed(keys, one);
+  return () => Promise.resolve(keys);
+}
+
+/**
+ * Adds the keys that the manifests list which were the newest at some moment
+ * since `before`: the young ones, and the one before these.
+ */
+async function addListed(
+  keys: Set<string>,
+  { log, found }: KeptLog<ProcessedManifest>,
+): Promise<void> {
+  const { highest, firstYoung = highest + 1 } = found;
+  const from = Math.max(1, firstYoung - 1);
+  let list: LiveList | undefined;
+  for await (const manifest of log.range({ from, to: highest })) {
+    const own = Object.values(manifest.models).flatMap(({ files }) => files);
+    // One that lists none adds its own to those of the batch before.
+    if (list === undefined || manifest.live !== undefined) {
+      list = await readLiveList(log, manifest, list && { known: list });
+    }
+    const { checkpoint } = manifest.live ?? {};
+    for (
+      const { key } of [
+        ...list.files,
+        ...own,
+        ...Object.values(manifest.state),
+        ...checkpoint === undefined ? [] : [checkpoint],
+      ]
+    ) keys.add(key);
+  }
 }
 
 /** Removes what is garbage in these folders, which share a range of batches. */
 async function sweepWindow(
   folders: readonly string[],
-  work: Work & { logs: Logs },
+  work: Work & { listed: Listed },
 ): Promise<void> {
   const { zone, before } = work;
   let candidates: ListedFile[] = [];
@@ -190,10 +227,9 @@ async function sweepWindow(
   await removeUnlisted(candidates, work);
 }
 
-/** A manifest lists whatever its run wrote, so the file's own batch tells. */
 async function removeUnlisted(
   files: readonly ListedFile[],
-  work: Work & { logs: Logs },
+  work: Work & { listed: Listed },
 ): Promise<void> {
   const byBatch = Map.groupBy(
     files,
@@ -202,36 +238,26 @@ async function removeUnlisted(
   const garbage: ListedFile[] = [];
   await eachOf([...byBatch], async ([batch, ofBatch]) => {
     work.context.signal.throwIfAborted();
-    const listed = await listedFiles(batch, work.logs);
+    const listed = await work.listed(batch);
     garbage.push(...ofBatch.filter(({ key }) => !listed.has(key)));
   });
   await removeFiles(garbage, work);
 }
 
-async function listedFiles(batch: number, logs: Logs): Promise<Set<string>> {
-  const { inForce, highest, others } = logs;
-  const manifests = await Promise.all([
-    batch <= highest ? inForce.read(batch) : inForce.find(batch),
-    ...others.map((one) => one.find(batch)),
+/** A manifest lists whatever its run wrote, so the file's own batch tells. */
+async function ingestedFiles(
+  batch: number,
+  { log, found }: KeptLog<IngestionManifest>,
+): Promise<Set<string>> {
+  const manifest = batch <= found.highest
+    ? await log.read(batch)
+    : await log.find(batch);
+  const files = Object.values(manifest?.tables ?? {}).flatMap((table) => [
+    ...table.rows,
+    ...table.deletes,
+    ...table.digest.files,
   ]);
-  return new Set(
-    manifests.flatMap((manifest) =>
-      manifest === undefined ? [] : filesOf(manifest).map(({ key }) => key)
-    ),
-  );
-}
-
-function filesOf(manifest: AnyManifest): DataFile[] {
-  return manifest.stage === "extract"
-    ? Object.values(manifest.tables).flatMap((table) => [
-      ...table.rows,
-      ...table.deletes,
-      ...table.digest.files,
-    ])
-    : [
-      ...Object.values(manifest.models).flatMap((model) => model.files),
-      ...Object.values(manifest.state),
-    ];
+  return new Set(files.map(({ key }) => key));
 }
 
 /** The manifests of a dead generation; those of the first one stay. */

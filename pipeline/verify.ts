@@ -6,7 +6,8 @@ import { typeSql } from "../lib/contract.ts";
 import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
+import { LAKE_WAY_BACK, readLiveFiles } from "../lib/live_files.ts";
+import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
 import {
   inTransaction,
   quoteText,
@@ -25,10 +26,6 @@ import {
   checkedModel,
   runWholeChecks,
 } from "../load/run_checks.ts";
-import {
-  filesOfBatches,
-  type LakeFile,
-} from "../transform/files_of_batches.ts";
 import { currentState } from "../transform/make_current.ts";
 import { checkZones } from "./check_zones.ts";
 import {
@@ -122,7 +119,8 @@ async function compareAll(work: VerifyWork): Promise<Comparison[]> {
       `attach ${quoteText(join(folder, "verify.duckdb"))} as ${WORK_CATALOGUE}`,
     );
     const log = new BatchLog<ProcessedManifest>(zone, "transform");
-    const { state } = await log.read(source.batch);
+    const manifest = await log.read(source.batch);
+    const { state } = manifest;
     const columns = await makeExpectation({
       duckdb,
       sql,
@@ -149,7 +147,7 @@ async function compareAll(work: VerifyWork): Promise<Comparison[]> {
     }));
     const lake: Lake = {
       zone,
-      files: await filesOfBatches(log, { from: 1, to: source.batch }),
+      files: await readLiveFiles(log, manifest),
     };
     return await compareWithLake(work, { duckdb, models, lake });
   } finally {
@@ -217,7 +215,7 @@ async function* copyModels(
 
 async function checkLake(
   zone: Zone,
-  files: readonly LakeFile[],
+  files: readonly LiveFile[],
 ): Promise<void> {
   try {
     await checkFiles(zone, files);
@@ -225,8 +223,7 @@ async function checkLake(
     if (!(error instanceof StageError)) throw error;
     throw new StageError(`Cannot verify the lake: ${error.message}`, {
       subject: error.subject,
-      hint:
-        "Restore the file from the bucket's versions, or make the lake anew: deno task rebuild processed",
+      hint: LAKE_WAY_BACK,
       cause: error,
     });
   }

@@ -1,11 +1,12 @@
 import { dataKey } from "../lib/batch_log.ts";
-import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
+import { checkFiles, readLikeSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import type {
   DataFile,
   IngestedTable,
   IngestionManifest,
+  LiveFile,
   ProcessedManifest,
 } from "../lib/manifest.ts";
 import type { Progress } from "../lib/progress.ts";
@@ -28,8 +29,8 @@ export interface BatchWork {
   processed: Zone;
   input: IngestionManifest;
   previous: ProcessedManifest | undefined;
-  /** The files of a model in all batches before; costs a request for each. */
-  earlierFiles: (model: string) => Promise<readonly DataFile[]>;
+  /** The files that hold a model's versions of all batches before, checked. */
+  earlierFiles: (model: string) => Promise<readonly LiveFile[]>;
   runId: string;
   progress: Progress;
   quarantineRowsMax: number;
@@ -106,7 +107,7 @@ export async function publishedSql(
   const files = await work.earlierFiles(model.name);
   return files.length === 0 ? emptyModelSql(columns) : openVersionsSql(model, {
     columns,
-    files: readColumnsSql(work.processed, files, [
+    files: readLikeSql(work.processed, files, [
       ...columns,
       ...STAMP_COLUMNS,
     ]),

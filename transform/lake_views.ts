@@ -1,4 +1,4 @@
-import { readColumnsSql } from "../lib/data_files.ts";
+import { readLikeSql } from "../lib/data_files.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
@@ -28,7 +28,7 @@ export function lakeViews(
   options: {
     columns: readonly ModelColumn[];
     zone: Zone;
-    files: readonly { key: string }[];
+    files: readonly { key: string; columns?: string }[];
     /** The database's file, as DuckDB names it when it is attached. */
     place: string;
   },
@@ -36,7 +36,7 @@ export function lakeViews(
   const { columns, zone, files, place } = options;
   const versions = files.length === 0
     ? `(${emptyModelSql([...columns, ...STAMP_COLUMNS])})`
-    : readColumnsSql(zone, files, [...columns, ...STAMP_COLUMNS]);
+    : readLikeSql(zone, files, [...columns, ...STAMP_COLUMNS]);
   const shown = columns.map(({ name }) =>
     model.times.includes(name)
       ? `cast(${quoteName(name)} as time) as ${quoteName(name)}`

@@ -3,6 +3,12 @@ import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import {
+  LAKE_WAY_BACK,
+  type LiveList,
+  nextLiveFiles,
+  readLiveList,
+} from "../lib/live_files.ts";
+import {
   type DataFile,
   type IngestionManifest,
   manifestSha256,
@@ -11,11 +17,7 @@ import {
 import { type StageContext, type StageResult, startRun } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
 import type { BatchContent, HeldModel } from "./batch_work.ts";
-import {
-  filesOfBatches,
-  filesOfManifest,
-  type LakeFile,
-} from "./files_of_batches.ts";
+import { compact, COMPACTION_BOUNDS } from "./compact.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { changedTables } from "./quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
@@ -25,6 +27,8 @@ interface MadeBatch {
   manifest: ProcessedManifest;
   /** The one before it, committed or made. */
   previous: ProcessedManifest | undefined;
+  /** What its manifest lists, for the next one. */
+  live: LiveList;
   tooOld: () => boolean;
 }
 
@@ -48,15 +52,22 @@ export async function makeBatches(
   const { input, output, last, result } = options;
   const held = new Map<string, HeldModel>();
   let committed = options.previous;
+  let live: LiveList | undefined;
   let made: MadeBatch[] = [];
   const first = (committed?.batch ?? 0) + 1;
   for (let batch = first; batch <= last.batch; batch++) {
     context.signal.throwIfAborted();
     const next = batch === last.batch ? last : await input.read(batch);
-    const before = made.map(({ manifest }) => manifest);
-    made.push(
-      await makeBatch(context, { ...options, next, committed, before, held }),
-    );
+    live ??= await readLiveList(output, committed);
+    const one = await makeBatch(context, {
+      ...options,
+      next,
+      previous: made.at(-1)?.manifest ?? committed,
+      live,
+      held,
+    });
+    made.push(one);
+    live = one.live;
     if (held.size > 0) continue;
     for (const one of made) {
       if (!await commitBatch(context, { output, made: one })) {
@@ -81,26 +92,26 @@ interface MakeOptions {
   /** A DuckDB for the two zones that was prepared, and what that gave. */
   duckdb: DuckDb;
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  /** Merges all files that are due, whatever the bounds of a batch. */
+  compactAll?: boolean;
 }
 
 async function makeBatch(
   context: StageContext,
   options: MakeOptions & {
     next: IngestionManifest;
-    committed: ProcessedManifest | undefined;
-    /** Those made since. */
-    before: readonly ProcessedManifest[];
+    /** The batch before, committed or made, and its live files. */
+    previous: ProcessedManifest | undefined;
+    live: LiveList;
     held: Map<string, HeldModel>;
   },
 ): Promise<MadeBatch> {
   const { config, sql, progress, clock } = context;
-  const { input, output, next, committed, before, held } = options;
+  const { input, output, next, previous, held } = options;
   const processed = output.zone;
-  const previous = before.at(-1) ?? committed;
   const { batch } = next;
   const { runId, tooOld } = startRun(context);
   const startedAt = clock().toISOString();
-  let earlier: Promise<LakeFile[]> | undefined;
   const extracted = extractedOf(next);
   progress.begin(`transform ${batch}`, { rows: extracted.rows });
   const content = await transformBatch({
@@ -115,15 +126,15 @@ async function makeBatch(
     quarantineRowsMax: config.quarantineRowsMax,
     held,
     earlierFiles: async (model) => {
-      earlier ??= filesOfBatches(output, {
-        from: 1,
-        to: committed?.batch ?? 0,
-      });
-      const files = [...await earlier, ...before.flatMap(filesOfManifest)]
-        .filter((file) => file.model === model);
-      await checkFiles(processed, files);
+      const files = options.live.files.filter((file) => file.model === model);
+      await checkFiles(processed, files, { hint: LAKE_WAY_BACK });
       return files;
     },
+  });
+  const { live, list } = await listFiles(context, {
+    ...options,
+    own: { batch, models: content.models },
+    runId,
   });
   progress.end();
   const manifest: ProcessedManifest = {
@@ -141,8 +152,42 @@ async function makeBatch(
     startedAt,
     transformHash: sql.transformHash,
     ...content,
+    live,
   };
-  return { manifest, previous, tooOld };
+  return { manifest, previous, live: list, tooOld };
+}
+
+/**
+ * Merges what is due of the files before, never of the batch's own: whoever
+ * loads the batch finds its rows in a small file. What may not be committed
+ * merges nothing, since the next run would do it again.
+ */
+async function listFiles(
+  context: StageContext,
+  options: MakeOptions & {
+    live: LiveList;
+    own: Pick<ProcessedManifest, "batch" | "models">;
+    runId: string;
+    held: ReadonlyMap<string, HeldModel>;
+  },
+) {
+  const { sql, log, signal, deadline, clock } = context;
+  const { output, live: before, own, runId, held } = options;
+  const merged = held.size > 0 ? before.files : await compact({
+    ...options,
+    zone: output.zone,
+    sql,
+    batch: own.batch,
+    bounds: { ...COMPACTION_BOUNDS, ...context.compaction },
+    all: options.compactAll === true,
+    secondsLeft: () =>
+      deadline === undefined
+        ? Infinity
+        : (deadline.getTime() - clock().getTime()) / 1000,
+    log,
+    signal,
+  }, before.files);
+  return await nextLiveFiles(output.zone, { before, merged, own, runId });
 }
 
 /** Resolves to whether it was this run that committed the batch. */
@@ -203,10 +248,11 @@ async function removeMade(
   { log }: StageContext,
   { zone, made }: { zone: Zone; made: readonly MadeBatch[] },
 ): Promise<void> {
-  const keys = made.flatMap(({ manifest }) =>
+  const keys = made.flatMap(({ manifest, live }) =>
     [
-      ...filesOfManifest(manifest),
+      ...live.files,
       ...Object.values(manifest.state),
+      ...live.checkpoint === undefined ? [] : [live.checkpoint],
     ].map(({ key }) => key).filter((key) => key.includes(manifest.runId))
   );
   try {

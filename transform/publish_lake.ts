@@ -6,12 +6,12 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb_error.ts";
 import { messageOf } from "../lib/errors.ts";
 import { readGeneration } from "../lib/generation.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
+import { readLiveFiles } from "../lib/live_files.ts";
+import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
-import { filesOfBatches } from "./files_of_batches.ts";
 import { lakeViews } from "./lake_views.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { QUARANTINE_TYPES } from "./quarantine.ts";
@@ -22,6 +22,9 @@ const STORAGE_VERSION = "v1.2.0";
 const ATTEMPTS_MAX = 5;
 /** Rows of one insert. */
 const FILES_AT_ONCE = 1000;
+/** The live files that its views read. */
+const FILES_SQL = `create table target.lake.files (
+  model varchar, from_batch bigint, to_batch bigint, key varchar)`;
 
 interface PublishOptions {
   zone: Zone;
@@ -167,14 +170,16 @@ async function realPath(zone: string): Promise<string> {
  */
 async function viewsHash(options: PublishOptions): Promise<string> {
   const statements = await viewStatements(options, { files: [] });
-  return sha256Hex([options.sql.transformHash, ...statements].join(";\n"));
+  return sha256Hex(
+    [options.sql.transformHash, FILES_SQL, ...statements].join(";\n"),
+  );
 }
 
 /** Statements that make the views of these models, or of all. */
 async function viewStatements(
   { zone, sql, columns }: PublishOptions,
   options: {
-    files: readonly { model: string; key: string }[];
+    files: readonly LiveFile[];
     only?: ReadonlySet<string> | undefined;
   },
 ): Promise<string[]> {
@@ -194,17 +199,14 @@ async function viewStatements(
 
 /**
  * Makes the lake of the newest batch, from nothing or from the one that is
- * known: then only the views change whose models have new files.
+ * known: then only the views change whose models have other files.
  */
 async function buildLake(
   duckdb: DuckDb,
   options: PublishOptions & { known: KnownLake; path: string },
 ): Promise<Uint8Array> {
   const { batches, newest, known, path } = options;
-  const added = await filesOfBatches(batches, {
-    from: known.copy === undefined ? 1 : known.batch + 1,
-    to: newest.batch,
-  });
+  const files = await readLiveFiles(batches, newest);
   await duckdb.run(
     `attach ${
       quoteText(path)
@@ -216,26 +218,11 @@ async function buildLake(
       `update target.lake.about set batch = ${newest.batch},
         snapshot_time = ${quoteText(newest.snapshotTime)}`,
     );
-    for (let start = 0; start < added.length; start += FILES_AT_ONCE) {
-      const rows = added.slice(start, start + FILES_AT_ONCE).map((file) =>
-        `(${quoteText(file.model)}, ${file.batch}, ${quoteText(file.key)})`
-      );
-      await duckdb.run(
-        `insert into target.lake.files values ${rows.join(", ")}`,
-      );
-    }
-    const only = known.copy === undefined
-      ? undefined
-      : new Set(added.map(({ model }) => model));
-    const files = await duckdb.rows(
-      "select model, key from target.lake.files order by batch, model",
-    );
+    const changed = await changedModels(duckdb, files);
+    await listFiles(duckdb, { files, changed });
     const statements = await viewStatements(options, {
-      files: files.map(({ model, key }) => ({
-        model: model ?? "",
-        key: key ?? "",
-      })),
-      only,
+      files,
+      only: known.copy === undefined ? undefined : changed,
     });
     await duckdb.run(["use target", ...statements].join(";\n"));
   } finally {
@@ -245,6 +232,39 @@ async function buildLake(
   const bytes = await Deno.readFile(path);
   await Deno.remove(path);
   return bytes;
+}
+
+/** The models whose files are not those that the lake lists. */
+async function changedModels(
+  duckdb: DuckDb,
+  files: readonly LiveFile[],
+): Promise<Set<string>> {
+  const rows = await duckdb.rows("select model, key from target.lake.files");
+  const known = new Map(rows.map(({ model, key }) => [key, model ?? ""]));
+  const added = files.filter(({ key }) => !known.delete(key));
+  return new Set([...added.map(({ model }) => model), ...known.values()]);
+}
+
+/** Lists the files of the models that have changed. */
+async function listFiles(
+  duckdb: DuckDb,
+  options: { files: readonly LiveFile[]; changed: ReadonlySet<string> },
+): Promise<void> {
+  const { changed } = options;
+  if (changed.size === 0) return;
+  await duckdb.run(
+    `delete from target.lake.files
+    where model in (${[...changed].map(quoteText).join(", ")})`,
+  );
+  const listed = options.files.filter(({ model }) => changed.has(model));
+  for (let start = 0; start < listed.length; start += FILES_AT_ONCE) {
+    const rows = listed.slice(start, start + FILES_AT_ONCE).map((file) =>
+      `(${quoteText(file.model)}, ${file.from}, ${file.to}, ${
+        quoteText(file.key)
+      })`
+    );
+    await duckdb.run(`insert into target.lake.files values ${rows.join(", ")}`);
+  }
 }
 
 async function createTables(
@@ -264,9 +284,7 @@ async function createTables(
       ${quoteText(await batches.generation())} as generation,
       ${quoteText(await viewsHash(options))} as views`,
   );
-  await duckdb.run(
-    "create table target.lake.files (model varchar, batch bigint, key varchar)",
-  );
+  await duckdb.run(FILES_SQL);
   await duckdb.run(
     `create table target.lake.seen_at as
     select unnest([${seenAt}]::varchar[]) as zone`,

@@ -5,8 +5,11 @@ import {
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
+import { readLiveFiles } from "../lib/live_files.ts";
+import { COMPACTION_BOUNDS, countDue } from "./compact.ts";
 import { checkContinuity, checkSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
+import type { ModelColumn } from "./model_changes.ts";
 import { prepare } from "./prepare.ts";
 import { publishLake } from "./publish_lake.ts";
 
@@ -14,6 +17,8 @@ import { publishLake } from "./publish_lake.ts";
 export interface TransformOptions {
   /** Goes on although `sql/` changed: what changed is for new batches only. */
   acceptSqlChange?: boolean;
+  /** Merges all files that are due, with the first batch that it makes. */
+  compact?: boolean;
 }
 
 /**
@@ -65,6 +70,7 @@ export async function transform(
         previous,
         last,
         result,
+        compactAll: options.compact === true,
       }),
     ]);
     // What was committed before a batch that can't be made is published too.
@@ -83,10 +89,33 @@ export async function transform(
       result.snapshotTime = previous.snapshotTime;
     }
     if (made.status === "rejected") throw made.reason;
+    if (options.compact === true && result.batches.length === 0) {
+      await tellDue(context, { output, newest: previous, columns });
+    }
     return result;
   } finally {
     context.progress.end();
     ingestion.close();
     processed.close();
   }
+}
+
+/** Merged files are listed by the manifest of a batch, and none was made. */
+async function tellDue(
+  { sql, log, compaction }: StageContext,
+  options: {
+    output: BatchLog<ProcessedManifest>;
+    newest: ProcessedManifest | undefined;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  },
+): Promise<void> {
+  const { output, newest, columns } = options;
+  const bounds = { ...COMPACTION_BOUNDS, ...compaction };
+  const work = { sql, columns, bounds, all: true };
+  const merges = countDue(work, await readLiveFiles(output, newest));
+  if (merges === 0) return log.info("nothing to merge");
+  log.warn(
+    "nothing was merged: {merges} merges are due, and are committed with a batch, but none waits. Run `deno task extract`, which makes one, then this again",
+    { merges },
+  );
 }

@@ -3,11 +3,13 @@ import { readParquetSql } from "../lib/data_files.ts";
 import type { ProcessedModel } from "../lib/manifest.ts";
 import type { ModelSql } from "../lib/project_sql.ts";
 import type { BatchWork } from "./batch_work.ts";
+import { fileColumnsHash, fileColumnsSql } from "./file_columns.ts";
 import {
   type BatchStamp,
   differenceSql,
   missingKeysSql,
   type ModelColumn,
+  STAMP_COLUMNS,
   versionsSql,
 } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
@@ -47,11 +49,17 @@ export async function writeVersions(
   );
   if (file === undefined) return undefined;
   progress.add({ bytes: file.bytes });
-  const [counted] = await duckdb.rows(
-    `select count(*) as deletes from ${readParquetSql(processed, [file])}
-    where is_delete`,
+  const written = [...columns, ...STAMP_COLUMNS];
+  const [found] = await duckdb.rows(
+    `select count(*) filter (where is_delete) as deletes,
+      ${fileColumnsSql(written)} as columns
+    from ${readParquetSql(processed, [file])}`,
   );
-  return { files: [file], deletes: Number(counted?.deletes) };
+  return {
+    files: [file],
+    deletes: Number(found?.deletes),
+    columns: fileColumnsHash(written, found?.columns),
+  };
 }
 
 /** Writes what a relation after the batch holds otherwise than before it. */

@@ -5,7 +5,11 @@ import { queryRow } from "../../lib/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone.ts";
 import { writeParquet } from "../../transform/write_parquet.ts";
-import { ingestionManifest, processedManifest } from "./manifests.ts";
+import {
+  forgetLiveFiles,
+  ingestionManifest,
+  processedManifest,
+} from "./manifests.ts";
 import type { Platform } from "./platform.ts";
 import { execute } from "./platform.ts";
 import { fillSmall, insertOrder } from "./small_source.ts";
@@ -108,6 +112,7 @@ export async function swapFile(
   assert(swapped !== undefined);
   manifest.models[options.model] = { files: [swapped], deletes: 0 };
   await reseal(platform, "processedUrl", manifest);
+  await forgetLiveFiles(zone, { from: options.batch });
   zone.close();
 }
 

@@ -4,7 +4,7 @@ import {
   type IngestionManifest,
   type ProcessedManifest,
 } from "../../lib/manifest.ts";
-import { openZone } from "../../lib/zone.ts";
+import { openZone, type Zone } from "../../lib/zone.ts";
 import type { Platform } from "./platform.ts";
 
 /** A batch as the ingestion zone has it. */
@@ -65,10 +65,29 @@ export async function doctorManifest(
     const manifest = await log.read(batch);
     change(manifest);
     await zone.put(manifestKey(batch), encodeManifest(manifest));
+    await forgetLiveFiles(zone, { from: batch });
     // Damaged rather than gone: versitygw 1.8 takes a deleted key for one that
     // is still there, and refuses to create it.
     await zone.put("lake.duckdb", new Uint8Array(1));
   } finally {
     zone.close();
+  }
+}
+
+/**
+ * Takes the live files out of manifests, as the version before has left them:
+ * what the batches themselves list is what the lake holds.
+ */
+export async function forgetLiveFiles(
+  zone: Zone,
+  { from }: { from: number },
+): Promise<void> {
+  const log = new BatchLog<ProcessedManifest>(zone, "transform");
+  const to = await log.newestNumber();
+  for await (const manifest of log.range({ from, to })) {
+    delete manifest.live;
+    for (const model of Object.values(manifest.models)) delete model.columns;
+    const key = manifestKey(manifest.batch, await log.generation());
+    await zone.put(key, encodeManifest(manifest));
   }
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { BatchLog, dataKey } from "../../lib/batch_log.ts";
+import { type LiveList, nextLiveFiles } from "../../lib/live_files.ts";
 import type {
   IngestionManifest,
+  LiveFile,
   ProcessedManifest,
 } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
@@ -57,7 +60,10 @@ for (const zones of ZONE_KINDS) {
     const dry = await sweep(context, { zone: "ingestion", dryRun: true });
     const untouched = await keysOf(config.ingestionUrl, platform);
     const swept = await sweep(context, { zone: "ingestion" });
-    const processed = await sweep(context, { zone: "processed" });
+    const inLake = await keysOf(config.processedUrl, platform);
+    await sweep(context, { zone: "processed" });
+    const keptInLake = await keysOf(config.processedUrl, platform);
+    const stillNeeded = await listedInProcessed(platform, 5);
 
     assert.equal(young.filesRemoved, 0);
     assert.deepEqual(untouched, before);
@@ -72,7 +78,13 @@ for (const zones of ZONE_KINDS) {
       await keysOf(config.ingestionUrl, platform),
       before.filter((key) => !garbage.includes(key)),
     );
-    assert.equal(processed.filesRemoved, 0);
+    assert.deepEqual(
+      keptInLake,
+      inLake.filter((key) =>
+        !key.startsWith("_state/") || stillNeeded.has(key)
+      ),
+    );
+    assert.ok(keptInLake.length < inLake.length);
     assert.match(platform.logged.join("\n"), /"notes\/of_a_person.txt"/);
     await platform.run();
     await assertRebuilds(platform);
@@ -90,14 +102,19 @@ for (const zones of ZONE_KINDS) {
     const second = await listedInProcessed(platform, 4);
     await leaveHalfARebuild(platform);
 
-    const young = await sweep(context, { zone: "processed" });
+    const all = await keysOf(processedUrl, platform);
+    await sweep(context, { zone: "processed" });
+    const young = await keysOf(processedUrl, platform);
     await clock.leap(OLD_HOURS);
     await platform.run();
     const before = await keysOf(processedUrl, platform);
     const old = await sweep(context, { zone: "processed" });
 
     const left = await keysOf(processedUrl, platform);
-    assert.equal(young.filesRemoved, 0);
+    // Of what was replaced, older states were needed by nobody before.
+    const gone = all.filter((key) => !young.includes(key));
+    assert.ok(gone.every((key) => key.startsWith("_state/")), gone.join());
+    assert.ok([...first, ...second].every((key) => young.includes(key)));
     assert.equal(left.filter((key) => first.has(key)).length, 0);
     assert.equal(left.filter((key) => second.has(key)).length, second.size);
     assert.equal(old.filesRemoved, before.length - left.length);
@@ -167,6 +184,39 @@ Deno.test("sweep asks no clock but the store's", async () => {
   assert.ok(!(await keysOf(config.ingestionUrl, platform)).includes(key));
 });
 
+Deno.test("sweep leaves what was merged for 48 hours, and what the newest batch lists for ever", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  const clock = new StoreClock(platform);
+  const zone = open(config.processedUrl, platform);
+  const lake = new SmallLake(zone);
+  const kept = async () => {
+    const found = await keysOf(config.processedUrl, platform);
+    return found.filter((key) => !key.startsWith("_batches/")).sort();
+  };
+  for (let batch = 1; batch < 100; batch++) await lake.add();
+  await clock.leap(OLD_HOURS);
+  // A batch that merges 60 files, which the newest one listed until now.
+  await lake.add(60);
+  const before = await kept();
+
+  const young = await sweep(context, { zone: "processed" });
+  for (let batch = 101; batch <= 110; batch++) await lake.add();
+  await clock.leap(OLD_HOURS);
+  const old = await sweep(context, { zone: "processed" });
+
+  assert.equal(young.filesRemoved, 0);
+  assert.equal(before.filter((key) => key.startsWith("_live/")).length, 2);
+  // The files, and the checkpoint that listed them.
+  assert.equal(old.filesRemoved, 61);
+  const { list } = lake;
+  assert.deepEqual(
+    await kept(),
+    [...list.files, list.checkpoint].map((file) => file?.key ?? "").sort(),
+  );
+  zone.close();
+});
+
 Deno.test("sweep removes nothing where the log has a gap, or no batch", async () => {
   await using platform = await openPlatform();
   const { context, config } = platform;
@@ -208,6 +258,60 @@ Deno.test("sweep refuses what is no zone", async () => {
   assert.equal(code, 2);
   assert.match(said, /Cannot sweep \\"warehouse\\"/);
 });
+
+/** A lake of one model, whose files hold nothing. */
+class SmallLake {
+  list: LiveList = { checkpoint: undefined, base: [], files: [] };
+  #batch = 0;
+
+  constructor(private readonly zone: Zone) {}
+
+  /** Adds a batch with a file, and merges so many of those before. */
+  async add(merged = 0): Promise<void> {
+    const batch = ++this.#batch;
+    const log = new BatchLog<ProcessedManifest>(this.zone, "transform");
+    const runId = `20260101T000000Z-${String(batch).padStart(8, "0")}`;
+    const file = async (part: string, rows: number) => {
+      const key = dataKey("dim_one", { batch, runId, part });
+      await this.zone.put(key, new Uint8Array(3));
+      return { key, bytes: 3, rows, sha256: "" };
+    };
+    const { files } = this.list;
+    const large: LiveFile[] = merged === 0 ? [] : [{
+      ...await file("merged.parquet", merged),
+      model: "dim_one",
+      from: 1,
+      to: merged,
+      level: 1,
+    }];
+    const models = {
+      dim_one: { files: [await file("1.parquet", 1)], deletes: 0 },
+    };
+    const { live, list } = await nextLiveFiles(this.zone, {
+      before: this.list,
+      merged: [...large, ...files.slice(merged)],
+      own: { batch, models },
+      runId,
+    });
+    await log.commit({
+      format: 1,
+      stage: "transform",
+      batch,
+      runId,
+      lakeId: "lake",
+      snapshotTime: "",
+      committedAt: "",
+      engine: {},
+      inputSha256: "",
+      transformHash: "",
+      models,
+      state: {},
+      quarantined: 0,
+      live,
+    });
+    this.list = list;
+  }
+}
 
 /** Kills an extract that has shipped some tables and is at a large one. */
 async function leaveHalfARun(platform: Platform): Promise<void> {
@@ -316,6 +420,7 @@ async function listedInIngestion(platform: Platform, last: number) {
   return listed;
 }
 
+/** What the batches brought, and what the last one needs. */
 async function listedInProcessed(platform: Platform, last: number) {
   const listed = new Set<string>();
   for (let batch = 1; batch <= last; batch++) {
@@ -326,6 +431,7 @@ async function listedInProcessed(platform: Platform, last: number) {
     for (const { files } of Object.values(models)) {
       for (const { key } of files) listed.add(key);
     }
+    if (batch < last) continue;
     for (const { key } of Object.values(state)) listed.add(key);
   }
   return listed;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { DuckDb } from "../../lib/duckdb.ts";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { checkFiles } from "../../lib/data_files.ts";
+import { readLiveFiles } from "../../lib/live_files.ts";
 import type {
   DataFile,
   IngestionManifest,
@@ -43,6 +44,8 @@ export async function checkHistory(
     spotBatch: number;
     /** Whether extract looks at clocks, so that no time is far from it. */
     hasTime?: boolean;
+    /** Whether files of older batches may be gone that were merged. */
+    isSwept?: boolean;
   },
 ): Promise<void> {
   const { truth, lastBatch, spotBatch } = options;
@@ -64,6 +67,7 @@ export async function checkHistory(
     files: (manifest) =>
       Object.values(manifest.models).flatMap((model) => model.files),
     kept: (manifest) => Object.values(manifest.state),
+    ...options.isSwept === true ? { needed: neededFiles } : {},
   });
   await checkNothingTwice(platform, ingested);
   const { company } = truth;
@@ -100,6 +104,8 @@ async function checkZone<M extends Manifest>(
     files: (manifest: M) => DataFile[];
     /** Those that it needs, of its own run or of an earlier batch's. */
     kept: (manifest: M) => DataFile[];
+    /** Those that must be there still; left out: all. */
+    needed?: (log: BatchLog<M>) => Promise<DataFile[]>;
   },
 ): Promise<M[]> {
   const zone = openStageZone(platform.context, options.zone);
@@ -108,6 +114,9 @@ async function checkZone<M extends Manifest>(
     const manifests: M[] = [];
     const runs: string[] = [];
     const known = new Set<string>();
+    const needed = await options.needed?.(log);
+    const keys = needed && new Set(needed.map(({ key }) => key));
+    await checkFiles(zone, needed ?? []);
     for (let batch = 1; batch <= options.lastBatch; batch++) {
       const manifest = await log.read(batch);
       const { runId } = manifest;
@@ -122,7 +131,8 @@ async function checkZone<M extends Manifest>(
         assert.ok(isOfBatch, `${key}, which batch ${batch} needs, of no batch`);
       }
       const unread = [...files, ...kept]
-        .filter((file) => !known.has(JSON.stringify(file)));
+        .filter((file) => !known.has(JSON.stringify(file)))
+        .filter(({ key }) => keys?.has(key) ?? true);
       await checkFiles(zone, unread);
       for (const file of unread) known.add(JSON.stringify(file));
       manifests.push(manifest);
@@ -132,6 +142,17 @@ async function checkZone<M extends Manifest>(
   } finally {
     zone.close();
   }
+}
+
+/** What the newest batch of the lake lists and needs. */
+async function neededFiles(
+  log: BatchLog<ProcessedManifest>,
+): Promise<DataFile[]> {
+  const newest = await log.newest();
+  return [
+    ...await readLiveFiles(log, newest),
+    ...Object.values(newest?.state ?? {}),
+  ];
 }
 
 /** No incremental read holds a row as an earlier batch held it. */

@@ -3,10 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
-import type { StageContext, StageResult } from "../../lib/stage.ts";
+import {
+  RESOURCES,
+  type StageContext,
+  type StageResult,
+} from "../../lib/stage.ts";
 import { extract } from "../../extract/extract.ts";
 import { load } from "../../load/load.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { sweep } from "../../pipeline/sweep.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
@@ -43,6 +48,9 @@ const ROUNDS_MAX = 60;
 const WRITES_MAX = 16;
 const HOUR_MS = 3_600_000;
 const MIGRATED_SHARE = 0.2;
+const SWEPT_SHARE = 0.15;
+/** By the store's clock, a sweep takes all files for older than it spares. */
+const SWEEP_LEAP_MS = 49 * HOUR_MS;
 const MIGRATION_LEAD_MS_MAX = 100;
 /** Every so many seeds keep their zones in S3, are verified, are rebuilt. */
 const S3_EVERY = 8;
@@ -74,6 +82,11 @@ export async function simulate(
     // Clocks that stay wrong would stop extract for good.
     ...(hasTime(seed) ? {} : { sourceClockSkewMinutesMax: 0 }),
   });
+  // Batches are few here: files of several levels, and merges left waiting.
+  platform.context.compaction = {
+    fanOut: 2 + seed % 3,
+    mergesMax: 1 + seed % 8,
+  };
   await using writers = await RandomWriters.open(
     platform.source.url,
     stream(seed, "writes"),
@@ -118,6 +131,20 @@ function hasTime(seed: number): boolean {
   return seed % 2 === 0;
 }
 
+/** A zone whose clock has gone on. */
+const openLater: typeof RESOURCES.openZone = (url, options) => {
+  const zone = RESOURCES.openZone(url, options);
+  const now = async () =>
+    new Date((await zone.now()).getTime() + SWEEP_LEAP_MS);
+  return new Proxy(zone, {
+    get: (target, name) => {
+      if (name === "now") return now;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+};
+
 /** All that takes part in a history. */
 interface Parts {
   platform: Platform;
@@ -150,6 +177,7 @@ class History {
   #sourceClockHours = 0;
   /** What was found while a call was late: no stage may take it for its own. */
   #found: { error: unknown } | undefined;
+  #isSwept = false;
 
   constructor(
     private readonly seed: number,
@@ -179,6 +207,9 @@ class History {
         stream(this.seed, `round ${round}`),
         stream(this.seed, `migration ${round}`),
       );
+      if (stream(this.seed, `sweep ${round}`).fraction() < SWEPT_SHARE) {
+        await this.#sweep();
+      }
       if (hasTime(this.seed)) this.#setClocksRight();
       if (isEnough() && round >= ROUNDS_MIN) break;
     }
@@ -275,6 +306,23 @@ class History {
     if (this.#found !== undefined) throw this.#found.error;
   }
 
+  /**
+   * Sweeps the processed zone, 49 hours later: what is published is of the
+   * newest batch then, and nothing is at work.
+   */
+  async #sweep(): Promise<void> {
+    for (const process of this.#processes) await process.settled();
+    await untilQuiet(this.#platform);
+    await this.#stage("transform", []);
+    const { context } = this.#platform;
+    const { filesRemoved } = await sweep({
+      ...context,
+      resources: { ...RESOURCES, openZone: openLater },
+    }, { zone: "processed" });
+    this.#isSwept = true;
+    this.story.push(`== sweep: ${filesRemoved} files`);
+  }
+
   /** What happens while a call is late: anything but the call. */
   async #meanwhile(): Promise<void> {
     const { act } = this.#late.weighted<
@@ -364,6 +412,7 @@ class History {
       lastBatch,
       spotBatch: stream(this.seed, "spot").between(1, lastBatch),
       hasTime: hasTime(this.seed),
+      isSwept: this.#isSwept,
     };
     await checkHistory(this.#platform, promised);
     await checkNothingLeft(this.#platform);

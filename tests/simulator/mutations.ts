@@ -260,4 +260,40 @@ export const MUTATIONS: readonly Mutation[] = [
       replace: "hive_partitioning = true",
     }],
   },
+  {
+    name: "a merge loses the older of two versions",
+    seed: 1,
+    finds: CONTENT,
+    edits: [
+      {
+        file: "transform/compact.ts",
+        find: "  const source = readLikeSql(zone, merge, columns);\n",
+        replace: `  const source = \`(from \${readLikeSql(zone, merge, columns)}
+    qualify row_number() over (
+      partition by \${quoteNames(key)} order by batch desc) = 1)\`;
+`,
+      },
+      {
+        file: "transform/compact.ts",
+        find:
+          "  const listed = merge.reduce((sum, { rows }) => sum + rows, 0);\n",
+        replace: "  const listed = before.rows;\n",
+      },
+      {
+        file: "lib/live_files.ts",
+        find: "    if (listed === expected) continue;\n",
+        replace: "    if (listed !== undefined) continue;\n",
+      },
+    ],
+  },
+  {
+    name: "a sweep takes the files that the newest batch lists",
+    seed: 1,
+    finds: /is missing|No files found|failed in a run without faults/,
+    edits: [{
+      file: "pipeline/sweep.ts",
+      find: "        ...list.files,\n",
+      replace: "",
+    }],
+  },
 ];

@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import type { ProjectSql } from "../../lib/project_sql.ts";
+import { openZone } from "../../lib/zone.ts";
+import { BatchLog } from "../../lib/batch_log.ts";
+import { readLiveFiles } from "../../lib/live_files.ts";
+import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { sweep } from "../../pipeline/sweep.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { transform } from "../../transform/transform.ts";
+import { forgetLiveFiles, processedManifest } from "../harness/manifests.ts";
+import {
+  assertSame,
+  assertSameHistories,
+  lakeHistory,
+  lakeState,
+  openLake,
+  type State,
+  warehouseHistory,
+} from "../harness/oracle.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
+import { assertFreshlyLoaded } from "../harness/rebuild.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { StoreClock } from "../harness/store_clock.ts";
+
+const BATCHES = 40;
+const FAN_OUT = 3;
+const NEVER = 1000;
+/** Each so many batches are looked at by their time, too. */
+const TIMES_EVERY = 10;
+const OLD_HOURS = 49;
+
+Deno.test("a lake of merged files shows what one of unmerged files shows, and a warehouse far behind catches up from it", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  const clock = new StoreClock(platform);
+  context.compaction = { fanOut: FAN_OUT };
+  await fillSmall(platform.source.client);
+  for (let batch = 1; batch <= BATCHES; batch++) {
+    await change(platform, batch);
+    await platform.extract();
+    await platform.transform();
+    if (batch === BATCHES - 30) await platform.load();
+  }
+  // The same batches, each with its own files for ever.
+  const unmerged: Platform = {
+    ...platform,
+    config: { ...config, processedUrl: `${config.processedUrl}-unmerged` },
+  };
+  await transform({
+    ...context,
+    config: unmerged.config,
+    compaction: { fanOut: NEVER },
+  });
+
+  await assertSameLakes(platform, unmerged);
+  const files = await liveFiles(platform);
+  const most = Math.max(...countByModel(files));
+  assert.ok(most <= 4 * FAN_OUT, `${most} files of a model`);
+  assert.ok(files.some(({ level }) => level >= 3));
+  await clock.leap(OLD_HOURS);
+  const { filesRemoved } = await sweep(context, { zone: "processed" });
+  assert.ok(filesRemoved > 2 * BATCHES, `${filesRemoved} removed`);
+
+  await assertSameLakes(platform, unmerged);
+  assert.equal((await platform.load()).batches.length, 30);
+  await using lake = await openLake(platform);
+  assertSameHistories(
+    await lakeHistory(lake),
+    await warehouseHistory(platform),
+  );
+  await assertFreshlyLoaded(platform);
+  const { mended } = await rebuildWarehouse(context);
+  assert.deepEqual(Object.values(mended).filter((rows) => rows > 0), []);
+  assert.equal((await verify(context)).same, true);
+  assert.equal((await sweep(context, { zone: "processed" })).filesRemoved, 0);
+});
+
+Deno.test("a lake whose manifests list no live files goes on, and its files are merged", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  context.compaction = { fanOut: NEVER };
+  await fillSmall(platform.source.client);
+  for (let batch = 1; batch <= 9; batch++) {
+    await change(platform, batch);
+    await platform.extract();
+    await platform.transform();
+  }
+  const zone = openZone(config.processedUrl, { s3: undefined });
+  await forgetLiveFiles(zone, { from: 1 });
+  await zone.remove("lake.duckdb");
+  await platform.transform();
+  const before = await everything(platform, 9);
+  context.compaction = { fanOut: FAN_OUT };
+
+  for (let batch = 10; batch <= 12; batch++) {
+    await platform.extract(batch === 11 ? { fullRead: true } : {});
+    await platform.transform();
+  }
+
+  const after = await everything(platform, 9);
+  assert.deepEqual(after, before);
+  assert.ok((await liveFiles(platform)).some(({ level }) => level === 2));
+  assert.deepEqual((await processedManifest(platform, 11)).models, {});
+  await platform.load();
+  await using lake = await openLake(platform);
+  assertSameHistories(
+    await lakeHistory(lake),
+    await warehouseHistory(platform),
+  );
+  assert.equal((await verify(context)).same, true);
+});
+
+Deno.test("files from before and after a model's new column are merged, and the older rows have none", async () => {
+  await using platform = await openPlatform();
+  const { context, source } = platform;
+  const clock = new StoreClock(platform);
+  context.compaction = { fanOut: FAN_OUT };
+  await fillSmall(source.client);
+  const next = async (batch: number) => {
+    if (batch < 7) {
+      await execute(
+        source.client,
+        `update design set design_name = 'N${batch}' where design_id = 1`,
+      );
+    }
+    await platform.extract();
+    await transform(context, { acceptSqlChange: true });
+  };
+  for (let batch = 1; batch <= 4; batch++) await next(batch);
+  context.sql = withDesignLength(PROJECT_SQL);
+  for (let batch = 5; batch <= 6; batch++) await next(batch);
+  const before = await designs(platform);
+
+  await next(7);
+
+  const after = await designs(platform);
+  assert.deepEqual(after, before);
+  assert.deepEqual(
+    after.map((row) => row.name_length),
+    [null, null, null, null, "2", "2", null, null],
+  );
+  const files = await liveFiles(platform);
+  assert.deepEqual(
+    files.filter(({ model }) => model === "dim_design")
+      .map(({ from, to }) => [from, to]),
+    [[1, 3], [4, 6]],
+  );
+  await clock.leap(OLD_HOURS);
+  assert.ok((await sweep(context, { zone: "processed" })).filesRemoved > 0);
+  await platform.load();
+  const loaded = await query(
+    platform.warehouse.client,
+    `select ${DESIGN_COLUMNS} from dim_design_history
+    order by dim_design_history.design_id, dim_design_history.from_batch`,
+  );
+  assert.deepEqual(loaded, after);
+});
+
+Deno.test("transform --compact merges all that is due, and says where no batch waits", async () => {
+  await using platform = await openPlatform();
+  const { context } = platform;
+  context.compaction = { fanOut: 2, mergesMax: 0 };
+  await fillSmall(platform.source.client);
+  for (let batch = 1; batch <= 8; batch++) {
+    await change(platform, batch);
+    await platform.extract();
+    await platform.transform();
+  }
+
+  await transform(context, { compact: true });
+  const told = platform.logged.at(-1) ?? "";
+  await platform.extract();
+  await transform(context, { compact: true });
+
+  assert.match(told, /nothing was merged: \d+ merges are due/);
+  const files = await liveFiles(platform);
+  const orders = files.filter(({ model }) => model === "fact_sales_order");
+  assert.deepEqual(
+    orders.map(({ from, to, level }) => [from, to, level]),
+    [[1, 8, 3]],
+  );
+  await transform(context, { compact: true });
+  assert.match(platform.logged.at(-1) ?? "", /nothing to merge/);
+});
+
+const DESIGN_COLUMNS =
+  "design_id::text as design_id, design_name, name_length::text as name_length, from_batch::text as from_batch";
+
+function withDesignLength(sql: ProjectSql): ProjectSql {
+  return {
+    ...sql,
+    transformHash: "another",
+    models: sql.models.map((model) =>
+      model.name !== "dim_design" ? model : {
+        ...model,
+        sql: `select *, cast(length(design_name) as integer) as name_length
+          from (${model.sql})`,
+      }
+    ),
+  };
+}
+
+async function designs(platform: Platform) {
+  await using lake = await openLake(platform);
+  return await lake.rows(
+    `select ${DESIGN_COLUMNS} from totes.dim_design_history
+    order by dim_design_history.design_id, dim_design_history.from_batch`,
+  );
+}
+
+/** Some rows of some tables, so that models have files of other batches. */
+async function change(platform: Platform, batch: number): Promise<void> {
+  const statements = [
+    insertOrder(100 + batch),
+    `update sales_order set units_sold = ${batch} where sales_order_id = 1`,
+    ...batch % 2 === 0
+      ? [`update payment set payment_amount = ${batch} where payment_id = 2`]
+      : [],
+    ...batch % 3 === 0
+      ? [
+        `update department set location = 'At ${batch}' where department_id = 1`,
+      ]
+      : [],
+    ...batch % 5 === 0
+      ? [
+        `delete from sales_order where sales_order_id = ${100 + batch - 3}`,
+        "update payment set payment_date = 'never' where payment_id = 4",
+      ]
+      : [],
+    ...batch % 5 === 1
+      ? ["update payment set payment_date = '2023-02-01' where payment_id = 4"]
+      : [],
+  ];
+  await execute(platform.source.client, ...statements);
+}
+
+async function assertSameLakes(
+  platform: Platform,
+  unmerged: Platform,
+): Promise<void> {
+  assert.deepEqual(
+    await everything(platform, BATCHES),
+    await everything(unmerged, BATCHES),
+  );
+}
+
+/** What every view of a lake shows, as of each batch too. */
+async function everything(
+  platform: Platform,
+  batches: number,
+): Promise<State[]> {
+  await using lake = await openLake(platform);
+  const states = [await lakeState(lake), await lakeHistory(lake)];
+  for (let batch = 1; batch <= batches; batch++) {
+    const state = await lakeState(lake, { batch });
+    states.push(state);
+    if (batch % TIMES_EVERY !== 0) continue;
+    const { snapshotTime } = await processedManifest(platform, batch);
+    const time = snapshotTime.replace("Z", "");
+    assertSame(await lakeState(lake, { time }), state, `as of ${time}`);
+  }
+  return states;
+}
+
+async function liveFiles(
+  { config }: Platform,
+): Promise<readonly LiveFile[]> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  const log = new BatchLog<ProcessedManifest>(zone, "transform");
+  const files = await readLiveFiles(log, await log.newest());
+  zone.close();
+  return files;
+}
+
+function countByModel(files: readonly LiveFile[]): number[] {
+  return [...Map.groupBy(files, ({ model }) => model).values()]
+    .map(({ length }) => length);
+}

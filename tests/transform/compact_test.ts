@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { BatchLog } from "../../lib/batch_log.ts";
+import { StageError } from "../../lib/errors.ts";
+import { readLiveFiles } from "../../lib/live_files.ts";
+import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { openZone } from "../../lib/zone.ts";
+import { dueMerges } from "../../transform/compact.ts";
+import { transform } from "../../transform/transform.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const MODEL = "fact_sales_order";
+const BOUNDS = { fanOut: 3, bytesMax: 100 };
+
+/** Files of one model, by their levels and bytes, a batch each. */
+function filesOf(levels: number[], bytes: number[] = []): LiveFile[] {
+  return levels.map((level, index) => ({
+    model: "one",
+    from: index + 1,
+    to: index + 1,
+    level,
+    key: `${index + 1}`,
+    bytes: bytes[index] ?? 1,
+    rows: 1,
+    sha256: "",
+  }));
+}
+
+function due(files: readonly LiveFile[]): string[] {
+  return dueMerges(files, BOUNDS)
+    .map((merge) => merge.map(({ key }) => key).join(" "));
+}
+
+Deno.test("dueMerges() finds so many neighbours of a level, the lowest first", () => {
+  assert.deepEqual(due(filesOf([0, 0])), []);
+  assert.deepEqual(due(filesOf([0, 0, 0, 0])), ["1 2 3"]);
+  assert.deepEqual(due(filesOf([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])), [
+    "4 5 6",
+    "7 8 9",
+    "1 2 3",
+  ]);
+  assert.deepEqual(due(filesOf([1, 0, 0, 1, 0, 1])), []);
+  assert.deepEqual(due(filesOf([0, 0, 0]).toReversed()), ["1 2 3"]);
+});
+
+Deno.test("dueMerges() leaves large files alone, and merges those beside them", () => {
+  assert.deepEqual(due(filesOf([0, 0, 0, 0], [90, 9, 9, 9])), ["2 3 4"]);
+  assert.deepEqual(due(filesOf([0, 0, 0], [40, 40, 40])), []);
+  assert.deepEqual(due(filesOf([0, 0, 0], [30, 30, 40])), ["1 2 3"]);
+});
+
+Deno.test("dueMerges() mixes no two models", () => {
+  const [one, two, three] = filesOf([0, 0, 0]);
+  assert(one !== undefined && two !== undefined && three !== undefined);
+
+  assert.deepEqual(due([one, { ...two, model: "other" }, three]), []);
+});
+
+for (const kind of ["missing", "damaged"] as const) {
+  Deno.test(`transform() names a live file that is ${kind}, and commits nothing`, async () => {
+    await using platform = await openPlatform();
+    await makeBatches(platform, 3);
+    const file = (await liveFiles(platform))
+      .find(({ model }) => model === MODEL);
+    assert(file !== undefined);
+    const path = `${platform.config.processedUrl}/${file.key}`;
+    if (kind === "missing") await Deno.remove(path);
+    else await Deno.truncate(path, file.bytes - 1);
+    await platform.extract();
+
+    await assert.rejects(platform.transform(), (error) => {
+      assert(error instanceof StageError);
+      assert.equal(error.subject, path);
+      assert.match(error.message, /^Cannot read /);
+      assert.match(error.hint ?? "", /deno task rebuild processed/);
+      return true;
+    });
+
+    await assertNothingCommitted(platform, 3);
+  });
+}
+
+for (
+  const { what, change, found } of [
+    {
+      what: "has another content",
+      change: (sql: string) =>
+        sql.replace(
+          "copy (from",
+          "copy (select * replace (7 as units_sold) from",
+        ),
+      found: "what came out has another content than what went in",
+    },
+    {
+      what: "has lost a version",
+      change: (sql: string) => sql.replace(") to '", " limit 5) to '"),
+      found: /\d+ versions went in, 5 came out/,
+    },
+  ]
+) {
+  Deno.test(`transform() lists no merged file that ${what}`, async () => {
+    await using platform = await openPlatform();
+    await makeBatches(platform, 3);
+    await platform.extract();
+    changeMerges(platform, change);
+
+    await assert.rejects(platform.transform(), (error) => {
+      assert(error instanceof StageError);
+      assert.equal(error.subject, MODEL);
+      const [, said = ""] =
+        /^Cannot merge the files of "\w+" of batches 1 to 3: (.*)$/
+          .exec(error.message) ?? [];
+      assert.match(said, new RegExp(found));
+      assert.match(error.hint ?? "", /deno task rebuild processed/);
+      return true;
+    });
+
+    await assertNothingCommitted(platform, 3);
+  });
+}
+
+Deno.test("transform() makes its batch where a merge has no memory, and merges later", async () => {
+  await using platform = await openPlatform();
+  await makeBatches(platform, 3);
+  await platform.extract();
+  changeMerges(platform, () => {
+    throw new Error("Out of Memory Error: no room for a merge");
+  });
+
+  const { batches } = await platform.transform();
+
+  assert.deepEqual(batches, [4]);
+  assert.ok((await liveFiles(platform)).every(({ level }) => level === 0));
+  assert.match(
+    platform.logged.join("\n"),
+    /warning: files of fact_sales_order are merged with a later batch/,
+  );
+  platform.context.resources = RESOURCES;
+  await platform.extract();
+  await platform.transform();
+  assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
+});
+
+Deno.test("transform() begins no merge that would not end before its deadline", async () => {
+  await using platform = await openPlatform();
+  await makeBatches(platform, 3);
+  const { context } = platform;
+  await platform.extract();
+
+  await transform({ ...context, deadline: new Date(Date.now() - 1) });
+
+  assert.ok((await liveFiles(platform)).every(({ level }) => level === 0));
+  await platform.extract();
+  await transform({ ...context, deadline: new Date(Date.now() + 100_000) });
+  assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
+});
+
+Deno.test("batches that are held until a later one mends them list each other's files, and merge none", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await makeBatches(platform, 3);
+  platform.set({ quarantineRowsMax: 0 });
+  await execute(
+    client,
+    insertOrder(50),
+    "update payment set payment_date = 'never' where payment_id = 1",
+  );
+  await platform.extract();
+  await execute(client, insertOrder(51));
+  await platform.extract();
+  await assert.rejects(platform.transform(), /would be in quarantine/);
+  await execute(
+    client,
+    "update payment set payment_date = '2023-01-01' where payment_id = 1",
+    insertOrder(52),
+  );
+  await platform.extract();
+
+  const { batches } = await platform.transform();
+
+  assert.deepEqual(batches, [4, 5, 6]);
+  for (const batch of batches) {
+    const manifest = await processedManifest(platform, batch);
+    const files = await liveFiles(platform, manifest);
+    const orders = files.filter(({ model }) => model === MODEL);
+    assert.deepEqual(
+      orders.map(({ from, to }) => [from, to]),
+      batch < 6
+        ? Array.from({ length: batch }, (_, index) => [index + 1, index + 1])
+        : [[1, 3], [4, 4], [5, 5], [6, 6]],
+    );
+  }
+});
+
+/** Batches that each bring an order, and another version of the first. */
+async function makeBatches(platform: Platform, batches: number): Promise<void> {
+  platform.context.compaction = { fanOut: 3 };
+  const { client } = platform.source;
+  await fillSmall(client);
+  for (let batch = 1; batch <= batches; batch++) {
+    await execute(
+      client,
+      insertOrder(10 + batch),
+      `update sales_order set units_sold = ${batch} where sales_order_id = 1`,
+    );
+    await platform.extract();
+    await platform.transform();
+  }
+}
+
+/** Changes the statements that write merged files. */
+function changeMerges(
+  { context }: Platform,
+  change: (sql: string) => string,
+): void {
+  context.resources = {
+    ...RESOURCES,
+    openDuckDb: async (...options) => {
+      const duckdb = await RESOURCES.openDuckDb(...options);
+      return {
+        ...duckdb,
+        rows: async (sql) => {
+          const isMerge = sql.startsWith("copy (") && sql.includes("-merged-");
+          return await duckdb.rows(isMerge ? change(sql) : sql);
+        },
+        [Symbol.asyncDispose]: () => duckdb[Symbol.asyncDispose](),
+      };
+    },
+  };
+}
+
+async function liveFiles(
+  { config }: Platform,
+  manifest?: ProcessedManifest,
+): Promise<readonly LiveFile[]> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  const log = new BatchLog<ProcessedManifest>(zone, "transform");
+  const files = await readLiveFiles(log, manifest ?? await log.newest());
+  zone.close();
+  return files;
+}
+
+async function assertNothingCommitted(
+  { config }: Platform,
+  last: number,
+): Promise<void> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  const log = new BatchLog<ProcessedManifest>(zone, "transform");
+  assert.equal(await log.newestNumber(), last);
+  zone.close();
+}

@@ -1,0 +1,260 @@
+import type { Logger } from "@logtape/logtape";
+import { dataKey } from "../lib/batch_log.ts";
+import { checkFiles, readLikeSql, readParquetSql } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import { duckDbCause } from "../lib/duckdb_error.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
+import { LAKE_WAY_BACK } from "../lib/live_files.ts";
+import type { LiveFile } from "../lib/manifest.ts";
+import { quoteNames } from "../lib/postgres.ts";
+import type { ProjectSql } from "../lib/project_sql.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { CompactionBounds } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone.ts";
+import { fileColumnsHash, fileColumnsSql } from "./file_columns.ts";
+import { type ModelColumn, STAMP_COLUMNS } from "./model_changes.ts";
+import { QUARANTINE_TYPES } from "./quarantine.ts";
+import { writeParquet } from "./write_parquet.ts";
+
+/**
+ * What a batch merges at most by itself. Ten files become one: each row is
+ * written again once in ten, hundred, thousand batches, and a year of batches
+ * at 15 minutes lies in some 35 files.
+ */
+export const COMPACTION_BOUNDS: CompactionBounds = {
+  fanOut: 10,
+  bytesMax: 256_000_000,
+  mergesMax: 8,
+};
+/** Where all that is due is merged, what is larger is left alone all the same. */
+const LARGE_BYTES_MIN = 1_000_000_000;
+const MERGE_WAY_BACK =
+  "Nothing was committed, and the files are as they were. If it comes again: deno task rebuild processed";
+/** Slower than any machine merges: what would not end in time is not begun. */
+const BYTES_PER_SECOND_MIN = 5_000_000;
+/** More levels than any lake has. */
+const PASSES_MAX = 32;
+
+/** What files are merged with. */
+export interface CompactionWork {
+  duckdb: DuckDb;
+  zone: Zone;
+  sql: ProjectSql;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  /** Of the batch that lists what comes of it. */
+  batch: number;
+  runId: string;
+  bounds: CompactionBounds;
+  /** Merges all that is due, whatever the bounds of a batch. */
+  all: boolean;
+  /** Until the run is aborted, where that is known. */
+  secondsLeft: () => number;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/**
+ * Merges live files, and gives the list as it is then. A merged file is written
+ * beside those it replaces, which stay until no manifest needs them. What
+ * memory, disk or network hinder is left to the next batch, for no batch must
+ * wait for it; throws a `StageError` when a file is missing or damaged, or a
+ * merge does not hold what went into it.
+ */
+export async function compact(
+  work: CompactionWork,
+  files: readonly LiveFile[],
+): Promise<readonly LiveFile[]> {
+  let left = files;
+  for (let pass = 0; pass < (work.all ? PASSES_MAX : 1); pass++) {
+    const merges = await mergeDue(work, left);
+    if (merges.length === 0) break;
+    const replaced = new Set(merges.flatMap((merge) => merge.replaced));
+    left = [
+      ...left.filter((file) => !replaced.has(file)),
+      ...merges.map(({ file }) => file),
+    ];
+  }
+  return left;
+}
+
+/** Makes the merges that are due and within the bounds. */
+async function mergeDue(
+  work: CompactionWork,
+  files: readonly LiveFile[],
+): Promise<{ file: LiveFile; replaced: readonly LiveFile[] }[]> {
+  const { bounds, all, secondsLeft, signal } = work;
+  const merges: { file: LiveFile; replaced: readonly LiveFile[] }[] = [];
+  let bytes = 0;
+  for (const replaced of dueMerges(files, boundsOf(work))) {
+    const model = modelOf(work, replaced);
+    const size = bytesOf(replaced);
+    const isWithin = all ||
+      merges.length < bounds.mergesMax && bytes + size <= bounds.bytesMax;
+    const isInTime = size / BYTES_PER_SECOND_MIN <= secondsLeft();
+    if (model === undefined || !isWithin || !isInTime) continue;
+    signal.throwIfAborted();
+    const file = await tryMerge(work, { merge: replaced, model });
+    if (file === undefined) continue;
+    merges.push({ file, replaced });
+    bytes += size;
+  }
+  return merges;
+}
+
+/**
+ * The merges that are due, of the lowest levels first: each of so many files of
+ * one model and one level that follow each other.
+ */
+export function dueMerges(
+  files: readonly LiveFile[],
+  { fanOut, bytesMax }: Pick<CompactionBounds, "fanOut" | "bytesMax">,
+): LiveFile[][] {
+  const due: LiveFile[][] = [];
+  for (const ofModel of Map.groupBy(files, ({ model }) => model).values()) {
+    const sorted = ofModel.toSorted((one, other) => one.from - other.from);
+    for (let start = 0; start + fanOut <= sorted.length;) {
+      const merge = sorted.slice(start, start + fanOut);
+      const isDue = merge.every(({ level }) => level === merge[0]?.level) &&
+        bytesOf(merge) <= bytesMax;
+      if (isDue) due.push(merge);
+      start += isDue ? fanOut : 1;
+    }
+  }
+  return due.toSorted(([one], [other]) =>
+    (one?.level ?? 0) - (other?.level ?? 0)
+  );
+}
+
+/** How many merges are due in all, for a run that has no batch to make. */
+export function countDue(
+  work: Pick<CompactionWork, "bounds" | "all" | "sql" | "columns">,
+  files: readonly LiveFile[],
+): number {
+  return dueMerges(files, boundsOf(work))
+    .filter((merge) => modelOf(work, merge) !== undefined).length;
+}
+
+function boundsOf({ bounds, all }: Pick<CompactionWork, "bounds" | "all">) {
+  return all
+    ? { ...bounds, bytesMax: Math.max(bounds.bytesMax, LARGE_BYTES_MIN) }
+    : bounds;
+}
+
+interface MergedModel {
+  key: readonly string[];
+  columns: readonly ModelColumn[];
+}
+
+/** Undefined of a model that `sql/` has no more: its files stay as they are. */
+function modelOf(
+  { sql, columns }: Pick<CompactionWork, "sql" | "columns">,
+  [file]: readonly LiveFile[],
+): MergedModel | undefined {
+  const model = [...sql.models, QUARANTINE]
+    .find(({ name }) => name === file?.model);
+  const own = file?.model === QUARANTINE.name
+    ? QUARANTINE_TYPES
+    : columns.get(file?.model ?? "");
+  if (model === undefined || own === undefined) return undefined;
+  return { key: model.key, columns: [...own, ...STAMP_COLUMNS] };
+}
+
+async function tryMerge(
+  work: CompactionWork,
+  options: { merge: readonly LiveFile[]; model: MergedModel },
+): Promise<LiveFile | undefined> {
+  try {
+    return await mergeFiles(work, options);
+  } catch (error) {
+    const mayPass = error instanceof StageError
+      ? error.retryable
+      : duckDbCause(error)?.retryable === true;
+    if (!mayPass) throw error;
+    work.log.warn("files of {model} are merged with a later batch: {reason}", {
+      model: options.merge[0]?.model,
+      reason: messageOf(error),
+    });
+    return undefined;
+  }
+}
+
+/**
+ * Writes one file with the rows of several, sorted by key and batch, and checks
+ * it against them: the number of rows, and a hash that their order is not in.
+ */
+async function mergeFiles(
+  work: CompactionWork,
+  options: { merge: readonly LiveFile[]; model: MergedModel },
+): Promise<LiveFile> {
+  const { duckdb, zone, batch, runId } = work;
+  const { merge, model: { key, columns } } = options;
+  const [first] = merge;
+  const last = merge.at(-1);
+  if (first === undefined || last === undefined) throw new Error("No files");
+  const { model, from, level } = first;
+  const { to } = last;
+  await checkFiles(zone, merge, { hint: LAKE_WAY_BACK });
+  const source = readLikeSql(zone, merge, columns);
+  const before = await contentOf(duckdb, { rows: source, columns });
+  const file = await writeParquet(
+    duckdb,
+    `from ${source} order by ${quoteNames(key)}, batch`,
+    {
+      zone,
+      key: dataKey(model, {
+        batch,
+        runId,
+        part: `merged-${from}-${to}.parquet`,
+      }),
+    },
+  );
+  const written = file === undefined ? [] : [file];
+  const after = file === undefined
+    ? { rows: 0, hash: "" }
+    : await contentOf(duckdb, {
+      rows: readLikeSql(zone, written, columns),
+      columns,
+    });
+  const listed = merge.reduce((sum, { rows }) => sum + rows, 0);
+  const problem = before.rows !== listed
+    ? `they hold ${before.rows} versions, the manifest says ${listed}`
+    : after.rows !== listed
+    ? `${listed} versions went in, ${after.rows} came out`
+    : after.hash !== before.hash
+    ? "what came out has another content than what went in"
+    : undefined;
+  if (problem !== undefined || file === undefined) {
+    throw new StageError(
+      `Cannot merge the files of "${model}" of batches ${from} to ${to}: ${problem}`,
+      { subject: model, hint: MERGE_WAY_BACK },
+    );
+  }
+  const [found] = await duckdb.rows(
+    `select ${fileColumnsSql(columns)} as columns
+    from ${readParquetSql(zone, written)}`,
+  );
+  return {
+    model,
+    from,
+    to,
+    level: level + 1,
+    ...file,
+    columns: fileColumnsHash(columns, found?.columns),
+  };
+}
+
+/** The number of rows, and the sum of a hash of each. */
+async function contentOf(
+  duckdb: DuckDb,
+  { rows, columns }: { rows: string; columns: readonly ModelColumn[] },
+): Promise<{ rows: number; hash: string }> {
+  const names = quoteNames(columns.map(({ name }) => name));
+  const [found] = await duckdb.rows(
+    `select count(*) as rows, sum(hash(${names})) as hash from ${rows}`,
+  );
+  return { rows: Number(found?.rows), hash: found?.hash ?? "" };
+}
+
+function bytesOf(files: readonly LiveFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
