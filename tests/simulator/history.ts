@@ -45,6 +45,7 @@ const BATCHES_MIN = 5;
 const FAULTS_MIN = 10;
 const ROUNDS_MIN = 7;
 const ROUNDS_MAX = 60;
+const ROUNDS_OPEN_MAX = 20;
 const WRITES_MAX = 16;
 const HOUR_MS = 3_600_000;
 const MIGRATED_SHARE = 0.2;
@@ -212,6 +213,8 @@ class History {
       }
       if (hasTime(this.seed)) this.#setClocksRight();
       if (isEnough() && round >= ROUNDS_MIN) break;
+      // What is open for long may keep the source from being mended.
+      if (round % ROUNDS_OPEN_MAX === 0) await this.#endWhatIsOpen();
     }
     await this.#settle();
     await this.#check();
@@ -384,10 +387,15 @@ class History {
     this.tally.reads = { warehouse, lake };
   }
 
-  /** Ends what is open, and runs every stage once without a fault. */
-  async #settle(): Promise<void> {
+  /** Ends the writers' transactions; then the owner mends the source. */
+  async #endWhatIsOpen(): Promise<void> {
     await this.#writers.settle();
     await this.#owner.settle();
+  }
+
+  /** Ends what is open, and runs every stage once without a fault. */
+  async #settle(): Promise<void> {
+    await this.#endWhatIsOpen();
     this.#setClocksRight();
     for (const process of this.#processes) await process.settled();
     await untilQuiet(this.#platform);
