@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
+import { LAKE_WAY_BACK } from "../lib/live_files.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { checkVersions, findVersions } from "./find_versions.ts";
@@ -149,7 +150,8 @@ async function loadGroup(
   progress.begin(`load ${nameOf(manifests)}`, { rows });
   const versions = await findVersions(batches, options);
   const files = [...versions.values()].flatMap((model) => model.files);
-  await whileIntact(checkFiles(zone, files), async () => {
+  const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
+  await whileIntact(intact, async () => {
     await checkVersions(duckdb, { zone, manifests, versions });
     const models = loadedModels(sql);
     for (const manifest of manifests) checkModels(manifest, models);

@@ -2,7 +2,7 @@ import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { readLiveFiles } from "../lib/live_files.ts";
+import { LAKE_WAY_BACK, readLiveFiles } from "../lib/live_files.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
@@ -118,7 +118,8 @@ async function reload(
   const work: ReloadWork = { context, client, duckdb, zone, versions };
   let mended: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
-  await whileIntact(checkFiles(zone, read), async () => {
+  const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
+  await whileIntact(intact, async () => {
     const types = new ModelTypes(duckdb, sql);
     const typed = await types.read();
     await followModels(client, {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { digest, sha256Hex } from "../../lib/checksum.ts";
-import { checkFiles, readParquetSql } from "../../lib/data_files.ts";
+import {
+  checkFiles,
+  columnsHash,
+  readLikeSql,
+  readParquetSql,
+} from "../../lib/data_files.ts";
 import { StageError } from "../../lib/errors.ts";
 import { openZone } from "../../lib/zone.ts";
 
@@ -36,5 +41,41 @@ Deno.test("readParquetSql() quotes what is in a path", () => {
   assert.equal(
     readParquetSql(zone, [{ key: "a.parquet" }]),
     "read_parquet(['/tmp/it''s/a.parquet'], hive_partitioning = false)",
+  );
+});
+
+Deno.test("readLikeSql() looks for columns in those files only that may lack some", () => {
+  const zone = openZone("/zone", { s3: undefined });
+  const columns = [
+    { name: "id", type: "INTEGER" },
+    { name: "name", type: "VARCHAR" },
+  ];
+  const like = columnsHash(columns);
+  const read = (files: { key: string; columns?: string }[]) =>
+    readLikeSql(zone, files, columns);
+  const files = [
+    { key: "a", columns: like },
+    { key: "b" },
+    { key: "c", columns: "other" },
+    { key: "d", columns: like },
+  ];
+
+  const alike = read(files.filter((file) => file.columns === like));
+  const all = read(files);
+
+  assert.equal(
+    alike,
+    `(select "id", "name" from read_parquet(['/zone/a', '/zone/d'], hive_partitioning = false))`,
+  );
+  const reads = all.match(/read_parquet\([^)]*\)/g);
+  assert.deepEqual(reads, [
+    "read_parquet(['/zone/a', '/zone/d'], hive_partitioning = false)",
+    "read_parquet(['/zone/b'], hive_partitioning = false, union_by_name = true)",
+    "read_parquet(['/zone/c'], hive_partitioning = false)",
+  ]);
+  assert.notEqual(like, columnsHash(columns.toReversed()));
+  assert.notEqual(
+    like,
+    columnsHash([{ name: "id", type: "BIGINT" }, ...columns.slice(1)]),
   );
 });
