@@ -100,7 +100,7 @@ testPooler(
         "set intervalstyle to sql_standard",
         "set bytea_output to escape",
         "set search_path to nowhere",
-        "set statement_timeout to 1",
+        "set statement_timeout to 200",
         "commit",
       );
       await one.end();
