@@ -63,7 +63,7 @@ export function readLikeSql(
 }
 
 /** A column, with DuckDB's name of its type. */
-interface Column {
+export interface Column {
   name: string;
   type: string;
 }

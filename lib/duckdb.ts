@@ -1,5 +1,6 @@
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { messageOf, StageError } from "./errors.ts";
 import { quoteText, type TextRow } from "./postgres.ts";
@@ -16,6 +17,8 @@ export interface DuckDb extends AsyncDisposable {
   rows(sql: string): Promise<TextRow[]>;
 }
 
+/** A statement that is to end is interrupted so often. */
+const INTERRUPT_MS = 50;
 /** Parts in which DuckDB uploads are a 10,000th of this, at least 5 MB. */
 const UPLOAD_BYTES_MAX = "50GB";
 
@@ -35,9 +38,12 @@ export async function openDuckDb(
   let connection: DuckDBConnection | undefined;
   const running = new Set<Promise<unknown>>();
   const close = async () => {
-    // One that is closed under a statement takes the process with it.
-    if (running.size > 0) connection?.interrupt();
-    await Promise.allSettled(running);
+    // One that is closed under a statement takes the process with it. One that
+    // has not begun yet takes no notice of an interrupt.
+    while (running.size > 0) {
+      connection?.interrupt();
+      await Promise.race([Promise.allSettled(running), sleep(INTERRUPT_MS)]);
+    }
     connection?.closeSync();
     instance?.closeSync();
     await temporary[Symbol.asyncDispose]();

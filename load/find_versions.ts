@@ -24,11 +24,11 @@ export async function findVersions(
 ): Promise<Map<string, VersionFiles>> {
   const { manifests, newest } = options;
   const isNewest = manifests.every(({ batch }) => batch === newest.batch);
-  // A batch that lists none was made by a version that merged none.
-  const live = isNewest || newest.live === undefined
-    ? []
+  // Where it lists none, that takes a request for each batch.
+  let live = isNewest || newest.live === undefined
+    ? undefined
     : await readLiveFiles(batches, newest);
-  const listed = new Set(live.map(({ key }) => key));
+  const listed = new Set(live?.map(({ key }) => key));
   const found = new Map<string, VersionFiles>();
   for (const name of modelsOf(manifests)) {
     const having = manifests.filter(({ models }) => models[name] !== undefined);
@@ -37,15 +37,17 @@ export async function findVersions(
     const doubtful = isNewest
       ? []
       : files.filter(({ key }) => !listed.has(key));
-    const isWhole = await areThere(batches.zone, doubtful);
+    if (await areThere(batches.zone, doubtful)) {
+      found.set(name, { files, isOneBatch: files.length === 1 });
+      continue;
+    }
+    live ??= await readLiveFiles(batches, newest);
     found.set(
       name,
-      isWhole
-        ? { files, isOneBatch: files.length === 1 }
-        : liveVersions(live.filter(({ model }) => model === name), {
-          from: having[0]?.batch ?? 0,
-          to: having.at(-1)?.batch ?? 0,
-        }),
+      liveVersions(live.filter(({ model }) => model === name), {
+        from: having[0]?.batch ?? 0,
+        to: having.at(-1)?.batch ?? 0,
+      }),
     );
   }
   return found;

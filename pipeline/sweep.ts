@@ -190,14 +190,18 @@ async function addListed(
   let list: LiveList | undefined;
   for await (const manifest of log.range({ from, to: highest })) {
     const own = Object.values(manifest.models).flatMap(({ files }) => files);
+    const { checkpoint } = manifest.live ?? {};
+    // Where an earlier sweep has taken it, nobody reads its list any more.
+    const isLost = checkpoint !== undefined && manifest.batch < highest &&
+      checkpoint.key !== list?.checkpoint?.key &&
+      await log.zone.head(checkpoint.key) === undefined;
     // One that lists none adds its own to those of the batch before.
-    if (list === undefined || manifest.live !== undefined) {
+    if (!isLost && (list === undefined || manifest.live !== undefined)) {
       list = await readLiveList(log, manifest, list && { known: list });
     }
-    const { checkpoint } = manifest.live ?? {};
     for (
       const { key } of [
-        ...list.files,
+        ...list?.files ?? [],
         ...own,
         ...Object.values(manifest.state),
         ...checkpoint === undefined ? [] : [checkpoint],

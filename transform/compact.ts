@@ -1,19 +1,22 @@
 import type { Logger } from "@logtape/logtape";
 import { dataKey } from "../lib/batch_log.ts";
-import { checkFiles, readLikeSql, readParquetSql } from "../lib/data_files.ts";
+import {
+  checkFiles,
+  type Column,
+  columnsHash,
+  readParquetSql,
+} from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import { duckDbCause } from "../lib/duckdb_error.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { LAKE_WAY_BACK } from "../lib/live_files.ts";
 import type { LiveFile } from "../lib/manifest.ts";
+import type { Model } from "../lib/model.ts";
 import { quoteNames } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { CompactionBounds } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
-import { fileColumnsHash, fileColumnsSql } from "./file_columns.ts";
-import { type ModelColumn, STAMP_COLUMNS } from "./model_changes.ts";
-import { QUARANTINE_TYPES } from "./quarantine.ts";
+import { modelColumns } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 /**
@@ -40,7 +43,6 @@ export interface CompactionWork {
   duckdb: DuckDb;
   zone: Zone;
   sql: ProjectSql;
-  columns: ReadonlyMap<string, readonly ModelColumn[]>;
   /** Of the batch that lists what comes of it. */
   batch: number;
   runId: string;
@@ -103,7 +105,8 @@ async function mergeDue(
 
 /**
  * The merges that are due, of the lowest levels first: each of so many files of
- * one model and one level that follow each other.
+ * one model, one level and the same columns, where these are known, that follow
+ * each other.
  */
 export function dueMerges(
   files: readonly LiveFile[],
@@ -114,8 +117,9 @@ export function dueMerges(
     const sorted = ofModel.toSorted((one, other) => one.from - other.from);
     for (let start = 0; start + fanOut <= sorted.length;) {
       const merge = sorted.slice(start, start + fanOut);
+      const hashes = merge.flatMap(({ columns }) => columns ?? []);
       const isDue = merge.every(({ level }) => level === merge[0]?.level) &&
-        bytesOf(merge) <= bytesMax;
+        new Set(hashes).size <= 1 && bytesOf(merge) <= bytesMax;
       if (isDue) due.push(merge);
       start += isDue ? fanOut : 1;
     }
@@ -127,7 +131,7 @@ export function dueMerges(
 
 /** How many merges are due in all, for a run that has no batch to make. */
 export function countDue(
-  work: Pick<CompactionWork, "bounds" | "all" | "sql" | "columns">,
+  work: Pick<CompactionWork, "bounds" | "all" | "sql">,
   files: readonly LiveFile[],
 ): number {
   return dueMerges(files, boundsOf(work))
@@ -140,36 +144,26 @@ function boundsOf({ bounds, all }: Pick<CompactionWork, "bounds" | "all">) {
     : bounds;
 }
 
-interface MergedModel {
-  key: readonly string[];
-  columns: readonly ModelColumn[];
-}
-
 /** Undefined of a model that `sql/` has no more: its files stay as they are. */
 function modelOf(
-  { sql, columns }: Pick<CompactionWork, "sql" | "columns">,
+  { sql }: Pick<CompactionWork, "sql">,
   [file]: readonly LiveFile[],
-): MergedModel | undefined {
-  const model = [...sql.models, QUARANTINE]
-    .find(({ name }) => name === file?.model);
-  const own = file?.model === QUARANTINE.name
-    ? QUARANTINE_TYPES
-    : columns.get(file?.model ?? "");
-  if (model === undefined || own === undefined) return undefined;
-  return { key: model.key, columns: [...own, ...STAMP_COLUMNS] };
+): Pick<Model, "key"> | undefined {
+  return [...sql.models, QUARANTINE].find(({ name }) => name === file?.model);
 }
 
+/**
+ * Undefined where the files have other columns each, or the merge fails by what
+ * is neither damage nor a fault of it: no batch waits for a merge.
+ */
 async function tryMerge(
   work: CompactionWork,
-  options: { merge: readonly LiveFile[]; model: MergedModel },
+  options: { merge: readonly LiveFile[]; model: Pick<Model, "key"> },
 ): Promise<LiveFile | undefined> {
   try {
     return await mergeFiles(work, options);
   } catch (error) {
-    const mayPass = error instanceof StageError
-      ? error.retryable
-      : duckDbCause(error)?.retryable === true;
-    if (!mayPass) throw error;
+    if (error instanceof StageError && !error.retryable) throw error;
     work.log.warn("files of {model} are merged with a later batch: {reason}", {
       model: options.merge[0]?.model,
       reason: messageOf(error),
@@ -179,42 +173,46 @@ async function tryMerge(
 }
 
 /**
- * Writes one file with the rows of several, sorted by key and batch, and checks
- * it against them: the number of rows, and a hash that their order is not in.
+ * Writes one file with the rows of several, all of their columns, sorted by key
+ * and batch, and checks it against them: the number of rows, and a hash that
+ * their order is not in. Files with different columns stay as they are: what
+ * one of them alone holds would be lost, or become another type.
  */
 async function mergeFiles(
   work: CompactionWork,
-  options: { merge: readonly LiveFile[]; model: MergedModel },
-): Promise<LiveFile> {
+  options: { merge: readonly LiveFile[]; model: Pick<Model, "key"> },
+): Promise<LiveFile | undefined> {
   const { duckdb, zone, batch, runId } = work;
-  const { merge, model: { key, columns } } = options;
+  const { merge } = options;
   const [first] = merge;
   const last = merge.at(-1);
   if (first === undefined || last === undefined) throw new Error("No files");
   const { model, from, level } = first;
   const { to } = last;
   await checkFiles(zone, merge, { hint: LAKE_WAY_BACK });
-  const source = readLikeSql(zone, merge, columns);
-  const before = await contentOf(duckdb, { rows: source, columns });
+  const columns = await sameColumns(work, merge);
+  if (columns === undefined) return undefined;
+  const key = options.model.key.filter((name) =>
+    columns.some((column) => column.name === name)
+  );
+  const before = await contentOf(work, merge);
   const file = await writeParquet(
     duckdb,
-    `from ${source} order by ${quoteNames(key)}, batch`,
+    `from ${readParquetSql(zone, merge)} order by ${
+      quoteNames([...key, "batch"])
+    }`,
     {
       zone,
       key: dataKey(model, {
         batch,
         runId,
-        part: `merged-${from}-${to}.parquet`,
+        part: `merged.${from}-${to}.parquet`,
       }),
     },
   );
-  const written = file === undefined ? [] : [file];
   const after = file === undefined
     ? { rows: 0, hash: "" }
-    : await contentOf(duckdb, {
-      rows: readLikeSql(zone, written, columns),
-      columns,
-    });
+    : await contentOf(work, [file]);
   const listed = merge.reduce((sum, { rows }) => sum + rows, 0);
   const problem = before.rows !== listed
     ? `they hold ${before.rows} versions, the manifest says ${listed}`
@@ -229,28 +227,50 @@ async function mergeFiles(
       { subject: model, hint: MERGE_WAY_BACK },
     );
   }
-  const [found] = await duckdb.rows(
-    `select ${fileColumnsSql(columns)} as columns
-    from ${readParquetSql(zone, written)}`,
-  );
   return {
     model,
     from,
     to,
     level: level + 1,
     ...file,
-    columns: fileColumnsHash(columns, found?.columns),
+    columns: columnsHash(columns),
   };
+}
+
+/** The columns of files that all have the same; undefined of others. */
+async function sameColumns(
+  work: CompactionWork,
+  files: readonly LiveFile[],
+): Promise<Column[] | undefined> {
+  const [first] = files;
+  if (first === undefined) return undefined;
+  const columns = await columnsOf(work, first);
+  const hash = columnsHash(columns);
+  for (const file of files) {
+    const own = file.columns ?? columnsHash(await columnsOf(work, file));
+    if (own !== hash) return undefined;
+  }
+  return columns;
+}
+
+async function columnsOf(
+  { duckdb, zone }: CompactionWork,
+  file: LiveFile,
+): Promise<Column[]> {
+  return await modelColumns(
+    duckdb,
+    `select * from ${readParquetSql(zone, [file])}`,
+  );
 }
 
 /** The number of rows, and the sum of a hash of each. */
 async function contentOf(
-  duckdb: DuckDb,
-  { rows, columns }: { rows: string; columns: readonly ModelColumn[] },
+  { duckdb, zone }: CompactionWork,
+  files: readonly { key: string }[],
 ): Promise<{ rows: number; hash: string }> {
-  const names = quoteNames(columns.map(({ name }) => name));
   const [found] = await duckdb.rows(
-    `select count(*) as rows, sum(hash(${names})) as hash from ${rows}`,
+    `select count(*) as rows, sum(hash(version)) as hash
+    from ${readParquetSql(zone, files)} as version`,
   );
   return { rows: Number(found?.rows), hash: found?.hash ?? "" };
 }

@@ -117,14 +117,14 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
   assert.equal((await verify(context)).same, true);
 });
 
-Deno.test("files from before and after a model's new column are merged, and the older rows have none", async () => {
+Deno.test("files from before and after a model's new column are merged apart, and the older rows have none", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   const clock = new StoreClock(platform);
   context.compaction = { fanOut: FAN_OUT };
   await fillSmall(source.client);
   const next = async (batch: number) => {
-    if (batch < 7) {
+    if (batch < 8) {
       await execute(
         source.client,
         `update design set design_name = 'N${batch}' where design_id = 1`,
@@ -135,22 +135,22 @@ Deno.test("files from before and after a model's new column are merged, and the 
   };
   for (let batch = 1; batch <= 4; batch++) await next(batch);
   context.sql = withDesignLength(PROJECT_SQL);
-  for (let batch = 5; batch <= 6; batch++) await next(batch);
+  for (let batch = 5; batch <= 7; batch++) await next(batch);
   const before = await designs(platform);
 
-  await next(7);
+  await next(8);
 
   const after = await designs(platform);
   assert.deepEqual(after, before);
   assert.deepEqual(
     after.map((row) => row.name_length),
-    [null, null, null, null, "2", "2", null, null],
+    [null, null, null, null, "2", "2", "2", null, null],
   );
   const files = await liveFiles(platform);
   assert.deepEqual(
     files.filter(({ model }) => model === "dim_design")
       .map(({ from, to }) => [from, to]),
-    [[1, 3], [4, 6]],
+    [[1, 3], [4, 4], [5, 7]],
   );
   await clock.leap(OLD_HOURS);
   assert.ok((await sweep(context, { zone: "processed" })).filesRemoved > 0);
@@ -161,6 +161,45 @@ Deno.test("files from before and after a model's new column are merged, and the 
     order by dim_design_history.design_id, dim_design_history.from_batch`,
   );
   assert.deepEqual(loaded, after);
+});
+
+Deno.test("what a model has no more stays in merged files, and comes back with its column", async () => {
+  await using platform = await openPlatform();
+  const { context, source } = platform;
+  const clock = new StoreClock(platform);
+  context.compaction = { fanOut: FAN_OUT };
+  await fillSmall(source.client);
+  const next = async (sql: ProjectSql) => {
+    context.sql = sql;
+    await execute(
+      source.client,
+      `update design set design_name = design_name || 'x' where design_id = 1`,
+    );
+    await platform.extract();
+    await transform(context, { acceptSqlChange: true });
+  };
+  const wide = withDesignLength(PROJECT_SQL);
+  for (let batch = 1; batch <= 3; batch++) await next(wide);
+  for (let batch = 4; batch <= 7; batch++) await next(PROJECT_SQL);
+  await clock.leap(OLD_HOURS);
+  await sweep(context, { zone: "processed" });
+
+  await next(wide);
+
+  const lengths = (await designs(platform))
+    .map((row) => [row.design_id, row.name_length].join(" "));
+  assert.deepEqual(lengths, [
+    "1 7",
+    "1 8",
+    "1 9",
+    "1 ",
+    "1 ",
+    "1 ",
+    "1 ",
+    "1 14",
+    "2 6",
+    "3 6",
+  ]);
 });
 
 Deno.test("transform --compact merges all that is due, and says where no batch waits", async () => {

@@ -217,6 +217,29 @@ Deno.test("sweep leaves what was merged for 48 hours, and what the newest batch 
   zone.close();
 });
 
+Deno.test("sweep goes on where the list of an older batch is gone, and not where the newest's is", async () => {
+  await using platform = await openPlatform();
+  const { context, config } = platform;
+  const zone = open(config.processedUrl, platform);
+  const lake = new SmallLake(zone);
+  // As after a copy of the zone, where all is young, or a second rebuild.
+  for (let batch = 1; batch <= 150; batch++) await lake.add();
+  const lists = (await keysOf(config.processedUrl, platform))
+    .filter((key) => key.startsWith("_live/")).sort();
+  await zone.remove(lists[0] ?? "");
+
+  const { filesRemoved } = await sweep(context, { zone: "processed" });
+
+  assert.equal(lists.length, 2);
+  assert.equal(filesRemoved, 0);
+  await zone.remove(lists[1] ?? "");
+  await assert.rejects(
+    sweep(context, { zone: "processed" }),
+    /^StageError: Cannot read the list of live files .* it is missing$/,
+  );
+  zone.close();
+});
+
 Deno.test("sweep removes nothing where the log has a gap, or no batch", async () => {
   await using platform = await openPlatform();
   const { context, config } = platform;

@@ -58,6 +58,19 @@ Deno.test("dueMerges() mixes no two models", () => {
   assert.deepEqual(due([one, { ...two, model: "other" }, three]), []);
 });
 
+Deno.test("dueMerges() mixes no two sets of columns, and takes files whose columns are unknown", () => {
+  const files = filesOf([0, 0, 0, 0]);
+  const withColumns = (...hashes: (string | undefined)[]) =>
+    files.map((file, index) => ({
+      ...file,
+      ...hashes[index] === undefined ? {} : { columns: hashes[index] },
+    }));
+
+  assert.deepEqual(due(withColumns("a", "b", "b", "b")), ["2 3 4"]);
+  assert.deepEqual(due(withColumns("a", "a", "b", "b")), []);
+  assert.deepEqual(due(withColumns(undefined, undefined, "b", "a")), ["1 2 3"]);
+});
+
 for (const kind of ["missing", "damaged"] as const) {
   Deno.test(`transform() names a live file that is ${kind}, and commits nothing`, async () => {
     await using platform = await openPlatform();
@@ -222,7 +235,7 @@ function changeMerges(
       return {
         ...duckdb,
         rows: async (sql) => {
-          const isMerge = sql.startsWith("copy (") && sql.includes("-merged-");
+          const isMerge = sql.startsWith("copy (") && sql.includes("-merged.");
           return await duckdb.rows(isMerge ? change(sql) : sql);
         },
         [Symbol.asyncDispose]: () => duckdb[Symbol.asyncDispose](),
