@@ -275,17 +275,22 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "transform/compact.ts",
-        find: "  const source = readLikeSql(zone, merge, columns);\n",
-        replace: `  const source = \`(from \${readLikeSql(zone, merge, columns)}
-    qualify row_number() over (
-      partition by \${quoteNames(key)} order by batch desc) = 1)\`;
+        find: "    `from ${readParquetSql(zone, merge)} order by ${\n",
+        replace: `    \`from (from \${readParquetSql(zone, merge)}
+      qualify row_number() over (
+        partition by \${quoteNames(key)} order by batch desc) = 1) order by \${
 `,
+      },
+      {
+        file: "transform/compact.ts",
+        find: "  const before = await contentOf(work, merge);\n",
+        replace: "",
       },
       {
         file: "transform/compact.ts",
         find:
           "  const listed = merge.reduce((sum, { rows }) => sum + rows, 0);\n",
-        replace: "  const listed = before.rows;\n",
+        replace: "  const before = after;\n  const listed = after.rows;\n",
       },
       {
         file: "lib/live_files.ts",
@@ -300,7 +305,7 @@ export const MUTATIONS: readonly Mutation[] = [
     finds: /is missing|No files found|failed in a run without faults/,
     edits: [{
       file: "pipeline/sweep.ts",
-      find: "        ...list.files,\n",
+      find: "        ...list?.files ?? [],\n",
       replace: "",
     }],
   },
