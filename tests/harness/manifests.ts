@@ -1,11 +1,35 @@
 import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
+import { readLiveFiles } from "../../lib/live_files.ts";
 import {
   encodeManifest,
   type IngestionManifest,
+  type LiveFile,
   type ProcessedManifest,
 } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
 import type { Platform } from "./platform.ts";
+
+/** A batch of the processed zone that holds nothing, for tests of the log. */
+export function emptyManifest(
+  batch: number,
+  runId: string,
+): ProcessedManifest {
+  return {
+    format: 1,
+    stage: "transform",
+    batch,
+    runId,
+    lakeId: "lake",
+    snapshotTime: "",
+    committedAt: "",
+    engine: {},
+    inputSha256: "",
+    transformHash: "",
+    models: {},
+    state: {},
+    quarantined: 0,
+  };
+}
 
 /** A batch as the ingestion zone has it. */
 export async function ingestionManifest(
@@ -28,6 +52,20 @@ export async function processedManifest(
   const zone = openZone(config.processedUrl, { s3: config.s3 });
   try {
     return await new BatchLog<ProcessedManifest>(zone, "transform").read(batch);
+  } finally {
+    zone.close();
+  }
+}
+
+/** The live files of a batch; of the newest, if it is not said. */
+export async function liveFiles(
+  { config }: Platform,
+  manifest?: ProcessedManifest,
+): Promise<readonly LiveFile[]> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  try {
+    const log = new BatchLog<ProcessedManifest>(zone, "transform");
+    return await readLiveFiles(log, manifest ?? await log.newest());
   } finally {
     zone.close();
   }

@@ -4,23 +4,10 @@ import { StageError } from "../../lib/errors.ts";
 import { swapGeneration } from "../../lib/generation.ts";
 import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
+import { emptyManifest } from "../harness/manifests.ts";
 
 function manifest(batch: number, runId = `run-${batch}`): ProcessedManifest {
-  return {
-    format: 1,
-    stage: "transform",
-    batch,
-    runId,
-    lakeId: "lake",
-    snapshotTime: "",
-    committedAt: "",
-    engine: {},
-    inputSha256: "",
-    transformHash: "",
-    models: {},
-    state: {},
-    quarantined: 0,
-  };
+  return emptyManifest(batch, runId);
 }
 
 async function withZone(work: (zone: Zone) => Promise<void>): Promise<void> {

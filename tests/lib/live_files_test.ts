@@ -11,6 +11,7 @@ import {
 } from "../../lib/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
+import { emptyManifest } from "../harness/manifests.ts";
 
 const MERGED = 10;
 const BATCHES = 150;
@@ -35,23 +36,13 @@ function batchOf(batch: number): ProcessedManifest {
     rows,
     sha256: "",
   });
+  const runId = `20261128T000000Z-${String(batch).padStart(8, "0")}`;
   return {
-    format: 1,
-    stage: "transform",
-    batch,
-    runId: `20261128T000000Z-${String(batch).padStart(8, "0")}`,
-    lakeId: "lake",
-    snapshotTime: "",
-    committedAt: "",
-    engine: {},
-    inputSha256: "",
-    transformHash: "",
+    ...emptyManifest(batch, runId),
     models: {
       one: { files: [file("one", 2)], deletes: 0, columns: "like" },
       other: { files: [file("other", 1)], deletes: 0 },
     },
-    state: {},
-    quarantined: 0,
   };
 }
 

@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres.ts";
 import type { ProjectSql } from "../../lib/project_sql.ts";
 import { openZone } from "../../lib/zone.ts";
-import { BatchLog } from "../../lib/batch_log.ts";
-import { readLiveFiles } from "../../lib/live_files.ts";
-import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
+import type { LiveFile } from "../../lib/manifest.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { sweep } from "../../pipeline/sweep.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { transform } from "../../transform/transform.ts";
-import { forgetLiveFiles, processedManifest } from "../harness/manifests.ts";
+import {
+  forgetLiveFiles,
+  liveFiles,
+  processedManifest,
+} from "../harness/manifests.ts";
 import {
   assertSame,
   assertSameHistories,
@@ -306,16 +308,6 @@ async function everything(
     assertSame(await lakeState(lake, { time }), state, `as of ${time}`);
   }
   return states;
-}
-
-async function liveFiles(
-  { config }: Platform,
-): Promise<readonly LiveFile[]> {
-  const zone = openZone(config.processedUrl, { s3: config.s3 });
-  const log = new BatchLog<ProcessedManifest>(zone, "transform");
-  const files = await readLiveFiles(log, await log.newest());
-  zone.close();
-  return files;
 }
 
 function countByModel(files: readonly LiveFile[]): number[] {

@@ -11,7 +11,11 @@ import { main } from "../../pipeline/sweep_main.ts";
 import { sweep } from "../../pipeline/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { runSmallHistory } from "../harness/damage.ts";
-import { ingestionManifest, processedManifest } from "../harness/manifests.ts";
+import {
+  emptyManifest,
+  ingestionManifest,
+  processedManifest,
+} from "../harness/manifests.ts";
 import {
   execute,
   openPlatform,
@@ -316,22 +320,7 @@ class SmallLake {
       own: { batch, models },
       runId,
     });
-    await log.commit({
-      format: 1,
-      stage: "transform",
-      batch,
-      runId,
-      lakeId: "lake",
-      snapshotTime: "",
-      committedAt: "",
-      engine: {},
-      inputSha256: "",
-      transformHash: "",
-      models,
-      state: {},
-      quarantined: 0,
-      live,
-    });
+    await log.commit({ ...emptyManifest(batch, runId), models, live });
     this.list = list;
   }
 }

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { BatchLog } from "../../lib/batch_log.ts";
 import { StageError } from "../../lib/errors.ts";
-import { readLiveFiles } from "../../lib/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone.ts";
 import { dueMerges } from "../../transform/compact.ts";
 import { transform } from "../../transform/transform.ts";
-import { processedManifest } from "../harness/manifests.ts";
+import { liveFiles, processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
@@ -242,17 +241,6 @@ function changeMerges(
       };
     },
   };
-}
-
-async function liveFiles(
-  { config }: Platform,
-  manifest?: ProcessedManifest,
-): Promise<readonly LiveFile[]> {
-  const zone = openZone(config.processedUrl, { s3: config.s3 });
-  const log = new BatchLog<ProcessedManifest>(zone, "transform");
-  const files = await readLiveFiles(log, manifest ?? await log.newest());
-  zone.close();
-  return files;
 }
 
 async function assertNothingCommitted(
