@@ -6,28 +6,35 @@ const DENIED = "42501";
 
 /** What comes of reading a table, as an error that names the table. */
 export function tableError(error: unknown, table: string): unknown {
-  if (!isForeign(error)) return error;
-  const denied = sqlState(error) === DENIED;
-  return new StageError(`Cannot read "${table}": ${messageOf(error)}`, {
+  return readError(error, {
+    what: `"${table}"`,
     subject: table,
-    retryable: !denied,
-    hint: denied
-      ? "Grant select on the table to the source role; row-level security must not hide rows from it"
-      : hintFor(error),
-    cause: error,
+    deniedHint:
+      "Grant select on the table to the source role; row-level security must not hide rows from it",
   });
 }
 
 /** What comes of the rest that is asked, as an error that names the server. */
 export function sourceError(error: unknown, server: string): unknown {
-  if (!isForeign(error)) return error;
-  const denied = sqlState(error) === DENIED;
-  return new StageError(`Cannot read ${server}: ${messageOf(error)}`, {
+  return readError(error, {
+    what: server,
     subject: server,
+    deniedHint:
+      "Grant the source role what the message names: PostgreSQL gives it to all roles, somebody has revoked it",
+  });
+}
+
+function readError(
+  error: unknown,
+  options: { what: string; subject: string; deniedHint: string },
+): unknown {
+  if (!isForeign(error)) return error;
+  const { what, subject, deniedHint } = options;
+  const denied = sqlState(error) === DENIED;
+  return new StageError(`Cannot read ${what}: ${messageOf(error)}`, {
+    subject,
     retryable: !denied,
-    hint: denied
-      ? "Grant the source role what the message names: PostgreSQL gives it to all roles, somebody has revoked it"
-      : hintFor(error),
+    hint: denied ? deniedHint : hintFor(error),
     cause: error,
   });
 }

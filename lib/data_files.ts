@@ -105,12 +105,20 @@ export async function checkFiles(
     if (await zone.head(file.key) === undefined) {
       throw damaged("the manifest lists it, and it is missing");
     }
-    const { sha256, bytes } = await digest(await zone.stream(file.key));
-    if (bytes !== file.bytes) {
-      throw damaged(`it has ${bytes} bytes, the manifest says ${file.bytes}`);
-    }
-    if (sha256 !== file.sha256) {
-      throw damaged("its content does not match its checksum");
-    }
+    const found = damageOf(file, await digest(await zone.stream(file.key)));
+    if (found !== undefined) throw damaged(found);
   }
+}
+
+/** How what is there differs from what a manifest says of a file, if it does. */
+export function damageOf(
+  listed: DataFile,
+  { bytes, sha256 }: Pick<DataFile, "bytes" | "sha256">,
+): string | undefined {
+  if (bytes !== listed.bytes) {
+    return `it has ${bytes} bytes, the manifest says ${listed.bytes}`;
+  }
+  return sha256 === listed.sha256
+    ? undefined
+    : "its content does not match its checksum";
 }

@@ -1,5 +1,6 @@
 import { type BatchLog, dataKey } from "./batch_log.ts";
 import { sha256Hex } from "./checksum.ts";
+import { damageOf } from "./data_files.ts";
 import { StageError } from "./errors.ts";
 import type {
   DataFile,
@@ -216,8 +217,9 @@ async function writeCheckpoint(
 
 async function readCheckpoint(
   zone: Zone,
-  { key, sha256, bytes, rows }: DataFile,
+  checkpoint: DataFile,
 ): Promise<LiveFile[]> {
+  const { key, rows } = checkpoint;
   const path = zone.locate(key);
   const damaged = (found: string) =>
     new StageError(`Cannot read the list of live files ${path}: ${found}`, {
@@ -228,14 +230,11 @@ async function readCheckpoint(
   if (stored === undefined) {
     throw damaged("the manifest names it, and it is missing");
   }
-  if (stored.bytes.length !== bytes) {
-    throw damaged(
-      `it has ${stored.bytes.length} bytes, the manifest says ${bytes}`,
-    );
-  }
-  if (sha256Hex(stored.bytes) !== sha256) {
-    throw damaged("its content does not match its checksum");
-  }
+  const damage = damageOf(checkpoint, {
+    bytes: stored.bytes.length,
+    sha256: sha256Hex(stored.bytes),
+  });
+  if (damage !== undefined) throw damaged(damage);
   const files: LiveFile[] = JSON.parse(new TextDecoder().decode(stored.bytes));
   if (files.length !== rows) {
     throw damaged(`it lists ${files.length} files, the manifest says ${rows}`);

@@ -244,16 +244,16 @@ async function sameColumns(
 ): Promise<Column[] | undefined> {
   const [first] = files;
   if (first === undefined) return undefined;
-  const columns = await columnsOf(work, first);
+  const columns = await fileColumns(work, first);
   const hash = columnsHash(columns);
   for (const file of files) {
-    const own = file.columns ?? columnsHash(await columnsOf(work, file));
+    const own = file.columns ?? columnsHash(await fileColumns(work, file));
     if (own !== hash) return undefined;
   }
   return columns;
 }
 
-async function columnsOf(
+async function fileColumns(
   { duckdb, zone }: CompactionWork,
   file: LiveFile,
 ): Promise<Column[]> {

@@ -9,7 +9,6 @@ import { readLiveFiles } from "../lib/live_files.ts";
 import { COMPACTION_BOUNDS, countDue } from "./compact.ts";
 import { checkContinuity, checkSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
-import type { ModelColumn } from "./model_changes.ts";
 import { prepare } from "./prepare.ts";
 import { publishLake } from "./publish_lake.ts";
 
@@ -90,7 +89,7 @@ export async function transform(
     }
     if (made.status === "rejected") throw made.reason;
     if (options.compact === true && result.batches.length === 0) {
-      await tellDue(context, { output, newest: previous, columns });
+      await tellDue(context, { output, newest: previous });
     }
     return result;
   } finally {
@@ -106,12 +105,11 @@ async function tellDue(
   options: {
     output: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest | undefined;
-    columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
 ): Promise<void> {
-  const { output, newest, columns } = options;
+  const { output, newest } = options;
   const bounds = { ...COMPACTION_BOUNDS, ...compaction };
-  const work = { sql, columns, bounds, all: true };
+  const work = { sql, bounds, all: true };
   const merges = countDue(work, await readLiveFiles(output, newest));
   if (merges === 0) return log.info("nothing to merge");
   log.warn(

@@ -1,9 +1,9 @@
 import { dataKey } from "../lib/batch_log.ts";
-import { readParquetSql } from "../lib/data_files.ts";
+import { columnsHash, readParquetSql } from "../lib/data_files.ts";
 import type { ProcessedModel } from "../lib/manifest.ts";
+import { quoteName } from "../lib/postgres.ts";
 import type { ModelSql } from "../lib/project_sql.ts";
 import type { BatchWork } from "./batch_work.ts";
-import { fileColumnsHash, fileColumnsSql } from "./file_columns.ts";
 import {
   type BatchStamp,
   differenceSql,
@@ -77,4 +77,24 @@ export async function writeDifference(
     changed: differenceSql(columns, { of: after, without: before }),
     deleted: missingKeysSql(model.key, { of: before, without: after }),
   });
+}
+
+/**
+ * SQL for the types that these columns have in a relation, as one aggregate
+ * over it: a file may have stored another type than its model gives.
+ */
+function fileColumnsSql(columns: readonly ModelColumn[]): string {
+  const types = columns.map(({ name }) => `typeof(${quoteName(name)})`);
+  return `to_json(any_value([${types.join(", ")}]))`;
+}
+
+/** The hash of those columns, from what that aggregate gave. */
+function fileColumnsHash(
+  columns: readonly ModelColumn[],
+  types: string | null | undefined,
+): string {
+  const found: string[] = JSON.parse(types ?? "[]");
+  return columnsHash(
+    columns.map(({ name }, index) => ({ name, type: found[index] ?? "" })),
+  );
 }
