@@ -68,7 +68,7 @@ export interface Column {
   type: string;
 }
 
-/** A short hash of columns, by which files are told to have the same. */
+/** A short hash of columns: files with the same hash have the same columns. */
 export function columnsHash(columns: readonly Column[]): string {
   const content = columns.map(({ name, type }) => [name, type]);
   return shortChecksum(new TextEncoder().encode(JSON.stringify(content)));

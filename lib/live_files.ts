@@ -10,11 +10,11 @@ import type {
 } from "./manifest.ts";
 import type { Zone } from "./zone.ts";
 
-/** Over so many entries, a manifest's list goes into a checkpoint. */
+/** A list of more entries than this goes into a checkpoint. */
 export const LIVE_ENTRIES_MAX = 64;
 /** What to do when the lake's own files are not as they were written. */
 export const LAKE_WAY_BACK =
-  "Restore the file from the bucket's versions or a copy of the zone, or make the lake anew: deno task rebuild processed";
+  "Restore the file from the bucket's versions or a copy of the zone, or rebuild the lake: deno task rebuild processed";
 const CHECKPOINTS = "_live";
 const READS_AT_ONCE = 16;
 
@@ -257,7 +257,7 @@ function checkRows(
       {
         subject,
         hint:
-          "A manifest or its list was changed by hand, or by another version: make the lake anew with deno task rebuild processed",
+          "A manifest or its list was changed by hand, or by another version: rebuild the lake with deno task rebuild processed",
       },
     );
   }

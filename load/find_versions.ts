@@ -33,7 +33,7 @@ export async function findVersions(
   for (const name of modelsOf(manifests)) {
     const having = manifests.filter(({ models }) => models[name] !== undefined);
     const files = having.flatMap(({ models }) => models[name]?.files ?? []);
-    // What the newest batch lists is there, or its loss is told by a check.
+    // A file that the newest batch lists is there, or a check reports its loss.
     const doubtful = isNewest
       ? []
       : files.filter(({ key }) => !listed.has(key));
@@ -112,7 +112,7 @@ export async function checkVersions(
       }: the live files of "${name}" hold ${rows} versions of them, their manifests say ${expected}`,
       {
         subject: name,
-        hint: "Make the lake anew: deno task rebuild processed",
+        hint: "Rebuild the lake: deno task rebuild processed",
       },
     );
   }
