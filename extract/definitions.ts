@@ -1,5 +1,8 @@
 import type pg from "pg";
+import { StageError } from "../lib/errors.ts";
 import { query } from "../lib/postgres.ts";
+import type { LiveTable } from "./live_table.ts";
+import type { Snapshot } from "./snapshot.ts";
 import definitionsSql from "./definitions.sql" with { type: "text" };
 
 /** What the values of a column are printed by, beside what the rows hold. */
@@ -52,4 +55,50 @@ export function redefinedColumn(
       ...now.filter((line) => kind(line) !== "label" && !before.includes(line)),
     ];
   return changed[0]?.split(" ")[0];
+}
+
+/** Definitions of a table as its manifest keeps them, of these columns. */
+export function definitionLines(
+  definitions: readonly Definition[],
+  columns: ReadonlySet<string>,
+): string[] {
+  return definitions.filter(({ column }) => columns.has(column))
+    .map(({ column, kind, definition }) => `${column} ${kind} ${definition}`);
+}
+
+/**
+ * Throws a `StageError` when the values of a table are printed by other
+ * definitions now than in the snapshot: PostgreSQL prints them by those that
+ * are in force, whatever the snapshot, so that some of the rows that were read
+ * meanwhile may show the new ones. Where no connection sees what is in force,
+ * the next batch is left to mend it.
+ */
+export async function checkDefinitions(
+  snapshot: Snapshot,
+  options: { live: readonly LiveTable[]; schema: string },
+): Promise<void> {
+  const live = options.live.filter(({ definitions }) => definitions.length > 0);
+  if (live.length === 0) return;
+  const found = await snapshot.inForce((client) =>
+    readDefinitions(client, {
+      schema: options.schema,
+      tables: live.map(({ contract }) => contract.name),
+    })
+  );
+  if (found === undefined) return;
+  for (const { contract: { name, columns }, definitions } of live) {
+    const known = new Set(columns.map((column) => column.name));
+    const now = definitionLines(found.get(name) ?? [], known);
+    const column = redefinedColumn(definitions, now);
+    if (column === undefined) continue;
+    throw new StageError(
+      `Cannot read "${name}": while it was read, a label, a type or an expression was changed by which "${column}" is printed`,
+      {
+        subject: name,
+        retryable: true,
+        hint:
+          "Nothing was committed. Run extract again: a batch shows the change in every row",
+      },
+    );
+  }
 }

@@ -15,6 +15,7 @@ import {
 } from "../lib/stage.ts";
 import { checkClock } from "./check_clock.ts";
 import { checkTime } from "./check_time.ts";
+import { checkDefinitions } from "./definitions.ts";
 import fenceHoldersSql from "./fence_holders.sql" with { type: "text" };
 import {
   checkKey,
@@ -119,6 +120,7 @@ export async function extract(
       abort: () => failed.abort(),
     });
     progress.end();
+    await checkDefinitions(snapshot, { live, schema: config.sourceSchema });
     checkDeletes(tables, { previous, config, options });
     const source = nextSourceState(snapshot, { writers, previous });
     await warnOfOldFence(snapshot, { source, context });

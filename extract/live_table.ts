@@ -7,7 +7,11 @@ import type {
 import { typeSql } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres.ts";
-import { type Definition, readDefinitions } from "./definitions.ts";
+import {
+  type Definition,
+  definitionLines,
+  readDefinitions,
+} from "./definitions.ts";
 import liveTablesSql from "./live_tables.sql" with { type: "text" };
 
 /** A source table that the live catalogue has as the contract says. */
@@ -154,9 +158,7 @@ function toLiveTable(
       ...found.parts.map((part) => part.identity),
       numbers.join("-"),
     ].join(","),
-    definitions: found.definitions
-      .filter(({ column }) => known.has(column))
-      .map(({ column, kind, definition }) => `${column} ${kind} ${definition}`),
+    definitions: definitionLines(found.definitions, known),
     parts: found.parts.map(({ oid, bytes }) => ({ oid, bytes })),
     extraColumns: found.columns.map((column) => column.name)
       .filter((column) => !known.has(column)),

@@ -46,6 +46,13 @@ export interface Snapshot extends AsyncDisposable {
     work: (client: pg.Client) => Promise<Result>,
     table?: string,
   ): Promise<Result>;
+  /**
+   * Runs work on a connection that sees what is committed by now; undefined
+   * where there is none to the same server.
+   */
+  inForce<Result>(
+    work: (client: pg.Client) => Promise<Result>,
+  ): Promise<Result | undefined>;
   /** Lets go of a table's lock, when all of it has been read. */
   release(table: string): Promise<void>;
 }
@@ -162,6 +169,8 @@ export async function openSnapshot(
       tables: tables.map(({ name }) => name).reverse(),
       signal: gaveWay.signal,
       use: (work, table) => pool.use(work, table),
+      inForce: async (work) =>
+        beside === undefined ? undefined : await work(beside.client),
       release: (table) => pool.release(table),
       [Symbol.asyncDispose]: close,
     };

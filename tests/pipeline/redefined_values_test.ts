@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres.ts";
 import { encodeManifest } from "../../lib/manifest.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { openZone } from "../../lib/zone.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -95,6 +97,39 @@ for (const [name, column, statements] of REDEFINED) {
     assert.equal(next.tables.thing?.fullRead, undefined);
   });
 }
+
+Deno.test("a label that is renamed while a batch is read is in none of its rows, or in all of the next one's", async () => {
+  await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
+  const { context, source: { client } } = platform;
+  let isRenamed = false;
+  context.resources = {
+    ...RESOURCES,
+    openZone: (url, options) => {
+      const zone = openZone(url, options);
+      const write = zone.write.bind(zone);
+      zone.write = async (...given) => {
+        if (!isRenamed) {
+          isRenamed = true;
+          await client.query("alter type mood rename value 'happy' to 'glad'");
+        }
+        return await write(...given);
+      };
+      return zone;
+    },
+  };
+
+  await assert.rejects(platform.extract(), {
+    message:
+      /^Cannot read "thing": while it was read, a label, .* by which "(felt|mood|pair)" is printed$/,
+    retryable: true,
+  });
+
+  assert.ok(isRenamed);
+  await platform.run();
+  await assertSame(platform);
+  const { batch } = await ingestionManifest(platform, 1);
+  assert.equal(batch, 1);
+});
 
 Deno.test("what changes no value makes no table be read whole", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
