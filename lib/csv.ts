@@ -23,9 +23,11 @@ export function readCsvSql(
   options: {
     /** The largest file's, if it is known: no row is longer. */
     bytesMax?: number;
+    /** The name of one column more, which has the file's path. */
+    pathColumn?: string;
   } = {},
 ): string {
-  const { bytesMax = CSV_ROW_BYTES_MAX } = options;
+  const { bytesMax = CSV_ROW_BYTES_MAX, pathColumn } = options;
   const rowBytes = Math.min(
     Math.max(bytesMax, ROW_BYTES_MIN),
     CSV_ROW_BYTES_MAX,
@@ -36,6 +38,7 @@ export function readCsvSql(
     delim = ',', quote = '"', escape = '"', nullstr = '',
     allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',
     hive_partitioning = false,
+    filename = ${pathColumn === undefined ? false : quoteText(pathColumn)},
     parallel = ${columns.length <= PARALLEL_COLUMNS_MAX},
     max_line_size = ${rowBytes},
     buffer_size = ${ROWS_IN_BUFFER * rowBytes})`;

@@ -1,7 +1,6 @@
 import { type BatchLog, dataKey } from "./batch_log.ts";
-import { sha256Hex } from "./checksum.ts";
-import { damageOf } from "./data_files.ts";
 import { StageError } from "./errors.ts";
+import { readJsonList, writeJsonList } from "./json_list.ts";
 import type {
   DataFile,
   LiveFile,
@@ -60,7 +59,9 @@ export async function readLiveFiles(
 }
 
 /** What a batch itself brought, as live files. */
-export function ownFiles(manifest: OwnContent): LiveFile[] {
+export function ownFiles(
+  manifest: Pick<ProcessedManifest, "batch" | "models">,
+): LiveFile[] {
   const { batch } = manifest;
   return Object.entries(manifest.models).flatMap(([model, made]) =>
     made.files.map(({ key, bytes, rows, sha256 }) => ({
@@ -77,8 +78,6 @@ export function ownFiles(manifest: OwnContent): LiveFile[] {
   );
 }
 
-type OwnContent = Pick<ProcessedManifest, "batch" | "models">;
-
 /** The rows of files, by model. */
 export function rowsByModel(
   files: readonly LiveFile[],
@@ -93,27 +92,30 @@ export function rowsByModel(
 /**
  * What the manifest of a batch says of its live files: those of the batch
  * before, some of them merged, and its own. Writes a checkpoint where that
- * would be long.
+ * would be long, or is asked for.
  */
 export async function nextLiveFiles(
   zone: Zone,
   options: {
+    batch: number;
     before: LiveList;
     /** Those of the batch before as they are after merges. */
     merged: readonly LiveFile[];
-    own: OwnContent;
+    own: readonly LiveFile[];
     runId: string;
+    /** Lists all in a checkpoint: many manifests are to have this list. */
+    inCheckpoint?: boolean;
   },
 ): Promise<{ live: LiveFiles; list: LiveList }> {
-  const { before, merged, own, runId } = options;
-  const added = ownFiles(own);
-  const files = inOrder([...merged, ...added]);
+  const { batch, before, merged, own, runId, inCheckpoint = false } = options;
+  const files = inOrder([...merged, ...own]);
   // By what was read before the merges, so that these lose nothing unseen.
-  const rows = rowsByModel([...before.files, ...added]);
-  const what = `Cannot list the live files of batch ${own.batch}`;
+  const rows = rowsByModel([...before.files, ...own]);
+  const what = `Cannot list the live files of batch ${batch}`;
   checkRows(files, { rows, what, subject: zone.url });
   const changes = changesOf(files, before.base);
-  if (changes.added.length + changes.removed.length <= LIVE_ENTRIES_MAX) {
+  const entries = changes.added.length + changes.removed.length;
+  if (!inCheckpoint && entries <= LIVE_ENTRIES_MAX) {
     const { checkpoint, base } = before;
     return {
       live: {
@@ -124,11 +126,11 @@ export async function nextLiveFiles(
       list: { checkpoint, base, files },
     };
   }
-  const checkpoint = await writeCheckpoint(zone, {
+  const checkpoint = await writeJsonList(
+    zone,
+    dataKey(CHECKPOINTS, { batch, runId, part: "live.json" }),
     files,
-    batch: own.batch,
-    runId,
-  });
+  );
   return {
     live: { checkpoint, added: [], removed: [], rows },
     list: { checkpoint, base: files, files },
@@ -162,7 +164,10 @@ async function readListed(
     ? []
     : checkpoint.sha256 === known?.checkpoint?.sha256
     ? known.base
-    : await readCheckpoint(zone, checkpoint);
+    : await readJsonList<LiveFile>(zone, checkpoint, {
+      what: "list of live files",
+      hint: LAKE_WAY_BACK,
+    });
   const removed = new Set(live.removed);
   const files = inOrder([
     ...base.filter(({ key }) => !removed.has(key)),
@@ -194,52 +199,6 @@ async function gatherFiles(
     }
   }
   return { ...NOTHING, files: later.reverse().flat() };
-}
-
-async function writeCheckpoint(
-  zone: Zone,
-  options: { files: readonly LiveFile[]; batch: number; runId: string },
-): Promise<DataFile> {
-  const { files, batch, runId } = options;
-  const text = JSON.stringify(files);
-  const content = new TextEncoder().encode(`${text}\n`);
-  const key = dataKey(CHECKPOINTS, { batch, runId, part: "live.json" });
-  // What is there by that name is of this run, put by a try whose answer was
-  // lost.
-  await zone.create(key, content);
-  return {
-    key,
-    bytes: content.length,
-    rows: files.length,
-    sha256: sha256Hex(content),
-  };
-}
-
-async function readCheckpoint(
-  zone: Zone,
-  checkpoint: DataFile,
-): Promise<LiveFile[]> {
-  const { key, rows } = checkpoint;
-  const path = zone.locate(key);
-  const damaged = (found: string) =>
-    new StageError(`Cannot read the list of live files ${path}: ${found}`, {
-      subject: path,
-      hint: LAKE_WAY_BACK,
-    });
-  const stored = await zone.read(key);
-  if (stored === undefined) {
-    throw damaged("the manifest names it, and it is missing");
-  }
-  const damage = damageOf(checkpoint, {
-    bytes: stored.bytes.length,
-    sha256: sha256Hex(stored.bytes),
-  });
-  if (damage !== undefined) throw damaged(damage);
-  const files: LiveFile[] = JSON.parse(new TextDecoder().decode(stored.bytes));
-  if (files.length !== rows) {
-    throw damaged(`it lists ${files.length} files, the manifest says ${rows}`);
-  }
-  return files;
 }
 
 /** Throws a `StageError` for the first model whose files hold other rows. */

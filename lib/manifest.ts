@@ -135,11 +135,28 @@ export interface ProcessedManifest extends Manifest {
    * before this was kept, none. See lib/live_files.ts.
    */
   live?: LiveFiles;
+  /** The batches that were made together with it, if any were. */
+  group?: BatchGroup;
+}
+
+/**
+ * Batches that one pass made: their files are among the live files of each, and
+ * hold the versions of all. Whoever finds some of them committed and the others
+ * not commits those as they are listed.
+ */
+export interface BatchGroup {
+  /** The last of them. */
+  to: number;
+  /** A file of the zone with the manifests of all; its rows are their number. */
+  manifests: DataFile;
 }
 
 /** One model in a batch of the processed zone. */
 export interface ProcessedModel {
+  /** None where the versions lie in a file of several batches. */
   files: DataFile[];
+  /** How many versions those are; without it, what the files hold. */
+  rows?: number;
   /** How many of the rows are deletes. */
   deletes: number;
   /**
@@ -173,6 +190,24 @@ export interface LiveFile extends DataFile {
   level: number;
   /** A short hash of its columns, where it is known. */
   columns?: string;
+}
+
+/** How many rows and deletes a batch holds of a source table. */
+export function rowsOf({ rows, deletes }: IngestedTable): number {
+  return [...rows, ...deletes].reduce((sum, file) => sum + file.rows, 0);
+}
+
+/** How many versions a batch brought of a model. */
+export function versionsOf({ rows, files }: ProcessedModel): number {
+  return rows ?? files.reduce((sum, file) => sum + file.rows, 0);
+}
+
+/** The same of all models together. */
+export function allVersionsOf(
+  { models }: Pick<ProcessedManifest, "models">,
+): number {
+  return Object.values(models)
+    .reduce((sum, model) => sum + versionsOf(model), 0);
 }
 
 /** Writes a manifest as bytes that carry their own checksum. */

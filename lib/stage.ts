@@ -33,6 +33,15 @@ export interface CompactionBounds {
   mergesMax: number;
 }
 
+/** Which of the batches that wait are made in one pass. */
+export interface GroupBounds {
+  /** Fewer are made one by one. */
+  batchesMin: number;
+  batchesMax: number;
+  /** Of CSV. */
+  bytesMax: number;
+}
+
 /** What a stage is given of the world. */
 export interface StageContext {
   config: Config;
@@ -49,6 +58,8 @@ export interface StageContext {
   deadline?: Date;
   /** In place of what transform keeps to by itself. */
   compaction?: Partial<CompactionBounds>;
+  /** The same for the batches that it makes in one pass. */
+  grouping?: Partial<GroupBounds>;
 }
 
 /** What one run of a stage did. */

@@ -4,7 +4,11 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import { dataFileError } from "../lib/duckdb_error.ts";
 import { StageError } from "../lib/errors.ts";
 import { readLiveFiles } from "../lib/live_files.ts";
-import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
+import {
+  type LiveFile,
+  type ProcessedManifest,
+  versionsOf,
+} from "../lib/manifest.ts";
 import type { Zone } from "../lib/zone.ts";
 import { onlySql, type VersionFiles } from "./export_versions.ts";
 
@@ -13,7 +17,8 @@ const REQUESTS_AT_ONCE = 16;
 /**
  * Finds the files with the versions of batches that follow each other, by
  * model: those that the batches brought, as long as they are there. Where one
- * was swept, the live files of the newest batch have the model's versions.
+ * was swept, or lies in a file of several batches, the live files of the newest
+ * batch have the model's versions.
  */
 export async function findVersions(
   batches: BatchLog<ProcessedManifest>,
@@ -33,11 +38,14 @@ export async function findVersions(
   for (const name of modelsOf(manifests)) {
     const having = manifests.filter(({ models }) => models[name] !== undefined);
     const files = having.flatMap(({ models }) => models[name]?.files ?? []);
+    const isShared = having.some(({ models }) =>
+      models[name]?.files.length === 0
+    );
     // A file that the newest batch lists is there, or a check reports its loss.
     const doubtful = isNewest
       ? []
       : files.filter(({ key }) => !listed.has(key));
-    if (await areThere(batches.zone, doubtful)) {
+    if (!isShared && await areThere(batches.zone, doubtful)) {
       found.set(name, { files, isOneBatch: files.length === 1 });
       continue;
     }
@@ -98,9 +106,9 @@ export async function checkVersions(
 ): Promise<void> {
   const { zone, manifests, versions } = options;
   for (const [name, found] of versions) {
-    const made = manifests.flatMap(({ models }) => models[name]?.files ?? []);
+    const made = manifests.flatMap(({ models }) => models[name] ?? []);
     const [expected, rows] = [
-      sumOfRows(made),
+      made.reduce((sum, model) => sum + versionsOf(model), 0),
       found.only === undefined
         ? sumOfRows(found.files)
         : await countRows(duckdb, { zone, versions: found }),

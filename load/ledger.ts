@@ -1,7 +1,11 @@
 import type pg from "pg";
 import type { BatchLog } from "../lib/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
-import type { DataFile, ProcessedManifest } from "../lib/manifest.ts";
+import {
+  allVersionsOf,
+  type DataFile,
+  type ProcessedManifest,
+} from "../lib/manifest.ts";
 import { query } from "../lib/postgres.ts";
 
 /** The newest batch in the warehouse. */
@@ -84,7 +88,7 @@ export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
     snapshot_time: manifest.snapshotTime,
     run_id: manifest.runId,
     input_sha256: manifest.inputSha256,
-    rows: files.reduce((sum, file) => sum + file.rows, 0),
+    rows: allVersionsOf(manifest),
     deletes: models.reduce((sum, [, { deletes }]) => sum + deletes, 0),
     transform_hash: manifest.transformHash,
     lake_id: manifest.lakeId,

@@ -3,7 +3,7 @@ import type { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { LAKE_WAY_BACK } from "../lib/live_files.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
+import { allVersionsOf, type ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { checkVersions, findVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
@@ -120,7 +120,7 @@ async function nextGroup(
   let rows = 0;
   const to = Math.min(range.last, range.next + GROUP_BATCHES_MAX - 1);
   for await (const manifest of batches.range({ from: range.next, to })) {
-    rows += filesOf(manifest).reduce((sum, file) => sum + file.rows, 0);
+    rows += allVersionsOf(manifest);
     if (group.length > 0 && rows > GROUP_ROWS_MAX) return group;
     group.push(manifest);
   }
@@ -144,12 +144,11 @@ async function loadGroup(
   const { sql, log, progress } = context;
   const { client, duckdb, batches, manifests, types, follow } = options;
   const { zone } = batches;
-  const listed = manifests.flatMap(filesOf);
-  const rows = listed.reduce((sum, file) => sum + file.rows, 0);
-  const bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
+  const rows = manifests.reduce((sum, one) => sum + allVersionsOf(one), 0);
   progress.begin(`load ${nameOf(manifests)}`, { rows });
   const versions = await findVersions(batches, options);
   const files = [...versions.values()].flatMap((model) => model.files);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
     await checkVersions(duckdb, { zone, manifests, versions });
@@ -198,8 +197,4 @@ function nameOf(manifests: readonly ProcessedManifest[]): string {
   const first = manifests[0]?.batch ?? 0;
   const last = manifests.at(-1)?.batch ?? 0;
   return first === last ? `${first}` : `${first} to ${last}`;
-}
-
-function filesOf(manifest: ProcessedManifest) {
-  return Object.values(manifest.models).flatMap((model) => model.files);
 }

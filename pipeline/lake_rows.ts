@@ -15,6 +15,8 @@ import { WORK_CATALOGUE } from "./expectation.ts";
 export interface Lake {
   zone: Zone;
   files: readonly LiveFile[];
+  /** The batch: a file of several may hold later ones. */
+  batch: number;
 }
 
 /** A model with the columns that its query gives. */
@@ -39,7 +41,7 @@ const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
  */
 export async function readFromLake(
   duckdb: DuckDb,
-  { zone, files }: Lake,
+  { zone, files, batch }: Lake,
   model: ModelInLake,
 ): Promise<void> {
   const key = quoteNames(model.key);
@@ -49,7 +51,7 @@ export async function readFromLake(
     `create or replace table ${VERSIONS_IN_LAKE} as ${
       own.length === 0
         ? emptyModelSql(columns)
-        : `from ${readLikeSql(zone, own, columns)}`
+        : `from ${readLikeSql(zone, own, columns)} where batch <= ${batch}`
     }`,
   );
   // By these, whole rows need not be moved to tell which of them hold.

@@ -2,11 +2,12 @@ import type pg from "pg";
 import { BatchLog } from "../lib/batch_log.ts";
 import { runCommand, type World } from "../lib/command.ts";
 import { EXIT, messageOf } from "../lib/errors.ts";
-import type {
-  DataFile,
-  IngestionManifest,
-  Manifest,
-  ProcessedManifest,
+import {
+  allVersionsOf,
+  type IngestionManifest,
+  type Manifest,
+  type ProcessedManifest,
+  rowsOf,
 } from "../lib/manifest.ts";
 import { type FailureNote, readFailureNote } from "../lib/failure_note.ts";
 import { inTransaction, query, type TextRow } from "../lib/postgres.ts";
@@ -96,15 +97,12 @@ interface Logs {
 
 async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
   const extracted = await zoneStatus(logs.extracted, {
-    files: (manifest) =>
-      Object.values(manifest.tables).flatMap((table) => [
-        ...table.rows,
-        ...table.deletes,
-      ]),
+    rows: (manifest) =>
+      Object.values(manifest.tables)
+        .reduce((sum, table) => sum + rowsOf(table), 0),
   });
   const transformed = await zoneStatus(logs.transformed, {
-    files: (manifest) =>
-      Object.values(manifest.models).flatMap((model) => model.files),
+    rows: allVersionsOf,
     ...(extracted.problem === undefined
       ? {
         check: (newest) => checkContinuity(newest, { input: logs.extracted }),
@@ -211,7 +209,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
 async function zoneStatus<M extends Manifest>(
   log: BatchLog<M>,
   options: {
-    files: (manifest: M) => DataFile[];
+    rows: (manifest: M) => number;
     check?: (newest: M) => Promise<void>;
   },
 ): Promise<StageStatus> {
@@ -226,8 +224,7 @@ async function zoneStatus<M extends Manifest>(
     status.batch = newest.batch;
     status.snapshotTime = newest.snapshotTime;
     status.committedAt = newest.committedAt;
-    status.rows = options.files(newest)
-      .reduce((sum, file) => sum + file.rows, 0);
+    status.rows = options.rows(newest);
     await options.check?.(newest);
   } catch (error) {
     status.problem = messageOf(error);

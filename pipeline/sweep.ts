@@ -205,6 +205,7 @@ async function addListed(
         ...own,
         ...Object.values(manifest.state),
         ...checkpoint === undefined ? [] : [checkpoint],
+        ...manifest.group === undefined ? [] : [manifest.group.manifests],
       ]
     ) keys.add(key);
   }

@@ -148,6 +148,7 @@ async function compareAll(work: VerifyWork): Promise<Comparison[]> {
     const lake: Lake = {
       zone,
       files: await readLiveFiles(log, manifest),
+      batch: manifest.batch,
     };
     return await compareWithLake(work, { duckdb, models, lake });
   } finally {

@@ -19,6 +19,8 @@ import { isQueryFault, quarantineFault } from "./query_fault.ts";
 const SHOWN_CHARACTERS = 40;
 /** Named as no column of a contract can be. */
 export const ROW_KEY = quoteName("row key");
+/** Of a group of batches: the one that a row came with. */
+export const ROW_BATCH = quoteName("row batch");
 /** A wide file's rows as they stand there. */
 const TEXTS = "memory.main.texts";
 const UNREADABLE = quoteName("why unreadable");
@@ -36,18 +38,15 @@ const UNREADABLE = quoteName("why unreadable");
  */
 export async function arrive(
   duckdb: DuckDb,
-  options: {
-    table: ContractTable;
-    ingested: IngestedTable;
-    zone: Zone;
+  options: ArriveOptions & {
     /** The query for rows that the types can read but the models can't. */
     quarantineSql: string | undefined;
   },
 ): Promise<void> {
-  const { table, ingested, zone, quarantineSql } = options;
+  const { table, quarantineSql } = options;
   const name = quoteName(table.name);
-  await createArrived(duckdb, { table, ingested, zone });
-  await createDeleted(duckdb, { table, ingested, zone });
+  await createArrived(duckdb, options);
+  await createDeleted(duckdb, options);
   const readable = table.key.map((column) => `${quoteName(column)} is not null`)
     .join(" and ");
   await duckdb.run(
@@ -81,6 +80,14 @@ export async function arrive(
       quoteNames(table.key)
     } from gone.${name} where ${readable}`,
   );
+}
+
+interface ArriveOptions {
+  table: ContractTable;
+  ingested: IngestedTable;
+  zone: Zone;
+  /** `arrived` and `gone` also have the batch of each row, as `row batch`. */
+  isGroup?: boolean;
 }
 
 /** Statements that make the same tables of one that did not change: empty. */
@@ -122,18 +129,14 @@ export function emptyTableSql(table: ContractTable): string {
 
 async function createArrived(
   duckdb: DuckDb,
-  options: {
-    table: ContractTable;
-    ingested: IngestedTable;
-    zone: Zone;
-  },
+  options: ArriveOptions,
 ): Promise<void> {
-  const { table, ingested, zone } = options;
+  const { table, ingested, zone, isGroup = false } = options;
   const target = `arrived.${quoteName(table.name)}`;
   if (ingested.rows.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select *,
-        cast(null as varchar) as ${ROW_KEY},
+        cast(null as varchar) as ${ROW_KEY}${isGroup ? NO_BATCH : ""},
         cast(null as varchar) as ${UNREADABLE} from (${emptyTableSql(table)})`,
     );
     return;
@@ -149,7 +152,9 @@ async function createArrived(
     .filter((column) => known.has(column.name) && column.type.name !== "text");
   await readCsv(duckdb, {
     create: `create or replace table ${target} as
-      select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY},
+      select ${typed.join(", ")}, ${rowKey(table)} as ${ROW_KEY}${
+      isGroup ? FILE_BATCH : ""
+    },
         ${
       known.has(FAULT_COLUMN)
         ? `nullif(concat_ws('; ', ${quoteName(FAULT_COLUMN)}, ${
@@ -161,23 +166,21 @@ async function createArrived(
     columns,
     files: ingested.rows,
     zone,
+    isGroup,
   });
 }
 
 async function createDeleted(
   duckdb: DuckDb,
-  options: {
-    table: ContractTable;
-    ingested: IngestedTable;
-    zone: Zone;
-  },
+  options: ArriveOptions,
 ): Promise<void> {
-  const { table, ingested, zone } = options;
+  const { table, ingested, zone, isGroup = false } = options;
   const target = `gone.${quoteName(table.name)}`;
   if (ingested.deletes.length === 0) {
     await duckdb.run(
       `create or replace table ${target} as select ${quoteNames(table.key)},
-        cast(null as varchar) as ${ROW_KEY} from (${emptyTableSql(table)})`,
+        cast(null as varchar) as ${ROW_KEY}${isGroup ? NO_BATCH : ""}
+        from (${emptyTableSql(table)})`,
     );
     return;
   }
@@ -186,13 +189,20 @@ async function createDeleted(
   );
   await readCsv(duckdb, {
     create: `create or replace table ${target} as select ${columns.join(", ")},
-      ${rowKey(table)} as ${ROW_KEY}`,
+      ${rowKey(table)} as ${ROW_KEY}${isGroup ? FILE_BATCH : ""}`,
     target,
     columns: currentColumns(ingested, table.key).deletes,
     files: ingested.deletes,
     zone,
+    isGroup,
   });
 }
+
+const FILE_PATH = "file path";
+const NO_BATCH = `, cast(null as bigint) as ${ROW_BATCH}`;
+/** The key of a data file names its batch: see `dataKey`. */
+const FILE_BATCH = `, cast(regexp_extract(${quoteName(FILE_PATH)},
+  '/batch=([0-9]+)/[^/]+$', 1) as bigint) as ${ROW_BATCH}`;
 
 async function readCsv(
   duckdb: DuckDb,
@@ -202,13 +212,15 @@ async function readCsv(
     columns: readonly string[];
     files: readonly DataFile[];
     zone: Zone;
+    isGroup: boolean;
   },
 ): Promise<void> {
-  const { create, target, columns, files, zone } = options;
+  const { create, target, columns, files, zone, isGroup } = options;
   const paths = files.map((file) => zone.locate(file.key));
   const subject = paths.join(", ");
   const csv = readCsvSql(paths, columns, {
     bytesMax: Math.max(...files.map((file) => file.bytes)),
+    ...isGroup ? { pathColumn: FILE_PATH } : {},
   });
   try {
     if (columns.length <= PARALLEL_COLUMNS_MAX) {

@@ -1,41 +1,32 @@
 import type { BatchLog } from "../lib/batch_log.ts";
-import { checkFiles } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
+import { type LiveList, readLiveList } from "../lib/live_files.ts";
 import {
-  LAKE_WAY_BACK,
-  type LiveList,
-  nextLiveFiles,
-  readLiveList,
-} from "../lib/live_files.ts";
-import {
-  type DataFile,
+  allVersionsOf,
   type IngestionManifest,
-  manifestSha256,
   type ProcessedManifest,
+  type ProcessedModel,
 } from "../lib/manifest.ts";
-import { type StageContext, type StageResult, startRun } from "../lib/stage.ts";
+import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
-import type { BatchContent, HeldModel } from "./batch_work.ts";
-import { compact, COMPACTION_BOUNDS } from "./compact.ts";
-import type { ModelColumn } from "./model_changes.ts";
-import { changedTables } from "./quarantine.ts";
-import { transformBatch } from "./transform_batch.ts";
+import type { HeldModel } from "./batch_work.ts";
+import { type MadeBatch, makeBatch, type MakeOptions } from "./make_batch.ts";
+import { makeGroup, restOfGroup } from "./make_group.ts";
 
-/** A batch that was made, and is not committed yet. */
-interface MadeBatch {
-  manifest: ProcessedManifest;
-  /** The one before it, committed or made. */
-  previous: ProcessedManifest | undefined;
-  /** What its manifest lists, for the next one. */
+/** How far a run has come. */
+interface Progress {
+  committed: ProcessedManifest | undefined;
+  /** The live files of what was made last. */
   live: LiveList;
-  tooOld: () => boolean;
+  /** Another run committed a batch first. */
+  isOvertaken: boolean;
 }
 
 /**
  * Makes each batch that comes after `previous`, up to and with `last`, and
  * counts it in the result; ends early, and says so, when another run commits
- * one first. Gives the newest batch there is then.
+ * one first. Gives the newest batch there is then. Where many wait, groups of
+ * them are made in one pass each.
  *
  * A batch that breaks a rule is committed only together with a later one that
  * mends it. Throws a `StageError` that names the rule when none of those that
@@ -49,154 +40,118 @@ export async function makeBatches(
     result: StageResult;
   },
 ): Promise<ProcessedManifest | undefined> {
-  const { input, output, last, result } = options;
-  const held = new Map<string, HeldModel>();
-  let committed = options.previous;
-  let live: LiveList | undefined;
-  let made: MadeBatch[] = [];
-  const first = (committed?.batch ?? 0) + 1;
-  for (let batch = first; batch <= last.batch; batch++) {
+  const { output, previous, last, result } = options;
+  const work: Progress = {
+    committed: previous,
+    live: { checkpoint: undefined, base: [], files: [] },
+    isOvertaken: false,
+  };
+  await commitAll(context, {
+    ...options,
+    work,
+    made: previous === undefined ? [] : await restOfGroup(output, previous),
+  });
+  if ((work.committed?.batch ?? 0) < last.batch && !work.isOvertaken) {
+    work.live = await readLiveList(output, work.committed);
+  }
+  while ((work.committed?.batch ?? 0) < last.batch && !work.isOvertaken) {
     context.signal.throwIfAborted();
-    const next = batch === last.batch ? last : await input.read(batch);
-    live ??= await readLiveList(output, committed);
+    const { committed, live } = work;
+    const group = committed === undefined
+      ? { oneByOneTo: 1 }
+      : await makeGroup(context, { ...options, previous: committed, live });
+    if ("oneByOneTo" in group) {
+      await makeOneByOne(context, { ...options, work, to: group.oneByOneTo });
+    } else {
+      work.live = group.live;
+      await commitAll(context, { ...options, work, made: group.made });
+    }
+  }
+  if (work.isOvertaken) result.overtaken = true;
+  return work.committed;
+}
+
+/**
+ * Makes the batches up to one, and those after it that are needed to mend what
+ * breaks a rule.
+ */
+async function makeOneByOne(
+  context: StageContext,
+  options: MakeOptions & {
+    last: IngestionManifest;
+    result: StageResult;
+    work: Progress;
+    to: number;
+  },
+): Promise<void> {
+  const { input, output, last, work, to } = options;
+  const held = new Map<string, HeldModel>();
+  let made: MadeBatch[] = [];
+  const first = (work.committed?.batch ?? 0) + 1;
+  for (
+    let batch = first;
+    batch <= last.batch && (batch <= to || held.size > 0);
+    batch++
+  ) {
+    context.signal.throwIfAborted();
     const one = await makeBatch(context, {
       ...options,
-      next,
-      previous: made.at(-1)?.manifest ?? committed,
-      live,
+      next: batch === last.batch ? last : await input.read(batch),
+      previous: made.at(-1)?.manifest ?? work.committed,
+      live: work.live,
       held,
     });
     made.push(one);
-    live = one.live;
+    work.live = one.live;
     if (held.size > 0) continue;
-    for (const one of made) {
-      if (!await commitBatch(context, { output, made: one })) {
-        result.overtaken = true;
-        return committed;
-      }
-      committed = one.manifest;
-      countIn(result, one);
-    }
+    await commitAll(context, { ...options, made });
+    if (work.isOvertaken) return;
     made = [];
   }
   const [broken] = held.values();
-  if (broken === undefined) return committed;
+  if (broken === undefined) return;
   await removeMade(context, { zone: output.zone, made });
   throw broken.error;
 }
 
-/** What all batches of a run are made with. */
-interface MakeOptions {
-  input: BatchLog<IngestionManifest>;
-  output: BatchLog<ProcessedManifest>;
-  /** A DuckDB for the two zones that was prepared, and what that gave. */
-  duckdb: DuckDb;
-  columns: ReadonlyMap<string, readonly ModelColumn[]>;
-  /** Merges all files that are due, whatever the bounds of a batch. */
-  compactAll?: boolean;
-}
-
-async function makeBatch(
+/** Commits batches in order, as long as no other run is first. */
+async function commitAll(
   context: StageContext,
-  options: MakeOptions & {
-    next: IngestionManifest;
-    /** The batch before, committed or made, and its live files. */
-    previous: ProcessedManifest | undefined;
-    live: LiveList;
-    held: Map<string, HeldModel>;
+  options: {
+    output: BatchLog<ProcessedManifest>;
+    result: StageResult;
+    work: Progress;
+    made: readonly Pick<MadeBatch, "manifest" | "tooOld">[];
   },
-): Promise<MadeBatch> {
-  const { config, sql, progress, clock } = context;
-  const { input, output, next, previous, held } = options;
-  const processed = output.zone;
-  const { batch } = next;
-  const { runId, tooOld } = startRun(context);
-  const startedAt = clock().toISOString();
-  const extracted = extractedOf(next);
-  progress.begin(`transform ${batch}`, { rows: extracted.rows });
-  const content = await transformBatch({
-    ...options,
-    ingestion: input.zone,
-    processed,
-    input: next,
-    previous,
-    sql,
-    runId,
-    progress,
-    quarantineRowsMax: config.quarantineRowsMax,
-    held,
-    earlierFiles: async (model) => {
-      const files = options.live.files.filter((file) => file.model === model);
-      await checkFiles(processed, files, { hint: LAKE_WAY_BACK });
-      return files;
-    },
-  });
-  const { live, list } = await listFiles(context, {
-    ...options,
-    own: { batch, models: content.models },
-    runId,
-  });
-  progress.end();
-  const manifest: ProcessedManifest = {
-    format: 1,
-    stage: "transform",
-    batch,
-    runId,
-    lakeId: next.lakeId,
-    snapshotTime: next.snapshotTime,
-    committedAt: clock().toISOString(),
-    engine: { duckdb: await duckDbVersion(options.duckdb) },
-    inputSha256: manifestSha256(next),
-    extractedAt: next.committedAt,
-    extracted,
-    startedAt,
-    transformHash: sql.transformHash,
-    ...content,
-    live,
-  };
-  return { manifest, previous, live: list, tooOld };
-}
-
-/**
- * Merges what is due of the files before, never of the batch's own: whoever
- * loads the batch finds its rows in a small file. What may not be committed
- * merges nothing, since the next run would do it again.
- */
-async function listFiles(
-  context: StageContext,
-  options: MakeOptions & {
-    live: LiveList;
-    own: Pick<ProcessedManifest, "batch" | "models">;
-    runId: string;
-    held: ReadonlyMap<string, HeldModel>;
-  },
-) {
-  const { sql, log, signal, deadline, clock } = context;
-  const { output, live: before, own, runId, held } = options;
-  const merged = held.size > 0 ? before.files : await compact({
-    ...options,
-    zone: output.zone,
-    sql,
-    batch: own.batch,
-    bounds: { ...COMPACTION_BOUNDS, ...context.compaction },
-    all: options.compactAll === true,
-    secondsLeft: () =>
-      deadline === undefined
-        ? Infinity
-        : (deadline.getTime() - clock().getTime()) / 1000,
-    log,
-    signal,
-  }, before.files);
-  return await nextLiveFiles(output.zone, { before, merged, own, runId });
+): Promise<void> {
+  const { output, result, work, made } = options;
+  for (const { manifest, tooOld } of made) {
+    const previous = work.committed;
+    if (!await commitBatch(context, { output, manifest, previous, tooOld })) {
+      work.isOvertaken = true;
+      return;
+    }
+    work.committed = manifest;
+    const added = manifest.quarantined - (previous?.quarantined ?? 0);
+    if (added > 0) result.quarantined = (result.quarantined ?? 0) + added;
+    result.batches.push(manifest.batch);
+    result.rows += allVersionsOf(manifest);
+    result.bytes += count(manifest, bytesOf);
+  }
 }
 
 /** Resolves to whether it was this run that committed the batch. */
 async function commitBatch(
   context: StageContext,
-  options: { output: BatchLog<ProcessedManifest>; made: MadeBatch },
+  options: {
+    output: BatchLog<ProcessedManifest>;
+    manifest: ProcessedManifest;
+    previous: ProcessedManifest | undefined;
+    tooOld: () => boolean;
+  },
 ): Promise<boolean> {
   const { log } = context;
-  const { output, made: { manifest, previous, tooOld } } = options;
+  const { output, manifest, previous, tooOld } = options;
   const { batch, runId, quarantined } = manifest;
   if (tooOld()) {
     throw new StageError(
@@ -213,12 +168,11 @@ async function commitBatch(
     log.warn("batch {batch} was committed by another run first", { batch });
     return false;
   }
-  const rows = count(manifest, (model) => model.files[0]?.rows ?? 0);
   log.info("batch {batch}: {rows} versions in {files} models, {bytes} bytes", {
     batch,
-    rows,
+    rows: allVersionsOf(manifest),
     files: Object.keys(manifest.models).length,
-    bytes: count(manifest, (model) => model.files[0]?.bytes ?? 0),
+    bytes: count(manifest, bytesOf),
     deletes: count(manifest, (model) => model.deletes),
     runId,
   });
@@ -230,17 +184,6 @@ async function commitBatch(
     );
   }
   return true;
-}
-
-function countIn(
-  result: StageResult,
-  { manifest, previous }: MadeBatch,
-): void {
-  const added = manifest.quarantined - (previous?.quarantined ?? 0);
-  if (added > 0) result.quarantined = (result.quarantined ?? 0) + added;
-  result.batches.push(manifest.batch);
-  result.rows += count(manifest, ({ files }) => sum(files, "rows"));
-  result.bytes += count(manifest, ({ files }) => sum(files, "bytes"));
 }
 
 /** What a run wrote and could not commit: the next one writes it again. */
@@ -267,30 +210,13 @@ async function removeMade(
   }
 }
 
-function sum(files: readonly DataFile[], of: "rows" | "bytes"): number {
-  return files.reduce((total, file) => total + file[of], 0);
+function bytesOf({ files }: ProcessedModel): number {
+  return files.reduce((sum, file) => sum + file.bytes, 0);
 }
 
 function count(
-  content: BatchContent,
-  of: (model: BatchContent["models"][string]) => number,
+  { models }: ProcessedManifest,
+  of: (model: ProcessedModel) => number,
 ): number {
-  return Object.values(content.models).reduce(
-    (sum, model) => sum + of(model),
-    0,
-  );
-}
-
-async function duckDbVersion(duckdb: DuckDb): Promise<string> {
-  const [row] = await duckdb.rows("select version() as version");
-  return row?.version ?? "";
-}
-
-/** What extract shipped for a batch. */
-function extractedOf(
-  input: IngestionManifest,
-): { rows: number; bytes: number } {
-  const files = [...changedTables(input).values()]
-    .flatMap((table) => [...table.rows, ...table.deletes]);
-  return { rows: sum(files, "rows"), bytes: sum(files, "bytes") };
+  return Object.values(models).reduce((sum, model) => sum + of(model), 0);
 }

@@ -126,8 +126,11 @@ async function holdRows(
     select 1 from ${name} as bad where ${isSame.join(" and ")})`;
 }
 
-/** A column of a row model's key, from its source's. */
-function keyOfSource(columns: readonly ModelColumn[], name: string): string {
+/** SQL for a column of a row model's key, of its source's row. */
+export function keyOfSource(
+  columns: readonly ModelColumn[],
+  name: string,
+): string {
   const column = columns.find((one) => one.name === name);
   if (column?.source === undefined) throw new Error(`No source of "${name}"`);
   return `cast(source.${quoteName(column.source)} as ${column.type}) as ${

@@ -107,6 +107,7 @@ async function holdSet(
   else held.set(model.name, { error: cause, unread });
 }
 
-function knownState(model: string): string {
+/** Under which name a manifest keeps a set's rows. */
+export function knownState(model: string): string {
   return `known.${model}`;
 }

@@ -30,6 +30,8 @@ const SCHEMAS = [
   "result_before",
   "result_after",
   "held",
+  "grouped",
+  "made",
 ];
 
 interface Preparing {

@@ -74,6 +74,8 @@ async function publish(
   options: PublishOptions,
 ): Promise<void> {
   const { zone, batches, newest, log } = options;
+  // The files of a group show its later batches, too: those are still to come.
+  if (newest.group !== undefined && newest.group.to > newest.batch) return;
   const path = join(duckdb.tempDirectory, LAKE_FILE);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const stored = await zone.read(LAKE_FILE);

@@ -1,9 +1,10 @@
 import { readParquetSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
-import type {
-  DataFile,
-  IngestedTable,
-  IngestionManifest,
+import {
+  type DataFile,
+  type IngestedTable,
+  type IngestionManifest,
+  rowsOf,
 } from "../lib/manifest.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
@@ -32,12 +33,6 @@ export function changedTables(
       table.fullRead !== undefined
     ),
   );
-}
-
-/** The rows and deletes that a batch holds of a table. */
-export function rowsOf(table: IngestedTable): number {
-  return [...table.rows, ...table.deletes]
-    .reduce((sum, file) => sum + file.rows, 0);
 }
 
 /** SQL for the quarantine as the batch before kept it. */

@@ -1,6 +1,6 @@
 import { dataKey } from "../lib/batch_log.ts";
 import { columnsHash, readParquetSql } from "../lib/data_files.ts";
-import type { ProcessedModel } from "../lib/manifest.ts";
+import type { DataFile, ProcessedModel } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { ModelSql } from "../lib/project_sql.ts";
 import type { BatchWork } from "./batch_work.ts";
@@ -35,18 +35,42 @@ export async function writeVersions(
     part?: number;
   },
 ): Promise<ProcessedModel | undefined> {
-  const { duckdb, input, processed, runId, progress } = work;
   const { model, columns, changed, deleted, part = 1 } = options;
-  const { batch, snapshotTime } = input;
+  const { batch, snapshotTime } = work.input;
   const stamp: BatchStamp = { batch, snapshotTime };
-  const file = await writeParquet(
-    duckdb,
-    versionsSql(model, { columns, changed, deleted, stamp }),
-    {
-      zone: processed,
-      key: dataKey(model.name, { batch, runId, part: `${part}.parquet` }),
-    },
-  );
+  const written = await writeVersionFile(work, {
+    model,
+    columns,
+    versions: versionsSql(model, { columns, changed, deleted, stamp }),
+    part: `${part}.parquet`,
+  });
+  return written && {
+    files: [written.file],
+    deletes: written.deletes,
+    columns: written.columns,
+  };
+}
+
+/**
+ * Writes versions that have their stamps, given as SQL, as a file of the zone;
+ * undefined, and no file, when there are none.
+ */
+export async function writeVersionFile(
+  work: Pick<
+    BatchWork,
+    "duckdb" | "processed" | "input" | "runId" | "progress"
+  >,
+  options: {
+    model: Pick<ModelSql, "name">;
+    columns: readonly ModelColumn[];
+    versions: string;
+    part: string;
+  },
+): Promise<{ file: DataFile; deletes: number; columns: string } | undefined> {
+  const { duckdb, processed, input, runId, progress } = work;
+  const { model, columns, versions, part } = options;
+  const key = dataKey(model.name, { batch: input.batch, runId, part });
+  const file = await writeParquet(duckdb, versions, { zone: processed, key });
   if (file === undefined) return undefined;
   progress.add({ bytes: file.bytes });
   const written = [...columns, ...STAMP_COLUMNS];
@@ -56,7 +80,7 @@ export async function writeVersions(
     from ${readParquetSql(processed, [file])}`,
   );
   return {
-    files: [file],
+    file,
     deletes: Number(found?.deletes),
     columns: fileColumnsHash(written, found?.columns),
   };

@@ -4,6 +4,7 @@ import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
 import { query, quoteText } from "../../lib/postgres.ts";
 import { openZone } from "../../lib/zone.ts";
 import { type Company, type Expectation, TOTESYS } from "./company.ts";
+import { processedManifest } from "./manifests.ts";
 import type { Platform } from "./platform.ts";
 import type { TestDatabase } from "./postgres.ts";
 
@@ -12,6 +13,9 @@ export type State = Record<string, string[]>;
 
 const QUARANTINE_COLUMNS = "table_name, row_key, reason, source_row";
 const INTERVAL = "valid_from, valid_to, from_batch, to_batch";
+
+/** Each so many batches are looked at by their time, too. */
+const TIMES_EVERY = 10;
 
 /** As of when a place is read, and whose tables are in it. */
 export interface AsOf {
@@ -135,6 +139,24 @@ export async function lakeHistory(
     );
   }
   return state;
+}
+
+/** What every view of a lake shows, as of each batch too. */
+export async function lakeStates(
+  platform: Platform,
+  batches: number,
+): Promise<State[]> {
+  await using lake = await openLake(platform);
+  const states = [await lakeState(lake), await lakeHistory(lake)];
+  for (let batch = 1; batch <= batches; batch++) {
+    const state = await lakeState(lake, { batch });
+    states.push(state);
+    if (batch % TIMES_EVERY !== 0) continue;
+    const { snapshotTime } = await processedManifest(platform, batch);
+    const time = snapshotTime.replace("Z", "");
+    assertSame(await lakeState(lake, { time }), state, `as of ${time}`);
+  }
+  return states;
 }
 
 /** Fails where the lake and the warehouse tell a version differently. */

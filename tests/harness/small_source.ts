@@ -44,3 +44,32 @@ export function insertOrder(id: number, unitsSold = 1): string {
   return `insert into sales_order values (${id}, '2023-01-01', '2023-01-01', 1,
     1, 1, ${unitsSold}, 1.00, 1, '2023-01-02', '2023-01-03', 1)`;
 }
+
+/** Changes some rows of some tables, others in each batch. */
+export async function changeSmall(
+  client: pg.Client,
+  batch: number,
+): Promise<void> {
+  const statements = [
+    insertOrder(100 + batch),
+    `update sales_order set units_sold = ${batch} where sales_order_id = 1`,
+    ...batch % 2 === 0
+      ? [`update payment set payment_amount = ${batch} where payment_id = 2`]
+      : [],
+    ...batch % 3 === 0
+      ? [
+        `update department set location = 'At ${batch}' where department_id = 1`,
+      ]
+      : [],
+    ...batch % 5 === 0
+      ? [
+        `delete from sales_order where sales_order_id = ${100 + batch - 3}`,
+        "update payment set payment_date = 'never' where payment_id = 4",
+      ]
+      : [],
+    ...batch % 5 === 1
+      ? ["update payment set payment_date = '2023-02-01' where payment_id = 4"]
+      : [],
+  ];
+  await execute(client, ...statements);
+}

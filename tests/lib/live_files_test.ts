@@ -65,9 +65,10 @@ function mergeFirst(files: readonly LiveFile[]): LiveFile[] {
 async function commitNext(log: Log, before: LiveList): Promise<LiveList> {
   const manifest = batchOf(await log.newestNumber() + 1);
   const { live, list } = await nextLiveFiles(log.zone, {
+    batch: manifest.batch,
     before,
     merged: mergeFirst(before.files),
-    own: manifest,
+    own: ownFiles(manifest),
     runId: manifest.runId,
   });
   await log.commit({ ...manifest, live });
@@ -195,9 +196,10 @@ Deno.test("nextLiveFiles() refuses merges that have lost rows", () =>
 
     await assert.rejects(
       nextLiveFiles(log.zone, {
+        batch: manifest.batch,
         before,
         merged: before.files.slice(1),
-        own: manifest,
+        own: ownFiles(manifest),
         runId: manifest.runId,
       }),
       {

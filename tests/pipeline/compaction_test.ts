@@ -13,12 +13,10 @@ import {
   processedManifest,
 } from "../harness/manifests.ts";
 import {
-  assertSame,
   assertSameHistories,
   lakeHistory,
-  lakeState,
+  lakeStates,
   openLake,
-  type State,
   warehouseHistory,
 } from "../harness/oracle.ts";
 import {
@@ -28,14 +26,12 @@ import {
   PROJECT_SQL,
 } from "../harness/platform.ts";
 import { assertFreshlyLoaded } from "../harness/rebuild.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { changeSmall, fillSmall } from "../harness/small_source.ts";
 import { StoreClock } from "../harness/store_clock.ts";
 
 const BATCHES = 40;
 const FAN_OUT = 3;
 const NEVER = 1000;
-/** Each so many batches are looked at by their time, too. */
-const TIMES_EVERY = 10;
 const OLD_HOURS = 49;
 
 Deno.test("a lake of merged files shows what one of unmerged files shows, and a warehouse far behind catches up from it", async () => {
@@ -45,7 +41,7 @@ Deno.test("a lake of merged files shows what one of unmerged files shows, and a 
   context.compaction = { fanOut: FAN_OUT };
   await fillSmall(platform.source.client);
   for (let batch = 1; batch <= BATCHES; batch++) {
-    await change(platform, batch);
+    await changeSmall(platform.source.client, batch);
     await platform.extract();
     await platform.transform();
     if (batch === BATCHES - 30) await platform.load();
@@ -90,7 +86,7 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
   context.compaction = { fanOut: NEVER };
   await fillSmall(platform.source.client);
   for (let batch = 1; batch <= 9; batch++) {
-    await change(platform, batch);
+    await changeSmall(platform.source.client, batch);
     await platform.extract();
     await platform.transform();
   }
@@ -98,7 +94,7 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
   await forgetLiveFiles(zone, { from: 1 });
   await zone.remove("lake.duckdb");
   await platform.transform();
-  const before = await everything(platform, 9);
+  const before = await lakeStates(platform, 9);
   context.compaction = { fanOut: FAN_OUT };
 
   for (let batch = 10; batch <= 12; batch++) {
@@ -106,7 +102,7 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
     await platform.transform();
   }
 
-  const after = await everything(platform, 9);
+  const after = await lakeStates(platform, 9);
   assert.deepEqual(after, before);
   assert.ok((await liveFiles(platform)).some(({ level }) => level === 2));
   assert.deepEqual((await processedManifest(platform, 11)).models, {});
@@ -210,7 +206,7 @@ Deno.test("transform --compact merges all that is due, and says where no batch w
   context.compaction = { fanOut: 2, mergesMax: 0 };
   await fillSmall(platform.source.client);
   for (let batch = 1; batch <= 8; batch++) {
-    await change(platform, batch);
+    await changeSmall(platform.source.client, batch);
     await platform.extract();
     await platform.transform();
   }
@@ -256,58 +252,14 @@ async function designs(platform: Platform) {
   );
 }
 
-/** Some rows of some tables, so that models have files of other batches. */
-async function change(platform: Platform, batch: number): Promise<void> {
-  const statements = [
-    insertOrder(100 + batch),
-    `update sales_order set units_sold = ${batch} where sales_order_id = 1`,
-    ...batch % 2 === 0
-      ? [`update payment set payment_amount = ${batch} where payment_id = 2`]
-      : [],
-    ...batch % 3 === 0
-      ? [
-        `update department set location = 'At ${batch}' where department_id = 1`,
-      ]
-      : [],
-    ...batch % 5 === 0
-      ? [
-        `delete from sales_order where sales_order_id = ${100 + batch - 3}`,
-        "update payment set payment_date = 'never' where payment_id = 4",
-      ]
-      : [],
-    ...batch % 5 === 1
-      ? ["update payment set payment_date = '2023-02-01' where payment_id = 4"]
-      : [],
-  ];
-  await execute(platform.source.client, ...statements);
-}
-
 async function assertSameLakes(
   platform: Platform,
   unmerged: Platform,
 ): Promise<void> {
   assert.deepEqual(
-    await everything(platform, BATCHES),
-    await everything(unmerged, BATCHES),
+    await lakeStates(platform, BATCHES),
+    await lakeStates(unmerged, BATCHES),
   );
-}
-
-/** What every view of a lake shows, as of each batch too. */
-async function everything(
-  platform: Platform,
-  batches: number,
-): Promise<State[]> {
-  await using lake = await openLake(platform);
-  const states = [await lakeState(lake), await lakeHistory(lake)];
-  for (let batch = 1; batch <= batches; batch++) {
-    const state = await lakeState(lake, { batch });
-    states.push(state);
-    if (batch % TIMES_EVERY !== 0) continue;
-    const { snapshotTime } = await processedManifest(platform, batch);
-    const time = snapshotTime.replace("Z", "");
-    assertSame(await lakeState(lake, { time }), state, `as of ${time}`);
-  }
-  return states;
 }
 
 function countByModel(files: readonly LiveFile[]): number[] {

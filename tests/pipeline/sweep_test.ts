@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { BatchLog, dataKey } from "../../lib/batch_log.ts";
-import { type LiveList, nextLiveFiles } from "../../lib/live_files.ts";
+import {
+  type LiveList,
+  nextLiveFiles,
+  ownFiles,
+} from "../../lib/live_files.ts";
 import type {
   IngestionManifest,
   LiveFile,
@@ -315,9 +319,10 @@ class SmallLake {
       dim_one: { files: [await file("1.parquet", 1)], deletes: 0 },
     };
     const { live, list } = await nextLiveFiles(this.zone, {
+      batch,
       before: this.list,
       merged: [...large, ...files.slice(merged)],
-      own: { batch, models },
+      own: ownFiles({ batch, models }),
       runId,
     });
     await log.commit({ ...emptyManifest(batch, runId), models, live });

@@ -88,6 +88,10 @@ export async function simulate(
     fanOut: 2 + seed % 3,
     mergesMax: 1 + seed % 8,
   };
+  platform.context.grouping = {
+    batchesMin: 2 + seed % 3,
+    batchesMax: 2 + seed % 5,
+  };
   await using writers = await RandomWriters.open(
     platform.source.url,
     stream(seed, "writes"),

@@ -1,0 +1,52 @@
+import { sha256Hex } from "./checksum.ts";
+import { damageOf } from "./data_files.ts";
+import { StageError } from "./errors.ts";
+import type { DataFile } from "./manifest.ts";
+import type { Zone } from "./zone.ts";
+
+/** Writes a list as a JSON file of the zone, which a manifest is to name. */
+export async function writeJsonList(
+  zone: Zone,
+  key: string,
+  list: readonly unknown[],
+): Promise<DataFile> {
+  const content = new TextEncoder().encode(`${JSON.stringify(list)}\n`);
+  // What is there by that name is of this run, put by a try whose answer was
+  // lost.
+  await zone.create(key, content);
+  return {
+    key,
+    bytes: content.length,
+    rows: list.length,
+    sha256: sha256Hex(content),
+  };
+}
+
+/**
+ * Reads such a list, of which the caller knows what it holds. Throws a
+ * `StageError` when the file is missing, or another one than was written.
+ */
+export async function readJsonList<Item>(
+  zone: Zone,
+  file: DataFile,
+  options: { what: string; hint: string },
+): Promise<Item[]> {
+  const path = zone.locate(file.key);
+  const damaged = (found: string) =>
+    new StageError(`Cannot read the ${options.what} ${path}: ${found}`, {
+      subject: path,
+      hint: options.hint,
+    });
+  const stored = await zone.read(file.key);
+  if (stored === undefined) {
+    throw damaged("the manifest names it, and it is missing");
+  }
+  const damage = damageOf(file, {
+    bytes: stored.bytes.length,
+    sha256: sha256Hex(stored.bytes),
+  });
+  if (damage !== undefined) throw damaged(damage);
+  const list: Item[] = JSON.parse(new TextDecoder().decode(stored.bytes));
+  if (list.length === file.rows) return list;
+  throw damaged(`it lists ${list.length}, the manifest says ${file.rows}`);
+}

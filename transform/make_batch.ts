@@ -1,0 +1,170 @@
+import type { BatchLog } from "../lib/batch_log.ts";
+import { checkFiles } from "../lib/data_files.ts";
+import type { DuckDb } from "../lib/duckdb.ts";
+import {
+  LAKE_WAY_BACK,
+  type LiveList,
+  nextLiveFiles,
+  ownFiles,
+} from "../lib/live_files.ts";
+import {
+  type DataFile,
+  type IngestionManifest,
+  type LiveFile,
+  manifestSha256,
+  type ProcessedManifest,
+} from "../lib/manifest.ts";
+import { type StageContext, startRun } from "../lib/stage.ts";
+import type { BatchContent, HeldModel } from "./batch_work.ts";
+import { compact, COMPACTION_BOUNDS } from "./compact.ts";
+import type { ModelColumn } from "./model_changes.ts";
+import { changedTables } from "./quarantine.ts";
+import { transformBatch } from "./transform_batch.ts";
+
+/** What all batches of a run are made with. */
+export interface MakeOptions {
+  input: BatchLog<IngestionManifest>;
+  output: BatchLog<ProcessedManifest>;
+  /** A DuckDB for the two zones that was prepared, and what that gave. */
+  duckdb: DuckDb;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  /** Merges all files that are due, whatever the bounds of a batch. */
+  compactAll?: boolean;
+}
+
+/** A batch that was made, and is not committed yet. */
+export interface MadeBatch {
+  manifest: ProcessedManifest;
+  /** What its manifest lists, for the next one. */
+  live: LiveList;
+  tooOld: () => boolean;
+}
+
+/** Makes one batch: writes its files, and what its manifest is to say. */
+export async function makeBatch(
+  context: StageContext,
+  options: MakeOptions & {
+    next: IngestionManifest;
+    /** The batch before, committed or made, and its live files. */
+    previous: ProcessedManifest | undefined;
+    live: LiveList;
+    held: Map<string, HeldModel>;
+  },
+): Promise<MadeBatch> {
+  const { config, sql, progress } = context;
+  const { input, output, duckdb, next, previous, held } = options;
+  const processed = output.zone;
+  const { batch } = next;
+  const { runId, tooOld } = startRun(context);
+  const startedAt = context.clock().toISOString();
+  progress.begin(`transform ${batch}`, { rows: extractedOf(next).rows });
+  const content = await transformBatch({
+    ...options,
+    ingestion: input.zone,
+    processed,
+    input: next,
+    previous,
+    sql,
+    runId,
+    progress,
+    quarantineRowsMax: config.quarantineRowsMax,
+    held,
+    earlierFiles: async (model) => {
+      const files = options.live.files.filter((file) => file.model === model);
+      await checkFiles(processed, files, { hint: LAKE_WAY_BACK });
+      return files;
+    },
+  });
+  // What may not be committed merges nothing: the next run would do it again.
+  const merged = held.size > 0
+    ? options.live.files
+    : await mergeFiles(context, { ...options, batch, runId });
+  const { live, list } = await nextLiveFiles(processed, {
+    batch,
+    before: options.live,
+    merged,
+    own: ownFiles({ batch, models: content.models }),
+    runId,
+  });
+  progress.end();
+  const manifest = manifestOf(context, {
+    next,
+    runId,
+    startedAt,
+    duckdb: await duckDbVersion(duckdb),
+    content: { ...content, live },
+  });
+  return { manifest, live: list, tooOld };
+}
+
+/**
+ * Merges what is due of the files before a batch, never of its own: whoever
+ * loads it finds its rows in a small file.
+ */
+export async function mergeFiles(
+  context: StageContext,
+  options: MakeOptions & { live: LiveList; batch: number; runId: string },
+): Promise<readonly LiveFile[]> {
+  const { sql, log, signal, deadline, clock } = context;
+  return await compact({
+    ...options,
+    zone: options.output.zone,
+    sql,
+    bounds: { ...COMPACTION_BOUNDS, ...context.compaction },
+    all: options.compactAll === true,
+    secondsLeft: () =>
+      deadline === undefined
+        ? Infinity
+        : (deadline.getTime() - clock().getTime()) / 1000,
+    log,
+    signal,
+  }, options.live.files);
+}
+
+/** What the manifest of a batch says that was made just now. */
+export function manifestOf(
+  { sql, clock }: StageContext,
+  made: {
+    next: IngestionManifest;
+    runId: string;
+    startedAt: string;
+    duckdb: string;
+    content: BatchContent & Pick<ProcessedManifest, "live" | "group">;
+  },
+): ProcessedManifest {
+  const { next, runId, startedAt, duckdb, content } = made;
+  return {
+    format: 1,
+    stage: "transform",
+    batch: next.batch,
+    runId,
+    lakeId: next.lakeId,
+    snapshotTime: next.snapshotTime,
+    committedAt: clock().toISOString(),
+    engine: { duckdb },
+    inputSha256: manifestSha256(next),
+    extractedAt: next.committedAt,
+    extracted: extractedOf(next),
+    startedAt,
+    transformHash: sql.transformHash,
+    ...content,
+  };
+}
+
+export async function duckDbVersion(duckdb: DuckDb): Promise<string> {
+  const [row] = await duckdb.rows("select version() as version");
+  return row?.version ?? "";
+}
+
+/** What extract shipped for a batch. */
+export function extractedOf(
+  input: IngestionManifest,
+): { rows: number; bytes: number } {
+  const files = [...changedTables(input).values()]
+    .flatMap((table) => [...table.rows, ...table.deletes]);
+  return { rows: sum(files, "rows"), bytes: sum(files, "bytes") };
+}
+
+function sum(files: readonly DataFile[], of: "rows" | "bytes"): number {
+  return files.reduce((total, file) => total + file[of], 0);
+}

@@ -1,0 +1,272 @@
+import { type BatchLog, dataKey } from "../lib/batch_log.ts";
+import { messageOf } from "../lib/errors.ts";
+import { readJsonList, writeJsonList } from "../lib/json_list.ts";
+import {
+  LAKE_WAY_BACK,
+  type LiveList,
+  nextLiveFiles,
+} from "../lib/live_files.ts";
+import type {
+  IngestedTable,
+  IngestionManifest,
+  LiveFile,
+  ProcessedManifest,
+} from "../lib/manifest.ts";
+import { currentColumns } from "../lib/key_columns.ts";
+import type { ContractTable } from "../lib/contract.ts";
+import { type GroupBounds, type StageContext, startRun } from "../lib/stage.ts";
+import { COMPACTION_BOUNDS } from "./compact.ts";
+import { type GroupedModel, transformGroup } from "./transform_group.ts";
+import {
+  duckDbVersion,
+  extractedOf,
+  type MadeBatch,
+  type MakeOptions,
+  manifestOf,
+  mergeFiles,
+} from "./make_batch.ts";
+import { changedTables } from "./quarantine.ts";
+
+/** Which of the batches that wait are made in one pass. */
+export const GROUP_BOUNDS: GroupBounds = {
+  batchesMin: 20,
+  batchesMax: 500,
+  bytesMax: 64_000_000,
+};
+const MANIFESTS = "_group";
+
+/** Batches to commit one after the other, and the live files of the last. */
+export interface MadeGroup {
+  made: Pick<MadeBatch, "manifest" | "tooOld">[];
+  live: LiveList;
+}
+
+/** What the batches of a group are made with. */
+export interface GroupOptions extends MakeOptions {
+  /** The batch before them, and its live files. */
+  previous: ProcessedManifest;
+  live: LiveList;
+  last: IngestionManifest;
+}
+
+/**
+ * Makes the batches after `previous` in one pass: one file for each model, with
+ * the versions of all. Where too few wait, or one is not like the others (a
+ * table was read whole, a row can't be read, a rule is broken), it gives the
+ * number up to which they have to be made one by one.
+ */
+export async function makeGroup(
+  context: StageContext,
+  options: GroupOptions,
+): Promise<MadeGroup | { oneByOneTo: number }> {
+  const { log, signal } = context;
+  const bounds = { ...GROUP_BOUNDS, ...context.grouping };
+  const first = options.previous.batch + 1;
+  if (options.last.batch - first + 1 < bounds.batchesMin) {
+    return { oneByOneTo: options.last.batch };
+  }
+  let inputs = await likeBatches(context, { ...options, bounds });
+  while (inputs.length >= bounds.batchesMin) {
+    const to = first + inputs.length - 1;
+    try {
+      const made = await tryGroup(context, { ...options, inputs });
+      if (!("stopsAt" in made)) return made;
+      inputs = inputs.filter(({ batch }) => batch < made.stopsAt);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Made one by one, they tell whose fault it is, and what can be committed.
+      log.warn("batches {from} to {to} are made one by one: {reason}", {
+        from: first,
+        to,
+        reason: messageOf(error),
+      });
+      return { oneByOneTo: to };
+    }
+  }
+  return { oneByOneTo: first + inputs.length };
+}
+
+/** The batches that come next and are made alike, as many as the bounds say. */
+async function likeBatches(
+  { sql, config }: StageContext,
+  options: GroupOptions & { bounds: GroupBounds },
+): Promise<IngestionManifest[]> {
+  const { input, previous, last, bounds } = options;
+  const isHeld = previous.postponed !== undefined ||
+    previous.quarantined > config.quarantineRowsMax;
+  if (isHeld) return [];
+  const from = previous.batch + 1;
+  const to = Math.min(last.batch, from + bounds.batchesMax - 1);
+  const layouts = new Map<string, string>();
+  const found: IngestionManifest[] = [];
+  let bytes = 0;
+  for await (const next of input.range({ from, to })) {
+    bytes += extractedOf(next).bytes;
+    if (bytes > bounds.bytesMax) break;
+    const changed = changedTables(next);
+    const isLike = sql.tables.every((table) => {
+      const ingested = changed.get(table.name);
+      if (ingested === undefined) return true;
+      if (ingested.fullRead !== undefined) return false;
+      const layout = layoutOf(table, ingested);
+      const known = layouts.get(table.name) ?? layout;
+      layouts.set(table.name, known);
+      return known === layout;
+    });
+    if (!isLike) break;
+    found.push(next);
+  }
+  return found;
+}
+
+/** Files with the same columns can be read together. */
+function layoutOf(table: ContractTable, ingested: IngestedTable): string {
+  return JSON.stringify(currentColumns(ingested, table.key));
+}
+
+async function tryGroup(
+  context: StageContext,
+  options: GroupOptions & { inputs: readonly IngestionManifest[] },
+): Promise<MadeGroup | { stopsAt: number }> {
+  const { config, sql, progress } = context;
+  const { input, output, duckdb, columns, inputs, previous } = options;
+  const processed = output.zone;
+  const next = lastOf(inputs);
+  const { runId, tooOld } = startRun(context);
+  const startedAt = context.clock().toISOString();
+  progress.begin(`transform ${inputs[0]?.batch} to ${next.batch}`, {
+    rows: inputs.reduce((sum, one) => sum + extractedOf(one).rows, 0),
+  });
+  const written: string[] = [];
+  try {
+    const content = await transformGroup({
+      duckdb,
+      sql,
+      columns,
+      ingestion: input.zone,
+      processed,
+      input: next,
+      inputs,
+      previous,
+      runId,
+      progress,
+      quarantineRowsMax: config.quarantineRowsMax,
+      held: new Map(),
+      earlierFiles: () => Promise.resolve([]),
+      written,
+    });
+    if ("stopsAt" in content) return content;
+    const own = liveFilesOf(context, { inputs, models: content.models });
+    const merged = await mergeFiles(context, {
+      ...options,
+      batch: next.batch,
+      runId,
+    });
+    const { live, list } = await nextLiveFiles(processed, {
+      batch: next.batch,
+      before: options.live,
+      merged,
+      own,
+      runId,
+      inCheckpoint: true,
+    });
+    const version = await duckDbVersion(duckdb);
+    const manifests = inputs.map((one) =>
+      manifestOf(context, {
+        next: one,
+        runId,
+        startedAt,
+        duckdb: version,
+        content: {
+          models: modelsOf(content.models, one.batch),
+          state: content.state,
+          quarantined: previous.quarantined,
+          live,
+        },
+      })
+    );
+    const group = {
+      to: next.batch,
+      manifests: await writeJsonList(
+        processed,
+        dataKey(MANIFESTS, { batch: next.batch, runId, part: "group.json" }),
+        manifests,
+      ),
+    };
+    return {
+      made: manifests.map((manifest) => ({
+        manifest: { ...manifest, group },
+        tooOld,
+      })),
+      live: list,
+    };
+  } catch (error) {
+    for (const key of written) await processed.remove(key).catch(() => {});
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/**
+ * The batches of a group that a run which ended too early made, and did not
+ * commit: nothing else may come after those that it did.
+ */
+export async function restOfGroup(
+  output: BatchLog<ProcessedManifest>,
+  newest: ProcessedManifest,
+): Promise<Pick<MadeBatch, "manifest" | "tooOld">[]> {
+  const { group, batch } = newest;
+  if (group === undefined || group.to === batch) return [];
+  const manifests = await readJsonList<ProcessedManifest>(
+    output.zone,
+    group.manifests,
+    { what: "manifests of the group", hint: LAKE_WAY_BACK },
+  );
+  return manifests.filter((one) => one.batch > batch).map((manifest) => ({
+    manifest: { ...manifest, group },
+    tooOld: () => false,
+  }));
+}
+
+/** A group's file stands at the level that as many merges would have reached. */
+function liveFilesOf(
+  { compaction }: StageContext,
+  options: {
+    inputs: readonly IngestionManifest[];
+    models: ReadonlyMap<string, GroupedModel>;
+  },
+): LiveFile[] {
+  const { inputs, models } = options;
+  const { fanOut } = { ...COMPACTION_BOUNDS, ...compaction };
+  const level = Math.floor(Math.log(inputs.length) / Math.log(fanOut));
+  return [...models].map(([model, { file, columns }]) => ({
+    model,
+    from: inputs[0]?.batch ?? 0,
+    to: lastOf(inputs).batch,
+    level,
+    ...file,
+    columns,
+  }));
+}
+
+/** What one batch of the group brought. */
+function modelsOf(
+  models: ReadonlyMap<string, GroupedModel>,
+  batch: number,
+): ProcessedManifest["models"] {
+  return Object.fromEntries(
+    [...models].flatMap(([name, { columns, batches }]) => {
+      const counts = batches.get(batch);
+      return counts === undefined
+        ? []
+        : [[name, { files: [], ...counts, columns }]];
+    }),
+  );
+}
+
+function lastOf(inputs: readonly IngestionManifest[]): IngestionManifest {
+  const last = inputs.at(-1);
+  if (last === undefined) throw new Error("No batches");
+  return last;
+}

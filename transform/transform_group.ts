@@ -1,0 +1,174 @@
+import type { ContractTable } from "../lib/contract.ts";
+import { checkFiles } from "../lib/data_files.ts";
+import {
+  type DataFile,
+  type IngestedTable,
+  type IngestionManifest,
+  type ProcessedManifest,
+  rowsOf,
+} from "../lib/manifest.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { arrive, emptyArrival, ROW_BATCH, ROW_KEY } from "./arrive.ts";
+import { type BatchWork, stateBefore } from "./batch_work.ts";
+import { GroupModels } from "./group_models.ts";
+import {
+  changedTables,
+  openQuarantine,
+  QUARANTINE_BEFORE,
+  quarantineStateSql,
+} from "./quarantine.ts";
+
+/** Batches that follow each other, and what they are made with. */
+export interface GroupWork extends BatchWork {
+  /** The last one is `input`, by whose number files are named. */
+  inputs: readonly IngestionManifest[];
+  previous: ProcessedManifest;
+  /** The keys of the files that were written, to remove if it fails. */
+  written: string[];
+}
+
+/** A model's versions of all batches of a group, in one file. */
+export interface GroupedModel {
+  file: DataFile;
+  /** The hash of its columns. */
+  columns: string;
+  batches: ReadonlyMap<number, { rows: number; deletes: number }>;
+}
+
+/** What a group adds to the lake. */
+export interface GroupContent {
+  models: ReadonlyMap<string, GroupedModel>;
+  state: ProcessedManifest["state"];
+}
+
+/** A table's rows and deletes of all batches, those of one key in turn. */
+export const ROUND = quoteName("row round");
+export const IS_GONE = quoteName("row is gone");
+
+/** The relation with what the batches brought of a table. */
+export function groupedTable(table: string): string {
+  return `grouped.${quoteName(table)}`;
+}
+
+/**
+ * Makes what the batches of a group would make one by one, and writes a file
+ * for each model; nothing is committed here. Gives the number of the first
+ * batch that has to be made by itself instead, if there is one: a row of it
+ * goes into quarantine, or out of it. Throws when a file is damaged, a rule is
+ * broken, or a query fails.
+ */
+export async function transformGroup(
+  work: GroupWork,
+): Promise<GroupContent | { stopsAt: number }> {
+  const { duckdb, sql, inputs } = work;
+  const tables = sql.tables.filter(({ name }) =>
+    inputs.some((input) => changedTables(input).has(name))
+  );
+  const stopsAt = await arriveAll(work, tables);
+  if (stopsAt !== undefined) return { stopsAt };
+  const rounds = new Map<string, number>();
+  for (const table of tables) {
+    rounds.set(table.name, await takeTurns(work, table));
+  }
+  // What models read of the source is what came together, until it is said
+  // which of it.
+  const unchanged = sql.tables.filter((table) => !rounds.has(table.name));
+  await duckdb.run(unchanged.flatMap(emptyArrival).join(";\n"));
+  return await new GroupModels(work, { tables, rounds }).make();
+}
+
+/** Reads the files of all batches, and looks for what quarantine has to see. */
+async function arriveAll(
+  work: GroupWork,
+  tables: readonly ContractTable[],
+): Promise<number | undefined> {
+  const { duckdb, sql, ingestion, processed, progress } = work;
+  await openQuarantine(
+    duckdb,
+    quarantineStateSql(await stateBefore(work, QUARANTINE.name), processed),
+  );
+  const stops: string[] = [];
+  for (const table of tables) {
+    const ingested = togetherOf(work, table.name);
+    await checkFiles(ingestion, [...ingested.rows, ...ingested.deletes]);
+    await arrive(duckdb, {
+      table,
+      ingested,
+      zone: ingestion,
+      quarantineSql: sql.quarantine.get(table.name),
+      isGroup: true,
+    });
+    const name = quoteName(table.name);
+    stops.push(
+      ...["arrived", "gone"].map((schema) =>
+        `select ${ROW_BATCH} as batch from ${schema}.${name}
+        where ${ROW_KEY} in (
+          select row_key from quarantined.${name} union all
+          select row_key from ${QUARANTINE_BEFORE}
+          where table_name = ${quoteText(table.name)})`
+      ),
+    );
+    progress.add({ rows: rowsOf(ingested) });
+  }
+  if (stops.length === 0) return undefined;
+  const [found] = await duckdb.rows(
+    `select min(batch) as batch from (${stops.join(" union all ")})`,
+  );
+  return found?.batch == null ? undefined : Number(found.batch);
+}
+
+/** What all batches have of a table; their files have the same columns. */
+function togetherOf({ inputs }: GroupWork, table: string): IngestedTable {
+  const all = inputs.flatMap((input) => changedTables(input).get(table) ?? []);
+  const [first] = all;
+  if (first === undefined) throw new Error(`No batch has "${table}"`);
+  return {
+    ...first,
+    rows: all.flatMap(({ rows }) => rows),
+    deletes: all.flatMap(({ deletes }) => deletes),
+  };
+}
+
+/**
+ * Puts rows and deletes in one table, and numbers those of a key in the order
+ * of their batches. Gives the highest number: a model that is asked so often,
+ * for each number once, never sees a key twice.
+ */
+async function takeTurns(
+  { duckdb, inputs }: GroupWork,
+  table: ContractTable,
+): Promise<number> {
+  const name = quoteName(table.name);
+  const key = quoteNames(table.key);
+  const columns = quoteNames(table.columns.map((column) => column.name));
+  const readable = table.key.map((column) => `${quoteName(column)} is not null`)
+    .join(" and ");
+  await duckdb.run(
+    `create or replace table ${groupedTable(table.name)} as
+    select *, row_number() over (partition by ${key} order by ${ROW_BATCH})
+      as ${ROUND}
+    from (
+      select ${columns}, ${ROW_BATCH}, false as ${IS_GONE} from arrived.${name}
+      union all by name
+      select ${key}, ${ROW_BATCH}, true as ${IS_GONE} from gone.${name}
+      where ${readable}
+    ) order by ${ROUND}`,
+  );
+  const found = await duckdb.rows(
+    `select ${ROW_BATCH} as batch, count(*) as rows,
+      count(distinct (${key})) as keys, max(${ROUND}) as rounds
+    from ${groupedTable(table.name)} group by ${ROW_BATCH}`,
+  );
+  const counts = new Map(found.map((row) => [Number(row.batch), row]));
+  for (const { batch, tables } of inputs) {
+    const ingested = tables[table.name];
+    const listed = ingested === undefined ? 0 : rowsOf(ingested);
+    const { rows = "0", keys = "0" } = counts.get(batch) ?? {};
+    if (Number(rows) === listed && rows === keys) continue;
+    throw new Error(
+      `of "${table.name}" in batch ${batch} there are ${rows} rows of ${keys} keys, its manifest says ${listed}`,
+    );
+  }
+  return Math.max(0, ...found.map((row) => Number(row.rounds)));
+}
