@@ -46,16 +46,22 @@ export function readLikeSql(
   zone: Zone,
   files: readonly { key: string; columns?: string }[],
   columns: readonly Column[],
+  options: {
+    /** Columns that all of these files have, and their hash leaves out. */
+    beside?: readonly Column[];
+  } = {},
 ): string {
+  const { beside = [] } = options;
   const wanted = columnsHash(columns);
-  const names = quoteNames(columns.map((column) => column.name));
+  const all = [...columns, ...beside];
+  const names = quoteNames(all.map((column) => column.name));
   const sets = Map.groupBy(files, (file) => file.columns);
   const reads = [...sets].map(([hash, alike]) =>
     hash === undefined
-      ? readColumnsSql(zone, alike, columns)
+      ? readColumnsSql(zone, alike, all)
       : hash === wanted
       ? `(select ${names} from ${readParquetSql(zone, alike)})`
-      : withColumnsSql(readParquetSql(zone, alike), columns)
+      : withColumnsSql(readParquetSql(zone, alike), all)
   );
   return reads.length === 1
     ? reads.join()

@@ -188,8 +188,14 @@ export interface LiveFile extends DataFile {
   to: number;
   /** How often it was merged: 0 is a batch's own file. */
   level: number;
-  /** A short hash of its columns, where it is known. */
+  /** A short hash of its columns, where it is known; see `holdsUntilBy`. */
   columns?: string;
+  /**
+   * The key by which each of its versions says until when it holds, in two
+   * columns that the hash leaves out: transform/holds_until.ts. Of files that
+   * say nothing, none.
+   */
+  holdsUntilBy?: readonly string[];
 }
 
 /** How many rows and deletes a batch holds of a source table. */

@@ -1,5 +1,6 @@
 import type { Model } from "../lib/model.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { HOLDS_UNTIL_COLUMNS } from "./holds_until.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /** What the lake and the warehouse have beside a model's columns. */
@@ -8,6 +9,7 @@ const OWN_COLUMNS = [
   "batch",
   "is_delete",
   "snapshot_time",
+  ...HOLDS_UNTIL_COLUMNS.map(({ name }) => name),
   // Of history, in both.
   "valid_from",
   "valid_to",

@@ -9,13 +9,19 @@ import {
 import type { DuckDb } from "../lib/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { LAKE_WAY_BACK } from "../lib/live_files.ts";
-import type { LiveFile } from "../lib/manifest.ts";
+import type { DataFile, LiveFile } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteNames } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { CompactionBounds } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
+import {
+  countHeldSql,
+  HOLDS_IN_FILE,
+  HOLDS_UNTIL_COLUMNS,
+  holdsUntilSql,
+} from "./holds_until.ts";
 import { modelColumns } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
@@ -34,7 +40,7 @@ const LARGE_BYTES_MIN = 1_000_000_000;
 const MERGE_WAY_BACK =
   "Nothing was committed, and the files are as they were. If it comes again: deno task rebuild processed";
 /** Slower than any machine merges: what would not end in time is not begun. */
-const BYTES_PER_SECOND_MIN = 5_000_000;
+const BYTES_PER_SECOND_MIN = 2_000_000;
 /** More levels than any lake has. */
 const PASSES_MAX = 32;
 
@@ -174,9 +180,9 @@ async function tryMerge(
 
 /**
  * Writes one file with the rows of several, all of their columns, sorted by key
- * and batch, and checks it against them: the number of rows, and a hash that
- * their order is not in. Files with different columns stay as they are: what
- * one of them alone holds would be lost, or become another type.
+ * and batch, and until when each holds among them. Files with different columns
+ * stay as they are: what one of them alone holds would be lost, or become
+ * another type.
  */
 async function mergeFiles(
   work: CompactionWork,
@@ -195,12 +201,17 @@ async function mergeFiles(
   const key = options.model.key.filter((name) =>
     columns.some((column) => column.name === name)
   );
-  const before = await contentOf(work, merge);
+  // By a part of the key nobody can say which version follows which.
+  const isWhole = key.length === options.model.key.length;
+  const versions = readParquetSql(zone, merge);
+  const select = isWhole
+    ? holdsUntilSql(versions, { columns, key })
+    : `select ${namesSql(columns)} from ${versions}`;
+  const before = await contentOf(work, { files: merge, columns });
+  const held = isWhole ? await countHeld(work, { files: merge, key }) : 0;
   const file = await writeParquet(
     duckdb,
-    `from ${readParquetSql(zone, merge)} order by ${
-      quoteNames([...key, "batch"])
-    }`,
+    `from (${select}) order by ${quoteNames([...key, "batch"])}`,
     {
       zone,
       key: dataKey(model, {
@@ -210,17 +221,13 @@ async function mergeFiles(
       }),
     },
   );
-  const after = file === undefined
-    ? { rows: 0, hash: "" }
-    : await contentOf(work, [file]);
-  const listed = merge.reduce((sum, { rows }) => sum + rows, 0);
-  const problem = before.rows !== listed
-    ? `they hold ${before.rows} versions, the manifest says ${listed}`
-    : after.rows !== listed
-    ? `${listed} versions went in, ${after.rows} came out`
-    : after.hash !== before.hash
-    ? "what came out has another content than what went in"
-    : undefined;
+  const problem = await mergeProblem(work, {
+    listed: merge.reduce((sum, { rows }) => sum + rows, 0),
+    before,
+    file,
+    columns,
+    held: isWhole ? held : undefined,
+  });
   if (problem !== undefined || file === undefined) {
     throw new StageError(
       `Cannot merge the files of "${model}" of batches ${from} to ${to}: ${problem}`,
@@ -234,7 +241,42 @@ async function mergeFiles(
     level: level + 1,
     ...file,
     columns: columnsHash(columns),
+    ...isWhole ? { holdsUntilBy: key } : {},
   };
+}
+
+/**
+ * How a merged file is not what went into it: by the number of its rows, by a
+ * hash that their order is not in, and by how many hold in the end.
+ */
+async function mergeProblem(
+  work: CompactionWork,
+  options: {
+    listed: number;
+    before: FileContent;
+    file: DataFile | undefined;
+    columns: readonly Column[];
+    held: number | undefined;
+  },
+): Promise<string | undefined> {
+  const { listed, before, file, columns, held } = options;
+  if (before.rows !== listed) {
+    return `they hold ${before.rows} versions, the manifest says ${listed}`;
+  }
+  const after = file === undefined
+    ? { rows: 0, hash: "" }
+    : await contentOf(work, { files: [file], columns });
+  if (after.rows !== listed) {
+    return `${listed} versions went in, ${after.rows} came out`;
+  }
+  if (after.hash !== before.hash) {
+    return "what came out has another content than what went in";
+  }
+  if (held === undefined || file === undefined) return undefined;
+  const holding = await countHolding(work, file);
+  return holding === held
+    ? undefined
+    : `${held} keys have a version that holds, ${holding} came out`;
 }
 
 /** The columns of files that all have the same; undefined of others. */
@@ -257,22 +299,64 @@ async function fileColumns(
   { duckdb, zone }: CompactionWork,
   file: LiveFile,
 ): Promise<Column[]> {
-  return await modelColumns(
+  const columns = await modelColumns(
     duckdb,
     `select * from ${readParquetSql(zone, [file])}`,
   );
+  return columns.filter(({ name }) =>
+    !HOLDS_UNTIL_COLUMNS.some((column) => column.name === name)
+  );
+}
+
+interface FileContent {
+  rows: number;
+  hash: string;
 }
 
 /** The number of rows, and the sum of a hash of each. */
 async function contentOf(
   { duckdb, zone }: CompactionWork,
-  files: readonly { key: string }[],
-): Promise<{ rows: number; hash: string }> {
+  options: {
+    files: readonly { key: string }[];
+    columns: readonly Column[];
+  },
+): Promise<FileContent> {
+  const { files, columns } = options;
   const [found] = await duckdb.rows(
-    `select count(*) as rows, sum(hash(version)) as hash
-    from ${readParquetSql(zone, files)} as version`,
+    `select count(*) as rows, sum(hash(version)) as hash from (
+      select ${namesSql(columns)}
+      from ${readParquetSql(zone, files)}
+    ) as version`,
   );
   return { rows: Number(found?.rows), hash: found?.hash ?? "" };
+}
+
+/** How many keys have a last version that is no delete. */
+async function countHeld(
+  { duckdb, zone }: CompactionWork,
+  options: { files: readonly { key: string }[]; key: readonly string[] },
+): Promise<number> {
+  const { files, key } = options;
+  const [found] = await duckdb.rows(
+    countHeldSql(readParquetSql(zone, files), key),
+  );
+  return Number(found?.held);
+}
+
+/** How many versions a merged file says to hold after all that it knows. */
+async function countHolding(
+  { duckdb, zone }: CompactionWork,
+  file: { key: string },
+): Promise<number> {
+  const [found] = await duckdb.rows(
+    `select count(*) as held from ${readParquetSql(zone, [file])}
+    where ${HOLDS_IN_FILE}`,
+  );
+  return Number(found?.held);
+}
+
+function namesSql(columns: readonly Column[]): string {
+  return quoteNames(columns.map(({ name }) => name));
 }
 
 function bytesOf(files: readonly LiveFile[]): number {

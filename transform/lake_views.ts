@@ -3,6 +3,8 @@ import type { Model } from "../lib/model.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import type { Zone } from "../lib/zone.ts";
+import { heldVersionsSql, type VersionsFile } from "./held_versions.ts";
+import { type AsOf, asOfBatch, asOfTime, NOW } from "./holds_until.ts";
 import {
   emptyModelSql,
   type ModelColumn,
@@ -28,7 +30,7 @@ export function lakeViews(
   options: {
     columns: readonly ModelColumn[];
     zone: Zone;
-    files: readonly { key: string; columns?: string }[];
+    files: readonly VersionsFile[];
     /** The database's file, as DuckDB names it when it is attached. */
     place: string;
   },
@@ -42,22 +44,23 @@ export function lakeViews(
       ? `cast(${quoteName(name)} as time) as ${quoteName(name)}`
       : quoteName(name)
   ).join(", ");
-  const intervals = (filter: string) =>
-    `select ${shown}, valid_from, valid_to, from_batch, to_batch
-    from (${versionIntervalsSql(`${versions} ${filter}`, model.key)})
-    where not is_delete and ${isInPlaceSql(place)}`;
+  const inPlace = isInPlaceSql(place);
+  const history = `select ${shown}, valid_from, valid_to, from_batch, to_batch
+    from (${versionIntervalsSql(versions, model.key)})
+    where not is_delete and ${inPlace}`;
+  const held = (asOf: AsOf) =>
+    `select ${shown}, snapshot_time as valid_from, batch as from_batch
+    from ${heldVersionsSql({ ...options, key: model.key, asOf })}
+    where ${inPlace}`;
   const name = (suffix: string) => quoteName(`${model.name}_${suffix}`);
-  const open = (filter: string) =>
-    `select * exclude (valid_to, to_batch) from (${intervals(filter)})
-    where to_batch is null`;
   return [
-    `create or replace view ${name("history")} as ${intervals("")}`,
-    `create or replace view ${name("current")} as ${open("")}`,
+    `create or replace view ${name("history")} as ${history}`,
+    `create or replace view ${name("current")} as ${held(NOW)}`,
     `create or replace macro ${name("as_of_batch")}(batch_number) as table ${
-      open("where batch <= batch_number")
+      held(asOfBatch("batch_number"))
     }`,
     `create or replace macro ${name("as_of_time")}(moment) as table ${
-      open(`where snapshot_time <= ${MOMENT_UTC}`)
+      held(asOfTime(MOMENT_UTC))
     }`,
   ];
 }

@@ -1,4 +1,6 @@
 import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
+import { digest } from "../../lib/checksum.ts";
+import { openDuckDb } from "../../lib/duckdb.ts";
 import { readLiveFiles } from "../../lib/live_files.ts";
 import {
   encodeManifest,
@@ -6,6 +8,7 @@ import {
   type LiveFile,
   type ProcessedManifest,
 } from "../../lib/manifest.ts";
+import { quoteText } from "../../lib/postgres.ts";
 import { openZone, type Zone } from "../../lib/zone.ts";
 import type { Platform } from "./platform.ts";
 
@@ -128,4 +131,31 @@ export async function forgetLiveFiles(
     const key = manifestKey(manifest.batch, await log.generation());
     await zone.put(key, encodeManifest(manifest));
   }
+}
+
+/**
+ * Makes merged files as the version before has left them: they say of no
+ * version until when it holds, and neither does the newest manifest.
+ */
+export async function forgetHoldsUntil({ config }: Platform): Promise<void> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  const log = new BatchLog<ProcessedManifest>(zone, "transform");
+  const manifest = await log.newest();
+  await using duckdb = await openDuckDb(config, { zones: [zone.url] });
+  for (const file of manifest?.live?.added ?? []) {
+    if (file.holdsUntilBy === undefined) continue;
+    delete file.holdsUntilBy;
+    const path = quoteText(zone.locate(file.key));
+    await duckdb.run(
+      `create or replace temp table versions as
+      select * exclude (holds_until_batch, holds_until_time) from ${path}`,
+    );
+    await duckdb.run(`copy versions to ${path} (format parquet)`);
+    Object.assign(file, await digest(await zone.stream(file.key)));
+  }
+  if (manifest !== undefined) {
+    await zone.put(manifestKey(manifest.batch), encodeManifest(manifest));
+  }
+  await zone.remove("lake.duckdb");
+  zone.close();
 }

@@ -8,6 +8,7 @@ import { sweep } from "../../pipeline/sweep.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { transform } from "../../transform/transform.ts";
 import {
+  forgetHoldsUntil,
   forgetLiveFiles,
   liveFiles,
   processedManifest,
@@ -112,6 +113,42 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
     await lakeHistory(lake),
     await warehouseHistory(platform),
   );
+  assert.equal((await verify(context)).same, true);
+});
+
+Deno.test("files that the version before merged are read beside others, and merged with them", async () => {
+  await using platform = await openPlatform();
+  const { context } = platform;
+  context.compaction = { fanOut: FAN_OUT };
+  await fillSmall(platform.source.client);
+  const next = async (batch: number) => {
+    await change(platform, batch);
+    await platform.extract();
+    await platform.transform();
+  };
+  for (let batch = 1; batch <= 4; batch++) await next(batch);
+  const before = await everything(platform, 4);
+  await forgetHoldsUntil(platform);
+  await platform.transform();
+
+  assert.deepEqual(await everything(platform, 4), before);
+  for (let batch = 5; batch <= 7; batch++) await next(batch);
+  const mixed = await everything(platform, 7);
+  const saysUntil = async () => {
+    const files = (await liveFiles(platform))
+      .filter(({ model, level }) => model === "fact_sales_order" && level > 0);
+    return files.map(({ from, to, holdsUntilBy }) => [from, to, holdsUntilBy]);
+  };
+  const key = ["sales_order_id"];
+  assert.deepEqual(await saysUntil(), [[1, 3, undefined], [4, 6, key]]);
+  await platform.load();
+  for (let batch = 8; batch <= 11; batch++) await next(batch);
+  assert.deepEqual(await saysUntil(), [[1, 9, key]]);
+  assert.deepEqual(
+    (await everything(platform, 7)).slice(2),
+    mixed.slice(2),
+  );
+  await platform.load();
   assert.equal((await verify(context)).same, true);
 });
 

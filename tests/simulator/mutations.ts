@@ -275,22 +275,17 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "transform/compact.ts",
-        find: "    `from ${readParquetSql(zone, merge)} order by ${\n",
-        replace: `    \`from (from \${readParquetSql(zone, merge)}
+        find: "  const versions = readParquetSql(zone, merge);\n",
+        replace: `  const versions = \`(from \${readParquetSql(zone, merge)}
       qualify row_number() over (
-        partition by \${quoteNames(key)} order by batch desc) = 1) order by \${
+        partition by \${quoteNames(key)} order by batch desc) = 1)\`;
 `,
       },
       {
         file: "transform/compact.ts",
-        find: "  const before = await contentOf(work, merge);\n",
-        replace: "",
-      },
-      {
-        file: "transform/compact.ts",
-        find:
-          "  const listed = merge.reduce((sum, { rows }) => sum + rows, 0);\n",
-        replace: "  const before = after;\n  const listed = after.rows;\n",
+        find: "  if (before.rows !== listed) {\n",
+        replace:
+          "  if (before.rows > 0) return;\n  if (before.rows !== listed) {\n",
       },
       {
         file: "lib/live_files.ts",

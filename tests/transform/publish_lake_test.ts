@@ -49,6 +49,30 @@ Deno.test("lake.duckdb shows now, then and all versions, by any alias, without U
   ]);
 });
 
+Deno.test("lake.duckdb ranks nothing to show now or then", async () => {
+  await using platform = await openPlatform();
+  platform.context.compaction = { fanOut: 2 };
+  await runTwice(platform);
+  await execute(
+    platform.source.client,
+    "delete from design where design_id = 3",
+  );
+  await platform.extract();
+  await platform.transform();
+  await using lake = await openLake(platform);
+  const plan = async (relation: string) => {
+    const rows = await lake.rows(`explain from totes.dim_design_${relation}`);
+    return JSON.stringify(rows);
+  };
+
+  assert.match(await plan("history"), /WINDOW/);
+  for (const relation of ["current", "as_of_batch(2)", "as_of_time(now())"]) {
+    assert.doesNotMatch(await plan(relation), /WINDOW/, relation);
+  }
+  const [design] = await lake.rows(`${NAMES} from totes.dim_design_current`);
+  assert.equal(design?.names, "Wooden Tin");
+});
+
 for (const zone of ["America/New_York", "Asia/Tokyo"]) {
   Deno.test(`lake.duckdb and the warehouse mean the same moment in ${zone}`, async () => {
     await using platform = await openPlatform();
