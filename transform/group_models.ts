@@ -12,6 +12,7 @@ import {
 import { brokenRule } from "./check_versions.ts";
 import { currentState } from "./make_current.ts";
 import { keyOfSource } from "./make_rows.ts";
+import { holdsUntilSql } from "./holds_until.ts";
 import { knownState } from "./make_set.ts";
 import {
   differenceSql,
@@ -332,13 +333,20 @@ export class GroupModels {
       batch: input.batch,
     });
     if (error !== undefined) throw error;
-    const names = [...columns, ...STAMP_COLUMNS].map(({ name }) => name);
+    const stamped = [...columns, ...STAMP_COLUMNS];
+    const names = quoteNames(stamped.map(({ name }) => name));
+    const versions = holdsUntilSql(
+      `(select ${names} from ${
+        made(model)
+      } inner join ${BATCHES} using (batch))`,
+      { columns: stamped, key: model.key },
+    );
     const file = await writeVersionFile(this.#work, {
       model,
       columns,
-      versions: `select ${quoteNames(names)} from ${made(model)}
-        inner join ${BATCHES} using (batch)
-        order by ${quoteNames([...model.key, BATCH.name])}`,
+      versions: `from (${versions}) order by ${
+        quoteNames([...model.key, BATCH.name])
+      }`,
       part: `merged.${inputs[0]?.batch}-${input.batch}.parquet`,
     });
     if (file === undefined) return undefined;
@@ -350,6 +358,7 @@ export class GroupModels {
     return {
       file: file.file,
       columns: file.columns,
+      holdsUntilBy: model.key,
       batches: new Map(
         counts.map(({ batch, rows, deletes }) => [
           Number(batch),

@@ -240,13 +240,14 @@ function liveFilesOf(
   const { inputs, models } = options;
   const { fanOut } = { ...COMPACTION_BOUNDS, ...compaction };
   const level = Math.floor(Math.log(inputs.length) / Math.log(fanOut));
-  return [...models].map(([model, { file, columns }]) => ({
+  return [...models].map(([model, { file, columns, holdsUntilBy }]) => ({
     model,
     from: inputs[0]?.batch ?? 0,
     to: lastOf(inputs).batch,
     level,
     ...file,
     columns,
+    holdsUntilBy,
   }));
 }
 

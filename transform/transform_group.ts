@@ -33,6 +33,8 @@ export interface GroupedModel {
   file: DataFile;
   /** The hash of its columns. */
   columns: string;
+  /** The key by which it says until when a version holds. */
+  holdsUntilBy: readonly string[];
   batches: ReadonlyMap<number, { rows: number; deletes: number }>;
 }
 

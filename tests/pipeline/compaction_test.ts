@@ -122,18 +122,18 @@ Deno.test("files that the version before merged are read beside others, and merg
   context.compaction = { fanOut: FAN_OUT };
   await fillSmall(platform.source.client);
   const next = async (batch: number) => {
-    await change(platform, batch);
+    await changeSmall(platform.source.client, batch);
     await platform.extract();
     await platform.transform();
   };
   for (let batch = 1; batch <= 4; batch++) await next(batch);
-  const before = await everything(platform, 4);
+  const before = await lakeStates(platform, 4);
   await forgetHoldsUntil(platform);
   await platform.transform();
 
-  assert.deepEqual(await everything(platform, 4), before);
+  assert.deepEqual(await lakeStates(platform, 4), before);
   for (let batch = 5; batch <= 7; batch++) await next(batch);
-  const mixed = await everything(platform, 7);
+  const mixed = await lakeStates(platform, 7);
   const saysUntil = async () => {
     const files = (await liveFiles(platform))
       .filter(({ model, level }) => model === "fact_sales_order" && level > 0);
@@ -145,7 +145,7 @@ Deno.test("files that the version before merged are read beside others, and merg
   for (let batch = 8; batch <= 11; batch++) await next(batch);
   assert.deepEqual(await saysUntil(), [[1, 9, key]]);
   assert.deepEqual(
-    (await everything(platform, 7)).slice(2),
+    (await lakeStates(platform, 7)).slice(2),
     mixed.slice(2),
   );
   await platform.load();
