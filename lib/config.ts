@@ -45,6 +45,10 @@ export interface Config {
   deleteShareMax: number;
   /** Over so many rows in quarantine, a batch stops. */
   quarantineRowsMax: number;
+  /** A batch merges no more bytes of the lake; 0: none. */
+  compactionBytesMax: number;
+  /** A batch begins no merge after it has merged for so long; 0: none. */
+  compactionSecondsMax: number;
   /** Older data than this makes `status` fail. */
   freshnessMinutesMax: number;
   /** How often `deno task run` verifies; 0: never. */
@@ -229,6 +233,15 @@ export function readConfig(
       from: 0,
       to: 1_000_000,
       whole: true,
+    }),
+    compactionBytesMax: number("COMPACTION_BYTES_MAX", 256_000_000, {
+      from: 0,
+      to: 1_000_000_000_000,
+      whole: true,
+    }),
+    compactionSecondsMax: number("COMPACTION_SECONDS_MAX", 60, {
+      from: 0,
+      to: 86_400,
     }),
     freshnessMinutesMax: number("FRESHNESS_MINUTES_MAX", 30, {
       from: 1,

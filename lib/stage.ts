@@ -29,7 +29,9 @@ export interface CompactionBounds {
   fanOut: number;
   /** A batch merges no more bytes; what is larger together is left alone. */
   bytesMax: number;
-  /** A batch makes no more merges; the others wait for the next one. */
+  /** A batch begins no merge after so long; the others wait for the next one. */
+  secondsMax: number;
+  /** A batch makes no more merges. */
   mergesMax: number;
 }
 
@@ -56,7 +58,7 @@ export interface StageContext {
   signal: AbortSignal;
   /** When the run is aborted at the latest, where that is known. */
   deadline?: Date;
-  /** In place of what transform keeps to by itself. */
+  /** In place of what transform keeps to by itself and by its settings. */
   compaction?: Partial<CompactionBounds>;
   /** The same for the batches that it makes in one pass. */
   grouping?: Partial<GroupBounds>;

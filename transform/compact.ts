@@ -14,7 +14,7 @@ import type { Model } from "../lib/model.ts";
 import { quoteNames } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
-import type { CompactionBounds } from "../lib/stage.ts";
+import type { CompactionBounds, StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
 import {
   countHeldSql,
@@ -26,15 +26,12 @@ import { modelColumns } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 /**
- * What a batch merges at most by itself. Ten files become one: each row is
- * written again once in ten, hundred, thousand batches, and a year of batches
- * at 15 minutes lies in some 35 files.
+ * Ten files become one: each row is written again once in ten, hundred,
+ * thousand batches, and a year of batches at 15 minutes lies in some 35 files.
  */
-export const COMPACTION_BOUNDS: CompactionBounds = {
-  fanOut: 10,
-  bytesMax: 256_000_000,
-  mergesMax: 8,
-};
+const FAN_OUT = 10;
+/** More than a batch has due: each level of each model once. */
+const MERGES_MAX = 1000;
 /** Where all that is due is merged, what is larger is left alone all the same. */
 const LARGE_BYTES_MIN = 1_000_000_000;
 const MERGE_WAY_BACK =
@@ -57,8 +54,22 @@ export interface CompactionWork {
   all: boolean;
   /** Until the run is aborted, where that is known. */
   secondsLeft: () => number;
+  clock: () => Date;
   log: Logger;
   signal: AbortSignal;
+}
+
+/** What a batch merges at most by itself, by the settings. */
+export function compactionBounds(
+  { config, compaction }: Pick<StageContext, "config" | "compaction">,
+): CompactionBounds {
+  return {
+    fanOut: FAN_OUT,
+    bytesMax: config.compactionBytesMax,
+    secondsMax: config.compactionSecondsMax,
+    mergesMax: MERGES_MAX,
+    ...compaction,
+  };
 }
 
 /**
@@ -90,14 +101,17 @@ async function mergeDue(
   work: CompactionWork,
   files: readonly LiveFile[],
 ): Promise<{ file: LiveFile; replaced: readonly LiveFile[] }[]> {
-  const { bounds, all, secondsLeft, signal } = work;
+  const { bounds, all, secondsLeft, clock, signal } = work;
+  const start = clock().getTime();
   const merges: { file: LiveFile; replaced: readonly LiveFile[] }[] = [];
   let bytes = 0;
   for (const replaced of dueMerges(files, boundsOf(work))) {
     const model = modelOf(work, replaced);
     const size = bytesOf(replaced);
+    const seconds = (clock().getTime() - start) / 1000;
     const isWithin = all ||
-      merges.length < bounds.mergesMax && bytes + size <= bounds.bytesMax;
+      seconds < bounds.secondsMax && merges.length < bounds.mergesMax &&
+        bytes + size <= bounds.bytesMax;
     const isInTime = size / BYTES_PER_SECOND_MIN <= secondsLeft();
     if (model === undefined || !isWithin || !isInTime) continue;
     signal.throwIfAborted();

@@ -16,7 +16,7 @@ import {
 } from "../lib/manifest.ts";
 import { type StageContext, startRun } from "../lib/stage.ts";
 import type { BatchContent, HeldModel } from "./batch_work.ts";
-import { compact, COMPACTION_BOUNDS } from "./compact.ts";
+import { compact, compactionBounds } from "./compact.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { changedTables } from "./quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
@@ -110,12 +110,13 @@ export async function mergeFiles(
     ...options,
     zone: options.output.zone,
     sql,
-    bounds: { ...COMPACTION_BOUNDS, ...context.compaction },
+    bounds: compactionBounds(context),
     all: options.compactAll === true,
     secondsLeft: () =>
       deadline === undefined
         ? Infinity
         : (deadline.getTime() - clock().getTime()) / 1000,
+    clock,
     log,
     signal,
   }, options.live.files);

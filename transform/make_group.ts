@@ -15,7 +15,7 @@ import type {
 import { currentColumns } from "../lib/key_columns.ts";
 import type { ContractTable } from "../lib/contract.ts";
 import { type GroupBounds, type StageContext, startRun } from "../lib/stage.ts";
-import { COMPACTION_BOUNDS } from "./compact.ts";
+import { compactionBounds } from "./compact.ts";
 import { type GroupedModel, transformGroup } from "./transform_group.ts";
 import {
   duckDbVersion,
@@ -231,14 +231,14 @@ export async function restOfGroup(
 
 /** A group's file stands at the level that as many merges would have reached. */
 function liveFilesOf(
-  { compaction }: StageContext,
+  context: StageContext,
   options: {
     inputs: readonly IngestionManifest[];
     models: ReadonlyMap<string, GroupedModel>;
   },
 ): LiveFile[] {
   const { inputs, models } = options;
-  const { fanOut } = { ...COMPACTION_BOUNDS, ...compaction };
+  const { fanOut } = compactionBounds(context);
   const level = Math.floor(Math.log(inputs.length) / Math.log(fanOut));
   return [...models].map(([model, { file, columns, holdsUntilBy }]) => ({
     model,

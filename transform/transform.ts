@@ -6,7 +6,7 @@ import {
   type StageResult,
 } from "../lib/stage.ts";
 import { readLiveFiles } from "../lib/live_files.ts";
-import { COMPACTION_BOUNDS, countDue } from "./compact.ts";
+import { compactionBounds, countDue } from "./compact.ts";
 import { checkContinuity, checkSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
 import { prepare } from "./prepare.ts";
@@ -101,15 +101,15 @@ export async function transform(
 
 /** Merged files are listed by the manifest of a batch, and none was made. */
 async function tellDue(
-  { sql, log, compaction }: StageContext,
+  context: StageContext,
   options: {
     output: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest | undefined;
   },
 ): Promise<void> {
   const { output, newest } = options;
-  const bounds = { ...COMPACTION_BOUNDS, ...compaction };
-  const work = { sql, bounds, all: true };
+  const { sql, log } = context;
+  const work = { sql, bounds: compactionBounds(context), all: true };
   const merges = countDue(work, await readLiveFiles(output, newest));
   if (merges === 0) return log.info("nothing to merge");
   log.warn(

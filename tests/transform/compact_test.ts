@@ -175,6 +175,59 @@ Deno.test("transform() begins no merge that would not end before its deadline", 
   assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
 });
 
+Deno.test("transform() merges no more than the settings allow, and goes on with the next batch", async () => {
+  await using platform = await openPlatform();
+  const { context } = platform;
+  await makeBatches(platform, 3);
+  const merged = async () => {
+    await platform.extract();
+    await platform.transform();
+    const files = await liveFiles(platform);
+    return files.filter(({ level }) => level > 0).map(({ model }) => model);
+  };
+  const order = (await liveFiles(platform))
+    .filter(({ model }) => model === MODEL);
+  const bytes = order.reduce((sum, file) => sum + file.bytes, 0);
+
+  platform.set({ compactionBytesMax: bytes - 1 });
+  assert.deepEqual(await merged(), []);
+  platform.set({ compactionBytesMax: bytes, compactionSecondsMax: 0 });
+  assert.deepEqual(await merged(), []);
+  platform.set({ compactionSecondsMax: 60 });
+  assert.deepEqual(await merged(), [MODEL]);
+  assert.equal(context.config.compactionBytesMax, bytes);
+});
+
+Deno.test("transform() begins no other merge after the seconds that a setting allows", async () => {
+  await using platform = await openPlatform();
+  const { context, source } = platform;
+  await makeBatches(platform, 2);
+  // So that a second model has three files, too, before anything is merged.
+  platform.set({ compactionSecondsMax: 0, sourceClockSkewMinutesMax: 0 });
+  for (let batch = 3; batch <= 5; batch++) {
+    await execute(
+      source.client,
+      insertOrder(20 + batch),
+      `update design set design_name = 'N${batch}' where design_id = 1`,
+    );
+    await platform.extract();
+    await platform.transform();
+  }
+  const levels = async () => {
+    await platform.extract();
+    await platform.transform();
+    return (await liveFiles(platform)).filter(({ level }) => level > 0).length;
+  };
+  let now = Date.now();
+  context.clock = () => new Date(now += 40_000);
+  platform.set({ compactionSecondsMax: 60 });
+
+  const first = await levels();
+  const second = await levels();
+
+  assert.deepEqual([first, second], [1, 2]);
+});
+
 Deno.test("batches that are held until a later one mends them list each other's files, and merge none", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
