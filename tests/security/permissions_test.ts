@@ -17,6 +17,7 @@ const UNCONFINED = [
   "bench:functions",
   "bench:dashboard",
   "bench:guest",
+  "bench:current",
   "package",
   "lint:workflows",
   "infra:plan",

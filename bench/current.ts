@@ -1,0 +1,232 @@
+/**
+ * `deno task bench:current [--keys 5000000]`: makes a lake of one model whose
+ * every key has two versions, of a first batch and of a hundred small ones, by
+ * the code that merges and publishes. Times what `lake.duckdb` shows beside a
+ * plain scan of the same versions.
+ */
+import { DuckDBInstance } from "@duckdb/node-api";
+import { getLogger } from "@logtape/logtape";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { BatchLog, dataKey } from "../lib/batch_log.ts";
+import { type Config, projectDirectory, readConfig } from "../lib/config.ts";
+import { columnsHash, readParquetSql } from "../lib/data_files.ts";
+import { type DuckDb, openDuckDb } from "../lib/duckdb.ts";
+import {
+  type LiveList,
+  nextLiveFiles,
+  readLiveList,
+} from "../lib/live_files.ts";
+import type { ProcessedManifest } from "../lib/manifest.ts";
+import { quoteNames, quoteText } from "../lib/postgres.ts";
+import { type ProjectSql, readProjectSql } from "../lib/project_sql.ts";
+import { createRunId } from "../lib/stage.ts";
+import { versionIntervalsSql } from "../lib/version_intervals.ts";
+import { openZone, type Zone } from "../lib/zone.ts";
+import { MODELS } from "../sql/models/models.ts";
+import { compact, compactionBounds } from "../transform/compact.ts";
+import {
+  emptyModelSql,
+  type ModelColumn,
+  STAMP_COLUMNS,
+  versionsSql,
+} from "../transform/model_changes.ts";
+import { prepare } from "../transform/prepare.ts";
+import { publishLake } from "../transform/publish_lake.ts";
+import { writeParquet } from "../transform/write_parquet.ts";
+
+const MODEL = "fact_sales_order";
+const KEY = "sales_order_id";
+/** Batches that each change a hundredth of the keys, after the first one. */
+const CHANGES = 100;
+/** As of these: before the last merges, and when the next batch made them. */
+const MEASURED = [CHANGES, CHANGES + 1, CHANGES + 2];
+const REPEATS = 3;
+const FIRST_TIME = Date.UTC(2024, 0, 1);
+const MS_PER_BATCH = 900_000;
+
+const { values } = parseArgs({
+  options: { keys: { type: "string", default: "5000000" } },
+});
+const keys = Number(values.keys);
+const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
+try {
+  await bench();
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+
+async function bench(): Promise<void> {
+  const env: Record<string, string> = {
+    PROCESSED_URL: join(folder, "processed"),
+    TEMP_DIRECTORY: join(folder, "temp"),
+  };
+  const config = readConfig((name) => env[name], ["processed"]);
+  const zone = openZone(config.processedUrl, { s3: undefined });
+  const sql = readProjectSql(join(projectDirectory(), "sql"), MODELS);
+  await using duckdb = await openDuckDb(config, { zones: [zone.url] });
+  const columns = await prepare(duckdb, sql);
+  const work = { config, duckdb, zone, sql, columns };
+  console.log(
+    "| batches | files | query | plain scan s | ranked | current | as of now | as of half | as of now's time |",
+  );
+  console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  let newest: ProcessedManifest | undefined;
+  for (let batch = 1; batch <= CHANGES + 2; batch++) {
+    newest = await makeBatch(work, { batch, previous: newest });
+    if (MEASURED.includes(batch)) await measure(work, newest);
+  }
+}
+
+interface Work {
+  config: Config;
+  duckdb: DuckDb;
+  zone: Zone;
+  sql: ProjectSql;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+}
+
+/** Makes a batch's own file, merges what is due, commits and publishes. */
+async function makeBatch(
+  work: Work,
+  options: { batch: number; previous: ProcessedManifest | undefined },
+): Promise<ProcessedManifest> {
+  const { config, duckdb, zone, sql } = work;
+  const { batch, previous } = options;
+  const batches = new BatchLog<ProcessedManifest>(zone, "transform");
+  const runId = createRunId(new Date());
+  const snapshotTime = new Date(FIRST_TIME + batch * MS_PER_BATCH)
+    .toISOString();
+  const columns = work.columns.get(MODEL) ?? [];
+  const file = await writeParquet(
+    duckdb,
+    versionsSql({ key: [KEY] }, {
+      columns,
+      changed: rowsSql(batch, columns),
+      deleted: `${emptyModelSql(columns)}`,
+      stamp: { batch, snapshotTime },
+    }),
+    { zone, key: dataKey(MODEL, { batch, runId, part: "1.parquet" }) },
+  );
+  const own = {
+    batch,
+    models: file === undefined ? {} : {
+      [MODEL]: {
+        files: [file],
+        deletes: 0,
+        columns: columnsHash([...columns, ...STAMP_COLUMNS]),
+      },
+    },
+  };
+  const before: LiveList = await readLiveList(batches, previous);
+  const log = getLogger("bench");
+  const merged = await compact({
+    duckdb,
+    zone,
+    sql,
+    batch,
+    runId,
+    bounds: compactionBounds({ config }),
+    all: false,
+    secondsLeft: () => Infinity,
+    clock: () => new Date(),
+    log,
+    signal: new AbortController().signal,
+  }, before.files);
+  const { live } = await nextLiveFiles(zone, { before, merged, own, runId });
+  const manifest: ProcessedManifest = {
+    format: 1,
+    stage: "transform",
+    batch,
+    runId,
+    lakeId: "bench",
+    snapshotTime,
+    committedAt: snapshotTime,
+    engine: {},
+    inputSha256: "",
+    transformHash: sql.transformHash,
+    state: {},
+    quarantined: 0,
+    models: own.models,
+    live,
+  };
+  await batches.commit(manifest);
+  await publishLake(duckdb, { ...work, batches, newest: manifest, log });
+  return manifest;
+}
+
+/** All keys in the first batch, each once more in one of the others. */
+function rowsSql(batch: number, columns: readonly ModelColumn[]): string {
+  const chosen = batch === 1
+    ? "true"
+    : `hash(number, 0) % ${CHANGES} = ${batch - 2}`;
+  const names = columns.map(({ name, type }, index) => {
+    const value = name === KEY
+      ? "number"
+      : type === "DATE"
+      ? `date '2022-01-01' + cast(number // ${
+        Math.ceil(keys / 1000)
+      } as integer)`
+      : type === "VARCHAR"
+      ? `'10:20:' || lpad(cast(hash(number, ${batch}) % 60 as varchar), 2, '0')`
+      : `hash(number, ${index}, ${batch}) % 1000`;
+    return `cast(${value} as ${type}) as "${name}"`;
+  });
+  return `select ${names.join(", ")} from range(${keys}) as numbers(number)
+    where ${chosen}`;
+}
+
+/** Prints the seconds of a scan, and the others in terms of it. */
+async function measure(
+  { zone, columns }: Work,
+  newest: ProcessedManifest,
+): Promise<void> {
+  const batches = new BatchLog<ProcessedManifest>(zone, "transform");
+  const { files } = await readLiveList(batches, newest);
+  const instance = await DuckDBInstance.create(":memory:", { threads: "2" });
+  const connection = await instance.connect();
+  await connection.run(
+    `attach ${quoteText(zone.locate("lake.duckdb"))} as lake (read_only)`,
+  );
+  const seconds = async (select: string, repeats = REPEATS) => {
+    let least = Infinity;
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const start = performance.now();
+      await connection.runAndReadAll(select);
+      least = Math.min(least, (performance.now() - start) / 1000);
+    }
+    return least;
+  };
+  const plain = readParquetSql(zone, files);
+  const ranked = `(${versionIntervalsSql(plain, [KEY])})
+    where to_batch is null and not is_delete`;
+  const half = newest.batch >> 1;
+  const wide = quoteNames(
+    (columns.get(MODEL) ?? []).map(({ name }) => name)
+      .filter((name) => !name.endsWith("_time")),
+  );
+  for (
+    const { query, select } of [
+      { query: "one column", select: "sum(units_sold)" },
+      { query: "all columns", select: `sum(hash(${wide}))` },
+    ]
+  ) {
+    const of = (relation: string) => `select ${select} from ${relation}`;
+    const scan = await seconds(of(plain));
+    const inLake = (suffix: string) => seconds(of(`lake.${MODEL}_${suffix}`));
+    const others = [
+      await seconds(of(ranked), 1),
+      await inLake("current"),
+      await inLake(`as_of_batch(${newest.batch})`),
+      await inLake(`as_of_batch(${half})`),
+      await inLake(`as_of_time('${newest.snapshotTime}')`),
+    ].map((found) => (found / scan).toFixed(1));
+    console.log(
+      `| ${newest.batch} | ${files.length} | ${query} | ${
+        [scan.toFixed(2), ...others].join(" | ")
+      } |`,
+    );
+  }
+  connection.closeSync();
+  instance.closeSync();
+}
