@@ -1,0 +1,110 @@
+/**
+ * `deno task bench:year [--batches 35000] [--zones s3] [--orders 1000]`: makes
+ * a lake and a warehouse of a year of batches with the stages themselves, and
+ * measures on the way, at 100, 1,000, 10,000 and 35,000 of them, what a run of
+ * each command takes then, and what analysts and the dashboard wait for. Prints
+ * a table for each measure. `--group N` batches are transformed by one run while
+ * others are extracted; `--repeats N`; `--directory DIR` says where all lies.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import pg from "pg";
+import { fillSource } from "../demo/fill.ts";
+import { startPostgresServer } from "../demo/postgres_server.ts";
+import { startS3Server } from "../demo/s3_server.ts";
+import { withClient } from "../demo/with_client.ts";
+import { projectDirectory, readConfig } from "../lib/config.ts";
+import { fetchHttpfs } from "../lib/httpfs.ts";
+import { measureAt } from "./year/checkpoint.ts";
+import { countRequests } from "./year/counted_store.ts";
+import { Measures } from "./year/measures.ts";
+import { YearOfBatches } from "./year/year_of_batches.ts";
+
+const CHECKPOINTS = [100, 1_000, 3_000, 10_000, 35_000];
+const BUCKET = "bench";
+const EXTENSIONS = join(projectDirectory(), ".duckdb");
+
+const { values } = parseArgs({
+  options: {
+    batches: { type: "string", default: "35000" },
+    zones: { type: "string", default: "directory" },
+    orders: { type: "string", default: "1000" },
+    group: { type: "string", default: "20" },
+    repeats: { type: "string", default: "3" },
+    directory: { type: "string" },
+  },
+});
+const batches = Number(values.batches);
+const folder = await Deno.makeTempDir({
+  prefix: "totesys-bench-",
+  ...values.directory === undefined ? {} : { dir: values.directory },
+});
+// Where this is root's, Postgres runs as somebody else.
+await Deno.chmod(folder, 0o755);
+try {
+  await using server = await startPostgresServer({
+    dataDir: join(folder, "postgres"),
+    persistent: false,
+  });
+  await withClient(server.url("postgres"), async (client) => {
+    await client.query("create database totesys");
+    await client.query("create database warehouse");
+  });
+  await withClient(server.url("totesys"), async (client) => {
+    await fillSource(client, { seed: 1, salesOrders: Number(values.orders) });
+  });
+  const isS3 = values.zones === "s3";
+  if (isS3) await fetchHttpfs(EXTENSIONS);
+  await using s3 = isS3 ? await startS3Server({ buckets: [BUCKET] }) : null;
+  await using store = s3 === null ? null : countRequests(s3.endpoint);
+  const base = isS3 ? `s3://${BUCKET}` : folder;
+  const env = {
+    SOURCE_URL: server.url("totesys"),
+    WAREHOUSE_URL: server.url("warehouse"),
+    ANALYST_URL: server.url("warehouse"),
+    INGESTION_URL: `${base}/ingestion`,
+    PROCESSED_URL: `${base}/processed`,
+    TEMP_DIRECTORY: join(folder, "temp"),
+    DASHBOARD_LISTEN: "127.0.0.1:0",
+    ...isS3
+      ? {
+        AWS_ACCESS_KEY_ID: "bench",
+        AWS_SECRET_ACCESS_KEY: "benchbench",
+        DUCKDB_EXTENSION_DIRECTORY: EXTENSIONS,
+      }
+      : {},
+  };
+  const at = (endpoint: string | undefined): Record<string, string> => ({
+    ...env,
+    ...endpoint === undefined ? {} : { AWS_ENDPOINT_URL_S3: endpoint },
+  });
+  const source = new pg.Client(env.SOURCE_URL);
+  // When the server ends, at the latest.
+  source.on("error", () => {});
+  await source.connect();
+  await using year = await YearOfBatches.open({
+    env: at(s3?.endpoint),
+    source,
+    group: Number(values.group),
+  });
+  const measures = new Measures();
+  const reached = CHECKPOINTS.filter((checkpoint) => checkpoint < batches);
+  for (const checkpoint of [...reached, batches]) {
+    const began = performance.now();
+    await measureAt(checkpoint, {
+      env: at(store?.endpoint),
+      year,
+      measures,
+      repeats: Number(values.repeats),
+      store: store ?? undefined,
+      s3: readConfig((name) => at(s3?.endpoint)[name], ["processed"]).s3,
+    });
+    const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+    console.log(`\n${checkpoint} batches, after ${minutes} minutes more\n`);
+    console.log(measures.tables());
+  }
+  await source.end();
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+Deno.exit(0);

@@ -1,0 +1,119 @@
+import { openZone, type S3Settings } from "../../lib/zone.ts";
+import { ageFiles } from "./age_files.ts";
+import { askDashboard } from "./ask_dashboard.ts";
+import type { CountedStore } from "./counted_store.ts";
+import { runProcess } from "./measured_process.ts";
+import type { Measures } from "./measures.ts";
+import type { LakeRead } from "./read_lake.ts";
+import type { YearOfBatches } from "./year_of_batches.ts";
+
+/** What is measured, and how often. */
+export interface CheckpointOptions {
+  /** Of the processes that are measured. */
+  env: Readonly<Record<string, string>>;
+  year: YearOfBatches;
+  measures: Measures;
+  repeats: number;
+  /** Where requests are counted; undefined: in the processes. */
+  store: CountedStore | undefined;
+  s3: S3Settings | undefined;
+}
+
+/** A round of merges: every tenth batch makes one. */
+const ROUNDS = 10;
+const STAGES = ["extract", "transform", "load"] as const;
+
+/** Brings the lake to so many batches and measures what runs there then. */
+export async function measureAt(
+  batches: number,
+  options: CheckpointOptions,
+): Promise<void> {
+  const { env, year, measures, repeats, store } = options;
+  const run = async (what: string, args: readonly string[]) => {
+    const before = { requests: store?.requests ?? 0, bytes: store?.bytes ?? 0 };
+    const { calls, bytes, names, ...taken } = await runProcess(args, { env });
+    measures.add(
+      what,
+      batches,
+      store === undefined ? { ...taken, requests: calls, names, bytes } : {
+        ...taken,
+        requests: store.requests - before.requests,
+        bytes: store.bytes - before.bytes,
+      },
+    );
+    return taken.output;
+  };
+  await year.growTo(batches - ROUNDS - repeats);
+  tellMemory(batches, measures);
+  for (let round = 0; round < ROUNDS; round++) {
+    await year.change();
+    for (const stage of STAGES) await run(stage, [`${stage}/main.ts`]);
+    year.count();
+  }
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    await run("verify", ["pipeline/verify_main.ts"]);
+    year.count();
+  }
+  await measureStores(batches, options);
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    await run("status", ["pipeline/status.ts"]);
+    await run("doctor", ["pipeline/doctor.ts"]);
+    await run("sweep --dry-run", ["pipeline/sweep_main.ts", "--dry-run"]);
+    const half = String(Math.floor(batches / 2));
+    const read = await run("all of the lake's below", [
+      "bench/year/read_lake.ts",
+      half,
+    ]);
+    const reads: LakeRead[] = JSON.parse(read);
+    for (const { what, ms, ...files } of reads) {
+      measures.add(what, batches, { seconds: ms / 1000, ...files });
+    }
+    for (const { what, ...sample } of await askDashboard(env, batches)) {
+      measures.add(what, batches, sample);
+    }
+  }
+  if (store === undefined) {
+    await run("sweep", ["pipeline/sweep_main.ts"]);
+    await measureStores(batches, options, "swept: ");
+  }
+}
+
+/** The memory of this process, in which all the other batches are made. */
+function tellMemory(batches: number, measures: Measures): void {
+  const { rss } = Deno.memoryUsage();
+  measures.add("the process that made the batches", batches, {
+    seconds: performance.now() / 1000,
+    peakMb: rss / 1e6,
+  });
+}
+
+/** Counts what is stored; in a directory as if it had come in a year. */
+async function measureStores(
+  batches: number,
+  { env, measures, s3 }: CheckpointOptions,
+  prefix = "",
+): Promise<void> {
+  for (const name of ["ingestion", "processed"]) {
+    const zone = openZone(env[`${name.toUpperCase()}_URL`] ?? "", { s3 });
+    try {
+      const isDirectory = !zone.url.startsWith("s3://");
+      if (isDirectory && prefix === "") {
+        await ageFiles(zone, { newest: batches, now: new Date() });
+      }
+      const began = performance.now();
+      let [files, bytes] = [0, 0];
+      for await (const file of zone.list("")) {
+        files++;
+        bytes += file.bytes;
+      }
+      const seconds = (performance.now() - began) / 1000;
+      measures.add(`${prefix}objects in the ${name} zone`, batches, {
+        seconds,
+        bytes,
+        names: files,
+      });
+    } finally {
+      zone.close();
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** An S3 server seen through a proxy that counts. */
+export interface CountedStore extends AsyncDisposable {
+  readonly endpoint: string;
+  requests: number;
+  /** Of bodies, both ways. */
+  bytes: number;
+}
+
+/** Stands before an S3 server that looks at no signature. */
+export function countRequests(server: string): CountedStore {
+  // The host is a part of what was signed: it must stay the proxy's own.
+  const client = Deno.createHttpClient({ allowHost: true });
+  const listener = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async ({ url, method, headers, body }) => {
+      const { pathname, search } = new URL(url);
+      store.requests++;
+      const sent = body === null ? null : await new Response(body).bytes();
+      const answer = await fetch(`${server}${pathname}${search}`, {
+        method,
+        headers,
+        body: sent,
+        client,
+      });
+      const got = method === "HEAD" ? null : await answer.bytes();
+      store.bytes += (sent?.length ?? 0) + (got?.length ?? 0);
+      const { status } = answer;
+      return new Response(status === 204 || status === 304 ? null : got, {
+        status,
+        headers: answer.headers,
+      });
+    },
+  );
+  const store: CountedStore = {
+    endpoint: `http://127.0.0.1:${listener.addr.port}`,
+    requests: 0,
+    bytes: 0,
+    [Symbol.asyncDispose]: async () => {
+      await listener.shutdown();
+      client.close();
+    },
+  };
+  return store;
+}

@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/config.ts";
+import type { ProcessReport } from "./count_calls.ts";
+
+/** What one run of an entrypoint took. */
+export interface Measured extends ProcessReport {
+  seconds: number;
+  /** What it wrote to its standard output. */
+  output: string;
+}
+
+const COUNTER = join(projectDirectory(), "bench", "year", "count_calls.ts");
+
+/** Starts an entrypoint of the project as a process that counts its calls. */
+export function startProcess(
+  args: readonly string[],
+  options: { env: Readonly<Record<string, string>>; report: string },
+): Deno.ChildProcess {
+  const [main = "", ...rest] = args;
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      `--preload=${COUNTER}`,
+      join(projectDirectory(), main),
+      ...rest,
+    ],
+    env: { ...options.env, BENCH_REPORT: options.report },
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+/** Runs an entrypoint to its end; throws unless it ends well. */
+export async function runProcess(
+  args: readonly string[],
+  options: { env: Readonly<Record<string, string>> },
+): Promise<Measured> {
+  const report = await Deno.makeTempFile({ prefix: "totesys-bench-" });
+  try {
+    const start = performance.now();
+    const process = startProcess(args, { ...options, report });
+    const { success, stdout } = await process.output();
+    const seconds = (performance.now() - start) / 1000;
+    const output = new TextDecoder().decode(stdout);
+    if (!success) throw new Error(`${args.join(" ")} failed: ${output}`);
+    return { ...await readReport(report), seconds, output };
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** What a process that has ended wrote down. */
+export async function readReport(report: string): Promise<ProcessReport> {
+  return JSON.parse(await Deno.readTextFile(report));
+}

@@ -1,0 +1,75 @@
+/** What one run of something took; what can't be told is left out. */
+export interface Sample {
+  seconds: number;
+  cpuSeconds?: number;
+  peakMb?: number;
+  /** Requests to an S3 server, or calls of a zone in a directory. */
+  requests?: number;
+  /** Names read from folders; a list in S3 comes by pages. */
+  names?: number;
+  bytes?: number;
+  files?: number;
+}
+
+const MEASURES = {
+  "wall, s": { of: "seconds", digits: 2 },
+  "CPU of the process, s": { of: "cpuSeconds", digits: 2 },
+  "peak memory, MB": { of: "peakMb", digits: 0 },
+  "requests to the stores": { of: "requests", digits: 0 },
+  "names in folders": { of: "names", digits: 0 },
+  "bytes from and to the stores, kB": { of: "bytes", digits: 0, unit: 1000 },
+  "Parquet files read": { of: "files", digits: 0 },
+} as const satisfies Record<
+  string,
+  { of: keyof Sample; digits: number; unit?: number }
+>;
+
+/** Samples by what was measured, and by the number of batches. */
+export class Measures {
+  readonly #samples = new Map<string, Map<number, Sample[]>>();
+  readonly #batches = new Set<number>();
+
+  add(what: string, batches: number, sample: Sample): void {
+    this.#batches.add(batches);
+    const ofWhat = this.#samples.get(what) ?? new Map<number, Sample[]>();
+    this.#samples.set(what, ofWhat);
+    ofWhat.set(batches, [...ofWhat.get(batches) ?? [], sample]);
+  }
+
+  /** A table for each measure: least and median, and the most of counts. */
+  tables(): string {
+    return Object.entries(MEASURES).map(([name, measure]) => {
+      const unit = "unit" in measure ? measure.unit : 1;
+      const lines = [...this.#samples].flatMap(([what, ofWhat]) => {
+        const cells = [...this.#batches].map((batches) =>
+          cellOf(
+            (ofWhat.get(batches) ?? []).flatMap((sample) =>
+              sample[measure.of] ?? []
+            ).map((value) => value / unit),
+            measure.digits,
+          )
+        );
+        return cells.every((cell) => cell === "") ? [] : [[what, ...cells]];
+      });
+      const head = [
+        name,
+        ...[...this.#batches].map((one) => one.toLocaleString("en")),
+      ];
+      return [head, head.map(() => "---"), ...lines]
+        .map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+    }).join("\n\n");
+  }
+}
+
+/** The least, the median and the most; one number where they are the same. */
+function cellOf(values: readonly number[], digits: number): string {
+  const sorted = values.toSorted((one, other) => one - other);
+  const shown = [0, 0.5, 1].flatMap((share) => {
+    const value = sorted[Math.floor((sorted.length - 1) * share)];
+    return value === undefined ? [] : value.toLocaleString("en", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+  });
+  return [...new Set(shown)].join(" / ");
+}

@@ -1,0 +1,71 @@
+/**
+ * What an analyst does: opens `lake.duckdb` of the zone that `PROCESSED_URL`
+ * names and asks four things, with a DuckDB as it is by default. Prints how
+ * long each took, and how many Parquet files DuckDB says that it read.
+ */
+import { DuckDBInstance } from "@duckdb/node-api";
+import { quoteText } from "../../lib/postgres.ts";
+
+/** What was asked, in this order. */
+export interface LakeRead {
+  what: string;
+  ms: number;
+  /** Undefined where none is read. */
+  files?: number;
+}
+
+const zone = Deno.env.get("PROCESSED_URL") ?? "";
+const [batch = "1", key = "1"] = Deno.args;
+const extensions = Deno.env.get("DUCKDB_EXTENSION_DIRECTORY");
+const QUERIES = {
+  "scan as it is now": `select count(*), sum(units_sold * unit_price)
+    from totes.fact_sales_order_current`,
+  "scan as of half of the batches": `select count(*),
+    sum(units_sold * unit_price)
+    from totes.fact_sales_order_as_of_batch(${batch})`,
+  "history of one key": `select * from totes.fact_sales_order_history
+    where sales_order_id = ${key}`,
+};
+
+const instance = await DuckDBInstance.create(":memory:", {
+  threads: "2",
+  ...extensions === undefined ? {} : { extension_directory: extensions },
+});
+const duckdb = await instance.connect();
+if (zone.startsWith("s3://")) await openS3();
+const reads: LakeRead[] = [];
+const opened = performance.now();
+await duckdb.run(
+  `attach ${quoteText(`${zone}/lake.duckdb`)} as totes (read_only)`,
+);
+await duckdb.run("select * from totes.lake.about");
+reads.push({ what: "open lake.duckdb", ms: performance.now() - opened });
+for (const [what, sql] of Object.entries(QUERIES)) {
+  const began = performance.now();
+  await duckdb.runAndReadAll(sql);
+  const ms = performance.now() - began;
+  reads.push({ what, ms, files: await filesOf(sql) });
+}
+console.log(JSON.stringify(reads));
+duckdb.closeSync();
+instance.closeSync();
+// The process of a preloaded counter says what it took when it ends.
+Deno.exit(0);
+
+/** The Parquet files that a query reads, by DuckDB's own account. */
+async function filesOf(sql: string): Promise<number> {
+  const reader = await duckdb.runAndReadAll(`explain analyze ${sql}`);
+  const plan = reader.getRowsJson().map((row) => String(row[1])).join("\n");
+  const found = [...plan.matchAll(/Total Files Read:\s*│?\s*(\d+)/g)];
+  return found.reduce((sum, [, files]) => sum + Number(files), 0);
+}
+
+async function openS3(): Promise<void> {
+  const endpoint = new URL(Deno.env.get("AWS_ENDPOINT_URL_S3") ?? "");
+  await duckdb.run("load httpfs");
+  await duckdb.run(
+    `create secret (type s3, key_id 'bench', secret 'benchbench',
+      region 'us-east-1', endpoint ${quoteText(endpoint.host)},
+      url_style 'path', use_ssl false)`,
+  );
+}

@@ -1,0 +1,157 @@
+import { join } from "node:path";
+import type pg from "pg";
+import { extract } from "../../extract/extract.ts";
+import { stageContext } from "../../lib/command.ts";
+import { projectDirectory, readConfig } from "../../lib/config.ts";
+import { openLog } from "../../lib/log.ts";
+import { readProjectSql } from "../../lib/project_sql.ts";
+import { RESOURCES, type StageContext } from "../../lib/stage.ts";
+import { WarmConnections } from "../../lib/warm_connections.ts";
+import { load } from "../../load/load.ts";
+import { MODELS } from "../../sql/models/models.ts";
+import { transform } from "../../transform/transform.ts";
+
+/** How batches are made. */
+export interface YearOptions {
+  env: Readonly<Record<string, string>>;
+  /** A connection to the source, to write with. */
+  source: pg.Client;
+  /** So many batches are extracted before transform and load run for them. */
+  group: number;
+}
+
+/** Written as one time, so that each run writes the same. */
+const STAMP = "timestamp '2024-11-04 09:00'";
+const MINUTES = 15;
+/** So many batches change sales orders only, up to one that changes more. */
+const MORE_EVERY = 4;
+/** A batch that changes dimensions comes after so many. */
+const DIMENSIONS_EVERY = 20;
+
+/**
+ * A lake and a warehouse that get batch after batch, by the stages themselves,
+ * in this process and with its connections kept, as `deno task run` would. The
+ * source stays as large as it was: what grows is history.
+ */
+export class YearOfBatches implements AsyncDisposable {
+  #batches = 0;
+
+  private constructor(
+    private readonly context: StageContext,
+    private readonly warm: WarmConnections,
+    private readonly options: YearOptions,
+  ) {}
+
+  static async open(options: YearOptions): Promise<YearOfBatches> {
+    const { env } = options;
+    const root = await openLog({
+      json: true,
+      color: false,
+      write: (line) => {
+        if (/"level":"(ERROR|FATAL)"/i.test(line)) console.error(line);
+      },
+    });
+    const context = stageContext({
+      config: readConfig((name) => env[name], [
+        "source",
+        "warehouse",
+        "ingestion",
+        "processed",
+      ]),
+      sql: readProjectSql(join(projectDirectory(), "sql"), MODELS),
+      log: root.getChild("bench"),
+      show: undefined,
+      signal: new AbortController().signal,
+    });
+    const warm = new WarmConnections(RESOURCES.connect);
+    const resources = { ...RESOURCES, connect: warm.connect };
+    return new YearOfBatches({ ...context, resources }, warm, options);
+  }
+
+  /** Batches that there are, as far as this knows. */
+  get batches(): number {
+    return this.#batches;
+  }
+
+  /** Changes a few rows of the source, by the number of the batch to come. */
+  async change(): Promise<void> {
+    await this.options.source.query(changeSql(this.#batches + 1));
+  }
+
+  /** Tells of a batch that another process has made. */
+  count(): void {
+    this.#batches++;
+  }
+
+  /**
+   * Makes batches until there are so many. While some are extracted, those
+   * before them are transformed and loaded: a run takes whatever waits.
+   */
+  async growTo(batches: number): Promise<void> {
+    while (this.#batches < batches) {
+      await Promise.all([this.#extract(batches), this.#follow()]);
+    }
+    await this.#follow();
+  }
+
+  async #extract(batches: number): Promise<void> {
+    const last = Math.min(batches, this.#batches + this.options.group);
+    while (this.#batches < last) {
+      await this.change();
+      await extract(this.context);
+      this.count();
+    }
+  }
+
+  async #follow(): Promise<void> {
+    await transform(this.context);
+    await load(this.context);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.warm[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Four sales orders, and every few batches other orders and payments, of which
+ * one comes and one goes; now and then a member of staff and a design, so that
+ * dimensions have a history as well.
+ */
+function changeSql(batch: number): string {
+  const at = `${STAMP} + ${batch} * interval '${MINUTES} min'`;
+  const some = (table: string, rows: number) =>
+    `last_updated = ${at} where ${table}_id in (
+      select ${table}_id from ${table} order by ${table}_id
+      offset ${batch * rows} % (select count(*) - ${rows} from ${table})
+      limit ${rows})`;
+  const changes = [
+    `update sales_order set units_sold = 1 + (units_sold + 7) % 1000,
+      ${some("sales_order", 4)}`,
+  ];
+  if (batch % MORE_EVERY === 0) {
+    changes.push(
+      `update purchase_order set item_quantity = 1 + (item_quantity + 7) % 1000,
+        ${some("purchase_order", 1)}`,
+      `update payment set paid = not paid, ${some("payment", 2)}`,
+      `with gone as (
+        delete from payment
+        where payment_id = (select min(payment_id) from payment) returning *
+      ) insert into payment
+      select (select max(payment_id) + 1 from payment), ${at}, ${at},
+        transaction_id, counterparty_id, payment_amount, currency_id,
+        payment_type_id, paid, payment_date, company_ac_number,
+        counterparty_ac_number
+      from gone`,
+    );
+  }
+  if (batch % DIMENSIONS_EVERY === 0) {
+    changes.push(
+      `update staff set email_address = 'staff.${batch}@example.com',
+        ${some("staff", 1)}`,
+      `update design set file_name = 'design-${batch}.json',
+        ${some("design", 1)}`,
+    );
+  }
+  return changes.join(";\n");
+}
