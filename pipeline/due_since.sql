@@ -2,8 +2,17 @@
 select
     to_char(
         coalesce(
-            (select max(verified_at) from pipeline.verification),
-            (select min(loaded_at) from pipeline.batch)
+            (
+                select max(verified_at)
+                from pipeline.verification
+                where batch = (select max(batch) from pipeline.verification)
+            ),
+            (
+                select loaded_at
+                from pipeline.batch
+                order by batch
+                limit 1
+            )
         ),
         'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
     ) as since

@@ -4,29 +4,55 @@
 -- warehouse between.
 with
 
+-- The last batch before that day tells how old the first load of it found all.
 loads as (
+    select
+        loaded_at,
+        snapshot_time
+    from pipeline.batch
+    where loaded_at > statement_timestamp() - interval '1 day'
+    union all
+    (
+        select
+            loaded_at,
+            snapshot_time
+        from pipeline.batch
+        where loaded_at <= statement_timestamp() - interval '1 day'
+        order by batch desc
+        limit 1
+    )
+),
+
+followed as (
     select
         loaded_at,
         max(snapshot_time) over (
             order by loaded_at
             range between unbounded preceding and interval '0.1 s' preceding
         ) as snapshot_before
+    from loads
+),
+
+newest as (
+    select snapshot_time
     from pipeline.batch
+    order by batch desc
+    limit 1
 ),
 
 moments as (
     select
         loaded_at as at,
         loaded_at - snapshot_before as age
-    from loads
+    from followed
     where
         snapshot_before is not null
-        and loaded_at > clock_timestamp() - interval '1 day'
+        and loaded_at > statement_timestamp() - interval '1 day'
     union all
     select
         clock_timestamp() as at,
-        clock_timestamp() - max(snapshot_time) as age
-    from pipeline.batch
+        clock_timestamp() - snapshot_time as age
+    from newest
 )
 
 select

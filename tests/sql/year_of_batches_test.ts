@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type pg from "pg";
+import { projectDirectory } from "../../lib/config.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+import { fillWarehouse } from "../harness/year_of_versions.ts";
+
+/** Later than what a view shows of batches, and a check's findings. */
+const YOUNG = 12_000;
+const OLD = 35_000;
+const GROWTH_MAX = 1.2;
+/** Trees of indexes are higher by then: so many pages more. */
+const PAGES_MORE = 20;
+
+const NOTHING = [null, null, null, null, null];
+
+type Value = string | number | null;
+
+/** What is asked of a warehouse, as of its newest batch, with its values. */
+function queries(newest: number): Record<string, Value[]> {
+  return {
+    "pipeline/status.sql": [],
+    "pipeline/failure.sql": [],
+    "pipeline/newest_verification.sql": [],
+    "pipeline/due_since.sql": [],
+    "sql/dashboard/newest.sql": [],
+    "sql/dashboard/freshness.sql": [],
+    "sql/dashboard/batches.sql": [200],
+    "sql/dashboard/checks.sql": [],
+    "sql/dashboard/verification.sql": [],
+    "sql/dashboard/batch.sql": [newest],
+    "sql/dashboard/batch_models.sql": [newest],
+    "sql/dashboard/batch_files.sql": [newest],
+    "sql/dashboard/batch_findings.sql": [newest, 200],
+    "sql/dashboard/counterparties.sql": [newest],
+    "sql/dashboard/changes.sql": [newest - 1, newest, 201],
+    "sql/dashboard/sales.sql": [newest, null, null, null, "[]", newest - 1],
+    "sql/dashboard/purchases.sql": [newest, null, null, null, "[]", newest - 1],
+    "sql/dashboard/payments.sql": [newest, null, null, null, "[]", newest - 1],
+    // Before any totals are known.
+    "first sql/dashboard/sales.sql": [newest, ...NOTHING],
+    "first sql/dashboard/purchases.sql": [newest, ...NOTHING],
+    "first sql/dashboard/payments.sql": [newest, ...NOTHING],
+  };
+}
+
+Deno.test("what status and the dashboard ask reads as many pages after a year of batches as at its start", async () => {
+  await using young = await openTestDatabase();
+  await using old = await openTestDatabase();
+  await fillWarehouse(young.client, YOUNG);
+  await fillWarehouse(old.client, OLD);
+  const before = queries(YOUNG);
+
+  const grown: string[] = [];
+  for (const [name, values] of Object.entries(queries(OLD))) {
+    const file = name.replace("first ", "");
+    const first = await pagesOf(young.client, file, before[name] ?? []);
+    const last = await pagesOf(old.client, file, values);
+    if (last > GROWTH_MAX * first + PAGES_MORE) {
+      grown.push(`${name}: ${first} pages, then ${last}`);
+    }
+  }
+
+  assert.deepEqual(grown, []);
+});
+
+/** The pages that a query of a file reads. */
+async function pagesOf(
+  client: pg.Client,
+  file: string,
+  values: Value[],
+): Promise<number> {
+  const sql = await Deno.readTextFile(join(projectDirectory(), file));
+  const { rows: [row] } = await client.query(
+    `explain (analyze, buffers, format json) ${sql}`,
+    values,
+  );
+  const { Plan: plan } = row["QUERY PLAN"][0];
+  return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"];
+}
