@@ -10,6 +10,8 @@ const COMMIT_RETRY_MS = 200;
 const COMMIT_MS_MAX = 60_000;
 const BATCH_DIGITS = 9;
 const READS_AT_ONCE = 16;
+/** So many numbers after a batch, each twice as far as the one before. */
+const PROBES = 10;
 const RESTORE =
   "Restore the file from the bucket's versions or a copy of the zone";
 /** With the run's id, as `createRunId` makes it. */
@@ -131,16 +133,15 @@ export class BatchLog<M extends Manifest> {
   /**
    * Throws a `StageError` if a batch that is to be committed is a gap: missing
    * while a later one is there. It asks for what is listed after the batch
-   * before, which is next to nothing in S3; a directory is read whole.
+   * before, which is next to nothing in S3. A directory would be read whole: as
+   * long as the hint says the same as was found, a few later batches are looked
+   * for instead, ever farther away.
    */
   async checkNoGap(batch: number): Promise<void> {
-    const files = this.zone.list(`${logFolder(await this.generation())}/`, {
-      after: await this.#key(batch - 1),
-    });
-    for await (const { key } of files) {
-      const later = logParts(key)?.batch;
-      // Not every store begins where it is told to.
-      if (later === undefined || later <= batch) continue;
+    const isHinted = !this.zone.listsAfter &&
+      await this.#readHint() === batch - 1;
+    const found = isHinted ? this.#probe(batch) : this.#listAfter(batch);
+    for await (const later of found) {
       // Another run may have committed it by now, which is no gap.
       if (await this.#exists(batch)) return;
       const file = this.zone.locate(await this.#key(batch));
@@ -222,6 +223,25 @@ export class BatchLog<M extends Manifest> {
   /** Where what failed last is noted; see lib/failure_note.ts. */
   async failureKey(): Promise<string> {
     return `${logFolder(await this.generation())}/failed`;
+  }
+
+  /** Batches after one that are there, as far as some numbers tell. */
+  async *#probe(batch: number): AsyncGenerator<number> {
+    for (let step = 0; step < PROBES; step++) {
+      const later = batch + 2 ** step;
+      if (await this.#exists(later)) yield later;
+    }
+  }
+
+  async *#listAfter(batch: number): AsyncGenerator<number> {
+    const files = this.zone.list(`${logFolder(await this.generation())}/`, {
+      after: await this.#key(batch - 1),
+    });
+    for await (const { key } of files) {
+      const later = logParts(key)?.batch;
+      // Not every store begins where it is told to.
+      if (later !== undefined && later > batch) yield later;
+    }
   }
 
   async #key(batch: number): Promise<string> {

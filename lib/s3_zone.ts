@@ -54,6 +54,7 @@ type Body = NonNullable<GetObjectCommandOutput["Body"]>;
  */
 export class S3Zone implements Zone {
   readonly url: string;
+  readonly listsAfter = true;
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #endpoint: string | undefined;
@@ -218,6 +219,9 @@ export class S3Zone implements Zone {
       more = page.IsTruncated === true && page.NextKeyMarker !== undefined;
     }
   }
+
+  /** There are none: a key with slashes is a name. */
+  async removeEmptyFolders(): Promise<void> {}
 
   /** The date in the head of an answer: any will do. */
   async now(): Promise<Date> {

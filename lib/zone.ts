@@ -41,6 +41,8 @@ export interface UnfinishedFile {
 export interface Zone {
   /** `s3://bucket/prefix` or an absolute directory, no slash at the end. */
   readonly url: string;
+  /** Whether `list` reads nothing of what is before the key to begin after. */
+  readonly listsAfter: boolean;
   /** Where DuckDB finds a file. */
   locate(key: string): string;
   /** A small file whole; undefined when there is none. */
@@ -74,6 +76,8 @@ export interface Zone {
   remove(key: string): Promise<void>;
   /** Writes that have not ended, of processes at work and of dead ones. */
   unfinished(): AsyncIterable<UnfinishedFile>;
+  /** Removes folders that have held nothing since before a moment. */
+  removeEmptyFolders(before: Date): Promise<void>;
   /** What the store's clock shows, to the second. */
   now(): Promise<Date>;
   /** Lets go of open connections. */

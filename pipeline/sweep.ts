@@ -106,6 +106,7 @@ export async function sweep(
       for (const id of dead) await removeLog(id, work);
     }
     await removeUnfinished(work);
+    if (options.dryRun !== true) await zone.removeEmptyFolders(before);
     return result;
   } finally {
     zone.close();

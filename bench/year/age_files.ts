@@ -1,22 +1,29 @@
+import { join } from "node:path";
 import { keyParts, logParts } from "../../lib/batch_log.ts";
-import type { Zone } from "../../lib/zone.ts";
 
 const BATCH_MS = 15 * 60_000;
+const FOLDER = /^batch=(\d+)$/;
 
 /**
- * Gives the files of a zone in a directory the times that they would have if
- * its batches had come every 15 minutes, for a sweep goes by these. Those that
- * are replaced keep theirs, which stores compare.
+ * Gives the files of a zone in a directory, and the folders of its batches, the
+ * times that they would have if the batches had come every 15 minutes, for a
+ * sweep goes by these. Files that are replaced keep theirs, which are compared.
  */
 export async function ageFiles(
-  zone: Zone,
-  options: { newest: number; now: Date },
+  zone: string,
+  options: { newest: number; now: Date; folder?: string },
 ): Promise<void> {
-  const { newest, now } = options;
-  for await (const { key } of zone.list("")) {
-    const batch = keyParts(key)?.batch ?? logParts(key)?.batch;
+  const { newest, now, folder = "" } = options;
+  for await (const { name, isDirectory } of Deno.readDir(join(zone, folder))) {
+    const key = folder + name;
+    if (isDirectory) {
+      await ageFiles(zone, { ...options, folder: `${key}/` });
+    }
+    const batch = isDirectory
+      ? FOLDER.exec(name)?.[1]
+      : keyParts(key)?.batch ?? logParts(key)?.batch;
     if (batch === undefined) continue;
-    const time = new Date(now.getTime() - (newest - batch) * BATCH_MS);
-    await Deno.utime(zone.locate(key), time, time);
+    const time = new Date(now.getTime() - (newest - Number(batch)) * BATCH_MS);
+    await Deno.utime(join(zone, key), time, time);
   }
 }

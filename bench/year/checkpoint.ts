@@ -98,7 +98,7 @@ async function measureStores(
     try {
       const isDirectory = !zone.url.startsWith("s3://");
       if (isDirectory && prefix === "") {
-        await ageFiles(zone, { newest: batches, now: new Date() });
+        await ageFiles(zone.url, { newest: batches, now: new Date() });
       }
       const began = performance.now();
       let [files, bytes] = [0, 0];

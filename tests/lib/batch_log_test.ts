@@ -90,6 +90,41 @@ Deno.test("checkNoGap() refuses to fill a gap, whatever led to it", async () => 
   });
 });
 
+Deno.test("checkNoGap() lists no directory while the hint is right", async () => {
+  await withZone(async (zone) => {
+    const lists: string[] = [];
+    const log = logOf(listing(zone, lists));
+    for (let batch = 1; batch <= 6; batch++) await log.commit(manifest(batch));
+
+    await log.checkNoGap(7);
+
+    assert.deepEqual(lists, []);
+    for (const later of [6, 7, 9, 13]) {
+      const batch = 5;
+      for (let gone = batch; gone < later; gone++) {
+        await zone.remove(manifestKey(gone));
+      }
+      await log.commit(manifest(later));
+      await zone.put("_batches/latest", new TextEncoder().encode("4"));
+      assert.equal(await log.newestNumber(), 4);
+      await assert.rejects(log.checkNoGap(batch), StageError);
+      await zone.remove(manifestKey(later));
+    }
+    assert.deepEqual(lists, []);
+  });
+});
+
+/** A zone that tells what is listed. */
+function listing(zone: Zone, lists: string[]): Zone {
+  return new Proxy(zone, {
+    get: (target, name) => {
+      if (name === "list") lists.push(String(name));
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 Deno.test("commit() says whether this run won", async () => {
   await withZone(async (zone) => {
     const log = logOf(zone);

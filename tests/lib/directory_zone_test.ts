@@ -57,6 +57,26 @@ Deno.test("DirectoryZone tells of what a killed process has left unfinished", ()
     assert.equal((await Array.fromAsync(zone.list(""))).length, 1);
   }));
 
+Deno.test("DirectoryZone removes folders that have long held nothing", () =>
+  inFolder(async (folder) => {
+    const zone = new DirectoryZone(folder);
+    for (const key of ["a/1/x", "a/2/x", "a/3/x", "b/x"]) {
+      await zone.create(key, bytesOf("x"));
+    }
+    const old = new Date("2026-01-01T00:00Z");
+    for (const key of ["a/1/x", "a/3/x"]) await zone.remove(key);
+    for (const name of ["a/1", "a/2"]) {
+      await Deno.utime(join(folder, name), old, old);
+    }
+
+    await zone.removeEmptyFolders(new Date("2026-01-03T00:00Z"));
+
+    const left = await Array.fromAsync(Deno.readDir(join(folder, "a")));
+    assert.deepEqual(left.map(({ name }) => name).sort(), ["2", "3"]);
+    const files = await Array.fromAsync(zone.list(""));
+    assert.deepEqual(files.map(({ key }) => key), ["a/2/x", "b/x"]);
+  }));
+
 Deno.test("DirectoryZone never shows a half written file", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);

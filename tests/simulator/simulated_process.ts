@@ -183,6 +183,7 @@ export class SimulatedProcess {
       });
     return {
       url: zone.url,
+      listsAfter: zone.listsAfter,
       locate: (key) => zone.locate(key),
       close: () => zone.close(),
       read: (key) => call(`read ${key}`, () => zone.read(key)),
@@ -202,6 +203,7 @@ export class SimulatedProcess {
       // What only `sweep` asks, which is no stage.
       unfinished: () => zone.unfinished(),
       now: () => zone.now(),
+      removeEmptyFolders: (before) => zone.removeEmptyFolders(before),
       write: async (key, content, options) => {
         try {
           return await call(
