@@ -5,7 +5,8 @@ import { readableSql } from "./shipped_rows.ts";
 
 /**
  * How the keys of a table fall into buckets, and the SQL for it. The keys of a
- * bucket are one text, a list: a multirange of integers, or a JSON array.
+ * bucket are one text, a list: a multirange of numbers, whose integers are the
+ * keys, or a JSON array.
  */
 export interface KeySql {
   /** The key's columns with their types, and how they fall into buckets. */
@@ -80,8 +81,8 @@ export function integerKeySql(
   const name = quoteName(column);
   const first = `min(${name}::bigint)`;
   const last = `max(${name}::bigint)`;
-  const multirange = (list: string) =>
-    `('{' || ${list} || '}')::int8multirange`;
+  // A range of bigint can't hold the largest: its end would be one more.
+  const multirange = (list: string) => `('{' || ${list} || '}')::nummultirange`;
   return {
     signature: signatureOf(contract),
     // A list has at most a range for each key, and for each gap but one more.
@@ -99,7 +100,7 @@ export function integerKeySql(
       from (select id from unnest($1::bigint[]) as given (id) order by id)
         as bucket
       cross join lateral (
-        select range_agg(int8range(${name}, ${name}, '[]'))::text as list
+        select range_agg(numrange(${name}, ${name}::numeric + 1))::text as list
         from ${from} as source
         where source.${name} between (bucket.id << ${BUCKET_BITS})
           and (bucket.id << ${BUCKET_BITS}) + ${2 ** BUCKET_BITS - 1}
@@ -109,7 +110,10 @@ export function integerKeySql(
       `select key as ${name}
       from unnest(${multirange(before)} - ${multirange(now)})
         as missing (range),
-        generate_series(lower(range), upper(range) - 1) as key order by key`,
+        generate_series(
+          lower(range) + (not lower_inc(range))::integer,
+          upper(range) - (not upper_inc(range))::integer
+        ) as key order by key`,
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { compareKeys } from "../../extract/key_digest.ts";
+import { integerKeySql } from "../../extract/key_sql.ts";
 import type { LiveTable } from "../../extract/live_table.ts";
 import { scanTable } from "../../extract/scan_table.ts";
 import { copyIn } from "../../lib/copy.ts";
@@ -179,18 +180,57 @@ Deno.test("compareKeys() divides integer keys at multiples of 16384, also below 
     );
   }));
 
-Deno.test("compareKeys() finds the keys of the type's ends", () =>
-  comparing(INTEGER, async (compare) => {
-    await compare.after(
-      "insert into t values (-9223372036854775808), (0), (9223372036854775806)",
-    );
+for (
+  const [type, bits] of [["bigint", 64n], ["integer", 32n], [
+    "smallint",
+    16n,
+  ]] as const
+) {
+  Deno.test(`compareKeys() finds the keys of the ends of ${type}`, () =>
+    comparing(INTEGER.replace("bigint", type), async (compare) => {
+      const last = 2n ** (bits - 1n) - 1n;
+      const first = -last - 1n;
+      await compare.after(
+        `insert into t values (${first}), (${first + 1n}), (${first + 2n}), (0),
+          (${last - 2n}), (${last - 1n}), (${last})`,
+      );
+      const gaps = await compare.after(
+        `delete from t where id in (${first + 1n}, ${last - 1n})`,
+      );
+      assert.deepEqual(gaps.deleted, [`${first + 1n}`, `${last - 1n}`]);
 
-    const found = await compare.after("delete from t where id <> 0");
+      const found = await compare.after("delete from t where id <> 0");
 
-    assert.deepEqual(found.deleted, [
-      "-9223372036854775808",
-      "9223372036854775806",
-    ]);
+      assert.deepEqual(
+        found.deleted,
+        [first, first + 2n, last - 2n, last].map(String),
+      );
+      const back = await compare.after(`insert into t values (${last})`);
+      assert.deepEqual(back.deleted, []);
+    }));
+}
+
+Deno.test("keys are missing whichever way a list has the ends of its ranges", () =>
+  withTable(INTEGER, async ({ client }, table) => {
+    const { missing } = integerKeySql(table, "id");
+    for (
+      const [before, now, keys] of [
+        ["[1,5]", "[1,3)", "3,4,5"],
+        ["[1,6)", "[1,3]", "4,5"],
+        ["[1,5]", "[1,6)", ""],
+        ["[1,6)", "[1,5]", ""],
+        ["[1,2),[4,6)", "[1,1],[5,5]", "4"],
+        ["[9223372036854775800,9223372036854775807]", "", null],
+      ] as const
+    ) {
+      const rows = await query(
+        client,
+        missing({ before: `'${before}'`, now: `'${now}'` }),
+      );
+      const found = rows.map(({ id }) => id).join();
+      if (keys === null) assert.match(found, /^(9223372036854775\d{3},?){8}$/);
+      else assert.equal(found, keys);
+    }
   }));
 
 Deno.test("compareKeys() reads the keys of the buckets that differ only", () =>
