@@ -15,6 +15,7 @@ import { type DuckDb, openDuckDb } from "../lib/duckdb.ts";
 import {
   type LiveList,
   nextLiveFiles,
+  ownFiles,
   readLiveList,
 } from "../lib/live_files.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
@@ -133,7 +134,13 @@ async function makeBatch(
     log,
     signal: new AbortController().signal,
   }, before.files);
-  const { live } = await nextLiveFiles(zone, { before, merged, own, runId });
+  const { live } = await nextLiveFiles(zone, {
+    batch,
+    before,
+    merged,
+    own: ownFiles(own),
+    runId,
+  });
   const manifest: ProcessedManifest = {
     format: 1,
     stage: "transform",
