@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { BatchLog } from "../../lib/batch_log.ts";
 import type { ProcessedManifest } from "../../lib/manifest.ts";
 import { RESOURCES } from "../../lib/stage.ts";
+import { WarmConnections } from "../../lib/warm_connections.ts";
 import { openZone } from "../../lib/zone.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -11,10 +12,14 @@ import {
   smallProject,
 } from "../harness/small_project.ts";
 
-/** Runs are counted in so many batches, up to one of these. */
-const COUNTED = 20;
+/** What runs ask is counted in the last batches: a round of merges. */
+const COUNTED = 10;
+/** So many are made by one run of transform, as when it catches up. */
+const CAUGHT_UP = 50;
 const YOUNG = 50;
-const OLD = 200;
+const OLD = 500;
+/** Before runs are counted, one of so many batches changes a shop. */
+const SHOP_EVERY = 10;
 const GROWTH_MAX = 1.2;
 const FILES_MAX = 30;
 
@@ -30,11 +35,20 @@ create table shop (
     primary key (shop_id)
 );`;
 
-/** What runs asked of the stores, and what a reader opens. */
-interface Counts {
-  /** Requests of transform and load to the processed zone. */
+/** What runs asked for, in all. */
+interface Asked {
+  /** Requests to the two zones. */
   requests: number;
+  /** Names that came of reading folders of them. */
+  names: number;
+  /** Of DuckDB. */
   statements: number;
+  /** Of the source and of the warehouse. */
+  queries: number;
+}
+
+/** The same, and what a reader opens. */
+interface Counts extends Asked {
   /** Of the newest manifest. */
   manifestBytes: number;
   /** Parquet files that the history of a model is read from. */
@@ -68,34 +82,45 @@ Deno.test("what a run asks of the lake and a reader opens follow what changed, n
         ${HISTORY_SQL});`,
   });
   await using platform = await openPlatform({ sql, sourceSql: SOURCE });
-  const counted = { requests: 0, statements: 0 };
-  countCalls(platform, counted);
+  platform.set({ sourceConnections: 1 });
+  await using calls = countCalls(platform);
 
-  let young: Counts | undefined;
-  for (let batch = 1; batch <= OLD; batch++) {
-    await execute(
+  const change = (batch: number, changesShop: boolean) =>
+    execute(
       platform.source.client,
       `insert into sale values (${batch}, 1, 1)`,
       `update sale set units = units + 1 where sale_id = ${batch - 1}`,
-      `insert into shop values (1, 'Shop ${batch}') on conflict (shop_id)
-        do update set name = excluded.name`,
+      ...changesShop
+        ? [
+          `insert into shop values (1, 'Shop ${batch}') on conflict (shop_id)
+            do update set name = excluded.name`,
+        ]
+        : [],
     );
-    await platform.extract();
-    const left = (batch <= YOUNG ? YOUNG : OLD) - batch;
-    if (left === COUNTED - 1) {
-      Object.assign(counted, { requests: 0, statements: 0 });
+  let batch = 0;
+  const growTo = async (batches: number) => {
+    while (batch < batches - COUNTED) {
+      batch++;
+      await change(batch, batch % SHOP_EVERY === 1);
+      await platform.extract();
+      if (batch % CAUGHT_UP === 0) await platform.transform();
     }
     await platform.transform();
-    // What waited until then is loaded just before it is counted.
-    if (left <= COUNTED) await platform.load();
-    if (batch === YOUNG) young = await countAll(platform, counted);
-  }
-  const old = await countAll(platform, counted);
+    await platform.load();
+    const before = { ...calls.asked };
+    while (batch < batches) {
+      await change(++batch, true);
+      await platform.run();
+    }
+    return await countAll(platform, { before, after: calls.asked });
+  };
+  const young = await growTo(YOUNG);
+  const old = await growTo(OLD);
 
-  assert(young !== undefined);
   const told = JSON.stringify({ young, old });
-  assert.ok(old.requests <= GROWTH_MAX * young.requests, told);
-  assert.ok(old.statements <= GROWTH_MAX * young.statements, told);
+  for (const what of ["requests", "statements", "queries", "names"] as const) {
+    assert.ok(old[what] <= GROWTH_MAX * young[what], `${what}: ${told}`);
+  }
   assert.ok(old.files <= FILES_MAX, told);
   assert.ok(old.manifestBytes <= 2 * young.manifestBytes, told);
   assert.ok(old.lakeBytes <= 2 * young.lakeBytes, told);
@@ -103,7 +128,7 @@ Deno.test("what a run asks of the lake and a reader opens follow what changed, n
 
 async function countAll(
   platform: Platform,
-  counted: Pick<Counts, "requests" | "statements">,
+  { before, after }: { before: Asked; after: Asked },
 ): Promise<Counts> {
   const { processedUrl, s3 } = platform.config;
   const zone = openZone(processedUrl, { s3 });
@@ -119,18 +144,21 @@ async function countAll(
       and view_name like '%_history'`,
   );
   return {
-    ...counted,
+    requests: after.requests - before.requests,
+    names: after.names - before.names,
+    statements: after.statements - before.statements,
+    queries: after.queries - before.queries,
     manifestBytes: JSON.stringify(newest).length,
     files: Number(view?.files),
     lakeBytes: lake?.bytes ?? 0,
   };
 }
 
-/** Counts what is asked of the processed zone and of DuckDB. */
+/** Counts what is asked of the zones, of DuckDB and of Postgres. */
 function countCalls(
-  { context, config }: Platform,
-  counted: { requests: number; statements: number },
-): void {
+  { context }: Platform,
+): AsyncDisposable & { asked: Asked } {
+  const asked = { requests: 0, names: 0, statements: 0, queries: 0 };
   const counting = <Target extends object>(
     target: Target,
     isCounted: (name: string) => boolean,
@@ -146,21 +174,45 @@ function countCalls(
         };
       },
     });
+  const warm = new WarmConnections(async (...options) => {
+    const connection = await RESOURCES.connect(...options);
+    return {
+      client: counting(
+        connection.client,
+        (name) => name === "query",
+        () => asked.queries++,
+      ),
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    };
+  });
   context.resources = {
     ...RESOURCES,
-    openZone: (url, options) => {
-      const zone = RESOURCES.openZone(url, options);
-      return url !== config.processedUrl ? zone : counting(
-        zone,
+    connect: warm.connect,
+    openZone: (...options) =>
+      counting(
+        RESOURCES.openZone(...options),
         (name) => !["locate", "close"].includes(name),
-        () => counted.requests++,
-      );
-    },
+        () => asked.requests++,
+      ),
     openDuckDb: async (...options) =>
       counting(
         await RESOURCES.openDuckDb(...options),
         (name) => ["run", "rows"].includes(name),
-        () => counted.statements++,
+        () => asked.statements++,
       ),
+  };
+  const { readDir } = Deno;
+  Deno.readDir = async function* (path) {
+    for await (const entry of readDir(path)) {
+      asked.names++;
+      yield entry;
+    }
+  };
+  return {
+    asked,
+    [Symbol.asyncDispose]: async () => {
+      Deno.readDir = readDir;
+      await warm[Symbol.asyncDispose]();
+    },
   };
 }
