@@ -120,7 +120,9 @@ found (table_name, column_name, kind, definition) as (
         case when routine.provolatile = 'i' then 'cast' else 'names' end,
         case
             when routine.provolatile = 'i'
-                then routine.oid || ' ' || left(md5(routine.prosrc), 16)
+                then routine.oid || ' ' || left(md5(coalesce(
+                    pg_get_function_sqlbody(routine.oid), routine.prosrc
+                )), 16)
             else format_type(parts.type, null) || ', cast to text by '
                 || routine.oid::regprocedure
         end

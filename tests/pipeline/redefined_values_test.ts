@@ -98,6 +98,26 @@ for (const [name, column, statements] of REDEFINED) {
   });
 }
 
+Deno.test("one batch shows another body of a cast to text, in standard SQL too", async () => {
+  await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
+  const { client } = platform.source;
+  const saying = (text: string) =>
+    `create or replace function say(mood) returns text language sql immutable
+      return '${text}'`;
+  await execute(
+    client,
+    saying("a mood"),
+    "create cast (mood as text) with function say(mood)",
+  );
+  await platform.run();
+  await execute(client, saying("another"), "insert into other values (1)");
+  await platform.run();
+
+  await assertSame(platform);
+  const { tables } = await ingestionManifest(platform, 2);
+  assert.match(tables.thing?.fullRead ?? "", /column "(mood|felt)" read/);
+});
+
 Deno.test("a label that is renamed while a batch is read is in none of its rows, or in all of the next one's", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { context, source: { client } } = platform;
