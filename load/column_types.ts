@@ -18,8 +18,6 @@ const TYPES: Readonly<Record<string, string>> = {
   BIGINT: "bigint",
   UINTEGER: "bigint",
   UBIGINT: "numeric(20,0)",
-  HUGEINT: "numeric(39,0)",
-  UHUGEINT: "numeric(39,0)",
   FLOAT: "real",
   DOUBLE: "double precision",
   VARCHAR: "text",

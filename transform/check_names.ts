@@ -3,6 +3,12 @@ import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { HOLDS_UNTIL_COLUMNS } from "./holds_until.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
+/**
+ * The parameters of the lake's macros, in whose bodies they stand for the
+ * argument wherever a column has the same name.
+ */
+export const AS_OF_PARAMETERS = { batch: "as of batch", time: "as of time" };
+
 /** What the lake and the warehouse have beside a model's columns. */
 const OWN_COLUMNS = [
   // Of a version in the lake.
@@ -10,6 +16,7 @@ const OWN_COLUMNS = [
   "is_delete",
   "snapshot_time",
   ...HOLDS_UNTIL_COLUMNS.map(({ name }) => name),
+  ...Object.values(AS_OF_PARAMETERS),
   // Of history, in both.
   "valid_from",
   "valid_to",

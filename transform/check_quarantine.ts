@@ -53,7 +53,7 @@ export function looksAtOthers(
 }
 
 /** Says of a part of the query whether the batch's rows are in it. */
-function rowsIn(query: SqlNode): (part: unknown) => boolean {
+export function rowsIn(query: SqlNode): (part: unknown) => boolean {
   const ctes = new Map<string, SqlNode>();
   walk(query, (node) => {
     for (const { name, query: own } of ctesOf(node)) ctes.set(name, own);

@@ -1,6 +1,6 @@
 import type { ContractTable } from "../lib/contract.ts";
 import type { ModelSql } from "../lib/project_sql.ts";
-import { looksAtOthers } from "./check_quarantine.ts";
+import { looksAtOthers, rowsIn } from "./check_quarantine.ts";
 import { batchReads } from "./check_select.ts";
 import { followRow } from "./row_model.ts";
 import type { SqlNode } from "./sql_tree.ts";
@@ -101,16 +101,45 @@ function unsteadyProblems(
   const { kinds, tables } = options;
   const columns = tables.flatMap((table) => table.columns)
     .map((column) => column.name);
-  return unsteadyParts(query, { kinds, columns }).map((part) =>
+  const unsteady = unsteadyParts(query, { kinds, columns }).map((part) =>
     `it has ${part}, which gives another result another time`
   );
+  const collations: string[] = [];
+  walk(query, (node) => {
+    if (node.class === "COLLATE") collations.push(textOf(node.collation));
+  });
+  return [
+    ...unsteady,
+    ...new Set(
+      collations.map((collation) =>
+        `it has collate ${collation}, by which texts that differ are alike: compare lower(x), or what else makes them so`
+      ),
+    ),
+  ];
 }
 
-/** Of a key, a set keeps what the first batch says that brings it. */
+/**
+ * Of a key, a set keeps what the first batch says that brings it; what its
+ * query gives of several batches is what it gives of each.
+ */
 function setProblems(query: SqlNode, kinds: FunctionKinds): string[] {
   const found = aggregatesIn(query, kinds);
+  const hasRows = rowsIn(query);
   walk(query, (node) => {
     if (node.class === "WINDOW") found.push("a window function");
+    if (node.class === "SUBQUERY" && hasRows(node)) {
+      found.push("a subquery of changed rows in an expression");
+    }
+    if (node.type === "JOIN" && hasRows(node.left) && hasRows(node.right)) {
+      found.push("a join of changed rows with others");
+    }
+    if (["EXCEPT", "INTERSECT"].includes(textOf(node.setop_type))) {
+      found.push(textOf(node.setop_type).toLowerCase());
+    }
+    if (node.type === "PIVOT") found.push("pivot or unpivot");
+    if (textOf(node.type).startsWith("RECURSIVE_CTE")) {
+      found.push("a recursive query");
+    }
     if ([node.modifiers].flat().some((one) => isLimit(one))) {
       found.push("limit or offset");
     }

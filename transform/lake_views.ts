@@ -3,6 +3,7 @@ import type { Model } from "../lib/model.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import type { Zone } from "../lib/zone.ts";
+import { AS_OF_PARAMETERS } from "./check_names.ts";
 import { heldVersionsSql, type VersionsFile } from "./held_versions.ts";
 import { type AsOf, asOfBatch, asOfTime, NOW } from "./holds_until.ts";
 import {
@@ -12,11 +13,13 @@ import {
 } from "./model_changes.ts";
 
 /** Snapshot times are UTC without a zone, whatever the session's is. */
-const MOMENT_UTC = "make_timestamp(epoch_us(cast(moment as timestamptz)))";
+const MOMENT_UTC = `make_timestamp(epoch_us(cast(${
+  quoteName(AS_OF_PARAMETERS.time)
+} as timestamptz)))`;
 
 /**
  * Statements that make what analysts see of a model: `<model>_current`,
- * `<model>_history`, and the macros `<model>_as_of_batch(batch_number)` and
+ * `<model>_history`, and the macros `<model>_as_of_batch(number)` and
  * `<model>_as_of_time(moment)`. A macro resolves names in its caller's
  * catalogue, so each has the list of files in its body. A moment is what it is
  * in the warehouse: without an offset, it is of the session's time zone.
@@ -52,16 +55,17 @@ export function lakeViews(
     `select ${shown}, snapshot_time as valid_from, batch as from_batch
     from ${heldVersionsSql({ ...options, key: model.key, asOf })}
     where ${inPlace}`;
+  const batch = quoteName(AS_OF_PARAMETERS.batch);
   const name = (suffix: string) => quoteName(`${model.name}_${suffix}`);
   return [
     `create or replace view ${name("history")} as ${history}`,
     `create or replace view ${name("current")} as ${held(NOW)}`,
-    `create or replace macro ${name("as_of_batch")}(batch_number) as table ${
-      held(asOfBatch("batch_number"))
+    `create or replace macro ${name("as_of_batch")}(${batch}) as table ${
+      held(asOfBatch(batch))
     }`,
-    `create or replace macro ${name("as_of_time")}(moment) as table ${
-      held(asOfTime(MOMENT_UTC))
-    }`,
+    `create or replace macro ${name("as_of_time")}(${
+      quoteName(AS_OF_PARAMETERS.time)
+    }) as table ${held(asOfTime(MOMENT_UTC))}`,
   ];
 }
 

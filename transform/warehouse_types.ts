@@ -6,16 +6,16 @@ import type { ModelColumn } from "./model_changes.ts";
 const HELD: readonly [RegExp, RegExp][] = [
   [
     /^(smallint|integer|bigint|int|int2|int4|int8)$/,
-    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL\(\d+,0\))$/,
+    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,0\))$/,
   ],
   [
     /^(numeric|decimal)$/,
-    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL|FLOAT|DOUBLE)/,
+    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL|FLOAT|DOUBLE)/,
   ],
   // It would round a float.
   [
     /^(numeric|decimal)\(/,
-    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$|DECIMAL)/,
+    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|DECIMAL)/,
   ],
   // Floats hold 6 and 15 digits of any number.
   [
@@ -43,16 +43,36 @@ const NEVER = /^(money|bytea)\b/;
 const INTERVAL = /^INTERVAL\b/;
 /** DuckDB writes these as no type of PostgreSQL but a text reads them. */
 const TEXT_ONLY =
-  /\]$|^(STRUCT|MAP|UNION|BLOB|BIT|BIGNUM|VARIANT|TIMESTAMP_NS|TIME_NS|TIME WITH TIME ZONE)\b/;
+  /\]$|^(STRUCT|MAP|BLOB|BIT|BIGNUM|VARIANT|TIMESTAMP_NS|TIME_NS)\b/;
 
-/** What of a model's columns the warehouse, as it is declared, can't take. */
+/** Types that a Parquet file gives back as others, with what to write instead. */
+const NOT_KEPT: readonly [RegExp, string][] = [
+  [
+    /\bU?HUGEINT\b/,
+    "cast it, as in `cast(sum(units) as bigint)`, or to decimal(38, 0)",
+  ],
+  [/\bTIME WITH TIME ZONE\b/, "cast it to text, or to time"],
+  [/\bUNION\(/, "cast it to text"],
+];
+
+/** What of a model's columns the lake would hold as something else. */
+function lakeProblems(columns: readonly ModelColumn[]): string[] {
+  return columns.flatMap(({ name, type }) =>
+    NOT_KEPT.filter(([pattern]) => pattern.test(type)).map(([, instead]) =>
+      `its column "${name}" is ${type}, which Parquet does not keep: ${instead}`
+    )
+  );
+}
+
+/** What of a model's columns the lake, or the warehouse as it is declared, can't take. */
 export function typeProblems(
   model: Pick<Model, "name" | "times">,
   options: { columns: readonly ModelColumn[]; declared: DeclaredTables },
 ): string[] {
   const { columns, declared } = options;
+  const inLake = lakeProblems(columns);
   const table = declared.get(model.name);
-  if (table === undefined) return [];
+  if (inLake.length > 0 || table === undefined) return inLake;
   return columns.flatMap(({ name, type }) => {
     const column = table.get(name);
     if (column === undefined) {

@@ -91,7 +91,7 @@ const ROWS_ALLOWED = [
   "select lot_id, part from (select * from changed.lot order by seen) as sorted",
   'select "LOT_ID" as lot_id, "part" from "changed"."lot"',
   "select lot_id, part from changed.lot semi join (values ('a')) as codes (code) on code = note",
-  "select lot_id, part, list_sum([lot_id, part]) as total from changed.lot",
+  "select lot_id, part, cast(list_sum([lot_id, part]) as bigint) as total from changed.lot",
   'with a as (select lot_id, part, note as "user" from changed.lot) select lot_id, part, a.user from a',
 ];
 
@@ -269,10 +269,74 @@ const SETS_REFUSED: [string, RegExp][] = [
     /window function/,
   ],
   ["select city from changed.place order by 1 limit 1", /limit/],
+  [
+    "select city from changed.place except select note as city from changed.lot",
+    /except/,
+  ],
+  [
+    "select city from changed.place intersect select note as city from changed.lot",
+    /intersect/,
+  ],
+  [
+    "select city from changed.place join changed.lot on place_id = lot_id",
+    /a join of changed rows with others/,
+  ],
+  [
+    "with a as (from changed.place) select one.city from a as one, a as other where one.city < other.city",
+    /a join of changed rows with others/,
+  ],
+  [
+    "select city from changed.place where place_id in (select lot_id from changed.lot)",
+    /a subquery of changed rows/,
+  ],
+  [
+    "select city from changed.place where not exists (select 1 from changed.lot where lot_id = place_id)",
+    /a subquery of changed rows/,
+  ],
 ];
 for (const [sql, message] of SETS_REFUSED) {
   Deno.test(`a set must not be: ${sql}`, () =>
     assertRefused(lots(sql, { key: ["city"], derivation: "set" }), message));
+}
+
+Deno.test("a set may join its rows with what the query says itself", async () => {
+  await prepareAll(
+    await lots(
+      "select coalesce(name, city) as city from changed.place left join (values ('L', 'Leeds')) as names (code, name) on code = city union select note from changed.lot where note is not null",
+      { key: ["city"], derivation: "set" },
+    ),
+  );
+});
+
+const COLLATED = [
+  "select lot_id, part, note collate nocase as note from current.lot",
+  "select distinct lot_id, part, note collate noaccent.nocase as note from current.lot",
+  "select lot_id, part, max(note collate nocase) as note from current.lot group by lot_id, part",
+];
+for (const sql of COLLATED) {
+  Deno.test(`a model must not have: ${sql}`, () =>
+    assertRefused(
+      lots(sql, { derivation: "join" }),
+      /it has collate \S+, by which texts that differ are alike/,
+    ));
+}
+
+const NOT_KEPT: [expression: string, instead: string][] = [
+  ["sum(part)", "cast(sum(units) as bigint)"],
+  ["cast(max(part) as uhugeint)", "decimal(38, 0)"],
+  ["[sum(part)]", "decimal(38, 0)"],
+  ["cast('10:00+02' as timetz)", "cast it to text"],
+  ["union_value(a := max(part))", "cast it to text"],
+];
+for (const [expression, instead] of NOT_KEPT) {
+  Deno.test(`a model must not give ${expression}, which Parquet does not keep`, () =>
+    assertRefused(
+      lots(
+        `select lot_id, part, ${expression} as x from current.lot group by lot_id, part`,
+        { derivation: "join" },
+      ),
+      new RegExp(`which Parquet does not keep: .*${RegExp.escape(instead)}`),
+    ));
 }
 
 /** Each in a model of its own, as an expression or after `from`. */

@@ -20,10 +20,69 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
+import { smallProject } from "../harness/small_project.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
 const RENAME = "update design set design_name = 'Tin' where design_id = 2";
 const NAMES = "select string_agg(design_name, ' ' order by design_id) as names";
+
+Deno.test("columns named as a moment or a number of a batch are columns as of then, too", async () => {
+  const source = `create table reading (
+    sensor_id integer not null,
+    moment timestamp not null,
+    batch_number integer,
+    note text,
+    primary key (sensor_id, moment)
+);`;
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "dim_reading",
+      key: ["sensor_id", "moment"],
+      sql: "select sensor_id, moment, batch_number, note from changed.reading",
+    }],
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  const { client } = platform.source;
+  await execute(
+    client,
+    `insert into reading select n % 2, timestamp '2024-01-01' + n * interval '1 hour',
+      10 + n, 'a' from generate_series(0, 3) as n`,
+  );
+  await platform.extract();
+  await platform.transform();
+  await execute(
+    client,
+    "update reading set note = 'b' where batch_number = 11",
+  );
+  await platform.extract();
+  await platform.transform();
+  await using lake = await openLake(platform);
+
+  for (
+    const relation of [
+      "current",
+      "as_of_batch(2)",
+      "as_of_time(now())",
+      "as_of_time(timestamptz '9999-01-01')",
+    ]
+  ) {
+    const rows = await lake.rows(
+      `select sensor_id, moment::varchar as moment, batch_number, note
+      from totes.dim_reading_${relation} order by batch_number`,
+    );
+    assert.deepEqual(
+      rows.map((row) => Object.values(row).join(" ")),
+      [
+        "0 2024-01-01 00:00:00 10 a",
+        "1 2024-01-01 01:00:00 11 b",
+        "0 2024-01-01 02:00:00 12 a",
+        "1 2024-01-01 03:00:00 13 a",
+      ],
+      relation,
+    );
+  }
+});
 
 Deno.test("lake.duckdb shows now, then and all versions, by any alias, without USE", async () => {
   await using platform = await openPlatform();
