@@ -21,6 +21,7 @@ import {
   type VerifiedColumn,
 } from "./lake_rows.ts";
 import {
+  BEYOND_WAREHOUSE,
   comparableSql,
   type DifferingColumn,
   ENDED_IN_WAREHOUSE,
@@ -121,6 +122,7 @@ async function compareModel(
     place: Place,
     { rows, keys, hows, firstKeys }: Differences,
     columns: readonly DifferingColumn[] = [],
+    isHistoryDoubtful = false,
   ): Comparison => ({
     model: model.name,
     place,
@@ -128,9 +130,14 @@ async function compareModel(
     differences: keys + columns.length,
     columns,
     firstKeys,
-    ways: place === "lake"
-      ? lakeWays
-      : waysBack(place, { model, hows, columns, lakeWays, tables: [] }),
+    ways: place === "lake" ? lakeWays : waysBack(place, {
+      model,
+      hows,
+      columns,
+      lakeWays,
+      isHistoryDoubtful,
+      tables: [],
+    }),
   });
   const results = [told("lake", inLake)];
   if (held.files === undefined) {
@@ -144,10 +151,11 @@ async function compareModel(
     warehouseSides(held, heldBack),
   );
   const history = await findDifferences(duckdb, historySides(held));
+  const isDoubtful = history.keys > 0;
   return [
     ...results,
-    told("warehouse", inWarehouse, differing),
-    told("history", history),
+    told("warehouse", inWarehouse, differing, isDoubtful),
+    told("history", history, [], isDoubtful),
   ];
 }
 
@@ -216,8 +224,14 @@ function historySides(
     ]),
     actual: ENDED_IN_WAREHOUSE,
     doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
-    // What holds is compared already, but not since when it does.
-    besides: `select ${names}, batch as from_batch, 'different' as how
+    // What holds is compared already, but not since when it does, nor whether
+    // it may have ended; and of batches that are still to come there is nothing.
+    besides: `select ${names}, from_batch, 'different' as how
+      from ${BEYOND_WAREHOUSE}
+      union all select ${names}, from_batch, 'different' as how
+      from ${OPEN_IN_WAREHOUSE}
+      where (valid_to is null) <> (to_batch is null)
+      union all select ${names}, batch as from_batch, 'different' as how
       from (select ${selectSql(keyColumns)}, batch, snapshot_time
         from ${openInLake(model)})
       inner join (select ${names}, from_batch, valid_from

@@ -5,6 +5,7 @@ import { forStage } from "../lib/command.ts";
 import { typeSql } from "../lib/contract.ts";
 import { checkFiles, readColumnsSql } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
+import { duckDbCause } from "../lib/duckdb_error.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import { LAKE_WAY_BACK, readLiveFiles } from "../lib/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
@@ -295,7 +296,7 @@ function verifyError(error: unknown, server: string): unknown {
   if (!isForeign(error)) return error;
   const state = sqlState(error);
   const { retryable, hint } = state === undefined
-    ? { retryable: true, hint: "See that the files it names are there" }
+    ? duckDbCause(error) ?? adviceOn(error)
     : MISSING.includes(state)
     ? { retryable: false, hint: MAKE_AGAIN }
     : adviceOn(error);

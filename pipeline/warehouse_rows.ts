@@ -25,12 +25,16 @@ export interface ModelInWarehouse {
   columns: readonly WarehouseColumn[];
   differing: readonly DifferingColumn[];
   /** Undefined when the warehouse lacks the key: no rows can be compared. */
-  files: { open: CopiedRows; ended: CopiedRows } | undefined;
+  files:
+    | { open: CopiedRows; ended: CopiedRows; beyond: CopiedRows }
+    | undefined;
 }
 
 /** Where the warehouse's rows lie in DuckDB. */
 export const OPEN_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.open_in_warehouse`;
 export const ENDED_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.ended_in_warehouse`;
+/** Versions of batches that the warehouse does not hold yet. */
+export const BEYOND_WAREHOUSE = `${WORK_CATALOGUE}.main.beyond_warehouse`;
 /** Says that the warehouse's value is none that the lake's type can hold. */
 export const INEXACT = '" inexact"';
 export const STAMPS: readonly VerifiedColumn[] = [
@@ -44,13 +48,17 @@ export const STAMPS: readonly VerifiedColumn[] = [
 const INTEGER_IDS: readonly number[] = [20, 21, 23];
 const DATE_ID = 1082;
 const NUMERIC_ID = 1700;
-const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL.*)$/;
+const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL.*)$/;
 const MOMENT = /^(DATE|TIMESTAMP.*)$/;
 const OTHER = /^(BOOLEAN|UUID|FLOAT|DOUBLE)$/;
 
+/** SQL for the newest batch that the warehouse says it holds. */
+const NEWEST_SQL = "(select coalesce(max(batch), 0) from pipeline.batch)";
+
 /**
- * Copies the rows of a model that held after a batch, and the versions that
- * had ended by then, into the folder.
+ * Copies the rows of a model that held after a batch, the versions that had
+ * ended by then, and those that begin or end beyond every batch, into the
+ * folder.
  */
 export async function copyFromWarehouse(
   client: pg.Client,
@@ -91,6 +99,10 @@ export async function copyFromWarehouse(
     files: {
       open: await copy(`${open} as held`, "open"),
       ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),
+      beyond: await copy(
+        `${history} where greatest(from_batch, to_batch) > ${NEWEST_SQL}`,
+        "beyond",
+      ),
     },
   };
 }
@@ -163,6 +175,7 @@ export async function readFromWarehouse(
     const [rows, copied] of [
       [OPEN_IN_WAREHOUSE, files.open],
       [ENDED_IN_WAREHOUSE, files.ended],
+      [BEYOND_WAREHOUSE, files.beyond],
     ] as const
   ) {
     await duckdb.run(

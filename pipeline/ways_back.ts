@@ -18,10 +18,14 @@ export function waysBack(place: Place, options: {
   columns?: readonly DifferingColumn[];
   /** What mends the lake's rows of this model. */
   lakeWays: readonly string[];
+  /** Whether the lake and the warehouse have other histories of it. */
+  isHistoryDoubtful?: boolean;
 }): string[] {
-  const { hows, columns = [], lakeWays } = options;
+  const { hows, columns = [], lakeWays, isHistoryDoubtful = false } = options;
   if (hows.length + columns.length === 0) return [];
   if (place === "lake") return waysBackOfLake(options);
+  // Nothing says which of two histories is right: what was extracted does.
+  if (isHistoryDoubtful) return [REBUILD_LAKE, REBUILD_WAREHOUSE];
   // A resync brings the model into the warehouse anew, with its history, but
   // drops no column there.
   return lakeWays.length > 0 && columns.length === 0

@@ -26,7 +26,10 @@ async function openFilled(): Promise<Platform> {
 }
 
 /** A kind of damage to the warehouse, and what verify says of it. */
-const WAREHOUSE_DAMAGES: Record<string, { sql: string[]; says: string[] }> = {
+const WAREHOUSE_DAMAGES: Record<
+  string,
+  { sql: string[]; says: string[]; ways?: string[] }
+> = {
   "a fact that is gone": {
     sql: ["delete from fact_payment where payment_id = 4"],
     says: ["fact_payment warehouse: 4 missing"],
@@ -57,14 +60,36 @@ const WAREHOUSE_DAMAGES: Record<string, { sql: string[]; says: string[] }> = {
     ],
     says: [
       "fact_payment warehouse: 1 twice",
-      "fact_payment history: [1, 1] different",
+      "fact_payment history: [1, 0] different, [1, 1] different",
     ],
+    ways: REBUILD_BOTH,
   },
   "a fact that holds since another batch": {
     sql: [
       "update fact_payment set from_batch = 0, valid_from = '2020-01-01' where payment_id = 1",
     ],
     says: ["fact_payment history: [1, 1] different"],
+    ways: REBUILD_BOTH,
+  },
+  "rows that end, or began, in a batch to come": {
+    sql: [
+      `update fact_payment set to_batch = 999,
+        valid_to = valid_from + interval '1 year' where payment_id = 2`,
+      `update fact_payment set from_batch = 998, valid_from = '2090-01-01'
+        where payment_id = 3`,
+      `update dim_design set to_batch = 999, valid_to = valid_from
+        where design_id = 1`,
+      "update dim_staff set valid_to = valid_from where staff_id = 2",
+      "update fact_sales_order set valid_to = valid_from where sales_order_id = 1",
+    ],
+    says: [
+      "dim_staff history: [2, 1] different",
+      "dim_design history: [1, 1] different",
+      "fact_sales_order history: [1, 1] different",
+      "fact_payment warehouse: 3 missing",
+      "fact_payment history: [2, 1] different, [3, 998] different",
+    ],
+    ways: REBUILD_BOTH,
   },
   "a dimension's rows": {
     sql: [
@@ -88,15 +113,13 @@ const WAREHOUSE_DAMAGES: Record<string, { sql: string[]; says: string[] }> = {
   },
 };
 
-for (const [name, { sql, says }] of Object.entries(WAREHOUSE_DAMAGES)) {
+for (const [name, damage] of Object.entries(WAREHOUSE_DAMAGES)) {
   Deno.test(`verify() names the task that mends ${name}`, async () => {
     await using platform = await openFilled();
+    const { sql, says, ways = [REBUILD_WAREHOUSE] } = damage;
     await execute(platform.warehouse.client, ...sql);
 
-    await expectMended(platform, {
-      differences: says,
-      ways: [REBUILD_WAREHOUSE],
-    });
+    await expectMended(platform, { differences: says, ways });
   });
 }
 
@@ -156,6 +179,34 @@ Deno.test("verify() names the tasks that mend a version that the lake has twice"
 
   assert.deepEqual(differences(verification)[0], "dim_design lake: 2 twice");
   assert.deepEqual(waysNamed(verification), REBUILD_BOTH);
+});
+
+Deno.test("verify() names tasks that keep a right history where the lake's is forged", async () => {
+  await using platform = await openFilled();
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    "update design set design_name = 'New' where design_id = 2",
+  );
+  await platform.run();
+  const readHistory = async () =>
+    (await warehouse.client.query(
+      "select design_name, valid_from::text from dim_design_history where design_id = 2 order by from_batch",
+    )).rows;
+  const right = await readHistory();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) =>
+      `select * replace (case design_id when 2 then 'Forged'
+        else design_name end as design_name) from ${from}`,
+  });
+
+  await expectMended(platform, {
+    differences: ["dim_design history: [2, 1] different"],
+    ways: REBUILD_BOTH,
+  });
+  assert.deepEqual(await readHistory(), right);
 });
 
 Deno.test("verify() names the tasks that mend a day that the lake describes wrongly", async () => {
