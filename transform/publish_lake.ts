@@ -8,7 +8,6 @@ import { messageOf } from "../lib/errors.ts";
 import { readGeneration } from "../lib/generation.ts";
 import { readLiveFiles } from "../lib/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
-import type { Model } from "../lib/model.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
@@ -168,26 +167,14 @@ async function realPath(zone: string): Promise<string> {
 }
 
 /**
- * What the views of a lake would be with the same few files each: another hash
- * means that SQL, place or this code has changed, and all are made again.
+ * What the views of a lake would be without files: another hash means that SQL,
+ * place or this code has changed, and all of them are made anew.
  */
 async function viewsHash(options: PublishOptions): Promise<string> {
-  const files = [...options.sql.models, QUARANTINE].flatMap(sampleFiles);
-  const statements = await viewStatements(options, { files });
+  const statements = await viewStatements(options, { files: [] });
   return sha256Hex(
     [options.sql.transformHash, FILES_SQL, ...statements].join(";\n"),
   );
-}
-
-/** A merged file and a batch's own, for statements that nobody runs. */
-function sampleFiles(
-  { name: model, key: holdsUntilBy }: Pick<Model, "name" | "key">,
-): LiveFile[] {
-  const file = { model, level: 0, bytes: 0, rows: 0, sha256: "" };
-  return [
-    { ...file, from: 1, to: 2, key: "merged", holdsUntilBy },
-    { ...file, from: 3, to: 3, key: "own" },
-  ];
 }
 
 /** Statements that make the views of these models, or of all. */

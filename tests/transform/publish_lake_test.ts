@@ -291,13 +291,15 @@ Deno.test("a link to a zone is no other place", () =>
     await fillSmall(platform.source.client);
     await platform.run();
     const { processedUrl } = platform.config;
-    const lake = await Deno.readFile(`${processedUrl}/lake.duckdb`);
+    const hash = async () =>
+      sha256Hex(await Deno.readFile(`${processedUrl}/lake.duckdb`));
+    const before = await hash();
     await Deno.symlink(processedUrl, join(folder, "link"));
 
     platform.set({ processedUrl: join(folder, "link") });
     await platform.transform();
 
-    assert.deepEqual(await Deno.readFile(`${processedUrl}/lake.duckdb`), lake);
+    assert.equal(await hash(), before);
   }));
 
 Deno.test("lake.duckdb has empty views of models that hold nothing yet", async () => {
