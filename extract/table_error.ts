@@ -4,6 +4,9 @@ import { sqlState } from "../lib/postgres.ts";
 /** `insufficient_privilege`. */
 const DENIED = "42501";
 
+/** `configuration_limit_exceeded`: a limit of the role or the database. */
+const LIMITED = "53400";
+
 /** What comes of reading a table, as an error that names the table. */
 export function tableError(error: unknown, table: string): unknown {
   return readError(error, {
@@ -30,11 +33,11 @@ function readError(
 ): unknown {
   if (!isForeign(error)) return error;
   const { what, subject, deniedHint } = options;
-  const denied = sqlState(error) === DENIED;
+  const state = sqlState(error) ?? "";
   return new StageError(`Cannot read ${what}: ${messageOf(error)}`, {
     subject,
-    retryable: !denied,
-    hint: denied ? deniedHint : hintFor(error),
+    retryable: state !== DENIED && state !== LIMITED,
+    hint: state === DENIED ? deniedHint : hintFor(error),
     cause: error,
   });
 }
@@ -44,6 +47,8 @@ export function hintFor(error: unknown): string {
   switch (sqlState(error)) {
     case "53200":
       return "Raise max_locks_per_transaction in the source, which bounds the locks of all its sessions: a table's partitions and indexes take one each in every connection. SOURCE_CONNECTIONS=1 needs fewest";
+    case LIMITED:
+      return "Raise the limit that the message names for the source role: alter role ... set temp_file_limit = ...; what a table's keys are sorted in needs about their size";
     case "55P03":
       return "Run extract again: it gave way to who has locked a table or an index; SOURCE_LOCK_TIMEOUT_SECONDS says how long it waits";
     default:

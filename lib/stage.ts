@@ -62,6 +62,8 @@ export interface StageContext {
   compaction?: Partial<CompactionBounds>;
   /** The same for the batches that it makes in one pass. */
   grouping?: Partial<GroupBounds>;
+  /** So many batches share a transaction of load, in place of its own bound. */
+  loadBatchesMax?: number;
 }
 
 /** What one run of a stage did. */

@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { BatchLog } from "../lib/batch_log.ts";
 import { checkFiles } from "../lib/data_files.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
+import { StageError } from "../lib/errors.ts";
 import { LAKE_WAY_BACK } from "../lib/live_files.ts";
 import { allVersionsOf, type ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
@@ -61,13 +62,17 @@ export async function loadWaiting(
     zones: [zone.url],
   });
   const types = new ModelTypes(duckdb, context.sql);
+  let least = 1;
   while (nextBatch() <= newest.batch) {
     context.signal.throwIfAborted();
     const manifests = await nextGroup(batches, {
       next: nextBatch(),
       last: newest.batch,
+      least,
+      most: Math.max(least, context.loadBatchesMax ?? GROUP_BATCHES_MAX),
     });
     let loaded: { rows: number; bytes: number } | undefined;
+    let broken: StageError | undefined;
     const isAlone = await loader.transaction(async () => {
       const held = await newestEntry(client);
       if (JSON.stringify(held) !== JSON.stringify(entry)) return;
@@ -80,15 +85,31 @@ export async function loadWaiting(
         types,
         follow: entry?.transformHash !== context.sql.transformHash,
       });
+    }).catch((error) => {
+      const isNewest = manifests.at(-1)?.batch === newest.batch;
+      const mayBeMended = error instanceof StageError && error.dataCheck;
+      if (isNewest || !mayBeMended) throw error;
+      broken = error;
+      return true;
     });
     context.progress.end();
     if (!isAlone) return { ...result, overtaken: true };
+    if (broken !== undefined) {
+      // What mends it may be in a later batch.
+      least = 2 * manifests.length;
+      context.log.warn(
+        "batches {name} break a rule, and are loaded together with later ones: {reason}",
+        { name: nameOf(manifests), reason: broken.message },
+      );
+      continue;
+    }
     const last = manifests.at(-1);
     if (loaded === undefined || last === undefined) {
       // Another load came first.
       entry = await checkedEntry(client, batches);
       continue;
     }
+    least = 1;
     entry = ledgerEntry(last);
     result.batches.push(...manifests.map((manifest) => manifest.batch));
     result.rows += loaded.rows;
@@ -111,17 +132,18 @@ export async function checkedEntry(
   return entry;
 }
 
-/** The next batches that share a transaction: one at least. */
+/** The next batches that share a transaction: so many at least, if there are. */
 async function nextGroup(
   batches: BatchLog<ProcessedManifest>,
-  range: { next: number; last: number },
+  range: { next: number; last: number; least: number; most: number },
 ): Promise<ProcessedManifest[]> {
   const group: ProcessedManifest[] = [];
   let rows = 0;
-  const to = Math.min(range.last, range.next + GROUP_BATCHES_MAX - 1);
+  const to = Math.min(range.last, range.next + range.most - 1);
   for await (const manifest of batches.range({ from: range.next, to })) {
     rows += allVersionsOf(manifest);
-    if (group.length > 0 && rows > GROUP_ROWS_MAX) return group;
+    const isFull = group.length >= range.least && rows > GROUP_ROWS_MAX;
+    if (isFull) return group;
     group.push(manifest);
   }
   return group;

@@ -209,6 +209,42 @@ from checked_fact_sales_order where sales_order_id in (2, 30)`;
   assert.deepEqual(findings, []);
 });
 
+Deno.test("load() goes on from batches that broke a rule to one that mends it", async () => {
+  await using platform = await openPlatform();
+  const { context, source: { client } } = platform;
+  await fillSmall(client);
+  await platform.run();
+  const text = `-- Severity: error
+select sales_order_id::text as key, 'too few' as finding
+from checked_fact_sales_order where to_batch is null and units_sold < 0`;
+  context.sql = {
+    ...context.sql,
+    checks: [{ name: "fact_sales_order__rule", text }],
+  };
+  context.loadBatchesMax = 2;
+  const next = async (statement: string) => {
+    await execute(client, statement);
+    await platform.extract();
+    await platform.transform();
+  };
+  await next("update sales_order set units_sold = -1 where sales_order_id = 2");
+  for (let id = 101; id <= 106; id++) await next(insertOrder(id));
+  await assert.rejects(platform.load(), { dataCheck: true });
+  assert.equal(await lastBatch(platform), "1");
+
+  await next("update sales_order set units_sold = 5 where sales_order_id = 2");
+  const { batches } = await platform.load();
+
+  assert.deepEqual(batches, [2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.equal(await orders(platform), "11");
+  assert.ok(
+    platform.logged.some((line) =>
+      /batches 2 to 3 break a rule, and are loaded together with later ones/
+        .test(line)
+    ),
+  );
+});
+
 Deno.test("load() leaves at once when another load is at work", async () => {
   await using platform = await openPlatform();
   await platform.run();
