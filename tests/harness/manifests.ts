@@ -1,5 +1,6 @@
 import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
 import { digest } from "../../lib/checksum.ts";
+import { readParquetSql } from "../../lib/data_files.ts";
 import { openDuckDb } from "../../lib/duckdb.ts";
 import { readLiveFiles } from "../../lib/live_files.ts";
 import {
@@ -148,7 +149,8 @@ export async function forgetHoldsUntil({ config }: Platform): Promise<void> {
     const path = quoteText(zone.locate(file.key));
     await duckdb.run(
       `create or replace temp table versions as
-      select * exclude (holds_until_batch, holds_until_time) from ${path}`,
+      select * exclude (holds_until_batch, holds_until_time)
+      from ${readParquetSql(zone, [file])}`,
     );
     await duckdb.run(`copy versions to ${path} (format parquet)`);
     Object.assign(file, await digest(await zone.stream(file.key)));

@@ -114,7 +114,7 @@ for (
       what: "takes an older version for one that holds",
       change: (sql: string) =>
         sql.replace("coalesce(lead(batch)", "coalesce(null + lead(batch)"),
-      found: /5 keys have a version that holds, 8 came out/,
+      found: /6 keys have a version that holds, 8 came out/,
     },
   ]
 ) {
