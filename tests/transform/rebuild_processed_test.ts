@@ -214,8 +214,8 @@ Deno.test("rebuildProcessed() swaps nothing when it began over 12 hours ago", as
   const { context } = platform;
   let calls = 0;
   const start = Date.now();
-  // Read at its start and four times for each batch, it jumps after the last.
-  const clock = () => new Date(start + (++calls > 13 ? HOURS_13_MS : 0));
+  // Read at its start and five times for each batch, it jumps after the last.
+  const clock = () => new Date(start + (++calls > 16 ? HOURS_13_MS : 0));
 
   await assert.rejects(rebuildProcessed({ ...context, clock }), {
     name: "StageError",
