@@ -281,7 +281,9 @@ async function makeHeld(
 ): Promise<void> {
   const { columns, rows } = options;
   await postgres.query(
-    `create table held (number integer, ${columns.join(", ")});
+    `create schema pipeline;
+    create table pipeline.batch as select 1::bigint as batch;
+    create table held (number integer, ${columns.join(", ")});
     insert into held values ${rows.join(", ")};
     alter table held add column valid_from timestamptz default '2023-01-01',
       add column valid_to timestamptz, add column from_batch bigint default 1,

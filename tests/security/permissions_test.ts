@@ -18,6 +18,7 @@ const UNCONFINED = [
   "bench:dashboard",
   "bench:guest",
   "bench:current",
+  "bench:year",
   "package",
   "lint:workflows",
   "infra:plan",
