@@ -132,7 +132,7 @@ export async function checkedEntry(
   return entry;
 }
 
-/** The next batches that share a transaction: so many at least, if there are. */
+/** The next batches that share a transaction, from `least` to `most` of them. */
 async function nextGroup(
   batches: BatchLog<ProcessedManifest>,
   range: { next: number; last: number; least: number; most: number },

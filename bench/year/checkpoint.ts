@@ -23,7 +23,7 @@ export interface CheckpointOptions {
 const ROUNDS = 10;
 const STAGES = ["extract", "transform", "load"] as const;
 
-/** Brings the lake to so many batches and measures what runs there then. */
+/** Makes the lake grow to this number of batches, then measures each command. */
 export async function measureAt(
   batches: number,
   options: CheckpointOptions,

@@ -14,7 +14,7 @@ export type State = Record<string, string[]>;
 const QUARANTINE_COLUMNS = "table_name, row_key, reason, source_row";
 const INTERVAL = "valid_from, valid_to, from_batch, to_batch";
 
-/** Each so many batches are looked at by their time, too. */
+/** Every tenth batch is read as of its time, too. */
 const TIMES_EVERY = 10;
 
 /** As of when a place is read, and whose tables are in it. */
