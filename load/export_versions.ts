@@ -89,13 +89,17 @@ export async function exportVersions(
     duckdb.tempDirectory,
     `${model.name}-${form.replace(" ", "-")}.csv`,
   );
-  const lacking = await lackingColumns(duckdb, { columns, files, zone });
+  const { lacking, floats } = await columnsOfFiles(duckdb, {
+    columns,
+    files,
+    zone,
+  });
   // Finished rows of one batch all hold since then: a default says it once.
   const alike = oneBatch !== undefined && form.endsWith("rows");
   const { select, names } = formSql(form, {
     model,
     columns: alike ? columns : [...columns, ...INTERVAL_COLUMNS],
-    events: eventsSql(versions, { zone, key: model.key, lacking }),
+    events: eventsSql(versions, { zone, key: model.key, lacking, floats }),
   });
   try {
     const [written] = await duckdb.rows(
@@ -119,22 +123,28 @@ export async function exportVersions(
   }
 }
 
-/** The warehouse's columns that these files are older than. */
-async function lackingColumns(
+/** The warehouse's columns that these files are older than, and the floats. */
+async function columnsOfFiles(
   duckdb: DuckDb,
   options: {
     columns: readonly string[];
     files: readonly DataFile[];
     zone: Zone;
   },
-): Promise<string[]> {
+): Promise<{ lacking: string[]; floats: string[] }> {
   const { columns, files, zone } = options;
-  const present = await duckdb.rows(
+  const described = await duckdb.rows(
     `describe select * from ${readAllSql(zone, files)}`,
   );
-  return columns.filter((name) =>
-    !present.some((column) => column.column_name === name)
+  const types = new Map(
+    described.map((row) => [row.column_name ?? "", row.column_type ?? ""]),
   );
+  return {
+    lacking: columns.filter((name) => !types.has(name)),
+    floats: columns.filter((name) =>
+      ["FLOAT", "DOUBLE"].includes(types.get(name) ?? "")
+    ),
+  };
 }
 
 /**
@@ -143,12 +153,22 @@ async function lackingColumns(
  */
 function eventsSql(
   { files, only, isOneBatch }: VersionFiles,
-  options: { zone: Zone; key: readonly string[]; lacking: readonly string[] },
+  options: {
+    zone: Zone;
+    key: readonly string[];
+    lacking: readonly string[];
+    floats: readonly string[];
+  },
 ): string {
   const nulls = options.lacking.map((name) =>
     `, cast(null as varchar) as ${quoteName(name)}`
   );
-  const versions = `(select *${nulls.join("")} from ${
+  // Processors differ in the sign of a NaN, and a numeric takes none with one.
+  const floats = options.floats.map(quoteName).map((name) =>
+    `case when isnan(${name}) then 'nan' else ${name} end as ${name}`
+  );
+  const replaced = floats.length === 0 ? "" : ` replace (${floats.join(", ")})`;
+  const versions = `(select *${replaced}${nulls.join("")} from ${
     readAllSql(options.zone, files)
   }${only === undefined ? "" : ` ${onlySql(only)}`})`;
   if (isOneBatch) {

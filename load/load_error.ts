@@ -47,10 +47,15 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     hint:
       `Drop the constraint, or make the partition that is missing, by a migration in sql/warehouse; or ${SET_ASIDE}`,
   },
+  "23503": {
+    retryable: false,
+    hint:
+      "A reference to a row that is not there: load makes a placeholder only for a foreign key of one column to a dimension's key. Drop the one that it names, or let it be such a one, by a migration in sql/warehouse",
+  },
   "23505": {
     retryable: false,
     hint:
-      "A unique index of your own: drop it, for deleted rows stay in a dimension and older versions in a fact. Otherwise `deno task verify` says what differs, `deno task rebuild warehouse` makes the tables anew",
+      "If the index that it names is your own, drop it: deleted rows stay in a dimension, and older versions in a fact. If sql/warehouse made it, the table was changed by others: `deno task verify` says what differs, and `deno task rebuild warehouse` mends it",
   },
   "21": { retryable: false, hint: REFUSED },
   "09": { retryable: false, hint: REFUSED },

@@ -18,8 +18,8 @@ export interface CheckedRows {
 
 /**
  * Looks for what the warehouse would refuse for ever: a key that is null or
- * there twice, a null where it takes none. Gives the error that says so;
- * undefined when all is well.
+ * there twice, a null where it takes none, a text or JSON that it can't hold.
+ * Gives the error that says so; undefined when all is well.
  */
 export async function brokenRule(
   duckdb: DuckDb,
@@ -31,10 +31,11 @@ export async function brokenRule(
   const counts = columns.map((name, index) =>
     `count(${quoteName(name)}) as given_${index}`
   );
+  const unheld = unheldValues(checked);
   const [found] = await duckdb.rows(
     `select count(*) as rows, count(distinct ${keySql(model.key)}) as keys,
       ${areVersions ? "count_if(is_delete)" : "0"} as deletes,
-      ${counts.join(", ")} from ${rows}`,
+      ${anyOf(unheld)} as unheld, ${counts.join(", ")} from ${rows}`,
   );
   for (const [index, name] of columns.entries()) {
     const isKey = model.key.includes(name);
@@ -53,6 +54,7 @@ export async function brokenRule(
       `"${name}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
     );
   }
+  if (found?.unheld !== "0") return await unheldError(duckdb, checked);
   if (found?.rows === found?.keys) return undefined;
   const [twice] = await duckdb.rows(
     `select count(*) as keys, arg_min(copies, key) as copies, min(key) as key
@@ -69,8 +71,11 @@ export async function brokenRule(
 export function brokenKeysSql(checked: CheckedRows): string {
   const { model, rows } = checked;
   const key = quoteNames(model.key);
-  const isNull = neverNull(checked).map((name) => isNullSql(checked, name));
-  return `select ${key} from ${rows} where ${isNull.join(" or ")}
+  const isBroken = [
+    ...neverNull(checked).map((name) => isNullSql(checked, name)),
+    ...unheldValues(checked).map(({ isUnheld }) => isUnheld),
+  ];
+  return `select ${key} from ${rows} where ${isBroken.join(" or ")}
     union select ${key} from ${rows} group by ${key} having count(*) > 1`;
 }
 
@@ -87,6 +92,69 @@ function isNullSql(
 ): string {
   const mayDelete = areVersions && !model.key.includes(name);
   return `${quoteName(name)} is null${mayDelete ? " and not is_delete" : ""}`;
+}
+
+/** A value that PostgreSQL has no way to hold. */
+interface UnheldValue {
+  name: string;
+  /** SQL for whether a row has it. */
+  isUnheld: string;
+  /** What it is, for people. */
+  says: string;
+}
+
+/**
+ * What texts and JSON may have in DuckDB and not in PostgreSQL, which keeps no
+ * character 0 (for jsonb: not even escaped), and whose JSON knows neither NaN
+ * nor a comma before a bracket that closes.
+ */
+function unheldValues({ columns }: CheckedRows): UnheldValue[] {
+  return columns.flatMap(({ name, type, json }): UnheldValue[] => {
+    const text = `cast(${quoteName(name)} as varchar)`;
+    if (json === undefined) {
+      return /\b(VARCHAR|JSON)\b/.test(type)
+        ? [{
+          name,
+          isUnheld: `contains(${text}, chr(0))`,
+          says: "has the character 0, which no text of PostgreSQL holds,",
+        }]
+        : [];
+    }
+    const outside = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`;
+    const nul = json === "jsonb"
+      ? ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')`
+      : "";
+    return [{
+      name,
+      isUnheld: `(not json_valid(${text})
+        or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${nul})`,
+      says: `is not what PostgreSQL takes for ${json}`,
+    }];
+  });
+}
+
+function anyOf(values: readonly UnheldValue[]): string {
+  if (values.length === 0) return "0";
+  return `count(case when ${
+    values.map(({ isUnheld }) => isUnheld).join(" or ")
+  } then 1 end)`;
+}
+
+async function unheldError(
+  duckdb: DuckDb,
+  checked: CheckedRows,
+): Promise<StageError | undefined> {
+  for (const { name, isUnheld, says } of unheldValues(checked)) {
+    const [bad] = await duckdb.rows(
+      `select count(*) as rows, min(${keyText(checked.model.key)}) as key
+      from ${checked.rows} where ${isUnheld}`,
+    );
+    if (bad?.rows === "0") continue;
+    return ruleError(
+      checked,
+      `"${name}" ${says} in ${bad?.rows} rows; the first key is ${bad?.key}`,
+    );
+  }
 }
 
 /** A null would make no key of it. */

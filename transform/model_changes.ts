@@ -10,6 +10,8 @@ export interface ModelColumn {
   source?: string;
   /** The warehouse takes no null in it, as sql/warehouse declares it. */
   notNull?: true;
+  /** The type of JSON that it is in the warehouse, if it is one. */
+  json?: "json" | "jsonb";
 }
 
 /** Where a batch's rows come from, for the SQL that stamps them. */

@@ -3,6 +3,7 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
 import {
+  type DeclaredColumn,
   type DeclaredTables,
   readDeclaredTables,
 } from "../lib/warehouse_ddl.ts";
@@ -143,8 +144,18 @@ async function checkModel(
       ...column,
       ...source === undefined ? {} : { source },
       ...notNull ? { notNull } : {},
+      ...jsonOf(column, declared.get(model.name)?.get(column.name)),
     };
   });
+}
+
+/** Load adds a column of JSON as json. */
+function jsonOf(
+  { type }: ModelColumn,
+  declared: DeclaredColumn | undefined,
+): Pick<ModelColumn, "json"> {
+  const held = declared?.type ?? (type === "JSON" ? "json" : "");
+  return held === "json" || held === "jsonb" ? { json: held } : {};
 }
 
 async function checkQuarantine(work: Preparing, table: string): Promise<void> {

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";
+
+const SOURCE = `create table message (
+    message_id integer not null,
+    payload text,
+    ratio text,
+    primary key (message_id)
+);
+`;
+function project(columns: string, declared: string) {
+  return smallProject({
+    source: SOURCE,
+    models: [{
+      name: "fact_message",
+      kind: "fact",
+      key: ["message_id"],
+      recordId: "record_id",
+      sql: `select message_id, ${columns} from changed.message`,
+    }],
+    warehouse: `create table fact_message (record_id bigint primary key,
+      message_id integer not null, ${declared}, ${HISTORY_SQL});
+      create table pipeline.finding (batch bigint, check_name text,
+        severity text, key text, finding text);`,
+  });
+}
+
+/** What a model may give, how it is declared, and what is said of the first. */
+const REFUSED: Readonly<
+  Record<string, { columns: string; declared: string; payload: string }>
+> = {
+  "the character 0 that JSON wrote with an escape": {
+    columns: "json_extract_string(payload, '$.a') as a",
+    declared: "a text",
+    payload: String.raw`{"a": "\u0000"}`,
+  },
+  "an escaped character 0 in jsonb": {
+    columns: "cast(payload as json) as a",
+    declared: "a jsonb",
+    payload: String.raw`{"a": "\\\u0000"}`,
+  },
+  "a NaN in JSON": {
+    columns: `case when json_extract_string(payload, '$.a') = 'bad'
+      then to_json('nan'::double) else cast(payload as json) end as a`,
+    declared: "a json",
+    payload: '{"a": "bad"}',
+  },
+  "a text that is no JSON": {
+    columns: `coalesce(json_extract_string(payload, '$.a'), '{}') as a`,
+    declared: "a jsonb",
+    payload: '{"a": "[1, ]"}',
+  },
+};
+
+for (const [what, { columns, declared, payload }] of Object.entries(REFUSED)) {
+  Deno.test(`transform holds back ${what}, and the rest goes on`, async () => {
+    const sql = await project(columns, declared);
+    await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+    const { source, warehouse } = platform;
+    await source.client.query(
+      `insert into message values (1, '{}', 1), (2, '{}', 2)`,
+    );
+    await platform.run();
+    await source.client.query(
+      "update message set payload = $1 where message_id = 1",
+      [payload],
+    );
+    await source.client.query("insert into message values (3, '{}', 3)");
+    await platform.extract();
+    await assert.rejects(
+      platform.transform(),
+      /Cannot make "fact_message" in batch 2: "a" .* in 1 rows; the first key is 1/,
+    );
+    await platform.load();
+    const ids = () =>
+      query(
+        warehouse.client,
+        "select message_id from fact_message where to_batch is null order by 1",
+      );
+    assert.equal((await ids()).length, 2);
+
+    await source.client.query(
+      `update message set payload = '{"a": "1"}' where message_id = 1`,
+    );
+    await platform.run();
+
+    assert.equal((await ids()).length, 3);
+  });
+}
+
+Deno.test("JSON with texts that look like what is refused is taken as it is", async () => {
+  const sql = await project(
+    "cast(payload as json) as a, cast(payload as varchar) as b",
+    "a jsonb, b json",
+  );
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const payload = String
+    .raw`{"NaN": "Infinity, ]", "a\"iI": ["\\u0000", true, false, null, -1e5, 1E+2]}`;
+  await platform.source.client.query(
+    "insert into message values (1, $1, null)",
+    [payload],
+  );
+  await platform.run();
+  const [row] = await query(
+    platform.warehouse.client,
+    "select a = $1::jsonb as a, b::jsonb = $1::jsonb as b from fact_message",
+    [payload],
+  );
+  assert.deepEqual({ ...row }, { a: true, b: true });
+
+  // Rows with json are compared by a rebuild, too.
+  await platform.warehouse.client.query(
+    `update fact_message set b = '{"b": 2}'`,
+  );
+  assert.equal(
+    (await rebuildWarehouse(platform.context)).mended.fact_message,
+    2,
+  );
+  assert.equal(
+    (await rebuildWarehouse(platform.context)).mended.fact_message,
+    0,
+  );
+});
+
+Deno.test("a NaN with a sign is a NaN of the warehouse", async () => {
+  const sql = await project(
+    `cast(ratio as double) - cast(ratio as double) as a,
+      cast(cast(ratio as double) - cast(ratio as double) as float) as b`,
+    "a numeric, b real",
+  );
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    "insert into message values (1, null, 'infinity'), (2, null, null)",
+  );
+  await platform.run();
+  const rows = await query(
+    warehouse.client,
+    "select a::text, b::text from fact_message order by message_id",
+  );
+  assert.deepEqual(rows.map((row) => ({ ...row })), [
+    { a: "NaN", b: "NaN" },
+    { a: null, b: null },
+  ]);
+});
