@@ -11,6 +11,8 @@ export interface Agreement {
   columns: readonly string[];
   /** The columns that no two rows share. */
   identity: readonly string[];
+  /** The columns that are compared as text. */
+  unequal: readonly string[];
 }
 
 /**
@@ -21,14 +23,14 @@ export async function agreeRows(
   client: pg.Client,
   agreement: Agreement,
 ): Promise<number> {
-  const { fresh, columns, identity } = agreement;
+  const { fresh, columns, identity, unequal } = agreement;
   const name = quoteName(agreement.name);
   const same = sameColumns(identity, "fresh", "present");
   const removed = await client.query(
     `delete from ${name} as present where not exists (
       select from ${fresh} as fresh where ${same}
-        and row(${quoteNames(columns, "fresh.")})
-          is not distinct from row(${quoteNames(columns, "present.")})
+        and row(${compared(columns, unequal, "fresh.")})
+          is not distinct from row(${compared(columns, unequal, "present.")})
     )`,
   );
   const added = await client.query(
@@ -37,6 +39,33 @@ export async function agreeRows(
     where not exists (select from ${name} as present where ${same})`,
   );
   return (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+}
+
+/**
+ * Counts the fresh rows that a table does not hold as they are and, both ways,
+ * those that it holds beside them. They are compared as text, for any type.
+ */
+export async function countOthers(
+  client: pg.Client,
+  options: {
+    name: string;
+    fresh: string;
+    columns: readonly string[];
+    bothWays: boolean;
+  },
+): Promise<number> {
+  const { name, fresh, columns, bothWays } = options;
+  const rows = (table: string) =>
+    `select row(${quoteNames(columns)})::text as content from ${table}`;
+  const lacking = `${rows(fresh)} except all ${rows(quoteName(name))}`;
+  const surplus = `${rows(quoteName(name))} except all ${rows(fresh)}`;
+  const [found] = await query(
+    client,
+    `select count(*) as rows from (
+      (${lacking})${bothWays ? ` union all (${surplus})` : ""}
+    ) as others`,
+  );
+  return Number(found?.rows);
 }
 
 /**
@@ -59,8 +88,11 @@ export async function agreeDimension(
       others.map(quoteName).map((name) => `${name} = excluded.${name}`)
         .join(", ")
     }
-    where row(present.is_placeholder, ${quoteNames(others, "present.")})
-      is distinct from row(false, ${quoteNames(others, "excluded.")})`,
+    where row(
+      present.is_placeholder, ${compared(others, table.unequal, "present.")}
+    ) is distinct from row(
+      false, ${compared(others, table.unequal, "excluded.")}
+    )`,
   );
   return rowCount ?? 0;
 }
@@ -120,6 +152,17 @@ export async function removeUnknown(
 /** The columns of a dimension's rows, less the mark of placeholders. */
 export function dimensionColumns(table: WarehouseTable): string[] {
   return [...table.columns, ...INTERVAL_COLUMNS];
+}
+
+/** SQL for columns as they are compared. */
+function compared(
+  columns: readonly string[],
+  unequal: readonly string[],
+  prefix: string,
+): string {
+  return columns.map((column) =>
+    prefix + quoteName(column) + (unequal.includes(column) ? "::text" : "")
+  ).join(", ");
 }
 
 function sameColumns(

@@ -42,7 +42,11 @@ export async function copyCsv(
   if (rows === csv.rows) return;
   throw new StageError(
     `Cannot load ${table}: ${rows} rows arrived of ${csv.rows} sent`,
-    { subject: table, retryable: true, hint: "Run load again" },
+    {
+      subject: table,
+      hint:
+        "A trigger on it leaves rows out: drop that. If there is none, run load again",
+    },
   );
 }
 

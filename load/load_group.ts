@@ -6,6 +6,7 @@ import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
 import type { Zone } from "../lib/zone.ts";
+import { checkIntercepted, keepMoving } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
   eventFlag,
@@ -65,13 +66,16 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
       await copyCsv(client, csv, { table: staging, freeze: false, progress });
       await client.query(`analyze ${staging}`);
       if (table.model.kind === "dimension") {
-        return await mergeDimension(client, table, staging);
+        await keepMoving(client, table, staging);
+        await mergeDimension(client, table, staging);
+      } else {
+        await addPlaceholders(client, table, {
+          from: staging,
+          where: `not ${eventFlag("is_delete", "referring")}`,
+        });
+        await mergeFact(client, table, staging);
       }
-      await addPlaceholders(client, table, {
-        from: staging,
-        where: `not ${eventFlag("is_delete", "referring")}`,
-      });
-      await mergeFact(client, table, staging);
+      await checkIntercepted(client, table, staging);
     },
   })));
   for (const table of touched) {

@@ -189,7 +189,10 @@ async function loadGroup(
       progress,
       log,
     };
-    if (tables.every((table) => table.empty)) await fillGroup(work);
+    const isFill = tables.every(({ empty, interceptors }) =>
+      empty && interceptors.length === 0
+    );
+    if (isFill) await fillGroup(work);
     else await mergeGroup(work);
     await enterBatches(client, manifests);
   });

@@ -133,7 +133,12 @@ export async function addPlaceholders(
   }
 }
 
-function sameKey(table: WarehouseTable, one: string, other: string): string {
+/** SQL for two rows having one key. */
+export function sameKey(
+  table: WarehouseTable,
+  one: string,
+  other: string,
+): string {
   return table.model.key.map((column) =>
     `${one}.${quoteName(column)} = ${other}.${quoteName(column)}`
   ).join(" and ");

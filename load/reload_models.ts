@@ -11,9 +11,11 @@ import type { Zone } from "../lib/zone.ts";
 import {
   agreeDimension,
   agreeRows,
+  countOthers,
   dimensionColumns,
   removeUnknown,
 } from "./agree.ts";
+import { interceptedError } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
   exportVersions,
@@ -131,6 +133,7 @@ async function reload(
     });
     const tables = await readWarehouseTables(client, { models, types });
     mended = await agreeTables(work, tables);
+    await checkAgreed(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
     if (ledger !== undefined) await agreeLedger(client, ledger);
     await tellAnew(client);
@@ -210,6 +213,7 @@ async function agreeTables(
         }),
         columns,
         identity: [...key, "from_batch"],
+        unequal: table.unequal,
       });
     dimensions.push({ table, fresh });
   }
@@ -222,6 +226,32 @@ async function agreeTables(
     if (count > 0) await client.query(`analyze ${quoteName(name)}`);
   }
   return mended;
+}
+
+/** Makes sure of tables that triggers and rules of others stand before. */
+async function checkAgreed(
+  { client }: ReloadWork,
+  tables: readonly WarehouseTable[],
+): Promise<void> {
+  for (const table of tables) {
+    if (table.interceptors.length === 0) continue;
+    const { name, kind, recordId = "record_id" } = table.model;
+    const isFact = kind === "fact";
+    const columns = dimensionColumns(table);
+    const count = await countOthers(client, {
+      name,
+      fresh: freshTable(name),
+      columns: isFact ? [recordId, ...columns] : columns,
+      // Deleted rows of a dimension may have to stay as placeholders.
+      bothWays: isFact,
+    }) + (isFact ? 0 : await countOthers(client, {
+      name: `${name}_closed`,
+      fresh: freshTable(`${name}_closed`),
+      columns,
+      bothWays: true,
+    }));
+    if (count > 0) throw interceptedError(table, `${count} rows`);
+  }
 }
 
 async function agreeFact(
@@ -237,6 +267,7 @@ async function agreeFact(
     fresh,
     columns,
     identity: [recordId],
+    unequal: table.unequal,
   });
 }
 
@@ -253,7 +284,7 @@ async function land(
 ): Promise<string> {
   const { context, client, duckdb, zone } = work;
   const { table, name, columns, form } = options;
-  const fresh = quoteName(`fresh_${name}`);
+  const fresh = freshTable(name);
   await client.query(
     `create temporary table ${fresh} on commit drop as
     select ${quoteNames(columns)} from ${quoteName(name)} where false`,
@@ -269,13 +300,17 @@ async function land(
       zone,
     });
     await copyCsv(client, csv, {
-      table: `pg_temp.${fresh}`,
+      table: fresh,
       freeze: false,
       progress: context.progress,
     });
   }
-  await client.query(`analyze pg_temp.${fresh}`);
-  return `pg_temp.${fresh}`;
+  await client.query(`analyze ${fresh}`);
+  return fresh;
+}
+
+function freshTable(name: string): string {
+  return `pg_temp.${quoteName(`fresh_${name}`)}`;
 }
 
 /** The whole table is as new, and so is what its checks find in it. */

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import type { Model } from "../lib/model.ts";
-import { query, quoteName } from "../lib/postgres.ts";
+import { query, quoteName, quoteText } from "../lib/postgres.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
 
 /** A model's table in the warehouse, as its catalogue has it. */
@@ -9,12 +9,16 @@ export interface WarehouseTable {
   model: Pick<Model, "name" | "key" | "kind" | "recordId">;
   /** The model's own columns, in order. */
   columns: string[];
+  /** Those whose type has no equality, or one that isn't of values. */
+  unequal: string[];
   /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
   keyOrder: string;
   /** For each dimension that the table refers to: which column does. */
   references: Reference[];
   /** Whether it holds no row yet. */
   empty: boolean;
+  /** What others put before its writes, by name: triggers and rules. */
+  interceptors: string[];
 }
 
 /** A foreign key of one column. */
@@ -30,6 +34,39 @@ export const OWN_COLUMNS: readonly string[] = [
   ...INTERVAL_COLUMNS,
   "is_placeholder",
 ];
+
+/** Of two boxes, `=` compares the areas; of two of json there is none. */
+const UNEQUAL_TYPES = [
+  "json",
+  "xml",
+  "point",
+  "line",
+  "lseg",
+  "box",
+  "path",
+  "polygon",
+  "circle",
+];
+
+/**
+ * Triggers that see a row before it is written, and rules that write something
+ * else, of these tables and their partitions, as JSON: see `pg_trigger.tgtype`.
+ */
+const INTERCEPTORS_SQL = `(
+  with own as (
+    select to_regclass(quote_ident(name)) as id from unnest($1::text[]) as name
+  ), watched as (
+    select id from own union select tree.relid
+    from own, lateral pg_partition_tree(own.id) as tree
+  )
+  select json_agg(name order by name) from (
+    select tgname::text as name from pg_trigger
+    inner join watched on watched.id = tgrelid
+    where not tgisinternal and tgtype & 3 = 3 and tgenabled in ('O', 'A')
+    union select rulename::text from pg_rewrite
+    inner join watched on watched.id = ev_class
+    where ev_type <> '1' and ev_enabled in ('O', 'A')
+  ) as found)`;
 
 /** Looks the tables of models up, in their order; see `readWarehouseTable`. */
 export async function readWarehouseTables(
@@ -67,8 +104,14 @@ export async function readWarehouseTable(
   const found = await query(
     client,
     `select attname as name, attcollation <> 0 as is_text,
-      atthasdef or attidentity <> '' as has_default
+      atthasdef or attidentity <> '' as has_default,
+      coalesce(element.typname, base.typname, type.typname)
+        = any(array[${UNEQUAL_TYPES.map(quoteText).join(", ")}]) as is_unequal
     from pg_attribute
+    inner join pg_type as type on type.oid = atttypid
+    left join pg_type as element on element.oid = type.typelem
+      and type.typcategory = 'A'
+    left join pg_type as base on base.oid = type.typbasetype
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
       and not attisdropped and attgenerated = '' order by attnum`,
     [model.name],
@@ -106,7 +149,9 @@ export async function readWarehouseTable(
   );
   const [filled] = await query(
     client,
-    `select exists (select from ${quoteName(model.name)}) as filled`,
+    `select exists (select from ${quoteName(model.name)}) as filled,
+      ${INTERCEPTORS_SQL} as interceptors`,
+    [[model.name, `${model.name}_closed`]],
   );
   const names = columns.filter((row) =>
     row.has_default !== "t" || given.includes(row.name ?? "")
@@ -114,6 +159,8 @@ export async function readWarehouseTable(
   return {
     model,
     columns: names,
+    unequal: columns.filter((row) => row.is_unequal === "t")
+      .map((row) => row.name ?? ""),
     keyOrder: model.key.map((name) => {
       const isText = columns.some((row) =>
         row.name === name && row.is_text === "t"
@@ -127,5 +174,6 @@ export async function readWarehouseTable(
       dimensionKey: row.dimension_key ?? "",
     })).filter(({ column }) => names.includes(column)),
     empty: filled?.filled !== "t",
+    interceptors: JSON.parse(filled?.interceptors ?? "[]"),
   };
 }

@@ -31,6 +31,8 @@ Deno.test("addPlaceholders() flags a row for each key that is named and not ther
     keyOrder: "id",
     references: [reference("from_place"), reference("to_place")],
     empty: false,
+    unequal: [],
+    interceptors: [],
   }, { from: "moved", where: "not referring.is_delete" });
 
   assert.deepEqual(

@@ -1,0 +1,128 @@
+import type pg from "pg";
+import { StageError } from "../lib/errors.ts";
+import { query, quoteName, quoteNames } from "../lib/postgres.ts";
+import { eventFlag, INTERVAL_COLUMNS } from "./export_versions.ts";
+import { sameKey } from "./merge.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/**
+ * Keeps the rows of a dimension that a merge is to move to the closed ones,
+ * where others stand before its writes, to look for them afterwards.
+ */
+export async function keepMoving(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  if (table.interceptors.length === 0) return;
+  const { name } = table.model;
+  await client.query(
+    `create temporary table ${movingTable(table)} on commit drop as
+    select held.* from ${quoteName(name)} as held inner join ${staging} as event
+      on ${sameKey(table, "held", "event")}
+    where ${eventFlag("is_first")} and ${eventFlag("has_version")}
+      and not held.is_placeholder`,
+  );
+}
+
+function movingTable({ model }: WarehouseTable): string {
+  return `pg_temp.${quoteName(`moving_${model.name}`)}`;
+}
+
+/**
+ * Makes sure that a table holds what was merged into it, where triggers or
+ * rules of others stand before its writes: they may leave a row out, or change
+ * it, and Postgres says nothing. Throws a `StageError` that names them.
+ */
+export async function checkIntercepted(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  if (table.interceptors.length === 0) return;
+  const { name, kind } = table.model;
+  const missing = kind === "fact"
+    ? [lackingSql(table, { staging, held: name, where: IS_VERSION })]
+    : [
+      lackingSql(table, {
+        staging,
+        held: name,
+        where: eventFlag("is_last_version"),
+      }),
+      lackingSql(table, {
+        staging,
+        held: `${name}_closed`,
+        where: `${IS_VERSION} and not ${eventFlag("is_last_version")}`,
+      }),
+      lackingSql(table, {
+        staging: movingTable(table),
+        held: `${name}_closed`,
+        where: "true",
+        // Their ends may have come only now.
+        columns: [...table.columns, "valid_from"],
+      }),
+    ];
+  const [found] = await query(
+    client,
+    `select count(*) as rows, min(key) as key from (${
+      [...missing, stillOpenSql(table, staging)].join(" union all ")
+    }) as wrong`,
+  );
+  if (found?.rows === "0") return;
+  throw interceptedError(table, `${found?.rows} rows, the first ${found?.key}`);
+}
+
+/** Says that a table doesn't hold what was written to it. */
+export function interceptedError(
+  { model, interceptors }: WarehouseTable,
+  rows: string,
+): StageError {
+  return new StageError(
+    `Cannot load "${model.name}": it does not hold what was written (${rows}), since others stand before it: ${
+      interceptors.join(", ")
+    }`,
+    {
+      subject: model.name,
+      hint:
+        "Drop such a trigger or rule, or let it leave the row and our columns as they are; one that runs after each row may do what it likes",
+    },
+  );
+}
+
+const IS_VERSION = `not ${eventFlag("is_delete")}`;
+
+/** The staged events that the table does not hold as they are. */
+function lackingSql(
+  table: WarehouseTable,
+  options: {
+    staging: string;
+    held: string;
+    where: string;
+    columns?: readonly string[];
+  },
+): string {
+  const { staging, held, where } = options;
+  const { columns = [...table.columns, ...INTERVAL_COLUMNS] } = options;
+  // As text, since json has no equality.
+  return `select ${keyTextSql(table)} as key from ${staging} as event
+    where ${where} and not exists (
+      select from ${quoteName(held)} as held
+      where ${sameKey(table, "held", "event")}
+        and held.from_batch = event.from_batch
+        and row(${quoteNames(columns, "held.")})::text
+          = row(${quoteNames(columns, "event.")})::text)`;
+}
+
+/** Versions before these events that were to be ended by them. */
+function stillOpenSql(table: WarehouseTable, staging: string): string {
+  return `select ${keyTextSql(table)} from ${staging} as event
+    inner join ${quoteName(table.model.name)} as held
+      on ${sameKey(table, "held", "event")}
+    where ${eventFlag("is_first")} and held.to_batch is null
+      and held.from_batch < event.from_batch`;
+}
+
+function keyTextSql({ model }: WarehouseTable): string {
+  const key = quoteNames(model.key, "event.");
+  return model.key.length === 1 ? `${key}::text` : `row(${key})::text`;
+}

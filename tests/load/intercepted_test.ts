@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres.ts";
+import { migrate } from "../../load/migrate.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { assertMirrored } from "../harness/mirror.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+/** What others put before the writes of load, and whose writes it spoils. */
+const INTERCEPTORS: Readonly<
+  Record<string, { table: string; statements: readonly string[] }>
+> = {
+  "a trigger that leaves rows out": {
+    table: "fact_sales_order",
+    statements: [
+      `create function swallow() returns trigger language plpgsql
+        as 'begin return null; end'`,
+      `create trigger swallow before insert on fact_sales_order
+        for each row execute function swallow()`,
+    ],
+  },
+  "a trigger that keeps versions from ending": {
+    table: "fact_sales_order",
+    statements: [
+      `create function swallow() returns trigger language plpgsql
+        as 'begin return old; end'`,
+      `create trigger swallow before update on fact_sales_order
+        for each row execute function swallow()`,
+    ],
+  },
+  "a trigger that changes a value": {
+    table: "dim_staff",
+    statements: [
+      `create function swallow() returns trigger language plpgsql
+        as 'begin new.last_name = upper(new.last_name); return new; end'`,
+      `create trigger swallow before insert or update on dim_staff
+        for each row execute function swallow()`,
+    ],
+  },
+  "a rule that inserts nothing": {
+    table: "dim_staff_closed",
+    statements: [
+      "create rule swallow as on insert to dim_staff_closed do instead nothing",
+    ],
+  },
+};
+
+for (const [what, { table, statements }] of Object.entries(INTERCEPTORS)) {
+  Deno.test(`load and rebuild keep nothing where there is ${what}`, async () => {
+    await using platform = await openPlatform();
+    const { source, warehouse: { client }, context } = platform;
+    await fillSmall(source.client);
+    await platform.run();
+    await execute(client, ...statements);
+    await execute(
+      source.client,
+      insertOrder(30),
+      "update staff set last_name = 'New', last_updated = now() where staff_id = 1",
+      "delete from sales_order where sales_order_id = 1",
+    );
+    await platform.extract();
+    await platform.transform();
+    const model = table.replace("_closed", "");
+    const told = new RegExp(`Cannot load "${model}": .*: swallow$`);
+
+    await assert.rejects(platform.load(), told);
+    await execute(
+      client,
+      "delete from fact_sales_order",
+      "update dim_staff set last_name = 'x'",
+    );
+    if (!what.includes("ending")) {
+      await assert.rejects(rebuildWarehouse(context), told);
+    }
+
+    await execute(
+      client,
+      what.includes("rule")
+        ? `drop rule swallow on ${table}`
+        : "drop function swallow cascade",
+    );
+    await platform.load();
+    await rebuildWarehouse(context);
+    await assertMirrored(platform);
+  });
+}
+
+Deno.test("a first load, too, sees a trigger that leaves rows out", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse: { client }, context } = platform;
+  await fillSmall(source.client);
+  await migrate(client, context.sql.migrations);
+  await execute(
+    client,
+    ...INTERCEPTORS["a trigger that leaves rows out"]!.statements,
+  );
+  await platform.extract();
+  await platform.transform();
+
+  await assert.rejects(platform.load(), /does not hold what was written/);
+
+  assert.equal((await query(client, "select from fact_sales_order")).length, 0);
+  await execute(client, "drop function swallow cascade");
+  await platform.load();
+  await assertMirrored(platform);
+});
