@@ -10,7 +10,12 @@ import {
   rowsOf,
 } from "../lib/manifest.ts";
 import { type FailureNote, readFailureNote } from "../lib/failure_note.ts";
-import { inTransaction, query, type TextRow } from "../lib/postgres.ts";
+import {
+  inTransaction,
+  query,
+  queryRow,
+  type TextRow,
+} from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { ageSeconds } from "../lib/stage_metrics.ts";
 import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
@@ -20,13 +25,15 @@ import newestVerificationSql from "./newest_verification.sql" with {
   type: "text",
 };
 import statusSql from "./status.sql" with { type: "text" };
+import { lastVerified } from "./verification.ts";
 
 const USAGE = `deno task status [--json]
 
 Where each stage stands. Exits 1 when the warehouse is not as fresh as
 FRESHNESS_MINUTES_MAX says, when a stage fails at the batch that is next, when
-the newest verification found a difference, or when a zone or the warehouse
-can't be read or doesn't belong to the others.
+batches wait for a warehouse that takes no writes, when the newest verification
+found a difference or is over twice as old as VERIFY_EVERY_HOURS says, or when a
+zone or the warehouse can't be read or doesn't belong to the others.
 
   --json  one JSON object, also on a terminal`;
 const QUARANTINE_SHOWN = 20;
@@ -56,6 +63,8 @@ export interface Status {
   freshnessProblem?: string;
   /** The newest one; left out when there is none. */
   verification?: { batch: number; verifiedAt: string; differences: number };
+  /** Why the newest one is too old, or that there is none. */
+  verificationProblem?: string;
   quarantined: number;
   quarantine: TextRow[];
 }
@@ -67,10 +76,15 @@ type WarehouseStatus =
     | "freshnessSeconds"
     | "freshnessProblem"
     | "verification"
+    | "verificationProblem"
     | "quarantined"
     | "quarantine"
   >
-  & { stage: StageStatus };
+  & {
+    stage: StageStatus;
+    /** Why it can't take a batch. */
+    takesNone?: string | undefined;
+  };
 
 /**
  * Asks each zone and the warehouse; what can't be reached, or is not of the
@@ -123,7 +137,10 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     // What waits for nothing does not stand still: it was no batch's fault.
     if (index > 0 && stage.pending === 0) delete stage.failure;
   });
-  const { stage: _, freshnessSeconds, ...rest } = warehouse;
+  const { stage, takesNone, freshnessSeconds, ...rest } = warehouse;
+  if (takesNone !== undefined && (stage.pending ?? 0) > 0) {
+    stage.problem ??= takesNone;
+  }
   return {
     stages,
     ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
@@ -172,6 +189,9 @@ export function formatStatus(status: Status): string {
       : `${differences} DIFFERENCES: run deno task verify`;
     lines.push(`verified: batch ${batch}, ${shortTime(verifiedAt)}, ${found}`);
   }
+  if (status.verificationProblem !== undefined) {
+    lines.push(`verified: ${status.verificationProblem}`);
+  }
   lines.push(`quarantine: ${status.quarantined} rows`);
   for (const row of status.quarantine) {
     lines.push(`  ${row.table_name} ${row.row_key}: ${row.reason}`);
@@ -195,6 +215,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
         );
         const well = status.fresh &&
           (status.verification?.differences ?? 0) === 0 &&
+          status.verificationProblem === undefined &&
           status.stages.every(({ problem, failure }) =>
             problem === undefined && failure === undefined
           );
@@ -253,8 +274,9 @@ async function warehouseStatus(
         "select to_regclass('pipeline.batch') as name",
       );
       Object.assign(stage, await loadFailure(client));
+      const takesNone = await whyReadOnly(client);
       const [newest] = ledger?.name ? await query(client, statusSql) : [];
-      if (newest === undefined) return found;
+      if (newest === undefined) return { ...found, takesNone };
       stage.batch = Number(newest.batch);
       stage.snapshotTime = newest.snapshot_time ?? "";
       stage.committedAt = newest.loaded_at ?? "";
@@ -265,8 +287,10 @@ async function warehouseStatus(
       }
       return {
         stage,
+        takesNone,
         ...freshnessOf(Number(newest.freshness_seconds)),
         ...await verificationStatus(client),
+        ...verificationAge(context, await lastVerified(client)),
         quarantined: Number(newest.quarantined),
         quarantine: await query(
           client,
@@ -313,6 +337,34 @@ async function loadFailure(
       ...(row.hint ? { hint: row.hint } : {}),
       retryable: row.retryable === "t",
     },
+  };
+}
+
+/** Why load can't write there, if it can't. */
+async function whyReadOnly(client: pg.Client): Promise<string | undefined> {
+  const server = await queryRow(
+    client,
+    `select pg_is_in_recovery() as standby,
+      current_setting('default_transaction_read_only')::boolean as read_only`,
+  );
+  if (server.standby === "t") return "the warehouse is a standby";
+  return server.read_only === "t"
+    ? "the warehouse takes no writes: default_transaction_read_only is on"
+    : undefined;
+}
+
+/** Twice the time that there should be between two: one was missed. */
+function verificationAge(
+  { config, clock }: StageContext,
+  since: Date | undefined,
+): Pick<Status, "verificationProblem"> {
+  const secondsMax = 2 * 3600 * config.verifyEveryHours;
+  if (since === undefined || secondsMax === 0) return {};
+  const seconds = (clock().getTime() - since.getTime()) / 1000;
+  return seconds <= secondsMax ? {} : {
+    verificationProblem: `not for ${
+      duration(seconds)
+    } - TOO LONG: run deno task verify, or set VERIFY_EVERY_HOURS`,
   };
 }
 

@@ -20,19 +20,32 @@ export interface Verification {
 
 const MS_PER_HOUR = 3_600_000;
 
-/** Writes what came of a verification into the warehouse. */
+/**
+ * Writes a verification down in the warehouse: a row for each comparison, and
+ * one under the name of each check whose rule of severity `error` is broken.
+ */
 export async function writeVerification(
   client: pg.Client,
   verification: Verification,
 ): Promise<void> {
-  const { batch, snapshotTime, comparisons } = verification;
-  const rows = comparisons.map((one) => ({
-    model: one.model,
-    place: one.place,
-    rows: one.rows,
-    differences: one.differences,
-    first_keys: describeKeys(one) || null,
-  }));
+  const { batch, snapshotTime, comparisons, brokenRules } = verification;
+  const broken = brokenRules.filter(({ severity }) => severity === "error");
+  const rows = [
+    ...comparisons.map((one) => ({
+      model: one.model,
+      place: one.place,
+      rows: one.rows,
+      differences: one.differences,
+      first_keys: describeKeys(one) || null,
+    })),
+    ...broken.map(({ check, findings, key, finding }) => ({
+      model: check,
+      place: "warehouse",
+      rows: null,
+      differences: findings,
+      first_keys: `${key}: ${finding}`,
+    })),
+  ];
   await inTransaction(client, {}, () =>
     client.query(
       `insert into pipeline.verification (batch, snapshot_time, model, place,
@@ -47,9 +60,23 @@ export async function writeVerification(
 }
 
 /**
- * Whether the newest verification, or the first load where there is none, is
- * longer ago than `VERIFY_EVERY_HOURS`. The warehouse tells, so that a restart
- * neither skips nor repeats one.
+ * When the warehouse was last verified, or first loaded where it never was;
+ * undefined when nothing is loaded, or it can't be verified yet.
+ */
+export async function lastVerified(
+  client: pg.Client,
+): Promise<Date | undefined> {
+  const [table] = await query(
+    client,
+    "select to_regclass('pipeline.verification') as name",
+  );
+  const [found] = table?.name ? await query(client, dueSinceSql) : [];
+  return found?.since ? new Date(found.since) : undefined;
+}
+
+/**
+ * Whether that is longer ago than `VERIFY_EVERY_HOURS`. The warehouse tells, so
+ * that a restart neither skips nor repeats a verification.
  */
 export async function isVerificationDue(
   context: StageContext,
@@ -63,17 +90,12 @@ export async function isVerificationDue(
     signal,
   });
   const { client } = connection;
-  const [table] = await query(
-    client,
-    "select to_regclass('pipeline.verification') as name",
-  );
-  if (!table?.name) return false;
-  const [found] = await inTransaction(
+  const since = await inTransaction(
     client,
     { readOnly: true },
-    () => query(client, dueSinceSql),
+    () => lastVerified(client),
   );
-  if (!found?.since) return false;
-  const ageMs = clock().getTime() - Date.parse(found.since);
+  if (since === undefined) return false;
+  const ageMs = clock().getTime() - since.getTime();
   return ageMs >= config.verifyEveryHours * MS_PER_HOUR;
 }

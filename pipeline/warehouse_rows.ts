@@ -212,7 +212,13 @@ function inexactSql(column: WarehouseColumn): string {
   const lost = `${text} is not null and ${value} is null`;
   const changed = `cast(${value} as varchar) <> ${readableSql(column)}`;
   if (column.fits) return lost;
-  if (column.type === "DATE") return `${lost} or ${changed}`;
+  if (column.type === "DATE") {
+    // A timestamp holds a date as its midnight.
+    const day = `regexp_replace(${
+      readableSql(column)
+    }, ' 00:00:00(\\+00)?$', '')`;
+    return `${lost} or cast(${value} as varchar) <> ${day}`;
+  }
   if (!NUMBER.test(column.type)) return lost;
   const digits = quoteText(`-?\\d+(\\.\\d{0,${scaleOf(column)}}0*)?`);
   return `${lost} or (${changed} and not regexp_full_match(${text}, ${digits}))`;

@@ -6,6 +6,7 @@ import { main as pipeline } from "../../pipeline/main.ts";
 import { main as rebuild } from "../../pipeline/rebuild.ts";
 import { main as status, type Status } from "../../pipeline/status.ts";
 import { sweep } from "../../pipeline/sweep.ts";
+import { verify } from "../../pipeline/verify.ts";
 import { main as transform } from "../../transform/main.ts";
 import {
   execute,
@@ -233,4 +234,73 @@ Deno.test("status knows no freshness by a snapshot of the future", async () => {
   );
   assert.equal(fresh, false);
   assert.equal(freshnessSeconds, undefined);
+});
+
+Deno.test("status tells at once that batches wait for a warehouse that takes no writes", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse } = platform;
+  const { database } = warehouse.settings;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    warehouse.client,
+    `alter database ${database} set default_transaction_read_only to on`,
+  );
+  const idle = await told(platform, status);
+  assert.equal(idle.code, 0, idle.out);
+
+  await execute(source.client, insertOrder(30));
+  await platform.extract();
+  await platform.transform();
+  assert.notEqual((await told(platform, load)).code, 0);
+  const waits = await told(platform, status);
+
+  assert.equal(waits.code, 1, waits.out);
+  assert.match(waits.out, /^load: the warehouse takes no writes: default_/m);
+  await execute(
+    warehouse.client,
+    "set default_transaction_read_only to off",
+    `alter database ${database} reset default_transaction_read_only`,
+  );
+  await platform.load();
+  assert.equal((await told(platform, status)).code, 0);
+});
+
+Deno.test("status tells of rules that verify found broken, and of one that never came to an end", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "update pipeline.batch set loaded_at = now() - interval '49 hours'",
+  );
+  const never = await told(platform, status);
+  assert.equal(never.code, 1, never.out);
+  assert.match(never.out, /^verified: not for 49 h - TOO LONG: run deno task/m);
+  const off = { env: { VERIFY_EVERY_HOURS: "0" } };
+  assert.equal((await told(platform, status, off)).code, 0);
+
+  assert.equal((await verify(context)).same, true);
+  const well = await told(platform, status);
+  assert.equal(well.code, 0, well.out);
+  await execute(
+    warehouse.client,
+    "update pipeline.verification set verified_at = now() - interval '49 hours'",
+  );
+  assert.equal((await told(platform, status)).code, 1);
+
+  // Nothing differs, but what is everywhere alike breaks a rule.
+  const sql = {
+    ...context.sql,
+    checks: [...context.sql.checks, {
+      name: "dim_staff__nobody",
+      text:
+        "-- Nobody works here.\n-- Severity: error\nselect staff_id::text as key, last_name as finding from checked_dim_staff",
+    }],
+  };
+  assert.equal((await verify({ ...context, sql })).same, false);
+  const broken = await told(platform, status);
+  assert.equal(broken.code, 1, broken.out);
+  assert.match(broken.out, /DIFFERENCES/);
 });

@@ -111,6 +111,17 @@ const COLUMNS: readonly TestColumn[] = [
         `date '2000-01-01' + ${anyDay(random)}`,
       ]),
   },
+  ...["timestamp", "timestamptz"].map((postgres): TestColumn => ({
+    name: `midnight_${postgres}`,
+    duckdb: "date",
+    postgres,
+    value: (random) =>
+      oneOf(random, [
+        "'infinity'",
+        "'0001-01-01'",
+        `date '2000-01-01' + ${anyDay(random)}`,
+      ]),
+  })),
   {
     name: "moment",
     duckdb: "timestamp",
