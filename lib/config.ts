@@ -1,7 +1,11 @@
 import { tmpdir } from "node:os";
-import { resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
+import {
+  decimal,
+  type PostgresSettings,
+  readPostgresUrl,
+} from "./connection_url.ts";
 import { ConfigError, redact } from "./errors.ts";
 import type { S3Settings } from "./zone.ts";
 import { misspeltSettings } from "./setting_names.ts";
@@ -113,7 +117,7 @@ export function readConfig(
     range: { from: number; to: number; whole?: boolean },
   ) => {
     const text = read(name) ?? String(fallback);
-    const value = Number(text);
+    const value = decimal(text);
     const inRange = value >= range.from && value <= range.to;
     if (inRange && !(range.whole && !Number.isInteger(value))) return value;
     problems.push(
@@ -175,15 +179,17 @@ export function readConfig(
   };
   const ingestionUrl = zone("INGESTION_URL", "ingestion");
   const processedUrl = zone("PROCESSED_URL", "processed");
-  if (ingestionUrl !== "" && ingestionUrl === processedUrl) {
+  const ingestionPlace = realPlace(ingestionUrl);
+  const processedPlace = realPlace(processedUrl);
+  if (ingestionUrl !== "" && ingestionPlace === processedPlace) {
     problems.push(
       "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
     );
   }
   for (
     const [name, url, other, otherUrl] of [
-      ["INGESTION_URL", ingestionUrl, "PROCESSED_URL", processedUrl],
-      ["PROCESSED_URL", processedUrl, "INGESTION_URL", ingestionUrl],
+      ["INGESTION_URL", ingestionPlace, "PROCESSED_URL", processedPlace],
+      ["PROCESSED_URL", processedPlace, "INGESTION_URL", ingestionPlace],
     ] as const
   ) {
     if (otherUrl === "" || !url.startsWith(`${otherUrl}/`)) continue;
@@ -263,6 +269,17 @@ export function readConfig(
   problems.push(...misspeltSettings(options.names ?? [], asked));
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** A directory with its symbolic links followed, as far as it is there. */
+function realPlace(url: string): string {
+  if (!isAbsolute(url)) return url;
+  try {
+    return Deno.realPathSync(url);
+  } catch {
+    const above = dirname(url);
+    return above === url ? url : join(realPlace(above), basename(url));
+  }
 }
 
 /** The folder that holds the project. */

@@ -42,6 +42,11 @@ export interface TlsSettings {
   };
 }
 
+/** A number as people write it: `0x10`, `1e3` and a blank are NaN. */
+export function decimal(text: string): number {
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+}
+
 /** A server as people name it, without user and password. */
 export function serverName(settings: PostgresSettings): string {
   return `${settings.host}:${settings.port}/${settings.database}`;
@@ -104,7 +109,7 @@ export function readPostgresUrl(
   const user = get("user") ??
     (decodeURIComponent(url.username) || read("PGUSER") || "postgres");
   const portText = get("port") ?? (url.port || read("PGPORT"));
-  const port = Number(portText ?? POSTGRES_PORT);
+  const port = portText === undefined ? POSTGRES_PORT : decimal(portText);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     const from = get("port") === undefined ? "PGPORT" : "port";
     problems.push(`${name}: ${from} is "${portText}", which is no port`);
@@ -114,7 +119,7 @@ export function readPostgresUrl(
     { text = get(name), most }: { text?: string | undefined; most: number },
   ) => {
     if (text === undefined) return undefined;
-    const value = Number(text);
+    const value = decimal(text);
     if (Number.isInteger(value) && value >= 1 && value <= most) return value;
     problem(
       `${name} is "${text}": a whole number of seconds from 1 to ${most} is expected`,

@@ -227,6 +227,44 @@ Deno.test("readConfig() refuses a zone inside the other", () => {
   assert.equal(read(besides, []).processedUrl, "/lake/in2");
 });
 
+Deno.test("readConfig() refuses zones that links make one place", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/lake`);
+    await Deno.symlink(`${folder}/lake`, `${folder}/link`);
+    assert.deepEqual(
+      problemsOf({
+        INGESTION_URL: `${folder}/lake`,
+        PROCESSED_URL: `${folder}/link`,
+      }, []),
+      ["INGESTION_URL and PROCESSED_URL are the same: they need a place each"],
+    );
+    assert.deepEqual(
+      problemsOf({
+        INGESTION_URL: `${folder}/lake`,
+        PROCESSED_URL: `${folder}/link/still/to come`,
+      }, []),
+      ["PROCESSED_URL is inside INGESTION_URL: they need a place each"],
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("readConfig() takes numbers as people write them only", () => {
+  const problems = problemsOf({
+    SOURCE_URL: "postgres://localhost/db?connect_timeout=1e1",
+    DUCKDB_THREADS: "0x2",
+    DELETE_SHARE_MAX: "1e-1",
+  }, []);
+
+  assert.deepEqual(problems.map((problem) => problem.slice(0, 30)), [
+    "SOURCE_URL: connect_timeout is",
+    'DELETE_SHARE_MAX is "1e-1": a ',
+    'DUCKDB_THREADS is "0x2": a who',
+  ]);
+});
+
 Deno.test("readConfig() takes whole numbers where parts make no sense", () => {
   const problems = problemsOf({
     SOURCE_CONNECTIONS: "1.5",
