@@ -30,6 +30,7 @@ interface Column {
   hasDefault: boolean;
 }
 
+const TEXT = /^(text|varchar|character varying)$/;
 /** Postgres cuts off what a name has beyond. */
 const NAME_BYTES_MAX = 63;
 /** Somebody's object depends on what would change. */
@@ -111,9 +112,12 @@ function changesOf(
   };
   for (const column of columns) {
     const own = present.find(({ name }) => name === column.name);
-    const wanted = warehouseType(column.type, {
-      isTime: model.times.includes(column.name),
-    });
+    // A text that is declared as one takes any value.
+    const wanted = TEXT.test(column.declared ?? "")
+      ? "text"
+      : warehouseType(column.type, {
+        isTime: model.times.includes(column.name),
+      });
     if (own === undefined) add(changes, { model, column, wanted });
     else if (wanted !== undefined && !own.isGenerated) {
       retype(changes, { model, column: own, wanted, drop });

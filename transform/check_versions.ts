@@ -109,9 +109,11 @@ interface UnheldValue {
  * nor a comma before a bracket that closes.
  */
 function unheldValues({ columns }: CheckedRows): UnheldValue[] {
-  return columns.flatMap(({ name, type, json }): UnheldValue[] => {
+  return columns.flatMap(({ name, type, declared }): UnheldValue[] => {
     const text = `cast(${quoteName(name)} as varchar)`;
-    if (json === undefined) {
+    // Load adds a column of JSON as json.
+    const held = declared ?? type.toLowerCase();
+    if (held !== "json" && held !== "jsonb") {
       return /\b(VARCHAR|JSON)\b/.test(type)
         ? [{
           name,
@@ -121,14 +123,14 @@ function unheldValues({ columns }: CheckedRows): UnheldValue[] {
         : [];
     }
     const outside = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`;
-    const nul = json === "jsonb"
+    const nul = held === "jsonb"
       ? ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')`
       : "";
     return [{
       name,
       isUnheld: `(not json_valid(${text})
         or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${nul})`,
-      says: `is not what PostgreSQL takes for ${json}`,
+      says: `is not what PostgreSQL takes for ${held}`,
     }];
   });
 }

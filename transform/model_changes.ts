@@ -10,8 +10,8 @@ export interface ModelColumn {
   source?: string;
   /** The warehouse takes no null in it, as sql/warehouse declares it. */
   notNull?: true;
-  /** The type of JSON that it is in the warehouse, if it is one. */
-  json?: "json" | "jsonb";
+  /** Its type in the warehouse, as sql/warehouse declares it. */
+  declared?: string;
 }
 
 /** Where a batch's rows come from, for the SQL that stamps them. */

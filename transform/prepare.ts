@@ -3,7 +3,6 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
 import {
-  type DeclaredColumn,
   type DeclaredTables,
   readDeclaredTables,
 } from "../lib/warehouse_ddl.ts";
@@ -139,23 +138,15 @@ async function checkModel(
     .map((table) => declared.get(table));
   return columns.map((column): ModelColumn => {
     const source = sources.get(column.name.toLowerCase());
+    const type = declared.get(model.name)?.get(column.name)?.type;
     const notNull = tables.some((table) => table?.get(column.name)?.notNull);
     return {
       ...column,
       ...source === undefined ? {} : { source },
       ...notNull ? { notNull } : {},
-      ...jsonOf(column, declared.get(model.name)?.get(column.name)),
+      ...type === undefined ? {} : { declared: type },
     };
   });
-}
-
-/** Load adds a column of JSON as json. */
-function jsonOf(
-  { type }: ModelColumn,
-  declared: DeclaredColumn | undefined,
-): Pick<ModelColumn, "json"> {
-  const held = declared?.type ?? (type === "JSON" ? "json" : "");
-  return held === "json" || held === "jsonb" ? { json: held } : {};
 }
 
 async function checkQuarantine(work: Preparing, table: string): Promise<void> {

@@ -9,6 +9,7 @@ import { MODELS } from "../../sql/models/models.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { dimensionSql, smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 /** The project's SQL with edits: file, what is there, what takes its place. */
@@ -267,20 +268,24 @@ Deno.test("load() names the view of others that keeps a column from being wider"
 
 Deno.test("another type is refused by load, and made by a rebuild of both places", () =>
   withTwoBatches(async (platform) => {
-    platform.context.sql = await editedSql([
-      [
+    // A text that is declared as one would take it.
+    const place = (sql: string) =>
+      editedSql([[
         "models/dim_design.sql",
         "    file_name\n",
-        "    cast(length(file_name) as integer) as file_name\n",
-      ],
-    ]);
+        `    file_name,\n    ${sql} as place\n`,
+      ]]);
+    platform.context.sql = await place("file_name");
+    await WAYS["--accept-sql-change"](platform);
+    platform.context.sql = await place("cast(length(file_name) as integer)");
+    await execute(platform.source.client, insertOrder(31));
     await platform.extract();
     await transform(platform.context, { acceptSqlChange: true });
 
     await assert.rejects(platform.load(), {
       name: "StageError",
       message:
-        'Cannot load the model "dim_design": its column "file_name" is integer now, the warehouse has text',
+        'Cannot load the model "dim_design": its column "place" is integer now, the warehouse has text',
       hint: /deno task rebuild warehouse/,
       retryable: false,
     });
@@ -288,9 +293,9 @@ Deno.test("another type is refused by load, and made by a rebuild of both places
     await rebuildProcessed(platform.context);
     await rebuildWarehouse(platform.context);
     const { rows } = await platform.warehouse.client.query(
-      "select distinct file_name from dim_design_current",
+      "select distinct place from dim_design_current",
     );
-    assert.deepEqual(rows, [{ file_name: 13 }]);
+    assert.deepEqual(rows, [{ place: 13 }]);
   }));
 
 Deno.test("load() refuses a key that the warehouse's table lacks", () =>
@@ -338,3 +343,49 @@ Deno.test("a check of a column that has gone is named", () =>
     const types = await columnsOf(platform, "fact_sales_order");
     assert.equal(types.units_sold, "integer");
   }));
+
+Deno.test("a text that sql/warehouse declares stays one, whatever the model gives", async () => {
+  const source = `create table item (
+    item_id integer not null,
+    made text,
+    weight text,
+    primary key (item_id)
+);
+`;
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "dim_item",
+      key: ["item_id"],
+      sql: `select item_id, cast(made as date) as made,
+        cast(weight as double) as weight, item_id > 1 as is_late
+        from changed.item`,
+    }],
+    warehouse: dimensionSql(
+      "dim_item",
+      "item_id integer primary key, made text, weight varchar, is_late text",
+    ),
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  await execute(
+    platform.source.client,
+    "insert into item values (1, '2026-01-02', '1e30'), (2, null, '0.1')",
+  );
+  await platform.run();
+  await execute(
+    platform.source.client,
+    "update item set made = '2026-01-03' where item_id = 2",
+  );
+  await platform.run();
+
+  assert.deepEqual(
+    (await query(
+      platform.warehouse.client,
+      "select made, is_late from dim_item order by item_id",
+    )).map((row) => ({ ...row })),
+    [
+      { made: "2026-01-02", is_late: "false" },
+      { made: "2026-01-03", is_late: "true" },
+    ],
+  );
+});

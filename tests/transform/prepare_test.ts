@@ -71,6 +71,7 @@ Deno.test("prepare() takes the project's own SQL, and says of what its keys are"
       type: "INTEGER",
       source: "address_id",
       notNull: true,
+      declared: "integer",
     },
   );
   const orders = columns.get("fact_sales_order") ?? [];
