@@ -24,7 +24,6 @@ import { type ProjectSql, readProjectSql } from "../lib/project_sql.ts";
 import { createRunId } from "../lib/stage.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import { openZone, type Zone } from "../lib/zone.ts";
-import { MODELS } from "../sql/models/models.ts";
 import { compact, compactionBounds } from "../transform/compact.ts";
 import {
   emptyModelSql,
@@ -64,7 +63,7 @@ async function bench(): Promise<void> {
   };
   const config = readConfig((name) => env[name], ["processed"]);
   const zone = openZone(config.processedUrl, { s3: undefined });
-  const sql = readProjectSql(join(projectDirectory(), "sql"), MODELS);
+  const sql = readProjectSql(join(projectDirectory(), "sql"));
   await using duckdb = await openDuckDb(config, { zones: [zone.url] });
   const columns = await prepare(duckdb, sql);
   const work = { config, duckdb, zone, sql, columns };

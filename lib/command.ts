@@ -1,12 +1,10 @@
 import type { Logger } from "@logtape/logtape";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute } from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { MODELS } from "../sql/models/models.ts";
 import {
   type Config,
   type Environment,
   type Need,
-  projectDirectory,
   readConfig,
 } from "./config.ts";
 import {
@@ -244,7 +242,7 @@ async function createContext(
   });
   return stageContext({
     config,
-    sql: readProjectSql(join(projectDirectory(), "sql"), MODELS),
+    sql: readProjectSql(config.sqlDirectory),
     log: root.getChild(command.name),
     show: json ? undefined : show,
     signal,

@@ -62,6 +62,8 @@ export interface Config {
   /** Where the httpfs extension lies; undefined: DuckDB installs it. */
   duckDbExtensionDirectory: string | undefined;
   tempDirectory: string;
+  /** The company's folder of SQL. */
+  sqlDirectory: string;
 }
 
 /** A part of the configuration that a command can't do without. */
@@ -261,6 +263,9 @@ export function readConfig(
       whole: true,
     }),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
+    sqlDirectory: resolve(
+      read("SQL_DIRECTORY") ?? join(projectDirectory(), "sql"),
+    ),
     tempDirectory: directory(
       "TEMP_DIRECTORY",
       read("TEMP_DIRECTORY") ?? tmpdir(),

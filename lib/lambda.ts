@@ -1,22 +1,15 @@
 import type { Logger } from "@logtape/logtape";
-import { join } from "node:path";
-import { MODELS } from "../sql/models/models.ts";
 import {
   describeError,
   forStage,
   processWorld,
   stageContext,
 } from "./command.ts";
-import {
-  type Environment,
-  type Need,
-  projectDirectory,
-  readConfig,
-} from "./config.ts";
+import { type Environment, type Need, readConfig } from "./config.ts";
 import { EXIT, messageOf, StageError } from "./errors.ts";
 import { openLog } from "./log.ts";
 import { type Metric, metricsLine } from "./metrics.ts";
-import { readProjectSql } from "./project_sql.ts";
+import { type ProjectSql, readProjectSql } from "./project_sql.ts";
 import { type Invocation, RuntimeApi } from "./runtime_api.ts";
 import { secretMask } from "./secret_mask.ts";
 import { withSecrets } from "./secrets.ts";
@@ -117,7 +110,6 @@ async function readSettings(world: LambdaWorld): Promise<Settings> {
 /** A function that has begun, with what it keeps between calls. */
 class Served<Result> implements AsyncDisposable {
   readonly #warm = new WarmConnections(RESOURCES.connect);
-  readonly #sql = readProjectSql(join(projectDirectory(), "sql"), MODELS);
 
   private constructor(
     private readonly fn: LambdaFunction<Result>,
@@ -125,6 +117,7 @@ class Served<Result> implements AsyncDisposable {
     /** Changed in place when the secrets are read anew. */
     private readonly settings: Settings,
     private readonly log: Logger,
+    private readonly sql: ProjectSql,
   ) {}
 
   static async open<Result>(
@@ -132,10 +125,11 @@ class Served<Result> implements AsyncDisposable {
     world: LambdaWorld,
   ): Promise<Served<Result>> {
     const settings = await readSettings(world);
-    readConfig(settings.env, fn.needs);
+    const { sqlDirectory } = readConfig(settings.env, fn.needs);
+    const sql = readProjectSql(sqlDirectory);
     const write = (line: string) => world.write(settings.mask(line));
     const log = await openLog({ json: true, color: false, write });
-    return new Served(fn, world, settings, log);
+    return new Served(fn, world, settings, log, sql);
   }
 
   async run(invocation: Invocation): Promise<Result> {
@@ -175,7 +169,7 @@ class Served<Result> implements AsyncDisposable {
     const context: StageContext = {
       ...stageContext({
         config,
-        sql: this.#sql,
+        sql: this.sql,
         log: this.log.with({ requestId, traceId }),
         show: undefined,
         signal: AbortSignal.any([this.world.signal, deadline.signal]),

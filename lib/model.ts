@@ -9,8 +9,8 @@
  */
 export type Derivation = "row" | "join" | "set";
 
-/** What a person says of a model, since its SQL can't. */
-export interface ModelDeclaration {
+/** A model, as its file says it: see `readModel`. */
+export interface Model {
   /** File name without `.sql`, and the name in the lake and the warehouse. */
   name: string;
   /** Facts are kept as history; dimensions hold one row for each key. */
@@ -21,14 +21,10 @@ export interface ModelDeclaration {
    * source table's key, under whatever names: a delete there is a delete here.
    */
   key: readonly string[];
+  /** Source tables that the SQL reads, in the order in which it names them. */
+  reads: readonly string[];
   /** Columns that hold a time of day as text, to become TIME for the reader. */
   times: readonly string[];
   /** A fact's own serial number of its versions, in the warehouse. */
   recordId?: string;
-}
-
-/** A model, with what its SQL says. */
-export interface Model extends ModelDeclaration {
-  /** Source tables that the SQL reads, in the order in which it names them. */
-  reads: readonly string[];
 }

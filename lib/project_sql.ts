@@ -2,8 +2,10 @@ import { join } from "node:path";
 import { sha256Hex } from "./checksum.ts";
 import { type ContractTable, parseContract } from "./contract.ts";
 import { ConfigError } from "./errors.ts";
-import type { Model, ModelDeclaration } from "./model.ts";
-import { tablesRead } from "./tables_read.ts";
+import type { Model } from "./model.ts";
+import { QUARANTINE } from "./quarantine_model.ts";
+import { readModel } from "./model_header.ts";
+import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
 
 /** A named piece of SQL: its file name without `.sql`, and its text. */
 export interface SqlFile {
@@ -31,32 +33,32 @@ export interface ProjectSql {
 }
 
 /**
- * Reads the folder `sql/`, whose models the list describes. Throws a
- * `ConfigError` when the folder, the list and the contract don't fit.
+ * Reads a company's folder of SQL. Throws a `ConfigError` when a file is missing
+ * or they don't fit each other.
  */
-export function readProjectSql(
-  folder: string,
-  list: readonly ModelDeclaration[],
-): ProjectSql {
+export function readProjectSql(folder: string): ProjectSql {
   const contract = readText(join(folder, "source.sql"));
   const modelFiles = readFolder(join(folder, "models"));
   const quarantine = readFolder(join(folder, "quarantine"));
+  const migrations = readFolder(join(folder, "warehouse"));
   const tables = parseContract(contract);
-  const texts = byName(modelFiles);
-  const models = list.map((model): ModelSql => {
-    const text = texts.get(model.name) ?? "";
-    return {
-      ...withReads(model, tablesRead(text, schemasOf(model))),
-      sql: text,
-    };
-  });
-  checkNames({ models, modelFiles, quarantine, tables });
+  const declared = readDeclaredTables(migrations);
+  const problems: string[] = [];
+  const models = inLoadOrder(
+    modelFiles.map((file): ModelSql => ({
+      ...readModel(file, { declared, problems }),
+      sql: file.text,
+    })),
+    declared,
+  );
+  const checks = readFolder(join(folder, "checks"));
+  checkNames({ models, quarantine, checks, tables, problems });
   return {
     tables,
     models,
     quarantine: byName(quarantine),
-    migrations: readFolder(join(folder, "warehouse")),
-    checks: readFolder(join(folder, "checks")),
+    migrations,
+    checks,
     transformHash: sha256Hex(
       JSON.stringify([
         contract,
@@ -68,33 +70,33 @@ export function readProjectSql(
   };
 }
 
-/** A join reads tables as they stand, others what a batch changed in them. */
-function schemasOf({ derivation }: ModelDeclaration): string[] {
-  return [derivation === "join" ? "current" : "changed"];
-}
-
-/** In the order of fields in which models have always been hashed. */
-function withReads(
-  { name, kind, derivation, key, times, ...rest }: ModelDeclaration,
-  reads: readonly string[],
-): Model {
-  return { name, kind, derivation, key, reads, times, ...rest };
+/**
+ * As the warehouse's migrations make their tables: what others refer to comes
+ * first. Of the others, dimensions do.
+ */
+function inLoadOrder(
+  models: readonly ModelSql[],
+  declared: DeclaredTables,
+): ModelSql[] {
+  const tables = [...declared.keys()];
+  const placeOf = ({ name, kind }: Model) => {
+    const place = tables.indexOf(name);
+    return place >= 0 ? place : tables.length + (kind === "fact" ? 1 : 0);
+  };
+  return models.toSorted((one, other) => placeOf(one) - placeOf(other));
 }
 
 function checkNames(found: {
   models: readonly Model[];
-  modelFiles: readonly SqlFile[];
   quarantine: readonly SqlFile[];
+  checks: readonly SqlFile[];
   tables: readonly ContractTable[];
+  problems: readonly string[];
 }): void {
-  const listed = found.models.map((model) => model.name);
-  const filed = found.modelFiles.map((file) => file.name);
   const known = found.tables.map((table) => table.name);
+  const checkable = [...found.models, QUARANTINE].map(({ name }) => name);
   const problems = [
-    ...listed.filter((name) => !filed.includes(name))
-      .map((name) => `The model "${name}" has no file sql/models/${name}.sql`),
-    ...filed.filter((name) => !listed.includes(name))
-      .map((name) => `sql/models/${name}.sql is in no list of models`),
+    ...found.problems,
     ...found.models.flatMap((model) =>
       model.reads.filter((table) => !known.includes(table)).map((table) =>
         `The model "${model.name}" reads "${table}", which is not in the contract`
@@ -104,8 +106,17 @@ function checkNames(found: {
       .map((file) =>
         `sql/quarantine/${file.name}.sql is of no table in the contract`
       ),
+    ...found.checks.filter((check) => !checkable.includes(checkedModel(check)))
+      .map(({ name }) =>
+        `sql/checks/${name}.sql is of no model: its name begins with one, as in fact_payment__amount_is_known.sql`
+      ),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+/** The model a check is of: its file is `<model>__<rule>.sql`. */
+export function checkedModel(check: SqlFile): string {
+  return check.name.split("__")[0] ?? "";
 }
 
 function byName(files: SqlFile[]): Map<string, string> {

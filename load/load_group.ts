@@ -4,7 +4,7 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
-import type { SqlFile } from "../lib/project_sql.ts";
+import { checkedModel, type SqlFile } from "../lib/project_sql.ts";
 import type { Zone } from "../lib/zone.ts";
 import { checkIntercepted, keepMoving } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
@@ -21,7 +21,7 @@ import {
   mergeDimension,
   mergeFact,
 } from "./merge.ts";
-import { checkedModel, runChecks } from "./run_checks.ts";
+import { runChecks } from "./run_checks.ts";
 import {
   emptyTables,
   removeConstraints,

@@ -6,6 +6,7 @@ import { LAKE_WAY_BACK, readLiveFiles } from "../lib/live_files.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
+import { checkedModel } from "../lib/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
 import {
@@ -30,7 +31,7 @@ import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
-import { checkedModel, runChecks } from "./run_checks.ts";
+import { runChecks } from "./run_checks.ts";
 import { readWarehouseTables, type WarehouseTable } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 

@@ -21,11 +21,6 @@ const NOTE_LOCK_TIMEOUT = "10s";
 const FOUND_SQL = `select count(*) as findings, min(key) as key,
   (array_agg(finding order by key))[1] as finding from wrong`;
 
-/** The model a check is of: its file is `<model>__<rule>.sql`. */
-export function checkedModel(check: SqlFile): string {
-  return check.name.split("__")[0] ?? "";
-}
-
 /**
  * Runs the checks of a model on the keys that these batches touched, inside
  * the transaction that loads them, and writes down how each ended. Warnings are

@@ -22,11 +22,8 @@ import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone.ts";
 import { adviceOn } from "../load/load_error.ts";
 import { warehouseOf } from "../load/open_loader.ts";
-import {
-  type BrokenRule,
-  checkedModel,
-  runWholeChecks,
-} from "../load/run_checks.ts";
+import { checkedModel } from "../lib/project_sql.ts";
+import { type BrokenRule, runWholeChecks } from "../load/run_checks.ts";
 import { currentState } from "../transform/make_current.ts";
 import { checkZones } from "./check_zones.ts";
 import {

@@ -79,11 +79,12 @@ export function columnNameProblems(
     ...[...model.key, ...model.times]
       .filter((name) => !columns.some((column) => column.name === name))
       .map((name) =>
-        `it gives no column "${name}", which sql/models/models.ts names`
+        `it gives no column "${name}", which is of its key or a time of day`
       ),
-    ...model.key.length === 0 ? ["sql/models/models.ts names no key"] : [],
     ...model.kind === "fact" && model.recordId === undefined
-      ? ["sql/models/models.ts names no recordId for the fact"]
+      ? [
+        "neither `-- Serial number:` in its header nor a column `..._record_id` in sql/warehouse says what numbers the fact's versions",
+      ]
       : [],
   ];
 }

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { projectDirectory } from "../lib/config.ts";
 import type { TextRow } from "../lib/postgres.ts";
 import { readProjectSql } from "../lib/project_sql.ts";
-import { MODELS } from "../sql/models/models.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
 import type { KeptAnswers } from "./kept_answers.ts";
@@ -72,7 +71,7 @@ export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
 
 /** What the pages ask for, as JSON. Throws a `RangeError` for what can't be. */
 export function createApi(options: ApiOptions): Hono {
-  const projectSql = readProjectSql(join(projectDirectory(), "sql"), MODELS);
+  const projectSql = readProjectSql(join(projectDirectory(), "sql"));
   const { warehouse, newest, figures, kept, pipeline, streams } = options;
   const api = new Hono();
   api.use(async (context, next) => {

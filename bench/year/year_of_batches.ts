@@ -8,7 +8,6 @@ import { readProjectSql } from "../../lib/project_sql.ts";
 import { RESOURCES, type StageContext } from "../../lib/stage.ts";
 import { WarmConnections } from "../../lib/warm_connections.ts";
 import { load } from "../../load/load.ts";
-import { MODELS } from "../../sql/models/models.ts";
 import { transform } from "../../transform/transform.ts";
 
 /** How batches are made. */
@@ -58,7 +57,7 @@ export class YearOfBatches implements AsyncDisposable {
         "ingestion",
         "processed",
       ]),
-      sql: readProjectSql(join(projectDirectory(), "sql"), MODELS),
+      sql: readProjectSql(join(projectDirectory(), "sql")),
       log: root.getChild("bench"),
       show: undefined,
       signal: new AbortController().signal,

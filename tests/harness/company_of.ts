@@ -1,12 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { parseContract } from "../../lib/contract.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
-import { OTHER_MODELS } from "./other_company/models/models.ts";
 import { PROJECT_SQL } from "./platform.ts";
 
 const OTHER = readProjectSql(
   fileURLToPath(new URL("./other_company", import.meta.url)),
-  OTHER_MODELS,
 );
 
 /** Its tables in a warehouse that is as ours beside them, with the views. */

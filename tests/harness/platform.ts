@@ -14,7 +14,6 @@ import {
   type StageResult,
 } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
-import { MODELS } from "../../sql/models/models.ts";
 import { transform } from "../../transform/transform.ts";
 import { openTestDatabase, type TestDatabase } from "./postgres.ts";
 import { BUCKET } from "./s3.ts";
@@ -45,7 +44,6 @@ export interface Platform extends AsyncDisposable {
 /** The project's own SQL. */
 export const PROJECT_SQL = readProjectSql(
   join(projectDirectory(), "sql"),
-  MODELS,
 );
 
 /** The contract's tables, as SQL. */

@@ -1,16 +1,16 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ModelDeclaration } from "../../lib/model.ts";
+import type { Model } from "../../lib/model.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 
 /** A company of one test: what its folder `sql/` holds. */
 export interface SmallProject {
   /** The contract; the source is made of it, if no other is given. */
   source: string;
-  /** Each with its SQL; what is not said is that of a dimension's row. */
+  /** Each with its SQL, which gets the header that the rest says. */
   models: readonly (
-    & Pick<ModelDeclaration, "name" | "key">
-    & Partial<ModelDeclaration>
+    & Pick<Model, "name" | "key">
+    & Partial<Omit<Model, "reads">>
     & { sql: string }
   )[];
   quarantine?: Readonly<Record<string, string>>;
@@ -53,8 +53,8 @@ export async function smallProject(project: SmallProject): Promise<ProjectSql> {
       project.warehouse ?? ""
     }\n${QUARANTINE_SQL}`,
   };
-  for (const { name, sql } of project.models) {
-    files[`models/${name}.sql`] = sql;
+  for (const model of project.models) {
+    files[`models/${model.name}.sql`] = headerOf(model) + model.sql;
   }
   for (const [name, sql] of Object.entries(project.quarantine ?? {})) {
     files[`quarantine/${name}.sql`] = sql;
@@ -64,16 +64,28 @@ export async function smallProject(project: SmallProject): Promise<ProjectSql> {
       await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
       await Deno.writeTextFile(join(folder, path), text);
     }
-    return readProjectSql(
-      folder,
-      project.models.map(({ sql: _, ...model }) => ({
-        kind: "dimension",
-        derivation: "row",
-        times: [],
-        ...model,
-      })),
-    );
+    return readProjectSql(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+const MAINTAINED = { row: "by row", join: "as a join", set: "append only" };
+
+function headerOf(model: SmallProject["models"][number]): string {
+  const {
+    kind = "dimension",
+    derivation = "row",
+    key,
+    times = [],
+    recordId,
+  } = model;
+  const lines = [
+    `Key: ${key.join(", ")}`,
+    `Kind: ${kind}`,
+    `Maintained: ${MAINTAINED[derivation]}`,
+    `Times of day: ${times.join(", ")}`,
+    ...recordId === undefined ? [] : [`Serial number: ${recordId}`],
+  ];
+  return lines.map((line) => `-- ${line}\n`).join("");
 }

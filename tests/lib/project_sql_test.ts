@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../lib/errors.ts";
-import type { ModelDeclaration } from "../../lib/model.ts";
+import type { Model } from "../../lib/model.ts";
 import { readProjectSql } from "../../lib/project_sql.ts";
-import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
@@ -13,17 +12,23 @@ const CONTRACT = `create table thing (
     primary key (id)
 );
 `;
-const MODEL: ModelDeclaration = {
+const MODEL: Model = {
   name: "dim_thing",
   kind: "dimension",
   derivation: "row",
   key: ["id"],
+  reads: ["thing"],
   times: [],
 };
+const MODEL_TEXT = `-- Things.
+--
+-- Key: id.
+
+select id from changed.thing`;
 const FILES = {
   "source.sql": CONTRACT,
-  "models/dim_thing.sql": "select id from changed.thing",
-  "models/models.ts": "not SQL",
+  "models/dim_thing.sql": MODEL_TEXT,
+  "models/notes.md": "not SQL",
   "quarantine/thing.sql": "select 1",
   "warehouse/0002_b.sql": "two",
   "warehouse/0001_a.sql": "one",
@@ -45,11 +50,11 @@ Deno.test("readProjectSql() reads the folder", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);
 
-    const sql = readProjectSql(folder, [MODEL]);
+    const sql = readProjectSql(folder);
 
     assert.deepEqual(sql.tables.map((table) => table.name), ["thing"]);
     assert.deepEqual(sql.models, [
-      { ...MODEL, reads: ["thing"], sql: "select id from changed.thing" },
+      { ...MODEL, sql: MODEL_TEXT },
     ]);
     assert.deepEqual([...sql.quarantine], [["thing", "select 1"]]);
     assert.deepEqual(sql.migrations, [
@@ -63,10 +68,10 @@ Deno.test("readProjectSql() reads a folder without quarantine, checks or migrati
   inFolder(async (folder) => {
     await writeFiles(folder, {
       "source.sql": CONTRACT,
-      "models/dim_thing.sql": "select 1",
+      "models/dim_thing.sql": "-- Key: id.\nselect 1",
     });
 
-    const sql = readProjectSql(folder, [MODEL]);
+    const sql = readProjectSql(folder);
 
     assert.equal(sql.quarantine.size, 0);
     assert.deepEqual([sql.migrations, sql.checks], [[], []]);
@@ -75,29 +80,27 @@ Deno.test("readProjectSql() reads a folder without quarantine, checks or migrati
 Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);
-    const { transformHash } = readProjectSql(folder, [MODEL]);
+    const { transformHash } = readProjectSql(folder);
 
     await writeFiles(folder, {
       "warehouse/0003_c.sql": "",
-      "checks/other__rule.sql": "",
+      "checks/dim_thing__other.sql": "",
     });
-    const same = readProjectSql(folder, [MODEL]).transformHash;
-    const others = [
-      readProjectSql(folder, [{ ...MODEL, key: ["other"] }]).transformHash,
-    ];
+    const same = readProjectSql(folder).transformHash;
+    const others: string[] = [];
     for (
       const [path, text] of Object.entries({
         "source.sql": CONTRACT.replace("integer", "bigint"),
-        "models/dim_thing.sql": "select 2",
+        "models/dim_thing.sql": MODEL_TEXT.replace("id", "other"),
         "quarantine/thing.sql": "select 2",
       })
     ) {
       await writeFiles(folder, { ...FILES, [path]: text });
-      others.push(readProjectSql(folder, [MODEL]).transformHash);
+      others.push(readProjectSql(folder).transformHash);
     }
 
     assert.equal(same, transformHash);
-    assert.equal(new Set([transformHash, ...others]).size, 5);
+    assert.equal(new Set([transformHash, ...others]).size, 4);
   }));
 
 Deno.test("readProjectSql() hashes the project's SQL as it always did", () => {
@@ -108,7 +111,6 @@ Deno.test("readProjectSql() hashes the project's SQL as it always did", () => {
   );
   const other = readProjectSql(
     fileURLToPath(new URL("../harness/other_company", import.meta.url)),
-    OTHER_MODELS,
   );
   assert.equal(
     other.transformHash,
@@ -126,7 +128,7 @@ for (
   Deno.test(`readProjectSql() reads files with ${what} as the same`, () =>
     inFolder(async (folder) => {
       await writeFiles(folder, FILES);
-      const plain = readProjectSql(folder, [MODEL]);
+      const plain = readProjectSql(folder);
       await writeFiles(
         folder,
         Object.fromEntries(
@@ -134,7 +136,7 @@ for (
         ),
       );
 
-      assert.deepEqual(readProjectSql(folder, [MODEL]), plain);
+      assert.deepEqual(readProjectSql(folder), plain);
     }));
 }
 
@@ -142,31 +144,108 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, {
       ...FILES,
-      "models/dim_extra.sql": "select 1",
-      "models/dim_other.sql": "select 1 from changed.nowhere",
+      "models/dim_keyless.sql": "-- Keys: id.\nselect 1 from changed.thing",
+      "models/dim_other.sql": "-- Key: id.\nselect 1 from changed.nowhere",
+      "models/dim_wrong.sql":
+        "-- Key: id.\n-- Maintained: by hand.\n-- Reads: changed.thing,\n-- current.thing.\n\nselect 1 from changed.thing",
+      "models/thing.sql": "-- Key: id.\n\nselect 1 from changed.thing",
       "quarantine/nothing.sql": "select 1",
+      "checks/dim_things__rule.sql": "select 1",
     });
-    const list = [
-      MODEL,
-      { ...MODEL, name: "dim_none" },
-      { ...MODEL, name: "dim_other" },
-    ];
 
-    assert.throws(() => readProjectSql(folder, list), (error) => {
+    assert.throws(() => readProjectSql(folder), (error) => {
       assert.ok(error instanceof ConfigError);
       assert.deepEqual(error.problems, [
-        'The model "dim_none" has no file sql/models/dim_none.sql',
-        "sql/models/dim_extra.sql is in no list of models",
+        "sql/models/dim_keyless.sql: its header does not say what identifies a row, as in `-- Key: staff_id.`",
+        "sql/models/dim_wrong.sql: its header says Maintained: by hand., which is none of by row, as a join, append only",
+        "sql/models/dim_wrong.sql: its header says that it reads changed.thing, current.thing, its SQL reads changed.thing",
+        "sql/models/thing.sql: its header says neither `-- Kind: fact.` nor `-- Kind: dimension.`, and its name begins neither with fact_ nor with dim_",
         'The model "dim_other" reads "nowhere", which is not in the contract',
         "sql/quarantine/nothing.sql is of no table in the contract",
+        "sql/checks/dim_things__rule.sql is of no model: its name begins with one, as in fact_payment__amount_is_known.sql",
       ]);
       return true;
     });
   }));
 
+Deno.test("readProjectSql() derives what a header leaves out, and takes what it says", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, {
+      "source.sql": CONTRACT + CONTRACT.replace("thing", "part"),
+      "models/a.sql": `-- Kind: Fact.
+-- Key: id,
+-- part_id.
+-- Maintained: append only.
+-- Times of day: seen_at, left_at.
+-- Serial number: number.
+-- Why: Key: this is no field.
+
+select 1 from changed.thing`,
+      "models/dim_join.sql":
+        "-- Key: id\nselect 1 from current.thing, current.part",
+      "models/dim_set.sql":
+        "-- Key: id\nselect 1 from changed.thing, changed.part",
+      "models/fact_row.sql": "-- Key: id\nselect 1 from changed.part",
+      "models/dim_new.sql": "-- Key: id\nselect 1 from changed.part",
+      "warehouse/0001.sql": `create table dim_set (id integer);
+        create table dim_join (id integer, at time);
+        create table fact_row (row_record_id bigint, open_at time(3),
+          made timestamp);`,
+    });
+
+    const models = readProjectSql(folder).models.map(({ sql: _, ...model }) =>
+      model
+    );
+
+    assert.deepEqual(models, [
+      {
+        name: "dim_set",
+        kind: "dimension",
+        derivation: "set",
+        key: ["id"],
+        reads: ["thing", "part"],
+        times: [],
+      },
+      {
+        name: "dim_join",
+        kind: "dimension",
+        derivation: "join",
+        key: ["id"],
+        reads: ["thing", "part"],
+        times: ["at"],
+      },
+      {
+        name: "fact_row",
+        kind: "fact",
+        derivation: "row",
+        key: ["id"],
+        reads: ["part"],
+        times: ["open_at"],
+        recordId: "row_record_id",
+      },
+      {
+        name: "dim_new",
+        kind: "dimension",
+        derivation: "row",
+        key: ["id"],
+        reads: ["part"],
+        times: [],
+      },
+      {
+        name: "a",
+        kind: "fact",
+        derivation: "set",
+        key: ["id", "part_id"],
+        reads: ["thing"],
+        times: ["seen_at", "left_at"],
+        recordId: "number",
+      },
+    ]);
+  }));
+
 Deno.test("readProjectSql() says when there is no contract", () =>
   inFolder((folder) => {
-    assert.throws(() => readProjectSql(folder, []), {
+    assert.throws(() => readProjectSql(folder), {
       name: "ConfigError",
       message: `Cannot read the project's SQL: no file ${folder}/source.sql`,
     });
@@ -175,11 +254,11 @@ Deno.test("readProjectSql() says when there is no contract", () =>
 Deno.test("readProjectSql() throws what else hinders reading", () =>
   inFolder(async (folder) => {
     await Deno.mkdir(join(folder, "source.sql"));
-    assert.throws(() => readProjectSql(folder, []), { code: "EISDIR" });
+    assert.throws(() => readProjectSql(folder), { code: "EISDIR" });
 
     await Deno.remove(join(folder, "source.sql"));
     await writeFiles(folder, { "source.sql": CONTRACT, "models": "a file" });
-    assert.throws(() => readProjectSql(folder, []), { code: "ENOTDIR" });
+    assert.throws(() => readProjectSql(folder), { code: "ENOTDIR" });
   }));
 
 async function writeFiles(

@@ -3,11 +3,8 @@ import assert from "node:assert/strict";
 import type pg from "pg";
 import { exitCode, StageError } from "../../lib/errors.ts";
 import { connect, query } from "../../lib/postgres.ts";
-import {
-  checkedModel,
-  noteFailedCheck,
-  runChecks,
-} from "../../load/run_checks.ts";
+import { checkedModel } from "../../lib/project_sql.ts";
+import { noteFailedCheck, runChecks } from "../../load/run_checks.ts";
 import { readWarehouseTable } from "../../load/warehouse_table.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";

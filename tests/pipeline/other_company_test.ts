@@ -3,11 +3,9 @@ import { fileURLToPath } from "node:url";
 import { query } from "../../lib/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 
 const SQL = readProjectSql(
   fileURLToPath(new URL("../harness/other_company", import.meta.url)),
-  OTHER_MODELS,
 );
 const SOURCE = `
   create table stock (warehouse_code varchar(20), item_number integer,

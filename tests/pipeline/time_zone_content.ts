@@ -7,14 +7,12 @@ import { fileURLToPath } from "node:url";
 import { query } from "../../lib/postgres.ts";
 import { readProjectSql } from "../../lib/project_sql.ts";
 import { History, warehouseState } from "../harness/oracle.ts";
-import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const zone = Deno.env.get("TZ") ?? "UTC";
 const OTHER_SQL = readProjectSql(
   fileURLToPath(new URL("../harness/other_company", import.meta.url)),
-  OTHER_MODELS,
 );
 const OTHER_SOURCE = `
   create table stock (warehouse_code text, item_number integer,

@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import { StageError } from "../../lib/errors.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { verify } from "../../pipeline/verify.ts";
-import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 import { besideOurs } from "../harness/company_of.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { differences, expectMended, waysNamed } from "../harness/mend.ts";
@@ -346,7 +345,6 @@ Deno.test("verify() is not blind to a table that a list leaves out", async () =>
 
 const OTHER_SQL = readProjectSql(
   fileURLToPath(new URL("../harness/other_company", import.meta.url)),
-  OTHER_MODELS,
 );
 const OTHER_SOURCE = `
   create table stock (warehouse_code varchar(20), item_number integer,

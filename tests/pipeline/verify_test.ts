@@ -17,7 +17,6 @@ import { main } from "../../pipeline/verify_main.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { differences, doWhatItSays, waysNamed } from "../harness/mend.ts";
-import { OTHER_MODELS } from "../harness/other_company/models/models.ts";
 import {
   execute,
   openPlatform,
@@ -520,7 +519,6 @@ for (const setting of ["ingestionUrl", "processedUrl"] as const) {
 
 const OTHER_SQL = readProjectSql(
   fileURLToPath(new URL("../harness/other_company", import.meta.url)),
-  OTHER_MODELS,
 );
 const OTHER_SOURCE = `
   create table stock (warehouse_code varchar(20), item_number integer,

@@ -5,7 +5,6 @@ import { StageError } from "../../lib/errors.ts";
 import { query, queryRow } from "../../lib/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { MODELS } from "../../sql/models/models.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -26,7 +25,7 @@ async function editedSql(
     assert(text.includes(from), `${file}: ${from}`);
     await Deno.writeTextFile(path, text.replaceAll(from, to));
   }
-  const sql = readProjectSql(join(folder, "sql"), MODELS);
+  const sql = readProjectSql(join(folder, "sql"));
   await Deno.remove(folder, { recursive: true });
   return sql;
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Model } from "../../lib/model.ts";
 import { projectDirectory } from "../../lib/config.ts";
 import { queryRow } from "../../lib/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
@@ -30,14 +29,9 @@ async function wideSql(): Promise<ProjectSql> {
   for (const name of ["models", "warehouse"]) {
     await Deno.mkdir(join(folder, name));
   }
-  const models = Object.keys(WIDTHS).map((name): Model => ({
+  const models = Object.keys(WIDTHS).map((name) => ({
     name,
     kind: name.startsWith("dim") ? "dimension" : "fact",
-    derivation: "row",
-    key: ["c0"],
-    reads: [`source_${name}`],
-    times: [],
-    ...(name.startsWith("dim") ? {} : { recordId: "record_id" }),
   }));
   const tables: string[] = [];
   let contract = "";
@@ -49,7 +43,7 @@ async function wideSql(): Promise<ProjectSql> {
     },\n    primary key (c0)\n);\n`;
     await write(
       `models/${name}.sql`,
-      `select ${columns.join(", ")} from changed.source_${name}`,
+      `-- Key: c0.\n\nselect ${columns.join(", ")} from changed.source_${name}`,
     );
     tables.push(
       kind === "fact"
@@ -72,7 +66,7 @@ async function wideSql(): Promise<ProjectSql> {
     "warehouse/0002_tables.sql",
     tables.join("\n") + own.slice(own.indexOf("create table quarantine (")),
   );
-  const sql = readProjectSql(folder, models);
+  const sql = readProjectSql(folder);
   await Deno.remove(folder, { recursive: true });
   return sql;
 }

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { projectDirectory } from "../../lib/config.ts";
 import { query } from "../../lib/postgres.ts";
 import { readProjectSql } from "../../lib/project_sql.ts";
-import { MODELS } from "../../sql/models/models.ts";
 import { transform } from "../../transform/transform.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
@@ -52,7 +51,7 @@ async function widenedSql(folder: string) {
     alter table dim_currency add symbol text;
     alter table dim_currency_closed add symbol text;`,
   );
-  return readProjectSql(join(folder, "sql"), MODELS);
+  return readProjectSql(join(folder, "sql"));
 }
 
 Deno.test("a column that the contract gains is null before, and right from then on", async () => {

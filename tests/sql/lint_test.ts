@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lintSql } from "../../sql/lint.ts";
+import { lintSql } from "../lint_sql.ts";
 
 const HEADER = "-- Things.\n--\n-- Grain: one.\n-- Key: id.\n" +
   "-- Reads: changed.thing.\n\n";
@@ -160,7 +160,7 @@ Deno.test("the SQL lint ends with 1 and names what it found", async () => {
   try {
     await Deno.mkdir(`${folder}/sql/models`, { recursive: true });
     await Deno.writeTextFile(`${folder}/sql/source.sql`, "Select 1;\n");
-    const script = new URL("../../sql/lint.ts", import.meta.url).href;
+    const script = new URL("../lint_sql.ts", import.meta.url).href;
     const command = new Deno.Command(Deno.execPath(), {
       args: ["run", "--allow-read", "--no-config", script],
       cwd: folder,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { PROJECT_SQL } from "../harness/platform.ts";
 import { tablesRead } from "../../lib/tables_read.ts";
-import { MODELS } from "../../sql/models/models.ts";
 import { readSql, StageDatabase } from "./stage_database.ts";
 
 const TRICKY_TEXTS = [
@@ -427,7 +427,7 @@ Deno.test("dim_date agrees with DuckDB's own calendar in all years", async () =>
   assert.equal(row?.["wrong"], 0n);
 });
 
-for (const model of MODELS) {
+for (const model of PROJECT_SQL.models) {
   const schema = model.derivation === "join" ? "current" : "changed";
 
   Deno.test(`${model.name} reads no table or column but the contract's`, async () => {
@@ -463,21 +463,6 @@ for (const model of MODELS) {
     assert.ok(model.times.every((name) => columns.includes(name)));
   });
 }
-
-Deno.test("MODELS lists each model's file, dimensions first", () => {
-  const folder = new URL("../../sql/models/", import.meta.url);
-  const files = [...Deno.readDirSync(folder)]
-    .map((entry) => entry.name)
-    .filter((name) => name.endsWith(".sql"))
-    .map((name) => name.slice(0, -".sql".length));
-  const kinds = MODELS.map((model) => model.kind);
-
-  assert.deepEqual(MODELS.map((model) => model.name).sort(), files.sort());
-  assert.ok(kinds.lastIndexOf("dimension") < kinds.indexOf("fact"));
-  for (const model of MODELS) {
-    assert.equal(model.recordId !== undefined, model.kind === "fact");
-  }
-});
 
 const COLUMNS: Record<string, string> = {
   fact_sales_order:

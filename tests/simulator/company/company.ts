@@ -3,7 +3,6 @@ import { readProjectSql } from "../../../lib/project_sql.ts";
 import type { Company } from "../../harness/company.ts";
 import { PROJECT_SQL } from "../../harness/platform.ts";
 import type { SimulatedCompany } from "../simulated_company.ts";
-import { COMPANY_MODELS } from "./models/models.ts";
 import { COMPANY_TABLES } from "./written_tables.ts";
 
 const FOLDER = new URL("./", import.meta.url);
@@ -11,7 +10,7 @@ const LIVE_SQL = Deno.readTextFileSync(new URL("live.sql", FOLDER));
 /** Migrations of Totesys' warehouse that name its tables. */
 const OF_TOTESYS = ["0002_stars", "0009_history_indexes"];
 
-const OWN_SQL = readProjectSql(fileURLToPath(FOLDER), COMPANY_MODELS);
+const OWN_SQL = readProjectSql(fileURLToPath(FOLDER));
 
 /** The models, by another way than their own SQL. */
 const MODELS: Company["models"] = {
