@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { projectDirectory } from "../lib/config.ts";
 import { StageError } from "../lib/errors.ts";
 import { fetchHttpfs } from "../lib/httpfs.ts";
@@ -75,7 +75,10 @@ export async function duckdbLayer(
   ]);
 }
 
-/** A function: what starts it, its code in one file, and `sql/`. */
+/**
+ * A function: what starts it, its code in one file, and `sql/`: the company's,
+ * which `SQL_DIRECTORY` names, with the dashboard's queries.
+ */
 export async function functionPart(name: string): Promise<Part> {
   const fn = FUNCTIONS[name];
   if (fn === undefined) throw new Error(`there is no function "${name}"`);
@@ -93,8 +96,17 @@ export async function functionPart(name: string): Promise<Part> {
     });
   }
   for (const path of files) part.set(path, { from: join(project, path) });
-  for await (const path of sqlFiles("sql")) {
-    part.set(path, { from: join(project, path) });
+  const own = join(project, "sql");
+  const company = resolve(Deno.env.get("SQL_DIRECTORY") ?? own);
+  for (
+    const [folder, target] of [
+      [join(own, "dashboard"), "sql/dashboard"],
+      [company, "sql"],
+    ] as const
+  ) {
+    for await (const path of sqlFiles(folder)) {
+      part.set(`${target}/${path}`, { from: join(folder, path) });
+    }
   }
   return part;
 }
@@ -118,13 +130,14 @@ async function bundle(entrypoint: string): Promise<Uint8Array> {
   );
 }
 
+/** Paths below the folder, with slashes. */
 async function* sqlFiles(folder: string): AsyncGenerator<string> {
-  for await (
-    const { name, isDirectory } of Deno.readDir(join(project, folder))
-  ) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) yield* sqlFiles(path);
-    else if (name.endsWith(".sql")) yield path;
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) {
+      for await (const path of sqlFiles(join(folder, name))) {
+        yield `${name}/${path}`;
+      }
+    } else if (name.endsWith(".sql")) yield name;
   }
 }
 

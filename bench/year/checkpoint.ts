@@ -29,9 +29,15 @@ export async function measureAt(
   options: CheckpointOptions,
 ): Promise<void> {
   const { env, year, measures, repeats, store } = options;
-  const run = async (what: string, args: readonly string[]) => {
+  const run = async (
+    what: string,
+    args: readonly string[],
+    others: Readonly<Record<string, string>> = {},
+  ) => {
     const before = { requests: store?.requests ?? 0, bytes: store?.bytes ?? 0 };
-    const { calls, bytes, names, ...taken } = await runProcess(args, { env });
+    const { calls, bytes, names, ...taken } = await runProcess(args, {
+      env: { ...env, ...others },
+    });
     measures.add(
       what,
       batches,
@@ -74,6 +80,12 @@ export async function measureAt(
   }
   if (store === undefined) {
     await run("sweep", ["pipeline/sweep_main.ts"]);
+    // Into an empty place, as `deno task rebuild processed` makes it.
+    const rebuilt = `${env.PROCESSED_URL}-again`;
+    await run("transform of the whole log", ["transform/main.ts"], {
+      PROCESSED_URL: rebuilt,
+    });
+    await Deno.remove(rebuilt, { recursive: true });
     await measureStores(batches, options, "swept: ");
   }
 }
