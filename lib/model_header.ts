@@ -26,6 +26,7 @@ const PREFIXES: Readonly<Record<string, Model["kind"]>> = {
   fact_: "fact",
   dim_: "dimension",
 };
+const TIME = /^time(\(\d\))?( without time zone)?$/;
 const SERIAL_NUMBER = /(^|_)record_id$/;
 
 /**
@@ -81,7 +82,9 @@ export function readModel(
   const reads = tablesRead(text, [schema]);
   const told = names("Reads");
   const read = reads.map((table) => `${schema}.${table}`);
-  if (told.length > 0 && told.toSorted().join() !== read.toSorted().join()) {
+  const inOrder = (tables: readonly string[]) =>
+    tables.map((table) => table.toLowerCase()).toSorted().join();
+  if (told.length > 0 && inOrder(told) !== inOrder(read)) {
     problem(
       `its header says that it reads ${told.join(", ")}, its SQL reads ${
         read.join(", ") || "none of these"
@@ -90,7 +93,7 @@ export function readModel(
   }
   const times = header.has("Times of day")
     ? names("Times of day")
-    : columns.filter(([, { type }]) => /^time\b(?!stamp)/.test(type))
+    : columns.filter(([, { type }]) => TIME.test(type))
       .map(([column]) => column);
   const serialNumber = names("Serial number")[0] ??
     columns.map(([column]) => column).find((one) => SERIAL_NUMBER.test(one));
@@ -109,15 +112,19 @@ export function readModel(
 /** The fields of the comment that a file begins with, each in one line. */
 function readHeader(text: string): Map<Field, string> {
   const found = new Map<Field, string>();
-  const [comment = ""] = /^(--.*\n)+/.exec(`${text}\n`) ?? [];
+  const [comment = ""] = /^\s*(?:[ \t]*(?:--.*)?\n)+/.exec(`${text}\n`) ?? [];
   let field: Field | undefined;
   for (const line of comment.split("\n")) {
-    const said = line.replace(/^--\s*/, "").trim();
-    const [, name = "", value = ""] = /^([A-Z][a-z ]*):\s*(.*)$/.exec(said) ??
-      [];
-    const begun = FIELDS.find((one) => one === name);
+    const said = line.replace(/^\s*--\s*/, "").trim();
+    const [, label, value = ""] =
+      /^([a-z]+(?: [a-z]+)*):\s*(.*)$/i.exec(said) ??
+        [];
+    const begun = FIELDS.find((one) =>
+      one.toLowerCase() === label?.toLowerCase()
+    );
     if (begun !== undefined) found.set(field = begun, value);
-    else if (said === "") field = undefined;
+    // A label of somebody's own ends a field, as a blank line does.
+    else if (said === "" || label !== undefined) field = undefined;
     else if (field !== undefined) {
       found.set(field, `${found.get(field)} ${said}`);
     }
@@ -125,9 +132,10 @@ function readHeader(text: string): Map<Field, string> {
   return found;
 }
 
-/** Names between commas; a full stop may end them. */
+/** Names between commas; a full stop ends them, or the field. */
 function listOf(text: string): string[] {
-  return text.replace(/\.\s*$/, "").split(",").map((name) => name.trim())
+  return text.replace(/\.(\s.*)?$/, "").split(",")
+    .map((name) => name.trim().replace(/^"(.*)"$/, "$1"))
     .filter((name) => name !== "");
 }
 

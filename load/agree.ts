@@ -43,26 +43,25 @@ export async function agreeRows(
 
 /**
  * Counts the fresh rows that a table does not hold as they are and, both ways,
- * those that it holds beside them. They are compared as text, for any type.
+ * those that it holds beside them.
  */
 export async function countOthers(
   client: pg.Client,
-  options: {
-    name: string;
-    fresh: string;
-    columns: readonly string[];
-    bothWays: boolean;
-  },
+  agreement: Agreement & { bothWays: boolean },
 ): Promise<number> {
-  const { name, fresh, columns, bothWays } = options;
-  const rows = (table: string) =>
-    `select row(${quoteNames(columns)})::text as content from ${table}`;
-  const lacking = `${rows(fresh)} except all ${rows(quoteName(name))}`;
-  const surplus = `${rows(quoteName(name))} except all ${rows(fresh)}`;
+  const { fresh, columns, identity, unequal, bothWays } = agreement;
+  const name = quoteName(agreement.name);
+  const same = sameColumns(identity, "fresh", "present");
+  const surplus = `select from ${name} as present
+    where not exists (select from ${fresh} as fresh where ${same})`;
   const [found] = await query(
     client,
     `select count(*) as rows from (
-      (${lacking})${bothWays ? ` union all (${surplus})` : ""}
+      select from ${fresh} as fresh where not exists (
+        select from ${name} as present where ${same}
+          and row(${compared(columns, unequal, "fresh.")})
+            is not distinct from row(${compared(columns, unequal, "present.")})
+      )${bothWays ? ` union all ${surplus}` : ""}
     ) as others`,
   );
   return Number(found?.rows);
@@ -155,7 +154,7 @@ export function dimensionColumns(table: WarehouseTable): string[] {
 }
 
 /** SQL for columns as they are compared. */
-function compared(
+export function compared(
   columns: readonly string[],
   unequal: readonly string[],
   prefix: string,

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName, quoteNames } from "../lib/postgres.ts";
+import { compared } from "./agree.ts";
 import { eventFlag, INTERVAL_COLUMNS } from "./export_versions.ts";
 import { sameKey } from "./merge.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
@@ -84,7 +85,7 @@ export function interceptedError(
     {
       subject: model.name,
       hint:
-        "Drop such a trigger or rule, or let it leave the row and our columns as they are; one that runs after each row may do what it likes",
+        "Drop such a trigger or rule, or let it leave the row and our columns as they are; one that runs after each row may do what it likes. A column of your own needs a default",
     },
   );
 }
@@ -103,23 +104,27 @@ function lackingSql(
 ): string {
   const { staging, held, where } = options;
   const { columns = [...table.columns, ...INTERVAL_COLUMNS] } = options;
-  // As text, since json has no equality.
+  const isDimension = table.model.kind === "dimension" &&
+    held === table.model.name;
   return `select ${keyTextSql(table)} as key from ${staging} as event
     where ${where} and not exists (
       select from ${quoteName(held)} as held
       where ${sameKey(table, "held", "event")}
         and held.from_batch = event.from_batch
-        and row(${quoteNames(columns, "held.")})::text
-          = row(${quoteNames(columns, "event.")})::text)`;
+        and row(${compared(columns, table.unequal, "held.")})
+          is not distinct from row(${
+    compared(columns, table.unequal, "event.")
+  })${isDimension ? " and not held.is_placeholder" : ""})`;
 }
 
-/** Versions before these events that were to be ended by them. */
+/** Versions before these events that were to be ended by them, and as they do. */
 function stillOpenSql(table: WarehouseTable, staging: string): string {
   return `select ${keyTextSql(table)} from ${staging} as event
     inner join ${quoteName(table.model.name)} as held
       on ${sameKey(table, "held", "event")}
-    where ${eventFlag("is_first")} and held.to_batch is null
-      and held.from_batch < event.from_batch`;
+    where ${eventFlag("is_first")} and held.from_batch < event.from_batch
+      and (held.to_batch is null or held.to_batch = event.from_batch
+        and held.valid_to is distinct from event.valid_from)`;
 }
 
 function keyTextSql({ model }: WarehouseTable): string {

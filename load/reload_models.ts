@@ -239,16 +239,21 @@ async function checkAgreed(
     const { name, kind, recordId = "record_id" } = table.model;
     const isFact = kind === "fact";
     const columns = dimensionColumns(table);
+    const { unequal } = table;
     const count = await countOthers(client, {
       name,
       fresh: freshTable(name),
       columns: isFact ? [recordId, ...columns] : columns,
+      identity: isFact ? [recordId] : table.model.key,
+      unequal,
       // Deleted rows of a dimension may have to stay as placeholders.
       bothWays: isFact,
     }) + (isFact ? 0 : await countOthers(client, {
       name: `${name}_closed`,
       fresh: freshTable(`${name}_closed`),
       columns,
+      identity: [...table.model.key, "from_batch"],
+      unequal,
       bothWays: true,
     }));
     if (count > 0) throw interceptedError(table, `${count} rows`);

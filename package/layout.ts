@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { projectDirectory } from "../lib/config.ts";
+import { readProjectSql } from "../lib/project_sql.ts";
 import { StageError } from "../lib/errors.ts";
 import { fetchHttpfs } from "../lib/httpfs.ts";
 import { SERVED_FILES } from "../visualise/served_files.ts";
@@ -97,7 +98,9 @@ export async function functionPart(name: string): Promise<Part> {
   }
   for (const path of files) part.set(path, { from: join(project, path) });
   const own = join(project, "sql");
-  const company = resolve(Deno.env.get("SQL_DIRECTORY") ?? own);
+  const company = resolve(Deno.env.get("SQL_DIRECTORY")?.trim() || own);
+  // What the functions could not use is not packaged.
+  readProjectSql(company);
   for (
     const [folder, target] of [
       [join(own, "dashboard"), "sql/dashboard"],

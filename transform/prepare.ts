@@ -126,7 +126,11 @@ async function checkModel(
   }
   refuse(
     name,
-    columnNameProblems(model, columns),
+    columnNameProblems({
+      ...model,
+      // A time that is declared and not given is somebody's own column.
+      times: model.times.filter((time) => !declared.get(model.name)?.has(time)),
+    }, columns),
     "Give the column another name, as in `batch as lot_batch`, in the model and in sql/warehouse",
   );
   refuse(

@@ -55,8 +55,14 @@ Deno.test("what status and the dashboard ask reads as many pages after a year of
   for (const [name, values] of Object.entries(queries(OLD))) {
     const file = name.replace("first ", "");
     const first = await pagesOf(young.client, file, before[name] ?? []);
-    const last = await pagesOf(old.client, file, values);
-    if (last > GROWTH_MAX * first + PAGES_MORE) {
+    const most = GROWTH_MAX * first + PAGES_MORE;
+    let last = await pagesOf(old.client, file, values);
+    if (last > most) {
+      // Another test's session may have kept the vacuum from its work.
+      await old.client.query("vacuum analyze");
+      last = await pagesOf(old.client, file, values);
+    }
+    if (last > most) {
       grown.push(`${name}: ${first} pages, then ${last}`);
     }
   }

@@ -566,7 +566,7 @@ for (
       "dim_lot_current",
       /"dim_lot_current" is a name of the model "dim_lot", too/,
     ],
-    ["dim_lot", "DIM_LOT", /"dim_lot" is a name of the model "dim_lot"/],
+    ["dim_lot", "DIM_LOT", /"dim_lot" is a name of the model "dim_lot"/i],
     ["dim_lot", "dim_lot_closed", /dim_lot_closed/],
     ["dim_lot", "staged_dim_lot", /staged_dim_lot/],
     [
