@@ -9,6 +9,13 @@
  */
 export type Derivation = "row" | "join" | "set";
 
+/** What headers and people call these. */
+export const MAINTAINED: Readonly<Record<Derivation, string>> = {
+  row: "by row",
+  join: "as a join",
+  set: "append only",
+};
+
 /** A model, as its file says it: see `readModel`. */
 export interface Model {
   /** File name without `.sql`, and the name in the lake and the warehouse. */

@@ -1,4 +1,4 @@
-import type { Derivation, Model } from "./model.ts";
+import { type Derivation, MAINTAINED, type Model } from "./model.ts";
 import { tablesRead } from "./tables_read.ts";
 import type { DeclaredTables } from "./warehouse_ddl.ts";
 
@@ -15,12 +15,7 @@ const FIELDS = [
 ] as const;
 type Field = typeof FIELDS[number];
 
-/** What `Maintained` may say. */
-const MAINTAINED: Readonly<Record<string, Derivation>> = {
-  "by row": "row",
-  "as a join": "join",
-  "append only": "set",
-};
+const DERIVATIONS: readonly Derivation[] = ["row", "join", "set"];
 const KINDS = ["fact", "dimension"] as const;
 const PREFIXES: Readonly<Record<string, Model["kind"]>> = {
   fact_: "fact",
@@ -60,7 +55,7 @@ export function readModel(
   const key = names("Key");
   if (key.length === 0) {
     problem(
-      "its header does not say what identifies a row, as in `-- Key: staff_id.`",
+      "its header does not say what identifies a row, as in `-- Key: id.`",
     );
   }
   const kind = kindOf(name, header.get("Kind"));
@@ -74,7 +69,7 @@ export function readModel(
     problem(
       `its header says Maintained: ${
         header.get("Maintained")
-      }, which is none of ${Object.keys(MAINTAINED).join(", ")}`,
+      }, which is none of ${Object.values(MAINTAINED).join(", ")}`,
     );
   }
   // A join reads tables as they stand, others what a batch changed in them.
@@ -139,9 +134,16 @@ function listOf(text: string): string[] {
     .filter((name) => name !== "");
 }
 
+/** A field that says one of some words. */
+function wordOf(said: string): string {
+  return said.replace(/\.$/, "").trim().toLowerCase();
+}
+
 function kindOf(name: string, said: string | undefined) {
-  const word = said?.replace(/\.$/, "").trim().toLowerCase();
-  if (word !== undefined) return KINDS.find((kind) => kind === word);
+  if (said !== undefined) {
+    const word = wordOf(said);
+    return KINDS.find((kind) => kind === word);
+  }
   return Object.entries(PREFIXES).find(([prefix]) => name.startsWith(prefix))
     ?.[1];
 }
@@ -151,7 +153,8 @@ function derivationOf(
   said: string | undefined,
 ): Derivation | undefined {
   if (said !== undefined) {
-    return MAINTAINED[said.replace(/\.$/, "").trim().toLowerCase()];
+    const word = wordOf(said);
+    return DERIVATIONS.find((one) => MAINTAINED[one] === word);
   }
   if (tablesRead(sql, ["current"]).length > 0) return "join";
   return tablesRead(sql, ["changed"]).length > 1 ? "set" : "row";

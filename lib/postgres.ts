@@ -230,6 +230,19 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
 }
 
+/** Whether a server is a standby, and whether it takes no writes by default. */
+export async function readServerMode(
+  client: pg.Client,
+): Promise<{ isStandby: boolean; isReadOnly: boolean }> {
+  const { standby, read_only } = await queryRow(
+    client,
+    `select pg_is_in_recovery() as standby,
+      current_setting('default_transaction_read_only')::boolean as read_only`,
+  );
+  const isStandby = standby === "t";
+  return { isStandby, isReadOnly: isStandby || read_only === "t" };
+}
+
 /** Throws a `StageError` unless the server is what the settings ask for. */
 async function checkTarget(
   client: pg.Client,
@@ -238,13 +251,7 @@ async function checkTarget(
   const { sessionTarget = "any" } = settings;
   // Of one host there is nothing to prefer.
   if (["any", "prefer-standby"].includes(sessionTarget)) return;
-  const { standby, read_only } = await queryRow(
-    client,
-    `select pg_is_in_recovery() as standby,
-      current_setting('default_transaction_read_only')::boolean as read_only`,
-  );
-  const isStandby = standby === "t";
-  const isReadOnly = isStandby || read_only === "t";
+  const { isStandby, isReadOnly } = await readServerMode(client);
   const fits: Record<string, boolean> = {
     primary: !isStandby,
     standby: isStandby,

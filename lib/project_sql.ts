@@ -108,7 +108,7 @@ function checkNames(found: {
       ),
     ...found.checks.filter((check) => !checkable.includes(checkedModel(check)))
       .map(({ name }) =>
-        `sql/checks/${name}.sql is of no model: its name begins with one, as in fact_payment__amount_is_known.sql`
+        `sql/checks/${name}.sql is of no model: its name begins with one, as in <model>__<rule>.sql`
       ),
   ];
   if (problems.length > 0) throw new ConfigError(problems);

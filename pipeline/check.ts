@@ -1,4 +1,5 @@
 import { runCommand, type World } from "../lib/command.ts";
+import { MAINTAINED } from "../lib/model.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { warehouseType } from "../load/column_types.ts";
@@ -22,13 +23,6 @@ export interface CheckedModel {
   reads: readonly string[];
   columns: readonly { name: string; type: string; warehouse: string }[];
 }
-
-/** How a model is kept up to date, in words. */
-const MAINTAINED: Record<ModelSql["derivation"], string> = {
-  row: "by row",
-  join: "as a join",
-  set: "append only",
-};
 
 /** Throws a `StageError` that names the first file that can't be used. */
 export async function checkProject(

@@ -13,7 +13,7 @@ import { type FailureNote, readFailureNote } from "../lib/failure_note.ts";
 import {
   inTransaction,
   query,
-  queryRow,
+  readServerMode,
   type TextRow,
 } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
@@ -342,13 +342,9 @@ async function loadFailure(
 
 /** Why load can't write there, if it can't. */
 async function whyReadOnly(client: pg.Client): Promise<string | undefined> {
-  const server = await queryRow(
-    client,
-    `select pg_is_in_recovery() as standby,
-      current_setting('default_transaction_read_only')::boolean as read_only`,
-  );
-  if (server.standby === "t") return "the warehouse is a standby";
-  return server.read_only === "t"
+  const { isStandby, isReadOnly } = await readServerMode(client);
+  if (isStandby) return "the warehouse is a standby";
+  return isReadOnly
     ? "the warehouse takes no writes: default_transaction_read_only is on"
     : undefined;
 }

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Model } from "../../lib/model.ts";
+import { MAINTAINED, type Model } from "../../lib/model.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 
 /** A company of one test: what its folder `sql/` holds. */
@@ -69,8 +69,6 @@ export async function smallProject(project: SmallProject): Promise<ProjectSql> {
     await Deno.remove(folder, { recursive: true });
   }
 }
-
-const MAINTAINED = { row: "by row", join: "as a join", set: "append only" };
 
 function headerOf(model: SmallProject["models"][number]): string {
   const {

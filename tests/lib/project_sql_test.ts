@@ -156,13 +156,13 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
     assert.throws(() => readProjectSql(folder), (error) => {
       assert.ok(error instanceof ConfigError);
       assert.deepEqual(error.problems, [
-        "sql/models/dim_keyless.sql: its header does not say what identifies a row, as in `-- Key: staff_id.`",
+        "sql/models/dim_keyless.sql: its header does not say what identifies a row, as in `-- Key: id.`",
         "sql/models/dim_wrong.sql: its header says Maintained: by hand., which is none of by row, as a join, append only",
         "sql/models/dim_wrong.sql: its header says that it reads changed.thing, current.thing, its SQL reads changed.thing",
         "sql/models/thing.sql: its header says neither `-- Kind: fact.` nor `-- Kind: dimension.`, and its name begins neither with fact_ nor with dim_",
         'The model "dim_other" reads "nowhere", which is not in the contract',
         "sql/quarantine/nothing.sql is of no table in the contract",
-        "sql/checks/dim_things__rule.sql is of no model: its name begins with one, as in fact_payment__amount_is_known.sql",
+        "sql/checks/dim_things__rule.sql is of no model: its name begins with one, as in <model>__<rule>.sql",
       ]);
       return true;
     });

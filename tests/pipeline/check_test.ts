@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
 import { main as check } from "../../pipeline/check.ts";
+import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
 /** Checks a folder, as a person does. */
@@ -20,10 +20,7 @@ async function told(
 }
 
 async function copyOf(folder: string): Promise<string> {
-  const { code } = await new Deno.Command("cp", {
-    args: ["-r", join(projectDirectory(), "sql"), folder],
-  }).output();
-  assert.equal(code, 0);
+  await copyProject(folder, ["sql"]);
   return join(folder, "sql");
 }
 
