@@ -220,6 +220,28 @@ export function quoteNames(names: readonly string[], prefix = ""): string {
   return names.map((name) => prefix + quoteName(name)).join(", ");
 }
 
+/**
+ * Does something within a transaction; false says that it ended with this
+ * SQLSTATE, and was undone.
+ */
+export async function inSavepoint(
+  client: pg.Client,
+  state: string,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
+  await client.query("savepoint attempt");
+  try {
+    await work();
+  } catch (error) {
+    if (sqlState(error) !== state) throw error;
+    await client.query("rollback to savepoint attempt");
+    return false;
+  } finally {
+    await client.query("release savepoint attempt").catch(() => {});
+  }
+  return true;
+}
+
 /** A text as SQL has it, where a statement takes no parameters (COPY). */
 export function quoteText(text: string): string {
   return pg.escapeLiteral(text);

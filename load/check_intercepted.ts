@@ -2,32 +2,37 @@ import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName, quoteNames } from "../lib/postgres.ts";
 import { compared } from "./agree.ts";
-import { eventFlag, INTERVAL_COLUMNS } from "./export_versions.ts";
+import {
+  eventFlag,
+  FLAGS_COLUMN,
+  INTERVAL_COLUMNS,
+} from "./export_versions.ts";
 import { sameKey } from "./merge.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /**
- * Keeps the rows of a dimension that a merge is to move to the closed ones,
- * where others stand before its writes, to look for them afterwards.
+ * Keeps the versions that a merge is to end, where triggers or rules of others
+ * stand before its writes, to look for them afterwards.
  */
-export async function keepMoving(
+export async function keepEnding(
   client: pg.Client,
   table: WarehouseTable,
   staging: string,
 ): Promise<void> {
   if (table.interceptors.length === 0) return;
-  const { name } = table.model;
+  const { name, kind } = table.model;
   await client.query(
-    `create temporary table ${movingTable(table)} on commit drop as
-    select held.* from ${quoteName(name)} as held inner join ${staging} as event
-      on ${sameKey(table, "held", "event")}
-    where ${eventFlag("is_first")} and ${eventFlag("has_version")}
-      and not held.is_placeholder`,
+    `create temporary table ${endingTable(table)} on commit drop as
+    select held.*, event.${FLAGS_COLUMN} from ${quoteName(name)} as held
+    inner join ${staging} as event on ${sameKey(table, "held", "event")}
+    where ${eventFlag("is_first")} and ${
+      kind === "fact" ? "held.to_batch is null" : "not held.is_placeholder"
+    }`,
   );
 }
 
-function movingTable({ model }: WarehouseTable): string {
-  return `pg_temp.${quoteName(`moving_${model.name}`)}`;
+function endingTable({ model }: WarehouseTable): string {
+  return `pg_temp.${quoteName(`ending_${model.name}`)}`;
 }
 
 /**
@@ -42,8 +47,16 @@ export async function checkIntercepted(
 ): Promise<void> {
   if (table.interceptors.length === 0) return;
   const { name, kind } = table.model;
+  // Their ends may have come only now.
+  const ended = {
+    staging: endingTable(table),
+    columns: [...table.columns, "valid_from"],
+  };
   const missing = kind === "fact"
-    ? [lackingSql(table, { staging, held: name, where: IS_VERSION })]
+    ? [
+      lackingSql(table, { staging, held: name, where: IS_VERSION }),
+      lackingSql(table, { ...ended, held: name, where: "true" }),
+    ]
     : [
       lackingSql(table, {
         staging,
@@ -56,11 +69,14 @@ export async function checkIntercepted(
         where: `${IS_VERSION} and not ${eventFlag("is_last_version")}`,
       }),
       lackingSql(table, {
-        staging: movingTable(table),
+        ...ended,
         held: `${name}_closed`,
-        where: "true",
-        // Their ends may have come only now.
-        columns: [...table.columns, "valid_from"],
+        where: eventFlag("has_version"),
+      }),
+      lackingSql(table, {
+        ...ended,
+        held: name,
+        where: `not ${eventFlag("has_version")}`,
       }),
     ];
   const [found] = await query(

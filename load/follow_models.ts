@@ -6,7 +6,12 @@ import { query, quoteName, sqlState } from "../lib/postgres.ts";
 import { typeChange, warehouseType } from "./column_types.ts";
 import type { TypedModel } from "./model_types.ts";
 import { OWN_COLUMNS } from "./warehouse_table.ts";
-import { dropViews, hasViews, makeViews } from "./warehouse_views.ts";
+import {
+  dropViews,
+  hasViews,
+  makeViews,
+  makeViewsAgain,
+} from "./warehouse_views.ts";
 
 /** What is to be done to a model's tables. */
 interface Changes {
@@ -56,6 +61,7 @@ export async function followModels(
     const changes = changesOf({ model, columns }, { present, drop });
     try {
       await apply(client, { model, changes });
+      if (drop) await makeViewsAgain(client, model.name);
     } catch (error) {
       if (!DEPENDENTS.includes(sqlState(error) ?? "")) throw error;
       throw new StageError(

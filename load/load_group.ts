@@ -6,7 +6,7 @@ import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import { checkedModel, type SqlFile } from "../lib/project_sql.ts";
 import type { Zone } from "../lib/zone.ts";
-import { checkIntercepted, keepMoving } from "./check_intercepted.ts";
+import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
   eventFlag,
@@ -65,8 +65,8 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
       stagings.set(table.model.name, staging);
       await copyCsv(client, csv, { table: staging, freeze: false, progress });
       await client.query(`analyze ${staging}`);
+      await keepEnding(client, table, staging);
       if (table.model.kind === "dimension") {
-        await keepMoving(client, table, staging);
         await mergeDimension(client, table, staging);
       } else {
         await addPlaceholders(client, table, {

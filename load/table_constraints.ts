@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { query, quoteName, quoteText, sqlState } from "../lib/postgres.ts";
+import { inSavepoint, query, quoteName, quoteText } from "../lib/postgres.ts";
 import { addPlaceholders } from "./merge.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
@@ -125,25 +125,6 @@ export async function emptyTables(
     [truncated],
   );
   return plain.map(({ name }) => name ?? "");
-}
-
-/** Does something; false says that it ended with this error, undone. */
-async function inSavepoint(
-  client: pg.Client,
-  state: string,
-  work: () => Promise<unknown>,
-): Promise<boolean> {
-  await client.query("savepoint attempt");
-  try {
-    await work();
-  } catch (error) {
-    if (sqlState(error) !== state) throw error;
-    await client.query("rollback to savepoint attempt");
-    return false;
-  } finally {
-    await client.query("release savepoint attempt").catch(() => {});
-  }
-  return true;
 }
 
 /**

@@ -1,5 +1,7 @@
 import type pg from "pg";
-import { query } from "../lib/postgres.ts";
+import { inSavepoint, query } from "../lib/postgres.ts";
+
+const INVALID_DEFINITION = "42P16";
 
 /** Statements that give views that are made again what they had before. */
 export type ViewsBefore = readonly string[];
@@ -147,4 +149,26 @@ export async function makeViews(
   if (lacking.length === 0) return;
   await client.query("call pipeline.make_views($1::name)", [table]);
   for (const sql of views ?? []) await client.query(sql);
+}
+
+/**
+ * Makes the views and functions of a table again, whatever somebody put in
+ * their place; they keep their grants. Throws when others depend on a view that
+ * has other columns than it should.
+ */
+export async function makeViewsAgain(
+  client: pg.Client,
+  table: string,
+): Promise<void> {
+  const [found] = await query(
+    client,
+    "select to_regprocedure('pipeline.make_views(name)') is not null as made",
+  );
+  if (found?.made !== "t") return;
+  const make = () =>
+    client.query("call pipeline.make_views($1::name)", [table]);
+  if (await inSavepoint(client, INVALID_DEFINITION, make)) return;
+  const views = await dropViews(client, { table, dropped: [] });
+  await make();
+  for (const sql of views) await client.query(sql);
 }

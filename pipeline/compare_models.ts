@@ -49,6 +49,8 @@ export interface Comparison {
   /** Keys and columns that differ. */
   differences: number;
   columns: readonly DifferingColumn[];
+  /** Views and functions that show other rows than their table holds. */
+  views: readonly string[];
   /** The first of the keys, in their order. */
   firstKeys: readonly DifferingKey[];
   /** The tasks that mend it, to be run in this order. */
@@ -92,9 +94,12 @@ export async function compareModels(
   return results;
 }
 
-/** The columns and keys that a comparison names, each with how it differs. */
-export function describeKeys({ columns, firstKeys }: Comparison): string {
+/** The columns, views and keys that a comparison names, each with how it differs. */
+export function describeKeys(
+  { columns, views, firstKeys }: Comparison,
+): string {
   return [
+    ...views.map((view) => `${view} shows other rows than the table holds`),
     ...columns.map(({ column, how }) => `column "${column}" ${how}`),
     ...firstKeys.map(({ key, how }) => `${key} ${how}`),
   ].join(", ");
@@ -105,7 +110,8 @@ async function compareModel(
   held: ModelInWarehouse,
 ): Promise<Comparison[]> {
   const { duckdb, lake } = work;
-  const { model, differing } = held;
+  const { model } = held;
+  const shape = { columns: held.differing, views: held.views };
   await readFromLake(duckdb, lake, model);
   const heldBack = await heldBackSql(work, model);
   const inLake = await findDifferences(
@@ -121,19 +127,19 @@ async function compareModel(
   const told = (
     place: Place,
     { rows, keys, hows, firstKeys }: Differences,
-    columns: readonly DifferingColumn[] = [],
+    shape: Pick<Comparison, "columns" | "views"> = { columns: [], views: [] },
     isHistoryDoubtful = false,
   ): Comparison => ({
     model: model.name,
     place,
     rows,
-    differences: keys + columns.length,
-    columns,
+    differences: keys + shape.columns.length + shape.views.length,
+    ...shape,
     firstKeys,
     ways: place === "lake" ? lakeWays : waysBack(place, {
       model,
       hows,
-      columns,
+      isReshaped: shape.columns.length + shape.views.length > 0,
       lakeWays,
       isHistoryDoubtful,
       tables: [],
@@ -143,7 +149,7 @@ async function compareModel(
   if (held.files === undefined) {
     // Without its key, no row there can be found.
     const none = { ...inLake, keys: 0, hows: [], firstKeys: [] };
-    return [...results, told("warehouse", none, differing)];
+    return [...results, told("warehouse", none, shape)];
   }
   await readFromWarehouse(duckdb, held);
   const inWarehouse = await findDifferences(
@@ -154,8 +160,8 @@ async function compareModel(
   const isDoubtful = history.keys > 0;
   return [
     ...results,
-    told("warehouse", inWarehouse, differing, isDoubtful),
-    told("history", history, [], isDoubtful),
+    told("warehouse", inWarehouse, shape, isDoubtful),
+    told("history", history, undefined, isDoubtful),
   ];
 }
 

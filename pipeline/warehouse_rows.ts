@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb.ts";
 import { query, quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import { viewsShowingOthers } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
@@ -24,6 +25,8 @@ export interface ModelInWarehouse {
   /** The model's columns that the warehouse has. */
   columns: readonly WarehouseColumn[];
   differing: readonly DifferingColumn[];
+  /** Views and functions that show other rows than the table holds. */
+  views: readonly string[];
   /** Undefined when the warehouse lacks the key: no rows can be compared. */
   files:
     | { open: CopiedRows; ended: CopiedRows; beyond: CopiedRows }
@@ -68,7 +71,8 @@ export async function copyFromWarehouse(
   const open = `${quoteName(`${model.name}_as_of_batch`)}(${batch})`;
   const history = quoteName(`${model.name}_history`);
   const read: pg.FieldDef[][] = [];
-  for (const relation of [quoteName(model.name), open, history]) {
+  const current = quoteName(`${model.name}_current`);
+  for (const relation of [quoteName(model.name), open, history, current]) {
     const { fields } = await client.query(`select * from ${relation} limit 0`);
     read.push(fields);
   }
@@ -83,7 +87,7 @@ export async function copyFromWarehouse(
     fits: fits(column, read[1]?.find(({ name }) => name === column.name)),
   }));
   if (model.key.some((name) => !columns.some((one) => one.name === name))) {
-    return { model, columns, differing, files: undefined };
+    return { model, columns, differing, views: [], files: undefined };
   }
   const names = [...columns, ...STAMPS].map(({ name }) => name);
   const copy = (from: string, form: string) =>
@@ -96,6 +100,10 @@ export async function copyFromWarehouse(
     model,
     columns,
     differing,
+    views: await viewsShowingOthers(client, {
+      model,
+      columns: columns.map(({ name }) => name),
+    }),
     files: {
       open: await copy(`${open} as held`, "open"),
       ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),

@@ -1,6 +1,5 @@
 import type { Model } from "../lib/model.ts";
 import type { Place } from "./compare_models.ts";
-import type { DifferingColumn } from "./warehouse_rows.ts";
 
 const REBUILD_LAKE = "deno task rebuild processed";
 const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
@@ -15,20 +14,22 @@ export function waysBack(place: Place, options: {
   tables: readonly string[];
   /** How keys differ. */
   hows: readonly string[];
-  columns?: readonly DifferingColumn[];
+  /** Whether the table, or what it is read by, has another form. */
+  isReshaped?: boolean;
   /** What mends the lake's rows of this model. */
   lakeWays: readonly string[];
   /** Whether the lake and the warehouse have other histories of it. */
   isHistoryDoubtful?: boolean;
 }): string[] {
-  const { hows, columns = [], lakeWays, isHistoryDoubtful = false } = options;
-  if (hows.length + columns.length === 0) return [];
+  const { hows, isReshaped = false, lakeWays, isHistoryDoubtful = false } =
+    options;
+  if (hows.length === 0 && !isReshaped) return [];
   if (place === "lake") return waysBackOfLake(options);
   // Nothing says which of two histories is right: what was extracted does.
   if (isHistoryDoubtful) return [REBUILD_LAKE, REBUILD_WAREHOUSE];
-  // A resync brings the model into the warehouse anew, with its history, but
-  // drops no column there.
-  return lakeWays.length > 0 && columns.length === 0
+  // A resync loads the model's history again, but drops no column, and makes no
+  // view again.
+  return lakeWays.length > 0 && !isReshaped
     ? [...lakeWays]
     : [...new Set([...lakeWays, REBUILD_WAREHOUSE])];
 }

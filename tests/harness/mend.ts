@@ -12,6 +12,7 @@ export function differences(verification: Verification): string[] {
     .filter((one) => one.differences > 0)
     .map((one) =>
       `${one.model} ${one.place}: ` + [
+        ...one.views,
         ...one.columns.map(({ column, how }) => `column ${column} ${how}`),
         ...one.firstKeys.map(({ key, how }) => `${key} ${how}`),
       ].join(", ")

@@ -102,6 +102,33 @@ const WAREHOUSE_DAMAGES: Record<
       "dim_payment_type warehouse: 3 missing",
     ],
   },
+  "views and functions that somebody replaced": {
+    sql: [
+      "create or replace view fact_payment_current as select * from fact_payment_history where paid",
+      `create or replace function fact_payment_as_of_time(moment timestamptz)
+        returns setof fact_payment_history language sql stable
+        as 'select * from fact_payment_history where valid_from > moment'`,
+      "drop view dim_design_current",
+      `create view dim_design_current as
+        select design_id, design_name, file_location,
+          upper(file_name) as file_name, valid_from, valid_to, from_batch,
+          to_batch, 1 as extra
+        from dim_design where to_batch is null`,
+      "grant select on dim_design_current to public",
+    ],
+    says: [
+      "dim_design warehouse: dim_design_current, column extra extra",
+      "fact_payment warehouse: fact_payment_as_of_time, fact_payment_current",
+    ],
+  },
+  "a function of the past that gives nothing": {
+    sql: [
+      `create or replace function dim_design_as_of_batch(batch_number bigint)
+        returns setof dim_design_history language sql stable
+        as 'select * from dim_design_history where false'`,
+    ],
+    says: ["dim_design warehouse: 1 missing, 2 missing, 3 missing"],
+  },
   "a day that the calendar of the lake lacks": {
     sql: [
       `insert into dim_date select '1999-01-01', year, month, day, day_of_week,
