@@ -65,7 +65,7 @@ export function warehouseType(
  */
 export function typeChange(present: string, wanted: string): TypeChange {
   if (present === wanted) return { kind: "fits" };
-  const isText = /^(text|character)/.test(present);
+  const isText = /^(text|character|name$|"char")/.test(present);
   if (wanted === "text") {
     if (present === "text") return { kind: "fits" };
     return isText || numberOf(present) !== undefined

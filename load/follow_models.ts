@@ -5,7 +5,7 @@ import type { Model } from "../lib/model.ts";
 import { query, quoteName, sqlState } from "../lib/postgres.ts";
 import { typeChange, warehouseType } from "./column_types.ts";
 import type { TypedModel } from "./model_types.ts";
-import { OWN_COLUMNS } from "./warehouse_table.ts";
+import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";
 import {
   dropViews,
   hasViews,
@@ -27,12 +27,16 @@ interface Changes {
 /** A column of a table in the warehouse. */
 interface Column {
   name: string;
-  /** As `format_type` writes it. */
+  /** As `format_type` writes it; of a domain, that which is behind it. */
   type: string;
+  /** The domain that the column has, if it has one. */
+  domain?: string;
   isNotNull: boolean;
   /** Whether the table itself gives it a value: always, or by default. */
   isGenerated: boolean;
   hasDefault: boolean;
+  /** Whether it takes different texts for the same. */
+  isLoose: boolean;
 }
 
 const TEXT = /^(text|varchar|character varying)$/;
@@ -88,20 +92,33 @@ async function readColumns(
 ): Promise<Column[]> {
   const rows = await query(
     client,
-    `select attname as name, format_type(atttypid, atttypmod) as type,
+    `with recursive base (attnum, type, modifier) as (
+      select attnum, atttypid, atttypmod from pg_attribute
+      where attrelid = to_regclass(quote_ident($1))
+      union all
+      select attnum, typbasetype, typtypmod from base
+      inner join pg_type on oid = base.type where typtype = 'd'
+    )
+    select attname as name, format_type(base.type, base.modifier) as type,
       attnotnull as is_not_null, attgenerated <> '' as is_generated,
-      atthasdef or attidentity <> '' as has_default
+      atthasdef or attidentity <> '' as has_default,
+      case when base.type <> atttypid then format_type(atttypid, null) end
+        as domain, ${IS_LOOSE} as is_loose
     from pg_attribute
-    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
-      and not attisdropped order by attnum`,
+    inner join base on base.attnum = pg_attribute.attnum
+    inner join pg_type on pg_type.oid = base.type and typtype <> 'd'
+    where attrelid = to_regclass(quote_ident($1)) and pg_attribute.attnum > 0
+      and not attisdropped order by pg_attribute.attnum`,
     [table],
   );
   return rows.map((row) => ({
     name: row.name ?? "",
     type: row.type ?? "",
+    ...row.domain ? { domain: row.domain } : {},
     isNotNull: row.is_not_null === "t",
     isGenerated: row.is_generated === "t",
     hasDefault: row.has_default === "t",
+    isLoose: row.is_loose === "t",
   }));
 }
 
@@ -129,6 +146,7 @@ function changesOf(
       retype(changes, { model, column: own, wanted, drop });
     }
   }
+  for (const column of drop ? present : []) restoreType(changes, model, column);
   for (const { name, isNotNull, hasDefault } of present) {
     if (
       hasDefault || name === model.recordId || OWN_COLUMNS.includes(name) ||
@@ -191,10 +209,21 @@ function retype(
   changes: Changes,
   options: { model: Model; column: Column; wanted: string; drop: boolean },
 ): void {
-  const { model, column: { name, type }, wanted, drop } = options;
+  const { model, column: { name, type, domain }, wanted, drop } = options;
   const subject = model.name;
   const change = typeChange(type, wanted);
   if (change.kind === "fits") return;
+  if (domain !== undefined) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its column "${name}" is ${wanted}, which the warehouse's domain ${domain}, ${type}, does not hold`,
+      {
+        subject,
+        hint: `Run: alter table ${quoteName(subject)} alter ${
+          quoteName(name)
+        } type ${change.to}; or cast the column in the model`,
+      },
+    );
+  }
   const isKey = model.key.includes(name);
   if (change.kind === "replace" && (isKey || !drop)) {
     throw new StageError(
@@ -218,6 +247,19 @@ function retype(
       ]),
   );
   changes.told.push(`the column ${name} is ${change.to}, it was ${type}`);
+  changes.reshapes = true;
+}
+
+/** What somebody changed of a column that the loader relies on. */
+function restoreType(changes: Changes, model: Model, column: Column): void {
+  const fault = columnFault(model, column);
+  if (fault === undefined) return;
+  const name = quoteName(column.name);
+  const [type] = fault.type.split(" collate ");
+  changes.actions.push(
+    `alter ${name} type ${fault.type} using ${name}::${type}`,
+  );
+  changes.told.push(`${fault.says}: it is ${fault.type} again`);
   changes.reshapes = true;
 }
 

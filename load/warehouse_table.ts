@@ -35,6 +35,15 @@ export const OWN_COLUMNS: readonly string[] = [
   "is_placeholder",
 ];
 
+/** As `format_type` writes them; another type would round or not hold them. */
+const OWN_TYPES: Readonly<Record<string, string>> = {
+  valid_from: "timestamp with time zone",
+  valid_to: "timestamp with time zone",
+  from_batch: "bigint",
+  to_batch: "bigint",
+  is_placeholder: "boolean",
+};
+
 /** Of two boxes, `=` compares the areas; of two of json there is none. */
 const UNEQUAL_TYPES = [
   "json",
@@ -106,7 +115,9 @@ export async function readWarehouseTable(
     `select attname as name, attcollation <> 0 as is_text,
       atthasdef or attidentity <> '' as has_default,
       coalesce(element.typname, base.typname, type.typname)
-        = any(array[${UNEQUAL_TYPES.map(quoteText).join(", ")}]) as is_unequal
+        = any(array[${UNEQUAL_TYPES.map(quoteText).join(", ")}]) as is_unequal,
+      format_type(atttypid, atttypmod) as type,
+      ${IS_LOOSE} as is_loose
     from pg_attribute
     inner join pg_type as type on type.oid = atttypid
     left join pg_type as element on element.oid = type.typelem
@@ -124,6 +135,19 @@ export async function readWarehouseTable(
         hint: "Write a migration in sql/warehouse that makes it",
       },
     );
+  }
+  for (const { name, type, is_loose } of found) {
+    const fault = columnFault(model, {
+      name: name ?? "",
+      type: type ?? "",
+      isLoose: is_loose === "t",
+    });
+    if (fault === undefined) continue;
+    throw new StageError(`Cannot load "${model.name}": ${fault.says}`, {
+      subject: model.name,
+      hint:
+        "Run `deno task rebuild warehouse`: it gives the column its type again",
+    });
   }
   const columns = found.filter(({ name }) =>
     !OWN_COLUMNS.includes(name ?? "") && name !== model.recordId
@@ -175,5 +199,40 @@ export async function readWarehouseTable(
     })).filter(({ column }) => names.includes(column)),
     empty: filled?.filled !== "t",
     interceptors: JSON.parse(filled?.interceptors ?? "[]"),
+  };
+}
+
+/** SQL for whether a column takes different texts for the same. */
+export const IS_LOOSE = `(
+  select coalesce(base.typname, type.typname) = 'citext'
+    or not coalesce(collisdeterministic, true)
+  from pg_type as type
+  left join pg_type as base on base.oid = type.typbasetype
+  left join pg_collation on pg_collation.oid = attcollation
+  where type.oid = atttypid)`;
+
+/**
+ * What is wrong with a column, and the type that it should have: one of the
+ * loader's with another type than it needs, or a key that takes different texts
+ * for the same.
+ */
+export function columnFault(
+  { key }: Pick<Model, "key">,
+  column: { name: string; type: string; isLoose: boolean },
+): { says: string; type: string } | undefined {
+  const { name, type, isLoose } = column;
+  const own = OWN_TYPES[name];
+  if (own !== undefined && own !== type) {
+    return {
+      says: `its column ${quoteName(name)} is ${type}, not ${own}`,
+      type: own,
+    };
+  }
+  if (!isLoose || !key.includes(name)) return undefined;
+  return {
+    says: `its key ${
+      quoteName(name)
+    } takes different texts for the same (type ${type}, or a nondeterministic collation)`,
+    type: 'text collate "default"',
   };
 }

@@ -24,6 +24,8 @@ for (
     ["numeric(10,2)", "bigint", widen("numeric(21,2)")],
     ["character varying(20)", "text", widen("text")],
     ["character(3)", "text", widen("text")],
+    ["name", "text", widen("text")],
+    ['"char"', "text", widen("text")],
     ["integer", "text", widen("text")],
     ["date", "text", FITS],
     ["time without time zone", "text", FITS],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getLogger } from "@logtape/logtape";
 import type pg from "pg";
-import { connect, query } from "../../lib/postgres.ts";
+import { connect, inTransaction, query } from "../../lib/postgres.ts";
 import { followModels } from "../../load/follow_models.ts";
 import { migrate } from "../../load/migrate.ts";
 import type { TypedModel } from "../../load/model_types.ts";
@@ -153,7 +153,11 @@ Deno.test("followModels() makes a column that a model lost nullable, and drops i
       "insert into dim_payment_type (payment_type_id) values (1)",
     );
     assert.equal((await names()).length, 4);
-    await followModels(client, { models, drop: true, log });
+    await inTransaction(
+      client,
+      {},
+      () => followModels(client, { models, drop: true, log }),
+    );
 
     assert.deepEqual(await names(), []);
     const kept = await query(client, "select note from dim_payment_type");

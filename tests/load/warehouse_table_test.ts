@@ -15,8 +15,8 @@ Deno.test("readWarehouseTable() reads columns, references and whether it holds a
   await database.client.query(
     `create table dim_other (other_id integer primary key);
     create table fact_thing (thing_record_id bigint, code text, gone integer,
-      thing_id integer, other integer references dim_other, valid_from date,
-      valid_to date, from_batch bigint, to_batch bigint,
+      thing_id integer, other integer references dim_other,
+      valid_from timestamptz, valid_to timestamptz, from_batch bigint, to_batch bigint,
       is_placeholder boolean);
     alter table fact_thing drop column gone`,
   );
@@ -74,3 +74,39 @@ Deno.test("readWarehouseTable() names a model that the warehouse has no table fo
     hint: "Write a migration in sql/warehouse that makes it",
   });
 });
+
+for (
+  const [column, says] of [
+    [
+      "valid_from timestamptz(0)",
+      'its column "valid_from" is timestamp(0) with time zone, not timestamp with time zone',
+    ],
+    ["to_batch integer", 'its column "to_batch" is integer, not bigint'],
+    [
+      "code loose",
+      'its key "code" takes different texts for the same (type loose, or a nondeterministic collation)',
+    ],
+    [
+      "code text collate anycase",
+      'its key "code" takes different texts for the same (type text, or a nondeterministic collation)',
+    ],
+  ] as const
+) {
+  Deno.test(`readWarehouseTable() refuses a table with the column ${column}`, async () => {
+    await using database = await openTestDatabase();
+    await using connection = await connect(database.settings, {
+      purpose: "test",
+    });
+    await connection.client.query(
+      `create collation anycase (provider = icu, locale = 'und-u-ks-level2',
+        deterministic = false);
+      create domain loose as text collate anycase;
+      create table fact_thing (${column}, note text collate anycase)`,
+    );
+
+    await assert.rejects(readWarehouseTable(connection.client, MODEL), {
+      name: "StageError",
+      message: `Cannot load "fact_thing": ${says}`,
+    });
+  });
+}

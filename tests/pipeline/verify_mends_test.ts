@@ -5,6 +5,7 @@ import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { besideOurs } from "../harness/company_of.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { differences, expectMended, waysNamed } from "../harness/mend.ts";
 import {
   execute,
@@ -138,6 +139,54 @@ const WAREHOUSE_DAMAGES: Record<
     says: ["dim_date warehouse: 1999-01-01 extra"],
   },
 };
+
+Deno.test("rebuild warehouse gives the columns of history their types again", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context, source } = platform;
+  await execute(
+    client,
+    "drop view fact_payment_current, fact_payment_history cascade",
+    "alter table fact_payment alter valid_from type timestamptz(0)",
+    "call pipeline.make_views('fact_payment')",
+  );
+  await execute(source.client, insertOrder(30));
+  await assert.rejects(platform.run(), {
+    message:
+      'Cannot load "fact_payment": its column "valid_from" is timestamp(0) with time zone, not timestamp with time zone',
+    hint:
+      "Run `deno task rebuild warehouse`: it gives the column its type again",
+  });
+
+  await rebuildWarehouse(context);
+
+  const verification = await verify(context);
+  assert.deepEqual(differences(verification), []);
+});
+
+Deno.test("rebuild warehouse names a domain that would round", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context } = platform;
+  await execute(
+    client,
+    "create domain price as numeric(10,1)",
+    "drop view fact_payment_current, fact_payment_history cascade",
+    "alter table fact_payment alter payment_amount type price",
+  );
+
+  await assert.rejects(rebuildWarehouse(context), {
+    message:
+      'Cannot load the model "fact_payment": its column "payment_amount" is numeric(15,2), which the warehouse\'s domain price, numeric(10,1), does not hold',
+    hint:
+      'Run: alter table "fact_payment" alter "payment_amount" type numeric(15,2); or cast the column in the model',
+  });
+
+  await execute(
+    client,
+    'alter table "fact_payment" alter "payment_amount" type numeric(15,2)',
+  );
+  await rebuildWarehouse(context);
+  assert.deepEqual(differences(await verify(context)), []);
+});
 
 for (const [name, damage] of Object.entries(WAREHOUSE_DAMAGES)) {
   Deno.test(`verify() names the task that mends ${name}`, async () => {
