@@ -94,6 +94,9 @@ function isNullSql(
   return `${quoteName(name)} is null${mayDelete ? " and not is_delete" : ""}`;
 }
 
+/** Half of a character, as JSON escapes it. */
+const SURROGATE = String.raw`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`;
+
 /** A value that PostgreSQL has no way to hold. */
 interface UnheldValue {
   name: string;
@@ -123,16 +126,40 @@ function unheldValues({ columns }: CheckedRows): UnheldValue[] {
         : [];
     }
     const outside = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`;
-    const nul = held === "jsonb"
-      ? ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')`
-      : "";
+    const [valid, more] = held === "jsonb"
+      ? [
+        text,
+        ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')
+        or ${hasUnheldNumber(outside)}`,
+      ]
+      // PostgreSQL does not look whether surrogates are pairs.
+      : [`regexp_replace(${text}, '${SURROGATE}', '\\\\n', 'g')`, ""];
     return [{
       name,
-      isUnheld: `(not json_valid(${text})
-        or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${nul})`,
+      isUnheld: `(not json_valid(${valid})
+        or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${more})`,
       says: `is not what PostgreSQL takes for ${held}`,
     }];
   });
+}
+
+/**
+ * SQL for whether JSON has a number that jsonb, which keeps a numeric, does not:
+ * with over 131,072 digits before the point, or 16,383 after it
+ * (https://www.postgresql.org/docs/current/datatype-numeric.html).
+ */
+function hasUnheldNumber(json: string): string {
+  const exponent = `case when regexp_matches(number, '[eE]')
+    then coalesce(
+      try_cast(regexp_extract(number, '[eE]\\+?(-?\\d+)', 1) as integer),
+      1000000)
+    else 0 end`;
+  return `len(list_filter(
+    regexp_extract_all(${json}, '\\d+(\\.\\d+)?([eE][+-]?\\d+)?'),
+    lambda number:
+      length(regexp_extract(number, '^\\d+')) + ${exponent} > 131072
+      or length(regexp_extract(number, '\\.(\\d+)', 1)) - ${exponent} > 16383
+  )) > 0`;
 }
 
 function anyOf(values: readonly UnheldValue[]): string {

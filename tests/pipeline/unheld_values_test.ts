@@ -48,6 +48,21 @@ const REFUSED: Readonly<
     declared: "a json",
     payload: '{"a": "bad"}',
   },
+  "a number that is too large for jsonb": {
+    columns: "payload as a",
+    declared: "a jsonb",
+    payload: "[1, 1e131072]",
+  },
+  "a number that is too small for jsonb": {
+    columns: "payload as a",
+    declared: "a jsonb",
+    payload: "[0.1E-16383]",
+  },
+  "half a character in jsonb": {
+    columns: "payload as a",
+    declared: "a jsonb",
+    payload: String.raw`"\ud800"`,
+  },
   "a text that is no JSON": {
     columns: `coalesce(json_extract_string(payload, '$.a'), '{}') as a`,
     declared: "a jsonb",
@@ -123,6 +138,27 @@ Deno.test("JSON with texts that look like what is refused is taken as it is", as
     (await rebuildWarehouse(platform.context)).mended.fact_message,
     0,
   );
+});
+
+Deno.test("JSON at the edge of what is refused is taken as it is", async () => {
+  const sql = await project("payload as a, ratio as b", "a jsonb, b json");
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const numbers = `[1e131071, 1E-16383, -0.${"1".repeat(16_383)},
+    ${"1".repeat(131_072)}, "1e999999"]`;
+  const halves = String.raw`["\ud800", "\\ud800", "\uDE00x", 1e999999]`;
+  await platform.source.client.query(
+    "insert into message values (1, $1, $2)",
+    [numbers, halves],
+  );
+
+  await platform.run();
+
+  const [row] = await query(
+    platform.warehouse.client,
+    "select a = $1::jsonb as a, b::text = $2 as b from fact_message",
+    [numbers, halves],
+  );
+  assert.deepEqual({ ...row }, { a: true, b: true });
 });
 
 Deno.test("a NaN with a sign is a NaN of the warehouse", async () => {
