@@ -16,7 +16,7 @@ import { noteFailedCheck } from "./run_checks.ts";
  * One load at a time: the key of the warehouse's advisory lock. It is held by
  * transactions, since behind a pooler a session is nobody's own.
  */
-const LOCK_KEY = "7235419846134";
+export const LOCK_KEY = "7235419846134";
 const LOCK_TIMEOUT = "2min";
 const LOCK_NOT_AVAILABLE = "55P03";
 const ENCODING = "UTF8";

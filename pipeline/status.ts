@@ -26,12 +26,14 @@ import newestVerificationSql from "./newest_verification.sql" with {
 };
 import statusSql from "./status.sql" with { type: "text" };
 import { lastVerified } from "./verification.ts";
+import { lockHolder, waitsTooLong } from "./waiting_batches.ts";
 
 const USAGE = `deno task status [--json]
 
 Where each stage stands. Exits 1 when the warehouse is not as fresh as
 FRESHNESS_MINUTES_MAX says, when a stage fails at the batch that is next, when
-batches wait for a warehouse that takes no writes, when the newest verification
+a batch waits for a stage for over half of that time, when batches wait for a
+warehouse that takes no writes, when the newest verification
 found a difference or is over twice as old as VERIFY_EVERY_HOURS says, or when a
 zone or the warehouse can't be read or doesn't belong to the others.
 
@@ -84,6 +86,8 @@ type WarehouseStatus =
     stage: StageStatus;
     /** Why it can't take a batch. */
     takesNone?: string | undefined;
+    /** Who keeps load from it. */
+    holder?: string | undefined;
   };
 
 /**
@@ -137,10 +141,12 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     // What waits for nothing does not stand still: it was no batch's fault.
     if (index > 0 && stage.pending === 0) delete stage.failure;
   });
-  const { stage, takesNone, freshnessSeconds, ...rest } = warehouse;
+  const { stage, takesNone, holder, freshnessSeconds, ...rest } = warehouse;
   if (takesNone !== undefined && (stage.pending ?? 0) > 0) {
     stage.problem ??= takesNone;
   }
+  await tellWaiting(context, transformed, { log: logs.extracted });
+  await tellWaiting(context, stage, { log: logs.transformed, why: holder });
   return {
     stages,
     ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
@@ -253,6 +259,24 @@ async function zoneStatus<M extends Manifest>(
   return status;
 }
 
+/** Says of a stage that a batch has waited for it for too long, and why. */
+async function tellWaiting(
+  context: StageContext,
+  stage: StageStatus,
+  options: { log: BatchLog<Manifest>; why?: string | undefined },
+): Promise<void> {
+  const { log, why = "it does not run, or something keeps it from writing" } =
+    options;
+  const { pending = 0, problem, failure } = stage;
+  if (pending === 0 || problem !== undefined || failure !== undefined) return;
+  const batch = (stage.batch ?? 0) + 1;
+  const since = await waitsTooLong(context, { log, batch });
+  if (since === undefined) return;
+  stage.problem = `batch ${batch} has waited for it since ${
+    shortTime(since.toISOString())
+  }: ${why}`;
+}
+
 /** Without a log, what the warehouse holds is not compared with it. */
 async function warehouseStatus(
   context: StageContext,
@@ -276,7 +300,8 @@ async function warehouseStatus(
       Object.assign(stage, await loadFailure(client));
       const takesNone = await whyReadOnly(client);
       const [newest] = ledger?.name ? await query(client, statusSql) : [];
-      if (newest === undefined) return { ...found, takesNone };
+      const holder = await lockHolder(client);
+      if (newest === undefined) return { ...found, takesNone, holder };
       stage.batch = Number(newest.batch);
       stage.snapshotTime = newest.snapshot_time ?? "";
       stage.committedAt = newest.loaded_at ?? "";
@@ -288,6 +313,7 @@ async function warehouseStatus(
       return {
         stage,
         takesNone,
+        holder,
         ...freshnessOf(Number(newest.freshness_seconds)),
         ...await verificationStatus(client),
         ...verificationAge(context, await lastVerified(client)),

@@ -4,7 +4,13 @@ import { openZone } from "../../lib/zone.ts";
 import { main as load } from "../../load/main.ts";
 import { main as pipeline } from "../../pipeline/main.ts";
 import { main as rebuild } from "../../pipeline/rebuild.ts";
-import { main as status, type Status } from "../../pipeline/status.ts";
+import { connect } from "../../lib/postgres.ts";
+import {
+  formatStatus,
+  main as status,
+  readStatus,
+  type Status,
+} from "../../pipeline/status.ts";
 import { sweep } from "../../pipeline/sweep.ts";
 import { verify } from "../../pipeline/verify.ts";
 import { main as transform } from "../../transform/main.ts";
@@ -303,4 +309,35 @@ Deno.test("status tells of rules that verify found broken, and of one that never
   const broken = await told(platform, status);
   assert.equal(broken.code, 1, broken.out);
   assert.match(broken.out, /DIFFERENCES/);
+});
+
+Deno.test("status tells of a batch that has waited for too long, and who holds load's lock", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  const tell = async (minutes: number) => {
+    const clock = () => new Date(Date.now() + minutes * 60_000);
+    return formatStatus(await readStatus({ ...context, clock }));
+  };
+  await platform.extract();
+  assert.doesNotMatch(await tell(14), /has waited/);
+  assert.match(
+    await tell(16),
+    /^transform: batch 2 has waited for it since .*: it does not run, or something keeps it from writing$/m,
+  );
+  await platform.transform();
+  await warehouse.client.query("drop table pipeline.failure");
+  await using holder = await connect(warehouse.settings, { purpose: "test" });
+  await holder.client.query("begin");
+  await holder.client.query("select pg_advisory_xact_lock(7235419846134)");
+  await platform.load();
+
+  assert.match(
+    await tell(16),
+    /^load: batch 2 has waited for it since .*: process \d+ of the warehouse \(.*test\) holds load's lock, since 20/m,
+  );
+  await holder.client.query("rollback");
+  await platform.load();
+  assert.doesNotMatch(await tell(16), /has waited/);
 });
