@@ -26,6 +26,22 @@ const FILES_AT_ONCE = 1000;
 const FILES_SQL = `create table target.lake.files (
   model varchar, from_batch bigint, to_batch bigint, key varchar)`;
 
+/**
+ * SQL for a hash of the views and macros of a lake, as they are read from its
+ * file: before that, DuckDB writes some types in another way. What `exclude`
+ * names it writes in any order.
+ */
+function definitionsSql(database: "published" | "target"): string {
+  const ours = `database_name = '${database}' and not internal`;
+  const definition =
+    "regexp_replace(definition, 'EXCLUDE \\([^)]*\\)', '', 'g')";
+  return `(select md5(string_agg(${definition}, ';' order by name)) from (
+    select view_name as name, sql as definition from duckdb_views()
+    where ${ours}
+    union all select function_name, macro_definition from duckdb_functions()
+    where ${ours}))`;
+}
+
 interface PublishOptions {
   zone: Zone;
   batches: BatchLog<ProcessedManifest>;
@@ -114,7 +130,11 @@ async function readKnownLake(
   let isKept = false;
   try {
     await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);
-    const [about] = await duckdb.rows("from published.lake.about");
+    const [about] = await duckdb.rows(
+      `select *, ${
+        definitionsSql("published")
+      } as found from published.lake.about`,
+    );
     const sameLake = about?.lake_id === newest.lakeId &&
       (about.generation ?? "") === await batches.generation();
     if (!sameLake) return undefined;
@@ -131,7 +151,8 @@ async function readKnownLake(
     // Its views may not be those that this run would make; but what is newer
     // was made by somebody who knows more.
     const batch = Number(about.batch);
-    const alike = isHere && about.views === await viewsHash(options);
+    const alike = isHere && about.views === await viewsHash(options) &&
+      about.definitions === about.found;
     if (!alike && batch <= newest.batch) {
       return { batch: 0, seenAt: isHere ? seenAt : [...seenAt, there] };
     }
@@ -227,6 +248,11 @@ async function buildLake(
       only: known.copy === undefined ? undefined : changed,
     });
     await duckdb.run(["use target", ...statements].join(";\n"));
+    await duckdb.run("use memory; detach target");
+    await duckdb.run(`attach ${quoteText(path)} as target`);
+    await duckdb.run(
+      `update target.lake.about set definitions = ${definitionsSql("target")}`,
+    );
   } finally {
     await duckdb.run("use memory");
     await duckdb.run("detach target");
@@ -284,7 +310,8 @@ async function createTables(
       ${quoteText(zone.url)} as zone,
       ${quoteText(sql.transformHash)} as transform_hash,
       ${quoteText(await batches.generation())} as generation,
-      ${quoteText(await viewsHash(options))} as views`,
+      ${quoteText(await viewsHash(options))} as views,
+      null::varchar as definitions`,
   );
   await duckdb.run(FILES_SQL);
   await duckdb.run(

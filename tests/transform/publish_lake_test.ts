@@ -364,12 +364,8 @@ Deno.test("transform() makes again only the views whose models have new files", 
   const path = lakeOf(platform);
   const instance = await DuckDBInstance.create(path);
   const lake = await instance.connect();
-  await lake.run(
-    "create or replace view dim_staff_current as select 'kept' as mark",
-  );
-  await lake.run(
-    "create or replace view dim_design_current as select 'kept' as mark",
-  );
+  await lake.run("comment on view dim_staff_current is 'kept'");
+  await lake.run("comment on view dim_design_current is 'kept'");
   lake.closeSync();
   instance.closeSync();
   await execute(
@@ -381,13 +377,47 @@ Deno.test("transform() makes again only the views whose models have new files", 
   await platform.transform();
 
   await using published = await openLake(platform);
-  assert.deepEqual(await published.rows("from totes.dim_staff_current"), [
-    { mark: "kept" },
-  ]);
+  const kept = await published.rows(
+    "select view_name from duckdb_views() where comment = 'kept'",
+  );
+  assert.deepEqual(kept, [{ view_name: "dim_staff_current" }]);
   const [now] = await published.rows(`${NAMES} from totes.dim_design_current`);
   assert.equal(now?.names, "Zinc Tin Wooden");
   assert.deepEqual(await about(platform), ["3"]);
 });
+
+for (
+  const statement of [
+    "create or replace view dim_staff_current as select 'ours' as mark",
+    "create or replace macro dim_staff_as_of_batch(batch_number) as table select 1",
+    "drop view dim_staff_history",
+    "create view of_ours as select 1 as one",
+  ]
+) {
+  Deno.test(`transform() makes a lake again in which somebody did: ${statement}`, async () => {
+    await using platform = await openPlatform();
+    await runTwice(platform);
+    const instance = await DuckDBInstance.create(lakeOf(platform));
+    const lake = await instance.connect();
+    await lake.run(statement);
+    lake.closeSync();
+    instance.closeSync();
+
+    await platform.transform();
+
+    await using published = await openLake(platform);
+    const counts = await published.rows(
+      `select count(*) as staff from totes.dim_staff_current
+      union all select count(*) from totes.dim_staff_history
+      union all select count(*) from totes.dim_staff_as_of_batch(2)`,
+    );
+    assert.deepEqual(counts.map(({ staff }) => staff), ["4", "4", "4"]);
+    const [ours] = await published.rows(
+      "select count(*) as views from duckdb_views() where view_name = 'of_ours'",
+    );
+    assert.equal(ours?.views, "0");
+  });
+}
 
 Deno.test("transform() makes all views again that other code had made", async () => {
   await using platform = await openPlatform();
