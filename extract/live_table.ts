@@ -1,9 +1,6 @@
 import type pg from "pg";
-import type {
-  ColumnType,
-  ContractColumn,
-  ContractTable,
-} from "../lib/contract.ts";
+import type { ContractColumn, ContractTable } from "../lib/contract.ts";
+import type { ColumnType } from "../lib/contract_types.ts";
 import { typeSql } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres.ts";

@@ -1,3 +1,12 @@
+import { type ColumnType, contractType } from "./contract_types.ts";
+import {
+  NAME,
+  plainName,
+  readColumn,
+  splitSql,
+  untilBracket,
+  withoutComments,
+} from "./ddl_text.ts";
 import { ConfigError } from "./errors.ts";
 
 /** A column as the contract has it. */
@@ -9,59 +18,57 @@ export interface ContractColumn {
   carriedFrom?: string;
 }
 
-/** A type of the contract, with what stands in its brackets. */
-export interface ColumnType {
-  name: TypeName;
-  /** Precision and scale of a numeric. */
-  precision?: number;
-  scale?: number;
-}
-
 /** A source table as the contract has it. */
 export interface ContractTable {
   name: string;
+  /** Its schema where the contract says it; else `SOURCE_SCHEMA`. */
+  schema?: string;
   columns: readonly ContractColumn[];
   /** Names of the key's columns, in order. */
   key: readonly string[];
+  /** Columns of the source that are left unread on purpose. */
+  leftOut?: readonly string[];
 }
 
-const TYPE_NAMES = [
-  "smallint",
-  "integer",
-  "bigint",
-  "numeric",
-  "boolean",
-  "text",
-  "date",
-  "timestamp",
-  "timestamptz",
-  "uuid",
-] as const;
-
-/** The types that Postgres and DuckDB hold alike. */
-export type TypeName = typeof TYPE_NAMES[number];
-
-const TABLE = /^create table ([a-z_][a-z0-9_]*) \(\n([\s\S]*?)\n\)$/;
-const COLUMN =
-  /^([a-z_][a-z0-9_]*) ([a-z]+)(?:\((\d+),\s*(\d+)\))?( not null)?$/;
-const KEY = /^primary key \(([a-z0-9_, ]+)\)$/;
-const CARRIED = /^-- carried from (.+)$/;
-const NUMERIC_PRECISION_MAX = 38;
+const CREATE = new RegExp(
+  `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s*\\((.*)$`,
+  "isu",
+);
+const ADD_KEY = new RegExp(
+  `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(?:constraint\\s+${NAME}\\s+)?primary\\s+key\\s*\\((.*)\\)$`,
+  "isu",
+);
+/** What a dump has beside tables, and a contract does without. */
+const SKIPPED =
+  /^(set|select|grant|revoke|comment|alter|\\(un)?restrict|create\s+(or\s+replace\s+)?(schema|extension|type|domain|sequence|(unique\s+)?index|function|procedure|aggregate|operator|trigger|rule|policy|view|materialized\s+view|statistics|publication)|create\s+(unlogged\s+)?table\s+\S+\s+partition\s+of)\b/i;
+const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
+const KEY = /^(?:constraint\s+\S+\s+)?(primary\s+key|unique)\s*\(([^)]*)\)/i;
+const INLINE_KEY = /\b(primary\s+key|unique)\b/i;
+const NO_COLUMN =
+  /^(?:constraint|primary\s+key|unique|check|foreign\s+key|exclude|like)\b/i;
+const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
+const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
+/** Marks, before a column, the type that a comment says it is carried from. */
+const CARRIED_MARK = /^\u0001([^\u0001]*)\u0001\s*(.*)$/s;
+const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
 
 /**
- * Reads the contract with the source: `create table` statements with one
- * column a line, and the primary key as a line of its own. A line
- * `-- carried from <type>` before a text column allows that live type for it.
- * What is not of this form is refused with a `ConfigError`.
+ * Reads the contract with the source: its tables as `create table` or
+ * `pg_dump --schema-only` write them, each with a primary key, or columns that
+ * are unique and not null. What a dump says beside that is skipped. A type that
+ * PostgreSQL and DuckDB don't hold alike is carried as its text. A comment
+ * `-- carried from <type>` before a text column says so of it; one
+ * `-- leaves out: a, b` in a table names columns that are left unread on
+ * purpose. What can't be read is refused with a `ConfigError`.
  */
 export function parseContract(sql: string): ContractTable[] {
   const problems: string[] = [];
-  const withoutComments = sql.replace(/^\s*--(?! carried from ).*\n/gm, "");
-  const tables = withoutComments.split(";")
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== "")
-    .map((statement) => parseTable(statement, problems));
-  const names = tables.map((table) => table.name);
+  const tables: ContractTable[] = [];
+  for (const statement of splitSql(sql, ";", { comments: true })) {
+    readStatement(statement, { tables, problems });
+  }
+  for (const table of tables) problems.push(...tableProblems(table));
+  const names = tables.map((table) => table.name.toLowerCase());
   for (const name of new Set(names)) {
     if (names.indexOf(name) !== names.lastIndexOf(name)) {
       problems.push(`Contract: the table "${name}" is there twice`);
@@ -71,79 +78,121 @@ export function parseContract(sql: string): ContractTable[] {
   return tables;
 }
 
-function parseTable(statement: string, problems: string[]): ContractTable {
-  const [, name = "", body = ""] = TABLE.exec(statement) ?? [];
-  if (name === "") {
-    problems.push(
-      `Contract: not a plain "create table": ${statement.slice(0, 60)}`,
+function readStatement(
+  statement: string,
+  found: { tables: ContractTable[]; problems: string[] },
+): void {
+  const marked = statement.replaceAll(CARRIED, "\u0001$1\u0001");
+  const text = withoutComments(marked);
+  const [, schema, name = "", body = ""] = CREATE.exec(text) ?? [];
+  if (name !== "") {
+    const { columns, key } = readBody(body, {
+      table: plainName(name),
+      problems: found.problems,
+    });
+    const leftOut = [...statement.matchAll(LEAVES_OUT)]
+      .flatMap(([, names = ""]) => namesOf(names));
+    found.tables.push({
+      name: plainName(name),
+      ...schema === undefined ? {} : { schema: plainName(schema) },
+      columns,
+      key,
+      ...leftOut.length === 0 ? {} : { leftOut },
+    });
+    return;
+  }
+  const [, keySchema, keyTable, key = ""] = ADD_KEY.exec(text) ?? [];
+  if (keyTable !== undefined) {
+    const table = found.tables.find((one) =>
+      one.name === plainName(keyTable) &&
+      (keySchema === undefined || one.schema === plainName(keySchema))
     );
-    return { name, columns: [], key: [] };
+    if (table !== undefined) table.key = namesOf(key);
+  } else if (text !== "" && !SKIPPED.test(text)) {
+    found.problems.push(
+      `Contract: not a plain "create table": ${text.slice(0, 60)}`,
+    );
   }
-  const columns: ContractColumn[] = [];
-  let key: string[] = [];
-  let carriedFrom: string | undefined;
-  for (const line of body.split(/\n/).map((text) => text.trim())) {
-    const text = line.replace(/,$/, "");
-    const carried = CARRIED.exec(text);
-    const keyLine = KEY.exec(text);
-    if (carried !== null) carriedFrom = carried[1];
-    else if (keyLine !== null) key = (keyLine[1] ?? "").split(/,\s*/);
-    else {
-      const column = parseColumn(text, carriedFrom);
-      if (typeof column === "string") {
-        problems.push(`Contract: "${name}": ${column}`);
-      } else columns.push(column);
-      carriedFrom = undefined;
-    }
-  }
-  for (const column of key) {
-    if (!columns.some((candidate) => candidate.name === column)) {
-      problems.push(`Contract: "${name}": no column "${column}" for the key`);
-    }
-  }
-  if (key.length === 0) problems.push(`Contract: "${name}": no primary key`);
-  return { name, columns, key };
 }
 
-function parseColumn(
-  text: string,
-  carriedFrom: string | undefined,
+function readBody(
+  body: string,
+  options: { table: string; problems: string[] },
+): Pick<ContractTable, "columns" | "key"> {
+  const columns: ContractColumn[] = [];
+  const keys: { isPrimary: boolean; names: string[] }[] = [];
+  for (const item of splitSql(untilBracket(body), ",")) {
+    const [, carriedFrom, marked] = CARRIED_MARK.exec(item) ?? [];
+    const text = marked ?? item;
+    const [, word = "", names = ""] = KEY.exec(text) ?? [];
+    if (word !== "") {
+      keys.push({ isPrimary: /^p/i.test(word), names: namesOf(names) });
+    }
+    if (NO_COLUMN.test(text)) continue;
+    const [, name, rest = ""] = COLUMN.exec(text) ?? [];
+    const column = name === undefined
+      ? `cannot read the line "${text}"`
+      : readContractColumn(plainName(name), { rest, carriedFrom });
+    if (typeof column === "string") {
+      options.problems.push(`Contract: "${options.table}": ${column}`);
+      continue;
+    }
+    columns.push(column);
+    const [, inline] = INLINE_KEY.exec(rest) ?? [];
+    if (inline !== undefined) {
+      keys.push({ isPrimary: /^p/i.test(inline), names: [column.name] });
+    }
+  }
+  const isGiven = (name: string) =>
+    columns.some((column) => column.name === name && column.notNull);
+  const key = keys.find(({ isPrimary }) => isPrimary) ??
+    keys.find(({ names }) => names.every(isGiven));
+  return { columns, key: key?.names ?? [] };
+}
+
+function readContractColumn(
+  name: string,
+  options: { rest: string; carriedFrom: string | undefined },
 ): ContractColumn | string {
-  const [, name = "", typeName = "", precision, scale, notNull] =
-    COLUMN.exec(text) ?? [];
-  if (name === "") return `cannot read the line "${text}"`;
-  if (!isTypeName(typeName)) {
-    return `column "${name}" has the type ${typeName}, which is none of ${
-      TYPE_NAMES.join(", ")
-    }`;
-  }
-  const type: ColumnType = { name: typeName };
-  if (typeName === "numeric") {
-    if (precision === undefined || scale === undefined) {
-      return `column "${name}" is numeric without precision and scale, which ` +
-        `no engine keeps exactly: give them, or carry it as text`;
-    }
-    if (Number(precision) > NUMERIC_PRECISION_MAX) {
-      return `column "${name}" has more than ${NUMERIC_PRECISION_MAX} digits: carry it as text`;
-    }
-    type.precision = Number(precision);
-    type.scale = Number(scale);
-  } else if (precision !== undefined) {
-    return `column "${name}" has brackets that ${typeName} does not take`;
-  }
-  if (carriedFrom !== undefined && typeName !== "text") {
+  const { rest, carriedFrom } = options;
+  const { type: written, notNull } = readColumn(rest);
+  if (written === "") return `column "${name}" has no type`;
+  const { type, carried } = contractType(written);
+  if (carriedFrom !== undefined && (type.name !== "text" || carried)) {
     return `column "${name}" is carried from ${carriedFrom}, so it must be text`;
   }
+  const from = carriedFrom ?? carried;
   return {
     name,
     type,
-    notNull: notNull !== undefined,
-    ...(carriedFrom === undefined ? {} : { carriedFrom }),
+    notNull,
+    ...(from === undefined ? {} : { carriedFrom: from }),
   };
 }
 
-function isTypeName(name: string): name is TypeName {
-  return (TYPE_NAMES as readonly string[]).includes(name);
+/** What of a table can't be, beyond what is written of it. */
+function tableProblems({ name, columns, key }: ContractTable): string[] {
+  const names = columns.map((column) => column.name);
+  const lower = names.map((one) => one.toLowerCase());
+  return [
+    ...[name, ...names].filter((one) => IMPOSSIBLE_NAME.test(one))
+      .map((one) =>
+        `"${one}" begins with a blank, or has a character that is none of a name`
+      ),
+    ...names.filter((one, index) => lower.indexOf(one.toLowerCase()) !== index)
+      .map((one) =>
+        `column "${one}" is there twice: DuckDB takes names that differ by case only for one`
+      ),
+    ...key.filter((one) => !names.includes(one))
+      .map((one) => `no column "${one}" for the key`),
+    ...key.length === 0
+      ? ["no primary key, nor columns that are unique and not null"]
+      : [],
+  ].map((problem) => `Contract: "${name}": ${problem}`);
+}
+
+function namesOf(list: string): string[] {
+  return splitSql(list, ",").map(plainName);
 }
 
 /** A type as SQL has it, for Postgres and DuckDB alike. */

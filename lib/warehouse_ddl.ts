@@ -1,11 +1,12 @@
+import {
+  type DeclaredColumn,
+  NAME,
+  plainName,
+  readColumn,
+  splitSql,
+  untilBracket,
+} from "./ddl_text.ts";
 import type { SqlFile } from "./project_sql.ts";
-
-/** A column of the warehouse as its migrations declare it. */
-export interface DeclaredColumn {
-  /** Lower case, single blanks; with what stands in its brackets. */
-  type: string;
-  notNull: boolean;
-}
 
 /** By table, by column, both as PostgreSQL keeps them. */
 export type DeclaredTables = ReadonlyMap<
@@ -13,7 +14,6 @@ export type DeclaredTables = ReadonlyMap<
   ReadonlyMap<string, DeclaredColumn>
 >;
 
-const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
 /** A table of the schema that the warehouse's own are in. */
 const TABLE = String.raw`(?:(?:public|"public")\s*\.\s*)?(${NAME})`;
 const CREATE = new RegExp(
@@ -26,15 +26,9 @@ const ALTER = new RegExp(
 );
 const DROP = /^drop\s+table\s+(?:if\s+exists\s+)?(.*)$/is;
 const DROPPED = new RegExp(`^${TABLE}(?:\\s+(?:cascade|restrict))?$`, "isu");
-/** A comment, a text, a quoted name, or else one character. */
-const TOKENS =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
 /** What begins a line of a table that is no column. */
 const NO_COLUMN =
   /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
-/** What may follow a column's type. */
-const AFTER_TYPE =
-  /\s+(?:not\s+null|null|default|primary\s+key|unique|check|references|generated|constraint|collate|using|storage|compression)\b/i;
 const ACTIONS: readonly [
   RegExp,
   (
@@ -73,7 +67,7 @@ const ACTIONS: readonly [
     (columns, { name, rest }) => {
       const column = columns.get(name);
       columns.delete(name);
-      if (column !== undefined) columns.set(plain(rest), column);
+      if (column !== undefined) columns.set(plainName(rest), column);
     },
   ],
 ];
@@ -87,24 +81,26 @@ export function readDeclaredTables(
   migrations: readonly SqlFile[],
 ): DeclaredTables {
   const tables = new Map<string, Map<string, DeclaredColumn>>();
-  for (const statement of migrations.flatMap(({ text }) => split(text, ";"))) {
+  for (
+    const statement of migrations.flatMap(({ text }) => splitSql(text, ";"))
+  ) {
     const [, created, rest = ""] = CREATE.exec(statement) ?? [];
-    if (created !== undefined) tables.set(plain(created), readTable(rest));
+    if (created !== undefined) tables.set(plainName(created), readTable(rest));
     const [, dropped = ""] = DROP.exec(statement) ?? [];
-    for (const table of split(dropped, ",")) {
+    for (const table of splitSql(dropped, ",")) {
       const [, gone] = DROPPED.exec(table) ?? [];
-      if (gone !== undefined) tables.delete(plain(gone));
+      if (gone !== undefined) tables.delete(plainName(gone));
     }
     const [, altered, actions = ""] = ALTER.exec(statement) ?? [];
     if (altered === undefined) continue;
-    const name = plain(altered);
+    const name = plainName(altered);
     const [, renamed] = action(`rename\\s+to\\s+(${NAME})`).exec(actions) ?? [];
     const columns = tables.get(name);
     if (columns === undefined) continue;
     if (renamed === undefined) alter(columns, actions);
     else {
       tables.delete(name);
-      tables.set(plain(renamed), columns);
+      tables.set(plainName(renamed), columns);
     }
   }
   return tables;
@@ -112,26 +108,26 @@ export function readDeclaredTables(
 
 function readTable(body: string): Map<string, DeclaredColumn> {
   const columns = new Map<string, DeclaredColumn>();
-  for (const line of split(untilBracket(body), ",")) {
+  for (const line of splitSql(untilBracket(body), ",")) {
     const [, keys] = /primary\s+key\s*\(([^)]*)\)/i.exec(line) ?? [];
     for (const key of keys?.split(",") ?? []) {
-      change(columns, plain(key.trim()), { notNull: true });
+      change(columns, plainName(key.trim()), { notNull: true });
     }
     if (NO_COLUMN.test(line)) continue;
     const [, name, rest = ""] =
       new RegExp(`^(${NAME})\\s+(.*)$`, "su").exec(line) ?? [];
-    if (name !== undefined) columns.set(plain(name), readColumn(rest));
+    if (name !== undefined) columns.set(plainName(name), readColumn(rest));
   }
   return columns;
 }
 
 function alter(columns: Map<string, DeclaredColumn>, actions: string): void {
-  for (const text of split(actions, ",")) {
+  for (const text of splitSql(actions, ",")) {
     if (/^add\s+(?!column\b)/i.test(text)) {
       const added = text.replace(/^add\s+/i, "");
       const [, keys] = /primary\s+key\s*\(([^)]*)\)/i.exec(added) ?? [];
       for (const key of keys?.split(",") ?? []) {
-        change(columns, plain(key.trim()), { notNull: true });
+        change(columns, plainName(key.trim()), { notNull: true });
       }
       if (NO_COLUMN.test(added)) continue;
     }
@@ -139,19 +135,10 @@ function alter(columns: Map<string, DeclaredColumn>, actions: string): void {
     for (const [pattern, apply] of ACTIONS) {
       const { name, rest = "" } = pattern.exec(text)?.groups ?? {};
       if (name === undefined) continue;
-      apply(columns, { name: plain(name), rest });
+      apply(columns, { name: plainName(name), rest });
       break;
     }
   }
-}
-
-function readColumn(rest: string): DeclaredColumn {
-  const end = AFTER_TYPE.exec(` ${rest}`)?.index ?? rest.length + 1;
-  return {
-    type: ` ${rest}`.slice(0, end).trim().toLowerCase()
-      .replace(/\s+/g, " ").replace(/\s*([(),])\s*/g, "$1"),
-    notNull: /\bnot\s+null\b|\bprimary\s+key\b/i.test(rest),
-  };
 }
 
 function change(
@@ -165,35 +152,4 @@ function change(
 
 function action(pattern: string): RegExp {
   return new RegExp(`^${pattern}$`, "isu");
-}
-
-/** A name as PostgreSQL keeps it. */
-function plain(name: string): string {
-  return name.startsWith('"')
-    ? name.slice(1, -1).replaceAll('""', '"')
-    : name.toLowerCase();
-}
-
-/** What stands before the bracket that closes one opened before it. */
-function untilBracket(sql: string): string {
-  let depth = 1;
-  for (const { 0: token, index } of sql.matchAll(TOKENS)) {
-    depth += token === "(" ? 1 : token === ")" ? -1 : 0;
-    if (depth === 0) return sql.slice(0, index);
-  }
-  return sql;
-}
-
-/** What stands between separators outside of brackets, texts and comments. */
-function split(sql: string, separator: string): string[] {
-  const parts = [""];
-  let depth = 0;
-  for (const [token] of sql.matchAll(TOKENS)) {
-    if (token.startsWith("--") || token.startsWith("/*")) continue;
-    if (token === "(") depth++;
-    if (token === ")") depth--;
-    if (token === separator && depth === 0) parts.push("");
-    else parts.push((parts.pop() ?? "") + token);
-  }
-  return parts.map((part) => part.trim()).filter((part) => part !== "");
 }

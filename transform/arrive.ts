@@ -1,9 +1,9 @@
 import {
-  type ColumnType,
   type ContractColumn,
   type ContractTable,
   typeSql,
 } from "../lib/contract.ts";
+import type { ColumnType } from "../lib/contract_types.ts";
 import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../lib/csv.ts";
 import { FAULT_COLUMN } from "../lib/csv_row.ts";
 import { dataFileError } from "../lib/duckdb_error.ts";

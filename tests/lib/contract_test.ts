@@ -47,39 +47,174 @@ create table other (
   ]);
 });
 
+Deno.test("parseContract() reads what pg_dump --schema-only writes", () => {
+  const tables = parseContract(`\\restrict aBc
+SET statement_timeout = 0;
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE TYPE public.mood AS ENUM ('sad', 'ok; or not');
+CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql AS $_$ select 1; $_$;
+SET default_tablespace = '';
+--
+-- Name: Order Details; Type: TABLE; Schema: sales; Owner: -
+--
+CREATE TABLE sales."Order Details" (
+    "OrderID" integer NOT NULL,
+    "select" character varying(16) DEFAULT 'a, b) not null'::character varying,
+    "Größe (cm)" numeric(10,2) DEFAULT 1.0 NOT NULL,
+    mood public.mood,
+    moods public.mood[],
+    names character varying(5)[] DEFAULT '{}'::character varying[] NOT NULL,
+    at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    local timestamp without time zone,
+    ratio double precision,
+    total numeric GENERATED ALWAYS AS ((ratio)::numeric) STORED,
+    huge numeric(50,2),
+    code character(3),
+    opens time(0) without time zone,
+    CONSTRAINT positive CHECK (("OrderID" > 0))
+)
+PARTITION BY RANGE (at);
+CREATE TABLE sales.part PARTITION OF sales."Order Details" DEFAULT;
+ALTER TABLE sales."Order Details" ALTER COLUMN "OrderID" ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY sales."Order Details"
+    ADD CONSTRAINT "Order Details_pkey" PRIMARY KEY ("OrderID", at);
+CREATE UNIQUE INDEX i ON sales."Order Details" USING btree (code);
+COMMENT ON TABLE sales."Order Details" IS 'what; else';
+`);
+
+  const columns = tables[0]?.columns.map((
+    { name, type, notNull, carriedFrom },
+  ) =>
+    `${name}: ${typeSql(type)}${notNull ? " not null" : ""}${
+      carriedFrom === undefined ? "" : ` from ${carriedFrom}`
+    }`
+  );
+  assert.deepEqual({ ...tables[0], columns }, {
+    name: "Order Details",
+    schema: "sales",
+    key: ["OrderID", "at"],
+    columns: [
+      "OrderID: integer not null",
+      "select: text",
+      "Größe (cm): numeric(10,2) not null",
+      "mood: text from public.mood",
+      "moods: text from public.mood[]",
+      "names: text not null from character varying(5)[]",
+      "at: timestamptz not null",
+      "local: timestamp",
+      "ratio: text from double precision",
+      "total: text from numeric",
+      "huge: text from numeric(50,2)",
+      "code: text from character(3)",
+      "opens: text from time(0) without time zone",
+    ],
+  });
+  assert.equal(tables.length, 1);
+});
+
+Deno.test("parseContract() knows PostgreSQL's other names of types", () => {
+  const types = [
+    "int",
+    "int8",
+    "bigserial",
+    "bool",
+    "varchar",
+    "decimal(5)",
+    "timestamptz(3)",
+    "timestamp",
+    "float8",
+    "float4[]",
+    "char",
+    "timetz(2)",
+    "int[][]",
+    'public."My Type"',
+    "interval day to second(3)",
+    "bit varying(5)",
+    "numeric(5,7)",
+  ];
+  const [table] = parseContract(
+    `create table thing (id int primary key, ${
+      types.map((type, index) => `c${index} ${type}`).join(", ")
+    })`,
+  );
+
+  assert.deepEqual(
+    table?.columns.slice(1).map(({ type, carriedFrom }) =>
+      carriedFrom ?? typeSql(type)
+    ),
+    [
+      "integer",
+      "bigint",
+      "bigint",
+      "boolean",
+      "text",
+      "numeric(5,0)",
+      "timestamptz",
+      "timestamp",
+      "double precision",
+      "real[]",
+      "character(1)",
+      "time(2) with time zone",
+      "integer[]",
+      'public."My Type"',
+      "interval day to second(3)",
+      "bit varying(5)",
+      "numeric(5,7)",
+    ],
+  );
+});
+
 for (
-  const { line, problem } of [
-    {
-      line: "price numeric",
-      problem:
-        'column "price" is numeric without precision and scale, which no engine keeps exactly: give them, or carry it as text',
-    },
-    {
-      line: "price numeric(39,2)",
-      problem: 'column "price" has more than 38 digits: carry it as text',
-    },
-    {
-      line: "body jsonb",
-      problem:
-        'column "body" has the type jsonb, which is none of smallint, integer, bigint, numeric, boolean, text, date, timestamp, timestamptz, uuid',
-    },
-    {
-      line: "note text(3,1)",
-      problem: 'column "note" has brackets that text does not take',
-    },
-    {
-      line: "note varchar(20)",
-      problem: 'cannot read the line "note varchar(20)"',
-    },
-    {
-      line: "size integer default 1",
-      problem: 'cannot read the line "size integer default 1"',
-    },
-    {
-      line: "-- carried from money\n    size integer",
-      problem: 'column "size" is carried from money, so it must be text',
-    },
-  ]
+  const [what, body] of [
+    [
+      "a line of its own",
+      "id integer not null, code text not null, primary key (id)",
+    ],
+    ["a column", "id integer primary key, code text not null"],
+    [
+      "a constraint",
+      "id integer not null, code text, constraint k primary key (id)",
+    ],
+    [
+      "what is unique",
+      "id integer not null, code text unique, unique (code), unique (id)",
+    ],
+  ] as const
+) {
+  Deno.test(`parseContract() reads the key of ${what}`, () => {
+    assert.deepEqual(parseContract(`create table thing (${body})`)[0]?.key, [
+      "id",
+    ]);
+  });
+}
+
+Deno.test("parseContract() reads which columns are left out on purpose", () => {
+  const [table] = parseContract(`create table thing (
+    id integer primary key,
+    -- leaves out: photo, "Old, note"
+    size integer
+);`);
+
+  assert.deepEqual(table?.leftOut, ["photo", "Old, note"]);
+  assert.equal(table?.columns.length, 2);
+});
+
+for (
+  const [line, problem] of [
+    [
+      "-- carried from money\n    size integer",
+      'column "size" is carried from money, so it must be text',
+    ],
+    ["size", 'cannot read the line "size"'],
+    [
+      '"ID" integer',
+      'column "ID" is there twice: DuckDB takes names that differ by case only for one',
+    ],
+    [
+      '" note" text',
+      '" note" begins with a blank, or has a character that is none of a name',
+    ],
+  ] as const
 ) {
   Deno.test(`parseContract() refuses ${line.replace(/\s+/g, " ")}`, () => {
     const sql = `create table thing (
@@ -97,15 +232,15 @@ Deno.test("parseContract() names every problem at once", () => {
     id integer not null,
     primary key (id, other)
 );
-create table thing (
-    id integer not null
+create table "Thing" (
+    id integer, unique (id)
 );
-create view seen as select 1;`);
+create tabel seen (id integer);`);
 
   assert.deepEqual(problems, [
+    'Contract: not a plain "create table": create tabel seen (id integer)',
     'Contract: "thing": no column "other" for the key',
-    'Contract: "thing": no primary key',
-    'Contract: not a plain "create table": create view seen as select 1',
+    'Contract: "Thing": no primary key, nor columns that are unique and not null',
     'Contract: the table "thing" is there twice',
   ]);
 });

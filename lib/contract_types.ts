@@ -1,0 +1,102 @@
+/** The types that Postgres and DuckDB hold alike. */
+export type TypeName =
+  | "smallint"
+  | "integer"
+  | "bigint"
+  | "numeric"
+  | "boolean"
+  | "text"
+  | "date"
+  | "timestamp"
+  | "timestamptz"
+  | "uuid";
+
+/** A type of the contract, with what stands in its brackets. */
+export interface ColumnType {
+  name: TypeName;
+  /** Precision and scale of a numeric. */
+  precision?: number;
+  scale?: number;
+}
+
+/** DuckDB's numeric has no more digits. */
+const NUMERIC_PRECISION_MAX = 38;
+
+/** PostgreSQL's other names of types, each with the one that it prints. */
+const ALIASES: Readonly<Record<string, string>> = {
+  int: "integer",
+  int2: "smallint",
+  int4: "integer",
+  int8: "bigint",
+  smallserial: "smallint",
+  serial2: "smallint",
+  serial: "integer",
+  serial4: "integer",
+  bigserial: "bigint",
+  serial8: "bigint",
+  bool: "boolean",
+  varchar: "character varying",
+  char: "character",
+  bpchar: "character",
+  decimal: "numeric",
+  dec: "numeric",
+  float4: "real",
+  float8: "double precision",
+  float: "double precision",
+  timetz: "time with time zone",
+  timestamptz: "timestamp with time zone",
+  varbit: "bit varying",
+};
+const NATIVE: Readonly<Record<string, TypeName>> = {
+  smallint: "smallint",
+  integer: "integer",
+  bigint: "bigint",
+  boolean: "boolean",
+  text: "text",
+  "character varying": "text",
+  date: "date",
+  uuid: "uuid",
+  "timestamp without time zone": "timestamp",
+  "timestamp with time zone": "timestamptz",
+};
+const TYPE =
+  /^(?:pg_catalog\.)?(.+?)\s*(\([^)]*\))?(\s+with(?:out)? time zone)?\s*((?:\[\d*\])*)$/;
+
+/**
+ * The type of a contract's column, by what is written of it, in lower case and
+ * with single blanks. A type that PostgreSQL and DuckDB don't hold alike is text,
+ * `carried` from the type as `format_type` prints it.
+ */
+export function contractType(
+  written: string,
+): { type: ColumnType; carried?: string } {
+  const [, bare = written, brackets = "", zone = "", dimensions = ""] =
+    TYPE.exec(written) ?? [];
+  const alias = ALIASES[bare] ?? bare;
+  // A precision stands before the words about the zone.
+  const [, base = alias, ofAlias = ""] =
+    /^(timestamp|time)( with time zone)$/.exec(alias) ?? [];
+  const isTime = base === "timestamp" || base === "time";
+  const words = isTime ? zone || ofAlias || " without time zone" : zone;
+  const plain = `${base}${words}`;
+  const native = NATIVE[plain];
+  if (dimensions === "" && native !== undefined) {
+    return { type: { name: native } };
+  }
+  const digits = /^\((\d+)(?:,(\d+))?\)$/.exec(brackets);
+  if (dimensions === "" && base === "numeric" && digits !== null) {
+    const [precision, scale] = [Number(digits[1]), Number(digits[2] ?? 0)];
+    if (precision <= NUMERIC_PRECISION_MAX && scale <= precision) {
+      return { type: { name: "numeric", precision, scale } };
+    }
+  }
+  const printed = base === "character" && brackets === ""
+    ? "(1)"
+    : base === "numeric" && digits !== null
+    ? `(${digits[1]},${digits[2] ?? 0})`
+    : brackets;
+  return {
+    type: { name: "text" },
+    carried: `${base}${printed}${words}${dimensions === "" ? "" : "[]"}`,
+  };
+}

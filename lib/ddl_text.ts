@@ -1,0 +1,82 @@
+/**
+ * Reading DDL: what PostgreSQL's grammar needs of it, and no more.
+ */
+
+/** A pattern for a name, plain or in quotes. */
+export const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
+
+/** A column as a `create table` declares it. */
+export interface DeclaredColumn {
+  /** Lower case but for quoted names, single blanks; with what stands in its brackets. */
+  type: string;
+  notNull: boolean;
+}
+
+/** What may follow a column's type. */
+const AFTER_TYPE =
+  /\s+(?:not\s+null|null|default|primary\s+key|unique|check|references|generated|constraint|collate|using|storage|compression)\b/i;
+
+/** A comment, a text, a quoted name, or else one character. */
+const TOKENS =
+  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
+
+/** SQL without its comments. */
+export function withoutComments(sql: string): string {
+  return splitSql(sql, "\0").join("").trim();
+}
+
+/** A name as PostgreSQL keeps it. */
+export function plainName(name: string): string {
+  return name.startsWith('"')
+    ? name.slice(1, -1).replaceAll('""', '"')
+    : name.toLowerCase();
+}
+
+/** What stands before the bracket that closes one opened before it. */
+export function untilBracket(sql: string): string {
+  let depth = 1;
+  for (const { 0: token, index } of sql.matchAll(TOKENS)) {
+    depth += token === "(" ? 1 : token === ")" ? -1 : 0;
+    if (depth === 0) return sql.slice(0, index);
+  }
+  return sql;
+}
+
+/** What stands between separators outside of brackets, texts and comments. */
+export function splitSql(
+  sql: string,
+  separator: string,
+  options: { comments?: boolean } = {},
+): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const [token] of sql.matchAll(TOKENS)) {
+    if (token.startsWith("--") || token.startsWith("/*")) {
+      if (options.comments) parts.push((parts.pop() ?? "") + token);
+      continue;
+    }
+    if (token === "(") depth++;
+    if (token === ")") depth--;
+    if (token === separator && depth === 0) parts.push("");
+    else parts.push((parts.pop() ?? "") + token);
+  }
+  return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
+/** Reads what follows a column's name in `create table`. */
+export function readColumn(rest: string): DeclaredColumn {
+  const end = AFTER_TYPE.exec(` ${rest}`)?.index ?? rest.length + 1;
+  return {
+    type: ` ${rest}`.slice(0, end).trim()
+      .replace(
+        /"(?:[^"]|"")*"|[^"]+/g,
+        (part) => part.startsWith('"') ? part : part.toLowerCase(),
+      )
+      .replace(/\s+/g, " ").replace(/\s*([(,])\s*/g, "$1").replace(
+        /\s+\)/g,
+        ")",
+      ),
+    notNull: /\bnot\s+null\b|\bprimary\s+key\b/i
+      .test(rest.replace(/'(?:[^']|'')*'/g, "''")),
+  };
+}
