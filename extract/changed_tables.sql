@@ -1,6 +1,6 @@
 -- Tables that are others than in this transaction's snapshot: truncated,
 -- rewritten, or replaced before they were locked. What a function looks up in
--- the catalogue is as of now. $1: schema; $2: names.
+-- the catalogue is as of now. $1: schemas; $2: names.
 with recursive parts as (
     select
         class.oid,
@@ -8,10 +8,11 @@ with recursive parts as (
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
-    where
-        namespace.nspname = $1
-        and class.relname = any($2)
-        and class.relkind in ('r', 'p')
+    inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+        on
+            namespace.nspname = wanted.schema_name
+            and class.relname = wanted.name
+    where class.relkind in ('r', 'p')
     union all
     select
         inheritance.inhrelid as oid,

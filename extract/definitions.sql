@@ -1,6 +1,6 @@
 -- What the values of columns are printed by beside what their rows hold, as
 -- the catalogue has it: `kind` tells how much can be known of it.
--- $1: schema, $2: names of tables.
+-- $1: schemas, $2: names of tables.
 with recursive columns (
     table_name, relation, column_name, number, type, is_generated
 ) as (
@@ -14,12 +14,14 @@ with recursive columns (
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
+    inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+        on
+            namespace.nspname = wanted.schema_name
+            and class.relname = wanted.name
     inner join pg_attribute as attribute
         on class.oid = attribute.attrelid
     where
-        namespace.nspname = $1
-        and class.relname = any($2)
-        and attribute.attnum > 0
+        attribute.attnum > 0
         and not attribute.attisdropped
 ),
 

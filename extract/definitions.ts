@@ -5,6 +5,9 @@ import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 import definitionsSql from "./definitions.sql" with { type: "text" };
 
+/** Stands in a line for a blank of a column's name. */
+const BLANK = "%20";
+
 /** What the values of a column are printed by, beside what the rows hold. */
 export interface Definition {
   column: string;
@@ -17,10 +20,10 @@ export interface Definition {
 /** Reads the definitions behind the columns of tables, by table. */
 export async function readDefinitions(
   client: pg.Client,
-  options: { schema: string; tables: readonly string[] },
+  options: { schemas: readonly string[]; tables: readonly string[] },
 ): Promise<Map<string, Definition[]>> {
   const rows = await query(client, definitionsSql, [
-    options.schema,
+    options.schemas,
     options.tables,
   ]);
   const found = new Map<string, Definition[]>();
@@ -54,7 +57,7 @@ export function redefinedColumn(
       ...before.filter((line) => !now.includes(line)),
       ...now.filter((line) => kind(line) !== "label" && !before.includes(line)),
     ];
-  return changed[0]?.split(" ")[0];
+  return changed[0]?.split(" ")[0]?.replaceAll(BLANK, " ");
 }
 
 /** Definitions of a table as its manifest keeps them, of these columns. */
@@ -63,7 +66,9 @@ export function definitionLines(
   columns: ReadonlySet<string>,
 ): string[] {
   return definitions.filter(({ column }) => columns.has(column))
-    .map(({ column, kind, definition }) => `${column} ${kind} ${definition}`);
+    .map(({ column, kind, definition }) =>
+      `${column.replaceAll(" ", BLANK)} ${kind} ${definition}`
+    );
 }
 
 /**
@@ -75,13 +80,13 @@ export function definitionLines(
  */
 export async function checkDefinitions(
   snapshot: Snapshot,
-  options: { live: readonly LiveTable[]; schema: string },
+  options: { live: readonly LiveTable[] },
 ): Promise<void> {
   const live = options.live.filter(({ definitions }) => definitions.length > 0);
   if (live.length === 0) return;
   const found = await snapshot.inForce((client) =>
     readDefinitions(client, {
-      schema: options.schema,
+      schemas: live.map(({ schema }) => schema),
       tables: live.map(({ contract }) => contract.name),
     })
   );

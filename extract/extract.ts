@@ -86,7 +86,7 @@ export async function extract(
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
         tables: sql.tables,
-        schema: config.sourceSchema,
+        sourceSchema: config.sourceSchema,
       })
     );
     reportExtraColumns(live, context);
@@ -120,7 +120,7 @@ export async function extract(
       abort: () => failed.abort(),
     });
     progress.end();
-    await checkDefinitions(snapshot, { live, schema: config.sourceSchema });
+    await checkDefinitions(snapshot, { live });
     checkDeletes(tables, { previous, config, options });
     const source = nextSourceState(snapshot, { writers, previous });
     await warnOfOldFence(snapshot, { source, context });
@@ -206,10 +206,10 @@ async function planReads(
     }) ??
       await witnessReason(snapshot, { live, previous });
   return live.map((table) => {
-    const name = table.contract.name;
+    const { name, columns, key } = table.contract;
     const before = previous?.tables[name];
     if (before !== undefined) checkKey(table, before);
-    const contractHash = sha256Hex(JSON.stringify(table.contract));
+    const contractHash = sha256Hex(JSON.stringify({ name, columns, key }));
     const asked = options.fullRead === true || options.fullRead?.includes(name);
     const fullRead = asked
       ? "it was asked for"
@@ -238,7 +238,7 @@ async function witnessReason(
   const { live, previous } = options;
   const heard: HeardWitness[] = [];
   for (const table of live) {
-    const name = table.contract.name;
+    const { name, columns, key } = table.contract;
     const before = previous.tables[name];
     // A table that is another one by now tells nothing of the source.
     if (before?.witness === undefined) continue;

@@ -85,7 +85,7 @@ export function lockSql(
     ...tables.flatMap((table, index) => [
       `savepoint locked_${index}`,
       LOCK_AT_ONCE,
-      lockOneSql(guest, table),
+      lockOneSql(table),
     ]),
     lockTimeoutSql(guest),
   ].join("; ");
@@ -94,13 +94,11 @@ export function lockSql(
 /** A table that is locked with its partitions, if it has some. */
 export interface LockedTable {
   name: string;
+  schema: string;
   partitioned: boolean;
 }
 
-function lockOneSql(
-  { schema }: Guest,
-  { name, partitioned }: LockedTable,
-): string {
+function lockOneSql({ name, schema, partitioned }: LockedTable): string {
   return `select from ${partitioned ? "" : "only "}${quoteName(schema)}.${
     quoteName(name)
   } limit 0`;

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { ContractColumn, ContractTable } from "../lib/contract.ts";
 import type { ColumnType } from "../lib/contract_types.ts";
-import { typeSql } from "../lib/contract.ts";
+import { schemaOf, typeSql } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres.ts";
 import {
@@ -14,6 +14,7 @@ import liveTablesSql from "./live_tables.sql" with { type: "text" };
 /** A source table that the live catalogue has as the contract says. */
 export interface LiveTable {
   contract: ContractTable;
+  schema: string;
   /** What to read it by: quoted, with `only` where it is no parent. */
   from: string;
   /**
@@ -78,17 +79,13 @@ const KINDS: Record<string, string> = {
  */
 export async function readLiveTables(
   client: pg.Client,
-  options: { tables: readonly ContractTable[]; schema: string },
+  options: { tables: readonly ContractTable[]; sourceSchema: string },
 ): Promise<LiveTable[]> {
-  const { tables, schema } = options;
-  const rows = await query(client, liveTablesSql, [
-    schema,
-    tables.map((table) => table.name),
-  ]);
-  const definitions = await readDefinitions(client, {
-    schema,
-    tables: tables.map((table) => table.name),
-  });
+  const { tables } = options;
+  const names = tables.map((table) => table.name);
+  const schemas = tables.map((table) => schemaOf(table, options));
+  const rows = await query(client, liveTablesSql, [schemas, names]);
+  const definitions = await readDefinitions(client, { schemas, tables: names });
   const catalogue = new Map(rows.map((row) => {
     const found = parseRow(row, definitions.get(row.name ?? "") ?? []);
     return [found.name, found];
@@ -97,7 +94,7 @@ export async function readLiveTables(
   const live = tables.flatMap((table) => {
     const found = catalogue.get(table.name);
     const messages = found === undefined
-      ? [`there is no such table in the schema "${schema}"`]
+      ? [`there is no such table in the schema "${schemaOf(table, options)}"`]
       : differences(table, found);
     for (const message of messages) {
       problems.push({
@@ -105,7 +102,9 @@ export async function readLiveTables(
         message: `Cannot read "${table.name}": ${message}`,
       });
     }
-    return found === undefined ? [] : [toLiveTable(table, found, schema)];
+    return found === undefined
+      ? []
+      : [toLiveTable(table, found, schemaOf(table, options))];
   });
   const [first] = problems;
   if (first !== undefined) {
@@ -150,6 +149,7 @@ function toLiveTable(
   );
   return {
     contract,
+    schema,
     from: found.kind === PARTITIONED ? name : `only ${name}`,
     identity: [
       ...found.parts.map((part) => part.identity),
@@ -158,7 +158,9 @@ function toLiveTable(
     definitions: definitionLines(found.definitions, known),
     parts: found.parts.map(({ oid, bytes }) => ({ oid, bytes })),
     extraColumns: found.columns.map((column) => column.name)
-      .filter((column) => !known.has(column)),
+      .filter((column) =>
+        !known.has(column) && !contract.leftOut?.includes(column)
+      ),
     encoding: found.encoding,
     baseTypes: new Map(
       found.columns.flatMap(({ name: column, baseType }) =>

@@ -1,4 +1,4 @@
--- The contract's tables as the live catalogue has them. $1: schema, $2: names.
+-- The contract's tables as the live catalogue has them. $1: schemas, $2: names.
 select
     class.relname as name,
     class.relkind as kind,
@@ -17,6 +17,10 @@ select
 from pg_class as class
 inner join pg_namespace as namespace
     on class.relnamespace = namespace.oid
+inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+    on
+        namespace.nspname = wanted.schema_name
+        and class.relname = wanted.name
 left join pg_am as access_method
     on class.relam = access_method.oid
 cross join lateral (
@@ -128,6 +132,3 @@ cross join lateral (
             )
         )
 ) as parts
-where
-    namespace.nspname = $1
-    and class.relname = any($2)

@@ -73,7 +73,7 @@ export async function lockAll(
 /** Undefined when a table was changed between the snapshot and its lock. */
 async function lockOnce(
   first: pg.Client,
-  { context, guest, tables, gate, after }: LockOptions,
+  { guest, tables, gate, after }: LockOptions,
 ): Promise<TextRow | undefined> {
   // A pooler may have no second connection: the first must not wait for it.
   await first.query(beginSql(guest, "repeatable read"));
@@ -85,7 +85,7 @@ async function lockOnce(
   if (gateServer === state.server) return state;
   await first.query("savepoint looked");
   const changed = await query(first, changedTablesSql, [
-    context.config.sourceSchema,
+    tables.map(({ schema }) => schema),
     tables.map(({ name }) => name),
   ]);
   await first.query("rollback to savepoint looked; release savepoint looked");
@@ -157,13 +157,13 @@ async function lockedError(
   options: LockOptions & { problem: unknown },
 ): Promise<StageError> {
   const { context, guest, tables, problem } = options;
-  const { sourceSchema, sourceLockWaitSeconds } = context.config;
+  const { sourceLockWaitSeconds } = context.config;
   const holders = await inTransaction(
     client,
     guest,
     () =>
       query(client, lockHoldersSql, [
-        sourceSchema,
+        tables.map(({ schema }) => schema),
         tables.map(({ name }) => name),
       ]),
   ).catch(() => []);

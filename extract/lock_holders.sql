@@ -1,5 +1,5 @@
 -- Who has, or waits for, a lock on a table or one of its indexes that nobody
--- can read beside. $1: schema; $2: names of tables.
+-- can read beside. $1: schemas; $2: names of tables.
 with recursive parts as (
     select
         class.oid,
@@ -7,9 +7,10 @@ with recursive parts as (
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
-    where
-        namespace.nspname = $1
-        and class.relname = any($2)
+    inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+        on
+            namespace.nspname = wanted.schema_name
+            and class.relname = wanted.name
     union all
     select
         inheritance.inhrelid as oid,

@@ -1,18 +1,19 @@
 -- What is to be known of the contract's tables before they are locked, the
 -- largest first; of what isn't there, or is no table, nothing. None of this
--- waits for a table. $1: schema; $2: the columns to read, by table.
+-- waits for a table. $1: the schemas, $2: the columns to
+-- read, by table.
 with recursive tables as (
     select
         class.oid,
         class.relname as name,
         class.relkind as kind,
+        namespace.nspname as schema_name,
         namespace.oid as schema_oid
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
     where
-        namespace.nspname = $1
-        and jsonb_exists($2::jsonb, class.relname)
+        namespace.nspname = $1::jsonb ->> class.relname
         and class.relkind in ('r', 'p')
 ),
 
@@ -55,6 +56,7 @@ sizes as (
 
 select
     tables.name,
+    tables.schema_name,
     tables.kind,
     sizes.locks::text as locks,
     has_schema_privilege(tables.schema_oid, 'usage')::text as may_enter,

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { ContractTable } from "../lib/contract.ts";
+import { type ContractTable, schemaOf } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, queryRow, quoteName, quoteNames } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -44,7 +44,9 @@ export async function findTables(
     [...table.columns.map((column) => column.name), ...SYSTEM_COLUMNS],
   ]));
   const rows = await query(client, tablesToLockSql, [
-    config.sourceSchema,
+    JSON.stringify(Object.fromEntries(
+      sql.tables.map((table) => [table.name, schemaOf(table, config)]),
+    )),
     JSON.stringify(columns),
   ]);
   for (const row of rows) {
@@ -54,7 +56,7 @@ export async function findTables(
     if (row.may_enter === "true" && denied.length === 0) continue;
     throw deniedError(table, {
       role: config.source?.user ?? "",
-      schema: config.sourceSchema,
+      schema: schemaOf(table, config),
       mayEnter: row.may_enter === "true",
       denied,
     });
@@ -62,6 +64,7 @@ export async function findTables(
   return {
     tables: rows.map((row) => ({
       name: row.name ?? "",
+      schema: row.schema_name ?? "",
       partitioned: row.kind === "p",
     })),
     locks: rows.reduce((sum, row) => sum + Number(row.locks), 0),

@@ -3,6 +3,7 @@ import { StageError } from "./errors.ts";
 import { readGeneration } from "./generation.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "./manifest.ts";
 import type { Zone } from "./zone.ts";
+import { keyName } from "./zone_key.ts";
 
 const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
@@ -16,7 +17,7 @@ const RESTORE =
   "Restore the file from the bucket's versions or a copy of the zone";
 /** With the run's id, as `createRunId` makes it. */
 const DATA_KEY =
-  /^((?:_state\/)?\w[\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+(?:\.\d+-\d+)?\.(?:csv|txt|parquet|json)$/;
+  /^((?:_state\/)?[\w=][\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+(?:\.\d+-\d+)?\.(?:csv|txt|parquet|json)$/;
 const LOG_KEY = /^_batches(?:-([\w-]+))?\/(?:(\d{9})\.json|latest|failed)$/;
 
 /** The batch number as file names hold it. */
@@ -29,13 +30,14 @@ export function manifestKey(batch: number, generation = ""): string {
   return `${logFolder(generation)}/${batchName(batch)}.json`;
 }
 
-/** The key of a data file of a table or model; it carries the run's id. */
+/** The key of a data file of a table, model or state; it carries the run's id. */
 export function dataKey(
   name: string,
-  options: { batch: number; runId: string; part: string },
+  options: { batch: number; runId: string; part: string; isState?: boolean },
 ): string {
-  const { batch, runId, part } = options;
-  return `${name}/batch=${batchName(batch)}/${runId}-${part}`;
+  const { batch, runId, part, isState = false } = options;
+  const under = isState ? "_state/" : "";
+  return `${under}${keyName(name)}/batch=${batchName(batch)}/${runId}-${part}`;
 }
 
 /** What the key of a data file says; undefined when it is none. */

@@ -195,6 +195,14 @@ function namesOf(list: string): string[] {
   return splitSql(list, ",").map(plainName);
 }
 
+/** The schema of the source that a table is in. */
+export function schemaOf(
+  { schema }: Pick<ContractTable, "schema">,
+  config: { sourceSchema: string },
+): string {
+  return schema ?? config.sourceSchema;
+}
+
 /** A type as SQL has it, for Postgres and DuckDB alike. */
 export function typeSql(type: ColumnType): string {
   return type.name === "numeric"

@@ -45,10 +45,10 @@ export function readProjectSql(folder: string): ProjectSql {
   const declared = readDeclaredTables(migrations);
   const problems: string[] = [];
   const models = inLoadOrder(
-    modelFiles.map((file): ModelSql => ({
-      ...readModel(file, { declared, problems }),
-      sql: file.text,
-    })),
+    modelFiles.map((file): ModelSql => {
+      const model = readModel(file, { declared, problems });
+      return { ...model, reads: asInContract(model, tables), sql: file.text };
+    }),
     declared,
   );
   const checks = readFolder(join(folder, "checks"));
@@ -68,6 +68,17 @@ export function readProjectSql(folder: string): ProjectSql {
       ]),
     ),
   };
+}
+
+/** DuckDB takes names that differ by case only for one. */
+function asInContract(
+  { reads }: Model,
+  tables: readonly ContractTable[],
+): string[] {
+  return reads.map((read) =>
+    tables.find(({ name }) => name.toLowerCase() === read.toLowerCase())
+      ?.name ?? read
+  );
 }
 
 /**

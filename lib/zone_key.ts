@@ -16,6 +16,16 @@ export function isKey(key: string): boolean {
   return key.length <= KEY_CHARACTERS_MAX && key.split("/").every(isSegment);
 }
 
+/** A name of any characters as a segment of a key: others are in hex, after =. */
+export function keyName(name: string): string {
+  return name.replaceAll(
+    /[^A-Za-z0-9_.-]|^[.-]/gu,
+    (character) =>
+      [...new TextEncoder().encode(character)]
+        .map((byte) => `=${byte.toString(16).padStart(2, "0")}`).join(""),
+  );
+}
+
 /** Checks the start of a key, which may end anywhere, also be empty. */
 export function checkPrefix(prefix: string): void {
   checkKey(`${prefix}x`);

@@ -7,6 +7,7 @@ import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import type { Zone } from "../lib/zone.ts";
+import { keyName } from "../lib/zone_key.ts";
 
 /** A model's versions of some batches as CSV, ready to be copied. */
 export interface VersionsCsv {
@@ -87,7 +88,7 @@ export async function exportVersions(
   const { files } = versions;
   const path = join(
     duckdb.tempDirectory,
-    `${model.name}-${form.replace(" ", "-")}.csv`,
+    `${keyName(model.name)}-${form.replace(" ", "-")}.csv`,
   );
   const { lacking, floats } = await columnsOfFiles(duckdb, {
     columns,

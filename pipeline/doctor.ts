@@ -58,7 +58,10 @@ async function examineSource(context: StageContext): Promise<string> {
     signal,
   });
   const live = await snapshot.use((client) =>
-    readLiveTables(client, { tables: sql.tables, schema: config.sourceSchema })
+    readLiveTables(client, {
+      tables: sql.tables,
+      sourceSchema: config.sourceSchema,
+    })
   );
   checkClock(context, {
     of: config.source === undefined ? "source" : serverName(config.source),

@@ -11,6 +11,7 @@ import type { StageContext } from "../lib/stage.ts";
 import { load } from "../load/load.ts";
 import { transform } from "../transform/transform.ts";
 import { type CopiedRows, copyRows } from "./copied_rows.ts";
+import { keyName } from "../lib/zone_key.ts";
 
 /** One state of the source, whole, and the batch that is of it. */
 export interface SourceState {
@@ -84,12 +85,12 @@ async function copyTable(
 ): Promise<CopiedRows> {
   const { snapshot, table, folder } = options;
   const { name } = table.contract;
-  const source = `${quoteName(config.sourceSchema)}.${quoteName(name)}`;
+  const source = `${quoteName(table.schema)}.${quoteName(name)}`;
   return await snapshot.use((client) =>
     copyRows(client, {
       select: shippedSql(table, { source, longRows: true }),
       columns: shippedColumns(table, { longRows: true }),
-      path: join(folder, `source-${name}.csv`),
+      path: join(folder, `source-${keyName(name)}.csv`),
     })
   );
 }

@@ -6,6 +6,7 @@ import { viewsShowingOthers } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
+import { keyName } from "../lib/zone_key.ts";
 
 /** A column that the model or the warehouse has alone. */
 export interface DifferingColumn {
@@ -94,7 +95,7 @@ export async function copyFromWarehouse(
     copyRows(client, {
       select: `select ${quoteNames(names)} from ${from}`,
       columns: names,
-      path: join(folder, `warehouse-${model.name}-${form}.csv`),
+      path: join(folder, `warehouse-${keyName(model.name)}-${form}.csv`),
     });
   return {
     model,

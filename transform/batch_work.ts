@@ -131,7 +131,8 @@ export async function keepState(
 ): Promise<void> {
   const { name, select, content } = options;
   const { batch } = work.input;
-  const key = dataKey(`_state/${name}`, {
+  const key = dataKey(name, {
+    isState: true,
     batch,
     runId: work.runId,
     part: "1.parquet",

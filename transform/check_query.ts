@@ -66,7 +66,7 @@ export function checkQuarantineQuery(
   const reads = batchReads(query).map(({ schema, name }) =>
     `${schema}.${name.toLowerCase()}`
   );
-  const own = `arrived.${table.name}`;
+  const own = `arrived.${table.name.toLowerCase()}`;
   return [
     ...reads.filter((read) => read !== own)
       .map((read) => `it reads ${read}, not ${own}`),
@@ -83,7 +83,11 @@ function schemaProblems(query: SqlNode, model: ModelSql): string[] {
     reads.filter((table) => table.schema === schema)
       .map(({ name }) => name.toLowerCase()),
   );
-  const unseen = [...read.symmetricDifference(new Set(model.reads))];
+  const unseen = [
+    ...read.symmetricDifference(
+      new Set(model.reads.map((name) => name.toLowerCase())),
+    ),
+  ];
   return [
     ...reads.filter((table) => table.schema !== schema).map((table) =>
       `it is of the kind "${model.derivation}", which reads ${schema}.<table> only, and reads ${table.schema}.${table.name}`

@@ -259,7 +259,7 @@ Deno.test("ReaderPool reads a table that somebody waits for by its first connect
   const { client } = database;
   await execute(client, "create table t (n integer primary key)");
   const guest = { version: 14, schema: "public", lockTimeoutMs: 500 };
-  const tables = [{ name: "t", partitioned: false }];
+  const tables = [{ name: "t", schema: "public", partitioned: false }];
   const first = await openClient(database.url);
   const other = await openClient(database.url);
   const migrating = await openClient(database.url);

@@ -42,7 +42,7 @@ async function read(
   await execute(client, ...statements);
   const [table] = await readLiveTables(client, {
     tables: CONTRACT,
-    schema: "public",
+    sourceSchema: "public",
   });
   assert(table !== undefined);
   return table;
@@ -290,7 +290,7 @@ for (
     );
     const readWith = (column: string) =>
       readLiveTables(database.client, {
-        schema: "public",
+        sourceSchema: "public",
         tables: parseContract(
           `create table item (\n${column}id integer not null,\nprimary key (id)\n);`,
         ),
@@ -350,7 +350,7 @@ Deno.test("readLiveTables() refuses a null in any column of a key", async () => 
     "create table pair (a integer not null, b integer, unique (b, a))",
   );
   const readPair = () =>
-    readLiveTables(database.client, { tables, schema: "public" });
+    readLiveTables(database.client, { tables, sourceSchema: "public" });
 
   await assert.rejects(readPair(), {
     message:
@@ -371,7 +371,7 @@ Deno.test("readLiveTables() takes a type with or without its schema", async () =
   );
   const readAs = (a: string, b: string) =>
     readLiveTables(database.client, {
-      schema: "public",
+      sourceSchema: "public",
       tables: parseContract(`create table item (
     id integer not null,
     -- carried from ${a}
@@ -404,7 +404,7 @@ Deno.test("readLiveTables() tells every difference of every table at once", asyn
   await assert.rejects(
     readLiveTables(database.client, {
       tables: [{ ...item, name: "absent" }, item],
-      schema: "public",
+      sourceSchema: "public",
     }),
     (error) => {
       assert(error instanceof StageError);

@@ -31,7 +31,7 @@ export async function withTable(
   await execute(connection.client, contract);
   const [table] = await readLiveTables(connection.client, {
     tables: parseContract(contract),
-    schema: "public",
+    sourceSchema: "public",
   });
   assert(table !== undefined);
   await test(connection, table);

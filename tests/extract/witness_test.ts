@@ -31,7 +31,7 @@ async function inCourt(test: (court: Court) => Promise<void>): Promise<void> {
   await execute(client, CONTRACT);
   const [table] = await readLiveTables(client, {
     tables: parseContract(CONTRACT),
-    schema: "public",
+    sourceSchema: "public",
   });
   const live: LiveTable | undefined = table;
   assert(live !== undefined);

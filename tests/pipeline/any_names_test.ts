@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { query } from "../../lib/postgres.ts";
 import type { ProjectSql } from "../../lib/project_sql.ts";
+import { resync } from "../../pipeline/resync.ts";
 import { verify } from "../../pipeline/verify.ts";
+import { besideOurs } from "../harness/company_of.ts";
 import { BUCKET } from "../harness/s3.ts";
 import { openLake } from "../harness/oracle.ts";
 import {
@@ -11,7 +13,11 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import {
+  dimensionSql,
+  HISTORY_SQL,
+  smallProject,
+} from "../harness/small_project.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
@@ -325,4 +331,105 @@ Deno.test("two rows of 1,500 columns are no matter of memory", async () => {
       { id: "2", c0: "2", c1: "2.50", c3: "2022-01-01" },
     ],
   );
+});
+
+const DUMPED = `CREATE TYPE sales.mood AS ENUM ('sad', 'ok');
+
+CREATE TABLE sales."Order Details" (
+    "OrderID" integer NOT NULL,
+    "Line.No" character varying(9) NOT NULL,
+    "select" text,
+    "Größe (cm)" numeric(10,2) DEFAULT 1.0 NOT NULL,
+    "the mood" sales.mood,
+    -- leaves out: photo
+    tags text[]
+);
+
+CREATE TABLE "Stock ".part (
+    "Part" character(3) NOT NULL,
+    "Größe" double precision,
+    since timestamp(3) with time zone
+);
+
+ALTER TABLE ONLY sales."Order Details"
+    ADD CONSTRAINT "Order Details_pkey" PRIMARY KEY ("OrderID", "Line.No");
+ALTER TABLE ONLY "Stock ".part
+    ADD CONSTRAINT part_pkey PRIMARY KEY ("Part");
+`;
+
+Deno.test("a company of several schemas has names of any characters, as pg_dump writes them", async () => {
+  const columns = `"OrderID" integer not null, "Line.No" text not null,
+    "select" text, "Größe (cm)" numeric(10,2), "the mood" text, tags text,
+    "Part size" double precision`;
+  const sql = besideOurs(
+    await smallProject({
+      source: DUMPED,
+      models: [
+        {
+          name: "Fact Größe",
+          kind: "fact",
+          key: ["OrderID", "Line.No"],
+          derivation: "join",
+          recordId: "record id",
+          sql: `select "OrderID", "Line.No", "select", "Größe (cm)", "the mood",
+            tags, cast("Größe" as double) as "Part size"
+          from current."order details" as line
+          left join current.Part as part on part."Part" = line."Line.No"`,
+        },
+        {
+          name: "dim_part",
+          key: ["Part"],
+          sql: `select "Part", since from changed.part`,
+        },
+      ],
+      warehouse: `create table "Fact Größe" ("record id" bigint primary key,
+        ${columns}, ${HISTORY_SQL});
+      ${
+        dimensionSql("dim_part", `"Part" text primary key, since timestamptz`)
+      }`,
+    }),
+  );
+  await using platform = await openPlatform({
+    sql,
+    sourceSql: `create schema sales; create schema "Stock "; ${DUMPED}
+      alter table sales."Order Details" add photo bytea`,
+  });
+  const { source: { client }, warehouse } = platform;
+  await execute(
+    client,
+    `insert into sales."Order Details" values
+      (1, 'a b', 'x', 2.5, 'sad', '{a,"b c"}'), (1, 'L2', null, 1, null, null),
+      (2, 'L1', 'y', 7, 'ok', '{}')`,
+    `insert into "Stock ".part values ('L1', 0.1, '2020-01-01 00:00:00.123+00')`,
+  );
+  await platform.run();
+  await execute(
+    client,
+    `update sales."Order Details" set "select" = 'z' where "OrderID" = 2`,
+    `delete from sales."Order Details" where "Line.No" = 'L2'`,
+    `update "Stock ".part set "Größe" = 0.3`,
+    `alter type sales.mood rename value 'sad' to 'glad'`,
+  );
+  await platform.run();
+
+  const verification = await verify(platform.context);
+
+  assert.equal(verification.same, true);
+  const rows = await query(
+    warehouse.client,
+    `select row(held.*)::text as held from (
+      select "OrderID", "Line.No", "select", "the mood", tags, "Part size"
+      from "Fact Größe" where to_batch is null order by 1) as held`,
+  );
+  assert.deepEqual(rows.map(({ held }) => held), [
+    '(1,"a b",x,glad,"{a,""b c""}",)',
+    "(2,L1,z,ok,{},0.3)",
+  ]);
+  assert.match(
+    platform.logged.join("\n"),
+    /"Order Details" is read whole: .*the mood/,
+  );
+  assert.doesNotMatch(platform.logged.join("\n"), /photo/);
+  await resync(platform.context, { tables: ["Order Details"] });
+  assert.equal((await verify(platform.context)).same, true);
 });
