@@ -1,19 +1,8 @@
+import { type Field, listOf, readHeader } from "./header_fields.ts";
 import { type Derivation, MAINTAINED, type Model } from "./model.ts";
+import { readTableHeader, type TableHeader } from "./table_header.ts";
 import { tablesRead } from "./tables_read.ts";
 import type { DeclaredTables } from "./warehouse_ddl.ts";
-
-/** What may stand in the header of a model, each before a colon. */
-const FIELDS = [
-  "Grain",
-  "Key",
-  "Reads",
-  "Kind",
-  "Maintained",
-  "Times of day",
-  "Serial number",
-  "Why",
-] as const;
-type Field = typeof FIELDS[number];
 
 const DERIVATIONS: readonly Derivation[] = ["row", "join", "set"];
 const KINDS = ["fact", "dimension"] as const;
@@ -36,20 +25,23 @@ const SERIAL_NUMBER = /(^|_)record_id$/;
  * - `Times of day`: columns of text that readers see as TIME; else those that
  *   are declared as `time`;
  * - `Serial number`: a fact's column of it; else the declared one that is named
- *   `record_id`, or ends so;
- * - `Reads`: must be what the SQL reads, if it is said.
+ *   `record_id`, or ends so; where no table is declared, the model's name
+ *   without `fact_` and with `_record_id`;
+ * - `Reads`: must be what the SQL reads, if it is said;
+ * - `References`, `Not null`, `Columns`: see `readTableHeader`.
  *
  * Adds to `problems` what is missing or contradicts the SQL.
  */
 export function readModel(
   file: { name: string; text: string },
   options: { declared: DeclaredTables; problems: string[] },
-): Model {
+): Model & { table: TableHeader } {
   const { name, text } = file;
   const header = readHeader(text);
+  const { fields } = header;
   const path = `sql/models/${name}.sql`;
   const problem = (found: string) => options.problems.push(`${path}: ${found}`);
-  const names = (field: Field) => listOf(header.get(field) ?? "");
+  const names = (field: Field) => listOf(fields.get(field) ?? "");
   const columns = [...options.declared.get(name) ?? []];
 
   const key = names("Key");
@@ -58,17 +50,17 @@ export function readModel(
       "its header does not say what identifies a row, as in `-- Key: id.`",
     );
   }
-  const kind = kindOf(name, header.get("Kind"));
+  const kind = kindOf(name, fields.get("Kind"));
   if (kind === undefined) {
     problem(
       "its header says neither `-- Kind: fact.` nor `-- Kind: dimension.`, and its name begins neither with fact_ nor with dim_",
     );
   }
-  const derivation = derivationOf(text, header.get("Maintained"));
+  const derivation = derivationOf(text, fields.get("Maintained"));
   if (derivation === undefined) {
     problem(
       `its header says Maintained: ${
-        header.get("Maintained")
+        fields.get("Maintained")
       }, which is none of ${Object.values(MAINTAINED).join(", ")}`,
     );
   }
@@ -86,13 +78,14 @@ export function readModel(
       }`,
     );
   }
-  const times = header.has("Times of day")
+  const times = fields.has("Times of day")
     ? names("Times of day")
     : columns.filter(([, { type }]) => TIME.test(type))
       .map(([column]) => column);
-  const serialNumber = names("Serial number")[0] ??
-    columns.map(([column]) => column).find((one) => SERIAL_NUMBER.test(one));
-  const isFact = kind === "fact";
+  const recordId = kind === "fact"
+    ? names("Serial number")[0] ??
+      serialNumberOf(name, columns.map(([column]) => column))
+    : undefined;
   return {
     name,
     kind: kind ?? "dimension",
@@ -100,38 +93,18 @@ export function readModel(
     key,
     reads,
     times,
-    ...isFact && serialNumber !== undefined ? { recordId: serialNumber } : {},
+    ...recordId === undefined ? {} : { recordId },
+    table: readTableHeader(header, problem),
   };
 }
 
-/** The fields of the comment that a file begins with, each in one line. */
-function readHeader(text: string): Map<Field, string> {
-  const found = new Map<Field, string>();
-  const [comment = ""] = /^\s*(?:[ \t]*(?:--.*)?\n)+/.exec(`${text}\n`) ?? [];
-  let field: Field | undefined;
-  for (const line of comment.split("\n")) {
-    const said = line.replace(/^\s*--\s*/, "").trim();
-    const [, label, value = ""] =
-      /^([a-z]+(?: [a-z]+)*):\s*(.*)$/i.exec(said) ??
-        [];
-    const begun = FIELDS.find((one) =>
-      one.toLowerCase() === label?.toLowerCase()
-    );
-    if (begun !== undefined) found.set(field = begun, value);
-    // A label of somebody's own ends a field, as a blank line does.
-    else if (said === "" || label !== undefined) field = undefined;
-    else if (field !== undefined) {
-      found.set(field, `${found.get(field)} ${said}`);
-    }
-  }
-  return found;
-}
-
-/** Names between commas; a full stop ends them, or the field. */
-function listOf(text: string): string[] {
-  return text.replace(/\.(\s.*)?$/, "").split(",")
-    .map((name) => name.trim().replace(/^"(.*)"$/, "$1"))
-    .filter((name) => name !== "");
+function serialNumberOf(
+  model: string,
+  declared: readonly string[],
+): string | undefined {
+  return declared.length === 0
+    ? `${model.replace(/^fact_/, "")}_record_id`
+    : declared.find((one) => SERIAL_NUMBER.test(one));
 }
 
 /** A field that says one of some words. */

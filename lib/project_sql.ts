@@ -4,18 +4,23 @@ import { type ContractTable, parseContract } from "./contract.ts";
 import { ConfigError } from "./errors.ts";
 import type { Model } from "./model.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
+import { inReferenceOrder } from "./load_order.ts";
 import { readModel } from "./model_header.ts";
+import type { TableHeader } from "./table_header.ts";
 import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
 
 /** A named piece of SQL: its file name without `.sql`, and its text. */
 export interface SqlFile {
   name: string;
   text: string;
+  /** Whether no file has it: the text was made. */
+  isGenerated?: true;
 }
 
 /** A model with its SQL: one select. */
 export interface ModelSql extends Model {
   sql: string;
+  table: TableHeader;
 }
 
 /** All that the folder `sql/` says; nothing else knows the company's data. */
@@ -25,7 +30,7 @@ export interface ProjectSql {
   models: readonly ModelSql[];
   /** For some source tables: the query for the rows that can't be read. */
   quarantine: ReadonlyMap<string, string>;
-  /** Warehouse migrations in order. */
+  /** The company's own migrations of the warehouse, in order. */
   migrations: readonly SqlFile[];
   checks: readonly SqlFile[];
   /** Of what a batch of the lake depends on: contract, models, quarantine. */
@@ -44,12 +49,15 @@ export function readProjectSql(folder: string): ProjectSql {
   const tables = parseContract(contract);
   const declared = readDeclaredTables(migrations);
   const problems: string[] = [];
-  const models = inLoadOrder(
-    modelFiles.map((file): ModelSql => {
-      const model = readModel(file, { declared, problems });
-      return { ...model, reads: asInContract(model, tables), sql: file.text };
-    }),
-    declared,
+  const models = inReferenceOrder(
+    asDeclared(
+      modelFiles.map((file): ModelSql => {
+        const model = readModel(file, { declared, problems });
+        return { ...model, reads: asInContract(model, tables), sql: file.text };
+      }),
+      declared,
+    ),
+    problems,
   );
   const checks = readFolder(join(folder, "checks"));
   checkNames({ models, quarantine, checks, tables, problems });
@@ -62,7 +70,7 @@ export function readProjectSql(folder: string): ProjectSql {
     transformHash: sha256Hex(
       JSON.stringify([
         contract,
-        models.map(({ sql: _, ...model }) => model),
+        models.map(({ sql: _sql, table: _table, ...model }) => model),
         modelFiles,
         quarantine,
       ]),
@@ -81,11 +89,8 @@ function asInContract(
   );
 }
 
-/**
- * As the warehouse's migrations make their tables: what others refer to comes
- * first. Of the others, dimensions do.
- */
-function inLoadOrder(
+/** As the warehouse's migrations make their tables. Of others, dimensions first. */
+function asDeclared(
   models: readonly ModelSql[],
   declared: DeclaredTables,
 ): ModelSql[] {

@@ -1,4 +1,5 @@
 import type { Model } from "./model.ts";
+import type { TableHeader } from "./table_header.ts";
 
 /**
  * The rows that no model can read, kept like a fact: a row for each time that
@@ -21,3 +22,16 @@ export const QUARANTINE_COLUMNS = [
   "reason",
   "source_row",
 ] as const;
+
+/** What its table says, as the header of a model would. */
+export const QUARANTINE_HEADER: TableHeader = {
+  meaning:
+    "Rows of the source that were set aside, and why; open until mended.",
+  meanings: new Map([
+    ["table_name", "The table of the source."],
+    ["row_key", "The key of the row in that table, as text."],
+    ["source_row", "The row as it was read, as text."],
+  ]),
+  references: new Map(),
+  notNull: QUARANTINE_COLUMNS,
+};

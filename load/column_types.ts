@@ -1,3 +1,5 @@
+import { WAREHOUSE_TYPES } from "../lib/warehouse_type.ts";
+
 /** What a warehouse's column must become to hold what a model's gives. */
 export type TypeChange =
   /** It holds it as it is, or nothing is known of it: the values will tell. */
@@ -6,31 +8,6 @@ export type TypeChange =
   | { kind: "widen"; to: string }
   /** Another type, which what is there has no place in. */
   | { kind: "replace"; to: string };
-
-/** DuckDB's types and Postgres's with the same values. */
-const TYPES: Readonly<Record<string, string>> = {
-  BOOLEAN: "boolean",
-  TINYINT: "smallint",
-  SMALLINT: "smallint",
-  UTINYINT: "smallint",
-  INTEGER: "integer",
-  USMALLINT: "integer",
-  BIGINT: "bigint",
-  UINTEGER: "bigint",
-  UBIGINT: "numeric(20,0)",
-  FLOAT: "real",
-  DOUBLE: "double precision",
-  VARCHAR: "text",
-  DATE: "date",
-  TIME: "time without time zone",
-  TIMESTAMP: "timestamp without time zone",
-  TIMESTAMP_S: "timestamp without time zone",
-  TIMESTAMP_MS: "timestamp without time zone",
-  "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
-  INTERVAL: "interval",
-  UUID: "uuid",
-  JSON: "json",
-};
 
 /** Digits before the point that a type of whole numbers needs. */
 const INTEGER_DIGITS: Readonly<Record<string, number>> = {
@@ -44,20 +21,7 @@ const WIDENING: readonly (readonly string[])[] = [
   ["real", "double precision"],
   ["date", "timestamp without time zone", "timestamp with time zone"],
 ];
-const KNOWN = new Set(Object.values(TYPES));
-
-/**
- * The warehouse's type for a column of a model, as `format_type` writes it;
- * undefined where DuckDB's has no counterpart.
- */
-export function warehouseType(
-  duckDbType: string,
-  options: { isTime: boolean },
-): string | undefined {
-  if (options.isTime) return TYPES.TIME;
-  const decimal = /^DECIMAL(\(\d+,\d+\))$/.exec(duckDbType);
-  return decimal === null ? TYPES[duckDbType] : `numeric${decimal[1]}`;
-}
+const KNOWN = new Set(WAREHOUSE_TYPES);
 
 /**
  * What a column of the warehouse must become for values of another type of the

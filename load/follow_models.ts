@@ -3,7 +3,8 @@ import type pg from "pg";
 import { messageOf, StageError } from "../lib/errors.ts";
 import type { Model } from "../lib/model.ts";
 import { query, quoteName, sqlState } from "../lib/postgres.ts";
-import { typeChange, warehouseType } from "./column_types.ts";
+import { warehouseType } from "../lib/warehouse_type.ts";
+import { typeChange } from "./column_types.ts";
 import type { TypedModel } from "./model_types.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";
 import {

@@ -4,7 +4,7 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
-import { checkedModel, type SqlFile } from "../lib/project_sql.ts";
+import type { SqlFile } from "../lib/project_sql.ts";
 import type { Zone } from "../lib/zone.ts";
 import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
@@ -15,6 +15,7 @@ import {
   type VersionsCsv,
   type VersionsForm,
 } from "./export_versions.ts";
+import { checksOf } from "./history_checks.ts";
 import {
   addPlaceholders,
   createStaging,
@@ -82,7 +83,7 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
     const staging = stagings.get(table.model.name);
     await runChecks(client, {
       table,
-      checks: checksOf(checks, table),
+      checks: checksOf(table, checks),
       staging,
       batch,
       log,
@@ -105,11 +106,9 @@ export async function fillGroup(work: GroupWork): Promise<void> {
       ? [table.model.name]
       : [table.model.name, `${table.model.name}_closed`]
   );
-  const facts = work.tables.filter((table) => table.model.kind === "fact")
-    .map((table) => table.model.name);
-  // Dimensions can't be emptied while facts refer to them.
+  // Dimensions can't be emptied while others refer to them.
   const removed = await removeConstraints(client, [
-    ...new Set([...facts, ...names]),
+    ...new Set([...work.tables.map(({ model }) => model.name), ...names]),
   ]);
   const truncated = await emptyTables(client, names);
   const step = (table: WarehouseTable, form: VersionsForm): Step => ({
@@ -138,7 +137,7 @@ export async function fillGroup(work: GroupWork): Promise<void> {
   for (const table of touched) {
     await runChecks(client, {
       table,
-      checks: checksOf(checks, table),
+      checks: checksOf(table, checks),
       staging: undefined,
       batch,
       log,
@@ -183,11 +182,4 @@ async function exportForm(
     oneBatch: having.length === 1 ? having[0] : undefined,
     zone: work.zone,
   });
-}
-
-function checksOf(
-  checks: readonly SqlFile[],
-  table: WarehouseTable,
-): SqlFile[] {
-  return checks.filter((check) => checkedModel(check) === table.model.name);
 }

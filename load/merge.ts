@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
 import { eventFlag, FLAGS_COLUMN } from "./export_versions.ts";
-import type { WarehouseTable } from "./warehouse_table.ts";
+import type { Reference, WarehouseTable } from "./warehouse_table.ts";
 
 /** Where the events of a model wait in this transaction to be merged. */
 export function stagingName(model: string): string {
@@ -115,7 +115,7 @@ export async function mergeDimension(
  */
 export async function addPlaceholders(
   client: pg.Client,
-  table: WarehouseTable,
+  table: { references: readonly Omit<Reference, "constraint">[] },
   options: { from: string; where: string },
 ): Promise<void> {
   for (const { column, dimension, dimensionKey } of table.references) {

@@ -3,6 +3,7 @@ import { sha256Hex } from "../lib/checksum.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { inTransaction, query, sqlState } from "../lib/postgres.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
+import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { adviceOn } from "./load_error.ts";
 import type { Loader } from "./open_loader.ts";
 
@@ -25,17 +26,26 @@ const NO_SCHEMA = "3F000";
 export async function migrate(
   client: pg.Client,
   migrations: readonly SqlFile[],
-  /** Does work in a transaction while nobody else loads. */
-  transaction: Loader["transaction"] = async (work) => {
-    await inTransaction(client, {}, work);
-    return true;
-  },
+  options: {
+    /** All that may have been applied. */
+    known?: readonly SqlFile[];
+    /** Does work in a transaction while nobody else loads. */
+    transaction?: Loader["transaction"];
+  } = {},
 ): Promise<string[] | undefined> {
+  const {
+    known = migrations,
+    transaction = async (work) => {
+      await inTransaction(client, {}, work);
+      return true;
+    },
+  } = options;
+  const of = { migrations, known };
   const names: string[] = [];
-  for (const file of await waitingMigrations(client, migrations)) {
+  for (const file of await waitingMigrations(client, of)) {
     const isAlone = await transaction(async () => {
       // Another load may have applied it since.
-      const waiting = await waitingMigrations(client, migrations);
+      const waiting = await waitingMigrations(client, of);
       if (!waiting.includes(file)) return;
       await apply(client, file);
       names.push(file.name);
@@ -68,7 +78,7 @@ async function apply(
             ? "The loader's role must own the schema; see sql/roles/warehouse_roles.sql"
             : retryable || sqlState(error) === NO_SCHEMA
             ? hint
-            : `Mend sql/warehouse/${name}.sql, or what it meets there`
+            : `Mend ${folderOf(name)}/${name}.sql, or what it meets there`
         }`,
         cause: error,
       },
@@ -78,11 +88,21 @@ async function apply(
 
 async function waitingMigrations(
   client: pg.Client,
-  migrations: readonly SqlFile[],
+  of: { migrations: readonly SqlFile[]; known: readonly SqlFile[] },
 ): Promise<SqlFile[]> {
   const applied = await appliedMigrations(client);
-  checkApplied(applied, migrations);
-  return migrations.filter((file) => !applied.has(file.name));
+  checkApplied(applied, of.known);
+  return of.migrations.filter((file) =>
+    !applied.has(file.name) && !isRetired(file)
+  );
+}
+
+/**
+ * Whether a migration has nothing to say any more: what it made follows from
+ * models now. It stays for warehouses that have applied it.
+ */
+function isRetired({ text }: SqlFile): boolean {
+  return /^-- Retired\b/.test(text);
 }
 
 async function appliedMigrations(
@@ -108,21 +128,38 @@ function checkApplied(
     const file = migrations.find((one) => one.name === name);
     if (file === undefined) {
       throw new StageError(
-        `Cannot load into this warehouse: its migration ${name} is not in sql/warehouse`,
+        `Cannot load into this warehouse: its migration ${name} is not in ${
+          folderOf(name)
+        }`,
         { subject: name, hint: "Run the version that made it, or a newer one" },
       );
     }
+    if (isRetired(file)) continue;
     // An older version wrote down the hash of the text as it was.
     const same = [file.text, trimmed(file.text), `${trimmed(file.text)}\n`];
     if (same.some((text) => sha256Hex(text) === sha256)) continue;
     throw new StageError(
-      `Cannot load into this warehouse: sql/warehouse/${name}.sql was edited after it was applied`,
+      `Cannot load into this warehouse: ${
+        folderOf(name)
+      }/${name}.sql was edited after it was applied`,
       {
         subject: name,
         hint: "Take the edit back and write a new, numbered migration for it",
       },
     );
   }
+}
+
+/** Whether two texts differ by nothing but blanks at the end of lines. */
+export function sameText(one: string, other: string): boolean {
+  return trimmed(one) === trimmed(other);
+}
+
+/** Where a migration is. */
+function folderOf(name: string): string {
+  return ENGINE_SCHEMA.some((file) => file.name === name)
+    ? "load/schema"
+    : "sql/warehouse";
 }
 
 /** A text without the blanks that end its lines and itself. */

@@ -30,10 +30,15 @@ export class ModelTypes {
     return await this.#read;
   }
 
-  /** The names of the columns that a model gives. */
+  /** The columns that a model gives. */
+  async givenBy(name: string): Promise<readonly ModelColumn[]> {
+    const typed = (await this.read()).find(({ model }) => model.name === name);
+    return typed?.columns ?? [];
+  }
+
+  /** The names of the columns that a model, or the quarantine, gives. */
   async columnsOf(name: string): Promise<readonly string[]> {
     if (name === QUARANTINE.name) return QUARANTINE_COLUMNS;
-    const typed = (await this.read()).find(({ model }) => model.name === name);
-    return (typed?.columns ?? []).map((column) => column.name);
+    return (await this.givenBy(name)).map((column) => column.name);
   }
 }

@@ -9,7 +9,7 @@ import {
   sqlState,
 } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { migrate } from "./migrate.ts";
+import { makeSchema } from "./make_schema.ts";
 import { noteFailedCheck } from "./run_checks.ts";
 
 /**
@@ -28,23 +28,31 @@ const SETTINGS = {
   jit: "off",
 };
 
+/** How a loader is opened. */
+export interface OpenLoaderOptions {
+  /** How long it waits for another load; undefined: not at all. */
+  waitSeconds?: number;
+  /** Whether the rows of all models are going to be loaded again. */
+  reloads?: boolean | undefined;
+}
+
 /**
- * Connects to the warehouse and brings the tables up to the migrations. When
+ * Connects to the warehouse and makes what it lacks there: see `makeSchema`. When
  * another load is at work it gives undefined, or waits, if it is told how long,
  * and throws a `StageError` after that.
  */
 export async function openLoader(
   context: StageContext,
-  options: { waitSeconds: number },
+  options: OpenLoaderOptions & { waitSeconds: number },
 ): Promise<Loader>;
 export async function openLoader(
   context: StageContext,
 ): Promise<Loader | undefined>;
 export async function openLoader(
   context: StageContext,
-  options: { waitSeconds?: number } = {},
+  options: OpenLoaderOptions = {},
 ): Promise<Loader | undefined> {
-  const { resources, sql, log, signal } = context;
+  const { resources, signal } = context;
   const settings = warehouseOf(context);
   const connection = await resources.connect(settings, {
     purpose: "load",
@@ -53,15 +61,14 @@ export async function openLoader(
   const loader = new Loader(context, connection, options.waitSeconds);
   try {
     await checkEncoding(connection.client, serverName(settings));
-    const applied = await migrate(
-      connection.client,
-      sql.migrations,
-      (work) => loader.transaction(work),
-    );
-    for (const name of applied ?? []) {
-      log.info("migration {name} applied", { name });
-    }
-    if (applied !== undefined) return loader;
+    const isMade = await makeSchema(context, {
+      loader: {
+        client: connection.client,
+        transaction: (work) => loader.transaction(work),
+      },
+      reloads: options.reloads,
+    });
+    if (isMade) return loader;
   } catch (error) {
     await loader[Symbol.asyncDispose]();
     throw error;

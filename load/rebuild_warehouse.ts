@@ -28,7 +28,7 @@ export async function rebuildWarehouse(
   const { replaceLake = false, waitSeconds } = options;
   return await withLoader(
     context,
-    { waitSeconds },
+    { waitSeconds, reloads: true },
     (at) =>
       reloadModels(context, {
         ...at,

@@ -6,7 +6,6 @@ import { LAKE_WAY_BACK, readLiveFiles } from "../lib/live_files.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
-import { checkedModel } from "../lib/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
 import {
@@ -26,6 +25,7 @@ import {
 } from "./export_versions.ts";
 import { liveVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
+import { checksOf } from "./history_checks.ts";
 import { agreeLedger, type LedgerRow, ledgerRow, tellAnew } from "./ledger.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
@@ -203,6 +203,7 @@ async function agreeTables(
       name,
     });
     const closed = `${name}_closed`;
+    await addPlaceholders(client, table, { from: fresh, where: "true" });
     mended[name] = await agreeDimension(client, table, fresh) +
       await agreeRows(client, {
         name: closed,
@@ -218,7 +219,8 @@ async function agreeTables(
       });
     dimensions.push({ table, fresh });
   }
-  for (const { table, fresh } of dimensions) {
+  // What refers to others goes before them.
+  for (const { table, fresh } of dimensions.toReversed()) {
     const { name } = table.model;
     mended[name] = (mended[name] ?? 0) +
       await removeUnknown(client, table, fresh);
@@ -326,9 +328,7 @@ async function checkTable(
 ): Promise<void> {
   const { context, client } = work;
   const { table, batch } = options;
-  const checks = context.sql.checks.filter((check) =>
-    checkedModel(check) === table.model.name
-  );
+  const checks = checksOf(table, context.sql.checks);
   await client.query(
     "delete from pipeline.finding where check_name = any($1)",
     [checks.map((check) => check.name)],

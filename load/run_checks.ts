@@ -91,7 +91,7 @@ export async function runChecks(
       {
         subject: check.name,
         dataCheck: true,
-        hint: `sql/checks/${check.name}.sql says what the rule is and why`,
+        hint: hintOn(check),
       },
       result,
     );
@@ -183,6 +183,8 @@ export interface BrokenRule {
   /** The first of them. */
   key: string;
   finding: string;
+  /** Where the rule is said. */
+  hint: string;
 }
 
 /**
@@ -209,6 +211,7 @@ export async function runWholeChecks(
       findings: Number(found?.findings),
       key: found?.key ?? "",
       finding: found?.finding ?? "",
+      hint: hintOn(check),
     });
   }
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
@@ -234,6 +237,12 @@ function wrongSql(check: SqlFile): string {
 function ruleOf(check: SqlFile): string {
   const [header = ""] = /^(-- .+\n)+/.exec(check.text) ?? [];
   return header.replaceAll(/^-- /gm, "").trim().replaceAll("\n", " ");
+}
+
+function hintOn(check: SqlFile): string {
+  return check.isGenerated
+    ? `${ruleOf(check)} See "Load" in docs/design.md`
+    : `sql/checks/${check.name}.sql says what the rule is and why`;
 }
 
 function severityOf(check: SqlFile): "error" | "warning" {

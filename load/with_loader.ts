@@ -23,13 +23,17 @@ export interface LoaderAtZone {
  */
 export async function withLoader<Result>(
   context: StageContext,
-  options: { waitSeconds?: number | undefined },
+  options: {
+    waitSeconds?: number | undefined;
+    /** Whether it loads the rows of all models again. */
+    reloads?: boolean;
+  },
   work: (at: LoaderAtZone) => Promise<Result>,
 ): Promise<Result> {
-  const { waitSeconds = WAIT_SECONDS } = options;
+  const { waitSeconds = WAIT_SECONDS, reloads } = options;
   const zone = openStageZone(context, "processed");
   try {
-    await using loader = await openLoader(context, { waitSeconds });
+    await using loader = await openLoader(context, { waitSeconds, reloads });
     return await work({ loader, zone });
   } catch (error) {
     throw loadError(error, serverName(warehouseOf(context)));

@@ -22,8 +22,9 @@ import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone.ts";
 import { adviceOn } from "../load/load_error.ts";
 import { warehouseOf } from "../load/open_loader.ts";
-import { checkedModel } from "../lib/project_sql.ts";
+import { checksOf } from "../load/history_checks.ts";
 import { type BrokenRule, runWholeChecks } from "../load/run_checks.ts";
+import { readWarehouseTable } from "../load/warehouse_table.ts";
 import { currentState } from "../transform/make_current.ts";
 import { checkZones } from "./check_zones.ts";
 import {
@@ -40,7 +41,7 @@ import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 /** Undefined functions, tables and columns, by SQLSTATE. */
 const MISSING = ["42883", "42P01", "42703"];
 const MAKE_AGAIN =
-  "See that the warehouse has <model>_as_of_batch for every model (a migration in sql/warehouse with `call pipeline.make_views('<model>')` makes it), and all that the migrations made";
+  "Run `deno task load`: it makes the tables, views and functions of every model that are missing";
 
 /** Reads of one state of the warehouse; what checks make there is undone. */
 const READING: TransactionOptions = {
@@ -228,20 +229,20 @@ async function checkLake(
   }
 }
 
-/** Runs every check of `sql/checks` on its whole table. */
+/** Runs every check on its whole table. */
 async function breakRules(
   { context, warehouse }: VerifyWork,
 ): Promise<BrokenRule[]> {
   const { sql } = context;
   const broken: BrokenRule[] = [];
-  for (const { name } of [...sql.models, QUARANTINE]) {
-    const checks = sql.checks.filter((check) => checkedModel(check) === name);
+  for (const model of [...sql.models, QUARANTINE]) {
+    const { name } = model;
     broken.push(
-      ...await inTransaction(
-        warehouse,
-        READING,
-        () => runWholeChecks(warehouse, { name, checks }),
-      ),
+      ...await inTransaction(warehouse, READING, async () => {
+        const table = await readWarehouseTable(warehouse, model);
+        const checks = checksOf(table, sql.checks);
+        return await runWholeChecks(warehouse, { name, checks });
+      }),
     );
   }
   return broken;
@@ -269,11 +270,7 @@ function tell(verification: Verification, { log }: StageContext): void {
   for (const rule of brokenRules) {
     log[rule.severity === "error" ? "error" : "warn"](
       "check {check}: {findings} findings, the first {key}: {finding}",
-      {
-        ...rule,
-        hint: `sql/checks/${rule.check}.sql says what the rule is and why`,
-        batch,
-      },
+      { ...rule, batch },
     );
   }
   if (!same) return;

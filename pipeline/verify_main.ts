@@ -63,10 +63,10 @@ export function formatVerification(verification: Verification): string {
       ...one.ways.map((task) => `-> ${task}`),
     );
   }
-  for (const { check, severity, findings } of verification.brokenRules) {
+  for (const { check, severity, findings, hint } of verification.brokenRules) {
     lines.push(
       `${severity}: check ${check}: ${findings} findings`,
-      `-> sql/checks/${check}.sql says what the rule is: mend the rows in the source`,
+      `-> mend the rows in the source: ${hint}`,
     );
   }
   lines.push(

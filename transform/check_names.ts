@@ -73,6 +73,9 @@ export function columnNameProblems(
     ...columns.filter(({ name }) => bytes(name) > NAME_BYTES_MAX).map((
       { name },
     ) => `its column "${name}" has a name of over ${NAME_BYTES_MAX} bytes`),
+    ...bytes(model.recordId ?? "") > NAME_BYTES_MAX
+      ? [`its serial number has a name of over ${NAME_BYTES_MAX} bytes`]
+      : [],
     ...model.key.filter((name) => BESIDE_KEYS.includes(name.toLowerCase()))
       .map((name) =>
         `its key "${name}" has a name that the pipeline gives to its own`

@@ -8,7 +8,7 @@ export interface ModelColumn {
   type: string;
   /** Of a `row` model: the column of its source table that it is. */
   source?: string;
-  /** The warehouse takes no null in it, as sql/warehouse declares it. */
+  /** Never null, as the header says, or sql/warehouse declares it. */
   notNull?: true;
   /** Its type in the warehouse, as sql/warehouse declares it. */
   declared?: string;

@@ -1,4 +1,5 @@
 import type { DuckDb } from "../lib/duckdb.ts";
+import { headerProblems } from "../lib/derived_table.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
@@ -84,10 +85,27 @@ async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
   for (const model of sql.models) {
     columns.set(model.name, await checkModel(work, model));
   }
+  checkHeaders(sql.models, columns);
   for (const table of sql.tables) {
     await duckdb.run(`drop view arrived.${quoteName(table.name)}`);
   }
   return columns;
+}
+
+function checkHeaders(models: readonly ModelSql[], given: Columns): void {
+  const others = new Map(
+    models.map((model) => [
+      model.name,
+      { model, columns: given.get(model.name) ?? [] },
+    ]),
+  );
+  for (const { model, columns } of others.values()) {
+    refuse(
+      `models/${model.name}`,
+      headerProblems(model, { columns, others }),
+      "Let the header name columns as the query gives them, and cast what refers to a dimension to the type of its key",
+    );
+  }
 }
 
 /** Statements that make each table of the contract, without rows. */
@@ -143,7 +161,8 @@ async function checkModel(
   return columns.map((column): ModelColumn => {
     const source = sources.get(column.name.toLowerCase());
     const type = declared.get(model.name)?.get(column.name)?.type;
-    const notNull = tables.some((table) => table?.get(column.name)?.notNull);
+    const notNull = model.table.notNull.includes(column.name) ||
+      tables.some((table) => table?.get(column.name)?.notNull);
     return {
       ...column,
       ...source === undefined ? {} : { source },

@@ -1,5 +1,7 @@
-import type { Model } from "../lib/model.ts";
+import { keyTypeProblems } from "../lib/derived_table.ts";
+import type { ModelSql } from "../lib/project_sql.ts";
 import type { DeclaredTables } from "../lib/warehouse_ddl.ts";
+import { warehouseType } from "../lib/warehouse_type.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /** Types of PostgreSQL by what they hold, each with DuckDB's that it can. */
@@ -66,13 +68,21 @@ function lakeProblems(columns: readonly ModelColumn[]): string[] {
 
 /** What of a model's columns the lake, or the warehouse as it is declared, can't take. */
 export function typeProblems(
-  model: Pick<Model, "name" | "times">,
+  model: ModelSql,
   options: { columns: readonly ModelColumn[]; declared: DeclaredTables },
 ): string[] {
   const { columns, declared } = options;
   const inLake = lakeProblems(columns);
   const table = declared.get(model.name);
-  if (inLake.length > 0 || table === undefined) return inLake;
+  if (inLake.length > 0) return inLake;
+  if (table === undefined) {
+    return [
+      ...columns.filter(({ name, type }) =>
+        !model.times.includes(name) && !canAdd(type)
+      ).map(withoutCounterpart),
+      ...keyTypeProblems(model, columns),
+    ];
+  }
   return columns.flatMap(({ name, type }) => {
     const column = table.get(name);
     if (column === undefined) {
@@ -81,9 +91,7 @@ export function typeProblems(
       if (other !== undefined) {
         return [`its column "${name}" is named "${other}" in the warehouse`];
       }
-      return canAdd(type)
-        ? []
-        : [`its column "${name}" is ${type}, which the warehouse can't hold`];
+      return canAdd(type) ? [] : [withoutCounterpart({ name, type })];
     }
     const given = model.times.includes(name) && /^time\b/.test(column.type)
       ? "TIME"
@@ -106,8 +114,12 @@ function canHold(postgres: string, duckdb: string): boolean {
   return held?.test(duckdb) ?? !TEXT_ONLY.test(duckdb);
 }
 
-/** Whether load can add a column for what a column of DuckDB gives. */
+/** Whether load can make a column for what a column of DuckDB gives. */
 function canAdd(duckdb: string): boolean {
-  return !INTERVAL.test(duckdb) && !TEXT_ONLY.test(duckdb) &&
-    !duckdb.startsWith("ENUM(");
+  return !INTERVAL.test(duckdb) &&
+    warehouseType(duckdb, { isTime: false }) !== undefined;
+}
+
+function withoutCounterpart({ name, type }: ModelColumn): string {
+  return `its column "${name}" is ${type}, which the warehouse can't hold`;
 }

@@ -1,25 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { parseContract } from "../../lib/contract.ts";
-import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
-import { PROJECT_SQL } from "./platform.ts";
-
-const OTHER = readProjectSql(
-  fileURLToPath(new URL("./other_company", import.meta.url)),
-);
-
-/** Its tables in a warehouse that is as ours beside them, with the views. */
-export function besideOurs(tables: ProjectSql): ProjectSql {
-  return {
-    ...tables,
-    migrations: PROJECT_SQL.migrations
-      .filter(({ name }) => !name.includes("history_indexes"))
-      .flatMap((file) =>
-        file.name.includes("stars")
-          ? tables.migrations.filter(({ name }) => name.includes("tables"))
-          : [file]
-      ),
-  };
-}
+import type { ProjectSql } from "../../lib/project_sql.ts";
+import { NO_TABLE_HEADER } from "../../lib/table_header.ts";
 
 /**
  * The SQL of a company whose contract is this: each table becomes a fact of
@@ -28,10 +9,6 @@ export function besideOurs(tables: ProjectSql): ProjectSql {
  */
 export function companyOf(contract: string): ProjectSql {
   const tables = parseContract(contract);
-  const [pipeline, other] = OTHER.migrations;
-  if (pipeline === undefined || other === undefined) throw new Error("no SQL");
-  const [quarantine = ""] =
-    /^create table quarantine [\s\S]*?;/m.exec(other.text) ?? [];
   const facts = tables.map(({ name, columns }) =>
     `create table fact_${name} (
       ${name}_record_id bigint primary key,
@@ -60,12 +37,10 @@ export function companyOf(contract: string): ProjectSql {
       sql: `select ${
         columns.map((column) => column.name).join(", ")
       } from changed.${name}`,
+      table: NO_TABLE_HEADER,
     })),
     quarantine: new Map(),
-    migrations: [
-      pipeline,
-      { name: "0002_tables", text: `${facts.join("\n")}\n${quarantine}` },
-    ],
+    migrations: [{ name: "0002_tables", text: facts.join("\n") }],
     checks: [],
     transformHash: contract,
   };

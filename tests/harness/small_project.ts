@@ -1,5 +1,4 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { MAINTAINED, type Model } from "../../lib/model.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 
@@ -14,24 +13,14 @@ export interface SmallProject {
     & { sql: string }
   )[];
   quarantine?: Readonly<Record<string, string>>;
-  /** Tables of the warehouse; the ledger is there. */
+  /** Tables of the warehouse, in place of those that follow from models. */
   warehouse?: string;
 }
-
-const PIPELINE_SQL = fileURLToPath(
-  new URL("./other_company/warehouse/0001_pipeline.sql", import.meta.url),
-);
 
 /** The columns of history that every table of a warehouse has. */
 export const HISTORY_SQL =
   "valid_from timestamptz not null, valid_to timestamptz, " +
   "from_batch bigint not null, to_batch bigint";
-
-/** The quarantine of a warehouse. */
-export const QUARANTINE_SQL = `create table quarantine (
-  quarantine_record_id bigint primary key, table_name text not null,
-  row_key text not null, reason text not null, source_row text not null,
-  ${HISTORY_SQL});`;
 
 /** A dimension and its closed versions; `columns` ends without a comma. */
 export function dimensionSql(name: string, columns: string): string {
@@ -45,13 +34,11 @@ export function dimensionSql(name: string, columns: string): string {
 
 /** Reads such a folder, as the pipeline reads it. */
 export async function smallProject(project: SmallProject): Promise<ProjectSql> {
-  const folder = await Deno.makeTempDir({ prefix: "totesys-project-" });
   const files: Record<string, string> = {
     "source.sql": project.source,
-    "warehouse/0001_pipeline.sql": await Deno.readTextFile(PIPELINE_SQL),
-    "warehouse/0002_tables.sql": `${
-      project.warehouse ?? ""
-    }\n${QUARANTINE_SQL}`,
+    ...project.warehouse === undefined
+      ? {}
+      : { "warehouse/0002_tables.sql": project.warehouse },
   };
   for (const model of project.models) {
     files[`models/${model.name}.sql`] = headerOf(model) + model.sql;
@@ -59,6 +46,14 @@ export async function smallProject(project: SmallProject): Promise<ProjectSql> {
   for (const [name, sql] of Object.entries(project.quarantine ?? {})) {
     files[`quarantine/${name}.sql`] = sql;
   }
+  return await projectOf(files);
+}
+
+/** Reads a folder with these files, each a text by its path. */
+export async function projectOf(
+  files: Readonly<Record<string, string>>,
+): Promise<ProjectSql> {
+  const folder = await Deno.makeTempDir({ prefix: "totesys-project-" });
   try {
     for (const [path, text] of Object.entries(files)) {
       await Deno.mkdir(dirname(join(folder, path)), { recursive: true });

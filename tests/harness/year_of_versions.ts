@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { execute, PROJECT_SQL } from "./platform.ts";
+import { execute } from "./platform.ts";
+import { makeWarehouse } from "./make_warehouse.ts";
 
 /** Rows of a fact that hold at any time; of a dimension a fifth. */
 const KEYS = 100;
@@ -37,7 +38,7 @@ export async function fillWarehouse(
   client: pg.Client,
   batches: number,
 ): Promise<void> {
-  for (const { text } of PROJECT_SQL.migrations) await client.query(text);
+  await makeWarehouse(client);
   const loadedAt = (batch: string) =>
     `(now() - (${batches} - ${batch}) * interval '15 min')`;
   const versions = (options: { keys: number; every: number }) =>

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../../lib/errors.ts";
 import type { Model } from "../../lib/model.ts";
 import { readProjectSql } from "../../lib/project_sql.ts";
+import { NO_TABLE_HEADER } from "../../lib/table_header.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
@@ -43,7 +44,7 @@ Deno.test("readProjectSql() reads the project's own folder", () => {
     "purchase_order",
     "sales_order",
   ]);
-  assert.match(PROJECT_SQL.migrations[0]?.name ?? "", /^0001_/);
+  assert.match(PROJECT_SQL.migrations[0]?.name ?? "", /^0002_/);
 });
 
 Deno.test("readProjectSql() reads the folder", () =>
@@ -54,7 +55,11 @@ Deno.test("readProjectSql() reads the folder", () =>
 
     assert.deepEqual(sql.tables.map((table) => table.name), ["thing"]);
     assert.deepEqual(sql.models, [
-      { ...MODEL, sql: MODEL_TEXT },
+      {
+        ...MODEL,
+        sql: MODEL_TEXT,
+        table: { ...NO_TABLE_HEADER, meaning: "Things." },
+      },
     ]);
     assert.deepEqual([...sql.quarantine], [["thing", "select 1"]]);
     assert.deepEqual(sql.migrations, [
@@ -193,9 +198,8 @@ select 1 from changed.thing`,
           made timestamp);`,
     });
 
-    const models = readProjectSql(folder).models.map(({ sql: _, ...model }) =>
-      model
-    );
+    const models = readProjectSql(folder).models
+      .map(({ sql: _sql, table: _table, ...model }) => model);
 
     assert.deepEqual(models, [
       {

@@ -3,10 +3,10 @@ import { getLogger } from "@logtape/logtape";
 import type pg from "pg";
 import { connect, inTransaction, query } from "../../lib/postgres.ts";
 import { followModels } from "../../load/follow_models.ts";
-import { migrate } from "../../load/migrate.ts";
 import type { TypedModel } from "../../load/model_types.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 const log = getLogger("totesys");
 
@@ -30,7 +30,7 @@ async function inWarehouse(
   await using connection = await connect(database.settings, {
     purpose: "test",
   });
-  await migrate(connection.client, PROJECT_SQL.migrations);
+  await makeWarehouse(connection.client);
   await test(connection.client);
 }
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres.ts";
-import { migrate } from "../../load/migrate.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 /** What others put before the writes of load, and whose writes it spoils. */
 const INTERCEPTORS: Readonly<
@@ -107,9 +107,9 @@ for (const [what, { table, statements }] of Object.entries(INTERCEPTORS)) {
 
 Deno.test("a first load, too, sees a trigger that leaves rows out", async () => {
   await using platform = await openPlatform();
-  const { source, warehouse: { client }, context } = platform;
+  const { source, warehouse: { client } } = platform;
   await fillSmall(source.client);
-  await migrate(client, context.sql.migrations);
+  await makeWarehouse(client);
   await execute(
     client,
     ...INTERCEPTORS["a trigger that leaves rows out"]!.statements,

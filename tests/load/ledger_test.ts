@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { connect } from "../../lib/postgres.ts";
 import type { ProcessedManifest } from "../../lib/manifest.ts";
+import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
 import {
   CHANNEL,
   checkContinuity,
   enterBatches,
   newestEntry,
 } from "../../load/ledger.ts";
-import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
 
 const FILE = { bytes: 1, rows: 5, sha256: "" };
 
 async function migrate(client: TestDatabase["client"]): Promise<void> {
-  for (const { text } of PROJECT_SQL.migrations) await client.query(text);
+  for (const { text } of ENGINE_SCHEMA) await client.query(text);
 }
 
 Deno.test("newestEntry() gives the newest of what enterBatches() entered", async () => {

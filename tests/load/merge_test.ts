@@ -19,20 +19,13 @@ Deno.test("addPlaceholders() flags a row for each key that is named and not ther
   });
   const { client } = connection;
   const reference = (column: string) => ({
-    constraint: `${column}_fkey`,
     column,
     dimension: "dim_place",
     dimensionKey: "place_id",
   });
 
   await addPlaceholders(client, {
-    model: { name: "moved", key: ["id"], kind: "fact" },
-    columns: ["id", "from_place", "to_place"],
-    keyOrder: "id",
     references: [reference("from_place"), reference("to_place")],
-    empty: false,
-    unequal: [],
-    interceptors: [],
   }, { from: "moved", where: "not referring.is_delete" });
 
   assert.deepEqual(

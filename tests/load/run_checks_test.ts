@@ -9,6 +9,7 @@ import { readWarehouseTable } from "../../load/warehouse_table.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { openLog } from "../../lib/log.ts";
+import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
 
 /** A warehouse with one table, and what is logged. */
 interface Bench {
@@ -199,7 +200,7 @@ async function withTable(
   test: (bench: Bench) => Promise<void>,
 ): Promise<void> {
   await using database = await openTestDatabase();
-  for (const { name, text } of PROJECT_SQL.migrations) {
+  for (const { name, text } of ENGINE_SCHEMA) {
     if (/^(0001|0008)_/.test(name)) await database.client.query(text);
   }
   await database.client.query(

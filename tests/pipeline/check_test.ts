@@ -39,7 +39,7 @@ Deno.test("check shows each model as lake and warehouse have it", () =>
     assert.match(out, /^ {2}created_time +VARCHAR +time$/m);
     assert.match(
       out,
-      /^11 tables, 11 models, 3 quarantine rules, 17 checks: /m,
+      /^11 tables, 11 models, 3 quarantine rules, 8 checks: /m,
     );
     const { models } = JSON.parse((await told(sql, false)).out);
     assert.equal(models.length, 11);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { query, queryRow } from "../../lib/postgres.ts";
-import { migrate } from "../../load/migrate.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 /** What others may make that depends on our tables, and a proof of it. */
 const DEPENDENTS: Readonly<Record<string, readonly string[]>> = {
@@ -49,7 +49,7 @@ for (const [name, statements] of Object.entries(DEPENDENTS)) {
     const { source, warehouse, context } = platform;
     const { client } = warehouse;
     await fillSmall(source.client);
-    await migrate(client, context.sql.migrations);
+    await makeWarehouse(client);
     const own = statements.map((sql) =>
       sql.replace("NAME", warehouse.settings.database)
     );

@@ -3,7 +3,7 @@ import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres.ts";
 import { examine } from "../../pipeline/doctor.ts";
 import { verify } from "../../pipeline/verify.ts";
-import { besideOurs, companyOf } from "../harness/company_of.ts";
+import { companyOf } from "../harness/company_of.ts";
 import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, testPostgresUrl } from "../harness/postgres.ts";
@@ -145,7 +145,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
 
 Deno.test("verify() reads texts that are no UTF-8 as extract does", async () => {
   await using platform = await openPlatform({
-    sql: besideOurs(SQL),
+    sql: SQL,
     sourceTemplate: await templateOf("SQL_ASCII"),
   });
   const { client } = platform.source;
@@ -238,7 +238,7 @@ Deno.test("a row that is too long is set aside, and comes when it is shorter", a
 
 Deno.test("verify() reads rows that are too long as extract does", async () => {
   await using platform = await openPlatform({
-    sql: besideOurs(SQL),
+    sql: SQL,
     sourceSql: SOURCE,
   });
   const { client } = platform.source;
@@ -265,7 +265,7 @@ Deno.test("verify() reads rows that are too long as extract does", async () => {
 
 Deno.test("a row at the edge of what is too long reads the same beside any others", async () => {
   await using platform = await openPlatform({
-    sql: besideOurs(SQL),
+    sql: SQL,
     sourceSql: SOURCE,
   });
   const { client } = platform.source;

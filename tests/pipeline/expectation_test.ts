@@ -10,6 +10,7 @@ import {
   makeExpectation,
   WORK_CATALOGUE,
 } from "../../pipeline/expectation.ts";
+import { NO_TABLE_HEADER } from "../../lib/table_header.ts";
 
 const TABLES = parseContract(`
   create table lot (
@@ -26,6 +27,7 @@ const TABLES = parseContract(`
 );`);
 
 const LOT_MODEL: ModelSql = {
+  table: NO_TABLE_HEADER,
   name: "fact_lot",
   kind: "fact",
   recordId: "lot_record_id",
@@ -38,6 +40,7 @@ const LOT_MODEL: ModelSql = {
 
 /** A join, whose key has so many rows as there are parts of a lot's batch. */
 const PART_MODEL: ModelSql = {
+  table: NO_TABLE_HEADER,
   name: "dim_part",
   kind: "dimension",
   derivation: "join",

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { query, queryRow } from "../../lib/postgres.ts";
-import { migrate } from "../../load/migrate.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { verify } from "../../pipeline/verify.ts";
@@ -8,12 +7,13 @@ import { differences } from "../harness/mend.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 Deno.test("a column of others keeps the value that the table gives it", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client }, context } = platform;
   await fillSmall(source.client);
-  await migrate(client, context.sql.migrations);
+  await makeWarehouse(client);
   await execute(
     client,
     `alter table fact_sales_order
@@ -62,7 +62,7 @@ Deno.test("tables with partitions are filled, merged and rebuilt", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client }, context } = platform;
   await fillSmall(source.client);
-  await migrate(client, context.sql.migrations);
+  await makeWarehouse(client);
   await execute(
     client,
     "alter table fact_sales_order rename to plain",
@@ -111,7 +111,7 @@ Deno.test("load goes on where all tables are published", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client, settings }, context } = platform;
   await fillSmall(source.client);
-  await migrate(client, context.sql.migrations);
+  await makeWarehouse(client);
   await execute(
     client,
     `create publication all_${settings.database} for all tables`,

@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import { StageError } from "../../lib/errors.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { verify } from "../../pipeline/verify.ts";
-import { besideOurs } from "../harness/company_of.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { differences, expectMended, waysNamed } from "../harness/mend.ts";
@@ -434,11 +433,11 @@ const OTHER_SOURCE = `
   insert into stock select 'w', n, n from generate_series(1, 5) as n;`;
 
 function otherSql(change: (tables: string) => string): ProjectSql {
-  return besideOurs({
+  return {
     ...OTHER_SQL,
     migrations: OTHER_SQL.migrations
       .map((file) => ({ ...file, text: change(file.text) })),
-  });
+  };
 }
 
 Deno.test("verify() names the task that mends a column that the warehouse lacks", async () => {

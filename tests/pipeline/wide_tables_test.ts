@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
 import { queryRow } from "../../lib/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
@@ -56,16 +55,7 @@ async function wideSql(): Promise<ProjectSql> {
     );
   }
   await write("source.sql", contract);
-  const project = join(projectDirectory(), "sql", "warehouse");
-  for await (const { name } of Deno.readDir(project)) {
-    if (/^000[29]/.test(name)) continue;
-    await Deno.copyFile(join(project, name), join(folder, "warehouse", name));
-  }
-  const own = await Deno.readTextFile(join(project, "0002_stars.sql"));
-  await write(
-    "warehouse/0002_tables.sql",
-    tables.join("\n") + own.slice(own.indexOf("create table quarantine (")),
-  );
+  await write("warehouse/0002_tables.sql", tables.join("\n"));
   const sql = readProjectSql(folder);
   await Deno.remove(folder, { recursive: true });
   return sql;

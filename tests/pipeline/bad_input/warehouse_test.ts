@@ -50,7 +50,7 @@ const CASES: BadInput[] = [
     name: "a migration that was edited",
     spoil: (platform) => withSql(platform, withMigrationEdited()),
     stage: "load",
-    message: /0001_pipeline.sql was edited after it was applied/,
+    message: /0002_stars.sql was edited after it was applied/,
   },
   {
     name: "a migration that somebody has half applied",

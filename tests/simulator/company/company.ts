@@ -1,15 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { readProjectSql } from "../../../lib/project_sql.ts";
 import type { Company } from "../../harness/company.ts";
-import { PROJECT_SQL } from "../../harness/platform.ts";
 import type { SimulatedCompany } from "../simulated_company.ts";
 import { COMPANY_TABLES } from "./written_tables.ts";
 
 const FOLDER = new URL("./", import.meta.url);
 const LIVE_SQL = Deno.readTextFileSync(new URL("live.sql", FOLDER));
-/** Migrations of Totesys' warehouse that name its tables. */
-const OF_TOTESYS = ["0002_stars", "0009_history_indexes"];
-
 const OWN_SQL = readProjectSql(fileURLToPath(FOLDER));
 
 /** The models, by another way than their own SQL. */
@@ -56,14 +52,7 @@ const MODELS: Company["models"] = {
  */
 export const OTHER_COMPANY: SimulatedCompany = {
   name: "the other company",
-  sql: {
-    ...OWN_SQL,
-    migrations: [...PROJECT_SQL.migrations, ...OWN_SQL.migrations]
-      .filter((one) =>
-        OWN_SQL.migrations.includes(one) || !OF_TOTESYS.includes(one.name)
-      )
-      .sort((one, other) => one.name < other.name ? -1 : 1),
-  },
+  sql: OWN_SQL,
   models: MODELS,
   truthColumns: new Set(),
   fillSource: async (client) => {

@@ -42,15 +42,3 @@ create table fact_reading (
     from_batch bigint not null,
     to_batch bigint
 );
-
-create table quarantine (
-    quarantine_record_id bigint primary key,
-    table_name text not null,
-    row_key text not null,
-    reason text not null,
-    source_row text not null,
-    valid_from timestamptz not null,
-    valid_to timestamptz,
-    from_batch bigint not null,
-    to_batch bigint
-);

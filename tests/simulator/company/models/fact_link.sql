@@ -2,6 +2,7 @@
 --
 -- Grain: one row for each link.
 -- Key: lower_id, upper_id.
+-- Not null: weight.
 -- Reads: changed.link.
 -- Why: the key stands here in another order than in the source.
 

@@ -1,0 +1,40 @@
+/** DuckDB's types and Postgres's with the same values. */
+const TYPES: Readonly<Record<string, string>> = {
+  BOOLEAN: "boolean",
+  TINYINT: "smallint",
+  SMALLINT: "smallint",
+  UTINYINT: "smallint",
+  INTEGER: "integer",
+  USMALLINT: "integer",
+  BIGINT: "bigint",
+  UINTEGER: "bigint",
+  UBIGINT: "numeric(20,0)",
+  FLOAT: "real",
+  DOUBLE: "double precision",
+  VARCHAR: "text",
+  DATE: "date",
+  TIME: "time without time zone",
+  TIMESTAMP: "timestamp without time zone",
+  TIMESTAMP_S: "timestamp without time zone",
+  TIMESTAMP_MS: "timestamp without time zone",
+  "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+  INTERVAL: "interval",
+  UUID: "uuid",
+  JSON: "json",
+};
+
+/** The types that columns of models have in the warehouse, less decimals. */
+export const WAREHOUSE_TYPES: readonly string[] = Object.values(TYPES);
+
+/**
+ * The warehouse's type for a column of a model, as `format_type` writes it;
+ * undefined where DuckDB's has no counterpart.
+ */
+export function warehouseType(
+  duckDbType: string,
+  options: { isTime: boolean },
+): string | undefined {
+  if (options.isTime) return TYPES.TIME;
+  const decimal = /^DECIMAL(\(\d+,\d+\))$/.exec(duckDbType);
+  return decimal === null ? TYPES[duckDbType] : `numeric${decimal[1]}`;
+}

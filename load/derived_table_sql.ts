@@ -1,0 +1,101 @@
+import { type DerivedColumn, derivedColumns } from "../lib/derived_table.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import {
+  QUARANTINE,
+  QUARANTINE_COLUMNS,
+  QUARANTINE_HEADER,
+} from "../lib/quarantine_model.ts";
+import type { Model } from "../lib/model.ts";
+import type { TableHeader } from "../lib/table_header.ts";
+
+/** A model as its table follows from it. */
+export type DerivedModel = Model & { table: TableHeader };
+
+/** The quarantine, whose table follows from it in every warehouse. */
+export const QUARANTINE_TABLE: DerivedModel = {
+  ...QUARANTINE,
+  table: QUARANTINE_HEADER,
+};
+
+/** The columns of the quarantine as a model's SQL would give them. */
+export const QUARANTINE_GIVEN = QUARANTINE_COLUMNS.map((name) => ({
+  name,
+  type: "VARCHAR",
+}));
+
+/**
+ * Statements that make the tables of a model: of a fact one, with a row for
+ * each version under a number of its own; of a dimension one with a row for
+ * each key, and one with the older versions.
+ */
+export function derivedTableSql(
+  model: DerivedModel,
+  given: readonly { name: string; type: string }[],
+): string[] {
+  const columns = derivedColumns(model, given);
+  return model.kind === "fact"
+    ? factSql(model, columns)
+    : dimensionSql(model, columns);
+}
+
+function factSql(
+  { name, key, recordId = "record_id" }: DerivedModel,
+  columns: readonly DerivedColumn[],
+): string[] {
+  const table = quoteName(name);
+  const number = quoteName(recordId);
+  const keys = quoteNames(key);
+  return [
+    `create table ${table} (
+      ${number} bigint primary key,
+      ${columnsSql(columns)},
+      valid_from timestamptz not null,
+      valid_to timestamptz,
+      from_batch bigint not null,
+      to_batch bigint
+    )`,
+    `create unique index on ${table} (${keys}) where to_batch is null`,
+    `create unique index on ${table} (${keys}, from_batch)`,
+    `create index on ${table} (from_batch)`,
+    `create index on ${table} (to_batch) where to_batch is not null`,
+    `comment on column ${table}.${number} is ${
+      quoteText("Number of this version, given in the order of batch and key.")
+    }`,
+  ];
+}
+
+function dimensionSql(
+  { name, key }: DerivedModel,
+  columns: readonly DerivedColumn[],
+): string[] {
+  const closed = `${name}_closed`;
+  const keys = quoteNames(key);
+  return [
+    `create table ${quoteName(name)} (
+      ${columnsSql(columns)},
+      valid_from timestamptz,
+      valid_to timestamptz,
+      from_batch bigint,
+      to_batch bigint,
+      is_placeholder boolean not null default false,
+      primary key (${keys})
+    )`,
+    `create table ${quoteName(closed)} (
+      ${columnsSql(columns)},
+      valid_from timestamptz not null,
+      valid_to timestamptz not null,
+      from_batch bigint not null,
+      to_batch bigint not null,
+      primary key (${keys}, from_batch)
+    )`,
+    `comment on table ${quoteName(closed)} is ${
+      quoteText(`Older versions of the rows of ${name}.`)
+    }`,
+  ];
+}
+
+function columnsSql(columns: readonly DerivedColumn[]): string {
+  return columns.map(({ name, type, notNull }) =>
+    `${quoteName(name)} ${type}${notNull ? " not null" : ""}`
+  ).join(",\n      ");
+}

@@ -1,0 +1,43 @@
+import type { SqlFile } from "../lib/project_sql.ts";
+import pipeline from "./schema/0001_pipeline.sql" with { type: "text" };
+import views from "./schema/0003_views.sql" with { type: "text" };
+import analyst from "./schema/0004_analyst.sql" with { type: "text" };
+import verification from "./schema/0005_verification.sql" with { type: "text" };
+import verificationOfHistory from "./schema/0006_verification_of_history.sql" with {
+  type: "text",
+};
+import batchFiles from "./schema/0007_batch_files.sql" with { type: "text" };
+import stageWorkAndChecks from "./schema/0008_stage_work_and_checks.sql" with {
+  type: "text",
+};
+import makeViews from "./schema/0010_make_views.sql" with { type: "text" };
+import failure from "./schema/0011_failure.sql" with { type: "text" };
+import findingIdentity from "./schema/0012_finding_identity.sql" with {
+  type: "text",
+};
+import indexesOfAYear from "./schema/0013_indexes_of_a_year.sql" with {
+  type: "text",
+};
+import makeFunctionsAgain from "./schema/0014_make_functions_again.sql" with {
+  type: "text",
+};
+
+/**
+ * The migrations of what the pipeline itself keeps in a warehouse, whosever
+ * tables stand beside it, in order. A name that is missing was one of a
+ * company's, before these were kept apart.
+ */
+export const ENGINE_SCHEMA: readonly SqlFile[] = [
+  { name: "0001_pipeline", text: pipeline },
+  { name: "0003_views", text: views },
+  { name: "0004_analyst", text: analyst },
+  { name: "0005_verification", text: verification },
+  { name: "0006_verification_of_history", text: verificationOfHistory },
+  { name: "0007_batch_files", text: batchFiles },
+  { name: "0008_stage_work_and_checks", text: stageWorkAndChecks },
+  { name: "0010_make_views", text: makeViews },
+  { name: "0011_failure", text: failure },
+  { name: "0012_finding_identity", text: findingIdentity },
+  { name: "0013_indexes_of_a_year", text: indexesOfAYear },
+  { name: "0014_make_functions_again", text: makeFunctionsAgain },
+];

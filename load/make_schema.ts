@@ -1,0 +1,151 @@
+import { StageError } from "../lib/errors.ts";
+import { query } from "../lib/postgres.ts";
+import type { ProjectSql, SqlFile } from "../lib/project_sql.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { readDeclaredTables } from "../lib/warehouse_ddl.ts";
+import {
+  type DerivedModel,
+  derivedTableSql,
+  QUARANTINE_GIVEN,
+  QUARANTINE_TABLE,
+} from "./derived_table_sql.ts";
+import { ENGINE_SCHEMA } from "./engine_schema.ts";
+import { findUnfinished, finishTables } from "./finish_tables.ts";
+import { migrate, sameText } from "./migrate.ts";
+import { ModelTypes } from "./model_types.ts";
+import type { Loader } from "./open_loader.ts";
+
+type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
+
+/**
+ * Makes what a load needs in the warehouse and does not find there, in this
+ * order: what the pipeline keeps of itself; the tables that follow from models;
+ * what the company's own migrations add; then views, comments and foreign keys
+ * of all tables. False says that another load is at work, which leaves the rest
+ * to that. Throws a `StageError` when a table of a model is gone that the ledger
+ * knows, unless its rows are going to be loaded again.
+ */
+export async function makeSchema(
+  context: Context,
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    reloads?: boolean | undefined;
+  },
+): Promise<boolean> {
+  const { sql, log } = context;
+  const { loader: { client, transaction }, reloads = false } = options;
+  const company = ownMigrations(sql);
+  const known = [...ENGINE_SCHEMA, ...company];
+  const apply = async (migrations: readonly SqlFile[]) => {
+    const names = await migrate(client, migrations, { known, transaction });
+    for (const name of names ?? []) {
+      log.info("migration {name} applied", { name });
+    }
+    return names !== undefined;
+  };
+  if (!await apply(ENGINE_SCHEMA)) return false;
+  const declared = readDeclaredTables(company);
+  const models: DerivedModel[] = [...sql.models, QUARANTINE_TABLE];
+  const isDerived = ({ name }: DerivedModel) => !declared.has(name);
+  const derived = models.filter(isDerived);
+  const missing = await missingTables(options.loader, derived);
+  if (missing.length > 0) {
+    if (!reloads) await checkNotLost(options.loader, missing);
+    const isAlone = await makeTables(context, { ...options, missing });
+    if (!isAlone) return false;
+  }
+  if (!await apply(company)) return false;
+  const unfinished = await findUnfinished(client, { models, isDerived });
+  if (unfinished.statements.length + unfinished.references.length === 0) {
+    return true;
+  }
+  return await transaction(async () => {
+    // Another load may have done it since.
+    await finishTables(
+      client,
+      await findUnfinished(client, { models, isDerived }),
+    );
+  });
+}
+
+/**
+ * The company's migrations, less copies of the pipeline's own, which were among
+ * them once.
+ */
+function ownMigrations({ migrations }: ProjectSql): SqlFile[] {
+  return migrations.filter((file) => {
+    const engine = ENGINE_SCHEMA.find(({ name }) => name === file.name);
+    if (engine === undefined) return true;
+    if (sameText(engine.text, file.text)) return false;
+    throw new StageError(
+      `Cannot apply the migration ${file.name}: a migration of the pipeline's own has this name`,
+      {
+        subject: file.name,
+        hint:
+          `Remove sql/warehouse/${file.name}.sql if it came with the pipeline, or give it another name`,
+      },
+    );
+  });
+}
+
+async function missingTables(
+  { client }: Pick<Loader, "client">,
+  models: readonly DerivedModel[],
+): Promise<DerivedModel[]> {
+  const rows = await query(
+    client,
+    `select name from unnest($1::text[]) as name
+    where to_regclass(quote_ident(name)) is null`,
+    [models.map(({ name }) => name)],
+  );
+  return models.filter((model) => rows.some(({ name }) => name === model.name));
+}
+
+/** A table made again would lack what batches before brought. */
+async function checkNotLost(
+  { client }: Pick<Loader, "client">,
+  missing: readonly DerivedModel[],
+): Promise<void> {
+  const [lost] = await query(
+    client,
+    `select model, min(batch) as batch from pipeline.batch_file
+    where model = any($1) group by model order by model limit 1`,
+    [missing.map(({ name }) => name)],
+  );
+  if (lost === undefined) return;
+  throw new StageError(
+    `Cannot load the model "${lost.model}": its table is gone, which has had rows since batch ${lost.batch}`,
+    {
+      subject: lost.model ?? "",
+      hint:
+        "`deno task rebuild warehouse` makes it again, with all of its rows",
+    },
+  );
+}
+
+async function makeTables(
+  { config, resources, sql, log }: Context,
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    missing: readonly DerivedModel[];
+  },
+): Promise<boolean> {
+  const { loader: { client, transaction }, missing } = options;
+  await using duckdb = await resources.openDuckDb(
+    { ...config, s3: undefined },
+    { zones: [] },
+  );
+  const types = new ModelTypes(duckdb, sql);
+  return await transaction(async () => {
+    for (const model of await missingTables({ client }, missing)) {
+      const columns = model.name === QUARANTINE.name
+        ? QUARANTINE_GIVEN
+        : await types.givenBy(model.name);
+      for (const statement of derivedTableSql(model, columns)) {
+        await client.query(statement);
+      }
+      log.info("table {model} made", { model: model.name });
+    }
+  });
+}

@@ -1,0 +1,28 @@
+-- The foreign keys that headers ask for and tables lack.
+-- $1: model, column and dimension of each, as JSON.
+
+select
+    given.model,
+    given.column_name,
+    given.dimension,
+    given.dimension_key
+from jsonb_to_recordset(cast($1 as jsonb)) as given (
+    model text,
+    column_name text,
+    dimension text,
+    dimension_key text
+)
+inner join pg_attribute
+    on pg_attribute.attrelid = to_regclass(quote_ident(given.model))
+    and pg_attribute.attname = given.column_name
+where to_regclass(quote_ident(given.dimension)) is not null
+    and not exists (
+        select
+        from pg_constraint
+        where pg_constraint.contype = 'f'
+            and pg_constraint.conrelid = pg_attribute.attrelid
+            and pg_constraint.conkey = array[pg_attribute.attnum]
+            and pg_constraint.confrelid
+            = to_regclass(quote_ident(given.dimension))
+    )
+order by given.model, given.column_name

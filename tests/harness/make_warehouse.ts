@@ -1,0 +1,28 @@
+import { getLogger } from "@logtape/logtape";
+import type pg from "pg";
+import { readConfig } from "../../lib/config.ts";
+import { inTransaction } from "../../lib/postgres.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { makeSchema } from "../../load/make_schema.ts";
+import { PROJECT_SQL } from "./platform.ts";
+
+/** Makes a warehouse's tables as a first load finds them, and no more. */
+export async function makeWarehouse(
+  client: pg.Client,
+  sql = PROJECT_SQL,
+): Promise<void> {
+  await makeSchema({
+    config: readConfig(() => undefined, []),
+    resources: RESOURCES,
+    sql,
+    log: getLogger("totesys"),
+  }, {
+    loader: {
+      client,
+      transaction: async (work) => {
+        await inTransaction(client, {}, work);
+        return true;
+      },
+    },
+  });
+}

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { connect } from "../../lib/postgres.ts";
+import type { SqlFile } from "../../lib/project_sql.ts";
+import { checksOf } from "../../load/history_checks.ts";
+import { runWholeChecks } from "../../load/run_checks.ts";
+import { readWarehouseTable } from "../../load/warehouse_table.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
+import { execute } from "../harness/platform.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+import { projectOf } from "../harness/small_project.ts";
+
+const FILES = {
+  "source.sql": `create table line (
+    order_id integer not null,
+    place integer not null,
+    shop_id integer,
+    primary key (order_id, place)
+);
+
+create table shop (
+    shop_id integer not null,
+    primary key (shop_id)
+);
+`,
+  "models/dim_shop.sql": "-- Key: shop_id.\n\nselect shop_id from changed.shop",
+  "models/fact_line.sql": `-- Key: "Order", place.
+-- References: shop_id -> dim_shop.
+
+select order_id as "Order", place, shop_id from changed.line`,
+};
+
+/** Rows of `fact_line`, and what is found in them: check, key, finding. */
+const CASES: Readonly<
+  Record<string, { rows: string; found: readonly [string, string, string][] }>
+> = {
+  "versions that follow each other": {
+    rows: `(1, 1, 1, null, '2024-01-01', '2024-01-02', 1, 2),
+      (2, 1, 1, null, '2024-01-02', null, 2, null),
+      (3, 1, 2, 1, '2024-01-02', '2024-01-05', 2, 5)`,
+    found: [],
+  },
+  "a version that ends before it starts": {
+    rows: "(1, 1, 1, null, '2024-01-03', '2024-01-02', 1, 2)",
+    found: [[
+      "version_ends_after_it_starts",
+      "(1,1)",
+      "holds from batch 1, 2024-01-03 00:00:00+00 to batch 2, 2024-01-02 00:00:00+00",
+    ]],
+  },
+  "a version that ends in time and in no batch": {
+    rows: "(1, 1, 1, null, '2024-01-01', '2024-01-02', 1, null)",
+    found: [[
+      "version_ends_after_it_starts",
+      "(1,1)",
+      "holds from batch 1, 2024-01-01 00:00:00+00 to batch null, 2024-01-02 00:00:00+00",
+    ]],
+  },
+  "a version that overlaps its successor": {
+    rows: `(1, 1, 1, null, '2024-01-01', '2024-01-05', 1, 5),
+      (2, 1, 1, null, '2024-01-02', null, 2, null),
+      (3, 1, 2, null, '2024-01-02', null, 2, null)`,
+    found: [[
+      "versions_do_not_overlap",
+      "(1,1)",
+      "the version of batch 1 ends at batch 5, its successor is of batch 2",
+    ]],
+  },
+  "an open version that a closed one follows": {
+    rows: `(1, 1, 1, null, '2024-01-01', null, 1, null),
+      (2, 1, 1, null, '2024-01-02', '2024-01-03', 2, 3)`,
+    found: [[
+      "versions_do_not_overlap",
+      "(1,1)",
+      "the version of batch 1 ends at no batch, its successor is of batch 2",
+    ]],
+  },
+  "a reference to a placeholder": {
+    rows: `(1, 1, 1, 7, '2024-01-01', null, 1, null),
+      (2, 1, 2, 7, '2024-01-01', '2024-01-02', 1, 2)`,
+    found: [[
+      "references_are_known",
+      "(1,1)",
+      "refers to what the source lacks: shop_id 7",
+    ]],
+  },
+};
+
+for (const [what, { rows, found }] of Object.entries(CASES)) {
+  Deno.test(`the checks of history see ${what}`, () =>
+    withWarehouse(rows, async (run) => {
+      assert.deepEqual(await run([]), found);
+    }));
+}
+
+Deno.test("a file with the name of a check of history takes its place", () =>
+  withWarehouse(
+    "(1, 1, 1, 7, '2024-01-01', null, 1, null)",
+    async (run) => {
+      const name = "fact_line__references_are_known";
+      const text = "-- Severity: error\n\nselect '1' as key, 'own' as finding";
+
+      assert.deepEqual(await run([{ name, text }]), [
+        ["references_are_known", "1", "own"],
+      ]);
+    },
+  ));
+
+async function withWarehouse(
+  rows: string,
+  test: (
+    run: (company: SqlFile[]) => Promise<[string, string, string][]>,
+  ) => Promise<void>,
+): Promise<void> {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const { client } = connection;
+  const sql = await projectOf(FILES);
+  await makeWarehouse(client, sql);
+  await execute(
+    client,
+    "set time zone 'UTC'",
+    "insert into dim_shop (shop_id, is_placeholder) values (1, false), (7, true)",
+    `insert into fact_line values ${rows}`,
+  );
+  const model = sql.models.find(({ name }) => name === "fact_line");
+  assert.ok(model !== undefined);
+  const table = await readWarehouseTable(client, model);
+  await test(async (company) =>
+    (await runWholeChecks(client, {
+      name: model.name,
+      checks: checksOf(table, company),
+    })).map(({ check, key, finding }) => [
+      check.replace("fact_line__", ""),
+      key,
+      finding,
+    ])
+  );
+}
