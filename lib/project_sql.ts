@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { sha256Hex } from "./checksum.ts";
 import { type ContractTable, parseContract } from "./contract.ts";
 import { ConfigError } from "./errors.ts";
 import type { Model } from "./model.ts";
@@ -7,6 +6,7 @@ import { QUARANTINE } from "./quarantine_model.ts";
 import { inReferenceOrder } from "./load_order.ts";
 import { readModel } from "./model_header.ts";
 import type { TableHeader } from "./table_header.ts";
+import { earlierHashes, transformHash } from "./transform_hash.ts";
 import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
 
 /** A named piece of SQL: its file name without `.sql`, and its text. */
@@ -35,6 +35,8 @@ export interface ProjectSql {
   checks: readonly SqlFile[];
   /** Of what a batch of the lake depends on: contract, models, quarantine. */
   transformHash: string;
+  /** What versions before called the same. */
+  earlierHashes: readonly string[];
 }
 
 /**
@@ -49,16 +51,15 @@ export function readProjectSql(folder: string): ProjectSql {
   const tables = parseContract(contract);
   const declared = readDeclaredTables(migrations);
   const problems: string[] = [];
-  const models = inReferenceOrder(
-    asDeclared(
-      modelFiles.map((file): ModelSql => {
-        const model = readModel(file, { declared, problems });
-        return { ...model, reads: asInContract(model, tables), sql: file.text };
-      }),
-      declared,
-    ),
-    problems,
+  const inOrder = asDeclared(
+    modelFiles.map((file): ModelSql => {
+      const model = readModel(file, { declared, problems });
+      return { ...model, reads: asInContract(model, tables), sql: file.text };
+    }),
+    declared,
   );
+  const models = inReferenceOrder(inOrder, problems);
+  const hashed = { contract, models: inOrder, quarantine };
   const checks = readFolder(join(folder, "checks"));
   checkNames({ models, quarantine, checks, tables, problems });
   return {
@@ -67,14 +68,8 @@ export function readProjectSql(folder: string): ProjectSql {
     quarantine: byName(quarantine),
     migrations,
     checks,
-    transformHash: sha256Hex(
-      JSON.stringify([
-        contract,
-        models.map(({ sql: _sql, table: _table, ...model }) => model),
-        modelFiles,
-        quarantine,
-      ]),
-    ),
+    transformHash: transformHash(hashed),
+    earlierHashes: earlierHashes(hashed),
   };
 }
 

@@ -12,6 +12,10 @@ const TOKENS = new RegExp(
   "giu",
 );
 
+/** Texts and quoted names as they are, or blanks and comments in a row. */
+const TEXTS_AND_BLANKS =
+  /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([\p{L}_]*)\$[\s\S]*?\$\1\$|(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)+/giu;
+
 /** The schemas in which a batch's tables stand. */
 const SCHEMAS: readonly string[] = ["arrived", "changed", "current"];
 
@@ -39,6 +43,14 @@ export function tablesRead(
     return isRead ? [table.toLowerCase()] : [];
   });
   return [...new Set(read)];
+}
+
+/** SQL less its comments, with one blank wherever there were some. */
+export function withoutComments(sql: string): string {
+  return sql.replace(
+    TEXTS_AND_BLANKS,
+    (found) => /^(?:--|\/\*|\s)/.test(found) ? " " : found,
+  ).trim();
 }
 
 function plain(name: string): string {

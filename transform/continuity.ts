@@ -39,7 +39,10 @@ export function checkSql(
   options: { sql: ProjectSql; accept: boolean },
 ): void {
   if (options.accept) return;
-  if (previous.transformHash === options.sql.transformHash) return;
+  const { transformHash, earlierHashes } = options.sql;
+  if ([transformHash, ...earlierHashes].includes(previous.transformHash)) {
+    return;
+  }
   throw new StageError(
     `Cannot go on from batch ${previous.batch}: sql/ (contract, models or quarantine) has changed since`,
     {

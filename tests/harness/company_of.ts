@@ -43,5 +43,6 @@ export function companyOf(contract: string): ProjectSql {
     migrations: [{ name: "0002_tables", text: facts.join("\n") }],
     checks: [],
     transformHash: contract,
+    earlierHashes: [],
   };
 }

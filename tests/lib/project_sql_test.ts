@@ -108,20 +108,66 @@ Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", (
     assert.equal(new Set([transformHash, ...others]).size, 4);
   }));
 
-Deno.test("readProjectSql() hashes the project's SQL as it always did", () => {
-  // Of commit 3ae1d21: lakes that were made by it go on.
-  assert.equal(
-    PROJECT_SQL.transformHash,
-    "4fb77768880f972b415a7a8a53567183d283da9f35277aeee4996f6ce071c23a",
+Deno.test("readProjectSql() knows what versions before called the same SQL", () => {
+  // As commit 8d6f603 hashed these folders: lakes that it made go on.
+  assert.ok(
+    PROJECT_SQL.earlierHashes.includes(
+      "4fb77768880f972b415a7a8a53567183d283da9f35277aeee4996f6ce071c23a",
+    ),
   );
   const other = readProjectSql(
     fileURLToPath(new URL("../harness/other_company", import.meta.url)),
   );
-  assert.equal(
-    other.transformHash,
-    "482b20f36ab216d9329dda9e038565d57481851ca6f753ded63cff8eb3f393f3",
+  assert.ok(
+    other.earlierHashes.includes(
+      "482b20f36ab216d9329dda9e038565d57481851ca6f753ded63cff8eb3f393f3",
+    ),
   );
 });
+
+Deno.test("readProjectSql() hashes no comments, blanks and fields of tables", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const { transformHash } = readProjectSql(folder);
+
+    await writeFiles(folder, {
+      "source.sql": `-- What there is.\n\n${CONTRACT}`,
+      "models/dim_thing.sql": `-- Things, as they are: it's said.
+-- Key: id.
+-- References: id -> dim_thing.
+-- Columns:
+--   id: its number.
+
+select /* the key; */ id
+    from changed.thing`,
+      "quarantine/thing.sql": "select   1",
+    });
+    assert.equal(readProjectSql(folder).transformHash, transformHash);
+
+    for (
+      const [path, text] of [
+        ["quarantine/thing.sql", "select '1 '"],
+        ["quarantine/thing.sql", "select '1  '"],
+        ["quarantine/thing.sql", "select '-- 1'"],
+        ["models/dim_thing.sql", MODEL_TEXT.replace("Key: id", "Key: other")],
+        [
+          "source.sql",
+          CONTRACT.replace("    primary", "    note text,\n    primary"),
+        ],
+        [
+          "source.sql",
+          CONTRACT.replace(
+            "    primary",
+            "    -- carried from jsonb\n    note text,\n    primary",
+          ),
+        ],
+      ] as const
+    ) {
+      const before = readProjectSql(folder).transformHash;
+      await writeFiles(folder, { [path]: text });
+      assert.notEqual(readProjectSql(folder).transformHash, before, text);
+    }
+  }));
 
 for (
   const [what, change] of [

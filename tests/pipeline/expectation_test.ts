@@ -106,6 +106,7 @@ async function expectation(
       migrations: [],
       checks: [],
       transformHash: "",
+      earlierHashes: [],
     };
     await makeExpectation({
       duckdb,

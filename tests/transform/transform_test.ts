@@ -146,6 +146,28 @@ Deno.test("transform() joins a table whose only row was set aside so far", async
   assert.deepEqual(designs, [{ design_id: 2 }]);
 });
 
+Deno.test("transform() goes on from a lake of the version before, and load from it", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const [before] = PROJECT_SQL.earlierHashes.slice(-1);
+  assert.ok(before !== undefined);
+  platform.context.sql = { ...PROJECT_SQL, transformHash: before };
+  await platform.run();
+  platform.context.sql = PROJECT_SQL;
+
+  await platform.run();
+  await platform.run();
+
+  const hashes = await query(
+    platform.warehouse.client,
+    "select transform_hash as hash from pipeline.batch order by batch",
+  );
+  assert.deepEqual(
+    hashes.map(({ hash }) => hash),
+    [before, PROJECT_SQL.transformHash, PROJECT_SQL.transformHash],
+  );
+});
+
 Deno.test("transform() refuses changed SQL, unless it is accepted for new batches", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
