@@ -67,15 +67,13 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
       await copyCsv(client, csv, { table: staging, freeze: false, progress });
       await client.query(`analyze ${staging}`);
       await keepEnding(client, table, staging);
+      await addPlaceholders(client, table, {
+        from: staging,
+        where: `not ${eventFlag("is_delete", "referring")}`,
+      });
       if (table.model.kind === "dimension") {
         await mergeDimension(client, table, staging);
-      } else {
-        await addPlaceholders(client, table, {
-          from: staging,
-          where: `not ${eventFlag("is_delete", "referring")}`,
-        });
-        await mergeFact(client, table, staging);
-      }
+      } else await mergeFact(client, table, staging);
       await checkIntercepted(client, table, staging);
     },
   })));
