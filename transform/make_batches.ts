@@ -13,11 +13,15 @@ import type { HeldModel } from "./batch_work.ts";
 import { type MadeBatch, makeBatch, type MakeOptions } from "./make_batch.ts";
 import { makeGroup, restOfGroup } from "./make_group.ts";
 
-/** How far a run has come. */
-interface Progress {
+/** The newest batch that there is after a run. */
+export interface Reached {
   committed: ProcessedManifest | undefined;
-  /** The live files of what was made last. */
+  /** The live files of what was made last, which another run's may follow. */
   live: LiveList;
+}
+
+/** How far a run has come. */
+interface Progress extends Reached {
   /** Another run committed a batch first. */
   isOvertaken: boolean;
 }
@@ -25,8 +29,7 @@ interface Progress {
 /**
  * Makes each batch that comes after `previous`, up to and with `last`, and
  * counts it in the result; ends early, and says so, when another run commits
- * one first. Gives the newest batch there is then. Where many wait, groups of
- * them are made in one pass each.
+ * one first. Where many wait, groups of them are made in one pass each.
  *
  * A batch that breaks a rule is committed only together with a later one that
  * mends it. Throws a `StageError` that names the rule when none of those that
@@ -39,7 +42,7 @@ export async function makeBatches(
     last: IngestionManifest;
     result: StageResult;
   },
-): Promise<ProcessedManifest | undefined> {
+): Promise<Reached> {
   const { output, previous, last, result } = options;
   const work: Progress = {
     committed: previous,
@@ -68,7 +71,7 @@ export async function makeBatches(
     }
   }
   if (work.isOvertaken) result.overtaken = true;
-  return work.committed;
+  return work;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb_error.ts";
 import { messageOf } from "../lib/errors.ts";
 import { readGeneration } from "../lib/generation.ts";
-import { readLiveFiles } from "../lib/live_files.ts";
+import { type LiveList, readLiveList } from "../lib/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
@@ -46,6 +46,8 @@ interface PublishOptions {
   zone: Zone;
   batches: BatchLog<ProcessedManifest>;
   newest: ProcessedManifest;
+  /** A list of live files that the run has: its checkpoint isn't read again. */
+  live?: LiveList | undefined;
   sql: ProjectSql;
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
   log: Logger;
@@ -228,8 +230,12 @@ async function buildLake(
   duckdb: DuckDb,
   options: PublishOptions & { known: KnownLake; path: string },
 ): Promise<Uint8Array> {
-  const { batches, newest, known, path } = options;
-  const files = await readLiveFiles(batches, newest);
+  const { batches, newest, live, known, path } = options;
+  const { files } = await readLiveList(
+    batches,
+    newest,
+    live === undefined ? {} : { known: live },
+  );
   await duckdb.run(
     `attach ${
       quoteText(path)

@@ -9,7 +9,7 @@ import {
   startRun,
 } from "../lib/stage.ts";
 import { checkContinuity } from "./continuity.ts";
-import { makeBatches } from "./make_batches.ts";
+import { makeBatches, type Reached } from "./make_batches.ts";
 import { prepare } from "./prepare.ts";
 import { publishLake } from "./publish_lake.ts";
 
@@ -49,21 +49,22 @@ export async function rebuildProcessed(
       zones: [ingestion.url, processed.url],
     });
     const columns = await prepare(duckdb, sql);
-    let newest: ProcessedManifest | undefined;
+    let made: Reached | undefined;
     for (let round = 1; round <= ROUNDS_MAX; round++) {
       const last = await input.newest();
       if (last === undefined) break;
-      newest = await makeBatches(context, {
+      made = await makeBatches(context, {
         input,
         output,
         duckdb,
         columns,
-        previous: newest,
+        previous: made?.committed,
         last,
         result,
       });
       if (await live.newestNumber() <= last.batch) break;
     }
+    const newest = made?.committed;
     const reached = newest?.batch ?? 0;
     const wanted = await live.newestNumber();
     if (newest === undefined || reached < wanted || tooOld()) {
@@ -95,6 +96,7 @@ export async function rebuildProcessed(
       zone: processed,
       batches: output,
       newest,
+      live: made?.live,
       sql,
       columns,
       log,

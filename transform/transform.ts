@@ -73,14 +73,16 @@ export async function transform(
       }),
     ]);
     // What was committed before a batch that can't be made is published too.
-    previous = made.status === "fulfilled"
-      ? made.value
-      : await output.newest().catch(() => undefined);
+    const reached = made.status === "fulfilled" ? made.value : undefined;
+    previous = reached === undefined
+      ? await output.newest().catch(() => undefined)
+      : reached.committed;
     if (previous !== undefined) {
       await publishLake(duckdb, {
         zone: processed,
         batches: output,
         newest: previous,
+        live: reached?.live,
         sql,
         columns,
         log: context.log,

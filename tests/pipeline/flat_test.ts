@@ -39,6 +39,8 @@ create table shop (
 interface Asked {
   /** Requests to the two zones. */
   requests: number;
+  /** Of these, reads of lists of live files. */
+  lists: number;
   /** Names that came of reading folders of them. */
   names: number;
   /** Of DuckDB. */
@@ -121,6 +123,8 @@ Deno.test("what a run asks of the lake and a reader opens follow what changed, n
   for (const what of ["requests", "statements", "queries", "names"] as const) {
     assert.ok(old[what] <= GROWTH_MAX * young[what], `${what}: ${told}`);
   }
+  // Each transform reads one, and nobody else does.
+  assert.deepEqual([young.lists, old.lists], [COUNTED, COUNTED], told);
   assert.ok(old.files <= FILES_MAX, told);
   assert.ok(old.manifestBytes <= 2 * young.manifestBytes, told);
   assert.ok(old.lakeBytes <= 2 * young.lakeBytes, told);
@@ -145,6 +149,7 @@ async function countAll(
   );
   return {
     requests: after.requests - before.requests,
+    lists: after.lists - before.lists,
     names: after.names - before.names,
     statements: after.statements - before.statements,
     queries: after.queries - before.queries,
@@ -158,18 +163,18 @@ async function countAll(
 function countCalls(
   { context }: Platform,
 ): AsyncDisposable & { asked: Asked } {
-  const asked = { requests: 0, names: 0, statements: 0, queries: 0 };
+  const asked = { requests: 0, lists: 0, names: 0, statements: 0, queries: 0 };
   const counting = <Target extends object>(
     target: Target,
     isCounted: (name: string) => boolean,
-    count: () => void,
+    count: (name: string, argument: unknown) => void,
   ): Target =>
     new Proxy(target, {
       get: (_, name) => {
         const value = Reflect.get(target, name);
         if (typeof value !== "function") return value;
         return (...args: unknown[]) => {
-          if (isCounted(String(name))) count();
+          if (isCounted(String(name))) count(String(name), args[0]);
           return value.apply(target, args);
         };
       },
@@ -192,7 +197,12 @@ function countCalls(
       counting(
         RESOURCES.openZone(...options),
         (name) => !["locate", "close"].includes(name),
-        () => asked.requests++,
+        (name, key) => {
+          asked.requests++;
+          if (name === "read" && String(key).startsWith("_live/")) {
+            asked.lists++;
+          }
+        },
       ),
     openDuckDb: async (...options) =>
       counting(
