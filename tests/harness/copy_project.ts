@@ -7,19 +7,22 @@ export async function copyProject(
   names: readonly string[],
 ): Promise<void> {
   const project = projectDirectory();
-  for (const name of names) await copy(join(project, name), join(folder, name));
+  for (const name of names) {
+    await copyTree(join(project, name), join(folder, name));
+  }
   await Deno.symlink(
     join(project, "node_modules"),
     join(folder, "node_modules"),
   );
 }
 
-async function copy(from: string, to: string): Promise<void> {
+/** Copies a file, or a folder with all that is in it. */
+export async function copyTree(from: string, to: string): Promise<void> {
   if ((await Deno.stat(from)).isFile) {
     await Deno.mkdir(dirname(to), { recursive: true });
     return await Deno.copyFile(from, to);
   }
   for await (const { name } of Deno.readDir(from)) {
-    await copy(join(from, name), join(to, name));
+    await copyTree(join(from, name), join(to, name));
   }
 }

@@ -28,7 +28,7 @@ import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import { OTHER_COMPANY } from "./company/company.ts";
 import { Migrator } from "./migrator.ts";
 import type { Outcome } from "./outcome.ts";
-import { planFaults } from "./plan_faults.ts";
+import { planFaults, planGatheringFault } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
 import { type Fault, SimulatedProcess } from "./simulated_process.ts";
 import type { SimulatedCompany } from "./simulated_company.ts";
@@ -53,6 +53,11 @@ const SWEPT_SHARE = 0.15;
 /** By the store's clock, a sweep takes all files for older than it spares. */
 const SWEEP_LEAP_MS = 49 * HOUR_MS;
 const MIGRATION_LEAD_MS_MAX = 100;
+/**
+ * Of so many seeds one has a warehouse that is loaded at the end only, and more
+ * faults where files are merged and groups are committed.
+ */
+const BEHIND_EVERY = 7;
 /** Every so many seeds keep their zones in S3, are verified, are rebuilt. */
 const S3_EVERY = 8;
 const VERIFY_EVERY = 3;
@@ -136,6 +141,11 @@ function hasTime(seed: number): boolean {
   return seed % 2 === 0;
 }
 
+/** Whether nothing is loaded before the end: files were merged and swept. */
+function isBehind(seed: number): boolean {
+  return seed % BEHIND_EVERY === BEHIND_EVERY - 2;
+}
+
 /** A zone whose clock has gone on. */
 const openLater: typeof RESOURCES.openZone = (url, options) => {
   const zone = RESOURCES.openZone(url, options);
@@ -162,12 +172,13 @@ interface Parts {
 class History {
   readonly tally: Pick<
     Outcome,
-    "batches" | "runs" | "failed" | "faults" | "reads"
+    "batches" | "runs" | "failed" | "faults" | "struckIn" | "reads"
   > = {
     batches: 0,
     runs: 0,
     failed: 0,
     faults: [],
+    struckIn: { merges: 0, groups: 0 },
     reads: { warehouse: 0, lake: 0 },
   };
   readonly #platform: Platform;
@@ -227,6 +238,7 @@ class History {
   }
 
   async #round(random: Random, migration: Random): Promise<void> {
+    const gathering = stream(this.seed, `gathering ${this.tally.runs}`);
     const writes = random.between(0, WRITES_MAX);
     for (let write = 0; write < writes; write++) await this.#writers.write();
     if (random.fraction() < 0.1) this.#setClock(random);
@@ -244,10 +256,15 @@ class History {
       { weight: 2, runs: [["extract", "transform", "load"]] },
       { weight: 1, runs: [["extract", "extract", "transform", "load"]] },
     ]).runs;
-    for (const together of stages) {
+    for (const planned of stages) {
+      const together = planned.filter((stage) =>
+        stage !== "load" || !isBehind(this.seed)
+      );
       const runs = together.map((stage) => ({
         stage,
-        faults: planFaults(stage, random),
+        faults: stage === "transform" && isBehind(this.seed)
+          ? [...planFaults(stage, random), planGatheringFault(gathering)]
+          : planFaults(stage, random),
       }));
       const migrating = together.includes("extract")
         ? await this.#beginMigration(migration)
@@ -305,8 +322,10 @@ class History {
     );
     this.tally.runs += 1;
     this.tally.faults.push(...process.struck);
+    this.tally.struckIn.merges += process.struckIn.merges;
+    this.tally.struckIn.groups += process.struckIn.groups;
     this.story.push(
-      `== ${stage} (${process.calls} calls): ${ended}${
+      `== ${stage} (${process.calls.length} calls): ${ended}${
         process.struck.map((fault) => `; ${fault}`).join("")
       }`,
     );

@@ -161,7 +161,11 @@ function summary(outcomes: readonly Outcome[], seconds: number): string {
     outcomes.reduce((total, outcome) => total + of(outcome), 0);
   return `${sum((one) => one.batches)} batches, ${
     sum((one) => one.runs)
-  } runs of stages, ${sum((one) => one.faults.length)} faults, ${
+  } runs of stages, ${sum((one) => one.faults.length)} faults, of which ${
+    sum(({ struckIn }) => struckIn.merges)
+  } in merges and ${
+    sum(({ struckIn }) => struckIn.groups)
+  } in commits of groups, ${
     sum(({ reads }) => reads.lake + reads.warehouse)
   } reads in ${Math.round(seconds)} s`;
 }

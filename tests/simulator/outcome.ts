@@ -8,6 +8,8 @@ export interface Outcome {
   failed: number;
   /** Faults that struck. */
   faults: string[];
+  /** How many of them struck in merges, and in commits of groups. */
+  struckIn: { merges: number; groups: number };
   /** Times that a reader saw a batch, in the warehouse or in the lake. */
   reads: { warehouse: number; lake: number };
   /** What was done, in order. */

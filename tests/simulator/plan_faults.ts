@@ -33,6 +33,15 @@ const MOMENTS: Record<StageName, { weight: number; at: string }[]> = {
 };
 const MOMENT_SHARE = 0.25;
 
+/** What a transform does that merges files or makes a group of batches. */
+const GATHERING = [
+  { weight: 2, at: "duckdb select count(*) as rows, sum(hash" },
+  { weight: 1, at: "duckdb select count(*) as held" },
+  { weight: 1, at: "create _live/" },
+  { weight: 2, at: "create _group/" },
+  { weight: 2, at: "create _batches/" },
+];
+
 /** What can be left half written, and how often a death half way is there. */
 const PARTIAL: Record<StageName, string> = {
   extract: "write ",
@@ -62,6 +71,12 @@ export function planFaults(stage: StageName, random: Random): Fault[] {
     { weight: 1, faults: 4 },
   ]).faults;
   return Array.from({ length: count }, () => planFault(stage, random, KINDS));
+}
+
+/** A fault where files are merged, or where a group of batches is committed. */
+export function planGatheringFault(random: Random): Fault {
+  const { at } = random.weighted(GATHERING);
+  return { at, kind: random.weighted(KINDS).kind };
 }
 
 /** Where a run of a stage dies. */

@@ -63,6 +63,7 @@ export async function simulateProcesses(
     runs: 0,
     failed: 0,
     faults: [],
+    struckIn: { merges: 0, groups: 0 },
     reads: { warehouse: 0, lake: 0 },
     story,
   };

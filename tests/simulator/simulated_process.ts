@@ -50,6 +50,11 @@ export class Died extends Error {
   override readonly name = "Died";
 }
 
+/** Files of many batches are written, and those of merges are compared. */
+const MERGE =
+  /^duckdb (copy .*-merged\.|select count\(\*\) as (rows, sum\(hash|held))/;
+/** How the list of a group's manifests is named, which its commits follow. */
+const GROUP = "-group.json";
 const LOST = "Connection terminated unexpectedly";
 /** So long a call is under way when its process dies half way. */
 const HALF_WAY_MS = 1;
@@ -63,9 +68,15 @@ const REAL: Resources = { ...RESOURCES };
  */
 export class SimulatedProcess {
   dead = false;
-  calls = 0;
+  /** What it has called, in order. */
+  readonly calls: string[] = [];
   /** The faults that have struck, as `kind at what`. */
   readonly struck: string[] = [];
+  /**
+   * Those that struck where files of many batches were merged or written, and
+   * while a group was committed.
+   */
+  readonly struckIn = { merges: 0, groups: 0 };
   readonly #faults: Set<Fault>;
   readonly #clients = new Set<pg.Client>();
   readonly #underWay = new Set<Promise<unknown>>();
@@ -153,13 +164,17 @@ export class SimulatedProcess {
 
   #strike(what: string): FaultKind | undefined {
     if (this.dead) throw new Died("the process is dead");
-    const call = ++this.calls;
+    const call = this.calls.push(what);
     const fault = [...this.#faults].find(({ at }) =>
       typeof at === "number" ? at === call : what.startsWith(at)
     );
     if (fault === undefined) return undefined;
     this.#faults.delete(fault);
     this.struck.push(`${fault.kind} at ${what}`);
+    if (MERGE.test(what)) this.struckIn.merges++;
+    const isOfGroup = /^(create|put) /.test(what) &&
+      this.calls.some((one) => one.endsWith(GROUP));
+    if (isOfGroup) this.struckIn.groups++;
     return fault.kind;
   }
 
@@ -312,17 +327,18 @@ export class SimulatedProcess {
   #duckdb(duckdb: DuckDb): DuckDb {
     const call = <Result>(sql: string, work: () => Promise<Result>) => {
       const target = /^copy [^]* to '([^']+)'/.exec(sql)?.[1];
-      return this.#call(
-        `duckdb ${sql.trim().replaceAll(/\s+/g, " ").slice(0, 60)}`,
-        {
-          work,
-          fail: () => new Error("IO Error: HTTP 503 Slow Down"),
-          half: async () => {
-            await work();
-            if (target?.startsWith("/")) await cutInHalf(target);
-          },
+      const file = target?.split("/").at(-1);
+      const name = file === undefined
+        ? sql.trim().replaceAll(/\s+/g, " ").slice(0, 60)
+        : `copy (...) to ${file}`;
+      return this.#call(`duckdb ${name}`, {
+        work,
+        fail: () => new Error("IO Error: HTTP 503 Slow Down"),
+        half: async () => {
+          await work();
+          if (target?.startsWith("/")) await cutInHalf(target);
         },
-      );
+      });
     };
     return {
       tempDirectory: duckdb.tempDirectory,
