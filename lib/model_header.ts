@@ -67,17 +67,11 @@ export function readModel(
   // A join reads tables as they stand, others what a batch changed in them.
   const schema = derivation === "join" ? "current" : "changed";
   const reads = tablesRead(text, [schema]);
-  const told = names("Reads");
-  const read = reads.map((table) => `${schema}.${table}`);
-  const inOrder = (tables: readonly string[]) =>
-    tables.map((table) => table.toLowerCase()).toSorted().join();
-  if (told.length > 0 && inOrder(told) !== inOrder(read)) {
-    problem(
-      `its header says that it reads ${told.join(", ")}, its SQL reads ${
-        read.join(", ") || "none of these"
-      }`,
-    );
-  }
+  const unlike = readsProblem(
+    names("Reads"),
+    reads.map((table) => `${schema}.${table}`),
+  );
+  if (unlike !== undefined) problem(unlike);
   const times = fields.has("Times of day")
     ? names("Times of day")
     : columns.filter(([, { type }]) => TIME.test(type))
@@ -96,6 +90,18 @@ export function readModel(
     ...recordId === undefined ? {} : { recordId },
     table: readTableHeader(header, problem),
   };
+}
+
+function readsProblem(
+  told: readonly string[],
+  read: readonly string[],
+): string | undefined {
+  const inOrder = (tables: readonly string[]) =>
+    tables.map((table) => table.toLowerCase()).toSorted().join();
+  if (told.length === 0 || inOrder(told) === inOrder(read)) return undefined;
+  return `its header says that it reads ${told.join(", ")}, its SQL reads ${
+    read.join(", ") || "none of these"
+  }`;
 }
 
 function serialNumberOf(

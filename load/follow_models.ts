@@ -219,9 +219,11 @@ function retype(
       `Cannot load the model "${subject}": its column "${name}" is ${wanted}, which the warehouse's domain ${domain}, ${type}, does not hold`,
       {
         subject,
-        hint: `Run: alter table ${quoteName(subject)} alter ${
+        hint: `Run: drop view ${quoteName(`${subject}_current`)}, ${
+          quoteName(`${subject}_history`)
+        } cascade; alter table ${quoteName(subject)} alter ${
           quoteName(name)
-        } type ${change.to}; or cast the column in the model`,
+        } type ${change.to}; the next load makes the views again. Or cast the column in the model`,
       },
     );
   }
