@@ -46,6 +46,9 @@ function readError(
 export function hintFor(error: unknown): string {
   switch (sqlState(error)) {
     case "53200":
+      if (!/shared memory/.test(messageOf(error))) {
+        return "The source's server has no memory for it: run extract again; if it names the same table again, shorten its longest rows, leave their longest column out of the contract, or give the server more memory";
+      }
       return "Raise max_locks_per_transaction in the source, which bounds the locks of all its sessions: a table's partitions and indexes take one each in every connection. SOURCE_CONNECTIONS=1 needs fewest";
     case LIMITED:
       return "Raise the limit that the message names for the source role: alter role ... set temp_file_limit = ...; what a table's keys are sorted in needs about their size";

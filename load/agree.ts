@@ -11,13 +11,17 @@ export interface Agreement {
   columns: readonly string[];
   /** The columns that no two rows share. */
   identity: readonly string[];
+  /** Others by which indexes tell rows apart. */
+  unique?: readonly string[];
   /** The columns that are compared as text. */
   unequal: readonly string[];
 }
 
 /**
  * Makes a table hold the fresh rows and no others, and leaves those alone that
- * it holds already. Gives how many rows were taken out or put in.
+ * it holds already. A row whose values alone differ is changed where it is, so
+ * that what refers to it stays. Gives how many rows were taken out or put in;
+ * one that is changed counts for both.
  */
 export async function agreeRows(
   client: pg.Client,
@@ -26,6 +30,7 @@ export async function agreeRows(
   const { fresh, columns, identity, unequal } = agreement;
   const name = quoteName(agreement.name);
   const same = sameColumns(identity, "fresh", "present");
+  const changed = await changeRows(client, agreement);
   const removed = await client.query(
     `delete from ${name} as present where not exists (
       select from ${fresh} as fresh where ${same}
@@ -38,7 +43,27 @@ export async function agreeRows(
     select ${quoteNames(columns)} from ${fresh} as fresh
     where not exists (select from ${name} as present where ${same})`,
   );
-  return (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+  return 2 * changed + (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+}
+
+/** A version that ends or opens is not changed: indexes tell it by that. */
+async function changeRows(
+  client: pg.Client,
+  { name, fresh, columns, identity, unique = [], unequal }: Agreement,
+): Promise<number> {
+  const same = [...identity, ...unique];
+  const others = columns.filter((column) => !same.includes(column));
+  if (others.length === 0) return 0;
+  const values = others.map(quoteName)
+    .map((column) => `${column} = fresh.${column}`);
+  const { rowCount } = await client.query(
+    `update ${quoteName(name)} as present set ${values.join(", ")}
+    from ${fresh} as fresh where ${sameColumns(same, "fresh", "present")}
+      and (fresh.to_batch is null) = (present.to_batch is null)
+      and row(${compared(others, unequal, "fresh.")})
+        is distinct from row(${compared(others, unequal, "present.")})`,
+  );
+  return rowCount ?? 0;
 }
 
 /**

@@ -21,6 +21,9 @@ const WIDENING: readonly (readonly string[])[] = [
   ["real", "double precision"],
   ["date", "timestamp without time zone", "timestamp with time zone"],
 ];
+/** Fractions of a second that a column made by hand cuts off. */
+const ROUNDED = /^(time|timestamp)\([0-5]\) (with|without) time zone$/;
+const MOMENT = /^(time|timestamp)\b/;
 const KNOWN = new Set(WAREHOUSE_TYPES);
 
 /**
@@ -29,6 +32,11 @@ const KNOWN = new Set(WAREHOUSE_TYPES);
  */
 export function typeChange(present: string, wanted: string): TypeChange {
   if (present === wanted) return { kind: "fits" };
+  const rounded = ROUNDED.exec(present);
+  if (rounded !== null && MOMENT.test(wanted)) {
+    const [, base, zone] = rounded;
+    return { kind: "widen", to: `${base} ${zone} time zone` };
+  }
   const isText = /^(text|character|name$|"char")/.test(present);
   if (wanted === "text") {
     if (present === "text") return { kind: "fits" };

@@ -40,7 +40,8 @@ interface Column {
   isLoose: boolean;
 }
 
-const TEXT = /^(text|varchar|character varying)$/;
+const TEXT =
+  /^(text|varchar|character varying|char|character|bpchar)(\(\d+\))?$/;
 /** Postgres cuts off what a name has beyond. */
 const NAME_BYTES_MAX = 63;
 /** Somebody's object depends on what would change. */

@@ -88,7 +88,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "42501": {
     retryable: false,
     hint:
-      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql",
+      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql. Of tables with row security it must see all rows: alter table ... no force row level security, or alter role ... bypassrls",
   },
   "53100": {
     retryable: true,

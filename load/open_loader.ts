@@ -26,6 +26,8 @@ const SETTINGS = {
   maintenance_work_mem: "256MB",
   work_mem: "64MB",
   jit: "off",
+  // A policy that hides rows is an error then.
+  row_security: "off",
 };
 
 /** How a loader is opened. */

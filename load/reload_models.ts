@@ -275,6 +275,7 @@ async function agreeFact(
     fresh,
     columns,
     identity: [recordId],
+    unique: [...table.model.key, "from_batch"],
     unequal: table.unequal,
   });
 }

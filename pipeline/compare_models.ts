@@ -8,6 +8,7 @@ import {
   DIFFERING,
   type DifferingKey,
   findDifferences,
+  HOW,
   type Sides,
 } from "./find_differences.ts";
 import { keyText } from "./key_text.ts";
@@ -177,7 +178,7 @@ function lakeSides(
     actual: openInLake(model),
     doubles: doublesInLake(model),
     where: model.derivation === "set"
-      ? "how <> 'extra'"
+      ? `${HOW} <> 'extra'`
       : heldBack && `not ${heldBack}`,
   };
 }
@@ -232,12 +233,12 @@ function historySides(
     doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
     // What holds is compared already, but not since when it does, nor whether
     // it may have ended; and of batches that are still to come there is nothing.
-    besides: `select ${names}, from_batch, 'different' as how
+    besides: `select ${names}, from_batch, 'different' as ${HOW}
       from ${BEYOND_WAREHOUSE}
-      union all select ${names}, from_batch, 'different' as how
+      union all select ${names}, from_batch, 'different' as ${HOW}
       from ${OPEN_IN_WAREHOUSE}
       where (valid_to is null) <> (to_batch is null)
-      union all select ${names}, batch as from_batch, 'different' as how
+      union all select ${names}, batch as from_batch, 'different' as ${HOW}
       from (select ${selectSql(keyColumns)}, batch, snapshot_time
         from ${openInLake(model)})
       inner join (select ${names}, from_batch, valid_from

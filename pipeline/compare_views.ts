@@ -15,32 +15,26 @@ export async function viewsShowingOthers(
   const { model: { name, kind }, columns } = options;
   const current = `${name}_current`;
   const asOfTime = `${name}_as_of_time`;
-  const isDimension = kind === "dimension";
+  const isReal = kind === "dimension" ? " and not is_placeholder" : "";
+  const table = quoteName(name);
   const digests = [
-    digestSql(
-      `${quoteName(name)} where to_batch is null${
-        isDimension ? " and not is_placeholder" : ""
-      }`,
-      { name, columns },
-    ),
-    digestSql(quoteName(current), { name: current, columns }),
-    digestSql(`${quoteName(asOfTime)}('infinity')`, {
-      name: asOfTime,
-      columns,
-    }),
-  ];
+    [current, quoteName(current), `${table} where to_batch is null${isReal}`],
+    [
+      asOfTime,
+      `${quoteName(asOfTime)}('infinity')`,
+      `${table} where valid_to is null and valid_from is not null${isReal}`,
+    ],
+  ].map(([view = "", shown = "", held = ""]) =>
+    `select ${quoteText(view)} as view, ${digestSql(shown, columns)} as shown,
+      ${digestSql(held, columns)} as held`
+  );
   const rows = await query(client, digests.join(" union all "));
-  const held = rows.find((row) => row.name === name)?.digest;
-  return rows.filter((row) => row.digest !== held)
-    .map((row) => row.name ?? "").sort();
+  return rows.filter(({ shown, held }) => shown !== held)
+    .map(({ view }) => view ?? "").sort();
 }
 
-function digestSql(
-  from: string,
-  options: { name: string; columns: readonly string[] },
-): string {
-  const row = `row(${quoteNames(options.columns)})::text`;
-  return `select ${quoteText(options.name)} as name,
-    concat(count(*), ' ', sum(hashtextextended(${row}, 0))) as digest
-    from ${from}`;
+function digestSql(from: string, columns: readonly string[]): string {
+  const row = `row(${quoteNames(columns)})::text`;
+  return `(select concat(count(*), ' ', sum(hashtextextended(${row}, 0)))
+    from ${from})`;
 }

@@ -3,7 +3,7 @@ import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
 import { runCommand, type World } from "../lib/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
-import { queryRow, serverName } from "../lib/postgres.ts";
+import { queryRow, readServerMode, serverName } from "../lib/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { PROBE } from "./survey_zone.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
@@ -167,13 +167,23 @@ async function examineWarehouse(context: StageContext): Promise<string> {
       pg_is_in_recovery() as standby,
       has_database_privilege(current_database(), 'CREATE') or
         coalesce(pg_catalog.has_schema_privilege(
-          to_regnamespace('pipeline')::oid, 'CREATE'), false) as may_migrate`,
+          to_regnamespace('pipeline')::oid, 'CREATE'), false) as may_migrate,
+      coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+        as may_make`,
   );
+  const { isReadOnly } = await readServerMode(connection.client);
   const wrong = row.standby === "t"
     ? ["it is a standby", "Name the primary in WAREHOUSE_URL"]
-    : row.may_migrate !== "t"
+    : isReadOnly
     ? [
-      "the role may make no schema there",
+      "it takes no writes: default_transaction_read_only is on",
+      "Switch that off for the database or the role",
+    ]
+    : row.may_migrate !== "t" || row.may_make !== "t"
+    ? [
+      row.may_migrate !== "t"
+        ? "the role may make no schema there"
+        : "the role may make no table in the schema that comes first in its search_path",
       "Give the loader's role its rights: sql/roles/warehouse_roles.sql",
     ]
     : undefined;

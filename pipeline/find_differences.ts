@@ -20,9 +20,9 @@ export interface Sides {
   actual: string;
   /** SQL for the keys that are there twice. */
   doubles: string;
-  /** SQL for keys, with `how`, that differ in what a join does not see. */
+  /** SQL for keys, with `HOW`, that differ in what a join does not see. */
   besides?: string | undefined;
-  /** SQL for the differences that count, by key and `how`. */
+  /** SQL for the differences that count, by key and `HOW`. */
   where?: string | undefined;
 }
 
@@ -42,6 +42,8 @@ export const DIFFERING = `${WORK_CATALOGUE}.main.differing`;
 const KEYS_NAMED_MAX = 10;
 const SHOWN_CHARACTERS = 100;
 const HERE = '" here"';
+/** How a key differs: no column of a model is named so. */
+export const HOW = '" how"';
 
 /** Finds the keys of which one side does not hold what the other does. */
 export async function findDifferences(
@@ -53,13 +55,13 @@ export async function findDifferences(
     `create or replace table ${DIFFERING} as ${differingSql(sides)}`,
   );
   const hows = await duckdb.rows(
-    `select how, count(*) as keys from ${DIFFERING} group by how`,
+    `select ${HOW} as how, count(*) as keys from ${DIFFERING} group by ${HOW}`,
   );
   const shown = sides.key.length === 1
     ? `cast(${key} as varchar)`
     : `concat('[', concat_ws(', ', ${key}), ']')`;
   const first = await duckdb.rows(
-    `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, how from ${DIFFERING}
+    `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, ${HOW} as how from ${DIFFERING}
     order by try_cast(shown as hugeint), shown limit ${KEYS_NAMED_MAX}`,
   );
   const [expected] = await duckdb.rows(
@@ -93,9 +95,9 @@ function differingSql(sides: Sides): string {
   ];
   const keys = key.join(", ");
   // Of what is said of a key, the last in the alphabet says most.
-  return `select ${keys}, max(how) as how from (
+  return `select ${keys}, max(${HOW}) as ${HOW} from (
       select ${either.join(", ")}, case when held.${HERE} is null then 'missing'
-        when wanted.${HERE} is null then 'extra' else 'different' end as how
+        when wanted.${HERE} is null then 'extra' else 'different' end as ${HOW}
       from (select *, true as ${HERE} from ${expected}) as wanted
       full join (select *, true as ${HERE} from ${actual}) as held
         on ${isSame.join(" and ")}

@@ -51,6 +51,7 @@ const READING: TransactionOptions = {
     idle_in_transaction_session_timeout: "0",
     work_mem: "64MB",
     jit: "off",
+    row_security: "off",
   },
 };
 

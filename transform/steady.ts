@@ -155,6 +155,7 @@ export function unsteadyParts(
     if (node.class === "PARAMETER") found.push("a parameter");
     if (nodeOf(node.sample) !== undefined) found.push("a sample");
     if (node.ref_type === "POSITIONAL") found.push("a positional join");
+    if (node.ref_type === "ASOF") found.push("an asof join");
     found.push(...unorderedModifiers(node));
   });
   return [...new Set(found)];

@@ -38,6 +38,22 @@ for (
     ["timestamp with time zone", "timestamp without time zone", FITS],
     ["real", "double precision", widen("double precision")],
     ["numeric(10,2)", "double precision", FITS],
+    [
+      "timestamp(0) without time zone",
+      "timestamp without time zone",
+      widen("timestamp without time zone"),
+    ],
+    [
+      "timestamp(3) with time zone",
+      "timestamp without time zone",
+      widen("timestamp with time zone"),
+    ],
+    [
+      "time(0) without time zone",
+      "time without time zone",
+      widen("time without time zone"),
+    ],
+    ["timestamp(0) without time zone", "date", FITS],
     ["money_of_ours", "numeric(10,2)", FITS],
     ["jsonb", "json", FITS],
   ] as const

@@ -123,8 +123,20 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
     assert.deepEqual(wrong, [
       "warehouse: Cannot load into the warehouse: the role may make no schema there",
     ]);
+    const { database } = platform.warehouse.settings;
+    await execute(client, `grant create on database ${database} to ${role}`);
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: the role may make no table in the schema that comes first in its search_path",
+    ]);
+    await execute(
+      client,
+      `alter role ${role} set default_transaction_read_only to on`,
+    );
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: it takes no writes: default_transaction_read_only is on",
+    ]);
   } finally {
-    await execute(client, `drop role ${role}`);
+    await execute(client, `drop owned by ${role}`, `drop role ${role}`);
   }
 });
 

@@ -501,3 +501,24 @@ Deno.test("verify() names the task that mends a row that its model leaves out", 
   );
   assert.deepEqual(differences(await verify(platform.context)), []);
 });
+
+Deno.test("a rebuild changes values where rows are, and what refers to them stays", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context } = platform;
+  await execute(
+    client,
+    `create table note (
+      payment_record_id bigint references fact_payment on delete cascade,
+      staff_id integer references dim_staff on delete cascade)`,
+    "insert into note select payment_record_id, 1 from fact_payment",
+    "update fact_payment set payment_amount = payment_amount + 1",
+    "update dim_staff set last_name = 'x'",
+  );
+
+  const { mended } = await rebuildWarehouse(context);
+
+  assert.equal(mended.fact_payment, 10);
+  const { rows: [notes] } = await client.query("select count(*) from note");
+  assert.equal(notes.count, "5");
+  assert.equal((await verify(context)).same, true);
+});

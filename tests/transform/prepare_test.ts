@@ -423,6 +423,7 @@ const UNSTEADY_QUERIES = [
   "select lot_id from current.lot using sample 3",
   "select lot_id from current.lot tablesample 10%",
   "select distinct on (lot_id) lot_id, note from current.lot",
+  "select a.lot_id, b.note from current.lot a asof join current.lot b on a.part = b.part and a.lot_id >= b.lot_id",
   "select lot_id from current.lot positional join (values (1)) v (x)",
   "select lot_id, (select note from current.lot limit 1) as n from current.lot",
   "select lot_id, sum(price) over (rows unbounded preceding) as n from current.lot",
