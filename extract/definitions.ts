@@ -5,6 +5,9 @@ import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 import definitionsSql from "./definitions.sql" with { type: "text" };
 
+/** By schemas and names of tables: see `readDefinitions`. */
+export { definitionsSql };
+
 /** Stands in a line for a blank of a column's name. */
 const BLANK = "%20";
 

@@ -238,7 +238,7 @@ async function witnessReason(
   const { live, previous } = options;
   const heard: HeardWitness[] = [];
   for (const table of live) {
-    const { name, columns, key } = table.contract;
+    const { name } = table.contract;
     const before = previous.tables[name];
     // A table that is another one by now tells nothing of the source.
     if (before?.witness === undefined) continue;

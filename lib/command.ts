@@ -16,7 +16,7 @@ import {
 } from "./errors.ts";
 import { openLog } from "./log.ts";
 import { createProgress } from "./progress.ts";
-import { readProjectSql } from "./project_sql.ts";
+import { NO_SQL, readProjectSql } from "./project_sql.ts";
 import { secretMask } from "./secret_mask.ts";
 import { namesInEnvFile } from "./setting_names.ts";
 import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
@@ -51,6 +51,8 @@ export interface Command {
    * Unix socket for writing; where no server has one, it gives that up.
    */
   writesNothing?: boolean;
+  /** Whether it does without the company's folder of SQL. */
+  readsNoSql?: boolean;
   /** Gives the exit code where it isn't 0. */
   run: (
     context: StageContext,
@@ -242,7 +244,9 @@ async function createContext(
   });
   return stageContext({
     config,
-    sql: readProjectSql(config.sqlDirectory),
+    sql: command.readsNoSql === true
+      ? NO_SQL
+      : readProjectSql(config.sqlDirectory),
     log: root.getChild(command.name),
     show: json ? undefined : show,
     signal,

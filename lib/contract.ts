@@ -49,7 +49,7 @@ const NO_COLUMN =
 const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
 /** Marks, before a column, the type that a comment says it is carried from. */
-const CARRIED_MARK = /^\u0001([^\u0001]*)\u0001\s*(.*)$/s;
+const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;
 const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
 
 /**
@@ -82,7 +82,7 @@ function readStatement(
   statement: string,
   found: { tables: ContractTable[]; problems: string[] },
 ): void {
-  const marked = statement.replaceAll(CARRIED, "\u0001$1\u0001");
+  const marked = statement.replaceAll(CARRIED, "\uE000$1\uE000");
   const text = withoutComments(marked);
   const [, schema, name = "", body = ""] = CREATE.exec(text) ?? [];
   if (name !== "") {

@@ -39,6 +39,17 @@ export interface ProjectSql {
   earlierHashes: readonly string[];
 }
 
+/** Of a command that does without. */
+export const NO_SQL: ProjectSql = {
+  tables: [],
+  models: [],
+  quarantine: new Map(),
+  migrations: [],
+  checks: [],
+  transformHash: "",
+  earlierHashes: [],
+};
+
 /**
  * Reads a company's folder of SQL. Throws a `ConfigError` when a file is missing
  * or they don't fit each other.

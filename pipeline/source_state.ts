@@ -55,7 +55,7 @@ async function extractAndCopy(
           const copying = live.map(async (table) => {
             tables.set(
               table.contract.name,
-              await copyTable(context, { snapshot, table, folder }),
+              await copyTable({ snapshot, table, folder }),
             );
           });
           const settled = await Promise.allSettled(copying);
@@ -80,10 +80,12 @@ async function extractAndCopy(
 
 /** Copies a whole table, each row as extract says that it reads. */
 async function copyTable(
-  { config }: StageContext,
-  options: { snapshot: Snapshot; table: LiveTable; folder: string },
+  { snapshot, table, folder }: {
+    snapshot: Snapshot;
+    table: LiveTable;
+    folder: string;
+  },
 ): Promise<CopiedRows> {
-  const { snapshot, table, folder } = options;
   const { name } = table.contract;
   const source = `${quoteName(table.schema)}.${quoteName(name)}`;
   return await snapshot.use((client) =>

@@ -22,3 +22,16 @@ Deno.test("an error by a limit of the source's role names the limit, and is not 
   assert.match(hint ?? "", /Raise the limit .* for the source role/);
   assert.equal(adviceOf("57P01", "terminating connection").retryable, true);
 });
+
+Deno.test("a source without memory is told from one without room for locks", () => {
+  const memory = adviceOf(
+    "53200",
+    "out of memory. Failed on request of size 9",
+  );
+  assert.match(memory.hint ?? "", /no memory/);
+  assert.equal(memory.retryable, true);
+  assert.match(
+    adviceOf("53200", "out of shared memory").hint ?? "",
+    /max_locks_per_transaction/,
+  );
+});

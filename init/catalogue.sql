@@ -1,0 +1,115 @@
+-- What the source's catalogue says of the tables that a folder of SQL can be
+-- made of: ordinary ones and parents of partitions. $1: schemas; $2: names, or
+-- null for all.
+select
+    namespace.nspname as schema_name,
+    class.relname as name,
+    class.relkind as kind,
+    obj_description(class.oid, 'pg_class') as comment,
+    class.relrowsecurity::text as row_security,
+    (
+        has_schema_privilege(namespace.oid, 'usage')
+        and has_table_privilege(class.oid, 'select')
+    )::text as readable,
+    columns.columns,
+    unique_keys.unique_keys,
+    foreign_keys.foreign_keys
+from pg_class as class
+inner join pg_namespace as namespace
+    on class.relnamespace = namespace.oid
+cross join lateral (
+    select
+        coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'name', attribute.attname,
+                    'type', format_type(
+                        attribute.atttypid, attribute.atttypmod
+                    ),
+                    'notNull', attribute.attnotnull,
+                    'comment', col_description(class.oid, attribute.attnum)
+                )
+                order by attribute.attnum
+            ),
+            '[]'
+        )::text as columns
+    from pg_attribute as attribute
+    where
+        attribute.attrelid = class.oid
+        and attribute.attnum > 0
+        and not attribute.attisdropped
+) as columns
+cross join lateral (
+    select
+        coalesce(
+            jsonb_agg(
+                (
+                    select jsonb_agg(attribute.attname order by part.place)
+                    from unnest(
+                        (index.indkey::smallint[])[0:index.indnkeyatts - 1]
+                    ) with ordinality as part (number, place)
+                    inner join pg_attribute as attribute
+                        on
+                            attribute.attrelid = class.oid
+                            and attribute.attnum = part.number
+                )
+                order by index.indisprimary desc, index.indexrelid
+            ),
+            '[]'
+        )::text as unique_keys
+    from pg_index as index
+    where
+        index.indrelid = class.oid
+        and index.indisunique
+        and index.indisvalid
+        and index.indpred is null
+        and index.indexprs is null
+) as unique_keys
+cross join lateral (
+    select
+        coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'columns', (
+                        select
+                            jsonb_agg(attribute.attname order by part.place)
+                        from unnest(foreign_key.conkey)
+                        with ordinality as part (number, place)
+                        inner join pg_attribute as attribute
+                            on
+                                attribute.attrelid = class.oid
+                                and attribute.attnum = part.number
+                    ),
+                    'schema', target_namespace.nspname,
+                    'table', target.relname,
+                    'targetColumns', (
+                        select
+                            jsonb_agg(attribute.attname order by part.place)
+                        from unnest(foreign_key.confkey)
+                        with ordinality as part (number, place)
+                        inner join pg_attribute as attribute
+                            on
+                                attribute.attrelid = target.oid
+                                and attribute.attnum = part.number
+                    )
+                )
+                order by foreign_key.conname
+            ),
+            '[]'
+        )::text as foreign_keys
+    from pg_constraint as foreign_key
+    inner join pg_class as target
+        on foreign_key.confrelid = target.oid
+    inner join pg_namespace as target_namespace
+        on target.relnamespace = target_namespace.oid
+    where
+        foreign_key.conrelid = class.oid
+        and foreign_key.contype = 'f'
+        and foreign_key.conparentid = 0
+) as foreign_keys
+where
+    namespace.nspname = any($1)
+    and ($2::text[] is null or class.relname = any($2))
+    and class.relkind in ('r', 'p')
+    and not class.relispartition
+order by namespace.nspname, class.relname

@@ -1,0 +1,72 @@
+import type pg from "pg";
+import { definitionsSql } from "../extract/definitions.ts";
+import { query } from "../lib/postgres.ts";
+import catalogueSql from "./catalogue.sql" with { type: "text" };
+
+/** A table of the source, as its catalogue has it. */
+export interface SourceTable {
+  schema: string;
+  name: string;
+  comment: string | undefined;
+  /** Whether row security may hide rows of it. */
+  rowSecurity: boolean;
+  /** Whether the role may read it now. */
+  readable: boolean;
+  columns: readonly SourceColumn[];
+  /** The primary key first, then what else is unique. */
+  uniqueKeys: readonly (readonly string[])[];
+  foreignKeys: readonly ForeignKey[];
+}
+
+/** A column of it. */
+export interface SourceColumn {
+  name: string;
+  /** As `format_type` writes it. */
+  type: string;
+  notNull: boolean;
+  comment: string | null;
+  /** Whether it reads as the name of another object, which no row tells of. */
+  isName: boolean;
+}
+
+/** A reference to another table. */
+export interface ForeignKey {
+  columns: readonly string[];
+  schema: string;
+  table: string;
+  targetColumns: readonly string[];
+}
+
+/** Reads the tables of these schemas, or those of these names among them. */
+export async function readCatalogue(
+  client: pg.Client,
+  options: {
+    schemas: readonly string[];
+    tables: readonly string[] | undefined;
+  },
+): Promise<SourceTable[]> {
+  const { schemas, tables } = options;
+  const rows = await query(client, catalogueSql, [schemas, tables ?? null]);
+  const names = await query(client, definitionsSql, [
+    rows.map((row) => row.schema_name ?? ""),
+    rows.map((row) => row.name ?? ""),
+  ]);
+  return rows.map((row) => ({
+    schema: row.schema_name ?? "",
+    name: row.name ?? "",
+    comment: row.comment ?? undefined,
+    rowSecurity: row.row_security === "true",
+    readable: row.readable === "true",
+    columns: JSON.parse(row.columns ?? "[]").map(
+      (column: Omit<SourceColumn, "isName">) => ({
+        ...column,
+        isName: names.some((one) =>
+          one.kind === "names" && one.table_name === row.name &&
+          one.column_name === column.name
+        ),
+      }),
+    ),
+    uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),
+    foreignKeys: JSON.parse(row.foreign_keys ?? "[]"),
+  }));
+}

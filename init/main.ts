@@ -1,0 +1,218 @@
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { processWorld, runCommand, type World } from "../lib/command.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import { query, queryRow, readServerMode } from "../lib/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { readCatalogue } from "./catalogue.ts";
+import { fullName, planStar, type Star } from "./star.ts";
+import { contractText, grantsText } from "./write_contract.ts";
+import { modelTexts } from "./write_models.ts";
+
+const USAGE =
+  `deno task init --into DIR [--source URL] [--schema S,...] [--tables a,b]
+
+Makes a company's folder of SQL from the catalogue of its source: the contract,
+a starter model for each table, the grants that the source's role needs, and an
+.env. Nothing is written to the source. Prints what it decided and why, what it
+left out, and the next command.
+
+  --into DIR      a folder that is not there yet, or is empty
+  --source URL    the source, if SOURCE_URL doesn't say it: other users of this
+                  machine can see it there
+  --schema S,...  the schemas to look at; else SOURCE_SCHEMA, or all but
+                  PostgreSQL's own
+  --tables a,b    these tables only`;
+const OPTIONS = {
+  into: { type: "string" },
+  source: { type: "string" },
+  schema: { type: "string" },
+  tables: { type: "string" },
+} as const;
+const ROLE = "totesys_extract";
+
+/** Runs `deno task init`; gives the exit code. */
+export function main(
+  args: readonly string[],
+  world: World = processWorld(),
+): Promise<number> {
+  const url = sourceGiven(args);
+  return runCommand(
+    {
+      name: "init",
+      usage: USAGE,
+      needs: ["source"],
+      options: OPTIONS,
+      readsNoSql: true,
+      run: async (context, { flags, write }) => {
+        const into = String(flags.into ?? "");
+        if (into === "") throw new ConfigError(["--into is missing", USAGE]);
+        const list = (text: unknown) =>
+          typeof text === "string"
+            ? text.split(",").map((one) => one.trim())
+            : undefined;
+        write(
+          await makeFolder(context, {
+            into: resolve(into),
+            schemas: list(flags.schema),
+            tables: list(flags.tables),
+          }),
+        );
+      },
+    },
+    args,
+    {
+      ...world,
+      env: (name) => name === "SOURCE_URL" && url ? url : world.env(name),
+    },
+  );
+}
+
+/** The flag counts for more than the environment. */
+function sourceGiven(args: readonly string[]): string | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    strict: false,
+  });
+  return typeof values.source === "string" ? values.source : undefined;
+}
+
+/** Makes the folder, and says what it holds. */
+export async function makeFolder(
+  { config, resources }: Pick<StageContext, "config" | "resources">,
+  options: {
+    into: string;
+    schemas: readonly string[] | undefined;
+    tables: readonly string[] | undefined;
+  },
+): Promise<string> {
+  const { into, tables } = options;
+  await checkFree(into);
+  if (config.source === undefined) {
+    throw new ConfigError(["SOURCE_URL is missing"]);
+  }
+  await using connection = await resources.connect(config.source, {
+    purpose: "init",
+  });
+  const { client } = connection;
+  const schemas = options.schemas ??
+    (await query(
+      client,
+      `select nspname from pg_namespace
+      where nspname !~ '^pg_' and nspname <> 'information_schema'`,
+    )).map((row) => row.nspname ?? "");
+  const found = await readCatalogue(client, { schemas, tables });
+  const missing = (tables ?? []).filter((table) =>
+    !found.some(({ name }) => name === table)
+  );
+  if (found.length === 0 || missing.length > 0) {
+    throw new StageError(
+      `Cannot make a folder of SQL: no table ${
+        missing.length > 0 ? missing.join(", ") : "at all"
+      } in the schemas ${schemas.join(", ")}`,
+      {
+        subject: "source",
+        hint:
+          "Views and foreign tables can't be read, for nothing tells what changed in them; see --schema and --tables",
+      },
+    );
+  }
+  const star = planStar(found);
+  const server = await queryRow(
+    client,
+    `select current_setting('server_version') as version,
+      current_setting('server_encoding') as encoding,
+      current_database() as database`,
+  );
+  const { isStandby } = await readServerMode(client);
+  await writeFolder(into, {
+    star,
+    database: server.database ?? "",
+    role: ROLE,
+  });
+  return [
+    `PostgreSQL ${server.version}${isStandby ? ", a standby" : ""}${
+      server.encoding === "UTF8"
+        ? ""
+        : `, in ${server.encoding}: rows that are no UTF-8 are set aside`
+    }`,
+    "",
+    ...describe(star),
+    "",
+    `${into} is made. Next:`,
+    `  psql --file ${
+      join(into, "grants.sql")
+    }  (as an administrator, in the source)`,
+    `  fill in ${join(into, ".env")} and copy it to .env here`,
+    "  deno task check",
+    "  deno task doctor",
+    "  deno task pipeline",
+    "",
+  ].join("\n");
+}
+
+async function checkFree(into: string): Promise<void> {
+  try {
+    for await (const { name } of Deno.readDir(into)) {
+      throw new ConfigError([
+        `--into ${into} is not empty, it holds ${name}: name a new folder`,
+      ]);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError([`--into ${into}: ${messageOf(error)}`]);
+  }
+}
+
+async function writeFolder(
+  into: string,
+  options: { star: Star; database: string; role: string },
+): Promise<void> {
+  const { star } = options;
+  await Deno.mkdir(join(into, "models"), { recursive: true });
+  const files = new Map([
+    ["source.sql", contractText(star)],
+    ["grants.sql", grantsText(star, options)],
+    [".env", envText(into)],
+    ...[...modelTexts(star)].map(([name, text]) =>
+      [`models/${name}.sql`, text] as const
+    ),
+  ]);
+  for (const [path, text] of files) {
+    await Deno.writeTextFile(join(into, path), text, { createNew: true });
+  }
+}
+
+/** Without the password that it was made with: who fills it in decides. */
+function envText(into: string): string {
+  return `# Settings of the pipeline for this company; .env.example lists all.
+SQL_DIRECTORY=${into}
+SOURCE_URL=postgres://${ROLE}:PASSWORD@HOST:5432/DATABASE
+WAREHOUSE_URL=postgres://totesys_loader:PASSWORD@HOST:5432/warehouse
+INGESTION_URL=./ingestion_zone
+PROCESSED_URL=./processed_zone
+`;
+}
+
+function describe({ models, skipped }: Star): string[] {
+  const width = Math.max(...models.map(({ table }) => fullName(table).length));
+  return [
+    ...models.map(({ table, name, why }) =>
+      `${fullName(table).padEnd(width)}  ${name}: ${why}`
+    ),
+    ...models.flatMap(({ name, notes }) =>
+      notes.map((note) => `${name}: ${note}`)
+    ),
+    ...models.filter(({ table }) => !table.readable).map(({ table }) =>
+      `${fullName(table)}: this role may not read it yet; see grants.sql`
+    ),
+    ...models.filter(({ table }) => table.rowSecurity).map(({ table }) =>
+      `${fullName(table)}: row security may hide rows; see grants.sql`
+    ),
+    ...skipped.map(({ what, why }) => `left out: ${what}, since ${why}`),
+  ];
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

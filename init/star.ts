@@ -1,0 +1,257 @@
+import { contractType } from "../lib/contract_types.ts";
+import { readColumn } from "../lib/ddl_text.ts";
+import type { ForeignKey, SourceColumn, SourceTable } from "./catalogue.ts";
+
+/** What a folder of SQL makes of one table, and why. */
+export interface PlannedModel {
+  table: SourceTable;
+  key: readonly string[];
+  /** Of the model: the table's, as a plain name. */
+  name: string;
+  kind: "fact" | "dimension";
+  why: string;
+  columns: readonly PlannedColumn[];
+  /** The dimension that a column of the model refers to. */
+  references: ReadonlyMap<string, string>;
+  notes: readonly string[];
+}
+
+/** A column of the source, and what a model gives of it. */
+export interface PlannedColumn {
+  source: SourceColumn;
+  /** Its name in the model: the source's, unless the pipeline has that. */
+  name: string;
+  /** How the contract has it; text that is carried from another type. */
+  isCarried: boolean;
+  contract: string;
+  /** Another column that it gives beside: the day of a moment. */
+  day?: string;
+}
+
+/** A table or column that is left out, and why. */
+export interface Skipped {
+  what: string;
+  why: string;
+}
+
+/** What is made of a source. */
+export interface Star {
+  models: readonly PlannedModel[];
+  skipped: readonly Skipped[];
+}
+
+export const CALENDAR = "dim_date";
+
+/** The longest name of which PostgreSQL keeps all with `_as_of_batch` behind. */
+const MODEL_BYTES_MAX = 50;
+const MEASURE =
+  /^(smallint|integer|bigint|numeric|real|double precision|money)\b/;
+const MOMENT = /^(date|timestamp)\b/;
+/** Names that lake and warehouse give to columns of their own. */
+const TAKEN =
+  /^(batch|is_delete|snapshot_time|holds_until_batch|holds_until_time|valid_from|valid_to|from_batch|to_batch|is_placeholder|is_first|has_version|is_last_version|event_flags|row_hash|content|cmax|cmin|ctid|tableoid|xmax|xmin)$/i;
+
+/**
+ * Decides which tables can be read, which are facts and which dimensions, and
+ * what refers to what.
+ */
+export function planStar(tables: readonly SourceTable[]): Star {
+  const skipped: Skipped[] = [];
+  const keyed = tables.flatMap((table) => {
+    const key = keyOf(table);
+    if (key !== undefined) return [{ table, key }];
+    skipped.push({
+      what: fullName(table),
+      why:
+        "it has no primary key, nor columns that are unique and not null, by which rows could be told apart",
+    });
+    return [];
+  });
+  const unique = keyed.filter(({ table }, index) => {
+    const first = keyed.findIndex((one) =>
+      one.table.name.toLowerCase() === table.name.toLowerCase()
+    );
+    if (first === index) return true;
+    skipped.push({
+      what: fullName(table),
+      why: `a table of this name is taken from ${
+        fullName(keyed[first]?.table ?? table)
+      }: tables of one folder need names that differ`,
+    });
+    return false;
+  });
+  const names = modelNames(unique.map(({ table }) => table));
+  const kinds = unique.map(({ table }) => kindOf(table, tables));
+  const dimensions = new Map(
+    unique.flatMap(({ table, key }, index) =>
+      kinds[index]?.kind === "dimension" && key.length === 1
+        ? [[fullName(table), { model: `dim_${names[index]}`, key }] as const]
+        : []
+    ),
+  );
+  const models = unique.map(({ table, key }, index) => {
+    const { kind = "dimension", why = "" } = kinds[index] ?? {};
+    return planModel({ table, key, kind, why }, {
+      name: `${kind === "fact" ? "fact" : "dim"}_${names[index]}`,
+      dimensions,
+      skipped,
+    });
+  });
+  return { models, skipped };
+}
+
+/** A table's name with its schema's. */
+export function fullName({ schema, name }: { schema: string; name: string }) {
+  return `${schema}.${name}`;
+}
+
+function planModel(
+  given: Pick<PlannedModel, "table" | "key" | "kind" | "why">,
+  options: {
+    name: string;
+    dimensions: ReadonlyMap<
+      string,
+      { model: string; key: readonly string[] }
+    >;
+    skipped: Skipped[];
+  },
+): PlannedModel {
+  const { table, key, kind } = given;
+  const { name, dimensions, skipped } = options;
+  const notes: string[] = [];
+  const taken = new Set(table.columns.map((one) => one.name.toLowerCase()));
+  const columns = table.columns.flatMap((source): PlannedColumn[] => {
+    if (source.isName && !key.includes(source.name)) {
+      skipped.push({
+        what: `${fullName(table)}.${source.name}`,
+        why:
+          `it reads as names of other objects (${source.type}), and no row tells when those change`,
+      });
+      return [];
+    }
+    return [planColumn(source, { kind, taken })];
+  });
+  const references = new Map<string, string>();
+  for (const foreign of kind === "fact" ? table.foreignKeys : []) {
+    const [column = ""] = foreign.columns;
+    const target = dimensions.get(
+      fullName({ schema: foreign.schema, name: foreign.table }),
+    );
+    if (
+      target !== undefined && foreign.columns.length === 1 &&
+      foreign.targetColumns.join() === target.key.join()
+    ) {
+      const planned = columns.find((one) => one.source.name === column);
+      if (planned !== undefined) references.set(planned.name, target.model);
+    } else notes.push(unreferred(foreign));
+  }
+  for (const { name: column, source, day } of columns) {
+    if (day !== undefined) references.set(day, CALENDAR);
+    else if (kind === "fact" && source.type === "date") {
+      references.set(column, CALENDAR);
+    }
+  }
+  return { ...given, name, columns, references, notes };
+}
+
+function planColumn(
+  source: SourceColumn,
+  options: { kind: PlannedModel["kind"]; taken: Set<string> },
+): PlannedColumn {
+  const { kind, taken } = options;
+  const { type, carried } = contractType(readColumn(source.type).type);
+  const contract = carried !== undefined
+    ? "text"
+    : type.name === "numeric"
+    ? `numeric(${type.precision}, ${type.scale})`
+    : type.name;
+  const free = (wanted: string) => {
+    let name = wanted;
+    while (taken.has(name.toLowerCase())) name += "_";
+    taken.add(name.toLowerCase());
+    return name;
+  };
+  const name = TAKEN.test(source.name)
+    ? free(`source_${source.name}`)
+    : source.name;
+  const hasDay = kind === "fact" && /^timestamp/.test(contract);
+  return {
+    source,
+    name,
+    isCarried: carried !== undefined,
+    contract,
+    ...hasDay ? { day: free(`${source.name}_date`) } : {},
+  };
+}
+
+function unreferred({ columns, schema, table }: ForeignKey): string {
+  return `${columns.join(", ")} refers to ${
+    fullName({ schema, name: table })
+  }, which is no dimension with a key of one column: join it in a query`;
+}
+
+/** The primary key, or else the first columns that are unique and not null. */
+function keyOf({ uniqueKeys, columns }: SourceTable) {
+  return uniqueKeys.find((key) =>
+    key.every((name) =>
+      columns.some((column) => column.name === name && column.notNull)
+    )
+  );
+}
+
+/**
+ * What happens refers to what there is, and has measures or a time; what others
+ * refer to, without being such an event itself, is described by a dimension.
+ */
+function kindOf(
+  table: SourceTable,
+  tables: readonly SourceTable[],
+): Pick<PlannedModel, "kind" | "why"> {
+  const others = tables.filter((one) =>
+    one !== table &&
+    one.foreignKeys.some((foreign) =>
+      foreign.table === table.name && foreign.schema === table.schema
+    )
+  ).map(({ name }) => name);
+  const refers =
+    table.foreignKeys.filter((foreign) =>
+      !(foreign.table === table.name && foreign.schema === table.schema)
+    ).length;
+  const referring = new Set(
+    table.foreignKeys.flatMap(({ columns }) => columns),
+  );
+  const own = table.columns.filter(({ name }) =>
+    !referring.has(name) && !table.uniqueKeys[0]?.includes(name)
+  );
+  const measures = own.filter(({ type }) => MEASURE.test(type));
+  const moments = own.filter(({ type }) => MOMENT.test(type));
+  const has = [
+    `${refers} references`,
+    `${measures.length} measures`,
+    `${moments.length} times`,
+    others.length === 0
+      ? "nothing refers to it"
+      : `${others.join(", ")} refer to it`,
+  ].join(", ");
+  const isFact = others.length === 0
+    ? refers > 1 || (refers === 1 && measures.length + moments.length > 0)
+    : refers > 1 && measures.length > 0 && moments.length > 0;
+  return { kind: isFact ? "fact" : "dimension", why: has };
+}
+
+/** Plain names, which need no quotes, each once. */
+function modelNames(tables: readonly SourceTable[]): string[] {
+  const names: string[] = [];
+  for (const { name } of tables) {
+    const plain = name.normalize("NFKD").replace(/\p{M}/gu, "")
+      .replace(/([\p{Ll}\p{N}])(\p{Lu})/gu, "$1_$2").toLowerCase()
+      .replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "")
+      .slice(0, MODEL_BYTES_MAX - "fact_".length) || "table";
+    let free = plain;
+    for (let number = 2; names.includes(free); number++) {
+      free = `${plain}_${number}`;
+    }
+    names.push(free);
+  }
+  return names;
+}

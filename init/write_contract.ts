@@ -1,0 +1,101 @@
+import { quoteName } from "../lib/postgres.ts";
+import { fullName, type Star } from "./star.ts";
+
+/** The contract with the source: what each run reads of it. */
+export function contractText(star: Star): string {
+  const tables = star.models.map(({ table, key, columns }) => {
+    const lines = columns.map(({ source, contract, isCarried }) =>
+      `${isCarried ? `    -- carried from ${source.type}\n` : ""}    ${
+        name(source.name)
+      } ${contract}${source.notNull ? " not null" : ""},`
+    );
+    const known = columns.map(({ source }) => source.name);
+    const leftOut = table.columns.map((column) => column.name)
+      .filter((column) => !known.includes(column));
+    return `create table ${name(table.schema)}.${name(table.name)} (
+${lines.join("\n")}${
+      leftOut.length === 0
+        ? ""
+        : `\n    -- leaves out: ${leftOut.map(name).join(", ")}`
+    }
+    primary key (${key.map(name).join(", ")})
+);
+`;
+  });
+  return `-- The contract with the source: its tables and columns, as the pipeline reads
+-- them. A table or column that nobody needs can go; a comment
+-- "-- leaves out: column" in a table says that it is left out on purpose.
+
+${tables.join("\n")}`;
+}
+
+/** What an administrator runs so that the role may read these tables. */
+export function grantsText(
+  star: Star,
+  options: { role: string; database: string },
+): string {
+  const role = quoteName(options.role);
+  const schemas = [...new Set(star.models.map(({ table }) => table.schema))];
+  const tables = star.models.map(({ table }) =>
+    `    ${quoteName(table.schema)}.${quoteName(table.name)}`
+  );
+  const hidden = star.models.filter(({ table }) => table.rowSecurity)
+    .map(({ table }) => fullName(table));
+  return `-- What the pipeline's role may read of the source: the tables of source.sql and
+-- nothing else. An administrator runs it, in the source's database, and again
+-- whenever the contract has gained a table.
+
+do $$
+begin
+    if not exists (
+        select from pg_roles where rolname = '${
+    options.role.replaceAll("'", "''")
+  }'
+    ) then
+        -- Give it a password afterwards: \\password ${options.role}
+        create role ${role} login connection limit 10;
+    end if;
+end
+$$;
+
+alter role ${role} set default_transaction_read_only = on;
+
+grant connect on database ${quoteName(options.database)} to ${role};
+${
+    schemas.map((schema) =>
+      `grant usage on schema ${quoteName(schema)} to ${role};`
+    ).join("\n")
+  }
+grant select on
+${tables.join(",\n")}
+to ${role};
+${
+    hidden.length === 0 ? "" : `
+-- Row security may hide rows of ${hidden.join(", ")}, and the pipeline
+-- refuses to read a part of a table:
+--
+--     alter role ${role} bypassrls;
+`
+  }`;
+}
+
+/** A name as SQL has it: in quotes where it needs them. */
+export function name(text: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(text) && !RESERVED.has(text)
+    ? text
+    : quoteName(text);
+}
+
+/** Words that PostgreSQL or DuckDB don't take for a column's name. */
+const RESERVED = new Set(
+  ("all analyse analyze and anti any array as asc asof asymmetric at both case cast check collate " +
+    "column concurrently constraint create cross current_date current_role current_time " +
+    "current_timestamp current_user default deferrable desc describe distinct do else end " +
+    "except exclude false fetch for foreign freeze from full glob grant group having ilike in " +
+    "initially inner intersect into is isnull join lambda lateral leading left like limit " +
+    "localtime localtimestamp map natural not notnull null offset on only or order outer " +
+    "overlaps pivot pivot_longer pivot_wider placing positional primary qualify references " +
+    "returning right select semi session_user show similar some struct summarize symmetric " +
+    "table tablesample then to trailing true try_cast union unique unpivot user using " +
+    "variadic verbose when where window with").split(" "),
+);

@@ -1,0 +1,120 @@
+import { CALENDAR, fullName, type PlannedModel, type Star } from "./star.ts";
+import { name } from "./write_contract.ts";
+
+const LINE = 76;
+
+/** The models of a star, by file name. */
+export function modelTexts(star: Star): Map<string, string> {
+  const texts = new Map(
+    star.models.map((model) => [model.name, modelText(model)]),
+  );
+  const days = star.models.flatMap(daysOf);
+  if (days.length > 0) texts.set(CALENDAR, calendarText(days));
+  return texts;
+}
+
+function modelText(model: PlannedModel): string {
+  const { table, key, columns, references, notes } = model;
+  const inModel = key.map((one) =>
+    columns.find(({ source }) => source.name === one)?.name ?? one
+  );
+  const notNull = columns.filter(({ source, name }) =>
+    source.notNull && !inModel.includes(name)
+  ).flatMap(({ name, day }) => day === undefined ? [name] : [name, day]);
+  const meanings = columns.filter(({ source }) => source.comment !== null)
+    .map(({ name: column, source }) =>
+      `  ${name(column)}: ${oneLine(source.comment ?? "")}`
+    );
+  const header = [
+    ...wrapped(oneLine(table.comment ?? `Rows of ${fullName(table)}.`)),
+    "",
+    ...wrapped(`Key: ${inModel.map(name).join(", ")}.`),
+    ...references.size === 0 ? [] : wrapped(
+      `References: ${
+        [...references].map(([column, to]) => `${name(column)} -> ${to}`)
+          .join(", ")
+      }.`,
+    ),
+    ...notNull.length === 0
+      ? []
+      : wrapped(`Not null: ${notNull.map(name).join(", ")}.`),
+    ...meanings.length === 0 ? [] : ["Columns:", ...meanings],
+    ...notes.flatMap((note) => ["", ...wrapped(`Left out: ${note}.`)]),
+  ];
+  const selected = columns.flatMap((column) => {
+    const source = name(column.source.name);
+    const own = valueSql(column.source.type, source);
+    return [
+      own === name(column.name) ? own : `${own} as ${name(column.name)}`,
+      ...column.day === undefined
+        ? []
+        : [`cast(${source} as date) as ${name(column.day)}`],
+    ];
+  });
+  return `${header.map((line) => `-- ${line}`.trimEnd()).join("\n")}
+
+select
+    ${selected.join(",\n    ")}
+from changed.${name(table.name)}
+`;
+}
+
+/** Floats are carried as the text that gives them again. */
+function valueSql(type: string, source: string): string {
+  switch (type) {
+    case "double precision":
+      return `cast(${source} as double)`;
+    case "real":
+      return `cast(${source} as float)`;
+    default:
+      return source;
+  }
+}
+
+function daysOf({ kind, table, columns, references }: PlannedModel): string[] {
+  if (kind !== "fact") return [];
+  return columns.filter((column) =>
+    column.day !== undefined || references.get(column.name) === CALENDAR
+  ).map(({ source }) =>
+    `    select cast(${name(source.name)} as date) as date_id
+    from changed.${name(table.name)}`
+  );
+}
+
+function calendarText(days: readonly string[]): string {
+  return `-- The calendar: every date that a fact names.
+--
+-- Grain: one row for each date.
+-- Key: date_id.
+-- Maintained: append only.
+
+with dates as (
+${days.join("\n    union\n")}
+)
+
+select
+    date_id,
+    cast(extract(year from date_id) as integer) as year,
+    cast(extract(quarter from date_id) as integer) as quarter,
+    cast(extract(month from date_id) as integer) as month,
+    cast(extract(day from date_id) as integer) as day,
+    cast(extract(isodow from date_id) as integer) as day_of_week
+from dates
+where date_id is not null and isfinite(date_id)
+`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim();
+}
+
+/** Text in lines of a header; those that follow belong to the first. */
+function wrapped(text: string): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? "";
+    if (line !== "" && line.length + word.length >= LINE) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}
