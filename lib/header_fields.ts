@@ -1,3 +1,5 @@
+import { splitSql } from "./ddl_text.ts";
+
 /** What may stand in the header of a model, each before a colon. */
 const FIELDS = [
   "Grain",
@@ -56,10 +58,10 @@ export function readHeader(text: string): Header {
   return { about: about.join(" "), fields };
 }
 
-/** Names between commas; a full stop ends them, or the field. */
+/** Names between commas, in quotes or not; a full stop ends them, or the field. */
 export function listOf(text: string): string[] {
-  return text.replace(/\.(\s.*)?$/, "").split(",").map(nameOf)
-    .filter((name) => name !== "");
+  const [list = ""] = /^(?:"[^"]*"|[^".]|\.(?!\s|$))*/.exec(text) ?? [];
+  return splitSql(list, ",").map(nameOf).filter((name) => name !== "");
 }
 
 /** A name, which may stand in quotes. */

@@ -17,6 +17,8 @@ export interface VersionsCsv {
   columns: readonly string[];
   /** What all rows have alike, and the CSV leaves out. */
   constants: Readonly<Record<string, string>>;
+  /** Columns of the files that the warehouse lacks: no model may have them. */
+  unknown: readonly string[];
 }
 
 /** The batch that all versions of a model come from, if it is one. */
@@ -90,7 +92,7 @@ export async function exportVersions(
     duckdb.tempDirectory,
     `${keyName(model.name)}-${form.replace(" ", "-")}.csv`,
   );
-  const { lacking, floats } = await columnsOfFiles(duckdb, {
+  const { lacking, unknown, floats } = await columnsOfFiles(duckdb, {
     columns,
     files,
     zone,
@@ -117,6 +119,7 @@ export async function exportVersions(
           from_batch: String(oneBatch.batch),
         }
         : {},
+      unknown,
     };
   } catch (error) {
     const subject = files.map((file) => zone.locate(file.key)).join(", ");
@@ -124,7 +127,10 @@ export async function exportVersions(
   }
 }
 
-/** The warehouse's columns that these files are older than, and the floats. */
+/**
+ * The warehouse's columns that these files are older than, those of the files
+ * that it lacks, and the floats.
+ */
 async function columnsOfFiles(
   duckdb: DuckDb,
   options: {
@@ -132,7 +138,7 @@ async function columnsOfFiles(
     files: readonly DataFile[];
     zone: Zone;
   },
-): Promise<{ lacking: string[]; floats: string[] }> {
+): Promise<{ lacking: string[]; unknown: string[]; floats: string[] }> {
   const { columns, files, zone } = options;
   const described = await duckdb.rows(
     `describe select * from ${readAllSql(zone, files)}`,
@@ -142,6 +148,7 @@ async function columnsOfFiles(
   );
   return {
     lacking: columns.filter((name) => !types.has(name)),
+    unknown: [...types.keys()].filter((name) => !columns.includes(name)),
     floats: columns.filter((name) =>
       ["FLOAT", "DOUBLE"].includes(types.get(name) ?? "")
     ),

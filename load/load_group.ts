@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb.ts";
+import { StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
@@ -28,7 +29,14 @@ import {
   removeConstraints,
   restoreConstraints,
 } from "./table_constraints.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../transform/holds_until.ts";
+import { STAMP_COLUMNS } from "../transform/model_changes.ts";
+import type { ModelTypes } from "./model_types.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** What a file of the lake has beside its model's columns. */
+const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
+  .map(({ name }) => name);
 
 /** Batches that go into the warehouse in one transaction. */
 export interface GroupWork {
@@ -41,6 +49,7 @@ export interface GroupWork {
   /** What facts refer to comes first. */
   tables: readonly WarehouseTable[];
   checks: readonly SqlFile[];
+  types: Pick<ModelTypes, "columnsOf">;
   progress: Progress;
   log: Logger;
 }
@@ -172,7 +181,7 @@ async function exportForm(
   );
   const versions = work.versions.get(name);
   if (versions === undefined) throw new Error(`No versions of "${name}"`);
-  return await exportVersions(work.duckdb, {
+  const csv = await exportVersions(work.duckdb, {
     model: table.model,
     columns: table.columns,
     form,
@@ -180,4 +189,33 @@ async function exportForm(
     oneBatch: having.length === 1 ? having[0] : undefined,
     zone: work.zone,
   });
+  await checkKnown(work, { name, unknown: csv.unknown });
+  return csv;
+}
+
+/** Throws a `StageError` when the warehouse lacks a column that a model gives. */
+async function checkKnown(
+  { client, types }: GroupWork,
+  options: { name: string; unknown: readonly string[] },
+): Promise<void> {
+  const { name, unknown } = options;
+  const suspect = unknown.filter((column) => !LAKE_COLUMNS.includes(column));
+  if (suspect.length === 0) return;
+  const given = await types.columnsOf(name);
+  // One that the table itself gives its values is there, and left alone.
+  const { fields } = await client.query(
+    `select * from ${quoteName(name)} limit 0`,
+  );
+  const lost = suspect.find((column) =>
+    given.includes(column) && !fields.some((field) => field.name === column)
+  );
+  if (lost === undefined) return;
+  throw new StageError(
+    `Cannot load "${name}": the warehouse's table has no column "${lost}" any more, which its model gives`,
+    {
+      subject: name,
+      hint:
+        "Somebody renamed or dropped it: give it its name again, or run `deno task rebuild warehouse`",
+    },
+  );
 }

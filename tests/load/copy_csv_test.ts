@@ -99,7 +99,7 @@ async function copy(
   });
   await copyCsv(
     connection.client,
-    { path, rows, columns: ["id", "note"], constants },
+    { path, rows, columns: ["id", "note"], constants, unknown: [] },
     {
       table: "target",
       freeze: false,

@@ -522,3 +522,23 @@ Deno.test("a rebuild changes values where rows are, and what refers to them stay
   assert.equal(notes.count, "5");
   assert.equal((await verify(context)).same, true);
 });
+
+Deno.test("load names a column that somebody renamed in the warehouse", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context, source } = platform;
+  await execute(
+    client,
+    "drop view fact_sales_order_current, fact_sales_order_history cascade",
+    "alter table fact_sales_order rename units_sold to units",
+  );
+  await execute(source.client, insertOrder(30));
+
+  await assert.rejects(platform.run(), {
+    message:
+      'Cannot load "fact_sales_order": the warehouse\'s table has no column "units_sold" any more, which its model gives',
+    hint: /give it its name again, or run `deno task rebuild warehouse`/,
+  });
+  await rebuildWarehouse(context);
+
+  assert.deepEqual(differences(await verify(context)), []);
+});
