@@ -279,7 +279,7 @@ Deno.test("rebuildWarehouse() writes down what the checks find now, once", async
     assert.deepEqual(await findings(), before);
   }
 
-  assert.ok(before.some((row) => row.finding?.includes("design 40")));
+  assert.ok(before.some((row) => row.finding?.includes("design_id 40")));
 });
 
 Deno.test("a rebuild of the warehouse that is stopped at any moment changes nothing", async () => {
