@@ -226,17 +226,21 @@ function kindOf(
   const measures = own.filter(({ type }) => MEASURE.test(type));
   const moments = own.filter(({ type }) => MOMENT.test(type));
   const has = [
-    `${refers} references`,
-    `${measures.length} measures`,
-    `${moments.length} times`,
+    plural(refers, "reference"),
+    plural(measures.length, "measure"),
+    plural(moments.length, "time"),
     others.length === 0
       ? "nothing refers to it"
-      : `${others.join(", ")} refer to it`,
+      : `referred to by ${others.join(", ")}`,
   ].join(", ");
   const isFact = others.length === 0
     ? refers > 1 || (refers === 1 && measures.length + moments.length > 0)
     : refers > 1 && measures.length > 0 && moments.length > 0;
   return { kind: isFact ? "fact" : "dimension", why: has };
+}
+
+function plural(count: number, noun: string): string {
+  return `${count === 0 ? "no" : count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Plain names, which need no quotes, each once. */
