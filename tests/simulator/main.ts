@@ -31,7 +31,9 @@ source, lake and warehouse after each.
   --jobs J      so many at once; 3 if it isn't said
   --zones KIND  all of them with their zones in S3, or in a directory
   --in-process  none with real processes
-  --fail-fast   stop at the first that fails`;
+  --fail-fast   stop at the first that fails
+
+A SIGTERM begins no other history, and tells how many passed.`;
 
 const JOBS = 3;
 /** Every so many seeds run the stages as real processes, and kill them. */
@@ -100,7 +102,10 @@ async function runAll(request: Request): Promise<number> {
   const failed: number[] = [];
   let next = first;
   const again = last === undefined ? seedsOf(failedSeeds) : [];
+  let isStopping = false;
+  Deno.addSignalListener("SIGTERM", () => void (isStopping = true));
   const isDue = () => {
+    if (isStopping) return false;
     if (failFast && failed.length > 0) return false;
     if (last !== undefined) return next <= last;
     const minutesGone = (performance.now() - start) / 60_000;
