@@ -27,14 +27,13 @@ const FILES_SQL = `create table target.lake.files (
   model varchar, from_batch bigint, to_batch bigint, key varchar)`;
 
 /**
- * SQL for a hash of the views and macros of a lake, as they are read from its
- * file: before that, DuckDB writes some types in another way. What `exclude`
- * names it writes in any order.
+ * SQL for a hash of the views and macros of an attached lake. What `exclude`
+ * names DuckDB writes in any order, and types in quotes until a file is read.
  */
 function definitionsSql(database: "published" | "target"): string {
   const ours = `database_name = '${database}' and not internal`;
   const definition =
-    "regexp_replace(definition, 'EXCLUDE \\([^)]*\\)', '', 'g')";
+    `regexp_replace(definition, 'EXCLUDE \\([^)]*\\)|"', '', 'g')`;
   return `(select md5(string_agg(${definition}, ';' order by name)) from (
     select view_name as name, sql as definition from duckdb_views()
     where ${ours}
@@ -254,8 +253,6 @@ async function buildLake(
       only: known.copy === undefined ? undefined : changed,
     });
     await duckdb.run(["use target", ...statements].join(";\n"));
-    await duckdb.run("use memory; detach target");
-    await duckdb.run(`attach ${quoteText(path)} as target`);
     await duckdb.run(
       `update target.lake.about set definitions = ${definitionsSql("target")}`,
     );

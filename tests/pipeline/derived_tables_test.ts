@@ -171,7 +171,8 @@ Deno.test("a derived table has keys, references, indexes, comments and readers' 
       'index CREATE UNIQUE INDEX "fact_line_OrderID_place_idx" ON fact_line USING btree ("OrderID", place) WHERE (to_batch IS NULL)',
       "index CREATE UNIQUE INDEX fact_line_pkey ON fact_line USING btree (line_record_id)",
     ]);
-    assert.deepEqual(of(/^constraint .*(fact_line|Shop)/), [
+    // PostgreSQL 18 lists columns that are not null as well.
+    assert.deepEqual(of(/^constraint (?!.* NOT NULL ).*(fact_line|Shop)/), [
       'constraint "dim_Shop" PRIMARY KEY ("ShopID")',
       'constraint "dim_Shop_closed" PRIMARY KEY ("ShopID", from_batch)',
       'constraint fact_line FOREIGN KEY (shop_id) REFERENCES "dim_Shop"("ShopID")',
