@@ -1,5 +1,5 @@
 import { StageError } from "../lib/errors.ts";
-import { query } from "../lib/postgres.ts";
+import { inTransaction, query } from "../lib/postgres.ts";
 import type { ProjectSql, SqlFile } from "../lib/project_sql.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -44,19 +44,24 @@ export async function makeSchema(
     }
     return names !== undefined;
   };
+  // In a transaction the limits of role and database are lifted.
+  const look = <Found>(work: () => Promise<Found>) =>
+    inTransaction(client, { readOnly: true }, work);
   if (!await apply(ENGINE_SCHEMA)) return false;
   const declared = readDeclaredTables(company);
   const models: DerivedModel[] = [...sql.models, QUARANTINE_TABLE];
   const isDerived = ({ name }: DerivedModel) => !declared.has(name);
   const derived = models.filter(isDerived);
-  const missing = await missingTables(options.loader, derived);
+  const missing = await look(() => missingTables(options.loader, derived));
   if (missing.length > 0) {
-    if (!reloads) await checkNotLost(options.loader, missing);
+    if (!reloads) await look(() => checkNotLost(options.loader, missing));
     const isAlone = await makeTables(context, { ...options, missing });
     if (!isAlone) return false;
   }
   if (!await apply(company)) return false;
-  const unfinished = await findUnfinished(client, { models, isDerived });
+  const unfinished = await look(() =>
+    findUnfinished(client, { models, isDerived })
+  );
   if (unfinished.statements.length + unfinished.references.length === 0) {
     return true;
   }

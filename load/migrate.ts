@@ -42,11 +42,16 @@ export async function migrate(
   } = options;
   const of = { migrations, known };
   const names: string[] = [];
-  for (const file of await waitingMigrations(client, of)) {
+  const waiting = await inTransaction(
+    client,
+    { readOnly: true },
+    () => waitingMigrations(client, of),
+  );
+  for (const file of waiting) {
     const isAlone = await transaction(async () => {
       // Another load may have applied it since.
-      const waiting = await waitingMigrations(client, of);
-      if (!waiting.includes(file)) return;
+      const stillWaiting = await waitingMigrations(client, of);
+      if (!stillWaiting.includes(file)) return;
       await apply(client, file);
       names.push(file.name);
     });

@@ -63,6 +63,7 @@ export async function openLoader(
   const loader = new Loader(context, connection, options.waitSeconds);
   try {
     await checkEncoding(connection.client, serverName(settings));
+    await checkSchema(connection.client, serverName(settings));
     const isMade = await makeSchema(context, {
       loader: {
         client: connection.client,
@@ -170,6 +171,22 @@ export async function checkEncoding(
       subject: server,
       hint:
         `Make the warehouse in a database of its own: create database NAME encoding '${ENCODING}' template template0`,
+    },
+  );
+}
+
+/** Throws a `StageError` unless there is a schema to make tables in. */
+async function checkSchema(client: pg.Client, server: string): Promise<void> {
+  const { schema } = await queryRow(
+    client,
+    "select current_schema() as schema",
+  );
+  if (schema !== null) return;
+  throw new StageError(
+    `Cannot load into ${server}: no schema has been selected to create in`,
+    {
+      subject: server,
+      hint: "Make the schema that the role's search_path names first",
     },
   );
 }

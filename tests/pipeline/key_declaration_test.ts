@@ -164,7 +164,8 @@ const ROWS = 1500;
 /** What a person writes where a key of numbers becomes one of texts. */
 const TO_TEXT = {
   name: "9001_worded",
-  text: `alter table fact_worded alter id type text using id::text;`,
+  text: `drop view if exists fact_worded_current, fact_worded_history cascade;
+    alter table fact_worded alter id type text using id::text;`,
 };
 
 function sqlOf(side: "before" | "after"): ProjectSql {
