@@ -47,7 +47,7 @@ const DERIVED = (name: string) => [
   `fresh_${name}`,
   `fresh_${name}_closed`,
   `staged_${name}`,
-  `moving_${name}`,
+  `ending_${name}`,
 ];
 /** PostgreSQL cuts longer names, and two may become one. */
 const NAME_BYTES_MAX = 63;
