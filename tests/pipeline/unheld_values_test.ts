@@ -22,9 +22,7 @@ function project(columns: string, declared: string) {
       sql: `select message_id, ${columns} from changed.message`,
     }],
     warehouse: `create table fact_message (record_id bigint primary key,
-      message_id integer not null, ${declared}, ${HISTORY_SQL});
-      create table pipeline.finding (batch bigint, check_name text,
-        severity text, key text, finding text);`,
+      message_id integer not null, ${declared}, ${HISTORY_SQL});`,
   });
 }
 
