@@ -121,7 +121,9 @@ Deno.test("runForever() goes on after a verification that failed, and tries agai
   await loadedHoursAgo(platform, 25);
   await execute(
     warehouse.client,
-    "alter function fact_payment_as_of_batch rename to gone",
+    `create or replace function fact_payment_as_of_batch(batch_number bigint)
+      returns setof fact_payment_history language plpgsql
+      as 'begin raise ''broken''; end'`,
   );
   let ahead = 0;
   context.clock = () => new Date(Date.now() + ahead);
