@@ -301,7 +301,10 @@ async function makeHeld(
       add column to_batch bigint;
     create view held_history as select * from held;
     create function held_as_of_batch(bigint) returns setof held_history
-      language sql as 'select * from held_history where to_batch is null'`,
+      language sql as 'select * from held_history where to_batch is null';
+    create view held_current as select * from held where to_batch is null;
+    create function held_as_of_time(timestamptz) returns setof held_history
+      language sql as 'select * from held_history where valid_to is null'`,
   );
 }
 
@@ -326,6 +329,7 @@ async function compareHeld(
   };
   const held = await copyFromWarehouse(postgres, { model, batch: 1, folder });
   assert.deepEqual(held.differing, []);
+  assert.deepEqual(held.views, []);
   await readFromWarehouse(duckdb, held);
   const [ended] = await duckdb.rows(
     `select count(*) as rows from ${ENDED_IN_WAREHOUSE}`,
