@@ -41,7 +41,7 @@ import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 /** Undefined functions, tables and columns, by SQLSTATE. */
 const MISSING = ["42883", "42P01", "42703"];
 const MAKE_AGAIN =
-  "Run `deno task load`: it makes the tables, views and functions of every model that are missing";
+  "Run `deno task rebuild warehouse`: it makes each model's views and functions again";
 
 /** Reads of one state of the warehouse; what checks make there is undone. */
 const READING: TransactionOptions = {

@@ -34,6 +34,10 @@ const WAITS = ["smoke"];
 const FETCHES = ["httpfs"];
 /** What a task is told, where it is told something. */
 const VARIANTS: Record<string, string[][]> = {
+  // A folder that is not there yet, each time.
+  get init() {
+    return [["--into", join(Deno.makeTempDirSync(), "company")]];
+  },
   rebuild: [["processed"], ["warehouse"]],
   resync: [["payment"]],
   run: [["--every", "1h"]],
