@@ -1,15 +1,10 @@
 import type pg from "pg";
+import { escapedName, unescapedName } from "../lib/escaped_name.ts";
 import { StageError } from "../lib/errors.ts";
 import { query } from "../lib/postgres.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 import definitionsSql from "./definitions.sql" with { type: "text" };
-
-/** By schemas and names of tables: see `readDefinitions`. */
-export { definitionsSql };
-
-/** Stands in a line for a blank of a column's name. */
-const BLANK = "%20";
 
 /** What the values of a column are printed by, beside what the rows hold. */
 export interface Definition {
@@ -60,7 +55,8 @@ export function redefinedColumn(
       ...before.filter((line) => !now.includes(line)),
       ...now.filter((line) => kind(line) !== "label" && !before.includes(line)),
     ];
-  return changed[0]?.split(" ")[0]?.replaceAll(BLANK, " ");
+  const [column] = changed[0]?.split(" ") ?? [];
+  return column === undefined ? undefined : unescapedName(column);
 }
 
 /** Definitions of a table as its manifest keeps them, of these columns. */
@@ -70,7 +66,7 @@ export function definitionLines(
 ): string[] {
   return definitions.filter(({ column }) => columns.has(column))
     .map(({ column, kind, definition }) =>
-      `${column.replaceAll(" ", BLANK)} ${kind} ${definition}`
+      `${escapedName(column)} ${kind} ${definition}`
     );
 }
 

@@ -1,5 +1,5 @@
 import { type ContractTable, integerKey, typeSql } from "../lib/contract.ts";
-import { nameInDigest } from "../lib/key_columns.ts";
+import { escapedName } from "../lib/escaped_name.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { LiveTable } from "./live_table.ts";
 import { readableSql } from "./shipped_rows.ts";
@@ -128,7 +128,7 @@ export function sparsenessSql({ from }: LiveTable, column: string): string {
 
 function signatureOf(table: ContractTable): string {
   return table.key.map((name) =>
-    `${nameInDigest(name)} ${columnType(table, name)}`
+    `${escapedName(name)} ${columnType(table, name)}`
   )
     .join(", ");
 }

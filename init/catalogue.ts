@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { definitionsSql } from "../extract/definitions.ts";
+import { readDefinitions } from "../extract/definitions.ts";
 import { query } from "../lib/postgres.ts";
 import catalogueSql from "./catalogue.sql" with { type: "text" };
 
@@ -47,10 +47,10 @@ export async function readCatalogue(
 ): Promise<SourceTable[]> {
   const { schemas, tables } = options;
   const rows = await query(client, catalogueSql, [schemas, tables ?? null]);
-  const names = await query(client, definitionsSql, [
-    rows.map((row) => row.schema_name ?? ""),
-    rows.map((row) => row.name ?? ""),
-  ]);
+  const definitions = await readDefinitions(client, {
+    schemas: rows.map((row) => row.schema_name ?? ""),
+    tables: rows.map((row) => row.name ?? ""),
+  });
   return rows.map((row) => ({
     schema: row.schema_name ?? "",
     name: row.name ?? "",
@@ -60,9 +60,8 @@ export async function readCatalogue(
     columns: JSON.parse(row.columns ?? "[]").map(
       (column: Omit<SourceColumn, "isName">) => ({
         ...column,
-        isName: names.some((one) =>
-          one.kind === "names" && one.table_name === row.name &&
-          one.column_name === column.name
+        isName: (definitions.get(row.name ?? "") ?? []).some((one) =>
+          one.kind === "names" && one.column === column.name
         ),
       }),
     ),

@@ -20,8 +20,7 @@ left out, and the next command.
   --into DIR      a folder that is not there yet, or is empty
   --source URL    the source, if SOURCE_URL doesn't say it: other users of this
                   machine can see it there
-  --schema S,...  the schemas to look at; else SOURCE_SCHEMA, or all but
-                  PostgreSQL's own
+  --schema S,...  the schemas to look at; else all but PostgreSQL's own
   --tables a,b    these tables only`;
 const OPTIONS = {
   into: { type: "string" },

@@ -1,5 +1,6 @@
 import { contractType } from "../lib/contract_types.ts";
 import { readColumn } from "../lib/ddl_text.ts";
+import { TAKEN_NAMES } from "../transform/check_names.ts";
 import type { ForeignKey, SourceColumn, SourceTable } from "./catalogue.ts";
 
 /** What a folder of SQL makes of one table, and why. */
@@ -47,9 +48,6 @@ const MODEL_BYTES_MAX = 50;
 const MEASURE =
   /^(smallint|integer|bigint|numeric|real|double precision|money)\b/;
 const MOMENT = /^(date|timestamp)\b/;
-/** Names that lake and warehouse give to columns of their own. */
-const TAKEN =
-  /^(batch|is_delete|snapshot_time|holds_until_batch|holds_until_time|valid_from|valid_to|from_batch|to_batch|is_placeholder|is_first|has_version|is_last_version|event_flags|row_hash|content|cmax|cmin|ctid|tableoid|xmax|xmin)$/i;
 
 /**
  * Decides which tables can be read, which are facts and which dimensions, and
@@ -171,7 +169,7 @@ function planColumn(
     taken.add(name.toLowerCase());
     return name;
   };
-  const name = TAKEN.test(source.name)
+  const name = TAKEN_NAMES.includes(source.name.toLowerCase())
     ? free(`source_${source.name}`)
     : source.name;
   const hasDay = kind === "fact" && /^timestamp/.test(contract);

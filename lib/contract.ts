@@ -1,13 +1,14 @@
 import { type ColumnType, contractType } from "./contract_types.ts";
 import {
   NAME,
+  NO_COLUMN,
   plainName,
   readColumn,
   splitSql,
   untilBracket,
-  withoutComments,
 } from "./ddl_text.ts";
 import { ConfigError } from "./errors.ts";
+import { withoutComments } from "./tables_read.ts";
 
 /** A column as the contract has it. */
 export interface ContractColumn {
@@ -44,9 +45,8 @@ const SKIPPED =
 const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
 const KEY = /^(?:constraint\s+\S+\s+)?(primary\s+key|unique)\s*\(([^)]*)\)/i;
 const INLINE_KEY = /\b(primary\s+key|unique)\b/i;
-const NO_COLUMN =
-  /^(?:constraint|primary\s+key|unique|check|foreign\s+key|exclude|like)\b/i;
-const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
+/** A comment that says which type a column is carried from. */
+export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
 /** Marks, before a column, the type that a comment says it is carried from. */
 const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;

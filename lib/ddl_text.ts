@@ -16,14 +16,13 @@ export interface DeclaredColumn {
 const AFTER_TYPE =
   /\s+(?:not\s+null|null|default|primary\s+key|unique|check|references|generated|constraint|collate|using|storage|compression)\b/i;
 
+/** What begins an item of `create table` that is no column. */
+export const NO_COLUMN =
+  /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
+
 /** A comment, a text, a quoted name, or else one character. */
 const TOKENS =
   /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
-
-/** SQL without its comments. */
-export function withoutComments(sql: string): string {
-  return splitSql(sql, "\0").join("").trim();
-}
 
 /** A name as PostgreSQL keeps it. */
 export function plainName(name: string): string {

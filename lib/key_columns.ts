@@ -1,3 +1,4 @@
+import { unescapedName } from "./escaped_name.ts";
 import type { IngestedTable, KeyDigest } from "./manifest.ts";
 
 /** The columns of a key that one batch has and another lacks. */
@@ -10,20 +11,7 @@ export interface KeyColumnsMoved {
 export function keyColumns(digest: Pick<KeyDigest, "key">): string[] {
   // No type of the contract has a space in it: `numeric(10,2)`.
   return digest.key.replace(/ by hash$/, "").split(", ")
-    .map((column) =>
-      (column.split(" ")[0] ?? "").replaceAll(
-        /%(20|2C|25)/g,
-        (escaped) => decodeURIComponent(escaped),
-      )
-    );
-}
-
-/** A name as a digest has it: what divides there is escaped. */
-export function nameInDigest(name: string): string {
-  return name.replaceAll(
-    /[ ,%]/g,
-    (character) => encodeURIComponent(character),
-  );
+    .map((column) => unescapedName(column.split(" ")[0] ?? ""));
 }
 
 /** By which names the key of a batch and the one of now differ. */

@@ -26,7 +26,7 @@ const COLUMN = /^\s+("[^"]+"|[\p{L}_][\p{L}\p{N}_$]*):\s+(.*)$/u;
 /**
  * Reads what a header says of a model's table:
  *
- * - `References: staff_id -> dim_staff, created_date -> dim_date.`;
+ * - `References: customer_id -> dim_customer, sold_on -> dim_day.`;
  * - `Not null: a, b.`;
  * - `Columns:`, and below it an indented line for each column, its name and
  *   what it means: `--   paid: whether the money has come.`;
@@ -43,7 +43,7 @@ export function readTableHeader(
       .map(nameOf);
     if (column === "" || dimension === "" || others.length > 0) {
       problem(
-        `its header says References: ${reference}, which is not as in \`staff_id -> dim_staff\``,
+        `its header says References: ${reference}, which is not as in \`customer_id -> dim_customer\``,
       );
     } else references.set(column, dimension);
   }

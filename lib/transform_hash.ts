@@ -1,4 +1,5 @@
 import { sha256Hex } from "./checksum.ts";
+import { CARRIED } from "./contract.ts";
 import type { Model } from "./model.ts";
 import type { ModelSql, SqlFile } from "./project_sql.ts";
 import { withoutComments } from "./tables_read.ts";
@@ -20,9 +21,6 @@ const EARLIER: Readonly<Record<string, string>> = {
     "4fb77768880f972b415a7a8a53567183d283da9f35277aeee4996f6ce071c23a",
 };
 
-/** A comment of the contract that says a column's type: see `parseContract`. */
-const CARRIED = /^\s*-- (carried from .*)$/gm;
-
 /**
  * A hash of what decides the rows of a batch. Comments, blanks and the order in
  * which models are loaded don't.
@@ -32,7 +30,7 @@ export function transformHash(sql: TransformSql): string {
     .toSorted((one, other) => one.name < other.name ? -1 : 1)
     .map((model) => [fieldsOf(model), withoutComments(model.sql)]);
   return sha256Hex(JSON.stringify([
-    withoutComments(sql.contract.replace(CARRIED, "'$1'")),
+    withoutComments(sql.contract.replace(CARRIED, "'carried from $1'")),
     models,
     sql.quarantine.map(({ name, text }) => [name, withoutComments(text)]),
   ]));

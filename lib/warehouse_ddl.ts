@@ -1,6 +1,7 @@
 import {
   type DeclaredColumn,
   NAME,
+  NO_COLUMN,
   plainName,
   readColumn,
   splitSql,
@@ -26,9 +27,6 @@ const ALTER = new RegExp(
 );
 const DROP = /^drop\s+table\s+(?:if\s+exists\s+)?(.*)$/is;
 const DROPPED = new RegExp(`^${TABLE}(?:\\s+(?:cascade|restrict))?$`, "isu");
-/** What begins a line of a table that is no column. */
-const NO_COLUMN =
-  /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
 const ACTIONS: readonly [
   RegExp,
   (

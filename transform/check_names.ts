@@ -35,6 +35,12 @@ const OWN_COLUMNS = [
 const SYSTEM_COLUMNS = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 /** What a key stands beside where versions are compared. */
 const BESIDE_KEYS = ["content"];
+/** Names that no column of a model should have, in lower case. */
+export const TAKEN_NAMES: readonly string[] = [
+  ...OWN_COLUMNS,
+  ...SYSTEM_COLUMNS,
+  ...BESIDE_KEYS,
+];
 /** What else is made under a model's name. */
 const DERIVED = (name: string) => [
   name,
