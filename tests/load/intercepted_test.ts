@@ -10,51 +10,26 @@ import { makeWarehouse } from "../harness/make_warehouse.ts";
 const INTERCEPTORS: Readonly<
   Record<string, { table: string; statements: readonly string[] }>
 > = {
-  "a trigger that leaves rows out": {
-    table: "fact_sales_order",
-    statements: [
-      `create function swallow() returns trigger language plpgsql
-        as 'begin return null; end'`,
-      `create trigger swallow before insert on fact_sales_order
-        for each row execute function swallow()`,
-    ],
-  },
-  "a trigger that keeps versions from ending": {
-    table: "fact_sales_order",
-    statements: [
-      `create function swallow() returns trigger language plpgsql
-        as 'begin return old; end'`,
-      `create trigger swallow before update on fact_sales_order
-        for each row execute function swallow()`,
-    ],
-  },
-  "a trigger that changes a value": {
-    table: "dim_staff",
-    statements: [
-      `create function swallow() returns trigger language plpgsql
-        as 'begin new.last_name = upper(new.last_name); return new; end'`,
-      `create trigger swallow before insert or update on dim_staff
-        for each row execute function swallow()`,
-    ],
-  },
-  "a trigger that changes a version that ends": {
-    table: "fact_sales_order",
-    statements: [
-      `create function swallow() returns trigger language plpgsql
-        as 'begin new.units_sold = 0; return new; end'`,
-      `create trigger swallow before update on fact_sales_order
-        for each row execute function swallow()`,
-    ],
-  },
-  "a trigger that changes a dimension's row that is deleted": {
-    table: "dim_design",
-    statements: [
-      `create function swallow() returns trigger language plpgsql
-        as 'begin new.design_name = 0; return new; end'`,
-      `create trigger swallow before update on dim_design
-        for each row execute function swallow()`,
-    ],
-  },
+  "a trigger that leaves rows out": before(
+    "insert on fact_sales_order",
+    "return null",
+  ),
+  "a trigger that keeps versions from ending": before(
+    "update on fact_sales_order",
+    "return old",
+  ),
+  "a trigger that changes a value": before(
+    "insert or update on dim_staff",
+    "new.last_name = upper(new.last_name); return new",
+  ),
+  "a trigger that changes a version that ends": before(
+    "update on fact_sales_order",
+    "new.units_sold = 0; return new",
+  ),
+  "a trigger that changes a dimension's row that is deleted": before(
+    "update on dim_design",
+    "new.design_name = 0; return new",
+  ),
   "a rule that inserts nothing": {
     table: "dim_staff_closed",
     statements: [
@@ -62,6 +37,19 @@ const INTERCEPTORS: Readonly<
     ],
   },
 };
+
+/** A trigger before each row that is written so. */
+function before(write: string, body: string) {
+  return {
+    table: write.split(" on ")[1] ?? "",
+    statements: [
+      `create function swallow() returns trigger language plpgsql
+        as 'begin ${body}; end'`,
+      `create trigger swallow before ${write}
+        for each row execute function swallow()`,
+    ],
+  };
+}
 
 for (const [what, { table, statements }] of Object.entries(INTERCEPTORS)) {
   Deno.test(`load and rebuild keep nothing where there is ${what}`, async () => {

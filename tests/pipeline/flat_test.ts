@@ -6,11 +6,7 @@ import { WarmConnections } from "../../lib/warm_connections.ts";
 import { openZone } from "../../lib/zone.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import {
-  dimensionSql,
-  HISTORY_SQL,
-  smallProject,
-} from "../harness/small_project.ts";
+import { nameShop, SALE_SOURCE, saleProject } from "../harness/sale_company.ts";
 
 /** What runs ask is counted in the last batches: a round of merges. */
 const COUNTED = 10;
@@ -22,18 +18,6 @@ const OLD = 500;
 const SHOP_EVERY = 10;
 const GROWTH_MAX = 1.2;
 const FILES_MAX = 30;
-
-const SOURCE = `create table sale (
-    sale_id integer not null,
-    units integer not null,
-    shop_id integer not null,
-    primary key (sale_id)
-);
-create table shop (
-    shop_id integer not null,
-    name text not null,
-    primary key (shop_id)
-);`;
 
 /** What runs asked for, in all. */
 interface Asked {
@@ -59,31 +43,8 @@ interface Counts extends Asked {
 }
 
 Deno.test("what a run asks of the lake and a reader opens follow what changed, not the lake's age", async () => {
-  const sql = await smallProject({
-    source: SOURCE,
-    models: [
-      {
-        name: "dim_shop",
-        key: ["shop_id"],
-        derivation: "join",
-        sql: "select shop_id, name from current.shop",
-      },
-      {
-        name: "fact_sale",
-        kind: "fact",
-        key: ["sale_id"],
-        recordId: "sale_record_id",
-        sql: "select sale_id, units, shop_id from changed.sale",
-      },
-    ],
-    warehouse: `${
-      dimensionSql("dim_shop", "shop_id integer primary key, name text")
-    }
-      create table fact_sale (sale_record_id bigint primary key,
-        sale_id integer not null, units integer, shop_id integer,
-        ${HISTORY_SQL});`,
-  });
-  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const sql = await saleProject();
+  await using platform = await openPlatform({ sql, sourceSql: SALE_SOURCE });
   platform.set({ sourceConnections: 1 });
   await using calls = countCalls(platform);
 
@@ -92,12 +53,7 @@ Deno.test("what a run asks of the lake and a reader opens follow what changed, n
       platform.source.client,
       `insert into sale values (${batch}, 1, 1)`,
       `update sale set units = units + 1 where sale_id = ${batch - 1}`,
-      ...changesShop
-        ? [
-          `insert into shop values (1, 'Shop ${batch}') on conflict (shop_id)
-            do update set name = excluded.name`,
-        ]
-        : [],
+      ...changesShop ? [nameShop(`Shop ${batch}`)] : [],
     );
   let batch = 0;
   const growTo = async (batches: number) => {

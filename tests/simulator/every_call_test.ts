@@ -4,24 +4,9 @@ import { transform } from "../../transform/transform.ts";
 import { copyTree } from "../harness/copy_project.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import {
-  dimensionSql,
-  HISTORY_SQL,
-  smallProject,
-} from "../harness/small_project.ts";
+import { nameShop, SALE_SOURCE, saleProject } from "../harness/sale_company.ts";
 import { type FaultKind, SimulatedProcess } from "./simulated_process.ts";
 
-const SOURCE = `create table sale (
-    sale_id integer not null,
-    units integer not null,
-    shop_id integer not null,
-    primary key (sale_id)
-);
-create table shop (
-    shop_id integer not null,
-    name text not null,
-    primary key (shop_id)
-);`;
 const MODELS = {
   fact_sale: "select sale_id, units, shop_id from sale order by sale_id",
   dim_shop: "select shop_id, name from shop order by shop_id",
@@ -122,31 +107,8 @@ const NO_MOMENTS = {
 };
 
 async function openCompany(): Promise<Platform> {
-  const sql = await smallProject({
-    source: SOURCE,
-    models: [
-      {
-        name: "dim_shop",
-        key: ["shop_id"],
-        derivation: "join",
-        sql: "select shop_id, name from current.shop",
-      },
-      {
-        name: "fact_sale",
-        kind: "fact",
-        key: ["sale_id"],
-        recordId: "sale_record_id",
-        sql: "select sale_id, units, shop_id from changed.sale",
-      },
-    ],
-    warehouse: `${
-      dimensionSql("dim_shop", "shop_id integer primary key, name text")
-    }
-      create table fact_sale (sale_record_id bigint primary key,
-        sale_id integer not null, units integer, shop_id integer,
-        ${HISTORY_SQL});`,
-  });
-  return await openPlatform({ sql, sourceSql: SOURCE });
+  const sql = await saleProject();
+  return await openPlatform({ sql, sourceSql: SALE_SOURCE });
 }
 
 /** Makes a batch of the ingestion zone; gives what the source holds then. */
@@ -157,8 +119,7 @@ async function change(platform: Platform, batch: number): Promise<string> {
     `insert into sale values (${batch}, 1, 1), (${batch + 100}, 1, 1)`,
     `update sale set units = units + 1 where sale_id = ${batch - 1}`,
     `delete from sale where sale_id = ${batch + 98}`,
-    `insert into shop values (1, 'Shop ${batch}') on conflict (shop_id)
-      do update set name = excluded.name`,
+    nameShop(`Shop ${batch}`),
   );
   await platform.extract();
   const rows = [];
