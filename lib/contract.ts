@@ -1,9 +1,12 @@
 import { type ColumnType, contractType } from "./contract_types.ts";
 import {
+  type DeclaredKey,
   NAME,
   NO_COLUMN,
   plainName,
   readColumn,
+  readColumnKey,
+  readKey,
   splitSql,
   untilBracket,
 } from "./ddl_text.ts";
@@ -43,8 +46,6 @@ const ADD_KEY = new RegExp(
 const SKIPPED =
   /^(set|select|grant|revoke|comment|alter|\\(un)?restrict|create\s+(or\s+replace\s+)?(schema|extension|type|domain|sequence|(unique\s+)?index|function|procedure|aggregate|operator|trigger|rule|policy|view|materialized\s+view|statistics|publication)|create\s+(unlogged\s+)?table\s+\S+\s+partition\s+of)\b/i;
 const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
-const KEY = /^(?:constraint\s+\S+\s+)?(primary\s+key|unique)\s*\(([^)]*)\)/i;
-const INLINE_KEY = /\b(primary\s+key|unique)\b/i;
 /** A comment that says which type a column is carried from. */
 export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
@@ -120,14 +121,12 @@ function readBody(
   options: { table: string; problems: string[] },
 ): Pick<ContractTable, "columns" | "key"> {
   const columns: ContractColumn[] = [];
-  const keys: { isPrimary: boolean; names: string[] }[] = [];
+  const keys: DeclaredKey[] = [];
   for (const item of splitSql(untilBracket(body), ",")) {
     const [, carriedFrom, marked] = CARRIED_MARK.exec(item) ?? [];
     const text = marked ?? item;
-    const [, word = "", names = ""] = KEY.exec(text) ?? [];
-    if (word !== "") {
-      keys.push({ isPrimary: /^p/i.test(word), names: namesOf(names) });
-    }
+    const key = readKey(text);
+    if (key !== undefined) keys.push(key);
     if (NO_COLUMN.test(text)) continue;
     const [, name, rest = ""] = COLUMN.exec(text) ?? [];
     const column = name === undefined
@@ -138,10 +137,8 @@ function readBody(
       continue;
     }
     columns.push(column);
-    const [, inline] = INLINE_KEY.exec(rest) ?? [];
-    if (inline !== undefined) {
-      keys.push({ isPrimary: /^p/i.test(inline), names: [column.name] });
-    }
+    const columnKey = readColumnKey(column.name, rest);
+    if (columnKey !== undefined) keys.push(columnKey);
   }
   const isGiven = (name: string) =>
     columns.some((column) => column.name === name && column.notNull);

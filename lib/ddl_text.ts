@@ -20,6 +20,12 @@ const AFTER_TYPE =
 export const NO_COLUMN =
   /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
 
+const KEY = new RegExp(
+  `^(?:constraint\\s+${NAME}\\s+)?(primary\\s+key|unique)\\s*\\((.*)$`,
+  "isu",
+);
+const TEXT = /'(?:[^']|'')*'/g;
+
 /** A comment, a text, a quoted name, or else one character. */
 const TOKENS =
   /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
@@ -76,6 +82,34 @@ export function readColumn(rest: string): DeclaredColumn {
         ")",
       ),
     notNull: /\bnot\s+null\b|\bprimary\s+key\b/i
-      .test(rest.replace(/'(?:[^']|'')*'/g, "''")),
+      .test(rest.replace(TEXT, "''")),
   };
+}
+
+/** A key that a table or a column declares. */
+export interface DeclaredKey {
+  isPrimary: boolean;
+  names: string[];
+}
+
+/** The key that an item of `create table`, or what is added, declares. */
+export function readKey(item: string): DeclaredKey | undefined {
+  const [, word, names = ""] = KEY.exec(item) ?? [];
+  if (word === undefined) return undefined;
+  return {
+    isPrimary: /^p/i.test(word),
+    names: splitSql(untilBracket(names), ",").map(plainName),
+  };
+}
+
+/** The key that a column is by what follows its name. */
+export function readColumnKey(
+  name: string,
+  rest: string,
+): DeclaredKey | undefined {
+  const [, word] =
+    /\b(primary\s+key|unique)\b/i.exec(rest.replace(TEXT, "''")) ?? [];
+  return word === undefined
+    ? undefined
+    : { isPrimary: /^p/i.test(word), names: [name] };
 }

@@ -4,6 +4,7 @@ import {
   NO_COLUMN,
   plainName,
   readColumn,
+  readKey,
   splitSql,
   untilBracket,
 } from "./ddl_text.ts";
@@ -107,10 +108,7 @@ export function readDeclaredTables(
 function readTable(body: string): Map<string, DeclaredColumn> {
   const columns = new Map<string, DeclaredColumn>();
   for (const line of splitSql(untilBracket(body), ",")) {
-    const [, keys] = /primary\s+key\s*\(([^)]*)\)/i.exec(line) ?? [];
-    for (const key of keys?.split(",") ?? []) {
-      change(columns, plainName(key.trim()), { notNull: true });
-    }
+    markKey(columns, line);
     if (NO_COLUMN.test(line)) continue;
     const [, name, rest = ""] =
       new RegExp(`^(${NAME})\\s+(.*)$`, "su").exec(line) ?? [];
@@ -123,10 +121,7 @@ function alter(columns: Map<string, DeclaredColumn>, actions: string): void {
   for (const text of splitSql(actions, ",")) {
     if (/^add\s+(?!column\b)/i.test(text)) {
       const added = text.replace(/^add\s+/i, "");
-      const [, keys] = /primary\s+key\s*\(([^)]*)\)/i.exec(added) ?? [];
-      for (const key of keys?.split(",") ?? []) {
-        change(columns, plainName(key.trim()), { notNull: true });
-      }
+      markKey(columns, added);
       if (NO_COLUMN.test(added)) continue;
     }
     if (/^drop\s+constraint\b/i.test(text)) continue;
@@ -137,6 +132,13 @@ function alter(columns: Map<string, DeclaredColumn>, actions: string): void {
       break;
     }
   }
+}
+
+/** Columns of a primary key are never null. */
+function markKey(columns: Map<string, DeclaredColumn>, item: string): void {
+  const key = readKey(item);
+  if (key?.isPrimary !== true) return;
+  for (const name of key.names) change(columns, name, { notNull: true });
 }
 
 function change(

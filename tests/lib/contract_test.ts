@@ -172,6 +172,14 @@ for (
     ],
     ["a column", "id integer primary key, code text not null"],
     [
+      "a constraint and columns of any names",
+      'id integer, "a (b), c" integer, constraint "my key" primary key (id)',
+    ],
+    [
+      "no text that says unique",
+      "code text not null default 'unique', id integer not null unique",
+    ],
+    [
       "a constraint",
       "id integer not null, code text, constraint k primary key (id)",
     ],
@@ -276,3 +284,13 @@ function problemsOf(sql: string): readonly string[] {
   }
   return [];
 }
+
+Deno.test("parseContract() reads a key of columns of any names", () => {
+  const [table] = parseContract(`create table thing (
+    "size (cm), inner" integer not null,
+    "a""b" integer not null,
+    constraint "its key" primary key ("size (cm), inner", "a""b")
+);`);
+
+  assert.deepEqual(table?.key, ["size (cm), inner", 'a"b']);
+});

@@ -106,3 +106,17 @@ Deno.test("readDeclaredTables() reads a table with its schema, and not what foll
     },
   );
 });
+
+Deno.test("readDeclaredTables() reads keys of columns of any names", () => {
+  const tables = readDeclaredTables([{
+    name: "0001",
+    text: `create table held ("size (cm), inner" integer, b integer,
+        constraint "its key" primary key ("size (cm), inner"));
+      create table other ("a (b)" integer);
+      alter table other add constraint "k 2" primary key ("a (b)")`,
+  }]);
+
+  assert.equal(tables.get("held")?.get("size (cm), inner")?.notNull, true);
+  assert.equal(tables.get("held")?.get("b")?.notNull, false);
+  assert.equal(tables.get("other")?.get("a (b)")?.notNull, true);
+});
