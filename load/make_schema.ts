@@ -12,7 +12,7 @@ import {
 } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
-import { migrate, sameText } from "./migrate.ts";
+import { migrate, sameText, waitingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
 
@@ -47,11 +47,26 @@ export async function makeSchema(
   // In a transaction the limits of role and database are lifted.
   const look = <Found>(work: () => Promise<Found>) =>
     inTransaction(client, { readOnly: true }, work);
-  if (!await apply(ENGINE_SCHEMA)) return false;
   const declared = readDeclaredTables(company);
   const models: DerivedModel[] = [...sql.models, QUARANTINE_TABLE];
   const isDerived = ({ name }: DerivedModel) => !declared.has(name);
   const derived = models.filter(isDerived);
+  const isFinished = async () => {
+    const lacking = await findUnfinished(client, { models, isDerived });
+    return lacking.statements.length + lacking.references.length === 0;
+  };
+  // Most loads find all of it, by one transaction.
+  const isMade = await look(async () => {
+    const waiting = await waitingMigrations(client, {
+      migrations: known,
+      known,
+    });
+    return waiting.length === 0 &&
+      (await missingTables(options.loader, derived)).length === 0 &&
+      await isFinished();
+  });
+  if (isMade) return true;
+  if (!await apply(ENGINE_SCHEMA)) return false;
   const missing = await look(() => missingTables(options.loader, derived));
   if (missing.length > 0) {
     if (!reloads) await look(() => checkNotLost(options.loader, missing));
@@ -59,12 +74,7 @@ export async function makeSchema(
     if (!isAlone) return false;
   }
   if (!await apply(company)) return false;
-  const unfinished = await look(() =>
-    findUnfinished(client, { models, isDerived })
-  );
-  if (unfinished.statements.length + unfinished.references.length === 0) {
-    return true;
-  }
+  if (await look(isFinished)) return true;
   return await transaction(async () => {
     // Another load may have done it since.
     await finishTables(

@@ -91,7 +91,11 @@ async function apply(
   }
 }
 
-async function waitingMigrations(
+/**
+ * The migrations that are not applied yet, in order. Throws a `StageError` when
+ * an applied one was edited since, or is none of those that are known.
+ */
+export async function waitingMigrations(
   client: pg.Client,
   of: { migrations: readonly SqlFile[]; known: readonly SqlFile[] },
 ): Promise<SqlFile[]> {
