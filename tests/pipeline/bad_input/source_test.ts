@@ -15,7 +15,7 @@ const LONG_ROW_CHARACTERS = 1_000_000;
 
 /** What the driver calls with each message of a COPY. */
 type CopyOut = pg.Submittable & {
-  sql: string;
+  sql?: string;
   handleCopyData: (message: unknown) => void;
 };
 
@@ -26,7 +26,7 @@ function hearDesigns(hear: (message: number) => boolean) {
     const heard = (first: unknown, ...rest: unknown[]) => {
       const copy = first as CopyOut;
       const isDesign = typeof first === "object" &&
-        copy.sql.includes('"design_name"');
+        copy.sql?.includes('"design_name"');
       if (isDesign) {
         const handle = copy.handleCopyData.bind(copy);
         let messages = 0;
