@@ -28,12 +28,13 @@ const FILES_SQL = `create table target.lake.files (
 
 /**
  * SQL for a hash of the views and macros of an attached lake. What `exclude`
- * names DuckDB writes in any order, and types in quotes until a file is read.
+ * names DuckDB writes in any order, and types with quotes and blanks until the
+ * database is attached again.
  */
 function definitionsSql(database: "published" | "target"): string {
   const ours = `database_name = '${database}' and not internal`;
   const definition =
-    `regexp_replace(definition, 'EXCLUDE \\([^)]*\\)|"', '', 'g')`;
+    `regexp_replace(definition, 'EXCLUDE \\([^)]*\\)|"|\\s', '', 'g')`;
   return `(select md5(string_agg(${definition}, ';' order by name)) from (
     select view_name as name, sql as definition from duckdb_views()
     where ${ours}

@@ -59,6 +59,8 @@ export async function openPlatform(
     sourceSql?: string;
     /** A database to copy as the source, which then has what that has. */
     sourceTemplate?: string;
+    /** DuckDB's threads, 1 where nothing is said. */
+    threads?: number;
   } = {},
 ): Promise<Platform> {
   const { sql = PROJECT_SQL, sourceTemplate } = options;
@@ -77,6 +79,8 @@ export async function openPlatform(
     INGESTION_URL: `${base}/ingestion`,
     PROCESSED_URL: `${base}/processed`,
     TEMP_DIRECTORY: join(folder, "temp"),
+    // A quarter of a small batch's time is what threads cost each other.
+    DUCKDB_THREADS: String(options.threads ?? 1),
     AWS_ENDPOINT_URL: Deno.env.get("TEST_S3_ENDPOINT"),
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "testtest",

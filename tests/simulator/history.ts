@@ -82,6 +82,7 @@ export async function simulate(
     zones,
     sql: company.sql,
     sourceTemplate: await sourceTemplate(company),
+    threads: 1 + seed % 2,
   });
   platform.set({
     deleteShareMax: 1,
