@@ -86,7 +86,7 @@ variable "functions" {
 }
 
 variable "settings" {
-  description = "Settings of README.md that the functions are given, where they differ from what is said there."
+  description = "Settings of docs/settings.md that the functions are given, where they differ from what is said there."
   type        = map(string)
   default     = {}
 

@@ -135,7 +135,7 @@ export function describeError(
   const hint = error instanceof StageError
     ? error.hint
     : error instanceof ConfigError
-    ? "README.md lists every setting; .env.example shows them"
+    ? "docs/settings.md lists every setting; .env.example shows them"
     : undefined;
   if (options.json) {
     const stage = error instanceof StageError

@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import {
-  nearestName,
   readParameters,
   SESSION_TARGETS,
   type SessionTarget,
 } from "./connection_parameters.ts";
+import { nearestName } from "./nearest_name.ts";
 
 /** How to reach a Postgres server. */
 export interface PostgresSettings {

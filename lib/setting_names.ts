@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { projectDirectory } from "./config.ts";
-import { nearestName } from "./connection_parameters.ts";
+import { nearestName } from "./nearest_name.ts";
 
 /** Ours, which the configuration of a command does not read. */
 const READ_ELSEWHERE = [

@@ -39,7 +39,7 @@ export async function examine(context: StageContext): Promise<Finding[]> {
         found: messageOf(error),
         hint: error instanceof StageError && error.hint !== undefined
           ? error.hint
-          : "README.md lists errors and settings",
+          : "docs/errors.md lists errors, docs/settings.md settings",
       });
     }
   };

@@ -100,7 +100,7 @@ Deno.test("runCommand() names every problem of the settings, and exits with 2", 
   assert.match(world.error, /SOURCE_URL is missing/);
   assert.match(world.error, /PROCESSED_URL is missing/);
   assert.match(world.error, /DUCKDB_THREADS is "many"/);
-  assert.match(world.error, /\n-> README.md lists every setting/);
+  assert.match(world.error, /\n-> docs\/settings.md lists every setting/);
 });
 
 Deno.test("runCommand() ends with a stage's message and hint, secrets out, and 1", async () => {

@@ -67,15 +67,20 @@ interface ConfinedTask {
   words: string[];
 }
 
-const COMMANDS = Object.entries(
-  JSON.parse(
-    await Deno.readTextFile(join(projectDirectory(), "deno.json")),
-  ).tasks as Record<string, { description: string; command: string }>,
-);
+const CONFIG = JSON.parse(
+  await Deno.readTextFile(join(projectDirectory(), "deno.json")),
+) as {
+  tasks: Record<string, { description: string; command: string }>;
+  permissions: { settings: { env: string[] } };
+};
+const COMMANDS = Object.entries(CONFIG.tasks);
+/** The permission set of deno.json's tasks, and the same as a flag. */
+const SETTINGS = "-P=settings";
+const SETTINGS_FLAG = `--allow-env=${CONFIG.permissions.settings.env}`;
 const CONFINED = COMMANDS
   .filter(([name]) => ![...UNCONFINED, ...COMPOSED].includes(name))
   .map(([name, { command }]): ConfinedTask => {
-    const [, ...words] = command.split(" ");
+    const [, ...words] = command.replace(SETTINGS, SETTINGS_FLAG).split(" ");
     const isPermission = (word: string) => word.startsWith("--allow-");
     return {
       name,
@@ -140,6 +145,7 @@ Deno.test("every task has a description, and few have all permissions", () => {
     assert.equal(/ -A\b/.test(command), ALL_PERMISSIONS.includes(name), name);
     if (UNCONFINED.includes(name)) continue;
     assert.doesNotMatch(command, /--allow-(run|all|import|hrtime)/, name);
+    assert.doesNotMatch(command.replace(SETTINGS, ""), / -P/, name);
   }
   for (const { name, words } of CONFINED) {
     assert.ok(words.includes("--no-prompt"), name);
@@ -263,7 +269,7 @@ Deno.test("no variable is open to the tasks that none of them reads, on S3", asy
   const names = permission.replace("--allow-env=", "").split(",");
   for (const { permissions } of CONFINED) {
     for (const one of permissions) {
-      if (kindOf(one) === "env") assert.equal(one, permission);
+      if (kindOf(one) === "env") assert.equal(one, SETTINGS_FLAG);
     }
   }
   for (const name of names) {

@@ -1,0 +1,196 @@
+import { DuckDBInstance } from "@duckdb/node-api";
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { projectDirectory, readConfig } from "../lib/config.ts";
+import { query } from "../lib/postgres.ts";
+import { processedManifest } from "./harness/manifests.ts";
+import { execute, openPlatform } from "./harness/platform.ts";
+import { fillSmall } from "./harness/small_source.ts";
+
+/** Folders whose messages people may meet. */
+const SPEAKING = [
+  "demo",
+  "extract",
+  "init",
+  "lib",
+  "load",
+  "pipeline",
+  "transform",
+  "visualise",
+];
+/** Read by others than `readConfig`: the runtime, DuckDB's host, the terminal. */
+const READ_ELSEWHERE = [
+  "ANALYST_SECRET_ID",
+  "DASHBOARD_SECRET_ID",
+  "METRICS_NAMESPACE",
+  "NO_COLOR",
+  "SOURCE_SECRET_ID",
+  "WAREHOUSE_SECRET_ID",
+];
+/** The system's, Lambda's, and what libpq and the AWS SDK read and is refused here. */
+const OF_THE_SYSTEM =
+  /^(TMP|TMPDIR|TEMP|HOME.*|USERPROFILE|_X_AMZN.*|PG.*|AWS_.*ENDPOINT.*)$/;
+
+const README = await read("README.md");
+
+async function read(path: string): Promise<string> {
+  return await Deno.readTextFile(join(projectDirectory(), path));
+}
+
+/** The cells of the first column of a page's tables, without their heads. */
+async function firstColumn(path: string): Promise<string[]> {
+  const lines = (await read(path)).split("\n");
+  return lines.filter((line, index) =>
+    line.startsWith("| ") && !line.startsWith("| --") &&
+    !lines[index + 1]?.startsWith("| --")
+  ).map((line) => line.slice(2).split(/ +\| /)[0] ?? "");
+}
+
+/** What stands in backticks. */
+function quoted(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+}
+
+/** The text of every file below these folders, with blanks as one. */
+async function textOf(folders: readonly string[]): Promise<string> {
+  let text = "";
+  for (const folder of folders) {
+    for await (const entry of Deno.readDir(join(projectDirectory(), folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory) text += await textOf([path]);
+      else if (/\.(ts|js|sql)$/.test(path)) text += await read(path);
+    }
+  }
+  return text.replaceAll(/\s+/g, " ");
+}
+
+const { tasks, imports } = JSON.parse(await read("deno.json")) as {
+  tasks: Record<string, unknown>;
+  imports: Record<string, string>;
+};
+
+Deno.test("docs/commands.md names every task, and no other", async () => {
+  const named = (await firstColumn("docs/commands.md")).flatMap(quoted)
+    .filter((name) => name !== "bench:*");
+
+  const benches = (name: string) => !name.startsWith("bench:");
+  assert.deepEqual(
+    named.sort(),
+    Object.keys(tasks).filter(benches).sort(),
+  );
+});
+
+Deno.test("docs/settings.md names every setting that is read, and no other", async () => {
+  const asked = new Set(READ_ELSEWHERE);
+  const url = "postgres://u:p@localhost/db";
+  const set: Record<string, string> = {
+    INGESTION_URL: "s3://bucket/a",
+    PROCESSED_URL: "s3://bucket/b",
+    SOURCE_URL: url,
+    WAREHOUSE_URL: url,
+    ANALYST_URL: url,
+    AWS_REGION: "eu-west-2",
+  };
+  readConfig((name) => {
+    if (!OF_THE_SYSTEM.test(name)) asked.add(name);
+    return set[name];
+  }, ["source", "warehouse", "ingestion", "processed", "analyst"]);
+
+  const named = (await firstColumn("docs/settings.md")).flatMap(quoted);
+
+  assert.deepEqual([...asked].filter((name) => !named.includes(name)), []);
+  const code = await textOf(SPEAKING);
+  for (const name of named) assert.ok(code.includes(name), name);
+});
+
+Deno.test("docs/errors.md names messages that the code has", async () => {
+  const code = await textOf(SPEAKING);
+  // Messages of Postgres and DuckDB stand in some; each has words of ours.
+  const placeholders = /"[^"]*"|\.\.\.|<[^>]*>|\b[nmx]\b|host:port\/db|[:=]|\//;
+  const messages = (await firstColumn("docs/errors.md")).flatMap(quoted);
+
+  assert.ok(messages.length > 50);
+  const unknown = messages.filter((message) => {
+    const parts = message.split(placeholders).flatMap((part) => [
+      part.trim(),
+      part.replace(/^Cannot (read|write to) (the )?| of $/g, "").trim(),
+    ]).filter((part) => part.length > 3);
+    return parts.length > 0 && !parts.some((part) => code.includes(part));
+  });
+  assert.deepEqual(unknown, []);
+});
+
+Deno.test("docs/packages.md names the packages of deno.json", async () => {
+  const named = quoted(await read("docs/packages.md"));
+
+  for (const name of Object.keys(imports)) {
+    if (!name.startsWith("@types/")) assert.ok(named.includes(name), name);
+  }
+});
+
+Deno.test("every link of a document leads to a file", async () => {
+  const documents = ["README.md", "CHANGELOG.md"];
+  for await (const { name } of Deno.readDir(join(projectDirectory(), "docs"))) {
+    if (name.endsWith(".md")) documents.push(`docs/${name}`);
+  }
+  for (const path of documents) {
+    const folder = dirname(join(projectDirectory(), path));
+    for (const [, to = ""] of (await read(path)).matchAll(/\]\(([^)#]+)/g)) {
+      if (/^https?:/.test(to)) continue;
+      assert.ok(existsSync(join(folder, to)), `${path}: ${to}`);
+    }
+  }
+});
+
+Deno.test("docs/architecture.md names files that there are", async () => {
+  for (const name of quoted(await read("docs/architecture.md"))) {
+    if (!/^[\w./-]+\/[\w./-]*$/.test(name)) continue;
+    assert.ok(existsSync(join(projectDirectory(), name)), name);
+  }
+});
+
+Deno.test("README.md has queries that run alike in warehouse and lake", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const { snapshotTime } = await processedManifest(platform, 1);
+  const time = `${snapshotTime.slice(0, -1).replace("T", " ")}+00`;
+  await execute(
+    platform.source.client,
+    "update sales_order set units_sold = 7 where sales_order_id = 1",
+  );
+  await platform.run();
+  const queries = [...README.matchAll(/^```sql\n([^]*?)^```$/gm)]
+    .map(([, sql = ""]) => sql);
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  await connection.run(
+    `attach '${platform.config.processedUrl}/lake.duckdb' as lake (read_only)`,
+  );
+  await connection.run("use lake");
+  const inLake = async (sql: string) =>
+    (await connection.runAndReadAll(sql)).getRowsJson().map(String).sort();
+  const inWarehouse = async (sql: string) =>
+    (await query(platform.warehouse.client, sql))
+      .map((row) => String(Object.values(row))).sort();
+
+  assert.ok(queries.length > 0);
+  for (const sql of queries) {
+    assert.deepEqual(await inLake(sql), await inWarehouse(sql), sql);
+    const ofFirst = sql.replaceAll(/'\d{4}-\d\d-\d\d [\d:+]+'/g, `'${time}'`);
+    const rows = await inLake(ofFirst);
+    assert.deepEqual(rows, await inWarehouse(ofFirst), ofFirst);
+    assert.ok(rows.length > 0, ofFirst);
+  }
+  // What the table of relations says of a batch that is still to come.
+  const sum = "select sum(units_sold) from fact_sales_order";
+  for (const run of [inLake, inWarehouse]) {
+    assert.deepEqual(
+      await run(`${sum}_as_of_batch(1000)`),
+      await run(`${sum}_current`),
+    );
+  }
+  connection.closeSync();
+  instance.closeSync();
+});
