@@ -24,7 +24,7 @@ export const QUARANTINE_COLUMNS = [
 ] as const;
 
 /** What its table says, as the header of a model would. */
-export const QUARANTINE_HEADER: TableHeader = {
+const QUARANTINE_HEADER: TableHeader = {
   meaning:
     "Rows of the source that were set aside, and why; open until mended.",
   meanings: new Map([
@@ -34,4 +34,10 @@ export const QUARANTINE_HEADER: TableHeader = {
   ]),
   references: new Map(),
   notNull: QUARANTINE_COLUMNS,
+};
+
+/** The quarantine with what its table says, which follows from it everywhere. */
+export const QUARANTINE_TABLE: Model & { table: TableHeader } = {
+  ...QUARANTINE,
+  table: QUARANTINE_HEADER,
 };

@@ -1,21 +1,11 @@
 import { type DerivedColumn, derivedColumns } from "../lib/derived_table.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import {
-  QUARANTINE,
-  QUARANTINE_COLUMNS,
-  QUARANTINE_HEADER,
-} from "../lib/quarantine_model.ts";
+import { QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
 import type { Model } from "../lib/model.ts";
 import type { TableHeader } from "../lib/table_header.ts";
 
 /** A model as its table follows from it. */
 export type DerivedModel = Model & { table: TableHeader };
-
-/** The quarantine, whose table follows from it in every warehouse. */
-export const QUARANTINE_TABLE: DerivedModel = {
-  ...QUARANTINE,
-  table: QUARANTINE_HEADER,
-};
 
 /** The columns of the quarantine as a model's SQL would give them. */
 export const QUARANTINE_GIVEN = QUARANTINE_COLUMNS.map((name) => ({

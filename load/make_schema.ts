@@ -1,14 +1,13 @@
 import { StageError } from "../lib/errors.ts";
 import { inTransaction, query } from "../lib/postgres.ts";
 import type { ProjectSql, SqlFile } from "../lib/project_sql.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { QUARANTINE, QUARANTINE_TABLE } from "../lib/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { readDeclaredTables } from "../lib/warehouse_ddl.ts";
 import {
   type DerivedModel,
   derivedTableSql,
   QUARANTINE_GIVEN,
-  QUARANTINE_TABLE,
 } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";

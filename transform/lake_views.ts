@@ -1,6 +1,7 @@
 import { readLikeSql } from "../lib/data_files.ts";
 import type { Model } from "../lib/model.ts";
 import { quoteName, quoteText } from "../lib/postgres.ts";
+import type { TableHeader } from "../lib/table_header.ts";
 import { versionIntervalsSql } from "../lib/version_intervals.ts";
 import type { Zone } from "../lib/zone.ts";
 import { AS_OF_PARAMETERS } from "./check_names.ts";
@@ -20,7 +21,8 @@ const MOMENT_UTC = `make_timestamp(epoch_us(cast(${
 /**
  * Statements that make what analysts see of a model: `<model>_current`,
  * `<model>_history`, and the macros `<model>_as_of_batch(number)` and
- * `<model>_as_of_time(moment)`. A macro resolves names in its caller's
+ * `<model>_as_of_time(moment)`, with what the model's header says as comments
+ * of the views and their columns. A macro resolves names in its caller's
  * catalogue, so each has the list of files in its body. A moment is what it is
  * in the warehouse: without an offset, it is of the session's time zone.
  *
@@ -29,7 +31,7 @@ const MOMENT_UTC = `make_timestamp(epoch_us(cast(${
  * throws unless the database lies where it was published.
  */
 export function lakeViews(
-  model: Pick<Model, "name" | "key" | "times">,
+  model: Pick<Model, "name" | "key" | "times"> & { table: TableHeader },
   options: {
     columns: readonly ModelColumn[];
     zone: Zone;
@@ -59,13 +61,34 @@ export function lakeViews(
   const name = (suffix: string) => quoteName(`${model.name}_${suffix}`);
   return [
     `create or replace view ${name("history")} as ${history}`,
+    ...commentsSql(name("history"), { columns, header: model.table }),
     `create or replace view ${name("current")} as ${held(NOW)}`,
+    ...commentsSql(name("current"), { columns, header: model.table }),
     `create or replace macro ${name("as_of_batch")}(${batch}) as table ${
       held(asOfBatch(batch))
     }`,
     `create or replace macro ${name("as_of_time")}(${
       quoteName(AS_OF_PARAMETERS.time)
     }) as table ${held(asOfTime(MOMENT_UTC))}`,
+  ];
+}
+
+/** Statements that say what a view and its columns mean. */
+function commentsSql(
+  view: string,
+  of: { columns: readonly ModelColumn[]; header: TableHeader },
+): string[] {
+  const { meaning, meanings } = of.header;
+  return [
+    ...(meaning === ""
+      ? []
+      : [`comment on view ${view} is ${quoteText(meaning)}`]),
+    ...of.columns.flatMap(({ name }) => {
+      const says = meanings.get(name);
+      return says === undefined ? [] : [
+        `comment on column ${view}.${quoteName(name)} is ${quoteText(says)}`,
+      ];
+    }),
   ];
 }
 

@@ -10,7 +10,7 @@ import { type LiveList, readLiveList } from "../lib/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/manifest.ts";
 import { quoteText } from "../lib/postgres.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { QUARANTINE_TABLE } from "../lib/quarantine_model.ts";
 import type { Zone } from "../lib/zone.ts";
 import { lakeViews } from "./lake_views.ts";
 import type { ModelColumn } from "./model_changes.ts";
@@ -210,7 +210,7 @@ async function viewStatements(
 ): Promise<string[]> {
   const { files, only } = options;
   const place = `${await realPath(zone.url)}/${LAKE_FILE}`;
-  return [...sql.models, QUARANTINE]
+  return [...sql.models, QUARANTINE_TABLE]
     .filter(({ name }) => only?.has(name) ?? true)
     .flatMap((model) =>
       lakeViews(model, {

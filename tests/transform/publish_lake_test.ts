@@ -20,7 +20,7 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { smallProject } from "../harness/small_project.ts";
+import { projectOf, smallProject } from "../harness/small_project.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
 const RENAME = "update design set design_name = 'Tin' where design_id = 2";
@@ -301,6 +301,41 @@ Deno.test("a link to a zone is no other place", () =>
 
     assert.equal(await hash(), before);
   }));
+
+Deno.test("lake.duckdb says what its views and columns mean, as headers do", async () => {
+  const source = `create table reading (
+    sensor_id integer primary key, "It's hot" boolean not null
+);`;
+  const sql = await projectOf({
+    "source.sql": source,
+    "models/dim_reading.sql": `-- Readings.
+--
+-- Key: sensor_id.
+-- Columns:
+--   "It's hot": whether somebody's hand was burnt
+
+select sensor_id, "It's hot" from changed.reading`,
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  await platform.extract();
+  await platform.transform();
+
+  await using lake = await openLake(platform);
+  const columns = await lake.rows(
+    `select table_name, comment from duckdb_columns()
+    where database_name = 'totes' and comment is not null
+      and table_name like 'dim%' order by 1`,
+  );
+  const says = "Whether somebody's hand was burnt.";
+  assert.deepEqual(columns, [
+    { table_name: "dim_reading_current", comment: says },
+    { table_name: "dim_reading_history", comment: says },
+  ]);
+  const [quarantine] = await lake.rows(
+    `select comment from duckdb_views() where view_name = 'quarantine_current'`,
+  );
+  assert.match(quarantine?.comment ?? "", /^Rows of the source/);
+});
 
 Deno.test("lake.duckdb has empty views of models that hold nothing yet", async () => {
   await using platform = await openPlatform();
