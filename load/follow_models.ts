@@ -88,6 +88,20 @@ export async function followModels(
   }
 }
 
+/**
+ * What `followModels` would do, as lines for people, and changes nothing. Throws
+ * as that does.
+ */
+export async function plannedChanges(
+  client: pg.Client,
+  { model, columns }: TypedModel,
+): Promise<string[]> {
+  const present = await readColumns(client, model.name);
+  return present.length === 0
+    ? []
+    : changesOf({ model, columns }, { present, drop: false }).told;
+}
+
 async function readColumns(
   client: pg.Client,
   table: string,

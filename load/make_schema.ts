@@ -1,3 +1,4 @@
+import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { inTransaction, query } from "../lib/postgres.ts";
 import type { ProjectSql, SqlFile } from "../lib/project_sql.ts";
@@ -34,8 +35,7 @@ export async function makeSchema(
 ): Promise<boolean> {
   const { sql, log } = context;
   const { loader: { client, transaction }, reloads = false } = options;
-  const company = ownMigrations(sql);
-  const known = [...ENGINE_SCHEMA, ...company];
+  const { company, known, models, isDerived } = wantedSchema(sql);
   const apply = async (migrations: readonly SqlFile[]) => {
     const names = await migrate(client, migrations, { known, transaction });
     for (const name of names ?? []) {
@@ -46,27 +46,20 @@ export async function makeSchema(
   // In a transaction the limits of role and database are lifted.
   const look = <Found>(work: () => Promise<Found>) =>
     inTransaction(client, { readOnly: true }, work);
-  const declared = readDeclaredTables(company);
-  const models: DerivedModel[] = [...sql.models, QUARANTINE_TABLE];
-  const isDerived = ({ name }: DerivedModel) => !declared.has(name);
-  const derived = models.filter(isDerived);
   const isFinished = async () => {
     const lacking = await findUnfinished(client, { models, isDerived });
     return lacking.statements.length + lacking.references.length === 0;
   };
   // Most loads find all of it, by one transaction.
   const isMade = await look(async () => {
-    const waiting = await waitingMigrations(client, {
-      migrations: known,
-      known,
-    });
-    return waiting.length === 0 &&
-      (await missingTables(options.loader, derived)).length === 0 &&
-      await isFinished();
+    const { migrations, tables } = await findMissing(client, sql);
+    return migrations.length + tables.length === 0 && await isFinished();
   });
   if (isMade) return true;
   if (!await apply(ENGINE_SCHEMA)) return false;
-  const missing = await look(() => missingTables(options.loader, derived));
+  const missing = await look(() =>
+    missingTables(options.loader, models.filter(isDerived))
+  );
   if (missing.length > 0) {
     if (!reloads) await look(() => checkNotLost(options.loader, missing));
     const isAlone = await makeTables(context, { ...options, missing });
@@ -81,6 +74,34 @@ export async function makeSchema(
       await findUnfinished(client, { models, isDerived }),
     );
   });
+}
+
+/** What of the schema a load would make, by name; nothing is written. */
+export async function findMissing(
+  client: pg.Client,
+  sql: ProjectSql,
+): Promise<{ migrations: string[]; tables: string[] }> {
+  const { known, models, isDerived } = wantedSchema(sql);
+  const migrations = await waitingMigrations(client, {
+    migrations: known,
+    known,
+  });
+  const tables = await missingTables({ client }, models.filter(isDerived));
+  const nameOf = ({ name }: { name: string }) => name;
+  return { migrations: migrations.map(nameOf), tables: tables.map(nameOf) };
+}
+
+/** The migrations and models of a warehouse, and which tables models make. */
+function wantedSchema(sql: ProjectSql) {
+  const company = ownMigrations(sql);
+  const declared = readDeclaredTables(company);
+  const models: DerivedModel[] = [...sql.models, QUARANTINE_TABLE];
+  return {
+    company,
+    known: [...ENGINE_SCHEMA, ...company],
+    models,
+    isDerived: ({ name }: DerivedModel) => !declared.has(name),
+  };
 }
 
 /**

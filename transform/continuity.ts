@@ -33,22 +33,26 @@ export async function checkContinuity(
   );
 }
 
+/** Whether a batch was made by this SQL, comments and blanks aside. */
+export function isOfSameSql(
+  { transformHash }: Pick<ProcessedManifest, "transformHash">,
+  sql: Pick<ProjectSql, "transformHash" | "earlierHashes">,
+): boolean {
+  return [sql.transformHash, ...sql.earlierHashes].includes(transformHash);
+}
+
 /** Throws a `StageError` when the batches before were made by other SQL. */
 export function checkSql(
   previous: ProcessedManifest,
   options: { sql: ProjectSql; accept: boolean },
 ): void {
-  if (options.accept) return;
-  const { transformHash, earlierHashes } = options.sql;
-  if ([transformHash, ...earlierHashes].includes(previous.transformHash)) {
-    return;
-  }
+  if (options.accept || isOfSameSql(previous, options.sql)) return;
   throw new StageError(
     `Cannot go on from batch ${previous.batch}: sql/ (contract, models or quarantine) has changed since`,
     {
       subject: "sql/",
       hint:
-        "If the change concerns new batches only, run transform once with --accept-sql-change; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
+        "`deno task plan` shows what it does to the warehouse. If the change concerns new batches only, run transform once with --accept-sql-change; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
     },
   );
 }
