@@ -1,6 +1,7 @@
 /**
  * `deno task test:s3`: the tests on S3 against versitygw, which checks
- * signatures and checksums, and keeps to conditions and versions as AWS does.
+ * signatures and checksums, and keeps to conditions and versions as AWS does;
+ * or another command, given as arguments, with that server as the tests' S3.
  * It is taken from `VERSITYGW`, from the path, or built by Go.
  */
 import {
@@ -18,6 +19,8 @@ import { BUCKET } from "./harness/s3.ts";
 const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 const ACCESS_KEY = "test";
 const SECRET_KEY = "testtest";
+/** It keeps extended attributes, which a temporary folder in memory may not. */
+const KEPT_FOLDER = "/var/tmp";
 const START_TRIES_MAX = 200;
 const START_WAIT_MS = 50;
 /** Tests whose name says S3, in these: of those with keys that are true. */
@@ -106,7 +109,10 @@ async function assertChecksSignatures(endpoint: string): Promise<void> {
 }
 
 const program = await findVersitygw();
-const folder = await Deno.makeTempDir({ prefix: "totesys-versitygw-" });
+const folder = await Deno.makeTempDir({
+  prefix: "totesys-versitygw-",
+  dir: KEPT_FOLDER,
+});
 const address = `127.0.0.1:${freePort()}`;
 const endpoint = `http://${address}`;
 await Deno.mkdir(join(folder, "data", BUCKET), { recursive: true });
@@ -129,15 +135,15 @@ try {
   await untilAnswering(endpoint);
   await enableVersioning(endpoint);
   await assertChecksSignatures(endpoint);
+  const deno = [Deno.execPath(), "run", "-A"];
+  const commands = Deno.args.length > 0 ? [Deno.args] : [
+    [...deno, "tests/main.ts", ...TESTS, "--filter=S3"],
+    [...deno, "tests/simulator/main.ts", ...HISTORIES],
+  ];
   const codes: number[] = [];
-  for (
-    const args of [
-      ["tests/main.ts", ...TESTS, "--filter=S3"],
-      ["tests/simulator/main.ts", ...HISTORIES],
-    ]
-  ) {
-    const { code } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", ...args],
+  for (const [command = "", ...args] of commands) {
+    const { code } = await new Deno.Command(command, {
+      args,
       cwd: project,
       env: { TEST_S3_ENDPOINT: endpoint },
     }).spawn().status;

@@ -61,6 +61,8 @@ export async function openPlatform(
     sourceTemplate?: string;
     /** DuckDB's threads, 1 where nothing is said. */
     threads?: number;
+    /** An S3 server with the tests' bucket, in place of the tests' own. */
+    s3Endpoint?: string | undefined;
   } = {},
 ): Promise<Platform> {
   const { sql = PROJECT_SQL, sourceTemplate } = options;
@@ -81,7 +83,7 @@ export async function openPlatform(
     TEMP_DIRECTORY: join(folder, "temp"),
     // A quarter of a small batch's time is what threads cost each other.
     DUCKDB_THREADS: String(options.threads ?? 1),
-    AWS_ENDPOINT_URL: Deno.env.get("TEST_S3_ENDPOINT"),
+    AWS_ENDPOINT_URL: options.s3Endpoint ?? Deno.env.get("TEST_S3_ENDPOINT"),
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "testtest",
     DUCKDB_EXTENSION_DIRECTORY: Deno.env.get("DUCKDB_EXTENSION_DIRECTORY"),

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { startS3Server } from "../../demo/s3_server.ts";
 import { projectDirectory } from "../../lib/config.ts";
 import { openDuckDb } from "../../lib/duckdb.ts";
 import { quoteName, quoteText } from "../../lib/postgres.ts";
 import { openZone } from "../../lib/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { openPlatform, type Platform } from "../harness/platform.ts";
-import { openTestS3 } from "../harness/s3.ts";
+import {
+  openPlatform,
+  type Platform,
+  type ZoneKind,
+} from "../harness/platform.ts";
+import { BUCKET } from "../harness/s3.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import { startS3Proxy } from "../lib/s3_proxy.ts";
@@ -113,6 +118,20 @@ function secretEnv(
   };
 }
 
+/** A platform whose keys for S3 may be any. */
+async function openKeylessPlatform(zones: ZoneKind) {
+  const server = await startS3Server({ buckets: [BUCKET] });
+  const platform = await openPlatform({ zones, s3Endpoint: server.endpoint });
+  return {
+    platform,
+    endpoint: server.endpoint,
+    [Symbol.asyncDispose]: async () => {
+      await platform[Symbol.asyncDispose]();
+      await server.stop();
+    },
+  };
+}
+
 function assertNoLeak(text: string, where: string): void {
   const found = LEAK.exec(text);
   const near = text.slice(Math.max(0, (found?.index ?? 0) - 200)).slice(0, 400);
@@ -180,7 +199,8 @@ Deno.test("the search for secrets finds them in all their forms", () => {
 
 for (const zones of ["directory", "S3"] as const) {
   Deno.test(`a run leaves no secret in output, zones, temporary files, titles (${zones})`, async () => {
-    await using platform = await openPlatform({ zones });
+    await using opened = await openKeylessPlatform(zones);
+    const { platform } = opened;
     await fillSmall(platform.source.client);
     await using roles = await openSecretRoles(platform);
     const { config, source, warehouse } = platform;
@@ -368,7 +388,8 @@ const FAILURES: Failure[] = [
 ];
 
 Deno.test("no failing task tells a secret", async () => {
-  await using platform = await openPlatform({ zones: "S3" });
+  await using opened = await openKeylessPlatform("S3");
+  const { platform } = opened;
   await fillSmall(platform.source.client);
   await using roles = await openSecretRoles(platform);
   // One batch waits for load, and another for transform.
@@ -401,9 +422,9 @@ Deno.test("no failing task tells a secret", async () => {
 });
 
 Deno.test("a store that tells all it was sent makes no task tell it", async () => {
-  await using server = await openTestS3();
-  await using proxy = startS3Proxy(server.endpoint);
-  await using platform = await openPlatform({ zones: "S3" });
+  await using opened = await openKeylessPlatform("S3");
+  const { platform, endpoint } = opened;
+  await using proxy = startS3Proxy(endpoint);
   await fillSmall(platform.source.client);
   await using roles = await openSecretRoles(platform);
   await platform.extract();
