@@ -99,7 +99,7 @@ async function addressOf(process: Deno.ChildProcess): Promise<string> {
 }
 
 /**
- * Opens the page anew, each time in a browser that has kept nothing, and tells
+ * Opens the page again, each time in a browser that has kept nothing, and tells
  * whether it painted as soon as promised.
  */
 async function paint(address: string): Promise<boolean> {

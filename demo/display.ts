@@ -11,7 +11,7 @@ export interface Display {
   traffic(event: TrafficEvent): void;
   /** A warning or an error of the pipeline. */
   notice(line: string): void;
-  /** Draws anew, as much as the terminal has room for. */
+  /** Draws again, as much as the terminal has room for. */
   draw(): void;
   /** Draws for the last time, all of it. */
   end(): void;
@@ -93,7 +93,7 @@ export function createDisplay(options: DisplayOptions): Display {
   }
   function redraw(text: string[]): void {
     const { columns } = sizeOf(options);
-    // What was drawn wraps anew when the terminal has got another width.
+    // What was drawn wraps again when the terminal has got another width.
     const up = drawn.reduce((sum, line) => sum + rowsOf(line, columns), 0);
     write(`${up === 0 ? "" : `\x1b[${up}A`}\x1b[J${text.join("\n")}\n`);
     drawn = text;

@@ -11,7 +11,7 @@ const BYTES_PER_SECOND = 10_000_000;
 
 /**
  * Throws a `StageError` when the tables that are read whole would take longer
- * than is left: such a run would be cut off, each time anew.
+ * than is left: such a run would be cut off every time.
  */
 export function checkTime(
   reads: readonly TableRead[],

@@ -321,7 +321,7 @@ function checkDeletes(
   for (const [name, table] of tables) {
     const { digest, sourceRows: before = 0 } = previous?.tables[name] ?? {};
     const listed = sum(table.deletes.map((file) => file.rows));
-    // Keys that were declared otherwise don't compare: their number does.
+    // Keys that were declared differently don't compare: their number does.
     const deleted = digest?.key === table.digest.key
       ? listed
       : Math.max(listed, before - table.sourceRows);

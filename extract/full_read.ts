@@ -73,13 +73,13 @@ export function sourceFullReadReason(
 
 /**
  * Whether witnesses tell of a source that was set back although its ids have
- * gone on: one is otherwise, or absent with none as new to vouch that nothing
+ * gone on: one has changed, or is absent with none as new to vouch that nothing
  * but a delete took it away.
  */
 export function witnessFullReadReason(
   heard: readonly HeardWitness[],
 ): string | undefined {
-  const liar = heard.find((one) => one.testimony === "otherwise");
+  const liar = heard.find((one) => one.testimony === "changed");
   if (liar !== undefined) {
     return `a row of "${liar.table}" is not as the batch before had it: the source was set back`;
   }
@@ -145,7 +145,7 @@ export function tableFullReadReason(
   }
   const column = redefinedColumn(previous.definitions, table.definitions);
   if (column !== undefined) {
-    return `the values of its column "${column}" read otherwise: a type or an expression behind them was changed`;
+    return `the values of its column "${column}" read differently: a type or an expression behind them was changed`;
   }
   return undefined;
 }

@@ -30,7 +30,7 @@ interface CompareOptions {
   groupBytesMax?: number;
 }
 
-/** A bucket that is otherwise than before: new, gone, or with other keys. */
+/** A bucket that differs from before: new, gone, or with other keys. */
 interface MovedBucket {
   now: ScannedBucket | undefined;
   before: KeyBucket | undefined;
@@ -54,7 +54,7 @@ const SETTING_NOW = "totesys.keys_now";
  * only of those buckets, from the zone as they were and from the source as
  * they are, a group of buckets at a time: memory does not grow with them.
  *
- * Keys that were declared otherwise don't compare. Then the contract changed,
+ * Keys that were declared differently don't compare. Then the contract changed,
  * the table is read whole, and what is gone is what isn't among its rows.
  */
 export async function compareKeys(

@@ -75,7 +75,7 @@ const KINDS: Record<string, string> = {
 
 /**
  * Compares the contract with the live catalogue. Throws one `StageError` that
- * tells all that is otherwise; columns beyond the contract are reported only.
+ * names all that differs; columns beyond the contract are reported only.
  */
 export async function readLiveTables(
   client: pg.Client,

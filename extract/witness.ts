@@ -31,11 +31,11 @@ export type Testimony =
   | "as it was"
   | "rewritten since"
   | "absent"
-  | "otherwise";
+  | "changed";
 
 /**
  * Looks a witness up. A row that now has another writer from before the fence
- * is `otherwise`: that happens only in a source that was set back.
+ * is `changed`: that happens only in a source that was set back.
  */
 export async function hearWitness(
   client: pg.Client,
@@ -64,5 +64,5 @@ export async function hearWitness(
   );
   if (row.writer === null || row.writer === undefined) return "absent";
   if (row.writer === witness.writer) return "as it was";
-  return BigInt(row.writer) >= fence ? "rewritten since" : "otherwise";
+  return BigInt(row.writer) >= fence ? "rewritten since" : "changed";
 }

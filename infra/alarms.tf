@@ -164,7 +164,7 @@ locals {
       }
       differences = {
         group       = "data"
-        description = "verify found the lake or the warehouse otherwise than the source"
+        description = "verify found that the lake or the warehouse differs from the source"
         metric      = "Differences"
         dimensions  = { Stage = "verify" }
       }

@@ -21,7 +21,7 @@ locals {
   }
   # A run lasts 12 hours at most, so what is older is of a dead one.
   unfinished_upload_days = 2
-  # lake.duckdb is replaced with each batch, and can be made anew.
+  # lake.duckdb is replaced with each batch, and can be made again.
   old_version_days = { ingestion = 30, processed = 7, artefacts = 30 }
 }
 

@@ -6,7 +6,7 @@ export interface ChunkOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Cuts content anew into chunks of one size, each with memory of its own. */
+/** Cuts content again into chunks of one size, each with memory of its own. */
 export async function* chunks(
   content: AsyncIterable<Uint8Array>,
   { bytes, signal }: ChunkOptions,

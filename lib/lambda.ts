@@ -114,7 +114,7 @@ class Served<Result> implements AsyncDisposable {
   private constructor(
     private readonly fn: LambdaFunction<Result>,
     private readonly world: LambdaWorld,
-    /** Changed in place when the secrets are read anew. */
+    /** Changed in place when the secrets are read again. */
     private readonly settings: Settings,
     private readonly log: Logger,
     private readonly sql: ProjectSql,

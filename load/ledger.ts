@@ -19,7 +19,7 @@ export interface LedgerEntry {
 
 /**
  * The channel on which each load tells the newest batch it committed, and a
- * rebuild or resync that any batch may be otherwise than before.
+ * rebuild or resync that any batch may have changed.
  */
 export const CHANNEL = "pipeline_batch";
 const ANEW = "anew";

@@ -35,7 +35,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23": {
     retryable: false,
     hint:
-      "The warehouse's tables don't take it: `deno task verify` says what differs, `deno task rebuild warehouse` makes them anew",
+      "The warehouse's tables don't take it: `deno task verify` says what differs, `deno task rebuild warehouse` makes them again",
   },
   "23502": {
     retryable: false,

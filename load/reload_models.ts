@@ -39,7 +39,7 @@ import { whileIntact } from "./while_intact.ts";
 export interface Reloaded {
   /** The batch that the models are as of. */
   batch: number;
-  /** For each model: how many rows of its tables were otherwise. */
+  /** For each model: how many rows of its tables were repaired. */
   mended: Record<string, number>;
 }
 
@@ -90,7 +90,7 @@ export async function reloadModels(
   const { batch, mended, rows } = done;
   for (const [model, count] of Object.entries(mended)) {
     if (count === 0) continue;
-    log.info("{model}: {count} rows were otherwise", { model, count });
+    log.info("{model}: {count} rows were repaired", { model, count });
   }
   log.info("{models} models are as of batch {batch}: {rows} versions", {
     models: models.length,

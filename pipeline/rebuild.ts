@@ -7,9 +7,9 @@ import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 const USAGE = `deno task rebuild processed
 deno task rebuild warehouse [--replace-lake]
 
-Makes one place anew from the one before, while the old is read on, and then
-exchanges them at once: the processed zone from the ingestion zone, or the
-warehouse from the processed zone. Other tasks may go on meanwhile.
+Rebuilds the processed zone from the ingestion zone, or the warehouse from the
+processed zone. The old one can be read until the new one replaces it, all at
+once. Other commands may run meanwhile.
 
   --replace-lake  the warehouse may hold another lake, or later batches
   --json          one JSON line per event, also on a terminal`;

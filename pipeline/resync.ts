@@ -8,8 +8,8 @@ import { transform } from "../transform/transform.ts";
 
 const USAGE = `deno task resync TABLE[,TABLE...] [--allow-mass-delete]
 
-Reads these source tables whole, and mends whatever the lake and the warehouse
-have otherwise in the models that read them. Other tasks may go on meanwhile.
+Reads these source tables whole, and repairs the lake and the warehouse where
+the models that read them differ. Other commands may run meanwhile.
 
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
   --json               one JSON line per event, also on a terminal`;

@@ -10,7 +10,7 @@ import type { ProjectSql } from "../lib/project_sql.ts";
 /**
  * The batch that was transformed last must still be what was extracted: throws
  * a `StageError` where this is another lake, or its log was cut, emptied or
- * written anew.
+ * rewritten.
  */
 export async function checkContinuity(
   previous: ProcessedManifest,

@@ -88,7 +88,7 @@ async function checkWhole(work: BatchWork, name: string): Promise<void> {
     {
       subject: name,
       hint:
-        `A model has come to read it: make the lake anew with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
+        `A model has come to read it: rebuild the lake with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
     },
   );
 }

@@ -10,7 +10,7 @@ import {
 import { brokenRule } from "./check_versions.ts";
 import { writeDifference } from "./write_versions.ts";
 
-/** A join: what its result holds otherwise than before the batch. */
+/** A join: what differs in its result from before the batch. */
 export async function makeJoin(
   work: BatchWork,
   options: {

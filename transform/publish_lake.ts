@@ -68,7 +68,7 @@ interface KnownLake {
  * Publishes `lake.duckdb`: for analysts, a DuckDB database whose views and
  * macros read exactly the committed files. It is derived from the manifests,
  * and replaced whole, only by one of a higher batch; an unreadable one is made
- * anew, and so are one of another generation, and one of a zone that was moved
+ * again, and so are one of another generation, and one of a zone that was moved
  * or copied. If that goes to and fro, two runs see one zone by two paths: then
  * the lake is left to the other one. That it can't be written is reported, for
  * nothing depends on it.
@@ -145,7 +145,7 @@ async function readKnownLake(
     const isHere = await realPath(there) === await realPath(zone.url);
     if (!isHere && seenAt.includes(zone.url)) {
       log.warn(
-        "lake.duckdb is of {there}, where another run sees this zone, and stays as it is; here it is {here}. Let all runs name the zone alike, or remove lake.duckdb, which the next run makes anew",
+        "lake.duckdb is of {there}, where another run sees this zone, and stays as it is; here it is {here}. Let all runs name the zone alike, or remove lake.duckdb, which the next run makes again",
         { there, here: zone.url },
       );
       return { batch: 0, seenAt, isOthers: true };
@@ -161,9 +161,9 @@ async function readKnownLake(
     isKept = batch < newest.batch;
     return { batch, seenAt, ...isKept ? { copy: path } : {} };
   } catch (error) {
-    // That there is no room to read it is no reason to make it anew.
+    // A lack of room to read it is no reason to make it again.
     if (duckDbCause(error) !== undefined) throw error;
-    log.warn("lake.duckdb can't be read and is made anew: {reason}", {
+    log.warn("lake.duckdb can't be read and is made again: {reason}", {
       reason: messageOf(error),
     });
     return undefined;
@@ -191,7 +191,7 @@ async function realPath(zone: string): Promise<string> {
 
 /**
  * What the views of a lake would be without files: another hash means that SQL,
- * place or this code has changed, and all of them are made anew.
+ * place or this code has changed, and all of them are made again.
  */
 async function viewsHash(options: PublishOptions): Promise<string> {
   const statements = await viewStatements(options, { files: [] });

@@ -17,7 +17,7 @@ import { publishLake } from "./publish_lake.ts";
 const ROUNDS_MAX = 10;
 
 /**
- * Makes every batch of the processed zone anew from the ingestion zone, as
+ * Makes every batch of the processed zone again from the ingestion zone, as
  * another generation beside the one in force, and then puts it in force with
  * one put. Until then nobody reads it; a run that ends before leaves garbage.
  * Throws a `StageError` when it would lose a batch that is there now.

@@ -86,7 +86,7 @@ export async function writeVersionFile(
   };
 }
 
-/** Writes what a relation after the batch holds otherwise than before it. */
+/** Writes what differs in a relation after the batch from before it. */
 export async function writeDifference(
   work: BatchWork,
   options: StateChange & {

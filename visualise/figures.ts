@@ -77,7 +77,7 @@ export class Figures {
     return (await made).figures;
   }
 
-  /** Forgets all: the warehouse may have been made anew. */
+  /** Forgets all: the warehouse may have been rebuilt. */
   forget(): void {
     this.#bases.clear();
   }

@@ -41,7 +41,7 @@ export class KeptAnswers {
     return await one.answer;
   }
 
-  /** Forgets all: the warehouse may have been made anew. */
+  /** Forgets all: the warehouse may have been rebuilt. */
   forget(): void {
     this.#kept.clear();
     this.#bytes = 0;

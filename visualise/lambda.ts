@@ -47,7 +47,7 @@ async function handlerOf(
       "DASHBOARD_TOKEN is missing: whoever knows the URL could read everything",
     ]);
   }
-  // Secrets that were read anew may be others.
+  // Secrets that were read again may have changed.
   const login = JSON.stringify([analyst, token]);
   if (served?.login !== login) {
     await served?.warehouse[Symbol.asyncDispose]();

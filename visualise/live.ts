@@ -10,7 +10,7 @@ import { isBeforeFirstLoad } from "./newest_loaded.ts";
 /** What open pages are told. */
 export type LiveEvent =
   | { type: "batch"; batch: number }
-  /** Any batch may be otherwise: a rebuild, or a resync. */
+  /** Any batch may have changed: a rebuild, or a resync. */
   | { type: "anew" }
   /** Whether the warehouse can be heard. */
   | { type: "link"; up: boolean }

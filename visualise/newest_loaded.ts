@@ -35,7 +35,7 @@ export class NewestLoaded {
     return await this.#shared.get();
   }
 
-  /** The next who reads it asks anew. */
+  /** The next reader asks again. */
   forget(): void {
     this.#shared.forget();
   }

@@ -58,7 +58,7 @@ export function createServer(options: ServerOptions): Hono {
     // What was asked before it tells of the time before it.
     newest.forget();
     pipeline.forget();
-    // While the warehouse could not be heard, it may have been made anew.
+    // While the warehouse could not be heard, it may have been rebuilt.
     if (event.type === "anew" || event.type === "link") forget();
     if (event.type === "link" && !event.up) void warehouse.disconnect();
   });
@@ -118,7 +118,7 @@ export function createServer(options: ServerOptions): Hono {
     if (BAD_VALUE_STATES.includes(sqlState(error) ?? "")) {
       return context.json({ message: "There can be no such value." }, 400);
     }
-    // Who runs the function reads the password anew, and asks again.
+    // The function's caller reads the password again, and retries.
     if (live === undefined && isLoginRefused(error)) throw error;
     log.error("{path}: {reason}", {
       path: context.req.path,

@@ -147,7 +147,7 @@ Deno.test("witnessFullReadReason() believes a newer witness of a missing one", (
     /newest row of "b" is gone/,
   );
   assert.match(
-    witnessFullReadReason([heard("a", "5", "otherwise")]) ?? "",
+    witnessFullReadReason([heard("a", "5", "changed")]) ?? "",
     /a row of "a" is not as the batch before had it/,
   );
 });

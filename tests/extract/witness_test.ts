@@ -89,7 +89,7 @@ Deno.test("hearWitness() tells what has become of a row", () =>
     await run("update t set note = 'x' where code = 'a'");
     assert.equal(await hear(witness, fence), "rewritten since");
     // The same id below the fence: written, then, by another history.
-    assert.equal(await hear(witness, await nextId()), "otherwise");
+    assert.equal(await hear(witness, await nextId()), "changed");
 
     await run("delete from t where code = 'a'");
     assert.equal(await hear(witness, fence), "absent");
@@ -107,5 +107,5 @@ Deno.test("hearWitness() takes the writer at the fence for a later one", () =>
     const writer = BigInt((await find())?.writer ?? 0);
     assert(writer >= fence);
     assert.equal(await hear(witness, writer), "rewritten since");
-    assert.equal(await hear(witness, writer + 1n), "otherwise");
+    assert.equal(await hear(witness, writer + 1n), "changed");
   }));

@@ -310,17 +310,17 @@ Deno.test("rebuild and resync make places anew and tables right again", async ()
 
   const resynced = worldOf(env);
   assert.equal(await resync(["payment,design", "staff"], resynced), 0);
-  assert.match(resynced.out, /fact_payment: 10 rows were otherwise/);
+  assert.match(resynced.out, /fact_payment: 10 rows were repaired/);
   assert.doesNotMatch(resynced.out, /dim_currency: /);
   const processed = worldOf(env);
   assert.equal(await rebuild(["processed"], processed), 0, processed.error);
   assert.match(processed.out, /generation .* is in force, up to batch 2/);
   const warehouse = worldOf(env);
   assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
-  assert.match(warehouse.out, /dim_currency: 3 rows were otherwise/);
+  assert.match(warehouse.out, /dim_currency: 3 rows were repaired/);
   const again = worldOf(env);
   assert.equal(await rebuild(["--replace-lake", "warehouse"], again), 0);
-  assert.doesNotMatch(again.out, /otherwise/);
+  assert.doesNotMatch(again.out, /repaired/);
 });
 
 Deno.test("of rebuilds that race the command that lost exits with 1", async () => {

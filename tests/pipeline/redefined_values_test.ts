@@ -89,7 +89,7 @@ for (const [name, column, statements] of REDEFINED) {
     const reason = tables.thing?.fullRead ?? "";
     assert.match(
       reason,
-      new RegExp(`column "(${column}|felt)" read otherwise: a type or an`),
+      new RegExp(`column "(${column}|felt)" read differently: a type or an`),
     );
     assert.equal(tables.other?.fullRead, undefined);
     await platform.run();
@@ -260,7 +260,7 @@ Deno.test("one batch shows a virtual column's expression in every row", async ()
       [20, 40, 60, 80, 100],
     );
     const { tables } = await ingestionManifest(platform, 2);
-    assert.match(tables.thing?.fullRead ?? "", /"doubled" read otherwise/);
+    assert.match(tables.thing?.fullRead ?? "", /"doubled" read differently/);
   }
 });
 

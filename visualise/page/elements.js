@@ -23,7 +23,7 @@ export function write(element, text) {
 }
 
 /**
- * Fills an element anew where that changes anything. Who was in it stays where
+ * Fills an element again where that changes anything. Who was in it stays where
  * they were: at the same button by its name, at the same place of the region.
  */
 export function refill(element, ...children) {
