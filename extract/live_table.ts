@@ -175,7 +175,7 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
     return [
       `it is ${
         KINDS[found.kind] ?? "no table"
-      }, whose changes can't be told: only ordinary and partitioned tables are read`,
+      }, whose changes can't be found: only ordinary and partitioned tables are read`,
     ];
   }
   if (found.hasChildren) {
@@ -183,7 +183,7 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
   }
   if (found.accessMethod !== "heap") {
     return [
-      `its access method is ${found.accessMethod}: only heap has the ids that changes are told by`,
+      `its access method is ${found.accessMethod}: only heap has the ids by which changes are found`,
     ];
   }
   const foreign = found.parts.find((part) => part.kind !== ORDINARY);

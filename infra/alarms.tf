@@ -143,7 +143,7 @@ locals {
       # Load runs each five minutes: none for fifteen is no data at all.
       no-data = {
         group       = "functions"
-        description = "Nothing has told for 15 minutes how fresh the warehouse is: load does not run"
+        description = "No freshness was reported for 15 minutes: load does not run"
         metric      = "FreshnessSeconds"
         statistic   = "SampleCount"
         dimensions  = { Stage = "load" }

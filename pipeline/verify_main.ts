@@ -8,7 +8,7 @@ const USAGE = `deno task verify [--json]
 
 Extracts a batch and brings it through, and compares by content what source,
 lake and warehouse hold as of it, and the history of the warehouse with the
-lake's. Exits 3 when something differs, 1 when it could not be told.
+lake's. Exits 3 when something differs, 1 when it could not find out.
 Needs room in TEMP_DIRECTORY: for the source as CSV, which gives way to its
 tables and the models, compressed; and for two models of the warehouse as CSV.
 

@@ -186,7 +186,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       itemSql({}, { name: "kept" }),
       "create view item as select * from kept",
     ],
-    "it is a view, whose changes can't be told: only ordinary and partitioned tables are read",
+    "it is a view, whose changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a materialized view",
@@ -194,7 +194,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       itemSql({}, { name: "kept" }),
       "create materialized view item as select * from kept",
     ],
-    "it is a materialized view, whose changes can't be told: only ordinary and partitioned tables are read",
+    "it is a materialized view, whose changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a foreign table",
@@ -204,7 +204,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       `${itemSql({}, { key: "" }).replace("create", "create foreign")}
         server elsewhere`,
     ],
-    "it is a foreign table, whose changes can't be told: only ordinary and partitioned tables are read",
+    "it is a foreign table, whose changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a table that others inherit from",
@@ -217,12 +217,12 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       "create access method columnar type table handler heap_tableam_handler",
       `${itemSql()} using columnar`,
     ],
-    "its access method is columnar: only heap has the ids that changes are told by",
+    "its access method is columnar: only heap has the ids by which changes are found",
   ],
   [
     "a sequence",
     ["create sequence item"],
-    "it is no table, whose changes can't be told: only ordinary and partitioned tables are read",
+    "it is no table, whose changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a partition that is a foreign table",
