@@ -9,7 +9,9 @@ export const TRADE_END = new Date("2024-11-03T00:00Z");
 
 /** The most that `fillSource` makes. */
 export const SALES_ORDERS_MAX = 100_000_000;
-const FILES = ["../sql/source.sql", "./fill.sql", "./foreign_keys.sql"];
+/** The SQL that makes and fills the source of Totesys. */
+const FILES = ["../sql/source.sql", "./fill.sql", "./foreign_keys.sql"]
+  .map((file) => new URL(file, import.meta.url));
 
 /** What `fillSource` makes. */
 export interface FillOptions {
@@ -19,6 +21,8 @@ export interface FillOptions {
   salesOrders: number;
   /** Moves all times by so many weeks; 0 if left out. */
   weeksLater?: number;
+  /** The SQL of another source, which heeds the same settings. */
+  files?: readonly URL[];
 }
 
 /**
@@ -28,7 +32,7 @@ export interface FillOptions {
  */
 export async function fillSource(
   client: Client,
-  { seed, salesOrders, weeksLater = 0 }: FillOptions,
+  { seed, salesOrders, weeksLater = 0, files = FILES }: FillOptions,
 ): Promise<void> {
   if (!(salesOrders >= 1 && salesOrders <= SALES_ORDERS_MAX)) {
     throw new StageError(
@@ -47,10 +51,8 @@ export async function fillSource(
            set_config('timezone', 'UTC', true)`,
       [seed, salesOrders, weeksLater].map((one) => String(Math.trunc(one))),
     );
-    for (const file of FILES) {
-      await client.query(
-        await Deno.readTextFile(new URL(file, import.meta.url)),
-      );
+    for (const file of files) {
+      await client.query(await Deno.readTextFile(file));
     }
     await client.query("commit");
   } catch (error) {

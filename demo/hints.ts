@@ -6,31 +6,46 @@ import type { S3Settings } from "../lib/zone.ts";
 export interface DemoPlaces {
   sourceUrl: string;
   warehouseUrl: string;
-  dashboardUrl: string;
+  /** Undefined where the dashboard does not fit the company. */
+  dashboardUrl: string | undefined;
   /** The processed zone. */
   lake: string;
   /** Set when the lake is on the embedded S3 server. */
   s3: { settings: S3Settings; extensionDirectory: string } | undefined;
   /** The newest batch. */
   batch: number;
+  fact: HintedFact;
+}
+
+/** What queries to try are about. */
+export interface HintedFact {
+  name: string;
+  /** What is added up. */
+  measure: string;
+  /** Of an order. */
+  orderKey: string;
 }
 
 /** What to look at while the demo runs. */
 export interface DemoHints {
   sourceUrl: string;
   warehouseUrl: string;
-  dashboardUrl: string;
+  dashboardUrl: string | undefined;
   /** What to type to be in the lake: to a shell, or for S3 to DuckDB. */
   lake: string;
   /** Queries that run in warehouse and lake, by what they show. */
   queries: { now: string; earlier: string; history: string };
 }
 
+/** Why there is none for a company. */
+export const NO_DASHBOARD = "none, its page shows the tables of Totesys";
+
 const BATCHES_BACK = 10;
 
 /** Connections, and queries to try. */
 export function demoHints(places: DemoPlaces): DemoHints {
   const { sourceUrl, warehouseUrl, dashboardUrl, lake, s3, batch } = places;
+  const { name, measure, orderKey } = places.fact;
   const earlier = Math.max(1, batch - BATCHES_BACK);
   return {
     sourceUrl,
@@ -40,12 +55,12 @@ export function demoHints(places: DemoPlaces): DemoHints {
       ? `duckdb -readonly ${lake}/lake.duckdb`
       : lakeOnS3(lake, s3),
     queries: {
-      now: "select count(*), sum(units_sold) from fact_sales_order_current;",
-      earlier: `select count(*), sum(units_sold)
-from fact_sales_order_as_of_batch(${earlier});`,
-      history: `select * from fact_sales_order_history
-where sales_order_id = (
-    select max(sales_order_id) from fact_sales_order_history
+      now: `select count(*), sum(${measure}) from ${name}_current;`,
+      earlier: `select count(*), sum(${measure})
+from ${name}_as_of_batch(${earlier});`,
+      history: `select * from ${name}_history
+where ${orderKey} = (
+    select max(${orderKey}) from ${name}_history
     where to_batch is not null
 ) order by from_batch;`,
     },
@@ -57,7 +72,7 @@ export function formatHints(hints: DemoHints): string {
   const { sourceUrl, warehouseUrl, dashboardUrl, lake, queries } = hints;
   const isOneLine = !lake.includes("\n");
   return [
-    `  dashboard  ${dashboardUrl}`,
+    `  dashboard  ${dashboardUrl ?? NO_DASHBOARD}`,
     `  source     ${sourceUrl}`,
     `  warehouse  ${warehouseUrl}`,
     ...(isOneLine ? [`  lake       ${lake}`] : [

@@ -3,19 +3,16 @@ import { runCommand, type World } from "../lib/command.ts";
 import { projectDirectory, readConfig } from "../lib/config.ts";
 import { fetchHttpfs } from "../lib/httpfs.ts";
 import { openLog } from "../lib/log.ts";
+import { readProjectSql } from "../lib/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { parseInterval, runForever } from "../pipeline/pipeline.ts";
 import { serveDashboard } from "../visualise/main.ts";
 import { createDisplay } from "./display.ts";
 import { createEventDisplay } from "./event_display.ts";
-import {
-  fillSource,
-  SALES_ORDERS,
-  SALES_ORDERS_MAX,
-  TRADE_END,
-} from "./fill.ts";
+import { type Example, exampleOf, EXAMPLES, TOTESYS } from "./examples.ts";
+import { fillSource, SALES_ORDERS_MAX } from "./fill.ts";
 import { lockFolder } from "./folder_lock.ts";
-import { demoHints, formatHints } from "./hints.ts";
+import { demoHints, formatHints, NO_DASHBOARD } from "./hints.ts";
 import { numberFlag } from "./number_flag.ts";
 import { type PostgresServer, startPostgresServer } from "./postgres_server.ts";
 import { startS3Server } from "./s3_server.ts";
@@ -25,16 +22,22 @@ import { withClient } from "./with_client.ts";
 
 const USAGE = `deno task demo [--s3] [--reset] [--every 5s] [--minutes N]
 
-The whole platform at work: an embedded Postgres with the Totesys source and
-the warehouse, live traffic on the source, and the pipeline every few seconds.
+The whole platform at work: an embedded Postgres with the source and the
+warehouse, live traffic on the source, and the pipeline every few seconds.
 
   --s3             the lake in an embedded S3 server, through httpfs
   --reset          start over: forget what the last demo made
   --every 5s       how often the pipeline runs
   --minutes N      stop after N minutes; without it, at Ctrl-C
   --port N         of Postgres; 54329 if it isn't said
-  --orders N       sales orders to begin with; ${SALES_ORDERS} if it isn't said
+  --orders N       sales orders at first; else ${
+  EXAMPLES.map(({ name, orders }) => `${orders} of ${name}`).join(", ")
+}
   --directory DIR  where everything is kept; .demo if it isn't said
+  --example NAME   whose data: ${
+  EXAMPLES.map(({ name }) => name).join(", ")
+}; the first if it isn't said,
+                   others keep theirs in DIR/NAME
   --json           one JSON line per event, also on a terminal`;
 const EXTENSIONS = join(projectDirectory(), ".duckdb");
 const PORT = 54_329;
@@ -47,11 +50,11 @@ const SEED = 20_221_103;
 const TRANSACTIONS_PER_SECOND = 10;
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 const DRAW_EVERY_MS = 500;
-const BUCKETS = { ingestion: "totesys-ingestion", processed: "totesys-lake" };
 /** What the demo makes in its directory, and `--reset` removes. */
 const FOLDERS = ["postgres", "postgres.unfinished", "lake", "s3"];
 
 interface DemoOptions {
+  example: Example;
   directory: string;
   port: number;
   salesOrders: number;
@@ -72,7 +75,10 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       name: "demo",
       usage: USAGE,
       needs: [],
+      // The example's in place of what SQL_DIRECTORY names.
+      readsNoSql: true,
       options: {
+        example: { type: "string" },
         s3: { type: "boolean" },
         reset: { type: "boolean" },
         every: { type: "string" },
@@ -82,8 +88,10 @@ export function main(args: readonly string[], world?: World): Promise<number> {
         directory: { type: "string" },
       },
       run: async (context, { flags, write, json }) => {
+        const example = exampleOf(String(flags.example ?? TOTESYS.name));
         const directory = resolve(
           String(flags.directory ?? join(projectDirectory(), ".demo")),
+          example === TOTESYS ? "" : example.name,
         );
         const signals = [context.signal];
         if (flags.minutes !== undefined) {
@@ -102,7 +110,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
         });
         const salesOrders = numberFlag(flags, {
           name: "orders",
-          fallback: SALES_ORDERS,
+          fallback: example.orders,
           max: SALES_ORDERS_MAX,
           whole: true,
         });
@@ -112,7 +120,9 @@ export function main(args: readonly string[], world?: World): Promise<number> {
         using _lock = await lockFolder(directory);
         await stopOrphan(join(directory, "postgres"));
         if (flags.reset === true) await reset(directory);
-        await runDemo(context, {
+        const sql = readProjectSql(example.sqlDirectory);
+        await runDemo({ ...context, sql }, {
+          example,
           directory,
           port,
           salesOrders,
@@ -136,7 +146,7 @@ async function runDemo(
   context: StageContext,
   options: DemoOptions,
 ): Promise<void> {
-  const { directory, port, everyMs, signal, tell, json } = options;
+  const { example, directory, port, everyMs, signal, tell, json } = options;
   await Deno.mkdir(join(directory, "lake"), { recursive: true });
   tell("starting Postgres");
   await using server = await startPostgresServer({
@@ -145,10 +155,11 @@ async function runDemo(
   });
   await prepareDatabases(server, options);
   await using s3 = options.s3 ? await startS3(options) : undefined;
+  const buckets = bucketsOf(example);
   const zones = options.s3
     ? {
-      INGESTION_URL: `s3://${BUCKETS.ingestion}/demo`,
-      PROCESSED_URL: `s3://${BUCKETS.processed}/demo`,
+      INGESTION_URL: `s3://${buckets.ingestion}/demo`,
+      PROCESSED_URL: `s3://${buckets.processed}/demo`,
       AWS_ENDPOINT_URL: s3?.endpoint,
       AWS_ACCESS_KEY_ID: "demo",
       AWS_SECRET_ACCESS_KEY: "demodemo",
@@ -159,7 +170,7 @@ async function runDemo(
       PROCESSED_URL: join(directory, "lake", "processed"),
     };
   const env: Record<string, string | undefined> = {
-    SOURCE_URL: server.url("totesys"),
+    SOURCE_URL: server.url(example.name),
     WAREHOUSE_URL: server.url(warehouseOf(options)),
     ...zones,
   };
@@ -175,10 +186,13 @@ async function runDemo(
     port: port + DASHBOARD_PORT_OFFSET,
     token: undefined,
   };
-  const dashboardUrl = `http://${dashboard.host}:${dashboard.port}/`;
+  const dashboardUrl = example.hasDashboard
+    ? `http://${dashboard.host}:${dashboard.port}/`
+    : undefined;
+  if (dashboardUrl === undefined) tell(`dashboard: ${NO_DASHBOARD}`);
   const hints = () =>
     demoHints({
-      sourceUrl: server.url("totesys"),
+      sourceUrl: server.url(example.name),
       warehouseUrl: server.url(warehouseOf(options)),
       dashboardUrl,
       lake: config.processedUrl,
@@ -187,6 +201,7 @@ async function runDemo(
         extensionDirectory: EXTENSIONS,
       },
       batch,
+      fact: example.fact,
     });
   const now = () => Date.now();
   const display = json
@@ -207,16 +222,17 @@ async function runDemo(
   const { progress } = display;
   const timer = setInterval(() => display.draw(), DRAW_EVERY_MS);
   const traffic = runTraffic({
-    url: server.url("totesys"),
+    url: server.url(example.name),
     seed: SEED + Date.now(),
     signal,
     transactionsPerSecond: TRANSACTIONS_PER_SECOND,
+    script: example.traffic,
     onEvent: (event) => display.traffic(event),
   });
   try {
     await Promise.all([
       traffic,
-      serveDashboard({
+      example.hasDashboard && serveDashboard({
         ...context,
         log,
         signal,
@@ -237,6 +253,10 @@ async function runDemo(
   }
 }
 
+function bucketsOf({ name }: Example) {
+  return { ingestion: `${name}-ingestion`, processed: `${name}-lake` };
+}
+
 /** A warehouse takes batches of one lake only, so each lake has its own. */
 function warehouseOf({ s3 }: DemoOptions): string {
   return s3 ? "warehouse_s3" : "warehouse";
@@ -246,8 +266,9 @@ async function prepareDatabases(
   server: PostgresServer,
   options: DemoOptions,
 ): Promise<void> {
+  const { example } = options;
   await withClient(server.url("postgres"), async (client) => {
-    for (const name of ["totesys", warehouseOf(options)]) {
+    for (const name of [example.name, warehouseOf(options)]) {
       const { rows } = await client.query(
         "select from pg_database where datname = $1",
         [name],
@@ -255,9 +276,10 @@ async function prepareDatabases(
       if (rows.length === 0) await client.query(`create database ${name}`);
     }
   });
-  await withClient(server.url("totesys"), async (client) => {
+  await withClient(server.url(example.name), async (client) => {
     const { rows } = await client.query<{ there: boolean }>(
-      "select to_regclass('sales_order') is not null as there",
+      "select to_regclass($1) is not null as there",
+      [example.filledTable],
     );
     if (rows[0]?.there) return;
     const { salesOrders } = options;
@@ -266,7 +288,10 @@ async function prepareDatabases(
       seed: SEED,
       salesOrders,
       // Up to the last Sunday, from when on the traffic goes on.
-      weeksLater: Math.floor((Date.now() - TRADE_END.getTime()) / WEEK_MS),
+      weeksLater: Math.floor(
+        (Date.now() - example.tradeEnd.getTime()) / WEEK_MS,
+      ),
+      ...example.files && { files: example.files },
     });
   });
 }
@@ -277,7 +302,7 @@ async function startS3(options: DemoOptions) {
   return await startS3Server({
     port: options.port + S3_PORT_OFFSET,
     dataDir: join(options.directory, "s3"),
-    buckets: Object.values(BUCKETS),
+    buckets: Object.values(bucketsOf(options.example)),
   });
 }
 

@@ -1,7 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, DatabaseError } from "pg";
 import { Random } from "./random.ts";
-import { act, type Change, prepareActions } from "./traffic_actions.ts";
+import {
+  act,
+  type Change,
+  prepareActions,
+  TOTESYS_TRAFFIC,
+  type TrafficScript,
+} from "./traffic_actions.ts";
 
 const SHORT_WRITERS = 3;
 const LONG_WRITERS = 2;
@@ -19,6 +25,8 @@ export interface TrafficOptions {
   signal: AbortSignal;
   /** Short ones; the long ones come on top. */
   transactionsPerSecond: number;
+  /** What it does; what the application of Totesys does when left out. */
+  script?: TrafficScript;
   /** How long a long transaction stays open; 5 to 20 s when left out. */
   longSeconds?: { least: number; most: number };
   /** Hears of what was done, once it is committed (or was undone). */
@@ -47,17 +55,19 @@ export async function runTraffic(options: TrafficOptions): Promise<void> {
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const pauseMs = 1000 * SHORT_WRITERS / options.transactionsPerSecond;
+  const { script = TOTESYS_TRAFFIC } = options;
   const writers = Array.from(
     { length: SHORT_WRITERS + LONG_WRITERS },
     (_, number): Writer => ({
       ...options,
+      script,
       signal,
       random: new Random(options.seed * 1000 + number),
       pauseMs,
       transaction: number < SHORT_WRITERS ? shortTransaction : longTransaction,
     }),
   );
-  await connected(options, prepareActions);
+  await connected(options, (client) => prepareActions(client, script));
   const running = writers.map(async (writer) => {
     try {
       await write(writer);
@@ -72,6 +82,7 @@ export async function runTraffic(options: TrafficOptions): Promise<void> {
 }
 
 interface Writer extends TrafficOptions {
+  script: TrafficScript;
   random: Random;
   pauseMs: number;
   transaction(client: Client, writer: Writer): Promise<TrafficEvent[]>;
@@ -103,7 +114,7 @@ async function connected(
 ): Promise<void> {
   const client = new Client({
     connectionString: url,
-    application_name: "totesys traffic",
+    application_name: "demo traffic",
     options: "-c lock_timeout=2s -c timezone=UTC",
   });
   // A connection that is lost while idle is found out by the next statement.
@@ -139,27 +150,27 @@ const SHORT_SHAPES = [
 
 function shortTransaction(
   client: Client,
-  { random }: Writer,
+  writer: Writer,
 ): Promise<TrafficEvent[]> {
-  return random.weighted(SHORT_SHAPES).run(client, random);
+  return writer.random.weighted(SHORT_SHAPES).run(client, writer);
 }
 
 async function commitOne(
   client: Client,
-  random: Random,
+  writer: Writer,
 ): Promise<TrafficEvent[]> {
-  const changes = await act(client, random);
+  const changes = await act(client, writer);
   await client.query("commit");
   return changes;
 }
 
 async function commitAfterSavepoint(
   client: Client,
-  random: Random,
+  writer: Writer,
 ): Promise<TrafficEvent[]> {
-  const before = await act(client, random);
+  const before = await act(client, writer);
   await client.query("savepoint halfway");
-  const after = await act(client, random);
+  const after = await act(client, writer);
   await client.query("release savepoint halfway");
   await client.query("commit");
   return [...before, ...after];
@@ -167,11 +178,11 @@ async function commitAfterSavepoint(
 
 async function commitBeforeSavepoint(
   client: Client,
-  random: Random,
+  writer: Writer,
 ): Promise<TrafficEvent[]> {
-  const before = await act(client, random);
+  const before = await act(client, writer);
   await client.query("savepoint halfway");
-  const after = await act(client, random);
+  const after = await act(client, writer);
   await client.query("rollback to savepoint halfway");
   await client.query("commit");
   return [...before, ...undone(after)];
@@ -179,23 +190,24 @@ async function commitBeforeSavepoint(
 
 async function rollBack(
   client: Client,
-  random: Random,
+  writer: Writer,
 ): Promise<TrafficEvent[]> {
-  const changes = await act(client, random);
+  const changes = await act(client, writer);
   await client.query("rollback");
   return undone(changes);
 }
 
 async function longTransaction(
   client: Client,
-  { random, signal, onEvent, longSeconds = LONG_SECONDS }: Writer,
+  writer: Writer,
 ): Promise<TrafficEvent[]> {
-  const before = await act(client, random);
+  const { random, signal, onEvent, longSeconds = LONG_SECONDS } = writer;
+  const before = await act(client, writer);
   for (const change of before) onEvent?.({ ...change, kind: "open" });
   const seconds = random.between(longSeconds.least, longSeconds.most);
   const isKept = random.fraction() < 0.8;
   await pause(1000 * seconds, signal);
-  const after = signal.aborted ? [] : await act(client, random);
+  const after = signal.aborted ? [] : await act(client, writer);
   if (signal.aborted || !isKept) {
     await client.query("rollback");
     return undone([...before, ...after]);

@@ -13,8 +13,19 @@ export interface Change {
   count: number;
 }
 
-/** What traffic does, how often, and the file in demo/traffic/ that does it. */
-const ACTIONS = [
+/** What traffic does to a source. */
+export interface TrafficScript {
+  /** Of SQL: `prepare.sql`, and a file for each action. */
+  folder: URL;
+  actions: readonly {
+    /** How often it is done, beside the others. */
+    weight: number;
+    kind: ChangeKind;
+    file: string;
+  }[];
+}
+
+const ACTIONS: TrafficScript["actions"] = [
   { weight: 30, kind: "insert", file: "new_sale" },
   { weight: 12, kind: "insert", file: "new_purchase" },
   { weight: 1, kind: "insert", file: "new_design" },
@@ -28,24 +39,32 @@ const ACTIONS = [
   { weight: 4, kind: "reinsert", file: "restore_payment" },
   { weight: 3, kind: "delete", file: "delete_sales_order" },
   { weight: 2, kind: "delete", file: "delete_purchase_order" },
-] as const satisfies readonly {
-  weight: number;
-  kind: ChangeKind;
-  file: string;
-}[];
+];
+
+/** What the application of Totesys does. */
+export const TOTESYS_TRAFFIC: TrafficScript = {
+  folder: new URL("./traffic/", import.meta.url),
+  actions: ACTIONS,
+};
 
 /** Prepares a source for `act`; may be repeated. */
-export async function prepareActions(client: Client): Promise<void> {
-  await client.query(await readSql("prepare"));
+export async function prepareActions(
+  client: Client,
+  { folder }: TrafficScript,
+): Promise<void> {
+  await client.query(await readSql(folder, "prepare"));
 }
 
 /** Does one action that `random` decides; what it changed, table by table. */
-export async function act(client: Client, random: Random): Promise<Change[]> {
-  const { kind, file } = random.weighted(ACTIONS);
+export async function act(
+  client: Client,
+  { random, script }: { random: Random; script: TrafficScript },
+): Promise<Change[]> {
+  const { kind, file } = random.weighted(script.actions);
   const { rows } = await client.query<
     { table_name: string; row_count: number }
   >(
-    await readSql(file),
+    await readSql(script.folder, file),
     [random.between(0, DRAWS_MAX)],
   );
   return rows
@@ -59,9 +78,9 @@ export async function act(client: Client, random: Random): Promise<Change[]> {
 
 const statements = new Map<string, Promise<string>>();
 
-function readSql(file: string): Promise<string> {
-  const known = statements.get(file) ??
-    Deno.readTextFile(new URL(`./traffic/${file}.sql`, import.meta.url));
-  statements.set(file, known);
+function readSql(folder: URL, name: string): Promise<string> {
+  const file = new URL(`${name}.sql`, folder);
+  const known = statements.get(file.href) ?? Deno.readTextFile(file);
+  statements.set(file.href, known);
   return known;
 }

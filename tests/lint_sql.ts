@@ -50,7 +50,16 @@ interface Token {
 
 const COLUMNS_MAX = 80;
 const INDENT = 4;
-const ROOTS = ["sql", "demo", "tests", "lib", "extract", "transform", "load"];
+const ROOTS = [
+  "sql",
+  "examples",
+  "demo",
+  "tests",
+  "lib",
+  "extract",
+  "transform",
+  "load",
+];
 const FILES_MAX = 10_000;
 
 const HEADERS: Record<Exclude<Role, "script">, Record<string, RegExp>> = {

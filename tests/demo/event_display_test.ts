@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createEventDisplay } from "../../demo/event_display.ts";
+import { TOTESYS } from "../../demo/examples.ts";
 import { demoHints } from "../../demo/hints.ts";
 import { openLog } from "../../lib/log.ts";
 import { SILENT } from "../../lib/progress.ts";
@@ -20,6 +21,7 @@ const PLACES = {
   lake: "/tmp/lake",
   s3: undefined,
   batch: 3,
+  fact: TOTESYS.fact,
 };
 
 Deno.test("createEventDisplay() tells freshness, and once what to look at, as JSON", async () => {

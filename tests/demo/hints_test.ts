@@ -1,5 +1,6 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
+import { TOTESYS } from "../../demo/examples.ts";
 import { type DemoHints, demoHints, formatHints } from "../../demo/hints.ts";
 import { query } from "../../lib/postgres.ts";
 import {
@@ -17,6 +18,7 @@ const PLACES = {
   lake: "/tmp/lake/processed",
   s3: undefined,
   batch: 12,
+  fact: TOTESYS.fact,
 };
 
 Deno.test("formatHints() tells where everything is", () => {

@@ -49,6 +49,48 @@ Deno.test("the demo with --s3 runs beside one that had its lake in a directory",
   });
 });
 
+Deno.test("the demo with --example runs another company beside the first one's state", async () => {
+  await withFolder(async (folder) => {
+    const args = demoArgs(folder);
+    await run(args, { until: LOADED(1) });
+
+    const first = await run([...args, "--example", "northwind"], {
+      until: LOADED(3),
+    });
+    const again = await run(args, { until: LOADED("\\d+") });
+
+    assert.equal(first.code, 0, first.error);
+    assert.doesNotMatch(first.out, /"level":"(error|warning)"/);
+    assert.match(first.out, /filling the source: 60 sales orders/);
+    assert.match(first.out, /dashboard: none, its page shows the tables of/);
+    assert.match(first.out, /fact_order_line_as_of_batch/);
+    assert.match(first.out, /:\d+\/northwind"/);
+    assert.match(first.out, /"stage":"extract","message":"batch 1:/);
+    assert.equal(again.code, 0, again.error);
+    assert.doesNotMatch(
+      again.out,
+      /filling|"level":"error"|"stage":"load","message":"batch 1:/,
+    );
+  });
+});
+
+Deno.test("the demo lists its examples for one that it lacks, and heeds no SQL_DIRECTORY", async () => {
+  const unknown = await run(["--example", "southwind"], { until: NEVER });
+
+  assert.equal(unknown.code, 2);
+  assert.equal(
+    JSON.parse(unknown.error).message,
+    '--example is "southwind", which is none of totesys, northwind',
+  );
+  await withFolder(async (folder) => {
+    const { code, error } = await run(demoArgs(folder), {
+      until: LOADED(1),
+      env: { SQL_DIRECTORY: folder },
+    });
+    assert.equal(code, 0, error);
+  });
+});
+
 Deno.test("the demo says that another runs, or that its port is in use", async () => {
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
@@ -204,14 +246,18 @@ interface Ran {
 /** Runs the demo until its output matches, then asks it to stop. */
 async function run(
   args: readonly string[],
-  options: { until: RegExp; meanwhile?: (out: string) => Promise<void> },
+  options: {
+    until: RegExp;
+    meanwhile?: (out: string) => Promise<void>;
+    env?: Record<string, string>;
+  },
 ): Promise<Ran> {
   const text = { out: "", error: "" };
   const reached = Promise.withResolvers<void>();
   let stop = () => {};
   const timeout = setTimeout(reached.resolve, TIMEOUT_MS);
   const ended = main(args, {
-    env: () => undefined,
+    env: (name) => options.env?.[name],
     write: (piece, to) => {
       text[to] += piece;
       if (options.until.test(text.out)) reached.resolve();

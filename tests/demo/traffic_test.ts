@@ -51,7 +51,7 @@ Deno.test("runTraffic() goes on after its connections were cut", async () => {
 
   await source.client.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
-     where application_name = 'totesys traffic'`,
+     where application_name = 'demo traffic'`,
   );
   const cut = traffic.events.length;
   await traffic.until((events) =>
@@ -128,7 +128,7 @@ async function countPayments(client: Client): Promise<number> {
 async function openTransactions(client: Client): Promise<number> {
   const { rows } = await client.query(
     `select count(*)::integer as open from pg_stat_activity
-     where application_name = 'totesys traffic' and xact_start is not null`,
+     where application_name = 'demo traffic' and xact_start is not null`,
   );
   return rows[0].open;
 }

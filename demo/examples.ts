@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { projectDirectory } from "../lib/config.ts";
+import { ConfigError } from "../lib/errors.ts";
+import { SALES_ORDERS, TRADE_END } from "./fill.ts";
+import type { HintedFact } from "./hints.ts";
+import { TOTESYS_TRAFFIC, type TrafficScript } from "./traffic_actions.ts";
+
+/** A company that the demo can show. */
+export interface Example {
+  /** Its name, and that of the source's database. */
+  name: string;
+  /** Its folder of SQL. */
+  sqlDirectory: string;
+  /** A table that is there once the source is filled. */
+  filledTable: string;
+  /** The SQL that makes and fills the source; left out for Totesys. */
+  files?: readonly URL[];
+  /** Orders to begin with. */
+  orders: number;
+  /** A day on which the trade ends that this makes. */
+  tradeEnd: Date;
+  traffic: TrafficScript;
+  fact: HintedFact;
+  /** Whether the dashboard fits its tables. */
+  hasDashboard: boolean;
+}
+
+const NORTHWIND = new URL("../examples/northwind/source/", import.meta.url);
+
+export const TOTESYS: Example = {
+  name: "totesys",
+  sqlDirectory: join(projectDirectory(), "sql"),
+  filledTable: "sales_order",
+  orders: SALES_ORDERS,
+  tradeEnd: TRADE_END,
+  traffic: TOTESYS_TRAFFIC,
+  fact: {
+    name: "fact_sales_order",
+    measure: "units_sold",
+    orderKey: "sales_order_id",
+  },
+  hasDashboard: true,
+};
+
+export const EXAMPLES: readonly Example[] = [TOTESYS, {
+  name: "northwind",
+  sqlDirectory: join(projectDirectory(), "examples", "northwind", "sql"),
+  filledTable: "northwind.orders",
+  files: ["schema.sql", "fill.sql"].map((file) => new URL(file, NORTHWIND)),
+  orders: 830,
+  tradeEnd: new Date("2024-11-04T00:00Z"),
+  traffic: {
+    folder: new URL("traffic/", NORTHWIND),
+    actions: [
+      { weight: 30, kind: "insert", file: "new_order" },
+      { weight: 25, kind: "update", file: "ship_order" },
+      { weight: 12, kind: "update", file: "correct_line" },
+      { weight: 4, kind: "update", file: "reprice" },
+      { weight: 2, kind: "update", file: "move_customer" },
+      { weight: 2, kind: "update", file: "hand_over" },
+      { weight: 5, kind: "delete", file: "delete_line" },
+      { weight: 3, kind: "delete", file: "cancel_order" },
+    ],
+  },
+  fact: {
+    name: "fact_order_line",
+    measure: "net_amount",
+    orderKey: "order_id",
+  },
+  hasDashboard: false,
+}];
+
+/** The example of this name. Throws a `ConfigError` that lists all of them. */
+export function exampleOf(name: string): Example {
+  const example = EXAMPLES.find((one) => one.name === name);
+  if (example !== undefined) return example;
+  throw new ConfigError([
+    `--example is "${name}", which is none of ${
+      EXAMPLES.map((one) => one.name).join(", ")
+    }`,
+  ]);
+}

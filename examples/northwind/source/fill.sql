@@ -1,0 +1,212 @@
+-- Fills the empty tables of schema.sql with two years of orders: the same seed
+-- and size give the same rows, on any server. All names are made up. Settings:
+-- demo.seed, demo.sales_orders and demo.weeks_later, by which all dates of
+-- orders are moved; whole numbers.
+
+set local search_path to northwind, pg_temp;
+
+-- Draws one of 0 .. choices - 1 for the row of that number.
+create function pg_temp.draw(purpose text, row_number bigint, choices bigint)
+returns integer language sql stable as
+$$
+select ((hashint8extended(row_number, hashtextextended(
+    purpose, current_setting('demo.seed')::bigint
+)) & 9223372036854775807) % choices)::integer
+$$;
+
+create function pg_temp.word(words text[], number bigint)
+returns text language sql immutable as
+$$select words[1 + number % cardinality(words)]$$;
+
+create function pg_temp.city(number bigint)
+returns text language sql immutable as
+$$
+select pg_temp.word(
+    array['Bergen', 'Porto', 'Lyon', 'Graz', 'Leeds', 'Turin', 'Århus', 'Köln'],
+    number
+)
+$$;
+
+create function pg_temp.country(number bigint)
+returns text language sql immutable as
+$$
+select pg_temp.word(
+    array[
+        'Norway', 'Portugal', 'France', 'Austria', 'UK', 'Italy', 'Denmark',
+        'Germany'
+    ],
+    number
+)
+$$;
+
+insert into categories
+select ordinality, name, 'All our ' || lower(name), '\x89504e47'
+from unnest(array[
+    'Beverages', 'Condiments', 'Confections', 'Dairy', 'Grains', 'Meat',
+    'Produce', 'Seafood'
+]) with ordinality as names (name);
+
+insert into suppliers
+select
+    number,
+    pg_temp.city(number) || ' ' || pg_temp.word(
+        array['Foods', 'Farms', 'Trading'], number
+    ) || ' ' || number,
+    'Contact ' || number,
+    pg_temp.city(number),
+    pg_temp.country(number),
+    '555-' || lpad(number::text, 4, '0'),
+    case when number % 4 = 0 then 'https://' || number || '.example' end
+from generate_series(1, 29) as numbers (number);
+
+insert into products
+select
+    number,
+    pg_temp.word(
+        array['Red', 'Sweet', 'Smoked', 'Fresh', 'Old', 'Salted', 'Dark'],
+        number
+    ) || ' ' || pg_temp.word(
+        array['Ale', 'Relish', 'Fudge', 'Brie', 'Rye', 'Ham', 'Plums', 'Cod'],
+        number - 1
+    ) || ' ' || number,
+    1 + pg_temp.draw('supplier', number, 29),
+    1 + (number - 1) % 8,
+    (1 + pg_temp.draw('box', number, 24)) || ' boxes',
+    (250 + pg_temp.draw('price', number, 9750)) * 0.01,
+    pg_temp.draw('stock', number, 120),
+    0,
+    5 * pg_temp.draw('reorder', number, 6),
+    number % 10 = 5
+from generate_series(1, 77) as numbers (number);
+
+insert into customers
+select
+    chr(65 + number / 26) || chr(65 + number % 26) || 'NWD',
+    pg_temp.word(
+        array['Corner', 'Market', 'Old Town', 'Harbour', 'Hill', 'River'],
+        number
+    ) || ' ' || pg_temp.word(
+        array['Grocers', 'Deli', 'Kitchen', 'Stores', 'Bistro'], number
+    ) || ' ' || number,
+    'Contact ' || number,
+    pg_temp.word(array['Owner', 'Buyer', 'Manager'], number),
+    (1 + pg_temp.draw('house', number, 200)) || ' Station Road',
+    pg_temp.city(number),
+    case when number % 3 = 0 then 'North' end,
+    lpad(pg_temp.draw('postal code', number, 99999)::text, 5, '0'),
+    pg_temp.country(number),
+    '555-' || lpad(pg_temp.draw('phone', number, 9999)::text, 4, '0'),
+    null
+from generate_series(0, 90) as numbers (number);
+
+-- One who leads, two managers, and those who report to them.
+insert into employees
+select
+    number,
+    pg_temp.word(
+        array['Berg', 'Costa', 'Dahl', 'Ember', 'Frost', 'Gray', 'Holm'], number
+    ),
+    pg_temp.word(array['Ada', 'Bo', 'Cleo', 'Dan', 'Eve'], number),
+    case
+        when number = 1 then 'Vice President'
+        when number in (2, 3) then 'Sales Manager'
+        else 'Sales Representative'
+    end,
+    date '1970-01-01' + pg_temp.draw('birth', number, 9000),
+    date '2015-01-01' + pg_temp.draw('hire', number, 2000),
+    pg_temp.city(number),
+    pg_temp.country(number),
+    lpad(pg_temp.draw('extension', number, 9999)::text, 4, '0'),
+    '\x89504e47',
+    'Speaks "' || pg_temp.word(array['Danish', 'French'], number) || '".',
+    case when number in (2, 3) then 1 when number > 3 then 2 + number % 2 end
+from generate_series(1, 9) as numbers (number);
+
+insert into region
+select ordinality, name
+from unnest(array['East', 'West', 'North', 'South'])
+with ordinality as names (name);
+
+insert into territories
+select
+    lpad((1000 + 17 * number)::text, 5, '0'),
+    'Territory ' || number,
+    1 + number % 4
+from generate_series(1, 48) as numbers (number);
+
+insert into employee_territories
+select
+    1 + pg_temp.draw('covers', row_number() over (order by territory_id), 9),
+    territory_id
+from territories;
+
+insert into shippers
+values
+    (1, 'Swift Parcels', '555-0101'),
+    (2, 'United Crates', '555-0102'),
+    (3, 'Harbour Freight Lines', '555-0103');
+
+-- The later an order, the higher its number. The last ones are not shipped yet.
+insert into orders
+with drawn as (
+    select
+        number,
+        date '2022-11-07' + 7 * current_setting('demo.weeks_later')::integer
+            + ((number - 1) * 728 / orders)::integer as order_date,
+        date '2024-11-04' + 7 * current_setting('demo.weeks_later')::integer
+            as today,
+        1 + pg_temp.draw('ship after', number, 21) as days
+    from (
+        select current_setting('demo.sales_orders')::bigint as orders
+    ) as setting
+    cross join generate_series(1, orders) as numbers (number)
+),
+
+chosen as (
+    select
+        drawn.*,
+        customers.*
+    from drawn
+    inner join customers
+        on customers.customer_id = chr(65 + pg_temp.draw('buyer', number, 91)
+            / 26) || chr(65 + pg_temp.draw('buyer', number, 91) % 26) || 'NWD'
+)
+
+select
+    10000 + number,
+    customer_id,
+    1 + pg_temp.draw('seller', number, 9),
+    order_date,
+    order_date + 28,
+    case when order_date + days < today then order_date + days end,
+    1 + pg_temp.draw('shipper', number, 3),
+    pg_temp.draw('freight', number, 20000) * 0.01,
+    company_name,
+    address,
+    city,
+    region,
+    postal_code,
+    country
+from chosen
+order by number;
+
+-- One to four lines each, of products that differ.
+insert into order_details
+select
+    order_id,
+    1 + (
+        pg_temp.draw('product', order_id, 77) + 19 * (line - 1)
+    ) % 77 as product_id,
+    unit_price,
+    1 + pg_temp.draw('quantity', order_id * 4 + line, 60),
+    (array[0, 0, 0, 0.05, 0.1, 0.15, 0.2, 0.25])[
+        1 + pg_temp.draw('discount', order_id * 4 + line, 8)
+    ]
+from orders
+cross join generate_series(1, 4) as lines (line)
+inner join products
+    on products.product_id = 1 + (
+        pg_temp.draw('product', order_id, 77) + 19 * (line - 1)
+    ) % 77
+where line <= 1 + pg_temp.draw('lines', order_id, 4)
+order by order_id, line;

@@ -1,0 +1,34 @@
+-- What the traffic needs of its own: numbers of orders above those that are
+-- there, and its draws.
+
+create schema if not exists demo_traffic;
+
+create sequence if not exists demo_traffic.order_id;
+
+select setval('demo_traffic.order_id', greatest(
+    nextval('demo_traffic.order_id'),
+    (select max(order_id) + 1 from northwind.orders)
+));
+
+-- One of 0 .. choices - 1, for the number that was drawn for the action.
+create or replace function demo_traffic.draw(
+    drawn bigint, purpose text, choices bigint
+) returns integer language sql immutable as
+$$
+select (
+    (hashtextextended(purpose, drawn) & 9223372036854775807)
+        % greatest(choices, 1)
+)::integer
+$$;
+
+-- One of the two hundred newest orders.
+create or replace function demo_traffic.some_order(drawn bigint)
+returns integer language sql stable as
+$$
+select order_id
+from northwind.orders
+where order_id >= (select max(order_id) from northwind.orders)
+    - demo_traffic.draw(drawn, 'order', 200)
+order by order_id
+limit 1
+$$;

@@ -1,0 +1,13 @@
+-- An order is not shipped before it is ordered.
+--
+-- Severity: warning
+-- Why: times of delivery would come out negative; most often a mistyped year.
+
+select
+    cast(order_id as text) as key,
+    format(
+        'shipped_date is %s, order_date is %s', shipped_date, order_date
+    ) as finding
+from checked_fact_order
+where to_batch is null
+    and shipped_date < order_date

@@ -1,0 +1,11 @@
+-- A line is of at least one piece.
+--
+-- Severity: warning
+-- Why: Northwind takes nothing back by an order; a credit is another paper.
+
+select
+    format('%s, %s', order_id, product_id) as key,
+    format('quantity is %s', quantity) as finding
+from checked_fact_order_line
+where to_batch is null
+    and quantity <= 0

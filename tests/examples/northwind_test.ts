@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { exampleOf } from "../../demo/examples.ts";
+import { Random } from "../../demo/random.ts";
+import { act, prepareActions } from "../../demo/traffic_actions.ts";
+import { makeFolder } from "../../init/main.ts";
+import { parseContract } from "../../lib/contract.ts";
+import { query } from "../../lib/postgres.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { main as check } from "../../pipeline/check.ts";
+import { verify } from "../../pipeline/verify.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { differences } from "../harness/mend.ts";
+import {
+  lakeState,
+  openLake,
+  sourceState,
+  warehouseState,
+} from "../harness/oracle.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { settingsOf } from "../harness/postgres.ts";
+import { fillNorthwind, NORTHWIND } from "./northwind.ts";
+
+const { sqlDirectory, traffic } = exampleOf("northwind");
+const ACTIONS = 300;
+const CHANGES = [
+  "update northwind.order_details set quantity = 7 where order_id < 10010",
+  `update northwind.employees set reports_to = 2, last_name = 'Ek "II"'
+    where employee_id = 3`,
+  "update northwind.categories set category_name = 'Fish' where category_id = 8",
+  "update northwind.region set region_description = 'Far North' where region_id = 3",
+  `delete from northwind.order_details
+    where (order_id, product_id) in (select order_id, min(product_id)
+      from northwind.order_details group by order_id limit 5)`,
+  // Its lines go with it.
+  "delete from northwind.orders where order_id between 10020 and 10023",
+  `delete from northwind.employee_territories where territory_id = '01017'`,
+  `insert into northwind.customers (customer_id, company_name)
+    values ('NEW', 'New, short "code"')`,
+  `insert into northwind.orders (order_id, customer_id, order_date)
+    values (20000, 'NEW', '2026-02-28')`,
+  "insert into northwind.order_details values (20000, 1, 9.99, 3, 0.15)",
+];
+
+async function openNorthwind(): Promise<Platform> {
+  const platform = await openPlatform({ sql: NORTHWIND.sql, sourceSql: "" });
+  await fillNorthwind(platform.source.client);
+  return platform;
+}
+
+/** Fails unless lake and warehouse hold what the source has, and verify agrees. */
+async function assertMirrored(platform: Platform): Promise<void> {
+  const source = await sourceState(platform, NORTHWIND);
+  assert.deepEqual(
+    await warehouseState(platform, { company: NORTHWIND }),
+    source,
+  );
+  {
+    await using lake = await openLake(platform);
+    assert.deepEqual(await lakeState(lake, { company: NORTHWIND }), source);
+  }
+  const verification = await verify(platform.context);
+  assert.deepEqual(differences(verification), []);
+  assert.deepEqual(verification.brokenRules, []);
+  assert.equal(verification.same, true);
+}
+
+Deno.test("Northwind goes through the pipeline, with changes, deletes and a rebuild", async () => {
+  await using platform = await openNorthwind();
+  const { source, context, warehouse } = platform;
+  await platform.run();
+  await assertMirrored(platform);
+  const before = await warehouseState(platform, { company: NORTHWIND });
+
+  await execute(source.client, ...CHANGES);
+  await platform.run();
+  await assertMirrored(platform);
+
+  await prepareActions(source.client, traffic);
+  const random = new Random(7);
+  const changed = new Set<string>();
+  for (let count = 0; count < ACTIONS; count++) {
+    for (
+      const { kind, table } of await act(source.client, {
+        random,
+        script: traffic,
+      })
+    ) changed.add(`${kind} ${table}`);
+  }
+  await platform.run();
+  await assertMirrored(platform);
+
+  assert.deepEqual(
+    [...changed].toSorted(),
+    [
+      "delete order_details",
+      "delete orders",
+      "insert order_details",
+      "insert orders",
+      "update customers",
+      "update employee_territories",
+      "update order_details",
+      "update orders",
+      "update products",
+    ],
+  );
+  assert.deepEqual(
+    await warehouseState(platform, { company: NORTHWIND, batch: 1 }),
+    before,
+  );
+  await rebuildProcessed(context);
+  await rebuildWarehouse(context);
+  await assertMirrored(platform);
+  const checks = await query(
+    warehouse.client,
+    "select check_name, findings from pipeline.check_result order by 1",
+  );
+  assert.deepEqual(
+    checks.map(({ check_name, findings }) => `${check_name} ${findings}`),
+    [
+      "dim_employee__reports_to_somebody_else 0",
+      "fact_order__is_not_shipped_before_it_is_ordered 0",
+      "fact_order__references_are_known 0",
+      "fact_order__version_ends_after_it_starts 0",
+      "fact_order__versions_do_not_overlap 0",
+      "fact_order_line__quantity_is_positive 0",
+      "fact_order_line__references_are_known 0",
+      "fact_order_line__version_ends_after_it_starts 0",
+      "fact_order_line__versions_do_not_overlap 0",
+      "fact_territory_cover__references_are_known 0",
+      "fact_territory_cover__version_ends_after_it_starts 0",
+      "fact_territory_cover__versions_do_not_overlap 0",
+    ],
+  );
+});
+
+Deno.test("Northwind's rules set aside a discount that is no share, and find what is wrong", async () => {
+  await using platform = await openNorthwind();
+  const { source, warehouse } = platform;
+  await platform.run();
+  const lines = () =>
+    query(
+      warehouse.client,
+      `select net_amount from fact_order_line_current where order_id = 10001
+      order by 1`,
+    );
+  const before = await lines();
+
+  await execute(
+    source.client,
+    "update northwind.order_details set discount = 15 where order_id = 10001",
+    "update northwind.orders set shipped_date = '2001-01-01' where order_id = 10002",
+    "update northwind.order_details set quantity = 0 where order_id = 10003",
+  );
+  await platform.run();
+
+  assert.deepEqual(await lines(), before);
+  const reasons = await query(
+    warehouse.client,
+    "select distinct table_name, reason from quarantine_current",
+  );
+  assert.deepEqual(reasons.map((row) => ({ ...row })), [{
+    table_name: "order_details",
+    reason: "discount is not between 0 and 1: 15",
+  }]);
+  const findings = await query(
+    warehouse.client,
+    "select distinct check_name from pipeline.finding order by 1",
+  );
+  assert.deepEqual(findings.map(({ check_name }) => check_name), [
+    "fact_order__is_not_shipped_before_it_is_ordered",
+    "fact_order_line__quantity_is_positive",
+  ]);
+
+  await execute(
+    source.client,
+    "update northwind.employees set reports_to = 4 where employee_id = 4",
+  );
+  await assert.rejects(platform.run(), {
+    message: /dim_employee__reports_to_somebody_else/,
+  });
+  await execute(
+    source.client,
+    "update northwind.employees set reports_to = 2 where employee_id = 4",
+    "update northwind.order_details set discount = 0.15 where order_id = 10001",
+    "update northwind.orders set shipped_date = null where order_id = 10002",
+    "update northwind.order_details set quantity = 1 where order_id = 10003",
+  );
+  await platform.run();
+  await assertMirrored(platform);
+});
+
+Deno.test("Northwind's grants are all that its pipeline needs of the source", async () => {
+  await using platform = await openNorthwind();
+  const { client, url } = platform.source;
+  const role = "northwind_extract";
+  await execute(
+    client,
+    await Deno.readTextFile(join(sqlDirectory, "grants.sql")),
+    `alter role ${role} password 'of a test'`,
+    "create table northwind.salaries (employee_id smallint primary key)",
+  );
+  try {
+    const asRole = new URL(url);
+    asRole.username = role;
+    asRole.password = "of a test";
+    platform.set({ source: settingsOf(asRole.href) });
+
+    await platform.run();
+
+    await assertMirrored(platform);
+    const { rows } = await client.query(
+      `select count(*)::integer as tables from pg_class
+      where relnamespace = 'northwind'::regnamespace and relkind = 'r'
+        and has_table_privilege($1, oid, 'select')`,
+      [role],
+    );
+    assert.deepEqual(rows, [{ tables: NORTHWIND.sql.tables.length }]);
+  } finally {
+    await execute(client, `drop owned by ${role}`, `drop role ${role}`);
+  }
+});
+
+Deno.test("`deno task check` takes Northwind's folder, and derives its tables", async () => {
+  let out = "";
+  const code = await check([], {
+    env: (name) => name === "SQL_DIRECTORY" ? sqlDirectory : undefined,
+    write: (text) => out += text,
+    isTerminal: true,
+    onStop: () => () => {},
+  });
+
+  assert.equal(code, 0, out);
+  assert.match(
+    out,
+    /fact_order_line: fact, by row of order_details\n {2}its table follows from it; order_line_record_id/,
+  );
+  assert.match(out, /reports_to +SMALLINT +smallint {2}-> dim_employee/);
+  assert.match(
+    out,
+    /11 tables, 9 models, 1 quarantine rules, 3 checks: all can be used/,
+  );
+  assert.doesNotMatch(out, /sql\/warehouse declares/);
+});
+
+Deno.test("Northwind's contract is a part of what init finds", () =>
+  inFolder(async (folder) => {
+    await using platform = await openNorthwind();
+    const into = join(folder, "new");
+    await makeFolder(platform.context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+
+    const found = parseContract(
+      await Deno.readTextFile(join(into, "source.sql")),
+    );
+
+    for (const table of NORTHWIND.sql.tables) {
+      const same = found.find(({ name }) => name === table.name);
+      const columns = same?.columns.map(({ name }) => name) ?? [];
+      const { leftOut = [], ...part } = table;
+      assert.deepEqual(
+        [...part.columns.map(({ name }) => name), ...leftOut].toSorted(),
+        columns.toSorted(),
+        table.name,
+      );
+      assert.deepEqual(part, {
+        ...same,
+        columns: same?.columns.filter(({ name }) => !leftOut.includes(name)),
+      });
+    }
+    assert.deepEqual(
+      found.map(({ name }) => name),
+      NORTHWIND.sql.tables.map(({ name }) => name),
+    );
+  }));
