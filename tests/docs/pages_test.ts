@@ -2,11 +2,11 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { projectDirectory, readConfig } from "../lib/config.ts";
-import { query } from "../lib/postgres.ts";
-import { processedManifest } from "./harness/manifests.ts";
-import { execute, openPlatform } from "./harness/platform.ts";
-import { fillSmall } from "./harness/small_source.ts";
+import { projectDirectory, readConfig } from "../../lib/config.ts";
+import { query } from "../../lib/postgres.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall } from "../harness/small_source.ts";
 
 /** Folders whose messages people may meet. */
 const SPEAKING = [
