@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { projectDirectory } from "../../lib/config.ts";
 import { query } from "../../lib/postgres.ts";
-import { fillNorthwind } from "../examples/northwind.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { Task, taskEnv } from "../harness/task.ts";
@@ -31,7 +30,6 @@ const BLOCKS: readonly Block[] = [
 Deno.test("docs/your-database.md does what it says, command by command", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({ sourceSql: "" });
-    await fillNorthwind(platform.source.client);
     const reader = new Reader(platform, join(folder, "company"));
     for (const block of BLOCKS) await reader.follow(block);
 
@@ -71,7 +69,7 @@ class Reader {
     const [, path] = /`([\w/]+\.sql)`:$/.exec(before) ?? [];
     const file = join(this.#company, "sql", path ?? "");
     const lines = text.split("\n");
-    if (kind === "sh") { for (const line of lines) await this.#run(line); }
+    if (kind === "sh") await this.#runAll(text);
     else if (kind === "text") this.#assertSaid(lines);
     else if (kind === "diff") await edit(file, lines);
     else if (path === undefined) await this.#execute(text, before);
@@ -81,11 +79,18 @@ class Reader {
     }
   }
 
+  async #runAll(text: string): Promise<void> {
+    for (const line of text.replaceAll(/ \\\n +/g, " ").split("\n")) {
+      await this.#run(line);
+    }
+  }
+
   /** A line of a shell; a comment says that its task fails. */
   async #run(line: string): Promise<void> {
     const [command = "", stops] = line.replaceAll(COMPANY, this.#company)
       .split(" # ");
-    const [program, ...args] = command.split(" ");
+    const [program, ...args] = [...command.matchAll(/"([^"]*)"|\S+/g)]
+      .map(([word, inQuotes]) => inQuotes ?? word);
     const last = args.at(-1) ?? "";
     switch (program) {
       case "export": {
@@ -99,10 +104,7 @@ class Reader {
       case "rm":
         return await Deno.remove(last);
       case "psql":
-        return await execute(
-          this.#platform.source.client,
-          await Deno.readTextFile(last),
-        );
+        return await this.#psql(args);
     }
     // The launcher runs the task of that name.
     assert.equal(program, "./totesys", line);
@@ -113,6 +115,22 @@ class Reader {
     const code = await task.ended();
     this.#out = task.out + task.error;
     assert.equal(code, stops === undefined ? 0 : 1, `${line}: ${this.#out}`);
+  }
+
+  /** What psql does with these arguments: not every machine has one. */
+  async #psql([database, ...args]: readonly string[]): Promise<void> {
+    assert.equal(database, "$SOURCE_URL");
+    const statements = [];
+    for (const [index, arg] of args.entries()) {
+      const value = args[index + 1] ?? "";
+      if (arg === "--command") statements.push(value);
+      if (arg === "--file") {
+        const path = resolve(projectDirectory(), value);
+        statements.push(await Deno.readTextFile(path));
+      }
+    }
+    const { client } = this.#platform.source;
+    await execute(client, "begin", ...statements, "commit");
   }
 
   /** Where there is no terminal, tasks write the same as values of JSON. */
