@@ -4,7 +4,9 @@ import { runCommand, type World } from "../lib/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import type { IngestionManifest, ProcessedManifest } from "../lib/manifest.ts";
 import { inTransaction, queryRow } from "../lib/postgres.ts";
+import { QUARANTINE } from "../lib/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { abandonedNote, abandonedTables } from "../load/abandoned_tables.ts";
 import { plannedChanges } from "../load/follow_models.ts";
 import { newestEntry } from "../load/ledger.ts";
 import { findMissing } from "../load/make_schema.ts";
@@ -95,6 +97,10 @@ async function planWarehouse(
       ...tables.map((name) => `table ${name}`),
     );
   });
+  const names = [QUARANTINE.name, ...models.map(({ model }) => model.name)];
+  for (const table of await abandonedTables(client, names)) {
+    plan.warehouse.push(`${table}: ${abandonedNote(table)}`);
+  }
   for (const typed of models) {
     await refusedAs(plan, async () => {
       const changes = await plannedChanges(client, typed);

@@ -124,6 +124,44 @@ Deno.test("plan names every refusal with its way out, and exits with 1", async (
   assert.match(refusals[0]?.hint ?? "", /deno task rebuild warehouse/);
 });
 
+Deno.test("plan and load name a table whose model is gone, until it is dropped", async () => {
+  const both = (names: string[]) =>
+    smallProject({
+      source: SOURCE,
+      models: names.map((name) => ({
+        name,
+        key: ["item_id"],
+        sql: "select item_id, title from changed.item",
+      })),
+    });
+  await using platform = await openPlatform({
+    sql: await both(["dim_item", "dim_old"]),
+    sourceSql: SOURCE,
+  });
+  await execute(platform.source.client, "insert into item values (1, 'Bolt')");
+  await platform.run();
+  assert.deepEqual((await makePlan(platform.context)).warehouse, []);
+  platform.context.sql = await both(["dim_item"]);
+  const note =
+    /^dim_old: no model makes it any more.*drop table "dim_old" cascade$/;
+
+  const { warehouse } = await makePlan(platform.context);
+
+  assert.equal(warehouse.length, 1);
+  assert.match(warehouse[0] ?? "", note);
+  await execute(platform.source.client, "update item set title = 'Nut'");
+  await platform.extract();
+  await transform(platform.context, { acceptSqlChange: true });
+  await platform.load();
+  const warned = platform.logged.filter((line) =>
+    line.startsWith("warning: dim_old")
+  );
+  assert.equal(warned.length, 1);
+  assert.match(warned[0]?.replace("warning: ", "") ?? "", note);
+  await execute(platform.warehouse.client, "drop table dim_old cascade");
+  assert.deepEqual((await makePlan(platform.context)).warehouse, []);
+});
+
 Deno.test("plan is written for people, too", async () => {
   await using platform = await openPlatform();
   await platform.extract();

@@ -1,0 +1,39 @@
+import type pg from "pg";
+import { query, quoteName } from "../lib/postgres.ts";
+
+/** The columns that every table of a model has. */
+const HISTORY = ["valid_from", "valid_to", "from_batch", "to_batch"];
+
+/**
+ * The warehouse's tables of models that are none any more: they have the
+ * columns of history and a view of their current rows, which nothing changes
+ * from then on.
+ */
+export async function abandonedTables(
+  client: pg.Client,
+  models: readonly string[],
+): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select relname as name from pg_class
+    where relkind in ('r', 'p')
+      and relnamespace = to_regnamespace(quote_ident(current_schema()))
+      and relname <> all($1::text[])
+      and to_regclass(quote_ident(relname || '_current')) is not null
+      and (
+        select count(*) from pg_attribute
+        where attrelid = pg_class.oid and not attisdropped
+          and attname = any($2::text[])
+      ) = $3::bigint
+    order by relname`,
+    [models, HISTORY, HISTORY.length],
+  );
+  return rows.map(({ name }) => name ?? "");
+}
+
+/** What is said of such a table. */
+export function abandonedNote(table: string): string {
+  return `no model makes it any more, and its rows stay as they are; when nobody reads it: drop table ${
+    quoteName(table)
+  } cascade`;
+}
