@@ -130,7 +130,7 @@ Deno.test("docs/packages.md names the packages of deno.json", async () => {
 });
 
 Deno.test("every link of a document leads to a file", async () => {
-  const documents = ["README.md", "CHANGELOG.md"];
+  const documents = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
   for await (const { name } of Deno.readDir(join(projectDirectory(), "docs"))) {
     if (name.endsWith(".md")) documents.push(`docs/${name}`);
   }
