@@ -46,8 +46,8 @@ export const CALENDAR = "dim_date";
 /** The longest name of which PostgreSQL keeps all with `_as_of_batch` behind. */
 const MODEL_BYTES_MAX = 50;
 const MEASURE =
-  /^(smallint|integer|bigint|numeric|real|double precision|money)\b/;
-const MOMENT = /^(date|timestamp)\b/;
+  /^(smallint|integer|bigint|numeric|real|double precision|money)\b(?!.*\]$)/;
+const MOMENT = /^(date|timestamp)\b(?!.*\]$)/;
 
 /**
  * Decides which tables can be read, which are facts and which dimensions, and

@@ -26,6 +26,20 @@ const TYPES: Readonly<Record<string, string>> = {
 /** The types that columns of models have in the warehouse, less decimals. */
 export const WAREHOUSE_TYPES: readonly string[] = Object.values(TYPES);
 
+const TEXT =
+  /^(text|name|"char"|bpchar|varchar|nchar( varying)?|(national )?char(acter)?( varying)?)(\(\d+\))?$/;
+const ARRAY = /\]$| array$/;
+
+/** Whether a type of PostgreSQL is one of its texts; an array of them is none. */
+export function isText(type: string): boolean {
+  return TEXT.test(type);
+}
+
+/** Whether a type of PostgreSQL, as it is declared or printed, is an array. */
+export function isArray(type: string): boolean {
+  return ARRAY.test(type);
+}
+
 /**
  * The warehouse's type for a column of a model, as `format_type` writes it;
  * undefined where DuckDB's has no counterpart.

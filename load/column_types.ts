@@ -1,4 +1,4 @@
-import { WAREHOUSE_TYPES } from "../lib/warehouse_type.ts";
+import { isText, WAREHOUSE_TYPES } from "../lib/warehouse_type.ts";
 
 /** What a warehouse's column must become to hold what a model's gives. */
 export type TypeChange =
@@ -37,10 +37,10 @@ export function typeChange(present: string, wanted: string): TypeChange {
     const [, base, zone] = rounded;
     return { kind: "widen", to: `${base} ${zone} time zone` };
   }
-  const isText = /^(text|character|name$|"char")/.test(present);
+  const wasText = isText(present);
   if (wanted === "text") {
     if (present === "text") return { kind: "fits" };
-    return isText || numberOf(present) !== undefined
+    return wasText || numberOf(present) !== undefined
       ? { kind: "widen", to: "text" }
       : { kind: "fits" };
   }
@@ -57,12 +57,12 @@ export function typeChange(present: string, wanted: string): TypeChange {
       : { kind: "fits" };
   }
   // Of a type that a person chose, the values tell whether it holds them.
-  const isChosen = !isText && own === undefined && !KNOWN.has(present);
+  const isChosen = !wasText && own === undefined && !KNOWN.has(present);
   const isInexact = [present, wanted].some((type) =>
-    /^(real|double)/.test(type)
+    /^(real|double precision)$/.test(type)
   );
   const isJson = wanted === "json" || wanted === "interval";
-  return isChosen || (isInexact && !isText) || isJson
+  return isChosen || (isInexact && !wasText) || isJson
     ? { kind: "fits" }
     : { kind: "replace", to: wanted };
 }

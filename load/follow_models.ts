@@ -4,7 +4,7 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import type { Model } from "../lib/model.ts";
 import { query, quoteName, sqlState } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
-import { warehouseType } from "../lib/warehouse_type.ts";
+import { isText, warehouseType } from "../lib/warehouse_type.ts";
 import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
 import { typeChange } from "./column_types.ts";
 import type { TypedModel } from "./model_types.ts";
@@ -42,8 +42,6 @@ interface Column {
   isLoose: boolean;
 }
 
-const TEXT =
-  /^(text|varchar|character varying|char|character|bpchar)(\(\d+\))?$/;
 /** Postgres cuts off what a name has beyond. */
 const NAME_BYTES_MAX = 63;
 /** Somebody's object depends on what would change. */
@@ -163,7 +161,7 @@ function changesOf(
   for (const column of columns) {
     const own = present.find(({ name }) => name === column.name);
     // A text that is declared as one takes any value.
-    const wanted = TEXT.test(column.declared ?? "")
+    const wanted = isText(column.declared ?? "")
       ? "text"
       : warehouseType(column.type, {
         isTime: model.times.includes(column.name),

@@ -52,8 +52,8 @@ export const STAMPS: readonly VerifiedColumn[] = [
 const INTEGER_IDS: readonly number[] = [20, 21, 23];
 const DATE_ID = 1082;
 const NUMERIC_ID = 1700;
-const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL.*)$/;
-const MOMENT = /^(DATE|TIMESTAMP.*)$/;
+const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/;
+const MOMENT = /^(DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)$/;
 const OTHER = /^(BOOLEAN|UUID|FLOAT|DOUBLE)$/;
 
 /** SQL for the newest batch that the warehouse says it holds. */

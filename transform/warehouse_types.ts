@@ -1,7 +1,7 @@
 import { keyTypeProblems } from "../lib/derived_table.ts";
 import type { ModelSql } from "../lib/project_sql.ts";
 import type { DeclaredTables } from "../lib/warehouse_ddl.ts";
-import { warehouseType } from "../lib/warehouse_type.ts";
+import { isArray, isText, warehouseType } from "../lib/warehouse_type.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /** Types of PostgreSQL by what they hold, each with DuckDB's that it can. */
@@ -11,13 +11,13 @@ const HELD: readonly [RegExp, RegExp][] = [
     /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,0\))$/,
   ],
   [
-    /^(numeric|decimal)$/,
-    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL|FLOAT|DOUBLE)/,
+    /^(numeric|decimal|dec)$/,
+    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\)|FLOAT|DOUBLE)$/,
   ],
   // It would round a float.
   [
-    /^(numeric|decimal)\(/,
-    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|DECIMAL)/,
+    /^(numeric|decimal|dec)\([\d, -]+\)$/,
+    /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/,
   ],
   // Floats hold 6 and 15 digits of any number.
   [
@@ -25,20 +25,29 @@ const HELD: readonly [RegExp, RegExp][] = [
     /^(U?(TINYINT|SMALLINT)|FLOAT)$/,
   ],
   [
-    /^(float|float8|double precision)/,
+    /^(float|float8|float\(\d+\)|double precision)$/,
     /^(U?(TINYINT|SMALLINT|INTEGER)|FLOAT|DOUBLE|DECIMAL\((\d|1[0-5]),\d+\))$/,
   ],
   [/^(boolean|bool)$/, /^BOOLEAN$/],
   [/^date$/, /^DATE$/],
   // DuckDB's have six places of a second.
-  [/^timestamp(tz)?\([012]\)/, /^(TIMESTAMP_S|DATE)$/],
-  [/^timestamp(tz)?\([345]\)/, /^(TIMESTAMP_S|TIMESTAMP_MS|DATE)$/],
-  [/^timestamp/, /^(TIMESTAMP(_S|_MS| WITH TIME ZONE)?|DATE)$/],
-  [/^time\([0-5]\)/, /^$/],
+  [
+    /^timestamp(tz)?\([012]\)( with(out)? time zone)?$/,
+    /^(TIMESTAMP_S|DATE)$/,
+  ],
+  [
+    /^timestamp(tz)?\([345]\)( with(out)? time zone)?$/,
+    /^(TIMESTAMP_S|TIMESTAMP_MS|DATE)$/,
+  ],
+  [
+    /^timestamp(tz)?(\(\d\))?( with(out)? time zone)?$/,
+    /^(TIMESTAMP(_S|_MS| WITH TIME ZONE)?|DATE)$/,
+  ],
+  [/^time(tz)?\([0-5]\)( with(out)? time zone)?$/, /^$/],
   [/^time(\(6\))?( without time zone)?$/, /^TIME$/],
   [/^uuid$/, /^UUID$/],
 ];
-const TEXT = /^(text|varchar|char|bpchar)/;
+const TIME = /^time(tz)?(\(\d\))?( with(out)? time zone)?$/;
 /** What they give depends on a setting of the session. */
 const NEVER = /^(money|bytea)\b/;
 /** Parquet keeps thousandths of a second of it. */
@@ -93,7 +102,7 @@ export function typeProblems(
       }
       return canAdd(type) ? [] : [withoutCounterpart({ name, type })];
     }
-    const given = model.times.includes(name) && /^time\b/.test(column.type)
+    const given = model.times.includes(name) && TIME.test(column.type)
       ? "TIME"
       : type;
     return canHold(column.type, given) ? [] : [
@@ -109,7 +118,9 @@ export function typeProblems(
  */
 function canHold(postgres: string, duckdb: string): boolean {
   if (INTERVAL.test(duckdb) || NEVER.test(postgres)) return false;
-  if (TEXT.test(postgres)) return true;
+  if (isText(postgres)) return true;
+  // DuckDB's lists, and its JSON, have other brackets.
+  if (isArray(postgres)) return duckdb === "VARCHAR";
   const [, held] = HELD.find(([pattern]) => pattern.test(postgres)) ?? [];
   return held?.test(duckdb) ?? !TEXT_ONLY.test(duckdb);
 }

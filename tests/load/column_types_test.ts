@@ -56,6 +56,9 @@ for (
     ["timestamp(0) without time zone", "date", FITS],
     ["money_of_ours", "numeric(10,2)", FITS],
     ["jsonb", "json", FITS],
+    ["text[]", "text", FITS],
+    ["character varying(20)[]", "text", FITS],
+    ["numeric(10,2)[]", "text", FITS],
   ] as const
 ) {
   Deno.test(`typeChange() of ${present} for ${wanted}`, () => {

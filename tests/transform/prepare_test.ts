@@ -761,6 +761,23 @@ for (
     ["time(3)", "cast(seen as time)", false],
     ["time", "cast(seen as time)", true],
     ["varchar(20)", "note", true],
+    ["character varying (20)", "lot_id", true],
+    ["char(3)", "note", true],
+    ["name", "note", true],
+    ["text[]", "note", true],
+    ["varchar(20)[]", "note", true],
+    ["text array", "note", true],
+    ["text[]", "lot_id", false],
+    ["text[]", "[note]", false],
+    ["varchar(20) [3]", "price", false],
+    ["numeric(10,2)[]", "price", false],
+    ["numeric", "[price]", false],
+    ["numeric(10,2)", "[price]", false],
+    ["double precision[]", "price", false],
+    ["timestamp[]", "seen", false],
+    ["timestamp(3) with time zone[]", "cast(seen as date)", false],
+    ["time[]", "cast(seen as time)", false],
+    ["jsonb[]", "to_json(note)", false],
   ] as const
 ) {
   Deno.test(`the warehouse's ${declared} ${fits ? "holds" : "can't hold"} ${expression}`, async () => {
