@@ -221,19 +221,19 @@ export function quoteNames(names: readonly string[], prefix = ""): string {
 }
 
 /**
- * Does something within a transaction; false says that it ended with this
- * SQLSTATE, and was undone.
+ * Does something within a transaction; false says that it ended with an
+ * SQLSTATE that matches, and was undone.
  */
 export async function inSavepoint(
   client: pg.Client,
-  state: string,
+  state: RegExp,
   work: () => Promise<unknown>,
 ): Promise<boolean> {
   await client.query("savepoint attempt");
   try {
     await work();
   } catch (error) {
-    if (sqlState(error) !== state) throw error;
+    if (!state.test(sqlState(error) ?? "")) throw error;
     await client.query("rollback to savepoint attempt");
     return false;
   } finally {

@@ -185,7 +185,8 @@ export function compared(
   prefix: string,
 ): string {
   return columns.map((column) =>
-    prefix + quoteName(column) + (unequal.includes(column) ? "::text" : "")
+    prefix + quoteName(column) +
+    (unequal.includes(column) ? '::text collate "C"' : "")
   ).join(", ");
 }
 

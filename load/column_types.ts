@@ -24,6 +24,9 @@ const WIDENING: readonly (readonly string[])[] = [
 /** Fractions of a second that a column made by hand cuts off. */
 const ROUNDED = /^(time|timestamp)\([0-5]\) (with|without) time zone$/;
 const MOMENT = /^(time|timestamp)\b/;
+/** Beside those, an interval may be cut to some of its fields. */
+const CUT_INTERVAL = /^interval[ (][^[]*$/;
+const FLOAT = /^(real|double precision)$/;
 const KNOWN = new Set(WAREHOUSE_TYPES);
 
 /**
@@ -33,14 +36,15 @@ const KNOWN = new Set(WAREHOUSE_TYPES);
 export function typeChange(present: string, wanted: string): TypeChange {
   if (present === wanted) return { kind: "fits" };
   const rounded = ROUNDED.exec(present);
-  if (rounded !== null && MOMENT.test(wanted)) {
+  if (rounded !== null && (wanted === "text" || MOMENT.test(wanted))) {
     const [, base, zone] = rounded;
     return { kind: "widen", to: `${base} ${zone} time zone` };
   }
   const wasText = isText(present);
   if (wanted === "text") {
     if (present === "text") return { kind: "fits" };
-    return wasText || numberOf(present) !== undefined
+    if (CUT_INTERVAL.test(present)) return { kind: "widen", to: "interval" };
+    return wasText || FLOAT.test(present) || numberOf(present) !== undefined
       ? { kind: "widen", to: "text" }
       : { kind: "fits" };
   }
@@ -58,9 +62,7 @@ export function typeChange(present: string, wanted: string): TypeChange {
   }
   // Of a type that a person chose, the values tell whether it holds them.
   const isChosen = !wasText && own === undefined && !KNOWN.has(present);
-  const isInexact = [present, wanted].some((type) =>
-    /^(real|double precision)$/.test(type)
-  );
+  const isInexact = [present, wanted].some((type) => FLOAT.test(type));
   const isJson = wanted === "json" || wanted === "interval";
   return isChosen || (isInexact && !wasText) || isJson
     ? { kind: "fits" }

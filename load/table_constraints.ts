@@ -10,9 +10,9 @@ export interface Removed {
   foreignKeys: { table: string; sql: string }[];
 }
 
-const FOREIGN_KEY_VIOLATION = "23503";
-const DEPENDENT_OBJECTS = "2BP01";
-const FEATURE_NOT_SUPPORTED = "0A000";
+const FOREIGN_KEY_VIOLATION = /^23503$/;
+const DEPENDENT_OBJECTS = /^2BP01$/;
+const FEATURE_NOT_SUPPORTED = /^0A000$/;
 
 /** What the definition of an index doesn't tell, and would be lost. */
 const CARRIES_MORE = `(indisreplident or indisclustered

@@ -9,7 +9,7 @@ export interface WarehouseTable {
   model: Pick<Model, "name" | "key" | "kind" | "recordId">;
   /** The model's own columns, in order. */
   columns: string[];
-  /** Those whose type has no equality, or one that isn't of values. */
+  /** Those whose equality is not of what their values read as. */
   unequal: string[];
   /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
   keyOrder: string;
@@ -44,17 +44,29 @@ const OWN_TYPES: Readonly<Record<string, string>> = {
   is_placeholder: "boolean",
 };
 
-/** Of two boxes, `=` compares the areas; of two of json there is none. */
-const UNEQUAL_TYPES = [
-  "json",
-  "xml",
-  "point",
-  "line",
-  "lseg",
-  "box",
-  "path",
-  "polygon",
-  "circle",
+/**
+ * Types of which values that are `=` read alike, or differ in nothing that a
+ * model gives. Of others it may compare less (two boxes by their areas, citext
+ * without case, jsonb's 1.0 and 1), or there is none (json).
+ */
+const EQUAL_TYPES = [
+  "bool",
+  "int2",
+  "int4",
+  "int8",
+  "numeric",
+  "float4",
+  "float8",
+  "text",
+  "varchar",
+  "bpchar",
+  "char",
+  "name",
+  "date",
+  "time",
+  "timestamp",
+  "timestamptz",
+  "uuid",
 ];
 
 /**
@@ -114,14 +126,13 @@ export async function readWarehouseTable(
     client,
     `select attname as name, attcollation <> 0 as is_text,
       atthasdef or attidentity <> '' as has_default,
-      coalesce(element.typname, base.typname, type.typname)
-        = any(array[${UNEQUAL_TYPES.map(quoteText).join(", ")}]) as is_unequal,
+      coalesce(base.typname, type.typname)
+        <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
+        or ${IS_LOOSE} as is_unequal,
       format_type(atttypid, atttypmod) as type,
       ${IS_LOOSE} as is_loose
     from pg_attribute
     inner join pg_type as type on type.oid = atttypid
-    left join pg_type as element on element.oid = type.typelem
-      and type.typcategory = 'A'
     left join pg_type as base on base.oid = type.typbasetype
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
       and not attisdropped and attgenerated = '' order by attnum`,

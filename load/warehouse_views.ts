@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { inSavepoint, query } from "../lib/postgres.ts";
 
-const INVALID_DEFINITION = "42P16";
+const INVALID_DEFINITION = /^42P16$/;
 
 /** Statements that give views that are made again what they had before. */
 export type ViewsBefore = readonly string[];

@@ -13,6 +13,13 @@ import {
 } from "./find_differences.ts";
 import { keyText } from "./key_text.ts";
 import {
+  type AskWarehouse,
+  joinOwnForms,
+  type OwnForms,
+  ownFormSql,
+  readOwnForms,
+} from "./own_forms.ts";
+import {
   doublesInLake,
   ENDED_IN_LAKE,
   type Lake,
@@ -31,6 +38,7 @@ import {
   OPEN_IN_WAREHOUSE,
   readFromWarehouse,
   STAMPS,
+  type WarehouseColumn,
 } from "./warehouse_rows.ts";
 import { waysBack } from "./ways_back.ts";
 
@@ -66,7 +74,15 @@ export interface ModelComparing {
   lake: Lake;
   /** The models in the order in which they are listed. */
   warehouse: AsyncIterable<ModelInWarehouse>;
+  /** Asks the warehouse while its rows are copied. */
+  ask: AskWarehouse;
+  /** Where files may lie for a while. */
+  folder: string;
 }
+
+type ComparedColumn =
+  & VerifiedColumn
+  & Partial<Pick<WarehouseColumn, "hasOwnForm">>;
 
 const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
 
@@ -153,11 +169,20 @@ async function compareModel(
     return [...results, told("warehouse", none, shape)];
   }
   await readFromWarehouse(duckdb, held);
+  const expected = expectedInWarehouse(held, heldBack);
+  const forms = await readOwnForms(duckdb, {
+    ...work,
+    table: model.name,
+    columns: held.columns.filter(({ hasOwnForm }) => hasOwnForm)
+      .map(({ name }) => name),
+    expected: [expected, ENDED_IN_LAKE],
+    held: [OPEN_IN_WAREHOUSE, ENDED_IN_WAREHOUSE],
+  });
   const inWarehouse = await findDifferences(
     duckdb,
-    warehouseSides(held, heldBack),
+    warehouseSides(held, { expected, forms }),
   );
-  const history = await findDifferences(duckdb, historySides(held));
+  const history = await findDifferences(duckdb, historySides(held, forms));
   const isDoubtful = history.keys > 0;
   return [
     ...results,
@@ -184,10 +209,10 @@ function lakeSides(
 }
 
 /** What the lake alone has rightly is expected of the warehouse as well. */
-function warehouseSides(
+function expectedInWarehouse(
   { model, columns }: ModelInWarehouse,
   heldBack: string | undefined,
-): Sides {
+): string {
   const names = quoteNames(columns.map(({ name }) => name));
   const wanted = expectedRows(model.name);
   const parts = [
@@ -201,10 +226,17 @@ function warehouseSides(
         anti join ${wanted} using (${quoteNames(model.key)})`]
       : [],
   ];
+  return `(${parts.join(" union all ")})`;
+}
+
+function warehouseSides(
+  { model, columns }: ModelInWarehouse,
+  { expected, forms }: { expected: string; forms: readonly OwnForms[] },
+): Sides {
   return {
     key: model.key,
     columns: [...namesBeside(columns, model.key), " inexact"],
-    expected: inWarehouseForm(`(${parts.join(" union all ")})`, columns),
+    expected: inWarehouseForm(expected, { columns, forms }),
     actual: OPEN_IN_WAREHOUSE,
     doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
   };
@@ -212,9 +244,11 @@ function warehouseSides(
 
 function historySides(
   { model, columns }: ModelInWarehouse,
+  forms: readonly OwnForms[],
 ): Sides {
   const names = quoteNames(model.key);
   const keyColumns = columns.filter(({ name }) => model.key.includes(name));
+  const keyForms = forms.filter(({ column }) => model.key.includes(column));
   const key = [...model.key, "from_batch"];
   return {
     key,
@@ -225,10 +259,10 @@ function historySides(
       "valid_from",
       "valid_to",
     ],
-    expected: inWarehouseForm(ENDED_IN_LAKE, [
-      ...columns,
-      ...STAMPS,
-    ]),
+    expected: inWarehouseForm(ENDED_IN_LAKE, {
+      columns: [...columns, ...STAMPS],
+      forms,
+    }),
     actual: ENDED_IN_WAREHOUSE,
     doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
     // What holds is compared already, but not since when it does, nor whether
@@ -239,8 +273,8 @@ function historySides(
       from ${OPEN_IN_WAREHOUSE}
       where (valid_to is null) <> (to_batch is null)
       union all select ${names}, batch as from_batch, 'different' as ${HOW}
-      from (select ${selectSql(keyColumns)}, batch, snapshot_time
-        from ${openInLake(model)})
+      from (select ${selectSql(keyColumns, keyForms)}, batch, snapshot_time
+        from ${joinOwnForms(openInLake(model), keyForms)})
       inner join (select ${names}, from_batch, valid_from
         from ${OPEN_IN_WAREHOUSE}) using (${names})
       where batch is distinct from from_batch
@@ -305,14 +339,23 @@ function doublesOf(rows: string, key: readonly string[]): string {
 
 function inWarehouseForm(
   rows: string,
-  columns: readonly VerifiedColumn[],
+  { columns, forms }: {
+    columns: readonly ComparedColumn[];
+    forms: readonly OwnForms[];
+  },
 ): string {
-  return `(select ${selectSql(columns)}, false as ${INEXACT} from ${rows})`;
+  return `(select ${selectSql(columns, forms)}, false as ${INEXACT}
+    from ${joinOwnForms(rows, forms)})`;
 }
 
-function selectSql(columns: readonly VerifiedColumn[]): string {
+function selectSql(
+  columns: readonly ComparedColumn[],
+  forms: readonly OwnForms[],
+): string {
   return columns.map((column) =>
-    `${comparableSql(column)} as ${quoteName(column.name)}`
+    `${
+      column.hasOwnForm ? ownFormSql(column.name, forms) : comparableSql(column)
+    } as ${quoteName(column.name)}`
   ).join(", ");
 }
 

@@ -169,6 +169,8 @@ async function compareWithLake(
       models,
       lake,
       warehouse: copyModels(work, models),
+      ask: (asking) => askWarehouse(work, asking),
+      folder: work.folder,
     });
     doubtful = comparisons.filter((one) => one.differences > 0)
       .map((one) => one.model);
@@ -180,6 +182,20 @@ async function compareWithLake(
       lake.files.filter((file) => doubtful.includes(file.model)),
     );
   }
+}
+
+/** The connection that copies rows is busy with the next model's by then. */
+async function askWarehouse<Result>(
+  { context }: VerifyWork,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const { resources, signal } = context;
+  await using connection = await resources.connect(warehouseOf(context), {
+    purpose: "verify",
+    signal,
+  });
+  const { client } = connection;
+  return await inTransaction(client, READING, () => work(client));
 }
 
 /** Copies one model ahead, so that DuckDB does not wait for the warehouse. */

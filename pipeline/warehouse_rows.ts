@@ -18,6 +18,11 @@ export interface DifferingColumn {
 export interface WarehouseColumn extends VerifiedColumn {
   /** No value there can be one that the lake's type would round. */
   fits: boolean;
+  /**
+   * Whether its type may write a value as another text than was given: then the
+   * warehouse's texts are compared with those that it makes of the lake's.
+   */
+  hasOwnForm: boolean;
 }
 
 /** A model as the warehouse holds it as of a batch, in files. */
@@ -52,6 +57,14 @@ export const STAMPS: readonly VerifiedColumn[] = [
 const INTEGER_IDS: readonly number[] = [20, 21, 23];
 const DATE_ID = 1082;
 const NUMERIC_ID = 1700;
+const TIME_ID = 1083;
+const NUMBER_IDS: readonly number[] = [...INTEGER_IDS, 700, 701, NUMERIC_ID];
+/** Those that write each text as it was given, json among them. */
+const TEXT_IDS: readonly number[] = [18, 19, 25, 114, 1042, 1043];
+/** Beside numbers, those whose texts DuckDB reads: boolean, moments, uuid. */
+const READ_IDS: readonly number[] = [16, DATE_ID, 1114, 1184, 2950];
+/** With the seconds' digits in brackets these cut a text off: no form of it. */
+const MOMENT_IDS: readonly number[] = [TIME_ID, 1266, 1114, 1184, 1186];
 const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/;
 const MOMENT = /^(DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)$/;
 const OTHER = /^(BOOLEAN|UUID|FLOAT|DOUBLE)$/;
@@ -83,10 +96,14 @@ export async function copyFromWarehouse(
   });
   const columns = model.columns.filter(({ name }) =>
     !differing.some((one) => one.column === name)
-  ).map((column) => ({
-    ...column,
-    fits: fits(column, read[1]?.find(({ name }) => name === column.name)),
-  }));
+  ).map((column) => {
+    const field = read[1]?.find(({ name }) => name === column.name);
+    return {
+      ...column,
+      fits: fits(column, field),
+      hasOwnForm: hasOwnForm(column, field),
+    };
+  });
   if (model.key.some((name) => !columns.some((one) => one.name === name))) {
     return { model, columns, differing, views: [], files: undefined };
   }
@@ -123,6 +140,19 @@ function fits(column: VerifiedColumn, field: pg.FieldDef | undefined): boolean {
   if (id !== NUMERIC_ID) return INTEGER_IDS.includes(id);
   const modifier = field?.dataTypeModifier ?? -1;
   return modifier >= 0 && (modifier - 4) % 2048 <= scaleOf(column);
+}
+
+/** Of a domain, the server names the type behind it. */
+function hasOwnForm(
+  column: VerifiedColumn,
+  field: pg.FieldDef | undefined,
+): boolean {
+  const id = field?.dataTypeID ?? 0;
+  if (TEXT_IDS.includes(id)) return false;
+  if (isTime(column)) return id !== TIME_ID;
+  if (isTyped(column)) return ![...NUMBER_IDS, ...READ_IDS].includes(id);
+  const isCut = MOMENT_IDS.includes(id) && (field?.dataTypeModifier ?? -1) >= 0;
+  return !NUMBER_IDS.includes(id) && !isCut;
 }
 
 function scaleOf({ type }: VerifiedColumn): number {
@@ -176,10 +206,15 @@ export async function readFromWarehouse(
 ): Promise<void> {
   if (files === undefined) return;
   const all = [...columns, ...STAMPS];
+  const ownForm = columns.filter(({ hasOwnForm }) => hasOwnForm)
+    .map(({ name }) => name);
   const values = all.map((column) =>
-    `${parsedSql(column)} as ${quoteName(column.name)}`
+    `${
+      ownForm.includes(column.name) ? quoteName(column.name) : parsedSql(column)
+    } as ${quoteName(column.name)}`
   );
-  const inexact = columns.map(inexactSql).filter((sql) => sql !== "");
+  const inexact = columns.filter(({ hasOwnForm }) => !hasOwnForm)
+    .map(inexactSql).filter((sql) => sql !== "");
   for (
     const [rows, copied] of [
       [OPEN_IN_WAREHOUSE, files.open],
