@@ -15,6 +15,11 @@ const INTEGER_DIGITS: Readonly<Record<string, number>> = {
   integer: 10,
   bigint: 19,
 };
+/** Digits that a float keeps of any number. */
+const FLOAT_DIGITS: Readonly<Record<string, number>> = {
+  real: 6,
+  "double precision": 15,
+};
 /** Each holds what those before it hold. */
 const WIDENING: readonly (readonly string[])[] = [
   ["smallint", "integer", "bigint"],
@@ -52,6 +57,13 @@ export function typeChange(present: string, wanted: string): TypeChange {
   if (own !== undefined && other !== undefined) {
     return widerNumber(present, { own, other, wanted });
   }
+  if (own !== undefined && FLOAT.test(wanted)) return forFloat(own);
+  if (other !== undefined && FLOAT.test(present)) {
+    const { before, after } = other;
+    return before + after <= (FLOAT_DIGITS[present] ?? 0)
+      ? { kind: "fits" }
+      : { kind: "replace", to: wanted };
+  }
   const widening = WIDENING.find((types) =>
     types.includes(present) && types.includes(wanted)
   );
@@ -83,6 +95,15 @@ function numberOf(type: string): Digits | undefined {
   if (precision === undefined) return undefined;
   const after = Number(scale);
   return { before: Number(precision) - after, after };
+}
+
+/** A number with a fixed count of digits after the point rounds a float. */
+function forFloat({ before, after }: Digits): TypeChange {
+  if (after === Infinity) return { kind: "fits" };
+  const to = "double precision";
+  return before + after <= (FLOAT_DIGITS[to] ?? 0)
+    ? { kind: "widen", to }
+    : { kind: "replace", to };
 }
 
 function widerNumber(

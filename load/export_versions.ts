@@ -17,6 +17,8 @@ export interface VersionsCsv {
   columns: readonly string[];
   /** What all rows have alike, and the CSV leaves out. */
   constants: Readonly<Record<string, string>>;
+  /** The files' types of columns, as DuckDB names them. */
+  types: ReadonlyMap<string, string>;
   /** Columns of the files that the warehouse lacks: no model may have them. */
   unknown: readonly string[];
 }
@@ -92,7 +94,7 @@ export async function exportVersions(
     duckdb.tempDirectory,
     `${keyName(model.name)}-${form.replace(" ", "-")}.csv`,
   );
-  const { lacking, unknown, floats } = await columnsOfFiles(duckdb, {
+  const { types, lacking, unknown, floats } = await columnsOfFiles(duckdb, {
     columns,
     files,
     zone,
@@ -119,6 +121,7 @@ export async function exportVersions(
           from_batch: String(oneBatch.batch),
         }
         : {},
+      types,
       unknown,
     };
   } catch (error) {
@@ -138,7 +141,12 @@ async function columnsOfFiles(
     files: readonly DataFile[];
     zone: Zone;
   },
-): Promise<{ lacking: string[]; unknown: string[]; floats: string[] }> {
+): Promise<{
+  types: ReadonlyMap<string, string>;
+  lacking: string[];
+  unknown: string[];
+  floats: string[];
+}> {
   const { columns, files, zone } = options;
   const described = await duckdb.rows(
     `describe select * from ${readAllSql(zone, files)}`,
@@ -147,6 +155,7 @@ async function columnsOfFiles(
     described.map((row) => [row.column_name ?? "", row.column_type ?? ""]),
   );
   return {
+    types,
     lacking: columns.filter((name) => !types.has(name)),
     unknown: [...types.keys()].filter((name) => !columns.includes(name)),
     floats: columns.filter((name) =>

@@ -4,10 +4,9 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import type { Model } from "../lib/model.ts";
 import { query, quoteName, sqlState } from "../lib/postgres.ts";
 import { QUARANTINE } from "../lib/quarantine_model.ts";
-import { isText, warehouseType } from "../lib/warehouse_type.ts";
 import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
 import { typeChange } from "./column_types.ts";
-import type { TypedModel } from "./model_types.ts";
+import { type TypedModel, wantedType } from "./model_types.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";
 import {
   dropViews,
@@ -16,8 +15,9 @@ import {
   makeViewsAgain,
 } from "./warehouse_views.ts";
 
-/** What is to be done to a model's tables. */
+/** What is to be done to one of a model's tables. */
 interface Changes {
+  table: string;
   /** What `alter table` does, in its words. */
   actions: string[];
   /** The same for people, a line for each column. */
@@ -62,10 +62,9 @@ export async function followModels(
 ): Promise<void> {
   const { drop = false, log } = options;
   for (const { model, columns } of options.models) {
-    const present = await readColumns(client, model.name);
+    const changes = await changesOfTables(client, { model, columns }, drop);
     // Whoever reads the table next says that it is missing.
-    if (present.length === 0) continue;
-    const changes = changesOf({ model, columns }, { present, drop });
+    if (changes.length === 0) continue;
     try {
       await apply(client, { model, changes });
       if (drop) await makeViewsAgain(client, model.name);
@@ -83,7 +82,7 @@ export async function followModels(
         },
       );
     }
-    for (const change of changes.told) {
+    for (const change of toldOf(changes)) {
       log.info("{model}: {change}", { model: model.name, change });
     }
   }
@@ -103,12 +102,30 @@ function nameOf({ model }: TypedModel): string {
  */
 export async function plannedChanges(
   client: pg.Client,
-  { model, columns }: TypedModel,
+  typed: TypedModel,
 ): Promise<string[]> {
-  const present = await readColumns(client, model.name);
-  return present.length === 0
-    ? []
-    : changesOf({ model, columns }, { present, drop: false }).told;
+  return toldOf(await changesOfTables(client, typed, false));
+}
+
+/** Of each of a model's tables that is there. */
+async function changesOfTables(
+  client: pg.Client,
+  typed: TypedModel,
+  drop: boolean,
+): Promise<Changes[]> {
+  const { name, kind } = typed.model;
+  const changes: Changes[] = [];
+  for (const table of kind === "fact" ? [name] : [name, `${name}_closed`]) {
+    const present = await readColumns(client, table);
+    if (present.length === 0) break;
+    changes.push(changesOf(typed, { table, present, drop }));
+  }
+  return changes;
+}
+
+/** A dimension's two tables mostly change alike. */
+function toldOf(changes: readonly Changes[]): string[] {
+  return [...new Set(changes.flatMap(({ told }) => told))];
 }
 
 async function readColumns(
@@ -149,10 +166,11 @@ async function readColumns(
 
 function changesOf(
   { model, columns }: TypedModel,
-  options: { present: readonly Column[]; drop: boolean },
+  options: { table: string; present: readonly Column[]; drop: boolean },
 ): Changes {
-  const { present, drop } = options;
+  const { table, present, drop } = options;
   const changes: Changes = {
+    table,
     actions: [],
     told: [],
     reshapes: false,
@@ -160,12 +178,7 @@ function changesOf(
   };
   for (const column of columns) {
     const own = present.find(({ name }) => name === column.name);
-    // A text that is declared as one takes any value.
-    const wanted = isText(column.declared ?? "")
-      ? "text"
-      : warehouseType(column.type, {
-        isTime: model.times.includes(column.name),
-      });
+    const wanted = wantedType(model, column);
     if (own === undefined) add(changes, { model, column, wanted });
     else if (wanted !== undefined && !own.isGenerated) {
       retype(changes, { model, column: own, wanted, drop });
@@ -245,7 +258,7 @@ function retype(
         subject,
         hint: `Run: drop view ${quoteName(`${subject}_current`)}, ${
           quoteName(`${subject}_history`)
-        } cascade; alter table ${quoteName(subject)} alter ${
+        } cascade; alter table ${quoteName(changes.table)} alter ${
           quoteName(name)
         } type ${change.to}; the next load makes the views again. Or cast the column in the model`,
       },
@@ -292,21 +305,21 @@ function restoreType(changes: Changes, model: Model, column: Column): void {
 
 async function apply(
   client: pg.Client,
-  options: { model: Model; changes: Changes },
+  options: { model: Model; changes: readonly Changes[] },
 ): Promise<void> {
-  const { model, changes } = options;
-  const { name, kind } = model;
+  const { model: { name }, changes } = options;
   const isMade = await hasViews(client, name);
-  const views = isMade && changes.reshapes
-    ? await dropViews(client, { table: name, dropped: changes.dropped })
+  const views = isMade && changes.some(({ reshapes }) => reshapes)
+    ? await dropViews(client, {
+      table: name,
+      dropped: [...new Set(changes.flatMap(({ dropped }) => dropped))],
+    })
     : undefined;
-  if (changes.actions.length > 0) {
-    const tables = kind === "dimension" ? [name, `${name}_closed`] : [name];
-    for (const table of tables) {
-      await client.query(
-        `alter table ${quoteName(table)} ${changes.actions.join(", ")}`,
-      );
-    }
+  for (const { table, actions } of changes) {
+    if (actions.length === 0) continue;
+    await client.query(
+      `alter table ${quoteName(table)} ${actions.join(", ")}`,
+    );
   }
   if (isMade) await makeViews(client, { table: name, views });
 }

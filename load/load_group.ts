@@ -6,8 +6,10 @@ import type { ProcessedManifest } from "../lib/manifest.ts";
 import { quoteName } from "../lib/postgres.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { SqlFile } from "../lib/project_sql.ts";
+import { warehouseType } from "../lib/warehouse_type.ts";
 import type { Zone } from "../lib/zone.ts";
 import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
+import { typeChange } from "./column_types.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
   eventFlag,
@@ -49,7 +51,7 @@ export interface GroupWork {
   /** What facts refer to comes first. */
   tables: readonly WarehouseTable[];
   checks: readonly SqlFile[];
-  types: Pick<ModelTypes, "columnsOf">;
+  types: Pick<ModelTypes, "columnsOf" | "typeOf">;
   progress: Progress;
   log: Logger;
 }
@@ -190,7 +192,46 @@ async function exportForm(
     zone: work.zone,
   });
   await checkKnown(work, { name, unknown: csv.unknown });
+  await checkTypes(work, { table, types: csv.types });
   return csv;
+}
+
+/**
+ * Throws a `StageError` when a column would cut off what is written into it:
+ * load gives tables types that hold all, so somebody has changed it since. The
+ * model is asked only where the files say that it may be so.
+ */
+async function checkTypes(
+  { types }: GroupWork,
+  options: { table: WarehouseTable; types: VersionsCsv["types"] },
+): Promise<void> {
+  const { table: { model, columns, types: present } } = options;
+  for (const name of columns) {
+    const type = options.types.get(name);
+    const doubtful = (present.get(name) ?? []).filter((one) =>
+      one !== "text" && type !== undefined && isTooNarrow(one, type)
+    );
+    if (doubtful.length === 0) continue;
+    const wanted = await types.typeOf(model.name, name);
+    const narrow = doubtful.find((one) =>
+      wanted !== undefined && typeChange(one, wanted).kind !== "fits"
+    );
+    if (narrow === undefined) continue;
+    throw new StageError(
+      `Cannot load "${model.name}": its column "${name}" is ${narrow}, which may cut off what its model gives, ${wanted}`,
+      {
+        subject: model.name,
+        hint:
+          "Somebody changed its type: run `deno task rebuild warehouse`, which gives the column its type again, and its rows their values",
+      },
+    );
+  }
+}
+
+/** Of a time of day, the files have the text. */
+function isTooNarrow(present: string, duckDbType: string): boolean {
+  const wanted = warehouseType(duckDbType, { isTime: false });
+  return wanted !== undefined && typeChange(present, wanted).kind !== "fits";
 }
 
 /** Throws a `StageError` when the warehouse lacks a column that a model gives. */

@@ -2,6 +2,7 @@ import type { DuckDb } from "../lib/duckdb.ts";
 import type { Model } from "../lib/model.ts";
 import type { ProjectSql } from "../lib/project_sql.ts";
 import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
+import { isText, warehouseType } from "../lib/warehouse_type.ts";
 import type { ModelColumn } from "../transform/model_changes.ts";
 import { prepare } from "../transform/prepare.ts";
 
@@ -9,6 +10,17 @@ import { prepare } from "../transform/prepare.ts";
 export interface TypedModel {
   model: Model;
   columns: readonly ModelColumn[];
+}
+
+/** The type that a model's column should have in the warehouse. */
+export function wantedType(
+  { times }: Pick<Model, "times">,
+  { name, type, declared }: ModelColumn,
+): string | undefined {
+  // A text that is declared as one takes any value.
+  return isText(declared ?? "")
+    ? "text"
+    : warehouseType(type, { isTime: times.includes(name) });
 }
 
 /** Which columns each model gives, by its SQL; asked at most once. */
@@ -34,6 +46,13 @@ export class ModelTypes {
   async givenBy(name: string): Promise<readonly ModelColumn[]> {
     const typed = (await this.read()).find(({ model }) => model.name === name);
     return typed?.columns ?? [];
+  }
+
+  /** The type that a model's column should have in the warehouse. */
+  async typeOf(name: string, column: string): Promise<string | undefined> {
+    const typed = (await this.read()).find(({ model }) => model.name === name);
+    const given = typed?.columns.find((one) => one.name === column);
+    return typed && given && wantedType(typed.model, given);
   }
 
   /** The names of the columns that a model, or the quarantine, gives. */

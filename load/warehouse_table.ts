@@ -9,6 +9,11 @@ export interface WarehouseTable {
   model: Pick<Model, "name" | "key" | "kind" | "recordId">;
   /** The model's own columns, in order. */
   columns: string[];
+  /**
+   * For each column its type as `format_type` writes it, of a domain that which
+   * is behind it; two where that of a dimension's closed versions is another.
+   */
+  types: ReadonlyMap<string, readonly string[]>;
   /** Those whose equality is not of what their values read as. */
   unequal: string[];
   /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
@@ -89,6 +94,25 @@ const INTERCEPTORS_SQL = `(
     where ev_type <> '1' and ev_enabled in ('O', 'A')
   ) as found)`;
 
+/**
+ * SQL for the types of two tables' columns, as `base_type (name, type)`: of a
+ * domain, that which is behind it.
+ */
+const BASE_TYPES_SQL = `recursive base (table_id, attnum, id, modifier) as (
+    select attrelid, attnum, atttypid, atttypmod from pg_attribute
+    where attrelid in (
+      to_regclass(quote_ident($1)), to_regclass(quote_ident($2))
+    ) and attnum > 0
+    union all
+    select table_id, attnum, typbasetype, typtypmod from base
+    inner join pg_type on oid = base.id where typtype = 'd'
+  ), base_type (name, type) as (
+    select attname, format_type(base.id, base.modifier) from base
+    inner join pg_attribute on attrelid = table_id
+      and pg_attribute.attnum = base.attnum
+    inner join pg_type on pg_type.oid = base.id and typtype <> 'd'
+  )`;
+
 /** Looks the tables of models up, in their order; see `readWarehouseTable`. */
 export async function readWarehouseTables(
   client: pg.Client,
@@ -124,19 +148,25 @@ export async function readWarehouseTable(
 ): Promise<WarehouseTable> {
   const found = await query(
     client,
-    `select attname as name, attcollation <> 0 as is_text,
+    `with ${BASE_TYPES_SQL}
+    select attname as name, attcollation <> 0 as is_text,
       atthasdef or attidentity <> '' as has_default,
       coalesce(base.typname, type.typname)
         <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
         or ${IS_LOOSE} as is_unequal,
       format_type(atttypid, atttypmod) as type,
+      (select json_agg(distinct base_type.type)
+        from base_type where base_type.name = attname) as types,
       ${IS_LOOSE} as is_loose
     from pg_attribute
     inner join pg_type as type on type.oid = atttypid
     left join pg_type as base on base.oid = type.typbasetype
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
       and not attisdropped and attgenerated = '' order by attnum`,
-    [model.name],
+    [
+      model.name,
+      model.kind === "fact" ? model.name : `${model.name}_closed`,
+    ],
   );
   if (found.length === 0) {
     throw new StageError(
@@ -147,12 +177,18 @@ export async function readWarehouseTable(
       },
     );
   }
+  const types = new Map(
+    found.map(({ name, types }): [string, string[]] => [
+      name ?? "",
+      JSON.parse(types ?? "[]"),
+    ]),
+  );
   for (const { name, type, is_loose } of found) {
-    const fault = columnFault(model, {
-      name: name ?? "",
-      type: type ?? "",
-      isLoose: is_loose === "t",
-    });
+    const isLoose = is_loose === "t";
+    const own = isLoose ? [type ?? ""] : types.get(name ?? "") ?? [];
+    const [fault] = own.flatMap((type) =>
+      columnFault(model, { name: name ?? "", type, isLoose }) ?? []
+    );
     if (fault === undefined) continue;
     throw new StageError(`Cannot load "${model.name}": ${fault.says}`, {
       subject: model.name,
@@ -194,6 +230,7 @@ export async function readWarehouseTable(
   return {
     model,
     columns: names,
+    types,
     unequal: columns.filter((row) => row.is_unequal === "t")
       .map((row) => row.name ?? ""),
     keyOrder: model.key.map((name) => {

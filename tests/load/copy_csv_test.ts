@@ -99,7 +99,14 @@ async function copy(
   });
   await copyCsv(
     connection.client,
-    { path, rows, columns: ["id", "note"], constants, unknown: [] },
+    {
+      path,
+      rows,
+      columns: ["id", "note"],
+      constants,
+      types: new Map(),
+      unknown: [],
+    },
     {
       table: "target",
       freeze: false,
