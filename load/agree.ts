@@ -15,6 +15,8 @@ export interface Agreement {
   unique?: readonly string[];
   /** The columns that are compared as text. */
   unequal: readonly string[];
+  /** Called with how many rows go, before they do, where others follow them. */
+  beforeDelete?: ((rows: number) => void) | undefined;
 }
 
 /**
@@ -31,13 +33,16 @@ export async function agreeRows(
   const name = quoteName(agreement.name);
   const same = sameColumns(identity, "fresh", "present");
   const changed = await changeRows(client, agreement);
-  const removed = await client.query(
-    `delete from ${name} as present where not exists (
-      select from ${fresh} as fresh where ${same}
-        and row(${compared(columns, unequal, "fresh.")})
-          is not distinct from row(${compared(columns, unequal, "present.")})
-    )`,
-  );
+  const wrong = `from ${name} as present where not exists (
+    select from ${fresh} as fresh where ${same}
+      and row(${compared(columns, unequal, "fresh.")})
+        is not distinct from row(${compared(columns, unequal, "present.")})
+  )`;
+  if (agreement.beforeDelete !== undefined) {
+    const [counted] = await query(client, `select count(*) as rows ${wrong}`);
+    agreement.beforeDelete(Number(counted?.rows));
+  }
+  const removed = await client.query(`delete ${wrong}`);
   const added = await client.query(
     `insert into ${name} (${quoteNames(columns)})
     select ${quoteNames(columns)} from ${fresh} as fresh
@@ -137,23 +142,28 @@ export async function removeUnknown(
   })`;
   const referrers = await query(
     client,
-    `select conrelid::regclass::text as table_name, own.attname as column_name,
-      other.attname as key_name,
-      has_column_privilege(conrelid, conkey[1], 'select') as is_readable
+    `select conrelid::regclass::text as table_name,
+      json_agg(json_build_array(own.attname, other.attname)) as pairs,
+      bool_and(has_column_privilege(conrelid, own.attnum, 'select'))
+        as is_readable
     from pg_constraint
+    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
     inner join pg_attribute as own on own.attrelid = conrelid
-      and own.attnum = conkey[1]
+      and own.attnum = own_number
     inner join pg_attribute as other on other.attrelid = confrelid
-      and other.attnum = confkey[1]
-    where contype = 'f' and array_length(conkey, 1) = 1
-      and confrelid = to_regclass(quote_ident($1))`,
+      and other.attnum = key_number
+    where contype = 'f' and confrelid = to_regclass(quote_ident($1))
+    group by pg_constraint.oid, conrelid`,
     [table.model.name],
   );
-  const unreferred = referrers.map((referrer) =>
-    `and not exists (select from ${referrer.table_name} as referring
-      where referring.${quoteName(referrer.column_name ?? "")}
-        = present.${quoteName(referrer.key_name ?? "")})`
-  );
+  const unreferred = referrers.map(({ table_name, pairs }) => {
+    const columns: [string, string][] = JSON.parse(pairs ?? "[]");
+    const same = columns.map(([own, key]) =>
+      `referring.${quoteName(own)} = present.${quoteName(key)}`
+    );
+    return `and not exists (select from ${table_name} as referring
+      where ${same.join(" and ")})`;
+  });
   // What refers to it from a table that can't be read may not go.
   const isKnown = referrers.every(({ is_readable }) => is_readable === "t");
   const removed = isKnown

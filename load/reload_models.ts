@@ -15,6 +15,7 @@ import {
   dimensionColumns,
   removeUnknown,
 } from "./agree.ts";
+import { readCascades } from "./cascades.ts";
 import { interceptedError } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
@@ -49,6 +50,8 @@ interface ReloadWork {
   duckdb: DuckDb;
   zone: Zone;
   versions: ReadonlyMap<string, VersionFiles>;
+  /** By table, those of others that lose or change rows with it. */
+  cascades: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What a reload is made of. */
@@ -118,7 +121,6 @@ async function reload(
   const ledger = models.length === all.length
     ? await readLedger(batches, { to: batch, models: all })
     : undefined;
-  const work: ReloadWork = { context, client, duckdb, zone, versions };
   let mended: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
@@ -133,6 +135,17 @@ async function reload(
       log,
     });
     const tables = await readWarehouseTables(client, { models, types });
+    const work: ReloadWork = {
+      context,
+      client,
+      duckdb,
+      zone,
+      versions,
+      cascades: await readCascades(
+        client,
+        models.flatMap(({ name }) => [name, `${name}_closed`]),
+      ),
+    };
     mended = await agreeTables(work, tables);
     await checkAgreed(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
@@ -216,6 +229,7 @@ async function agreeTables(
         columns,
         identity: [...key, "from_batch"],
         unequal: table.unequal,
+        beforeDelete: toldBefore(work, closed),
       });
     dimensions.push({ table, fresh });
   }
@@ -277,7 +291,24 @@ async function agreeFact(
     identity: [recordId],
     unique: [...table.model.key, "from_batch"],
     unequal: table.unequal,
+    beforeDelete: toldBefore(work, name),
   });
+}
+
+/** Says which tables of others lose rows, where a table's foreign keys do that. */
+function toldBefore(
+  { context, cascades }: ReloadWork,
+  table: string,
+): ((rows: number) => void) | undefined {
+  const followers = cascades.get(table);
+  if (followers === undefined) return undefined;
+  return (rows) => {
+    if (rows === 0) return;
+    context.log.warn(
+      "{table}: {rows} rows are taken out, and with them goes what refers to them in {followers}",
+      { table, rows, followers: followers.join(", ") },
+    );
+  };
 }
 
 /** Brings a model's finished rows into a temporary table. */

@@ -4,6 +4,7 @@ import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
 
@@ -141,4 +142,96 @@ Deno.test("an error names what refers to a row, and is not for trying again", as
       "inner join fact_sales_order on sales_record_id = id",
   );
   assert.equal(row.sum, "1");
+});
+
+Deno.test("a rebuild names the tables that lose rows with its own, before it takes them", async () => {
+  await using platform = await openPlatform();
+  const { logged, warehouse: { client } } = platform;
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const reference = "id bigint references fact_sales_order";
+  await execute(
+    client,
+    `create table score (${reference} on delete cascade, unique (id))`,
+    "create table score_note (id bigint references score (id) on delete cascade)",
+    `create table mark (${reference} on delete set null)`,
+    `create table patient (${reference} deferrable initially deferred)`,
+    ...["score", "score_note", "mark", "patient"].map((table) =>
+      `insert into ${table} values (1), (2)`
+    ),
+  );
+  await rebuildWarehouse(platform.context);
+  const warnings = () => logged.filter((line) => line.startsWith("warn"));
+  assert.deepEqual(warnings(), []);
+
+  await execute(
+    client,
+    `update fact_sales_order set to_batch = 9, valid_to = now()
+    where sales_record_id = 1`,
+  );
+  await rebuildWarehouse(platform.context);
+
+  assert.deepEqual(warnings(), [
+    "warning: fact_sales_order: 1 rows are taken out, and with them goes what refers to them in mark (on delete set null), score (on delete cascade), score_note (on delete cascade)",
+  ]);
+  const left = await queryRow(
+    client,
+    `select (select string_agg(id::text, ' ') from score) as score,
+      (select string_agg(id::text, ' ') from score_note) as score_note,
+      (select string_agg(id::text, ' ') from mark) as mark,
+      (select string_agg(id::text, ' ' order by id) from patient) as patient`,
+  );
+  assert.deepEqual({ ...left }, {
+    score: "2",
+    score_note: "2",
+    mark: "2",
+    // The row that took its place has its number.
+    patient: "1 2",
+  });
+});
+
+Deno.test("a row that others refer to by two columns becomes a placeholder, and takes nothing with it", async () => {
+  const source = `create table place (country text not null, code text not null,
+    name text, primary key (country, code));`;
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "dim_place",
+      key: ["country", "code"],
+      sql: "select country, code, name from changed.place",
+    }],
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  const { client } = platform.warehouse;
+  await execute(
+    platform.source.client,
+    "insert into place values ('A', 'x', 'X')",
+  );
+  await platform.run();
+  await execute(
+    client,
+    `create table visit (country text, code text,
+      foreign key (country, code) references dim_place on delete cascade)`,
+    `insert into dim_place (country, code, name)
+    values ('B', 'x', 'Unknown'), ('B', 'y', 'Unknown')`,
+    "insert into visit values ('B', 'y')",
+  );
+
+  await rebuildWarehouse(platform.context);
+
+  assert.deepEqual(
+    (await query(
+      client,
+      "select country, code, is_placeholder::text from dim_place order by 1, 2",
+    )).map((row) => ({ ...row })),
+    [
+      { country: "A", code: "x", is_placeholder: "false" },
+      { country: "B", code: "y", is_placeholder: "true" },
+    ],
+  );
+  const { visits } = await queryRow(
+    client,
+    "select count(*) as visits from visit",
+  );
+  assert.equal(visits, "1");
 });
