@@ -50,7 +50,7 @@ export async function readOwnForms(
   const { table, columns, folder, ask } = options;
   const found: OwnForms[] = [];
   for (const [index, column] of columns.entries()) {
-    const path = join(folder, "given.csv");
+    const path = join(folder, "own-forms-given.csv");
     const [written] = await duckdb.rows(
       `copy (select given, given from (${givenSql(column, options)}))
       to ${quoteText(path)} (format csv, header false, force_quote *)`,
@@ -131,6 +131,6 @@ async function askOwnForms(
   return await copyRows(client, {
     select: `select ${quoteNames(columns)} from ${asked}`,
     columns,
-    path: join(folder, "own.csv"),
+    path: join(folder, "own-forms.csv"),
   });
 }
