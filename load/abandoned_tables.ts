@@ -1,3 +1,4 @@
+import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { query, quoteName } from "../lib/postgres.ts";
 
@@ -29,6 +30,17 @@ export async function abandonedTables(
     [models, HISTORY, HISTORY.length],
   );
   return rows.map(({ name }) => name ?? "");
+}
+
+/** Warns of each such table. */
+export async function warnOfAbandoned(
+  client: pg.Client,
+  options: { models: readonly { name: string }[]; log: Logger },
+): Promise<void> {
+  const names = options.models.map(({ name }) => name);
+  for (const table of await abandonedTables(client, names)) {
+    options.log.warn("{table}: {note}", { table, note: abandonedNote(table) });
+  }
 }
 
 /** What is said of such a table. */

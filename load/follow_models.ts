@@ -3,8 +3,6 @@ import type pg from "pg";
 import { messageOf, StageError } from "../lib/errors.ts";
 import type { Model } from "../lib/model.ts";
 import { query, quoteName, sqlState } from "../lib/postgres.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
-import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
 import { typeChange } from "./column_types.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";
@@ -49,8 +47,7 @@ const DEPENDENTS = ["2BP01", "0A000"];
 
 /**
  * Gives the warehouse's tables the columns that their models have gained, and
- * wider types where the models have them; then their views. A table that no
- * model makes any more is warned of, and stays. A column that a
+ * wider types where the models have them; then their views. A column that a
  * model has no more stays, and may be null from then on, unless such are to be
  * dropped: then the lake's history is loaded again, and columns may change
  * their types freely. Throws a `StageError` that names the column, or what
@@ -86,14 +83,6 @@ export async function followModels(
       log.info("{model}: {change}", { model: model.name, change });
     }
   }
-  const names = [QUARANTINE.name, ...options.models.map(nameOf)];
-  for (const table of await abandonedTables(client, names)) {
-    log.warn("{table}: {note}", { table, note: abandonedNote(table) });
-  }
-}
-
-function nameOf({ model }: TypedModel): string {
-  return model.name;
 }
 
 /**

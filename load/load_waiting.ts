@@ -7,6 +7,7 @@ import { LAKE_WAY_BACK } from "../lib/live_files.ts";
 import { allVersionsOf, type ProcessedManifest } from "../lib/manifest.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { checkVersions, findVersions } from "./find_versions.ts";
+import { warnOfAbandoned } from "./abandoned_tables.ts";
 import { followModels } from "./follow_models.ts";
 import {
   checkContinuity,
@@ -178,6 +179,7 @@ async function loadGroup(
     for (const manifest of manifests) checkModels(manifest, models);
     if (follow) {
       await followModels(client, { models: await types.read(), log });
+      await warnOfAbandoned(client, { models, log });
     }
     const tables = await readWarehouseTables(client, { models, types });
     const work: GroupWork = {

@@ -8,6 +8,7 @@ import type { Model } from "../lib/model.ts";
 import { quoteName, quoteNames } from "../lib/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone.ts";
+import { warnOfAbandoned } from "./abandoned_tables.ts";
 import {
   agreeDimension,
   agreeRows,
@@ -134,6 +135,7 @@ async function reload(
       drop,
       log,
     });
+    await warnOfAbandoned(client, { models: all, log });
     const tables = await readWarehouseTables(client, { models, types });
     const work: ReloadWork = {
       context,
