@@ -31,6 +31,9 @@ const ROUNDED = /^(time|timestamp)\([0-5]\) (with|without) time zone$/;
 const MOMENT = /^(time|timestamp)\b/;
 /** Beside those, an interval may be cut to some of its fields. */
 const CUT_INTERVAL = /^interval[ (][^[]*$/;
+/** Arrays do so with what they hold, and round a numeric. */
+const CUT_ARRAY =
+  /^(numeric(?=\()|(?:timestamp|time|interval)(?=[^[]*\([0-5]\)))[^[]*?( with(?:out)? time zone)?((?:\[\])+)$/;
 const FLOAT = /^(real|double precision)$/;
 const KNOWN = new Set(WAREHOUSE_TYPES);
 
@@ -45,10 +48,18 @@ export function typeChange(present: string, wanted: string): TypeChange {
     const [, base, zone] = rounded;
     return { kind: "widen", to: `${base} ${zone} time zone` };
   }
+  // It has two digits after the point, and reads as no number.
+  if (present === "money" && wanted !== "text") {
+    return { kind: "widen", to: "numeric" };
+  }
   const wasText = isText(present);
   if (wanted === "text") {
     if (present === "text") return { kind: "fits" };
     if (CUT_INTERVAL.test(present)) return { kind: "widen", to: "interval" };
+    const [, element, zone = "", array] = CUT_ARRAY.exec(present) ?? [];
+    if (element !== undefined) {
+      return { kind: "widen", to: `${element}${zone}${array}` };
+    }
     return wasText || FLOAT.test(present) || numberOf(present) !== undefined
       ? { kind: "widen", to: "text" }
       : { kind: "fits" };

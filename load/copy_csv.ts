@@ -13,9 +13,18 @@ import { adviceOn } from "./load_error.ts";
 export async function copyCsv(
   client: pg.Client,
   csv: VersionsCsv,
-  options: { table: string; freeze: boolean; progress: Progress },
+  options: {
+    table: string;
+    /** What errors name, where the table is a temporary one. */
+    model?: string;
+    freeze: boolean;
+    progress: Progress;
+  },
 ): Promise<void> {
   const { table, freeze, progress } = options;
+  const subject = options.model === undefined
+    ? table
+    : quoteName(options.model);
   const file = await Deno.open(csv.path);
   const constants = Object.entries(csv.constants);
   for (const [column, value] of constants) {
@@ -30,7 +39,7 @@ export async function copyCsv(
     with (format csv${freeze ? ", freeze" : ""})`,
     counted(file.readable, progress),
   ).catch((error) => {
-    throw valueError(error, table) ?? error;
+    throw valueError(error, subject) ?? error;
   });
   for (const [column] of constants) {
     await client.query(
@@ -41,9 +50,9 @@ export async function copyCsv(
   progress.add({ rows });
   if (rows === csv.rows) return;
   throw new StageError(
-    `Cannot load ${table}: ${rows} rows arrived of ${csv.rows} sent`,
+    `Cannot load ${subject}: ${rows} rows arrived of ${csv.rows} sent`,
     {
-      subject: table,
+      subject,
       hint:
         "A trigger on it leaves rows out: drop that. If there is none, run load again",
     },
@@ -61,7 +70,7 @@ async function* counted(
 }
 
 /** Names the column whose type can't hold a value. */
-function valueError(error: unknown, table: string): StageError | undefined {
+function valueError(error: unknown, subject: string): StageError | undefined {
   if (sqlState(error)?.startsWith("22") !== true) return undefined;
   const { where } = error as { where?: string };
   // "COPY table, line 1, column name: value", in the server's language.
@@ -69,9 +78,9 @@ function valueError(error: unknown, table: string): StageError | undefined {
     [];
   if (column === undefined) return undefined;
   return new StageError(
-    `Cannot load ${table}: its column "${column}" can't hold what the model gives: ${
+    `Cannot load ${subject}: its column "${column}" can't hold what the model gives: ${
       messageOf(error)
     }`,
-    { subject: table, hint: adviceOn(error).hint, cause: error },
+    { subject, hint: adviceOn(error).hint, cause: error },
   );
 }

@@ -75,7 +75,12 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
     use: async (csv) => {
       const staging = await createStaging(client, table);
       stagings.set(table.model.name, staging);
-      await copyCsv(client, csv, { table: staging, freeze: false, progress });
+      await copyCsv(client, csv, {
+        table: staging,
+        model: table.model.name,
+        freeze: false,
+        progress,
+      });
       await client.query(`analyze ${staging}`);
       await keepEnding(client, table, staging);
       await addPlaceholders(client, table, {

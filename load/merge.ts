@@ -8,15 +8,22 @@ export function stagingName(model: string): string {
   return `staged_${model}`;
 }
 
-/** Makes the temporary table for a model's events, with the model's types. */
+/**
+ * Makes the temporary table for a model's events, with the types of the model's
+ * table, less domains: a delete has no values, which a domain may forbid.
+ */
 export async function createStaging(
   client: pg.Client,
   table: WarehouseTable,
 ): Promise<string> {
   const staging = quoteName(stagingName(table.model.name));
+  const values = table.columns.map((name) => {
+    const [type] = table.types.get(name) ?? [];
+    return quoteName(name) + (type === undefined ? "" : `::${type}`);
+  });
   await client.query(
     `create temporary table ${staging} on commit drop as
-    select ${quoteNames(table.columns)}, valid_from, valid_to, from_batch,
+    select ${values.join(", ")}, valid_from, valid_to, from_batch,
       to_batch, null::smallint as ${FLAGS_COLUMN}
     from ${quoteName(table.model.name)} where false`,
   );

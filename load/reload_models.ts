@@ -343,6 +343,7 @@ async function land(
     });
     await copyCsv(client, csv, {
       table: fresh,
+      model: name,
       freeze: false,
       progress: context.progress,
     });

@@ -234,10 +234,11 @@ export async function readWarehouseTable(
     unequal: columns.filter((row) => row.is_unequal === "t")
       .map((row) => row.name ?? ""),
     keyOrder: model.key.map((name) => {
-      const isText = columns.some((row) =>
-        row.name === name && row.is_text === "t"
-      );
-      return quoteName(name) + (isText ? ' collate "C"' : "");
+      const row = columns.find((one) => one.name === name);
+      // DuckDB has a text where the type is one that it does not know.
+      const cast = row?.is_unequal === "t" ? "::text" : "";
+      const isText = row?.is_text === "t" || cast !== "";
+      return quoteName(name) + cast + (isText ? ' collate "C"' : "");
     }).join(", "),
     references: references.map((row) => ({
       constraint: row.constraint_name ?? "",

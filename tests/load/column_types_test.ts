@@ -63,6 +63,17 @@ for (
     ["timestamp(0) without time zone", "date", FITS],
     ["money_of_ours", "numeric(10,2)", FITS],
     ["jsonb", "json", FITS],
+    ["money", "numeric(10,2)", widen("numeric")],
+    ["money", "text", FITS],
+    ["numeric(10,2)[]", "text", widen("numeric[]")],
+    ["numeric[]", "text", FITS],
+    ["interval day to second(3)[]", "text", widen("interval[]")],
+    [
+      "timestamp(0) with time zone[]",
+      "text",
+      widen("timestamp with time zone[]"),
+    ],
+    ["timestamp(6) without time zone[]", "text", FITS],
     ["real", "text", widen("text")],
     [
       "timestamp(0) with time zone",
@@ -72,10 +83,9 @@ for (
     ["interval(0)", "text", widen("interval")],
     ["interval day to second(3)", "text", widen("interval")],
     ["interval", "text", FITS],
-    ["interval(0)[]", "text", FITS],
+    ["interval(0)[]", "text", widen("interval[]")],
     ["text[]", "text", FITS],
     ["character varying(20)[]", "text", FITS],
-    ["numeric(10,2)[]", "text", FITS],
   ] as const
 ) {
   Deno.test(`typeChange() of ${present} for ${wanted}`, () => {

@@ -27,6 +27,12 @@ const NARROWED: readonly {
   },
   {
     table: "fact_payment",
+    column: "payment_amount",
+    type: "money",
+    wanted: "numeric(15,2)",
+  },
+  {
+    table: "fact_payment",
     column: "created_time",
     type: "time(0)",
     printed: "time(0) without time zone",
