@@ -82,7 +82,7 @@ export interface ModelComparing {
 
 type ComparedColumn =
   & VerifiedColumn
-  & Partial<Pick<WarehouseColumn, "hasOwnForm">>;
+  & Partial<Pick<WarehouseColumn, "hasOwnForm" | "isText">>;
 
 const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
 

@@ -4,6 +4,7 @@ import { copyIn } from "../lib/copy.ts";
 import type { DuckDb } from "../lib/duckdb.ts";
 import {
   inSavepoint,
+  queryRow,
   quoteName,
   quoteNames,
   quoteText,
@@ -27,13 +28,13 @@ export type AskWarehouse = <Result>(
 const GIVEN = '" given"';
 const OWN = '" own"';
 /** What a type can't read, or a domain doesn't take: by classes of SQLSTATE. */
-const UNREADABLE = /^2[23]/;
+const UNREADABLE = /^(0A|2[23]|42|54|P0)/;
 
 /**
  * Asks the warehouse how the types of columns write what is expected of them:
  * jsonb sorts its keys, an inet leaves out /32, and which texts mean one value
  * only the type itself knows. Asked are those texts that the column does not
- * hold, each once; where it can't read one, the texts stay as they are.
+ * hold, each once; one that it can't read stays as it is.
  */
 export async function readOwnForms(
   duckdb: DuckDb,
@@ -106,7 +107,7 @@ function givenSql(
 async function askOwnForms(
   client: pg.Client,
   options: { table: string; column: string; given: string; folder: string },
-): Promise<CopiedRows | undefined> {
+): Promise<CopiedRows> {
   const { table, column, given, folder } = options;
   const columns = [GIVEN, OWN].map((name) => name.slice(1, -1));
   const asked = "pg_temp.own_forms";
@@ -116,21 +117,61 @@ async function askOwnForms(
     select null::text as ${GIVEN}, ${quoteName(column)} as ${OWN}
     from ${quoteName(table)} where false`,
   );
-  using file = await Deno.open(given);
-  const isReadable = await inSavepoint(
-    client,
-    UNREADABLE,
-    () =>
-      copyIn(
-        client,
-        `copy ${asked} (${quoteNames(columns)}) from stdin with (format csv)`,
-        file.readable,
-      ),
+  const copyGiven = async () => {
+    using file = await Deno.open(given);
+    await copyIn(
+      client,
+      `copy ${asked} (${quoteNames(columns)}) from stdin with (format csv)`,
+      file.readable,
+    );
+  };
+  const path = join(folder, "own-forms.csv");
+  if (await inSavepoint(client, UNREADABLE, copyGiven)) {
+    const select = `select ${quoteNames(columns)} from ${asked}`;
+    return await copyRows(client, { select, columns, path });
+  }
+  // One by one, it costs twice as much.
+  await client.query(
+    `${await printFunction(client, { table, column })};
+    alter table ${asked} alter ${OWN} type text`,
   );
-  if (!isReadable) return undefined;
+  await copyGiven();
   return await copyRows(client, {
-    select: `select ${quoteNames(columns)} from ${asked}`,
+    select: `select ${GIVEN}, own from (
+        select ${GIVEN}, pg_temp.print_as(${GIVEN}) as own from ${asked}
+      ) as printed where own is not null`,
     columns,
-    path: join(folder, "own-forms.csv"),
+    path,
   });
+}
+
+/**
+ * SQL that makes a function which prints a text as a column's type would, null
+ * for one that this can't read. A cast that is written out cuts off what is too
+ * long, an assignment does not; but PL/pgSQL assigns no text to a composite
+ * type, which has no modifier. `format` prints as COPY does.
+ */
+async function printFunction(
+  client: pg.Client,
+  { table, column }: { table: string; column: string },
+): Promise<string> {
+  const { type, has_modifier } = await queryRow(
+    client,
+    `select format_type(atttypid, atttypmod) as type,
+      atttypmod <> -1 as has_modifier
+    from pg_attribute
+    where attrelid = to_regclass(quote_ident($1)) and attname = $2`,
+    [table, column],
+  );
+  const body = has_modifier === "t"
+    ? `declare value ${type} := $1; begin return format('%s', value); end`
+    : `return format('%s', $1::${type})`;
+  return `create function pg_temp.print_as(text) returns text
+    language plpgsql as ${
+    quoteText(`begin ${body};
+      exception when data_exception or integrity_constraint_violation
+        or syntax_error_or_access_rule_violation or program_limit_exceeded
+        or feature_not_supported or raise_exception
+      then return null; end`)
+  }`;
 }

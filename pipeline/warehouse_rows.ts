@@ -18,6 +18,8 @@ export interface DifferingColumn {
 export interface WarehouseColumn extends VerifiedColumn {
   /** No value there can be one that the lake's type would round. */
   fits: boolean;
+  /** It is a text there. */
+  isText: boolean;
   /**
    * Whether its type may write a value as another text than was given: then the
    * warehouse's texts are compared with those that it makes of the lake's.
@@ -58,16 +60,25 @@ const INTEGER_IDS: readonly number[] = [20, 21, 23];
 const DATE_ID = 1082;
 const NUMERIC_ID = 1700;
 const TIME_ID = 1083;
-const NUMBER_IDS: readonly number[] = [...INTEGER_IDS, 700, 701, NUMERIC_ID];
+const FLOAT_IDS: readonly number[] = [700, 701];
+const MONEY_ID = 790;
+const NUMBER_IDS: readonly number[] = [
+  ...INTEGER_IDS,
+  ...FLOAT_IDS,
+  NUMERIC_ID,
+];
 /** Those that write each text as it was given, json among them. */
 const TEXT_IDS: readonly number[] = [18, 19, 25, 114, 1042, 1043];
 /** Beside numbers, those whose texts DuckDB reads: boolean, moments, uuid. */
 const READ_IDS: readonly number[] = [16, DATE_ID, 1114, 1184, 2950];
-/** With the seconds' digits in brackets these cut a text off: no form of it. */
-const MOMENT_IDS: readonly number[] = [TIME_ID, 1266, 1114, 1184, 1186];
+/** With digits in brackets these cut a text off, which is no form of it. */
+const CUT_IDS: readonly number[] = [TIME_ID, 1266, 1114, 1184, 1186];
+/** The same in arrays, with numeric's. */
+const CUT_ARRAY_IDS: readonly number[] = [1183, 1270, 1115, 1185, 1187, 1231];
 const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/;
 const MOMENT = /^(DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)$/;
-const OTHER = /^(BOOLEAN|UUID|FLOAT|DOUBLE)$/;
+const FLOAT = /^(FLOAT|DOUBLE)$/;
+const OTHER = /^(BOOLEAN|UUID)$/;
 
 /** SQL for the newest batch that the warehouse says it holds. */
 const NEWEST_SQL = "(select coalesce(max(batch), 0) from pipeline.batch)";
@@ -101,6 +112,7 @@ export async function copyFromWarehouse(
     return {
       ...column,
       fits: fits(column, field),
+      isText: TEXT_IDS.includes(field?.dataTypeID ?? 0),
       hasOwnForm: hasOwnForm(column, field),
     };
   });
@@ -137,6 +149,7 @@ export async function copyFromWarehouse(
 function fits(column: VerifiedColumn, field: pg.FieldDef | undefined): boolean {
   const id = field?.dataTypeID ?? 0;
   if (column.type === "DATE") return id === DATE_ID;
+  if (FLOAT.test(column.type)) return FLOAT_IDS.includes(id);
   if (id !== NUMERIC_ID) return INTEGER_IDS.includes(id);
   const modifier = field?.dataTypeModifier ?? -1;
   return modifier >= 0 && (modifier - 4) % 2048 <= scaleOf(column);
@@ -150,8 +163,12 @@ function hasOwnForm(
   const id = field?.dataTypeID ?? 0;
   if (TEXT_IDS.includes(id)) return false;
   if (isTime(column)) return id !== TIME_ID;
-  if (isTyped(column)) return ![...NUMBER_IDS, ...READ_IDS].includes(id);
-  const isCut = MOMENT_IDS.includes(id) && (field?.dataTypeModifier ?? -1) >= 0;
+  // Money would round a number.
+  if (isTyped(column)) {
+    return ![...NUMBER_IDS, ...READ_IDS, MONEY_ID].includes(id);
+  }
+  const isCut = [...CUT_IDS, ...CUT_ARRAY_IDS].includes(id) &&
+    (field?.dataTypeModifier ?? -1) >= 0;
   return !NUMBER_IDS.includes(id) && !isCut;
 }
 
@@ -233,15 +250,21 @@ export async function readFromWarehouse(
 }
 
 /** SQL for a value of the lake in the form that the warehouse's is read in. */
-export function comparableSql(column: VerifiedColumn): string {
+export function comparableSql(
+  column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
+): string {
   const name = quoteName(column.name);
+  if (isTime(column) && column.isText) return `cast(${name} as varchar)`;
   if (isTime(column)) return timeSql(`cast(${name} as varchar)`);
   return isTyped(column) ? name : `cast(${name} as varchar)`;
 }
 
 /** SQL for the warehouse's text as a value of the lake's type, if it has one. */
-function parsedSql(column: VerifiedColumn): string {
+function parsedSql(
+  column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
+): string {
   const text = quoteName(column.name);
+  if (isTime(column) && column.isText) return text;
   if (isTime(column)) return timeSql(text);
   return isTyped(column)
     ? `try_cast(${readableSql(column)} as ${column.type})`
@@ -253,7 +276,9 @@ function inexactSql(column: WarehouseColumn): string {
   if (!isTyped(column) || isTime(column)) return "";
   const text = quoteName(column.name);
   const value = parsedSql(column);
-  const lost = `${text} is not null and ${value} is null`;
+  const lost = `${text} is not null and (${value} is null${
+    column.isText ? ` or not ${isWritten(column)}` : ""
+  })`;
   const changed = `cast(${value} as varchar) <> ${readableSql(column)}`;
   if (column.fits) return lost;
   if (column.type === "DATE") {
@@ -263,9 +288,42 @@ function inexactSql(column: WarehouseColumn): string {
     }, ' 00:00:00(\\+00)?$', '')`;
     return `${lost} or cast(${value} as varchar) <> ${day}`;
   }
+  if (FLOAT.test(column.type)) {
+    // Of one float, digits may go on beyond those that it is written with.
+    const written = `cast(${value} as varchar)`;
+    return `${lost} or (isfinite(${value})
+      and ${digitsSql(text)} <> ${digitsSql(written)})`;
+  }
   if (!NUMBER.test(column.type)) return lost;
   const digits = quoteText(`-?\\d+(\\.\\d{0,${scaleOf(column)}}0*)?`);
   return `${lost} or (${changed} and not regexp_full_match(${text}, ${digits}))`;
+}
+
+/**
+ * SQL for whether a text is one that a load writes for such a value, or wrote
+ * while the model had another type.
+ */
+function isWritten({ name, type }: VerifiedColumn): string {
+  const text = quoteName(name);
+  const types = FLOAT.test(type)
+    ? ["FLOAT", "DOUBLE"]
+    : MOMENT.test(type)
+    ? ["DATE", "TIMESTAMP", "TIMESTAMPTZ"]
+    : [type];
+  const written = types.map((one) =>
+    `cast(try_cast(${text} as ${one}) as varchar)`
+  );
+  const plain = "-?(0|[1-9]\\d*)(\\.\\d+)?";
+  return `(coalesce(${text} in (${written.join(", ")}), false)${
+    NUMBER.test(type) || FLOAT.test(type)
+      ? ` or regexp_full_match(${text}, ${quoteText(plain)})`
+      : ""
+  })`;
+}
+
+/** SQL for the digits of a number that is written as a text, less zeros around. */
+function digitsSql(text: string): string {
+  return `trim(regexp_replace(${text}, '[-+.]|[eE].*', '', 'g'), '0')`;
 }
 
 /** SQL for a text with the years before Christ as DuckDB writes them. */
@@ -283,7 +341,7 @@ function isTime({ type, isTime }: VerifiedColumn): boolean {
 }
 
 function isTyped({ type }: VerifiedColumn): boolean {
-  return [NUMBER, MOMENT, OTHER].some((form) => form.test(type));
+  return [NUMBER, FLOAT, MOMENT, OTHER].some((form) => form.test(type));
 }
 
 function timeSql(text: string): string {

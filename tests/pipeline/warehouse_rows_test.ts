@@ -91,6 +91,21 @@ const COLUMNS: readonly TestColumn[] = [
     postgres: "bigint",
     value: (random) => `${random.between(-1e9, 1e9)}`,
   },
+  ...["double", "float"].map((duckdb): TestColumn => ({
+    name: `numeric_${duckdb}`,
+    duckdb,
+    postgres: "numeric",
+    value: (random) =>
+      oneOf(random, [
+        "'1e30'",
+        "'-1e-20'",
+        "'NaN'",
+        "'Infinity'",
+        "'0'",
+        "'1.50'",
+        `'${random.between(-1e4, 1e4)}.${random.between(10, 99)}'`,
+      ]),
+  })),
   {
     name: "flag",
     duckdb: "boolean",
@@ -339,7 +354,9 @@ async function compareHeld(
     key: model.key,
     columns: [...columns.map(({ name }) => name).slice(1), " inexact"],
     expected: `(select ${
-      columns.map((column) => `${comparableSql(column)} as "${column.name}"`)
+      held.columns.map((column) =>
+        `${comparableSql(column)} as "${column.name}"`
+      )
         .join(", ")
     }, false as ${INEXACT} from held)`,
     actual: OPEN_IN_WAREHOUSE,
@@ -449,6 +466,16 @@ const DIFFERENT: readonly {
     duckdb: "double",
     postgres: "double precision",
     pairs: [["0.1", "0.10000000000000002"], ["null", "'NaN'"]],
+  },
+  {
+    duckdb: "double",
+    postgres: "numeric",
+    pairs: [
+      ["0.1", "0.10000000000000000001"],
+      ["1e30", "1000000000000000000000000000001"],
+      ["-0.5", "0.5"],
+      ["5e3", "500"],
+    ],
   },
   {
     duckdb: "uuid",
