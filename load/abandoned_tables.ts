@@ -1,9 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { query, quoteName } from "../lib/postgres.ts";
-
-/** The columns that every table of a model has. */
-const HISTORY = ["valid_from", "valid_to", "from_batch", "to_batch"];
+import { INTERVAL_COLUMNS } from "./export_versions.ts";
 
 /**
  * The warehouse's tables of models that are none any more: they have the
@@ -27,7 +25,7 @@ export async function abandonedTables(
           and attname = any($2::text[])
       ) = $3::bigint
     order by relname`,
-    [models, HISTORY, HISTORY.length],
+    [models, INTERVAL_COLUMNS, INTERVAL_COLUMNS.length],
   );
   return rows.map(({ name }) => name ?? "");
 }
