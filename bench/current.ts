@@ -8,22 +8,23 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BatchLog, dataKey } from "../lib/batch_log.ts";
-import { type Config, projectDirectory, readConfig } from "../lib/config.ts";
-import { columnsHash, readParquetSql } from "../lib/data_files.ts";
-import { type DuckDb, openDuckDb } from "../lib/duckdb.ts";
+import { BatchLog, dataKey } from "../lib/batches/batch_log.ts";
 import {
   type LiveList,
   nextLiveFiles,
   ownFiles,
   readLiveList,
-} from "../lib/live_files.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import { quoteNames, quoteText } from "../lib/postgres.ts";
-import { type ProjectSql, readProjectSql } from "../lib/project_sql.ts";
+} from "../lib/batches/live_files.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { columnsHash, readParquetSql } from "../lib/duckdb/data_files.ts";
+import { type DuckDb, openDuckDb } from "../lib/duckdb/duckdb.ts";
+import { versionIntervalsSql } from "../lib/duckdb/version_intervals.ts";
+import { quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { type ProjectSql, readProjectSql } from "../lib/project/project_sql.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
+import { type Config, readConfig } from "../lib/settings/config.ts";
 import { createRunId } from "../lib/stage.ts";
-import { versionIntervalsSql } from "../lib/version_intervals.ts";
-import { openZone, type Zone } from "../lib/zone.ts";
+import { openZone, type Zone } from "../lib/zone/zone.ts";
 import { compact, compactionBounds } from "../transform/compact.ts";
 import {
   emptyModelSql,
@@ -31,8 +32,8 @@ import {
   STAMP_COLUMNS,
   versionsSql,
 } from "../transform/model_changes.ts";
-import { prepare } from "../transform/prepare.ts";
 import { publishLake } from "../transform/publish_lake.ts";
+import { prepare } from "../transform/register_models.ts";
 import { writeParquet } from "../transform/write_parquet.ts";
 
 const MODEL = "fact_sales_order";

@@ -10,9 +10,9 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
-import { startPostgresServer } from "../demo/postgres_server.ts";
 import { withClient } from "../demo/with_client.ts";
-import { projectDirectory } from "../lib/config.ts";
+import { startPostgresServer } from "../embedded/postgres_server.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
 import { findChromium, openBrowser } from "../tests/harness/browser.ts";
 import type { PagesReport } from "./pages.ts";
 
@@ -55,7 +55,7 @@ try {
     DASHBOARD_LISTEN: "127.0.0.1:0",
     DASHBOARD_TOKEN: TOKEN,
   };
-  await ended(start("pipeline/main.ts", env));
+  await ended(start("operate/run.ts", env));
   const dashboard = start("visualise/main.ts", env);
   const address = await addressOf(dashboard);
   try {
@@ -150,7 +150,7 @@ async function land(
     args: [
       "run",
       "-A",
-      join(projectDirectory(), "pipeline/main.ts"),
+      join(projectDirectory(), "operate/run.ts"),
       "--forever",
       "--every",
       "1s",

@@ -7,9 +7,9 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
-import { startPostgresServer } from "../demo/postgres_server.ts";
-import { startS3Server } from "../demo/s3_server.ts";
 import { withClient } from "../demo/with_client.ts";
+import { startPostgresServer } from "../embedded/postgres_server.ts";
+import { startS3Server } from "../embedded/s3_server.ts";
 import { LaidOutPackage, RunningFunction } from "../tests/harness/lambda.ts";
 
 const FUNCTIONS = { extract: 512, transform: 2048, load: 2048 };

@@ -7,9 +7,9 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
-import { startPostgresServer } from "../demo/postgres_server.ts";
 import { withClient } from "../demo/with_client.ts";
-import { projectDirectory } from "../lib/config.ts";
+import { startPostgresServer } from "../embedded/postgres_server.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
 
 const SEED = 1;
 const CLIENTS = 4;

@@ -6,13 +6,13 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
-import { startPostgresServer } from "../demo/postgres_server.ts";
 import { withClient } from "../demo/with_client.ts";
-import { projectDirectory } from "../lib/config.ts";
+import { startPostgresServer } from "../embedded/postgres_server.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
 
 const STAGES = ["extract", "transform", "load"] as const;
 const MAIN_FILES: Record<string, string> = {
-  verify: "pipeline/verify_main.ts",
+  verify: "verify/main.ts",
 };
 const SAMPLE_EVERY_MS = 50;
 const SEED = 1;

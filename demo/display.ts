@@ -1,4 +1,8 @@
-import { createProgress, formatBytes, type Progress } from "../lib/progress.ts";
+import {
+  createProgress,
+  formatBytes,
+  type Progress,
+} from "../lib/cli/progress.ts";
 import type { StageResult } from "../lib/stage.ts";
 import type { TrafficEvent } from "./traffic.ts";
 

@@ -1,5 +1,5 @@
 import type { Logger } from "@logtape/logtape";
-import type { Progress } from "../lib/progress.ts";
+import type { Progress } from "../lib/cli/progress.ts";
 import type { Display } from "./display.ts";
 import type { DemoHints } from "./hints.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { projectDirectory } from "../lib/config.ts";
 import { ConfigError } from "../lib/errors.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
 import { SALES_ORDERS, TRADE_END } from "./fill.ts";
 import type { HintedFact } from "./hints.ts";
 import { TOTESYS_TRAFFIC, type TrafficScript } from "./traffic_actions.ts";

@@ -1,6 +1,6 @@
-import { HTTPFS_VERSION } from "../lib/httpfs.ts";
-import { quoteText } from "../lib/postgres.ts";
-import type { S3Settings } from "../lib/zone.ts";
+import { HTTPFS_VERSION } from "../lib/duckdb/httpfs.ts";
+import { quoteText } from "../lib/postgres/postgres.ts";
+import type { S3Settings } from "../lib/zone/zone.ts";
 
 /** Where a demo keeps what it made. */
 export interface DemoPlaces {

@@ -1,11 +1,18 @@
 import { join, resolve } from "node:path";
-import { runCommand, type World } from "../lib/command.ts";
-import { projectDirectory, readConfig } from "../lib/config.ts";
-import { fetchHttpfs } from "../lib/httpfs.ts";
+import {
+  type PostgresServer,
+  startPostgresServer,
+} from "../embedded/postgres_server.ts";
+import { startS3Server } from "../embedded/s3_server.ts";
+import { stopOrphan } from "../embedded/stop_orphan.ts";
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { openLog } from "../lib/log.ts";
-import { readProjectSql } from "../lib/project_sql.ts";
+import { readProjectSql } from "../lib/project/project_sql.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
+import { readConfig } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { parseInterval, runForever } from "../pipeline/pipeline.ts";
+import { parseInterval, runForever } from "../operate/pipeline.ts";
 import { serveDashboard } from "../visualise/main.ts";
 import { createDisplay } from "./display.ts";
 import { createEventDisplay } from "./event_display.ts";
@@ -14,9 +21,6 @@ import { fillSource, SALES_ORDERS_MAX } from "./fill.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { demoHints, formatHints, NO_DASHBOARD } from "./hints.ts";
 import { numberFlag } from "./number_flag.ts";
-import { type PostgresServer, startPostgresServer } from "./postgres_server.ts";
-import { startS3Server } from "./s3_server.ts";
-import { stopOrphan } from "./stop_orphan.ts";
 import { runTraffic } from "./traffic.ts";
 import { withClient } from "./with_client.ts";
 

@@ -1,4 +1,4 @@
-import type { Flags } from "../lib/command.ts";
+import type { Flags } from "../lib/cli/command.ts";
 import { ConfigError } from "../lib/errors.ts";
 
 /** A flag that takes a number above zero. */

@@ -1,6 +1,6 @@
 import { StageError } from "../lib/errors.ts";
 import type { StageContext } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 const MS_PER_MINUTE = 60_000;

@@ -1,5 +1,5 @@
+import { formatBytes } from "../lib/cli/progress.ts";
 import { StageError } from "../lib/errors.ts";
-import { formatBytes } from "../lib/progress.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { TableRead } from "./read_table.ts";
 

@@ -1,10 +1,10 @@
 import type pg from "pg";
-import { escapedName, unescapedName } from "../lib/escaped_name.ts";
+import { escapedName, unescapedName } from "../lib/batches/escaped_name.ts";
 import { StageError } from "../lib/errors.ts";
-import { query } from "../lib/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import definitionsSql from "./definitions.sql" with { type: "text" };
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
-import definitionsSql from "./definitions.sql" with { type: "text" };
 
 /** What the values of a column are printed by, beside what the rows hold. */
 export interface Definition {

@@ -1,18 +1,19 @@
-import { BatchLog } from "../lib/batch_log.ts";
-import { sha256Hex } from "../lib/checksum.ts";
-import { ConfigError, StageError } from "../lib/errors.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
 import type {
   IngestedTable,
   IngestionManifest,
   SourceState,
-} from "../lib/manifest.ts";
-import { query, serverName } from "../lib/postgres.ts";
+} from "../lib/batches/manifest.ts";
+import { ConfigError, StageError } from "../lib/errors.ts";
+import { query, serverName } from "../lib/postgres/postgres.ts";
 import {
   openStageZone,
   type StageContext,
   type StageResult,
   startRun,
 } from "../lib/stage.ts";
+import { sha256Hex } from "../lib/zone/checksum.ts";
+import { hearWitness } from "./canary.ts";
 import { checkClock } from "./check_clock.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
@@ -30,7 +31,6 @@ import { readTable, type TableRead } from "./read_table.ts";
 import { isSameDatabase, UNKNOWN } from "./server_state.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { sourceError, tableError } from "./table_error.ts";
-import { hearWitness } from "./witness.ts";
 import { readShippedWriters, toRanges, unshippedSql } from "./writers.ts";
 
 /** What a person may ask of one run. */

@@ -1,15 +1,15 @@
-import { StageError } from "../lib/errors.ts";
-import { keyColumns, movedKeyColumns } from "../lib/key_columns.ts";
+import { keyColumns, movedKeyColumns } from "../lib/batches/key_columns.ts";
 import type {
   IngestedTable,
   IngestionManifest,
   Witness,
-} from "../lib/manifest.ts";
+} from "../lib/batches/manifest.ts";
+import { StageError } from "../lib/errors.ts";
+import type { Testimony } from "./canary.ts";
 import { redefinedColumn } from "./definitions.ts";
 import type { LiveTable } from "./live_table.ts";
 import { isSameDatabase } from "./server_state.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Testimony } from "./witness.ts";
 
 /** Past so many transactions, 32-bit ids in rows can't be told apart. */
 const IDS_MAX = 2n ** 30n;

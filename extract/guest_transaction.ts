@@ -5,7 +5,7 @@ import {
   quoteName,
   setLocalSql,
   sqlState,
-} from "../lib/postgres.ts";
+} from "../lib/postgres/postgres.ts";
 
 /** How transactions of the source begin. */
 export interface Guest {

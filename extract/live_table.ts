@@ -1,9 +1,9 @@
 import type pg from "pg";
-import type { ContractColumn, ContractTable } from "../lib/contract.ts";
-import type { ColumnType } from "../lib/contract_types.ts";
-import { schemaOf, typeSql } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
-import { query, quoteName } from "../lib/postgres.ts";
+import { query, quoteName } from "../lib/postgres/postgres.ts";
+import type { ContractColumn, ContractTable } from "../lib/project/contract.ts";
+import { schemaOf, typeSql } from "../lib/project/contract.ts";
+import type { ColumnType } from "../lib/project/contract_types.ts";
 import {
   type Definition,
   definitionLines,

@@ -7,7 +7,7 @@ import {
   queryRow,
   sqlState,
   type TextRow,
-} from "../lib/postgres.ts";
+} from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import changedTablesSql from "./changed_tables.sql" with { type: "text" };
 import {

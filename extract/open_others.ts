@@ -7,7 +7,7 @@ import {
   quoteText,
   sqlState,
   type TextRow,
-} from "../lib/postgres.ts";
+} from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import {
   beginSql,

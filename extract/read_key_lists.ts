@@ -1,7 +1,7 @@
-import { shortChecksum } from "../lib/checksum.ts";
+import type { KeyBucket, KeyDigest } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { KeyBucket, KeyDigest } from "../lib/manifest.ts";
-import type { Zone } from "../lib/zone.ts";
+import { shortChecksum } from "../lib/zone/checksum.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 
 /** Neighbours in one file, read by one request. */
 interface Stretch {

@@ -1,17 +1,18 @@
-import { dataKey } from "../lib/batch_log.ts";
-import { CSV_ROW_BYTES_MAX } from "../lib/csv_row.ts";
+import { dataKey } from "../lib/batches/batch_log.ts";
+import type { DataFile, IngestedTable } from "../lib/batches/manifest.ts";
+import type { Progress } from "../lib/cli/progress.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
-import type { DataFile, IngestedTable } from "../lib/manifest.ts";
-import { queryRow } from "../lib/postgres.ts";
-import type { Progress } from "../lib/progress.ts";
-import type { Zone } from "../lib/zone.ts";
-import { compareKeys } from "./key_digest.ts";
+import { queryRow } from "../lib/postgres/postgres.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+import { findWitness } from "./canary.ts";
+import { LONG_ROW, ship } from "./copy_to_zone.ts";
+import { compareKeys } from "./key_index.ts";
 import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
   type: "text",
 };
 import { scanTable } from "./scan_table.ts";
-import { LONG_ROW, ship } from "./ship.ts";
 import {
   namingUntranslatable,
   shippedColumns,
@@ -19,7 +20,6 @@ import {
   sureRowBytes,
 } from "./shipped_rows.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { findWitness } from "./witness.ts";
 
 /** How a table is read in this run. */
 export interface TableRead {

@@ -1,13 +1,13 @@
 import type pg from "pg";
-import { integerKey } from "../lib/contract.ts";
-import type { KeyDigest } from "../lib/manifest.ts";
-import { query, queryRow } from "../lib/postgres.ts";
+import type { KeyDigest } from "../lib/batches/manifest.ts";
+import { query, queryRow } from "../lib/postgres/postgres.ts";
+import { integerKey } from "../lib/project/contract.ts";
 import {
   hashedKeySql,
   integerKeySql,
   type KeySql,
   sparsenessSql,
-} from "./key_sql.ts";
+} from "./key_index_sql.ts";
 import type { LiveTable } from "./live_table.ts";
 
 /** What one scan of a table tells: its keys by buckets, and what is new. */

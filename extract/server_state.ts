@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { messageOf } from "../lib/errors.ts";
-import { sqlState } from "../lib/postgres.ts";
+import { sqlState } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 
 /** What tells a source from another one, and from itself set back. */

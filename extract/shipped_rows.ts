@@ -1,8 +1,13 @@
 import type pg from "pg";
-import type { ContractColumn } from "../lib/contract.ts";
-import { CSV_ROW_BYTES_MAX, FAULT_COLUMN } from "../lib/csv_row.ts";
+import { CSV_ROW_BYTES_MAX, FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
-import { queryRow, quoteName, quoteText, sqlState } from "../lib/postgres.ts";
+import {
+  queryRow,
+  quoteName,
+  quoteText,
+  sqlState,
+} from "../lib/postgres/postgres.ts";
+import type { ContractColumn } from "../lib/project/contract.ts";
 import type { LiveTable } from "./live_table.ts";
 
 /** A text that is no UTF-8 shows so many of its characters in the reason. */

@@ -1,12 +1,16 @@
 import type pg from "pg";
-import type { PostgresSettings } from "../lib/config.ts";
 import {
   ConfigError,
   isForeign,
   messageOf,
   StageError,
 } from "../lib/errors.ts";
-import { type Connection, query, serverName } from "../lib/postgres.ts";
+import {
+  type Connection,
+  query,
+  serverName,
+} from "../lib/postgres/postgres.ts";
+import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { type Guest, inTransaction } from "./guest_transaction.ts";
 import { lockAll } from "./lock_all.ts";

@@ -1,5 +1,5 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import { sqlState } from "../lib/postgres.ts";
+import { sqlState } from "../lib/postgres/postgres.ts";
 
 /** `insufficient_privilege`. */
 const DENIED = "42501";

@@ -1,7 +1,12 @@
 import type pg from "pg";
-import { type ContractTable, schemaOf } from "../lib/contract.ts";
 import { StageError } from "../lib/errors.ts";
-import { query, queryRow, quoteName, quoteNames } from "../lib/postgres.ts";
+import {
+  query,
+  queryRow,
+  quoteName,
+  quoteNames,
+} from "../lib/postgres/postgres.ts";
+import { type ContractTable, schemaOf } from "../lib/project/contract.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { LockedTable } from "./guest_transaction.ts";
 import tablesToLockSql from "./tables_to_lock.sql" with { type: "text" };

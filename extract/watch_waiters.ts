@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { type Connection, query, type TextRow } from "../lib/postgres.ts";
+import {
+  type Connection,
+  query,
+  type TextRow,
+} from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
 import waitersSql from "./waiters.sql" with { type: "text" };

@@ -1,4 +1,4 @@
-import { query } from "../lib/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 

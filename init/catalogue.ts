@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { readDefinitions } from "../extract/definitions.ts";
-import { query } from "../lib/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
 import catalogueSql from "./catalogue.sql" with { type: "text" };
 
 /** A table of the source, as its catalogue has it. */

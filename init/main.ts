@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { processWorld, runCommand, type World } from "../lib/command.ts";
+import { processWorld, runCommand, type World } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
-import { query, queryRow, readServerMode } from "../lib/postgres.ts";
+import { query, queryRow, readServerMode } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { readCatalogue } from "./catalogue.ts";
 import { fullName, planStar, type Star } from "./star.ts";

@@ -1,5 +1,5 @@
-import { contractType } from "../lib/contract_types.ts";
-import { readColumn } from "../lib/ddl_text.ts";
+import { contractType } from "../lib/project/contract_types.ts";
+import { readColumn } from "../lib/project/ddl_text.ts";
 import { TAKEN_NAMES } from "../transform/check_names.ts";
 import type { ForeignKey, SourceColumn, SourceTable } from "./catalogue.ts";
 

@@ -1,4 +1,4 @@
-import { quoteName } from "../lib/postgres.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
 import { fullName, type Star } from "./star.ts";
 
 /** The contract with the source: what each run reads of it. */

@@ -1,10 +1,10 @@
 import type { Logger } from "@logtape/logtape";
-import type { Config } from "./config.ts";
-import type { openDuckDb } from "./duckdb.ts";
-import { connect } from "./postgres.ts";
-import type { Progress } from "./progress.ts";
-import type { ProjectSql } from "./project_sql.ts";
-import { openZone, type Zone } from "./zone.ts";
+import type { Progress } from "./cli/progress.ts";
+import type { openDuckDb } from "./duckdb/duckdb.ts";
+import { connect } from "./postgres/postgres.ts";
+import type { ProjectSql } from "./project/project_sql.ts";
+import type { Config } from "./settings/config.ts";
+import { openZone, type Zone } from "./zone/zone.ts";
 
 /** How a stage reaches what is outside of it. */
 export interface Resources {
@@ -18,7 +18,7 @@ export const RESOURCES: Resources = {
   openZone,
   connect,
   openDuckDb: async (config, options) => {
-    const duckdb = await import("./duckdb.ts");
+    const duckdb = await import("./duckdb/duckdb.ts");
     return await duckdb.openDuckDb(config, options);
   },
 };

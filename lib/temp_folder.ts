@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { Config } from "./config.ts";
 import { messageOf, StageError } from "./errors.ts";
+import type { Config } from "./settings/config.ts";
 
 /** A folder of one run's own, gone when it ends. */
 export interface TempFolder extends AsyncDisposable {

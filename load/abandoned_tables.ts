@@ -1,6 +1,6 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import { query, quoteName } from "../lib/postgres.ts";
+import { query, quoteName } from "../lib/postgres/postgres.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { query } from "../lib/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
 
 /**
  * For each of these tables, the tables of others that lose or change rows with

@@ -1,13 +1,13 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import { query, quoteName, quoteNames } from "../lib/postgres.ts";
-import { compared } from "./agree.ts";
+import { query, quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import {
   eventFlag,
   FLAGS_COLUMN,
   INTERVAL_COLUMNS,
 } from "./export_versions.ts";
 import { sameKey } from "./merge.ts";
+import { compared } from "./reconcile.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /**

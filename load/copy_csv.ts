@@ -1,8 +1,13 @@
 import type pg from "pg";
-import { copyIn } from "../lib/copy.ts";
+import type { Progress } from "../lib/cli/progress.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { quoteName, quoteNames, quoteText, sqlState } from "../lib/postgres.ts";
-import type { Progress } from "../lib/progress.ts";
+import { copyIn } from "../lib/postgres/copy.ts";
+import {
+  quoteName,
+  quoteNames,
+  quoteText,
+  sqlState,
+} from "../lib/postgres/postgres.ts";
 import type { VersionsCsv } from "./export_versions.ts";
 import { adviceOn } from "./load_error.ts";
 

@@ -1,8 +1,11 @@
-import { type DerivedColumn, derivedColumns } from "../lib/derived_table.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import { QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
-import type { Model } from "../lib/model.ts";
-import type { TableHeader } from "../lib/table_header.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import {
+  type DerivedColumn,
+  derivedColumns,
+} from "../lib/project/derived_table.ts";
+import type { Model } from "../lib/project/model.ts";
+import { QUARANTINE_COLUMNS } from "../lib/project/quarantine_model.ts";
+import type { TableHeader } from "../lib/project/table_header.ts";
 
 /** A model as its table follows from it. */
 export type DerivedModel = Model & { table: TableHeader };

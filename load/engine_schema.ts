@@ -1,4 +1,4 @@
-import type { SqlFile } from "../lib/project_sql.ts";
+import type { SqlFile } from "../lib/project/project_sql.ts";
 import pipeline from "./schema/0001_pipeline.sql" with { type: "text" };
 import views from "./schema/0003_views.sql" with { type: "text" };
 import analyst from "./schema/0004_analyst.sql" with { type: "text" };

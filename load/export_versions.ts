@@ -1,13 +1,13 @@
 import { join } from "node:path";
-import { readAllSql } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
-import { dataFileError } from "../lib/duckdb_error.ts";
-import type { DataFile } from "../lib/manifest.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import { versionIntervalsSql } from "../lib/version_intervals.ts";
-import type { Zone } from "../lib/zone.ts";
-import { keyName } from "../lib/zone_key.ts";
+import type { DataFile } from "../lib/batches/manifest.ts";
+import { readAllSql } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { dataFileError } from "../lib/duckdb/duckdb_error.ts";
+import { versionIntervalsSql } from "../lib/duckdb/version_intervals.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+import { keyName } from "../lib/zone/zone_key.ts";
 
 /** A model's versions of some batches as CSV, ready to be copied. */
 export interface VersionsCsv {

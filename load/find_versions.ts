@@ -1,15 +1,15 @@
-import type { BatchLog } from "../lib/batch_log.ts";
-import { readParquetSql } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
-import { dataFileError } from "../lib/duckdb_error.ts";
-import { StageError } from "../lib/errors.ts";
-import { readLiveFiles } from "../lib/live_files.ts";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
+import { readLiveFiles } from "../lib/batches/live_files.ts";
 import {
   type LiveFile,
   type ProcessedManifest,
   versionsOf,
-} from "../lib/manifest.ts";
-import type { Zone } from "../lib/zone.ts";
+} from "../lib/batches/manifest.ts";
+import { readParquetSql } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { dataFileError } from "../lib/duckdb/duckdb_error.ts";
+import { StageError } from "../lib/errors.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { onlySql, type VersionFiles } from "./export_versions.ts";
 
 const REQUESTS_AT_ONCE = 16;

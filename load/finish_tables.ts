@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { query, quoteName } from "../lib/postgres.ts";
+import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { DerivedModel } from "./derived_table_sql.ts";
 import { addPlaceholders } from "./merge.ts";
 import missingReferencesSql from "./missing_references.sql" with {

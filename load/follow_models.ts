@@ -1,8 +1,8 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { messageOf, StageError } from "../lib/errors.ts";
-import type { Model } from "../lib/model.ts";
-import { query, quoteName, sqlState } from "../lib/postgres.ts";
+import { query, quoteName, sqlState } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
 import { typeChange } from "./column_types.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";

@@ -1,6 +1,6 @@
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import { checkedModel, type SqlFile } from "../lib/project_sql.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { checkedModel, type SqlFile } from "../lib/project/project_sql.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 type Checked = Pick<WarehouseTable, "model" | "references">;

@@ -1,12 +1,12 @@
 import type pg from "pg";
-import type { BatchLog } from "../lib/batch_log.ts";
-import { StageError } from "../lib/errors.ts";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
 import {
   allVersionsOf,
   type DataFile,
   type ProcessedManifest,
-} from "../lib/manifest.ts";
-import { query } from "../lib/postgres.ts";
+} from "../lib/batches/manifest.ts";
+import { StageError } from "../lib/errors.ts";
+import { query } from "../lib/postgres/postgres.ts";
 
 /** The newest batch in the warehouse. */
 export interface LedgerEntry {

@@ -1,13 +1,13 @@
-import { BatchLog } from "../lib/batch_log.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import { serverName } from "../lib/postgres.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { serverName } from "../lib/postgres/postgres.ts";
 import {
   openStageZone,
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
 import { loadError } from "./load_error.ts";
-import { loadWaiting } from "./load_waiting.ts";
+import { loadWaiting } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
 
 /**

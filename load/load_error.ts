@@ -1,5 +1,5 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import { sqlState } from "../lib/postgres.ts";
+import { sqlState } from "../lib/postgres/postgres.ts";
 
 /** What a person is told to do, and whether time alone may help. */
 export interface Advice {

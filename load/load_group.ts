@@ -1,13 +1,15 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import type { DuckDb } from "../lib/duckdb.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import type { Progress } from "../lib/cli/progress.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import { quoteName } from "../lib/postgres.ts";
-import type { Progress } from "../lib/progress.ts";
-import type { SqlFile } from "../lib/project_sql.ts";
-import { warehouseType } from "../lib/warehouse_type.ts";
-import type { Zone } from "../lib/zone.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
+import type { SqlFile } from "../lib/project/project_sql.ts";
+import { warehouseType } from "../lib/project/warehouse_type.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../transform/holds_until.ts";
+import { STAMP_COLUMNS } from "../transform/model_changes.ts";
 import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
 import { typeChange } from "./column_types.ts";
 import { copyCsv } from "./copy_csv.ts";
@@ -25,15 +27,13 @@ import {
   mergeDimension,
   mergeFact,
 } from "./merge.ts";
+import type { ModelTypes } from "./model_types.ts";
 import { runChecks } from "./run_checks.ts";
 import {
   emptyTables,
   removeConstraints,
   restoreConstraints,
 } from "./table_constraints.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../transform/holds_until.ts";
-import { STAMP_COLUMNS } from "../transform/model_changes.ts";
-import type { ModelTypes } from "./model_types.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** What a file of the lake has beside its model's columns. */

@@ -1,8 +1,8 @@
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import type { Model } from "../lib/model.ts";
-import type { ProjectSql } from "../lib/project_sql.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 
 /** All that is loaded, in order: what facts refer to comes first. */
 export function loadedModels(sql: ProjectSql): readonly Model[] {

@@ -1,5 +1,5 @@
-import { forStage, runCommand, type World } from "../lib/command.ts";
-import { notingFailure } from "../lib/failure_note.ts";
+import { notingFailure } from "../lib/batches/failure_note.ts";
+import { forStage, runCommand, type World } from "../lib/cli/command.ts";
 import { load } from "./load.ts";
 
 const USAGE = `deno task load

@@ -1,10 +1,13 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import { inTransaction, query } from "../lib/postgres.ts";
-import type { ProjectSql, SqlFile } from "../lib/project_sql.ts";
-import { QUARANTINE, QUARANTINE_TABLE } from "../lib/quarantine_model.ts";
+import { inTransaction, query } from "../lib/postgres/postgres.ts";
+import type { ProjectSql, SqlFile } from "../lib/project/project_sql.ts";
+import {
+  QUARANTINE,
+  QUARANTINE_TABLE,
+} from "../lib/project/quarantine_model.ts";
+import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { readDeclaredTables } from "../lib/warehouse_ddl.ts";
 import {
   type DerivedModel,
   derivedTableSql,

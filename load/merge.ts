@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import { eventFlag, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "./warehouse_table.ts";
 

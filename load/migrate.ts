@@ -1,8 +1,8 @@
 import type pg from "pg";
-import { sha256Hex } from "../lib/checksum.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { inTransaction, query, sqlState } from "../lib/postgres.ts";
-import type { SqlFile } from "../lib/project_sql.ts";
+import { inTransaction, query, sqlState } from "../lib/postgres/postgres.ts";
+import type { SqlFile } from "../lib/project/project_sql.ts";
+import { sha256Hex } from "../lib/zone/checksum.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { adviceOn } from "./load_error.ts";
 import type { Loader } from "./open_loader.ts";

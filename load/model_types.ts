@@ -1,10 +1,13 @@
-import type { DuckDb } from "../lib/duckdb.ts";
-import type { Model } from "../lib/model.ts";
-import type { ProjectSql } from "../lib/project_sql.ts";
-import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
-import { isText, warehouseType } from "../lib/warehouse_type.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
+import {
+  QUARANTINE,
+  QUARANTINE_COLUMNS,
+} from "../lib/project/quarantine_model.ts";
+import { isText, warehouseType } from "../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../transform/model_changes.ts";
-import { prepare } from "../transform/prepare.ts";
+import { prepare } from "../transform/register_models.ts";
 
 /** A model with the columns that its SQL gives. */
 export interface TypedModel {

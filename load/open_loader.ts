@@ -1,5 +1,4 @@
 import type pg from "pg";
-import type { PostgresSettings } from "../lib/config.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
 import {
   type Connection,
@@ -7,7 +6,8 @@ import {
   queryRow,
   serverName,
   sqlState,
-} from "../lib/postgres.ts";
+} from "../lib/postgres/postgres.ts";
+import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { makeSchema } from "./make_schema.ts";
 import { noteFailedCheck } from "./run_checks.ts";

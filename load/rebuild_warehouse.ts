@@ -1,7 +1,7 @@
 import type pg from "pg";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import { query, serverName } from "../lib/postgres.ts";
+import { query, serverName } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { warehouseOf } from "./open_loader.ts";

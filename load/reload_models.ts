@@ -1,21 +1,14 @@
 import type pg from "pg";
-import { BatchLog } from "../lib/batch_log.ts";
-import { checkFiles } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
-import { LAKE_WAY_BACK, readLiveFiles } from "../lib/live_files.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { checkFiles } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
 import type { StageContext } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
-import {
-  agreeDimension,
-  agreeRows,
-  countOthers,
-  dimensionColumns,
-  removeUnknown,
-} from "./agree.ts";
 import { readCascades } from "./cascades.ts";
 import { interceptedError } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
@@ -33,6 +26,13 @@ import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
+import {
+  agreeDimension,
+  agreeRows,
+  countOthers,
+  dimensionColumns,
+  removeUnknown,
+} from "./reconcile.ts";
 import { runChecks } from "./run_checks.ts";
 import { readWarehouseTables, type WarehouseTable } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";

@@ -1,8 +1,8 @@
-import { BatchLog } from "../lib/batch_log.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { checkedEntry, loadWaiting } from "./load_waiting.ts";
+import { checkedEntry, loadWaiting } from "./load_pending.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "./with_loader.ts";

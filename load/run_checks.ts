@@ -11,8 +11,8 @@ import {
   quoteName,
   quoteNames,
   sqlState,
-} from "../lib/postgres.ts";
-import type { SqlFile } from "../lib/project_sql.ts";
+} from "../lib/postgres/postgres.ts";
+import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** So many findings of one check are written down; all are counted. */

@@ -1,5 +1,10 @@
 import type pg from "pg";
-import { inSavepoint, query, quoteName, quoteText } from "../lib/postgres.ts";
+import {
+  inSavepoint,
+  query,
+  quoteName,
+  quoteText,
+} from "../lib/postgres/postgres.ts";
 import { addPlaceholders } from "./merge.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 

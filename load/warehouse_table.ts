@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import type { Model } from "../lib/model.ts";
-import { query, quoteName, quoteText } from "../lib/postgres.ts";
+import { query, quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
 
 /** A model's table in the warehouse, as its catalogue has it. */

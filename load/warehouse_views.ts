@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { inSavepoint, query } from "../lib/postgres.ts";
+import { inSavepoint, query } from "../lib/postgres/postgres.ts";
 
 const INVALID_DEFINITION = /^42P16$/;
 

@@ -1,9 +1,9 @@
-import type { BatchLog } from "../lib/batch_log.ts";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { ProcessedManifest } from "../lib/manifest.ts";
-import { serverName } from "../lib/postgres.ts";
+import { serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { loadError } from "./load_error.ts";
 import { type Loader, openLoader, warehouseOf } from "./open_loader.ts";
 

@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { projectDirectory } from "../lib/config.ts";
+import { formatBytes } from "../lib/cli/progress.ts";
 import { ConfigError, EXIT, exitCode, messageOf } from "../lib/errors.ts";
-import { sha256Hex } from "../lib/checksum.ts";
-import { formatBytes } from "../lib/progress.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
+import { sha256Hex } from "../lib/zone/checksum.ts";
 import type { Architecture } from "./artifacts.ts";
 import {
   denoLayer,
@@ -15,7 +15,7 @@ import {
   functionPart,
   FUNCTIONS,
   type Part,
-} from "./layout.ts";
+} from "./functions.ts";
 import { zipPart } from "./zip_part.ts";
 
 const USAGE = `deno task package [--architecture x86_64|arm64]

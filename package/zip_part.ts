@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import { Zip, type ZipInputFile } from "fflate";
-import type { Part } from "./layout.ts";
+import type { Part } from "./functions.ts";
 
 /** The first time that a zip can hold: no build is of any other. */
 const TIME = new Date(1980, 0, 1);

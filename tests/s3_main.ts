@@ -13,7 +13,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { statusOf } from "../lib/s3_error.ts";
+import { statusOf } from "../lib/zone/s3_error.ts";
 import { BUCKET } from "./harness/s3.ts";
 
 const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
@@ -25,16 +25,19 @@ const START_TRIES_MAX = 200;
 const START_WAIT_MS = 50;
 /** Tests whose name says S3, in these: of those with keys that are true. */
 const TESTS = [
-  "tests/lib/s3_zone_cases_test.ts",
-  "tests/lib/s3_zone_test.ts",
+  "tests/lib/zone/s3_zone_cases_test.ts",
+  "tests/lib/zone/s3_zone_test.ts",
   "tests/load/rebuild_warehouse_test.ts",
   "tests/load/resync_tables_test.ts",
+  "tests/operate",
   "tests/package/functions_test.ts",
   "tests/pipeline",
   "tests/security/confinement_test.ts",
   "tests/security/permissions_test.ts",
   "tests/security/tls_test.ts",
+  "tests/sweep",
   "tests/transform/transform_batch_test.ts",
+  "tests/verify",
 ];
 
 /** Histories with faults; one of them kills real processes. */

@@ -3,7 +3,7 @@
  * likely meant, and completions for a shell. Its commands are the tasks of
  * deno.json.
  */
-import { nearestName } from "../lib/nearest_name.ts";
+import { nearestName } from "../lib/cli/nearest_name.ts";
 
 interface Task {
   description: string;

@@ -1,17 +1,17 @@
-import { dataKey } from "../lib/batch_log.ts";
-import { checkFiles, readLikeSql } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
+import { dataKey } from "../lib/batches/batch_log.ts";
 import type {
   DataFile,
   IngestedTable,
   IngestionManifest,
   LiveFile,
   ProcessedManifest,
-} from "../lib/manifest.ts";
-import type { Progress } from "../lib/progress.ts";
-import type { ModelSql, ProjectSql } from "../lib/project_sql.ts";
-import type { Zone } from "../lib/zone.ts";
+} from "../lib/batches/manifest.ts";
+import type { Progress } from "../lib/cli/progress.ts";
+import { checkFiles, readLikeSql } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { StageError } from "../lib/errors.ts";
+import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import {
   emptyModelSql,
   type ModelColumn,

@@ -1,5 +1,5 @@
-import type { Model } from "../lib/model.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import type { Model } from "../lib/project/model.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { HOLDS_UNTIL_COLUMNS } from "./holds_until.ts";
 import type { ModelColumn } from "./model_changes.ts";
 

@@ -1,4 +1,4 @@
-import { aggregatesIn, type FunctionKinds } from "./steady.ts";
+import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
 import {
   ctesOf,
   nodeOf,

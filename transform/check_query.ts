@@ -1,10 +1,14 @@
-import type { ContractTable } from "../lib/contract.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
+import {
+  aggregatesIn,
+  type FunctionKinds,
+  unsteadyParts,
+} from "./check_deterministic.ts";
 import { looksAtOthers, rowsIn } from "./check_quarantine.ts";
 import { batchReads } from "./check_select.ts";
 import { followRow } from "./row_model.ts";
 import type { SqlNode } from "./sql_tree.ts";
-import { aggregatesIn, type FunctionKinds, unsteadyParts } from "./steady.ts";
 import { textOf, walk } from "./sql_tree.ts";
 
 /** What is wrong with a query, and what its columns are of. */

@@ -1,5 +1,5 @@
-import type { DuckDb } from "../lib/duckdb.ts";
-import { quoteText } from "../lib/postgres.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteText } from "../lib/postgres/postgres.ts";
 import { isOrdered, nodesOf, type SqlNode, textOf, walk } from "./sql_tree.ts";
 
 /** They add up or multiply, and so round after each row if of floats. */

@@ -1,8 +1,8 @@
-import type { DuckDb } from "../lib/duckdb.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
-import { keyText } from "./arrive.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
+import { keyText } from "./land_table.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /** Rows of a model, to be looked at before they are committed. */

@@ -1,21 +1,21 @@
 import type { Logger } from "@logtape/logtape";
-import { dataKey } from "../lib/batch_log.ts";
+import { dataKey } from "../lib/batches/batch_log.ts";
+import { LAKE_WAY_BACK } from "../lib/batches/live_files.ts";
+import type { DataFile, LiveFile } from "../lib/batches/manifest.ts";
 import {
   checkFiles,
   type Column,
   columnsHash,
   readParquetSql,
-} from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
+} from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { LAKE_WAY_BACK } from "../lib/live_files.ts";
-import type { DataFile, LiveFile } from "../lib/manifest.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteNames } from "../lib/postgres.ts";
-import type { ProjectSql } from "../lib/project_sql.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { quoteNames } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import type { CompactionBounds, StageContext } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import {
   countHeldSql,
   HOLDS_IN_FILE,

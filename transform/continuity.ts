@@ -1,11 +1,11 @@
-import type { BatchLog } from "../lib/batch_log.ts";
-import { StageError } from "../lib/errors.ts";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
 import {
   type IngestionManifest,
   manifestSha256,
   type ProcessedManifest,
-} from "../lib/manifest.ts";
-import type { ProjectSql } from "../lib/project_sql.ts";
+} from "../lib/batches/manifest.ts";
+import { StageError } from "../lib/errors.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
 
 /**
  * The batch that was transformed last must still be what was extracted: throws

@@ -1,8 +1,7 @@
-import { type ContractTable, typeSql } from "../lib/contract.ts";
-import { readColumnsSql } from "../lib/data_files.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
-import { emptyTableSql, ROW_BATCH } from "./arrive.ts";
+import { readColumnsSql } from "../lib/duckdb/data_files.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { type ContractTable, typeSql } from "../lib/project/contract.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
   type BatchContent,
   columnsOf,
@@ -10,9 +9,10 @@ import {
   stateBefore,
 } from "./batch_work.ts";
 import { brokenRule } from "./check_versions.ts";
+import { holdsUntilSql } from "./holds_until.ts";
+import { emptyTableSql, ROW_BATCH } from "./land_table.ts";
 import { currentState } from "./make_current.ts";
 import { keyOfSource } from "./make_rows.ts";
-import { holdsUntilSql } from "./holds_until.ts";
 import { knownState } from "./make_set.ts";
 import {
   differenceSql,

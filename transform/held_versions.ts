@@ -1,8 +1,8 @@
-import { readLikeSql } from "../lib/data_files.ts";
-import type { LiveFile } from "../lib/manifest.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteNames } from "../lib/postgres.ts";
-import type { Zone } from "../lib/zone.ts";
+import type { LiveFile } from "../lib/batches/manifest.ts";
+import { readLikeSql } from "../lib/duckdb/data_files.ts";
+import { quoteNames } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import {
   type AsOf,
   HOLDS_UNTIL_COLUMNS,

@@ -1,5 +1,5 @@
-import type { Column } from "../lib/data_files.ts";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
+import type { Column } from "../lib/duckdb/data_files.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 
 /**
  * Columns that a merged file has beside those of its model: the batch, and the

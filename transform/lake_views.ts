@@ -1,9 +1,9 @@
-import { readLikeSql } from "../lib/data_files.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteName, quoteText } from "../lib/postgres.ts";
-import type { TableHeader } from "../lib/table_header.ts";
-import { versionIntervalsSql } from "../lib/version_intervals.ts";
-import type { Zone } from "../lib/zone.ts";
+import { readLikeSql } from "../lib/duckdb/data_files.ts";
+import { versionIntervalsSql } from "../lib/duckdb/version_intervals.ts";
+import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { TableHeader } from "../lib/project/table_header.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { AS_OF_PARAMETERS } from "./check_names.ts";
 import { heldVersionsSql, type VersionsFile } from "./held_versions.ts";
 import { type AsOf, asOfBatch, asOfTime, NOW } from "./holds_until.ts";

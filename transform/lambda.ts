@@ -1,6 +1,6 @@
-import { notingFailure } from "../lib/failure_note.ts";
-import { runLambda } from "../lib/lambda.ts";
-import { stageMetrics } from "../lib/stage_metrics.ts";
+import { notingFailure } from "../lib/batches/failure_note.ts";
+import { runLambda } from "../lib/lambda/lambda.ts";
+import { stageMetrics } from "../lib/lambda/stage_metrics.ts";
 import { transform } from "./transform.ts";
 
 /** transform as an AWS Lambda function; see docs/deploy.md. */

@@ -1,19 +1,19 @@
-import type { BatchLog } from "../lib/batch_log.ts";
-import { checkFiles } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
 import {
   LAKE_WAY_BACK,
   type LiveList,
   nextLiveFiles,
   ownFiles,
-} from "../lib/live_files.ts";
+} from "../lib/batches/live_files.ts";
 import {
   type DataFile,
   type IngestionManifest,
   type LiveFile,
   manifestSha256,
   type ProcessedManifest,
-} from "../lib/manifest.ts";
+} from "../lib/batches/manifest.ts";
+import { checkFiles } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { type StageContext, startRun } from "../lib/stage.ts";
 import type { BatchContent, HeldModel } from "./batch_work.ts";
 import { compact, compactionBounds } from "./compact.ts";

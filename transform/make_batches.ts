@@ -1,14 +1,14 @@
-import type { BatchLog } from "../lib/batch_log.ts";
-import { messageOf, StageError } from "../lib/errors.ts";
-import { type LiveList, readLiveList } from "../lib/live_files.ts";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
+import { type LiveList, readLiveList } from "../lib/batches/live_files.ts";
 import {
   allVersionsOf,
   type IngestionManifest,
   type ProcessedManifest,
   type ProcessedModel,
-} from "../lib/manifest.ts";
+} from "../lib/batches/manifest.ts";
+import { messageOf, StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import type { HeldModel } from "./batch_work.ts";
 import { type MadeBatch, makeBatch, type MakeOptions } from "./make_batch.ts";
 import { makeGroup, restOfGroup } from "./make_group.ts";

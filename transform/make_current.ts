@@ -1,9 +1,8 @@
-import { typeSql } from "../lib/contract.ts";
-import { readColumnsSql } from "../lib/data_files.ts";
+import type { IngestedTable } from "../lib/batches/manifest.ts";
+import { readColumnsSql } from "../lib/duckdb/data_files.ts";
 import { StageError } from "../lib/errors.ts";
-import type { IngestedTable } from "../lib/manifest.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import { emptyTableSql } from "./arrive.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { typeSql } from "../lib/project/contract.ts";
 import {
   type BatchContent,
   type BatchWork,
@@ -11,6 +10,7 @@ import {
   keepState,
   stateBefore,
 } from "./batch_work.ts";
+import { emptyTableSql } from "./land_table.ts";
 import { QUARANTINE_AFTER } from "./quarantine.ts";
 
 /** Brings the tables that joined models read to the end of this batch. */

@@ -1,22 +1,21 @@
-import { type BatchLog, dataKey } from "../lib/batch_log.ts";
-import { messageOf } from "../lib/errors.ts";
-import { readJsonList, writeJsonList } from "../lib/json_list.ts";
+import { type BatchLog, dataKey } from "../lib/batches/batch_log.ts";
+import { currentColumns } from "../lib/batches/key_columns.ts";
 import {
   LAKE_WAY_BACK,
   type LiveList,
   nextLiveFiles,
-} from "../lib/live_files.ts";
+} from "../lib/batches/live_files.ts";
 import type {
   IngestedTable,
   IngestionManifest,
   LiveFile,
   ProcessedManifest,
-} from "../lib/manifest.ts";
-import { currentColumns } from "../lib/key_columns.ts";
-import type { ContractTable } from "../lib/contract.ts";
+} from "../lib/batches/manifest.ts";
+import { messageOf } from "../lib/errors.ts";
+import { readJsonList, writeJsonList } from "../lib/json_list.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
 import { type GroupBounds, type StageContext, startRun } from "../lib/stage.ts";
 import { compactionBounds } from "./compact.ts";
-import { type GroupedModel, transformGroup } from "./transform_group.ts";
 import {
   duckDbVersion,
   extractedOf,
@@ -26,6 +25,7 @@ import {
   mergeFiles,
 } from "./make_batch.ts";
 import { changedTables } from "./quarantine.ts";
+import { type GroupedModel, transformGroup } from "./transform_group.ts";
 
 /** Which of the batches that wait are made in one pass. */
 export const GROUP_BOUNDS: GroupBounds = {

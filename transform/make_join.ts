@@ -1,6 +1,6 @@
-import type { IngestedTable, ProcessedModel } from "../lib/manifest.ts";
-import { quoteName } from "../lib/postgres.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
+import type { IngestedTable, ProcessedModel } from "../lib/batches/manifest.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
   type BatchContent,
   type BatchWork,

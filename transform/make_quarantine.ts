@@ -1,6 +1,6 @@
+import type { IngestedTable } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { IngestedTable } from "../lib/manifest.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import {
   type BatchContent,
   type BatchWork,

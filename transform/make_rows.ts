@@ -1,14 +1,14 @@
-import { readParquetSql } from "../lib/data_files.ts";
-import type { IngestedTable, ProcessedModel } from "../lib/manifest.ts";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
-import { ROW_KEY } from "./arrive.ts";
+import type { IngestedTable, ProcessedModel } from "../lib/batches/manifest.ts";
+import { readParquetSql } from "../lib/duckdb/data_files.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 import { type BatchWork, columnsOf, publishedSql } from "./batch_work.ts";
 import {
   brokenKeysSql,
   brokenRule,
   type CheckedRows,
 } from "./check_versions.ts";
+import { ROW_KEY } from "./land_table.ts";
 import { differenceSql, type ModelColumn } from "./model_changes.ts";
 import { writeVersions } from "./write_versions.ts";
 

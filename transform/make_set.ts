@@ -1,7 +1,7 @@
-import { readColumnsSql } from "../lib/data_files.ts";
-import type { IngestedTable, ProcessedModel } from "../lib/manifest.ts";
-import { quoteName, quoteNames } from "../lib/postgres.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
+import type { IngestedTable, ProcessedModel } from "../lib/batches/manifest.ts";
+import { readColumnsSql } from "../lib/duckdb/data_files.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
   type BatchContent,
   type BatchWork,

@@ -1,6 +1,6 @@
-import type { DuckDb } from "../lib/duckdb.ts";
-import type { Model } from "../lib/model.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
 
 /** A column of a model, with DuckDB's name of its type. */
 export interface ModelColumn {

@@ -1,17 +1,20 @@
-import { readParquetSql } from "../lib/data_files.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
 import {
   type DataFile,
   type IngestedTable,
   type IngestionManifest,
   rowsOf,
-} from "../lib/manifest.ts";
-import { quoteName, quoteText } from "../lib/postgres.ts";
-import type { Progress } from "../lib/progress.ts";
-import type { ProjectSql } from "../lib/project_sql.ts";
-import { QUARANTINE, QUARANTINE_COLUMNS } from "../lib/quarantine_model.ts";
-import type { Zone } from "../lib/zone.ts";
-import { arrive, emptyArrival, ROW_KEY } from "./arrive.ts";
+} from "../lib/batches/manifest.ts";
+import type { Progress } from "../lib/cli/progress.ts";
+import { readParquetSql } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
+import {
+  QUARANTINE,
+  QUARANTINE_COLUMNS,
+} from "../lib/project/quarantine_model.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+import { arrive, emptyArrival, ROW_KEY } from "./land_table.ts";
 import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */

@@ -1,5 +1,5 @@
 import { messageOf, StageError } from "../lib/errors.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 
 /**
  * What DuckDB says of a value that a query can't compute with: a cast, a sum

@@ -1,7 +1,10 @@
-import { BatchLog } from "../lib/batch_log.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { readGeneration, swapGeneration } from "../lib/batches/generation.ts";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../lib/batches/manifest.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { readGeneration, swapGeneration } from "../lib/generation.ts";
-import type { IngestionManifest, ProcessedManifest } from "../lib/manifest.ts";
 import {
   openStageZone,
   type StageContext,
@@ -10,8 +13,8 @@ import {
 } from "../lib/stage.ts";
 import { checkContinuity } from "./continuity.ts";
 import { makeBatches, type Reached } from "./make_batches.ts";
-import { prepare } from "./prepare.ts";
 import { publishLake } from "./publish_lake.ts";
+import { prepare } from "./register_models.ts";
 
 /** How often a rebuild takes up what came while it was at work. */
 const ROUNDS_MAX = 10;

@@ -1,5 +1,5 @@
-import { type ContractTable, typeSql } from "../lib/contract.ts";
-import { aggregatesIn, type FunctionKinds } from "./steady.ts";
+import { type ContractTable, typeSql } from "../lib/project/contract.ts";
+import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
 import {
   ctesOf,
   nodeOf,

@@ -1,5 +1,5 @@
-import type { DuckDb } from "../lib/duckdb.ts";
-import { quoteText } from "../lib/postgres.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteText } from "../lib/postgres/postgres.ts";
 
 /**
  * A node of DuckDB's own account of a query, as `json_serialize_sql` gives it:

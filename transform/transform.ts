@@ -1,16 +1,19 @@
-import { BatchLog } from "../lib/batch_log.ts";
-import type { IngestionManifest, ProcessedManifest } from "../lib/manifest.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { readLiveFiles } from "../lib/batches/live_files.ts";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../lib/batches/manifest.ts";
 import {
   openStageZone,
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
-import { readLiveFiles } from "../lib/live_files.ts";
 import { compactionBounds, countDue } from "./compact.ts";
 import { checkContinuity, checkSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
-import { prepare } from "./prepare.ts";
 import { publishLake } from "./publish_lake.ts";
+import { prepare } from "./register_models.ts";
 
 /** What a person may ask of one run. */
 export interface TransformOptions {

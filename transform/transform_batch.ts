@@ -1,16 +1,16 @@
-import { checkFiles } from "../lib/data_files.ts";
-import { duckDbCause } from "../lib/duckdb_error.ts";
+import type { IngestedTable, ProcessedModel } from "../lib/batches/manifest.ts";
+import { checkFiles } from "../lib/duckdb/data_files.ts";
+import { duckDbCause } from "../lib/duckdb/duckdb_error.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import type { IngestedTable, ProcessedModel } from "../lib/manifest.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 import { type BatchContent, type BatchWork, isAffected } from "./batch_work.ts";
 import { makeCurrent } from "./make_current.ts";
 import { makeJoin, postpone } from "./make_join.ts";
 import { makeQuarantine } from "./make_quarantine.ts";
 import { makeRows } from "./make_rows.ts";
 import { makeSet } from "./make_set.ts";
-import { isQueryFault, modelFault } from "./query_fault.ts";
 import { changedTables } from "./quarantine.ts";
+import { isQueryFault, modelFault } from "./query_fault.ts";
 
 /**
  * Makes one batch of the lake from one batch of the ingestion zone and writes

@@ -1,17 +1,17 @@
-import type { ContractTable } from "../lib/contract.ts";
-import { checkFiles } from "../lib/data_files.ts";
 import {
   type DataFile,
   type IngestedTable,
   type IngestionManifest,
   type ProcessedManifest,
   rowsOf,
-} from "../lib/manifest.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres.ts";
-import { QUARANTINE } from "../lib/quarantine_model.ts";
-import { arrive, emptyArrival, ROW_BATCH, ROW_KEY } from "./arrive.ts";
+} from "../lib/batches/manifest.ts";
+import { checkFiles } from "../lib/duckdb/data_files.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { type BatchWork, stateBefore } from "./batch_work.ts";
 import { GroupModels } from "./group_models.ts";
+import { arrive, emptyArrival, ROW_BATCH, ROW_KEY } from "./land_table.ts";
 import {
   changedTables,
   openQuarantine,

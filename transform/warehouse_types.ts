@@ -1,7 +1,11 @@
-import { keyTypeProblems } from "../lib/derived_table.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
-import type { DeclaredTables } from "../lib/warehouse_ddl.ts";
-import { isArray, isText, warehouseType } from "../lib/warehouse_type.ts";
+import { keyTypeProblems } from "../lib/project/derived_table.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
+import type { DeclaredTables } from "../lib/project/warehouse_ddl.ts";
+import {
+  isArray,
+  isText,
+  warehouseType,
+} from "../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /** Types of PostgreSQL by what they hold, each with DuckDB's that it can. */

@@ -1,11 +1,11 @@
 import { dirname } from "node:path";
-import { digest } from "../lib/checksum.ts";
-import type { DuckDb } from "../lib/duckdb.ts";
-import { dataFileError } from "../lib/duckdb_error.ts";
+import type { DataFile } from "../lib/batches/manifest.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { dataFileError } from "../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../lib/errors.ts";
-import type { DataFile } from "../lib/manifest.ts";
-import { quoteText } from "../lib/postgres.ts";
-import type { Zone } from "../lib/zone.ts";
+import { quoteText } from "../lib/postgres/postgres.ts";
+import { digest } from "../lib/zone/checksum.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { isQueryFault } from "./query_fault.ts";
 
 /**

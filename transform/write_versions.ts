@@ -1,8 +1,8 @@
-import { dataKey } from "../lib/batch_log.ts";
-import { columnsHash, readParquetSql } from "../lib/data_files.ts";
-import type { DataFile, ProcessedModel } from "../lib/manifest.ts";
-import { quoteName } from "../lib/postgres.ts";
-import type { ModelSql } from "../lib/project_sql.ts";
+import { dataKey } from "../lib/batches/batch_log.ts";
+import type { DataFile, ProcessedModel } from "../lib/batches/manifest.ts";
+import { columnsHash, readParquetSql } from "../lib/duckdb/data_files.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
+import type { ModelSql } from "../lib/project/project_sql.ts";
 import type { BatchWork } from "./batch_work.ts";
 import {
   type BatchStamp,

@@ -1,8 +1,8 @@
 import { type Context, Hono } from "hono";
 import { join } from "node:path";
-import { projectDirectory } from "../lib/config.ts";
-import type { TextRow } from "../lib/postgres.ts";
-import { readProjectSql } from "../lib/project_sql.ts";
+import type { TextRow } from "../lib/postgres/postgres.ts";
+import { readProjectSql } from "../lib/project/project_sql.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
 import type { KeptAnswers } from "./kept_answers.ts";

@@ -1,4 +1,4 @@
-import type { TextRow } from "../lib/postgres.ts";
+import type { TextRow } from "../lib/postgres/postgres.ts";
 
 /** Columns that number versions and their intervals. */
 const HIDDEN = /_record_id$|^valid_|_batch$/;

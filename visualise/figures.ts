@@ -1,4 +1,4 @@
-import type { TextRow } from "../lib/postgres.ts";
+import type { TextRow } from "../lib/postgres/postgres.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the view of the business is made of, each of one fact. */

@@ -1,9 +1,9 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PostgresSettings } from "../lib/config.ts";
 import { messageOf } from "../lib/errors.ts";
-import { isPooled, type TextRow } from "../lib/postgres.ts";
+import { isPooled, type TextRow } from "../lib/postgres/postgres.ts";
+import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 import { isBeforeFirstLoad } from "./newest_loaded.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCommand, type World } from "../lib/command.ts";
-import { type DashboardSettings, LOCAL_HOSTS } from "../lib/config.ts";
+import { runCommand, type World } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
+import { type DashboardSettings, LOCAL_HOSTS } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { Live } from "./live.ts";
 import { createServer } from "./server.ts";

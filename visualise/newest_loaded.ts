@@ -1,4 +1,4 @@
-import { sqlState, type TextRow } from "../lib/postgres.ts";
+import { sqlState, type TextRow } from "../lib/postgres/postgres.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import type { Warehouse } from "./warehouse.ts";
 

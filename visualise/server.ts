@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { Hono } from "hono";
 import type { Logger } from "@logtape/logtape";
-import { LOCAL_HOSTS, projectDirectory } from "../lib/config.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { sqlState } from "../lib/postgres.ts";
+import { sqlState } from "../lib/postgres/postgres.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
+import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { createApi, readPipeline } from "./api.ts";
 import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";

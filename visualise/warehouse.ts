@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import { type PostgresSettings, projectDirectory } from "../lib/config.ts";
 import { StageError } from "../lib/errors.ts";
-import { inTransaction, type TextRow } from "../lib/postgres.ts";
+import { inTransaction, type TextRow } from "../lib/postgres/postgres.ts";
+import { WarmConnections } from "../lib/postgres/warm_connections.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
+import { type PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
-import { WarmConnections } from "../lib/warm_connections.ts";
 
 /** Queries at once; more wait. */
 const QUERIES_AT_ONCE = 4;

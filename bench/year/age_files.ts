@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { keyParts, logParts } from "../../lib/batch_log.ts";
+import { keyParts, logParts } from "../../lib/batches/batch_log.ts";
 
 const BATCH_MS = 15 * 60_000;
 const FOLDER = /^batch=(\d+)$/;

@@ -1,4 +1,4 @@
-import { openZone, type S3Settings } from "../../lib/zone.ts";
+import { openZone, type S3Settings } from "../../lib/zone/zone.ts";
 import { ageFiles } from "./age_files.ts";
 import { askDashboard } from "./ask_dashboard.ts";
 import type { CountedStore } from "./counted_store.ts";
@@ -57,14 +57,14 @@ export async function measureAt(
     year.count();
   }
   for (let repeat = 0; repeat < repeats; repeat++) {
-    await run("verify", ["pipeline/verify_main.ts"]);
+    await run("verify", ["verify/main.ts"]);
     year.count();
   }
   await measureStores(batches, options);
   for (let repeat = 0; repeat < repeats; repeat++) {
-    await run("status", ["pipeline/status.ts"]);
-    await run("doctor", ["pipeline/doctor.ts"]);
-    await run("sweep --dry-run", ["pipeline/sweep_main.ts", "--dry-run"]);
+    await run("status", ["operate/status.ts"]);
+    await run("doctor", ["operate/doctor.ts"]);
+    await run("sweep --dry-run", ["sweep/main.ts", "--dry-run"]);
     const half = String(Math.floor(batches / 2));
     const read = await run("all of the lake's below", [
       "bench/year/read_lake.ts",
@@ -79,7 +79,7 @@ export async function measureAt(
     }
   }
   if (store === undefined) {
-    await run("sweep", ["pipeline/sweep_main.ts"]);
+    await run("sweep", ["sweep/main.ts"]);
     // Into an empty place, as `deno task rebuild processed` makes it.
     const rebuilt = `${env.PROCESSED_URL}-again`;
     await run("transform of the whole log", ["transform/main.ts"], {

@@ -5,9 +5,9 @@
  * reads and writes by itself is not among it.
  */
 import process from "node:process";
-import { DirectoryZone } from "../../lib/directory_zone.ts";
-import { S3Zone } from "../../lib/s3_zone.ts";
-import type { Zone } from "../../lib/zone.ts";
+import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
+import { S3Zone } from "../../lib/zone/s3_zone.ts";
+import type { Zone } from "../../lib/zone/zone.ts";
 
 /** What a process did, as it tells at its end. */
 export interface ProcessReport {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import type { ProcessReport } from "./count_calls.ts";
 
 /** What one run of an entrypoint took. */

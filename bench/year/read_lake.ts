@@ -4,7 +4,7 @@
  * long each took, and how many Parquet files DuckDB says that it read.
  */
 import { DuckDBInstance } from "@duckdb/node-api";
-import { quoteText } from "../../lib/postgres.ts";
+import { quoteText } from "../../lib/postgres/postgres.ts";
 
 /** What was asked, in this order. */
 export interface LakeRead {

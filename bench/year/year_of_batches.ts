@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import type pg from "pg";
 import { extract } from "../../extract/extract.ts";
-import { stageContext } from "../../lib/command.ts";
-import { projectDirectory, readConfig } from "../../lib/config.ts";
+import { stageContext } from "../../lib/cli/command.ts";
 import { openLog } from "../../lib/log.ts";
-import { readProjectSql } from "../../lib/project_sql.ts";
+import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
+import { readProjectSql } from "../../lib/project/project_sql.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES, type StageContext } from "../../lib/stage.ts";
-import { WarmConnections } from "../../lib/warm_connections.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
 

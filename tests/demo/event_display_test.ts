@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createEventDisplay } from "../../demo/event_display.ts";
 import { TOTESYS } from "../../demo/examples.ts";
 import { demoHints } from "../../demo/hints.ts";
+import { SILENT } from "../../lib/cli/progress.ts";
 import { openLog } from "../../lib/log.ts";
-import { SILENT } from "../../lib/progress.ts";
 import type { StageResult } from "../../lib/stage.ts";
 
 const AT = "2024-05-01T12:00:00.000000Z";

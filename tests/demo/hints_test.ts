@@ -2,7 +2,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { TOTESYS } from "../../demo/examples.ts";
 import { type DemoHints, demoHints, formatHints } from "../../demo/hints.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import {
   execute,
   openPlatform,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import pg from "pg";
 import { main } from "../../demo/main.ts";
-import { findPostgres } from "../../demo/postgres_binaries.ts";
-import { findServerUser } from "../../demo/server_user.ts";
+import { findPostgres } from "../../embedded/postgres_binaries.ts";
+import { findServerUser } from "../../embedded/server_user.ts";
 
 const TIMEOUT_MS = 90_000;
 const PORT_TRIES_MAX = 20;

@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import { type FillOptions, fillSource } from "../../demo/fill.ts";
-import { startPostgresServer } from "../../demo/postgres_server.ts";
+import { startPostgresServer } from "../../embedded/postgres_server.ts";
 
 /** A throwaway server with one filled source, and a connection to it. */
 export interface Source extends AsyncDisposable {

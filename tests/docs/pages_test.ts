@@ -2,8 +2,9 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { projectDirectory, readConfig } from "../../lib/config.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { readConfig } from "../../lib/settings/config.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
@@ -11,12 +12,15 @@ import { fillSmall } from "../harness/small_source.ts";
 /** Folders whose messages people may meet. */
 const SPEAKING = [
   "demo",
+  "embedded",
   "extract",
   "init",
   "lib",
   "load",
-  "pipeline",
+  "operate",
+  "sweep",
   "transform",
+  "verify",
   "visualise",
 ];
 /** Read by others than `readConfig`: the runtime, DuckDB's host, the terminal. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { Task, taskEnv } from "../harness/task.ts";

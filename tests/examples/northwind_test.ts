@@ -4,12 +4,12 @@ import { exampleOf } from "../../demo/examples.ts";
 import { Random } from "../../demo/random.ts";
 import { act, prepareActions } from "../../demo/traffic_actions.ts";
 import { makeFolder } from "../../init/main.ts";
-import { parseContract } from "../../lib/contract.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { parseContract } from "../../lib/project/contract.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { main as check } from "../../pipeline/check.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { main as check } from "../../operate/check.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { differences } from "../harness/mend.ts";
 import {

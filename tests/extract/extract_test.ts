@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { extract } from "../../extract/extract.ts";
-import { parseContract } from "../../lib/contract.ts";
 import { ConfigError, exitCode, StageError } from "../../lib/errors.ts";
-import { openZone } from "../../lib/zone.ts";
+import { parseContract } from "../../lib/project/contract.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
 import {
   execute,

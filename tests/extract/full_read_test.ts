@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { witnessFullReadReason } from "../../extract/full_read.ts";
 import { sourceFullReadReason } from "../../extract/full_read.ts";
-import { manifestKey } from "../../lib/batch_log.ts";
-import { StageError } from "../../lib/errors.ts";
+import { manifestKey } from "../../lib/batches/batch_log.ts";
 import {
   decodeManifest,
   encodeManifest,
   type IngestionManifest,
-} from "../../lib/manifest.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import type { ProjectSql } from "../../lib/project_sql.ts";
+} from "../../lib/batches/manifest.ts";
+import { StageError } from "../../lib/errors.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
+import { assertMirrored } from "../harness/mirror.ts";
 import {
   execute,
   openPlatform,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
-import { parseContract } from "../../lib/contract.ts";
 import { StageError } from "../../lib/errors.ts";
+import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
 

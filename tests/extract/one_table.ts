@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
-import { parseContract } from "../../lib/contract.ts";
-import { connect, type Connection } from "../../lib/postgres.ts";
+import { connect, type Connection } from "../../lib/postgres/postgres.ts";
+import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 

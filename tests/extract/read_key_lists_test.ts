@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readKeyLists } from "../../extract/read_key_lists.ts";
-import { shortChecksum } from "../../lib/checksum.ts";
-import type { KeyBucket } from "../../lib/manifest.ts";
+import type { KeyBucket } from "../../lib/batches/manifest.ts";
+import { shortChecksum } from "../../lib/zone/checksum.ts";
 
 const FILES = ["[1]\n[22]\n[333]\n", "[4]\n[5]\n"];
 const bytesOf = (text: string) => new TextEncoder().encode(text);

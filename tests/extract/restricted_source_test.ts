@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
-import { parseContract } from "../../lib/contract.ts";
-import { examine } from "../../pipeline/doctor.ts";
+import { parseContract } from "../../lib/project/contract.ts";
+import { examine } from "../../operate/doctor.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import {

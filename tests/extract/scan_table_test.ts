@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { scanTable } from "../../extract/scan_table.ts";
-import type { KeyDigest } from "../../lib/manifest.ts";
-import { query } from "../../lib/postgres.ts";
+import type { KeyDigest } from "../../lib/batches/manifest.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { execute } from "../harness/platform.ts";
 import { insertIds, INTEGER, TEXT, withTable } from "./one_table.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { Logger } from "@logtape/logtape";
 import { openSnapshot } from "../../extract/snapshot.ts";
-import { type Config, readConfig } from "../../lib/config.ts";
 import { StageError } from "../../lib/errors.ts";
 import { silentLog } from "../../lib/log.ts";
-import { query, queryRow, serverName } from "../../lib/postgres.ts";
+import { query, queryRow, serverName } from "../../lib/postgres/postgres.ts";
+import { type Config, readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { execute, PROJECT_SQL } from "../harness/platform.ts";
 import {

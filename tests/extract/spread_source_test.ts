@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { PostgresSettings } from "../../lib/config.ts";
+import type { PostgresSettings } from "../../lib/settings/config.ts";
 import {
   Cluster,
   DATABASE,
@@ -8,9 +8,9 @@ import {
   makeStandby,
 } from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
+import { openPooler, testPooler } from "../harness/pgbouncer.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
-import { openPooler, testPooler } from "../harness/pgbouncer.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { startSpreadProxy } from "../harness/spread_proxy.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import pg from "pg";
-import { StageError } from "../../lib/errors.ts";
 import { tableError } from "../../extract/table_error.ts";
+import { StageError } from "../../lib/errors.ts";
 
 /** The retry and the hint that an error of the source comes with. */
 function adviceOf(code: string, message: string) {

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 
 /** What a warehouse has in the schemas public and pipeline, a line for each. */
 const CATALOGUE_SQL = `

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import {
   type PostgresServer,
   startPostgresServer,
-} from "../../demo/postgres_server.ts";
-import { projectDirectory } from "../../lib/config.ts";
-import { query } from "../../lib/postgres.ts";
+} from "../../embedded/postgres_server.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { openClient } from "./postgres.ts";
 import { fillSmall } from "./small_source.ts";
 

@@ -1,4 +1,4 @@
-import type { ProjectSql } from "../../lib/project_sql.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { PROJECT_SQL } from "./platform.ts";
 
 /** A model's content, straight from the source. */

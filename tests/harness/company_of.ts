@@ -1,6 +1,6 @@
-import { parseContract } from "../../lib/contract.ts";
-import type { ProjectSql } from "../../lib/project_sql.ts";
-import { NO_TABLE_HEADER } from "../../lib/table_header.ts";
+import { parseContract } from "../../lib/project/contract.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { NO_TABLE_HEADER } from "../../lib/project/table_header.ts";
 
 /**
  * The SQL of a company whose contract is this: each table becomes a fact of

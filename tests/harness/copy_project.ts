@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 
 /** Copies these files and folders of the project, to run it with changes. */
 export async function copyProject(

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { manifestKey } from "../../lib/batch_log.ts";
-import { encodeManifest, type Manifest } from "../../lib/manifest.ts";
-import { queryRow } from "../../lib/postgres.ts";
+import { manifestKey } from "../../lib/batches/batch_log.ts";
+import { encodeManifest, type Manifest } from "../../lib/batches/manifest.ts";
+import { queryRow } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { writeParquet } from "../../transform/write_parquet.ts";
 import {
   forgetLiveFiles,

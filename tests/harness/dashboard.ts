@@ -1,10 +1,10 @@
 import type { Browser, Page } from "playwright-core";
-import type { TestDatabase } from "./postgres.ts";
 import { serveDashboard } from "../../visualise/main.ts";
 import { createServer } from "../../visualise/server.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import { findChromium, openBrowser } from "./browser.ts";
 import { openPlatform, type Platform } from "./platform.ts";
+import type { TestDatabase } from "./postgres.ts";
 import { fillSmall } from "./small_source.ts";
 
 const executable = await findChromium();

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { FUNCTIONS } from "../../package/layout.ts";
+import { FUNCTIONS } from "../../package/functions.ts";
 import { main, type PackageManifest } from "../../package/main.ts";
 import type { Platform } from "./platform.ts";
 import {

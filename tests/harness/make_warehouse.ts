@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type pg from "pg";
-import { readConfig } from "../../lib/config.ts";
-import { inTransaction } from "../../lib/postgres.ts";
+import { inTransaction } from "../../lib/postgres/postgres.ts";
+import { readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { makeSchema } from "../../load/make_schema.ts";
 import { PROJECT_SQL } from "./platform.ts";

@@ -1,16 +1,16 @@
-import { BatchLog, manifestKey } from "../../lib/batch_log.ts";
-import { digest } from "../../lib/checksum.ts";
-import { readParquetSql } from "../../lib/data_files.ts";
-import { openDuckDb } from "../../lib/duckdb.ts";
-import { readLiveFiles } from "../../lib/live_files.ts";
+import { BatchLog, manifestKey } from "../../lib/batches/batch_log.ts";
+import { readLiveFiles } from "../../lib/batches/live_files.ts";
 import {
   encodeManifest,
   type IngestionManifest,
   type LiveFile,
   type ProcessedManifest,
-} from "../../lib/manifest.ts";
-import { quoteText } from "../../lib/postgres.ts";
-import { openZone, type Zone } from "../../lib/zone.ts";
+} from "../../lib/batches/manifest.ts";
+import { readParquetSql } from "../../lib/duckdb/data_files.ts";
+import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import { quoteText } from "../../lib/postgres/postgres.ts";
+import { digest } from "../../lib/zone/checksum.ts";
+import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import type { Platform } from "./platform.ts";
 
 /** A batch of the processed zone that holds nothing, for tests of the log. */

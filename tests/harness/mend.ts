@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { resync } from "../../pipeline/resync.ts";
-import type { Verification } from "../../pipeline/verification.ts";
-import { verify } from "../../pipeline/verify.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { resync } from "../../operate/resync.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import type { Verification } from "../../verify/verification.ts";
+import { verify } from "../../verify/verify.ts";
 import type { Platform } from "./platform.ts";
 
 /** What differs: `model place: keys`. */

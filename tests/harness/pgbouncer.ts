@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
-import { findServerUser } from "../../demo/server_user.ts";
-import type { PostgresSettings } from "../../lib/config.ts";
 import { Client } from "pg";
+import { findServerUser } from "../../embedded/server_user.ts";
+import type { PostgresSettings } from "../../lib/settings/config.ts";
 
 const PROGRAM = "/usr/sbin/pgbouncer";
 const START_MS_MAX = 20_000;

@@ -3,10 +3,14 @@ import { configureSync, getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import type pg from "pg";
 import { extract, type ExtractOptions } from "../../extract/extract.ts";
-import { type Config, projectDirectory, readConfig } from "../../lib/config.ts";
+import { SILENT } from "../../lib/cli/progress.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { SILENT } from "../../lib/progress.ts";
-import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import {
+  type ProjectSql,
+  readProjectSql,
+} from "../../lib/project/project_sql.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { type Config, readConfig } from "../../lib/settings/config.ts";
 import {
   createRunId,
   RESOURCES,

@@ -3,8 +3,11 @@ import { Client } from "pg";
 import {
   type PostgresServer,
   startPostgresServer,
-} from "../../demo/postgres_server.ts";
-import { type PostgresSettings, readConfig } from "../../lib/config.ts";
+} from "../../embedded/postgres_server.ts";
+import {
+  type PostgresSettings,
+  readConfig,
+} from "../../lib/settings/config.ts";
 
 /** A database of a test's own. */
 export interface TestDatabase extends AsyncDisposable {

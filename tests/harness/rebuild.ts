@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { ProcessedManifest } from "../../lib/manifest.ts";
-import { query } from "../../lib/postgres.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "./manifests.ts";

@@ -1,4 +1,4 @@
-import { type S3Server, startS3Server } from "../../demo/s3_server.ts";
+import { type S3Server, startS3Server } from "../../embedded/s3_server.ts";
 
 /** The bucket in which every zone of the tests has a prefix of its own. */
 export const BUCKET = "tests";

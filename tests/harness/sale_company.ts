@@ -1,4 +1,4 @@
-import type { ProjectSql } from "../../lib/project_sql.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { dimensionSql, HISTORY_SQL, smallProject } from "./small_project.ts";
 
 /** The source of a company that sells in shops. */

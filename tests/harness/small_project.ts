@@ -1,6 +1,9 @@
 import { dirname, join } from "node:path";
-import { MAINTAINED, type Model } from "../../lib/model.ts";
-import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { MAINTAINED, type Model } from "../../lib/project/model.ts";
+import {
+  type ProjectSql,
+  readProjectSql,
+} from "../../lib/project/project_sql.ts";
 
 /** A company of one test: what its folder `sql/` holds. */
 export interface SmallProject {

@@ -1,5 +1,5 @@
 import { RESOURCES } from "../../lib/stage.ts";
-import type { Zone } from "../../lib/zone.ts";
+import type { Zone } from "../../lib/zone/zone.ts";
 import type { Platform } from "./platform.ts";
 
 const MS_PER_HOUR = 3_600_000;

@@ -1,4 +1,4 @@
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import type { Platform } from "./platform.ts";
 
 const DEADLINE_MS = 60_000;

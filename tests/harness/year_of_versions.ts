@@ -1,6 +1,6 @@
 import type pg from "pg";
-import { execute } from "./platform.ts";
 import { makeWarehouse } from "./make_warehouse.ts";
+import { execute } from "./platform.ts";
 
 /** Rows of a fact that hold at any time; of a dimension a fifth. */
 const KEYS = 100;

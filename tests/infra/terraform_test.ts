@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
 import { main } from "../../infra/main.ts";
-import { FUNCTIONS } from "../../package/layout.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { FUNCTIONS } from "../../package/functions.ts";
 
 const folder = join(projectDirectory(), "infra");
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { query } from "../../lib/postgres.ts";
-import { readProjectSql } from "../../lib/project_sql.ts";
 import { main, makeFolder } from "../../init/main.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { readProjectSql } from "../../lib/project/project_sql.ts";
+import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { getLogger } from "@logtape/logtape";
+import { SILENT } from "../../lib/cli/progress.ts";
+import { readConfig } from "../../lib/settings/config.ts";
 import {
   createRunId,
   openStageZone,
@@ -7,9 +10,6 @@ import {
   startRun,
 } from "../../lib/stage.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
-import { readConfig } from "../../lib/config.ts";
-import { SILENT } from "../../lib/progress.ts";
-import { getLogger } from "@logtape/logtape";
 
 const START = Date.parse("2026-03-01T08:00:00Z");
 const HOUR_MS = 3_600_000;

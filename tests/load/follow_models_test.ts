@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { getLogger } from "@logtape/logtape";
 import type pg from "pg";
-import { connect, inTransaction, query } from "../../lib/postgres.ts";
+import { connect, inTransaction, query } from "../../lib/postgres/postgres.ts";
 import { followModels } from "../../load/follow_models.ts";
 import type { TypedModel } from "../../load/model_types.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 const log = getLogger("totesys");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { connect } from "../../lib/postgres.ts";
-import type { SqlFile } from "../../lib/project_sql.ts";
+import { connect } from "../../lib/postgres/postgres.ts";
+import type { SqlFile } from "../../lib/project/project_sql.ts";
 import { checksOf } from "../../load/history_checks.ts";
 import { runWholeChecks } from "../../load/run_checks.ts";
 import { readWarehouseTable } from "../../load/warehouse_table.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 /** What others put before the writes of load, and whose writes it spoils. */
 const INTERCEPTORS: Readonly<

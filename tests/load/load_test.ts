@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batch_log.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { ConfigError } from "../../lib/errors.ts";
-import type { ProcessedManifest } from "../../lib/manifest.ts";
-import { query, serverName } from "../../lib/postgres.ts";
+import { query, serverName } from "../../lib/postgres/postgres.ts";
 import { openStageZone } from "../../lib/stage.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

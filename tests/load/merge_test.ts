@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect, query } from "../../lib/postgres.ts";
+import { connect, query } from "../../lib/postgres/postgres.ts";
 import { addPlaceholders } from "../../load/merge.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { sha256Hex } from "../../lib/checksum.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { migrate } from "../../load/migrate.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
 

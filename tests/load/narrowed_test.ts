@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { verify } from "../../verify/verify.ts";
 import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";

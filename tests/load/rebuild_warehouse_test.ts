@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query, serverName } from "../../lib/postgres.ts";
+import { query, serverName } from "../../lib/postgres/postgres.ts";
 import { CHANNEL } from "../../load/ledger.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";

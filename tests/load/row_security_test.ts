@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { verify } from "../../pipeline/verify.ts";
-import { execute, openPlatform } from "../harness/platform.ts";
+import { verify } from "../../verify/verify.ts";
 import { assertMirrored } from "../harness/mirror.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
 Deno.test("load and verify refuse a table whose row security hides rows from them", async () => {

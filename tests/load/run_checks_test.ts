@@ -2,14 +2,14 @@ import type { Logger } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import type pg from "pg";
 import { exitCode, StageError } from "../../lib/errors.ts";
-import { connect, query } from "../../lib/postgres.ts";
-import { checkedModel } from "../../lib/project_sql.ts";
+import { openLog } from "../../lib/log.ts";
+import { connect, query } from "../../lib/postgres/postgres.ts";
+import { checkedModel } from "../../lib/project/project_sql.ts";
+import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
 import { noteFailedCheck, runChecks } from "../../load/run_checks.ts";
 import { readWarehouseTable } from "../../load/warehouse_table.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
-import { openLog } from "../../lib/log.ts";
-import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
 
 /** A warehouse with one table, and what is logged. */
 interface Bench {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { connect, query } from "../../lib/postgres.ts";
+import { connect, query } from "../../lib/postgres/postgres.ts";
 import {
   removeConstraints,
   restoreConstraints,

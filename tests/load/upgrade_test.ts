@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sha256Hex } from "../../lib/checksum.ts";
+import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
 import { migrate } from "../../load/migrate.ts";
 import { readCatalogue } from "../harness/catalogue.ts";

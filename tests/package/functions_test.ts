@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { unzipSync } from "fflate";
 import { join } from "node:path";
-import { sha256Hex } from "../../lib/checksum.ts";
-import { query } from "../../lib/postgres.ts";
-import { FUNCTIONS } from "../../package/layout.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { sha256Hex } from "../../lib/zone/checksum.ts";
+import { FUNCTIONS } from "../../package/functions.ts";
 import { main } from "../../package/main.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {

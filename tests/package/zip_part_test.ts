@@ -5,7 +5,7 @@ import {
   duckdbLayer,
   functionPart,
   FUNCTIONS,
-} from "../../package/layout.ts";
+} from "../../package/functions.ts";
 import { zipPart } from "../../package/zip_part.ts";
 import { modesOf } from "../harness/unzip.ts";
 

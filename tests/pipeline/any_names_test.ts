@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { query } from "../../lib/postgres.ts";
-import type { ProjectSql } from "../../lib/project_sql.ts";
-import { resync } from "../../pipeline/resync.ts";
-import { verify } from "../../pipeline/verify.ts";
-import { BUCKET } from "../harness/s3.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { resync } from "../../operate/resync.ts";
+import { verify } from "../../verify/verify.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { openLake } from "../harness/oracle.ts";
 import {
   execute,
@@ -12,9 +12,9 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
+import { BUCKET } from "../harness/s3.ts";
 import { dimensionSql, smallProject } from "../harness/small_project.ts";
 import { fillSmall } from "../harness/small_source.ts";
-import { inFolder } from "../harness/in_folder.ts";
 
 const LOT = `create table lot (
     lot_id integer not null,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { History, openLake } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { exitCode, StageError } from "../../lib/errors.ts";
-import { projectDirectory } from "../../lib/config.ts";
-import {
-  type Fault,
-  type S3Proxy,
-  s3Refusal,
-  startS3Proxy,
-} from "../lib/s3_proxy.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { type State, warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { visible } from "../harness/visible.ts";
+import {
+  type Fault,
+  type S3Proxy,
+  s3Refusal,
+  startS3Proxy,
+} from "../lib/zone/s3_proxy.ts";
 
 type Stage = "extract" | "transform" | "load";
 

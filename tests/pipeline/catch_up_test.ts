@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { ProcessedManifest } from "../../lib/manifest.ts";
-import { query } from "../../lib/postgres.ts";
 import { extract } from "../../extract/extract.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { transform } from "../../transform/transform.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
-import type { ProjectSql } from "../../lib/project_sql.ts";
-import { openZone } from "../../lib/zone.ts";
-import type { LiveFile } from "../../lib/manifest.ts";
+import type { LiveFile } from "../../lib/batches/manifest.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { sweep } from "../../pipeline/sweep.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { sweep } from "../../sweep/sweep.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import {
   forgetHoldsUntil,
   forgetLiveFiles,

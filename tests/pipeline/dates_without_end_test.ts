@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";
 

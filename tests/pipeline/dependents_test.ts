@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { query, queryRow } from "../../lib/postgres.ts";
+import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 /** What others may make that depends on our tables, and a proof of it. */
 const DEPENDENTS: Readonly<Record<string, readonly string[]>> = {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { main as check } from "../../pipeline/check.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { main as check } from "../../operate/check.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { differences } from "../harness/mend.ts";

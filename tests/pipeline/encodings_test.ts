@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
-import { query } from "../../lib/postgres.ts";
-import { examine } from "../../pipeline/doctor.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { examine } from "../../operate/doctor.ts";
+import { verify } from "../../verify/verify.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

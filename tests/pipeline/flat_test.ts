@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batch_log.ts";
-import type { ProcessedManifest } from "../../lib/manifest.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
+import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { WarmConnections } from "../../lib/warm_connections.ts";
-import { openZone } from "../../lib/zone.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { nameShop, SALE_SOURCE, saleProject } from "../harness/sale_company.ts";

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batch_log.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
 import {
   allVersionsOf,
   type ProcessedManifest,
   versionsOf,
-} from "../../lib/manifest.ts";
-import { query } from "../../lib/postgres.ts";
+} from "../../lib/batches/manifest.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { verify } from "../../pipeline/verify.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import { liveFiles, processedManifest } from "../harness/manifests.ts";
 import {
   assertSameHistories,

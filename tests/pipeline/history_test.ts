@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { shipped } from "../harness/manifests.ts";
 import { History, zoneKeys } from "../harness/oracle.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { verify } from "../../pipeline/verify.ts";
+import { verify } from "../../verify/verify.ts";
 import { differences } from "../harness/mend.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";

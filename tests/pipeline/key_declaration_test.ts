@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
-import type { ProjectSql } from "../../lib/project_sql.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
 import { companyOf } from "../harness/company_of.ts";
@@ -13,8 +13,8 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
+import { fillSmall } from "../harness/small_source.ts";
 
 /** A table whose key is declared otherwise from some batch on. */
 interface Redeclared {

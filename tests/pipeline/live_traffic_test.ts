@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fillSource } from "../../demo/fill.ts";
 import { runTraffic } from "../../demo/traffic.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { History, sourceState, warehouseState } from "../harness/oracle.ts";
 import { openPlatform } from "../harness/platform.ts";
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { query } from "../../lib/postgres.ts";
-import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import {
+  type ProjectSql,
+  readProjectSql,
+} from "../../lib/project/project_sql.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 
 const SQL = readProjectSql(

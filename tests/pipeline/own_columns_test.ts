@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { query, queryRow } from "../../lib/postgres.ts";
+import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { verify } from "../../verify/verify.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { differences } from "../harness/mend.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 
 Deno.test("a column of others keeps the value that the table gives it", async () => {
   await using platform = await openPlatform();

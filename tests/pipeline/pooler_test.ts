@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { query, queryRow } from "../../lib/postgres.ts";
-import { readStatus } from "../../pipeline/status.ts";
-import { resync } from "../../pipeline/resync.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { load } from "../../load/load.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { resync } from "../../operate/resync.ts";
+import { readStatus } from "../../operate/status.ts";
+import { verify } from "../../verify/verify.ts";
 import { Live, type LiveEvent } from "../../visualise/live.ts";
 import { openWarehouse } from "../harness/dashboard.ts";
 import { assertMirrored } from "../harness/mirror.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
-import { encodeManifest } from "../../lib/manifest.ts";
+import { encodeManifest } from "../../lib/batches/manifest.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { ConfigError, exitCode, StageError } from "../../lib/errors.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { openClient, openTestDatabase } from "../harness/postgres.ts";
-import { visible } from "../harness/visible.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { visible } from "../harness/visible.ts";
 
 Deno.test("extract() stops when much of a table is gone, unless it is let", async () => {
   await using platform = await openPlatform();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
 import { History } from "../harness/oracle.ts";
 import {

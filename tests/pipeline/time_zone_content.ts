@@ -4,8 +4,8 @@
  * of the batches.
  */
 import { fileURLToPath } from "node:url";
-import { query } from "../../lib/postgres.ts";
-import { readProjectSql } from "../../lib/project_sql.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { History, warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";

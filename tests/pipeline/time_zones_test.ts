@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { testPostgresUrl } from "../harness/postgres.ts";
 
 /** What the stages make in a process of that time zone. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type pg from "pg";
-import { projectDirectory } from "../../lib/config.ts";
-import { copyIn } from "../../lib/copy.ts";
-import { quoteName } from "../../lib/postgres.ts";
+import { copyIn } from "../../lib/postgres/copy.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { History } from "../harness/oracle.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";

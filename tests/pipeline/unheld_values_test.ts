@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";

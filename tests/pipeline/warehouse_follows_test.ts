@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
 import { StageError } from "../../lib/errors.ts";
-import { query, queryRow } from "../../lib/postgres.ts";
-import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { query, queryRow } from "../../lib/postgres/postgres.ts";
+import {
+  type ProjectSql,
+  readProjectSql,
+} from "../../lib/project/project_sql.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";

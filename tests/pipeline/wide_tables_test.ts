@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { queryRow } from "../../lib/postgres.ts";
-import { type ProjectSql, readProjectSql } from "../../lib/project_sql.ts";
+import { queryRow } from "../../lib/postgres/postgres.ts";
+import {
+  type ProjectSql,
+  readProjectSql,
+} from "../../lib/project/project_sql.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { execute, openPlatform } from "../harness/platform.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
-import { query } from "../../lib/postgres.ts";
-import { readProjectSql } from "../../lib/project_sql.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { readProjectSql } from "../../lib/project/project_sql.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { transform } from "../../transform/transform.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform } from "../harness/platform.ts";

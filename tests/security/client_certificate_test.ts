@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { findPostgres } from "../../demo/postgres_binaries.ts";
-import { findServerUser } from "../../demo/server_user.ts";
+import { findPostgres } from "../../embedded/postgres_binaries.ts";
+import { findServerUser } from "../../embedded/server_user.ts";
 import { StageError } from "../../lib/errors.ts";
-import { connect, queryRow } from "../../lib/postgres.ts";
+import { connect, queryRow } from "../../lib/postgres/postgres.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { settingsOf } from "../harness/postgres.ts";

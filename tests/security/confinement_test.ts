@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readConfig } from "../../lib/config.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
+import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteText } from "../../lib/postgres.ts";
-import type { ModelSql } from "../../lib/project_sql.ts";
-import { openZone } from "../../lib/zone.ts";
-import { prepare } from "../../transform/prepare.ts";
+import { quoteText } from "../../lib/postgres/postgres.ts";
+import type { ModelSql } from "../../lib/project/project_sql.ts";
+import { readConfig } from "../../lib/settings/config.ts";
+import { openZone } from "../../lib/zone/zone.ts";
+import { prepare } from "../../transform/register_models.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
   openPlatform,

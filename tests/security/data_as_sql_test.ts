@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { ContractTable } from "../../lib/contract.ts";
-import { query, quoteName, quoteText } from "../../lib/postgres.ts";
+import { query, quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import type { ContractTable } from "../../lib/project/contract.ts";
 import { HOSTILE_TEXTS } from "../harness/hostile_texts.ts";
 import { History, openLake } from "../harness/oracle.ts";
 import {

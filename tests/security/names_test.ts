@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
-import { connect, quoteName } from "../../lib/postgres.ts";
-import { resync } from "../../pipeline/resync.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { connect, quoteName } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { resync } from "../../operate/resync.ts";
+import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { History } from "../harness/oracle.ts";

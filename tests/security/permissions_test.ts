@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openPlatform } from "../harness/platform.ts";
@@ -298,7 +298,13 @@ for (const { permissions, words, name } of CONFINED) {
   Deno.test(`${name} does not work without any one of its permissions`, () =>
     inFolder(async (folder) => {
       // In a copy of the project, where nothing has been fetched yet.
-      await copyProject(folder, ["lib", "sql", "deno.json", "deno.lock"]);
+      await copyProject(folder, [
+        "lib",
+        "sql",
+        "tools",
+        "deno.json",
+        "deno.lock",
+      ]);
       for (const lack of lacksOf({ name, permissions, words })) {
         await using started = startWithout(lack, { env: {}, folder });
         const code = await started.ended();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Client } from "pg";
-import { projectDirectory } from "../../lib/config.ts";
-import { quoteText, sqlState } from "../../lib/postgres.ts";
+import { quoteText, sqlState } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";

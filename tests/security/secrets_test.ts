@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startS3Server } from "../../demo/s3_server.ts";
-import { projectDirectory } from "../../lib/config.ts";
-import { openDuckDb } from "../../lib/duckdb.ts";
-import { quoteName, quoteText } from "../../lib/postgres.ts";
-import { openZone } from "../../lib/zone.ts";
+import { startS3Server } from "../../embedded/s3_server.ts";
+import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
   openPlatform,
@@ -14,7 +14,7 @@ import {
 import { BUCKET } from "../harness/s3.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
-import { startS3Proxy } from "../lib/s3_proxy.ts";
+import { startS3Proxy } from "../lib/zone/s3_proxy.ts";
 
 const ODD = "/@:#?&=+ '\"\\%20$ü";
 /** Each has a core that is found whatever stands around it is made into. */
@@ -207,7 +207,7 @@ for (const zones of ["directory", "S3"] as const) {
     const seen = new Set<string>();
     // Not by `deno task`, which could not end it with itself when killed.
     await using task = new Task(
-      ["pipeline/main.ts", "--forever", "--every", "1s"],
+      ["operate/run.ts", "--forever", "--every", "1s"],
       secretEnv(platform, roles),
       { deno: ["run", "-A"] },
     );

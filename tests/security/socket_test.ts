@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { findPostgres } from "../../demo/postgres_binaries.ts";
-import { findServerUser } from "../../demo/server_user.ts";
+import { findPostgres } from "../../embedded/postgres_binaries.ts";
+import { findServerUser } from "../../embedded/server_user.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { Task } from "../harness/task.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { findPostgres } from "../../demo/postgres_binaries.ts";
-import { findServerUser } from "../../demo/server_user.ts";
-import type { PostgresSettings } from "../../lib/config.ts";
-import { openDuckDb } from "../../lib/duckdb.ts";
+import { findPostgres } from "../../embedded/postgres_binaries.ts";
+import { findServerUser } from "../../embedded/server_user.ts";
+import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
-import { connect, query } from "../../lib/postgres.ts";
-import { openZone } from "../../lib/zone.ts";
+import { connect, query } from "../../lib/postgres/postgres.ts";
+import type { PostgresSettings } from "../../lib/settings/config.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { inFolder } from "../harness/in_folder.ts";

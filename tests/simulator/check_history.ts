@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import type { DuckDb } from "../../lib/duckdb.ts";
-import { BatchLog } from "../../lib/batch_log.ts";
-import { checkFiles } from "../../lib/data_files.ts";
-import { readLiveFiles } from "../../lib/live_files.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import { readLiveFiles } from "../../lib/batches/live_files.ts";
 import type {
   DataFile,
   IngestionManifest,
   Manifest,
   ProcessedManifest,
-} from "../../lib/manifest.ts";
-import { query } from "../../lib/postgres.ts";
+} from "../../lib/batches/manifest.ts";
+import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { openStageZone } from "../../lib/stage.ts";
 import {
   assertNothingTwice,

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../demo/random.ts";
+import { extract } from "../../extract/extract.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import {
   RESOURCES,
   type StageContext,
   type StageResult,
 } from "../../lib/stage.ts";
-import { extract } from "../../extract/extract.ts";
 import { load } from "../../load/load.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { sweep } from "../../pipeline/sweep.ts";
-import { verify } from "../../pipeline/verify.ts";
+import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import { sourceState } from "../harness/oracle.ts";
 import {
   openPlatform,
@@ -22,16 +22,16 @@ import {
   type ZoneKind,
 } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
-import { assertRebuilds } from "../harness/rebuild.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
+import { assertRebuilds } from "../harness/rebuild.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import { OTHER_COMPANY } from "./company/company.ts";
 import { Migrator } from "./migrator.ts";
 import type { Outcome } from "./outcome.ts";
 import { planFaults, planGatheringFault } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
-import { type Fault, SimulatedProcess } from "./simulated_process.ts";
 import type { SimulatedCompany } from "./simulated_company.ts";
+import { type Fault, SimulatedProcess } from "./simulated_process.ts";
 import { SourceOwner } from "./source_owner.ts";
 import { sourceTemplate } from "./source_template.ts";
 import { stream } from "./stream.ts";

@@ -3,7 +3,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import type { S3Settings } from "../../lib/zone.ts";
+import type { S3Settings } from "../../lib/zone/zone.ts";
 
 /**
  * Begins an upload in parts, sends one and leaves it there, as a process does

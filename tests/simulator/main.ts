@@ -5,10 +5,10 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startPostgresServer } from "../../demo/postgres_server.ts";
-import { projectDirectory } from "../../lib/config.ts";
+import { startPostgresServer } from "../../embedded/postgres_server.ts";
+import { fetchHttpfs } from "../../lib/duckdb/httpfs.ts";
 import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
-import { fetchHttpfs } from "../../lib/httpfs.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { ZONE_KINDS, type ZoneKind } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/s3.ts";
 import failedSeeds from "./failed_seeds.txt" with { type: "text" };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { Random } from "../../demo/random.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { query, sqlState } from "../../lib/postgres.ts";
+import { query, sqlState } from "../../lib/postgres/postgres.ts";
 import { openClient } from "../harness/postgres.ts";
 import type { MigratedTable } from "./simulated_company.ts";
 

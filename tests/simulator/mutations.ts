@@ -136,17 +136,17 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: '[...names, FAULT_COLUMN] : [...names, "_xid"];',
       },
       {
-        file: "transform/arrive.ts",
+        file: "transform/land_table.ts",
         find: 'select ${typed.join(", ")}, ',
         replace: 'select ${typed.join(", ")}, cast(_xid as bigint) as _xid, ',
       },
       {
-        file: "transform/arrive.ts",
+        file: "transform/land_table.ts",
         find: "as select ${columns}\n    from arrived",
         replace: "as select ${columns}, _xid\n    from arrived",
       },
       {
-        file: "transform/arrive.ts",
+        file: "transform/land_table.ts",
         find: 'return `select ${columns.join(", ")} where false`;\n}\n\nasync',
         replace:
           'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;\n}\n\nasync',
@@ -157,12 +157,12 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: `${last},\n    _xid\nfrom changed.`,
       })),
       {
-        file: "lib/version_intervals.ts",
+        file: "lib/duckdb/version_intervals.ts",
         find: "select * exclude (batch, snapshot_time)",
         replace: "select * exclude (batch, snapshot_time, _order)",
       },
       {
-        file: "lib/version_intervals.ts",
+        file: "lib/duckdb/version_intervals.ts",
         find: "    from ${versions}\n",
         replace: `    from (select *, \${${KEYS}.includes(key[0])
       ? \`coalesce(_xid, max(_xid) over (partition by \${key[0]} order by batch
@@ -173,7 +173,7 @@ export const MUTATIONS: readonly Mutation[] = [
 `,
       },
       {
-        file: "lib/version_intervals.ts",
+        file: "lib/duckdb/version_intervals.ts",
         find: "order by batch)`",
         replace: "order by _order, batch)`",
       },
@@ -184,7 +184,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 1,
     finds: /extract failed in a run without faults/,
     edits: [{
-      file: "lib/batch_log.ts",
+      file: "lib/batches/batch_log.ts",
       find: "${batchName(batch)}/${runId}-${part}",
       replace: "${batchName(batch)}/${part}",
     }],
@@ -195,7 +195,7 @@ export const MUTATIONS: readonly Mutation[] = [
     finds: /transform failed in a run without faults/,
     edits: [
       {
-        file: "extract/ship.ts",
+        file: "extract/copy_to_zone.ts",
         find:
           "const bytes = await zone.write(key, joined(head, pieces), { signal });",
         replace: `const parts: Uint8Array[] = [];
@@ -223,12 +223,12 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
     edits: [
       {
-        file: "load/load_waiting.ts",
+        file: "load/load_pending.ts",
         find: "    await enterBatches(client, manifests);\n  });\n",
         replace: "  });\n",
       },
       {
-        file: "load/load_waiting.ts",
+        file: "load/load_pending.ts",
         find: "  progress.begin(`load ${nameOf(manifests)}`, { rows });\n",
         replace: `  progress.begin(\`load \${nameOf(manifests)}\`, { rows });
   await enterBatches(client, manifests);
@@ -242,7 +242,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: CONTENT,
     edits: [{
-      file: "extract/key_digest.ts",
+      file: "extract/key_index.ts",
       find: "    if (before.length === 0) continue;\n",
       replace: "    if (before.length >= 0) continue;\n",
     }],
@@ -263,7 +263,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: CONTENT,
     edits: [{
-      file: "lib/csv.ts",
+      file: "lib/duckdb/csv.ts",
       find: "hive_partitioning = false",
       replace: "hive_partitioning = true",
     }],
@@ -288,7 +288,7 @@ export const MUTATIONS: readonly Mutation[] = [
           "  if (before.rows > 0) return;\n  if (before.rows !== listed) {\n",
       },
       {
-        file: "lib/live_files.ts",
+        file: "lib/batches/live_files.ts",
         find: "    if (listed === expected) continue;\n",
         replace: "    if (listed !== undefined) continue;\n",
       },
@@ -299,7 +299,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 1,
     finds: /is missing|No files found|failed in a run without faults/,
     edits: [{
-      file: "pipeline/sweep.ts",
+      file: "sweep/sweep.ts",
       find: "        ...list?.files ?? [],\n",
       replace: "",
     }],

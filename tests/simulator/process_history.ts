@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batch_log.ts";
-import { projectDirectory } from "../../lib/config.ts";
-import { messageOf } from "../../lib/errors.ts";
-import type { IngestionManifest } from "../../lib/manifest.ts";
-import { openStageZone, type StageResult } from "../../lib/stage.ts";
-import denoJson from "../../deno.json" with { type: "json" };
 import type { Random } from "../../demo/random.ts";
+import denoJson from "../../deno.json" with { type: "json" };
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type { IngestionManifest } from "../../lib/batches/manifest.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { openStageZone, type StageResult } from "../../lib/stage.ts";
 import { sourceState, type State } from "../harness/oracle.ts";
 import {
   openPlatform,

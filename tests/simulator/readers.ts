@@ -1,10 +1,10 @@
-import { sqlState } from "../../lib/postgres.ts";
-import { query } from "../../lib/postgres.ts";
+import type { Client } from "pg";
+import { sqlState } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { assertSame, warehouseState } from "../harness/oracle.ts";
 import type { Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { readPublished } from "../harness/read_published.ts";
-import type { Client } from "pg";
 import type { Truth } from "./truth.ts";
 
 const LOCK_TIMEOUT_MS = 50;

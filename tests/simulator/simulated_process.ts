@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import type { DuckDb } from "../../lib/duckdb.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
-import type { Connection } from "../../lib/postgres.ts";
+import type { Connection } from "../../lib/postgres/postgres.ts";
 import { RESOURCES, type Resources } from "../../lib/stage.ts";
-import type { S3Settings, Zone } from "../../lib/zone.ts";
+import type { S3Settings, Zone } from "../../lib/zone/zone.ts";
 import { leaveUploadOpen } from "./leave_upload_open.ts";
 
 /** What goes wrong at one call to a store, a database or DuckDB. */

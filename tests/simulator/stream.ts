@@ -1,5 +1,5 @@
 import { Random } from "../../demo/random.ts";
-import { sha256Hex } from "../../lib/checksum.ts";
+import { sha256Hex } from "../../lib/zone/checksum.ts";
 
 /**
  * Random numbers of their own for each purpose of a history: what is decided

@@ -1,4 +1,4 @@
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import type { Platform } from "../harness/platform.ts";
 
 const TRIES_MAX = 1500;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { tablesRead } from "../../lib/project/tables_read.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
-import { tablesRead } from "../../lib/tables_read.ts";
 import { readSql, StageDatabase } from "./stage_database.ts";
 
 const TRICKY_TEXTS = [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type pg from "pg";
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { fillWarehouse } from "../harness/year_of_versions.ts";
 
@@ -19,10 +19,10 @@ type Value = string | number | null;
 /** What is asked of a warehouse, as of its newest batch, with its values. */
 function queries(newest: number): Record<string, Value[]> {
   return {
-    "pipeline/status.sql": [],
-    "pipeline/failure.sql": [],
-    "pipeline/newest_verification.sql": [],
-    "pipeline/due_since.sql": [],
+    "operate/status.sql": [],
+    "operate/failure.sql": [],
+    "operate/newest_verification.sql": [],
+    "verify/due_since.sql": [],
     "sql/dashboard/newest.sql": [],
     "sql/dashboard/freshness.sql": [],
     "sql/dashboard/batches.sql": [200],

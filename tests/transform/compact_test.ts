@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batch_log.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type {
+  LiveFile,
+  ProcessedManifest,
+} from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
-import type { LiveFile, ProcessedManifest } from "../../lib/manifest.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone.ts";
+import { openZone } from "../../lib/zone/zone.ts";
 import { dueMerges } from "../../transform/compact.ts";
 import { transform } from "../../transform/transform.ts";
 import { liveFiles, processedManifest } from "../harness/manifests.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { columnsHash } from "../../lib/data_files.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
-import { readConfig } from "../../lib/config.ts";
-import { quoteNames } from "../../lib/postgres.ts";
-import { openZone, type Zone } from "../../lib/zone.ts";
 import { Random } from "../../demo/random.ts";
+import { columnsHash } from "../../lib/duckdb/data_files.ts";
+import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import { quoteNames } from "../../lib/postgres/postgres.ts";
+import { readConfig } from "../../lib/settings/config.ts";
+import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import {
   heldVersionsSql,
   type VersionsFile,

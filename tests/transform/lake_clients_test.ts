@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/config.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batch_log.ts";
-import { readGeneration } from "../../lib/generation.ts";
-import type { ProcessedManifest } from "../../lib/manifest.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import { readGeneration } from "../../lib/batches/generation.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { openStageZone, type StageContext } from "../../lib/stage.ts";
 import { publishLake } from "../../transform/publish_lake.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { encodeManifest } from "../../lib/manifest.ts";
-import { query } from "../../lib/postgres.ts";
-import type { ProjectSql } from "../../lib/project_sql.ts";
-import { createProgress } from "../../lib/progress.ts";
+import { encodeManifest } from "../../lib/batches/manifest.ts";
+import { createProgress } from "../../lib/cli/progress.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { transform } from "../../transform/transform.ts";
-import { assertMirrored } from "../harness/mirror.ts";
 import { processedManifest } from "../harness/manifests.ts";
+import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 

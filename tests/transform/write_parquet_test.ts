@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { digest } from "../../lib/checksum.ts";
-import { readConfig } from "../../lib/config.ts";
-import { readParquetSql } from "../../lib/data_files.ts";
-import { DirectoryZone } from "../../lib/directory_zone.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb.ts";
+import { readParquetSql } from "../../lib/duckdb/data_files.ts";
+import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import { readConfig } from "../../lib/settings/config.ts";
+import { digest } from "../../lib/zone/checksum.ts";
+import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
 import { writeParquet } from "../../transform/write_parquet.ts";
 import { inFolder } from "../harness/in_folder.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import {
   batchShown,
   card,

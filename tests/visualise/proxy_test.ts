@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { insertOrder } from "../harness/small_source.ts";
 import {
   batchShown,
   closeBrowser,
@@ -11,6 +10,7 @@ import {
 import { inFolder } from "../harness/in_folder.ts";
 import { findNginx, startNginx } from "../harness/nginx.ts";
 import { execute } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
 
 const nginx = findNginx();
 if (nginx === undefined) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres.ts";
-import { serveDashboard } from "../../visualise/main.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { Figures } from "../../visualise/figures.ts";
+import { serveDashboard } from "../../visualise/main.ts";
 import { createServer } from "../../visualise/server.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import {

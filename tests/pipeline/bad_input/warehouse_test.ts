@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ProjectSql } from "../../../lib/project_sql.ts";
+import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { execute, type Platform, PROJECT_SQL } from "../../harness/platform.ts";
 import { openClient } from "../../harness/postgres.ts";
 import { insertOrder } from "../../harness/small_source.ts";

@@ -1,0 +1,234 @@
+import { randomBytes } from "node:crypto";
+import { dirname, join, resolve } from "node:path";
+import { StageError } from "../lib/errors.ts";
+import { findPostgres, type PostgresBinaries } from "./postgres_binaries.ts";
+import { type ServerProcess, startGuarded } from "./server_process.ts";
+import { findServerUser, type ServerUser } from "./server_user.ts";
+
+const SUPERUSER = "postgres";
+const PASSWORD_FILE = "password";
+const PICKED_PORT_TRIES_MAX = 5;
+
+/** What every server here runs with. */
+const BASE_SETTINGS = {
+  listen_addresses: "127.0.0.1",
+  // The socket's folder would be one more place to share with other servers.
+  unix_socket_directories: "",
+  timezone: "UTC",
+  log_timezone: "UTC",
+  max_connections: "200",
+  max_prepared_transactions: "10",
+};
+
+/** Settings of a server whose data may be lost when the machine crashes. */
+export const THROWAWAY_SETTINGS = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+};
+
+/** Where and how `startPostgresServer` runs a server. */
+export interface PostgresServerOptions {
+  /** The data folder: made when missing or empty, used again when not. */
+  dataDir: string;
+  /** 0 or left out picks a free one. */
+  port?: number;
+  /** Holds `initdb` and `postgres`; left out, those of the npm package. */
+  binDir?: string;
+  /**
+   * False removes the data folder at the end, and trades its safety for speed
+   * (`THROWAWAY_SETTINGS`). True when left out.
+   */
+  persistent?: boolean;
+  /** Server settings, over those given here. */
+  settings?: Record<string, string>;
+}
+
+/** A PostgreSQL server that ends with this process at the latest. */
+export interface PostgresServer extends AsyncDisposable {
+  readonly port: number;
+  /** The superuser's connection URL; it holds the password. */
+  url(database: string): string;
+  /** Ends sessions and server, and waits for it (a fast shutdown). */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a PostgreSQL server on 127.0.0.1, as an unprivileged user where this
+ * process is root's. Its password is random and kept in the data folder, which
+ * only the server's user may read: with `trust`, whoever has an account on the
+ * machine could run programs as that user.
+ *
+ * Throws a `StageError` when the port or the data folder is in use.
+ */
+export async function startPostgresServer(
+  options: PostgresServerOptions,
+): Promise<PostgresServer> {
+  const dataDir = resolve(options.dataDir);
+  const binaries = await findPostgres(options.binDir);
+  const user = await findServerUser({ dataDir, program: binaries.postgres });
+  await makeCluster({ ...options, dataDir }, { binaries, user });
+  const password = await Deno.readTextFile(join(dataDir, PASSWORD_FILE));
+  const { port, process } = await listen({ ...options, dataDir }, {
+    binaries,
+    user,
+  });
+
+  async function stop() {
+    await process.stop();
+    if (options.persistent === false) {
+      await Deno.remove(dataDir, { recursive: true }).catch(() => {});
+    }
+  }
+  return {
+    port,
+    url: (database) =>
+      `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/` +
+      encodeURIComponent(database),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+interface Means {
+  binaries: PostgresBinaries;
+  user: ServerUser;
+}
+
+/** Made beside its place and moved there whole, so that none is half made. */
+async function makeCluster(
+  { dataDir, persistent }: PostgresServerOptions,
+  { binaries, user }: Means,
+): Promise<void> {
+  const found = await namesIn(dataDir);
+  if (found.includes("PG_VERSION") && found.includes(PASSWORD_FILE)) return;
+  if (found.length > 0) {
+    throw new StageError(
+      `Cannot make a PostgreSQL data folder in "${dataDir}": it holds ` +
+        `"${found[0]}"`,
+      { subject: dataDir, hint: "Name an empty or a missing folder." },
+    );
+  }
+  const unfinished = `${dataDir}.unfinished`;
+  await Deno.remove(unfinished, { recursive: true }).catch(() => {});
+  await Deno.mkdir(unfinished, { recursive: true, mode: 0o700 });
+  const password = randomBytes(12).toString("hex");
+  const passwordFile = await Deno.makeTempFile({ dir: dirname(dataDir) });
+  try {
+    await Deno.writeTextFile(passwordFile, password);
+    await user.own(unfinished);
+    await user.own(passwordFile);
+    await initdb(unfinished, {
+      program: binaries.initdb,
+      user,
+      flags: [
+        `--pwfile=${passwordFile}`,
+        ...(persistent === false ? ["--no-sync"] : []),
+      ],
+    });
+    await Deno.writeTextFile(join(unfinished, PASSWORD_FILE), password, {
+      mode: 0o600,
+    });
+    await Deno.rename(unfinished, dataDir);
+  } finally {
+    await Deno.remove(passwordFile);
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) =>
+      name
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function initdb(
+  dataDir: string,
+  { program, user, flags }: {
+    program: string;
+    user: ServerUser;
+    flags: string[];
+  },
+): Promise<void> {
+  const { code, stderr } = await user.command([
+    program,
+    `--pgdata=${dataDir}`,
+    `--username=${SUPERUSER}`,
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    ...flags,
+  ], { stdout: "null", stderr: "piped" }).output();
+  if (code === 0) return;
+  throw new StageError(
+    `Cannot make a PostgreSQL data folder in "${dataDir}": ` +
+      new TextDecoder().decode(stderr).trim(),
+    { subject: dataDir },
+  );
+}
+
+/** Somebody else may take a port between its being picked and being used. */
+async function listen(
+  options: PostgresServerOptions,
+  { binaries, user }: Means,
+): Promise<{ port: number; process: ServerProcess }> {
+  for (let tries = 1;; tries++) {
+    const port = options.port || pickPort();
+    const settings = {
+      ...BASE_SETTINGS,
+      ...(options.persistent === false ? THROWAWAY_SETTINGS : {}),
+      ...options.settings,
+      port: String(port),
+    };
+    const command = [
+      binaries.postgres,
+      "-D",
+      options.dataDir,
+      ...Object.entries(settings).flatMap(([name, value]) => [
+        "-c",
+        `${name}=${value}`,
+      ]),
+    ];
+    const started = await startGuarded(command, { user });
+    if (started.ready) return { port, process: started.process };
+    const portTaken = /could not bind/.test(started.log);
+    if (portTaken && !options.port && tries < PICKED_PORT_TRIES_MAX) continue;
+    throw startError(started.log, { dataDir: options.dataDir, port });
+  }
+}
+
+function pickPort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+function startError(
+  log: string,
+  { dataDir, port }: { dataDir: string; port: number },
+): StageError {
+  if (/could not bind/.test(log)) {
+    return new StageError(
+      `Cannot start PostgreSQL on port ${port}: the port is in use`,
+      {
+        subject: String(port),
+        hint: "Stop what uses it (another demo?), or name another: --port",
+      },
+    );
+  }
+  const running = /PID (\d+)/.exec(log)?.[1];
+  if (/lock file .* already exists/.test(log)) {
+    return new StageError(
+      `Cannot start PostgreSQL on "${dataDir}": process ${running} already ` +
+        `runs on this folder`,
+      { subject: dataDir, hint: `Stop it first: kill -INT ${running}` },
+    );
+  }
+  return new StageError(
+    `Cannot start PostgreSQL on "${dataDir}": ${log.trim()}`,
+    { subject: dataDir },
+  );
+}

@@ -1,0 +1,68 @@
+import type pg from "pg";
+import type { Witness } from "../lib/batches/manifest.ts";
+import { query, queryRow, quoteName } from "../lib/postgres/postgres.ts";
+import { keyTextSql } from "./key_index_sql.ts";
+import type { LiveTable } from "./live_table.ts";
+import { readableSql } from "./shipped_rows.ts";
+import { writerSql } from "./writers.ts";
+
+/** Finds a newest row among those that hold; undefined when there is none. */
+export async function findWitness(
+  client: pg.Client,
+  options: { table: LiveTable; where: string; nextId: bigint },
+): Promise<Witness | undefined> {
+  const { table, where, nextId } = options;
+  const columns = table.contract.key.map(quoteName);
+  const [row] = await query(
+    client,
+    // The key becomes text of one row only, not of all that are sorted.
+    `select ${keyTextSql(table)} as key, ${writerSql(nextId)} as writer
+    from (
+      select ${columns.join(", ")}, xmin from ${table.from} where ${where}
+      order by age(xmin), ${columns.join(", ")} limit 1
+    ) as newest`,
+  );
+  if (row === undefined) return undefined;
+  return { key: JSON.parse(row.key ?? "[]"), writer: row.writer ?? "" };
+}
+
+/** What has become of a witness. */
+export type Testimony =
+  | "as it was"
+  | "rewritten since"
+  | "absent"
+  | "changed";
+
+/**
+ * Looks a witness up. A row that now has another writer from before the fence
+ * is `changed`: that happens only in a source that was set back.
+ */
+export async function hearWitness(
+  client: pg.Client,
+  options: {
+    table: LiveTable;
+    witness: Witness;
+    fence: bigint;
+    nextId: bigint;
+  },
+): Promise<Testimony> {
+  const { table, witness, fence, nextId } = options;
+  const conditions = table.contract.key.map((name, index) => {
+    const column = quoteName(name);
+    const type = table.baseTypes.get(name);
+    // Of other types, a text may be none any more, as an enum's label; one
+    // with a backslash may stand for another that is no UTF-8.
+    return type === undefined || witness.key[index]?.includes("\\")
+      ? `${readableSql(table, `${column}::text`)} = $${index + 1}::text`
+      : `${column} = $${index + 1}::${type}`;
+  });
+  const row = await queryRow(
+    client,
+    `select (select ${writerSql(nextId)} from ${table.from}
+      where ${conditions.join(" and ")}) as writer`,
+    witness.key,
+  );
+  if (row.writer === null || row.writer === undefined) return "absent";
+  if (row.writer === witness.writer) return "as it was";
+  return BigInt(row.writer) >= fence ? "rewritten since" : "changed";
+}

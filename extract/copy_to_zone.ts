@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import type pg from "pg";
+import type { DataFile } from "../lib/batches/manifest.ts";
+import type { Progress } from "../lib/cli/progress.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
+import { StageError } from "../lib/errors.ts";
+import { copyOut } from "../lib/postgres/copy.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+
+const QUOTE = 34;
+const NEWLINE = 10;
+
+/** What made `ship` fail: a row that is too long. */
+export const LONG_ROW = "a long row";
+
+/**
+ * Streams what a query gives, as CSV with a header, into a new file of the
+ * zone; undefined, and no file, when there are no rows. Memory is constant.
+ * Throws a `StageError` when a row is too long for the stages that follow, or
+ * the rows that arrived are not as many as Postgres says that it sent.
+ */
+export async function ship(
+  client: pg.Client,
+  select: string,
+  options: {
+    table: string;
+    zone: Zone;
+    key: string;
+    rowBytesMax?: number;
+    progress: Progress;
+    signal: AbortSignal;
+  },
+): Promise<DataFile | undefined> {
+  const { table, zone, key, progress, signal } = options;
+  const { rowBytesMax = CSV_ROW_BYTES_MAX } = options;
+  const hash = createHash("sha256");
+  const counter = new CsvRowCounter();
+  const copy = copyOut(client, `copy (${select}) to stdout csv header`);
+
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const piece of copy.pieces) {
+      const rows = counter.add(piece);
+      if (counter.rowBytesMax > rowBytesMax) {
+        // Left in the middle, the connection would be of no more use.
+        for await (const _ of copy.pieces);
+        throw tooLong(table);
+      }
+      hash.update(piece);
+      progress.add({ rows, bytes: piece.length });
+      yield piece;
+    }
+  }
+  const pieces = counted();
+  const head: Uint8Array[] = [];
+  while (counter.rows === 0) {
+    const next = await pieces.next();
+    if (next.done) return undefined;
+    head.push(Uint8Array.from(next.value));
+  }
+  const bytes = await zone.write(key, joined(head, pieces), { signal });
+  const sent = copy.rowCount();
+  if (sent !== counter.rows) {
+    throw new StageError(
+      `Cannot read "${table}": ${counter.rows} rows arrived of ${sent} sent`,
+      { subject: table, retryable: true, hint: "Run extract again" },
+    );
+  }
+  return { key, bytes, rows: counter.rows, sha256: hash.digest("hex") };
+}
+
+function tooLong(table: string): StageError {
+  const size = `${CSV_ROW_BYTES_MAX / 1024 / 1024} MiB`;
+  return new StageError(
+    `Cannot read "${table}": a row is longer than ${size} as CSV`,
+    {
+      subject: table,
+      hint:
+        "Shorten the row in the source, or leave its longest column out of sql/source.sql and the models",
+      cause: LONG_ROW,
+    },
+  );
+}
+
+/** Counts CSV records in bytes that come in pieces; the header is none. */
+export class CsvRowCounter {
+  #quoted = false;
+  #lines = 0;
+  /** Bytes of the record that is open. */
+  #open = 0;
+  #longest = 0;
+
+  /** Rows so far. */
+  get rows(): number {
+    return Math.max(0, this.#lines - 1);
+  }
+
+  /** Bytes of the longest record so far. */
+  get rowBytesMax(): number {
+    return Math.max(this.#longest, this.#open);
+  }
+
+  /** Counts a piece and gives the rows that ended in it. */
+  add(piece: Uint8Array): number {
+    const before = this.rows;
+    let quoted = this.#quoted;
+    let lines = 0;
+    let start = -this.#open;
+    for (let index = 0; index < piece.length; index++) {
+      const byte = piece[index];
+      if (byte === QUOTE) quoted = !quoted;
+      else if (byte === NEWLINE && !quoted) {
+        lines++;
+        this.#longest = Math.max(this.#longest, index + 1 - start);
+        start = index + 1;
+      }
+    }
+    this.#open = piece.length - start;
+    this.#quoted = quoted;
+    this.#lines += lines;
+    return this.rows - before;
+  }
+}
+
+async function* joined(
+  head: Uint8Array[],
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield* head;
+  yield* rest;
+}

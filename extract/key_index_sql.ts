@@ -1,0 +1,143 @@
+import { escapedName } from "../lib/batches/escaped_name.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
+import {
+  type ContractTable,
+  integerKey,
+  typeSql,
+} from "../lib/project/contract.ts";
+import type { LiveTable } from "./live_table.ts";
+import { readableSql } from "./shipped_rows.ts";
+
+/**
+ * How the keys of a table fall into buckets, and the SQL for it. The keys of a
+ * bucket are one text, a list: a multirange of numbers, whose integers are the
+ * keys, or a JSON array.
+ */
+export interface KeySql {
+  /** The key's columns with their types, and how they fall into buckets. */
+  signature: string;
+  /**
+   * Selects each bucket's id, rows, hash, rows to ship, the bytes of its list
+   * at most, and the list itself when it is a run without gaps.
+   */
+  buckets: (unshippedSql: string) => string;
+  /** Selects id and list of the buckets $1, in order of their ids. */
+  lists: string;
+  /** Selects the keys that the one SQL for lists has and the other lacks. */
+  missing: (lists: { before: string; now: string }) => string;
+}
+
+/** An integer key's bucket is the key without its last 14 bits. */
+const BUCKET_BITS = 14;
+/** Other keys fall into so many buckets by a hash of their text. */
+const HASH_BUCKETS = 1024;
+/** Integers in more buckets than that are sparse, if there are but ... */
+const BUCKETS_MIN = 1024;
+/** ... so many rows in each. */
+const ROWS_OF_BUCKET_MIN = 64;
+
+/** How a key falls into buckets by a hash of its text. */
+export function hashedKeySql(table: LiveTable): KeySql {
+  const { contract, from } = table;
+  const signature = signatureOf(contract);
+  const bucket = `hashtextextended(key, 0) & ${HASH_BUCKETS - 1}`;
+  const key = keyTextSql(table);
+  const columns = contract.key.map((name, index) =>
+    `(value ->> ${index})::${columnType(contract, name)} as ${quoteName(name)}`
+  );
+  const elements = (list: string) =>
+    `select value from jsonb_array_elements(('[' || ${list} || ']')::jsonb)`;
+  return {
+    signature: integerKey(contract) === undefined
+      ? signature
+      : `${signature} by hash`,
+    buckets: (unshippedSql) =>
+      `select (${bucket})::text as id, count(*) as rows,
+        bit_xor(hashtextextended(key, 1)) as hash,
+        count(*) filter (where unshipped) as unshipped,
+        sum(octet_length(key) + 2) as bytes, null as run
+      from (select ${key} as key, ${unshippedSql} as unshipped
+        from ${from}) as keys
+      group by 1`,
+    lists: `select bucket::text as id,
+        '[' || string_agg(key, ', ' order by key collate "C") || ']' as list
+      from (select key, ${bucket} as bucket
+        from (select ${key} as key from ${from}) as keys) as bucketed
+      where bucket = any($1::bigint[]) group by bucket order by bucket`,
+    missing: ({ before, now }) =>
+      `select ${columns.join(", ")} from (${elements(before)}
+        except ${elements(now)}) as missing order by value::text`,
+  };
+}
+
+/** SQL for a row's key as text: a JSON array of its columns' texts. */
+export function keyTextSql(table: LiveTable): string {
+  const texts = table.contract.key.map((column) =>
+    readableSql(table, `${quoteName(column)}::text`)
+  );
+  return `jsonb_build_array(${texts.join(", ")})::text`;
+}
+
+/** How an integer key falls into buckets by its size. */
+export function integerKeySql(
+  { contract, from }: LiveTable,
+  column: string,
+): KeySql {
+  const name = quoteName(column);
+  const first = `min(${name}::bigint)`;
+  const last = `max(${name}::bigint)`;
+  // A range of bigint can't hold the largest: its end would be one more.
+  const multirange = (list: string) => `('{' || ${list} || '}')::nummultirange`;
+  return {
+    signature: signatureOf(contract),
+    // A list has at most a range for each key, and for each gap but one more.
+    buckets: (unshippedSql) =>
+      `select (${name}::bigint >> ${BUCKET_BITS})::text as id,
+        count(*) as rows, bit_xor(hashint8extended(${name}, 0)) as hash,
+        count(*) filter (where ${unshippedSql}) as unshipped,
+        least(count(*), ${last} - ${first} + 2 - count(*))
+          * (6 + 2 * greatest(length(${first}::text), length(${last}::text)))
+          + 2 as bytes,
+        case when count(*) - 1 = ${last} - ${first}
+          then '{[' || ${first} || ',' || ${last} || ']}' end as run
+      from ${from} group by 1`,
+    lists: `select bucket.id::text as id, ranges.list
+      from (select id from unnest($1::bigint[]) as given (id) order by id)
+        as bucket
+      cross join lateral (
+        select range_agg(numrange(${name}, ${name}::numeric + 1))::text as list
+        from ${from} as source
+        where source.${name} between (bucket.id << ${BUCKET_BITS})
+          and (bucket.id << ${BUCKET_BITS}) + ${2 ** BUCKET_BITS - 1}
+      ) as ranges
+      order by bucket.id`,
+    missing: ({ before, now }) =>
+      `select key as ${name}
+      from unnest(${multirange(before)} - ${multirange(now)})
+        as missing (range),
+        generate_series(
+          lower(range) + (not lower_inc(range))::integer,
+          upper(range) - (not upper_inc(range))::integer
+        ) as key order by key`,
+  };
+}
+
+/** Selects whether an integer key has nearly as many buckets as rows. */
+export function sparsenessSql({ from }: LiveTable, column: string): string {
+  return `select count(*) > greatest(${BUCKETS_MIN},
+      sum(rows) / ${ROWS_OF_BUCKET_MIN}) as sparse
+    from (select count(*) as rows from ${from}
+      group by ${quoteName(column)}::bigint >> ${BUCKET_BITS}) as buckets`;
+}
+
+function signatureOf(table: ContractTable): string {
+  return table.key.map((name) =>
+    `${escapedName(name)} ${columnType(table, name)}`
+  )
+    .join(", ");
+}
+
+function columnType(table: ContractTable, name: string): string {
+  const column = table.columns.find((one) => one.name === name);
+  return column === undefined ? "text" : typeSql(column.type);
+}

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { StageError } from "../errors.ts";
+import type { Zone } from "../zone/zone.ts";
+
+/** Which of its generations a zone shows. */
+export interface Generation {
+  /** The run that made it; empty for the first, which needs no pointer. */
+  id: string;
+  /** Of the pointer; undefined when there is none. */
+  etag: string | undefined;
+}
+
+const POINTER = "_generation";
+const SWAP_ATTEMPTS_MAX = 6;
+const SWAP_RETRY_MS = 200;
+
+/**
+ * The generation that is in force: a zone that was rebuilt names it in a
+ * pointer. Throws a `StageError` when the pointer can't be read.
+ */
+export async function readGeneration(zone: Zone): Promise<Generation> {
+  const stored = await zone.read(POINTER);
+  if (stored === undefined) return { id: "", etag: undefined };
+  const id = new TextDecoder().decode(stored.bytes).trimEnd();
+  if (/^[\w-]+$/.test(id)) return { id, etag: stored.etag };
+  const file = zone.locate(POINTER);
+  throw new StageError(`Cannot read ${file}: it names no generation`, {
+    subject: file,
+    hint: "Restore the file from the bucket's versions or a copy of the zone",
+  });
+}
+
+/**
+ * Puts another generation in force, in one conditional put. Returns whether
+ * this run did: false when another one came first. When the store's answer is
+ * lost, the pointer tells.
+ */
+export async function swapGeneration(
+  zone: Zone,
+  options: { from: Generation; to: string },
+): Promise<boolean> {
+  const { from, to } = options;
+  const content = new TextEncoder().encode(`${to}\n`);
+  for (let attempt = 1;; attempt++) {
+    let failure: unknown;
+    try {
+      const swapped = from.etag === undefined
+        ? await zone.create(POINTER, content)
+        : await zone.put(POINTER, content, { ifMatch: from.etag });
+      if (swapped) return true;
+    } catch (error) {
+      const retry = error instanceof StageError && error.retryable &&
+        attempt < SWAP_ATTEMPTS_MAX;
+      if (!retry) throw error;
+      failure = error;
+    }
+    const found = await readGeneration(zone);
+    if (found.id === to) return true;
+    if (failure === undefined || found.etag !== from.etag) return false;
+    await sleep(SWAP_RETRY_MS * 2 ** (attempt - 1));
+  }
+}

@@ -1,0 +1,283 @@
+import type { Logger } from "@logtape/logtape";
+import { isAbsolute } from "node:path";
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import {
+  ConfigError,
+  EXIT,
+  exitCode,
+  messageOf,
+  StageError,
+} from "../errors.ts";
+import { openLog } from "../log.ts";
+import { NO_SQL, readProjectSql } from "../project/project_sql.ts";
+import {
+  type Config,
+  type Environment,
+  type Need,
+  readConfig,
+} from "../settings/config.ts";
+import { secretMask } from "../settings/secret_mask.ts";
+import { namesInEnvFile } from "../settings/setting_names.ts";
+import { createRunId, RESOURCES, type StageContext } from "../stage.ts";
+import { createProgress } from "./progress.ts";
+
+/** What a command is given of the process it runs in. */
+export interface World {
+  env: Environment;
+  /** The names that `.env` gives a value. */
+  names?: () => readonly string[];
+  /** Gives up the permission to write files. */
+  stopWriting?: () => void;
+  /** Writes text to standard output or standard error. */
+  write: (text: string, to: "out" | "error") => void;
+  isTerminal: boolean;
+  /** Calls back when the process is asked to stop; gives what undoes that. */
+  onStop: (stop: () => void) => () => void;
+}
+
+/** The values of a command's flags. */
+export type Flags = Record<string, string | boolean | undefined>;
+
+/** What makes a command. */
+export interface Command {
+  name: string;
+  usage: string;
+  needs: readonly Need[];
+  options: ParseArgsOptionsConfig;
+  /** Whether it takes words that are no flags. */
+  takesWords?: boolean;
+  /**
+   * Whether it writes no file. Its task may, since Deno takes the use of a
+   * Unix socket for writing; where no server has one, it gives that up.
+   */
+  writesNothing?: boolean;
+  /** Whether it does without the company's folder of SQL. */
+  readsNoSql?: boolean;
+  /** Gives the exit code where it isn't 0. */
+  run: (
+    context: StageContext,
+    options: {
+      flags: Flags;
+      words: readonly string[];
+      write: (text: string) => void;
+      json: boolean;
+    },
+  ) => Promise<number | void>;
+}
+
+/**
+ * What asks a process to stop often does so twice: at Ctrl-C the terminal
+ * signals every process of the group, and `deno task` passes on its own as
+ * well. Only a signal that comes later than this is a second wish.
+ */
+export const SECOND_ASK_AFTER_MS = 1000;
+
+const CLEAR_LINE = "\r\x1b[K";
+
+/**
+ * Runs a command and gives its exit code: the one place where what was thrown
+ * becomes a message for a person, or a line of JSON, and a code.
+ */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  unmasked: World = processWorld(),
+): Promise<number> {
+  const mask = secretMask(unmasked.env);
+  const world: World = {
+    ...unmasked,
+    write: (text, to) => unmasked.write(mask(text), to),
+  };
+  let json = !world.isTerminal || args.includes("--json");
+  const stopping = new AbortController();
+  const unlisten = world.onStop(() =>
+    stopping.abort(new DOMException("asked to stop", "AbortError"))
+  );
+  try {
+    const { flags, words } = parseCommandLine(command, args);
+    if (flags.help === true) {
+      world.write(`${command.usage}\n`, "out");
+      return EXIT.ok;
+    }
+    json = flags.json === true || !world.isTerminal;
+    const context = await createContext(command, {
+      world,
+      json,
+      signal: stopping.signal,
+    });
+    return await command.run(context, {
+      flags,
+      words,
+      write: (text) => world.write(text, "out"),
+      json,
+    }) ?? EXIT.ok;
+  } catch (error) {
+    if (stopping.signal.aborted && !(error instanceof ConfigError)) {
+      world.write(
+        "Stopped as asked. What was committed stays; the next run goes on from there.\n",
+        "error",
+      );
+      return EXIT.ok;
+    }
+    world.write(describeError(error, { command: command.name, json }), "error");
+    return exitCode(error);
+  } finally {
+    unlisten();
+  }
+}
+
+/** An error for a person, or as one line of JSON. */
+export function describeError(
+  error: unknown,
+  options: { command: string; json: boolean },
+): string {
+  const message = messageOf(error);
+  const hint = error instanceof StageError
+    ? error.hint
+    : error instanceof ConfigError
+    ? "docs/settings.md lists every setting; .env.example shows them"
+    : undefined;
+  if (options.json) {
+    const stage = error instanceof StageError
+      ? { subject: error.subject, retryable: error.retryable }
+      : {};
+    return `${
+      JSON.stringify({
+        time: new Date().toISOString(),
+        level: "fatal",
+        stage: options.command,
+        message,
+        hint,
+        ...stage,
+        exitCode: exitCode(error),
+      })
+    }\n`;
+  }
+  return `${message}\n${hint === undefined ? "" : `-> ${hint}\n`}`;
+}
+
+/** The real process. */
+export function processWorld(): World {
+  const encoder = new TextEncoder();
+  return {
+    env: (name) => Deno.env.get(name),
+    names: namesInEnvFile,
+    stopWriting: () => void Deno.permissions.revokeSync({ name: "write" }),
+    write: (text, to) => {
+      const stream = to === "out" ? Deno.stdout : Deno.stderr;
+      let bytes = encoder.encode(text);
+      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+    },
+    isTerminal: Deno.stdout.isTerminal(),
+    onStop: (stop) => {
+      let askedMs: number | undefined;
+      const listener = () => {
+        const nowMs = performance.now();
+        askedMs ??= nowMs;
+        if (nowMs - askedMs > SECOND_ASK_AFTER_MS) Deno.exit(EXIT.failed);
+        stop();
+      };
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        Deno.addSignalListener(signal, listener);
+      }
+      // It goes on listening until the process ends: the second half of a
+      // Ctrl-C may come when the command is done.
+      return () => {};
+    },
+  };
+}
+
+/** The context of one stage: its events carry the stage's name. */
+export function forStage(
+  context: StageContext,
+  stage: string,
+): StageContext & { log: Logger } {
+  return { ...context, log: context.log.getChild(stage) };
+}
+
+function parseCommandLine(
+  command: Command,
+  args: readonly string[],
+): { flags: Flags; words: readonly string[] } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: {
+        ...command.options,
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+      strict: true,
+      allowPositionals: command.takesWords === true,
+    });
+    return { flags: values as Flags, words: positionals };
+  } catch (error) {
+    throw new ConfigError([messageOf(error), command.usage]);
+  }
+}
+
+async function createContext(
+  command: Command,
+  options: { world: World; json: boolean; signal: AbortSignal },
+): Promise<StageContext> {
+  const { world, json, signal } = options;
+  const config = readConfig(world.env, command.needs, {
+    names: world.names?.() ?? [],
+  });
+  if (command.writesNothing === true && !usesSocket(config)) {
+    world.stopWriting?.();
+  }
+  const color = !json && (world.env("NO_COLOR") ?? "") === "";
+  let shown = false;
+  const show = (line: string) => {
+    if (line === "" && !shown) return;
+    world.write(CLEAR_LINE + line, "out");
+    shown = line !== "";
+  };
+  const root = await openLog({
+    json,
+    color,
+    write: (line) => {
+      if (shown) show("");
+      world.write(`${line}\n`, "out");
+    },
+  });
+  return stageContext({
+    config,
+    sql: command.readsNoSql === true
+      ? NO_SQL
+      : readProjectSql(config.sqlDirectory),
+    log: root.getChild(command.name),
+    show: json ? undefined : show,
+    signal,
+  });
+}
+
+/** Whether a server is reached by a socket of this machine. */
+function usesSocket({ source, warehouse, analyst }: Config): boolean {
+  return [source, warehouse, analyst].some((server) =>
+    server !== undefined && isAbsolute(server.host)
+  );
+}
+
+/** What a stage is given of the real world. */
+export function stageContext(
+  given: Pick<StageContext, "config" | "sql" | "log" | "signal"> & {
+    /** Shows a line in place of the one before; undefined: nobody looks. */
+    show: ((line: string) => void) | undefined;
+  },
+): StageContext {
+  const { show, ...rest } = given;
+  return {
+    ...rest,
+    resources: RESOURCES,
+    progress: createProgress({
+      show,
+      report: (figures) =>
+        rest.log.info("{what}: {rows} rows so far", { ...figures }),
+      nowMs: () => performance.now(),
+    }),
+    clock: () => new Date(),
+    newRunId: () => createRunId(new Date()),
+  };
+}

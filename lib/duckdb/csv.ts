@@ -1,0 +1,45 @@
+import { quoteText } from "../postgres/postgres.ts";
+import { CSV_ROW_BYTES_MAX } from "./csv_row.ts";
+
+/** A buffer holds two rows; each thread of DuckDB's reader has its own. */
+const ROWS_IN_BUFFER = 2;
+/** What DuckDB reads at once, at the least. */
+const ROW_BYTES_MIN = 64 * 1024;
+/**
+ * For each column, a thread of the reader has vectors of about 100 KB: a file
+ * that is wider than this is read by one.
+ */
+export const PARALLEL_COLUMNS_MAX = 100;
+
+/**
+ * DuckDB SQL that reads CSV with a header exactly: every column as text, an
+ * empty field is null and `""` is the empty text; what DuckDB would guess
+ * turns texts into nulls and money into floats. The folders that the
+ * files lie in are names only: no columns are made of them.
+ */
+export function readCsvSql(
+  paths: readonly string[],
+  columns: readonly string[],
+  options: {
+    /** The largest file's, if it is known: no row is longer. */
+    bytesMax?: number;
+    /** The name of one column more, which has the file's path. */
+    pathColumn?: string;
+  } = {},
+): string {
+  const { bytesMax = CSV_ROW_BYTES_MAX, pathColumn } = options;
+  const rowBytes = Math.min(
+    Math.max(bytesMax, ROW_BYTES_MIN),
+    CSV_ROW_BYTES_MAX,
+  );
+  const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
+  return `read_csv([${paths.map(quoteText).join(", ")}],
+    columns = {${types.join(", ")}}, header = true, auto_detect = false,
+    delim = ',', quote = '"', escape = '"', nullstr = '',
+    allow_quoted_nulls = false, strict_mode = true, new_line = '\\n',
+    hive_partitioning = false,
+    filename = ${pathColumn === undefined ? false : quoteText(pathColumn)},
+    parallel = ${columns.length <= PARALLEL_COLUMNS_MAX},
+    max_line_size = ${rowBytes},
+    buffer_size = ${ROWS_IN_BUFFER * rowBytes})`;
+}

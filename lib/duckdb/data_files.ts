@@ -1,0 +1,130 @@
+import type { DataFile } from "../batches/manifest.ts";
+import { StageError } from "../errors.ts";
+import { quoteName, quoteNames, quoteText } from "../postgres/postgres.ts";
+import { digest, shortChecksum } from "../zone/checksum.ts";
+import type { Zone } from "../zone/zone.ts";
+
+/**
+ * SQL that reads Parquet files of the zone, as one relation. The folders that
+ * they lie in are names only: no columns are made of them.
+ */
+export function readParquetSql(
+  zone: Zone,
+  files: readonly { key: string }[],
+): string {
+  const paths = files.map((file) => quoteText(zone.locate(file.key)));
+  return `read_parquet([${paths.join(", ")}], hive_partitioning = false)`;
+}
+
+/** The same for files that may differ in their columns: they have them all. */
+export function readAllSql(
+  zone: Zone,
+  files: readonly { key: string }[],
+): string {
+  return readParquetSql(zone, files)
+    .replace(/\)$/, ", union_by_name = true)");
+}
+
+/**
+ * The same with these columns: what older files lack of them is null, what
+ * they have beyond is left out.
+ */
+export function readColumnsSql(
+  zone: Zone,
+  files: readonly { key: string }[],
+  columns: readonly Column[],
+): string {
+  return withColumnsSql(readAllSql(zone, files), columns);
+}
+
+/**
+ * The same for files whose columns are known: each set of files with the same
+ * columns is read by itself, so that DuckDB opens one of them to see what it
+ * reads, where it would open all to find what they have together.
+ */
+export function readLikeSql(
+  zone: Zone,
+  files: readonly { key: string; columns?: string }[],
+  columns: readonly Column[],
+  options: {
+    /** Columns that all of these files have, and their hash leaves out. */
+    beside?: readonly Column[];
+  } = {},
+): string {
+  const { beside = [] } = options;
+  const wanted = columnsHash(columns);
+  const all = [...columns, ...beside];
+  const names = quoteNames(all.map((column) => column.name));
+  const sets = Map.groupBy(files, (file) => file.columns);
+  const reads = [...sets].map(([hash, alike]) =>
+    hash === undefined
+      ? readColumnsSql(zone, alike, all)
+      : hash === wanted
+      ? `(select ${names} from ${readParquetSql(zone, alike)})`
+      : withColumnsSql(readParquetSql(zone, alike), all)
+  );
+  return reads.length === 1
+    ? reads.join()
+    : `(${reads.map((read) => `from ${read}`).join(" union all by name ")})`;
+}
+
+/** A column, with DuckDB's name of its type. */
+export interface Column {
+  name: string;
+  type: string;
+}
+
+/** A short hash of columns: files with the same hash have the same columns. */
+export function columnsHash(columns: readonly Column[]): string {
+  const content = columns.map(({ name, type }) => [name, type]);
+  return shortChecksum(new TextEncoder().encode(JSON.stringify(content)));
+}
+
+/** What a relation lacks of these columns is null. */
+function withColumnsSql(relation: string, columns: readonly Column[]): string {
+  const nulls = columns.map(({ name, type }) =>
+    `cast(null as ${type}) as ${quoteName(name)}`
+  );
+  return `(select ${quoteNames(columns.map((column) => column.name))} from (
+    select * from ${relation} union all by name select ${nulls.join(", ")}
+    where false))`;
+}
+
+/**
+ * Checks files against their checksums; throws a `StageError` for the first
+ * that is missing or otherwise.
+ */
+export async function checkFiles(
+  zone: Zone,
+  files: readonly DataFile[],
+  options: { hint?: string } = {},
+): Promise<void> {
+  const { hint = "Restore the file from the bucket's versions or a copy" } =
+    options;
+  for (const file of files) {
+    const path = zone.locate(file.key);
+    const damaged = (found: string) =>
+      new StageError(`Cannot read ${path}: ${found}`, {
+        subject: path,
+        hint,
+      });
+    if (await zone.head(file.key) === undefined) {
+      throw damaged("the manifest lists it, and it is missing");
+    }
+    const found = damageOf(file, await digest(await zone.stream(file.key)));
+    if (found !== undefined) throw damaged(found);
+  }
+}
+
+/** How what is there differs from what a manifest says of a file, if it does. */
+export function damageOf(
+  listed: DataFile,
+  { bytes, sha256 }: Pick<DataFile, "bytes" | "sha256">,
+): string | undefined {
+  if (bytes !== listed.bytes) {
+    return `it has ${bytes} bytes, the manifest says ${listed.bytes}`;
+  }
+  return sha256 === listed.sha256
+    ? undefined
+    : "its content does not match its checksum";
+}

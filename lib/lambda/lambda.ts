@@ -1,0 +1,279 @@
+import type { Logger } from "@logtape/logtape";
+import {
+  describeError,
+  forStage,
+  processWorld,
+  stageContext,
+} from "../cli/command.ts";
+import { EXIT, messageOf, StageError } from "../errors.ts";
+import { openLog } from "../log.ts";
+import { WarmConnections } from "../postgres/warm_connections.ts";
+import { type ProjectSql, readProjectSql } from "../project/project_sql.ts";
+import { type Environment, type Need, readConfig } from "../settings/config.ts";
+import { secretMask } from "../settings/secret_mask.ts";
+import { withSecrets } from "../settings/secrets.ts";
+import { outOfTime, RESOURCES, type StageContext } from "../stage.ts";
+import { removeDeadTempFolders } from "../temp_folder.ts";
+import { type Metric, metricsLine } from "./metrics.ts";
+import { type Invocation, RuntimeApi } from "./runtime_api.ts";
+
+/** What a function does at each call. */
+export interface LambdaFunction<Result> {
+  /** The stage, in logs and metrics. */
+  name: string;
+  needs: readonly Need[];
+  run: (context: StageContext, event: unknown) => Promise<Result>;
+  metrics: (result: Result, now: Date) => Metric[];
+}
+
+/** What a function is given of the process it runs in. */
+export interface LambdaWorld {
+  env: Environment;
+  /** Writes one line to the log. */
+  write: (line: string) => void;
+  /** Aborted when the process is asked to stop. */
+  signal: AbortSignal;
+}
+
+/** A stage must be done so long before its time is up, or a fifth of it. */
+const SPARE_MS = 10_000;
+const SPARE_SHARE = 0.2;
+/** What Deno and a reader take beside DuckDB's own memory. */
+const MB_BESIDE_DUCKDB = 400;
+const DUCKDB_SHARE = 0.8;
+const DUCKDB_MB_MIN = 128;
+/** A function of so much memory has one virtual processor. */
+const MB_PER_PROCESSOR = 1769;
+
+/** Serves a function in this process, and ends it: what an entrypoint does. */
+export async function runLambda<Result>(
+  fn: LambdaFunction<Result>,
+): Promise<never> {
+  const world = lambdaWorld();
+  try {
+    await serveLambda(fn, world);
+    Deno.exit(EXIT.ok);
+  } catch (error) {
+    world.write(fatalLine(fn.name, error));
+    Deno.exit(EXIT.failed);
+  }
+}
+
+/**
+ * Serves the calls of an AWS Lambda function until the process is asked to
+ * stop. Each ends with a result or a failure; in either case connections stay
+ * for the next. Throws when the function can't begin, which the Runtime API
+ * has then been told.
+ */
+export async function serveLambda<Result>(
+  fn: LambdaFunction<Result>,
+  world: LambdaWorld,
+): Promise<void> {
+  const { signal } = world;
+  const api = new RuntimeApi(world.env("AWS_LAMBDA_RUNTIME_API") ?? "");
+  let served: Served<Result>;
+  try {
+    served = await Served.open(fn, world);
+  } catch (error) {
+    await api.failInit(functionError(error));
+    throw error;
+  }
+  await using _served = served;
+  while (!signal.aborted) {
+    const invocation = await api.next(signal).catch((error) => {
+      if (signal.aborted) return undefined;
+      throw error;
+    });
+    if (invocation === undefined) return;
+    try {
+      const result = await served.run(invocation);
+      await api.respond(invocation.requestId, result);
+    } catch (error) {
+      await api.fail(invocation.requestId, functionError(error));
+    }
+  }
+}
+
+/** What the environment says, secrets read, and what hides them in a text. */
+interface Settings {
+  env: Environment;
+  mask: (text: string) => string;
+}
+
+async function readSettings(world: LambdaWorld): Promise<Settings> {
+  const sized = withSize(world.env);
+  const folder = sized("TEMP_DIRECTORY") ?? "/tmp";
+  const env = await withSecrets(sized, { folder });
+  return { env, mask: secretMask(env) };
+}
+
+/** A function that has begun, with what it keeps between calls. */
+class Served<Result> implements AsyncDisposable {
+  readonly #warm = new WarmConnections(RESOURCES.connect);
+
+  private constructor(
+    private readonly fn: LambdaFunction<Result>,
+    private readonly world: LambdaWorld,
+    /** Changed in place when the secrets are read again. */
+    private readonly settings: Settings,
+    private readonly log: Logger,
+    private readonly sql: ProjectSql,
+  ) {}
+
+  static async open<Result>(
+    fn: LambdaFunction<Result>,
+    world: LambdaWorld,
+  ): Promise<Served<Result>> {
+    const settings = await readSettings(world);
+    const { sqlDirectory } = readConfig(settings.env, fn.needs);
+    const sql = readProjectSql(sqlDirectory);
+    const write = (line: string) => world.write(settings.mask(line));
+    const log = await openLog({ json: true, color: false, write });
+    return new Served(fn, world, settings, log, sql);
+  }
+
+  async run(invocation: Invocation): Promise<Result> {
+    const { fn, settings, world } = this;
+    const started = performance.now();
+    const { requestId, traceId } = invocation;
+    try {
+      const result = await this.#runOnce(invocation).catch(async (error) => {
+        if (!(error instanceof StageError && error.loginRefused)) throw error;
+        // The password may have been changed since it was read.
+        Object.assign(settings, await readSettings(world));
+        await this.#warm[Symbol.asyncDispose]();
+        return await this.#runOnce(invocation);
+      });
+      this.#measure(fn.metrics(result, new Date()), { requestId, started });
+      return result;
+    } catch (error) {
+      const isCheck = error instanceof StageError && error.dataCheck;
+      this.#measure([
+        { name: "ChecksFailed", unit: "Count", value: isCheck ? 1 : 0 },
+      ], { requestId, started });
+      const line = fatalLine(fn.name, error, { requestId, traceId });
+      world.write(settings.mask(line));
+      throw error;
+    }
+  }
+
+  async #runOnce(invocation: Invocation): Promise<Result> {
+    const { fn } = this;
+    const { requestId, traceId, deadlineMs } = invocation;
+    const config = readConfig(this.settings.env, fn.needs);
+    await removeDeadTempFolders(config.tempDirectory);
+    const leftMs = deadlineMs - Date.now();
+    using deadline = abortAfter(
+      leftMs - Math.min(SPARE_MS, leftMs * SPARE_SHARE),
+    );
+    const context: StageContext = {
+      ...stageContext({
+        config,
+        sql: this.sql,
+        log: this.log.with({ requestId, traceId }),
+        show: undefined,
+        signal: AbortSignal.any([this.world.signal, deadline.signal]),
+      }),
+      resources: { ...RESOURCES, connect: this.#warm.connect },
+      deadline: new Date(deadlineMs),
+    };
+    try {
+      return await fn.run(forStage(context, fn.name), invocation.event);
+    } catch (error) {
+      if (!deadline.signal.aborted) throw error;
+      throw new StageError(
+        `Cannot finish ${fn.name} in ${Math.round(leftMs / 1000)} s`,
+        {
+          subject: fn.name,
+          retryable: true,
+          hint:
+            "What was committed stays, and the next call goes on from there. If it is a first load, run `deno task pipeline` once on the same zones: docs/deploy.md",
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #measure(
+    metrics: readonly Metric[],
+    { requestId, started }: { requestId: string; started: number },
+  ): void {
+    const namespace = this.world.env("METRICS_NAMESPACE") ?? "";
+    if (namespace === "") return;
+    const duration: Metric = {
+      name: "DurationMs",
+      unit: "Milliseconds",
+      value: Math.round(performance.now() - started),
+    };
+    this.world.write(
+      metricsLine([...metrics, duration], {
+        namespace,
+        stage: this.fn.name,
+        requestId,
+        now: new Date(),
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#warm[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * The environment with DuckDB's memory and threads from the function's size,
+ * where they are not set.
+ */
+export function withSize(env: Environment): Environment {
+  const sizeMb = Number(env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") ?? 0);
+  if (!(sizeMb > 0)) return env;
+  const duckDbMb = Math.max(
+    DUCKDB_MB_MIN,
+    Math.floor((sizeMb - MB_BESIDE_DUCKDB) * DUCKDB_SHARE),
+  );
+  const sized: Record<string, string> = {
+    DUCKDB_MEMORY_LIMIT: `${duckDbMb}MB`,
+    DUCKDB_THREADS: String(Math.ceil(sizeMb / MB_PER_PROCESSOR)),
+  };
+  return (name) => env(name) ?? sized[name];
+}
+
+function abortAfter(ms: number): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const timer = setTimeout(
+    () => controller.abort(outOfTime()),
+    Math.max(0, ms),
+  );
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+}
+
+function functionError(error: unknown) {
+  return {
+    errorType: error instanceof Error ? error.name : "Error",
+    errorMessage: messageOf(error),
+  };
+}
+
+function fatalLine(
+  stage: string,
+  error: unknown,
+  more: Record<string, unknown> = {},
+): string {
+  const line = describeError(error, { command: stage, json: true });
+  return JSON.stringify({ ...JSON.parse(line), ...more });
+}
+
+/** The real process, which Lambda ends with SIGTERM. */
+function lambdaWorld(): LambdaWorld {
+  const { env, write, onStop } = processWorld();
+  const stopping = new AbortController();
+  onStop(() => stopping.abort(new DOMException("asked to stop", "AbortError")));
+  return {
+    env,
+    write: (line) => write(`${line}\n`, "out"),
+    signal: stopping.signal,
+  };
+}

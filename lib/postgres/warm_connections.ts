@@ -1,0 +1,85 @@
+import type pg from "pg";
+import type { Resources } from "../stage.ts";
+import type { Connection } from "./postgres.ts";
+import { isPooled } from "./postgres.ts";
+
+/** Connections of one kind that are kept; more are ended. */
+const KEPT_MAX = 4;
+const ANSWER_TIMEOUT_MS = 2_000;
+
+/**
+ * Keeps connections open between the runs of one process. A connection is
+ * handed out again as if it were new: nothing of its session is left. One that
+ * died meanwhile is replaced. The session behind a pooler is not ours to empty.
+ */
+export class WarmConnections implements AsyncDisposable {
+  readonly #kept = new Map<string, Connection[]>();
+
+  constructor(private readonly open: Resources["connect"]) {}
+
+  /** As `connect` of lib/postgres/postgres.ts. */
+  readonly connect: Resources["connect"] = async (settings, options) => {
+    const { signal, ...given } = options;
+    const kind = JSON.stringify([settings, given]);
+    const connection = await this.#revive(kind) ??
+      await this.open(settings, given);
+    const stop = () => void connection[Symbol.asyncDispose]();
+    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted === true) stop();
+    return {
+      client: connection.client,
+      [Symbol.asyncDispose]: async () => {
+        signal?.removeEventListener("abort", stop);
+        if (signal?.aborted !== true && await this.#keep(kind, connection)) {
+          return;
+        }
+        await connection[Symbol.asyncDispose]();
+      },
+    };
+  };
+
+  /** Ends all that are kept. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.#kept.values()].flat();
+    this.#kept.clear();
+    for (const connection of all) await connection[Symbol.asyncDispose]();
+  }
+
+  async #revive(kind: string): Promise<Connection | undefined> {
+    const kept = this.#kept.get(kind) ?? [];
+    for (let one = kept.pop(); one !== undefined; one = kept.pop()) {
+      const { client } = one;
+      if (await inTime(client.query("select 1"))) return one;
+      await one[Symbol.asyncDispose]();
+    }
+    return undefined;
+  }
+
+  /** A frozen process must hold no lock and no snapshot. */
+  async #keep(kind: string, connection: Connection): Promise<boolean> {
+    const kept = this.#kept.get(kind) ?? [];
+    if (kept.length >= KEPT_MAX) return false;
+    const { client } = connection;
+    if (!await inTime(empty(client))) return false;
+    kept.push(connection);
+    this.#kept.set(kind, kept);
+    return true;
+  }
+}
+
+async function empty(client: pg.Client): Promise<void> {
+  await client.query("rollback");
+  if (!await isPooled(client)) await client.query("discard all");
+}
+
+/** Whether the server did as it was told, and soon. */
+async function inTime(work: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((done) => {
+    timer = setTimeout(() => done(false), ANSWER_TIMEOUT_MS);
+  });
+  const done = work.then(() => true, () => false);
+  const answered = await Promise.race([done, late]);
+  clearTimeout(timer);
+  return answered;
+}

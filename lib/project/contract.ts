@@ -1,0 +1,218 @@
+import { ConfigError } from "../errors.ts";
+import { type ColumnType, contractType } from "./contract_types.ts";
+import {
+  type DeclaredKey,
+  NAME,
+  NO_COLUMN,
+  plainName,
+  readColumn,
+  readColumnKey,
+  readKey,
+  splitSql,
+  untilBracket,
+} from "./ddl_text.ts";
+import { withoutComments } from "./tables_read.ts";
+
+/** A column as the contract has it. */
+export interface ContractColumn {
+  name: string;
+  type: ColumnType;
+  notNull: boolean;
+  /** The live type that a text column is carried from, where it isn't text. */
+  carriedFrom?: string;
+}
+
+/** A source table as the contract has it. */
+export interface ContractTable {
+  name: string;
+  /** Its schema where the contract says it; else `SOURCE_SCHEMA`. */
+  schema?: string;
+  columns: readonly ContractColumn[];
+  /** Names of the key's columns, in order. */
+  key: readonly string[];
+  /** Columns of the source that are left unread on purpose. */
+  leftOut?: readonly string[];
+}
+
+const CREATE = new RegExp(
+  `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s*\\((.*)$`,
+  "isu",
+);
+const ADD_KEY = new RegExp(
+  `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(?:constraint\\s+${NAME}\\s+)?primary\\s+key\\s*\\((.*)\\)$`,
+  "isu",
+);
+/** What a dump has beside tables, and a contract does without. */
+const SKIPPED =
+  /^(set|select|grant|revoke|comment|alter|\\(un)?restrict|create\s+(or\s+replace\s+)?(schema|extension|type|domain|sequence|(unique\s+)?index|function|procedure|aggregate|operator|trigger|rule|policy|view|materialized\s+view|statistics|publication)|create\s+(unlogged\s+)?table\s+\S+\s+partition\s+of)\b/i;
+const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
+/** A comment that says which type a column is carried from. */
+export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
+const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
+/** Marks, before a column, the type that a comment says it is carried from. */
+const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;
+const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
+
+/**
+ * Reads the contract with the source: its tables as `create table` or
+ * `pg_dump --schema-only` write them, each with a primary key, or columns that
+ * are unique and not null. What a dump says beside that is skipped. A type that
+ * PostgreSQL and DuckDB don't hold alike is carried as its text. A comment
+ * `-- carried from <type>` before a text column says so of it; one
+ * `-- leaves out: a, b` in a table names columns that are left unread on
+ * purpose. What can't be read is refused with a `ConfigError`.
+ */
+export function parseContract(sql: string): ContractTable[] {
+  const problems: string[] = [];
+  const tables: ContractTable[] = [];
+  for (const statement of splitSql(sql, ";", { comments: true })) {
+    readStatement(statement, { tables, problems });
+  }
+  for (const table of tables) problems.push(...tableProblems(table));
+  const names = tables.map((table) => table.name.toLowerCase());
+  for (const name of new Set(names)) {
+    if (names.indexOf(name) !== names.lastIndexOf(name)) {
+      problems.push(`Contract: the table "${name}" is there twice`);
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return tables;
+}
+
+function readStatement(
+  statement: string,
+  found: { tables: ContractTable[]; problems: string[] },
+): void {
+  const marked = statement.replaceAll(CARRIED, "\uE000$1\uE000");
+  const text = withoutComments(marked);
+  const [, schema, name = "", body = ""] = CREATE.exec(text) ?? [];
+  if (name !== "") {
+    const { columns, key } = readBody(body, {
+      table: plainName(name),
+      problems: found.problems,
+    });
+    const leftOut = [...statement.matchAll(LEAVES_OUT)]
+      .flatMap(([, names = ""]) => namesOf(names));
+    found.tables.push({
+      name: plainName(name),
+      ...schema === undefined ? {} : { schema: plainName(schema) },
+      columns,
+      key,
+      ...leftOut.length === 0 ? {} : { leftOut },
+    });
+    return;
+  }
+  const [, keySchema, keyTable, key = ""] = ADD_KEY.exec(text) ?? [];
+  if (keyTable !== undefined) {
+    const table = found.tables.find((one) =>
+      one.name === plainName(keyTable) &&
+      (keySchema === undefined || one.schema === plainName(keySchema))
+    );
+    if (table !== undefined) table.key = namesOf(key);
+  } else if (text !== "" && !SKIPPED.test(text)) {
+    found.problems.push(
+      `Contract: not a plain "create table": ${text.slice(0, 60)}`,
+    );
+  }
+}
+
+function readBody(
+  body: string,
+  options: { table: string; problems: string[] },
+): Pick<ContractTable, "columns" | "key"> {
+  const columns: ContractColumn[] = [];
+  const keys: DeclaredKey[] = [];
+  for (const item of splitSql(untilBracket(body), ",")) {
+    const [, carriedFrom, marked] = CARRIED_MARK.exec(item) ?? [];
+    const text = marked ?? item;
+    const key = readKey(text);
+    if (key !== undefined) keys.push(key);
+    if (NO_COLUMN.test(text)) continue;
+    const [, name, rest = ""] = COLUMN.exec(text) ?? [];
+    const column = name === undefined
+      ? `cannot read the line "${text}"`
+      : readContractColumn(plainName(name), { rest, carriedFrom });
+    if (typeof column === "string") {
+      options.problems.push(`Contract: "${options.table}": ${column}`);
+      continue;
+    }
+    columns.push(column);
+    const columnKey = readColumnKey(column.name, rest);
+    if (columnKey !== undefined) keys.push(columnKey);
+  }
+  const isGiven = (name: string) =>
+    columns.some((column) => column.name === name && column.notNull);
+  const key = keys.find(({ isPrimary }) => isPrimary) ??
+    keys.find(({ names }) => names.every(isGiven));
+  return { columns, key: key?.names ?? [] };
+}
+
+function readContractColumn(
+  name: string,
+  options: { rest: string; carriedFrom: string | undefined },
+): ContractColumn | string {
+  const { rest, carriedFrom } = options;
+  const { type: written, notNull } = readColumn(rest);
+  if (written === "") return `column "${name}" has no type`;
+  const { type, carried } = contractType(written);
+  if (carriedFrom !== undefined && (type.name !== "text" || carried)) {
+    return `column "${name}" is carried from ${carriedFrom}, so it must be text`;
+  }
+  const from = carriedFrom ?? carried;
+  return {
+    name,
+    type,
+    notNull,
+    ...(from === undefined ? {} : { carriedFrom: from }),
+  };
+}
+
+/** What of a table can't be, beyond what is written of it. */
+function tableProblems({ name, columns, key }: ContractTable): string[] {
+  const names = columns.map((column) => column.name);
+  const lower = names.map((one) => one.toLowerCase());
+  return [
+    ...[name, ...names].filter((one) => IMPOSSIBLE_NAME.test(one))
+      .map((one) =>
+        `"${one}" begins with a blank, or has a character that is none of a name`
+      ),
+    ...names.filter((one, index) => lower.indexOf(one.toLowerCase()) !== index)
+      .map((one) =>
+        `column "${one}" is there twice: DuckDB takes names that differ by case only for one`
+      ),
+    ...key.filter((one) => !names.includes(one))
+      .map((one) => `no column "${one}" for the key`),
+    ...key.length === 0
+      ? ["no primary key, nor columns that are unique and not null"]
+      : [],
+  ].map((problem) => `Contract: "${name}": ${problem}`);
+}
+
+function namesOf(list: string): string[] {
+  return splitSql(list, ",").map(plainName);
+}
+
+/** The schema of the source that a table is in. */
+export function schemaOf(
+  { schema }: Pick<ContractTable, "schema">,
+  config: { sourceSchema: string },
+): string {
+  return schema ?? config.sourceSchema;
+}
+
+/** A type as SQL has it, for Postgres and DuckDB alike. */
+export function typeSql(type: ColumnType): string {
+  return type.name === "numeric"
+    ? `numeric(${type.precision},${type.scale})`
+    : type.name;
+}
+
+/** The table's one key column when it is a whole number. */
+export function integerKey(table: ContractTable): string | undefined {
+  const [first, ...others] = table.key;
+  const column = table.columns.find((candidate) => candidate.name === first);
+  return others.length === 0 &&
+      ["smallint", "integer", "bigint"].includes(column?.type.name ?? "")
+    ? first
+    : undefined;
+}

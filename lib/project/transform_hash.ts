@@ -1,0 +1,66 @@
+import { sha256Hex } from "../zone/checksum.ts";
+import { CARRIED } from "./contract.ts";
+import type { Model } from "./model.ts";
+import type { ModelSql, SqlFile } from "./project_sql.ts";
+import { withoutComments } from "./tables_read.ts";
+
+/** What a batch of the lake depends on. */
+export interface TransformSql {
+  contract: string;
+  models: readonly ModelSql[];
+  quarantine: readonly SqlFile[];
+}
+
+/**
+ * What versions before gave for the SQL of today, where its texts were others:
+ * a lake that carries the one goes on with the other.
+ */
+const EARLIER: Readonly<Record<string, string>> = {
+  // Totesys, whose headers say now what sql/warehouse declared.
+  "ef9a598268ffd0a9ac7ab14373be2a2842ced08fd5311902d2428f7034c9c18d":
+    "4fb77768880f972b415a7a8a53567183d283da9f35277aeee4996f6ce071c23a",
+};
+
+/**
+ * A hash of what decides the rows of a batch. Comments, blanks and the order in
+ * which models are loaded don't.
+ */
+export function transformHash(sql: TransformSql): string {
+  const models = sql.models
+    .toSorted((one, other) => one.name < other.name ? -1 : 1)
+    .map((model) => [fieldsOf(model), withoutComments(model.sql)]);
+  return sha256Hex(JSON.stringify([
+    withoutComments(sql.contract.replace(CARRIED, "'carried from $1'")),
+    models,
+    sql.quarantine.map(({ name, text }) => [name, withoutComments(text)]),
+  ]));
+}
+
+/** The hashes that versions before gave for the same SQL. */
+export function earlierHashes(sql: TransformSql): string[] {
+  const { contract, models, quarantine } = sql;
+  const files = models.map(({ name, sql: text }) => ({ name, text }))
+    .toSorted((one, other) => one.name < other.name ? -1 : 1);
+  const known = EARLIER[transformHash(sql)];
+  return [
+    sha256Hex(
+      JSON.stringify([contract, models.map(fieldsOf), files, quarantine]),
+    ),
+    ...known === undefined ? [] : [known],
+  ];
+}
+
+/** What a model is, less its text and its table. */
+function fieldsOf(
+  { name, kind, derivation, key, reads, times, recordId }: ModelSql,
+): Model {
+  return {
+    name,
+    kind,
+    derivation,
+    key,
+    reads,
+    times,
+    ...recordId === undefined ? {} : { recordId },
+  };
+}

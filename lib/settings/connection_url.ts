@@ -1,0 +1,250 @@
+import { isIP } from "node:net";
+import { isAbsolute } from "node:path";
+import { nearestName } from "../cli/nearest_name.ts";
+import {
+  readParameters,
+  SESSION_TARGETS,
+  type SessionTarget,
+} from "./connection_parameters.ts";
+
+/** How to reach a Postgres server. */
+export interface PostgresSettings {
+  /** A name, an address, or the folder of a Unix socket. */
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password: string | undefined;
+  /** `false`: no TLS; otherwise what of the server's certificate is checked. */
+  tls: false | TlsSettings;
+  /** What the server must be; left out, anything. */
+  sessionTarget?: SessionTarget;
+  connectTimeoutMs?: number;
+  /** What the server's views call the session. */
+  applicationName?: string;
+  /** Command-line options for the server's process, such as `-c name=value`. */
+  options?: string;
+  /** False: the system looks after no silent connection. */
+  keepAlive?: boolean;
+  /** How long a connection is silent before the system looks after it. */
+  keepAliveDelayMs?: number;
+}
+
+/** How TLS is spoken. */
+export interface TlsSettings {
+  verify: boolean;
+  caFile: string | undefined;
+  /** What this side shows to the server. */
+  client?: {
+    certificateFile: string;
+    keyFile: string;
+    keyPassword?: string;
+  };
+}
+
+/** A number as people write it: `0x10`, `1e3` and a blank are NaN. */
+export function decimal(text: string): number {
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+}
+
+/** A server as people name it, without user and password. */
+export function serverName(settings: PostgresSettings): string {
+  return `${settings.host}:${settings.port}/${settings.database}`;
+}
+
+/** The names of this machine that nobody else reaches it by. */
+export const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
+const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
+/** The modes of libpq's that promise nothing. */
+const UNSAFE_TLS_MODES = ["allow", "prefer"];
+const POSTGRES_PORT = 5432;
+const CONNECT_SECONDS_MAX = 3600;
+const IDLE_SECONDS_MAX = 86_400;
+
+/**
+ * Reads a connection URL; what it leaves out comes from libpq's variables, and
+ * what it says that can't be honoured is a problem.
+ * TLS with verification is the default for a host that isn't local.
+ */
+export function readPostgresUrl(
+  text: string,
+  options: {
+    name: string;
+    read: (name: string) => string | undefined;
+    problems: string[];
+  },
+): PostgresSettings | undefined {
+  const { name, read, problems } = options;
+  const problem = (found: string) => {
+    // Of a variable that is of no URL alone, once is enough.
+    const line = found.startsWith("PG") ? found : `${name}: ${found}`;
+    if (!problems.includes(line)) problems.push(line);
+  };
+  if (/^\w+:\/\/([^/?#]*@)?[^/?#@]*,/.test(text)) {
+    problem(SEVERAL_HOSTS);
+    return undefined;
+  }
+  let url: URL;
+  try {
+    url = new URL(text.replace(WITHOUT_HOST, `$1${NO_HOST}`));
+    // Throws where a % is followed by no code.
+    decodeURIComponent(url.href);
+    checkEncoded(url);
+  } catch {
+    problems.push(
+      `${name} is malformed: postgres://user:password@host:port/database is expected, with @ : / ? # % of the password as %40 %3A %2F %3F %23 %25`,
+    );
+    return undefined;
+  }
+  if (!["postgres:", "postgresql:"].includes(url.protocol)) {
+    problems.push(`${name} begins with ${url.protocol}//, not postgres://`);
+    return undefined;
+  }
+  const get = readParameters(url.search, { read, problem });
+  const hostname = url.hostname === NO_HOST
+    ? ""
+    : decodeURIComponent(url.hostname.replace(/^\[|\]$/g, ""));
+  const host = get("host") ?? (hostname || read("PGHOST") || "localhost");
+  if (host.includes(",")) problem(SEVERAL_HOSTS);
+  const user = get("user") ??
+    (decodeURIComponent(url.username) || read("PGUSER") || "postgres");
+  const portText = get("port") ?? (url.port || read("PGPORT"));
+  const port = portText === undefined ? POSTGRES_PORT : decimal(portText);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    const from = get("port") === undefined ? "PGPORT" : "port";
+    problems.push(`${name}: ${from} is "${portText}", which is no port`);
+  }
+  const seconds = (
+    name: string,
+    { text = get(name), most }: { text?: string | undefined; most: number },
+  ) => {
+    if (text === undefined) return undefined;
+    const value = decimal(text);
+    if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+    problem(
+      `${name} is "${text}": a whole number of seconds from 1 to ${most} is expected`,
+    );
+  };
+  const connectSeconds = seconds("connect_timeout", {
+    text: get("connect_timeout") ?? read("PGCONNECT_TIMEOUT"),
+    most: CONNECT_SECONDS_MAX,
+  });
+  const idleSeconds = seconds("keepalives_idle", { most: IDLE_SECONDS_MAX });
+  const target = get("target_session_attrs") ?? read("PGTARGETSESSIONATTRS");
+  if (target !== undefined && !isSessionTarget(target)) {
+    problem(
+      `target_session_attrs is "${target}": one of ${
+        SESSION_TARGETS.join(", ")
+      } is expected${suggestion(target, SESSION_TARGETS)}`,
+    );
+  }
+  const keepAlive = get("keepalives");
+  if (keepAlive !== undefined && !["0", "1"].includes(keepAlive)) {
+    problem(`keepalives is "${keepAlive}": 0 or 1 is expected`);
+  }
+  return {
+    host,
+    port,
+    database: get("dbname") ??
+      (decodeURIComponent(url.pathname.slice(1)) || read("PGDATABASE") || user),
+    user,
+    password: get("password") ??
+      (decodeURIComponent(url.password) || read("PGPASSWORD")),
+    tls: readTls(host, { get, read, problem }),
+    ...defined({
+      sessionTarget: isSessionTarget(target) && target !== "any"
+        ? target
+        : undefined,
+      connectTimeoutMs: connectSeconds && connectSeconds * 1000,
+      applicationName: get("application_name") ?? read("PGAPPNAME"),
+      options: get("options") ?? read("PGOPTIONS"),
+      keepAlive: keepAlive === "0" ? false : undefined,
+      keepAliveDelayMs: idleSeconds && idleSeconds * 1000,
+    }),
+  };
+}
+
+/** A user without a host, which libpq takes and a browser's URL does not. */
+const WITHOUT_HOST = /^(\w+:\/\/[^/?#]*@)(?=[:/?#]|$)/;
+const NO_HOST = "no-host.invalid";
+const SEVERAL_HOSTS =
+  "several hosts are named, of which none would be chosen: name the one to connect to";
+
+function readTls(
+  host: string,
+  options: {
+    get: (name: string) => string | undefined;
+    read: (name: string) => string | undefined;
+    problem: (found: string) => void;
+  },
+): false | TlsSettings {
+  const { get, read, problem } = options;
+  const local = isAbsolute(host) || LOCAL_HOSTS.includes(host) ||
+    (isIP(host) === 4 && host.startsWith("127."));
+  const ca = get("sslrootcert") ?? read("PGSSLROOTCERT");
+  const certificateFile = get("sslcert") ?? read("PGSSLCERT");
+  const keyFile = get("sslkey") ?? read("PGSSLKEY");
+  // Who names a certificate in the URL means to use it.
+  const named = get("sslrootcert") ?? get("sslcert");
+  const mode = get("sslmode") ?? read("PGSSLMODE") ??
+    (local && named === undefined ? "disable" : "verify-full");
+  if (!TLS_MODES.includes(mode)) {
+    const reason = UNSAFE_TLS_MODES.includes(mode)
+      ? ", which verifies nothing and may go on without TLS"
+      : "";
+    problem(
+      `sslmode is "${mode}"${reason}: one of ${
+        TLS_MODES.join(", ")
+      } is expected${suggestion(mode, TLS_MODES)}`,
+    );
+  }
+  if ((certificateFile === undefined) !== (keyFile === undefined)) {
+    const [given, missing] = keyFile === undefined
+      ? ["sslcert", "sslkey"]
+      : ["sslkey", "sslcert"];
+    problem(`${given} is given without ${missing}: a certificate needs both`);
+  }
+  const isSystem = ca === "system";
+  if (isSystem && mode !== "verify-full" && mode !== "disable") {
+    problem(`sslrootcert is "system", which needs sslmode=verify-full`);
+  }
+  // As libpq has it, nobody can listen in on a socket of this machine.
+  if (mode === "disable" || isAbsolute(host)) return false;
+  const keyPassword = get("sslpassword");
+  return {
+    // As in libpq, a CA that is named for this server is heeded.
+    verify: mode.startsWith("verify") || get("sslrootcert") !== undefined,
+    caFile: isSystem ? undefined : ca,
+    ...(certificateFile === undefined || keyFile === undefined ? {} : {
+      client: { certificateFile, keyFile, ...defined({ keyPassword }) },
+    }),
+  };
+}
+
+function isSessionTarget(text: string | undefined): text is SessionTarget {
+  return SESSION_TARGETS.some((target) => target === text);
+}
+
+function suggestion(text: string, names: readonly string[]): string {
+  const nearest = nearestName(text, names);
+  return nearest === undefined ? "" : `; did you mean ${nearest}?`;
+}
+
+/** The settings that have a value. */
+function defined<Settings extends object>(
+  settings: Settings,
+): { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> } {
+  return Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== undefined),
+  ) as { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> };
+}
+
+/**
+ * Throws where a password's `/`, `?` or `#` ended the host too early: what
+ * follows it would be taken for the database's name, and be shown.
+ */
+function checkEncoded(url: URL): void {
+  if (/@/.test(url.pathname + url.search) || url.hash !== "") {
+    throw new TypeError("a part of the password is not encoded");
+  }
+}

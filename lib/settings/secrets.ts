@@ -1,0 +1,119 @@
+import {
+  GetSecretValueCommand,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { join } from "node:path";
+import { messageOf, StageError } from "../errors.ts";
+import { type Environment, regionOf } from "./config.ts";
+
+/** Settings whose values lie in AWS Secrets Manager: where, and which. */
+const SECRETS = [
+  { id: "SOURCE_SECRET_ID", name: "SOURCE_URL", isUrl: true },
+  { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL", isUrl: true },
+  { id: "ANALYST_SECRET_ID", name: "ANALYST_URL", isUrl: true },
+  { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN", isUrl: false },
+] as const;
+
+/** Fields that somebody means to be heeded, as opposed to notes. */
+const ABOUT_TLS = /^(ca|cert|key|root|ssl|tls)/i;
+
+/** What a secret holds: a connection URL, and perhaps the server's CA. */
+interface Secret {
+  url: string;
+  ca?: string | null;
+}
+
+/**
+ * The environment with the connection URLs that its `*_SECRET_ID` variables
+ * lead to. A secret is the URL itself, or JSON `{"url": ..., "ca": PEM}`; the
+ * CA goes into a file of the folder, which the URL then names. The dashboard's
+ * token is as it is. Throws a `StageError` when a secret can't be had, which
+ * never shows its value.
+ */
+export async function withSecrets(
+  env: Environment,
+  options: { folder: string },
+): Promise<Environment> {
+  const found = new Map<string, string>();
+  const client = new SecretsManagerClient({
+    region: regionOf(env),
+  });
+  try {
+    for (const { id, name, isUrl } of SECRETS) {
+      const secretId = env(id)?.trim() ?? "";
+      if (secretId === "") continue;
+      if (!isUrl) {
+        found.set(name, await readText(client, secretId));
+        continue;
+      }
+      const { url, ca } = await readSecret(client, secretId);
+      found.set(name, typeof ca === "string" ? await withCa(url, ca) : url);
+    }
+  } finally {
+    client.destroy();
+  }
+  return (name) => found.get(name) ?? env(name);
+
+  async function withCa(text: string, ca: string): Promise<string> {
+    const { hostname, search } = new URL(text);
+    const path = join(options.folder, `ca-${hostname}.pem`);
+    await Deno.writeTextFile(path, ca);
+    const sign = search === "" ? "?" : "&";
+    return `${text.replace(/\?$/, "")}${sign}sslrootcert=${
+      encodeURIComponent(path)
+    }`;
+  }
+}
+
+async function readText(
+  client: SecretsManagerClient,
+  secretId: string,
+): Promise<string> {
+  try {
+    const command = new GetSecretValueCommand({ SecretId: secretId });
+    return (await client.send(command)).SecretString?.trim() ?? "";
+  } catch (error) {
+    throw new StageError(
+      `Cannot read the secret ${secretId}: ${messageOf(error)}`,
+      {
+        subject: secretId,
+        hint:
+          "Put a value into it, and let the function's role read it: docs/deploy.md",
+        retryable: true,
+        cause: error,
+      },
+    );
+  }
+}
+
+async function readSecret(
+  client: SecretsManagerClient,
+  secretId: string,
+): Promise<Secret> {
+  const secret = parseSecret(await readText(client, secretId));
+  const unknown = Object.keys(secret ?? {})
+    .filter((name) => name !== "ca" && ABOUT_TLS.test(name));
+  if (secret !== undefined && unknown.length === 0) return secret;
+  const found = secret === undefined
+    ? 'it is neither a connection URL nor JSON with "url"'
+    : `nothing heeds its ${unknown.map((name) => `"${name}"`).join(", ")}`;
+  throw new StageError(`Cannot use the secret ${secretId}: ${found}`, {
+    subject: secretId,
+    hint:
+      'Its value is postgres://user:password@host:port/database, or {"url": "postgres://...", "ca": "-----BEGIN CERTIFICATE-----..."}',
+  });
+}
+
+function parseSecret(text: string): Secret | undefined {
+  if (URL.canParse(text)) return { url: text };
+  try {
+    const secret = JSON.parse(text);
+    const { url, ca } = secret;
+    if (typeof url !== "string" || !URL.canParse(url)) return undefined;
+    return ["string", "undefined"].includes(typeof (ca ?? undefined))
+      ? secret
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

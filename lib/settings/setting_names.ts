@@ -1,0 +1,57 @@
+import { join } from "node:path";
+import { nearestName } from "../cli/nearest_name.ts";
+import { projectDirectory } from "../project_directory.ts";
+
+/** Ours, which the configuration of a command does not read. */
+const READ_ELSEWHERE = [
+  "SOURCE_SECRET_ID",
+  "WAREHOUSE_SECRET_ID",
+  "ANALYST_SECRET_ID",
+  "DASHBOARD_SECRET_ID",
+  "METRICS_NAMESPACE",
+  "NO_COLOR",
+];
+/** Of libpq, the AWS SDK and the system: there are more than are read here. */
+const OF_OTHERS = /^(AWS_|PG|TMP|TEMP$|HOME|USERPROFILE)/;
+/** Common words: what begins with them may be anybody's. */
+const COMMON_WORDS = ["TEMP", "NO"];
+
+/** The names that `.env` gives a value; none where there is no such file. */
+export function namesInEnvFile(): string[] {
+  try {
+    const text = Deno.readTextFileSync(join(projectDirectory(), ".env"));
+    return [...text.matchAll(/^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/gm)]
+      .map(([, name = ""]) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/**
+ * A problem for each name that is none of the settings and looks like one:
+ * nearly spelt like it, or with the same first word.
+ */
+export function misspeltSettings(
+  names: readonly string[],
+  read: ReadonlySet<string>,
+): string[] {
+  const ours = [...read, ...READ_ELSEWHERE]
+    .filter((name) => !OF_OTHERS.test(name) || name === "TEMP_DIRECTORY");
+  const words = new Set(ours.map(firstWord));
+  for (const word of COMMON_WORDS) words.delete(word);
+  return names.flatMap((name) => {
+    if (ours.includes(name) || OF_OTHERS.test(name)) return [];
+    const nearest = nearestName(name, ours);
+    if (nearest !== undefined) {
+      return [`${name} in .env is no setting: did you mean ${nearest}?`];
+    }
+    return words.has(firstWord(name))
+      ? [`${name} in .env is no setting: leave it out`]
+      : [];
+  });
+}
+
+function firstWord(name: string): string {
+  return name.toUpperCase().split("_")[0] ?? "";
+}

@@ -1,0 +1,48 @@
+import { createPrivateKey } from "node:crypto";
+import type { ConnectionOptions } from "node:tls";
+import { ConfigError, messageOf } from "../errors.ts";
+import type { TlsSettings } from "./connection_url.ts";
+
+/** What the driver needs for TLS; a `ConfigError` names each bad file. */
+export function readTlsFiles(
+  { verify, caFile, client }: TlsSettings,
+  { server }: { server: string },
+): ConnectionOptions {
+  const problems: string[] = [];
+  const file = (what: string, path: string | undefined) => {
+    if (path === undefined) return undefined;
+    try {
+      return Deno.readTextFileSync(path);
+    } catch (error) {
+      problems.push(
+        `Cannot read the ${what} of ${server}: ${messageOf(error)}`,
+      );
+    }
+  };
+  const ca = file("CA", caFile);
+  const cert = file("client's certificate", client?.certificateFile);
+  const pem = file("client's key", client?.keyFile);
+  let key = pem;
+  try {
+    if (pem !== undefined) key = openKey(pem, client?.keyPassword);
+  } catch {
+    problems.push(
+      `Cannot read the client's key of ${server}: ${client?.keyFile} is no PEM file of a key, or sslpassword does not open it`,
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    rejectUnauthorized: verify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  };
+}
+
+/** A key as PEM that no password protects. */
+function openKey(pem: string, passphrase: string | undefined): string {
+  const key = createPrivateKey({
+    key: pem,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+  return String(key.export({ type: "pkcs8", format: "pem" }));
+}

@@ -1,0 +1,432 @@
+import { basename, dirname, join, resolve } from "node:path";
+import { messageOf, StageError } from "../errors.ts";
+import { chunks } from "./chunks.ts";
+import type {
+  ByteRange,
+  FileHead,
+  ListedFile,
+  ListOptions,
+  PutOptions,
+  StoredFile,
+  UnfinishedFile,
+  WriteOptions,
+  Zone,
+} from "./zone.ts";
+import { checkKey, checkPrefix } from "./zone_key.ts";
+
+const CHUNK_BYTES = 1 << 20;
+const LOCK_FILE = ".lock";
+const TEMPORARY = /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const LOCK_WAIT_MS = 30_000;
+const LOCK_RETRY_MS = 5;
+
+/**
+ * A zone in a local directory. Names that begin with a dot are its own: files
+ * not yet whole, and the lock. Every `put` holds that lock (`flock`, which the
+ * system frees when a process dies) from the check of the etag to the rename,
+ * and gives the file a later time than the one before, so that an etag of
+ * time, size and inode never comes twice.
+ */
+export class DirectoryZone implements Zone {
+  readonly url: string;
+  readonly listsAfter = false;
+
+  constructor(directory: string) {
+    this.url = resolve(directory);
+  }
+
+  locate(key: string): string {
+    checkKey(key);
+    return join(this.url, key);
+  }
+
+  async read(key: string): Promise<StoredFile | undefined> {
+    const path = this.locate(key);
+    return await this.#orMissing(`Cannot read "${key}" in`, async () => {
+      using file = await Deno.open(path);
+      const info = await file.stat();
+      return { bytes: await readAll(file, info.size), etag: etagOf(info) };
+    });
+  }
+
+  async readRange(key: string, range: ByteRange): Promise<Uint8Array> {
+    const path = this.locate(key);
+    return await this.#attempt(`Cannot read "${key}" in`, async () => {
+      using file = await Deno.open(path);
+      await file.seek(range.offset, Deno.SeekMode.Start);
+      return await readAll(file, range.length);
+    });
+  }
+
+  async head(key: string): Promise<FileHead | undefined> {
+    const path = this.locate(key);
+    return await this.#orMissing(`Cannot read "${key}" in`, async () => {
+      const info = await Deno.stat(path);
+      return { bytes: info.size, etag: etagOf(info), modified: timeOf(info) };
+    });
+  }
+
+  async stream(key: string): Promise<AsyncIterable<Uint8Array>> {
+    const path = this.locate(key);
+    const file = await this.#attempt(
+      `Cannot read "${key}" in`,
+      () => Deno.open(path),
+    );
+    return file.readable;
+  }
+
+  async create(key: string, content: Uint8Array): Promise<boolean> {
+    const path = this.locate(key);
+    return await this.#attempt("Cannot write to", async () => {
+      const temporary = await this.#writeTemporary(path, content);
+      try {
+        await Deno.link(temporary, path);
+      } catch (error) {
+        if (error instanceof Deno.errors.AlreadyExists) return false;
+        throw error;
+      } finally {
+        await Deno.remove(temporary);
+      }
+      await syncFolder(dirname(path));
+      return true;
+    });
+  }
+
+  async put(
+    key: string,
+    content: Uint8Array,
+    options: PutOptions = {},
+  ): Promise<boolean> {
+    const path = this.locate(key);
+    return await this.#attempt("Cannot write to", async () => {
+      const temporary = await this.#writeTemporary(path, content);
+      try {
+        using _lock = await this.#lock();
+        const present = await unlessMissing(() => Deno.stat(path));
+        const etag = present && etagOf(present);
+        if (options.ifMatch !== undefined && etag !== options.ifMatch) {
+          return false;
+        }
+        if (present !== undefined) await makeLater(temporary, present);
+        await Deno.rename(temporary, path);
+      } finally {
+        await unlessMissing(() => Deno.remove(temporary));
+      }
+      await syncFolder(dirname(path));
+      return true;
+    });
+  }
+
+  async write(
+    key: string,
+    content: AsyncIterable<Uint8Array>,
+    options: WriteOptions = {},
+  ): Promise<number> {
+    const path = this.locate(key);
+    const file = await this.#openNew(path).catch(async (error) => {
+      await content[Symbol.asyncIterator]().return?.();
+      throw error;
+    });
+    let bytes = 0;
+    try {
+      for await (
+        const chunk of chunks(content, { ...options, bytes: CHUNK_BYTES })
+      ) {
+        await this.#attempt("Cannot write to", () => writeAll(file, chunk));
+        bytes += chunk.length;
+      }
+      await this.#attempt("Cannot write to", async () => {
+        await file.sync();
+        await syncFolder(dirname(path));
+      });
+    } catch (error) {
+      await Deno.remove(path);
+      throw error;
+    } finally {
+      file.close();
+    }
+    return bytes;
+  }
+
+  async *list(
+    prefix: string,
+    { after = "" }: ListOptions = {},
+  ): AsyncIterable<ListedFile> {
+    checkPrefix(prefix);
+    const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    const isWanted = (name: string, above: string) => {
+      const key = above + name;
+      if (name.startsWith(".")) return false;
+      if (name.endsWith("/") && prefix.startsWith(key)) return true;
+      return key.startsWith(prefix) && (name.endsWith("/") || key > after);
+    };
+    for await (const { name, info } of this.#walk(folder, isWanted)) {
+      yield { key: name, bytes: info.size, modified: timeOf(info) };
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = this.locate(key);
+    await this.#orMissing(
+      `Cannot remove "${key}" from`,
+      () => Deno.remove(path),
+    );
+  }
+
+  async *unfinished(): AsyncIterable<UnfinishedFile> {
+    for await (const { name, info } of this.#walk("", isTemporary)) {
+      yield {
+        name,
+        begun: timeOf(info),
+        remove: () =>
+          this.#attempt(
+            `Cannot remove "${name}" from`,
+            () => Deno.remove(join(this.url, name)),
+          ),
+      };
+    }
+  }
+
+  /** Files that go leave their folders, by the thousand in a year. */
+  async removeEmptyFolders(before: Date): Promise<void> {
+    for (const entry of await this.#entries("")) {
+      if (entry.isDirectory) await this.#removeEmpty(`${entry.name}/`, before);
+    }
+  }
+
+  async #removeEmpty(folder: string, before: Date): Promise<void> {
+    const entries = await this.#entries(folder);
+    for (const { isDirectory, name } of entries) {
+      if (isDirectory) await this.#removeEmpty(`${folder}${name}/`, before);
+    }
+    if (entries.length > 0) return;
+    const path = join(this.url, folder);
+    await this.#orMissing(`Cannot remove "${folder}" from`, async () => {
+      if (!(timeOf(Deno.statSync(path)) < before)) return;
+      // Not if somebody has written there meanwhile.
+      await Deno.remove(path).catch((error) => {
+        if (codeOf(error) !== "ENOTEMPTY") throw error;
+      });
+    });
+  }
+
+  /** The clock of the machine that holds the disk: that of a file just made. */
+  async now(): Promise<Date> {
+    return await this.#attempt("Cannot write to", async () => {
+      const path = await this.#writeTemporary(
+        join(this.url, "now"),
+        new Uint8Array(),
+      );
+      try {
+        return timeOf(await Deno.stat(path));
+      } finally {
+        await Deno.remove(path);
+      }
+    });
+  }
+
+  close(): void {}
+
+  /** Files below a folder, which is empty or ends with a slash, in order. */
+  async *#walk(
+    folder: string,
+    isWanted: (name: string, folder: string) => boolean,
+  ): AsyncIterable<{ name: string; info: Deno.FileInfo }> {
+    const names = (await this.#entries(folder)).map((entry) =>
+      entry.isDirectory ? `${entry.name}/` : entry.name
+    ).filter((entry) => isWanted(entry, folder));
+    for (const entry of names.sort()) {
+      const name = folder + entry;
+      if (entry.endsWith("/")) {
+        yield* this.#walk(name, isWanted);
+        continue;
+      }
+      const info = await this.#orMissing(
+        "Cannot list",
+        // To wait for the answer costs ten times as much as the answer.
+        () => Deno.statSync(join(this.url, name)),
+      );
+      if (info !== undefined) yield { name, info };
+    }
+  }
+
+  /** What is in a folder; nothing where there is none. */
+  async #entries(folder: string): Promise<Deno.DirEntry[]> {
+    return await this.#orMissing(
+      "Cannot list",
+      () => Array.fromAsync(Deno.readDir(join(this.url, folder))),
+    ) ?? [];
+  }
+
+  async #openNew(path: string): Promise<Deno.FsFile> {
+    return await this.#attempt("Cannot write to", async () => {
+      await this.#makeFolder(dirname(path));
+      return await Deno.open(path, { write: true, createNew: true });
+    });
+  }
+
+  /** Writes a file beside its place, safe on disk, and returns its path. */
+  async #writeTemporary(path: string, content: Uint8Array): Promise<string> {
+    await this.#makeFolder(dirname(path));
+    const temporary = join(
+      dirname(path),
+      `.${basename(path)}.${crypto.randomUUID()}`,
+    );
+    using file = await Deno.open(temporary, { write: true, createNew: true });
+    try {
+      await writeAll(file, content);
+      await file.sync();
+    } catch (error) {
+      await Deno.remove(temporary);
+      throw error;
+    }
+    return temporary;
+  }
+
+  /**
+   * Makes a folder, and the zone's own, but nothing above it: a disk that is
+   * not mounted must not be taken for an empty zone. A new folder is made safe
+   * on disk with all above it.
+   */
+  async #makeFolder(folder: string): Promise<void> {
+    if (await unlessMissing(() => Deno.stat(folder)) !== undefined) return;
+    if (await unlessMissing(() => Deno.stat(this.url)) === undefined) {
+      await unlessPresent(() => Deno.mkdir(this.url));
+    }
+    await Deno.mkdir(folder, { recursive: true });
+    for (let above = folder; above !== this.url; above = dirname(above)) {
+      await syncFolder(above);
+    }
+    await syncFolder(this.url);
+    await syncFolder(dirname(this.url));
+  }
+
+  async #lock(): Promise<Deno.FsFile> {
+    const file = await Deno.open(join(this.url, LOCK_FILE), {
+      write: true,
+      create: true,
+    });
+    const deadline = performance.now() + LOCK_WAIT_MS;
+    while (!await file.tryLock(true)) {
+      if (performance.now() > deadline) {
+        file.close();
+        throw new Error(`${LOCK_FILE} was held for ${LOCK_WAIT_MS} ms`);
+      }
+      await new Promise((wake) => setTimeout(wake, LOCK_RETRY_MS));
+    }
+    return file;
+  }
+
+  async #attempt<T>(task: string, work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw zoneError(task, this.url, error);
+    }
+  }
+
+  async #orMissing<T>(
+    task: string,
+    work: () => T | Promise<T>,
+  ): Promise<T | undefined> {
+    return await this.#attempt(task, () => unlessMissing(work));
+  }
+}
+
+/** Named by `#writeTemporary`, or a folder that may hold such files. */
+function isTemporary(name: string): boolean {
+  return name.endsWith("/") || TEMPORARY.test(name);
+}
+
+async function unlessMissing<T>(
+  work: () => T | Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function unlessPresent(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+function etagOf(info: Deno.FileInfo): string {
+  return `${timeOf(info).getTime()}-${info.size}-${info.ino}`;
+}
+
+function timeOf(info: Deno.FileInfo): Date {
+  if (info.mtime === null) throw new Error("the file system keeps no times");
+  return info.mtime;
+}
+
+async function makeLater(path: string, than: Deno.FileInfo): Promise<void> {
+  const before = timeOf(than).getTime();
+  const now = timeOf(await Deno.stat(path)).getTime();
+  if (now > before) return;
+  const later = new Date(before + 1);
+  await Deno.utime(path, later, later);
+}
+
+async function readAll(
+  file: Deno.FsFile,
+  bytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const content = new Uint8Array(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const count = await file.read(content.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return content.subarray(0, filled);
+}
+
+async function writeAll(
+  file: Deno.FsFile,
+  content: Uint8Array,
+): Promise<void> {
+  for (let start = 0; start < content.length;) {
+    start += await file.write(content.subarray(start));
+  }
+}
+
+/** Makes the names in a folder safe on disk. */
+async function syncFolder(folder: string): Promise<void> {
+  using file = await Deno.open(folder);
+  await file.sync();
+}
+
+const HINTS: Record<string, string> = {
+  EACCES: "Give the user who runs this the right to write there.",
+  EPERM: "Give the user who runs this the right to write there.",
+  ENOSPC: "Free some space on that disk.",
+  EDQUOT: "Free some space, or raise the user's quota.",
+  EROFS: "Choose a directory on a disk that can be written.",
+  ENOTDIR: "A file stands where the zone's directory should be: move it away.",
+  EEXIST: "Data files are never overwritten: run again, with a new run id.",
+  ENOENT:
+    "Check the path and that its disk is mounted, and make the folder that is to hold the zone.",
+};
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function zoneError(task: string, url: string, error: unknown): StageError {
+  const code = codeOf(error);
+  const hint = error instanceof Deno.errors.NotCapable
+    ? "Run with Deno's permissions to read and write there."
+    : HINTS[code];
+  return new StageError(`${task} the zone ${url}: ${messageOf(error)}`, {
+    subject: url,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

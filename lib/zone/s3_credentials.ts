@@ -1,0 +1,38 @@
+import { S3Client } from "@aws-sdk/client-s3";
+import { messageOf, StageError } from "../errors.ts";
+import type { S3Settings } from "./zone.ts";
+
+/** Keys for S3, from wherever the AWS SDK found them. */
+export interface S3Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string | undefined;
+}
+
+/**
+ * The keys that the settings give, or else those of the SDK's own chain
+ * (profile, container, instance), for a reader that isn't the SDK.
+ */
+export async function resolveCredentials(
+  settings: S3Settings,
+): Promise<S3Credentials> {
+  const { accessKeyId, secretAccessKey, sessionToken, region } = settings;
+  if (accessKeyId !== undefined && secretAccessKey !== undefined) {
+    return { accessKeyId, secretAccessKey, sessionToken };
+  }
+  const client = new S3Client({ region });
+  try {
+    return await client.config.credentials();
+  } catch (error) {
+    throw new StageError(
+      `Cannot find credentials for S3: ${messageOf(error)}`,
+      {
+        subject: "S3",
+        hint: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+        cause: error,
+      },
+    );
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,394 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  type GetObjectCommandInput,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandInput,
+  ListObjectsV2Command,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { ConfigError, messageOf } from "../errors.ts";
+import { chunks } from "./chunks.ts";
+import { s3Error, statusOf } from "./s3_error.ts";
+import { PART_BYTES, uploadParts } from "./s3_multipart.ts";
+import type {
+  ByteRange,
+  FileHead,
+  ListedFile,
+  ListOptions,
+  PutOptions,
+  S3Settings,
+  StoredFile,
+  UnfinishedFile,
+  WriteOptions,
+  Zone,
+} from "./zone.ts";
+import { checkKey, checkPrefix } from "./zone_key.ts";
+
+/** How long a server may take; each request is tried again. */
+export interface S3Patience {
+  connectionTimeoutMs: number;
+  answerTimeoutMs: number;
+  /** Without a byte in a body. */
+  idleTimeoutMs: number;
+}
+
+const ATTEMPTS_MAX = 5;
+const PATIENCE: S3Patience = {
+  connectionTimeoutMs: 5_000,
+  answerTimeoutMs: 60_000,
+  idleTimeoutMs: 60_000,
+};
+
+type Body = NonNullable<GetObjectCommandOutput["Body"]>;
+
+/**
+ * A zone in S3, or on a server that speaks its protocol. Failed requests are
+ * tried again, so a `create` whose answer was lost may find its own file and
+ * be false: who must know reads the file.
+ */
+export class S3Zone implements Zone {
+  readonly url: string;
+  readonly listsAfter = true;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #endpoint: string | undefined;
+  readonly #client: S3Client;
+
+  constructor(
+    url: string,
+    settings: S3Settings,
+    patience: S3Patience = PATIENCE,
+  ) {
+    this.url = url.replace(/\/+$/, "");
+    const [bucket = "", ...folders] = this.url.slice("s3://".length).split("/");
+    if (folders.length > 0) checkKey(folders.join("/"));
+    this.#bucket = bucket;
+    this.#prefix = folders.map((folder) => `${folder}/`).join("");
+    this.#endpoint = settings.endpoint;
+    this.#client = connect(settings, patience);
+  }
+
+  locate(key: string): string {
+    checkKey(key);
+    return `${this.url}/${key}`;
+  }
+
+  async read(key: string): Promise<StoredFile | undefined> {
+    const target = this.#target(key);
+    const found = await this.#orMissing(`Cannot read "${key}" in`, async () => {
+      const { Body, ETag } = await this.#get(target);
+      return { bytes: await Body.transformToByteArray(), ETag };
+    });
+    if (found === undefined) return undefined;
+    return { bytes: new Uint8Array(found.bytes), etag: etagOf(found) };
+  }
+
+  async readRange(key: string, range: ByteRange): Promise<Uint8Array> {
+    const target = this.#target(key);
+    const Range = `bytes=${range.offset}-${range.offset + range.length - 1}`;
+    return await this.#attempt(`Cannot read "${key}" in`, async () => {
+      try {
+        const { Body } = await this.#get({ ...target, Range });
+        return await Body.transformToByteArray();
+      } catch (error) {
+        if (statusOf(error) === 416) return new Uint8Array();
+        throw error;
+      }
+    });
+  }
+
+  async head(key: string): Promise<FileHead | undefined> {
+    const target = this.#target(key);
+    const found = await this.#orMissing(
+      `Cannot read "${key}" in`,
+      () => this.#client.send(new HeadObjectCommand(target)),
+    );
+    if (found === undefined) return undefined;
+    return {
+      bytes: found.ContentLength ?? 0,
+      etag: etagOf(found),
+      modified: found.LastModified ?? new Date(0),
+    };
+  }
+
+  async stream(key: string): Promise<AsyncIterable<Uint8Array>> {
+    const target = this.#target(key);
+    const task = `Cannot read "${key}" in`;
+    const { Body } = await this.#attempt(task, () => this.#get(target));
+    return this.#follow(task, Body.transformToWebStream());
+  }
+
+  async create(key: string, content: Uint8Array): Promise<boolean> {
+    return await this.#putIf(key, content, { IfNoneMatch: "*" });
+  }
+
+  async put(
+    key: string,
+    content: Uint8Array,
+    options: PutOptions = {},
+  ): Promise<boolean> {
+    const { ifMatch } = options;
+    const condition = ifMatch === undefined ? {} : { IfMatch: ifMatch };
+    return await this.#putIf(key, content, condition);
+  }
+
+  async write(
+    key: string,
+    content: AsyncIterable<Uint8Array>,
+    options: WriteOptions = {},
+  ): Promise<number> {
+    const target = this.#target(key);
+    let sourceError: unknown;
+    const parts = noting(
+      chunks(content, { ...options, bytes: PART_BYTES }),
+      (error) => sourceError = error,
+    );
+    try {
+      return await uploadParts(this.#client, parts, target, {
+        IfNoneMatch: "*",
+      });
+    } catch (error) {
+      // What the source or the signal threw is not about the zone.
+      if (sourceError !== undefined) throw sourceError;
+      throw this.#error("Cannot write to", error);
+    }
+  }
+
+  async *list(
+    prefix: string,
+    { after }: ListOptions = {},
+  ): AsyncIterable<ListedFile> {
+    checkPrefix(prefix);
+    const pages = paginateListObjectsV2({ client: this.#client }, {
+      Bucket: this.#bucket,
+      Prefix: this.#prefix + prefix,
+      ...(after === undefined ? {} : { StartAfter: this.#prefix + after }),
+    });
+    for await (const page of this.#follow("Cannot list", pages)) {
+      for (const { Key, Size, LastModified } of page.Contents ?? []) {
+        if (Key === undefined) continue;
+        yield {
+          key: Key.slice(this.#prefix.length),
+          bytes: Size ?? 0,
+          modified: LastModified ?? new Date(0),
+        };
+      }
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const target = this.#target(key);
+    await this.#attempt(
+      `Cannot remove "${key}" from`,
+      () => this.#client.send(new DeleteObjectCommand(target)),
+    );
+  }
+
+  async *unfinished(): AsyncIterable<UnfinishedFile> {
+    const Bucket = this.#bucket;
+    const task = "Cannot list the uploads to";
+    const input: ListMultipartUploadsCommandInput = {
+      Bucket,
+      Prefix: this.#prefix,
+    };
+    for (let more = true; more;) {
+      const page = await this.#attempt(
+        task,
+        () => this.#client.send(new ListMultipartUploadsCommand(input)),
+      );
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Key === undefined || Initiated === undefined) continue;
+        const upload = { Bucket, Key, UploadId };
+        yield {
+          name: Key.slice(this.#prefix.length),
+          begun: Initiated,
+          remove: () =>
+            this.#attempt("Cannot end an upload to", async () => {
+              await this.#client.send(new AbortMultipartUploadCommand(upload));
+            }),
+        };
+      }
+      input.KeyMarker = page.NextKeyMarker;
+      input.UploadIdMarker = page.NextUploadIdMarker;
+      more = page.IsTruncated === true && page.NextKeyMarker !== undefined;
+    }
+  }
+
+  /** There are none: a key with slashes is a name. */
+  async removeEmptyFolders(): Promise<void> {}
+
+  /** The date in the head of an answer: any will do. */
+  async now(): Promise<Date> {
+    let date: string | undefined;
+    const command = new ListObjectsV2Command({
+      Bucket: this.#bucket,
+      Prefix: this.#prefix,
+      MaxKeys: 1,
+    });
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        date = headerOf(result.response, "date");
+        return result;
+      },
+      { step: "deserialize" },
+    );
+    await this.#attempt("Cannot list", () => this.#client.send(command));
+    const now = new Date(date ?? "");
+    if (!Number.isNaN(now.getTime())) return now;
+    throw this.#error("Cannot read the clock of", new Error("no date came"));
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  #target(key: string): { Bucket: string; Key: string } {
+    checkKey(key);
+    return { Bucket: this.#bucket, Key: this.#prefix + key };
+  }
+
+  async #get(
+    input: GetObjectCommandInput,
+  ): Promise<GetObjectCommandOutput & { Body: Body }> {
+    const found = await this.#client.send(new GetObjectCommand(input));
+    if (found.Body === undefined) throw new Error("the answer has no body");
+    return { ...found, Body: found.Body };
+  }
+
+  async #putIf(
+    key: string,
+    content: Uint8Array,
+    condition: { IfMatch?: string; IfNoneMatch?: string },
+  ): Promise<boolean> {
+    const target = this.#target(key);
+    try {
+      if (content.length > PART_BYTES) {
+        const parts = chunks(once(content), { bytes: PART_BYTES });
+        await uploadParts(this.#client, parts, target, condition);
+      } else {
+        await this.#client.send(
+          new PutObjectCommand({ ...target, ...condition, Body: content }),
+        );
+      }
+      return true;
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 412) return false;
+      // Removed, or in a race with another that a new look will find.
+      const replaced = status === 409 || isMissingKey(error);
+      if (condition.IfMatch !== undefined && replaced) return false;
+      throw this.#error("Cannot write to", error);
+    }
+  }
+
+  async *#follow<T>(
+    task: string,
+    pieces: AsyncIterable<T>,
+  ): AsyncGenerator<T> {
+    try {
+      yield* pieces;
+    } catch (error) {
+      throw this.#error(task, error);
+    }
+  }
+
+  async #attempt<T>(task: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#error(task, error);
+    }
+  }
+
+  async #orMissing<T>(
+    task: string,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isMissingKey(error)) return undefined;
+      throw this.#error(task, error);
+    }
+  }
+
+  #error(task: string, error: unknown): Error {
+    return s3Error(error, { task, url: this.url, endpoint: this.#endpoint });
+  }
+}
+
+function connect(settings: S3Settings, patience: S3Patience): S3Client {
+  const { endpoint, accessKeyId, secretAccessKey, sessionToken, caFile } =
+    settings;
+  const hasKeys = accessKeyId !== undefined && secretAccessKey !== undefined;
+  return new S3Client({
+    region: settings.region,
+    forcePathStyle: settings.forcePathStyle ?? endpoint !== undefined,
+    maxAttempts: ATTEMPTS_MAX,
+    retryMode: "standard",
+    requestHandler: {
+      connectionTimeout: patience.connectionTimeoutMs,
+      requestTimeout: patience.answerTimeoutMs,
+      throwOnRequestTimeout: true,
+      socketTimeout: patience.idleTimeoutMs,
+      ...(caFile === undefined ? {} : { httpsAgent: { ca: readCa(caFile) } }),
+    },
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(hasKeys
+      ? {
+        credentials: {
+          accessKeyId,
+          secretAccessKey,
+          ...(sessionToken === undefined ? {} : { sessionToken }),
+        },
+      }
+      : {}),
+  });
+}
+
+function readCa(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new ConfigError([`Cannot read the CA of S3: ${messageOf(error)}`]);
+  }
+}
+
+function isMissingKey(error: unknown): boolean {
+  return error instanceof Error &&
+    (error.name === "NoSuchKey" || error.name === "NotFound");
+}
+
+/** A header of an answer as the SDK's middleware sees it. */
+function headerOf(response: unknown, name: string): string | undefined {
+  const { headers } = response as { headers?: Record<string, string> };
+  return headers?.[name];
+}
+
+function etagOf({ ETag }: { ETag?: string | undefined }): string {
+  if (ETag === undefined) throw new Error("the answer has no ETag");
+  return ETag;
+}
+
+async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(content);
+}
+
+async function* noting<T>(
+  pieces: AsyncIterable<T>,
+  note: (error: unknown) => void,
+): AsyncGenerator<T> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    note(error);
+    throw error;
+  }
+}

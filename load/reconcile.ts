@@ -1,0 +1,210 @@
+import type pg from "pg";
+import { query, quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { INTERVAL_COLUMNS } from "./export_versions.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** A table that is to hold the rows of another one, and no others. */
+export interface Agreement {
+  name: string;
+  /** A temporary table with the rows that it should hold. */
+  fresh: string;
+  columns: readonly string[];
+  /** The columns that no two rows share. */
+  identity: readonly string[];
+  /** Others by which indexes tell rows apart. */
+  unique?: readonly string[];
+  /** The columns that are compared as text. */
+  unequal: readonly string[];
+  /** Called with how many rows go, before they do, where others follow them. */
+  beforeDelete?: ((rows: number) => void) | undefined;
+}
+
+/**
+ * Makes a table hold the fresh rows and no others, and leaves those alone that
+ * it holds already. A row whose values alone differ is changed where it is, so
+ * that what refers to it stays. Gives how many rows were taken out or put in;
+ * one that is changed counts for both.
+ */
+export async function agreeRows(
+  client: pg.Client,
+  agreement: Agreement,
+): Promise<number> {
+  const { fresh, columns, identity, unequal } = agreement;
+  const name = quoteName(agreement.name);
+  const same = sameColumns(identity, "fresh", "present");
+  const changed = await changeRows(client, agreement);
+  const wrong = `from ${name} as present where not exists (
+    select from ${fresh} as fresh where ${same}
+      and row(${compared(columns, unequal, "fresh.")})
+        is not distinct from row(${compared(columns, unequal, "present.")})
+  )`;
+  if (agreement.beforeDelete !== undefined) {
+    const [counted] = await query(client, `select count(*) as rows ${wrong}`);
+    agreement.beforeDelete(Number(counted?.rows));
+  }
+  const removed = await client.query(`delete ${wrong}`);
+  const added = await client.query(
+    `insert into ${name} (${quoteNames(columns)})
+    select ${quoteNames(columns)} from ${fresh} as fresh
+    where not exists (select from ${name} as present where ${same})`,
+  );
+  return 2 * changed + (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+}
+
+/** A version that ends or opens is not changed: indexes tell it by that. */
+async function changeRows(
+  client: pg.Client,
+  { name, fresh, columns, identity, unique = [], unequal }: Agreement,
+): Promise<number> {
+  const same = [...identity, ...unique];
+  const others = columns.filter((column) => !same.includes(column));
+  if (others.length === 0) return 0;
+  const values = others.map(quoteName)
+    .map((column) => `${column} = fresh.${column}`);
+  const { rowCount } = await client.query(
+    `update ${quoteName(name)} as present set ${values.join(", ")}
+    from ${fresh} as fresh where ${sameColumns(same, "fresh", "present")}
+      and (fresh.to_batch is null) = (present.to_batch is null)
+      and row(${compared(others, unequal, "fresh.")})
+        is distinct from row(${compared(others, unequal, "present.")})`,
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Counts the fresh rows that a table does not hold as they are and, both ways,
+ * those that it holds beside them.
+ */
+export async function countOthers(
+  client: pg.Client,
+  agreement: Agreement & { bothWays: boolean },
+): Promise<number> {
+  const { fresh, columns, identity, unequal, bothWays } = agreement;
+  const name = quoteName(agreement.name);
+  const same = sameColumns(identity, "fresh", "present");
+  const surplus = `select from ${name} as present
+    where not exists (select from ${fresh} as fresh where ${same})`;
+  const [found] = await query(
+    client,
+    `select count(*) as rows from (
+      select from ${fresh} as fresh where not exists (
+        select from ${name} as present where ${same}
+          and row(${compared(columns, unequal, "fresh.")})
+            is not distinct from row(${compared(columns, unequal, "present.")})
+      )${bothWays ? ` union all ${surplus}` : ""}
+    ) as others`,
+  );
+  return Number(found?.rows);
+}
+
+/**
+ * Gives a dimension's table the fresh rows. None is taken out, for facts may
+ * refer to it; see `removeUnknown`. Gives how many rows were otherwise.
+ */
+export async function agreeDimension(
+  client: pg.Client,
+  table: WarehouseTable,
+  fresh: string,
+): Promise<number> {
+  const columns = dimensionColumns(table);
+  const others = columns.filter((column) => !table.model.key.includes(column));
+  const { rowCount } = await client.query(
+    `insert into ${quoteName(table.model.name)} as present
+      (${quoteNames(columns)})
+    select ${quoteNames(columns)} from ${fresh}
+    on conflict (${quoteNames(table.model.key)}) do update
+    set is_placeholder = false, ${
+      others.map(quoteName).map((name) => `${name} = excluded.${name}`)
+        .join(", ")
+    }
+    where row(
+      present.is_placeholder, ${compared(others, table.unequal, "present.")}
+    ) is distinct from row(
+      false, ${compared(others, table.unequal, "excluded.")}
+    )`,
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Takes the rows out of a dimension that are not among the fresh ones, once
+ * the facts are right: those that something still refers to become
+ * placeholders. Gives how many rows were otherwise.
+ */
+export async function removeUnknown(
+  client: pg.Client,
+  table: WarehouseTable,
+  fresh: string,
+): Promise<number> {
+  const name = quoteName(table.model.name);
+  const unknown = `not exists (select from ${fresh} as fresh where ${
+    sameColumns(table.model.key, "fresh", "present")
+  })`;
+  const referrers = await query(
+    client,
+    `select conrelid::regclass::text as table_name,
+      json_agg(json_build_array(own.attname, other.attname)) as pairs,
+      bool_and(has_column_privilege(conrelid, own.attnum, 'select'))
+        as is_readable
+    from pg_constraint
+    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
+    inner join pg_attribute as own on own.attrelid = conrelid
+      and own.attnum = own_number
+    inner join pg_attribute as other on other.attrelid = confrelid
+      and other.attnum = key_number
+    where contype = 'f' and confrelid = to_regclass(quote_ident($1))
+    group by pg_constraint.oid, conrelid`,
+    [table.model.name],
+  );
+  const unreferred = referrers.map(({ table_name, pairs }) => {
+    const columns: [string, string][] = JSON.parse(pairs ?? "[]");
+    const same = columns.map(([own, key]) =>
+      `referring.${quoteName(own)} = present.${quoteName(key)}`
+    );
+    return `and not exists (select from ${table_name} as referring
+      where ${same.join(" and ")})`;
+  });
+  // What refers to it from a table that can't be read may not go.
+  const isKnown = referrers.every(({ is_readable }) => is_readable === "t");
+  const removed = isKnown
+    ? await client.query(
+      `delete from ${name} as present where ${unknown} ${unreferred.join(" ")}`,
+    )
+    : { rowCount: 0 };
+  const others = dimensionColumns(table)
+    .filter((column) => !table.model.key.includes(column));
+  const emptied = await client.query(
+    `update ${name} as present set is_placeholder = true, ${
+      others.map((column) => `${quoteName(column)} = null`).join(", ")
+    } where ${unknown} and not (
+      is_placeholder and row(${quoteNames(others)}) is null
+    )`,
+  );
+  return (removed.rowCount ?? 0) + (emptied.rowCount ?? 0);
+}
+
+/** The columns of a dimension's rows, less the mark of placeholders. */
+export function dimensionColumns(table: WarehouseTable): string[] {
+  return [...table.columns, ...INTERVAL_COLUMNS];
+}
+
+/** SQL for columns as they are compared. */
+export function compared(
+  columns: readonly string[],
+  unequal: readonly string[],
+  prefix: string,
+): string {
+  return columns.map((column) =>
+    prefix + quoteName(column) +
+    (unequal.includes(column) ? '::text collate "C"' : "")
+  ).join(", ");
+}
+
+function sameColumns(
+  columns: readonly string[],
+  one: string,
+  other: string,
+): string {
+  return columns.map(quoteName)
+    .map((column) => `${one}.${column} = ${other}.${column}`).join(" and ");
+}

@@ -1,0 +1,154 @@
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { MAINTAINED } from "../lib/project/model.ts";
+import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
+import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
+import { warehouseType } from "../lib/project/warehouse_type.ts";
+import type { StageContext } from "../lib/stage.ts";
+import type { ModelColumn } from "../transform/model_changes.ts";
+import { prepare } from "../transform/register_models.ts";
+
+const USAGE = `deno task check [--json]
+
+Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
+database: that contract, models, quarantine and checks fit each other, and that
+lake and warehouse can take what the models give. Prints each model with its
+columns, as DuckDB and as the warehouse has them, and what its table is given
+there.
+
+  --json  one JSON object, also on a terminal`;
+
+/** What the SQL says of a model. */
+export interface CheckedModel {
+  name: string;
+  kind: ModelSql["kind"];
+  derivation: ModelSql["derivation"];
+  key: readonly string[];
+  reads: readonly string[];
+  /** Whether its table follows from it: no migration declares one. */
+  isDerived: boolean;
+  /** A fact's column that numbers its versions. */
+  recordId?: string;
+  columns: readonly CheckedColumn[];
+}
+
+interface CheckedColumn {
+  name: string;
+  type: string;
+  /** The type in the warehouse. */
+  warehouse: string;
+  notNull: boolean;
+  /** The dimension that it refers to. */
+  refersTo?: string;
+  meaning?: string;
+}
+
+/** Throws a `StageError` that names the first file that can't be used. */
+export async function checkProject(
+  { resources, config, sql }: Pick<
+    StageContext,
+    "resources" | "config" | "sql"
+  >,
+): Promise<CheckedModel[]> {
+  const local = { ...config, s3: undefined };
+  await using duckdb = await resources.openDuckDb(local, { zones: [] });
+  const columns = await prepare(duckdb, sql);
+  const declared = readDeclaredTables(sql.migrations);
+  return sql.models.map((model) => ({
+    name: model.name,
+    kind: model.kind,
+    derivation: model.derivation,
+    key: model.key,
+    reads: model.reads,
+    isDerived: !declared.has(model.name),
+    ...model.recordId === undefined ? {} : { recordId: model.recordId },
+    columns: (columns.get(model.name) ?? [])
+      .map((column) => checkedColumn(model, column)),
+  }));
+}
+
+function checkedColumn(
+  model: ModelSql,
+  column: ModelColumn,
+): CheckedColumn {
+  const { name, type, declared } = column;
+  const refersTo = model.table.references.get(name);
+  const meaning = model.table.meanings.get(name);
+  const isTime = model.times.includes(name);
+  return {
+    name,
+    type,
+    warehouse: declared ?? warehouseType(type, { isTime }) ?? "-",
+    notNull: column.notNull ?? model.key.includes(name),
+    ...refersTo === undefined ? {} : { refersTo },
+    ...meaning === undefined ? {} : { meaning },
+  };
+}
+
+/** Runs `deno task check`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "check",
+      usage: USAGE,
+      needs: [],
+      options: {},
+      run: async (context, { write, json }) => {
+        const models = await checkProject(context);
+        write(
+          json
+            ? `${JSON.stringify({ models })}\n`
+            : formatModels(models, context.sql),
+        );
+      },
+    },
+    args,
+    world,
+  );
+}
+
+function formatModels(
+  models: readonly CheckedModel[],
+  sql: ProjectSql,
+): string {
+  const lines = models.flatMap((model) => {
+    const width = Math.max(...model.columns.map(({ name }) => name.length));
+    const typeWidth = Math.max(...model.columns.map(({ type }) => type.length));
+    return [
+      `${model.name}: ${model.kind}, ${MAINTAINED[model.derivation]} of ${
+        model.reads.join(", ")
+      }`,
+      `  ${
+        model.isDerived
+          ? "its table follows from it"
+          : "sql/warehouse declares its table"
+      }${
+        model.recordId === undefined
+          ? ""
+          : `; ${model.recordId} numbers its versions`
+      }`,
+      ...model.columns.map((column) =>
+        `  ${column.name.padEnd(width)}  ${column.type.padEnd(typeWidth)}  ${
+          [column.warehouse, ...marksOf(column, model.key)].join("  ")
+        }`
+      ),
+      "",
+    ];
+  });
+  return [
+    ...lines,
+    `${sql.tables.length} tables, ${models.length} models, ${sql.quarantine.size} quarantine rules, ${sql.checks.length} checks: all can be used`,
+    "",
+  ].join("\n");
+}
+
+/** What is said of a column beside its types. */
+function marksOf(column: CheckedColumn, key: readonly string[]): string[] {
+  const { name, notNull, refersTo, meaning } = column;
+  return [
+    ...key.includes(name) ? ["key"] : notNull ? ["not null"] : [],
+    ...refersTo === undefined ? [] : [`-> ${refersTo}`],
+    ...meaning === undefined ? [] : [meaning],
+  ];
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,240 @@
+import type pg from "pg";
+import { readLiveTables } from "../extract/live_table.ts";
+import { openSnapshot } from "../extract/snapshot.ts";
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { EXIT, messageOf, StageError } from "../lib/errors.ts";
+import {
+  queryRow,
+  readServerMode,
+  serverName,
+} from "../lib/postgres/postgres.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
+import { PROBE } from "../sweep/zone_inventory.ts";
+import { examineSns } from "./examine_sns.ts";
+
+const USAGE = `deno task doctor [--aws]
+
+Looks, before anything runs, whether it will: the source and its contract, the
+two zones, DuckDB and the warehouse. Exits 1 when something is wrong.
+
+  --aws  also whether AWS lets SMS and e-mail through; needs AWS's credentials`;
+
+/** One thing that was looked at. */
+export interface Finding {
+  what: string;
+  /** What was found, in a few words. */
+  found: string;
+  /** What to do; undefined where all is well. */
+  hint?: string | undefined;
+}
+
+const SKEW_SECONDS_MAX = 60;
+
+/** Looks at all that a run needs; throws nothing that it finds wrong. */
+export async function examine(context: StageContext): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const look = async (what: string, work: () => Promise<string>) => {
+    try {
+      findings.push({ what, found: await work() });
+    } catch (error) {
+      findings.push({
+        what,
+        found: messageOf(error),
+        hint: error instanceof StageError && error.hint !== undefined
+          ? error.hint
+          : "docs/errors.md lists errors, docs/settings.md settings",
+      });
+    }
+  };
+  await look("source", () => examineSource(context));
+  await look("ingestion zone", () => examineZone(context, "ingestion"));
+  await look("processed zone", () => examineZone(context, "processed"));
+  await look("DuckDB", () => examineDuckDb(context));
+  await look("warehouse", () => examineWarehouse(context));
+  return findings;
+}
+
+async function examineSource(context: StageContext): Promise<string> {
+  const { config, sql, signal } = context;
+  await using snapshot = await openSnapshot(context, {
+    after: undefined,
+    signal,
+  });
+  const live = await snapshot.use((client) =>
+    readLiveTables(client, {
+      tables: sql.tables,
+      sourceSchema: config.sourceSchema,
+    })
+  );
+  checkClock(context, {
+    of: config.source === undefined ? "source" : serverName(config.source),
+    now: new Date(snapshot.clockTime),
+  });
+  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql${
+    encodingNote(live[0]?.encoding ?? "UTF8")
+  }`;
+}
+
+/** What it means here that a database is not in UTF-8. */
+function encodingNote(encoding: string): string {
+  switch (encoding) {
+    case "UTF8":
+      return "";
+    case "SQL_ASCII":
+      return "; its database is in SQL_ASCII, which checks nothing: rows with texts that are no UTF-8 go to quarantine";
+    default:
+      return `; its database is in ${encoding}: extract stops at a character that UTF-8 lacks, and names its row`;
+  }
+}
+
+async function examineZone(
+  context: StageContext,
+  name: "ingestion" | "processed",
+): Promise<string> {
+  const zone = openStageZone(context, name);
+  try {
+    const content = new TextEncoder().encode("written by deno task doctor\n");
+    const created = await zone.create(PROBE, content);
+    const again = await zone.create(PROBE, content);
+    const replaced = await zone.put(PROBE, content, { ifMatch: '"other"' });
+    const stored = await zone.read(PROBE);
+    const now = await zone.now();
+    // Who may not remove may run all the same: functions may not, there.
+    await zone.remove(PROBE).catch(() => {});
+    if (again || replaced) {
+      throw new StageError(
+        `Cannot rely on ${zone.url}: it does not keep to conditions (${
+          again ? "If-None-Match" : "If-Match"
+        })`,
+        {
+          subject: zone.url,
+          hint: "Use a store with conditional writes, as S3 has them",
+        },
+      );
+    }
+    if (stored === undefined) {
+      throw new StageError(
+        `Cannot rely on ${zone.url}: what was written is not there`,
+        { subject: zone.url, hint: "Use a store that is consistent, as S3 is" },
+      );
+    }
+    checkClock(context, { of: zone.url, now });
+    return `${zone.url} takes files${created ? "" : ", also looked at before"}`;
+  } finally {
+    zone.close();
+  }
+}
+
+/** What a server's clock shows. */
+async function clockOf(client: pg.Client): Promise<Date> {
+  const { ms } = await queryRow(
+    client,
+    "select floor(extract(epoch from clock_timestamp()) * 1000) as ms",
+  );
+  return new Date(Number(ms));
+}
+
+/** Snapshot times, freshness and sweeping go by several machines' clocks. */
+function checkClock(
+  context: StageContext,
+  { of, now }: { of: string; now: Date },
+): void {
+  const skew = (now.getTime() - context.clock().getTime()) / 1000;
+  if (Math.abs(skew) <= SKEW_SECONDS_MAX) return;
+  throw new StageError(
+    `The clock of ${of} is ${Math.round(skew)} s from this machine's`,
+    { subject: of, hint: "Set the one that is wrong by NTP" },
+  );
+}
+
+async function examineDuckDb(context: StageContext): Promise<string> {
+  const { config, resources } = context;
+  await using duckdb = await resources.openDuckDb(config, {
+    zones: [config.ingestionUrl, config.processedUrl],
+  });
+  const [row] = await duckdb.rows("select version() as version");
+  return `${row?.version}${config.s3 === undefined ? "" : " with httpfs"}`;
+}
+
+async function examineWarehouse(context: StageContext): Promise<string> {
+  const { resources, signal } = context;
+  const settings = warehouseOf(context);
+  await using connection = await resources.connect(settings, {
+    purpose: "doctor",
+    signal,
+  });
+  await checkEncoding(connection.client, serverName(warehouseOf(context)));
+  const row = await queryRow(
+    connection.client,
+    `select current_setting('server_version') as version,
+      pg_is_in_recovery() as standby,
+      has_database_privilege(current_database(), 'CREATE') or
+        coalesce(pg_catalog.has_schema_privilege(
+          to_regnamespace('pipeline')::oid, 'CREATE'), false) as may_migrate,
+      coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+        as may_make`,
+  );
+  const { isReadOnly } = await readServerMode(connection.client);
+  const wrong = row.standby === "t"
+    ? ["it is a standby", "Name the primary in WAREHOUSE_URL"]
+    : isReadOnly
+    ? [
+      "it takes no writes: default_transaction_read_only is on",
+      "Switch that off for the database or the role",
+    ]
+    : row.may_migrate !== "t" || row.may_make !== "t"
+    ? [
+      row.may_migrate !== "t"
+        ? "the role may make no schema there"
+        : "the role may make no table in the schema that comes first in its search_path",
+      "Give the loader's role its rights: sql/roles/warehouse_roles.sql",
+    ]
+    : undefined;
+  if (wrong !== undefined) {
+    throw new StageError(`Cannot load into the warehouse: ${wrong[0]}`, {
+      subject: "warehouse",
+      hint: wrong[1] ?? "",
+    });
+  }
+  const now = await clockOf(connection.client);
+  checkClock(context, { of: serverName(settings), now });
+  return `PostgreSQL ${row.version}`;
+}
+
+/** The findings as lines for people. */
+export function formatFindings(findings: readonly Finding[]): string {
+  const lines = findings.flatMap(({ what, found, hint }) => [
+    `${hint === undefined ? "ok   " : "WRONG"} ${what}: ${found}`,
+    ...(hint === undefined ? [] : [`      -> ${hint}`]),
+  ]);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Runs `deno task doctor`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "doctor",
+      usage: USAGE,
+      needs: ["source", "ingestion", "processed", "warehouse"],
+      options: { aws: { type: "boolean" } },
+      run: async (context, { flags, write, json }) => {
+        const findings = await examine(context);
+        if (flags.aws === true) {
+          findings.push(...await examineSns(context.config.region));
+        }
+        write(
+          json ? `${JSON.stringify(findings)}\n` : formatFindings(findings),
+        );
+        return findings.some(({ hint }) => hint !== undefined)
+          ? EXIT.failed
+          : EXIT.ok;
+      },
+    },
+    args,
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { extract } from "../extract/extract.ts";
+import { notingFailure } from "../lib/batches/failure_note.ts";
+import { forStage } from "../lib/cli/command.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import type { StageContext, StageResult } from "../lib/stage.ts";
+import { load } from "../load/load.ts";
+import { transform } from "../transform/transform.ts";
+import { isVerificationDue } from "../verify/verification.ts";
+import { verify } from "../verify/verify.ts";
+
+const STAGES = { extract, transform, load };
+const STAGE_NAMES = ["extract", "transform", "load"] as const;
+/** A verification that could not be done is tried again after so long. */
+const VERIFY_RETRY_MS = 3_600_000;
+
+/** Runs the three stages once; the first that fails ends it. */
+export async function runOnce(context: StageContext): Promise<StageResult[]> {
+  const results: StageResult[] = [];
+  for (const name of STAGE_NAMES) {
+    const stage = forStage(context, name);
+    results.push(await notingFailure(stage, name, STAGES[name]));
+  }
+  return results;
+}
+
+/** How the stages are run again and again. */
+export interface RunForeverOptions {
+  everyMs: number;
+  /** Told of what each stage did, with how long it took. */
+  onResult?: (result: StageResult, ms: number) => void;
+}
+
+/**
+ * Runs the three stages at every tick, one after another, until the signal is
+ * aborted. A stage that fails is reported and tried again at the next tick,
+ * while the others go on: they work from logs. A tick that is missed because
+ * the one before took long is left out. A `ConfigError` ends it.
+ *
+ * What is loaded is verified as often as `VERIFY_EVERY_HOURS` says.
+ */
+export async function runForever(
+  context: StageContext,
+  options: RunForeverOptions,
+): Promise<void> {
+  const { everyMs, onResult } = options;
+  const { signal } = context;
+  const start = performance.now();
+  let failedAt: number | undefined;
+  while (!signal.aborted) {
+    let loaded = false;
+    for (const name of STAGE_NAMES) {
+      const began = performance.now();
+      const result = await attempt(context, {
+        name,
+        work: (stage) => notingFailure(stage, name, STAGES[name]),
+      });
+      if (result === undefined) continue;
+      onResult?.(result, performance.now() - began);
+      loaded = name === "load" && result.overtaken !== true;
+    }
+    const now = context.clock().getTime();
+    if (
+      loaded && (failedAt === undefined || now - failedAt >= VERIFY_RETRY_MS)
+    ) {
+      const done = await attempt(context, {
+        name: "verify",
+        work: () => verifyIfDue(context),
+      });
+      failedAt = done === undefined ? now : undefined;
+    }
+    const waitMs = everyMs - (performance.now() - start) % everyMs;
+    await sleep(waitMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function verifyIfDue(context: StageContext): Promise<boolean> {
+  const due = await isVerificationDue(context);
+  if (due) await verify(context);
+  return due;
+}
+
+/** Works unless asked to stop; a failure is reported, and is no result. */
+async function attempt<Result>(
+  context: StageContext,
+  options: { name: string; work: (context: StageContext) => Promise<Result> },
+): Promise<Result | undefined> {
+  const { signal } = context;
+  if (signal.aborted) return undefined;
+  const stage = forStage(context, options.name);
+  try {
+    return await options.work(stage);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    if (signal.aborted) return undefined;
+    stage.log.error("{message}", {
+      message: messageOf(error),
+      ...(error instanceof StageError
+        ? { subject: error.subject, hint: error.hint }
+        : {}),
+    });
+    return undefined;
+  }
+}
+
+const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds of `10s`, `15m` or `1h`; throws a `ConfigError` otherwise. */
+export function parseInterval(text: string): number {
+  const [, amount, unit = ""] = /^(\d+)([smh])$/.exec(text) ?? [];
+  const ms = Number(amount) * (UNITS[unit] ?? Number.NaN);
+  if (ms > 0) return ms;
+  throw new ConfigError([
+    `--every is "${text}": an interval such as 10s, 15m or 1h is expected`,
+  ]);
+}

@@ -1,0 +1,185 @@
+import type pg from "pg";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../lib/batches/manifest.ts";
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { EXIT, messageOf, StageError } from "../lib/errors.ts";
+import { inTransaction, queryRow } from "../lib/postgres/postgres.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { abandonedNote, abandonedTables } from "../load/abandoned_tables.ts";
+import { plannedChanges } from "../load/follow_models.ts";
+import { newestEntry } from "../load/ledger.ts";
+import { findMissing } from "../load/make_schema.ts";
+import { ModelTypes, type TypedModel } from "../load/model_types.ts";
+import { warehouseOf } from "../load/open_loader.ts";
+import { checkContinuity, isOfSameSql } from "../transform/continuity.ts";
+
+const USAGE = `deno task plan [--json]
+
+Shows what the next run would do with this sql/, and writes nothing: which
+batches wait for transform and load, whether sql/ has changed since the newest
+batch, and what the warehouse would be given: migrations, tables, columns, wider
+types, columns that are null from then on. Exits 1 when a stage would refuse.
+What extract would ship is not looked at.
+
+  --json  one JSON object, also on a terminal`;
+
+/** What a run would do; numbers are of batches. */
+export interface Plan {
+  /** Batches that wait for a stage: the first and the last. */
+  transform?: { from: number; to: number };
+  load?: { from: number; to: number };
+  /** The newest batch made by other SQL, if the newest was. */
+  changedSince?: number;
+  /** What the warehouse would be given, a line each. */
+  warehouse: string[];
+  /** Why a stage would stop, each with what to do. */
+  refusals: { message: string; hint?: string }[];
+}
+
+/**
+ * Finds out what the next run would do. Throws a `StageError` when a zone, the
+ * warehouse or `sql/` can't be read.
+ */
+export async function makePlan(context: StageContext): Promise<Plan> {
+  const { config, resources, sql, signal } = context;
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
+  try {
+    const plan: Plan = { warehouse: [], refusals: [] };
+    const input = new BatchLog<IngestionManifest>(ingestion, "extract");
+    const output = new BatchLog<ProcessedManifest>(processed, "transform");
+    const extracted = (await input.newest())?.batch ?? 0;
+    const newest = await output.newest();
+    const transformed = newest?.batch ?? 0;
+    if (newest !== undefined) {
+      await refusedAs(plan, () => checkContinuity(newest, { input }));
+      if (!isOfSameSql(newest, sql)) plan.changedSince = newest.batch;
+    }
+    if (extracted > transformed) {
+      plan.transform = { from: transformed + 1, to: extracted };
+    }
+    await using duckdb = await resources.openDuckDb(
+      { ...config, s3: undefined },
+      { zones: [] },
+    );
+    const models = await new ModelTypes(duckdb, sql).read();
+    await using connection = await resources.connect(warehouseOf(context), {
+      purpose: "plan",
+      signal,
+    });
+    const { client } = connection;
+    await inTransaction(client, { readOnly: true }, async () => {
+      await planWarehouse(client, { context, plan, models });
+      const loaded = await loadedBatch(client);
+      const last = Math.max(extracted, transformed);
+      if (last > loaded) plan.load = { from: loaded + 1, to: last };
+    });
+    return plan;
+  } finally {
+    ingestion.close();
+    processed.close();
+  }
+}
+
+async function planWarehouse(
+  client: pg.Client,
+  { context: { sql }, plan, models }: {
+    context: StageContext;
+    plan: Plan;
+    models: readonly TypedModel[];
+  },
+): Promise<void> {
+  await refusedAs(plan, async () => {
+    const { migrations, tables } = await findMissing(client, sql);
+    plan.warehouse.push(
+      ...migrations.map((name) => `migration ${name}`),
+      ...tables.map((name) => `table ${name}`),
+    );
+  });
+  const names = [QUARANTINE.name, ...models.map(({ model }) => model.name)];
+  for (const table of await abandonedTables(client, names)) {
+    plan.warehouse.push(`${table}: ${abandonedNote(table)}`);
+  }
+  for (const typed of models) {
+    await refusedAs(plan, async () => {
+      const changes = await plannedChanges(client, typed);
+      plan.warehouse.push(
+        ...changes.map((change) => `${typed.model.name}: ${change}`),
+      );
+    });
+  }
+}
+
+/** The newest batch of the ledger; 0 where there is none, or no ledger. */
+async function loadedBatch(client: pg.Client): Promise<number> {
+  const { ledger } = await queryRow(
+    client,
+    "select to_regclass('pipeline.batch') as ledger",
+  );
+  if (ledger === null || ledger === undefined) return 0;
+  return (await newestEntry(client))?.batch ?? 0;
+}
+
+/** Notes the refusal of some work, and goes on. */
+async function refusedAs(plan: Plan, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof StageError)) throw error;
+    plan.refusals.push({
+      message: messageOf(error),
+      ...error.hint === undefined ? {} : { hint: error.hint },
+    });
+  }
+}
+
+/** Runs `deno task plan`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "plan",
+      usage: USAGE,
+      needs: ["ingestion", "processed", "warehouse"],
+      options: {},
+      run: async (context, { write, json }) => {
+        const plan = await makePlan(context);
+        write(json ? `${JSON.stringify(plan)}\n` : formatPlan(plan));
+        return plan.refusals.length > 0 ? EXIT.failed : EXIT.ok;
+      },
+    },
+    args,
+    world,
+  );
+}
+
+function formatPlan(plan: Plan): string {
+  const batches = (waiting: { from: number; to: number } | undefined) =>
+    waiting === undefined
+      ? "nothing waits"
+      : waiting.from === waiting.to
+      ? `batch ${waiting.from}`
+      : `batches ${waiting.from} to ${waiting.to}`;
+  return [
+    `transform  ${batches(plan.transform)}`,
+    ...plan.changedSince === undefined ? [] : [
+      `           sql/ has changed since batch ${plan.changedSince}: run it with --accept-sql-change, for new batches only, or \`deno task rebuild processed\``,
+    ],
+    `load       ${batches(plan.load)}`,
+    plan.warehouse.length === 0
+      ? "warehouse  stays as it is"
+      : "warehouse  is given:",
+    ...plan.warehouse.map((line) => `  ${line}`),
+    ...plan.refusals.flatMap(({ message, hint }) => [
+      `refused: ${message}`,
+      ...hint === undefined ? [] : [`  -> ${hint}`],
+    ]),
+    "Nothing was written.",
+    "",
+  ].join("\n");
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

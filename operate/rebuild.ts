@@ -1,0 +1,65 @@
+import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { ConfigError, EXIT } from "../lib/errors.ts";
+import type { Need } from "../lib/settings/config.ts";
+import { rebuildWarehouse } from "../load/rebuild_warehouse.ts";
+import { rebuildProcessed } from "../transform/rebuild_processed.ts";
+
+const USAGE = `deno task rebuild processed
+deno task rebuild warehouse [--replace-lake]
+
+Rebuilds the processed zone from the ingestion zone, or the warehouse from the
+processed zone. The old one can be read until the new one replaces it, all at
+once. Other commands may run meanwhile.
+
+  --replace-lake  the warehouse may hold another lake, or later batches
+  --json          one JSON line per event, also on a terminal`;
+
+const NEEDS: ReadonlyMap<string, readonly Need[]> = new Map([
+  ["processed", ["ingestion", "processed"]],
+  ["warehouse", ["processed", "warehouse"]],
+]);
+
+/** Runs `deno task rebuild`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  const named = args.find((arg) => NEEDS.has(arg)) ?? "";
+  return runCommand(
+    {
+      name: "rebuild",
+      usage: USAGE,
+      needs: NEEDS.get(named) ?? [],
+      options: { "replace-lake": { type: "boolean" } },
+      takesWords: true,
+      run: async (context, { flags, words }) => {
+        const replaceLake = flags["replace-lake"] === true;
+        checkWords(words, { replaceLake });
+        const stage = forStage(context, "rebuild");
+        if (named === "warehouse") {
+          await rebuildWarehouse(stage, { replaceLake });
+          return EXIT.ok;
+        }
+        const { overtaken } = await rebuildProcessed(stage);
+        return overtaken === true ? EXIT.failed : EXIT.ok;
+      },
+    },
+    args,
+    world,
+  );
+}
+
+function checkWords(
+  words: readonly string[],
+  options: { replaceLake: boolean },
+): void {
+  const [word = "", ...others] = words;
+  if (!NEEDS.has(word) || others.length > 0) {
+    throw new ConfigError([
+      `Cannot rebuild "${words.join(" ")}": processed or warehouse is expected`,
+      USAGE,
+    ]);
+  }
+  if (options.replaceLake && word !== "warehouse") {
+    throw new ConfigError(["--replace-lake is for the warehouse only", USAGE]);
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

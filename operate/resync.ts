@@ -1,0 +1,104 @@
+import { extract } from "../extract/extract.ts";
+import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { ConfigError, StageError } from "../lib/errors.ts";
+import type { StageContext, StageResult } from "../lib/stage.ts";
+import type { Reloaded } from "../load/reload_models.ts";
+import { resyncTables } from "../load/resync_tables.ts";
+import { transform } from "../transform/transform.ts";
+
+const USAGE = `deno task resync TABLE[,TABLE...] [--allow-mass-delete]
+
+Reads these source tables whole, and repairs the lake and the warehouse where
+the models that read them differ. Other commands may run meanwhile.
+
+  --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
+  --json               one JSON line per event, also on a terminal`;
+
+/** Beside runs that follow each other closely, one is overtaken at times. */
+const ATTEMPTS_MAX = 20;
+
+/** What a person may ask of one resync. */
+export interface ResyncOptions {
+  tables: readonly string[];
+  /** Lets it delete more of a table than the configured share. */
+  allowMassDelete?: boolean;
+}
+
+/**
+ * Makes all models that read these source tables agree with the source, in
+ * the lake and in the warehouse, also beside other runs of the stages. Throws
+ * a `StageError` when others come first time and again.
+ */
+export async function resync(
+  context: StageContext,
+  options: ResyncOptions,
+): Promise<Reloaded> {
+  const { tables, allowMassDelete = false } = options;
+  await untilItWins("extract", () =>
+    extract(forStage(context, "extract"), {
+      fullRead: tables,
+      allowMassDelete,
+    }));
+  await untilItWins(
+    "transform",
+    () => transform(forStage(context, "transform")),
+  );
+  return await resyncTables(forStage(context, "load"), { tables });
+}
+
+/** Runs `deno task resync`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "resync",
+      usage: USAGE,
+      needs: ["source", "ingestion", "processed", "warehouse"],
+      options: { "allow-mass-delete": { type: "boolean" } },
+      takesWords: true,
+      run: async (context, { flags, words }) => {
+        const tables = checkedTables(words, context);
+        const allowMassDelete = flags["allow-mass-delete"] === true;
+        await resync(context, { tables, allowMassDelete });
+      },
+    },
+    args,
+    world,
+  );
+}
+
+function checkedTables(
+  words: readonly string[],
+  { sql }: StageContext,
+): string[] {
+  const tables = words.flatMap((word) => word.split(","));
+  const unknown = tables.filter((name) =>
+    !sql.tables.some((table) => table.name === name)
+  );
+  if (tables.length > 0 && unknown.length === 0) return tables;
+  throw new ConfigError([
+    ...unknown.map((name) =>
+      `Cannot resync "${name}": sql/source.sql has no such table`
+    ),
+    USAGE,
+  ]);
+}
+
+async function untilItWins(
+  name: string,
+  stage: () => Promise<StageResult>,
+): Promise<void> {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const { overtaken } = await stage();
+    if (overtaken !== true) return;
+  }
+  throw new StageError(
+    `Cannot resync: other runs of ${name} came first ${ATTEMPTS_MAX} times`,
+    {
+      subject: name,
+      retryable: true,
+      hint: "Let the other runs pause, or come less often, and run it again",
+    },
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

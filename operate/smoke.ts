@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import type { PostgresSettings } from "../lib/settings/config.ts";
+import type { StageContext } from "../lib/stage.ts";
+import removeSql from "../sql/smoke/remove.sql" with { type: "text" };
+import removeLeftSql from "../sql/smoke/remove_left.sql" with { type: "text" };
+import seenSql from "../sql/smoke/seen.sql" with { type: "text" };
+import writeSql from "../sql/smoke/write.sql" with { type: "text" };
+import { parseInterval } from "./pipeline.ts";
+
+const USAGE = `deno task smoke [--wait 30m]
+
+Writes a row into the source, waits until the warehouse has it, and removes it
+again: whether a deployment works from end to end. SOURCE_URL must be of a role
+that may write, and of a source where that does no harm.
+
+  --wait 30m  how long it waits`;
+
+const POLL_MS = 5_000;
+
+/** How long a row may take, and how often it is looked for. */
+export interface SmokeOptions {
+  waitMs: number;
+  pollMs?: number;
+}
+
+/**
+ * Sees a row of the source in the warehouse; resolves to the seconds it took.
+ * The row is removed from the source whatever comes. Throws a `StageError`
+ * when it doesn't come.
+ */
+export async function smoke(
+  context: StageContext,
+  options: SmokeOptions,
+): Promise<number> {
+  const { log, signal, config } = context;
+  const { waitMs, pollMs = POLL_MS } = options;
+  const began = performance.now();
+  const key = -Math.floor(context.clock().getTime() / 1000);
+  const use = async (
+    settings: PostgresSettings | undefined,
+    sql: string,
+  ) => {
+    if (settings === undefined) throw new ConfigError([USAGE]);
+    await using connection = await context.resources.connect(settings, {
+      purpose: "smoke",
+    });
+    return await query(connection.client, sql, [key]);
+  };
+  for (const left of await use(config.source, removeLeftSql)) {
+    log.info("row {key} of a smoke test that was killed is removed", {
+      key: left.key ?? "",
+    });
+  }
+  await use(config.source, writeSql);
+  try {
+    log.info("row {key} is in the source", { key });
+    while (performance.now() - began < waitMs) {
+      signal.throwIfAborted();
+      const [row] = await use(config.warehouse, seenSql);
+      const seconds = Math.round((performance.now() - began) / 1000);
+      if (row?.rows === "1") {
+        log.info("row {key} is in the warehouse after {seconds} s", {
+          key,
+          seconds,
+        });
+        return seconds;
+      }
+      await sleep(pollMs, undefined, { signal });
+    }
+    throw new StageError(
+      `Cannot see row ${key} in the warehouse: it did not come in ${
+        Math.round(waitMs / 1000)
+      } s`,
+      {
+        subject: String(key),
+        hint: "`deno task status` says which stage stands still",
+      },
+    );
+  } finally {
+    await use(config.source, removeSql).catch((error) => {
+      log.error(
+        "row {key} stays in the source until the next smoke test, a day later or more: {reason}",
+        { key, reason: messageOf(error) },
+      );
+    });
+  }
+}
+
+/** Runs `deno task smoke`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "smoke",
+      usage: USAGE,
+      needs: ["source", "warehouse"],
+      options: { wait: { type: "string", default: "30m" } },
+      writesNothing: true,
+      run: async (context, { flags }) => {
+        await smoke(context, { waitMs: parseInterval(String(flags.wait)) });
+      },
+    },
+    args,
+    world,
+  );
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

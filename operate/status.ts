@@ -1,0 +1,457 @@
+import type pg from "pg";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import {
+  type FailureNote,
+  readFailureNote,
+} from "../lib/batches/failure_note.ts";
+import {
+  allVersionsOf,
+  type IngestionManifest,
+  type Manifest,
+  type ProcessedManifest,
+  rowsOf,
+} from "../lib/batches/manifest.ts";
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { EXIT, messageOf } from "../lib/errors.ts";
+import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
+import {
+  inTransaction,
+  query,
+  readServerMode,
+  type TextRow,
+} from "../lib/postgres/postgres.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
+import { checkContinuity } from "../transform/continuity.ts";
+import { lastVerified } from "../verify/verification.ts";
+import failureSql from "./failure.sql" with { type: "text" };
+import newestVerificationSql from "./newest_verification.sql" with {
+  type: "text",
+};
+import statusSql from "./status.sql" with { type: "text" };
+import { lockHolder, waitsTooLong } from "./waiting_batches.ts";
+
+const USAGE = `deno task status [--json]
+
+Where each stage stands. Exits 1 when the warehouse is not as fresh as
+FRESHNESS_MINUTES_MAX says, when a stage fails at the batch that is next, when
+a batch waits for a stage for over half of that time, when batches wait for a
+warehouse that takes no writes, when the newest verification
+found a difference or is over twice as old as VERIFY_EVERY_HOURS says, or when a
+zone or the warehouse can't be read or doesn't belong to the others.
+
+  --json  one JSON object, also on a terminal`;
+const QUARANTINE_SHOWN = 20;
+
+/** Where one stage stands. */
+export interface StageStatus {
+  stage: string;
+  batch?: number;
+  snapshotTime?: string;
+  committedAt?: string;
+  rows?: number;
+  /** Batches of the stage before that it has not taken yet. */
+  pending?: number;
+  /** Why it can't be told, or why the stage can't go on. */
+  problem?: string;
+  /** What ended the newest run, while the batch that it was at waits. */
+  failure?: FailureNote;
+}
+
+/** Where the platform stands. */
+export interface Status {
+  stages: StageStatus[];
+  /** Now minus the snapshot time of the newest batch in the warehouse. */
+  freshnessSeconds?: number;
+  fresh: boolean;
+  /** Why nothing can be told of freshness, though something is loaded. */
+  freshnessProblem?: string;
+  /** The newest one; left out when there is none. */
+  verification?: { batch: number; verifiedAt: string; differences: number };
+  /** Why the newest one is too old, or that there is none. */
+  verificationProblem?: string;
+  quarantined: number;
+  quarantine: TextRow[];
+}
+
+/** What the warehouse says of itself. */
+type WarehouseStatus =
+  & Pick<
+    Status,
+    | "freshnessSeconds"
+    | "freshnessProblem"
+    | "verification"
+    | "verificationProblem"
+    | "quarantined"
+    | "quarantine"
+  >
+  & {
+    stage: StageStatus;
+    /** Why it can't take a batch. */
+    takesNone?: string | undefined;
+    /** Who keeps load from it. */
+    holder?: string | undefined;
+  };
+
+/**
+ * Asks each zone and the warehouse; what can't be reached, or is not of the
+ * lake that the zone before holds, is told so.
+ */
+export async function readStatus(context: StageContext): Promise<Status> {
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
+  try {
+    return await readFrom(context, {
+      extracted: new BatchLog<IngestionManifest>(ingestion, "extract"),
+      transformed: new BatchLog<ProcessedManifest>(processed, "transform"),
+    });
+  } finally {
+    ingestion.close();
+    processed.close();
+  }
+}
+
+interface Logs {
+  extracted: BatchLog<IngestionManifest>;
+  transformed: BatchLog<ProcessedManifest>;
+}
+
+async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
+  const extracted = await zoneStatus(logs.extracted, {
+    rows: (manifest) =>
+      Object.values(manifest.tables)
+        .reduce((sum, table) => sum + rowsOf(table), 0),
+  });
+  const transformed = await zoneStatus(logs.transformed, {
+    rows: allVersionsOf,
+    ...(extracted.problem === undefined
+      ? {
+        check: (newest) => checkContinuity(newest, { input: logs.extracted }),
+      }
+      : {}),
+  });
+  const warehouse = await warehouseStatus(context, {
+    log: transformed.batch === undefined && transformed.problem !== undefined
+      ? undefined
+      : logs.transformed,
+  });
+  const stages = [extracted, transformed, warehouse.stage];
+  stages.forEach((stage, index) => {
+    const before = stages[index - 1]?.batch;
+    if (before !== undefined && stage.problem === undefined) {
+      stage.pending = Math.max(0, before - (stage.batch ?? 0));
+    }
+    // What waits for nothing does not stand still: it was no batch's fault.
+    if (index > 0 && stage.pending === 0) delete stage.failure;
+  });
+  const { stage, takesNone, holder, freshnessSeconds, ...rest } = warehouse;
+  if (takesNone !== undefined && (stage.pending ?? 0) > 0) {
+    stage.problem ??= takesNone;
+  }
+  await tellWaiting(context, transformed, { log: logs.extracted });
+  await tellWaiting(context, stage, { log: logs.transformed, why: holder });
+  return {
+    stages,
+    ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
+    fresh: freshnessSeconds !== undefined &&
+      freshnessSeconds <= context.config.freshnessMinutesMax * 60,
+    ...rest,
+  };
+}
+
+/** The status as a table for people. */
+export function formatStatus(status: Status): string {
+  const rows = [
+    ["stage", "batch", "snapshot", "committed", "rows", "pending"],
+    ...status.stages.map((stage) => [
+      stage.stage,
+      String(stage.batch ?? "-"),
+      shortTime(stage.snapshotTime),
+      shortTime(stage.committedAt),
+      stage.rows?.toLocaleString("en") ?? "-",
+      String(stage.pending ?? "-"),
+    ]),
+  ];
+  const widths =
+    rows[0]?.map((_, column) =>
+      Math.max(...rows.map((row) => row[column]?.length ?? 0))
+    ) ?? [];
+  const lines = rows.map((row) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
+      .trimEnd()
+  );
+  for (const { stage, problem } of status.stages) {
+    if (problem !== undefined) lines.push(`${stage}: ${problem}`);
+  }
+  lines.push(...status.stages.flatMap(waitingLines));
+  const seconds = status.freshnessSeconds;
+  lines.push(
+    seconds === undefined
+      ? `freshness: unknown, ${status.freshnessProblem ?? "nothing is loaded"}`
+      : `freshness: ${duration(seconds)}${status.fresh ? "" : " - TOO OLD"}`,
+  );
+  const { verification } = status;
+  if (verification !== undefined) {
+    const { batch, verifiedAt, differences } = verification;
+    const found = differences === 0
+      ? "the same"
+      : `${differences} DIFFERENCES: run deno task verify`;
+    lines.push(`verified: batch ${batch}, ${shortTime(verifiedAt)}, ${found}`);
+  }
+  if (status.verificationProblem !== undefined) {
+    lines.push(`verified: ${status.verificationProblem}`);
+  }
+  lines.push(`quarantine: ${status.quarantined} rows`);
+  for (const row of status.quarantine) {
+    lines.push(`  ${row.table_name} ${row.row_key}: ${row.reason}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Runs `deno task status`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  return runCommand(
+    {
+      name: "status",
+      usage: USAGE,
+      needs: ["ingestion", "processed", "warehouse"],
+      options: {},
+      writesNothing: true,
+      run: async (context, { write, json }) => {
+        const status = await readStatus(context);
+        write(
+          json ? `${JSON.stringify(status)}\n` : formatStatus(status),
+        );
+        const well = status.fresh &&
+          (status.verification?.differences ?? 0) === 0 &&
+          status.verificationProblem === undefined &&
+          status.stages.every(({ problem, failure }) =>
+            problem === undefined && failure === undefined
+          );
+        return well ? EXIT.ok : EXIT.failed;
+      },
+    },
+    args,
+    world,
+  );
+}
+
+async function zoneStatus<M extends Manifest>(
+  log: BatchLog<M>,
+  options: {
+    rows: (manifest: M) => number;
+    check?: (newest: M) => Promise<void>;
+  },
+): Promise<StageStatus> {
+  const status: StageStatus = { stage: log.stage };
+  try {
+    const newest = await log.newest();
+    const note = await readFailureNote(log);
+    if (note !== undefined && note.batch > (newest?.batch ?? 0)) {
+      status.failure = note;
+    }
+    if (newest === undefined) return status;
+    status.batch = newest.batch;
+    status.snapshotTime = newest.snapshotTime;
+    status.committedAt = newest.committedAt;
+    status.rows = options.rows(newest);
+    await options.check?.(newest);
+  } catch (error) {
+    status.problem = messageOf(error);
+  }
+  return status;
+}
+
+/** Says of a stage that a batch has waited for it for too long, and why. */
+async function tellWaiting(
+  context: StageContext,
+  stage: StageStatus,
+  options: { log: BatchLog<Manifest>; why?: string | undefined },
+): Promise<void> {
+  const { log, why = "it does not run, or something keeps it from writing" } =
+    options;
+  const { pending = 0, problem, failure } = stage;
+  if (pending === 0 || problem !== undefined || failure !== undefined) return;
+  const batch = (stage.batch ?? 0) + 1;
+  const since = await waitsTooLong(context, { log, batch });
+  if (since === undefined) return;
+  stage.problem = `batch ${batch} has waited for it since ${
+    shortTime(since.toISOString())
+  }: ${why}`;
+}
+
+/** Without a log, what the warehouse holds is not compared with it. */
+async function warehouseStatus(
+  context: StageContext,
+  options: { log: BatchLog<ProcessedManifest> | undefined },
+): Promise<WarehouseStatus> {
+  const { log } = options;
+  const stage: StageStatus = { stage: "load" };
+  const found = { stage, quarantined: 0, quarantine: [] };
+  const { warehouse } = context.config;
+  if (warehouse === undefined) return found;
+  try {
+    await using connection = await context.resources.connect(warehouse, {
+      purpose: "status",
+    });
+    const { client } = connection;
+    return await inTransaction(client, { readOnly: true }, async () => {
+      const [ledger] = await query(
+        client,
+        "select to_regclass('pipeline.batch') as name",
+      );
+      Object.assign(stage, await loadFailure(client));
+      const takesNone = await whyReadOnly(client);
+      const [newest] = ledger?.name ? await query(client, statusSql) : [];
+      const holder = await lockHolder(client);
+      if (newest === undefined) return { ...found, takesNone, holder };
+      stage.batch = Number(newest.batch);
+      stage.snapshotTime = newest.snapshot_time ?? "";
+      stage.committedAt = newest.loaded_at ?? "";
+      stage.rows = Number(newest.rows);
+      if (log !== undefined) {
+        const problem = await ledgerProblem(client, log);
+        if (problem !== undefined) stage.problem = problem;
+      }
+      return {
+        stage,
+        takesNone,
+        holder,
+        ...freshnessOf(Number(newest.freshness_seconds)),
+        ...await verificationStatus(client),
+        ...verificationAge(context, await lastVerified(client)),
+        quarantined: Number(newest.quarantined),
+        quarantine: await query(
+          client,
+          `select table_name, row_key, reason from quarantine_current
+          order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
+        ),
+      };
+    });
+  } catch (error) {
+    stage.problem = messageOf(error);
+    return found;
+  }
+}
+
+/** A snapshot of the future tells nothing of how old the warehouse is. */
+function freshnessOf(
+  seconds: number,
+): Pick<Status, "freshnessSeconds" | "freshnessProblem"> {
+  const age = ageSeconds(seconds);
+  if (age !== undefined) return { freshnessSeconds: age };
+  return {
+    freshnessProblem: `the newest snapshot's time is ${
+      duration(-seconds)
+    } in the future: the source's clock was wrong when it was taken, or the warehouse's is now`,
+  };
+}
+
+/** What ended the newest load, while its batch is not in the ledger. */
+async function loadFailure(
+  client: pg.Client,
+): Promise<Pick<StageStatus, "failure">> {
+  const [table] = await query(
+    client,
+    "select to_regclass('pipeline.failure') as name",
+  );
+  const [row] = table?.name ? await query(client, failureSql) : [];
+  if (row === undefined) return {};
+  return {
+    failure: {
+      batch: Number(row.batch),
+      since: row.since ?? "",
+      at: row.at ?? "",
+      message: row.message ?? "",
+      ...(row.hint ? { hint: row.hint } : {}),
+      retryable: row.retryable === "t",
+    },
+  };
+}
+
+/** Why load can't write there, if it can't. */
+async function whyReadOnly(client: pg.Client): Promise<string | undefined> {
+  const { isStandby, isReadOnly } = await readServerMode(client);
+  if (isStandby) return "the warehouse is a standby";
+  return isReadOnly
+    ? "the warehouse takes no writes: default_transaction_read_only is on"
+    : undefined;
+}
+
+/** Twice the time that there should be between two: one was missed. */
+function verificationAge(
+  { config, clock }: StageContext,
+  since: Date | undefined,
+): Pick<Status, "verificationProblem"> {
+  const secondsMax = 2 * 3600 * config.verifyEveryHours;
+  if (since === undefined || secondsMax === 0) return {};
+  const seconds = (clock().getTime() - since.getTime()) / 1000;
+  return seconds <= secondsMax ? {} : {
+    verificationProblem: `not for ${
+      duration(seconds)
+    } - TOO LONG: run deno task verify, or set VERIFY_EVERY_HOURS`,
+  };
+}
+
+async function verificationStatus(
+  client: pg.Client,
+): Promise<Pick<Status, "verification">> {
+  const [table] = await query(
+    client,
+    "select to_regclass('pipeline.verification') as name",
+  );
+  const [newest] = table?.name
+    ? await query(client, newestVerificationSql)
+    : [];
+  if (newest === undefined) return {};
+  return {
+    verification: {
+      batch: Number(newest.batch),
+      verifiedAt: newest.verified_at ?? "",
+      differences: Number(newest.differences),
+    },
+  };
+}
+
+async function ledgerProblem(
+  client: pg.Client,
+  log: BatchLog<ProcessedManifest>,
+): Promise<string | undefined> {
+  try {
+    const entry = await newestEntry(client);
+    if (entry === undefined) return undefined;
+    const manifest = await log.find(entry.batch);
+    checkLedger(entry, { manifest, zone: log.zone.url });
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** What waits for a stage, and why. */
+function waitingLines({ stage, pending = 0, failure }: StageStatus): string[] {
+  if (failure !== undefined) {
+    const { batch, since, message, hint } = failure;
+    return [
+      `${stage}: batch ${batch} has not come through since ${
+        shortTime(since)
+      }: ${message}`,
+      ...(hint === undefined ? [] : [`  -> ${hint}`]),
+    ];
+  }
+  if (pending === 0) return [];
+  return [
+    `${stage} is ${pending} ${pending === 1 ? "batch" : "batches"} behind`,
+  ];
+}
+
+function shortTime(time: string | undefined): string {
+  return time === undefined ? "-" : time.slice(0, 19).replace("T", " ");
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

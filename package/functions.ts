@@ -1,0 +1,149 @@
+import { join, resolve } from "node:path";
+import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
+import { StageError } from "../lib/errors.ts";
+import { readProjectSql } from "../lib/project/project_sql.ts";
+import { projectDirectory } from "../lib/project_directory.ts";
+import { SERVED_FILES } from "../visualise/served_files.ts";
+import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
+
+/** A file of a part: from this path, or these bytes. */
+export interface PartFile {
+  from: string | Uint8Array;
+  executable?: boolean;
+}
+
+/** The files of a part, by their path in it. */
+export type Part = Map<string, PartFile>;
+
+/** A function: its entrypoint, and whether it uses DuckDB. */
+export interface PackagedFunction {
+  entrypoint: string;
+  usesDuckDb: boolean;
+  /** What it serves beside `sql/`, by the paths in the project. */
+  files?: readonly string[];
+}
+
+/** The functions by name; a name is its stage's in logs, metrics and AWS. */
+export const FUNCTIONS: Record<string, PackagedFunction> = {
+  extract: { entrypoint: "extract/lambda.ts", usesDuckDb: false },
+  transform: { entrypoint: "transform/lambda.ts", usesDuckDb: true },
+  load: { entrypoint: "load/lambda.ts", usesDuckDb: true },
+  verify: { entrypoint: "verify/lambda.ts", usesDuckDb: true },
+  sweep: { entrypoint: "sweep/lambda.ts", usesDuckDb: false },
+  dashboard: {
+    entrypoint: "visualise/lambda.ts",
+    usesDuckDb: false,
+    files: SERVED_FILES.map(({ file }) => file),
+  },
+};
+
+const DUCKDB_PLATFORMS = { x86_64: "linux_amd64", arm64: "linux_arm64" };
+/** What DuckDB's library is asked for by, and where the layer has it. */
+const BINDINGS = "node_modules/@duckdb/node-bindings";
+const BINDINGS_MODULE =
+  "module.exports = require(process.env.DUCKDB_BINDINGS);\n";
+
+const project = projectDirectory();
+
+/** The layer of all functions. */
+export async function denoLayer(
+  architecture: Architecture,
+  cache: string,
+): Promise<Part> {
+  const folder = await fetchArtifact(ARTIFACTS.deno[architecture], cache);
+  return new Map([
+    ["bin/deno", { from: join(folder, "deno"), executable: true }],
+  ]);
+}
+
+/** The layer of those that use DuckDB. */
+export async function duckdbLayer(
+  architecture: Architecture,
+  cache: string,
+): Promise<Part> {
+  const folder = await fetchArtifact(ARTIFACTS.duckdb[architecture], cache);
+  const extensions = join(cache, "extensions");
+  const httpfs = await fetchHttpfs(extensions, {
+    platform: DUCKDB_PLATFORMS[architecture],
+  });
+  return new Map([
+    ["duckdb/duckdb.node", { from: join(folder, "duckdb.node") }],
+    ["duckdb/libduckdb.so", { from: join(folder, "libduckdb.so") }],
+    [
+      `duckdb/extensions/${httpfs.slice(extensions.length + 1)}`,
+      { from: httpfs },
+    ],
+  ]);
+}
+
+/**
+ * A function: what starts it, its code in one file, and `sql/`: the company's,
+ * which `SQL_DIRECTORY` names, with the dashboard's queries.
+ */
+export async function functionPart(name: string): Promise<Part> {
+  const fn = FUNCTIONS[name];
+  if (fn === undefined) throw new Error(`there is no function "${name}"`);
+  const { entrypoint, usesDuckDb, files = [] } = fn;
+  const part: Part = new Map();
+  part.set("bootstrap", {
+    from: join(project, "package", "bootstrap"),
+    executable: true,
+  });
+  part.set(`${name}/lambda.js`, { from: await bundle(entrypoint) });
+  if (usesDuckDb) {
+    part.set(`${BINDINGS}/index.js`, { from: encode(BINDINGS_MODULE) });
+    part.set(`${BINDINGS}/package.json`, {
+      from: encode('{"name":"@duckdb/node-bindings","main":"index.js"}\n'),
+    });
+  }
+  for (const path of files) part.set(path, { from: join(project, path) });
+  const own = join(project, "sql");
+  const company = resolve(Deno.env.get("SQL_DIRECTORY")?.trim() || own);
+  // What the functions could not use is not packaged.
+  readProjectSql(company);
+  for (
+    const [folder, target] of [
+      [join(own, "dashboard"), "sql/dashboard"],
+      [company, "sql"],
+    ] as const
+  ) {
+    for await (const path of sqlFiles(folder)) {
+      part.set(`${target}/${path}`, { from: join(folder, path) });
+    }
+  }
+  return part;
+}
+
+async function bundle(entrypoint: string): Promise<Uint8Array> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "bundle",
+      "--quiet",
+      "--platform=deno",
+      // Found when DuckDB is first used, and where it is not, never.
+      "--external=@duckdb/node-bindings",
+      entrypoint,
+    ],
+    cwd: project,
+  }).output();
+  if (success && stdout.length > 0) return stdout;
+  throw new StageError(
+    `Cannot bundle ${entrypoint}: ${new TextDecoder().decode(stderr)}`,
+    { subject: entrypoint },
+  );
+}
+
+/** Paths below the folder, with slashes. */
+async function* sqlFiles(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) {
+      for await (const path of sqlFiles(join(folder, name))) {
+        yield `${name}/${path}`;
+      }
+    } else if (name.endsWith(".sql")) yield name;
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,63 @@
+import { runCommand, type World } from "../lib/cli/command.ts";
+import { formatBytes } from "../lib/cli/progress.ts";
+import { ConfigError } from "../lib/errors.ts";
+import type { Need } from "../lib/settings/config.ts";
+import { sweep, type SweepResult } from "./sweep.ts";
+
+const USAGE = `deno task sweep [processed|ingestion] [--dry-run]
+
+Removes the files of a zone that no manifest lists and that are older than 48
+hours by the store's clock: what killed runs left, and what a rebuild replaced.
+Other tasks may go on meanwhile. The ingestion zone is the only copy of history:
+only a person sweeps it.
+
+  --dry-run  only tell what would go
+  --json     one JSON line per event, also on a terminal`;
+
+const ZONES = ["processed", "ingestion"] as const satisfies readonly Need[];
+
+/** Runs `deno task sweep`; gives the exit code. */
+export function main(args: readonly string[], world?: World): Promise<number> {
+  const asked = zoneOf(args.filter((arg) => !arg.startsWith("-")));
+  return runCommand(
+    {
+      name: "sweep",
+      usage: USAGE,
+      needs: asked === undefined ? [] : [asked],
+      options: { "dry-run": { type: "boolean" } },
+      takesWords: true,
+      run: async (context, { flags, words, write, json }) => {
+        const zone = zoneOf(words);
+        if (zone === undefined) {
+          throw new ConfigError([
+            `Cannot sweep "${
+              words.join(" ")
+            }": processed or ingestion is expected`,
+            USAGE,
+          ]);
+        }
+        const dryRun = flags["dry-run"] === true;
+        const result = await sweep(context, { zone, dryRun });
+        write(
+          json ? `${JSON.stringify(result)}\n` : formatSweep(result, dryRun),
+        );
+      },
+    },
+    args,
+    world,
+  );
+}
+
+function zoneOf(words: readonly string[]): SweepResult["zone"] | undefined {
+  const [word = "processed", ...others] = words;
+  return others.length > 0 ? undefined : ZONES.find((zone) => zone === word);
+}
+
+function formatSweep(result: SweepResult, dryRun: boolean): string {
+  const { filesRemoved, bytesRemoved, unfinishedRemoved } = result;
+  return `${dryRun ? "would remove" : "removed"} ${filesRemoved} files, ${
+    formatBytes(bytesRemoved)
+  }, and ${unfinishedRemoved} unfinished ones from the ${result.zone} zone\n`;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,331 @@
+import { BatchLog, keyParts, logFolder } from "../lib/batches/batch_log.ts";
+import { type Generation, readGeneration } from "../lib/batches/generation.ts";
+import { type LiveList, readLiveList } from "../lib/batches/live_files.ts";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../lib/batches/manifest.ts";
+import { StageError } from "../lib/errors.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import type { ListedFile, Zone } from "../lib/zone/zone.ts";
+import { type Survey, type SurveyedLog, surveyZone } from "./zone_inventory.ts";
+
+/** What one sweep did, or with `dryRun` would have done. */
+export interface SweepResult {
+  stage: "sweep";
+  zone: "ingestion" | "processed";
+  filesRemoved: number;
+  bytesRemoved: number;
+  /** Uploads and temporary files of writes that died. */
+  unfinishedRemoved: number;
+  /** Files that are none of the zone's: they stay. */
+  foreignFiles: number;
+}
+
+/** What a person may ask of one sweep. */
+export interface SweepOptions {
+  zone: "ingestion" | "processed";
+  /** Only tells what it would remove. */
+  dryRun?: boolean;
+}
+
+/** Four times what a run may last that still commits. */
+const GARBAGE_HOURS_MIN = 48;
+const MS_PER_HOUR = 3_600_000;
+/** So many files are held at once, and no more. */
+const CANDIDATES_MAX = 20_000;
+const REQUESTS_AT_ONCE = 16;
+
+type AnyManifest = IngestionManifest | ProcessedManifest;
+
+/** A log whose files stay, and what the survey found of it. */
+interface KeptLog<M extends AnyManifest> {
+  log: BatchLog<M>;
+  found: SurveyedLog;
+}
+
+/** The keys that manifests list of the files that a batch has written. */
+type Listed = (batch: number) => Promise<ReadonlySet<string>>;
+
+/**
+ * Removes the files of a zone that no manifest lists and that are older than
+ * 48 hours by the store's clock: what killed and overtaken runs left, and the
+ * generations that a rebuild replaced or didn't finish. In the processed zone
+ * the manifests count that were the newest within those 48 hours: what was
+ * merged since then is in the files that they list. Manifests of the log
+ * in force are never removed, nor is what doesn't look like a file of the
+ * zone. It may be ended at any moment; newest batches come first. Throws a
+ * `StageError` when a manifest is missing or damaged.
+ */
+export async function sweep(
+  context: StageContext,
+  options: SweepOptions,
+): Promise<SweepResult> {
+  const { log, signal } = context;
+  const zone = openStageZone(context, options.zone);
+  try {
+    const result: SweepResult = {
+      stage: "sweep",
+      zone: options.zone,
+      filesRemoved: 0,
+      bytesRemoved: 0,
+      unfinishedRemoved: 0,
+      foreignFiles: 0,
+    };
+    const now = await zone.now();
+    const before = new Date(now.getTime() - GARBAGE_HOURS_MIN * MS_PER_HOUR);
+    const inForce = options.zone === "processed"
+      ? await readGeneration(zone)
+      : { id: "", etag: undefined };
+    const survey = await surveyZone(zone, { before, context });
+    result.foreignFiles = survey.foreign.count;
+    if (survey.foreign.count > 0) {
+      log.warn("{files} files are none of the zone's and stay: {names}", {
+        files: survey.foreign.count,
+        names: survey.foreign.first.join(", "),
+      });
+    }
+    const dead = await deadGenerations(zone, { survey, inForce, before });
+    const listed = await openListed(zone, {
+      survey,
+      inForce,
+      dead,
+      ...options,
+    });
+    const work = { context, zone, before, result, dryRun: options.dryRun };
+    if (listed === undefined) {
+      log.warn("no batch is committed there: no file is removed");
+    } else {
+      for (const folders of survey.windows()) {
+        signal.throwIfAborted();
+        const files = result.filesRemoved;
+        await sweepWindow(folders, { ...work, listed });
+        if (result.filesRemoved === files) continue;
+        log.info("{files} files, {bytes} bytes so far", {
+          files: result.filesRemoved,
+          bytes: result.bytesRemoved,
+        });
+      }
+      for (const id of dead) await removeLog(id, work);
+    }
+    await removeUnfinished(work);
+    if (options.dryRun !== true) await zone.removeEmptyFolders(before);
+    return result;
+  } finally {
+    zone.close();
+  }
+}
+
+interface Work {
+  context: StageContext;
+  zone: Zone;
+  before: Date;
+  result: SweepResult;
+  dryRun: boolean | undefined;
+}
+
+/**
+ * Generations that nobody can put in force any more, nor go on with: neither
+ * their newest manifest nor the pointer, which ended the one before, is young.
+ */
+async function deadGenerations(
+  zone: Zone,
+  options: { survey: Survey; inForce: Generation; before: Date },
+): Promise<string[]> {
+  const { survey, inForce, before } = options;
+  if (inForce.etag !== undefined) {
+    const pointer = await zone.head("_generation");
+    const changed = pointer?.etag !== inForce.etag;
+    if (changed || !(pointer.modified < before)) return [];
+  }
+  return [...survey.logs].flatMap(([id, { newest }]) =>
+    id !== inForce.id && newest < before ? [id] : []
+  );
+}
+
+/** Undefined when the log in force has no batch at all. */
+async function openListed(
+  zone: Zone,
+  options: SweepOptions & {
+    survey: Survey;
+    inForce: Generation;
+    dead: readonly string[];
+  },
+): Promise<Listed | undefined> {
+  const { survey, inForce, dead } = options;
+  const found = survey.logs.get(inForce.id);
+  if (found === undefined || found.highest === 0) return undefined;
+  if (found.batches < found.highest) {
+    const folder = zone.locate(logFolder(inForce.id));
+    throw new StageError(
+      `Cannot sweep ${zone.url}: ${folder} has ${found.batches} manifests, and batch ${found.highest}`,
+      {
+        subject: zone.url,
+        hint:
+          "Restore the missing ones from the bucket's versions or a copy of the zone: what they list would be taken for garbage",
+      },
+    );
+  }
+  if (options.zone === "ingestion") {
+    const log = new BatchLog<IngestionManifest>(zone, "extract");
+    return (batch) => ingestedFiles(batch, { log, found });
+  }
+  const kept = [...survey.logs].filter(([id, { highest }]) =>
+    highest > 0 && !dead.includes(id)
+  ).map(([generation, found]): KeptLog<ProcessedManifest> => ({
+    log: new BatchLog<ProcessedManifest>(zone, "transform", { generation }),
+    found,
+  }));
+  const keys = new Set<string>();
+  for (const one of kept) await addListed(keys, one);
+  return () => Promise.resolve(keys);
+}
+
+/**
+ * Adds the keys that the manifests list which were the newest at some moment
+ * since `before`: the young ones, and the one before these.
+ */
+async function addListed(
+  keys: Set<string>,
+  { log, found }: KeptLog<ProcessedManifest>,
+): Promise<void> {
+  const { highest, firstYoung = highest + 1 } = found;
+  const from = Math.max(1, firstYoung - 1);
+  let list: LiveList | undefined;
+  for await (const manifest of log.range({ from, to: highest })) {
+    const own = Object.values(manifest.models).flatMap(({ files }) => files);
+    const { checkpoint } = manifest.live ?? {};
+    // Where an earlier sweep has taken it, nobody reads its list any more.
+    const isLost = checkpoint !== undefined && manifest.batch < highest &&
+      checkpoint.key !== list?.checkpoint?.key &&
+      await log.zone.head(checkpoint.key) === undefined;
+    // One that lists none adds its own to those of the batch before.
+    if (!isLost && (list === undefined || manifest.live !== undefined)) {
+      list = await readLiveList(log, manifest, list && { known: list });
+    }
+    for (
+      const { key } of [
+        ...list?.files ?? [],
+        ...own,
+        ...Object.values(manifest.state),
+        ...checkpoint === undefined ? [] : [checkpoint],
+        ...manifest.group === undefined ? [] : [manifest.group.manifests],
+      ]
+    ) keys.add(key);
+  }
+}
+
+/** Removes what is garbage in these folders, which share a range of batches. */
+async function sweepWindow(
+  folders: readonly string[],
+  work: Work & { listed: Listed },
+): Promise<void> {
+  const { zone, before } = work;
+  let candidates: ListedFile[] = [];
+  for (const folder of folders) {
+    for await (const file of zone.list(folder)) {
+      if (keyParts(file.key) === undefined || !(file.modified < before)) {
+        continue;
+      }
+      candidates.push(file);
+      if (candidates.length < CANDIDATES_MAX) continue;
+      await removeUnlisted(candidates, work);
+      candidates = [];
+    }
+  }
+  await removeUnlisted(candidates, work);
+}
+
+async function removeUnlisted(
+  files: readonly ListedFile[],
+  work: Work & { listed: Listed },
+): Promise<void> {
+  const byBatch = Map.groupBy(
+    files,
+    ({ key }) => keyParts(key)?.batch ?? 0,
+  );
+  const garbage: ListedFile[] = [];
+  await eachOf([...byBatch], async ([batch, ofBatch]) => {
+    work.context.signal.throwIfAborted();
+    const listed = await work.listed(batch);
+    garbage.push(...ofBatch.filter(({ key }) => !listed.has(key)));
+  });
+  await removeFiles(garbage, work);
+}
+
+/** A manifest lists whatever its run wrote, so the file's own batch tells. */
+async function ingestedFiles(
+  batch: number,
+  { log, found }: KeptLog<IngestionManifest>,
+): Promise<Set<string>> {
+  const manifest = batch <= found.highest
+    ? await log.read(batch)
+    : await log.find(batch);
+  const files = Object.values(manifest?.tables ?? {}).flatMap((table) => [
+    ...table.rows,
+    ...table.deletes,
+    ...table.digest.files,
+  ]);
+  return new Set(files.map(({ key }) => key));
+}
+
+/** The manifests of a dead generation; those of the first one stay. */
+async function removeLog(generation: string, work: Work): Promise<void> {
+  if (generation === "") return;
+  const files = work.zone.list(`${logFolder(generation)}/`);
+  let some: ListedFile[] = [];
+  for await (const file of files) {
+    if (some.push(file) < CANDIDATES_MAX) continue;
+    await removeFiles(some, work);
+    some = [];
+  }
+  await removeFiles(some, work);
+}
+
+async function removeFiles(
+  files: readonly ListedFile[],
+  { context, zone, result, dryRun }: Work,
+): Promise<void> {
+  const { log, signal } = context;
+  await eachOf(files, async ({ key, bytes, modified }) => {
+    signal.throwIfAborted();
+    if (dryRun === true) {
+      log.info("{key}, {bytes} bytes, of {modified}", {
+        key,
+        bytes,
+        modified: modified.toISOString(),
+      });
+    } else await zone.remove(key);
+    result.filesRemoved++;
+    result.bytesRemoved += bytes;
+  });
+}
+
+async function removeUnfinished(work: Work): Promise<void> {
+  const { context, zone, before, result, dryRun } = work;
+  for await (const file of zone.unfinished()) {
+    context.signal.throwIfAborted();
+    if (!(file.begun < before)) continue;
+    if (dryRun === true) {
+      context.log.info("{name}, not finished, of {begun}", {
+        name: file.name,
+        begun: file.begun.toISOString(),
+      });
+    } else await file.remove();
+    result.unfinishedRemoved++;
+  }
+}
+
+/** Does the work for each, some at once; throws the first error at the end. */
+async function eachOf<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = items.values();
+  const lanes = await Promise.allSettled(
+    Array.from({ length: REQUESTS_AT_ONCE }, async () => {
+      for (const item of left) await work(item);
+    }),
+  );
+  for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
+}

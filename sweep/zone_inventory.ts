@@ -1,0 +1,89 @@
+import { keyParts, logParts } from "../lib/batches/batch_log.ts";
+import type { StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+
+/** What a zone holds, in few words however many files there are. */
+export interface Survey {
+  /** The logs by generation; that of the first is empty. */
+  logs: ReadonlyMap<string, SurveyedLog>;
+  /** Files that are none of a zone's. */
+  foreign: { count: number; first: readonly string[] };
+  /**
+   * Starts of keys that hold old data files, a list for each thousand batches,
+   * the newest first.
+   */
+  windows: () => string[][];
+}
+
+/** The manifests of one generation. */
+export interface SurveyedLog {
+  batches: number;
+  /** The number of the newest batch. */
+  highest: number;
+  /** When the youngest file of the log was written. */
+  newest: Date;
+  /** The lowest number of a manifest that is not old, if one is not. */
+  firstYoung?: number;
+}
+
+/**
+ * What `deno task doctor` writes, to see whether the store keeps conditions.
+ * It stays where who asks may not remove it, and hurts nobody there.
+ */
+export const PROBE = "_doctor";
+/** Other files that a zone has at its root. */
+const OWN_FILES = ["_generation", "lake.duckdb", PROBE];
+const WINDOW_DIGITS = 6;
+const FOREIGN_KEPT = 10;
+const FILES_BETWEEN_REPORTS = 100_000;
+
+/** Looks at every file of a zone, once, in order. */
+export async function surveyZone(
+  zone: Zone,
+  options: { before: Date; context: StageContext },
+): Promise<Survey> {
+  const { before, context } = options;
+  const { log, signal } = context;
+  const logs = new Map<string, SurveyedLog>();
+  const foreign = { count: 0, first: [] as string[] };
+  const windows = new Map<string, Set<string>>();
+  let files = 0;
+  for await (const { key, modified } of zone.list("")) {
+    signal.throwIfAborted();
+    if (++files % FILES_BETWEEN_REPORTS === 0) {
+      log.info("{files} files looked at so far", { files });
+    }
+    const manifest = logParts(key);
+    const data = keyParts(key);
+    if (manifest !== undefined) {
+      const { generation, batch = 0 } = manifest;
+      const log: SurveyedLog = logs.get(generation) ??
+        { batches: 0, highest: 0, newest: modified };
+      if (batch > 0) log.batches++;
+      log.highest = Math.max(log.highest, batch);
+      if (modified > log.newest) log.newest = modified;
+      if (batch > 0 && !(modified < before)) {
+        log.firstYoung = Math.min(log.firstYoung ?? batch, batch);
+      }
+      logs.set(generation, log);
+    } else if (data !== undefined) {
+      if (!(modified < before)) continue;
+      const start = data.folder.slice(0, WINDOW_DIGITS - 9);
+      const window = start.slice(-WINDOW_DIGITS);
+      const starts = windows.get(window) ?? new Set();
+      windows.set(window, starts.add(start));
+    } else if (!OWN_FILES.includes(key)) {
+      foreign.count++;
+      if (foreign.first.length < FOREIGN_KEPT) {
+        foreign.first.push(JSON.stringify(key));
+      }
+    }
+  }
+  return {
+    logs,
+    foreign,
+    windows: () =>
+      [...windows.keys()].sort().reverse()
+        .map((window) => [...windows.get(window) ?? []]),
+  };
+}

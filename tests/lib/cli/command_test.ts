@@ -1,0 +1,356 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Command,
+  describeError,
+  forStage,
+  runCommand,
+  SECOND_ASK_AFTER_MS,
+  type World,
+} from "../../../lib/cli/command.ts";
+import { ConfigError, StageError } from "../../../lib/errors.ts";
+
+const SECRET = "postgres://me:hunter2@host/db";
+const FAILURE = new StageError(`Cannot reach ${SECRET}`, {
+  subject: "host:5432/db",
+  hint: "Check the network",
+  retryable: true,
+});
+
+Deno.test("runCommand() gives the command its flags, its settings and the writer", async () => {
+  const world = fakeWorld({ TEMP_DIRECTORY: "/temporary" });
+
+  const code = await runCommand(
+    command({
+      options: { every: { type: "string" } },
+      run: (context, { flags, write, json }) => {
+        write(
+          JSON.stringify([flags.every, context.config.tempDirectory, json]),
+        );
+        return Promise.resolve(4);
+      },
+    }),
+    ["--every", "5s", "--json"],
+    world,
+  );
+
+  assert.equal(code, 4);
+  assert.equal(world.out, '["5s","/temporary",true]');
+  assert.equal(world.listening, false);
+});
+
+Deno.test("runCommand() gives up writing for what writes nothing, unless a server is on a socket", async () => {
+  const gaveUp = async (sourceUrl: string, writesNothing: boolean) => {
+    let stopped = 0;
+    const world = {
+      ...fakeWorld({ SOURCE_URL: sourceUrl }),
+      stopWriting: () => void stopped++,
+    };
+    await runCommand(command({ writesNothing }), [], world);
+    return stopped;
+  };
+
+  assert.equal(await gaveUp("postgres://host/db", true), 1);
+  assert.equal(await gaveUp("postgres:///db?host=/run/postgresql", true), 0);
+  assert.equal(await gaveUp("postgres://host/db", false), 0);
+});
+
+Deno.test("runCommand() gives 0 where a command gives no code", async () => {
+  assert.equal(await runCommand(command({}), [], fakeWorld({})), 0);
+});
+
+Deno.test("runCommand() shows the usage when asked for it, and runs nothing", async () => {
+  for (const flag of ["--help", "-h"]) {
+    const world = fakeWorld({});
+
+    const code = await runCommand(
+      command({ needs: ["source"], run: () => assert.fail("ran") }),
+      [flag],
+      world,
+    );
+
+    assert.equal(code, 0);
+    assert.equal(world.out, "how to use it\n");
+    assert.equal(world.error, "");
+  }
+});
+
+Deno.test("runCommand() refuses unknown flags with the usage and exit code 2", async () => {
+  for (const args of [["--fast"], ["now"]]) {
+    const world = fakeWorld({});
+
+    const code = await runCommand(command({}), args, world);
+
+    assert.equal(code, 2);
+    assert.match(world.error, new RegExp(args[0] ?? ""));
+    assert.match(world.error, /how to use it/);
+  }
+});
+
+Deno.test("runCommand() names every problem of the settings, and exits with 2", async () => {
+  const world = fakeWorld({ DUCKDB_THREADS: "many" });
+
+  const code = await runCommand(
+    command({ needs: ["source", "processed"] }),
+    [],
+    world,
+  );
+
+  assert.equal(code, 2);
+  assert.match(world.error, /SOURCE_URL is missing/);
+  assert.match(world.error, /PROCESSED_URL is missing/);
+  assert.match(world.error, /DUCKDB_THREADS is "many"/);
+  assert.match(world.error, /\n-> docs\/settings.md lists every setting/);
+});
+
+Deno.test("runCommand() ends with a stage's message and hint, secrets out, and 1", async () => {
+  const world = fakeWorld({});
+
+  const code = await runCommand(command({ run: throwing(FAILURE) }), [], world);
+
+  assert.equal(code, 1);
+  assert.equal(
+    world.error,
+    "Cannot reach postgres://me:***@host/db\n-> Check the network\n",
+  );
+});
+
+Deno.test("runCommand() exits with 3 where a data check failed", async () => {
+  const check = new StageError("wrong", { subject: "rule", dataCheck: true });
+  const world = fakeWorld({});
+
+  const code = await runCommand(command({ run: throwing(check) }), [], world);
+
+  assert.equal(code, 3);
+  assert.equal(world.error, "wrong\n");
+});
+
+Deno.test("runCommand() writes an error as one line of JSON where nobody watches", async () => {
+  for (const isTerminal of [true, false]) {
+    const world = fakeWorld({}, isTerminal);
+
+    await runCommand(
+      command({ run: throwing(FAILURE) }),
+      isTerminal ? ["--json"] : [],
+      world,
+    );
+
+    assert.equal(world.error.trimEnd().split("\n").length, 1);
+    const { time, ...event } = JSON.parse(world.error);
+    assert.match(time, /^\d{4}-.*Z$/);
+    assert.deepEqual(event, {
+      level: "fatal",
+      stage: "stage",
+      message: "Cannot reach postgres://me:***@host/db",
+      hint: "Check the network",
+      subject: "host:5432/db",
+      retryable: true,
+      exitCode: 1,
+    });
+  }
+});
+
+Deno.test("runCommand() ends with 0 when it was asked to stop", async () => {
+  const world = fakeWorld({});
+
+  const code = await runCommand(
+    command({
+      run: ({ signal }) => {
+        world.stop();
+        signal.throwIfAborted();
+        return Promise.resolve();
+      },
+    }),
+    [],
+    world,
+  );
+
+  assert.equal(code, 0);
+  assert.match(world.error, /^Stopped as asked/);
+});
+
+Deno.test("runCommand() tells of wrong settings even when it was asked to stop", async () => {
+  const world = fakeWorld({});
+
+  const code = await runCommand(
+    command({
+      run: () => {
+        world.stop();
+        throw new ConfigError(["PORT is missing"]);
+      },
+    }),
+    [],
+    world,
+  );
+
+  assert.equal(code, 2);
+  assert.match(world.error, /PORT is missing/);
+});
+
+Deno.test("runCommand() logs as lines for people, with colours unless NO_COLOR", async () => {
+  const run: Command["run"] = (context) => {
+    forStage(context, "load").log.warn("slow");
+    return Promise.resolve();
+  };
+  const colored = fakeWorld({});
+  const plain = fakeWorld({ NO_COLOR: "1" });
+
+  await runCommand(command({ run }), [], colored);
+  await runCommand(command({ run }), [], plain);
+
+  assert.match(plain.out, /^\d\d:\d\d:\d\d load {6}warning: slow\n$/);
+  // deno-lint-ignore no-control-regex
+  assert.match(colored.out, /\x1b\[33mwarning: slow\x1b\[0m\n$/);
+});
+
+Deno.test("runCommand() shows progress in place, and clears it before a line", async () => {
+  const world = fakeWorld({ NO_COLOR: "1" });
+  const { now } = performance;
+  let tick = 0;
+  performance.now = () => tick;
+  try {
+    await runCommand(
+      command({
+        run: ({ progress, log }) => {
+          progress.begin("read");
+          tick += 1000;
+          progress.add({ rows: 3 });
+          log.info("done");
+          progress.end();
+          return Promise.resolve();
+        },
+      }),
+      [],
+      world,
+    );
+  } finally {
+    performance.now = now;
+  }
+
+  assert.match(
+    world.out,
+    // deno-lint-ignore no-control-regex
+    /^\r\x1b\[Kread: 3 rows, 0 B\r\x1b\[K\d\d:\d\d:\d\d stage {5}done\n$/,
+  );
+});
+
+Deno.test("runCommand() reports progress as events where nobody watches", async () => {
+  const world = fakeWorld({}, false);
+  const { now } = performance;
+  let tick = 0;
+  performance.now = () => tick;
+  try {
+    await runCommand(
+      command({
+        run: ({ progress }) => {
+          progress.begin("read");
+          tick += 60_000;
+          progress.add({ rows: 3 });
+          return Promise.resolve();
+        },
+      }),
+      [],
+      world,
+    );
+  } finally {
+    performance.now = now;
+  }
+
+  const { message, rows } = JSON.parse(world.out);
+  assert.deepEqual([message, rows], ["read: 3 rows so far", 3]);
+});
+
+Deno.test("describeError() tells whatever was thrown", () => {
+  const options = { command: "load", json: false };
+
+  assert.equal(describeError(new Error("odd"), options), "odd\n");
+  assert.equal(describeError("thrown", options), "thrown\n");
+});
+
+Deno.test("processWorld() takes two signals at once for one, and ends hard on a later one", async () => {
+  const folder = await Deno.makeTempDir();
+  const module = (name: string) =>
+    new URL(`../../../lib/${name}`, import.meta.url);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { runCommand } from "${module("cli/command.ts")}";
+      import { openDuckDb } from "${module("duckdb/duckdb.ts")}";
+      await runCommand({
+        name: "stuck", usage: "", needs: [], options: {},
+        run: async ({ config, signal }) => {
+          await using duckdb = await openDuckDb(config, { zones: [] });
+          signal.addEventListener("abort", () => console.log("asked"));
+          console.log("working in " + duckdb.tempDirectory);
+          await new Promise((done) => setTimeout(done, 60_000));
+        },
+      }, []);`,
+    ],
+    env: { TEMP_DIRECTORY: folder },
+    stdout: "piped",
+  }).spawn();
+  let ended = false;
+  const status = process.status.finally(() => ended = true);
+  const said = process.stdout.pipeThrough(new TextDecoderStream())
+    [Symbol.asyncIterator]();
+
+  assert.match((await said.next()).value ?? "", /^working in/);
+  process.kill("SIGINT");
+  assert.equal((await said.next()).value, "asked\n");
+  process.kill("SIGINT");
+  await sleep(SECOND_ASK_AFTER_MS + 200);
+  assert.equal(ended, false);
+  process.kill("SIGINT");
+
+  assert.equal((await status).code, 1);
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
+  assert.equal((await said.next()).done, true);
+  await Deno.remove(folder);
+});
+
+interface FakeWorld extends World {
+  out: string;
+  error: string;
+  listening: boolean;
+  stop: () => void;
+}
+
+function fakeWorld(
+  env: Record<string, string>,
+  isTerminal = true,
+): FakeWorld {
+  const world: FakeWorld = {
+    out: "",
+    error: "",
+    listening: false,
+    stop: () => {},
+    env: (name) => env[name],
+    write: (text, to) => {
+      world[to] += text;
+    },
+    isTerminal,
+    onStop: (stop) => {
+      world.stop = stop;
+      world.listening = true;
+      return () => {
+        world.listening = false;
+      };
+    },
+  };
+  return world;
+}
+
+function command(parts: Partial<Command>): Command {
+  return {
+    name: "stage",
+    usage: "how to use it",
+    needs: [],
+    options: {},
+    run: () => Promise.resolve(),
+    ...parts,
+  };
+}
+
+function throwing(error: Error): Command["run"] {
+  return () => Promise.reject(error);
+}

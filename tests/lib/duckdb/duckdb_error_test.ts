@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import {
+  dataFileError,
+  duckDbCause,
+} from "../../../lib/duckdb/duckdb_error.ts";
+
+const PASSING: [string, RegExp][] = [
+  [
+    "Out of Memory Error: failed to allocate data of size 32.0 KiB (488.2 MiB/488.2 MiB used)",
+    /DUCKDB_MEMORY_LIMIT/,
+  ],
+  ["Out of Memory Error: could not allocate block of size 256.0 KiB", /memory/],
+  [
+    "Out of Memory Error: failed to offload data block of size 256.0 KiB (1.0 GiB/1.0 GiB used). This limit was set by the 'max_temp_directory_size' setting.",
+    /memory/,
+  ],
+  [
+    'IO Error: Could not write all bytes to file "/zone/x.parquet": wanted=1024 wrote=-1: No space left on device',
+    /disk is full/,
+  ],
+  [
+    'IO Error: Could not write file "/zone/x.parquet": Disk quota exceeded',
+    /disk is full/,
+  ],
+  ['IO Error: Cannot open file "/zone/x.csv": Too many open files', /ulimit/],
+  ["INTERRUPT Error: Interrupted!", /interrupted/],
+  [
+    "HTTP Error: HTTP GET error on 'http://s3/zone/x.csv' (HTTP 503)",
+    /could not be reached/,
+  ],
+  [
+    "HTTP Error: Unable to connect to URL http://s3/zone/x.csv: 429 (Too Many Requests)",
+    /could not be reached/,
+  ],
+  [
+    "IO Error: Could not establish connection error for HTTP HEAD to 'http://s3/x'",
+    /could not be reached/,
+  ],
+  [
+    "IO Error: SSL connection failed error for HTTP GET: Connection reset by peer, connection reset",
+    /could not be reached/,
+  ],
+];
+const DAMAGE = [
+  "Invalid Input Error: CSV Error on Line: 2 Expected Number of Columns: 3 Found: 2",
+  "Invalid Error: No magic bytes found at end of file '/zone/x.parquet'",
+  'IO Error: No files found that match the pattern "/zone/x.csv"',
+  'HTTP Error: Unable to connect to URL "http://s3/x.csv": 404 (Not Found).',
+  "TProtocolException: Invalid data",
+];
+
+for (const [message, hint] of PASSING) {
+  Deno.test(`dataFileError() tells what may pass: ${message.slice(0, 60)}`, () => {
+    const error = dataFileError(new Error(message), {
+      action: "read",
+      subject: "/zone/x",
+      task: "load",
+    });
+
+    assert.equal(error.message, `Cannot read /zone/x: ${message}`);
+    assert.equal(error.subject, "/zone/x");
+    assert.equal(error.retryable, true);
+    assert.match(error.hint ?? "", hint);
+    assert.doesNotMatch(error.hint ?? "", /Restore/);
+  });
+}
+
+for (const message of DAMAGE) {
+  Deno.test(`dataFileError() tells damage: ${message.slice(0, 60)}`, () => {
+    assert.equal(duckDbCause(new Error(message)), undefined);
+    const error = dataFileError(new Error(message), {
+      action: "read",
+      subject: "/zone/x",
+      task: "load",
+    });
+
+    assert.equal(error.retryable, false);
+    assert.match(error.hint ?? "", /^Restore the file .*, then run load$/);
+  });
+}
+
+Deno.test("dataFileError() names rights, which don't pass by themselves", () => {
+  const error = dataFileError(
+    new Error('IO Error: Cannot open file "/zone/x": Permission denied'),
+    { action: "read", subject: "/zone/x", task: "transform" },
+  );
+
+  assert.equal(error.retryable, false);
+  assert.match(error.hint ?? "", /^Check the rights/);
+});

@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { ConfigError } from "../../../lib/errors.ts";
+import {
+  integerKey,
+  parseContract,
+  typeSql,
+} from "../../../lib/project/contract.ts";
+
+Deno.test("parseContract() reads columns, types, nulls and keys", () => {
+  const tables = parseContract(`-- A comment; with a semicolon.
+create table thing (
+    -- Another one.
+    thing_id integer not null,
+    price numeric(10, 2),
+    -- carried from jsonb
+    body text not null,
+    note text,
+    primary key (thing_id, note)
+);
+create table other (
+    id uuid not null,
+    primary key (id)
+);
+`);
+
+  assert.deepEqual(tables, [
+    {
+      name: "thing",
+      columns: [
+        { name: "thing_id", type: { name: "integer" }, notNull: true },
+        {
+          name: "price",
+          type: { name: "numeric", precision: 10, scale: 2 },
+          notNull: false,
+        },
+        {
+          name: "body",
+          type: { name: "text" },
+          notNull: true,
+          carriedFrom: "jsonb",
+        },
+        { name: "note", type: { name: "text" }, notNull: false },
+      ],
+      key: ["thing_id", "note"],
+    },
+    {
+      name: "other",
+      columns: [{ name: "id", type: { name: "uuid" }, notNull: true }],
+      key: ["id"],
+    },
+  ]);
+});
+
+Deno.test("parseContract() reads what pg_dump --schema-only writes", () => {
+  const tables = parseContract(`\\restrict aBc
+SET statement_timeout = 0;
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE TYPE public.mood AS ENUM ('sad', 'ok; or not');
+CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql AS $_$ select 1; $_$;
+SET default_tablespace = '';
+--
+-- Name: Order Details; Type: TABLE; Schema: sales; Owner: -
+--
+CREATE TABLE sales."Order Details" (
+    "OrderID" integer NOT NULL,
+    "select" character varying(16) DEFAULT 'a, b) not null'::character varying,
+    "Größe (cm)" numeric(10,2) DEFAULT 1.0 NOT NULL,
+    mood public.mood,
+    moods public.mood[],
+    names character varying(5)[] DEFAULT '{}'::character varying[] NOT NULL,
+    at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    local timestamp without time zone,
+    ratio double precision,
+    total numeric GENERATED ALWAYS AS ((ratio)::numeric) STORED,
+    huge numeric(50,2),
+    code character(3),
+    opens time(0) without time zone,
+    CONSTRAINT positive CHECK (("OrderID" > 0))
+)
+PARTITION BY RANGE (at);
+CREATE TABLE sales.part PARTITION OF sales."Order Details" DEFAULT;
+ALTER TABLE sales."Order Details" ALTER COLUMN "OrderID" ADD GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE ONLY sales."Order Details"
+    ADD CONSTRAINT "Order Details_pkey" PRIMARY KEY ("OrderID", at);
+CREATE UNIQUE INDEX i ON sales."Order Details" USING btree (code);
+COMMENT ON TABLE sales."Order Details" IS 'what; else';
+`);
+
+  const columns = tables[0]?.columns.map((
+    { name, type, notNull, carriedFrom },
+  ) =>
+    `${name}: ${typeSql(type)}${notNull ? " not null" : ""}${
+      carriedFrom === undefined ? "" : ` from ${carriedFrom}`
+    }`
+  );
+  assert.deepEqual({ ...tables[0], columns }, {
+    name: "Order Details",
+    schema: "sales",
+    key: ["OrderID", "at"],
+    columns: [
+      "OrderID: integer not null",
+      "select: text",
+      "Größe (cm): numeric(10,2) not null",
+      "mood: text from public.mood",
+      "moods: text from public.mood[]",
+      "names: text not null from character varying(5)[]",
+      "at: timestamptz not null",
+      "local: timestamp",
+      "ratio: text from double precision",
+      "total: text from numeric",
+      "huge: text from numeric(50,2)",
+      "code: text from character(3)",
+      "opens: text from time(0) without time zone",
+    ],
+  });
+  assert.equal(tables.length, 1);
+});
+
+Deno.test("parseContract() knows PostgreSQL's other names of types", () => {
+  const types = [
+    "int",
+    "int8",
+    "bigserial",
+    "bool",
+    "varchar",
+    "decimal(5)",
+    "timestamptz(3)",
+    "timestamp",
+    "float8",
+    "float4[]",
+    "char",
+    "timetz(2)",
+    "int[][]",
+    'public."My Type"',
+    "interval day to second(3)",
+    "bit varying(5)",
+    "numeric(5,7)",
+  ];
+  const [table] = parseContract(
+    `create table thing (id int primary key, ${
+      types.map((type, index) => `c${index} ${type}`).join(", ")
+    })`,
+  );
+
+  assert.deepEqual(
+    table?.columns.slice(1).map(({ type, carriedFrom }) =>
+      carriedFrom ?? typeSql(type)
+    ),
+    [
+      "integer",
+      "bigint",
+      "bigint",
+      "boolean",
+      "text",
+      "numeric(5,0)",
+      "timestamptz",
+      "timestamp",
+      "double precision",
+      "real[]",
+      "character(1)",
+      "time(2) with time zone",
+      "integer[]",
+      'public."My Type"',
+      "interval day to second(3)",
+      "bit varying(5)",
+      "numeric(5,7)",
+    ],
+  );
+});
+
+for (
+  const [what, body] of [
+    [
+      "a line of its own",
+      "id integer not null, code text not null, primary key (id)",
+    ],
+    ["a column", "id integer primary key, code text not null"],
+    [
+      "a constraint and columns of any names",
+      'id integer, "a (b), c" integer, constraint "my key" primary key (id)',
+    ],
+    [
+      "no text that says unique",
+      "code text not null default 'unique', id integer not null unique",
+    ],
+    [
+      "a constraint",
+      "id integer not null, code text, constraint k primary key (id)",
+    ],
+    [
+      "what is unique",
+      "id integer not null, code text unique, unique (code), unique (id)",
+    ],
+  ] as const
+) {
+  Deno.test(`parseContract() reads the key of ${what}`, () => {
+    assert.deepEqual(parseContract(`create table thing (${body})`)[0]?.key, [
+      "id",
+    ]);
+  });
+}
+
+Deno.test("parseContract() reads which columns are left out on purpose", () => {
+  const [table] = parseContract(`create table thing (
+    id integer primary key,
+    -- leaves out: photo, "Old, note"
+    size integer
+);`);
+
+  assert.deepEqual(table?.leftOut, ["photo", "Old, note"]);
+  assert.equal(table?.columns.length, 2);
+});
+
+for (
+  const [line, problem] of [
+    [
+      "-- carried from money\n    size integer",
+      'column "size" is carried from money, so it must be text',
+    ],
+    ["size", 'cannot read the line "size"'],
+    [
+      '"ID" integer',
+      'column "ID" is there twice: DuckDB takes names that differ by case only for one',
+    ],
+    [
+      '" note" text',
+      '" note" begins with a blank, or has a character that is none of a name',
+    ],
+  ] as const
+) {
+  Deno.test(`parseContract() refuses ${line.replace(/\s+/g, " ")}`, () => {
+    const sql = `create table thing (
+    id integer not null,
+    ${line},
+    primary key (id)
+);`;
+
+    assert.deepEqual(problemsOf(sql), [`Contract: "thing": ${problem}`]);
+  });
+}
+
+Deno.test("parseContract() names every problem at once", () => {
+  const problems = problemsOf(`create table thing (
+    id integer not null,
+    primary key (id, other)
+);
+create table "Thing" (
+    id integer, unique (id)
+);
+create tabel seen (id integer);`);
+
+  assert.deepEqual(problems, [
+    'Contract: not a plain "create table": create tabel seen (id integer)',
+    'Contract: "thing": no column "other" for the key',
+    'Contract: "Thing": no primary key, nor columns that are unique and not null',
+    'Contract: the table "thing" is there twice',
+  ]);
+});
+
+Deno.test("typeSql() writes a type as Postgres and DuckDB read it", () => {
+  const numeric = { name: "numeric", precision: 12, scale: 3 } as const;
+
+  assert.equal(typeSql(numeric), "numeric(12,3)");
+  assert.equal(typeSql({ name: "timestamptz" }), "timestamptz");
+});
+
+Deno.test("integerKey() is a lone key column that is a whole number", () => {
+  const keys = ["id", "id, size", "code", "day"].map((key) => {
+    const [table] = parseContract(`create table thing (
+    id bigint not null,
+    size smallint not null,
+    code text not null,
+    day date not null,
+    primary key (${key})
+);`);
+    return table && integerKey(table);
+  });
+
+  assert.deepEqual(keys, ["id", undefined, undefined, undefined]);
+});
+
+function problemsOf(sql: string): readonly string[] {
+  try {
+    parseContract(sql);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+  return [];
+}
+
+Deno.test("parseContract() reads a key of columns of any names", () => {
+  const [table] = parseContract(`create table thing (
+    "size (cm), inner" integer not null,
+    "a""b" integer not null,
+    constraint "its key" primary key ("size (cm), inner", "a""b")
+);`);
+
+  assert.deepEqual(table?.key, ["size (cm), inner", 'a"b']);
+});

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { tablesRead } from "../../../lib/project/tables_read.ts";
+
+for (
+  const [sql, tables] of [
+    ["select * from changed.a, changed.b join changed.a as c", ["a", "b"]],
+    ['select * from CURRENT.A join "current"."b" using (id)', ["a", "b"]],
+    ["select 1 -- from changed.a\nfrom changed.b", ["b"]],
+    ["select 1 /* from changed.a */ from changed /* x */ . -- y\n b", ["b"]],
+    ["select 'from changed.a', 'it''s changed.a' from changed.b", ["b"]],
+    [
+      "select e'\\' changed.a', $$ changed.a $$, $x$ changed.a $x$ from changed.b",
+      ["b"],
+    ],
+    ["select other.changed.a from arrived.b", ["b"]],
+    ["select changed.id from x as changed", ["id"]],
+    ["select 1", []],
+  ] as const
+) {
+  Deno.test(`tablesRead() finds ${tables.join(", ") || "none"} in: ${sql}`, () => {
+    assert.deepEqual(tablesRead(sql), tables);
+  });
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { withSecrets } from "../../../lib/settings/secrets.ts";
+import { inFolder } from "../../harness/in_folder.ts";
+import { TestSecretsManager } from "../../harness/secrets_manager.ts";
+import { withEnv } from "../../harness/with_env.ts";
+
+const URL_TEXT = "postgres://me:a-secret@db.example.com/x";
+
+/** Reads a secret that holds this, as SOURCE_URL. */
+async function sourceUrlOf(
+  secret: string | undefined,
+  work: (url: string | undefined, folder: string) => Promise<void> | void,
+): Promise<void> {
+  await using manager = new TestSecretsManager(
+    secret === undefined ? {} : { here: secret },
+  );
+  const settings = {
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: manager.url,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+  };
+  await withEnv(settings, () =>
+    inFolder(async (folder) => {
+      const env = await withSecrets(
+        (name) => name === "SOURCE_SECRET_ID" ? "here" : undefined,
+        { folder },
+      );
+      assert.equal(env("WAREHOUSE_URL"), undefined);
+      await work(env("SOURCE_URL"), folder);
+    }));
+}
+
+Deno.test("withSecrets() takes a URL, or JSON with one", async () => {
+  await sourceUrlOf(URL_TEXT, (url) => assert.equal(url, URL_TEXT));
+  await sourceUrlOf(
+    JSON.stringify({ url: URL_TEXT }),
+    (url) => assert.equal(url, URL_TEXT),
+  );
+});
+
+Deno.test("withSecrets() writes the CA into a file that the URL names", async () => {
+  const secret = JSON.stringify({ url: URL_TEXT, ca: "PEM" });
+
+  await sourceUrlOf(secret, async (url, folder) => {
+    const path = new URL(url ?? "").searchParams.get("sslrootcert");
+    assert.equal(path, join(folder, "ca-db.example.com.pem"));
+    assert.equal(await Deno.readTextFile(path ?? ""), "PEM");
+  });
+});
+
+Deno.test("withSecrets() leaves a URL as it is written, but for the CA's file", async () => {
+  const url = `${URL_TEXT}?options=-c%20a%3Db+c`;
+
+  await sourceUrlOf(JSON.stringify({ url, ca: "PEM" }), (given, folder) => {
+    const path = join(folder, "ca-db.example.com.pem");
+    assert.equal(given, `${url}&sslrootcert=${encodeURIComponent(path)}`);
+  });
+});
+
+Deno.test("withSecrets() names a field of a secret that nothing heeds", async () => {
+  const notes = JSON.stringify({ url: URL_TEXT, username: "me", ca: null });
+  const secret = JSON.stringify({ url: URL_TEXT, CA: "PEM", sslcert: "PEM" });
+
+  await sourceUrlOf(notes, (url) => assert.equal(url, URL_TEXT));
+  await assert.rejects(sourceUrlOf(secret, () => {}), {
+    name: "StageError",
+    message: 'Cannot use the secret here: nothing heeds its "CA", "sslcert"',
+  });
+});
+
+Deno.test("withSecrets() names the secret that can't be used, not its value", async () => {
+  await assert.rejects(sourceUrlOf(undefined, () => {}), {
+    name: "StageError",
+    message: /^Cannot read the secret here: .*can't find/,
+    subject: "here",
+    retryable: true,
+  });
+  for (const secret of ["my password", '{"password":"mine"}', '{"url":1}']) {
+    await assert.rejects(sourceUrlOf(secret, () => {}), {
+      name: "StageError",
+      message:
+        'Cannot use the secret here: it is neither a connection URL nor JSON with "url"',
+    });
+  }
+});

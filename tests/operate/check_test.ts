@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { main as check } from "../../operate/check.ts";
+import { copyProject } from "../harness/copy_project.ts";
+import { inFolder } from "../harness/in_folder.ts";
+
+/** Checks a folder, as a person does. */
+async function told(
+  sqlDirectory: string,
+  isTerminal = true,
+): Promise<{ code: number; out: string }> {
+  let out = "";
+  const code = await check([], {
+    env: (name) => name === "SQL_DIRECTORY" ? sqlDirectory : undefined,
+    write: (text) => out += text,
+    isTerminal,
+    onStop: () => () => {},
+  });
+  return { code, out };
+}
+
+async function copyOf(folder: string): Promise<string> {
+  await copyProject(folder, ["sql"]);
+  return join(folder, "sql");
+}
+
+Deno.test("check shows each model as lake and warehouse have it", () =>
+  inFolder(async (folder) => {
+    const sql = await copyOf(folder);
+
+    const { code, out } = await told(sql);
+
+    assert.equal(code, 0, out);
+    assert.match(
+      out,
+      /^dim_staff: dimension, as a join of staff, department$/m,
+    );
+    assert.match(out, /^ {2}staff_id +INTEGER +integer {2}key$/m);
+    assert.match(out, /^ {2}created_time +VARCHAR +time {2}not null$/m);
+    assert.match(
+      out,
+      /^11 tables, 11 models, 3 quarantine rules, 8 checks: /m,
+    );
+    const { models } = JSON.parse((await told(sql, false)).out);
+    assert.equal(models.length, 11);
+    assert.deepEqual(models.at(-1).key, ["payment_id"]);
+  }));
+
+/** Edits of a file, what is said of them, and the exit code. */
+const WRONG: Readonly<
+  Record<string, { file: string; text: string; message: RegExp; code: number }>
+> = {
+  "a column that is not there": {
+    file: "models/dim_design.sql",
+    text: "-- Key: design_id.\nselect design_id, size from changed.design",
+    message: /Cannot use sql\/models\/dim_design\.sql: Binder Error.*"size"/,
+    code: 1,
+  },
+  "a function that changes by itself": {
+    file: "models/dim_design.sql",
+    text:
+      "-- Key: design_id.\nselect design_id, now() as n from changed.design",
+    message: /Cannot use sql\/models\/dim_design\.sql: .*now/,
+    code: 1,
+  },
+  "a header without a key": {
+    file: "models/dim_design.sql",
+    text: "select design_id from changed.design",
+    message: /sql\/models\/dim_design\.sql: its header does not say/,
+    code: 2,
+  },
+  "a check of no model": {
+    file: "checks/dim_desing__is_known.sql",
+    text: "select 1",
+    message: /sql\/checks\/dim_desing__is_known\.sql is of no model/,
+    code: 2,
+  },
+};
+
+for (const [what, { file, text, message, code }] of Object.entries(WRONG)) {
+  Deno.test(`check names the file that has ${what}`, () =>
+    inFolder(async (folder) => {
+      const sql = await copyOf(folder);
+      await Deno.writeTextFile(join(sql, file), text);
+
+      const found = await told(sql);
+
+      assert.match(found.out, message);
+      assert.equal(found.code, code);
+    }));
+}
+
+Deno.test("check says when the folder is not there", async () => {
+  const { code, out } = await told("/nowhere/sql");
+
+  assert.match(out, /no file \/nowhere\/sql\/source\.sql/);
+  assert.equal(code, 2);
+});

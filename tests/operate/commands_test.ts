@@ -1,0 +1,391 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { main as extract } from "../../extract/main.ts";
+import type { World } from "../../lib/cli/command.ts";
+import { main as load } from "../../load/main.ts";
+import { parseInterval } from "../../operate/pipeline.ts";
+import { main as rebuild } from "../../operate/rebuild.ts";
+import { main as resync } from "../../operate/resync.ts";
+import { main as pipeline } from "../../operate/run.ts";
+import { main as status } from "../../operate/status.ts";
+import { main as transform } from "../../transform/main.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+interface TestWorld extends World {
+  out: string;
+  error: string;
+  stop: () => void;
+}
+
+function worldOf(
+  env: Record<string, string>,
+  options: { isTerminal?: boolean; onOut?: (text: string) => void } = {},
+): TestWorld {
+  const world: TestWorld = {
+    out: "",
+    error: "",
+    stop: () => {},
+    env: (name) => env[name],
+    write: (text, to) => {
+      world[to] += text;
+      if (to === "out") options.onOut?.(text);
+    },
+    isTerminal: options.isTerminal ?? false,
+    onStop: (stop) => {
+      world.stop = stop;
+      return () => {};
+    },
+  };
+  return world;
+}
+
+function envOf(platform: Platform): Record<string, string> {
+  return {
+    SOURCE_URL: platform.source.url,
+    WAREHOUSE_URL: platform.warehouse.url,
+    INGESTION_URL: platform.config.ingestionUrl,
+    PROCESSED_URL: platform.config.processedUrl,
+    TEMP_DIRECTORY: platform.config.tempDirectory,
+  };
+}
+
+const UNREACHABLE = {
+  SOURCE_URL: "postgres://h/d",
+  WAREHOUSE_URL: "postgres://h/w",
+  INGESTION_URL: "/tmp/i",
+  PROCESSED_URL: "/tmp/p",
+};
+
+Deno.test("the stages' commands run the pipeline, and status tells of it", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  const before = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], before), 1);
+  assert.match(before.out, /freshness: unknown, nothing is loaded/);
+
+  for (const stage of [extract, transform, load]) {
+    const world = worldOf(env);
+    assert.equal(await stage([], world), 0, world.error);
+    const events = world.out.trimEnd().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    assert.equal(events.at(-1).batch, 1);
+  }
+  const terminal = worldOf(env, { isTerminal: true });
+  assert.equal(await extract(["--full=payment,address"], terminal), 0);
+  assert.match(terminal.out, /"payment" is read whole: it was asked for/);
+
+  const after = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], after), 0);
+  assert.match(after.out, /extract +2 .*\ntransform +1 .* 1\nload +1 .* 0\n/);
+  const asJson = worldOf(env);
+  assert.equal(await status([], asJson), 0);
+  const told = JSON.parse(asJson.out);
+  assert.equal(told.fresh, true);
+  assert.equal(told.stages[2].batch, 1);
+});
+
+Deno.test("status tells how the newest verification came out", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+  const told = async (differences: number) => {
+    await execute(
+      platform.warehouse.client,
+      `insert into pipeline.verification
+        (batch, snapshot_time, model, place, differences)
+      values (${differences + 1}, now(), 'dim_staff', 'lake', ${differences})`,
+    );
+    const world = worldOf(env, { isTerminal: true });
+    return { code: await status([], world), out: world.out };
+  };
+
+  const same = await told(0);
+  assert.equal(same.code, 0);
+  assert.match(same.out, /\nverified: batch 1, \d{4}-.*, the same\n/);
+
+  const otherwise = await told(2);
+  assert.equal(otherwise.code, 1);
+  assert.match(
+    otherwise.out,
+    /\nverified: batch 3, .*, 2 DIFFERENCES: run deno task verify\n/,
+  );
+});
+
+Deno.test("status shows the quarantine, and what is too old or out of reach", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(
+    client,
+    "update payment set payment_date = 'never' where payment_id = 3",
+  );
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = now() - interval '3 hours'",
+  );
+
+  const world = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], world), 1);
+  assert.match(world.out, /freshness: 3 h - TOO OLD/);
+  assert.match(world.out, /quarantine: 1 rows\n {2}payment 3: payment_date is/);
+
+  const down = worldOf({
+    ...env,
+    WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w",
+    INGESTION_URL: "/proc/nowhere/x",
+  }, { isTerminal: true });
+  assert.equal(await status([], down), 1);
+  assert.match(down.out, /load: Cannot connect to 127.0.0.1:1\/w/);
+  assert.doesNotMatch(down.out + down.error, /hunter2/);
+});
+
+Deno.test("status says that zones and warehouse don't belong together", async () => {
+  await using platform = await openPlatform();
+  await using other = await openPlatform();
+  for (const { source } of [platform, other]) await fillSmall(source.client);
+  await platform.run();
+  await other.run();
+  const env = envOf(platform);
+  const empty = join(platform.config.tempDirectory, "empty");
+  const { ingestionUrl, processedUrl } = platform.config;
+  const { INGESTION_URL, PROCESSED_URL, WAREHOUSE_URL } = envOf(other);
+  const cases: [Record<string, string | undefined>, RegExp][] = [
+    [{ INGESTION_URL }, /transform: Cannot go on from batch 1: .* another one/],
+    [{ INGESTION_URL: empty }, /transform: Cannot go on from .* is missing/],
+    [{ WAREHOUSE_URL }, /load: Cannot go on from batch 1, .* another lake/],
+    [
+      { INGESTION_URL, PROCESSED_URL },
+      /load: Cannot go on from batch 1, .* is of another lake/,
+    ],
+    [
+      { INGESTION_URL: empty, PROCESSED_URL: join(empty, "..", "empty2") },
+      /load: Cannot go on from batch 1, .* is missing/,
+    ],
+    [{ INGESTION_URL: processedUrl, PROCESSED_URL: ingestionUrl }, /are two/],
+  ];
+  const together = worldOf(env, { isTerminal: true });
+  assert.equal(await status([], together), 0, together.out);
+
+  for (const [changed, problem] of cases) {
+    const world = worldOf({ ...env, ...changed } as typeof env, {
+      isTerminal: true,
+    });
+    assert.equal(await status([], world), 1, world.out);
+    assert.match(world.out, problem);
+    assert.match(world.out, /^freshness: \d+ s$/m);
+  }
+});
+
+Deno.test("stages with nothing to do say so in one line", async () => {
+  await using platform = await openPlatform();
+  const env = envOf(platform);
+  const said = async (stage: typeof load) => {
+    const world = worldOf(env);
+    assert.equal(await stage([], world), 0, world.error);
+    const lines = world.out.trimEnd().split("\n");
+    assert.equal(lines.length, 1, world.out);
+    return JSON.parse(lines[0] ?? "");
+  };
+
+  assert.match((await said(transform)).message, /no batch was extracted yet/);
+  assert.match((await said(load)).message, /no batch was transformed yet/);
+  await platform.run();
+  for (const stage of [transform, load]) {
+    const { message, batch } = await said(stage);
+    assert.equal(message, "nothing new: batch 1 is the newest");
+    assert.equal(batch, 1);
+  }
+});
+
+Deno.test("commands name every setting that is missing, and exit with 2", async () => {
+  const world = worldOf({}, { isTerminal: true });
+
+  assert.equal(await pipeline([], world), 2);
+
+  for (const name of ["SOURCE_URL", "WAREHOUSE_URL", "INGESTION_URL"]) {
+    assert.match(world.error, new RegExp(`${name} is missing`));
+  }
+  const flags = worldOf({}, { isTerminal: true });
+  assert.equal(await extract(["--fast"], flags), 2);
+  assert.match(flags.error, /--fast[^]*deno task extract/);
+  const help = worldOf({}, { isTerminal: true });
+  assert.equal(await load(["--help"], help), 0);
+  assert.match(help.out, /^deno task load/);
+  const every = worldOf(UNREACHABLE);
+  assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
+  assert.match(JSON.parse(every.error).message, /--every is "soon"/);
+});
+
+Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
+  const once = worldOf({});
+  assert.equal(await pipeline(["--help"], once), 0);
+  assert.match(once.out, /^deno task pipeline\n/);
+  const forever = worldOf({});
+  assert.equal(await pipeline(["--forever", "--help"], forever), 0);
+  assert.match(forever.out, /^deno task run \[--every 15m\]\n/);
+
+  const refused = worldOf(UNREACHABLE);
+  assert.equal(await pipeline(["--every", "5s"], refused), 2);
+  const { stage, message } = JSON.parse(refused.error);
+  assert.equal(stage, "pipeline");
+  assert.match(message, /--every[^]*deno task run does it for ever/);
+  const unset = worldOf({});
+  assert.equal(await pipeline(["--forever"], unset), 2);
+  assert.equal(JSON.parse(unset.error).stage, "run");
+});
+
+Deno.test("commands end with a message, a hint and no password", async () => {
+  const env = {
+    SOURCE_URL: "postgres://u:hunter2@127.0.0.1:1/d",
+    INGESTION_URL: await Deno.makeTempDir(),
+  };
+  const world = worldOf(env, { isTerminal: true });
+  assert.equal(await extract([], world), 1);
+  assert.match(world.error, /^Cannot connect to 127.0.0.1:1\/d: .*\n-> Check/);
+  const json = worldOf(env);
+  assert.equal(await extract([], json), 1);
+  const event = JSON.parse(json.error);
+  assert.equal(event.level, "fatal");
+  assert.equal(event.retryable, true);
+  assert.equal(event.exitCode, 1);
+  assert.doesNotMatch(world.error + json.error + json.out, /hunter2/);
+  await Deno.remove(env.INGESTION_URL, { recursive: true });
+});
+
+Deno.test("run goes on after a stage has failed, and stops when asked", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  await execute(client, "alter table design rename to designs");
+  let repaired = false;
+  const world: TestWorld = worldOf(envOf(platform), {
+    onOut: (text) => {
+      if (!repaired && text.includes("no such table")) {
+        repaired = true;
+        client.query("alter table designs rename to design");
+      }
+      if (/"stage":"load","message":"batch \d/.test(text)) world.stop();
+    },
+  });
+
+  assert.equal(await pipeline(["--forever", "--every", "1s"], world), 0);
+
+  assert.equal(repaired, true);
+  assert.match(world.out, /"level":"error","stage":"extract"/);
+  assert.match(
+    world.out,
+    /"level":"info","stage":"run","message":"stopped as asked"/,
+  );
+  assert.doesNotMatch(world.out, /"stage":""/);
+});
+
+Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await execute(platform.source.client, insertOrder(9));
+  const world = worldOf(envOf(platform), { isTerminal: true });
+  const running = pipeline([], world);
+  world.stop();
+
+  assert.equal(await running, 0);
+  assert.match(world.error, /Stopped as asked/);
+});
+
+Deno.test("rebuild and resync make places anew and tables right again", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+  await execute(
+    platform.warehouse.client,
+    "update fact_payment set payment_amount = 0",
+    "update dim_currency set currency_name = ''",
+  );
+
+  const resynced = worldOf(env);
+  assert.equal(await resync(["payment,design", "staff"], resynced), 0);
+  assert.match(resynced.out, /fact_payment: 10 rows were repaired/);
+  assert.doesNotMatch(resynced.out, /dim_currency: /);
+  const processed = worldOf(env);
+  assert.equal(await rebuild(["processed"], processed), 0, processed.error);
+  assert.match(processed.out, /generation .* is in force, up to batch 2/);
+  const warehouse = worldOf(env);
+  assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
+  assert.match(warehouse.out, /dim_currency: 3 rows were repaired/);
+  const again = worldOf(env);
+  assert.equal(await rebuild(["--replace-lake", "warehouse"], again), 0);
+  assert.doesNotMatch(again.out, /repaired/);
+});
+
+Deno.test("of rebuilds that race the command that lost exits with 1", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  const env = envOf(platform);
+  assert.equal(await pipeline([], worldOf(env)), 0);
+
+  const codes = await Promise.all([
+    rebuild(["processed"], worldOf(env)),
+    rebuild(["processed"], worldOf(env)),
+  ]);
+
+  assert.deepEqual(codes.sort(), [0, 1]);
+});
+
+Deno.test("rebuild and resync say which words they take, and exit with 2", async () => {
+  const env = {
+    SOURCE_URL: "postgres://h/d",
+    WAREHOUSE_URL: "postgres://h/w",
+    INGESTION_URL: "/tmp/i",
+    PROCESSED_URL: "/tmp/p",
+  };
+  for (
+    const { main, args, message } of [
+      { main: rebuild, args: [], message: 'Cannot rebuild ""' },
+      { main: rebuild, args: ["lake"], message: 'Cannot rebuild "lake"' },
+      {
+        main: rebuild,
+        args: ["processed", "warehouse"],
+        message: 'Cannot rebuild "processed warehouse"',
+      },
+      {
+        main: rebuild,
+        args: ["processed", "--replace-lake"],
+        message: "--replace-lake is for the warehouse only",
+      },
+      { main: rebuild, args: ["--force"], message: "Unknown option '--force'" },
+      {
+        main: resync,
+        args: ["payment,paymant", "staf"],
+        message: 'Cannot resync "paymant": sql/source.sql has no such table\n' +
+          'Cannot resync "staf": sql/source.sql has no such table',
+      },
+      { main: resync, args: [], message: "deno task resync TABLE" },
+    ]
+  ) {
+    const world = worldOf(env, { isTerminal: true });
+
+    assert.equal(await main(args, world), 2, message);
+
+    assert.ok(world.error.startsWith(message), world.error);
+    assert.match(world.error, /deno task (rebuild processed|resync)/);
+  }
+  const unset = worldOf({}, { isTerminal: true });
+  assert.equal(await rebuild(["warehouse"], unset), 2);
+  assert.match(unset.error, /WAREHOUSE_URL is missing/);
+  assert.doesNotMatch(unset.error, /INGESTION_URL/);
+});
+
+Deno.test("parseInterval() reads seconds, minutes and hours", () => {
+  assert.deepEqual(["10s", "15m", "2h"].map(parseInterval), [
+    10_000,
+    900_000,
+    7_200_000,
+  ]);
+  assert.throws(() => parseInterval("0s"), /--every is "0s"/);
+});

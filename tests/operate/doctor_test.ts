@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { EXIT } from "../../lib/errors.ts";
+import { RESOURCES } from "../../lib/stage.ts";
+import { examine, formatFindings, main } from "../../operate/doctor.ts";
+import { examineSns } from "../../operate/examine_sns.ts";
+import { sweep } from "../../sweep/sweep.ts";
+import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
+import { withEnv } from "../harness/with_env.ts";
+
+const wrongOf = (findings: Awaited<ReturnType<typeof examine>>) =>
+  findings.filter(({ hint }) => hint !== undefined)
+    .map(({ what, found }) => `${what}: ${found}`);
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`doctor finds nothing wrong where all is well, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+
+    const findings = await examine(platform.context);
+
+    assert.deepEqual(wrongOf(findings), []);
+    assert.equal(findings.length, 5);
+    assert.match(formatFindings(findings), /^ok {4}source: PostgreSQL/);
+    // It has left nothing that would be taken for a batch.
+    await platform.run();
+  });
+}
+
+Deno.test("doctor may write where it may not remove, as often as it is asked", async () => {
+  await using platform = await openPlatform();
+  const resources = {
+    ...RESOURCES,
+    openZone: (...args: Parameters<typeof RESOURCES.openZone>) => {
+      const zone = RESOURCES.openZone(...args);
+      zone.remove = () => Promise.reject(new Error("may not remove"));
+      return zone;
+    },
+  };
+  const context = { ...platform.context, resources };
+  await platform.run();
+
+  for (let time = 1; time <= 2; time++) {
+    assert.deepEqual(wrongOf(await examine(context)), []);
+  }
+
+  for (const zone of ["ingestion", "processed"] as const) {
+    const swept = await sweep(platform.context, { zone });
+    assert.equal(swept.foreignFiles, 0);
+    assert.equal(swept.filesRemoved, 0);
+  }
+  assert.doesNotMatch(platform.logged.join("\n"), /none of the zone's/);
+  await platform.run();
+});
+
+Deno.test("doctor compares the clocks of the servers with this machine's", async () => {
+  await using platform = await openPlatform();
+  const late = {
+    ...platform.context,
+    clock: () => new Date(Date.now() - 7_200_000),
+  };
+
+  const wrong = wrongOf(await examine(late));
+
+  assert.equal(wrong.length, 4, wrong.join("\n"));
+  for (const line of wrong) {
+    assert.match(line, /: The clock of .* is 7[12]\d\d s from this machine's$/);
+  }
+});
+
+Deno.test("doctor names each thing that is wrong, and what to do", async () => {
+  await using platform = await openPlatform();
+  const { context } = platform;
+  await execute(platform.source.client, "drop table payment");
+  const resources = {
+    ...RESOURCES,
+    openZone: (...args: Parameters<typeof RESOURCES.openZone>) => {
+      const zone = RESOURCES.openZone(...args);
+      const isIngestion = zone.url.endsWith("/ingestion");
+      return new Proxy(zone, {
+        get: (target, name) => {
+          // A store that heeds no condition, and one whose clock is wrong.
+          if (isIngestion && name === "create") {
+            return (key: string, content: Uint8Array) =>
+              target.put(key, content);
+          }
+          if (!isIngestion && name === "now") {
+            return () => Promise.resolve(new Date(Date.now() + 3_600_000));
+          }
+          const value = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+  platform.set({
+    warehouse: { ...platform.warehouse.settings, database: "not_there" },
+  });
+
+  const wrong = wrongOf(await examine({ ...context, resources }));
+
+  assert.equal(wrong.length, 4, wrong.join("\n"));
+  assert.match(wrong[0] ?? "", /^source: .*"payment"/);
+  assert.match(wrong[1] ?? "", /^ingestion zone: .*\(If-None-Match\)$/);
+  assert.match(wrong[2] ?? "", /^processed zone: The clock .* is 3600 s from/);
+  assert.match(wrong[3] ?? "", /^warehouse: Cannot connect .*not_there/);
+});
+
+Deno.test("doctor needs a role that may make the warehouse's tables", async () => {
+  await using platform = await openPlatform();
+  const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
+  const { client } = platform.warehouse;
+  await execute(client, `create role ${role} login password 'a-password'`);
+  try {
+    platform.set({
+      warehouse: {
+        ...platform.warehouse.settings,
+        user: role,
+        password: "a-password",
+      },
+    });
+
+    const wrong = wrongOf(await examine(platform.context));
+
+    assert.deepEqual(wrong, [
+      "warehouse: Cannot load into the warehouse: the role may make no schema there",
+    ]);
+    const { database } = platform.warehouse.settings;
+    await execute(client, `grant create on database ${database} to ${role}`);
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: the role may make no table in the schema that comes first in its search_path",
+    ]);
+    await execute(
+      client,
+      `alter role ${role} set default_transaction_read_only to on`,
+    );
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: it takes no writes: default_transaction_read_only is on",
+    ]);
+  } finally {
+    await execute(client, `drop owned by ${role}`, `drop role ${role}`);
+  }
+});
+
+Deno.test("doctor --aws tells of the SMS sandbox, the limit and who has not confirmed", async () => {
+  const answer = (action: string, body: string) =>
+    `<${action}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><${action}Result>${body}</${action}Result></${action}Response>`;
+  const told = { sandbox: true, limit: 1, arn: "PendingConfirmation" };
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const action = new URLSearchParams(await request.text()).get("Action") ??
+        "";
+      const bodies: Record<string, string> = {
+        GetSMSSandboxAccountStatus:
+          `<IsInSandbox>${told.sandbox}</IsInSandbox>`,
+        GetSMSAttributes:
+          `<attributes><entry><key>MonthlySpendLimit</key><value>${told.limit}</value></entry></attributes>`,
+        ListSubscriptions:
+          `<Subscriptions><member><SubscriptionArn>${told.arn}</SubscriptionArn><Endpoint>team@example.com</Endpoint></member></Subscriptions>`,
+      };
+      return new Response(answer(action, bodies[action] ?? ""), {
+        headers: { "content-type": "text/xml" },
+      });
+    },
+  );
+  const settings = {
+    AWS_ENDPOINT_URL_SNS: `http://127.0.0.1:${server.addr.port}`,
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+  };
+  await withEnv(settings, async () => {
+    const fresh = wrongOf(await examineSns("eu-west-2"));
+    Object.assign(told, { sandbox: false, limit: 50, arn: "arn:aws:sns:x" });
+    const ready = wrongOf(await examineSns("eu-west-2"));
+
+    assert.deepEqual(fresh, [
+      "SMS sandbox: the account is in it: SMS go to verified numbers only",
+      "SMS spending limit: 1 USD a month",
+      "subscriptions: not confirmed: team@example.com",
+    ]);
+    assert.deepEqual(ready, []);
+  });
+});
+
+Deno.test("doctor ends with 2 when settings are missing", async () => {
+  const written: string[] = [];
+
+  const code = await main([], {
+    env: () => undefined,
+    write: (text) => written.push(text),
+    isTerminal: false,
+    onStop: () => () => {},
+  });
+
+  assert.equal(code, EXIT.usage);
+  assert.match(written.join(), /SOURCE_URL is missing/);
+});

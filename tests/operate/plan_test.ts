@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { query } from "../../lib/postgres/postgres.ts";
+import { main as planTask, makePlan } from "../../operate/plan.ts";
+import { transform } from "../../transform/transform.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { smallProject } from "../harness/small_project.ts";
+import { taskEnv } from "../harness/task.ts";
+
+const SOURCE = `create table item (
+    item_id integer primary key, title text not null, price numeric(10, 2),
+    weight integer
+);`;
+
+/** A company with one model of these columns. */
+function company(columns: string) {
+  return smallProject({
+    source: SOURCE,
+    models: [{
+      name: "dim_item",
+      key: ["item_id"],
+      sql: `select ${columns} from changed.item`,
+    }],
+  });
+}
+
+/** All that a plan could have written to. */
+async function stateOf(platform: Platform): Promise<unknown> {
+  const files: string[] = [];
+  const { ingestionUrl, processedUrl } = platform.config;
+  for (const url of [ingestionUrl, processedUrl]) {
+    assert(url !== undefined);
+    if (!existsSync(url)) continue;
+    for await (const { name } of Deno.readDir(url)) files.push(name);
+  }
+  const columns = await query(
+    platform.warehouse.client,
+    `select table_schema, table_name, column_name, data_type, is_nullable
+    from information_schema.columns
+    where table_schema in ('public', 'pipeline') order by 1, 2, 3`,
+  );
+  return { files: files.sort(), columns };
+}
+
+Deno.test("plan shows what an empty warehouse would be given, and writes nothing", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title"),
+    sourceSql: SOURCE,
+  });
+  await platform.extract();
+  const before = await stateOf(platform);
+
+  const plan = await makePlan(platform.context);
+
+  assert.deepEqual(plan.transform, { from: 1, to: 1 });
+  assert.deepEqual(plan.load, { from: 1, to: 1 });
+  assert.ok(plan.warehouse.includes("table dim_item"));
+  assert.ok(plan.warehouse.includes("migration 0001_pipeline"));
+  assert.deepEqual(plan.refusals, []);
+  assert.deepEqual(await stateOf(platform), before);
+});
+
+Deno.test("plan shows nothing where all is done", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title"),
+    sourceSql: SOURCE,
+  });
+  await platform.run();
+
+  const plan = await makePlan(platform.context);
+
+  assert.deepEqual(plan, { warehouse: [], refusals: [] });
+});
+
+Deno.test("plan shows what a change of a model does, and a run then does it", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title, weight"),
+    sourceSql: SOURCE,
+  });
+  const { client } = platform.source;
+  await execute(client, "insert into item values (1, 'Bolt', 0.20, 5)");
+  await platform.run();
+  const before = await stateOf(platform);
+  platform.context.sql = await company(
+    "item_id, title, price, cast(weight as bigint) as weight",
+  );
+
+  const plan = await makePlan(platform.context);
+
+  assert.equal(plan.changedSince, 1);
+  assert.deepEqual(plan.refusals, []);
+  assert.deepEqual(plan.warehouse, [
+    "dim_item: the column price is new, numeric(10,2)",
+    "dim_item: the column weight is bigint, it was integer",
+  ]);
+  assert.deepEqual(await stateOf(platform), before);
+  await execute(client, "update item set price = 0.30");
+  await platform.extract();
+  await transform(platform.context, { acceptSqlChange: true });
+  platform.logged.length = 0;
+  await platform.load();
+  for (const change of plan.warehouse) {
+    assert.ok(platform.logged.includes(`info: ${change}`), change);
+  }
+});
+
+Deno.test("plan names every refusal with its way out, and exits with 1", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title, weight"),
+    sourceSql: SOURCE,
+  });
+  await platform.run();
+  platform.context.sql = await company(
+    "item_id, cast(null as date) as title, price",
+  );
+
+  const { refusals } = await makePlan(platform.context);
+
+  assert.equal(refusals.length, 1);
+  assert.match(
+    refusals[0]?.message ?? "",
+    /its column "title" is date now, the warehouse has text/,
+  );
+  assert.match(refusals[0]?.hint ?? "", /deno task rebuild warehouse/);
+});
+
+Deno.test("plan and load name a table whose model is gone, until it is dropped", async () => {
+  const both = (names: string[]) =>
+    smallProject({
+      source: SOURCE,
+      models: names.map((name) => ({
+        name,
+        key: ["item_id"],
+        sql: "select item_id, title from changed.item",
+      })),
+    });
+  await using platform = await openPlatform({
+    sql: await both(["dim_item", "dim_old"]),
+    sourceSql: SOURCE,
+  });
+  await execute(platform.source.client, "insert into item values (1, 'Bolt')");
+  await platform.run();
+  assert.deepEqual((await makePlan(platform.context)).warehouse, []);
+  platform.context.sql = await both(["dim_item"]);
+  const note =
+    /^dim_old: no model makes it any more.*drop table "dim_old" cascade$/;
+
+  const { warehouse } = await makePlan(platform.context);
+
+  assert.equal(warehouse.length, 1);
+  assert.match(warehouse[0] ?? "", note);
+  await execute(platform.source.client, "update item set title = 'Nut'");
+  await platform.extract();
+  await transform(platform.context, { acceptSqlChange: true });
+  await platform.load();
+  const warned = platform.logged.filter((line) =>
+    line.startsWith("warning: dim_old")
+  );
+  assert.equal(warned.length, 1);
+  assert.match(warned[0]?.replace("warning: ", "") ?? "", note);
+  await execute(platform.warehouse.client, "drop table dim_old cascade");
+  assert.deepEqual((await makePlan(platform.context)).warehouse, []);
+});
+
+Deno.test("plan is written for people, too", async () => {
+  await using platform = await openPlatform();
+  await platform.extract();
+  const env = taskEnv(platform);
+  let out = "";
+
+  const code = await planTask([], {
+    env: (name) => env[name],
+    write: (text) => out += text,
+    isTerminal: true,
+    onStop: () => () => {},
+  });
+
+  assert.equal(code, 0, out);
+  assert.match(out, /^transform {2}batch 1$/m);
+  assert.match(out, /^load {7}batch 1$/m);
+  assert.match(out, /^warehouse {2}is given:\n {2}migration 0001_pipeline$/m);
+  assert.match(out, /^Nothing was written\.$/m);
+});

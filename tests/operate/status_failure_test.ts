@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import type { World } from "../../lib/cli/command.ts";
+import { connect } from "../../lib/postgres/postgres.ts";
+import { openZone } from "../../lib/zone/zone.ts";
+import { main as load } from "../../load/main.ts";
+import { main as rebuild } from "../../operate/rebuild.ts";
+import { main as pipeline } from "../../operate/run.ts";
+import {
+  formatStatus,
+  main as status,
+  readStatus,
+  type Status,
+} from "../../operate/status.ts";
+import { sweep } from "../../sweep/sweep.ts";
+import { main as transform } from "../../transform/main.ts";
+import { verify } from "../../verify/verify.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  ZONE_KINDS,
+} from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { taskEnv } from "../harness/task.ts";
+
+type Command = (args: readonly string[], world?: World) => Promise<number>;
+
+/** Runs a command with the settings of a platform, and others. */
+async function told(
+  platform: Platform,
+  command: Command,
+  more: { env?: Record<string, string>; args?: string[]; json?: boolean } = {},
+): Promise<{ code: number; out: string }> {
+  const env: Record<string, string> = {
+    ...taskEnv(platform),
+    DUCKDB_EXTENSION_DIRECTORY: platform.config.duckDbExtensionDirectory ?? "",
+    ...more.env,
+  };
+  let out = "";
+  const code = await command(more.args ?? [], {
+    env: (name) => env[name],
+    write: (text) => out += text,
+    isTerminal: more.json !== true,
+    onStop: () => () => {},
+  });
+  return { code, out };
+}
+
+const WAITS = /: batch \d+ has not come through since \d{4}-/;
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`status tells which batch a stage fails at, and why, until it came through, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { source, warehouse } = platform;
+    await fillSmall(source.client);
+    assert.equal((await told(platform, pipeline)).code, 0);
+    const well = await told(platform, status);
+    assert.equal(well.code, 0, well.out);
+    const cases = [
+      {
+        stage: "extract",
+        command: pipeline,
+        spoil: () =>
+          execute(source.client, "alter table design rename to designs"),
+        mend: () =>
+          execute(source.client, "alter table designs rename to design"),
+        found:
+          /^extract: batch \d has not come through since .*: .*"design".*\n {2}-> /m,
+      },
+      {
+        stage: "transform",
+        command: pipeline,
+        env: { QUARANTINE_ROWS_MAX: "0" },
+        spoil: () =>
+          execute(
+            source.client,
+            "update payment set payment_date = 'never' where payment_id = 3",
+          ),
+        mend: () =>
+          execute(
+            source.client,
+            "update payment set payment_date = '2026-01-01' where payment_id = 3",
+          ),
+        found: /^transform: batch \d has not come through .*quarantine/m,
+      },
+      {
+        stage: "load",
+        command: pipeline,
+        spoil: () =>
+          execute(
+            warehouse.client,
+            "alter table fact_sales_order rename to elsewhere",
+          ).then(() => execute(source.client, insertOrder(70))),
+        mend: () =>
+          execute(
+            warehouse.client,
+            "alter table elsewhere rename to fact_sales_order",
+          ),
+        found: /^load: batch \d has not come through .*fact_sales_order/m,
+      },
+    ];
+    for (const { stage, command, env = {}, spoil, mend, found } of cases) {
+      await spoil();
+      const before = new Date().toISOString();
+      const failed = await told(platform, command, { env });
+      assert.notEqual(failed.code, 0, stage);
+      assert.notEqual((await told(platform, command, { env })).code, 0, stage);
+
+      const seen = await told(platform, status);
+
+      assert.equal(seen.code, 1, seen.out);
+      assert.match(seen.out, found, stage);
+      // It is as fresh as it was: it is not by its age that it fails.
+      assert.match(seen.out, /^freshness: \d+ s$/m);
+      const asJson: Status = JSON.parse(
+        (await told(platform, status, { json: true })).out,
+      );
+      const note = asJson.stages.find((one) => one.stage === stage)?.failure;
+      assert.equal(typeof note?.retryable, "boolean");
+      assert.ok((note?.since ?? "") >= before.slice(0, 19), stage);
+      assert.ok((note?.since ?? "") < (note?.at ?? ""), stage);
+      await mend();
+      assert.equal((await told(platform, pipeline)).code, 0, stage);
+      const mended = await told(platform, status);
+      assert.equal(mended.code, 0, mended.out);
+      assert.doesNotMatch(mended.out, WAITS);
+    }
+    const { context } = platform;
+    for (const zone of ["ingestion", "processed"] as const) {
+      const swept = await sweep(context, { zone });
+      assert.equal(swept.foreignFiles, 0);
+    }
+  });
+}
+
+Deno.test("status tells of what fails in the generation in force only", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  assert.equal((await told(platform, pipeline)).code, 0);
+  assert.equal(
+    (await told(platform, rebuild, { args: ["processed"] })).code,
+    0,
+  );
+  await execute(
+    platform.source.client,
+    "update payment set payment_date = 'never' where payment_id = 3",
+  );
+  await platform.extract();
+  const env = { QUARANTINE_ROWS_MAX: "0" };
+  assert.notEqual((await told(platform, transform, { env })).code, 0);
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 1);
+  assert.match(seen.out, /^transform: batch 2 has not come through/m);
+  const swept = await sweep(platform.context, { zone: "processed" });
+  assert.equal(swept.foreignFiles, 0);
+  assert.equal((await told(platform, transform)).code, 0);
+  assert.doesNotMatch((await told(platform, status)).out, WAITS);
+});
+
+Deno.test("status says how many batches a stage is behind that has not failed", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await platform.extract();
+  await platform.extract();
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 0, seen.out);
+  assert.match(seen.out, /^transform is 2 batches behind$/m);
+});
+
+Deno.test("a stage that fails while nothing waits for it is not told to stand still", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  const env = { WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w" };
+  assert.equal((await told(platform, load, { env })).code, 1);
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.failure
+    values ('load', 2, now(), now(), 'it was down', null, true)`,
+  );
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 0, seen.out);
+});
+
+Deno.test("a note of a failure holds no password, and what is asked to stop leaves none", async () => {
+  await using platform = await openPlatform();
+  const { config } = platform;
+  const zone = openZone(config.ingestionUrl, { s3: undefined });
+  const env = {
+    SOURCE_URL: "postgres://u:hunter2-hunter2@127.0.0.1:1/hunter2-hunter2",
+  };
+  let stop = () => {};
+  const variables: Record<string, string> = { ...taskEnv(platform), ...env };
+  const stopped = pipeline([], {
+    env: (name) => variables[name],
+    write: () => {},
+    isTerminal: false,
+    onStop: (ask) => {
+      stop = ask;
+      return () => {};
+    },
+  });
+  stop();
+  assert.equal(await stopped, 0);
+  assert.equal(await zone.read("_batches/failed"), undefined);
+
+  assert.equal((await told(platform, pipeline, { env })).code, 1);
+
+  const stored = await zone.read("_batches/failed");
+  const text = new TextDecoder().decode(stored?.bytes);
+  assert.match(text, /Cannot connect to 127\.0\.0\.1:1/);
+  assert.doesNotMatch(text, /hunter2/);
+});
+
+Deno.test("status knows no freshness by a snapshot of the future", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = now() + interval '48 hours'",
+  );
+
+  const seen = await told(platform, status);
+
+  assert.equal(seen.code, 1);
+  assert.match(
+    seen.out,
+    /^freshness: unknown, the newest snapshot's time is 48 h in the future: the source's clock was wrong/m,
+  );
+  const { fresh, freshnessSeconds } = JSON.parse(
+    (await told(platform, status, { json: true })).out,
+  );
+  assert.equal(fresh, false);
+  assert.equal(freshnessSeconds, undefined);
+});
+
+Deno.test("status tells at once that batches wait for a warehouse that takes no writes", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse } = platform;
+  const { database } = warehouse.settings;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    warehouse.client,
+    `alter database ${database} set default_transaction_read_only to on`,
+  );
+  const idle = await told(platform, status);
+  assert.equal(idle.code, 0, idle.out);
+
+  await execute(source.client, insertOrder(30));
+  await platform.extract();
+  await platform.transform();
+  assert.notEqual((await told(platform, load)).code, 0);
+  const waits = await told(platform, status);
+
+  assert.equal(waits.code, 1, waits.out);
+  assert.match(waits.out, /^load: the warehouse takes no writes: default_/m);
+  await execute(
+    warehouse.client,
+    "set default_transaction_read_only to off",
+    `alter database ${database} reset default_transaction_read_only`,
+  );
+  await platform.load();
+  assert.equal((await told(platform, status)).code, 0);
+});
+
+Deno.test("status tells of rules that verify found broken, and of one that never came to an end", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "update pipeline.batch set loaded_at = now() - interval '49 hours'",
+  );
+  const never = await told(platform, status);
+  assert.equal(never.code, 1, never.out);
+  assert.match(never.out, /^verified: not for 49 h - TOO LONG: run deno task/m);
+  const off = { env: { VERIFY_EVERY_HOURS: "0" } };
+  assert.equal((await told(platform, status, off)).code, 0);
+
+  assert.equal((await verify(context)).same, true);
+  const well = await told(platform, status);
+  assert.equal(well.code, 0, well.out);
+  await execute(
+    warehouse.client,
+    "update pipeline.verification set verified_at = now() - interval '49 hours'",
+  );
+  assert.equal((await told(platform, status)).code, 1);
+
+  // Nothing differs, but what is everywhere alike breaks a rule.
+  const sql = {
+    ...context.sql,
+    checks: [...context.sql.checks, {
+      name: "dim_staff__nobody",
+      text:
+        "-- Nobody works here.\n-- Severity: error\nselect staff_id::text as key, last_name as finding from checked_dim_staff",
+    }],
+  };
+  assert.equal((await verify({ ...context, sql })).same, false);
+  const broken = await told(platform, status);
+  assert.equal(broken.code, 1, broken.out);
+  assert.match(broken.out, /DIFFERENCES/);
+});
+
+Deno.test("status tells of a batch that has waited for too long, and who holds load's lock", async () => {
+  await using platform = await openPlatform();
+  const { source, warehouse, context } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  const tell = async (minutes: number) => {
+    const clock = () => new Date(Date.now() + minutes * 60_000);
+    return formatStatus(await readStatus({ ...context, clock }));
+  };
+  await platform.extract();
+  assert.doesNotMatch(await tell(14), /has waited/);
+  assert.match(
+    await tell(16),
+    /^transform: batch 2 has waited for it since .*: it does not run, or something keeps it from writing$/m,
+  );
+  await platform.transform();
+  await warehouse.client.query("drop table pipeline.failure");
+  await using holder = await connect(warehouse.settings, { purpose: "test" });
+  await holder.client.query("begin");
+  await holder.client.query("select pg_advisory_xact_lock(7235419846134)");
+  await platform.load();
+
+  assert.match(
+    await tell(16),
+    /^load: batch 2 has waited for it since .*: process \d+ of the warehouse \(.*test\) holds load's lock, since 20/m,
+  );
+  await holder.client.query("rollback");
+  await platform.load();
+  assert.doesNotMatch(await tell(16), /has waited/);
+});

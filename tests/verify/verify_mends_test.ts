@@ -1,0 +1,547 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { StageError } from "../../lib/errors.ts";
+import {
+  type ProjectSql,
+  readProjectSql,
+} from "../../lib/project/project_sql.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { verify } from "../../verify/verify.ts";
+import { changeUnseen, swapFile } from "../harness/damage.ts";
+import { differences, expectMended, waysNamed } from "../harness/mend.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  PROJECT_SQL,
+} from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
+const REBUILD_BOTH = ["deno task rebuild processed", REBUILD_WAREHOUSE];
+
+async function openFilled(): Promise<Platform> {
+  const platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  return platform;
+}
+
+/** A kind of damage to the warehouse, and what verify says of it. */
+const WAREHOUSE_DAMAGES: Record<
+  string,
+  { sql: string[]; says: string[]; ways?: string[] }
+> = {
+  "a fact that is gone": {
+    sql: ["delete from fact_payment where payment_id = 4"],
+    says: ["fact_payment warehouse: 4 missing"],
+  },
+  "a fact that is different": {
+    sql: [
+      "update fact_payment set payment_amount = payment_amount + 0.01 where payment_id = 2",
+    ],
+    says: ["fact_payment warehouse: 2 different"],
+  },
+  "a fact that is extra": {
+    sql: [
+      `insert into fact_payment select 900, 70, created_date, created_time,
+        last_updated_date, last_updated_time, transaction_id, counterparty_id,
+        payment_amount, currency_id, payment_type_id, paid, payment_date,
+        valid_from, null, from_batch, null from fact_payment
+      where payment_id = 1`,
+    ],
+    says: ["fact_payment warehouse: 70 extra"],
+  },
+  "a fact that is there twice": {
+    sql: [
+      `insert into fact_payment select 900, payment_id, created_date,
+        created_time, last_updated_date, last_updated_time, transaction_id,
+        counterparty_id, payment_amount, currency_id, payment_type_id, paid,
+        payment_date, '2020-01-01', '2099-01-01', 0, 99 from fact_payment
+      where payment_id = 1`,
+    ],
+    says: [
+      "fact_payment warehouse: 1 twice",
+      "fact_payment history: [1, 0] different, [1, 1] different",
+    ],
+    ways: REBUILD_BOTH,
+  },
+  "a fact that holds since another batch": {
+    sql: [
+      "update fact_payment set from_batch = 0, valid_from = '2020-01-01' where payment_id = 1",
+    ],
+    says: ["fact_payment history: [1, 1] different"],
+    ways: REBUILD_BOTH,
+  },
+  "rows that end, or began, in a batch to come": {
+    sql: [
+      `update fact_payment set to_batch = 999,
+        valid_to = valid_from + interval '1 year' where payment_id = 2`,
+      `update fact_payment set from_batch = 998, valid_from = '2090-01-01'
+        where payment_id = 3`,
+      `update dim_design set to_batch = 999, valid_to = valid_from
+        where design_id = 1`,
+      "update dim_staff set valid_to = valid_from where staff_id = 2",
+      "update fact_sales_order set valid_to = valid_from where sales_order_id = 1",
+    ],
+    says: [
+      "dim_staff history: [2, 1] different",
+      "dim_design history: [1, 1] different",
+      "fact_sales_order history: [1, 1] different",
+      "fact_payment warehouse: 3 missing",
+      "fact_payment history: [2, 1] different, [3, 998] different",
+    ],
+    ways: REBUILD_BOTH,
+  },
+  "a dimension's rows": {
+    sql: [
+      "update dim_design set design_name = 'Steel' where design_id = 1",
+      "delete from dim_payment_type where payment_type_id = 3",
+      "insert into dim_currency (currency_id, currency_code, currency_name, valid_from, from_batch) values (98, 'XXX', 'X', '2023-01-01', 1)",
+    ],
+    says: [
+      "dim_currency warehouse: 98 extra",
+      "dim_design warehouse: 1 different",
+      "dim_payment_type warehouse: 3 missing",
+    ],
+  },
+  "views and functions that somebody replaced": {
+    sql: [
+      "create or replace view fact_payment_current as select * from fact_payment_history where paid",
+      `create or replace function fact_payment_as_of_time(moment timestamptz)
+        returns setof fact_payment_history language sql stable
+        as 'select * from fact_payment_history where valid_from > moment'`,
+      "drop view dim_design_current",
+      `create view dim_design_current as
+        select design_id, design_name, file_location,
+          upper(file_name) as file_name, valid_from, valid_to, from_batch,
+          to_batch, 1 as extra
+        from dim_design where to_batch is null`,
+      "grant select on dim_design_current to public",
+    ],
+    says: [
+      "dim_design warehouse: dim_design_current, column extra extra",
+      "fact_payment warehouse: fact_payment_as_of_time, fact_payment_current",
+    ],
+  },
+  "a function of the past that gives nothing": {
+    sql: [
+      `create or replace function dim_design_as_of_batch(batch_number bigint)
+        returns setof dim_design_history language sql stable
+        as 'select * from dim_design_history where false'`,
+    ],
+    says: ["dim_design warehouse: 1 missing, 2 missing, 3 missing"],
+  },
+  "a day that the calendar of the lake lacks": {
+    sql: [
+      `insert into dim_date select '1999-01-01', year, month, day, day_of_week,
+        day_name, month_name, quarter, valid_from, null, 1, null
+      from dim_date limit 1`,
+    ],
+    says: ["dim_date warehouse: 1999-01-01 extra"],
+  },
+};
+
+Deno.test("rebuild warehouse gives the columns of history their types again", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context, source } = platform;
+  await execute(
+    client,
+    "drop view fact_payment_current, fact_payment_history cascade",
+    "alter table fact_payment alter valid_from type timestamptz(0)",
+    "call pipeline.make_views('fact_payment')",
+  );
+  await execute(source.client, insertOrder(30));
+  await assert.rejects(platform.run(), {
+    message:
+      'Cannot load "fact_payment": its column "valid_from" is timestamp(0) with time zone, not timestamp with time zone',
+    hint:
+      "Run `deno task rebuild warehouse`: it gives the column its type again",
+  });
+
+  await rebuildWarehouse(context);
+
+  const verification = await verify(context);
+  assert.deepEqual(differences(verification), []);
+});
+
+Deno.test("rebuild warehouse names a domain that would round", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context } = platform;
+  await execute(
+    client,
+    "create domain price as numeric(10,1)",
+    "drop view fact_payment_current, fact_payment_history cascade",
+    "alter table fact_payment alter payment_amount type price",
+  );
+
+  const statements =
+    'drop view "fact_payment_current", "fact_payment_history" cascade; alter table "fact_payment" alter "payment_amount" type numeric(15,2)';
+  await assert.rejects(rebuildWarehouse(context), {
+    message:
+      'Cannot load the model "fact_payment": its column "payment_amount" is numeric(15,2), which the warehouse\'s domain price, numeric(10,1), does not hold',
+    hint:
+      `Run: ${statements}; the next load makes the views again. Or cast the column in the model`,
+  });
+
+  await execute(client, statements);
+  await rebuildWarehouse(context);
+  assert.deepEqual(differences(await verify(context)), []);
+});
+
+for (const [name, damage] of Object.entries(WAREHOUSE_DAMAGES)) {
+  Deno.test(`verify() names the task that mends ${name}`, async () => {
+    await using platform = await openFilled();
+    const { sql, says, ways = [REBUILD_WAREHOUSE] } = damage;
+    await execute(platform.warehouse.client, ...sql);
+
+    await expectMended(platform, { differences: says, ways });
+  });
+}
+
+Deno.test("verify() names the task that mends the lake's rows", async () => {
+  await using platform = await openFilled();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) =>
+      `select * replace (case design_id when 2 then 'swapped'
+        else design_name end as design_name) from ${from}
+      where design_id <> 3
+      union all select * replace (77 as design_id) from ${from}
+      where design_id = 1`,
+  });
+
+  await expectMended(platform, {
+    differences: ["dim_design lake: 2 different, 3 missing, 77 extra"],
+    ways: ["deno task resync design"],
+  });
+});
+
+Deno.test("verify() names the tasks that mend a key that the lake has twice", async () => {
+  await using platform = await openFilled();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) =>
+      `from ${from} union all select * replace ('again' as design_name)
+      from ${from} where design_id = 2`,
+  });
+
+  await expectMended(platform, {
+    differences: [
+      "dim_design lake: 2 twice",
+      // One of the two ended when the other began.
+      "dim_design history: [2, 1] missing",
+    ],
+    ways: REBUILD_BOTH,
+  });
+});
+
+Deno.test("verify() names the tasks that mend a version that the lake has twice", async () => {
+  await using platform = await openFilled();
+  await execute(
+    platform.source.client,
+    "update design set design_name = 'New' where design_id = 2",
+  );
+  await platform.run();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) => `from ${from} union all from ${from} where design_id = 2`,
+  });
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(differences(verification)[0], "dim_design lake: 2 twice");
+  assert.deepEqual(waysNamed(verification), REBUILD_BOTH);
+});
+
+Deno.test("verify() names tasks that keep a right history where the lake's is forged", async () => {
+  await using platform = await openFilled();
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    "update design set design_name = 'New' where design_id = 2",
+  );
+  await platform.run();
+  const readHistory = async () =>
+    (await warehouse.client.query(
+      "select design_name, valid_from::text from dim_design_history where design_id = 2 order by from_batch",
+    )).rows;
+  const right = await readHistory();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_design",
+    select: (from) =>
+      `select * replace (case design_id when 2 then 'Forged'
+        else design_name end as design_name) from ${from}`,
+  });
+
+  await expectMended(platform, {
+    differences: ["dim_design history: [2, 1] different"],
+    ways: REBUILD_BOTH,
+  });
+  assert.deepEqual(await readHistory(), right);
+});
+
+Deno.test("verify() names the tasks that mend a day that the lake describes wrongly", async () => {
+  await using platform = await openFilled();
+  await swapFile(platform, {
+    batch: 1,
+    model: "dim_date",
+    select: (from) => `select * replace (1999 as year) from ${from}`,
+  });
+
+  const verification = await verify(platform.context);
+
+  assert.match(
+    differences(verification)[0] ?? "",
+    /^dim_date lake: .*different/,
+  );
+  await expectMended(platform, {
+    differences: differences(verification),
+    ways: REBUILD_BOTH,
+  });
+});
+
+Deno.test("verify() names the tasks that mend what came unseen", async () => {
+  await using platform = await openFilled();
+  await changeUnseen(platform, [
+    insertOrder(77),
+    "update department set location = 'Unseen' where department_id = 2",
+    "delete from transaction where transaction_id = 5",
+  ]);
+  await execute(
+    platform.warehouse.client,
+    "update dim_staff set first_name = 'Spoilt' where staff_id = 2",
+  );
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(
+    differences(verification).filter((line) => /staff|order/.test(line)),
+    [
+      "dim_staff lake: 1 different, 4 different",
+      "dim_staff warehouse: 1 different, 2 different, 4 different",
+      "fact_sales_order lake: 77 missing",
+      "fact_sales_order warehouse: 77 missing",
+    ],
+  );
+  await expectMended(platform, {
+    differences: differences(verification),
+    ways: [
+      "deno task resync sales_order",
+      "deno task resync purchase_order",
+      "deno task resync payment",
+      "deno task resync staff",
+      "deno task resync department",
+    ],
+  });
+});
+
+Deno.test("verify() names the table of a row that the lake's quarantine lacks", async () => {
+  await using platform = await openPlatform();
+  const { source } = platform;
+  await fillSmall(source.client);
+  await execute(
+    source.client,
+    "update payment set payment_date = 'soon' where payment_id = 3",
+    "update sales_order set agreed_payment_date = 'late' where sales_order_id = 1",
+  );
+  await platform.run();
+  await swapFile(platform, {
+    batch: 1,
+    model: "quarantine",
+    select: (from) => `from ${from} where table_name = 'payment'`,
+  });
+
+  await expectMended(platform, {
+    differences: ["quarantine lake: [sales_order, 1] missing"],
+    ways: ["deno task resync sales_order"],
+  });
+});
+
+Deno.test("verify() sees that quarantined rows are as the lake has kept them", async () => {
+  await using platform = await openFilled();
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    "update payment set payment_date = 'soon' where payment_id = 3",
+  );
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "delete from fact_payment where payment_id = 3",
+    "update quarantine set reason = 'none'",
+  );
+
+  await expectMended(platform, {
+    differences: [
+      "fact_payment warehouse: 3 missing",
+      "quarantine warehouse: [payment, 3] different",
+    ],
+    ways: [REBUILD_WAREHOUSE],
+  });
+});
+
+Deno.test("verify() says what mends a check that the source's rows break", async () => {
+  await using platform = await openFilled();
+  await execute(
+    platform.source.client,
+    "update payment set payment_amount = -1 where payment_id = 3",
+  );
+
+  const verification = await verify(platform.context);
+
+  assert.deepEqual(waysNamed(verification), []);
+  assert.deepEqual(verification.brokenRules.map(({ check }) => check), [
+    "fact_payment__amount_is_not_negative",
+  ]);
+});
+
+Deno.test("verify() is not blind to a table that a list leaves out", async () => {
+  await using platform = await openPlatform({
+    sql: {
+      ...PROJECT_SQL,
+      models: PROJECT_SQL.models.map((model) =>
+        model.name === "dim_staff" ? { ...model, reads: ["staff"] } : model
+      ),
+    },
+  });
+  await fillSmall(platform.source.client);
+
+  // Stages that derive the list refuse it before they make anything.
+  const found = await verify(platform.context).then(differences, (error) => {
+    assert(error instanceof StageError);
+    return [error.message];
+  });
+
+  assert.match(found.join("\n"), /dim_staff/);
+});
+
+const OTHER_SQL = readProjectSql(
+  fileURLToPath(new URL("../harness/other_company", import.meta.url)),
+);
+const OTHER_SOURCE = `
+  create table stock (warehouse_code varchar(20), item_number integer,
+    quantity smallint not null, primary key (warehouse_code, item_number));
+  create table item (sku varchar primary key, title text, details jsonb);
+  create table reading (reading_id bigint, taken_on date not null,
+    taken_at timestamptz not null, amount numeric(10,4),
+    primary key (reading_id, taken_on));
+  insert into item select 'sku ' || n, 'title ' || n, jsonb_build_object('n', n)
+    from generate_series(1, 5) as n;
+  insert into stock select 'w', n, n from generate_series(1, 5) as n;`;
+
+function otherSql(change: (tables: string) => string): ProjectSql {
+  return {
+    ...OTHER_SQL,
+    migrations: OTHER_SQL.migrations
+      .map((file) => ({ ...file, text: change(file.text) })),
+  };
+}
+
+Deno.test("verify() names the task that mends a column that the warehouse lacks", async () => {
+  await using platform = await openPlatform({
+    sql: otherSql((text) => text.replaceAll("    details text,\n", "")),
+    sourceSql: OTHER_SOURCE,
+  });
+  const first = await verify(platform.context);
+  if (first.same) return; // The load itself has added it.
+
+  await expectMended(platform, {
+    differences: ["dim_item warehouse: column details missing"],
+    ways: [REBUILD_WAREHOUSE],
+  });
+});
+
+Deno.test("verify() names the task that mends a column that no model has", async () => {
+  await using platform = await openPlatform({
+    sql: otherSql((text) =>
+      text.replaceAll("    title text,\n", "    title text,\n    note text,\n")
+    ),
+    sourceSql: OTHER_SOURCE,
+  });
+
+  await expectMended(platform, {
+    differences: ["dim_item warehouse: column note extra"],
+    ways: [REBUILD_WAREHOUSE],
+  });
+});
+
+Deno.test("verify() names the task that mends a row that its model leaves out", async () => {
+  const sql = otherSql((text) => text);
+  const filtered: ProjectSql = {
+    ...sql,
+    models: sql.models.map((model) =>
+      model.name === "fact_stock"
+        ? { ...model, sql: `${model.sql}\nwhere quantity > 0\n` }
+        : model
+    ),
+  };
+  await using platform = await openPlatform({
+    sql: filtered,
+    sourceSql: OTHER_SOURCE,
+  });
+  await platform.run();
+  // As a lake has it that was made before such rows ended their versions.
+  await changeUnseen(platform, [
+    "update stock set quantity = 0 where item_number = 3",
+  ]);
+
+  await expectMended(platform, {
+    differences: [
+      "fact_stock lake: [w, 3] extra",
+      "fact_stock warehouse: [w, 3] extra",
+    ],
+    ways: ["deno task resync stock"],
+  });
+
+  await execute(
+    platform.source.client,
+    "update stock set quantity = 0 where item_number = 4",
+  );
+  assert.deepEqual(differences(await verify(platform.context)), []);
+});
+
+Deno.test("a rebuild changes values where rows are, and what refers to them stays", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context } = platform;
+  await execute(
+    client,
+    `create table note (
+      payment_record_id bigint references fact_payment on delete cascade,
+      staff_id integer references dim_staff on delete cascade)`,
+    "insert into note select payment_record_id, 1 from fact_payment",
+    "update fact_payment set payment_amount = payment_amount + 1",
+    "update dim_staff set last_name = 'x'",
+  );
+
+  const { mended } = await rebuildWarehouse(context);
+
+  assert.equal(mended.fact_payment, 10);
+  const { rows: [notes] } = await client.query("select count(*) from note");
+  assert.equal(notes.count, "5");
+  assert.equal((await verify(context)).same, true);
+});
+
+Deno.test("load names a column that somebody renamed in the warehouse", async () => {
+  await using platform = await openFilled();
+  const { warehouse: { client }, context, source } = platform;
+  await execute(
+    client,
+    "drop view fact_sales_order_current, fact_sales_order_history cascade",
+    "alter table fact_sales_order rename units_sold to units",
+  );
+  await execute(source.client, insertOrder(30));
+
+  await assert.rejects(platform.run(), {
+    message:
+      'Cannot load "fact_sales_order": the warehouse\'s table has no column "units_sold" any more, which its model gives',
+    hint: /give it its name again, or run `deno task rebuild warehouse`/,
+  });
+  await rebuildWarehouse(context);
+
+  assert.deepEqual(differences(await verify(context)), []);
+});

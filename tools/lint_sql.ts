@@ -1,0 +1,423 @@
+/** One fault in an SQL file. */
+export interface LintFinding {
+  /** Path as it was given. */
+  file: string;
+  /** Counted from 1. */
+  line: number;
+  message: string;
+}
+
+/**
+ * Finds where an SQL file leaves the house style. The folder in the path says
+ * what the file is: in `sql/models` also the header and the part of SQL that
+ * all engines share are asked for, in `sql/quarantine` and `sql/checks` the
+ * header and the form.
+ */
+export function lintSql(file: string, text: string): LintFinding[] {
+  const tokens = tokenize(text);
+  const role = roleOf(file);
+  const found = [
+    ...lintLines(text, tokens),
+    ...lintWords(tokens),
+    ...lintAliases(tokens, role !== "script"),
+  ];
+  if (role !== "script") {
+    found.push(...lintBareSelect(tokens), ...lintHeader(role, text));
+  }
+  if (role === "model") {
+    found.push(...lintModel(tokens), ...lintReads(text, tokens));
+  }
+  if (role === "check") found.push(...lintCheck(file, tokens));
+  return found
+    .sort((one, other) => one.line - other.line)
+    .map((fault) => ({ file, ...fault }));
+}
+
+type Role = "model" | "quarantine" | "check" | "script";
+
+interface Fault {
+  line: number;
+  message: string;
+}
+
+interface Token {
+  kind: "word" | "quoted" | "string" | "number" | "sign" | "comment";
+  text: string;
+  /** Line of its first and of its last character, counted from 1. */
+  line: number;
+  lineEnd: number;
+}
+
+const COLUMNS_MAX = 80;
+const INDENT = 4;
+const ROOTS = [
+  "sql",
+  "examples",
+  "demo",
+  "tests",
+  "lib",
+  "extract",
+  "transform",
+  "load",
+  "verify",
+  "operate",
+  "init",
+];
+const FILES_MAX = 10_000;
+
+const HEADERS: Record<Exclude<Role, "script">, Record<string, RegExp>> = {
+  model: {
+    "Grain:": /^-- Grain: \S/m,
+    "Key:": /^-- Key: \S/m,
+    "Reads:": /^-- Reads: \S/m,
+  },
+  quarantine: { "Key:": /^-- Key: \S/m, "Reads:": /^-- Reads: \S/m },
+  check: {
+    "Severity: error (or warning)": /^-- Severity: (error|warning)$/m,
+  },
+};
+
+/** Words that may follow an operand or a table without being its alias. */
+const KEYWORDS = words(`
+  all and anti as asc asof between by case check collate conflict constraint
+  create cross current deferrable delete desc distinct do else end escape except
+  execute exists fetch filter for from full grant group having ilike in inner
+  insert intersect interval into is isnull join key lateral left like limit loop
+  natural no not notnull null nulls of offset on only or order ordinality outer
+  over partition preceding primary qualify raise range references restrict
+  returning revoke right rows select semi set similar skip start table
+  tablesample then to union update using values when where window with within
+  without
+`);
+
+const JOIN_KINDS = words("inner left right full cross outer natural");
+
+/**
+ * What engines don't share, or on which they answer differently: clauses and
+ * types, functions, signs. What was tried: DuckDB, Trino and Spark.
+ */
+const NOT_SHARED_WORDS = words(`
+  anti asof double dow doy epoch exclude float ilike isodow pivot qualify real
+  semi string unpivot
+`);
+
+const NOT_SHARED_FUNCTIONS = words(`
+  arg_max arg_min array_agg avg concat date_add date_format date_sub date_trunc
+  dateadd datetrunc day_of_week day_of_year dayname dayofweek dayofyear
+  format_datetime from_iso8601_date from_iso8601_timestamp generate_series
+  greatest hash json_extract json_extract_string least list listagg make_date
+  md5 monthname range regexp_extract regexp_like regexp_matches round sequence
+  strftime string_agg strptime to_char to_date unnest
+`);
+
+const NOT_SHARED_SIGNS = new Set(["::", "/", "//", "[", "{", "->", "`"]);
+
+function roleOf(file: string): Role {
+  const path = file.replaceAll("\\", "/");
+  if (/(^|\/)sql\/models\//.test(path)) return "model";
+  if (/(^|\/)sql\/quarantine\//.test(path)) return "quarantine";
+  if (/(^|\/)sql\/checks\//.test(path)) return "check";
+  return "script";
+}
+
+function words(list: string): ReadonlySet<string> {
+  return new Set(list.trim().split(/\s+/));
+}
+
+/** Dollar quotes are left out, so that a function's body is linted as well. */
+function tokenize(text: string): Token[] {
+  const pattern = new RegExp(
+    [
+      String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?\*/)`,
+      String.raw`(?<string>\be'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')`,
+      String.raw`(?<quoted>"(?:[^"]|"")*")`,
+      String.raw`(?<dollar>\$[a-z_]*\$)`,
+      String.raw`(?<word>[\p{L}_][\p{L}\p{N}_$]*)`,
+      String.raw`(?<number>\d[\d._]*)`,
+      String.raw`(?<sign>::|\|\||<=|>=|<>|!=|->|//|[^\s])`,
+    ].join("|"),
+    "giu",
+  );
+  const tokens: Token[] = [];
+  let line = 1;
+  let read = 0;
+  for (const match of text.matchAll(pattern)) {
+    line += countBreaks(text.slice(read, match.index));
+    const lineEnd = line + countBreaks(match[0]);
+    read = match.index + match[0].length;
+    const kind = Object.entries(match.groups ?? {})
+      .find(([, value]) => value !== undefined)?.[0];
+    if (isKind(kind)) tokens.push({ kind, text: match[0], line, lineEnd });
+    line = lineEnd;
+  }
+  return tokens;
+}
+
+function isKind(name: string | undefined): name is Token["kind"] {
+  return name !== undefined && name !== "dollar";
+}
+
+function countBreaks(text: string): number {
+  return text.split("\n").length - 1;
+}
+
+function lintLines(text: string, tokens: Token[]): Fault[] {
+  const faults: Fault[] = [];
+  const inToken = linesInsideToken(tokens);
+  const lines = text.split("\n");
+  if (lines.at(-1) !== "") {
+    faults.push({ line: lines.length, message: "no line break at the end" });
+  }
+  for (const [index, content] of lines.entries()) {
+    const line = index + 1;
+    const columns = [...content].length;
+    if (columns > COLUMNS_MAX) {
+      const message = `${columns} columns, more than ${COLUMNS_MAX}`;
+      faults.push({ line, message });
+    }
+    if (content.includes("\t")) faults.push({ line, message: "a tab" });
+    if (/\s$/.test(content)) faults.push({ line, message: "trailing blanks" });
+    const indent = content.length - content.trimStart().length;
+    if (indent % INDENT !== 0 && content.trim() && !inToken.has(line)) {
+      const message = `indented by ${indent}, not a multiple of ${INDENT}`;
+      faults.push({ line, message });
+    }
+  }
+  return faults;
+}
+
+/** Lines that begin within a string or comment: their blanks are its own. */
+function linesInsideToken(tokens: Token[]): Set<number> {
+  const inside = new Set<number>();
+  for (const token of tokens) {
+    for (let line = token.line + 1; line <= token.lineEnd; line++) {
+      inside.add(line);
+    }
+  }
+  return inside;
+}
+
+function lintWords(tokens: Token[]): Fault[] {
+  return tokens
+    .filter((token) => token.kind === "word")
+    .filter((token) => token.text !== token.text.toLowerCase())
+    .map(({ line, text }) => ({
+      line,
+      message: `"${text}" not in lower case`,
+    }));
+}
+
+/** Column aliases can be told from types only where nothing is declared. */
+function lintAliases(tokens: Token[], isQuery: boolean): Fault[] {
+  const faults: Fault[] = [];
+  const code = tokens.filter((token) => token.kind !== "comment");
+  for (const [index, token] of code.entries()) {
+    const before = code[index - 1];
+    const after = code[index + 1];
+    const { line } = token;
+    const word = token.kind === "word" ? token.text.toLowerCase() : "";
+    if (word === "join" && !JOIN_KINDS.has(lower(before))) {
+      const message = "join without its kind (inner, left, cross, full)";
+      faults.push({ line, message });
+    }
+    const isNamed = lower(before) === "as" || lower(after) === "as";
+    if (/^\p{L}$/u.test(word) && isNamed) {
+      faults.push({ line, message: `one-letter alias "${token.text}"` });
+    }
+    const isAlias = token.kind === "quoted" ||
+      (word !== "" && !KEYWORDS.has(word));
+    const follows = isQuery
+      ? endsOperand(before, code[index - 2])
+      : endsTable(code, index - 1);
+    if (isAlias && follows) {
+      faults.push({ line, message: `alias ${quote(token)} without as` });
+    }
+  }
+  return faults;
+}
+
+function quote(token: Token): string {
+  return token.kind === "quoted" ? token.text : `"${token.text}"`;
+}
+
+function lower(token: Token | undefined): string {
+  return token?.kind === "word" ? token.text.toLowerCase() : "";
+}
+
+function endsOperand(
+  token: Token | undefined,
+  before: Token | undefined,
+): boolean {
+  if (token === undefined) return false;
+  if (token.kind === "word") {
+    const word = token.text.toLowerCase();
+    if (word === "end" || word === "null") return true;
+    return !KEYWORDS.has(word);
+  }
+  if (token.text === "*") {
+    return before?.text === "." || lower(before) === "select";
+  }
+  return token.kind !== "sign" || token.text === ")";
+}
+
+/** Whether the token at `index` ends the name of a table read by from or join. */
+function endsTable(code: Token[], index: number): boolean {
+  let start = index;
+  while (isName(code[start]) && code[start - 1]?.text === ".") start -= 2;
+  return isName(code[start]) &&
+    ["from", "join"].includes(lower(code[start - 1]));
+}
+
+function isName(token: Token | undefined): boolean {
+  if (token?.kind === "quoted") return true;
+  return token?.kind === "word" && !KEYWORDS.has(token.text.toLowerCase());
+}
+
+function lintBareSelect(tokens: Token[]): Fault[] {
+  const faults = tokens
+    .filter((token) => token.text === ";")
+    .map(({ line }) => ({
+      line,
+      message: "a semicolon: it is one bare select",
+    }));
+  const first = tokens.find((token) => token.kind !== "comment");
+  if (!["select", "with"].includes(lower(first))) {
+    const message = "does not begin with select or with";
+    faults.push({ line: first?.line ?? 1, message });
+  }
+  return faults;
+}
+
+function lintHeader(role: Exclude<Role, "script">, text: string): Fault[] {
+  const header = /^(--.*\n)*/.exec(text)?.[0] ?? "";
+  const faults: Fault[] = [];
+  for (const [label, pattern] of Object.entries(HEADERS[role])) {
+    if (pattern.test(header)) continue;
+    faults.push({ line: 1, message: `no "${label}" in the header` });
+  }
+  if (!/^-- (?!(Grain|Key|Reads|Why|Severity):)\S/.test(header)) {
+    faults.push({ line: 1, message: "the header does not say what it is" });
+  }
+  return faults;
+}
+
+function lintModel(tokens: Token[]): Fault[] {
+  const faults: Fault[] = [];
+  const code = tokens.filter((token) => token.kind !== "comment");
+  for (const [index, token] of code.entries()) {
+    const { line, text } = token;
+    const before = code[index - 1];
+    const name = before?.text === "." ? "" : lower(token);
+    const isCalled = code[index + 1]?.text === "(";
+    const isDenied = NOT_SHARED_SIGNS.has(text) ||
+      NOT_SHARED_WORDS.has(name) ||
+      (isCalled && NOT_SHARED_FUNCTIONS.has(name));
+    if (isDenied) {
+      const message = `"${text}" is not in the SQL that all engines share`;
+      faults.push({ line, message });
+    }
+    if (lower(token) === "all" && lower(before) === "by") {
+      const message = `"by all" is not in the SQL that all engines share`;
+      faults.push({ line, message });
+    }
+    const listsAll = [".", ","].includes(before?.text ?? "") ||
+      ["select", "distinct"].includes(lower(before));
+    if (text === "*" && listsAll) {
+      faults.push({ line, message: "select *: list the columns" });
+    }
+  }
+  return faults;
+}
+
+/** The header's `Reads:` may run over several lines, up to the next label. */
+function lintReads(text: string, tokens: Token[]): Fault[] {
+  const said = /^-- Reads: ([^:]*)\.$/m.exec(text)?.[1] ?? "";
+  const listed = new Set(said.split(/[\s,-]+/).filter((name) => name !== ""));
+  const code = tokens.filter((token) => token.kind !== "comment");
+  const read = new Set<string>();
+  for (const [index, token] of code.entries()) {
+    if (!["changed", "current"].includes(lower(token))) continue;
+    if (code[index + 1]?.text !== ".") continue;
+    read.add(`${token.text}.${code[index + 2]?.text ?? ""}`);
+  }
+  const only = [...listed.symmetricDifference(read)];
+  return only.map((name) => ({
+    line: 1,
+    message: listed.has(name)
+      ? `the header's Reads names ${name}, which is not read`
+      : `the header's Reads lacks ${name}`,
+  }));
+}
+
+function lintCheck(file: string, tokens: Token[]): Fault[] {
+  const model = /([^/\\]+?)__[^/\\]+\.sql$/.exec(file)?.[1];
+  if (model === undefined) {
+    return [{ line: 1, message: "not named <model>__<rule>.sql" }];
+  }
+  const code = tokens.filter((token) => token.kind !== "comment");
+  const names = new Set(code.map(lower));
+  const faults: Fault[] = [];
+  if (!names.has(`checked_${model}`)) {
+    faults.push({ line: 1, message: `does not read checked_${model}` });
+  }
+  for (const column of ["key", "finding"]) {
+    const given = code.some((token, index) =>
+      lower(token) === column && lower(code[index - 1]) === "as"
+    );
+    if (!given) {
+      faults.push({ line: 1, message: `gives no column "${column}"` });
+    }
+  }
+  return faults;
+}
+
+async function* sqlFiles(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) yield* sqlFiles(path);
+    else if (entry.isFile && entry.name.endsWith(".sql")) yield path;
+  }
+}
+
+async function exists(folder: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(folder)).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+const USAGE = `deno task lint:sql
+
+Checks every SQL file against the house style: prints FILE:LINE: MESSAGE of
+each fault, and exits with 1 if there is one. Looks into
+${ROOTS.join(", ")}.`;
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.length > 0) {
+    console.log(USAGE);
+    return args.every((arg) => ["--help", "-h"].includes(arg)) ? 0 : 2;
+  }
+  const files: string[] = [];
+  for (const root of ROOTS) {
+    if (!await exists(root)) continue;
+    for await (const file of sqlFiles(root)) {
+      files.push(file);
+      if (files.length > FILES_MAX) {
+        throw new Error(`Cannot lint: more than ${FILES_MAX} SQL files`);
+      }
+    }
+  }
+  let count = 0;
+  for (const file of files.sort()) {
+    for (const found of lintSql(file, await Deno.readTextFile(file))) {
+      console.log(`${found.file}:${found.line}: ${found.message}`);
+      count++;
+    }
+  }
+  console.log(`Checked ${files.length} SQL files, ${count} faults`);
+  return count === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,118 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { extract } from "../extract/extract.ts";
+import type { LiveTable } from "../extract/live_table.ts";
+import { shippedColumns, shippedSql } from "../extract/shipped_rows.ts";
+import type { Snapshot } from "../extract/snapshot.ts";
+import { forStage } from "../lib/cli/command.ts";
+import { StageError } from "../lib/errors.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { keyName } from "../lib/zone/zone_key.ts";
+import { load } from "../load/load.ts";
+import { transform } from "../transform/transform.ts";
+import { type CopiedRows, copyRows } from "./copied_rows.ts";
+
+/** One state of the source, whole, and the batch that is of it. */
+export interface SourceState {
+  batch: number;
+  snapshotTime: string;
+  /** Every table of the contract, by its name. */
+  tables: ReadonlyMap<string, CopiedRows>;
+}
+
+/** Other runs may take the number of a batch so many times. */
+const ATTEMPTS_MAX = 5;
+/** How long another run may hold up the batch on its way. */
+const WAIT_MS = 1000;
+const WAITS_MAX = 600;
+
+/**
+ * Extracts a batch and, while its snapshot is open, copies every table of the
+ * contract into the folder; then brings that batch through the lake and into
+ * the warehouse. The files take about as much room as the source as CSV.
+ */
+export async function captureSource(
+  context: StageContext,
+  folder: string,
+): Promise<SourceState> {
+  const state = await extractAndCopy(context, folder);
+  await bringThrough(context);
+  return state;
+}
+
+async function extractAndCopy(
+  context: StageContext,
+  folder: string,
+): Promise<SourceState> {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const tables = new Map<string, CopiedRows>();
+    const { batches: [batch], snapshotTime } = await extract(
+      forStage(context, "extract"),
+      {
+        whileOpen: async (snapshot, live) => {
+          context.progress.begin("verify: read the source");
+          const copying = live.map(async (table) => {
+            tables.set(
+              table.contract.name,
+              await copyTable({ snapshot, table, folder }),
+            );
+          });
+          const settled = await Promise.allSettled(copying);
+          const failed = settled.find((one) => one.status === "rejected");
+          if (failed !== undefined) throw failed.reason;
+        },
+      },
+    );
+    if (batch !== undefined && snapshotTime !== undefined) {
+      return { batch, snapshotTime, tables };
+    }
+  }
+  throw new StageError(
+    `Cannot verify: other runs committed a batch first ${ATTEMPTS_MAX} times`,
+    {
+      subject: context.config.ingestionUrl,
+      retryable: true,
+      hint: "Try again; one deployment alone should write there",
+    },
+  );
+}
+
+/** Copies a whole table, each row as extract says that it reads. */
+async function copyTable(
+  { snapshot, table, folder }: {
+    snapshot: Snapshot;
+    table: LiveTable;
+    folder: string;
+  },
+): Promise<CopiedRows> {
+  const { name } = table.contract;
+  const source = `${quoteName(table.schema)}.${quoteName(name)}`;
+  return await snapshot.use((client) =>
+    copyRows(client, {
+      select: shippedSql(table, { source, longRows: true }),
+      columns: shippedColumns(table, { longRows: true }),
+      path: join(folder, `source-${keyName(name)}.csv`),
+    })
+  );
+}
+
+/** Transforms and loads up to the batch; other runs may be at it as well. */
+async function bringThrough(context: StageContext): Promise<void> {
+  for (let wait = 0; wait < WAITS_MAX; wait++) {
+    const transformed = await transform(forStage(context, "transform"));
+    const loaded = await load(forStage(context, "load"));
+    if (!transformed.overtaken && !loaded.overtaken) return;
+    await sleep(WAIT_MS, undefined, { signal: context.signal });
+  }
+  throw new StageError(
+    `Cannot verify: another run has kept the batch from the warehouse for ${
+      WAITS_MAX * WAIT_MS / 60_000
+    } minutes`,
+    {
+      subject: context.config.processedUrl,
+      retryable: true,
+      hint: "See what the other run does, then try again",
+    },
+  );
+}

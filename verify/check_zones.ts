@@ -1,0 +1,41 @@
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { StageError } from "../lib/errors.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { newestEntry } from "../load/ledger.ts";
+import { warehouseOf } from "../load/open_loader.ts";
+
+/**
+ * Refuses zones without a batch beside a warehouse that has some: to verify is
+ * to bring a batch through, and a wrong URL would be filled from the start.
+ */
+export async function checkZones(context: StageContext): Promise<void> {
+  const { resources, signal } = context;
+  await using connection = await resources.connect(warehouseOf(context), {
+    purpose: "verify",
+    signal,
+  });
+  const { client } = connection;
+  const [ledger] = await query(
+    client,
+    "select to_regclass('pipeline.batch') as name",
+  );
+  const entry = ledger?.name ? await newestEntry(client) : undefined;
+  if (entry === undefined) return;
+  for (const name of ["ingestion", "processed"] as const) {
+    const zone = openStageZone(context, name);
+    try {
+      const stage = name === "ingestion" ? "extract" : "transform";
+      if (await new BatchLog(zone, stage).newestNumber() > 0) continue;
+      throw new StageError(
+        `Cannot verify: the warehouse holds batch ${entry.batch}, ${zone.url} holds none`,
+        {
+          subject: zone.url,
+          hint: `Check ${name.toUpperCase()}_URL`,
+        },
+      );
+    } finally {
+      zone.close();
+    }
+  }
+}

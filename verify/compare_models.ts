@@ -1,0 +1,367 @@
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { expectedRows, WORK_CATALOGUE } from "./expectation.ts";
+import {
+  type Differences,
+  DIFFERING,
+  type DifferingKey,
+  findDifferences,
+  HOW,
+  type Sides,
+} from "./find_differences.ts";
+import { keyText } from "./key_text.ts";
+import {
+  doublesInLake,
+  ENDED_IN_LAKE,
+  type Lake,
+  type ModelInLake,
+  openInLake,
+  readFromLake,
+  type VerifiedColumn,
+} from "./lake_rows.ts";
+import {
+  type AskWarehouse,
+  joinOwnForms,
+  type OwnForms,
+  ownFormSql,
+  readOwnForms,
+} from "./own_forms.ts";
+import { waysBack } from "./repair_commands.ts";
+import {
+  BEYOND_WAREHOUSE,
+  comparableSql,
+  type DifferingColumn,
+  ENDED_IN_WAREHOUSE,
+  INEXACT,
+  type ModelInWarehouse,
+  OPEN_IN_WAREHOUSE,
+  readFromWarehouse,
+  STAMPS,
+  type WarehouseColumn,
+} from "./warehouse_rows.ts";
+
+/**
+ * What was compared: a place with what it should hold, or the history, which
+ * the source does not have: since when and until when versions hold, and what
+ * those were that ended, in the warehouse with the lake.
+ */
+export type Place = "lake" | "warehouse" | "history";
+
+/** What came of comparing one model in one place. */
+export interface Comparison {
+  model: string;
+  place: Place;
+  /** Rows that should be there. */
+  rows: number;
+  /** Keys and columns that differ. */
+  differences: number;
+  columns: readonly DifferingColumn[];
+  /** Views and functions that show other rows than their table holds. */
+  views: readonly string[];
+  /** The first of the keys, in their order. */
+  firstKeys: readonly DifferingKey[];
+  /** The tasks that mend it, to be run in this order. */
+  ways: readonly string[];
+}
+
+/** What is compared with what. */
+export interface ModelComparing {
+  duckdb: DuckDb;
+  tables: readonly ContractTable[];
+  models: readonly ModelInLake[];
+  lake: Lake;
+  /** The models in the order in which they are listed. */
+  warehouse: AsyncIterable<ModelInWarehouse>;
+  /** Asks the warehouse while its rows are copied. */
+  ask: AskWarehouse;
+  /** Where files may lie for a while. */
+  folder: string;
+}
+
+type ComparedColumn =
+  & VerifiedColumn
+  & Partial<Pick<WarehouseColumn, "hasOwnForm" | "isText">>;
+
+const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
+
+/**
+ * Compares each model with what it should hold, row by row: in the lake, in the
+ * warehouse, and its history in the warehouse with the lake's. Of a row in
+ * quarantine, the source no longer has the version that a model of one table
+ * holds: there the warehouse is compared with the lake alone.
+ */
+export async function compareModels(
+  work: ModelComparing,
+): Promise<Comparison[]> {
+  const { duckdb, lake, models } = work;
+  const quarantine = models.find(({ name }) => name === QUARANTINE.name);
+  if (quarantine === undefined) throw new Error("No quarantine to compare");
+  await readFromLake(duckdb, lake, quarantine);
+  await duckdb.run(
+    `create table ${SET_ASIDE} as
+    select table_name, row_key from ${openInLake(quarantine)}
+    union select table_name, row_key from ${expectedRows(QUARANTINE.name)}`,
+  );
+  const results: Comparison[] = [];
+  for await (const held of work.warehouse) {
+    results.push(...await compareModel(work, held));
+  }
+  return results;
+}
+
+/** The columns, views and keys that a comparison names, each with how it differs. */
+export function describeKeys(
+  { columns, views, firstKeys }: Comparison,
+): string {
+  return [
+    ...views.map((view) => `${view} shows other rows than the table holds`),
+    ...columns.map(({ column, how }) => `column "${column}" ${how}`),
+    ...firstKeys.map(({ key, how }) => `${key} ${how}`),
+  ].join(", ");
+}
+
+async function compareModel(
+  work: ModelComparing,
+  held: ModelInWarehouse,
+): Promise<Comparison[]> {
+  const { duckdb, lake } = work;
+  const { model } = held;
+  const shape = { columns: held.differing, views: held.views };
+  await readFromLake(duckdb, lake, model);
+  const heldBack = await heldBackSql(work, model);
+  const inLake = await findDifferences(
+    duckdb,
+    lakeSides(model, heldBack),
+  );
+  const lakeWays = waysBack("lake", {
+    model,
+    hows: inLake.hows,
+    tables: await tablesToRead(work, model),
+    lakeWays: [],
+  });
+  const told = (
+    place: Place,
+    { rows, keys, hows, firstKeys }: Differences,
+    shape: Pick<Comparison, "columns" | "views"> = { columns: [], views: [] },
+    isHistoryDoubtful = false,
+  ): Comparison => ({
+    model: model.name,
+    place,
+    rows,
+    differences: keys + shape.columns.length + shape.views.length,
+    ...shape,
+    firstKeys,
+    ways: place === "lake" ? lakeWays : waysBack(place, {
+      model,
+      hows,
+      isReshaped: shape.columns.length + shape.views.length > 0,
+      lakeWays,
+      isHistoryDoubtful,
+      tables: [],
+    }),
+  });
+  const results = [told("lake", inLake)];
+  if (held.files === undefined) {
+    // Without its key, no row there can be found.
+    const none = { ...inLake, keys: 0, hows: [], firstKeys: [] };
+    return [...results, told("warehouse", none, shape)];
+  }
+  await readFromWarehouse(duckdb, held);
+  const expected = expectedInWarehouse(held, heldBack);
+  const forms = await readOwnForms(duckdb, {
+    ...work,
+    table: model.name,
+    columns: held.columns.filter(({ hasOwnForm }) => hasOwnForm)
+      .map(({ name }) => name),
+    expected: [expected, ENDED_IN_LAKE],
+    held: [OPEN_IN_WAREHOUSE, ENDED_IN_WAREHOUSE],
+  });
+  const inWarehouse = await findDifferences(
+    duckdb,
+    warehouseSides(held, { expected, forms }),
+  );
+  const history = await findDifferences(duckdb, historySides(held, forms));
+  const isDoubtful = history.keys > 0;
+  return [
+    ...results,
+    told("warehouse", inWarehouse, shape, isDoubtful),
+    told("history", history, undefined, isDoubtful),
+  ];
+}
+
+/** A set may hold more: what was there once. */
+function lakeSides(
+  model: ModelInLake,
+  heldBack: string | undefined,
+): Sides {
+  return {
+    key: model.key,
+    columns: namesBeside(model.columns, model.key),
+    expected: expectedRows(model.name),
+    actual: openInLake(model),
+    doubles: doublesInLake(model),
+    where: model.derivation === "set"
+      ? `${HOW} <> 'extra'`
+      : heldBack && `not ${heldBack}`,
+  };
+}
+
+/** What the lake alone has rightly is expected of the warehouse as well. */
+function expectedInWarehouse(
+  { model, columns }: ModelInWarehouse,
+  heldBack: string | undefined,
+): string {
+  const names = quoteNames(columns.map(({ name }) => name));
+  const wanted = expectedRows(model.name);
+  const parts = [
+    `select ${names} from ${wanted}` +
+    (heldBack === undefined ? "" : ` where not ${heldBack}`),
+    ...heldBack === undefined
+      ? []
+      : [`select ${names} from ${openInLake(model)} where ${heldBack}`],
+    ...model.derivation === "set"
+      ? [`select ${names} from ${openInLake(model)}
+        anti join ${wanted} using (${quoteNames(model.key)})`]
+      : [],
+  ];
+  return `(${parts.join(" union all ")})`;
+}
+
+function warehouseSides(
+  { model, columns }: ModelInWarehouse,
+  { expected, forms }: { expected: string; forms: readonly OwnForms[] },
+): Sides {
+  return {
+    key: model.key,
+    columns: [...namesBeside(columns, model.key), " inexact"],
+    expected: inWarehouseForm(expected, { columns, forms }),
+    actual: OPEN_IN_WAREHOUSE,
+    doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
+  };
+}
+
+function historySides(
+  { model, columns }: ModelInWarehouse,
+  forms: readonly OwnForms[],
+): Sides {
+  const names = quoteNames(model.key);
+  const keyColumns = columns.filter(({ name }) => model.key.includes(name));
+  const keyForms = forms.filter(({ column }) => model.key.includes(column));
+  const key = [...model.key, "from_batch"];
+  return {
+    key,
+    columns: [
+      ...namesBeside(columns, model.key),
+      " inexact",
+      "to_batch",
+      "valid_from",
+      "valid_to",
+    ],
+    expected: inWarehouseForm(ENDED_IN_LAKE, {
+      columns: [...columns, ...STAMPS],
+      forms,
+    }),
+    actual: ENDED_IN_WAREHOUSE,
+    doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
+    // What holds is compared already, but not since when it does, nor whether
+    // it may have ended; and of batches that are still to come there is nothing.
+    besides: `select ${names}, from_batch, 'different' as ${HOW}
+      from ${BEYOND_WAREHOUSE}
+      union all select ${names}, from_batch, 'different' as ${HOW}
+      from ${OPEN_IN_WAREHOUSE}
+      where (valid_to is null) <> (to_batch is null)
+      union all select ${names}, batch as from_batch, 'different' as ${HOW}
+      from (select ${selectSql(keyColumns, keyForms)}, batch, snapshot_time
+        from ${joinOwnForms(openInLake(model), keyForms)})
+      inner join (select ${names}, from_batch, valid_from
+        from ${OPEN_IN_WAREHOUSE}) using (${names})
+      where batch is distinct from from_batch
+        or snapshot_time is distinct from valid_from`,
+  };
+}
+
+/**
+ * Source tables to read again for what differed last; none when a row in
+ * quarantine is of a table that can't be read any more.
+ */
+async function tablesToRead(
+  { duckdb, tables }: ModelComparing,
+  model: ModelInLake,
+): Promise<readonly string[]> {
+  if (model.name !== QUARANTINE.name) return model.reads;
+  const rows = await duckdb.rows(
+    `select distinct table_name from ${DIFFERING} order by table_name`,
+  );
+  const names = rows.map((row) => row.table_name ?? "");
+  return names.every((name) => tables.some((table) => table.name === name))
+    ? names
+    : [];
+}
+
+/**
+ * SQL for the rows of which a place holds an older version than the source: of
+ * a model of one table, those in quarantine. Undefined when there are none.
+ */
+async function heldBackSql(
+  { duckdb, tables }: ModelComparing,
+  model: ModelInLake,
+): Promise<string | undefined> {
+  const [source = ""] = model.derivation === "row" ? model.reads : [];
+  const table = tables.find(({ name }) => name === source);
+  if (table === undefined) return undefined;
+  const rows = `select row_key from ${SET_ASIDE}
+    where table_name = ${quoteText(source)} and row_key is not null`;
+  const [found] = await duckdb.rows(`select count(*) as rows from (${rows})`);
+  if (found?.rows === "0") return undefined;
+  const texts = sourceKey(model, table).map((name) =>
+    `cast(${quoteName(name)} as varchar)`
+  );
+  return `coalesce(${keyText(texts)} in (${rows}), false)`;
+}
+
+/** The columns of a model's key in the order of those of its table's. */
+function sourceKey(model: ModelInLake, table: ContractTable): string[] {
+  return table.key.map((name) => {
+    const column = model.columns.find((one) =>
+      model.key.includes(one.name) && one.source === name
+    );
+    if (column === undefined) throw new Error(`No key of "${name}"`);
+    return column.name;
+  });
+}
+
+function doublesOf(rows: string, key: readonly string[]): string {
+  const names = quoteNames(key);
+  return `(select ${names} from ${rows} group by ${names} having count(*) > 1)`;
+}
+
+function inWarehouseForm(
+  rows: string,
+  { columns, forms }: {
+    columns: readonly ComparedColumn[];
+    forms: readonly OwnForms[];
+  },
+): string {
+  return `(select ${selectSql(columns, forms)}, false as ${INEXACT}
+    from ${joinOwnForms(rows, forms)})`;
+}
+
+function selectSql(
+  columns: readonly ComparedColumn[],
+  forms: readonly OwnForms[],
+): string {
+  return columns.map((column) =>
+    `${
+      column.hasOwnForm ? ownFormSql(column.name, forms) : comparableSql(column)
+    } as ${quoteName(column.name)}`
+  ).join(", ");
+}
+
+function namesBeside(
+  columns: readonly { name: string }[],
+  key: readonly string[],
+): string[] {
+  return columns.map(({ name }) => name).filter((name) => !key.includes(name));
+}

@@ -1,0 +1,50 @@
+import type pg from "pg";
+import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
+import { copyOut } from "../lib/postgres/copy.ts";
+import { quoteText } from "../lib/postgres/postgres.ts";
+
+/** A row of a model has columns of ours beside the source's, as CSV in 64 KiB. */
+const ROW_BYTES_MAX = CSV_ROW_BYTES_MAX + 65_536;
+/** Each thread of DuckDB's reader has a buffer of its own. */
+const BUFFER_BYTES = 2 * ROW_BYTES_MAX;
+
+/** What a select gave, in a file. */
+export interface CopiedRows {
+  path: string;
+  columns: readonly string[];
+  /** As Postgres counted them. */
+  rows: number;
+}
+
+/**
+ * Writes what a select gives into a file, null as `\N`: a text that reads so
+ * is in quotes.
+ */
+export async function copyRows(
+  client: pg.Client,
+  options: { select: string; columns: readonly string[]; path: string },
+): Promise<CopiedRows> {
+  const { select, columns, path } = options;
+  // A line without anything on it would be skipped.
+  const quoted = columns.length === 1 ? ", force_quote *" : "";
+  const { pieces, rowCount } = copyOut(
+    client,
+    `copy (${select}) to stdout (format csv, null '\\N'${quoted})`,
+  );
+  using file = await Deno.open(path, { write: true, createNew: true });
+  for await (const piece of pieces) {
+    let rest = piece;
+    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+  }
+  return { path, columns, rows: rowCount() };
+}
+
+/** DuckDB SQL for the rows of such a file, every value as text. */
+export function copiedRowsSql({ path, columns }: CopiedRows): string {
+  const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
+  return `read_csv(${quoteText(path)}, columns = {${types.join(", ")}},
+    auto_detect = false, header = false, delim = ',', quote = '"',
+    escape = '"', nullstr = '\\N', allow_quoted_nulls = false,
+    strict_mode = true, new_line = '\\n', hive_partitioning = false,
+    max_line_size = ${ROW_BYTES_MAX}, buffer_size = ${BUFFER_BYTES})`;
+}

@@ -1,0 +1,108 @@
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { WORK_CATALOGUE } from "./expectation.ts";
+
+/** How a key is not as it should be. */
+export type How = "missing" | "extra" | "different" | "twice";
+
+/** A key of which a place does not hold what it should. */
+export interface DifferingKey {
+  key: string;
+  how: How;
+}
+
+/** Two relations in DuckDB, of which one should hold what the other does. */
+export interface Sides {
+  key: readonly string[];
+  /** Columns beside the key. */
+  columns: readonly string[];
+  expected: string;
+  actual: string;
+  /** SQL for the keys that are there twice. */
+  doubles: string;
+  /** SQL for keys, with `HOW`, that differ in what a join does not see. */
+  besides?: string | undefined;
+  /** SQL for the differences that count, by key and `HOW`. */
+  where?: string | undefined;
+}
+
+/** What differs between two sides. */
+export interface Differences {
+  /** Rows that are expected. */
+  rows: number;
+  keys: number;
+  hows: readonly How[];
+  /** In the order of the keys. */
+  firstKeys: readonly DifferingKey[];
+}
+
+/** The relation that holds the keys that differed last. */
+export const DIFFERING = `${WORK_CATALOGUE}.main.differing`;
+
+const KEYS_NAMED_MAX = 10;
+const SHOWN_CHARACTERS = 100;
+const HERE = '" here"';
+/** How a key differs: no column of a model is named so. */
+export const HOW = '" how"';
+
+/** Finds the keys of which one side does not hold what the other does. */
+export async function findDifferences(
+  duckdb: DuckDb,
+  sides: Sides,
+): Promise<Differences> {
+  const key = quoteNames(sides.key);
+  await duckdb.run(
+    `create or replace table ${DIFFERING} as ${differingSql(sides)}`,
+  );
+  const hows = await duckdb.rows(
+    `select ${HOW} as how, count(*) as keys from ${DIFFERING} group by ${HOW}`,
+  );
+  const shown = sides.key.length === 1
+    ? `cast(${key} as varchar)`
+    : `concat('[', concat_ws(', ', ${key}), ']')`;
+  const first = await duckdb.rows(
+    `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, ${HOW} as how from ${DIFFERING}
+    order by try_cast(shown as hugeint), shown limit ${KEYS_NAMED_MAX}`,
+  );
+  const [expected] = await duckdb.rows(
+    `select count(*) as rows from ${sides.expected}`,
+  );
+  return {
+    rows: Number(expected?.rows),
+    keys: hows.reduce((sum, row) => sum + Number(row.keys), 0),
+    hows: hows.map((row) => row.how as How),
+    firstKeys: first.map((row) => ({
+      key: row.shown ?? "null",
+      how: row.how as How,
+    })),
+  };
+}
+
+function differingSql(sides: Sides): string {
+  const { expected, actual, doubles, besides, where = "true" } = sides;
+  const key = sides.key.map(quoteName);
+  const columns = sides.columns.map(quoteName);
+  const isSame = key.map((name) =>
+    `wanted.${name} is not distinct from held.${name}`
+  );
+  const either = key.map((name) =>
+    `coalesce(wanted.${name}, held.${name}) as ${name}`
+  );
+  const differs = [
+    `wanted.${HERE} is null`,
+    `held.${HERE} is null`,
+    ...columns.map((name) => `wanted.${name} is distinct from held.${name}`),
+  ];
+  const keys = key.join(", ");
+  // Of what is said of a key, the last in the alphabet says most.
+  return `select ${keys}, max(${HOW}) as ${HOW} from (
+      select ${either.join(", ")}, case when held.${HERE} is null then 'missing'
+        when wanted.${HERE} is null then 'extra' else 'different' end as ${HOW}
+      from (select *, true as ${HERE} from ${expected}) as wanted
+      full join (select *, true as ${HERE} from ${actual}) as held
+        on ${isSame.join(" and ")}
+      where ${differs.join(" or ")}
+      union all select ${keys}, 'twice' from ${doubles}
+      ${besides === undefined ? "" : `union all ${besides}`}
+    ) where ${where} group by ${keys}`;
+}

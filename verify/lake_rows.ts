@@ -1,0 +1,102 @@
+import type { LiveFile } from "../lib/batches/manifest.ts";
+import { readLikeSql } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+import {
+  emptyModelSql,
+  type ModelColumn,
+  STAMP_COLUMNS,
+} from "../transform/model_changes.ts";
+import { WORK_CATALOGUE } from "./expectation.ts";
+
+/** The live files of a lake as of some batch. */
+export interface Lake {
+  zone: Zone;
+  files: readonly LiveFile[];
+  /** The batch: a file of several may hold later ones. */
+  batch: number;
+}
+
+/** A model with the columns that its query gives. */
+export type ModelInLake =
+  & Pick<Model, "name" | "key" | "kind" | "derivation" | "reads" | "recordId">
+  & { columns: readonly VerifiedColumn[] };
+
+/** A column of a model, with DuckDB's name of its type. */
+export interface VerifiedColumn extends ModelColumn {
+  /** A time of day, which the lake keeps as text. */
+  isTime: boolean;
+}
+
+/** Where a model's versions in the lake lie in DuckDB, and those that ended. */
+const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
+export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
+const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
+
+/**
+ * Reads the versions of a model into DuckDB, deletes among them, each file
+ * once, and finds those that ended, with the batches between which they held.
+ */
+export async function readFromLake(
+  duckdb: DuckDb,
+  { zone, files, batch }: Lake,
+  model: ModelInLake,
+): Promise<void> {
+  const key = quoteNames(model.key);
+  const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
+  const own = files.filter((file) => file.model === model.name);
+  await duckdb.run(
+    `create or replace table ${VERSIONS_IN_LAKE} as ${
+      own.length === 0
+        ? emptyModelSql(columns)
+        : `from ${readLikeSql(zone, own, columns)} where batch <= ${batch}`
+    }`,
+  );
+  // By these, whole rows need not be moved to tell which of them hold.
+  await duckdb.run(
+    `create or replace table ${KEYS_IN_LAKE} as
+    select ${key}, max(batch) as batch, count(*) as versions
+    from ${VERSIONS_IN_LAKE} group by ${key}`,
+  );
+  await duckdb.run(
+    `create or replace table ${ENDED_IN_LAKE} as
+    select * exclude (batch, snapshot_time, is_delete) from (
+      select *, batch as from_batch, snapshot_time as valid_from,
+        lead(batch) over versions as to_batch,
+        lead(snapshot_time) over versions as valid_to
+      from ${severalInLake(model)}
+      window versions as (partition by ${key} order by batch)
+    ) where to_batch is not null and not is_delete`,
+  );
+}
+
+/** DuckDB SQL for the versions that hold, with their stamps. */
+export function openInLake(model: ModelInLake): string {
+  return `(select version.* from ${VERSIONS_IN_LAKE} as version
+    semi join ${KEYS_IN_LAKE} as newest
+      on version.batch = newest.batch and ${onKey(model)}
+    where not is_delete)`;
+}
+
+/** DuckDB SQL for the keys that have two versions of one batch. */
+export function doublesInLake(model: ModelInLake): string {
+  const key = quoteNames(model.key);
+  return `(select distinct ${key} from (
+    select ${key}, batch from ${severalInLake(model)}
+    group by ${key}, batch having count(*) > 1))`;
+}
+
+/** Most keys have one version only, which has not ended. */
+function severalInLake(model: ModelInLake): string {
+  return `(select version.* from ${VERSIONS_IN_LAKE} as version
+    semi join (from ${KEYS_IN_LAKE} where versions > 1) as newest
+      on ${onKey(model)})`;
+}
+
+function onKey(model: ModelInLake): string {
+  return model.key.map(quoteName).map((name) =>
+    `version.${name} is not distinct from newest.${name}`
+  ).join(" and ");
+}

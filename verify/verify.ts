@@ -1,0 +1,320 @@
+import { join } from "node:path";
+import type pg from "pg";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
+import type { LiveFile, ProcessedManifest } from "../lib/batches/manifest.ts";
+import { forStage } from "../lib/cli/command.ts";
+import { checkFiles, readColumnsSql } from "../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { duckDbCause } from "../lib/duckdb/duckdb_error.ts";
+import { isForeign, messageOf, StageError } from "../lib/errors.ts";
+import {
+  inTransaction,
+  quoteText,
+  serverName,
+  sqlState,
+  type TransactionOptions,
+} from "../lib/postgres/postgres.ts";
+import { typeSql } from "../lib/project/contract.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { openTempFolder } from "../lib/temp_folder.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+import { checksOf } from "../load/history_checks.ts";
+import { adviceOn } from "../load/load_error.ts";
+import { warehouseOf } from "../load/open_loader.ts";
+import { type BrokenRule, runWholeChecks } from "../load/run_checks.ts";
+import { readWarehouseTable } from "../load/warehouse_table.ts";
+import { currentState } from "../transform/make_current.ts";
+import { captureSource, type SourceState } from "./capture_source.ts";
+import { checkZones } from "./check_zones.ts";
+import {
+  compareModels,
+  type Comparison,
+  describeKeys,
+} from "./compare_models.ts";
+import { makeExpectation, WORK_CATALOGUE } from "./expectation.ts";
+import type { Lake, ModelInLake } from "./lake_rows.ts";
+import { type Verification, writeVerification } from "./verification.ts";
+import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
+
+/** Undefined functions, tables and columns, by SQLSTATE. */
+const MISSING = ["42883", "42P01", "42703"];
+const MAKE_AGAIN =
+  "Run `deno task rebuild warehouse`: it makes each model's views and functions again";
+
+/** Reads of one state of the warehouse; what checks make there is undone. */
+const READING: TransactionOptions = {
+  oneState: true,
+  undo: true,
+  settings: {
+    idle_in_transaction_session_timeout: "0",
+    work_mem: "64MB",
+    jit: "off",
+    row_security: "off",
+  },
+};
+
+/** What the comparing has at hand. */
+interface VerifyWork {
+  context: StageContext;
+  source: SourceState;
+  warehouse: pg.Client;
+  /** Holds what is compared; files in it are removed as they are read. */
+  folder: string;
+}
+
+/**
+ * Compares the lake and the warehouse with the source, by content, as of a
+ * batch that is extracted for it, and runs every check on the whole tables.
+ * The outcome is written into the warehouse; a difference is logged as an
+ * error. Throws when it could not be done.
+ */
+export async function verify(context: StageContext): Promise<Verification> {
+  const { config, resources, progress, signal } = context;
+  const settings = warehouseOf(context);
+  const began = performance.now();
+  try {
+    await checkZones(context);
+    await using folder = await openTempFolder(config);
+    const source = await captureSource(context, folder.path);
+    const { batch, snapshotTime } = source;
+    await using connection = await resources.connect(settings, {
+      purpose: "verify",
+      signal,
+    });
+    const warehouse = connection.client;
+    progress.begin(`verify ${batch}`);
+    const work = { context, source, warehouse, folder: folder.path };
+    const comparisons = await compareAll(work);
+    const brokenRules = await breakRules(work);
+    const verification: Verification = {
+      batch,
+      snapshotTime,
+      seconds: (performance.now() - began) / 1000,
+      comparisons,
+      brokenRules,
+      same: comparisons.every((one) => one.differences === 0) &&
+        brokenRules.every((rule) => rule.severity !== "error"),
+    };
+    await writeVerification(warehouse, verification);
+    tell(verification, forStage(context, "verify"));
+    return verification;
+  } catch (error) {
+    throw verifyError(error, serverName(settings));
+  } finally {
+    progress.end();
+  }
+}
+
+async function compareAll(work: VerifyWork): Promise<Comparison[]> {
+  const { context, source, folder } = work;
+  const { config, resources, sql } = context;
+  const zone = openStageZone(context, "processed");
+  try {
+    await using duckdb = await resources.openDuckDb(config, {
+      zones: [zone.url, folder],
+    });
+    await duckdb.run(
+      `attach ${quoteText(join(folder, "verify.duckdb"))} as ${WORK_CATALOGUE}`,
+    );
+    const log = new BatchLog<ProcessedManifest>(zone, "transform");
+    const manifest = await log.read(source.batch);
+    const { state } = manifest;
+    const columns = await makeExpectation({
+      duckdb,
+      sql,
+      source: source.tables,
+      keptSql: (table) => {
+        const kept = state[currentState(table.name)];
+        return kept &&
+          readColumnsSql(
+            zone,
+            [kept],
+            table.columns.map(({ name, type }) => ({
+              name,
+              type: typeSql(type),
+            })),
+          );
+      },
+    });
+    const models = [...sql.models, QUARANTINE].map((model): ModelInLake => ({
+      ...model,
+      columns: (columns.get(model.name) ?? []).map((column) => ({
+        ...column,
+        isTime: model.times.includes(column.name),
+      })),
+    }));
+    const lake: Lake = {
+      zone,
+      files: await readLiveFiles(log, manifest),
+      batch: manifest.batch,
+    };
+    return await compareWithLake(work, { duckdb, models, lake });
+  } finally {
+    zone.close();
+  }
+}
+
+async function compareWithLake(
+  work: VerifyWork,
+  options: { duckdb: DuckDb; models: readonly ModelInLake[]; lake: Lake },
+): Promise<Comparison[]> {
+  const { duckdb, models, lake } = options;
+  let doubtful: readonly string[] = models.map(({ name }) => name);
+  try {
+    const comparisons = await compareModels({
+      duckdb,
+      tables: work.context.sql.tables,
+      models,
+      lake,
+      warehouse: copyModels(work, models),
+      ask: (asking) => askWarehouse(work, asking),
+      folder: work.folder,
+    });
+    doubtful = comparisons.filter((one) => one.differences > 0)
+      .map((one) => one.model);
+    return comparisons;
+  } finally {
+    // A damaged file explains whatever else is wrong with its model.
+    await checkLake(
+      lake.zone,
+      lake.files.filter((file) => doubtful.includes(file.model)),
+    );
+  }
+}
+
+/** The connection that copies rows is busy with the next model's by then. */
+async function askWarehouse<Result>(
+  { context }: VerifyWork,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const { resources, signal } = context;
+  await using connection = await resources.connect(warehouseOf(context), {
+    purpose: "verify",
+    signal,
+  });
+  const { client } = connection;
+  return await inTransaction(client, READING, () => work(client));
+}
+
+/** Copies one model ahead, so that DuckDB does not wait for the warehouse. */
+async function* copyModels(
+  { warehouse, source, folder }: VerifyWork,
+  models: readonly ModelInLake[],
+): AsyncGenerator<ModelInWarehouse> {
+  const copy = (model: ModelInLake) => {
+    const copying = inTransaction(
+      warehouse,
+      READING,
+      () =>
+        copyFromWarehouse(warehouse, { model, batch: source.batch, folder }),
+    );
+    // It may fail before anybody waits for it.
+    copying.catch(() => {});
+    return copying;
+  };
+  const [first, ...others] = models;
+  if (first === undefined) return;
+  let copying = copy(first);
+  try {
+    for (const model of others) {
+      const copied = await copying;
+      copying = copy(model);
+      yield copied;
+    }
+    yield await copying;
+  } finally {
+    // Nothing may write into the folder when it is removed.
+    await copying.catch(() => {});
+  }
+}
+
+async function checkLake(
+  zone: Zone,
+  files: readonly LiveFile[],
+): Promise<void> {
+  try {
+    await checkFiles(zone, files);
+  } catch (error) {
+    if (!(error instanceof StageError)) throw error;
+    throw new StageError(`Cannot verify the lake: ${error.message}`, {
+      subject: error.subject,
+      hint: LAKE_WAY_BACK,
+      cause: error,
+    });
+  }
+}
+
+/** Runs every check on its whole table. */
+async function breakRules(
+  { context, warehouse }: VerifyWork,
+): Promise<BrokenRule[]> {
+  const { sql } = context;
+  const broken: BrokenRule[] = [];
+  for (const model of [...sql.models, QUARANTINE]) {
+    const { name } = model;
+    broken.push(
+      ...await inTransaction(warehouse, READING, async () => {
+        const table = await readWarehouseTable(warehouse, model);
+        const checks = checksOf(table, sql.checks);
+        return await runWholeChecks(warehouse, { name, checks });
+      }),
+    );
+  }
+  return broken;
+}
+
+/** A difference is an alarm: an event of the level error. */
+function tell(verification: Verification, { log }: StageContext): void {
+  const { batch, comparisons, brokenRules, same, seconds } = verification;
+  for (const one of comparisons) {
+    if (one.differences === 0) continue;
+    log.error(
+      one.place === "history"
+        ? "{model} has other versions in the warehouse than in the lake: {differences} differ, the first {keys}"
+        : "{model} is not in the {place} as the source has it: {differences} differ, the first {keys}",
+      {
+        model: one.model,
+        place: one.place,
+        differences: one.differences,
+        keys: describeKeys(one),
+        hint: `Run ${one.ways.join(", then ")}`,
+        batch,
+      },
+    );
+  }
+  for (const rule of brokenRules) {
+    log[rule.severity === "error" ? "error" : "warn"](
+      "check {check}: {findings} findings, the first {key}: {finding}",
+      { ...rule, batch },
+    );
+  }
+  if (!same) return;
+  log.info(
+    "batch {batch}: source, lake and warehouse are the same in {rows} rows of {models} models, {seconds} s",
+    {
+      batch,
+      rows: comparisons.filter((one) => one.place === "lake")
+        .reduce((sum, one) => sum + one.rows, 0),
+      models: new Set(comparisons.map((one) => one.model)).size,
+      seconds: Number(seconds.toFixed(1)),
+    },
+  );
+}
+
+function verifyError(error: unknown, server: string): unknown {
+  if (!isForeign(error)) return error;
+  const state = sqlState(error);
+  const { retryable, hint } = state === undefined
+    ? duckDbCause(error) ?? adviceOn(error)
+    : MISSING.includes(state)
+    ? { retryable: false, hint: MAKE_AGAIN }
+    : adviceOn(error);
+  return new StageError(`Cannot verify ${server}: ${messageOf(error)}`, {
+    subject: server,
+    retryable,
+    hint: `${hint}; then run verify again`,
+    cause: error,
+  });
+}

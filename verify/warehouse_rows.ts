@@ -1,0 +1,354 @@
+import { join } from "node:path";
+import type pg from "pg";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import {
+  query,
+  quoteName,
+  quoteNames,
+  quoteText,
+} from "../lib/postgres/postgres.ts";
+import { keyName } from "../lib/zone/zone_key.ts";
+import { viewsShowingOthers } from "./compare_views.ts";
+import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
+import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
+import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
+
+/** A column that the model or the warehouse has alone. */
+export interface DifferingColumn {
+  column: string;
+  how: "missing" | "extra";
+}
+
+/** A column of a model that the warehouse has. */
+export interface WarehouseColumn extends VerifiedColumn {
+  /** No value there can be one that the lake's type would round. */
+  fits: boolean;
+  /** It is a text there. */
+  isText: boolean;
+  /**
+   * Whether its type may write a value as another text than was given: then the
+   * warehouse's texts are compared with those that it makes of the lake's.
+   */
+  hasOwnForm: boolean;
+}
+
+/** A model as the warehouse holds it as of a batch, in files. */
+export interface ModelInWarehouse {
+  model: ModelInLake;
+  /** The model's columns that the warehouse has. */
+  columns: readonly WarehouseColumn[];
+  differing: readonly DifferingColumn[];
+  /** Views and functions that show other rows than the table holds. */
+  views: readonly string[];
+  /** Undefined when the warehouse lacks the key: no rows can be compared. */
+  files:
+    | { open: CopiedRows; ended: CopiedRows; beyond: CopiedRows }
+    | undefined;
+}
+
+/** Where the warehouse's rows lie in DuckDB. */
+export const OPEN_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.open_in_warehouse`;
+export const ENDED_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.ended_in_warehouse`;
+/** Versions of batches that the warehouse does not hold yet. */
+export const BEYOND_WAREHOUSE = `${WORK_CATALOGUE}.main.beyond_warehouse`;
+/** Says that the warehouse's value is none that the lake's type can hold. */
+export const INEXACT = '" inexact"';
+export const STAMPS: readonly VerifiedColumn[] = [
+  { name: "from_batch", type: "BIGINT", isTime: false },
+  { name: "to_batch", type: "BIGINT", isTime: false },
+  { name: "valid_from", type: "TIMESTAMP", isTime: false },
+  { name: "valid_to", type: "TIMESTAMP", isTime: false },
+];
+
+/** The numbers that Postgres has given its own types for good. */
+const INTEGER_IDS: readonly number[] = [20, 21, 23];
+const DATE_ID = 1082;
+const NUMERIC_ID = 1700;
+const TIME_ID = 1083;
+const FLOAT_IDS: readonly number[] = [700, 701];
+const MONEY_ID = 790;
+const NUMBER_IDS: readonly number[] = [
+  ...INTEGER_IDS,
+  ...FLOAT_IDS,
+  NUMERIC_ID,
+];
+/** Those that write each text as it was given, json among them. */
+const TEXT_IDS: readonly number[] = [18, 19, 25, 114, 1042, 1043];
+/** Beside numbers, those whose texts DuckDB reads: boolean, moments, uuid. */
+const READ_IDS: readonly number[] = [16, DATE_ID, 1114, 1184, 2950];
+/** With digits in brackets these cut a text off, which is no form of it. */
+const CUT_IDS: readonly number[] = [TIME_ID, 1266, 1114, 1184, 1186];
+/** The same in arrays, with numeric's. */
+const CUT_ARRAY_IDS: readonly number[] = [1183, 1270, 1115, 1185, 1187, 1231];
+const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/;
+const MOMENT = /^(DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)$/;
+const FLOAT = /^(FLOAT|DOUBLE)$/;
+const OTHER = /^(BOOLEAN|UUID)$/;
+
+/** SQL for the newest batch that the warehouse says it holds. */
+const NEWEST_SQL = "(select coalesce(max(batch), 0) from pipeline.batch)";
+
+/**
+ * Copies the rows of a model that held after a batch, the versions that had
+ * ended by then, and those that begin or end beyond every batch, into the
+ * folder.
+ */
+export async function copyFromWarehouse(
+  client: pg.Client,
+  options: { model: ModelInLake; batch: number; folder: string },
+): Promise<ModelInWarehouse> {
+  const { model, batch, folder } = options;
+  const open = `${quoteName(`${model.name}_as_of_batch`)}(${batch})`;
+  const history = quoteName(`${model.name}_history`);
+  const read: pg.FieldDef[][] = [];
+  const current = quoteName(`${model.name}_current`);
+  for (const relation of [quoteName(model.name), open, history, current]) {
+    const { fields } = await client.query(`select * from ${relation} limit 0`);
+    read.push(fields);
+  }
+  const differing = differingColumns(model, {
+    read: read.map((fields) => fields.map(({ name }) => name)),
+    given: await givenColumns(client, model.name),
+  });
+  const columns = model.columns.filter(({ name }) =>
+    !differing.some((one) => one.column === name)
+  ).map((column) => {
+    const field = read[1]?.find(({ name }) => name === column.name);
+    return {
+      ...column,
+      fits: fits(column, field),
+      isText: TEXT_IDS.includes(field?.dataTypeID ?? 0),
+      hasOwnForm: hasOwnForm(column, field),
+    };
+  });
+  if (model.key.some((name) => !columns.some((one) => one.name === name))) {
+    return { model, columns, differing, views: [], files: undefined };
+  }
+  const names = [...columns, ...STAMPS].map(({ name }) => name);
+  const copy = (from: string, form: string) =>
+    copyRows(client, {
+      select: `select ${quoteNames(names)} from ${from}`,
+      columns: names,
+      path: join(folder, `warehouse-${keyName(model.name)}-${form}.csv`),
+    });
+  return {
+    model,
+    columns,
+    differing,
+    views: await viewsShowingOthers(client, {
+      model,
+      columns: columns.map(({ name }) => name),
+    }),
+    files: {
+      open: await copy(`${open} as held`, "open"),
+      ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),
+      beyond: await copy(
+        `${history} where greatest(from_batch, to_batch) > ${NEWEST_SQL}`,
+        "beyond",
+      ),
+    },
+  };
+}
+
+/** Whether the lake's type holds all that Postgres's type can, to the digit. */
+function fits(column: VerifiedColumn, field: pg.FieldDef | undefined): boolean {
+  const id = field?.dataTypeID ?? 0;
+  if (column.type === "DATE") return id === DATE_ID;
+  if (FLOAT.test(column.type)) return FLOAT_IDS.includes(id);
+  if (id !== NUMERIC_ID) return INTEGER_IDS.includes(id);
+  const modifier = field?.dataTypeModifier ?? -1;
+  return modifier >= 0 && (modifier - 4) % 2048 <= scaleOf(column);
+}
+
+/** Of a domain, the server names the type behind it. */
+function hasOwnForm(
+  column: VerifiedColumn,
+  field: pg.FieldDef | undefined,
+): boolean {
+  const id = field?.dataTypeID ?? 0;
+  if (TEXT_IDS.includes(id)) return false;
+  if (isTime(column)) return id !== TIME_ID;
+  // Money would round a number.
+  if (isTyped(column)) {
+    return ![...NUMBER_IDS, ...READ_IDS, MONEY_ID].includes(id);
+  }
+  const isCut = [...CUT_IDS, ...CUT_ARRAY_IDS].includes(id) &&
+    (field?.dataTypeModifier ?? -1) >= 0;
+  return !NUMBER_IDS.includes(id) && !isCut;
+}
+
+function scaleOf({ type }: VerifiedColumn): number {
+  return Number(/,(\d+)\)$/.exec(type)?.[1] ?? 0);
+}
+
+/** The columns that a table itself gives a value: load leaves them alone. */
+async function givenColumns(
+  client: pg.Client,
+  table: string,
+): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select attname as name from pg_attribute
+    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
+      and (atthasdef or attidentity <> '')`,
+    [table],
+  );
+  return rows.map(({ name }) => name ?? "");
+}
+
+/**
+ * A table or its views may lack a column, or have one beyond the model's that
+ * is not given its values by the table itself.
+ */
+function differingColumns(
+  model: ModelInLake,
+  options: { read: readonly string[][]; given: readonly string[] },
+): DifferingColumn[] {
+  const { read, given } = options;
+  const own = [
+    ...given,
+    ...STAMPS.map(({ name }) => name),
+    "is_placeholder",
+    model.recordId ?? "",
+  ];
+  const known = model.columns.map(({ name }) => name);
+  const found = [...new Set(read.flat())];
+  return [
+    ...known.filter((name) => read.some((names) => !names.includes(name)))
+      .map((column) => ({ column, how: "missing" as const })),
+    ...found.filter((name) => !known.includes(name) && !own.includes(name))
+      .map((column) => ({ column, how: "extra" as const })),
+  ];
+}
+
+/** Reads what was copied into DuckDB, and removes the files. */
+export async function readFromWarehouse(
+  duckdb: DuckDb,
+  { model, columns, files }: ModelInWarehouse,
+): Promise<void> {
+  if (files === undefined) return;
+  const all = [...columns, ...STAMPS];
+  const ownForm = columns.filter(({ hasOwnForm }) => hasOwnForm)
+    .map(({ name }) => name);
+  const values = all.map((column) =>
+    `${
+      ownForm.includes(column.name) ? quoteName(column.name) : parsedSql(column)
+    } as ${quoteName(column.name)}`
+  );
+  const inexact = columns.filter(({ hasOwnForm }) => !hasOwnForm)
+    .map(inexactSql).filter((sql) => sql !== "");
+  for (
+    const [rows, copied] of [
+      [OPEN_IN_WAREHOUSE, files.open],
+      [ENDED_IN_WAREHOUSE, files.ended],
+      [BEYOND_WAREHOUSE, files.beyond],
+    ] as const
+  ) {
+    await duckdb.run(
+      `create or replace table ${rows} as select ${values.join(", ")},
+        coalesce(${["false", ...inexact].join(" or ")}, false) as ${INEXACT}
+      from ${copiedRowsSql(copied)}`,
+    );
+    await Deno.remove(copied.path);
+    await checkCount(duckdb, { rows, copied, name: model.name });
+  }
+}
+
+/** SQL for a value of the lake in the form that the warehouse's is read in. */
+export function comparableSql(
+  column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
+): string {
+  const name = quoteName(column.name);
+  if (isTime(column) && column.isText) return `cast(${name} as varchar)`;
+  if (isTime(column)) return timeSql(`cast(${name} as varchar)`);
+  return isTyped(column) ? name : `cast(${name} as varchar)`;
+}
+
+/** SQL for the warehouse's text as a value of the lake's type, if it has one. */
+function parsedSql(
+  column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
+): string {
+  const text = quoteName(column.name);
+  if (isTime(column) && column.isText) return text;
+  if (isTime(column)) return timeSql(text);
+  return isTyped(column)
+    ? `try_cast(${readableSql(column)} as ${column.type})`
+    : text;
+}
+
+/** SQL that holds where the lake's type can't hold the warehouse's value. */
+function inexactSql(column: WarehouseColumn): string {
+  if (!isTyped(column) || isTime(column)) return "";
+  const text = quoteName(column.name);
+  const value = parsedSql(column);
+  const lost = `${text} is not null and (${value} is null${
+    column.isText ? ` or not ${isWritten(column)}` : ""
+  })`;
+  const changed = `cast(${value} as varchar) <> ${readableSql(column)}`;
+  if (column.fits) return lost;
+  if (column.type === "DATE") {
+    // A timestamp holds a date as its midnight.
+    const day = `regexp_replace(${
+      readableSql(column)
+    }, ' 00:00:00(\\+00)?$', '')`;
+    return `${lost} or cast(${value} as varchar) <> ${day}`;
+  }
+  if (FLOAT.test(column.type)) {
+    // Of one float, digits may go on beyond those that it is written with.
+    const written = `cast(${value} as varchar)`;
+    return `${lost} or (isfinite(${value})
+      and ${digitsSql(text)} <> ${digitsSql(written)})`;
+  }
+  if (!NUMBER.test(column.type)) return lost;
+  const digits = quoteText(`-?\\d+(\\.\\d{0,${scaleOf(column)}}0*)?`);
+  return `${lost} or (${changed} and not regexp_full_match(${text}, ${digits}))`;
+}
+
+/**
+ * SQL for whether a text is one that a load writes for such a value, or wrote
+ * while the model had another type.
+ */
+function isWritten({ name, type }: VerifiedColumn): string {
+  const text = quoteName(name);
+  const types = FLOAT.test(type)
+    ? ["FLOAT", "DOUBLE"]
+    : MOMENT.test(type)
+    ? ["DATE", "TIMESTAMP", "TIMESTAMPTZ"]
+    : [type];
+  const written = types.map((one) =>
+    `cast(try_cast(${text} as ${one}) as varchar)`
+  );
+  const plain = "-?(0|[1-9]\\d*)(\\.\\d+)?";
+  return `(coalesce(${text} in (${written.join(", ")}), false)${
+    NUMBER.test(type) || FLOAT.test(type)
+      ? ` or regexp_full_match(${text}, ${quoteText(plain)})`
+      : ""
+  })`;
+}
+
+/** SQL for the digits of a number that is written as a text, less zeros around. */
+function digitsSql(text: string): string {
+  return `trim(regexp_replace(${text}, '[-+.]|[eE].*', '', 'g'), '0')`;
+}
+
+/** SQL for a text with the years before Christ as DuckDB writes them. */
+function readableSql({ name, type }: VerifiedColumn): string {
+  const text = quoteName(name);
+  return MOMENT.test(type)
+    ? `case when suffix(${text}, ' BC')
+      then regexp_replace(${text}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')
+      else ${text} end`
+    : text;
+}
+
+function isTime({ type, isTime }: VerifiedColumn): boolean {
+  return isTime || type === "TIME";
+}
+
+function isTyped({ type }: VerifiedColumn): boolean {
+  return [NUMBER, FLOAT, MOMENT, OTHER].some((form) => form.test(type));
+}
+
+function timeSql(text: string): string {
+  return `coalesce(cast(try_cast(${text} as time) as varchar), ${text})`;
+}
