@@ -21,7 +21,7 @@ export interface Display {
   end(): void;
 }
 
-/** What a display needs of the world. */
+/** What a display needs of the io. */
 export interface DisplayOptions {
   write: (text: string) => void;
   color: boolean;

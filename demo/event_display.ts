@@ -3,7 +3,7 @@ import type { Progress } from "../lib/cli/progress.ts";
 import type { Display } from "./display.ts";
 import type { DemoHints } from "./hints.ts";
 
-/** What a display where nobody watches needs of the world. */
+/** What a display where nobody watches needs of the io. */
 export interface EventDisplayOptions {
   write: (text: string) => void;
   log: Logger;

@@ -5,7 +5,7 @@ import {
 } from "../embedded/postgres_server.ts";
 import { startS3Server } from "../embedded/s3_server.ts";
 import { stopOrphan } from "../embedded/stop_orphan.ts";
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { openLog } from "../lib/log.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
@@ -73,7 +73,7 @@ interface DemoOptions {
 }
 
 /** Runs `deno task demo`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "demo",
@@ -142,7 +142,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Witness } from "../lib/batches/manifest.ts";
+import type { Canary } from "../lib/batches/manifest.ts";
 import { query, queryRow, quoteName } from "../lib/postgres/postgres.ts";
 import { keyTextSql } from "./key_index_sql.ts";
 import type { LiveTable } from "./live_table.ts";
@@ -7,10 +7,10 @@ import { readableSql } from "./shipped_rows.ts";
 import { writerSql } from "./writers.ts";
 
 /** Finds a newest row among those that hold; undefined when there is none. */
-export async function findWitness(
+export async function findCanary(
   client: pg.Client,
   options: { table: LiveTable; where: string; nextId: bigint },
-): Promise<Witness | undefined> {
+): Promise<Canary | undefined> {
   const { table, where, nextId } = options;
   const columns = table.contract.key.map(quoteName);
   const [row] = await query(
@@ -26,33 +26,33 @@ export async function findWitness(
   return { key: JSON.parse(row.key ?? "[]"), writer: row.writer ?? "" };
 }
 
-/** What has become of a witness. */
-export type Testimony =
-  | "as it was"
-  | "rewritten since"
-  | "absent"
-  | "changed";
+/** What has become of a canary. */
+export type CanaryState =
+  | "unchanged"
+  | "rewritten"
+  | "missing"
+  | "reverted";
 
 /**
- * Looks a witness up. A row that now has another writer from before the fence
+ * Looks a canary up. A row that now has another writer from before the watermark
  * is `changed`: that happens only in a source that was set back.
  */
-export async function hearWitness(
+export async function probeCanary(
   client: pg.Client,
   options: {
     table: LiveTable;
-    witness: Witness;
-    fence: bigint;
+    canary: Canary;
+    watermark: bigint;
     nextId: bigint;
   },
-): Promise<Testimony> {
-  const { table, witness, fence, nextId } = options;
+): Promise<CanaryState> {
+  const { table, canary, watermark, nextId } = options;
   const conditions = table.contract.key.map((name, index) => {
     const column = quoteName(name);
     const type = table.baseTypes.get(name);
     // Of other types, a text may be none any more, as an enum's label; one
     // with a backslash may stand for another that is no UTF-8.
-    return type === undefined || witness.key[index]?.includes("\\")
+    return type === undefined || canary.key[index]?.includes("\\")
       ? `${readableSql(table, `${column}::text`)} = $${index + 1}::text`
       : `${column} = $${index + 1}::${type}`;
   });
@@ -60,9 +60,9 @@ export async function hearWitness(
     client,
     `select (select ${writerSql(nextId)} from ${table.from}
       where ${conditions.join(" and ")}) as writer`,
-    witness.key,
+    canary.key,
   );
-  if (row.writer === null || row.writer === undefined) return "absent";
-  if (row.writer === witness.writer) return "as it was";
-  return BigInt(row.writer) >= fence ? "rewritten since" : "changed";
+  if (row.writer === null || row.writer === undefined) return "missing";
+  if (row.writer === canary.writer) return "unchanged";
+  return BigInt(row.writer) >= watermark ? "rewritten" : "reverted";
 }

@@ -10,7 +10,7 @@ import type { Zone } from "../lib/zone/zone.ts";
 const QUOTE = 34;
 const NEWLINE = 10;
 
-/** What made `ship` fail: a row that is too long. */
+/** What made `copyToZone` fail: a row that is too long. */
 export const LONG_ROW = "a long row";
 
 /**
@@ -19,7 +19,7 @@ export const LONG_ROW = "a long row";
  * Throws a `StageError` when a row is too long for the stages that follow, or
  * the rows that arrived are not as many as Postgres says that it sent.
  */
-export async function ship(
+export async function copyToZone(
   client: pg.Client,
   select: string,
   options: {

@@ -74,7 +74,7 @@ export function definitionLines(
  * Throws a `StageError` when the values of a table are printed by other
  * definitions now than in the snapshot: PostgreSQL prints them by those that
  * are in force, whatever the snapshot, so that some of the rows that were read
- * meanwhile may show the new ones. Where no connection sees what is in force,
+ * meanwhile may show the new ones. Where no connection sees what is active,
  * the next batch is left to mend it.
  */
 export async function checkDefinitions(

@@ -13,18 +13,18 @@ import {
   startRun,
 } from "../lib/stage.ts";
 import { sha256Hex } from "../lib/zone/checksum.ts";
-import { hearWitness } from "./canary.ts";
+import { probeCanary } from "./canary.ts";
 import { checkClock } from "./check_clock.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
-import fenceHoldersSql from "./fence_holders.sql" with { type: "text" };
+import watermarkHoldersSql from "./watermark_holders.sql" with { type: "text" };
 import {
+  canaryFullReadReason,
   checkKey,
-  type HeardWitness,
   isSameTable,
+  type ProbedCanary,
   sourceFullReadReason,
   tableFullReadReason,
-  witnessFullReadReason,
 } from "./full_read.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
 import { readTable, type TableRead } from "./read_table.ts";
@@ -75,7 +75,7 @@ export async function extract(
     const previous = await batches.newest();
     const batch = (previous?.batch ?? 0) + 1;
     await batches.checkNoGap(batch);
-    const { runId, tooOld } = startRun(context);
+    const { runId, isExpired } = startRun(context);
     await using snapshot = await openSnapshot(context, {
       after: previous?.snapshotTime,
       signal,
@@ -123,7 +123,7 @@ export async function extract(
     await checkDefinitions(snapshot, { live });
     checkDeletes(tables, { previous, config, options });
     const source = nextSourceState(snapshot, { writers, previous });
-    await warnOfOldFence(snapshot, { source, context });
+    await warnOfOldWatermark(snapshot, { source, context });
     // What is left to do needs no snapshot, which holds up the source's VACUUM.
     if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
     const manifest: IngestionManifest = {
@@ -141,7 +141,7 @@ export async function extract(
         ...Object.fromEntries(tables),
       },
     };
-    if (tooOld()) {
+    if (isExpired()) {
       throw new StageError(
         `Cannot commit batch ${batch}: this run began over 12 hours ago`,
         { subject: zone.url, retryable: true, hint: "Run extract again" },
@@ -204,7 +204,7 @@ async function planReads(
       previous,
       asked: options.fullRead === true,
     }) ??
-      await witnessReason(snapshot, { live, previous });
+      await canaryReason(snapshot, { live, previous });
   return live.map((table) => {
     const { name, columns, key } = table.contract;
     const before = previous?.tables[name];
@@ -223,7 +223,7 @@ async function planReads(
       previous: before,
       fullRead,
       unshippedSql: unshippedSql({
-        fence: BigInt(previous?.source.fence ?? 0),
+        watermark: BigInt(previous?.source.fence ?? 0),
         shipped: previous?.source.shipped ?? [],
         nextId: snapshot.nextId,
       }),
@@ -231,34 +231,34 @@ async function planReads(
   });
 }
 
-async function witnessReason(
+async function canaryReason(
   snapshot: Snapshot,
   options: { live: LiveTable[]; previous: IngestionManifest },
 ): Promise<string | undefined> {
   const { live, previous } = options;
-  const heard: HeardWitness[] = [];
+  const probed: ProbedCanary[] = [];
   for (const table of live) {
     const { name } = table.contract;
     const before = previous.tables[name];
     // A table that is another one by now tells nothing of the source.
     if (before?.witness === undefined) continue;
     if (!isSameTable(table, before)) continue;
-    const { witness } = before;
-    const testimony = await snapshot.use((client) =>
-      hearWitness(client, {
+    const canary = before.witness;
+    const state = await snapshot.use((client) =>
+      probeCanary(client, {
         table,
-        witness,
-        fence: BigInt(previous.source.fence),
+        canary,
+        watermark: BigInt(previous.source.fence),
         nextId: snapshot.nextId,
       }), name).catch((error) => {
         throw tableError(error, name);
       });
-    heard.push({ table: name, witness, testimony });
+    probed.push({ table: name, canary, state });
   }
-  return witnessFullReadReason(heard);
+  return canaryFullReadReason(probed);
 }
 
-/** About how many rows a first read will ship, for the time that is left. */
+/** About how many rows a first read will copyToZone, for the time that is left. */
 async function expectedRows(
   snapshot: Snapshot,
   reads: TableRead[],
@@ -359,8 +359,8 @@ function nextSourceState(
   options: { writers: bigint[]; previous: IngestionManifest | undefined },
 ): SourceState {
   const { writers, previous } = options;
-  const { fence, nextId } = snapshot;
-  const stands = previous?.source.fence === String(fence);
+  const { watermark, nextId } = snapshot;
+  const stands = previous?.source.fence === String(watermark);
   const moved = previous !== undefined &&
     !isSameDatabase(previous.source.databaseId, snapshot.databaseId);
   // What the source doesn't tell any more is still so.
@@ -375,14 +375,14 @@ function nextSourceState(
     databaseId,
     earlier: [...new Set(earlier)].slice(-EARLIER_MAX),
     timeline: snapshot.timeline || (moved ? 0 : previous?.source.timeline ?? 0),
-    fence: String(fence),
+    fence: String(watermark),
     fenceSince: stands ? previous.source.fenceSince : snapshot.time,
     nextId: String(nextId),
     shipped: toRanges(writers),
   };
 }
 
-async function warnOfOldFence(
+async function warnOfOldWatermark(
   snapshot: Snapshot,
   options: { source: SourceState; context: StageContext },
 ): Promise<void> {
@@ -390,10 +390,10 @@ async function warnOfOldFence(
   const ageMs = Date.parse(snapshot.time) - Date.parse(source.fenceSince);
   if (ageMs < FENCE_AGE_MS_MAX) return;
   const holders = await snapshot.use((client) =>
-    query(client, fenceHoldersSql, [source.fence])
+    query(client, watermarkHoldersSql, [source.fence])
   );
   context.log.warn(
-    "The fence stands still for {minutes} minutes, held by {holders}: each run scans for more rows until that transaction ends",
+    "The xmin watermark has stood still for {minutes} minutes, held back by {holders}: each run scans more rows until that transaction ends",
     {
       minutes: Math.round(ageMs / 60_000),
       holders: holders.map((row) => row.holder).join("; ") ||

@@ -1,11 +1,11 @@
 import { keyColumns, movedKeyColumns } from "../lib/batches/key_columns.ts";
 import type {
+  Canary,
   IngestedTable,
   IngestionManifest,
-  Witness,
 } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { Testimony } from "./canary.ts";
+import type { CanaryState } from "./canary.ts";
 import { redefinedColumn } from "./definitions.ts";
 import type { LiveTable } from "./live_table.ts";
 import { isSameDatabase } from "./server_state.ts";
@@ -14,11 +14,11 @@ import type { Snapshot } from "./snapshot.ts";
 /** Past so many transactions, 32-bit ids in rows can't be told apart. */
 const IDS_MAX = 2n ** 30n;
 
-/** A witness and what has become of it. */
-export interface HeardWitness {
+/** A canary and what has become of it. */
+export interface ProbedCanary {
   table: string;
-  witness: Witness;
-  testimony: Testimony;
+  canary: Canary;
+  state: CanaryState;
 }
 
 /**
@@ -72,23 +72,23 @@ export function sourceFullReadReason(
 }
 
 /**
- * Whether witnesses tell of a source that was set back although its ids have
+ * Whether canaries tell of a source that was set back although its ids have
  * gone on: one has changed, or is absent with none as new to vouch that nothing
  * but a delete took it away.
  */
-export function witnessFullReadReason(
-  heard: readonly HeardWitness[],
+export function canaryFullReadReason(
+  probed: readonly ProbedCanary[],
 ): string | undefined {
-  const liar = heard.find((one) => one.testimony === "changed");
-  if (liar !== undefined) {
-    return `a row of "${liar.table}" is not as the batch before had it: the source was set back`;
+  const reverted = probed.find((one) => one.state === "reverted");
+  if (reverted !== undefined) {
+    return `a row of "${reverted.table}" is not as the batch before had it: the source was set back`;
   }
-  const vouched = heard
-    .filter((one) => one.testimony !== "absent")
-    .map((one) => BigInt(one.witness.writer))
+  const newestThere = probed
+    .filter((one) => one.state !== "missing")
+    .map((one) => BigInt(one.canary.writer))
     .reduce((newest, writer) => writer > newest ? writer : newest, 0n);
-  const missing = heard.find((one) =>
-    one.testimony === "absent" && BigInt(one.witness.writer) > vouched
+  const missing = probed.find((one) =>
+    one.state === "missing" && BigInt(one.canary.writer) > newestThere
   );
   return missing === undefined
     ? undefined
@@ -120,7 +120,7 @@ export function checkKey(table: LiveTable, previous: IngestedTable): void {
   );
 }
 
-/** Whether a witness of the batch before can still be looked up. */
+/** Whether a canary of the batch before can still be looked up. */
 export function isSameTable(
   table: LiveTable,
   previous: IngestedTable,

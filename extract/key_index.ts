@@ -1,22 +1,18 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type {
-  DataFile,
-  KeyBucket,
-  KeyDigest,
-} from "../lib/batches/manifest.ts";
+import type { DataFile, KeyBucket, KeyIndex } from "../lib/batches/manifest.ts";
 import type { Progress } from "../lib/cli/progress.ts";
 import { query } from "../lib/postgres/postgres.ts";
 import { shortChecksum } from "../lib/zone/checksum.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { ship } from "./copy_to_zone.ts";
+import { copyToZone } from "./copy_to_zone.ts";
 import type { LiveTable } from "./live_table.ts";
 import { readKeyLists } from "./read_key_lists.ts";
 import type { ScannedBucket, TableScan } from "./scan_table.ts";
 
 /** How the keys of a table have moved since the batch before. */
 export interface KeyChange {
-  digest: KeyDigest;
+  keyIndex: KeyIndex;
   /** Files of the keys that are gone. */
   deletes: DataFile[];
 }
@@ -24,7 +20,7 @@ export interface KeyChange {
 interface CompareOptions {
   table: LiveTable;
   scan: TableScan;
-  previous: KeyDigest | undefined;
+  previous: KeyIndex | undefined;
   zone: Zone;
   /** The key of a file that this run writes of the table. */
   key: (part: string) => string;
@@ -75,7 +71,7 @@ export async function compareKeys(
     .sort((a, b) => a - b);
   const places = new Map(kept.map((file, index) => [file, index]));
   const change: KeyChange = {
-    digest: {
+    keyIndex: {
       key: scan.keySql.signature,
       files: kept.flatMap((file) => previous?.files[file] ?? []),
       buckets: unmoved.map(([id, rows, hash, file, ...place]) =>
@@ -84,16 +80,16 @@ export async function compareKeys(
     },
     deletes: [],
   };
-  const { digest } = change;
+  const { keyIndex } = change;
   const file = { key: key("keys.txt"), bytes: 0, rows: 0, sha256: "" };
   const lines = writeGroups(client, { ...options, moved, change, file });
   if (moved.some((bucket) => bucket.now !== undefined)) {
     await zone.write(file.key, lines, { signal });
-    digest.files.push(file);
+    keyIndex.files.push(file);
   } else {
     for await (const _ of lines);
   }
-  digest.buckets.sort((a, b) => Number(a[0]) - Number(b[0]));
+  keyIndex.buckets.sort((a, b) => Number(a[0]) - Number(b[0]));
   return change;
 }
 
@@ -130,9 +126,9 @@ async function* writeGroups(
   },
 ): AsyncGenerator<Uint8Array> {
   const { scan, previous, zone, moved, change, file } = options;
-  const { digest, deletes } = change;
+  const { keyIndex, deletes } = change;
   const hash = createHash("sha256");
-  const number = digest.files.length;
+  const number = keyIndex.files.length;
   const lists = await openLists(client, { scan, moved });
   for (const group of groupsOf(moved, options.groupBytesMax)) {
     const was = group.flatMap(({ before }) => before ? [before] : []);
@@ -145,7 +141,7 @@ async function* writeGroups(
       const line = new TextEncoder().encode(`${now[index]}\n`);
       const length = line.length - 1;
       const checksum = shortChecksum(line.subarray(0, length));
-      digest.buckets.push(
+      keyIndex.buckets.push(
         [id, rows, keysHash, number, file.bytes, length, checksum],
       );
       hash.update(line);
@@ -154,7 +150,7 @@ async function* writeGroups(
       yield line;
     }
     if (before.length === 0) continue;
-    const gone = await shipMissing(client, { ...options, before, now });
+    const gone = await copyMissing(client, { ...options, before, now });
     if (gone !== undefined) deletes.push(gone);
   }
   await lists.close();
@@ -214,7 +210,7 @@ function groupsOf(
 }
 
 /** Ships the keys that a group had and has no more. */
-async function shipMissing(
+async function copyMissing(
   client: pg.Client,
   options: CompareOptions & {
     change: KeyChange;
@@ -234,7 +230,7 @@ async function shipMissing(
     before: `current_setting('${SETTING_BEFORE}')`,
     now: `current_setting('${SETTING_NOW}')`,
   });
-  return await ship(client, missing, {
+  return await copyToZone(client, missing, {
     ...options,
     table: table.contract.name,
     key: key(`deletes-${change.deletes.length + 1}.csv`),

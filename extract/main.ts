@@ -1,5 +1,5 @@
 import { notingFailure } from "../lib/batches/failure_note.ts";
-import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { extract } from "./extract.ts";
 
 const USAGE = `deno task extract [--full[=TABLE,...]] [--allow-mass-delete]
@@ -12,7 +12,7 @@ Ships what changed in the source to the ingestion zone, as one batch.
   --json               one JSON line per event, also on a terminal`;
 
 /** Runs `deno task extract`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "extract",
@@ -38,7 +38,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args.map((arg) => arg === "--full" ? "--full=" : arg),
-    world,
+    io,
   );
 }
 

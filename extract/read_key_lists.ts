@@ -1,4 +1,4 @@
-import type { KeyBucket, KeyDigest } from "../lib/batches/manifest.ts";
+import type { KeyBucket, KeyIndex } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import { shortChecksum } from "../lib/zone/checksum.ts";
 import type { Zone } from "../lib/zone/zone.ts";
@@ -17,12 +17,12 @@ interface Stretch {
  */
 export async function readKeyLists(
   zone: Pick<Zone, "readRange" | "locate">,
-  digest: KeyDigest,
+  keyIndex: KeyIndex,
   buckets: readonly KeyBucket[],
 ): Promise<string[]> {
   const lists: string[] = [];
   for (const { file, offset, end, buckets: near } of stretchesOf(buckets)) {
-    const key = digest.files[file]?.key ?? "";
+    const key = keyIndex.files[file]?.key ?? "";
     const bytes = await zone.readRange(key, { offset, length: end - offset });
     for (const bucket of near) {
       const [id, , , , start, length, checksum] = bucket;

@@ -5,8 +5,8 @@ import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
 import { queryRow } from "../lib/postgres/postgres.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { findWitness } from "./canary.ts";
-import { LONG_ROW, ship } from "./copy_to_zone.ts";
+import { findCanary } from "./canary.ts";
+import { copyToZone, LONG_ROW } from "./copy_to_zone.ts";
 import { compareKeys } from "./key_index.ts";
 import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
@@ -39,7 +39,7 @@ const RANGE_PAGES = 16_384;
 const RANGE_PAGES_MIN = 128;
 
 /**
- * Reads one table into the zone: the rows to ship, the keys deleted, and what
+ * Reads one table into the zone: the rows to copyToZone, the keys deleted, and what
  * the next run needs. One scan tells whether there is anything to read.
  */
 export async function readTable(
@@ -69,13 +69,13 @@ export async function readTable(
     : fullRead === undefined
     ? [`${table.from} where ${where}`]
     : rangesOf(table);
-  const shipOne = (source: string, part: string, longRows: boolean) =>
+  const copyOne = (source: string, part: string, longRows: boolean) =>
     snapshot.use((client) =>
       namingUntranslatable(
         client,
         { table, source },
         () =>
-          ship(client, shippedSql(table, { source, longRows }), {
+          copyToZone(client, shippedSql(table, { source, longRows }), {
             table: name,
             zone,
             key: key(part),
@@ -86,13 +86,13 @@ export async function readTable(
       ), name);
   let longRows = false;
   const shipped = await settleAll(
-    sources.map((source, index) => shipOne(source, `${index + 1}.csv`, false)),
+    sources.map((source, index) => copyOne(source, `${index + 1}.csv`, false)),
   ).catch((error) => {
     if (!(error instanceof StageError && error.cause === LONG_ROW)) throw error;
     longRows = true;
     return settleAll(
       sources.map((source, index) =>
-        shipOne(source, `${sources.length + index + 1}.csv`, true)
+        copyOne(source, `${sources.length + index + 1}.csv`, true)
       ),
     );
   });
@@ -113,11 +113,10 @@ export async function readTable(
       progress,
       signal,
     }), name);
-  const witness = scan.unshipped === 0
+  const canary = scan.unshipped === 0
     ? (fullRead === undefined ? previous?.witness : undefined)
     : await snapshot.use(
-      (client) =>
-        findWitness(client, { table, where, nextId: snapshot.nextId }),
+      (client) => findCanary(client, { table, where, nextId: snapshot.nextId }),
       name,
     );
   await checkPartitions(snapshot, table);
@@ -130,8 +129,8 @@ export async function readTable(
     ...(fullRead === undefined ? {} : { fullRead }),
     rows: shipped.filter(isFile),
     deletes: keys.deletes,
-    ...(witness === undefined ? {} : { witness }),
-    digest: keys.digest,
+    ...(canary === undefined ? {} : { witness: canary }),
+    digest: keys.keyIndex,
   };
 }
 

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { KeyDigest } from "../lib/batches/manifest.ts";
+import type { KeyIndex } from "../lib/batches/manifest.ts";
 import { query, queryRow } from "../lib/postgres/postgres.ts";
 import { integerKey } from "../lib/project/contract.ts";
 import {
@@ -41,7 +41,7 @@ export async function scanTable(
   options: {
     table: LiveTable;
     unshippedSql: string;
-    previous: KeyDigest | undefined;
+    previous: KeyIndex | undefined;
   },
 ): Promise<TableScan> {
   const keySql = await chooseKeySql(client, options);
@@ -67,7 +67,7 @@ export async function scanTable(
  */
 async function chooseKeySql(
   client: pg.Client,
-  options: { table: LiveTable; previous: KeyDigest | undefined },
+  options: { table: LiveTable; previous: KeyIndex | undefined },
 ): Promise<KeySql> {
   const { table, previous } = options;
   const hashed = hashedKeySql(table);

@@ -3,7 +3,7 @@
 -- microsecond later.
 select
     pg_export_snapshot() as snapshot_id,
-    pg_snapshot_xmin(pg_current_snapshot())::text as fence,
+    pg_snapshot_xmin(pg_current_snapshot())::text as watermark,
     pg_snapshot_xmax(pg_current_snapshot())::text as next_id,
     pg_is_in_recovery()::text as in_recovery,
     pg_backend_pid()::text as pid,

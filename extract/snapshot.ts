@@ -31,7 +31,7 @@ export interface Snapshot extends AsyncDisposable {
   /** 0 where the source does not tell it. */
   timeline: number;
   /** `pg_snapshot_xmin`: every id below it is settled in this snapshot. */
-  fence: bigint;
+  watermark: bigint;
   /** `pg_snapshot_xmax`: no id at or above it is seen in this snapshot. */
   nextId: bigint;
   inRecovery: boolean;
@@ -165,7 +165,7 @@ export async function openSnapshot(
       time: state.snapshot_time ?? "",
       clockTime: state.clock_time ?? "",
       ...server,
-      fence: BigInt(state.fence ?? 0),
+      watermark: BigInt(state.watermark ?? 0),
       nextId: BigInt(state.next_id ?? 0),
       inRecovery,
       serverVersion: state.server_version ?? "",

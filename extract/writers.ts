@@ -17,20 +17,20 @@ export function writerSql(nextId: bigint): string {
   return `(${newest} - ((${newest} - xmin::text::bigint) & ${ID_MASK}))`;
 }
 
-/** SQL that holds for a row whose writer is at or above the fence. */
-export function sinceSql(fence: bigint): string {
-  return `age(xmin) between 0 and (select age('${fence & ID_MASK}'::xid))`;
+/** SQL that holds for a row whose writer is at or above the watermark. */
+export function sinceSql(watermark: bigint): string {
+  return `age(xmin) between 0 and (select age('${watermark & ID_MASK}'::xid))`;
 }
 
 /**
  * SQL that holds for a row which no earlier batch has shipped: its writer is
- * at or above the fence, and not among the ids that were shipped beyond it.
+ * at or above the watermark, and not among the ids that were shipped beyond it.
  */
 export function unshippedSql(
-  options: { fence: bigint; shipped: readonly IdRange[]; nextId: bigint },
+  options: { watermark: bigint; shipped: readonly IdRange[]; nextId: bigint },
 ): string {
-  const { fence, shipped, nextId } = options;
-  const since = sinceSql(fence);
+  const { watermark, shipped, nextId } = options;
+  const since = sinceSql(watermark);
   if (shipped.length === 0) return since;
   const ranges = shipped.map(([first, last]) =>
     `[${BigInt(first)},${BigInt(last)}]`
@@ -41,21 +41,21 @@ export function unshippedSql(
 }
 
 /**
- * The ids at or above the new fence that wrote rows which this snapshot sees.
+ * The ids at or above the new watermark that wrote rows which this snapshot sees.
  * Only rows tell: under a savepoint they carry ids that a snapshot can't
  * judge. A writer that is seen has committed and writes no more.
  */
 export async function readShippedWriters(
-  { fence, nextId, use }: Pick<Snapshot, "fence" | "nextId" | "use">,
+  { watermark, nextId, use }: Pick<Snapshot, "watermark" | "nextId" | "use">,
   table: LiveTable,
 ): Promise<bigint[]> {
-  // Without a running transaction no id beyond the fence has been given.
-  if (fence === nextId) return [];
+  // Without a running transaction no id beyond the watermark has been given.
+  if (watermark === nextId) return [];
   const rows = await use((client) =>
     query(
       client,
       `select distinct ${writerSql(nextId)} as writer
-      from ${table.from} where ${sinceSql(fence)}`,
+      from ${table.from} where ${sinceSql(watermark)}`,
     ), table.contract.name);
   return rows.map((row) => BigInt(row.writer ?? 0));
 }

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { processWorld, runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, processIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import { query, queryRow, readServerMode } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -33,7 +33,7 @@ const ROLE = "totesys_extract";
 /** Runs `deno task init`; gives the exit code. */
 export function main(
   args: readonly string[],
-  world: World = processWorld(),
+  io: ProcessIo = processIo(),
 ): Promise<number> {
   const url = sourceGiven(args);
   return runCommand(
@@ -61,8 +61,8 @@ export function main(
     },
     args,
     {
-      ...world,
-      env: (name) => name === "SOURCE_URL" && url ? url : world.env(name),
+      ...io,
+      env: (name) => name === "SOURCE_URL" && url ? url : io.env(name),
     },
   );
 }

@@ -44,7 +44,7 @@ export interface GroupBounds {
   bytesMax: number;
 }
 
-/** What a stage is given of the world. */
+/** What a stage is given of the io. */
 export interface StageContext {
   config: Config;
   resources: Resources;
@@ -113,13 +113,13 @@ export function openStageZone(
  */
 export function startRun(context: StageContext): {
   runId: string;
-  tooOld: () => boolean;
+  isExpired: () => boolean;
 } {
   const startDate = context.clock().getTime();
   const startTick = performance.now();
   return {
     runId: context.newRunId(),
-    tooOld: () =>
+    isExpired: () =>
       Math.max(
         context.clock().getTime() - startDate,
         performance.now() - startTick,

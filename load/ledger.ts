@@ -22,7 +22,7 @@ export interface LedgerEntry {
  * rebuild or resync that any batch may have changed.
  */
 export const CHANNEL = "pipeline_batch";
-const ANEW = "anew";
+const RESET = "reset";
 
 const OTHER_SQL = "was made by other SQL";
 
@@ -129,7 +129,7 @@ export async function enterBatches(
  * makes the tables so. Of those that it holds alike, it keeps when they were
  * loaded.
  */
-export async function agreeLedger(
+export async function reconcileLedger(
   client: pg.Client,
   rows: readonly LedgerRow[],
 ): Promise<void> {
@@ -177,8 +177,8 @@ function batchesJson(rows: readonly LedgerRow[]): string {
 }
 
 /** Tells listeners, once it is committed, that what they know may be wrong. */
-export async function tellAnew(client: pg.Client): Promise<void> {
-  await notify(client, ANEW);
+export async function notifyReset(client: pg.Client): Promise<void> {
+  await notify(client, RESET);
 }
 
 async function notify(client: pg.Client, payload: string): Promise<void> {

@@ -70,7 +70,7 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
     work.versions.has(table.model.name)
   );
   const stagings = new Map<string, string>();
-  await inTurn(touched.map((table): Step => ({
+  await pipelined(touched.map((table): Step => ({
     make: () => exportForm(work, { table, form: "events" }),
     use: async (csv) => {
       const staging = await createStaging(client, table);
@@ -109,7 +109,7 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
  * Fills tables that are all empty: straight from CSV, without keys and
  * indexes, which are built afterwards.
  */
-export async function fillGroup(work: GroupWork): Promise<void> {
+export async function bulkLoad(work: GroupWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
@@ -137,7 +137,7 @@ export async function fillGroup(work: GroupWork): Promise<void> {
       });
     },
   });
-  await inTurn(
+  await pipelined(
     touched.flatMap((table) =>
       table.model.kind === "fact"
         ? [step(table, "fact rows")]
@@ -160,7 +160,7 @@ export async function fillGroup(work: GroupWork): Promise<void> {
 }
 
 /** While one CSV is being used, the next one is being made. */
-async function inTurn(steps: readonly Step[]): Promise<void> {
+async function pipelined(steps: readonly Step[]): Promise<void> {
   let next = steps[0]?.make();
   for (const [index, step] of steps.entries()) {
     const csv = await next;

@@ -20,7 +20,7 @@ import {
   ledgerEntry,
   newestEntry,
 } from "./ledger.ts";
-import { fillGroup, type GroupWork, mergeGroup } from "./load_group.ts";
+import { bulkLoad, type GroupWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
@@ -197,7 +197,7 @@ async function loadGroup(
     const isFill = tables.every(({ empty, interceptors }) =>
       empty && interceptors.length === 0
     );
-    if (isFill) await fillGroup(work);
+    if (isFill) await bulkLoad(work);
     else await mergeGroup(work);
     await enterBatches(client, manifests);
   });

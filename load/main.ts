@@ -1,5 +1,5 @@
 import { notingFailure } from "../lib/batches/failure_note.ts";
-import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { load } from "./load.ts";
 
 const USAGE = `deno task load
@@ -9,7 +9,7 @@ Loads every batch that was transformed into the warehouse, in order.
   --json  one JSON line per event, also on a terminal`;
 
 /** Runs `deno task load`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "load",
@@ -21,7 +21,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

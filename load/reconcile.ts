@@ -4,7 +4,7 @@ import { INTERVAL_COLUMNS } from "./export_versions.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** A table that is to hold the rows of another one, and no others. */
-export interface Agreement {
+export interface Reconciliation {
   name: string;
   /** A temporary table with the rows that it should hold. */
   fresh: string;
@@ -25,22 +25,22 @@ export interface Agreement {
  * that what refers to it stays. Gives how many rows were taken out or put in;
  * one that is changed counts for both.
  */
-export async function agreeRows(
+export async function reconcileRows(
   client: pg.Client,
-  agreement: Agreement,
+  reconciliation: Reconciliation,
 ): Promise<number> {
-  const { fresh, columns, identity, unequal } = agreement;
-  const name = quoteName(agreement.name);
+  const { fresh, columns, identity, unequal } = reconciliation;
+  const name = quoteName(reconciliation.name);
   const same = sameColumns(identity, "fresh", "present");
-  const changed = await changeRows(client, agreement);
+  const changed = await changeRows(client, reconciliation);
   const wrong = `from ${name} as present where not exists (
     select from ${fresh} as fresh where ${same}
       and row(${compared(columns, unequal, "fresh.")})
         is not distinct from row(${compared(columns, unequal, "present.")})
   )`;
-  if (agreement.beforeDelete !== undefined) {
+  if (reconciliation.beforeDelete !== undefined) {
     const [counted] = await query(client, `select count(*) as rows ${wrong}`);
-    agreement.beforeDelete(Number(counted?.rows));
+    reconciliation.beforeDelete(Number(counted?.rows));
   }
   const removed = await client.query(`delete ${wrong}`);
   const added = await client.query(
@@ -54,7 +54,7 @@ export async function agreeRows(
 /** A version that ends or opens is not changed: indexes tell it by that. */
 async function changeRows(
   client: pg.Client,
-  { name, fresh, columns, identity, unique = [], unequal }: Agreement,
+  { name, fresh, columns, identity, unique = [], unequal }: Reconciliation,
 ): Promise<number> {
   const same = [...identity, ...unique];
   const others = columns.filter((column) => !same.includes(column));
@@ -77,10 +77,10 @@ async function changeRows(
  */
 export async function countOthers(
   client: pg.Client,
-  agreement: Agreement & { bothWays: boolean },
+  reconciliation: Reconciliation & { bothWays: boolean },
 ): Promise<number> {
-  const { fresh, columns, identity, unequal, bothWays } = agreement;
-  const name = quoteName(agreement.name);
+  const { fresh, columns, identity, unequal, bothWays } = reconciliation;
+  const name = quoteName(reconciliation.name);
   const same = sameColumns(identity, "fresh", "present");
   const surplus = `select from ${name} as present
     where not exists (select from ${fresh} as fresh where ${same})`;
@@ -101,7 +101,7 @@ export async function countOthers(
  * Gives a dimension's table the fresh rows. None is taken out, for facts may
  * refer to it; see `removeUnknown`. Gives how many rows were otherwise.
  */
-export async function agreeDimension(
+export async function reconcileDimension(
   client: pg.Client,
   table: WarehouseTable,
   fresh: string,

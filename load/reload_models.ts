@@ -21,16 +21,21 @@ import {
 import { liveVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
 import { checksOf } from "./history_checks.ts";
-import { agreeLedger, type LedgerRow, ledgerRow, tellAnew } from "./ledger.ts";
+import {
+  type LedgerRow,
+  ledgerRow,
+  notifyReset,
+  reconcileLedger,
+} from "./ledger.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
 import {
-  agreeDimension,
-  agreeRows,
   countOthers,
   dimensionColumns,
+  reconcileDimension,
+  reconcileRows,
   removeUnknown,
 } from "./reconcile.ts";
 import { runChecks } from "./run_checks.ts";
@@ -148,11 +153,11 @@ async function reload(
         models.flatMap(({ name }) => [name, `${name}_closed`]),
       ),
     };
-    mended = await agreeTables(work, tables);
-    await checkAgreed(work, tables);
+    mended = await reconcileTables(work, tables);
+    await checkReconciled(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
-    if (ledger !== undefined) await agreeLedger(client, ledger);
-    await tellAnew(client);
+    if (ledger !== undefined) await reconcileLedger(client, ledger);
+    await notifyReset(client);
   });
   return { batch, mended, rows };
 }
@@ -196,7 +201,7 @@ async function readLedger(
  * Dimensions get what they lack, then facts are made right, and then what
  * dimensions have too much goes: so no reference leads to nothing on the way.
  */
-async function agreeTables(
+async function reconcileTables(
   work: ReloadWork,
   tables: readonly WarehouseTable[],
 ): Promise<Record<string, number>> {
@@ -207,7 +212,7 @@ async function agreeTables(
     context.signal.throwIfAborted();
     const { name, key, kind } = table.model;
     if (kind === "fact") {
-      mended[name] = await agreeFact(work, table);
+      mended[name] = await reconcileFact(work, table);
       continue;
     }
     const columns = dimensionColumns(table);
@@ -219,8 +224,8 @@ async function agreeTables(
     });
     const closed = `${name}_closed`;
     await addPlaceholders(client, table, { from: fresh, where: "true" });
-    mended[name] = await agreeDimension(client, table, fresh) +
-      await agreeRows(client, {
+    mended[name] = await reconcileDimension(client, table, fresh) +
+      await reconcileRows(client, {
         name: closed,
         fresh: await land(work, {
           table,
@@ -248,7 +253,7 @@ async function agreeTables(
 }
 
 /** Makes sure of tables that triggers and rules of others stand before. */
-async function checkAgreed(
+async function checkReconciled(
   { client }: ReloadWork,
   tables: readonly WarehouseTable[],
 ): Promise<void> {
@@ -278,7 +283,7 @@ async function checkAgreed(
   }
 }
 
-async function agreeFact(
+async function reconcileFact(
   work: ReloadWork,
   table: WarehouseTable,
 ): Promise<number> {
@@ -286,7 +291,7 @@ async function agreeFact(
   const columns = [recordId, ...table.columns, ...INTERVAL_COLUMNS];
   const fresh = await land(work, { table, columns, form: "fact rows", name });
   await addPlaceholders(work.client, table, { from: fresh, where: "true" });
-  return await agreeRows(work.client, {
+  return await reconcileRows(work.client, {
     name,
     fresh,
     columns,

@@ -1,4 +1,4 @@
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { MAINTAINED } from "../lib/project/model.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
@@ -85,7 +85,7 @@ function checkedColumn(
 }
 
 /** Runs `deno task check`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "check",
@@ -102,7 +102,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

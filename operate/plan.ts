@@ -4,7 +4,7 @@ import type {
   IngestionManifest,
   ProcessedManifest,
 } from "../lib/batches/manifest.ts";
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { inTransaction, queryRow } from "../lib/postgres/postgres.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
@@ -138,7 +138,7 @@ async function refusedAs(plan: Plan, work: () => Promise<void>): Promise<void> {
 }
 
 /** Runs `deno task plan`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "plan",
@@ -152,7 +152,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

@@ -1,4 +1,4 @@
-import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Need } from "../lib/settings/config.ts";
 import { rebuildWarehouse } from "../load/rebuild_warehouse.ts";
@@ -20,7 +20,7 @@ const NEEDS: ReadonlyMap<string, readonly Need[]> = new Map([
 ]);
 
 /** Runs `deno task rebuild`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   const named = args.find((arg) => NEEDS.has(arg)) ?? "";
   return runCommand(
     {
@@ -28,10 +28,10 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       usage: USAGE,
       needs: NEEDS.get(named) ?? [],
       options: { "replace-lake": { type: "boolean" } },
-      takesWords: true,
-      run: async (context, { flags, words }) => {
+      takesPositionals: true,
+      run: async (context, { flags, positionals }) => {
         const replaceLake = flags["replace-lake"] === true;
-        checkWords(words, { replaceLake });
+        checkPositionals(positionals, { replaceLake });
         const stage = forStage(context, "rebuild");
         if (named === "warehouse") {
           await rebuildWarehouse(stage, { replaceLake });
@@ -42,18 +42,20 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 
-function checkWords(
-  words: readonly string[],
+function checkPositionals(
+  positionals: readonly string[],
   options: { replaceLake: boolean },
 ): void {
-  const [word = "", ...others] = words;
+  const [word = "", ...others] = positionals;
   if (!NEEDS.has(word) || others.length > 0) {
     throw new ConfigError([
-      `Cannot rebuild "${words.join(" ")}": processed or warehouse is expected`,
+      `Cannot rebuild "${
+        positionals.join(" ")
+      }": processed or warehouse is expected`,
       USAGE,
     ]);
   }

@@ -1,5 +1,5 @@
 import { extract } from "../extract/extract.ts";
-import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Reloaded } from "../load/reload_models.ts";
@@ -47,30 +47,30 @@ export async function resync(
 }
 
 /** Runs `deno task resync`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "resync",
       usage: USAGE,
       needs: ["source", "ingestion", "processed", "warehouse"],
       options: { "allow-mass-delete": { type: "boolean" } },
-      takesWords: true,
-      run: async (context, { flags, words }) => {
-        const tables = checkedTables(words, context);
+      takesPositionals: true,
+      run: async (context, { flags, positionals }) => {
+        const tables = checkedTables(positionals, context);
         const allowMassDelete = flags["allow-mass-delete"] === true;
         await resync(context, { tables, allowMassDelete });
       },
     },
     args,
-    world,
+    io,
   );
 }
 
 function checkedTables(
-  words: readonly string[],
+  positionals: readonly string[],
   { sql }: StageContext,
 ): string[] {
-  const tables = words.flatMap((word) => word.split(","));
+  const tables = positionals.flatMap((word) => word.split(","));
   const unknown = tables.filter((name) =>
     !sql.tables.some((table) => table.name === name)
   );

@@ -1,4 +1,8 @@
-import { type Command, runCommand, type World } from "../lib/cli/command.ts";
+import {
+  type Command,
+  type ProcessIo,
+  runCommand,
+} from "../lib/cli/command.ts";
 import { parseInterval, runForever, runOnce } from "./pipeline.ts";
 
 const ONCE_USAGE = `deno task pipeline
@@ -15,7 +19,7 @@ Extract, transform and load for ever, in one process.
 const EVERY = "15m";
 
 /** Runs `deno task pipeline` or, with `--forever`, `deno task run`. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   const needs = ["source", "ingestion", "processed", "warehouse"] as const;
   const once: Command = {
     name: "pipeline",
@@ -36,7 +40,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
     },
   };
   const command = args.includes("--forever") ? forever : once;
-  return runCommand(command, args, world);
+  return runCommand(command, args, io);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

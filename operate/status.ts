@@ -11,7 +11,7 @@ import {
   type ProcessedManifest,
   rowsOf,
 } from "../lib/batches/manifest.ts";
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf } from "../lib/errors.ts";
 import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
 import {
@@ -209,7 +209,7 @@ export function formatStatus(status: Status): string {
 }
 
 /** Runs `deno task status`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "status",
@@ -232,7 +232,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

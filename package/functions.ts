@@ -7,13 +7,13 @@ import { SERVED_FILES } from "../visualise/served_files.ts";
 import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
 
 /** A file of a part: from this path, or these bytes. */
-export interface PartFile {
+export interface ZipEntry {
   from: string | Uint8Array;
   executable?: boolean;
 }
 
 /** The files of a part, by their path in it. */
-export type Part = Map<string, PartFile>;
+export type ZipEntries = Map<string, ZipEntry>;
 
 /** A function: its entrypoint, and whether it uses DuckDB. */
 export interface PackagedFunction {
@@ -49,7 +49,7 @@ const project = projectDirectory();
 export async function denoLayer(
   architecture: Architecture,
   cache: string,
-): Promise<Part> {
+): Promise<ZipEntries> {
   const folder = await fetchArtifact(ARTIFACTS.deno[architecture], cache);
   return new Map([
     ["bin/deno", { from: join(folder, "deno"), executable: true }],
@@ -60,7 +60,7 @@ export async function denoLayer(
 export async function duckdbLayer(
   architecture: Architecture,
   cache: string,
-): Promise<Part> {
+): Promise<ZipEntries> {
   const folder = await fetchArtifact(ARTIFACTS.duckdb[architecture], cache);
   const extensions = join(cache, "extensions");
   const httpfs = await fetchHttpfs(extensions, {
@@ -80,11 +80,11 @@ export async function duckdbLayer(
  * A function: what starts it, its code in one file, and `sql/`: the company's,
  * which `SQL_DIRECTORY` names, with the dashboard's queries.
  */
-export async function functionPart(name: string): Promise<Part> {
+export async function functionEntries(name: string): Promise<ZipEntries> {
   const fn = FUNCTIONS[name];
   if (fn === undefined) throw new Error(`there is no function "${name}"`);
   const { entrypoint, usesDuckDb, files = [] } = fn;
-  const part: Part = new Map();
+  const part: ZipEntries = new Map();
   part.set("bootstrap", {
     from: join(project, "package", "bootstrap"),
     executable: true,

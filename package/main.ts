@@ -12,11 +12,11 @@ import type { Architecture } from "./artifacts.ts";
 import {
   denoLayer,
   duckdbLayer,
-  functionPart,
+  functionEntries,
   FUNCTIONS,
-  type Part,
+  type ZipEntries,
 } from "./functions.ts";
-import { zipPart } from "./zip_part.ts";
+import { zipEntries } from "./zip_entries.ts";
 
 const USAGE = `deno task package [--architecture x86_64|arm64]
 
@@ -50,8 +50,8 @@ export async function main(
     const cache = join(projectDirectory(), ".package");
     await Deno.mkdir(dist, { recursive: true });
     const parts: Record<string, PackedPart> = {};
-    const pack = async (name: string, part: Part) => {
-      parts[name] = await writePart(dist, name, part);
+    const pack = async (name: string, part: ZipEntries) => {
+      parts[name] = await writeZip(dist, name, part);
       const { bytes, unzippedBytes } = parts[name];
       console.log(
         `${name.padEnd(10)} ${formatBytes(bytes).padStart(9)}, unzipped ${
@@ -62,7 +62,7 @@ export async function main(
     await pack("deno", await denoLayer(architecture, cache));
     await pack("duckdb", await duckdbLayer(architecture, cache));
     for (const name of Object.keys(FUNCTIONS)) {
-      await pack(name, await functionPart(name));
+      await pack(name, await functionEntries(name));
     }
     checkSizes(parts);
     const manifest: PackageManifest = { architecture, parts };
@@ -93,12 +93,12 @@ function readArchitecture(args: readonly string[]): Architecture {
   throw new ConfigError([USAGE]);
 }
 
-async function writePart(
+async function writeZip(
   dist: string,
   name: string,
-  part: Part,
+  part: ZipEntries,
 ): Promise<PackedPart> {
-  const zip = await zipPart(part);
+  const zip = await zipEntries(part);
   const file = `${name}.zip`;
   await Deno.writeFile(join(dist, file), zip);
   let unzippedBytes = 0;

@@ -1,4 +1,4 @@
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { formatBytes } from "../lib/cli/progress.ts";
 import { ConfigError } from "../lib/errors.ts";
 import type { Need } from "../lib/settings/config.ts";
@@ -17,7 +17,7 @@ only a person sweeps it.
 const ZONES = ["processed", "ingestion"] as const satisfies readonly Need[];
 
 /** Runs `deno task sweep`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   const asked = zoneOf(args.filter((arg) => !arg.startsWith("-")));
   return runCommand(
     {
@@ -25,13 +25,13 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       usage: USAGE,
       needs: asked === undefined ? [] : [asked],
       options: { "dry-run": { type: "boolean" } },
-      takesWords: true,
-      run: async (context, { flags, words, write, json }) => {
-        const zone = zoneOf(words);
+      takesPositionals: true,
+      run: async (context, { flags, positionals, write, json }) => {
+        const zone = zoneOf(positionals);
         if (zone === undefined) {
           throw new ConfigError([
             `Cannot sweep "${
-              words.join(" ")
+              positionals.join(" ")
             }": processed or ingestion is expected`,
             USAGE,
           ]);
@@ -44,12 +44,14 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 
-function zoneOf(words: readonly string[]): SweepResult["zone"] | undefined {
-  const [word = "processed", ...others] = words;
+function zoneOf(
+  positionals: readonly string[],
+): SweepResult["zone"] | undefined {
+  const [word = "processed", ...others] = positionals;
   return others.length > 0 ? undefined : ZONES.find((zone) => zone === word);
 }
 

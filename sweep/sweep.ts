@@ -143,7 +143,7 @@ async function deadGenerations(
   );
 }
 
-/** Undefined when the log in force has no batch at all. */
+/** Undefined when the active log has no batch at all. */
 async function openListed(
   zone: Zone,
   options: SweepOptions & {

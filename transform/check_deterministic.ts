@@ -14,13 +14,13 @@ import {
 /** What is known of DuckDB's functions, by their names. */
 export interface FunctionKinds {
   /** Those that give another result another time, or in another session. */
-  unsteady: ReadonlySet<string>;
+  volatile: ReadonlySet<string>;
   /** Those that make one value of many rows. */
   aggregates: ReadonlySet<string>;
 }
 
 /** What DuckDB itself takes for steady, and looks at more than its arguments. */
-const UNSTEADY = [
+const VOLATILE = [
   "approx_quantile",
   "approx_top_k",
   "current_localtime",
@@ -102,32 +102,32 @@ export async function readFunctionKinds(
     from duckdb_functions()
     where function_type = 'macro' and macro_definition is not null`,
   );
-  const unsteady = new Set(UNSTEADY);
+  const volatile = new Set(VOLATILE);
   const aggregates = new Set<string>();
   for (const { name, type, stability } of functions) {
     if (name === null || name === undefined) continue;
     if (type === "aggregate") aggregates.add(name);
-    else if (stability !== "CONSISTENT" && name !== RAISES) unsteady.add(name);
+    else if (stability !== "CONSISTENT" && name !== RAISES) volatile.add(name);
   }
   for (let depth = 0; depth < MACRO_DEPTH_MAX; depth++) {
     for (const { name, parsed } of macros) {
       const read = readParsed(parsed ?? "{}");
       if (name === null || name === undefined || "problem" in read) continue;
-      const kinds = { unsteady, aggregates };
-      if (unsteadyParts(read.query, { kinds, columns: [] }).length > 0) {
-        unsteady.add(name);
+      const kinds = { volatile, aggregates };
+      if (volatileParts(read.query, { kinds, columns: [] }).length > 0) {
+        volatile.add(name);
       }
       if (aggregatesIn(read.query, kinds).length > 0) aggregates.add(name);
     }
   }
-  return { unsteady, aggregates };
+  return { volatile, aggregates };
 }
 
 /**
  * What of a query gives another result for the same rows, at another time or
  * in another order: as a person reads it, with what to write instead.
  */
-export function unsteadyParts(
+export function volatileParts(
   query: SqlNode,
   options: { kinds: FunctionKinds; columns: readonly string[] },
 ): string[] {
@@ -137,7 +137,7 @@ export function unsteadyParts(
     const name = textOf(node.function_name).toLowerCase();
     if (node.class === "FUNCTION" || node.class === "WINDOW") {
       const isAge = name === "age" && nodesOf(node.children).length === 1;
-      if (kinds.unsteady.has(name) || isAge) found.push(`${name}()`);
+      if (kinds.volatile.has(name) || isAge) found.push(`${name}()`);
       else if (ORDERED.has(name) && !isOrdered(node)) {
         found.push(`${name}() without order by`);
       } else if (isFrameOfRows(node) && !isOrdered(node)) {

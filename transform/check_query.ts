@@ -3,7 +3,7 @@ import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
   aggregatesIn,
   type FunctionKinds,
-  unsteadyParts,
+  volatileParts,
 } from "./check_deterministic.ts";
 import { looksAtOthers, rowsIn } from "./check_quarantine.ts";
 import { batchReads } from "./check_select.ts";
@@ -36,7 +36,7 @@ export function checkModelQuery(
   const { model, tables, kinds } = options;
   const problems = [
     ...schemaProblems(query, model),
-    ...unsteadyProblems(query, {
+    ...volatileProblems(query, {
       kinds,
       tables: tables.filter((table) => model.reads.includes(table.name)),
     }),
@@ -75,7 +75,7 @@ export function checkQuarantineQuery(
     ...reads.filter((read) => read !== own)
       .map((read) => `it reads ${read}, not ${own}`),
     ...reads.length === 0 ? [`it does not read ${own}`] : [],
-    ...unsteadyProblems(query, { kinds, tables: [table] }),
+    ...volatileProblems(query, { kinds, tables: [table] }),
     ...looksAtOthers(query, { key: table.key, kinds }),
   ];
 }
@@ -102,14 +102,14 @@ function schemaProblems(query: SqlNode, model: ModelSql): string[] {
   ];
 }
 
-function unsteadyProblems(
+function volatileProblems(
   query: SqlNode,
   options: { kinds: FunctionKinds; tables: readonly ContractTable[] },
 ): string[] {
   const { kinds, tables } = options;
   const columns = tables.flatMap((table) => table.columns)
     .map((column) => column.name);
-  const unsteady = unsteadyParts(query, { kinds, columns }).map((part) =>
+  const volatile = volatileParts(query, { kinds, columns }).map((part) =>
     `it has ${part}, which gives another result another time`
   );
   const collations: string[] = [];
@@ -117,7 +117,7 @@ function unsteadyProblems(
     if (node.class === "COLLATE") collations.push(textOf(node.collation));
   });
   return [
-    ...unsteady,
+    ...volatile,
     ...new Set(
       collations.map((collation) =>
         `it has collate ${collation}, by which texts that differ are alike: compare lower(x), or what else makes them so`

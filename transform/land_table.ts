@@ -36,9 +36,9 @@ const UNREADABLE = quoteName("why unreadable");
  *
  * Throws a `StageError` when a file does not hold what the manifest says.
  */
-export async function arrive(
+export async function landTable(
   duckdb: DuckDb,
-  options: ArriveOptions & {
+  options: LandOptions & {
     /** The query for rows that the types can read but the models can't. */
     quarantineSql: string | undefined;
   },
@@ -82,7 +82,7 @@ export async function arrive(
   );
 }
 
-interface ArriveOptions {
+interface LandOptions {
   table: ContractTable;
   ingested: IngestedTable;
   zone: Zone;
@@ -91,7 +91,7 @@ interface ArriveOptions {
 }
 
 /** Statements that make the same tables of one that did not change: empty. */
-export function emptyArrival(table: ContractTable): string[] {
+export function emptyLandedTables(table: ContractTable): string[] {
   const name = quoteName(table.name);
   const columns = quoteNames(table.columns.map((column) => column.name));
   const key = quoteNames(table.key);
@@ -129,7 +129,7 @@ export function emptyTableSql(table: ContractTable): string {
 
 async function createArrived(
   duckdb: DuckDb,
-  options: ArriveOptions,
+  options: LandOptions,
 ): Promise<void> {
   const { table, ingested, zone, isGroup = false } = options;
   const target = `arrived.${quoteName(table.name)}`;
@@ -172,7 +172,7 @@ async function createArrived(
 
 async function createDeleted(
   duckdb: DuckDb,
-  options: ArriveOptions,
+  options: LandOptions,
 ): Promise<void> {
   const { table, ingested, zone, isGroup = false } = options;
   const target = `gone.${quoteName(table.name)}`;

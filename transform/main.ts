@@ -1,5 +1,5 @@
 import { notingFailure } from "../lib/batches/failure_note.ts";
-import { forStage, runCommand, type World } from "../lib/cli/command.ts";
+import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { transform } from "./transform.ts";
 
 const USAGE = `deno task transform [--accept-sql-change] [--compact]
@@ -12,7 +12,7 @@ Makes the star schemas of every batch that was extracted and not transformed.
   --json               one JSON line per event, also on a terminal`;
 
 /** Runs `deno task transform`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "transform",
@@ -33,7 +33,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

@@ -37,7 +37,7 @@ export interface MadeBatch {
   manifest: ProcessedManifest;
   /** What its manifest lists, for the next one. */
   live: LiveList;
-  tooOld: () => boolean;
+  isExpired: () => boolean;
 }
 
 /** Makes one batch: writes its files, and what its manifest is to say. */
@@ -55,7 +55,7 @@ export async function makeBatch(
   const { input, output, duckdb, next, previous, held } = options;
   const processed = output.zone;
   const { batch } = next;
-  const { runId, tooOld } = startRun(context);
+  const { runId, isExpired } = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${batch}`, { rows: extractedOf(next).rows });
   const content = await transformBatch({
@@ -94,7 +94,7 @@ export async function makeBatch(
     duckdb: await duckDbVersion(duckdb),
     content: { ...content, live },
   });
-  return { manifest, live: list, tooOld };
+  return { manifest, live: list, isExpired };
 }
 
 /**

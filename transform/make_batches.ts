@@ -124,13 +124,15 @@ async function commitAll(
     output: BatchLog<ProcessedManifest>;
     result: StageResult;
     work: Progress;
-    made: readonly Pick<MadeBatch, "manifest" | "tooOld">[];
+    made: readonly Pick<MadeBatch, "manifest" | "isExpired">[];
   },
 ): Promise<void> {
   const { output, result, work, made } = options;
-  for (const { manifest, tooOld } of made) {
+  for (const { manifest, isExpired } of made) {
     const previous = work.committed;
-    if (!await commitBatch(context, { output, manifest, previous, tooOld })) {
+    if (
+      !await commitBatch(context, { output, manifest, previous, isExpired })
+    ) {
       work.isOvertaken = true;
       return;
     }
@@ -150,13 +152,13 @@ async function commitBatch(
     output: BatchLog<ProcessedManifest>;
     manifest: ProcessedManifest;
     previous: ProcessedManifest | undefined;
-    tooOld: () => boolean;
+    isExpired: () => boolean;
   },
 ): Promise<boolean> {
   const { log } = context;
-  const { output, manifest, previous, tooOld } = options;
+  const { output, manifest, previous, isExpired } = options;
   const { batch, runId, quarantined } = manifest;
-  if (tooOld()) {
+  if (isExpired()) {
     throw new StageError(
       `Cannot commit batch ${batch}: this run began over 12 hours ago`,
       {

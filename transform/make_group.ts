@@ -37,7 +37,7 @@ const MANIFESTS = "_group";
 
 /** Batches to commit one after the other, and the live files of the last. */
 export interface MadeGroup {
-  made: Pick<MadeBatch, "manifest" | "tooOld">[];
+  made: Pick<MadeBatch, "manifest" | "isExpired">[];
   live: LiveList;
 }
 
@@ -132,7 +132,7 @@ async function tryGroup(
   const { input, output, duckdb, columns, inputs, previous } = options;
   const processed = output.zone;
   const next = lastOf(inputs);
-  const { runId, tooOld } = startRun(context);
+  const { runId, isExpired } = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${inputs[0]?.batch} to ${next.batch}`, {
     rows: inputs.reduce((sum, one) => sum + extractedOf(one).rows, 0),
@@ -196,7 +196,7 @@ async function tryGroup(
     return {
       made: manifests.map((manifest) => ({
         manifest: { ...manifest, group },
-        tooOld,
+        isExpired,
       })),
       live: list,
     };
@@ -215,7 +215,7 @@ async function tryGroup(
 export async function restOfGroup(
   output: BatchLog<ProcessedManifest>,
   newest: ProcessedManifest,
-): Promise<Pick<MadeBatch, "manifest" | "tooOld">[]> {
+): Promise<Pick<MadeBatch, "manifest" | "isExpired">[]> {
   const { group, batch } = newest;
   if (group === undefined || group.to === batch) return [];
   const manifests = await readJsonList<ProcessedManifest>(
@@ -225,7 +225,7 @@ export async function restOfGroup(
   );
   return manifests.filter((one) => one.batch > batch).map((manifest) => ({
     manifest: { ...manifest, group },
-    tooOld: () => false,
+    isExpired: () => false,
   }));
 }
 

@@ -13,8 +13,8 @@ import {
   QUARANTINE_AFTER,
   QUARANTINE_BEFORE,
   QUARANTINE_TYPES,
+  quarantineRows,
   quarantineStateSql,
-  setAside,
 } from "./quarantine.ts";
 import { writeDifference } from "./write_versions.ts";
 
@@ -38,7 +38,7 @@ export async function makeQuarantine(
     published ??
       quarantineStateSql(await stateBefore(work, QUARANTINE.name), processed),
   );
-  content.quarantined = await setAside(duckdb, work);
+  content.quarantined = await quarantineRows(duckdb, work);
   await checkQuarantine(work, content.quarantined);
   const made = await writeDifference(work, {
     model: QUARANTINE,

@@ -14,7 +14,7 @@ import {
   QUARANTINE_COLUMNS,
 } from "../lib/project/quarantine_model.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { arrive, emptyArrival, ROW_KEY } from "./land_table.ts";
+import { emptyLandedTables, landTable, ROW_KEY } from "./land_table.ts";
 import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */
@@ -64,7 +64,7 @@ export async function openQuarantine(
  * can't be read. Of a table that was read whole, nothing else is there.
  * Resolves to how many there are.
  */
-export async function setAside(
+export async function quarantineRows(
   duckdb: DuckDb,
   options: {
     input: IngestionManifest;
@@ -76,11 +76,11 @@ export async function setAside(
   const { input, sql, ingestion, progress } = options;
   const changed = changedTables(input);
   const unchanged = sql.tables.filter((table) => !changed.has(table.name));
-  await duckdb.run(unchanged.flatMap(emptyArrival).join(";\n"));
+  await duckdb.run(unchanged.flatMap(emptyLandedTables).join(";\n"));
   for (const table of sql.tables) {
     const ingested = changed.get(table.name);
     if (ingested === undefined) continue;
-    await arrive(duckdb, {
+    await landTable(duckdb, {
       table,
       ingested,
       zone: ingestion,

@@ -1,5 +1,8 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
-import { readGeneration, swapGeneration } from "../lib/batches/generation.ts";
+import {
+  activateGeneration,
+  readGeneration,
+} from "../lib/batches/generation.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,
@@ -21,7 +24,7 @@ const ROUNDS_MAX = 10;
 
 /**
  * Makes every batch of the processed zone again from the ingestion zone, as
- * another generation beside the one in force, and then puts it in force with
+ * another generation beside the active one, and then puts it in force with
  * one put. Until then nobody reads it; a run that ends before leaves garbage.
  * Throws a `StageError` when it would lose a batch that is there now.
  */
@@ -38,7 +41,7 @@ export async function rebuildProcessed(
       rows: 0,
       bytes: 0,
     };
-    const { runId: generation, tooOld } = startRun(context);
+    const { runId: generation, isExpired } = startRun(context);
     const from = await readGeneration(processed);
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
     const live = new BatchLog<ProcessedManifest>(processed, "transform", {
@@ -70,13 +73,13 @@ export async function rebuildProcessed(
     const newest = made?.committed;
     const reached = newest?.batch ?? 0;
     const wanted = await live.newestNumber();
-    if (newest === undefined || reached < wanted || tooOld()) {
+    if (newest === undefined || reached < wanted || isExpired()) {
       throw new StageError(
         `Cannot rebuild ${processed.url}: ${
           reached === 0
             ? `${ingestion.url} holds no batch`
             : reached < wanted
-            ? `the rebuilt generation has batch ${reached}, the one in force has ${wanted}`
+            ? `the rebuilt generation has batch ${reached}, the active one has ${wanted}`
             : "this run began over 12 hours ago"
         }`,
         {
@@ -87,11 +90,11 @@ export async function rebuildProcessed(
       );
     }
     context.signal.throwIfAborted();
-    if (!await swapGeneration(processed, { from, to: generation })) {
-      log.warn("another rebuild put its generation in force first");
+    if (!await activateGeneration(processed, { from, to: generation })) {
+      log.warn("another rebuild put its generation in place first");
       return { ...result, batches: [], overtaken: true };
     }
-    log.info("generation {generation} is in force, up to batch {batch}", {
+    log.info("generation {generation} is active, up to batch {batch}", {
       generation,
       batch: newest.batch,
     });

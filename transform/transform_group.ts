@@ -11,7 +11,12 @@ import type { ContractTable } from "../lib/project/contract.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { type BatchWork, stateBefore } from "./batch_work.ts";
 import { GroupModels } from "./group_models.ts";
-import { arrive, emptyArrival, ROW_BATCH, ROW_KEY } from "./land_table.ts";
+import {
+  emptyLandedTables,
+  landTable,
+  ROW_BATCH,
+  ROW_KEY,
+} from "./land_table.ts";
 import {
   changedTables,
   openQuarantine,
@@ -67,7 +72,7 @@ export async function transformGroup(
   const tables = sql.tables.filter(({ name }) =>
     inputs.some((input) => changedTables(input).has(name))
   );
-  const stopsAt = await arriveAll(work, tables);
+  const stopsAt = await landTables(work, tables);
   if (stopsAt !== undefined) return { stopsAt };
   const rounds = new Map<string, number>();
   for (const table of tables) {
@@ -76,12 +81,12 @@ export async function transformGroup(
   // What models read of the source is what came together, until it is said
   // which of it.
   const unchanged = sql.tables.filter((table) => !rounds.has(table.name));
-  await duckdb.run(unchanged.flatMap(emptyArrival).join(";\n"));
+  await duckdb.run(unchanged.flatMap(emptyLandedTables).join(";\n"));
   return await new GroupModels(work, { tables, rounds }).make();
 }
 
 /** Reads the files of all batches, and looks for what quarantine has to see. */
-async function arriveAll(
+async function landTables(
   work: GroupWork,
   tables: readonly ContractTable[],
 ): Promise<number | undefined> {
@@ -94,7 +99,7 @@ async function arriveAll(
   for (const table of tables) {
     const ingested = togetherOf(work, table.name);
     await checkFiles(ingestion, [...ingested.rows, ...ingested.deletes]);
-    await arrive(duckdb, {
+    await landTable(duckdb, {
       table,
       ingested,
       zone: ingestion,

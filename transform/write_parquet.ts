@@ -4,7 +4,7 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
-import { digest } from "../lib/zone/checksum.ts";
+import { sha256OfStream } from "../lib/zone/checksum.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { isQueryFault } from "./query_fault.ts";
 
@@ -35,7 +35,7 @@ export async function writeParquet(
       return undefined;
     }
     if (!path.startsWith("s3://")) await syncToDisk(path);
-    const { sha256, bytes } = await digest(await zone.stream(key));
+    const { sha256, bytes } = await sha256OfStream(await zone.stream(key));
     const [footer] = await duckdb.rows(
       `select num_rows from parquet_file_metadata(${quoteText(path)})`,
     );

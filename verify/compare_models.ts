@@ -28,7 +28,7 @@ import {
   ownFormSql,
   readOwnForms,
 } from "./own_forms.ts";
-import { waysBack } from "./repair_commands.ts";
+import { repairCommands } from "./repair_commands.ts";
 import {
   BEYOND_WAREHOUSE,
   comparableSql,
@@ -135,7 +135,7 @@ async function compareModel(
     duckdb,
     lakeSides(model, heldBack),
   );
-  const lakeWays = waysBack("lake", {
+  const lakeWays = repairCommands("lake", {
     model,
     hows: inLake.hows,
     tables: await tablesToRead(work, model),
@@ -153,7 +153,7 @@ async function compareModel(
     differences: keys + shape.columns.length + shape.views.length,
     ...shape,
     firstKeys,
-    ways: place === "lake" ? lakeWays : waysBack(place, {
+    ways: place === "lake" ? lakeWays : repairCommands(place, {
       model,
       hows,
       isReshaped: shape.columns.length + shape.views.length > 0,

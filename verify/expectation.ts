@@ -59,7 +59,7 @@ export async function makeExpectation(
     `create table ${expectedRows(QUARANTINE.name)} as
     ${emptyModelSql(QUARANTINE_TYPES)}`,
   );
-  for (const table of sql.tables) await setAside(work, table);
+  for (const table of sql.tables) await quarantineRows(work, table);
   for (const model of sql.models) {
     await duckdb.run(
       `create table ${expectedRows(model.name)} as\n${model.sql}`,
@@ -118,7 +118,7 @@ export async function checkCount(
 }
 
 /** Keeps rows that can't be read from the models, and shows them the others. */
-async function setAside(
+async function quarantineRows(
   work: ExpectationWork,
   table: ContractTable,
 ): Promise<void> {

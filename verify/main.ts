@@ -1,4 +1,4 @@
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT } from "../lib/errors.ts";
 import { describeKeys } from "./compare_models.ts";
 import type { Verification } from "./verification.ts";
@@ -15,7 +15,7 @@ tables and the models, compressed; and for two models of the warehouse as CSV.
   --json  one JSON object a line, also on a terminal`;
 
 /** Runs `deno task verify`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "verify",
@@ -33,7 +33,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

@@ -8,7 +8,7 @@ const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
  * The tasks that mend what differs in a place, to be run in this order; none
  * when nothing does.
  */
-export function waysBack(place: Place, options: {
+export function repairCommands(place: Place, options: {
   model: Pick<Model, "derivation">;
   /** Source tables that would have to be read again. */
   tables: readonly string[];
@@ -24,7 +24,7 @@ export function waysBack(place: Place, options: {
   const { hows, isReshaped = false, lakeWays, isHistoryDoubtful = false } =
     options;
   if (hows.length === 0 && !isReshaped) return [];
-  if (place === "lake") return waysBackOfLake(options);
+  if (place === "lake") return lakeRepairCommands(options);
   // Nothing says which of two histories is right: what was extracted does.
   if (isHistoryDoubtful) return [REBUILD_LAKE, REBUILD_WAREHOUSE];
   // A resync loads the model's history again, but drops no column, and makes no
@@ -38,7 +38,7 @@ export function waysBack(place: Place, options: {
  * A full read adds what differs to the lake. It takes no second version of a
  * batch away, and adds to a set only what that lacks.
  */
-function waysBackOfLake(options: {
+function lakeRepairCommands(options: {
   model: Pick<Model, "derivation">;
   tables: readonly string[];
   hows: readonly string[];

@@ -5,18 +5,18 @@ import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
-import type { KeptAnswers } from "./kept_answers.ts";
-import type { NewestLoaded } from "./newest_loaded.ts";
-import type { SharedAnswer } from "./shared_answer.ts";
+import type { AnswerCache } from "./answer_cache.ts";
+import type { LatestBatch } from "./latest_batch.ts";
+import type { CoalescedQuery } from "./coalesced_query.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the answers are made from. */
 export interface ApiOptions {
   warehouse: Warehouse;
-  newest: NewestLoaded;
+  newest: LatestBatch;
   figures: Figures;
-  kept: KeptAnswers;
-  pipeline: SharedAnswer<Pipeline>;
+  kept: AnswerCache;
+  pipeline: CoalescedQuery<Pipeline>;
   /** Whether pages hear of batches; else they ask again and again. */
   streams: boolean;
 }

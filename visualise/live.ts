@@ -5,13 +5,13 @@ import { messageOf } from "../lib/errors.ts";
 import { isPooled, type TextRow } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
-import { isBeforeFirstLoad } from "./newest_loaded.ts";
+import { isBeforeFirstLoad } from "./latest_batch.ts";
 
 /** What open pages are told. */
 export type LiveEvent =
   | { type: "batch"; batch: number }
   /** Any batch may have changed: a rebuild, or a resync. */
-  | { type: "anew" }
+  | { type: "reset" }
   /** Whether the warehouse can be heard. */
   | { type: "link"; up: boolean }
   /** The server ends: pages connect again, to the next. */
@@ -37,11 +37,11 @@ export class Live {
   readonly #listeners = new Set<(event: LiveEvent) => void>();
   #up = false;
   #ended = false;
-  #isDeaf = false;
+  #isPolling = false;
 
   /** Whether it only looks: it learns of batches, and of no rebuild. */
-  get isDeaf(): boolean {
-    return this.#isDeaf;
+  get isPolling(): boolean {
+    return this.#isPolling;
   }
 
   /** Calls back at each event, and at once; gives what ends that. */
@@ -76,23 +76,23 @@ export class Live {
           this.#tell(
             Number.isInteger(batch)
               ? { type: "batch", batch }
-              : { type: "anew" },
+              : { type: "reset" },
           );
         });
-        this.#isDeaf = await isPooled(client);
-        if (this.#isDeaf) {
+        this.#isPolling = await isPooled(client);
+        if (this.#isPolling) {
           log.warn(
             "the warehouse is behind a pooler, through which no batch is heard: it is asked every {seconds} s",
             { seconds: PROBE_MS / 1000 },
           );
         } else await client.query(`listen ${CHANNEL}`);
-        let newest = this.#isDeaf ? await readNewest(client) : undefined;
+        let newest = this.#isPolling ? await readNewest(client) : undefined;
         this.#setUp(true);
         told = false;
         while (!signal.aborted) {
-          if (this.#isDeaf) {
+          if (this.#isPolling) {
             const now = await readNewest(client);
-            if (now?.lake_id !== newest?.lake_id) this.#tell({ type: "anew" });
+            if (now?.lake_id !== newest?.lake_id) this.#tell({ type: "reset" });
             if (now?.batch !== newest?.batch) {
               this.#tell({ type: "batch", batch: Number(now?.batch ?? 0) });
             }

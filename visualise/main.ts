@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCommand, type World } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
 import { type DashboardSettings, LOCAL_HOSTS } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -87,7 +87,7 @@ function listen(
 }
 
 /** Runs `deno task dashboard`; gives the exit code. */
-export function main(args: readonly string[], world?: World): Promise<number> {
+export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "dashboard",
@@ -100,7 +100,7 @@ export function main(args: readonly string[], world?: World): Promise<number> {
       },
     },
     args,
-    world,
+    io,
   );
 }
 

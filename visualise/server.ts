@@ -8,11 +8,11 @@ import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { createApi, readPipeline } from "./api.ts";
 import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";
-import { KeptAnswers } from "./kept_answers.ts";
+import { AnswerCache } from "./answer_cache.ts";
 import type { Live } from "./live.ts";
-import { NewestLoaded } from "./newest_loaded.ts";
+import { LatestBatch } from "./latest_batch.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
-import { SharedAnswer } from "./shared_answer.ts";
+import { CoalescedQuery } from "./coalesced_query.ts";
 import { addSignIn } from "./sign_in.ts";
 import type { Warehouse } from "./warehouse.ts";
 
@@ -29,7 +29,7 @@ export interface ServerOptions {
 /** Out of the type's range, no such day, or no text of Postgres. */
 const BAD_VALUE_STATES = ["22003", "22007", "22008", "22021"];
 /** What can't hear of a rebuild keeps answers for so long. */
-const DEAF_KEEPS_MS = 60_000;
+const POLLING_CACHE_MS = 60_000;
 const HEADERS = {
   "content-security-policy": "default-src 'none'; script-src 'self'; " +
     "style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
@@ -43,24 +43,24 @@ const HEADERS = {
 export function createServer(options: ServerOptions): Hono {
   const { warehouse, live, log, token } = options;
   const figures = new Figures(warehouse);
-  const kept = new KeptAnswers();
-  const pipeline = new SharedAnswer(() => readPipeline(warehouse));
+  const kept = new AnswerCache();
+  const pipeline = new CoalescedQuery(() => readPipeline(warehouse));
   let keptSince = performance.now();
   const forget = () => {
     figures.forget();
     kept.forget();
     keptSince = performance.now();
   };
-  const newest = new NewestLoaded(warehouse, (how) => {
+  const newest = new LatestBatch(warehouse, (how) => {
     // What can't hear of a rebuild goes on from nothing.
-    if (how === "set back" || live === undefined || live.isDeaf) forget();
+    if (how === "set back" || live === undefined || live.isPolling) forget();
   });
   live?.listen((event) => {
     // What was asked before it tells of the time before it.
     newest.forget();
     pipeline.forget();
     // While the warehouse could not be heard, it may have been rebuilt.
-    if (event.type === "anew" || event.type === "link") forget();
+    if (event.type === "reset" || event.type === "link") forget();
     if (event.type === "link" && !event.up) void warehouse.disconnect();
   });
 
@@ -89,8 +89,8 @@ export function createServer(options: ServerOptions): Hono {
   if (token !== undefined) addSignIn(app, token);
   serveFiles(app, SERVED_FILES.filter(({ open }) => !open));
   app.use("/api/*", async (_, next) => {
-    const isDeaf = live === undefined || live.isDeaf;
-    if (isDeaf && performance.now() - keptSince > DEAF_KEEPS_MS) forget();
+    const isPolling = live === undefined || live.isPolling;
+    if (isPolling && performance.now() - keptSince > POLLING_CACHE_MS) forget();
     await next();
   });
   app.route(

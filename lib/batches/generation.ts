@@ -15,7 +15,7 @@ const SWAP_ATTEMPTS_MAX = 6;
 const SWAP_RETRY_MS = 200;
 
 /**
- * The generation that is in force: a zone that was rebuilt names it in a
+ * The generation that is active: a zone that was rebuilt names it in a
  * pointer. Throws a `StageError` when the pointer can't be read.
  */
 export async function readGeneration(zone: Zone): Promise<Generation> {
@@ -35,7 +35,7 @@ export async function readGeneration(zone: Zone): Promise<Generation> {
  * this run did: false when another one came first. When the store's answer is
  * lost, the pointer tells.
  */
-export async function swapGeneration(
+export async function activateGeneration(
   zone: Zone,
   options: { from: Generation; to: string },
 ): Promise<boolean> {

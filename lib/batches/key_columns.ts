@@ -1,5 +1,5 @@
 import { unescapedName } from "./escaped_name.ts";
-import type { IngestedTable, KeyDigest } from "./manifest.ts";
+import type { IngestedTable, KeyIndex } from "./manifest.ts";
 
 /** The columns of a key that one batch has and another lacks. */
 export interface KeyColumnsMoved {
@@ -8,7 +8,7 @@ export interface KeyColumnsMoved {
 }
 
 /** The names of a key's columns, in order, as a batch's digest has them. */
-export function keyColumns(digest: Pick<KeyDigest, "key">): string[] {
+export function keyColumns(digest: Pick<KeyIndex, "key">): string[] {
   // No type of the contract has a space in it: `numeric(10,2)`.
   return digest.key.replace(/ by hash$/, "").split(", ")
     .map((column) => unescapedName(column.split(" ")[0] ?? ""));
@@ -16,7 +16,7 @@ export function keyColumns(digest: Pick<KeyDigest, "key">): string[] {
 
 /** By which names the key of a batch and the one of now differ. */
 export function movedKeyColumns(
-  digest: Pick<KeyDigest, "key">,
+  digest: Pick<KeyIndex, "key">,
   key: readonly string[],
 ): KeyColumnsMoved {
   const before = keyColumns(digest);

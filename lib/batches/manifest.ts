@@ -39,13 +39,16 @@ export interface SourceState {
   /** Databases that were the source before, the latest last. */
   earlier: string[];
   timeline: number;
-  /** `pg_snapshot_xmin`, 64 bits: what is below it has been shipped. */
+  /**
+   * The xmin watermark, under its first name: `pg_snapshot_xmin`, 64 bits. What
+   * is below it has been shipped.
+   */
   fence: string;
-  /** Snapshot time of the batch that first had this fence. */
+  /** Snapshot time of the batch that first had this watermark. */
   fenceSince: string;
   /** `pg_snapshot_xmax`, 64 bits. */
   nextId: string;
-  /** Writers at or above the fence that have been shipped, `[first, last]`. */
+  /** Writers at or above the watermark that have been shipped, `[first, last]`. */
   shipped: [string, string][];
 }
 
@@ -72,12 +75,14 @@ export interface IngestedTable {
   outOfContract?: true;
   rows: DataFile[];
   deletes: DataFile[];
-  witness?: Witness;
-  digest: KeyDigest;
+  /** The canary, under its first name. */
+  witness?: Canary;
+  /** The index of its keys, under its first name. */
+  digest: KeyIndex;
 }
 
 /** A newest row of a table, to notice a source that was set back. */
-export interface Witness {
+export interface Canary {
   /** The key's columns as text. */
   key: string[];
   /** The id that wrote it, 64 bits. */
@@ -85,7 +90,7 @@ export interface Witness {
 }
 
 /** The keys of a table by buckets. */
-export interface KeyDigest {
+export interface KeyIndex {
   /** The key's columns with their types: of other ones, nothing compares. */
   key: string;
   /** Files that hold the keys, one bucket a line. */

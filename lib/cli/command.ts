@@ -22,7 +22,7 @@ import { createRunId, RESOURCES, type StageContext } from "../stage.ts";
 import { createProgress } from "./progress.ts";
 
 /** What a command is given of the process it runs in. */
-export interface World {
+export interface ProcessIo {
   env: Environment;
   /** The names that `.env` gives a value. */
   names?: () => readonly string[];
@@ -44,8 +44,8 @@ export interface Command {
   usage: string;
   needs: readonly Need[];
   options: ParseArgsOptionsConfig;
-  /** Whether it takes words that are no flags. */
-  takesWords?: boolean;
+  /** Whether it takes arguments that are no flags. */
+  takesPositionals?: boolean;
   /**
    * Whether it writes no file. Its task may, since Deno takes the use of a
    * Unix socket for writing; where no server has one, it gives that up.
@@ -58,7 +58,7 @@ export interface Command {
     context: StageContext,
     options: {
       flags: Flags;
-      words: readonly string[];
+      positionals: readonly string[];
       write: (text: string) => void;
       json: boolean;
     },
@@ -81,45 +81,45 @@ const CLEAR_LINE = "\r\x1b[K";
 export async function runCommand(
   command: Command,
   args: readonly string[],
-  unmasked: World = processWorld(),
+  unmasked: ProcessIo = processIo(),
 ): Promise<number> {
   const mask = secretMask(unmasked.env);
-  const world: World = {
+  const io: ProcessIo = {
     ...unmasked,
     write: (text, to) => unmasked.write(mask(text), to),
   };
-  let json = !world.isTerminal || args.includes("--json");
+  let json = !io.isTerminal || args.includes("--json");
   const stopping = new AbortController();
-  const unlisten = world.onStop(() =>
+  const unlisten = io.onStop(() =>
     stopping.abort(new DOMException("asked to stop", "AbortError"))
   );
   try {
-    const { flags, words } = parseCommandLine(command, args);
+    const { flags, positionals } = parseCommandLine(command, args);
     if (flags.help === true) {
-      world.write(`${command.usage}\n`, "out");
+      io.write(`${command.usage}\n`, "out");
       return EXIT.ok;
     }
-    json = flags.json === true || !world.isTerminal;
+    json = flags.json === true || !io.isTerminal;
     const context = await createContext(command, {
-      world,
+      io,
       json,
       signal: stopping.signal,
     });
     return await command.run(context, {
       flags,
-      words,
-      write: (text) => world.write(text, "out"),
+      positionals,
+      write: (text) => io.write(text, "out"),
       json,
     }) ?? EXIT.ok;
   } catch (error) {
     if (stopping.signal.aborted && !(error instanceof ConfigError)) {
-      world.write(
+      io.write(
         "Stopped as asked. What was committed stays; the next run goes on from there.\n",
         "error",
       );
       return EXIT.ok;
     }
-    world.write(describeError(error, { command: command.name, json }), "error");
+    io.write(describeError(error, { command: command.name, json }), "error");
     return exitCode(error);
   } finally {
     unlisten();
@@ -157,7 +157,7 @@ export function describeError(
 }
 
 /** The real process. */
-export function processWorld(): World {
+export function processIo(): ProcessIo {
   const encoder = new TextEncoder();
   return {
     env: (name) => Deno.env.get(name),
@@ -198,7 +198,7 @@ export function forStage(
 function parseCommandLine(
   command: Command,
   args: readonly string[],
-): { flags: Flags; words: readonly string[] } {
+): { flags: Flags; positionals: readonly string[] } {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
@@ -208,9 +208,9 @@ function parseCommandLine(
         help: { type: "boolean", short: "h" },
       },
       strict: true,
-      allowPositionals: command.takesWords === true,
+      allowPositionals: command.takesPositionals === true,
     });
-    return { flags: values as Flags, words: positionals };
+    return { flags: values as Flags, positionals: positionals };
   } catch (error) {
     throw new ConfigError([messageOf(error), command.usage]);
   }
@@ -218,20 +218,20 @@ function parseCommandLine(
 
 async function createContext(
   command: Command,
-  options: { world: World; json: boolean; signal: AbortSignal },
+  options: { io: ProcessIo; json: boolean; signal: AbortSignal },
 ): Promise<StageContext> {
-  const { world, json, signal } = options;
-  const config = readConfig(world.env, command.needs, {
-    names: world.names?.() ?? [],
+  const { io, json, signal } = options;
+  const config = readConfig(io.env, command.needs, {
+    names: io.names?.() ?? [],
   });
   if (command.writesNothing === true && !usesSocket(config)) {
-    world.stopWriting?.();
+    io.stopWriting?.();
   }
-  const color = !json && (world.env("NO_COLOR") ?? "") === "";
+  const color = !json && (io.env("NO_COLOR") ?? "") === "";
   let shown = false;
   const show = (line: string) => {
     if (line === "" && !shown) return;
-    world.write(CLEAR_LINE + line, "out");
+    io.write(CLEAR_LINE + line, "out");
     shown = line !== "";
   };
   const root = await openLog({
@@ -239,7 +239,7 @@ async function createContext(
     color,
     write: (line) => {
       if (shown) show("");
-      world.write(`${line}\n`, "out");
+      io.write(`${line}\n`, "out");
     },
   });
   return stageContext({
@@ -260,7 +260,7 @@ function usesSocket({ source, warehouse, analyst }: Config): boolean {
   );
 }
 
-/** What a stage is given of the real world. */
+/** What a stage is given of the real io. */
 export function stageContext(
   given: Pick<StageContext, "config" | "sql" | "log" | "signal"> & {
     /** Shows a line in place of the one before; undefined: nobody looks. */

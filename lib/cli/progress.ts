@@ -6,7 +6,7 @@ export interface Progress {
   end(): void;
 }
 
-/** What a progress line needs of the world. */
+/** What a progress line needs of the io. */
 export interface ProgressOptions {
   /** Shows a line in place; undefined where there is no terminal. */
   show: ((line: string) => void) | undefined;

@@ -1,7 +1,7 @@
 import type { DataFile } from "../batches/manifest.ts";
 import { StageError } from "../errors.ts";
 import { quoteName, quoteNames, quoteText } from "../postgres/postgres.ts";
-import { digest, shortChecksum } from "../zone/checksum.ts";
+import { sha256OfStream, shortChecksum } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";
 
 /**
@@ -111,7 +111,10 @@ export async function checkFiles(
     if (await zone.head(file.key) === undefined) {
       throw damaged("the manifest lists it, and it is missing");
     }
-    const found = damageOf(file, await digest(await zone.stream(file.key)));
+    const found = damageOf(
+      file,
+      await sha256OfStream(await zone.stream(file.key)),
+    );
     if (found !== undefined) throw damaged(found);
   }
 }

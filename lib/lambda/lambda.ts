@@ -2,7 +2,7 @@ import type { Logger } from "@logtape/logtape";
 import {
   describeError,
   forStage,
-  processWorld,
+  processIo,
   stageContext,
 } from "../cli/command.ts";
 import { EXIT, messageOf, StageError } from "../errors.ts";
@@ -27,7 +27,7 @@ export interface LambdaFunction<Result> {
 }
 
 /** What a function is given of the process it runs in. */
-export interface LambdaWorld {
+export interface LambdaIo {
   env: Environment;
   /** Writes one line to the log. */
   write: (line: string) => void;
@@ -49,12 +49,12 @@ const MB_PER_PROCESSOR = 1769;
 export async function runLambda<Result>(
   fn: LambdaFunction<Result>,
 ): Promise<never> {
-  const world = lambdaWorld();
+  const io = lambdaIo();
   try {
-    await serveLambda(fn, world);
+    await serveLambda(fn, io);
     Deno.exit(EXIT.ok);
   } catch (error) {
-    world.write(fatalLine(fn.name, error));
+    io.write(fatalLine(fn.name, error));
     Deno.exit(EXIT.failed);
   }
 }
@@ -67,13 +67,13 @@ export async function runLambda<Result>(
  */
 export async function serveLambda<Result>(
   fn: LambdaFunction<Result>,
-  world: LambdaWorld,
+  io: LambdaIo,
 ): Promise<void> {
-  const { signal } = world;
-  const api = new RuntimeApi(world.env("AWS_LAMBDA_RUNTIME_API") ?? "");
+  const { signal } = io;
+  const api = new RuntimeApi(io.env("AWS_LAMBDA_RUNTIME_API") ?? "");
   let served: Served<Result>;
   try {
-    served = await Served.open(fn, world);
+    served = await Served.open(fn, io);
   } catch (error) {
     await api.failInit(functionError(error));
     throw error;
@@ -100,8 +100,8 @@ interface Settings {
   mask: (text: string) => string;
 }
 
-async function readSettings(world: LambdaWorld): Promise<Settings> {
-  const sized = withSize(world.env);
+async function readSettings(io: LambdaIo): Promise<Settings> {
+  const sized = withSize(io.env);
   const folder = sized("TEMP_DIRECTORY") ?? "/tmp";
   const env = await withSecrets(sized, { folder });
   return { env, mask: secretMask(env) };
@@ -113,7 +113,7 @@ class Served<Result> implements AsyncDisposable {
 
   private constructor(
     private readonly fn: LambdaFunction<Result>,
-    private readonly world: LambdaWorld,
+    private readonly io: LambdaIo,
     /** Changed in place when the secrets are read again. */
     private readonly settings: Settings,
     private readonly log: Logger,
@@ -122,25 +122,25 @@ class Served<Result> implements AsyncDisposable {
 
   static async open<Result>(
     fn: LambdaFunction<Result>,
-    world: LambdaWorld,
+    io: LambdaIo,
   ): Promise<Served<Result>> {
-    const settings = await readSettings(world);
+    const settings = await readSettings(io);
     const { sqlDirectory } = readConfig(settings.env, fn.needs);
     const sql = readProjectSql(sqlDirectory);
-    const write = (line: string) => world.write(settings.mask(line));
+    const write = (line: string) => io.write(settings.mask(line));
     const log = await openLog({ json: true, color: false, write });
-    return new Served(fn, world, settings, log, sql);
+    return new Served(fn, io, settings, log, sql);
   }
 
   async run(invocation: Invocation): Promise<Result> {
-    const { fn, settings, world } = this;
+    const { fn, settings, io } = this;
     const started = performance.now();
     const { requestId, traceId } = invocation;
     try {
       const result = await this.#runOnce(invocation).catch(async (error) => {
         if (!(error instanceof StageError && error.loginRefused)) throw error;
         // The password may have been changed since it was read.
-        Object.assign(settings, await readSettings(world));
+        Object.assign(settings, await readSettings(io));
         await this.#warm[Symbol.asyncDispose]();
         return await this.#runOnce(invocation);
       });
@@ -152,7 +152,7 @@ class Served<Result> implements AsyncDisposable {
         { name: "ChecksFailed", unit: "Count", value: isCheck ? 1 : 0 },
       ], { requestId, started });
       const line = fatalLine(fn.name, error, { requestId, traceId });
-      world.write(settings.mask(line));
+      io.write(settings.mask(line));
       throw error;
     }
   }
@@ -172,7 +172,7 @@ class Served<Result> implements AsyncDisposable {
         sql: this.sql,
         log: this.log.with({ requestId, traceId }),
         show: undefined,
-        signal: AbortSignal.any([this.world.signal, deadline.signal]),
+        signal: AbortSignal.any([this.io.signal, deadline.signal]),
       }),
       resources: { ...RESOURCES, connect: this.#warm.connect },
       deadline: new Date(deadlineMs),
@@ -198,14 +198,14 @@ class Served<Result> implements AsyncDisposable {
     metrics: readonly Metric[],
     { requestId, started }: { requestId: string; started: number },
   ): void {
-    const namespace = this.world.env("METRICS_NAMESPACE") ?? "";
+    const namespace = this.io.env("METRICS_NAMESPACE") ?? "";
     if (namespace === "") return;
     const duration: Metric = {
       name: "DurationMs",
       unit: "Milliseconds",
       value: Math.round(performance.now() - started),
     };
-    this.world.write(
+    this.io.write(
       metricsLine([...metrics, duration], {
         namespace,
         stage: this.fn.name,
@@ -267,8 +267,8 @@ function fatalLine(
 }
 
 /** The real process, which Lambda ends with SIGTERM. */
-function lambdaWorld(): LambdaWorld {
-  const { env, write, onStop } = processWorld();
+function lambdaIo(): LambdaIo {
+  const { env, write, onStop } = processIo();
   const stopping = new AbortController();
   onStop(() => stopping.abort(new DOMException("asked to stop", "AbortError")));
   return {

@@ -13,7 +13,7 @@ export function shortChecksum(content: Uint8Array): string {
 }
 
 /** The SHA-256, in hexadecimal, and the length of bytes that come in pieces. */
-export async function digest(
+export async function sha256OfStream(
   content: AsyncIterable<Uint8Array>,
 ): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash("sha256");

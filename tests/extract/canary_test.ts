@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { findWitness, hearWitness } from "../../extract/canary.ts";
+import { findCanary, probeCanary } from "../../extract/canary.ts";
 import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
-import type { Witness } from "../../lib/batches/manifest.ts";
+import type { Canary } from "../../lib/batches/manifest.ts";
 import { connect, queryRow } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
@@ -14,15 +14,17 @@ const CONTRACT = `create table t (
     primary key (code, day)
 );`;
 
-/** A court that holds a table and hears its witness. */
-interface Court {
+/** A table, and the canary that is found and probed in it. */
+interface Probes {
   run: (...statements: string[]) => Promise<void>;
   nextId: () => Promise<bigint>;
-  find: (where?: string) => Promise<Witness | undefined>;
-  hear: (witness: Witness, fence: bigint) => Promise<string>;
+  find: (where?: string) => Promise<Canary | undefined>;
+  probe: (canary: Canary, watermark: bigint) => Promise<string>;
 }
 
-async function inCourt(test: (court: Court) => Promise<void>): Promise<void> {
+async function withProbes(
+  test: (probes: Probes) => Promise<void>,
+): Promise<void> {
   await using database = await openTestDatabase();
   await using connection = await connect(database.settings, {
     purpose: "test",
@@ -46,19 +48,19 @@ async function inCourt(test: (court: Court) => Promise<void>): Promise<void> {
     run: (...statements) => execute(client, ...statements),
     nextId,
     find: async (where = "true") =>
-      await findWitness(client, { table: live, where, nextId: await nextId() }),
-    hear: async (witness, fence) =>
-      await hearWitness(client, {
+      await findCanary(client, { table: live, where, nextId: await nextId() }),
+    probe: async (canary, watermark) =>
+      await probeCanary(client, {
         table: live,
-        witness,
-        fence,
+        canary,
+        watermark,
         nextId: await nextId(),
       }),
   });
 }
 
-Deno.test("findWitness() finds the newest row of those that hold, the first by key", () =>
-  inCourt(async ({ run, nextId, find }) => {
+Deno.test("findCanary() finds the newest row of those that hold, the first by key", () =>
+  withProbes(async ({ run, nextId, find }) => {
     assert.equal(await find(), undefined);
     await run("insert into t values ('old', '2024-01-01')");
     const before = await nextId();
@@ -67,45 +69,45 @@ Deno.test("findWitness() finds the newest row of those that hold, the first by k
         ('a, it''s', '2024-02-28')`,
     );
 
-    const witness = await find();
+    const canary = await find();
 
-    assert.deepEqual(witness?.key, ["a, it's", "2024-02-28"]);
-    assert.equal(witness?.writer, String(before));
+    assert.deepEqual(canary?.key, ["a, it's", "2024-02-28"]);
+    assert.equal(canary?.writer, String(before));
     assert.deepEqual((await find("code = 'old'"))?.key, ["old", "2024-01-01"]);
     assert.equal(await find("code = 'nobody'"), undefined);
   }));
 
-Deno.test("hearWitness() tells what has become of a row", () =>
-  inCourt(async ({ run, nextId, find, hear }) => {
+Deno.test("probeCanary() tells what has become of a row", () =>
+  withProbes(async ({ run, nextId, find, probe }) => {
     await run("insert into t values ('a', '2024-01-01')");
-    const witness = await find();
-    assert(witness !== undefined);
-    const fence = await nextId();
+    const canary = await find();
+    assert(canary !== undefined);
+    const watermark = await nextId();
 
-    assert.equal(await hear(witness, fence), "as it was");
+    assert.equal(await probe(canary, watermark), "unchanged");
     await run("insert into t values ('b', '2024-01-01')");
-    assert.equal(await hear(witness, fence), "as it was");
+    assert.equal(await probe(canary, watermark), "unchanged");
 
     await run("update t set note = 'x' where code = 'a'");
-    assert.equal(await hear(witness, fence), "rewritten since");
-    // The same id below the fence: written, then, by another history.
-    assert.equal(await hear(witness, await nextId()), "changed");
+    assert.equal(await probe(canary, watermark), "rewritten");
+    // The same id below the watermark: written, then, by another history.
+    assert.equal(await probe(canary, await nextId()), "reverted");
 
     await run("delete from t where code = 'a'");
-    assert.equal(await hear(witness, fence), "absent");
+    assert.equal(await probe(canary, watermark), "missing");
   }));
 
-Deno.test("hearWitness() takes the writer at the fence for a later one", () =>
-  inCourt(async ({ run, nextId, find, hear }) => {
+Deno.test("probeCanary() takes the writer at the watermark for a later one", () =>
+  withProbes(async ({ run, nextId, find, probe }) => {
     await run("insert into t values ('a', '2024-01-01')");
-    const witness = await find();
-    assert(witness !== undefined);
-    const fence = await nextId();
+    const canary = await find();
+    assert(canary !== undefined);
+    const watermark = await nextId();
 
     await run("update t set note = 'x'");
 
     const writer = BigInt((await find())?.writer ?? 0);
-    assert(writer >= fence);
-    assert.equal(await hear(witness, writer), "rewritten since");
-    assert.equal(await hear(witness, writer + 1n), "changed");
+    assert(writer >= watermark);
+    assert.equal(await probe(canary, writer), "rewritten");
+    assert.equal(await probe(canary, writer + 1n), "reverted");
   }));

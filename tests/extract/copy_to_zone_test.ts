@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { CsvRowCounter, ship } from "../../extract/copy_to_zone.ts";
+import { copyToZone, CsvRowCounter } from "../../extract/copy_to_zone.ts";
 import { SILENT } from "../../lib/cli/progress.ts";
 import { CSV_ROW_BYTES_MAX } from "../../lib/duckdb/csv_row.ts";
 import { StageError } from "../../lib/errors.ts";
-import { digest } from "../../lib/zone/checksum.ts";
+import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
@@ -26,9 +26,9 @@ Deno.test("CsvRowCounter counts records, wherever the bytes are cut", () => {
   }
 });
 
-async function shipTo(zone: Zone, select: string) {
+async function copyTo(zone: Zone, select: string) {
   await using database = await openTestDatabase();
-  return await ship(database.client, select, {
+  return await copyToZone(database.client, select, {
     table: "t",
     zone,
     key: "t/1.csv",
@@ -37,28 +37,28 @@ async function shipTo(zone: Zone, select: string) {
   });
 }
 
-Deno.test("ship() writes a file and says what is in it", async () => {
+Deno.test("copyToZone() writes a file and says what is in it", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
 
-  const file = await shipTo(
+  const file = await copyTo(
     zone,
     "select n as a, repeat('z', 300000) as b from generate_series(1, 5) as n",
   );
 
-  const { sha256, bytes } = await digest(await zone.stream("t/1.csv"));
+  const { sha256, bytes } = await sha256OfStream(await zone.stream("t/1.csv"));
   assert.deepEqual(file, { key: "t/1.csv", bytes, rows: 5, sha256 });
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ship() writes no file when there are no rows, or it fails", async () => {
+Deno.test("copyToZone() writes no file when there are no rows, or it fails", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
 
-  assert.equal(await shipTo(zone, "select 1 as a where false"), undefined);
+  assert.equal(await copyTo(zone, "select 1 as a where false"), undefined);
   assert.equal(await zone.head("t/1.csv"), undefined);
   await assert.rejects(
-    shipTo(
+    copyTo(
       zone,
       "select 1 / (200000 - n) from generate_series(1, 300000) as n",
     ),
@@ -68,13 +68,13 @@ Deno.test("ship() writes no file when there are no rows, or it fails", async () 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ship() refuses a row that is too long as CSV, and keeps nothing", async () => {
+Deno.test("copyToZone() refuses a row that is too long as CSV, and keeps nothing", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   const rows = (bytes: number) =>
     `select repeat('z', ${bytes - 1}) from generate_series(1, 2)`;
 
-  await assert.rejects(shipTo(zone, rows(CSV_ROW_BYTES_MAX + 1)), (error) => {
+  await assert.rejects(copyTo(zone, rows(CSV_ROW_BYTES_MAX + 1)), (error) => {
     assert(error instanceof StageError);
     assert.equal(
       error.message,
@@ -86,12 +86,12 @@ Deno.test("ship() refuses a row that is too long as CSV, and keeps nothing", asy
   });
   assert.deepEqual(await Array.fromAsync(zone.list("")), []);
 
-  const file = await shipTo(zone, rows(CSV_ROW_BYTES_MAX));
+  const file = await copyTo(zone, rows(CSV_ROW_BYTES_MAX));
   assert.equal(file?.rows, 2);
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ship() keeps nothing when the zone fails, and throws what it said", async () => {
+Deno.test("copyToZone() keeps nothing when the zone fails, and throws what it said", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   const failure = new StageError("Cannot write to the zone: no space", {
@@ -105,7 +105,7 @@ Deno.test("ship() keeps nothing when the zone fails, and throws what it said", a
   });
 
   await assert.rejects(
-    shipTo(full, "select repeat('z', 1000) from generate_series(1, 5000)"),
+    copyTo(full, "select repeat('z', 1000) from generate_series(1, 5000)"),
     failure,
   );
 
@@ -114,14 +114,14 @@ Deno.test("ship() keeps nothing when the zone fails, and throws what it said", a
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ship() keeps nothing when it is asked to stop", async () => {
+Deno.test("copyToZone() keeps nothing when it is asked to stop", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   await using database = await openTestDatabase();
   const stopping = new AbortController();
   const reason = new DOMException("asked to stop", "AbortError");
 
-  const shipping = ship(
+  const shipping = copyToZone(
     database.client,
     "select repeat('z', 1000) from generate_series(1, 50000)",
     {
@@ -138,13 +138,13 @@ Deno.test("ship() keeps nothing when it is asked to stop", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ship() tells progress of every row and byte", async () => {
+Deno.test("copyToZone() tells progress of every row and byte", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   await using database = await openTestDatabase();
   const total = { rows: 0, bytes: 0 };
 
-  const file = await ship(
+  const file = await copyToZone(
     database.client,
     "select n, repeat('z', 500) from generate_series(1, 2000) as n",
     {

@@ -267,7 +267,7 @@ Deno.test("extract() reads what it is asked to, and names tables it doesn't know
   );
 });
 
-Deno.test("extract() doesn't say who holds a fence that is young", async () => {
+Deno.test("extract() doesn't say who holds a watermark that is young", async () => {
   await using platform = await openWith(ITEM);
   const holder = await openClient(platform.source.url);
   await execute(holder, "begin", "insert into item values (1)");
@@ -280,7 +280,7 @@ Deno.test("extract() doesn't say who holds a fence that is young", async () => {
     return (await ingestionManifest(platform, batch)).source;
   };
 
-  // Older writers of other tests may hold the fence lower, for a while.
+  // Older writers of other tests may hold the watermark lower, for a while.
   let first = await held();
   for (let run = 1; first.fence !== rows[0].id && run < 200; run++) {
     first = await held();
@@ -291,7 +291,7 @@ Deno.test("extract() doesn't say who holds a fence that is young", async () => {
   assert.equal(first.fence, rows[0].id);
   assert.equal(second.fence, first.fence);
   assert.equal(second.fenceSince, first.fenceSince);
-  assert.doesNotMatch(platform.logged.join("\n"), /fence/);
+  assert.doesNotMatch(platform.logged.join("\n"), /watermark/);
 });
 
 Deno.test("extract() needs a source", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { witnessFullReadReason } from "../../extract/full_read.ts";
+import { canaryFullReadReason } from "../../extract/full_read.ts";
 import { sourceFullReadReason } from "../../extract/full_read.ts";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
 import {
@@ -124,30 +124,30 @@ Deno.test("sourceFullReadReason() stops at a standby that is behind", () => {
   );
 });
 
-Deno.test("witnessFullReadReason() believes a newer witness of a missing one", () => {
-  const heard = (
+Deno.test("canaryFullReadReason() believes a newer canary of a missing one", () => {
+  const probed = (
     table: string,
     writer: string,
-    testimony: Parameters<typeof witnessFullReadReason>[0][0]["testimony"],
-  ) => ({ table, witness: { key: ["1"], writer }, testimony });
+    state: Parameters<typeof canaryFullReadReason>[0][0]["state"],
+  ) => ({ table, canary: { key: ["1"], writer }, state });
 
   assert.equal(
-    witnessFullReadReason([
-      heard("a", "5", "as it was"),
-      heard("b", "4", "absent"),
-      heard("c", "3", "rewritten since"),
+    canaryFullReadReason([
+      probed("a", "5", "unchanged"),
+      probed("b", "4", "missing"),
+      probed("c", "3", "rewritten"),
     ]),
     undefined,
   );
   assert.match(
-    witnessFullReadReason([
-      heard("a", "5", "as it was"),
-      heard("b", "6", "absent"),
+    canaryFullReadReason([
+      probed("a", "5", "unchanged"),
+      probed("b", "6", "missing"),
     ]) ?? "",
     /newest row of "b" is gone/,
   );
   assert.match(
-    witnessFullReadReason([heard("a", "5", "changed")]) ?? "",
+    canaryFullReadReason([probed("a", "5", "reverted")]) ?? "",
     /a row of "a" is not as the batch before had it/,
   );
 });
@@ -173,12 +173,12 @@ const SIGNS: [
     /"payment" is read whole: the source was set back/,
   ],
   [
-    "a witness that was rewritten before the fence",
+    "a canary that was rewritten before the watermark",
     (manifest) => {
-      const witness = manifest.tables.design?.witness;
-      assert(witness !== undefined);
-      witness.writer = "3";
-      // Whatever else runs on the server, the row is older than the fence.
+      const canary = manifest.tables.design?.witness;
+      assert(canary !== undefined);
+      canary.writer = "3";
+      // Whatever else runs on the server, the row is older than the watermark.
       manifest.source.fence = manifest.source.nextId;
     },
     /"payment" is read whole: a row of "design" is not as the batch before/,
@@ -270,7 +270,7 @@ Deno.test("extract() finds what went while a table was out of the contract", asy
   assert.deepEqual(await shipped(platform, 5), {});
 });
 
-Deno.test("extract() tells of a fence that stands still, and who holds it", async () => {
+Deno.test("extract() tells of a watermark that stands still, and who holds it", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -280,9 +280,9 @@ Deno.test("extract() tells of a fence that stands still, and who holds it", asyn
   await client.query(`prepare transaction '${name}'`);
   await platform.extract();
   const told = new RegExp(
-    `stands still for \\d+ minutes, held by.* "${name}" of`,
+    `has stood still for \\d+ minutes, held back by.* "${name}" of`,
   );
-  // Other tests on the server may hold the fence for a while.
+  // Other tests on the server may hold the watermark for a while.
   for (let batch = 2; batch < 50; batch++) {
     await rewrite(
       platform,

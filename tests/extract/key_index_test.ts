@@ -3,7 +3,7 @@ import { compareKeys } from "../../extract/key_index.ts";
 import { integerKeySql } from "../../extract/key_index_sql.ts";
 import type { LiveTable } from "../../extract/live_table.ts";
 import { scanTable } from "../../extract/scan_table.ts";
-import type { DataFile, KeyDigest } from "../../lib/batches/manifest.ts";
+import type { DataFile, KeyIndex } from "../../lib/batches/manifest.ts";
 import { SILENT } from "../../lib/cli/progress.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { StageError } from "../../lib/errors.ts";
@@ -28,12 +28,12 @@ interface Compared {
   groups: number;
   /** The buckets whose keys were read anew. */
   moved: string[];
-  digest: KeyDigest;
+  keyIndex: KeyIndex;
 }
 
 /** A table whose keys are compared again and again, as batches do. */
 class Compare {
-  #digest: KeyDigest | undefined;
+  #keyIndex: KeyIndex | undefined;
   #batch = 0;
   groupBytesMax: number | undefined;
 
@@ -46,12 +46,12 @@ class Compare {
   /** Changes the table, and compares its keys with those before. */
   async after(...statements: string[]): Promise<Compared> {
     const { connection: { client }, table, zone } = this;
-    const previous = this.#digest;
+    const previous = this.#keyIndex;
     await client.query("commit");
     await execute(client, ...statements, "begin");
     const run = ++this.#batch;
     const key = (part: string) => `t/${run}-${part}`;
-    const { digest, deletes } = await compareKeys(client, {
+    const { keyIndex, deletes } = await compareKeys(client, {
       table,
       scan: await scanTable(client, { table, previous, unshippedSql: "true" }),
       previous,
@@ -63,22 +63,22 @@ class Compare {
         ? {}
         : { groupBytesMax: this.groupBytesMax }),
     });
-    const names = digest.files.map((file) => file.key);
+    const names = keyIndex.files.map((file) => file.key);
     const earlier = new Set(previous?.files.map((file) => file.key));
     assert(
       names.every((name) => name === key("keys.txt") || earlier.has(name)),
     );
-    await checkFiles(zone, [...digest.files, ...deletes]);
-    this.#digest = digest;
+    await checkFiles(zone, [...keyIndex.files, ...deletes]);
+    this.#keyIndex = keyIndex;
     const deleted: string[] = [];
     for (const file of deletes) deleted.push(...await this.#read(file));
     return {
       deleted,
       groups: deletes.length,
-      moved: digest.buckets.filter(([, , , file]) =>
+      moved: keyIndex.buckets.filter(([, , , file]) =>
         names[file] === key("keys.txt")
       ).map(([id]) => id),
-      digest,
+      keyIndex,
     };
   }
 
@@ -161,7 +161,7 @@ Deno.test("compareKeys() divides integer keys at multiples of 16384, also below 
       ...edges.map((id) => `insert into t values (${id})`),
     );
     assert.deepEqual(
-      first.digest.buckets.map(([id, rows]) => [id, rows]),
+      first.keyIndex.buckets.map(([id, rows]) => [id, rows]),
       [["-3", 1], ["-2", 2], ["-1", 2], ["0", 2], ["1", 2]],
     );
 
@@ -175,7 +175,7 @@ Deno.test("compareKeys() divides integer keys at multiples of 16384, also below 
     assert.deepEqual(below.deleted, ["-16385", "-16384", "-1"]);
     assert.deepEqual(below.moved, ["-2"]);
     assert.deepEqual(
-      below.digest.buckets.map(([id, rows]) => [id, rows]),
+      below.keyIndex.buckets.map(([id, rows]) => [id, rows]),
       [["-3", 1], ["-2", 1], ["0", 1], ["1", 1]],
     );
   }));
@@ -240,10 +240,13 @@ Deno.test("compareKeys() reads the keys of the buckets that differ only", () =>
 
     const second = await compare.after("delete from t where id = 20000");
     assert.deepEqual(second.moved, ["1"]);
-    assert.deepEqual(second.digest.files.map(({ key, rows }) => [key, rows]), [
-      ["t/1-keys.txt", 4],
-      ["t/2-keys.txt", 1],
-    ]);
+    assert.deepEqual(
+      second.keyIndex.files.map(({ key, rows }) => [key, rows]),
+      [
+        ["t/1-keys.txt", 4],
+        ["t/2-keys.txt", 1],
+      ],
+    );
 
     const third = await compare.after(
       "delete from t where id in (40000, 60000)",
@@ -254,10 +257,13 @@ Deno.test("compareKeys() reads the keys of the buckets that differ only", () =>
     );
     assert.deepEqual(fourth.deleted, ["5", "20001", "40001"]);
     // What no bucket's keys are in any more is not named any more.
-    assert.deepEqual(fourth.digest.files.map(({ key, rows }) => [key, rows]), [
-      ["t/3-keys.txt", 2],
-      ["t/4-keys.txt", 3],
-    ]);
+    assert.deepEqual(
+      fourth.keyIndex.files.map(({ key, rows }) => [key, rows]),
+      [
+        ["t/3-keys.txt", 2],
+        ["t/4-keys.txt", 3],
+      ],
+    );
   }));
 
 Deno.test("compareKeys() finds every key of a table that was emptied", () =>
@@ -266,8 +272,8 @@ Deno.test("compareKeys() finds every key of a table that was emptied", () =>
 
     const emptied = await compare.after("truncate t");
     assert.equal(emptied.deleted.length, 11);
-    assert.deepEqual(emptied.digest.files, []);
-    assert.deepEqual(emptied.digest.buckets, []);
+    assert.deepEqual(emptied.keyIndex.files, []);
+    assert.deepEqual(emptied.keyIndex.buckets, []);
 
     const still = await compare.after();
     assert.deepEqual(still.deleted, []);
@@ -329,8 +335,8 @@ Deno.test("compareKeys() keeps the columns of a composite key apart", () =>
 
 Deno.test("compareKeys() begins anew with a key that is declared otherwise", () =>
   comparing(INTEGER, async (compare) => {
-    const { digest } = await compare.after(insertIds(1, 10));
-    assert.equal(digest.key, "id bigint");
+    const { keyIndex } = await compare.after(insertIds(1, 10));
+    assert.equal(keyIndex.key, "id bigint");
     const { connection: { client }, table, zone } = compare;
     const { contract } = table;
     const columns = contract.columns.map((column) => ({
@@ -343,23 +349,23 @@ Deno.test("compareKeys() begins anew with a key that is declared otherwise", () 
       table: other,
       scan: await scanTable(client, {
         table: other,
-        previous: digest,
+        previous: keyIndex,
         unshippedSql: "true",
       }),
-      previous: digest,
+      previous: keyIndex,
       zone,
       key: (part) => `t/9-${part}`,
       progress: SILENT,
       signal: new AbortController().signal,
     });
 
-    assert.equal(change.digest.key, "id integer");
+    assert.equal(change.keyIndex.key, "id integer");
     assert.deepEqual(change.deletes, []);
-    const keys = (buckets: KeyDigest["buckets"]) =>
+    const keys = (buckets: KeyIndex["buckets"]) =>
       buckets.map(([id, rows, hash]) => [id, rows, hash]);
-    assert.deepEqual(keys(change.digest.buckets), keys(digest.buckets));
+    assert.deepEqual(keys(change.keyIndex.buckets), keys(keyIndex.buckets));
     assert.deepEqual(
-      change.digest.files.map((file) => file.key),
+      change.keyIndex.files.map((file) => file.key),
       ["t/9-keys.txt"],
     );
   }));
@@ -385,7 +391,7 @@ for (
         `delete from t where ${column} in
           (select ${key} from generate_series(${from}, ${to}) as n)`;
       const first = await compare.after(insert(1, 4000));
-      assert.equal(first.digest.files[0]?.rows, first.moved.length);
+      assert.equal(first.keyIndex.files[0]?.rows, first.moved.length);
 
       compare.groupBytesMax = 1000;
       const single = await compare.after(remove(1001, 1800), insert(0, 0));

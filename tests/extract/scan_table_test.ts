@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { scanTable } from "../../extract/scan_table.ts";
-import type { KeyDigest } from "../../lib/batches/manifest.ts";
+import type { KeyIndex } from "../../lib/batches/manifest.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { execute } from "../harness/platform.ts";
 import { insertIds, INTEGER, TEXT, withTable } from "./one_table.ts";
 
-Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
+Deno.test("scanTable() counts rows and those to copyToZone, by buckets", () =>
   withTable(INTEGER, async ({ client }, table) => {
     await execute(client, insertIds(10, 19), insertIds(16_384, 16_390, 2));
 
@@ -84,7 +84,7 @@ for (
 
 Deno.test("scanTable() puts sparse integers into buckets by hash", () =>
   withTable(INTEGER, async ({ client }, table) => {
-    const scan = (previous?: KeyDigest) =>
+    const scan = (previous?: KeyIndex) =>
       scanTable(client, { table, previous, unshippedSql: "true" });
     const empty = await scan();
     assert.equal(empty.keySql.signature, "id bigint");
@@ -98,7 +98,7 @@ Deno.test("scanTable() puts sparse integers into buckets by hash", () =>
     assert(sparse.buckets.length < 1024);
     assert.equal(sparse.rows, 1025);
 
-    const digest = (key: string): KeyDigest => ({
+    const digest = (key: string): KeyIndex => ({
       key,
       files: [],
       buckets: [["0", 1, "", 0, 0, 1, ""]],

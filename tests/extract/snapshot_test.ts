@@ -112,7 +112,7 @@ Deno.test("openSnapshot() lends a connection to one piece of work at a time", as
   );
 });
 
-Deno.test("openSnapshot() takes its fence from the oldest writer, not the time", async () => {
+Deno.test("openSnapshot() takes its watermark from the oldest writer, not the time", async () => {
   await using database = await openTestDatabase();
   await execute(database.client, "create table t (n integer)");
   const early = await openClient(database.url);
@@ -130,7 +130,7 @@ Deno.test("openSnapshot() takes its fence from the oldest writer, not the time",
   await execute(early, "commit");
   await early.end();
 
-  assert(snapshot.fence <= BigInt(held.id), String(snapshot.fence));
+  assert(snapshot.watermark <= BigInt(held.id), String(snapshot.watermark));
   assert(snapshot.nextId >= BigInt(held.id) + 3n, String(snapshot.nextId));
   const rows = await snapshot.use((client) =>
     query(client, "select n from t order by n")

@@ -59,7 +59,7 @@ Deno.test("sinceSql() and unshippedSql() choose by the writer", async () => {
   assert.deepEqual(
     await chosen(
       unshippedSql({
-        fence: second,
+        watermark: second,
         shipped: [[String(third), String(third)]],
         nextId: fourth + 1n,
       }),

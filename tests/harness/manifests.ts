@@ -9,7 +9,7 @@ import {
 import { readParquetSql } from "../../lib/duckdb/data_files.ts";
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { quoteText } from "../../lib/postgres/postgres.ts";
-import { digest } from "../../lib/zone/checksum.ts";
+import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import type { Platform } from "./platform.ts";
 
@@ -153,7 +153,7 @@ export async function forgetHoldsUntil({ config }: Platform): Promise<void> {
       from ${readParquetSql(zone, [file])}`,
     );
     await duckdb.run(`copy versions to ${path} (format parquet)`);
-    Object.assign(file, await digest(await zone.stream(file.key)));
+    Object.assign(file, await sha256OfStream(await zone.stream(file.key)));
   }
   if (manifest !== undefined) {
     await zone.put(manifestKey(manifest.batch), encodeManifest(manifest));

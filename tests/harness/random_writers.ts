@@ -221,7 +221,7 @@ export class RandomWriters implements AsyncDisposable {
     ]).sql;
   }
 
-  /** A transaction in another database holds the fence back all the same. */
+  /** A transaction in another database holds the watermark back all the same. */
   async #holdElsewhere(): Promise<void> {
     await this.elsewhere.query(
       this.random.fraction() < 0.5

@@ -148,14 +148,14 @@ Deno.test("init says what is wrong, and writes nothing over what is there", () =
       message: /is not empty, it holds notes.txt: name a new folder/,
     });
     const out: string[] = [];
-    const world = {
+    const io = {
       env: () => undefined,
       write: (text: string) => void out.push(text),
       isTerminal: true,
       onStop: () => () => {},
     };
-    assert.equal(await main([], world), 2);
-    assert.equal(await main(["--source", "postgres://u@h/d"], world), 2);
+    assert.equal(await main([], io), 2);
+    assert.equal(await main(["--source", "postgres://u@h/d"], io), 2);
     assert.match(out.join(""), /SOURCE_URL[\s\S]*--into is missing/);
-    assert.equal(await main(["--help"], world), 0);
+    assert.equal(await main(["--help"], io), 0);
   }));

@@ -20,7 +20,7 @@ Deno.test("startRun() lets a run commit for 12 hours by the clock", () => {
 
   const answers = [0, 12 * HOUR_MS, 12 * HOUR_MS + 1].map((passedMs) => {
     now = START + passedMs;
-    return run.tooOld();
+    return run.isExpired();
   });
 
   assert.equal(run.runId, "run");
@@ -35,9 +35,9 @@ Deno.test("startRun() heeds the ticks where the clock was set back", () => {
     const run = startRun(contextAt(() => START));
 
     tick = 12 * HOUR_MS;
-    assert.equal(run.tooOld(), false);
+    assert.equal(run.isExpired(), false);
     tick += 1;
-    assert.equal(run.tooOld(), true);
+    assert.equal(run.isExpired(), true);
   } finally {
     performance.now = now;
   }

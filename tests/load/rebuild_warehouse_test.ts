@@ -79,7 +79,7 @@ Deno.test("rebuildWarehouse() leaves alone what is right, and what hangs on it",
   assert.equal(after.filter((place) => !before.includes(place)).length, 1);
   assert.deepEqual(await loadTimes(platform), loadedAt);
   await client.query("select count(*) from payments");
-  assert.deepEqual(told, ["anew"]);
+  assert.deepEqual(told, ["reset"]);
 });
 
 Deno.test("rebuildWarehouse() fills an empty warehouse, migrations first", async () => {

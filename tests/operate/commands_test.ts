@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main as extract } from "../../extract/main.ts";
-import type { World } from "../../lib/cli/command.ts";
+import type { ProcessIo } from "../../lib/cli/command.ts";
 import { main as load } from "../../load/main.ts";
 import { parseInterval } from "../../operate/pipeline.ts";
 import { main as rebuild } from "../../operate/rebuild.ts";
@@ -12,32 +12,32 @@ import { main as transform } from "../../transform/main.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
-interface TestWorld extends World {
+interface TestIo extends ProcessIo {
   out: string;
   error: string;
   stop: () => void;
 }
 
-function worldOf(
+function ioOf(
   env: Record<string, string>,
   options: { isTerminal?: boolean; onOut?: (text: string) => void } = {},
-): TestWorld {
-  const world: TestWorld = {
+): TestIo {
+  const io: TestIo = {
     out: "",
     error: "",
     stop: () => {},
     env: (name) => env[name],
     write: (text, to) => {
-      world[to] += text;
+      io[to] += text;
       if (to === "out") options.onOut?.(text);
     },
     isTerminal: options.isTerminal ?? false,
     onStop: (stop) => {
-      world.stop = stop;
+      io.stop = stop;
       return () => {};
     },
   };
-  return world;
+  return io;
 }
 
 function envOf(platform: Platform): Record<string, string> {
@@ -61,26 +61,24 @@ Deno.test("the stages' commands run the pipeline, and status tells of it", async
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  const before = worldOf(env, { isTerminal: true });
+  const before = ioOf(env, { isTerminal: true });
   assert.equal(await status([], before), 1);
   assert.match(before.out, /freshness: unknown, nothing is loaded/);
 
   for (const stage of [extract, transform, load]) {
-    const world = worldOf(env);
-    assert.equal(await stage([], world), 0, world.error);
-    const events = world.out.trimEnd().split("\n").map((line) =>
-      JSON.parse(line)
-    );
+    const io = ioOf(env);
+    assert.equal(await stage([], io), 0, io.error);
+    const events = io.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     assert.equal(events.at(-1).batch, 1);
   }
-  const terminal = worldOf(env, { isTerminal: true });
+  const terminal = ioOf(env, { isTerminal: true });
   assert.equal(await extract(["--full=payment,address"], terminal), 0);
   assert.match(terminal.out, /"payment" is read whole: it was asked for/);
 
-  const after = worldOf(env, { isTerminal: true });
+  const after = ioOf(env, { isTerminal: true });
   assert.equal(await status([], after), 0);
   assert.match(after.out, /extract +2 .*\ntransform +1 .* 1\nload +1 .* 0\n/);
-  const asJson = worldOf(env);
+  const asJson = ioOf(env);
   assert.equal(await status([], asJson), 0);
   const told = JSON.parse(asJson.out);
   assert.equal(told.fresh, true);
@@ -91,7 +89,7 @@ Deno.test("status tells how the newest verification came out", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  assert.equal(await pipeline([], worldOf(env)), 0);
+  assert.equal(await pipeline([], ioOf(env)), 0);
   const told = async (differences: number) => {
     await execute(
       platform.warehouse.client,
@@ -99,8 +97,8 @@ Deno.test("status tells how the newest verification came out", async () => {
         (batch, snapshot_time, model, place, differences)
       values (${differences + 1}, now(), 'dim_staff', 'lake', ${differences})`,
     );
-    const world = worldOf(env, { isTerminal: true });
-    return { code: await status([], world), out: world.out };
+    const io = ioOf(env, { isTerminal: true });
+    return { code: await status([], io), out: io.out };
   };
 
   const same = await told(0);
@@ -124,18 +122,18 @@ Deno.test("status shows the quarantine, and what is too old or out of reach", as
     "update payment set payment_date = 'never' where payment_id = 3",
   );
   const env = envOf(platform);
-  assert.equal(await pipeline([], worldOf(env)), 0);
+  assert.equal(await pipeline([], ioOf(env)), 0);
   await execute(
     platform.warehouse.client,
     "update pipeline.batch set snapshot_time = now() - interval '3 hours'",
   );
 
-  const world = worldOf(env, { isTerminal: true });
-  assert.equal(await status([], world), 1);
-  assert.match(world.out, /freshness: 3 h - TOO OLD/);
-  assert.match(world.out, /quarantine: 1 rows\n {2}payment 3: payment_date is/);
+  const io = ioOf(env, { isTerminal: true });
+  assert.equal(await status([], io), 1);
+  assert.match(io.out, /freshness: 3 h - TOO OLD/);
+  assert.match(io.out, /quarantine: 1 rows\n {2}payment 3: payment_date is/);
 
-  const down = worldOf({
+  const down = ioOf({
     ...env,
     WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w",
     INGESTION_URL: "/proc/nowhere/x",
@@ -169,16 +167,16 @@ Deno.test("status says that zones and warehouse don't belong together", async ()
     ],
     [{ INGESTION_URL: processedUrl, PROCESSED_URL: ingestionUrl }, /are two/],
   ];
-  const together = worldOf(env, { isTerminal: true });
+  const together = ioOf(env, { isTerminal: true });
   assert.equal(await status([], together), 0, together.out);
 
   for (const [changed, problem] of cases) {
-    const world = worldOf({ ...env, ...changed } as typeof env, {
+    const io = ioOf({ ...env, ...changed } as typeof env, {
       isTerminal: true,
     });
-    assert.equal(await status([], world), 1, world.out);
-    assert.match(world.out, problem);
-    assert.match(world.out, /^freshness: \d+ s$/m);
+    assert.equal(await status([], io), 1, io.out);
+    assert.match(io.out, problem);
+    assert.match(io.out, /^freshness: \d+ s$/m);
   }
 });
 
@@ -186,10 +184,10 @@ Deno.test("stages with nothing to do say so in one line", async () => {
   await using platform = await openPlatform();
   const env = envOf(platform);
   const said = async (stage: typeof load) => {
-    const world = worldOf(env);
-    assert.equal(await stage([], world), 0, world.error);
-    const lines = world.out.trimEnd().split("\n");
-    assert.equal(lines.length, 1, world.out);
+    const io = ioOf(env);
+    assert.equal(await stage([], io), 0, io.error);
+    const lines = io.out.trimEnd().split("\n");
+    assert.equal(lines.length, 1, io.out);
     return JSON.parse(lines[0] ?? "");
   };
 
@@ -204,38 +202,38 @@ Deno.test("stages with nothing to do say so in one line", async () => {
 });
 
 Deno.test("commands name every setting that is missing, and exit with 2", async () => {
-  const world = worldOf({}, { isTerminal: true });
+  const io = ioOf({}, { isTerminal: true });
 
-  assert.equal(await pipeline([], world), 2);
+  assert.equal(await pipeline([], io), 2);
 
   for (const name of ["SOURCE_URL", "WAREHOUSE_URL", "INGESTION_URL"]) {
-    assert.match(world.error, new RegExp(`${name} is missing`));
+    assert.match(io.error, new RegExp(`${name} is missing`));
   }
-  const flags = worldOf({}, { isTerminal: true });
+  const flags = ioOf({}, { isTerminal: true });
   assert.equal(await extract(["--fast"], flags), 2);
   assert.match(flags.error, /--fast[^]*deno task extract/);
-  const help = worldOf({}, { isTerminal: true });
+  const help = ioOf({}, { isTerminal: true });
   assert.equal(await load(["--help"], help), 0);
   assert.match(help.out, /^deno task load/);
-  const every = worldOf(UNREACHABLE);
+  const every = ioOf(UNREACHABLE);
   assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
   assert.match(JSON.parse(every.error).message, /--every is "soon"/);
 });
 
 Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
-  const once = worldOf({});
+  const once = ioOf({});
   assert.equal(await pipeline(["--help"], once), 0);
   assert.match(once.out, /^deno task pipeline\n/);
-  const forever = worldOf({});
+  const forever = ioOf({});
   assert.equal(await pipeline(["--forever", "--help"], forever), 0);
   assert.match(forever.out, /^deno task run \[--every 15m\]\n/);
 
-  const refused = worldOf(UNREACHABLE);
+  const refused = ioOf(UNREACHABLE);
   assert.equal(await pipeline(["--every", "5s"], refused), 2);
   const { stage, message } = JSON.parse(refused.error);
   assert.equal(stage, "pipeline");
   assert.match(message, /--every[^]*deno task run does it for ever/);
-  const unset = worldOf({});
+  const unset = ioOf({});
   assert.equal(await pipeline(["--forever"], unset), 2);
   assert.equal(JSON.parse(unset.error).stage, "run");
 });
@@ -245,16 +243,16 @@ Deno.test("commands end with a message, a hint and no password", async () => {
     SOURCE_URL: "postgres://u:hunter2@127.0.0.1:1/d",
     INGESTION_URL: await Deno.makeTempDir(),
   };
-  const world = worldOf(env, { isTerminal: true });
-  assert.equal(await extract([], world), 1);
-  assert.match(world.error, /^Cannot connect to 127.0.0.1:1\/d: .*\n-> Check/);
-  const json = worldOf(env);
+  const io = ioOf(env, { isTerminal: true });
+  assert.equal(await extract([], io), 1);
+  assert.match(io.error, /^Cannot connect to 127.0.0.1:1\/d: .*\n-> Check/);
+  const json = ioOf(env);
   assert.equal(await extract([], json), 1);
   const event = JSON.parse(json.error);
   assert.equal(event.level, "fatal");
   assert.equal(event.retryable, true);
   assert.equal(event.exitCode, 1);
-  assert.doesNotMatch(world.error + json.error + json.out, /hunter2/);
+  assert.doesNotMatch(io.error + json.error + json.out, /hunter2/);
   await Deno.remove(env.INGESTION_URL, { recursive: true });
 });
 
@@ -264,61 +262,61 @@ Deno.test("run goes on after a stage has failed, and stops when asked", async ()
   await fillSmall(client);
   await execute(client, "alter table design rename to designs");
   let repaired = false;
-  const world: TestWorld = worldOf(envOf(platform), {
+  const io: TestIo = ioOf(envOf(platform), {
     onOut: (text) => {
       if (!repaired && text.includes("no such table")) {
         repaired = true;
         client.query("alter table designs rename to design");
       }
-      if (/"stage":"load","message":"batch \d/.test(text)) world.stop();
+      if (/"stage":"load","message":"batch \d/.test(text)) io.stop();
     },
   });
 
-  assert.equal(await pipeline(["--forever", "--every", "1s"], world), 0);
+  assert.equal(await pipeline(["--forever", "--every", "1s"], io), 0);
 
   assert.equal(repaired, true);
-  assert.match(world.out, /"level":"error","stage":"extract"/);
+  assert.match(io.out, /"level":"error","stage":"extract"/);
   assert.match(
-    world.out,
+    io.out,
     /"level":"info","stage":"run","message":"stopped as asked"/,
   );
-  assert.doesNotMatch(world.out, /"stage":""/);
+  assert.doesNotMatch(io.out, /"stage":""/);
 });
 
 Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await execute(platform.source.client, insertOrder(9));
-  const world = worldOf(envOf(platform), { isTerminal: true });
-  const running = pipeline([], world);
-  world.stop();
+  const io = ioOf(envOf(platform), { isTerminal: true });
+  const running = pipeline([], io);
+  io.stop();
 
   assert.equal(await running, 0);
-  assert.match(world.error, /Stopped as asked/);
+  assert.match(io.error, /Stopped as asked/);
 });
 
 Deno.test("rebuild and resync make places anew and tables right again", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  assert.equal(await pipeline([], worldOf(env)), 0);
+  assert.equal(await pipeline([], ioOf(env)), 0);
   await execute(
     platform.warehouse.client,
     "update fact_payment set payment_amount = 0",
     "update dim_currency set currency_name = ''",
   );
 
-  const resynced = worldOf(env);
+  const resynced = ioOf(env);
   assert.equal(await resync(["payment,design", "staff"], resynced), 0);
   assert.match(resynced.out, /fact_payment: 10 rows were repaired/);
   assert.doesNotMatch(resynced.out, /dim_currency: /);
-  const processed = worldOf(env);
+  const processed = ioOf(env);
   assert.equal(await rebuild(["processed"], processed), 0, processed.error);
-  assert.match(processed.out, /generation .* is in force, up to batch 2/);
-  const warehouse = worldOf(env);
+  assert.match(processed.out, /generation .* is active, up to batch 2/);
+  const warehouse = ioOf(env);
   assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
   assert.match(warehouse.out, /dim_currency: 3 rows were repaired/);
-  const again = worldOf(env);
+  const again = ioOf(env);
   assert.equal(await rebuild(["--replace-lake", "warehouse"], again), 0);
   assert.doesNotMatch(again.out, /repaired/);
 });
@@ -327,11 +325,11 @@ Deno.test("of rebuilds that race the command that lost exits with 1", async () =
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);
-  assert.equal(await pipeline([], worldOf(env)), 0);
+  assert.equal(await pipeline([], ioOf(env)), 0);
 
   const codes = await Promise.all([
-    rebuild(["processed"], worldOf(env)),
-    rebuild(["processed"], worldOf(env)),
+    rebuild(["processed"], ioOf(env)),
+    rebuild(["processed"], ioOf(env)),
   ]);
 
   assert.deepEqual(codes.sort(), [0, 1]);
@@ -368,14 +366,14 @@ Deno.test("rebuild and resync say which words they take, and exit with 2", async
       { main: resync, args: [], message: "deno task resync TABLE" },
     ]
   ) {
-    const world = worldOf(env, { isTerminal: true });
+    const io = ioOf(env, { isTerminal: true });
 
-    assert.equal(await main(args, world), 2, message);
+    assert.equal(await main(args, io), 2, message);
 
-    assert.ok(world.error.startsWith(message), world.error);
-    assert.match(world.error, /deno task (rebuild processed|resync)/);
+    assert.ok(io.error.startsWith(message), io.error);
+    assert.match(io.error, /deno task (rebuild processed|resync)/);
   }
-  const unset = worldOf({}, { isTerminal: true });
+  const unset = ioOf({}, { isTerminal: true });
   assert.equal(await rebuild(["warehouse"], unset), 2);
   assert.match(unset.error, /WAREHOUSE_URL is missing/);
   assert.doesNotMatch(unset.error, /INGESTION_URL/);

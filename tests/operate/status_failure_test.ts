@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { World } from "../../lib/cli/command.ts";
+import type { ProcessIo } from "../../lib/cli/command.ts";
 import { connect } from "../../lib/postgres/postgres.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { main as load } from "../../load/main.ts";
@@ -23,7 +23,7 @@ import {
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { taskEnv } from "../harness/task.ts";
 
-type Command = (args: readonly string[], world?: World) => Promise<number>;
+type Command = (args: readonly string[], io?: ProcessIo) => Promise<number>;
 
 /** Runs a command with the settings of a platform, and others. */
 async function told(
@@ -133,7 +133,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("status tells of what fails in the generation in force only", async () => {
+Deno.test("status tells of what fails in the active generation only", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   assert.equal((await told(platform, pipeline)).code, 0);

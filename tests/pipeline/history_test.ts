@@ -99,7 +99,7 @@ for (const zones of ZONE_KINDS) {
       await client.query(insertOrder(id));
       sent.push(await shipped(platform, await history.step()));
     }
-    // The fence stands still for three batches, and nothing is sent twice.
+    // The watermark stands still for three batches, and nothing is sent twice.
     assert.deepEqual(sent, Array(3).fill({ sales_order: [1, 0] }));
 
     await late.query("commit");

@@ -177,7 +177,7 @@ testPooler(
     await platform.run();
     await until("batch", 2);
 
-    assert.equal(live.isDeaf, true);
+    assert.equal(live.isPolling, true);
     assert.deepEqual(
       told.filter((event) => event.type === "batch"),
       [{ type: "batch", batch: 1 }, { type: "batch", batch: 2 }],

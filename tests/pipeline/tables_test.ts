@@ -41,7 +41,7 @@ for (const zones of ZONE_KINDS) {
     const { client } = platform.source;
     const history = new History(platform);
     await fillSmall(client);
-    // It keeps ids from before the fence: no id tells that its rows are new.
+    // It keeps ids from before the watermark: no id tells that its rows are new.
     await execute(
       client,
       "create table spare (like payment including all)",

@@ -18,10 +18,10 @@ export interface Mutation {
   edits: readonly Edit[];
 }
 
-const FENCE: Omit<Edit, "replace"> = {
+const WATERMARK: Omit<Edit, "replace"> = {
   file: "extract/extract.ts",
   find: `unshippedSql: unshippedSql({
-        fence: BigInt(previous?.source.fence ?? 0),
+        watermark: BigInt(previous?.source.fence ?? 0),
         shipped: previous?.source.shipped ?? [],
         nextId: snapshot.nextId,
       }),`,
@@ -61,12 +61,12 @@ const CONTENT =
 /** The well-known mistakes, made in the project's own code. */
 export const MUTATIONS: readonly Mutation[] = [
   {
-    name: "rows are found by last_updated, not by the fence",
+    name: "rows are found by last_updated, not by the watermark",
     seed: 1,
     finds: CONTENT,
     edits: [
       {
-        ...FENCE,
+        ...WATERMARK,
         replace: `unshippedSql: before?.mark
         ? \`last_updated > '\${before.mark}'\` : "true",`,
       },
@@ -87,7 +87,7 @@ export const MUTATIONS: readonly Mutation[] = [
     finds: CONTENT,
     edits: [
       {
-        ...FENCE,
+        ...WATERMARK,
         replace: `unshippedSql: previous === undefined
         ? "true"
         : \`not pg_visible_in_snapshot(\${writerSql(snapshot.nextId)}

@@ -11,9 +11,9 @@ import { readConfig } from "../../lib/settings/config.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import {
-  arrive,
-  emptyArrival,
+  emptyLandedTables,
   emptyTableSql,
+  landTable,
 } from "../../transform/land_table.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
@@ -50,7 +50,7 @@ interface Bench {
   ) => Promise<DataFile>;
 }
 
-Deno.test("arrive() tells null from the empty text, and keeps every text", () =>
+Deno.test("landTable() tells null from the empty text, and keeps every text", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: HEADER + [
@@ -65,7 +65,7 @@ Deno.test("arrive() tells null from the empty text, and keeps every text", () =>
       rows: 6,
     });
 
-    await arrive(duckdb, { ...ofThing([file]), zone });
+    await landTable(duckdb, { ...ofThing([file]), zone });
 
     const rows = await duckdb.rows("from changed.thing order by id");
     const none = { price: null, day: null, at: null, flag: null };
@@ -101,20 +101,20 @@ Deno.test("arrive() tells null from the empty text, and keeps every text", () =>
     assert.deepEqual(await duckdb.rows("from quarantined.thing"), []);
   }));
 
-Deno.test("arrive() reads all files of a table", () =>
+Deno.test("landTable() reads all files of a table", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const files = [
       await put("thing/1.csv", { text: `${HEADER}1,a,,,,\n`, rows: 1 }),
       await put("thing/2.csv", { text: `${HEADER}2,b,,,,\n`, rows: 1 }),
     ];
 
-    await arrive(duckdb, { ...ofThing(files), zone });
+    await landTable(duckdb, { ...ofThing(files), zone });
 
     const rows = await duckdb.rows("select id from changed.thing order by id");
     assert.deepEqual(rows, [{ id: "1" }, { id: "2" }]);
   }));
 
-Deno.test("arrive() sets aside rows whose texts are of no such type, with the reason", () =>
+Deno.test("landTable() sets aside rows whose texts are of no such type, with the reason", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: `${HEADER}1,fine,1.00,,,
@@ -125,7 +125,7 @@ Deno.test("arrive() sets aside rows whose texts are of no such type, with the re
       rows: 4,
     });
 
-    await arrive(duckdb, { ...ofThing([file]), zone });
+    await landTable(duckdb, { ...ofThing([file]), zone });
 
     assert.deepEqual(await duckdb.rows("select id from changed.thing"), [
       { id: "1" },
@@ -150,7 +150,7 @@ Deno.test("arrive() sets aside rows whose texts are of no such type, with the re
     ]);
   }));
 
-Deno.test("arrive() shows the beginning of a long unreadable text only", () =>
+Deno.test("landTable() shows the beginning of a long unreadable text only", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const text = "x".repeat(10_000);
     const file = await put("thing/1.csv", {
@@ -158,7 +158,7 @@ Deno.test("arrive() shows the beginning of a long unreadable text only", () =>
       rows: 1,
     });
 
-    await arrive(duckdb, { ...ofThing([file]), zone });
+    await landTable(duckdb, { ...ofThing([file]), zone });
 
     const [bad] = await duckdb.rows("from quarantined.thing");
     assert.equal(
@@ -167,7 +167,7 @@ Deno.test("arrive() shows the beginning of a long unreadable text only", () =>
     );
   }));
 
-Deno.test("arrive() sets aside what the table's own query finds", () =>
+Deno.test("landTable() sets aside what the table's own query finds", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: `${HEADER}1,good,,,,\n2,bad,,soon,,\n3,bad,,,,\n`,
@@ -176,7 +176,7 @@ Deno.test("arrive() sets aside what the table's own query finds", () =>
     const quarantineSql =
       "select id, 'note is bad' as reason from arrived.thing where note = 'bad'";
 
-    await arrive(duckdb, { ...ofThing([file]), zone, quarantineSql });
+    await landTable(duckdb, { ...ofThing([file]), zone, quarantineSql });
 
     assert.deepEqual(await duckdb.rows("select id from changed.thing"), [
       { id: "1" },
@@ -189,9 +189,9 @@ Deno.test("arrive() sets aside what the table's own query finds", () =>
     ]);
   }));
 
-Deno.test("emptyArrival() makes empty tables of a table that did not change", () =>
+Deno.test("emptyLandedTables() makes empty tables of a table that did not change", () =>
   onBench(async ({ duckdb }) => {
-    await duckdb.run(emptyArrival(THING).join(";"));
+    await duckdb.run(emptyLandedTables(THING).join(";"));
 
     const empty = await duckdb.rows(`describe ${emptyTableSql(THING)}`);
     assert.deepEqual(await duckdb.rows("describe changed.thing"), empty);
@@ -200,12 +200,12 @@ Deno.test("emptyArrival() makes empty tables of a table that did not change", ()
     }
   }));
 
-Deno.test("arrive() gives a column that the batch did not have yet as null", () =>
+Deno.test("landTable() gives a column that the batch did not have yet as null", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", { text: "id,note\n1,a\n", rows: 1 });
     const { table, quarantineSql, ingested } = ofThing([file]);
 
-    await arrive(duckdb, {
+    await landTable(duckdb, {
       table,
       quarantineSql,
       zone,
@@ -218,7 +218,7 @@ Deno.test("arrive() gives a column that the batch did not have yet as null", () 
     assert.deepEqual(await duckdb.rows("from quarantined.thing"), []);
   }));
 
-Deno.test("arrive() reads rows as long as extract ships them", () =>
+Deno.test("landTable() reads rows as long as extract ships them", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const row = (id: number) =>
       `${id},"${"z".repeat(CSV_ROW_BYTES_MAX - 9)}",,,,\n`;
@@ -228,7 +228,7 @@ Deno.test("arrive() reads rows as long as extract ships them", () =>
       rows: 3,
     });
 
-    await arrive(duckdb, { ...ofThing([file]), zone });
+    await landTable(duckdb, { ...ofThing([file]), zone });
 
     const found = await duckdb.rows(
       "select id, length(note) as length from changed.thing order by id",
@@ -242,14 +242,14 @@ Deno.test("arrive() reads rows as long as extract ships them", () =>
     );
   }));
 
-Deno.test("arrive() reads deleted keys of several columns", () =>
+Deno.test("landTable() reads deleted keys of several columns", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("copy/deletes.csv", {
       text: 'code,part\n"a,b",-1\n"",2\n',
       rows: 2,
     });
 
-    await arrive(duckdb, {
+    await landTable(duckdb, {
       table: COPY,
       ingested: {
         ...ingestedOf(COPY),
@@ -265,14 +265,14 @@ Deno.test("arrive() reads deleted keys of several columns", () =>
     ]);
   }));
 
-Deno.test("arrive() sets a row aside whose key can't be typed, and no other", () =>
+Deno.test("landTable() sets a row aside whose key can't be typed, and no other", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("day/1.csv", {
       text: "day,note\n2023-05-01,a\n0044-03-15 BC,b\n2023-05-02,c\n",
       rows: 3,
     });
 
-    await arrive(duckdb, {
+    await landTable(duckdb, {
       table: DAY,
       ingested: { ...ingestedOf(DAY), rows: [file] },
       zone,
@@ -289,14 +289,14 @@ Deno.test("arrive() sets a row aside whose key can't be typed, and no other", ()
     ]);
   }));
 
-Deno.test("arrive() keeps a deleted key that can't be typed from the models", () =>
+Deno.test("landTable() keeps a deleted key that can't be typed from the models", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("copy/deletes.csv", {
       text: "code,part\na,1\nb,many\n",
       rows: 2,
     });
 
-    await arrive(duckdb, {
+    await landTable(duckdb, {
       table: COPY,
       ingested: { ...ingestedOf(COPY), deletes: [file] },
       zone,
@@ -337,13 +337,13 @@ for (
     { name: "has a column too many", text: `${HEADER}1,a,,,,,,\n`, found: /./ },
   ]
 ) {
-  Deno.test(`arrive() refuses a file that ${name}`, () =>
+  Deno.test(`landTable() refuses a file that ${name}`, () =>
     onBench(async ({ duckdb, zone, put }) => {
       const file = await put("thing/1.csv", { text, rows: 2 });
       const path = zone.locate(file.key);
 
       await assert.rejects(
-        arrive(duckdb, { ...ofThing([file]), zone }),
+        landTable(duckdb, { ...ofThing([file]), zone }),
         (error: Error & { subject: string; hint: string }) => {
           assert.equal(error.name, "StageError");
           assert.ok(error.message.startsWith(`Cannot read ${path}: `));

@@ -73,7 +73,7 @@ Deno.test("of two rebuilds that race one wins, and the other says so", async () 
   assert.deepEqual(losers.map((loser) => loser.batches), [[]]);
   assert.match(
     platform.logged.join("\n"),
-    /warning: another rebuild put its generation in force first/,
+    /warning: another rebuild put its generation in place first/,
   );
   assert.equal(
     (await lakeAbout(platform)).generation,
@@ -201,7 +201,7 @@ Deno.test("rebuildProcessed() never loses a batch that is there", async () => {
   await assert.rejects(rebuildProcessed(platform.context), {
     name: "StageError",
     message:
-      `Cannot rebuild ${processedUrl}: the rebuilt generation has batch 2, the one in force has 3`,
+      `Cannot rebuild ${processedUrl}: the rebuilt generation has batch 2, the active one has 3`,
   });
 
   assert.equal(await generation(platform), "");

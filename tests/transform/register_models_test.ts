@@ -341,7 +341,7 @@ for (const [expression, instead] of NOT_KEPT) {
 }
 
 /** Each in a model of its own, as an expression or after `from`. */
-const UNSTEADY = [
+const VOLATILE = [
   "now()",
   "current_timestamp",
   "current_date",
@@ -376,7 +376,7 @@ const UNSTEADY = [
   "date_diff('day', seen, current_timestamp)",
   "list_transform([1], x -> x + random())",
 ];
-for (const expression of UNSTEADY) {
+for (const expression of VOLATILE) {
   Deno.test(`a model must not have ${expression}`, () =>
     assertRefused(
       lots(`select lot_id, part, ${expression} as x from changed.lot`),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readParquetSql } from "../../lib/duckdb/data_files.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { readConfig } from "../../lib/settings/config.ts";
-import { digest } from "../../lib/zone/checksum.ts";
+import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
 import { writeParquet } from "../../transform/write_parquet.ts";
 import { inFolder } from "../harness/in_folder.ts";
@@ -18,7 +18,7 @@ Deno.test("writeParquet() says what is in the file", () =>
       { zone, key: KEY },
     );
 
-    const { sha256, bytes } = await digest(await zone.stream(KEY));
+    const { sha256, bytes } = await sha256OfStream(await zone.stream(KEY));
     assert.deepEqual(file, { key: KEY, rows: 1000, bytes, sha256 });
     const [sums] = await duckdb.rows(
       `select sum(n) as n, sum(money) as money

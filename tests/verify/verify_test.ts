@@ -4,7 +4,7 @@ import { fillSource } from "../../demo/fill.ts";
 import { Random } from "../../demo/random.ts";
 import { runTraffic } from "../../demo/traffic.ts";
 import { extract } from "../../extract/extract.ts";
-import type { World } from "../../lib/cli/command.ts";
+import type { ProcessIo } from "../../lib/cli/command.ts";
 import { ConfigError, StageError } from "../../lib/errors.ts";
 import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import {
@@ -588,14 +588,14 @@ Deno.test("deno task verify exits with what it found", async () => {
   };
   const run = async (options: { isTerminal: boolean; url?: string }) => {
     const texts = { out: "", error: "" };
-    const world: World = {
+    const io: ProcessIo = {
       env: (name) =>
         name === "WAREHOUSE_URL" ? options.url ?? env[name] : env[name],
       write: (text, to) => texts[to] += text,
       isTerminal: options.isTerminal,
       onStop: () => () => {},
     };
-    return { code: await main([], world), ...texts };
+    return { code: await main([], io), ...texts };
   };
 
   const first = await run({ isTerminal: true });

@@ -51,7 +51,7 @@ Deno.test("the dashboard forgets what it kept of a warehouse that was made anew"
   await execute(
     platform.warehouse.client,
     "update fact_sales_order set units_sold = units_sold + 1 where sales_order_id = 1",
-    "select pg_notify('pipeline_batch', 'anew')",
+    "select pg_notify('pipeline_batch', 'reset')",
   );
   await becomes(before + 2);
 });
@@ -145,7 +145,7 @@ Deno.test("figures go on rightly after a rebuild with batches that wait", async 
   await execute(
     platform.warehouse.client,
     "update fact_sales_order set units_sold = units_sold + 1",
-    "select pg_notify('pipeline_batch', 'anew')",
+    "select pg_notify('pipeline_batch', 'reset')",
   );
   for (let tries = 0;; tries++) {
     const { sales } = await overview(1);

@@ -181,7 +181,7 @@ function listen() {
     showStatus();
     if (state.up) follow();
   });
-  for (const type of ["batch", "anew"]) {
+  for (const type of ["batch", "reset"]) {
     own.addEventListener(type, () => {
       heardAt = Date.now();
       follow();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { BatchLog, manifestKey } from "../../../lib/batches/batch_log.ts";
-import { swapGeneration } from "../../../lib/batches/generation.ts";
+import { activateGeneration } from "../../../lib/batches/generation.ts";
 import type { ProcessedManifest } from "../../../lib/batches/manifest.ts";
 import { StageError } from "../../../lib/errors.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
@@ -218,7 +218,7 @@ Deno.test("commit() gives up on what can't be mended, or says two things", async
   });
 });
 
-Deno.test("a log is of the generation in force when it is first asked", async () => {
+Deno.test("a log is of the active generation when it is first asked", async () => {
   await withZone(async (zone) => {
     const early = logOf(zone);
     await early.commit(manifest(1, "first"));
@@ -231,7 +231,7 @@ Deno.test("a log is of the generation in force when it is first asked", async ()
     assert.equal((await logOf(zone).newest())?.runId, "first");
 
     const from = { id: "", etag: undefined };
-    await swapGeneration(zone, { from, to: "rebuilt" });
+    await activateGeneration(zone, { from, to: "rebuilt" });
 
     assert.equal(await logOf(zone).generation(), "rebuilt");
     assert.equal((await logOf(zone).newest())?.batch, 2);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  activateGeneration,
   readGeneration,
-  swapGeneration,
 } from "../../../lib/batches/generation.ts";
 import { StageError } from "../../../lib/errors.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
@@ -21,35 +21,41 @@ function creating(zone: Zone, create: Zone["create"]): Zone {
   });
 }
 
-Deno.test("swapGeneration() puts one generation after another in force", async () => {
+Deno.test("activateGeneration() puts one generation after another in force", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const first = await readGeneration(zone);
     assert.deepEqual(first, { id: "", etag: undefined });
 
-    assert.equal(await swapGeneration(zone, { from: first, to: "a-1" }), true);
+    assert.equal(
+      await activateGeneration(zone, { from: first, to: "a-1" }),
+      true,
+    );
     const second = await readGeneration(zone);
     assert.equal(second.id, "a-1");
-    assert.equal(await swapGeneration(zone, { from: second, to: "b" }), true);
+    assert.equal(
+      await activateGeneration(zone, { from: second, to: "b" }),
+      true,
+    );
 
     assert.equal((await readGeneration(zone)).id, "b");
   });
 });
 
-Deno.test("swapGeneration() says that another one came first", async () => {
+Deno.test("activateGeneration() says that another one came first", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const first = await readGeneration(zone);
-    await swapGeneration(zone, { from: first, to: "theirs" });
+    await activateGeneration(zone, { from: first, to: "theirs" });
     const theirs = await readGeneration(zone);
 
     assert.equal(
-      await swapGeneration(zone, { from: first, to: "mine" }),
+      await activateGeneration(zone, { from: first, to: "mine" }),
       false,
     );
-    await swapGeneration(zone, { from: theirs, to: "later" });
+    await activateGeneration(zone, { from: theirs, to: "later" });
     assert.equal(
-      await swapGeneration(zone, { from: theirs, to: "mine" }),
+      await activateGeneration(zone, { from: theirs, to: "mine" }),
       false,
     );
 
@@ -57,7 +63,7 @@ Deno.test("swapGeneration() says that another one came first", async () => {
   });
 });
 
-Deno.test("swapGeneration() finds out what came of it when the answer was lost", async () => {
+Deno.test("activateGeneration() finds out what came of it when the answer was lost", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const first = await readGeneration(zone);
@@ -69,11 +75,11 @@ Deno.test("swapGeneration() finds out what came of it when the answer was lost",
     });
 
     assert.equal(
-      await swapGeneration(unheard, { from: first, to: "mine" }),
+      await activateGeneration(unheard, { from: first, to: "mine" }),
       true,
     );
     assert.equal(
-      await swapGeneration(unheard, { from: first, to: "other" }),
+      await activateGeneration(unheard, { from: first, to: "other" }),
       false,
     );
 
@@ -82,7 +88,7 @@ Deno.test("swapGeneration() finds out what came of it when the answer was lost",
   });
 });
 
-Deno.test("swapGeneration() gives up on what can't be mended", async () => {
+Deno.test("activateGeneration() gives up on what can't be mended", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const from = await readGeneration(zone);
@@ -95,8 +101,14 @@ Deno.test("swapGeneration() gives up on what can't be mended", async () => {
       throw lost();
     });
 
-    await assert.rejects(swapGeneration(denied, { from, to: "a" }), /denied/);
-    await assert.rejects(swapGeneration(dead, { from, to: "a" }), /no answer/);
+    await assert.rejects(
+      activateGeneration(denied, { from, to: "a" }),
+      /denied/,
+    );
+    await assert.rejects(
+      activateGeneration(dead, { from, to: "a" }),
+      /no answer/,
+    );
 
     assert.equal(calls, 6);
   });

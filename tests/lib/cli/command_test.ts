@@ -4,9 +4,9 @@ import {
   type Command,
   describeError,
   forStage,
+  type ProcessIo,
   runCommand,
   SECOND_ASK_AFTER_MS,
-  type World,
 } from "../../../lib/cli/command.ts";
 import { ConfigError, StageError } from "../../../lib/errors.ts";
 
@@ -18,7 +18,7 @@ const FAILURE = new StageError(`Cannot reach ${SECRET}`, {
 });
 
 Deno.test("runCommand() gives the command its flags, its settings and the writer", async () => {
-  const world = fakeWorld({ TEMP_DIRECTORY: "/temporary" });
+  const io = fakeIo({ TEMP_DIRECTORY: "/temporary" });
 
   const code = await runCommand(
     command({
@@ -31,22 +31,22 @@ Deno.test("runCommand() gives the command its flags, its settings and the writer
       },
     }),
     ["--every", "5s", "--json"],
-    world,
+    io,
   );
 
   assert.equal(code, 4);
-  assert.equal(world.out, '["5s","/temporary",true]');
-  assert.equal(world.listening, false);
+  assert.equal(io.out, '["5s","/temporary",true]');
+  assert.equal(io.listening, false);
 });
 
 Deno.test("runCommand() gives up writing for what writes nothing, unless a server is on a socket", async () => {
   const gaveUp = async (sourceUrl: string, writesNothing: boolean) => {
     let stopped = 0;
-    const world = {
-      ...fakeWorld({ SOURCE_URL: sourceUrl }),
+    const io = {
+      ...fakeIo({ SOURCE_URL: sourceUrl }),
       stopWriting: () => void stopped++,
     };
-    await runCommand(command({ writesNothing }), [], world);
+    await runCommand(command({ writesNothing }), [], io);
     return stopped;
   };
 
@@ -56,87 +56,87 @@ Deno.test("runCommand() gives up writing for what writes nothing, unless a serve
 });
 
 Deno.test("runCommand() gives 0 where a command gives no code", async () => {
-  assert.equal(await runCommand(command({}), [], fakeWorld({})), 0);
+  assert.equal(await runCommand(command({}), [], fakeIo({})), 0);
 });
 
 Deno.test("runCommand() shows the usage when asked for it, and runs nothing", async () => {
   for (const flag of ["--help", "-h"]) {
-    const world = fakeWorld({});
+    const io = fakeIo({});
 
     const code = await runCommand(
       command({ needs: ["source"], run: () => assert.fail("ran") }),
       [flag],
-      world,
+      io,
     );
 
     assert.equal(code, 0);
-    assert.equal(world.out, "how to use it\n");
-    assert.equal(world.error, "");
+    assert.equal(io.out, "how to use it\n");
+    assert.equal(io.error, "");
   }
 });
 
 Deno.test("runCommand() refuses unknown flags with the usage and exit code 2", async () => {
   for (const args of [["--fast"], ["now"]]) {
-    const world = fakeWorld({});
+    const io = fakeIo({});
 
-    const code = await runCommand(command({}), args, world);
+    const code = await runCommand(command({}), args, io);
 
     assert.equal(code, 2);
-    assert.match(world.error, new RegExp(args[0] ?? ""));
-    assert.match(world.error, /how to use it/);
+    assert.match(io.error, new RegExp(args[0] ?? ""));
+    assert.match(io.error, /how to use it/);
   }
 });
 
 Deno.test("runCommand() names every problem of the settings, and exits with 2", async () => {
-  const world = fakeWorld({ DUCKDB_THREADS: "many" });
+  const io = fakeIo({ DUCKDB_THREADS: "many" });
 
   const code = await runCommand(
     command({ needs: ["source", "processed"] }),
     [],
-    world,
+    io,
   );
 
   assert.equal(code, 2);
-  assert.match(world.error, /SOURCE_URL is missing/);
-  assert.match(world.error, /PROCESSED_URL is missing/);
-  assert.match(world.error, /DUCKDB_THREADS is "many"/);
-  assert.match(world.error, /\n-> docs\/settings.md lists every setting/);
+  assert.match(io.error, /SOURCE_URL is missing/);
+  assert.match(io.error, /PROCESSED_URL is missing/);
+  assert.match(io.error, /DUCKDB_THREADS is "many"/);
+  assert.match(io.error, /\n-> docs\/settings.md lists every setting/);
 });
 
 Deno.test("runCommand() ends with a stage's message and hint, secrets out, and 1", async () => {
-  const world = fakeWorld({});
+  const io = fakeIo({});
 
-  const code = await runCommand(command({ run: throwing(FAILURE) }), [], world);
+  const code = await runCommand(command({ run: throwing(FAILURE) }), [], io);
 
   assert.equal(code, 1);
   assert.equal(
-    world.error,
+    io.error,
     "Cannot reach postgres://me:***@host/db\n-> Check the network\n",
   );
 });
 
 Deno.test("runCommand() exits with 3 where a data check failed", async () => {
   const check = new StageError("wrong", { subject: "rule", dataCheck: true });
-  const world = fakeWorld({});
+  const io = fakeIo({});
 
-  const code = await runCommand(command({ run: throwing(check) }), [], world);
+  const code = await runCommand(command({ run: throwing(check) }), [], io);
 
   assert.equal(code, 3);
-  assert.equal(world.error, "wrong\n");
+  assert.equal(io.error, "wrong\n");
 });
 
 Deno.test("runCommand() writes an error as one line of JSON where nobody watches", async () => {
   for (const isTerminal of [true, false]) {
-    const world = fakeWorld({}, isTerminal);
+    const io = fakeIo({}, isTerminal);
 
     await runCommand(
       command({ run: throwing(FAILURE) }),
       isTerminal ? ["--json"] : [],
-      world,
+      io,
     );
 
-    assert.equal(world.error.trimEnd().split("\n").length, 1);
-    const { time, ...event } = JSON.parse(world.error);
+    assert.equal(io.error.trimEnd().split("\n").length, 1);
+    const { time, ...event } = JSON.parse(io.error);
     assert.match(time, /^\d{4}-.*Z$/);
     assert.deepEqual(event, {
       level: "fatal",
@@ -151,40 +151,40 @@ Deno.test("runCommand() writes an error as one line of JSON where nobody watches
 });
 
 Deno.test("runCommand() ends with 0 when it was asked to stop", async () => {
-  const world = fakeWorld({});
+  const io = fakeIo({});
 
   const code = await runCommand(
     command({
       run: ({ signal }) => {
-        world.stop();
+        io.stop();
         signal.throwIfAborted();
         return Promise.resolve();
       },
     }),
     [],
-    world,
+    io,
   );
 
   assert.equal(code, 0);
-  assert.match(world.error, /^Stopped as asked/);
+  assert.match(io.error, /^Stopped as asked/);
 });
 
 Deno.test("runCommand() tells of wrong settings even when it was asked to stop", async () => {
-  const world = fakeWorld({});
+  const io = fakeIo({});
 
   const code = await runCommand(
     command({
       run: () => {
-        world.stop();
+        io.stop();
         throw new ConfigError(["PORT is missing"]);
       },
     }),
     [],
-    world,
+    io,
   );
 
   assert.equal(code, 2);
-  assert.match(world.error, /PORT is missing/);
+  assert.match(io.error, /PORT is missing/);
 });
 
 Deno.test("runCommand() logs as lines for people, with colours unless NO_COLOR", async () => {
@@ -192,8 +192,8 @@ Deno.test("runCommand() logs as lines for people, with colours unless NO_COLOR",
     forStage(context, "load").log.warn("slow");
     return Promise.resolve();
   };
-  const colored = fakeWorld({});
-  const plain = fakeWorld({ NO_COLOR: "1" });
+  const colored = fakeIo({});
+  const plain = fakeIo({ NO_COLOR: "1" });
 
   await runCommand(command({ run }), [], colored);
   await runCommand(command({ run }), [], plain);
@@ -204,7 +204,7 @@ Deno.test("runCommand() logs as lines for people, with colours unless NO_COLOR",
 });
 
 Deno.test("runCommand() shows progress in place, and clears it before a line", async () => {
-  const world = fakeWorld({ NO_COLOR: "1" });
+  const io = fakeIo({ NO_COLOR: "1" });
   const { now } = performance;
   let tick = 0;
   performance.now = () => tick;
@@ -221,21 +221,21 @@ Deno.test("runCommand() shows progress in place, and clears it before a line", a
         },
       }),
       [],
-      world,
+      io,
     );
   } finally {
     performance.now = now;
   }
 
   assert.match(
-    world.out,
+    io.out,
     // deno-lint-ignore no-control-regex
     /^\r\x1b\[Kread: 3 rows, 0 B\r\x1b\[K\d\d:\d\d:\d\d stage {5}done\n$/,
   );
 });
 
 Deno.test("runCommand() reports progress as events where nobody watches", async () => {
-  const world = fakeWorld({}, false);
+  const io = fakeIo({}, false);
   const { now } = performance;
   let tick = 0;
   performance.now = () => tick;
@@ -250,13 +250,13 @@ Deno.test("runCommand() reports progress as events where nobody watches", async 
         },
       }),
       [],
-      world,
+      io,
     );
   } finally {
     performance.now = now;
   }
 
-  const { message, rows } = JSON.parse(world.out);
+  const { message, rows } = JSON.parse(io.out);
   assert.deepEqual([message, rows], ["read: 3 rows so far", 3]);
 });
 
@@ -267,7 +267,7 @@ Deno.test("describeError() tells whatever was thrown", () => {
   assert.equal(describeError("thrown", options), "thrown\n");
 });
 
-Deno.test("processWorld() takes two signals at once for one, and ends hard on a later one", async () => {
+Deno.test("processIo() takes two signals at once for one, and ends hard on a later one", async () => {
   const folder = await Deno.makeTempDir();
   const module = (name: string) =>
     new URL(`../../../lib/${name}`, import.meta.url);
@@ -308,36 +308,36 @@ Deno.test("processWorld() takes two signals at once for one, and ends hard on a 
   await Deno.remove(folder);
 });
 
-interface FakeWorld extends World {
+interface FakeIo extends ProcessIo {
   out: string;
   error: string;
   listening: boolean;
   stop: () => void;
 }
 
-function fakeWorld(
+function fakeIo(
   env: Record<string, string>,
   isTerminal = true,
-): FakeWorld {
-  const world: FakeWorld = {
+): FakeIo {
+  const io: FakeIo = {
     out: "",
     error: "",
     listening: false,
     stop: () => {},
     env: (name) => env[name],
     write: (text, to) => {
-      world[to] += text;
+      io[to] += text;
     },
     isTerminal,
     onStop: (stop) => {
-      world.stop = stop;
-      world.listening = true;
+      io.stop = stop;
+      io.listening = true;
       return () => {
-        world.listening = false;
+        io.listening = false;
       };
     },
   };
-  return world;
+  return io;
 }
 
 function command(parts: Partial<Command>): Command {

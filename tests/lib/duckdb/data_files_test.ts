@@ -6,7 +6,7 @@ import {
   readParquetSql,
 } from "../../../lib/duckdb/data_files.ts";
 import { StageError } from "../../../lib/errors.ts";
-import { digest, sha256Hex } from "../../../lib/zone/checksum.ts";
+import { sha256Hex, sha256OfStream } from "../../../lib/zone/checksum.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
 
 Deno.test("checkFiles() names a file that is missing, cut or otherwise", async () => {
@@ -14,7 +14,7 @@ Deno.test("checkFiles() names a file that is missing, cut or otherwise", async (
   const zone = openZone(folder, { s3: undefined });
   const content = new TextEncoder().encode("some rows");
   await zone.put("t/a.csv", content);
-  const { sha256, bytes } = await digest(await zone.stream("t/a.csv"));
+  const { sha256, bytes } = await sha256OfStream(await zone.stream("t/a.csv"));
   const file = { key: "t/a.csv", bytes, sha256, rows: 1 };
 
   await checkFiles(zone, [file]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
-  digest,
   sha256Hex,
+  sha256OfStream,
   shortChecksum,
 } from "../../../lib/zone/checksum.ts";
 
@@ -15,7 +15,7 @@ Deno.test("sha256Hex() is the standard's, of text and of bytes", () => {
   assert.equal(sha256Hex(new Uint8Array([97, 98, 99])), SHA256_OF_ABC);
 });
 
-Deno.test("digest() is the same wherever the bytes are cut", async () => {
+Deno.test("sha256OfStream() is the same wherever the bytes are cut", async () => {
   const cut = async function* (...texts: string[]) {
     for (const text of texts) {
       yield await Promise.resolve(new TextEncoder().encode(text));
@@ -23,9 +23,9 @@ Deno.test("digest() is the same wherever the bytes are cut", async () => {
   };
   const whole = { sha256: SHA256_OF_ABC, bytes: 3 };
 
-  assert.deepEqual(await digest(cut("abc")), whole);
-  assert.deepEqual(await digest(cut("a", "", "bc")), whole);
-  assert.deepEqual(await digest(cut()), {
+  assert.deepEqual(await sha256OfStream(cut("abc")), whole);
+  assert.deepEqual(await sha256OfStream(cut("a", "", "bc")), whole);
+  assert.deepEqual(await sha256OfStream(cut()), {
     sha256: SHA256_OF_NOTHING,
     bytes: 0,
   });

@@ -2,7 +2,7 @@
 const AGE_MAX_MS = 1_000;
 
 /** One answer for all who ask while it is under way, and within a second. */
-export class SharedAnswer<T> {
+export class CoalescedQuery<T> {
   #asked: { answer: Promise<T>; answeredAt: number } | undefined;
 
   constructor(private readonly ask: () => Promise<T>) {}

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import { Zip, type ZipInputFile } from "fflate";
-import type { Part } from "./functions.ts";
+import type { ZipEntries } from "./functions.ts";
 
 /** The first time that a zip can hold: no build is of any other. */
 const TIME = new Date(1980, 0, 1);
@@ -13,7 +13,7 @@ const COMPRESSION_LEVEL = 6;
 const DEFLATED = 8;
 
 /** A zip of the files, of the same bytes whenever and wherever it is made. */
-export async function zipPart(part: Part): Promise<Uint8Array> {
+export async function zipEntries(part: ZipEntries): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const zip = new Zip((error, chunk) => {
     if (error !== null) throw error;

@@ -1,5 +1,5 @@
 import { sqlState, type TextRow } from "../lib/postgres/postgres.ts";
-import { SharedAnswer } from "./shared_answer.ts";
+import { CoalescedQuery } from "./coalesced_query.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** No such table, schema, role: before its first load it has neither. */
@@ -11,8 +11,8 @@ export function isBeforeFirstLoad(error: unknown): boolean {
 }
 
 /** Follows which batch of which lake is the newest in the warehouse. */
-export class NewestLoaded {
-  readonly #shared: SharedAnswer<TextRow | undefined>;
+export class LatestBatch {
+  readonly #shared: CoalescedQuery<TextRow | undefined>;
   #known = { lake: "", batch: 0 };
   #begun = 0;
   #taken = 0;
@@ -22,7 +22,7 @@ export class NewestLoaded {
     /** Told when it is another one than before. */
     private readonly onOther: (how: "newer" | "set back") => void,
   ) {
-    this.#shared = new SharedAnswer(() => this.#ask());
+    this.#shared = new CoalescedQuery(() => this.#ask());
   }
 
   /** The number of the newest batch, as far as was heard; 0: none. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KeptAnswers } from "../../visualise/kept_answers.ts";
+import { AnswerCache } from "../../visualise/answer_cache.ts";
 
 /** Gives 100 bytes and counts how often it is asked. */
 function counted() {
@@ -11,8 +11,8 @@ function counted() {
   return { made, make };
 }
 
-Deno.test("KeptAnswers makes an answer once for all who ask at a time", async () => {
-  const kept = new KeptAnswers();
+Deno.test("AnswerCache makes an answer once for all who ask at a time", async () => {
+  const kept = new AnswerCache();
   const { made, make } = counted();
 
   const answers = await Promise.all([
@@ -25,8 +25,8 @@ Deno.test("KeptAnswers makes an answer once for all who ask at a time", async ()
   assert.equal(answers[1], answers[0]);
 });
 
-Deno.test("KeptAnswers gives up those not asked for the longest when it is full", async () => {
-  const kept = new KeptAnswers(250);
+Deno.test("AnswerCache gives up those not asked for the longest when it is full", async () => {
+  const kept = new AnswerCache(250);
   const { made, make } = counted();
   await kept.get(["a"], make);
   await kept.get(["b"], make);
@@ -40,8 +40,8 @@ Deno.test("KeptAnswers gives up those not asked for the longest when it is full"
   assert.equal(made.count, 4);
 });
 
-Deno.test("KeptAnswers keeps no failure, and nothing once it has forgotten", async () => {
-  const kept = new KeptAnswers();
+Deno.test("AnswerCache keeps no failure, and nothing once it has forgotten", async () => {
+  const kept = new AnswerCache();
   const { made, make } = counted();
   await assert.rejects(
     kept.get(["a"], () => Promise.reject(new Error("away"))),

@@ -3,26 +3,26 @@ import { unzipSync } from "fflate";
 import {
   denoLayer,
   duckdbLayer,
-  functionPart,
+  functionEntries,
   FUNCTIONS,
 } from "../../package/functions.ts";
-import { zipPart } from "../../package/zip_part.ts";
+import { zipEntries } from "../../package/zip_entries.ts";
 import { modesOf } from "../harness/unzip.ts";
 
 const CACHE = new URL("../../.package", import.meta.url).pathname;
 
 Deno.test("the same function is zipped into the same bytes", async () => {
-  const first = await zipPart(await functionPart("extract"));
-  const reversed = new Map([...await functionPart("extract")].reverse());
+  const first = await zipEntries(await functionEntries("extract"));
+  const reversed = new Map([...await functionEntries("extract")].reverse());
 
-  const second = await zipPart(reversed);
+  const second = await zipEntries(reversed);
 
   assert.deepEqual(second, first);
 });
 
 Deno.test("a function holds what it needs, and what starts it can be run", async () => {
   for (const [name, { usesDuckDb }] of Object.entries(FUNCTIONS)) {
-    const zip = await zipPart(await functionPart(name));
+    const zip = await zipEntries(await functionEntries(name));
 
     const files = unzipSync(zip);
 

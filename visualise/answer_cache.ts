@@ -10,7 +10,7 @@ interface Kept {
  * Answers about batches. What a batch holds never changes, so each is made
  * once, and a hundred viewers cost one query.
  */
-export class KeptAnswers {
+export class AnswerCache {
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
