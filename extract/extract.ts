@@ -17,7 +17,6 @@ import { probeCanary } from "./canary.ts";
 import { checkClock } from "./check_clock.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
-import watermarkHoldersSql from "./watermark_holders.sql" with { type: "text" };
 import {
   canaryFullReadReason,
   checkKey,
@@ -31,6 +30,7 @@ import { readTable, type TableRead } from "./read_table.ts";
 import { isSameDatabase, UNKNOWN } from "./server_state.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { sourceError, tableError } from "./table_error.ts";
+import watermarkHoldersSql from "./watermark_holders.sql" with { type: "text" };
 import { readShippedWriters, toRanges, unshippedSql } from "./writers.ts";
 
 /** What a person may ask of one run. */

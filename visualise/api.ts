@@ -3,11 +3,11 @@ import { join } from "node:path";
 import type { TextRow } from "../lib/postgres/postgres.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
+import type { AnswerCache } from "./answer_cache.ts";
+import type { CoalescedQuery } from "./coalesced_query.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
-import type { AnswerCache } from "./answer_cache.ts";
 import type { LatestBatch } from "./latest_batch.ts";
-import type { CoalescedQuery } from "./coalesced_query.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** What the answers are made from. */

@@ -5,14 +5,14 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres/postgres.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { LOCAL_HOSTS } from "../lib/settings/config.ts";
+import { AnswerCache } from "./answer_cache.ts";
 import { createApi, readPipeline } from "./api.ts";
+import { CoalescedQuery } from "./coalesced_query.ts";
 import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";
-import { AnswerCache } from "./answer_cache.ts";
-import type { Live } from "./live.ts";
 import { LatestBatch } from "./latest_batch.ts";
+import type { Live } from "./live.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
-import { CoalescedQuery } from "./coalesced_query.ts";
 import { addSignIn } from "./sign_in.ts";
 import type { Warehouse } from "./warehouse.ts";
 

@@ -1,17 +1,15 @@
 import { tmpdir } from "node:os";
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-import { ConfigError, redact } from "../errors.ts";
+import { join, resolve } from "node:path";
+import { ConfigError } from "../errors.ts";
 import { projectDirectory } from "../project_directory.ts";
 import type { S3Settings } from "../zone/zone.ts";
-import { isKey } from "../zone/zone_key.ts";
-import {
-  decimal,
-  type PostgresSettings,
-  readPostgresUrl,
-} from "./connection_url.ts";
+import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
 import { misspeltSettings } from "./setting_names.ts";
+import { type Environment, SettingReader } from "./setting_reader.ts";
+import { readDirectory, readZones, regionOf } from "./zone_settings.ts";
 
 export { LOCAL_HOSTS, type PostgresSettings } from "./connection_url.ts";
+export type { Environment } from "./setting_reader.ts";
 
 /** Where the dashboard listens, and for whom. */
 export interface DashboardSettings {
@@ -74,26 +72,9 @@ export type Need =
   | "processed"
   | "analyst";
 
-/** Reads a variable of the environment. */
-export type Environment = (name: string) => string | undefined;
-
 /** With less, DuckDB can't read a CSV file's first block on two threads. */
 const DUCKDB_MEMORY_BYTES_MIN = 64_000_000;
 const TOKEN_CHARACTERS_MIN = 16;
-const GLOB_CHARACTERS = /[*?[]/;
-/** Other tools' names for the endpoint: without it, AWS itself is asked. */
-const MISTAKEN_ENDPOINTS = [
-  "AWS_ENDPOINT",
-  "AWS_ENDPOINT_S3",
-  "AWS_S3_ENDPOINT",
-  "AWS_S3_ENDPOINT_URL",
-];
-/** Switches that the AWS SDK heeds, and DuckDB does not. */
-const HALF_HEEDED = [
-  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-  "AWS_USE_DUALSTACK_ENDPOINT",
-  "AWS_USE_FIPS_ENDPOINT",
-];
 
 /**
  * Reads the configuration; throws one `ConfigError` that names every problem.
@@ -107,114 +88,45 @@ export function readConfig(
     names?: readonly string[];
   } = {},
 ): Config {
-  const problems: string[] = [];
-  const asked = new Set<string>();
-  const read = (name: string) => {
-    asked.add(name);
-    return env(name)?.trim() || undefined;
-  };
-  const number = (
-    name: string,
-    fallback: number,
-    range: { from: number; to: number; whole?: boolean },
-  ) => {
-    const text = read(name) ?? String(fallback);
-    const value = decimal(text);
-    const inRange = value >= range.from && value <= range.to;
-    if (inRange && !(range.whole && !Number.isInteger(value))) return value;
-    problems.push(
-      `${name} is "${text}": a ${
-        range.whole ? "whole " : ""
-      }number from ${range.from} to ${range.to} is expected`,
-    );
-    return fallback;
-  };
-  const postgres = (name: string, need: Need) => {
-    const url = read(name);
-    if (url === undefined && !isForLibpq(need, { read, needs })) {
-      if (needs.includes(need)) {
-        problems.push(
-          `${name} is missing: set postgres://user:password@host:port/database`,
-        );
-      }
-      return undefined;
-    }
-    return readPostgresUrl(url ?? "postgres://", { name, read, problems });
-  };
-  const zone = (name: string, need: Need) => {
-    const url = read(name)?.replace(/\/+$/, "");
-    if (url === undefined) {
-      if (needs.includes(need)) {
-        problems.push(
-          `${name} is missing: set s3://bucket/prefix or a directory`,
-        );
-      }
-      return "";
-    }
-    const [, prefix] = /^s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*|$)/.exec(url) ?? [];
-    if (prefix !== undefined) {
-      if (prefix !== "" && !isKey(prefix.slice(1))) {
-        problems.push(
-          `${name} is "${url}": a prefix of letters, digits and _ - . = is expected`,
-        );
-      }
-      return url;
-    }
-    if (url.includes("://")) {
-      problems.push(
-        `${name} is "${
-          redact(url)
-        }": s3://bucket/prefix or a directory is expected`,
-      );
-      return url;
-    }
-    return directory(name, url);
-  };
-  const directory = (name: string, text: string) => {
-    const path = resolve(text);
-    if (GLOB_CHARACTERS.test(path)) {
-      problems.push(
-        `${name} is "${path}": a path without * ? [ is expected, which DuckDB takes for patterns`,
-      );
-    }
-    return path;
-  };
-  const ingestionUrl = zone("INGESTION_URL", "ingestion");
-  const processedUrl = zone("PROCESSED_URL", "processed");
-  const ingestionPlace = realPlace(ingestionUrl);
-  const processedPlace = realPlace(processedUrl);
-  if (ingestionUrl !== "" && ingestionPlace === processedPlace) {
-    problems.push(
-      "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
-    );
-  }
-  for (
-    const [name, url, other, otherUrl] of [
-      ["INGESTION_URL", ingestionPlace, "PROCESSED_URL", processedPlace],
-      ["PROCESSED_URL", processedPlace, "INGESTION_URL", ingestionPlace],
-    ] as const
-  ) {
-    if (otherUrl === "" || !url.startsWith(`${otherUrl}/`)) continue;
-    problems.push(`${name} is inside ${other}: they need a place each`);
-  }
-  const memoryLimit = read("DUCKDB_MEMORY_LIMIT") ?? "512MB";
-  if (!(bytesOf(memoryLimit) >= DUCKDB_MEMORY_BYTES_MIN)) {
-    problems.push(
-      `DUCKDB_MEMORY_LIMIT is "${memoryLimit}": a size of 64MB or more is expected`,
-    );
-  }
+  const settings = new SettingReader(env);
+  const { read, problems } = settings;
   const config: Config = {
-    source: postgres("SOURCE_URL", "source"),
-    warehouse: postgres("WAREHOUSE_URL", "warehouse"),
-    analyst: postgres("ANALYST_URL", "analyst"),
-    dashboard: readDashboard(read, problems),
-    ingestionUrl,
-    processedUrl,
-    s3: [ingestionUrl, processedUrl].some((url) => url.startsWith("s3://"))
-      ? readS3(read, problems)
-      : undefined,
+    ...readZones(settings, needs),
+    duckDbMemoryLimit: readMemoryLimit(settings),
+    source: readServer(settings, { name: "SOURCE_URL", need: "source", needs }),
+    warehouse: readServer(settings, {
+      name: "WAREHOUSE_URL",
+      need: "warehouse",
+      needs,
+    }),
+    analyst: readServer(settings, {
+      name: "ANALYST_URL",
+      need: "analyst",
+      needs,
+    }),
+    dashboard: readDashboard(settings),
     region: regionOf(read),
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
+    ...readNumbers(settings),
+    duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
+    sqlDirectory: resolve(
+      read("SQL_DIRECTORY") ?? join(projectDirectory(), "sql"),
+    ),
+    tempDirectory: readDirectory(settings, {
+      name: "TEMP_DIRECTORY",
+      path: read("TEMP_DIRECTORY") ?? tmpdir(),
+    }),
+  };
+  problems.push(...misspeltSettings(options.names ?? [], settings.asked));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** The settings that are numbers. */
+function readNumbers(settings: SettingReader) {
+  const number: SettingReader["number"] = (...setting) =>
+    settings.number(...setting);
+  return {
     sourceConnections: number("SOURCE_CONNECTIONS", 2, {
       from: 1,
       to: 16,
@@ -256,35 +168,39 @@ export function readConfig(
       to: 100_000,
     }),
     verifyEveryHours: number("VERIFY_EVERY_HOURS", 24, { from: 0, to: 8760 }),
-    duckDbMemoryLimit: memoryLimit,
     duckDbThreads: number("DUCKDB_THREADS", 2, {
       from: 1,
       to: 64,
       whole: true,
     }),
-    duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
-    sqlDirectory: resolve(
-      read("SQL_DIRECTORY") ?? join(projectDirectory(), "sql"),
-    ),
-    tempDirectory: directory(
-      "TEMP_DIRECTORY",
-      read("TEMP_DIRECTORY") ?? tmpdir(),
-    ),
   };
-  problems.push(...misspeltSettings(options.names ?? [], asked));
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config;
 }
 
-/** A directory with its symbolic links followed, as far as it is there. */
-function realPlace(url: string): string {
-  if (!isAbsolute(url)) return url;
-  try {
-    return Deno.realPathSync(url);
-  } catch {
-    const above = dirname(url);
-    return above === url ? url : join(realPlace(above), basename(url));
+/** A server; undefined where its URL is missing, or can't be used. */
+function readServer(
+  { read, problems }: SettingReader,
+  options: { name: string; need: Need; needs: readonly Need[] },
+): PostgresSettings | undefined {
+  const { name, need, needs } = options;
+  const url = read(name);
+  if (url !== undefined || isForLibpq(need, { read, needs })) {
+    return readPostgresUrl(url ?? "postgres://", { name, read, problems });
   }
+  if (needs.includes(need)) {
+    problems.push(
+      `${name} is missing: set postgres://user:password@host:port/database`,
+    );
+  }
+}
+
+function readMemoryLimit({ read, problems }: SettingReader): string {
+  const limit = read("DUCKDB_MEMORY_LIMIT") ?? "512MB";
+  if (!(bytesOf(limit) >= DUCKDB_MEMORY_BYTES_MIN)) {
+    problems.push(
+      `DUCKDB_MEMORY_LIMIT is "${limit}": a size of 64MB or more is expected`,
+    );
+  }
+  return limit;
 }
 
 /**
@@ -294,7 +210,7 @@ function realPlace(url: string): string {
 function isForLibpq(
   need: Need,
   options: {
-    read: (name: string) => string | undefined;
+    read: Environment;
     needs: readonly Need[];
   },
 ): boolean {
@@ -317,10 +233,7 @@ function bytesOf(size: string): number {
   return Number(amount) * (binary ? 1024 : 1000) ** power;
 }
 
-function readDashboard(
-  read: (name: string) => string | undefined,
-  problems: string[],
-): DashboardSettings {
+function readDashboard({ read, problems }: SettingReader): DashboardSettings {
   const text = read("DASHBOARD_LISTEN") ?? "127.0.0.1:8300";
   const [, host = "", port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text)
     ?.filter((part) => part !== undefined) ?? [];
@@ -336,39 +249,4 @@ function readDashboard(
     );
   }
   return { host, port: Number(port), token };
-}
-
-/** AWS's region as the environment names it. */
-export function regionOf(read: (name: string) => string | undefined): string {
-  return read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? "us-east-1";
-}
-
-function readS3(
-  read: (name: string) => string | undefined,
-  problems: string[],
-): S3Settings {
-  const endpoint = read("AWS_ENDPOINT_URL_S3") ?? read("AWS_ENDPOINT_URL");
-  for (const name of MISTAKEN_ENDPOINTS) {
-    if (endpoint !== undefined || read(name) === undefined) continue;
-    problems.push(`${name} is no setting: did you mean AWS_ENDPOINT_URL?`);
-  }
-  for (const name of HALF_HEEDED) {
-    if (read(name)?.toLowerCase() !== "true") continue;
-    problems.push(`${name} can't be honoured: leave it out`);
-  }
-  if (endpoint !== undefined && !/^https?:\/\/[^/@]+\/?$/.test(endpoint)) {
-    problems.push(
-      `AWS_ENDPOINT_URL is "${
-        redact(endpoint)
-      }": http://host:port or https://host is expected`,
-    );
-  }
-  return {
-    region: regionOf(read),
-    endpoint,
-    accessKeyId: read("AWS_ACCESS_KEY_ID"),
-    secretAccessKey: read("AWS_SECRET_ACCESS_KEY"),
-    sessionToken: read("AWS_SESSION_TOKEN"),
-    caFile: read("AWS_CA_BUNDLE"),
-  };
 }

@@ -4,7 +4,8 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { join } from "node:path";
 import { messageOf, StageError } from "../errors.ts";
-import { type Environment, regionOf } from "./config.ts";
+import type { Environment } from "./setting_reader.ts";
+import { regionOf } from "./zone_settings.ts";
 
 /** Settings whose values lie in AWS Secrets Manager: where, and which. */
 const SECRETS = [

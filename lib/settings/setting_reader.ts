@@ -1,0 +1,42 @@
+import { decimal } from "./connection_url.ts";
+
+/** Reads a variable of the environment. */
+export type Environment = (name: string) => string | undefined;
+
+/** What a number may be. */
+export interface NumberRange {
+  from: number;
+  to: number;
+  /** Whether it must be a whole one. */
+  whole?: boolean;
+}
+
+/** Reads settings one by one, and gathers what is wrong with them. */
+export class SettingReader {
+  /** A line for each setting that can't be used. */
+  readonly problems: string[] = [];
+  /** The names of all that were asked for. */
+  readonly asked: Set<string> = new Set();
+
+  constructor(private readonly env: Environment) {}
+
+  /** A setting's text without blanks around it; undefined when it is empty. */
+  readonly read = (name: string): string | undefined => {
+    this.asked.add(name);
+    return this.env(name)?.trim() || undefined;
+  };
+
+  /** A number of a range; where it is none, a problem and the fallback. */
+  number(name: string, fallback: number, range: NumberRange): number {
+    const text = this.read(name) ?? String(fallback);
+    const value = decimal(text);
+    const inRange = value >= range.from && value <= range.to;
+    if (inRange && !(range.whole && !Number.isInteger(value))) return value;
+    this.problems.push(
+      `${name} is "${text}": a ${
+        range.whole ? "whole " : ""
+      }number from ${range.from} to ${range.to} is expected`,
+    );
+    return fallback;
+  }
+}
