@@ -2,36 +2,27 @@ import { BatchLog } from "../lib/batches/batch_log.ts";
 import type {
   IngestedTable,
   IngestionManifest,
-  SourceState,
 } from "../lib/batches/manifest.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
-import { query, serverName } from "../lib/postgres/postgres.ts";
+import { serverName } from "../lib/postgres/postgres.ts";
 import {
   openStageZone,
   type StageContext,
   type StageResult,
   startRun,
 } from "../lib/stage.ts";
-import { sha256Hex } from "../lib/zone/checksum.ts";
-import { probeCanary } from "./canary.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { checkClock } from "./check_clock.ts";
+import { checkDeletes } from "./check_deletes.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
-import {
-  canaryFullReadReason,
-  checkKey,
-  isSameTable,
-  type ProbedCanary,
-  sourceFullReadReason,
-  tableFullReadReason,
-} from "./full_read.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
+import { checkTableNames, expectedRows, planReads } from "./plan_reads.ts";
 import { readTable, type TableRead } from "./read_table.ts";
-import { isSameDatabase, UNKNOWN } from "./server_state.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
+import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
 import { sourceError, tableError } from "./table_error.ts";
-import watermarkHoldersSql from "./watermark_holders.sql" with { type: "text" };
-import { readShippedWriters, toRanges, unshippedSql } from "./writers.ts";
+import { readShippedWriters } from "./writers.ts";
 
 /** What a person may ask of one run. */
 export interface ExtractOptions {
@@ -46,12 +37,6 @@ export interface ExtractOptions {
   ) => Promise<void>;
 }
 
-const FENCE_AGE_MS_MAX = 3_600_000;
-/** So many databases that the source was before are remembered. */
-const EARLIER_MAX = 20;
-/** The share is not asked about for fewer deletes than this. */
-const MASS_DELETE_ROWS_MIN = 10;
-
 /**
  * Finds what changed in the source since the newest batch, ships it to the
  * ingestion zone as CSV, and commits it as the next batch. When nothing
@@ -61,10 +46,8 @@ export async function extract(
   context: StageContext,
   options: ExtractOptions = {},
 ): Promise<StageResult> {
-  const { config, sql, log, progress, clock } = context;
-  if (config.source === undefined) {
-    throw new ConfigError(["SOURCE_URL is missing"]);
-  }
+  const { source } = context.config;
+  if (source === undefined) throw new ConfigError(["SOURCE_URL is missing"]);
   checkTableNames(options, context);
   const zone = openStageZone(context, "ingestion");
   const failed = new AbortController();
@@ -75,7 +58,7 @@ export async function extract(
     const previous = await batches.newest();
     const batch = (previous?.batch ?? 0) + 1;
     await batches.checkNoGap(batch);
-    const { runId, isExpired } = startRun(context);
+    const run = startRun(context);
     await using snapshot = await openSnapshot(context, {
       after: previous?.snapshotTime,
       signal,
@@ -85,63 +68,23 @@ export async function extract(
     await checkClock(snapshot, { context, zone, previous });
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
-        tables: sql.tables,
-        sourceSchema: config.sourceSchema,
+        tables: context.sql.tables,
+        sourceSchema: context.config.sourceSchema,
       })
     );
     reportExtraColumns(live, context);
-    const reads = await planReads(snapshot, { live, previous, options });
-    for (const { table, fullRead } of reads) {
-      if (fullRead === undefined || previous === undefined) continue;
-      log.warn('"{table}" is read whole: {reason}', {
-        table: table.contract.name,
-        reason: fullRead,
-      });
-    }
-    checkTime(reads, context);
-    progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
-    const writers: bigint[] = [];
-    const tables = await readAll(reads, {
-      atOnce: snapshot.connections,
-      work: async (read) => {
-        const table = await readTable(snapshot, read, {
-          zone,
-          batch,
-          runId,
-          progress,
-          signal,
-        });
-        writers.push(...await readShippedWriters(snapshot, read.table));
-        if (options.whileOpen === undefined) {
-          await snapshot.release(read.table.contract.name);
-        }
-        return table;
-      },
+    const manifest = await readBatch(snapshot, {
+      context,
+      options,
+      zone,
+      batch,
+      previous,
+      live,
+      runId: run.runId,
+      signal,
       abort: () => failed.abort(),
     });
-    progress.end();
-    await checkDefinitions(snapshot, { live });
-    checkDeletes(tables, { previous, config, options });
-    const source = nextSourceState(snapshot, { writers, previous });
-    await warnOfOldWatermark(snapshot, { source, context });
-    // What is left to do needs no snapshot, which holds up the source's VACUUM.
-    if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
-    const manifest: IngestionManifest = {
-      format: 1,
-      stage: "extract",
-      batch,
-      runId,
-      lakeId: previous?.lakeId ?? runId,
-      snapshotTime: snapshot.time,
-      committedAt: clock().toISOString(),
-      engine: { postgres: snapshot.serverVersion, deno: Deno.version.deno },
-      source,
-      tables: {
-        ...outOfContract(previous, sql),
-        ...Object.fromEntries(tables),
-      },
-    };
-    if (isExpired()) {
+    if (run.isExpired()) {
       throw new StageError(
         `Cannot commit batch ${batch}: this run began over 12 hours ago`,
         { subject: zone.url, retryable: true, hint: "Run extract again" },
@@ -154,23 +97,99 @@ export async function extract(
     return result;
   } catch (error) {
     if (gaveWay?.aborted) throw gaveWay.reason;
-    throw sourceError(error, serverName(config.source));
+    throw sourceError(error, serverName(source));
   } finally {
-    progress.end();
+    context.progress.end();
     zone.close();
   }
 }
 
-function checkTableNames(options: ExtractOptions, context: StageContext): void {
-  if (options.fullRead === undefined || options.fullRead === true) return;
-  const known = context.sql.tables.map((table) => table.name);
-  const unknown = options.fullRead.filter((name) => !known.includes(name));
-  if (unknown.length === 0) return;
-  throw new ConfigError(
-    unknown.map((name) =>
-      `--full names "${name}", which is no table of sql/source.sql`
-    ),
-  );
+/** What one batch is made from, beside its snapshot. */
+interface BatchRun {
+  context: StageContext;
+  options: ExtractOptions;
+  zone: Zone;
+  batch: number;
+  previous: IngestionManifest | undefined;
+  live: LiveTable[];
+  runId: string;
+  signal: AbortSignal;
+  /** Ends the other reads when one has failed. */
+  abort: () => void;
+}
+
+/** Reads the tables into files of the zone; resolves to the batch's manifest. */
+async function readBatch(
+  snapshot: Snapshot,
+  run: BatchRun,
+): Promise<IngestionManifest> {
+  const { context, options, batch, previous, live, runId } = run;
+  const { config, sql, log, clock } = context;
+  const reads = await planReads(snapshot, { live, previous, options });
+  for (const { table, fullRead } of reads) {
+    if (fullRead === undefined || previous === undefined) continue;
+    log.warn('"{table}" is read whole: {reason}', {
+      table: table.contract.name,
+      reason: fullRead,
+    });
+  }
+  checkTime(reads, context);
+  const { tables, writers } = await readTables(snapshot, reads, run);
+  await checkDefinitions(snapshot, { live });
+  if (options.allowMassDelete !== true) {
+    checkDeletes(tables, { previous, config });
+  }
+  const source = nextSourceState(snapshot, { writers, previous });
+  await warnOfOldWatermark(snapshot, { source, context });
+  // What is left to do needs no snapshot, which holds up the source's VACUUM.
+  if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
+  return {
+    format: 1,
+    stage: "extract",
+    batch,
+    runId,
+    lakeId: previous?.lakeId ?? runId,
+    snapshotTime: snapshot.time,
+    committedAt: clock().toISOString(),
+    engine: { postgres: snapshot.serverVersion, deno: Deno.version.deno },
+    source,
+    tables: {
+      ...outOfContract(previous, sql),
+      ...Object.fromEntries(tables),
+    },
+  };
+}
+
+/** Reads each table, and finds out which transactions wrote what was read. */
+async function readTables(
+  snapshot: Snapshot,
+  reads: TableRead[],
+  run: BatchRun,
+): Promise<{ tables: [string, IngestedTable][]; writers: bigint[] }> {
+  const { options, zone, batch, runId, signal, abort } = run;
+  const { progress } = run.context;
+  progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
+  const writers: bigint[] = [];
+  const tables = await readAll(reads, {
+    atOnce: snapshot.connections,
+    work: async (read) => {
+      const table = await readTable(snapshot, read, {
+        zone,
+        batch,
+        runId,
+        progress,
+        signal,
+      });
+      writers.push(...await readShippedWriters(snapshot, read.table));
+      if (options.whileOpen === undefined) {
+        await snapshot.release(read.table.contract.name);
+      }
+      return table;
+    },
+    abort,
+  });
+  progress.end();
+  return { tables, writers };
 }
 
 function reportExtraColumns(live: LiveTable[], { log }: StageContext): void {
@@ -181,99 +200,6 @@ function reportExtraColumns(live: LiveTable[], { log }: StageContext): void {
       columns: extraColumns.join(", "),
     });
   }
-}
-
-/** Decides for each table whether it is read whole, and why. */
-async function planReads(
-  snapshot: Snapshot,
-  plan: {
-    live: LiveTable[];
-    previous: IngestionManifest | undefined;
-    options: ExtractOptions;
-  },
-): Promise<TableRead[]> {
-  const { previous, options } = plan;
-  // What is read first is let go of first: the small ones, so that all but the
-  // largest is locked for a short time, and that by all connections at last.
-  const order = new Map(snapshot.tables.map((name, index) => [name, index]));
-  const place = ({ contract }: LiveTable) => order.get(contract.name) ?? 0;
-  const live = plan.live.toSorted((a, b) => place(a) - place(b));
-  const ofSource = previous === undefined
-    ? undefined
-    : sourceFullReadReason(snapshot, {
-      previous,
-      asked: options.fullRead === true,
-    }) ??
-      await canaryReason(snapshot, { live, previous });
-  return live.map((table) => {
-    const { name, columns, key } = table.contract;
-    const before = previous?.tables[name];
-    if (before !== undefined) checkKey(table, before);
-    const contractHash = sha256Hex(JSON.stringify({ name, columns, key }));
-    const asked = options.fullRead === true || options.fullRead?.includes(name);
-    const fullRead = asked
-      ? "it was asked for"
-      : ofSource ?? tableFullReadReason(table, {
-        previous: before,
-        contractHash,
-      });
-    return {
-      table,
-      contractHash,
-      previous: before,
-      fullRead,
-      unshippedSql: unshippedSql({
-        watermark: BigInt(previous?.source.fence ?? 0),
-        shipped: previous?.source.shipped ?? [],
-        nextId: snapshot.nextId,
-      }),
-    };
-  });
-}
-
-async function canaryReason(
-  snapshot: Snapshot,
-  options: { live: LiveTable[]; previous: IngestionManifest },
-): Promise<string | undefined> {
-  const { live, previous } = options;
-  const probed: ProbedCanary[] = [];
-  for (const table of live) {
-    const { name } = table.contract;
-    const before = previous.tables[name];
-    // A table that is another one by now tells nothing of the source.
-    if (before?.witness === undefined) continue;
-    if (!isSameTable(table, before)) continue;
-    const canary = before.witness;
-    const state = await snapshot.use((client) =>
-      probeCanary(client, {
-        table,
-        canary,
-        watermark: BigInt(previous.source.fence),
-        nextId: snapshot.nextId,
-      }), name).catch((error) => {
-        throw tableError(error, name);
-      });
-    probed.push({ table: name, canary, state });
-  }
-  return canaryFullReadReason(probed);
-}
-
-/** About how many rows a first read will copyToZone, for the time that is left. */
-async function expectedRows(
-  snapshot: Snapshot,
-  reads: TableRead[],
-): Promise<{ rows: number } | undefined> {
-  if (reads.some((read) => read.fullRead === undefined)) return undefined;
-  const rows = await snapshot.use((client) =>
-    query(
-      client,
-      `select coalesce(sum(greatest(reltuples, 0)), 0)::bigint as rows
-      from pg_class where oid = any($1::oid[])`,
-      [reads.flatMap(({ table }) => table.parts.map((part) => part.oid))],
-    )
-  );
-  const estimate = Number(rows[0]?.rows);
-  return estimate > 0 ? { rows: estimate } : undefined;
 }
 
 /**
@@ -307,38 +233,6 @@ async function readAll(
   return results;
 }
 
-/** A truncated source is more often an accident than meant. */
-function checkDeletes(
-  tables: [string, IngestedTable][],
-  options: {
-    previous: IngestionManifest | undefined;
-    config: StageContext["config"];
-    options: ExtractOptions;
-  },
-): void {
-  const { previous, config } = options;
-  if (options.options.allowMassDelete === true) return;
-  for (const [name, table] of tables) {
-    const { digest, sourceRows: before = 0 } = previous?.tables[name] ?? {};
-    const listed = sum(table.deletes.map((file) => file.rows));
-    // Keys that were declared differently don't compare: their number does.
-    const deleted = digest?.key === table.digest.key
-      ? listed
-      : Math.max(listed, before - table.sourceRows);
-    if (deleted < MASS_DELETE_ROWS_MIN) continue;
-    if (deleted <= before * config.deleteShareMax) continue;
-    throw new StageError(
-      `Cannot take over the deletes of "${name}": ${deleted} of its ${before} rows are gone, more than the share of ${config.deleteShareMax} that is allowed`,
-      {
-        subject: name,
-        dataCheck: true,
-        hint:
-          "If they were meant to go, run extract once with --allow-mass-delete; if not, restore the source",
-      },
-    );
-  }
-}
-
 /** What is known of tables that the contract had once, for their return. */
 function outOfContract(
   previous: IngestionManifest | undefined,
@@ -352,54 +246,6 @@ function outOfContract(
       { ...table, outOfContract: true, rows: [], deletes: [] },
     ]);
   return Object.fromEntries(left);
-}
-
-function nextSourceState(
-  snapshot: Snapshot,
-  options: { writers: bigint[]; previous: IngestionManifest | undefined },
-): SourceState {
-  const { writers, previous } = options;
-  const { watermark, nextId } = snapshot;
-  const stands = previous?.source.fence === String(watermark);
-  const moved = previous !== undefined &&
-    !isSameDatabase(previous.source.databaseId, snapshot.databaseId);
-  // What the source doesn't tell any more is still so.
-  const databaseId = !moved && snapshot.databaseId.includes(UNKNOWN)
-    ? previous?.source.databaseId ?? snapshot.databaseId
-    : snapshot.databaseId;
-  const earlier = [
-    ...previous?.source.earlier ?? [],
-    ...moved ? [previous.source.databaseId] : [],
-  ].filter((id) => id !== databaseId);
-  return {
-    databaseId,
-    earlier: [...new Set(earlier)].slice(-EARLIER_MAX),
-    timeline: snapshot.timeline || (moved ? 0 : previous?.source.timeline ?? 0),
-    fence: String(watermark),
-    fenceSince: stands ? previous.source.fenceSince : snapshot.time,
-    nextId: String(nextId),
-    shipped: toRanges(writers),
-  };
-}
-
-async function warnOfOldWatermark(
-  snapshot: Snapshot,
-  options: { source: SourceState; context: StageContext },
-): Promise<void> {
-  const { source, context } = options;
-  const ageMs = Date.parse(snapshot.time) - Date.parse(source.fenceSince);
-  if (ageMs < FENCE_AGE_MS_MAX) return;
-  const holders = await snapshot.use((client) =>
-    query(client, watermarkHoldersSql, [source.fence])
-  );
-  context.log.warn(
-    "The xmin watermark has stood still for {minutes} minutes, held back by {holders}: each run scans more rows until that transaction ends",
-    {
-      minutes: Math.round(ageMs / 60_000),
-      holders: holders.map((row) => row.holder).join("; ") ||
-        "a transaction that this role may not see",
-    },
-  );
 }
 
 function report(

@@ -17,7 +17,7 @@ export interface KeySql {
   /** The key's columns with their types, and how they fall into buckets. */
   signature: string;
   /**
-   * Selects each bucket's id, rows, hash, rows to copyToZone, the bytes of its list
+   * Selects each bucket's id, rows, hash, rows to ship, the bytes of its list
    * at most, and the list itself when it is a run without gaps.
    */
   buckets: (unshippedSql: string) => string;

@@ -38,25 +38,27 @@ const RANGE_PAGES = 16_384;
 /** Of each of many partitions a range has at least this many (1 MiB). */
 const RANGE_PAGES_MIN = 128;
 
+/** Where the files of a table go. */
+interface ReadOptions {
+  zone: Zone;
+  batch: number;
+  runId: string;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
 /**
- * Reads one table into the zone: the rows to copyToZone, the keys deleted, and what
+ * Reads one table into the zone: the rows to ship, the keys deleted, and what
  * the next run needs. One scan tells whether there is anything to read.
  */
 export async function readTable(
   snapshot: Snapshot,
   read: TableRead,
-  options: {
-    zone: Zone;
-    batch: number;
-    runId: string;
-    progress: Progress;
-    signal: AbortSignal;
-  },
+  options: ReadOptions,
 ): Promise<IngestedTable> {
   const { table, previous, fullRead } = read;
-  const { zone, batch, runId, progress, signal } = options;
+  const { zone, progress, signal } = options;
   const name = table.contract.name;
-  const key = (part: string) => dataKey(name, { batch, runId, part });
   const where = fullRead === undefined ? read.unshippedSql : "true";
   const scan = await snapshot.use((client) =>
     scanTable(client, {
@@ -64,52 +66,17 @@ export async function readTable(
       unshippedSql: where,
       previous: previous?.digest,
     }), name);
-  const sources = scan.unshipped === 0
-    ? []
-    : fullRead === undefined
-    ? [`${table.from} where ${where}`]
-    : rangesOf(table);
-  const copyOne = (source: string, part: string, longRows: boolean) =>
-    snapshot.use((client) =>
-      namingUntranslatable(
-        client,
-        { table, source },
-        () =>
-          copyToZone(client, shippedSql(table, { source, longRows }), {
-            table: name,
-            zone,
-            key: key(part),
-            rowBytesMax: longRows ? CSV_ROW_BYTES_MAX : sureRowBytes(table),
-            progress,
-            signal,
-          }),
-      ), name);
-  let longRows = false;
-  const shipped = await settleAll(
-    sources.map((source, index) => copyOne(source, `${index + 1}.csv`, false)),
-  ).catch((error) => {
-    if (!(error instanceof StageError && error.cause === LONG_ROW)) throw error;
-    longRows = true;
-    return settleAll(
-      sources.map((source, index) =>
-        copyOne(source, `${sources.length + index + 1}.csv`, true)
-      ),
-    );
+  const { files, longRows } = await copyRows(snapshot, read, {
+    ...options,
+    rows: scan.unshipped,
   });
-  const rows = shipped.reduce((sum, file) => sum + (file?.rows ?? 0), 0);
-  if (rows !== scan.unshipped) {
-    throw new StageError(
-      `Cannot read "${name}": ${rows} rows came of ${scan.unshipped} that the snapshot has`,
-      { subject: name, retryable: true, hint: "Run extract again" },
-    );
-  }
   const keys = await snapshot.use((client) =>
     compareKeys(client, {
       table,
       scan,
       previous: previous?.digest,
       zone,
-      key,
+      key: (part) => dataKey(name, { ...options, part }),
       progress,
       signal,
     }), name);
@@ -127,11 +94,58 @@ export async function readTable(
     definitions: table.definitions,
     sourceRows: scan.rows,
     ...(fullRead === undefined ? {} : { fullRead }),
-    rows: shipped.filter(isFile),
+    rows: files,
     deletes: keys.deletes,
     ...(canary === undefined ? {} : { witness: canary }),
     digest: keys.keyIndex,
   };
+}
+
+/**
+ * Copies the rows to ship, so many as the scan found, into files of the zone;
+ * once more, with what is too long shortened, where a row is.
+ */
+async function copyRows(
+  snapshot: Snapshot,
+  { table, fullRead, unshippedSql }: TableRead,
+  options: ReadOptions & { rows: number },
+): Promise<{ files: DataFile[]; longRows: boolean }> {
+  const name = table.contract.name;
+  const sources = options.rows === 0
+    ? []
+    : fullRead === undefined
+    ? [`${table.from} where ${unshippedSql}`]
+    : rangesOf(table);
+  const copyAll = (longRows: boolean) =>
+    settleAll(sources.map((source, index) => {
+      const number = index + 1 + (longRows ? sources.length : 0);
+      const part = dataKey(name, { ...options, part: `${number}.csv` });
+      return snapshot.use((client) =>
+        namingUntranslatable(
+          client,
+          { table, source },
+          () =>
+            copyToZone(client, shippedSql(table, { source, longRows }), {
+              ...options,
+              table: name,
+              key: part,
+              rowBytesMax: longRows ? CSV_ROW_BYTES_MAX : sureRowBytes(table),
+            }),
+        ), name);
+    }));
+  let longRows = false;
+  const copied = await copyAll(false).catch((error) => {
+    if (!(error instanceof StageError && error.cause === LONG_ROW)) throw error;
+    longRows = true;
+    return copyAll(true);
+  });
+  const files = copied.filter(isFile);
+  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  if (rows === options.rows) return { files, longRows };
+  throw new StageError(
+    `Cannot read "${name}": ${rows} rows came of ${options.rows} that the snapshot has`,
+    { subject: name, retryable: true, hint: "Run extract again" },
+  );
 }
 
 /** Waits for all, so that none is left at work, and throws the first error. */

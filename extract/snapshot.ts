@@ -9,6 +9,7 @@ import {
   type Connection,
   query,
   serverName,
+  type TextRow,
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
@@ -83,105 +84,147 @@ export async function openSnapshot(
   context: SnapshotContext,
   options: { after: string | undefined; signal: AbortSignal },
 ): Promise<Snapshot> {
-  const { config, log } = context;
-  const { signal } = options;
-  const settings = config.source;
+  const settings = context.config.source;
   if (settings === undefined) throw new ConfigError(["SOURCE_URL is missing"]);
-  const opened = new Set<Connection>();
-  const closing: AsyncDisposable[] = [];
-  const close = async () => {
-    for (const one of closing.splice(0)) await one[Symbol.asyncDispose]();
-    const connections = [...opened];
-    opened.clear();
-    await Promise.all(connections.map((one) => one[Symbol.asyncDispose]()));
-  };
-  const connect = async () => {
-    const connection = await context.resources.connect(settings, {
+  const connections = new Connections(() =>
+    context.resources.connect(settings, {
       purpose: "extract",
-      signal,
-    });
-    opened.add(connection);
-    return connection;
-  };
-  const end = async (connection: Connection) => {
-    opened.delete(connection);
-    await connection[Symbol.asyncDispose]();
-  };
+      signal: options.signal,
+    })
+  );
   try {
-    const first = (await connect()).client;
-    const guest: Guest = {
-      version: await checkVersion(first, settings),
-      schema: config.sourceSchema,
-      lockTimeoutMs: Math.ceil(config.sourceLockTimeoutSeconds * 1000),
-    };
-    const found = await inTransaction(
-      first,
-      guest,
-      () => findTables(first, context),
-    );
-    guest.lockTimeoutMs = Math.min(guest.lockTimeoutMs, found.lockTimeoutMs);
-    const { tables } = found;
-    const roomForAll = found.locks * (config.sourceConnections + 1) <=
-      found.lockRoom * LOCKS_SHARE_MAX;
-    if (!roomForAll && config.sourceConnections > 1) {
-      log.warn(
-        "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} of all sessions",
-        { locks: found.locks, room: found.lockRoom },
-      );
-    }
-    const beside = await openBeside({ connect, end, guest, log }, found.server);
-    const state = await lockAll(first, {
-      context,
-      guest,
-      tables,
-      gate: roomForAll ? beside : undefined,
-      after: options.after ?? BEFORE_ALL,
-      signal,
-    });
-    const inRecovery = state.in_recovery === "true";
-    const server = await readServerState(first, { inRecovery, log });
-    const others = await openOthers({ connect, end, guest, log }, {
-      count: roomForAll ? config.sourceConnections - 1 : 0,
-      state,
-      signal,
-    });
-    const gaveWay = new AbortController();
-    if (beside !== undefined && config.sourceLockYieldSeconds > 0) {
-      closing.push(watchWaiters({
-        connection: beside,
-        guest,
-        pids: [state.pid ?? "", ...others.map(({ pid }) => pid)],
-        server: state.server ?? "",
-        yieldSeconds: config.sourceLockYieldSeconds,
-        log,
-        gaveWay: (reason) => gaveWay.abort(reason),
-      }));
-    }
-    const pool = new ReaderPool(guest, tables, [
-      first,
-      ...others.map(({ client }) => client),
-    ]);
-    return {
-      time: state.snapshot_time ?? "",
-      clockTime: state.clock_time ?? "",
-      ...server,
-      watermark: BigInt(state.watermark ?? 0),
-      nextId: BigInt(state.next_id ?? 0),
-      inRecovery,
-      serverVersion: state.server_version ?? "",
-      connections: 1 + others.length,
-      tables: tables.map(({ name }) => name).reverse(),
-      signal: gaveWay.signal,
-      use: (work, table) => pool.use(work, table),
-      inForce: async (work) =>
-        beside === undefined ? undefined : await work(beside.client),
-      release: (table) => pool.release(table),
-      [Symbol.asyncDispose]: close,
-    };
+    return await openWith(connections, { ...options, context, settings });
   } catch (error) {
-    await close();
+    await connections[Symbol.asyncDispose]();
     if (!isForeign(error)) throw error;
     throw snapshotError(error, settings);
+  }
+}
+
+async function openWith(
+  connections: Connections,
+  options: {
+    context: SnapshotContext;
+    settings: PostgresSettings;
+    after: string | undefined;
+    signal: AbortSignal;
+  },
+): Promise<Snapshot> {
+  const { context, settings, signal } = options;
+  const { config, log } = context;
+  const first = (await connections.connect()).client;
+  const guest: Guest = {
+    version: await checkVersion(first, settings),
+    schema: config.sourceSchema,
+    lockTimeoutMs: Math.ceil(config.sourceLockTimeoutSeconds * 1000),
+  };
+  const found = await inTransaction(
+    first,
+    guest,
+    () => findTables(first, context),
+  );
+  guest.lockTimeoutMs = Math.min(guest.lockTimeoutMs, found.lockTimeoutMs);
+  const roomForAll = found.locks * (config.sourceConnections + 1) <=
+    found.lockRoom * LOCKS_SHARE_MAX;
+  if (!roomForAll && config.sourceConnections > 1) {
+    log.warn(
+      "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} of all sessions",
+      { locks: found.locks, room: found.lockRoom },
+    );
+  }
+  const opening = { ...connections.ways, guest, log };
+  const beside = await openBeside(opening, found.server);
+  const state = await lockAll(first, {
+    context,
+    guest,
+    tables: found.tables,
+    gate: roomForAll ? beside : undefined,
+    after: options.after ?? BEFORE_ALL,
+    signal,
+  });
+  const inRecovery = state.in_recovery === "true";
+  const server = await readServerState(first, { inRecovery, log });
+  const others = await openOthers(opening, {
+    count: roomForAll ? config.sourceConnections - 1 : 0,
+    state,
+    signal,
+  });
+  const gaveWay = new AbortController();
+  if (beside !== undefined && config.sourceLockYieldSeconds > 0) {
+    connections.closeFirst(watchWaiters({
+      connection: beside,
+      guest,
+      pids: [state.pid ?? "", ...others.map(({ pid }) => pid)],
+      server: state.server ?? "",
+      yieldSeconds: config.sourceLockYieldSeconds,
+      log,
+      gaveWay: (reason) => gaveWay.abort(reason),
+    }));
+  }
+  const pool = new ReaderPool(guest, found.tables, [
+    first,
+    ...others.map(({ client }) => client),
+  ]);
+  return {
+    ...shownBy(state),
+    ...server,
+    inRecovery,
+    connections: 1 + others.length,
+    tables: found.tables.map(({ name }) => name).reverse(),
+    signal: gaveWay.signal,
+    use: (work, table) => pool.use(work, table),
+    inForce: async (work) =>
+      beside === undefined ? undefined : await work(beside.client),
+    release: (table) => pool.release(table),
+    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
+  };
+}
+
+/** What snapshot.sql found, of which extract keeps the most. */
+function shownBy(state: TextRow) {
+  return {
+    time: state.snapshot_time ?? "",
+    clockTime: state.clock_time ?? "",
+    watermark: BigInt(state.watermark ?? 0),
+    nextId: BigInt(state.next_id ?? 0),
+    serverVersion: state.server_version ?? "",
+  };
+}
+
+/** The connections of one snapshot, which end together. */
+class Connections implements AsyncDisposable {
+  readonly #opened = new Set<Connection>();
+  readonly #first: AsyncDisposable[] = [];
+
+  constructor(private readonly open: () => Promise<Connection>) {}
+
+  /** `connect` and `end`, to hand on. */
+  readonly ways = {
+    connect: () => this.connect(),
+    end: (connection: Connection) => this.end(connection),
+  };
+
+  async connect(): Promise<Connection> {
+    const connection = await this.open();
+    this.#opened.add(connection);
+    return connection;
+  }
+
+  async end(connection: Connection): Promise<void> {
+    this.#opened.delete(connection);
+    await connection[Symbol.asyncDispose]();
+  }
+
+  /** Has something end before the connections do. */
+  closeFirst(one: AsyncDisposable): void {
+    this.#first.push(one);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#first.splice(0)) await one[Symbol.asyncDispose]();
+    const connections = [...this.#opened];
+    this.#opened.clear();
+    await Promise.all(connections.map((one) => one[Symbol.asyncDispose]()));
   }
 }
 

@@ -1,8 +1,14 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import { query, quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import {
+  query,
+  quoteName,
+  quoteText,
+  type TextRow,
+} from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
+import referencesSql from "./references.sql" with { type: "text" };
 
 /** A model's table in the warehouse, as its catalogue has it. */
 export interface WarehouseTable {
@@ -146,6 +152,50 @@ export async function readWarehouseTable(
   /** The columns that the model's SQL gives, asked only where need be. */
   columnsOfModel = (): Promise<readonly string[]> => Promise.resolve(model.key),
 ): Promise<WarehouseTable> {
+  const found = await readColumns(client, model);
+  const types = new Map(
+    found.map(({ name, types }): [string, string[]] => [
+      name ?? "",
+      JSON.parse(types ?? "[]"),
+    ]),
+  );
+  checkColumns(model, { found, types });
+  const columns = found.filter(({ name }) =>
+    !OWN_COLUMNS.includes(name ?? "") && name !== model.recordId
+  );
+  const given = columns.some((row) => row.has_default === "t")
+    ? await columnsOfModel()
+    : [];
+  const [filled] = await query(
+    client,
+    `select exists (select from ${quoteName(model.name)}) as filled,
+      ${INTERCEPTORS_SQL} as interceptors`,
+    [[model.name, `${model.name}_closed`]],
+  );
+  const names = columns.filter((row) =>
+    row.has_default !== "t" || given.includes(row.name ?? "")
+  ).map((row) => row.name ?? "");
+  const references = await readReferences(client, model.name);
+  return {
+    model,
+    columns: names,
+    types,
+    unequal: columns.filter((row) => row.is_unequal === "t")
+      .map((row) => row.name ?? ""),
+    keyOrder: model.key
+      .map((name) => sortedSql(name, columns.find((row) => row.name === name)))
+      .join(", "),
+    references: references.filter(({ column }) => names.includes(column)),
+    empty: filled?.filled !== "t",
+    interceptors: JSON.parse(filled?.interceptors ?? "[]"),
+  };
+}
+
+/** The columns of a model's table; throws a `StageError` when it isn't there. */
+async function readColumns(
+  client: pg.Client,
+  model: Pick<Model, "name" | "kind">,
+): Promise<TextRow[]> {
   const found = await query(
     client,
     `with ${BASE_TYPES_SQL}
@@ -168,21 +218,24 @@ export async function readWarehouseTable(
       model.kind === "fact" ? model.name : `${model.name}_closed`,
     ],
   );
-  if (found.length === 0) {
-    throw new StageError(
-      `Cannot load the model "${model.name}": the warehouse has no such table`,
-      {
-        subject: model.name,
-        hint: "Write a migration in sql/warehouse that makes it",
-      },
-    );
-  }
-  const types = new Map(
-    found.map(({ name, types }): [string, string[]] => [
-      name ?? "",
-      JSON.parse(types ?? "[]"),
-    ]),
+  if (found.length > 0) return found;
+  throw new StageError(
+    `Cannot load the model "${model.name}": the warehouse has no such table`,
+    {
+      subject: model.name,
+      hint: "Write a migration in sql/warehouse that makes it",
+    },
   );
+}
+
+/** Throws a `StageError` when a column can't hold what load writes into it. */
+function checkColumns(
+  model: Pick<Model, "name" | "key">,
+  { found, types }: {
+    found: readonly TextRow[];
+    types: ReadonlyMap<string, readonly string[]>;
+  },
+): void {
   for (const { name, type, is_loose } of found) {
     const isLoose = is_loose === "t";
     const own = isLoose ? [type ?? ""] : types.get(name ?? "") ?? [];
@@ -196,59 +249,28 @@ export async function readWarehouseTable(
         "Run `deno task rebuild warehouse`: it gives the column its type again",
     });
   }
-  const columns = found.filter(({ name }) =>
-    !OWN_COLUMNS.includes(name ?? "") && name !== model.recordId
-  );
-  const given = columns.some((row) => row.has_default === "t")
-    ? await columnsOfModel()
-    : [];
-  const references = await query(
-    client,
-    `select foreign_key.conname as constraint_name, own.attname as column_name,
-      target.relname as dimension, other.attname as dimension_key
-    from pg_constraint as foreign_key
-    inner join pg_class as target on target.oid = foreign_key.confrelid
-    inner join pg_attribute as own on own.attrelid = foreign_key.conrelid
-      and own.attnum = foreign_key.conkey[1]
-    inner join pg_attribute as other on other.attrelid = foreign_key.confrelid
-      and other.attnum = foreign_key.confkey[1]
-    where foreign_key.contype = 'f' and foreign_key.conparentid = 0
-      and array_length(foreign_key.conkey, 1) = 1
-      and foreign_key.conrelid = to_regclass(quote_ident($1))
-    order by foreign_key.conname`,
-    [model.name],
-  );
-  const [filled] = await query(
-    client,
-    `select exists (select from ${quoteName(model.name)}) as filled,
-      ${INTERCEPTORS_SQL} as interceptors`,
-    [[model.name, `${model.name}_closed`]],
-  );
-  const names = columns.filter((row) =>
-    row.has_default !== "t" || given.includes(row.name ?? "")
-  ).map((row) => row.name ?? "");
-  return {
-    model,
-    columns: names,
-    types,
-    unequal: columns.filter((row) => row.is_unequal === "t")
-      .map((row) => row.name ?? ""),
-    keyOrder: model.key.map((name) => {
-      const row = columns.find((one) => one.name === name);
-      // DuckDB has a text where the type is one that it does not know.
-      const cast = row?.is_unequal === "t" ? "::text" : "";
-      const isText = row?.is_text === "t" || cast !== "";
-      return quoteName(name) + cast + (isText ? ' collate "C"' : "");
-    }).join(", "),
-    references: references.map((row) => ({
-      constraint: row.constraint_name ?? "",
-      column: row.column_name ?? "",
-      dimension: row.dimension ?? "",
-      dimensionKey: row.dimension_key ?? "",
-    })).filter(({ column }) => names.includes(column)),
-    empty: filled?.filled !== "t",
-    interceptors: JSON.parse(filled?.interceptors ?? "[]"),
-  };
+}
+
+/** The foreign keys of a table that have one column. */
+async function readReferences(
+  client: pg.Client,
+  table: string,
+): Promise<Reference[]> {
+  const rows = await query(client, referencesSql, [table]);
+  return rows.map((row) => ({
+    constraint: row.constraint_name ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+    dimensionKey: row.dimension_key ?? "",
+  }));
+}
+
+/** SQL that sorts a column of the key, texts by their bytes. */
+function sortedSql(name: string, column: TextRow | undefined): string {
+  // DuckDB has a text where the type is one that it does not know.
+  const cast = column?.is_unequal === "t" ? "::text" : "";
+  const isText = column?.is_text === "t" || cast !== "";
+  return quoteName(name) + cast + (isText ? ' collate "C"' : "");
 }
 
 /** SQL for whether a column takes different texts for the same. */

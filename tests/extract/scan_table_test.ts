@@ -5,7 +5,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { execute } from "../harness/platform.ts";
 import { insertIds, INTEGER, TEXT, withTable } from "./one_table.ts";
 
-Deno.test("scanTable() counts rows and those to copyToZone, by buckets", () =>
+Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
   withTable(INTEGER, async ({ client }, table) => {
     await execute(client, insertIds(10, 19), insertIds(16_384, 16_390, 2));
 

@@ -19,7 +19,7 @@ export interface Mutation {
 }
 
 const WATERMARK: Omit<Edit, "replace"> = {
-  file: "extract/extract.ts",
+  file: "extract/plan_reads.ts",
   find: `unshippedSql: unshippedSql({
         watermark: BigInt(previous?.source.fence ?? 0),
         shipped: previous?.source.shipped ?? [],
@@ -94,20 +94,20 @@ export const MUTATIONS: readonly Mutation[] = [
           ::text::xid8, '\${previous.source.seen}'::pg_snapshot)\`,`,
       },
       {
-        file: "extract/extract.ts",
-        find: "unshippedSql } from",
-        replace: "unshippedSql, writerSql } from",
+        file: "extract/plan_reads.ts",
+        find: "{ unshippedSql } from",
+        replace: "{ unshippedSql, writerSql } from",
       },
       {
-        file: "extract/extract.ts",
+        file: "extract/source_state.ts",
         find: "    nextId: String(nextId),\n",
         replace: "    nextId: String(nextId), seen: snapshot.seen,\n",
       },
       {
         file: "extract/snapshot.ts",
-        find: '      time: state.snapshot_time ?? "",\n',
+        find: '    time: state.snapshot_time ?? "",\n',
         replace:
-          '      time: state.snapshot_time ?? "", seen: state.snapshot_text,\n',
+          '    time: state.snapshot_time ?? "", seen: state.snapshot_text,\n',
       },
       {
         file: "extract/snapshot.sql",

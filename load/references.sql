@@ -1,0 +1,22 @@
+-- The foreign keys of one column of a table. $1: the table's name.
+select
+    foreign_key.conname as constraint_name,
+    own.attname as column_name,
+    target.relname as dimension,
+    other.attname as dimension_key
+from pg_constraint as foreign_key
+inner join pg_class as target on foreign_key.confrelid = target.oid
+inner join pg_attribute as own
+    on
+        foreign_key.conrelid = own.attrelid
+        and own.attnum = foreign_key.conkey[1]
+inner join pg_attribute as other
+    on
+        foreign_key.confrelid = other.attrelid
+        and other.attnum = foreign_key.confkey[1]
+where
+    foreign_key.contype = 'f'
+    and foreign_key.conparentid = 0
+    and array_length(foreign_key.conkey, 1) = 1
+    and foreign_key.conrelid = to_regclass(quote_ident($1))
+order by foreign_key.conname
