@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { join } from "node:path";
 import type { TextRow } from "../lib/postgres/postgres.ts";
+import type { Model } from "../lib/project/model.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import type { AnswerCache } from "./answer_cache.ts";
@@ -71,8 +72,8 @@ export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
 
 /** What the pages ask for, as JSON. Throws a `RangeError` for what can't be. */
 export function createApi(options: ApiOptions): Hono {
-  const projectSql = readProjectSql(join(projectDirectory(), "sql"));
-  const { warehouse, newest, figures, kept, pipeline, streams } = options;
+  const { newest, kept, pipeline, streams } = options;
+  const { models } = readProjectSql(join(projectDirectory(), "sql"));
   const api = new Hono();
   api.use(async (context, next) => {
     await next();
@@ -97,25 +98,13 @@ export function createApi(options: ApiOptions): Hono {
   });
   api.get("/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const [from, to, counterparty] = readFilters(context, [
-      "from",
-      "to",
-      "counterparty",
-    ]) as [string | null, string | null, string | null];
+    const filters = readFilters(context, ["from", "to", "counterparty"]);
     return json(
       context,
-      await kept.get(["overview", batch, from, to, counterparty], async () => {
-        const [[asked], parties] = await Promise.all([
-          warehouse.ask("batch", [batch]),
-          warehouse.ask("counterparties", [batch]),
-        ]);
-        const day = asked?.snapshot_time?.slice(0, 10) ?? "";
-        return {
-          snapshot_time: asked?.snapshot_time,
-          ...await figures.read({ batch, day }, { from, to, counterparty }),
-          counterparties: parties.map(({ name }) => name),
-        };
-      }),
+      await kept.get(
+        ["overview", batch, ...filters],
+        () => readOverview(options, { batch, filters }),
+      ),
     );
   });
   api.get("/rows/:fact/:batch", async (context) => {
@@ -129,17 +118,10 @@ export function createApi(options: ApiOptions): Hono {
     ]);
     return json(
       context,
-      await kept.get(["rows", fact, batch, ...filters], async () => {
-        const rows = await warehouse.ask(found.query, [
-          batch,
-          ...filters,
-          ROWS_MAX,
-        ]);
-        return {
-          matching: Number(rows[0]?.matching ?? 0),
-          rows: rows.map(({ matching: _, ...row }) => row),
-        };
-      }),
+      await kept.get(
+        ["rows", fact, batch, ...filters],
+        () => readRows(options, { query: found.query, batch, filters }),
+      ),
     );
   });
   api.get("/changes/:batch", async (context) => {
@@ -150,28 +132,10 @@ export function createApi(options: ApiOptions): Hono {
     }
     return json(
       context,
-      await kept.get(["changes", since, batch], async () => {
-        const [[asked], rows] = await Promise.all([
-          warehouse.ask("batch", [batch]),
-          // One more than is shown tells whether there is more.
-          warehouse.ask("changes", [since, batch, CHANGES_MAX + 1]),
-        ]);
-        const byFact = Map.groupBy(rows, ({ fact }) => fact ?? "");
-        const shown = [...byFact.values()]
-          .flatMap((changes) => changes.slice(0, CHANGES_MAX));
-        const isCut = (fact: string) =>
-          (byFact.get(fact)?.length ?? 0) > CHANGES_MAX;
-        return {
-          snapshot_time: asked?.snapshot_time,
-          changes: shown.map(({ fact, key, before, after }) => ({
-            fact,
-            key,
-            ...compareVersions(before, after),
-          })),
-          cut: [...FACTS.values()].filter(isCut),
-          most: CHANGES_MAX,
-        };
-      }),
+      await kept.get(
+        ["changes", since, batch],
+        () => readChanges(options, { since, batch }),
+      ),
     );
   });
   api.get("/history/:fact/:key", async (context) => {
@@ -181,10 +145,11 @@ export function createApi(options: ApiOptions): Hono {
     await newest.read();
     return json(
       context,
-      await kept.get(["history", fact, key, newest.batch], async () => {
-        const versions = await warehouse.ask("fact_history", [fact, key]);
-        return readHistory(versions);
-      }),
+      await kept.get(
+        ["history", fact, key, newest.batch],
+        async () =>
+          readHistory(await options.warehouse.ask("fact_history", [fact, key])),
+      ),
     );
   });
   api.get("/pipeline", async (context) => context.json(await pipeline.get()));
@@ -192,29 +157,99 @@ export function createApi(options: ApiOptions): Hono {
     const batch = await loadedBatch(context);
     return json(
       context,
-      await kept.get(["batch", batch], async () => {
-        const [[ledger], models, files, findings] = await Promise.all([
-          warehouse.ask("batch", [batch]),
-          warehouse.ask("batch_models", [batch]),
-          warehouse.ask("batch_files", [batch]),
-          warehouse.ask("batch_findings", [batch, FINDINGS_MAX]),
-        ]);
-        return {
-          ledger,
-          models: models.map(({ model, ...counts }) => ({
-            model,
-            made_from: projectSql.models.find(({ name }) => name === model)
-              ?.reads.join(", "),
-            ...counts,
-          })),
-          files,
-          found: Number(findings[0]?.total ?? 0),
-          findings: findings.map(({ total: _, ...finding }) => finding),
-        };
-      }),
+      await kept.get(
+        ["batch", batch],
+        () => readBatch(options, { batch, models }),
+      ),
     );
   });
   return api;
+}
+
+/** The figures as of a batch; filters: from, to, counterparty. */
+async function readOverview(
+  { warehouse, figures }: ApiOptions,
+  { batch, filters }: { batch: number; filters: (string | null)[] },
+) {
+  const [from = null, to = null, counterparty = null] = filters;
+  const [[asked], parties] = await Promise.all([
+    warehouse.ask("batch", [batch]),
+    warehouse.ask("counterparties", [batch]),
+  ]);
+  const day = asked?.snapshot_time?.slice(0, 10) ?? "";
+  return {
+    snapshot_time: asked?.snapshot_time,
+    ...await figures.read({ batch, day }, { from, to, counterparty }),
+    counterparties: parties.map(({ name }) => name),
+  };
+}
+
+/** The rows behind a figure, and how many there are in all. */
+async function readRows(
+  { warehouse }: ApiOptions,
+  { query, batch, filters }: {
+    query: QueryName;
+    batch: number;
+    filters: (string | null)[];
+  },
+) {
+  const rows = await warehouse.ask(query, [batch, ...filters, ROWS_MAX]);
+  return {
+    matching: Number(rows[0]?.matching ?? 0),
+    rows: rows.map(({ matching: _, ...row }) => row),
+  };
+}
+
+/** What changed between two batches, by facts. */
+async function readChanges(
+  { warehouse }: ApiOptions,
+  { since, batch }: { since: number; batch: number },
+) {
+  const [[asked], rows] = await Promise.all([
+    warehouse.ask("batch", [batch]),
+    // One more than is shown tells whether there is more.
+    warehouse.ask("changes", [since, batch, CHANGES_MAX + 1]),
+  ]);
+  const byFact = Map.groupBy(rows, ({ fact }) => fact ?? "");
+  const shown = [...byFact.values()]
+    .flatMap((changes) => changes.slice(0, CHANGES_MAX));
+  const isCut = (fact: string) => (byFact.get(fact)?.length ?? 0) > CHANGES_MAX;
+  return {
+    snapshot_time: asked?.snapshot_time,
+    changes: shown.map(({ fact, key, before, after }) => ({
+      fact,
+      key,
+      ...compareVersions(before, after),
+    })),
+    cut: [...FACTS.values()].filter(isCut),
+    most: CHANGES_MAX,
+  };
+}
+
+/** A batch as the ledger has it: its models, files, and what checks found. */
+async function readBatch(
+  { warehouse }: ApiOptions,
+  { batch, models }: { batch: number; models: readonly Model[] },
+) {
+  const [[ledger], loaded, files, findings] = await Promise.all([
+    warehouse.ask("batch", [batch]),
+    warehouse.ask("batch_models", [batch]),
+    warehouse.ask("batch_files", [batch]),
+    warehouse.ask("batch_findings", [batch, FINDINGS_MAX]),
+  ]);
+  const sourcesOf = (model: string | null | undefined) =>
+    models.find(({ name }) => name === model)?.reads.join(", ");
+  return {
+    ledger,
+    models: loaded.map(({ model, ...counts }) => ({
+      model,
+      made_from: sourcesOf(model),
+      ...counts,
+    })),
+    files,
+    found: Number(findings[0]?.total ?? 0),
+    findings: findings.map(({ total: _, ...finding }) => finding),
+  };
 }
 
 function json(context: Context, bytes: Uint8Array<ArrayBuffer>): Response {
