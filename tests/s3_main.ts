@@ -14,6 +14,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { statusOf } from "../lib/zone/s3_error.ts";
+import { freePort } from "./harness/free_port.ts";
 import { BUCKET } from "./harness/s3.ts";
 
 const MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
@@ -61,11 +62,6 @@ async function findVersitygw(): Promise<string> {
   throw new Error(
     "Cannot build versitygw: install Go, or set VERSITYGW to the program",
   );
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Waits until it answers, if only to refuse. */

@@ -5,6 +5,7 @@ import { beginSql, lockSql } from "../../extract/guest_transaction.ts";
 import { ReaderPool } from "../../extract/reader_pool.ts";
 import { StageError } from "../../lib/errors.ts";
 import { RESOURCES } from "../../lib/stage.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, openTestDatabase } from "../harness/postgres.ts";
 import { fillSmall } from "../harness/small_source.ts";
@@ -16,26 +17,17 @@ import { fillSmall } from "../harness/small_source.ts";
 function slowZone(platform: Platform, table: string) {
   const reached = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
-  platform.context.resources = {
-    ...RESOURCES,
-    openZone: (url, options) => {
-      const zone = RESOURCES.openZone(url, options);
-      const write = zone.write.bind(zone);
-      zone.write = async (key, content, writeOptions) => {
-        if (key.startsWith(`${table}/`)) {
-          reached.resolve();
-          const aborted = Promise.withResolvers<void>();
-          writeOptions?.signal?.addEventListener(
-            "abort",
-            () => aborted.resolve(),
-          );
-          await Promise.race([go.promise, aborted.promise]);
-        }
-        return await write(key, content, writeOptions);
-      };
-      return zone;
+  platform.context.resources = changedZones(RESOURCES, (zone) => ({
+    write: async (key, content, options) => {
+      if (key.startsWith(`${table}/`)) {
+        reached.resolve();
+        const aborted = Promise.withResolvers<void>();
+        options?.signal?.addEventListener("abort", () => aborted.resolve());
+        await Promise.race([go.promise, aborted.promise]);
+      }
+      return await zone.write(key, content, options);
     },
-  };
+  }));
   return { reached: reached.promise, go: () => go.resolve() };
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { examine } from "../../operate/doctor.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import {
@@ -253,20 +254,16 @@ Deno.test("extract() refuses a batch while a partition is attached to a table", 
     },
   };
   let attached: Promise<unknown> | undefined;
-  const { openZone } = platform.context.resources;
-  platform.context.resources = {
-    ...platform.context.resources,
-    openZone: (url, options) => {
-      const zone = openZone(url, options);
-      const write = zone.write.bind(zone);
-      zone.write = async (key, content, writeOptions) => {
-        const bytes = await write(key, content, writeOptions);
+  platform.context.resources = changedZones(
+    platform.context.resources,
+    (zone) => ({
+      write: async (...given) => {
+        const bytes = await zone.write(...given);
         await attached;
         return bytes;
-      };
-      return zone;
-    },
-  };
+      },
+    }),
+  );
 
   await assert.rejects(platform.extract(), {
     message:

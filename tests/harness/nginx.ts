@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { freePort } from "./free_port.ts";
 
 const READY_TRIES_MAX = 200;
 const READY_MS = 25;
@@ -66,9 +67,4 @@ http {
       await process.status;
     },
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { Client } from "pg";
 import { findServerUser } from "../../embedded/server_user.ts";
 import type { PostgresSettings } from "../../lib/settings/config.ts";
+import { freePort } from "./free_port.ts";
 
 const PROGRAM = "/usr/sbin/pgbouncer";
 const START_MS_MAX = 20_000;
@@ -99,9 +100,4 @@ async function untilItAnswers(settings: PostgresSettings): Promise<void> {
       await new Promise((wake) => setTimeout(wake, 50));
     }
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -1,5 +1,6 @@
 import { RESOURCES } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
+import { changedZone } from "./changed_zone.ts";
 import type { Platform } from "./platform.ts";
 
 const MS_PER_HOUR = 3_600_000;
@@ -58,12 +59,7 @@ export class StoreClock {
         }
       }.bind(this),
     };
-    return new Proxy(zone, {
-      get: (target, name) => {
-        const value = Reflect.get(changed, name) ?? Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
+    return changedZone(zone, changed);
   }
 
   #shift(time: Date): Date {

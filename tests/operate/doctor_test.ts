@@ -4,6 +4,7 @@ import { RESOURCES } from "../../lib/stage.ts";
 import { examine, formatFindings, main } from "../../operate/doctor.ts";
 import { examineSns } from "../../operate/examine_sns.ts";
 import { sweep } from "../../sweep/sweep.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
 import { withEnv } from "../harness/with_env.ts";
 
@@ -27,14 +28,9 @@ for (const zones of ZONE_KINDS) {
 
 Deno.test("doctor may write where it may not remove, as often as it is asked", async () => {
   await using platform = await openPlatform();
-  const resources = {
-    ...RESOURCES,
-    openZone: (...args: Parameters<typeof RESOURCES.openZone>) => {
-      const zone = RESOURCES.openZone(...args);
-      zone.remove = () => Promise.reject(new Error("may not remove"));
-      return zone;
-    },
-  };
+  const resources = changedZones(RESOURCES, () => ({
+    remove: () => Promise.reject(new Error("may not remove")),
+  }));
   const context = { ...platform.context, resources };
   await platform.run();
 
@@ -70,27 +66,16 @@ Deno.test("doctor names each thing that is wrong, and what to do", async () => {
   await using platform = await openPlatform();
   const { context } = platform;
   await execute(platform.source.client, "drop table payment");
-  const resources = {
-    ...RESOURCES,
-    openZone: (...args: Parameters<typeof RESOURCES.openZone>) => {
-      const zone = RESOURCES.openZone(...args);
-      const isIngestion = zone.url.endsWith("/ingestion");
-      return new Proxy(zone, {
-        get: (target, name) => {
-          // A store that heeds no condition, and one whose clock is wrong.
-          if (isIngestion && name === "create") {
-            return (key: string, content: Uint8Array) =>
-              target.put(key, content);
-          }
-          if (!isIngestion && name === "now") {
-            return () => Promise.resolve(new Date(Date.now() + 3_600_000));
-          }
-          const value = Reflect.get(target, name);
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-    },
-  };
+  // A store that heeds no condition, and one whose clock is wrong.
+  const resources = changedZones(
+    RESOURCES,
+    (zone) =>
+      zone.url.endsWith("/ingestion")
+        ? {
+          create: async (key, content) => (await zone.put(key, content), true),
+        }
+        : { now: () => Promise.resolve(new Date(Date.now() + 3_600_000)) },
+  );
   platform.set({
     warehouse: { ...platform.warehouse.settings, database: "not_there" },
   });

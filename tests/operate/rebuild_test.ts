@@ -21,6 +21,7 @@ import {
   checksums,
   tableTexts,
 } from "../harness/rebuild.ts";
+import { newSeed } from "../harness/seed.ts";
 import { fillSmall } from "../harness/small_source.ts";
 import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
@@ -28,12 +29,6 @@ const BATCHES = 9;
 const WRITES_BETWEEN_BATCHES = 20;
 
 /** Set `TEST_SEED` to repeat a history that failed. */
-function newSeed(): number {
-  const given = Deno.env.get("TEST_SEED");
-  return given === undefined
-    ? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
-    : Number(given);
-}
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`the rebuild drill: both places are made anew after any history, on ${zones}`, async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { StageResult } from "../../lib/stage.ts";
 import { runForever } from "../../operate/pipeline.ts";
 import { resync } from "../../operate/resync.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { runSmallHistory } from "../harness/damage.ts";
 import { doctorManifest } from "../harness/manifests.ts";
 import { assertMirrored } from "../harness/mirror.ts";
@@ -73,22 +74,16 @@ Deno.test("resync says so when other runs always come first", async () => {
   const overtaken = {
     ...context,
     clock: () => context.clock(),
-    resources: {
-      ...context.resources,
-      openZone: (...args: Parameters<typeof context.resources.openZone>) => {
-        const zone = context.resources.openZone(...args);
-        const create = zone.create.bind(zone);
-        zone.create = async (key, content) => {
-          if (!racing && key.startsWith("_batches/")) {
-            racing = true;
-            await platform.extract();
-            racing = false;
-          }
-          return await create(key, content);
-        };
-        return zone;
+    resources: changedZones(context.resources, (zone) => ({
+      create: async (key, content) => {
+        if (!racing && key.startsWith("_batches/")) {
+          racing = true;
+          await platform.extract();
+          racing = false;
+        }
+        return await zone.create(key, content);
       },
-    },
+    })),
   };
 
   await assert.rejects(resync(overtaken, { tables: ["payment_type"] }), {

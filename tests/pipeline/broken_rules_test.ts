@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { openLake, zoneKeys } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -187,23 +188,17 @@ Deno.test("a batch that a later one mends is made good also where the run dies b
   await platform.extract();
   const { context } = platform;
   const commits = { left: 1 };
-  const openZone = context.resources.openZone;
-  context.resources = {
-    ...context.resources,
-    openZone: (url, options) => {
-      const zone = openZone(url, options);
-      const create = zone.create.bind(zone);
-      zone.create = (key, bytes) => {
-        if (key.startsWith("_batches/0") && commits.left-- === 0) {
-          throw new Error("the run dies");
-        }
-        return create(key, bytes);
-      };
-      return zone;
+  const { resources } = context;
+  context.resources = changedZones(resources, (zone) => ({
+    create: (key, bytes) => {
+      if (key.startsWith("_batches/0") && commits.left-- === 0) {
+        throw new Error("the run dies");
+      }
+      return zone.create(key, bytes);
     },
-  };
+  }));
   await assert.rejects(platform.transform(), /the run dies/);
-  context.resources = { ...context.resources, openZone };
+  context.resources = resources;
   assert.deepEqual((await processedManifest(platform, 2)).postponed, [
     "dim_item",
   ]);

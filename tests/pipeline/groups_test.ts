@@ -12,6 +12,7 @@ import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { liveFiles, processedManifest } from "../harness/manifests.ts";
 import {
   assertSameHistories,
@@ -91,18 +92,12 @@ Deno.test("a run that ends among the commits of a group is finished by the next,
     await execute(source.client, insertOrder(100 + batch));
     await platform.extract();
   }
-  context.resources = {
-    ...RESOURCES,
-    openZone: (url, options) => {
-      const zone = openZone(url, options);
-      const create = zone.create.bind(zone);
-      zone.create = (key, content) => {
-        if (key.endsWith("000000007.json")) throw new Error("the disk is full");
-        return create(key, content);
-      };
-      return zone;
+  context.resources = changedZones(RESOURCES, (zone) => ({
+    create: (key, content) => {
+      if (key.endsWith("000000007.json")) throw new Error("the disk is full");
+      return zone.create(key, content);
     },
-  };
+  }));
   await assert.rejects(platform.transform(), { message: "the disk is full" });
   context.resources = RESOURCES;
 

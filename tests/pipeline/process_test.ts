@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../harness/free_port.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
@@ -142,9 +143,4 @@ Deno.test("one Ctrl-C ends deno task demo cleanly, though it comes twice", async
 async function leftIn(folder: string): Promise<string[]> {
   const entries = await Array.fromAsync(Deno.readDir(folder));
   return entries.map(({ name }) => name);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

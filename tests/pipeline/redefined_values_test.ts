@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeManifest } from "../../lib/batches/manifest.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone/zone.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -122,21 +122,15 @@ Deno.test("a label that is renamed while a batch is read is in none of its rows,
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { context, source: { client } } = platform;
   let isRenamed = false;
-  context.resources = {
-    ...RESOURCES,
-    openZone: (url, options) => {
-      const zone = openZone(url, options);
-      const write = zone.write.bind(zone);
-      zone.write = async (...given) => {
-        if (!isRenamed) {
-          isRenamed = true;
-          await client.query("alter type mood rename value 'happy' to 'glad'");
-        }
-        return await write(...given);
-      };
-      return zone;
+  context.resources = changedZones(RESOURCES, (zone) => ({
+    write: async (...given) => {
+      if (!isRenamed) {
+        isRenamed = true;
+        await client.query("alter type mood rename value 'happy' to 'glad'");
+      }
+      return await zone.write(...given);
     },
-  };
+  }));
 
   await assert.rejects(platform.extract(), {
     message:

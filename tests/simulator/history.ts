@@ -15,6 +15,7 @@ import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
+import { changedZone } from "../harness/changed_zone.ts";
 import { sourceState } from "../harness/oracle.ts";
 import {
   openPlatform,
@@ -150,14 +151,8 @@ function isBehind(seed: number): boolean {
 /** A zone whose clock has gone on. */
 const openLater: typeof RESOURCES.openZone = (url, options) => {
   const zone = RESOURCES.openZone(url, options);
-  const now = async () =>
-    new Date((await zone.now()).getTime() + SWEEP_LEAP_MS);
-  return new Proxy(zone, {
-    get: (target, name) => {
-      if (name === "now") return now;
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
+  return changedZone(zone, {
+    now: async () => new Date((await zone.now()).getTime() + SWEEP_LEAP_MS),
   });
 };
 

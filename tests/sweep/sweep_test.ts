@@ -14,6 +14,7 @@ import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import { main } from "../../sweep/main.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { runSmallHistory } from "../harness/damage.ts";
 import {
   emptyManifest,
@@ -352,20 +353,12 @@ async function startHalf(platform: Platform) {
   const { resources } = context;
   const before = await keysOf(platform.config.ingestionUrl, platform);
   const gate = Promise.withResolvers<void>();
-  context.resources = {
-    ...resources,
-    openZone: (url, options) => {
-      const zone = resources.openZone(url, options);
-      const write: Zone["write"] = async (key, ...rest) => {
-        if (key.startsWith("staff/")) await gate.promise;
-        return await zone.write(key, ...rest);
-      };
-      return new Proxy(zone, {
-        get: (target, name) =>
-          name === "write" ? write : Reflect.get(target, name),
-      });
+  context.resources = changedZones(resources, (zone) => ({
+    write: async (key, ...rest) => {
+      if (key.startsWith("staff/")) await gate.promise;
+      return await zone.write(key, ...rest);
     },
-  };
+  }));
   const ended = platform.extract();
   ended.catch(() => {});
   context.resources = resources;

@@ -17,6 +17,7 @@ import type { Comparison } from "../../verify/compare_models.ts";
 import { main } from "../../verify/main.ts";
 import type { Verification } from "../../verify/verification.ts";
 import { verify } from "../../verify/verify.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { differences, doWhatItSays, waysNamed } from "../harness/mend.ts";
@@ -29,6 +30,7 @@ import {
 } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
+import { newSeed } from "../harness/seed.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const LIVE_VERIFICATIONS = 4;
@@ -328,12 +330,6 @@ Deno.test("verify() does not mind what is written while it reads", async () => {
 });
 
 /** Set `TEST_SEED` to repeat writes that failed. */
-function newSeed(): number {
-  return Number(
-    Deno.env.get("TEST_SEED") ??
-      crypto.getRandomValues(new Uint32Array(1))[0],
-  );
-}
 
 Deno.test("verify() does not mind any writer", async () => {
   const seed = newSeed();
@@ -367,21 +363,15 @@ Deno.test("verify() goes on when others run the stages at the same time", async 
   await platform.run();
   await execute(source.client, insertOrder(9));
   let overtaking = true;
-  context.resources = {
-    ...RESOURCES,
-    openZone: (url, options) => {
-      const zone = RESOURCES.openZone(url, options);
-      const create = zone.create.bind(zone);
-      zone.create = async (key, content) => {
-        if (overtaking && url === context.config.ingestionUrl) {
-          overtaking = false;
-          await extract({ ...context, resources: RESOURCES });
-        }
-        return await create(key, content);
-      };
-      return zone;
+  context.resources = changedZones(RESOURCES, (zone) => ({
+    create: async (key, content) => {
+      if (overtaking && zone.url === context.config.ingestionUrl) {
+        overtaking = false;
+        await extract({ ...context, resources: RESOURCES });
+      }
+      return await zone.create(key, content);
     },
-  };
+  }));
   const other = await openClient(warehouse.url);
   await other.query("select pg_advisory_lock(7235419846134)");
 
@@ -434,18 +424,12 @@ Deno.test("verify() gives up when others always commit first", async () => {
   await using platform = await openPlatform();
   const { source, context } = platform;
   await fillSmall(source.client);
-  context.resources = {
-    ...RESOURCES,
-    openZone: (url, options) => {
-      const zone = RESOURCES.openZone(url, options);
-      const create = zone.create.bind(zone);
-      zone.create = async (key, content) => {
-        await extract({ ...context, resources: RESOURCES });
-        return await create(key, content);
-      };
-      return zone;
+  context.resources = changedZones(RESOURCES, (zone) => ({
+    create: async (key, content) => {
+      await extract({ ...context, resources: RESOURCES });
+      return await zone.create(key, content);
     },
-  };
+  }));
 
   await assert.rejects(verify(context), {
     name: "StageError",

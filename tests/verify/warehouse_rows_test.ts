@@ -16,6 +16,7 @@ import {
   readFromWarehouse,
 } from "../../verify/warehouse_rows.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
+import { newSeed } from "../harness/seed.ts";
 
 const ROWS = 400;
 
@@ -245,12 +246,6 @@ function moment(
 }
 
 /** Set `TEST_SEED` to repeat values that failed. */
-function newSeed(): number {
-  return Number(
-    Deno.env.get("TEST_SEED") ??
-      crypto.getRandomValues(new Uint32Array(1))[0],
-  );
-}
 
 /** A row of values in both engines' SQL; every tenth value is null. */
 function anyRow(

@@ -4,6 +4,7 @@ import { activateGeneration } from "../../../lib/batches/generation.ts";
 import type { ProcessedManifest } from "../../../lib/batches/manifest.ts";
 import { StageError } from "../../../lib/errors.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
+import { changedZone } from "../../harness/changed_zone.ts";
 import { emptyManifest } from "../../harness/manifests.ts";
 
 function manifest(batch: number, runId = `run-${batch}`): ProcessedManifest {
@@ -24,18 +25,8 @@ function logOf(zone: Zone): BatchLog<ProcessedManifest> {
 }
 
 /** A zone of which `create` does something else as well, or instead. */
-function creating(
-  zone: Zone,
-  create: (key: string, content: Uint8Array) => Promise<boolean>,
-): Zone {
-  return new Proxy(zone, {
-    get: (target, name) => {
-      if (name === "create") return create;
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
+const creating = (zone: Zone, create: Zone["create"]) =>
+  changedZone(zone, { create });
 
 const lost = () =>
   new StageError("no answer", { subject: "zone", retryable: true });
@@ -166,14 +157,11 @@ Deno.test("commit() asks again whose manifest is there when a read fails", async
       await zone.create(key, content);
       throw lost();
     });
-    const failing = new Proxy(created, {
-      get: (target, name) => {
-        if (name !== "read") return Reflect.get(target, name);
-        return (key: string) =>
-          key === manifestKey(1) && ++reads < 3
-            ? Promise.reject(lost())
-            : zone.read(key);
-      },
+    const failing = changedZone(created, {
+      read: (key) =>
+        key === manifestKey(1) && ++reads < 3
+          ? Promise.reject(lost())
+          : zone.read(key),
     });
 
     assert.equal(await logOf(failing).commit(manifest(1, "mine")), true);

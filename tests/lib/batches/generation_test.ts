@@ -5,21 +5,15 @@ import {
 } from "../../../lib/batches/generation.ts";
 import { StageError } from "../../../lib/errors.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
+import { changedZone } from "../../harness/changed_zone.ts";
 import { inFolder } from "../../harness/in_folder.ts";
+
+/** A zone of which `create` does something else as well, or instead. */
+const creating = (zone: Zone, create: Zone["create"]) =>
+  changedZone(zone, { create });
 
 const lost = () =>
   new StageError("no answer", { subject: "zone", retryable: true });
-
-/** A zone of which `create` does something else. */
-function creating(zone: Zone, create: Zone["create"]): Zone {
-  return new Proxy(zone, {
-    get: (target, name) => {
-      if (name === "create") return create;
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
 
 Deno.test("activateGeneration() puts one generation after another in force", async () => {
   await inFolder(async (folder) => {

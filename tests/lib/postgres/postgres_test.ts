@@ -21,6 +21,7 @@ import {
   inServerFolder,
   makeStandby,
 } from "../../harness/cluster.ts";
+import { freePort } from "../../harness/free_port.ts";
 import {
   openTestDatabase,
   settingsOf,
@@ -479,9 +480,4 @@ function errorResponse(message: string): Uint8Array<ArrayBuffer> {
   const bytes = new TextEncoder().encode(`E....${fields}`);
   new DataView(bytes.buffer).setInt32(1, bytes.length - 1);
   return bytes;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
