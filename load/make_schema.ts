@@ -18,6 +18,7 @@ import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { migrate, sameText, waitingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
+import { checkShapes } from "./table_shape.ts";
 
 type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
 
@@ -50,6 +51,7 @@ export async function makeSchema(
   const look = <Found>(work: () => Promise<Found>) =>
     inTransaction(client, { readOnly: true }, work);
   const isFinished = async () => {
+    await checkTables(client, sql);
     const lacking = await findUnfinished(client, { models, isDerived });
     return lacking.statements.length + lacking.references.length === 0;
   };
@@ -94,6 +96,18 @@ export async function findMissing(
   return { migrations: migrations.map(nameOf), tables: tables.map(nameOf) };
 }
 
+/**
+ * Throws a `StageError` when a table that is there was made for another header
+ * of its model; see `checkShapes`.
+ */
+export async function checkTables(
+  client: pg.Client,
+  sql: ProjectSql,
+): Promise<void> {
+  const { models, isDerived } = wantedSchema(sql);
+  await checkShapes(client, { models, isDerived });
+}
+
 /** The migrations and models of a warehouse, and which tables models make. */
 function wantedSchema(sql: ProjectSql) {
   const company = ownMigrations(sql);
@@ -103,7 +117,7 @@ function wantedSchema(sql: ProjectSql) {
     company,
     known: [...ENGINE_SCHEMA, ...company],
     models,
-    isDerived: ({ name }: DerivedModel) => !declared.has(name),
+    isDerived: ({ name }: Pick<DerivedModel, "name">) => !declared.has(name),
   };
 }
 

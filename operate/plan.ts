@@ -12,10 +12,14 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { abandonedNote, abandonedTables } from "../load/abandoned_tables.ts";
 import { plannedChanges } from "../load/follow_models.ts";
 import { newestEntry } from "../load/ledger.ts";
-import { findMissing } from "../load/make_schema.ts";
+import { checkTables, findMissing } from "../load/make_schema.ts";
 import { ModelTypes, type TypedModel } from "../load/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
-import { checkContinuity, isOfSameSql } from "../transform/continuity.ts";
+import {
+  checkContinuity,
+  checkKeys,
+  isOfSameSql,
+} from "../transform/continuity.ts";
 
 const USAGE = `deno task plan [--json]
 
@@ -56,7 +60,10 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     const newest = await output.newest();
     const transformed = newest?.batch ?? 0;
     if (newest !== undefined) {
-      await refusedAs(plan, () => checkContinuity(newest, { input }));
+      await refusedAs(plan, async () => {
+        await checkContinuity(newest, { input });
+        checkKeys(newest, sql);
+      });
       if (!isOfSameSql(newest, sql)) plan.changedSince = newest.batch;
     }
     if (extracted > transformed) {
@@ -99,6 +106,8 @@ async function planWarehouse(
       ...migrations.map((name) => `migration ${name}`),
       ...tables.map((name) => `table ${name}`),
     );
+    // A migration may change a table first.
+    if (migrations.length === 0) await checkTables(client, sql);
   });
   const names = [QUARANTINE.name, ...models.map(({ model }) => model.name)];
   for (const table of await abandonedTables(client, names)) {

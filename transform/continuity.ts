@@ -41,11 +41,15 @@ export function isOfSameSql(
   return [sql.transformHash, ...sql.earlierHashes].includes(transformHash);
 }
 
-/** Throws a `StageError` when the batches before were made by other SQL. */
+/**
+ * Throws a `StageError` when the batches before were made by other SQL, unless
+ * a person accepts that, and when they have a model under another key.
+ */
 export function checkSql(
   previous: ProcessedManifest,
   options: { sql: ProjectSql; accept: boolean },
 ): void {
+  checkKeys(previous, options.sql);
   if (options.accept || isOfSameSql(previous, options.sql)) return;
   throw new StageError(
     `Cannot go on from batch ${previous.batch}: sql/ (contract, models or quarantine) has changed since`,
@@ -55,4 +59,33 @@ export function checkSql(
         "`deno task plan` shows what it does to the warehouse. If the change concerns new batches only, run transform once with --accept-sql-change; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
     },
   );
+}
+
+/**
+ * Throws a `StageError` when the batches before know a model's versions by
+ * another key, under which they can't go on.
+ */
+export function checkKeys(
+  { batch, keys = {} }: ProcessedManifest,
+  { models }: Pick<ProjectSql, "models">,
+): void {
+  for (const { name, key } of models) {
+    const before = keys[name];
+    if (before === undefined || isSameKey(before, key)) continue;
+    throw new StageError(
+      `Cannot go on from batch ${batch}: the key of "${name}" is now (${
+        key.join(", ")
+      }), it was (${before.join(", ")})`,
+      {
+        subject: `models/${name}`,
+        hint:
+          "Run `deno task rebuild processed`, which makes all versions again under this key, then `deno task rebuild warehouse`",
+      },
+    );
+  }
+}
+
+function isSameKey(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length &&
+    one.every((name) => other.includes(name));
 }

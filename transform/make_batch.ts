@@ -89,6 +89,7 @@ export async function makeBatch(
   progress.end();
   const manifest = manifestOf(context, {
     next,
+    previous,
     runId,
     startedAt,
     duckdb: await duckDbVersion(duckdb),
@@ -127,13 +128,14 @@ export function manifestOf(
   { sql, clock }: StageContext,
   made: {
     next: IngestionManifest;
+    previous: ProcessedManifest | undefined;
     runId: string;
     startedAt: string;
     duckdb: string;
     content: BatchContent & Pick<ProcessedManifest, "live" | "group">;
   },
 ): ProcessedManifest {
-  const { next, runId, startedAt, duckdb, content } = made;
+  const { next, previous, runId, startedAt, duckdb, content } = made;
   return {
     format: 1,
     stage: "transform",
@@ -148,6 +150,10 @@ export function manifestOf(
     extracted: extractedOf(next),
     startedAt,
     transformHash: sql.transformHash,
+    keys: {
+      ...previous?.keys,
+      ...Object.fromEntries(sql.models.map(({ name, key }) => [name, key])),
+    },
     ...content,
   };
 }

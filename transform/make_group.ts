@@ -174,6 +174,7 @@ async function tryGroup(
     const manifests = inputs.map((one) =>
       manifestOf(context, {
         next: one,
+        previous,
         runId,
         startedAt,
         duckdb: version,

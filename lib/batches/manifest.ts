@@ -125,6 +125,11 @@ export interface ProcessedManifest extends Manifest {
   startedAt?: string;
   /** Of the contract, the models and the quarantine queries. */
   transformHash: string;
+  /**
+   * Each model's key, also of those that are gone, whose versions stay; of
+   * manifests made before this was kept, none.
+   */
+  keys?: Record<string, readonly string[]>;
   models: Record<string, ProcessedModel>;
   /** What the next batch needs: a name's rows at the end of this one. */
   state: Record<string, DataFile>;
