@@ -288,7 +288,7 @@ function unreadable(columns: readonly ContractColumn[]): string {
     const name = quoteName(column.name);
     const value = typedText(name, column.type);
     const fault = `(${name} is not null and (${value} is null${
-      mayBeInfinite(column.type) ? ` or not isfinite(${value})` : ""
+      unheldMoment(value, column.type)
     }))`;
     const reason = quoteText(
       `${column.name} is no ${typeSql(column.type)}: "`,
@@ -303,6 +303,13 @@ function unreadable(columns: readonly ContractColumn[]): string {
     then concat_ws('; ', ${faults.map(({ reason }) => reason).join(", ")}) end`;
 }
 
-function mayBeInfinite(type: ColumnType): boolean {
-  return ["date", "timestamp", "timestamptz"].includes(type.name);
+/** DuckDB writes a later one by a double of milliseconds, which rounds. */
+const LAST_MOMENT = "timestamptz '287396-01-01 00:00:00+00'";
+
+/** SQL for whether a moment is one that readers would take for another. */
+function unheldMoment(value: string, { name }: ColumnType): string {
+  if (!["date", "timestamp", "timestamptz"].includes(name)) return "";
+  return ` or not isfinite(${value})${
+    name === "timestamptz" ? ` or ${value} >= ${LAST_MOMENT}` : ""
+  }`;
 }

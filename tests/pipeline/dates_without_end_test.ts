@@ -67,3 +67,54 @@ Deno.test("a date that may be infinite is carried as text, and means what its mo
   );
   assert.equal((await verify(platform.context)).same, true);
 });
+
+Deno.test("a moment at the limits arrives exactly, or goes to quarantine", async () => {
+  const source = `create table moment (
+    moment_id integer primary key, day date, plain timestamp, zoned timestamptz
+  );`;
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "fact_moment",
+      kind: "fact",
+      key: ["moment_id"],
+      sql: "select moment_id, day, plain, zoned from changed.moment",
+    }],
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  await execute(
+    platform.source.client,
+    `insert into moment values
+      (1, '0001-01-01', '0001-01-01', '0001-01-01 00:00+00'),
+      (2, '5874897-12-31', '294246-12-31 23:59:59.999999',
+        '287395-12-31 23:59:59.999999+00'),
+      (3, '0001-12-31 BC', null, null),
+      (4, null, '0001-12-31 23:59 BC', null),
+      (5, null, null, '0001-12-31 23:59+00 BC'),
+      (6, null, '294276-12-31 23:59:59.999999', null),
+      (7, null, null, '287396-01-01 00:00+00'),
+      (8, null, null, '294246-12-31 23:59:59.999999+00'),
+      (9, '-infinity', 'infinity', '-infinity')`,
+  );
+
+  await platform.run();
+
+  const { warehouse: { client }, source: { client: from } } = platform;
+  const texts = "moment_id::text, day::text, plain::text, zoned::text";
+  assert.deepEqual(
+    await query(client, `select ${texts} from fact_moment_current order by 1`),
+    await query(
+      from,
+      `select ${texts} from moment where moment_id < 3 order by 1`,
+    ),
+  );
+  const bad = await query(
+    client,
+    "select row_key from quarantine_current order by row_key",
+  );
+  assert.deepEqual(
+    bad.map(({ row_key }) => row_key),
+    ["3", "4", "5", "6", "7", "8", "9"],
+  );
+  assert.equal((await verify(platform.context)).same, true);
+});
