@@ -9,7 +9,7 @@ import {
   sqlState,
 } from "../lib/postgres/postgres.ts";
 import type { VersionsCsv } from "./export_versions.ts";
-import { adviceOn } from "./load_error.ts";
+import { adviceOn, SET_ASIDE } from "./load_error.ts";
 
 /**
  * Copies a CSV into a table and removes the file. Throws a `StageError` when
@@ -20,7 +20,7 @@ export async function copyCsv(
   csv: VersionsCsv,
   options: {
     table: string;
-    /** What errors name, where the table is a temporary one. */
+    /** What errors name, where the table is a part of it. */
     model?: string;
     freeze: boolean;
     progress: Progress;
@@ -44,7 +44,7 @@ export async function copyCsv(
     with (format csv${freeze ? ", freeze" : ""})`,
     counted(file.readable, progress),
   ).catch((error) => {
-    throw valueError(error, subject) ?? error;
+    throw valueError(error, { subject, model: options.model }) ?? error;
   });
   for (const [column] of constants) {
     await client.query(
@@ -74,9 +74,13 @@ async function* counted(
   }
 }
 
-/** Names the column whose type can't hold a value. */
-function valueError(error: unknown, subject: string): StageError | undefined {
-  if (sqlState(error)?.startsWith("22") !== true) return undefined;
+/** Names the column whose type can't hold a value, and how to let it. */
+function valueError(
+  error: unknown,
+  { subject, model }: { subject: string; model: string | undefined },
+): StageError | undefined {
+  const state = sqlState(error) ?? "";
+  if (!state.startsWith("22") && state !== "23514") return undefined;
   const { where } = error as { where?: string };
   // "COPY table, line 1, column name: value", in the server's language.
   const [, column] = /^COPY [^,]+, \S+ \d+, \S+ ([^:]+)/.exec(where ?? "") ??
@@ -86,6 +90,22 @@ function valueError(error: unknown, subject: string): StageError | undefined {
     `Cannot load ${subject}: its column "${column}" can't hold what the model gives: ${
       messageOf(error)
     }`,
-    { subject, hint: adviceOn(error).hint, cause: error },
+    {
+      subject,
+      hint: model === undefined
+        ? adviceOn(error).hint
+        : columnHint(model, column),
+      cause: error,
+    },
   );
+}
+
+/** How a column comes to hold what its type refused. */
+function columnHint(model: string, column: string): string {
+  const views = ["_current", "_history"].map((view) => quoteName(model + view));
+  return `By a migration in sql/warehouse let its type hold that (alter type ... add value, alter domain ... drop constraint), or make the column text: drop view ${
+    views.join(", ")
+  } cascade; alter table ${quoteName(model)} alter ${
+    quoteName(column)
+  } type text; of a dimension also that of its closed versions. Load makes the views again. Or ${SET_ASIDE}`;
 }

@@ -1,5 +1,5 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import { sqlState } from "../lib/postgres/postgres.ts";
+import { quoteName, sqlState } from "../lib/postgres/postgres.ts";
 
 /** What a person is told to do, and whether time alone may help. */
 export interface Advice {
@@ -13,7 +13,8 @@ const DEPENDENTS =
 const LIMITED =
   "The role, the database or a pooler limits how long a transaction takes: lift it (alter role ... set transaction_timeout to 0)";
 
-const SET_ASIDE =
+/** The way out that is left where a warehouse takes no such value. */
+export const SET_ASIDE =
   "set such rows aside in sql/quarantine, then `deno task rebuild processed` and `deno task rebuild warehouse`";
 const NO_TEXT =
   `The encoding UTF8 has no text for what it names, such as the character 0: ${SET_ASIDE}`;
@@ -144,4 +145,15 @@ export function loadError(error: unknown, server: string): unknown {
     ...adviceOn(error),
     cause: error,
   });
+}
+
+/** What a loader throws where the table of a model takes no such row. */
+export function refusalOf(error: unknown, model: string): unknown {
+  if (!isForeign(error) || sqlState(error)?.startsWith("23") !== true) {
+    return error;
+  }
+  return new StageError(
+    `Cannot load ${quoteName(model)}: ${messageOf(error)}`,
+    { subject: quoteName(model), ...adviceOn(error), cause: error },
+  );
 }

@@ -21,6 +21,7 @@ import {
   type VersionsForm,
 } from "./export_versions.ts";
 import { checksOf } from "./history_checks.ts";
+import { refusalOf } from "./load_error.ts";
 import {
   addPlaceholders,
   createStaging,
@@ -83,13 +84,11 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
       });
       await client.query(`analyze ${staging}`);
       await keepEnding(client, table, staging);
-      await addPlaceholders(client, table, {
-        from: staging,
-        where: `not ${eventFlag("is_delete", "referring")}`,
-      });
-      if (table.model.kind === "dimension") {
-        await mergeDimension(client, table, staging);
-      } else await mergeFact(client, table, staging);
+      try {
+        await mergeEvents(client, table, staging);
+      } catch (error) {
+        throw refusalOf(error, table.model.name);
+      }
       await checkIntercepted(client, table, staging);
     },
   })));
@@ -103,6 +102,20 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
       log,
     });
   }
+}
+
+async function mergeEvents(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  await addPlaceholders(client, table, {
+    from: staging,
+    where: `not ${eventFlag("is_delete", "referring")}`,
+  });
+  if (table.model.kind === "dimension") {
+    await mergeDimension(client, table, staging);
+  } else await mergeFact(client, table, staging);
 }
 
 /**
@@ -132,6 +145,7 @@ export async function bulkLoad(work: GroupWork): Promise<void> {
       const target = form === "closed" ? `${name}_closed` : name;
       return copyCsv(client, csv, {
         table: quoteName(target),
+        model: name,
         freeze: truncated.includes(target),
         progress,
       });

@@ -348,7 +348,7 @@ async function land(
     });
     await copyCsv(client, csv, {
       table: fresh,
-      model: name,
+      model: table.model.name,
       freeze: false,
       progress: context.progress,
     });

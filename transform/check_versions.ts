@@ -1,6 +1,6 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
-import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import { keyText } from "./land_table.ts";
 import type { ModelColumn } from "./model_changes.ts";
@@ -104,16 +104,30 @@ interface UnheldValue {
   isUnheld: string;
   /** What it is, for people. */
   says: string;
+  /** What else than the rows or the model may be changed. */
+  wayOut?: string;
 }
 
 /**
  * What texts and JSON may have in DuckDB and not in PostgreSQL, which keeps no
  * character 0 (for jsonb: not even escaped), and whose JSON knows neither NaN
- * nor a comma before a bracket that closes.
+ * nor a comma before a bracket that closes; and what is no label of an enum.
  */
 function unheldValues({ columns }: CheckedRows): UnheldValue[] {
-  return columns.flatMap(({ name, type, declared }): UnheldValue[] => {
+  return columns.flatMap(({ name, type, declared, labels }): UnheldValue[] => {
     const text = `cast(${quoteName(name)} as varchar)`;
+    if (labels !== undefined) {
+      return [{
+        name,
+        isUnheld: [
+          `${text} is not null`,
+          ...labels.map((label) => `${text} <> ${quoteText(label)}`),
+        ].join(" and "),
+        says: `is no label of the enum ${declared} of sql/warehouse`,
+        wayOut:
+          `add the label by a migration there: alter type ${declared} add value '...'`,
+      }];
+    }
     // Load adds a column of JSON as json.
     const held = declared ?? type.toLowerCase();
     if (held !== "json" && held !== "jsonb") {
@@ -173,7 +187,7 @@ async function unheldError(
   duckdb: DuckDb,
   checked: CheckedRows,
 ): Promise<StageError | undefined> {
-  for (const { name, isUnheld, says } of unheldValues(checked)) {
+  for (const { name, isUnheld, says, wayOut } of unheldValues(checked)) {
     const [bad] = await duckdb.rows(
       `select count(*) as rows, min(${keyText(checked.model.key)}) as key
       from ${checked.rows} where ${isUnheld}`,
@@ -182,6 +196,7 @@ async function unheldError(
     return ruleError(
       checked,
       `"${name}" ${says} in ${bad?.rows} rows; the first key is ${bad?.key}`,
+      wayOut,
     );
   }
 }
@@ -194,6 +209,7 @@ function keySql(key: readonly string[]): string {
 function ruleError(
   { model, batch }: CheckedRows,
   found: string,
+  wayOut?: string,
 ): StageError {
   const whole = model.derivation === "set"
     ? ` with \`deno task extract --full=${model.reads.join(",")}\` first`
@@ -204,7 +220,9 @@ function ruleError(
       subject: model.name,
       dataCheck: true,
       hint:
-        `Nothing of the batch is committed. Repair the rows in the source, then run all stages again${whole}; or correct sql/models/${model.name}.sql`,
+        `Nothing of the batch is committed. Repair the rows in the source, then run all stages again${whole}; or correct sql/models/${model.name}.sql${
+          wayOut === undefined ? "" : `; or ${wayOut}`
+        }`,
     },
   );
 }

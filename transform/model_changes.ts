@@ -12,6 +12,8 @@ export interface ModelColumn {
   notNull?: true;
   /** Its type in the warehouse, as sql/warehouse declares it. */
   declared?: string;
+  /** The labels of that type, if it is an enum that sql/warehouse makes. */
+  labels?: readonly string[];
 }
 
 /** Where a batch's rows come from, for the SQL that stamps them. */

@@ -4,6 +4,11 @@ import { quoteName } from "../lib/postgres/postgres.ts";
 import { headerProblems } from "../lib/project/derived_table.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import {
+  type DeclaredEnums,
+  labelsOf,
+  readDeclaredEnums,
+} from "../lib/project/declared_enums.ts";
+import {
   type DeclaredTables,
   readDeclaredTables,
 } from "../lib/project/warehouse_ddl.ts";
@@ -43,6 +48,7 @@ interface Preparing {
   sql: ProjectSql;
   kinds: FunctionKinds;
   declared: DeclaredTables;
+  enums: DeclaredEnums;
 }
 
 type Columns = ReadonlyMap<string, readonly ModelColumn[]>;
@@ -79,6 +85,7 @@ async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
     sql,
     kinds: await readFunctionKinds(duckdb),
     declared: readDeclaredTables(sql.migrations),
+    enums: readDeclaredEnums(sql.migrations),
   };
   for (const { model, problem } of modelNameProblems(sql.models)) {
     refuse(`models/${model}`, [problem], "Give the model another name");
@@ -122,7 +129,7 @@ async function checkModel(
   work: Preparing,
   model: ModelSql,
 ): Promise<ModelColumn[]> {
-  const { sql, kinds, declared } = work;
+  const { sql, kinds, declared, enums } = work;
   const name = `models/${model.name}`;
   const query = await parseOwn(work, { name, sql: model.sql });
   const { problems, sources } = checkModelQuery(query, {
@@ -164,6 +171,7 @@ async function checkModel(
   return columns.map((column): ModelColumn => {
     const source = sources.get(column.name.toLowerCase());
     const type = declared.get(model.name)?.get(column.name)?.type;
+    const labels = type === undefined ? undefined : labelsOf(enums, type);
     const notNull = model.table.notNull.includes(column.name) ||
       tables.some((table) => table?.get(column.name)?.notNull);
     return {
@@ -171,6 +179,7 @@ async function checkModel(
       ...source === undefined ? {} : { source },
       ...notNull ? { notNull } : {},
       ...type === undefined ? {} : { declared: type },
+      ...labels === undefined ? {} : { labels },
     };
   });
 }

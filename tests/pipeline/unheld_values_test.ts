@@ -21,7 +21,10 @@ function project(columns: string, declared: string) {
       recordId: "record_id",
       sql: `select message_id, ${columns} from changed.message`,
     }],
-    warehouse: `create table fact_message (record_id bigint primary key,
+    warehouse: `create type mood as enum ('{}', 'it''s, (fine)');
+      alter type mood add value if not exists 'so so' after '{}';
+      alter type mood rename value 'so so' to '{"a": "1"}';
+      create table fact_message (record_id bigint primary key,
       message_id integer not null, ${declared}, ${HISTORY_SQL});`,
   });
 }
@@ -60,6 +63,11 @@ const REFUSED: Readonly<
     columns: "payload as a",
     declared: "a jsonb",
     payload: String.raw`"\ud800"`,
+  },
+  "a text that is no label of an enum": {
+    columns: "payload as a",
+    declared: "a public.mood",
+    payload: "so so",
   },
   "a text that is no JSON": {
     columns: `coalesce(json_extract_string(payload, '$.a'), '{}') as a`,
@@ -103,6 +111,37 @@ for (const [what, { columns, declared, payload }] of Object.entries(REFUSED)) {
     assert.equal((await ids()).length, 3);
   });
 }
+
+Deno.test("a label that a migration adds lets transform go on", async () => {
+  const sql = await project("payload as a", "a mood");
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { context, source, warehouse } = platform;
+  await execute(
+    source.client,
+    "insert into message values (1, '{}', 1), (2, 'it''s, (fine)', 2), (3, null, 3)",
+  );
+  await platform.run();
+  await execute(source.client, "insert into message values (4, 'bad', 4)");
+  await platform.extract();
+  await assert.rejects(platform.transform(), {
+    message:
+      /"a" is no label of the enum mood of sql\/warehouse in 1 rows; the first key is 4/,
+    hint: /add the label by a migration there: alter type mood add value/,
+  });
+
+  const text = "alter type mood add value 'bad';";
+  context.sql = {
+    ...sql,
+    migrations: [...sql.migrations, { name: "0003_label", text }],
+  };
+  await platform.run();
+
+  const rows = await query(
+    warehouse.client,
+    "select a from fact_message_current order by message_id",
+  );
+  assert.deepEqual(rows.map(({ a }) => a), ["{}", "it's, (fine)", null, "bad"]);
+});
 
 Deno.test("JSON with texts that look like what is refused is taken as it is", async () => {
   const sql = await project(

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { StageError } from "../../lib/errors.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
@@ -271,15 +273,87 @@ Deno.test("verify() tells texts that no load writes for a model's value", async 
   });
 });
 
-Deno.test("load names the model whose column does not take a value", async () => {
+Deno.test("load names the column that does not take a value, and goes on after what it says", async () => {
   await using platform = await openReadings();
+  const { context, source, warehouse } = platform;
   await execute(
-    platform.source.client,
+    source.client,
     "update reading set c2 = 'no address' where reading_id = 2",
+    "update reading set c3 = 'no address' where reading_id = 4",
   );
+  let refused: unknown;
+  await platform.run().catch((error) => refused = error);
+  for (const column of ["c2", "c3"]) {
+    assert(refused instanceof StageError);
+    const { message, hint = "", retryable } = refused;
+    assert.ok(
+      message.startsWith(
+        `Cannot load "fact_reading": its column "${column}" can't hold what the model gives: `,
+      ),
+    );
+    assert.equal(retryable, false);
+    const [, text = ""] = /text: (drop view .* type text);/.exec(hint) ?? [];
+    context.sql = {
+      ...context.sql,
+      migrations: [...context.sql.migrations, { name: `1_${column}`, text }],
+    };
+    refused = undefined;
+    await platform.load().catch((error) => refused = error);
+  }
 
-  await assert.rejects(platform.run(), {
-    message:
-      /^Cannot load "fact_reading": its column "c2" can't hold what the model gives: /,
+  assert.equal(refused, undefined);
+  const rows = await query(
+    warehouse.client,
+    `select c2 from fact_reading_current where c2 = 'no address'
+    union all select c3 from fact_reading_current where c3 = 'no address'`,
+  );
+  assert.equal(rows.length, 2);
+  // What was there reads as its type wrote it.
+  await rebuildWarehouse(context);
+  assert.deepEqual(differences(await verify(context)), []);
+});
+
+Deno.test("load names the model that a domain takes no value of, in a first load and later", async () => {
+  const source =
+    "create table note (note_id integer primary key, score integer);";
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "fact_note",
+      kind: "fact",
+      key: ["note_id"],
+      recordId: "record_id",
+      sql: "select note_id, score from changed.note",
+    }],
+    warehouse: `create domain share as integer check (value <= 100);
+      create table fact_note (record_id bigint primary key,
+        note_id integer not null, score share, ${HISTORY_SQL});`,
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  const { client } = platform.source;
+  const violates = /value for domain share violates check constraint/;
+  await execute(client, "insert into note values (1, 101)");
+  await assert.rejects(platform.run(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, violates);
+    assert.match(error.message, /^Cannot load "fact_note": its column "score"/);
+    return true;
+  });
+  await execute(
+    platform.warehouse.client,
+    "alter domain share drop constraint share_check",
+  );
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    "alter domain share add check (value <= 200)",
+  );
+  await execute(client, "update note set score = 201");
+  await assert.rejects(platform.run(), (error) => {
+    assert(error instanceof StageError);
+    assert.match(error.message, violates);
+    assert.match(error.message, /^Cannot load "fact_note": /);
+    assert.match(error.hint ?? "", /^Drop the constraint/);
+    return true;
   });
 });
