@@ -79,8 +79,8 @@ function valueError(
   error: unknown,
   { subject, model }: { subject: string; model: string | undefined },
 ): StageError | undefined {
-  const state = sqlState(error) ?? "";
-  if (!state.startsWith("22") && state !== "23514") return undefined;
+  // A type's input may look for an object, or call a function of a domain's.
+  if (!/^(22|23|42|P0)/.test(sqlState(error) ?? "")) return undefined;
   const { where } = error as { where?: string };
   // "COPY table, line 1, column name: value", in the server's language.
   const [, column] = /^COPY [^,]+, \S+ \d+, \S+ ([^:]+)/.exec(where ?? "") ??

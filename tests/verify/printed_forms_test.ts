@@ -357,3 +357,30 @@ Deno.test("load names the model that a domain takes no value of, in a first load
     return true;
   });
 });
+
+Deno.test("load names the column whose type looks for an object that is not there", async () => {
+  const source = "create table note (note_id integer primary key, about text);";
+  const sql = await smallProject({
+    source,
+    models: [{
+      name: "dim_note",
+      key: ["note_id"],
+      sql: "select note_id, about from changed.note",
+    }],
+    warehouse: dimensionSql(
+      "dim_note",
+      "note_id integer primary key, about regclass",
+    ),
+  });
+  await using platform = await openPlatform({ sql, sourceSql: source });
+  await execute(
+    platform.source.client,
+    "insert into note values (1, 'nobody')",
+  );
+
+  await assert.rejects(platform.run(), {
+    message:
+      /^Cannot load "dim_note": its column "about" can't hold what the model gives: relation "nobody" does not exist/,
+    hint: /make the column text: drop view "dim_note_current"/,
+  });
+});
