@@ -1,9 +1,9 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
+import { typeChange } from "../lib/project/column_types.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { query, quoteName, sqlState } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
-import { typeChange } from "./column_types.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";
 import {
@@ -19,10 +19,22 @@ interface Changes {
   /** What `alter table` does, in its words. */
   actions: string[];
   /** The same for people, a line for each column. */
-  told: string[];
+  given: string[];
+  retyped: string[];
+  taken: string[];
   /** Whether columns that are there become others, or go. */
   reshapes: boolean;
   dropped: string[];
+}
+
+/** What is to be done to a model's tables, for people. */
+export interface PlannedChanges {
+  /** A line for each column that is new, or holds more. */
+  given: string[];
+  /** A line for each that gets another type, which its values have no place in. */
+  retyped: string[];
+  /** A line for each that no model has. */
+  taken: string[];
 }
 
 /** A column of a table in the warehouse. */
@@ -79,21 +91,23 @@ export async function followModels(
         },
       );
     }
-    for (const change of toldOf(changes)) {
+    const { given, retyped, taken } = linesOf(changes);
+    for (const change of [...given, ...retyped]) {
       log.info("{model}: {change}", { model: model.name, change });
+    }
+    for (const change of taken) {
+      log.warn("{model}: {change}", { model: model.name, change });
     }
   }
 }
 
-/**
- * What `followModels` would do, as lines for people, and changes nothing. Throws
- * as that does.
- */
+/** What `followModels` would do, and changes nothing. Throws as that does. */
 export async function plannedChanges(
   client: pg.Client,
   typed: TypedModel,
-): Promise<string[]> {
-  return toldOf(await changesOfTables(client, typed, false));
+  options: { drop: boolean },
+): Promise<PlannedChanges> {
+  return linesOf(await changesOfTables(client, typed, options.drop));
 }
 
 /** Of each of a model's tables that is there. */
@@ -113,8 +127,11 @@ async function changesOfTables(
 }
 
 /** A dimension's two tables mostly change alike. */
-function toldOf(changes: readonly Changes[]): string[] {
-  return [...new Set(changes.flatMap(({ told }) => told))];
+function linesOf(changes: readonly Changes[]): PlannedChanges {
+  const all = (of: keyof PlannedChanges) => [
+    ...new Set(changes.flatMap((change) => change[of])),
+  ];
+  return { given: all("given"), retyped: all("retyped"), taken: all("taken") };
 }
 
 async function readColumns(
@@ -161,7 +178,9 @@ function changesOf(
   const changes: Changes = {
     table,
     actions: [],
-    told: [],
+    given: [],
+    retyped: [],
+    taken: [],
     reshapes: false,
     dropped: [],
   };
@@ -181,12 +200,18 @@ function changesOf(
     ) continue;
     if (drop) {
       changes.actions.push(`drop column ${quoteName(name)}`);
-      changes.told.push(`the column ${name} is gone, no model has it`);
+      changes.taken.push(
+        `the column ${name} goes with its values: no model has it`,
+      );
       changes.reshapes = true;
       changes.dropped.push(name);
-    } else if (isNotNull) {
-      changes.actions.push(`alter ${quoteName(name)} drop not null`);
-      changes.told.push(`the column ${name} is null from now on`);
+    } else {
+      if (isNotNull) {
+        changes.actions.push(`alter ${quoteName(name)} drop not null`);
+      }
+      changes.taken.push(
+        `the column ${name} is null in new rows: no model has it`,
+      );
     }
   }
   return changes;
@@ -229,7 +254,7 @@ function add(
     );
   }
   changes.actions.push(`add ${quoteName(name)} ${wanted}`);
-  changes.told.push(`the column ${name} is new, ${wanted}`);
+  changes.given.push(`the column ${name} is new, ${wanted}`);
 }
 
 function retype(
@@ -275,7 +300,9 @@ function retype(
         `alter ${column} type ${change.to} using null`,
       ]),
   );
-  changes.told.push(`the column ${name} is ${change.to}, it was ${type}`);
+  changes[change.kind === "widen" ? "given" : "retyped"].push(
+    `the column ${name} is ${change.to}, it was ${type}`,
+  );
   changes.reshapes = true;
 }
 
@@ -288,7 +315,7 @@ function restoreType(changes: Changes, model: Model, column: Column): void {
   changes.actions.push(
     `alter ${name} type ${fault.type} using ${name}::${type}`,
   );
-  changes.told.push(`${fault.says}: it is ${fault.type} again`);
+  changes.given.push(`${fault.says}: it is ${fault.type} again`);
   changes.reshapes = true;
 }
 

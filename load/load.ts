@@ -6,16 +6,27 @@ import {
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
+import { checkTakenByLoad } from "./check_taken.ts";
 import { loadError } from "./load_error.ts";
 import { loadWaiting } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
+
+/** What a person may ask of one run. */
+export interface LoadOptions {
+  /** Goes on although the models take something away from the warehouse. */
+  accept?: boolean;
+}
 
 /**
  * Loads every batch that the processed zone holds and the warehouse does not,
  * in order. Each transaction holds whole batches: their rows, the checks on
  * them and the ledger. A second load at the same time leaves at once.
  */
-export async function load(context: StageContext): Promise<StageResult> {
+export async function load(
+  context: StageContext,
+  options: LoadOptions = {},
+): Promise<StageResult> {
+  const { accept = false } = options;
   const server = serverName(warehouseOf(context));
   const nothing: StageResult = {
     stage: "load",
@@ -31,7 +42,10 @@ export async function load(context: StageContext): Promise<StageResult> {
       context.log.info("nothing new: no batch was transformed yet");
       return nothing;
     }
-    await using loader = await openLoader(context);
+    await using loader = await openLoader(context, {
+      check: (client) =>
+        checkTakenByLoad(context, { client, accept, batches, newest }),
+    });
     if (loader === undefined) return { ...nothing, overtaken: true };
     return await loadWaiting(context, { loader, batches, newest });
   } catch (error) {

@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import type { Progress } from "../lib/cli/progress.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { typeChange } from "../lib/project/column_types.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres/postgres.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
@@ -11,7 +12,6 @@ import type { Zone } from "../lib/zone/zone.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../transform/holds_until.ts";
 import { STAMP_COLUMNS } from "../transform/model_changes.ts";
 import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
-import { typeChange } from "./column_types.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
   eventFlag,
@@ -275,7 +275,7 @@ async function checkKnown(
     {
       subject: name,
       hint:
-        "Somebody renamed or dropped it: give it its name again, or run `deno task rebuild warehouse`",
+        "Somebody renamed or dropped it: give it its name again, or run `deno task rebuild warehouse --accept`",
     },
   );
 }

@@ -168,7 +168,7 @@ async function loadGroup(
   },
 ): Promise<{ rows: number; bytes: number }> {
   const { sql, log, progress } = context;
-  const { client, duckdb, batches, manifests, types, follow } = options;
+  const { client, duckdb, batches, newest, manifests, types, follow } = options;
   const { zone } = batches;
   const rows = manifests.reduce((sum, one) => sum + allVersionsOf(one), 0);
   progress.begin(`load ${nameOf(manifests)}`, { rows });
@@ -179,7 +179,7 @@ async function loadGroup(
   await whileIntact(intact, async () => {
     await checkVersions(duckdb, { zone, manifests, versions });
     const models = loadedModels(sql);
-    for (const manifest of manifests) checkModels(manifest, models);
+    for (const manifest of manifests) checkModels(manifest, { sql, newest });
     if (follow) {
       await followModels(client, { models: await types.read(), log });
       await warnOfAbandoned(client, { models, log });

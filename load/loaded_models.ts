@@ -3,17 +3,23 @@ import { StageError } from "../lib/errors.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { isOfSameSql } from "../transform/continuity.ts";
 
 /** All that is loaded, in order: what facts refer to comes first. */
 export function loadedModels(sql: ProjectSql): readonly Model[] {
   return [...sql.models, QUARANTINE];
 }
 
-/** Throws a `StageError` when a batch has a model that is none of these. */
+/**
+ * Throws a `StageError` when a batch has a model that `sql/` lacks, unless that
+ * was removed since: the newest batch is of this SQL.
+ */
 export function checkModels(
   manifest: ProcessedManifest,
-  models: readonly Model[],
+  { sql, newest }: { sql: ProjectSql; newest: ProcessedManifest },
 ): void {
+  if (isOfSameSql(newest, sql)) return;
+  const models = loadedModels(sql);
   const unknown = Object.keys(manifest.models).find((name) =>
     !models.some((model) => model.name === name)
   );

@@ -2,11 +2,13 @@ import { notingFailure } from "../lib/batches/failure_note.ts";
 import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { load } from "./load.ts";
 
-const USAGE = `deno task load
+const USAGE = `deno task load [--accept]
 
 Loads every batch that was transformed into the warehouse, in order.
 
-  --json  one JSON line per event, also on a terminal`;
+  --accept  go on although sql/ takes something away from the warehouse; not
+            needed for batches that transform --accept has made
+  --json    one JSON line per event, also on a terminal`;
 
 /** Runs `deno task load`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
@@ -15,9 +17,14 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       name: "load",
       usage: USAGE,
       needs: ["processed", "warehouse"],
-      options: {},
-      run: async (context) => {
-        await notingFailure(forStage(context, "load"), "load", load);
+      options: { accept: { type: "boolean" } },
+      run: async (context, { flags }) => {
+        const accept = flags.accept === true;
+        await notingFailure(
+          forStage(context, "load"),
+          "load",
+          (stage) => load(stage, { accept }),
+        );
       },
     },
     args,

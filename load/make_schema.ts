@@ -29,16 +29,20 @@ type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
  * of all tables. False says that another load is at work, which leaves the rest
  * to that. Throws a `StageError` when a table of a model is gone that the ledger
  * knows, unless its rows are going to be loaded again.
+ *
+ * `check` looks at the tables before anything is made; only what the company's
+ * migrations do on purpose comes before it.
  */
 export async function makeSchema(
   context: Context,
   options: {
     loader: Pick<Loader, "client" | "transaction">;
     reloads?: boolean | undefined;
+    check?: ((client: pg.Client) => Promise<void>) | undefined;
   },
 ): Promise<boolean> {
   const { sql, log } = context;
-  const { loader: { client, transaction }, reloads = false } = options;
+  const { loader: { client, transaction }, reloads = false, check } = options;
   const { company, known, models, isDerived } = wantedSchema(sql);
   const apply = async (migrations: readonly SqlFile[]) => {
     const names = await migrate(client, migrations, { known, transaction });
@@ -56,9 +60,13 @@ export async function makeSchema(
     return lacking.statements.length + lacking.references.length === 0;
   };
   // Most loads find all of it, by one transaction.
-  const isMade = await look(async () => {
+  const { isMade, migrates } = await look(async () => {
     const { migrations, tables } = await findMissing(client, sql);
-    return migrations.length + tables.length === 0 && await isFinished();
+    const migrates = company.some(({ name }) => migrations.includes(name));
+    if (!migrates) await check?.(client);
+    const isMade = migrations.length + tables.length === 0 &&
+      await isFinished();
+    return { isMade, migrates };
   });
   if (isMade) return true;
   if (!await apply(ENGINE_SCHEMA)) return false;
@@ -71,6 +79,7 @@ export async function makeSchema(
     if (!isAlone) return false;
   }
   if (!await apply(company)) return false;
+  if (migrates) await look(async () => await check?.(client));
   if (await look(isFinished)) return true;
   return await transaction(async () => {
     // Another load may have done it since.

@@ -36,6 +36,8 @@ export interface OpenLoaderOptions {
   waitSeconds?: number;
   /** Whether the rows of all models are going to be loaded again. */
   reloads?: boolean | undefined;
+  /** Looks at the tables before anything is made: see `makeSchema`. */
+  check?: ((client: pg.Client) => Promise<void>) | undefined;
 }
 
 /**
@@ -49,6 +51,7 @@ export async function openLoader(
 ): Promise<Loader>;
 export async function openLoader(
   context: StageContext,
+  options?: OpenLoaderOptions,
 ): Promise<Loader | undefined>;
 export async function openLoader(
   context: StageContext,
@@ -70,6 +73,7 @@ export async function openLoader(
         transaction: (work) => loader.transaction(work),
       },
       reloads: options.reloads,
+      check: options.check,
     });
     if (isMade) return loader;
   } catch (error) {

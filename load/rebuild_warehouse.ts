@@ -3,6 +3,7 @@ import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, serverName } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { checkTakenByRebuild } from "./check_taken.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { warehouseOf } from "./open_loader.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
@@ -12,6 +13,8 @@ import { newestBatch, withLoader } from "./with_loader.ts";
 export interface RebuildWarehouseOptions {
   /** Puts this lake in place of another one, or of later batches. */
   replaceLake?: boolean;
+  /** Drops columns that no model has, and gives others another type. */
+  accept?: boolean;
   /** How long it waits for another load to end. */
   waitSeconds?: number;
 }
@@ -19,16 +22,21 @@ export interface RebuildWarehouseOptions {
 /**
  * Makes the warehouse what a first load of the whole processed zone would make
  * it, whatever it holds now; migrations first. Throws a `StageError` when it
- * holds another lake or later batches, unless these are to be replaced.
+ * holds another lake or later batches, unless these are to be replaced, or
+ * columns that no model has, unless these may go.
  */
 export async function rebuildWarehouse(
   context: StageContext,
   options: RebuildWarehouseOptions = {},
 ): Promise<Reloaded> {
-  const { replaceLake = false, waitSeconds } = options;
+  const { replaceLake = false, accept = false, waitSeconds } = options;
   return await withLoader(
     context,
-    { waitSeconds, reloads: true },
+    {
+      waitSeconds,
+      reloads: true,
+      check: (client) => checkTakenByRebuild(context, { client, accept }),
+    },
     (at) =>
       reloadModels(context, {
         ...at,

@@ -6,6 +6,7 @@ import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
@@ -120,12 +121,13 @@ async function reload(
   const target = await upTo(batches);
   const { batch } = target;
   const all = loadedModels(sql);
-  checkModels(target, all);
+  const newest = await batches.newest() ?? target;
+  checkModels(target, { sql, newest });
   const versions = await versionsUpTo(batches, { batch, models });
   const read = [...versions.values()].flatMap(({ files }) => files);
   const rows = read.reduce((sum, file) => sum + file.rows, 0);
   const ledger = models.length === all.length
-    ? await readLedger(batches, { to: batch, models: all })
+    ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;
   let mended: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
@@ -186,12 +188,12 @@ async function versionsUpTo(
 /** What the ledger is to say of the batches up to one. */
 async function readLedger(
   batches: BatchLog<ProcessedManifest>,
-  options: { to: number; models: readonly Model[] },
+  options: { to: number; sql: ProjectSql; newest: ProcessedManifest },
 ): Promise<LedgerRow[]> {
-  const { to, models } = options;
+  const { to } = options;
   const ledger: LedgerRow[] = [];
   for await (const manifest of batches.range({ from: 1, to })) {
-    checkModels(manifest, models);
+    checkModels(manifest, options);
     ledger.push(ledgerRow(manifest));
   }
   return ledger;

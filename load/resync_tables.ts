@@ -3,6 +3,9 @@ import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { checkedEntry, loadWaiting } from "./load_pending.ts";
+import type pg from "pg";
+import type { Zone } from "../lib/zone/zone.ts";
+import { checkTakenByLoad } from "./check_taken.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "./with_loader.ts";
@@ -13,10 +16,20 @@ import { newestBatch, withLoader } from "./with_loader.ts";
  */
 export async function resyncTables(
   context: StageContext,
-  options: { tables: readonly string[]; waitSeconds?: number },
+  options: {
+    tables: readonly string[];
+    /** Goes on although the models take something away from the warehouse. */
+    accept?: boolean;
+    waitSeconds?: number;
+  },
 ): Promise<Reloaded> {
-  const { tables, waitSeconds } = options;
-  return await withLoader(context, { waitSeconds }, async (at) => {
+  const { tables, accept = false, waitSeconds } = options;
+  const check = async (client: pg.Client, zone: Zone) => {
+    const batches = new BatchLog<ProcessedManifest>(zone, "transform");
+    const newest = await newestBatch(context, { batches, task: "resync" });
+    await checkTakenByLoad(context, { client, accept, batches, newest });
+  };
+  return await withLoader(context, { waitSeconds, check }, async (at) => {
     const batches = new BatchLog<ProcessedManifest>(at.zone, "transform");
     const newest = await newestBatch(context, { batches, task: "resync" });
     await loadWaiting(context, { loader: at.loader, batches, newest });

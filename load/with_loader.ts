@@ -1,5 +1,6 @@
 import type { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
@@ -27,13 +28,19 @@ export async function withLoader<Result>(
     waitSeconds?: number | undefined;
     /** Whether it loads the rows of all models again. */
     reloads?: boolean;
+    /** Looks at the tables before anything is made. */
+    check: (client: pg.Client, zone: Zone) => Promise<void>;
   },
   work: (at: LoaderAtZone) => Promise<Result>,
 ): Promise<Result> {
-  const { waitSeconds = WAIT_SECONDS, reloads } = options;
+  const { waitSeconds = WAIT_SECONDS, reloads, check } = options;
   const zone = openStageZone(context, "processed");
   try {
-    await using loader = await openLoader(context, { waitSeconds, reloads });
+    await using loader = await openLoader(context, {
+      waitSeconds,
+      reloads,
+      check: (client) => check(client, zone),
+    });
     return await work({ loader, zone });
   } catch (error) {
     throw loadError(error, serverName(warehouseOf(context)));

@@ -9,23 +9,41 @@ import { transform } from "../transform/transform.ts";
 import { isVerificationDue } from "../verify/verification.ts";
 import { verify } from "../verify/verify.ts";
 
-const STAGES = { extract, transform, load };
 const STAGE_NAMES = ["extract", "transform", "load"] as const;
 /** A verification that could not be done is tried again after so long. */
 const VERIFY_RETRY_MS = 3_600_000;
 
+/** What a person may ask of the runs of a process. */
+export interface RunOptions {
+  /** Goes on with the `sql/` that it began with, whatever that takes away. */
+  accept?: boolean;
+}
+
+/** The stages by their names, as a person asked for them. */
+function stagesOf({ accept = false }: RunOptions) {
+  return {
+    extract,
+    transform: (stage: StageContext) => transform(stage, { accept }),
+    load: (stage: StageContext) => load(stage, { accept }),
+  };
+}
+
 /** Runs the three stages once; the first that fails ends it. */
-export async function runOnce(context: StageContext): Promise<StageResult[]> {
+export async function runOnce(
+  context: StageContext,
+  options: RunOptions = {},
+): Promise<StageResult[]> {
+  const stages = stagesOf(options);
   const results: StageResult[] = [];
   for (const name of STAGE_NAMES) {
     const stage = forStage(context, name);
-    results.push(await notingFailure(stage, name, STAGES[name]));
+    results.push(await notingFailure(stage, name, stages[name]));
   }
   return results;
 }
 
 /** How the stages are run again and again. */
-export interface RunForeverOptions {
+export interface RunForeverOptions extends RunOptions {
   everyMs: number;
   /** Told of what each stage did, with how long it took. */
   onResult?: (result: StageResult, ms: number) => void;
@@ -44,6 +62,7 @@ export async function runForever(
   options: RunForeverOptions,
 ): Promise<void> {
   const { everyMs, onResult } = options;
+  const stages = stagesOf(options);
   const { signal } = context;
   const start = performance.now();
   let failedAt: number | undefined;
@@ -53,7 +72,7 @@ export async function runForever(
       const began = performance.now();
       const result = await attempt(context, {
         name,
-        work: (stage) => notingFailure(stage, name, STAGES[name]),
+        work: (stage) => notingFailure(stage, name, stages[name]),
       });
       if (result === undefined) continue;
       onResult?.(result, performance.now() - began);

@@ -6,12 +6,10 @@ import type {
 } from "../lib/batches/manifest.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
-import { inTransaction, queryRow } from "../lib/postgres/postgres.ts";
-import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { abandonedNote, abandonedTables } from "../load/abandoned_tables.ts";
+import { entryOf, takenColumns, takenTables } from "../load/check_taken.ts";
 import { plannedChanges } from "../load/follow_models.ts";
-import { newestEntry } from "../load/ledger.ts";
 import { checkTables, findMissing } from "../load/make_schema.ts";
 import { ModelTypes, type TypedModel } from "../load/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
@@ -26,8 +24,8 @@ const USAGE = `deno task plan [--json]
 Shows what the next run would do with this sql/, and writes nothing: which
 batches wait for transform and load, whether sql/ has changed since the newest
 batch, and what the warehouse would be given: migrations, tables, columns, wider
-types, columns that are null from then on. Exits 1 when a stage would refuse.
-What extract would ship is not looked at.
+types; and what would be taken from it, which a run does with --accept only.
+Exits 1 when a stage would refuse. What extract would ship is not looked at.
 
   --json  one JSON object, also on a terminal`;
 
@@ -40,6 +38,8 @@ export interface Plan {
   changedSince?: number;
   /** What the warehouse would be given, a line each. */
   warehouse: string[];
+  /** What would be taken from it, a line each: a run asks for --accept. */
+  taken: string[];
   /** Why a stage would stop, each with what to do. */
   refusals: { message: string; hint?: string }[];
 }
@@ -53,7 +53,11 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   const ingestion = openStageZone(context, "ingestion");
   const processed = openStageZone(context, "processed");
   try {
-    const plan: Plan = { warehouse: [], refusals: [] };
+    const plan: Plan = {
+      warehouse: [],
+      taken: [],
+      refusals: [],
+    };
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
     const output = new BatchLog<ProcessedManifest>(processed, "transform");
     const extracted = (await input.newest())?.batch ?? 0;
@@ -80,8 +84,10 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     });
     const { client } = connection;
     await inTransaction(client, { readOnly: true }, async () => {
-      await planWarehouse(client, { context, plan, models });
-      const loaded = await loadedBatch(client);
+      const entry = await entryOf(client);
+      const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
+      await planWarehouse(client, { context, plan, models, isChanged });
+      const loaded = entry?.batch ?? 0;
       const last = Math.max(extracted, transformed);
       if (last > loaded) plan.load = { from: loaded + 1, to: last };
     });
@@ -94,43 +100,38 @@ export async function makePlan(context: StageContext): Promise<Plan> {
 
 async function planWarehouse(
   client: pg.Client,
-  { context: { sql }, plan, models }: {
+  { context, plan, models, isChanged }: {
     context: StageContext;
     plan: Plan;
     models: readonly TypedModel[];
+    /** Whether the newest batch there was made by other SQL. */
+    isChanged: boolean;
   },
 ): Promise<void> {
   await refusedAs(plan, async () => {
-    const { migrations, tables } = await findMissing(client, sql);
+    const { migrations, tables } = await findMissing(client, context.sql);
     plan.warehouse.push(
       ...migrations.map((name) => `migration ${name}`),
       ...tables.map((name) => `table ${name}`),
     );
     // A migration may change a table first.
-    if (migrations.length === 0) await checkTables(client, sql);
+    if (migrations.length === 0) await checkTables(client, context.sql);
   });
-  const names = [QUARANTINE.name, ...models.map(({ model }) => model.name)];
-  for (const table of await abandonedTables(client, names)) {
-    plan.warehouse.push(`${table}: ${abandonedNote(table)}`);
-  }
   for (const typed of models) {
     await refusedAs(plan, async () => {
-      const changes = await plannedChanges(client, typed);
+      const { given } = await plannedChanges(client, typed, { drop: false });
       plan.warehouse.push(
-        ...changes.map((change) => `${typed.model.name}: ${change}`),
+        ...given.map((change) => `${typed.model.name}: ${change}`),
       );
     });
   }
-}
-
-/** The newest batch of the ledger; 0 where there is none, or no ledger. */
-async function loadedBatch(client: pg.Client): Promise<number> {
-  const { ledger } = await queryRow(
-    client,
-    "select to_regclass('pipeline.batch') as ledger",
-  );
-  if (ledger === null || ledger === undefined) return 0;
-  return (await newestEntry(client))?.batch ?? 0;
+  const tables = await takenTables(client, context);
+  if (isChanged) {
+    plan.taken.push(
+      ...await takenColumns(client, { models, drop: false, isChanged }),
+      ...tables,
+    );
+  } else plan.warehouse.push(...tables);
 }
 
 /** Notes the refusal of some work, and goes on. */
@@ -165,6 +166,10 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   );
 }
 
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+}
+
 function formatPlan(plan: Plan): string {
   const batches = (waiting: { from: number; to: number } | undefined) =>
     waiting === undefined
@@ -175,13 +180,17 @@ function formatPlan(plan: Plan): string {
   return [
     `transform  ${batches(plan.transform)}`,
     ...plan.changedSince === undefined ? [] : [
-      `           sql/ has changed since batch ${plan.changedSince}: run it with --accept-sql-change, for new batches only, or \`deno task rebuild processed\``,
+      `           sql/ has changed since batch ${plan.changedSince}: run it with --accept, for new batches only, or \`deno task rebuild processed\``,
     ],
     `load       ${batches(plan.load)}`,
     plan.warehouse.length === 0
       ? "warehouse  stays as it is"
       : "warehouse  is given:",
     ...plan.warehouse.map((line) => `  ${line}`),
+    ...section(
+      "taken      from the warehouse, with --accept only:",
+      plan.taken,
+    ),
     ...plan.refusals.flatMap(({ message, hint }) => [
       `refused: ${message}`,
       ...hint === undefined ? [] : [`  -> ${hint}`],

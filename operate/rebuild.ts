@@ -5,12 +5,14 @@ import { rebuildWarehouse } from "../load/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
 const USAGE = `deno task rebuild processed
-deno task rebuild warehouse [--replace-lake]
+deno task rebuild warehouse [--accept] [--replace-lake]
 
 Rebuilds the processed zone from the ingestion zone, or the warehouse from the
 processed zone. The old one can be read until the new one replaces it, all at
 once. Other commands may run meanwhile.
 
+  --accept        drop columns that no model has, change types, and leave tables
+                  that no model makes without new rows
   --replace-lake  the warehouse may hold another lake, or later batches
   --json          one JSON line per event, also on a terminal`;
 
@@ -27,14 +29,21 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       name: "rebuild",
       usage: USAGE,
       needs: NEEDS.get(named) ?? [],
-      options: { "replace-lake": { type: "boolean" } },
+      options: {
+        accept: { type: "boolean" },
+        "replace-lake": { type: "boolean" },
+      },
       takesPositionals: true,
       run: async (context, { flags, positionals }) => {
         const replaceLake = flags["replace-lake"] === true;
-        checkPositionals(positionals, { replaceLake });
+        const accept = flags.accept === true;
+        checkPositionals(positionals, {
+          "--replace-lake": replaceLake,
+          "--accept": accept,
+        });
         const stage = forStage(context, "rebuild");
         if (named === "warehouse") {
-          await rebuildWarehouse(stage, { replaceLake });
+          await rebuildWarehouse(stage, { replaceLake, accept });
           return EXIT.ok;
         }
         const { overtaken } = await rebuildProcessed(stage);
@@ -48,7 +57,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
 
 function checkPositionals(
   positionals: readonly string[],
-  options: { replaceLake: boolean },
+  flags: Readonly<Record<string, boolean>>,
 ): void {
   const [word = "", ...others] = positionals;
   if (!NEEDS.has(word) || others.length > 0) {
@@ -59,8 +68,9 @@ function checkPositionals(
       USAGE,
     ]);
   }
-  if (options.replaceLake && word !== "warehouse") {
-    throw new ConfigError(["--replace-lake is for the warehouse only", USAGE]);
+  const [flag] = Object.keys(flags).filter((one) => flags[one]);
+  if (flag !== undefined && word !== "warehouse") {
+    throw new ConfigError([`${flag} is for the warehouse only`, USAGE]);
   }
 }
 

@@ -6,12 +6,14 @@ import type { Reloaded } from "../load/reload_models.ts";
 import { resyncTables } from "../load/resync_tables.ts";
 import { transform } from "../transform/transform.ts";
 
-const USAGE = `deno task resync TABLE[,TABLE...] [--allow-mass-delete]
+const USAGE =
+  `deno task resync TABLE[,TABLE...] [--allow-mass-delete] [--accept]
 
 Reads these source tables whole, and repairs the lake and the warehouse where
 the models that read them differ. Other commands may run meanwhile.
 
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
+  --accept             go on although sql/ changed, whatever it takes away
   --json               one JSON line per event, also on a terminal`;
 
 /** Beside runs that follow each other closely, one is overtaken at times. */
@@ -22,6 +24,8 @@ export interface ResyncOptions {
   tables: readonly string[];
   /** Lets it delete more of a table than the configured share. */
   allowMassDelete?: boolean;
+  /** Goes on although `sql/` changed, whatever that takes away. */
+  accept?: boolean;
 }
 
 /**
@@ -33,7 +37,7 @@ export async function resync(
   context: StageContext,
   options: ResyncOptions,
 ): Promise<Reloaded> {
-  const { tables, allowMassDelete = false } = options;
+  const { tables, allowMassDelete = false, accept = false } = options;
   await untilItWins("extract", () =>
     extract(forStage(context, "extract"), {
       fullRead: tables,
@@ -41,9 +45,9 @@ export async function resync(
     }));
   await untilItWins(
     "transform",
-    () => transform(forStage(context, "transform")),
+    () => transform(forStage(context, "transform"), { accept }),
   );
-  return await resyncTables(forStage(context, "load"), { tables });
+  return await resyncTables(forStage(context, "load"), { tables, accept });
 }
 
 /** Runs `deno task resync`; gives the exit code. */
@@ -53,12 +57,16 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       name: "resync",
       usage: USAGE,
       needs: ["source", "ingestion", "processed", "warehouse"],
-      options: { "allow-mass-delete": { type: "boolean" } },
+      options: {
+        "allow-mass-delete": { type: "boolean" },
+        accept: { type: "boolean" },
+      },
       takesPositionals: true,
       run: async (context, { flags, positionals }) => {
         const tables = checkedTables(positionals, context);
         const allowMassDelete = flags["allow-mass-delete"] === true;
-        await resync(context, { tables, allowMassDelete });
+        const accept = flags.accept === true;
+        await resync(context, { tables, allowMassDelete, accept });
       },
     },
     args,

@@ -5,16 +5,20 @@ import {
 } from "../lib/cli/command.ts";
 import { parseInterval, runForever, runOnce } from "./pipeline.ts";
 
-const ONCE_USAGE = `deno task pipeline
+const ONCE_USAGE = `deno task pipeline [--accept]
 
 Extract, transform and load, once. deno task run does it for ever.
 
-  --json  one JSON line per event, also on a terminal`;
-const FOREVER_USAGE = `deno task run [--every 15m]
+  --accept  go on although sql/ changed, whatever it takes away: for new batches
+            only
+  --json    one JSON line per event, also on a terminal`;
+const FOREVER_USAGE = `deno task run [--every 15m] [--accept]
 
 Extract, transform and load for ever, in one process.
 
   --every 10s|15m|1h  how often; 15m if it isn't said
+  --accept            go on although sql/ changed, whatever it takes away: for
+                      new batches only
   --json              one JSON line per event, also on a terminal`;
 const EVERY = "15m";
 
@@ -25,17 +29,22 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
     name: "pipeline",
     usage: ONCE_USAGE,
     needs,
-    options: {},
-    run: async (context) => void await runOnce(context),
+    options: { accept: { type: "boolean" } },
+    run: async (context, { flags }) =>
+      void await runOnce(context, { accept: flags.accept === true }),
   };
   const forever: Command = {
     name: "run",
     usage: FOREVER_USAGE,
     needs,
-    options: { forever: { type: "boolean" }, every: { type: "string" } },
+    options: {
+      forever: { type: "boolean" },
+      every: { type: "string" },
+      accept: { type: "boolean" },
+    },
     run: async (context, { flags }) => {
       const everyMs = parseInterval(String(flags.every ?? EVERY));
-      await runForever(context, { everyMs });
+      await runForever(context, { everyMs, accept: flags.accept === true });
       context.log.info("stopped as asked");
     },
   };

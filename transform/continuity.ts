@@ -6,6 +6,7 @@ import {
 } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
+import type { ModelColumn } from "./model_changes.ts";
 
 /**
  * The batch that was transformed last must still be what was extracted: throws
@@ -42,23 +43,40 @@ export function isOfSameSql(
 }
 
 /**
- * Throws a `StageError` when the batches before were made by other SQL, unless
- * a person accepts that, and when they have a model under another key.
+ * Whether a person accepted what this SQL takes away, when transform made the
+ * first batch by it.
  */
-export function checkSql(
-  previous: ProcessedManifest,
-  options: { sql: ProjectSql; accept: boolean },
-): void {
-  checkKeys(previous, options.sql);
-  if (options.accept || isOfSameSql(previous, options.sql)) return;
-  throw new StageError(
-    `Cannot go on from batch ${previous.batch}: sql/ (contract, models or quarantine) has changed since`,
-    {
-      subject: "sql/",
-      hint:
-        "`deno task plan` shows what it does to the warehouse. If the change concerns new batches only, run transform once with --accept-sql-change; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
-    },
-  );
+export function isAccepted(
+  manifest: ProcessedManifest,
+  sql: ProjectSql,
+): boolean {
+  return manifest.sql?.isAccepted === true && isOfSameSql(manifest, sql);
+}
+
+/** What a batch's manifest says of the SQL that made it. */
+export function sqlSince(
+  sql: ProjectSql,
+  options: {
+    batch: number;
+    previous: ProcessedManifest | undefined;
+    accept?: boolean;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  },
+): Required<Pick<ProcessedManifest, "sql">> & Pick<ProcessedManifest, "given"> {
+  const { batch, previous, accept = false, columns } = options;
+  if (previous?.sql !== undefined && isOfSameSql(previous, sql)) {
+    const { sql: known } = previous;
+    if (known.isAccepted || !accept) return { sql: known };
+  }
+  return {
+    sql: { since: batch, isAccepted: accept },
+    given: Object.fromEntries(
+      [...columns].map(([model, given]) => [
+        model,
+        Object.fromEntries(given.map(({ name, type }) => [name, type])),
+      ]),
+    ),
+  };
 }
 
 /**

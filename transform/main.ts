@@ -2,14 +2,15 @@ import { notingFailure } from "../lib/batches/failure_note.ts";
 import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { transform } from "./transform.ts";
 
-const USAGE = `deno task transform [--accept-sql-change] [--compact]
+const USAGE = `deno task transform [--accept] [--compact]
 
 Makes the star schemas of every batch that was extracted and not transformed.
 
-  --accept-sql-change  go on although sql/ changed: for new batches only
-  --compact            merge all files of the lake that are due, however long
-                       it takes; they are committed with the next batch
-  --json               one JSON line per event, also on a terminal`;
+  --accept   go on although sql/ changed, whatever it takes away: for new batches
+             only; load goes on with them, too. Also: --accept-sql-change
+  --compact  merge all files of the lake that are due, however long it takes;
+             they are committed with the next batch
+  --json     one JSON line per event, also on a terminal`;
 
 /** Runs `deno task transform`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
@@ -19,16 +20,18 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       usage: USAGE,
       needs: ["ingestion", "processed"],
       options: {
+        accept: { type: "boolean" },
         "accept-sql-change": { type: "boolean" },
         compact: { type: "boolean" },
       },
       run: async (context, { flags }) => {
-        const acceptSqlChange = flags["accept-sql-change"] === true;
+        const accept = flags.accept === true ||
+          flags["accept-sql-change"] === true;
         const compact = flags.compact === true;
         await notingFailure(
           forStage(context, "transform"),
           "transform",
-          (stage) => transform(stage, { acceptSqlChange, compact }),
+          (stage) => transform(stage, { accept, compact }),
         );
       },
     },

@@ -17,6 +17,7 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { type StageContext, startRun } from "../lib/stage.ts";
 import type { BatchContent, HeldModel } from "./batch_work.ts";
 import { compact, compactionBounds } from "./compact.ts";
+import { sqlSince } from "./continuity.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { changedTables } from "./quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
@@ -28,6 +29,8 @@ export interface MakeOptions {
   /** A DuckDB for the two zones that was prepared, and what that gave. */
   duckdb: DuckDb;
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  /** A person accepts this SQL in place of that of the batches before. */
+  accept?: boolean;
   /** Merges all files that are due, whatever the bounds of a batch. */
   compactAll?: boolean;
 }
@@ -93,7 +96,7 @@ export async function makeBatch(
     runId,
     startedAt,
     duckdb: await duckDbVersion(duckdb),
-    content: { ...content, live },
+    content: { ...content, live, ...sqlSince(sql, { ...options, batch }) },
   });
   return { manifest, live: list, isExpired };
 }
@@ -132,7 +135,9 @@ export function manifestOf(
     runId: string;
     startedAt: string;
     duckdb: string;
-    content: BatchContent & Pick<ProcessedManifest, "live" | "group">;
+    content:
+      & BatchContent
+      & Pick<ProcessedManifest, "live" | "group" | "sql" | "given">;
   },
 ): ProcessedManifest {
   const { next, previous, runId, startedAt, duckdb, content } = made;

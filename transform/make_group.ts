@@ -24,6 +24,7 @@ import {
   manifestOf,
   mergeFiles,
 } from "./make_batch.ts";
+import { sqlSince } from "./continuity.ts";
 import { changedTables } from "./quarantine.ts";
 import { type GroupedModel, transformGroup } from "./transform_group.ts";
 
@@ -171,7 +172,11 @@ async function tryGroup(
       inCheckpoint: true,
     });
     const version = await duckDbVersion(duckdb);
-    const manifests = inputs.map((one) =>
+    const since = sqlSince(sql, {
+      ...options,
+      batch: options.previous.batch + 1,
+    });
+    const manifests = inputs.map((one, index) =>
       manifestOf(context, {
         next: one,
         previous,
@@ -179,6 +184,7 @@ async function tryGroup(
         startedAt,
         duckdb: version,
         content: {
+          ...index === 0 ? since : { sql: since.sql },
           models: modelsOf(content.models, one.batch),
           state: content.state,
           quarantined: previous.quarantined,

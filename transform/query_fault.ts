@@ -31,7 +31,7 @@ export function modelFault(
       subject: model.name,
       dataCheck: true,
       hint:
-        `Nothing of the batch is committed. ${repair}; or let sql/models/${model.name}.sql bear such a value (\`try_cast\`, or a rule in sql/quarantine) and run transform once with --accept-sql-change`,
+        `Nothing of the batch is committed. ${repair}; or let sql/models/${model.name}.sql bear such a value (\`try_cast\`, or a rule in sql/quarantine) and run transform once with --accept`,
       cause: error,
     },
   );
@@ -47,7 +47,7 @@ export function quarantineFault(error: unknown, table: string): StageError {
       subject: table,
       dataCheck: true,
       hint:
-        "Let the query bear such a value (`try_cast`) and run transform once with --accept-sql-change",
+        "Let the query bear such a value (`try_cast`) and run transform once with --accept",
       cause: error,
     },
   );

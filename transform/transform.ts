@@ -10,15 +10,19 @@ import {
   type StageResult,
 } from "../lib/stage.ts";
 import { compactionBounds, countDue } from "./compact.ts";
-import { checkContinuity, checkSql } from "./continuity.ts";
+import { checkSql } from "./check_sql.ts";
+import { checkContinuity, isOfSameSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
 import { prepare } from "./register_models.ts";
 
 /** What a person may ask of one run. */
 export interface TransformOptions {
-  /** Goes on although `sql/` changed: what changed is for new batches only. */
-  acceptSqlChange?: boolean;
+  /**
+   * Goes on although `sql/` changed, whatever that takes away: what changed is
+   * for new batches only.
+   */
+  accept?: boolean;
   /** Merges all files that are due, with the first batch that it makes. */
   compact?: boolean;
 }
@@ -56,19 +60,21 @@ export async function transform(
         batch: last.batch,
       });
     }
-    if (previous !== undefined && previous.batch < last.batch) {
-      checkSql(previous, { sql, accept: options.acceptSqlChange === true });
-    }
+    const { accept = false } = options;
     await using duckdb = await resources.openDuckDb(config, {
       zones: [ingestion.url, processed.url],
     });
     const columns = await prepare(duckdb, sql);
+    if (previous !== undefined && previous.batch < last.batch) {
+      await checkSql(context, { accept, columns, output, previous });
+    }
     const [made] = await Promise.allSettled([
       makeBatches(context, {
         input,
         output,
         duckdb,
         columns,
+        accept,
         previous,
         last,
         result,
@@ -80,7 +86,8 @@ export async function transform(
     previous = reached === undefined
       ? await output.newest().catch(() => undefined)
       : reached.committed;
-    if (previous !== undefined) {
+    // Nobody accepted yet what other SQL shows.
+    if (previous !== undefined && isOfSameSql(previous, sql)) {
       await publishLake(duckdb, {
         zone: processed,
         batches: output,
@@ -90,8 +97,8 @@ export async function transform(
         columns,
         log: context.log,
       });
-      result.snapshotTime = previous.snapshotTime;
     }
+    if (previous !== undefined) result.snapshotTime = previous.snapshotTime;
     if (made.status === "rejected") throw made.reason;
     if (options.compact === true && result.batches.length === 0) {
       await tellDue(context, { output, newest: previous });

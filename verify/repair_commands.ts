@@ -34,6 +34,11 @@ export function repairCommands(place: Place, options: {
     : [...new Set([...lakeWays, REBUILD_WAREHOUSE])];
 }
 
+/** The same tasks where the warehouse has columns that are to be dropped. */
+export function acceptingCommands(ways: readonly string[]): string[] {
+  return ways.map((way) => way === REBUILD_WAREHOUSE ? `${way} --accept` : way);
+}
+
 /**
  * A full read adds what differs to the lake. It takes no second version of a
  * batch away, and adds to a set only what that lacks.

@@ -38,6 +38,8 @@ export interface ModelInWarehouse {
   /** The model's columns that the warehouse has. */
   columns: readonly WarehouseColumn[];
   differing: readonly DifferingColumn[];
+  /** Whether the table has columns that are to be dropped. */
+  drops: boolean;
   /** Views and functions that show other rows than the table holds. */
   views: readonly string[];
   /** Undefined when the warehouse lacks the key: no rows can be compared. */
@@ -110,6 +112,9 @@ export async function copyFromWarehouse(
     read: read.map((fields) => fields.map(({ name }) => name)),
     given: await givenColumns(client, model.name),
   });
+  const drops = differing.some(({ column, how }) =>
+    how === "extra" && read[0]?.some(({ name }) => name === column)
+  );
   const columns = model.columns.filter(({ name }) =>
     !differing.some((one) => one.column === name)
   ).map((column) => {
@@ -122,7 +127,7 @@ export async function copyFromWarehouse(
     };
   });
   if (model.key.some((name) => !columns.some((one) => one.name === name))) {
-    return { model, columns, differing, views: [], files: undefined };
+    return { model, columns, differing, drops, views: [], files: undefined };
   }
   const names = [...columns, ...STAMPS].map(({ name }) => name);
   const copy = (from: string, form: string) =>
@@ -135,6 +140,7 @@ export async function copyFromWarehouse(
     model,
     columns,
     differing,
+    drops,
     views: await viewsShowingOthers(client, {
       model,
       columns: columns.map(({ name }) => name),

@@ -130,6 +130,14 @@ export interface ProcessedManifest extends Manifest {
    * manifests made before this was kept, none.
    */
   keys?: Record<string, readonly string[]>;
+  /**
+   * The first batch that this SQL made after batches of other SQL, and whether
+   * a person accepted what it takes away; of manifests made before this was
+   * kept, none.
+   */
+  sql?: { since: number; isAccepted: boolean };
+  /** Of that first batch: by model, what its columns are in DuckDB. */
+  given?: Record<string, Record<string, string>>;
   models: Record<string, ProcessedModel>;
   /** What the next batch needs: a name's rows at the end of this one. */
   state: Record<string, DataFile>;

@@ -34,8 +34,8 @@ export async function doWhatItSays(
     if (table !== undefined) await resync(context, { tables: [table] });
     else if (way === "deno task rebuild processed") {
       assert.notEqual((await rebuildProcessed(context)).overtaken, true);
-    } else if (way === "deno task rebuild warehouse") {
-      await rebuildWarehouse(context);
+    } else if (way.startsWith("deno task rebuild warehouse")) {
+      await rebuildWarehouse(context, { accept: way.endsWith(" --accept") });
     } else assert.fail(`no such task: ${way}`);
   }
 }

@@ -223,7 +223,7 @@ Deno.test("commands name every setting that is missing, and exit with 2", async 
 Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
   const once = ioOf({});
   assert.equal(await pipeline(["--help"], once), 0);
-  assert.match(once.out, /^deno task pipeline\n/);
+  assert.match(once.out, /^deno task pipeline \[--accept\]\n/);
   const forever = ioOf({});
   assert.equal(await pipeline(["--forever", "--help"], forever), 0);
   assert.match(forever.out, /^deno task run \[--every 15m\]\n/);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { query } from "../../lib/postgres/postgres.ts";
 import { main as planTask, makePlan } from "../../operate/plan.ts";
+import { runOnce } from "../../operate/pipeline.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";
@@ -69,7 +70,11 @@ Deno.test("plan shows nothing where all is done", async () => {
 
   const plan = await makePlan(platform.context);
 
-  assert.deepEqual(plan, { warehouse: [], refusals: [] });
+  assert.deepEqual(plan, {
+    warehouse: [],
+    taken: [],
+    refusals: [],
+  });
 });
 
 Deno.test("plan shows what a change of a model does, and a run then does it", async () => {
@@ -96,7 +101,7 @@ Deno.test("plan shows what a change of a model does, and a run then does it", as
   assert.deepEqual(await stateOf(platform), before);
   await execute(client, "update item set price = 0.30");
   await platform.extract();
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   platform.logged.length = 0;
   await platform.load();
   for (const change of plan.warehouse) {
@@ -145,21 +150,51 @@ Deno.test("plan and load name a table whose model is gone, until it is dropped",
   const note =
     /^dim_old: no model makes it any more.*drop table "dim_old" cascade$/;
 
-  const { warehouse } = await makePlan(platform.context);
+  const { warehouse, taken } = await makePlan(platform.context);
 
-  assert.equal(warehouse.length, 1);
-  assert.match(warehouse[0] ?? "", note);
+  assert.deepEqual(warehouse, []);
+  assert.equal(taken.length, 1);
+  assert.match(taken[0] ?? "", note);
   await execute(platform.source.client, "update item set title = 'Nut'");
   await platform.extract();
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   await platform.load();
   const warned = platform.logged.filter((line) =>
-    line.startsWith("warning: dim_old")
+    line.startsWith("warning: dim_old: no model makes it")
   );
   assert.equal(warned.length, 1);
   assert.match(warned[0]?.replace("warning: ", "") ?? "", note);
+  const after = await makePlan(platform.context);
+  assert.deepEqual([after.taken, after.warehouse], [[], taken]);
   await execute(platform.warehouse.client, "drop table dim_old cascade");
   assert.deepEqual((await makePlan(platform.context)).warehouse, []);
+});
+
+Deno.test("plan shows what a load takes away", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title, weight"),
+    sourceSql: SOURCE,
+  });
+  await execute(
+    platform.source.client,
+    "insert into item values (1, 'Bolt', 0.20, 5)",
+  );
+  await platform.run();
+  platform.context.sql = await company("item_id, title, price");
+  const before = await stateOf(platform);
+
+  const plan = await makePlan(platform.context);
+
+  assert.deepEqual(plan.warehouse, [
+    "dim_item: the column price is new, numeric(10,2)",
+  ]);
+  assert.deepEqual(plan.taken, [
+    "dim_item: the column weight is null in new rows: no model has it",
+  ]);
+  assert.deepEqual(await stateOf(platform), before);
+  await runOnce(platform.context, { accept: true });
+  const after = await makePlan(platform.context);
+  assert.deepEqual([after.taken, after.warehouse], [[], []]);
 });
 
 Deno.test("plan is written for people, too", async () => {

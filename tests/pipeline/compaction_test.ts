@@ -166,7 +166,7 @@ Deno.test("files from before and after a model's new column are merged apart, an
       );
     }
     await platform.extract();
-    await transform(context, { acceptSqlChange: true });
+    await transform(context, { accept: true });
   };
   for (let batch = 1; batch <= 4; batch++) await next(batch);
   context.sql = withDesignLength(PROJECT_SQL);
@@ -211,7 +211,7 @@ Deno.test("what a model has no more stays in merged files, and comes back with i
       `update design set design_name = design_name || 'x' where design_id = 1`,
     );
     await platform.extract();
-    await transform(context, { acceptSqlChange: true });
+    await transform(context, { accept: true });
   };
   const wide = withDesignLength(PROJECT_SQL);
   for (let batch = 1; batch <= 3; batch++) await next(wide);

@@ -227,7 +227,7 @@ Deno.test("models that gain a column, and new ones, are followed", () =>
     await execute(source.client, "update line set note = 'x' where place = 1");
     // A join over a table that is not kept yet needs all of it.
     await platform.extract({ fullRead: ["line"] });
-    await transform(context, { acceptSqlChange: true });
+    await transform(context, { accept: true });
     await platform.load();
 
     assert.deepEqual(
@@ -266,7 +266,7 @@ Deno.test("a reference that a header gains later gives placeholders to what it l
     context.sql = await projectOf(FILES);
     await execute(source.client, "insert into line values (9, 9, 9, 1)");
     await platform.extract();
-    await transform(context, { acceptSqlChange: true });
+    await transform(context, { accept: true });
     await platform.load();
 
     assert.deepEqual(

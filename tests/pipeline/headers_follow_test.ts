@@ -142,7 +142,7 @@ Deno.test("transform() goes on under no other key, whoever accepts it", async ()
   await platform.extract();
 
   await assert.rejects(
-    transform(context, { acceptSqlChange: true }),
+    transform(context, { accept: true }),
     failure(
       /^Cannot go on from batch 2: the key of "fact_price" is now \(code\), it was \(item_id\)$/,
       /rebuild processed/,

@@ -272,7 +272,7 @@ Deno.test("a key that is declared otherwise goes on with its history", async () 
   ]);
   platform.context.sql = sqlOf("after");
   await platform.extract();
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   await platform.load();
   const renamed = (table: Redeclared) =>
     table.name === "renamed"
@@ -346,7 +346,7 @@ Deno.test("payments go on when their key becomes a bigint", async () => {
     transformHash: "wider",
   };
   await platform.extract();
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   await platform.load();
 
   await using lake = await openLake(platform);

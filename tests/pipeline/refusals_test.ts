@@ -80,7 +80,7 @@ Deno.test("transform() stops when sql/ has changed, unless it is told", async ()
     return true;
   });
   const { transform } = await import("../../transform/transform.ts");
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   await platform.load();
   await assertMirrored(platform);
 });

@@ -72,7 +72,7 @@ Deno.test("a column that the contract gains is null before, and right from then 
   const folder = await Deno.makeTempDir();
   platform.context.sql = await widenedSql(folder);
   await platform.extract();
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   await platform.load();
 
   assert.deepEqual(

@@ -377,7 +377,7 @@ Deno.test("transform() makes the views of another SQL anew", async () => {
   await platform.extract();
   platform.context.sql = { ...PROJECT_SQL, transformHash: "another" };
 
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
 
   await using lake = await openLake(platform);
   assert.deepEqual(await lake.rows("from totes.lake.about"), [

@@ -98,7 +98,7 @@ Deno.test("transform() stops at a join of a table that was not kept", async () =
   );
   await platform.extract();
 
-  await assert.rejects(transform(platform.context, { acceptSqlChange: true }), {
+  await assert.rejects(transform(platform.context, { accept: true }), {
     name: "StageError",
     message:
       'Cannot join "design" in batch 2: it was not kept so far, and 3 of its 4 rows came in batches before',
@@ -119,7 +119,7 @@ Deno.test("transform() joins a table that was not kept, when it is read whole", 
   );
 
   await platform.extract({ fullRead: ["design"] });
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
   await platform.load();
 
   await assertMirrored(platform);
@@ -184,9 +184,9 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
     message:
       "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since",
     subject: "sql/",
-    hint: /--accept-sql-change/,
+    hint: /--accept\b/,
   });
-  await transform(platform.context, { acceptSqlChange: true });
+  await transform(platform.context, { accept: true });
 
   const hashes = await Promise.all(
     [1, 2].map(async (batch) =>

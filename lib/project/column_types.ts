@@ -1,4 +1,4 @@
-import { isText, WAREHOUSE_TYPES } from "../lib/project/warehouse_type.ts";
+import { isText, WAREHOUSE_TYPES } from "./warehouse_type.ts";
 
 /** What a warehouse's column must become to hold what a model's gives. */
 export type TypeChange =

@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { ProcessIo } from "../../lib/cli/command.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { main as load } from "../../load/main.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { main as pipeline } from "../../operate/run.ts";
+import { main as rebuild } from "../../operate/rebuild.ts";
+import { main as resync } from "../../operate/resync.ts";
+import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { main as transformTask } from "../../transform/main.ts";
+import { transform } from "../../transform/transform.ts";
+import { readCatalogue } from "../harness/catalogue.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { projectOf } from "../harness/small_project.ts";
+import { taskEnv } from "../harness/task.ts";
+
+const SOURCE = `create table item (
+    item_id integer primary key, title text not null, weight bigint
+);
+`;
+
+/** A company's files: an item with these columns, and other models. */
+function files(columns: string, others: readonly string[] = []) {
+  const model = (columns: string) =>
+    `-- Key: item_id.\n\nselect ${columns} from changed.item\n`;
+  return {
+    "source.sql": SOURCE,
+    "models/dim_item.sql": model(columns),
+    ...Object.fromEntries(
+      others.map((name) => [`models/${name}.sql`, model("item_id, title")]),
+    ),
+  };
+}
+
+const BEFORE = files("item_id, title, weight", ["dim_old"]);
+const AFTER = files("item_id, title as name", ["dim_new"]);
+
+async function withTwoBatches(
+  test: (platform: Platform) => Promise<void>,
+): Promise<void> {
+  await using platform = await openPlatform({
+    sql: await projectOf(BEFORE),
+    sourceSql: SOURCE,
+  });
+  await execute(platform.source.client, "insert into item values (1, 'a', 5)");
+  await platform.run();
+  await execute(platform.source.client, "insert into item values (2, 'b', 6)");
+  await platform.run();
+  await test(platform);
+}
+
+/** All that somebody could have written to the warehouse. */
+async function stateOf({ warehouse }: Platform): Promise<unknown> {
+  return [
+    await readCatalogue(warehouse.client),
+    await query(warehouse.client, "select * from pipeline.batch"),
+  ];
+}
+
+/** A world with these settings, which keeps what is said. */
+function worldOf(
+  platform: Platform,
+  folder: string,
+): ProcessIo & { said: string } {
+  const env: Record<string, string> = {
+    ...taskEnv(platform),
+    SQL_DIRECTORY: folder,
+  };
+  const world = {
+    said: "",
+    env: (name: string) => env[name],
+    write: (text: string) => void (world.said += text),
+    isTerminal: true,
+    onStop: () => () => {},
+  };
+  return world;
+}
+
+async function writeCompany(
+  folder: string,
+  texts: Readonly<Record<string, string>>,
+): Promise<void> {
+  await Deno.remove(join(folder, "models"), { recursive: true })
+    .catch(() => {});
+  await Deno.mkdir(join(folder, "models"), { recursive: true });
+  for (const [path, text] of Object.entries(texts)) {
+    await Deno.writeTextFile(join(folder, path), text);
+  }
+}
+
+Deno.test("transform() lists what changed SQL takes away, and load goes on with what was accepted there", () =>
+  withTwoBatches(async (platform) => {
+    platform.context.sql = await projectOf(
+      files("item_id, cast(weight as integer) as weight"),
+    );
+    const lake = () =>
+      Deno.readFile(`${platform.config.processedUrl}/lake.duckdb`);
+    const shown = await lake();
+    // With nothing to transform there is nothing to refuse, nor to show.
+    await platform.transform();
+    assert.deepEqual(await lake(), shown);
+    await execute(platform.source.client, "insert into item values (3, 'c')");
+    await platform.extract();
+
+    await assert.rejects(platform.transform(), {
+      name: "StageError",
+      message:
+        "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since, and takes away: " +
+        "dim_item: no model has the column title; dim_item: the column weight is integer, it was bigint; " +
+        "dim_old: there is no such model any more",
+      hint: /run transform once with --accept/,
+    });
+    await assert.rejects(processedManifest(platform, 3));
+    await transform(platform.context, { accept: true });
+    await platform.load();
+
+    assert.deepEqual(
+      await query(
+        platform.warehouse.client,
+        "select item_id, title, weight from dim_item_current order by 1",
+      ),
+      [
+        { item_id: 1, title: "a", weight: "5" },
+        { item_id: 2, title: "b", weight: "6" },
+        { item_id: 3, title: null, weight: null },
+      ],
+    );
+    assert.ok(
+      platform.logged.includes(
+        "warning: dim_item: the column title is null in new rows: no model has it",
+      ),
+    );
+    // Later batches of the same SQL are accepted with it.
+    await platform.extract();
+    await platform.transform();
+    assert.deepEqual((await processedManifest(platform, 4)).sql, {
+      since: 3,
+      isAccepted: true,
+    });
+    assert.equal((await processedManifest(platform, 2)).sql?.isAccepted, false);
+  }));
+
+Deno.test("load() writes nothing when models take away what nobody accepted", () =>
+  withTwoBatches(async (platform) => {
+    await platform.extract();
+    await platform.transform();
+    platform.context.sql = await projectOf(AFTER);
+    const before = await stateOf(platform);
+
+    await assert.rejects(platform.load(), (error: Error) => {
+      assert.match(
+        error.message,
+        /^Cannot change .*: sql\/ takes away from it: dim_item: the column title is null in new rows: no model has it; dim_item: the column weight is null in new rows: no model has it; dim_old: no model makes it any more/,
+      );
+      return true;
+    });
+    assert.deepEqual(await stateOf(platform), before);
+  }));
+
+Deno.test("load() goes on with --accept, and asks nothing where models only give", () =>
+  withTwoBatches(async (platform) => {
+    await platform.extract();
+    await platform.transform();
+    await inFolder(async (folder) => {
+      const world = worldOf(platform, folder);
+      await writeCompany(folder, files("item_id, weight", ["dim_old"]));
+
+      assert.equal(await load([], world), 1, world.said);
+      assert.match(world.said, /run it again with --accept/);
+      assert.equal(await load(["--accept"], world), 0, world.said);
+    });
+
+    const sql = await projectOf(
+      files("item_id, title, weight, 1 as one", ["dim_old", "dim_new"]),
+    );
+    platform.context.sql = sql;
+    await platform.extract();
+    platform.context.sql = await projectOf(BEFORE);
+    await platform.transform();
+    platform.context.sql = sql;
+    await platform.load();
+  }));
+
+Deno.test("rebuildWarehouse() drops nothing unless that is accepted", () =>
+  withTwoBatches(async (platform) => {
+    platform.context.sql = await projectOf(AFTER);
+    await rebuildProcessed(platform.context);
+    const before = await stateOf(platform);
+
+    await assert.rejects(rebuildWarehouse(platform.context), {
+      name: "StageError",
+      message:
+        /takes away from it: dim_item: the column title goes with its values: no model has it; dim_item: the column weight goes .*; dim_old: no model makes it any more/,
+      hint: "Change sql/ back, or run `deno task rebuild warehouse --accept`",
+    });
+    assert.deepEqual(await stateOf(platform), before);
+    await rebuildWarehouse(platform.context, { accept: true });
+
+    const { fields } = await platform.warehouse.client.query(
+      "select * from dim_item_current",
+    );
+    assert.deepEqual(
+      fields.map(({ name }) => name).filter((name) =>
+        !/^(valid|from|to)_/.test(name)
+      ),
+      ["item_id", "name"],
+    );
+    // What is left by then is no news.
+    await rebuildWarehouse(platform.context);
+  }));
+
+Deno.test("a migration of the company's own may rename a column, and takes nothing away", () =>
+  withTwoBatches(async (platform) => {
+    platform.context.sql = await projectOf({
+      ...files("item_id, title as name, weight", ["dim_old"]),
+      "warehouse/0001_name.sql":
+        `drop view dim_item_current, dim_item_history cascade;
+        alter table dim_item rename title to name;
+        alter table dim_item_closed rename title to name;
+        call pipeline.make_views('dim_item')`,
+    });
+    await rebuildProcessed(platform.context);
+
+    await rebuildWarehouse(platform.context);
+
+    assert.deepEqual(
+      await query(
+        platform.warehouse.client,
+        "select name from dim_item_current order by item_id",
+      ),
+      [{ name: "a" }, { name: "b" }],
+    );
+  }));
+
+Deno.test("one --accept takes changed SQL through all stages", () =>
+  withTwoBatches((platform) =>
+    inFolder(async (folder) => {
+      const world = worldOf(platform, folder);
+      await writeCompany(folder, AFTER);
+
+      assert.equal(await pipeline([], world), 1, world.said);
+      assert.match(
+        world.said,
+        /takes away: dim_item: no model has the column title/,
+      );
+      assert.equal(await pipeline(["--accept"], world), 0, world.said);
+
+      await writeCompany(folder, files("item_id, weight"));
+      assert.equal(await resync(["item"], world), 1, world.said);
+      assert.equal(await resync(["item", "--accept"], world), 0, world.said);
+
+      await writeCompany(folder, files("item_id"));
+      assert.equal(await pipeline([], world), 1, world.said);
+      // Its name until now is one, too.
+      const flag = "--accept-sql-change";
+      assert.equal(await transformTask([flag], world), 0, world.said);
+      assert.equal(await load([], world), 0, world.said);
+
+      assert.equal(await rebuild(["processed", "--accept"], world), 2);
+      assert.match(world.said, /--accept is for the warehouse only/);
+      assert.equal(await rebuild(["warehouse"], world), 1);
+      assert.equal(
+        await rebuild(["warehouse", "--accept"], world),
+        0,
+        world.said,
+      );
+    })
+  ));
