@@ -24,8 +24,9 @@ const USAGE = `deno task plan [--json]
 Shows what the next run would do with this sql/, and writes nothing: which
 batches wait for transform and load, whether sql/ has changed since the newest
 batch, and what the warehouse would be given: migrations, tables, columns, wider
-types; and what would be taken from it, which a run does with --accept only.
-Exits 1 when a stage would refuse. What extract would ship is not looked at.
+types; what would be taken from it, which a run does with --accept only; and
+what a rebuild of the warehouse would drop. Exits 1 when a stage would refuse.
+What extract would ship is not looked at.
 
   --json  one JSON object, also on a terminal`;
 
@@ -40,6 +41,8 @@ export interface Plan {
   warehouse: string[];
   /** What would be taken from it, a line each: a run asks for --accept. */
   taken: string[];
+  /** What no model has, and what a rebuild of the warehouse does to it. */
+  rebuild: string[];
   /** Why a stage would stop, each with what to do. */
   refusals: { message: string; hint?: string }[];
 }
@@ -56,6 +59,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     const plan: Plan = {
       warehouse: [],
       taken: [],
+      rebuild: [],
       refusals: [],
     };
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
@@ -125,13 +129,11 @@ async function planWarehouse(
       );
     });
   }
+  const columns = (drop: boolean) =>
+    takenColumns(client, { models, drop, isChanged });
   const tables = await takenTables(client, context);
-  if (isChanged) {
-    plan.taken.push(
-      ...await takenColumns(client, { models, drop: false, isChanged }),
-      ...tables,
-    );
-  } else plan.warehouse.push(...tables);
+  if (isChanged) plan.taken.push(...await columns(false), ...tables);
+  plan.rebuild.push(...await columns(true), ...tables);
 }
 
 /** Notes the refusal of some work, and goes on. */
@@ -190,6 +192,10 @@ function formatPlan(plan: Plan): string {
     ...section(
       "taken      from the warehouse, with --accept only:",
       plan.taken,
+    ),
+    ...section(
+      "rebuild    of the warehouse drops columns that no model has, no tables:",
+      plan.rebuild,
     ),
     ...plan.refusals.flatMap(({ message, hint }) => [
       `refused: ${message}`,
