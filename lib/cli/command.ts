@@ -18,6 +18,7 @@ import {
 } from "../settings/config.ts";
 import { secretMask } from "../settings/secret_mask.ts";
 import { namesInEnvFile } from "../settings/setting_names.ts";
+import { sqlFolderNamer } from "../settings/sql_folder.ts";
 import { createRunId, RESOURCES, type StageContext } from "../stage.ts";
 import { createProgress } from "./progress.ts";
 
@@ -84,9 +85,10 @@ export async function runCommand(
   unmasked: ProcessIo = processIo(),
 ): Promise<number> {
   const mask = secretMask(unmasked.env);
+  const nameFolder = sqlFolderNamer(unmasked.env);
   const io: ProcessIo = {
     ...unmasked,
-    write: (text, to) => unmasked.write(mask(text), to),
+    write: (text, to) => unmasked.write(mask(nameFolder(text)), to),
   };
   let json = !io.isTerminal || args.includes("--json");
   const stopping = new AbortController();

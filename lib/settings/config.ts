@@ -1,11 +1,10 @@
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { ConfigError } from "../errors.ts";
-import { projectDirectory } from "../project_directory.ts";
 import type { S3Settings } from "../zone/zone.ts";
 import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
 import { misspeltSettings } from "./setting_names.ts";
 import { type Environment, SettingReader } from "./setting_reader.ts";
+import { sqlDirectory } from "./sql_folder.ts";
 import { readDirectory, readZones, regionOf } from "./zone_settings.ts";
 
 export { LOCAL_HOSTS, type PostgresSettings } from "./connection_url.ts";
@@ -109,9 +108,7 @@ export function readConfig(
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
     ...readNumbers(settings),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
-    sqlDirectory: resolve(
-      read("SQL_DIRECTORY") ?? join(projectDirectory(), "sql"),
-    ),
+    sqlDirectory: sqlDirectory(read),
     tempDirectory: readDirectory(settings, {
       name: "TEMP_DIRECTORY",
       path: read("TEMP_DIRECTORY") ?? tmpdir(),

@@ -242,6 +242,8 @@ Deno.test("one --accept takes changed SQL through all stages", () =>
       await writeCompany(folder, AFTER);
 
       assert.equal(await pipeline([], world), 1, world.said);
+      // The company's folder is meant, and not that of the project.
+      assert.ok(world.said.includes(`batch 2: ${folder}/ (contract, models`));
       assert.match(
         world.said,
         /takes away: dim_item: no model has the column title/,

@@ -1,0 +1,26 @@
+import { join, resolve } from "node:path";
+import { projectDirectory } from "../project_directory.ts";
+import type { Environment } from "./setting_reader.ts";
+
+/** What a company's folder holds, which stands in texts as `sql/models/...`. */
+const COMPANY_SQL =
+  /(?<![\w./~-])sql\/(?=(?:source\.sql|models|quarantine|checks|warehouse)\b|[\s"'`,;:()\\]|$)/g;
+
+/**
+ * Puts the company's folder where texts for people say `sql/`: the one place
+ * that knows that `SQL_DIRECTORY` names another one.
+ */
+export function sqlFolderNamer(env: Environment): (text: string) => string {
+  const folder = sqlDirectory(env);
+  if (folder === sqlDirectory(() => undefined)) return (text) => text;
+  // Texts may be JSON.
+  const place = JSON.stringify(`${folder}/`).slice(1, -1);
+  return (text) => text.replace(COMPANY_SQL, () => place);
+}
+
+/** The company's folder of SQL; the project's own if no setting names one. */
+export function sqlDirectory(env: Environment): string {
+  return resolve(
+    env("SQL_DIRECTORY")?.trim() || join(projectDirectory(), "sql"),
+  );
+}

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { projectDirectory } from "../../../lib/project_directory.ts";
+import { sqlFolderNamer } from "../../../lib/settings/sql_folder.ts";
+
+/** Names the folder of these settings. */
+function namerOf(folder: string | undefined): (text: string) => string {
+  return sqlFolderNamer((name) =>
+    name === "SQL_DIRECTORY" ? folder : undefined
+  );
+}
+
+Deno.test("sqlFolderNamer() names the folder that SQL_DIRECTORY is", () => {
+  const name = namerOf("/home/me/company/sql/");
+
+  for (
+    const [text, named] of [
+      ["Mend sql/checks/a__b.sql", "Mend /home/me/company/sql/checks/a__b.sql"],
+      [
+        "change sql/source.sql back",
+        "change /home/me/company/sql/source.sql back",
+      ],
+      ["rows, or sql/models", "rows, or /home/me/company/sql/models"],
+      [
+        "by a migration in sql/warehouse,",
+        "by a migration in /home/me/company/sql/warehouse,",
+      ],
+      [
+        "sql/ (contract) has changed",
+        "/home/me/company/sql/ (contract) has changed",
+      ],
+      ['{"subject":"sql/"}', '{"subject":"/home/me/company/sql/"}'],
+    ] as const
+  ) assert.equal(name(text), named);
+});
+
+Deno.test("sqlFolderNamer() leaves the project's own files, and what merely looks alike", () => {
+  const name = namerOf("/home/me/company/sql");
+
+  for (
+    const text of [
+      "Give the role its rights: sql/roles/warehouse_roles.sql",
+      "/data/sql/models/dim_item.sql",
+      "s3://bucket/sql/",
+      "the key sql/1 differs",
+      "mysql/models",
+    ]
+  ) assert.equal(name(text), text);
+});
+
+Deno.test("sqlFolderNamer() leaves all as it is where the folder is the project's", () => {
+  const text = "Mend sql/checks/a__b.sql";
+
+  assert.equal(namerOf(undefined)(text), text);
+  assert.equal(namerOf(" ")(text), text);
+  assert.equal(namerOf(join(projectDirectory(), "sql"))(text), text);
+});
+
+Deno.test("sqlFolderNamer() keeps JSON what it is", () => {
+  const named = namerOf('/a "folder"')('{"hint":"Mend sql/models"}');
+
+  assert.deepEqual(JSON.parse(named), { hint: 'Mend /a "folder"/models' });
+});
