@@ -87,6 +87,10 @@ function calendarText(days: readonly string[]): string {
 -- Grain: one row for each date.
 -- Key: date_id.
 -- Maintained: append only.
+-- Columns:
+--   day_of_week: from 1, Monday, to 7.
+-- Why: the day of the week is counted from 0001-01-01, a Monday, since engines
+-- differ in their functions for it.
 
 with dates as (
 ${days.join("\n    union\n")}
@@ -98,9 +102,12 @@ select
     cast(extract(quarter from date_id) as integer) as quarter,
     cast(extract(month from date_id) as integer) as month,
     cast(extract(day from date_id) as integer) as day,
-    cast(extract(isodow from date_id) as integer) as day_of_week
+    cast(
+        (date_diff('day', date '0001-01-01', date_id) % 7 + 7) % 7 + 1
+        as integer
+    ) as day_of_week
 from dates
-where date_id is not null and isfinite(date_id)
+where date_id is not null
 `;
 }
 

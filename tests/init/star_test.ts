@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { readCatalogue } from "../../init/catalogue.ts";
+import { planStar } from "../../init/star.ts";
+import { modelTexts } from "../../init/write_models.ts";
+import { connect } from "../../lib/postgres/postgres.ts";
+import { lintSql } from "../../tools/lint_sql.ts";
+import { execute } from "../harness/platform.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+
+/** A video library: each table says when its rows were last changed. */
+const LIBRARY = `
+create table country (country_id serial primary key, country text not null,
+    last_update timestamptz not null);
+create table city (city_id serial primary key, city text not null,
+    country_id integer not null references country,
+    last_update timestamptz not null);
+create table address (address_id serial primary key, address text not null,
+    city_id integer not null references city, phone text,
+    last_update timestamptz not null);
+create table language (language_id serial primary key, name text not null,
+    last_update timestamptz not null);
+create table actor (actor_id serial primary key, last_name text not null,
+    last_update timestamptz not null);
+create table film (film_id serial primary key, title text not null,
+    release_year integer, language_id integer not null references language,
+    original_language_id integer references language,
+    rental_duration smallint not null, rental_rate numeric(4, 2) not null,
+    length smallint, replacement_cost numeric(5, 2) not null,
+    last_update timestamptz not null);
+create table film_actor (actor_id integer not null references actor,
+    film_id integer not null references film,
+    last_update timestamptz not null, primary key (actor_id, film_id));
+create table store (store_id serial primary key, manager_id integer not null,
+    address_id integer not null references address,
+    last_update timestamptz not null);
+create table staff (staff_id serial primary key, last_name text not null,
+    address_id integer not null references address,
+    store_id integer not null references store,
+    last_update timestamptz not null);
+alter table store add foreign key (manager_id) references staff;
+create table customer (customer_id serial primary key,
+    store_id integer not null references store, last_name text not null,
+    address_id integer not null references address,
+    active integer, create_date date not null,
+    last_update timestamptz not null);
+create table inventory (inventory_id serial primary key,
+    film_id integer not null references film,
+    store_id integer not null references store,
+    last_update timestamptz not null);
+create table rental (rental_id serial primary key,
+    rental_date timestamptz not null,
+    inventory_id integer not null references inventory,
+    customer_id integer not null references customer,
+    return_date timestamptz, staff_id integer not null references staff,
+    last_update timestamptz not null);
+create table payment (payment_id serial primary key,
+    customer_id integer not null references customer,
+    staff_id integer not null references staff,
+    rental_id integer not null references rental,
+    amount numeric(5, 2) not null, payment_date timestamptz not null);`;
+
+/** A shop: an invoice with its lines, of things that have prices and dates. */
+const SHOP = `
+create table region (region_id serial primary key, name text not null);
+create table rep (rep_id serial primary key, name text not null,
+    hired date not null, salary numeric(10, 2) not null);
+create table client (client_id serial primary key, name text not null,
+    region_id integer not null references region,
+    rep_id integer not null references rep,
+    credit_limit numeric(10, 2), since date not null);
+create table article (article_id serial primary key, name text not null,
+    price numeric(10, 2) not null);
+create table invoice (invoice_id serial primary key,
+    client_id integer not null references client,
+    rep_id integer not null references rep,
+    invoiced date not null, total numeric(10, 2) not null);
+create table invoice_line (invoice_id integer not null references invoice,
+    article_id integer not null references article,
+    quantity integer not null, primary key (invoice_id, article_id));`;
+
+async function starOf(schema: string) {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+  const { client } = connection;
+  await execute(client, schema);
+  return planStar(
+    await readCatalogue(client, { schemas: ["public"], tables: undefined }),
+  );
+}
+
+for (
+  const [what, schema, facts] of [
+    ["a video library", LIBRARY, ["film_actor", "payment", "rental"]],
+    ["a shop", SHOP, ["invoice", "invoice_line"]],
+  ] as const
+) {
+  Deno.test(`planStar() tells what happens from what there is, in ${what}`, async () => {
+    const { models } = await starOf(schema);
+
+    assert.deepEqual(
+      models.filter(({ kind }) => kind === "fact")
+        .map(({ table }) => table.name),
+      facts,
+    );
+  });
+}
+
+Deno.test("the calendar of a starter folder keeps to the SQL that engines share", async () => {
+  const texts = modelTexts(await starOf(SHOP));
+
+  // What it reads is derived; the house writes it down as well.
+  assert.deepEqual(
+    lintSql("sql/models/dim_date.sql", texts.get("dim_date") ?? "")
+      .filter(({ message }) => !message.includes("Reads")),
+    [],
+  );
+});
