@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
-import { StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { StageError } from "../lib/errors.ts";
 import { queryRow, serverName } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { isAccepted, isOfSameSql } from "../transform/continuity.ts";

@@ -1,8 +1,8 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import { typeChange } from "../lib/project/column_types.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { query, quoteName, sqlState } from "../lib/postgres/postgres.ts";
+import { typeChange } from "../lib/project/column_types.ts";
 import type { Model } from "../lib/project/model.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./warehouse_table.ts";

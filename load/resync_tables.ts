@@ -1,11 +1,11 @@
+import type pg from "pg";
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { checkedEntry, loadWaiting } from "./load_pending.ts";
-import type pg from "pg";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkTakenByLoad } from "./check_taken.ts";
+import { checkedEntry, loadWaiting } from "./load_pending.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "./with_loader.ts";

@@ -1,6 +1,6 @@
+import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
-import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";

@@ -1,10 +1,10 @@
 import type { BatchLog } from "../lib/batches/batch_log.ts";
-import { typeChange } from "../lib/project/column_types.ts";
-import { StageError } from "../lib/errors.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { StageError } from "../lib/errors.ts";
+import { typeChange } from "../lib/project/column_types.ts";
 import type { Model } from "../lib/project/model.ts";
-import type { StageContext } from "../lib/stage.ts";
 import { warehouseType } from "../lib/project/warehouse_type.ts";
+import type { StageContext } from "../lib/stage.ts";
 import { checkKeys, isOfSameSql } from "./continuity.ts";
 import type { ModelColumn } from "./model_changes.ts";
 

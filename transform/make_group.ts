@@ -16,6 +16,7 @@ import { readJsonList, writeJsonList } from "../lib/json_list.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import { type GroupBounds, type StageContext, startRun } from "../lib/stage.ts";
 import { compactionBounds } from "./compact.ts";
+import { sqlSince } from "./continuity.ts";
 import {
   duckDbVersion,
   extractedOf,
@@ -24,7 +25,6 @@ import {
   manifestOf,
   mergeFiles,
 } from "./make_batch.ts";
-import { sqlSince } from "./continuity.ts";
 import { changedTables } from "./quarantine.ts";
 import { type GroupedModel, transformGroup } from "./transform_group.ts";
 

@@ -1,13 +1,13 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres/postgres.ts";
-import { headerProblems } from "../lib/project/derived_table.ts";
-import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import {
   type DeclaredEnums,
   labelsOf,
   readDeclaredEnums,
 } from "../lib/project/declared_enums.ts";
+import { headerProblems } from "../lib/project/derived_table.ts";
+import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import {
   type DeclaredTables,
   readDeclaredTables,

@@ -9,8 +9,8 @@ import {
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
-import { compactionBounds, countDue } from "./compact.ts";
 import { checkSql } from "./check_sql.ts";
+import { compactionBounds, countDue } from "./compact.ts";
 import { checkContinuity, isOfSameSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";

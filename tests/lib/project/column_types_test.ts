@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { warehouseType } from "../../../lib/project/warehouse_type.ts";
 import {
   type TypeChange,
   typeChange,
 } from "../../../lib/project/column_types.ts";
+import { warehouseType } from "../../../lib/project/warehouse_type.ts";
 
 const FITS: TypeChange = { kind: "fits" };
 const widen = (to: string): TypeChange => ({ kind: "widen", to });
