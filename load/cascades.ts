@@ -1,35 +1,104 @@
 import type pg from "pg";
-import { query } from "../lib/postgres/postgres.ts";
+import { inSavepoint, query, quoteName } from "../lib/postgres/postgres.ts";
+
+/** A table of others that loses or changes rows with those of one of ours. */
+export interface Follower {
+  table: string;
+  /** What its foreign key says: `on delete cascade`. */
+  action: string;
+  /** How many of its rows; undefined where the role may not read them. */
+  rows: number | undefined;
+}
+
+/** A foreign key that makes its rows go, or change, with what they refer to. */
+interface ForeignKey {
+  referring: string;
+  /** The table that it refers to. */
+  referred: string;
+  action: string;
+  /** Its columns, each with the one that it refers to. */
+  pairs: [own: string, key: string][];
+}
+
+/** SQL for whether a row of this name would go. */
+type Goes = (alias: string) => string;
+
+const CASCADE = "on delete cascade";
+const INSUFFICIENT_PRIVILEGE = /^42501$/;
 
 /**
- * For each of these tables, the tables of others that lose or change rows with
- * its own, each with what its foreign key says: `note (on delete cascade)`.
+ * The tables of others that would lose or change rows if those of this table
+ * went that a condition names, as `present`; those that follow them among
+ * them. Tables that would keep all of their rows as they are, are left out.
  */
-export async function readCascades(
+export async function findFollowers(
   client: pg.Client,
-  tables: readonly string[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
+  options: { table: string; goes: string },
+): Promise<Follower[]> {
+  const keys = await readForeignKeys(client);
+  const [root] = await query(
+    client,
+    "select to_regclass(quote_ident($1))::text as name",
+    [options.table],
+  );
+  const found = new Map<string, { key: ForeignKey; goes: Goes[] }>();
+  const follow = (path: readonly ForeignKey[], goes: Goes): void => {
+    const table = path.at(-1)?.referring ?? root?.name;
+    for (const key of keys) {
+      if (key.referred !== table || path.includes(key)) continue;
+      const isFollowing: Goes = (alias) => {
+        const before = path.length === 0 ? "present" : `${alias}_`;
+        const same = key.pairs.map(([own, other]) =>
+          `${alias}.${quoteName(own)} = ${before}.${quoteName(other)}`
+        );
+        return `exists (select from ${key.referred} as ${before}
+          where ${same.join(" and ")} and ${goes(before)})`;
+      };
+      const name = `${key.referring} ${key.action}`;
+      const { goes: others = [] } = found.get(name) ?? {};
+      found.set(name, { key, goes: [...others, isFollowing] });
+      if (key.action === CASCADE) follow([...path, key], isFollowing);
+    }
+  };
+  follow([], () => options.goes);
+  const followers: Follower[] = [];
+  for (const { key: { referring, action }, goes } of found.values()) {
+    let rows: number | undefined;
+    await inSavepoint(client, INSUFFICIENT_PRIVILEGE, async () => {
+      const [counted] = await query(
+        client,
+        `select count(*) as rows from ${referring} as follower
+        where ${goes.map((goesOf) => goesOf("follower")).join(" or ")}`,
+      );
+      rows = Number(counted?.rows);
+    });
+    if (rows !== 0) followers.push({ table: referring, action, rows });
+  }
+  return followers;
+}
+
+async function readForeignKeys(client: pg.Client): Promise<ForeignKey[]> {
   const rows = await query(
     client,
-    `with recursive foreign_key as (
-      select conrelid, confrelid, case confdeltype when 'c' then 'cascade'
-        when 'n' then 'set null' else 'set default' end as action
-      from pg_constraint where contype = 'f' and conparentid = 0
-        and confdeltype in ('c', 'n', 'd')
-    ), referring (root, conrelid, action) as (
-      select root, conrelid, action from unnest($1::text[]) as root
-      inner join foreign_key on confrelid = to_regclass(quote_ident(root))
-      union
-      select root, foreign_key.conrelid, foreign_key.action from referring
-      inner join foreign_key on foreign_key.confrelid = referring.conrelid
-      where referring.action = 'cascade'
-    )
-    select root, json_agg(conrelid::regclass::text || ' (on delete ' || action
-      || ')' order by conrelid::regclass::text, action) as tables
-    from referring group by root`,
-    [[...tables]],
+    `select conrelid::regclass::text as referring,
+      confrelid::regclass::text as referred,
+      'on delete ' || case confdeltype when 'c' then 'cascade'
+        when 'n' then 'set null' else 'set default' end as action,
+      json_agg(json_build_array(own.attname, other.attname)) as pairs
+    from pg_constraint
+    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
+    inner join pg_attribute as own on own.attrelid = conrelid
+      and own.attnum = own_number
+    inner join pg_attribute as other on other.attrelid = confrelid
+      and other.attnum = key_number
+    where contype = 'f' and conparentid = 0 and confdeltype in ('c', 'n', 'd')
+    group by pg_constraint.oid, conrelid, confrelid, confdeltype
+    order by referring, action`,
   );
-  return new Map(
-    rows.map((row) => [row.root ?? "", JSON.parse(row.tables ?? "[]")]),
-  );
+  return rows.map((row) => ({
+    referring: row.referring ?? "",
+    referred: row.referred ?? "",
+    action: row.action ?? "",
+    pairs: JSON.parse(row.pairs ?? "[]"),
+  }));
 }

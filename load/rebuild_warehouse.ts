@@ -15,6 +15,8 @@ export interface RebuildWarehouseOptions {
   replaceLake?: boolean;
   /** Drops columns that no model has, and gives others another type. */
   accept?: boolean;
+  /** Lets rows of others' tables go with those that it takes out. */
+  allowCascade?: boolean;
   /** How long it waits for another load to end. */
   waitSeconds?: number;
 }
@@ -29,7 +31,12 @@ export async function rebuildWarehouse(
   context: StageContext,
   options: RebuildWarehouseOptions = {},
 ): Promise<Reloaded> {
-  const { replaceLake = false, accept = false, waitSeconds } = options;
+  const {
+    replaceLake = false,
+    accept = false,
+    allowCascade,
+    waitSeconds,
+  } = options;
   return await withLoader(
     context,
     {
@@ -42,6 +49,7 @@ export async function rebuildWarehouse(
         ...at,
         models: loadedModels(context.sql),
         drop: true,
+        allowCascade,
         upTo: async (batches) => {
           const newest = await newestBatch(context, {
             batches,

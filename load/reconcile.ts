@@ -15,8 +15,6 @@ export interface Reconciliation {
   unique?: readonly string[];
   /** The columns that are compared as text. */
   unequal: readonly string[];
-  /** Called with how many rows go, before they do, where others follow them. */
-  beforeDelete?: ((rows: number) => void) | undefined;
 }
 
 /**
@@ -33,16 +31,13 @@ export async function reconcileRows(
   const name = quoteName(reconciliation.name);
   const same = sameColumns(identity, "fresh", "present");
   const changed = await changeRows(client, reconciliation);
-  const wrong = `from ${name} as present where not exists (
-    select from ${fresh} as fresh where ${same}
-      and row(${compared(columns, unequal, "fresh.")})
-        is not distinct from row(${compared(columns, unequal, "present.")})
-  )`;
-  if (reconciliation.beforeDelete !== undefined) {
-    const [counted] = await query(client, `select count(*) as rows ${wrong}`);
-    reconciliation.beforeDelete(Number(counted?.rows));
-  }
-  const removed = await client.query(`delete ${wrong}`);
+  const removed = await client.query(
+    `delete from ${name} as present where not exists (
+      select from ${fresh} as fresh where ${same}
+        and row(${compared(columns, unequal, "fresh.")})
+          is not distinct from row(${compared(columns, unequal, "present.")})
+    )`,
+  );
   const added = await client.query(
     `insert into ${name} (${quoteNames(columns)})
     select ${quoteNames(columns)} from ${fresh} as fresh
@@ -51,7 +46,26 @@ export async function reconcileRows(
   return 2 * changed + (removed.rowCount ?? 0) + (added.rowCount ?? 0);
 }
 
-/** A version that ends or opens is not changed: indexes tell it by that. */
+/** SQL for whether `reconcileRows` takes out the row that is named `present`. */
+export function goesSql(
+  { fresh, columns, identity, unique = [], unequal }: Reconciliation,
+): string {
+  return `not exists (select from ${fresh} as fresh
+    where ${sameColumns(identity, "fresh", "present")} and (
+      (${keepsPlace([...identity, ...unique])})
+      or row(${compared(columns, unequal, "fresh.")})
+        is not distinct from row(${compared(columns, unequal, "present.")})))`;
+}
+
+/**
+ * SQL for whether a row keeps its place, with other values. A version that ends
+ * or opens does not: indexes tell it by that.
+ */
+function keepsPlace(same: readonly string[]): string {
+  return `${sameColumns(same, "fresh", "present")}
+    and (fresh.to_batch is null) = (present.to_batch is null)`;
+}
+
 async function changeRows(
   client: pg.Client,
   { name, fresh, columns, identity, unique = [], unequal }: Reconciliation,
@@ -63,8 +77,7 @@ async function changeRows(
     .map((column) => `${column} = fresh.${column}`);
   const { rowCount } = await client.query(
     `update ${quoteName(name)} as present set ${values.join(", ")}
-    from ${fresh} as fresh where ${sameColumns(same, "fresh", "present")}
-      and (fresh.to_batch is null) = (present.to_batch is null)
+    from ${fresh} as fresh where ${keepsPlace(same)}
       and row(${compared(others, unequal, "fresh.")})
         is distinct from row(${compared(others, unequal, "present.")})`,
   );

@@ -4,13 +4,14 @@ import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { StageError } from "../lib/errors.ts";
+import { quoteName, quoteNames, serverName } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
-import { readCascades } from "./cascades.ts";
+import { findFollowers, type Follower } from "./cascades.ts";
 import { interceptedError } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
@@ -31,12 +32,14 @@ import {
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
 import { ModelTypes } from "./model_types.ts";
-import type { Loader } from "./open_loader.ts";
+import { type Loader, warehouseOf } from "./open_loader.ts";
 import {
   countOthers,
   dimensionColumns,
+  goesSql,
   reconcileDimension,
   reconcileRows,
+  type Reconciliation,
   removeUnknown,
 } from "./reconcile.ts";
 import { runChecks } from "./run_checks.ts";
@@ -57,8 +60,16 @@ interface ReloadWork {
   duckdb: DuckDb;
   zone: Zone;
   versions: ReadonlyMap<string, VersionFiles>;
-  /** By table, those of others that lose or change rows with it. */
-  cascades: ReadonlyMap<string, readonly string[]>;
+  allowCascade: boolean;
+}
+
+/** A model's rows as they are to be, in temporary tables. */
+interface Landed {
+  table: WarehouseTable;
+  /** What becomes of a fact, or of a dimension's closed versions. */
+  reconciliation: Reconciliation;
+  /** A dimension's rows. */
+  fresh?: string;
 }
 
 /** What a reload is made of. */
@@ -70,6 +81,8 @@ export interface ReloadOptions {
   upTo: (batches: BatchLog<ProcessedManifest>) => Promise<ProcessedManifest>;
   /** Takes out what no model has any more. */
   drop: boolean;
+  /** Whether rows of others' tables may go, or change, with those taken out. */
+  allowCascade?: boolean | undefined;
 }
 
 /**
@@ -116,6 +129,7 @@ async function reload(
 ): Promise<Reloaded & { rows: number }> {
   const { sql, log } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
+  const { allowCascade = false } = options;
   // What was in force before the wait may be replaced by now.
   const batches = new BatchLog<ProcessedManifest>(zone, "transform");
   const target = await upTo(batches);
@@ -150,12 +164,12 @@ async function reload(
       duckdb,
       zone,
       versions,
-      cascades: await readCascades(
-        client,
-        models.flatMap(({ name }) => [name, `${name}_closed`]),
-      ),
+      allowCascade,
     };
-    mended = await reconcileTables(work, tables);
+    const landed: Landed[] = [];
+    for (const table of tables) landed.push(await landModel(work, table));
+    await checkFollowers(work, landed);
+    mended = await reconcileTables(work, landed);
     await checkReconciled(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
     if (ledger !== undefined) await reconcileLedger(client, ledger);
@@ -199,51 +213,110 @@ async function readLedger(
   return ledger;
 }
 
+/** Brings the rows that a model's tables are to hold beside them. */
+async function landModel(
+  work: ReloadWork,
+  table: WarehouseTable,
+): Promise<Landed> {
+  work.context.signal.throwIfAborted();
+  const { name, key, kind, recordId = "record_id" } = table.model;
+  const { unequal } = table;
+  if (kind === "fact") {
+    const columns = [recordId, ...table.columns, ...INTERVAL_COLUMNS];
+    const fresh = await land(work, { table, columns, form: "fact rows", name });
+    return {
+      table,
+      reconciliation: {
+        name,
+        fresh,
+        columns,
+        identity: [recordId],
+        unique: [...key, "from_batch"],
+        unequal,
+      },
+    };
+  }
+  const columns = dimensionColumns(table);
+  const closed = `${name}_closed`;
+  return {
+    table,
+    fresh: await land(work, { table, columns, form: "dimension rows", name }),
+    reconciliation: {
+      name: closed,
+      fresh: await land(work, { table, columns, form: "closed", name: closed }),
+      columns,
+      identity: [...key, "from_batch"],
+      unequal,
+    },
+  };
+}
+
+/**
+ * Throws a `StageError` that names the rows of others' tables that would go, or
+ * change, with those taken out here, unless they may: then it warns of them.
+ */
+async function checkFollowers(
+  { context, client, allowCascade }: ReloadWork,
+  landed: readonly Landed[],
+): Promise<void> {
+  const found: Follower[] = [];
+  for (const { reconciliation } of landed) {
+    const { name: table } = reconciliation;
+    found.push(
+      ...await findFollowers(client, { table, goes: goesSql(reconciliation) }),
+    );
+  }
+  if (found.length === 0) return;
+  const followers = found.map(({ table, action, rows }) =>
+    `${table} (${action}): ${
+      rows === undefined
+        ? "rows that the loader's role may not read"
+        : rows === 1
+        ? "1 row"
+        : `${rows} rows`
+    }`
+  ).join(", ");
+  if (allowCascade) {
+    context.log.warn(
+      "rows are taken out, and with them goes what refers to them in {followers}",
+      { followers },
+    );
+    return;
+  }
+  const server = serverName(warehouseOf(context));
+  throw new StageError(
+    `Cannot reload ${server}: rows would be taken out, and with them what refers to them in ${followers}`,
+    {
+      subject: server,
+      hint:
+        "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade, and they go",
+    },
+  );
+}
+
 /**
  * Dimensions get what they lack, then facts are made right, and then what
  * dimensions have too much goes: so no reference leads to nothing on the way.
  */
 async function reconcileTables(
-  work: ReloadWork,
-  tables: readonly WarehouseTable[],
+  { context, client }: ReloadWork,
+  landed: readonly Landed[],
 ): Promise<Record<string, number>> {
-  const { context, client } = work;
   const mended: Record<string, number> = {};
-  const dimensions: { table: WarehouseTable; fresh: string }[] = [];
-  for (const table of tables) {
+  for (const { table, reconciliation, fresh } of landed) {
     context.signal.throwIfAborted();
-    const { name, key, kind } = table.model;
-    if (kind === "fact") {
-      mended[name] = await reconcileFact(work, table);
-      continue;
-    }
-    const columns = dimensionColumns(table);
-    const fresh = await land(work, {
-      table,
-      columns,
-      form: "dimension rows",
-      name,
+    await addPlaceholders(client, table, {
+      from: fresh ?? reconciliation.fresh,
+      where: "true",
     });
-    const closed = `${name}_closed`;
-    await addPlaceholders(client, table, { from: fresh, where: "true" });
-    mended[name] = await reconcileDimension(client, table, fresh) +
-      await reconcileRows(client, {
-        name: closed,
-        fresh: await land(work, {
-          table,
-          columns,
-          form: "closed",
-          name: closed,
-        }),
-        columns,
-        identity: [...key, "from_batch"],
-        unequal: table.unequal,
-        beforeDelete: toldBefore(work, closed),
-      });
-    dimensions.push({ table, fresh });
+    mended[table.model.name] = (fresh === undefined
+      ? 0
+      : await reconcileDimension(client, table, fresh)) +
+      await reconcileRows(client, reconciliation);
   }
   // What refers to others goes before them.
-  for (const { table, fresh } of dimensions.toReversed()) {
+  for (const { table, fresh } of landed.toReversed()) {
+    if (fresh === undefined) continue;
     const { name } = table.model;
     mended[name] = (mended[name] ?? 0) +
       await removeUnknown(client, table, fresh);
@@ -283,41 +356,6 @@ async function checkReconciled(
     }));
     if (count > 0) throw interceptedError(table, `${count} rows`);
   }
-}
-
-async function reconcileFact(
-  work: ReloadWork,
-  table: WarehouseTable,
-): Promise<number> {
-  const { name, recordId = "record_id" } = table.model;
-  const columns = [recordId, ...table.columns, ...INTERVAL_COLUMNS];
-  const fresh = await land(work, { table, columns, form: "fact rows", name });
-  await addPlaceholders(work.client, table, { from: fresh, where: "true" });
-  return await reconcileRows(work.client, {
-    name,
-    fresh,
-    columns,
-    identity: [recordId],
-    unique: [...table.model.key, "from_batch"],
-    unequal: table.unequal,
-    beforeDelete: toldBefore(work, name),
-  });
-}
-
-/** Says which tables of others lose rows, where a table's foreign keys do that. */
-function toldBefore(
-  { context, cascades }: ReloadWork,
-  table: string,
-): ((rows: number) => void) | undefined {
-  const followers = cascades.get(table);
-  if (followers === undefined) return undefined;
-  return (rows) => {
-    if (rows === 0) return;
-    context.log.warn(
-      "{table}: {rows} rows are taken out, and with them goes what refers to them in {followers}",
-      { table, rows, followers: followers.join(", ") },
-    );
-  };
 }
 
 /** Brings a model's finished rows into a temporary table. */

@@ -20,10 +20,12 @@ export async function resyncTables(
     tables: readonly string[];
     /** Goes on although the models take something away from the warehouse. */
     accept?: boolean;
+    /** Lets rows of others' tables go with those that it takes out. */
+    allowCascade?: boolean;
     waitSeconds?: number;
   },
 ): Promise<Reloaded> {
-  const { tables, accept = false, waitSeconds } = options;
+  const { tables, accept = false, allowCascade, waitSeconds } = options;
   const check = async (client: pg.Client, zone: Zone) => {
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
     const newest = await newestBatch(context, { batches, task: "resync" });
@@ -41,6 +43,7 @@ export async function resyncTables(
       ...at,
       models,
       drop: false,
+      allowCascade,
       // The other models are as of the batch that the ledger ends with.
       upTo: async (log) => {
         const entry = await checkedEntry(at.loader.client, log);

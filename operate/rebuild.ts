@@ -1,11 +1,16 @@
-import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
+import {
+  type Flags,
+  forStage,
+  type ProcessIo,
+  runCommand,
+} from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Need } from "../lib/settings/config.ts";
 import { rebuildWarehouse } from "../load/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
 const USAGE = `deno task rebuild processed
-deno task rebuild warehouse [--accept] [--replace-lake]
+deno task rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
 
 Rebuilds the processed zone from the ingestion zone, or the warehouse from the
 processed zone. The old one can be read until the new one replaces it, all at
@@ -14,7 +19,15 @@ once. Other commands may run meanwhile.
   --accept        drop columns that no model has, change types, and leave tables
                   that no model makes without new rows
   --replace-lake  the warehouse may hold another lake, or later batches
+  --allow-cascade let rows of other tables in the warehouse go that refer by
+                  \`on delete\` to rows that are taken out
   --json          one JSON line per event, also on a terminal`;
+
+const WAREHOUSE_FLAGS = {
+  accept: { type: "boolean" },
+  "replace-lake": { type: "boolean" },
+  "allow-cascade": { type: "boolean" },
+} as const;
 
 const NEEDS: ReadonlyMap<string, readonly Need[]> = new Map([
   ["processed", ["ingestion", "processed"]],
@@ -29,21 +42,16 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       name: "rebuild",
       usage: USAGE,
       needs: NEEDS.get(named) ?? [],
-      options: {
-        accept: { type: "boolean" },
-        "replace-lake": { type: "boolean" },
-      },
+      options: WAREHOUSE_FLAGS,
       takesPositionals: true,
       run: async (context, { flags, positionals }) => {
         const replaceLake = flags["replace-lake"] === true;
         const accept = flags.accept === true;
-        checkPositionals(positionals, {
-          "--replace-lake": replaceLake,
-          "--accept": accept,
-        });
+        const allowCascade = flags["allow-cascade"] === true;
+        checkPositionals(positionals, flags);
         const stage = forStage(context, "rebuild");
         if (named === "warehouse") {
-          await rebuildWarehouse(stage, { replaceLake, accept });
+          await rebuildWarehouse(stage, { replaceLake, accept, allowCascade });
           return EXIT.ok;
         }
         const { overtaken } = await rebuildProcessed(stage);
@@ -55,10 +63,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   );
 }
 
-function checkPositionals(
-  positionals: readonly string[],
-  flags: Readonly<Record<string, boolean>>,
-): void {
+function checkPositionals(positionals: readonly string[], flags: Flags): void {
   const [word = "", ...others] = positionals;
   if (!NEEDS.has(word) || others.length > 0) {
     throw new ConfigError([
@@ -68,9 +73,9 @@ function checkPositionals(
       USAGE,
     ]);
   }
-  const [flag] = Object.keys(flags).filter((one) => flags[one]);
+  const [flag] = Object.keys(flags).filter((name) => name in WAREHOUSE_FLAGS);
   if (flag !== undefined && word !== "warehouse") {
-    throw new ConfigError([`${flag} is for the warehouse only`, USAGE]);
+    throw new ConfigError([`--${flag} is for the warehouse only`, USAGE]);
   }
 }
 

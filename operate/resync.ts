@@ -7,13 +7,15 @@ import { resyncTables } from "../load/resync_tables.ts";
 import { transform } from "../transform/transform.ts";
 
 const USAGE =
-  `deno task resync TABLE[,TABLE...] [--allow-mass-delete] [--accept]
+  `deno task resync TABLE[,TABLE...] [--allow-mass-delete] [--allow-cascade] [--accept]
 
 Reads these source tables whole, and repairs the lake and the warehouse where
 the models that read them differ. Other commands may run meanwhile.
 
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
   --accept             go on although sql/ changed, whatever it takes away
+  --allow-cascade      let rows of other tables in the warehouse go that refer by
+                       \`on delete\` to rows that are taken out
   --json               one JSON line per event, also on a terminal`;
 
 /** Beside runs that follow each other closely, one is overtaken at times. */
@@ -26,6 +28,8 @@ export interface ResyncOptions {
   allowMassDelete?: boolean;
   /** Goes on although `sql/` changed, whatever that takes away. */
   accept?: boolean;
+  /** Lets rows of others' tables in the warehouse go with its own. */
+  allowCascade?: boolean;
 }
 
 /**
@@ -37,7 +41,12 @@ export async function resync(
   context: StageContext,
   options: ResyncOptions,
 ): Promise<Reloaded> {
-  const { tables, allowMassDelete = false, accept = false } = options;
+  const {
+    tables,
+    allowMassDelete = false,
+    allowCascade = false,
+    accept = false,
+  } = options;
   await untilItWins("extract", () =>
     extract(forStage(context, "extract"), {
       fullRead: tables,
@@ -47,7 +56,11 @@ export async function resync(
     "transform",
     () => transform(forStage(context, "transform"), { accept }),
   );
-  return await resyncTables(forStage(context, "load"), { tables, accept });
+  return await resyncTables(forStage(context, "load"), {
+    tables,
+    allowCascade,
+    accept,
+  });
 }
 
 /** Runs `deno task resync`; gives the exit code. */
@@ -60,13 +73,20 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       options: {
         "allow-mass-delete": { type: "boolean" },
         accept: { type: "boolean" },
+        "allow-cascade": { type: "boolean" },
       },
       takesPositionals: true,
       run: async (context, { flags, positionals }) => {
         const tables = checkedTables(positionals, context);
         const allowMassDelete = flags["allow-mass-delete"] === true;
+        const allowCascade = flags["allow-cascade"] === true;
         const accept = flags.accept === true;
-        await resync(context, { tables, allowMassDelete, accept });
+        await resync(context, {
+          tables,
+          allowMassDelete,
+          allowCascade,
+          accept,
+        });
       },
     },
     args,

@@ -317,7 +317,10 @@ Deno.test("rebuild and resync make places anew and tables right again", async ()
   assert.equal(await rebuild(["warehouse"], warehouse), 0, warehouse.error);
   assert.match(warehouse.out, /dim_currency: 3 rows were repaired/);
   const again = ioOf(env);
-  assert.equal(await rebuild(["--replace-lake", "warehouse"], again), 0);
+  assert.equal(
+    await rebuild(["--replace-lake", "warehouse", "--allow-cascade"], again),
+    0,
+  );
   assert.doesNotMatch(again.out, /repaired/);
 });
 
@@ -355,6 +358,11 @@ Deno.test("rebuild and resync say which words they take, and exit with 2", async
         main: rebuild,
         args: ["processed", "--replace-lake"],
         message: "--replace-lake is for the warehouse only",
+      },
+      {
+        main: rebuild,
+        args: ["--allow-cascade", "processed"],
+        message: "--allow-cascade is for the warehouse only",
       },
       { main: rebuild, args: ["--force"], message: "Unknown option '--force'" },
       {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { query, queryRow } from "../../lib/postgres/postgres.ts";
+import { query, queryRow, serverName } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
@@ -144,9 +144,10 @@ Deno.test("an error names what refers to a row, and is not for trying again", as
   assert.equal(row.sum, "1");
 });
 
-Deno.test("a rebuild names the tables that lose rows with its own, before it takes them", async () => {
+Deno.test("a reload takes rows of others with its own only when it is allowed to", async () => {
   await using platform = await openPlatform();
-  const { logged, warehouse: { client } } = platform;
+  const { logged, context, warehouse } = platform;
+  const { client } = warehouse;
   await fillSmall(platform.source.client);
   await platform.run();
   const reference = "id bigint references fact_sales_order";
@@ -155,38 +156,58 @@ Deno.test("a rebuild names the tables that lose rows with its own, before it tak
     `create table score (${reference} on delete cascade, unique (id))`,
     "create table score_note (id bigint references score (id) on delete cascade)",
     `create table mark (${reference} on delete set null)`,
+    `create table unused (${reference} on delete cascade)`,
     `create table patient (${reference} deferrable initially deferred)`,
     ...["score", "score_note", "mark", "patient"].map((table) =>
       `insert into ${table} values (1), (2)`
     ),
   );
-  await rebuildWarehouse(platform.context);
+  await rebuildWarehouse(context);
   const warnings = () => logged.filter((line) => line.startsWith("warn"));
   assert.deepEqual(warnings(), []);
+  const held = () =>
+    queryRow(
+      client,
+      `select (select string_agg(id::text, ' ') from score) as score,
+        (select string_agg(id::text, ' ') from score_note) as score_note,
+        (select string_agg(id::text, ' ') from mark) as mark,
+        (select string_agg(id::text, ' ' order by id) from patient) as patient,
+        (select to_batch from fact_sales_order where sales_record_id = 1)`,
+    );
 
   await execute(
     client,
     `update fact_sales_order set to_batch = 9, valid_to = now()
     where sales_record_id = 1`,
   );
-  await rebuildWarehouse(platform.context);
+  const before = await held();
+  const followers =
+    "mark (on delete set null): 1 row, score (on delete cascade): 1 row, score_note (on delete cascade): 1 row";
+  const refused = {
+    message: `Cannot reload ${
+      serverName(warehouse.settings)
+    }: rows would be taken out, and with them what refers to them in ${followers}`,
+    hint:
+      "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade, and they go",
+    retryable: false,
+  };
+  const tables = ["sales_order"];
+  await assert.rejects(rebuildWarehouse(context), refused);
+  await assert.rejects(resyncTables(context, { tables }), refused);
+  assert.deepEqual(await held(), before);
+
+  await resyncTables(context, { tables, allowCascade: true });
 
   assert.deepEqual(warnings(), [
-    "warning: fact_sales_order: 1 rows are taken out, and with them goes what refers to them in mark (on delete set null), score (on delete cascade), score_note (on delete cascade)",
+    `warning: rows are taken out, and with them goes what refers to them in ${followers}`,
   ]);
-  const left = await queryRow(
-    client,
-    `select (select string_agg(id::text, ' ') from score) as score,
-      (select string_agg(id::text, ' ') from score_note) as score_note,
-      (select string_agg(id::text, ' ') from mark) as mark,
-      (select string_agg(id::text, ' ' order by id) from patient) as patient`,
-  );
-  assert.deepEqual({ ...left }, {
+  assert.deepEqual({ ...await held() }, {
     score: "2",
     score_note: "2",
     mark: "2",
     // The row that took its place has its number.
     patient: "1 2",
+    to_batch: null,
   });
 });
 
