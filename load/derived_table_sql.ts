@@ -1,20 +1,13 @@
-import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import {
   type DerivedColumn,
   derivedColumns,
 } from "../lib/project/derived_table.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
-import { QUARANTINE_COLUMNS } from "../lib/project/quarantine_model.ts";
 import type { TableHeader } from "../lib/project/table_header.ts";
 
 /** A model as its table follows from it. */
 export type DerivedModel = Model & { table: TableHeader };
-
-/** The columns of the quarantine as a model's SQL would give them. */
-export const QUARANTINE_GIVEN = QUARANTINE_COLUMNS.map((name) => ({
-  name,
-  type: "VARCHAR",
-}));
 
 /**
  * Statements that make the tables of a model: of a fact one, with a row for

@@ -2,17 +2,10 @@ import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { inTransaction, query } from "../lib/postgres/postgres.ts";
 import type { ProjectSql, SqlFile } from "../lib/project/project_sql.ts";
-import {
-  QUARANTINE,
-  QUARANTINE_TABLE,
-} from "../lib/project/quarantine_model.ts";
-import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
+import { QUARANTINE_TABLE } from "../lib/project/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
-import {
-  type DerivedModel,
-  derivedTableSql,
-  QUARANTINE_GIVEN,
-} from "./derived_table_sql.ts";
+import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
+import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { migrate, sameText, waitingMigrations } from "./migrate.ts";
@@ -200,9 +193,7 @@ async function makeTables(
   const types = new ModelTypes(duckdb, sql);
   return await transaction(async () => {
     for (const model of await missingTables({ client }, missing)) {
-      const columns = model.name === QUARANTINE.name
-        ? QUARANTINE_GIVEN
-        : await types.givenBy(model.name);
+      const columns = await types.givenBy(model.name);
       for (const statement of derivedTableSql(model, columns)) {
         await client.query(statement);
       }

@@ -26,7 +26,16 @@ export function wantedType(
     : warehouseType(type, { isTime: times.includes(name) });
 }
 
-/** Which columns each model gives, by its SQL; asked at most once. */
+/** The quarantine as a model whose SQL would give its columns. */
+const TYPED_QUARANTINE: TypedModel = {
+  model: QUARANTINE,
+  columns: QUARANTINE_COLUMNS.map((name) => ({ name, type: "VARCHAR" })),
+};
+
+/**
+ * Which columns each model gives, by its SQL, and the quarantine; asked at most
+ * once.
+ */
 export class ModelTypes {
   #read: Promise<TypedModel[]> | undefined;
 
@@ -36,12 +45,13 @@ export class ModelTypes {
   ) {}
 
   async read(): Promise<TypedModel[]> {
-    this.#read ??= prepare(this.duckdb, this.sql).then((columns) =>
-      this.sql.models.map((model) => ({
+    this.#read ??= prepare(this.duckdb, this.sql).then((columns) => [
+      ...this.sql.models.map((model) => ({
         model,
         columns: columns.get(model.name) ?? [],
-      }))
-    );
+      })),
+      TYPED_QUARANTINE,
+    ]);
     return await this.#read;
   }
 
@@ -58,9 +68,8 @@ export class ModelTypes {
     return typed && given && wantedType(typed.model, given);
   }
 
-  /** The names of the columns that a model, or the quarantine, gives. */
+  /** The names of the columns that a model gives. */
   async columnsOf(name: string): Promise<readonly string[]> {
-    if (name === QUARANTINE.name) return QUARANTINE_COLUMNS;
     return (await this.givenBy(name)).map((column) => column.name);
   }
 }

@@ -1,7 +1,9 @@
 import type pg from "pg";
+import { StageError } from "../lib/errors.ts";
 import { inSavepoint, query } from "../lib/postgres/postgres.ts";
 
-const INVALID_DEFINITION = /^42P16$/;
+/** A view that has other columns, or a materialized one. */
+const NO_SUCH_VIEW = /^(42P16|42809)$/;
 
 /** Statements that give views that are made again what they had before. */
 export type ViewsBefore = readonly string[];
@@ -68,7 +70,7 @@ select 4, turn, format('alter view %s set (%s)', name,
   array_to_string(reloptions, ', '))
 from objects
 inner join pg_class on pg_class.oid = objects.oid
-where kind = 'table' and reloptions is not null
+where kind = 'table' and reloptions is not null and relkind = 'v'
 order by step, turn, sql`;
 
 /** Whether a table has the views that `pipeline.make_views` makes. */
@@ -107,7 +109,8 @@ export async function dropViews(
       to_regprocedure(format('%I(timestamptz)', $1 || '_as_of_time'))
     ])
     union all
-    select format('drop view %s', oid::regclass) from pg_class
+    select format('drop %s %s', case relkind when 'm' then 'materialized view'
+      else 'view' end, oid::regclass) from pg_class
     where oid = any(array[
       to_regclass(quote_ident($1 || '_current')),
       to_regclass(quote_ident($1 || '_history'))
@@ -154,7 +157,8 @@ export async function makeViews(
 /**
  * Makes the views and functions of a table again, whatever somebody put in
  * their place; they keep their grants. Throws when others depend on a view that
- * has other columns than it should.
+ * has other columns than it should, and a `StageError` where a table has its
+ * name.
  */
 export async function makeViewsAgain(
   client: pg.Client,
@@ -165,10 +169,33 @@ export async function makeViewsAgain(
     "select to_regprocedure('pipeline.make_views(name)') is not null as made",
   );
   if (found?.made !== "t") return;
+  await checkNoTable(client, table);
   const make = () =>
     client.query("call pipeline.make_views($1::name)", [table]);
-  if (await inSavepoint(client, INVALID_DEFINITION, make)) return;
+  if (await inSavepoint(client, NO_SUCH_VIEW, make)) return;
   const views = await dropViews(client, { table, dropped: [] });
   await make();
   for (const sql of views) await client.query(sql);
+}
+
+/** What a table holds that somebody made there is known to them alone. */
+async function checkNoTable(client: pg.Client, table: string): Promise<void> {
+  const [found] = await query(
+    client,
+    `select oid::regclass::text as name from pg_class
+    where relkind in ('r', 'p', 'f') and oid = any(array[
+      to_regclass(quote_ident($1 || '_current')),
+      to_regclass(quote_ident($1 || '_history'))
+    ]) order by name`,
+    [table],
+  );
+  if (found === undefined) return;
+  const name = found.name ?? "";
+  throw new StageError(
+    `Cannot make the view ${name}: a table has this name`,
+    {
+      subject: table,
+      hint: "Drop the table, or give it another name, and run it again",
+    },
+  );
 }

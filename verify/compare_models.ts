@@ -58,7 +58,7 @@ export interface Comparison {
   /** Keys and columns that differ. */
   differences: number;
   columns: readonly DifferingColumn[];
-  /** Views and functions that show other rows than their table holds. */
+  /** Views and functions that somebody replaced. */
   views: readonly string[];
   /** The first of the keys, in their order. */
   firstKeys: readonly DifferingKey[];
@@ -120,7 +120,7 @@ export function describeKeys(
   { columns, views, firstKeys }: Comparison,
 ): string {
   return [
-    ...views.map((view) => `${view} shows other rows than the table holds`),
+    ...views.map((view) => `${view} is not as load makes it`),
     ...columns.map(({ column, how }) => `column "${column}" ${how}`),
     ...firstKeys.map(({ key, how }) => `${key} ${how}`),
   ].join(", ");

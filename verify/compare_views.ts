@@ -1,45 +1,98 @@
 import type pg from "pg";
 import {
+  inSavepoint,
   query,
+  queryRow,
   quoteName,
   quoteNames,
-  quoteText,
 } from "../lib/postgres/postgres.ts";
 import type { ModelInLake } from "./lake_rows.ts";
 
+const UNDEFINED_COLUMN = /^42703$/;
+const OWN_VIEW = "pg_temp.verified_view";
+
 /**
- * The view of a model and the function of its past that show other rows than
- * its table holds now: somebody replaced them. The history and the state as of
- * a batch are read row by row elsewhere. Only the server's own hashes are
- * compared with each other, so that nothing leaves it.
+ * The views and functions of a model that don't say what they should: somebody
+ * replaced them. What one shows may be right as of now and wrong of the past,
+ * or tomorrow, so definitions are compared, with verify's own: those of views
+ * as the server writes both. It makes temporary views, in the transaction that
+ * is open.
  */
-export async function viewsShowingOthers(
+export async function replacedViews(
   client: pg.Client,
-  options: { model: ModelInLake; columns: readonly string[] },
+  { name, kind }: ModelInLake,
 ): Promise<string[]> {
-  const { model: { name, kind }, columns } = options;
-  const current = `${name}_current`;
-  const asOfTime = `${name}_as_of_time`;
-  const isReal = kind === "dimension" ? " and not is_placeholder" : "";
-  const table = quoteName(name);
-  const digests = [
-    [current, quoteName(current), `${table} where to_batch is null${isReal}`],
-    [
-      asOfTime,
-      `${quoteName(asOfTime)}('infinity')`,
-      `${table} where valid_to is null and valid_from is not null${isReal}`,
-    ],
-  ].map(([view = "", shown = "", held = ""]) =>
-    `select ${quoteText(view)} as view, ${digestSql(shown, columns)} as shown,
-      ${digestSql(held, columns)} as held`
-  );
-  const rows = await query(client, digests.join(" union all "));
-  return rows.filter(({ shown, held }) => shown !== held)
-    .map(({ view }) => view ?? "").sort();
+  const own = quoteName(name);
+  const closed = quoteName(`${name}_closed`);
+  const isDimension = kind === "dimension";
+  const selects: Record<string, (columns: string) => string> = {
+    [`${name}_current`]: (columns) =>
+      `select ${columns} from ${own} where to_batch is null${
+        isDimension ? " and not is_placeholder" : ""
+      }`,
+    [`${name}_history`]: (columns) =>
+      `select ${columns} from ${own}${
+        isDimension
+          ? ` where not is_placeholder union all select ${columns} from ${closed}`
+          : ""
+      }`,
+  };
+  const replaced = await replacedFunctions(client, name);
+  for (const [view, select] of Object.entries(selects)) {
+    if (!await isDefinedBy(client, { view, select })) replaced.push(view);
+  }
+  return replaced.sort();
 }
 
-function digestSql(from: string, columns: readonly string[]): string {
-  const row = `row(${quoteNames(columns)})::text`;
-  return `(select concat(count(*), ' ', sum(hashtextextended(${row}, 0)))
-    from ${from})`;
+/** Which columns a view has is compared elsewhere. */
+async function isDefinedBy(
+  client: pg.Client,
+  { view, select }: { view: string; select: (columns: string) => string },
+): Promise<boolean> {
+  const { fields } = await client.query(
+    `select * from ${quoteName(view)} limit 0`,
+  );
+  const columns = quoteNames(fields.map(({ name }) => name));
+  let isSame = false;
+  // A column that the table lacks is somebody's own.
+  await inSavepoint(client, UNDEFINED_COLUMN, async () => {
+    await client.query(
+      `create temporary view ${OWN_VIEW} as ${select(columns)}`,
+    );
+    const { same } = await queryRow(
+      client,
+      `select relkind = 'v' and pg_get_viewdef(oid) = pg_get_viewdef($2::regclass)
+        as same from pg_class where oid = to_regclass(quote_ident($1))`,
+      [view, OWN_VIEW],
+    );
+    isSame = same === "t";
+    await client.query(`drop view ${OWN_VIEW}`);
+  });
+  return isSame;
+}
+
+async function replacedFunctions(
+  client: pg.Client,
+  model: string,
+): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select asked.name from (values
+      ($1 || '_as_of_batch', 'bigint', 'from_batch', 'to_batch'),
+      ($1 || '_as_of_time', 'timestamptz', 'valid_from', 'valid_to')
+    ) as asked (name, argument, since, until)
+    inner join pg_proc on pg_proc.oid = to_regprocedure(
+      format('%I(%s)', asked.name, asked.argument)
+    )
+    inner join pg_language on pg_language.oid = prolang
+    inner join pg_class as history
+      on history.oid = to_regclass(quote_ident($1 || '_history'))
+    where lanname <> 'sql' or not proretset or prorettype <> history.reltype
+      or prosrc <> format(
+        'select * from %s.%I where %I <= $1 and (%I is null or %I > $1)',
+        relnamespace::regnamespace, relname, since, until, until
+      )`,
+    [model],
+  );
+  return rows.map(({ name }) => name ?? "");
 }

@@ -8,7 +8,7 @@ import {
   quoteText,
 } from "../lib/postgres/postgres.ts";
 import { keyName } from "../lib/zone/zone_key.ts";
-import { viewsShowingOthers } from "./compare_views.ts";
+import { replacedViews } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
@@ -40,7 +40,7 @@ export interface ModelInWarehouse {
   differing: readonly DifferingColumn[];
   /** Whether the table has columns that are to be dropped. */
   drops: boolean;
-  /** Views and functions that show other rows than the table holds. */
+  /** Views and functions that somebody replaced. */
   views: readonly string[];
   /** Undefined when the warehouse lacks the key: no rows can be compared. */
   files:
@@ -141,10 +141,7 @@ export async function copyFromWarehouse(
     columns,
     differing,
     drops,
-    views: await viewsShowingOthers(client, {
-      model,
-      columns: columns.map(({ name }) => name),
-    }),
+    views: await replacedViews(client, model),
     files: {
       open: await copy(`${open} as held`, "open"),
       ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),

@@ -124,13 +124,35 @@ const WAREHOUSE_DAMAGES: Record<
       "fact_payment warehouse: fact_payment_as_of_time, fact_payment_current",
     ],
   },
+  "views and functions that show what is right by chance": {
+    sql: [
+      "create or replace view fact_payment_current as select * from fact_payment where to_batch is null and payment_id < 1000",
+      "create or replace view quarantine_current as select * from quarantine where false",
+      "alter view dim_staff_current rename to elsewhere",
+      "create materialized view dim_staff_current as select * from elsewhere",
+      `create or replace function dim_date_as_of_batch(batch_number bigint)
+        returns setof dim_date_history language sql stable
+        as 'select * from dim_date_history where to_batch is null'`,
+      `create or replace function fact_payment_as_of_time(moment timestamptz)
+        returns setof fact_payment_history language sql stable
+        as 'select * from fact_payment_history where to_batch is null'`,
+    ],
+    says: [
+      "dim_date warehouse: dim_date_as_of_batch",
+      "dim_staff warehouse: dim_staff_current",
+      "fact_payment warehouse: fact_payment_as_of_time, fact_payment_current",
+      "quarantine warehouse: quarantine_current",
+    ],
+  },
   "a function of the past that gives nothing": {
     sql: [
       `create or replace function dim_design_as_of_batch(batch_number bigint)
         returns setof dim_design_history language sql stable
         as 'select * from dim_design_history where false'`,
     ],
-    says: ["dim_design warehouse: 1 missing, 2 missing, 3 missing"],
+    says: [
+      "dim_design warehouse: dim_design_as_of_batch, 1 missing, 2 missing, 3 missing",
+    ],
   },
   "a day that the calendar of the lake lacks": {
     sql: [
