@@ -11,6 +11,12 @@ import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { migrate, sameText, waitingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
+import {
+  checkDamaged,
+  type DamagedTable,
+  damagedTables,
+  makeDamaged,
+} from "./own_tables.ts";
 import { checkShapes } from "./table_shape.ts";
 
 type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
@@ -21,10 +27,11 @@ type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
  * what the company's own migrations add; then views, comments and foreign keys
  * of all tables. False says that another load is at work, which leaves the rest
  * to that. Throws a `StageError` when a table of a model is gone that the ledger
- * knows, unless its rows are going to be loaded again.
+ * knows, or one of the pipeline's own that a load does not fill, unless all rows
+ * are going to be loaded again.
  *
  * `check` looks at the tables before anything is made; only what the company's
- * migrations do on purpose comes before it.
+ * migrations do on purpose, and the pipeline's own tables, come before it.
  */
 export async function makeSchema(
   context: Context,
@@ -53,15 +60,24 @@ export async function makeSchema(
     return lacking.statements.length + lacking.references.length === 0;
   };
   // Most loads find all of it, by one transaction.
+  let damaged: readonly DamagedTable[] = [];
   const { isMade, migrates } = await look(async () => {
+    damaged = await damagedTables(client);
+    if (!reloads) checkDamaged(damaged);
     const { migrations, tables } = await findMissing(client, sql);
     const migrates = company.some(({ name }) => migrations.includes(name));
-    if (!migrates) await check?.(client);
-    const isMade = migrations.length + tables.length === 0 &&
+    if (!migrates && damaged.length === 0) await check?.(client);
+    const isMade = damaged.length + migrations.length + tables.length === 0 &&
       await isFinished();
     return { isMade, migrates };
   });
   if (isMade) return true;
+  for (const table of damaged) {
+    const isAlone = await transaction(() => makeDamaged(client, table));
+    if (!isAlone) return false;
+    log.warn("{fault}: it is made again", { fault: table.fault });
+  }
+  if (!migrates && damaged.length > 0) await look(async () => check?.(client));
   if (!await apply(ENGINE_SCHEMA)) return false;
   const missing = await look(() =>
     missingTables(options.loader, models.filter(isDerived))

@@ -114,7 +114,8 @@ function isRetired({ text }: SqlFile): boolean {
   return /^-- Retired\b/.test(text);
 }
 
-async function appliedMigrations(
+/** The migrations that were applied, with the hashes of their texts. */
+export async function appliedMigrations(
   client: pg.Client,
 ): Promise<Map<string, string>> {
   const [table] = await query(

@@ -10,6 +10,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
+import { damagedError, damagedTables } from "../load/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
 import { examineSns } from "./examine_sns.ts";
 
@@ -197,6 +198,8 @@ async function examineWarehouse(context: StageContext): Promise<string> {
       hint: wrong[1] ?? "",
     });
   }
+  const [damaged] = await damagedTables(connection.client);
+  if (damaged !== undefined) throw damagedError(damaged);
   const now = await clockOf(connection.client);
   checkClock(context, { of: serverName(settings), now });
   return `PostgreSQL ${row.version}`;

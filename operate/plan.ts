@@ -11,6 +11,7 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { entryOf, takenColumns, takenTables } from "../load/check_taken.ts";
 import { plannedChanges } from "../load/follow_models.ts";
 import { checkTables, findMissing } from "../load/make_schema.ts";
+import { checkDamaged, damagedTables } from "../load/own_tables.ts";
 import { ModelTypes, type TypedModel } from "../load/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import {
@@ -113,6 +114,11 @@ async function planWarehouse(
   },
 ): Promise<void> {
   await refusedAs(plan, async () => {
+    const damaged = await damagedTables(client);
+    checkDamaged(damaged);
+    plan.warehouse.push(
+      ...damaged.map(({ fault }) => `${fault}: it is made again`),
+    );
     const { migrations, tables } = await findMissing(client, context.sql);
     plan.warehouse.push(
       ...migrations.map((name) => `migration ${name}`),

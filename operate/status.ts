@@ -12,7 +12,7 @@ import {
   rowsOf,
 } from "../lib/batches/manifest.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
-import { EXIT, messageOf } from "../lib/errors.ts";
+import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
 import {
   inTransaction,
@@ -22,6 +22,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkContinuity as checkLedger, newestEntry } from "../load/ledger.ts";
+import { damagedError, damagedTables } from "../load/own_tables.ts";
 import { checkContinuity } from "../transform/continuity.ts";
 import { lastVerified } from "../verify/verification.ts";
 import failureSql from "./failure.sql" with { type: "text" };
@@ -29,14 +30,19 @@ import newestVerificationSql from "./newest_verification.sql" with {
   type: "text",
 };
 import statusSql from "./status.sql" with { type: "text" };
-import { lockHolder, waitsTooLong } from "./waiting_batches.ts";
+import {
+  type LockHolder,
+  lockHolder,
+  waitsTooLong,
+} from "./waiting_batches.ts";
 
 const USAGE = `deno task status [--json]
 
 Where each stage stands. Exits 1 when the warehouse is not as fresh as
 FRESHNESS_MINUTES_MAX says, when a stage fails at the batch that is next, when
 a batch waits for a stage for over half of that time, when batches wait for a
-warehouse that takes no writes, when the newest verification
+warehouse that takes no writes, or whose lock is held by others than a load, when
+a table of the pipeline's own is gone there, when the newest verification
 found a difference or is over twice as old as VERIFY_EVERY_HOURS says, or when a
 zone or the warehouse can't be read or doesn't belong to the others.
 
@@ -54,6 +60,8 @@ export interface StageStatus {
   pending?: number;
   /** Why it can't be told, or why the stage can't go on. */
   problem?: string;
+  /** What to do about the problem. */
+  hint?: string;
   /** What ended the newest run, while the batch that it was at waits. */
   failure?: FailureNote;
 }
@@ -90,7 +98,7 @@ type WarehouseStatus =
     /** Why it can't take a batch. */
     takesNone?: string | undefined;
     /** Who keeps load from it. */
-    holder?: string | undefined;
+    holder?: LockHolder | undefined;
   };
 
 /**
@@ -145,11 +153,17 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     if (index > 0 && stage.pending === 0) delete stage.failure;
   });
   const { stage, takesNone, holder, freshnessSeconds, ...rest } = warehouse;
-  if (takesNone !== undefined && (stage.pending ?? 0) > 0) {
-    stage.problem ??= takesNone;
+  // A load at work holds its lock, too: of that, only time tells.
+  const obstacle = takesNone ??
+    (holder?.isLoad === false ? holder.name : undefined);
+  if (obstacle !== undefined && (stage.pending ?? 0) > 0) {
+    stage.problem ??= obstacle;
   }
   await tellWaiting(context, transformed, { log: logs.extracted });
-  await tellWaiting(context, stage, { log: logs.transformed, why: holder });
+  await tellWaiting(context, stage, {
+    log: logs.transformed,
+    why: holder?.name,
+  });
   return {
     stages,
     ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
@@ -180,8 +194,9 @@ export function formatStatus(status: Status): string {
     row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
       .trimEnd()
   );
-  for (const { stage, problem } of status.stages) {
+  for (const { stage, problem, hint } of status.stages) {
     if (problem !== undefined) lines.push(`${stage}: ${problem}`);
+    if (hint !== undefined) lines.push(`  -> ${hint}`);
   }
   lines.push(...status.stages.flatMap(waitingLines));
   const seconds = status.freshnessSeconds;
@@ -257,7 +272,7 @@ async function zoneStatus<M extends Manifest>(
     status.rows = options.rows(newest);
     await options.check?.(newest);
   } catch (error) {
-    status.problem = messageOf(error);
+    tellProblem(status, error);
   }
   return status;
 }
@@ -278,6 +293,7 @@ async function tellWaiting(
   stage.problem = `batch ${batch} has waited for it since ${
     shortTime(since.toISOString())
   }: ${why}`;
+  stage.hint = "Its log says why; `deno task doctor` says what takes no writes";
 }
 
 /** Without a log, what the warehouse holds is not compared with it. */
@@ -300,19 +316,18 @@ async function warehouseStatus(
         client,
         "select to_regclass('pipeline.batch') as name",
       );
+      const [damaged] = await damagedTables(client);
+      if (damaged !== undefined) tellProblem(stage, damagedError(damaged));
       Object.assign(stage, await loadFailure(client));
       const takesNone = await whyReadOnly(client);
       const [newest] = ledger?.name ? await query(client, statusSql) : [];
-      const holder = await lockHolder(client);
+      const holder = await lockHolder(client, warehouse);
       if (newest === undefined) return { ...found, takesNone, holder };
       stage.batch = Number(newest.batch);
       stage.snapshotTime = newest.snapshot_time ?? "";
       stage.committedAt = newest.loaded_at ?? "";
       stage.rows = Number(newest.rows);
-      if (log !== undefined) {
-        const problem = await ledgerProblem(client, log);
-        if (problem !== undefined) stage.problem = problem;
-      }
+      if (log !== undefined) await tellLedger(client, { log, stage });
       return {
         stage,
         takesNone,
@@ -329,8 +344,17 @@ async function warehouseStatus(
       };
     });
   } catch (error) {
-    stage.problem = messageOf(error);
-    return found;
+    tellProblem(stage, error);
+    return { ...found, freshnessProblem: "the warehouse could not say" };
+  }
+}
+
+/** The first problem of a stage explains those that follow from it. */
+function tellProblem(stage: StageStatus, error: unknown): void {
+  if (stage.problem !== undefined) return;
+  stage.problem = messageOf(error);
+  if (error instanceof StageError && error.hint !== undefined) {
+    stage.hint = error.hint;
   }
 }
 
@@ -413,17 +437,18 @@ async function verificationStatus(
   };
 }
 
-async function ledgerProblem(
+/** Says of the ledger that it is not of the log. */
+async function tellLedger(
   client: pg.Client,
-  log: BatchLog<ProcessedManifest>,
-): Promise<string | undefined> {
+  { log, stage }: { log: BatchLog<ProcessedManifest>; stage: StageStatus },
+): Promise<void> {
   try {
     const entry = await newestEntry(client);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return;
     const manifest = await log.find(entry.batch);
     checkLedger(entry, { manifest, zone: log.zone.url });
   } catch (error) {
-    return messageOf(error);
+    tellProblem(stage, error);
   }
 }
 

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
 import type { Manifest } from "../lib/batches/manifest.ts";
-import { query } from "../lib/postgres/postgres.ts";
+import { applicationName, query } from "../lib/postgres/postgres.ts";
+import type { PostgresSettings } from "../lib/settings/connection_url.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { LOCK_KEY } from "../load/open_loader.ts";
 
@@ -23,13 +24,22 @@ export async function waitsTooLong(
   return minutes > config.freshnessMinutesMax / 2 ? since : undefined;
 }
 
+/** Who keeps load from its lock. */
+export interface LockHolder {
+  /** For people. */
+  name: string;
+  /** Whether it is a load at work, as far as its session says. */
+  isLoad: boolean;
+}
+
 /**
- * Who holds the lock of load, for people; undefined when nobody does. Since when
- * is known of sessions of the same role, and to members of `pg_read_all_stats`.
+ * Who holds the lock of load; undefined when nobody does. Since when is known of
+ * sessions of the same role, and to members of `pg_read_all_stats`.
  */
 export async function lockHolder(
   client: pg.Client,
-): Promise<string | undefined> {
+  settings: Pick<PostgresSettings, "applicationName">,
+): Promise<LockHolder | undefined> {
   const [holder] = await query(
     client,
     `select pg_locks.pid, application_name,
@@ -45,7 +55,10 @@ export async function lockHolder(
   );
   if (holder === undefined) return undefined;
   const { pid, application_name: name, since } = holder;
-  return `process ${pid} of the warehouse${
-    name ? ` (${name})` : ""
-  } holds load's lock${since === null ? "" : `, since ${since}`}`;
+  return {
+    name: `process ${pid} of the warehouse${
+      name ? ` (${name})` : ""
+    } holds load's lock${since === null ? "" : `, since ${since}`}`,
+    isLoad: name === applicationName(settings, "load"),
+  };
 }

@@ -47,7 +47,7 @@ export async function connect(
     ssl: settings.tls === false
       ? false
       : readTlsFiles(settings.tls, { server: serverName(settings) }),
-    application_name: settings.applicationName ?? `totesys ${options.purpose}`,
+    application_name: applicationName(settings, options.purpose),
     ...(settings.options === undefined ? {} : { options: settings.options }),
     connectionTimeoutMillis: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     keepAlive: settings.keepAlive ?? true,
@@ -161,6 +161,14 @@ export async function inTransaction<Result>(
     await client.query({ text: "rollback", ...within }).catch(() => {});
     throw poolingError(error, client) ?? error;
   }
+}
+
+/** What the server is shown of who is connected, and for what. */
+export function applicationName(
+  settings: Pick<PostgresSettings, "applicationName">,
+  purpose: string,
+): string {
+  return settings.applicationName ?? `totesys ${purpose}`;
 }
 
 /**

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { examine } from "../../operate/doctor.ts";
+import { makePlan } from "../../operate/plan.ts";
+import { readStatus } from "../../operate/status.ts";
+import { verify } from "../../verify/verify.ts";
+import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { readCatalogue } from "../harness/catalogue.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+const MIGRATION_GONE =
+  "Cannot rely on this warehouse: pipeline.migration is gone, which names what was made there";
+
+/** What is done to the pipeline's own tables, what is said, and who mends it. */
+const DAMAGES: Record<
+  string,
+  { sql: string; says: string[]; mends: "load" | "rebuild" }
+> = {
+  "the ledger is gone": {
+    sql: "drop table pipeline.batch",
+    says: ["pipeline.batch is gone"],
+    mends: "rebuild",
+  },
+  "the ledger's files are gone": {
+    sql: "drop table pipeline.batch_file",
+    says: ["pipeline.batch_file is gone"],
+    mends: "rebuild",
+  },
+  "findings lack a column": {
+    sql: "alter table pipeline.finding drop column key",
+    says: ["pipeline.finding lacks the column key"],
+    mends: "rebuild",
+  },
+  "what failed, and what was verified, are gone": {
+    sql: "drop table pipeline.failure, pipeline.verification",
+    says: ["pipeline.verification is gone", "pipeline.failure is gone"],
+    mends: "load",
+  },
+  "what came of checks is gone": {
+    sql: "drop table pipeline.check_result",
+    says: ["pipeline.check_result is gone"],
+    mends: "load",
+  },
+};
+
+async function openLoaded(): Promise<Platform> {
+  const platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await execute(platform.source.client, insertOrder(20));
+  await platform.extract();
+  await platform.transform();
+  return platform;
+}
+
+/** What status, doctor and plan say of the warehouse. */
+async function toldOf({ context }: Platform) {
+  const { stages } = await readStatus(context);
+  const findings = await examine(context);
+  const plan = await makePlan(context);
+  return {
+    status: stages.find(({ stage }) => stage === "load")?.problem,
+    doctor: findings.filter(({ hint }) => hint !== undefined)
+      .map(({ found }) => found),
+    plan: [
+      ...plan.refusals.map(({ message }) => message),
+      ...plan.warehouse,
+    ],
+  };
+}
+
+for (const [name, { sql, says, mends }] of Object.entries(DAMAGES)) {
+  Deno.test(`status, doctor and plan see at once that ${name}, and ${mends} mends it`, async () => {
+    await using platform = await openLoaded();
+    const { warehouse: { client }, context, logged } = platform;
+    const before = await readCatalogue(client);
+    await execute(client, sql);
+    const message = `Cannot rely on this warehouse: ${says[0]}`;
+
+    const told = await toldOf(platform);
+
+    assert.deepEqual(told, {
+      status: message,
+      doctor: [message],
+      plan: mends === "rebuild"
+        ? [message]
+        : says.map((fault) => `${fault}: it is made again`),
+    });
+    if (mends === "rebuild") {
+      await assert.rejects(platform.load(), {
+        message,
+        hint:
+          "Run `deno task rebuild warehouse`: it makes that table again, and fills it",
+        retryable: false,
+      });
+      await rebuildWarehouse(context);
+    } else await platform.load();
+    for (const fault of says) {
+      assert(logged.includes(`warning: ${fault}: it is made again`));
+    }
+    assert.deepEqual(await readCatalogue(client), before);
+    assert.deepEqual(await toldOf(platform), {
+      status: undefined,
+      doctor: [],
+      plan: [],
+    });
+    assert.equal((await verify(context)).same, true);
+  });
+}
+
+for (
+  const sql of ["drop table pipeline.migration", "drop schema pipeline cascade"]
+) {
+  Deno.test(`after "${sql}" each command says what is gone, and where to load instead`, async () => {
+    await using platform = await openLoaded();
+    const { warehouse: { client }, context } = platform;
+    await execute(client, sql);
+
+    const told = await toldOf(platform);
+
+    assert.deepEqual(told, {
+      status: MIGRATION_GONE,
+      doctor: [MIGRATION_GONE],
+      plan: [MIGRATION_GONE],
+    });
+    for (
+      const work of [() => platform.load(), () => rebuildWarehouse(context)]
+    ) {
+      await assert.rejects(work(), {
+        message: MIGRATION_GONE,
+        hint: /an empty database, which load fills with the whole history$/,
+        retryable: false,
+      });
+    }
+  });
+}
+
+Deno.test("a schema named pipeline that others use for tables of theirs is no damage", async () => {
+  await using platform = await openPlatform();
+  await execute(
+    platform.warehouse.client,
+    "create schema pipeline",
+    "create table pipeline.oil (id integer)",
+  );
+  await fillSmall(platform.source.client);
+
+  await platform.run();
+
+  assert.equal((await toldOf(platform)).status, undefined);
+});
