@@ -77,7 +77,9 @@ export async function makeSchema(
     if (!isAlone) return false;
     log.warn("{fault}: it is made again", { fault: table.fault });
   }
-  if (!migrates && damaged.length > 0) await look(async () => check?.(client));
+  if (!migrates && damaged.length > 0) {
+    await look(async () => await check?.(client));
+  }
   if (!await apply(ENGINE_SCHEMA)) return false;
   const missing = await look(() =>
     missingTables(options.loader, models.filter(isDerived))
