@@ -6,7 +6,7 @@ import type { LiveTable } from "./live_table.ts";
 import { readableSql } from "./shipped_rows.ts";
 import { writerSql } from "./writers.ts";
 
-/** Finds a newest row among those that hold; undefined when there is none. */
+/** Finds a newest row among those that match; undefined if none does. */
 export async function findCanary(
   client: pg.Client,
   options: { table: LiveTable; where: string; nextId: bigint },
@@ -15,7 +15,7 @@ export async function findCanary(
   const columns = table.contract.key.map(quoteName);
   const [row] = await query(
     client,
-    // The key becomes text of one row only, not of all that are sorted.
+    // Only one row's key is cast to text, not those of all that are sorted.
     `select ${keyTextSql(table)} as key, ${writerSql(nextId)} as writer
     from (
       select ${columns.join(", ")}, xmin from ${table.from} where ${where}
@@ -26,7 +26,7 @@ export async function findCanary(
   return { key: JSON.parse(row.key ?? "[]"), writer: row.writer ?? "" };
 }
 
-/** What has become of a canary. */
+/** What happened to a canary since the batch before. */
 export type CanaryState =
   | "unchanged"
   | "rewritten"
@@ -34,8 +34,8 @@ export type CanaryState =
   | "reverted";
 
 /**
- * Looks a canary up. A row that now has another writer from before the watermark
- * is `changed`: that happens only in a source that was set back.
+ * Looks up a canary. It is `reverted` if its row now has another writer from
+ * before the watermark: that happens only in a source that was set back.
  */
 export async function probeCanary(
   client: pg.Client,
@@ -50,8 +50,8 @@ export async function probeCanary(
   const conditions = table.contract.key.map((name, index) => {
     const column = quoteName(name);
     const type = table.baseTypes.get(name);
-    // Of other types, a text may be none any more, as an enum's label; one
-    // with a backslash may stand for another that is no UTF-8.
+    // In other types a text may no longer be valid, such as an enum's label;
+    // one with a backslash may stand for a text that is not UTF-8.
     return type === undefined || canary.key[index]?.includes("\\")
       ? `${readableSql(table, `${column}::text`)} = $${index + 1}::text`
       : `${column} = $${index + 1}::${type}`;

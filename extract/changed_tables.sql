@@ -1,6 +1,6 @@
--- Tables that are others than in this transaction's snapshot: truncated,
--- rewritten, or replaced before they were locked. What a function looks up in
--- the catalogue is as of now. $1: schemas; $2: names.
+-- Tables that are no longer those of this transaction's snapshot: truncated,
+-- rewritten, or replaced before they were locked. Functions look up the
+-- catalogue as of now, not as of the snapshot. $1: schemas; $2: names.
 with recursive parts as (
     select
         class.oid,

@@ -6,17 +6,17 @@ import type { Snapshot } from "./snapshot.ts";
 const MS_PER_MINUTE = 60_000;
 
 /**
- * Compares the source's clock, which batches are stamped by, with this
- * machine's and, if they are far apart, with the store's. Throws a `StageError`
- * when it is the source's that is wrong; of the others' faults, and of a lake
- * that is ahead of the clock, a warning tells.
+ * Compares the source's clock, which stamps batches, with this machine's and,
+ * if they are far apart, with the store's. Throws a `StageError` if the
+ * source's clock is wrong; warns if another one is, or if the lake is ahead of
+ * the source's clock.
  */
 export async function checkClock(
   snapshot: Pick<Snapshot, "clockTime">,
   options: {
     context: Pick<StageContext, "config" | "log" | "clock">;
     zone: Pick<Zone, "now">;
-    /** The newest batch and the snapshot time that it has. */
+    /** The newest batch and its snapshot time. */
     previous?: { batch: number; snapshotTime: string } | undefined;
   },
 ): Promise<void> {
@@ -35,7 +35,7 @@ export async function checkClock(
     };
     if (Math.abs(source - store) > maxMs) throw wrong(clocks);
     log.warn(
-      "The clock of this machine is wrong: it shows {machine}, the source {source}, the store {store}. Set it by NTP",
+      "This machine's clock is wrong: it shows {machine}, the source's {source}, the store's {store}. Set it by NTP",
       clocks,
     );
   }
@@ -43,7 +43,7 @@ export async function checkClock(
   const aheadMs = Date.parse(previous.snapshotTime) - source;
   if (aheadMs <= maxMs) return;
   log.warn(
-    "Batch {batch} is of {time}, {minutes} minutes after what the source's clock shows: until then batches are stamped with that time, and neither freshness nor a time in history can be told. Wait, or begin a new lake in empty places",
+    "Batch {batch} is stamped {time}, {minutes} minutes ahead of the source's clock: until the clock reaches it, batches are stamped with that time, and freshness and times in history are unknown. Wait, or start a new lake in empty places",
     {
       batch: previous.batch,
       time: previous.snapshotTime,
@@ -61,7 +61,7 @@ function wrong(
       subject: "source",
       retryable: true,
       hint:
-        "Set the source's clock by NTP, or let SOURCE_CLOCK_SKEW_MINUTES_MAX allow for what it is off; history is stamped by it",
+        "Set the source's clock by NTP, or raise SOURCE_CLOCK_SKEW_MINUTES_MAX to allow for the skew; history is stamped by this clock",
     },
   );
 }

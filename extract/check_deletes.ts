@@ -5,12 +5,12 @@ import type {
 import { StageError } from "../lib/errors.ts";
 import type { StageContext } from "../lib/stage.ts";
 
-/** The share is not asked about for fewer deletes than this. */
+/** The share is not checked for fewer deletes than this. */
 const MASS_DELETE_ROWS_MIN = 10;
 
 /**
- * Throws a `StageError` when more of a table is gone than the configured share:
- * a truncated source is more often an accident than meant.
+ * Throws a `StageError` when more than the configured share of a table is gone:
+ * a truncated source is more often an accident than intended.
  */
 export function checkDeletes(
   tables: [string, IngestedTable][],
@@ -23,19 +23,19 @@ export function checkDeletes(
   for (const [name, table] of tables) {
     const { digest, sourceRows: before = 0 } = previous?.tables[name] ?? {};
     const listed = table.deletes.reduce((sum, file) => sum + file.rows, 0);
-    // Keys that were declared differently don't compare: their number does.
+    // Keys of another declaration can't be compared, but their number can.
     const deleted = digest?.key === table.digest.key
       ? listed
       : Math.max(listed, before - table.sourceRows);
     if (deleted < MASS_DELETE_ROWS_MIN) continue;
     if (deleted <= before * config.deleteShareMax) continue;
     throw new StageError(
-      `Cannot take over the deletes of "${name}": ${deleted} of its ${before} rows are gone, more than the share of ${config.deleteShareMax} that is allowed`,
+      `Cannot apply the deletes of "${name}": ${deleted} of its ${before} rows are gone, and DELETE_SHARE_MAX is ${config.deleteShareMax}`,
       {
         subject: name,
         dataCheck: true,
         hint:
-          "If they were meant to go, run extract once with --allow-mass-delete; if not, restore the source",
+          "If the rows were deleted on purpose, run extract once with --allow-mass-delete; if not, restore the source",
       },
     );
   }

@@ -4,14 +4,14 @@ import type { StageContext } from "../lib/stage.ts";
 import type { TableRead } from "./read_table.ts";
 
 /**
- * What a table of so many bytes takes to be read whole by a function of 512 MB,
- * which has a third of a processor; see docs/deploy.md.
+ * How fast a function of 512 MB, which has a third of a processor, reads tables
+ * whole; see docs/deploy.md.
  */
 const BYTES_PER_SECOND = 10_000_000;
 
 /**
- * Throws a `StageError` when the tables that are read whole would take longer
- * than is left: such a run would be cut off every time.
+ * Throws a `StageError` when the tables to be read whole need more time than is
+ * left: such a run would be cut off every time.
  */
 export function checkTime(
   reads: readonly TableRead[],
@@ -32,7 +32,7 @@ export function checkTime(
     {
       subject: "source",
       hint:
-        "Run `deno task pipeline` once on the same zones, from a machine that reaches the databases: docs/deploy.md",
+        "Run `deno task pipeline` once on the same zones, from a machine that can reach the databases: docs/deploy.md",
     },
   );
 }

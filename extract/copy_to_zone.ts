@@ -10,14 +10,14 @@ import type { Zone } from "../lib/zone/zone.ts";
 const QUOTE = 34;
 const NEWLINE = 10;
 
-/** What made `copyToZone` fail: a row that is too long. */
+/** The cause of the error that `copyToZone` throws for a row too long. */
 export const LONG_ROW = "a long row";
 
 /**
- * Streams what a query gives, as CSV with a header, into a new file of the
- * zone; undefined, and no file, when there are no rows. Memory is constant.
- * Throws a `StageError` when a row is too long for the stages that follow, or
- * the rows that arrived are not as many as Postgres says that it sent.
+ * Streams a query's rows, as CSV with a header, into a new file of the zone;
+ * undefined, and no file, if there are no rows. Memory is constant. Throws a
+ * `StageError` when a row is too long for the later stages, or when fewer or
+ * more rows arrived than Postgres says it sent.
  */
 export async function copyToZone(
   client: pg.Client,
@@ -41,7 +41,7 @@ export async function copyToZone(
     for await (const piece of copy.pieces) {
       const rows = counter.add(piece);
       if (counter.rowBytesMax > rowBytesMax) {
-        // Left in the middle, the connection would be of no more use.
+        // Abandoned in the middle of a COPY, the connection would be unusable.
         for await (const _ of copy.pieces);
         throw tooLong(table);
       }
@@ -81,11 +81,11 @@ function tooLong(table: string): StageError {
   );
 }
 
-/** Counts CSV records in bytes that come in pieces; the header is none. */
+/** Counts CSV records in bytes that come in pieces, without the header. */
 export class CsvRowCounter {
   #quoted = false;
   #lines = 0;
-  /** Bytes of the record that is open. */
+  /** Bytes of the record that hasn't ended yet. */
   #open = 0;
   #longest = 0;
 
@@ -99,7 +99,7 @@ export class CsvRowCounter {
     return Math.max(this.#longest, this.#open);
   }
 
-  /** Counts a piece and gives the rows that ended in it. */
+  /** Counts a piece and returns how many rows ended in it. */
   add(piece: Uint8Array): number {
     const before = this.rows;
     let quoted = this.#quoted;

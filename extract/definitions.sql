@@ -1,5 +1,5 @@
--- What the values of columns are printed by beside what their rows hold, as
--- the catalogue has it: `kind` tells how much can be known of it.
+-- The catalogue entries that decide, beside the rows themselves, how the values
+-- of columns are printed: `kind` says how far a change in one can be seen.
 -- $1: schemas, $2: names of tables.
 with recursive columns (
     table_name, relation, column_name, number, type, is_generated
@@ -25,7 +25,7 @@ with recursive columns (
         and not attribute.attisdropped
 ),
 
--- The types that a column's type is made of, itself among them.
+-- The types that a column's type is made of, itself included.
 parts (table_name, column_name, type, is_own) as (
     select table_name, column_name, type, true
     from columns
@@ -60,7 +60,7 @@ parts (table_name, column_name, type, is_own) as (
 ),
 
 found (table_name, column_name, kind, definition) as (
-    -- A label that is added changes no value.
+    -- Adding a label changes no value.
     select
         parts.table_name,
         parts.column_name,
@@ -92,7 +92,7 @@ found (table_name, column_name, kind, definition) as (
         on parts.type = type.oid
     where type.typtype = 'c'
     union all
-    -- Names of objects, which any DDL may change.
+    -- Types that print names of objects, which any DDL may change.
     select
         parts.table_name,
         parts.column_name,
@@ -106,7 +106,7 @@ found (table_name, column_name, kind, definition) as (
         and type.typelem = 0
         and (type.typname like 'reg%' or type.typname = 'aclitem')
     union all
-    -- Printed by lc_monetary, which sessions have alike since this was kept.
+    -- lc_monetary prints it; sessions have pinned it since this was kept.
     select
         parts.table_name,
         parts.column_name,
@@ -115,7 +115,7 @@ found (table_name, column_name, kind, definition) as (
     from parts
     where parts.type = 'money'::regtype
     union all
-    -- A cast to text of somebody's own; those in C come with the type.
+    -- User-defined casts to text; those in C come with the type.
     select
         parts.table_name,
         parts.column_name,

@@ -6,16 +6,16 @@ import definitionsSql from "./definitions.sql" with { type: "text" };
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** What the values of a column are printed by, beside what the rows hold. */
+/** A catalogue entry that decides how a column's values are printed. */
 export interface Definition {
   column: string;
-  /** What can be told to have changed; `names` of objects can't be. */
+  /** A change in any but `names` (of objects) can be detected. */
   kind: "label" | "attributes" | "cast" | "expression" | "setting" | "names";
-  /** Object ids and hashes; of `names`, the type. */
+  /** Object ids and hashes; for `names`, the type. */
   definition: string;
 }
 
-/** Reads the definitions behind the columns of tables, by table. */
+/** Reads the definitions behind the columns of tables; the keys are tables. */
 export async function readDefinitions(
   client: pg.Client,
   options: { schemas: readonly string[]; tables: readonly string[] },
@@ -39,9 +39,9 @@ export async function readDefinitions(
 }
 
 /**
- * The column whose values are printed by other definitions than before;
- * undefined when there is none. A label that an enum has gained changes no
- * value. A manifest made before definitions were kept has none to compare.
+ * The first column whose values are printed by other definitions than before;
+ * undefined if there is none. A label added to an enum changes no value. A
+ * manifest made before definitions were kept has none to compare.
  */
 export function redefinedColumn(
   before: readonly string[] | undefined,
@@ -59,7 +59,7 @@ export function redefinedColumn(
   return column === undefined ? undefined : unescapedName(column);
 }
 
-/** Definitions of a table as its manifest keeps them, of these columns. */
+/** The definitions of these columns, as a table's manifest keeps them. */
 export function definitionLines(
   definitions: readonly Definition[],
   columns: ReadonlySet<string>,
@@ -72,10 +72,10 @@ export function definitionLines(
 
 /**
  * Throws a `StageError` when the values of a table are printed by other
- * definitions now than in the snapshot: PostgreSQL prints them by those that
- * are in force, whatever the snapshot, so that some of the rows that were read
- * meanwhile may show the new ones. Where no connection sees what is active,
- * the next batch is left to mend it.
+ * definitions now than in the snapshot: PostgreSQL always prints them by the
+ * definitions in force, whatever the snapshot, so some rows read meanwhile may
+ * show the new ones. Where no connection can see the definitions in force, the
+ * next batch repairs it.
  */
 export async function checkDefinitions(
   snapshot: Snapshot,
@@ -96,12 +96,12 @@ export async function checkDefinitions(
     const column = redefinedColumn(definitions, now);
     if (column === undefined) continue;
     throw new StageError(
-      `Cannot read "${name}": while it was read, a label, a type or an expression was changed by which "${column}" is printed`,
+      `Cannot read "${name}": a label, type or expression that prints its column "${column}" changed meanwhile`,
       {
         subject: name,
         retryable: true,
         hint:
-          "Nothing was committed. Run extract again: a batch shows the change in every row",
+          "Nothing was committed. Run extract again: the batch will show the change in every row",
       },
     );
   }

@@ -24,9 +24,9 @@ import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
 import { sourceError, tableError } from "./table_error.ts";
 import { readShippedWriters } from "./writers.ts";
 
-/** What a person may ask of one run. */
+/** Options of a single run. */
 export interface ExtractOptions {
-  /** Tables to read whole; `true`: all. */
+  /** Tables to read whole; `true` for all. */
   fullRead?: true | readonly string[];
   /** Lets a run delete more of a table than the configured share. */
   allowMassDelete?: boolean;
@@ -39,8 +39,8 @@ export interface ExtractOptions {
 
 /**
  * Finds what changed in the source since the newest batch, ships it to the
- * ingestion zone as CSV, and commits it as the next batch. When nothing
- * changed the batch is empty, and still says so up to its snapshot time.
+ * ingestion zone as CSV, and commits it as the next batch. If nothing changed
+ * the batch is empty: it records that nothing did up to its snapshot time.
  */
 export async function extract(
   context: StageContext,
@@ -104,7 +104,7 @@ export async function extract(
   }
 }
 
-/** What one batch is made from, beside its snapshot. */
+/** What a batch is made from, beside its snapshot. */
 interface BatchRun {
   context: StageContext;
   options: ExtractOptions;
@@ -118,7 +118,7 @@ interface BatchRun {
   abort: () => void;
 }
 
-/** Reads the tables into files of the zone; resolves to the batch's manifest. */
+/** Reads the tables into files of the zone; returns the batch's manifest. */
 async function readBatch(
   snapshot: Snapshot,
   run: BatchRun,
@@ -141,7 +141,7 @@ async function readBatch(
   }
   const source = nextSourceState(snapshot, { writers, previous });
   await warnOfOldWatermark(snapshot, { source, context });
-  // What is left to do needs no snapshot, which holds up the source's VACUUM.
+  // The rest needs no snapshot, and an open one holds up the source's VACUUM.
   if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
   return {
     format: 1,
@@ -160,7 +160,7 @@ async function readBatch(
   };
 }
 
-/** Reads each table, and finds out which transactions wrote what was read. */
+/** Reads each table, and finds which transactions wrote the rows read. */
 async function readTables(
   snapshot: Snapshot,
   reads: TableRead[],
@@ -203,8 +203,8 @@ function reportExtraColumns(live: LiveTable[], { log }: StageContext): void {
 }
 
 /**
- * Reads the tables in their order, `atOnce` of them at a time. On the first failure the
- * others are ended, and waited for, before it is thrown.
+ * Reads the tables in order, `atOnce` of them at a time. On the first failure
+ * the other reads are ended, and waited for, before it is thrown.
  */
 async function readAll(
   reads: TableRead[],
@@ -233,7 +233,7 @@ async function readAll(
   return results;
 }
 
-/** What is known of tables that the contract had once, for their return. */
+/** Keeps what is known of tables that left the contract, for their return. */
 function outOfContract(
   previous: IngestionManifest | undefined,
   sql: StageContext["sql"],

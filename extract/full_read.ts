@@ -11,10 +11,10 @@ import type { LiveTable } from "./live_table.ts";
 import { isSameDatabase } from "./server_state.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** Past so many transactions, 32-bit ids in rows can't be told apart. */
+/** Past this many transactions, 32-bit ids in rows become ambiguous. */
 const IDS_MAX = 2n ** 30n;
 
-/** A canary and what has become of it. */
+/** A canary and its state in the source now. */
 export interface ProbedCanary {
   table: string;
   canary: Canary;
@@ -22,9 +22,9 @@ export interface ProbedCanary {
 }
 
 /**
- * Why every table must be read whole; undefined when that isn't needed. Throws
- * when the source is a standby that is behind what has been read already, or
- * one of two that are read by turns without being asked for whole.
+ * Why every table must be read whole; undefined if it needn't be. Throws when
+ * the source is a standby behind what has been read already, or one of two
+ * sources that are read in turn and no full read was asked for.
  */
 export function sourceFullReadReason(
   snapshot: Pick<
@@ -38,7 +38,7 @@ export function sourceFullReadReason(
   if (!isSameDatabase(snapshot.databaseId, databaseId)) {
     if (earlier.includes(snapshot.databaseId) && !asked) {
       throw new StageError(
-        `Cannot read the source: batch ${previous.batch} is of another database, and batches before it are of this one`,
+        `Cannot read the source: batch ${previous.batch} came from another database, and batches before it came from this one`,
         {
           subject: "source",
           hint:
@@ -46,18 +46,18 @@ export function sourceFullReadReason(
         },
       );
     }
-    return "the source is another database than in the batch before";
+    return "the source is not the database of the batch before";
   }
   const told = snapshot.timeline !== 0 && timeline !== 0;
   if (told && snapshot.timeline !== timeline) {
-    return `the source's timeline is now ${snapshot.timeline}, it was ${timeline}`;
+    return `the source's timeline is now ${snapshot.timeline}, and was ${timeline}`;
   }
   if (snapshot.nextId < BigInt(nextId)) {
     if (!snapshot.inRecovery) {
       return "the source was set back to an earlier state";
     }
     throw new StageError(
-      `Cannot read the source: it is a standby at transaction ${snapshot.nextId}, batch ${previous.batch} has been read up to ${nextId}`,
+      `Cannot read the source: it is a standby at transaction ${snapshot.nextId}, and batch ${previous.batch} was read up to ${nextId}`,
       {
         subject: "source",
         retryable: true,
@@ -66,22 +66,22 @@ export function sourceFullReadReason(
     );
   }
   if (snapshot.nextId - BigInt(fence) > IDS_MAX) {
-    return "over 2^30 transactions have passed since the batch before";
+    return "over 2^30 transactions have passed since the last batch";
   }
   return undefined;
 }
 
 /**
- * Whether canaries tell of a source that was set back although its ids have
- * gone on: one has changed, or is absent with none as new to vouch that nothing
- * but a delete took it away.
+ * Why canaries show that the source was set back although its ids have moved
+ * on: one was reverted, or is missing while none as new is left to show that it
+ * was merely deleted. Undefined if they don't.
  */
 export function canaryFullReadReason(
   probed: readonly ProbedCanary[],
 ): string | undefined {
   const reverted = probed.find((one) => one.state === "reverted");
   if (reverted !== undefined) {
-    return `a row of "${reverted.table}" is not as the batch before had it: the source was set back`;
+    return `a row of "${reverted.table}" differs from the batch before: the source was set back`;
   }
   const newestThere = probed
     .filter((one) => one.state !== "missing")
@@ -96,9 +96,9 @@ export function canaryFullReadReason(
 }
 
 /**
- * Throws when the key is made of other columns than in the batch before: keys
- * that are gone could not be told. Other types, another order and one column
- * that was renamed leave the keys what they were.
+ * Throws when the key consists of other columns than in the batch before:
+ * deleted keys could not be found. Other types, another order and one renamed
+ * column leave the keys what they were.
  */
 export function checkKey(table: LiveTable, previous: IngestedTable): void {
   const { name, key, columns } = table.contract;
@@ -111,11 +111,11 @@ export function checkKey(table: LiveTable, previous: IngestedTable): void {
   throw new StageError(
     `Cannot compare the keys of "${name}": its key is now (${
       key.join(", ")
-    }), it was (${keyColumns(previous.digest).join(", ")})`,
+    }), and was (${keyColumns(previous.digest).join(", ")})`,
     {
       subject: name,
       hint:
-        "Within a lake a key keeps its columns, but for their types, their order and a new name for one of them: change sql/source.sql back, or point the zones and the warehouse to empty places",
+        "Within a lake a key keeps its columns; only their types, their order and the name of one may change: change sql/source.sql back, or point the zones and the warehouse to empty places",
     },
   );
 }
@@ -131,7 +131,7 @@ export function isSameTable(
     keyColumns(previous.digest).join() === table.contract.key.join();
 }
 
-/** Why one table must be read whole; undefined when that isn't needed. */
+/** Why a table must be read whole; undefined if it needn't be. */
 export function tableFullReadReason(
   table: LiveTable,
   options: { previous: IngestedTable | undefined; contractHash: string },
@@ -141,11 +141,11 @@ export function tableFullReadReason(
   if (previous.outOfContract) return "the contract lacked it for a while";
   if (previous.contractHash !== contractHash) return "its contract changed";
   if (previous.identity !== table.identity) {
-    return "it was rewritten, or another table or column has taken a name";
+    return "it was rewritten, or another table or column has taken its name";
   }
   const column = redefinedColumn(previous.definitions, table.definitions);
   if (column !== undefined) {
-    return `the values of its column "${column}" read differently: a type or an expression behind them was changed`;
+    return `the values of its column "${column}" read differently: a type or an expression behind them has changed`;
   }
   return undefined;
 }

@@ -16,13 +16,13 @@ export interface Guest {
   lockTimeoutMs: number;
 }
 
-/** The shortest that there is: a lock that isn't free at once is left alone. */
+/** The shortest timeout there is: a lock that isn't free now is left alone. */
 const LOCK_AT_ONCE = "set local lock_timeout to '1ms'";
 const TRANSACTION_TIMEOUT_SINCE = 17;
 
 /**
- * SQL that begins a transaction in which nothing depends on what the role, the
- * database or another client of a pooler has set. It takes no snapshot.
+ * SQL that begins a transaction independent of any setting of the role, the
+ * database or another client of a pooler. It takes no snapshot.
  */
 export function beginSql(
   guest: Guest,
@@ -43,20 +43,20 @@ export function beginSql(
   return `begin isolation level ${isolation} read only; ${settings.join("; ")}`;
 }
 
-/** SQL for how long statements wait for a lock from here on. */
+/** SQL that sets how long statements wait for a lock from here on. */
 export function lockTimeoutSql({ lockTimeoutMs }: Guest): string {
   return `set local lock_timeout to '${lockTimeoutMs}ms'`;
 }
 
 /**
- * SQL that has a server notice within seconds that its client is gone; where a
- * system can't, nothing is set. It takes the snapshot.
+ * SQL that makes a server notice within seconds that its client is gone; it
+ * sets nothing on systems that can't. It takes the snapshot.
  */
 export const NOTICE_DEATH =
   `select set_config('client_connection_check_interval', '2s', true)
   where version() ~* 'linux|apple|darwin|bsd'`;
 
-/** Does work in a transaction of its own, which sees what is committed. */
+/** Runs work in a transaction of its own, which sees what is committed. */
 export async function inTransaction<Result>(
   client: pg.Client,
   guest: Guest,
@@ -71,11 +71,11 @@ export async function inTransaction<Result>(
 }
 
 /**
- * SQL that locks tables, each in a savepoint of its own after those before it,
- * so that the last can be let go of first. It locks what a reader of all rows
- * locks, partitions and indexes too, with no right but to read a column. Each
- * lock is there at once or the statement fails: who holds locks and waits may
- * be the survivor of a deadlock.
+ * SQL that locks tables in order, each in a savepoint of its own, so that the
+ * last can be released first. It locks all that a reader of every row locks,
+ * partitions and indexes too, and needs only the right to read a column. Each
+ * lock is granted at once or the statement fails: a session that holds locks
+ * and waits for more may survive a deadlock, and the application be the victim.
  */
 export function lockSql(
   guest: Guest,
@@ -91,7 +91,7 @@ export function lockSql(
   ].join("; ");
 }
 
-/** A table that is locked with its partitions, if it has some. */
+/** A table that is locked together with its partitions, if any. */
 export interface LockedTable {
   name: string;
   schema: string;
@@ -104,16 +104,16 @@ function lockOneSql({ name, schema, partitioned }: LockedTable): string {
   } limit 0`;
 }
 
-/** Whether a lock was not free. */
+/** Whether an error means that a lock was not free. */
 export function isLocked(error: unknown): boolean {
   // lock_not_available, and deadlock_detected, which leaves no lock either.
   return ["55P03", "40P01"].includes(sqlState(error) ?? "");
 }
 
-/** So long a pooler without a free connection may keep a second one waiting. */
+/** How long a pooler without a free connection may keep a second waiting. */
 const ANSWER_MS_MAX = 5_000;
 
-/** Ends a connection whose server does not answer soon, and throws then. */
+/** Waits for work; ends the connection and throws if no answer comes soon. */
 export async function inTime<Result>(
   connection: Connection,
   work: Promise<Result>,

@@ -10,10 +10,10 @@ import type { LiveTable } from "./live_table.ts";
 import { readKeyLists } from "./read_key_lists.ts";
 import type { ScannedBucket, TableScan } from "./scan_table.ts";
 
-/** How the keys of a table have moved since the batch before. */
+/** How the keys of a table have changed since the batch before. */
 export interface KeyChange {
   keyIndex: KeyIndex;
-  /** Files of the keys that are gone. */
+  /** Files with the keys that are gone. */
   deletes: DataFile[];
 }
 
@@ -22,40 +22,40 @@ interface CompareOptions {
   scan: TableScan;
   previous: KeyIndex | undefined;
   zone: Zone;
-  /** The key of a file that this run writes of the table. */
+  /** The zone's key for a file of the table that this run writes. */
   key: (part: string) => string;
   progress: Progress;
   signal: AbortSignal;
-  /** Buckets are compared in groups of about so many bytes of keys. */
+  /** Buckets are compared in groups of about this many bytes of keys. */
   groupBytesMax?: number;
 }
 
-/** A bucket that differs from before: new, gone, or with other keys. */
+/** A bucket that differs from before: new, gone, or holding other keys. */
 interface MovedBucket {
   now: ScannedBucket | undefined;
   before: KeyBucket | undefined;
 }
 
-/** The lists of moved buckets as they are now. */
+/** The key lists of the moved buckets, as the source has them now. */
 interface OpenLists {
-  /** The next ones. */
+  /** Reads the lists of the next buckets. */
   read: (buckets: readonly ScannedBucket[]) => Promise<string[]>;
   close: () => Promise<void>;
 }
 
 const GROUP_BYTES_MAX = 4 << 20;
-/** What the keys are put in for COPY, which takes no parameters. */
+/** Settings that carry the keys to COPY, which takes no parameters. */
 const SETTING_BEFORE = "totesys.keys_before";
 const SETTING_NOW = "totesys.keys_now";
 
 /**
- * Compares the keys with those of the batch before, and writes the keys of the
- * buckets that differ and the keys that are gone to the zone. Keys are read
- * only of those buckets, from the zone as they were and from the source as
- * they are, a group of buckets at a time: memory does not grow with them.
+ * Compares the keys with those of the batch before, and writes to the zone the
+ * keys of the buckets that differ and the keys that are gone. Only the keys of
+ * those buckets are read, the old ones from the zone and the new ones from the
+ * source, a group of buckets at a time: memory does not grow with them.
  *
- * Keys that were declared differently don't compare. Then the contract changed,
- * the table is read whole, and what is gone is what isn't among its rows.
+ * Keys of another declaration can't be compared. In that case the contract has
+ * changed and the table is read whole: a key that isn't in its rows is gone.
  */
 export async function compareKeys(
   client: pg.Client,
@@ -116,7 +116,7 @@ function compareBuckets(
   return { moved, unmoved };
 }
 
-/** Gives the lines of the keys file, and notes where each bucket's is. */
+/** Yields the lines of the keys file, and notes where each bucket's is. */
 async function* writeGroups(
   client: pg.Client,
   options: CompareOptions & {
@@ -157,7 +157,7 @@ async function* writeGroups(
   file.sha256 = hash.digest("hex");
 }
 
-/** Reads the lists of moved buckets as they are, in their order. */
+/** Opens the lists of the moved buckets, to be read in their order. */
 async function openLists(
   client: pg.Client,
   options: { scan: TableScan; moved: MovedBucket[] },
@@ -181,7 +181,7 @@ async function openLists(
       const lists = new Map(rows.map((row) => [row.id, row.list ?? ""]));
       return buckets.map(({ id, run }) => {
         const list = run ?? lists.get(id);
-        if (list === undefined) throw new Error(`No keys of bucket ${id} came`);
+        if (list === undefined) throw new Error(`No keys for bucket ${id}`);
         return list;
       });
     },
@@ -209,7 +209,7 @@ function groupsOf(
   return groups;
 }
 
-/** Ships the keys that a group had and has no more. */
+/** Ships the keys that a group of buckets no longer has. */
 async function copyMissing(
   client: pg.Client,
   options: CompareOptions & {

@@ -9,34 +9,34 @@ import type { LiveTable } from "./live_table.ts";
 import { readableSql } from "./shipped_rows.ts";
 
 /**
- * How the keys of a table fall into buckets, and the SQL for it. The keys of a
- * bucket are one text, a list: a multirange of numbers, whose integers are the
- * keys, or a JSON array.
+ * How the keys of a table are divided into buckets, and the SQL for it. A
+ * bucket's keys are kept as one text, its list: a multirange whose integers are
+ * the keys, or a JSON array.
  */
 export interface KeySql {
-  /** The key's columns with their types, and how they fall into buckets. */
+  /** The key's columns with their types, and how buckets are chosen. */
   signature: string;
   /**
-   * Selects each bucket's id, rows, hash, rows to ship, the bytes of its list
-   * at most, and the list itself when it is a run without gaps.
+   * Selects each bucket's id, rows, hash, rows to ship, the most bytes that its
+   * list can take, and the list itself if it is a run without gaps.
    */
   buckets: (unshippedSql: string) => string;
-  /** Selects id and list of the buckets $1, in order of their ids. */
+  /** Selects id and list of the buckets in $1, in order of their ids. */
   lists: string;
-  /** Selects the keys that the one SQL for lists has and the other lacks. */
+  /** Selects the keys that are in `before` and not in `now`, both SQL. */
   missing: (lists: { before: string; now: string }) => string;
 }
 
 /** An integer key's bucket is the key without its last 14 bits. */
 const BUCKET_BITS = 14;
-/** Other keys fall into so many buckets by a hash of their text. */
+/** Other keys are hashed, as text, into this many buckets. */
 const HASH_BUCKETS = 1024;
-/** Integers in more buckets than that are sparse, if there are but ... */
+/** Integers in more buckets than this are sparse if there are fewer ... */
 const BUCKETS_MIN = 1024;
-/** ... so many rows in each. */
+/** ... than this many rows in each, on average. */
 const ROWS_OF_BUCKET_MIN = 64;
 
-/** How a key falls into buckets by a hash of its text. */
+/** Divides keys into buckets by a hash of their text. */
 export function hashedKeySql(table: LiveTable): KeySql {
   const { contract, from } = table;
   const signature = signatureOf(contract);
@@ -78,7 +78,7 @@ export function keyTextSql(table: LiveTable): string {
   return `jsonb_build_array(${texts.join(", ")})::text`;
 }
 
-/** How an integer key falls into buckets by its size. */
+/** Divides integer keys into buckets by their value. */
 export function integerKeySql(
   { contract, from }: LiveTable,
   column: string,
@@ -86,11 +86,11 @@ export function integerKeySql(
   const name = quoteName(column);
   const first = `min(${name}::bigint)`;
   const last = `max(${name}::bigint)`;
-  // A range of bigint can't hold the largest: its end would be one more.
+  // A range of bigint can't hold the largest bigint: its end would be one more.
   const multirange = (list: string) => `('{' || ${list} || '}')::nummultirange`;
   return {
     signature: signatureOf(contract),
-    // A list has at most a range for each key, and for each gap but one more.
+    // A list has at most one range per key, and one more than it has gaps.
     buckets: (unshippedSql) =>
       `select (${name}::bigint >> ${BUCKET_BITS})::text as id,
         count(*) as rows, bit_xor(hashint8extended(${name}, 0)) as hash,
@@ -122,7 +122,7 @@ export function integerKeySql(
   };
 }
 
-/** Selects whether an integer key has nearly as many buckets as rows. */
+/** Selects whether an integer key needs many buckets for few rows in each. */
 export function sparsenessSql({ from }: LiveTable, column: string): string {
   return `select count(*) > greatest(${BUCKETS_MIN},
       sum(rows) / ${ROWS_OF_BUCKET_MIN}) as sparse

@@ -11,29 +11,29 @@ import {
 } from "./definitions.ts";
 import liveTablesSql from "./live_tables.sql" with { type: "text" };
 
-/** A source table that the live catalogue has as the contract says. */
+/** A source table whose live catalogue entry matches the contract. */
 export interface LiveTable {
   contract: ContractTable;
   schema: string;
-  /** What to read it by: quoted, with `only` where it is no parent. */
+  /** Its name in a FROM clause: quoted, with `only` if it isn't partitioned. */
   from: string;
   /**
-   * Another identity is another table, the same one rewritten, or one with
-   * another column under the same name, which no row's id tells of.
+   * It changes if the table is replaced or rewritten, or if another column
+   * takes the name of one, which no row's transaction id would show.
    */
   identity: string;
-  /** What its values are printed by beside that: a line for each definition. */
+  /** Definitions that decide how its values are printed, one a line. */
   definitions: string[];
   /** The tables that hold its rows: itself, or its partitions. */
   parts: { oid: string; bytes: number }[];
   /** Columns that the source has beyond the contract. */
   extraColumns: string[];
   /**
-   * The built-in types of its columns, those of domains inside them; of a type
-   * that is not built in, none.
+   * The built-in types of its columns, for domains those they are based on;
+   * columns of other types have no entry.
    */
   baseTypes: ReadonlyMap<string, string>;
-  /** The encoding of its database. */
+  /** Its database's encoding. */
   encoding: string;
 }
 
@@ -75,7 +75,7 @@ const KINDS: Record<string, string> = {
 
 /**
  * Compares the contract with the live catalogue. Throws one `StageError` that
- * names all that differs; columns beyond the contract are reported only.
+ * names every difference; columns beyond the contract are only reported.
  */
 export async function readLiveTables(
   client: pg.Client,
@@ -174,8 +174,8 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
   if (found.kind !== ORDINARY && found.kind !== PARTITIONED) {
     return [
       `it is ${
-        KINDS[found.kind] ?? "no table"
-      }, whose changes can't be found: only ordinary and partitioned tables are read`,
+        KINDS[found.kind] ?? "not a table"
+      }, and its changes can't be found: only ordinary and partitioned tables are read`,
     ];
   }
   if (found.hasChildren) {
@@ -183,12 +183,12 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
   }
   if (found.accessMethod !== "heap") {
     return [
-      `its access method is ${found.accessMethod}: only heap has the ids by which changes are found`,
+      `its access method is ${found.accessMethod}: only heap has the transaction ids by which changes are found`,
     ];
   }
   const foreign = found.parts.find((part) => part.kind !== ORDINARY);
   if (foreign !== undefined) {
-    return [`its partition "${foreign.name}" is no ordinary table`];
+    return [`its partition "${foreign.name}" is not an ordinary table`];
   }
   const messages = table.columns.flatMap((column) => {
     const live = found.columns.find((one) => one.name === column.name);
@@ -215,13 +215,13 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
     );
     if (names !== undefined) {
       return [
-        `column "${column.name}" reads as names of other objects (${names.definition}), and no row tells when they change: leave it out of the contract, or let the source keep it as text or a number`,
+        `column "${column.name}" reads as names of other objects (${names.definition}), and no row shows when they change: leave it out of the contract, or let the source keep it as text or a number`,
       ];
     }
     if (live.notNull) return [];
     if (table.key.includes(column.name)) {
       return [
-        `column "${column.name}" of its key may be null, and null is no key: make it not null`,
+        `column "${column.name}" of its key may be null, and a key must not be: make it not null`,
       ];
     }
     return column.notNull
@@ -240,11 +240,11 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
   return messages;
 }
 
-/** Whether every value of the live type is one of the contract's type. */
+/** Whether every value of the live type is valid in the contract's type. */
 function fits(found: CatalogueColumn, column: ContractColumn): boolean {
   const { type: live, schema } = found;
   if (column.carriedFrom !== undefined) {
-    // Whether the schema is named depends on the role's search path.
+    // The role's search path decides whether the schema is named.
     const names = [schema, quoteName(schema)].map((name) => `${name}.`);
     const bare = (type: string) => {
       const prefix = names.find((name) => type.startsWith(name)) ?? "";

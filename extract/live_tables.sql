@@ -33,7 +33,7 @@ cross join lateral (
                 'schema', type.nspname,
                 'baseType', base.name,
                 'notNull', attribute.attnotnull and not exists (
-                    -- PostgreSQL 18 has some that older rows may break.
+                    -- In PostgreSQL 18, older rows may break one not validated.
                     select
                     from pg_constraint as not_null
                     where
@@ -54,7 +54,7 @@ cross join lateral (
         where own_type.oid = attribute.atttypid
     ) as type
     cross join lateral (
-        -- What a value can be cast to: a built-in type, through domains.
+        -- The built-in type that a value can be cast to, through domains.
         with recursive unwrapped (oid) as (
             select attribute.atttypid
             union
@@ -87,7 +87,7 @@ cross join lateral (
                     where
                         attribute.attrelid = class.oid
                         and attribute.attnum = any(
-                            -- What follows the key columns is INCLUDE.
+                            -- INCLUDE columns follow the key columns.
                             (index.indkey::smallint[])
                             [0:index.indnkeyatts - 1]
                         )

@@ -24,24 +24,24 @@ import lockHoldersSql from "./lock_holders.sql" with { type: "text" };
 import snapshotSql from "./snapshot.sql" with { type: "text" };
 import { tableError } from "./table_error.ts";
 
-/** How long the locks are left alone after the first time they weren't free. */
+/** How long to pause after the first failure to get the locks. */
 const PAUSE_MS = 20;
 const PAUSE_MS_MAX = 500;
 
-/** What is locked, how, and for which batch. */
+/** Which tables are locked, how, and after which batch. */
 export interface LockOptions {
   context: Pick<StageContext, "config">;
   guest: Guest;
   tables: readonly LockedTable[];
-  /** A second connection, which keeps the tables as they are meanwhile. */
+  /** A second connection, which keeps the tables from changing meanwhile. */
   gate: Connection | undefined;
   after: string;
   signal: AbortSignal;
 }
 
 /**
- * Locks all tables and takes the snapshot, on the first connection. It waits
- * for no lock: when one isn't free it lets go of all, and tries again.
+ * Locks all tables and takes the snapshot, on the first connection. It never
+ * waits for a lock: if one isn't free it releases all, and tries again.
  */
 export async function lockAll(
   first: pg.Client,
@@ -70,12 +70,12 @@ export async function lockAll(
   }
 }
 
-/** Undefined when a table was changed between the snapshot and its lock. */
+/** Tries once; undefined if a table changed between snapshot and lock. */
 async function lockOnce(
   first: pg.Client,
   { guest, tables, gate, after }: LockOptions,
 ): Promise<TextRow | undefined> {
-  // A pooler may have no second connection: the first must not wait for it.
+  // A pooler may have no second connection: the first must not wait for one.
   await first.query(beginSql(guest, "repeatable read"));
   const gateServer = gate === undefined
     ? undefined
@@ -95,8 +95,8 @@ async function lockOnce(
 }
 
 /**
- * Locks the tables on the second connection, and gives when its server started;
- * undefined where it doesn't answer, or has died.
+ * Locks the tables on the second connection, and returns when its server
+ * started; undefined if it doesn't answer, or has died.
  */
 async function closeGate(
   gate: Connection,
@@ -117,7 +117,7 @@ async function closeGate(
   }
 }
 
-/** Where no snapshot can be exported, one connection can still read it. */
+/** Takes the snapshot; where it can't be exported, one connection reads it. */
 async function takeSnapshot(
   client: pg.Client,
   { guest, after }: { guest: Guest; after: string },
@@ -133,7 +133,7 @@ async function takeSnapshot(
   }
 }
 
-/** Finds which table an error is of, as an error that names it. */
+/** Finds the table that caused an error, and returns an error that names it. */
 async function nameTable(
   client: pg.Client,
   error: unknown,
@@ -174,14 +174,14 @@ async function lockedError(
       holder === undefined ? "the tables of the source" : `"${subject}"`
     } for reading: ${
       holder === undefined
-        ? "each time one of them was locked or changed"
+        ? "each time, one of them was locked or changed"
         : `locked by ${holders.map((one) => one.holder).join("; ")}`
     }, for ${sourceLockWaitSeconds} s`,
     {
       subject,
       retryable: true,
       hint:
-        "Run extract again when that transaction has ended; SOURCE_LOCK_WAIT_SECONDS says how long it tries",
+        "Run extract again when that transaction has ended; SOURCE_LOCK_WAIT_SECONDS sets how long it tries",
       cause: problem,
     },
   );

@@ -1,5 +1,5 @@
--- Who has, or waits for, a lock on a table or one of its indexes that nobody
--- can read beside. $1: schemas; $2: names of tables.
+-- Sessions that hold, or wait for, a lock that excludes readers, on a table or
+-- one of its indexes. $1: schemas; $2: names of tables.
 with recursive parts as (
     select
         class.oid,

@@ -11,7 +11,7 @@ Ships what changed in the source to the ingestion zone, as one batch.
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
   --json               one JSON line per event, also on a terminal`;
 
-/** Runs `deno task extract`; gives the exit code. */
+/** Runs `deno task extract`; returns the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

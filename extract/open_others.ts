@@ -17,10 +17,10 @@ import {
   NOTICE_DEATH,
 } from "./guest_transaction.ts";
 
-/** Connections may go to another server, and must not: so often it is tried. */
+/** Tries per connection, since a proxy may send one to another server. */
 const SPREAD_TRIES = 3;
 const OTHER_SERVER = new Error("a connection went to another server");
-/** Before PostgreSQL 17, and from then on. */
+/** SQLSTATE before PostgreSQL 17, and since. */
 const UNKNOWN_SNAPSHOT = ["22023", "42704"];
 
 /** How a connection is opened, prepared and ended. */
@@ -32,9 +32,9 @@ export interface Opening {
 }
 
 /**
- * Opens a connection that reads nothing: it locks the tables until the first
- * one has, and then looks who waits. Undefined where there is none to be had,
- * or none to the same server.
+ * Opens a connection that reads no rows: it locks the tables until the first
+ * one has, and then watches who waits. Undefined if no connection to the same
+ * server can be opened.
  */
 export async function openBeside(
   { connect, end, guest, log }: Opening,
@@ -65,13 +65,13 @@ export async function openBeside(
     }
   }
   log.warn(
-    "Nobody looks whether a transaction of the source waits for extract: {reason}",
+    "Cannot watch for transactions of the source that wait for extract: {reason}",
     { reason },
   );
   return undefined;
 }
 
-/** Opens further connections to the snapshot, as many as can be had. */
+/** Opens up to `count` further connections to the snapshot. */
 export async function openOthers(
   { connect, end, guest, log }: Opening,
   options: { count: number; state: TextRow; signal: AbortSignal },

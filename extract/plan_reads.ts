@@ -19,7 +19,7 @@ import type { Snapshot } from "./snapshot.ts";
 import { tableError } from "./table_error.ts";
 import { unshippedSql } from "./writers.ts";
 
-/** Throws a `ConfigError` when a person asks for a table that nobody knows. */
+/** Throws a `ConfigError` when --full names a table the contract lacks. */
 export function checkTableNames(
   options: ExtractOptions,
   context: StageContext,
@@ -30,7 +30,7 @@ export function checkTableNames(
   if (unknown.length === 0) return;
   throw new ConfigError(
     unknown.map((name) =>
-      `--full names "${name}", which is no table of sql/source.sql`
+      `--full names "${name}", which is not a table of sql/source.sql`
     ),
   );
 }
@@ -45,8 +45,9 @@ export async function planReads(
   },
 ): Promise<TableRead[]> {
   const { previous, options } = plan;
-  // What is read first is let go of first: the small ones, so that all but the
-  // largest is locked for a short time, and that by all connections at last.
+  // Tables are released in the order in which they are read: the small ones
+  // first, so that all but the largest are locked only briefly, and so that in
+  // the end all connections read the largest.
   const order = new Map(snapshot.tables.map((name, index) => [name, index]));
   const place = ({ contract }: LiveTable) => order.get(contract.name) ?? 0;
   const live = plan.live.toSorted((a, b) => place(a) - place(b));
@@ -92,7 +93,7 @@ async function canaryReason(
   for (const table of live) {
     const { name } = table.contract;
     const before = previous.tables[name];
-    // A table that is another one by now tells nothing of the source.
+    // A table that was replaced shows nothing about the source.
     if (before?.witness === undefined) continue;
     if (!isSameTable(table, before)) continue;
     const canary = before.witness;
@@ -110,7 +111,7 @@ async function canaryReason(
   return canaryFullReadReason(probed);
 }
 
-/** About how many rows a first read will ship, for the time that is left. */
+/** Estimates how many rows a first read ships, to show the time left. */
 export async function expectedRows(
   snapshot: Snapshot,
   reads: TableRead[],

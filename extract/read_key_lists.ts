@@ -3,7 +3,7 @@ import { StageError } from "../lib/errors.ts";
 import { shortChecksum } from "../lib/zone/checksum.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 
-/** Neighbours in one file, read by one request. */
+/** Adjacent buckets of a file, read by one request. */
 interface Stretch {
   file: number;
   offset: number;
@@ -12,8 +12,8 @@ interface Stretch {
 }
 
 /**
- * Reads the keys of buckets as the zone keeps them, one list each. Throws a
- * `StageError` that names the file when they are not as they were written.
+ * Reads the key lists of buckets from the zone, one each. Throws a `StageError`
+ * that names the file if a list is not as it was written.
  */
 export async function readKeyLists(
   zone: Pick<Zone, "readRange" | "locate">,

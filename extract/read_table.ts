@@ -26,16 +26,16 @@ export interface TableRead {
   table: LiveTable;
   contractHash: string;
   previous: IngestedTable | undefined;
-  /** Why it is read whole; undefined: only what is not yet shipped. */
+  /** Why it is read whole; undefined if only unshipped rows are read. */
   fullRead: string | undefined;
-  /** SQL that holds for the rows that are not yet shipped. */
+  /** A SQL condition that is true for the rows not yet shipped. */
   unshippedSql: string;
 }
 
 const PAGE_BYTES = 8192;
-/** A full read takes a table in ranges of this many pages (128 MiB). */
+/** A full read splits a table into ranges of this many pages (128 MiB). */
 const RANGE_PAGES = 16_384;
-/** Of each of many partitions a range has at least this many (1 MiB). */
+/** With many partitions, a range has at least this many of each (1 MiB). */
 const RANGE_PAGES_MIN = 128;
 
 /** Where the files of a table go. */
@@ -49,7 +49,7 @@ interface ReadOptions {
 
 /**
  * Reads one table into the zone: the rows to ship, the keys deleted, and what
- * the next run needs. One scan tells whether there is anything to read.
+ * the next run needs. One scan finds whether there is anything to read.
  */
 export async function readTable(
   snapshot: Snapshot,
@@ -102,8 +102,9 @@ export async function readTable(
 }
 
 /**
- * Copies the rows to ship, so many as the scan found, into files of the zone;
- * once more, with what is too long shortened, where a row is.
+ * Copies the rows to ship into files of the zone, and checks that they are as
+ * many as the scan found. If a row is too long, all are copied again, with that
+ * one shortened.
  */
 async function copyRows(
   snapshot: Snapshot,
@@ -143,12 +144,12 @@ async function copyRows(
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   if (rows === options.rows) return { files, longRows };
   throw new StageError(
-    `Cannot read "${name}": ${rows} rows came of ${options.rows} that the snapshot has`,
+    `Cannot read "${name}": ${rows} rows arrived of the ${options.rows} in the snapshot`,
     { subject: name, retryable: true, hint: "Run extract again" },
   );
 }
 
-/** Waits for all, so that none is left at work, and throws the first error. */
+/** Waits for all, so that none is left running, and throws the first error. */
 async function settleAll<Value>(work: Promise<Value>[]): Promise<Value[]> {
   const settled = await Promise.allSettled(work);
   return settled.map((one) => {
@@ -162,8 +163,8 @@ function isFile(file: DataFile | undefined): file is DataFile {
 }
 
 /**
- * A partition can be attached to a table that is being read: some reads see
- * it, others don't.
+ * Throws if a partition was attached or detached while its table was being
+ * read: some reads would have seen it, and others not.
  */
 async function checkPartitions(
   snapshot: Snapshot,
@@ -183,9 +184,9 @@ async function checkPartitions(
 }
 
 /**
- * The pieces of a full read: ranges of pages, the last one open. A range of a
- * partitioned table is one of each partition, which so need not be readable
- * by themselves.
+ * The pieces of a full read: ranges of pages, the last one open-ended. A range
+ * of a partitioned table covers those pages of each partition, so the role
+ * needs no right to read the partitions themselves.
  */
 function rangesOf({ from, parts }: LiveTable): string[] {
   const pages = Math.max(

@@ -9,9 +9,9 @@ import {
 
 interface Reader {
   client: pg.Client;
-  /** Holds the locks of all tables that are not read yet. */
+  /** Whether it holds the locks of all tables not read yet. */
   first: boolean;
-  /** The table whose lock another one holds. */
+  /** The table whose lock it holds, if it isn't the first. */
   table: string | undefined;
 }
 
@@ -22,16 +22,16 @@ interface Waiting {
 
 /**
  * The connections that share a snapshot. The first has locked every table; the
- * others lock one while they read it. What is read is let go of, by rolling
- * back to the savepoint before its lock: the snapshot stays.
+ * others lock one while they read it. A table that has been read is released by
+ * rolling back to the savepoint before its lock: the snapshot stays.
  */
 export class ReaderPool {
   readonly #free: Reader[];
   readonly #waiting: Waiting[] = [];
   readonly #released = new Set<string>();
-  /** Tables that somebody waits for: no other connection can lock them. */
+  /** Tables that another session waits for: only the first can read them. */
   readonly #firstOnly = new Set<string>();
-  /** So many of the locked tables are locked still. */
+  /** How many of the tables are still locked. */
   #held: number;
 
   constructor(
@@ -48,8 +48,8 @@ export class ReaderPool {
   }
 
   /**
-   * Runs work on a connection that is free: one that has the table's lock, or,
-   * for work on no table, one whose further locks are let go of at its end.
+   * Runs work on a free connection: one that has the table's lock or, without a
+   * table, one that releases the locks of the work when it ends.
    */
   async use<Result>(
     work: (client: pg.Client) => Promise<Result>,
@@ -65,7 +65,7 @@ export class ReaderPool {
     }
   }
 
-  /** Lets go of a table's lock, on each connection as soon as it is free. */
+  /** Releases a table's lock, on each connection as soon as it is free. */
   async release(table: string): Promise<void> {
     this.#released.add(table);
     const free = this.#free.splice(0);
@@ -97,7 +97,7 @@ export class ReaderPool {
     return reader.first || table === undefined || !this.#firstOnly.has(table);
   }
 
-  /** Whether the reader has the lock now; it waits for none. */
+  /** Locks the table if that needs no wait; whether the reader has the lock. */
   async #lock(reader: Reader, table: string): Promise<boolean> {
     if (reader.first || reader.table === table) return true;
     const found = this.locked.filter(({ name }) => name === table);
@@ -120,7 +120,7 @@ export class ReaderPool {
         await this.#unlock(reader);
       }
     } catch {
-      // A connection that died says so to who uses it next.
+      // If the connection died, its next user gets the error.
     }
     const index = this.#waiting.findIndex(({ table }) =>
       this.#fits(reader, table)
@@ -136,7 +136,7 @@ export class ReaderPool {
     await reader.client.query(backTo("locked_0"));
   }
 
-  /** The table that was locked last is the first that can be let go of. */
+  /** Releases from the end: the table locked last must be released first. */
   async #unlockFirst({ client }: Reader): Promise<void> {
     const before = this.#held;
     while (this.#isReleased(this.#held - 1)) this.#held--;
@@ -152,7 +152,7 @@ export class ReaderPool {
   }
 }
 
-/** Keeps no lock that the work took. */
+/** Runs work in a savepoint, and releases the locks that it took. */
 async function apart<Result>(
   client: pg.Client,
   work: (client: pg.Client) => Promise<Result>,
@@ -165,7 +165,7 @@ async function apart<Result>(
   }
 }
 
-/** SQL that ends a savepoint and all locks since. */
+/** SQL that ends a savepoint and releases all locks taken since. */
 function backTo(savepoint: string): string {
   return `rollback to savepoint ${savepoint}; release savepoint ${savepoint}`;
 }

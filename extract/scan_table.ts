@@ -10,7 +10,7 @@ import {
 } from "./key_index_sql.ts";
 import type { LiveTable } from "./live_table.ts";
 
-/** What one scan of a table tells: its keys by buckets, and what is new. */
+/** The result of one scan of a table: its key buckets, and what is new. */
 export interface TableScan {
   keySql: KeySql;
   /** In order of their ids. */
@@ -25,16 +25,16 @@ export interface ScannedBucket {
   id: string;
   rows: number;
   hash: string;
-  /** What the list of its keys takes at most. */
+  /** The most bytes that the list of its keys can take. */
   bytes: number;
-  /** That list when the keys are a run without gaps: `{[first,last]}`. */
+  /** That list if the keys are a run without gaps: `{[first,last]}`. */
   run: string | undefined;
 }
 
 /**
- * Scans a table once: per bucket the number of keys and a hash that does not
- * depend on their order, and how many rows are to be shipped. Nothing leaves
- * the server but these.
+ * Scans a table once: for each bucket the number of keys, a hash that does not
+ * depend on their order, and how many rows are to be shipped. Nothing else
+ * leaves the server.
  */
 export async function scanTable(
   client: pg.Client,
@@ -62,8 +62,8 @@ export async function scanTable(
 }
 
 /**
- * Integers fall into buckets by their size, unless they are sparse, which one
- * more scan tells as long as there is nothing to compare them with.
+ * Integers are divided into buckets by value, unless they are sparse; while
+ * there are no buckets to compare with, one more scan finds that out.
  */
 async function chooseKeySql(
   client: pg.Client,

@@ -3,15 +3,15 @@ import { messageOf } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 
-/** What tells a source from another one, and from itself set back. */
+/** What tells a source from another, and from itself after it was set back. */
 export interface ServerState {
-  /** Of the cluster and, in it, of the database: `UNKNOWN` is no cluster's. */
+  /** Ids of the cluster and the database in it; either may be `UNKNOWN`. */
   databaseId: string;
   /** 0 where it can't be known. */
   timeline: number;
 }
 
-/** What stands for the cluster's id where the server doesn't tell it. */
+/** Stands for an id that the server refuses to show. */
 export const UNKNOWN = "unknown";
 
 const DATABASE = `select oid::text as value from pg_database
@@ -19,8 +19,8 @@ const DATABASE = `select oid::text as value from pg_database
 const SYSTEM =
   "select system_identifier::text as value from pg_control_system()";
 /**
- * The control file learns of a promotion only with the next checkpoint; the
- * name of a WAL file begins with the timeline.
+ * The control file shows a promotion only after the next checkpoint; the name
+ * of a WAL file begins with the timeline.
  */
 const TIMELINE_OF_WAL = `select cast(cast('x' || left(pg_walfile_name(
     pg_current_wal_lsn()), 8) as bit(32)) as integer)::text as value`;
@@ -28,9 +28,9 @@ const TIMELINE_OF_CHECKPOINT =
   "select timeline_id::text as value from pg_control_checkpoint()";
 
 /**
- * Asks which server this is, in an open transaction. Services restrict some of
- * the functions that tell it: what they don't tell is left out, and a warning
- * says what is not noticed then.
+ * Finds out which server this is, in an open transaction. Hosting services
+ * restrict some of the functions that show it: what they hide is left unknown,
+ * and a warning says how a change is noticed without it.
  */
 export async function readServerState(
   client: pg.Client,
@@ -55,7 +55,7 @@ export async function readServerState(
   );
   if (refusals.length > 0) {
     options.log.warn(
-      "The source does not tell {what}: that it is another server, or was set back, is noticed by transaction ids and rows only ({reason})",
+      "The source does not show {what}: only transaction ids and rows will show that it is another server, or was set back ({reason})",
       {
         what: [
           ...system === UNKNOWN ? ["its system identifier"] : [],
@@ -71,7 +71,7 @@ export async function readServerState(
   };
 }
 
-/** Whether two ids may be of one database: what is unknown is not compared. */
+/** Whether two ids may name one database: unknown parts are not compared. */
 export function isSameDatabase(one: string, other: string): boolean {
   const [others = [], ones = []] = [other.split("/"), one.split("/")];
   return ones.every((part, index) =>
@@ -79,7 +79,7 @@ export function isSameDatabase(one: string, other: string): boolean {
   );
 }
 
-/** Asks so that a refusal does not end the transaction. */
+/** Runs a query so that a refusal does not abort the transaction. */
 async function askApart(
   client: pg.Client,
   sql: string,

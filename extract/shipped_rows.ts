@@ -10,19 +10,19 @@ import {
 import type { ContractColumn } from "../lib/project/contract.ts";
 import type { LiveTable } from "./live_table.ts";
 
-/** A text that is no UTF-8 shows so many of its characters in the reason. */
+/** How many characters of a text that isn't UTF-8 the reason shows. */
 const SHOWN_CHARACTERS = 40;
-/** What a column that is no text takes in CSV at most. */
+/** The most bytes that a column other than text takes in CSV. */
 const OTHER_BYTES_MAX = 64;
-/** What a text's quotes and the comma after it take, ... */
+/** Bytes for a text's quotes and the comma after it, ... */
 const QUOTED_BYTES = 3;
-/** ... and beside them what says that it is no UTF-8. */
+/** ... and the most for the reason that it isn't UTF-8. */
 const REASON_BYTES_MAX = 256;
-/** What a byte of a text takes with escapes at most. */
+/** The most bytes that a byte of a text takes when escaped. */
 const ESCAPED_BYTES_MAX = 4;
-/** U+FFFD, the replacement character: hardly a text has it before escapes. */
+/** U+FFFD, the replacement character: hardly any text has it before escapes. */
 const REPLACED = "\ufffd";
-/** No name of the contract has a space in it. */
+/** Clashes with no column: no name in the contract has a space. */
 const IS_LONG = quoteName("is long");
 /** `character_not_in_repertoire` and `untranslatable_character`. */
 const ENCODING_STATES = ["22021", "22P05"];
@@ -30,8 +30,8 @@ const SETTING_FOUND = "totesys.untranslatable";
 
 const NO_ASCII = String.raw`[\x80-\xff]`;
 /**
- * Well-formed UTF-8 with bytes as characters, as a database in SQL_ASCII has
- * them: https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/
+ * Well-formed UTF-8, each byte a character as in a SQL_ASCII database:
+ * https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/
  * (table 3-7).
  */
 const UTF8 = String.raw`^(?:[\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]` +
@@ -39,7 +39,7 @@ const UTF8 = String.raw`^(?:[\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]` +
   String.raw`|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}` +
   String.raw`|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})*$`;
 
-/** The columns of the files that a table's rows are shipped in. */
+/** The columns of the files in which a table's rows are shipped. */
 export function shippedColumns(
   table: LiveTable,
   options: { longRows: boolean },
@@ -49,8 +49,8 @@ export function shippedColumns(
 }
 
 /**
- * A row that takes more bytes than this as CSV may be too long: the others are
- * not, whichever way their length is told.
+ * A row up to this many bytes as CSV is not too long, however its length is
+ * computed; a longer one may be.
  */
 export function sureRowBytes({ contract }: LiveTable): number {
   const unsure = (contract.columns.length + 1) *
@@ -60,8 +60,8 @@ export function sureRowBytes({ contract }: LiveTable): number {
 
 /**
  * Selects rows as they are shipped. A row that a later stage could not read
- * comes with the reason: its text is no UTF-8, and then stands there with
- * escapes, or it is too long, and then stands there shortened.
+ * comes with the reason: its text is not UTF-8, and is shipped with escapes, or
+ * it is too long, and is shipped shortened.
  */
 export function shippedSql(
   table: LiveTable,
@@ -84,7 +84,7 @@ export function shippedSql(
     const name = quoteName(column.name);
     const isKey = table.contract.key.includes(column.name);
     const value = isText(column) ? readableSql(table, name) : name;
-    // There, `left` would cut a character of several bytes in two.
+    // In SQL_ASCII, `left` would cut a character of several bytes in two.
     const whole = mayBeNoUtf8(table) ? escapedSql(name) : name;
     return isText(column) && !isKey
       ? `case when ${IS_LONG} then left(${whole}, ${SHOWN_CHARACTERS})
@@ -114,8 +114,8 @@ export function shippedSql(
 }
 
 /**
- * SQL for a text as it is shipped; where it is no UTF-8 with escapes, and marked
- * so that it is the key of no other row, whose text has a backslash there.
+ * SQL for a text as it is shipped. One that isn't UTF-8 has escapes, and a mark
+ * so that it can't equal the key of a row whose text has those backslashes.
  */
 export function readableSql(table: LiveTable, value: string): string {
   return mayBeNoUtf8(table)
@@ -127,8 +127,8 @@ export function readableSql(table: LiveTable, value: string): string {
 }
 
 /**
- * Does work that reads rows, and names the row of a text that the database's
- * encoding has and UTF-8 lacks; Postgres names the character only.
+ * Runs work that reads rows. If a text has a character that UTF-8 lacks, the
+ * error names the row; Postgres names only the character.
  */
 export async function namingUntranslatable<Result>(
   client: pg.Client,
@@ -158,7 +158,7 @@ export async function namingUntranslatable<Result>(
       {
         subject: name,
         hint:
-          "Repair that text in the source: its database's encoding has characters that UTF-8 lacks",
+          "Repair that text in the source: the database's encoding has characters that UTF-8 lacks",
         cause: error,
       },
     );
@@ -190,8 +190,8 @@ function escapedSql(value: string): string {
 
 /**
  * SQL for whether a row may be too long as CSV, where quotes are doubled and a
- * text that is no UTF-8 stands with escapes. Postgres tells the length of a
- * text without reading it: of most rows that is enough.
+ * text that isn't UTF-8 has escapes. Postgres knows the length of a text
+ * without reading it: for most rows that is enough.
  */
 function longSql(table: LiveTable, values: readonly string[]): string {
   const growth = mayBeNoUtf8(table) ? ESCAPED_BYTES_MAX : 2;
@@ -207,7 +207,7 @@ function longSql(table: LiveTable, values: readonly string[]): string {
     then ${size} > ${CSV_ROW_BYTES_MAX} else false end`;
 }
 
-/** SQL for a row's bytes as CSV at most, given those of its texts. */
+/** SQL for the most bytes that a row takes as CSV, given those of its texts. */
 function sizeSql(
   table: LiveTable,
   textSql: (index: number) => string,
@@ -219,11 +219,11 @@ function sizeSql(
       ? `coalesce(${textSql(index)}, 0) + ${besides}`
       : String(OTHER_BYTES_MAX)
   );
-  // The column that says why is there without a reason, too.
+  // The column for the reason is there even when it is empty.
   return [...bytes, String(QUOTED_BYTES)].join(" + ");
 }
 
-/** Notes the first row and column that can't be had in UTF-8. */
+/** Notes the first row and column that can't be converted to UTF-8. */
 function findUntranslatableSql(table: LiveTable, source: string): string {
   const { columns, key } = table.contract;
   const texts = columns.filter(isText).map(({ name }) => name);

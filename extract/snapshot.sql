@@ -1,5 +1,5 @@
--- Where the source stands in this transaction's snapshot, which this takes. $1
--- is the snapshot time of the batch before: the new one is at least a
+-- Takes this transaction's snapshot, and shows where the source stands in it.
+-- $1 is the snapshot time of the batch before: the new one is at least a
 -- microsecond later.
 select
     pg_export_snapshot() as snapshot_id,

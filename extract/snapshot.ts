@@ -22,63 +22,63 @@ import { hintFor } from "./table_error.ts";
 import { findTables } from "./tables_to_lock.ts";
 import { watchWaiters } from "./watch_waiters.ts";
 
-/** One state of the source, seen by several connections at once. */
+/** One state of the source, read by several connections at once. */
 export interface Snapshot extends AsyncDisposable {
   /** ISO 8601, UTC, microseconds. */
   time: string;
-  /** What the source's clock showed: not always before `time`. */
+  /** What the source's clock showed; `time` may be later. */
   clockTime: string;
   databaseId: string;
-  /** 0 where the source does not tell it. */
+  /** 0 if the source does not show it. */
   timeline: number;
   /** `pg_snapshot_xmin`: every id below it is settled in this snapshot. */
   watermark: bigint;
-  /** `pg_snapshot_xmax`: no id at or above it is seen in this snapshot. */
+  /** `pg_snapshot_xmax`: this snapshot sees no id at or above it. */
   nextId: bigint;
   inRecovery: boolean;
   serverVersion: string;
-  /** So many connections read. */
+  /** How many connections read. */
   connections: number;
-  /** The tables in the order in which they can be let go of. */
+  /** The tables in the order in which their locks can be released. */
   tables: readonly string[];
-  /** Aborted when a transaction of the source waited too long for a lock. */
+  /** Aborts when a transaction of the source has waited too long for a lock. */
   signal: AbortSignal;
   /**
-   * Runs work on a connection that is free: one that holds the table's lock,
-   * or, for work on no table, one that lets go of what the work has locked.
+   * Runs work on a free connection: one that holds the table's lock or, without
+   * a table, one that releases what the work has locked.
    */
   use<Result>(
     work: (client: pg.Client) => Promise<Result>,
     table?: string,
   ): Promise<Result>;
   /**
-   * Runs work on a connection that sees what is committed by now; undefined
-   * where there is none to the same server.
+   * Runs work on a connection that sees what is committed by now; undefined if
+   * there is none to the same server.
    */
   inForce<Result>(
     work: (client: pg.Client) => Promise<Result>,
   ): Promise<Result | undefined>;
-  /** Lets go of a table's lock, when all of it has been read. */
+  /** Releases a table's lock, once all of it has been read. */
   release(table: string): Promise<void>;
 }
 
-/** What opening a snapshot takes of a stage's context. */
+/** The parts of a stage's context that opening a snapshot needs. */
 export type SnapshotContext = Pick<
   StageContext,
   "config" | "resources" | "sql" | "log"
 >;
 
 const VERSION_MIN = 14;
-/** What the snapshot time must follow when there is no batch yet. */
+/** The time that the first batch's snapshot must follow. */
 const BEFORE_ALL = "0001-01-01T00:00:00Z";
-/** The share of the server's room for locks that a run may take. */
+/** The share of the server's lock table that a run may take. */
 const LOCKS_SHARE_MAX = 0.5;
 
 /**
  * Opens one snapshot over several connections, with each table locked before
- * it is taken: TRUNCATE and what rewrites a table heed no snapshot, and a table
- * could be swapped for another while it is read. The locks hinder no writer.
- * `after` is the snapshot time of the batch before.
+ * it is taken: TRUNCATE and table rewrites ignore snapshots, and a table could
+ * be swapped for another while it is read. The locks block no writer. `after`
+ * is the snapshot time of the batch before.
  */
 export async function openSnapshot(
   context: SnapshotContext,
@@ -128,7 +128,7 @@ async function openWith(
     found.lockRoom * LOCKS_SHARE_MAX;
   if (!roomForAll && config.sourceConnections > 1) {
     log.warn(
-      "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} of all sessions",
+      "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} in all sessions together",
       { locks: found.locks, room: found.lockRoom },
     );
   }
@@ -180,7 +180,7 @@ async function openWith(
   };
 }
 
-/** What snapshot.sql found, of which extract keeps the most. */
+/** The result of snapshot.sql, as far as the snapshot shows it. */
 function shownBy(state: TextRow) {
   return {
     time: state.snapshot_time ?? "",
@@ -198,7 +198,7 @@ class Connections implements AsyncDisposable {
 
   constructor(private readonly open: () => Promise<Connection>) {}
 
-  /** `connect` and `end`, to hand on. */
+  /** `connect` and `end`, to pass on. */
   readonly ways = {
     connect: () => this.connect(),
     end: (connection: Connection) => this.end(connection),
@@ -215,7 +215,7 @@ class Connections implements AsyncDisposable {
     await connection[Symbol.asyncDispose]();
   }
 
-  /** Has something end before the connections do. */
+  /** Has something disposed of before the connections are. */
   closeFirst(one: AsyncDisposable): void {
     this.#first.push(one);
   }

@@ -10,10 +10,10 @@ import watermarkHoldersSql from "./watermark_holders.sql" with { type: "text" };
 import { toRanges } from "./writers.ts";
 
 const WATERMARK_AGE_MS_MAX = 3_600_000;
-/** So many databases that the source was before are remembered. */
+/** How many databases that the source was before are remembered. */
 const EARLIER_MAX = 20;
 
-/** What the next batch needs to know of the source as this one saw it. */
+/** The state of the source that the next batch needs to know. */
 export function nextSourceState(
   snapshot: Snapshot,
   options: { writers: bigint[]; previous: IngestionManifest | undefined },
@@ -23,7 +23,7 @@ export function nextSourceState(
   const stands = previous?.source.fence === String(watermark);
   const moved = previous !== undefined &&
     !isSameDatabase(previous.source.databaseId, snapshot.databaseId);
-  // What the source doesn't tell any more is still so.
+  // An id that the source no longer shows has not changed.
   const databaseId = !moved && snapshot.databaseId.includes(UNKNOWN)
     ? previous?.source.databaseId ?? snapshot.databaseId
     : snapshot.databaseId;
@@ -42,7 +42,7 @@ export function nextSourceState(
   };
 }
 
-/** Says who holds the watermark back, once it has stood for an hour. */
+/** Warns who holds the watermark back, once it has stood for an hour. */
 export async function warnOfOldWatermark(
   snapshot: Snapshot,
   options: { source: SourceState; context: StageContext },

@@ -7,7 +7,7 @@ const DENIED = "42501";
 /** `configuration_limit_exceeded`: a limit of the role or the database. */
 const LIMITED = "53400";
 
-/** What comes of reading a table, as an error that names the table. */
+/** Turns an error from reading a table into one that names the table. */
 export function tableError(error: unknown, table: string): unknown {
   return readError(error, {
     what: `"${table}"`,
@@ -17,13 +17,13 @@ export function tableError(error: unknown, table: string): unknown {
   });
 }
 
-/** What comes of the rest that is asked, as an error that names the server. */
+/** Turns an error from any other query into one that names the server. */
 export function sourceError(error: unknown, server: string): unknown {
   return readError(error, {
     what: server,
     subject: server,
     deniedHint:
-      "Grant the source role what the message names: PostgreSQL gives it to all roles, somebody has revoked it",
+      "Grant the source role the privilege that the message names: PostgreSQL grants it to all roles by default, and here it was revoked",
   });
 }
 
@@ -42,19 +42,19 @@ function readError(
   });
 }
 
-/** What to do about an error of the source that the next run may be spared. */
+/** What to do about an error of the source that may not occur again. */
 export function hintFor(error: unknown): string {
   switch (sqlState(error)) {
     case "53200":
       if (!/shared memory/.test(messageOf(error))) {
-        return "The source's server has no memory for it: run extract again; if it names the same table again, shorten its longest rows, leave their longest column out of the contract, or give the server more memory";
+        return "The source's server is out of memory: run extract again; if it fails at the same table, shorten its longest rows, leave their longest column out of the contract, or give the server more memory";
       }
-      return "Raise max_locks_per_transaction in the source, which bounds the locks of all its sessions: a table's partitions and indexes take one each in every connection. SOURCE_CONNECTIONS=1 needs fewest";
+      return "Raise max_locks_per_transaction in the source, which limits the locks of all its sessions: each partition and index of a table takes one in every connection. SOURCE_CONNECTIONS=1 needs fewest";
     case LIMITED:
-      return "Raise the limit that the message names for the source role: alter role ... set temp_file_limit = ...; what a table's keys are sorted in needs about their size";
+      return "Raise the limit that the message names for the source role: alter role ... set temp_file_limit = ...; sorting a table's keys needs about their size in temporary files";
     case "55P03":
-      return "Run extract again: it gave way to who has locked a table or an index; SOURCE_LOCK_TIMEOUT_SECONDS says how long it waits";
+      return "Run extract again: another transaction has locked a table or an index; SOURCE_LOCK_TIMEOUT_SECONDS sets how long extract waits";
     default:
-      return "Run extract again; if it persists, look into the source's log";
+      return "Run extract again; if it persists, see the source's server log";
   }
 }

@@ -1,7 +1,6 @@
--- What is to be known of the contract's tables before they are locked, the
--- largest first; of what isn't there, or is no table, nothing. None of this
--- waits for a table. $1: the schemas, $2: the columns to
--- read, by table.
+-- The contract's tables, the largest first, as they must be known before they
+-- are locked; those that don't exist, or aren't tables, are left out. None of
+-- this waits for a table. $1: the schemas, $2: the columns to read, by table.
 with recursive tables as (
     select
         class.oid,
@@ -17,7 +16,7 @@ with recursive tables as (
         and class.relkind in ('r', 'p')
 ),
 
--- Each with its partitions.
+-- Each table with its partitions.
 parts as (
     select
         tables.oid as table_oid,

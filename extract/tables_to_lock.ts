@@ -11,21 +11,21 @@ import type { StageContext } from "../lib/stage.ts";
 import type { LockedTable } from "./guest_transaction.ts";
 import tablesToLockSql from "./tables_to_lock.sql" with { type: "text" };
 
-/** The tables of the contract that are there, and what locking them takes. */
+/** The contract's tables that exist, and what locking them takes. */
 export interface TablesToLock {
-  /** The largest first: it is let go of last. */
+  /** The largest first: it is released last. */
   tables: LockedTable[];
-  /** Locks that a connection takes for all of them. */
+  /** Locks that a connection needs for all of them. */
   locks: number;
-  /** Locks that the server has room for, of all its sessions. */
+  /** Locks that the server has room for, over all its sessions. */
   lockRoom: number;
-  /** A wait for a lock must end before a deadlock would be looked for. */
+  /** A wait for a lock must end before the deadlock check would run. */
   lockTimeoutMs: number;
-  /** When the server started, to know it again. */
+  /** When the server started, which identifies it. */
   server: string;
 }
 
-/** What a row's writer and its place are read by, beside the contract's. */
+/** Columns beside the contract's that show a row's writer and its place. */
 const SYSTEM_COLUMNS = ["xmin", "ctid"];
 const SERVER = `select pg_postmaster_start_time()::text as server,
   floor(extract(epoch from current_setting('deadlock_timeout')::interval)
@@ -36,8 +36,8 @@ const SERVER = `select pg_postmaster_start_time()::text as server,
     as lock_room`;
 
 /**
- * Finds the contract's tables without a lock on them. Throws a `StageError`
- * that says what to grant when one can't be read.
+ * Finds the contract's tables without locking them. If the role may not read
+ * one, throws a `StageError` that says what to grant.
  */
 export async function findTables(
   client: pg.Client,

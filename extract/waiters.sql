@@ -1,5 +1,5 @@
--- Who waits for a lock that extract holds. $1: the processes of extract; $2:
--- when their server started, for this may be another one.
+-- Sessions that wait for a lock held by extract. $1: the processes of extract;
+-- $2: when their server started, since this may be another one.
 select
     lock.pid::text as pid,
     lock.virtualtransaction as transaction,

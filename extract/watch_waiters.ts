@@ -9,7 +9,7 @@ import type { StageContext } from "../lib/stage.ts";
 import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
 import waitersSql from "./waiters.sql" with { type: "text" };
 
-/** Whose locks are watched, and what is done about who waits for them. */
+/** Which locks are watched, and how long others may wait for them. */
 export interface WatchOptions {
   /** A connection for this alone. */
   connection: Connection;
@@ -19,7 +19,7 @@ export interface WatchOptions {
   server: string;
   yieldSeconds: number;
   log: StageContext["log"];
-  /** Called once, when the processes have been ended. */
+  /** Called once, after the processes have been ended. */
   gaveWay: (reason: StageError) => void;
 }
 
@@ -28,9 +28,9 @@ const FAILURES_MAX = 3;
 const END_MS_MAX = 1000;
 
 /**
- * Looks once a second who waits for a lock of extract's. When a transaction
- * has waited longer than it may, all that extract has in the source is ended
- * at once: a server may take long to notice a client that is gone.
+ * Checks once a second which transactions wait for a lock that extract holds.
+ * When one has waited too long, the server ends all of extract's sessions at
+ * once: it may be slow to notice that a client is gone.
  */
 export function watchWaiters(options: WatchOptions): AsyncDisposable {
   const { connection, guest, pids, server, yieldSeconds, log } = options;
@@ -67,7 +67,7 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
         failures++;
         if (failures < FAILURES_MAX || stopped.signal.aborted) continue;
         log.warn(
-          "Nobody looks any more whether a transaction of the source waits for extract: {reason}",
+          "Stopped watching for transactions of the source that wait for extract: {reason}",
           { reason: messageOf(error) },
         );
       }
@@ -84,19 +84,19 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
   };
 }
 
-/** How a transaction has waited: for locks that it got, and for one more. */
+/** Seconds waited: for locks that it got by now, and for the current one. */
 interface Wait {
   past: number;
   now: number;
 }
 
-/** A transaction that waits, with the seconds of all its waits. */
+/** A transaction that waits, and its total wait. */
 interface Waiter {
   row: TextRow;
   seconds: number;
 }
 
-/** Adds what was seen to the waits, and gives the longest that goes on. */
+/** Updates the waits, and returns the longest that is still going on. */
 function longestWait(
   waits: Map<string, Wait>,
   options: { rows: TextRow[]; everyMs: number },
@@ -111,7 +111,7 @@ function longestWait(
   let longest: Waiter | undefined;
   for (const [transaction, row] of seen) {
     const wait = waits.get(transaction) ?? { past: 0, now: 0 };
-    // A standby's startup process does not say since when it waits.
+    // A standby's startup process does not show since when it has waited.
     const now = row.seconds === null
       ? wait.now + everyMs / 1000
       : Number(row.seconds);
@@ -137,7 +137,7 @@ function yielded({ row, seconds }: Waiter, yieldSeconds: number): StageError {
       subject: row.target ?? "source",
       retryable: true,
       hint:
-        `Run extract again; SOURCE_LOCK_YIELD_SECONDS (now ${yieldSeconds}) says how long others may wait for it, 0: as long as it reads`,
+        `Run extract again; SOURCE_LOCK_YIELD_SECONDS (now ${yieldSeconds}) sets how long others may wait for it; 0 lets them wait until it has read all`,
     },
   );
 }

@@ -1,4 +1,5 @@
--- Who holds the fence back, as far as this role may see. $1: the fence.
+-- Transactions that hold back the xmin watermark, as far as this role may see.
+-- $1: the watermark.
 select
     coalesce(
         'process ' || activity.pid || ' of ' || activity.usename || ' ('

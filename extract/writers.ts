@@ -2,7 +2,7 @@ import { query } from "../lib/postgres/postgres.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** Ids in rows have 32 bits: this masks them out of 64. */
+/** Masks the 32 bits of a 64-bit id that rows store. */
 const ID_MASK = 4294967295n;
 
 /** First and last of consecutive transaction ids, 64 bits. */
@@ -17,14 +17,14 @@ export function writerSql(nextId: bigint): string {
   return `(${newest} - ((${newest} - xmin::text::bigint) & ${ID_MASK}))`;
 }
 
-/** SQL that holds for a row whose writer is at or above the watermark. */
+/** A SQL condition: the row's writer is at or above the watermark. */
 export function sinceSql(watermark: bigint): string {
   return `age(xmin) between 0 and (select age('${watermark & ID_MASK}'::xid))`;
 }
 
 /**
- * SQL that holds for a row which no earlier batch has shipped: its writer is
- * at or above the watermark, and not among the ids that were shipped beyond it.
+ * A SQL condition: no earlier batch has shipped the row. Its writer is at or
+ * above the watermark, and not among the ids shipped from beyond it.
  */
 export function unshippedSql(
   options: { watermark: bigint; shipped: readonly IdRange[]; nextId: bigint },
@@ -41,15 +41,16 @@ export function unshippedSql(
 }
 
 /**
- * The ids at or above the new watermark that wrote rows which this snapshot sees.
- * Only rows tell: under a savepoint they carry ids that a snapshot can't
- * judge. A writer that is seen has committed and writes no more.
+ * The ids at or above the new watermark that wrote rows which this snapshot
+ * sees. They must be read from the rows: those written under a savepoint carry
+ * ids that a snapshot can't judge. A writer that is seen has committed and
+ * writes no more.
  */
 export async function readShippedWriters(
   { watermark, nextId, use }: Pick<Snapshot, "watermark" | "nextId" | "use">,
   table: LiveTable,
 ): Promise<bigint[]> {
-  // Without a running transaction no id beyond the watermark has been given.
+  // If no transaction runs, no id beyond the watermark has been assigned.
   if (watermark === nextId) return [];
   const rows = await use((client) =>
     query(
@@ -60,7 +61,7 @@ export async function readShippedWriters(
   return rows.map((row) => BigInt(row.writer ?? 0));
 }
 
-/** Ids as ranges, in order. */
+/** Merges ids into ranges, in order. */
 export function toRanges(ids: readonly bigint[]): IdRange[] {
   const sorted = [...new Set(ids)].sort((a, b) => a < b ? -1 : 1);
   const ranges: { first: bigint; last: bigint }[] = [];

@@ -48,7 +48,7 @@ Deno.test("extract() takes deletes up to the share over, and stops beyond", asyn
     assert(error instanceof StageError);
     assert.equal(
       error.message,
-      'Cannot take over the deletes of "item": 17 of its 80 rows are gone, more than the share of 0.2 that is allowed',
+      'Cannot apply the deletes of "item": 17 of its 80 rows are gone, and DELETE_SHARE_MAX is 0.2',
     );
     assert.equal(error.subject, "item");
     assert.equal(error.dataCheck, true);
@@ -259,8 +259,8 @@ Deno.test("extract() reads what it is asked to, and names tables it doesn't know
     (error) => {
       assert(error instanceof ConfigError);
       assert.deepEqual(error.problems, [
-        '--full names "orders", which is no table of sql/source.sql',
-        '--full names "Design", which is no table of sql/source.sql',
+        '--full names "orders", which is not a table of sql/source.sql',
+        '--full names "Design", which is not a table of sql/source.sql',
       ]);
       return true;
     },

@@ -61,14 +61,14 @@ Deno.test("sourceFullReadReason() finds another cluster, timeline or a setback",
       previous: PREVIOUS,
       asked: false,
     }) ?? "",
-    /another database than/,
+    /is not the database of/,
   );
   assert.match(
     sourceFullReadReason({ ...SAME, timeline: 2 }, {
       previous: PREVIOUS,
       asked: false,
     }) ?? "",
-    /timeline is now 2, it was 1/,
+    /timeline is now 2, and was 1/,
   );
   assert.match(
     sourceFullReadReason({ ...SAME, nextId: 1009n }, {
@@ -87,12 +87,12 @@ Deno.test("sourceFullReadReason() refuses a source that comes back unasked", () 
     {
       name: "StageError",
       subject: "source",
-      message: /batch 7 is of another database, and batches before it/,
+      message: /batch 7 came from another database, and batches before it/,
     },
   );
   assert.match(
     sourceFullReadReason(back, { previous: PREVIOUS, asked: true }) ?? "",
-    /another database than/,
+    /is not the database of/,
   );
 });
 
@@ -118,7 +118,7 @@ Deno.test("sourceFullReadReason() stops at a standby that is behind", () => {
     (error) => {
       assert(error instanceof StageError);
       assert.equal(error.retryable, true);
-      assert.match(error.message, /standby at transaction 1005, batch 7/);
+      assert.match(error.message, /standby at transaction 1005, and batch 7/);
       return true;
     },
   );
@@ -148,7 +148,7 @@ Deno.test("canaryFullReadReason() believes a newer canary of a missing one", () 
   );
   assert.match(
     canaryFullReadReason([probed("a", "5", "reverted")]) ?? "",
-    /a row of "a" is not as the batch before had it/,
+    /a row of "a" differs from the batch before/,
   );
 });
 
@@ -160,7 +160,7 @@ const SIGNS: [
   [
     "another cluster",
     (manifest) => manifest.source.databaseId = "1",
-    /"payment" is read whole: the source is another database than/,
+    /"payment" is read whole: the source is not the database of/,
   ],
   [
     "another timeline",
@@ -181,7 +181,7 @@ const SIGNS: [
       // Whatever else runs on the server, the row is older than the watermark.
       manifest.source.fence = manifest.source.nextId;
     },
-    /"payment" is read whole: a row of "design" is not as the batch before/,
+    /"payment" is read whole: a row of "design" differs from the batch before/,
   ],
   [
     "a table of another contract",

@@ -152,7 +152,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       itemSql({ item_id: "bigint" }, { key: ", unique (item_id)" }),
       "insert into item values (null, 'x', 1, now())",
     ],
-    'column "item_id" of its key may be null, and null is no key: make it not null',
+    'column "item_id" of its key may be null, and a key must not be: make it not null',
   ],
   [
     "a key column that is not null by its domain only",
@@ -160,7 +160,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       "create domain id as bigint not null",
       itemSql({ item_id: "bigint" }, { key: ", unique (item_id)" }),
     ],
-    'column "item_id" of its key may be null, and null is no key: make it not null',
+    'column "item_id" of its key may be null, and a key must not be: make it not null',
   ],
   [
     "a table without its key",
@@ -186,7 +186,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       itemSql({}, { name: "kept" }),
       "create view item as select * from kept",
     ],
-    "it is a view, whose changes can't be found: only ordinary and partitioned tables are read",
+    "it is a view, and its changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a materialized view",
@@ -194,7 +194,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       itemSql({}, { name: "kept" }),
       "create materialized view item as select * from kept",
     ],
-    "it is a materialized view, whose changes can't be found: only ordinary and partitioned tables are read",
+    "it is a materialized view, and its changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a foreign table",
@@ -204,7 +204,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       `${itemSql({}, { key: "" }).replace("create", "create foreign")}
         server elsewhere`,
     ],
-    "it is a foreign table, whose changes can't be found: only ordinary and partitioned tables are read",
+    "it is a foreign table, and its changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a table that others inherit from",
@@ -217,12 +217,12 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       "create access method columnar type table handler heap_tableam_handler",
       `${itemSql()} using columnar`,
     ],
-    "its access method is columnar: only heap has the ids by which changes are found",
+    "its access method is columnar: only heap has the transaction ids by which changes are found",
   ],
   [
     "a sequence",
     ["create sequence item"],
-    "it is no table, whose changes can't be found: only ordinary and partitioned tables are read",
+    "it is not a table, and its changes can't be found: only ordinary and partitioned tables are read",
   ],
   [
     "a partition that is a foreign table",
@@ -233,7 +233,7 @@ const REFUSED: [name: string, statements: string[], message: string][] = [
       `create foreign table item_far partition of item default
         server elsewhere`,
     ],
-    'its partition "item_far" is no ordinary table',
+    'its partition "item_far" is not an ordinary table',
   ],
 ];
 
@@ -302,7 +302,7 @@ for (
         assert(error instanceof StageError);
         assert.equal(
           error.message,
-          `Cannot read "item": column "value" reads as names of other objects (${names}), and no row tells when they change: leave it out of the contract, or let the source keep it as text or a number`,
+          `Cannot read "item": column "value" reads as names of other objects (${names}), and no row shows when they change: leave it out of the contract, or let the source keep it as text or a number`,
         );
         return true;
       },
@@ -333,7 +333,7 @@ for (const [from, name, statements] of NEWER) {
 
     await assert.rejects(read(database, ...statements), {
       message:
-        'Cannot read "item": column "item_id" of its key may be null, and null is no key: make it not null',
+        'Cannot read "item": column "item_id" of its key may be null, and a key must not be: make it not null',
     });
   });
 }
@@ -354,7 +354,7 @@ Deno.test("readLiveTables() refuses a null in any column of a key", async () => 
 
   await assert.rejects(readPair(), {
     message:
-      'Cannot read "pair": column "b" of its key may be null, and null is no key: make it not null',
+      'Cannot read "pair": column "b" of its key may be null, and a key must not be: make it not null',
   });
   await execute(database.client, "alter table pair alter b set not null");
   await readPair();

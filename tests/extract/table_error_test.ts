@@ -28,7 +28,7 @@ Deno.test("a source without memory is told from one without room for locks", () 
     "53200",
     "out of memory. Failed on request of size 9",
   );
-  assert.match(memory.hint ?? "", /no memory/);
+  assert.match(memory.hint ?? "", /out of memory/);
   assert.equal(memory.retryable, true);
   assert.match(
     adviceOf("53200", "out of shared memory").hint ?? "",

@@ -391,7 +391,7 @@ Deno.test("extract() refuses a key of other columns than before", async () => {
       assert(error instanceof StageError);
       assert.equal(
         error.message,
-        `Cannot compare the keys of "thing": its key is now (${shown}), it was (id)`,
+        `Cannot compare the keys of "thing": its key is now (${shown}), and was (id)`,
       );
       assert.equal(error.subject, "thing");
       assert.equal(error.retryable, false);

@@ -134,7 +134,7 @@ Deno.test("a label that is renamed while a batch is read is in none of its rows,
 
   await assert.rejects(platform.extract(), {
     message:
-      /^Cannot read "thing": while it was read, a label, .* by which "(felt|mood|pair)" is printed$/,
+      /^Cannot read "thing": a label, .* that prints its column "(felt|mood|pair)" changed meanwhile$/,
     retryable: true,
   });
 

@@ -147,7 +147,7 @@ Deno.test("a standby that is promoted is read whole, once", () =>
     const next = await moving.step(other);
 
     assert.ok(reasons.length > 0);
-    assert.match(reasons.join(), /timeline is now 2, it was 1/);
+    assert.match(reasons.join(), /timeline is now 2, and was 1/);
     assert.deepEqual(await moving.fullReads(next), []);
     await moving.history?.compareAll();
   }));
@@ -200,7 +200,7 @@ Deno.test("a source restored to an earlier point in time is read whole, once", (
     await execute(restored.client, insertOrder(63));
     const next = await moving.step(restored);
 
-    assert.match(reasons.join(), /timeline is now 2, it was 1/);
+    assert.match(reasons.join(), /timeline is now 2, and was 1/);
     assert.deepEqual(await moving.fullReads(next), []);
     const { rows } = await restored.client.query(
       "select sales_order_id from sales_order where sales_order_id >= 60 order by 1",
@@ -266,7 +266,7 @@ Deno.test("a source that moved to another cluster is read whole", () =>
     const batch = await moving.step(second);
 
     const reasons = await moving.fullReads(batch);
-    assert.match(reasons.join(), /the source is another database than/);
+    assert.match(reasons.join(), /the source is not the database of/);
     await moving.step(second);
     await moving.history?.compareAll();
   }));
@@ -292,7 +292,7 @@ Deno.test("two deployments that write into one lake are told so", async () => {
     assert(error instanceof StageError);
     assert.match(
       error.message,
-      /^Cannot read the source: batch 2 is of another database, and batches before it are of this one$/,
+      /^Cannot read the source: batch 2 came from another database, and batches before it came from this one$/,
     );
     assert.match(error.hint ?? "", /two deployments .* --full$/);
     return true;
