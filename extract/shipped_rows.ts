@@ -22,7 +22,7 @@ const REASON_BYTES_MAX = 256;
 const ESCAPED_BYTES_MAX = 4;
 /** U+FFFD, the replacement character: hardly any text has it before escapes. */
 const REPLACED = "\ufffd";
-/** Clashes with no column: no name in the contract has a space. */
+/** A name that hardly any column has. */
 const IS_LONG = quoteName("is long");
 /** `character_not_in_repertoire` and `untranslatable_character`. */
 const ENCODING_STATES = ["22021", "22P05"];

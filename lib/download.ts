@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 const TIMEOUT_MS = 300_000;
 const ATTEMPTS_MAX = 3;
 
-/** What a file must hash to, as its registry states it. */
+/** The hash that a file must have, in the form that its registry states. */
 export type Checksum =
   | { algorithm: "sha256"; digest: string; encoding: "hex" }
   | { algorithm: "sha512"; digest: string; encoding: "base64" };
 
 /**
- * Fetches a file over HTTP, tries again twice when it can't be had, and checks
- * it. Throws an error that says what is wrong with the answer.
+ * Fetches a file over HTTP, with two retries, and checks its hash. Throws an
+ * error that says what is wrong with the answer.
  */
 export async function download(
   url: string,

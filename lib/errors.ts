@@ -1,4 +1,4 @@
-/** The settings or the command line are wrong; names every problem at once. */
+/** The settings or the command line are wrong; it names every problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
@@ -11,11 +11,11 @@ export class ConfigError extends Error {
 export interface StageErrorOptions {
   /** The table, model, file or server the error is about. */
   subject: string;
-  /** What the person who reads it should do. */
+  /** What to do about it. */
   hint?: string;
-  /** Whether the same run may work later without anybody's doing. */
+  /** Whether the same run may succeed later without anyone's help. */
   retryable?: boolean;
-  /** Whether the data broke a rule, as opposed to a stage that failed. */
+  /** Whether the data broke a rule; if not, the stage itself failed. */
   dataCheck?: boolean;
   /** Whether a server refused the user or the password. */
   loginRefused?: boolean;
@@ -44,16 +44,16 @@ export class StageError extends Error {
 /** Exit codes of every command. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, check: 3 } as const;
 
-/** The exit code that tells a caller what kind of error ended a command. */
+/** The exit code for an error that ended a command. */
 export function exitCode(error: unknown): number {
   if (error instanceof ConfigError) return EXIT.usage;
   if (error instanceof StageError && error.dataCheck) return EXIT.check;
   return EXIT.failed;
 }
 
-/** More of what a database server adds to a message is cut off. */
+/** What a database server adds to a message is cut to this length. */
 const DETAIL_CHARACTERS_MAX = 400;
-/** Their details show the values of a whole row. */
+/** SQLSTATEs of errors whose details show the values of a whole row. */
 const ROW_IN_DETAIL_STATES = ["23502", "23514", "44000"];
 
 /** DuckDB shows the whole line of a CSV file that it can't read. */
@@ -61,9 +61,9 @@ const ROW_IN_MESSAGE =
   /\nOriginal Line:[^]*?(?=\n(?:Expected|Possible|Error|This |CSV )|$)/;
 
 /**
- * The message of whatever was thrown, on one line and with secrets of URLs
- * taken out; of a database server's also what it says beside it, such as the
- * names of what depends on a table.
+ * The message of whatever was thrown, without the secrets of URLs. For a
+ * database server's error, its details follow, such as the names of the objects
+ * that depend on a table.
  */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return redact(String(error));
@@ -73,8 +73,8 @@ export function messageOf(error: unknown): string {
 
 /**
  * The DETAIL and the HINT of a server's error; see "Error and Notice Message
- * Fields" in the manual of PostgreSQL. Left out are rows' values, and the
- * advice to drop whatever else depends on something.
+ * Fields" in PostgreSQL's manual. Values of rows are left out, and so is the
+ * advice to drop dependent objects.
  */
 function serverDetails(error: Error): string[] {
   if (!("severity" in error && "code" in error)) return [];
@@ -97,14 +97,14 @@ function oneLine(text: string): string {
     : line;
 }
 
-/** Takes the passwords out of every URL in a text, up to its last `@`. */
+/** Removes the password, up to the last `@`, from every URL in a text. */
 export function redact(text: string): string {
   return text
     .replace(/(\b[a-z][a-z0-9+]*:\/\/[^\s:@/]*):\S*@/gi, "$1:***@")
     .replace(/([?&](?:ssl)?password=)[^&\s"']*/gi, "$1***");
 }
 
-/** Whether a server or a library threw it: none of ours, and no abort. */
+/** Whether a server or a library threw it: not one of ours, nor an abort. */
 export function isForeign(error: unknown): error is Error {
   return error instanceof Error && error.name !== "AbortError" &&
     !(error instanceof StageError) && !(error instanceof ConfigError);

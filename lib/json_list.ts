@@ -4,15 +4,15 @@ import { StageError } from "./errors.ts";
 import { sha256Hex } from "./zone/checksum.ts";
 import type { Zone } from "./zone/zone.ts";
 
-/** Writes a list as a JSON file of the zone, which a manifest is to name. */
+/** Writes a list as a JSON file of the zone, for a manifest to name. */
 export async function writeJsonList(
   zone: Zone,
   key: string,
   list: readonly unknown[],
 ): Promise<DataFile> {
   const content = new TextEncoder().encode(`${JSON.stringify(list)}\n`);
-  // What is there by that name is of this run, put by a try whose answer was
-  // lost.
+  // If a file has that name already, an attempt of this run whose answer was
+  // lost has put it there.
   await zone.create(key, content);
   return {
     key,
@@ -23,8 +23,8 @@ export async function writeJsonList(
 }
 
 /**
- * Reads such a list, of which the caller knows what it holds. Throws a
- * `StageError` when the file is missing, or another one than was written.
+ * Reads such a list; the caller knows the type of its items. Throws a
+ * `StageError` if the file is missing or is not the one that was written.
  */
 export async function readJsonList<Item>(
   zone: Zone,

@@ -8,7 +8,7 @@ import { redact } from "./errors.ts";
 
 /** How events are written. */
 export interface LogOptions {
-  /** One JSON object a line; otherwise lines for people. */
+  /** One JSON object a line; if false, lines for people. */
   json: boolean;
   color: boolean;
   /** Takes one finished line. */
@@ -23,7 +23,7 @@ const COLORS: Record<string, string> = {
 const DIM = "\x1b[2m";
 const RESET = "\x1b[0m";
 
-/** Sets up logging for the process and gives its logger. */
+/** Sets up logging for the process and returns its logger. */
 export async function openLog(options: LogOptions): Promise<Logger> {
   const format = options.json
     ? jsonLine
@@ -39,14 +39,14 @@ export async function openLog(options: LogOptions): Promise<Logger> {
   return getLogger("totesys");
 }
 
-/** A logger that nobody listens to. */
+/** A logger that writes nothing. */
 export function silentLog(): Logger {
   return getLogger("silent");
 }
 
 /**
  * An event as one JSON object: time, level, stage, message, its fields. Each
- * text is redacted by itself, so that none is taken for a part of another.
+ * text is redacted separately, so that none is mistaken for part of another.
  */
 export function jsonLine(record: LogRecord): string {
   return JSON.stringify(
@@ -74,7 +74,7 @@ export function textLine(record: LogRecord, color: boolean): string {
   }`;
 }
 
-/** The stage that tells of it, or else the command that runs the stages. */
+/** The stage that reports the event, or the command that runs the stages. */
 function stageOf(record: LogRecord): string {
   return record.category.at(-1) ?? "";
 }

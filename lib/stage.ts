@@ -6,14 +6,14 @@ import type { ProjectSql } from "./project/project_sql.ts";
 import type { Config } from "./settings/config.ts";
 import { openZone, type Zone } from "./zone/zone.ts";
 
-/** How a stage reaches what is outside of it. */
+/** How a stage reaches zones and databases. */
 export interface Resources {
   openZone: typeof openZone;
   connect: typeof connect;
   openDuckDb: typeof openDuckDb;
 }
 
-/** The real ones. DuckDB is loaded by the stages only that open it. */
+/** The real resources. Only stages that open DuckDB load it. */
 export const RESOURCES: Resources = {
   openZone,
   connect,
@@ -25,26 +25,26 @@ export const RESOURCES: Resources = {
 
 /** When files of the lake are merged. */
 export interface CompactionBounds {
-  /** So many files of a level become one of the next. */
+  /** How many files of a level become one of the next. */
   fanOut: number;
-  /** A batch merges no more bytes; what is larger together is left alone. */
+  /** The most bytes that a batch merges; larger sets are left alone. */
   bytesMax: number;
-  /** A batch begins no merge after so long; the others wait for the next one. */
+  /** A batch begins no merge after this long: the next batch goes on. */
   secondsMax: number;
-  /** A batch makes no more merges. */
+  /** The most merges that a batch makes. */
   mergesMax: number;
 }
 
-/** Which of the batches that wait are made in one pass. */
+/** Which of the pending batches are made in one pass. */
 export interface GroupBounds {
-  /** Fewer are made one by one. */
+  /** Fewer than this are made one by one. */
   batchesMin: number;
   batchesMax: number;
   /** Of CSV. */
   bytesMax: number;
 }
 
-/** What a stage is given of the io. */
+/** All that a stage is given from outside. */
 export interface StageContext {
   config: Config;
   resources: Resources;
@@ -56,13 +56,13 @@ export interface StageContext {
   newRunId: () => string;
   /** Aborted when the process is asked to stop. */
   signal: AbortSignal;
-  /** When the run is aborted at the latest, where that is known. */
+  /** When the run will be aborted at the latest, if that is known. */
   deadline?: Date;
-  /** In place of what transform keeps to by itself and by its settings. */
+  /** Replaces transform's own bounds and its settings. */
   compaction?: Partial<CompactionBounds>;
-  /** The same for the batches that it makes in one pass. */
+  /** Replaces its bounds on the batches that it makes in one pass. */
   grouping?: Partial<GroupBounds>;
-  /** So many batches share a transaction of load, in place of its own bound. */
+  /** Replaces load's bound on the batches of one transaction. */
   loadBatchesMax?: number;
 }
 
@@ -75,7 +75,7 @@ export interface StageResult {
   bytes: number;
   /** Snapshot time of the newest batch that this stage has committed. */
   snapshotTime?: string;
-  /** Rows in quarantine, more than before these batches; left out for none. */
+  /** How many rows these batches added to the quarantine; left out if none. */
   quarantined?: number;
   /** Another run committed the batch first, or holds the lock. */
   overtaken?: boolean;
@@ -83,12 +83,12 @@ export interface StageResult {
 
 const OUT_OF_TIME = "out of time";
 
-/** Why a run's signal is aborted whose time is up. */
+/** The reason with which a run's signal is aborted when its time is up. */
 export function outOfTime(): DOMException {
   return new DOMException(OUT_OF_TIME, "AbortError");
 }
 
-/** Whether it was aborted since its time is up: nobody asked to stop. */
+/** Whether a signal was aborted because time is up, not by a stop request. */
 export function isOutOfTime({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof DOMException &&
     reason.message === OUT_OF_TIME;
@@ -107,9 +107,10 @@ export function openStageZone(
 }
 
 /**
- * The guard of a run that slept: files that no manifest lists are swept after
- * 48 hours, so a run older than 12 must not commit what it wrote. Both clocks
- * count, since one stands still while a machine sleeps and one can be set.
+ * Starts a run, and guards it against having slept: files that no manifest
+ * lists are swept after 48 hours, so a run older than 12 must not commit what
+ * it wrote. Both clocks count, since one stops while a machine sleeps and the
+ * other can be set.
  */
 export function startRun(context: StageContext): {
   runId: string;
@@ -127,7 +128,7 @@ export function startRun(context: StageContext): {
   };
 }
 
-/** A run id: when it began, and what tells it from any other. */
+/** Makes a run id: when the run began, and a random part. */
 export function createRunId(now: Date): string {
   const time = now.toISOString().replace(/[-:]|\.\d+/g, "");
   return `${time}-${crypto.randomUUID().slice(0, 8)}`;

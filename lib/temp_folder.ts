@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { messageOf, StageError } from "./errors.ts";
 import type { Config } from "./settings/config.ts";
 
-/** A folder of one run's own, gone when it ends. */
+/** A folder for one run alone, removed when it ends. */
 export interface TempFolder extends AsyncDisposable {
   path: string;
 }
@@ -12,8 +12,8 @@ const NEW_PREFIX = "totesys-new-";
 const LOCK_FILE = ".lock";
 
 /**
- * Makes a folder in `TEMP_DIRECTORY`, and removes those there that killed runs
- * have left. Throws a `StageError` when that can't be used.
+ * Makes a folder in `TEMP_DIRECTORY`, and removes those that killed runs have
+ * left there. Throws a `StageError` if the directory can't be used.
  */
 export async function openTempFolder(
   { tempDirectory }: Pick<Config, "tempDirectory">,
@@ -27,7 +27,7 @@ export async function openTempFolder(
       `Cannot use TEMP_DIRECTORY ${tempDirectory}: ${messageOf(error)}`,
       {
         subject: tempDirectory,
-        hint: "Set it to a folder that this user may write to, with space left",
+        hint: "Set it to a folder with free space that this user may write to",
         cause: error,
       },
     );
@@ -35,8 +35,8 @@ export async function openTempFolder(
 }
 
 /**
- * Removes the folders of runs whose process has ended without doing so: the
- * lock of such a one is held by nobody.
+ * Removes the folders of runs whose process ended without doing so: nobody
+ * holds their locks.
  */
 export async function removeDeadTempFolders(
   tempDirectory: string,
@@ -49,7 +49,7 @@ export async function removeDeadTempFolders(
       if (!await lock.tryLock(true)) continue;
       await Deno.remove(path, { recursive: true });
     } catch (error) {
-      // Its owner is removing it, or it is another user's.
+      // Its owner is removing it, or it belongs to another user.
       const isOthers = error instanceof Deno.errors.NotFound ||
         error instanceof Deno.errors.PermissionDenied;
       if (!isOthers) throw error;
@@ -57,7 +57,7 @@ export async function removeDeadTempFolders(
   }
 }
 
-/** It has its name only once it is locked: no other run takes it for dead. */
+/** Locks a folder before it gets its name, so that no run takes it for dead. */
 async function makeLocked(tempDirectory: string): Promise<TempFolder> {
   const made = await Deno.makeTempDir({
     dir: tempDirectory,
@@ -71,7 +71,7 @@ async function makeLocked(tempDirectory: string): Promise<TempFolder> {
   const id = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
   const path = join(tempDirectory, `totesys-run-${id}`);
   await Deno.rename(made, path);
-  // A second wish to stop ends the process without closing this.
+  // A second request to stop ends the process without disposing of this.
   const abandon = () => Deno.removeSync(path, { recursive: true });
   globalThis.addEventListener("unload", abandon);
   return {

@@ -7,30 +7,30 @@ import { decodeManifest, encodeManifest, type Manifest } from "./manifest.ts";
 
 const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
-/** A store that is silent is not tried for longer: the source's snapshot waits. */
+/** How long a silent store is retried: the source's snapshot is open. */
 const COMMIT_MS_MAX = 60_000;
 const BATCH_DIGITS = 9;
 const READS_AT_ONCE = 16;
-/** So many numbers after a batch, each twice as far as the one before. */
+/** How many numbers after a batch are probed, each twice as far. */
 const PROBES = 10;
 const RESTORE =
   "Restore the file from the bucket's versions or a copy of the zone";
-/** With the run's id, as `createRunId` makes it. */
+/** A data file's key, with the run's id as `createRunId` makes it. */
 const DATA_KEY =
   /^((?:_state\/)?[\w=][\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+(?:\.\d+-\d+)?\.(?:csv|txt|parquet|json)$/;
 const LOG_KEY = /^_batches(?:-([\w-]+))?\/(?:(\d{9})\.json|latest|failed)$/;
 
-/** The batch number as file names hold it. */
+/** The batch number as file names have it. */
 export function batchName(batch: number): string {
   return String(batch).padStart(BATCH_DIGITS, "0");
 }
 
-/** The key of a batch's manifest, in the generation of that id. */
+/** The key of a batch's manifest in a generation. */
 export function manifestKey(batch: number, generation = ""): string {
   return `${logFolder(generation)}/${batchName(batch)}.json`;
 }
 
-/** The key of a data file of a table, model or state; it carries the run's id. */
+/** The key of a data file of a table, model or state, with the run's id. */
 export function dataKey(
   name: string,
   options: { batch: number; runId: string; part: string; isState?: boolean },
@@ -40,7 +40,7 @@ export function dataKey(
   return `${under}${keyName(name)}/batch=${batchName(batch)}/${runId}-${part}`;
 }
 
-/** What the key of a data file says; undefined when it is none. */
+/** The parts of a data file's key; undefined for any other key. */
 export function keyParts(
   key: string,
 ): { folder: string; batch: number } | undefined {
@@ -49,7 +49,7 @@ export function keyParts(
   return { folder, batch: Number(batch) };
 }
 
-/** What the key of a file in a log says; only a manifest has a batch. */
+/** The parts of a log file's key, if it is one; only manifests have a batch. */
 export function logParts(
   key: string,
 ): { generation: string; batch?: number } | undefined {
@@ -65,12 +65,12 @@ export function logFolder(generation: string): string {
 }
 
 /**
- * The batches of one zone: a log of manifests, numbered densely from 1. A
- * batch is committed when its manifest is there; it is never changed.
+ * The batches of one zone: a log of manifests, numbered from 1 without gaps. A
+ * batch is committed once its manifest exists; it is never changed.
  *
- * What can be made again from the zone before may be there in several
- * generations. A log is of one of them: of the one that was in force when it
- * was first asked, unless it is told which.
+ * A zone that can be rebuilt from the zone before may hold several generations.
+ * A log belongs to one of them: the one given or, if none is, the one that was
+ * active when it was first needed.
  */
 export class BatchLog<M extends Manifest> {
   #generation: Promise<string> | undefined;
@@ -80,12 +80,12 @@ export class BatchLog<M extends Manifest> {
     readonly stage: M["stage"],
     options: { generation?: string } = {},
   ) {
-    // What was extracted can't be made again.
+    // What was extracted can't be rebuilt.
     const known = stage === "extract" ? "" : options.generation;
     if (known !== undefined) this.#generation = Promise.resolve(known);
   }
 
-  /** The generation that these batches are of; empty for the first. */
+  /** The generation that these batches belong to; empty for the first. */
   generation(): Promise<string> {
     this.#generation ??= readGeneration(this.zone).then(({ id }) => id);
     return this.#generation;
@@ -98,8 +98,8 @@ export class BatchLog<M extends Manifest> {
   }
 
   /**
-   * Its number, 0 when there is none. The hint only says where to begin to
-   * look: a wrong or missing one costs some requests.
+   * The number of the newest committed batch; 0 if there is none. The hint only
+   * says where to start looking: a wrong or missing one costs a few requests.
    */
   async newestNumber(): Promise<number> {
     const hint = await this.#readHint();
@@ -118,7 +118,7 @@ export class BatchLog<M extends Manifest> {
     return present;
   }
 
-  /** A committed batch; throws a `StageError` if it isn't there. */
+  /** Reads a committed batch; throws a `StageError` if it doesn't exist. */
   async read(batch: number): Promise<M> {
     const manifest = await this.find(batch);
     if (manifest !== undefined) return manifest;
@@ -133,18 +133,18 @@ export class BatchLog<M extends Manifest> {
   }
 
   /**
-   * Throws a `StageError` if a batch that is to be committed is a gap: missing
-   * while a later one is there. It asks for what is listed after the batch
-   * before, which is next to nothing in S3. A directory would be read whole: as
-   * long as the hint says the same as was found, a few later batches are looked
-   * for instead, ever farther away.
+   * Throws a `StageError` if a batch about to be committed is a gap: missing
+   * although a later one exists. It lists the files after the batch before,
+   * which are next to none in S3. A directory would be read whole: as long as
+   * the hint agrees with what was found, a few later batches are probed
+   * instead, at growing distances.
    */
   async checkNoGap(batch: number): Promise<void> {
     const isHinted = !this.zone.listsAfter &&
       await this.#readHint() === batch - 1;
     const found = isHinted ? this.#probe(batch) : this.#listAfter(batch);
     for await (const later of found) {
-      // Another run may have committed it by now, which is no gap.
+      // Another run may have committed it by now: then it isn't a gap.
       if (await this.#exists(batch)) return;
       const file = this.zone.locate(await this.#key(batch));
       throw new StageError(
@@ -154,7 +154,7 @@ export class BatchLog<M extends Manifest> {
     }
   }
 
-  /** Committed batches, in order. */
+  /** Reads committed batches, in order. */
   async *range(batches: { from: number; to: number }): AsyncGenerator<M> {
     const { from, to } = batches;
     for (let first = from; first <= to; first += READS_AT_ONCE) {
@@ -165,7 +165,7 @@ export class BatchLog<M extends Manifest> {
     }
   }
 
-  /** A batch if it is committed. */
+  /** Reads a batch; undefined if it isn't committed. */
   async find(batch: number): Promise<M | undefined> {
     const key = await this.#key(batch);
     const stored = await this.zone.read(key);
@@ -178,10 +178,10 @@ export class BatchLog<M extends Manifest> {
   }
 
   /**
-   * Commits a batch. Returns whether this run did: false when another run has
-   * committed the number first. When the store's answer is lost, or it says
-   * that another request is under way, the manifest that is there tells whose
-   * it is; a store that can't tell now is asked again.
+   * Commits a batch. Returns whether this run did: false if another run
+   * committed the number first. If the store's answer is lost, or says that
+   * another request is under way, the manifest found there shows who won; a
+   * store that can't answer now is asked again.
    */
   async commit(manifest: M): Promise<boolean> {
     const content = encodeManifest(manifest);
@@ -208,12 +208,12 @@ export class BatchLog<M extends Manifest> {
       const isLate = performance.now() - began > COMMIT_MS_MAX;
       if (attempt >= COMMIT_ATTEMPTS_MAX || isLate) {
         throw failure ?? new StageError(
-          `Cannot commit batch ${manifest.batch}: ${this.zone.url} says that its manifest is there, and that it isn't`,
+          `Cannot commit batch ${manifest.batch}: ${this.zone.url} says both that its manifest exists and that it doesn't`,
           {
             subject: this.zone.url,
             retryable: true,
             hint:
-              "Run again later; if it persists, the store does not keep to If-None-Match",
+              "Run again later; if it persists, the store does not honour If-None-Match",
           },
         );
       }
@@ -222,12 +222,12 @@ export class BatchLog<M extends Manifest> {
     return true;
   }
 
-  /** Where what failed last is noted; see lib/batches/failure_note.ts. */
+  /** The key of the note on the last failure; see failure_note.ts. */
   async failureKey(): Promise<string> {
     return `${logFolder(await this.generation())}/failed`;
   }
 
-  /** Batches after one that are there, as far as some numbers tell. */
+  /** Finds batches from this one on by looking for a few numbers only. */
   async *#probe(batch: number): AsyncGenerator<number> {
     for (let step = 0; step < PROBES; step++) {
       const later = batch + 2 ** step;
@@ -241,7 +241,7 @@ export class BatchLog<M extends Manifest> {
     });
     for await (const { key } of files) {
       const later = logParts(key)?.batch;
-      // Not every store begins where it is told to.
+      // Not every store starts listing where it is asked to.
       if (later !== undefined && later > batch) yield later;
     }
   }
@@ -265,7 +265,7 @@ export class BatchLog<M extends Manifest> {
     return Number.isSafeInteger(batch) && batch > 0 ? batch : 0;
   }
 
-  /** The batch is committed already: a hint that can't be written is no loss. */
+  /** The batch is committed already: failing to write the hint is no loss. */
   async #writeHint(batch: number): Promise<void> {
     const content = new TextEncoder().encode(`${batch}\n`);
     await this.zone.put(await this.#hintKey(), content).catch(() => false);

@@ -1,6 +1,6 @@
 /**
- * A name within a line that blanks and commas divide, as manifests keep them of
- * keys and definitions: those, and the mark itself, are escaped.
+ * Escapes a name for a line whose fields are separated by spaces and commas, as
+ * manifests keep keys and definitions: these two and the `%` are escaped.
  */
 export function escapedName(name: string): string {
   return name.replaceAll(
@@ -9,7 +9,7 @@ export function escapedName(name: string): string {
   );
 }
 
-/** The name that was escaped so. */
+/** Undoes `escapedName`. */
 export function unescapedName(escaped: string): string {
   return escaped.replaceAll(
     /%(20|2C|25)/g,

@@ -10,11 +10,11 @@ import {
 import { BatchLog } from "./batch_log.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** What a stage leaves behind that failed, for `status` to tell. */
+/** The note that a failed stage leaves behind, for `status` to show. */
 export interface FailureNote {
-  /** The batch that waits for the stage: the first that is not committed. */
+  /** The batch that it failed at: the first that is not committed. */
   batch: number;
-  /** When it failed on this batch for the first time, and for the last. */
+  /** When it failed at this batch for the first time, and for the last. */
   since: string;
   at: string;
   message: string;
@@ -26,10 +26,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const TEXT_CHARACTERS_MAX = 2_000;
 
 /**
- * Runs a stage. If it fails, it leaves a note where it would have committed:
- * extract and transform in their zone, load in the warehouse. That no note can
- * be written is no failure of its own. A stage that was asked to stop has not
- * failed; one that ran out of time has.
+ * Runs a stage. If it fails, leaves a note where it would have committed:
+ * extract and transform in their zone, load in the warehouse. An error in
+ * writing the note is ignored. A stage that was asked to stop has not failed;
+ * one that ran out of time has.
  */
 export async function notingFailure(
   context: StageContext,
@@ -51,7 +51,7 @@ export async function notingFailure(
   }
 }
 
-/** What the newest run that failed there left; undefined when none did. */
+/** Reads the note of the last failure in a zone; undefined if there is none. */
 export async function readFailureNote(
   log: Pick<BatchLog<Manifest>, "zone" | "failureKey">,
 ): Promise<FailureNote | undefined> {

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../errors.ts";
 import type { Zone } from "../zone/zone.ts";
 
-/** Which of its generations a zone shows. */
+/** A generation of a zone, and the pointer that names it. */
 export interface Generation {
   /** The run that made it; empty for the first, which needs no pointer. */
   id: string;
-  /** Of the pointer; undefined when there is none. */
+  /** The pointer's etag; undefined if there is no pointer. */
   etag: string | undefined;
 }
 
@@ -15,8 +15,8 @@ const SWAP_ATTEMPTS_MAX = 6;
 const SWAP_RETRY_MS = 200;
 
 /**
- * The generation that is active: a zone that was rebuilt names it in a
- * pointer. Throws a `StageError` when the pointer can't be read.
+ * Reads the active generation, which a zone that was rebuilt names in a
+ * pointer. Throws a `StageError` if the pointer can't be read.
  */
 export async function readGeneration(zone: Zone): Promise<Generation> {
   const stored = await zone.read(POINTER);
@@ -31,9 +31,9 @@ export async function readGeneration(zone: Zone): Promise<Generation> {
 }
 
 /**
- * Puts another generation in force, in one conditional put. Returns whether
- * this run did: false when another one came first. When the store's answer is
- * lost, the pointer tells.
+ * Activates another generation, in one conditional put. Returns whether this
+ * run did: false if another run came first. If the store's answer is lost, the
+ * pointer shows what happened.
  */
 export async function activateGeneration(
   zone: Zone,

@@ -1,20 +1,20 @@
 import { unescapedName } from "./escaped_name.ts";
 import type { IngestedTable, KeyIndex } from "./manifest.ts";
 
-/** The columns of a key that one batch has and another lacks. */
+/** The columns that a key has lost and gained since a batch. */
 export interface KeyColumnsMoved {
   gone: string[];
   come: string[];
 }
 
-/** The names of a key's columns, in order, as a batch's digest has them. */
+/** The names of a key's columns, in order, from a batch's key index. */
 export function keyColumns(digest: Pick<KeyIndex, "key">): string[] {
-  // No type of the contract has a space in it: `numeric(10,2)`.
+  // No type in the contract has a space: `numeric(10,2)`.
   return digest.key.replace(/ by hash$/, "").split(", ")
     .map((column) => unescapedName(column.split(" ")[0] ?? ""));
 }
 
-/** By which names the key of a batch and the one of now differ. */
+/** The names by which a batch's key differs from today's. */
 export function movedKeyColumns(
   digest: Pick<KeyIndex, "key">,
   key: readonly string[],
@@ -27,8 +27,8 @@ export function movedKeyColumns(
 }
 
 /**
- * The columns of a batch's rows and deletes, in the order of its files, under
- * the names that the contract has now: one of the key may have been renamed.
+ * The columns of a batch's rows and deletes, in the order of its files, by
+ * today's names in the contract: a key column may have been renamed.
  */
 export function currentColumns(
   ingested: Pick<IngestedTable, "columns" | "digest">,

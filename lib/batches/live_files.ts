@@ -11,35 +11,35 @@ import type {
 
 /** A list of more entries than this goes into a checkpoint. */
 export const LIVE_ENTRIES_MAX = 64;
-/** What to do when the lake's own files are not as they were written. */
+/** The hint for files of the lake that are not as they were written. */
 export const LAKE_WAY_BACK =
   "Restore the file from the bucket's versions or a copy of the zone, or rebuild the lake: deno task rebuild processed";
 const CHECKPOINTS = "_live";
 const READS_AT_ONCE = 16;
 
-/** The live files as of a batch, and what its manifest says of them. */
+/** The live files as of a batch, and how its manifest lists them. */
 export interface LiveList {
   checkpoint: DataFile | undefined;
-  /** What the checkpoint lists. */
+  /** The files that the checkpoint lists. */
   base: readonly LiveFile[];
   /** The files, those of the earliest batches first. */
   files: readonly LiveFile[];
 }
 
-/** Of a lake without a batch. */
+/** The list of a lake without a batch. */
 const NOTHING: LiveList = { checkpoint: undefined, base: [], files: [] };
 
 /**
- * The files that together hold every version of each model up to a batch: one
- * request at most. Of batches that were made before manifests listed them, it
- * is the files of each, a request for each. Throws a `StageError` when the list
- * does not add up or its checkpoint is damaged.
+ * Reads which files together hold every version of each model up to a batch,
+ * with one request at most. For batches made before manifests listed them, it
+ * gathers the files of each batch, a request for each. Throws a `StageError` if
+ * the list does not add up or its checkpoint is damaged.
  */
 export async function readLiveList(
   batches: BatchLog<ProcessedManifest>,
   manifest: ProcessedManifest | undefined,
   options: {
-    /** That of a batch shortly before: its checkpoint is not read again. */
+    /** The list of a recent batch, whose checkpoint needn't be read again. */
     known?: LiveList;
   } = {},
 ): Promise<LiveList> {
@@ -50,7 +50,7 @@ export async function readLiveList(
     : await readListed(batches.zone, { ...options, manifest, live });
 }
 
-/** The files of a list alone; see `readLiveList`. */
+/** Reads only the files of the list; see `readLiveList`. */
 export async function readLiveFiles(
   batches: BatchLog<ProcessedManifest>,
   manifest: ProcessedManifest | undefined,
@@ -58,7 +58,7 @@ export async function readLiveFiles(
   return (await readLiveList(batches, manifest)).files;
 }
 
-/** What a batch itself brought, as live files. */
+/** The files that a batch itself added, as live files. */
 export function ownFiles(
   manifest: Pick<ProcessedManifest, "batch" | "models">,
 ): LiveFile[] {
@@ -78,7 +78,7 @@ export function ownFiles(
   );
 }
 
-/** The rows of files, by model. */
+/** How many rows the files of each model hold. */
 export function rowsByModel(
   files: readonly LiveFile[],
 ): Record<string, number> {
@@ -90,26 +90,26 @@ export function rowsByModel(
 }
 
 /**
- * What the manifest of a batch says of its live files: those of the batch
- * before, some of them merged, and its own. Writes a checkpoint where that
- * would be long, or is asked for.
+ * Makes a batch's list of live files: those of the batch before, some of them
+ * merged, and its own. Writes a checkpoint if the list would be long, or if one
+ * is asked for.
  */
 export async function nextLiveFiles(
   zone: Zone,
   options: {
     batch: number;
     before: LiveList;
-    /** Those of the batch before as they are after merges. */
+    /** The files of the batch before, after merges. */
     merged: readonly LiveFile[];
     own: readonly LiveFile[];
     runId: string;
-    /** Lists all in a checkpoint: many manifests are to have this list. */
+    /** Lists all in a checkpoint, since many manifests will share this list. */
     inCheckpoint?: boolean;
   },
 ): Promise<{ live: LiveFiles; list: LiveList }> {
   const { batch, before, merged, own, runId, inCheckpoint = false } = options;
   const files = inOrder([...merged, ...own]);
-  // By what was read before the merges, so that these lose nothing unseen.
+  // Counted before the merges, so that they can't lose rows unnoticed.
   const rows = rowsByModel([...before.files, ...own]);
   const what = `Cannot list the live files of batch ${batch}`;
   checkRows(files, { rows, what, subject: zone.url });
@@ -181,7 +181,7 @@ async function readListed(
   return { checkpoint, base, files };
 }
 
-/** Batch by batch, back to one whose manifest has a list. */
+/** Gathers files batch by batch, back to a manifest that has a list. */
 async function gatherFiles(
   batches: BatchLog<ProcessedManifest>,
   manifest: ProcessedManifest,
@@ -201,7 +201,7 @@ async function gatherFiles(
   return { ...NOTHING, files: later.reverse().flat() };
 }
 
-/** Throws a `StageError` for the first model whose files hold other rows. */
+/** Throws a `StageError` for the first model whose row count differs. */
 function checkRows(
   files: readonly LiveFile[],
   options: { rows: Record<string, number>; what: string; subject: string },
@@ -212,11 +212,11 @@ function checkRows(
     const [listed = 0, expected = 0] = [found[model], rows[model]];
     if (listed === expected) continue;
     throw new StageError(
-      `${what}: those of "${model}" hold ${listed} versions, and ${expected} were made up to it`,
+      `${what}: those of "${model}" hold ${listed} versions, where ${expected} are expected`,
       {
         subject,
         hint:
-          "A manifest or its list was changed by hand, or by another version: rebuild the lake with deno task rebuild processed",
+          "A manifest or its list was changed by hand or by another version: rebuild the lake with deno task rebuild processed",
       },
     );
   }

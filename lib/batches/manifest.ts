@@ -1,7 +1,7 @@
 import { StageError } from "../errors.ts";
 import { sha256Hex } from "../zone/checksum.ts";
 
-/** A file that a manifest lists; what no manifest lists does not exist. */
+/** A file that a manifest lists; a file that none lists does not count. */
 export interface DataFile {
   key: string;
   bytes: number;
@@ -9,23 +9,23 @@ export interface DataFile {
   sha256: string;
 }
 
-/** What the manifests of both zones hold. */
+/** The fields that the manifests of both zones have. */
 export interface Manifest {
   format: 1;
   stage: "extract" | "transform";
-  /** Dense, from 1. */
+  /** From 1, without gaps. */
   batch: number;
   runId: string;
-  /** One for the life of a lake: the run that made its first batch. */
+  /** The run that made the lake's first batch; it stays for the lake's life. */
   lakeId: string;
   /** ISO 8601, UTC, microseconds: the source's clock at the snapshot. */
   snapshotTime: string;
-  /** By the clock of the machine that ran the stage; for people. */
+  /** By the clock of the machine that ran the stage; for people only. */
   committedAt: string;
   engine: Record<string, string>;
 }
 
-/** The commit of a batch of the ingestion zone. */
+/** Commits a batch of the ingestion zone. */
 export interface IngestionManifest extends Manifest {
   stage: "extract";
   source: SourceState;
@@ -34,21 +34,21 @@ export interface IngestionManifest extends Manifest {
 
 /** Where the source stood at the snapshot. */
 export interface SourceState {
-  /** Of the cluster and, in it, of the database. */
+  /** The ids of the cluster and of the database in it. */
   databaseId: string;
   /** Databases that were the source before, the latest last. */
   earlier: string[];
   timeline: number;
   /**
-   * The xmin watermark, under its first name: `pg_snapshot_xmin`, 64 bits. What
-   * is below it has been shipped.
+   * The xmin watermark, under its original name: `pg_snapshot_xmin`, 64 bits.
+   * Everything below it has been shipped.
    */
   fence: string;
   /** Snapshot time of the batch that first had this watermark. */
   fenceSince: string;
   /** `pg_snapshot_xmax`, 64 bits. */
   nextId: string;
-  /** Writers at or above the watermark that have been shipped, `[first, last]`. */
+  /** Ranges `[first, last]` of shipped writers at or above the watermark. */
   shipped: [string, string][];
 }
 
@@ -57,11 +57,11 @@ export interface IngestedTable {
   contractHash: string;
   /** The columns of its files, in order. */
   columns: string[];
-  /** Oid and file node of each of its parts, and its columns' numbers. */
+  /** The oid and file node of each of its parts, and its columns' numbers. */
   identity: string;
   /**
-   * What its values are printed by besides: enum labels, attributes of types,
-   * expressions. Of manifests made before this was kept, none.
+   * What else decides how its values are printed: enum labels, attributes of
+   * types, expressions. Missing in manifests made before this was kept.
    */
   definitions?: string[];
   /** Rows in the source at the snapshot. */
@@ -69,19 +69,19 @@ export interface IngestedTable {
   /** Why the whole table was read, if it was. */
   fullRead?: string;
   /**
-   * The contract lacks it: nothing of it was read, and the rest is as the last
-   * batch that read it left it, so that its return finds what was deleted.
+   * The contract lacks it: it was not read, and its other fields are those of
+   * the last batch that read it, so that deletes are found when it returns.
    */
   outOfContract?: true;
   rows: DataFile[];
   deletes: DataFile[];
-  /** The canary, under its first name. */
+  /** The canary, under its original name. */
   witness?: Canary;
-  /** The index of its keys, under its first name. */
+  /** The index of its keys, under its original name. */
   digest: KeyIndex;
 }
 
-/** A newest row of a table, to notice a source that was set back. */
+/** A newest row of a table, which shows whether the source was set back. */
 export interface Canary {
   /** The key's columns as text. */
   key: string[];
@@ -91,7 +91,7 @@ export interface Canary {
 
 /** The keys of a table by buckets. */
 export interface KeyIndex {
-  /** The key's columns with their types: of other ones, nothing compares. */
+  /** The key's columns and types; keys of another declaration don't compare. */
   key: string;
   /** Files that hold the keys, one bucket a line. */
   files: DataFile[];
@@ -99,8 +99,8 @@ export interface KeyIndex {
 }
 
 /**
- * A bucket: its id, rows, hash, where its keys stand in which file, and the
- * checksum of their bytes there.
+ * A bucket: its id, rows and hash, which file has its keys and where, and the
+ * checksum of those bytes.
  */
 export type KeyBucket = [
   id: string,
@@ -112,18 +112,18 @@ export type KeyBucket = [
   checksum: string,
 ];
 
-/** The commit of a batch of the processed zone. */
+/** Commits a batch of the processed zone. */
 export interface ProcessedManifest extends Manifest {
   stage: "transform";
   /** Checksum of the ingestion manifest it was made from. */
   inputSha256: string;
-  /** When that was committed; of manifests made before this was kept, none. */
+  /** When that was committed; missing in manifests from before it was kept. */
   extractedAt?: string;
-  /** What it holds, rows with deletes; also missing in those. */
+  /** What it holds, deletes among the rows; also missing in those. */
   extracted?: { rows: number; bytes: number };
   /** When transform began the batch; also missing in those. */
   startedAt?: string;
-  /** Of the contract, the models and the quarantine queries. */
+  /** A hash of the contract, the models and the quarantine queries. */
   transformHash: string;
   /**
    * Each model's key, also of those that are gone, whose versions stay; of
@@ -139,57 +139,57 @@ export interface ProcessedManifest extends Manifest {
   /** Of that first batch: by model, what its columns are in DuckDB. */
   given?: Record<string, Record<string, string>>;
   models: Record<string, ProcessedModel>;
-  /** What the next batch needs: a name's rows at the end of this one. */
+  /** Rows, by name, that the next batch needs, as of the end of this one. */
   state: Record<string, DataFile>;
   /** Rows in quarantine at the end of this batch. */
   quarantined: number;
   /**
-   * Joined models that are as the batch before left them, because they broke a
-   * rule which a later batch mends: that one compares with what is published.
+   * Joined models left as in the batch before, because they broke a rule that a
+   * later batch repairs: that batch compares with what is published.
    */
   postponed?: string[];
   /**
-   * The files that hold every version up to this batch; of manifests made
-   * before this was kept, none. See lib/batches/live_files.ts.
+   * The files that hold every version up to this batch; missing in manifests
+   * made before this was kept. See lib/batches/live_files.ts.
    */
   live?: LiveFiles;
-  /** The batches that were made together with it, if any were. */
+  /** The batches that were made together with it, if any. */
   group?: BatchGroup;
 }
 
 /**
- * Batches that one pass made: their files are among the live files of each, and
- * hold the versions of all. Whoever finds some of them committed and the others
- * not commits those as they are listed.
+ * Batches that were made in one pass: each lists the files, which hold the
+ * versions of all. A run that finds only some of them committed commits the
+ * others as they are listed here.
  */
 export interface BatchGroup {
-  /** The last of them. */
+  /** The last batch of the group. */
   to: number;
-  /** A file of the zone with the manifests of all; its rows are their number. */
+  /** A file with the manifests of all; `rows` is their number. */
   manifests: DataFile;
 }
 
 /** One model in a batch of the processed zone. */
 export interface ProcessedModel {
-  /** None where the versions lie in a file of several batches. */
+  /** Empty if the versions are in a file of several batches. */
   files: DataFile[];
-  /** How many versions those are; without it, what the files hold. */
+  /** How many versions it has; if missing, those of the files. */
   rows?: number;
   /** How many of the rows are deletes. */
   deletes: number;
   /**
-   * A short hash of its files' columns, names and types; of manifests made
-   * before this was kept, none.
+   * A short hash of its files' columns, names and types; missing in manifests
+   * made before this was kept.
    */
   columns?: string;
 }
 
 /**
- * A list of live files: what the checkpoint lists, less `removed`, plus
+ * A list of live files: those of the checkpoint, without `removed`, and
  * `added`.
  */
 export interface LiveFiles {
-  /** A file of the zone that lists others; its rows are their number. */
+  /** A file of the zone that lists others; `rows` is their number. */
   checkpoint?: DataFile;
   added: LiveFile[];
   /** Keys. */
@@ -198,7 +198,7 @@ export interface LiveFiles {
   rows: Record<string, number>;
 }
 
-/** A file with a model's versions of some batches: no other one has them. */
+/** A file with a model's versions of some batches, which no other file has. */
 export interface LiveFile extends DataFile {
   model: string;
   /** The batches whose versions it holds, the last one included. */
@@ -206,27 +206,27 @@ export interface LiveFile extends DataFile {
   to: number;
   /** How often it was merged: 0 is a batch's own file. */
   level: number;
-  /** A short hash of its columns, where it is known; see `holdsUntilBy`. */
+  /** A short hash of its columns, if known; see `holdsUntilBy`. */
   columns?: string;
   /**
-   * The key by which each of its versions says until when it holds, in two
-   * columns that the hash leaves out: transform/holds_until.ts. Of files that
-   * say nothing, none.
+   * The key by which the file says until when each of its versions holds, in
+   * two columns that the hash leaves out: transform/holds_until.ts. Missing for
+   * files that don't say it.
    */
   holdsUntilBy?: readonly string[];
 }
 
-/** How many rows and deletes a batch holds of a source table. */
+/** How many rows and deletes of a source table a batch holds. */
 export function rowsOf({ rows, deletes }: IngestedTable): number {
   return [...rows, ...deletes].reduce((sum, file) => sum + file.rows, 0);
 }
 
-/** How many versions a batch brought of a model. */
+/** How many versions of a model a batch added. */
 export function versionsOf({ rows, files }: ProcessedModel): number {
   return rows ?? files.reduce((sum, file) => sum + file.rows, 0);
 }
 
-/** The same of all models together. */
+/** How many versions of all models a batch added. */
 export function allVersionsOf(
   { models }: Pick<ProcessedManifest, "models">,
 ): number {
@@ -234,7 +234,7 @@ export function allVersionsOf(
     .reduce((sum, model) => sum + versionsOf(model), 0);
 }
 
-/** Writes a manifest as bytes that carry their own checksum. */
+/** Encodes a manifest as bytes that carry their own checksum. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const body = JSON.stringify(manifest);
   return new TextEncoder().encode(
@@ -242,14 +242,14 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   );
 }
 
-/** The checksum by which other manifests and the ledger name this one. */
+/** The checksum by which other manifests and the ledger refer to this one. */
 export function manifestSha256(manifest: Manifest): string {
   return sha256Hex(JSON.stringify(manifest));
 }
 
 /**
- * Reads a manifest and checks it against its checksum, its number and its
- * stage; throws a `StageError` with the file as its subject.
+ * Decodes a manifest and checks its checksum, number and stage; throws a
+ * `StageError` with the file as its subject.
  */
 export function decodeManifest<M extends Manifest>(
   bytes: Uint8Array,
@@ -265,7 +265,7 @@ export function decodeManifest<M extends Manifest>(
   try {
     sealed = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw damaged("it is no JSON (truncated?)", error);
+    throw damaged("it is not JSON (truncated?)", error);
   }
   const { manifest } = sealed;
   if (
@@ -273,16 +273,16 @@ export function decodeManifest<M extends Manifest>(
     manifestSha256(manifest) !== sealed.sha256
   ) throw damaged("its content does not match its checksum");
   if (manifest.format !== 1) {
-    throw damaged(`it has the form ${manifest.format}, this version reads 1`);
+    throw damaged(`its format is ${manifest.format}, this version reads 1`);
   }
   if (manifest.stage !== expected.stage) {
     throw damaged(
-      `it is of ${manifest.stage}, not of ${expected.stage}: ` +
+      `it belongs to ${manifest.stage}, not to ${expected.stage}: ` +
         "are two zones set to the same place?",
     );
   }
   if (manifest.batch !== expected.batch) {
-    throw damaged(`it is of batch ${manifest.batch}`);
+    throw damaged(`it belongs to batch ${manifest.batch}`);
   }
   return manifest;
 }

@@ -22,39 +22,40 @@ import { sqlFolderNamer } from "../settings/sql_folder.ts";
 import { createRunId, RESOURCES, type StageContext } from "../stage.ts";
 import { createProgress } from "./progress.ts";
 
-/** What a command is given of the process it runs in. */
+/** What a command may use of the process that it runs in. */
 export interface ProcessIo {
   env: Environment;
-  /** The names that `.env` gives a value. */
+  /** The names that have a value in `.env`. */
   names?: () => readonly string[];
   /** Gives up the permission to write files. */
   stopWriting?: () => void;
   /** Writes text to standard output or standard error. */
   write: (text: string, to: "out" | "error") => void;
   isTerminal: boolean;
-  /** Calls back when the process is asked to stop; gives what undoes that. */
+  /** Calls back when the process is asked to stop; returns an undo. */
   onStop: (stop: () => void) => () => void;
 }
 
 /** The values of a command's flags. */
 export type Flags = Record<string, string | boolean | undefined>;
 
-/** What makes a command. */
+/** A command of the command line. */
 export interface Command {
   name: string;
   usage: string;
   needs: readonly Need[];
   options: ParseArgsOptionsConfig;
-  /** Whether it takes arguments that are no flags. */
+  /** Whether it takes arguments other than flags. */
   takesPositionals?: boolean;
   /**
-   * Whether it writes no file. Its task may, since Deno takes the use of a
-   * Unix socket for writing; where no server has one, it gives that up.
+   * Whether it writes no file. Its task has permission to, since Deno counts
+   * the use of a Unix socket as writing; if no server has one, it gives that
+   * up.
    */
   writesNothing?: boolean;
-  /** Whether it does without the company's folder of SQL. */
+  /** Whether it doesn't need the company's folder of SQL. */
   readsNoSql?: boolean;
-  /** Gives the exit code where it isn't 0. */
+  /** Returns the exit code if it isn't 0. */
   run: (
     context: StageContext,
     options: {
@@ -67,17 +68,17 @@ export interface Command {
 }
 
 /**
- * What asks a process to stop often does so twice: at Ctrl-C the terminal
- * signals every process of the group, and `deno task` passes on its own as
- * well. Only a signal that comes later than this is a second wish.
+ * A process is often asked to stop twice: at Ctrl-C the terminal signals every
+ * process of the group, and `deno task` forwards its own signal as well. Only a
+ * signal later than this is a second request.
  */
 export const SECOND_ASK_AFTER_MS = 1000;
 
 const CLEAR_LINE = "\r\x1b[K";
 
 /**
- * Runs a command and gives its exit code: the one place where what was thrown
- * becomes a message for a person, or a line of JSON, and a code.
+ * Runs a command and returns its exit code: the one place that turns an error
+ * into a message for people or a line of JSON, and a code.
  */
 export async function runCommand(
   command: Command,
@@ -116,7 +117,7 @@ export async function runCommand(
   } catch (error) {
     if (stopping.signal.aborted && !(error instanceof ConfigError)) {
       io.write(
-        "Stopped as asked. What was committed stays; the next run goes on from there.\n",
+        "Stopped as asked. Committed batches stay; the next run continues from there.\n",
         "error",
       );
       return EXIT.ok;
@@ -128,7 +129,7 @@ export async function runCommand(
   }
 }
 
-/** An error for a person, or as one line of JSON. */
+/** Formats an error for people, or as one line of JSON. */
 export function describeError(
   error: unknown,
   options: { command: string; json: boolean },
@@ -182,8 +183,8 @@ export function processIo(): ProcessIo {
       for (const signal of ["SIGINT", "SIGTERM"] as const) {
         Deno.addSignalListener(signal, listener);
       }
-      // It goes on listening until the process ends: the second half of a
-      // Ctrl-C may come when the command is done.
+      // It listens until the process ends: the second signal of a Ctrl-C may
+      // come after the command is done.
       return () => {};
     },
   };
@@ -255,17 +256,17 @@ async function createContext(
   });
 }
 
-/** Whether a server is reached by a socket of this machine. */
+/** Whether a server is reached through a Unix socket. */
 function usesSocket({ source, warehouse, analyst }: Config): boolean {
   return [source, warehouse, analyst].some((server) =>
     server !== undefined && isAbsolute(server.host)
   );
 }
 
-/** What a stage is given of the real io. */
+/** A stage's context with the real clock and resources. */
 export function stageContext(
   given: Pick<StageContext, "config" | "sql" | "log" | "signal"> & {
-    /** Shows a line in place of the one before; undefined: nobody looks. */
+    /** Shows a line in place of the one before; undefined off a terminal. */
     show: ((line: string) => void) | undefined;
   },
 ): StageContext {

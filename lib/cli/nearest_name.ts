@@ -1,4 +1,4 @@
-/** The name that was most likely meant; undefined when none is near. */
+/** The name that was most likely meant; undefined if none is similar. */
 export function nearestName(
   text: string,
   names: readonly string[],
@@ -16,7 +16,7 @@ export function nearestName(
   return nearest?.name;
 }
 
-/** The letters to change, add or take away that make one text the other. */
+/** How many letters must be changed, added or removed (Levenshtein). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [index, letter] of [...one].entries()) {

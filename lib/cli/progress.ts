@@ -1,21 +1,21 @@
-/** Receives what a long piece of work has done so far. */
+/** Is told how far a long task has come. */
 export interface Progress {
-  /** Tells what is worked on and how much there is of it, where known. */
+  /** Names the task, and its size if known. */
   begin(what: string, total?: { rows: number }): void;
   add(done: { rows?: number; bytes?: number }): void;
   end(): void;
 }
 
-/** What a progress line needs of the io. */
+/** Where progress is shown. */
 export interface ProgressOptions {
-  /** Shows a line in place; undefined where there is no terminal. */
+  /** Shows a line in place of the last; undefined without a terminal. */
   show: ((line: string) => void) | undefined;
-  /** Reports the same figures where there is no terminal. */
+  /** Reports the figures when there is no terminal. */
   report: (figures: ProgressFigures) => void;
   nowMs: () => number;
 }
 
-/** How far a piece of work has come. */
+/** How far a task has come. */
 export interface ProgressFigures {
   what: string;
   rows: number;
@@ -26,10 +26,10 @@ export interface ProgressFigures {
 const SHOW_EVERY_MS = 200;
 const REPORT_EVERY_MS = 10_000;
 
-/** Progress that nobody watches. */
+/** Progress that is not shown. */
 export const SILENT: Progress = { begin() {}, add() {}, end() {} };
 
-/** Progress in place on a terminal, or as an event every ten seconds. */
+/** Shows progress in place on a terminal, or as an event every ten seconds. */
 export function createProgress(options: ProgressOptions): Progress {
   let what = "";
   let total: number | undefined;
@@ -69,7 +69,7 @@ export function createProgress(options: ProgressOptions): Progress {
   };
 }
 
-/** The line a person sees. */
+/** The line shown on a terminal. */
 export function progressLine(
   figures: ProgressFigures,
   total: number | undefined,

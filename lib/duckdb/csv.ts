@@ -3,27 +3,27 @@ import { CSV_ROW_BYTES_MAX } from "./csv_row.ts";
 
 /** A buffer holds two rows; each thread of DuckDB's reader has its own. */
 const ROWS_IN_BUFFER = 2;
-/** What DuckDB reads at once, at the least. */
+/** The least that DuckDB reads at once. */
 const ROW_BYTES_MIN = 64 * 1024;
 /**
- * For each column, a thread of the reader has vectors of about 100 KB: a file
- * that is wider than this is read by one.
+ * Each thread of the reader holds about 100 KB of vectors per column: a file
+ * with more columns than this is read by one thread.
  */
 export const PARALLEL_COLUMNS_MAX = 100;
 
 /**
- * DuckDB SQL that reads CSV with a header exactly: every column as text, an
- * empty field is null and `""` is the empty text; what DuckDB would guess
- * turns texts into nulls and money into floats. The folders that the
- * files lie in are names only: no columns are made of them.
+ * DuckDB SQL that reads CSV with a header exactly: every column is text, an
+ * empty field is null and `""` is the empty text. DuckDB's own guesses would
+ * turn texts into nulls and money into floats. Folder names such as `batch=1`
+ * don't become columns.
  */
 export function readCsvSql(
   paths: readonly string[],
   columns: readonly string[],
   options: {
-    /** The largest file's, if it is known: no row is longer. */
+    /** The size of the largest file, if known: no row is longer. */
     bytesMax?: number;
-    /** The name of one column more, which has the file's path. */
+    /** The name of an additional column for the file's path. */
     pathColumn?: string;
   } = {},
 ): string {

@@ -5,8 +5,8 @@ import { sha256OfStream, shortChecksum } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";
 
 /**
- * SQL that reads Parquet files of the zone, as one relation. The folders that
- * they lie in are names only: no columns are made of them.
+ * SQL that reads Parquet files of the zone as one relation. Folder names such
+ * as `batch=1` don't become columns.
  */
 export function readParquetSql(
   zone: Zone,
@@ -16,7 +16,7 @@ export function readParquetSql(
   return `read_parquet([${paths.join(", ")}], hive_partitioning = false)`;
 }
 
-/** The same for files that may differ in their columns: they have them all. */
+/** The same for files with different columns: the relation has all of them. */
 export function readAllSql(
   zone: Zone,
   files: readonly { key: string }[],
@@ -26,8 +26,8 @@ export function readAllSql(
 }
 
 /**
- * The same with these columns: what older files lack of them is null, what
- * they have beyond is left out.
+ * The same with exactly these columns: those that older files lack are null,
+ * others are left out.
  */
 export function readColumnsSql(
   zone: Zone,
@@ -38,16 +38,16 @@ export function readColumnsSql(
 }
 
 /**
- * The same for files whose columns are known: each set of files with the same
- * columns is read by itself, so that DuckDB opens one of them to see what it
- * reads, where it would open all to find what they have together.
+ * The same for files whose columns are known: files with the same columns are
+ * read together, so that DuckDB opens one of each set to learn its columns.
+ * Read all together, it would open every file.
  */
 export function readLikeSql(
   zone: Zone,
   files: readonly { key: string; columns?: string }[],
   columns: readonly Column[],
   options: {
-    /** Columns that all of these files have, and their hash leaves out. */
+    /** Columns that all of these files have, and that their hash leaves out. */
     beside?: readonly Column[];
   } = {},
 ): string {
@@ -80,7 +80,7 @@ export function columnsHash(columns: readonly Column[]): string {
   return shortChecksum(new TextEncoder().encode(JSON.stringify(content)));
 }
 
-/** What a relation lacks of these columns is null. */
+/** SQL that gives a relation these columns; those that it lacks are null. */
 function withColumnsSql(relation: string, columns: readonly Column[]): string {
   const nulls = columns.map(({ name, type }) =>
     `cast(null as ${type}) as ${quoteName(name)}`
@@ -91,8 +91,8 @@ function withColumnsSql(relation: string, columns: readonly Column[]): string {
 }
 
 /**
- * Checks files against their checksums; throws a `StageError` for the first
- * that is missing or otherwise.
+ * Checks files against their checksums; throws a `StageError` for the first one
+ * that is missing or changed.
  */
 export async function checkFiles(
   zone: Zone,
@@ -119,7 +119,7 @@ export async function checkFiles(
   }
 }
 
-/** How what is there differs from what a manifest says of a file, if it does. */
+/** How a stored file differs from its entry in a manifest, if it does. */
 export function damageOf(
   listed: DataFile,
   { bytes, sha256 }: Pick<DataFile, "bytes" | "sha256">,

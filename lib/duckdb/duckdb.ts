@@ -11,24 +11,25 @@ import {
 } from "../zone/s3_credentials.ts";
 import type { S3Settings } from "../zone/zone.ts";
 
-/** A DuckDB that reaches its zones and its temporary folder, nothing else. */
+/** A DuckDB that can reach its zones and its temporary folder, nothing else. */
 export interface DuckDb extends AsyncDisposable {
-  /** A folder of this session's own, gone when it ends. */
+  /** A folder for this session alone, removed when it ends. */
   tempDirectory: string;
   run(sql: string): Promise<void>;
   /** Rows with every value as text. */
   rows(sql: string): Promise<TextRow[]>;
 }
 
-/** A statement that is to end is interrupted so often. */
+/** How often a statement that must end is interrupted. */
 const INTERRUPT_MS = 50;
-/** Parts in which DuckDB uploads are a 10,000th of this, at least 5 MB. */
+/** DuckDB uploads in parts of a 10,000th of this, and at least 5 MB. */
 const UPLOAD_BYTES_MAX = "50GB";
 
 /**
- * Opens a DuckDB in memory, in UTC. DuckDB does not obey Deno's permissions, so it is
- * confined in SQL once its extension and secret are there. Throws a
- * `StageError` when the httpfs extension or the temporary folder can't be had.
+ * Opens a DuckDB in memory, in UTC. DuckDB does not obey Deno's permissions, so
+ * it is confined in SQL once its extension and secret are loaded. Throws a
+ * `StageError` if the httpfs extension can't be loaded, or the temporary folder
+ * can't be used.
  */
 export async function openDuckDb(
   config: Config,
@@ -41,8 +42,8 @@ export async function openDuckDb(
   let connection: DuckDBConnection | undefined;
   const running = new Set<Promise<unknown>>();
   const close = async () => {
-    // One that is closed under a statement takes the process with it. One that
-    // has not begun yet takes no notice of an interrupt.
+    // Closing a connection while a statement runs crashes the process, and a
+    // statement that has not begun yet ignores an interrupt.
     while (running.size > 0) {
       connection?.interrupt();
       await Promise.race([Promise.allSettled(running), sleep(INTERRUPT_MS)]);
@@ -59,7 +60,7 @@ export async function openDuckDb(
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
       preserve_insertion_order: "false",
-      // Of another program's secrets in the home directory none is taken.
+      // Ignores secrets that another program keeps in the home directory.
       allow_persistent_secrets: "false",
       ...(config.duckDbExtensionDirectory === undefined
         ? {}
@@ -71,7 +72,7 @@ export async function openDuckDb(
       await openS3(connection, config.s3);
     }
     await connection.run("set enable_progress_bar = false");
-    // What is made must not follow the zone of the machine that makes it.
+    // Results must not depend on the time zone of the machine.
     await connection.run("set timezone = 'UTC'");
     const allowed = [...zones, tempDirectory].map((place) =>
       quoteText(`${place}/`)
@@ -137,8 +138,8 @@ async function loadHttpfs(
 }
 
 /**
- * Gives DuckDB its way to S3. One of its two HTTP clients checks no
- * certificate unless it is told to; which one it takes, its version decides.
+ * Gives DuckDB access to S3. One of its two HTTP clients checks certificates
+ * only if it is set to; DuckDB's version decides which client is used.
  */
 async function openS3(
   connection: DuckDBConnection,
@@ -152,7 +153,7 @@ async function openS3(
       ? []
       : [`ca_cert_file = ${quoteText(s3.caFile)}`]),
   ];
-  // A database that is attached from S3 is opened by what is set globally.
+  // A database attached from S3 is opened with the global settings.
   for (const setting of settings) {
     await connection.run(`set global ${setting}`);
   }
@@ -160,11 +161,14 @@ async function openS3(
   try {
     await connection.run(secret);
   } catch {
-    // Its message shows the statement, and with it the keys.
-    throw new StageError("Cannot give DuckDB its keys for S3: it refused", {
-      subject: "S3",
-      hint: "Check AWS_ACCESS_KEY_ID, AWS_REGION and AWS_ENDPOINT_URL",
-    });
+    // The error's message shows the statement, and with it the keys.
+    throw new StageError(
+      "Cannot give DuckDB its keys for S3: it refused them",
+      {
+        subject: "S3",
+        hint: "Check AWS_ACCESS_KEY_ID, AWS_REGION and AWS_ENDPOINT_URL",
+      },
+    );
   }
 }
 

@@ -1,13 +1,13 @@
 import { messageOf, StageError } from "../errors.ts";
 
-/** Why DuckDB could not do something that is no fault of the data. */
+/** Why DuckDB failed, other than through the data. */
 export interface DuckDbCause {
   hint: string;
-  /** Whether it may pass by itself. */
+  /** Whether it may go away by itself. */
   retryable: boolean;
 }
 
-/** What went wrong beside a file that is damaged, by DuckDB's messages. */
+/** Causes other than a damaged file, by DuckDB's messages. */
 const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
   {
     pattern: /^Out of Memory Error|failed to (pin|allocate|offload)|bad_alloc/i,
@@ -19,7 +19,7 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
     pattern:
       /no space left|disk (is )?full|disk quota|file size limit|max_temp_directory_size/i,
     hint:
-      "The disk is full: make room at TEMP_DIRECTORY and where the zones lie",
+      "The disk is full: free some space at TEMP_DIRECTORY and where the zones are",
     retryable: true,
   },
   {
@@ -35,17 +35,17 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
   {
     pattern:
       /\bHTTP (error |code )?(408|429|5\d\d)\b|: (408|429|5\d\d) \(|HTTP Error(?!.*\b404\b).*(connect|timed? ?out|curl|SSL|resolve|reset|refused)|could not (establish|connect|resolve)|connection (error|refused|reset|closed|timed out)|timeout was reached|SlowDown|ServiceUnavailable|Temporary failure/i,
-    hint: "The store could not be reached: the next run tries it again",
+    hint: "The store could not be reached: the next run tries again",
     retryable: true,
   },
   {
     pattern: /HTTP\b.*\b(401|403)\b|permission denied|access ?denied/i,
-    hint: "Check the rights of this user or role on the place",
+    hint: "Check the rights of this user or role there",
     retryable: false,
   },
 ];
 
-/** Memory, disk, network or rights, if one of them is why; else undefined. */
+/** The cause, if it is memory, disk, network or rights; else undefined. */
 export function duckDbCause(error: unknown): DuckDbCause | undefined {
   const message = messageOf(error);
   const cause = CAUSES.find(({ pattern }) => pattern.test(message));
@@ -53,15 +53,15 @@ export function duckDbCause(error: unknown): DuckDbCause | undefined {
 }
 
 /**
- * The error of a file that DuckDB could not read or write. What memory, disk,
- * network or rights did is told as such, and may work later; what else hinders
- * reading is damage to the file.
+ * The error for a file that DuckDB could not read or write. Trouble with
+ * memory, disk, network or rights is reported as such; any other failure to
+ * read means that the file is damaged.
  */
 export function dataFileError(
   error: unknown,
   options: {
     action: "read" | "write";
-    /** The file or files, as DuckDB has them. */
+    /** The file or files, as DuckDB names them. */
     subject: string;
     /** The task to run again. */
     task: string;
@@ -75,7 +75,7 @@ export function dataFileError(
     retryable: isWrite || cause?.retryable === true,
     hint: cause?.hint ??
       (isWrite
-        ? "Check the space and the rights there; the next run does the batch again"
+        ? "Check the free space and the rights there; the next run makes the batch again"
         : `Restore the file from the bucket's versions, then run ${task}`),
     cause: error,
   });

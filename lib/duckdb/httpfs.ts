@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { download } from "../download.ts";
 import { messageOf, StageError } from "../errors.ts";
 
-/** The DuckDB that the pinned extension fits: its folder is named so. */
+/** The DuckDB version of the pinned extension, and its folder's name. */
 export const HTTPFS_VERSION = "v1.5.5";
 
 const FILE_NAME = "httpfs.duckdb_extension";
@@ -40,16 +40,17 @@ const WHEELS: Record<string, Wheel> = {
   },
 };
 
-/** Where the extension goes and, if not for this machine, for which one. */
+/** How to fetch the extension for another machine. */
 export interface HttpfsOptions {
-  /** DuckDB's name of the machine: `linux_amd64`, `osx_arm64`. */
+  /** DuckDB's name for the platform: `linux_amd64`, `osx_arm64`. */
   platform?: string;
 }
 
 /**
  * Fetches DuckDB's signed httpfs extension from PyPI, for machines that can't
- * reach DuckDB's own store, to where DuckDB looks when `extension_directory`
- * is set to the directory. Does nothing when it is there. Resolves to its path.
+ * reach DuckDB's own store, and puts it where DuckDB looks if
+ * `extension_directory` is set to the directory. Does nothing if it is there
+ * already. Returns its path.
  */
 export async function fetchHttpfs(
   directory: string,
@@ -62,7 +63,7 @@ export async function fetchHttpfs(
       `Cannot fetch DuckDB's httpfs extension: there is none for ${platform}`,
       {
         subject: "httpfs",
-        hint: `Use a machine of ${Object.keys(WHEELS).join(", ")}.`,
+        hint: `Use one of these platforms: ${Object.keys(WHEELS).join(", ")}.`,
       },
     );
   }
@@ -82,7 +83,7 @@ export async function fetchHttpfs(
   return path;
 }
 
-/** DuckDB's name of this machine. */
+/** DuckDB's name for this machine's platform. */
 function duckdbPlatform(): string {
   const os = Deno.build.os === "darwin" ? "osx" : Deno.build.os;
   return `${os}_${Deno.build.arch === "aarch64" ? "arm64" : "amd64"}`;
@@ -108,7 +109,7 @@ async function readExtension(wheel: Wheel): Promise<Uint8Array> {
       {
         subject: "httpfs",
         hint:
-          "Check the way to the internet (HTTPS_PROXY), or use a zone in a directory.",
+          "Check the access to the internet (HTTPS_PROXY), or use a zone in a directory.",
         retryable: true,
         cause: error,
       },

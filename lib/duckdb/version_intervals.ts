@@ -2,9 +2,9 @@ import { quoteNames } from "../postgres/postgres.ts";
 
 /**
  * DuckDB SQL that gives the versions of a model's files their intervals:
- * `from_batch`, `valid_from` of their own batch, `to_batch`, `valid_to` of the
- * one that follows for the same key; null while they hold. Deletes are among
- * them, as rows with `is_delete`.
+ * `from_batch` and `valid_from` come from their own batch, `to_batch` and
+ * `valid_to` from the next version of the same key, and are null while there is
+ * none. Deletes are included, as rows with `is_delete`.
  */
 export function versionIntervalsSql(
   versions: string,

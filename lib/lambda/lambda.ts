@@ -17,7 +17,7 @@ import { removeDeadTempFolders } from "../temp_folder.ts";
 import { type Metric, metricsLine } from "./metrics.ts";
 import { type Invocation, RuntimeApi } from "./runtime_api.ts";
 
-/** What a function does at each call. */
+/** What a function does on each call. */
 export interface LambdaFunction<Result> {
   /** The stage, in logs and metrics. */
   name: string;
@@ -26,7 +26,7 @@ export interface LambdaFunction<Result> {
   metrics: (result: Result, now: Date) => Metric[];
 }
 
-/** What a function is given of the process it runs in. */
+/** What a function may use of the process that it runs in. */
 export interface LambdaIo {
   env: Environment;
   /** Writes one line to the log. */
@@ -35,17 +35,17 @@ export interface LambdaIo {
   signal: AbortSignal;
 }
 
-/** A stage must be done so long before its time is up, or a fifth of it. */
+/** A stage stops this long before its time is up, or a fifth of it before. */
 const SPARE_MS = 10_000;
 const SPARE_SHARE = 0.2;
-/** What Deno and a reader take beside DuckDB's own memory. */
+/** Memory that Deno and a reader take beside DuckDB's own. */
 const MB_BESIDE_DUCKDB = 400;
 const DUCKDB_SHARE = 0.8;
 const DUCKDB_MB_MIN = 128;
-/** A function of so much memory has one virtual processor. */
+/** A function with this much memory has one virtual processor. */
 const MB_PER_PROCESSOR = 1769;
 
-/** Serves a function in this process, and ends it: what an entrypoint does. */
+/** Serves a function in this process, then ends the process; for lambda.ts. */
 export async function runLambda<Result>(
   fn: LambdaFunction<Result>,
 ): Promise<never> {
@@ -62,8 +62,8 @@ export async function runLambda<Result>(
 /**
  * Serves the calls of an AWS Lambda function until the process is asked to
  * stop. Each ends with a result or a failure; in either case connections stay
- * for the next. Throws when the function can't begin, which the Runtime API
- * has then been told.
+ * open for the next. If the function can't start, reports that to the Runtime
+ * API and throws.
  */
 export async function serveLambda<Result>(
   fn: LambdaFunction<Result>,
@@ -94,7 +94,7 @@ export async function serveLambda<Result>(
   }
 }
 
-/** What the environment says, secrets read, and what hides them in a text. */
+/** The environment with its secrets read, and a mask that hides them. */
 interface Settings {
   env: Environment;
   mask: (text: string) => string;
@@ -107,7 +107,7 @@ async function readSettings(io: LambdaIo): Promise<Settings> {
   return { env, mask: secretMask(env) };
 }
 
-/** A function that has begun, with what it keeps between calls. */
+/** A function that has started, with what it keeps between calls. */
 class Served<Result> implements AsyncDisposable {
   readonly #warm = new WarmConnections(RESOURCES.connect);
 
@@ -139,7 +139,7 @@ class Served<Result> implements AsyncDisposable {
     try {
       const result = await this.#runOnce(invocation).catch(async (error) => {
         if (!(error instanceof StageError && error.loginRefused)) throw error;
-        // The password may have been changed since it was read.
+        // The password may have changed since it was read.
         Object.assign(settings, await readSettings(io));
         await this.#warm[Symbol.asyncDispose]();
         return await this.#runOnce(invocation);
@@ -187,7 +187,7 @@ class Served<Result> implements AsyncDisposable {
           subject: fn.name,
           retryable: true,
           hint:
-            "What was committed stays, and the next call goes on from there. If it is a first load, run `deno task pipeline` once on the same zones: docs/deploy.md",
+            "Committed batches stay, and the next call continues from there. If it is a first load, run `deno task pipeline` once on the same zones: docs/deploy.md",
           cause: error,
         },
       );
@@ -221,8 +221,8 @@ class Served<Result> implements AsyncDisposable {
 }
 
 /**
- * The environment with DuckDB's memory and threads from the function's size,
- * where they are not set.
+ * The environment; DuckDB's memory and threads follow from the function's size
+ * unless they are set.
  */
 export function withSize(env: Environment): Environment {
   const sizeMb = Number(env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") ?? 0);

@@ -1,4 +1,4 @@
-/** One number of a run, with its unit as CloudWatch names it. */
+/** A number about a run, with its unit as CloudWatch names it. */
 export interface Metric {
   name: string;
   unit: "Count" | "Bytes" | "Milliseconds" | "Seconds";
@@ -6,8 +6,8 @@ export interface Metric {
 }
 
 /**
- * A line of CloudWatch's embedded metric format, which makes metrics of it in
- * that namespace with the one dimension `Stage`:
+ * A line in CloudWatch's embedded metric format, which CloudWatch turns into
+ * metrics of that namespace with the one dimension `Stage`:
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
 export function metricsLine(

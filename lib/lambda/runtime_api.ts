@@ -1,10 +1,10 @@
-/** One call of the function, as the Runtime API gives it. */
+/** A call of the function, as the Runtime API delivers it. */
 export interface Invocation {
   requestId: string;
-  /** When it must be done, in milliseconds since 1970. */
+  /** When it must be finished, in milliseconds since 1970. */
   deadlineMs: number;
   traceId: string | undefined;
-  /** What the function is called with: of a trigger, nothing that matters. */
+  /** The call's payload; a trigger's has nothing that matters. */
   event: unknown;
 }
 
@@ -54,7 +54,7 @@ export class RuntimeApi {
     await this.#post(`invocation/${requestId}/error`, error, error.errorType);
   }
 
-  /** Says that the function can't even begin. */
+  /** Reports that the function can't even start. */
   async failInit(error: FunctionError): Promise<void> {
     await this.#post("init/error", error, error.errorType);
   }

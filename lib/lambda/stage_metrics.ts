@@ -1,19 +1,19 @@
 import type { StageResult } from "../stage.ts";
 import type { Metric } from "./metrics.ts";
 
-/** Clocks of two machines differ by a little. */
+/** The clocks of two machines may differ by this much. */
 const CLOCKS_DIFFER_SECONDS_MAX = 60;
 
 /**
- * How old a snapshot is, of which a clock says so. Undefined when its time is
- * in the future: then the clock that gave it was wrong, and so is its age.
+ * The age of a snapshot, at least 0. Undefined if its time is in the future:
+ * then the clock that stamped it was wrong, and so is its age.
  */
 export function ageSeconds(seconds: number): number | undefined {
   if (!(seconds >= -CLOCKS_DIFFER_SECONDS_MAX)) return undefined;
   return Math.max(0, seconds);
 }
 
-/** What the dashboards and alarms know of a stage's run. */
+/** The metrics of a stage's run, for dashboards and alarms. */
 export function stageMetrics(result: StageResult, now: Date): Metric[] {
   const { stage, batches, rows, bytes, snapshotTime, overtaken } = result;
   const metrics: Metric[] = [
@@ -29,7 +29,7 @@ export function stageMetrics(result: StageResult, now: Date): Metric[] {
   }
   if (snapshotTime === undefined) return metrics;
   const lag = ageSeconds((now.getTime() - Date.parse(snapshotTime)) / 1000);
-  // Where there is no lag to be told, an alarm rings since none is.
+  // Without a known lag the metric is missing, which sets off an alarm.
   if (lag === undefined) return metrics;
   metrics.push({ name: "LagSeconds", unit: "Seconds", value: lag });
   if (stage === "load") {

@@ -7,7 +7,7 @@ import {
 } from "../settings/connection_url.ts";
 import { maskOf } from "../settings/secret_mask.ts";
 
-/** What a server that can't be connected to is told as; never the password. */
+/** The error for a server that can't be reached; it never shows a password. */
 export function connectError(
   error: unknown,
   settings: PostgresSettings,
@@ -59,29 +59,29 @@ function hintFor(
   if (isRefused && isAboutCertificates(found)) {
     return shown
       ? `Check that sslcert and sslkey are those of the user "${settings.user}", signed by a CA that the server trusts`
-      : "The server asks for a client's certificate: give sslcert and sslkey in the URL, with sslmode=verify-full";
+      : "The server requires a client certificate: set sslcert and sslkey in the URL, with sslmode=verify-full";
   }
   if (/no pg_hba\.conf entry/.test(found)) {
     return settings.tls === false
-      ? "Let this user in from this machine in the server's pg_hba.conf; if it asks for TLS, add ?sslmode=verify-full to the URL"
-      : "Let this user in from this machine in the server's pg_hba.conf";
+      ? "Allow this user from this machine in the server's pg_hba.conf; if it requires TLS, add ?sslmode=verify-full to the URL"
+      : "Allow this user from this machine in the server's pg_hba.conf";
   }
   if (/^(peer|ident) authentication failed/i.test(found)) {
-    return `The server lets "${settings.user}" in only as the system's user of that name: run as that one, or change its pg_hba.conf`;
+    return `The server accepts "${settings.user}" only from the operating system's user of that name: run as that user, or change its pg_hba.conf`;
   }
   if (state === "28P01" || state === "28000") {
     return `Check the password and the rights of the user "${settings.user}"`;
   }
   if (state === "3D000") return "Check the database's name in the URL";
-  if (state === "53300") return "The server has no connection left: try later";
+  if (state === "53300") return "The server has no free connection: try later";
   if (isAboutCertificates(found)) {
-    return "Give the server's CA with sslrootcert, or sslmode in the URL";
+    return "Set sslrootcert to the server's CA, or set sslmode, in the URL";
   }
   if (/does not support SSL/i.test(found)) {
-    return "The server has no TLS: add ?sslmode=disable to the URL if you trust the network";
+    return "The server does not support TLS: add ?sslmode=disable to the URL if you trust the network";
   }
   if (/\b(EACCES|EPERM|ENOENT)\b/.test(found) && isAbsolute(settings.host)) {
     return `Check that the server's socket is in ${settings.host}, and that this user may use it`;
   }
-  return "Check that the server runs and that this machine may reach it";
+  return "Check that the server runs and that this machine can reach it";
 }

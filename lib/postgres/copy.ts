@@ -1,24 +1,24 @@
 import { Buffer } from "node:buffer";
 import type pg from "pg";
 
-/** What the driver's connections can do and its types leave out. */
+/** Methods of the driver's connections that its types leave out. */
 type CopyConnection = pg.Connection & {
   sendCopyFromChunk(chunk: Uint8Array): void;
   endCopyFrom(): void;
   sendCopyFail(message: string): void;
 };
 
-/** Rows are gathered into pieces of so many bytes. */
+/** Rows are gathered into pieces of this many bytes. */
 const PIECE_BYTES = 256 * 1024;
 /** With more pieces waiting than this, the server is made to wait. */
 const PIECES_MAX = 8;
-/** A COPY of which nothing is heard for so long has lost its server. */
+/** A COPY that is silent for this long has lost its server. */
 const IDLE_MS_MAX = 600_000;
 
 /**
- * What the driver calls on a query that it was given: its own form for
- * streams. It hands each CopyData message over; here they become pieces, with
- * back pressure on the socket.
+ * A query in the form in which the driver takes streams: it calls these methods
+ * with each message. CopyData messages become pieces here, with back pressure
+ * on the socket.
  */
 abstract class Copy implements pg.Submittable {
   rows = 0;
@@ -40,7 +40,7 @@ abstract class Copy implements pg.Submittable {
 
   handleReadyForQuery(): void {
     this.done = true;
-    // Paused by its last pieces, the socket would stay so for the next query.
+    // If the last pieces paused the socket, the next query would hang.
     this.connection?.stream.resume();
     this.wake();
   }
@@ -59,7 +59,7 @@ abstract class Copy implements pg.Submittable {
     this.#wake = undefined;
   }
 
-  /** Resolves when the server has said something; throws when it is silent. */
+  /** Waits until the server sends something; throws if it stays silent. */
   protected async heard(): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve, reject) => {
@@ -76,11 +76,11 @@ class CopyOut extends Copy {
   #pieces: Uint8Array[] = [];
   #open: Buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
   #used = 0;
-  /** Memory of pieces that were used, to be filled again. */
+  /** Memory of pieces that were consumed, for reuse. */
   #spare: Buffer[] = [];
 
   handleCopyData(message: { chunk: Uint8Array }): void {
-    // The driver reuses its buffer: what is kept of it must be a copy.
+    // The driver reuses its buffer: anything kept must be copied.
     const { chunk } = message;
     if (this.#used + chunk.length > this.#open.length) this.#close();
     if (chunk.length > this.#open.length) {
@@ -114,7 +114,7 @@ class CopyOut extends Copy {
         await this.heard();
       }
     } finally {
-      // Left in the middle, the connection is of no more use.
+      // Abandoned in the middle of a COPY, the connection is unusable.
       if (!this.done && this.error === undefined) {
         this.connection?.stream.destroy();
       }
@@ -166,23 +166,23 @@ class CopyIn extends Copy {
   }
 }
 
-/** The bytes of a COPY TO STDOUT, and then the rows that Postgres counted. */
+/** The bytes of a COPY TO STDOUT, and the rows that Postgres counted. */
 export interface CopiedOut {
-  /** The memory of each is used again once the next one is asked for. */
+  /** The memory of a piece is reused once the next one is asked for. */
   pieces: AsyncIterable<Uint8Array>;
-  /** Right once the pieces have ended. */
+  /** Valid once the pieces have ended. */
   rowCount: () => number;
 }
 
-/** Runs a COPY TO STDOUT; its bytes come as they are, in constant memory. */
+/** Runs a COPY TO STDOUT and streams its bytes in constant memory. */
 export function copyOut(client: pg.Client, sql: string): CopiedOut {
   const copy = client.query(new CopyOut(sql));
   return { pieces: copy.pieces(), rowCount: () => copy.rows };
 }
 
 /**
- * Runs a COPY FROM STDIN with these bytes and resolves to the rows that
- * Postgres counted. Throws what the server rejects, or what the content throws.
+ * Runs a COPY FROM STDIN with these bytes and returns the rows that Postgres
+ * counted. Throws the server's error, or that of the content.
  */
 export async function copyIn(
   client: pg.Client,

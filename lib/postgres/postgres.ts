@@ -13,7 +13,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 const END_TIMEOUT_MS = 2_000;
 
-/** A connection that is ended when it goes out of scope. */
+/** A connection that ends when it goes out of scope. */
 export interface Connection extends AsyncDisposable {
   client: pg.Client;
 }
@@ -28,11 +28,11 @@ export interface ConnectOptions {
 export type TextRow = Record<string, string | null>;
 
 /**
- * Connects; throws a `StageError` that names the server, never the password,
- * or a `ConfigError` when the file of a certificate or key can't be read.
- * Every value comes back as text, so that none goes through a JavaScript date
- * or number. Nothing is set on the session: behind a pooler others share it.
- * How a value is written is pinned by `inTransaction`.
+ * Connects; throws a `StageError` that names the server, never the password, or
+ * a `ConfigError` if the file of a certificate or key can't be read. Every
+ * value comes back as text, so that none goes through a JavaScript date or
+ * number. Nothing is set on the session, which others share behind a pooler:
+ * `inTransaction` pins how values are written.
  */
 export async function connect(
   settings: PostgresSettings,
@@ -55,8 +55,8 @@ export async function connect(
       KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser: () => (text: string) => text },
   });
-  // A connection that dies between queries reports it here; the next query
-  // throws, which is where it is dealt with.
+  // A connection that dies between queries reports it here; it is handled
+  // where the next query throws.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -81,8 +81,8 @@ export async function connect(
 }
 
 /**
- * What the text of values depends on, and how SQL is read: the same in every
- * transaction, whatever the role, the database or another client has set.
+ * Settings on which the text of values and the reading of SQL depend: the same
+ * in every transaction, whatever the role, the database or another client set.
  */
 export const PINNED: Settings = {
   timezone: "UTC",
@@ -99,43 +99,43 @@ export const PINNED: Settings = {
   client_min_messages: "warning",
 };
 
-/** Limits that would end a transaction for the time it takes. */
+/** Lifts limits that would end a long transaction. */
 const LIFTED: Settings = {
   statement_timeout: "0",
   idle_in_transaction_session_timeout: "1h",
 };
 
-/** Settings of a server, by name. */
+/** A server's settings, by name. */
 export type Settings = Readonly<Record<string, string>>;
 
-/** SQL that sets these for the rest of a transaction only. */
+/** SQL that sets these for the rest of the transaction only. */
 export function setLocalSql(settings: Settings): string {
   return Object.entries(settings)
     .map(([name, value]) => `set local ${name} to ${quoteText(value)}`)
     .join("; ");
 }
 
-/** PostgreSQL has it since version 17. */
+/** Lifts a limit that PostgreSQL has since version 17. */
 const UNLIMITED = "select set_config('transaction_timeout', '0', true) " +
   "where current_setting('transaction_timeout', true) is not null";
 
 /** How `inTransaction` runs. */
 export interface TransactionOptions {
   readOnly?: boolean;
-  /** Sees one state from its first statement on. */
+  /** Whether all its statements see the state that the first one saw. */
   oneState?: boolean;
-  /** Nothing that the work does is kept. */
+  /** Whether to roll back all that the work does. */
   undo?: boolean;
-  /** Beside those that are pinned, or in their place. */
+  /** In addition to the pinned settings, or in their place. */
   settings?: Settings;
   /** How long the server may take to begin and to commit, in milliseconds. */
   answerMs?: number;
 }
 
 /**
- * Does some work in a transaction of the connection: all of it, or nothing.
- * What is set, is set for it alone, so that nothing of it reaches others who
- * share a session with it behind a pooler.
+ * Runs work in a transaction: all of it takes effect, or nothing. Settings hold
+ * for the transaction alone, so that they don't reach clients that share the
+ * session behind a pooler.
  */
 export async function inTransaction<Result>(
   client: pg.Client,
@@ -172,9 +172,9 @@ export function applicationName(
 }
 
 /**
- * Whether the connection leads to a pooler, which hands each transaction to
- * another session of the server: what belongs to a session (LISTEN, locks that
- * outlive a transaction) can't be had there.
+ * Whether the connection leads to a pooler, which may give each transaction
+ * another session of the server: LISTEN, and locks that outlive a transaction,
+ * need a session and don't work there.
  */
 export async function isPooled(client: pg.Client): Promise<boolean> {
   const { pid } = await queryRow(client, "select pg_backend_pid() as pid");
@@ -182,7 +182,7 @@ export async function isPooled(client: pg.Client): Promise<boolean> {
   return String(processID) !== pid;
 }
 
-/** PgBouncer says so where each statement gets a session of its own. */
+/** The error for a PgBouncer that gives each statement its own session. */
 function poolingError(
   error: unknown,
   { host, port, database }: pg.Client,
@@ -194,13 +194,13 @@ function poolingError(
     {
       subject,
       hint:
-        "Set pool_mode of the pooler to transaction or session, or name the database's own address",
+        "Set the pooler's pool_mode to transaction or session, or use the database's own address",
       cause: error,
     },
   );
 }
 
-/** Runs a query and gives its rows, every value as text. */
+/** Runs a query and returns its rows, every value as text. */
 export async function query(
   client: pg.Client,
   sql: string,
@@ -210,7 +210,7 @@ export async function query(
   return result.rows;
 }
 
-/** Runs a query that gives one row. */
+/** Runs a query that returns one row. */
 export async function queryRow(
   client: pg.Client,
   sql: string,
@@ -221,19 +221,19 @@ export async function queryRow(
   return row;
 }
 
-/** A name as SQL has it, for Postgres and DuckDB alike. */
+/** Quotes a name for SQL, in Postgres and in DuckDB. */
 export function quoteName(name: string): string {
   return pg.escapeIdentifier(name);
 }
 
-/** Names as SQL has them, in a list. */
+/** Quotes names for SQL, as a list. */
 export function quoteNames(names: readonly string[], prefix = ""): string {
   return names.map((name) => prefix + quoteName(name)).join(", ");
 }
 
 /**
- * Does something within a transaction; false says that it ended with an
- * SQLSTATE that matches, and was undone.
+ * Runs work in a savepoint; false if it failed with a matching SQLSTATE, and
+ * was rolled back.
  */
 export async function inSavepoint(
   client: pg.Client,
@@ -253,17 +253,17 @@ export async function inSavepoint(
   return true;
 }
 
-/** A text as SQL has it, where a statement takes no parameters (COPY). */
+/** Quotes a text for statements that take no parameters, such as COPY. */
 export function quoteText(text: string): string {
   return pg.escapeLiteral(text);
 }
 
-/** The five characters of an SQLSTATE when Postgres sent the error. */
+/** The SQLSTATE of an error that Postgres sent. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
 }
 
-/** Whether a server is a standby, and whether it takes no writes by default. */
+/** Whether a server is a standby, and whether it is read-only by default. */
 export async function readServerMode(
   client: pg.Client,
 ): Promise<{ isStandby: boolean; isReadOnly: boolean }> {
@@ -282,7 +282,7 @@ async function checkTarget(
   settings: PostgresSettings,
 ): Promise<void> {
   const { sessionTarget = "any" } = settings;
-  // Of one host there is nothing to prefer.
+  // With a single host there is nothing to prefer.
   if (["any", "prefer-standby"].includes(sessionTarget)) return;
   const { isStandby, isReadOnly } = await readServerMode(client);
   const fits: Record<string, boolean> = {
@@ -295,7 +295,7 @@ async function checkTarget(
   const found = isStandby
     ? "a standby"
     : isReadOnly
-    ? "a primary that only reads by default"
+    ? "a primary that is read-only by default"
     : "a primary";
   const server = serverName(settings);
   throw new StageError(
@@ -305,12 +305,12 @@ async function checkTarget(
       // A failover may be under way.
       retryable: true,
       hint:
-        "Name the server that is, or change target_session_attrs in the URL",
+        "Name a server of that kind, or change target_session_attrs in the URL",
     },
   );
 }
 
-/** Ends a connection, also one that hangs in a query. */
+/** Ends a connection, even one that hangs in a query. */
 async function end(client: pg.Client): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<void>((done) => {

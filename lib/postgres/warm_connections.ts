@@ -3,21 +3,21 @@ import type { Resources } from "../stage.ts";
 import type { Connection } from "./postgres.ts";
 import { isPooled } from "./postgres.ts";
 
-/** Connections of one kind that are kept; more are ended. */
+/** How many connections of a kind are kept; others are ended. */
 const KEPT_MAX = 4;
 const ANSWER_TIMEOUT_MS = 2_000;
 
 /**
  * Keeps connections open between the runs of one process. A connection is
- * handed out again as if it were new: nothing of its session is left. One that
- * died meanwhile is replaced. The session behind a pooler is not ours to empty.
+ * handed out again as if it were new: its session is reset. One that died
+ * meanwhile is replaced. A session behind a pooler is not ours to reset.
  */
 export class WarmConnections implements AsyncDisposable {
   readonly #kept = new Map<string, Connection[]>();
 
   constructor(private readonly open: Resources["connect"]) {}
 
-  /** As `connect` of lib/postgres/postgres.ts. */
+  /** Like `connect` of lib/postgres/postgres.ts, with a kept connection. */
   readonly connect: Resources["connect"] = async (settings, options) => {
     const { signal, ...given } = options;
     const kind = JSON.stringify([settings, given]);
@@ -38,7 +38,7 @@ export class WarmConnections implements AsyncDisposable {
     };
   };
 
-  /** Ends all that are kept. */
+  /** Ends all kept connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#kept.values()].flat();
     this.#kept.clear();
@@ -55,7 +55,7 @@ export class WarmConnections implements AsyncDisposable {
     return undefined;
   }
 
-  /** A frozen process must hold no lock and no snapshot. */
+  /** Resets first: a frozen process must hold no lock and no snapshot. */
   async #keep(kind: string, connection: Connection): Promise<boolean> {
     const kept = this.#kept.get(kind) ?? [];
     if (kept.length >= KEPT_MAX) return false;
@@ -72,7 +72,7 @@ async function empty(client: pg.Client): Promise<void> {
   if (!await isPooled(client)) await client.query("discard all");
 }
 
-/** Whether the server did as it was told, and soon. */
+/** Whether the server answered without an error, and soon. */
 async function inTime(work: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<false>((done) => {

@@ -13,24 +13,24 @@ import {
 } from "./ddl_text.ts";
 import { withoutComments } from "./tables_read.ts";
 
-/** A column as the contract has it. */
+/** A column of the contract. */
 export interface ContractColumn {
   name: string;
   type: ColumnType;
   notNull: boolean;
-  /** The live type that a text column is carried from, where it isn't text. */
+  /** The live type that a text column is carried from, if it isn't text. */
   carriedFrom?: string;
 }
 
-/** A source table as the contract has it. */
+/** A source table of the contract. */
 export interface ContractTable {
   name: string;
-  /** Its schema where the contract says it; else `SOURCE_SCHEMA`. */
+  /** Its schema if the contract names it; else `SOURCE_SCHEMA`. */
   schema?: string;
   columns: readonly ContractColumn[];
   /** Names of the key's columns, in order. */
   key: readonly string[];
-  /** Columns of the source that are left unread on purpose. */
+  /** Columns of the source that are deliberately left unread. */
   leftOut?: readonly string[];
 }
 
@@ -42,25 +42,25 @@ const ADD_KEY = new RegExp(
   `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(?:constraint\\s+${NAME}\\s+)?primary\\s+key\\s*\\((.*)\\)$`,
   "isu",
 );
-/** What a dump has beside tables, and a contract does without. */
+/** Statements of a dump that a contract doesn't need. */
 const SKIPPED =
   /^(set|select|grant|revoke|comment|alter|\\(un)?restrict|create\s+(or\s+replace\s+)?(schema|extension|type|domain|sequence|(unique\s+)?index|function|procedure|aggregate|operator|trigger|rule|policy|view|materialized\s+view|statistics|publication)|create\s+(unlogged\s+)?table\s+\S+\s+partition\s+of)\b/i;
 const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
-/** A comment that says which type a column is carried from. */
+/** A comment that names the type that a column is carried from. */
 export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
-/** Marks, before a column, the type that a comment says it is carried from. */
+/** Replaces such a comment: before a column, the type it is carried from. */
 const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;
 const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
 
 /**
- * Reads the contract with the source: its tables as `create table` or
- * `pg_dump --schema-only` write them, each with a primary key, or columns that
- * are unique and not null. What a dump says beside that is skipped. A type that
- * PostgreSQL and DuckDB don't hold alike is carried as its text. A comment
- * `-- carried from <type>` before a text column says so of it; one
- * `-- leaves out: a, b` in a table names columns that are left unread on
- * purpose. What can't be read is refused with a `ConfigError`.
+ * Reads the contract with the source: its tables in the form of `create table`
+ * or `pg_dump --schema-only`, each with a primary key, or columns that are
+ * unique and not null. Other statements of a dump are skipped. A type whose
+ * values PostgreSQL and DuckDB don't both hold is carried as text. A comment
+ * `-- carried from <type>` before a text column declares that; one
+ * `-- leaves out: a, b` in a table names columns that are deliberately left
+ * unread. Throws a `ConfigError` for anything that can't be read.
  */
 export function parseContract(sql: string): ContractTable[] {
   const problems: string[] = [];
@@ -72,7 +72,7 @@ export function parseContract(sql: string): ContractTable[] {
   const names = tables.map((table) => table.name.toLowerCase());
   for (const name of new Set(names)) {
     if (names.indexOf(name) !== names.lastIndexOf(name)) {
-      problems.push(`Contract: the table "${name}" is there twice`);
+      problems.push(`Contract: the table "${name}" is declared twice`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -167,18 +167,18 @@ function readContractColumn(
   };
 }
 
-/** What of a table can't be, beyond what is written of it. */
+/** Problems of a table as a whole, once each of its lines could be read. */
 function tableProblems({ name, columns, key }: ContractTable): string[] {
   const names = columns.map((column) => column.name);
   const lower = names.map((one) => one.toLowerCase());
   return [
     ...[name, ...names].filter((one) => IMPOSSIBLE_NAME.test(one))
       .map((one) =>
-        `"${one}" begins with a blank, or has a character that is none of a name`
+        `"${one}" begins with white space, or has a control character`
       ),
     ...names.filter((one, index) => lower.indexOf(one.toLowerCase()) !== index)
       .map((one) =>
-        `column "${one}" is there twice: DuckDB takes names that differ by case only for one`
+        `column "${one}" is declared twice: to DuckDB, names that differ only in case are the same`
       ),
     ...key.filter((one) => !names.includes(one))
       .map((one) => `no column "${one}" for the key`),
@@ -192,7 +192,7 @@ function namesOf(list: string): string[] {
   return splitSql(list, ",").map(plainName);
 }
 
-/** The schema of the source that a table is in. */
+/** The source's schema that holds a table. */
 export function schemaOf(
   { schema }: Pick<ContractTable, "schema">,
   config: { sourceSchema: string },
@@ -200,14 +200,14 @@ export function schemaOf(
   return schema ?? config.sourceSchema;
 }
 
-/** A type as SQL has it, for Postgres and DuckDB alike. */
+/** A type in SQL, for Postgres and for DuckDB. */
 export function typeSql(type: ColumnType): string {
   return type.name === "numeric"
     ? `numeric(${type.precision},${type.scale})`
     : type.name;
 }
 
-/** The table's one key column when it is a whole number. */
+/** The table's key column, if the key is a single whole number. */
 export function integerKey(table: ContractTable): string | undefined {
   const [first, ...others] = table.key;
   const column = table.columns.find((candidate) => candidate.name === first);

@@ -1,4 +1,4 @@
-/** The types that Postgres and DuckDB hold alike. */
+/** The types whose values Postgres and DuckDB both hold. */
 export type TypeName =
   | "smallint"
   | "integer"
@@ -11,18 +11,18 @@ export type TypeName =
   | "timestamptz"
   | "uuid";
 
-/** A type of the contract, with what stands in its brackets. */
+/** A type of the contract, with its precision and scale. */
 export interface ColumnType {
   name: TypeName;
-  /** Precision and scale of a numeric. */
+  /** Of a numeric. */
   precision?: number;
   scale?: number;
 }
 
-/** DuckDB's numeric has no more digits. */
+/** The most digits that DuckDB's numeric has. */
 const NUMERIC_PRECISION_MAX = 38;
 
-/** PostgreSQL's other names of types, each with the one that it prints. */
+/** PostgreSQL's aliases of types, each with the name that it prints. */
 const ALIASES: Readonly<Record<string, string>> = {
   int: "integer",
   int2: "smallint",
@@ -63,9 +63,9 @@ const TYPE =
   /^(?:pg_catalog\.)?(.+?)\s*(\([^)]*\))?(\s+with(?:out)? time zone)?\s*((?:\[\d*\])*)$/;
 
 /**
- * The type of a contract's column, by what is written of it, in lower case and
- * with single blanks. A type that PostgreSQL and DuckDB don't hold alike is text,
- * `carried` from the type as `format_type` prints it.
+ * The type of a column of the contract, given its declaration in lower case and
+ * with single spaces. A type whose values PostgreSQL and DuckDB don't both hold
+ * becomes text, `carried` from the type as `format_type` prints it.
  */
 export function contractType(
   written: string,
@@ -73,7 +73,7 @@ export function contractType(
   const [, bare = written, brackets = "", zone = "", dimensions = ""] =
     TYPE.exec(written) ?? [];
   const alias = ALIASES[bare] ?? bare;
-  // A precision stands before the words about the zone.
+  // A precision comes before the words about the time zone.
   const [, base = alias, ofAlias = ""] =
     /^(timestamp|time)( with time zone)$/.exec(alias) ?? [];
   const isTime = base === "timestamp" || base === "time";

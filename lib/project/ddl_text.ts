@@ -1,22 +1,23 @@
 /**
- * Reading DDL: what PostgreSQL's grammar needs of it, and no more.
+ * Reads DDL, as far as the contract and the migrations need PostgreSQL's
+ * grammar, and no further.
  */
 
 /** A pattern for a name, plain or in quotes. */
 export const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
 
-/** A column as a `create table` declares it. */
+/** A column as `create table` declares it. */
 export interface DeclaredColumn {
-  /** Lower case but for quoted names, single blanks; with what stands in its brackets. */
+  /** Lower case except quoted names, single spaces, brackets included. */
   type: string;
   notNull: boolean;
 }
 
-/** What may follow a column's type. */
+/** A word that may follow a column's type. */
 const AFTER_TYPE =
   /\s+(?:not\s+null|null|default|primary\s+key|unique|check|references|generated|constraint|collate|using|storage|compression)\b/i;
 
-/** What begins an item of `create table` that is no column. */
+/** The beginning of an item of `create table` that is not a column. */
 export const NO_COLUMN =
   /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
 
@@ -26,18 +27,18 @@ const KEY = new RegExp(
 );
 const TEXT = /'(?:[^']|'')*'/g;
 
-/** A comment, a text, a quoted name, or else one character. */
+/** A comment, a string, a quoted name, or any other character. */
 const TOKENS =
   /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
 
-/** A name as PostgreSQL keeps it. */
+/** A name as PostgreSQL stores it. */
 export function plainName(name: string): string {
   return name.startsWith('"')
     ? name.slice(1, -1).replaceAll('""', '"')
     : name.toLowerCase();
 }
 
-/** What stands before the bracket that closes one opened before it. */
+/** The text up to the bracket that closes one opened before the text. */
 export function untilBracket(sql: string): string {
   let depth = 1;
   for (const { 0: token, index } of sql.matchAll(TOKENS)) {
@@ -47,7 +48,7 @@ export function untilBracket(sql: string): string {
   return sql;
 }
 
-/** What stands between separators outside of brackets, texts and comments. */
+/** Splits SQL at separators outside brackets, strings and comments. */
 export function splitSql(
   sql: string,
   separator: string,
@@ -68,7 +69,7 @@ export function splitSql(
   return parts.map((part) => part.trim()).filter((part) => part !== "");
 }
 
-/** Reads what follows a column's name in `create table`. */
+/** Reads the declaration that follows a column's name in `create table`. */
 export function readColumn(rest: string): DeclaredColumn {
   const end = AFTER_TYPE.exec(` ${rest}`)?.index ?? rest.length + 1;
   return {
@@ -92,7 +93,7 @@ export interface DeclaredKey {
   names: string[];
 }
 
-/** The key that an item of `create table`, or what is added, declares. */
+/** The key that an item of `create table` or `add` declares. */
 export function readKey(item: string): DeclaredKey | undefined {
   const [, word, names = ""] = KEY.exec(item) ?? [];
   if (word === undefined) return undefined;
@@ -102,7 +103,7 @@ export function readKey(item: string): DeclaredKey | undefined {
   };
 }
 
-/** The key that a column is by what follows its name. */
+/** The key that a column's own declaration makes it. */
 export function readColumnKey(
   name: string,
   rest: string,

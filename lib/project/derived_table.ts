@@ -4,13 +4,13 @@ import { warehouseType } from "./warehouse_type.ts";
 
 type Described = Pick<Model, "key" | "kind" | "times"> & { table: TableHeader };
 
-/** A column that a model gives, with DuckDB's name of its type. */
+/** A column that a model returns, with DuckDB's name for its type. */
 interface GivenColumn {
   name: string;
   type: string;
 }
 
-/** A column of the table that follows from a model. */
+/** A column of the table that is derived from a model. */
 export interface DerivedColumn {
   name: string;
   /** The warehouse's type, as `format_type` writes it. */
@@ -18,16 +18,16 @@ export interface DerivedColumn {
   notNull: boolean;
 }
 
-/** Types that have no order, and so are in no key. */
+/** Types without an order, which can't be part of a key. */
 const WITHOUT_ORDER = ["json"];
-/** Each holds the values of those before it, and may refer to such a key. */
+/** Each holds the values of those before it, so they may refer to it. */
 const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
 
 /**
- * The columns of a model's table in the warehouse, where no migration declares
- * it, less what load itself writes into them. Of a dimension only the key is
- * never null: what others refer to and the source lacks has a row with nothing
- * else. What has no type there was refused before.
+ * The columns of a model's table in the warehouse if no migration declares it,
+ * without those that load itself adds. In a dimension only the key is never
+ * null: a row that others refer to and the source lacks has nothing but its
+ * key. A type without a counterpart there was refused earlier.
  */
 export function derivedColumns(
   model: Described,
@@ -42,7 +42,7 @@ export function derivedColumns(
   }));
 }
 
-/** What of a header's columns does not agree with those of the model. */
+/** Contradictions between a header's columns and those of the model. */
 export function headerProblems(
   model: Described,
   options: {
@@ -63,7 +63,7 @@ export function headerProblems(
   }).flatMap(([field, names]) =>
     names.filter((name) => !columns.some((column) => column.name === name))
       .map((name) =>
-        `its header names the column "${name}" under ${field}, which it does not give`
+        `its header names the column "${name}" under ${field}, which the model does not return`
       )
   );
   if (unknown.length > 0) return unknown;
@@ -81,7 +81,7 @@ export function headerProblems(
   });
 }
 
-/** Columns of the key whose type can't be in one. */
+/** Columns of the key whose type a key can't have. */
 export function keyTypeProblems(
   model: Described,
   columns: readonly GivenColumn[],

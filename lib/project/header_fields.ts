@@ -1,6 +1,6 @@
 import { splitSql } from "./ddl_text.ts";
 
-/** What may stand in the header of a model, each before a colon. */
+/** Fields of a model's header, each followed by a colon. */
 const FIELDS = [
   "Grain",
   "Key",
@@ -17,17 +17,17 @@ const FIELDS = [
 /** The name of a field. */
 export type Field = typeof FIELDS[number];
 
-/** The comment that a file begins with. */
+/** The comment at the beginning of a file. */
 export interface Header {
-  /** What it says before any field: its first paragraph, in one line. */
+  /** Its first paragraph, before any field, on one line. */
   about: string;
-  /** Each in one line; of `Columns`, the lines as they are indented. */
+  /** Each on one line, except `Columns`, whose lines keep their indent. */
   fields: ReadonlyMap<Field, string>;
 }
 
 const LABEL = /^([a-z]+(?: [a-z]+)*):\s*(.*)$/i;
 
-/** Reads the comment that a file begins with. */
+/** Reads the comment at the beginning of a file. */
 export function readHeader(text: string): Header {
   const fields = new Map<Field, string>();
   const about: string[] = [];
@@ -46,7 +46,7 @@ export function readHeader(text: string): Header {
       one.toLowerCase() === label?.toLowerCase()
     );
     if (begun !== undefined) fields.set(field = begun, value);
-    // A label of somebody's own ends a field, as a blank line does.
+    // Any other label ends a field, as a blank line does.
     else if (said === "" || label !== undefined) field = undefined;
     else if (field !== undefined) {
       fields.set(field, `${fields.get(field)} ${said}`);
@@ -58,13 +58,13 @@ export function readHeader(text: string): Header {
   return { about: about.join(" "), fields };
 }
 
-/** Names between commas, in quotes or not; a full stop ends them, or the field. */
+/** Names separated by commas, in quotes or not, up to a full stop. */
 export function listOf(text: string): string[] {
   const [list = ""] = /^(?:"[^"]*"|[^".]|\.(?!\s|$))*/.exec(text) ?? [];
   return splitSql(list, ",").map(nameOf).filter((name) => name !== "");
 }
 
-/** A name, which may stand in quotes. */
+/** A name without its quotes, if it has any. */
 export function nameOf(text: string): string {
   return text.trim().replace(/^"(.*)"$/, "$1");
 }

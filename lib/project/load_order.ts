@@ -4,10 +4,10 @@ import type { TableHeader } from "./table_header.ts";
 type Referring = Pick<Model, "name" | "kind" | "key"> & { table: TableHeader };
 
 /**
- * Models in the order in which they are loaded: what others refer to, by their
- * headers, comes first, and else they stay as they are. Adds to `problems` the
- * references that can't be kept: to no model, to no dimension, to one whose key
- * is several columns, in a circle.
+ * Models in the order in which they are loaded: those that others refer to in
+ * their headers come first, and the rest keep their order. Adds to `problems`
+ * the references that can't be kept: to what isn't a model or isn't a
+ * dimension, to a key of several columns, or in a cycle.
  */
 export function inReferenceOrder<One extends Referring>(
   models: readonly One[],
@@ -24,7 +24,7 @@ export function inReferenceOrder<One extends Referring>(
     );
     if (next < 0) {
       problems.push(
-        `sql/models: References lead in a circle: ${circleOf(waiting)}`,
+        `sql/models: References form a cycle: ${circleOf(waiting)}`,
       );
       return [...ordered, ...waiting];
     }
@@ -33,7 +33,7 @@ export function inReferenceOrder<One extends Referring>(
   return ordered;
 }
 
-/** What a model refers to beside itself. */
+/** The dimensions that a model refers to, without itself. */
 function othersOf({ name, table }: Referring): string[] {
   return [...table.references.values()]
     .filter((dimension) => dimension !== name);
@@ -46,9 +46,9 @@ function targetProblems(
   return [...table.references].flatMap(([column, dimension]) => {
     const target = models.find((one) => one.name === dimension);
     const found = target === undefined
-      ? "is no model"
+      ? "is not a model"
       : target.kind !== "dimension"
-      ? "is no dimension"
+      ? "is not a dimension"
       : target.key.length !== 1
       ? `has a key of ${target.key.length} columns (${target.key.join(", ")})`
       : undefined;
@@ -58,7 +58,7 @@ function targetProblems(
   });
 }
 
-/** One of the circles that keep these models from being put in order. */
+/** One of the cycles that keep these models from being put in order. */
 function circleOf(models: readonly Referring[]): string {
   const path: string[] = [];
   let model = models[0];

@@ -14,20 +14,20 @@ const TIME = /^time(\(\d\))?( without time zone)?$/;
 const SERIAL_NUMBER = /(^|_)record_id$/;
 
 /**
- * Reads what a model is from the header of its file, its SQL and the table that
- * sql/warehouse declares for it. Only `Key` must be said; of the rest, what the
- * header says counts:
+ * Reads a model from the header of its file, its SQL and the table that
+ * sql/warehouse declares for it. Only `Key` is required; the rest has defaults:
  *
- * - `Kind`: `fact` or `dimension`; else what the name begins with (`fact_`,
- *   `dim_`);
- * - `Maintained`: `by row`, `as a join` or `append only`; else it is a join if it
- *   reads `current.<table>`, append only if it reads several tables, or by row;
- * - `Times of day`: columns of text that readers see as TIME; else those that
- *   are declared as `time`;
- * - `Serial number`: a fact's column of it; else the declared one that is named
- *   `record_id`, or ends so; where no table is declared, the model's name
- *   without `fact_` and with `_record_id`;
- * - `Reads`: must be what the SQL reads, if it is said;
+ * - `Kind`: `fact` or `dimension`; by default, by the prefix of the name
+ *   (`fact_`, `dim_`);
+ * - `Maintained`: `by row`, `as a join` or `append only`; by default, a join if
+ *   it reads `current.<table>`, append only if it reads several tables, by row
+ *   if not;
+ * - `Times of day`: text columns that readers see as TIME; by default, those
+ *   that are declared as `time`;
+ * - `Serial number`: the column of a fact's serial number; by default, the
+ *   declared column whose name is `record_id` or ends with `_record_id`; if no
+ *   table is declared, the model's name without `fact_` and with `_record_id`;
+ * - `Reads`: the tables that the SQL reads; must agree with it if given;
  * - `References`, `Not null`, `Columns`: see `readTableHeader`.
  *
  * Adds to `problems` what is missing or contradicts the SQL.
@@ -64,7 +64,7 @@ export function readModel(
       }, which is none of ${Object.values(MAINTAINED).join(", ")}`,
     );
   }
-  // A join reads tables as they stand, others what a batch changed in them.
+  // A join reads tables as they are; others read what a batch changed in them.
   const schema = derivation === "join" ? "current" : "changed";
   const reads = tablesRead(text, [schema]);
   const unlike = readsProblem(
@@ -99,7 +99,7 @@ function readsProblem(
   const inOrder = (tables: readonly string[]) =>
     tables.map((table) => table.toLowerCase()).toSorted().join();
   if (told.length === 0 || inOrder(told) === inOrder(read)) return undefined;
-  return `its header says that it reads ${told.join(", ")}, its SQL reads ${
+  return `its header says that it reads ${told.join(", ")}, and its SQL reads ${
     read.join(", ") || "none of these"
   }`;
 }
@@ -113,7 +113,7 @@ function serialNumberOf(
     : declared.find((one) => SERIAL_NUMBER.test(one));
 }
 
-/** A field that says one of some words. */
+/** The word that a field consists of. */
 function wordOf(said: string): string {
   return said.replace(/\.$/, "").trim().toLowerCase();
 }

@@ -13,7 +13,7 @@ import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
 export interface SqlFile {
   name: string;
   text: string;
-  /** Whether no file has it: the text was made. */
+  /** Whether the text was generated, and is in no file. */
   isGenerated?: true;
 }
 
@@ -23,23 +23,23 @@ export interface ModelSql extends Model {
   table: TableHeader;
 }
 
-/** All that the folder `sql/` says; nothing else knows the company's data. */
+/** The content of the folder `sql/`; nothing else knows the company's data. */
 export interface ProjectSql {
   tables: readonly ContractTable[];
   /** In the order in which they are loaded. */
   models: readonly ModelSql[];
-  /** For some source tables: the query for the rows that can't be read. */
+  /** By source table: the query that finds rows that can't be read. */
   quarantine: ReadonlyMap<string, string>;
-  /** The company's own migrations of the warehouse, in order. */
+  /** The company's own warehouse migrations, in order. */
   migrations: readonly SqlFile[];
   checks: readonly SqlFile[];
-  /** Of what a batch of the lake depends on: contract, models, quarantine. */
+  /** A hash of what decides a batch of the lake; see `transformHash`. */
   transformHash: string;
-  /** What versions before called the same. */
+  /** The hashes that earlier versions of the platform had for the same. */
   earlierHashes: readonly string[];
 }
 
-/** Of a command that does without. */
+/** For commands that don't need the folder. */
 export const NO_SQL: ProjectSql = {
   tables: [],
   models: [],
@@ -51,8 +51,8 @@ export const NO_SQL: ProjectSql = {
 };
 
 /**
- * Reads a company's folder of SQL. Throws a `ConfigError` when a file is missing
- * or they don't fit each other.
+ * Reads a company's folder of SQL. Throws a `ConfigError` if a file is missing
+ * or the files don't fit together.
  */
 export function readProjectSql(folder: string): ProjectSql {
   const contract = readText(join(folder, "source.sql"));
@@ -84,7 +84,7 @@ export function readProjectSql(folder: string): ProjectSql {
   };
 }
 
-/** DuckDB takes names that differ by case only for one. */
+/** The tables' names in the contract's case: DuckDB ignores case. */
 function asInContract(
   { reads }: Model,
   tables: readonly ContractTable[],
@@ -95,7 +95,7 @@ function asInContract(
   );
 }
 
-/** As the warehouse's migrations make their tables. Of others, dimensions first. */
+/** Models in the order of the migrations, then the others, dimensions first. */
 function asDeclared(
   models: readonly ModelSql[],
   declared: DeclaredTables,
@@ -126,17 +126,17 @@ function checkNames(found: {
     ),
     ...found.quarantine.filter((file) => !known.includes(file.name))
       .map((file) =>
-        `sql/quarantine/${file.name}.sql is of no table in the contract`
+        `sql/quarantine/${file.name}.sql belongs to no table in the contract`
       ),
     ...found.checks.filter((check) => !checkable.includes(checkedModel(check)))
       .map(({ name }) =>
-        `sql/checks/${name}.sql is of no model: its name begins with one, as in <model>__<rule>.sql`
+        `sql/checks/${name}.sql belongs to no model: its name must begin with one, as in <model>__<rule>.sql`
       ),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** The model a check is of: its file is `<model>__<rule>.sql`. */
+/** The model that a check belongs to: its file is `<model>__<rule>.sql`. */
 export function checkedModel(check: SqlFile): string {
   return check.name.split("__")[0] ?? "";
 }
@@ -161,7 +161,7 @@ function readFolder(folder: string): SqlFile[] {
   }
 }
 
-/** How a checkout ends its lines changes nothing: neither hash nor meaning. */
+/** Reads a file; how a checkout ends its lines must not change any hash. */
 function readText(path: string): string {
   try {
     return Deno.readTextFileSync(path)

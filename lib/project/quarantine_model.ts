@@ -2,8 +2,8 @@ import type { Model } from "./model.ts";
 import type { TableHeader } from "./table_header.ts";
 
 /**
- * The rows that no model can read, kept like a fact: a row for each time that
- * one was set aside, closed when it was repaired or deleted.
+ * The rows that no model can read, kept like a fact: a version for each time
+ * that a row was set aside, closed once the row is repaired or deleted.
  */
 export const QUARANTINE: Model = {
   name: "quarantine",
@@ -15,7 +15,7 @@ export const QUARANTINE: Model = {
   recordId: "quarantine_record_id",
 };
 
-/** The columns of the quarantine, which all are text. */
+/** The columns of the quarantine, all of them text. */
 export const QUARANTINE_COLUMNS = [
   "table_name",
   "row_key",
@@ -23,7 +23,7 @@ export const QUARANTINE_COLUMNS = [
   "source_row",
 ] as const;
 
-/** What its table says, as the header of a model would. */
+/** Describes its table, as a model's header would. */
 const QUARANTINE_HEADER: TableHeader = {
   meaning:
     "Rows of the source that were set aside, and why; open until mended.",
@@ -36,7 +36,7 @@ const QUARANTINE_HEADER: TableHeader = {
   notNull: QUARANTINE_COLUMNS,
 };
 
-/** The quarantine with what its table says, which follows from it everywhere. */
+/** The quarantine with its header, from which its table is derived. */
 export const QUARANTINE_TABLE: Model & { table: TableHeader } = {
   ...QUARANTINE,
   table: QUARANTINE_HEADER,

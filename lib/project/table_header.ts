@@ -1,18 +1,18 @@
 import { type Header, listOf, nameOf } from "./header_fields.ts";
 
-/** What a model's header says of its table in the warehouse. */
+/** The part of a model's header about its table in the warehouse. */
 export interface TableHeader {
-  /** What a row of it is: the table's comment there. */
+  /** What a row of it means: the table's comment there. */
   meaning: string;
-  /** What columns mean, by their names: their comments. */
+  /** What columns mean, by name: their comments. */
   meanings: ReadonlyMap<string, string>;
-  /** Which dimension a column refers to, by the column. */
+  /** The dimensions that columns refer to, by column. */
   references: ReadonlyMap<string, string>;
-  /** Columns that are never null, beside those of the key. */
+  /** Columns that are never null, in addition to those of the key. */
   notNull: readonly string[];
 }
 
-/** Of a model whose header says nothing of its table. */
+/** For a model whose header says nothing about its table. */
 export const NO_TABLE_HEADER: TableHeader = {
   meaning: "",
   meanings: new Map(),
@@ -20,21 +20,21 @@ export const NO_TABLE_HEADER: TableHeader = {
   notNull: [],
 };
 
-/** A name in quotes or a plain one, a colon, and what it means. */
+/** A plain or quoted name, a colon, and its meaning. */
 const COLUMN = /^\s+("[^"]+"|[\p{L}_][\p{L}\p{N}_$]*):\s+(.*)$/u;
 
 /**
- * Reads what a header says of a model's table:
+ * Reads what a header says about a model's table:
  *
  * - `References: customer_id -> dim_customer, sold_on -> dim_day.`;
  * - `Not null: a, b.`;
  * - `Columns:`, and below it an indented line for each column, its name and
  *   what it means: `--   paid: whether the money has come.`;
- * - `Grain`, and what the header says first, become the table's comment.
+ * - the first paragraph and `Grain` become the table's comment.
  */
 export function readTableHeader(
   { about, fields }: Header,
-  /** Takes what can't be read. */
+  /** Receives the problems. */
   problem: (found: string) => void,
 ): TableHeader {
   const references = new Map<string, string>();
@@ -43,7 +43,7 @@ export function readTableHeader(
       .map(nameOf);
     if (column === "" || dimension === "" || others.length > 0) {
       problem(
-        `its header says References: ${reference}, which is not as in \`customer_id -> dim_customer\``,
+        `its header says References: ${reference}, which is not of the form \`customer_id -> dim_customer\``,
       );
     } else references.set(column, dimension);
   }
@@ -69,7 +69,7 @@ function readMeanings(
       meanings.set(column, `${meanings.get(column)} ${line.trim()}`);
     } else {
       problem(
-        `its header says under Columns: ${line.trim()}, which is not as in \`  paid: whether the money has come\``,
+        `its header says under Columns: ${line.trim()}, which is not of the form \`  paid: whether the money has come\``,
       );
     }
   }
@@ -78,7 +78,7 @@ function readMeanings(
   );
 }
 
-/** With a capital letter and a full stop. */
+/** Adds a capital letter and a full stop. */
 function sentence(text: string): string {
   const [first = ""] = text;
   const begun = first.toUpperCase() + text.slice(first.length);

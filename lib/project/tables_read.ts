@@ -1,4 +1,4 @@
-/** What is no code in SQL, or a name; dollar quotes are texts too. */
+/** Comments, strings (dollar-quoted ones too), names, and other characters. */
 const TOKENS = new RegExp(
   [
     String.raw`--[^\n]*`,
@@ -12,17 +12,17 @@ const TOKENS = new RegExp(
   "giu",
 );
 
-/** Texts and quoted names as they are, or blanks and comments in a row. */
+/** Strings and quoted names, or a run of white space and comments. */
 const TEXTS_AND_BLANKS =
   /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([\p{L}_]*)\$[\s\S]*?\$\1\$|(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)+/giu;
 
-/** The schemas in which a batch's tables stand. */
+/** The schemas that hold a batch's tables. */
 const SCHEMAS: readonly string[] = ["arrived", "changed", "current"];
 
 /**
- * The source tables that a query of the folder `sql/` reads, by the schemas
- * they are read from, in the order in which it names them. Comments and texts
- * are skipped; transform compares this with what DuckDB parses.
+ * The source tables that a query of the folder `sql/` reads from these schemas,
+ * in the order in which it names them. Comments and strings are skipped;
+ * transform compares this with what DuckDB parses.
  */
 export function tablesRead(
   sql: string,
@@ -45,7 +45,7 @@ export function tablesRead(
   return [...new Set(read)];
 }
 
-/** SQL less its comments, with one blank wherever there were some. */
+/** SQL without comments, and with single spaces. */
 export function withoutComments(sql: string): string {
   return sql.replace(
     TEXTS_AND_BLANKS,

@@ -4,7 +4,7 @@ import type { Model } from "./model.ts";
 import type { ModelSql, SqlFile } from "./project_sql.ts";
 import { withoutComments } from "./tables_read.ts";
 
-/** What a batch of the lake depends on. */
+/** The SQL that a batch of the lake depends on. */
 export interface TransformSql {
   contract: string;
   models: readonly ModelSql[];
@@ -12,18 +12,18 @@ export interface TransformSql {
 }
 
 /**
- * What versions before gave for the SQL of today, where its texts were others:
- * a lake that carries the one goes on with the other.
+ * Hashes of today's SQL, each with the hash of the text that it had in an
+ * earlier version: a lake that carries one goes on with the other.
  */
 const EARLIER: Readonly<Record<string, string>> = {
-  // Totesys, whose headers say now what sql/warehouse declared.
+  // Totesys, whose headers now say what sql/warehouse used to declare.
   "ef9a598268ffd0a9ac7ab14373be2a2842ced08fd5311902d2428f7034c9c18d":
     "4fb77768880f972b415a7a8a53567183d283da9f35277aeee4996f6ce071c23a",
 };
 
 /**
- * A hash of what decides the rows of a batch. Comments, blanks and the order in
- * which models are loaded don't.
+ * A hash of the SQL that decides the rows of a batch. Comments, white space and
+ * the order in which models are loaded don't count.
  */
 export function transformHash(sql: TransformSql): string {
   const models = sql.models
@@ -36,7 +36,7 @@ export function transformHash(sql: TransformSql): string {
   ]));
 }
 
-/** The hashes that versions before gave for the same SQL. */
+/** The hashes that earlier versions had for the same SQL. */
 export function earlierHashes(sql: TransformSql): string[] {
   const { contract, models, quarantine } = sql;
   const files = models.map(({ name, sql: text }) => ({ name, text }))
@@ -50,7 +50,7 @@ export function earlierHashes(sql: TransformSql): string[] {
   ];
 }
 
-/** What a model is, less its text and its table. */
+/** A model without its text and its table. */
 function fieldsOf(
   { name, kind, derivation, key, reads, times, recordId }: ModelSql,
 ): Model {

@@ -10,13 +10,13 @@ import {
 } from "./ddl_text.ts";
 import type { SqlFile } from "./project_sql.ts";
 
-/** By table, by column, both as PostgreSQL keeps them. */
+/** Columns by table and by name, both as PostgreSQL stores names. */
 export type DeclaredTables = ReadonlyMap<
   string,
   ReadonlyMap<string, DeclaredColumn>
 >;
 
-/** A table of the schema that the warehouse's own are in. */
+/** A table of the schema `public`, which holds the warehouse's own. */
 const TABLE = String.raw`(?:(?:public|"public")\s*\.\s*)?(${NAME})`;
 const CREATE = new RegExp(
   `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?${TABLE}\\s*\\((.*)$`,
@@ -72,9 +72,9 @@ const ACTIONS: readonly [
 ];
 
 /**
- * Reads the tables that migrations make by plain `create table` and `alter
- * table`, in order. What they do by other means, such as a `do` block, and
- * tables of other schemas are left out.
+ * Reads the tables that migrations create by plain `create table` and `alter
+ * table`, in order. Changes by other means, such as a `do` block, and tables of
+ * other schemas are ignored.
  */
 export function readDeclaredTables(
   migrations: readonly SqlFile[],
@@ -134,7 +134,7 @@ function alter(columns: Map<string, DeclaredColumn>, actions: string): void {
   }
 }
 
-/** Columns of a primary key are never null. */
+/** Marks the columns of a primary key: they are never null. */
 function markKey(columns: Map<string, DeclaredColumn>, item: string): void {
   const key = readKey(item);
   if (key?.isPrimary !== true) return;

@@ -1,4 +1,4 @@
-/** DuckDB's types and Postgres's with the same values. */
+/** DuckDB's types, and the types of Postgres that hold their values. */
 const TYPES: Readonly<Record<string, string>> = {
   BOOLEAN: "boolean",
   TINYINT: "smallint",
@@ -23,26 +23,26 @@ const TYPES: Readonly<Record<string, string>> = {
   JSON: "json",
 };
 
-/** The types that columns of models have in the warehouse, less decimals. */
+/** The types that columns of models have in the warehouse, except decimals. */
 export const WAREHOUSE_TYPES: readonly string[] = Object.values(TYPES);
 
 const TEXT =
   /^(text|name|"char"|bpchar|varchar|nchar( varying)?|(national )?char(acter)?( varying)?)(\(\d+\))?$/;
 const ARRAY = /\]$| array$/;
 
-/** Whether a type of PostgreSQL is one of its texts; an array of them is none. */
+/** Whether a type of PostgreSQL is one of its text types, and not an array. */
 export function isText(type: string): boolean {
   return TEXT.test(type);
 }
 
-/** Whether a type of PostgreSQL, as it is declared or printed, is an array. */
+/** Whether a type of PostgreSQL, as declared or printed, is an array. */
 export function isArray(type: string): boolean {
   return ARRAY.test(type);
 }
 
 /**
  * The warehouse's type for a column of a model, as `format_type` writes it;
- * undefined where DuckDB's has no counterpart.
+ * undefined if DuckDB's type has no counterpart.
  */
 export function warehouseType(
   duckDbType: string,

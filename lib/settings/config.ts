@@ -10,11 +10,11 @@ import { readDirectory, readZones, regionOf } from "./zone_settings.ts";
 export { LOCAL_HOSTS, type PostgresSettings } from "./connection_url.ts";
 export type { Environment } from "./setting_reader.ts";
 
-/** Where the dashboard listens, and for whom. */
+/** Where the dashboard listens, and who may use it. */
 export interface DashboardSettings {
   host: string;
   port: number;
-  /** Who asks must show it; undefined: nobody is asked. */
+  /** The token that clients must show; undefined if none is asked for. */
   token: string | undefined;
 }
 
@@ -22,48 +22,48 @@ export interface DashboardSettings {
 export interface Config {
   source: PostgresSettings | undefined;
   warehouse: PostgresSettings | undefined;
-  /** The warehouse as who may only read it: for the dashboard. */
+  /** The warehouse, with a role that may only read: for the dashboard. */
   analyst: PostgresSettings | undefined;
   dashboard: DashboardSettings;
   ingestionUrl: string;
   processedUrl: string;
   s3: S3Settings | undefined;
-  /** AWS's region, of S3 and of everything else. */
+  /** AWS's region, for S3 and for everything else. */
   region: string;
   /** The source's schema that holds the contract's tables. */
   sourceSchema: string;
-  /** Connections that extract reads with. */
+  /** How many connections extract reads with. */
   sourceConnections: number;
-  /** Extract waits no longer for a lock while it reads. */
+  /** How long extract waits for a lock while it reads. */
   sourceLockTimeoutSeconds: number;
-  /** So long it tries to lock its tables, never waiting for one. */
+  /** How long extract retries to lock its tables, never waiting for a lock. */
   sourceLockWaitSeconds: number;
-  /** It gives way to who has waited so long for a lock of its; 0: never. */
+  /** Extract gives way to a session that waits this long for it; 0: never. */
   sourceLockYieldSeconds: number;
-  /** So far the source's clock may be from others; 0: nobody looks. */
+  /** How far the source's clock may be off; 0 turns the check off. */
   sourceClockSkewMinutesMax: number;
   /** A run that would delete more than this share of a table stops. */
   deleteShareMax: number;
-  /** Over so many rows in quarantine, a batch stops. */
+  /** A batch that would leave more rows in quarantine stops. */
   quarantineRowsMax: number;
-  /** A batch merges no more bytes of the lake; 0: none. */
+  /** The most bytes of the lake that a batch merges; 0 turns merging off. */
   compactionBytesMax: number;
-  /** A batch begins no merge after it has merged for so long; 0: none. */
+  /** A batch begins no merge after merging for this long; 0 turns it off. */
   compactionSecondsMax: number;
-  /** Older data than this makes `status` fail. */
+  /** Data older than this makes `status` fail. */
   freshnessMinutesMax: number;
-  /** How often `deno task run` verifies; 0: never. */
+  /** How often `deno task run` verifies; 0 for never. */
   verifyEveryHours: number;
   duckDbMemoryLimit: string;
   duckDbThreads: number;
-  /** Where the httpfs extension lies; undefined: DuckDB installs it. */
+  /** Where the httpfs extension is; undefined if DuckDB installs it. */
   duckDbExtensionDirectory: string | undefined;
   tempDirectory: string;
   /** The company's folder of SQL. */
   sqlDirectory: string;
 }
 
-/** A part of the configuration that a command can't do without. */
+/** A part of the configuration that a command requires. */
 export type Need =
   | "source"
   | "warehouse"
@@ -77,13 +77,13 @@ const TOKEN_CHARACTERS_MIN = 16;
 
 /**
  * Reads the configuration; throws one `ConfigError` that names every problem.
- * What a command does not need may be missing, but never malformed.
+ * Settings that a command does not need may be missing, but not malformed.
  */
 export function readConfig(
   env: Environment,
   needs: readonly Need[],
   options: {
-    /** Names that somebody gave a value, to look for misspelt ones. */
+    /** Names that have a value in `.env`, to find misspelt ones. */
     names?: readonly string[];
   } = {},
 ): Config {
@@ -173,7 +173,7 @@ function readNumbers(settings: SettingReader) {
   };
 }
 
-/** A server; undefined where its URL is missing, or can't be used. */
+/** Reads a server; undefined if its URL is missing or can't be used. */
 function readServer(
   { read, problems }: SettingReader,
   options: { name: string; need: Need; needs: readonly Need[] },
@@ -201,8 +201,8 @@ function readMemoryLimit({ read, problems }: SettingReader): string {
 }
 
 /**
- * Whether libpq's variables stand for a server's URL: where a command needs
- * no other one, or the other one has its own.
+ * Whether libpq's variables replace a server's URL: they do if the command
+ * needs no other server, or if the other server has its own URL.
  */
 function isForLibpq(
   need: Need,
@@ -222,7 +222,7 @@ function isForLibpq(
     !needs.includes(other);
 }
 
-/** The bytes of a size as DuckDB takes it; NaN of what is none. */
+/** The bytes of a size in DuckDB's notation; NaN if it isn't one. */
 function bytesOf(size: string): number {
   const [, amount, unit = "", binary] =
     /^(\d+(?:\.\d+)?) ?([KMG])(i?)B$/.exec(size) ?? [];
@@ -242,7 +242,7 @@ function readDashboard({ read, problems }: SettingReader): DashboardSettings {
   const token = read("DASHBOARD_TOKEN");
   if (token !== undefined && token.length < TOKEN_CHARACTERS_MIN) {
     problems.push(
-      `DASHBOARD_TOKEN is short: ${TOKEN_CHARACTERS_MIN} characters are expected at least`,
+      `DASHBOARD_TOKEN is too short: at least ${TOKEN_CHARACTERS_MIN} characters are expected`,
     );
   }
   return { host, port: Number(port), token };

@@ -1,6 +1,6 @@
 import { nearestName } from "../cli/nearest_name.ts";
 
-/** What a server must be (libpq's `target_session_attrs`). */
+/** The kinds of server that libpq's `target_session_attrs` may ask for. */
 export const SESSION_TARGETS = [
   "any",
   "read-write",
@@ -12,9 +12,9 @@ export const SESSION_TARGETS = [
 
 export type SessionTarget = typeof SESSION_TARGETS[number];
 
-/** Any value. */
+/** Stands for any value. */
 const ANY = "*";
-/** Honoured whatever their value; who asks for them checks it. */
+/** Parameters that are honoured; their readers check the values. */
 const HONOURED = [
   "host",
   "port",
@@ -35,8 +35,8 @@ const HONOURED = [
 ];
 
 /**
- * libpq's other parameters, with their variables where they have one, and the
- * values that ask for no more than what is done here anyway:
+ * libpq's other parameters, with their environment variables if they have one,
+ * and the values that ask for nothing but what is done here anyway:
  * https://www.postgresql.org/docs/18/libpq-connect.html (34.1.2)
  */
 const HARMLESS: Record<string, { variable?: string; values: string[] }> = {
@@ -65,7 +65,7 @@ const HARMLESS: Record<string, { variable?: string; values: string[] }> = {
   sslsni: { variable: "PGSSLSNI", values: ["1"] },
   requiressl: { variable: "PGREQUIRESSL", values: ["0"] },
   requirepeer: { variable: "PGREQUIREPEER", values: [] },
-  // Deno speaks no older TLS than 1.2, and nothing newer than 1.3 exists.
+  // Deno supports no TLS older than 1.2, and nothing newer than 1.3 exists.
   ssl_min_protocol_version: {
     variable: "PGSSLMINPROTOCOLVERSION",
     values: ["tlsv1", "tlsv1.1", "tlsv1.2"],
@@ -92,21 +92,21 @@ const HARMLESS: Record<string, { variable?: string; values: string[] }> = {
   },
 };
 
-/** What to do in place of what can't be honoured. */
+/** What to do in place of parameters that can't be honoured. */
 const INSTEAD: Record<string, string> = {
   channel_binding:
-    "sslmode=verify-full makes sure that the server is the right one",
-  service: "write what it says into the URL",
+    "sslmode=verify-full proves that the server is the right one",
+  service: "put its settings into the URL",
   passfile: "PGPASSFILE names the file",
-  hostaddr: "write the address in place of the host",
-  requiressl: "sslmode says it",
+  hostaddr: "give the address as the host",
+  requiressl: "use sslmode",
   sslnegotiation: "leave it out",
 };
 
 /**
- * Reads the parameters of a connection URL, as libpq has them: a `+` is a
- * plus. Each that can't be honoured is a problem, and so are libpq's variables
- * that nothing here would heed. Gives what reads one.
+ * Reads the parameters of a connection URL, as libpq does: a `+` is a plus.
+ * Each one that can't be honoured is a problem, and so are libpq's variables
+ * that would be ignored here. Returns a function that reads one.
  */
 export function readParameters(
   search: string,

@@ -15,26 +15,26 @@ export interface PostgresSettings {
   database: string;
   user: string;
   password: string | undefined;
-  /** `false`: no TLS; otherwise what of the server's certificate is checked. */
+  /** `false`: no TLS; else how the server's certificate is checked. */
   tls: false | TlsSettings;
-  /** What the server must be; left out, anything. */
+  /** The kind of server that it must be; any, if left out. */
   sessionTarget?: SessionTarget;
   connectTimeoutMs?: number;
-  /** What the server's views call the session. */
+  /** The session's name in the server's views. */
   applicationName?: string;
   /** Command-line options for the server's process, such as `-c name=value`. */
   options?: string;
-  /** False: the system looks after no silent connection. */
+  /** False if the system does not probe silent connections. */
   keepAlive?: boolean;
-  /** How long a connection is silent before the system looks after it. */
+  /** How long a connection is silent before the system probes it. */
   keepAliveDelayMs?: number;
 }
 
-/** How TLS is spoken. */
+/** How TLS is used. */
 export interface TlsSettings {
   verify: boolean;
   caFile: string | undefined;
-  /** What this side shows to the server. */
+  /** The client certificate, if the server requires one. */
   client?: {
     certificateFile: string;
     keyFile: string;
@@ -42,29 +42,29 @@ export interface TlsSettings {
   };
 }
 
-/** A number as people write it: `0x10`, `1e3` and a blank are NaN. */
+/** Reads a plain decimal number: `0x10`, `1e3` and an empty text are NaN. */
 export function decimal(text: string): number {
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
 }
 
-/** A server as people name it, without user and password. */
+/** A server's name for messages, without user and password. */
 export function serverName(settings: PostgresSettings): string {
   return `${settings.host}:${settings.port}/${settings.database}`;
 }
 
-/** The names of this machine that nobody else reaches it by. */
+/** Names of this machine by which no other machine reaches it. */
 export const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
 const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
-/** The modes of libpq's that promise nothing. */
+/** libpq's modes that guarantee nothing. */
 const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
 const CONNECT_SECONDS_MAX = 3600;
 const IDLE_SECONDS_MAX = 86_400;
 
 /**
- * Reads a connection URL; what it leaves out comes from libpq's variables, and
- * what it says that can't be honoured is a problem.
- * TLS with verification is the default for a host that isn't local.
+ * Reads a connection URL; libpq's variables supply what it leaves out, and a
+ * parameter that can't be honoured is a problem. TLS with verification is the
+ * default for a host that isn't local.
  */
 export function readPostgresUrl(
   text: string,
@@ -76,7 +76,7 @@ export function readPostgresUrl(
 ): PostgresSettings | undefined {
   const { name, read, problems } = options;
   const problem = (found: string) => {
-    // Of a variable that is of no URL alone, once is enough.
+    // A variable belongs to every URL: reporting it once is enough.
     const line = found.startsWith("PG") ? found : `${name}: ${found}`;
     if (!problems.includes(line)) problems.push(line);
   };
@@ -87,7 +87,7 @@ export function readPostgresUrl(
   let url: URL;
   try {
     url = new URL(text.replace(WITHOUT_HOST, `$1${NO_HOST}`));
-    // Throws where a % is followed by no code.
+    // Throws if a % is not followed by a code.
     decodeURIComponent(url.href);
     checkEncoded(url);
   } catch {
@@ -112,7 +112,7 @@ export function readPostgresUrl(
   const port = portText === undefined ? POSTGRES_PORT : decimal(portText);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     const from = get("port") === undefined ? "PGPORT" : "port";
-    problems.push(`${name}: ${from} is "${portText}", which is no port`);
+    problems.push(`${name}: ${from} is "${portText}", which is not a port`);
   }
   const seconds = (
     name: string,
@@ -164,11 +164,11 @@ export function readPostgresUrl(
   };
 }
 
-/** A user without a host, which libpq takes and a browser's URL does not. */
+/** A user without a host, which libpq accepts and `URL` does not. */
 const WITHOUT_HOST = /^(\w+:\/\/[^/?#]*@)(?=[:/?#]|$)/;
 const NO_HOST = "no-host.invalid";
 const SEVERAL_HOSTS =
-  "several hosts are named, of which none would be chosen: name the one to connect to";
+  "several hosts are named, and only one is supported: name the one to connect to";
 
 function readTls(
   host: string,
@@ -184,7 +184,7 @@ function readTls(
   const ca = get("sslrootcert") ?? read("PGSSLROOTCERT");
   const certificateFile = get("sslcert") ?? read("PGSSLCERT");
   const keyFile = get("sslkey") ?? read("PGSSLKEY");
-  // Who names a certificate in the URL means to use it.
+  // A certificate named in the URL is meant to be used.
   const named = get("sslrootcert") ?? get("sslcert");
   const mode = get("sslmode") ?? read("PGSSLMODE") ??
     (local && named === undefined ? "disable" : "verify-full");
@@ -208,11 +208,11 @@ function readTls(
   if (isSystem && mode !== "verify-full" && mode !== "disable") {
     problem(`sslrootcert is "system", which needs sslmode=verify-full`);
   }
-  // As libpq has it, nobody can listen in on a socket of this machine.
+  // As in libpq: nobody can eavesdrop on a socket of this machine.
   if (mode === "disable" || isAbsolute(host)) return false;
   const keyPassword = get("sslpassword");
   return {
-    // As in libpq, a CA that is named for this server is heeded.
+    // As in libpq, a CA named for this server is checked.
     verify: mode.startsWith("verify") || get("sslrootcert") !== undefined,
     caFile: isSystem ? undefined : ca,
     ...(certificateFile === undefined || keyFile === undefined ? {} : {
@@ -230,7 +230,7 @@ function suggestion(text: string, names: readonly string[]): string {
   return nearest === undefined ? "" : `; did you mean ${nearest}?`;
 }
 
-/** The settings that have a value. */
+/** Drops the settings that have no value. */
 function defined<Settings extends object>(
   settings: Settings,
 ): { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> } {
@@ -240,8 +240,8 @@ function defined<Settings extends object>(
 }
 
 /**
- * Throws where a password's `/`, `?` or `#` ended the host too early: what
- * follows it would be taken for the database's name, and be shown.
+ * Throws if a `/`, `?` or `#` in the password ended the host too early: the
+ * rest of it would be taken for the database's name, and be shown.
  */
 function checkEncoded(url: URL): void {
   if (/@/.test(url.pathname + url.search) || url.hash !== "") {

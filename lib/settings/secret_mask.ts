@@ -9,18 +9,19 @@ const SECRETS = [
 ];
 const URLS = ["SOURCE_URL", "WAREHOUSE_URL", "ANALYST_URL"];
 const MASK = "***";
-/** Shorter ones turn up in words that are no secret. */
+/** Shorter secrets occur in words that aren't secret. */
 const SECRET_CHARACTERS_MIN = 8;
-/** Passwords of examples: found in a message, they are words of it. */
+/** Passwords of examples: in a message they are ordinary words. */
 const WORDS =
   /^(passwords?|postgres(ql)?|database|warehouse|localhost|transform|dashboard|analysts?|extracts?|connection|administrator)$/i;
-/** What is followed by a secret, and not by a word. */
+/** Names that are followed by a secret, and not by a word. */
 const SECRET_NAME = String
   .raw`(?:passw(?:or)?d|pwd|passphrase|secret|token|authorization|access_?key)`;
 
 /**
- * Takes the secrets of the environment out of whatever a command writes: a
- * belt over the braces, for what a server or a library may put into an error.
+ * Makes a mask that removes the environment's secrets from whatever a command
+ * writes: a second safeguard, for what a server or a library may put into an
+ * error.
  */
 export function secretMask(env: Environment): (text: string) => string {
   return maskOf([
@@ -29,7 +30,7 @@ export function secretMask(env: Environment): (text: string) => string {
   ]);
 }
 
-/** As `secretMask`, of a configuration that was read. */
+/** Like `secretMask`, for a configuration that has been read. */
 export function secretsOf(config: Config): (text: string) => string {
   const { source, warehouse, analyst, dashboard, s3 } = config;
   return maskOf([
@@ -45,18 +46,18 @@ export function secretsOf(config: Config): (text: string) => string {
 }
 
 /**
- * Takes secrets out of texts, as they are and as JSON has them. One of eight
- * characters or more is taken out wherever it stands. A shorter one may be a
- * part of any word, and one that is a word may be meant as such: these only
- * where a secret stands, in a URL, after a name such as `password=`, in quotes
- * after such a name, or as the whole text.
+ * Makes a mask that removes secrets from texts, plain or escaped for JSON. One
+ * of eight characters or more is removed wherever it occurs. A shorter one may
+ * be part of any word, and one that is a word may be meant as such: these are
+ * removed only where a secret is expected, in a URL, after a name such as
+ * `password=`, in quotes after such a name, or as the whole text.
  */
 export function maskOf(given: readonly string[]): (text: string) => string {
   const secrets = [...new Set(given.filter((secret) => secret !== ""))]
     .flatMap((secret) => [
       ...new Set([secret, JSON.stringify(secret).slice(1, -1)]),
     ])
-    // The longest first, for one may hold another.
+    // The longest first, since one may contain another.
     .sort((a, b) => b.length - a.length);
   const isLong = (secret: string) =>
     secret.length >= SECRET_CHARACTERS_MIN && !WORDS.test(secret);
@@ -76,7 +77,7 @@ export function maskOf(given: readonly string[]): (text: string) => string {
   };
 }
 
-/** Where a short secret stands as such. */
+/** Matches a short secret where a secret is expected. */
 function placesOf(secret: string): RegExp {
   const escaped = secret.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
   const inUrl = String.raw`(?<=:\/\/[^\s:@/]*:)${escaped}(?=@)`;
@@ -85,7 +86,7 @@ function placesOf(secret: string): RegExp {
   return new RegExp(`${inUrl}|${named}`, "gi");
 }
 
-/** A URL's password up to its last `@`, and those that follow its `?`. */
+/** A URL's password, up to the last `@`, and those among its parameters. */
 function passwordsOf(url: string): string[] {
   const [, password = ""] = /^[^:]*:\/\/[^:@/]*:(.*)@/s.exec(url) ?? [];
   const named = [...url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi)]

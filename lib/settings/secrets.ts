@@ -7,7 +7,7 @@ import { messageOf, StageError } from "../errors.ts";
 import type { Environment } from "./setting_reader.ts";
 import { regionOf } from "./zone_settings.ts";
 
-/** Settings whose values lie in AWS Secrets Manager: where, and which. */
+/** Settings whose values may be in AWS Secrets Manager, and their ids there. */
 const SECRETS = [
   { id: "SOURCE_SECRET_ID", name: "SOURCE_URL", isUrl: true },
   { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL", isUrl: true },
@@ -15,21 +15,21 @@ const SECRETS = [
   { id: "DASHBOARD_SECRET_ID", name: "DASHBOARD_TOKEN", isUrl: false },
 ] as const;
 
-/** Fields that somebody means to be heeded, as opposed to notes. */
+/** Fields that are meant to take effect, unlike notes. */
 const ABOUT_TLS = /^(ca|cert|key|root|ssl|tls)/i;
 
-/** What a secret holds: a connection URL, and perhaps the server's CA. */
+/** The content of a secret: a connection URL, and perhaps the server's CA. */
 interface Secret {
   url: string;
   ca?: string | null;
 }
 
 /**
- * The environment with the connection URLs that its `*_SECRET_ID` variables
- * lead to. A secret is the URL itself, or JSON `{"url": ..., "ca": PEM}`; the
+ * Adds to the environment the connection URLs that its `*_SECRET_ID` variables
+ * refer to. A secret is the URL itself, or JSON `{"url": ..., "ca": PEM}`; the
  * CA goes into a file of the folder, which the URL then names. The dashboard's
- * token is as it is. Throws a `StageError` when a secret can't be had, which
- * never shows its value.
+ * token is used as it is. Throws a `StageError`, which never shows the value,
+ * if a secret can't be read.
  */
 export async function withSecrets(
   env: Environment,
@@ -79,7 +79,7 @@ async function readText(
       {
         subject: secretId,
         hint:
-          "Put a value into it, and let the function's role read it: docs/deploy.md",
+          "Give it a value, and let the function's role read it: docs/deploy.md",
         retryable: true,
         cause: error,
       },
@@ -97,11 +97,11 @@ async function readSecret(
   if (secret !== undefined && unknown.length === 0) return secret;
   const found = secret === undefined
     ? 'it is neither a connection URL nor JSON with "url"'
-    : `nothing heeds its ${unknown.map((name) => `"${name}"`).join(", ")}`;
+    : `it has unknown fields: ${unknown.map((name) => `"${name}"`).join(", ")}`;
   throw new StageError(`Cannot use the secret ${secretId}: ${found}`, {
     subject: secretId,
     hint:
-      'Its value is postgres://user:password@host:port/database, or {"url": "postgres://...", "ca": "-----BEGIN CERTIFICATE-----..."}',
+      'Set it to postgres://user:password@host:port/database, or to {"url": "postgres://...", "ca": "-----BEGIN CERTIFICATE-----..."}',
   });
 }
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { nearestName } from "../cli/nearest_name.ts";
 import { projectDirectory } from "../project_directory.ts";
 
-/** Ours, which the configuration of a command does not read. */
+/** Our settings that `readConfig` does not read. */
 const READ_ELSEWHERE = [
   "SOURCE_SECRET_ID",
   "WAREHOUSE_SECRET_ID",
@@ -11,12 +11,12 @@ const READ_ELSEWHERE = [
   "METRICS_NAMESPACE",
   "NO_COLOR",
 ];
-/** Of libpq, the AWS SDK and the system: there are more than are read here. */
+/** Names of libpq, the AWS SDK and the system, which are not all read here. */
 const OF_OTHERS = /^(AWS_|PG|TMP|TEMP$|HOME|USERPROFILE)/;
-/** Common words: what begins with them may be anybody's. */
+/** Common words: names that begin with them may belong to others. */
 const COMMON_WORDS = ["TEMP", "NO"];
 
-/** The names that `.env` gives a value; none where there is no such file. */
+/** The names that have a value in `.env`; none if there is no such file. */
 export function namesInEnvFile(): string[] {
   try {
     const text = Deno.readTextFileSync(join(projectDirectory(), ".env"));
@@ -29,8 +29,8 @@ export function namesInEnvFile(): string[] {
 }
 
 /**
- * A problem for each name that is none of the settings and looks like one:
- * nearly spelt like it, or with the same first word.
+ * A problem for each name that is not a setting and looks like one: spelt
+ * almost like it, or with the same first word.
  */
 export function misspeltSettings(
   names: readonly string[],
@@ -44,10 +44,10 @@ export function misspeltSettings(
     if (ours.includes(name) || OF_OTHERS.test(name)) return [];
     const nearest = nearestName(name, ours);
     if (nearest !== undefined) {
-      return [`${name} in .env is no setting: did you mean ${nearest}?`];
+      return [`${name} in .env is not a setting: did you mean ${nearest}?`];
     }
     return words.has(firstWord(name))
-      ? [`${name} in .env is no setting: leave it out`]
+      ? [`${name} in .env is not a setting: leave it out`]
       : [];
   });
 }

@@ -3,30 +3,30 @@ import { decimal } from "./connection_url.ts";
 /** Reads a variable of the environment. */
 export type Environment = (name: string) => string | undefined;
 
-/** What a number may be. */
+/** The numbers that a setting may have. */
 export interface NumberRange {
   from: number;
   to: number;
-  /** Whether it must be a whole one. */
+  /** Whether it must be a whole number. */
   whole?: boolean;
 }
 
-/** Reads settings one by one, and gathers what is wrong with them. */
+/** Reads settings one by one, and collects their problems. */
 export class SettingReader {
   /** A line for each setting that can't be used. */
   readonly problems: string[] = [];
-  /** The names of all that were asked for. */
+  /** The names of all settings that were read. */
   readonly asked: Set<string> = new Set();
 
   constructor(private readonly env: Environment) {}
 
-  /** A setting's text without blanks around it; undefined when it is empty. */
+  /** Reads a setting, trimmed; undefined if it is empty. */
   readonly read = (name: string): string | undefined => {
     this.asked.add(name);
     return this.env(name)?.trim() || undefined;
   };
 
-  /** A number of a range; where it is none, a problem and the fallback. */
+  /** Reads a number; one out of range adds a problem and gives the fallback. */
   number(name: string, fallback: number, range: NumberRange): number {
     const text = this.read(name) ?? String(fallback);
     const value = decimal(text);

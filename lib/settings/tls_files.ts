@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import { ConfigError, messageOf } from "../errors.ts";
 import type { TlsSettings } from "./connection_url.ts";
 
-/** What the driver needs for TLS; a `ConfigError` names each bad file. */
+/** Reads the files for TLS; throws a `ConfigError` that names each bad one. */
 export function readTlsFiles(
   { verify, caFile, client }: TlsSettings,
   { server }: { server: string },
@@ -20,14 +20,14 @@ export function readTlsFiles(
     }
   };
   const ca = file("CA", caFile);
-  const cert = file("client's certificate", client?.certificateFile);
-  const pem = file("client's key", client?.keyFile);
+  const cert = file("client certificate", client?.certificateFile);
+  const pem = file("client key", client?.keyFile);
   let key = pem;
   try {
     if (pem !== undefined) key = openKey(pem, client?.keyPassword);
   } catch {
     problems.push(
-      `Cannot read the client's key of ${server}: ${client?.keyFile} is no PEM file of a key, or sslpassword does not open it`,
+      `Cannot read the client key of ${server}: ${client?.keyFile} is not a key in PEM, or sslpassword does not decrypt it`,
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -38,7 +38,7 @@ export function readTlsFiles(
   };
 }
 
-/** A key as PEM that no password protects. */
+/** Decrypts a key, to PEM without a password. */
 function openKey(pem: string, passphrase: string | undefined): string {
   const key = createPrivateKey({
     key: pem,

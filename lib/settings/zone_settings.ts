@@ -5,25 +5,25 @@ import { isKey } from "../zone/zone_key.ts";
 import type { Environment, SettingReader } from "./setting_reader.ts";
 
 const GLOB_CHARACTERS = /[*?[]/;
-/** Other tools' names for the endpoint: without it, AWS itself is asked. */
+/** Other tools' names for the endpoint: ignored, AWS itself would be used. */
 const MISTAKEN_ENDPOINTS = [
   "AWS_ENDPOINT",
   "AWS_ENDPOINT_S3",
   "AWS_S3_ENDPOINT",
   "AWS_S3_ENDPOINT_URL",
 ];
-/** Switches that the AWS SDK heeds, and DuckDB does not. */
+/** Switches that the AWS SDK honours and DuckDB does not. */
 const HALF_HEEDED = [
   "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
   "AWS_USE_DUALSTACK_ENDPOINT",
   "AWS_USE_FIPS_ENDPOINT",
 ];
 
-/** Where the zones are; a zone that a command does not need may be "". */
+/** Where the zones are; "" for one that the command doesn't need. */
 export interface ZoneSettings {
   ingestionUrl: string;
   processedUrl: string;
-  /** Undefined where no zone is in S3. */
+  /** Undefined if no zone is in S3. */
   s3: S3Settings | undefined;
 }
 
@@ -53,7 +53,7 @@ export function readZones(
   };
 }
 
-/** A directory as an absolute path, which DuckDB must take as it stands. */
+/** A directory as an absolute path, which DuckDB must not take as a pattern. */
 export function readDirectory(
   settings: SettingReader,
   { name, path }: { name: string; path: string },
@@ -61,13 +61,13 @@ export function readDirectory(
   const whole = resolve(path);
   if (GLOB_CHARACTERS.test(whole)) {
     settings.problems.push(
-      `${name} is "${whole}": a path without * ? [ is expected, which DuckDB takes for patterns`,
+      `${name} is "${whole}": a path without * ? [ is expected, since DuckDB reads these as patterns`,
     );
   }
   return whole;
 }
 
-/** AWS's region as the environment names it. */
+/** AWS's region from the environment. */
 export function regionOf(read: Environment): string {
   return read("AWS_REGION") ?? read("AWS_DEFAULT_REGION") ?? "us-east-1";
 }
@@ -104,7 +104,7 @@ function readZoneUrl(
   return url;
 }
 
-/** Neither zone may be the other one, or lie in it. */
+/** Neither zone may be the other one, or inside it. */
 function checkApart(
   { problems }: SettingReader,
   places: Record<"INGESTION_URL" | "PROCESSED_URL", string>,
@@ -113,20 +113,20 @@ function checkApart(
   if (ingestion === "" || processed === "") return;
   if (ingestion === processed) {
     problems.push(
-      "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
+      "INGESTION_URL and PROCESSED_URL are the same: each needs its own place",
     );
   } else if (ingestion.startsWith(`${processed}/`)) {
     problems.push(
-      "INGESTION_URL is inside PROCESSED_URL: they need a place each",
+      "INGESTION_URL is inside PROCESSED_URL: each needs its own place",
     );
   } else if (processed.startsWith(`${ingestion}/`)) {
     problems.push(
-      "PROCESSED_URL is inside INGESTION_URL: they need a place each",
+      "PROCESSED_URL is inside INGESTION_URL: each needs its own place",
     );
   }
 }
 
-/** A directory with its symbolic links followed, as far as it is there. */
+/** A directory with its symbolic links resolved, as far as it exists. */
 function realPlace(url: string): string {
   if (!isAbsolute(url)) return url;
   try {
@@ -141,7 +141,7 @@ function readS3({ read, problems }: SettingReader): S3Settings {
   const endpoint = read("AWS_ENDPOINT_URL_S3") ?? read("AWS_ENDPOINT_URL");
   for (const name of MISTAKEN_ENDPOINTS) {
     if (endpoint !== undefined || read(name) === undefined) continue;
-    problems.push(`${name} is no setting: did you mean AWS_ENDPOINT_URL?`);
+    problems.push(`${name} is not a setting: did you mean AWS_ENDPOINT_URL?`);
   }
   for (const name of HALF_HEEDED) {
     if (read(name)?.toLowerCase() !== "true") continue;

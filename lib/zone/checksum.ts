@@ -7,7 +7,7 @@ export function sha256Hex(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** The beginning of it, where it only has to tell of damage. */
+/** A shortened SHA-256, enough to detect damage. */
 export function shortChecksum(content: Uint8Array): string {
   return sha256Hex(content).slice(0, SHORT_CHARACTERS);
 }

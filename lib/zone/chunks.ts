@@ -1,12 +1,12 @@
-/** How `chunks` cuts. */
+/** How `chunks` divides content. */
 export interface ChunkOptions {
   /** The size of every chunk but the last. */
   bytes: number;
-  /** Ends the chunks with its reason, also while the content is awaited. */
+  /** Ends the chunks with its reason, even while content is awaited. */
   signal?: AbortSignal | undefined;
 }
 
-/** Cuts content again into chunks of one size, each with memory of its own. */
+/** Divides content into chunks of one size, each with its own memory. */
 export async function* chunks(
   content: AsyncIterable<Uint8Array>,
   { bytes, signal }: ChunkOptions,
@@ -52,7 +52,7 @@ async function* abortable(
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
-    // Not awaited: content that hangs would not answer this either.
+    // Not awaited: if the content hangs, so would this.
     if (!ended) iterator.return?.().catch(() => {});
   }
 }

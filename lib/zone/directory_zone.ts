@@ -21,11 +21,11 @@ const LOCK_WAIT_MS = 30_000;
 const LOCK_RETRY_MS = 5;
 
 /**
- * A zone in a local directory. Names that begin with a dot are its own: files
- * not yet whole, and the lock. Every `put` holds that lock (`flock`, which the
- * system frees when a process dies) from the check of the etag to the rename,
- * and gives the file a later time than the one before, so that an etag of
- * time, size and inode never comes twice.
+ * A zone in a local directory. Names that begin with a dot are reserved for
+ * incomplete files and the lock. Every `put` holds that lock (`flock`, which
+ * the system frees when a process dies) from the check of the etag to the
+ * rename, and gives the file a later time than the one before, so that an etag
+ * of time, size and inode never occurs twice.
  */
 export class DirectoryZone implements Zone {
   readonly url: string;
@@ -187,7 +187,7 @@ export class DirectoryZone implements Zone {
     }
   }
 
-  /** Files that go leave their folders, by the thousand in a year. */
+  /** Removing files leaves their folders, thousands of them in a year. */
   async removeEmptyFolders(before: Date): Promise<void> {
     for (const entry of await this.#entries("")) {
       if (entry.isDirectory) await this.#removeEmpty(`${entry.name}/`, before);
@@ -203,14 +203,14 @@ export class DirectoryZone implements Zone {
     const path = join(this.url, folder);
     await this.#orMissing(`Cannot remove "${folder}" from`, async () => {
       if (!(timeOf(Deno.statSync(path)) < before)) return;
-      // Not if somebody has written there meanwhile.
+      // Another process may have written there meanwhile.
       await Deno.remove(path).catch((error) => {
         if (codeOf(error) !== "ENOTEMPTY") throw error;
       });
     });
   }
 
-  /** The clock of the machine that holds the disk: that of a file just made. */
+  /** The clock of the disk's machine: the time of a file just created. */
   async now(): Promise<Date> {
     return await this.#attempt("Cannot write to", async () => {
       const path = await this.#writeTemporary(
@@ -243,14 +243,14 @@ export class DirectoryZone implements Zone {
       }
       const info = await this.#orMissing(
         "Cannot list",
-        // To wait for the answer costs ten times as much as the answer.
+        // Awaiting the answer would cost ten times as much as the answer.
         () => Deno.statSync(join(this.url, name)),
       );
       if (info !== undefined) yield { name, info };
     }
   }
 
-  /** What is in a folder; nothing where there is none. */
+  /** The entries of a folder; none if the folder doesn't exist. */
   async #entries(folder: string): Promise<Deno.DirEntry[]> {
     return await this.#orMissing(
       "Cannot list",
@@ -265,7 +265,7 @@ export class DirectoryZone implements Zone {
     });
   }
 
-  /** Writes a file beside its place, safe on disk, and returns its path. */
+  /** Writes a file beside its place, synced to disk; returns its path. */
   async #writeTemporary(path: string, content: Uint8Array): Promise<string> {
     await this.#makeFolder(dirname(path));
     const temporary = join(
@@ -284,9 +284,9 @@ export class DirectoryZone implements Zone {
   }
 
   /**
-   * Makes a folder, and the zone's own, but nothing above it: a disk that is
-   * not mounted must not be taken for an empty zone. A new folder is made safe
-   * on disk with all above it.
+   * Makes a folder, and the zone's own, but nothing above it: a disk that isn't
+   * mounted must not be taken for an empty zone. A new folder is synced to disk
+   * with all folders above it.
    */
   async #makeFolder(folder: string): Promise<void> {
     if (await unlessMissing(() => Deno.stat(folder)) !== undefined) return;
@@ -333,7 +333,7 @@ export class DirectoryZone implements Zone {
   }
 }
 
-/** Named by `#writeTemporary`, or a folder that may hold such files. */
+/** Whether `#writeTemporary` gave the name, or a folder may hold such files. */
 function isTemporary(name: string): boolean {
   return name.endsWith("/") || TEMPORARY.test(name);
 }
@@ -397,22 +397,22 @@ async function writeAll(
   }
 }
 
-/** Makes the names in a folder safe on disk. */
+/** Syncs the names in a folder to disk. */
 async function syncFolder(folder: string): Promise<void> {
   using file = await Deno.open(folder);
   await file.sync();
 }
 
 const HINTS: Record<string, string> = {
-  EACCES: "Give the user who runs this the right to write there.",
-  EPERM: "Give the user who runs this the right to write there.",
+  EACCES: "Give the user that runs this the right to write there.",
+  EPERM: "Give the user that runs this the right to write there.",
   ENOSPC: "Free some space on that disk.",
   EDQUOT: "Free some space, or raise the user's quota.",
   EROFS: "Choose a directory on a disk that can be written.",
-  ENOTDIR: "A file stands where the zone's directory should be: move it away.",
+  ENOTDIR: "A file is where the zone's directory should be: move it away.",
   EEXIST: "Data files are never overwritten: run again, with a new run id.",
   ENOENT:
-    "Check the path and that its disk is mounted, and make the folder that is to hold the zone.",
+    "Check the path and that its disk is mounted, and create the folder above the zone's.",
 };
 
 function codeOf(error: unknown): string {

@@ -2,7 +2,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { messageOf, StageError } from "../errors.ts";
 import type { S3Settings } from "./zone.ts";
 
-/** Keys for S3, from wherever the AWS SDK found them. */
+/** Keys for S3. */
 export interface S3Credentials {
   accessKeyId: string;
   secretAccessKey: string;
@@ -10,8 +10,8 @@ export interface S3Credentials {
 }
 
 /**
- * The keys that the settings give, or else those of the SDK's own chain
- * (profile, container, instance), for a reader that isn't the SDK.
+ * The keys of the settings, or else those that the SDK finds by its own chain
+ * (profile, container, instance), for a reader other than the SDK.
  */
 export async function resolveCredentials(
   settings: S3Settings,

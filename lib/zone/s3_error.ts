@@ -1,12 +1,12 @@
 import { messageOf, redact, StageError } from "../errors.ts";
 
-/** What was tried when S3 refused. */
+/** What was being done when S3 failed. */
 export interface S3Attempt {
   /** What could not be done: `Cannot write to`, `Cannot read "key" in`. */
   task: string;
   /** The zone's URL. */
   url: string;
-  /** The server, when it isn't AWS. */
+  /** The server, if it isn't AWS. */
   endpoint: string | undefined;
 }
 
@@ -17,7 +17,7 @@ interface Meaning {
 }
 
 const LATER = {
-  hint: "Run again later; the store refuses or is busy for now.",
+  hint: "Run again later; the store is busy or refuses requests for now.",
   retryable: true,
 };
 const REACH = {
@@ -44,7 +44,7 @@ const CERTIFICATE: Meaning = {
 const MEANINGS: Record<string, Meaning> = {
   NoSuchBucket: {
     found: "there is no such bucket",
-    hint: "Create the bucket, or mend its name in the zone's URL.",
+    hint: "Create the bucket, or correct its name in the zone's URL.",
   },
   AccessDenied: RIGHTS,
   Forbidden: RIGHTS,
@@ -77,8 +77,8 @@ const MEANINGS: Record<string, Meaning> = {
 };
 
 /**
- * Says what an S3 error means. It is retryable when the outcome is unknown or
- * the store only asks for patience.
+ * Turns an S3 error into one that says what it means. It is retryable if the
+ * outcome is unknown or the store is only busy.
  */
 export function s3Error(error: unknown, attempt: S3Attempt): StageError {
   const { task, url, endpoint } = attempt;
@@ -99,7 +99,7 @@ export function s3Error(error: unknown, attempt: S3Attempt): StageError {
   );
 }
 
-/** The HTTP status of an S3 error, when the server answered. */
+/** The HTTP status of an S3 error, if the server answered. */
 export function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("$metadata" in error)) return undefined;
   const metadata = error.$metadata;

@@ -8,7 +8,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 
-/** S3 takes parts of 5 MiB to 5 GiB, the last one also smaller. */
+/** S3 accepts parts of 5 MiB to 5 GiB; the last one may be smaller. */
 export const PART_BYTES = 8 << 20;
 const PARTS_MAX = 10_000;
 const IN_FLIGHT_MAX = 2;
@@ -20,17 +20,18 @@ export interface UploadTarget {
   Key: string;
 }
 
-/** What must hold of the object at the moment it appears. */
+/** The condition under which the object may appear. */
 export interface UploadCondition {
   IfMatch?: string;
   IfNoneMatch?: string;
 }
 
 /**
- * Uploads parts of `PART_BYTES` (the last may be smaller) with a checksum
- * each, two at a time, and resolves to their bytes. A single part is one
- * plain PUT. When anything fails, the upload is aborted once no part is under
- * way any more: an abort that overtakes a part leaves that part, and its cost.
+ * Uploads parts of `PART_BYTES` (the last may be smaller), each with a
+ * checksum, two at a time, and returns how many bytes they have. A single part
+ * is one plain PUT. If anything fails, the upload is aborted once no part is in
+ * flight: an abort that overtakes a part leaves that part, and its cost,
+ * behind.
  */
 export async function uploadParts(
   client: S3Client,
@@ -119,7 +120,7 @@ async function sendPart(
   return { PartNumber: part.PartNumber, ETag, ChecksumCRC32 };
 }
 
-/** Aborts as well as it can; the bucket's lifecycle rule takes the rest. */
+/** Tries to abort; the bucket's lifecycle rule removes what is left. */
 async function abort(
   client: S3Client,
   upload: UploadTarget & { UploadId: string | undefined },

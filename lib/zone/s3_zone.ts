@@ -30,11 +30,11 @@ import type {
 } from "./zone.ts";
 import { checkKey, checkPrefix } from "./zone_key.ts";
 
-/** How long a server may take; each request is tried again. */
+/** How long a server may take for each attempt of a request. */
 export interface S3Patience {
   connectionTimeoutMs: number;
   answerTimeoutMs: number;
-  /** Without a byte in a body. */
+  /** Between the bytes of a body. */
   idleTimeoutMs: number;
 }
 
@@ -49,8 +49,8 @@ type Body = NonNullable<GetObjectCommandOutput["Body"]>;
 
 /**
  * A zone in S3, or on a server that speaks its protocol. Failed requests are
- * tried again, so a `create` whose answer was lost may find its own file and
- * be false: who must know reads the file.
+ * retried, so a `create` whose answer was lost may find its own file and return
+ * false: a caller that must know reads the file.
  */
 export class S3Zone implements Zone {
   readonly url: string;
@@ -154,7 +154,7 @@ export class S3Zone implements Zone {
         IfNoneMatch: "*",
       });
     } catch (error) {
-      // What the source or the signal threw is not about the zone.
+      // An error of the source or the signal is not about the zone.
       if (sourceError !== undefined) throw sourceError;
       throw this.#error("Cannot write to", error);
     }
@@ -220,10 +220,10 @@ export class S3Zone implements Zone {
     }
   }
 
-  /** There are none: a key with slashes is a name. */
+  /** S3 has no folders: a key with slashes is just a name. */
   async removeEmptyFolders(): Promise<void> {}
 
-  /** The date in the head of an answer: any will do. */
+  /** The `date` header of an answer; any answer will do. */
   async now(): Promise<Date> {
     let date: string | undefined;
     const command = new ListObjectsV2Command({
@@ -242,7 +242,7 @@ export class S3Zone implements Zone {
     await this.#attempt("Cannot list", () => this.#client.send(command));
     const now = new Date(date ?? "");
     if (!Number.isNaN(now.getTime())) return now;
-    throw this.#error("Cannot read the clock of", new Error("no date came"));
+    throw this.#error("Cannot read the clock of", new Error("no date header"));
   }
 
   close(): void {
@@ -281,7 +281,7 @@ export class S3Zone implements Zone {
     } catch (error) {
       const status = statusOf(error);
       if (status === 412) return false;
-      // Removed, or in a race with another that a new look will find.
+      // It was removed, or replaced in a race: the caller must look again.
       const replaced = status === 409 || isMissingKey(error);
       if (condition.IfMatch !== undefined && replaced) return false;
       throw this.#error("Cannot write to", error);
@@ -366,7 +366,7 @@ function isMissingKey(error: unknown): boolean {
     (error.name === "NoSuchKey" || error.name === "NotFound");
 }
 
-/** A header of an answer as the SDK's middleware sees it. */
+/** A header of an answer, as the SDK's middleware sees it. */
 function headerOf(response: unknown, name: string): string | undefined {
   const { headers } = response as { headers?: Record<string, string> };
   return headers?.[name];

@@ -6,14 +6,14 @@ import { S3Zone } from "./s3_zone.ts";
 /** A small file, read whole. */
 export interface StoredFile {
   bytes: Uint8Array<ArrayBuffer>;
-  /** Names this content of this key; two contents never share one. */
+  /** Identifies this content of this key; no other content shares it. */
   etag: string;
 }
 
 /** What is known of a file without reading it. */
 export interface FileHead {
   bytes: number;
-  /** The same that `read` gives. */
+  /** The same as from `read`. */
   etag: string;
   /** By the store's clock. */
   modified: Date;
@@ -26,34 +26,34 @@ export interface ListedFile {
   modified: Date;
 }
 
-/** What a write left that has not ended: its file is not there yet. */
+/** A write that has not ended: its file does not exist yet. */
 export interface UnfinishedFile {
   name: string;
-  /** When it began, by the store's clock. */
+  /** When the write began, by the store's clock. */
   begun: Date;
   remove(): Promise<void>;
 }
 
 /**
- * Where batches live. Keys are checked by `checkKey`. What the store refuses
- * is thrown as a `StageError` whose subject is the zone's URL.
+ * Where batches are stored. Keys are checked by `checkKey`. Errors of the store
+ * are thrown as a `StageError` whose subject is the zone's URL.
  */
 export interface Zone {
-  /** `s3://bucket/prefix` or an absolute directory, no slash at the end. */
+  /** `s3://bucket/prefix` or an absolute directory, without a final slash. */
   readonly url: string;
-  /** Whether `list` reads nothing of what is before the key to begin after. */
+  /** Whether `list` reads nothing before the key that it starts after. */
   readonly listsAfter: boolean;
-  /** Where DuckDB finds a file. */
+  /** The path by which DuckDB finds a file. */
   locate(key: string): string;
-  /** A small file whole; undefined when there is none. */
+  /** Reads a small file whole; undefined if it doesn't exist. */
   read(key: string): Promise<StoredFile | undefined>;
-  /** Some bytes of a file; fewer when it ends before. */
+  /** Reads some bytes of a file; fewer if it ends earlier. */
   readRange(key: string, range: ByteRange): Promise<Uint8Array>;
-  /** Size, etag and time without reading; undefined when there is none. */
+  /** Size, etag and time of a file; undefined if it doesn't exist. */
   head(key: string): Promise<FileHead | undefined>;
-  /** A file's content in order. */
+  /** Streams a file's content, in order. */
   stream(key: string): Promise<AsyncIterable<Uint8Array>>;
-  /** Puts a file if there is none, whole or not at all: false when there is. */
+  /** Creates a file, whole or not at all; false if it exists. */
   create(key: string, content: Uint8Array): Promise<boolean>;
   /** Puts a file of up to 100 MB in place of any other, whole or not at all. */
   put(
@@ -62,7 +62,7 @@ export interface Zone {
     options?: PutOptions,
   ): Promise<boolean>;
   /**
-   * Streams a new file in constant memory and resolves to its bytes. When the
+   * Streams a new file in constant memory and returns its size in bytes. If the
    * content fails or the signal aborts, nothing of it stays.
    */
   write(
@@ -70,17 +70,17 @@ export interface Zone {
     content: AsyncIterable<Uint8Array>,
     options?: WriteOptions,
   ): Promise<number>;
-  /** The files whose keys begin so, in order of their keys. */
+  /** Lists the files whose keys have this prefix, in order of their keys. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedFile>;
-  /** Removes a file if it is there. */
+  /** Removes a file if it exists. */
   remove(key: string): Promise<void>;
-  /** Writes that have not ended, of processes at work and of dead ones. */
+  /** Writes that have not ended, of running processes and of dead ones. */
   unfinished(): AsyncIterable<UnfinishedFile>;
-  /** Removes folders that have held nothing since before a moment. */
+  /** Removes folders that have been empty since before a moment. */
   removeEmptyFolders(before: Date): Promise<void>;
-  /** What the store's clock shows, to the second. */
+  /** Reads the store's clock, to the second. */
   now(): Promise<Date>;
-  /** Lets go of open connections. */
+  /** Closes open connections. */
   close(): void;
 }
 
@@ -91,9 +91,9 @@ export interface ByteRange {
   length: number;
 }
 
-/** How `put` treats the file that is there. */
+/** How `put` treats a file that exists. */
 export interface PutOptions {
-  /** Put only if the file still has this etag; `put` is false otherwise. */
+  /** Put only if the file still has this etag; if not, `put` is false. */
   ifMatch?: string | undefined;
 }
 
@@ -108,17 +108,17 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** How to reach S3; what is left out comes from the AWS SDK's own chain. */
+/** How to reach S3; the AWS SDK's own chain supplies what is left out. */
 export interface S3Settings {
   region: string;
-  /** Another server than AWS, such as `http://127.0.0.1:9000`. */
+  /** A server other than AWS, such as `http://127.0.0.1:9000`. */
   endpoint?: string | undefined;
   accessKeyId?: string | undefined;
   secretAccessKey?: string | undefined;
   sessionToken?: string | undefined;
-  /** A file with the CA of the server, beside those that the system trusts. */
+  /** A file with the server's CA, in addition to those the system trusts. */
   caFile?: string | undefined;
-  /** The bucket in the path, not in the host; true where an endpoint is set. */
+  /** The bucket is in the path, not in the host; true if an endpoint is set. */
   forcePathStyle?: boolean | undefined;
 }
 

@@ -2,8 +2,8 @@ const KEY_CHARACTERS_MAX = 900;
 
 /**
  * Checks that a key names a file inside its zone: segments of letters, digits
- * and `_ - . =`, divided by single slashes, none of which begins with a dot
- * (those names are the zone's own). Throws a TypeError otherwise.
+ * and `_ - . =`, separated by single slashes, none of which begins with a dot
+ * (those names are reserved for the zone). Throws a TypeError if it doesn't.
  */
 export function checkKey(key: string): void {
   if (!isKey(key)) {
@@ -11,12 +11,12 @@ export function checkKey(key: string): void {
   }
 }
 
-/** Whether `checkKey` lets a key pass. */
+/** Whether `checkKey` accepts a key. */
 export function isKey(key: string): boolean {
   return key.length <= KEY_CHARACTERS_MAX && key.split("/").every(isSegment);
 }
 
-/** A name of any characters as a segment of a key: others are in hex, after =. */
+/** Turns any name into a key segment; special characters become `=` hex. */
 export function keyName(name: string): string {
   return name.replaceAll(
     /[^A-Za-z0-9_.-]|^[.-]/gu,
@@ -26,7 +26,7 @@ export function keyName(name: string): string {
   );
 }
 
-/** Checks the start of a key, which may end anywhere, also be empty. */
+/** Checks the beginning of a key, which may end anywhere or be empty. */
 export function checkPrefix(prefix: string): void {
   checkKey(`${prefix}x`);
 }

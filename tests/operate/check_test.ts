@@ -72,7 +72,7 @@ const WRONG: Readonly<
   "a check of no model": {
     file: "checks/dim_desing__is_known.sql",
     text: "select 1",
-    message: /sql\/checks\/dim_desing__is_known\.sql is of no model/,
+    message: /sql\/checks\/dim_desing__is_known\.sql belongs to no model/,
     code: 2,
   },
 };

@@ -73,7 +73,7 @@ const BAD_STORES: BadStore[] = [
       request.method === "PUT" && request.url.includes("_batches/")
         ? s3Refusal(412, "PreconditionFailed")
         : undefined,
-    message: /says that its manifest is there, and that it isn't/,
+    message: /says both that its manifest exists and that it doesn't/,
   },
   {
     name: "500, at every request",

@@ -399,24 +399,24 @@ const REFUSED: Readonly<
   "a reference to no model": {
     edits: { fact_line: ["-> dim_Shop", "-> dim_shop"] },
     message:
-      /fact_line\.sql: its header says References: shop_id -> dim_shop, which is no model/,
+      /fact_line\.sql: its header says References: shop_id -> dim_shop, which is not a model/,
   },
   "a reference to a fact": {
     edits: {
       dim_Shop: ["-- Why", "-- References: ShopID -> fact_line.\n-- Why"],
     },
-    message: /ShopID -> fact_line, which is no dimension/,
+    message: /ShopID -> fact_line, which is not a dimension/,
   },
   "a reference that can't be read": {
     edits: { fact_line: ["shop_id -> dim_Shop", "dim_Shop"] },
-    message: /says References: dim_Shop, which is not as in/,
+    message: /says References: dim_Shop, which is not of the form/,
   },
   "references in a circle": {
     edits: {
       dim_Shop: ["-- Why", "-- References: ShopID -> dim_other.\n-- Why"],
       dim_other: ["", ""],
     },
-    message: /References lead in a circle: dim_Shop -> dim_other -> dim_Shop/,
+    message: /References form a cycle: dim_Shop -> dim_other -> dim_Shop/,
   },
   "a reference of another type": {
     edits: {

@@ -230,7 +230,7 @@ testPooler(
       name: "StageError",
       message:
         `Cannot use 127.0.0.1:${port}/${database}: the pooler there allows no transactions`,
-      hint: /^Set pool_mode/,
+      hint: /^Set the pooler's pool_mode/,
       retryable: false,
     });
 

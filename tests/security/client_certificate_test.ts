@@ -94,13 +94,13 @@ Deno.test("a server that asks for a client's certificate gets it, and what lacks
           login: "certified",
           files: undefined,
           found: /requires a valid client certificate/,
-          hint: /^The server asks for a client's certificate: give sslcert/,
+          hint: /^The server requires a client certificate: set sslcert/,
         },
         {
           login: "twofold:a-password",
           files: undefined,
           found: /requires a valid client certificate/,
-          hint: /^The server asks for a client's certificate: give sslcert/,
+          hint: /^The server requires a client certificate: set sslcert/,
         },
         {
           login: "certified",
@@ -121,7 +121,7 @@ Deno.test("a server that asks for a client's certificate gets it, and what lacks
     for (const more of ["", "&sslpassword=wrong"]) {
       await assert.rejects(logIn("certified", { ...locked, more }), {
         name: "ConfigError",
-        message: /locked\.key is no PEM file of a key, or sslpassword/,
+        message: /locked\.key is not a key in PEM, or sslpassword/,
       });
     }
   }));

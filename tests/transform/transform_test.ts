@@ -298,7 +298,7 @@ Deno.test("transform() names the place that it can't write, and goes on once it 
     name: "StageError",
     message: new RegExp(`^Cannot write ${folder}/batch=000000002/`),
     retryable: true,
-    hint: /^Check the space and the rights there/,
+    hint: /^Check the free space and the rights there/,
   });
 
   await Deno.remove(folder);

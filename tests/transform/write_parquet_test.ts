@@ -48,7 +48,7 @@ Deno.test("writeParquet() says where it can't write", () =>
         message: new RegExp(`^Cannot write ${zone.locate(KEY)}: `),
         subject: zone.locate(KEY),
         retryable: true,
-        hint: /^Check the space and the rights there/,
+        hint: /^Check the free space and the rights there/,
       },
     );
   }));

@@ -200,7 +200,7 @@ Deno.test("commit() gives up on what can't be mended, or says two things", async
     const lying = logOf(creating(zone, () => Promise.resolve(false)));
     await assert.rejects(
       lying.commit(manifest(1)),
-      /says that its manifest is there, and that it isn't/,
+      /says both that its manifest exists and that it doesn't/,
     );
     assert.equal(await zone.head(manifestKey(1)), undefined);
   });

@@ -183,7 +183,7 @@ Deno.test("readLiveFiles() refuses a list that does not add up", () =>
           assert(error instanceof StageError);
           assert.match(
             error.message,
-            /^Cannot read the live files of batch 3: those of "one" hold \d versions, and \d were made up to it$/,
+            /^Cannot read the live files of batch 3: those of "one" hold \d versions, where \d are expected$/,
           );
           assert.match(error.hint ?? "", /deno task rebuild processed/);
           return true;

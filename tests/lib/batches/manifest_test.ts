@@ -36,24 +36,24 @@ const bytes = encodeManifest(MANIFEST);
 const text = new TextDecoder().decode(bytes);
 const encode = (content: string) => new TextEncoder().encode(content);
 const DAMAGED: [what: string, bytes: Uint8Array, problem: RegExp][] = [
-  ["a truncated one", bytes.subarray(0, 40), /it is no JSON/],
-  ["an empty one", new Uint8Array(), /it is no JSON/],
+  ["a truncated one", bytes.subarray(0, 40), /it is not JSON/],
+  ["an empty one", new Uint8Array(), /it is not JSON/],
   ["an edited one", encode(text.replace('"def"', '"deg"')), /its checksum/],
   ["one of no manifest", encode("{}"), /its checksum/],
   [
     "one of another form",
     encodeManifest({ ...MANIFEST, format: 2 as 1 }),
-    /it has the form 2, this version reads 1/,
+    /its format is 2, this version reads 1/,
   ],
   [
     "one of another stage",
     encodeManifest({ ...MANIFEST, stage: "extract" as "transform" }),
-    /it is of extract, not of transform/,
+    /it belongs to extract, not to transform/,
   ],
   [
     "one of another batch",
     encodeManifest({ ...MANIFEST, batch: 8 }),
-    /it is of batch 8/,
+    /it belongs to batch 8/,
   ],
 ];
 

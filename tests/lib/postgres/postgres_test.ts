@@ -86,7 +86,7 @@ const REFUSALS: Refusal[] = [
       return { user, password: WRONG };
     },
     found: /too many connections for role/,
-    hint: /^The server has no connection left/,
+    hint: /^The server has no free connection/,
     retryable: true,
   },
 ];
@@ -128,11 +128,11 @@ Deno.test("connectError() blames no password that was not asked for", async () =
 
   assert.match(
     hintOf('Peer authentication failed for user "postgres"'),
-    /^The server lets "postgres" in only as the system's user of that name/,
+    /^The server accepts "postgres" only from the operating system's user of that name/,
   );
   assert.match(
     hintOf('no pg_hba.conf entry for host "10.0.0.1", user "postgres"'),
-    /pg_hba\.conf; if it asks for TLS, add \?sslmode=verify-full/,
+    /pg_hba\.conf; if it requires TLS, add \?sslmode=verify-full/,
   );
 });
 
@@ -180,7 +180,7 @@ for (
     {
       target: "read-write",
       setting: "on",
-      found: "a primary that only reads by default",
+      found: "a primary that is read-only by default",
     },
   ] as const
 ) {

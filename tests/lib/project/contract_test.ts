@@ -220,11 +220,11 @@ for (
     ["size", 'cannot read the line "size"'],
     [
       '"ID" integer',
-      'column "ID" is there twice: DuckDB takes names that differ by case only for one',
+      'column "ID" is declared twice: to DuckDB, names that differ only in case are the same',
     ],
     [
       '" note" text',
-      '" note" begins with a blank, or has a character that is none of a name',
+      '" note" begins with white space, or has a control character',
     ],
   ] as const
 ) {
@@ -253,7 +253,7 @@ create tabel seen (id integer);`);
     'Contract: not a plain "create table": create tabel seen (id integer)',
     'Contract: "thing": no column "other" for the key',
     'Contract: "Thing": no primary key, nor columns that are unique and not null',
-    'Contract: the table "thing" is there twice',
+    'Contract: the table "thing" is declared twice',
   ]);
 });
 

@@ -209,11 +209,11 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
       assert.deepEqual(error.problems, [
         "sql/models/dim_keyless.sql: its header does not say what identifies a row, as in `-- Key: id.`",
         "sql/models/dim_wrong.sql: its header says Maintained: by hand., which is none of by row, as a join, append only",
-        "sql/models/dim_wrong.sql: its header says that it reads changed.thing, current.thing, its SQL reads changed.thing",
+        "sql/models/dim_wrong.sql: its header says that it reads changed.thing, current.thing, and its SQL reads changed.thing",
         "sql/models/thing.sql: its header says neither `-- Kind: fact.` nor `-- Kind: dimension.`, and its name begins neither with fact_ nor with dim_",
         'The model "dim_other" reads "nowhere", which is not in the contract',
-        "sql/quarantine/nothing.sql is of no table in the contract",
-        "sql/checks/dim_things__rule.sql is of no model: its name begins with one, as in <model>__<rule>.sql",
+        "sql/quarantine/nothing.sql belongs to no table in the contract",
+        "sql/checks/dim_things__rule.sql belongs to no model: its name must begin with one, as in <model>__<rule>.sql",
       ]);
       return true;
     });

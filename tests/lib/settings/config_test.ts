@@ -174,7 +174,8 @@ Deno.test("readConfig() refuses directories that DuckDB takes for patterns", () 
     TEMP_DIRECTORY: "/temp/[x]",
   }, []);
 
-  const reason = "a path without * ? [ is expected, which DuckDB takes for";
+  const reason =
+    "a path without * ? [ is expected, since DuckDB reads these as";
   assert.deepEqual(problems, [
     `INGESTION_URL is "/zones/a*b": ${reason} patterns`,
     `PROCESSED_URL is "/zones/what?": ${reason} patterns`,
@@ -205,7 +206,7 @@ Deno.test("readConfig() refuses one place for both zones", () => {
   }, []);
 
   assert.deepEqual(problems, [
-    "INGESTION_URL and PROCESSED_URL are the same: they need a place each",
+    "INGESTION_URL and PROCESSED_URL are the same: each needs its own place",
   ]);
 });
 
@@ -223,7 +224,7 @@ Deno.test("readConfig() refuses a zone inside the other", () => {
       : ["PROCESSED_URL", "INGESTION_URL"];
 
     assert.deepEqual(problemsOf(zones, []), [
-      `${inner} is inside ${outer}: they need a place each`,
+      `${inner} is inside ${outer}: each needs its own place`,
     ]);
   }
   const besides = { INGESTION_URL: "/lake/in", PROCESSED_URL: "/lake/in2" };
@@ -240,14 +241,14 @@ Deno.test("readConfig() refuses zones that links make one place", async () => {
         INGESTION_URL: `${folder}/lake`,
         PROCESSED_URL: `${folder}/link`,
       }, []),
-      ["INGESTION_URL and PROCESSED_URL are the same: they need a place each"],
+      ["INGESTION_URL and PROCESSED_URL are the same: each needs its own place"],
     );
     assert.deepEqual(
       problemsOf({
         INGESTION_URL: `${folder}/lake`,
         PROCESSED_URL: `${folder}/link/still/to come`,
       }, []),
-      ["PROCESSED_URL is inside INGESTION_URL: they need a place each"],
+      ["PROCESSED_URL is inside INGESTION_URL: each needs its own place"],
     );
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -432,7 +433,7 @@ Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
   }, ["source"]);
 
   assert.deepEqual(problems, [
-    'SOURCE_URL: PGPORT is "eighty", which is no port',
+    'SOURCE_URL: PGPORT is "eighty", which is not a port',
     'SOURCE_URL: sslmode is "prefer", which verifies nothing and may go on without TLS: one of disable, require, verify-ca, verify-full is expected',
   ]);
 });
@@ -509,7 +510,10 @@ Deno.test("readConfig() refuses a dashboard that nobody reaches, or anybody", ()
     () => read({ DASHBOARD_LISTEN: "8300", DASHBOARD_TOKEN: "short" }, []),
     (error) => {
       assert.match(String(error), /DASHBOARD_LISTEN is "8300": host:port/);
-      assert.match(String(error), /DASHBOARD_TOKEN is short: 16 characters/);
+      assert.match(
+        String(error),
+        /DASHBOARD_TOKEN is too short: at least 16 characters/,
+      );
       assert.doesNotMatch(String(error), /short"/);
       return true;
     },
@@ -602,10 +606,10 @@ Deno.test("readConfig() refuses each parameter that it can't honour, by its name
   assert.deepEqual(problems, [
     'SOURCE_URL: no parameter is called "sslmod": did you mean sslmode?',
     "SOURCE_URL: sslcrl can't be honoured: leave it out",
-    'SOURCE_URL: channel_binding is "require", which can\'t be honoured: sslmode=verify-full makes sure that the server is the right one',
+    'SOURCE_URL: channel_binding is "require", which can\'t be honoured: sslmode=verify-full proves that the server is the right one',
     'SOURCE_URL: no parameter is called "pgbouncer": leave it out',
     'SOURCE_URL: keepalives_count is "9", which can\'t be honoured: 0 can',
-    "SOURCE_URL: service can't be honoured: write what it says into the URL",
+    "SOURCE_URL: service can't be honoured: put its settings into the URL",
     "SOURCE_URL: sslmode is given twice",
     'SOURCE_URL: no parameter is called "ssl_cert": did you mean sslcert?',
     'SOURCE_URL: connect_timeout is "0": a whole number of seconds from 1 to 3600 is expected',
@@ -630,11 +634,11 @@ Deno.test("readConfig() refuses libpq's variables that it would not heed, once",
   }, ["source", "warehouse"]);
 
   assert.deepEqual(problems, [
-    "PGHOSTADDR can't be honoured: write the address in place of the host",
+    "PGHOSTADDR can't be honoured: give the address as the host",
     "PGREQUIREAUTH can't be honoured: leave it out",
-    'PGCHANNELBINDING is "require", which can\'t be honoured: sslmode=verify-full makes sure that the server is the right one',
+    'PGCHANNELBINDING is "require", which can\'t be honoured: sslmode=verify-full proves that the server is the right one',
     'PGSSLMINPROTOCOLVERSION is "TLSv1.3", which can\'t be honoured: tlsv1 or tlsv1.1 or tlsv1.2 can',
-    "PGSERVICE can't be honoured: write what it says into the URL",
+    "PGSERVICE can't be honoured: put its settings into the URL",
   ]);
   assert.deepEqual(problemsOf({ PGSERVICE: "prod" }, ["source"]).length, 1);
 });
@@ -649,7 +653,7 @@ for (
 ) {
   Deno.test(`readConfig() says that several hosts are one too many: ${Object.values(variables)}`, () => {
     assert.deepEqual(problemsOf(variables, ["source"]), [
-      "SOURCE_URL: several hosts are named, of which none would be chosen: name the one to connect to",
+      "SOURCE_URL: several hosts are named, and only one is supported: name the one to connect to",
     ]);
   });
 }
@@ -695,10 +699,10 @@ Deno.test("readConfig() names what .env spells otherwise than a setting", () => 
       "TEMP_DIR",
     ]),
     [
-      "FRESHNESS_MINUTE_MAX in .env is no setting: did you mean FRESHNESS_MINUTES_MAX?",
-      "WAREHOUSE_URI in .env is no setting: did you mean WAREHOUSE_URL?",
-      "source_url in .env is no setting: did you mean SOURCE_URL?",
-      "DASHBOARD_PORT in .env is no setting: leave it out",
+      "FRESHNESS_MINUTE_MAX in .env is not a setting: did you mean FRESHNESS_MINUTES_MAX?",
+      "WAREHOUSE_URI in .env is not a setting: did you mean WAREHOUSE_URL?",
+      "source_url in .env is not a setting: did you mean SOURCE_URL?",
+      "DASHBOARD_PORT in .env is not a setting: leave it out",
     ],
   );
   const example = Deno.readTextFileSync(
@@ -721,7 +725,7 @@ Deno.test("readConfig() names what S3 would not be reached by", () => {
   }, []);
 
   assert.deepEqual(problems, [
-    "AWS_S3_ENDPOINT is no setting: did you mean AWS_ENDPOINT_URL?",
+    "AWS_S3_ENDPOINT is not a setting: did you mean AWS_ENDPOINT_URL?",
     "AWS_USE_FIPS_ENDPOINT can't be honoured: leave it out",
   ]);
 });

@@ -58,14 +58,15 @@ Deno.test("withSecrets() leaves a URL as it is written, but for the CA's file", 
   });
 });
 
-Deno.test("withSecrets() names a field of a secret that nothing heeds", async () => {
+Deno.test("withSecrets() names an unknown field of a secret", async () => {
   const notes = JSON.stringify({ url: URL_TEXT, username: "me", ca: null });
   const secret = JSON.stringify({ url: URL_TEXT, CA: "PEM", sslcert: "PEM" });
 
   await sourceUrlOf(notes, (url) => assert.equal(url, URL_TEXT));
   await assert.rejects(sourceUrlOf(secret, () => {}), {
     name: "StageError",
-    message: 'Cannot use the secret here: nothing heeds its "CA", "sslcert"',
+    message:
+      'Cannot use the secret here: it has unknown fields: "CA", "sslcert"',
   });
 });
 

@@ -157,7 +157,7 @@ Deno.test("DirectoryZone makes its directory, but none above it", () =>
 
     await assertNotWritable(zone, {
       message: /^Cannot write to the zone .*none\/zone: No such file/,
-      hint: /make the folder that is to hold the zone/,
+      hint: /create the folder above the zone/,
     });
   }));
 

@@ -74,7 +74,7 @@ const MANIFESTS: {
   {
     how: "was cut short",
     damage: () => (bytes) => bytes.subarray(0, 100),
-    message: /Cannot read the manifest .*000000002.json: it is no JSON/,
+    message: /Cannot read the manifest .*000000002.json: it is not JSON/,
   },
   {
     how: "was edited",
@@ -85,7 +85,7 @@ const MANIFESTS: {
     how: "is in another's place",
     damage: (folder) => () =>
       Deno.readFileSync(`${folder}/_batches/000000001.json`),
-    message: /000000002.json: it is of batch 1/,
+    message: /000000002.json: it belongs to batch 1/,
   },
   {
     how: "is missing",
