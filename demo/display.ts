@@ -8,24 +8,24 @@ import type { TrafficEvent } from "./traffic.ts";
 
 /** What the demo shows while it runs. */
 export interface Display {
-  /** Takes what the stage at work has done so far. */
+  /** Receives how far the running stage has come. */
   progress: Progress;
-  /** A stage has run. */
+  /** Takes the result of a stage's run. */
   stage(result: StageResult, ms: number): void;
   traffic(event: TrafficEvent): void;
-  /** A warning or an error of the pipeline. */
+  /** Takes a warning or an error of the pipeline. */
   notice(line: string): void;
-  /** Draws again, as much as the terminal has room for. */
+  /** Redraws as much as fits on the terminal. */
   draw(): void;
-  /** Draws for the last time, all of it. */
+  /** Draws all of it, for the last time. */
   end(): void;
 }
 
-/** What a display needs of the io. */
+/** Where and how a display draws. */
 export interface DisplayOptions {
   write: (text: string) => void;
   color: boolean;
-  /** The terminal's size in characters; zeros where it doesn't know. */
+  /** The terminal's size in characters; zeros if the terminal doesn't know. */
   size: () => TerminalSize;
   now: () => number;
   /** What to look at, shown once there are batches. */
@@ -48,7 +48,7 @@ interface StageLine {
 
 const NOTICES_SHOWN = 4;
 const USUAL_SIZE: TerminalSize = { columns: 80, rows: 24 };
-const CUT_OFF = "  (more in a higher window, and at the end)";
+const CUT_OFF = "  (more in a taller window, and at the end)";
 const STAGES = ["extract", "transform", "load"] as const;
 
 /** Makes the demo's display on a terminal: a table, drawn in place. */
@@ -97,7 +97,7 @@ export function createDisplay(options: DisplayOptions): Display {
   }
   function redraw(text: string[]): void {
     const { columns } = sizeOf(options);
-    // What was drawn wraps again when the terminal has got another width.
+    // Lines drawn before wrap differently if the terminal's width has changed.
     const up = drawn.reduce((sum, line) => sum + rowsOf(line, columns), 0);
     write(`${up === 0 ? "" : `\x1b[${up}A`}\x1b[J${text.join("\n")}\n`);
     drawn = text;
@@ -141,15 +141,15 @@ export function createDisplay(options: DisplayOptions): Display {
   };
 }
 
-/** Serial lines and some containers have terminals of 0 by 0. */
+/** The terminal's size; serial lines and some containers report 0 by 0. */
 function sizeOf(options: DisplayOptions): TerminalSize {
   const { columns, rows } = options.size();
   return columns > 0 && rows > 0 ? { columns, rows } : USUAL_SIZE;
 }
 
 /**
- * The lines that a terminal has room for: what scrolls out of it can't be
- * drawn over again.
+ * The lines that fit on a terminal: lines that have scrolled away can't be
+ * redrawn.
  */
 function fitted(
   lines: string[],
@@ -165,7 +165,7 @@ function fitted(
   return [...lines.slice(0, fit), CUT_OFF];
 }
 
-/** How many rows of the terminal a line takes. */
+/** How many of the terminal's rows a line takes. */
 function rowsOf(line: string, columns: number): number {
   // deno-lint-ignore no-control-regex
   const visible = line.replace(/\x1b\[\d+m/g, "").length;

@@ -3,7 +3,7 @@ import type { Progress } from "../lib/cli/progress.ts";
 import type { Display } from "./display.ts";
 import type { DemoHints } from "./hints.ts";
 
-/** What a display where nobody watches needs of the io. */
+/** Where a display without a terminal writes. */
 export interface EventDisplayOptions {
   write: (text: string) => void;
   log: Logger;
@@ -13,8 +13,8 @@ export interface EventDisplayOptions {
 }
 
 /**
- * Makes the demo's display where there is no terminal: lines of JSON. The
- * stages log what they do; this adds freshness, and once what to look at.
+ * Makes the demo's display without a terminal: lines of JSON. The stages log
+ * what they do; this adds freshness and, once, the hints.
  */
 export function createEventDisplay(options: EventDisplayOptions): Display {
   const { write, log, progress, now, hints } = options;
@@ -29,7 +29,7 @@ export function createEventDisplay(options: EventDisplayOptions): Display {
       });
       if (hinted) return;
       hinted = true;
-      // Not by the log, which would take the passwords out of the URLs.
+      // Not through the log, which would remove the passwords from the URLs.
       write(`${
         JSON.stringify({
           time: new Date(now()).toISOString(),

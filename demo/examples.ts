@@ -11,17 +11,17 @@ export interface Example {
   name: string;
   /** Its folder of SQL. */
   sqlDirectory: string;
-  /** A table that is there once the source is filled. */
+  /** A table that exists once the source is filled. */
   filledTable: string;
-  /** The SQL that makes and fills the source; left out for Totesys. */
+  /** The SQL that creates and fills the source; left out for Totesys. */
   files?: readonly URL[];
-  /** Orders to begin with. */
+  /** How many orders the source has at first. */
   orders: number;
-  /** A day on which the trade ends that this makes. */
+  /** The day on which the generated trade ends. */
   tradeEnd: Date;
   traffic: TrafficScript;
   fact: HintedFact;
-  /** Whether the dashboard fits its tables. */
+  /** Whether the dashboard supports its tables. */
   hasDashboard: boolean;
 }
 
@@ -70,13 +70,13 @@ export const EXAMPLES: readonly Example[] = [TOTESYS, {
   hasDashboard: false,
 }];
 
-/** The example of this name. Throws a `ConfigError` that lists all of them. */
+/** Finds an example by name. Throws a `ConfigError` that lists all of them. */
 export function exampleOf(name: string): Example {
   const example = EXAMPLES.find((one) => one.name === name);
   if (example !== undefined) return example;
   throw new ConfigError([
-    `--example is "${name}", which is none of ${
+    `--example is "${name}": one of ${
       EXAMPLES.map((one) => one.name).join(", ")
-    }`,
+    } is expected`,
   ]);
 }

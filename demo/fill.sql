@@ -1,10 +1,10 @@
 -- Fills the empty tables of sql/source.sql with two years of trade that looks
--- like the real one: the same seed and size give the same rows, on any server.
--- Settings: demo.seed, demo.sales_orders and demo.weeks_later, by which all its
--- times are moved; whole numbers.
+-- like the real one: the same seed and size give the same rows on any server.
+-- Settings, all whole numbers: demo.seed, demo.sales_orders, and
+-- demo.weeks_later, which moves all times.
 
--- Draws one of 0 .. choices - 1 for the row of that number. The seed becomes a
--- constant of the function, so that its part is computed once per statement.
+-- Draws a number from 0 to choices - 1 for a row. The seed becomes a constant
+-- of the function, so that its hash is computed once per statement.
 do $$
 begin
     execute format(
@@ -23,12 +23,12 @@ begin
 end
 $$;
 
--- Keys have gaps: what a sequence gave to transactions that failed.
+-- Keys have gaps, as if a sequence had given some to failed transactions.
 create function pg_temp.key_of(row_number bigint)
 returns integer language sql immutable as
 $$select (row_number + row_number / 97 + 11 * (row_number / 1009))::integer$$;
 
--- The weekday that many working days after Thursday 2022-11-03, or later.
+-- The day that many working days after Thursday 2022-11-03, moved by the weeks.
 create function pg_temp.working_day(day_number bigint)
 returns date language sql immutable as
 $$
@@ -37,7 +37,7 @@ select
         + ((day_number + 3) / 5 * 7 + (day_number + 3) % 5)::integer
 $$;
 
--- A moment of the 522 working days from then on, from 08:00 to 19:00.
+-- A moment in the 522 working days from then on, between 08:00 and 19:00.
 create function pg_temp.moment(worked_ms bigint)
 returns timestamp language sql immutable as
 $$
@@ -191,7 +191,7 @@ select
     pg_temp.later('2022-11-03 07:20:51.563')
 from names;
 
--- Ten designs at the start, the others evenly over the two years.
+-- Ten designs at the start, the others spread evenly over the two years.
 insert into design
 select
     pg_temp.key_of(number),
@@ -236,8 +236,8 @@ from (
     cross join generate_series(1, designs) as numbers (number)
 ) as drawn;
 
--- Every order of either kind in the order of time. Some batches hold several,
--- stamped with the same millisecond.
+-- Every order of either kind, in order of time. Some batches hold several
+-- orders, stamped with the same millisecond.
 create temporary table demo_order on commit drop as
 with sizes as (
     select
@@ -297,7 +297,7 @@ select
     1 + pg_temp.draw('place', number, 30) as location_id
 from numbered;
 
--- One order in 200 names a design that is yet to come.
+-- One order in 200 names a design that is created later.
 insert into sales_order
 select
     order_id,
@@ -355,8 +355,8 @@ from demo_order
 where not is_sale
 order by order_id;
 
--- One transaction with one payment for each order, and a second one for what
--- was paid back; keys fall out of order within a batch.
+-- One transaction with one payment for each order, and a second one for
+-- refunds; keys are out of order within a batch.
 create temporary table demo_payment on commit drop as
 with movements as (
     select

@@ -1,34 +1,34 @@
 import type { Client } from "pg";
 import { StageError } from "../lib/errors.ts";
 
-/** The size of the real Totesys, with all else in proportion. */
+/** The size of the real Totesys; all else is in proportion. */
 export const SALES_ORDERS = 11_000;
 
-/** A Sunday: when the trade ends that `fillSource` makes. */
+/** When the trade that `fillSource` generates ends: a Sunday. */
 export const TRADE_END = new Date("2024-11-03T00:00Z");
 
-/** The most that `fillSource` makes. */
+/** The most sales orders that `fillSource` generates. */
 export const SALES_ORDERS_MAX = 100_000_000;
-/** The SQL that makes and fills the source of Totesys. */
+/** The SQL that creates and fills the source of Totesys. */
 const FILES = ["../sql/source.sql", "./fill.sql", "./foreign_keys.sql"]
   .map((file) => new URL(file, import.meta.url));
 
-/** What `fillSource` makes. */
+/** What `fillSource` generates. */
 export interface FillOptions {
-  /** A whole number; the same one gives the same rows. */
+  /** A whole number; the same seed gives the same rows. */
   seed: number;
-  /** Purchase orders, payments, transactions and designs follow from it. */
+  /** It decides how many purchase orders, payments, designs and so on. */
   salesOrders: number;
-  /** Moves all times by so many weeks; 0 if left out. */
+  /** Moves all times by this many weeks; 0 if left out. */
   weeksLater?: number;
-  /** The SQL of another source, which heeds the same settings. */
+  /** The SQL of another source, which reads the same settings. */
   files?: readonly URL[];
 }
 
 /**
- * Makes the source's tables with their foreign keys and fills them, in one
+ * Creates the source's tables with their foreign keys and fills them, in one
  * transaction, in an empty database: two years of trade up to `TRADE_END`, or
- * that many weeks later.
+ * up to `weeksLater` weeks after it.
  */
 export async function fillSource(
   client: Client,

@@ -4,8 +4,8 @@ import { StageError } from "../lib/errors.ts";
 const LOCK_FILE = ".lock";
 
 /**
- * Holds a demo's folder until it is disposed of or this process ends, however
- * it ends. Throws a `StageError` when another demo holds it.
+ * Locks a demo's folder until the lock is disposed of or this process ends,
+ * however it ends. Throws a `StageError` if another demo holds the lock.
  */
 export async function lockFolder(directory: string): Promise<Disposable> {
   await Deno.mkdir(directory, { recursive: true });
@@ -19,7 +19,7 @@ export async function lockFolder(directory: string): Promise<Disposable> {
     `Cannot start the demo in "${directory}": another demo runs there`,
     {
       subject: directory,
-      hint: "Stop it, or name another folder and port: --directory and --port",
+      hint: "Stop it, or use another folder and port: --directory and --port",
     },
   );
 }

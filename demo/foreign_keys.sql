@@ -1,5 +1,5 @@
 -- The references between the source's tables, and the indexes without which
--- the delete of an order would scan its children.
+-- deleting an order would scan the tables that refer to it.
 
 alter table staff
     add foreign key (department_id) references department;

@@ -2,11 +2,11 @@ import { HTTPFS_VERSION } from "../lib/duckdb/httpfs.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
 import type { S3Settings } from "../lib/zone/zone.ts";
 
-/** Where a demo keeps what it made. */
+/** Where the data and the servers of a demo are. */
 export interface DemoPlaces {
   sourceUrl: string;
   warehouseUrl: string;
-  /** Undefined where the dashboard does not fit the company. */
+  /** Undefined if the dashboard does not support the company. */
   dashboardUrl: string | undefined;
   /** The processed zone. */
   lake: string;
@@ -17,12 +17,12 @@ export interface DemoPlaces {
   fact: HintedFact;
 }
 
-/** What queries to try are about. */
+/** The fact that the queries to try are about. */
 export interface HintedFact {
   name: string;
-  /** What is added up. */
+  /** The column that is summed. */
   measure: string;
-  /** Of an order. */
+  /** The key column of an order. */
   orderKey: string;
 }
 
@@ -31,14 +31,14 @@ export interface DemoHints {
   sourceUrl: string;
   warehouseUrl: string;
   dashboardUrl: string | undefined;
-  /** What to type to be in the lake: to a shell, or for S3 to DuckDB. */
+  /** The command that opens the lake: for a shell or, with S3, for DuckDB. */
   lake: string;
-  /** Queries that run in warehouse and lake, by what they show. */
+  /** Queries for the warehouse and the lake, by what they show. */
   queries: { now: string; earlier: string; history: string };
 }
 
-/** Why there is none for a company. */
-export const NO_DASHBOARD = "none, its page shows the tables of Totesys";
+/** Why a company has no dashboard. */
+export const NO_DASHBOARD = "none: its page shows the tables of Totesys";
 
 const BATCHES_BACK = 10;
 
@@ -67,7 +67,7 @@ where ${orderKey} = (
   };
 }
 
-/** The hints as a terminal shows them. */
+/** Formats the hints for a terminal. */
 export function formatHints(hints: DemoHints): string {
   const { sourceUrl, warehouseUrl, dashboardUrl, lake, queries } = hints;
   const isOneLine = !lake.includes("\n");
@@ -79,7 +79,7 @@ export function formatHints(hints: DemoHints): string {
       `  lake       in DuckDB ${HTTPFS_VERSION} (this extension fits no other):`,
       indented(lake),
     ]),
-    "  To try in the warehouse (psql) and in the lake (DuckDB) alike:",
+    "  To try, in the warehouse (psql) or in the lake (DuckDB):",
     indented(`-- now
 ${queries.now}
 -- ten batches ago
@@ -89,7 +89,7 @@ ${queries.history}`),
   ].join("\n");
 }
 
-/** An embedded server can't be reached without what a secret holds. */
+/** SQL that opens a lake on the embedded S3 server, which needs a secret. */
 function lakeOnS3(
   lake: string,
   { settings, extensionDirectory }: NonNullable<DemoPlaces["s3"]>,

@@ -29,23 +29,23 @@ const USAGE = `deno task demo [--s3] [--reset] [--every 5s] [--minutes N]
 The whole platform at work: an embedded Postgres with the source and the
 warehouse, live traffic on the source, and the pipeline every few seconds.
 
-  --s3             the lake in an embedded S3 server, through httpfs
-  --reset          start over: forget what the last demo made
+  --s3             put the lake on an embedded S3 server, through httpfs
+  --reset          start over: remove what the last demo made
   --every 5s       how often the pipeline runs
-  --minutes N      stop after N minutes; without it, at Ctrl-C
-  --port N         of Postgres; 54329 if it isn't said
-  --orders N       sales orders at first; else ${
+  --minutes N      stop after N minutes; default: at Ctrl-C
+  --port N         the port of Postgres; default: 54329
+  --orders N       sales orders at first; default: ${
   EXAMPLES.map(({ name, orders }) => `${orders} of ${name}`).join(", ")
 }
-  --directory DIR  where everything is kept; .demo if it isn't said
+  --directory DIR  where everything is kept; default: .demo
   --example NAME   whose data: ${
   EXAMPLES.map(({ name }) => name).join(", ")
-}; the first if it isn't said,
+}; default: the first;
                    others keep theirs in DIR/NAME
   --json           one JSON line per event, also on a terminal`;
 const EXTENSIONS = join(projectDirectory(), ".duckdb");
 const PORT = 54_329;
-/** The next one is the S3 server's, and the one after that the dashboard's. */
+/** The next port is the S3 server's, and the one after that the dashboard's. */
 const PORT_MAX = 65_533;
 const MINUTES_MAX = 10_000;
 const S3_PORT_OFFSET = 1;
@@ -54,7 +54,7 @@ const SEED = 20_221_103;
 const TRANSACTIONS_PER_SECOND = 10;
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 const DRAW_EVERY_MS = 500;
-/** What the demo makes in its directory, and `--reset` removes. */
+/** What the demo creates in its directory, and `--reset` removes. */
 const FOLDERS = ["postgres", "postgres.unfinished", "lake", "s3"];
 
 interface DemoOptions {
@@ -66,20 +66,20 @@ interface DemoOptions {
   s3: boolean;
   signal: AbortSignal;
   write: (text: string) => void;
-  /** Says what happens before and after the display. */
+  /** Reports what happens before and after the display. */
   tell: (text: string) => void;
   json: boolean;
   color: boolean;
 }
 
-/** Runs `deno task demo`; gives the exit code. */
+/** Runs `deno task demo`; returns the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {
       name: "demo",
       usage: USAGE,
       needs: [],
-      // The example's in place of what SQL_DIRECTORY names.
+      // The example's SQL is read instead of what SQL_DIRECTORY names.
       readsNoSql: true,
       options: {
         example: { type: "string" },
@@ -261,7 +261,7 @@ function bucketsOf({ name }: Example) {
   return { ingestion: `${name}-ingestion`, processed: `${name}-lake` };
 }
 
-/** A warehouse takes batches of one lake only, so each lake has its own. */
+/** The database of the warehouse; one takes the batches of one lake only. */
 function warehouseOf({ s3 }: DemoOptions): string {
   return s3 ? "warehouse_s3" : "warehouse";
 }
@@ -291,7 +291,7 @@ async function prepareDatabases(
     await fillSource(client, {
       seed: SEED,
       salesOrders,
-      // Up to the last Sunday, from when on the traffic goes on.
+      // Up to last Sunday; the live traffic continues from there.
       weeksLater: Math.floor(
         (Date.now() - example.tradeEnd.getTime()) / WEEK_MS,
       ),
@@ -310,7 +310,7 @@ async function startS3(options: DemoOptions) {
   });
 }
 
-/** Forgets what a demo made. */
+/** Removes what a demo made. */
 async function reset(directory: string): Promise<void> {
   for (const folder of FOLDERS) {
     await Deno.remove(join(directory, folder), { recursive: true }).catch(

@@ -9,7 +9,7 @@ export interface NumberFlag {
   whole?: boolean;
 }
 
-/** The number that a flag was given; throws a `ConfigError` if it is none. */
+/** Reads a flag's number; throws a `ConfigError` if it isn't one in range. */
 export function numberFlag(flags: Flags, flag: NumberFlag): number {
   const { name, fallback, max, whole = false } = flag;
   const text = String(flags[name] ?? fallback);

@@ -1,4 +1,4 @@
-/** Random numbers that a seed repeats (Mulberry32); no secret is made of them. */
+/** Random numbers that a seed repeats (Mulberry32); not for secrets. */
 export class Random {
   #state: number;
 
@@ -19,7 +19,7 @@ export class Random {
     return least + Math.floor(this.fraction() * (most - least + 1));
   }
 
-  /** One of them, each as often as its weight says. */
+  /** Chooses one of them, in proportion to their weights. */
   weighted<Choice extends { weight: number }>(
     choices: readonly Choice[],
   ): Choice {

@@ -19,23 +19,23 @@ const RECONNECT_MS_MAX = 5_000;
 export interface TrafficOptions {
   /** The source's connection URL. */
   url: string;
-  /** Each writer's decisions follow from it and from what it finds. */
+  /** Decides, with the data found, what each writer does. */
   seed: number;
-  /** Ends the traffic; what is open then is rolled back. */
+  /** Ends the traffic; open transactions are rolled back. */
   signal: AbortSignal;
-  /** Short ones; the long ones come on top. */
+  /** Short transactions; the long ones come on top. */
   transactionsPerSecond: number;
-  /** What it does; what the application of Totesys does when left out. */
+  /** What the traffic does; that of Totesys if left out. */
   script?: TrafficScript;
-  /** How long a long transaction stays open; 5 to 20 s when left out. */
+  /** How long a long transaction stays open; 5 to 20 s if left out. */
   longSeconds?: { least: number; most: number };
-  /** Hears of what was done, once it is committed (or was undone). */
+  /** Called with each change, once it is committed or was undone. */
   onEvent?: (event: TrafficEvent) => void;
 }
 
 /**
- * Something for a display. `open` is a long transaction that has written and
- * waits, `rollback` what was undone on purpose, `conflict` an action that gave
+ * An event for a display. `open` is a long transaction that has written and
+ * waits, `rollback` a change undone on purpose, `conflict` an action that gave
  * way to another writer's, `reconnect` a lost connection.
  */
 export interface TrafficEvent {
@@ -48,8 +48,8 @@ export interface TrafficEvent {
 /**
  * Writes to a filled source as its application would, over five connections:
  * short transactions, some with savepoints, some rolled back, and long ones
- * that stay open while others commit. Returns soon after the signal; throws
- * when the server is out of reach for about a minute and a half.
+ * that stay open while others commit. Returns soon after the signal; throws if
+ * the server can't be reached for about a minute and a half.
  */
 export async function runTraffic(options: TrafficOptions): Promise<void> {
   const failed = new AbortController();
@@ -117,7 +117,7 @@ async function connected(
     application_name: "demo traffic",
     options: "-c lock_timeout=2s -c timezone=UTC",
   });
-  // A connection that is lost while idle is found out by the next statement.
+  // If the connection is lost while idle, the next statement throws.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -127,7 +127,7 @@ async function connected(
   }
 }
 
-/** Writers in each other's way are part of the traffic: one gives way. */
+/** Runs a transaction. Conflicts are part of the traffic: one gives way. */
 async function transact(client: Client, writer: Writer): Promise<void> {
   let events: TrafficEvent[];
   try {
@@ -220,12 +220,12 @@ function undone(changes: Change[]): TrafficEvent[] {
   return changes.map((change) => ({ ...change, kind: "rollback" }));
 }
 
-/** Ends early, without an error, when the signal says so. */
+/** Waits; ends early, without an error, if the signal aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => {});
 }
 
-/** Serialization, deadlock, lock timeout, a broken reference or key. */
+/** Serialization failure, deadlock, lock timeout, broken reference or key. */
 function isConflict(error: unknown): boolean {
   return error instanceof DatabaseError &&
     /^(40|23|55P03)/.test(error.code ?? "");

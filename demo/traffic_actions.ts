@@ -3,7 +3,7 @@ import type { Random } from "./random.ts";
 
 const DRAWS_MAX = 2 ** 31 - 1;
 
-/** What the rows of an event had done to them. */
+/** What was done to the rows of an event. */
 export type ChangeKind = "insert" | "update" | "delete" | "reinsert";
 
 /** Rows of one table that one action changed. */
@@ -13,12 +13,12 @@ export interface Change {
   count: number;
 }
 
-/** What traffic does to a source. */
+/** The actions that traffic does on a source. */
 export interface TrafficScript {
-  /** Of SQL: `prepare.sql`, and a file for each action. */
+  /** The folder of its SQL: `prepare.sql`, and a file for each action. */
   folder: URL;
   actions: readonly {
-    /** How often it is done, beside the others. */
+    /** How often it is done, relative to the others. */
     weight: number;
     kind: ChangeKind;
     file: string;
@@ -41,13 +41,13 @@ const ACTIONS: TrafficScript["actions"] = [
   { weight: 2, kind: "delete", file: "delete_purchase_order" },
 ];
 
-/** What the application of Totesys does. */
+/** The traffic of Totesys' application. */
 export const TOTESYS_TRAFFIC: TrafficScript = {
   folder: new URL("./traffic/", import.meta.url),
   actions: ACTIONS,
 };
 
-/** Prepares a source for `act`; may be repeated. */
+/** Prepares a source for `act`; may be called again. */
 export async function prepareActions(
   client: Client,
   { folder }: TrafficScript,
@@ -55,7 +55,7 @@ export async function prepareActions(
   await client.query(await readSql(folder, "prepare"));
 }
 
-/** Does one action that `random` decides; what it changed, table by table. */
+/** Does an action chosen by `random`; returns its changes, table by table. */
 export async function act(
   client: Client,
   { random, script }: { random: Random; script: TrafficScript },

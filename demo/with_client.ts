@@ -1,6 +1,6 @@
 import pg from "pg";
 
-/** Connects, does some work and disconnects, also when the work fails. */
+/** Connects, runs work and disconnects, even if the work fails. */
 export async function withClient(
   url: string,
   work: (client: pg.Client) => Promise<void>,

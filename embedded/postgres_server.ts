@@ -9,10 +9,10 @@ const SUPERUSER = "postgres";
 const PASSWORD_FILE = "password";
 const PICKED_PORT_TRIES_MAX = 5;
 
-/** What every server here runs with. */
+/** Settings of every server here. */
 const BASE_SETTINGS = {
   listen_addresses: "127.0.0.1",
-  // The socket's folder would be one more place to share with other servers.
+  // A socket would need a folder that other servers use, too.
   unix_socket_directories: "",
   timezone: "UTC",
   log_timezone: "UTC",
@@ -20,46 +20,46 @@ const BASE_SETTINGS = {
   max_prepared_transactions: "10",
 };
 
-/** Settings of a server whose data may be lost when the machine crashes. */
+/** Settings of a server whose data may be lost if the machine crashes. */
 export const THROWAWAY_SETTINGS = {
   fsync: "off",
   synchronous_commit: "off",
   full_page_writes: "off",
 };
 
-/** Where and how `startPostgresServer` runs a server. */
+/** Where and how `startPostgresServer` runs the server. */
 export interface PostgresServerOptions {
-  /** The data folder: made when missing or empty, used again when not. */
+  /** The data folder: created if missing or empty, reused if not. */
   dataDir: string;
-  /** 0 or left out picks a free one. */
+  /** Picks a free port if 0 or left out. */
   port?: number;
-  /** Holds `initdb` and `postgres`; left out, those of the npm package. */
+  /** The folder of `initdb` and `postgres`; the npm package's if left out. */
   binDir?: string;
   /**
-   * False removes the data folder at the end, and trades its safety for speed
-   * (`THROWAWAY_SETTINGS`). True when left out.
+   * False removes the data folder at the end, and trades safety for speed
+   * (`THROWAWAY_SETTINGS`). True if left out.
    */
   persistent?: boolean;
-  /** Server settings, over those given here. */
+  /** Server settings, which override those of this module. */
   settings?: Record<string, string>;
 }
 
-/** A PostgreSQL server that ends with this process at the latest. */
+/** A PostgreSQL server that ends no later than this process. */
 export interface PostgresServer extends AsyncDisposable {
   readonly port: number;
-  /** The superuser's connection URL; it holds the password. */
+  /** The superuser's connection URL, with the password. */
   url(database: string): string;
-  /** Ends sessions and server, and waits for it (a fast shutdown). */
+  /** Ends the sessions and the server (a fast shutdown), and waits for it. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a PostgreSQL server on 127.0.0.1, as an unprivileged user where this
- * process is root's. Its password is random and kept in the data folder, which
- * only the server's user may read: with `trust`, whoever has an account on the
- * machine could run programs as that user.
+ * Starts a PostgreSQL server on 127.0.0.1, as an unprivileged user if this
+ * process runs as root. Its password is random and kept in the data folder,
+ * which only the server's user may read: with `trust`, everyone who has an
+ * account on the machine could run programs as that user.
  *
- * Throws a `StageError` when the port or the data folder is in use.
+ * Throws a `StageError` if the port or the data folder is in use.
  */
 export async function startPostgresServer(
   options: PostgresServerOptions,
@@ -95,7 +95,7 @@ interface Means {
   user: ServerUser;
 }
 
-/** Made beside its place and moved there whole, so that none is half made. */
+/** Creates the data folder beside its place and moves it there when done. */
 async function makeCluster(
   { dataDir, persistent }: PostgresServerOptions,
   { binaries, user }: Means,
@@ -171,7 +171,7 @@ async function initdb(
   );
 }
 
-/** Somebody else may take a port between its being picked and being used. */
+/** Starts the server; retries if another process took the port picked. */
 async function listen(
   options: PostgresServerOptions,
   { binaries, user }: Means,
@@ -215,7 +215,7 @@ function startError(
       `Cannot start PostgreSQL on port ${port}: the port is in use`,
       {
         subject: String(port),
-        hint: "Stop what uses it (another demo?), or name another: --port",
+        hint: "Stop the program that uses it (another demo?), or use --port",
       },
     );
   }

@@ -1,4 +1,4 @@
-/** What `checkConditions` reads of a request. */
+/** The parts of a request that `checkConditions` reads. */
 export interface ConditionalRequest {
   method: string;
   /** The path as sent, with the query. */
@@ -7,12 +7,12 @@ export interface ConditionalRequest {
   headers: Record<string, string | string[] | undefined>;
 }
 
-/** Looks up the object of a key; throws when there is none. */
+/** Looks up the object of a key; throws if there is none. */
 export interface ObjectLookup {
   headObject(bucket: string, key: string): { etag: string };
 }
 
-/** The answer to a request that must not be done. */
+/** The answer to a request that is refused. */
 export interface Refusal {
   status: 404 | 412;
   body: string;
@@ -20,11 +20,11 @@ export interface Refusal {
 
 /**
  * Checks `If-None-Match: *` and `If-Match` of a request that writes an object
- * (PutObject, CompleteMultipartUpload), as S3 does: 412 where the condition
- * doesn't hold, 404 where `If-Match` names an object that isn't there.
+ * (PutObject, CompleteMultipartUpload), as S3 does: 412 if the condition
+ * doesn't hold, 404 if `If-Match` names an object that doesn't exist.
  *
- * It is synchronous, and so is all that the server does between this check and
- * the end of the write: no other request comes between, so no lock is needed.
+ * It is synchronous, like all that the server does between this check and the
+ * end of the write: no other request can come between, so no lock is needed.
  */
 export function checkConditions(
   request: ConditionalRequest,
@@ -59,7 +59,7 @@ function etagOf(params: unknown, objects: ObjectLookup): string | undefined {
   try {
     return objects.headObject(bucket, key).etag;
   } catch {
-    // The handler says what is wrong, when the bucket is what's missing.
+    // If it is the bucket that is missing, the handler reports that.
     return;
   }
 }

@@ -4,28 +4,28 @@ import { checkConditions, type ObjectLookup } from "./s3_conditions.ts";
 
 const BODY_BYTES_MAX = 2 ** 30;
 
-/** Where `startS3Server` listens and what it holds. */
+/** Where `startS3Server` listens and what it stores. */
 export interface S3ServerOptions {
-  /** 0 or left out picks a free one. */
+  /** Picks a free port if 0 or left out. */
   port?: number;
-  /** Keeps objects in files below it; left out, in memory until the end. */
+  /** Keeps objects in files below it; in memory until the end if left out. */
   dataDir?: string;
-  /** Made when missing. */
+  /** Created if missing. */
   buckets: string[];
 }
 
-/** An S3 server within this process. It takes any key and checks no signature. */
+/** An S3 server in this process. It accepts any key and checks no signature. */
 export interface S3Server extends AsyncDisposable {
-  /** What `AWS_ENDPOINT_URL` is set to; buckets are paths of it. */
+  /** The value for `AWS_ENDPOINT_URL`; buckets are paths below it. */
   readonly endpoint: string;
   stop(): Promise<void>;
 }
 
 /**
- * Starts an S3 server on 127.0.0.1: fauxqs with what it lacks, which is the
- * conditions of a PUT, bodies over 11 MiB, and being out of others' reach.
+ * Starts an S3 server on 127.0.0.1: fauxqs, with what it lacks: conditions of a
+ * PUT, bodies over 11 MiB, and listening on this machine only.
  *
- * Throws a `StageError` when the port is in use.
+ * Throws a `StageError` if the port is in use.
  */
 export async function startS3Server(
   { port = 0, dataDir, buckets }: S3ServerOptions,
@@ -52,7 +52,7 @@ export async function startS3Server(
           (isAddressInUse(cause) ? "the port is in use" : String(cause)),
         {
           subject: String(port),
-          hint: "Name another: --port, which it follows",
+          hint: "Choose another --port: the S3 server takes the one after it",
           cause,
         },
       );
@@ -66,8 +66,8 @@ type Done = (error: Error | null, body: unknown) => void;
 type Stores = NonNullable<BuildAppOptions["stores"]>;
 
 /**
- * fauxqs's own start opens the server to the network and takes no hooks; the
- * parts it is made of are not among the package's exports.
+ * fauxqs's own start function opens the server to the network and takes no
+ * hooks; the parts that it is made of are not among the package's exports.
  */
 async function makeStores(dataDir: string | undefined): Promise<Stores> {
   const [{ SqsStore }, { SnsStore }, { S3Store }] = await Promise.all([

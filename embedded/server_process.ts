@@ -3,13 +3,13 @@ import type { ServerUser } from "./server_user.ts";
 const LOG_CHARACTERS_MAX = 10_000;
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
-/** A standby says `read-only connections` (`read only` before version 14). */
+/** A standby logs `read-only connections` (`read only` before version 14). */
 const READY = /database system is ready to accept (read.only )?connections/;
 
 /**
- * Runs the server and, when standard input ends, tells it to stop (SIGINT: the
- * fast shutdown). Input ends when its writer does, however that came about, so
- * that no server is left behind by a process that was killed.
+ * Runs the server and, when standard input ends, stops it (SIGINT: a fast
+ * shutdown). Input ends with its writer, however that ends, so that a process
+ * that was killed leaves no server behind.
  */
 const GUARD = `
 exec 3<&0 </dev/null
@@ -18,29 +18,29 @@ exec 3<&0 </dev/null
 exec 2>&- 3<&-
 wait $server`;
 
-/** A server that is running. */
+/** A running server. */
 export interface ServerProcess {
-  /** Stops it and waits until it has ended; throws when it does not. */
+  /** Stops it and waits until it has ended; throws if it doesn't end. */
   stop(): Promise<void>;
 }
 
-/** How a start ended: a running server, or what one wrote that gave up. */
+/** The result of a start: a running server, or the log of a failed one. */
 export type StartResult =
   | { ready: true; process: ServerProcess }
   | { ready: false; log: string };
 
 /**
- * Starts a PostgreSQL server apart from this process's terminal (a Ctrl-C
+ * Starts a PostgreSQL server detached from this process's terminal (a Ctrl-C
  * there must not reach it before its clients have left) and waits until it
- * takes connections.
+ * accepts connections.
  */
 export async function startGuarded(
   command: string[],
   { user }: { user: ServerUser },
 ): Promise<StartResult> {
   const child = user.command(["/bin/sh", "-c", GUARD, "guard", ...command], {
-    // The server looks for messages in its own language, and starts in a
-    // folder that its user may enter.
+    // Messages are searched for in English, and the server starts in a folder
+    // that its user may enter.
     env: { LC_ALL: "C" },
     cwd: "/",
     stdin: "piped",
@@ -63,7 +63,7 @@ export async function startGuarded(
   return { ready: false, log: log.text() };
 }
 
-/** Reads on for the server's whole life: a full pipe would hold it up. */
+/** Reads for as long as the server runs: a full pipe would block it. */
 function followLog(stderr: ReadableStream<Uint8Array>) {
   const ready = Promise.withResolvers<void>();
   let text = "";

@@ -1,23 +1,23 @@
 import { dirname } from "node:path";
 import { StageError } from "../lib/errors.ts";
 
-/** In order of preference; every system has the second. */
+/** In order of preference; every system has the last. */
 const UNPRIVILEGED_USERS = ["postgres", "nobody"];
 
-/** Whom a server runs as. */
+/** The user that a server runs as. */
 export interface ServerUser {
-  /** Makes a file or a folder the user's own. */
+  /** Makes the user the owner of a file or a folder. */
   own(path: string): Promise<void>;
-  /** A command that runs as the user. */
+  /** Makes a command that runs as the user. */
   command(words: string[], options: Deno.CommandOptions): Deno.Command;
 }
 
 /**
- * Finds whom a PostgreSQL server can run as: the person who runs this process,
- * or, as PostgreSQL refuses to run as root, `postgres` or else `nobody`.
+ * Finds a user that a PostgreSQL server can run as: the one that runs this
+ * process or, since PostgreSQL refuses to run as root, `postgres` or `nobody`.
  *
- * Where that user may not enter the folders (a clone below /root), Linux lets
- * the server keep root's right to pass (CAP_DAC_OVERRIDE) and nothing else.
+ * If that user may not enter the folders (a clone below /root), on Linux the
+ * server keeps root's right to do so (CAP_DAC_OVERRIDE) and nothing else.
  */
 export async function findServerUser(
   { dataDir, program }: { dataDir: string; program: string },
@@ -36,7 +36,8 @@ export async function findServerUser(
       `${uid} may not enter "${parent}" or "${dirname(program)}"`,
     {
       subject: dataDir,
-      hint: "Move both to where everyone may go, or run this as another user.",
+      hint: "Move both to folders that everyone may enter, or run this as " +
+        "another user.",
     },
   );
 }
@@ -85,7 +86,7 @@ async function unprivilegedUser(): Promise<{ uid: number; gid: number }> {
   throw new StageError(
     "Cannot run PostgreSQL as root: there is no user " +
       UNPRIVILEGED_USERS.map((name) => `"${name}"`).join(" or "),
-    { subject: "root", hint: "Make one of them, or run this as another user." },
+    { subject: "root", hint: "Create one, or run this as another user." },
   );
 }
 

@@ -7,8 +7,9 @@ const CHECK_MS = 100;
 
 /**
  * Stops (a fast shutdown) the PostgreSQL server that runs on a data folder, if
- * one does: left by a demo that was killed together with its guard. Only for
- * the holder of the folder. Throws a `StageError` when the server doesn't end.
+ * there is one, left by a demo that was killed together with its guard. The
+ * caller must hold the folder's lock. Throws a `StageError` if the server
+ * doesn't end.
  */
 export async function stopOrphan(dataDir: string): Promise<void> {
   const pid = await postmasterPid(dataDir);
@@ -36,13 +37,13 @@ async function postmasterPid(dataDir: string): Promise<number | undefined> {
   }
 }
 
-/** The file outlives its server, and the system gives its number to others. */
+/** Checks the command: the file may outlive its server, and ids are reused. */
 async function runsOn(pid: number, dataDir: string): Promise<boolean> {
   const command = await commandOf(pid);
   return /postgres\b/.test(command) && command.includes(`-D ${dataDir} `);
 }
 
-/** The command line of a process; empty when it has ended. */
+/** The command line of a process; empty if it has ended. */
 async function commandOf(pid: number): Promise<string> {
   if (Deno.build.os !== "linux") {
     const { stdout } = await new Deno.Command("ps", {

@@ -1,4 +1,4 @@
--- An address gets another telephone number.
+-- An address gets a new telephone number.
 with chosen as (
     select address_id
     from address

@@ -1,4 +1,4 @@
--- A purchase order gets another quantity and price.
+-- A purchase order gets a new quantity and price.
 with chosen as (
     select purchase_order_id
     from purchase_order

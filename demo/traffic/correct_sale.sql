@@ -1,4 +1,4 @@
--- A sales order gets another number of units, date or design.
+-- A sales order gets a new number of units, date and design.
 with chosen as (
     select sales_order_id
     from sales_order

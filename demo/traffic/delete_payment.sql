@@ -1,4 +1,4 @@
--- A payment is deleted, and kept aside for restore_payment.sql.
+-- A payment is deleted, and kept for restore_payment.sql.
 with chosen as (
     select payment_id
     from payment

@@ -1,4 +1,4 @@
--- Somebody moves to another department.
+-- A member of staff moves to another department.
 with chosen as (
     select staff_id, department_id
     from staff

@@ -1,4 +1,4 @@
--- A design like one that is there, under a new name.
+-- A copy of an existing design, under a new file name.
 with new_design as (
     insert into design
     select

@@ -1,4 +1,4 @@
--- The payment run: a few payments that were due are paid.
+-- The payment run: a few open payments are paid.
 with due as (
     select payment_id
     from payment

@@ -1,5 +1,5 @@
--- What the traffic needs of its own, apart from the tables it writes to: keys
--- above those that are there, the payments it deleted, and its draws.
+-- What the traffic needs beside the tables that it writes to: keys above the
+-- existing ones, the payments that it deleted, and random draws.
 
 create schema if not exists demo_traffic;
 
@@ -36,7 +36,7 @@ create table if not exists demo_traffic.deleted_payment (
     payment jsonb not null
 );
 
--- One of 0 .. choices - 1, for the number that was drawn for the action.
+-- A number from 0 to choices - 1, for the number drawn for the action.
 create or replace function demo_traffic.draw(
     drawn bigint, purpose text, choices bigint
 ) returns integer language sql immutable as
@@ -47,7 +47,7 @@ select (
 )::integer
 $$;
 
--- The moment of the transaction, as the source stamps its rows.
+-- The transaction's time, as the source stamps its rows.
 create or replace function demo_traffic.stamp()
 returns timestamp language sql stable as
 $$select date_trunc('milliseconds', now() at time zone 'utc')$$;

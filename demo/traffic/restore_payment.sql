@@ -1,4 +1,4 @@
--- A payment that was deleted comes back under its old key.
+-- A deleted payment comes back under its old key.
 with chosen as (
     select deleted_payment.payment_id
     from demo_traffic.deleted_payment

@@ -144,7 +144,7 @@ Deno.test("createDisplay() draws no more than the terminal has room for", () => 
   const screen = screenOf(written, size.columns);
   assert(screen.length < size.rows, screen.join("\n"));
   assert.match(screen.join("\n"), /Ctrl-C stops/);
-  assert.match(screen.at(-1) ?? "", /more in a higher window/);
+  assert.match(screen.at(-1) ?? "", /more in a taller window/);
 
   display.end();
   const last = screenOf(written, size.columns);

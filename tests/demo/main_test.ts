@@ -80,7 +80,7 @@ Deno.test("the demo lists its examples for one that it lacks, and heeds no SQL_D
   assert.equal(unknown.code, 2);
   assert.equal(
     JSON.parse(unknown.error).message,
-    '--example is "southwind", which is none of totesys, northwind',
+    '--example is "southwind": one of totesys, northwind is expected',
   );
   await withFolder(async (folder) => {
     const { code, error } = await run(demoArgs(folder), {
