@@ -1,4 +1,4 @@
-/** Bytes of answers that are kept; those last asked for stay. */
+/** The most bytes of answers that are kept, least recently used out first. */
 const BYTES_MAX = 64_000_000;
 
 interface Kept {
@@ -7,8 +7,8 @@ interface Kept {
 }
 
 /**
- * Answers about batches. What a batch holds never changes, so each is made
- * once, and a hundred viewers cost one query.
+ * Caches answers about batches. The content of a batch never changes, so each
+ * answer is made once, and a hundred viewers cost one query.
  */
 export class AnswerCache {
   readonly #kept = new Map<string, Kept>();
@@ -16,7 +16,7 @@ export class AnswerCache {
 
   constructor(private readonly bytesMax = BYTES_MAX) {}
 
-  /** The JSON of what is made, kept under its names. */
+  /** Returns the JSON of what `make` returns, cached under these names. */
   async get(
     names: readonly (string | number | null)[],
     make: () => Promise<unknown>,
@@ -24,7 +24,7 @@ export class AnswerCache {
     const key = JSON.stringify(names);
     const known = this.#kept.get(key);
     if (known !== undefined) {
-      // The one last asked for is the last to go.
+      // Last in the map is the last to be evicted.
       this.#kept.delete(key);
       this.#kept.set(key, known);
       return await known.answer;
@@ -41,7 +41,7 @@ export class AnswerCache {
     return await one.answer;
   }
 
-  /** Forgets all: the warehouse may have been rebuilt. */
+  /** Forgets all, since the warehouse may have been rebuilt. */
   forget(): void {
     this.#kept.clear();
     this.#bytes = 0;

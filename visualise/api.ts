@@ -11,18 +11,18 @@ import type { Figures } from "./figures.ts";
 import type { LatestBatch } from "./latest_batch.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
-/** What the answers are made from. */
+/** The sources of the answers. */
 export interface ApiOptions {
   warehouse: Warehouse;
   newest: LatestBatch;
   figures: Figures;
   kept: AnswerCache;
   pipeline: CoalescedQuery<Pipeline>;
-  /** Whether pages hear of batches; else they ask again and again. */
+  /** Whether batches are pushed to pages; if not, they poll. */
   streams: boolean;
 }
 
-/** The view of the pipeline. */
+/** The data of the pipeline's view. */
 export type Pipeline = Record<
   "freshness" | "batches" | "checks" | "verification",
   TextRow[]
@@ -32,9 +32,9 @@ const CHANGES_MAX = 200;
 const BATCHES_MAX = 200;
 const FINDINGS_MAX = 200;
 const ROWS_MAX = 200;
-/** What every fact's rows are chosen by, first, in the queries' order. */
+/** The filters that all facts have, in the order of the queries' parameters. */
 const COMMON_FILTERS = ["month", "from", "to", "currency", "counterparty"];
-/** The rows behind a figure: by what more they are chosen, in that order. */
+/** For the rows behind a figure: the query, and its further filters. */
 const ROWS = new Map<string, { query: QueryName; filters: readonly string[] }>([
   ["sales", {
     query: "sales_rows",
@@ -46,20 +46,20 @@ const ROWS = new Map<string, { query: QueryName; filters: readonly string[] }>([
   }],
   ["payments", { query: "payment_rows", filters: ["kind", "state"] }],
 ]);
-/** The facts whose history can be asked for, as addresses name them. */
+/** The facts whose history can be requested, by their names in paths. */
 const FACTS = new Map([
   ["sales-order", "sales order"],
   ["purchase-order", "purchase order"],
   ["payment", "payment"],
 ]);
-/** What filters must look like, by name, and what that is called. */
+/** The formats of filters, by name, and how messages call them. */
 const FORMS: Record<string, { pattern: RegExp; what: string }> = {
   month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
   from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
   to: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
 };
 
-/** Asks for the view of the pipeline. */
+/** Reads the data of the pipeline's view. */
 export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
   const [freshness, batches, checks, verification] = await Promise.all([
     warehouse.ask("freshness"),
@@ -70,7 +70,7 @@ export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
   return { freshness, batches, checks, verification };
 }
 
-/** What the pages ask for, as JSON. Throws a `RangeError` for what can't be. */
+/** The pages' API, as JSON. Throws a `RangeError` for invalid requests. */
 export function createApi(options: ApiOptions): Hono {
   const { newest, kept, pipeline, streams } = options;
   const { models } = readProjectSql(join(projectDirectory(), "sql"));
@@ -79,7 +79,7 @@ export function createApi(options: ApiOptions): Hono {
     await next();
     context.res.headers.set("cache-control", "no-store");
   });
-  /** Of a batch to come there is nothing yet that could be kept. */
+  /** The batch of the path, which must be loaded: answers about it are kept. */
   const loadedBatch = async (context: Context) => {
     const batch = wholeNumber(context.req.param("batch") ?? "");
     if (batch > newest.batch) await newest.read();
@@ -128,7 +128,9 @@ export function createApi(options: ApiOptions): Hono {
     const batch = await loadedBatch(context);
     const since = wholeNumber(context.req.query("since") ?? String(batch - 1));
     if (since < 0 || since >= batch) {
-      throw new RangeError(`since is a batch before ${batch}, not ${since}`);
+      throw new RangeError(
+        `since must be a batch before ${batch}, not ${since}`,
+      );
     }
     return json(
       context,
@@ -166,7 +168,7 @@ export function createApi(options: ApiOptions): Hono {
   return api;
 }
 
-/** The figures as of a batch; filters: from, to, counterparty. */
+/** Reads the figures as of a batch; filters: from, to, counterparty. */
 async function readOverview(
   { warehouse, figures }: ApiOptions,
   { batch, filters }: { batch: number; filters: (string | null)[] },
@@ -184,7 +186,7 @@ async function readOverview(
   };
 }
 
-/** The rows behind a figure, and how many there are in all. */
+/** Reads the rows behind a figure, and how many there are in all. */
 async function readRows(
   { warehouse }: ApiOptions,
   { query, batch, filters }: {
@@ -200,14 +202,14 @@ async function readRows(
   };
 }
 
-/** What changed between two batches, by facts. */
+/** Reads what changed between two batches, by fact. */
 async function readChanges(
   { warehouse }: ApiOptions,
   { since, batch }: { since: number; batch: number },
 ) {
   const [[asked], rows] = await Promise.all([
     warehouse.ask("batch", [batch]),
-    // One more than is shown tells whether there is more.
+    // One more than is shown, to find whether there are more.
     warehouse.ask("changes", [since, batch, CHANGES_MAX + 1]),
   ]);
   const byFact = Map.groupBy(rows, ({ fact }) => fact ?? "");
@@ -226,7 +228,7 @@ async function readChanges(
   };
 }
 
-/** A batch as the ledger has it: its models, files, and what checks found. */
+/** Reads a batch from the ledger: its models, files, and findings of checks. */
 async function readBatch(
   { warehouse }: ApiOptions,
   { batch, models }: { batch: number; models: readonly Model[] },
@@ -256,7 +258,7 @@ function json(context: Context, bytes: Uint8Array<ArrayBuffer>): Response {
   return context.body(bytes, 200, { "content-type": "application/json" });
 }
 
-/** What the address asks for, by name; null where it says nothing. */
+/** Reads the filters of a query string, by name; null if not given. */
 function readFilters(
   { req }: Context,
   names: readonly string[],
@@ -266,7 +268,7 @@ function readFilters(
     if (value === "") return null;
     const form = FORMS[name];
     if (form !== undefined && !form.pattern.test(value)) {
-      throw new RangeError(`"${value.slice(0, 40)}" is no ${form.what}`);
+      throw new RangeError(`"${value.slice(0, 40)}" is not a ${form.what}`);
     }
     return value;
   });
@@ -275,5 +277,5 @@ function readFilters(
 function wholeNumber(text: string): number {
   const number = Number(text);
   if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(number)) return number;
-  throw new RangeError(`"${text.slice(0, 40)}" is no whole number`);
+  throw new RangeError(`"${text.slice(0, 40)}" is not a whole number`);
 }

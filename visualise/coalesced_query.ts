@@ -1,7 +1,7 @@
-/** For so long what changes by itself, such as an age, may be told again. */
+/** How long an answer is reused, although it may hold an age. */
 const AGE_MAX_MS = 1_000;
 
-/** One answer for all who ask while it is under way, and within a second. */
+/** One answer for all requests while it is made, and for a second after. */
 export class CoalescedQuery<T> {
   #asked: { answer: Promise<T>; answeredAt: number } | undefined;
 
@@ -23,7 +23,7 @@ export class CoalescedQuery<T> {
     }
   }
 
-  /** The next who asks gets an answer that is begun from now on. */
+  /** Makes the next request start a new query. */
   forget(): void {
     this.#asked = undefined;
   }

@@ -2,17 +2,17 @@ import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { Live, LiveEvent } from "./live.ts";
 
-/** A page that hears nothing for longer takes its link for cut. */
+/** How often a silent stream sends something, so that pages know it is up. */
 const HEARTBEAT_MS = 15_000;
 
 /**
- * Tells a page what happens, as server-sent events, until either ends. A proxy
- * in between is asked to pass them on as they come: nginx by a header of its
- * own, others by one that is in RFC 9111.
+ * Streams events to a page as server-sent events, until the page or the server
+ * ends. Headers ask proxies not to buffer them: nginx has its own, and others
+ * heed one of RFC 9111.
  */
 export function streamEvents(context: Context, live: Live): Response {
   const response = streamSSE(context, async (stream) => {
-    // Of each type the newest counts: a page that lags has no queue.
+    // Only the newest of each type counts: a page that lags has no queue.
     const waiting = new Map<LiveEvent["type"], LiveEvent>();
     let wake = () => {};
     const stopListening = live.listen((event) => {

@@ -1,22 +1,22 @@
 import type { TextRow } from "../lib/postgres/postgres.ts";
 
-/** Columns that number versions and their intervals. */
+/** Columns about versions and their intervals, not about the fact. */
 const HIDDEN = /_record_id$|^valid_|_batch$/;
 
-/** What became of a fact, and which of its columns differ. */
+/** What happened to a fact, and which of its columns differ. */
 export interface FactChange {
   kind: "added" | "updated" | "deleted";
   columns: { name: string; before: unknown; after: unknown }[];
 }
 
-/** What happened to a fact, in order: its versions one after the other. */
+/** Turns the versions of a fact, in order, into what happened to it. */
 export function readHistory(
   versions: readonly TextRow[],
 ): (FactChange & Record<string, unknown>)[] {
   return versions.flatMap((one, index) => {
     const before = versions[index - 1];
     const after = versions[index + 1];
-    // It was deleted where no version follows at once.
+    // If no version follows at once, the fact was deleted.
     const goesOn = before?.to_batch === one.from_batch;
     const begun = {
       batch: one.from_batch,
@@ -34,7 +34,7 @@ export function readHistory(
   });
 }
 
-/** Two versions of a row as the database's JSON; null: there is none. */
+/** Compares two versions of a row, as the database's JSON; null if none. */
 export function compareVersions(
   before: string | null | undefined,
   after: string | null | undefined,

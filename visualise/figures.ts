@@ -1,66 +1,66 @@
 import type { TextRow } from "../lib/postgres/postgres.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
-/** What the view of the business is made of, each of one fact. */
+/** The queries behind the view of the business, one for each fact. */
 const FACT_QUERIES = [
   "sales",
   "purchases",
   "payments",
 ] as const satisfies readonly QueryName[];
-/** Sets of filters of which totals are kept, beside the one without any. */
+/** How many sets of filters have their totals kept, beside the empty one. */
 const CHOSEN_MAX = 8;
-/** What the detail of a total is, by what it is a total of. */
+/** The name of a total's detail, by what the totals are grouped by. */
 const DETAILS: Record<string, string> = { staff: "department" };
 
-/** What the figures are of; null: all. Days are YYYY-MM-DD. */
+/** The filters of the figures; null for all. Days are YYYY-MM-DD. */
 export interface FigureFilters {
   from: string | null;
   to: string | null;
   counterparty: string | null;
 }
 
-/** A batch, and the day of UTC on which its snapshot was taken. */
+/** A batch, and the day in UTC on which its snapshot was taken. */
 export interface FigureTime {
   batch: number;
   day: string;
 }
 
-/** By fact, and by what they are totals of. */
+/** Figures by fact, and by what they are grouped by. */
 export type FactFigures = Record<string, Record<string, FigureRow[]>>;
 
 type FigureRow = Record<string, string | null>;
 
-/** Totals of a batch by ids, as the database's JSON, by fact. */
+/** Totals as of a batch, grouped by ids, as the database's JSON, by fact. */
 interface Totals extends FigureTime {
   byFact: ReadonlyMap<QueryName, string | null>;
 }
 
-/** What figures can be made from; undefined where making it failed. */
+/** Totals that others can be made from; undefined if making them failed. */
 interface Base {
   batch: number;
   totals: Promise<Totals | undefined>;
 }
 
-/** The newest batch asked for, and the last one of those before it. */
+/** The newest batch requested, and the last one requested before it. */
 interface Bases {
   newest: Base | undefined;
   past: Base | undefined;
 }
 
 /**
- * The figures of the business. Those of a batch are made from those of another
- * one, earlier or later, with what changed between the two: what a new batch
- * costs follows its size, not that of the facts. Who looks at the past does not
- * hold up who looks at now.
+ * The figures of the business. Those of a batch are made from those of another,
+ * earlier or later, and the changes between the two: the cost of a new batch
+ * depends on its size, not on that of the facts. Viewers of the past do not
+ * delay viewers of the present.
  */
 export class Figures {
   readonly #bases = new Map<string, Bases>();
 
   constructor(private readonly warehouse: Warehouse) {}
 
-  /** The figures as of a batch. */
+  /** Reads the figures as of a batch. */
   async read(at: FigureTime, filters: FigureFilters): Promise<FactFigures> {
-    // Whom a name stands for may change from batch to batch.
+    // A name may mean another counterparty in another batch.
     if (filters.counterparty !== null) {
       return (await this.#make(at, filters, undefined)).figures;
     }
@@ -71,18 +71,18 @@ export class Figures {
     const made = this.#make(at, filters, base);
     bases[isPast ? "past" : "newest"] = {
       batch: at.batch,
-      // After a failure the one before is as good as it was.
+      // After a failure, the totals before are still valid.
       totals: made.then(({ totals }) => totals, () => base?.totals),
     };
     return (await made).figures;
   }
 
-  /** Forgets all: the warehouse may have been rebuilt. */
+  /** Forgets all, since the warehouse may have been rebuilt. */
   forget(): void {
     this.#bases.clear();
   }
 
-  /** Those of one set of filters; of the sets last asked for. */
+  /** The bases of a set of filters; only recently used sets are kept. */
   #basesOf(filters: FigureFilters): Bases {
     const key = JSON.stringify(filters);
     const bases = this.#bases.get(key) ??
@@ -104,7 +104,7 @@ export class Figures {
   ): Promise<{ figures: FactFigures; totals: Totals }> {
     const known = await base?.totals;
     const made = await Promise.all(FACT_QUERIES.map(async (name) => {
-      // Payments are overdue by the day.
+      // A payment becomes overdue from one day to the next.
       const usable = name === "payments" && known?.day !== day
         ? undefined
         : known;
@@ -137,7 +137,7 @@ const NO_FILTERS = JSON.stringify(
   { from: null, to: null, counterparty: null } satisfies FigureFilters,
 );
 
-/** The rows of a query by what they are totals of, which then has its name. */
+/** Splits a query's rows by what they are grouped by, and names that column. */
 function splitTotals(row: TextRow | undefined): Record<string, FigureRow[]> {
   const rows: FigureRow[] = JSON.parse(row?.figures ?? "[]");
   const split: Record<string, FigureRow[]> = {};

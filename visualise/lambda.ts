@@ -11,14 +11,14 @@ import { Warehouse } from "./warehouse.ts";
 
 type Handler = (event: LambdaEvent) => Promise<APIGatewayProxyResult>;
 
-/** The server, and what it was made for. */
+/** The server, and the login that it was made for. */
 let served:
   | { login: string; handler: Handler; warehouse: Warehouse }
   | undefined;
 
 /**
- * The dashboard as an AWS Lambda function behind a URL; see docs/deploy.md. Its
- * answers don't stream, so pages ask for the newest batch every few seconds.
+ * The dashboard as an AWS Lambda function with a URL; see docs/deploy.md. Its
+ * answers can't stream, so pages poll for the newest batch every few seconds.
  */
 await runLambda({
   name: "dashboard",
@@ -26,8 +26,8 @@ await runLambda({
   run: async (context, event) => {
     const handler = await handlerOf(context);
     if (isUrlEvent(event)) return await handler(event);
-    // Who has not come by the URL: no failure of the dashboard's.
-    return { statusCode: 400, body: "Ask by the URL." };
+    // A direct invocation is not a failure of the dashboard.
+    return { statusCode: 400, body: "Bad request: use the function URL." };
   },
   metrics: () => [],
 });
@@ -44,10 +44,10 @@ async function handlerOf(
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
   if (token === undefined) {
     throw new ConfigError([
-      "DASHBOARD_TOKEN is missing: whoever knows the URL could read everything",
+      "DASHBOARD_TOKEN is missing: anyone who knows the URL could read everything",
     ]);
   }
-  // Secrets that were read again may have changed.
+  // The secrets may have been read again, and have changed.
   const login = JSON.stringify([analyst, token]);
   if (served?.login !== login) {
     await served?.warehouse[Symbol.asyncDispose]();

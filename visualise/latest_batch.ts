@@ -2,15 +2,15 @@ import { sqlState, type TextRow } from "../lib/postgres/postgres.ts";
 import { CoalescedQuery } from "./coalesced_query.ts";
 import type { Warehouse } from "./warehouse.ts";
 
-/** No such table, schema, role: before its first load it has neither. */
+/** No such table, schema or role: the first load creates them. */
 const EMPTY_STATES = ["42P01", "3F000", "22023"];
 
-/** Whether an error tells of a warehouse that nothing was loaded into yet. */
+/** Whether an error means that nothing was loaded into the warehouse yet. */
 export function isBeforeFirstLoad(error: unknown): boolean {
   return EMPTY_STATES.includes(sqlState(error) ?? "");
 }
 
-/** Follows which batch of which lake is the newest in the warehouse. */
+/** Follows the newest batch in the warehouse, and the lake that it is from. */
 export class LatestBatch {
   readonly #shared: CoalescedQuery<TextRow | undefined>;
   #known = { lake: "", batch: 0 };
@@ -19,23 +19,23 @@ export class LatestBatch {
 
   constructor(
     private readonly warehouse: Warehouse,
-    /** Told when it is another one than before. */
+    /** Called when the newest batch has changed. */
     private readonly onOther: (how: "newer" | "set back") => void,
   ) {
     this.#shared = new CoalescedQuery(() => this.#ask());
   }
 
-  /** The number of the newest batch, as far as was heard; 0: none. */
+  /** The number of the newest batch known; 0 if there is none. */
   get batch(): number {
     return this.#known.batch;
   }
 
-  /** What the ledger says of it; undefined while there is none. */
+  /** Its row in the ledger; undefined while there is none. */
   async read(): Promise<TextRow | undefined> {
     return await this.#shared.get();
   }
 
-  /** The next reader asks again. */
+  /** Makes the next read query again. */
   forget(): void {
     this.#shared.forget();
   }
@@ -47,7 +47,7 @@ export class LatestBatch {
       if (isBeforeFirstLoad(error)) return [];
       throw error;
     });
-    // Of two that cross, the one begun later knows better.
+    // If two queries overlap, the one that began later is right.
     if (turn > this.#taken) {
       this.#taken = turn;
       this.#take({ lake: row?.lake_id ?? "", batch: Number(row?.batch ?? 0) });

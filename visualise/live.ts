@@ -7,21 +7,21 @@ import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 import { isBeforeFirstLoad } from "./latest_batch.ts";
 
-/** What open pages are told. */
+/** Events for open pages. */
 export type LiveEvent =
   | { type: "batch"; batch: number }
   /** Any batch may have changed: a rebuild, or a resync. */
   | { type: "reset" }
-  /** Whether the warehouse can be heard. */
+  /** Whether the connection to the warehouse is up. */
   | { type: "link"; up: boolean }
-  /** The server ends: pages connect again, to the next. */
+  /** The server ends: pages reconnect, to its successor. */
   | { type: "end" };
 
 const CHANNEL = "pipeline_batch";
 const RETRY_MS = 1_000;
-/** A connection that was cut somewhere in between says nothing by itself. */
+/** How often the connection is probed: one that was cut is merely silent. */
 const PROBE_MS = 5_000;
-/** The client's own limit, which its types don't know. */
+/** `query_timeout` is the client's own limit, missing in its types. */
 const PROBE = { text: "select 1", query_timeout: PROBE_MS };
 
 const NEWEST = {
@@ -30,8 +30,8 @@ const NEWEST = {
 };
 
 /**
- * Hears of committed batches, and tells whoever listens. Behind a pooler, where
- * nothing can be heard, it looks every few seconds.
+ * Listens for committed batches, and passes them on. Behind a pooler, where
+ * LISTEN doesn't work, it polls every few seconds.
  */
 export class Live {
   readonly #listeners = new Set<(event: LiveEvent) => void>();
@@ -39,12 +39,12 @@ export class Live {
   #ended = false;
   #isPolling = false;
 
-  /** Whether it only looks: it learns of batches, and of no rebuild. */
+  /** Whether it polls: then it learns of batches, but of no rebuild. */
   get isPolling(): boolean {
     return this.#isPolling;
   }
 
-  /** Calls back at each event, and at once; gives what ends that. */
+  /** Calls back for each event, and once at once; returns what ends that. */
   listen(listener: (event: LiveEvent) => void): () => void {
     this.#listeners.add(listener);
     listener(
@@ -82,7 +82,7 @@ export class Live {
         this.#isPolling = await isPooled(client);
         if (this.#isPolling) {
           log.warn(
-            "the warehouse is behind a pooler, through which no batch is heard: it is asked every {seconds} s",
+            "the warehouse is behind a pooler, where LISTEN doesn't work: polling for batches every {seconds} s",
             { seconds: PROBE_MS / 1000 },
           );
         } else await client.query(`listen ${CHANNEL}`);
@@ -104,7 +104,7 @@ export class Live {
         if (signal.aborted) break;
         if (!told) {
           told = true;
-          log.warn("the warehouse can't be heard: {reason}", {
+          log.warn("cannot listen to the warehouse: {reason}", {
             reason: messageOf(error),
           });
         }

@@ -9,14 +9,14 @@ import { Warehouse } from "./warehouse.ts";
 
 const USAGE = `deno task dashboard
 
-Serves the live dashboard of the warehouse at DASHBOARD_LISTEN, reading as the
-role analyst only. Beyond this machine it asks for DASHBOARD_TOKEN.
+Serves the live dashboard of the warehouse at DASHBOARD_LISTEN. It reads with
+the role analyst only. Beyond this machine, DASHBOARD_TOKEN is required.
 
   --json  one JSON line per event, also on a terminal`;
 
 const SHUTDOWN_MS = 5_000;
 
-/** Serves the dashboard until the signal is aborted; tells its address. */
+/** Serves the dashboard until the signal aborts; reports its address. */
 export async function serveDashboard(
   context: StageContext,
   onListen: (address: string) => void = () => {},
@@ -26,7 +26,7 @@ export async function serveDashboard(
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
   if (!LOCAL_HOSTS.includes(dashboard.host) && dashboard.token === undefined) {
     throw new ConfigError([
-      `DASHBOARD_LISTEN is "${dashboard.host}:${dashboard.port}", which others reach: set DASHBOARD_TOKEN, or listen on 127.0.0.1`,
+      `DASHBOARD_LISTEN is "${dashboard.host}:${dashboard.port}", which others can reach: set DASHBOARD_TOKEN, or listen on 127.0.0.1`,
     ]);
   }
   await using warehouse = new Warehouse(analyst, resources.connect);
@@ -44,9 +44,9 @@ export async function serveDashboard(
     if (signal.aborted) done();
     signal.addEventListener("abort", () => done(), { once: true });
   });
-  // It ends the streams of open pages.
+  // Its end ends the streams of open pages.
   await heard;
-  // A page that takes nothing in any more is not waited for.
+  // Don't wait for a page that no longer reads.
   const ended = new AbortController();
   await Promise.race([
     server.shutdown(),
@@ -79,14 +79,15 @@ function listen(
       `Cannot serve the dashboard at ${host}:${port}: the port is in use`,
       {
         subject: `${host}:${port}`,
-        hint: "Stop what uses it, or name another port in DASHBOARD_LISTEN",
+        hint:
+          "Stop the program that uses it, or set another port in DASHBOARD_LISTEN",
         cause: error,
       },
     );
   }
 }
 
-/** Runs `deno task dashboard`; gives the exit code. */
+/** Runs `deno task dashboard`; returns the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

@@ -1,12 +1,12 @@
-/** A file of the project that the dashboard serves as it is. */
+/** A file of the project that the dashboard serves unchanged. */
 export interface ServedFile {
-  /** Where the browser finds it. */
+  /** Its path for the browser. */
   path: string;
-  /** Where it lies in the project, and in the package. */
+  /** Its path in the project, and in the package. */
   file: string;
   type: string;
   cache: string;
-  /** Also to who has not signed in. */
+  /** Whether it is served without signing in. */
   open?: boolean;
 }
 

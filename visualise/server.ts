@@ -16,19 +16,19 @@ import { SERVED_FILES, type ServedFile } from "./served_files.ts";
 import { addSignIn } from "./sign_in.ts";
 import type { Warehouse } from "./warehouse.ts";
 
-/** What the server answers from. */
+/** What the server needs to answer requests. */
 export interface ServerOptions {
   warehouse: Warehouse;
-  /** Undefined where answers can't stream: pages then ask again and again. */
+  /** Undefined if answers can't stream: pages then poll. */
   live: Live | undefined;
   log: Logger;
-  /** Whoever asks must show it; undefined: nobody is asked. */
+  /** The token that clients must show; undefined if none is asked for. */
   token: string | undefined;
 }
 
-/** Out of the type's range, no such day, or no text of Postgres. */
+/** Out of the type's range, no such day, or not a valid text for Postgres. */
 const BAD_VALUE_STATES = ["22003", "22007", "22008", "22021"];
-/** What can't hear of a rebuild keeps answers for so long. */
+/** How long answers are kept when a rebuild would go unnoticed. */
 const POLLING_CACHE_MS = 60_000;
 const HEADERS = {
   "content-security-policy": "default-src 'none'; script-src 'self'; " +
@@ -39,7 +39,7 @@ const HEADERS = {
   "cross-origin-opener-policy": "same-origin",
 };
 
-/** The dashboard's server: what answers a request. */
+/** Creates the dashboard's server. */
 export function createServer(options: ServerOptions): Hono {
   const { warehouse, live, log, token } = options;
   const figures = new Figures(warehouse);
@@ -52,14 +52,14 @@ export function createServer(options: ServerOptions): Hono {
     keptSince = performance.now();
   };
   const newest = new LatestBatch(warehouse, (how) => {
-    // What can't hear of a rebuild goes on from nothing.
+    // Without LISTEN, a rebuild can't be ruled out.
     if (how === "set back" || live === undefined || live.isPolling) forget();
   });
   live?.listen((event) => {
-    // What was asked before it tells of the time before it.
+    // Answers from before the event are out of date.
     newest.forget();
     pipeline.forget();
-    // While the warehouse could not be heard, it may have been rebuilt.
+    // While the link was down, the warehouse may have been rebuilt.
     if (event.type === "reset" || event.type === "link") forget();
     if (event.type === "link" && !event.up) void warehouse.disconnect();
   });
@@ -72,13 +72,13 @@ export function createServer(options: ServerOptions): Hono {
     }
   });
   if (token === undefined) {
-    // A page from elsewhere whose name leads here could read along.
+    // Against DNS rebinding: a foreign page whose name resolves to this host.
     app.use(async (context, next) => {
       const { hostname } = new URL(context.req.url);
       if (LOCAL_HOSTS.includes(hostname.replace(/^\[|\]$/g, ""))) {
         return await next();
       }
-      return context.text("Ask for 127.0.0.1 or localhost.", 403);
+      return context.text("Use 127.0.0.1 or localhost as the host.", 403);
     });
   }
   app.get("/health", async (context) => {
@@ -104,7 +104,7 @@ export function createServer(options: ServerOptions): Hono {
       streams: live !== undefined,
     }),
   );
-  // A browser that gets no content does not ask again.
+  // After 204 a browser's EventSource does not reconnect.
   app.get(
     "/events",
     (context) =>
@@ -117,9 +117,9 @@ export function createServer(options: ServerOptions): Hono {
       return context.json({ message: error.message }, 400);
     }
     if (BAD_VALUE_STATES.includes(sqlState(error) ?? "")) {
-      return context.json({ message: "There can be no such value." }, 400);
+      return context.json({ message: "That value is not valid." }, 400);
     }
-    // The function's caller reads the password again, and retries.
+    // The Lambda runtime then reads the password again, and retries.
     if (live === undefined && isLoginRefused(error)) throw error;
     log.error("{path}: {reason}", {
       path: context.req.path,

@@ -10,21 +10,20 @@ const FORM_BYTES_MAX = 4096;
 const COOKIE_SECONDS = 30 * 24 * 3600;
 
 /**
- * Lets nobody through to what is added to the server afterwards who doesn't
- * show the token: programs as a bearer or a password, people's browsers by a
- * form, once.
+ * Requires the token for all routes that are added to the server afterwards:
+ * programs send it as a bearer token or a password, browsers once, by a form.
  */
 export function addSignIn(app: Hono, token: string): void {
   app.post(
     "/login",
     bodyLimit({
       maxSize: FORM_BYTES_MAX,
-      onError: (context) => context.text("That is more than a form.", 413),
+      onError: (context) => context.text("The form is too large.", 413),
     }),
   );
   app.post("/login", async (context) => {
     const { token: given } = await context.req.parseBody().catch(() => {
-      throw new RangeError("This is no form to sign in by.");
+      throw new RangeError("This is not the sign-in form.");
     });
     if (!isSame(String(given ?? ""), token)) {
       return context.html(loginPage(context, "That is not the token."), 401);
@@ -33,7 +32,7 @@ export function addSignIn(app: Hono, token: string): void {
       httpOnly: true,
       sameSite: "Strict",
       secure: isEncrypted(context),
-      // Left out, it is the folder that the browser sees, also where a proxy
+      // Left out, it is the folder that the browser sees, even if a proxy
       // serves the dashboard below a path of its own.
       path: "",
       maxAge: COOKIE_SECONDS,
@@ -45,7 +44,7 @@ export function addSignIn(app: Hono, token: string): void {
     if (context.req.header("accept")?.includes("text/html")) {
       return context.html(loginPage(context, ""), 401);
     }
-    // Of a browser's page this would open a window: it has the form.
+    // In a browser this would open a password dialog: it has the form.
     const isProgram = context.req.header("sec-fetch-mode") === undefined;
     return context.text(
       "Sign in with the dashboard's token.",
@@ -57,7 +56,7 @@ export function addSignIn(app: Hono, token: string): void {
   });
 }
 
-/** Bearer and Basic (any name) for programs, a cookie for people's browsers. */
+/** Accepts Bearer and Basic (any user name) for programs, or the cookie. */
 function isAllowed(context: Context, token: string): boolean {
   const header = context.req.header("authorization") ?? "";
   const [, bearer] = /^Bearer (.+)$/i.exec(header) ?? [];
@@ -71,13 +70,13 @@ function isAllowed(context: Context, token: string): boolean {
   return isSame(cookie, digest(token).toString("hex"));
 }
 
-/** Whether the browser speaks TLS, if only to a proxy in between. */
+/** Whether the browser uses TLS, if only as far as a proxy. */
 function isEncrypted({ req }: Context): boolean {
   return new URL(req.url).protocol === "https:" ||
     req.header("x-forwarded-proto") === "https";
 }
 
-/** Takes the same time wherever two texts differ. */
+/** Compares two texts in constant time. */
 function isSame(one: string, other: string): boolean {
   return timingSafeEqual(digest(one), digest(other));
 }
@@ -87,8 +86,8 @@ function digest(text: string): Buffer {
 }
 
 /**
- * What a browser shows to who has not signed in. It asks by a form, since AWS
- * renames the header by which browsers would ask.
+ * The sign-in page. It is a form, since AWS renames the header that makes
+ * browsers ask for a password.
  */
 function loginPage({ req }: Context, problem: string) {
   const root = "../".repeat(req.path.split("/").length - 2);

@@ -6,16 +6,16 @@ import { projectDirectory } from "../lib/project_directory.ts";
 import { type PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 
-/** Queries at once; more wait. */
+/** How many queries run at once; others wait. */
 const QUERIES_AT_ONCE = 4;
 const WAITING_MAX = 500;
-/** The server gives up before; a connection that was cut says nothing. */
+/** Longer than the server's own limit: for connections that were cut. */
 const ANSWER_MS = 20_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 const SETTINGS = {
   role: "analyst",
   jit: "off",
-  // For the groups of a scan: without it they are sorted on disk.
+  // For the groups of a scan, which would be sorted on disk without it.
   work_mem: "64MB",
 };
 const NAMES = [
@@ -42,12 +42,12 @@ const NAMES = [
 /** A query of sql/dashboard. */
 export type QueryName = typeof NAMES[number];
 
-/** What the queries of a page are asked with. */
+/** The parameters of a query. */
 export type QueryValues = readonly (string | number | null)[];
 
 /**
- * The warehouse as an analyst may read it: by few connections, and for no
- * longer than a statement may take.
+ * Reads the warehouse with an analyst's rights, over few connections, and with
+ * a time limit on each statement.
  */
 export class Warehouse implements AsyncDisposable {
   readonly #warm: WarmConnections;
@@ -67,7 +67,7 @@ export class Warehouse implements AsyncDisposable {
     }
   }
 
-  /** Asks the warehouse now. */
+  /** Runs a query, as soon as a connection is free. */
   async ask(name: QueryName, values: QueryValues = []): Promise<TextRow[]> {
     await this.#enter(name);
     try {
@@ -95,7 +95,7 @@ export class Warehouse implements AsyncDisposable {
     }
   }
 
-  /** Gives up connections that may be cut; the next query makes new ones. */
+  /** Drops connections that may be cut; the next query opens new ones. */
   async disconnect(): Promise<void> {
     await this.#warm[Symbol.asyncDispose]();
   }
@@ -107,12 +107,12 @@ export class Warehouse implements AsyncDisposable {
     }
     if (this.#waiting.length >= WAITING_MAX) {
       throw new StageError(
-        `Cannot ask the warehouse for "${name}": ${WAITING_MAX} queries wait`,
+        `Cannot query the warehouse for "${name}": ${WAITING_MAX} queries are waiting`,
         { subject: name, retryable: true },
       );
     }
     await new Promise<void>((enter) => {
-      // Whether there is anything new is asked before anything else.
+      // The query for the newest batch goes before all others.
       if (name === "newest") this.#waiting.unshift(enter);
       else this.#waiting.push(enter);
     });

@@ -112,7 +112,7 @@ testPage(
     await page.locator("#status-text").getByText("Not connected").waitFor();
     await page.locator("[data-view=pipeline]").click();
     await page.locator("#problem").getByText(
-      "The figures could not be brought up to date: The warehouse did not answer.",
+      "The figures could not be updated: The warehouse did not answer.",
     ).waitFor();
     await execute(admin, `alter database "${database}" allow_connections true`);
     await page.waitForSelector(".status[data-state=live]");

@@ -117,7 +117,7 @@ testPage(
     await using served = new Served(platform);
     const page = await openPage();
     await page.goto(`${await served.address}#changes/payment/%`);
-    await page.locator("#problem").getByText('"%" is no whole number')
+    await page.locator("#problem").getByText('"%" is not a whole number')
       .waitFor();
     await page.waitForSelector(".status[data-state=live]");
     await page.goto(`${await served.address}#batch/999`);

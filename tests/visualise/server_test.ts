@@ -78,7 +78,7 @@ Deno.test("the dashboard asks for its token, and needs one beyond this machine",
   platform.set({ dashboard: { host: "0.0.0.0", port: 0, token: undefined } });
   await assert.rejects(serveDashboard(platform.context), {
     name: "ConfigError",
-    message: /^DASHBOARD_LISTEN is "0\.0\.0\.0:0", which others reach/,
+    message: /^DASHBOARD_LISTEN is "0\.0\.0\.0:0", which others can reach/,
   });
 });
 

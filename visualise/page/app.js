@@ -1,5 +1,5 @@
-// The page of the dashboard: which view is shown, when it is brought up to date,
-// and whether it is live.
+// The dashboard's page: which view is shown, when it is refreshed, and whether
+// it is live.
 import { readBusiness, showBusiness } from "./business.js";
 import { readChanges } from "./changes.js";
 import { resizeCharts } from "./charts.js";
@@ -25,28 +25,27 @@ const VIEWS = {
   batch: readBatch,
 };
 const TICK_MS = 5_000;
-/** A person moves on until then. */
+/** How long to wait until a person has settled on a choice. */
 const SETTLE_MS = 150;
-/** The server says something every 15 seconds. */
+/** The server sends something every 15 seconds. */
 const SILENCE_MAX_MS = 40_000;
-/** What nobody tells of is asked for then: an age, or a rebuild. */
+/** How often to refresh what no event announces: an age, or a rebuild. */
 const AGE_MAX_MS = 60_000;
 const STALE_SECONDS = PROMISE_MINUTES * 60;
 
-/** What is under way; null: nothing. */
+/** The refresh under way, or null. */
 let current = null;
-/** Whether something came meanwhile. */
+/** Whether an event arrived during the refresh. */
 let again = false;
 let refreshedAt = 0;
 let soon;
-/** The stream of what happens; null: it is closed for good. */
+/** The stream of events; null if it is closed for good. */
 let events = null;
 let heardAt = 0;
 let isPolling = false;
 
 /**
- * Brings the page up to date with what a person chose: what is under way is
- * given up for it.
+ * Refreshes the page for what a person chose, and aborts the refresh under way.
  */
 async function refresh() {
   clearTimeout(soon);
@@ -67,7 +66,7 @@ async function refresh() {
       const { batch, snapshotTime, show } = await VIEWS[view](own.signal);
       if (own !== current) return;
       show();
-      // What is shown, which is not what is asked for until this moment.
+      // Only now does the page show what was asked for.
       write(
         $("as-of"),
         snapshotTime === undefined
@@ -92,20 +91,20 @@ async function refresh() {
 }
 
 /**
- * Brings the page up to date with what has happened: after what is under way,
- * or batches that come faster than their figures would keep all from sight.
+ * Refreshes the page after an event, once the refresh under way is done: if
+ * batches came faster than their figures, aborting would never show any.
  */
 function follow() {
   if (current === null) refresh();
   else again = true;
 }
 
-/** Once somebody looks at the page again, it is refreshed anyway. */
+/** Retries, unless the page is hidden: it is refreshed when shown again. */
 function retry() {
   if (!document.hidden) follow();
 }
 
-/** As refresh, once a person has settled. */
+/** Refreshes, once a person has settled on a choice. */
 function refreshSoon() {
   $("main").setAttribute("aria-busy", "true");
   clearTimeout(soon);
@@ -137,7 +136,7 @@ function showMachine() {
   $("now").hidden = state.batch === null;
 }
 
-/** Of a warehouse without a batch no view is shown. */
+/** Shows the view's section, or none while the warehouse has no batch. */
 function showSection() {
   const { view } = route();
   const isEmpty = !$("empty").hidden;
@@ -154,15 +153,15 @@ function showView() {
     if (link.dataset.view === of) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  // The pipeline is shown as it is now.
+  // The pipeline is always shown as it is now.
   $("machine").hidden = of === "pipeline";
-  // Of what this view showed before, if anything.
+  // It still describes what was shown before.
   write($("as-of"), "");
   resizeCharts();
   refresh().then(resizeCharts);
 }
 
-/** Hears what happens. The browser connects again by itself where it can. */
+/** Listens for events. The browser reconnects by itself where it can. */
 function listen() {
   events?.close();
   if (document.hidden) {
@@ -196,12 +195,12 @@ function listen() {
   };
 }
 
-/** Looks whether all is still as it seems, while somebody looks at the page. */
+/** While the page is visible, checks that it is still live and up to date. */
 async function tick() {
   if (document.hidden || isPolling) return;
   if (events === null) await poll();
   else if (Date.now() - heardAt > SILENCE_MAX_MS) {
-    // The link was cut somewhere in between, where nobody tells.
+    // The link was cut somewhere in between, unnoticed by either end.
     state.up = false;
     listen();
   }
@@ -213,7 +212,7 @@ async function tick() {
   if (isOld && (isPipeline || !state.streams)) follow();
 }
 
-/** Asks for the newest batch where nothing is streamed, or not for now. */
+/** Polls for the newest batch when events can't be streamed, or not now. */
 async function poll() {
   const before = state.newest;
   isPolling = true;
@@ -258,7 +257,7 @@ $("history-form").addEventListener("submit", (event) => {
   else location.hash = hash;
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
-  // The address names the view.
+  // The fragment of the address names the view, so the link can't use it.
   event.preventDefault();
   $("main").focus();
 });
@@ -266,7 +265,7 @@ addEventListener("hashchange", showView);
 addEventListener("resize", resizeCharts);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 document.addEventListener("visibilitychange", () => {
-  // A browser lets few pages of one server stream: those nobody sees don't.
+  // Browsers limit the streams to a server: hidden pages give theirs up.
   if (document.hidden) {
     events?.close();
     events = null;

@@ -5,13 +5,13 @@ import { $, make, refill, tableOrWords } from "./elements.js";
 import { rounded, shown } from "./formats.js";
 import { filters, get, shownBatch, tell } from "./state.js";
 
-/** The facts behind charts, as addresses name them. */
+/** The facts behind charts, by their names in addresses. */
 const FACTS = {
   sales: "sales-order",
   purchases: "purchase-order",
   payments: "payment",
 };
-/** Who and what most was sold to, by and of, and the like; each a bar chart. */
+/** Bar charts of the largest sales and purchases: fact, grouping, title. */
 const RANKINGS = [
   ["sales", "counterparty", "Sales by counterparty"],
   ["sales", "country", "Sales by country"],
@@ -23,7 +23,7 @@ const RANKINGS = [
   ["purchases", "department", "Purchases by department"],
   ["purchases", "staff", "Purchases by staff"],
 ];
-/** What payments are ranked by, each on its own. */
+/** Bar charts of the largest payments, one for each state. */
 const PAYMENT_STATES = {
   overdue: "Overdue payments by counterparty",
   due: "Payments due by counterparty",
@@ -32,7 +32,7 @@ const PAYMENT_STATES = {
 let overview = null;
 let rowsAskedFor = 0;
 
-/** Asks for the figures; gives what shows them. */
+/** Fetches the figures; returns a function that shows them. */
 export async function readBusiness(signal) {
   const batch = shownBatch();
   const chosen = filters();
@@ -50,7 +50,7 @@ export async function readBusiness(signal) {
   };
 }
 
-/** Shows the figures that were asked for last, in the currency chosen. */
+/** Shows the figures fetched last, in the chosen currency. */
 export function showBusiness() {
   if (overview === null) return;
   const totals = (fact, by) => overview[fact][by] ?? [];
@@ -71,7 +71,7 @@ export function showBusiness() {
 function offerFilters(currencies) {
   const select = $("currency");
   const chosen = select.value;
-  // What was chosen stays so where it has no figure.
+  // A chosen currency stays chosen even if it has no figures.
   const offered = chosen === "" || currencies.includes(chosen)
     ? currencies
     : [...currencies, chosen];
@@ -87,7 +87,7 @@ function offerFilters(currencies) {
   );
 }
 
-/** Rows of the currency that is chosen. */
+/** The rows of the chosen currency. */
 function ofCurrency(rows) {
   const currency = $("currency").value;
   return rows.filter((row) => currency === "" || row.currency === currency);
@@ -98,7 +98,7 @@ function showCards(currencies, { sales, purchases, payments }) {
     rows.reduce((total, row) => total + Number(row[column]), 0);
   const chosen = $("currency").value;
   const cards = [];
-  // Never a sum of different currencies.
+  // Different currencies are never added up.
   for (
     const code of currencies.filter((one) => chosen === "" || one === chosen)
   ) {
@@ -107,9 +107,9 @@ function showCards(currencies, { sales, purchases, payments }) {
       [`Sales, ${code}`, sum(own(sales), "value")],
       [`Purchases, ${code}`, sum(own(purchases), "value")],
     );
-    // Of all currencies they would be too many: a chart has them.
+    // For all currencies there would be too many cards: a chart has them.
     if (chosen === "") continue;
-    // Never a sum of what is owed to us and by us.
+    // What is owed to us and by us is never added up.
     const overdue = own(payments).filter((row) => row.state === "overdue");
     for (const kind of new Set(overdue.map((row) => row.kind))) {
       cards.push([
@@ -177,7 +177,7 @@ function drawMonths(facts) {
 
 function drawRankings(totals) {
   for (const [fact, by, title] of RANKINGS) {
-    // Two people may have one name.
+    // Two people may have the same name.
     const keys = by === "staff"
       ? [by, "department", "currency"]
       : [by, "currency"];
@@ -201,7 +201,7 @@ function drawFact(id, { fact, keys }, chart) {
   draw("charts", id, { ...opening(fact, keys, chart.title), ...chart });
 }
 
-/** A chart whose figures lead to the rows of a fact that have the same keys. */
+/** Options of a chart whose figures open the fact's rows with the same keys. */
 function opening(fact, keys, title) {
   return {
     title,
@@ -210,7 +210,7 @@ function opening(fact, keys, title) {
   };
 }
 
-/** Rows added up that have the same keys. */
+/** Adds up the rows that have the same keys. */
 function summed(rows, keys) {
   const sums = new Map();
   for (const row of rows) {
@@ -230,7 +230,7 @@ function summed(rows, keys) {
   }));
 }
 
-/** The rows behind a figure, in a dialog. */
+/** Shows the rows behind a figure in a dialog. */
 async function showRows({ fact, keys, title }, row) {
   rowsAskedFor += 1;
   const turn = rowsAskedFor;
@@ -247,11 +247,11 @@ async function showRows({ fact, keys, title }, row) {
     keys.map((name) => shown(row[name])).join(", ")
   }, ${count}`;
   $("rows-list").replaceChildren(
-    tableOrWords("Rows", rows, "No row.", {
+    tableOrWords("Rows", rows, "No rows.", {
       label: "History",
       act: (one) => {
         $("rows").close();
-        // A table of facts begins with the key.
+        // The first column of a fact's rows is the key.
         openHistory(FACTS[fact], Object.values(one)[0]);
       },
     }),

@@ -3,10 +3,10 @@ import { $, make, refill, scrolled, write } from "./elements.js";
 import { rounded, shown, shownValue } from "./formats.js";
 import { get, newestBatch, route, shownBatch, state } from "./state.js";
 
-/** Whether somebody is on the way to a history. */
+/** Whether a history was just asked for. */
 let isOpening = false;
 
-/** Asks for what changed, and for the fact in the address; see readBusiness. */
+/** Fetches what changed, and the history in the address; see readBusiness. */
 export async function readChanges(signal) {
   const batch = shownBatch();
   const since = state.since !== null && state.since < batch
@@ -50,7 +50,7 @@ export function openHistory(fact, key) {
 function showChanges({ changes, cut, most }) {
   $("changes-cut").hidden = cut.length === 0;
   $("changes-cut").textContent =
-    `Of each of these only the first ${most} by key are shown: ${
+    `Only the first ${most} changes by key are shown for each of: ${
       cut.join(", ")
     }.`;
   const heads = ["Fact", "Key", "", "Column", "Before", "After"];
@@ -76,7 +76,7 @@ function showChanges({ changes, cut, most }) {
   );
 }
 
-/** A row for each column that differs; the first says what of. */
+/** A row for each column that differs; the first also names the fact. */
 function rowsOfChange({ fact, key, kind, columns }) {
   return columns.map(({ name, before, after }, index) =>
     make(
@@ -92,7 +92,7 @@ function rowsOfChange({ fact, key, kind, columns }) {
   );
 }
 
-/** A key that leads to the history of its fact. */
+/** A button with a key, which opens the history of its fact. */
 function historyButton(fact, key) {
   return make("button", {
     type: "button",
@@ -102,12 +102,12 @@ function historyButton(fact, key) {
   }, key);
 }
 
-/** What happened to one fact, the oldest first, as a line through time. */
+/** Shows what happened to a fact, the oldest first, as a timeline. */
 function showHistory(events) {
   refill(
     $("history"),
     events.length === 0
-      ? make("p", {}, "The warehouse has never known it.")
+      ? make("p", {}, "The warehouse has never had this fact.")
       : make("ol", { class: "timeline" }, ...events.map(momentOf)),
   );
 }

@@ -1,10 +1,10 @@
 // Charts in cards, each of which can be read as a table and saved as CSV.
-// @ts-ignore: on disk it is not there; the server has it from the package
+// @ts-ignore: there is no such file on disk; the server takes it from npm
 import * as echarts from "./echarts.js";
 import { $, make, refill, scrolled, tableOf } from "./elements.js";
 import { isNumber, month, rounded, short } from "./formats.js";
 
-/** Okabe and Ito's colours, which colour-blind readers tell apart. */
+/** Okabe and Ito's colours, which colour-blind readers can tell apart. */
 const COLORS = [
   "#0072b2",
   "#e69f00",
@@ -13,16 +13,16 @@ const COLORS = [
   "#56b4e9",
   "#d55e00",
 ];
-/** What always means the same has its own. */
+/** Names with a fixed meaning have fixed colours. */
 const STATES = { paid: "#009e73", due: "#e69f00", overdue: "#d55e00" };
 const RANKED_MAX = 12;
-/** Fifty years: more of them say that a date is wrong. */
+/** Fifty years: a longer span means that a date is wrong. */
 const MONTHS_MAX = 600;
 /** The order in which names were first seen. */
 const seen = new Map();
 const charts = new Map();
 
-/** Rows that are drawn against their months, none of which is left out. */
+/** Options that draw rows by month, without gaps between months. */
 export function byMonth(rows, value) {
   const found = [...new Set(rows.map((row) => row.month))].sort();
   return {
@@ -48,8 +48,8 @@ function monthsBetween(found) {
 }
 
 /**
- * Draws the first of what is ranked in each currency as bars, the largest on
- * top; the table has more of them. Currencies are not ranked against another.
+ * Draws the first rows of each currency as bars, the largest on top; the table
+ * has all of them. Currencies are not ranked against each other.
  */
 export function rank(id, chart, { rows, name }) {
   const currencies = [...new Set(rows.map((row) => row.currency))].sort();
@@ -68,10 +68,10 @@ export function rank(id, chart, { rows, name }) {
 }
 
 /**
- * Draws a chart in its card, or its rows as a table. Where `named` is given,
- * the chart's categories or series are names made of several columns, which the
- * table shows as they are. `open` is called with a row that is clicked on, and
- * `batch` is what the figures are of.
+ * Draws a chart in its card, or its rows as a table. If `named` is given, it
+ * makes the names of the chart's categories or series from several columns,
+ * which the table shows separately. `open` is called with a row that is clicked
+ * on, and `batch` is the batch of the figures.
  */
 export function draw(parent, id, { named, ...given }) {
   const chart = named === undefined ? given : {
@@ -90,7 +90,7 @@ export function draw(parent, id, { named, ...given }) {
   entry.rows = chart.table ?? chart.rows;
   const names = [...new Set(chart.rows.map((row) => row[chart.series]))].sort();
   const options = optionsOf(chart, names);
-  // What a person has hidden by the legend stays so.
+  // Series hidden by the legend stay hidden.
   options.legend.selected = entry.drawing.getOption()?.legend?.[0]?.selected;
   entry.drawing.setOption(options, { notMerge: true });
   entry.canvas.setAttribute(
@@ -110,7 +110,7 @@ export function draw(parent, id, { named, ...given }) {
   );
 }
 
-/** Fits the charts into what room there is. */
+/** Fits the charts into the room that they have. */
 export function resizeCharts() {
   for (const { drawing } of charts.values()) drawing.resize();
 }
@@ -183,7 +183,7 @@ function optionsOf(chart, names) {
     animationDuration: 300,
     grid: { left: 8, right: 16, top: 36, bottom: 8, containLabel: true },
     legend: { type: "scroll", top: 0, textStyle: { color: ink } },
-    // Rich text: a tooltip of HTML would need inline styles.
+    // Rich text, since an HTML tooltip would need inline styles.
     tooltip: {
       trigger: "axis",
       renderMode: "richText",
@@ -204,7 +204,7 @@ function optionsOf(chart, names) {
       ...looksOf(name),
       type: chart.type,
       stack: chart.stack ? "all" : undefined,
-      // Of each name there is one bar, which takes the place of all.
+      // Each name has a single bar, which takes the whole width.
       barGap: chart.across ? "-100%" : undefined,
       markLine: chart.limit && {
         silent: true,
@@ -227,12 +227,12 @@ function dataOf(chart, name) {
     const category = row[chart.category];
     sums.set(category, (sums.get(category) ?? 0) + Number(row[chart.value]));
   }
-  // A month without a row is one in which nothing was sold.
+  // In a month without a row, nothing was sold.
   const none = chart.category === "month" ? 0 : null;
   return chart.categories.map((category) => sums.get(category) ?? none);
 }
 
-/** A name looks the same whatever else is shown; colours alone are few. */
+/** A name looks the same in all charts; past the colours, lines are dashed. */
 function looksOf(name) {
   if (STATES[name] !== undefined) return { color: STATES[name] };
   if (!seen.has(name)) seen.set(name, seen.size);
@@ -246,7 +246,7 @@ function looksOf(name) {
   };
 }
 
-/** Saves a chart's rows; what a spreadsheet would take for a formula is none. */
+/** Saves a chart's rows as CSV, in which no text can act as a formula. */
 function save(id) {
   const { chart, rows } = charts.get(id);
   const columns = Object.keys(rows[0] ?? {});

@@ -1,5 +1,4 @@
-// Makes what the page is made of. Everything that comes from the data is
-// written as text.
+// Makes the page's elements. All data is written as text, never as HTML.
 import { figure, isFigure, isNumber, shown } from "./formats.js";
 
 export const $ = (id) => document.getElementById(id);
@@ -17,14 +16,14 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** Writes a text where it is another: readers hear of it then only. */
+/** Writes a text if it differs, so that screen readers report changes only. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /**
- * Fills an element again where that changes anything. Who was in it stays where
- * they were: at the same button by its name, at the same place of the region.
+ * Refills an element if that changes anything. Focus stays on the button of the
+ * same name, and regions stay scrolled to the same place.
  */
 export function refill(element, ...children) {
   const filled = element.cloneNode(false);
@@ -48,7 +47,7 @@ function nameOf(element) {
   return element.getAttribute("aria-label") ?? element.textContent;
 }
 
-/** A region of its own, for what may be wider than the page. */
+/** A region that scrolls, for content that may be larger than the page. */
 export function scrolled(label, ...children) {
   return make("div", {
     class: "scroll",
@@ -58,7 +57,7 @@ export function scrolled(label, ...children) {
   }, ...children);
 }
 
-/** The rows as a table that scrolls, or what is said of none. */
+/** The rows as a table that scrolls, or these words if there are none. */
 export function tableOrWords(label, rows, words, action) {
   return rows.length === 0
     ? make("p", {}, words)
@@ -105,7 +104,7 @@ export function tableOf(rows, action) {
 }
 
 function actionOf({ label, act, href }, row, columns) {
-  // What it is of is told to who does not see the row.
+  // Screen readers need the row's identity in the label.
   const name = `${label}: ${
     columns.slice(0, 2).map((column) => shown(row[column])).join(", ")
   }`;

@@ -1,4 +1,4 @@
-// How values are written, by the reader's locale.
+// How values are shown, by the reader's locale.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
@@ -8,7 +8,7 @@ const times = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
   timeStyle: "medium",
 });
-// Days and months are of no time zone.
+// Days and months have no time zone.
 const days = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
   timeZone: "UTC",
@@ -18,7 +18,7 @@ const months = new Intl.DateTimeFormat(undefined, {
   month: "short",
   timeZone: "UTC",
 });
-/** Columns of figures; other numbers are names, such as a key. */
+/** Columns of figures; numbers in other columns are names, such as keys. */
 const FIGURES = new Set([
   "begun",
   "bytes",
@@ -43,17 +43,17 @@ const FIGURES = new Set([
   "written_down",
 ]);
 
-/** A number at a glance. */
+/** A number, rounded for a quick look. */
 export function rounded(value) {
   return (Math.abs(value) < 10 ? tenths : whole).format(value);
 }
 
-/** A number where there is little room. */
+/** A number in little room. */
 export function short(value) {
   return compact.format(value);
 }
 
-/** A figure as it is; as text, since a total may pass what a number holds. */
+/** An exact figure; given as text, since a number may not hold a total. */
 export function figure(value) {
   return exact.format(value);
 }
@@ -66,14 +66,14 @@ export function isNumber(value) {
   return /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
 }
 
-/** A month, YYYY-MM, as people write it. */
+/** A month, YYYY-MM, in the reader's format. */
 export function month(text) {
   return /^\d{4}-\d\d$/.test(text)
     ? months.format(new Date(`${text}-01T00:00Z`))
     : text;
 }
 
-/** As people read it: a time, a day, a month; everything else as it is. */
+/** A time, day or month in the reader's format; any other value unchanged. */
 export function shown(value) {
   const text = String(value ?? "");
   if (/^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]*(Z|[+]00(:00)?)$/.test(text)) {
@@ -86,7 +86,7 @@ export function shown(value) {
   return month(text);
 }
 
-/** A value of a fact's column, as the database's JSON gives it. */
+/** A value of a fact's column, from the database's JSON. */
 export function shownValue(column, value) {
   return typeof value === "number" && !column.endsWith("_id")
     ? figure(value)

@@ -19,13 +19,13 @@ import {
   secondsBehind,
 } from "./state.js";
 
-/** Asks for where the pipeline stands; see readBusiness. */
+/** Fetches where the pipeline stands; see readBusiness. */
 export async function readPipeline(signal) {
   const answer = await get("api/pipeline", signal);
   return { batch: newestBatch(), show: () => showPipeline(answer) };
 }
 
-/** Asks for all that is known of a batch. */
+/** Fetches all that is known about a batch. */
 export async function readBatch(signal) {
   const [batch = ""] = route().given;
   if ($("batch-title").textContent !== `Batch ${batch}`) {
@@ -39,7 +39,7 @@ export async function readBatch(signal) {
   return { batch: newestBatch(), show: () => showBatch(answer) };
 }
 
-/** Says how old the warehouse is now. */
+/** Shows how far the warehouse is behind now. */
 export function showBehind() {
   if (isFromFuture()) {
     write(
@@ -109,12 +109,12 @@ function showPipeline({ freshness, batches, checks, verification }) {
     tableOrWords(
       "Verification",
       verification,
-      "Nothing was verified yet: deno task verify does it.",
+      "Nothing has been verified yet: run deno task verify.",
     ),
   );
 }
 
-/** What each stage did for the newest batch that came through. */
+/** What each stage did for the newest batch that was loaded. */
 function stagesOf([last]) {
   const { batch, rows, bytes } = last;
   return [
@@ -145,7 +145,7 @@ function stagesOf([last]) {
   ];
 }
 
-/** What one batch is: its ledger, what it did to each model, its findings. */
+/** Shows a batch: its ledger row, its versions by model, its findings. */
 function showBatch({ ledger, models, files, found, findings }) {
   refill(
     $("batch-details"),
@@ -161,13 +161,13 @@ function showBatch({ ledger, models, files, found, findings }) {
         ),
       ]),
     ),
-    make("h3", {}, "What it did to each model"),
+    make("h3", {}, "Changes to each model"),
     tableOrWords("Versions by model", models, "Nothing."),
-    make("h3", {}, "Files of its manifest in the lake"),
+    make("h3", {}, "Files in its manifest"),
     tableOrWords(
       "Files",
       files,
-      "None, or not written down: it was loaded before it was.",
+      "None, or not recorded: the batch was loaded before files were.",
     ),
     make("h3", {}, "What the checks found"),
     found > findings.length
@@ -176,7 +176,7 @@ function showBatch({ ledger, models, files, found, findings }) {
         { class: "muted" },
         `The first ${rounded(findings.length)} of ${
           rounded(found)
-        } that were written down.`,
+        } that were recorded.`,
       )
       : "",
     tableOrWords("Findings", findings, "The checks found nothing in it."),

@@ -1,23 +1,23 @@
-// What the page knows, and how it asks for more.
+// The page's state, and its requests to the server.
 import { $ } from "./elements.js";
 
-/** The warehouse is to be no further behind its source. */
+/** How far the warehouse may be behind its source. */
 export const PROMISE_MINUTES = 30;
-/** The warehouse may take 20 seconds, and others may come before. */
+/** The warehouse may take 20 seconds, after the queries that are waiting. */
 const ANSWER_MS = 40_000;
 
 export const state = {
-  /** What the ledger says of the newest batch; null: there is none. */
+  /** The ledger's row of the newest batch; null if there is none. */
   newest: null,
-  /** When it was asked for: it grows older from then on. */
+  /** When it was fetched: its age counts from then. */
   askedAt: 0,
-  /** Whether the server tells of batches; else it is asked again and again. */
+  /** Whether the server streams events; if not, the page polls. */
   streams: true,
-  /** The batch that is shown; null: the newest, and so on with it. */
+  /** The batch that is shown; null to follow the newest. */
   batch: null,
-  /** What changed after this batch; null: the one before that is shown. */
+  /** Changes after this batch are shown; null for the batch before. */
   since: null,
-  /** Whether the warehouse can be heard. */
+  /** Whether the connection to the warehouse is up. */
   up: false,
 };
 
@@ -29,22 +29,22 @@ export function shownBatch() {
   return state.batch ?? newestBatch();
 }
 
-/** Clocks of two machines differ by a little. */
+/** The clocks of two machines may differ by this much. */
 const CLOCKS_DIFFER_SECONDS_MAX = 60;
 
-/** Whether the newest snapshot is of the future: then its age is unknown. */
+/** Whether the newest snapshot is in the future: then its age is unknown. */
 export function isFromFuture() {
   return state.newest !== null && secondsBehind() < -CLOCKS_DIFFER_SECONDS_MAX;
 }
 
-/** Seconds by which the warehouse is behind its source, by what was heard. */
+/** Seconds by which the warehouse is behind its source, as far as known. */
 export function secondsBehind() {
   return state.newest === null
     ? 0
     : Number(state.newest.age_seconds) + (Date.now() - state.askedAt) / 1000;
 }
 
-/** What is chosen of all that the server selects by. */
+/** The filters that the server applies. */
 export function filters() {
   return {
     from: $("from").value,
@@ -53,7 +53,7 @@ export function filters() {
   };
 }
 
-/** What the address asks for: a view, and what it is given. */
+/** The view that the address names, and its arguments. */
 export function route() {
   const [view, ...given] = location.hash.slice(1).split("/");
   return ["business", "changes", "pipeline", "batch"].includes(view)
@@ -69,7 +69,7 @@ function decoded(text) {
   }
 }
 
-/** Asks the server; throws what it says went wrong, or that it is silent. */
+/** Queries the server; throws its error, or that it does not answer. */
 export async function get(path, signal) {
   const late = new AbortController();
   const timer = setTimeout(
@@ -86,16 +86,16 @@ export async function get(path, signal) {
 
 async function read(answer) {
   if (answer.ok) return await answer.json();
-  // Signed out: the page itself is the form to sign in by.
+  // Signed out: reloading the page shows the sign-in form.
   if (answer.status === 401) location.reload();
   const { message } = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(message ?? `HTTP ${answer.status}`), {
-    // What can't be will not be for being asked again.
+    // An invalid request stays invalid when repeated.
     isFinal: answer.status >= 400 && answer.status < 500,
   });
 }
 
-/** Asks which batch is the newest. After a rebuild it may be an earlier one. */
+/** Fetches the newest batch, which may be an earlier one after a rebuild. */
 export async function askNewest(signal) {
   const { newest, streams } = await get("api/newest", signal);
   state.newest = newest;
@@ -105,10 +105,10 @@ export async function askNewest(signal) {
   if (!streams) state.up = true;
 }
 
-/** Says what went wrong, until the next success. */
+/** Shows what went wrong, until the next success. */
 export function tell(error) {
   $("problem").hidden = error === null;
   $("problem").textContent = error === null
     ? ""
-    : `The figures could not be brought up to date: ${error.message}`;
+    : `The figures could not be updated: ${error.message}`;
 }
