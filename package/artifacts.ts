@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { download } from "../lib/download.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 
-/** Processors that Lambda has. */
+/** The processor architectures of Lambda. */
 export type Architecture = "x86_64" | "arm64";
 
-/** A package of npm's registry, and one of its files at least. */
+/** A package of npm's registry, and the files needed from it. */
 interface Artifact {
   name: string;
   version: string;
-  /** In base64, as the registry states it. */
+  /** In base64, in the registry's form. */
   sha512: string;
   files: readonly string[];
 }
@@ -50,13 +50,14 @@ const DUCKDB: Record<Architecture, Artifact> = {
   },
 };
 
-/** Native programs for an architecture, by what they are. */
+/** Native programs and libraries, by architecture. */
 export const ARTIFACTS = { deno: DENO, duckdb: DUCKDB };
 
 /**
- * Fetches a package of npm's registry, checks it, and unpacks its files below
- * the folder; does nothing when they are there. Gives the folder that holds
- * them. Throws a `StageError` when it can't be had as it should be.
+ * Fetches a package of npm's registry, checks its hash, and unpacks its files
+ * below the folder, unless they are there already. Returns the folder that
+ * holds them. Throws a `StageError` if the package can't be fetched or is not
+ * the expected one.
  */
 export async function fetchArtifact(
   artifact: Artifact,
@@ -88,7 +89,7 @@ export async function fetchArtifact(
     throw new StageError(`Cannot fetch ${url}: ${messageOf(error)}`, {
       subject: name,
       retryable: true,
-      hint: "Check the way to the internet (HTTPS_PROXY)",
+      hint: "Check the access to the internet (HTTPS_PROXY)",
       cause: error,
     });
   }

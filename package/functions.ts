@@ -6,24 +6,24 @@ import { projectDirectory } from "../lib/project_directory.ts";
 import { SERVED_FILES } from "../visualise/served_files.ts";
 import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
 
-/** A file of a part: from this path, or these bytes. */
+/** A file of a zip: from this path, or these bytes. */
 export interface ZipEntry {
   from: string | Uint8Array;
   executable?: boolean;
 }
 
-/** The files of a part, by their path in it. */
+/** The files of a zip, by their path in it. */
 export type ZipEntries = Map<string, ZipEntry>;
 
 /** A function: its entrypoint, and whether it uses DuckDB. */
 export interface PackagedFunction {
   entrypoint: string;
   usesDuckDb: boolean;
-  /** What it serves beside `sql/`, by the paths in the project. */
+  /** Files that it serves beside `sql/`, as paths in the project. */
   files?: readonly string[];
 }
 
-/** The functions by name; a name is its stage's in logs, metrics and AWS. */
+/** The functions by name, which is also the stage in logs, metrics and AWS. */
 export const FUNCTIONS: Record<string, PackagedFunction> = {
   extract: { entrypoint: "extract/lambda.ts", usesDuckDb: false },
   transform: { entrypoint: "transform/lambda.ts", usesDuckDb: true },
@@ -38,14 +38,14 @@ export const FUNCTIONS: Record<string, PackagedFunction> = {
 };
 
 const DUCKDB_PLATFORMS = { x86_64: "linux_amd64", arm64: "linux_arm64" };
-/** What DuckDB's library is asked for by, and where the layer has it. */
+/** The module by which DuckDB's library is found, and its code. */
 const BINDINGS = "node_modules/@duckdb/node-bindings";
 const BINDINGS_MODULE =
   "module.exports = require(process.env.DUCKDB_BINDINGS);\n";
 
 const project = projectDirectory();
 
-/** The layer of all functions. */
+/** Makes the layer that all functions use. */
 export async function denoLayer(
   architecture: Architecture,
   cache: string,
@@ -56,7 +56,7 @@ export async function denoLayer(
   ]);
 }
 
-/** The layer of those that use DuckDB. */
+/** Makes the layer for functions that use DuckDB. */
 export async function duckdbLayer(
   architecture: Architecture,
   cache: string,
@@ -77,8 +77,8 @@ export async function duckdbLayer(
 }
 
 /**
- * A function: what starts it, its code in one file, and `sql/`: the company's,
- * which `SQL_DIRECTORY` names, with the dashboard's queries.
+ * Makes a function's zip: its bootstrap, its code in one file, and `sql/`: the
+ * company's folder, which `SQL_DIRECTORY` names, with the dashboard's queries.
  */
 export async function functionEntries(name: string): Promise<ZipEntries> {
   const fn = FUNCTIONS[name];
@@ -99,7 +99,7 @@ export async function functionEntries(name: string): Promise<ZipEntries> {
   for (const path of files) part.set(path, { from: join(project, path) });
   const own = join(project, "sql");
   const company = resolve(Deno.env.get("SQL_DIRECTORY")?.trim() || own);
-  // What the functions could not use is not packaged.
+  // Throws for SQL that the functions could not use.
   readProjectSql(company);
   for (
     const [folder, target] of [
@@ -120,7 +120,7 @@ async function bundle(entrypoint: string): Promise<Uint8Array> {
       "bundle",
       "--quiet",
       "--platform=deno",
-      // Found when DuckDB is first used, and where it is not, never.
+      // Resolved when DuckDB is first used, so never in functions without it.
       "--external=@duckdb/node-bindings",
       entrypoint,
     ],
@@ -133,7 +133,7 @@ async function bundle(entrypoint: string): Promise<Uint8Array> {
   );
 }
 
-/** Paths below the folder, with slashes. */
+/** Finds the SQL files below a folder; paths have slashes. */
 async function* sqlFiles(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (isDirectory) {

@@ -1,5 +1,5 @@
 /**
- * `deno task package`: builds what AWS Lambda runs into `dist/`: a zip of each
+ * `deno task package`: builds into `dist/` what AWS Lambda runs: a zip of each
  * function, and the layers that they share.
  */
 import { join } from "node:path";
@@ -23,7 +23,7 @@ const USAGE = `deno task package [--architecture x86_64|arm64]
 Builds the functions and their layers for AWS Lambda into dist/: the same bytes
 from the same sources, whenever and wherever.`;
 
-/** What a function and its layers may take, unzipped. */
+/** The most that a function and its layers may take, unzipped. */
 const UNZIPPED_BYTES_MAX = 250 * 1024 * 1024;
 
 /** A zip in `dist/`. */
@@ -34,13 +34,13 @@ export interface PackedPart {
   unzippedBytes: number;
 }
 
-/** `dist/package.json`, by which Terraform knows the zips. */
+/** `dist/package.json`, from which Terraform knows the zips. */
 export interface PackageManifest {
   architecture: Architecture;
   parts: Record<string, PackedPart>;
 }
 
-/** Builds all parts into a folder; gives the exit code. */
+/** Builds all zips into a folder; returns the exit code. */
 export async function main(
   args: readonly string[],
   dist = join(projectDirectory(), "dist"),
@@ -88,7 +88,7 @@ function readArchitecture(args: readonly string[]): Architecture {
       return architecture;
     }
   } catch {
-    // Said with what is expected.
+    // The usage says what is expected.
   }
   throw new ConfigError([USAGE]);
 }
@@ -110,7 +110,7 @@ async function writeZip(
   return { file, sha256: sha256Hex(zip), bytes: zip.length, unzippedBytes };
 }
 
-/** Throws when a function and its layers are larger than Lambda takes. */
+/** Throws if a function and its layers are larger than Lambda allows. */
 function checkSizes(parts: Record<string, PackedPart>): void {
   for (const [name, { usesDuckDb }] of Object.entries(FUNCTIONS)) {
     const all = [name, "deno", ...(usesDuckDb ? ["duckdb"] : [])];
@@ -122,7 +122,7 @@ function checkSizes(parts: Record<string, PackedPart>): void {
     throw new Error(
       `Cannot package ${name}: ${
         formatBytes(bytes)
-      } unzipped with its layers, and Lambda takes ${
+      } unzipped with its layers, and Lambda allows ${
         formatBytes(UNZIPPED_BYTES_MAX)
       }`,
     );

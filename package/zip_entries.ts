@@ -3,7 +3,7 @@ import { crc32, deflateRawSync } from "node:zlib";
 import { Zip, type ZipInputFile } from "fflate";
 import type { ZipEntries } from "./functions.ts";
 
-/** The first time that a zip can hold: no build is of any other. */
+/** The earliest time that a zip can hold, the same in every build. */
 const TIME = new Date(1980, 0, 1);
 const UNIX = 3;
 const EXECUTABLE = 0o100755;
@@ -12,7 +12,7 @@ const MODE_SHIFT = 16;
 const COMPRESSION_LEVEL = 6;
 const DEFLATED = 8;
 
-/** A zip of the files, of the same bytes whenever and wherever it is made. */
+/** Zips the files, into the same bytes whenever and wherever that is done. */
 export async function zipEntries(part: ZipEntries): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const zip = new Zip((error, chunk) => {
@@ -27,7 +27,7 @@ export async function zipEntries(part: ZipEntries): Promise<Uint8Array> {
       filename,
       size: bytes.length,
       crc: crc32(bytes),
-      // The runtime's zlib takes a tenth of the time of one in JavaScript.
+      // The runtime's zlib takes a tenth of the time of fflate's deflate.
       compression: DEFLATED,
       attrs: mode << MODE_SHIFT,
       os: UNIX,
