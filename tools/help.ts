@@ -1,7 +1,6 @@
 /**
- * What the launcher `./totesys` says of itself: its commands, the one most
- * likely meant, and completions for a shell. Its commands are the tasks of
- * deno.json.
+ * The help of the launcher `./totesys`: its commands, which are the tasks of
+ * deno.json, the command most likely meant, and completions for a shell.
  */
 import { nearestName } from "../lib/cli/nearest_name.ts";
 
@@ -10,13 +9,13 @@ interface Task {
   command: string;
 }
 
-/** What is said, and the exit code. */
+/** The text to print, and the exit code. */
 interface Answer {
   text: string;
   code: number;
 }
 
-/** Tasks that run the platform have these settings' permissions. */
+/** Tasks that run the platform have this set of permissions. */
 const RUNS_PLATFORM = "-P=settings";
 const DEMO = "demo";
 
@@ -28,7 +27,7 @@ const COMPLETIONS: Record<string, (names: string) => string> = {
   fish: (names) => `complete -c totesys -f -a "${names}"`,
 };
 
-/** Answers `--help`, `completions SHELL`, or a command that there is not. */
+/** Answers `--help`, `completions SHELL`, or an unknown command. */
 export function answer(
   args: readonly string[],
   tasks: Readonly<Record<string, Task>>,

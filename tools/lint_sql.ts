@@ -1,6 +1,6 @@
-/** One fault in an SQL file. */
+/** A fault in an SQL file. */
 export interface LintFinding {
-  /** Path as it was given. */
+  /** The path as given. */
   file: string;
   /** Counted from 1. */
   line: number;
@@ -8,10 +8,10 @@ export interface LintFinding {
 }
 
 /**
- * Finds where an SQL file leaves the house style. The folder in the path says
- * what the file is: in `sql/models` also the header and the part of SQL that
- * all engines share are asked for, in `sql/quarantine` and `sql/checks` the
- * header and the form.
+ * Finds where an SQL file departs from the house style. The folder decides what
+ * else is checked: in `sql/models` the header, and that only SQL shared by all
+ * engines is used; in `sql/quarantine` and `sql/checks` the header and the
+ * form.
  */
 export function lintSql(file: string, text: string): LintFinding[] {
   const tokens = tokenize(text);
@@ -43,7 +43,7 @@ interface Fault {
 interface Token {
   kind: "word" | "quoted" | "string" | "number" | "sign" | "comment";
   text: string;
-  /** Line of its first and of its last character, counted from 1. */
+  /** The lines of its first and its last character, counted from 1. */
   line: number;
   lineEnd: number;
 }
@@ -77,7 +77,7 @@ const HEADERS: Record<Exclude<Role, "script">, Record<string, RegExp>> = {
   },
 };
 
-/** Words that may follow an operand or a table without being its alias. */
+/** Words that may follow an operand or a table and are not its alias. */
 const KEYWORDS = words(`
   all and anti as asc asof between by case check collate conflict constraint
   create cross current deferrable delete desc distinct do else end escape except
@@ -93,8 +93,8 @@ const KEYWORDS = words(`
 const JOIN_KINDS = words("inner left right full cross outer natural");
 
 /**
- * What engines don't share, or on which they answer differently: clauses and
- * types, functions, signs. What was tried: DuckDB, Trino and Spark.
+ * SQL that engines don't share, or answer differently: clauses and types,
+ * functions, signs. DuckDB, Trino and Spark were tried.
  */
 const NOT_SHARED_WORDS = words(`
   anti asof double dow doy epoch exclude float ilike isodow pivot qualify real
@@ -124,7 +124,7 @@ function words(list: string): ReadonlySet<string> {
   return new Set(list.trim().split(/\s+/));
 }
 
-/** Dollar quotes are left out, so that a function's body is linted as well. */
+/** Drops dollar quotes only, so that a function's body is linted as well. */
 function tokenize(text: string): Token[] {
   const pattern = new RegExp(
     [
@@ -186,7 +186,7 @@ function lintLines(text: string, tokens: Token[]): Fault[] {
   return faults;
 }
 
-/** Lines that begin within a string or comment: their blanks are its own. */
+/** Lines that begin inside a string or comment: their indent is part of it. */
 function linesInsideToken(tokens: Token[]): Set<number> {
   const inside = new Set<number>();
   for (const token of tokens) {
@@ -207,7 +207,7 @@ function lintWords(tokens: Token[]): Fault[] {
     }));
 }
 
-/** Column aliases can be told from types only where nothing is declared. */
+/** In scripts a column alias may look like a type, so only tables count. */
 function lintAliases(tokens: Token[], isQuery: boolean): Fault[] {
   const faults: Fault[] = [];
   const code = tokens.filter((token) => token.kind !== "comment");
@@ -260,7 +260,7 @@ function endsOperand(
   return token.kind !== "sign" || token.text === ")";
 }
 
-/** Whether the token at `index` ends the name of a table read by from or join. */
+/** Whether the token at `index` ends a table's name after from or join. */
 function endsTable(code: Token[], index: number): boolean {
   let start = index;
   while (isName(code[start]) && code[start - 1]?.text === ".") start -= 2;
@@ -329,7 +329,7 @@ function lintModel(tokens: Token[]): Fault[] {
   return faults;
 }
 
-/** The header's `Reads:` may run over several lines, up to the next label. */
+/** Compares the header's `Reads:`, which may span lines, with the SQL. */
 function lintReads(text: string, tokens: Token[]): Fault[] {
   const said = /^-- Reads: ([^:]*)\.$/m.exec(text)?.[1] ?? "";
   const listed = new Set(said.split(/[\s,-]+/).filter((name) => name !== ""));
@@ -390,8 +390,8 @@ async function exists(folder: string): Promise<boolean> {
 
 const USAGE = `deno task lint:sql
 
-Checks every SQL file against the house style: prints FILE:LINE: MESSAGE of
-each fault, and exits with 1 if there is one. Looks into
+Checks every SQL file against the house style: prints FILE:LINE: MESSAGE for
+each fault, and exits with 1 if there are any. Searches
 ${ROOTS.join(", ")}.`;
 
 async function main(args: readonly string[]): Promise<number> {

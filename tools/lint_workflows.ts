@@ -1,6 +1,6 @@
 /**
- * `deno task lint:workflows`: actionlint and zizmor on `.github`, which are
- * installed into `.tools` by Go and pip when they are not there.
+ * `deno task lint:workflows`: runs actionlint and zizmor on `.github`. If they
+ * are missing, Go and pip install them into `.tools`.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ const project = fileURLToPath(new URL("..", import.meta.url));
 const tools = join(project, ".tools");
 const environment = join(tools, "python");
 
-/** Whether a program ended well; what it prints is shown. */
+/** Runs a program and shows its output; whether it succeeded. */
 async function runs(
   program: string,
   args: string[],
