@@ -1,8 +1,8 @@
 /**
- * `deno task bench:current [--keys 5000000]`: makes a lake of one model whose
- * every key has two versions, of a first batch and of a hundred small ones, by
- * the code that merges and publishes. Times what `lake.duckdb` shows beside a
- * plain scan of the same versions.
+ * `deno task bench:current [--keys 5000000]`: makes a lake of one model in
+ * which every key has two versions, from a first batch and from a hundred small
+ * ones, with the code that merges and publishes. Times queries on `lake.duckdb`
+ * beside a plain scan of the same versions.
  */
 import { DuckDBInstance } from "@duckdb/node-api";
 import { getLogger } from "@logtape/logtape";
@@ -40,7 +40,7 @@ const MODEL = "fact_sales_order";
 const KEY = "sales_order_id";
 /** Batches that each change a hundredth of the keys, after the first one. */
 const CHANGES = 100;
-/** As of these: before the last merges, and when the next batch made them. */
+/** Batches to measure at: before the last merges, and after them. */
 const MEASURED = [CHANGES, CHANGES + 1, CHANGES + 2];
 const REPEATS = 3;
 const FIRST_TIME = Date.UTC(2024, 0, 1);
@@ -87,7 +87,7 @@ interface Work {
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
 }
 
-/** Makes a batch's own file, merges what is due, commits and publishes. */
+/** Makes a batch's own file, merges files that are due, commits, publishes. */
 async function makeBatch(
   work: Work,
   options: { batch: number; previous: ProcessedManifest | undefined },
@@ -162,7 +162,7 @@ async function makeBatch(
   return manifest;
 }
 
-/** All keys in the first batch, each once more in one of the others. */
+/** SQL for a batch's rows: all keys in the first, each again in one other. */
 function rowsSql(batch: number, columns: readonly ModelColumn[]): string {
   const chosen = batch === 1
     ? "true"
@@ -183,7 +183,7 @@ function rowsSql(batch: number, columns: readonly ModelColumn[]): string {
     where ${chosen}`;
 }
 
-/** Prints the seconds of a scan, and the others in terms of it. */
+/** Prints the seconds of a plain scan, and the others as multiples of it. */
 async function measure(
   { zone, columns }: Work,
   newest: ProcessedManifest,

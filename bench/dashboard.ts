@@ -1,11 +1,11 @@
 /**
  * `deno task bench:dashboard [--orders 1000000] [--pages 500] [--seconds 60]`:
- * the dashboard over a warehouse of so many orders. First its page in a
- * Chromium: when it first paints, and when its charts are drawn. Then so many
- * open pages while batches land as fast as one a second: how long after the
- * commit each has the figures, and the server's memory. Ends with 1 when the page
- * painted after more than a second, or one of the many met an error, has not the
- * newest batch at the end, or got one after more than two seconds.
+ * times the dashboard over a warehouse of that many orders. First its page in a
+ * Chromium: when it first paints, and when its charts are drawn. Then that many
+ * open pages while batches land, up to one a second: how long after the commit
+ * each has the figures, and the server's memory. Exits with 1 if the page took
+ * more than a second to paint, or if one of the open pages met an error, lacks
+ * the newest batch at the end, or got a batch after more than two seconds.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -84,7 +84,7 @@ async function ended(process: Deno.ChildProcess): Promise<void> {
   if (!success) throw new Error(new TextDecoder().decode(stdout));
 }
 
-/** Where it says that it listens; what it says later is let go. */
+/** Reads the address that it listens on; ignores its later output. */
 async function addressOf(process: Deno.ChildProcess): Promise<string> {
   const reader = process.stdout.pipeThrough(new TextDecoderStream())
     .getReader();
@@ -99,8 +99,8 @@ async function addressOf(process: Deno.ChildProcess): Promise<string> {
 }
 
 /**
- * Opens the page again, each time in a browser that has kept nothing, and tells
- * whether it painted as soon as promised.
+ * Opens the page several times, each with an empty browser cache; whether it
+ * always painted as soon as promised.
  */
 async function paint(address: string): Promise<boolean> {
   const browser = await openBrowser(await findChromium() ?? "");
@@ -126,8 +126,8 @@ async function paint(address: string): Promise<boolean> {
 }
 
 /**
- * Lets batches land while pages are open, prints what they saw, and tells
- * whether it was as promised.
+ * Loads batches while pages are open, and prints what the pages saw; whether
+ * that was as promised.
  */
 async function land(
   address: string,

@@ -1,8 +1,8 @@
 /**
  * `deno task bench:functions [--orders 11000]`: runs the packaged functions as
  * Lambda does, on an embedded Postgres and the embedded S3 server: a cold start
- * with the first load, a cold one with some changes, a warm one with none. Prints a
- * table of wall milliseconds and peak resident memory.
+ * with the first load, a cold start with some changes, a warm one with none.
+ * Prints a table of wall milliseconds and peak resident memory.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -1,8 +1,8 @@
 /**
  * `deno task bench:guest [--orders 200000] [--seconds 20]`: runs pgbench on the
  * source alone, beside a first load and beside increments. Prints its
- * throughput and how long its transactions took at most: what extract costs
- * those whose database it reads.
+ * throughput and its slowest transactions: what extract costs the applications
+ * whose database it reads.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,7 +13,7 @@ import { projectDirectory } from "../lib/project_directory.ts";
 
 const SEED = 1;
 const CLIENTS = 4;
-/** A write each, as an application does it: a new row, and one that changes. */
+/** Two updates in a transaction, as an application would do them. */
 const SCRIPT = `\\set payment random(1, :payments)
 \\set order random(1, :orders)
 begin;
@@ -27,7 +27,7 @@ end;
 
 interface Figures {
   perSecond: number;
-  /** Of 1,000 transactions, the slowest but one; and the slowest of all. */
+  /** The 99.9th percentile of the latencies; and the longest. */
   p999Ms: number;
   longestMs: number;
   runs: number;
@@ -84,11 +84,11 @@ try {
   await Deno.remove(folder, { recursive: true });
 }
 
-/** Runs pgbench, and extract beside it, again and again until it ends. */
+/** Runs pgbench, and extract beside it repeatedly until pgbench ends. */
 async function pgbench(options: {
   url: string;
   payments: number;
-  /** Where the n-th run of extract writes to; none: it isn't run. */
+  /** The zone of the n-th run of extract; if empty, it isn't run. */
   zone: (run: number) => string;
   seconds?: number;
 }): Promise<Figures> {
@@ -123,7 +123,7 @@ async function pgbench(options: {
   return { ...await latencies(logs), perSecond: Number(perSecond), runs };
 }
 
-/** The third field of each line of its logs is the microseconds that it took. */
+/** Reads pgbench's logs: the third field of a line is a latency in µs. */
 async function latencies(
   logs: string,
 ): Promise<Pick<Figures, "p999Ms" | "longestMs">> {

@@ -1,6 +1,6 @@
 /**
- * `deno task bench [--orders 1000000]`: times each stage as a process of its
- * own, on an embedded Postgres: the first load, a thousand changes, and nothing
+ * `deno task bench [--orders 1000000]`: times each stage as a separate process,
+ * on an embedded Postgres: the first load, a thousand changes, and nothing
  * changed. Prints a table of wall seconds and peak resident memory.
  */
 import { join } from "node:path";
@@ -64,7 +64,7 @@ try {
         for (const change of CHANGES) await client.query(change);
       });
     }
-    // Last, what all of it holds is compared with the source.
+    // At the end, source, lake and warehouse are compared.
     const stages = run === "nothing changed" ? [...STAGES, "verify"] : STAGES;
     for (const stage of stages) {
       const { seconds, peakMb } = await measure(stage, env);

@@ -1,17 +1,17 @@
 /**
- * A worker of `bench:dashboard`: many open pages, as far as the server can
- * tell. Each hears of batches and asks for what the page asks for; like the
- * page, it does so once more when a batch came while it was at it.
+ * A worker of `bench:dashboard`: many clients that are open pages to the
+ * server. Each listens for batches and makes the page's requests; like the
+ * page, it repeats them if a batch arrived meanwhile.
  */
 
-/** What the pages have seen. */
+/** Counts and delays over all pages. */
 export interface PagesReport {
   batches: number;
-  /** Figures of a batch that a page got. */
+  /** How often a page got the figures of a batch. */
   seen: number;
   /** Answers that failed, and streams that ended. */
   errors: number;
-  /** Pages that have not the figures of the newest batch. */
+  /** Pages without the figures of the newest batch. */
   behind: number;
   /** From a batch's commit to its figures, in order. */
   delaysMs: number[];
@@ -59,7 +59,7 @@ class Page {
 
   constructor(private readonly task: Task) {}
 
-  /** Resolves when it is connected; it goes on listening. */
+  /** Connects, and keeps listening. */
   async open(): Promise<void> {
     const events = await this.#ask("events");
     (async () => {

@@ -2,9 +2,10 @@
  * `deno task bench:year [--batches 35000] [--zones s3] [--orders 1000]`: makes
  * a lake and a warehouse of a year of batches with the stages themselves, and
  * measures on the way, at 100, 1,000, 3,000, 10,000 and 35,000 of them, what a
- * run of each command takes then, and what analysts and the dashboard wait for. Prints
- * a table for each measure. `--group N` batches are transformed by one run while
- * others are extracted; `--repeats N`; `--directory DIR` says where all lies.
+ * run of each command takes then, and what analysts and the dashboard wait for.
+ * Prints a table for each measure. `--group N` batches are transformed by one
+ * run while others are extracted; `--repeats N`; `--directory DIR` says where
+ * all lies.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -40,7 +41,7 @@ const folder = await Deno.makeTempDir({
   prefix: "totesys-bench-",
   ...values.directory === undefined ? {} : { dir: values.directory },
 });
-// Where this is root's, Postgres runs as somebody else.
+// If this runs as root, Postgres runs as another user.
 await Deno.chmod(folder, 0o755);
 try {
   await using server = await startPostgresServer({
@@ -80,7 +81,7 @@ try {
     ...endpoint === undefined ? {} : { AWS_ENDPOINT_URL_S3: endpoint },
   });
   const source = new pg.Client(env.SOURCE_URL);
-  // When the server ends, at the latest.
+  // The connection breaks when the server ends, at the latest.
   source.on("error", () => {});
   await source.connect();
   await using year = await YearOfBatches.open({

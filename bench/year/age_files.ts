@@ -6,8 +6,8 @@ const FOLDER = /^batch=(\d+)$/;
 
 /**
  * Gives the files of a zone in a directory, and the folders of its batches, the
- * times that they would have if the batches had come every 15 minutes, for a
- * sweep goes by these. Files that are replaced keep theirs, which are compared.
+ * times that they would have with a batch every 15 minutes, since a sweep goes
+ * by these times. Files that are replaced keep theirs, which are compared.
  */
 export async function ageFiles(
   zone: string,

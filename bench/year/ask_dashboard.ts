@@ -2,9 +2,9 @@ import { readReport, startProcess } from "./measured_process.ts";
 import type { Sample } from "./measures.ts";
 
 /**
- * Starts a dashboard and asks, as the first who does, for the figures of the
- * newest batch, for those of the one before, which are made from these, and
- * for the pipeline; each once, for the next who asks gets what was kept.
+ * Starts a dashboard and requests, as its first client, the figures of the
+ * newest batch, those of the batch before, which are made from these, and the
+ * pipeline; each only once, since the next request would be cached.
  */
 export async function askDashboard(
   env: Readonly<Record<string, string>>,
@@ -40,7 +40,7 @@ export async function askDashboard(
   return [...samples, { what: "dashboard: all of it", seconds: 0, peakMb }];
 }
 
-/** Where it says that it listens; what it says later is let go. */
+/** Reads the address that it listens on; ignores its later output. */
 async function addressOf(process: Deno.ChildProcess): Promise<string> {
   let said = "";
   const text = process.stdout.pipeThrough(new TextDecoderStream());

@@ -7,23 +7,23 @@ import type { Measures } from "./measures.ts";
 import type { LakeRead } from "./read_lake.ts";
 import type { YearOfBatches } from "./year_of_batches.ts";
 
-/** What is measured, and how often. */
+/** With what, and how often, commands are measured. */
 export interface CheckpointOptions {
-  /** Of the processes that are measured. */
+  /** The environment of the measured processes. */
   env: Readonly<Record<string, string>>;
   year: YearOfBatches;
   measures: Measures;
   repeats: number;
-  /** Where requests are counted; undefined: in the processes. */
+  /** Where requests are counted; undefined if in the processes. */
   store: CountedStore | undefined;
   s3: S3Settings | undefined;
 }
 
-/** A round of merges: every tenth batch makes one. */
+/** Batches in a round, of which one merges files. */
 const ROUNDS = 10;
 const STAGES = ["extract", "transform", "load"] as const;
 
-/** Makes the lake grow to this number of batches, then measures each command. */
+/** Grows the lake to this number of batches, then measures each command. */
 export async function measureAt(
   batches: number,
   options: CheckpointOptions,
@@ -80,7 +80,7 @@ export async function measureAt(
   }
   if (store === undefined) {
     await run("sweep", ["sweep/main.ts"]);
-    // Into an empty place, as `deno task rebuild processed` makes it.
+    // Into an empty place, as `deno task rebuild processed` does.
     const rebuilt = `${env.PROCESSED_URL}-again`;
     await run("transform of the whole log", ["transform/main.ts"], {
       PROCESSED_URL: rebuilt,
@@ -90,7 +90,7 @@ export async function measureAt(
   }
 }
 
-/** The memory of this process, in which all the other batches are made. */
+/** Records the memory of this process, which makes all the other batches. */
 function tellMemory(batches: number, measures: Measures): void {
   const { rss } = Deno.memoryUsage();
   measures.add("the process that made the batches", batches, {
@@ -99,7 +99,7 @@ function tellMemory(batches: number, measures: Measures): void {
   });
 }
 
-/** Counts what is stored; in a directory as if it had come in a year. */
+/** Counts what is stored; in a directory, first ages the files by a year. */
 async function measureStores(
   batches: number,
   { env, measures, s3 }: CheckpointOptions,

@@ -1,21 +1,21 @@
 /**
- * Loaded before an entrypoint (`deno run --preload`), it counts what the
- * process asks of its zones, and writes that down at the end, with the peak of
- * the memory that it had, into the file that `BENCH_REPORT` names. What DuckDB
- * reads and writes by itself is not among it.
+ * Loaded before an entrypoint (`deno run --preload`), it counts the process's
+ * calls to its zones, and at the end writes them, with its peak memory, to the
+ * file that `BENCH_REPORT` names. DuckDB's own reads and writes are not
+ * included.
  */
 import process from "node:process";
 import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
 import { S3Zone } from "../../lib/zone/s3_zone.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 
-/** What a process did, as it tells at its end. */
+/** What a process did, written at its end. */
 export interface ProcessReport {
-  /** Calls of a zone. */
+  /** Calls to zones. */
   calls: number;
-  /** Names that came of reading folders. */
+  /** Names read from folders. */
   names: number;
-  /** Bytes that were read from a zone or written to it. */
+  /** Bytes read from zones or written to them. */
   bytes: number;
   peakMb: number;
   cpuSeconds: number;
@@ -46,8 +46,8 @@ Deno.readDir = async function* (path) {
   }
 };
 
-// Opened now, for a command may give up its right to write, and with it that to
-// read here.
+// Opened now, since a command may give up its permission to write, and with it
+// the permission to read here.
 const report = openFile(Deno.env.get("BENCH_REPORT"), { write: true });
 const status = openFile("/proc/self/status", { read: true });
 globalThis.addEventListener("unload", () => {
@@ -60,7 +60,7 @@ globalThis.addEventListener("unload", () => {
   report?.writeSync(new TextEncoder().encode(JSON.stringify(told)));
 });
 
-/** On Linux, `maxRSS` begins with what the process was forked from. */
+/** The peak memory; on Linux `maxRSS` includes that of the parent process. */
 function peakKb(): number {
   const text = new Uint8Array(STATUS_BYTES_MAX);
   const length = status?.readSync(text) ?? 0;
@@ -81,7 +81,7 @@ function openFile(
   }
 }
 
-/** The answer of a call, whose bytes are counted, as they come if they stream. */
+/** Passes on a call's result, and counts its bytes, even if they stream. */
 function counting(answer: unknown, given: unknown): unknown {
   if (given instanceof Uint8Array) counted.bytes += given.length;
   if (!(answer instanceof Promise)) return answer;

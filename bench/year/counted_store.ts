@@ -1,14 +1,14 @@
-/** An S3 server seen through a proxy that counts. */
+/** An S3 server behind a proxy that counts requests. */
 export interface CountedStore extends AsyncDisposable {
   readonly endpoint: string;
   requests: number;
-  /** Of bodies, both ways. */
+  /** Bytes of bodies, both ways. */
   bytes: number;
 }
 
-/** Stands before an S3 server that looks at no signature. */
+/** Starts a proxy for an S3 server that checks no signatures. */
 export function countRequests(server: string): CountedStore {
-  // The host is a part of what was signed: it must stay the proxy's own.
+  // The signature covers the host, so it must stay the proxy's.
   const client = Deno.createHttpClient({ allowHost: true });
   const listener = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },

@@ -2,16 +2,16 @@ import { join } from "node:path";
 import { projectDirectory } from "../../lib/project_directory.ts";
 import type { ProcessReport } from "./count_calls.ts";
 
-/** What one run of an entrypoint took. */
+/** What a run of an entrypoint took. */
 export interface Measured extends ProcessReport {
   seconds: number;
-  /** What it wrote to its standard output. */
+  /** Its standard output. */
   output: string;
 }
 
 const COUNTER = join(projectDirectory(), "bench", "year", "count_calls.ts");
 
-/** Starts an entrypoint of the project as a process that counts its calls. */
+/** Starts an entrypoint as a process that counts its calls to zones. */
 export function startProcess(
   args: readonly string[],
   options: { env: Readonly<Record<string, string>>; report: string },
@@ -31,7 +31,7 @@ export function startProcess(
   }).spawn();
 }
 
-/** Runs an entrypoint to its end; throws unless it ends well. */
+/** Runs an entrypoint to its end; throws if it fails. */
 export async function runProcess(
   args: readonly string[],
   options: { env: Readonly<Record<string, string>> },
@@ -50,7 +50,7 @@ export async function runProcess(
   }
 }
 
-/** What a process that has ended wrote down. */
+/** Reads the report of a process that has ended. */
 export async function readReport(report: string): Promise<ProcessReport> {
   return JSON.parse(await Deno.readTextFile(report));
 }

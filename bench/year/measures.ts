@@ -1,11 +1,11 @@
-/** What one run of something took; what can't be told is left out. */
+/** What a run took; values that can't be measured are left out. */
 export interface Sample {
   seconds: number;
   cpuSeconds?: number;
   peakMb?: number;
-  /** Requests to an S3 server, or calls of a zone in a directory. */
+  /** Requests to an S3 server, or calls to a zone in a directory. */
   requests?: number;
-  /** Names read from folders; a list in S3 comes by pages. */
+  /** Names read from folders; S3 lists objects in pages instead. */
   names?: number;
   bytes?: number;
   files?: number;
@@ -24,7 +24,7 @@ const MEASURES = {
   { of: keyof Sample; digits: number; unit?: number }
 >;
 
-/** Samples by what was measured, and by the number of batches. */
+/** Samples, by what was measured and by the number of batches. */
 export class Measures {
   readonly #samples = new Map<string, Map<number, Sample[]>>();
   readonly #batches = new Set<number>();
@@ -36,7 +36,7 @@ export class Measures {
     ofWhat.set(batches, [...ofWhat.get(batches) ?? [], sample]);
   }
 
-  /** A table for each measure: least and median, and the most of counts. */
+  /** A table for each measure: the least, the median and the most. */
   tables(): string {
     return Object.entries(MEASURES).map(([name, measure]) => {
       const unit = "unit" in measure ? measure.unit : 1;
@@ -61,7 +61,7 @@ export class Measures {
   }
 }
 
-/** The least, the median and the most; one number where they are the same. */
+/** The least, the median and the most; one number if they are the same. */
 function cellOf(values: readonly number[], digits: number): string {
   const sorted = values.toSorted((one, other) => one - other);
   const shown = [0, 0.5, 1].flatMap((share) => {

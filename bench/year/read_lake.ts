@@ -1,16 +1,16 @@
 /**
- * What an analyst does: opens `lake.duckdb` of the zone that `PROCESSED_URL`
- * names and asks four things, with a DuckDB as it is by default. Prints how
- * long each took, and how many Parquet files DuckDB says that it read.
+ * Does what an analyst does: opens `lake.duckdb` of the zone that
+ * `PROCESSED_URL` names and runs queries, with DuckDB's defaults. Prints how
+ * long each took, and how many Parquet files DuckDB reports to have read.
  */
 import { DuckDBInstance } from "@duckdb/node-api";
 import { quoteText } from "../../lib/postgres/postgres.ts";
 
-/** What was asked, in this order. */
+/** A query, or the opening of the lake, and what it took. */
 export interface LakeRead {
   what: string;
   ms: number;
-  /** Undefined where none is read. */
+  /** Undefined if no file is read. */
   files?: number;
 }
 
@@ -49,10 +49,10 @@ for (const [what, sql] of Object.entries(QUERIES)) {
 console.log(JSON.stringify(reads));
 duckdb.closeSync();
 instance.closeSync();
-// The process of a preloaded counter says what it took when it ends.
+// The preloaded counter writes its report when the process ends.
 Deno.exit(0);
 
-/** The Parquet files that a query reads, by DuckDB's own account. */
+/** How many Parquet files a query reads, according to DuckDB. */
 async function filesOf(sql: string): Promise<number> {
   const reader = await duckdb.runAndReadAll(`explain analyze ${sql}`);
   const plan = reader.getRowsJson().map((row) => String(row[1])).join("\n");

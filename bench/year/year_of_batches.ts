@@ -16,22 +16,22 @@ export interface YearOptions {
   env: Readonly<Record<string, string>>;
   /** A connection to the source, to write with. */
   source: pg.Client;
-  /** So many batches are extracted before transform and load run for them. */
+  /** How many batches are extracted before transform and load run for them. */
   group: number;
 }
 
-/** Written as one time, so that each run writes the same. */
+/** A fixed time, so that each run writes the same. */
 const STAMP = "timestamp '2024-11-04 09:00'";
 const MINUTES = 15;
-/** So many batches change sales orders only, up to one that changes more. */
+/** Every fourth batch changes more than sales orders. */
 const MORE_EVERY = 4;
-/** A batch that changes dimensions comes after so many. */
+/** Every twentieth batch changes dimensions. */
 const DIMENSIONS_EVERY = 20;
 
 /**
- * A lake and a warehouse that get batch after batch, by the stages themselves,
- * in this process and with its connections kept, as `deno task run` would. The
- * source stays as large as it was: what grows is history.
+ * A lake and a warehouse that get batch after batch from the stages themselves,
+ * in this process and with connections kept, as in `deno task run`. The source
+ * keeps its size: only history grows.
  */
 export class YearOfBatches implements AsyncDisposable {
   #batches = 0;
@@ -68,24 +68,24 @@ export class YearOfBatches implements AsyncDisposable {
     return new YearOfBatches({ ...context, resources }, warm, options);
   }
 
-  /** Batches that there are, as far as this knows. */
+  /** How many batches there are, as far as counted here. */
   get batches(): number {
     return this.#batches;
   }
 
-  /** Changes a few rows of the source, by the number of the batch to come. */
+  /** Changes a few rows of the source, chosen by the next batch's number. */
   async change(): Promise<void> {
     await this.options.source.query(changeSql(this.#batches + 1));
   }
 
-  /** Tells of a batch that another process has made. */
+  /** Counts a batch that another process has made. */
   count(): void {
     this.#batches++;
   }
 
   /**
-   * Makes batches until there are so many. While some are extracted, those
-   * before them are transformed and loaded: a run takes whatever waits.
+   * Makes batches up to this number. While some are extracted, those before
+   * them are transformed and loaded: a run takes all that are pending.
    */
   async growTo(batches: number): Promise<void> {
     while (this.#batches < batches) {
@@ -114,9 +114,9 @@ export class YearOfBatches implements AsyncDisposable {
 }
 
 /**
- * Four sales orders, and every few batches other orders and payments, of which
- * one comes and one goes; now and then a member of staff and a design, so that
- * dimensions have a history as well.
+ * SQL that changes four sales orders, and every few batches other orders and
+ * payments, of which it deletes one and inserts one; now and then also a member
+ * of staff and a design, so that dimensions have a history, too.
  */
 function changeSql(batch: number): string {
   const at = `${STAMP} + ${batch} * interval '${MINUTES} min'`;
