@@ -10,7 +10,7 @@ resource "aws_sns_topic" "alarms" {
   }
 }
 
-# AWS's own key for SNS would not let alarms and budgets publish.
+# With AWS's own key for SNS, alarms and budgets could not publish.
 resource "aws_kms_key" "alarms" {
   description         = "Alarms of ${local.name}"
   enable_key_rotation = true
@@ -88,13 +88,13 @@ resource "aws_sns_topic_subscription" "sms" {
 
 locals {
   freshness_seconds_max = 1800
-  # Of a function's time, from where on it is called near.
+  # The share of a function's time limit from which on its alarm rings.
   near_limit = 0.9
   # verify runs once a day, at the same hour.
   hours_between_verifications_max = 26
 
-  # Each with the group that it rings in: what one failure of the functions
-  # makes ring, and what is wrong with the data.
+  # Each belongs to the group that it rings in: failures of the functions, or
+  # faults in the data.
   alarms = merge(
     merge([
       for name, function in module.function : {
@@ -107,7 +107,7 @@ locals {
         }
         "${name}-throttles" = {
           group       = "functions"
-          description = "${name} was not let run: the account's concurrency, or what is reserved, is used up"
+          description = "${name} was throttled: the account's concurrency, or what is reserved, is used up"
           namespace   = "AWS/Lambda"
           metric      = "Throttles"
           dimensions  = { FunctionName = function.name }
@@ -140,7 +140,7 @@ locals {
         dimensions  = { Stage = "load" }
         threshold   = local.freshness_seconds_max
       }
-      # Load runs each five minutes: none for fifteen is no data at all.
+      # Load runs every five minutes: no run for fifteen means no data.
       no-data = {
         group       = "functions"
         description = "No freshness was reported for 15 minutes: load does not run"
@@ -153,7 +153,7 @@ locals {
       }
       not-verified = {
         group       = "data"
-        description = "No verification has come to its end for ${local.hours_between_verifications_max} hours"
+        description = "verify has not completed for ${local.hours_between_verifications_max} hours"
         metric      = "Differences"
         statistic   = "SampleCount"
         dimensions  = { Stage = "verify" }
@@ -178,8 +178,8 @@ locals {
   )
 }
 
-# None of these rings by itself: the composite of its group does, once for one
-# failure. What is not said is as in most: any in five minutes rings.
+# None of these rings by itself: the composite alarm of its group does, once per
+# failure. By default, any occurrence within five minutes sets off the alarm.
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
@@ -197,10 +197,10 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   treat_missing_data  = try(each.value.missing, "notBreaching")
 }
 
-# A trigger that was lost is harmless: this one is looked at, and never rings.
+# A lost trigger is harmless: this alarm is there to look at, and never rings.
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${local.name}-dead-letters"
-  alarm_description   = "Triggers came to nothing; if nothing else rings, later ones did their work. See docs/runbook.md"
+  alarm_description   = "Triggers were not delivered; if no other alarm is on, later ones did their work. See docs/runbook.md"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
@@ -219,7 +219,7 @@ resource "aws_cloudwatch_composite_alarm" "this" {
   }
 
   alarm_name        = "${local.name}-${each.key}"
-  alarm_description = "${each.value}: the alarms that are on say what. See docs/runbook.md"
+  alarm_description = "${each.value}: see which alarms are on. See docs/runbook.md"
   alarm_rule = join(" OR ", [
     for name, alarm in aws_cloudwatch_metric_alarm.this : "ALARM(\"${alarm.alarm_name}\")" if local.alarms[name].group == each.key
   ])

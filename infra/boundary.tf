@@ -1,5 +1,5 @@
-# What no role of this environment goes beyond, whatever its own policy should
-# come to say: GitHub's may make roles, but none without this.
+# The permissions that no role of this environment can exceed, whatever its own
+# policy may say some day: GitHub's role may create roles only with this.
 data "aws_iam_policy_document" "boundary" {
   statement {
     actions = [
@@ -44,7 +44,7 @@ data "aws_iam_policy_document" "boundary" {
     resources = [local.arns.functions]
   }
 
-  # AWS knows no ARN for these.
+  # These actions have no ARN.
   statement {
     actions = concat(
       ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
@@ -69,7 +69,7 @@ resource "aws_iam_policy" "boundary" {
 
 locals {
   account = data.aws_caller_identity.current.account_id
-  # What is named after this environment, where it is named before it is there.
+  # ARNs of resources that are named here before they exist.
   arns = {
     alarms     = "arn:aws:cloudwatch:${var.region}:${local.account}:alarm:${local.name}*"
     boundary   = "arn:aws:iam::${local.account}:policy/${local.name}-boundary"

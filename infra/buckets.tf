@@ -1,4 +1,4 @@
-# The only copy of history: nothing here or in a function may remove from it.
+# The only copy of history: nothing here or in a function may delete from it.
 resource "aws_s3_bucket" "ingestion" {
   bucket = "${local.name}-ingestion-${data.aws_caller_identity.current.account_id}"
 
@@ -19,9 +19,9 @@ locals {
     processed = { id = aws_s3_bucket.derived["processed"].id, arn = aws_s3_bucket.derived["processed"].arn }
     artefacts = { id = aws_s3_bucket.derived["artefacts"].id, arn = aws_s3_bucket.derived["artefacts"].arn }
   }
-  # A run lasts 12 hours at most, so what is older is of a dead one.
+  # A run lasts 12 hours at most, so older uploads belong to dead runs.
   unfinished_upload_days = 2
-  # lake.duckdb is replaced with each batch, and can be made again.
+  # lake.duckdb is replaced with each batch, and can be rebuilt.
   old_version_days = { ingestion = 30, processed = 7, artefacts = 30 }
 }
 
@@ -88,7 +88,7 @@ data "aws_iam_policy_document" "bucket" {
     }
   }
 
-  # Whatever else a role of this environment should come to have.
+  # Whatever else a role of this environment may be granted some day.
   dynamic "statement" {
     for_each = each.key == "ingestion" ? [each.value] : []
 
@@ -132,7 +132,7 @@ resource "aws_s3_bucket_notification" "this" {
   eventbridge = true
 }
 
-# What is garbage only the manifests know: `sweep` removes it.
+# Only the manifests show which files are garbage: `sweep` removes those.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = local.buckets
 

@@ -1,7 +1,7 @@
 locals {
   stages = ["extract", "transform", "load"]
 
-  # Each graph: a metric of every stage that has it.
+  # Each graph shows a metric, for every stage that has it.
   graphs = [
     { title = "Behind the source, s", metric = "LagSeconds", stat = "Maximum", stages = local.stages },
     { title = "Rows", metric = "Rows", stat = "Sum", stages = local.stages },

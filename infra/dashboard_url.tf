@@ -1,5 +1,5 @@
-# Browsers can't sign requests as AWS would have it: the function asks for its
-# token itself, and answers nobody without one.
+# Browsers can't sign requests for AWS: the function asks for its token itself,
+# and answers nobody without it.
 locals {
   dashboards = toset(var.dashboard ? ["dashboard"] : [])
 }
@@ -13,7 +13,7 @@ resource "aws_lambda_function_url" "dashboard" {
 }
 
 resource "aws_lambda_permission" "dashboard_url" {
-  # checkov:skip=CKV_AWS_301:it is public when it is asked for, behind its token
+  # checkov:skip=CKV_AWS_301:it is public only if chosen, and behind its token
   for_each = local.dashboards
 
   statement_id           = "url"
@@ -23,10 +23,10 @@ resource "aws_lambda_permission" "dashboard_url" {
   function_url_auth_type = "NONE"
 }
 
-# A URL needs this as well, since October 2025:
+# Since October 2025 a URL needs this as well:
 # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. This version of
-# the provider can't confine it to calls by the URL: who calls the function
-# otherwise is asked for the token as well, but sees the end of its log.
+# the provider can't restrict it to calls by the URL: direct callers need the
+# token, too, but can see the end of the function's log.
 resource "aws_lambda_permission" "dashboard_function" {
   # checkov:skip=CKV_AWS_301:a public URL needs it
   for_each = local.dashboards

@@ -3,15 +3,15 @@ locals {
 
   read_objects  = ["s3:GetObject"]
   write_objects = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-  # transform removes a file of its own that came out without rows, in nearly
-  # every batch: DuckDB writes it before that is known.
+  # In nearly every batch transform removes a file of its own that has no rows:
+  # DuckDB writes it before that is known.
   transform_objects = concat(local.write_objects, ["s3:DeleteObject"])
 
-  # The dashboard is there when it is asked for.
+  # The dashboard is optional.
   functions = { for name, function in local.all_functions : name => function if name != "dashboard" || var.dashboard }
 
-  # What tells the functions apart. Nothing deletes in the ingestion zone; load
-  # reads what it loads, and the dashboard asks the warehouse only.
+  # The differences between the functions. None deletes in the ingestion zone;
+  # load only reads the zones, and the dashboard only queries the warehouse.
   all_functions = {
     extract = {
       memory_mb    = 512
@@ -101,7 +101,7 @@ resource "aws_lambda_layer_version" "this" {
   compatible_architectures = [local.package.architecture]
   compatible_runtimes      = ["provided.al2023"]
 
-  # Functions go on with the one before until they have the new one.
+  # Functions use the old layer until they have the new one.
   lifecycle {
     create_before_destroy = true
   }
@@ -148,8 +148,8 @@ module "function" {
   }
 }
 
-# A trigger that was lost is harmless, since the next one does its work: what is
-# here is for a person who looks for the cause of an alarm.
+# A lost trigger is harmless, since the next one does its work: this queue is
+# there to find the cause of an alarm.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${local.name}-dead-letters"
   message_retention_seconds = 1209600

@@ -1,11 +1,11 @@
-# GitHub's deployments to the environment of this name may apply, without keys.
+# Lets GitHub's deployments to the environment of this name apply, without keys.
 locals {
   github_host = "token.actions.githubusercontent.com"
   githubs     = var.github == null ? {} : { this = var.github }
-  # The provider is there already where another environment has made it.
+  # The provider exists already if another environment has created it.
   github_provider_arn = "arn:aws:iam::${local.account}:oidc-provider/${local.github_host}"
-  # Who gets a role: of deployments no branch and no fork, only a job of that
-  # environment; of plans a pull request, and a fork's gets no token.
+  # Who gets a role: for deployments only a job of that environment, no branch
+  # and no fork; for plans a pull request, and a fork's gets no token.
   github_subjects = var.github == null ? {} : {
     deploy = "repo:${var.github.repository}:environment:${var.environment}"
     plan   = "repo:${var.github.repository}:pull_request"
@@ -51,8 +51,8 @@ resource "aws_iam_role" "github" {
   assume_role_policy = data.aws_iam_policy_document.github_trust["deploy"].json
 }
 
-# What a deployment does, by what it does it to. AWS knows no ARN where there is
-# a "*", or none before the thing is there; nothing of it reads a secret's value.
+# What a deployment may do, by resource. A "*" stands where AWS has no ARN, or
+# none before the resource exists; none of it can read a secret's value.
 locals {
   deploy_statements = [
     {
@@ -89,7 +89,7 @@ locals {
       ]
     },
     {
-      # Packages; no object that holds data.
+      # Packages, but no object that holds data.
       resources = ["${local.arns.artefacts}/*"]
       actions = [
         "s3:DeleteObject",
@@ -105,7 +105,7 @@ locals {
       actions   = ["s3:ListBucket"]
     },
     {
-      # The lock is a file that is removed.
+      # The lock is a file, which is deleted.
       resources = [for github in local.githubs : "arn:aws:s3:::${github.state_bucket}/${var.environment}.tfstate*"]
       actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     },
@@ -288,7 +288,7 @@ locals {
       )
     },
     {
-      # Of identities the roles of this environment, but for its own.
+      # The roles of this environment, except its own.
       resources = local.arns.roles
       actions = [
         "iam:DeleteRole",
@@ -306,7 +306,7 @@ locals {
       ]
     },
     {
-      # What it can't change, and looks at.
+      # What it may read but not change.
       resources = [
         local.arns.boundary,
         local.github_provider_arn,
@@ -325,8 +325,8 @@ locals {
       ]
     },
   ]
-  # A role that it gives rights to has the boundary: it can't give itself more
-  # than this environment has.
+  # It may grant rights only to roles with the boundary: it can't give itself
+  # more than this environment has.
   bounded_actions = [
     "iam:CreateRole",
     "iam:PutRolePermissionsBoundary",
@@ -366,8 +366,8 @@ resource "aws_iam_role_policy" "github" {
   policy = data.aws_iam_policy_document.github[each.key].json
 }
 
-# What the plan of a pull request does: it looks. Of objects it reads packages
-# and Terraform's state, and none that holds data.
+# The plan of a pull request may only read. Of objects it reads packages and
+# Terraform's state, and none that holds data.
 locals {
   plan_statements = [
     for statement in local.deploy_statements : {

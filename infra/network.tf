@@ -1,5 +1,5 @@
-# Only where the databases have no public address. A function in a network has
-# no way to the internet: S3 and Secrets Manager are reached by endpoints.
+# Only if the databases have no public address. A function in a network can't
+# reach the internet: it reaches S3 and Secrets Manager through endpoints.
 locals {
   networks = var.vpc == null ? {} : { this = var.vpc }
 }

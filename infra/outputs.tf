@@ -1,5 +1,5 @@
 output "put_secrets" {
-  description = "What a person runs next: gives the functions their databases."
+  description = "Commands to run next, which give the functions their databases."
   value = [
     for name, secret in aws_secretsmanager_secret.database :
     "aws secretsmanager put-secret-value --region ${var.region} --secret-id ${secret.name} --secret-string file://${name}.secret"
@@ -25,17 +25,17 @@ output "functions" {
 }
 
 output "alarm_topic" {
-  description = "Topic that the composite alarm rings."
+  description = "Topic that the composite alarms notify."
   value       = aws_sns_topic.alarms.arn
 }
 
 output "dashboard_url" {
-  description = "Where the business and the pipeline show live; null: not asked for."
+  description = "URL of the live dashboard; null: not chosen."
   value       = one([for url in aws_lambda_function_url.dashboard : url.function_url])
 }
 
 output "dashboard" {
-  description = "Where CloudWatch shows it all."
+  description = "URL of the CloudWatch dashboard."
   value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${aws_cloudwatch_dashboard.this.dashboard_name}"
 }
 
@@ -49,7 +49,7 @@ output "github_plan_role" {
   value       = one([for role in aws_iam_role.plan : role.arn])
 }
 
-# What tests look at.
+# For tests.
 output "permissions" {
   description = "What each role may do."
   value = merge(

@@ -6,7 +6,7 @@ provider "aws" {
   }
 }
 
-# Where a second copy of the ingestion bucket lies, if there is one.
+# The region of the ingestion bucket's second copy, if there is one.
 provider "aws" {
   alias  = "replica"
   region = coalesce(var.replica_region, var.region)

@@ -144,7 +144,7 @@ data "aws_iam_policy_document" "replication" {
     resources = ["${aws_s3_bucket.ingestion.arn}/*"]
   }
 
-  # No ReplicateDelete: what goes in one place stays in the other.
+  # No ReplicateDelete: an object deleted in one place stays in the other.
   statement {
     actions   = ["s3:ReplicateObject", "s3:ReplicateTags"]
     resources = ["${aws_s3_bucket.replica[each.key].arn}/*"]
@@ -183,7 +183,7 @@ resource "aws_s3_bucket_replication_configuration" "ingestion" {
       status = "Disabled"
     }
 
-    # Most files are smaller than what a rarer class would charge for.
+    # Most files are below the minimum size that cheaper classes charge for.
     destination {
       bucket = aws_s3_bucket.replica[each.key].arn
     }

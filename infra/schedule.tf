@@ -1,6 +1,6 @@
-# A trigger only says "look now": repeated, lost and late ones are harmless.
+# A trigger only says "check now": repeated, lost and late ones are harmless.
 locals {
-  # By time: what a manifest's event does sooner, these do when it was lost.
+  # By time: these do what a manifest's event does sooner, unless it is lost.
   schedules = {
     extract   = "rate(${var.extract_every_minutes} ${var.extract_every_minutes == 1 ? "minute" : "minutes"})"
     transform = "rate(5 minutes)"
@@ -13,8 +13,8 @@ locals {
     transform = "ingestion"
     load      = "processed"
   }
-  # Not _batches/latest, which is a hint. Of a rebuilt zone the folder has the
-  # generation's name behind it.
+  # Not _batches/latest, which is a hint. In a rebuilt zone the folder's name
+  # ends with the generation's.
   manifest_keys = "_batches*/*.json"
 }
 

@@ -1,4 +1,4 @@
-# Values are put in by a person (see outputs), so that none is in the state.
+# People enter the values (see outputs), so that none is in the state.
 locals {
   secrets = merge(
     {

@@ -62,7 +62,7 @@ variable "extract_every_minutes" {
 }
 
 variable "functions" {
-  description = "Memory (MB), time (s) and /tmp (MB) of each function, where it differs from what is given here."
+  description = "Memory (MB), time (s) and /tmp (MB) of each function, where they differ from the defaults."
   type = map(object({
     memory_mb    = optional(number)
     timeout_s    = optional(number)
@@ -86,7 +86,7 @@ variable "functions" {
 }
 
 variable "settings" {
-  description = "Settings of docs/settings.md that the functions are given, where they differ from what is said there."
+  description = "Settings of docs/settings.md for the functions, where they differ from the defaults."
   type        = map(string)
   default     = {}
 
@@ -110,7 +110,7 @@ variable "settings" {
 }
 
 variable "dashboard" {
-  description = "Whether the dashboard is served behind a URL, to who has its token."
+  description = "Whether the dashboard is served at a URL, to holders of its token."
   type        = bool
   default     = false
 }
@@ -133,7 +133,7 @@ variable "vpc" {
     subnet_ids      = list(string)
     route_table_ids = list(string)
     database_cidrs  = list(string)
-    # Which port the databases listen on.
+    # The port that the databases listen on.
     database_port = optional(number, 5432)
   })
   default = null
@@ -151,7 +151,7 @@ variable "log_retention_days" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Costs of a month, in US dollars, that ring when they are forecast or passed."
+  description = "Monthly costs, in US dollars, that set off an alarm when forecast or exceeded."
   type        = number
 }
 
@@ -159,9 +159,9 @@ variable "github" {
   description = "GitHub repository (owner/name) whose deployments to the environment of this name may apply; null: none."
   type = object({
     repository = string
-    # Where Terraform's state lies: the bucket of the .tfbackend.
+    # The bucket of Terraform's state, as in the .tfbackend.
     state_bucket = string
-    # One provider serves an account: the first environment makes it.
+    # An account has one provider: its first environment creates it.
     create_provider = bool
   })
   default = null

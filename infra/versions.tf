@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # Bucket, key and region come from environments/<name>.tfbackend.
+  # environments/<name>.tfbackend sets bucket, key and region.
   backend "s3" {
     use_lockfile = true
     encrypt      = true

@@ -38,7 +38,7 @@ locals {
         actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
       },
-      # X-Ray takes no ARN.
+      # X-Ray has no ARNs.
       {
         actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
         resources = ["*"]
@@ -66,7 +66,7 @@ locals {
         resources = var.secrets
       },
     ],
-    # Of a function in a network AWS asks these on everything.
+    # For a function in a network, AWS requires these on all resources.
     var.network == null ? [] : [
       {
         actions = [
@@ -126,7 +126,7 @@ resource "aws_lambda_function" "this" {
     mode = "Active"
   }
 
-  # The runtime writes JSON itself.
+  # The runtime itself writes JSON.
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this.name
@@ -146,7 +146,7 @@ resource "aws_lambda_function" "this" {
 
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name = aws_lambda_function.this.function_name
-  # The next trigger looks again anyway, and soon.
+  # The next trigger comes soon anyway.
   maximum_event_age_in_seconds = 900
   maximum_retry_attempts       = 1
 

@@ -74,7 +74,7 @@ variable "network" {
 }
 
 variable "dead_letters" {
-  description = "ARN of the queue for triggers that came to nothing."
+  description = "ARN of the queue for triggers that were not delivered."
   type        = string
 }
 
