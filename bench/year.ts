@@ -1,11 +1,10 @@
 /**
  * `deno task bench:year [--batches 35000] [--zones s3] [--orders 1000]`: makes
- * a lake and a warehouse of a year of batches with the stages themselves, and
- * measures on the way, at 100, 1,000, 3,000, 10,000 and 35,000 of them, what a
- * run of each command takes then, and what analysts and the dashboard wait for.
- * Prints a table for each measure. `--group N` batches are transformed by one
- * run while others are extracted; `--repeats N`; `--directory DIR` says where
- * all lies.
+ * a lake and a warehouse of a year of batches with the stages themselves. On
+ * the way, at 100, 1,000, 3,000, 10,000 and 35,000 batches, it measures a run
+ * of each command, and how long analysts and the dashboard wait. Prints a table
+ * for each measure. `--group N` batches are transformed by one run while others
+ * are extracted; `--repeats N`; `--directory DIR` is where all of it is kept.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -104,7 +104,7 @@ export async function extract(
   }
 }
 
-/** What a batch is made from, beside its snapshot. */
+/** The inputs of a batch, beside its snapshot. */
 interface BatchRun {
   context: StageContext;
   options: ExtractOptions;

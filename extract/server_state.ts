@@ -3,7 +3,7 @@ import { messageOf } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 
-/** What tells a source from another, and from itself after it was set back. */
+/** Distinguishes a source from others, and from itself after a restore. */
 export interface ServerState {
   /** Ids of the cluster and the database in it; either may be `UNKNOWN`. */
   databaseId: string;

@@ -9,12 +9,12 @@ const USAGE = `deno task infra:plan ENVIRONMENT
 deno task infra:apply ENVIRONMENT
 
 Plans or applies infra/ for an environment, whose settings are in
-infra/environments/ENVIRONMENT.tfvars and ENVIRONMENT.tfbackend. An apply takes
-the plan that was saved last, and no other.`;
+infra/environments/ENVIRONMENT.tfvars and ENVIRONMENT.tfbackend. An apply uses
+the plan saved last, and no other.`;
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
-/** Runs Terraform; gives the exit code. */
+/** Runs Terraform; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
     const [action, environment = "", ...others] = args;
@@ -66,7 +66,7 @@ async function terraform(...args: string[]): Promise<void> {
   const { code } = await new Deno.Command("terraform", { args, cwd: folder })
     .spawn().status;
   if (code === 0) return;
-  throw new Error(`Cannot go on: terraform ${args[0]} ended with ${code}`);
+  throw new Error(`terraform ${args[0]} failed with exit code ${code}`);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -7,7 +7,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** What a `StageError` carries besides its message. */
+/** The properties of a `StageError` besides its message. */
 export interface StageErrorOptions {
   /** The table, model, file or server the error is about. */
   subject: string;
@@ -51,7 +51,7 @@ export function exitCode(error: unknown): number {
   return EXIT.failed;
 }
 
-/** What a database server adds to a message is cut to this length. */
+/** The most that is shown of a server's DETAIL or HINT. */
 const DETAIL_CHARACTERS_MAX = 400;
 /** SQLSTATEs of errors whose details show the values of a whole row. */
 const ROW_IN_DETAIL_STATES = ["23502", "23514", "44000"];

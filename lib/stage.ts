@@ -66,7 +66,7 @@ export interface StageContext {
   loadBatchesMax?: number;
 }
 
-/** What one run of a stage did. */
+/** The result of a stage's run. */
 export interface StageResult {
   stage: "extract" | "transform" | "load";
   /** Committed now; empty when there was nothing to do. */

@@ -365,7 +365,7 @@ function lintCheck(file: string, tokens: Token[]): Fault[] {
       lower(token) === column && lower(code[index - 1]) === "as"
     );
     if (!given) {
-      faults.push({ line: 1, message: `gives no column "${column}"` });
+      faults.push({ line: 1, message: `has no column "${column}"` });
     }
   }
   return faults;

@@ -8,7 +8,7 @@ const HEARTBEAT_MS = 15_000;
 /**
  * Streams events to a page as server-sent events, until the page or the server
  * ends. Headers ask proxies not to buffer them: nginx has its own, and others
- * heed one of RFC 9111.
+ * follow one of RFC 9111.
  */
 export function streamEvents(context: Context, live: Live): Response {
   const response = streamSSE(context, async (stream) => {

@@ -80,7 +80,7 @@ export class BatchLog<M extends Manifest> {
     readonly stage: M["stage"],
     options: { generation?: string } = {},
   ) {
-    // What was extracted can't be rebuilt.
+    // An ingestion zone can't be rebuilt: it has one generation.
     const known = stage === "extract" ? "" : options.generation;
     if (known !== undefined) this.#generation = Promise.resolve(known);
   }

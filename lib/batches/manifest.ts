@@ -60,8 +60,8 @@ export interface IngestedTable {
   /** The oid and file node of each of its parts, and its columns' numbers. */
   identity: string;
   /**
-   * What else decides how its values are printed: enum labels, attributes of
-   * types, expressions. Missing in manifests made before this was kept.
+   * Definitions that decide how its values are printed: enum labels, attributes
+   * of types, expressions. Missing in manifests made before this was kept.
    */
   definitions?: string[];
   /** Rows in the source at the snapshot. */
@@ -119,7 +119,7 @@ export interface ProcessedManifest extends Manifest {
   inputSha256: string;
   /** When that was committed; missing in manifests from before it was kept. */
   extractedAt?: string;
-  /** What it holds, deletes among the rows; also missing in those. */
+  /** Its rows, deletes included, and bytes; also missing in those. */
   extracted?: { rows: number; bytes: number };
   /** When transform began the batch; also missing in those. */
   startedAt?: string;

@@ -1,4 +1,4 @@
-/** Is told how far a long task has come. */
+/** Receives how far a long task has come. */
 export interface Progress {
   /** Names the task, and its size if known. */
   begin(what: string, total?: { rows: number }): void;

@@ -117,8 +117,8 @@ Deno.test("lintSql() misses each line of a header", () => {
     'no "Severity: error (or warning)" in the header',
     "the header does not say what it is",
     "does not read checked_dim_thing",
-    'gives no column "key"',
-    'gives no column "finding"',
+    'has no column "key"',
+    'has no column "finding"',
   ]);
 });
 

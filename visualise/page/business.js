@@ -109,7 +109,7 @@ function showCards(currencies, { sales, purchases, payments }) {
     );
     // For all currencies there would be too many cards: a chart has them.
     if (chosen === "") continue;
-    // What is owed to us and by us is never added up.
+    // Receivables and payables are never added up.
     const overdue = own(payments).filter((row) => row.state === "overdue");
     for (const kind of new Set(overdue.map((row) => row.kind))) {
       cards.push([

@@ -114,7 +114,7 @@ function showPipeline({ freshness, batches, checks, verification }) {
   );
 }
 
-/** What each stage did for the newest batch that was loaded. */
+/** A row for each stage, about the newest batch that was loaded. */
 function stagesOf([last]) {
   const { batch, rows, bytes } = last;
   return [
