@@ -1,5 +1,5 @@
 import type { LiveFile } from "../lib/batches/manifest.ts";
-import { readLikeSql } from "../lib/duckdb/data_files.ts";
+import { columnsHash, readLikeSql } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
@@ -7,6 +7,7 @@ import type { Zone } from "../lib/zone/zone.ts";
 import {
   emptyModelSql,
   type ModelColumn,
+  modelColumns,
   STAMP_COLUMNS,
 } from "../transform/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
@@ -34,6 +35,41 @@ export interface VerifiedColumn extends ModelColumn {
 const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
 export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
 const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
+
+/** Types of which the wider ones hold the values of the others exactly. */
+const WIDENING = [
+  /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/,
+  /^(DATE|TIMESTAMP)$/,
+];
+
+/**
+ * The model with the types that its files hold together: what was written
+ * before the model had a narrower type keeps its digits in lake and warehouse.
+ */
+export async function asInLake(
+  duckdb: DuckDb,
+  { zone, files }: Lake,
+  model: ModelInLake,
+): Promise<ModelInLake> {
+  const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
+  const own = files.filter((file) => file.model === model.name);
+  if (own.every((file) => file.columns === columnsHash(columns))) return model;
+  const held = await modelColumns(
+    duckdb,
+    `from (${emptyModelSql(columns)}) union all by name
+    from ${readLikeSql(zone, own, columns)}`,
+  );
+  return {
+    ...model,
+    columns: model.columns.map((column) => {
+      const type = held.find(({ name }) => name === column.name)?.type ?? "";
+      const isWider = WIDENING.some((types) =>
+        types.test(type) && types.test(column.type)
+      );
+      return isWider ? { ...column, type } : column;
+    }),
+  };
+}
 
 /**
  * Reads the versions of a model into DuckDB, deletes among them, each file

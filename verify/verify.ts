@@ -34,7 +34,7 @@ import {
   describeKeys,
 } from "./compare_models.ts";
 import { makeExpectation, WORK_CATALOGUE } from "./expectation.ts";
-import type { Lake, ModelInLake } from "./lake_rows.ts";
+import { asInLake, type Lake, type ModelInLake } from "./lake_rows.ts";
 import { type Verification, writeVerification } from "./verification.ts";
 import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 
@@ -160,9 +160,13 @@ async function compareWithLake(
   work: VerifyWork,
   options: { duckdb: DuckDb; models: readonly ModelInLake[]; lake: Lake },
 ): Promise<Comparison[]> {
-  const { duckdb, models, lake } = options;
-  let doubtful: readonly string[] = models.map(({ name }) => name);
+  const { duckdb, lake } = options;
+  let doubtful: readonly string[] = options.models.map(({ name }) => name);
   try {
+    const models: ModelInLake[] = [];
+    for (const model of options.models) {
+      models.push(await asInLake(duckdb, lake, model));
+    }
     const comparisons = await compareModels({
       duckdb,
       tables: work.context.sql.tables,
