@@ -54,8 +54,12 @@ export async function makeSchema(
   // In a transaction the limits of role and database are lifted.
   const look = <Found>(work: () => Promise<Found>) =>
     inTransaction(client, { readOnly: true }, work);
-  const isFinished = async () => {
+  // A table of another header can't be followed: what it loses is not asked.
+  const checkAll = async () => {
     await checkTables(client, sql);
+    await check?.(client);
+  };
+  const isFinished = async () => {
     const lacking = await findUnfinished(client, { models, isDerived });
     return lacking.statements.length + lacking.references.length === 0;
   };
@@ -66,7 +70,7 @@ export async function makeSchema(
     if (!reloads) checkDamaged(damaged);
     const { migrations, tables } = await findMissing(client, sql);
     const migrates = company.some(({ name }) => migrations.includes(name));
-    if (!migrates && damaged.length === 0) await check?.(client);
+    if (!migrates && damaged.length === 0) await checkAll();
     const isMade = damaged.length + migrations.length + tables.length === 0 &&
       await isFinished();
     return { isMade, migrates };
@@ -78,7 +82,7 @@ export async function makeSchema(
     log.warn("{fault}: it is made again", { fault: table.fault });
   }
   if (!migrates && damaged.length > 0) {
-    await look(async () => await check?.(client));
+    await look(checkAll);
   }
   if (!await apply(ENGINE_SCHEMA)) return false;
   const missing = await look(() =>
@@ -90,7 +94,7 @@ export async function makeSchema(
     if (!isAlone) return false;
   }
   if (!await apply(company)) return false;
-  if (migrates) await look(async () => await check?.(client));
+  if (migrates) await look(checkAll);
   if (await look(isFinished)) return true;
   return await transaction(async () => {
     // Another load may have done it since.
