@@ -6,8 +6,7 @@ select
     to_char(batch.loaded_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as loaded_at,
     batch.rows,
     extract(epoch from clock_timestamp() - batch.snapshot_time)
-        as freshness_seconds,
-    (select count(*) from quarantine_current) as quarantined
+        as freshness_seconds
 from pipeline.batch as batch
 order by batch.batch desc
 limit 1

@@ -335,12 +335,7 @@ async function warehouseStatus(
         ...freshnessOf(Number(newest.freshness_seconds)),
         ...await verificationStatus(client),
         ...verificationAge(context, await lastVerified(client)),
-        quarantined: Number(newest.quarantined),
-        quarantine: await query(
-          client,
-          `select table_name, row_key, reason from quarantine_current
-          order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
-        ),
+        ...await quarantineStatus(client),
       };
     });
   } catch (error) {
@@ -414,6 +409,29 @@ function verificationAge(
     verificationProblem: `not for ${
       duration(seconds)
     } - TOO LONG: run deno task verify, or set VERIFY_EVERY_HOURS`,
+  };
+}
+
+/** A load makes the view last, where it is not there. */
+async function quarantineStatus(
+  client: pg.Client,
+): Promise<Pick<Status, "quarantined" | "quarantine">> {
+  const [view] = await query(
+    client,
+    "select to_regclass('quarantine_current') as name",
+  );
+  if (!view?.name) return { quarantined: 0, quarantine: [] };
+  const [found] = await query(
+    client,
+    "select count(*) as rows from quarantine_current",
+  );
+  return {
+    quarantined: Number(found?.rows),
+    quarantine: await query(
+      client,
+      `select table_name, row_key, reason from quarantine_current
+      order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
+    ),
   };
 }
 

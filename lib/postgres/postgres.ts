@@ -27,6 +27,9 @@ export interface ConnectOptions {
 /** A value of the database as text, the only form in which it is passed on. */
 export type TextRow = Record<string, string | null>;
 
+/** What ended a connection, where it was no answer to a query. */
+const ENDINGS = new WeakMap<pg.Client, Error>();
+
 /**
  * Connects; throws a `StageError` that names the server, never the password, or
  * a `ConfigError` if the file of a certificate or key can't be read. Every
@@ -57,7 +60,9 @@ export async function connect(
   });
   // A connection that dies between queries reports it here; it is handled
   // where the next query throws.
-  client.on("error", () => {});
+  client.on("error", (error) => {
+    if (!ENDINGS.has(client)) ENDINGS.set(client, error);
+  });
   try {
     await client.connect();
     await checkTarget(client, settings);
@@ -159,7 +164,7 @@ export async function inTransaction<Result>(
     return result;
   } catch (error) {
     await client.query({ text: "rollback", ...within }).catch(() => {});
-    throw poolingError(error, client) ?? error;
+    throw poolingError(error, client) ?? endingError(error, client) ?? error;
   }
 }
 
@@ -180,6 +185,14 @@ export async function isPooled(client: pg.Client): Promise<boolean> {
   const { pid } = await queryRow(client, "select pg_backend_pid() as pid");
   const { processID } = client as pg.Client & { processID?: number | null };
   return String(processID) !== pid;
+}
+
+/** What the server said when it ended a connection that nobody was using. */
+function endingError(error: unknown, client: pg.Client): Error | undefined {
+  const ending = ENDINGS.get(client);
+  return sqlState(error) === undefined && sqlState(ending) !== undefined
+    ? ending
+    : undefined;
 }
 
 /** The error for a PgBouncer that gives each statement its own session. */

@@ -8,6 +8,7 @@ import {
   inServerFolder,
   makeStandby,
 } from "../harness/cluster.ts";
+import { readStatus } from "../../operate/status.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -69,6 +70,31 @@ Deno.test("load() waits for a table that somebody has locked", () =>
 
     await other.end();
     assert.deepEqual(batches, [2]);
+  }));
+
+Deno.test("load() says what ended its connection between two transactions", () =>
+  withBatchWaiting(async (platform) => {
+    const { client, settings: { database } } = platform.warehouse;
+    // The next load makes it again.
+    await client.query("drop view quarantine_current");
+    const { stages } = await readStatus(platform.context);
+    assert.equal(
+      stages.find(({ stage }) => stage === "load")?.problem,
+      undefined,
+    );
+    await client.query(
+      `alter database ${database} set idle_session_timeout to 20`,
+    );
+
+    await assertRefused(platform, {
+      message: /idle-session timeout/,
+      hint: /idle_session_timeout: lift it/,
+      retryable: false,
+    });
+
+    await client.query(
+      `alter database ${database} reset idle_session_timeout`,
+    );
   }));
 
 Deno.test("load() refuses a warehouse in recovery, which goes on serving", () =>
