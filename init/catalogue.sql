@@ -11,12 +11,35 @@ select
         has_schema_privilege(namespace.oid, 'usage')
         and has_table_privilege(class.oid, 'select')
     )::text as readable,
+    -- As extract refuses it.
+    case
+        when class.relkind = 'r' and class.relhassubclass and exists (
+            select from pg_inherits where inhparent = class.oid
+        ) then 'other tables inherit from it, whose rows would be left out'
+        when access_method.amname <> 'heap'
+            then
+                'its access method is ' || access_method.amname
+                || ': only heap has the ids by which changes are found'
+        when class.relkind = 'p'
+            then (
+                select
+                    'its partition ' || part.relname || ' is no ordinary table'
+                from pg_partition_tree(class.oid) as tree
+                inner join pg_class as part
+                    on tree.relid = part.oid
+                where tree.isleaf and part.relkind <> 'r'
+                order by part.relname
+                limit 1
+            )
+    end as refusal,
     columns.columns,
     unique_keys.unique_keys,
     foreign_keys.foreign_keys
 from pg_class as class
 inner join pg_namespace as namespace
     on class.relnamespace = namespace.oid
+left join pg_am as access_method
+    on class.relam = access_method.oid
 cross join lateral (
     select
         coalesce(

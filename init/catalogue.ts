@@ -12,6 +12,8 @@ export interface SourceTable {
   rowSecurity: boolean;
   /** Whether the role may read it now. */
   readable: boolean;
+  /** Why extract could not read it, whatever the role may do. */
+  refusal: string | undefined;
   columns: readonly SourceColumn[];
   /** The primary key first, then what else is unique. */
   uniqueKeys: readonly (readonly string[])[];
@@ -57,6 +59,7 @@ export async function readCatalogue(
     comment: row.comment ?? undefined,
     rowSecurity: row.row_security === "true",
     readable: row.readable === "true",
+    refusal: row.refusal ?? undefined,
     columns: JSON.parse(row.columns ?? "[]").map(
       (column: Omit<SourceColumn, "isName">) => ({
         ...column,

@@ -1,3 +1,5 @@
+import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
+import { canRefer } from "../lib/project/derived_table.ts";
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
 import { TAKEN_NAMES } from "../transform/check_names.ts";
@@ -29,6 +31,13 @@ export interface PlannedColumn {
   day?: string;
 }
 
+/** A model that others can refer to, with its key and how the contract has it. */
+interface Dimension {
+  model: string;
+  key: string;
+  type: string;
+}
+
 /** A table or column that is left out, and why. */
 export interface Skipped {
   what: string;
@@ -38,10 +47,10 @@ export interface Skipped {
 /** What is made of a source. */
 export interface Star {
   models: readonly PlannedModel[];
+  /** The name of the model of all dates that facts name. */
+  calendar: string;
   skipped: readonly Skipped[];
 }
-
-export const CALENDAR = "dim_date";
 
 /** The longest name of which PostgreSQL keeps all with `_as_of_batch` behind. */
 const MODEL_BYTES_MAX = 50;
@@ -61,10 +70,11 @@ export function planStar(tables: readonly SourceTable[]): Star {
   const skipped: Skipped[] = [];
   const keyed = tables.flatMap((table) => {
     const key = keyOf(table);
-    if (key !== undefined) return [{ table, key }];
+    const refusal = table.refusal ?? nameProblem(table);
+    if (key !== undefined && refusal === undefined) return [{ table, key }];
     skipped.push({
       what: fullName(table),
-      why:
+      why: refusal ??
         "it has no primary key, nor columns that are unique and not null, by which rows could be told apart",
     });
     return [];
@@ -84,22 +94,28 @@ export function planStar(tables: readonly SourceTable[]): Star {
   });
   const names = modelNames(unique.map(({ table }) => table));
   const kinds = unique.map(({ table }) => kindOf(table, tables));
+  const calendar = calendarName(names);
   const dimensions = new Map(
-    unique.flatMap(({ table, key }, index) =>
-      kinds[index]?.kind === "dimension" && key.length === 1
-        ? [[fullName(table), { model: `dim_${names[index]}`, key }] as const]
-        : []
-    ),
+    unique.flatMap(({ table, key }, index): [string, Dimension][] => {
+      const column = table.columns.find(({ name }) => name === key[0]);
+      if (kinds[index]?.kind !== "dimension" || key.length > 1) return [];
+      return column === undefined ? [] : [[fullName(table), {
+        model: `dim_${names[index]}`,
+        key: column.name,
+        type: contractOf(column).contract,
+      }]];
+    }),
   );
   const models = unique.map(({ table, key }, index) => {
     const { kind = "dimension", why = "" } = kinds[index] ?? {};
     return planModel({ table, key, kind, why }, {
       name: `${kind === "fact" ? "fact" : "dim"}_${names[index]}`,
+      calendar,
       dimensions,
       skipped,
     });
   });
-  return { models, skipped };
+  return { models, calendar, skipped };
 }
 
 /** A table's name with its schema's. */
@@ -111,49 +127,68 @@ function planModel(
   given: Pick<PlannedModel, "table" | "key" | "kind" | "why">,
   options: {
     name: string;
-    dimensions: ReadonlyMap<
-      string,
-      { model: string; key: readonly string[] }
-    >;
+    calendar: string;
+    dimensions: ReadonlyMap<string, Dimension>;
     skipped: Skipped[];
   },
 ): PlannedModel {
   const { table, key, kind } = given;
-  const { name, dimensions, skipped } = options;
+  const { name, calendar, dimensions, skipped } = options;
   const notes: string[] = [];
   const taken = new Set(table.columns.map((one) => one.name.toLowerCase()));
   const columns = table.columns.flatMap((source): PlannedColumn[] => {
-    if (source.isName && !key.includes(source.name)) {
-      skipped.push({
-        what: `${fullName(table)}.${source.name}`,
-        why:
-          `it reads as names of other objects (${source.type}), and no row tells when those change`,
-      });
-      return [];
-    }
-    return [planColumn(source, { kind, taken })];
+    const why = columnProblem(source, { columns: table.columns, key });
+    if (why === undefined) return [planColumn(source, { kind, taken })];
+    skipped.push({ what: `${fullName(table)}.${source.name}`, why });
+    return [];
   });
   const references = new Map<string, string>();
   for (const foreign of kind === "fact" ? table.foreignKeys : []) {
-    const [column = ""] = foreign.columns;
+    const column = columns.find(({ source }) =>
+      source.name === foreign.columns[0]
+    );
     const target = dimensions.get(
       fullName({ schema: foreign.schema, name: foreign.table }),
     );
-    if (
-      target !== undefined && foreign.columns.length === 1 &&
-      foreign.targetColumns.join() === target.key.join()
-    ) {
-      const planned = columns.find((one) => one.source.name === column);
-      if (planned !== undefined) references.set(planned.name, target.model);
-    } else notes.push(unreferred(foreign));
+    const problem = referenceProblem(foreign, { target, column });
+    if (problem !== undefined) notes.push(problem);
+    else if (target !== undefined && column !== undefined) {
+      references.set(column.name, target.model);
+    }
   }
   for (const { name: column, source, day } of columns) {
-    if (day !== undefined) references.set(day, CALENDAR);
-    else if (kind === "fact" && source.type === "date") {
-      references.set(column, CALENDAR);
+    if (day !== undefined) references.set(day, calendar);
+    else if (
+      kind === "fact" && source.type === "date" && !references.has(column)
+    ) {
+      references.set(column, calendar);
     }
   }
   return { ...given, name, columns, references, notes };
+}
+
+/** Why a column can't be read; undefined: it can. */
+function columnProblem(
+  source: SourceColumn,
+  options: { columns: readonly SourceColumn[]; key: readonly string[] },
+): string | undefined {
+  if (source.isName) {
+    return `it reads as names of other objects (${source.type}), and no row tells when those change`;
+  }
+  const alike = options.columns.filter(({ name }) =>
+    name.toLowerCase() === source.name.toLowerCase()
+  );
+  const read = alike.find(({ name }) => options.key.includes(name)) ?? alike[0];
+  return read === source || read === undefined
+    ? nameProblem(source)
+    : `its name differs from that of ${read.name} by case only, and DuckDB takes them for one`;
+}
+
+/** Why a name can't stand in the contract. */
+function nameProblem({ name }: { name: string }): string | undefined {
+  return IMPOSSIBLE_NAME.test(name)
+    ? "its name begins with a blank, or has a character that is none of a name"
+    : undefined;
 }
 
 function planColumn(
@@ -161,12 +196,7 @@ function planColumn(
   options: { kind: PlannedModel["kind"]; taken: Set<string> },
 ): PlannedColumn {
   const { kind, taken } = options;
-  const { type, carried } = contractType(readColumn(source.type).type);
-  const contract = carried !== undefined
-    ? "text"
-    : type.name === "numeric"
-    ? `numeric(${type.precision}, ${type.scale})`
-    : type.name;
+  const { contract, isCarried } = contractOf(source);
   const free = (wanted: string) => {
     let name = wanted;
     while (taken.has(name.toLowerCase())) name += "_";
@@ -180,23 +210,57 @@ function planColumn(
   return {
     source,
     name,
-    isCarried: carried !== undefined,
+    isCarried,
     contract,
     ...hasDay ? { day: free(`${source.name}_date`) } : {},
   };
 }
 
-function unreferred({ columns, schema, table }: ForeignKey): string {
-  return `${columns.join(", ")} refers to ${
-    fullName({ schema, name: table })
-  }, which is no dimension with a key of one column: join it in a query`;
+/** How the contract has a column, and whether that is text for another type. */
+function contractOf({ type: sourceType }: SourceColumn) {
+  const { type, carried } = contractType(readColumn(sourceType).type);
+  const isCarried = carried !== undefined;
+  const contract = isCarried
+    ? "text"
+    : type.name === "numeric"
+    ? `numeric(${type.precision}, ${type.scale})`
+    : type.name;
+  return { contract, isCarried };
+}
+
+/** Why no model refers to what a table refers to; undefined: it does. */
+function referenceProblem(
+  foreign: ForeignKey,
+  options: {
+    target: Dimension | undefined;
+    column: PlannedColumn | undefined;
+  },
+): string | undefined {
+  const { target, column } = options;
+  const what = `${foreign.columns.join(", ")} refers to ${
+    fullName({ schema: foreign.schema, name: foreign.table })
+  }`;
+  if (target === undefined || foreign.columns.length > 1) {
+    return `${what}, which is no dimension with a key of one column: join it in a query`;
+  }
+  const [name = ""] = foreign.targetColumns;
+  if (name !== target.key) {
+    return `${what} by ${name}, which is not the key of ${target.model}: join it in a query`;
+  }
+  if (column !== undefined && canRefer(column.contract, target.type)) {
+    return undefined;
+  }
+  return `${what}, whose key is ${target.type} in ${target.model}: cast it to that to let it refer to it`;
 }
 
 /** The primary key, or else the first columns that are unique and not null. */
 function keyOf({ uniqueKeys, columns }: SourceTable) {
   return uniqueKeys.find((key) =>
     key.every((name) =>
-      columns.some((column) => column.name === name && column.notNull)
+      columns.some((column) =>
+        column.name === name && column.notNull && !column.isName &&
+        nameProblem(column) === undefined
+      )
     )
   );
 }
@@ -295,6 +359,13 @@ function momentsOf(table: SourceTable, tables: readonly SourceTable[]) {
 
 function plural(count: number, noun: string): string {
   return `${count === 0 ? "no" : count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** The calendar's name, where a table of the source may have the first choice. */
+function calendarName(names: readonly string[]): string {
+  let name = "date";
+  while (names.includes(name)) name = name === "date" ? "calendar" : `${name}_`;
+  return `dim_${name}`;
 }
 
 /** Plain names, which need no quotes, each once. */

@@ -1,4 +1,5 @@
 import { quoteName } from "../lib/postgres/postgres.ts";
+import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
 import { fullName, type Star } from "./star.ts";
 
 /** The contract with the source: what each run reads of it. */
@@ -11,7 +12,9 @@ export function contractText(star: Star): string {
     );
     const known = columns.map(({ source }) => source.name);
     const leftOut = table.columns.map((column) => column.name)
-      .filter((column) => !known.includes(column));
+      .filter((column) => !known.includes(column))
+      // A comment is one line.
+      .filter((column) => !IMPOSSIBLE_NAME.test(column));
     return `create table ${name(table.schema)}.${name(table.name)} (
 ${lines.join("\n")}${
       leftOut.length === 0

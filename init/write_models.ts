@@ -1,4 +1,4 @@
-import { CALENDAR, fullName, type PlannedModel, type Star } from "./star.ts";
+import { fullName, type PlannedModel, type Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 const LINE = 76;
@@ -8,8 +8,9 @@ export function modelTexts(star: Star): Map<string, string> {
   const texts = new Map(
     star.models.map((model) => [model.name, modelText(model)]),
   );
-  const days = star.models.flatMap(daysOf);
-  if (days.length > 0) texts.set(CALENDAR, calendarText(days));
+  const { models, calendar } = star;
+  const days = models.flatMap((model) => daysOf(model, calendar));
+  if (days.length > 0) texts.set(calendar, calendarText(days));
   return texts;
 }
 
@@ -26,7 +27,8 @@ function modelText(model: PlannedModel): string {
       `  ${name(column)}: ${oneLine(source.comment ?? "")}`
     );
   const header = [
-    ...wrapped(oneLine(table.comment ?? `Rows of ${fullName(table)}.`)),
+    ...wrapped(oneLine(table.comment ?? "") || `Rows of ${fullName(table)}.`)
+      .map(withoutLabel),
     "",
     ...wrapped(`Key: ${inModel.map(name).join(", ")}.`),
     ...references.size === 0 ? [] : wrapped(
@@ -43,7 +45,10 @@ function modelText(model: PlannedModel): string {
   ];
   const selected = columns.flatMap((column) => {
     const source = name(column.source.name);
-    const own = valueSql(column.source.type, source);
+    // A key is followed to the source's, and what refers to one is like it.
+    const isKey = key.includes(column.source.name) ||
+      references.has(column.name);
+    const own = isKey ? source : valueSql(column.source.type, source);
     return [
       own === name(column.name) ? own : `${own} as ${name(column.name)}`,
       ...column.day === undefined
@@ -71,10 +76,13 @@ function valueSql(type: string, source: string): string {
   }
 }
 
-function daysOf({ kind, table, columns, references }: PlannedModel): string[] {
+function daysOf(
+  { kind, table, columns, references }: PlannedModel,
+  calendar: string,
+): string[] {
   if (kind !== "fact") return [];
   return columns.filter((column) =>
-    column.day !== undefined || references.get(column.name) === CALENDAR
+    column.day !== undefined || references.get(column.name) === calendar
   ).map(({ source }) =>
     `    select cast(${name(source.name)} as date) as date_id
     from changed.${name(table.name)}`
@@ -103,8 +111,7 @@ select
     cast(extract(month from date_id) as integer) as month,
     cast(extract(day from date_id) as integer) as day,
     cast(
-        (date_diff('day', date '0001-01-01', date_id) % 7 + 7) % 7 + 1
-        as integer
+        date_diff('day', date '0001-01-01', date_id) % 7 + 1 as integer
     ) as day_of_week
 from dates
 where date_id is not null
@@ -113,6 +120,11 @@ where date_id is not null
 
 function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim();
+}
+
+/** A line of somebody's comment is no field of a header, whatever it says. */
+function withoutLabel(line: string): string {
+  return line.replace(/^([a-z]+(?: [a-z]+)*):/i, "$1 :");
 }
 
 /** Text in lines of a header; those that follow belong to the first. */

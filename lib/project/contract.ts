@@ -51,7 +51,7 @@ export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
 const LEAVES_OUT = /^[ \t]*--[ \t]*leaves out:[ \t]*(.+?)[ \t]*$/gm;
 /** Replaces such a comment: before a column, the type it is carried from. */
 const CARRIED_MARK = /^\uE000([^\uE000]*)\uE000\s*(.*)$/s;
-const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
+export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
 
 /**
  * Reads the contract with the source: its tables in the form of `create table`

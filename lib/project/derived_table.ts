@@ -96,7 +96,7 @@ export function keyTypeProblems(
 }
 
 /** Whether a key holds every value of a column that refers to it. */
-function canRefer(column: string, key: string): boolean {
+export function canRefer(column: string, key: string): boolean {
   const place = WHOLE_NUMBERS.indexOf(column);
   return column === key ||
     (place >= 0 && WHOLE_NUMBERS.indexOf(key) >= place);

@@ -130,6 +130,124 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
     assert.equal(meaning?.of_column, 'As it stands on letters: "Ltd" and all.');
   }));
 
+/** A company whose catalogue has what most have not. */
+const ODD_COMPANY = `
+create schema "Lager Süd";
+create domain positive as integer check (value > 0);
+create table "Lager Süd".date (date date primary key, is_holiday boolean not null);
+create table "Lager Süd"."Artikel" (
+  sku uuid primary key,
+  "select" text,
+  "Select" text,
+  "two
+lines" text
+);
+comment on table "Lager Süd"."Artikel" is
+  E'Kind: fact, said somebody.\\n\\nKey: "select".';
+create table readings (id real primary key, value double precision not null);
+create table codes (id numeric(8) primary key, code text not null unique);
+create table grades (id positive primary key);
+create table moves (
+  id bigint not null,
+  moved timestamptz not null,
+  sku uuid not null references "Lager Süd"."Artikel",
+  day date not null references "Lager Süd".date,
+  due date,
+  reading double precision references readings,
+  code integer references codes,
+  code_text text references codes (code),
+  grade integer references grades,
+  primary key (moved, id)
+) partition by range (moved);
+create table moves_before partition of moves
+  for values from (minvalue) to ('2026-01-01');
+create table moves_after partition of moves
+  for values from ('2026-01-01') to (maxvalue) partition by hash (id);
+create table moves_after_0 partition of moves_after
+  for values with (modulus 2, remainder 0);
+create table moves_after_1 partition of moves_after
+  for values with (modulus 2, remainder 1);
+create table parent (id integer primary key);
+create table child (more text) inherits (parent);
+create table named (id regclass primary key);
+create table "line
+break" (id integer primary key);`;
+
+const ODD_ROWS = [
+  `insert into "Lager Süd".date values ('2026-05-01', true)`,
+  `insert into "Lager Süd"."Artikel" values
+    ('00000000-0000-0000-0000-000000000001', 'a', 'A', 'b')`,
+  "insert into readings values (0.5, 'NaN'), (0.25, 1e300)",
+  "insert into codes values (7, 'seven')",
+  "insert into grades values (1)",
+  `insert into moves values
+    (1, '2025-05-05', '00000000-0000-0000-0000-000000000001', '2026-05-01',
+      '2026-05-03', 0.5, 7, 'seven', 1),
+    (2, '2026-05-05', '00000000-0000-0000-0000-000000000001', '2026-05-01',
+      null, null, null, null, null)`,
+];
+
+Deno.test("init leaves out what can't be read or referred to, and the rest runs with no edit", () =>
+  inFolder(async (folder) => {
+    const into = join(folder, "company");
+    await using platform = await openPlatform({ sourceSql: ODD_COMPANY });
+    const { source: { client }, warehouse, context } = platform;
+    await execute(client, ...ODD_ROWS);
+
+    const told = await makeFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    context.sql = readProjectSql(into);
+    await platform.run();
+    await execute(
+      client,
+      `update "Lager Süd"."Artikel" set "select" = 'c'`,
+      "delete from moves where id = 2",
+      "update readings set value = 2 where id = 0.25",
+    );
+    await platform.run();
+
+    assert.equal((await verify(context)).same, true);
+    for (
+      const said of [
+        "left out: Lager Süd.Artikel.Select, since its name differs from that of select by case only",
+        "left out: Lager Süd.Artikel.two\nlines, since its name begins with a blank, or has a character that is none of a name",
+        "left out: public.line\nbreak, since its name begins with a blank",
+        "left out: public.named, since it has no primary key",
+        "left out: public.parent, since other tables inherit from it",
+        "fact_moves: code refers to public.codes, whose key is numeric(8, 0) in dim_codes: cast it to that",
+        "fact_moves: code_text refers to public.codes by code, which is not the key of dim_codes",
+        "fact_moves: grade refers to public.grades, whose key is text in dim_grades",
+      ]
+    ) assert.ok(told.includes(said), `${said}: ${told}`);
+    const found = context.sql.models.map((model) =>
+      `${model.name} ${model.kind}: ${[...model.table.references].join(" ")}`
+    );
+    assert.deepEqual(found.toSorted(), [
+      "dim_artikel dimension: ",
+      "dim_calendar dimension: ",
+      "dim_codes dimension: ",
+      "dim_date dimension: ",
+      "dim_grades dimension: ",
+      "dim_readings dimension: ",
+      "fact_moves fact: day,dim_date reading,dim_readings sku,dim_artikel moved_date,dim_calendar due,dim_calendar",
+    ]);
+    assert.deepEqual(
+      await query(
+        warehouse.client,
+        `select fact.id, is_holiday, value, day_of_week, "select" as name
+        from fact_moves_current as fact
+        left join dim_date on dim_date.date = fact.day
+        left join dim_readings on dim_readings.id = fact.reading
+        left join dim_calendar on dim_calendar.date_id = fact.due
+        left join dim_artikel using (sku)`,
+      ),
+      [{ id: "1", is_holiday: true, value: NaN, day_of_week: 7, name: "c" }],
+    );
+  }));
+
 Deno.test("init says what is wrong, and writes nothing over what is there", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({
