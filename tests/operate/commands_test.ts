@@ -226,7 +226,7 @@ Deno.test("run and pipeline go by their own names, and run alone takes --every",
   assert.match(once.out, /^deno task pipeline \[--accept\]\n/);
   const forever = ioOf({});
   assert.equal(await pipeline(["--forever", "--help"], forever), 0);
-  assert.match(forever.out, /^deno task run \[--every 15m\]\n/);
+  assert.match(forever.out, /^deno task run \[--every 15m\] \[--accept\]\n/);
 
   const refused = ioOf(UNREACHABLE);
   assert.equal(await pipeline(["--every", "5s"], refused), 2);
