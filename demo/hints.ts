@@ -38,7 +38,7 @@ export interface DemoHints {
 }
 
 /** Why a company has no dashboard. */
-export const NO_DASHBOARD = "none: its page shows the tables of Totesys";
+export const NO_DASHBOARD = "none, since its page shows the tables of Totesys";
 
 const BATCHES_BACK = 10;
 

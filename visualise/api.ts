@@ -52,7 +52,7 @@ const FACTS = new Map([
   ["purchase-order", "purchase order"],
   ["payment", "payment"],
 ]);
-/** The formats of filters, by name, and how messages call them. */
+/** The formats of filters, by name, and what messages call them. */
 const FORMS: Record<string, { pattern: RegExp; what: string }> = {
   month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
   from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },

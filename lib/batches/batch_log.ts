@@ -227,7 +227,7 @@ export class BatchLog<M extends Manifest> {
     return `${logFolder(await this.generation())}/failed`;
   }
 
-  /** Finds batches from this one on by looking for a few numbers only. */
+  /** Finds batches after this one, by looking for a few numbers only. */
   async *#probe(batch: number): AsyncGenerator<number> {
     for (let step = 0; step < PROBES; step++) {
       const later = batch + 2 ** step;

@@ -126,8 +126,8 @@ export interface ProcessedManifest extends Manifest {
   /** A hash of the contract, the models and the quarantine queries. */
   transformHash: string;
   /**
-   * Each model's key, also of those that are gone, whose versions stay; of
-   * manifests made before this was kept, none.
+   * Each model's key, including removed models, whose versions stay. Missing in
+   * manifests made before this was kept.
    */
   keys?: Record<string, readonly string[]>;
   /**

@@ -35,7 +35,7 @@ export interface LambdaIo {
   signal: AbortSignal;
 }
 
-/** A stage stops this long before its time is up, or a fifth of it before. */
+/** A stage stops this long before its time is up, or with a fifth left. */
 const SPARE_MS = 10_000;
 const SPARE_SHARE = 0.2;
 /** Memory that Deno and a reader take beside DuckDB's own. */

@@ -1,7 +1,7 @@
 import { NAME, plainName, splitSql, untilBracket } from "./ddl_text.ts";
 import type { SqlFile } from "./project_sql.ts";
 
-/** The labels of each enum, by its name as PostgreSQL keeps it. */
+/** The labels of each enum, by its name as PostgreSQL stores it. */
 export type DeclaredEnums = ReadonlyMap<string, readonly string[]>;
 
 const TEXT = String.raw`'(?:[^']|'')*'`;
@@ -26,9 +26,9 @@ const RENAME_VALUE = statement(
 );
 
 /**
- * Reads the enums that migrations make by plain `create type` and `alter type`,
- * in order. What they do by other means, such as a `do` block, and types of
- * other schemas are left out.
+ * Reads the enums that migrations create by plain `create type` and `alter
+ * type`, in order. Changes by other means, such as a `do` block, and types of
+ * other schemas are ignored.
  */
 export function readDeclaredEnums(
   migrations: readonly SqlFile[],
@@ -63,7 +63,7 @@ export function readDeclaredEnums(
   return enums;
 }
 
-/** The labels of a column's type, as it is declared; undefined: no enum of ours. */
+/** The labels of a column's declared type; undefined if not such an enum. */
 export function labelsOf(
   enums: DeclaredEnums,
   type: string,

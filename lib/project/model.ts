@@ -9,7 +9,7 @@
  */
 export type Derivation = "row" | "join" | "set";
 
-/** How headers and messages call these. */
+/** What headers and messages call these. */
 export const MAINTAINED: Readonly<Record<Derivation, string>> = {
   row: "by row",
   join: "as a join",

@@ -62,7 +62,10 @@ Deno.test("the demo with --example runs another company beside the first one's s
     assert.equal(first.code, 0, first.error);
     assert.doesNotMatch(first.out, /"level":"(error|warning)"/);
     assert.match(first.out, /filling the source: 60 sales orders/);
-    assert.match(first.out, /dashboard: none, its page shows the tables of/);
+    assert.match(
+      first.out,
+      /dashboard: none, since its page shows the tables of/,
+    );
     assert.match(first.out, /fact_order_line_as_of_batch/);
     assert.match(first.out, /:\d+\/northwind"/);
     assert.match(first.out, /"stage":"extract","message":"batch 1:/);
