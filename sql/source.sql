@@ -1,10 +1,10 @@
 -- The contract with the source: its tables and columns, as the pipeline reads
 -- them. PostgreSQL (demo, tests) and DuckDB (column types) both execute this.
--- Each run compares it with the live source first: a column that is missing,
--- renamed or of another type stops that run, one that is extra is left unread.
+-- Each run first compares it with the live source: a column that is missing,
+-- renamed or has another type stops the run; an extra column is not read.
 --
 -- created_at and last_updated are UTC. The agreed dates and the payment date
--- are text in the source; sql/quarantine says which of them are no date.
+-- are text in the source; sql/quarantine says which of them are not dates.
 
 create table address (
     address_id integer not null,

@@ -1,8 +1,8 @@
 -- Each currency has a name.
 --
 -- Severity: warning
--- Why: the source holds codes only; sql/models/dim_currency.sql names those it
--- knows and lets any other code stand for its name.
+-- Why: the source has codes only; sql/models/dim_currency.sql names those it
+-- knows and uses any other code as its own name.
 
 select
     cast(currency_id as text) as key,

@@ -1,8 +1,8 @@
--- The parts of a date are those of the calendar.
+-- The parts of a date agree with the calendar.
 --
 -- Severity: error
--- Why: reports group by these columns. They were made by another engine, from
--- parts of SQL that all engines share; this one has functions for them.
+-- Why: reports group by these columns. DuckDB computed them, in SQL that all
+-- engines share; PostgreSQL has functions to check them with.
 
 select
     cast(date_id as text) as key,

@@ -1,4 +1,4 @@
--- A transaction names the order that its type says, and no other.
+-- A transaction names an order of its own type, and no other.
 --
 -- Severity: warning
 -- Why: payments are matched to sales and to purchases by these ids.

@@ -1,7 +1,7 @@
 -- A payment's amount is not negative.
 --
 -- Severity: warning
--- Why: which way the money goes is told by the payment type, not by a sign: a
+-- Why: the payment type, not the sign, says which way the money goes: a
 -- negative refund would be counted as a receipt.
 
 select

@@ -1,7 +1,7 @@
 -- A purchase order buys something.
 --
 -- Severity: warning
--- Why: none or less than none is a slip of entry, and lowers the totals.
+-- Why: zero or a negative number is a typing error, and lowers the totals.
 
 select
     cast(purchase_order_id as text) as key,

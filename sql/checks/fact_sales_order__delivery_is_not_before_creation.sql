@@ -1,7 +1,7 @@
--- A sales order is not to be delivered before it was made.
+-- A sales order's delivery is not agreed for before its creation.
 --
 -- Severity: warning
--- Why: delivery times would come out negative; most often a mistyped year.
+-- Why: delivery times would be negative; usually the year is mistyped.
 
 select
     cast(sales_order_id as text) as key,

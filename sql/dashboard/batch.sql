@@ -1,4 +1,4 @@
--- What the ledger says of a batch: $1.
+-- The ledger's entry for a batch: $1.
 select
     batch,
     snapshot_time,

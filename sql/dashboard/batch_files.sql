@@ -1,4 +1,4 @@
--- The files of the lake that a batch ($1) brought, as its manifest lists them.
+-- The lake files that a batch ($1) added, as its manifest lists them.
 select
     model,
     key,

@@ -1,5 +1,5 @@
--- What the checks found in a batch ($1), and how much it is in all; of it so
--- many: $2.
+-- The checks' findings in a batch ($1), at most $2 of them, and their total
+-- number.
 select
     check_name,
     severity,

@@ -1,4 +1,4 @@
--- Versions that a batch ($1) began and ended in each model.
+-- The versions that a batch ($1) started and ended in each model.
 select
     'dim_date' as model,
     count(*) filter (where from_batch = $1) as begun,

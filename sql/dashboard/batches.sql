@@ -1,6 +1,6 @@
--- The newest batches, how many seconds each stage took, and what the checks
--- found in them: so many, $1. Extract and transform write down the time by
--- clocks of their own; batches that load together took as long together.
+-- The newest batches, at most $1, with the seconds that each stage took and the
+-- findings of the checks. Extract and transform record times by their own
+-- clocks; batches loaded together share one duration.
 select
     batches.batch,
     batches.snapshot_time,

@@ -1,5 +1,5 @@
--- What changed in the facts after a batch ($1) up to another ($2), the old and
--- the new side by side; of each fact the first by key, so many: $3.
+-- Changes of the facts after one batch ($1) up to another ($2), old and new
+-- values side by side; of each fact the first $3 by key.
 with
 
 sales_changed as (

@@ -1,8 +1,8 @@
--- Every check as it last ended, those with findings first, and how many of
--- these are written down over all batches, of one batch 1,000 at most; they are
--- counted up to 10,000. Load looks at what it touches, so a check's last batch
--- is the newest that brought something for it; one with an error is not loaded,
--- and nothing of it written.
+-- The last result of every check, those with findings first, and the number of
+-- findings recorded over all batches (at most 1,000 per batch), counted up to
+-- 10,000. Load checks only the rows it touches, so a check's last batch is the
+-- newest with rows for it; a batch with an error is not loaded, and none of its
+-- findings are recorded.
 with
 
 counted as (

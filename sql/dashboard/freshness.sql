@@ -1,10 +1,10 @@
--- How far behind the source the warehouse was over the last day, in minutes: at
--- worst in each minute with a load, which is just before it, and now. What was
--- loaded within a tenth of a second came with one load, so nobody saw the
--- warehouse between.
+-- How far the warehouse was behind the source over the last day, in minutes:
+-- the worst value in each minute with a load, which is just before it, and now.
+-- Batches loaded within a tenth of a second came with one load, so nobody saw
+-- the warehouse in between.
 with
 
--- The last batch before that day tells how old the first load of it found all.
+-- The last batch before that day shows how old the data was at its first load.
 loads as (
     select
         loaded_at,
@@ -62,7 +62,7 @@ select
     ) as at,
     round(extract(epoch from max(age)) / 60, 2) as minutes
 from moments
--- A snapshot of the future, by a clock that was wrong, tells no age.
+-- A snapshot time in the future, from a wrong clock, has no age.
 where age > interval '-1 minute'
 group by date_trunc('minute', at)
 order by date_trunc('minute', at)

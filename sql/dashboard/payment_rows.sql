@@ -1,6 +1,6 @@
--- Payments as of a batch ($1): where they are given of a month ($2), from a
--- day ($3) to a day ($4), of a currency ($5), a counterparty ($6), a kind
--- ($7), a state ($8: paid, due, overdue). The longest due, so many: $9.
+-- Payments as of a batch ($1), filtered if given by month ($2), first day ($3),
+-- last day ($4), currency ($5), counterparty ($6), kind ($7) and state ($8:
+-- paid, due, overdue). At most $9, the longest due first.
 with
 
 days as (

@@ -1,11 +1,11 @@
--- Payments as of a batch ($1), to be paid from a day ($2) to a day ($3) and
--- with a counterparty ($4) where these are given: by month and by counterparty,
--- each by currency, kind, and whether they were paid, due or overdue on the day
--- of its snapshot; in one scan. Of counterparties, the first 12 in each of
--- these.
+-- Payments as of a batch ($1), due from one day ($2) to another ($3) and with a
+-- counterparty ($4), if these are given: by month and by counterparty, each by
+-- currency, kind, and whether they were paid, due or overdue on the day of its
+-- snapshot; in one scan. Only the first 12 counterparties in each of these are
+-- returned.
 --
 -- Two columns of JSON: `figures`, and `totals` by ids, from which those of any
--- other batch are made with what changed between the two only: $5 and $6 are
+-- other batch are computed with only the changes between the two: $5 and $6 are
 -- the totals of a batch of the same day and its number, null where none are
 -- known.
 with
@@ -16,8 +16,8 @@ today as (
     where batch = $1
 ),
 
--- The versions that count: all that held then; or, with totals, those that held
--- at one of the two batches only.
+-- The versions that count: all that held at that batch; or, with totals, those
+-- that held at only one of the two batches.
 moved as (
     select
         1 as sign,
@@ -106,7 +106,7 @@ counted as (
     )
 ),
 
--- By ids first: names are joined to few rows then.
+-- By ids first, so that names are joined to few rows.
 totals as (
     select
         others,

@@ -1,7 +1,6 @@
--- Purchase orders as of a batch ($1): where they are given of a month ($2),
--- from a day ($3) to a day ($4), of a currency ($5), a counterparty ($6), a
--- country ($7), a member of staff ($8), a department ($9). The newest, so many:
--- $10.
+-- Purchase orders as of a batch ($1), filtered if given by month ($2), first
+-- day ($3), last day ($4), currency ($5), counterparty ($6), country ($7),
+-- member of staff ($8) and department ($9). At most $10, the newest first.
 with
 
 named as (

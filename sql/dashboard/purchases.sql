@@ -1,16 +1,16 @@
--- Purchases as of a batch ($1), of orders made from a day ($2) to a day ($3)
--- and with a counterparty ($4) where these are given: by month, counterparty,
--- country that is delivered to, staff and department, each by currency; in one
--- scan. `detail` is a member of staff's department. Of what is ranked, the
+-- Purchases as of a batch ($1), of orders created from one day ($2) to another
+-- ($3) and with a counterparty ($4), if these are given: by month,
+-- counterparty, country of delivery, staff and department, each by currency; in
+-- one scan. `detail` is a member of staff's department. Of ranked values, the
 -- first 12 in each currency.
 --
 -- Two columns of JSON: `figures`, and `totals` by ids, from which those of any
--- other batch are made with what changed between the two only: $5 and $6 are
+-- other batch are computed with only the changes between the two: $5 and $6 are
 -- the totals of a batch and its number, null where none are known.
 with
 
--- The versions that count: all that held then; or, with totals, those that held
--- at one of the two batches only.
+-- The versions that count: all that held at that batch; or, with totals, those
+-- that held at only one of the two batches.
 moved as (
     select
         1 as sign,
@@ -96,7 +96,7 @@ counted as (
     )
 ),
 
--- By ids first: names are joined to few rows then.
+-- By ids first, so that names are joined to few rows.
 totals as (
     select
         others,

@@ -1,7 +1,7 @@
--- Sales orders as of a batch ($1): where they are given of a month ($2), from a
--- day ($3) to a day ($4), of a currency ($5), a counterparty ($6), a
--- country ($7), a member of staff ($8), a design ($9), a department ($10). The
--- newest, so many: $11.
+-- Sales orders as of a batch ($1), filtered if given by month ($2), first day
+-- ($3), last day ($4), currency ($5), counterparty ($6), country ($7), member
+-- of staff ($8), design ($9) and department ($10). At most $11, the newest
+-- first.
 with
 
 named as (

@@ -1,5 +1,5 @@
--- The newest verification: a row for each model and place. Where `rows` is null
--- it could not be compared, and `first_keys` says why.
+-- The newest verification: one row for each model and place. If `rows` is null,
+-- the model could not be compared, and `first_keys` says why.
 select
     batch,
     verified_at,

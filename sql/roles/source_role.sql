@@ -10,7 +10,7 @@ create role totesys_extract login
     nosuperuser nocreatedb nocreaterole noreplication
     connection limit 10;
 
--- A belt over the braces: it could not write without this either.
+-- Belt and braces: it could not write without this either.
 alter role totesys_extract set default_transaction_read_only = on;
 
 do $$
@@ -36,18 +36,18 @@ grant select on
     public.transaction
 to totesys_extract;
 
--- What every role may do, this one may as well: make large objects (from
--- PostgreSQL 16 on not in transactions that only read) and, if it sets its
--- transactions to read and write, which the pipeline never does, temporary
--- tables and, before PostgreSQL 15, tables in public. Taking that away takes
--- it from all roles, so it is for those who know what else uses the database:
+-- Like every role, this one may create large objects (from PostgreSQL 16 on,
+-- not in read-only transactions) and, if it makes its transactions read-write,
+-- which the pipeline never does, temporary tables and, before PostgreSQL 15,
+-- tables in public. Revoking these rights affects all roles, so that is left to
+-- administrators who know what else uses the database:
 --
 --     revoke temporary on database totesys from public;
 --     revoke execute on function lo_creat(integer), lo_create(oid),
 --         lo_from_bytea(oid, bytea) from public;
 --     revoke create on schema public from public;
 
--- Where a table has row security, the pipeline refuses to read a part of it in
--- silence. It then needs to see all rows:
+-- If a table has row-level security, the pipeline refuses to read only part of
+-- it silently. It then needs to see all rows:
 --
 --     alter role totesys_extract bypassrls;

@@ -6,14 +6,14 @@
 --         --file sql/roles/warehouse_roles.sql
 --
 -- and then gives each login a password: \password totesys_loader and
--- \password totesys_analyst. If the first load was there before, let analyst
--- read what it made: call pipeline.grant_read('analyst', 'public', 'pipeline').
+-- \password totesys_analyst. If the first load has already run, let analyst
+-- read its tables: call pipeline.grant_read('analyst', 'public', 'pipeline').
 
 create role totesys_loader login
     nosuperuser nocreatedb nocreaterole noreplication
     connection limit 10;
 
--- What analysts may do hangs on analyst; people and tools are members of it.
+-- analyst holds the analysts' rights; people and tools are its members.
 do $$
 begin
     if to_regrole('analyst') is null then
@@ -29,7 +29,7 @@ create role totesys_analyst login
 alter role totesys_analyst set default_transaction_read_only = on;
 alter role totesys_analyst set statement_timeout = '5min';
 
--- The loader makes the schema pipeline and, in public, the stars; it lands
+-- The loader creates the schema pipeline and, in public, the stars; it lands
 -- rows in temporary tables. Analysts connect and read.
 do $$
 begin
@@ -47,7 +47,7 @@ end
 $$;
 
 revoke create on schema public from public;
--- Large objects are no table, and no other right keeps analysts from them.
+-- Large objects are not tables, and no other right keeps analysts from them.
 revoke execute on function
     lo_creat(integer),
     lo_create(oid),

@@ -1,3 +1,3 @@
--- Takes the row of sql/smoke/write.sql out of the source again.
+-- Removes the row of sql/smoke/write.sql from the source.
 delete from design
 where design_id = $1

@@ -1,6 +1,6 @@
--- Takes rows of sql/smoke/write.sql out of the source that killed smoke tests
--- left. A test's key is the second in which it began, less than zero: these are
--- over a day older, so that none of a test at work is among them.
+-- Removes rows of sql/smoke/write.sql that killed smoke tests left in the
+-- source. A test's key is the second in which it began, negated: only keys over
+-- a day old are removed, so rows of running tests stay.
 delete from design
 where
     design_id > $1 + 86400

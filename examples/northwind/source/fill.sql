@@ -1,11 +1,11 @@
 -- Fills the empty tables of schema.sql with two years of orders: the same seed
--- and size give the same rows, on any server. All names are made up. Settings:
--- demo.seed, demo.sales_orders and demo.weeks_later, by which all dates of
--- orders are moved; whole numbers.
+-- and size give the same rows on any server. All names are made up. Settings,
+-- as whole numbers: demo.seed, demo.sales_orders and demo.weeks_later, which
+-- shifts all order dates.
 
 set local search_path to northwind, pg_temp;
 
--- Draws one of 0 .. choices - 1 for the row of that number.
+-- Draws a number in 0 .. choices - 1 for the row with that number.
 create function pg_temp.draw(purpose text, row_number bigint, choices bigint)
 returns integer language sql stable as
 $$
@@ -99,7 +99,7 @@ select
     null
 from generate_series(0, 90) as numbers (number);
 
--- One who leads, two managers, and those who report to them.
+-- One head, two managers, and the people who report to them.
 insert into employees
 select
     number,
@@ -190,7 +190,7 @@ select
 from chosen
 order by number;
 
--- One to four lines each, of products that differ.
+-- One to four lines each, of different products.
 insert into order_details
 select
     order_id,

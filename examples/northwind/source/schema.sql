@@ -1,6 +1,6 @@
--- Northwind's own database, as its application has it: a wholesaler of food.
--- The pipeline knows nothing of this file; `deno task init` reads the catalogue
--- that it makes. Values are made by fill.sql.
+-- The application database of Northwind, a food wholesaler. The pipeline does
+-- not know this file; `deno task init` reads the resulting catalogue. fill.sql
+-- generates the rows.
 
 create schema northwind;
 

@@ -1,6 +1,6 @@
--- What the pipeline's role may read of the source: the tables of source.sql and
--- nothing else. An administrator runs it, in the source's database, and again
--- whenever the contract has gained a table.
+-- Lets the pipeline's role read the tables of source.sql and nothing else. An
+-- administrator runs this in the source database, and again whenever the
+-- contract gains a table.
 
 do $$
 begin

@@ -1,4 +1,4 @@
--- A line gets another quantity.
+-- The quantity of a line is corrected.
 with chosen as (
     select
         order_id,

@@ -1,4 +1,4 @@
--- The customer does not want one of the products.
+-- The customer removes one of the products.
 with chosen as (
     select
         order_id,

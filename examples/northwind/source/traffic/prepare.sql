@@ -1,5 +1,5 @@
--- What the traffic needs of its own: numbers of orders above those that are
--- there, and its draws.
+-- Objects for the traffic: order numbers above the existing ones, and random
+-- draws.
 
 create schema if not exists demo_traffic;
 
@@ -10,7 +10,7 @@ select setval('demo_traffic.order_id', greatest(
     (select max(order_id) + 1 from northwind.orders)
 ));
 
--- One of 0 .. choices - 1, for the number that was drawn for the action.
+-- A number in 0 .. choices - 1, from the number drawn for the action.
 create or replace function demo_traffic.draw(
     drawn bigint, purpose text, choices bigint
 ) returns integer language sql immutable as

@@ -1,4 +1,4 @@
--- A product gets another price.
+-- A product gets a new price.
 with repriced as (
     update northwind.products
     set unit_price = (250 + demo_traffic.draw($1, 'price', 9750)) * 0.01

@@ -1,4 +1,4 @@
--- One of the orders that wait longest is shipped.
+-- One of the orders that have waited longest is shipped.
 with chosen as (
     select order_id
     from northwind.orders

@@ -1,7 +1,7 @@
 -- Nobody is their own manager.
 --
 -- Severity: error
--- Why: reports that follow the line of managers upwards would never end.
+-- Why: queries that follow the line of managers upwards would never end.
 
 select
     cast(employee_id as text) as key,

@@ -1,7 +1,7 @@
 -- An order is not shipped before it is ordered.
 --
 -- Severity: warning
--- Why: times of delivery would come out negative; most often a mistyped year.
+-- Why: delivery times would be negative; usually the year is mistyped.
 
 select
     cast(order_id as text) as key,

@@ -1,7 +1,7 @@
--- A line is of at least one piece.
+-- A line has at least one piece.
 --
 -- Severity: warning
--- Why: Northwind takes nothing back by an order; a credit is another paper.
+-- Why: Northwind's orders contain no returns; credits are separate documents.
 
 select
     format('%s, %s', order_id, product_id) as key,

@@ -6,8 +6,8 @@
 -- Not null: product_name, list_price, is_discontinued.
 -- Columns:
 --   list_price: what it costs now; fact_order_line has what was agreed.
--- Why: three tables of the source in one, as people ask about products by what
--- stands in the others; a product without category or supplier stays.
+-- Why: it combines three source tables, since analysts group products by
+-- columns of the other two; a product without category or supplier stays.
 
 with products as (
     select

@@ -1,4 +1,4 @@
--- Shippers: who brings the orders.
+-- Shippers, which deliver the orders.
 --
 -- Grain: one row for each shipper.
 -- Key: shipper_id.

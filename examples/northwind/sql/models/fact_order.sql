@@ -1,4 +1,4 @@
--- Orders: who bought, who sold, when and where to.
+-- Orders: buyer, seller, dates and destination.
 --
 -- Grain: one row for each order.
 -- Key: order_id.

@@ -10,10 +10,10 @@
 --   unit_price: what the product cost when it was ordered, without discount.
 --   discount: the share of the price that is let off; 0.15 is 15 %.
 --   net_amount: what the customer pays for the line.
--- Why: a row of the source alone, so that a run costs what changed; a join with
--- orders would be computed over all of them. The discount is a float in the
--- source, carried as its text, and becomes an exact number here; one that is
--- no share was set aside by quarantine/order_details.sql.
+-- Why: it reads one source row at a time, so a run costs only what changed; a
+-- join with orders would be computed over all of them. The discount is a float
+-- in the source, carried as its text, and becomes an exact number here; values
+-- outside 0 to 1 were set aside by quarantine/order_details.sql.
 
 select
     order_id,
