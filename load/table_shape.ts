@@ -72,7 +72,10 @@ function shapeFault(
     if (!columns.includes(recordId)) {
       return `the warehouse's table has no column "${recordId}" that numbers its versions`;
     }
-    const ofVersions = unique.filter((names) => names.includes("from_batch"));
+    // With the number, which partitions may need beside it, any key is unique.
+    const ofVersions = unique.filter((names) =>
+      names.includes("from_batch") && !names.includes(recordId)
+    );
     return ofVersions.length === 0 || ofVersions.some(known)
       ? undefined
       : `its key is (${key.join(", ")}), the warehouse's table has another`;

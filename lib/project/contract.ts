@@ -167,6 +167,9 @@ function readContractColumn(
   };
 }
 
+/** Names that extract and transform give columns of their own, beside these. */
+const OWN_NAMES = /^(is long|why unreadable|row (key|batch|round|is gone))$/i;
+
 /** Problems of a table as a whole, once each of its lines could be read. */
 function tableProblems({ name, columns, key }: ContractTable): string[] {
   const names = columns.map((column) => column.name);
@@ -179,6 +182,10 @@ function tableProblems({ name, columns, key }: ContractTable): string[] {
     ...names.filter((one, index) => lower.indexOf(one.toLowerCase()) !== index)
       .map((one) =>
         `column "${one}" is declared twice: to DuckDB, names that differ only in case are the same`
+      ),
+    ...names.filter((one) => OWN_NAMES.test(one))
+      .map((one) =>
+        `the pipeline has a column "${one}" of its own: leave it out, or rename it in the source`
       ),
     ...key.filter((one) => !names.includes(one))
       .map((one) => `no column "${one}" for the key`),

@@ -226,6 +226,14 @@ for (
       '" note" text',
       '" note" begins with white space, or has a control character',
     ],
+    [
+      '"row key" text',
+      'the pipeline has a column "row key" of its own: leave it out, or rename it in the source',
+    ],
+    [
+      '"Why unreadable" text',
+      'the pipeline has a column "Why unreadable" of its own: leave it out, or rename it in the source',
+    ],
   ] as const
 ) {
   Deno.test(`parseContract() refuses ${line.replace(/\s+/g, " ")}`, () => {
