@@ -61,6 +61,15 @@ const POSTGRES_PORT = 5432;
 const CONNECT_SECONDS_MAX = 3600;
 const IDLE_SECONDS_MAX = 86_400;
 
+/** How the parts of a URL are read, and what is wrong with them reported. */
+interface UrlReader {
+  /** A parameter of the URL. */
+  get: (name: string) => string | undefined;
+  /** A variable of the environment. */
+  read: (name: string) => string | undefined;
+  problem: (found: string) => void;
+}
+
 /**
  * Reads a connection URL; libpq's variables supply what it leaves out, and a
  * parameter that can't be honoured is a problem. TLS with verification is the
@@ -84,13 +93,8 @@ export function readPostgresUrl(
     problem(SEVERAL_HOSTS);
     return undefined;
   }
-  let url: URL;
-  try {
-    url = new URL(text.replace(WITHOUT_HOST, `$1${NO_HOST}`));
-    // Throws if a % is not followed by a code.
-    decodeURIComponent(url.href);
-    checkEncoded(url);
-  } catch {
+  const url = parseUrl(text);
+  if (url === undefined) {
     problems.push(
       `${name} is malformed: postgres://user:password@host:port/database is expected, with @ : / ? # % of the password as %40 %3A %2F %3F %23 %25`,
     );
@@ -101,19 +105,55 @@ export function readPostgresUrl(
     return undefined;
   }
   const get = readParameters(url.search, { read, problem });
-  const hostname = url.hostname === NO_HOST
-    ? ""
-    : decodeURIComponent(url.hostname.replace(/^\[|\]$/g, ""));
-  const host = get("host") ?? (hostname || read("PGHOST") || "localhost");
+  const reader = { get, read, problem };
+  const host = get("host") ?? (hostOf(url) || read("PGHOST") || "localhost");
   if (host.includes(",")) problem(SEVERAL_HOSTS);
   const user = get("user") ??
     (decodeURIComponent(url.username) || read("PGUSER") || "postgres");
-  const portText = get("port") ?? (url.port || read("PGPORT"));
-  const port = portText === undefined ? POSTGRES_PORT : decimal(portText);
+  return {
+    host,
+    port: readPort(url, reader),
+    database: get("dbname") ??
+      (decodeURIComponent(url.pathname.slice(1)) || read("PGDATABASE") || user),
+    user,
+    password: get("password") ??
+      (decodeURIComponent(url.password) || read("PGPASSWORD")),
+    ...readSession(reader),
+    tls: readTls(host, reader),
+  };
+}
+
+/** Undefined where the text is no URL, or its password is not encoded. */
+function parseUrl(text: string): URL | undefined {
+  try {
+    const url = new URL(text.replace(WITHOUT_HOST, `$1${NO_HOST}`));
+    // Throws if a % is not followed by a code.
+    decodeURIComponent(url.href);
+    checkEncoded(url);
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname === NO_HOST
+    ? ""
+    : decodeURIComponent(hostname.replace(/^\[|\]$/g, ""));
+}
+
+function readPort(url: URL, { get, read, problem }: UrlReader): number {
+  const text = get("port") ?? (url.port || read("PGPORT"));
+  const port = text === undefined ? POSTGRES_PORT : decimal(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     const from = get("port") === undefined ? "PGPORT" : "port";
-    problems.push(`${name}: ${from} is "${portText}", which is not a port`);
+    problem(`${from} is "${text}", which is not a port`);
   }
+  return port;
+}
+
+/** The settings of a session, and of the connection beneath it. */
+function readSession({ get, read, problem }: UrlReader) {
   const seconds = (
     name: string,
     { text = get(name), most }: { text?: string | undefined; most: number },
@@ -142,26 +182,16 @@ export function readPostgresUrl(
   if (keepAlive !== undefined && !["0", "1"].includes(keepAlive)) {
     problem(`keepalives is "${keepAlive}": 0 or 1 is expected`);
   }
-  return {
-    host,
-    port,
-    database: get("dbname") ??
-      (decodeURIComponent(url.pathname.slice(1)) || read("PGDATABASE") || user),
-    user,
-    password: get("password") ??
-      (decodeURIComponent(url.password) || read("PGPASSWORD")),
-    tls: readTls(host, { get, read, problem }),
-    ...defined({
-      sessionTarget: isSessionTarget(target) && target !== "any"
-        ? target
-        : undefined,
-      connectTimeoutMs: connectSeconds && connectSeconds * 1000,
-      applicationName: get("application_name") ?? read("PGAPPNAME"),
-      options: get("options") ?? read("PGOPTIONS"),
-      keepAlive: keepAlive === "0" ? false : undefined,
-      keepAliveDelayMs: idleSeconds && idleSeconds * 1000,
-    }),
-  };
+  return defined({
+    sessionTarget: isSessionTarget(target) && target !== "any"
+      ? target
+      : undefined,
+    connectTimeoutMs: connectSeconds && connectSeconds * 1000,
+    applicationName: get("application_name") ?? read("PGAPPNAME"),
+    options: get("options") ?? read("PGOPTIONS"),
+    keepAlive: keepAlive === "0" ? false as const : undefined,
+    keepAliveDelayMs: idleSeconds && idleSeconds * 1000,
+  });
 }
 
 /** A user without a host, which libpq accepts and `URL` does not. */
@@ -172,13 +202,8 @@ const SEVERAL_HOSTS =
 
 function readTls(
   host: string,
-  options: {
-    get: (name: string) => string | undefined;
-    read: (name: string) => string | undefined;
-    problem: (found: string) => void;
-  },
+  { get, read, problem }: UrlReader,
 ): false | TlsSettings {
-  const { get, read, problem } = options;
   const local = isAbsolute(host) || LOCAL_HOSTS.includes(host) ||
     (isIP(host) === 4 && host.startsWith("127."));
   const ca = get("sslrootcert") ?? read("PGSSLROOTCERT");

@@ -433,7 +433,7 @@ Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
   }, ["source"]);
 
   assert.deepEqual(problems, [
-    'SOURCE_URL: PGPORT is "eighty", which is not a port',
+    'PGPORT is "eighty", which is not a port',
     'SOURCE_URL: sslmode is "prefer", which verifies nothing and may go on without TLS: one of disable, require, verify-ca, verify-full is expected',
   ]);
 });
