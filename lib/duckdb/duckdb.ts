@@ -53,35 +53,13 @@ export async function openDuckDb(
     await temporary[Symbol.asyncDispose]();
   };
   try {
-    instance = await DuckDBInstance.create(":memory:", {
-      threads: String(config.duckDbThreads),
-      memory_limit: config.duckDbMemoryLimit,
-      temp_directory: join(tempDirectory, "spill"),
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-      preserve_insertion_order: "false",
-      // Ignores secrets that another program keeps in the home directory.
-      allow_persistent_secrets: "false",
-      ...(config.duckDbExtensionDirectory === undefined
-        ? {}
-        : { extension_directory: config.duckDbExtensionDirectory }),
-    });
+    instance = await createInstance(config, tempDirectory);
     connection = await instance.connect();
     if (config.s3 !== undefined) {
       await loadHttpfs(connection, config);
       await openS3(connection, config.s3);
     }
-    await connection.run("set enable_progress_bar = false");
-    // Results must not depend on the time zone of the machine.
-    await connection.run("set timezone = 'UTC'");
-    const allowed = [...zones, tempDirectory].map((place) =>
-      quoteText(`${place}/`)
-    );
-    await connection.run(
-      `set allowed_directories = [${allowed.join(", ")}]`,
-    );
-    await connection.run("set enable_external_access = false");
-    await connection.run("set lock_configuration = true");
+    await confine(connection, [...zones, tempDirectory]);
   } catch (error) {
     await close();
     throw error;
@@ -113,6 +91,39 @@ export async function openDuckDb(
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+function createInstance(
+  config: Config,
+  tempDirectory: string,
+): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(":memory:", {
+    threads: String(config.duckDbThreads),
+    memory_limit: config.duckDbMemoryLimit,
+    temp_directory: join(tempDirectory, "spill"),
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    preserve_insertion_order: "false",
+    // Ignores secrets that another program keeps in the home directory.
+    allow_persistent_secrets: "false",
+    ...(config.duckDbExtensionDirectory === undefined
+      ? {}
+      : { extension_directory: config.duckDbExtensionDirectory }),
+  });
+}
+
+/** Lets statements reach these places and no others, and change no setting. */
+async function confine(
+  connection: DuckDBConnection,
+  places: readonly string[],
+): Promise<void> {
+  await connection.run("set enable_progress_bar = false");
+  // Results must not depend on the time zone of the machine.
+  await connection.run("set timezone = 'UTC'");
+  const allowed = places.map((place) => quoteText(`${place}/`));
+  await connection.run(`set allowed_directories = [${allowed.join(", ")}]`);
+  await connection.run("set enable_external_access = false");
+  await connection.run("set lock_configuration = true");
 }
 
 async function loadHttpfs(

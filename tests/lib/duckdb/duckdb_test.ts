@@ -90,7 +90,7 @@ Deno.test("openDuckDb() names a TEMP_DIRECTORY that it can't use", async () => {
             error.message,
           );
           assert.equal(error.subject, tempDirectory);
-          assert.match(error.hint ?? "", /a folder that this user may write/);
+          assert.match(error.hint ?? "", /that this user may write to/);
           return true;
         },
       );
