@@ -4,9 +4,8 @@ import { query, quoteName } from "../lib/postgres/postgres.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
 
 /**
- * The warehouse's tables of models that are none any more: they have the
- * columns of history and a view of their current rows, which nothing changes
- * from then on.
+ * The warehouse's tables whose models were removed: they have the columns of
+ * history and a view of their current rows, which nothing changes any more.
  */
 export async function abandonedTables(
   client: pg.Client,
@@ -41,7 +40,7 @@ export async function warnOfAbandoned(
   }
 }
 
-/** What is said of such a table. */
+/** What messages say about such a table. */
 export function abandonedNote(table: string): string {
   return `no model makes it any more, and its rows stay as they are; when nobody reads it: drop table ${
     quoteName(table)

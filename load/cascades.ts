@@ -1,16 +1,16 @@
 import type pg from "pg";
 import { inSavepoint, query, quoteName } from "../lib/postgres/postgres.ts";
 
-/** A table of others that loses or changes rows with those of one of ours. */
+/** Somebody else's table that loses or changes rows with one of ours. */
 export interface Follower {
   table: string;
-  /** What its foreign key says: `on delete cascade`. */
+  /** The action of its foreign key: `on delete cascade`. */
   action: string;
-  /** How many of its rows; undefined where the role may not read them. */
+  /** The number of such rows; undefined where the role may not read them. */
   rows: number | undefined;
 }
 
-/** A foreign key that makes its rows go, or change, with what they refer to. */
+/** A foreign key that deletes or changes its rows with what they refer to. */
 interface ForeignKey {
   referring: string;
   /** The table that it refers to. */
@@ -20,16 +20,16 @@ interface ForeignKey {
   pairs: [own: string, key: string][];
 }
 
-/** SQL for whether a row of this name would go. */
+/** SQL for whether the row of this alias would be deleted. */
 type Goes = (alias: string) => string;
 
 const CASCADE = "on delete cascade";
 const INSUFFICIENT_PRIVILEGE = /^42501$/;
 
 /**
- * The tables of others that would lose or change rows if those of this table
- * went that a condition names, as `present`; those that follow them among
- * them. Tables that would keep all of their rows as they are, are left out.
+ * The others' tables that would lose or change rows if the rows of this table
+ * were deleted that meet a condition on `present`, directly or through further
+ * tables. Tables that would keep all of their rows as they are, are left out.
  */
 export async function findFollowers(
   client: pg.Client,

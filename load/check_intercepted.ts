@@ -11,8 +11,8 @@ import { compared } from "./reconcile.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /**
- * Keeps the versions that a merge is to end, where triggers or rules of others
- * stand before its writes, to look for them afterwards.
+ * Keeps the versions that a merge is to end, where others' triggers or rules
+ * run before its writes, to look for them afterwards.
  */
 export async function keepEnding(
   client: pg.Client,
@@ -36,9 +36,9 @@ function endingTable({ model }: WarehouseTable): string {
 }
 
 /**
- * Makes sure that a table holds what was merged into it, where triggers or
- * rules of others stand before its writes: they may leave a row out, or change
- * it, and Postgres says nothing. Throws a `StageError` that names them.
+ * Makes sure that a table holds what was merged into it, where others' triggers
+ * or rules run before its writes: they may skip a row, or change it, and
+ * Postgres says nothing. Throws a `StageError` that names them.
  */
 export async function checkIntercepted(
   client: pg.Client,
@@ -47,7 +47,7 @@ export async function checkIntercepted(
 ): Promise<void> {
   if (table.interceptors.length === 0) return;
   const { name, kind } = table.model;
-  // Their ends may have come only now.
+  // They may have been ended only now.
   const ended = {
     staging: endingTable(table),
     columns: [...table.columns, "valid_from"],
@@ -108,7 +108,7 @@ export function interceptedError(
 
 const IS_VERSION = `not ${eventFlag("is_delete")}`;
 
-/** The staged events that the table does not hold as they are. */
+/** SQL for the staged events that the table does not hold unchanged. */
 function lackingSql(
   table: WarehouseTable,
   options: {
@@ -133,7 +133,10 @@ function lackingSql(
   })${isDimension ? " and not held.is_placeholder" : ""})`;
 }
 
-/** Versions before these events that were to be ended by them, and as they do. */
+/**
+ * SQL for versions before these events that these should have ended, but did
+ * not.
+ */
 function stillOpenSql(table: WarehouseTable, staging: string): string {
   return `select ${keyTextSql(table)} from ${staging} as event
     inner join ${quoteName(table.model.name)} as held

@@ -13,17 +13,17 @@ import { loadedModels } from "./loaded_models.ts";
 import { ModelTypes, type TypedModel } from "./model_types.ts";
 import { warehouseOf } from "./open_loader.ts";
 
-/** What a load or a reload would do to the tables. */
+/** The changes that a load or a reload would make to the tables. */
 interface Taking {
   client: pg.Client;
-  /** A person accepts what it takes away. */
+  /** Somebody accepts what it removes. */
   accept: boolean;
 }
 
 /**
- * Throws a `StageError` with a list of what the next batches would take away
- * from the warehouse, since their SQL is not that of the batches that it
- * holds; unless a person accepts it, now or when transform made them.
+ * Throws a `StageError` that lists what the next batches would remove from the
+ * warehouse, since their SQL differs from that of the batches in it; unless
+ * somebody accepts it, now or when transform made them.
  */
 export async function checkTakenByLoad(
   context: StageContext,
@@ -37,7 +37,7 @@ export async function checkTakenByLoad(
   const entry = await entryOf(client);
   if (entry === undefined || entry.batch >= newest.batch) return;
   if (isOfSameSql(entry, context.sql)) return;
-  // What calls for a rebuild is not mended by a flag.
+  // A flag does not help where a rebuild is needed.
   await checkedEntry(client, batches);
   refuseTaken(context, {
     taken: [
@@ -54,8 +54,8 @@ export async function checkTakenByLoad(
 }
 
 /**
- * The same of a rebuild, which drops columns and gives others another type; of
- * that transform has seen nothing.
+ * The same for a rebuild, which drops columns and changes the types of others;
+ * transform has not seen that.
  */
 export async function checkTakenByRebuild(
   context: StageContext,
@@ -74,7 +74,7 @@ export async function checkTakenByRebuild(
   });
 }
 
-/** The newest batch of the ledger; undefined where there is none, or no ledger. */
+/** The newest batch in the ledger; undefined if there is none, or no ledger. */
 export async function entryOf(
   client: pg.Client,
 ): Promise<LedgerEntry | undefined> {
@@ -87,15 +87,15 @@ export async function entryOf(
 }
 
 /**
- * What models take away from their tables, a line each; of one that can't be
- * followed none, since whoever follows it says so.
+ * What models remove from their tables, a line each; nothing for a model that
+ * can't be followed, since following it reports that.
  */
 export async function takenColumns(
   client: pg.Client,
   options: {
     models: readonly TypedModel[];
     drop: boolean;
-    /** Whether another type counts: else it is one that somebody changed. */
+    /** Whether another type counts: if not, somebody changed it. */
     isChanged: boolean;
   },
 ): Promise<string[]> {

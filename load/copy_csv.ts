@@ -13,14 +13,14 @@ import { adviceOn, SET_ASIDE } from "./load_error.ts";
 
 /**
  * Copies a CSV into a table and removes the file. Throws a `StageError` when
- * Postgres counted other rows than were written.
+ * Postgres counted more or fewer rows than were written.
  */
 export async function copyCsv(
   client: pg.Client,
   csv: VersionsCsv,
   options: {
     table: string;
-    /** What errors name, where the table is a part of it. */
+    /** The name in errors, where the table is a part of it. */
     model?: string;
     freeze: boolean;
     progress: Progress;
@@ -74,12 +74,12 @@ async function* counted(
   }
 }
 
-/** Names the column whose type can't hold a value, and how to let it. */
+/** Names the column whose type can't hold a value, and the remedy. */
 function valueError(
   error: unknown,
   { subject, model }: { subject: string; model: string | undefined },
 ): StageError | undefined {
-  // A type's input may look for an object, or call a function of a domain's.
+  // A type's input may look up an object, or call a domain's function.
   if (!/^(22|23|42|P0)/.test(sqlState(error) ?? "")) return undefined;
   const { where } = error as { where?: string };
   // "COPY table, line 1, column name: value", in the server's language.
@@ -100,7 +100,7 @@ function valueError(
   );
 }
 
-/** How a column comes to hold what its type refused. */
+/** How to make a column hold what its type refused. */
 function columnHint(model: string, column: string): string {
   const views = ["_current", "_history"].map((view) => quoteName(model + view));
   return `By a migration in sql/warehouse let its type hold that (alter type ... add value, alter domain ... drop constraint), or make the column text: drop view ${

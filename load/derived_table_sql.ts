@@ -6,12 +6,12 @@ import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { TableHeader } from "../lib/project/table_header.ts";
 
-/** A model as its table follows from it. */
+/** A model from which its table is derived. */
 export type DerivedModel = Model & { table: TableHeader };
 
 /**
- * Statements that make the tables of a model: of a fact one, with a row for
- * each version under a number of its own; of a dimension one with a row for
+ * Statements that create the tables of a model: for a fact one, with a row for
+ * each version under a number of its own; for a dimension one with a row for
  * each key, and one with the older versions.
  */
 export function derivedTableSql(

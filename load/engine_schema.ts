@@ -23,9 +23,9 @@ import makeFunctionsAgain from "./schema/0014_make_functions_again.sql" with {
 };
 
 /**
- * The migrations of what the pipeline itself keeps in a warehouse, whosever
- * tables stand beside it, in order. A name that is missing was one of a
- * company's, before these were kept apart.
+ * The migrations of the pipeline's own tables in a warehouse, for any company,
+ * in order. A missing number was a company's migration, before these were
+ * separated.
  */
 export const ENGINE_SCHEMA: readonly SqlFile[] = [
   { name: "0001_pipeline", text: pipeline },

@@ -15,11 +15,11 @@ export interface VersionsCsv {
   rows: number;
   /** The columns of the CSV, in order. */
   columns: readonly string[];
-  /** What all rows have alike, and the CSV leaves out. */
+  /** Values that all rows share, which the CSV leaves out. */
   constants: Readonly<Record<string, string>>;
-  /** The files' types of columns, as DuckDB names them. */
+  /** The types of the files' columns, as DuckDB names them. */
   types: ReadonlyMap<string, string>;
-  /** Columns of the files that the warehouse lacks: no model may have them. */
+  /** Columns of the files that the warehouse lacks: no model may give them. */
   unknown: readonly string[];
 }
 
@@ -29,12 +29,12 @@ export interface OneBatch {
   snapshotTime: string;
 }
 
-/** Where a model's versions of some batches lie. */
+/** The files of a model's versions of some batches. */
 export interface VersionFiles {
   files: readonly DataFile[];
-  /** The rows of these batches count only: the files hold others, too. */
+  /** Only the rows of these batches count: the files hold others, too. */
   only?: { from: number; to: number };
-  /** No key is there twice. */
+  /** No key occurs twice. */
   isOneBatch: boolean;
 }
 
@@ -50,9 +50,9 @@ export const INTERVAL_COLUMNS = [
 ] as const;
 
 /**
- * What an event says of its place among those of its key. They go in one
- * column, a bit for each, since a staging table must not be wider than the
- * widest table that Postgres can hold.
+ * Flags for an event's place among those of its key. They share one column, a
+ * bit for each, since a staging table must not be wider than the widest table
+ * that Postgres can hold.
  */
 const EVENT_FLAGS = [
   "is_delete",
@@ -73,9 +73,9 @@ export function eventFlag(
 
 /**
  * Writes a model's versions as CSV into the temporary folder. `events` are all
- * of them, deletes too, to be merged; the other forms are the finished rows of
- * empty tables: of a fact with its serial numbers, of a dimension, and of its
- * closed versions.
+ * of them, deletes too, to be merged; the other forms are finished rows for
+ * empty tables: a fact's with serial numbers, a dimension's, and its closed
+ * versions.
  */
 export async function exportVersions(
   duckdb: DuckDb,
@@ -99,7 +99,7 @@ export async function exportVersions(
     files,
     zone,
   });
-  // Finished rows of one batch all hold since then: a default says it once.
+  // Finished rows of one batch are all valid from it: a default sets that once.
   const alike = oneBatch !== undefined && form.endsWith("rows");
   const { select, names } = formSql(form, {
     model,
@@ -131,8 +131,8 @@ export async function exportVersions(
 }
 
 /**
- * The warehouse's columns that these files are older than, those of the files
- * that it lacks, and the floats.
+ * The warehouse's columns that these files lack, as they are older, the files'
+ * columns that the warehouse lacks, and the floats.
  */
 async function columnsOfFiles(
   duckdb: DuckDb,
@@ -166,7 +166,7 @@ async function columnsOfFiles(
 
 /**
  * The versions with their intervals and their places among those of their key.
- * In one batch each key is there once, so that nothing has to be compared.
+ * In one batch each key occurs once, so nothing has to be compared.
  */
 function eventsSql(
   { files, only, isOneBatch }: VersionFiles,
@@ -180,7 +180,8 @@ function eventsSql(
   const nulls = options.lacking.map((name) =>
     `, cast(null as varchar) as ${quoteName(name)}`
   );
-  // Processors differ in the sign of a NaN, and a numeric takes none with one.
+  // Processors differ in the sign of a NaN, and numeric rejects one with a
+  // sign.
   const floats = options.floats.map(quoteName).map((name) =>
     `case when isnan(${name}) then 'nan' else ${name} end as ${name}`
   );
@@ -206,7 +207,7 @@ function eventsSql(
     from (${versionIntervalsSql(versions, options.key)})`;
 }
 
-/** SQL for the condition that a version is of these batches. */
+/** SQL for the condition that a version belongs to these batches. */
 export function onlySql({ from, to }: { from: number; to: number }): string {
   return `where batch between ${from} and ${to}`;
 }

@@ -15,10 +15,10 @@ import { onlySql, type VersionFiles } from "./export_versions.ts";
 const REQUESTS_AT_ONCE = 16;
 
 /**
- * Finds the files with the versions of batches that follow each other, by
- * model: those that the batches brought, as long as they are there. Where one
- * was swept, or lies in a file of several batches, the live files of the newest
- * batch have the model's versions.
+ * Finds the files with the versions of consecutive batches, by model: those
+ * that the batches added, while they exist. Where one was swept, or merged into
+ * a file of several batches, the live files of the newest batch have the
+ * model's versions.
  */
 export async function findVersions(
   batches: BatchLog<ProcessedManifest>,
@@ -29,7 +29,7 @@ export async function findVersions(
 ): Promise<Map<string, VersionFiles>> {
   const { manifests, newest } = options;
   const isNewest = manifests.every(({ batch }) => batch === newest.batch);
-  // Where it lists none, that takes a request for each batch.
+  // If it lists none, this takes a request for each batch.
   let live = isNewest || newest.live === undefined
     ? undefined
     : await readLiveFiles(batches, newest);
@@ -41,7 +41,7 @@ export async function findVersions(
     const isShared = having.some(({ models }) =>
       models[name]?.files.length === 0
     );
-    // A file that the newest batch lists is there, or a check reports its loss.
+    // A file that the newest batch lists exists, or a check reports its loss.
     const doubtful = isNewest
       ? []
       : files.filter(({ key }) => !listed.has(key));

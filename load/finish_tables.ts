@@ -7,14 +7,14 @@ import missingReferencesSql from "./missing_references.sql" with {
 };
 import unfinishedTablesSql from "./unfinished_tables.sql" with { type: "text" };
 
-/** What tables are still to be given. */
+/** What tables still lack. */
 export interface Unfinished {
   /** Statements, in order: indexes, views, comments. */
   statements: string[];
   references: MissingReference[];
 }
 
-/** A foreign key that a header asks for. */
+/** A foreign key that a header declares. */
 interface MissingReference {
   model: string;
   column: string;
@@ -23,10 +23,9 @@ interface MissingReference {
 }
 
 /**
- * What the tables of these models lack of what every model's have, whoever made
- * them: views and functions, comments, indexes of older versions; and of those
- * that follow from their models, foreign keys. Tables that are not there are
- * left out.
+ * What the tables of these models lack of what all models' tables have: views
+ * and functions, comments, indexes of older versions; and, where tables are
+ * derived from models, foreign keys. Missing tables are left out.
  */
 export async function findUnfinished(
   client: pg.Client,
@@ -67,8 +66,8 @@ export async function findUnfinished(
 }
 
 /**
- * Gives tables what they lack. What a reference leads to and is not there gets
- * a placeholder first.
+ * Adds to tables what they lack. Missing rows that references lead to get
+ * placeholders first.
  */
 export async function finishTables(
   client: pg.Client,

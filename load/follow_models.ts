@@ -13,25 +13,25 @@ import {
   makeViewsAgain,
 } from "./warehouse_views.ts";
 
-/** What is to be done to one of a model's tables. */
+/** The changes to make to one of a model's tables. */
 interface Changes {
   table: string;
-  /** What `alter table` does, in its words. */
+  /** The actions of `alter table`, as SQL. */
   actions: string[];
   /** The same for people, a line for each column. */
   given: string[];
   retyped: string[];
   taken: string[];
-  /** Whether columns that are there become others, or go. */
+  /** Whether existing columns change or are dropped. */
   reshapes: boolean;
   dropped: string[];
 }
 
-/** What is to be done to a model's tables, for people. */
+/** The changes to make to a model's tables, for people. */
 export interface PlannedChanges {
-  /** A line for each column that is new, or holds more. */
+  /** A line for each column that is new, or becomes wider. */
   given: string[];
-  /** A line for each that gets another type, which its values have no place in. */
+  /** A line for each that gets another type, which can't hold its values. */
   retyped: string[];
   /** A line for each that no model has. */
   taken: string[];
@@ -40,30 +40,30 @@ export interface PlannedChanges {
 /** A column of a table in the warehouse. */
 interface Column {
   name: string;
-  /** As `format_type` writes it; of a domain, that which is behind it. */
+  /** As `format_type` writes it; for a domain, its base type. */
   type: string;
-  /** The domain that the column has, if it has one. */
+  /** The column's domain, if it has one. */
   domain?: string;
   isNotNull: boolean;
   /** Whether the table itself gives it a value: always, or by default. */
   isGenerated: boolean;
   hasDefault: boolean;
-  /** Whether it takes different texts for the same. */
+  /** Whether it treats different texts as equal. */
   isLoose: boolean;
 }
 
-/** Postgres cuts off what a name has beyond. */
+/** Postgres cuts off longer names. */
 const NAME_BYTES_MAX = 63;
 /** Somebody's object depends on what would change. */
 const DEPENDENTS = ["2BP01", "0A000"];
 
 /**
- * Gives the warehouse's tables the columns that their models have gained, and
- * wider types where the models have them; then their views. A column that a
- * model has no more stays, and may be null from then on, unless such are to be
- * dropped: then the lake's history is loaded again, and columns may change
- * their types freely. Throws a `StageError` that names the column, or what
- * depends on it, where that can't be done.
+ * Adds to the warehouse's tables the columns that their models have gained, and
+ * widens types where the models did; then renews their views. A column that a
+ * model has lost stays, and may be null from then on, unless such columns are
+ * to be dropped: then the lake's history is loaded again, and columns may
+ * change their types freely. Throws a `StageError` that names the column, or
+ * what depends on it, where that can't be done.
  */
 export async function followModels(
   client: pg.Client,
@@ -72,7 +72,7 @@ export async function followModels(
   const { drop = false, log } = options;
   for (const { model, columns } of options.models) {
     const changes = await changesOfTables(client, { model, columns }, drop);
-    // Whoever reads the table next says that it is missing.
+    // The next read of the table reports that it is missing.
     if (changes.length === 0) continue;
     try {
       await apply(client, { model, changes });
@@ -101,7 +101,7 @@ export async function followModels(
   }
 }
 
-/** What `followModels` would do, and changes nothing. Throws as that does. */
+/** What `followModels` would do; changes nothing, and throws as that does. */
 export async function plannedChanges(
   client: pg.Client,
   typed: TypedModel,
@@ -110,7 +110,7 @@ export async function plannedChanges(
   return linesOf(await changesOfTables(client, typed, options.drop));
 }
 
-/** Of each of a model's tables that is there. */
+/** The changes of each of a model's tables that exists. */
 async function changesOfTables(
   client: pg.Client,
   typed: TypedModel,
@@ -306,7 +306,9 @@ function retype(
   changes.reshapes = true;
 }
 
-/** What somebody changed of a column that the loader relies on. */
+/**
+ * Restores the type of a column that the loader relies on and somebody changed.
+ */
 function restoreType(changes: Changes, model: Model, column: Column): void {
   const fault = columnFault(model, column);
   if (fault === undefined) return;

@@ -7,8 +7,8 @@ type Checked = Pick<WarehouseTable, "model" | "references">;
 
 /**
  * The checks of a table: those of the company's folder, and for a fact those of
- * its history, which mean the same for every model. A file of the folder with
- * the name of one of these takes its place.
+ * its history, which are the same for every model. A file in the folder with
+ * the name of one of these replaces it.
  */
 export function checksOf(
   table: Checked,
@@ -59,7 +59,7 @@ from (${unknown.join("\nunion all\n")}) as placeholders
 group by ${quoteNames(model.key)}`;
 }
 
-/** An interval that is empty or runs backwards holds at no moment. */
+/** An empty or reversed interval is valid at no moment. */
 function endsSql({ model }: Checked): string {
   return `-- A version of ${model.name} ends, in batches and in time, after it starts.
 --
@@ -79,7 +79,7 @@ where from_batch >= to_batch
 
 /**
  * A version that overlaps its successor would count twice. Only keys with a
- * closed version are looked at: of two open ones a unique index knows.
+ * closed version are examined: a unique index prevents two open ones.
  */
 function overlapSql({ model }: Checked): string {
   const key = quoteNames(model.key);

@@ -18,7 +18,7 @@ export interface LedgerEntry {
 }
 
 /**
- * The channel on which each load tells the newest batch it committed, and a
+ * The channel on which each load announces the newest batch it committed, and a
  * rebuild or resync that any batch may have changed.
  */
 export const CHANNEL = "pipeline_batch";
@@ -44,13 +44,13 @@ export async function newestEntry(
   };
 }
 
-/** What the newest entry is once this batch is loaded. */
+/** The newest entry once this batch is loaded. */
 export function ledgerEntry(manifest: ProcessedManifest): LedgerEntry {
   const { batch, runId, inputSha256, lakeId, transformHash } = manifest;
   return { batch, runId, inputSha256, lakeId, transformHash };
 }
 
-/** A batch as the ledger has it, less when it was loaded. */
+/** A batch as in the ledger, without the time it was loaded. */
 export interface LedgerRow {
   batch: number;
   snapshot_time: string;
@@ -63,20 +63,20 @@ export interface LedgerRow {
   /** By the clocks of the machines that ran the stages. */
   extracted_at: string | null;
   transformed_at: string;
-  /** Of manifests made before these were kept: none. */
+  /** Missing in manifests made before these were kept. */
   extracted_rows: number | null;
   extracted_bytes: number | null;
   transform_began_at: string | null;
   files: LedgerFile[];
 }
 
-/** A file of the processed zone as the ledger has it. */
+/** A file of the processed zone, as in the ledger. */
 export interface LedgerFile extends DataFile {
   batch: number;
   model: string;
 }
 
-/** What the ledger says of a batch. */
+/** The ledger's row for a batch. */
 export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
   const { batch } = manifest;
   const models = Object.entries(manifest.models);
@@ -101,10 +101,10 @@ export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
   };
 }
 
-/** What makes a batch another one. */
+/** The columns that identify a batch. */
 const COLUMNS = `batch, snapshot_time, run_id, input_sha256, rows, deletes,
   transform_hash, lake_id`;
-/** Otherwise when the same batch was made anew. */
+/** These differ when the same batch is made again. */
 const MAKING = `extracted_at, extracted_rows, extracted_bytes,
   transform_began_at, transformed_at`;
 const GIVEN = `jsonb_to_recordset($1::jsonb) as given (
@@ -126,7 +126,7 @@ export async function enterBatches(
 
 /**
  * Makes the ledger hold these batches and no others, in the transaction that
- * makes the tables so. Of those that it holds alike, it keeps when they were
+ * does so to the tables. Batches that are the same keep the time they were
  * loaded.
  */
 export async function reconcileLedger(
@@ -171,12 +171,12 @@ async function insertBatches(
   );
 }
 
-/** The batches less their files, as `GIVEN` reads them. */
+/** The batches without their files, as `GIVEN` reads them. */
 function batchesJson(rows: readonly LedgerRow[]): string {
   return JSON.stringify(rows.map(({ files: _, ...row }) => row));
 }
 
-/** Tells listeners, once it is committed, that what they know may be wrong. */
+/** Notifies listeners, once committed, that what they know may be wrong. */
 export async function notifyReset(client: pg.Client): Promise<void> {
   await notify(client, RESET);
 }
@@ -190,8 +190,8 @@ function prefixed(relation: string): string {
 }
 
 /**
- * The warehouse takes batches of one lake only, and goes on from the batch it
- * holds: throws a `StageError` when the zone has another one there.
+ * The warehouse accepts batches of one lake only, and continues from the batch
+ * it holds: throws a `StageError` when the zone has a different one there.
  */
 export function checkContinuity(
   entry: LedgerEntry,
@@ -211,9 +211,9 @@ export function checkContinuity(
 }
 
 /**
- * When the zone was rebuilt, other SQL may have made any of its batches: throws
- * a `StageError` unless all were made by what made those in the warehouse.
- * Costs requests only until the next batch is loaded.
+ * After a rebuild of the zone, other SQL may have made any of its batches:
+ * throws a `StageError` unless all were made by the SQL of those in the
+ * warehouse. Costs requests only until the next batch is loaded.
  */
 export async function checkSameSql(
   client: pg.Client,

@@ -11,16 +11,16 @@ import { loadError } from "./load_error.ts";
 import { loadWaiting } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
 
-/** What a person may ask of one run. */
+/** The options of one run. */
 export interface LoadOptions {
-  /** Goes on although the models take something away from the warehouse. */
+  /** Goes on although the models remove something from the warehouse. */
   accept?: boolean;
 }
 
 /**
  * Loads every batch that the processed zone holds and the warehouse does not,
  * in order. Each transaction holds whole batches: their rows, the checks on
- * them and the ledger. A second load at the same time leaves at once.
+ * them and the ledger. A second load at the same time exits at once.
  */
 export async function load(
   context: StageContext,

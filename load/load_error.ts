@@ -1,7 +1,7 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import { quoteName, sqlState } from "../lib/postgres/postgres.ts";
 
-/** What a person is told to do, and whether time alone may help. */
+/** What to do, and whether time alone may help. */
 export interface Advice {
   retryable: boolean;
   hint: string;
@@ -13,7 +13,7 @@ const DEPENDENTS =
 const LIMITED =
   "The role, the database or a pooler limits how long a transaction takes: lift it (alter role ... set transaction_timeout to 0)";
 
-/** The way out that is left where a warehouse takes no such value. */
+/** The remaining remedy where a warehouse can't hold such a value. */
 export const SET_ASIDE =
   "set such rows aside in sql/quarantine, then `deno task rebuild processed` and `deno task rebuild warehouse`";
 const NO_TEXT =
@@ -21,7 +21,7 @@ const NO_TEXT =
 const REFUSED =
   "A trigger, a function or a policy in the warehouse refused it, as the message says: change or drop that";
 
-/** By an SQLSTATE, or its class: its first two characters. */
+/** By SQLSTATE, or its class: its first two characters. */
 const ADVICE: Readonly<Record<string, Advice>> = {
   "0A": { retryable: false, hint: DEPENDENTS },
   "2BP01": { retryable: false, hint: DEPENDENTS },
@@ -30,7 +30,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     hint:
       `The warehouse's column can't hold what the model gives: give it a wider type by a migration in sql/warehouse, or ${SET_ASIDE}`,
   },
-  // A warehouse in another encoding was refused before.
+  // A warehouse in another encoding is refused earlier.
   "22021": { retryable: false, hint: NO_TEXT },
   "22P05": { retryable: false, hint: NO_TEXT },
   "23": {
@@ -135,14 +135,14 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "XX": { retryable: false, hint: "Look into the server's log" },
 };
 
-/** What to do about an error that a load met. */
+/** The advice on an error that a load met. */
 export function adviceOn(error: unknown): Advice {
   const state = sqlState(error) ?? "";
   return ADVICE[state] ?? ADVICE[state.slice(0, 2)] ??
     { retryable: true, hint: AGAIN };
 }
 
-/** What a loader throws, as a `StageError` that names the server. */
+/** A loader's error as a `StageError` that names the server. */
 export function loadError(error: unknown, server: string): unknown {
   if (!isForeign(error)) return error;
   return new StageError(`Cannot load into ${server}: ${messageOf(error)}`, {
@@ -152,7 +152,7 @@ export function loadError(error: unknown, server: string): unknown {
   });
 }
 
-/** What a loader throws where the table of a model takes no such row. */
+/** A loader's error as one that names the model whose table refuses a row. */
 export function refusalOf(error: unknown, model: string): unknown {
   if (!isForeign(error) || sqlState(error)?.startsWith("23") !== true) {
     return error;

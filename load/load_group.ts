@@ -37,7 +37,7 @@ import {
 } from "./table_constraints.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
-/** What a file of the lake has beside its model's columns. */
+/** The columns that a file of the lake has beside its model's. */
 const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
   .map(({ name }) => name);
 
@@ -47,9 +47,9 @@ export interface GroupWork {
   duckdb: DuckDb;
   zone: Zone;
   manifests: readonly ProcessedManifest[];
-  /** Where the versions of each model that the batches have lie. */
+  /** The files with the versions of each model that the batches have. */
   versions: ReadonlyMap<string, VersionFiles>;
-  /** What facts refer to comes first. */
+  /** Those that facts refer to come first. */
   tables: readonly WarehouseTable[];
   checks: readonly SqlFile[];
   types: Pick<ModelTypes, "columnsOf" | "typeOf">;
@@ -57,13 +57,13 @@ export interface GroupWork {
   log: Logger;
 }
 
-/** One CSV to be made, and what is done with it once it is there. */
+/** One CSV to be made, and what is then done with it. */
 interface Step {
   make: () => Promise<VersionsCsv>;
   use: (csv: VersionsCsv) => Promise<void>;
 }
 
-/** Merges a group of batches into tables that hold others already. */
+/** Merges a group of batches into tables that hold earlier ones. */
 export async function mergeGroup(work: GroupWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
@@ -119,8 +119,8 @@ async function mergeEvents(
 }
 
 /**
- * Fills tables that are all empty: straight from CSV, without keys and
- * indexes, which are built afterwards.
+ * Fills tables that are all empty: straight from CSV, without keys and indexes,
+ * which are built afterwards.
  */
 export async function bulkLoad(work: GroupWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
@@ -173,13 +173,13 @@ export async function bulkLoad(work: GroupWork): Promise<void> {
   }
 }
 
-/** While one CSV is being used, the next one is being made. */
+/** Makes the next CSV while one is being used. */
 async function pipelined(steps: readonly Step[]): Promise<void> {
   let next = steps[0]?.make();
   for (const [index, step] of steps.entries()) {
     const csv = await next;
     next = steps[index + 1]?.make();
-    // Its failure is met where it is awaited, not while this one is used.
+    // Its failure is handled where it is awaited, not while this one is used.
     next?.catch(() => {});
     if (csv === undefined) return;
     try {
@@ -217,8 +217,8 @@ async function exportForm(
 
 /**
  * Throws a `StageError` when a column would cut off what is written into it:
- * load gives tables types that hold all, so somebody has changed it since. The
- * model is asked only where the files say that it may be so.
+ * load gives columns types that hold every value, so somebody has changed it
+ * since. The model's types are read only where the files suggest it.
  */
 async function checkTypes(
   { types }: GroupWork,
@@ -247,7 +247,7 @@ async function checkTypes(
   }
 }
 
-/** Of a time of day, the files have the text. */
+/** The files hold a time of day as text. */
 function isTooNarrow(present: string, duckDbType: string): boolean {
   const wanted = warehouseType(duckDbType, { isTime: false });
   return wanted !== undefined && typeChange(present, wanted).kind !== "fits";
@@ -262,7 +262,7 @@ async function checkKnown(
   const suspect = unknown.filter((column) => !LAKE_COLUMNS.includes(column));
   if (suspect.length === 0) return;
   const given = await types.columnsOf(name);
-  // One that the table itself gives its values is there, and left alone.
+  // A column whose values the table itself gives exists, and is left alone.
   const { fields } = await client.query(
     `select * from ${quoteName(name)} limit 0`,
   );

@@ -27,14 +27,14 @@ import type { Loader } from "./open_loader.ts";
 import { readWarehouseTables } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 
-/** Waiting batches share a transaction up to so many of them, or rows. */
+/** Up to this many waiting batches, or rows, share a transaction. */
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
 
 /**
  * Loads the batches up to the newest that the warehouse does not hold yet, and
- * goes on from those that others load meanwhile. Throws a `StageError` when the
- * warehouse holds what is not of this log.
+ * continues from those that other loads add meanwhile. Throws a `StageError`
+ * when the warehouse holds a batch that is not in this log.
  */
 export async function loadWaiting(
   context: StageContext,
@@ -99,7 +99,7 @@ export async function loadWaiting(
     context.progress.end();
     if (!isAlone) return { ...result, overtaken: true };
     if (broken !== undefined) {
-      // What mends it may be in a later batch.
+      // A later batch may repair it.
       least = 2 * manifests.length;
       context.log.warn(
         "batches {name} break a rule, and are loaded together with later ones: {reason}",

@@ -5,14 +5,16 @@ import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { isOfSameSql } from "../transform/continuity.ts";
 
-/** All that is loaded, in order: what facts refer to comes first. */
+/**
+ * All models that are loaded, in order: those that facts refer to come first.
+ */
 export function loadedModels(sql: ProjectSql): readonly Model[] {
   return [...sql.models, QUARANTINE];
 }
 
 /**
- * Throws a `StageError` when a batch has a model that `sql/` lacks, unless that
- * was removed since: the newest batch is of this SQL.
+ * Throws a `StageError` when a batch has a model that `sql/` lacks, unless it
+ * was removed since: then the newest batch is of this SQL.
  */
 export function checkModels(
   manifest: ProcessedManifest,

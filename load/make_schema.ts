@@ -22,16 +22,16 @@ import { checkShapes } from "./table_shape.ts";
 type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
 
 /**
- * Makes what a load needs in the warehouse and does not find there, in this
- * order: what the pipeline keeps of itself; the tables that follow from models;
- * what the company's own migrations add; then views, comments and foreign keys
- * of all tables. False says that another load is at work, which leaves the rest
- * to that. Throws a `StageError` when a table of a model is gone that the ledger
- * knows, or one of the pipeline's own that a load does not fill, unless all rows
- * are going to be loaded again.
+ * Creates what a load needs in the warehouse and does not find there, in this
+ * order: the pipeline's own tables; the tables that are derived from models;
+ * the objects of the company's own migrations; then views, comments and foreign
+ * keys of all tables. False means that another load is at work, to which the
+ * rest is left. Throws a `StageError` when a model's table that the ledger
+ * knows is gone, or one of the pipeline's own that a load does not fill, unless
+ * all rows are going to be loaded again.
  *
- * `check` looks at the tables before anything is made; only what the company's
- * migrations do on purpose, and the pipeline's own tables, come before it.
+ * `check` examines the tables before anything is created, except by the
+ * company's migrations and for the pipeline's own tables, which come first.
  */
 export async function makeSchema(
   context: Context,
@@ -51,10 +51,10 @@ export async function makeSchema(
     }
     return names !== undefined;
   };
-  // In a transaction the limits of role and database are lifted.
+  // In a transaction the limits of the role and the database are lifted.
   const look = <Found>(work: () => Promise<Found>) =>
     inTransaction(client, { readOnly: true }, work);
-  // A table of another header can't be followed: what it loses is not asked.
+  // A table made for another header can't follow: its losses are not examined.
   const checkAll = async () => {
     await checkTables(client, sql);
     await check?.(client);
@@ -63,7 +63,7 @@ export async function makeSchema(
     const lacking = await findUnfinished(client, { models, isDerived });
     return lacking.statements.length + lacking.references.length === 0;
   };
-  // Most loads find all of it, by one transaction.
+  // Most loads find that nothing is missing, in one transaction.
   let damaged: readonly DamagedTable[] = [];
   const { isMade, migrates } = await look(async () => {
     damaged = await damagedTables(client);
@@ -105,7 +105,9 @@ export async function makeSchema(
   });
 }
 
-/** What of the schema a load would make, by name; nothing is written. */
+/**
+ * The parts of the schema that a load would create, by name; writes nothing.
+ */
 export async function findMissing(
   client: pg.Client,
   sql: ProjectSql,
@@ -121,8 +123,8 @@ export async function findMissing(
 }
 
 /**
- * Throws a `StageError` when a table that is there was made for another header
- * of its model; see `checkShapes`.
+ * Throws a `StageError` when an existing table was made for another header of
+ * its model; see `checkShapes`.
  */
 export async function checkTables(
   client: pg.Client,
@@ -132,7 +134,10 @@ export async function checkTables(
   await checkShapes(client, { models, isDerived });
 }
 
-/** The migrations and models of a warehouse, and which tables models make. */
+/**
+ * The migrations and models of a warehouse, and which tables derive from
+ * models.
+ */
 function wantedSchema(sql: ProjectSql) {
   const company = ownMigrations(sql);
   const declared = readDeclaredTables(company);
@@ -146,8 +151,8 @@ function wantedSchema(sql: ProjectSql) {
 }
 
 /**
- * The company's migrations, less copies of the pipeline's own, which were among
- * them once.
+ * The company's migrations, without copies of the pipeline's own, which were
+ * once among them.
  */
 function ownMigrations({ migrations }: ProjectSql): SqlFile[] {
   return migrations.filter((file) => {
@@ -178,7 +183,7 @@ async function missingTables(
   return models.filter((model) => rows.some(({ name }) => name === model.name));
 }
 
-/** A table made again would lack what batches before brought. */
+/** A table created again would lack the rows of earlier batches. */
 async function checkNotLost(
   { client }: Pick<Loader, "client">,
   missing: readonly DerivedModel[],

@@ -3,14 +3,15 @@ import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import { eventFlag, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "./warehouse_table.ts";
 
-/** Where the events of a model wait in this transaction to be merged. */
+/** The name of the temporary table of a model's events to be merged. */
 export function stagingName(model: string): string {
   return `staged_${model}`;
 }
 
 /**
- * Makes the temporary table for a model's events, with the types of the model's
- * table, less domains: a delete has no values, which a domain may forbid.
+ * Creates the temporary table for a model's events, with the types of the
+ * model's table, but no domains: a delete has no values, which a domain may
+ * forbid.
  */
 export async function createStaging(
   client: pg.Client,
@@ -31,9 +32,9 @@ export async function createStaging(
 }
 
 /**
- * Merges staged events into a fact's history: the open version of each key
- * that moved is closed, and its new versions are added under numbers that go
- * on in the order of batch and key.
+ * Merges staged events into a fact's history: the open version of each key that
+ * changed is closed, and its new versions are added under numbers that continue
+ * in the order of batch and key.
  */
 export async function mergeFact(
   client: pg.Client,
@@ -61,8 +62,8 @@ export async function mergeFact(
 }
 
 /**
- * Merges staged events into a dimension: its older versions go to the closed
- * ones, its row becomes the newest version, and a deleted one stays with its
+ * Merges staged events into a dimension: older versions move to the closed
+ * ones, the row becomes the newest version, and a deleted row stays with its
  * interval ended, since facts may refer to it.
  */
 export async function mergeDimension(
@@ -117,8 +118,8 @@ export async function mergeDimension(
 }
 
 /**
- * Gives each dimension a flagged row for every key that these rows name and it
- * lacks, so that no reference leads to nothing.
+ * Adds to each dimension a flagged row for every key that these rows name and
+ * it lacks, so that no reference dangles.
  */
 export async function addPlaceholders(
   client: pg.Client,
@@ -140,7 +141,7 @@ export async function addPlaceholders(
   }
 }
 
-/** SQL for two rows having one key. */
+/** SQL for whether two rows have the same key. */
 export function sameKey(
   table: WarehouseTable,
   one: string,

@@ -18,8 +18,8 @@ const NO_SCHEMA = "3F000";
 
 /**
  * Brings the warehouse's tables up to the numbered migrations, each in a
- * transaction of its own, and gives the names of those it applied; undefined
- * when another load is at work, which leaves the rest to that. Throws a
+ * transaction of its own, and returns the names of those it applied; undefined
+ * when another load is at work, to which the rest is left. Throws a
  * `StageError` when an applied one was edited since, or the warehouse was made
  * by a newer version.
  */
@@ -27,9 +27,9 @@ export async function migrate(
   client: pg.Client,
   migrations: readonly SqlFile[],
   options: {
-    /** All that may have been applied. */
+    /** All migrations that may have been applied. */
     known?: readonly SqlFile[];
-    /** Does work in a transaction while nobody else loads. */
+    /** Runs work in a transaction while nobody else loads. */
     transaction?: Loader["transaction"];
   } = {},
 ): Promise<string[] | undefined> {
@@ -93,7 +93,7 @@ async function apply(
 
 /**
  * The migrations that are not applied yet, in order. Throws a `StageError` when
- * an applied one was edited since, or is none of those that are known.
+ * an applied one was edited since, or is not a known one.
  */
 export async function waitingMigrations(
   client: pg.Client,
@@ -107,8 +107,8 @@ export async function waitingMigrations(
 }
 
 /**
- * Whether a migration has nothing to say any more: what it made follows from
- * models now. It stays for warehouses that have applied it.
+ * Whether a migration no longer does anything: its tables are now derived from
+ * models. It stays for warehouses that have applied it.
  */
 function isRetired({ text }: SqlFile): boolean {
   return /^-- Retired\b/.test(text);
@@ -145,7 +145,7 @@ function checkApplied(
       );
     }
     if (isRetired(file)) continue;
-    // An older version wrote down the hash of the text as it was.
+    // An older version recorded the hash of the untrimmed text.
     const same = [file.text, trimmed(file.text), `${trimmed(file.text)}\n`];
     if (same.some((text) => sha256Hex(text) === sha256)) continue;
     throw new StageError(
@@ -160,19 +160,19 @@ function checkApplied(
   }
 }
 
-/** Whether two texts differ by nothing but blanks at the end of lines. */
+/** Whether two texts differ only in blanks at the ends of lines. */
 export function sameText(one: string, other: string): boolean {
   return trimmed(one) === trimmed(other);
 }
 
-/** Where a migration is. */
+/** The folder of a migration. */
 function folderOf(name: string): string {
   return ENGINE_SCHEMA.some((file) => file.name === name)
     ? "load/schema"
     : "sql/warehouse";
 }
 
-/** A text without the blanks that end its lines and itself. */
+/** A text without trailing blanks, of each line and of the whole. */
 function trimmed(text: string): string {
   return text.replaceAll(/[ \t\r]+$/gm, "").trimEnd();
 }

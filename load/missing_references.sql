@@ -1,5 +1,5 @@
--- The foreign keys that headers ask for and tables lack.
--- $1: model, column and dimension of each, as JSON.
+-- The foreign keys that headers declare and tables lack. $1: model, column and
+-- dimension of each, as JSON.
 
 select
     given.model,

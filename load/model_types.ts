@@ -20,21 +20,21 @@ export function wantedType(
   { times }: Pick<Model, "times">,
   { name, type, declared }: ModelColumn,
 ): string | undefined {
-  // A text that is declared as one takes any value.
+  // A column declared as text holds any value.
   return isText(declared ?? "")
     ? "text"
     : warehouseType(type, { isTime: times.includes(name) });
 }
 
-/** The quarantine as a model whose SQL would give its columns. */
+/** The quarantine, as if it were a model with SQL. */
 const TYPED_QUARANTINE: TypedModel = {
   model: QUARANTINE,
   columns: QUARANTINE_COLUMNS.map((name) => ({ name, type: "VARCHAR" })),
 };
 
 /**
- * Which columns each model gives, by its SQL, and the quarantine; asked at most
- * once.
+ * The columns of each model, by its SQL, and of the quarantine; determined at
+ * most once.
  */
 export class ModelTypes {
   #read: Promise<TypedModel[]> | undefined;

@@ -14,7 +14,7 @@ import { noteFailedCheck } from "./run_checks.ts";
 
 /**
  * One load at a time: the key of the warehouse's advisory lock. It is held by
- * transactions, since behind a pooler a session is nobody's own.
+ * transactions, since behind a pooler sessions are shared.
  */
 export const LOCK_KEY = "7235419846134";
 const LOCK_TIMEOUT = "2min";
@@ -26,7 +26,7 @@ const SETTINGS = {
   maintenance_work_mem: "256MB",
   work_mem: "64MB",
   jit: "off",
-  // A policy that hides rows is an error then.
+  // With this, a policy that hides rows is an error.
   row_security: "off",
 };
 
@@ -36,14 +36,14 @@ export interface OpenLoaderOptions {
   waitSeconds?: number;
   /** Whether the rows of all models are going to be loaded again. */
   reloads?: boolean | undefined;
-  /** Looks at the tables before anything is made: see `makeSchema`. */
+  /** Examines the tables before anything is created: see `makeSchema`. */
   check?: ((client: pg.Client) => Promise<void>) | undefined;
 }
 
 /**
- * Connects to the warehouse and makes what it lacks there: see `makeSchema`. When
- * another load is at work it gives undefined, or waits, if it is told how long,
- * and throws a `StageError` after that.
+ * Connects to the warehouse and creates what it lacks: see `makeSchema`. When
+ * another load is at work it returns undefined, or waits if given a time, and
+ * throws a `StageError` after that.
  */
 export async function openLoader(
   context: StageContext,
@@ -84,7 +84,7 @@ export async function openLoader(
   return undefined;
 }
 
-/** A connection whose transactions alone load into the warehouse. */
+/** A connection; while one of its transactions runs, nobody else loads. */
 export class Loader implements AsyncDisposable {
   readonly client: pg.Client;
 
@@ -98,9 +98,9 @@ export class Loader implements AsyncDisposable {
   }
 
   /**
-   * Does some work in a transaction while nobody else loads: all of it, or
-   * nothing. False says that another is at work, and nothing was done. Writes
-   * down which check ended it, if one did.
+   * Runs some work in a transaction while nobody else loads: all of it, or
+   * nothing. False means that another load is at work, and nothing was done.
+   * Records the check that ended it, if one did.
    */
   async transaction(work: () => Promise<void>): Promise<boolean> {
     const { client, context } = this;
@@ -157,8 +157,8 @@ export class Loader implements AsyncDisposable {
 }
 
 /**
- * Refuses a warehouse that can't hold every text, or holds bytes that are none:
- * throws a `StageError` unless its encoding is UTF8.
+ * Refuses a warehouse that can't hold every text, or may hold bytes that are
+ * not text: throws a `StageError` unless its encoding is UTF8.
  */
 export async function checkEncoding(
   client: pg.Client,
@@ -179,7 +179,7 @@ export async function checkEncoding(
   );
 }
 
-/** Throws a `StageError` unless there is a schema to make tables in. */
+/** Throws a `StageError` unless there is a schema to create tables in. */
 async function checkSchema(client: pg.Client, server: string): Promise<void> {
   const { schema } = await queryRow(
     client,
@@ -195,7 +195,9 @@ async function checkSchema(client: pg.Client, server: string): Promise<void> {
   );
 }
 
-/** How to reach the warehouse; throws a `ConfigError` when nothing says it. */
+/**
+ * How to reach the warehouse; throws a `ConfigError` if that is not configured.
+ */
 export function warehouseOf({ config }: StageContext): PostgresSettings {
   if (config.warehouse !== undefined) return config.warehouse;
   throw new ConfigError(["WAREHOUSE_URL is missing"]);

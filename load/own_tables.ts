@@ -12,10 +12,10 @@ import { ENGINE_SCHEMA } from "./engine_schema.ts";
 import { appliedMigrations } from "./migrate.ts";
 
 const SCHEMA = "pipeline.";
-/** Without these a load would go on from another state, or lose findings. */
+/** Without these a load would continue from a wrong state, or lose findings. */
 const FILLED_BY_REBUILD = ["batch", "batch_file", "finding"];
 
-/** A table that the pipeline keeps of itself, and that is not as it was made. */
+/** One of the pipeline's own tables that is not as it was created. */
 export interface DamagedTable {
   name: string;
   /** What is wrong with it, for people. */
@@ -24,8 +24,8 @@ export interface DamagedTable {
 
 /**
  * The tables of the schema `pipeline` that are gone, or lack a column, though
- * the migration that makes them was applied. Throws a `StageError` where the
- * list of what was applied is gone itself.
+ * the migration that creates them was applied. Throws a `StageError` where the
+ * list of applied migrations is itself gone.
  */
 export async function damagedTables(
   client: pg.Client,
@@ -74,7 +74,7 @@ export function checkDamaged(damaged: readonly DamagedTable[]): void {
   throw damagedError(needed);
 }
 
-/** What a person is told of such a table. */
+/** The error about such a table. */
 export function damagedError({ name, fault }: DamagedTable): StageError {
   return new StageError(`Cannot rely on this warehouse: ${fault}`, {
     subject: `${SCHEMA}${name}`,
@@ -84,7 +84,7 @@ export function damagedError({ name, fault }: DamagedTable): StageError {
   });
 }
 
-/** Makes such a table again, empty, as the migrations made it. */
+/** Creates such a table again, empty, as the migrations did. */
 export async function makeDamaged(
   client: pg.Client,
   { name }: DamagedTable,

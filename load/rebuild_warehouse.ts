@@ -9,13 +9,13 @@ import { warehouseOf } from "./open_loader.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "./with_loader.ts";
 
-/** What a person may ask of one rebuild. */
+/** The options of one rebuild. */
 export interface RebuildWarehouseOptions {
-  /** Puts this lake in place of another one, or of later batches. */
+  /** Replaces another lake, or later batches, by this lake. */
   replaceLake?: boolean;
-  /** Drops columns that no model has, and gives others another type. */
+  /** Drops columns that no model has, and changes the types of others. */
   accept?: boolean;
-  /** Lets rows of others' tables go with those that it takes out. */
+  /** Allows rows of others' tables to be deleted with those it removes. */
   allowCascade?: boolean;
   /** How long it waits for another load to end. */
   waitSeconds?: number;
@@ -25,7 +25,7 @@ export interface RebuildWarehouseOptions {
  * Makes the warehouse what a first load of the whole processed zone would make
  * it, whatever it holds now; migrations first. Throws a `StageError` when it
  * holds another lake or later batches, unless these are to be replaced, or
- * columns that no model has, unless these may go.
+ * columns that no model has, unless these may be dropped.
  */
 export async function rebuildWarehouse(
   context: StageContext,

@@ -3,25 +3,25 @@ import { query, quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
-/** A table that is to hold the rows of another one, and no others. */
+/** A table that should hold the rows of another one, and no others. */
 export interface Reconciliation {
   name: string;
   /** A temporary table with the rows that it should hold. */
   fresh: string;
   columns: readonly string[];
-  /** The columns that no two rows share. */
+  /** The columns that identify a row. */
   identity: readonly string[];
-  /** Others by which indexes tell rows apart. */
+  /** Other columns by which indexes distinguish rows. */
   unique?: readonly string[];
   /** The columns that are compared as text. */
   unequal: readonly string[];
 }
 
 /**
- * Makes a table hold the fresh rows and no others, and leaves those alone that
- * it holds already. A row whose values alone differ is changed where it is, so
- * that what refers to it stays. Gives how many rows were taken out or put in;
- * one that is changed counts for both.
+ * Makes a table hold the fresh rows and no others, and leaves alone those that
+ * it already holds. A row of which only values differ is updated in place, so
+ * that references to it stay. Returns how many rows were deleted or inserted;
+ * an updated one counts for both.
  */
 export async function reconcileRows(
   client: pg.Client,
@@ -46,7 +46,7 @@ export async function reconcileRows(
   return 2 * changed + (removed.rowCount ?? 0) + (added.rowCount ?? 0);
 }
 
-/** SQL for whether `reconcileRows` takes out the row that is named `present`. */
+/** SQL for whether `reconcileRows` deletes the row with the alias `present`. */
 export function goesSql(
   { fresh, columns, identity, unique = [], unequal }: Reconciliation,
 ): string {
@@ -58,8 +58,8 @@ export function goesSql(
 }
 
 /**
- * SQL for whether a row keeps its place, with other values. A version that ends
- * or opens does not: indexes tell it by that.
+ * SQL for whether a row is updated in place. A version that ends or reopens is
+ * not: indexes distinguish it by that.
  */
 function keepsPlace(same: readonly string[]): string {
   return `${sameColumns(same, "fresh", "present")}
@@ -85,8 +85,8 @@ async function changeRows(
 }
 
 /**
- * Counts the fresh rows that a table does not hold as they are and, both ways,
- * those that it holds beside them.
+ * Counts the fresh rows that a table does not hold unchanged and, both ways,
+ * the other rows that it holds.
  */
 export async function countOthers(
   client: pg.Client,
@@ -111,8 +111,8 @@ export async function countOthers(
 }
 
 /**
- * Gives a dimension's table the fresh rows. None is taken out, for facts may
- * refer to it; see `removeUnknown`. Gives how many rows were otherwise.
+ * Writes the fresh rows into a dimension's table. None is deleted, since facts
+ * may refer to it; see `removeUnknown`. Returns how many rows differed.
  */
 export async function reconcileDimension(
   client: pg.Client,
@@ -140,9 +140,9 @@ export async function reconcileDimension(
 }
 
 /**
- * Takes the rows out of a dimension that are not among the fresh ones, once
- * the facts are right: those that something still refers to become
- * placeholders. Gives how many rows were otherwise.
+ * Deletes a dimension's rows that are not among the fresh ones, once the facts
+ * are right: those that something still refers to become placeholders. Returns
+ * how many rows differed.
  */
 export async function removeUnknown(
   client: pg.Client,
@@ -177,7 +177,7 @@ export async function removeUnknown(
     return `and not exists (select from ${table_name} as referring
       where ${same.join(" and ")})`;
   });
-  // What refers to it from a table that can't be read may not go.
+  // Rows that an unreadable table may refer to stay.
   const isKnown = referrers.every(({ is_readable }) => is_readable === "t");
   const removed = isKnown
     ? await client.query(
@@ -196,7 +196,7 @@ export async function removeUnknown(
   return (removed.rowCount ?? 0) + (emptied.rowCount ?? 0);
 }
 
-/** The columns of a dimension's rows, less the mark of placeholders. */
+/** The columns of a dimension's rows, without the mark of placeholders. */
 export function dimensionColumns(table: WarehouseTable): string[] {
   return [...table.columns, ...INTERVAL_COLUMNS];
 }

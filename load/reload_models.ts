@@ -46,11 +46,11 @@ import { runChecks } from "./run_checks.ts";
 import { readWarehouseTables, type WarehouseTable } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 
-/** What a reload found. */
+/** The result of a reload. */
 export interface Reloaded {
-  /** The batch that the models are as of. */
+  /** The batch as of which the models are. */
   batch: number;
-  /** For each model: how many rows of its tables were repaired. */
+  /** The number of repaired rows of each model's tables. */
   mended: Record<string, number>;
 }
 
@@ -63,34 +63,36 @@ interface ReloadWork {
   allowCascade: boolean;
 }
 
-/** A model's rows as they are to be, in temporary tables. */
+/** A model's rows as they should be, in temporary tables. */
 interface Landed {
   table: WarehouseTable;
-  /** What becomes of a fact, or of a dimension's closed versions. */
+  /** The rows of a fact, or of a dimension's closed versions. */
   reconciliation: Reconciliation;
   /** A dimension's rows. */
   fresh?: string;
 }
 
-/** What a reload is made of. */
+/** The options of a reload. */
 export interface ReloadOptions {
   loader: Loader;
   zone: Zone;
   models: readonly Model[];
-  /** The batch that the models become as of, asked while nobody loads. */
+  /** The batch as of which the models will be, read while nobody loads. */
   upTo: (batches: BatchLog<ProcessedManifest>) => Promise<ProcessedManifest>;
-  /** Takes out what no model has any more. */
+  /** Removes what no model has any more. */
   drop: boolean;
-  /** Whether rows of others' tables may go, or change, with those taken out. */
+  /**
+   * Whether rows of others' tables may be deleted or changed with removed ones.
+   */
   allowCascade?: boolean | undefined;
 }
 
 /**
- * Makes the tables of these models what a first load of all batches would
- * make them, in one transaction and without touching rows that are right:
- * readers see no gap, and what hangs on the tables stays. When these are all
- * models, the ledger becomes the log's as well. The loader must be one that
- * waits.
+ * Makes the tables of these models what a first load of all batches would make
+ * them, in one transaction and without touching rows that are right: readers
+ * see no gap, and objects that depend on the tables stay. If these are all
+ * models, the ledger is made to match the log as well. The loader must be one
+ * that waits.
  */
 export async function reloadModels(
   context: StageContext,
@@ -130,7 +132,7 @@ async function reload(
   const { sql, log } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   const { allowCascade = false } = options;
-  // What was in force before the wait may be replaced by now.
+  // The batch from before the wait may be replaced by now.
   const batches = new BatchLog<ProcessedManifest>(zone, "transform");
   const target = await upTo(batches);
   const { batch } = target;
@@ -179,8 +181,8 @@ async function reload(
 }
 
 /**
- * Where the versions of each model up to a batch lie: in the live files of the
- * newest batch, since older ones may be swept.
+ * The files with the versions of each model up to a batch: the live files of
+ * the newest batch, since older ones may be swept.
  */
 async function versionsUpTo(
   batches: BatchLog<ProcessedManifest>,
@@ -199,7 +201,7 @@ async function versionsUpTo(
   );
 }
 
-/** What the ledger is to say of the batches up to one. */
+/** The ledger's rows for the batches up to one. */
 async function readLedger(
   batches: BatchLog<ProcessedManifest>,
   options: { to: number; sql: ProjectSql; newest: ProcessedManifest },
@@ -213,7 +215,7 @@ async function readLedger(
   return ledger;
 }
 
-/** Brings the rows that a model's tables are to hold beside them. */
+/** Loads the rows that a model's tables should hold into temporary tables. */
 async function landModel(
   work: ReloadWork,
   table: WarehouseTable,
@@ -252,8 +254,9 @@ async function landModel(
 }
 
 /**
- * Throws a `StageError` that names the rows of others' tables that would go, or
- * change, with those taken out here, unless they may: then it warns of them.
+ * Throws a `StageError` that names the rows of others' tables that would be
+ * deleted or changed with those removed here; where that is allowed, only warns
+ * of them.
  */
 async function checkFollowers(
   { context, client, allowCascade }: ReloadWork,
@@ -295,8 +298,8 @@ async function checkFollowers(
 }
 
 /**
- * Dimensions get what they lack, then facts are made right, and then what
- * dimensions have too much goes: so no reference leads to nothing on the way.
+ * Dimensions get the rows they lack, then facts are corrected, and then surplus
+ * rows of dimensions are deleted: so no reference ever dangles.
  */
 async function reconcileTables(
   { context, client }: ReloadWork,
@@ -314,7 +317,7 @@ async function reconcileTables(
       : await reconcileDimension(client, table, fresh)) +
       await reconcileRows(client, reconciliation);
   }
-  // What refers to others goes before them.
+  // Tables come before those that they refer to.
   for (const { table, fresh } of landed.toReversed()) {
     if (fresh === undefined) continue;
     const { name } = table.model;
@@ -327,7 +330,7 @@ async function reconcileTables(
   return mended;
 }
 
-/** Makes sure of tables that triggers and rules of others stand before. */
+/** Checks the tables whose writes others' triggers and rules intercept. */
 async function checkReconciled(
   { client }: ReloadWork,
   tables: readonly WarehouseTable[],
@@ -363,7 +366,7 @@ async function land(
   work: ReloadWork,
   options: {
     table: WarehouseTable;
-    /** The table that these rows are for. */
+    /** The target table of these rows. */
     name: string;
     columns: readonly string[];
     form: VersionsForm;
@@ -401,7 +404,7 @@ function freshTable(name: string): string {
   return `pg_temp.${quoteName(`fresh_${name}`)}`;
 }
 
-/** The whole table is as new, and so is what its checks find in it. */
+/** The whole table counts as new, and so do its checks' findings. */
 async function checkTable(
   work: ReloadWork,
   options: { table: WarehouseTable; batch: number },

@@ -11,16 +11,16 @@ import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "./with_loader.ts";
 
 /**
- * Loads what waits, and then makes the models that read these source tables
- * what the processed zone holds of them, with the whole of their history.
+ * Loads waiting batches, and then makes the models that read these source
+ * tables match the processed zone, with their whole history.
  */
 export async function resyncTables(
   context: StageContext,
   options: {
     tables: readonly string[];
-    /** Goes on although the models take something away from the warehouse. */
+    /** Goes on although the models remove something from the warehouse. */
     accept?: boolean;
-    /** Lets rows of others' tables go with those that it takes out. */
+    /** Allows rows of others' tables to be deleted with those it removes. */
     allowCascade?: boolean;
     waitSeconds?: number;
   },
@@ -44,7 +44,7 @@ export async function resyncTables(
       models,
       drop: false,
       allowCascade,
-      // The other models are as of the batch that the ledger ends with.
+      // The other models are as of the ledger's last batch.
       upTo: async (log) => {
         const entry = await checkedEntry(at.loader.client, log);
         return await log.read(entry?.batch ?? newest.batch);

@@ -15,17 +15,17 @@ import {
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
-/** So many findings of one check are written down; all are counted. */
+/** This many findings of one check are recorded; all are counted. */
 const FINDINGS_MAX = 1000;
 const NOTE_LOCK_TIMEOUT = "10s";
 const FOUND_SQL = `select count(*) as findings, min(key) as key,
   (array_agg(finding order by key))[1] as finding from wrong`;
 
 /**
- * Runs the checks of a model on the keys that these batches touched, inside
- * the transaction that loads them, and writes down how each ended. Warnings are
- * written down one by one and reported; the first rule of severity `error` that
- * is broken ends the load.
+ * Runs the checks of a model on the keys that these batches touched, inside the
+ * transaction that loads them, and records their results. Warnings are recorded
+ * one by one and reported; the first broken rule of severity `error` ends the
+ * load.
  */
 export async function runChecks(
   client: pg.Client,
@@ -100,12 +100,12 @@ export async function runChecks(
 }
 
 /**
- * A check that names what is not there, as a column that has gone, or whose
- * expressions can't take the values that they meet: by SQLSTATE's classes.
+ * SQLSTATE classes of a check that names something missing, such as a dropped
+ * column, or whose expressions fail on the values.
  */
 const UNREADABLE = ["21", "22", "42"];
 
-/** Such a check by its name, for it is to be mended. */
+/** The error that names such a check, which has to be mended. */
 function unreadable(error: unknown, check: SqlFile): StageError | undefined {
   const state = sqlState(error) ?? "";
   if (!UNREADABLE.includes(state.slice(0, 2)) || state === "42501") {
@@ -121,7 +121,7 @@ function unreadable(error: unknown, check: SqlFile): StageError | undefined {
   );
 }
 
-/** How a check ended. */
+/** The result of a check. */
 interface CheckResult {
   check: string;
   rule: string;
@@ -142,8 +142,8 @@ class CheckFailedError extends StageError {
 }
 
 /**
- * Writes down which check ended a load, if one did: what it had written was
- * undone with the load.
+ * Records the check that ended a load, if one did: what it had written was
+ * rolled back with the load.
  */
 export async function noteFailedCheck(
   client: pg.Client,
@@ -183,13 +183,13 @@ export interface BrokenRule {
   /** The first of them. */
   key: string;
   finding: string;
-  /** Where the rule is said. */
+  /** Where the rule is stated. */
   hint: string;
 }
 
 /**
- * Runs the checks of a model on its whole table, and gives the rules that are
- * broken; nothing is written down.
+ * Runs the checks of a model on its whole table, and returns the broken rules;
+ * nothing is recorded.
  */
 export async function runWholeChecks(
   client: pg.Client,

@@ -8,7 +8,7 @@ import {
 import { addPlaceholders } from "./merge.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
-/** What was taken off tables, to be put back after they are filled. */
+/** Constraints dropped from tables, to be restored once they are filled. */
 export interface Removed {
   /** Keys and indexes. */
   keys: string[];
@@ -19,15 +19,15 @@ const FOREIGN_KEY_VIOLATION = /^23503$/;
 const DEPENDENT_OBJECTS = /^2BP01$/;
 const FEATURE_NOT_SUPPORTED = /^0A000$/;
 
-/** What the definition of an index doesn't tell, and would be lost. */
+/** Properties of an index that its definition lacks, and would be lost. */
 const CARRIES_MORE = `(indisreplident or indisclustered
   or obj_description(indexrelid, 'pg_class') is not null)`;
 
 /**
- * Takes the keys, indexes and foreign keys off tables that are to be filled at
- * once: built afterwards they cost a fraction. One stays that something
- * depends on, as a view that groups by the key or a foreign key from a table
- * of others, and one that means more than its definition.
+ * Drops the keys, indexes and foreign keys of tables that are to be filled at
+ * once: built afterwards they cost a fraction. One stays if something depends
+ * on it, such as a view that groups by the key or a foreign key of somebody
+ * else's table, or if it has more than its definition.
  */
 export async function removeConstraints(
   client: pg.Client,
@@ -94,7 +94,9 @@ export async function removeConstraints(
   return removed;
 }
 
-/** Drops something; false says that it stays, for something depends on it. */
+/**
+ * Drops something; false means that it stays, since something depends on it.
+ */
 async function unlessNeeded(
   client: pg.Client,
   drop: string,
@@ -103,9 +105,9 @@ async function unlessNeeded(
 }
 
 /**
- * Empties tables, and gives those that were emptied as by TRUNCATE, so that
- * rows may be copied there frozen: one that a table of others refers to can't
- * be, nor one with partitions.
+ * Empties tables, and returns those that were truncated, so that rows may be
+ * copied there frozen: one that somebody else's table refers to can't be, nor
+ * one with partitions.
  */
 export async function emptyTables(
   client: pg.Client,
@@ -133,8 +135,8 @@ export async function emptyTables(
 }
 
 /**
- * Puts constraints back. Where a reference leads to nothing, placeholders are
- * made first; that is looked for only when the foreign key doesn't hold.
+ * Restores constraints. Where references dangle, placeholders are added first;
+ * that is checked only when the foreign key is violated.
  */
 export async function restoreConstraints(
   client: pg.Client,

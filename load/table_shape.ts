@@ -4,12 +4,12 @@ import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import tableShapesSql from "./table_shapes.sql" with { type: "text" };
 
-/** What a model's table has by which its rows are known. */
+/** The parts of a model's table that identify its rows. */
 interface TableShape {
   columns: string[];
-  /** Whether there is a table for older versions. */
+  /** Whether there is a table of older versions. */
   hasClosed: boolean;
-  /** Columns of each unique index that counts for all rows. */
+  /** The columns of each unique index that covers all rows. */
   unique: string[][];
 }
 
@@ -17,7 +17,7 @@ type Shaped = Pick<Model, "name" | "kind" | "key" | "recordId">;
 
 /**
  * Throws a `StageError` when the table of a model was made for another kind,
- * key or serial number: none of these can follow the model where rows are.
+ * key or serial number: none of these can follow the model once there are rows.
  */
 export async function checkShapes(
   client: pg.Client,
@@ -66,7 +66,7 @@ function shapeFault(
   const { kind, key, recordId = "record_id" } = model;
   const known = (names: readonly string[]) =>
     key.every((name) => names.includes(name));
-  // Whoever follows the model says which is missing.
+  // Following the model reports which is missing.
   if (!known(columns)) return undefined;
   if (kind === "fact") {
     if (!columns.includes(recordId)) {
@@ -85,7 +85,7 @@ function shapeFault(
       closed(model)
     }" for its older versions`;
   }
-  // What `on conflict` needs.
+  // `on conflict` needs this.
   return unique.some((names) => names.length === key.length && known(names))
     ? undefined
     : `its key is (${

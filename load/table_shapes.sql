@@ -1,5 +1,5 @@
--- By which columns the rows of models' tables are known, of those that are
--- there. $1: the models' names.
+-- The columns that identify the rows of models' tables, for those that exist.
+-- $1: the models' names.
 
 select
     given.name,

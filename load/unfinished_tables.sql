@@ -16,7 +16,7 @@ with models as (
     )
 ),
 
--- Where the columns of a model are, also where that is still to be made.
+-- The relations with a model's columns, including those still to be made.
 relations as (
     select
         models.name as model,
@@ -60,7 +60,7 @@ history as (
     ) as meant (name, meaning)
 ),
 
--- What a header says counts; what history means may be said by others.
+-- A header's comments win; those on the columns of history may be others'.
 meanings as (
     select
         relations.id,

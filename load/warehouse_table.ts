@@ -10,25 +10,25 @@ import type { Model } from "../lib/project/model.ts";
 import { INTERVAL_COLUMNS } from "./export_versions.ts";
 import referencesSql from "./references.sql" with { type: "text" };
 
-/** A model's table in the warehouse, as its catalogue has it. */
+/** A model's table in the warehouse, by its catalogue. */
 export interface WarehouseTable {
   model: Pick<Model, "name" | "key" | "kind" | "recordId">;
   /** The model's own columns, in order. */
   columns: string[];
   /**
-   * For each column its type as `format_type` writes it, of a domain that which
-   * is behind it; two where that of a dimension's closed versions is another.
+   * Each column's type as `format_type` writes it, for a domain its base type;
+   * two where it differs for a dimension's closed versions.
    */
   types: ReadonlyMap<string, readonly string[]>;
-  /** Those whose equality is not of what their values read as. */
+  /** Columns whose equality is not that of their values as text. */
   unequal: string[];
   /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
   keyOrder: string;
-  /** For each dimension that the table refers to: which column does. */
+  /** For each dimension that the table refers to, the referring column. */
   references: Reference[];
-  /** Whether it holds no row yet. */
+  /** Whether it has no rows yet. */
   empty: boolean;
-  /** What others put before its writes, by name: triggers and rules. */
+  /** The names of others' triggers and rules that run before its writes. */
   interceptors: string[];
 }
 
@@ -56,9 +56,9 @@ const OWN_TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Types of which values that are `=` read alike, or differ in nothing that a
- * model gives. Of others it may compare less (two boxes by their areas, citext
- * without case, jsonb's 1.0 and 1), or there is none (json).
+ * Types whose values that are `=` read alike, or differ in nothing that a model
+ * gives. For others `=` may compare less (two boxes by their areas, citext
+ * without case, jsonb's 1.0 and 1), or not exist (json).
  */
 const EQUAL_TYPES = [
   "bool",
@@ -81,8 +81,9 @@ const EQUAL_TYPES = [
 ];
 
 /**
- * Triggers that see a row before it is written, and rules that write something
- * else, of these tables and their partitions, as JSON: see `pg_trigger.tgtype`.
+ * SQL for triggers that see a row before it is written, and rules that write
+ * something else, on these tables and their partitions, as JSON: see
+ * `pg_trigger.tgtype`.
  */
 const INTERCEPTORS_SQL = `(
   with own as (
@@ -101,8 +102,8 @@ const INTERCEPTORS_SQL = `(
   ) as found)`;
 
 /**
- * SQL for the types of two tables' columns, as `base_type (name, type)`: of a
- * domain, that which is behind it.
+ * SQL for the types of two tables' columns, as `base_type (name, type)`: for a
+ * domain, its base type.
  */
 const BASE_TYPES_SQL = `recursive base (table_id, attnum, id, modifier) as (
     select attrelid, attnum, atttypid, atttypmod from pg_attribute
@@ -143,13 +144,13 @@ export async function readWarehouseTables(
 
 /**
  * Looks a model's table up; throws a `StageError` when it isn't there. A column
- * that the table itself gives a value is somebody's own unless the model has
- * it.
+ * to which the table itself gives a value is somebody's own unless the model
+ * has it.
  */
 export async function readWarehouseTable(
   client: pg.Client,
   model: Pick<Model, "name" | "key" | "kind" | "recordId">,
-  /** The columns that the model's SQL gives, asked only where need be. */
+  /** The columns that the model's SQL gives, determined only if needed. */
   columnsOfModel = (): Promise<readonly string[]> => Promise.resolve(model.key),
 ): Promise<WarehouseTable> {
   const found = await readColumns(client, model);
@@ -251,7 +252,7 @@ function checkColumns(
   }
 }
 
-/** The foreign keys of a table that have one column. */
+/** The foreign keys of one column of a table. */
 async function readReferences(
   client: pg.Client,
   table: string,
@@ -267,13 +268,13 @@ async function readReferences(
 
 /** SQL that sorts a column of the key, texts by their bytes. */
 function sortedSql(name: string, column: TextRow | undefined): string {
-  // DuckDB has a text where the type is one that it does not know.
+  // DuckDB holds text where it does not know the type.
   const cast = column?.is_unequal === "t" ? "::text" : "";
   const isText = column?.is_text === "t" || cast !== "";
   return quoteName(name) + cast + (isText ? ' collate "C"' : "");
 }
 
-/** SQL for whether a column takes different texts for the same. */
+/** SQL for whether a column treats different texts as equal. */
 export const IS_LOOSE = `(
   select coalesce(base.typname, type.typname) = 'citext'
     or not coalesce(collisdeterministic, true)
@@ -283,9 +284,9 @@ export const IS_LOOSE = `(
   where type.oid = atttypid)`;
 
 /**
- * What is wrong with a column, and the type that it should have: one of the
- * loader's with another type than it needs, or a key that takes different texts
- * for the same.
+ * What is wrong with a column, and the type that it should have: the type of
+ * one of the loader's is not what it needs, or a key treats different texts as
+ * equal.
  */
 export function columnFault(
   { key }: Pick<Model, "key">,

@@ -2,20 +2,20 @@ import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { inSavepoint, query } from "../lib/postgres/postgres.ts";
 
-/** A view that has other columns, or a materialized one. */
+/** Errors about a view with other columns, or a materialized one. */
 const NO_SUCH_VIEW = /^(42P16|42809)$/;
 
-/** Statements that give views that are made again what they had before. */
+/** Statements that restore what views had before they were made again. */
 export type ViewsBefore = readonly string[];
 
-/** What is granted by default to an object that is made, and is taken back. */
+/** Default grants to new objects, which are revoked. */
 const DEFAULTS = `select grantee from pg_default_acl, aclexplode(defaclacl)
   where grantee <> 0
   union select 0::oid`;
 
 /**
- * The views and functions of a table, and what each carries beside its
- * definition: grants, comments, options.
+ * The views and functions of a table, and what each has beside its definition:
+ * grants, comments, options.
  */
 const KEPT = `with objects as (
   select 1 as turn, 'table' as kind, oid, oid::regclass::text as name, relowner as owner,
@@ -73,7 +73,7 @@ inner join pg_class on pg_class.oid = objects.oid
 where kind = 'table' and reloptions is not null and relkind = 'v'
 order by step, turn, sql`;
 
-/** Whether a table has the views that `pipeline.make_views` makes. */
+/** Whether a table has the views that `pipeline.make_views` creates. */
 export async function hasViews(
   client: pg.Client,
   table: string,
@@ -88,14 +88,14 @@ export async function hasViews(
 }
 
 /**
- * Drops the views and functions of a table, so that its columns can change,
- * and gives what they had. Throws when others depend on them.
+ * Drops the views and functions of a table, so that its columns can change, and
+ * returns what they had. Throws when others depend on them.
  */
 export async function dropViews(
   client: pg.Client,
   options: {
     table: string;
-    /** Columns that will be there no more. */
+    /** Columns that are about to be dropped. */
     dropped: readonly string[];
   },
 ): Promise<ViewsBefore> {
@@ -123,7 +123,7 @@ export async function dropViews(
 }
 
 /**
- * Makes the views and functions of a table where they lack a column that it
+ * Creates the views and functions of a table where they lack a column that it
  * has, or were dropped.
  */
 export async function makeViews(
@@ -155,10 +155,9 @@ export async function makeViews(
 }
 
 /**
- * Makes the views and functions of a table again, whatever somebody put in
+ * Creates the views and functions of a table again, whatever somebody put in
  * their place; they keep their grants. Throws when others depend on a view that
- * has other columns than it should, and a `StageError` where a table has its
- * name.
+ * has the wrong columns, and a `StageError` where a table has its name.
  */
 export async function makeViewsAgain(
   client: pg.Client,
@@ -178,7 +177,7 @@ export async function makeViewsAgain(
   for (const sql of views) await client.query(sql);
 }
 
-/** What a table holds that somebody made there is known to them alone. */
+/** Only the person who made such a table knows what it holds. */
 async function checkNoTable(client: pg.Client, table: string): Promise<void> {
   const [found] = await query(
     client,

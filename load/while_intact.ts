@@ -1,7 +1,6 @@
 /**
- * Does some work while files are being checked, and throws when they are found
- * not to be as they were written, before whatever the work throws: a damaged
- * file explains it.
+ * Runs some work while files are being checked. Throws first when files are not
+ * as they were written, since a damaged file explains the work's own error.
  */
 export async function whileIntact(
   intact: Promise<unknown>,

@@ -8,10 +8,10 @@ import type { Zone } from "../lib/zone/zone.ts";
 import { loadError } from "./load_error.ts";
 import { type Loader, openLoader, warehouseOf } from "./open_loader.ts";
 
-/** Longer than any load but a first one takes. */
+/** Longer than any load takes, except a first one. */
 const WAIT_SECONDS = 1800;
 
-/** What is at hand to reload from. */
+/** The loader and the zone to reload from. */
 export interface LoaderAtZone {
   /** Each of its transactions waits for other loads. */
   loader: Loader;
@@ -19,7 +19,7 @@ export interface LoaderAtZone {
 }
 
 /**
- * Does some work with the warehouse and the processed zone. Throws a
+ * Runs some work with the warehouse and the processed zone. Throws a
  * `StageError` when others load for longer than it waits.
  */
 export async function withLoader<Result>(
@@ -28,7 +28,7 @@ export async function withLoader<Result>(
     waitSeconds?: number | undefined;
     /** Whether it loads the rows of all models again. */
     reloads?: boolean;
-    /** Looks at the tables before anything is made. */
+    /** Examines the tables before anything is created. */
     check: (client: pg.Client, zone: Zone) => Promise<void>;
   },
   work: (at: LoaderAtZone) => Promise<Result>,
@@ -51,8 +51,8 @@ export async function withLoader<Result>(
 }
 
 /**
- * The newest batch of the processed zone; throws a `StageError` that says what
- * can't be done, a verb, when it holds none.
+ * The newest batch of the processed zone; throws a `StageError` that names the
+ * task, a verb, when it holds none.
  */
 export async function newestBatch(
   context: StageContext,
