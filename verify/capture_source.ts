@@ -13,7 +13,7 @@ import { load } from "../load/load.ts";
 import { transform } from "../transform/transform.ts";
 import { type CopiedRows, copyRows } from "./copied_rows.ts";
 
-/** One state of the source, whole, and the batch that is of it. */
+/** One whole state of the source, and the batch of that state. */
 export interface SourceState {
   batch: number;
   snapshotTime: string;
@@ -21,16 +21,16 @@ export interface SourceState {
   tables: ReadonlyMap<string, CopiedRows>;
 }
 
-/** Other runs may take the number of a batch so many times. */
+/** Other runs may take the batch's number this many times. */
 const ATTEMPTS_MAX = 5;
-/** How long another run may hold up the batch on its way. */
+/** How long another run may hold up the batch. */
 const WAIT_MS = 1000;
 const WAITS_MAX = 600;
 
 /**
  * Extracts a batch and, while its snapshot is open, copies every table of the
- * contract into the folder; then brings that batch through the lake and into
- * the warehouse. The files take about as much room as the source as CSV.
+ * contract into the folder; then transforms and loads that batch. The files
+ * take about as much room as the source as CSV.
  */
 export async function captureSource(
   context: StageContext,
@@ -78,7 +78,7 @@ async function extractAndCopy(
   );
 }
 
-/** Copies a whole table, each row as extract says that it reads. */
+/** Copies a whole table, each row in the form in which extract reads it. */
 async function copyTable(
   { snapshot, table, folder }: {
     snapshot: Snapshot;
@@ -97,7 +97,9 @@ async function copyTable(
   );
 }
 
-/** Transforms and loads up to the batch; other runs may be at it as well. */
+/**
+ * Transforms and loads up to the batch; other runs may do so at the same time.
+ */
 async function bringThrough(context: StageContext): Promise<void> {
   for (let wait = 0; wait < WAITS_MAX; wait++) {
     const transformed = await transform(forStage(context, "transform"));
@@ -112,7 +114,7 @@ async function bringThrough(context: StageContext): Promise<void> {
     {
       subject: context.config.processedUrl,
       retryable: true,
-      hint: "See what the other run does, then try again",
+      hint: "Find out what the other run does, then try again",
     },
   );
 }

@@ -6,8 +6,8 @@ import { newestEntry } from "../load/ledger.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 
 /**
- * Refuses zones without a batch beside a warehouse that has some: to verify is
- * to bring a batch through, and a wrong URL would be filled from the start.
+ * Refuses empty zones when the warehouse has batches: verify extracts and loads
+ * a batch, and would fill the zone of a wrong URL from the start.
  */
 export async function checkZones(context: StageContext): Promise<void> {
   const { resources, signal } = context;

@@ -43,13 +43,13 @@ import {
 } from "./warehouse_rows.ts";
 
 /**
- * What was compared: a place with what it should hold, or the history, which
- * the source does not have: since when and until when versions hold, and what
- * those were that ended, in the warehouse with the lake.
+ * What was compared: a place with its expected rows, or the history, which the
+ * source does not have: the intervals of versions, and the rows of ended ones,
+ * in the warehouse with those in the lake.
  */
 export type Place = "lake" | "warehouse" | "history";
 
-/** What came of comparing one model in one place. */
+/** The result of comparing one model in one place. */
 export interface Comparison {
   model: string;
   place: Place;
@@ -60,13 +60,13 @@ export interface Comparison {
   columns: readonly DifferingColumn[];
   /** Views and functions that somebody replaced. */
   views: readonly string[];
-  /** The first of the keys, in their order. */
+  /** The first of these keys, in order. */
   firstKeys: readonly DifferingKey[];
-  /** The tasks that mend it, to be run in this order. */
+  /** The tasks that repair it, to be run in this order. */
   ways: readonly string[];
 }
 
-/** What is compared with what. */
+/** What a comparison needs. */
 export interface ModelComparing {
   duckdb: DuckDb;
   tables: readonly ContractTable[];
@@ -74,9 +74,9 @@ export interface ModelComparing {
   lake: Lake;
   /** The models in the order in which they are listed. */
   warehouse: AsyncIterable<ModelInWarehouse>;
-  /** Asks the warehouse while its rows are copied. */
+  /** Queries the warehouse while its rows are copied. */
   ask: AskWarehouse;
-  /** Where files may lie for a while. */
+  /** A folder for temporary files. */
   folder: string;
 }
 
@@ -87,8 +87,8 @@ type ComparedColumn =
 const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
 
 /**
- * Compares each model with what it should hold, row by row: in the lake, in the
- * warehouse, and its history in the warehouse with the lake's. Of a row in
+ * Compares each model with its expected rows, row by row: in the lake, in the
+ * warehouse, and its history in the warehouse with the lake's. For a row in
  * quarantine, the source no longer has the version that a model of one table
  * holds: there the warehouse is compared with the lake alone.
  */
@@ -115,7 +115,9 @@ export async function compareModels(
     : results;
 }
 
-/** The columns, views and keys that a comparison names, each with how it differs. */
+/**
+ * The differing columns, views and keys of a comparison, and how each differs.
+ */
 export function describeKeys(
   { columns, views, firstKeys }: Comparison,
 ): string {
@@ -168,7 +170,7 @@ async function compareModel(
   });
   const results = [told("lake", inLake)];
   if (held.files === undefined) {
-    // Without its key, no row there can be found.
+    // Without the key, no row there can be found.
     const none = { ...inLake, keys: 0, hows: [], firstKeys: [] };
     return [...results, told("warehouse", none, shape)];
   }
@@ -195,7 +197,7 @@ async function compareModel(
   ];
 }
 
-/** A set may hold more: what was there once. */
+/** A set may hold more: rows that existed once. */
 function lakeSides(
   model: ModelInLake,
   heldBack: string | undefined,
@@ -212,7 +214,9 @@ function lakeSides(
   };
 }
 
-/** What the lake alone has rightly is expected of the warehouse as well. */
+/**
+ * Rows that only the lake has, rightly, are expected in the warehouse as well.
+ */
 function expectedInWarehouse(
   { model, columns }: ModelInWarehouse,
   heldBack: string | undefined,
@@ -269,8 +273,8 @@ function historySides(
     }),
     actual: ENDED_IN_WAREHOUSE,
     doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
-    // What holds is compared already, but not since when it does, nor whether
-    // it may have ended; and of batches that are still to come there is nothing.
+    // Current rows are compared already, but neither their start nor whether
+    // they may have ended; and there must be nothing of future batches.
     besides: `select ${names}, from_batch, 'different' as ${HOW}
       from ${BEYOND_WAREHOUSE}
       union all select ${names}, from_batch, 'different' as ${HOW}
@@ -287,8 +291,8 @@ function historySides(
 }
 
 /**
- * Source tables to read again for what differed last; none when a row in
- * quarantine is of a table that can't be read any more.
+ * Source tables to read again for the last differences; none when a row in
+ * quarantine is from a table that can no longer be read.
  */
 async function tablesToRead(
   { duckdb, tables }: ModelComparing,
@@ -305,7 +309,7 @@ async function tablesToRead(
 }
 
 /**
- * SQL for the rows of which a place holds an older version than the source: of
+ * SQL for the rows of which a place holds an older version than the source: for
  * a model of one table, those in quarantine. Undefined when there are none.
  */
 async function heldBackSql(
@@ -325,7 +329,7 @@ async function heldBackSql(
   return `coalesce(${keyText(texts)} in (${rows}), false)`;
 }
 
-/** The columns of a model's key in the order of those of its table's. */
+/** The columns of a model's key in the order of its table's key. */
 function sourceKey(model: ModelInLake, table: ContractTable): string[] {
   return table.key.map((name) => {
     const column = model.columns.find((one) =>

@@ -12,11 +12,10 @@ const UNDEFINED_COLUMN = /^42703$/;
 const OWN_VIEW = "pg_temp.verified_view";
 
 /**
- * The views and functions of a model that don't say what they should: somebody
- * replaced them. What one shows may be right as of now and wrong of the past,
- * or tomorrow, so definitions are compared, with verify's own: those of views
- * as the server writes both. It makes temporary views, in the transaction that
- * is open.
+ * The views and functions of a model that somebody replaced. Their results may
+ * be right now, and wrong for the past or tomorrow, so their definitions are
+ * compared with verify's own: for views, as the server prints both. Creates
+ * temporary views, in the open transaction.
  */
 export async function replacedViews(
   client: pg.Client,
@@ -44,7 +43,7 @@ export async function replacedViews(
   return replaced.sort();
 }
 
-/** Which columns a view has is compared elsewhere. */
+/** A view's columns are compared elsewhere. */
 async function isDefinedBy(
   client: pg.Client,
   { view, select }: { view: string; select: (columns: string) => string },

@@ -3,12 +3,12 @@ import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
 
-/** A row of a model has columns of ours beside the source's, as CSV in 64 KiB. */
+/** A model's row has our columns beside the source's: 64 KiB more as CSV. */
 const ROW_BYTES_MAX = CSV_ROW_BYTES_MAX + 65_536;
 /** Each thread of DuckDB's reader has a buffer of its own. */
 const BUFFER_BYTES = 2 * ROW_BYTES_MAX;
 
-/** What a select gave, in a file. */
+/** The rows of a select, in a file. */
 export interface CopiedRows {
   path: string;
   columns: readonly string[];
@@ -17,15 +17,14 @@ export interface CopiedRows {
 }
 
 /**
- * Writes what a select gives into a file, null as `\N`: a text that reads so
- * is in quotes.
+ * Writes a select's rows into a file, null as `\N`: that text itself is quoted.
  */
 export async function copyRows(
   client: pg.Client,
   options: { select: string; columns: readonly string[]; path: string },
 ): Promise<CopiedRows> {
   const { select, columns, path } = options;
-  // A line without anything on it would be skipped.
+  // An empty line would be skipped.
   const quoted = columns.length === 1 ? ", force_quote *" : "";
   const { pieces, rowCount } = copyOut(
     client,

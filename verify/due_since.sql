@@ -1,4 +1,4 @@
--- When the warehouse was last verified; never: when its first batch came.
+-- When the warehouse was last verified; if never, when its first batch came.
 select
     to_char(
         coalesce(

@@ -16,7 +16,7 @@ import { prepare } from "../transform/register_models.ts";
 import { type CopiedRows, copiedRowsSql } from "./copied_rows.ts";
 import { keyText } from "./key_text.ts";
 
-/** What the expectation is made from. */
+/** The input of the expectation. */
 interface ExpectationWork {
   duckdb: DuckDb;
   sql: ProjectSql;
@@ -25,26 +25,27 @@ interface ExpectationWork {
   keptSql: (table: ContractTable) => string | undefined;
 }
 
-/** Catalogue of DuckDB that holds both sides of each comparison, in a file. */
+/** DuckDB's catalogue that holds both sides of each comparison, in a file. */
 export const WORK_CATALOGUE = "verified";
 const WORK_SCHEMAS = ["source", "bad", "expected"];
 /** No name of the source or of a model begins with a space. */
 const FAULT = '" fault"';
 const FAULTY_KEY = '" faulty key"';
-/** A reason shows so much of a text that can't be read. */
+/** How much a reason shows of a text that can't be read. */
 const SHOWN_CHARACTERS = 40;
 const MOMENTS = ["date", "timestamp", "timestamptz"];
 
-/** The relation that holds what a model should hold. */
+/** The relation with a model's expected rows. */
 export function expectedRows(model: string): string {
   return `${WORK_CATALOGUE}.expected.${quoteName(model)}`;
 }
 
 /**
- * Makes what every model should hold from whole tables of the source, by one
- * run of each query of `sql/`, and gives the columns of each model. A query
- * finds every table of the contract under each of the schemas, so no list says
- * what it reads. Throws a `StageError` when a model's key is null or not unique.
+ * Makes the expected rows of every model from whole tables of the source, by
+ * one run of each query of `sql/`, and returns the columns of each model. A
+ * query finds every table of the contract under each of the schemas, so no list
+ * says what it reads. Throws a `StageError` when a model's key is null or not
+ * unique.
  */
 export async function makeExpectation(
   work: ExpectationWork,
@@ -69,7 +70,7 @@ export async function makeExpectation(
   return new Map([...columns, [QUARANTINE.name, QUARANTINE_TYPES]]);
 }
 
-/** Reads a table's rows with their types, and says which can't have them. */
+/** Reads a table's rows with their types, and marks those that don't fit. */
 async function readTable(
   { duckdb, source }: ExpectationWork,
   table: ContractTable,
@@ -117,7 +118,7 @@ export async function checkCount(
   );
 }
 
-/** Keeps rows that can't be read from the models, and shows them the others. */
+/** Hides unreadable rows from the models, and shows them the others. */
 async function quarantineRows(
   work: ExpectationWork,
   table: ContractTable,
@@ -148,7 +149,7 @@ async function quarantineRows(
   const good = some
     ? `select ${names} from ${keyed} anti join ${bad} on row_key = " key"`
     : `select ${names} from ${sourceRows(table)}`;
-  // Of a row in quarantine joins see the version before, which only the lake
+  // Joins see the previous version of a row in quarantine, which only the lake
   // has kept.
   const kept = some ? keptSql(table) : undefined;
   await duckdb.run(`create or replace view changed.${name} as ${good}`);
@@ -190,7 +191,7 @@ async function checkKeys(duckdb: DuckDb, model: ModelSql): Promise<void> {
       subject: model.name,
       dataCheck: true,
       hint:
-        `Each row must have a key of its own: mend the rows in the source, or sql/models/${model.name}.sql`,
+        `Each row must have a key of its own: correct the rows in the source, or sql/models/${model.name}.sql`,
     },
   );
 }
@@ -208,18 +209,18 @@ function valueSql({ name, type }: ContractColumn): string {
   const text = quoteName(name);
   if (type.name === "text") return text;
   const value = `try_cast(${text} as ${typeSql(type)})`;
-  // DuckDB leaves out what follows a date: 44 BC would be AD 44.
+  // DuckDB ignores what follows a date: 44 BC would be AD 44.
   return type.name === "date"
     ? `case when not suffix(${text}, ' BC') then ${value} end`
     : value;
 }
 
-/** Beside a text, where both are at hand: its value. */
+/** The name of a text's value, where both are present. */
 function valueName(column: string): string {
   return quoteName(` ${column}`);
 }
 
-/** SQL for whether some texts of a row can't be read, and for which ones. */
+/** SQL for whether some texts of a row can't be read, and which ones. */
 function faultSql(
   columns: readonly ContractColumn[],
   copied: CopiedRows,
@@ -230,7 +231,7 @@ function faultSql(
       const isInfinite = MOMENTS.includes(type.name)
         ? ` or not isfinite(${value})`
         : "";
-      // Later ones DuckDB writes rounded.
+      // DuckDB writes later ones rounded.
       const isLate = type.name === "timestamptz"
         ? ` or ${value} >= timestamptz '287396-01-01 00:00:00+00'`
         : "";

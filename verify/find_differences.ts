@@ -2,50 +2,50 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
-/** How a key is not as it should be. */
+/** How a key differs. */
 export type How = "missing" | "extra" | "different" | "twice";
 
-/** A key of which a place does not hold what it should. */
+/** A key whose rows in a place are not the expected ones. */
 export interface DifferingKey {
   key: string;
   how: How;
 }
 
-/** Two relations in DuckDB, of which one should hold what the other does. */
+/** Two relations in DuckDB that should hold the same. */
 export interface Sides {
   key: readonly string[];
   /** Columns beside the key. */
   columns: readonly string[];
   expected: string;
   actual: string;
-  /** SQL for the keys that are there twice. */
+  /** SQL for the keys that occur twice. */
   doubles: string;
-  /** SQL for keys, with `HOW`, that differ in what a join does not see. */
+  /** SQL for keys, with `HOW`, that differ in ways a join does not see. */
   besides?: string | undefined;
   /** SQL for the differences that count, by key and `HOW`. */
   where?: string | undefined;
 }
 
-/** What differs between two sides. */
+/** The differences between two sides. */
 export interface Differences {
   /** Rows that are expected. */
   rows: number;
   keys: number;
   hows: readonly How[];
-  /** In the order of the keys. */
+  /** In key order. */
   firstKeys: readonly DifferingKey[];
 }
 
-/** The relation that holds the keys that differed last. */
+/** The relation with the keys of the last differences. */
 export const DIFFERING = `${WORK_CATALOGUE}.main.differing`;
 
 const KEYS_NAMED_MAX = 10;
 const SHOWN_CHARACTERS = 100;
 const HERE = '" here"';
-/** How a key differs: no column of a model is named so. */
+/** The column of how a key differs: no model's column has this name. */
 export const HOW = '" how"';
 
-/** Finds the keys of which one side does not hold what the other does. */
+/** Finds the keys in which the two sides differ. */
 export async function findDifferences(
   duckdb: DuckDb,
   sides: Sides,
@@ -94,7 +94,7 @@ function differingSql(sides: Sides): string {
     ...columns.map((name) => `wanted.${name} is distinct from held.${name}`),
   ];
   const keys = key.join(", ");
-  // Of what is said of a key, the last in the alphabet says most.
+  // Of several words for a key, the last in the alphabet says most.
   return `select ${keys}, max(${HOW}) as ${HOW} from (
       select ${either.join(", ")}, case when held.${HERE} is null then 'missing'
         when wanted.${HERE} is null then 'extra' else 'different' end as ${HOW}

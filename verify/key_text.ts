@@ -1,6 +1,6 @@
 /**
  * DuckDB SQL for a key as one text, from the texts of its columns. A list
- * quotes what would make two keys of several columns look alike.
+ * quotes characters that would make two keys of several columns look alike.
  */
 export function keyText(texts: readonly string[]): string {
   return texts.length === 1

@@ -16,7 +16,7 @@ import { WORK_CATALOGUE } from "./expectation.ts";
 export interface Lake {
   zone: Zone;
   files: readonly LiveFile[];
-  /** The batch: a file of several may hold later ones. */
+  /** The batch: a file of several batches may hold later ones. */
   batch: number;
 }
 
@@ -31,20 +31,22 @@ export interface VerifiedColumn extends ModelColumn {
   isTime: boolean;
 }
 
-/** Where a model's versions in the lake lie in DuckDB, and those that ended. */
+/**
+ * DuckDB's tables of a model's versions in the lake, and of those that ended.
+ */
 const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
 export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
 const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
 
-/** Types of which the wider ones hold the values of the others exactly. */
+/** Types, of which wider ones hold the values of the others exactly. */
 const WIDENING = [
   /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/,
   /^(DATE|TIMESTAMP)$/,
 ];
 
 /**
- * The model with the types that its files hold together: what was written
- * before the model had a narrower type keeps its digits in lake and warehouse.
+ * The model with the common types of its files: values from before the model
+ * had a narrower type keep their digits in lake and warehouse.
  */
 export async function asInLake(
   duckdb: DuckDb,
@@ -73,7 +75,8 @@ export async function asInLake(
 
 /**
  * Reads the versions of a model into DuckDB, deletes among them, each file
- * once, and finds those that ended, with the batches between which they held.
+ * once, and finds those that ended, with the batches between which they were
+ * valid.
  */
 export async function readFromLake(
   duckdb: DuckDb,
@@ -90,7 +93,7 @@ export async function readFromLake(
         : `from ${readLikeSql(zone, own, columns)} where batch <= ${batch}`
     }`,
   );
-  // By these, whole rows need not be moved to tell which of them hold.
+  // With these, finding the current ones moves no whole rows.
   await duckdb.run(
     `create or replace table ${KEYS_IN_LAKE} as
     select ${key}, max(batch) as batch, count(*) as versions
@@ -108,7 +111,7 @@ export async function readFromLake(
   );
 }
 
-/** DuckDB SQL for the versions that hold, with their stamps. */
+/** DuckDB SQL for the open versions, with their stamps. */
 export function openInLake(model: ModelInLake): string {
   return `(select version.* from ${VERSIONS_IN_LAKE} as version
     semi join ${KEYS_IN_LAKE} as newest
@@ -124,7 +127,9 @@ export function doublesInLake(model: ModelInLake): string {
     group by ${key}, batch having count(*) > 1))`;
 }
 
-/** Most keys have one version only, which has not ended. */
+/**
+ * SQL for keys of several versions: most have only one, which has not ended.
+ */
 function severalInLake(model: ModelInLake): string {
   return `(select version.* from ${VERSIONS_IN_LAKE} as version
     semi join (from ${KEYS_IN_LAKE} where versions > 1) as newest

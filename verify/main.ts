@@ -6,10 +6,10 @@ import { verify } from "./verify.ts";
 
 const USAGE = `deno task verify [--json]
 
-Extracts a batch and brings it through, and compares by content what source,
+Extracts, transforms and loads a batch, and compares by content what source,
 lake and warehouse hold as of it, and the history of the warehouse with the
-lake's. Exits 3 when something differs, 1 when it could not find out.
-Needs room in TEMP_DIRECTORY: for the source as CSV, which gives way to its
+lake's. Exits 3 when something differs, 1 when it could not verify.
+Needs room in TEMP_DIRECTORY: for the source as CSV, later replaced by its
 tables and the models, compressed; and for two models of the warehouse as CSV.
 
   --json  one JSON object a line, also on a terminal`;

@@ -12,36 +12,36 @@ import {
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
-/** Texts that are offered to a column, and how its type writes them. */
+/** Texts that are given to a column, and how its type writes them. */
 export interface OwnForms {
   column: string;
-  /** The relation in DuckDB that has them, as `GIVEN` and `OWN`. */
+  /** The relation in DuckDB with both, as `GIVEN` and `OWN`. */
   rows: string;
 }
 
-/** Does some work on a connection to the warehouse; nothing of it is kept. */
+/** Runs some work on a connection to the warehouse, and rolls it back. */
 export type AskWarehouse = <Result>(
   work: (client: pg.Client) => Promise<Result>,
 ) => Promise<Result>;
 
-/** No column of a model is named so. */
+/** No column of a model has such a name. */
 const GIVEN = '" given"';
 const OWN = '" own"';
-/** What a type can't read, or a domain doesn't take: by classes of SQLSTATE. */
+/** SQLSTATE classes for text that a type can't read, or a domain rejects. */
 const UNREADABLE = /^(0A|2[23]|42|54|P0)/;
 
 /**
- * Asks the warehouse how the types of columns write what is expected of them:
- * jsonb sorts its keys, an inet leaves out /32, and which texts mean one value
- * only the type itself knows. Asked are those texts that the column does not
- * hold, each once; one that it can't read stays as it is.
+ * Lets the warehouse print expected values by the types of its columns: jsonb
+ * sorts its keys, an inet omits /32, and only the type itself knows which texts
+ * mean the same value. Sends the texts that the column does not hold, each
+ * once; one that the type can't read stays as it is.
  */
 export async function readOwnForms(
   duckdb: DuckDb,
   options: {
     table: string;
     columns: readonly string[];
-    /** SQL for the rows that are expected, and for those that are held. */
+    /** SQL for the expected rows, and for the actual ones. */
     expected: readonly string[];
     held: readonly string[];
     folder: string;
@@ -80,7 +80,7 @@ export function ownFormSql(column: string, forms: readonly OwnForms[]): string {
   return index < 0 ? text : `coalesce(own_${index}.${OWN}, ${text})`;
 }
 
-/** SQL for rows with what the warehouse writes for their texts beside them. */
+/** SQL for rows, joined with the warehouse's forms of their texts. */
 export function joinOwnForms(rows: string, forms: readonly OwnForms[]): string {
   const joins = forms.map((form, index) =>
     `left join ${form.rows} as own_${index}
@@ -89,7 +89,7 @@ export function joinOwnForms(rows: string, forms: readonly OwnForms[]): string {
   return [`${rows} as given`, ...joins].join("\n");
 }
 
-/** SQL for the texts that no row of the warehouse has: those are its own. */
+/** SQL for the texts that no row of the warehouse has in that form. */
 function givenSql(
   column: string,
   options: { expected: readonly string[]; held: readonly string[] },
@@ -111,7 +111,7 @@ async function askOwnForms(
   const { table, column, given, folder } = options;
   const columns = [GIVEN, OWN].map((name) => name.slice(1, -1));
   const asked = "pg_temp.own_forms";
-  // As load does: through the column's own type, with its digits and domain.
+  // As load does, by the column's own type, with its digits and domain.
   await client.query(
     `create temporary table own_forms as
     select null::text as ${GIVEN}, ${quoteName(column)} as ${OWN}
@@ -130,7 +130,7 @@ async function askOwnForms(
     const select = `select ${quoteNames(columns)} from ${asked}`;
     return await copyRows(client, { select, columns, path });
   }
-  // One by one, it costs twice as much.
+  // One by one costs twice as much.
   await client.query(
     `${await printFunction(client, { table, column })};
     alter table ${asked} alter ${OWN} type text`,
@@ -146,10 +146,10 @@ async function askOwnForms(
 }
 
 /**
- * SQL that makes a function which prints a text as a column's type would, null
- * for one that this can't read. A cast that is written out cuts off what is too
- * long, an assignment does not; but PL/pgSQL assigns no text to a composite
- * type, which has no modifier. `format` prints as COPY does.
+ * SQL that creates a function which prints a text as a column's type would,
+ * null if the type can't read it. An explicit cast cuts off what is too long,
+ * an assignment does not; but PL/pgSQL assigns no text to a composite type,
+ * which has no modifier. `format` prints as COPY does.
  */
 async function printFunction(
   client: pg.Client,

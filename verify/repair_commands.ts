@@ -5,8 +5,8 @@ const REBUILD_LAKE = "deno task rebuild processed";
 const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
 
 /**
- * The tasks that mend what differs in a place, to be run in this order; none
- * when nothing does.
+ * The tasks that repair the differences in a place, to be run in this order;
+ * none when there are none.
  */
 export function repairCommands(place: Place, options: {
   model: Pick<Model, "derivation">;
@@ -14,21 +14,21 @@ export function repairCommands(place: Place, options: {
   tables: readonly string[];
   /** How keys differ. */
   hows: readonly string[];
-  /** Whether the table, or what it is read by, has another form. */
+  /** Whether the table, or a view or function of it, has another form. */
   isReshaped?: boolean;
-  /** What mends the lake's rows of this model. */
+  /** The tasks that repair the lake's rows of this model. */
   lakeWays: readonly string[];
-  /** Whether the lake and the warehouse have other histories of it. */
+  /** Whether its histories in the lake and in the warehouse differ. */
   isHistoryDoubtful?: boolean;
 }): string[] {
   const { hows, isReshaped = false, lakeWays, isHistoryDoubtful = false } =
     options;
   if (hows.length === 0 && !isReshaped) return [];
   if (place === "lake") return lakeRepairCommands(options);
-  // Nothing says which of two histories is right: what was extracted does.
+  // Only the extracted batches show which of two histories is right.
   if (isHistoryDoubtful) return [REBUILD_LAKE, REBUILD_WAREHOUSE];
-  // A resync loads the model's history again, but drops no column, and makes no
-  // view again.
+  // A resync loads the model's history again, but drops no column, and
+  // recreates no view.
   return lakeWays.length > 0 && !isReshaped
     ? [...lakeWays]
     : [...new Set([...lakeWays, REBUILD_WAREHOUSE])];
@@ -40,8 +40,8 @@ export function acceptingCommands(ways: readonly string[]): string[] {
 }
 
 /**
- * A full read adds what differs to the lake. It takes no second version of a
- * batch away, and adds to a set only what that lacks.
+ * A full read adds differing rows to the lake. It does not remove a second
+ * version of one batch, and adds to a set only what that lacks.
  */
 function lakeRepairCommands(options: {
   model: Pick<Model, "derivation">;

@@ -5,24 +5,24 @@ import type { BrokenRule } from "../load/run_checks.ts";
 import { type Comparison, describeKeys } from "./compare_models.ts";
 import dueSinceSql from "./due_since.sql" with { type: "text" };
 
-/** What came of a verification. */
+/** The result of a verification. */
 export interface Verification {
-  /** The batch that was compared: of a snapshot taken for it. */
+  /** The batch that was compared, from a snapshot taken for it. */
   batch: number;
   snapshotTime: string;
   seconds: number;
   comparisons: readonly Comparison[];
-  /** Rules of `sql/checks` that the whole tables break. */
+  /** Rules of `sql/checks` that the tables, as a whole, break. */
   brokenRules: readonly BrokenRule[];
-  /** Whether lake and warehouse hold what the source has, and no more. */
+  /** Whether lake and warehouse hold what the source has, and nothing else. */
   same: boolean;
 }
 
 const MS_PER_HOUR = 3_600_000;
 
 /**
- * Writes a verification down in the warehouse: a row for each comparison, and
- * one under the name of each check whose rule of severity `error` is broken.
+ * Records a verification in the warehouse: a row for each comparison, and one
+ * under the name of each check whose rule of severity `error` is broken.
  */
 export async function writeVerification(
   client: pg.Client,
@@ -75,8 +75,8 @@ export async function lastVerified(
 }
 
 /**
- * Whether that is longer ago than `VERIFY_EVERY_HOURS`. The warehouse tells, so
- * that a restart neither skips nor repeats a verification.
+ * Whether that is longer ago than `VERIFY_EVERY_HOURS`. This is read from the
+ * warehouse, so that a restart neither skips nor repeats a verification.
  */
 export async function isVerificationDue(
   context: StageContext,

@@ -43,7 +43,9 @@ const MISSING = ["42883", "42P01", "42703"];
 const MAKE_AGAIN =
   "Run `deno task rebuild warehouse`: it makes each model's views and functions again";
 
-/** Reads of one state of the warehouse; what checks make there is undone. */
+/**
+ * Reads one state of the warehouse; what checks create there is rolled back.
+ */
 const READING: TransactionOptions = {
   oneState: true,
   undo: true,
@@ -55,20 +57,20 @@ const READING: TransactionOptions = {
   },
 };
 
-/** What the comparing has at hand. */
+/** What the comparison needs. */
 interface VerifyWork {
   context: StageContext;
   source: SourceState;
   warehouse: pg.Client;
-  /** Holds what is compared; files in it are removed as they are read. */
+  /** The folder of what is compared; files in it are removed once read. */
   folder: string;
 }
 
 /**
  * Compares the lake and the warehouse with the source, by content, as of a
- * batch that is extracted for it, and runs every check on the whole tables.
- * The outcome is written into the warehouse; a difference is logged as an
- * error. Throws when it could not be done.
+ * batch that it extracts, and runs every check on the whole tables. The outcome
+ * is written into the warehouse; a difference is logged as an error. Throws
+ * when it could not verify.
  */
 export async function verify(context: StageContext): Promise<Verification> {
   const { config, resources, progress, signal } = context;
@@ -188,7 +190,10 @@ async function compareWithLake(
   }
 }
 
-/** The connection that copies rows is busy with the next model's by then. */
+/**
+ * Uses a connection of its own: that which copies rows is busy with the next
+ * model.
+ */
 async function askWarehouse<Result>(
   { context }: VerifyWork,
   work: (client: pg.Client) => Promise<Result>,
@@ -214,7 +219,7 @@ async function* copyModels(
       () =>
         copyFromWarehouse(warehouse, { model, batch: source.batch, folder }),
     );
-    // It may fail before anybody waits for it.
+    // It may fail before it is awaited.
     copying.catch(() => {});
     return copying;
   };
@@ -269,7 +274,7 @@ async function breakRules(
   return broken;
 }
 
-/** A difference is an alarm: an event of the level error. */
+/** Logs a difference as an error, which sets off an alarm. */
 function tell(verification: Verification, { log }: StageContext): void {
   const { batch, comparisons, brokenRules, same, seconds } = verification;
   for (const one of comparisons) {

@@ -13,7 +13,7 @@ import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
 
-/** A column that the model or the warehouse has alone. */
+/** A column that only the model or only the warehouse has. */
 export interface DifferingColumn {
   column: string;
   how: "missing" | "extra";
@@ -21,13 +21,13 @@ export interface DifferingColumn {
 
 /** A column of a model that the warehouse has. */
 export interface WarehouseColumn extends VerifiedColumn {
-  /** No value there can be one that the lake's type would round. */
+  /** No value there would be rounded by the lake's type. */
   fits: boolean;
-  /** It is a text there. */
+  /** It is text there. */
   isText: boolean;
   /**
-   * Whether its type may write a value as another text than was given: then the
-   * warehouse's texts are compared with those that it makes of the lake's.
+   * Whether its type may write a value differently from the text given: then
+   * the warehouse's texts are compared with its forms of the lake's.
    */
   hasOwnForm: boolean;
 }
@@ -38,7 +38,7 @@ export interface ModelInWarehouse {
   /** The model's columns that the warehouse has. */
   columns: readonly WarehouseColumn[];
   differing: readonly DifferingColumn[];
-  /** Whether the table has columns that are to be dropped. */
+  /** Whether the table has columns that should be dropped. */
   drops: boolean;
   /** Views and functions that somebody replaced. */
   views: readonly string[];
@@ -48,12 +48,12 @@ export interface ModelInWarehouse {
     | undefined;
 }
 
-/** Where the warehouse's rows lie in DuckDB. */
+/** DuckDB's tables of the warehouse's rows. */
 export const OPEN_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.open_in_warehouse`;
 export const ENDED_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.ended_in_warehouse`;
 /** Versions of batches that the warehouse does not hold yet. */
 export const BEYOND_WAREHOUSE = `${WORK_CATALOGUE}.main.beyond_warehouse`;
-/** Says that the warehouse's value is none that the lake's type can hold. */
+/** Marks a value of the warehouse that the lake's type can't hold. */
 export const INEXACT = '" inexact"';
 export const STAMPS: readonly VerifiedColumn[] = [
   { name: "from_batch", type: "BIGINT", isTime: false },
@@ -62,7 +62,7 @@ export const STAMPS: readonly VerifiedColumn[] = [
   { name: "valid_to", type: "TIMESTAMP", isTime: false },
 ];
 
-/** The numbers that Postgres has given its own types for good. */
+/** The fixed ids of Postgres's own types. */
 const INTEGER_IDS: readonly number[] = [20, 21, 23];
 const DATE_ID = 1082;
 const NUMERIC_ID = 1700;
@@ -74,11 +74,11 @@ const NUMBER_IDS: readonly number[] = [
   ...FLOAT_IDS,
   NUMERIC_ID,
 ];
-/** Those that write each text as it was given, json among them. */
+/** Those that write each text as given, json among them. */
 const TEXT_IDS: readonly number[] = [18, 19, 25, 114, 1042, 1043];
-/** Beside numbers, those whose texts DuckDB reads: boolean, moments, uuid. */
+/** Other types whose texts DuckDB reads: boolean, moments, uuid. */
 const READ_IDS: readonly number[] = [16, DATE_ID, 1114, 1184, 2950];
-/** With digits in brackets these cut a text off, which is no form of it. */
+/** With digits in brackets these cut a text off, so it is a different value. */
 const CUT_IDS: readonly number[] = [TIME_ID, 1266, 1114, 1184, 1186];
 /** The same in arrays, with numeric's. */
 const CUT_ARRAY_IDS: readonly number[] = [1183, 1270, 1115, 1185, 1187, 1231];
@@ -91,8 +91,8 @@ const OTHER = /^(BOOLEAN|UUID)$/;
 const NEWEST_SQL = "(select coalesce(max(batch), 0) from pipeline.batch)";
 
 /**
- * Copies the rows of a model that held after a batch, the versions that had
- * ended by then, and those that begin or end beyond every batch, into the
+ * Copies the rows of a model that were valid after a batch, the versions that
+ * had ended by then, and those that begin or end after every batch, into the
  * folder.
  */
 export async function copyFromWarehouse(
@@ -163,7 +163,7 @@ function fits(column: VerifiedColumn, field: pg.FieldDef | undefined): boolean {
   return modifier >= 0 && (modifier - 4) % 2048 <= scaleOf(column);
 }
 
-/** Of a domain, the server names the type behind it. */
+/** For a domain, the server names its base type. */
 function hasOwnForm(
   column: VerifiedColumn,
   field: pg.FieldDef | undefined,
@@ -171,7 +171,7 @@ function hasOwnForm(
   const id = field?.dataTypeID ?? 0;
   if (TEXT_IDS.includes(id)) return false;
   if (isTime(column)) return id !== TIME_ID;
-  // Money would round a number.
+  // money would round a number.
   if (isTyped(column)) {
     return ![...NUMBER_IDS, ...READ_IDS, MONEY_ID].includes(id);
   }
@@ -184,7 +184,7 @@ function scaleOf({ type }: VerifiedColumn): number {
   return Number(/,(\d+)\)$/.exec(type)?.[1] ?? 0);
 }
 
-/** The columns that a table itself gives a value: load leaves them alone. */
+/** The columns to which a table itself gives values: load leaves them alone. */
 async function givenColumns(
   client: pg.Client,
   table: string,
@@ -200,8 +200,8 @@ async function givenColumns(
 }
 
 /**
- * A table or its views may lack a column, or have one beyond the model's that
- * is not given its values by the table itself.
+ * A table or its views may lack a column, or have one beyond the model's to
+ * which the table itself gives no values.
  */
 function differingColumns(
   model: ModelInLake,
@@ -224,7 +224,7 @@ function differingColumns(
   ];
 }
 
-/** Reads what was copied into DuckDB, and removes the files. */
+/** Reads the copied files into DuckDB, and removes them. */
 export async function readFromWarehouse(
   duckdb: DuckDb,
   { model, columns, files }: ModelInWarehouse,
@@ -257,7 +257,7 @@ export async function readFromWarehouse(
   }
 }
 
-/** SQL for a value of the lake in the form that the warehouse's is read in. */
+/** SQL for a value of the lake in the form in which the warehouse's is read. */
 export function comparableSql(
   column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
 ): string {
@@ -279,7 +279,7 @@ function parsedSql(
     : text;
 }
 
-/** SQL that holds where the lake's type can't hold the warehouse's value. */
+/** SQL for whether the lake's type can't hold the warehouse's value. */
 function inexactSql(column: WarehouseColumn): string {
   if (!isTyped(column) || isTime(column)) return "";
   const text = quoteName(column.name);
@@ -297,7 +297,7 @@ function inexactSql(column: WarehouseColumn): string {
     return `${lost} or cast(${value} as varchar) <> ${day}`;
   }
   if (FLOAT.test(column.type)) {
-    // Of one float, digits may go on beyond those that it is written with.
+    // A float may have more digits than it is written with.
     const written = `cast(${value} as varchar)`;
     return `${lost} or (isfinite(${value})
       and ${digitsSql(text)} <> ${digitsSql(written)})`;
@@ -329,7 +329,7 @@ function isWritten({ name, type }: VerifiedColumn): string {
   })`;
 }
 
-/** SQL for the digits of a number that is written as a text, less zeros around. */
+/** SQL for the digits of a number as text, without zeros at either end. */
 function digitsSql(text: string): string {
   return `trim(regexp_replace(${text}, '[-+.]|[eE].*', '', 'g'), '0')`;
 }
