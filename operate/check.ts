@@ -11,20 +11,20 @@ const USAGE = `deno task check [--json]
 
 Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
 database: that contract, models, quarantine and checks fit each other, and that
-lake and warehouse can take what the models give. Prints each model with its
-columns, as DuckDB and as the warehouse has them, and what its table is given
-there.
+lake and warehouse can hold what the models give. Prints each model with its
+columns, with their types in DuckDB and in the warehouse, and what its table
+gets there.
 
   --json  one JSON object, also on a terminal`;
 
-/** What the SQL says of a model. */
+/** A model by its SQL. */
 export interface CheckedModel {
   name: string;
   kind: ModelSql["kind"];
   derivation: ModelSql["derivation"];
   key: readonly string[];
   reads: readonly string[];
-  /** Whether its table follows from it: no migration declares one. */
+  /** Whether its table is derived from it: no migration declares one. */
   isDerived: boolean;
   /** A fact's column that numbers its versions. */
   recordId?: string;
@@ -141,7 +141,7 @@ function formatModels(
   ].join("\n");
 }
 
-/** What is said of a column beside its types. */
+/** The marks of a column beside its types. */
 function marksOf(column: CheckedColumn, key: readonly string[]): string[] {
   const { name, notNull, refersTo, meaning } = column;
   return [

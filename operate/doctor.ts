@@ -16,15 +16,15 @@ import { examineSns } from "./examine_sns.ts";
 
 const USAGE = `deno task doctor [--aws]
 
-Looks, before anything runs, whether it will: the source and its contract, the
+Finds out, before a run, whether it can work: the source and its contract, the
 two zones, DuckDB and the warehouse. Exits 1 when something is wrong.
 
-  --aws  also whether AWS lets SMS and e-mail through; needs AWS's credentials`;
+  --aws  also whether AWS delivers SMS and e-mail; needs AWS's credentials`;
 
-/** One thing that was looked at. */
+/** One thing that was examined. */
 export interface Finding {
   what: string;
-  /** What was found, in a few words. */
+  /** The finding, in a few words. */
   found: string;
   /** What to do; undefined where all is well. */
   hint?: string | undefined;
@@ -32,7 +32,7 @@ export interface Finding {
 
 const SKEW_SECONDS_MAX = 60;
 
-/** Looks at all that a run needs; throws nothing that it finds wrong. */
+/** Examines all that a run needs; reports faults, and does not throw them. */
 export async function examine(context: StageContext): Promise<Finding[]> {
   const findings: Finding[] = [];
   const look = async (what: string, work: () => Promise<string>) => {
@@ -77,13 +77,13 @@ async function examineSource(context: StageContext): Promise<string> {
   }`;
 }
 
-/** What it means here that a database is not in UTF-8. */
+/** The consequence of a database's not being in UTF-8. */
 function encodingNote(encoding: string): string {
   switch (encoding) {
     case "UTF8":
       return "";
     case "SQL_ASCII":
-      return "; its database is in SQL_ASCII, which checks nothing: rows with texts that are no UTF-8 go to quarantine";
+      return "; its database is in SQL_ASCII, which checks nothing: rows with texts that are not UTF-8 go to quarantine";
     default:
       return `; its database is in ${encoding}: extract stops at a character that UTF-8 lacks, and names its row`;
   }
@@ -101,7 +101,7 @@ async function examineZone(
     const replaced = await zone.put(PROBE, content, { ifMatch: '"other"' });
     const stored = await zone.read(PROBE);
     const now = await zone.now();
-    // Who may not remove may run all the same: functions may not, there.
+    // A role that may not delete may run all the same, as the functions do.
     await zone.remove(PROBE).catch(() => {});
     if (again || replaced) {
       throw new StageError(
@@ -127,7 +127,7 @@ async function examineZone(
   }
 }
 
-/** What a server's clock shows. */
+/** The time by a server's clock. */
 async function clockOf(client: pg.Client): Promise<Date> {
   const { ms } = await queryRow(
     client,
@@ -136,7 +136,9 @@ async function clockOf(client: pg.Client): Promise<Date> {
   return new Date(Number(ms));
 }
 
-/** Snapshot times, freshness and sweeping go by several machines' clocks. */
+/**
+ * Snapshot times, freshness and sweeping use the clocks of several machines.
+ */
 function checkClock(
   context: StageContext,
   { of, now }: { of: string; now: Date },

@@ -7,11 +7,11 @@ import {
 import { messageOf } from "../lib/errors.ts";
 import type { Finding } from "./doctor.ts";
 
-/** AWS gives a new account so much, which some dozens of SMS use up. */
+/** The limit of a new AWS account, which some dozens of SMS use up. */
 const SPEND_USD_MIN = 10;
 const NOT_CONFIRMED = "PendingConfirmation";
 
-/** Whether Amazon SNS lets alarms through to phones and mailboxes. */
+/** Whether Amazon SNS delivers alarms to phones and mailboxes. */
 export async function examineSns(region: string): Promise<Finding[]> {
   const client = new SNSClient({ region });
   try {

@@ -1,4 +1,4 @@
--- What ended the newest load that failed, while its batch is not loaded.
+-- The error of the newest failed load, while its batch is not loaded.
 select
     batch,
     to_char(since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')

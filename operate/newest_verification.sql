@@ -1,4 +1,4 @@
--- The newest verification, in a row: what it compared and how it came out.
+-- The newest verification, in one row: what it compared and its result.
 select
     batch,
     to_char(max(verified_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as verified_at,

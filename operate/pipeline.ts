@@ -10,16 +10,16 @@ import { isVerificationDue } from "../verify/verification.ts";
 import { verify } from "../verify/verify.ts";
 
 const STAGE_NAMES = ["extract", "transform", "load"] as const;
-/** A verification that could not be done is tried again after so long. */
+/** A verification that could not be done is retried after this long. */
 const VERIFY_RETRY_MS = 3_600_000;
 
-/** What a person may ask of the runs of a process. */
+/** The options of a process's runs. */
 export interface RunOptions {
-  /** Goes on with the `sql/` that it began with, whatever that takes away. */
+  /** Goes on with the `sql/` that it started with, whatever that takes away. */
   accept?: boolean;
 }
 
-/** The stages by their names, as a person asked for them. */
+/** The stages by their names, with these options. */
 function stagesOf({ accept = false }: RunOptions) {
   return {
     extract,
@@ -42,20 +42,20 @@ export async function runOnce(
   return results;
 }
 
-/** How the stages are run again and again. */
+/** How the stages are run repeatedly. */
 export interface RunForeverOptions extends RunOptions {
   everyMs: number;
-  /** Told of what each stage did, with how long it took. */
+  /** Called with each stage's result, and how long it took. */
   onResult?: (result: StageResult, ms: number) => void;
 }
 
 /**
  * Runs the three stages at every tick, one after another, until the signal is
  * aborted. A stage that fails is reported and tried again at the next tick,
- * while the others go on: they work from logs. A tick that is missed because
- * the one before took long is left out. A `ConfigError` ends it.
+ * while the others go on: they work from logs. A tick missed because the one
+ * before took long is skipped. A `ConfigError` ends it.
  *
- * What is loaded is verified as often as `VERIFY_EVERY_HOURS` says.
+ * Loaded batches are verified as often as `VERIFY_EVERY_HOURS` says.
  */
 export async function runForever(
   context: StageContext,
@@ -99,7 +99,7 @@ async function verifyIfDue(context: StageContext): Promise<boolean> {
   return due;
 }
 
-/** Works unless asked to stop; a failure is reported, and is no result. */
+/** Works unless asked to stop; a failure is reported, and gives undefined. */
 async function attempt<Result>(
   context: StageContext,
   options: { name: string; work: (context: StageContext) => Promise<Result> },
@@ -124,7 +124,10 @@ async function attempt<Result>(
 
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Milliseconds of `10s`, `15m` or `1h`; throws a `ConfigError` otherwise. */
+/**
+ * Milliseconds of `10s`, `15m` or `1h`; throws a `ConfigError` for anything
+ * else.
+ */
 export function parseInterval(text: string): number {
   const [, amount, unit = ""] = /^(\d+)([smh])$/.exec(text) ?? [];
   const ms = Number(amount) * (UNITS[unit] ?? Number.NaN);

@@ -27,7 +27,7 @@ batches wait for transform and load, whether sql/ has changed since the newest
 batch, and what the warehouse would be given: migrations, tables, columns, wider
 types; what would be taken from it, which a run does with --accept only; and
 what a rebuild of the warehouse would drop. Exits 1 when a stage would refuse.
-What extract would ship is not looked at.
+It does not examine what extract would ship.
 
   --json  one JSON object, also on a terminal`;
 
@@ -36,15 +36,15 @@ export interface Plan {
   /** Batches that wait for a stage: the first and the last. */
   transform?: { from: number; to: number };
   load?: { from: number; to: number };
-  /** The newest batch made by other SQL, if the newest was. */
+  /** The newest batch, if other SQL made it. */
   changedSince?: number;
-  /** What the warehouse would be given, a line each. */
+  /** What would be added to the warehouse, a line each. */
   warehouse: string[];
-  /** What would be taken from it, a line each: a run asks for --accept. */
+  /** What would be taken from it, a line each: a run needs --accept. */
   taken: string[];
-  /** What no model has, and what a rebuild of the warehouse does to it. */
+  /** Columns and tables that no model has, and what a rebuild does to them. */
   rebuild: string[];
-  /** Why a stage would stop, each with what to do. */
+  /** Reasons why a stage would stop, each with what to do. */
   refusals: { message: string; hint?: string }[];
 }
 

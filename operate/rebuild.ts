@@ -19,8 +19,8 @@ once. Other commands may run meanwhile.
   --accept        drop columns that no model has, change types, and leave tables
                   that no model makes without new rows
   --replace-lake  the warehouse may hold another lake, or later batches
-  --allow-cascade let rows of other tables in the warehouse go that refer by
-                  \`on delete\` to rows that are taken out
+  --allow-cascade lose rows of other tables in the warehouse that refer by
+                  \`on delete\` to deleted rows
   --json          one JSON line per event, also on a terminal`;
 
 const WAREHOUSE_FLAGS = {

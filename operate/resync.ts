@@ -14,28 +14,30 @@ the models that read them differ. Other commands may run meanwhile.
 
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
   --accept             go on although sql/ changed, whatever it takes away
-  --allow-cascade      let rows of other tables in the warehouse go that refer by
-                       \`on delete\` to rows that are taken out
+  --allow-cascade      lose rows of other tables in the warehouse that refer by
+                       \`on delete\` to deleted rows
   --json               one JSON line per event, also on a terminal`;
 
-/** Beside runs that follow each other closely, one is overtaken at times. */
+/** A resync may be overtaken by runs that follow each other closely. */
 const ATTEMPTS_MAX = 20;
 
-/** What a person may ask of one resync. */
+/** The options of one resync. */
 export interface ResyncOptions {
   tables: readonly string[];
   /** Lets it delete more of a table than the configured share. */
   allowMassDelete?: boolean;
   /** Goes on although `sql/` changed, whatever that takes away. */
   accept?: boolean;
-  /** Lets rows of others' tables in the warehouse go with its own. */
+  /**
+   * Allows rows of others' tables in the warehouse to be deleted with its own.
+   */
   allowCascade?: boolean;
 }
 
 /**
- * Makes all models that read these source tables agree with the source, in
- * the lake and in the warehouse, also beside other runs of the stages. Throws
- * a `StageError` when others come first time and again.
+ * Makes all models that read these source tables agree with the source, in the
+ * lake and in the warehouse, even while the stages run elsewhere. Throws a
+ * `StageError` when others come first again and again.
  */
 export async function resync(
   context: StageContext,

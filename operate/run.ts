@@ -16,7 +16,7 @@ const FOREVER_USAGE = `deno task run [--every 15m] [--accept]
 
 Extract, transform and load for ever, in one process.
 
-  --every 10s|15m|1h  how often; 15m if it isn't said
+  --every 10s|15m|1h  how often; by default 15m
   --accept            go on although sql/ changed, whatever it takes away: for
                       new batches only
   --json              one JSON line per event, also on a terminal`;

@@ -13,23 +13,23 @@ import { parseInterval } from "./pipeline.ts";
 const USAGE = `deno task smoke [--wait 30m]
 
 Writes a row into the source, waits until the warehouse has it, and removes it
-again: whether a deployment works from end to end. SOURCE_URL must be of a role
-that may write, and of a source where that does no harm.
+again, to show that a deployment works from end to end. SOURCE_URL must name a
+role that may write, and a source where that does no harm.
 
   --wait 30m  how long it waits`;
 
 const POLL_MS = 5_000;
 
-/** How long a row may take, and how often it is looked for. */
+/** How long a row may take, and how often to look for it. */
 export interface SmokeOptions {
   waitMs: number;
   pollMs?: number;
 }
 
 /**
- * Sees a row of the source in the warehouse; resolves to the seconds it took.
- * The row is removed from the source whatever comes. Throws a `StageError`
- * when it doesn't come.
+ * Waits for a row of the source in the warehouse; resolves to the seconds it
+ * took. The row is always removed from the source. Throws a `StageError` when
+ * it doesn't arrive.
  */
 export async function smoke(
   context: StageContext,

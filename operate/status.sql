@@ -1,4 +1,4 @@
--- What the warehouse says of itself: its newest batch and how old that is.
+-- The warehouse's own account: its newest batch and the age of that.
 select
     batch.batch,
     to_char(batch.snapshot_time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')

@@ -38,41 +38,41 @@ import {
 
 const USAGE = `deno task status [--json]
 
-Where each stage stands. Exits 1 when the warehouse is not as fresh as
-FRESHNESS_MINUTES_MAX says, when a stage fails at the batch that is next, when
-a batch waits for a stage for over half of that time, when batches wait for a
-warehouse that takes no writes, or whose lock is held by others than a load, when
-a table of the pipeline's own is gone there, when the newest verification
+Shows where each stage stands. Exits 1 when the warehouse is not as fresh as
+FRESHNESS_MINUTES_MAX says, when a stage fails at the next batch, when a batch
+waits for a stage for over half of that time, when batches wait for a warehouse
+that takes no writes, or whose lock is held by something other than a load, when
+one of the pipeline's own tables is gone there, when the newest verification
 found a difference or is over twice as old as VERIFY_EVERY_HOURS says, or when a
 zone or the warehouse can't be read or doesn't belong to the others.
 
   --json  one JSON object, also on a terminal`;
 const QUARANTINE_SHOWN = 20;
 
-/** Where one stage stands. */
+/** The status of one stage. */
 export interface StageStatus {
   stage: string;
   batch?: number;
   snapshotTime?: string;
   committedAt?: string;
   rows?: number;
-  /** Batches of the stage before that it has not taken yet. */
+  /** Batches of the previous stage that it has not processed yet. */
   pending?: number;
-  /** Why it can't be told, or why the stage can't go on. */
+  /** Why its status is unknown, or why the stage can't go on. */
   problem?: string;
   /** What to do about the problem. */
   hint?: string;
-  /** What ended the newest run, while the batch that it was at waits. */
+  /** The error of the newest run, while its batch still waits. */
   failure?: FailureNote;
 }
 
-/** Where the platform stands. */
+/** The status of the platform. */
 export interface Status {
   stages: StageStatus[];
   /** Now minus the snapshot time of the newest batch in the warehouse. */
   freshnessSeconds?: number;
   fresh: boolean;
-  /** Why nothing can be told of freshness, though something is loaded. */
+  /** Why freshness is unknown, though something is loaded. */
   freshnessProblem?: string;
   /** The newest one; left out when there is none. */
   verification?: { batch: number; verifiedAt: string; differences: number };
@@ -82,7 +82,7 @@ export interface Status {
   quarantine: TextRow[];
 }
 
-/** What the warehouse says of itself. */
+/** The warehouse's own account. */
 type WarehouseStatus =
   & Pick<
     Status,
@@ -95,15 +95,15 @@ type WarehouseStatus =
   >
   & {
     stage: StageStatus;
-    /** Why it can't take a batch. */
+    /** Why it can't accept a batch. */
     takesNone?: string | undefined;
-    /** Who keeps load from it. */
+    /** The session that blocks load. */
     holder?: LockHolder | undefined;
   };
 
 /**
- * Asks each zone and the warehouse; what can't be reached, or is not of the
- * lake that the zone before holds, is told so.
+ * Reads each zone and the warehouse; the status says which can't be reached, or
+ * belongs to another lake than the zone before it.
  */
 export async function readStatus(context: StageContext): Promise<Status> {
   const ingestion = openStageZone(context, "ingestion");
@@ -149,11 +149,11 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     if (before !== undefined && stage.problem === undefined) {
       stage.pending = Math.max(0, before - (stage.batch ?? 0));
     }
-    // What waits for nothing does not stand still: it was no batch's fault.
+    // A stage with nothing pending is not stuck: no batch caused its failure.
     if (index > 0 && stage.pending === 0) delete stage.failure;
   });
   const { stage, takesNone, holder, freshnessSeconds, ...rest } = warehouse;
-  // A load at work holds its lock, too: of that, only time tells.
+  // A load at work holds its lock, too: only the time it takes shows a fault.
   const obstacle = takesNone ??
     (holder?.isLoad === false ? holder.name : undefined);
   if (obstacle !== undefined && (stage.pending ?? 0) > 0) {
@@ -277,7 +277,7 @@ async function zoneStatus<M extends Manifest>(
   return status;
 }
 
-/** Says of a stage that a batch has waited for it for too long, and why. */
+/** Notes that a batch has waited for a stage for too long, and why. */
 async function tellWaiting(
   context: StageContext,
   stage: StageStatus,
@@ -296,7 +296,7 @@ async function tellWaiting(
   stage.hint = "Its log says why; `deno task doctor` says what takes no writes";
 }
 
-/** Without a log, what the warehouse holds is not compared with it. */
+/** Without a log, the warehouse's batches are not compared with it. */
 async function warehouseStatus(
   context: StageContext,
   options: { log: BatchLog<ProcessedManifest> | undefined },
@@ -353,7 +353,7 @@ function tellProblem(stage: StageStatus, error: unknown): void {
   }
 }
 
-/** A snapshot of the future tells nothing of how old the warehouse is. */
+/** A snapshot in the future does not show how old the warehouse is. */
 function freshnessOf(
   seconds: number,
 ): Pick<Status, "freshnessSeconds" | "freshnessProblem"> {
@@ -366,7 +366,7 @@ function freshnessOf(
   };
 }
 
-/** What ended the newest load, while its batch is not in the ledger. */
+/** The error of the newest load, while its batch is not in the ledger. */
 async function loadFailure(
   client: pg.Client,
 ): Promise<Pick<StageStatus, "failure">> {
@@ -397,7 +397,7 @@ async function whyReadOnly(client: pg.Client): Promise<string | undefined> {
     : undefined;
 }
 
-/** Twice the time that there should be between two: one was missed. */
+/** Twice the interval of verifications: one was missed. */
 function verificationAge(
   { config, clock }: StageContext,
   since: Date | undefined,
@@ -412,7 +412,7 @@ function verificationAge(
   };
 }
 
-/** A load makes the view last, where it is not there. */
+/** A load creates a missing view last. */
 async function quarantineStatus(
   client: pg.Client,
 ): Promise<Pick<Status, "quarantined" | "quarantine">> {
@@ -455,7 +455,7 @@ async function verificationStatus(
   };
 }
 
-/** Says of the ledger that it is not of the log. */
+/** Notes that the ledger does not match the log. */
 async function tellLedger(
   client: pg.Client,
   { log, stage }: { log: BatchLog<ProcessedManifest>; stage: StageStatus },
@@ -470,7 +470,7 @@ async function tellLedger(
   }
 }
 
-/** What waits for a stage, and why. */
+/** The batches that wait for a stage, and why. */
 function waitingLines({ stage, pending = 0, failure }: StageStatus): string[] {
   if (failure !== undefined) {
     const { batch, since, message, hint } = failure;

@@ -7,10 +7,10 @@ import type { StageContext } from "../lib/stage.ts";
 import { LOCK_KEY } from "../load/open_loader.ts";
 
 /**
- * Since when the batch that is next has waited for a stage, if that is longer
- * than half of `FRESHNESS_MINUTES_MAX`: a stage that runs takes it within
- * minutes, and one that cannot write does not always get to say so. Times by
- * this machine's clock and the store's.
+ * Since when the next batch has waited for a stage, if longer than half of
+ * `FRESHNESS_MINUTES_MAX`: a running stage processes it within minutes, and one
+ * that cannot write can't always report that. Times by this machine's clock and
+ * the store's.
  */
 export async function waitsTooLong(
   { config, clock }: StageContext,
@@ -24,7 +24,7 @@ export async function waitsTooLong(
   return minutes > config.freshnessMinutesMax / 2 ? since : undefined;
 }
 
-/** Who keeps load from its lock. */
+/** The session that keeps load from its lock. */
 export interface LockHolder {
   /** For people. */
   name: string;
@@ -33,8 +33,8 @@ export interface LockHolder {
 }
 
 /**
- * Who holds the lock of load; undefined when nobody does. Since when is known of
- * sessions of the same role, and to members of `pg_read_all_stats`.
+ * The session that holds load's lock; undefined when none does. Its start is
+ * known for sessions of the same role, and to members of `pg_read_all_stats`.
  */
 export async function lockHolder(
   client: pg.Client,

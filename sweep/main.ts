@@ -7,11 +7,11 @@ import { sweep, type SweepResult } from "./sweep.ts";
 const USAGE = `deno task sweep [processed|ingestion] [--dry-run]
 
 Removes the files of a zone that no manifest lists and that are older than 48
-hours by the store's clock: what killed runs left, and what a rebuild replaced.
-Other tasks may go on meanwhile. The ingestion zone is the only copy of history:
-only a person sweeps it.
+hours by the store's clock: files that killed runs left, or a rebuild replaced.
+Other tasks may run meanwhile. The ingestion zone is the only copy of history:
+it is swept by hand only.
 
-  --dry-run  only tell what would go
+  --dry-run  only show what would be removed
   --json     one JSON line per event, also on a terminal`;
 
 const ZONES = ["processed", "ingestion"] as const satisfies readonly Need[];

@@ -18,44 +18,44 @@ export interface SweepResult {
   bytesRemoved: number;
   /** Uploads and temporary files of writes that died. */
   unfinishedRemoved: number;
-  /** Files that are none of the zone's: they stay. */
+  /** Files that are not the zone's own: they stay. */
   foreignFiles: number;
 }
 
-/** What a person may ask of one sweep. */
+/** The options of one sweep. */
 export interface SweepOptions {
   zone: "ingestion" | "processed";
-  /** Only tells what it would remove. */
+  /** Only reports what it would remove. */
   dryRun?: boolean;
 }
 
-/** Four times what a run may last that still commits. */
+/** Four times as long as a run that still commits may last. */
 const GARBAGE_HOURS_MIN = 48;
 const MS_PER_HOUR = 3_600_000;
-/** So many files are held at once, and no more. */
+/** At most this many files are held at once. */
 const CANDIDATES_MAX = 20_000;
 const REQUESTS_AT_ONCE = 16;
 
 type AnyManifest = IngestionManifest | ProcessedManifest;
 
-/** A log whose files stay, and what the survey found of it. */
+/** A log whose files stay, and its survey. */
 interface KeptLog<M extends AnyManifest> {
   log: BatchLog<M>;
   found: SurveyedLog;
 }
 
-/** The keys that manifests list of the files that a batch has written. */
+/** The keys of a batch's files that manifests list. */
 type Listed = (batch: number) => Promise<ReadonlySet<string>>;
 
 /**
- * Removes the files of a zone that no manifest lists and that are older than
- * 48 hours by the store's clock: what killed and overtaken runs left, and the
- * generations that a rebuild replaced or didn't finish. In the processed zone
- * the manifests count that were the newest within those 48 hours: what was
- * merged since then is in the files that they list. Manifests of the log
- * in force are never removed, nor is what doesn't look like a file of the
- * zone. It may be ended at any moment; newest batches come first. Throws a
- * `StageError` when a manifest is missing or damaged.
+ * Removes the files of a zone that no manifest lists and that are older than 48
+ * hours by the store's clock: files that killed and overtaken runs left, and
+ * the generations that a rebuild replaced or didn't finish. In the processed
+ * zone those manifests count that were the newest at some time within those 48
+ * hours: files merged since then are among those that they list. Manifests of
+ * the log in force are never removed, nor is what doesn't look like a file of
+ * the zone. It may be stopped at any moment; newest batches come first. Throws
+ * a `StageError` when a manifest is missing or damaged.
  */
 export async function sweep(
   context: StageContext,
@@ -80,7 +80,7 @@ export async function sweep(
     const survey = await surveyZone(zone, { before, context });
     result.foreignFiles = survey.foreign.count;
     if (survey.foreign.count > 0) {
-      log.warn("{files} files are none of the zone's and stay: {names}", {
+      log.warn("{files} files are not the zone's own and stay: {names}", {
         files: survey.foreign.count,
         names: survey.foreign.first.join(", "),
       });
@@ -125,8 +125,8 @@ interface Work {
 }
 
 /**
- * Generations that nobody can put in force any more, nor go on with: neither
- * their newest manifest nor the pointer, which ended the one before, is young.
+ * Generations that no run can activate or continue any more: neither their
+ * newest manifest nor the pointer, which ended the one before, is young.
  */
 async function deadGenerations(
   zone: Zone,
@@ -162,7 +162,7 @@ async function openListed(
       {
         subject: zone.url,
         hint:
-          "Restore the missing ones from the bucket's versions or a copy of the zone: what they list would be taken for garbage",
+          "Restore the missing ones from the bucket's versions or a copy of the zone: the files they list would count as garbage",
       },
     );
   }
@@ -182,7 +182,7 @@ async function openListed(
 }
 
 /**
- * Adds the keys that the manifests list which were the newest at some moment
+ * Adds the keys that those manifests list that were the newest at some moment
  * since `before`: the young ones, and the one before these.
  */
 async function addListed(
@@ -195,11 +195,11 @@ async function addListed(
   for await (const manifest of log.range({ from, to: highest })) {
     const own = Object.values(manifest.models).flatMap(({ files }) => files);
     const { checkpoint } = manifest.live ?? {};
-    // Where an earlier sweep has taken it, nobody reads its list any more.
+    // If an earlier sweep has removed it, nobody reads its list any more.
     const isLost = checkpoint !== undefined && manifest.batch < highest &&
       checkpoint.key !== list?.checkpoint?.key &&
       await log.zone.head(checkpoint.key) === undefined;
-    // One that lists none adds its own to those of the batch before.
+    // One that lists none adds its own to those of the previous batch.
     if (!isLost && (list === undefined || manifest.live !== undefined)) {
       list = await readLiveList(log, manifest, list && { known: list });
     }
@@ -215,7 +215,7 @@ async function addListed(
   }
 }
 
-/** Removes what is garbage in these folders, which share a range of batches. */
+/** Removes the garbage in these folders, which share a range of batches. */
 async function sweepWindow(
   folders: readonly string[],
   work: Work & { listed: Listed },
@@ -253,7 +253,7 @@ async function removeUnlisted(
   await removeFiles(garbage, work);
 }
 
-/** A manifest lists whatever its run wrote, so the file's own batch tells. */
+/** A manifest lists all that its run wrote, so the file's own batch decides. */
 async function ingestedFiles(
   batch: number,
   { log, found }: KeptLog<IngestionManifest>,
@@ -316,7 +316,7 @@ async function removeUnfinished(work: Work): Promise<void> {
   }
 }
 
-/** Does the work for each, some at once; throws the first error at the end. */
+/** Runs the work for each, some at once; throws the first error at the end. */
 async function eachOf<Item>(
   items: readonly Item[],
   work: (item: Item) => Promise<void>,

@@ -2,11 +2,11 @@ import { keyParts, logParts } from "../lib/batches/batch_log.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 
-/** What a zone holds, in few words however many files there are. */
+/** A summary of a zone, small however many files there are. */
 export interface Survey {
-  /** The logs by generation; that of the first is empty. */
+  /** The logs by generation; the first one's name is empty. */
   logs: ReadonlyMap<string, SurveyedLog>;
-  /** Files that are none of a zone's. */
+  /** Files that are not a zone's own. */
   foreign: { count: number; first: readonly string[] };
   /**
    * Starts of keys that hold old data files, a list for each thousand batches,
@@ -20,15 +20,15 @@ export interface SurveyedLog {
   batches: number;
   /** The number of the newest batch. */
   highest: number;
-  /** When the youngest file of the log was written. */
+  /** When the newest file of the log was written. */
   newest: Date;
-  /** The lowest number of a manifest that is not old, if one is not. */
+  /** The lowest number of a young manifest, if there is one. */
   firstYoung?: number;
 }
 
 /**
- * What `deno task doctor` writes, to see whether the store keeps conditions.
- * It stays where who asks may not remove it, and hurts nobody there.
+ * The file that `deno task doctor` writes, to see whether the store keeps
+ * conditions. It stays, harmlessly, where doctor's role may not delete it.
  */
 export const PROBE = "_doctor";
 /** Other files that a zone has at its root. */
@@ -37,7 +37,7 @@ const WINDOW_DIGITS = 6;
 const FOREIGN_KEPT = 10;
 const FILES_BETWEEN_REPORTS = 100_000;
 
-/** Looks at every file of a zone, once, in order. */
+/** Examines every file of a zone, once, in order. */
 export async function surveyZone(
   zone: Zone,
   options: { before: Date; context: StageContext },
@@ -51,7 +51,7 @@ export async function surveyZone(
   for await (const { key, modified } of zone.list("")) {
     signal.throwIfAborted();
     if (++files % FILES_BETWEEN_REPORTS === 0) {
-      log.info("{files} files looked at so far", { files });
+      log.info("{files} files examined so far", { files });
     }
     const manifest = logParts(key);
     const data = keyParts(key);
