@@ -119,7 +119,7 @@ function formatModels(
       }`,
       `  ${
         model.isDerived
-          ? "its table follows from it"
+          ? "its table is derived from it"
           : "sql/warehouse declares its table"
       }${
         model.recordId === undefined

@@ -105,23 +105,25 @@ async function examineZone(
     await zone.remove(PROBE).catch(() => {});
     if (again || replaced) {
       throw new StageError(
-        `Cannot rely on ${zone.url}: it does not keep to conditions (${
+        `Cannot rely on ${zone.url}: it ignores conditions (${
           again ? "If-None-Match" : "If-Match"
         })`,
         {
           subject: zone.url,
-          hint: "Use a store with conditional writes, as S3 has them",
+          hint: "Use a store with conditional writes, such as S3",
         },
       );
     }
     if (stored === undefined) {
       throw new StageError(
-        `Cannot rely on ${zone.url}: what was written is not there`,
-        { subject: zone.url, hint: "Use a store that is consistent, as S3 is" },
+        `Cannot rely on ${zone.url}: a file just written is not there`,
+        { subject: zone.url, hint: "Use a consistent store, such as S3" },
       );
     }
     checkClock(context, { of: zone.url, now });
-    return `${zone.url} takes files${created ? "" : ", also looked at before"}`;
+    return `${zone.url} accepts files${
+      created ? "" : ", as in an earlier check"
+    }`;
   } finally {
     zone.close();
   }
@@ -147,7 +149,7 @@ function checkClock(
   if (Math.abs(skew) <= SKEW_SECONDS_MAX) return;
   throw new StageError(
     `The clock of ${of} is ${Math.round(skew)} s from this machine's`,
-    { subject: of, hint: "Set the one that is wrong by NTP" },
+    { subject: of, hint: "Set the wrong one by NTP" },
   );
 }
 
@@ -189,8 +191,8 @@ async function examineWarehouse(context: StageContext): Promise<string> {
     : row.may_migrate !== "t" || row.may_make !== "t"
     ? [
       row.may_migrate !== "t"
-        ? "the role may make no schema there"
-        : "the role may make no table in the schema that comes first in its search_path",
+        ? "the role may not create schemas there"
+        : "the role may not create tables in the first schema of its search_path",
       "Give the loader's role its rights: sql/roles/warehouse_roles.sql",
     ]
     : undefined;

@@ -71,12 +71,12 @@ export async function smoke(
       await sleep(pollMs, undefined, { signal });
     }
     throw new StageError(
-      `Cannot see row ${key} in the warehouse: it did not come in ${
+      `Cannot see row ${key} in the warehouse: it did not arrive within ${
         Math.round(waitMs / 1000)
       } s`,
       {
         subject: String(key),
-        hint: "`deno task status` says which stage stands still",
+        hint: "`deno task status` says which stage is stuck",
       },
     );
   } finally {

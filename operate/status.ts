@@ -340,7 +340,7 @@ async function warehouseStatus(
     });
   } catch (error) {
     tellProblem(stage, error);
-    return { ...found, freshnessProblem: "the warehouse could not say" };
+    return { ...found, freshnessProblem: "the warehouse could not be read" };
   }
 }
 

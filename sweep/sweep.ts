@@ -10,7 +10,7 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 import { type Survey, type SurveyedLog, surveyZone } from "./zone_inventory.ts";
 
-/** What one sweep did, or with `dryRun` would have done. */
+/** The result of one sweep, or with `dryRun` what it would be. */
 export interface SweepResult {
   stage: "sweep";
   zone: "ingestion" | "processed";

@@ -43,9 +43,9 @@ import {
 } from "./warehouse_rows.ts";
 
 /**
- * What was compared: a place with its expected rows, or the history, which the
- * source does not have: the intervals of versions, and the rows of ended ones,
- * in the warehouse with those in the lake.
+ * The subject of a comparison: a place with its expected rows, or the history,
+ * which the source does not have: the intervals of versions, and the rows of
+ * ended ones, in the warehouse with those in the lake.
  */
 export type Place = "lake" | "warehouse" | "history";
 
@@ -66,7 +66,7 @@ export interface Comparison {
   ways: readonly string[];
 }
 
-/** What a comparison needs. */
+/** The input of a comparison. */
 export interface ModelComparing {
   duckdb: DuckDb;
   tables: readonly ContractTable[];

@@ -57,7 +57,7 @@ const READING: TransactionOptions = {
   },
 };
 
-/** What the comparison needs. */
+/** The input of the comparison. */
 interface VerifyWork {
   context: StageContext;
   source: SourceState;

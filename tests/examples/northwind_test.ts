@@ -234,7 +234,7 @@ Deno.test("`deno task check` takes Northwind's folder, and derives its tables", 
   assert.equal(code, 0, out);
   assert.match(
     out,
-    /fact_order_line: fact, by row of order_details\n {2}its table follows from it; order_line_record_id/,
+    /fact_order_line: fact, by row of order_details\n {2}its table is derived from it; order_line_record_id/,
   );
   assert.match(out, /reports_to +SMALLINT +smallint {2}-> dim_employee/);
   assert.match(

@@ -106,12 +106,12 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
     const wrong = wrongOf(await examine(platform.context));
 
     assert.deepEqual(wrong, [
-      "warehouse: Cannot load into the warehouse: the role may make no schema there",
+      "warehouse: Cannot load into the warehouse: the role may not create schemas there",
     ]);
     const { database } = platform.warehouse.settings;
     await execute(client, `grant create on database ${database} to ${role}`);
     assert.deepEqual(wrongOf(await examine(platform.context)), [
-      "warehouse: Cannot load into the warehouse: the role may make no table in the schema that comes first in its search_path",
+      "warehouse: Cannot load into the warehouse: the role may not create tables in the first schema of its search_path",
     ]);
     await execute(
       client,

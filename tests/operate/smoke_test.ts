@@ -44,7 +44,7 @@ Deno.test("smoke() removes the row that a killed one left, and none of one at wo
 
   await assert.rejects(
     smoke(platform.context, { waitMs: 300, pollMs: 100 }),
-    /did not come/,
+    /did not arrive/,
   );
 
   const left = await query(client, `${SMOKE_ROWS} order by design_id`);
@@ -65,7 +65,8 @@ Deno.test("smoke() says that the row does not come, and removes it", async () =>
     smoke(platform.context, { waitMs: 300, pollMs: 100 }),
     {
       name: "StageError",
-      message: /^Cannot see row -\d+ in the warehouse: it did not come in 0 s$/,
+      message:
+        /^Cannot see row -\d+ in the warehouse: it did not arrive within 0 s$/,
     },
   );
   assert.deepEqual(await query(client, SMOKE_ROWS), []);

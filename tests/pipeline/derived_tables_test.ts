@@ -474,7 +474,7 @@ Deno.test("check shows the tables that follow from models", () =>
     assert.equal(code, 0, out);
     assert.match(
       out,
-      /^fact_line: fact, by row of line\n {2}its table follows from it; line_record_id numbers its versions\n/m,
+      /^fact_line: fact, by row of line\n {2}its table is derived from it; line_record_id numbers its versions\n/m,
     );
     assert.match(out, /^ {2}OrderID +INTEGER +integer {2}key$/m);
     assert.match(out, /^ {2}shop_id +INTEGER +integer {2}-> dim_Shop$/m);
