@@ -40,9 +40,9 @@ export async function warnOfAbandoned(
   }
 }
 
-/** What messages say about such a table. */
+/** The text of messages about such a table. */
 export function abandonedNote(table: string): string {
-  return `no model makes it any more, and its rows stay as they are; when nobody reads it: drop table ${
+  return `its model was removed, and its rows no longer change; once nobody reads it: drop table ${
     quoteName(table)
   } cascade`;
 }

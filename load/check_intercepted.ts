@@ -95,13 +95,13 @@ export function interceptedError(
   rows: string,
 ): StageError {
   return new StageError(
-    `Cannot load "${model.name}": it does not hold what was written (${rows}), since others stand before it: ${
+    `Cannot load "${model.name}": it does not hold what was written (${rows}), since others intercept its writes: ${
       interceptors.join(", ")
     }`,
     {
       subject: model.name,
       hint:
-        "Drop such a trigger or rule, or let it leave the row and our columns as they are; one that runs after each row may do what it likes. A column of your own needs a default",
+        "Drop such a trigger or rule, or make it keep the row and our columns unchanged; one that runs after each row may do anything. A column of your own needs a default",
     },
   );
 }

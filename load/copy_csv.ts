@@ -59,7 +59,7 @@ export async function copyCsv(
     {
       subject,
       hint:
-        "A trigger on it leaves rows out: drop that. If there is none, run load again",
+        "A trigger on it skips rows: drop it. If there is none, run load again",
     },
   );
 }
@@ -103,7 +103,7 @@ function valueError(
 /** How to make a column hold what its type refused. */
 function columnHint(model: string, column: string): string {
   const views = ["_current", "_history"].map((view) => quoteName(model + view));
-  return `By a migration in sql/warehouse let its type hold that (alter type ... add value, alter domain ... drop constraint), or make the column text: drop view ${
+  return `Let its type hold that by a migration in sql/warehouse (alter type ... add value, alter domain ... drop constraint), or make the column text: drop view ${
     views.join(", ")
   } cascade; alter table ${quoteName(model)} alter ${
     quoteName(column)

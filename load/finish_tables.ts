@@ -7,7 +7,7 @@ import missingReferencesSql from "./missing_references.sql" with {
 };
 import unfinishedTablesSql from "./unfinished_tables.sql" with { type: "text" };
 
-/** What tables still lack. */
+/** Statements and references that tables still lack. */
 export interface Unfinished {
   /** Statements, in order: indexes, views, comments. */
   statements: string[];
@@ -23,9 +23,9 @@ interface MissingReference {
 }
 
 /**
- * What the tables of these models lack of what all models' tables have: views
- * and functions, comments, indexes of older versions; and, where tables are
- * derived from models, foreign keys. Missing tables are left out.
+ * Finds what the tables of these models lack of what all models' tables have:
+ * views and functions, comments, indexes of older versions; and, where tables
+ * are derived from models, foreign keys. Missing tables are left out.
  */
 export async function findUnfinished(
   client: pg.Client,

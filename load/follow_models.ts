@@ -86,7 +86,7 @@ export async function followModels(
         {
           subject: model.name,
           hint:
-            "Drop what depends on the column, run it again, and make that again afterwards",
+            "Drop what depends on the column, run it again, and create it again afterwards",
           cause: error,
         },
       );
@@ -201,7 +201,7 @@ function changesOf(
     if (drop) {
       changes.actions.push(`drop column ${quoteName(name)}`);
       changes.taken.push(
-        `the column ${name} goes with its values: no model has it`,
+        `the column ${name} is dropped with its values: no model has it`,
       );
       changes.reshapes = true;
       changes.dropped.push(name);

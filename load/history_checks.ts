@@ -48,7 +48,7 @@ function referencesSql({ model, references }: Checked): string {
       on dimension.${quoteName(dimensionKey)} = fact.${quoteName(column)}
     where fact.to_batch is null and dimension.is_placeholder`
   );
-  return `-- What a row of ${model.name} refers to is in the source.
+  return `-- Rows that ${model.name} refers to are in the source.
 --
 -- Severity: warning
 
@@ -83,7 +83,7 @@ where from_batch >= to_batch
  */
 function overlapSql({ model }: Checked): string {
   const key = quoteNames(model.key);
-  return `-- Of one key of ${model.name} at most one version holds at any moment.
+  return `-- At most one version of each key of ${model.name} is valid at any moment.
 --
 -- Severity: error
 

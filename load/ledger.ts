@@ -201,7 +201,7 @@ export function checkContinuity(
   const found = manifest === undefined
     ? "is missing"
     : manifest.lakeId !== entry.lakeId
-    ? "is of another lake"
+    ? "belongs to another lake"
     : manifest.inputSha256 !== entry.inputSha256
     ? "is another one"
     : manifest.transformHash !== entry.transformHash

@@ -9,9 +9,9 @@ export interface Advice {
 
 const AGAIN = "Nothing of it was kept; the next run does it again";
 const DEPENDENTS =
-  "Drop what it names, run it again, and make that again afterwards";
+  "Drop what it names, run it again, and create it again afterwards";
 const LIMITED =
-  "The role, the database or a pooler limits how long a transaction takes: lift it (alter role ... set transaction_timeout to 0)";
+  "The role, the database or a pooler limits how long a transaction may last: lift that (alter role ... set transaction_timeout to 0)";
 
 /** The remaining remedy where a warehouse can't hold such a value. */
 export const SET_ASIDE =
@@ -36,7 +36,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23": {
     retryable: false,
     hint:
-      "The warehouse's tables don't take it: `deno task verify` says what differs, `deno task rebuild warehouse` makes them again",
+      "The warehouse's tables reject it: `deno task verify` says what differs, `deno task rebuild warehouse` fills them again",
   },
   "23502": {
     retryable: false,
@@ -46,12 +46,12 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23514": {
     retryable: false,
     hint:
-      `Drop the constraint, or make the partition that is missing, by a migration in sql/warehouse; or ${SET_ASIDE}`,
+      `Drop the constraint, or create the missing partition, by a migration in sql/warehouse; or ${SET_ASIDE}`,
   },
   "23503": {
     retryable: false,
     hint:
-      "A reference to a row that is not there: load makes a placeholder only for a foreign key of one column to a dimension's key. Drop the one that it names, or let it be such a one, by a migration in sql/warehouse",
+      "A reference to a row that is not there: load makes a placeholder only for a foreign key of one column to a dimension's key. Drop the one that it names, or make it one of these, by a migration in sql/warehouse",
   },
   "23505": {
     retryable: false,
@@ -69,17 +69,17 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "25006": {
     retryable: true,
     hint:
-      "The server takes no writes: a standby, or set read only (default_transaction_read_only)",
+      "The server accepts no writes: a standby, or set read only (default_transaction_read_only)",
   },
   "25P03": { retryable: false, hint: LIMITED },
   "25P04": { retryable: false, hint: LIMITED },
   "3D000": {
     retryable: false,
-    hint: "Make the database, or mend WAREHOUSE_URL",
+    hint: "Create the database, or correct WAREHOUSE_URL",
   },
   "3F000": {
     retryable: false,
-    hint: "Make the schema that the role's search_path names first",
+    hint: "Create the schema that the role's search_path names first",
   },
   "42": {
     retryable: false,
@@ -94,7 +94,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "42501": {
     retryable: false,
     hint:
-      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql. Of tables with row security it must see all rows: alter table ... no force row level security, or alter role ... bypassrls",
+      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql. It must see all rows of tables with row security: alter table ... no force row level security, or alter role ... bypassrls",
   },
   "53100": {
     retryable: true,
@@ -116,12 +116,13 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   },
   "55P03": {
     retryable: true,
-    hint: "Somebody holds a lock on a table for long; the next run retries",
+    hint:
+      "Somebody has held a lock on a table for too long; the next run retries",
   },
   "57014": {
     retryable: true,
     hint:
-      "Somebody cancelled it, or a limit of time did; nothing was kept, and the next run does it again",
+      "Somebody or a time limit cancelled it; nothing was kept, and the next run does it again",
   },
   "57P05": {
     retryable: false,

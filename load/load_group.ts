@@ -241,7 +241,7 @@ async function checkTypes(
       {
         subject: model.name,
         hint:
-          "Somebody changed its type: run `deno task rebuild warehouse`, which gives the column its type again, and its rows their values",
+          "Somebody changed its type: run `deno task rebuild warehouse`, which restores its type and values",
       },
     );
   }

@@ -79,7 +79,7 @@ export async function makeSchema(
   for (const table of damaged) {
     const isAlone = await transaction(() => makeDamaged(client, table));
     if (!isAlone) return false;
-    log.warn("{fault}: it is made again", { fault: table.fault });
+    log.warn("{fault}: it is created again", { fault: table.fault });
   }
   if (!migrates && damaged.length > 0) {
     await look(checkAll);

@@ -83,7 +83,7 @@ async function apply(
             ? "The loader's role must own the schema; see sql/roles/warehouse_roles.sql"
             : retryable || sqlState(error) === NO_SCHEMA
             ? hint
-            : `Mend ${folderOf(name)}/${name}.sql, or what it meets there`
+            : `Mend ${folderOf(name)}/${name}.sql, or what it conflicts with`
         }`,
         cause: error,
       },

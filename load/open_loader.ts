@@ -174,7 +174,7 @@ export async function checkEncoding(
     {
       subject: server,
       hint:
-        `Make the warehouse in a database of its own: create database NAME encoding '${ENCODING}' template template0`,
+        `Create the warehouse in a database of its own: create database NAME encoding '${ENCODING}' template template0`,
     },
   );
 }
@@ -190,7 +190,7 @@ async function checkSchema(client: pg.Client, server: string): Promise<void> {
     `Cannot load into ${server}: no schema has been selected to create in`,
     {
       subject: server,
-      hint: "Make the schema that the role's search_path names first",
+      hint: "Create the schema that the role's search_path names first",
     },
   );
 }

@@ -18,7 +18,7 @@ const FILLED_BY_REBUILD = ["batch", "batch_file", "finding"];
 /** One of the pipeline's own tables that is not as it was created. */
 export interface DamagedTable {
   name: string;
-  /** What is wrong with it, for people. */
+  /** Its fault, for people. */
   fault: string;
 }
 
@@ -79,8 +79,8 @@ export function damagedError({ name, fault }: DamagedTable): StageError {
   return new StageError(`Cannot rely on this warehouse: ${fault}`, {
     subject: `${SCHEMA}${name}`,
     hint: FILLED_BY_REBUILD.includes(name)
-      ? `Run \`deno task rebuild warehouse\`: it makes that table again, and fills it`
-      : "Run load: it makes that table again",
+      ? `Run \`deno task rebuild warehouse\`: it creates that table again, and fills it`
+      : "Run load: it creates that table again",
   });
 }
 
@@ -111,7 +111,7 @@ function declaredTables(migrations: readonly SqlFile[]): DeclaredTables {
 
 function noMigrations(): StageError {
   return new StageError(
-    "Cannot rely on this warehouse: pipeline.migration is gone, which names what was made there",
+    "Cannot rely on this warehouse: pipeline.migration, the list of its migrations, is gone",
     {
       subject: "pipeline.migration",
       hint:

@@ -281,18 +281,18 @@ async function checkFollowers(
   ).join(", ");
   if (allowCascade) {
     context.log.warn(
-      "rows are taken out, and with them goes what refers to them in {followers}",
+      "rows are deleted, and with them rows that refer to them in {followers}",
       { followers },
     );
     return;
   }
   const server = serverName(warehouseOf(context));
   throw new StageError(
-    `Cannot reload ${server}: rows would be taken out, and with them what refers to them in ${followers}`,
+    `Cannot reload ${server}: rows would be deleted, and with them rows that refer to them in ${followers}`,
     {
       subject: server,
       hint:
-        "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade, and they go",
+        "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade to lose them",
     },
   );
 }

@@ -90,5 +90,5 @@ function shapeFault(
     ? undefined
     : `its key is (${
       key.join(", ")
-    }), of which the warehouse's table has no primary key`;
+    }), which is not the primary key of the warehouse's table`;
 }

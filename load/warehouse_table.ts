@@ -224,7 +224,7 @@ async function readColumns(
     `Cannot load the model "${model.name}": the warehouse has no such table`,
     {
       subject: model.name,
-      hint: "Write a migration in sql/warehouse that makes it",
+      hint: "Write a migration in sql/warehouse that creates it",
     },
   );
 }

@@ -38,9 +38,9 @@ export interface Plan {
   load?: { from: number; to: number };
   /** The newest batch, if other SQL made it. */
   changedSince?: number;
-  /** What would be added to the warehouse, a line each. */
+  /** Additions to the warehouse, a line each. */
   warehouse: string[];
-  /** What would be taken from it, a line each: a run needs --accept. */
+  /** Removals from it, a line each: a run needs --accept. */
   taken: string[];
   /** Columns and tables that no model has, and what a rebuild does to them. */
   rebuild: string[];
@@ -117,7 +117,7 @@ async function planWarehouse(
     const damaged = await damagedTables(client);
     checkDamaged(damaged);
     plan.warehouse.push(
-      ...damaged.map(({ fault }) => `${fault}: it is made again`),
+      ...damaged.map(({ fault }) => `${fault}: it is created again`),
     );
     const { migrations, tables } = await findMissing(client, context.sql);
     plan.warehouse.push(

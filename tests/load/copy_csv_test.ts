@@ -55,7 +55,7 @@ Deno.test("copyCsv() refuses other rows than were written", () =>
         message: "Cannot load target: 1 rows arrived of 2 sent",
         subject: "target",
         retryable: false,
-        hint: /^A trigger on it leaves rows out: drop that\./,
+        hint: /^A trigger on it skips rows: drop it\./,
       },
     );
   }));

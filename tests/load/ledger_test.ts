@@ -75,7 +75,7 @@ Deno.test("enterBatches() tells listeners the last batch, once it is committed",
 for (
   const { found, other } of [
     { found: "is missing", other: undefined },
-    { found: "is of another lake", other: { lakeId: "other" } },
+    { found: "belongs to another lake", other: { lakeId: "other" } },
     { found: "is another one", other: { inputSha256: "other" } },
     { found: "was made by other SQL", other: { transformHash: "other" } },
   ]

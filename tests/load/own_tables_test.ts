@@ -9,7 +9,7 @@ import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const MIGRATION_GONE =
-  "Cannot rely on this warehouse: pipeline.migration is gone, which names what was made there";
+  "Cannot rely on this warehouse: pipeline.migration, the list of its migrations, is gone";
 
 /** What is done to the pipeline's own tables, what is said, and who mends it. */
 const DAMAGES: Record<
@@ -84,19 +84,19 @@ for (const [name, { sql, says, mends }] of Object.entries(DAMAGES)) {
       doctor: [message],
       plan: mends === "rebuild"
         ? [message]
-        : says.map((fault) => `${fault}: it is made again`),
+        : says.map((fault) => `${fault}: it is created again`),
     });
     if (mends === "rebuild") {
       await assert.rejects(platform.load(), {
         message,
         hint:
-          "Run `deno task rebuild warehouse`: it makes that table again, and fills it",
+          "Run `deno task rebuild warehouse`: it creates that table again, and fills it",
         retryable: false,
       });
       await rebuildWarehouse(context);
     } else await platform.load();
     for (const fault of says) {
-      assert(logged.includes(`warning: ${fault}: it is made again`));
+      assert(logged.includes(`warning: ${fault}: it is created again`));
     }
     assert.deepEqual(await readCatalogue(client), before);
     assert.deepEqual(await toldOf(platform), {

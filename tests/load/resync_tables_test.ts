@@ -60,7 +60,7 @@ Deno.test("resyncTables() goes on only from what is of this lake", async () => {
 
   await assert.rejects(
     resyncTables(platform.context, { tables: ["payment"] }),
-    { message: /^Cannot go on from batch 4, .* it is of another lake$/ },
+    { message: /^Cannot go on from batch 4, .* it belongs to another lake$/ },
   );
 
   assert.deepEqual(await tableTexts(platform.warehouse), before);

@@ -71,7 +71,7 @@ Deno.test("readWarehouseTable() names a model that the warehouse has no table fo
     message:
       'Cannot load the model "fact_thing": the warehouse has no such table',
     subject: "fact_thing",
-    hint: "Write a migration in sql/warehouse that makes it",
+    hint: "Write a migration in sql/warehouse that creates it",
   });
 });
 

@@ -159,7 +159,7 @@ Deno.test("status says that zones and warehouse don't belong together", async ()
     [{ WAREHOUSE_URL }, /load: Cannot go on from batch 1, .* another lake/],
     [
       { INGESTION_URL, PROCESSED_URL },
-      /load: Cannot go on from batch 1, .* is of another lake/,
+      /load: Cannot go on from batch 1, .* belongs to another lake/,
     ],
     [
       { INGESTION_URL: empty, PROCESSED_URL: join(empty, "..", "empty2") },

@@ -148,8 +148,7 @@ Deno.test("plan and load name a table whose model is gone, until it is dropped",
   await platform.run();
   assert.deepEqual((await makePlan(platform.context)).rebuild, []);
   platform.context.sql = await both(["dim_item"]);
-  const note =
-    /^dim_old: no model makes it any more.*drop table "dim_old" cascade$/;
+  const note = /^dim_old: its model was removed.*drop table "dim_old" cascade$/;
 
   const { warehouse, taken, rebuild } = await makePlan(platform.context);
 
@@ -162,7 +161,7 @@ Deno.test("plan and load name a table whose model is gone, until it is dropped",
   await transform(platform.context, { accept: true });
   await platform.load();
   const warned = platform.logged.filter((line) =>
-    line.startsWith("warning: dim_old: no model makes it")
+    line.startsWith("warning: dim_old: its model was removed")
   );
   assert.equal(warned.length, 1);
   assert.match(warned[0]?.replace("warning: ", "") ?? "", note);
@@ -194,7 +193,7 @@ Deno.test("plan shows what a rebuild of the warehouse drops, and a load takes aw
     "dim_item: the column weight is null in new rows: no model has it",
   ]);
   assert.deepEqual(plan.rebuild, [
-    "dim_item: the column weight goes with its values: no model has it",
+    "dim_item: the column weight is dropped with its values: no model has it",
   ]);
   assert.deepEqual(await stateOf(platform), before);
   // Once it is accepted, a rebuild alone would still change it.

@@ -153,7 +153,7 @@ Deno.test("load() writes nothing when models take away what nobody accepted", ()
     await assert.rejects(platform.load(), (error: Error) => {
       assert.match(
         error.message,
-        /^Cannot change .*: sql\/ takes away from it: dim_item: the column title is null in new rows: no model has it; dim_item: the column weight is null in new rows: no model has it; dim_old: no model makes it any more/,
+        /^Cannot change .*: sql\/ takes away from it: dim_item: the column title is null in new rows: no model has it; dim_item: the column weight is null in new rows: no model has it; dim_old: its model was removed/,
       );
       return true;
     });
@@ -193,7 +193,7 @@ Deno.test("rebuildWarehouse() drops nothing unless that is accepted", () =>
     await assert.rejects(rebuildWarehouse(platform.context), {
       name: "StageError",
       message:
-        /takes away from it: dim_item: the column title goes with its values: no model has it; dim_item: the column weight goes .*; dim_old: no model makes it any more/,
+        /takes away from it: dim_item: the column title is dropped with its values: no model has it; dim_item: the column weight is dropped .*; dim_old: its model was removed/,
       hint: "Change sql/ back, or run `deno task rebuild warehouse --accept`",
     });
     assert.deepEqual(await stateOf(platform), before);

@@ -186,9 +186,9 @@ Deno.test("a reload takes rows of others with its own only when it is allowed to
   const refused = {
     message: `Cannot reload ${
       serverName(warehouse.settings)
-    }: rows would be taken out, and with them what refers to them in ${followers}`,
+    }: rows would be deleted, and with them rows that refer to them in ${followers}`,
     hint:
-      "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade, and they go",
+      "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade to lose them",
     retryable: false,
   };
   const tables = ["sales_order"];
@@ -199,7 +199,7 @@ Deno.test("a reload takes rows of others with its own only when it is allowed to
   await resyncTables(context, { tables, allowCascade: true });
 
   assert.deepEqual(warnings(), [
-    `warning: rows are taken out, and with them goes what refers to them in ${followers}`,
+    `warning: rows are deleted, and with them rows that refer to them in ${followers}`,
   ]);
   assert.deepEqual({ ...await held() }, {
     score: "2",
