@@ -20,7 +20,7 @@ import {
 } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
-/** What the transform of one batch has at hand. */
+/** The inputs and state of one batch's transform. */
 export interface BatchWork {
   duckdb: DuckDb;
   sql: ProjectSql;
@@ -29,14 +29,14 @@ export interface BatchWork {
   processed: Zone;
   input: IngestionManifest;
   previous: ProcessedManifest | undefined;
-  /** The files that hold a model's versions of all batches before, checked. */
+  /** The checked files with a model's versions of all earlier batches. */
   earlierFiles: (model: string) => Promise<readonly LiveFile[]>;
   runId: string;
   progress: Progress;
   quarantineRowsMax: number;
   /**
-   * What holds up this batch or those before it that are not committed yet,
-   * by model; a batch that mends it takes it out.
+   * The models that hold up this batch or earlier ones that are not committed
+   * yet; a batch that repairs one removes it.
    */
   held: Map<string, HeldModel>;
 }
@@ -45,13 +45,13 @@ export interface BatchWork {
 export interface HeldModel {
   error: StageError;
   /**
-   * The tables that have to be read whole to mend it: of a set, and of a query
-   * that failed at a row.
+   * The tables that must be read in full to repair it, if it is a set or its
+   * query failed at a row.
    */
   unread: ReadonlySet<string>;
 }
 
-/** What a batch adds to the lake. */
+/** The content that a batch adds to the lake. */
 export type BatchContent = Pick<
   ProcessedManifest,
   "models" | "state" | "quarantined" | "postponed"
@@ -77,7 +77,7 @@ export function isAffected(
     isPostponed(work, model);
 }
 
-/** Whether the batch before left the model as it was; see `makeJoin`. */
+/** Whether the batch before left the model unchanged; see `makeJoin`. */
 export function isPostponed(
   { previous }: BatchWork,
   { name }: Pick<ModelSql, "name">,
@@ -86,9 +86,9 @@ export function isPostponed(
 }
 
 /**
- * When a table that the model reads came whole, or the batch before left the
- * model behind: SQL for what the lake holds of it, as it was published. Whatever
- * drifted is mended against it.
+ * SQL for the model's rows in the lake, as published, if a table that it reads
+ * was read in full or the batch before left the model behind. Any drift is
+ * repaired against it.
  */
 export async function publishedSql(
   work: BatchWork,
@@ -114,7 +114,7 @@ export async function publishedSql(
   });
 }
 
-/** What the batch before left under a name, checked before it is read. */
+/** Rows that the batch before kept under a name, checked before use. */
 export async function stateBefore(
   work: BatchWork,
   name: string,

@@ -11,15 +11,17 @@ import {
   walk,
 } from "./sql_tree.ts";
 
-/** What is known of DuckDB's functions, by their names. */
+/** The kinds of DuckDB's functions, by name. */
 export interface FunctionKinds {
-  /** Those that give another result another time, or in another session. */
+  /** Those whose result differs by time or session. */
   volatile: ReadonlySet<string>;
-  /** Those that make one value of many rows. */
+  /** Those that make one value from many rows. */
   aggregates: ReadonlySet<string>;
 }
 
-/** What DuckDB itself takes for steady, and looks at more than its arguments. */
+/**
+ * Functions that DuckDB calls stable, but that use more than their arguments.
+ */
 const VOLATILE = [
   "approx_quantile",
   "approx_top_k",
@@ -31,7 +33,7 @@ const VOLATILE = [
   "reservoir_quantile",
   "version",
 ];
-/** It always raises, so that it gives no result at all. */
+/** It always raises an error, so it never gives a result. */
 const RAISES = "error";
 /** Written without brackets, where no column has that name. */
 const VALUE_WORDS = [
@@ -49,7 +51,7 @@ const VALUE_WORDS = [
   "session_user",
   "user",
 ];
-/** What follows the order in which rows come, unless one is given. */
+/** Functions that follow the order of their input unless one is given. */
 const ORDERED = new Set([
   "any_value",
   "arbitrary",
@@ -85,10 +87,10 @@ const ORDERED = new Set([
   "row_number",
   "string_agg",
 ]);
-/** Macros call macros, so deep. */
+/** How deep macros may call macros. */
 const MACRO_DEPTH_MAX = 5;
 
-/** Asks DuckDB for its functions; a macro is what its text calls. */
+/** Asks DuckDB for its functions; a macro counts as what its text calls. */
 export async function readFunctionKinds(
   duckdb: DuckDb,
 ): Promise<FunctionKinds> {
@@ -124,8 +126,9 @@ export async function readFunctionKinds(
 }
 
 /**
- * What of a query gives another result for the same rows, at another time or
- * in another order: as a person reads it, with what to write instead.
+ * Finds the parts of a query that may give another result for the same rows, at
+ * another time or in another order. Each is described for people, with what to
+ * write instead.
  */
 export function volatileParts(
   query: SqlNode,
@@ -161,7 +164,7 @@ export function volatileParts(
   return [...new Set(found)];
 }
 
-/** The functions in a query that make one value of many rows. */
+/** The functions in a query that make one value from many rows. */
 export function aggregatesIn(query: SqlNode, kinds: FunctionKinds): string[] {
   const found = new Set<string>();
   walk(query, (node) => {
@@ -173,7 +176,7 @@ export function aggregatesIn(query: SqlNode, kinds: FunctionKinds): string[] {
   return [...found];
 }
 
-/** Without an order, what counts rows in a frame follows the order they have. */
+/** Without an order, a frame of rows follows the order of its input. */
 function isFrameOfRows({ start, end }: SqlNode): boolean {
   return [start, end].some((bound) => textOf(bound).endsWith("_ROWS"));
 }
@@ -191,7 +194,9 @@ function unorderedModifiers({ modifiers }: SqlNode): string[] {
   );
 }
 
-/** Whether a query's own order says anything: a number is a column's place. */
+/**
+ * Whether a query's own order has any effect: a number is a column's position.
+ */
 function ordersRows(expression: unknown): boolean {
   const { type, value } = nodeOf(expression) ?? {};
   return namesColumn(expression) ||

@@ -4,36 +4,36 @@ import { HOLDS_UNTIL_COLUMNS } from "./holds_until.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /**
- * The parameters of the lake's macros, in whose bodies they stand for the
- * argument wherever a column has the same name.
+ * The parameters of the lake's macros, which hide columns of the same name in
+ * the macros' bodies.
  */
 export const AS_OF_PARAMETERS = { batch: "as of batch", time: "as of time" };
 
-/** What the lake and the warehouse have beside a model's columns. */
+/** Columns of the lake and the warehouse besides a model's own. */
 const OWN_COLUMNS = [
-  // Of a version in the lake.
+  // A version's, in the lake.
   "batch",
   "is_delete",
   "snapshot_time",
   ...HOLDS_UNTIL_COLUMNS.map(({ name }) => name),
   ...Object.values(AS_OF_PARAMETERS),
-  // Of history, in both.
+  // History's, in both.
   "valid_from",
   "valid_to",
   "from_batch",
   "to_batch",
-  // Of the warehouse, and of what is on its way there.
+  // The warehouse's, and those of rows on their way there.
   "is_placeholder",
   "is_first",
   "has_version",
   "is_last_version",
   "event_flags",
-  // Of the comparison by content.
+  // For comparing contents.
   "row_hash",
 ];
 /** PostgreSQL has these in every table. */
 const SYSTEM_COLUMNS = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
-/** What a key stands beside where versions are compared. */
+/** Columns beside a key where versions are compared. */
 const BESIDE_KEYS = ["content"];
 /** Names that no column of a model should have, in lower case. */
 export const TAKEN_NAMES: readonly string[] = [
@@ -41,7 +41,7 @@ export const TAKEN_NAMES: readonly string[] = [
   ...SYSTEM_COLUMNS,
   ...BESIDE_KEYS,
 ];
-/** What else is made under a model's name. */
+/** Other objects named after a model. */
 const DERIVED = (name: string) => [
   name,
   `${name}_closed`,
@@ -55,10 +55,10 @@ const DERIVED = (name: string) => [
   `staged_${name}`,
   `ending_${name}`,
 ];
-/** PostgreSQL cuts longer names, and two may become one. */
+/** PostgreSQL truncates longer names, and two may become the same. */
 const NAME_BYTES_MAX = 63;
 
-/** What is wrong with the names of a model's columns. */
+/** Finds problems with the names of a model's columns. */
 export function columnNameProblems(
   model: Model,
   columns: readonly ModelColumn[],
@@ -75,7 +75,7 @@ export function columnNameProblems(
     ).map(({ name }) => `it gives the column "${name}" twice`),
     ...columns.filter(({ name }) => taken.includes(name.toLowerCase())).map((
       { name },
-    ) => `its column "${name}" has a name that the pipeline gives to its own`),
+    ) => `its column "${name}" has a name that the pipeline uses itself`),
     ...columns.filter(({ name }) => bytes(name) > NAME_BYTES_MAX).map((
       { name },
     ) => `its column "${name}" has a name of over ${NAME_BYTES_MAX} bytes`),
@@ -84,12 +84,12 @@ export function columnNameProblems(
       : [],
     ...model.key.filter((name) => BESIDE_KEYS.includes(name.toLowerCase()))
       .map((name) =>
-        `its key "${name}" has a name that the pipeline gives to its own`
+        `its key "${name}" has a name that the pipeline uses itself`
       ),
     ...[...model.key, ...model.times]
       .filter((name) => !columns.some((column) => column.name === name))
       .map((name) =>
-        `it gives no column "${name}", which is of its key or a time of day`
+        `it gives no column "${name}", which belongs to its key or is a time of day`
       ),
     ...model.kind === "fact" && model.recordId === undefined
       ? [
@@ -99,7 +99,7 @@ export function columnNameProblems(
   ];
 }
 
-/** What is wrong with the models' own names, for each that has a problem. */
+/** Finds problems with the models' own names, by model. */
 export function modelNameProblems(
   models: readonly Model[],
 ): { model: string; problem: string }[] {
@@ -112,7 +112,7 @@ export function modelNameProblems(
     const longest = derived.find((name) => bytes(name) > NAME_BYTES_MAX);
     if (longest !== undefined) {
       problems.push(
-        `"${longest}", which is made of its name, has over ${NAME_BYTES_MAX} bytes`,
+        `"${longest}", made from its name, has over ${NAME_BYTES_MAX} bytes`,
       );
     }
     for (const name of derived.map((one) => one.toLowerCase())) {
@@ -121,7 +121,7 @@ export function modelNameProblems(
       else problems.push(`"${name}" is a name of the model "${owner}", too`);
     }
     if (/^[_.]/.test(model.name)) {
-      problems.push("its name begins as the pipeline's own folders do");
+      problems.push("its name starts like those of the pipeline's own folders");
     }
     return problems.slice(0, 1)
       .map((problem) => ({ model: model.name, problem }));

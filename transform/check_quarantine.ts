@@ -10,9 +10,9 @@ import {
 } from "./sql_tree.ts";
 
 /**
- * What of a quarantine query looks at other rows than the one that it judges:
- * it sees the rows of one batch, and which come together says nothing of them.
- * Rows may be put together by the key, which is one row.
+ * Finds the parts of a quarantine query that look at rows other than the one it
+ * judges: it sees the rows of one batch, and which rows share a batch is
+ * chance. Rows may be combined by the key, which is one row.
  */
 export function looksAtOthers(
   query: SqlNode,
@@ -40,19 +40,23 @@ export function looksAtOthers(
       }
     }
     if (node.type === "SELECT_NODE" && !groupsBy(node, { key, kinds })) {
-      found.push(`it groups rows by other than the key (${key.join(", ")})`);
+      found.push(
+        `it groups rows by something other than the key (${key.join(", ")})`,
+      );
     }
     if (
       node.type === "JOIN" && hasRows(node.left) && hasRows(node.right) &&
       !joinsBy(node, key)
     ) {
-      found.push(`it joins rows by other than the key (${key.join(", ")})`);
+      found.push(
+        `it joins rows by something other than the key (${key.join(", ")})`,
+      );
     }
   });
   return [...new Set(found)];
 }
 
-/** Says of a part of the query whether the batch's rows are in it. */
+/** Makes a test of whether a part of the query has the batch's rows in it. */
 export function rowsIn(query: SqlNode): (part: unknown) => boolean {
   const ctes = new Map<string, SqlNode>();
   walk(query, (node) => {
@@ -66,7 +70,7 @@ export function rowsIn(query: SqlNode): (part: unknown) => boolean {
       const name = textOf(node.table_name).toLowerCase();
       if (textOf(node.schema_name) !== "") found = true;
       else {
-        // Of a query that reads itself, what else it reads decides.
+        // For a query that reads itself, its other reads decide.
         if (!known.has(name)) {
           known.set(name, false);
           known.set(name, hasRows(ctes.get(name)));

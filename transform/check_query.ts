@@ -11,19 +11,19 @@ import { followRow } from "./row_model.ts";
 import type { SqlNode } from "./sql_tree.ts";
 import { textOf, walk } from "./sql_tree.ts";
 
-/** What is wrong with a query, and what its columns are of. */
+/** A query's problems, and the sources of its columns. */
 export interface CheckedQuery {
   problems: string[];
-  /** Of a `row` model: the source's column that a column of it is. */
+  /** For a `row` model: the source column behind each column. */
   sources: ReadonlyMap<string, string>;
 }
 
 const NO_SOURCES: ReadonlyMap<string, string> = new Map();
 
 /**
- * Checks that a model's query means the same whatever batches its rows come
- * in: each kind reads what it may, a row follows from one row, and nothing
- * changes by itself.
+ * Checks that a model's query means the same however its rows are split into
+ * batches: each kind reads only what it may, a row depends on one row, and
+ * nothing changes by itself.
  */
 export function checkModelQuery(
   query: SqlNode,
@@ -61,7 +61,7 @@ export function checkModelQuery(
   return { problems, sources };
 }
 
-/** Checks a query for rows that can't be read: it judges each by itself. */
+/** Checks a query for rows that can't be read: it must judge each by itself. */
 export function checkQuarantineQuery(
   query: SqlNode,
   options: { table: ContractTable; kinds: FunctionKinds },
@@ -110,7 +110,7 @@ function volatileProblems(
   const columns = tables.flatMap((table) => table.columns)
     .map((column) => column.name);
   const volatile = volatileParts(query, { kinds, columns }).map((part) =>
-    `it has ${part}, which gives another result another time`
+    `it has ${part}, whose result may differ each time`
   );
   const collations: string[] = [];
   walk(query, (node) => {
@@ -120,15 +120,15 @@ function volatileProblems(
     ...volatile,
     ...new Set(
       collations.map((collation) =>
-        `it has collate ${collation}, by which texts that differ are alike: compare lower(x), or what else makes them so`
+        `it has collate ${collation}, which makes different texts equal: compare lower(x) or the like`
       ),
     ),
   ];
 }
 
 /**
- * Of a key, a set keeps what the first batch says that brings it; what its
- * query gives of several batches is what it gives of each.
+ * A set keeps each key's row from the first batch that brings it; its query
+ * must give for several batches what it gives for each.
  */
 function setProblems(query: SqlNode, kinds: FunctionKinds): string[] {
   const found = aggregatesIn(query, kinds);
@@ -175,7 +175,7 @@ function keyProblems(
   const isKey = `the key of "${table.name}" (${table.key.join(", ")})`;
   return [
     ...other.map((name) =>
-      `its key "${name}" is no column of ${isKey} as it stands there`
+      `its key "${name}" is not an unchanged column of ${isKey}`
     ),
     ...other.length === 0
       ? lacking.map((name) => `its key lacks "${name}" of ${isKey}`)

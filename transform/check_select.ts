@@ -1,14 +1,17 @@
 import { ctesOf, nodeOf, type SqlNode, textOf, walk } from "./sql_tree.ts";
 
-/** The schemas of what a batch brings, which is all that the project's SQL reads. */
+/**
+ * The schemas with a batch's rows, the only ones that the project's SQL may
+ * read.
+ */
 export const SCHEMAS_READ: readonly string[] = [
   "arrived",
   "changed",
   "current",
 ];
-/** Functions in a FROM that reach nothing outside. */
+/** Functions in a FROM that reach nothing outside the query. */
 const FUNCTIONS_READ = ["generate_series", "range", "unnest"];
-/** What else may stand in a FROM. */
+/** Other relations that a FROM may have. */
 const RELATIONS = [
   "BASE_TABLE",
   "EMPTY",
@@ -26,9 +29,9 @@ export interface TableRead {
 }
 
 /**
- * What a query of the folder `sql/` reads beside the tables of a batch and
- * itself: a file, an address, a setting. What DuckDB is locked to is all of
- * both zones, and on S3 a path with `..` or `?` leads out of them.
+ * Finds what a query of the folder `sql/` reads besides a batch's tables and
+ * itself: a file, a URL, a setting. DuckDB's own lock allows all of both zones,
+ * and on S3 a path with `..` or `?` leads out of them.
  */
 export function foreignReads(query: SqlNode): string[] {
   const found: string[] = [];
@@ -42,7 +45,7 @@ export function foreignReads(query: SqlNode): string[] {
       const name = textOf(nodeOf(node.function)?.function_name);
       if (!FUNCTIONS_READ.includes(name)) found.push(`${name}()`);
     }
-    // Every select has one relation, and a join two.
+    // Every select has one relation, a join two.
     const relations = [node.from_table, ...type === "JOIN" ? joined(node) : []];
     for (const relation of relations) {
       const kind = textOf(nodeOf(relation)?.type);
@@ -59,7 +62,7 @@ export function foreignReads(query: SqlNode): string[] {
   return [...found, ...foreign];
 }
 
-/** Every place in which a query names a table of a batch. */
+/** Every place where a query names a batch's table. */
 export function batchReads(query: SqlNode): TableRead[] {
   const reads: TableRead[] = [];
   walk(query, (node) => {
@@ -74,7 +77,7 @@ function joined(node: SqlNode): unknown[] {
   return [node.left, node.right];
 }
 
-/** A table's name; one of another catalogue is of no schema that is read. */
+/** A table's name; another catalogue's gets a schema that may not be read. */
 function nameOf(node: SqlNode): TableRead {
   const catalog = textOf(node.catalog_name);
   const schema = textOf(node.schema_name).toLowerCase();

@@ -9,9 +9,9 @@ import { checkKeys, isOfSameSql } from "./continuity.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /**
- * Throws a `StageError` when the batches before have a model under another key,
- * and when they were made by other SQL, with a list of what this one gives no
- * more; where a person accepts the latter, it is logged.
+ * Throws a `StageError` if earlier batches have a model under another key, or
+ * were made by other SQL, with a list of what this SQL no longer gives. The
+ * latter is only logged if a person accepts it.
  */
 export async function checkSql(
   { sql, log }: StageContext,
@@ -39,12 +39,12 @@ export async function checkSql(
     {
       subject: "sql/",
       hint:
-        "`deno task plan` shows what it does to the warehouse. If the change concerns new batches only, run transform once with --accept, for load as well; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
+        "`deno task plan` shows what it does to the warehouse. If the change is for new batches only, run transform once with --accept, for load as well; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
     },
   );
 }
 
-/** What models gave and give no more, a line each. */
+/** What models no longer give, a line each. */
 function takenAway(
   before: NonNullable<ProcessedManifest["given"]>,
   options: {
@@ -55,7 +55,7 @@ function takenAway(
   return Object.entries(before).flatMap(([name, gave]) => {
     const model = options.models.find((one) => one.name === name);
     if (model === undefined) {
-      return [`${name}: there is no such model any more`];
+      return [`${name}: the model no longer exists`];
     }
     const given = options.columns.get(name) ?? [];
     return Object.entries(gave).flatMap(([column, type]) => {

@@ -2,7 +2,7 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
 import { isOrdered, nodesOf, type SqlNode, textOf, walk } from "./sql_tree.ts";
 
-/** They add up or multiply, and so round after each row if of floats. */
+/** Aggregates that add or multiply: with floats they round after each row. */
 const SUMS = new Set([
   "avg",
   "corr",
@@ -34,14 +34,14 @@ const SUMS = new Set([
   "var_samp",
   "variance",
 ]);
-/** It adds up floats whatever it is given. */
+/** It adds up floats whatever its input. */
 const ENTROPY = "entropy";
 const FLOATS = ["DOUBLE", "FLOAT"];
 
 /**
- * The aggregates of a query that add up floats, with what they take: the last
- * digits of such a sum depend on the order in which its rows come. DuckDB's own
- * plan says which they are; of a query whose plan it can't write, none is told.
+ * Finds the aggregates of a query that add up floats, with their arguments: the
+ * last digits of such a sum depend on the order of its rows. DuckDB's plan
+ * shows which they are; a query whose plan it can't write gives none.
  */
 export async function floatSums(
   duckdb: DuckDb,

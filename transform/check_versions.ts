@@ -5,11 +5,11 @@ import type { Model } from "../lib/project/model.ts";
 import { keyText } from "./land_table.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
-/** Rows of a model, to be looked at before they are committed. */
+/** Rows of a model, to be checked before they are committed. */
 export interface CheckedRows {
   model: Pick<Model, "name" | "key" | "derivation" | "reads">;
   columns: readonly ModelColumn[];
-  /** SQL for the rows, to stand after `from`. */
+  /** SQL for the rows, to follow `from`. */
   rows: string;
   /** Whether they are versions, among which are deletes. */
   areVersions: boolean;
@@ -17,9 +17,9 @@ export interface CheckedRows {
 }
 
 /**
- * Looks for what the warehouse would refuse for ever: a key that is null or
- * there twice, a null where it takes none, a text or JSON that it can't hold.
- * Gives the error that says so; undefined when all is well.
+ * Looks for rows that the warehouse would always refuse: a key that is null or
+ * occurs twice, a null where none is allowed, a text or JSON that it can't
+ * hold. Returns the error to throw; undefined if all is well.
  */
 export async function brokenRule(
   duckdb: DuckDb,
@@ -27,7 +27,7 @@ export async function brokenRule(
 ): Promise<StageError | undefined> {
   const { model, rows, areVersions } = checked;
   const columns = neverNull(checked);
-  // A filter for each would take memory by the square of their number.
+  // A filter for each would need memory by the square of their number.
   const counts = columns.map((name, index) =>
     `count(${quoteName(name)}) as given_${index}`
   );
@@ -63,7 +63,7 @@ export async function brokenRule(
   );
   return ruleError(
     checked,
-    `${twice?.keys} keys are there more than once; the first is ${twice?.key}, ${twice?.copies} times`,
+    `${twice?.keys} keys occur more than once; the first is ${twice?.key}, ${twice?.copies} times`,
   );
 }
 
@@ -102,16 +102,17 @@ interface UnheldValue {
   name: string;
   /** SQL for whether a row has it. */
   isUnheld: string;
-  /** What it is, for people. */
+  /** The problem, for people. */
   says: string;
-  /** What else than the rows or the model may be changed. */
+  /** A fix other than changing the rows or the model. */
   wayOut?: string;
 }
 
 /**
- * What texts and JSON may have in DuckDB and not in PostgreSQL, which keeps no
- * character 0 (for jsonb: not even escaped), and whose JSON knows neither NaN
- * nor a comma before a bracket that closes; and what is no label of an enum.
+ * Finds what texts and JSON may have in DuckDB but not in PostgreSQL, which
+ * stores no character 0 (in jsonb, not even escaped) and whose JSON has neither
+ * NaN nor a comma before a closing bracket; and texts that are not a label of
+ * an enum.
  */
 function unheldValues({ columns }: CheckedRows): UnheldValue[] {
   return columns.flatMap(({ name, type, declared, labels }): UnheldValue[] => {
@@ -123,7 +124,7 @@ function unheldValues({ columns }: CheckedRows): UnheldValue[] {
           `${text} is not null`,
           ...labels.map((label) => `${text} <> ${quoteText(label)}`),
         ].join(" and "),
-        says: `is no label of the enum ${declared} of sql/warehouse`,
+        says: `is not a label of the enum ${declared} of sql/warehouse`,
         wayOut:
           `add the label by a migration there: alter type ${declared} add value '...'`,
       }];
@@ -135,7 +136,7 @@ function unheldValues({ columns }: CheckedRows): UnheldValue[] {
         ? [{
           name,
           isUnheld: `contains(${text}, chr(0))`,
-          says: "has the character 0, which no text of PostgreSQL holds,",
+          says: "has the character 0, which PostgreSQL can't hold,",
         }]
         : [];
     }
@@ -146,20 +147,20 @@ function unheldValues({ columns }: CheckedRows): UnheldValue[] {
         ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')
         or ${hasUnheldNumber(outside)}`,
       ]
-      // PostgreSQL does not look whether surrogates are pairs.
+      // PostgreSQL does not check that surrogates are paired.
       : [`regexp_replace(${text}, '${SURROGATE}', '\\\\n', 'g')`, ""];
     return [{
       name,
       isUnheld: `(not json_valid(${valid})
         or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${more})`,
-      says: `is not what PostgreSQL takes for ${held}`,
+      says: `is not valid ${held} in PostgreSQL`,
     }];
   });
 }
 
 /**
- * SQL for whether JSON has a number that jsonb, which keeps a numeric, does not:
- * with over 131,072 digits before the point, or 16,383 after it
+ * SQL for whether JSON has a number that jsonb, which stores a numeric, can't
+ * hold: with over 131,072 digits before the point, or 16,383 after it
  * (https://www.postgresql.org/docs/current/datatype-numeric.html).
  */
 function hasUnheldNumber(json: string): string {
@@ -201,7 +202,7 @@ async function unheldError(
   }
 }
 
-/** A null would make no key of it. */
+/** A null would make the whole key null. */
 function keySql(key: readonly string[]): string {
   return key.length === 1 ? quoteNames(key) : `row(${quoteNames(key)})`;
 }

@@ -26,40 +26,44 @@ import { modelColumns } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 /**
- * Ten files become one: each row is written again once in ten, hundred,
- * thousand batches, and a year of batches at 15 minutes lies in some 35 files.
+ * Ten files become one: each row is rewritten once in ten, a hundred, a
+ * thousand batches, and a year of batches every 15 minutes ends up in some 35
+ * files.
  */
 const FAN_OUT = 10;
-/** More than a batch has due: each level of each model once. */
+/** More than one batch ever has due: each level of each model once. */
 const MERGES_MAX = 1000;
-/** Where all that is due is merged, what is larger is left alone all the same. */
+/** Larger files are left alone even where everything due is merged. */
 const LARGE_BYTES_MIN = 1_000_000_000;
 const MERGE_WAY_BACK =
-  "Nothing was committed, and the files are as they were. If it comes again: deno task rebuild processed";
-/** Slower than any machine merges: what would not end in time is not begun. */
+  "Nothing was committed, and the files are unchanged. If it happens again, run `deno task rebuild processed`";
+/**
+ * Slower than any machine merges: a merge that would not end in time isn't
+ * started.
+ */
 const BYTES_PER_SECOND_MIN = 2_000_000;
 /** More levels than any lake has. */
 const PASSES_MAX = 32;
 
-/** What files are merged with. */
+/** The inputs of a merge. */
 export interface CompactionWork {
   duckdb: DuckDb;
   zone: Zone;
   sql: ProjectSql;
-  /** Of the batch that lists what comes of it. */
+  /** The number of the batch that lists the merged files. */
   batch: number;
   runId: string;
   bounds: CompactionBounds;
-  /** Merges all that is due, whatever the bounds of a batch. */
+  /** Merges everything that is due, ignoring a batch's bounds. */
   all: boolean;
-  /** Until the run is aborted, where that is known. */
+  /** The time until the run is aborted, if known. */
   secondsLeft: () => number;
   clock: () => Date;
   log: Logger;
   signal: AbortSignal;
 }
 
-/** What a batch merges at most by itself, by the settings. */
+/** The most that a batch merges by itself, from the settings. */
 export function compactionBounds(
   { config, compaction }: Pick<StageContext, "config" | "compaction">,
 ): CompactionBounds {
@@ -73,11 +77,11 @@ export function compactionBounds(
 }
 
 /**
- * Merges live files, and gives the list as it is then. A merged file is written
- * beside those it replaces, which stay until no manifest needs them. What
- * memory, disk or network hinder is left to the next batch, for no batch must
- * wait for it; throws a `StageError` when a file is missing or damaged, or a
- * merge does not hold what went into it.
+ * Merges live files and returns the new list. A merged file is written beside
+ * those it replaces, which stay until no manifest needs them. A merge that
+ * fails for lack of memory, disk or network is left to the next batch, since no
+ * batch may wait for it. Throws a `StageError` if a file is missing or damaged,
+ * or a merge loses or changes rows.
  */
 export async function compact(
   work: CompactionWork,
@@ -124,9 +128,9 @@ async function mergeDue(
 }
 
 /**
- * The merges that are due, of the lowest levels first: each of so many files of
- * one model, one level and the same columns, where these are known, that follow
- * each other.
+ * The merges that are due, lowest levels first: each takes `FAN_OUT`
+ * consecutive files of one model and level, with the same columns where these
+ * are known.
  */
 export function dueMerges(
   files: readonly LiveFile[],
@@ -149,7 +153,7 @@ export function dueMerges(
   );
 }
 
-/** How many merges are due in all, for a run that has no batch to make. */
+/** Counts all merges that are due, for a run with no batch to make. */
 export function countDue(
   work: Pick<CompactionWork, "bounds" | "all" | "sql">,
   files: readonly LiveFile[],
@@ -164,7 +168,7 @@ function boundsOf({ bounds, all }: Pick<CompactionWork, "bounds" | "all">) {
     : bounds;
 }
 
-/** Undefined of a model that `sql/` has no more: its files stay as they are. */
+/** Undefined for a model no longer in `sql/`: its files stay unchanged. */
 function modelOf(
   { sql }: Pick<CompactionWork, "sql">,
   [file]: readonly LiveFile[],
@@ -173,8 +177,8 @@ function modelOf(
 }
 
 /**
- * Undefined where the files have other columns each, or the merge fails by what
- * is neither damage nor a fault of it: no batch waits for a merge.
+ * Undefined if the files' columns differ, or the merge fails for a reason that
+ * is neither damage nor its own fault: no batch waits for a merge.
  */
 async function tryMerge(
   work: CompactionWork,
@@ -184,19 +188,22 @@ async function tryMerge(
     return await mergeFiles(work, options);
   } catch (error) {
     if (error instanceof StageError && !error.retryable) throw error;
-    work.log.warn("files of {model} are merged with a later batch: {reason}", {
-      model: options.merge[0]?.model,
-      reason: messageOf(error),
-    });
+    work.log.warn(
+      "files of {model} will be merged with a later batch: {reason}",
+      {
+        model: options.merge[0]?.model,
+        reason: messageOf(error),
+      },
+    );
     return undefined;
   }
 }
 
 /**
  * Writes one file with the rows of several, all of their columns, sorted by key
- * and batch, and until when each holds among them. Files with different columns
- * stay as they are: what one of them alone holds would be lost, or become
- * another type.
+ * and batch, and until when each row holds among them. Files with different
+ * columns stay unchanged: a column of only one would be lost or change its
+ * type.
  */
 async function mergeFiles(
   work: CompactionWork,
@@ -215,7 +222,7 @@ async function mergeFiles(
   const key = options.model.key.filter((name) =>
     columns.some((column) => column.name === name)
   );
-  // By a part of the key nobody can say which version follows which.
+  // A part of the key can't show which version follows which.
   const isWhole = key.length === options.model.key.length;
   const versions = readParquetSql(zone, merge);
   const select = isWhole
@@ -260,8 +267,8 @@ async function mergeFiles(
 }
 
 /**
- * How a merged file is not what went into it: by the number of its rows, by a
- * hash that their order is not in, and by how many hold in the end.
+ * How a merged file differs from its inputs: in its number of rows, in a hash
+ * that ignores their order, or in how many hold at the end.
  */
 async function mergeProblem(
   work: CompactionWork,
@@ -284,7 +291,7 @@ async function mergeProblem(
     return `${listed} versions went in, ${after.rows} came out`;
   }
   if (after.hash !== before.hash) {
-    return "what came out has another content than what went in";
+    return "the content that came out differs from what went in";
   }
   if (held === undefined || file === undefined) return undefined;
   const holding = await countHolding(work, file);
@@ -293,7 +300,7 @@ async function mergeProblem(
     : `${held} keys have a version that holds, ${holding} came out`;
 }
 
-/** The columns of files that all have the same; undefined of others. */
+/** The columns of files, if all have the same; else undefined. */
 async function sameColumns(
   work: CompactionWork,
   files: readonly LiveFile[],
@@ -327,7 +334,7 @@ interface FileContent {
   hash: string;
 }
 
-/** The number of rows, and the sum of a hash of each. */
+/** The number of rows and the sum of their hashes. */
 async function contentOf(
   { duckdb, zone }: CompactionWork,
   options: {
@@ -345,7 +352,7 @@ async function contentOf(
   return { rows: Number(found?.rows), hash: found?.hash ?? "" };
 }
 
-/** How many keys have a last version that is no delete. */
+/** How many keys have a last version that isn't a delete. */
 async function countHeld(
   { duckdb, zone }: CompactionWork,
   options: { files: readonly { key: string }[]; key: readonly string[] },
@@ -357,7 +364,7 @@ async function countHeld(
   return Number(found?.held);
 }
 
-/** How many versions a merged file says to hold after all that it knows. */
+/** How many versions hold at the end, according to a merged file. */
 async function countHolding(
   { duckdb, zone }: CompactionWork,
   file: { key: string },

@@ -9,8 +9,8 @@ import type { ProjectSql } from "../lib/project/project_sql.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
 /**
- * The batch that was transformed last must still be what was extracted: throws
- * a `StageError` where this is another lake, or its log was cut, emptied or
+ * Checks that the batch transformed last is still what was extracted: throws a
+ * `StageError` if this is another lake, or its log was cut, emptied or
  * rewritten.
  */
 export async function checkContinuity(
@@ -29,12 +29,12 @@ export async function checkContinuity(
     {
       subject: url,
       hint:
-        "Check that INGESTION_URL and PROCESSED_URL belong together and that one deployment alone writes there; restore the manifest from the bucket's versions",
+        "Check that INGESTION_URL and PROCESSED_URL belong together and that only one deployment writes there; restore the manifest from the bucket's versions",
     },
   );
 }
 
-/** Whether a batch was made by this SQL, comments and blanks aside. */
+/** Whether a batch was made by this SQL, apart from comments and whitespace. */
 export function isOfSameSql(
   { transformHash }: Pick<ProcessedManifest, "transformHash">,
   sql: Pick<ProjectSql, "transformHash" | "earlierHashes">,
@@ -43,8 +43,8 @@ export function isOfSameSql(
 }
 
 /**
- * Whether a person accepted what this SQL takes away, when transform made the
- * first batch by it.
+ * Whether a person accepted what this SQL removes when transform made the first
+ * batch with it.
  */
 export function isAccepted(
   manifest: ProcessedManifest,
@@ -53,7 +53,7 @@ export function isAccepted(
   return manifest.sql?.isAccepted === true && isOfSameSql(manifest, sql);
 }
 
-/** What a batch's manifest says of the SQL that made it. */
+/** The fields of a batch's manifest on the SQL that made it. */
 export function sqlSince(
   sql: ProjectSql,
   options: {
@@ -80,8 +80,8 @@ export function sqlSince(
 }
 
 /**
- * Throws a `StageError` when the batches before know a model's versions by
- * another key, under which they can't go on.
+ * Throws a `StageError` if earlier batches identify a model's versions by
+ * another key, with which they can't continue.
  */
 export function checkKeys(
   { batch, keys = {} }: ProcessedManifest,
@@ -97,7 +97,7 @@ export function checkKeys(
       {
         subject: `models/${name}`,
         hint:
-          "Run `deno task rebuild processed`, which makes all versions again under this key, then `deno task rebuild warehouse`",
+          "Run `deno task rebuild processed`, which rebuilds all versions under this key, then `deno task rebuild warehouse`",
       },
     );
   }

@@ -35,13 +35,13 @@ import { writeVersionFile } from "./write_versions.ts";
 const BATCHES = "memory.main.group_batches";
 
 interface GroupInput {
-  /** Those that some batch of the group brought rows or deletes of. */
+  /** Those with rows or deletes in some batch of the group. */
   tables: readonly ContractTable[];
-  /** How often a key of each is there at most. */
+  /** How often a key of each occurs at most. */
   rounds: ReadonlyMap<string, number>;
 }
 
-/** Makes the versions of every model that the batches of a group bring. */
+/** Makes the versions that the batches of a group add to every model. */
 export class GroupModels {
   readonly #work: GroupWork;
   readonly #input: GroupInput;
@@ -86,7 +86,7 @@ export class GroupModels {
     return { models, state: content.state };
   }
 
-  /** Where the versions of a model are gathered. */
+  /** Creates the table in which a model's versions are collected. */
   async #openModel(model: ModelSql): Promise<void> {
     await this.#work.duckdb.run(
       `create or replace table ${made(model)} as ${
@@ -123,7 +123,7 @@ export class GroupModels {
         `select ${names}, batch, false as is_delete from ${result}
         left join (select ${key}, batch from (${rows})) using (${key})`,
       );
-      // What the model leaves out is none of it any more.
+      // A row that the model leaves out is no longer part of it.
       await this.#insert(
         model,
         `from (${rows}) anti join ${result} using (${key})`,
@@ -131,7 +131,7 @@ export class GroupModels {
     }
   }
 
-  /** Lets models see, of what came of a table, the rows that a condition names. */
+  /** Shows models those of a table's rows that meet a condition. */
   async #show(table: string, condition: string): Promise<void> {
     const found = this.#input.tables.find(({ name }) => name === table);
     if (found === undefined) return;
@@ -148,7 +148,7 @@ export class GroupModels {
     );
   }
 
-  /** Rows that are not known yet are looked for in ever fewer batches. */
+  /** Looks for rows that are not known yet in fewer and fewer batches. */
   async #set(model: ModelSql, content: BatchContent): Promise<void> {
     const { duckdb, processed, inputs } = this.#work;
     const columns = this.#columns(model);
@@ -203,7 +203,9 @@ export class GroupModels {
     await duckdb.run(`insert into ${known} from ${found}`);
   }
 
-  /** Batch by batch, for those that moved a table which a join reads. */
+  /**
+   * Goes batch by batch through those that changed a table which a join reads.
+   */
   async #joins(
     models: readonly ModelSql[],
     content: BatchContent,
@@ -260,15 +262,15 @@ export class GroupModels {
     );
   }
 
-  /** A table that is not kept must have had no rows before the group. */
+  /** Checks that a table that is not kept had no rows before the group. */
   #checkEmpty(name: string): void {
     const first = this.#work.inputs[0]?.tables[name];
     const missing = (first?.sourceRows ?? 0) -
       (first?.rows ?? []).reduce((sum, { rows }) => sum + rows, 0);
-    if (missing > 0) throw new Error(`"${name}" was not kept so far`);
+    if (missing > 0) throw new Error(`"${name}" was not kept before`);
   }
 
-  /** Brings a table to the end of a batch; tells whether it moved. */
+  /** Brings a table to the end of a batch; returns whether it changed. */
   async #moveCurrent(table: ContractTable, batch: number): Promise<boolean> {
     const { duckdb, inputs } = this.#work;
     const ingested = inputs.find((one) => one.batch === batch)

@@ -15,7 +15,7 @@ import {
   STAMP_COLUMNS,
 } from "./model_changes.ts";
 
-/** What is known of a file whose versions are looked at. */
+/** The manifest's fields for a file whose versions are read. */
 export type VersionsFile = Pick<
   LiveFile,
   "key" | "from" | "to" | "columns" | "holdsUntilBy"
@@ -31,10 +31,9 @@ interface Options {
 
 /**
  * SQL for the versions of a model that hold, with their stamps, as a relation
- * `version` to stand after `from`. A file leaves out what ended inside it;
- * what is left is compared with the keys of the files after the first. That
- * one, as a rule, has most of the rows: nothing is sorted or hashed but the
- * keys of the others.
+ * `version` to follow `from`. A file itself excludes what ended inside it; the
+ * rest is compared with the keys of the files after the first. That one usually
+ * has most of the rows: only the keys of the others are sorted or hashed.
  */
 export function heldVersionsSql(options: Options): string {
   const { key, columns, files } = options;
@@ -62,7 +61,9 @@ export function heldVersionsSql(options: Options): string {
     on ${isLaterSql(key)}`;
 }
 
-/** SQL for versions of files that say until when these hold, and of others. */
+/**
+ * SQL for the versions of files that say until when they hold, and of others.
+ */
 function versionsSql(
   { key, columns, zone, asOf }: Options,
   options: {
@@ -91,8 +92,8 @@ function versionsSql(
 }
 
 /**
- * The files that may hold a later version of a key than another one: all but
- * the earliest, when that leaves out itself what ended inside it.
+ * The files that may hold a later version of a key than another file: all but
+ * the earliest, if that itself excludes what ended inside it.
  */
 function followers(
   files: readonly VersionsFile[],

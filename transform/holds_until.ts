@@ -2,27 +2,27 @@ import type { Column } from "../lib/duckdb/data_files.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 
 /**
- * Columns that a merged file has beside those of its model: the batch, and the
- * snapshot time, until which a version holds as far as that file knows. They
- * are never null, so that "as of batch n" is two comparisons, which DuckDB
- * makes while it reads.
+ * Columns that a merged file has besides its model's: the batch and the
+ * snapshot time until which a version holds, as far as that file knows. They
+ * are never null, so "as of batch n" is two comparisons, which DuckDB makes as
+ * it reads.
  */
 export const HOLDS_UNTIL_COLUMNS: readonly Column[] = [
   { name: "holds_until_batch", type: "BIGINT" },
   { name: "holds_until_time", type: "TIMESTAMP" },
 ];
 
-/** Of a version that no other one in its file follows. */
+/** Marks a version that no other in its file follows. */
 const NO_BATCH = "9223372036854775807";
 const NO_TIME = "'infinity'::timestamp";
 
-/** SQL for the condition that a version holds after all that its file knows. */
+/** SQL for the condition that a version still holds at the end of its file. */
 export const HOLDS_IN_FILE = `holds_until_batch = ${NO_BATCH}`;
 
 /**
  * SQL for versions with these columns and until when each holds among the
- * others of its key. A delete never does. A clock may have been set back
- * between two batches: what was read first counts.
+ * others of its key. A delete never holds. A clock may have been set back
+ * between two batches: the order of the batches counts.
  */
 export function holdsUntilSql(
   versions: string,
@@ -44,7 +44,7 @@ export function holdsUntilSql(
     from ${versions}`;
 }
 
-/** SQL for the number of keys whose last version is no delete. */
+/** SQL for the number of keys whose last version isn't a delete. */
 export function countHeldSql(versions: string, key: readonly string[]): string {
   return `select count(*) as held from (
     select 1 from ${versions} group by ${quoteNames(key)}
@@ -53,16 +53,16 @@ export function countHeldSql(versions: string, key: readonly string[]): string {
 
 /** Which versions of a model hold: after the newest batch, or as of a moment. */
 export interface AsOf {
-  /** Of the versions that there were by then. */
+  /** The condition for versions that existed by then. */
   made: string;
-  /** Of those that their file's later ones had not followed by then. */
+  /** The condition for those without a later version in their file by then. */
   holds: string;
 }
 
-/** SQL conditions of `AsOf`; what they are as of is given as SQL, too. */
+/** The versions that hold after the newest batch. */
 export const NOW: AsOf = { made: "true", holds: HOLDS_IN_FILE };
 
-/** As of a batch. */
+/** The versions that held as of a batch, given as SQL. */
 export function asOfBatch(batch: string): AsOf {
   return {
     made: `batch <= ${batch}`,
@@ -70,7 +70,7 @@ export function asOfBatch(batch: string): AsOf {
   };
 }
 
-/** As of a time, without a zone in UTC. */
+/** The versions that held as of a time without a zone, in UTC, given as SQL. */
 export function asOfTime(time: string): AsOf {
   return {
     made: `snapshot_time <= ${time}`,
@@ -78,7 +78,7 @@ export function asOfTime(time: string): AsOf {
   };
 }
 
-/** Whether versions are told apart by this key, in the order of its columns. */
+/** Whether versions are identified by this key, in the order of its columns. */
 export function isSameKey(
   one: readonly string[] | undefined,
   other: readonly string[],

@@ -13,22 +13,22 @@ import {
   STAMP_COLUMNS,
 } from "./model_changes.ts";
 
-/** Snapshot times are UTC without a zone, whatever the session's is. */
+/** Snapshot times are UTC without a zone, whatever the session's zone. */
 const MOMENT_UTC = `make_timestamp(epoch_us(cast(${
   quoteName(AS_OF_PARAMETERS.time)
 } as timestamptz)))`;
 
 /**
- * Statements that make what analysts see of a model: `<model>_current`,
+ * Statements that make a model's views for analysts: `<model>_current`,
  * `<model>_history`, and the macros `<model>_as_of_batch(number)` and
- * `<model>_as_of_time(moment)`, with what the model's header says as comments
- * of the views and their columns. A macro resolves names in its caller's
- * catalogue, so each has the list of files in its body. A moment is what it is
- * in the warehouse: without an offset, it is of the session's time zone.
+ * `<model>_as_of_time(moment)`, with the model's header as comments on the
+ * views and their columns. A macro resolves names in its caller's catalogue, so
+ * each has the list of files in its body. Moments are as in the warehouse: one
+ * without an offset is in the session's time zone.
  *
- * DuckDB knows no path that begins where the database lies, so the files are
- * named whole, and a copy would go on reading the original's: each of these
- * throws unless the database lies where it was published.
+ * DuckDB has no paths relative to the database, so the files' paths are
+ * absolute, and a copy would keep reading the original's files: each of these
+ * throws unless the database is where it was published.
  */
 export function lakeViews(
   model: Pick<Model, "name" | "key" | "times"> & { table: TableHeader },
@@ -36,7 +36,7 @@ export function lakeViews(
     columns: readonly ModelColumn[];
     zone: Zone;
     files: readonly VersionsFile[];
-    /** The database's file, as DuckDB names it when it is attached. */
+    /** The database file's path, as DuckDB names it when attached. */
     place: string;
   },
 ): string[] {
@@ -73,7 +73,7 @@ export function lakeViews(
   ];
 }
 
-/** Statements that say what a view and its columns mean. */
+/** Statements that comment on a view and its columns. */
 function commentsSql(
   view: string,
   of: { columns: readonly ModelColumn[]; header: TableHeader },
@@ -93,8 +93,8 @@ function commentsSql(
 }
 
 /**
- * Whether a database is attached that lies there, by a path that can be told:
- * DuckDB gives that of a file or of S3 whole, with links followed.
+ * Whether a database with this path is attached, as far as paths show: for a
+ * file or S3, DuckDB gives it in full, with links followed.
  */
 function isInPlaceSql(place: string): string {
   const message =

@@ -15,26 +15,26 @@ import type { ColumnType } from "../lib/project/contract_types.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "./query_fault.ts";
 
-/** How much of an unreadable text its reason shows. */
+/** How much of an unreadable text the reason shows. */
 const SHOWN_CHARACTERS = 40;
-/** Named as no column of a contract can be. */
+/** A name that no column of a contract can have. */
 export const ROW_KEY = quoteName("row key");
-/** Of a group of batches: the one that a row came with. */
+/** In a group of batches, the one that a row came with. */
 export const ROW_BATCH = quoteName("row batch");
-/** A wide file's rows as they stand there. */
+/** A wide file's rows as text. */
 const TEXTS = "memory.main.texts";
 const UNREADABLE = quoteName("why unreadable");
 
 /**
- * Makes the tables of one source table in this batch:
- * - `arrived`: its rows, typed; what can't be typed is null there, so each has
- *   its key as text in `row key`;
- * - `quarantined`: row_key, reason of those that can't be read;
+ * Creates one source table's tables for this batch:
+ * - `arrived`: its rows, typed; what can't be typed is null, so each has its
+ *   key as text in `row key`;
+ * - `quarantined`: row_key and reason for those that can't be read;
  * - `changed`: the others, the only ones that models see;
- * - `gone`: the keys of rows deleted, with `row key` likewise;
+ * - `gone`: the keys of deleted rows, also with `row key`;
  * - `deleted`: those that can be typed.
  *
- * Throws a `StageError` when a file does not hold what the manifest says.
+ * Throws a `StageError` if a file differs from its manifest's entry.
  */
 export async function landTable(
   duckdb: DuckDb,
@@ -90,7 +90,9 @@ interface LandOptions {
   isGroup?: boolean;
 }
 
-/** Statements that make the same tables of one that did not change: empty. */
+/**
+ * Statements that create the same tables, empty, for one that did not change.
+ */
 export function emptyLandedTables(table: ContractTable): string[] {
   const name = quoteName(table.name);
   const columns = quoteNames(table.columns.map((column) => column.name));
@@ -112,7 +114,7 @@ export function emptyLandedTables(table: ContractTable): string[] {
   ];
 }
 
-/** SQL for a rule's reason, which the warehouse does not take without one. */
+/** SQL for a row's reason; the warehouse accepts none without. */
 export function reasonSql(table: string): string {
   return `coalesce(cast(reason as varchar), ${
     quoteText(`sql/quarantine/${table}.sql gives no reason`)
@@ -226,7 +228,7 @@ async function readCsv(
     if (columns.length <= PARALLEL_COLUMNS_MAX) {
       await duckdb.run(`${create} from ${csv}`);
     } else {
-      // What reads so many columns and what casts them share no memory so.
+      // This way, reading so many columns and casting them share no memory.
       await duckdb.run(`create or replace table ${TEXTS} as from ${csv}`);
       await duckdb.run(`${create} from ${TEXTS}`);
       await duckdb.run(`drop table ${TEXTS}`);
@@ -238,7 +240,7 @@ async function readCsv(
   const [found] = await duckdb.rows(`select count(*) as rows from ${target}`);
   if (Number(found?.rows) === expected) return;
   throw new StageError(
-    `Cannot read ${subject}: ${found?.rows} rows are there, the manifest says ${expected}`,
+    `Cannot read ${subject}: ${found?.rows} rows were found, the manifest says ${expected}`,
     {
       subject,
       hint: "Restore the file from the bucket's versions, then run transform",
@@ -246,12 +248,12 @@ async function readCsv(
   );
 }
 
-/** A key as text, for the people who read the quarantine. */
+/** A key as text, for people who read the quarantine. */
 export function keyText(key: readonly string[]): string {
   return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
 }
 
-/** The same of a row of CSV: what can't be typed as it stands there. */
+/** The same for a row of CSV; what can't be typed is kept as it is. */
 function rowKey(table: ContractTable): string {
   return textOf(
     table.key.map((name) =>
@@ -265,23 +267,23 @@ function typedKey(table: ContractTable, name: string): string {
   return typedText(quoteName(name), column?.type ?? { name: "text" });
 }
 
-/** SQL for a text as a value of a type; null when it is none. */
+/** SQL for a text as a value of a type; null if it isn't one. */
 function typedText(text: string, type: ColumnType): string {
   const value = `try_cast(${text} as ${typeSql(type)})`;
-  // Of a date, DuckDB leaves out what follows it: 44 BC would be AD 44.
+  // DuckDB ignores what follows a date: 44 BC would become AD 44.
   return type.name === "date"
     ? `case when ${text} not like '% BC' then ${value} end`
     : value;
 }
 
 function textOf(texts: readonly string[]): string {
-  // A list quotes what would make two keys of several columns look alike.
+  // A list quotes values that would make two composite keys look the same.
   return texts.length === 1
     ? texts.join()
     : `cast([${texts.join(", ")}] as varchar)`;
 }
 
-/** SQL for why a row's texts can't be typed; null when they can. */
+/** SQL for why a row's texts can't be typed; null if they can. */
 function unreadable(columns: readonly ContractColumn[]): string {
   if (columns.length === 0) return "cast(null as varchar)";
   const faults = columns.map((column) => {
@@ -303,10 +305,10 @@ function unreadable(columns: readonly ContractColumn[]): string {
     then concat_ws('; ', ${faults.map(({ reason }) => reason).join(", ")}) end`;
 }
 
-/** DuckDB writes a later one by a double of milliseconds, which rounds. */
+/** DuckDB writes later moments as a double of milliseconds, which rounds. */
 const LAST_MOMENT = "timestamptz '287396-01-01 00:00:00+00'";
 
-/** SQL for whether a moment is one that readers would take for another. */
+/** SQL for whether a moment is one that readers would misread. */
 function unheldMoment(value: string, { name }: ColumnType): string {
   if (!["date", "timestamp", "timestamptz"].includes(name)) return "";
   return ` or not isfinite(${value})${

@@ -22,28 +22,31 @@ import type { ModelColumn } from "./model_changes.ts";
 import { changedTables } from "./quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
 
-/** What all batches of a run are made with. */
+/** Options for all batches of a run. */
 export interface MakeOptions {
   input: BatchLog<IngestionManifest>;
   output: BatchLog<ProcessedManifest>;
-  /** A DuckDB for the two zones that was prepared, and what that gave. */
+  /**
+   * A prepared DuckDB for the two zones, and the columns that preparing it
+   * found.
+   */
   duckdb: DuckDb;
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
-  /** A person accepts this SQL in place of that of the batches before. */
+  /** A person accepts this SQL in place of that of earlier batches. */
   accept?: boolean;
-  /** Merges all files that are due, whatever the bounds of a batch. */
+  /** Merges all files that are due, ignoring a batch's bounds. */
   compactAll?: boolean;
 }
 
-/** A batch that was made, and is not committed yet. */
+/** A batch that was made but is not committed yet. */
 export interface MadeBatch {
   manifest: ProcessedManifest;
-  /** What its manifest lists, for the next one. */
+  /** The live files that its manifest lists, for the next one. */
   live: LiveList;
   isExpired: () => boolean;
 }
 
-/** Makes one batch: writes its files, and what its manifest is to say. */
+/** Makes one batch: writes its files and prepares its manifest. */
 export async function makeBatch(
   context: StageContext,
   options: MakeOptions & {
@@ -78,7 +81,8 @@ export async function makeBatch(
       return files;
     },
   });
-  // What may not be committed merges nothing: the next run would do it again.
+  // A batch that may not be committed merges nothing: the next run would repeat
+  // it.
   const merged = held.size > 0
     ? options.live.files
     : await mergeFiles(context, { ...options, batch, runId });
@@ -102,8 +106,8 @@ export async function makeBatch(
 }
 
 /**
- * Merges what is due of the files before a batch, never of its own: whoever
- * loads it finds its rows in a small file.
+ * Merges files that are due from before a batch, never its own: load finds its
+ * rows in a small file.
  */
 export async function mergeFiles(
   context: StageContext,
@@ -126,7 +130,7 @@ export async function mergeFiles(
   }, options.live.files);
 }
 
-/** What the manifest of a batch says that was made just now. */
+/** The manifest of a batch that was just made. */
 export function manifestOf(
   { sql, clock }: StageContext,
   made: {
@@ -168,7 +172,7 @@ export async function duckDbVersion(duckdb: DuckDb): Promise<string> {
   return row?.version ?? "";
 }
 
-/** What extract shipped for a batch. */
+/** The volume that extract shipped for a batch. */
 export function extractedOf(
   input: IngestionManifest,
 ): { rows: number; bytes: number } {

@@ -13,10 +13,13 @@ import type { HeldModel } from "./batch_work.ts";
 import { type MadeBatch, makeBatch, type MakeOptions } from "./make_batch.ts";
 import { makeGroup, restOfGroup } from "./make_group.ts";
 
-/** The newest batch that there is after a run. */
+/** The newest batch after a run. */
 export interface Reached {
   committed: ProcessedManifest | undefined;
-  /** The live files of what was made last, which another run's may follow. */
+  /**
+   * The live files of the batch made last, which another run's batch may
+   * follow.
+   */
   live: LiveList;
 }
 
@@ -27,13 +30,13 @@ interface Progress extends Reached {
 }
 
 /**
- * Makes each batch that comes after `previous`, up to and with `last`, and
- * counts it in the result; ends early, and says so, when another run commits
- * one first. Where many wait, groups of them are made in one pass each.
+ * Makes each batch after `previous`, up to and including `last`, and counts it
+ * in the result; ends early, and says so, if another run commits one first. If
+ * many wait, groups of them are made in one pass each.
  *
  * A batch that breaks a rule is committed only together with a later one that
- * mends it. Throws a `StageError` that names the rule when none of those that
- * wait does; what comes before it is committed.
+ * repairs it. Throws a `StageError` that names the rule if none of the waiting
+ * batches does; those before it are committed.
  */
 export async function makeBatches(
   context: StageContext,
@@ -75,8 +78,8 @@ export async function makeBatches(
 }
 
 /**
- * Makes the batches up to one, and those after it that are needed to mend what
- * breaks a rule.
+ * Makes the batches up to one, and those after it that are needed to repair a
+ * broken rule.
  */
 async function makeOneByOne(
   context: StageContext,
@@ -117,7 +120,7 @@ async function makeOneByOne(
   throw broken.error;
 }
 
-/** Commits batches in order, as long as no other run is first. */
+/** Commits batches in order, until another run is first. */
 async function commitAll(
   context: StageContext,
   options: {
@@ -145,7 +148,7 @@ async function commitAll(
   }
 }
 
-/** Resolves to whether it was this run that committed the batch. */
+/** Resolves to whether this run committed the batch. */
 async function commitBatch(
   context: StageContext,
   options: {
@@ -191,7 +194,7 @@ async function commitBatch(
   return true;
 }
 
-/** What a run wrote and could not commit: the next one writes it again. */
+/** Removes what a run wrote but could not commit: the next one rewrites it. */
 async function removeMade(
   { log }: StageContext,
   { zone, made }: { zone: Zone; made: readonly MadeBatch[] },

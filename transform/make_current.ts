@@ -13,7 +13,7 @@ import {
 import { emptyTableSql } from "./land_table.ts";
 import { QUARANTINE_AFTER } from "./quarantine.ts";
 
-/** Brings the tables that joined models read to the end of this batch. */
+/** Updates the tables that joined models read to the end of this batch. */
 export async function makeCurrent(
   work: BatchWork,
   options: {
@@ -68,8 +68,8 @@ export async function makeCurrent(
 }
 
 /**
- * Where no table is kept, all of its rows must be in this batch: a join that
- * newly reads it would miss the others without a word.
+ * If a table isn't kept yet, all of its rows must be in this batch: a join that
+ * now reads it would silently miss the others.
  */
 async function checkWhole(work: BatchWork, name: string): Promise<void> {
   const ingested = work.input.tables[name];
@@ -84,16 +84,16 @@ async function checkWhole(work: BatchWork, name: string): Promise<void> {
   const missing = ingested.sourceRows - Number(found?.rows);
   if (missing <= 0) return;
   throw new StageError(
-    `Cannot join "${name}" in batch ${work.input.batch}: it was not kept so far, and ${missing} of its ${ingested.sourceRows} rows came in batches before`,
+    `Cannot join "${name}" in batch ${work.input.batch}: it was not kept before, and ${missing} of its ${ingested.sourceRows} rows came in earlier batches`,
     {
       subject: name,
       hint:
-        `A model has come to read it: rebuild the lake with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
+        `A model now reads it: rebuild the lake with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
     },
   );
 }
 
-/** Under which name a manifest keeps a table that joined models read. */
+/** The name under which a manifest keeps a table that joined models read. */
 export function currentState(table: string): string {
   return `current.${table}`;
 }

@@ -28,7 +28,7 @@ import {
 import { changedTables } from "./quarantine.ts";
 import { type GroupedModel, transformGroup } from "./transform_group.ts";
 
-/** Which of the batches that wait are made in one pass. */
+/** The bounds on which waiting batches are made in one pass. */
 export const GROUP_BOUNDS: GroupBounds = {
   batchesMin: 20,
   batchesMax: 500,
@@ -36,13 +36,13 @@ export const GROUP_BOUNDS: GroupBounds = {
 };
 const MANIFESTS = "_group";
 
-/** Batches to commit one after the other, and the live files of the last. */
+/** Batches to commit one after another, and the live files of the last. */
 export interface MadeGroup {
   made: Pick<MadeBatch, "manifest" | "isExpired">[];
   live: LiveList;
 }
 
-/** What the batches of a group are made with. */
+/** Options for the batches of a group. */
 export interface GroupOptions extends MakeOptions {
   /** The batch before them, and its live files. */
   previous: ProcessedManifest;
@@ -52,9 +52,9 @@ export interface GroupOptions extends MakeOptions {
 
 /**
  * Makes the batches after `previous` in one pass: one file for each model, with
- * the versions of all. Where too few wait, or one is not like the others (a
- * table was read whole, a row can't be read, a rule is broken), it gives the
- * number up to which they have to be made one by one.
+ * the versions of all. If too few wait, or one differs from the others (a table
+ * was read in full, a row can't be read, a rule is broken), returns the number
+ * up to which they must be made one by one.
  */
 export async function makeGroup(
   context: StageContext,
@@ -75,7 +75,7 @@ export async function makeGroup(
       inputs = inputs.filter(({ batch }) => batch < made.stopsAt);
     } catch (error) {
       signal.throwIfAborted();
-      // Made one by one, they tell whose fault it is, and what can be committed.
+      // Made one by one, they show which is at fault and what can be committed.
       log.warn("batches {from} to {to} are made one by one: {reason}", {
         from: first,
         to,
@@ -87,7 +87,7 @@ export async function makeGroup(
   return { oneByOneTo: first + inputs.length };
 }
 
-/** The batches that come next and are made alike, as many as the bounds say. */
+/** The next batches that can be made alike, as many as the bounds allow. */
 async function likeBatches(
   { sql, config }: StageContext,
   options: GroupOptions & { bounds: GroupBounds },
@@ -216,8 +216,8 @@ async function tryGroup(
 }
 
 /**
- * The batches of a group that a run which ended too early made, and did not
- * commit: nothing else may come after those that it did.
+ * The batches of a group that a run made but ended too early to commit: nothing
+ * else may follow those that it did commit.
  */
 export async function restOfGroup(
   output: BatchLog<ProcessedManifest>,
@@ -236,7 +236,7 @@ export async function restOfGroup(
   }));
 }
 
-/** A group's file stands at the level that as many merges would have reached. */
+/** A group's file gets the level that as many merges would have reached. */
 function liveFilesOf(
   context: StageContext,
   options: {
@@ -258,7 +258,7 @@ function liveFilesOf(
   }));
 }
 
-/** What one batch of the group brought. */
+/** The files that one batch of the group added to each model. */
 function modelsOf(
   models: ReadonlyMap<string, GroupedModel>,
   batch: number,

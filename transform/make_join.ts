@@ -10,7 +10,7 @@ import {
 import { brokenRule } from "./check_versions.ts";
 import { writeDifference } from "./write_versions.ts";
 
-/** A join: what differs in its result from before the batch. */
+/** Makes a join: what differs in its result from before the batch. */
 export async function makeJoin(
   work: BatchWork,
   options: {
@@ -56,7 +56,7 @@ export async function makeJoin(
   });
 }
 
-/** Writes down which joins the next batch has to compare with the lake. */
+/** Records which joins the next batch must compare with the lake. */
 export function postpone(
   content: BatchContent,
   { model, isPostponed }: { model: ModelSql; isPostponed: boolean },

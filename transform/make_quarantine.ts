@@ -18,7 +18,7 @@ import {
 } from "./quarantine.ts";
 import { writeDifference } from "./write_versions.ts";
 
-/** Rows that can't be read: what is set aside, and what is released. */
+/** Handles rows that can't be read: some are set aside, others released. */
 export async function makeQuarantine(
   work: BatchWork,
   options: {

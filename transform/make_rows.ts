@@ -13,8 +13,8 @@ import { differenceSql, type ModelColumn } from "./model_changes.ts";
 import { writeVersions } from "./write_versions.ts";
 
 /**
- * One row for one source row: what changed there is what changes here, and a
- * row that the model leaves out is none of it any more.
+ * Makes one row for each source row: what changed there changes here, and a row
+ * that the model leaves out is no longer part of it.
  */
 export async function makeRows(
   work: BatchWork,
@@ -37,7 +37,7 @@ export async function makeRows(
     ? ""
     : published === undefined
     ? ` union (${keysOf("changed")} except ${all})`
-    // What it does not hold is gone, also where nobody noticed.
+    // A row that a full read lacks is gone, even if its delete went unnoticed.
     : ` union (select ${quoteNames(model.key)} from (${published})
         except ${all} except ${
       keysOf(
@@ -51,7 +51,7 @@ export async function makeRows(
       part,
       model,
       columns,
-      // A full read says nothing of what changed: contents do.
+      // A full read doesn't show what changed: contents do.
       changed: published === undefined ? rows : await inTable(
         work,
         `result_after.${quoteName(model.name)}`,
@@ -82,14 +82,14 @@ export async function makeRows(
   return await write({ part: 2, rows: kept });
 }
 
-/** Rows that were held are mended when they come again, or are gone. */
+/** Held rows are repaired when they come again or are gone. */
 async function releaseRows(
   { duckdb, held }: BatchWork,
   options: { model: ModelSql; touched: string },
 ): Promise<void> {
   const { model, touched } = options;
   const before = held.get(model.name);
-  // What a query failed at is known to nobody: a full read mends it.
+  // The row that a query failed at is unknown: only a full read repairs it.
   if (before === undefined || before.unread.size > 0) return;
   const name = `held.${quoteName(model.name)}`;
   await duckdb.run(
@@ -100,8 +100,8 @@ async function releaseRows(
 }
 
 /**
- * Holds the keys whose rows break a rule; gives SQL for the rows without
- * them, undefined when there are none.
+ * Holds the keys whose rows break a rule; returns SQL for the rows without
+ * them, undefined if there are none.
  */
 async function holdRows(
   { duckdb, held }: BatchWork,
@@ -126,7 +126,7 @@ async function holdRows(
     select 1 from ${name} as bad where ${isSame.join(" and ")})`;
 }
 
-/** SQL for a column of a row model's key, of its source's row. */
+/** SQL for a column of a row model's key, from its source's row. */
 export function keyOfSource(
   columns: readonly ModelColumn[],
   name: string,
@@ -139,8 +139,8 @@ export function keyOfSource(
 }
 
 /**
- * Keeps what a query gives in a table, and gives SQL for that: what reads it
- * does not need the memory that the query took at the same time.
+ * Stores a query's result in a table and returns SQL for that: reading it then
+ * doesn't need the query's memory at the same time.
  */
 async function inTable<Sql extends string | undefined>(
   { duckdb }: BatchWork,

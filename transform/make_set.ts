@@ -18,7 +18,7 @@ import {
 import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 import { writeVersions } from "./write_versions.ts";
 
-/** A set: what it does not hold yet. */
+/** Makes a set: the rows that it does not hold yet. */
 export async function makeSet(
   work: BatchWork,
   options: {
@@ -40,7 +40,7 @@ export async function makeSet(
     `create or replace table known_before.${name} as ${published ?? known}`,
   );
   const key = quoteNames(model.key);
-  // What is null in a key is in no list of keys: it must be seen all the same.
+  // A null in a key is in no list of keys, but must be seen all the same.
   await work.duckdb.run(
     `create or replace table known_after.${name} as select ${names}
     from (${model.sql}) where ((${key}) in (
@@ -65,8 +65,8 @@ export async function makeSet(
 }
 
 /**
- * Takes out what breaks a rule. Which rows of the source a set's row is from
- * is not known, so that only a full read of its tables tells that it is mended.
+ * Removes rows that break a rule. It is unknown which source rows a set's row
+ * comes from, so only a full read of its tables shows that it is repaired.
  */
 async function holdSet(
   { duckdb, held, input }: BatchWork,
@@ -107,7 +107,7 @@ async function holdSet(
   else held.set(model.name, { error: cause, unread });
 }
 
-/** Under which name a manifest keeps a set's rows. */
+/** The name under which a manifest keeps a set's rows. */
 export function knownState(model: string): string {
   return `known.${model}`;
 }

@@ -6,9 +6,9 @@ import type { Model } from "../lib/project/model.ts";
 export interface ModelColumn {
   name: string;
   type: string;
-  /** Of a `row` model: the column of its source table that it is. */
+  /** In a `row` model, the column of the source table that it is. */
   source?: string;
-  /** Never null, as the header says, or sql/warehouse declares it. */
+  /** Never null, as the header says or sql/warehouse declares. */
   notNull?: true;
   /** Its type in the warehouse, as sql/warehouse declares it. */
   declared?: string;
@@ -36,9 +36,9 @@ export async function modelColumns(
 }
 
 /**
- * SQL for the versions that a batch adds to a model: rows that are new or
- * otherwise, and keys that are gone, each stamped with the batch, sorted by
- * key. Both relations are given as SQL; `deleted` has the key's columns only.
+ * SQL for the versions that a batch adds to a model: new or changed rows, and
+ * keys that are gone, each stamped with the batch, sorted by key. Both
+ * relations are given as SQL; `deleted` has only the key's columns.
  */
 export function versionsSql(
   model: Pick<Model, "key">,
@@ -85,7 +85,7 @@ export function openVersionsSql(
     ) = 1`;
 }
 
-/** SQL for the rows of one relation that the other does not hold alike. */
+/** SQL for the rows of one relation that are not the same in the other. */
 export function differenceSql(
   columns: readonly ModelColumn[],
   options: { of: string; without: string },

@@ -17,18 +17,18 @@ import type { ModelColumn } from "./model_changes.ts";
 import { QUARANTINE_TYPES } from "./quarantine.ts";
 
 const LAKE_FILE = "lake.duckdb";
-/** Every DuckDB since 1.2 opens what is written so. */
+/** Every DuckDB since 1.2 can open this format. */
 const STORAGE_VERSION = "v1.2.0";
 const ATTEMPTS_MAX = 5;
-/** Rows of one insert. */
+/** Rows in one insert. */
 const FILES_AT_ONCE = 1000;
 /** The live files that its views read. */
 const FILES_SQL = `create table target.lake.files (
   model varchar, from_batch bigint, to_batch bigint, key varchar)`;
 
 /**
- * SQL for a hash of the views and macros of an attached lake. What `exclude`
- * names DuckDB writes in any order, and types with quotes and blanks until the
+ * SQL for a hash of the views and macros of an attached lake. DuckDB writes the
+ * names in `exclude` in any order, and types with quotes and spaces until the
  * database is attached again.
  */
 function definitionsSql(database: "published" | "target"): string {
@@ -46,32 +46,35 @@ interface PublishOptions {
   zone: Zone;
   batches: BatchLog<ProcessedManifest>;
   newest: ProcessedManifest;
-  /** A list of live files that the run has: its checkpoint isn't read again. */
+  /**
+   * The run's list of live files, if it has one: saves reading its checkpoint
+   * again.
+   */
   live?: LiveList | undefined;
   sql: ProjectSql;
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
   log: Logger;
 }
 
-/** What a published lake knows. */
+/** The contents of a published lake that publishing needs. */
 interface KnownLake {
   batch: number;
-  /** Where else the zone was when a lake was published. */
+  /** The other paths at which runs that published a lake saw the zone. */
   seenAt: string[];
-  /** Somebody else publishes it who sees the zone at another place. */
+  /** Whether another run publishes it that sees the zone at another path. */
   isOthers?: boolean;
-  /** A copy of it whose views are those that this run would make. */
+  /** A copy of it, if its views are those that this run would make. */
   copy?: string;
 }
 
 /**
  * Publishes `lake.duckdb`: for analysts, a DuckDB database whose views and
  * macros read exactly the committed files. It is derived from the manifests,
- * and replaced whole, only by one of a higher batch; an unreadable one is made
- * again, and so are one of another generation, and one of a zone that was moved
- * or copied. If that goes to and fro, two runs see one zone by two paths: then
- * the lake is left to the other one. That it can't be written is reported, for
- * nothing depends on it.
+ * and replaced as a whole, only by one of a higher batch; it is rebuilt if it
+ * is unreadable, belongs to another generation, or its zone was moved or
+ * copied. If that goes back and forth, two runs see one zone by two paths: then
+ * the lake is left to the other run. A failed write is only reported, since
+ * nothing depends on the lake.
  */
 export async function publishLake(
   duckdb: DuckDb,
@@ -81,7 +84,7 @@ export async function publishLake(
     await publish(duckdb, options);
   } catch (error) {
     options.log.error(
-      "lake.duckdb can't be replaced, and stays as it is until a run can: {reason}",
+      "lake.duckdb can't be replaced, and stays unchanged until a run can replace it: {reason}",
       { reason: messageOf(error) },
     );
   }
@@ -92,7 +95,7 @@ async function publish(
   options: PublishOptions,
 ): Promise<void> {
   const { zone, batches, newest, log } = options;
-  // The files of a group show its later batches, too: those are still to come.
+  // The files of a group also have its later batches, which are still to come.
   if (newest.group !== undefined && newest.group.to > newest.batch) return;
   const path = join(duckdb.tempDirectory, LAKE_FILE);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
@@ -107,7 +110,7 @@ async function publish(
       known: known ?? { batch: 0, seenAt: [] },
       path,
     });
-    // Who began before the zone was rebuilt has nothing to show any more.
+    // A run that began before the zone was rebuilt has nothing left to publish.
     const { id } = await readGeneration(zone);
     if (id !== await batches.generation()) return;
     const published = stored === undefined
@@ -121,7 +124,7 @@ async function publish(
   );
 }
 
-/** What the published lake knows; undefined when it can't be read. */
+/** Reads the published lake; undefined if it can't be read. */
 async function readKnownLake(
   duckdb: DuckDb,
   found: { bytes: Uint8Array; path: string; options: PublishOptions },
@@ -145,13 +148,13 @@ async function readKnownLake(
     const isHere = await realPath(there) === await realPath(zone.url);
     if (!isHere && seenAt.includes(zone.url)) {
       log.warn(
-        "lake.duckdb is of {there}, where another run sees this zone, and stays as it is; here it is {here}. Let all runs name the zone alike, or remove lake.duckdb, which the next run makes again",
+        "lake.duckdb was published for {there}, where another run sees this zone, and stays unchanged; here it is {here}. Let all runs name the zone the same way, or remove lake.duckdb, which the next run rebuilds",
         { there, here: zone.url },
       );
       return { batch: 0, seenAt, isOthers: true };
     }
-    // Its views may not be those that this run would make; but what is newer
-    // was made by somebody who knows more.
+    // Its views may not be those that this run would make, but a newer lake was
+    // made by a run that knows more.
     const batch = Number(about.batch);
     const alike = isHere && about.views === await viewsHash(options) &&
       about.definitions === about.found;
@@ -161,9 +164,9 @@ async function readKnownLake(
     isKept = batch < newest.batch;
     return { batch, seenAt, ...isKept ? { copy: path } : {} };
   } catch (error) {
-    // A lack of room to read it is no reason to make it again.
+    // A lack of space to read it is no reason to rebuild it.
     if (duckDbCause(error) !== undefined) throw error;
-    log.warn("lake.duckdb can't be read and is made again: {reason}", {
+    log.warn("lake.duckdb can't be read and is rebuilt: {reason}", {
       reason: messageOf(error),
     });
     return undefined;
@@ -173,7 +176,7 @@ async function readKnownLake(
   }
 }
 
-/** Where else the zone was seen; a lake of an older version says nothing. */
+/** The zone's other paths; a lake of an older version lists none. */
 async function readSeenAt(duckdb: DuckDb): Promise<string[]> {
   const found = await duckdb.rows(
     `select 1 from duckdb_tables()
@@ -184,14 +187,14 @@ async function readSeenAt(duckdb: DuckDb): Promise<string[]> {
   return rows.map(({ zone }) => zone ?? "");
 }
 
-/** A directory with links followed; what is none, or not there, as it is. */
+/** A directory's path with links followed; any other path is unchanged. */
 async function realPath(zone: string): Promise<string> {
   return isAbsolute(zone) ? await Deno.realPath(zone).catch(() => zone) : zone;
 }
 
 /**
- * What the views of a lake would be without files: another hash means that SQL,
- * place or this code has changed, and all of them are made again.
+ * A hash of a lake's views without files: if it differs, the SQL, the path or
+ * this code has changed, and all views are rebuilt.
  */
 async function viewsHash(options: PublishOptions): Promise<string> {
   const statements = await viewStatements(options, { files: [] });
@@ -200,7 +203,7 @@ async function viewsHash(options: PublishOptions): Promise<string> {
   );
 }
 
-/** Statements that make the views of these models, or of all. */
+/** Statements that create the views of these models, or of all. */
 async function viewStatements(
   { zone, sql, columns }: PublishOptions,
   options: {
@@ -223,8 +226,8 @@ async function viewStatements(
 }
 
 /**
- * Makes the lake of the newest batch, from nothing or from the one that is
- * known: then only the views change whose models have other files.
+ * Builds the lake of the newest batch, from scratch or from the known one: then
+ * only views of models with other files change.
  */
 async function buildLake(
   duckdb: DuckDb,

@@ -26,7 +26,7 @@ export const QUARANTINE_TYPES: readonly ModelColumn[] = QUARANTINE_COLUMNS.map(
   (name) => ({ name, type: "VARCHAR" }),
 );
 
-/** Tables of which a batch holds rows or deletes, or all that there is. */
+/** Tables with rows or deletes in a batch, or read in full by it. */
 export function changedTables(
   input: IngestionManifest,
 ): ReadonlyMap<string, IngestedTable> {
@@ -48,7 +48,7 @@ export function quarantineStateSql(
     : `from ${readParquetSql(processed, [state])}`;
 }
 
-/** Takes what this SQL gives for the quarantine before the batch. */
+/** Uses this SQL's rows as the quarantine before the batch. */
 export async function openQuarantine(
   duckdb: DuckDb,
   before: string,
@@ -59,10 +59,10 @@ export async function openQuarantine(
 }
 
 /**
- * Reads a batch's tables and makes the quarantine after it: what was there,
- * less the rows that came again or are gone, and the rows of this batch that
- * can't be read. Of a table that was read whole, nothing else is there.
- * Resolves to how many there are.
+ * Reads a batch's tables and makes the quarantine after it: the earlier rows,
+ * less those that came again or are gone, and this batch's rows that can't be
+ * read. For a table that was read in full, only the latter remain. Resolves to
+ * the number of rows.
  */
 export async function quarantineRows(
   duckdb: DuckDb,

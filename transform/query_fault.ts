@@ -2,12 +2,12 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 
 /**
- * What DuckDB says of a value that a query can't compute with: a cast, a sum
- * that is too large, a text that a function can't read.
+ * DuckDB's errors for a value that a query can't compute with: a failed cast, a
+ * sum that is too large, a text that a function can't read.
  */
 const FAULT = /^(Conversion|Out of Range|Invalid Input) Error/;
 
-/** Whether it was a query of `sql/` that failed at the values of some row. */
+/** Whether a query of `sql/` failed at the values of some row. */
 export function isQueryFault(error: unknown): boolean {
   return error instanceof Error && !(error instanceof StageError) &&
     FAULT.test(messageOf(error));
@@ -31,7 +31,7 @@ export function modelFault(
       subject: model.name,
       dataCheck: true,
       hint:
-        `Nothing of the batch is committed. ${repair}; or let sql/models/${model.name}.sql bear such a value (\`try_cast\`, or a rule in sql/quarantine) and run transform once with --accept`,
+        `Nothing of the batch is committed. ${repair}; or let sql/models/${model.name}.sql handle such a value (\`try_cast\`, or a rule in sql/quarantine) and run transform once with --accept`,
       cause: error,
     },
   );
@@ -47,7 +47,7 @@ export function quarantineFault(error: unknown, table: string): StageError {
       subject: table,
       dataCheck: true,
       hint:
-        "Let the query bear such a value (`try_cast`) and run transform once with --accept",
+        "Let the query handle such a value (`try_cast`) and run transform once with --accept",
       cause: error,
     },
   );

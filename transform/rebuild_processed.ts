@@ -19,14 +19,14 @@ import { makeBatches, type Reached } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
 import { prepare } from "./register_models.ts";
 
-/** How often a rebuild takes up what came while it was at work. */
+/** How often a rebuild catches up with batches that came while it ran. */
 const ROUNDS_MAX = 10;
 
 /**
- * Makes every batch of the processed zone again from the ingestion zone, as
- * another generation beside the active one, and then puts it in force with
- * one put. Until then nobody reads it; a run that ends before leaves garbage.
- * Throws a `StageError` when it would lose a batch that is there now.
+ * Rebuilds every batch of the processed zone from the ingestion zone, as
+ * another generation beside the active one, then activates it with one put.
+ * Until then nobody reads it; a run that ends earlier leaves garbage. Throws a
+ * `StageError` if it would lose a batch that exists now.
  */
 export async function rebuildProcessed(
   context: StageContext,
@@ -85,13 +85,13 @@ export async function rebuildProcessed(
         {
           subject: processed.url,
           hint:
-            "Everything stays as it was. Check that INGESTION_URL is right, then run it again",
+            "Nothing was changed. Check that INGESTION_URL is right, then run it again",
         },
       );
     }
     context.signal.throwIfAborted();
     if (!await activateGeneration(processed, { from, to: generation })) {
-      log.warn("another rebuild put its generation in place first");
+      log.warn("another rebuild activated its generation first");
       return { ...result, batches: [], overtaken: true };
     }
     log.info("generation {generation} is active, up to batch {batch}", {
@@ -116,8 +116,8 @@ export async function rebuildProcessed(
 }
 
 /**
- * What is there must have come from this ingestion zone. That it is damaged
- * is no hindrance: it is to be replaced.
+ * The active generation must have come from this ingestion zone. It may be
+ * damaged: it is to be replaced.
  */
 async function checkLive(
   context: StageContext,
@@ -132,7 +132,7 @@ async function checkLive(
     previous = await live.newest();
   } catch (error) {
     if (!(error instanceof StageError) || error.retryable) throw error;
-    context.log.warn("what is replaced can't be read: {reason}", {
+    context.log.warn("the generation to be replaced can't be read: {reason}", {
       reason: messageOf(error),
     });
   }

@@ -53,15 +53,14 @@ interface Preparing {
 
 type Columns = ReadonlyMap<string, readonly ModelColumn[]>;
 
-/** SQL that was checked in this process, with the columns of its models. */
+/** SQL already checked in this process, with its models' columns. */
 const checked = new WeakMap<ProjectSql, Columns>();
 
 /**
- * Makes the schemas, and says which columns each model gives. Throws a
- * `StageError` that names the first query of the project's SQL which reads what
- * it may not, does not mean the same in every batch, or gives what neither the
- * lake nor the warehouse can take. A process that runs for ever checks its SQL
- * once.
+ * Creates the schemas and returns each model's columns. Throws a `StageError`
+ * that names the project's first query that reads what it may not, does not
+ * mean the same in every batch, or gives what the lake or the warehouse can't
+ * hold. A long-running process checks its SQL once.
  */
 export async function prepare(
   duckdb: DuckDb,
@@ -118,7 +117,7 @@ function checkHeaders(models: readonly ModelSql[], given: Columns): void {
   }
 }
 
-/** Statements that make each table of the contract, without rows. */
+/** Statements that create each table of the contract, without rows. */
 function emptyViews({ tables }: ProjectSql, schema: string): string[] {
   return tables.map((table) =>
     `create view ${schema}.${quoteName(table.name)} as ${emptyTableSql(table)}`
@@ -140,14 +139,14 @@ async function checkModel(
   refuse(
     name,
     problems,
-    'See "Models" in docs/design.md: a row is made of one row of the source, and is the same whenever it is made; a query of several rows is of the kind "join"',
+    'See "Models" in docs/design.md: a row is made from one row of the source, and is the same whenever it is made; a query over several rows is of the kind "join"',
   );
   const columns = await columnsOf(work, { name, sql: model.sql });
   if (model.derivation === "join") {
     refuse(
       name,
       (await floatSums(work.duckdb, model.sql)).map((sum) =>
-        `it has ${sum} of floats, whose last digits follow the order of the rows`
+        `it has ${sum} of floats, whose last digits depend on the order of the rows`
       ),
       "Add up decimals, as in `sum(cast(x as decimal(18, 6)))`, or leave such a figure to whoever reads the warehouse",
     );
@@ -156,7 +155,7 @@ async function checkModel(
     name,
     columnNameProblems({
       ...model,
-      // A time that is declared and not given is somebody's own column.
+      // A time that is declared but not given is a column of someone's own.
       times: model.times.filter((time) => !declared.get(model.name)?.has(time)),
     }, columns),
     "Give the column another name, as in `batch as lot_batch`, in the model and in sql/warehouse",
@@ -164,7 +163,7 @@ async function checkModel(
   refuse(
     name,
     typeProblems(model, { columns, declared }),
-    "Cast or name the column in the model as sql/warehouse declares it, or change that by a migration; cast an interval to seconds, and others that have no counterpart to text",
+    "Cast or name the column in the model as sql/warehouse declares it, or change that by a migration; cast an interval to seconds, and types without a counterpart to text",
   );
   const tables = [model.name, `${model.name}_closed`]
     .map((table) => declared.get(table));
@@ -194,7 +193,7 @@ async function checkQuarantine(work: Preparing, table: string): Promise<void> {
   refuse(
     name,
     checkQuarantineQuery(query, { table: contract, kinds }),
-    "It sees the rows of one batch, and must say the same of a row whichever others come with it, and whenever",
+    "It sees the rows of one batch, and must judge a row the same whichever others come with it, and whenever",
   );
   const given = (await columnsOf(work, { name, sql: text }))
     .map((column) => column.name);
@@ -208,7 +207,7 @@ async function checkQuarantine(work: Preparing, table: string): Promise<void> {
   );
 }
 
-/** A query as DuckDB parses it, which reads the batch and itself only. */
+/** Parses a query, which may read only the batch and itself. */
 async function parseOwn(
   { duckdb }: Preparing,
   { name, sql }: { name: string; sql: string },

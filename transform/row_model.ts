@@ -15,7 +15,9 @@ interface Column {
   /** The relation's name in the query that reads it. */
   relation: string;
   name: string;
-  /** The source table's column that it is as it stands; undefined: another. */
+  /**
+   * The source table's column that it is, unchanged; undefined for any other.
+   */
   source?: string | undefined;
 }
 
@@ -25,13 +27,13 @@ interface Relation {
   hasTable: boolean;
 }
 
-/** The CTEs that can be seen from a query. */
+/** The CTEs that a query can see. */
 type Scope = ReadonlyMap<string, () => Relation>;
 
-/** Of a row model: what its columns are of, or why it is none. */
+/** A row model's column sources, or why it isn't one. */
 export interface RowLineage {
   problems: string[];
-  /** For each of the model's columns the source's that it is, if it is one. */
+  /** The source column that a column of the model is, if it is one. */
   sources: ReadonlyMap<string, string>;
 }
 
@@ -39,8 +41,8 @@ const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
 
 /**
  * Follows the columns of a `row` model through CTEs and subqueries to its
- * source table, and finds what makes it more than one row for each source row,
- * or a row that depends on others.
+ * source table, and finds what gives more than one row for a source row, or
+ * makes a row depend on others.
  */
 export function followRow(
   query: SqlNode,
@@ -64,7 +66,9 @@ export function followRow(
   return { problems: [...new Set(problems)], sources };
 }
 
-/** What gives more rows than it reads, or looks at more than one of them. */
+/**
+ * Finds what gives more rows than it reads, or looks at more than one of them.
+ */
 function multipliers(query: SqlNode): string[] {
   const found: string[] = [];
   walk(query, (node) => {
@@ -172,7 +176,7 @@ class LineageReader {
     this.#checkSubqueries(node.condition, scope);
     const kind = textOf(node.join_type);
     const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
-    // The other side's rows must not be there without one of the table's.
+    // The other side's rows must not appear without one of the table's.
     const kept = { LEFT: left, RIGHT: right, SEMI: left, ANTI: left }[kind];
     const hasTable = left.hasTable || right.hasTable;
     if (
@@ -194,7 +198,7 @@ class LineageReader {
     return { columns: [...left.columns, ...others], hasTable };
   }
 
-  /** In an expression, a query sees one row and must not look for others. */
+  /** A query in an expression sees one row and must not look for others. */
   #checkSubqueries(expressions: unknown, scope: Scope): void {
     const before = this.reads;
     walk(expressions, (node) => {
@@ -223,7 +227,7 @@ class LineageReader {
     }];
   }
 
-  /** A cast that keeps values apart changes no key. */
+  /** A cast that keeps different values different doesn't change a key. */
   #withoutCast(
     expression: SqlNode,
     from: readonly Column[],
@@ -276,7 +280,7 @@ function find(
 }
 
 function star(expression: SqlNode, from: readonly Column[]): Column[] {
-  // What a pattern chooses is not looked into.
+  // The columns that a pattern selects are not followed.
   if (nodeOf(expression.expr) !== undefined) return [];
   const relation = textOf(expression.relation_name).toLowerCase();
   const excluded = [

@@ -2,14 +2,14 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
 
 /**
- * A node of DuckDB's own account of a query, as `json_serialize_sql` gives it:
- * a select, a relation, an expression or a part of one.
+ * A node of a query as DuckDB parses it, from `json_serialize_sql`: a select, a
+ * relation, an expression or a part of one.
  */
 export interface SqlNode {
   readonly [field: string]: unknown;
 }
 
-/** What a column is in a parsed query, and in a plan. */
+/** The classes of a column in a parsed query and in a plan. */
 const COLUMNS = [
   "COLUMN_REF",
   "POSITIONAL_REFERENCE",
@@ -18,10 +18,10 @@ const COLUMNS = [
   "BOUND_REF",
 ];
 
-/** A query as DuckDB parses it, or why it is none. */
+/** A query as DuckDB parses it, or why it isn't one. */
 export type ParsedQuery = { query: SqlNode } | { problem: string };
 
-/** Parses a text that is to be one select. */
+/** Parses a text that must be one select. */
 export async function parseSelect(
   duckdb: DuckDb,
   sql: string,
@@ -32,11 +32,11 @@ export async function parseSelect(
   return readParsed(row?.parsed ?? "{}");
 }
 
-/** Reads what `json_serialize_sql` gave. */
+/** Reads the output of `json_serialize_sql`. */
 export function readParsed(json: string): ParsedQuery {
   const parsed: SqlNode = JSON.parse(json);
   if (parsed.error !== false) {
-    return { problem: `it is no select: ${parsed.error_message}` };
+    return { problem: `it is not a select: ${parsed.error_message}` };
   }
   const statements = nodesOf(parsed.statements);
   const [statement] = statements;
@@ -66,7 +66,7 @@ export function textsOf(field: unknown): string[] {
   return Array.isArray(field) ? field.map(textOf) : [];
 }
 
-/** The queries that stand before a query's select, by their names. */
+/** The CTEs of a query, by name. */
 export function ctesOf(
   query: SqlNode,
 ): { name: string; aliases: string[]; query: SqlNode }[] {
@@ -80,7 +80,7 @@ export function ctesOf(
   });
 }
 
-/** Visits a node and all that is below it. */
+/** Visits a node and everything below it. */
 export function walk(node: unknown, visit: (node: SqlNode) => void): void {
   if (Array.isArray(node)) node.forEach((one) => walk(one, visit));
   if (!isNode(node)) return;
@@ -100,7 +100,7 @@ export function isOrdered(node: SqlNode): boolean {
   ].some(({ expression }) => namesColumn(expression));
 }
 
-/** Whether an expression is of a column, or of all. */
+/** Whether an expression contains a column, or all of them. */
 export function namesColumn(expression: unknown): boolean {
   let found = false;
   walk(expression, ({ type }) => {

@@ -16,10 +16,10 @@ import { makeBatches } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
 import { prepare } from "./register_models.ts";
 
-/** What a person may ask of one run. */
+/** Options that a person may give one run. */
 export interface TransformOptions {
   /**
-   * Goes on although `sql/` changed, whatever that takes away: what changed is
+   * Goes on although `sql/` changed, whatever that takes away: the change is
    * for new batches only.
    */
   accept?: boolean;
@@ -81,12 +81,12 @@ export async function transform(
         compactAll: options.compact === true,
       }),
     ]);
-    // What was committed before a batch that can't be made is published too.
+    // Batches committed before one that can't be made are published too.
     const reached = made.status === "fulfilled" ? made.value : undefined;
     previous = reached === undefined
       ? await output.newest().catch(() => undefined)
       : reached.committed;
-    // Nobody accepted yet what other SQL shows.
+    // Nobody has accepted yet what the other SQL shows.
     if (previous !== undefined && isOfSameSql(previous, sql)) {
       await publishLake(duckdb, {
         zone: processed,
@@ -111,7 +111,7 @@ export async function transform(
   }
 }
 
-/** Merged files are listed by the manifest of a batch, and none was made. */
+/** Reports merges that are due when no batch was made to list merged files. */
 async function tellDue(
   context: StageContext,
   options: {

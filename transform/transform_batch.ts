@@ -14,9 +14,9 @@ import { isQueryFault, modelFault } from "./query_fault.ts";
 
 /**
  * Makes one batch of the lake from one batch of the ingestion zone and writes
- * its files; nothing is committed here. What breaks a rule is left as the batch
- * before had it, and held: unless a later batch mends it, nothing may be
- * committed. Throws a `StageError` when a file is damaged.
+ * its files; nothing is committed here. Rows that break a rule stay as the
+ * batch before had them, and are held: unless a later batch repairs them,
+ * nothing may be committed. Throws a `StageError` if a file is damaged.
  */
 export async function transformBatch(work: BatchWork): Promise<BatchContent> {
   const { input, ingestion } = work;
@@ -38,7 +38,7 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
     intact,
     make(work, { changed, content }),
   ]);
-  // A damaged file explains whatever else went wrong with it.
+  // A damaged file explains any other error with it.
   await intact;
   if (made.status === "fulfilled") return content;
   const cause = isForeign(made.reason) ? duckDbCause(made.reason) : undefined;
@@ -70,8 +70,8 @@ async function make(
 
 /**
  * Makes a model's versions. If its query fails at a row, the model stays as the
- * batch before had it, and is held: of a join until its query gives a result,
- * else until the tables that changed are read whole.
+ * batch before had it, and is held: a join until its query gives a result,
+ * others until the changed tables are read in full.
  */
 async function makeModel(
   work: BatchWork,
@@ -96,7 +96,7 @@ async function makeModel(
   }
 }
 
-/** What a model is made with. */
+/** Options for making a model. */
 interface ModelOptions {
   changed: ReadonlyMap<string, IngestedTable>;
   content: BatchContent;

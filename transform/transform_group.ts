@@ -24,46 +24,49 @@ import {
   quarantineStateSql,
 } from "./quarantine.ts";
 
-/** Batches that follow each other, and what they are made with. */
+/** Consecutive batches, and the inputs of their transform. */
 export interface GroupWork extends BatchWork {
-  /** The last one is `input`, by whose number files are named. */
+  /** The batches; the last one is `input`, whose number names the files. */
   inputs: readonly IngestionManifest[];
   previous: ProcessedManifest;
-  /** The keys of the files that were written, to remove if it fails. */
+  /** The keys of the files written, to remove if it fails. */
   written: string[];
 }
 
-/** A model's versions of all batches of a group, in one file. */
+/** A model's versions from all batches of a group, in one file. */
 export interface GroupedModel {
   file: DataFile;
   /** The hash of its columns. */
   columns: string;
-  /** The key by which it says until when a version holds. */
+  /** The key by which the file says until when a version holds. */
   holdsUntilBy: readonly string[];
   batches: ReadonlyMap<number, { rows: number; deletes: number }>;
 }
 
-/** What a group adds to the lake. */
+/** The content that a group adds to the lake. */
 export interface GroupContent {
   models: ReadonlyMap<string, GroupedModel>;
   state: ProcessedManifest["state"];
 }
 
-/** A table's rows and deletes of all batches, those of one key in turn. */
+/**
+ * Columns that number a table's rows and deletes within each key, and mark
+ * deletes.
+ */
 export const ROUND = quoteName("row round");
 export const IS_GONE = quoteName("row is gone");
 
-/** The relation with what the batches brought of a table. */
+/** The relation with a table's rows and deletes from all batches. */
 export function groupedTable(table: string): string {
   return `grouped.${quoteName(table)}`;
 }
 
 /**
  * Makes what the batches of a group would make one by one, and writes a file
- * for each model; nothing is committed here. Gives the number of the first
- * batch that has to be made by itself instead, if there is one: a row of it
- * goes into quarantine, or out of it. Throws when a file is damaged, a rule is
- * broken, or a query fails.
+ * for each model; nothing is committed here. Returns instead the number of the
+ * first batch that must be made by itself, if any: one with a row that enters
+ * or leaves quarantine. Throws if a file is damaged, a rule is broken, or a
+ * query fails.
  */
 export async function transformGroup(
   work: GroupWork,
@@ -78,14 +81,16 @@ export async function transformGroup(
   for (const table of tables) {
     rounds.set(table.name, await takeTurns(work, table));
   }
-  // What models read of the source is what came together, until it is said
-  // which of it.
+  // Models see all of a table's rows together, until `GroupModels` selects
+  // some.
   const unchanged = sql.tables.filter((table) => !rounds.has(table.name));
   await duckdb.run(unchanged.flatMap(emptyLandedTables).join(";\n"));
   return await new GroupModels(work, { tables, rounds }).make();
 }
 
-/** Reads the files of all batches, and looks for what quarantine has to see. */
+/**
+ * Reads the files of all batches, and looks for rows that affect quarantine.
+ */
 async function landTables(
   work: GroupWork,
   tables: readonly ContractTable[],
@@ -125,7 +130,7 @@ async function landTables(
   return found?.batch == null ? undefined : Number(found.batch);
 }
 
-/** What all batches have of a table; their files have the same columns. */
+/** A table's files from all batches; they have the same columns. */
 function togetherOf({ inputs }: GroupWork, table: string): IngestedTable {
   const all = inputs.flatMap((input) => changedTables(input).get(table) ?? []);
   const [first] = all;
@@ -139,8 +144,8 @@ function togetherOf({ inputs }: GroupWork, table: string): IngestedTable {
 
 /**
  * Puts rows and deletes in one table, and numbers those of a key in the order
- * of their batches. Gives the highest number: a model that is asked so often,
- * for each number once, never sees a key twice.
+ * of their batches. Returns the highest number: a model that runs once for each
+ * number never sees a key twice.
  */
 async function takeTurns(
   { duckdb, inputs }: GroupWork,
@@ -174,7 +179,7 @@ async function takeTurns(
     const { rows = "0", keys = "0" } = counts.get(batch) ?? {};
     if (Number(rows) === listed && rows === keys) continue;
     throw new Error(
-      `of "${table.name}" in batch ${batch} there are ${rows} rows of ${keys} keys, its manifest says ${listed}`,
+      `"${table.name}" in batch ${batch} has ${rows} rows of ${keys} keys, its manifest says ${listed}`,
     );
   }
   return Math.max(0, ...found.map((row) => Number(row.rounds)));

@@ -8,7 +8,7 @@ import {
 } from "../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "./model_changes.ts";
 
-/** Types of PostgreSQL by what they hold, each with DuckDB's that it can. */
+/** PostgreSQL's types, each with the types of DuckDB that it can hold. */
 const HELD: readonly [RegExp, RegExp][] = [
   [
     /^(smallint|integer|bigint|int|int2|int4|int8)$/,
@@ -34,7 +34,7 @@ const HELD: readonly [RegExp, RegExp][] = [
   ],
   [/^(boolean|bool)$/, /^BOOLEAN$/],
   [/^date$/, /^DATE$/],
-  // DuckDB's have six places of a second.
+  // DuckDB's have six decimals of a second.
   [
     /^timestamp(tz)?\([012]\)( with(out)? time zone)?$/,
     /^(TIMESTAMP_S|DATE)$/,
@@ -52,15 +52,15 @@ const HELD: readonly [RegExp, RegExp][] = [
   [/^uuid$/, /^UUID$/],
 ];
 const TIME = /^time(tz)?(\(\d\))?( with(out)? time zone)?$/;
-/** What they give depends on a setting of the session. */
+/** Types whose output depends on a session setting. */
 const NEVER = /^(money|bytea)\b/;
-/** Parquet keeps thousandths of a second of it. */
+/** Parquet keeps only milliseconds of it. */
 const INTERVAL = /^INTERVAL\b/;
-/** DuckDB writes these as no type of PostgreSQL but a text reads them. */
+/** Types that DuckDB writes in a form that only PostgreSQL's text can read. */
 const TEXT_ONLY =
   /\]$|^(STRUCT|MAP|BLOB|BIT|BIGNUM|VARIANT|TIMESTAMP_NS|TIME_NS)\b/;
 
-/** Types that a Parquet file gives back as others, with what to write instead. */
+/** Types that a Parquet file returns as others, with what to write instead. */
 const NOT_KEPT: readonly [RegExp, string][] = [
   [
     /\bU?HUGEINT\b/,
@@ -70,7 +70,7 @@ const NOT_KEPT: readonly [RegExp, string][] = [
   [/\bUNION\(/, "cast it to text"],
 ];
 
-/** What of a model's columns the lake would hold as something else. */
+/** Finds columns of a model that the lake would store as another type. */
 function lakeProblems(columns: readonly ModelColumn[]): string[] {
   return columns.flatMap(({ name, type }) =>
     NOT_KEPT.filter(([pattern]) => pattern.test(type)).map(([, instead]) =>
@@ -79,7 +79,10 @@ function lakeProblems(columns: readonly ModelColumn[]): string[] {
   );
 }
 
-/** What of a model's columns the lake, or the warehouse as it is declared, can't take. */
+/**
+ * Finds columns of a model that the lake, or the warehouse as declared, can't
+ * hold.
+ */
 export function typeProblems(
   model: ModelSql,
   options: { columns: readonly ModelColumn[]; declared: DeclaredTables },
@@ -116,14 +119,14 @@ export function typeProblems(
 }
 
 /**
- * Whether a column of PostgreSQL can hold what a column of DuckDB gives; that
- * it is too narrow is no hindrance, since load widens it. A text takes all,
- * and of a type that a person made the values tell.
+ * Whether a column of PostgreSQL can hold what a column of DuckDB gives; too
+ * narrow a one will do, since load widens it. A text holds anything, and for a
+ * user-defined type only the values can show.
  */
 function canHold(postgres: string, duckdb: string): boolean {
   if (INTERVAL.test(duckdb) || NEVER.test(postgres)) return false;
   if (isText(postgres)) return true;
-  // DuckDB's lists, and its JSON, have other brackets.
+  // DuckDB's lists and JSON have other brackets.
   if (isArray(postgres)) return duckdb === "VARCHAR";
   const [, held] = HELD.find(([pattern]) => pattern.test(postgres)) ?? [];
   return held?.test(duckdb) ?? !TEXT_ONLY.test(duckdb);

@@ -9,10 +9,9 @@ import type { Zone } from "../lib/zone/zone.ts";
 import { isQueryFault } from "./query_fault.ts";
 
 /**
- * Writes what a query gives as a Parquet file straight into the zone, and
- * checks what is there: its size, its footer, its rows. Undefined when there
- * are no rows, and then no file. What the query itself fails at is thrown as it
- * is.
+ * Writes a query's result as a Parquet file straight into the zone, and checks
+ * the file's size, footer and rows. Without rows, writes no file and gives
+ * undefined. The query's own errors are thrown as they are.
  */
 export async function writeParquet(
   duckdb: DuckDb,
@@ -44,7 +43,7 @@ export async function writeParquet(
       rows !== Number(footer?.num_rows)
     ) {
       throw new Error(
-        `${bytes} bytes and ${footer?.num_rows} rows are there, ${written?.file_size_bytes} and ${rows} were written`,
+        `${bytes} bytes and ${footer?.num_rows} rows were found, ${written?.file_size_bytes} and ${rows} were written`,
       );
     }
     return { key, bytes, rows, sha256 };

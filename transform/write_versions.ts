@@ -14,7 +14,7 @@ import {
 } from "./model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
-/** A relation of the batch before and the one after it, as names or SQL. */
+/** A relation before the batch and after it, as names or SQL. */
 interface StateChange {
   before: string;
   after: string;
@@ -22,7 +22,7 @@ interface StateChange {
 
 /**
  * Writes the versions that the batch adds to a model, as a file of the zone;
- * undefined, and no file, when there are none.
+ * without any, writes no file and gives undefined.
  */
 export async function writeVersions(
   work: BatchWork,
@@ -31,7 +31,7 @@ export async function writeVersions(
     columns: readonly ModelColumn[];
     changed: string;
     deleted: string;
-    /** Which of the batch's files it is; the first, if it is not said. */
+    /** Which of the batch's files it is; the first by default. */
     part?: number;
   },
 ): Promise<ProcessedModel | undefined> {
@@ -52,8 +52,8 @@ export async function writeVersions(
 }
 
 /**
- * Writes versions that have their stamps, given as SQL, as a file of the zone;
- * undefined, and no file, when there are none.
+ * Writes versions with their stamps, given as SQL, as a file of the zone;
+ * without any, writes no file and gives undefined.
  */
 export async function writeVersionFile(
   work: Pick<
@@ -86,7 +86,7 @@ export async function writeVersionFile(
   };
 }
 
-/** Writes what differs in a relation after the batch from before it. */
+/** Writes the difference between a relation before the batch and after it. */
 export async function writeDifference(
   work: BatchWork,
   options: StateChange & {
@@ -104,15 +104,15 @@ export async function writeDifference(
 }
 
 /**
- * SQL for the types that these columns have in a relation, as one aggregate
- * over it: a file may have stored another type than its model gives.
+ * SQL for these columns' types in a relation, as one aggregate over it: a file
+ * may store another type than its model gives.
  */
 function fileColumnsSql(columns: readonly ModelColumn[]): string {
   const types = columns.map(({ name }) => `typeof(${quoteName(name)})`);
   return `to_json(any_value([${types.join(", ")}]))`;
 }
 
-/** The hash of those columns, from what that aggregate gave. */
+/** The hash of those columns, from that aggregate's result. */
 function fileColumnsHash(
   columns: readonly ModelColumn[],
   types: string | null | undefined,

@@ -110,7 +110,7 @@ Deno.test("transform() lists what changed SQL takes away, and load goes on with 
       message:
         "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since, and takes away: " +
         "dim_item: no model has the column title; dim_item: the column weight is integer, it was bigint; " +
-        "dim_old: there is no such model any more",
+        "dim_old: the model no longer exists",
       hint: /run transform once with --accept/,
     });
     await assert.rejects(processedManifest(platform, 3));

@@ -101,19 +101,19 @@ for (
     [
       "another title",
       "insert into label values (3, 'a', 'Again')",
-      /1 keys are there more than once; the first is 1, 2 times/,
+      /1 keys occur more than once; the first is 1, 2 times/,
       "delete from label where label_id = 1",
     ],
     [
       "the same title",
       "insert into label values (3, 'a', 'A')",
-      /1 keys are there more than once; the first is 1, 2 times/,
+      /1 keys occur more than once; the first is 1, 2 times/,
       "update label set code = 'c' where label_id = 3",
     ],
     [
       "three more",
       "insert into label values (3, 'a', 'A'), (4, 'a', 'B'), (5, 'b', 'C')",
-      /2 keys are there more than once; the first is 1, 3 times/,
+      /2 keys occur more than once; the first is 1, 3 times/,
       "delete from label where label_id > 2",
     ],
   ] as const
@@ -344,7 +344,7 @@ Deno.test("a row model that a list of values multiplies is refused", async () =>
 
   await assert.rejects(platform.transform(), {
     message:
-      'Cannot make "dim_item" in batch 2: 1 keys are there more than once; the first is 1, 2 times',
+      'Cannot make "dim_item" in batch 2: 1 keys occur more than once; the first is 1, 2 times',
   });
 
   await execute(client, "update item set code = null where item_id = 1");

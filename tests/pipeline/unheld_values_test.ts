@@ -64,7 +64,7 @@ const REFUSED: Readonly<
     declared: "a jsonb",
     payload: String.raw`"\ud800"`,
   },
-  "a text that is no label of an enum": {
+  "a text that is not a label of an enum": {
     columns: "payload as a",
     declared: "a public.mood",
     payload: "so so",
@@ -125,7 +125,7 @@ Deno.test("a label that a migration adds lets transform go on", async () => {
   await platform.extract();
   await assert.rejects(platform.transform(), {
     message:
-      /"a" is no label of the enum mood of sql\/warehouse in 1 rows; the first key is 4/,
+      /"a" is not a label of the enum mood of sql\/warehouse in 1 rows; the first key is 4/,
     hint: /add the label by a migration there: alter type mood add value/,
   });
 

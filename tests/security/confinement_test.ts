@@ -187,15 +187,15 @@ const MODELS: Record<string, { sql: string; message: string }> = {
   },
   "a statement out of its brackets": {
     sql: "select 1); attach '/tmp/x.duckdb' as other; (select 2",
-    message: "it is no select: ",
+    message: "it is not a select: ",
   },
   "a secret": {
     sql: "create secret (type s3, endpoint '127.0.0.1:1')",
-    message: "it is no select: ",
+    message: "it is not a select: ",
   },
   "a copy": {
     sql: "copy changed.currency to '/tmp/out.csv'",
-    message: "it is no select: ",
+    message: "it is not a select: ",
   },
 };
 

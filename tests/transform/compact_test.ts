@@ -106,7 +106,7 @@ for (
           "copy (from",
           "copy (select * replace (7 as units_sold) from",
         ),
-      found: "what came out has another content than what went in",
+      found: "the content that came out differs from what went in",
     },
     {
       what: "has lost a version",
@@ -156,7 +156,7 @@ Deno.test("transform() makes its batch where a merge has no memory, and merges l
   assert.ok((await liveFiles(platform)).every(({ level }) => level === 0));
   assert.match(
     platform.logged.join("\n"),
-    /warning: files of fact_sales_order are merged with a later batch/,
+    /warning: files of fact_sales_order will be merged with a later batch/,
   );
   platform.context.resources = RESOURCES;
   await platform.extract();

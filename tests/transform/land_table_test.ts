@@ -317,12 +317,12 @@ for (
     {
       name: "has fewer rows than the manifest says",
       text: `${HEADER}1,a,,,,\n`,
-      found: /: 1 rows are there, the manifest says 2$/,
+      found: /: 1 rows were found, the manifest says 2$/,
     },
     {
       name: "has more rows than the manifest says",
       text: `${HEADER}1,a,,,,\n2,b,,,,\n3,c,,,,\n`,
-      found: /: 3 rows are there, the manifest says 2$/,
+      found: /: 3 rows were found, the manifest says 2$/,
     },
     {
       name: "ends within a row",

@@ -274,7 +274,7 @@ Deno.test("runs that see a zone by two paths do not replace its lake by turns", 
     assert.deepEqual(back, mounted);
     assert.deepEqual(again, mounted);
     const warned = platform.logged.filter((line) =>
-      /stays as it is/.test(line)
+      /stays unchanged/.test(line)
     );
     assert.equal(warned.length, 2);
     assert.ok(warned[0]?.includes(`is of ${other}`));
@@ -546,7 +546,7 @@ Deno.test("transform() commits although lake.duckdb can't be written, and says s
   assert.deepEqual(batches, [1]);
   assert.match(
     platform.logged.at(-1) ?? "",
-    /^error: lake.duckdb can't be replaced, and stays as it is/,
+    /^error: lake.duckdb can't be replaced, and stays unchanged/,
   );
 });
 

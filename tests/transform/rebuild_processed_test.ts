@@ -73,7 +73,7 @@ Deno.test("of two rebuilds that race one wins, and the other says so", async () 
   assert.deepEqual(losers.map((loser) => loser.batches), [[]]);
   assert.match(
     platform.logged.join("\n"),
-    /warning: another rebuild put its generation in place first/,
+    /warning: another rebuild activated its generation first/,
   );
   assert.equal(
     (await lakeAbout(platform)).generation,
@@ -171,7 +171,7 @@ Deno.test("rebuildProcessed() replaces what is damaged, and says so", async () =
 
   assert.match(
     platform.logged.join("\n"),
-    /warning: what is replaced can't be read: Cannot read the manifest/,
+    /warning: the generation to be replaced can't be read: Cannot read the manifest/,
   );
   assert.deepEqual(
     (await manifests(platform)).map(checksums),
@@ -186,7 +186,7 @@ Deno.test("rebuildProcessed() never loses a batch that is there", async () => {
     name: "StageError",
     message: `Cannot rebuild ${processedUrl}: ${ingestionUrl} holds no batch`,
     subject: processedUrl,
-    hint: /^Everything stays as it was/,
+    hint: /^Nothing was changed/,
   });
   await extractThree(platform);
   await platform.transform();

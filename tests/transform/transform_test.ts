@@ -101,7 +101,7 @@ Deno.test("transform() stops at a join of a table that was not kept", async () =
   await assert.rejects(transform(platform.context, { accept: true }), {
     name: "StageError",
     message:
-      'Cannot join "design" in batch 2: it was not kept so far, and 3 of its 4 rows came in batches before',
+      'Cannot join "design" in batch 2: it was not kept before, and 3 of its 4 rows came in earlier batches',
     subject: "design",
     hint: /deno task rebuild processed/,
   });
