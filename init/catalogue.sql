@@ -1,6 +1,6 @@
--- What the source's catalogue says of the tables that a folder of SQL can be
--- made of: ordinary ones and parents of partitions. $1: schemas; $2: names, or
--- null for all.
+-- The source's catalogue on the tables that a folder of SQL can be made from:
+-- ordinary ones and parents of partitions. $1: schemas; $2: names, or null for
+-- all.
 select
     namespace.nspname as schema_name,
     class.relname as name,
@@ -11,7 +11,7 @@ select
         has_schema_privilege(namespace.oid, 'usage')
         and has_table_privilege(class.oid, 'select')
     )::text as readable,
-    -- As extract refuses it.
+    -- Why extract refuses it, in the same words.
     case
         when class.relkind = 'r' and class.relhassubclass and exists (
             select from pg_inherits where inhparent = class.oid

@@ -3,31 +3,33 @@ import { readDefinitions } from "../extract/definitions.ts";
 import { query } from "../lib/postgres/postgres.ts";
 import catalogueSql from "./catalogue.sql" with { type: "text" };
 
-/** A table of the source, as its catalogue has it. */
+/** A table of the source, from its catalogue. */
 export interface SourceTable {
   schema: string;
   name: string;
   comment: string | undefined;
-  /** Whether row security may hide rows of it. */
+  /** Whether row security may hide some of its rows. */
   rowSecurity: boolean;
   /** Whether the role may read it now. */
   readable: boolean;
   /** Why extract could not read it, whatever the role may do. */
   refusal: string | undefined;
   columns: readonly SourceColumn[];
-  /** The primary key first, then what else is unique. */
+  /** The primary key first, then other unique keys. */
   uniqueKeys: readonly (readonly string[])[];
   foreignKeys: readonly ForeignKey[];
 }
 
-/** A column of it. */
+/** A column of a source table. */
 export interface SourceColumn {
   name: string;
   /** As `format_type` writes it. */
   type: string;
   notNull: boolean;
   comment: string | null;
-  /** Whether it reads as the name of another object, which no row tells of. */
+  /**
+   * Whether it reads as the name of another object, whose changes no row shows.
+   */
   isName: boolean;
 }
 
@@ -39,7 +41,7 @@ export interface ForeignKey {
   targetColumns: readonly string[];
 }
 
-/** Reads the tables of these schemas, or those of these names among them. */
+/** Reads the tables of these schemas, or only those with these names. */
 export async function readCatalogue(
   client: pg.Client,
   options: {

@@ -17,10 +17,10 @@ a starter model for each table, the grants that the source's role needs, and an
 .env. Nothing is written to the source. Prints what it decided and why, what it
 left out, and the next command.
 
-  --into DIR      a folder that is not there yet, or is empty
-  --source URL    the source, if SOURCE_URL doesn't say it: other users of this
-                  machine can see it there
-  --schema S,...  the schemas to look at; else all but PostgreSQL's own
+  --into DIR      a folder that doesn't exist yet, or is empty
+  --source URL    the source, if not in SOURCE_URL; other users of this machine
+                  can see it there
+  --schema S,...  the schemas to look at; by default all but PostgreSQL's own
   --tables a,b    these tables only`;
 const OPTIONS = {
   into: { type: "string" },
@@ -67,7 +67,7 @@ export function main(
   );
 }
 
-/** The flag counts for more than the environment. */
+/** The flag takes precedence over the environment. */
 function sourceGiven(args: readonly string[]): string | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -77,7 +77,7 @@ function sourceGiven(args: readonly string[]): string | undefined {
   return typeof values.source === "string" ? values.source : undefined;
 }
 
-/** Makes the folder, and says what it holds. */
+/** Makes the folder and describes its contents. */
 export async function makeFolder(
   { config, resources }: Pick<StageContext, "config" | "resources">,
   options: {
@@ -113,7 +113,7 @@ export async function makeFolder(
       {
         subject: "source",
         hint:
-          "Views and foreign tables can't be read, for nothing tells what changed in them; see --schema and --tables",
+          "Views and foreign tables can't be read, since nothing shows what changed in them; see --schema and --tables",
       },
     );
   }
@@ -134,7 +134,7 @@ export async function makeFolder(
     `PostgreSQL ${server.version}${isStandby ? ", a standby" : ""}${
       server.encoding === "UTF8"
         ? ""
-        : `, in ${server.encoding}: rows that are no UTF-8 are set aside`
+        : `, in ${server.encoding}: rows that are not valid UTF-8 are set aside`
     }`,
     "",
     ...describe(star),
@@ -184,7 +184,9 @@ async function writeFolder(
   }
 }
 
-/** Without the password that it was made with: who fills it in decides. */
+/**
+ * Leaves out the URL that init was given: it may hold another role's password.
+ */
 function envText(into: string): string {
   return `# Settings of the pipeline for this company; .env.example lists all.
 SQL_DIRECTORY=${into}

@@ -5,11 +5,11 @@ import { readColumn } from "../lib/project/ddl_text.ts";
 import { TAKEN_NAMES } from "../transform/check_names.ts";
 import type { ForeignKey, SourceColumn, SourceTable } from "./catalogue.ts";
 
-/** What a folder of SQL makes of one table, and why. */
+/** The model that a folder of SQL has for one table, and why. */
 export interface PlannedModel {
   table: SourceTable;
   key: readonly string[];
-  /** Of the model: the table's, as a plain name. */
+  /** The model's name: the table's, as a plain name. */
   name: string;
   kind: "fact" | "dimension";
   why: string;
@@ -19,19 +19,23 @@ export interface PlannedModel {
   notes: readonly string[];
 }
 
-/** A column of the source, and what a model gives of it. */
+/** A column of the source, and its form in a model. */
 export interface PlannedColumn {
   source: SourceColumn;
-  /** Its name in the model: the source's, unless the pipeline has that. */
+  /**
+   * Its name in the model: the source's, unless the pipeline uses that itself.
+   */
   name: string;
-  /** How the contract has it; text that is carried from another type. */
+  /** Whether the contract has it as text that carries another type. */
   isCarried: boolean;
   contract: string;
-  /** Another column that it gives beside: the day of a moment. */
+  /** A second column that it gives: the day of a moment. */
   day?: string;
 }
 
-/** A model that others can refer to, with its key and how the contract has it. */
+/**
+ * A model that others can refer to, with its key and that key's contract type.
+ */
 interface Dimension {
   model: string;
   key: string;
@@ -44,27 +48,29 @@ export interface Skipped {
   why: string;
 }
 
-/** What is made of a source. */
+/** The models planned for a source. */
 export interface Star {
   models: readonly PlannedModel[];
-  /** The name of the model of all dates that facts name. */
+  /** The name of the model with all dates that facts refer to. */
   calendar: string;
   skipped: readonly Skipped[];
 }
 
-/** The longest name of which PostgreSQL keeps all with `_as_of_batch` behind. */
+/**
+ * The longest name that PostgreSQL doesn't truncate with `_as_of_batch` added.
+ */
 const MODEL_BYTES_MAX = 50;
 const MEASURE =
   /^(smallint|integer|bigint|numeric|real|double precision|money)\b(?!.*\]$)/;
-/** Those that count in fractions: whole numbers may be codes, or yes and no. */
+/** Measures with fractions: whole numbers may be codes, or yes and no. */
 const AMOUNT = /^(numeric|real|double precision|money)\b/;
-/** What more tables refer to is a thing. */
+/** If more tables than this refer to a table, it is a thing. */
 const REFERRING_MAX = 2;
 const MOMENT = /^(date|timestamp)\b(?!.*\]$)/;
 
 /**
- * Decides which tables can be read, which are facts and which dimensions, and
- * what refers to what.
+ * Decides which tables can be read, which are facts or dimensions, and which
+ * refer to which.
  */
 export function planStar(tables: readonly SourceTable[]): Star {
   const skipped: Skipped[] = [];
@@ -75,7 +81,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
     skipped.push({
       what: fullName(table),
       why: refusal ??
-        "it has no primary key, nor columns that are unique and not null, by which rows could be told apart",
+        "it has no primary key, nor columns that are unique and not null, to identify its rows",
     });
     return [];
   });
@@ -88,7 +94,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
       what: fullName(table),
       why: `a table of this name is taken from ${
         fullName(keyed[first]?.table ?? table)
-      }: tables of one folder need names that differ`,
+      }: tables of one folder need different names`,
     });
     return false;
   });
@@ -167,13 +173,13 @@ function planModel(
   return { ...given, name, columns, references, notes };
 }
 
-/** Why a column can't be read; undefined: it can. */
+/** Why a column can't be read; undefined if it can. */
 function columnProblem(
   source: SourceColumn,
   options: { columns: readonly SourceColumn[]; key: readonly string[] },
 ): string | undefined {
   if (source.isName) {
-    return `it reads as names of other objects (${source.type}), and no row tells when those change`;
+    return `it reads as names of other objects (${source.type}), and no row shows when those change`;
   }
   const alike = options.columns.filter(({ name }) =>
     name.toLowerCase() === source.name.toLowerCase()
@@ -181,13 +187,13 @@ function columnProblem(
   const read = alike.find(({ name }) => options.key.includes(name)) ?? alike[0];
   return read === source || read === undefined
     ? nameProblem(source)
-    : `its name differs from that of ${read.name} by case only, and DuckDB takes them for one`;
+    : `its name differs from that of ${read.name} only by case, and DuckDB treats them as one`;
 }
 
 /** Why a name can't stand in the contract. */
 function nameProblem({ name }: { name: string }): string | undefined {
   return IMPOSSIBLE_NAME.test(name)
-    ? "its name begins with a blank, or has a character that is none of a name"
+    ? "its name starts with a space, or has a character that a name can't have"
     : undefined;
 }
 
@@ -216,7 +222,7 @@ function planColumn(
   };
 }
 
-/** How the contract has a column, and whether that is text for another type. */
+/** A column's type in the contract, and whether it is text for another type. */
 function contractOf({ type: sourceType }: SourceColumn) {
   const { type, carried } = contractType(readColumn(sourceType).type);
   const isCarried = carried !== undefined;
@@ -228,7 +234,7 @@ function contractOf({ type: sourceType }: SourceColumn) {
   return { contract, isCarried };
 }
 
-/** Why no model refers to what a table refers to; undefined: it does. */
+/** Why a table's reference can't be a model's; undefined if it can. */
 function referenceProblem(
   foreign: ForeignKey,
   options: {
@@ -241,7 +247,7 @@ function referenceProblem(
     fullName({ schema: foreign.schema, name: foreign.table })
   }`;
   if (target === undefined || foreign.columns.length > 1) {
-    return `${what}, which is no dimension with a key of one column: join it in a query`;
+    return `${what}, which is not a dimension with a single-column key: join it in a query`;
   }
   const [name = ""] = foreign.targetColumns;
   if (name !== target.key) {
@@ -250,10 +256,10 @@ function referenceProblem(
   if (column !== undefined && canRefer(column.contract, target.type)) {
     return undefined;
   }
-  return `${what}, whose key is ${target.type} in ${target.model}: cast it to that to let it refer to it`;
+  return `${what}, whose key is ${target.type} in ${target.model}: cast it to that type to make it a reference`;
 }
 
-/** The primary key, or else the first columns that are unique and not null. */
+/** The primary key, or else the first key that is unique and not null. */
 function keyOf({ uniqueKeys, columns }: SourceTable) {
   return uniqueKeys.find((key) =>
     key.every((name) =>
@@ -265,7 +271,7 @@ function keyOf({ uniqueKeys, columns }: SourceTable) {
   );
 }
 
-/** What a table has that tells events from the things that they are about. */
+/** The traits that distinguish events from the things that they are about. */
 interface Traits {
   /** References to other tables, and how many tables those are. */
   references: number;
@@ -273,7 +279,7 @@ interface Traits {
   /** Numbers that are neither keys nor references, and those with fractions. */
   measures: number;
   amounts: number;
-  /** The same of dates and times, and those that most tables don't have. */
+  /** Likewise dates and times, and those that most tables don't have. */
   moments: number;
   ownMoments: number;
   /** The tables that refer to it. */
@@ -281,10 +287,10 @@ interface Traits {
 }
 
 /**
- * What happens refers to what there is, and has measures or a time. A table
- * that others refer to is such an event only if few do and it says more than
- * what is true of a thing: it brings three things together at some time, or two
- * with an amount, and has details which take their time from it.
+ * An event, which makes a fact, refers to things and has measures or a time. A
+ * table that others refer to is an event only if few do and it says more than a
+ * thing would: it brings three things together at some time, or two with an
+ * amount, and has details that take their time from it.
  */
 function kindOf(
   table: SourceTable,
@@ -339,7 +345,7 @@ function isOf(key: ForeignKey, table: SourceTable): boolean {
   return key.table === table.name && key.schema === table.schema;
 }
 
-/** The columns that are neither of the key nor of a reference. */
+/** The columns that belong to neither the key nor a reference. */
 function valuesOf(table: SourceTable): SourceColumn[] {
   const referring = table.foreignKeys.flatMap(({ columns }) => columns);
   return table.columns.filter(({ name }) =>
@@ -347,7 +353,10 @@ function valuesOf(table: SourceTable): SourceColumn[] {
   );
 }
 
-/** A time that most tables have says when a row was written, not what it says. */
+/**
+ * A time that most tables have says when a row was written, not when a thing
+ * happened.
+ */
 function momentsOf(table: SourceTable, tables: readonly SourceTable[]) {
   const moments = valuesOf(table).filter(({ type }) => MOMENT.test(type));
   const own = moments.filter(({ name }) =>
@@ -361,14 +370,14 @@ function plural(count: number, noun: string): string {
   return `${count === 0 ? "no" : count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** The calendar's name, where a table of the source may have the first choice. */
+/** The calendar's name; a table of the source may have the first choice. */
 function calendarName(names: readonly string[]): string {
   let name = "date";
   while (names.includes(name)) name = name === "date" ? "calendar" : `${name}_`;
   return `dim_${name}`;
 }
 
-/** Plain names, which need no quotes, each once. */
+/** Unique plain names, which need no quotes. */
 function modelNames(tables: readonly SourceTable[]): string[] {
   const names: string[] = [];
   for (const { name } of tables) {

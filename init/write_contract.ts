@@ -2,7 +2,7 @@ import { quoteName } from "../lib/postgres/postgres.ts";
 import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
 import { fullName, type Star } from "./star.ts";
 
-/** The contract with the source: what each run reads of it. */
+/** The contract with the source: what each run reads from it. */
 export function contractText(star: Star): string {
   const tables = star.models.map(({ table, key, columns }) => {
     const lines = columns.map(({ source, contract, isCarried }) =>
@@ -13,7 +13,7 @@ export function contractText(star: Star): string {
     const known = columns.map(({ source }) => source.name);
     const leftOut = table.columns.map((column) => column.name)
       .filter((column) => !known.includes(column))
-      // A comment is one line.
+      // A comment is a single line.
       .filter((column) => !IMPOSSIBLE_NAME.test(column));
     return `create table ${name(table.schema)}.${name(table.name)} (
 ${lines.join("\n")}${
@@ -32,7 +32,7 @@ ${lines.join("\n")}${
 ${tables.join("\n")}`;
 }
 
-/** What an administrator runs so that the role may read these tables. */
+/** The SQL that an administrator runs to let the role read these tables. */
 export function grantsText(
   star: Star,
   options: { role: string; database: string },
@@ -44,8 +44,8 @@ export function grantsText(
   );
   const hidden = star.models.filter(({ table }) => table.rowSecurity)
     .map(({ table }) => fullName(table));
-  return `-- What the pipeline's role may read of the source: the tables of source.sql and
--- nothing else. An administrator runs it, in the source's database, and again
+  return `-- Lets the pipeline's role read the tables of source.sql, and nothing else in
+-- the source. An administrator runs it in the source's database, and again
 -- whenever the contract has gained a table.
 
 do $$
@@ -82,14 +82,14 @@ ${
   }`;
 }
 
-/** A name as SQL has it: in quotes where it needs them. */
+/** A name in SQL, quoted if it needs to be. */
 export function name(text: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(text) && !RESERVED.has(text)
     ? text
     : quoteName(text);
 }
 
-/** Words that PostgreSQL or DuckDB don't take for a column's name. */
+/** Words that PostgreSQL or DuckDB don't accept as a column's name. */
 const RESERVED = new Set(
   ("all analyse analyze and anti any array as asc asof asymmetric at both case cast check collate " +
     "column concurrently constraint create cross current_date current_role current_time " +

@@ -45,7 +45,8 @@ function modelText(model: PlannedModel): string {
   ];
   const selected = columns.flatMap((column) => {
     const source = name(column.source.name);
-    // A key is followed to the source's, and what refers to one is like it.
+    // A key is followed to the source's column, so neither it nor a reference
+    // is cast.
     const isKey = key.includes(column.source.name) ||
       references.has(column.name);
     const own = isKey ? source : valueSql(column.source.type, source);
@@ -64,7 +65,7 @@ from changed.${name(table.name)}
 `;
 }
 
-/** Floats are carried as the text that gives them again. */
+/** Floats are carried as text that reads back as the same value. */
 function valueSql(type: string, source: string): string {
   switch (type) {
     case "double precision":
@@ -122,12 +123,12 @@ function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim();
 }
 
-/** A line of somebody's comment is no field of a header, whatever it says. */
+/** Keeps a line of someone's comment from reading as a header's field. */
 function withoutLabel(line: string): string {
   return line.replace(/^([a-z]+(?: [a-z]+)*):/i, "$1 :");
 }
 
-/** Text in lines of a header; those that follow belong to the first. */
+/** Wraps text into lines of a header; later lines belong to the first. */
 function wrapped(text: string): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {

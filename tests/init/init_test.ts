@@ -212,12 +212,12 @@ Deno.test("init leaves out what can't be read or referred to, and the rest runs 
     assert.equal((await verify(context)).same, true);
     for (
       const said of [
-        "left out: Lager Süd.Artikel.Select, since its name differs from that of select by case only",
-        "left out: Lager Süd.Artikel.two\nlines, since its name begins with a blank, or has a character that is none of a name",
-        "left out: public.line\nbreak, since its name begins with a blank",
+        "left out: Lager Süd.Artikel.Select, since its name differs from that of select only by case",
+        "left out: Lager Süd.Artikel.two\nlines, since its name starts with a space, or has a character that a name can't have",
+        "left out: public.line\nbreak, since its name starts with a space",
         "left out: public.named, since it has no primary key",
         "left out: public.parent, since other tables inherit from it",
-        "fact_moves: code refers to public.codes, whose key is numeric(8, 0) in dim_codes: cast it to that",
+        "fact_moves: code refers to public.codes, whose key is numeric(8, 0) in dim_codes: cast it to that type",
         "fact_moves: code_text refers to public.codes by code, which is not the key of dim_codes",
         "fact_moves: grade refers to public.grades, whose key is text in dim_grades",
       ]
