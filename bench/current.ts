@@ -33,7 +33,7 @@ import {
   versionsSql,
 } from "../transform/model_changes.ts";
 import { publishLake } from "../transform/publish_lake.ts";
-import { prepare } from "../transform/register_models.ts";
+import { registerModels } from "../transform/register_models.ts";
 import { writeParquet } from "../transform/write_parquet.ts";
 
 const MODEL = "fact_sales_order";
@@ -66,7 +66,7 @@ async function bench(): Promise<void> {
   const zone = openZone(config.processedUrl, { s3: undefined });
   const sql = readProjectSql(join(projectDirectory(), "sql"));
   await using duckdb = await openDuckDb(config, { zones: [zone.url] });
-  const columns = await prepare(duckdb, sql);
+  const columns = await registerModels(duckdb, sql);
   const work = { config, duckdb, zone, sql, columns };
   console.log(
     "| batches | files | query | plain scan s | ranked | current | as of now | as of half | as of now's time |",

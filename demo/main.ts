@@ -3,7 +3,7 @@ import { stopOrphan } from "../embedded/stop_orphan.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
-import { parseInterval } from "../operate/pipeline.ts";
+import { parseInterval } from "../operate/run_stages.ts";
 import { exampleOf, EXAMPLES, TOTESYS } from "./examples.ts";
 import { SALES_ORDERS_MAX } from "./fill.ts";
 import { lockFolder } from "./folder_lock.ts";

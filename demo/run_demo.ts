@@ -13,7 +13,7 @@ import {
   readConfig,
 } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { runForever } from "../operate/pipeline.ts";
+import { runForever } from "../operate/run_stages.ts";
 import { serveDashboard } from "../visualise/main.ts";
 import { createDisplay } from "./display.ts";
 import { createEventDisplay } from "./event_display.ts";

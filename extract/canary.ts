@@ -2,9 +2,9 @@ import type pg from "pg";
 import type { Canary } from "../lib/batches/manifest.ts";
 import { query, queryRow, quoteName } from "../lib/postgres/postgres.ts";
 import { keyTextSql } from "./key_index_sql.ts";
+import { writerSql } from "./late_commits.ts";
 import type { LiveTable } from "./live_table.ts";
 import { readableSql } from "./shipped_rows.ts";
-import { writerSql } from "./writers.ts";
 
 /** Finds a newest row among those that match; undefined if none does. */
 export async function findCanary(

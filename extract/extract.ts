@@ -16,13 +16,13 @@ import { checkClock } from "./check_clock.ts";
 import { checkDeletes } from "./check_deletes.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
+import { readShippedWriters } from "./late_commits.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
 import { checkTableNames, expectedRows, planReads } from "./plan_reads.ts";
 import { readTable, type TableRead } from "./read_table.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
 import { sourceError, tableError } from "./table_error.ts";
-import { readShippedWriters } from "./writers.ts";
 
 /** Options of a single run. */
 export interface ExtractOptions {

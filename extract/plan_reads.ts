@@ -13,11 +13,11 @@ import {
   sourceFullReadReason,
   tableFullReadReason,
 } from "./full_read.ts";
+import { unshippedSql } from "./late_commits.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { TableRead } from "./read_table.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { tableError } from "./table_error.ts";
-import { unshippedSql } from "./writers.ts";
 
 /** Throws a `ConfigError` when --full names a table the contract lacks. */
 export function checkTableNames(

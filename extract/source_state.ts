@@ -4,10 +4,10 @@ import type {
 } from "../lib/batches/manifest.ts";
 import { query } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { toRanges } from "./late_commits.ts";
 import { isSameDatabase, UNKNOWN } from "./server_state.ts";
 import type { Snapshot } from "./snapshot.ts";
 import watermarkHoldersSql from "./watermark_holders.sql" with { type: "text" };
-import { toRanges } from "./writers.ts";
 
 const WATERMARK_AGE_MS_MAX = 3_600_000;
 /** How many databases that the source was before are remembered. */

@@ -5,9 +5,9 @@ import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import { query, queryRow, readServerMode } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { readCatalogue } from "./catalogue.ts";
+import { modelTexts } from "./model_texts.ts";
 import { fullName, planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
-import { modelTexts } from "./write_models.ts";
 
 const USAGE =
   `deno task init --into DIR [--source URL] [--schema S,...] [--tables a,b]

@@ -1,7 +1,7 @@
 import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
-import { canRefer } from "../lib/project/derived_table.ts";
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
+import { canRefer } from "../lib/project/derived_table.ts";
 import { TAKEN_NAMES } from "../transform/check_names.ts";
 import type { ForeignKey, SourceColumn, SourceTable } from "./catalogue.ts";
 

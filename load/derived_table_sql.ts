@@ -1,8 +1,8 @@
+import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import {
   type DerivedColumn,
   derivedColumns,
 } from "../lib/project/derived_table.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { TableHeader } from "../lib/project/table_header.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../lib/stage.ts";
 import { checkTakenByLoad } from "./check_taken.ts";
 import { loadError } from "./load_error.ts";
-import { loadWaiting } from "./load_pending.ts";
+import { loadPending } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
 
 /** The options of one run. */
@@ -47,7 +47,7 @@ export async function load(
         checkTakenByLoad(context, { client, accept, batches, newest }),
     });
     if (loader === undefined) return { ...nothing, overtaken: true };
-    return await loadWaiting(context, { loader, batches, newest });
+    return await loadPending(context, { loader, batches, newest });
   } catch (error) {
     throw loadError(error, server);
   } finally {

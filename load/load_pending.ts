@@ -36,7 +36,7 @@ const GROUP_ROWS_MAX = 5_000_000;
  * continues from those that other loads add meanwhile. Throws a `StageError`
  * when the warehouse holds a batch that is not in this log.
  */
-export async function loadWaiting(
+export async function loadPending(
   context: StageContext,
   options: {
     loader: Loader;

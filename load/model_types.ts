@@ -7,7 +7,7 @@ import {
 } from "../lib/project/quarantine_model.ts";
 import { isText, warehouseType } from "../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../transform/model_changes.ts";
-import { prepare } from "../transform/register_models.ts";
+import { registerModels } from "../transform/register_models.ts";
 
 /** A model with the columns that its SQL gives. */
 export interface TypedModel {
@@ -45,7 +45,7 @@ export class ModelTypes {
   ) {}
 
   async read(): Promise<TypedModel[]> {
-    this.#read ??= prepare(this.duckdb, this.sql).then((columns) => [
+    this.#read ??= registerModels(this.duckdb, this.sql).then((columns) => [
       ...this.sql.models.map((model) => ({
         model,
         columns: columns.get(model.name) ?? [],

@@ -1,9 +1,9 @@
 import type pg from "pg";
-import { splitSql } from "../lib/project/ddl_text.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres/postgres.ts";
-import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import { splitSql } from "../lib/project/ddl_text.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
+import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import {
   type DeclaredTables,
   readDeclaredTables,

@@ -11,7 +11,6 @@ import type { ProjectSql } from "../lib/project/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
-import { findFollowers, type Follower } from "./cascades.ts";
 import { interceptedError } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
@@ -20,6 +19,7 @@ import {
   type VersionFiles,
   type VersionsForm,
 } from "./export_versions.ts";
+import { findFollowers, type Follower } from "./find_cascades.ts";
 import { liveVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
 import { checksOf } from "./history_checks.ts";

@@ -5,7 +5,7 @@ import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkTakenByLoad } from "./check_taken.ts";
-import { checkedEntry, loadWaiting } from "./load_pending.ts";
+import { checkedEntry, loadPending } from "./load_pending.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "./with_loader.ts";
@@ -34,7 +34,7 @@ export async function resyncTables(
   return await withLoader(context, { waitSeconds, check }, async (at) => {
     const batches = new BatchLog<ProcessedManifest>(at.zone, "transform");
     const newest = await newestBatch(context, { batches, task: "resync" });
-    await loadWaiting(context, { loader: at.loader, batches, newest });
+    await loadPending(context, { loader: at.loader, batches, newest });
     const models = loadedModels(context.sql).filter((model) =>
       model.name === QUARANTINE.name ||
       model.reads.some((table) => tables.includes(table))

@@ -5,7 +5,7 @@ import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
 import { warehouseType } from "../lib/project/warehouse_type.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { ModelColumn } from "../transform/model_changes.ts";
-import { prepare } from "../transform/register_models.ts";
+import { registerModels } from "../transform/register_models.ts";
 
 const USAGE = `deno task check [--json]
 
@@ -51,7 +51,7 @@ export async function checkProject(
 ): Promise<CheckedModel[]> {
   const local = { ...config, s3: undefined };
   await using duckdb = await resources.openDuckDb(local, { zones: [] });
-  const columns = await prepare(duckdb, sql);
+  const columns = await registerModels(duckdb, sql);
   const declared = readDeclaredTables(sql.migrations);
   return sql.models.map((model) => ({
     name: model.name,

@@ -11,9 +11,9 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { entryOf, takenColumns, takenTables } from "../load/check_taken.ts";
 import { plannedChanges } from "../load/follow_models.ts";
 import { checkTables, findMissing } from "../load/make_schema.ts";
-import { checkDamaged, damagedTables } from "../load/own_tables.ts";
 import { ModelTypes, type TypedModel } from "../load/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
+import { checkDamaged, damagedTables } from "../load/own_tables.ts";
 import {
   checkContinuity,
   checkKeys,

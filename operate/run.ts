@@ -3,7 +3,7 @@ import {
   type ProcessIo,
   runCommand,
 } from "../lib/cli/command.ts";
-import { parseInterval, runForever, runOnce } from "./pipeline.ts";
+import { parseInterval, runForever, runOnce } from "./run_stages.ts";
 
 const ONCE_USAGE = `deno task pipeline [--accept]
 

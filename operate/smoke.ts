@@ -8,7 +8,7 @@ import removeSql from "../sql/smoke/remove.sql" with { type: "text" };
 import removeLeftSql from "../sql/smoke/remove_left.sql" with { type: "text" };
 import seenSql from "../sql/smoke/seen.sql" with { type: "text" };
 import writeSql from "../sql/smoke/write.sql" with { type: "text" };
-import { parseInterval } from "./pipeline.ts";
+import { parseInterval } from "./run_stages.ts";
 
 const USAGE = `deno task smoke [--wait 30m]
 

@@ -1,4 +1,4 @@
-import { runLambda } from "../lib/lambda/lambda.ts";
+import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import { sweep } from "./sweep.ts";
 
 /**

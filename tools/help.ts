@@ -46,7 +46,8 @@ export function answer(
       }
       : { text: write(names.join(" ")), code: 0 };
   }
-  const nearest = nearestName(command, names);
+  const nearest = nearestName(command, names) ??
+    names.find((name) => name.startsWith(command));
   return {
     text: `There is no command ${JSON.stringify(command)}${
       nearest === undefined ? "" : `: did you mean ${nearest}?`

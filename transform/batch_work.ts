@@ -57,7 +57,7 @@ export type BatchContent = Pick<
   "models" | "state" | "quarantined" | "postponed"
 >;
 
-/** The columns of a model, as `prepare` found them. */
+/** The columns of a model, as `registerModels` found them. */
 export function columnsOf(
   work: BatchWork,
   model: string,

@@ -1,5 +1,5 @@
 import { notingFailure } from "../lib/batches/failure_note.ts";
-import { runLambda } from "../lib/lambda/lambda.ts";
+import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import { stageMetrics } from "../lib/lambda/stage_metrics.ts";
 import { transform } from "./transform.ts";
 

@@ -17,7 +17,7 @@ import {
 import { checkContinuity } from "./continuity.ts";
 import { makeBatches, type Reached } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
-import { prepare } from "./register_models.ts";
+import { registerModels } from "./register_models.ts";
 
 /** How often a rebuild catches up with batches that came while it ran. */
 const ROUNDS_MAX = 10;
@@ -54,7 +54,7 @@ export async function rebuildProcessed(
     await using duckdb = await resources.openDuckDb(config, {
       zones: [ingestion.url, processed.url],
     });
-    const columns = await prepare(duckdb, sql);
+    const columns = await registerModels(duckdb, sql);
     let made: Reached | undefined;
     for (let round = 1; round <= ROUNDS_MAX; round++) {
       const last = await input.newest();

@@ -62,7 +62,7 @@ const checked = new WeakMap<ProjectSql, Columns>();
  * mean the same in every batch, or gives what the lake or the warehouse can't
  * hold. A long-running process checks its SQL once.
  */
-export async function prepare(
+export async function registerModels(
   duckdb: DuckDb,
   sql: ProjectSql,
 ): Promise<Columns> {

@@ -14,7 +14,7 @@ import { compactionBounds, countDue } from "./compact.ts";
 import { checkContinuity, isOfSameSql } from "./continuity.ts";
 import { makeBatches } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
-import { prepare } from "./register_models.ts";
+import { registerModels } from "./register_models.ts";
 
 /** Options that a person may give one run. */
 export interface TransformOptions {
@@ -64,7 +64,7 @@ export async function transform(
     await using duckdb = await resources.openDuckDb(config, {
       zones: [ingestion.url, processed.url],
     });
-    const columns = await prepare(duckdb, sql);
+    const columns = await registerModels(duckdb, sql);
     if (previous !== undefined && previous.batch < last.batch) {
       await checkSql(context, { accept, columns, output, previous });
     }

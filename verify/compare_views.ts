@@ -17,7 +17,7 @@ const OWN_VIEW = "pg_temp.verified_view";
  * compared with verify's own: for views, as the server prints both. Creates
  * temporary views, in the open transaction.
  */
-export async function replacedViews(
+export async function findReplacedViews(
   client: pg.Client,
   { name, kind }: ModelInLake,
 ): Promise<string[]> {

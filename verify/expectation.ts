@@ -12,7 +12,7 @@ import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { reasonSql } from "../transform/land_table.ts";
 import { emptyModelSql, type ModelColumn } from "../transform/model_changes.ts";
 import { QUARANTINE_TYPES } from "../transform/quarantine.ts";
-import { prepare } from "../transform/register_models.ts";
+import { registerModels } from "../transform/register_models.ts";
 import { type CopiedRows, copiedRowsSql } from "./copied_rows.ts";
 import { keyText } from "./key_text.ts";
 
@@ -51,7 +51,7 @@ export async function makeExpectation(
   work: ExpectationWork,
 ): Promise<ReadonlyMap<string, readonly ModelColumn[]>> {
   const { duckdb, sql } = work;
-  const columns = await prepare(duckdb, sql);
+  const columns = await registerModels(duckdb, sql);
   for (const name of WORK_SCHEMAS) {
     await duckdb.run(`create schema ${WORK_CATALOGUE}.${name}`);
   }

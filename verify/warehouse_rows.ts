@@ -8,7 +8,7 @@ import {
   quoteText,
 } from "../lib/postgres/postgres.ts";
 import { keyName } from "../lib/zone/zone_key.ts";
-import { replacedViews } from "./compare_views.ts";
+import { findReplacedViews } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
@@ -141,7 +141,7 @@ export async function copyFromWarehouse(
     columns,
     differing,
     drops,
-    views: await replacedViews(client, model),
+    views: await findReplacedViews(client, model),
     files: {
       open: await copy(`${open} as held`, "open"),
       ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),

@@ -4,7 +4,7 @@ import {
   type LambdaEvent,
 } from "hono/aws-lambda";
 import { ConfigError } from "../lib/errors.ts";
-import { runLambda } from "../lib/lambda/lambda.ts";
+import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { createServer } from "./server.ts";
 import { Warehouse } from "./warehouse.ts";

@@ -16,19 +16,27 @@ export function nearestName(
   return nearest?.name;
 }
 
-/** How many letters must be changed, added or removed (Levenshtein). */
+/**
+ * How many letters must be changed, added, removed or swapped with the next
+ * (optimal string alignment).
+ */
 function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...one].entries()) {
-    const next = [index + 1];
+  const rows = [Array.from({ length: other.length + 1 }, (_, index) => index)];
+  for (let row = 1; row <= one.length; row++) {
+    const last = rows[row - 1] ?? [];
+    const next = [row];
     for (let column = 1; column <= other.length; column++) {
+      const isSwapped = row > 1 && column > 1 &&
+        one[row - 1] === other[column - 2] &&
+        one[row - 2] === other[column - 1];
       next.push(Math.min(
-        (row[column] ?? 0) + 1,
+        (last[column] ?? 0) + 1,
         (next[column - 1] ?? 0) + 1,
-        (row[column - 1] ?? 0) + (other[column - 1] === letter ? 0 : 1),
+        (last[column - 1] ?? 0) + (one[row - 1] === other[column - 1] ? 0 : 1),
+        isSwapped ? (rows[row - 2]?.[column - 2] ?? 0) + 1 : Infinity,
       ));
     }
-    row = next;
+    rows.push(next);
   }
-  return row[other.length] ?? 0;
+  return rows[one.length]?.[other.length] ?? 0;
 }

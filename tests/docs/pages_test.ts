@@ -104,8 +104,25 @@ Deno.test("docs/settings.md names every setting that is read, and no other", asy
   const named = (await firstColumn("docs/settings.md")).flatMap(quoted);
 
   assert.deepEqual([...asked].filter((name) => !named.includes(name)), []);
+  const example = await read(".env.example");
+  const ours = [...asked].filter((name) => !name.startsWith("PG"));
+  assert.deepEqual(ours.filter((name) => !example.includes(name)), []);
   const code = await textOf(SPEAKING);
   for (const name of named) assert.ok(code.includes(name), name);
+});
+
+Deno.test("a function may read every setting that a task may", async () => {
+  const bootstrap = await read("package/bootstrap");
+  const [, list = ""] = /--allow-env=(\S+)/.exec(bootstrap) ?? [];
+  const allowed = list.split(",");
+  const isAllowed = (name: string) =>
+    allowed.some((one) =>
+      one === name || one.endsWith("*") && name.startsWith(one.slice(0, -1))
+    );
+
+  const { env } = JSON.parse(await read("deno.json")).permissions.settings;
+
+  assert.deepEqual(env.filter((name: string) => !isAllowed(name)), []);
 });
 
 Deno.test("docs/errors.md names messages that the code has", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readCatalogue } from "../../init/catalogue.ts";
+import { modelTexts } from "../../init/model_texts.ts";
 import { planStar } from "../../init/star.ts";
-import { modelTexts } from "../../init/write_models.ts";
 import { connect } from "../../lib/postgres/postgres.ts";
 import { lintSql } from "../../tools/lint_sql.ts";
 import { execute } from "../harness/platform.ts";

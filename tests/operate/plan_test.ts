@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { query } from "../../lib/postgres/postgres.ts";
-import { runOnce } from "../../operate/pipeline.ts";
 import { main as planTask, makePlan } from "../../operate/plan.ts";
+import { runOnce } from "../../operate/run_stages.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";

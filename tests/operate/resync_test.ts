@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { StageResult } from "../../lib/stage.ts";
-import { runForever } from "../../operate/pipeline.ts";
 import { resync } from "../../operate/resync.ts";
+import { runForever } from "../../operate/run_stages.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { runSmallHistory } from "../harness/damage.ts";
 import { doctorManifest } from "../harness/manifests.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { runForever } from "../../operate/pipeline.ts";
+import { runForever } from "../../operate/run_stages.ts";
 import { smoke } from "../../operate/smoke.ts";
 import { openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
+import { readStatus } from "../../operate/status.ts";
 import {
   Cluster,
   DATABASE,
   inServerFolder,
   makeStandby,
 } from "../harness/cluster.ts";
-import { readStatus } from "../../operate/status.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

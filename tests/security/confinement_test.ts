@@ -6,7 +6,7 @@ import { quoteText } from "../../lib/postgres/postgres.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { prepare } from "../../transform/register_models.ts";
+import { registerModels } from "../../transform/register_models.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
   openPlatform,
@@ -207,7 +207,7 @@ for (const [name, { sql, message }] of Object.entries(MODELS)) {
     const duckdb = await duckdbOfTests();
 
     await assert.rejects(
-      prepare(duckdb, { ...PROJECT_SQL, models }),
+      registerModels(duckdb, { ...PROJECT_SQL, models }),
       (error) => {
         assert.ok(error instanceof StageError, String(error));
         const begin = `Cannot use sql/models/dim_currency.sql: ${message}`;

@@ -50,6 +50,8 @@ Deno.test("./totesys --help lists every command with what it does", async () => 
 for (
   const { typed, said } of [
     { typed: "verfy", said: /no command "verfy": did you mean verify\?/ },
+    { typed: "statsu", said: /did you mean status\?/ },
+    { typed: "stat", said: /did you mean status\?/ },
     { typed: "settings", said: /no command "settings"\n/ },
     { typed: ".*", said: /no command "\.\*"\n/ },
     { typed: 'a"b', said: /no command "a\\"b"\n/ },

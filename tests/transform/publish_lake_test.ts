@@ -8,7 +8,7 @@ import { query, quoteText } from "../../lib/postgres/postgres.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
 import { publishLake } from "../../transform/publish_lake.ts";
-import { prepare } from "../../transform/register_models.ts";
+import { registerModels } from "../../transform/register_models.ts";
 import { transform } from "../../transform/transform.ts";
 import { copyFolder } from "../harness/cluster.ts";
 import { inFolder } from "../harness/in_folder.ts";
@@ -586,7 +586,7 @@ async function publish(
     batches: new BatchLog<ProcessedManifest>(zone, "transform"),
     newest: await processedManifest(platform, batch),
     sql: PROJECT_SQL,
-    columns: await prepare(duckdb, PROJECT_SQL),
+    columns: await registerModels(duckdb, PROJECT_SQL),
     log: platform.context.log,
   });
 }

@@ -3,7 +3,7 @@ import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
-import { prepare } from "../../transform/register_models.ts";
+import { registerModels } from "../../transform/register_models.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import {
   HISTORY_SQL,
@@ -32,7 +32,7 @@ async function prepareAll(sql: ProjectSql) {
   await using duckdb = await openDuckDb(readConfig(() => undefined, []), {
     zones: [],
   });
-  return await prepare(duckdb, sql);
+  return await registerModels(duckdb, sql);
 }
 
 function lots(sql: string, more: Partial<SmallProject["models"][0]> = {}) {
@@ -60,7 +60,7 @@ async function assertRefused(
   assert.fail(`not refused: ${text}`);
 }
 
-Deno.test("prepare() takes the project's own SQL, and says of what its keys are", async () => {
+Deno.test("registerModels() takes the project's own SQL, and says of what its keys are", async () => {
   const columns = await prepareAll(PROJECT_SQL);
 
   const location = columns.get("dim_location");

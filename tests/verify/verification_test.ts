@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { runForever } from "../../operate/pipeline.ts";
+import { runForever } from "../../operate/run_stages.ts";
 import { isVerificationDue } from "../../verify/verification.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

@@ -12,7 +12,7 @@ import {
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { runOnce } from "../../operate/pipeline.ts";
+import { runOnce } from "../../operate/run_stages.ts";
 import type { Comparison } from "../../verify/compare_models.ts";
 import { main } from "../../verify/main.ts";
 import type { Verification } from "../../verify/verification.ts";

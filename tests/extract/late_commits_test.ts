@@ -4,7 +4,7 @@ import {
   toRanges,
   unshippedSql,
   writerSql,
-} from "../../extract/writers.ts";
+} from "../../extract/late_commits.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
 Deno.test("toRanges() joins consecutive ids, in order, each once", () => {

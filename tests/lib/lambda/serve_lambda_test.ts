@@ -5,7 +5,7 @@ import {
   type LambdaFunction,
   serveLambda,
   withSize,
-} from "../../../lib/lambda/lambda.ts";
+} from "../../../lib/lambda/serve_lambda.ts";
 import type { Environment } from "../../../lib/settings/config.ts";
 import type { StageContext } from "../../../lib/stage.ts";
 import { inFolder } from "../../harness/in_folder.ts";
