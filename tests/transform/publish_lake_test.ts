@@ -277,7 +277,7 @@ Deno.test("runs that see a zone by two paths do not replace its lake by turns", 
       /stays unchanged/.test(line)
     );
     assert.equal(warned.length, 2);
-    assert.ok(warned[0]?.includes(`is of ${other}`));
+    assert.ok(warned[0]?.includes(`was published for ${other}`));
     assert.ok(warned[0]?.includes(`here it is ${one}`));
     await Deno.remove(`${one}/lake.duckdb`);
     await lakeAt(one);
