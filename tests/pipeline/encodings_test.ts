@@ -291,7 +291,7 @@ Deno.test("a row at the edge of what is too long reads the same beside any other
 Deno.test("doctor says what the source's encoding means", async () => {
   for (
     const [encoding, meaning] of [
-      ["SQL_ASCII", /in SQL_ASCII, .* are no UTF-8 go to quarantine$/],
+      ["SQL_ASCII", /in SQL_ASCII, .* are not UTF-8 go to quarantine$/],
       ["LATIN1", /in LATIN1: extract stops at a character that UTF-8 lacks/],
       ["UTF8", /2 tables as in sql\/source.sql$/],
     ] as const
