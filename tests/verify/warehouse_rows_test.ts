@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Random } from "../../demo/random.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { connect, type Connection } from "../../lib/postgres/postgres.ts";
+import {
+  connect,
+  type Connection,
+  inTransaction,
+} from "../../lib/postgres/postgres.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { WORK_CATALOGUE } from "../../verify/expectation.ts";
 import { findDifferences } from "../../verify/find_differences.ts";
@@ -311,10 +315,22 @@ async function makeHeld(
       add column to_batch bigint;
     create view held_history as select * from held;
     create function held_as_of_batch(bigint) returns setof held_history
-      language sql as 'select * from held_history where to_batch is null';
+      language sql as 'select * from public.held_history where from_batch <= $1 and (to_batch is null or to_batch > $1)';
     create view held_current as select * from held where to_batch is null;
     create function held_as_of_time(timestamptz) returns setof held_history
-      language sql as 'select * from held_history where valid_to is null'`,
+      language sql as 'select * from public.held_history where valid_from <= $1 and (valid_to is null or valid_to > $1)'`,
+  );
+}
+
+/** As `verify` does it: in one transaction. */
+function copyIn(
+  postgres: Connection["client"],
+  options: Parameters<typeof copyFromWarehouse>[1],
+) {
+  return inTransaction(
+    postgres,
+    { oneState: true },
+    () => copyFromWarehouse(postgres, options),
   );
 }
 
@@ -337,7 +353,7 @@ async function compareHeld(
     key: ["number"],
     columns,
   };
-  const held = await copyFromWarehouse(postgres, { model, batch: 1, folder });
+  const held = await copyIn(postgres, { model, batch: 1, folder });
   assert.deepEqual(held.differing, []);
   assert.deepEqual(held.views, []);
   await readFromWarehouse(duckdb, held);
@@ -525,8 +541,8 @@ Deno.test("copyFromWarehouse() names the columns that one side has alone", () =>
       columns: columnsOf("number", "a", "late", "never"),
     };
 
-    const held = await copyFromWarehouse(postgres, { model, batch: 1, folder });
-    const keyless = await copyFromWarehouse(postgres, {
+    const held = await copyIn(postgres, { model, batch: 1, folder });
+    const keyless = await copyIn(postgres, {
       model: { ...model, key: ["never"] },
       batch: 1,
       folder: await Deno.makeTempDir({ dir: folder }),
