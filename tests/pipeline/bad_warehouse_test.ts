@@ -15,6 +15,8 @@ import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
+/** How long load leaves its connection idle, beyond the limit. */
+const IDLE_MS = 500;
 const LOCKED_MS = 1500;
 
 /** A batch is loaded, and another waits. */
@@ -83,8 +85,16 @@ Deno.test("load() says what ended its connection between two transactions", () =
       undefined,
     );
     await client.query(
-      `alter database ${database} set idle_session_timeout to 20`,
+      `alter database ${database} set idle_session_timeout to 50`,
     );
+    const { resources } = platform.context;
+    platform.context.resources = {
+      ...resources,
+      openDuckDb: async (...options) => {
+        await new Promise((wake) => setTimeout(wake, IDLE_MS));
+        return await resources.openDuckDb(...options);
+      },
+    };
 
     await assertRefused(platform, {
       message: /idle-session timeout/,
@@ -92,6 +102,7 @@ Deno.test("load() says what ended its connection between two transactions", () =
       retryable: false,
     });
 
+    platform.context.resources = resources;
     await client.query(
       `alter database ${database} reset idle_session_timeout`,
     );
