@@ -132,7 +132,8 @@ async function openWith(
       { locks: found.locks, room: found.lockRoom },
     );
   }
-  const opening = { ...connections.ways, guest, log };
+  const { connect, end } = connections;
+  const opening = { connect, end, guest, log };
   const beside = await openBeside(opening, found.server);
   const state = await lockAll(first, {
     context,
@@ -198,22 +199,16 @@ class Connections implements AsyncDisposable {
 
   constructor(private readonly open: () => Promise<Connection>) {}
 
-  /** `connect` and `end`, to pass on. */
-  readonly ways = {
-    connect: () => this.connect(),
-    end: (connection: Connection) => this.end(connection),
-  };
-
-  async connect(): Promise<Connection> {
+  readonly connect = async (): Promise<Connection> => {
     const connection = await this.open();
     this.#opened.add(connection);
     return connection;
-  }
+  };
 
-  async end(connection: Connection): Promise<void> {
+  readonly end = async (connection: Connection): Promise<void> => {
     this.#opened.delete(connection);
     await connection[Symbol.asyncDispose]();
-  }
+  };
 
   /** Has something disposed of before the connections are. */
   closeFirst(one: AsyncDisposable): void {

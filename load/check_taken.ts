@@ -2,12 +2,12 @@ import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import { queryRow, serverName } from "../lib/postgres/postgres.ts";
+import { serverName } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { isAccepted, isOfSameSql } from "../transform/continuity.ts";
 import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
 import { plannedChanges } from "./follow_models.ts";
-import { type LedgerEntry, newestEntry } from "./ledger.ts";
+import { findNewestEntry } from "./ledger.ts";
 import { checkedEntry } from "./load_pending.ts";
 import { loadedModels } from "./loaded_models.ts";
 import { ModelTypes, type TypedModel } from "./model_types.ts";
@@ -34,7 +34,7 @@ export async function checkTakenByLoad(
 ): Promise<void> {
   const { client, accept, batches, newest } = options;
   if (accept || isAccepted(newest, context.sql)) return;
-  const entry = await entryOf(client);
+  const entry = await findNewestEntry(client);
   if (entry === undefined || entry.batch >= newest.batch) return;
   if (isOfSameSql(entry, context.sql)) return;
   // A flag does not help where a rebuild is needed.
@@ -62,7 +62,7 @@ export async function checkTakenByRebuild(
   { client, accept }: Taking,
 ): Promise<void> {
   if (accept) return;
-  const entry = await entryOf(client);
+  const entry = await findNewestEntry(client);
   const isChanged = entry !== undefined && !isOfSameSql(entry, context.sql);
   const models = await readModels(context);
   refuseTaken(context, {
@@ -72,18 +72,6 @@ export async function checkTakenByRebuild(
     ],
     hint: "Change sql/ back, or run `deno task rebuild warehouse --accept`",
   });
-}
-
-/** The newest batch in the ledger; undefined if there is none, or no ledger. */
-export async function entryOf(
-  client: pg.Client,
-): Promise<LedgerEntry | undefined> {
-  const { ledger } = await queryRow(
-    client,
-    "select to_regclass('pipeline.batch') as ledger",
-  );
-  if (ledger === null || ledger === undefined) return undefined;
-  return await newestEntry(client);
 }
 
 /**

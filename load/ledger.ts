@@ -6,7 +6,7 @@ import {
   type ProcessedManifest,
 } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import { query } from "../lib/postgres/postgres.ts";
+import { query, relationExists } from "../lib/postgres/postgres.ts";
 
 /** The newest batch in the warehouse. */
 export interface LedgerEntry {
@@ -42,6 +42,15 @@ export async function newestEntry(
     lakeId: row.lake_id ?? "",
     transformHash: row.transform_hash ?? "",
   };
+}
+
+/** The same where there may be no ledger yet. */
+export async function findNewestEntry(
+  client: pg.Client,
+): Promise<LedgerEntry | undefined> {
+  return await relationExists(client, "pipeline.batch")
+    ? await newestEntry(client)
+    : undefined;
 }
 
 /** The newest entry once this batch is loaded. */

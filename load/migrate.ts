@@ -1,6 +1,11 @@
 import type pg from "pg";
 import { messageOf, StageError } from "../lib/errors.ts";
-import { inTransaction, query, sqlState } from "../lib/postgres/postgres.ts";
+import {
+  inTransaction,
+  query,
+  relationExists,
+  sqlState,
+} from "../lib/postgres/postgres.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import { sha256Hex } from "../lib/zone/checksum.ts";
 import { ENGINE_SCHEMA } from "./engine_schema.ts";
@@ -118,11 +123,7 @@ function isRetired({ text }: SqlFile): boolean {
 export async function appliedMigrations(
   client: pg.Client,
 ): Promise<Map<string, string>> {
-  const [table] = await query(
-    client,
-    "select to_regclass('pipeline.migration') as name",
-  );
-  if (table?.name === null || table?.name === undefined) return new Map();
+  if (!await relationExists(client, "pipeline.migration")) return new Map();
   const rows = await query(
     client,
     "select name, sha256 from pipeline.migration",

@@ -8,8 +8,9 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { entryOf, takenColumns, takenTables } from "../load/check_taken.ts";
+import { takenColumns, takenTables } from "../load/check_taken.ts";
 import { plannedChanges } from "../load/follow_models.ts";
+import { findNewestEntry } from "../load/ledger.ts";
 import { checkTables, findMissing } from "../load/make_schema.ts";
 import { ModelTypes, type TypedModel } from "../load/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
@@ -89,7 +90,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     });
     const { client } = connection;
     await inTransaction(client, { readOnly: true }, async () => {
-      const entry = await entryOf(client);
+      const entry = await findNewestEntry(client);
       const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
       await planWarehouse(client, { context, plan, models, isChanged });
       const loaded = entry?.batch ?? 0;

@@ -18,6 +18,7 @@ import {
   inTransaction,
   query,
   readServerMode,
+  relationExists,
   type TextRow,
 } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
@@ -312,15 +313,12 @@ async function warehouseStatus(
     });
     const { client } = connection;
     return await inTransaction(client, { readOnly: true }, async () => {
-      const [ledger] = await query(
-        client,
-        "select to_regclass('pipeline.batch') as name",
-      );
+      const hasLedger = await relationExists(client, "pipeline.batch");
       const [damaged] = await damagedTables(client);
       if (damaged !== undefined) tellProblem(stage, damagedError(damaged));
       Object.assign(stage, await loadFailure(client));
       const takesNone = await whyReadOnly(client);
-      const [newest] = ledger?.name ? await query(client, statusSql) : [];
+      const [newest] = hasLedger ? await query(client, statusSql) : [];
       const holder = await lockHolder(client, warehouse);
       if (newest === undefined) return { ...found, takesNone, holder };
       stage.batch = Number(newest.batch);
@@ -370,11 +368,9 @@ function freshnessOf(
 async function loadFailure(
   client: pg.Client,
 ): Promise<Pick<StageStatus, "failure">> {
-  const [table] = await query(
-    client,
-    "select to_regclass('pipeline.failure') as name",
-  );
-  const [row] = table?.name ? await query(client, failureSql) : [];
+  const [row] = await relationExists(client, "pipeline.failure")
+    ? await query(client, failureSql)
+    : [];
   if (row === undefined) return {};
   return {
     failure: {
@@ -438,11 +434,7 @@ async function quarantineStatus(
 async function verificationStatus(
   client: pg.Client,
 ): Promise<Pick<Status, "verification">> {
-  const [table] = await query(
-    client,
-    "select to_regclass('pipeline.verification') as name",
-  );
-  const [newest] = table?.name
+  const [newest] = await relationExists(client, "pipeline.verification")
     ? await query(client, newestVerificationSql)
     : [];
   if (newest === undefined) return {};

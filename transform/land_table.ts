@@ -228,7 +228,7 @@ async function readCsv(
     if (columns.length <= PARALLEL_COLUMNS_MAX) {
       await duckdb.run(`${create} from ${csv}`);
     } else {
-      // This way, reading so many columns and casting them share no memory.
+      // This way, reading that many columns and casting them share no memory.
       await duckdb.run(`create or replace table ${TEXTS} as from ${csv}`);
       await duckdb.run(`${create} from ${TEXTS}`);
       await duckdb.run(`drop table ${TEXTS}`);

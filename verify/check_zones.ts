@@ -1,8 +1,7 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
-import { query } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { newestEntry } from "../load/ledger.ts";
+import { findNewestEntry } from "../load/ledger.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 
 /**
@@ -16,11 +15,7 @@ export async function checkZones(context: StageContext): Promise<void> {
     signal,
   });
   const { client } = connection;
-  const [ledger] = await query(
-    client,
-    "select to_regclass('pipeline.batch') as name",
-  );
-  const entry = ledger?.name ? await newestEntry(client) : undefined;
+  const entry = await findNewestEntry(client);
   if (entry === undefined) return;
   for (const name of ["ingestion", "processed"] as const) {
     const zone = openStageZone(context, name);

@@ -1,5 +1,9 @@
 import type pg from "pg";
-import { inTransaction, query } from "../lib/postgres/postgres.ts";
+import {
+  inTransaction,
+  query,
+  relationExists,
+} from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { BrokenRule } from "../load/run_checks.ts";
 import { type Comparison, describeKeys } from "./compare_models.ts";
@@ -66,11 +70,9 @@ export async function writeVerification(
 export async function lastVerified(
   client: pg.Client,
 ): Promise<Date | undefined> {
-  const [table] = await query(
-    client,
-    "select to_regclass('pipeline.verification') as name",
-  );
-  const [found] = table?.name ? await query(client, dueSinceSql) : [];
+  const [found] = await relationExists(client, "pipeline.verification")
+    ? await query(client, dueSinceSql)
+    : [];
   return found?.since ? new Date(found.since) : undefined;
 }
 

@@ -234,6 +234,15 @@ export async function queryRow(
   return row;
 }
 
+/** Whether there is a table or view of this name: `pipeline.batch`. */
+export async function relationExists(
+  client: pg.Client,
+  name: string,
+): Promise<boolean> {
+  const row = await queryRow(client, "select to_regclass($1) as found", [name]);
+  return row.found !== null;
+}
+
 /** Quotes a name for SQL, in Postgres and in DuckDB. */
 export function quoteName(name: string): string {
   return pg.escapeIdentifier(name);

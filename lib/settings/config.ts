@@ -120,9 +120,7 @@ export function readConfig(
 }
 
 /** The settings that are numbers. */
-function readNumbers(settings: SettingReader) {
-  const number: SettingReader["number"] = (...setting) =>
-    settings.number(...setting);
+function readNumbers({ number }: SettingReader) {
   return {
     sourceConnections: number("SOURCE_CONNECTIONS", 2, {
       from: 1,

@@ -27,7 +27,11 @@ export class SettingReader {
   };
 
   /** Reads a number; one out of range adds a problem and gives the fallback. */
-  number(name: string, fallback: number, range: NumberRange): number {
+  readonly number = (
+    name: string,
+    fallback: number,
+    range: NumberRange,
+  ): number => {
     const text = this.read(name) ?? String(fallback);
     const value = decimal(text);
     const inRange = value >= range.from && value <= range.to;
@@ -38,5 +42,5 @@ export class SettingReader {
       }number from ${range.from} to ${range.to} is expected`,
     );
     return fallback;
-  }
+  };
 }
