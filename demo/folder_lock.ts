@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { StageError } from "../lib/errors.ts";
+import { unlockAndClose } from "../lib/file_lock.ts";
 
 const LOCK_FILE = ".lock";
 
@@ -13,7 +14,7 @@ export async function lockFolder(directory: string): Promise<Disposable> {
     create: true,
     write: true,
   });
-  if (await file.tryLock(true)) return file;
+  if (await file.tryLock(true)) return unlockAndClose(file);
   file.close();
   throw new StageError(
     `Cannot start the demo in "${directory}": another demo runs there`,

@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, StageError } from "../errors.ts";
+import { unlockAndClose } from "../file_lock.ts";
 import { chunks } from "./chunks.ts";
 import type {
   ByteRange,
@@ -301,7 +302,7 @@ export class DirectoryZone implements Zone {
     await syncFolder(dirname(this.url));
   }
 
-  async #lock(): Promise<Deno.FsFile> {
+  async #lock(): Promise<Disposable> {
     const file = await Deno.open(join(this.url, LOCK_FILE), {
       write: true,
       create: true,
@@ -314,7 +315,7 @@ export class DirectoryZone implements Zone {
       }
       await new Promise((wake) => setTimeout(wake, LOCK_RETRY_MS));
     }
-    return file;
+    return unlockAndClose(file);
   }
 
   async #attempt<T>(task: string, work: () => T | Promise<T>): Promise<T> {
