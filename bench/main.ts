@@ -8,13 +8,9 @@ import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { measureStage } from "./measure_stage.ts";
 
 const STAGES = ["extract", "transform", "load"] as const;
-const MAIN_FILES: Record<string, string> = {
-  verify: "verify/main.ts",
-};
-const SAMPLE_EVERY_MS = 50;
 const SEED = 1;
 const CHANGES = [
   `update sales_order set units_sold = units_sold + 1
@@ -67,7 +63,7 @@ try {
     // At the end, source, lake and warehouse are compared.
     const stages = run === "nothing changed" ? [...STAGES, "verify"] : STAGES;
     for (const stage of stages) {
-      const { seconds, peakMb } = await measure(stage, env);
+      const { seconds, peakMb } = await measureStage(stage, env);
       console.log(
         `| ${run} | ${stage} | ${seconds.toFixed(2)} | ${peakMb.toFixed(0)} |`,
       );
@@ -75,40 +71,4 @@ try {
   }
 } finally {
   await Deno.remove(folder, { recursive: true });
-}
-
-/** Runs a stage as a process and samples its resident memory. */
-async function measure(
-  stage: string,
-  env: Record<string, string>,
-): Promise<{ seconds: number; peakMb: number }> {
-  const start = performance.now();
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      join(projectDirectory(), MAIN_FILES[stage] ?? `${stage}/main.ts`),
-    ],
-    env,
-    stdout: "null",
-    stderr: "inherit",
-  }).spawn();
-  let running = true;
-  let peakKb = 0;
-  const sampling = (async () => {
-    while (running) {
-      const sample = await new Deno.Command("ps", {
-        args: ["-o", "rss=", "-p", String(process.pid)],
-      }).output();
-      const kb = Number(new TextDecoder().decode(sample.stdout));
-      peakKb = Math.max(peakKb, kb);
-      await new Promise((done) => setTimeout(done, SAMPLE_EVERY_MS));
-    }
-  })();
-  const { success } = await process.status;
-  const seconds = (performance.now() - start) / 1000;
-  running = false;
-  await sampling;
-  if (!success) throw new Error(`${stage} failed`);
-  return { seconds, peakMb: peakKb / 1000 };
 }

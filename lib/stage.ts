@@ -33,6 +33,11 @@ export interface CompactionBounds {
   secondsMax: number;
   /** The most merges that a batch makes. */
   mergesMax: number;
+  /**
+   * Files with fewer rows of a joined table are rewritten with each change of
+   * it.
+   */
+  stateRowsMin: number;
 }
 
 /** Which of the pending batches are made in one pass. */

@@ -34,6 +34,8 @@ export interface BatchWork {
   runId: string;
   progress: Progress;
   quarantineRowsMax: number;
+  /** See `CompactionBounds`. */
+  stateRowsMin: number;
   /**
    * The models that hold up this batch or earlier ones that are not committed
    * yet; a batch that repairs one removes it.
@@ -129,18 +131,21 @@ export async function keepState(
   work: BatchWork,
   options: { name: string; select: string; content: BatchContent },
 ): Promise<void> {
-  const { name, select, content } = options;
-  const { batch } = work.input;
-  const key = dataKey(name, {
-    isState: true,
-    batch,
-    runId: work.runId,
-    part: "1.parquet",
-  });
-  const file = await writeParquet(work.duckdb, select, {
-    zone: work.processed,
-    key,
-  });
+  const { name, content } = options;
+  const file = await writeState(work, options);
   if (file === undefined) delete content.state[name];
   else content.state[name] = file;
+}
+
+/** Writes rows that the next batch needs; without any, gives undefined. */
+export async function writeState(
+  work: BatchWork,
+  { name, select }: { name: string; select: string },
+): Promise<DataFile | undefined> {
+  const { duckdb, processed, input, runId } = work;
+  const { batch } = input;
+  return await writeParquet(duckdb, select, {
+    zone: processed,
+    key: dataKey(name, { isState: true, batch, runId, part: "1.parquet" }),
+  });
 }

@@ -33,6 +33,8 @@ import { writeParquet } from "./write_parquet.ts";
 const FAN_OUT = 10;
 /** More than one batch ever has due: each level of each model once. */
 const MERGES_MAX = 1000;
+/** Rewriting so many rows takes no longer than reading another file. */
+const STATE_ROWS_MIN = 20_000;
 /** Larger files are left alone even where everything due is merged. */
 const LARGE_BYTES_MIN = 1_000_000_000;
 const MERGE_WAY_BACK =
@@ -72,6 +74,7 @@ export function compactionBounds(
     bytesMax: config.compactionBytesMax,
     secondsMax: config.compactionSecondsMax,
     mergesMax: MERGES_MAX,
+    stateRowsMin: STATE_ROWS_MIN,
     ...compaction,
   };
 }

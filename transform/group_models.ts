@@ -1,6 +1,6 @@
 import { readColumnsSql } from "../lib/duckdb/data_files.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
-import { type ContractTable, typeSql } from "../lib/project/contract.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
   type BatchContent,
@@ -10,8 +10,7 @@ import {
 } from "./batch_work.ts";
 import { brokenRule } from "./check_versions.ts";
 import { holdsUntilSql } from "./holds_until.ts";
-import { emptyTableSql, ROW_BATCH } from "./land_table.ts";
-import { currentState } from "./make_current.ts";
+import { emptyTableSql, IS_GONE, ROW_BATCH } from "./land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";
 import {
@@ -21,12 +20,12 @@ import {
   type ModelColumn,
   STAMP_COLUMNS,
 } from "./model_changes.ts";
+import { keepTable, tableBefore, tableFiles } from "./table_state.ts";
 import {
   type GroupContent,
   type GroupedModel,
   groupedTable,
   type GroupWork,
-  IS_GONE,
   ROUND,
 } from "./transform_group.ts";
 import { writeVersionFile } from "./write_versions.ts";
@@ -234,31 +233,27 @@ export class GroupModels {
     }
     for (const table of tables) {
       if (!rounds.has(table.name)) continue;
-      await this.#keep(currentState(table.name), {
-        select: `from after.${quoteName(table.name)} order by ${
-          quoteNames(table.key)
-        }`,
+      await keepTable(this.#work, {
+        table,
         content,
+        whole: `from ${groupedCurrent(table)}`,
       });
+      this.#work.written.push(
+        ...tableFiles(content.state, table.name).map(({ key }) => key),
+      );
     }
   }
 
   async #openCurrent(table: ContractTable): Promise<void> {
-    const { duckdb, processed } = this.#work;
+    const { duckdb } = this.#work;
     const name = quoteName(table.name);
-    const state = await stateBefore(this.#work, currentState(table.name));
-    if (state === undefined) this.#checkEmpty(table.name);
-    const columns = table.columns.map(({ name, type }) => ({
-      name,
-      type: typeSql(type),
-    }));
+    const before = await tableBefore(this.#work, table);
+    if (before === undefined) this.#checkEmpty(table.name);
     await duckdb.run(
-      `create or replace table after.${name} as ${
-        state === undefined
-          ? emptyTableSql(table)
-          : `from ${readColumnsSql(processed, [state], columns)}`
+      `create or replace table ${groupedCurrent(table)} as ${
+        before ?? emptyTableSql(table)
       };
-      create or replace view current.${name} as from after.${name}`,
+      create or replace view current.${name} as from ${groupedCurrent(table)}`,
     );
   }
 
@@ -279,7 +274,7 @@ export class GroupModels {
     if (files.length === 0) return false;
     const key = quoteNames(table.key);
     const columns = quoteNames(table.columns.map(({ name }) => name));
-    const target = `after.${quoteName(table.name)}`;
+    const target = groupedCurrent(table);
     const rows = `${groupedTable(table.name)} where ${ROW_BATCH} = ${batch}`;
     await duckdb.run(
       `delete from ${target} where (${key}) in (select (${key}) from ${rows});
@@ -386,4 +381,9 @@ const DELETE: ModelColumn = { name: "is_delete", type: "BOOLEAN" };
 
 function made({ name }: ModelSql): string {
   return `made.${quoteName(name)}`;
+}
+
+/** A joined table as of the batch that is being made. */
+function groupedCurrent({ name }: ContractTable): string {
+  return `grouped_current.${quoteName(name)}`;
 }

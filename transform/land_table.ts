@@ -21,6 +21,8 @@ const SHOWN_CHARACTERS = 40;
 export const ROW_KEY = quoteName("row key");
 /** In a group of batches, the one that a row came with. */
 export const ROW_BATCH = quoteName("row batch");
+/** In rows of several batches, marks those that only say that a key is gone. */
+export const IS_GONE = quoteName("row is gone");
 /** A wide file's rows as text. */
 const TEXTS = "memory.main.texts";
 const UNREADABLE = quoteName("why unreadable");

@@ -74,6 +74,7 @@ export async function makeBatch(
     runId,
     progress,
     quarantineRowsMax: config.quarantineRowsMax,
+    stateRowsMin: compactionBounds(context).stateRowsMin,
     held,
     earlierFiles: async (model) => {
       const files = options.live.files.filter((file) => file.model === model);

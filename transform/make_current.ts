@@ -1,17 +1,11 @@
 import type { IngestedTable } from "../lib/batches/manifest.ts";
-import { readColumnsSql } from "../lib/duckdb/data_files.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
-import { typeSql } from "../lib/project/contract.ts";
-import {
-  type BatchContent,
-  type BatchWork,
-  isAffected,
-  keepState,
-  stateBefore,
-} from "./batch_work.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
+import { type BatchContent, type BatchWork, isAffected } from "./batch_work.ts";
 import { emptyTableSql } from "./land_table.ts";
 import { QUARANTINE_AFTER } from "./quarantine.ts";
+import { keepTable, tableBefore } from "./table_state.ts";
 
 /** Updates the tables that joined models read to the end of this batch. */
 export async function makeCurrent(
@@ -29,42 +23,47 @@ export async function makeCurrent(
   );
   const needed = new Set(affected.flatMap((model) => model.reads));
   for (const table of sql.tables.filter((one) => needed.has(one.name))) {
-    const name = quoteName(table.name);
-    const columns = quoteNames(table.columns.map((column) => column.name));
-    const key = quoteNames(table.key);
-    const state = await stateBefore(work, currentState(table.name));
-    if (state === undefined) await checkWhole(work, table.name);
-    await duckdb.run(
-      `create or replace table before.${name} as ` +
-        (state === undefined ? emptyTableSql(table) : `from ${
-          readColumnsSql(
-            work.processed,
-            [state],
-            table.columns.map((column) => ({
-              name: column.name,
-              type: typeSql(column.type),
-            })),
-          )
-        }`),
-    );
-    await duckdb.run(
-      `create or replace table after.${name} as
-      select ${columns} from before.${name} where (${key}) not in (
-        select (${key}) from changed.${name}
-        union all select (${key}) from deleted.${name}
-      ) ${
-        changed.get(table.name)?.fullRead === undefined
-          ? ""
-          : `and (${key}) in (select (${key}) from arrived.${name})`
-      } union all select ${columns} from changed.${name}`,
-    );
+    const before = await tableBefore(work, table);
+    if (before === undefined) await checkWhole(work, table.name);
+    const isFullRead = changed.get(table.name)?.fullRead !== undefined;
+    await duckdb.run(currentViews(table, { before, isFullRead }).join(";\n"));
     if (!changed.has(table.name)) continue;
-    await keepState(work, {
-      name: currentState(table.name),
-      select: `select * from after.${name} order by ${key}`,
+    await keepTable(work, {
+      table,
       content,
+      ...isFullRead ? { whole: `from after.${quoteName(table.name)}` } : {},
     });
   }
+}
+
+/**
+ * Statements that show a table before the batch and after it, and what affected
+ * models are found by: the rows that the batch `moved`, as before and after,
+ * and those of `either` time.
+ */
+export function currentViews(
+  table: ContractTable,
+  options: { before: string | undefined; isFullRead: boolean },
+): string[] {
+  const { before = emptyTableSql(table), isFullRead } = options;
+  const name = quoteName(table.name);
+  const key = quoteNames(table.key);
+  const columns = quoteNames(table.columns.map((column) => column.name));
+  const keys = `(select ${key} from changed.${name}
+    union all select ${key} from deleted.${name})`;
+  const changed = `union all select ${columns} from changed.${name}`;
+  return [
+    `create or replace view before.${name} as ${before}`,
+    `create or replace view after.${name} as
+      select ${columns} from before.${name} anti join ${keys} using (${key})
+      ${isFullRead ? `semi join arrived.${name} using (${key})` : ""}
+      ${changed}`,
+    `create or replace view moved.${name} as
+      select ${columns} from before.${name} semi join ${keys} using (${key})
+      ${changed}`,
+    `create or replace view either.${name} as
+      select ${columns} from before.${name} ${changed}`,
+  ];
 }
 
 /**
@@ -91,9 +90,4 @@ async function checkWhole(work: BatchWork, name: string): Promise<void> {
         `A model now reads it: rebuild the lake with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
     },
   );
-}
-
-/** The name under which a manifest keeps a table that joined models read. */
-export function currentState(table: string): string {
-  return `current.${table}`;
 }

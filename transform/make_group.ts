@@ -26,6 +26,7 @@ import {
   mergeFiles,
 } from "./make_batch.ts";
 import { changedTables } from "./quarantine.ts";
+import { tableFiles } from "./table_state.ts";
 import { type GroupedModel, transformGroup } from "./transform_group.ts";
 
 /** The bounds on which waiting batches are made in one pass. */
@@ -35,6 +36,12 @@ export const GROUP_BOUNDS: GroupBounds = {
   bytesMax: 64_000_000,
 };
 const MANIFESTS = "_group";
+/**
+ * A group holds the tables that joined models read, and makes those models as a
+ * whole for each batch: where a table has more rows, batches made one by one
+ * cost less, since they look only at what changed.
+ */
+const JOINED_ROWS_MAX = 200_000;
 
 /** Batches to commit one after another, and the live files of the last. */
 export interface MadeGroup {
@@ -96,6 +103,8 @@ async function likeBatches(
   const isHeld = previous.postponed !== undefined ||
     previous.quarantined > config.quarantineRowsMax;
   if (isHeld) return [];
+  const joinedRows = ({ name }: ContractTable) =>
+    tableFiles(previous.state, name).reduce((sum, { rows }) => sum + rows, 0);
   const from = previous.batch + 1;
   const to = Math.min(last.batch, from + bounds.batchesMax - 1);
   const layouts = new Map<string, string>();
@@ -108,7 +117,11 @@ async function likeBatches(
     const isLike = sql.tables.every((table) => {
       const ingested = changed.get(table.name);
       if (ingested === undefined) return true;
-      if (ingested.fullRead !== undefined) return false;
+      if (
+        ingested.fullRead !== undefined || joinedRows(table) > JOINED_ROWS_MAX
+      ) {
+        return false;
+      }
       const layout = layoutOf(table, ingested);
       const known = layouts.get(table.name) ?? layout;
       layouts.set(table.name, known);
@@ -152,6 +165,7 @@ async function tryGroup(
       runId,
       progress,
       quarantineRowsMax: config.quarantineRowsMax,
+      stateRowsMin: compactionBounds(context).stateRowsMin,
       held: new Map(),
       earlierFiles: () => Promise.resolve([]),
       written,

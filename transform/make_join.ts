@@ -1,6 +1,7 @@
 import type { IngestedTable, ProcessedModel } from "../lib/batches/manifest.ts";
 import { quoteName } from "../lib/postgres/postgres.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
+import { findAffectedRows } from "./affected_rows.ts";
 import {
   type BatchContent,
   type BatchWork,
@@ -10,7 +11,10 @@ import {
 import { brokenRule } from "./check_versions.ts";
 import { writeDifference } from "./write_versions.ts";
 
-/** Makes a join: what differs in its result from before the batch. */
+/**
+ * Makes a join: what differs in its result from before the batch, among the
+ * rows that the batch may have changed if the query shows which they are.
+ */
 export async function makeJoin(
   work: BatchWork,
   options: {
@@ -23,16 +27,23 @@ export async function makeJoin(
   const name = quoteName(model.name);
   const columns = columnsOf(work, model.name);
   const published = await publishedSql(work, { ...options, columns });
-  const sides = published === undefined ? ["before", "after"] : ["after"];
+  const affected = published === undefined
+    ? await findAffectedRows(work, options)
+    : undefined;
+  const sides = published === undefined
+    ? ["before", "after"] as const
+    : ["after"] as const;
   for (const side of sides) {
-    for (const table of model.reads.map(quoteName)) {
-      await work.duckdb.run(
-        `create or replace view current.${table} as
-        select * from ${side}.${table}`,
-      );
-    }
+    const views = model.reads.map((table) =>
+      `create or replace view current.${quoteName(table)} as
+      from ${side}.${quoteName(table)}`
+    );
+    if (affected !== undefined) views.push(affected.showSql(side));
     await work.duckdb.run(
-      `create or replace table result_${side}.${name} as ${model.sql}`,
+      `${views.join(";\n")};
+      create or replace table result_${side}.${name} as ${
+        affected?.sql ?? model.sql
+      }`,
     );
   }
   const error = await brokenRule(work.duckdb, {

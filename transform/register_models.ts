@@ -34,12 +34,16 @@ const SCHEMAS = [
   "current",
   "before",
   "after",
+  "moved",
+  "either",
+  "affected",
   "known_before",
   "known_after",
   "result_before",
   "result_after",
   "held",
   "grouped",
+  "grouped_current",
   "made",
 ];
 

@@ -1,6 +1,13 @@
 import { type ContractTable, typeSql } from "../lib/project/contract.ts";
 import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
 import {
+  findColumn,
+  type QueryColumn,
+  renamedColumns,
+  rightColumns,
+  starColumns,
+} from "./query_columns.ts";
+import {
   ctesOf,
   nodeOf,
   nodesOf,
@@ -10,16 +17,7 @@ import {
   walk,
 } from "./sql_tree.ts";
 
-/** A column of a relation, followed back to the source table's. */
-interface Column {
-  /** The relation's name in the query that reads it. */
-  relation: string;
-  name: string;
-  /**
-   * The source table's column that it is, unchanged; undefined for any other.
-   */
-  source?: string | undefined;
-}
+type Column = QueryColumn<string>;
 
 interface Relation {
   columns: Column[];
@@ -175,7 +173,6 @@ class LineageReader {
     const right = this.#relation(nodeOf(node.right), scope);
     this.#checkSubqueries(node.condition, scope);
     const kind = textOf(node.join_type);
-    const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
     // The other side's rows must not appear without one of the table's.
     const kept = { LEFT: left, RIGHT: right, SEMI: left, ANTI: left }[kind];
     const hasTable = left.hasTable || right.hasTable;
@@ -192,10 +189,10 @@ class LineageReader {
         } join`,
       );
     }
-    const others = ["SEMI", "ANTI"].includes(kind)
-      ? []
-      : right.columns.filter(({ name }) => !using.includes(name.toLowerCase()));
-    return { columns: [...left.columns, ...others], hasTable };
+    return {
+      columns: [...left.columns, ...rightColumns(node, right.columns)],
+      hasTable,
+    };
   }
 
   /** A query in an expression sees one row and must not look for others. */
@@ -214,9 +211,9 @@ class LineageReader {
 
   #output(expression: SqlNode, from: readonly Column[]): Column[] {
     const alias = textOf(expression.alias);
-    if (expression.class === "STAR") return star(expression, from);
+    if (expression.class === "STAR") return starColumns(expression, from);
     const bare = this.#withoutCast(expression, from);
-    const column = bare === undefined ? undefined : find(bare, from);
+    const column = bare === undefined ? undefined : findColumn(bare, from);
     return [{
       relation: "",
       name: alias ||
@@ -239,7 +236,9 @@ class LineageReader {
     if (expression.type !== "OPERATOR_CAST" || child === undefined) return;
     if (expression.try_cast === true) return;
     const names = this.#withoutCast(child, from);
-    const source = names === undefined ? undefined : find(names, from)?.source;
+    const source = names === undefined
+      ? undefined
+      : findColumn(names, from)?.source;
     const column = this.#table.columns.find(({ name }) => name === source);
     const to = textOf(nodeOf(expression.cast_type)?.id).toLowerCase();
     const widths = [column === undefined ? "" : typeSql(column.type), to]
@@ -258,53 +257,6 @@ function renamed(
 ): Relation {
   return {
     ...relation,
-    columns: relation.columns.map((column, index) => ({
-      ...column,
-      relation: name,
-      name: aliases[index] ?? column.name,
-    })),
+    columns: renamedColumns(relation.columns, { aliases, name }),
   };
-}
-
-function find(
-  names: readonly string[],
-  columns: readonly Column[],
-): Column | undefined {
-  const [name = "", relation] = names.map((one) => one.toLowerCase())
-    .toReversed();
-  const found = columns.filter((column) =>
-    column.name.toLowerCase() === name &&
-    (relation === undefined || column.relation.toLowerCase() === relation)
-  );
-  return found.length === 1 ? found[0] : undefined;
-}
-
-function star(expression: SqlNode, from: readonly Column[]): Column[] {
-  // The columns that a pattern selects are not followed.
-  if (nodeOf(expression.expr) !== undefined) return [];
-  const relation = textOf(expression.relation_name).toLowerCase();
-  const excluded = [
-    ...textsOf(expression.exclude_list),
-    ...nodesOf(expression.qualified_exclude_list)
-      .map(({ column }) => textOf(column)),
-  ].map((name) => name.toLowerCase());
-  const replaced = nodesOf(expression.replace_list)
-    .map(({ key }) => textOf(key).toLowerCase());
-  const names = new Map(
-    nodesOf(expression.rename_list).map(({ key, value }) => [
-      textOf(nodeOf(key)?.column).toLowerCase(),
-      textOf(value),
-    ]),
-  );
-  return from.filter((column) =>
-    !excluded.includes(column.name.toLowerCase()) &&
-    (relation === "" || column.relation.toLowerCase() === relation)
-  ).map((column) => {
-    const name = column.name.toLowerCase();
-    return {
-      relation: "",
-      name: names.get(name) ?? column.name,
-      source: replaced.includes(name) ? undefined : column.source,
-    };
-  });
 }

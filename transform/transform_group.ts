@@ -13,6 +13,7 @@ import { type BatchWork, stateBefore } from "./batch_work.ts";
 import { GroupModels } from "./group_models.ts";
 import {
   emptyLandedTables,
+  IS_GONE,
   landTable,
   ROW_BATCH,
   ROW_KEY,
@@ -49,12 +50,8 @@ export interface GroupContent {
   state: ProcessedManifest["state"];
 }
 
-/**
- * Columns that number a table's rows and deletes within each key, and mark
- * deletes.
- */
+/** The column that numbers a table's rows and deletes within each key. */
 export const ROUND = quoteName("row round");
-export const IS_GONE = quoteName("row is gone");
 
 /** The relation with a table's rows and deletes from all batches. */
 export function groupedTable(table: string): string {

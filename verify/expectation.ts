@@ -155,7 +155,7 @@ async function quarantineRows(
   await duckdb.run(`create or replace view changed.${name} as ${good}`);
   await duckdb.run(
     `create or replace view current.${name} as from changed.${name}` +
-      (kept === undefined ? "" : ` union all select ${names} from ${kept}
+      (kept === undefined ? "" : ` union all select ${names} from (${kept})
         where ${key} in (select row_key from ${bad})`),
   );
   if (!some) return;

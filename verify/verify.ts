@@ -4,7 +4,7 @@ import { BatchLog } from "../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/batches/manifest.ts";
 import { forStage } from "../lib/cli/command.ts";
-import { checkFiles, readColumnsSql } from "../lib/duckdb/data_files.ts";
+import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb/duckdb_error.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
@@ -15,7 +15,6 @@ import {
   sqlState,
   type TransactionOptions,
 } from "../lib/postgres/postgres.ts";
-import { typeSql } from "../lib/project/contract.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
@@ -25,7 +24,7 @@ import { adviceOn } from "../load/load_error.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { type BrokenRule, runWholeChecks } from "../load/run_checks.ts";
 import { readWarehouseTable } from "../load/warehouse_table.ts";
-import { currentState } from "../transform/make_current.ts";
+import { tableRowsSql } from "../transform/table_state.ts";
 import { captureSource, type SourceState } from "./capture_source.ts";
 import { checkZones } from "./check_zones.ts";
 import {
@@ -127,18 +126,7 @@ async function compareAll(work: VerifyWork): Promise<Comparison[]> {
       duckdb,
       sql,
       source: source.tables,
-      keptSql: (table) => {
-        const kept = state[currentState(table.name)];
-        return kept &&
-          readColumnsSql(
-            zone,
-            [kept],
-            table.columns.map(({ name, type }) => ({
-              name,
-              type: typeSql(type),
-            })),
-          );
-      },
+      keptSql: (table) => tableRowsSql(zone, { state, table }),
     });
     const models = [...sql.models, QUARANTINE].map((model): ModelInLake => ({
       ...model,

@@ -17,6 +17,7 @@ const UNCONFINED = [
   "bench:functions",
   "bench:dashboard",
   "bench:guest",
+  "bench:joined",
   "bench:current",
   "bench:year",
   "package",
