@@ -269,6 +269,28 @@ export const MUTATIONS: readonly Mutation[] = [
     }],
   },
   {
+    name: "what changed in a joined table is not read again",
+    seed: 6,
+    finds: CONTENT,
+    edits: [{
+      file: "transform/table_state.ts",
+      find: "  if (changes.length === 0) return rows;\n",
+      replace: "  if (changes.length >= 0) return rows;\n",
+    }],
+  },
+  {
+    name:
+      "rows that another table's change reaches are left out where both change",
+    seed: 16,
+    finds: CONTENT,
+    edits: [{
+      file: "transform/affected_rows.ts",
+      find: "    .filter(([use]) => changed.has(use.table))\n",
+      replace: `    .filter(([use]) => use === driver ||
+      changed.has(use.table) && !changed.has(table.name))\n`,
+    }],
+  },
+  {
     name: "a merge loses the older of two versions",
     seed: 1,
     finds: CONTENT,
