@@ -17,10 +17,13 @@ export interface KeySql {
   /** The key's columns with their types, and how buckets are chosen. */
   signature: string;
   /**
-   * Selects each bucket's id, rows, hash, rows to ship, the most bytes that its
-   * list can take, and the list itself if it is a run without gaps.
+   * Selects each bucket's id, rows, hash, rows to ship, the age of the newest of
+   * these, the most bytes that its list can take, and the list itself if it is a
+   * run without gaps.
    */
   buckets: (unshippedSql: string) => string;
+  /** A condition for a bucket's rows that an index answers, if there is one. */
+  within: (bucket: string) => string | undefined;
   /** Selects id and list of the buckets in $1, in order of their ids. */
   lists: string;
   /** Selects the keys that are in `before` and not in `now`, both SQL. */
@@ -29,6 +32,8 @@ export interface KeySql {
 
 /** An integer key's bucket is the key without its last 14 bits. */
 const BUCKET_BITS = 14;
+/** A key's place in its bucket. */
+const PLACE_MASK = 2 ** BUCKET_BITS - 1;
 /** Other keys are hashed, as text, into this many buckets. */
 const HASH_BUCKETS = 1024;
 /** Integers in more buckets than this are sparse if there are fewer ... */
@@ -55,10 +60,13 @@ export function hashedKeySql(table: LiveTable): KeySql {
       `select (${bucket})::text as id, count(*) as rows,
         bit_xor(hashtextextended(key, 1)) as hash,
         count(*) filter (where unshipped) as unshipped,
+        min(age) filter (where unshipped) as newest_age,
         sum(octet_length(key) + 2) as bytes, null as run
-      from (select ${key} as key, ${unshippedSql} as unshipped
+      from (select ${key} as key, ${unshippedSql} as unshipped,
+          age(xmin) as age
         from ${from}) as keys
-      group by 1`,
+      group by ${bucket}`,
+    within: () => undefined,
     lists: `select bucket::text as id,
         '[' || string_agg(key, ', ' order by key collate "C") || ']' as list
       from (select key, ${bucket} as bucket
@@ -84,6 +92,10 @@ export function integerKeySql(
   column: string,
 ): KeySql {
   const name = quoteName(column);
+  const bucket = bucketSql(name);
+  const within = (id: string) =>
+    `${name} between (${id} << ${BUCKET_BITS})
+      and (${id} << ${BUCKET_BITS}) + ${PLACE_MASK}`;
   const first = `min(${name}::bigint)`;
   const last = `max(${name}::bigint)`;
   // A range of bigint can't hold the largest bigint: its end would be one more.
@@ -91,24 +103,37 @@ export function integerKeySql(
   return {
     signature: signatureOf(contract),
     // A list has at most one range per key, and one more than it has gaps.
+    // Grouped by the number itself: a text of it for each row takes as long as
+    // all the rest.
     buckets: (unshippedSql) =>
-      `select (${name}::bigint >> ${BUCKET_BITS})::text as id,
+      `select (${bucket})::text as id,
         count(*) as rows, bit_xor(hashint8extended(${name}, 0)) as hash,
         count(*) filter (where ${unshippedSql}) as unshipped,
+        min(age(xmin)) filter (where ${unshippedSql}) as newest_age,
         least(count(*), ${last} - ${first} + 2 - count(*))
           * (6 + 2 * greatest(length(${first}::text), length(${last}::text)))
           + 2 as bytes,
         case when count(*) - 1 = ${last} - ${first}
           then '{[' || ${first} || ',' || ${last} || ']}' end as run
-      from ${from} group by 1`,
+      from ${from} group by ${bucket}`,
+    within: (id) => within(`'${id}'::bigint`),
+    // One range for all keys that follow each other: as each is one more than
+    // the key before, it is as far from its place in the order.
     lists: `select bucket.id::text as id, ranges.list
       from (select id from unnest($1::bigint[]) as given (id) order by id)
         as bucket
       cross join lateral (
-        select range_agg(numrange(${name}, ${name}::numeric + 1))::text as list
-        from ${from} as source
-        where source.${name} between (bucket.id << ${BUCKET_BITS})
-          and (bucket.id << ${BUCKET_BITS}) + ${2 ** BUCKET_BITS - 1}
+        select range_agg(numrange(first, last::numeric + 1))::text as list
+        from (
+          select min(key) as first, max(key) as last
+          from (
+            select ${name}::bigint as key, (${name}::bigint & ${PLACE_MASK})
+              - row_number() over (order by ${name}) as distance
+            from ${from} as source
+            where source.${within("bucket.id")}
+          ) as keys
+          group by distance
+        ) as runs
       ) as ranges
       order by bucket.id`,
     missing: ({ before, now }) =>
@@ -122,12 +147,29 @@ export function integerKeySql(
   };
 }
 
+/**
+ * Selects whether an integer key may need so many buckets: an index on the key
+ * answers that without a scan.
+ */
+export function widthSql({ from }: LiveTable, column: string): string {
+  const name = quoteName(column);
+  return `select (${bucketSql("last")}) - (${
+    bucketSql("first")
+  }) >= ${BUCKETS_MIN} as wide
+    from (select min(${name}) as first, max(${name}) as last from ${from})
+      as ends`;
+}
+
 /** Selects whether an integer key needs many buckets for few rows in each. */
 export function sparsenessSql({ from }: LiveTable, column: string): string {
   return `select count(*) > greatest(${BUCKETS_MIN},
       sum(rows) / ${ROWS_OF_BUCKET_MIN}) as sparse
     from (select count(*) as rows from ${from}
-      group by ${quoteName(column)}::bigint >> ${BUCKET_BITS}) as buckets`;
+      group by ${bucketSql(quoteName(column))}) as buckets`;
+}
+
+function bucketSql(value: string): string {
+  return `${value}::bigint >> ${BUCKET_BITS}`;
 }
 
 function signatureOf(table: ContractTable): string {

@@ -58,6 +58,8 @@ export async function planReads(
       asked: options.fullRead === true,
     }) ??
       await canaryReason(snapshot, { live, previous });
+  const isStill = previous !== undefined &&
+    isStillSince(snapshot, previous.source);
   return live.map((table) => {
     const { name, columns, key } = table.contract;
     const before = previous?.tables[name];
@@ -80,8 +82,20 @@ export async function planReads(
         shipped: previous?.source.shipped ?? [],
         nextId: snapshot.nextId,
       }),
+      isStill,
     };
   });
+}
+
+/**
+ * Whether a snapshot sees what the one before saw: that one saw every id below
+ * its next as settled, and none has ended since.
+ */
+function isStillSince(
+  { nextId }: Snapshot,
+  before: IngestionManifest["source"],
+): boolean {
+  return before.fence === before.nextId && before.nextId === String(nextId);
 }
 
 async function canaryReason(

@@ -30,6 +30,8 @@ export interface TableRead {
   fullRead: string | undefined;
   /** A SQL condition that is true for the rows not yet shipped. */
   unshippedSql: string;
+  /** Whether the snapshot sees what that of the batch before saw. */
+  isStill: boolean;
 }
 
 const PAGE_BYTES = 8192;
@@ -49,7 +51,8 @@ interface ReadOptions {
 
 /**
  * Reads one table into the zone: the rows to ship, the keys deleted, and what
- * the next run needs. One scan finds whether there is anything to read.
+ * the next run needs. One scan finds whether there is anything to read; there
+ * is no scan if the snapshot sees what that of the batch before saw.
  */
 export async function readTable(
   snapshot: Snapshot,
@@ -59,6 +62,11 @@ export async function readTable(
   const { table, previous, fullRead } = read;
   const { zone, progress, signal } = options;
   const name = table.contract.name;
+  if (read.isStill && fullRead === undefined && previous !== undefined) {
+    const { fullRead: _, ...still } = previous;
+    const { definitions } = table;
+    return { ...still, definitions, rows: [], deletes: [] };
+  }
   const where = fullRead === undefined ? read.unshippedSql : "true";
   const scan = await snapshot.use((client) =>
     scanTable(client, {
@@ -83,7 +91,12 @@ export async function readTable(
   const canary = scan.unshipped === 0
     ? (fullRead === undefined ? previous?.witness : undefined)
     : await snapshot.use(
-      (client) => findCanary(client, { table, where, nextId: snapshot.nextId }),
+      (client) =>
+        findCanary(client, {
+          table,
+          where: `${where} and ${scan.newestSql}`,
+          nextId: snapshot.nextId,
+        }),
       name,
     );
   await checkPartitions(snapshot, table);

@@ -1,12 +1,13 @@
 import type pg from "pg";
 import type { KeyIndex } from "../lib/batches/manifest.ts";
-import { query, queryRow } from "../lib/postgres/postgres.ts";
+import { query, queryRow, type TextRow } from "../lib/postgres/postgres.ts";
 import { integerKey } from "../lib/project/contract.ts";
 import {
   hashedKeySql,
   integerKeySql,
   type KeySql,
   sparsenessSql,
+  widthSql,
 } from "./key_index_sql.ts";
 import type { LiveTable } from "./live_table.ts";
 
@@ -18,6 +19,8 @@ export interface TableScan {
   rows: number;
   /** Rows that no earlier batch has shipped. */
   unshipped: number;
+  /** A SQL condition that is true for the first of the newest of these. */
+  newestSql: string;
 }
 
 /** A bucket of keys as the source has it now. */
@@ -58,12 +61,24 @@ export async function scanTable(
     buckets,
     rows: buckets.reduce((sum, bucket) => sum + bucket.rows, 0),
     unshipped: found.reduce((sum, row) => sum + Number(row.unshipped), 0),
+    newestSql: keySql.within(newestOf(found)) ?? "true",
   };
+}
+
+/** The first bucket that has one of the newest rows. */
+function newestOf(found: readonly TextRow[]): string {
+  const [newest] = found.filter((row) => row.newest_age !== null)
+    .toSorted((a, b) =>
+      Number(a.newest_age) - Number(b.newest_age) ||
+      Number(a.id) - Number(b.id)
+    );
+  return newest?.id ?? "0";
 }
 
 /**
  * Integers are divided into buckets by value, unless they are sparse; while
- * there are no buckets to compare with, one more scan finds that out.
+ * there are no buckets to compare with, one more scan finds that out where the
+ * smallest and the largest are far apart.
  */
 async function chooseKeySql(
   client: pg.Client,
@@ -78,6 +93,8 @@ async function chooseKeySql(
     if (previous.key === hashed.signature) return hashed;
     if (previous.key === bySize.signature) return bySize;
   }
+  const { wide } = await queryRow(client, widthSql(table, column));
+  if (wide !== "t") return bySize;
   const { sparse } = await queryRow(client, sparsenessSql(table, column));
   return sparse === "t" ? hashed : bySize;
 }

@@ -23,6 +23,37 @@ Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
     );
   }));
 
+Deno.test("scanTable() knows the bucket of the newest row to ship", () =>
+  withTable(INTEGER, async ({ client }, table) => {
+    await execute(
+      client,
+      insertIds(16_384, 16_390),
+      insertIds(1, 9),
+      insertIds(20_000, 20_001),
+      insertIds(40_000, 40_001),
+    );
+    const newest = async (unshippedSql: string) => {
+      const options = { table, previous: undefined, unshippedSql };
+      const { newestSql } = await scanTable(client, options);
+      const rows = await query(
+        client,
+        `select id::text as id from ${table.from}
+        where ${newestSql} order by id`,
+      );
+      return rows.map(({ id }) => id);
+    };
+
+    assert.deepEqual(await newest("true"), ["40000", "40001"]);
+    assert.deepEqual((await newest("id < 30000")).slice(-2), [
+      "20000",
+      "20001",
+    ]);
+    assert.equal((await newest("id < 20000")).length, 9);
+    // Of several with a row of one transaction, the first in the keys' order.
+    await execute(client, "update t set note = 'x' where id in (9, 40000)");
+    assert.equal((await newest("true")).length, 9);
+  }));
+
 Deno.test("scanTable() hashes a set of keys, in whatever order it lies", () =>
   withTable(TEXT, async ({ client }, table) => {
     const scan = async () =>
