@@ -14,6 +14,8 @@ import { secretMask } from "../settings/secret_mask.ts";
 import { withSecrets } from "../settings/secrets.ts";
 import { outOfTime, RESOURCES, type StageContext } from "../stage.ts";
 import { removeDeadTempFolders } from "../temp_folder.ts";
+// Loaded while the environment starts, which costs a call nothing.
+import "../zone/s3_sdk.ts";
 import { type Metric, metricsLine } from "./metrics.ts";
 import { type Invocation, RuntimeApi } from "./runtime_api.ts";
 

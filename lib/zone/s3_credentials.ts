@@ -1,4 +1,3 @@
-import { S3Client } from "@aws-sdk/client-s3";
 import { messageOf, StageError } from "../errors.ts";
 import type { S3Settings } from "./zone.ts";
 
@@ -20,6 +19,7 @@ export async function resolveCredentials(
   if (accessKeyId !== undefined && secretAccessKey !== undefined) {
     return { accessKeyId, secretAccessKey, sessionToken };
   }
+  const { S3Client } = await import("./s3_sdk.ts");
   const client = new S3Client({ region });
   try {
     return await client.config.credentials();

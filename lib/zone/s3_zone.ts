@@ -1,21 +1,13 @@
-import {
-  AbortMultipartUploadCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  type GetObjectCommandInput,
-  type GetObjectCommandOutput,
-  HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  type ListMultipartUploadsCommandInput,
-  ListObjectsV2Command,
-  paginateListObjectsV2,
-  PutObjectCommand,
+import type {
+  GetObjectCommandInput,
+  GetObjectCommandOutput,
+  ListMultipartUploadsCommandInput,
   S3Client,
+  S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import { ConfigError, messageOf } from "../errors.ts";
 import { chunks } from "./chunks.ts";
 import { s3Error, statusOf } from "./s3_error.ts";
-import { PART_BYTES, uploadParts } from "./s3_multipart.ts";
 import type {
   ByteRange,
   FileHead,
@@ -45,6 +37,8 @@ const PATIENCE: S3Patience = {
   idleTimeoutMs: 60_000,
 };
 
+/** The SDK, and a client of it. */
+type Sdk = typeof import("./s3_sdk.ts") & { client: S3Client };
 type Body = NonNullable<GetObjectCommandOutput["Body"]>;
 
 /**
@@ -58,7 +52,8 @@ export class S3Zone implements Zone {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #endpoint: string | undefined;
-  readonly #client: S3Client;
+  readonly #clientConfig: S3ClientConfig;
+  #sdk: Promise<Sdk> | undefined;
 
   constructor(
     url: string,
@@ -71,7 +66,7 @@ export class S3Zone implements Zone {
     this.#bucket = bucket;
     this.#prefix = folders.map((folder) => `${folder}/`).join("");
     this.#endpoint = settings.endpoint;
-    this.#client = connect(settings, patience);
+    this.#clientConfig = clientConfig(settings, patience);
   }
 
   locate(key: string): string {
@@ -105,9 +100,10 @@ export class S3Zone implements Zone {
 
   async head(key: string): Promise<FileHead | undefined> {
     const target = this.#target(key);
+    const { client, HeadObjectCommand } = await this.#open();
     const found = await this.#orMissing(
       `Cannot read "${key}" in`,
-      () => this.#client.send(new HeadObjectCommand(target)),
+      () => client.send(new HeadObjectCommand(target)),
     );
     if (found === undefined) return undefined;
     return {
@@ -144,13 +140,14 @@ export class S3Zone implements Zone {
     options: WriteOptions = {},
   ): Promise<number> {
     const target = this.#target(key);
+    const { client, PART_BYTES, uploadParts } = await this.#open();
     let sourceError: unknown;
     const parts = noting(
       chunks(content, { ...options, bytes: PART_BYTES }),
       (error) => sourceError = error,
     );
     try {
-      return await uploadParts(this.#client, parts, target, {
+      return await uploadParts(client, parts, target, {
         IfNoneMatch: "*",
       });
     } catch (error) {
@@ -165,7 +162,8 @@ export class S3Zone implements Zone {
     { after }: ListOptions = {},
   ): AsyncIterable<ListedFile> {
     checkPrefix(prefix);
-    const pages = paginateListObjectsV2({ client: this.#client }, {
+    const { client, paginateListObjectsV2 } = await this.#open();
+    const pages = paginateListObjectsV2({ client }, {
       Bucket: this.#bucket,
       Prefix: this.#prefix + prefix,
       ...(after === undefined ? {} : { StartAfter: this.#prefix + after }),
@@ -184,15 +182,17 @@ export class S3Zone implements Zone {
 
   async remove(key: string): Promise<void> {
     const target = this.#target(key);
+    const { client, DeleteObjectCommand } = await this.#open();
     await this.#attempt(
       `Cannot remove "${key}" from`,
-      () => this.#client.send(new DeleteObjectCommand(target)),
+      () => client.send(new DeleteObjectCommand(target)),
     );
   }
 
   async *unfinished(): AsyncIterable<UnfinishedFile> {
     const Bucket = this.#bucket;
     const task = "Cannot list the uploads to";
+    const { client, ...sdk } = await this.#open();
     const input: ListMultipartUploadsCommandInput = {
       Bucket,
       Prefix: this.#prefix,
@@ -200,7 +200,7 @@ export class S3Zone implements Zone {
     for (let more = true; more;) {
       const page = await this.#attempt(
         task,
-        () => this.#client.send(new ListMultipartUploadsCommand(input)),
+        () => client.send(new sdk.ListMultipartUploadsCommand(input)),
       );
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (Key === undefined || Initiated === undefined) continue;
@@ -210,7 +210,7 @@ export class S3Zone implements Zone {
           begun: Initiated,
           remove: () =>
             this.#attempt("Cannot end an upload to", async () => {
-              await this.#client.send(new AbortMultipartUploadCommand(upload));
+              await client.send(new sdk.AbortMultipartUploadCommand(upload));
             }),
         };
       }
@@ -226,6 +226,7 @@ export class S3Zone implements Zone {
   /** The `date` header of an answer; any answer will do. */
   async now(): Promise<Date> {
     let date: string | undefined;
+    const { client, ListObjectsV2Command } = await this.#open();
     const command = new ListObjectsV2Command({
       Bucket: this.#bucket,
       Prefix: this.#prefix,
@@ -239,14 +240,21 @@ export class S3Zone implements Zone {
       },
       { step: "deserialize" },
     );
-    await this.#attempt("Cannot list", () => this.#client.send(command));
+    await this.#attempt("Cannot list", () => client.send(command));
     const now = new Date(date ?? "");
     if (!Number.isNaN(now.getTime())) return now;
     throw this.#error("Cannot read the clock of", new Error("no date header"));
   }
 
   close(): void {
-    this.#client.destroy();
+    this.#sdk?.then(({ client }) => client.destroy(), () => {});
+  }
+
+  #open(): Promise<Sdk> {
+    return this.#sdk ??= import("./s3_sdk.ts").then((sdk) => ({
+      ...sdk,
+      client: new sdk.S3Client(this.#clientConfig),
+    }));
   }
 
   #target(key: string): { Bucket: string; Key: string } {
@@ -257,7 +265,8 @@ export class S3Zone implements Zone {
   async #get(
     input: GetObjectCommandInput,
   ): Promise<GetObjectCommandOutput & { Body: Body }> {
-    const found = await this.#client.send(new GetObjectCommand(input));
+    const { client, GetObjectCommand } = await this.#open();
+    const found = await client.send(new GetObjectCommand(input));
     if (found.Body === undefined) throw new Error("the answer has no body");
     return { ...found, Body: found.Body };
   }
@@ -268,12 +277,14 @@ export class S3Zone implements Zone {
     condition: { IfMatch?: string; IfNoneMatch?: string },
   ): Promise<boolean> {
     const target = this.#target(key);
+    const { client, PART_BYTES, PutObjectCommand, uploadParts } = await this
+      .#open();
     try {
       if (content.length > PART_BYTES) {
         const parts = chunks(once(content), { bytes: PART_BYTES });
-        await uploadParts(this.#client, parts, target, condition);
+        await uploadParts(client, parts, target, condition);
       } else {
-        await this.#client.send(
+        await client.send(
           new PutObjectCommand({ ...target, ...condition, Body: content }),
         );
       }
@@ -324,11 +335,14 @@ export class S3Zone implements Zone {
   }
 }
 
-function connect(settings: S3Settings, patience: S3Patience): S3Client {
+function clientConfig(
+  settings: S3Settings,
+  patience: S3Patience,
+): S3ClientConfig {
   const { endpoint, accessKeyId, secretAccessKey, sessionToken, caFile } =
     settings;
   const hasKeys = accessKeyId !== undefined && secretAccessKey !== undefined;
-  return new S3Client({
+  return {
     region: settings.region,
     forcePathStyle: settings.forcePathStyle ?? endpoint !== undefined,
     maxAttempts: ATTEMPTS_MAX,
@@ -350,7 +364,7 @@ function connect(settings: S3Settings, patience: S3Patience): S3Client {
         },
       }
       : {}),
-  });
+  };
 }
 
 function readCa(path: string): string {
