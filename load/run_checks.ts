@@ -11,6 +11,7 @@ import {
   quoteName,
   quoteNames,
   sqlState,
+  type TextRow,
 } from "../lib/postgres/postgres.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
@@ -55,18 +56,21 @@ export async function runChecks(
   });
   for (const check of checks) {
     const severity = severityOf(check);
-    const [found] = await query(
-      client,
-      `${wrongSql(check)}, written as (
-        insert into pipeline.finding (batch, check_name, severity, key, finding)
-        select $1::bigint, $2::text, $3::text, key, finding from wrong
-        limit ${FINDINGS_MAX}
-      ) ${FOUND_SQL}`,
-      [batch, check.name, severity],
-    ).catch((error) => {
-      throw unreadable(error, check) ?? error;
-    });
-    const findings = Number(found?.findings);
+    // A statement that writes can't have parallel workers.
+    const isBroken = (await findWrong(client, check))?.findings !== "0";
+    const found = isBroken
+      ? await findWrong(client, check, {
+        sql: `, written as (
+          insert into pipeline.finding
+            (batch, check_name, severity, key, finding)
+          select $1::bigint, $2::text, $3::text, key::text, finding::text
+          from wrong
+          limit ${FINDINGS_MAX}
+        )`,
+        values: [batch, check.name, severity],
+      })
+      : undefined;
+    const findings = Number(found?.findings ?? 0);
     const result = {
       check: check.name,
       rule: ruleOf(check),
@@ -200,10 +204,7 @@ export async function runWholeChecks(
   const broken: BrokenRule[] = [];
   await createChecked(client, { name, where: "true" });
   for (const check of checks) {
-    const [found] = await query(client, `${wrongSql(check)} ${FOUND_SQL}`)
-      .catch((error) => {
-        throw unreadable(error, check) ?? error;
-      });
+    const found = await findWrong(client, check);
     if (found?.findings === "0") continue;
     broken.push({
       check: check.name,
@@ -229,8 +230,23 @@ async function createChecked(
   );
 }
 
-function wrongSql(check: SqlFile): string {
-  return `with wrong as materialized (select * from (${check.text}) as rows)`;
+/** Runs a check: how many rows are wrong, and the first of them. */
+async function findWrong(
+  client: pg.Client,
+  check: SqlFile,
+  then: { sql: string; values: (string | number)[] } = { sql: "", values: [] },
+): Promise<TextRow | undefined> {
+  try {
+    const [found] = await query(
+      client,
+      `with wrong as materialized (select * from (${check.text}) as rows)
+      ${then.sql} ${FOUND_SQL}`,
+      then.values,
+    );
+    return found;
+  } catch (error) {
+    throw unreadable(error, check) ?? error;
+  }
 }
 
 /** The first paragraph of a check's header, as people read it. */

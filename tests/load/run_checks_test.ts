@@ -125,6 +125,37 @@ Deno.test("runChecks() is content where no row breaks a rule", () =>
     await check(bench, { text: rule("error", "amount > 100") });
   }));
 
+Deno.test("runChecks() looks for wrong rows in a statement that only reads", () =>
+  withTable(async (bench) => {
+    const { client } = bench;
+    const statements: string[] = [];
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    Object.assign(client, {
+      query: (sql: string, ...rest: unknown[]) => {
+        statements.push(sql);
+        return query(sql, ...rest);
+      },
+    });
+
+    await check(bench, { text: rule("error", "amount > 100") });
+
+    // Another could not have parallel workers.
+    const looking = statements.filter((sql) => sql.includes("amount > 100"));
+    assert.equal(looking.length, 1);
+    assert.doesNotMatch(looking[0] ?? "", /insert/);
+  }));
+
+Deno.test("runChecks() takes keys and findings of any type", () =>
+  withTable(async (bench) => {
+    const text = rule("warning", "amount = -5")
+      .replace("id::text", "id").replace("'is ' || amount", "amount");
+    await check(bench, { text });
+
+    assert.deepEqual(await findings(bench), [
+      { batch: "7", severity: "warning", key: "2", finding: "-5" },
+    ]);
+  }));
+
 Deno.test("runChecks() writes down a thousand findings, and counts them all", () =>
   withTable(async (bench) => {
     await bench.client.query(
