@@ -31,6 +31,12 @@ import { whileIntact } from "./while_intact.ts";
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
 
+/** What reads the lake's files. */
+interface Reader {
+  duckdb: DuckDb;
+  types: ModelTypes;
+}
+
 /**
  * Loads the batches up to the newest that the warehouse does not hold yet, and
  * continues from those that other loads add meanwhile. Throws a `StageError`
@@ -62,10 +68,14 @@ export async function loadPending(
     });
     return result;
   }
-  await using duckdb = await context.resources.openDuckDb(context.config, {
-    zones: [zone.url],
-  });
-  const types = new ModelTypes(duckdb, context.sql);
+  await using opened = new AsyncDisposableStack();
+  let reader: Promise<Reader> | undefined;
+  const open = async (): Promise<Reader> => {
+    const { resources, config, sql } = context;
+    const zones = [zone.url];
+    const duckdb = opened.use(await resources.openDuckDb(config, { zones }));
+    return { duckdb, types: new ModelTypes(duckdb, sql) };
+  };
   let least = 1;
   while (nextBatch() <= newest.batch) {
     context.signal.throwIfAborted();
@@ -82,11 +92,10 @@ export async function loadPending(
       if (JSON.stringify(held) !== JSON.stringify(entry)) return;
       loaded = await loadGroup(context, {
         client,
-        duckdb,
+        reader: () => reader ??= open(),
         batches,
         newest,
         manifests,
-        types,
         follow: entry?.transformHash !== context.sql.transformHash,
       });
     }).catch((error) => {
@@ -158,17 +167,16 @@ async function loadGroup(
   context: StageContext,
   options: {
     client: pg.Client;
-    duckdb: DuckDb;
+    reader: () => Promise<Reader>;
     batches: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest;
     manifests: readonly ProcessedManifest[];
-    types: ModelTypes;
     /** Whether the tables may not have followed the models yet. */
     follow: boolean;
   },
 ): Promise<{ rows: number; bytes: number }> {
-  const { sql, log, progress } = context;
-  const { client, duckdb, batches, newest, manifests, types, follow } = options;
+  const { sql, progress } = context;
+  const { client, reader, batches, newest, manifests, follow } = options;
   const { zone } = batches;
   const rows = manifests.reduce((sum, one) => sum + allVersionsOf(one), 0);
   progress.begin(`load ${nameOf(manifests)}`, { rows });
@@ -177,31 +185,48 @@ async function loadGroup(
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
-    await checkVersions(duckdb, { zone, manifests, versions });
-    const models = loadedModels(sql);
     for (const manifest of manifests) checkModels(manifest, { sql, newest });
-    if (follow) {
-      await followModels(client, { models: await types.read(), log });
-      await warnOfAbandoned(client, { models, log });
+    // Often nothing has changed, and DuckDB takes longer than all the rest.
+    if (versions.size > 0 || follow) {
+      await loadVersions(context, {
+        ...options,
+        ...await reader(),
+        zone,
+        versions,
+      });
     }
-    const tables = await readWarehouseTables(client, { models, types });
-    const work: GroupWork = {
-      ...options,
-      zone,
-      versions,
-      tables,
-      checks: sql.checks,
-      progress,
-      log,
-    };
-    const isFill = tables.every(({ empty, interceptors }) =>
-      empty && interceptors.length === 0
-    );
-    if (isFill) await bulkLoad(work);
-    else await mergeGroup(work);
     await enterBatches(client, manifests);
   });
   return { rows, bytes };
+}
+
+async function loadVersions(
+  { sql, log, progress }: StageContext,
+  options:
+    & Reader
+    & Pick<GroupWork, "client" | "zone" | "manifests" | "versions">
+    & { follow: boolean },
+): Promise<void> {
+  const { client, duckdb, zone, manifests, versions, types, follow } = options;
+  await checkVersions(duckdb, { zone, manifests, versions });
+  const models = loadedModels(sql);
+  if (follow) {
+    await followModels(client, { models: await types.read(), log });
+    await warnOfAbandoned(client, { models, log });
+  }
+  const tables = await readWarehouseTables(client, { models, types });
+  const work: GroupWork = {
+    ...options,
+    tables,
+    checks: sql.checks,
+    progress,
+    log,
+  };
+  const isFill = tables.every(({ empty, interceptors }) =>
+    empty && interceptors.length === 0
+  );
+  if (isFill) await bulkLoad(work);
+  else await mergeGroup(work);
 }
 
 function tellLoaded(

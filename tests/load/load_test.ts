@@ -31,6 +31,26 @@ Deno.test("load() does nothing where nothing is transformed, or all is loaded", 
   assert.deepEqual(await platform.load(), { ...nothing, snapshotTime });
 });
 
+Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
+  await using platform = await openPlatform();
+  await fillSmall(platform.source.client);
+  await platform.run();
+  await platform.extract();
+  await platform.extract();
+  await platform.transform();
+
+  const { batches } = await load({
+    ...platform.context,
+    resources: {
+      ...platform.context.resources,
+      openDuckDb: () => Promise.reject(new Error("it was opened")),
+    },
+  });
+
+  assert.deepEqual(batches, [2, 3]);
+  assert.equal(await lastBatch(platform), "3");
+});
+
 Deno.test("load() counts the versions and bytes of the batches that it loads", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readStatus } from "../../operate/status.ts";
+import { changedZones } from "../harness/changed_zone.ts";
 import {
   Cluster,
   DATABASE,
@@ -88,13 +89,12 @@ Deno.test("load() says what ended its connection between two transactions", () =
       `alter database ${database} set idle_session_timeout to 50`,
     );
     const { resources } = platform.context;
-    platform.context.resources = {
-      ...resources,
-      openDuckDb: async (...options) => {
+    platform.context.resources = changedZones(resources, (zone) => ({
+      read: async (key) => {
         await new Promise((wake) => setTimeout(wake, IDLE_MS));
-        return await resources.openDuckDb(...options);
+        return await zone.read(key);
       },
-    };
+    }));
 
     await assertRefused(platform, {
       message: /idle-session timeout/,
