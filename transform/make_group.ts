@@ -9,6 +9,7 @@ import type {
   IngestedTable,
   IngestionManifest,
   LiveFile,
+  LiveFiles,
   ProcessedManifest,
 } from "../lib/batches/manifest.ts";
 import { messageOf } from "../lib/errors.ts";
@@ -27,7 +28,11 @@ import {
 } from "./make_batch.ts";
 import { changedTables } from "./quarantine.ts";
 import { tableFiles } from "./table_state.ts";
-import { type GroupedModel, transformGroup } from "./transform_group.ts";
+import {
+  type GroupContent,
+  type GroupedModel,
+  transformGroup,
+} from "./transform_group.ts";
 
 /** The bounds on which waiting batches are made in one pass. */
 export const GROUP_BOUNDS: GroupBounds = {
@@ -185,40 +190,15 @@ async function tryGroup(
       runId,
       inCheckpoint: true,
     });
-    const version = await duckDbVersion(duckdb);
-    const since = sqlSince(sql, {
+    const manifests = await listGroup(context, {
       ...options,
-      batch: options.previous.batch + 1,
+      runId,
+      startedAt,
+      content,
+      live,
     });
-    const manifests = inputs.map((one, index) =>
-      manifestOf(context, {
-        next: one,
-        previous,
-        runId,
-        startedAt,
-        duckdb: version,
-        content: {
-          ...index === 0 ? since : { sql: since.sql },
-          models: modelsOf(content.models, one.batch),
-          state: content.state,
-          quarantined: previous.quarantined,
-          live,
-        },
-      })
-    );
-    const group = {
-      to: next.batch,
-      manifests: await writeJsonList(
-        processed,
-        dataKey(MANIFESTS, { batch: next.batch, runId, part: "group.json" }),
-        manifests,
-      ),
-    };
     return {
-      made: manifests.map((manifest) => ({
-        manifest: { ...manifest, group },
-        isExpired,
-      })),
+      made: manifests.map((manifest) => ({ manifest, isExpired })),
       live: list,
     };
   } catch (error) {
@@ -227,6 +207,47 @@ async function tryGroup(
   } finally {
     progress.end();
   }
+}
+
+/** The manifests of a group's batches, each with a file that holds them all. */
+async function listGroup(
+  context: StageContext,
+  options: Omit<GroupOptions, "live"> & {
+    inputs: readonly IngestionManifest[];
+    runId: string;
+    startedAt: string;
+    content: GroupContent;
+    live: LiveFiles;
+  },
+): Promise<ProcessedManifest[]> {
+  const { output, duckdb, inputs, previous, runId, startedAt, content, live } =
+    options;
+  const { batch } = lastOf(inputs);
+  const version = await duckDbVersion(duckdb);
+  const since = sqlSince(context.sql, {
+    ...options,
+    batch: previous.batch + 1,
+  });
+  const manifests = inputs.map((next, index) =>
+    manifestOf(context, {
+      next,
+      previous,
+      runId,
+      startedAt,
+      duckdb: version,
+      content: {
+        ...index === 0 ? since : { sql: since.sql },
+        models: modelsOf(content.models, next.batch),
+        state: content.state,
+        quarantined: previous.quarantined,
+        live,
+      },
+    })
+  );
+  const key = dataKey(MANIFESTS, { batch, runId, part: "group.json" });
+  const file = await writeJsonList(output.zone, key, manifests);
+  const group = { to: batch, manifests: file };
+  return manifests.map((manifest) => ({ ...manifest, group }));
 }
 
 /**

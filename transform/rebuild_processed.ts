@@ -15,6 +15,7 @@ import {
   startRun,
 } from "../lib/stage.ts";
 import { checkContinuity } from "./continuity.ts";
+import type { MakeOptions } from "./make_batch.ts";
 import { makeBatches, type Reached } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
 import { registerModels } from "./register_models.ts";
@@ -44,51 +45,20 @@ export async function rebuildProcessed(
     const { runId: generation, isExpired } = startRun(context);
     const from = await readGeneration(processed);
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
-    const live = new BatchLog<ProcessedManifest>(processed, "transform", {
+    const active = new BatchLog<ProcessedManifest>(processed, "transform", {
       generation: from.id,
     });
     const output = new BatchLog<ProcessedManifest>(processed, "transform", {
       generation,
     });
-    await checkLive(context, { input, live });
+    await checkLive(context, { input, live: active });
     await using duckdb = await resources.openDuckDb(config, {
       zones: [ingestion.url, processed.url],
     });
     const columns = await registerModels(duckdb, sql);
-    let made: Reached | undefined;
-    for (let round = 1; round <= ROUNDS_MAX; round++) {
-      const last = await input.newest();
-      if (last === undefined) break;
-      made = await makeBatches(context, {
-        input,
-        output,
-        duckdb,
-        columns,
-        previous: made?.committed,
-        last,
-        result,
-      });
-      if (await live.newestNumber() <= last.batch) break;
-    }
-    const newest = made?.committed;
-    const reached = newest?.batch ?? 0;
-    const wanted = await live.newestNumber();
-    if (newest === undefined || reached < wanted || isExpired()) {
-      throw new StageError(
-        `Cannot rebuild ${processed.url}: ${
-          reached === 0
-            ? `${ingestion.url} holds no batch`
-            : reached < wanted
-            ? `the rebuilt generation has batch ${reached}, the active one has ${wanted}`
-            : "this run began over 12 hours ago"
-        }`,
-        {
-          subject: processed.url,
-          hint:
-            "Nothing was changed. Check that INGESTION_URL is right, then run it again",
-        },
-      );
-    }
+    const making = { input, output, duckdb, columns };
+    const made = await makeAll(context, { making, active, result });
+    const newest = await checkReached({ ...making, made, active, isExpired });
     context.signal.throwIfAborted();
     if (!await activateGeneration(processed, { from, to: generation })) {
       log.warn("another rebuild activated its generation first");
@@ -137,4 +107,52 @@ async function checkLive(
     });
   }
   if (previous !== undefined) await checkContinuity(previous, { input });
+}
+
+/** Makes all batches, also those that are extracted meanwhile. */
+async function makeAll(
+  context: StageContext,
+  options: {
+    making: MakeOptions;
+    active: BatchLog<ProcessedManifest>;
+    result: StageResult;
+  },
+): Promise<Reached | undefined> {
+  const { making, active, result } = options;
+  let made: Reached | undefined;
+  for (let round = 1; round <= ROUNDS_MAX; round++) {
+    const last = await making.input.newest();
+    if (last === undefined) break;
+    const previous = made?.committed;
+    made = await makeBatches(context, { ...making, previous, last, result });
+    if (await active.newestNumber() <= last.batch) break;
+  }
+  return made;
+}
+
+/** The newest batch of the rebuilt generation, which must have all batches. */
+async function checkReached(
+  options: {
+    input: BatchLog<IngestionManifest>;
+    made: Reached | undefined;
+    active: BatchLog<ProcessedManifest>;
+    isExpired: () => boolean;
+  },
+): Promise<ProcessedManifest> {
+  const { input, made, active, isExpired } = options;
+  const newest = made?.committed;
+  const wanted = await active.newestNumber();
+  const isAll = newest !== undefined && newest.batch >= wanted;
+  if (isAll && !isExpired()) return newest;
+  const { url } = active.zone;
+  const found = newest === undefined
+    ? `${input.zone.url} holds no batch`
+    : isAll
+    ? "this run began over 12 hours ago"
+    : `the rebuilt generation has batch ${newest.batch}, the active one has ${wanted}`;
+  throw new StageError(`Cannot rebuild ${url}: ${found}`, {
+    subject: url,
+    hint:
+      "Nothing was changed. Check that INGESTION_URL is right, then run it again",
+  });
 }

@@ -12,9 +12,12 @@ import {
 import { checkSql } from "./check_sql.ts";
 import { compactionBounds, countDue } from "./compact.ts";
 import { checkContinuity, isOfSameSql } from "./continuity.ts";
-import { makeBatches } from "./make_batches.ts";
+import type { MakeOptions } from "./make_batch.ts";
+import { makeBatches, type Reached } from "./make_batches.ts";
 import { publishLake } from "./publish_lake.ts";
 import { registerModels } from "./register_models.ts";
+
+type Logs = Pick<MakeOptions, "input" | "output">;
 
 /** Options that a person may give one run. */
 export interface TransformOptions {
@@ -36,79 +39,105 @@ export async function transform(
   context: StageContext,
   options: TransformOptions = {},
 ): Promise<StageResult> {
-  const { config, resources, sql, log } = context;
   const ingestion = openStageZone(context, "ingestion");
   const processed = openStageZone(context, "processed");
   try {
-    const input = new BatchLog<IngestionManifest>(ingestion, "extract");
-    const output = new BatchLog<ProcessedManifest>(processed, "transform");
-    const last = await input.newest();
-    let previous = await output.newest();
-    const result: StageResult = {
-      stage: "transform",
-      batches: [],
-      rows: 0,
-      bytes: 0,
-    };
-    if (previous !== undefined) await checkContinuity(previous, { input });
-    if (last === undefined) {
-      log.info("nothing new: no batch was extracted yet");
-      return result;
-    }
-    if (previous?.batch === last.batch) {
-      log.info("nothing new: batch {batch} is the newest", {
-        batch: last.batch,
-      });
-    }
-    const { accept = false } = options;
-    await using duckdb = await resources.openDuckDb(config, {
-      zones: [ingestion.url, processed.url],
+    return await transformPending(context, {
+      ...options,
+      input: new BatchLog<IngestionManifest>(ingestion, "extract"),
+      output: new BatchLog<ProcessedManifest>(processed, "transform"),
     });
-    const columns = await registerModels(duckdb, sql);
-    if (previous !== undefined && previous.batch < last.batch) {
-      await checkSql(context, { accept, columns, output, previous });
-    }
-    const [made] = await Promise.allSettled([
-      makeBatches(context, {
-        input,
-        output,
-        duckdb,
-        columns,
-        accept,
-        previous,
-        last,
-        result,
-        compactAll: options.compact === true,
-      }),
-    ]);
-    // Batches committed before one that can't be made are published too.
-    const reached = made.status === "fulfilled" ? made.value : undefined;
-    previous = reached === undefined
-      ? await output.newest().catch(() => undefined)
-      : reached.committed;
-    // Nobody has accepted yet what the other SQL shows.
-    if (previous !== undefined && isOfSameSql(previous, sql)) {
-      await publishLake(duckdb, {
-        zone: processed,
-        batches: output,
-        newest: previous,
-        live: reached?.live,
-        sql,
-        columns,
-        log: context.log,
-      });
-    }
-    if (previous !== undefined) result.snapshotTime = previous.snapshotTime;
-    if (made.status === "rejected") throw made.reason;
-    if (options.compact === true && result.batches.length === 0) {
-      await tellDue(context, { output, newest: previous });
-    }
-    return result;
   } finally {
     context.progress.end();
     ingestion.close();
     processed.close();
   }
+}
+
+async function transformPending(
+  context: StageContext,
+  options: TransformOptions & Logs,
+): Promise<StageResult> {
+  const { config, resources, sql, log } = context;
+  const { input, output, accept = false, compact = false } = options;
+  const last = await input.newest();
+  const previous = await output.newest();
+  const result: StageResult = {
+    stage: "transform",
+    batches: [],
+    rows: 0,
+    bytes: 0,
+  };
+  if (previous !== undefined) await checkContinuity(previous, { input });
+  if (last === undefined) {
+    log.info("nothing new: no batch was extracted yet");
+    return result;
+  }
+  if (previous?.batch === last.batch) {
+    log.info("nothing new: batch {batch} is the newest", { batch: last.batch });
+  }
+  await using duckdb = await resources.openDuckDb(config, {
+    zones: [input.zone.url, output.zone.url],
+  });
+  const columns = await registerModels(duckdb, sql);
+  if (previous !== undefined && previous.batch < last.batch) {
+    await checkSql(context, { accept, columns, output, previous });
+  }
+  const [made] = await Promise.allSettled([
+    makeBatches(context, {
+      input,
+      output,
+      duckdb,
+      columns,
+      accept,
+      previous,
+      last,
+      result,
+      compactAll: compact,
+    }),
+  ]);
+  const reached = made.status === "fulfilled" ? made.value : undefined;
+  const newest = await publishReached(context, {
+    output,
+    duckdb,
+    columns,
+    reached,
+  });
+  if (newest !== undefined) result.snapshotTime = newest.snapshotTime;
+  if (made.status === "rejected") throw made.reason;
+  if (compact && result.batches.length === 0) {
+    await tellDue(context, { output, newest });
+  }
+  return result;
+}
+
+/**
+ * Publishes what is committed and returns the newest batch: if one can't be
+ * made, those before it are published too.
+ */
+async function publishReached(
+  { sql, log }: StageContext,
+  options: Pick<MakeOptions, "output" | "duckdb" | "columns"> & {
+    reached: Reached | undefined;
+  },
+): Promise<ProcessedManifest | undefined> {
+  const { output, duckdb, columns, reached } = options;
+  const newest = reached === undefined
+    ? await output.newest().catch(() => undefined)
+    : reached.committed;
+  // Nobody has accepted yet what the other SQL shows.
+  if (newest !== undefined && isOfSameSql(newest, sql)) {
+    await publishLake(duckdb, {
+      zone: output.zone,
+      batches: output,
+      newest,
+      live: reached?.live,
+      sql,
+      columns,
+      log,
+    });
+  }
+  return newest;
 }
 
 /** Reports merges that are due when no batch was made to list merged files. */

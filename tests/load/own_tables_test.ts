@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { examine } from "../../operate/doctor.ts";
 import { makePlan } from "../../operate/plan.ts";
-import { readStatus } from "../../operate/status.ts";
+import { readStatus } from "../../operate/read_status.ts";
 import { verify } from "../../verify/verify.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

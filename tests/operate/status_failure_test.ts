@@ -4,13 +4,11 @@ import { connect } from "../../lib/postgres/postgres.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { main as load } from "../../load/main.ts";
 import { main as rebuild } from "../../operate/rebuild.ts";
+import { formatStatus } from "../../operate/format_status.ts";
+import { readStatus } from "../../operate/read_status.ts";
 import { main as pipeline } from "../../operate/run.ts";
-import {
-  formatStatus,
-  main as status,
-  readStatus,
-  type Status,
-} from "../../operate/status.ts";
+import type { Status } from "../../operate/stage_status.ts";
+import { main as status } from "../../operate/status.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { main as transform } from "../../transform/main.ts";
 import { verify } from "../../verify/verify.ts";

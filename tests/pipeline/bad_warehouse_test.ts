@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { readStatus } from "../../operate/status.ts";
+import { readStatus } from "../../operate/read_status.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import {
   Cluster,

@@ -3,7 +3,7 @@ import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { load } from "../../load/load.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
-import { readStatus } from "../../operate/status.ts";
+import { readStatus } from "../../operate/read_status.ts";
 import { verify } from "../../verify/verify.ts";
 import { Live, type LiveEvent } from "../../visualise/live.ts";
 import { openWarehouse } from "../harness/dashboard.ts";

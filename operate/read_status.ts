@@ -1,0 +1,132 @@
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { readFailureNote } from "../lib/batches/failure_note.ts";
+import {
+  allVersionsOf,
+  type IngestionManifest,
+  type Manifest,
+  type ProcessedManifest,
+  rowsOf,
+} from "../lib/batches/manifest.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { checkContinuity } from "../transform/continuity.ts";
+import { shortTime } from "./format_status.ts";
+import { type StageStatus, type Status, tellProblem } from "./stage_status.ts";
+import { waitsTooLong } from "./waiting_batches.ts";
+import { warehouseStatus } from "./warehouse_status.ts";
+
+/**
+ * Reads each zone and the warehouse; the status says which can't be reached, or
+ * belongs to another lake than the zone before it.
+ */
+export async function readStatus(context: StageContext): Promise<Status> {
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
+  try {
+    return await readFrom(context, {
+      extracted: new BatchLog<IngestionManifest>(ingestion, "extract"),
+      transformed: new BatchLog<ProcessedManifest>(processed, "transform"),
+    });
+  } finally {
+    ingestion.close();
+    processed.close();
+  }
+}
+
+interface Logs {
+  extracted: BatchLog<IngestionManifest>;
+  transformed: BatchLog<ProcessedManifest>;
+}
+
+async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
+  const extracted = await zoneStatus(logs.extracted, {
+    rows: (manifest) =>
+      Object.values(manifest.tables)
+        .reduce((sum, table) => sum + rowsOf(table), 0),
+  });
+  const transformed = await zoneStatus(logs.transformed, {
+    rows: allVersionsOf,
+    ...(extracted.problem === undefined
+      ? {
+        check: (newest) => checkContinuity(newest, { input: logs.extracted }),
+      }
+      : {}),
+  });
+  const warehouse = await warehouseStatus(context, {
+    log: transformed.batch === undefined && transformed.problem !== undefined
+      ? undefined
+      : logs.transformed,
+  });
+  const stages = [extracted, transformed, warehouse.stage];
+  stages.forEach((stage, index) => {
+    const before = stages[index - 1]?.batch;
+    if (before !== undefined && stage.problem === undefined) {
+      stage.pending = Math.max(0, before - (stage.batch ?? 0));
+    }
+    // A stage with nothing pending is not stuck: no batch caused its failure.
+    if (index > 0 && stage.pending === 0) delete stage.failure;
+  });
+  const { stage, takesNone, holder, freshnessSeconds, ...rest } = warehouse;
+  // A load at work holds its lock, too: only the time it takes shows a fault.
+  const obstacle = takesNone ??
+    (holder?.isLoad === false ? holder.name : undefined);
+  if (obstacle !== undefined && (stage.pending ?? 0) > 0) {
+    stage.problem ??= obstacle;
+  }
+  await tellWaiting(context, transformed, { log: logs.extracted });
+  await tellWaiting(context, stage, {
+    log: logs.transformed,
+    why: holder?.name,
+  });
+  return {
+    stages,
+    ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
+    fresh: freshnessSeconds !== undefined &&
+      freshnessSeconds <= context.config.freshnessMinutesMax * 60,
+    ...rest,
+  };
+}
+
+async function zoneStatus<M extends Manifest>(
+  log: BatchLog<M>,
+  options: {
+    rows: (manifest: M) => number;
+    check?: (newest: M) => Promise<void>;
+  },
+): Promise<StageStatus> {
+  const status: StageStatus = { stage: log.stage };
+  try {
+    const newest = await log.newest();
+    const note = await readFailureNote(log);
+    if (note !== undefined && note.batch > (newest?.batch ?? 0)) {
+      status.failure = note;
+    }
+    if (newest === undefined) return status;
+    status.batch = newest.batch;
+    status.snapshotTime = newest.snapshotTime;
+    status.committedAt = newest.committedAt;
+    status.rows = options.rows(newest);
+    await options.check?.(newest);
+  } catch (error) {
+    tellProblem(status, error);
+  }
+  return status;
+}
+
+/** Notes that a batch has waited for a stage for too long, and why. */
+async function tellWaiting(
+  context: StageContext,
+  stage: StageStatus,
+  options: { log: BatchLog<Manifest>; why?: string | undefined },
+): Promise<void> {
+  const { log, why = "it does not run, or something keeps it from writing" } =
+    options;
+  const { pending = 0, problem, failure } = stage;
+  if (pending === 0 || problem !== undefined || failure !== undefined) return;
+  const batch = (stage.batch ?? 0) + 1;
+  const since = await waitsTooLong(context, { log, batch });
+  if (since === undefined) return;
+  stage.problem = `batch ${batch} has waited for it since ${
+    shortTime(since.toISOString())
+  }: ${why}`;
+  stage.hint = "Its log says why; `deno task doctor` says what takes no writes";
+}

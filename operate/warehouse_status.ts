@@ -1,0 +1,198 @@
+import type pg from "pg";
+import type { BatchLog } from "../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
+import {
+  inTransaction,
+  query,
+  readServerMode,
+  relationExists,
+} from "../lib/postgres/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { checkContinuity, newestEntry } from "../load/ledger.ts";
+import { damagedError, damagedTables } from "../load/own_tables.ts";
+import { lastVerified } from "../verify/verification.ts";
+import failureSql from "./failure.sql" with { type: "text" };
+import { duration } from "./format_status.ts";
+import newestVerificationSql from "./newest_verification.sql" with {
+  type: "text",
+};
+import { type StageStatus, type Status, tellProblem } from "./stage_status.ts";
+import statusSql from "./status.sql" with { type: "text" };
+import { type LockHolder, lockHolder } from "./waiting_batches.ts";
+
+const QUARANTINE_SHOWN = 20;
+/** The warehouse's own account. */
+export type WarehouseStatus =
+  & Pick<
+    Status,
+    | "freshnessSeconds"
+    | "freshnessProblem"
+    | "verification"
+    | "verificationProblem"
+    | "quarantined"
+    | "quarantine"
+  >
+  & {
+    stage: StageStatus;
+    /** Why it can't accept a batch. */
+    takesNone?: string | undefined;
+    /** The session that blocks load. */
+    holder?: LockHolder | undefined;
+  };
+
+/** Without a log, the warehouse's batches are not compared with it. */
+export async function warehouseStatus(
+  context: StageContext,
+  options: { log: BatchLog<ProcessedManifest> | undefined },
+): Promise<WarehouseStatus> {
+  const { log } = options;
+  const stage: StageStatus = { stage: "load" };
+  const found = { stage, quarantined: 0, quarantine: [] };
+  const { warehouse } = context.config;
+  if (warehouse === undefined) return found;
+  try {
+    await using connection = await context.resources.connect(warehouse, {
+      purpose: "status",
+    });
+    const { client } = connection;
+    return await inTransaction(client, { readOnly: true }, async () => {
+      const hasLedger = await relationExists(client, "pipeline.batch");
+      const [damaged] = await damagedTables(client);
+      if (damaged !== undefined) tellProblem(stage, damagedError(damaged));
+      Object.assign(stage, await loadFailure(client));
+      const takesNone = await whyReadOnly(client);
+      const [newest] = hasLedger ? await query(client, statusSql) : [];
+      const holder = await lockHolder(client, warehouse);
+      if (newest === undefined) return { ...found, takesNone, holder };
+      stage.batch = Number(newest.batch);
+      stage.snapshotTime = newest.snapshot_time ?? "";
+      stage.committedAt = newest.loaded_at ?? "";
+      stage.rows = Number(newest.rows);
+      if (log !== undefined) await tellLedger(client, { log, stage });
+      return {
+        stage,
+        takesNone,
+        holder,
+        ...freshnessOf(Number(newest.freshness_seconds)),
+        ...await verificationStatus(client),
+        ...verificationAge(context, await lastVerified(client)),
+        ...await quarantineStatus(client),
+      };
+    });
+  } catch (error) {
+    tellProblem(stage, error);
+    return { ...found, freshnessProblem: "the warehouse could not be read" };
+  }
+}
+
+/** A snapshot in the future does not show how old the warehouse is. */
+function freshnessOf(
+  seconds: number,
+): Pick<Status, "freshnessSeconds" | "freshnessProblem"> {
+  const age = ageSeconds(seconds);
+  if (age !== undefined) return { freshnessSeconds: age };
+  return {
+    freshnessProblem: `the newest snapshot's time is ${
+      duration(-seconds)
+    } in the future: the source's clock was wrong when it was taken, or the warehouse's is now`,
+  };
+}
+
+/** The error of the newest load, while its batch is not in the ledger. */
+async function loadFailure(
+  client: pg.Client,
+): Promise<Pick<StageStatus, "failure">> {
+  const [row] = await relationExists(client, "pipeline.failure")
+    ? await query(client, failureSql)
+    : [];
+  if (row === undefined) return {};
+  return {
+    failure: {
+      batch: Number(row.batch),
+      since: row.since ?? "",
+      at: row.at ?? "",
+      message: row.message ?? "",
+      ...(row.hint ? { hint: row.hint } : {}),
+      retryable: row.retryable === "t",
+    },
+  };
+}
+
+/** Why load can't write there, if it can't. */
+async function whyReadOnly(client: pg.Client): Promise<string | undefined> {
+  const { isStandby, isReadOnly } = await readServerMode(client);
+  if (isStandby) return "the warehouse is a standby";
+  return isReadOnly
+    ? "the warehouse takes no writes: default_transaction_read_only is on"
+    : undefined;
+}
+
+/** Twice the interval of verifications: one was missed. */
+function verificationAge(
+  { config, clock }: StageContext,
+  since: Date | undefined,
+): Pick<Status, "verificationProblem"> {
+  const secondsMax = 2 * 3600 * config.verifyEveryHours;
+  if (since === undefined || secondsMax === 0) return {};
+  const seconds = (clock().getTime() - since.getTime()) / 1000;
+  return seconds <= secondsMax ? {} : {
+    verificationProblem: `not for ${
+      duration(seconds)
+    } - TOO LONG: run deno task verify, or set VERIFY_EVERY_HOURS`,
+  };
+}
+
+/** A load creates a missing view last. */
+async function quarantineStatus(
+  client: pg.Client,
+): Promise<Pick<Status, "quarantined" | "quarantine">> {
+  const [view] = await query(
+    client,
+    "select to_regclass('quarantine_current') as name",
+  );
+  if (!view?.name) return { quarantined: 0, quarantine: [] };
+  const [found] = await query(
+    client,
+    "select count(*) as rows from quarantine_current",
+  );
+  return {
+    quarantined: Number(found?.rows),
+    quarantine: await query(
+      client,
+      `select table_name, row_key, reason from quarantine_current
+      order by table_name, row_key limit ${QUARANTINE_SHOWN}`,
+    ),
+  };
+}
+
+async function verificationStatus(
+  client: pg.Client,
+): Promise<Pick<Status, "verification">> {
+  const [newest] = await relationExists(client, "pipeline.verification")
+    ? await query(client, newestVerificationSql)
+    : [];
+  if (newest === undefined) return {};
+  return {
+    verification: {
+      batch: Number(newest.batch),
+      verifiedAt: newest.verified_at ?? "",
+      differences: Number(newest.differences),
+    },
+  };
+}
+
+/** Notes that the ledger does not match the log. */
+async function tellLedger(
+  client: pg.Client,
+  { log, stage }: { log: BatchLog<ProcessedManifest>; stage: StageStatus },
+): Promise<void> {
+  try {
+    const entry = await newestEntry(client);
+    if (entry === undefined) return;
+    const manifest = await log.find(entry.batch);
+    checkContinuity(entry, { manifest, zone: log.zone.url });
+  } catch (error) {
+    tellProblem(stage, error);
+  }
+}
