@@ -47,6 +47,10 @@ export function formatStatus(status: Status): string {
   for (const row of status.quarantine) {
     lines.push(`  ${row.table_name} ${row.row_key}: ${row.reason}`);
   }
+  const others = status.quarantined - status.quarantine.length;
+  if (others > 0) {
+    lines.push(`  and ${others} more, in the warehouse's quarantine_current`);
+  }
   return `${lines.join("\n")}\n`;
 }
 

@@ -23,6 +23,21 @@ import { taskEnv } from "../harness/task.ts";
 
 type Command = (args: readonly string[], io?: ProcessIo) => Promise<number>;
 
+Deno.test("formatStatus() says how many rows of quarantine it leaves out", () => {
+  const row = { table_name: "sales_order", row_key: "[7]", reason: "bad date" };
+  const text = (quarantined: number) =>
+    formatStatus({ stages: [], fresh: true, quarantined, quarantine: [row] });
+
+  assert.match(
+    text(1),
+    /quarantine: 1 rows\n {2}sales_order \[7\]: bad date\n$/,
+  );
+  assert.match(
+    text(4),
+    /bad date\n {2}and 3 more, in the warehouse's quarantine_current\n$/,
+  );
+});
+
 /** Runs a command with the settings of a platform, and others. */
 async function told(
   platform: Platform,
