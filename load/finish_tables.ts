@@ -2,9 +2,11 @@ import type pg from "pg";
 import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { DerivedModel } from "./derived_table_sql.ts";
 import { addPlaceholders } from "./merge.ts";
+import type { ModelReference } from "./prove_references.ts";
 import missingReferencesSql from "./missing_references.sql" with {
   type: "text",
 };
+import { findUnvalidated, validate } from "./validate_references.ts";
 import unfinishedTablesSql from "./unfinished_tables.sql" with { type: "text" };
 
 /** Statements and references that tables still lack. */
@@ -12,6 +14,8 @@ export interface Unfinished {
   /** Statements, in order: indexes, views, comments. */
   statements: string[];
   references: MissingReference[];
+  /** Foreign keys that an earlier run did not come to validate. */
+  unvalidated: ModelReference[];
 }
 
 /** A foreign key that a header declares. */
@@ -24,8 +28,9 @@ interface MissingReference {
 
 /**
  * Finds what the tables of these models lack of what all models' tables have:
- * views and functions, comments, indexes of older versions; and, where tables
- * are derived from models, foreign keys. Missing tables are left out.
+ * views and functions, comments, indexes of older versions, validation of
+ * foreign keys; and, where tables are derived from models, these themselves.
+ * Missing tables are left out.
  */
 export async function findUnfinished(
   client: pg.Client,
@@ -62,6 +67,7 @@ export async function findUnfinished(
       dimension: row.dimension ?? "",
       dimensionKey: row.dimension_key ?? "",
     })),
+    unvalidated: await findUnvalidated(client, models.map(({ name }) => name)),
   };
 }
 
@@ -71,8 +77,9 @@ export async function findUnfinished(
  */
 export async function finishTables(
   client: pg.Client,
-  { statements, references }: Unfinished,
+  { statements, references, unvalidated }: Unfinished,
 ): Promise<void> {
+  await validate(client, unvalidated);
   for (const statement of statements) await client.query(statement);
   for (const { model, column, dimension, dimensionKey } of references) {
     await addPlaceholders(

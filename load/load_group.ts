@@ -29,6 +29,7 @@ import {
   mergeFact,
 } from "./merge.ts";
 import type { ModelTypes } from "./model_types.ts";
+import { type ModelReference, proveReferences } from "./prove_references.ts";
 import { runChecks } from "./run_checks.ts";
 import {
   emptyTables,
@@ -57,11 +58,8 @@ export interface GroupWork {
   log: Logger;
 }
 
-/** One CSV to be made, and what is then done with it. */
-interface Step {
-  make: () => Promise<VersionsCsv>;
-  use: (csv: VersionsCsv) => Promise<void>;
-}
+/** Makes something in DuckDB; what it returns then uses that in Postgres. */
+type Step = () => Promise<() => Promise<void>>;
 
 /** Merges a group of batches into tables that hold earlier ones. */
 export async function mergeGroup(work: GroupWork): Promise<void> {
@@ -71,9 +69,9 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
     work.versions.has(table.model.name)
   );
   const stagings = new Map<string, string>();
-  await pipelined(touched.map((table): Step => ({
-    make: () => exportForm(work, { table, form: "events" }),
-    use: async (csv) => {
+  await pipelined(touched.map((table): Step => async () => {
+    const csv = await exportForm(work, { table, form: "events" });
+    return async () => {
       const staging = await createStaging(client, table);
       stagings.set(table.model.name, staging);
       await copyCsv(client, csv, {
@@ -90,8 +88,8 @@ export async function mergeGroup(work: GroupWork): Promise<void> {
         throw refusalOf(error, table.model.name);
       }
       await checkIntercepted(client, table, staging);
-    },
-  })));
+    };
+  }));
   for (const table of touched) {
     const staging = stagings.get(table.model.name);
     await runChecks(client, {
@@ -120,9 +118,10 @@ async function mergeEvents(
 
 /**
  * Fills tables that are all empty: straight from CSV, without keys and indexes,
- * which are built afterwards.
+ * which are built afterwards. True means that there are foreign keys left to be
+ * validated once that is committed.
  */
-export async function bulkLoad(work: GroupWork): Promise<void> {
+export async function bulkLoad(work: GroupWork): Promise<boolean> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
@@ -138,27 +137,41 @@ export async function bulkLoad(work: GroupWork): Promise<void> {
     ...new Set([...work.tables.map(({ model }) => model.name), ...names]),
   ]);
   const truncated = await emptyTables(client, names);
-  const step = (table: WarehouseTable, form: VersionsForm): Step => ({
-    make: () => exportForm(work, { table, form }),
-    use: (csv) => {
+  const columns = new Map<string, VersionsCsv["types"]>();
+  const step =
+    (table: WarehouseTable, form: VersionsForm): Step => async () => {
+      const csv = await exportForm(work, { table, form });
       const { name } = table.model;
+      columns.set(name, csv.types);
       const target = form === "closed" ? `${name}_closed` : name;
-      return copyCsv(client, csv, {
-        table: quoteName(target),
-        model: name,
-        freeze: truncated.includes(target),
-        progress,
-      });
-    },
-  });
-  await pipelined(
-    touched.flatMap((table) =>
+      return () =>
+        copyCsv(client, csv, {
+          table: quoteName(target),
+          model: name,
+          freeze: truncated.includes(target),
+          progress,
+        });
+    };
+  let proven: ModelReference[] = [];
+  await pipelined([
+    ...touched.flatMap((table) =>
       table.model.kind === "fact"
         ? [step(table, "fact rows")]
         : [step(table, "dimension rows"), step(table, "closed")]
     ),
-  );
-  await restoreConstraints(client, removed, work.tables);
+    async () => {
+      proven = await proveReferences(work.duckdb, {
+        ...work,
+        tables: touched,
+        columns,
+      });
+      return async () => {};
+    },
+  ]);
+  const isLeft = await restoreConstraints(client, removed, {
+    tables: work.tables,
+    proven,
+  });
   if (names.length > 0) {
     await client.query(`analyze ${names.map(quoteName).join(", ")}`);
   }
@@ -171,19 +184,19 @@ export async function bulkLoad(work: GroupWork): Promise<void> {
       log,
     });
   }
+  return isLeft;
 }
 
 /** Makes the next CSV while one is being used. */
 async function pipelined(steps: readonly Step[]): Promise<void> {
-  let next = steps[0]?.make();
-  for (const [index, step] of steps.entries()) {
-    const csv = await next;
-    next = steps[index + 1]?.make();
+  let next = steps[0]?.();
+  for (const [index] of steps.entries()) {
+    const use = await next;
+    next = steps[index + 1]?.();
     // Its failure is handled where it is awaited, not while this one is used.
     next?.catch(() => {});
-    if (csv === undefined) return;
     try {
-      await step.use(csv);
+      await use?.();
     } catch (error) {
       await next?.catch(() => {});
       throw error;

@@ -24,12 +24,21 @@ import { bulkLoad, type GroupWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "./open_loader.ts";
+import { validateFilled } from "./validate_filled.ts";
 import { readWarehouseTables } from "./warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 
 /** Up to this many waiting batches, or rows, share a transaction. */
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
+
+/** What a transaction has loaded. */
+interface LoadedGroup {
+  rows: number;
+  bytes: number;
+  /** Whether there are foreign keys left to be validated. */
+  isLeft: boolean;
+}
 
 /** What reads the lake's files. */
 interface Reader {
@@ -85,7 +94,7 @@ export async function loadPending(
       least,
       most: Math.max(least, context.loadBatchesMax ?? GROUP_BATCHES_MAX),
     });
-    let loaded: { rows: number; bytes: number } | undefined;
+    let loaded: LoadedGroup | undefined;
     let broken: StageError | undefined;
     const isAlone = await loader.transaction(async () => {
       const held = await newestEntry(client);
@@ -128,6 +137,10 @@ export async function loadPending(
     result.rows += loaded.rows;
     result.bytes += loaded.bytes;
     tellLoaded(context, { manifests, ...loaded });
+    if (loaded.isLeft) {
+      const models = loadedModels(context.sql).map(({ name }) => name);
+      await validateFilled(context, { client, models });
+    }
   }
   return result;
 }
@@ -174,7 +187,7 @@ async function loadGroup(
     /** Whether the tables may not have followed the models yet. */
     follow: boolean;
   },
-): Promise<{ rows: number; bytes: number }> {
+): Promise<LoadedGroup> {
   const { sql, progress } = context;
   const { client, reader, batches, newest, manifests, follow } = options;
   const { zone } = batches;
@@ -184,11 +197,12 @@ async function loadGroup(
   const files = [...versions.values()].flatMap((model) => model.files);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
+  let isLeft = false;
   await whileIntact(intact, async () => {
     for (const manifest of manifests) checkModels(manifest, { sql, newest });
     // Often nothing has changed, and DuckDB takes longer than all the rest.
     if (versions.size > 0 || follow) {
-      await loadVersions(context, {
+      isLeft = await loadVersions(context, {
         ...options,
         ...await reader(),
         zone,
@@ -197,16 +211,17 @@ async function loadGroup(
     }
     await enterBatches(client, manifests);
   });
-  return { rows, bytes };
+  return { rows, bytes, isLeft };
 }
 
+/** True means that there are foreign keys left to be validated. */
 async function loadVersions(
   { sql, log, progress }: StageContext,
   options:
     & Reader
     & Pick<GroupWork, "client" | "zone" | "manifests" | "versions">
     & { follow: boolean },
-): Promise<void> {
+): Promise<boolean> {
   const { client, duckdb, zone, manifests, versions, types, follow } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
@@ -225,8 +240,9 @@ async function loadVersions(
   const isFill = tables.every(({ empty, interceptors }) =>
     empty && interceptors.length === 0
   );
-  if (isFill) await bulkLoad(work);
-  else await mergeGroup(work);
+  if (isFill) return await bulkLoad(work);
+  await mergeGroup(work);
+  return false;
 }
 
 function tellLoaded(

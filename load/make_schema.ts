@@ -61,7 +61,7 @@ export async function makeSchema(
   };
   const isFinished = async () => {
     const lacking = await findUnfinished(client, { models, isDerived });
-    return lacking.statements.length + lacking.references.length === 0;
+    return Object.values(lacking).every(({ length }) => length === 0);
   };
   // Most loads find that nothing is missing, in one transaction.
   let damaged: readonly DamagedTable[] = [];

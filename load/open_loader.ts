@@ -21,7 +21,8 @@ const LOCK_TIMEOUT = "2min";
 const LOCK_NOT_AVAILABLE = "55P03";
 const ENCODING = "UTF8";
 
-const SETTINGS = {
+/** The settings of a transaction that loads. */
+export const SETTINGS = {
   lock_timeout: LOCK_TIMEOUT,
   maintenance_work_mem: "256MB",
   work_mem: "64MB",

@@ -6,15 +6,28 @@ import {
   quoteText,
 } from "../lib/postgres/postgres.ts";
 import { addPlaceholders } from "./merge.ts";
+import type { ModelReference } from "./prove_references.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** Constraints dropped from tables, to be restored once they are filled. */
 export interface Removed {
   /** Keys and indexes. */
   keys: string[];
-  foreignKeys: { table: string; sql: string }[];
+  foreignKeys: RemovedForeignKey[];
 }
 
+interface RemovedForeignKey {
+  table: string;
+  constraint: string;
+  sql: string;
+  /** Describes it again, where it was. */
+  commentSql: string;
+  /** Whether it refers to a table among those whose constraints were dropped. */
+  isWithin: boolean;
+}
+
+/** The end of a foreign key that Postgres adds without a scan anyway. */
+const UNPROVEN = /NOT (VALID|ENFORCED)$/;
 const FOREIGN_KEY_VIOLATION = /^23503$/;
 const DEPENDENT_OBJECTS = /^2BP01$/;
 const FEATURE_NOT_SUPPORTED = /^0A000$/;
@@ -37,6 +50,9 @@ export async function removeConstraints(
     client,
     `select class.relname as table_name, conname as name, contype as kind,
       pg_get_constraintdef(pg_constraint.oid) as definition,
+      confrelid = any(array(
+        select to_regclass(quote_ident(name)) from unnest($1::text[]) as name
+      )) as is_within,
       obj_description(pg_constraint.oid, 'pg_constraint') as comment
     from pg_constraint
     inner join pg_class as class on class.oid = conrelid
@@ -67,7 +83,8 @@ export async function removeConstraints(
     [tables],
   );
   const removed: Removed = { keys: [], foreignKeys: [] };
-  for (const { table_name, name, kind, definition, comment } of constraints) {
+  for (const row of constraints) {
+    const { table_name, name, kind, definition, comment, is_within } = row;
     const table = quoteName(table_name ?? "");
     const constraint = quoteName(name ?? "");
     const dropped = await unlessNeeded(
@@ -75,16 +92,22 @@ export async function removeConstraints(
       `alter table ${table} drop constraint ${constraint}`,
     );
     if (!dropped) continue;
-    const described = comment === null || comment === undefined
+    const commentSql = comment === null || comment === undefined
       ? ""
       : `; comment on constraint ${constraint} on ${table} is ${
         quoteText(comment)
       }`;
     const sql =
-      `alter table ${table} add constraint ${constraint} ${definition}${described}`;
+      `alter table ${table} add constraint ${constraint} ${definition}`;
     if (kind === "f") {
-      removed.foreignKeys.push({ table: table_name ?? "", sql });
-    } else removed.keys.push(sql);
+      removed.foreignKeys.push({
+        table: table_name ?? "",
+        constraint: name ?? "",
+        sql,
+        commentSql,
+        isWithin: is_within === "t",
+      });
+    } else removed.keys.push(sql + commentSql);
   }
   for (const { name, definition } of indexes) {
     if (await unlessNeeded(client, `drop index ${name}`)) {
@@ -136,19 +159,36 @@ export async function emptyTables(
 
 /**
  * Restores constraints. Where references dangle, placeholders are added first;
- * that is checked only when the foreign key is violated.
+ * that is checked only when the foreign key is violated. Those that are proven
+ * to be sound are left to be validated later, which takes a scan each; true
+ * means that there are some.
  */
 export async function restoreConstraints(
   client: pg.Client,
   removed: Removed,
-  tables: readonly WarehouseTable[],
-): Promise<void> {
+  options: {
+    tables: readonly WarehouseTable[];
+    proven?: readonly ModelReference[];
+  },
+): Promise<boolean> {
+  const { tables, proven = [] } = options;
+  let isLeft = false;
   for (const sql of removed.keys) await client.query(sql);
-  for (const { table, sql } of removed.foreignKeys) {
+  for (const foreignKey of removed.foreignKeys) {
+    const { table, constraint, sql, commentSql, isWithin } = foreignKey;
+    const isProven = isWithin &&
+      proven.some((one) =>
+        one.model === table && one.constraint === constraint
+      );
+    if (isProven && !UNPROVEN.test(sql)) {
+      await client.query(`${sql} not valid${commentSql}`);
+      isLeft = true;
+      continue;
+    }
     const isSound = await inSavepoint(
       client,
       FOREIGN_KEY_VIOLATION,
-      () => client.query(sql),
+      () => client.query(sql + commentSql),
     );
     if (isSound) continue;
     const referring = tables.find((one) => one.model.name === table);
@@ -158,6 +198,7 @@ export async function restoreConstraints(
         where: "true",
       });
     }
-    await client.query(sql);
+    await client.query(sql + commentSql);
   }
+  return isLeft;
 }

@@ -5,6 +5,7 @@ import {
   removeConstraints,
   restoreConstraints,
 } from "../../load/table_constraints.ts";
+import { findUnvalidated, validate } from "../../load/validate_references.ts";
 import {
   readWarehouseTable,
   type WarehouseTable,
@@ -27,7 +28,7 @@ Deno.test("restoreConstraints() puts back all that removeConstraints() took", ()
     const removed = await removeConstraints(client, TABLES);
 
     assert.deepEqual(await constraints(client), []);
-    await restoreConstraints(client, removed, tables);
+    await restoreConstraints(client, removed, { tables });
     assert.deepEqual(await constraints(client), before);
     assert.equal(before.length, 9);
   }));
@@ -41,7 +42,7 @@ Deno.test("restoreConstraints() makes placeholders for references to nothing", (
         (4, 'd', null)`,
     );
 
-    await restoreConstraints(client, removed, tables);
+    await restoreConstraints(client, removed, { tables });
 
     assert.deepEqual(
       await query(client, "select other_id, is_placeholder from dim_other"),
@@ -52,13 +53,53 @@ Deno.test("restoreConstraints() makes placeholders for references to nothing", (
     );
   }));
 
+Deno.test("restoreConstraints() leaves a proven foreign key to be validated", () =>
+  inTables(async (client, tables) => {
+    await client.query(
+      `comment on constraint fact_thing_other_id_fkey on fact_thing is 'Why'`,
+    );
+    const before = await constraints(client);
+    const removed = await removeConstraints(client, TABLES);
+    const proven = tables.flatMap(({ model, references }) =>
+      references.map((one) => ({ ...one, model: model.name }))
+    );
+
+    const isLeft = await restoreConstraints(client, removed, {
+      tables,
+      proven,
+    });
+
+    assert.equal(proven.length, 1);
+    assert.equal(isLeft, true);
+    const found = await findUnvalidated(client, TABLES);
+    assert.deepEqual(found, proven);
+    await validate(client, found);
+    assert.deepEqual(await constraints(client), before);
+    assert.deepEqual(
+      await query(
+        client,
+        `select obj_description(oid, 'pg_constraint') as comment
+        from pg_constraint where contype = 'f'`,
+      ),
+      [{ comment: "Why" }],
+    );
+    assert.equal(
+      await restoreConstraints(
+        client,
+        await removeConstraints(client, TABLES),
+        { tables },
+      ),
+      false,
+    );
+  }));
+
 Deno.test("restoreConstraints() throws where a key is there twice", () =>
   inTables(async (client, tables) => {
     const removed = await removeConstraints(client, TABLES);
     await client.query("insert into fact_thing values (1, 'a'), (1, 'b')");
 
     await assert.rejects(
-      restoreConstraints(client, removed, tables),
+      restoreConstraints(client, removed, { tables }),
       /could not create unique index "fact_thing_pkey"/,
     );
   }));
@@ -69,7 +110,7 @@ Deno.test("restoreConstraints() throws what placeholders can't mend", () =>
     await client.query("insert into fact_thing values (1, 'a', 5)");
 
     await assert.rejects(
-      restoreConstraints(client, removed, []),
+      restoreConstraints(client, removed, { tables: [] }),
       /violates foreign key constraint "fact_thing_other_id_fkey"/,
     );
   }));

@@ -1,0 +1,47 @@
+import type pg from "pg";
+import { inSavepoint, query, quoteName } from "../lib/postgres/postgres.ts";
+import { addPlaceholders } from "./merge.ts";
+import type { ModelReference } from "./prove_references.ts";
+import unvalidatedSql from "./unvalidated_references.sql" with { type: "text" };
+
+const FOREIGN_KEY_VIOLATION = /^23503$/;
+
+/** Finds the foreign keys between models' tables that are not validated yet. */
+export async function findUnvalidated(
+  client: pg.Client,
+  models: readonly string[],
+): Promise<ModelReference[]> {
+  const rows = await query(client, unvalidatedSql, [models]);
+  return rows.map((row) => ({
+    model: row.model ?? "",
+    constraint: row.constraint_name ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+    dimensionKey: row.dimension_key ?? "",
+  }));
+}
+
+/**
+ * Lets Postgres validate foreign keys. Missing rows that they lead to get
+ * placeholders.
+ */
+export async function validate(
+  client: pg.Client,
+  references: readonly ModelReference[],
+): Promise<void> {
+  for (const { model, constraint, ...reference } of references) {
+    const sql = `alter table ${quoteName(model)}
+      validate constraint ${quoteName(constraint)}`;
+    const isSound = await inSavepoint(
+      client,
+      FOREIGN_KEY_VIOLATION,
+      () => client.query(sql),
+    );
+    if (isSound) continue;
+    await addPlaceholders(client, { references: [reference] }, {
+      from: quoteName(model),
+      where: "true",
+    });
+    await client.query(sql);
+  }
+}
