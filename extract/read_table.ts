@@ -12,7 +12,7 @@ import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
   type: "text",
 };
-import { scanTable } from "./scan_table.ts";
+import { scanTable, type TableScan } from "./scan_table.ts";
 import {
   namingUntranslatable,
   shippedColumns,
@@ -76,7 +76,7 @@ export async function readTable(
     }), name);
   const { files, longRows } = await copyRows(snapshot, read, {
     ...options,
-    rows: scan.unshipped,
+    scan,
   });
   const keys = await snapshot.use((client) =>
     compareKeys(client, {
@@ -122,13 +122,14 @@ export async function readTable(
 async function copyRows(
   snapshot: Snapshot,
   { table, fullRead, unshippedSql }: TableRead,
-  options: ReadOptions & { rows: number },
+  options: ReadOptions & { scan: TableScan },
 ): Promise<{ files: DataFile[]; longRows: boolean }> {
   const name = table.contract.name;
-  const sources = options.rows === 0
+  const { unshipped, unshippedIn } = options.scan;
+  const sources = unshipped === 0
     ? []
     : fullRead === undefined
-    ? [`${table.from} where ${unshippedSql}`]
+    ? [`${table.from} where ${unshippedSql} and ${unshippedIn}`]
     : rangesOf(table);
   const copyAll = (longRows: boolean) =>
     settleAll(sources.map((source, index) => {
@@ -155,9 +156,9 @@ async function copyRows(
   });
   const files = copied.filter(isFile);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
-  if (rows === options.rows) return { files, longRows };
+  if (rows === unshipped) return { files, longRows };
   throw new StageError(
-    `Cannot read "${name}": ${rows} rows arrived of the ${options.rows} in the snapshot`,
+    `Cannot read "${name}": ${rows} rows arrived of the ${unshipped} in the snapshot`,
     { subject: name, retryable: true, hint: "Run extract again" },
   );
 }

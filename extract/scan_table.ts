@@ -11,6 +11,11 @@ import {
 } from "./key_index_sql.ts";
 import type { LiveTable } from "./live_table.ts";
 
+/** Rows to ship in more buckets than this, or ... */
+const PLACES_MAX = 64;
+/** ... in a larger share of them, are found by another scan. */
+const PLACES_SHARE_MAX = 0.25;
+
 /** The result of one scan of a table: its key buckets, and what is new. */
 export interface TableScan {
   keySql: KeySql;
@@ -19,6 +24,8 @@ export interface TableScan {
   rows: number;
   /** Rows that no earlier batch has shipped. */
   unshipped: number;
+  /** A SQL condition that is true for them; an index finds them, if few are. */
+  unshippedIn: string;
   /** A SQL condition that is true for the first of the newest of these. */
   newestSql: string;
 }
@@ -61,8 +68,19 @@ export async function scanTable(
     buckets,
     rows: buckets.reduce((sum, bucket) => sum + bucket.rows, 0),
     unshipped: found.reduce((sum, row) => sum + Number(row.unshipped), 0),
+    unshippedIn: placesOf(keySql, found),
     newestSql: keySql.within(newestOf(found)) ?? "true",
   };
+}
+
+/** The buckets that have rows to ship, as a condition, if they are few. */
+function placesOf(keySql: KeySql, found: readonly TextRow[]): string {
+  const places = found.filter(({ unshipped }) => unshipped !== "0")
+    .flatMap(({ id }) => keySql.within(id ?? "") ?? []);
+  const most = Math.min(PLACES_MAX, found.length * PLACES_SHARE_MAX);
+  return places.length === 0 || places.length > most
+    ? "true"
+    : `(${places.join(" or ")})`;
 }
 
 /** The first bucket that has one of the newest rows. */

@@ -76,6 +76,37 @@ Deno.test("extract() doesn't ask about fewer than ten deletes", async () => {
   await assert.rejects(platform.extract(), /10 of its 10 rows are gone/);
 });
 
+Deno.test("extract() looks for a few changed rows only where they are", async () => {
+  await using platform = await openWith(ITEM);
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into item select generate_series(1, 400000, 100)",
+    "analyze item",
+  );
+  await platform.extract();
+  await execute(
+    client,
+    "update item set note = 'x' where item_id in (1, 262201)",
+    "insert into item values (399999), (-20000)",
+    "delete from item where item_id = 262301",
+  );
+  await platform.extract();
+
+  assert.deepEqual(await shipped(platform, 2), { item: [4, 1] });
+  const { tables } = await ingestionManifest(platform, 2);
+  const [file] = tables.item?.rows ?? [];
+  const text = await Deno.readTextFile(
+    `${platform.config.ingestionUrl}/${file?.key}`,
+  );
+  assert.deepEqual(text.trimEnd().split("\n").slice(1).toSorted(), [
+    "-20000,",
+    "1,x",
+    "262201,x",
+    "399999,",
+  ]);
+});
+
 Deno.test("extract() reads a large table in ranges, each row once", async () => {
   // A row for each page, and more pages than a range has.
   const rows = 16_500;

@@ -54,6 +54,31 @@ Deno.test("scanTable() knows the bucket of the newest row to ship", () =>
     assert.equal((await newest("true")).length, 9);
   }));
 
+Deno.test("scanTable() says where the rows to ship are, if they are in few buckets", () =>
+  withTable(INTEGER, async ({ client }, table) => {
+    await execute(client, insertIds(1, 200_000, 1000));
+    const places = async (unshippedSql: string) => {
+      const { unshippedIn } = await scanTable(client, {
+        table,
+        previous: undefined,
+        unshippedSql,
+      });
+      const rows = await query(
+        client,
+        `select id::text as id from ${table.from}
+        where ${unshippedIn} and ${unshippedSql} order by id`,
+      );
+      return { isAll: unshippedIn === "true", ids: rows.map(({ id }) => id) };
+    };
+
+    assert.deepEqual(await places("id in (1, 2001, 150001)"), {
+      isAll: false,
+      ids: ["1", "150001", "2001"],
+    });
+    assert.equal((await places("id % 7000 = 1")).isAll, true);
+    assert.deepEqual(await places("false"), { isAll: true, ids: [] });
+  }));
+
 Deno.test("scanTable() hashes a set of keys, in whatever order it lies", () =>
   withTable(TEXT, async ({ client }, table) => {
     const scan = async () =>
