@@ -1,7 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf, StageError } from "../errors.ts";
+import { StageError } from "../errors.ts";
 import { quoteText, type TextRow } from "../postgres/postgres.ts";
 import type { Config } from "../settings/config.ts";
 import { openTempFolder } from "../temp_folder.ts";
@@ -10,6 +10,7 @@ import {
   type S3Credentials,
 } from "../zone/s3_credentials.ts";
 import type { S3Settings } from "../zone/zone.ts";
+import { checkedHttpfs, loadHttpfs } from "./load_httpfs.ts";
 
 /** A DuckDB that can reach its zones and its temporary folder, nothing else. */
 export interface DuckDb extends AsyncDisposable {
@@ -53,10 +54,16 @@ export async function openDuckDb(
     await temporary[Symbol.asyncDispose]();
   };
   try {
-    instance = await createInstance(config, tempDirectory);
+    const checked = config.s3 === undefined
+      ? undefined
+      : await checkedHttpfs(config);
+    instance = await createInstance(config, {
+      tempDirectory,
+      loadsUnsigned: checked !== undefined,
+    });
     connection = await instance.connect();
     if (config.s3 !== undefined) {
-      await loadHttpfs(connection, config);
+      await loadHttpfs(connection, { place: config, checked });
       await openS3(connection, config.s3);
     }
     await confine(connection, [...zones, tempDirectory]);
@@ -95,14 +102,16 @@ export async function openDuckDb(
 
 function createInstance(
   config: Config,
-  tempDirectory: string,
+  options: { tempDirectory: string; loadsUnsigned: boolean },
 ): Promise<DuckDBInstance> {
+  const { tempDirectory, loadsUnsigned } = options;
   return DuckDBInstance.create(":memory:", {
     threads: String(config.duckDbThreads),
     memory_limit: config.duckDbMemoryLimit,
     temp_directory: join(tempDirectory, "spill"),
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
+    allow_unsigned_extensions: String(loadsUnsigned),
     preserve_insertion_order: "false",
     // Ignores secrets that another program keeps in the home directory.
     allow_persistent_secrets: "false",
@@ -124,28 +133,6 @@ async function confine(
   await connection.run(`set allowed_directories = [${allowed.join(", ")}]`);
   await connection.run("set enable_external_access = false");
   await connection.run("set lock_configuration = true");
-}
-
-async function loadHttpfs(
-  connection: DuckDBConnection,
-  config: Config,
-): Promise<void> {
-  try {
-    if (config.duckDbExtensionDirectory === undefined) {
-      await connection.run("install httpfs");
-    }
-    await connection.run("load httpfs");
-  } catch (error) {
-    throw new StageError(
-      `Cannot load DuckDB's httpfs extension: ${messageOf(error)}`,
-      {
-        subject: "httpfs",
-        hint:
-          "Without access to extensions.duckdb.org, run `deno task httpfs` once and set DUCKDB_EXTENSION_DIRECTORY to the folder it names",
-        cause: error,
-      },
-    );
-  }
 }
 
 /**
