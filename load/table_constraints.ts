@@ -1,5 +1,6 @@
 import type pg from "pg";
 import {
+  attemptAll,
   inSavepoint,
   query,
   quoteName,
@@ -82,16 +83,19 @@ export async function removeConstraints(
     order by indexrelid::regclass::text`,
     [tables],
   );
+  const dropped = await attemptAll(client, DEPENDENT_OBJECTS, [
+    ...constraints.map(({ table_name, name }) =>
+      `alter table ${quoteName(table_name ?? "")}
+      drop constraint ${quoteName(name ?? "")}`
+    ),
+    ...indexes.map(({ name }) => `drop index ${name}`),
+  ]);
   const removed: Removed = { keys: [], foreignKeys: [] };
-  for (const row of constraints) {
+  for (const [index, row] of constraints.entries()) {
+    if (dropped[index] !== true) continue;
     const { table_name, name, kind, definition, comment, is_within } = row;
     const table = quoteName(table_name ?? "");
     const constraint = quoteName(name ?? "");
-    const dropped = await unlessNeeded(
-      client,
-      `alter table ${table} drop constraint ${constraint}`,
-    );
-    if (!dropped) continue;
     const commentSql = comment === null || comment === undefined
       ? ""
       : `; comment on constraint ${constraint} on ${table} is ${
@@ -109,22 +113,12 @@ export async function removeConstraints(
       });
     } else removed.keys.push(sql + commentSql);
   }
-  for (const { name, definition } of indexes) {
-    if (await unlessNeeded(client, `drop index ${name}`)) {
-      removed.keys.push(definition ?? "");
-    }
-  }
+  const dropsOfIndexes = dropped.slice(constraints.length);
+  removed.keys.push(
+    ...indexes.filter((_, index) => dropsOfIndexes[index])
+      .map(({ definition }) => definition ?? ""),
+  );
   return removed;
-}
-
-/**
- * Drops something; false means that it stays, since something depends on it.
- */
-async function unlessNeeded(
-  client: pg.Client,
-  drop: string,
-): Promise<boolean> {
-  return await inSavepoint(client, DEPENDENT_OBJECTS, () => client.query(drop));
 }
 
 /**
@@ -136,16 +130,16 @@ export async function emptyTables(
   client: pg.Client,
   tables: readonly string[],
 ): Promise<string[]> {
-  const truncated: string[] = [];
+  const done = await attemptAll(
+    client,
+    FEATURE_NOT_SUPPORTED,
+    tables.map((table) => `truncate ${quoteName(table)}`),
+  );
+  const truncated = tables.filter((_, index) => done[index]);
   for (const table of tables) {
-    const name = quoteName(table);
-    const done = await inSavepoint(
-      client,
-      FEATURE_NOT_SUPPORTED,
-      () => client.query(`truncate ${name}`),
-    );
-    if (done) truncated.push(table);
-    else await client.query(`delete from ${name}`);
+    if (!truncated.includes(table)) {
+      await client.query(`delete from ${quoteName(table)}`);
+    }
   }
   const plain = await query(
     client,

@@ -275,6 +275,26 @@ export async function inSavepoint(
   return true;
 }
 
+/**
+ * Runs statements in a transaction and returns for each whether it succeeded:
+ * one that fails with such a SQLSTATE is undone. They are sent together, and
+ * one by one only if one fails.
+ */
+export async function attemptAll(
+  client: pg.Client,
+  state: RegExp,
+  statements: readonly string[],
+): Promise<boolean[]> {
+  const attempt = (sql: string) =>
+    inSavepoint(client, state, () => client.query(sql));
+  if (statements.length > 1 && await attempt(statements.join(";\n"))) {
+    return statements.map(() => true);
+  }
+  const succeeded: boolean[] = [];
+  for (const sql of statements) succeeded.push(await attempt(sql));
+  return succeeded;
+}
+
 /** Quotes a text for statements that take no parameters, such as COPY. */
 export function quoteText(text: string): string {
   return pg.escapeLiteral(text);
