@@ -1,8 +1,10 @@
+import { type Encoded, encodeJson } from "./encoded.ts";
+
 /** The most bytes of answers that are kept, least recently used out first. */
 const BYTES_MAX = 64_000_000;
 
 interface Kept {
-  answer: Promise<Uint8Array<ArrayBuffer>>;
+  answer: Promise<Encoded>;
   bytes: number;
 }
 
@@ -20,7 +22,7 @@ export class AnswerCache {
   async get(
     names: readonly (string | number | null)[],
     make: () => Promise<unknown>,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  ): Promise<Encoded> {
     const key = JSON.stringify(names);
     const known = this.#kept.get(key);
     if (known !== undefined) {
@@ -32,8 +34,9 @@ export class AnswerCache {
     const one: Kept = { answer: make().then(encodeJson), bytes: 0 };
     this.#kept.set(key, one);
     try {
-      const { byteLength } = await one.answer;
-      if (this.#kept.get(key) === one) this.#weigh(one, byteLength);
+      const { plain, gzip } = await one.answer;
+      const bytes = plain.byteLength + (gzip?.byteLength ?? 0);
+      if (this.#kept.get(key) === one) this.#weigh(one, bytes);
     } catch (error) {
       if (this.#kept.get(key) === one) this.#kept.delete(key);
       throw error;
@@ -56,8 +59,4 @@ export class AnswerCache {
       this.#bytes -= oldest.bytes;
     }
   }
-}
-
-function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(value));
 }

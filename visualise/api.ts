@@ -6,9 +6,11 @@ import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import type { AnswerCache } from "./answer_cache.ts";
 import type { CoalescedQuery } from "./coalesced_query.ts";
+import { type Encoded, sendEncoded } from "./encoded.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
 import type { LatestBatch } from "./latest_batch.ts";
+import type { Live } from "./live.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** The sources of the answers. */
@@ -17,9 +19,11 @@ export interface ApiOptions {
   newest: LatestBatch;
   figures: Figures;
   kept: AnswerCache;
-  pipeline: CoalescedQuery<Pipeline>;
-  /** Whether batches are pushed to pages; if not, they poll. */
-  streams: boolean;
+  pipeline: CoalescedQuery<Encoded>;
+  /** Pushes batches to pages; undefined if they must poll. */
+  live: Live | undefined;
+  /** How old the data may be before it counts as stale. */
+  freshnessMinutesMax: number;
 }
 
 /** The data of the pipeline's view. */
@@ -72,7 +76,7 @@ export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
 
 /** The pages' API, as JSON. Throws a `RangeError` for invalid requests. */
 export function createApi(options: ApiOptions): Hono {
-  const { newest, kept, pipeline, streams } = options;
+  const { newest, kept, pipeline, live } = options;
   const { models } = readProjectSql(join(projectDirectory(), "sql"));
   const api = new Hono();
   api.use(async (context, next) => {
@@ -93,8 +97,15 @@ export function createApi(options: ApiOptions): Hono {
     );
   };
   api.get("/newest", async (context) => {
+    // Before the query: an event during it means that it may be out of date.
+    const turn = live?.turn ?? null;
     const row = await newest.read();
-    return context.json({ newest: row ?? null, streams });
+    return context.json({
+      newest: row ?? null,
+      streams: live !== undefined,
+      turn,
+      freshness_minutes_max: options.freshnessMinutesMax,
+    });
   });
   api.get("/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
@@ -154,7 +165,7 @@ export function createApi(options: ApiOptions): Hono {
       ),
     );
   });
-  api.get("/pipeline", async (context) => context.json(await pipeline.get()));
+  api.get("/pipeline", async (context) => json(context, await pipeline.get()));
   api.get("/batches/:batch", async (context) => {
     const batch = await loadedBatch(context);
     return json(
@@ -254,8 +265,8 @@ async function readBatch(
   };
 }
 
-function json(context: Context, bytes: Uint8Array<ArrayBuffer>): Response {
-  return context.body(bytes, 200, { "content-type": "application/json" });
+function json(context: Context, answer: Encoded): Response {
+  return sendEncoded(context, answer, { "content-type": "application/json" });
 }
 
 /** Reads the filters of a query string, by name; null if not given. */

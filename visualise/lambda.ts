@@ -40,7 +40,7 @@ function isUrlEvent(event: unknown): event is LambdaEvent {
 async function handlerOf(
   { config, resources, log }: StageContext,
 ): Promise<Handler> {
-  const { analyst, dashboard: { token } } = config;
+  const { analyst, dashboard: { token }, freshnessMinutesMax } = config;
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
   if (token === undefined) {
     throw new ConfigError([
@@ -52,7 +52,13 @@ async function handlerOf(
   if (served?.login !== login) {
     await served?.warehouse[Symbol.asyncDispose]();
     const warehouse = new Warehouse(analyst, resources.connect);
-    const app = createServer({ warehouse, live: undefined, log, token });
+    const app = createServer({
+      warehouse,
+      live: undefined,
+      log,
+      freshnessMinutesMax,
+      token,
+    });
     served = { login, handler: handle(app), warehouse };
   }
   return served.handler;

@@ -7,13 +7,16 @@ import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 import { isBeforeFirstLoad } from "./latest_batch.ts";
 
-/** Events for open pages. */
+/**
+ * Events for open pages. A turn is another number after each event that may
+ * have changed the answers: a page that read with it need not read again.
+ */
 export type LiveEvent =
-  | { type: "batch"; batch: number }
+  | { type: "batch"; batch: number; turn: number }
   /** Any batch may have changed: a rebuild, or a resync. */
-  | { type: "reset" }
+  | { type: "reset"; turn: number }
   /** Whether the connection to the warehouse is up. */
-  | { type: "link"; up: boolean }
+  | { type: "link"; up: boolean; turn: number }
   /** The server ends: pages reconnect, to its successor. */
   | { type: "end" };
 
@@ -38,6 +41,13 @@ export class Live {
   #up = false;
   #ended = false;
   #isPolling = false;
+  // Unlike those of a server before this one.
+  #turn = Date.now();
+
+  /** The number of the latest event that may have changed the answers. */
+  get turn(): number {
+    return this.#turn;
+  }
 
   /** Whether it polls: then it learns of batches, but of no rebuild. */
   get isPolling(): boolean {
@@ -48,7 +58,9 @@ export class Live {
   listen(listener: (event: LiveEvent) => void): () => void {
     this.#listeners.add(listener);
     listener(
-      this.#ended ? { type: "end" } : { type: "link", up: this.#up },
+      this.#ended
+        ? { type: "end" }
+        : { type: "link", up: this.#up, turn: this.#turn },
     );
     return () => this.#listeners.delete(listener);
   }
@@ -73,10 +85,11 @@ export class Live {
         const { client } = connection;
         client.on("notification", ({ payload }) => {
           const batch = Number(payload);
+          const turn = this.#nextTurn();
           this.#tell(
             Number.isInteger(batch)
-              ? { type: "batch", batch }
-              : { type: "reset" },
+              ? { type: "batch", batch, turn }
+              : { type: "reset", turn },
           );
         });
         this.#isPolling = await isPooled(client);
@@ -92,9 +105,12 @@ export class Live {
         while (!signal.aborted) {
           if (this.#isPolling) {
             const now = await readNewest(client);
-            if (now?.lake_id !== newest?.lake_id) this.#tell({ type: "reset" });
+            if (now?.lake_id !== newest?.lake_id) {
+              this.#tell({ type: "reset", turn: this.#nextTurn() });
+            }
             if (now?.batch !== newest?.batch) {
-              this.#tell({ type: "batch", batch: Number(now?.batch ?? 0) });
+              const batch = Number(now?.batch ?? 0);
+              this.#tell({ type: "batch", batch, turn: this.#nextTurn() });
             }
             newest = now;
           } else await client.query(PROBE);
@@ -119,7 +135,12 @@ export class Live {
   #setUp(up: boolean): void {
     if (up === this.#up) return;
     this.#up = up;
-    this.#tell({ type: "link", up });
+    this.#tell({ type: "link", up, turn: this.#nextTurn() });
+  }
+
+  #nextTurn(): number {
+    this.#turn += 1;
+    return this.#turn;
   }
 
   #tell(event: LiveEvent): void {

@@ -31,7 +31,13 @@ export async function serveDashboard(
   }
   await using warehouse = new Warehouse(analyst, resources.connect);
   const live = new Live();
-  const app = createServer({ warehouse, live, log, token: dashboard.token });
+  const app = createServer({
+    warehouse,
+    live,
+    log,
+    freshnessMinutesMax: config.freshnessMinutesMax,
+    token: dashboard.token,
+  });
   const server = listen(config.dashboard, {
     handler: app.fetch,
     onListen: (address) => {

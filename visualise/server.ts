@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Hono } from "hono";
 import type { Logger } from "@logtape/logtape";
@@ -8,6 +9,7 @@ import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { AnswerCache } from "./answer_cache.ts";
 import { createApi, readPipeline } from "./api.ts";
 import { CoalescedQuery } from "./coalesced_query.ts";
+import { encode, encodeJson, sendEncoded } from "./encoded.ts";
 import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";
 import { LatestBatch } from "./latest_batch.ts";
@@ -22,6 +24,8 @@ export interface ServerOptions {
   /** Undefined if answers can't stream: pages then poll. */
   live: Live | undefined;
   log: Logger;
+  /** How old the data may be before it counts as stale. */
+  freshnessMinutesMax: number;
   /** The token that clients must show; undefined if none is asked for. */
   token: string | undefined;
 }
@@ -44,7 +48,9 @@ export function createServer(options: ServerOptions): Hono {
   const { warehouse, live, log, token } = options;
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
-  const pipeline = new CoalescedQuery(() => readPipeline(warehouse));
+  const pipeline = new CoalescedQuery(async () =>
+    await encodeJson(await readPipeline(warehouse))
+  );
   let keptSince = performance.now();
   const forget = () => {
     figures.forget();
@@ -101,7 +107,8 @@ export function createServer(options: ServerOptions): Hono {
       figures,
       kept,
       pipeline,
-      streams: live !== undefined,
+      live,
+      freshnessMinutesMax: options.freshnessMinutesMax,
     }),
   );
   // After 204 a browser's EventSource does not reconnect.
@@ -133,12 +140,20 @@ export function createServer(options: ServerOptions): Hono {
 
 function serveFiles(app: Hono, files: readonly ServedFile[]): void {
   for (const { path, file, type, cache } of files) {
-    const text = Deno.readTextFileSync(join(projectDirectory(), file));
-    app.get(path, (context) =>
-      context.body(text, 200, {
-        "content-type": type,
-        "cache-control": cache,
-      }));
+    const bytes = Deno.readFileSync(join(projectDirectory(), file));
+    const digest = createHash("sha256").update(bytes).digest("base64url");
+    const headers = {
+      "content-type": type,
+      "cache-control": cache,
+      // Weak, since it names the content in either encoding.
+      etag: `W/"${digest.slice(0, 16)}"`,
+    };
+    const encoded = encode(bytes);
+    app.get(path, async (context) => {
+      const known = context.req.header("if-none-match") ?? "";
+      if (known.includes(headers.etag)) return context.body(null, 304, headers);
+      return sendEncoded(context, await encoded, headers);
+    });
   }
 }
 

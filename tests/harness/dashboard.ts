@@ -166,10 +166,16 @@ export function openWarehouse(
 
 /** The dashboard's server where answers can't stream, and nobody is asked. */
 export function withoutStream(
-  { context: { log } }: Platform,
+  { context: { log, config: { freshnessMinutesMax } } }: Platform,
   warehouse: Warehouse,
 ): ReturnType<typeof createServer> {
-  return createServer({ warehouse, live: undefined, log, token: undefined });
+  return createServer({
+    warehouse,
+    live: undefined,
+    log,
+    freshnessMinutesMax,
+    token: undefined,
+  });
 }
 
 /** A way to a server that can be cut without a word to either side. */

@@ -178,10 +178,11 @@ testPooler(
     await until("batch", 2);
 
     assert.equal(live.isPolling, true);
-    assert.deepEqual(
-      told.filter((event) => event.type === "batch"),
-      [{ type: "batch", batch: 1 }, { type: "batch", batch: 2 }],
-    );
+    const batches = told.filter((event) => event.type === "batch");
+    assert.deepEqual(batches.map(({ batch }) => batch), [1, 2]);
+    // Each is another turn, by which a page knows that it is behind.
+    assert.ok((batches[0]?.turn ?? 0) < (batches[1]?.turn ?? 0));
+    assert.equal(live.turn, batches[1]?.turn);
     assert.match(platform.logged.join("\n"), /behind a pooler/);
     const rows = await Promise.all(
       Array.from({ length: 8 }, () => asked.ask("newest")),

@@ -21,7 +21,7 @@ Deno.test("AnswerCache makes an answer once for all who ask at a time", async ()
   ]);
 
   assert.equal(made.count, 1);
-  assert.equal(answers[0]?.byteLength, 100);
+  assert.equal(answers[0]?.plain.byteLength, 100);
   assert.equal(answers[1], answers[0]);
 });
 

@@ -73,6 +73,44 @@ testPage(
   },
 );
 
+testPage("a page asks for nothing twice", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const address = await served.address;
+  // The server, too, has just begun to listen.
+  const { page: first } = await open(address);
+  await first.waitForSelector(".status[data-state=live]");
+  await first.close();
+  const page = await openPage();
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.goto(address);
+  await page.waitForSelector(".status[data-state=live]");
+  await batchShown(page, 1);
+  await page.waitForLoadState("load");
+  await page.waitForTimeout(1_000);
+
+  assert.deepEqual(asked.sort(), [...new Set(asked)]);
+  await page.close();
+});
+
+testPage("the page measures the age by the server's setting", async () => {
+  await using platform = await loaded();
+  platform.set({ freshnessMinutesMax: 5 });
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = clock_timestamp() - interval '6 minutes'",
+  );
+  await using served = new Served(platform);
+  const { page } = await open(`${await served.address}#pipeline`);
+
+  await page.locator("#status-text")
+    .getByText("Stale: the warehouse is 6 minutes behind").waitFor();
+  await page.locator("#behind").getByText("over the target of 5 minutes")
+    .waitFor();
+  await page.close();
+});
+
 testPage("an open page turns stale by itself when nothing comes", async () => {
   await using platform = await loaded();
   await execute(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { Figures } from "../../visualise/figures.ts";
@@ -203,6 +204,35 @@ Deno.test("every answer carries the policy of the page, and no answer of the API
   }
 });
 
+Deno.test("the page's files are sent compressed, and only once", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  const app = withoutStream(platform, warehouse);
+  const ask = async (path: string, headers: Record<string, string>) =>
+    await app.request(`http://localhost${path}`, { headers });
+  for (const path of ["/app.js", "/api/overview/1"]) {
+    const plain = await (await ask(path, {})).text();
+    const small = await ask(path, { "accept-encoding": "br, gzip" });
+    const refused = await ask(path, { "accept-encoding": "gzip;q=0, br" });
+    const bytes = new Uint8Array(await small.arrayBuffer());
+
+    assert.equal(small.headers.get("content-encoding"), "gzip");
+    assert.equal(small.headers.get("vary"), "accept-encoding");
+    assert.equal(gunzipSync(bytes).toString(), plain);
+    assert.ok(bytes.byteLength < plain.length / 2, `${bytes.byteLength}`);
+    assert.equal(refused.headers.get("content-encoding"), null);
+    assert.equal(await refused.text(), plain);
+  }
+  const etag = (await ask("/app.js", {})).headers.get("etag") ?? "";
+  const again = await ask("/app.js", { "if-none-match": etag });
+  const other = await ask("/app.js", { "if-none-match": 'W/"another"' });
+
+  assert.match(etag, /^W\/"[\w-]{16}"$/);
+  assert.equal(again.status, 304);
+  assert.equal(await again.text(), "");
+  assert.equal(other.status, 200);
+});
+
 Deno.test("a hundred viewers cost one query", async () => {
   await using platform = await loaded();
   const asked: string[] = [];
@@ -293,6 +323,7 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
     warehouse,
     live: undefined,
     log: platform.context.log,
+    freshnessMinutesMax: 30,
     token: TOKEN,
   });
   const cookie = async (headers: Record<string, string>) => {

@@ -10,7 +10,6 @@ import {
   askNewest,
   isFromFuture,
   newestBatch,
-  PROMISE_MINUTES,
   route,
   secondsBehind,
   shownBatch,
@@ -31,12 +30,13 @@ const SETTLE_MS = 150;
 const SILENCE_MAX_MS = 40_000;
 /** How often to refresh what no event announces: an age, or a rebuild. */
 const AGE_MAX_MS = 60_000;
-const STALE_SECONDS = PROMISE_MINUTES * 60;
 
 /** The refresh under way, or null. */
 let current = null;
-/** Whether an event arrived during the refresh. */
-let again = false;
+/** The server's turn at the newest event; null before the first. */
+let heardTurn = null;
+/** The server's turn when what is shown was fetched. */
+let shownTurn = null;
 let refreshedAt = 0;
 let soon;
 /** The stream of events; null if it is closed for good. */
@@ -52,10 +52,11 @@ async function refresh() {
   current?.abort();
   const own = new AbortController();
   current = own;
-  again = false;
+  let failed = false;
   $("main").setAttribute("aria-busy", "true");
   try {
     await askNewest(own.signal);
+    const { turn } = state;
     showStatus();
     $("empty").hidden = state.newest !== null;
     showSection();
@@ -75,9 +76,11 @@ async function refresh() {
       );
       document.body.dataset.batch = String(batch);
     }
+    shownTurn = turn;
     tell(null);
   } catch (error) {
     if (own !== current) return;
+    failed = true;
     tell(error);
     if (!error.isFinal) soon = setTimeout(retry, TICK_MS);
   } finally {
@@ -85,23 +88,29 @@ async function refresh() {
       current = null;
       refreshedAt = Date.now();
       $("main").setAttribute("aria-busy", "false");
-      if (again) refresh();
+      if (!failed && isBehind()) retry();
     }
   }
 }
 
 /**
- * Refreshes the page after an event, once the refresh under way is done: if
- * batches came faster than their figures, aborting would never show any.
+ * Takes an event's turn, and refreshes the page if it is behind. A refresh
+ * under way is not aborted: if batches came faster than their figures, that
+ * would never show any.
  */
-function follow() {
-  if (current === null) refresh();
-  else again = true;
+function hear(turn) {
+  heardTurn = turn;
+  if (current === null && isBehind()) refresh();
+}
+
+/** Whether an event came after the server was asked for what is shown. */
+function isBehind() {
+  return heardTurn !== null && heardTurn !== shownTurn;
 }
 
 /** Retries, unless the page is hidden: it is refreshed when shown again. */
 function retry() {
-  if (!document.hidden) follow();
+  if (!document.hidden && current === null) refresh();
 }
 
 /** Refreshes, once a person has settled on a choice. */
@@ -113,7 +122,8 @@ function refreshSoon() {
 
 function showStatus() {
   const seconds = secondsBehind();
-  const isStale = !state.up || seconds > STALE_SECONDS || isFromFuture();
+  const isOld = seconds > state.targetMinutes * 60;
+  const isStale = !state.up || isOld || isFromFuture();
   $("status").dataset.state = isStale ? "stale" : "live";
   write(
     $("status-text"),
@@ -121,7 +131,7 @@ function showStatus() {
       ? "Not connected: the figures may be old"
       : isFromFuture()
       ? "Age unknown: the newest snapshot's time is in the future"
-      : seconds > STALE_SECONDS
+      : isOld
       ? `Stale: the warehouse is ${rounded(seconds / 60)} minutes behind`
       : "Live",
   );
@@ -176,14 +186,15 @@ function listen() {
   });
   own.addEventListener("link", ({ data }) => {
     heardAt = Date.now();
-    state.up = JSON.parse(data).up;
+    const { up, turn } = JSON.parse(data);
+    state.up = up;
     showStatus();
-    if (state.up) follow();
+    if (state.up) hear(turn);
   });
   for (const type of ["batch", "reset"]) {
-    own.addEventListener(type, () => {
+    own.addEventListener(type, ({ data }) => {
       heardAt = Date.now();
-      follow();
+      hear(JSON.parse(data).turn);
     });
   }
   own.onerror = () => {
@@ -209,7 +220,7 @@ async function tick() {
   const isPipeline = route().view === "pipeline";
   if (isPipeline) showBehind();
   const isOld = Date.now() - refreshedAt > AGE_MAX_MS;
-  if (isOld && (isPipeline || !state.streams)) follow();
+  if (isOld && (isPipeline || !state.streams)) retry();
 }
 
 /** Polls for the newest batch when events can't be streamed, or not now. */
@@ -227,7 +238,7 @@ async function poll() {
   if (state.streams) return listen();
   const { newest } = state;
   if (newest?.batch !== before?.batch || newest?.lake_id !== before?.lake_id) {
-    follow();
+    retry();
   }
 }
 

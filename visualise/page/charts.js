@@ -210,7 +210,7 @@ function optionsOf(chart, names) {
         silent: true,
         symbol: "none",
         lineStyle: { color: ink, type: "dashed" },
-        label: { color: ink, position: "insideEndTop", formatter: "promised" },
+        label: { color: ink, position: "insideEndTop", formatter: "target" },
         data: [{ yAxis: chart.limit }],
       },
     })),

@@ -14,9 +14,9 @@ import {
   get,
   isFromFuture,
   newestBatch,
-  PROMISE_MINUTES,
   route,
   secondsBehind,
+  state,
 } from "./state.js";
 
 /** Fetches where the pipeline stands; see readBusiness. */
@@ -56,7 +56,9 @@ export function showBehind() {
   write(
     $("behind"),
     `Now the warehouse is ${age} behind the source${
-      minutes > PROMISE_MINUTES ? `, over the ${PROMISE_MINUTES} promised` : ""
+      minutes > state.targetMinutes
+        ? `, over the target of ${rounded(state.targetMinutes)} minutes`
+        : ""
     }.`,
   );
 }
@@ -72,7 +74,7 @@ function showPipeline({ freshness, batches, checks, verification }) {
     times: "at",
     series: "series",
     value: "minutes",
-    limit: PROMISE_MINUTES,
+    limit: state.targetMinutes,
   });
   const rows = [...batches].reverse();
   draw("pipeline-charts", "rows", {

@@ -1,8 +1,6 @@
 // The page's state, and its requests to the server.
 import { $ } from "./elements.js";
 
-/** How far the warehouse may be behind its source. */
-export const PROMISE_MINUTES = 30;
 /** The warehouse may take 20 seconds, after the queries that are waiting. */
 const ANSWER_MS = 40_000;
 
@@ -13,6 +11,10 @@ export const state = {
   askedAt: 0,
   /** Whether the server streams events; if not, the page polls. */
   streams: true,
+  /** The server's turn when the newest batch was fetched; see its events. */
+  turn: null,
+  /** How far the warehouse may be behind its source: the server's setting. */
+  targetMinutes: Infinity,
   /** The batch that is shown; null to follow the newest. */
   batch: null,
   /** Changes after this batch are shown; null for the batch before. */
@@ -97,9 +99,12 @@ async function read(answer) {
 
 /** Fetches the newest batch, which may be an earlier one after a rebuild. */
 export async function askNewest(signal) {
-  const { newest, streams } = await get("api/newest", signal);
+  const answer = await get("api/newest", signal);
+  const { newest, streams } = answer;
   state.newest = newest;
   state.streams = streams;
+  state.turn = answer.turn;
+  state.targetMinutes = answer.freshness_minutes_max;
   state.askedAt = Date.now();
   if (state.batch !== null && state.batch > newestBatch()) state.batch = null;
   if (!streams) state.up = true;
