@@ -12,17 +12,21 @@ export interface ServedFile {
 
 const TEXT = "charset=utf-8";
 const SCRIPTS = [
+  "address",
   "app",
-  "business",
   "changes",
   "charts",
   "elements",
   "formats",
+  "measures",
+  "overview",
   "pipeline",
+  "plot",
+  "rows",
   "state",
 ];
 
-/** The page, and the chart library from npm's folder. */
+/** The page's files. */
 export const SERVED_FILES: readonly ServedFile[] = [
   {
     path: "/",
@@ -42,11 +46,5 @@ export const SERVED_FILES: readonly ServedFile[] = [
     type: `text/css; ${TEXT}`,
     cache: "no-cache",
     open: true,
-  },
-  {
-    path: "/echarts.js",
-    file: "node_modules/echarts/dist/echarts.esm.min.js",
-    type: `text/javascript; ${TEXT}`,
-    cache: "max-age=86400",
   },
 ];

@@ -37,7 +37,8 @@ export function addSignIn(app: Hono, token: string): void {
       path: "",
       maxAge: COOKIE_SECONDS,
     });
-    return context.redirect("./", 303);
+    // To what was asked for before.
+    return context.redirect(`./${new URL(context.req.url).search}`, 303);
   });
   app.use(async (context, next) => {
     if (isAllowed(context, token)) return await next();
@@ -91,6 +92,8 @@ function digest(text: string): Buffer {
  */
 function loginPage({ req }: Context, problem: string) {
   const root = "../".repeat(req.path.split("/").length - 2);
+  const { search } = new URL(req.url);
+  const invalid = problem === "" ? "false" : "true";
   return html`<!doctype html>
 <html lang="en">
   <head>
@@ -103,11 +106,14 @@ function loginPage({ req }: Context, problem: string) {
   <body>
     <main class="sign-in">
       <h1>Totesys</h1>
-      <form method="post" action="${root}login" class="filters">
-        <label>Token <input type="password" name="token" required autofocus></label>
+      <form method="post" action="${root}login${search}" class="fields">
+        <label>Token
+          <input type="password" name="token" required autofocus
+            aria-invalid="${invalid}" aria-describedby="problem">
+        </label>
         <button>Sign in</button>
       </form>
-      <p role="alert">${problem}</p>
+      <p id="problem" role="alert" class="bad">${problem}</p>
     </main>
   </body>
 </html>`;

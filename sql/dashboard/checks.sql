@@ -16,7 +16,7 @@ counted as (
                 where findings.check_name = results.check_name
                 limit 10001
             ) as some_findings
-        ) as written_down
+        ) as findings_kept
     from pipeline.check_result as results
 )
 
@@ -28,8 +28,8 @@ select
     checked_at,
     findings,
     case
-        when written_down > 10000 then 'over 10,000'
-        else cast(written_down as text)
-    end as written_down
+        when findings_kept > 10000 then 'over 10,000'
+        else cast(findings_kept as text)
+    end as findings_kept
 from counted
 order by findings desc, check_name

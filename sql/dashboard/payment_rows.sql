@@ -1,6 +1,7 @@
 -- Payments as of a batch ($1), filtered if given by month ($2), first day ($3),
--- last day ($4), currency ($5), counterparty ($6), kind ($7) and state ($8:
--- paid, due, overdue). At most $9, the longest due first.
+-- last day ($4), currency ($5), counterparty ($6), kinds ($7, separated by
+-- commas) and state ($8: paid, due, overdue). At most $9, the longest due
+-- first.
 with
 
 days as (
@@ -42,7 +43,7 @@ where
     and ($4::text is null or payment_date <= cast($4 as date))
     and ($5::text is null or currency = $5)
     and ($6::text is null or counterparty = $6)
-    and ($7::text is null or kind = $7)
+    and ($7::text is null or kind = any(string_to_array($7, ',')))
     and ($8::text is null or state = $8)
 order by payment_date, payment_id
 limit $9

@@ -64,9 +64,21 @@ export async function batchShown(page: Page, batch: number): Promise<void> {
   await page.waitForSelector(`body[data-batch="${batch}"]`);
 }
 
-/** What a card of figures says. */
+/** What a card of figures says, exactly. */
 export async function card(page: Page, name: string): Promise<string> {
-  return await page.locator(`[data-card="${name}"] dd`).innerText();
+  return await page.locator(`[data-card="${name}"] .card-value`)
+    .getAttribute("title") ?? "";
+}
+
+/** How many orders or payments a card counts. */
+export async function counted(page: Page, name: string): Promise<string> {
+  return await page.locator(`[data-card="${name}"] b`).innerText();
+}
+
+/** Waits until the overview counts so many sales orders. */
+export async function ordersShown(page: Page, count: number): Promise<void> {
+  await page.locator("[data-card=sales] b")
+    .getByText(String(count), { exact: true }).waitFor();
 }
 
 /** Sets a field, as a person does who then goes on. */
@@ -75,6 +87,9 @@ export async function choose(
   field: string,
   value: string,
 ): Promise<void> {
+  if (!await page.locator(field).isVisible()) {
+    await page.locator("#filters summary").click();
+  }
   await page.locator(field).fill(value);
   await page.locator(field).dispatchEvent("change");
 }
@@ -95,18 +110,36 @@ export async function tableRows(page: Page, id: string): Promise<string[][]> {
   );
 }
 
-/** What a chart draws. */
+/** What a plot draws, by series, as its marks and their heights say. */
 export async function drawnSeries(
   page: Page,
   id: string,
-): Promise<{ name: string; color: string; data: unknown[] }[]> {
+): Promise<{ name: string; color: string; data: number[] }[]> {
+  const marks = await page.evaluate(
+    `[...document.querySelectorAll("[data-chart=${id}] [data-value]")]
+      .map((mark) => ({
+        name: mark.dataset.series,
+        color: getComputedStyle(mark).fill,
+        value: Number(mark.dataset.value),
+      }))`,
+  ) as { name: string; color: string; value: number }[];
+  const series = Map.groupBy(marks, ({ name }) => name);
+  return [...series].map(([name, own]) => ({
+    name,
+    color: own[0]?.color ?? "",
+    data: own.map(({ value }) => value),
+  }));
+}
+
+/** A property of the element that a selector finds first. */
+export async function propertyOf(
+  page: Page,
+  selector: string,
+  property: string,
+): Promise<unknown> {
   return await page.evaluate(
-    `import("/echarts.js").then(({ getInstanceByDom }) =>
-      getInstanceByDom(document.querySelector("[data-chart=${id}] .canvas"))
-        .getOption().series
-        .map(({ name, color, data }) => ({ name, color, data }))
-    )`,
-  ) as { name: string; color: string; data: unknown[] }[];
+    `document.querySelector(${JSON.stringify(selector)}).${property}`,
+  );
 }
 
 /** A figure whichever way it is written; other text as it is. */

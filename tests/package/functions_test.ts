@@ -294,7 +294,7 @@ Deno.test("the dashboard is served behind a URL, to who has its token", async ()
     assert.equal(page.statusCode, 200);
     assert.match(page.headers["content-security-policy"], /default-src 'none'/);
     assert.match(page.body, /<title>Totesys/);
-    assert.match((await ask("/echarts.js", TOKEN)).body, /Apache/);
+    assert.match((await ask("/plot.js", TOKEN)).body, /makePlot/);
     assert.equal((await ask("/events", TOKEN)).statusCode, 204);
     const { sales } = JSON.parse((await ask("/api/overview/1", TOKEN)).body);
     assert.ok(sales.month.length > 0);

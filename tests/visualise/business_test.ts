@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
 import { query } from "../../lib/postgres/postgres.ts";
 import {
   batchShown,
-  card,
   choose,
   closeBrowser,
   drawnSeries,
   loaded,
   open,
+  ordersShown,
   plain,
+  propertyOf,
   Served,
   tableRows,
   testPage,
@@ -34,14 +36,15 @@ testPage(
     await using served = new Served(platform);
     const { page } = await open(await served.address);
     await batchShown(page, 2);
-    const all = Number(await card(page, "Sales orders"));
-    const code = await page.locator("#currency option").nth(1).innerText();
-    await page.locator("#currency").selectOption(code);
-    const some = Number(await card(page, "Sales orders"));
-    const table = page.locator("[data-chart=sales]");
-    await table.getByRole("button", { name: "Table" }).click();
-    const rows = await table.locator("tbody tr").allInnerTexts();
-    await page.locator("#currency").selectOption("");
+    const codes = await page.locator("#currency button").allInnerTexts();
+    await ordersShown(page, 2);
+    await page.locator("[data-currency=USD]").click();
+    await ordersShown(page, 1);
+    await toggleTable(page, "month");
+    const rows = await page.locator("[data-chart=month] tbody tr")
+      .allInnerTexts();
+    await page.locator("[data-currency=GBP]").click();
+    await toggleTable(page, "counterparty");
     const parties = async (id: string) => {
       const cells = await page.locator(
         `[data-chart=${id}] tbody td:first-child`,
@@ -49,26 +52,27 @@ testPage(
         .allTextContents();
       return [...new Set(cells)];
     };
-    const chooseParty = async (name: string, orders: number) => {
-      await choose(page, "#counterparty", name);
-      await page.locator("[data-card='Sales orders'] dd")
-        .getByText(String(orders), { exact: true }).waitFor();
-    };
-    await chooseParty("Company 2", 1);
-    const chosen = await parties("sales-by-counterparty");
-    const ofPayments = await parties("payments-overdue");
-    await chooseParty("", all);
+    // A part of the name is enough, in any case.
+    await choose(page, "#counterparty", "company 2");
+    await ordersShown(page, 1);
+    const chosen = await parties("counterparty");
+    await page.locator("[data-card=owed]").click();
+    await toggleTable(page, "overdue");
+    const ofPayments = await parties("overdue");
+    await page.locator("[data-card=sales]").click();
+    await page.locator("[data-chip=counterparty]").click();
+    await ordersShown(page, 2);
     const [saved] = await Promise.all([
       page.waitForEvent("download"),
-      page.locator("[data-chart=sales-by-counterparty]")
+      page.locator("[data-chart=counterparty]")
         .getByRole("button", { name: "CSV" }).click(),
     ]);
     const csv = await Deno.readTextFile(await saved.path());
 
     assert.deepEqual(chosen, ["Company 2"]);
     assert.deepEqual(ofPayments, ["Company 2"]);
-    assert.ok(some < all, `${some} of ${all}`);
-    assert.ok(rows.length > 0 && rows.every((row) => row.includes(code)));
+    assert.deepEqual(codes, ["GBP", "USD"]);
+    assert.ok(rows.length > 0 && rows.every((row) => row.includes("USD")));
     assert.match(
       saved.suggestedFilename(),
       /^sales-by-counterparty-batch-2\.csv$/,
@@ -91,8 +95,8 @@ testPage(
     await using served = new Served(platform);
     const { page, errors } = await open(await served.address);
     await batchShown(page, 2);
-    const chart = page.locator("[data-chart=sales]");
-    await chart.getByRole("button", { name: "Table" }).click();
+    const chart = page.locator("[data-chart=month]");
+    await toggleTable(page, "month");
     await chart.locator("tbody tr", { hasText: "Nov 2022" })
       .getByRole("button", { name: "Rows" }).first().click();
     await page.waitForSelector("#rows[open] table");
@@ -103,13 +107,13 @@ testPage(
       `select sales_order_id from fact_sales_order_current
     inner join dim_currency_current using (currency_id)
     where to_char(created_date, 'YYYY-MM') = '2022-11'
-      and currency_code = '${/Nov 2022, (\w+),/.exec(title)?.[1]}'`,
+      and currency_code = '${/(\w+), Nov 2022,/.exec(title)?.[1]}'`,
     );
     await page.locator("#rows tbody tr", { hasText: "777" })
       .getByRole("button", { name: "History" }).click();
     await page.waitForSelector("#history li");
 
-    assert.match(title, /^Sales by month: Nov 2022, \w+, \d+$/);
+    assert.match(title, /^Sales: GBP, Nov 2022, \d+$/);
     assert.equal(rows.length, byHand.length);
     assert.ok(rows.length > 0);
     assert.equal(await page.locator("#rows[open]").count(), 0);
@@ -118,50 +122,107 @@ testPage(
   },
 );
 
-testPage("a click on a chart shows the rows behind it", async () => {
-  await using platform = await loaded();
-  await using served = new Served(platform);
-  const { page, errors } = await open(await served.address);
-  await batchShown(page, 1);
-  const canvas = page.locator("[data-chart=payments] .canvas");
-  await canvas.scrollIntoViewIfNeeded();
-  const box = await canvas.boundingBox();
-  assert(box !== null);
-  // The bars stand on the axis, in the middle of each half.
-  await page.mouse.click(
-    box.x + box.width * 0.3,
-    box.y + box.height - 45,
-  );
-  await page.waitForSelector("#rows[open] table");
+testPage(
+  "a click on a chart shows the rows behind it, and Back leaves them",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    await batchShown(page, 1);
+    await page.locator("[data-card=owed]").click();
+    const column = page.locator("[data-chart=month] rect").first();
+    await column.waitFor();
+    const { x, y, width } = await column.boundingBox() ?? assert.fail();
+    await page.mouse.move(x + width / 2, y + 2);
+    const tip = await page.locator("[data-chart=month] .tip").innerText();
+    await page.mouse.click(x + width / 2, y + 2);
+    await page.waitForSelector("#rows[open] table");
+    const title = await page.locator("#rows-title").innerText();
+    const address = page.url();
 
-  assert.match(
-    await page.locator("#rows-title").innerText(),
-    /^Payments: paid, due, overdue: PURCHASE_PAYMENT|SALES_RECEIPT/,
-  );
-  await page.keyboard.press("Escape");
-  assert.equal(await page.locator("#rows[open]").count(), 0);
-  assert.deepEqual(errors, []);
-});
+    assert.match(tip, /^\w+ \d{4}\s[^]*(paid|due|overdue) £[\d,]+$/);
+    assert.match(
+      title,
+      /^Payments: sales receipt or purchase refund, GBP, \w+ \d{4}, \d$/,
+    );
+    await page.goBack();
+    await page.waitForSelector("#rows:not([open])", { state: "attached" });
+    // The rows have an address of their own.
+    await page.goto(address);
+    await page.waitForSelector("#rows[open] table");
+    assert.equal(await page.locator("#rows-title").innerText(), title);
+    await page.keyboard.press("Escape");
+    await page.waitForURL((url) => !url.searchParams.has("rows"));
+    assert.deepEqual(errors, []);
+  },
+);
 
-testPage("days hold for rankings as well", async () => {
+testPage("the keyboard moves over a chart's points to their rows", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, insertOrder(50));
   await platform.run();
   await using served = new Served(platform);
   const { page, errors } = await open(await served.address);
   await batchShown(page, 2);
-  const chart = page.locator("[data-chart=sales-by-design]");
-  await chart.getByRole("button", { name: "Table" }).click();
+  const plot = page.locator("[data-chart=month] .plot");
+  const tip = page.locator("[data-chart=month] .tip");
+  await plot.focus();
+  const texts: string[] = [];
+  for (const key of ["ArrowLeft", "ArrowLeft", "Home", "ArrowLeft"]) {
+    await page.keyboard.press(key);
+    texts.push((await tip.innerText()).replace(/\s+/g, " "));
+  }
+  // A new batch leaves the chosen point as it is.
+  await execute(
+    platform.source.client,
+    "update sales_order set units_sold = 1 where sales_order_id = 1",
+  );
+  await platform.run();
+  await tip.getByText("£12,152").waitFor();
+  const focused = await page.evaluate("document.activeElement.className");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#rows[open] table");
+
+  assert.deepEqual(texts, [
+    "Jan 2023 value £1",
+    "Dec 2022 value £0",
+    "Nov 2022 value £14,580",
+    "Nov 2022 value £14,580",
+  ]);
+  assert.equal(focused, "plot acts");
+  assert.match(await page.locator("#rows-title").innerText(), /Nov 2022, 3$/);
+  assert.deepEqual(errors, []);
+});
+
+testPage("days hold for lists as well, and must make sense", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const chart = page.locator("[data-chart=design]");
+  await toggleTable(page, "design");
   const orders = async () =>
     (await chart.locator("tbody tr td:nth-child(3)").allInnerTexts())
       .reduce((sum, text) => sum + Number(text), 0);
   const all = await orders();
   await choose(page, "#from", "2023-01-01");
-  await page.locator("[data-card='Sales orders'] dd").getByText(/^1$/)
-    .waitFor();
+  await ordersShown(page, 1);
+  const some = await orders();
+  const message = (field: string) =>
+    propertyOf(page, field, "validationMessage");
+  await choose(page, "#to", "2022-01-01");
+  const reversed = await message("#to");
+  await choose(page, "#to", "");
+  await choose(page, "#counterparty", "nobody");
+  const unknown = await message("#counterparty");
 
   assert.equal(all, 4);
-  assert.equal(await orders(), 1);
+  assert.equal(some, 1);
+  assert.equal(reversed, "To is before From.");
+  assert.equal(unknown, "No counterparty is called “nobody”.");
+  assert.match(page.url(), /\?from=2023-01-01$/);
   assert.deepEqual(errors, []);
 });
 
@@ -178,40 +239,78 @@ testPage(
     );
     await platform.run();
     await using served = new Served(platform);
-    const { page, errors } = await open(await served.address);
+    const address = await served.address;
+    const { page, errors } = await open(address);
     await batchShown(page, 2);
-    const ids = await page.evaluate(
-      `[...document.querySelectorAll("#charts [data-chart]")]
-        .map(({ dataset }) => dataset.chart)`,
-    ) as string[];
-    for (const id of ids) await toggleTable(page, id);
     for (const [from, where] of [["", "true"], ["2023-01-01", "in_time"]]) {
-      await choose(page, "#from", from ?? "");
-      await page.locator("[data-card='Sales orders'] dd")
-        .getByText(from === "" ? /^4$/ : /^1$/).waitFor();
-      for (const id of ids) {
-        const sql = CHARTS[id];
-        assert(sql !== undefined, `what should ${id} show?`);
-        const byHand = (await query(
-          platform.warehouse.client,
-          sql.text.replace("WHERE", `where ${where}`),
-        )).map((row) => Object.values(row).map(plain)).sort();
-        const rows = (await tableRows(page, id)).map((row) => row.map(plain));
-        const series = await drawnSeries(page, id);
-        const sum = (numbers: unknown[]) =>
-          numbers.reduce((sum: number, one) => sum + Number(one ?? 0), 0);
-
-        assert.deepEqual(rows.sort(), byHand, `${id} ${from}`);
-        assert.equal(
-          sum(series.flatMap(({ data }) => data)).toFixed(2),
-          sum(byHand.map((row) => row.at(sql.drawn ?? -1))).toFixed(2),
-          `${id} ${from}, as drawn`,
+      for (const [measure, currency, charts] of MEASURES) {
+        await page.goto(
+          `${address}?measure=${measure}&currency=${currency}&from=${from}`,
         );
+        await batchShown(page, 2);
+        const ids = await page.evaluate(
+          `[...document.querySelectorAll("#overview [data-chart]")]
+            .map(({ dataset }) => dataset.chart)`,
+        );
+        assert.deepEqual(ids, Object.keys(charts));
+        for (const [id, text] of Object.entries(charts)) {
+          const what = `${measure} ${id} ${from}`;
+          const byHand = (await query(
+            platform.warehouse.client,
+            text.replace(
+              "WHERE",
+              `where ${where} and currency_code = '${currency}'`,
+            ),
+          )).map((row) => Object.values(row).map(plain)).sort();
+          const drawn = id === "month"
+            ? (await drawnSeries(page, id)).flatMap(({ data }) => data)
+            : await shownBars(page, id);
+          const isHidden = byHand.length === 0;
+          if (!isHidden) await toggleTable(page, id);
+          const rows = (await tableRows(page, id)).map((row) => row.map(plain));
+          if (!isHidden) await toggleTable(page, id);
+          const sum = (numbers: unknown[]) =>
+            numbers.reduce((sum: number, one) => sum + Number(one ?? 0), 0);
+          const expected = sum(byHand.map((row) => row.at(-1)));
+
+          assert.deepEqual(rows.sort(), byHand, what);
+          assert.ok(
+            // Bars are written in whole units.
+            Math.abs(sum(drawn) - expected) <= (id === "month" ? 0.005 : 2),
+            `${what}, as drawn: ${drawn}, not ${expected}`,
+          );
+        }
       }
+    }
+    // Units and orders are drawn as well.
+    await page.goto(`${address}?currency=GBP`);
+    await batchShown(page, 2);
+    for (
+      const [figure, expected] of [["orders", [3, 0, 1]], ["units", [
+        6000,
+        0,
+        1,
+      ]]]
+    ) {
+      await page.locator("#figures").getByText(String(figure)).click();
+      await page.locator("#figures [aria-pressed=true]").getByText(
+        String(figure),
+      )
+        .waitFor();
+      const [series] = await drawnSeries(page, "month");
+      assert.deepEqual(series?.data, expected);
     }
     assert.deepEqual(errors, []);
   },
 );
+
+/** The figures that a list of bars names, exactly. */
+async function shownBars(page: Page, id: string): Promise<number[]> {
+  return await page.evaluate(
+    `[...document.querySelectorAll("[data-chart=${id}] .bars .amount")]
+      .map(({ title }) => Number(title.replace(/[^\\d.-]/g, "")))`,
+  ) as number[];
+}
 
 /** What charts show, by hand, in the order of the columns; WHERE is replaced. */
 const SALES = `select *, units_sold * unit_price as value,
@@ -228,7 +327,8 @@ const PAYMENTS = `select *, payment_date >= '2023-01-01' as in_time,
     to_char(payment_date, 'Mon YYYY') as month,
     case when paid then 'paid'
       when payment_date < (now() at time zone 'UTC')::date then 'overdue'
-      else 'due' end as state
+      else 'due' end as state, payment_type_name as code,
+    lower(replace(payment_type_name, '_', ' ')) as kind
   from fact_payment_current
   inner join dim_currency_current using (currency_id)
   inner join dim_payment_type_current using (payment_type_id)
@@ -263,84 +363,97 @@ const purchaseTotals = (columns: string, join?: string) =>
     figures: PURCHASE_FIGURES,
     ...(join === undefined ? {} : { join }),
   });
-const paymentTotals = (columns: string, state?: string) =>
-  totals(
-    state === undefined
-      ? PAYMENTS
-      : `select * from (${PAYMENTS}) as payments where state = '${state}'`,
-    { columns, figures: PAYMENT_FIGURES },
-  );
+const paymentTotals = (columns: string, where: string) =>
+  totals(`select * from (${PAYMENTS}) as payments where ${where}`, {
+    columns,
+    figures: PAYMENT_FIGURES,
+  });
 const PARTY = "inner join dim_counterparty_current using (counterparty_id)";
 const PLACE = `inner join dim_location_current
   on agreed_delivery_location_id = location_id`;
 const SELLER = "inner join dim_staff_current on sales_staff_id = staff_id";
 const BUYER = "inner join dim_staff_current using (staff_id)";
 const PERSON = "first_name || ' ' || last_name, department_name";
-const PARTY_STATE =
-  "counterparty_legal_name, payment_type_name, state, currency_code";
+const PARTY_STATE = "counterparty_legal_name, kind, state, currency_code";
 
-/** Of each chart its table, and which of its columns is drawn: the last. */
-const CHARTS: Record<string, { text: string; drawn?: number }> = {
-  "sales": { text: saleTotals("month") },
-  "units": { text: saleTotals("month"), drawn: -2 },
-  "purchases": { text: purchaseTotals("month") },
-  "payments-by-month": {
-    text: paymentTotals("month, payment_type_name, currency_code"),
-  },
-  "payments": {
-    text: paymentTotals("payment_type_name, currency_code, state"),
-  },
-  "sales-by-counterparty": {
-    text: saleTotals("counterparty_legal_name", PARTY),
-  },
-  "sales-by-country": { text: saleTotals("country", PLACE) },
-  "sales-by-department": { text: saleTotals("department_name", SELLER) },
-  "sales-by-staff": { text: saleTotals(PERSON, SELLER) },
-  "sales-by-design": {
-    text: saleTotals(
+/** Of each measure a currency, and the tables of its charts. */
+const MEASURES: [string, string, Record<string, string>][] = [
+  ["sales", "GBP", {
+    month: saleTotals("month"),
+    counterparty: saleTotals("counterparty_legal_name", PARTY),
+    country: saleTotals("country", PLACE),
+    design: saleTotals(
       "design_name",
       "inner join dim_design_current using (design_id)",
     ),
-  },
-  "purchases-by-counterparty": {
-    text: purchaseTotals("counterparty_legal_name", PARTY),
-  },
-  "purchases-by-country": { text: purchaseTotals("country", PLACE) },
-  "purchases-by-department": { text: purchaseTotals("department_name", BUYER) },
-  "purchases-by-staff": { text: purchaseTotals(PERSON, BUYER) },
-  "payments-overdue": { text: paymentTotals(PARTY_STATE, "overdue") },
-  "payments-due": { text: paymentTotals(PARTY_STATE, "due") },
-  "payments-paid": { text: paymentTotals(PARTY_STATE, "paid") },
-};
+    department: saleTotals("department_name", SELLER),
+    staff: saleTotals(PERSON, SELLER),
+  }],
+  ["purchases", "USD", {
+    month: purchaseTotals("month"),
+    counterparty: purchaseTotals("counterparty_legal_name", PARTY),
+    country: purchaseTotals("country", PLACE),
+    department: purchaseTotals("department_name", BUYER),
+    staff: purchaseTotals(PERSON, BUYER),
+  }],
+  ["owed", "GBP", paymentCharts("SALES_RECEIPT")],
+  ["owing", "GBP", paymentCharts("PURCHASE_PAYMENT")],
+];
+
+function paymentCharts(kind: string): Record<string, string> {
+  const ofState = (state: string) =>
+    paymentTotals(PARTY_STATE, `state = '${state}' and code = '${kind}'`);
+  return {
+    month: paymentTotals(
+      "month, kind, state, currency_code",
+      `code = '${kind}'`,
+    ),
+    overdue: ofState("overdue"),
+    due: ofState("due"),
+    paid: ofState("paid"),
+  };
+}
 
 testPage(
-  "a month without sales is drawn as one, and a name keeps its colour",
+  "a month without sales is drawn as one, and a state keeps its colour",
   async () => {
     await using platform = await loaded();
     await execute(
       platform.source.client,
       insertOrder(50),
       "update sales_order set currency_id = 2 where sales_order_id = 1",
+      "update payment set paid = true where payment_id = 4",
     );
     await platform.run();
     await using served = new Served(platform);
     const { page, errors } = await open(await served.address);
     await batchShown(page, 2);
-    const both = await drawnSeries(page, "sales");
-    await page.locator("#currency").selectOption("USD");
-    const one = await drawnSeries(page, "sales");
+    const [pounds] = await drawnSeries(page, "month");
+    await page.locator("[data-currency=USD]").click();
+    await ordersShown(page, 1);
+    const [dollars] = await drawnSeries(page, "month");
+    await page.locator("[data-currency=GBP]").click();
+    await page.locator("[data-card=owed]").click();
+    await page.waitForSelector("[data-chart=overdue]");
+    const states = await drawnSeries(page, "month");
+    const colors = Object.fromEntries(
+      states.map(({ name, color }) => [name, color]),
+    );
+    const colorOfBars = (id: string) =>
+      page.evaluate(
+        `getComputedStyle(
+          document.querySelector("[data-chart=${id}] .bars rect"),
+        ).fill`,
+      );
 
     // November with sales, December without, January with one.
-    assert.deepEqual(both.map(({ name, data }) => [name, data.length]), [
-      ["GBP", 3],
-      ["USD", 3],
-    ]);
-    assert.equal(both[0]?.data[1], 0);
-    assert.deepEqual(one.map(({ name, data }) => [name, data.length]), [
-      ["USD", 1],
-    ]);
-    assert.equal(one[0]?.color, both[1]?.color);
-    assert.notEqual(one[0]?.color, both[0]?.color);
+    assert.deepEqual(pounds?.data.length, 3);
+    assert.equal(pounds?.data[1], 0);
+    assert.deepEqual(dollars?.data, [2430]);
+    assert.equal(new Set(Object.values(colors)).size, 2);
+    for (const state of ["overdue", "paid"]) {
+      assert.equal(await colorOfBars(state), colors[state], state);
+    }
     assert.deepEqual(errors, []);
   },
 );
@@ -356,11 +469,14 @@ testPage(
     await platform.run();
     await using served = new Served(platform);
     const { page, errors } = await open(await served.address, "de-DE");
-    await toggleTable(page, "sales");
-    const sales = await tableRows(page, "sales");
+    await toggleTable(page, "month");
+    const sales = await tableRows(page, "month");
+    const total = await page.locator("[data-card=sales] .card-value")
+      .getAttribute("title");
     await page.locator("[data-view=changes]").click();
     await page.waitForSelector("#changes-list table");
 
+    assert.equal(total, "14.580\u00a0£");
     assert.deepEqual(sales, [["Nov. 2022", "GBP", "3", "6.000", "14.580"]]);
     assert.match(
       await page.locator("#changes-list").innerText(),
@@ -388,13 +504,15 @@ testPage("hostile text stays text, wherever it is shown", async () => {
   await using served = new Served(platform);
   const { page, errors } = await open(await served.address);
   await batchShown(page, 2);
-  await toggleTable(page, "sales-by-counterparty");
-  const chart = page.locator("[data-chart=sales-by-counterparty]");
+  await toggleTable(page, "counterparty");
+  const chart = page.locator("[data-chart=counterparty]");
   const texts = [await chart.innerText()];
   await chart.getByRole("button", { name: "Rows" }).first().click();
   await page.waitForSelector("#rows[open] table");
   texts.push(await page.locator("#rows").innerText());
   await page.keyboard.press("Escape");
+  const option = await page.locator("#counterparties option").first()
+    .getAttribute("value");
   await page.locator("[data-view=changes]").click();
   await page.waitForSelector("#changes-list table");
   texts.push(await page.locator("#changes-list").innerText());
@@ -403,12 +521,9 @@ testPage("hostile text stays text, wherever it is shown", async () => {
   }).click();
   await page.waitForSelector("#history li");
   texts.push(await page.locator("#history").innerText());
-  await page.goto(`${await served.address}#batch/2`);
+  await page.goto(`${await served.address}?view=batch&batch=2`);
   await page.waitForSelector("#batch-details table");
   texts.push(await page.locator("#batch-details").innerText());
-  const option = await page.locator("#counterparties option").first()
-    .getAttribute("value");
-
   for (const text of texts) assert.ok(text.includes(hostile), text);
   assert.equal(option, hostile);
   assert.equal(await page.evaluate("window.hurt"), undefined);

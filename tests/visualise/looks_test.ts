@@ -7,6 +7,7 @@ import {
   loaded,
   open,
   openPage,
+  propertyOf,
   Served,
   testPage,
   toggleTable,
@@ -30,30 +31,44 @@ testPage(
     );
     await platform.run();
     await using served = new Served(platform);
-    const { page } = await open(await served.address);
-    await toggleTable(page, "sales");
+    const address = await served.address;
+    const { page } = await open(address);
+    await toggleTable(page, "month");
     for (const colorScheme of ["light", "dark"] as const) {
       for (const width of [390, 2560]) {
         const at = `${colorScheme}, ${width}`;
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height: 900 });
-        await goTo(page, "business");
-        await assertAccessible(page, `business, ${at}`);
-        await page.locator("[data-chart=sales]")
+        await goTo(page, "overview");
+        await assertAccessible(page, `overview, ${at}`);
+        await page.locator("[data-chart=month]")
           .getByRole("button", { name: "Rows" }).first().click();
         await page.waitForSelector("#rows[open] table");
         await assertAccessible(page, `rows, ${at}`);
         await page.keyboard.press("Escape");
         await goTo(page, "changes");
-        await page.locator("#history-key").fill("1");
-        await page.locator("#history-form button").click();
-        await page.waitForSelector("#history li");
         await assertAccessible(page, `changes, ${at}`);
+        await page.locator("#to-record").click();
+        await page.locator("#record-key").fill("1");
+        await page.locator("#record-form button").click();
+        await page.waitForSelector("#history li");
+        await assertAccessible(page, `record, ${at}`);
         await goTo(page, "pipeline");
         await assertAccessible(page, `pipeline, ${at}`);
         await page.locator("#batches").getByRole("link").first().click();
         await page.waitForSelector("#batch-details table");
         await assertAccessible(page, `batch, ${at}`);
+        await page.goto(`${address}?at=1&measure=owed`);
+        await batchShown(page, 1);
+        await page.locator("#filters summary").click();
+        await assertAccessible(page, `past, ${at}`);
+        await page.keyboard.press("?");
+        await assertAccessible(page, `help, ${at}`);
+        await page.keyboard.press("Escape");
+        await page.locator("#now").click();
+        await batchShown(page, 2);
+        await page.locator("[data-card=sales]").click();
+        await toggleTable(page, "month");
       }
     }
   },
@@ -81,7 +96,9 @@ testPage(
   async () => {
     await using platform = await loaded();
     await using served = new Served(platform);
-    const { page, errors } = await open(`${await served.address}#pipeline`);
+    const { page, errors } = await open(
+      `${await served.address}?view=pipeline`,
+    );
     const focused = () =>
       page.evaluate(
         `[document.activeElement.id, document.activeElement.getAttribute("aria-label")]`,
@@ -90,22 +107,22 @@ testPage(
     await page.locator(".skip").focus();
     await page.keyboard.press("Enter");
     assert.deepEqual(await focused(), ["main", null]);
-    assert.match(page.url(), /#pipeline$/);
+    assert.match(page.url(), /\?view=pipeline$/);
     await page.locator("#batches").getByRole("link").first().focus();
     const [, name] = await focused() as string[];
     await execute(platform.source.client, insertOrder(50));
     await platform.run();
     await page.locator("#batches tbody tr").nth(1).waitFor();
     assert.deepEqual(await focused(), ["", name]);
-    await page.locator("[data-view=business]").click();
+    await page.locator("[data-view=overview]").click();
     await batchShown(page, 2);
-    await toggleTable(page, "sales");
-    await page.locator("[data-chart=sales]")
+    await toggleTable(page, "month");
+    await page.locator("[data-chart=month]")
       .getByRole("button", { name: "Rows" }).first().click();
     await page.locator("#rows[open]").getByRole("button", { name: "History" })
       .first().click();
     await page.waitForSelector("#history li");
-    assert.deepEqual(await focused(), ["history-title", null]);
+    assert.deepEqual(await focused(), ["record-title", null]);
     assert.deepEqual(errors, []);
   },
 );
@@ -116,16 +133,16 @@ testPage(
     await using platform = await loaded();
     await using served = new Served(platform);
     const page = await openPage();
-    await page.goto(`${await served.address}#changes/payment/%`);
+    await page.goto(`${await served.address}?view=record&record=payment/%25`);
     await page.locator("#problem").getByText('"%" is not a whole number')
       .waitFor();
     await page.waitForSelector(".status[data-state=live]");
-    await page.goto(`${await served.address}#batch/999`);
+    await page.goto(`${await served.address}?view=batch&batch=999`);
     await page.locator("#problem").getByText(
       "batch 999 is not in the warehouse",
     )
       .waitFor();
-    await page.goto(`${await served.address}#batch/1`);
+    await page.goto(`${await served.address}?view=batch&batch=1`);
     await page.waitForSelector("#batch-details table");
 
     assert.equal(await page.locator("#problem").isVisible(), false);
@@ -133,11 +150,42 @@ testPage(
   },
 );
 
+testPage("keys lead to the views, and through the batches", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const press = async (key: string, address: RegExp) => {
+    await page.keyboard.press(key);
+    await page.waitForURL(address);
+  };
+  await press("[", /\?at=1$/);
+  await batchShown(page, 1);
+  await press("2", /\?at=1&view=changes$/);
+  await press("Escape", /\?view=changes$/);
+  await press("3", /\?view=pipeline$/);
+  await press("1", /\/$/);
+  await page.keyboard.press("/");
+  assert.equal(await propertyOf(page, ":focus", "id"), "counterparty");
+  // In a field, it is a letter.
+  await page.keyboard.type("1");
+  assert.equal(await propertyOf(page, "#counterparty", "value"), "1");
+  await page.goBack();
+  await page.waitForURL(/\?view=pipeline$/);
+  await page.waitForSelector("#pipeline:not([hidden])");
+
+  assert.equal(await page.title(), "Pipeline · Totesys");
+  assert.deepEqual(errors, []);
+});
+
 testPage("people sign in by a form, once", async () => {
   await using platform = await loaded();
   await using served = new Served(platform, { token: TOKEN });
   const page = await openPage();
-  await page.goto(await served.address);
+  const address = `${await served.address}?view=record&record=sales-order/1`;
+  await page.goto(address);
   await page.locator("input[name=token]").fill("a-wrong-one");
   await page.getByRole("button", { name: "Sign in" }).click();
   const refused = await page.getByRole("alert").innerText();
@@ -149,7 +197,10 @@ testPage("people sign in by a form, once", async () => {
   await batchShown(page, 1);
   await page.waitForSelector(".status[data-state=live]");
   const [cookie] = await page.context().cookies();
+  await page.waitForSelector("#history li");
 
+  // It goes on to what was asked for.
+  assert.equal(decodeURIComponent(page.url()), address);
   assert.equal(refused, "That is not the token.");
   assert.equal(cookie?.httpOnly, true);
   assert.equal(cookie?.sameSite, "Strict");

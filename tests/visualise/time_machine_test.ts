@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import {
   batchShown,
-  card,
   choose,
   closeBrowser,
   loaded,
   open,
+  ordersShown,
   plain,
   Served,
   tableRows,
@@ -46,10 +46,10 @@ testPage(
       return rows.map((row) => Object.values(row).map(plain)).sort();
     };
     const shown = async () => {
-      const rows = await tableRows(page, "sales-by-counterparty");
+      const rows = await tableRows(page, "counterparty");
       return rows.map((row) => row.map(plain)).sort();
     };
-    await toggleTable(page, "sales-by-counterparty");
+    await toggleTable(page, "counterparty");
     assert.deepEqual(await shown(), await byHand(2));
     assert.match((await shown()).flat().join(), /Renamed/);
     await choose(page, "#slider", "1");
@@ -57,26 +57,39 @@ testPage(
     assert.deepEqual(await shown(), await byHand(1));
     assert.match(
       await page.locator("#as-of").innerText(),
-      /^showing batch 1, as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d$/,
+      /^as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d \S+$/,
     );
+    assert.equal(
+      await page.locator("#status").getAttribute("data-state"),
+      "past",
+    );
+    assert.match(page.url(), /\?at=1$/);
+    assert.match(await page.title(), /^Overview, \d+ \w+ \d{4}, .* · Totesys$/);
+    // The moment has an address of its own.
+    await page.reload();
+    await batchShown(page, 1);
+    await toggleTable(page, "counterparty");
+    assert.deepEqual(await shown(), await byHand(1));
     await page.locator("#now").click();
     await batchShown(page, 2);
     assert.deepEqual(await shown(), await byHand(2));
     await page.locator("[data-view=changes]").click();
     await page.waitForSelector("#changes-list table");
     const changes = await page.locator("#changes-list").innerText();
-    await page.locator("#history-key").fill("1");
-    await page.locator("#history-form button").click();
+    await page.locator("#to-record").click();
+    await page.locator("#record-key").fill("1");
+    await page.locator("#record-form button").click();
     await page.waitForSelector("#history li");
 
     assert.match(
       changes,
-      /sales order\s+1\s+updated\s+units_sold\s+1,000\s+777/,
+      /sales order 1\s+updated\s+units_sold\s+1,000\s+777/,
     );
-    assert.match(changes, /sales order\s+50\s+added/);
-    assert.match(changes, /payment\s+5\s+deleted/);
+    assert.match(changes, /^3 records: 1 added, 1 updated, 1 deleted/);
+    assert.match(changes, /sales order 50\s+added/);
+    assert.match(changes, /payment 5\s+deleted/);
     assert.equal(await page.locator("#history li").count(), 2);
-    assert.match(page.url(), /#changes\/sales-order\/1$/);
+    assert.match(page.url(), /\?view=record&record=sales-order%2F1$/);
     assert.deepEqual(errors, []);
   },
 );
@@ -101,16 +114,16 @@ testPage(
       await platform.run();
     }
     await using served = new Served(platform);
-    const { page, errors } = await open(`${await served.address}#changes`);
+    const { page, errors } = await open(`${await served.address}?view=changes`);
     await page.locator("#changes-list").getByRole("button", {
       name: "History of payment 5",
     }).click();
     await page.waitForSelector("#history li");
     const events = await page.locator("#history li").allInnerTexts();
     await page.locator("#history li").nth(1)
-      .getByRole("button", { name: "Everything as of then" }).click();
+      .getByRole("button", { name: "See everything at this moment" }).click();
     await batchShown(page, 2);
-    await page.waitForSelector("#business:not([hidden])");
+    await page.waitForSelector("#overview:not([hidden])");
 
     assert.match(events[0] ?? "", /^added in batch 1, /);
     assert.match(
@@ -138,7 +151,7 @@ testPage("what changed is told over several batches, too", async () => {
   await execute(client, "delete from sales_order where sales_order_id = 700");
   await platform.run();
   await using served = new Served(platform);
-  const { page, errors } = await open(`${await served.address}#changes`);
+  const { page, errors } = await open(`${await served.address}?view=changes`);
   await batchShown(page, 4);
   const last = await page.locator("#changes-list").innerText();
   await choose(page, "#since", "1");
@@ -146,12 +159,12 @@ testPage("what changed is told over several batches, too", async () => {
     .waitFor();
   const since = await page.locator("#changes-list").innerText();
 
-  assert.match(last, /sales order\s+700\s+deleted/);
-  assert.doesNotMatch(last, /sales order\s+1\s/);
+  assert.match(last, /sales order 700\s+deleted/);
+  assert.doesNotMatch(last, /sales order 1\s/);
   // From one state to the other: what came and went in between is neither.
-  assert.match(since, /sales order\s+1\s+updated\s+units_sold\s+1,000\s+800/);
-  assert.match(since, /sales order\s+800\s+added/);
-  assert.doesNotMatch(since, /sales order\s+700\s/);
+  assert.match(since, /sales order 1\s+updated\s+units_sold\s+1,000\s+800/);
+  assert.match(since, /sales order 800\s+added/);
+  assert.doesNotMatch(since, /sales order 700\s/);
   assert.deepEqual(errors, []);
 });
 
@@ -182,7 +195,7 @@ testPage("of two moments that are asked for, the last one shows", async () => {
 
   assert.equal(busy, "true");
   assert.equal(answered, 1);
-  assert.equal(await card(page, "Sales orders"), "4");
+  await ordersShown(page, 4);
   assert.equal(await page.locator("#batch").innerText(), "2");
   assert.deepEqual(errors, []);
 });

@@ -1,28 +1,50 @@
+// @ts-check
 // The dashboard's page: which view is shown, when it is refreshed, and whether
 // it is live.
-import { readBusiness, showBusiness } from "./business.js";
-import { readChanges } from "./changes.js";
-import { resizeCharts } from "./charts.js";
-import { $, write } from "./elements.js";
-import { rounded, shown } from "./formats.js";
+import { follow, go, onGo, param, view } from "./address.js";
+import { readChanges, readRecord } from "./changes.js";
+import { $, field, write } from "./elements.js";
+import { duration, figure, moment, shown, zone } from "./formats.js";
+import { applyFilters, readOverview, showFilters } from "./overview.js";
 import { readBatch, readPipeline, showBehind } from "./pipeline.js";
+import { closeRows } from "./rows.js";
 import {
+  AnswerError,
   askNewest,
   isFromFuture,
   newestBatch,
-  route,
+  pastBatch,
   secondsBehind,
   shownBatch,
   state,
-  tell,
 } from "./state.js";
 
+/**
+ * What a view shows: its batch, and the time of it if it has one.
+ * @typedef {{
+ *   batch: number,
+ *   snapshotTime: string | undefined,
+ *   show: () => void,
+ * }} Answer
+ */
+
+/** @type {Record<string, (signal: AbortSignal) => Promise<Answer>>} */
 const VIEWS = {
-  business: readBusiness,
+  overview: readOverview,
   changes: readChanges,
+  record: readRecord,
   pipeline: readPipeline,
   batch: readBatch,
 };
+/** The views in the navigation, by their keys, and what belongs to them. */
+const NAVIGATION = ["overview", "changes", "pipeline"];
+const WITHIN = /** @type {Record<string, string>} */ ({
+  record: "changes",
+  batch: "pipeline",
+});
+/** The views that can show the past. */
+const TIMED = ["overview", "changes"];
+const COMPANY = document.title;
 const TICK_MS = 5_000;
 /** How long to wait until a person has settled on a choice. */
 const SETTLE_MS = 150;
@@ -31,21 +53,37 @@ const SILENCE_MAX_MS = 40_000;
 /** How often to refresh what no event announces: an age, or a rebuild. */
 const AGE_MAX_MS = 60_000;
 
-/** The refresh under way, or null. */
+/**
+ * The refresh under way, or null.
+ * @type {AbortController | null}
+ */
 let current = null;
-/** The server's turn at the newest event; null before the first. */
+/**
+ * The server's turn at the newest event; null before the first.
+ * @type {number | null}
+ */
 let heardTurn = null;
-/** The server's turn when what is shown was fetched. */
+/**
+ * The server's turn when what is shown was fetched.
+ * @type {number | null}
+ */
 let shownTurn = null;
 let refreshedAt = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let soon;
-/** The stream of events; null if it is closed for good. */
+/**
+ * The stream of events; null if it is closed for good.
+ * @type {EventSource | null}
+ */
 let events = null;
 let heardAt = 0;
 let isPolling = false;
+/** The address's view when it was last shown. */
+let lastView = "";
 
 /**
- * Refreshes the page for what a person chose, and aborts the refresh under way.
+ * Refreshes the page for what the address says, and aborts the refresh under
+ * way.
  */
 async function refresh() {
   clearTimeout(soon);
@@ -54,35 +92,31 @@ async function refresh() {
   current = own;
   let failed = false;
   $("main").setAttribute("aria-busy", "true");
+  showShell();
   try {
     await askNewest(own.signal);
     const { turn } = state;
-    showStatus();
     $("empty").hidden = state.newest !== null;
-    showSection();
-    if (state.newest === null) write($("as-of"), "");
-    else {
-      showMachine();
-      const { view } = route();
-      const { batch, snapshotTime, show } = await VIEWS[view](own.signal);
-      if (own !== current) return;
-      show();
+    showShell();
+    if (state.newest !== null) {
+      const answer = await VIEWS[view()]?.(own.signal);
+      if (own !== current || answer === undefined) return;
+      answer.show();
+      state.snapshotTime = answer.snapshotTime ?? "";
       // Only now does the page show what was asked for.
-      write(
-        $("as-of"),
-        snapshotTime === undefined
-          ? ""
-          : `showing batch ${rounded(batch)}, as of ${shown(snapshotTime)}`,
-      );
-      document.body.dataset.batch = String(batch);
+      document.body.dataset.batch = String(answer.batch);
+      document.body.dataset.shown = view();
     }
     shownTurn = turn;
     tell(null);
+    showMachine();
+    showTitle();
   } catch (error) {
     if (own !== current) return;
     failed = true;
     tell(error);
-    if (!error.isFinal) soon = setTimeout(retry, TICK_MS);
+    const isFinal = error instanceof AnswerError && error.isFinal;
+    if (!isFinal) soon = setTimeout(retry, TICK_MS);
   } finally {
     if (own === current) {
       current = null;
@@ -93,12 +127,30 @@ async function refresh() {
   }
 }
 
+/** Shows what went wrong until the next success. */
+function tell(/** @type {unknown} */ error) {
+  const isFinal = error instanceof AnswerError && error.isFinal;
+  const message = error instanceof Error ? error.message : String(error);
+  $("problem").hidden = error === null;
+  write(
+    $("problem"),
+    error === null
+      ? ""
+      : `The figures could not be updated: ${message}${
+        /[.!?]$/.test(message) ? "" : "."
+      }${isFinal ? "" : " Trying again every few seconds."}`,
+  );
+  // An address that makes no sense is no fault of the figures.
+  state.problem = error === null || isFinal ? null : message;
+  showStatus();
+}
+
 /**
  * Takes an event's turn, and refreshes the page if it is behind. A refresh
  * under way is not aborted: if batches came faster than their figures, that
  * would never show any.
  */
-function hear(turn) {
+function hear(/** @type {number} */ turn) {
   heardTurn = turn;
   if (current === null && isBehind()) refresh();
 }
@@ -113,62 +165,116 @@ function retry() {
   if (!document.hidden && current === null) refresh();
 }
 
-/** Refreshes, once a person has settled on a choice. */
-function refreshSoon() {
-  $("main").setAttribute("aria-busy", "true");
-  clearTimeout(soon);
-  soon = setTimeout(refresh, SETTLE_MS);
+/** Shows what the address says, before any answer is there. */
+function showShell() {
+  const now = view();
+  if (param("rows") === null || now !== "overview") closeRows();
+  const isEmpty = state.newest === null && !$("empty").hidden;
+  for (const section of document.querySelectorAll("[data-section]")) {
+    const { dataset } = /** @type {HTMLElement} */ (section);
+    /** @type {HTMLElement} */ (section).hidden = isEmpty ||
+      dataset.section !== now;
+  }
+  const of = WITHIN[now] ?? now;
+  for (const name of NAVIGATION) {
+    const link = /** @type {HTMLAnchorElement} */ ($(`to-${name}`));
+    follow(link, { view: name });
+    if (name === of) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  follow(/** @type {HTMLAnchorElement} */ ($("status")), { view: "pipeline" });
+  $("machine").hidden = !TIMED.includes(now);
+  $("currency-bar").hidden = now !== "overview";
+  showFilters();
+  if (lastView !== "" && lastView !== now) {
+    scrollTo(0, 0);
+    // The keyboard goes on from the view that was asked for.
+    if (WITHIN[now] !== undefined) $(`${now}-title`).focus();
+  }
+  if (lastView !== now) state.snapshotTime = "";
+  lastView = now;
+  showMachine();
+  showTitle();
+  showStatus();
 }
 
+/** The pill: the worst of what there is to say. */
 function showStatus() {
+  const [level, text, age] = statusOf();
+  const pill = $("status");
+  pill.dataset.state = level;
+  write($("status-text"), text);
+  write($("status-age"), age);
+}
+
+/** @returns {[string, string, string]} */
+function statusOf() {
   const seconds = secondsBehind();
-  const isOld = seconds > state.targetMinutes * 60;
-  const isStale = !state.up || isOld || isFromFuture();
-  $("status").dataset.state = isStale ? "stale" : "live";
-  write(
-    $("status-text"),
-    !state.up
-      ? "Not connected: the figures may be old"
-      : isFromFuture()
-      ? "Age unknown: the newest snapshot's time is in the future"
-      : isOld
-      ? `Stale: the warehouse is ${rounded(seconds / 60)} minutes behind`
-      : "Live",
-  );
+  if (state.up === null) return ["unknown", "Connecting…", ""];
+  if (!state.up) return ["stale", "Offline: the figures may be old", ""];
+  if (state.problem !== null) return ["stale", "Not up to date", ""];
+  if (isFromFuture()) return ["stale", "Age unknown", ""];
+  if (seconds > state.targetMinutes * 60) {
+    return ["stale", "Stale", duration(seconds)];
+  }
+  if (TIMED.includes(view()) && pastBatch() !== null) {
+    return ["past", "Past", `batch ${figure(shownBatch())}`];
+  }
+  const failing = Number(state.newest?.checks_failing ?? 0);
+  if (failing > 0) {
+    return [
+      "failing",
+      failing === 1 ? "1 check fails" : `${figure(failing)} checks fail`,
+      "",
+    ];
+  }
+  return [
+    "live",
+    "Live",
+    state.newest === null ? "" : duration(
+      Math.max(0, seconds),
+    ),
+  ];
 }
 
 function showMachine() {
-  const slider = $("slider");
-  slider.max = String(newestBatch());
-  slider.disabled = false;
-  if (state.batch === null) slider.value = slider.max;
-  write($("batch"), rounded(shownBatch()));
-  $("now").hidden = state.batch === null;
+  const slider = field("slider");
+  const past = pastBatch();
+  if (newestBatch() > 0) {
+    slider.max = String(newestBatch());
+    slider.disabled = newestBatch() === 1;
+    slider.value = String(shownBatch());
+    write($("batch"), figure(shownBatch()));
+  }
+  const isPast = past !== null && TIMED.includes(view());
+  document.body.classList.toggle("in-past", isPast);
+  $("now").hidden = !isPast;
+  write(
+    $("as-of"),
+    state.snapshotTime === "" ? "" : `as of ${moment(state.snapshotTime)}`,
+  );
 }
 
-/** Shows the view's section, or none while the warehouse has no batch. */
-function showSection() {
-  const { view } = route();
-  const isEmpty = !$("empty").hidden;
-  for (const section of document.querySelectorAll("[data-section]")) {
-    section.hidden = isEmpty || section.dataset.section !== view;
-  }
+function showTitle() {
+  const names = /** @type {Record<string, string>} */ ({
+    overview: "Overview",
+    changes: "Changes",
+    record: $("record-title").textContent || "History",
+    pipeline: "Pipeline",
+    batch: `Batch ${param("batch") ?? ""}`,
+  });
+  const isPast = pastBatch() !== null && TIMED.includes(view()) &&
+    state.snapshotTime !== "";
+  document.title = [
+    names[view()],
+    ...(isPast ? [shown(state.snapshotTime)] : []),
+  ].join(", ") + ` · ${COMPANY}`;
 }
 
-function showView() {
-  const { view } = route();
-  showSection();
-  const of = view === "batch" ? "pipeline" : view;
-  for (const link of document.querySelectorAll("[data-view]")) {
-    if (link.dataset.view === of) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  // The pipeline is always shown as it is now.
-  $("machine").hidden = of === "pipeline";
-  // It still describes what was shown before.
-  write($("as-of"), "");
-  resizeCharts();
-  refresh().then(resizeCharts);
+/** Goes to a batch, or to now if it is the newest. */
+function goToBatch(/** @type {number} */ batch) {
+  const to = Math.max(1, Math.min(newestBatch(), batch));
+  go({ at: to === newestBatch() ? null : to });
 }
 
 /** Listens for events. The browser reconnects by itself where it can. */
@@ -189,7 +295,7 @@ function listen() {
     const { up, turn } = JSON.parse(data);
     state.up = up;
     showStatus();
-    if (state.up) hear(turn);
+    if (up) hear(turn);
   });
   for (const type of ["batch", "reset"]) {
     own.addEventListener(type, ({ data }) => {
@@ -217,7 +323,7 @@ async function tick() {
   }
   if (state.newest === null) return;
   showStatus();
-  const isPipeline = route().view === "pipeline";
+  const isPipeline = view() === "pipeline";
   if (isPipeline) showBehind();
   const isOld = Date.now() - refreshedAt > AGE_MAX_MS;
   if (isOld && (isPipeline || !state.streams)) retry();
@@ -228,7 +334,7 @@ async function poll() {
   const before = state.newest;
   isPolling = true;
   try {
-    await askNewest();
+    await askNewest(AbortSignal.timeout(SILENCE_MAX_MS));
   } catch {
     state.up = false;
     return;
@@ -242,39 +348,61 @@ async function poll() {
   }
 }
 
-$("slider").addEventListener("input", () => {
-  const value = Number($("slider").value);
-  state.batch = value === newestBatch() ? null : value;
-  showMachine();
+/** The keys that work wherever no text is written. */
+const KEYS = /** @type {Record<string, () => void>} */ ({
+  1: () => go({ view: "overview" }),
+  2: () => go({ view: "changes" }),
+  3: () => go({ view: "pipeline" }),
+  "[": () => goToBatch(shownBatch() - 1),
+  "]": () => goToBatch(shownBatch() + 1),
+  Escape: () => go({ at: null }),
+  "/": () => {
+    if (view() !== "overview") return;
+    /** @type {HTMLDetailsElement} */ ($("filters")).open = true;
+    $("counterparty").focus();
+  },
+  "?": () => /** @type {HTMLDialogElement} */ ($("help")).showModal(),
 });
-$("slider").addEventListener("change", refreshSoon);
-$("now").addEventListener("click", () => {
-  state.batch = null;
-  refresh();
-});
-$("currency").addEventListener("change", showBusiness);
-for (const id of ["from", "to", "counterparty"]) {
-  $(id).addEventListener("change", refreshSoon);
-}
-$("since").addEventListener("change", () => {
-  const since = Number($("since").value);
-  state.since = Number.isInteger(since) && since >= 0 ? since : null;
-  refreshSoon();
-});
-$("history-form").addEventListener("submit", (event) => {
+
+addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]") !== null) return;
+  const isWriting = target instanceof HTMLInputElement ||
+    target instanceof HTMLSelectElement;
+  const act = KEYS[key];
+  if (isWriting || act === undefined || event.defaultPrevented) return;
   event.preventDefault();
-  const hash = `changes/${$("history-fact").value}/${$("history-key").value}`;
-  if (location.hash === `#${hash}`) refresh();
-  else location.hash = hash;
+  act();
 });
-document.querySelector(".skip").addEventListener("click", (event) => {
-  // The fragment of the address names the view, so the link can't use it.
+field("slider").addEventListener("input", () => {
+  // One truth: what is chosen, not what is still shown.
+  write($("batch"), figure(field("slider").value));
+  write($("as-of"), "");
+});
+field("slider").addEventListener("change", () => {
+  clearTimeout(soon);
+  $("main").setAttribute("aria-busy", "true");
+  soon = setTimeout(() => goToBatch(Number(field("slider").value)), SETTLE_MS);
+});
+$("now").addEventListener("click", () => go({ at: null }));
+for (const id of ["from", "to", "counterparty"]) {
+  $(id).addEventListener("change", applyFilters);
+}
+$("since").addEventListener(
+  "change",
+  () => go({ since: field("since").value }),
+);
+$("record-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { value: fact } = field("record-fact");
+  go({ view: "record", record: `${fact}/${field("record-key").value}` });
+});
+$("to-record").addEventListener("click", () => go({ view: "record" }));
+document.querySelector(".skip")?.addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();
 });
-addEventListener("hashchange", showView);
-addEventListener("resize", resizeCharts);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 document.addEventListener("visibilitychange", () => {
   // Browsers limit the streams to a server: hidden pages give theirs up.
   if (document.hidden) {
@@ -282,6 +410,8 @@ document.addEventListener("visibilitychange", () => {
     events = null;
   } else if (events === null) tick();
 });
+onGo(refresh);
+write($("zone"), `Times are in your time zone, ${zone()}.`);
 setInterval(tick, TICK_MS);
-showView();
+refresh();
 listen();

@@ -1,73 +1,101 @@
-// The view of what changed between two batches, and of one fact's history.
-import { $, make, refill, scrolled, write } from "./elements.js";
-import { rounded, shown, shownValue } from "./formats.js";
-import { get, newestBatch, route, shownBatch, state } from "./state.js";
+// @ts-check
+// The views of what changed between two batches, and of one record's history.
+import { go, param } from "./address.js";
+import { $, field, make, refill, scrolled, write } from "./elements.js";
+import { figure, moment, rounded, shownValue } from "./formats.js";
+import { get, newestBatch, shownBatch } from "./state.js";
 
-/** Whether a history was just asked for. */
-let isOpening = false;
+/** @typedef {{ name: string, before: unknown, after: unknown }} Column */
+/** @typedef {{ fact: string, key: string, kind: string, columns: Column[] }} Change */
+/** @typedef {{ batch: string, at: string, kind: string, columns: Column[] }} Moment */
 
-/** Fetches what changed, and the history in the address; see readBusiness. */
-export async function readChanges(signal) {
+/** Columns about the row's bookkeeping, after those about the business. */
+const TECHNICAL = /^(created|last_updated)_(date|time)$/;
+
+/** Fetches what changed; returns a function that shows it. */
+export async function readChanges(/** @type {AbortSignal} */ signal) {
   const batch = shownBatch();
-  const since = state.since !== null && state.since < batch
-    ? state.since
+  const asked = param("since") ?? "";
+  const since = /^\d{1,15}$/.test(asked) && Number(asked) < batch
+    ? Number(asked)
     : batch - 1;
-  const [fact, key] = route().given;
-  const [answer, events] = await Promise.all([
-    get(`api/changes/${batch}?since=${since}`, signal),
-    fact === undefined || key === undefined ? null : get(
-      `api/history/${encodeURIComponent(fact)}/${encodeURIComponent(key)}`,
-      signal,
-    ),
-  ]);
+  const answer = await get(`api/changes/${batch}?since=${since}`, signal);
   return {
     batch,
     snapshotTime: answer.snapshot_time,
     show: () => {
-      write($("changes-batch"), rounded(batch));
-      $("since").max = String(batch - 1);
-      if (document.activeElement !== $("since")) {
-        $("since").value = String(since);
-      }
+      write(
+        $("changes-title"),
+        since === batch - 1
+          ? `Changes in batch ${figure(batch)}`
+          : `Changes from batch ${figure(since + 1)} to ${figure(batch)}`,
+      );
+      const input = field("since");
+      input.max = String(batch - 1);
+      if (document.activeElement !== input) input.value = String(since);
       showChanges(answer);
-      if (events === null) return $("history").replaceChildren();
-      $("history-fact").value = fact;
-      $("history-key").value = key;
-      showHistory(events);
-      if (!isOpening) return;
-      isOpening = false;
-      $("history-title").focus();
     },
   };
 }
 
-/** Goes to the history of a fact. */
-export function openHistory(fact, key) {
-  isOpening = true;
-  location.hash = `changes/${fact}/${key}`;
+/** Fetches the history of the record in the address. */
+export async function readRecord(/** @type {AbortSignal} */ signal) {
+  const [fact = "", key = ""] = (param("record") ?? "").split("/");
+  const batch = newestBatch();
+  const title = $("record-title");
+  const name = `${fact.replaceAll("-", " ")} ${key}`.trim();
+  write(title, name === "" ? "Record history" : `History of ${name}`);
+  field("record-fact").value = fact || "sales-order";
+  if (document.activeElement !== field("record-key")) {
+    field("record-key").value = key;
+  }
+  const moments = key === "" ? null : await get(
+    `api/history/${encodeURIComponent(fact)}/${encodeURIComponent(key)}`,
+    signal,
+  );
+  return {
+    batch,
+    snapshotTime: undefined,
+    show: () => {
+      refill(
+        $("history"),
+        moments === null
+          ? make("p", { class: "none" }, "Choose a record.")
+          : moments.length === 0
+          ? make("p", { class: "none" }, `No ${name} was ever loaded.`)
+          : make("ol", { class: "timeline" }, ...moments.map(momentOf)),
+      );
+    },
+  };
 }
 
+/** @param {{ changes: Change[], cut: string[], most: number }} answer */
 function showChanges({ changes, cut, most }) {
   $("changes-cut").hidden = cut.length === 0;
-  $("changes-cut").textContent =
+  write(
+    $("changes-cut"),
     `Only the first ${most} changes by key are shown for each of: ${
       cut.join(", ")
-    }.`;
-  const heads = ["Fact", "Key", "", "Column", "Before", "After"];
+    }.`,
+  );
+  const heads = ["Record", "", "Column", "Before", "After"];
   refill(
     $("changes-list"),
-    changes.length === 0 ? make("p", {}, "No fact changed.") : scrolled(
+    make("p", { class: "summary" }, summaryOf(changes)),
+    changes.length === 0 ? "" : scrolled(
       "Changes",
       make(
         "table",
-        {},
+        { class: "changes" },
         make(
           "thead",
           {},
           make(
             "tr",
             {},
-            ...heads.map((name) => make("th", { scope: "col" }, name)),
+            ...heads.map((name) =>
+              make("th", { scope: "col" }, name || "What")
+            ),
           ),
         ),
         make("tbody", {}, ...changes.flatMap(rowsOfChange)),
@@ -76,55 +104,83 @@ function showChanges({ changes, cut, most }) {
   );
 }
 
-/** A row for each column that differs; the first also names the fact. */
-function rowsOfChange({ fact, key, kind, columns }) {
-  return columns.map(({ name, before, after }, index) =>
+/** How many records were added, updated and deleted. */
+function summaryOf(/** @type {Change[]} */ changes) {
+  if (changes.length === 0) return "No fact changed.";
+  const counts = ["added", "updated", "deleted"].map((kind) => [
+    changes.filter((change) => change.kind === kind).length,
+    kind,
+  ]);
+  const parts = counts.filter(([count]) => count !== 0)
+    .map(([count, kind]) => `${rounded(count ?? 0)} ${kind}`);
+  return `${figure(changes.length)} ${
+    changes.length === 1 ? "record" : "records"
+  }: ${parts.join(", ")}`;
+}
+
+/** A row for each column that differs; a delete is one row. */
+function rowsOfChange(/** @type {Change} */ { fact, key, kind, columns }) {
+  const shownColumns = kind === "deleted"
+    ? [{ name: "", before: "", after: "" }]
+    : sorted(columns);
+  return shownColumns.map(({ name, before, after }, index) =>
     make(
       "tr",
-      {},
-      make("td", {}, index === 0 ? fact : ""),
-      make("td", {}, index === 0 ? historyButton(fact, key) : ""),
-      make("td", { class: `kind-${kind}` }, index === 0 ? kind : ""),
-      make("td", {}, name),
-      make("td", { class: "before" }, shownValue(name, before)),
-      make("td", {}, shownValue(name, after)),
+      { class: index === 0 ? "first" : "further" },
+      make(
+        "td",
+        { "data-column": "record" },
+        index === 0 ? historyButton(fact, key) : "",
+      ),
+      make(
+        "td",
+        { class: `kind-${kind}`, "data-column": "what" },
+        index === 0 ? kind : "",
+      ),
+      make("td", { "data-column": "column" }, name),
+      make(
+        "td",
+        { class: "before", "data-column": "before" },
+        shownValue(name, before),
+      ),
+      make("td", { "data-column": "after" }, shownValue(name, after)),
     )
   );
 }
 
-/** A button with a key, which opens the history of its fact. */
-function historyButton(fact, key) {
+function sorted(/** @type {Column[]} */ columns) {
+  return columns.toSorted((one, other) =>
+    Number(TECHNICAL.test(one.name)) - Number(TECHNICAL.test(other.name))
+  );
+}
+
+/** A button with a record's name, which opens its history. */
+function historyButton(
+  /** @type {string} */ fact,
+  /** @type {string} */ key,
+) {
   return make("button", {
     type: "button",
     class: "key",
     "aria-label": `History of ${fact} ${key}`,
-    onclick: () => openHistory(fact.replace(" ", "-"), key),
-  }, key);
+    onclick: () =>
+      go({ view: "record", record: `${fact.replace(" ", "-")}/${key}` }),
+  }, `${fact} ${key}`);
 }
 
-/** Shows what happened to a fact, the oldest first, as a timeline. */
-function showHistory(events) {
-  refill(
-    $("history"),
-    events.length === 0
-      ? make("p", {}, "The warehouse has never had this fact.")
-      : make("ol", { class: "timeline" }, ...events.map(momentOf)),
-  );
-}
-
-function momentOf({ batch, at, kind, columns }) {
-  const heading = make(
+function momentOf(/** @type {Moment} */ { batch, at, kind, columns }) {
+  const title = make(
     "p",
     {},
     make("strong", {}, kind),
-    ` in batch ${rounded(batch)}, ${shown(at)} `,
+    ` in batch ${figure(batch)}, ${moment(at)} `,
     make("button", {
       type: "button",
-      "aria-label": `Everything as of then, batch ${batch}`,
-      onclick: () => goTo(Number(batch)),
-    }, "Everything as of then"),
+      "aria-label": `See everything at this moment, batch ${batch}`,
+      onclick: () => go({ view: "overview", at: batch }),
+    }, "See everything at this moment"),
   );
-  const described = columns.flatMap(({ name, before, after }) => [
+  const described = sorted(columns).flatMap(({ name, before, after }) => [
     make("dt", {}, name.replaceAll("_", " ")),
     make(
       "dd",
@@ -138,14 +194,7 @@ function momentOf({ batch, at, kind, columns }) {
   return make(
     "li",
     { class: `kind-${kind}`, "data-event": kind },
-    heading,
+    title,
     kind === "deleted" ? "" : make("dl", { class: "columns" }, ...described),
   );
-}
-
-/** Sets the time machine to a batch, and shows the business as of it. */
-function goTo(batch) {
-  state.batch = batch === newestBatch() ? null : batch;
-  $("slider").value = String(batch);
-  location.hash = "business";
 }

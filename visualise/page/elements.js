@@ -1,9 +1,35 @@
+// @ts-check
 // Makes the page's elements. All data is written as text, never as HTML.
-import { figure, isFigure, isNumber, shown } from "./formats.js";
+import { cell, heading, isFigure, isNumber, shown } from "./formats.js";
 
-export const $ = (id) => document.getElementById(id);
+/** @typedef {Record<string, any>} Row */
 
-/** Makes an element; children are nodes or text. */
+/**
+ * What a row of a table offers: a button, or a link with the changes of the
+ * address that it makes.
+ * @typedef {{ label: string, act: (row: Row) => void }} Action
+ */
+
+/** The element of an id, which the page has. */
+export function $(/** @type {string} */ id) {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no #${id}`);
+  return found;
+}
+
+/** The field of an id. */
+export function field(/** @type {string} */ id) {
+  return /** @type {HTMLInputElement} */ ($(id));
+}
+
+/**
+ * Makes an element; children are nodes or text.
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name | string} name
+ * @param {Record<string, any>} attributes
+ * @param {(Node | string | null | undefined)[]} children
+ * @returns {HTMLElementTagNameMap[Name]}
+ */
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -13,24 +39,29 @@ export function make(name, attributes = {}, ...children) {
     } else element.setAttribute(key, value);
   }
   element.append(...children.map((child) => child ?? ""));
-  return element;
+  return /** @type {any} */ (element);
 }
 
 /** Writes a text if it differs, so that screen readers report changes only. */
-export function write(element, text) {
+export function write(
+  /** @type {Element} */ element,
+  /** @type {string} */ text,
+) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /**
  * Refills an element if that changes anything. Focus stays on the button of the
  * same name, and regions stay scrolled to the same place.
+ * @param {Element} element
+ * @param {(Node | string)[]} children
  */
 export function refill(element, ...children) {
-  const filled = element.cloneNode(false);
+  const filled = /** @type {Element} */ (element.cloneNode(false));
   filled.append(...children);
   if (filled.innerHTML === element.innerHTML) return;
   const focused = element.contains(document.activeElement)
-    ? nameOf(document.activeElement)
+    ? nameOf(/** @type {Element} */ (document.activeElement))
     : null;
   const regions = () => [element, ...element.querySelectorAll(".scroll")];
   const places = regions().map(({ scrollTop }) => scrollTop);
@@ -39,15 +70,22 @@ export function refill(element, ...children) {
     region.scrollTop = places[index] ?? 0;
   }
   if (focused === null) return;
-  [...element.querySelectorAll("a, button, [tabindex]")]
-    .find((one) => nameOf(one) === focused)?.focus({ preventScroll: true });
+  /** @type {HTMLElement[]} */
+  const candidates = [...element.querySelectorAll("a, button, [tabindex]")]
+    .map((one) => /** @type {HTMLElement} */ (one));
+  candidates.find((one) => nameOf(one) === focused)
+    ?.focus({ preventScroll: true });
 }
 
-function nameOf(element) {
+function nameOf(/** @type {Element} */ element) {
   return element.getAttribute("aria-label") ?? element.textContent;
 }
 
-/** A region that scrolls, for content that may be larger than the page. */
+/**
+ * A region that scrolls, for content that may be larger than the page.
+ * @param {string} label
+ * @param {(Node | string)[]} children
+ */
 export function scrolled(label, ...children) {
   return make("div", {
     class: "scroll",
@@ -57,62 +95,81 @@ export function scrolled(label, ...children) {
   }, ...children);
 }
 
-/** The rows as a table that scrolls, or these words if there are none. */
+/**
+ * The rows as a table that scrolls, or these words if there are none.
+ * @param {string} label
+ * @param {Row[]} rows
+ * @param {string} words
+ * @param {Action} [action]
+ */
 export function tableOrWords(label, rows, words, action) {
   return rows.length === 0
-    ? make("p", {}, words)
+    ? make("p", { class: "none" }, words)
     : scrolled(label, tableOf(rows, action));
 }
 
 /**
- * A table of rows. Each may have a button, `{ label, act }`, or a link,
- * `{ label, href }`, which are given the row.
+ * A table of rows. On a phone, each row is a card.
+ * @param {Row[]} rows
+ * @param {Action} [action]
  */
 export function tableOf(rows, action) {
-  const columns = Object.keys(rows[0]);
-  const align = (name) =>
-    isFigure(name) || isNumber(rows[0][name]) ? "number" : "";
+  const columns = Object.keys(rows[0] ?? {});
+  const align = (/** @type {string} */ name) =>
+    isFigure(name) || isNumber(rows[0]?.[name]) ? "number" : "";
   const head = columns.map((name) =>
-    make(
-      "th",
-      { scope: "col", class: align(name) },
-      name.replaceAll("_", " "),
-    )
+    make("th", { scope: "col", class: align(name) }, heading(name))
   );
-  const cell = (row, name) =>
-    make(
-      "td",
-      { class: align(name) },
-      isFigure(name) && isNumber(row[name])
-        ? figure(row[name])
-        : shown(row[name]),
-    );
   const body = rows.map((row) =>
     make(
       "tr",
       {},
-      ...columns.map((name) => cell(row, name)),
-      ...(action ? [make("td", {}, actionOf(action, row, columns))] : []),
+      ...columns.map((name) =>
+        make(
+          "td",
+          { class: align(name), "data-column": heading(name) },
+          cell(name, row[name]),
+        )
+      ),
+      ...(action === undefined
+        ? []
+        : [make("td", { class: "action" }, actionOf(action, row, columns))]),
     )
   );
   return make(
     "table",
     {},
-    make("thead", {}, make("tr", {}, ...head, ...(action ? [make("td")] : []))),
+    make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        ...head,
+        ...(action === undefined ? [] : [make(
+          "th",
+          { scope: "col", class: "action" },
+          make("span", { class: "unseen" }, action.label),
+        )]),
+      ),
+    ),
     make("tbody", {}, ...body),
   );
 }
 
-function actionOf({ label, act, href }, row, columns) {
+/**
+ * @param {Action} action
+ * @param {Row} row
+ * @param {string[]} columns
+ */
+function actionOf({ label, act }, row, columns) {
   // Screen readers need the row's identity in the label.
   const name = `${label}: ${
     columns.slice(0, 2).map((column) => shown(row[column])).join(", ")
   }`;
-  return href
-    ? make("a", { href: href(row), "aria-label": name }, label)
-    : make(
-      "button",
-      { type: "button", "aria-label": name, onclick: () => act(row) },
-      label,
-    );
+  return make(
+    "button",
+    { type: "button", "aria-label": name, onclick: () => act(row) },
+    label,
+  );
 }

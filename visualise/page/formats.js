@@ -1,12 +1,33 @@
-// How values are shown, by the reader's locale.
+// @ts-check
+// How values are shown, by the reader's locale. Times are in the reader's zone.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
-const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
+const compact = new Intl.NumberFormat(undefined, {
+  notation: "compact",
+  maximumFractionDigits: 1,
+});
+const percents = new Intl.NumberFormat(undefined, {
+  style: "percent",
+  maximumFractionDigits: 1,
+});
 const times = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
   timeStyle: "medium",
+});
+const zoned = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
+const clocks = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
 });
 // Days and months have no time zone.
 const days = new Intl.DateTimeFormat(undefined, {
@@ -20,74 +41,169 @@ const months = new Intl.DateTimeFormat(undefined, {
 });
 /** Columns of figures; numbers in other columns are names, such as keys. */
 const FIGURES = new Set([
-  "begun",
+  "added",
   "bytes",
+  "closed",
   "deletes",
   "differences",
-  "ended",
-  "extract_seconds",
   "extracted_bytes",
   "extracted_rows",
   "findings",
-  "load_seconds",
-  "minutes",
+  "findings_kept",
   "orders",
   "payments",
   "rows",
-  "seconds",
-  "seconds_behind",
-  "transform_seconds",
   "unit_price",
   "units",
   "value",
-  "written_down",
 ]);
+/** Columns of seconds. */
+const SECONDS = /(^|_)seconds(_|$)/;
 
 /** A number, rounded for a quick look. */
-export function rounded(value) {
-  return (Math.abs(value) < 10 ? tenths : whole).format(value);
+export function rounded(/** @type {number | string} */ value) {
+  const number = Number(value);
+  return (Math.abs(number) < 10 ? tenths : whole).format(number);
 }
 
 /** A number in little room. */
-export function short(value) {
+export function short(/** @type {number} */ value) {
   return compact.format(value);
 }
 
 /** An exact figure; given as text, since a number may not hold a total. */
-export function figure(value) {
-  return exact.format(value);
+export function figure(/** @type {number | string} */ value) {
+  return exact.format(/** @type {any} */ (value));
 }
 
-export function isFigure(column) {
-  return FIGURES.has(column);
+/** A sum of money: whole units for a quick look. */
+export function money(
+  /** @type {number} */ value,
+  /** @type {string} */ currency,
+) {
+  return inCurrency(value, currency, { maximumFractionDigits: 0 });
 }
 
-export function isNumber(value) {
+/** A sum of money in little room. */
+export function shortMoney(
+  /** @type {number} */ value,
+  /** @type {string} */ currency,
+) {
+  return inCurrency(value, currency, {
+    notation: "compact",
+    maximumFractionDigits: 1,
+  });
+}
+
+function inCurrency(
+  /** @type {number} */ value,
+  /** @type {string} */ currency,
+  /** @type {Intl.NumberFormatOptions} */ options,
+) {
+  // Data may hold a code that is none.
+  const style = /^[A-Z]{3}$/.test(currency)
+    ? { style: /** @type {const} */ ("currency"), currency }
+    : {};
+  return new Intl.NumberFormat(undefined, { ...options, ...style })
+    .format(value);
+}
+
+/** A share as a percentage. */
+export function percent(/** @type {number} */ share) {
+  return percents.format(share);
+}
+
+/** Seconds as people say them: 2 s, 41 min, 3 h 5 min, 3 d 1 h. */
+export function duration(/** @type {number} */ seconds) {
+  if (seconds < 9.95) return `${tenths.format(seconds)} s`;
+  if (seconds < 119.5) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return two(hours, "h", minutes % 60, "min");
+  return two(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+function two(
+  /** @type {number} */ large,
+  /** @type {string} */ unit,
+  /** @type {number} */ small,
+  /** @type {string} */ smallUnit,
+) {
+  const number = whole.format(large);
+  return small === 0
+    ? `${number} ${unit}`
+    : `${number} ${unit} ${small} ${smallUnit}`;
+}
+
+export function isFigure(/** @type {string} */ column) {
+  return FIGURES.has(column) || SECONDS.test(column);
+}
+
+export function isNumber(/** @type {unknown} */ value) {
   return /^-?\d+(\.\d+)?$/.test(String(value ?? ""));
 }
 
+/** A value of a table, by what its column holds. */
+export function cell(/** @type {string} */ column, /** @type {any} */ value) {
+  if (!isNumber(value)) return shown(value);
+  if (SECONDS.test(column)) return duration(Number(value));
+  return isFigure(column) ? figure(value) : String(value);
+}
+
+/** What a column is called. */
+export function heading(/** @type {string} */ column) {
+  return column.replace(/_seconds$/, "").replaceAll("_", " ");
+}
+
 /** A month, YYYY-MM, in the reader's format. */
-export function month(text) {
+export function month(/** @type {string} */ text) {
   return /^\d{4}-\d\d$/.test(text)
     ? months.format(new Date(`${text}-01T00:00Z`))
     : text;
 }
 
+/** The database's text of a time as ISO 8601; undefined for other text. */
+function isoTime(/** @type {string} */ text) {
+  return /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]*(Z|[+]00(:00)?)$/.test(text)
+    ? text.replace(" ", "T").replace(/[+]00(:00)?$/, "Z")
+    : undefined;
+}
+
 /** A time, day or month in the reader's format; any other value unchanged. */
-export function shown(value) {
+export function shown(/** @type {unknown} */ value) {
   const text = String(value ?? "");
-  if (/^\d{4}-\d\d-\d\d[ T]\d\d:\d\d[:.\d]*(Z|[+]00(:00)?)$/.test(text)) {
-    const iso = text.replace(" ", "T").replace(/[+]00(:00)?$/, "Z");
-    return times.format(new Date(iso));
-  }
+  const iso = isoTime(text);
+  if (iso !== undefined) return times.format(new Date(iso));
   if (/^\d{4}-\d\d-\d\d$/.test(text)) {
     return days.format(new Date(`${text}T00:00Z`));
   }
   return month(text);
 }
 
+/** A time with its zone. */
+export function moment(/** @type {unknown} */ value) {
+  const iso = isoTime(String(value ?? ""));
+  return iso === undefined ? String(value ?? "") : zoned.format(new Date(iso));
+}
+
+/** The time of the day. */
+export function clock(/** @type {unknown} */ value) {
+  const iso = isoTime(String(value ?? ""));
+  return iso === undefined ? String(value ?? "") : clocks.format(new Date(iso));
+}
+
+/** The name of the reader's zone. */
+export function zone() {
+  return zoned.formatToParts(new Date())
+    .find(({ type }) => type === "timeZoneName")?.value ?? "";
+}
+
 /** A value of a fact's column, from the database's JSON. */
-export function shownValue(column, value) {
+export function shownValue(
+  /** @type {string} */ column,
+  /** @type {unknown} */ value,
+) {
   return typeof value === "number" && !column.endsWith("_id")
     ? figure(value)
     : shown(value);

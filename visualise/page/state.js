@@ -1,38 +1,64 @@
-// The page's state, and its requests to the server.
-import { $ } from "./elements.js";
+// @ts-check
+// What the page knows of the server, and its requests to it.
+import { param } from "./address.js";
 
 /** The warehouse may take 20 seconds, after the queries that are waiting. */
 const ANSWER_MS = 40_000;
+/** The clocks of two machines may differ by this much. */
+const CLOCKS_DIFFER_SECONDS_MAX = 60;
 
 export const state = {
-  /** The ledger's row of the newest batch; null if there is none. */
+  /**
+   * The ledger's row of the newest batch; null if there is none.
+   * @type {Record<string, string> | null}
+   */
   newest: null,
   /** When it was fetched: its age counts from then. */
   askedAt: 0,
   /** Whether the server streams events; if not, the page polls. */
   streams: true,
-  /** The server's turn when the newest batch was fetched; see its events. */
+  /**
+   * The server's turn when the newest batch was fetched; see its events.
+   * @type {number | null}
+   */
   turn: null,
   /** How far the warehouse may be behind its source: the server's setting. */
   targetMinutes: Infinity,
-  /** The batch that is shown; null to follow the newest. */
-  batch: null,
-  /** Changes after this batch are shown; null for the batch before. */
-  since: null,
-  /** Whether the connection to the warehouse is up. */
-  up: false,
+  /** Whether the connection to the warehouse is up; null until it is known. */
+  up: /** @type {boolean | null} */ (null),
+  /** Why the figures could not be updated; null if they were. */
+  problem: /** @type {string | null} */ (null),
+  /** The snapshot time of what is shown. */
+  snapshotTime: "",
 };
+
+/** An error of a request; if it is final, repeating it does not help. */
+export class AnswerError extends Error {
+  constructor(
+    /** @type {string} */ message,
+    /** @type {boolean} */ isFinal,
+  ) {
+    super(message);
+    this.isFinal = isFinal;
+  }
+}
 
 export function newestBatch() {
   return Number(state.newest?.batch ?? 0);
 }
 
-export function shownBatch() {
-  return state.batch ?? newestBatch();
+/** The batch in the past that the address names; null for now. */
+export function pastBatch() {
+  const at = param("at") ?? "";
+  const batch = Number(at);
+  return /^\d{1,15}$/.test(at) && batch >= 1 && batch < newestBatch()
+    ? batch
+    : null;
 }
 
-/** The clocks of two machines may differ by this much. */
-const CLOCKS_DIFFER_SECONDS_MAX = 60;
+export function shownBatch() {
+  return pastBatch() ?? newestBatch();
+}
 
 /** Whether the newest snapshot is in the future: then its age is unknown. */
 export function isFromFuture() {
@@ -46,74 +72,44 @@ export function secondsBehind() {
     : Number(state.newest.age_seconds) + (Date.now() - state.askedAt) / 1000;
 }
 
-/** The filters that the server applies. */
-export function filters() {
-  return {
-    from: $("from").value,
-    to: $("to").value,
-    counterparty: $("counterparty").value,
-  };
-}
-
-/** The view that the address names, and its arguments. */
-export function route() {
-  const [view, ...given] = location.hash.slice(1).split("/");
-  return ["business", "changes", "pipeline", "batch"].includes(view)
-    ? { view, given: given.map(decoded) }
-    : { view: "business", given: [] };
-}
-
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** Queries the server; throws its error, or that it does not answer. */
+/**
+ * Queries the server; throws its error, or that it does not answer.
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ */
 export async function get(path, signal) {
-  const late = new AbortController();
-  const timer = setTimeout(
-    () => late.abort(new Error("The server does not answer.")),
-    ANSWER_MS,
-  );
-  const either = [late.signal, ...(signal ? [signal] : [])];
+  const late = AbortSignal.timeout(ANSWER_MS);
+  const either = signal === undefined ? [late] : [late, signal];
+  /** @type {Response} */
+  let answer;
   try {
-    return await read(await fetch(path, { signal: AbortSignal.any(either) }));
-  } finally {
-    clearTimeout(timer);
+    answer = await fetch(path, { signal: AbortSignal.any(either) });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new AnswerError("the dashboard's server does not answer", false);
   }
+  return await read(answer);
 }
 
-async function read(answer) {
+async function read(/** @type {Response} */ answer) {
   if (answer.ok) return await answer.json();
   // Signed out: reloading the page shows the sign-in form.
   if (answer.status === 401) location.reload();
   const { message } = await answer.json().catch(() => ({}));
-  throw Object.assign(new Error(message ?? `HTTP ${answer.status}`), {
+  throw new AnswerError(
+    message ?? `HTTP ${answer.status}`,
     // An invalid request stays invalid when repeated.
-    isFinal: answer.status >= 400 && answer.status < 500,
-  });
+    answer.status >= 400 && answer.status < 500,
+  );
 }
 
 /** Fetches the newest batch, which may be an earlier one after a rebuild. */
-export async function askNewest(signal) {
+export async function askNewest(/** @type {AbortSignal} */ signal) {
   const answer = await get("api/newest", signal);
-  const { newest, streams } = answer;
-  state.newest = newest;
-  state.streams = streams;
+  state.newest = answer.newest;
+  state.streams = answer.streams;
   state.turn = answer.turn;
   state.targetMinutes = answer.freshness_minutes_max;
   state.askedAt = Date.now();
-  if (state.batch !== null && state.batch > newestBatch()) state.batch = null;
-  if (!streams) state.up = true;
-}
-
-/** Shows what went wrong, until the next success. */
-export function tell(error) {
-  $("problem").hidden = error === null;
-  $("problem").textContent = error === null
-    ? ""
-    : `The figures could not be updated: ${error.message}`;
+  if (!answer.streams) state.up = true;
 }
