@@ -1,6 +1,5 @@
 import { type Context, Hono } from "hono";
 import { join } from "node:path";
-import type { TextRow } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
@@ -19,21 +18,14 @@ export interface ApiOptions {
   newest: LatestBatch;
   figures: Figures;
   kept: AnswerCache;
-  pipeline: CoalescedQuery<Encoded>;
+  pipeline: CoalescedQuery<{ encoded: Encoded }>;
   /** Pushes batches to pages; undefined if they must poll. */
   live: Live | undefined;
   /** How old the data may be before it counts as stale. */
   freshnessMinutesMax: number;
 }
 
-/** The data of the pipeline's view. */
-export type Pipeline = Record<
-  "freshness" | "batches" | "checks" | "verification",
-  TextRow[]
->;
-
 const CHANGES_MAX = 200;
-const BATCHES_MAX = 200;
 const FINDINGS_MAX = 200;
 const ROWS_MAX = 200;
 /** The filters that all facts have, in the order of the queries' parameters. */
@@ -62,17 +54,6 @@ const FORMS: Record<string, { pattern: RegExp; what: string }> = {
   from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
   to: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
 };
-
-/** Reads the data of the pipeline's view. */
-export async function readPipeline(warehouse: Warehouse): Promise<Pipeline> {
-  const [freshness, batches, checks, verification] = await Promise.all([
-    warehouse.ask("freshness"),
-    warehouse.ask("batches", [BATCHES_MAX]),
-    warehouse.ask("checks"),
-    warehouse.ask("verification"),
-  ]);
-  return { freshness, batches, checks, verification };
-}
 
 /** The pages' API, as JSON. Throws a `RangeError` for invalid requests. */
 export function createApi(options: ApiOptions): Hono {
@@ -165,7 +146,10 @@ export function createApi(options: ApiOptions): Hono {
       ),
     );
   });
-  api.get("/pipeline", async (context) => json(context, await pipeline.get()));
+  api.get(
+    "/pipeline",
+    async (context) => json(context, (await pipeline.get()).encoded),
+  );
   api.get("/batches/:batch", async (context) => {
     const batch = await loadedBatch(context);
     return json(

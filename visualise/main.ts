@@ -5,6 +5,7 @@ import { type DashboardSettings, LOCAL_HOSTS } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { Live } from "./live.ts";
 import { createServer } from "./server.ts";
+import { zoneReader } from "./stage_states.ts";
 import { Warehouse } from "./warehouse.ts";
 
 const USAGE = `deno task dashboard
@@ -34,6 +35,7 @@ export async function serveDashboard(
   const app = createServer({
     warehouse,
     live,
+    readZones: zoneReader(context),
     log,
     freshnessMinutesMax: config.freshnessMinutesMax,
     token: dashboard.token,

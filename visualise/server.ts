@@ -7,15 +7,18 @@ import { sqlState } from "../lib/postgres/postgres.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { AnswerCache } from "./answer_cache.ts";
-import { createApi, readPipeline } from "./api.ts";
+import { createApi } from "./api.ts";
 import { CoalescedQuery } from "./coalesced_query.ts";
 import { encode, encodeJson, sendEncoded } from "./encoded.ts";
 import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";
 import { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
+import { formatMetrics, METRICS_TYPE } from "./metrics.ts";
+import { readPipeline } from "./pipeline.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
 import { addSignIn } from "./sign_in.ts";
+import type { ReadZones } from "./stage_states.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** What the server needs to answer requests. */
@@ -23,6 +26,8 @@ export interface ServerOptions {
   warehouse: Warehouse;
   /** Undefined if answers can't stream: pages then poll. */
   live: Live | undefined;
+  /** Reads where extract and transform stand. */
+  readZones: ReadZones;
   log: Logger;
   /** How old the data may be before it counts as stale. */
   freshnessMinutesMax: number;
@@ -48,9 +53,13 @@ export function createServer(options: ServerOptions): Hono {
   const { warehouse, live, log, token } = options;
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
-  const pipeline = new CoalescedQuery(async () =>
-    await encodeJson(await readPipeline(warehouse))
-  );
+  const pipeline = new CoalescedQuery(async () => {
+    const read = await readPipeline(warehouse, {
+      newest: await newest.read(),
+      readZones: options.readZones,
+    });
+    return { read, encoded: await encodeJson(read) };
+  });
   let keptSince = performance.now();
   const forget = () => {
     figures.forget();
@@ -111,6 +120,14 @@ export function createServer(options: ServerOptions): Hono {
       freshnessMinutesMax: options.freshnessMinutesMax,
     }),
   );
+  app.get("/metrics", async (context) => {
+    const { read } = await pipeline.get();
+    const text = formatMetrics(read, options.freshnessMinutesMax);
+    return context.body(text, 200, {
+      "content-type": METRICS_TYPE,
+      "cache-control": "no-store",
+    });
+  });
   // After 204 a browser's EventSource does not reconnect.
   app.get(
     "/events",

@@ -37,6 +37,8 @@ const NAMES = [
   "batch_findings",
   "checks",
   "verification",
+  "load_failure",
+  "quarantine",
 ] as const;
 
 /** A query of sql/dashboard. */

@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { serveDashboard } from "../../visualise/main.ts";
 import { createServer } from "../../visualise/server.ts";
+import { hiddenZones } from "../../visualise/stage_states.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import { findChromium, openBrowser } from "./browser.ts";
 import { openPlatform, type Platform } from "./platform.ts";
@@ -205,6 +206,7 @@ export function withoutStream(
   return createServer({
     warehouse,
     live: undefined,
+    readZones: hiddenZones,
     log,
     freshnessMinutesMax,
     token: undefined,

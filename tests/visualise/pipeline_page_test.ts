@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { notingFailure } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
+import { transform } from "../../transform/transform.ts";
 import {
   batchShown,
   closeBrowser,
@@ -60,7 +62,9 @@ testPage(
     await page.locator("[data-view=pipeline]").click();
     await page.waitForSelector("#batches table");
     const batches = await page.locator("#batches tbody tr").count();
-    const stages = await page.locator("#stages tbody tr").allInnerTexts();
+    const [newest = ""] = await page.locator("#batches tbody tr")
+      .allInnerTexts();
+    const stages = await page.locator("[data-stage]").allInnerTexts();
     const checks = await page.locator("#checks tbody tr").allInnerTexts();
     const verification = await page.locator("#verification tbody tr")
       .allInnerTexts();
@@ -71,19 +75,20 @@ testPage(
 
     assert.equal(none, "");
     assert.equal(batches, 2);
+    for (const [index, stage] of ["Extract", "Transform", "Load"].entries()) {
+      assert.match(
+        stages[index] ?? "",
+        new RegExp(
+          `^${stage}\\s+✓ Up to date\\s+Batch 2, \\d\\d:\\d\\d\\s+Batch 2 took [\\d.]+ s, median [\\d.]+ s$`,
+        ),
+      );
+    }
+    assert.match(newest, new RegExp(`^2\\s.* s\\s+${ran[0]?.rows}\\s+0\\s`));
+    assert.equal(await page.locator("#strip a.well").count(), 1);
+    assert.equal(await page.locator("#strip a.found").count(), 1);
     assert.match(
-      stages[0] ?? "",
-      /^extract\s+2\s.*\s[\d.]+ s\s+[\d.]+ s\s+1\s+\d+$/,
-    );
-    assert.match(
-      stages[1] ?? "",
-      /^transform\s+2\s.*\s[\d.]+ s\s+[\d.]+ s\s+\d+\s+[\d,]+$/,
-    );
-    assert.match(
-      stages[2] ?? "",
-      new RegExp(
-        `^load\\s+2\\s.* s\\s+[\\d.]+ s\\s+${ran[0]?.rows}\\s+[\\d,]+$`,
-      ),
+      await page.locator("#health").innerText(),
+      /^Checks\s+\d+ of \d+ pass\s+Verified\s+\S+ s ago, 3 differences\s+Quarantine\s+0 rows\s/,
     );
     assert.match(
       checks[0] ?? "",
@@ -123,6 +128,74 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage(
+  "the pipeline's view shows what waits for a stage, and why it fails",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const address = `${await served.address}?view=pipeline`;
+    const { page, errors } = await open(address);
+    const stage = (name: string) => page.locator(`[data-stage=${name}]`);
+    await stage("load").getByText("✓ Up to date").waitFor();
+    // Transform is stuck, and extract goes on.
+    await execute(
+      platform.source.client,
+      "update payment set payment_date = 'never' where payment_id = 3",
+    );
+    await platform.extract();
+    await execute(platform.source.client, insertOrder(50));
+    await platform.extract();
+    const strict = {
+      ...platform.context,
+      config: { ...platform.config, quarantineRowsMax: 0 },
+    };
+    await assert.rejects(notingFailure(strict, "transform", transform));
+    await page.reload();
+    await stage("transform").getByText("✗ Failing at batch 2").waitFor();
+    const failing = await stage("transform").innerText();
+    const behind = await stage("extract").innerText();
+    const answer = await fetch(`${await served.address}metrics`);
+    const metrics = await answer.text();
+    // Transform goes on, and nothing loads.
+    await platform.transform();
+    await page.reload();
+    await stage("load").getByText("… 2 batches wait").waitFor();
+    await platform.load();
+    await batchShown(page, 3);
+    await stage("load").getByText("✓ Up to date").waitFor();
+
+    assert.match(failing, /quarantine.* → /s);
+    assert.match(behind, /✓ Up to date\s+Batch 3, /);
+    assert.match(metrics, /^pipeline_stage_failed\{stage="transform"\} 1$/m);
+    assert.match(metrics, /^pipeline_waiting_batches\{stage="transform"\} 2$/m);
+    assert.match(metrics, /^pipeline_batch\{stage="load"\} 1$/m);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage("a zone that can't be seen is not called well", async () => {
+  await using platform = await loaded();
+  platform.set({ ingestionUrl: "", processedUrl: "/nowhere/processed" });
+  await using served = new Served(platform);
+  const { page, errors } = await open(
+    `${await served.address}?view=pipeline`,
+  );
+  const extract = await page.locator("[data-stage=extract]").innerText();
+  const transform = await page.locator("[data-stage=transform]").innerText();
+  const load = await page.locator("[data-stage=load]").innerText();
+
+  assert.match(
+    extract,
+    /\? Not visible from here\s+INGESTION_URL is not set here\./,
+  );
+  assert.match(
+    transform,
+    /\? Not visible from here\s+its zone is another one than the warehouse was/,
+  );
+  assert.match(load, /✓ Up to date\s+Batch 1, /);
+  assert.deepEqual(errors, []);
+});
 
 testPage("a batch's page tells what it did to each model", async () => {
   await using platform = await loaded();

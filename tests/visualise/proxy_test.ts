@@ -126,7 +126,7 @@ for (const { name, path, http } of WAYS) {
         await platform.run();
         await batchShown(page, 2);
         await page.getByRole("link", { name: "Pipeline" }).click();
-        await page.locator("#stages table").waitFor();
+        await page.locator("#stages [data-stage=load]").waitFor();
         assert.deepEqual(failed, []);
         await page.close();
       }),

@@ -5,6 +5,7 @@ import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { Figures } from "../../visualise/figures.ts";
 import { serveDashboard } from "../../visualise/main.ts";
 import { createServer } from "../../visualise/server.ts";
+import { hiddenZones } from "../../visualise/stage_states.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import {
   loaded,
@@ -233,6 +234,35 @@ Deno.test("the page's files are sent compressed, and only once", async () => {
   assert.equal(other.status, 200);
 });
 
+Deno.test("metrics are what Prometheus reads, behind the token", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform, { token: TOKEN });
+  const address = `${await served.address}metrics`;
+  const refused = await fetch(address);
+  await refused.body?.cancel();
+  const answer = await fetch(address, {
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
+  const text = await answer.text();
+
+  assert.equal(refused.status, 401);
+  assert.equal(
+    answer.headers.get("content-type"),
+    "text/plain; version=0.0.4; charset=utf-8",
+  );
+  for (const line of text.trimEnd().split("\n")) {
+    assert.match(
+      line,
+      /^(# (HELP|TYPE) pipeline_\w+ .+|pipeline_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? -?[\d.]+)$/,
+    );
+  }
+  assert.match(text, /^pipeline_freshness_seconds [\d.]+$/m);
+  assert.match(text, /^pipeline_freshness_target_seconds 1800$/m);
+  assert.match(text, /^pipeline_batch\{stage="extract"\} 1$/m);
+  assert.match(text, /^pipeline_quarantined_rows 0$/m);
+  assert.match(text, /^pipeline_check_findings\{check="dim_/m);
+});
+
 Deno.test("a hundred viewers cost one query", async () => {
   await using platform = await loaded();
   const asked: string[] = [];
@@ -322,6 +352,7 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
   const app = createServer({
     warehouse,
     live: undefined,
+    readZones: hiddenZones,
     log: platform.context.log,
     freshnessMinutesMax: 30,
     token: TOKEN,
@@ -429,6 +460,8 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
     assert.ok((await warehouse.ask("batches", [10])).length > 0);
     assert.ok((await warehouse.ask("checks")).length > 0);
     assert.deepEqual(await warehouse.ask("verification"), []);
+    assert.deepEqual(await warehouse.ask("load_failure"), []);
+    assert.deepEqual(await warehouse.ask("quarantine"), [{ rows: "0" }]);
   } finally {
     await execute(client, `drop role ${role}`);
   }

@@ -52,6 +52,8 @@ const SETTLE_MS = 150;
 const SILENCE_MAX_MS = 40_000;
 /** How often to refresh what no event announces: an age, or a rebuild. */
 const AGE_MAX_MS = 60_000;
+/** No event announces what extract and transform did. */
+const PIPELINE_AGE_MAX_MS = 15_000;
 
 /**
  * The refresh under way, or null.
@@ -325,7 +327,8 @@ async function tick() {
   showStatus();
   const isPipeline = view() === "pipeline";
   if (isPipeline) showBehind();
-  const isOld = Date.now() - refreshedAt > AGE_MAX_MS;
+  const isOld = Date.now() - refreshedAt >
+    (isPipeline ? PIPELINE_AGE_MAX_MS : AGE_MAX_MS);
   if (isOld && (isPipeline || !state.streams)) retry();
 }
 

@@ -26,6 +26,8 @@ import {
 /** Columns of hashes and ids, below all others. */
 const TECHNICAL = /(^|_)(id|sha256|hash)$/;
 const MINUTES_A_DAY = 24 * 60;
+/** A day of batches at 15 minutes. */
+const STRIP_BATCHES = 96;
 
 /** Fetches where the pipeline stands; returns a function that shows it. */
 export async function readPipeline(/** @type {AbortSignal} */ signal) {
@@ -72,13 +74,34 @@ export function showBehind() {
   );
 }
 
-/** @param {Record<string, Row[]>} answer */
-function showPipeline(
-  { freshness = [], batches = [], checks = [], verification = [] },
-) {
+/**
+ * @typedef {{
+ *   stage: string,
+ *   batch: number | null,
+ *   committed_at: string | null,
+ *   waiting: number | null,
+ *   failure: { batch: number, since: string, message: string, hint: string | null } | null,
+ *   hidden: string | null,
+ * }} Stage
+ */
+
+/**
+ * @param {{
+ *   stages: Stage[],
+ *   freshness: Row[],
+ *   batches: Row[],
+ *   checks: Row[],
+ *   verification: Row[],
+ *   quarantined: number | null,
+ * }} answer
+ */
+function showPipeline(answer) {
+  const { stages, freshness, batches, checks, verification } = answer;
   showBehind();
+  refill($("stages"), ...stages.map((stage) => stageCard(stage, batches)));
+  refill($("strip"), ...stripOf(batches));
+  refill($("health"), ...healthOf(answer));
   showFreshness(freshness);
-  refill($("stages"), scrolled("Stages", stagesTable(batches)));
   refill($("checks"), checksOf(checks));
   refill(
     $("verification"),
@@ -89,6 +112,153 @@ function showPipeline(
     ),
   );
   refill($("batches"), scrolled("Batches", batchesTable(batches)));
+}
+
+/** A stage by its own account: its state, batch, and duration. */
+function stageCard(/** @type {Stage} */ stage, /** @type {Row[]} */ batches) {
+  const [state, text] = stateOf(stage);
+  const column = `${stage.stage}_seconds`;
+  const took = batches[0]?.[column];
+  const half = quantile(batches, column, 0.5);
+  return make(
+    "article",
+    { class: "stage", "data-stage": stage.stage, "data-state": state },
+    make("h3", {}, stage.stage),
+    make("p", { class: "state" }, text),
+    stage.batch === null ? "" : make(
+      "p",
+      {},
+      `Batch ${figure(stage.batch)}, ${clock(stage.committed_at)}`,
+    ),
+    stage.failure === null ? "" : make(
+      "p",
+      { class: "bad" },
+      `${stage.failure.message}${
+        stage.failure.hint === null ? "" : ` → ${stage.failure.hint}`
+      }`,
+    ),
+    stage.hidden === null
+      ? ""
+      : make("p", { class: "muted" }, `${stage.hidden}.`),
+    took == null ? "" : make(
+      "p",
+      { class: "muted" },
+      `Batch ${batches[0]?.batch} took ${seconds(took)}, median ${half}`,
+    ),
+  );
+}
+
+/** @returns {[string, string]} */
+function stateOf(/** @type {Stage} */ { hidden, failure, waiting, batch }) {
+  if (hidden !== null) return ["hidden", "? Not visible from here"];
+  if (failure !== null) {
+    return [
+      "failed",
+      `✗ Failing at batch ${figure(failure.batch)} since ${
+        moment(failure.since)
+      }`,
+    ];
+  }
+  if (waiting !== null && waiting > 0) {
+    return [
+      "waiting",
+      `… ${figure(waiting)} ${waiting === 1 ? "batch waits" : "batches wait"}`,
+    ];
+  }
+  return batch === null ? ["empty", "Nothing yet"] : ["well", "✓ Up to date"];
+}
+
+/**
+ * The newest batches as a strip, the oldest first: high by rows, marked where a
+ * check found something or the load was late. The table below has the same for
+ * the keyboard.
+ */
+function stripOf(/** @type {Row[]} */ batches) {
+  const target = state.targetMinutes * 60;
+  const newest = batches.slice(0, STRIP_BATCHES).reverse();
+  const logOf = (/** @type {Row} */ row) => Math.log10(1 + Number(row.rows));
+  const most = Math.max(...newest.map(logOf), 1);
+  return newest.map((row) => {
+    const found = Number(row.findings);
+    const isLate = Number(row.seconds_behind) > target;
+    const link = make("a", {
+      class: `${found > 0 ? "found" : "well"}${isLate ? " late" : ""}`,
+      tabindex: "-1",
+      title: [
+        `Batch ${row.batch}, ${clock(row.snapshot_time)}`,
+        `${count(row.rows)} rows`,
+        `${seconds(row.seconds_behind)} behind${isLate ? ", late" : ""}`,
+        found === 0 ? "checks found nothing" : `${figure(found)} findings`,
+      ].join(" · "),
+    });
+    link.style.height = `${(20 + logOf(row) / most * 80).toFixed(0)}%`;
+    follow(link, { view: "batch", batch: row.batch ?? "" });
+    return link;
+  });
+}
+
+/**
+ * What else says whether all is well, in one line.
+ * @param {{
+ *   batches: Row[],
+ *   checks: Row[],
+ *   verification: Row[],
+ *   quarantined: number | null,
+ * }} answer
+ */
+function healthOf({ batches, checks, verification, quarantined }) {
+  const passing = checks.filter(({ findings }) => Number(findings) === 0);
+  const differences = verification.reduce(
+    (sum, row) => sum + Number(row.differences),
+    0,
+  );
+  const [verified] = verification;
+  const age = (Date.now() - Date.parse(isoOf(verified?.verified_at))) / 1000;
+  const entry = (
+    /** @type {string} */ name,
+    /** @type {string} */ text,
+    /** @type {boolean} */ isWell,
+  ) =>
+    make(
+      "div",
+      {},
+      make("dt", {}, name),
+      make("dd", { class: isWell ? "" : "bad" }, text),
+    );
+  return [
+    entry(
+      "Checks",
+      `${figure(passing.length)} of ${figure(checks.length)} pass`,
+      passing.length === checks.length,
+    ),
+    entry(
+      "Verified",
+      verified === undefined
+        ? "not yet"
+        : `${duration(Math.max(0, age))} ago, ${figure(differences)} ${
+          differences === 1 ? "difference" : "differences"
+        }`,
+      differences === 0,
+    ),
+    entry(
+      "Quarantine",
+      quarantined === null
+        ? "unknown"
+        : `${figure(quarantined)} ${quarantined === 1 ? "row" : "rows"}`,
+      quarantined === 0,
+    ),
+    entry(
+      "Behind at load",
+      `median ${quantile(batches, "seconds_behind", 0.5)}, 95 % within ${
+        quantile(batches, "seconds_behind", 0.95)
+      }`,
+      true,
+    ),
+  ];
+}
+
+function isoOf(/** @type {string | undefined} */ time) {
+  return (time ?? "").replace(" ", "T").replace(/[+]00$/, "Z");
 }
 
 function showFreshness(/** @type {Row[]} */ rows) {
@@ -126,55 +296,17 @@ function showFreshness(/** @type {Row[]} */ rows) {
   });
 }
 
-/** A row for each stage, about the newest batch that was loaded. */
-function stagesTable(/** @type {Row[]} */ [last = {}, ...before]) {
-  const all = [last, ...before];
-  const stages = [
-    {
-      stage: "extract",
-      done_at: last.extracted_at,
-      seconds: last.extract_seconds,
-      median_seconds: median(all, "extract_seconds"),
-      rows: last.extracted_rows,
-      bytes: last.extracted_bytes,
-    },
-    {
-      stage: "transform",
-      done_at: last.transformed_at,
-      seconds: last.transform_seconds,
-      median_seconds: median(all, "transform_seconds"),
-      rows: last.rows,
-      bytes: last.bytes,
-    },
-    {
-      stage: "load",
-      done_at: last.loaded_at,
-      seconds: last.load_seconds,
-      median_seconds: median(all, "load_seconds"),
-      rows: last.rows,
-      bytes: last.bytes,
-    },
-  ];
-  return table(
-    ["stage", "last batch", "done at", "took", "median", "rows", "bytes"],
-    stages.map((stage) => [
-      stage.stage,
-      last.batch,
-      shown(stage.done_at),
-      seconds(stage.seconds),
-      seconds(stage.median_seconds),
-      count(stage.rows),
-      count(stage.bytes),
-    ]),
-  );
-}
-
-/** The middle value of a column of seconds. */
-function median(/** @type {Row[]} */ rows, /** @type {string} */ column) {
+/**
+ * The value of a column of seconds that a share of the rows does not exceed.
+ * @param {Row[]} rows
+ * @param {string} column
+ * @param {number} share
+ */
+function quantile(rows, column, share) {
   const values = rows.map((row) => row[column])
     .filter((value) => value != null).map(Number).sort((a, b) => a - b);
-  const middle = values[Math.floor((values.length - 1) / 2)];
-  return middle === undefined ? undefined : String(middle);
+  const value = values[Math.ceil(values.length * share) - 1];
+  return value === undefined ? "–" : duration(value);
 }
 
 function seconds(/** @type {string | null | undefined} */ value) {

@@ -1,0 +1,72 @@
+import { sqlState, type TextRow } from "../lib/postgres/postgres.ts";
+import { joinStages, type ReadZones, type StageState } from "./stage_states.ts";
+import type { Warehouse } from "./warehouse.ts";
+
+/** The data of the pipeline's view. */
+export interface Pipeline {
+  /** The ledger's row of the newest batch; undefined before the first load. */
+  newest: TextRow | undefined;
+  stages: StageState[];
+  freshness: TextRow[];
+  batches: TextRow[];
+  checks: TextRow[];
+  verification: TextRow[];
+  /** The number of rows in quarantine; null if that can't be read. */
+  quarantined: number | null;
+}
+
+const BATCHES_MAX = 200;
+/** No such table, or no right to read it: what a new release has added. */
+const LACKING_STATES = ["42P01", "42501"];
+
+/** Reads where the pipeline stands: the warehouse's own account, and zones. */
+export async function readPipeline(
+  warehouse: Warehouse,
+  { newest, readZones }: { newest: TextRow | undefined; readZones: ReadZones },
+): Promise<Pipeline> {
+  if (newest === undefined) {
+    return {
+      newest,
+      stages: joinStages(await readZones(), { newest, failure: undefined }),
+      freshness: [],
+      batches: [],
+      checks: [],
+      verification: [],
+      quarantined: null,
+    };
+  }
+  const [
+    zones,
+    freshness,
+    batches,
+    checks,
+    verification,
+    failures,
+    quarantine,
+  ] = await Promise.all([
+    readZones(),
+    warehouse.ask("freshness"),
+    warehouse.ask("batches", [BATCHES_MAX]),
+    warehouse.ask("checks"),
+    warehouse.ask("verification"),
+    orNothing(warehouse.ask("load_failure")),
+    orNothing(warehouse.ask("quarantine")),
+  ]);
+  const [rows] = quarantine;
+  return {
+    newest,
+    stages: joinStages(zones, { newest, failure: failures[0] }),
+    freshness,
+    batches,
+    checks,
+    verification,
+    quarantined: rows === undefined ? null : Number(rows.rows),
+  };
+}
+
+async function orNothing(answer: Promise<TextRow[]>): Promise<TextRow[]> {
+  return await answer.catch((error) => {
+    if (LACKING_STATES.includes(sqlState(error) ?? "")) return [];
+    throw error;
+  });
+}

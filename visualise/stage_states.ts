@@ -1,0 +1,155 @@
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import { readFailureNote } from "../lib/batches/failure_note.ts";
+import type { Manifest } from "../lib/batches/manifest.ts";
+import { messageOf } from "../lib/errors.ts";
+import type { TextRow } from "../lib/postgres/postgres.ts";
+import { openStageZone, type StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone/zone.ts";
+
+/** Where a stage stands, for the page. */
+export interface StageState {
+  stage: "extract" | "transform" | "load";
+  /** Its newest batch; null if there is none, or if it is hidden. */
+  batch: number | null;
+  committed_at: string | null;
+  /** Batches of the stage before it that it has not processed yet. */
+  waiting: number | null;
+  /** What its newest run failed with, while that batch still waits. */
+  failure:
+    | { batch: number; since: string; message: string; hint: string | null }
+    | null;
+  /** Why its own state can't be seen from here. */
+  hidden: string | null;
+}
+
+/** Reads the state of extract and of transform from their zones. */
+export type ReadZones = () => Promise<StageState[]>;
+
+const ZONES = [
+  { zone: "ingestion", stage: "extract" },
+  { zone: "processed", stage: "transform" },
+] as const;
+/** A page that shows the warehouse does not wait for a zone for long. */
+const ANSWER_MS = 5_000;
+
+/** Reads the zones as `status` does, as far as this process has the rights. */
+export function zoneReader(
+  context: Pick<StageContext, "config" | "resources">,
+): ReadZones {
+  const { ingestionUrl, processedUrl } = context.config;
+  const urls = { ingestion: ingestionUrl, processed: processedUrl };
+  return () =>
+    Promise.all(ZONES.map(async ({ zone, stage }) => {
+      if (urls[zone] === "") {
+        return hiddenStage(stage, `${zone.toUpperCase()}_URL is not set here`);
+      }
+      const opened = openStageZone(context, zone);
+      try {
+        return await within(ANSWER_MS, readZone(opened, stage));
+      } catch (error) {
+        return hiddenStage(stage, messageOf(error));
+      } finally {
+        opened.close();
+      }
+    }));
+}
+
+/** The states of extract and transform where the zones can't be read. */
+export function hiddenZones(): Promise<StageState[]> {
+  return Promise.resolve(
+    ZONES.map(({ zone, stage }) =>
+      hiddenStage(stage, `the ${zone} zone can't be read from here`)
+    ),
+  );
+}
+
+/**
+ * The three stages, with what waits between them. A zone that lacks what the
+ * warehouse has loaded is not the one it was loaded from.
+ */
+export function joinStages(
+  zones: readonly StageState[],
+  { newest, failure }: {
+    newest: TextRow | undefined;
+    failure: TextRow | undefined;
+  },
+): StageState[] {
+  const loaded = Number(newest?.batch ?? 0);
+  const load: StageState = {
+    stage: "load",
+    batch: loaded === 0 ? null : loaded,
+    committed_at: newest?.loaded_at ?? null,
+    waiting: null,
+    failure: failure === undefined ? null : {
+      batch: Number(failure.batch),
+      since: failure.since ?? "",
+      message: failure.message ?? "",
+      hint: failure.hint ?? null,
+    },
+    hidden: null,
+  };
+  const seen = zones.map((zone) =>
+    zone.hidden === null && (zone.batch ?? 0) < loaded
+      ? hiddenStage(
+        zone.stage,
+        "its zone is another one than the warehouse was loaded from",
+      )
+      : zone
+  );
+  return [...seen, load].map((stage, index, all) => {
+    const before = all[index - 1];
+    if (before === undefined || before.hidden || stage.hidden) return stage;
+    const waiting = Math.max(0, (before.batch ?? 0) - (stage.batch ?? 0));
+    // A stage with nothing waiting is not stuck: no batch caused its failure.
+    return { ...stage, waiting, failure: waiting === 0 ? null : stage.failure };
+  });
+}
+
+async function readZone(
+  zone: Zone,
+  stage: "extract" | "transform",
+): Promise<StageState> {
+  const log = new BatchLog<Manifest>(zone, stage);
+  const newest = await log.newest();
+  const note = await readFailureNote(log);
+  const isStuck = note !== undefined && note.batch > (newest?.batch ?? 0);
+  return {
+    stage,
+    batch: newest?.batch ?? null,
+    committed_at: newest?.committedAt ?? null,
+    waiting: null,
+    failure: isStuck
+      ? {
+        batch: note.batch,
+        since: note.since,
+        message: note.message,
+        hint: note.hint ?? null,
+      }
+      : null,
+    hidden: null,
+  };
+}
+
+function hiddenStage(stage: StageState["stage"], why: string): StageState {
+  return {
+    stage,
+    batch: null,
+    committed_at: null,
+    waiting: null,
+    failure: null,
+    hidden: why,
+  };
+}
+
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error("its zone does not answer")),
+    ms,
+  );
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
