@@ -10,6 +10,7 @@ import { compareVersions, readHistory } from "./fact_changes.ts";
 import type { Figures } from "./figures.ts";
 import type { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
+import { chosenDays, twelveMonthsTo } from "./period.ts";
 import type { QueryName, Warehouse } from "./warehouse.ts";
 
 /** The sources of the answers. */
@@ -28,6 +29,8 @@ export interface ApiOptions {
 const CHANGES_MAX = 200;
 const FINDINGS_MAX = 200;
 const ROWS_MAX = 200;
+/** The facts whose figures are of a period. */
+const ORDERS = ["sales", "purchases"] as const;
 /** The filters that all facts have, in the order of the queries' parameters. */
 const COMMON_FILTERS = ["month", "from", "to", "currency", "counterparty"];
 /** For the rows behind a figure: the query, and its further filters. */
@@ -53,6 +56,7 @@ const FORMS: Record<string, { pattern: RegExp; what: string }> = {
   month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
   from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
   to: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
+  period: { pattern: /^all$/, what: "period: all" },
 };
 
 /** The pages' API, as JSON. Throws a `RangeError` for invalid requests. */
@@ -90,7 +94,12 @@ export function createApi(options: ApiOptions): Hono {
   });
   api.get("/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const filters = readFilters(context, ["from", "to", "counterparty"]);
+    const filters = readFilters(context, [
+      "from",
+      "to",
+      "counterparty",
+      "period",
+    ]);
     return json(
       context,
       await kept.get(
@@ -163,20 +172,45 @@ export function createApi(options: ApiOptions): Hono {
   return api;
 }
 
-/** Reads the figures as of a batch; filters: from, to, counterparty. */
+/**
+ * Reads the figures as of a batch; filters: from, to, counterparty, period.
+ * Unless days or the period `all` were chosen, orders are those of the last
+ * twelve months, if there are any. Payments are of any day: what is overdue
+ * stays so.
+ */
 async function readOverview(
   { warehouse, figures }: ApiOptions,
   { batch, filters }: { batch: number; filters: (string | null)[] },
 ) {
-  const [from = null, to = null, counterparty = null] = filters;
-  const [[asked], parties] = await Promise.all([
+  const [from = null, to = null, counterparty = null, asked] = filters;
+  const [[ledger], parties] = await Promise.all([
     warehouse.ask("batch", [batch]),
     warehouse.ask("counterparties", [batch]),
   ]);
-  const day = asked?.snapshot_time?.slice(0, 10) ?? "";
+  const day = ledger?.snapshot_time?.slice(0, 10) ?? "";
+  const at = { batch, day };
+  const all = await figures.read(at, { from, to, counterparty });
+  const isChosen = from !== null || to !== null;
+  const recent = twelveMonthsTo(day);
+  const isRecent = !isChosen && asked !== "all" && ORDERS.some((fact) =>
+    all[fact]?.month?.some(({ month }) =>
+      (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
+    )
+  );
+  const period = isRecent ? recent : chosenDays({ from, to }, day);
+  const orders = isRecent
+    ? await figures.read(at, { ...recent.shown, counterparty }, ORDERS)
+    : {};
   return {
-    snapshot_time: asked?.snapshot_time,
-    ...await figures.read({ batch, day }, { from, to, counterparty }),
+    snapshot_time: ledger?.snapshot_time,
+    period: isRecent ? "12m" : isChosen ? "days" : "all",
+    from: period?.shown.from ?? null,
+    ...all,
+    ...orders,
+    before: period === undefined ? null : {
+      ...period.before,
+      ...await figures.read(at, { ...period.before, counterparty }, ORDERS),
+    },
     counterparties: parties.map(({ name }) => name),
   };
 }

@@ -7,8 +7,9 @@ const FACT_QUERIES = [
   "purchases",
   "payments",
 ] as const satisfies readonly QueryName[];
+type Fact = typeof FACT_QUERIES[number];
 /** How many sets of filters have their totals kept, beside the empty one. */
-const CHOSEN_MAX = 8;
+const CHOSEN_MAX = 24;
 /** The name of a total's detail, by what the totals are grouped by. */
 const DETAILS: Record<string, string> = { staff: "department" };
 
@@ -27,6 +28,12 @@ export interface FigureTime {
 
 /** Figures by fact, and by what they are grouped by. */
 export type FactFigures = Record<string, Record<string, FigureRow[]>>;
+
+/** What figures are of. */
+interface Figured {
+  filters: FigureFilters;
+  facts: readonly Fact[];
+}
 
 type FigureRow = Record<string, string | null>;
 
@@ -58,17 +65,22 @@ export class Figures {
 
   constructor(private readonly warehouse: Warehouse) {}
 
-  /** Reads the figures as of a batch. */
-  async read(at: FigureTime, filters: FigureFilters): Promise<FactFigures> {
+  /** Reads the figures of some facts as of a batch. */
+  async read(
+    at: FigureTime,
+    filters: FigureFilters,
+    facts: readonly Fact[] = FACT_QUERIES,
+  ): Promise<FactFigures> {
+    const of = { filters, facts };
     // A name may mean another counterparty in another batch.
     if (filters.counterparty !== null) {
-      return (await this.#make(at, filters, undefined)).figures;
+      return (await this.#make(at, of, undefined)).figures;
     }
-    const bases = this.#basesOf(filters);
+    const bases = this.#basesOf(of);
     const { newest, past } = bases;
     const isPast = newest !== undefined && at.batch < newest.batch;
     const base = isPast ? past ?? newest : newest;
-    const made = this.#make(at, filters, base);
+    const made = this.#make(at, of, base);
     bases[isPast ? "past" : "newest"] = {
       batch: at.batch,
       // After a failure, the totals before are still valid.
@@ -83,13 +95,13 @@ export class Figures {
   }
 
   /** The bases of a set of filters; only recently used sets are kept. */
-  #basesOf(filters: FigureFilters): Bases {
-    const key = JSON.stringify(filters);
+  #basesOf(of: Figured): Bases {
+    const key = JSON.stringify(of);
     const bases = this.#bases.get(key) ??
       { newest: undefined, past: undefined };
     this.#bases.delete(key);
     this.#bases.set(key, bases);
-    const chosen = [...this.#bases.keys()].filter((one) => one !== NO_FILTERS);
+    const chosen = [...this.#bases.keys()].filter((one) => one !== ALL);
     const [oldest] = chosen;
     if (chosen.length > CHOSEN_MAX && oldest !== undefined) {
       this.#bases.delete(oldest);
@@ -99,11 +111,11 @@ export class Figures {
 
   async #make(
     { batch, day }: FigureTime,
-    { from, to, counterparty }: FigureFilters,
+    { filters: { from, to, counterparty }, facts }: Figured,
     base: Base | undefined,
   ): Promise<{ figures: FactFigures; totals: Totals }> {
     const known = await base?.totals;
-    const made = await Promise.all(FACT_QUERIES.map(async (name) => {
+    const made = await Promise.all(facts.map(async (name) => {
       // A payment becomes overdue from one day to the next.
       const usable = name === "payments" && known?.day !== day
         ? undefined
@@ -133,8 +145,11 @@ export class Figures {
   }
 }
 
-const NO_FILTERS = JSON.stringify(
-  { from: null, to: null, counterparty: null } satisfies FigureFilters,
+const ALL = JSON.stringify(
+  {
+    filters: { from: null, to: null, counterparty: null },
+    facts: FACT_QUERIES,
+  } satisfies Figured,
 );
 
 /** Splits a query's rows by what they are grouped by, and names that column. */

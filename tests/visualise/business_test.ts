@@ -415,6 +415,71 @@ function paymentCharts(kind: string): Record<string, string> {
 }
 
 testPage(
+  "orders of twelve months are compared with the same days a year before",
+  async () => {
+    await using platform = await loaded();
+    const { client } = platform.source;
+    const [days] = await query(
+      client,
+      `select today::text as today,
+        (today - interval '1 year')::date::text as year_ago,
+        (today - interval '1 year 1 month')::date::text as earlier,
+        (today - interval '5 years')::date::text as long_ago
+      from (select (now() at time zone 'UTC')::date as today) as days`,
+    );
+    const order = (id: number, units: number, day = "") =>
+      insertOrder(id, units).replaceAll("2023-01-01", day);
+    await execute(
+      client,
+      order(50, 300, days?.today ?? ""),
+      order(51, 150, days?.year_ago ?? ""),
+      order(52, 100, days?.earlier ?? ""),
+      order(53, 7000, days?.long_ago ?? ""),
+      // Of another counterparty, which had nothing the year before.
+      order(54, 20, days?.today ?? ""),
+      "update sales_order set counterparty_id = 2 where sales_order_id = 54",
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    await ordersShown(page, 2);
+    const card = page.locator("[data-card=sales]");
+    const texts = [await card.innerText()];
+    const drawn = await drawnSeries(page, "month");
+    const company = page.locator("[data-chart=counterparty] .row", {
+      hasText: "Company 1",
+    });
+    texts.push(await company.innerText());
+    const other = await page.locator("[data-chart=counterparty] .row", {
+      hasText: "Company 2",
+    }).innerText();
+    await company.click();
+    await ordersShown(page, 1);
+    const address = page.url();
+    await page.locator("[data-chart=country] .row").first().click();
+    await page.waitForSelector("#rows[open] table");
+    const rows = await page.locator("#rows tbody tr").count();
+    await page.keyboard.press("Escape");
+    await page.locator("#period").getByText("All time").click();
+    await ordersShown(page, 7);
+
+    // 320 now, and 250 from the year before's first day to today's.
+    assert.match(texts[0] ?? "", /£320\s+2 orders\s+▲ 28% on the year before$/);
+    assert.deepEqual(
+      drawn.map(({ name, data }) => [name, data.reduce((a, b) => a + b)]),
+      [["a year before", 250], ["value", 320]],
+    );
+    assert.equal(drawn[0]?.data.length, 12);
+    assert.match(texts[1] ?? "", /^Company 1\s+£300\s+▲ 20%$/);
+    assert.match(other, /^Company 2\s+£20$/);
+    assert.match(address, /\?counterparty=Company\+1$/);
+    // The rows are of the same days as the figure.
+    assert.equal(rows, 1);
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage(
   "a month without sales is drawn as one, and a state keeps its colour",
   async () => {
     await using platform = await loaded();

@@ -10,10 +10,12 @@ import { bar, makePlot } from "./plot.js";
  */
 
 /**
- * What a card shows: its title, all its rows, what to say without any, the name
- * of its CSV file, and what to do with a row that is chosen.
+ * What a card shows: its title, a shorter one where it stands, all its rows,
+ * what to say without any, the name of its CSV file, and what to do with a row
+ * that is chosen.
  * @typedef {{
  *   title: string,
+ *   heading?: string,
  *   rows: Row[],
  *   none: string,
  *   file: string,
@@ -178,7 +180,7 @@ function showCard(/** @type {string} */ id, /** @type {Card} */ card) {
   entry.card = card;
   const { title, table, toggle, csv, none, drawing } = entry;
   const { rows, open } = card;
-  title.textContent = card.title;
+  title.textContent = card.heading ?? card.title;
   table.setAttribute("aria-label", `${card.title}: table`);
   toggle.setAttribute("aria-label", `Table: ${card.title}`);
   csv.setAttribute("aria-label", `CSV: ${card.title}`);

@@ -3,13 +3,14 @@
 
 /**
  * A measure: the fact that it sums, its figures, and what it is listed by.
- * Payments are of some kinds, and stacked by state.
+ * Payments are of some kinds, and stacked by state. `moreIsGood` colours changes.
  * @typedef {{
  *   fact: "sales" | "purchases" | "payments",
  *   title: string,
  *   figures: string[],
  *   boards: string[],
  *   kinds?: string[],
+ *   moreIsGood?: boolean,
  * }} Measure
  */
 
@@ -20,6 +21,7 @@ export const MEASURES = {
     title: "Sales",
     figures: ["value", "orders", "units"],
     boards: ["counterparty", "country", "design", "department", "staff"],
+    moreIsGood: true,
   },
   purchases: {
     fact: "purchases",

@@ -8,6 +8,7 @@ import {
   figure,
   money,
   month,
+  percent,
   rounded,
   short,
   shortMoney,
@@ -22,12 +23,23 @@ import { get, shownBatch } from "./state.js";
 /** @typedef {import("./measures.js").Measure} Measure */
 /** @typedef {Record<string, Record<string, Row[]>>} Figures */
 
+/**
+ * Figures of orders in a period, and of the one before; of payments on any day.
+ * @typedef {Figures & {
+ *   snapshot_time: string,
+ *   period: "12m" | "days" | "all",
+ *   from: string | null,
+ *   before: Figures & { from: string, to: string } | null,
+ *   counterparties: string[],
+ * }} Overview
+ */
+
 /** Fifty years: a longer span means that a date is wrong. */
 const MONTHS_MAX = 600;
 const SPARK_MONTHS = 13;
 const BOARD_ROWS_MAX = 8;
 
-/** The filters that the server applies. */
+/** The filters that the server applies to figures and rows. */
 export function filters() {
   return {
     from: param("from") ?? "",
@@ -41,7 +53,13 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
   const batch = shownBatch();
   const chosen = filters();
   const [answer, showRows] = await Promise.all([
-    get(`api/overview/${batch}?${new URLSearchParams(chosen)}`, signal),
+    get(
+      `api/overview/${batch}?${new URLSearchParams({
+        ...chosen,
+        period: param("period") ?? "",
+      })}`,
+      signal,
+    ),
     readRows(batch, chosen, signal),
   ]);
   return {
@@ -56,7 +74,7 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
 
 /**
  * @param {number} batch
- * @param {Figures & { snapshot_time: string, counterparties: string[] }} answer
+ * @param {Overview} answer
  */
 function showOverview(batch, answer) {
   const currencies = currenciesOf(answer);
@@ -77,8 +95,10 @@ function showOverview(batch, answer) {
   const measure = /** @type {Measure} */ (MEASURES[name]);
   const today = (answer.snapshot_time ?? "").slice(0, 7);
   showCards(answer, { currency, chosen: name, today });
-  const shown = { batch, currency, name, measure, today };
-  showMonths(rowsOf(answer, measure, { by: "month", currency }), shown);
+  showPeriod(answer);
+  const since = answer.period === "12m" ? answer.from : null;
+  const shown = { batch, currency, name, measure, today, since };
+  showMonths(answer, shown);
   showBoards(answer, shown);
 }
 
@@ -139,11 +159,66 @@ function sum(/** @type {Row[]} */ rows, /** @type {string} */ column) {
   return rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
 }
 
+/** Shows the period of the orders, and offers all of them. */
+function showPeriod(/** @type {Overview} */ { period }) {
+  const offer = (
+    /** @type {string | null} */ value,
+    /** @type {string} */ name,
+    /** @type {boolean} */ isShown,
+  ) =>
+    make("button", {
+      type: "button",
+      "aria-pressed": String(isShown),
+      onclick: () => go({ period: value, from: null, to: null }),
+    }, name);
+  refill(
+    $("period"),
+    offer(null, "12 months", period === "12m"),
+    offer("all", "All time", period === "all"),
+  );
+}
+
 /**
- * @param {Figures} figures
+ * The figures of the period before, where there are any to compare with.
+ * @param {Overview} overview
+ * @param {Measure} measure
+ * @param {{ by: string, currency: string }} chosen
+ * @returns {Row[] | null}
+ */
+function rowsBefore({ before }, measure, chosen) {
+  if (before === null || measure.kinds !== undefined) return null;
+  const rows = rowsOf(before, measure, chosen);
+  return rows.length === 0 ? null : rows;
+}
+
+/**
+ * A change since the period before, in words and with its direction.
+ * @param {number} now
+ * @param {number | undefined} was
+ * @param {boolean} isGood Whether more is better.
+ */
+function changeOf(now, was, isGood) {
+  if (was === undefined || was === 0) return "";
+  const share = now / was - 1;
+  const sign = Math.abs(share) < 0.0005 ? "" : share > 0 ? "▲ " : "▼ ";
+  const look = sign === "" || !isGood ? "" : share > 0 ? "well" : "bad";
+  return make(
+    "span",
+    { class: `change ${look}` },
+    `${sign}${percent(Math.abs(share))}`,
+  );
+}
+
+/**
+ * @param {Overview} figures
  * @param {{ currency: string, chosen: string, today: string }} shown
  */
 function showCards(figures, { currency, chosen, today }) {
+  const against = figures.before === null
+    ? ""
+    : figures.period === "12m"
+    ? " on the year before"
+    : ` on ${shown(figures.before.from)} to ${shown(figures.before.to)}`;
   const cards = Object.entries(MEASURES).map(([name, measure]) => {
     const rows = rowsOf(figures, measure, { by: "month", currency });
     const isPayment = measure.kinds !== undefined;
@@ -151,7 +226,9 @@ function showCards(figures, { currency, chosen, today }) {
     const unpaid = rows.filter(({ state }) => state !== "paid");
     const value = sum(isPayment ? overdue : rows, "value");
     const count = isPayment ? sum(overdue, "payments") : sum(rows, "orders");
-    const months = monthsOf(rows, today).slice(-SPARK_MONTHS);
+    const before = rowsBefore(figures, measure, { by: "month", currency });
+    const since = figures.period === "12m" ? figures.from : null;
+    const months = monthsOf(rows, { today, since }).slice(-SPARK_MONTHS);
     const counted = isPayment ? overdue : rows;
     return make(
       "button",
@@ -188,6 +265,14 @@ function showCards(figures, { currency, chosen, today }) {
           ? " order"
           : " orders",
       ),
+      make(
+        "span",
+        { class: "card-detail" },
+        ...(before === null ? [] : [
+          changeOf(value, sum(before, "value"), measure.moreIsGood === true),
+          against,
+        ]),
+      ),
       sparkline(
         months.map((one) =>
           sum(counted.filter((row) => row.month === one), "value")
@@ -198,9 +283,19 @@ function showCards(figures, { currency, chosen, today }) {
   refill($("cards"), ...cards);
 }
 
-/** The months from the first to the last of some rows, without gaps. */
-function monthsOf(/** @type {Row[]} */ rows, /** @type {string} */ today) {
-  const found = [...new Set(rows.map((row) => row.month ?? ""))].sort();
+/**
+ * The months from the first to the last of some rows, without gaps; or from the
+ * first day of a period to today.
+ * @param {Row[]} rows
+ * @param {{ today: string, since: string | null }} period
+ */
+function monthsOf(rows, { today, since }) {
+  const found = [
+    ...new Set([
+      ...rows.map((row) => row.month ?? ""),
+      ...(since === null ? [] : [since.slice(0, 7), today]),
+    ]),
+  ].sort();
   const [first] = found;
   if (first === undefined) return [];
   const number = (/** @type {string} */ text) =>
@@ -228,6 +323,7 @@ function monthsOf(/** @type {Row[]} */ rows, /** @type {string} */ today) {
  *   name: string,
  *   measure: Measure,
  *   today: string,
+ *   since: string | null,
  * }} Shown
  */
 
@@ -259,8 +355,12 @@ function none(/** @type {Measure} */ { title }) {
     : `${title}: nothing yet.`;
 }
 
-function showMonths(/** @type {Row[]} */ rows, /** @type {Shown} */ shown) {
+function showMonths(
+  /** @type {Overview} */ overview,
+  /** @type {Shown} */ shown,
+) {
   const { batch, currency, measure, today } = shown;
+  const rows = rowsOf(overview, measure, { by: "month", currency });
   const name = figureOf(measure);
   refill(
     $("figures"),
@@ -272,9 +372,16 @@ function showMonths(/** @type {Row[]} */ rows, /** @type {Shown} */ shown) {
       }, one)
     ),
   );
-  const months = monthsOf(rows, today);
+  const { since } = shown;
+  const months = monthsOf(rows, {
+    today,
+    since: measure.kinds === undefined ? since : null,
+  });
   const stacked = measure.kinds !== undefined;
   const series = stacked ? STATES : [name];
+  const before = overview.period === "12m"
+    ? rowsBefore(overview, measure, { by: "month", currency })
+    : null;
   const title = `${measure.title} by month, ${
     name === "value" ? currency : name
   }`;
@@ -289,23 +396,38 @@ function showMonths(/** @type {Row[]} */ rows, /** @type {Shown} */ shown) {
       "the rows, and the button Table all figures.",
     type: stacked ? "column" : "line",
     points: months.map(month),
-    series: series.map((state) => ({
-      name: state,
-      look: stacked ? state : "main",
-      // In a month without a row, nothing was sold.
-      values: months.map((one) =>
-        sum(
-          rows.filter((row) =>
-            row.month === one && (!stacked || row.state === state)
-          ),
-          name,
-        )
-      ),
-    })),
+    series: [
+      ...(before === null ? [] : [{
+        name: "a year before",
+        look: "ghost",
+        values: months.map((one) =>
+          sum(before.filter((row) => row.month === yearBefore(one)), name)
+        ),
+      }]),
+      ...series.map((state) => ({
+        name: state,
+        look: stacked ? state : "main",
+        // In a month without a row, nothing was sold.
+        values: months.map((one) =>
+          sum(
+            rows.filter((row) =>
+              row.month === one && (!stacked || row.state === state)
+            ),
+            name,
+          )
+        ),
+      })),
+    ],
     ...formatsOf(name, currency),
     partial: !stacked && months.at(-1) === today,
     act: (index) => openRows(measure, { month: months[index] ?? "" }, shown),
   });
+}
+
+function yearBefore(/** @type {string} */ month) {
+  return `${String(Number(month.slice(0, 4)) - 1).padStart(4, "0")}${
+    month.slice(4)
+  }`;
 }
 
 /** A row with its kind in words. */
@@ -316,7 +438,7 @@ function named(/** @type {Row} */ row) {
 }
 
 function showBoards(
-  /** @type {Figures} */ figures,
+  /** @type {Overview} */ figures,
   /** @type {Shown} */ shown,
 ) {
   const { batch, currency, measure } = shown;
@@ -328,6 +450,10 @@ function showBoards(
     const rows = rowsOf(figures, measure, { by, currency })
       .filter(({ state }) => !isState || state === board);
     const sums = summed(rows, by, name);
+    const before = new Map(
+      summed(rowsBefore(figures, measure, { by, currency }) ?? [], by, name)
+        .map(({ id, value }) => [id, value]),
+    );
     const most = Math.max(...sums.map(({ value }) => value), 0);
     drawBars(
       "boards",
@@ -336,18 +462,27 @@ function showBoards(
         title: isState
           ? `${measure.title}: ${board}`
           : `${measure.title} by ${board}`,
+        heading: isState ? board : `by ${board}`,
         rows: rows.map(named),
         none: none(measure),
         file: `${shown.name}-by-${board}-batch-${batch}`,
         open: (row) => openRows(measure, row, shown),
       },
-      sums.slice(0, BOARD_ROWS_MAX).map(({ label, value, detail, row }) => ({
+      sums.slice(0, BOARD_ROWS_MAX).map((
+        { id, label, value, detail, row },
+      ) => ({
         name: label,
         share: most === 0 ? 0 : value / most,
         value: formats.short(value),
         exact: formats.format(value),
         look: isState ? board : "main",
-        detail: detail === "" ? "" : make("span", { class: "detail" }, detail),
+        detail: make(
+          "span",
+          { class: "detail" },
+          detail,
+          detail === "" ? "" : " ",
+          changeOf(value, before.get(id), measure.moreIsGood === true),
+        ),
         row,
         says: by === "counterparty" && param("counterparty") === null
           ? `Show ${label} alone`
@@ -374,13 +509,13 @@ function showBoards(
  * @param {string} column
  */
 function summed(rows, by, column) {
-  /** @type {Map<string, { label: string, detail: string, value: number, row: Row }>} */
+  /** @type {Map<string, { id: string, label: string, detail: string, value: number, row: Row }>} */
   const sums = new Map();
   for (const row of rows) {
     const detail = by === "staff" ? row.department ?? "" : "";
     const id = JSON.stringify([row[by], detail]);
     const known = sums.get(id) ??
-      { label: row[by] ?? "", detail, value: 0, row };
+      { id, label: row[by] ?? "", detail, value: 0, row };
     known.value += Number(row[column] ?? 0);
     sums.set(id, known);
   }
@@ -396,8 +531,12 @@ const SUMS = new Set(["orders", "units", "value", "payments"]);
  * @param {Row} row
  * @param {Shown} shown
  */
-function openRows({ fact, kinds }, row, { currency }) {
-  const all = kinds === undefined ? {} : { kind: kinds.join() };
+function openRows({ fact, kinds }, row, { currency, since }) {
+  const all = kinds !== undefined
+    ? { kind: kinds.join() }
+    : since === null
+    ? {}
+    : { from: since };
   const given = Object.entries({ ...all, currency, ...row })
     .filter(([name]) => !SUMS.has(name))
     // In words for people; the server knows the code.

@@ -35,7 +35,11 @@ export async function readRows(batch, filters, signal) {
       ? `the first ${figure(rows.length)} of ${figure(matching)}`
       : figure(matching);
     const by = Object.entries(chosen).map(([name, value]) =>
-      name === "kind" ? kindsOf(value) : shown(value)
+      name === "kind"
+        ? kindsOf(value)
+        : name === "from"
+        ? `from ${shown(value)}`
+        : shown(value)
     );
     $("rows-title").textContent = `${fact[0]?.toUpperCase()}${fact.slice(1)}: ${
       [...by, count].join(", ")
