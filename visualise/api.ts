@@ -7,7 +7,7 @@ import type { AnswerCache } from "./answer_cache.ts";
 import type { CoalescedQuery } from "./coalesced_query.ts";
 import { type Encoded, sendEncoded } from "./encoded.ts";
 import { compareVersions, readHistory } from "./fact_changes.ts";
-import type { Figures } from "./figures.ts";
+import { type Figures, NAMES } from "./figures.ts";
 import type { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
 import { chosenDays, twelveMonthsTo } from "./period.ts";
@@ -94,12 +94,7 @@ export function createApi(options: ApiOptions): Hono {
   });
   api.get("/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const filters = readFilters(context, [
-      "from",
-      "to",
-      "counterparty",
-      "period",
-    ]);
+    const filters = readFilters(context, ["from", "to", "period", ...NAMES]);
     return json(
       context,
       await kept.get(
@@ -173,7 +168,7 @@ export function createApi(options: ApiOptions): Hono {
 }
 
 /**
- * Reads the figures as of a batch; filters: from, to, counterparty, period.
+ * Reads the figures as of a batch; filters: from, to, period, and names.
  * Unless days or the period `all` were chosen, orders are those of the last
  * twelve months, if there are any. Payments are of any day: what is overdue
  * stays so.
@@ -182,24 +177,28 @@ async function readOverview(
   { warehouse, figures }: ApiOptions,
   { batch, filters }: { batch: number; filters: (string | null)[] },
 ) {
-  const [from = null, to = null, counterparty = null, asked] = filters;
+  const [from = null, to = null, asked, ...values] = filters;
+  const names = Object.fromEntries(
+    NAMES.map((name, index) => [name, values[index] ?? null]),
+  );
   const [[ledger], parties] = await Promise.all([
     warehouse.ask("batch", [batch]),
     warehouse.ask("counterparties", [batch]),
   ]);
   const day = ledger?.snapshot_time?.slice(0, 10) ?? "";
   const at = { batch, day };
-  const all = await figures.read(at, { from, to, counterparty });
+  const all = await figures.read(at, { from, to, ...names });
   const isChosen = from !== null || to !== null;
   const recent = twelveMonthsTo(day);
-  const isRecent = !isChosen && asked !== "all" && ORDERS.some((fact) =>
-    all[fact]?.month?.some(({ month }) =>
-      (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
-    )
-  );
+  const isRecent = !isChosen && asked !== "all" &&
+    ORDERS.some((fact) =>
+      all[fact]?.month?.some(({ month }) =>
+        (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
+      )
+    );
   const period = isRecent ? recent : chosenDays({ from, to }, day);
   const orders = isRecent
-    ? await figures.read(at, { ...recent.shown, counterparty }, ORDERS)
+    ? await figures.read(at, { ...recent.shown, ...names }, ORDERS)
     : {};
   return {
     snapshot_time: ledger?.snapshot_time,
@@ -209,7 +208,7 @@ async function readOverview(
     ...orders,
     before: period === undefined ? null : {
       ...period.before,
-      ...await figures.read(at, { ...period.before, counterparty }, ORDERS),
+      ...await figures.read(at, { ...period.before, ...names }, ORDERS),
     },
     counterparties: parties.map(({ name }) => name),
   };

@@ -13,12 +13,27 @@ const CHOSEN_MAX = 24;
 /** The name of a total's detail, by what the totals are grouped by. */
 const DETAILS: Record<string, string> = { staff: "department" };
 
+/** Names that figures can be filtered by. */
+export const NAMES = [
+  "counterparty",
+  "country",
+  "department",
+  "staff",
+  "design",
+] as const;
+/** Of each fact the names that it has, in the order of its parameters. */
+const NAMES_OF: Record<Fact, readonly FigureName[]> = {
+  sales: NAMES,
+  purchases: ["counterparty", "country", "department", "staff"],
+  payments: ["counterparty"],
+};
+
+type FigureName = typeof NAMES[number];
+
 /** The filters of the figures; null for all. Days are YYYY-MM-DD. */
-export interface FigureFilters {
-  from: string | null;
-  to: string | null;
-  counterparty: string | null;
-}
+export type FigureFilters =
+  & { from: string | null; to: string | null }
+  & Partial<Record<FigureName, string | null>>;
 
 /** A batch, and the day in UTC on which its snapshot was taken. */
 export interface FigureTime {
@@ -65,15 +80,22 @@ export class Figures {
 
   constructor(private readonly warehouse: Warehouse) {}
 
-  /** Reads the figures of some facts as of a batch. */
+  /**
+   * Reads the figures of some facts as of a batch; without a fact that lacks
+   * one of the filters' names.
+   */
   async read(
     at: FigureTime,
     filters: FigureFilters,
-    facts: readonly Fact[] = FACT_QUERIES,
+    asked: readonly Fact[] = FACT_QUERIES,
   ): Promise<FactFigures> {
+    const named = NAMES.filter((name) => (filters[name] ?? null) !== null);
+    const facts = asked.filter((fact) =>
+      named.every((name) => NAMES_OF[fact].includes(name))
+    );
     const of = { filters, facts };
     // A name may mean another counterparty in another batch.
-    if (filters.counterparty !== null) {
+    if (named.length > 0) {
       return (await this.#make(at, of, undefined)).figures;
     }
     const bases = this.#basesOf(of);
@@ -96,7 +118,7 @@ export class Figures {
 
   /** The bases of a set of filters; only recently used sets are kept. */
   #basesOf(of: Figured): Bases {
-    const key = JSON.stringify(of);
+    const key = keyOf(of);
     const bases = this.#bases.get(key) ??
       { newest: undefined, past: undefined };
     this.#bases.delete(key);
@@ -111,7 +133,7 @@ export class Figures {
 
   async #make(
     { batch, day }: FigureTime,
-    { filters: { from, to, counterparty }, facts }: Figured,
+    { filters, facts }: Figured,
     base: Base | undefined,
   ): Promise<{ figures: FactFigures; totals: Totals }> {
     const known = await base?.totals;
@@ -120,13 +142,17 @@ export class Figures {
       const usable = name === "payments" && known?.day !== day
         ? undefined
         : known;
+      const [party, ...others] = NAMES_OF[name].map((one) =>
+        filters[one] ?? null
+      );
       const [row] = await this.warehouse.ask(name, [
         batch,
-        from,
-        to,
-        counterparty,
+        filters.from,
+        filters.to,
+        party ?? null,
         usable?.byFact.get(name) ?? null,
         usable?.batch ?? null,
+        ...others,
       ]);
       return { name, row };
     }));
@@ -145,12 +171,12 @@ export class Figures {
   }
 }
 
-const ALL = JSON.stringify(
-  {
-    filters: { from: null, to: null, counterparty: null },
-    facts: FACT_QUERIES,
-  } satisfies Figured,
-);
+/** Only figures without names are made from others. */
+function keyOf({ filters: { from, to }, facts }: Figured): string {
+  return JSON.stringify({ from, to, facts });
+}
+
+const ALL = keyOf({ filters: { from: null, to: null }, facts: FACT_QUERIES });
 
 /** Splits a query's rows by what they are grouped by, and names that column. */
 function splitTotals(row: TextRow | undefined): Record<string, FigureRow[]> {

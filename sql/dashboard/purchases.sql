@@ -1,12 +1,13 @@
 -- Purchases as of a batch ($1), of orders created from one day ($2) to another
--- ($3) and with a counterparty ($4), if these are given: by month,
--- counterparty, country of delivery, staff and department, each by currency; in
--- one scan. `detail` is a member of staff's department. Of ranked values, the
--- first 12 in each currency.
+-- ($3) and with a counterparty ($4), country of delivery ($7), department ($8)
+-- and member of staff ($9), if these are given: by month and by each of these,
+-- each by currency; in one scan. `detail` is a member of staff's department. Of
+-- ranked values, the first 12 in each currency.
 --
 -- Two columns of JSON: `figures`, and `totals` by ids, from which those of any
 -- other batch are computed with only the changes between the two: $5 and $6 are
--- the totals of a batch and its number, null where none are known.
+-- the totals of a batch and its number, null where none are known or names are
+-- given.
 with
 
 -- The versions that count: all that held at that batch; or, with totals, those
@@ -72,6 +73,51 @@ counted as (
                 and counterparty_id not in (
                     select counterparty_id
                     from dim_counterparty_as_of_batch($1)
+                )
+            )
+        )
+        and (
+            $7::text is null
+            or agreed_delivery_location_id in (
+                select location_id
+                from dim_location_as_of_batch($1)
+                where country = $7
+            )
+            or (
+                $7 = 'unknown'
+                and agreed_delivery_location_id not in (
+                    select location_id
+                    from dim_location_as_of_batch($1)
+                )
+            )
+        )
+        and (
+            $8::text is null
+            or staff_id in (
+                select staff_id
+                from dim_staff_as_of_batch($1)
+                where department_name = $8
+            )
+            or (
+                $8 = 'unknown'
+                and staff_id not in (
+                    select staff_id
+                    from dim_staff_as_of_batch($1)
+                )
+            )
+        )
+        and (
+            $9::text is null
+            or staff_id in (
+                select staff_id
+                from dim_staff_as_of_batch($1)
+                where first_name || ' ' || last_name = $9
+            )
+            or (
+                $9 = 'unknown'
+                and staff_id not in (
+                    select staff_id
+                    from dim_staff_as_of_batch($1)
                 )
             )
         )

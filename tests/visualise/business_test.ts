@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { query } from "../../lib/postgres/postgres.ts";
 import {
   batchShown,
+  card,
   choose,
   closeBrowser,
   drawnSeries,
@@ -456,7 +457,11 @@ testPage(
     await company.click();
     await ordersShown(page, 1);
     const address = page.url();
-    await page.locator("[data-chart=country] .row").first().click();
+    const country = page.locator("[data-chart=country] .row").first();
+    await country.click();
+    await page.locator("[data-chip=country]").waitFor();
+    // What filters already leads to its rows.
+    await country.click();
     await page.waitForSelector("#rows[open] table");
     const rows = await page.locator("#rows tbody tr").count();
     await page.keyboard.press("Escape");
@@ -478,6 +483,52 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage("a click in any list filters everything that it can", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.source.client,
+    "update design set design_name = 'Steel' where design_id = 2",
+    "update sales_order set staff_id = 2 where sales_order_id = 2",
+    "update address set country = 'Wales' where address_id = 2",
+    "update sales_order set agreed_delivery_location_id = 2 where sales_order_id = 2",
+    "update purchase_order set currency_id = 1",
+  );
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await ordersShown(page, 3);
+  for (
+    const [board, name] of [
+      ["country", "Wales"],
+      ["design", "Steel"],
+      ["department", "Department 3"],
+      ["staff", "First Last 2"],
+    ] as const
+  ) {
+    await page.locator(`[data-chart=${board}] .row`, { hasText: name }).click();
+    await ordersShown(page, 1);
+    const value = await card(page, "sales");
+    const chips = await page.locator("#chips").innerText();
+    const purchases = await page.locator("[data-card=purchases]").innerText();
+    const owed = await page.locator("[data-card=owed]").innerText();
+    await toggleTable(page, "month");
+    await page.locator("[data-chart=month]")
+      .getByRole("button", { name: "Rows" }).click();
+    await page.waitForSelector("#rows[open] table");
+    const rows = await page.locator("#rows tbody tr").allInnerTexts();
+    await page.goto(await served.address);
+    await ordersShown(page, 3);
+
+    assert.equal(value, "£4,860", board);
+    assert.match(chips, new RegExp(`^${name} ×`, "m"));
+    assert.match(rows.join(), /^2\s/, board);
+    // What a fact does not know, it can't be filtered by.
+    assert.match(owed, new RegExp(`–\\s+not known by \\w+`));
+    assert.equal(/not known by design/.test(purchases), board === "design");
+  }
+  assert.deepEqual(errors, []);
+});
 
 testPage(
   "a month without sales is drawn as one, and a state keeps its colour",

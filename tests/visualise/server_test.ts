@@ -436,8 +436,14 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
     ) {
       assert.ok((await warehouse.ask(name, [1])).length > 0, name);
     }
-    for (const name of ["sales", "purchases", "payments"] as const) {
-      const [row] = await warehouse.ask(name, [1, ...none(5)]);
+    for (
+      const [name, others] of [
+        ["sales", 9],
+        ["purchases", 8],
+        ["payments", 5],
+      ] as const
+    ) {
+      const [row] = await warehouse.ask(name, [1, ...none(others)]);
       assert.ok(JSON.parse(row?.figures ?? "[]").length > 0, name);
     }
     for (

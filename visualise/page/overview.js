@@ -39,13 +39,14 @@ const MONTHS_MAX = 600;
 const SPARK_MONTHS = 13;
 const BOARD_ROWS_MAX = 8;
 
+/** The names that filter everything that has them. */
+const NAMES = ["counterparty", "country", "department", "staff", "design"];
+
 /** The filters that the server applies to figures and rows. */
 export function filters() {
-  return {
-    from: param("from") ?? "",
-    to: param("to") ?? "",
-    counterparty: param("counterparty") ?? "",
-  };
+  return Object.fromEntries(
+    ["from", "to", ...NAMES].map((name) => [name, param(name) ?? ""]),
+  );
 }
 
 /** Fetches the figures; returns a function that shows them. */
@@ -230,6 +231,7 @@ function showCards(figures, { currency, chosen, today }) {
     const since = figures.period === "12m" ? figures.from : null;
     const months = monthsOf(rows, { today, since }).slice(-SPARK_MONTHS);
     const counted = isPayment ? overdue : rows;
+    const [lacked] = lackedBy(figures, measure);
     return make(
       "button",
       {
@@ -251,20 +253,24 @@ function showCards(figures, { currency, chosen, today }) {
           title: money(value, currency),
           "data-value": value.toFixed(2),
         },
-        shortMoney(value, currency),
+        lacked === undefined ? shortMoney(value, currency) : "–",
       ),
-      make(
-        "span",
-        { class: "card-detail" },
-        make("b", { "data-count": String(count) }, figure(count)),
-        isPayment
-          ? ` of ${figure(sum(unpaid, "payments"))} unpaid, ${
-            shortMoney(sum(unpaid, "value"), currency)
-          }`
-          : count === 1
-          ? " order"
-          : " orders",
-      ),
+      lacked !== undefined
+        ? make("span", {
+          class: "card-detail",
+        }, `not known by ${lacked}`)
+        : make(
+          "span",
+          { class: "card-detail" },
+          make("b", { "data-count": String(count) }, figure(count)),
+          isPayment
+            ? ` of ${figure(sum(unpaid, "payments"))} unpaid, ${
+              shortMoney(sum(unpaid, "value"), currency)
+            }`
+            : count === 1
+            ? " order"
+            : " orders",
+        ),
       make(
         "span",
         { class: "card-detail" },
@@ -347,8 +353,21 @@ function formatsOf(name, currency) {
     : { format: figure, short };
 }
 
+/** Names that filter, which a fact lacks: then it has no figures. */
+function lackedBy(
+  /** @type {Figures} */ figures,
+  /** @type {Measure} */ { fact },
+) {
+  return figures[fact] !== undefined
+    ? []
+    : NAMES.filter((name) => name !== "counterparty" && param(name) !== null);
+}
+
 /** What to say where nothing matches. */
-function none(/** @type {Measure} */ { title }) {
+function none(/** @type {Figures} */ figures, /** @type {Measure} */ measure) {
+  const { title } = measure;
+  const [lacked] = lackedBy(figures, measure);
+  if (lacked !== undefined) return `${title}: not known by ${lacked}.`;
   const isFiltered = Object.values(filters()).some((value) => value !== "");
   return isFiltered
     ? `${title}: nothing matches these filters.`
@@ -388,7 +407,7 @@ function showMonths(
   drawPlot("chart", "month", {
     title,
     rows: rows.map(named),
-    none: none(measure),
+    none: none(overview, measure),
     file: `${shown.name}-by-month-batch-${batch}`,
     open: (row) => openRows(measure, row, shown),
   }, {
@@ -464,7 +483,7 @@ function showBoards(
           : `${measure.title} by ${board}`,
         heading: isState ? board : `by ${board}`,
         rows: rows.map(named),
-        none: none(measure),
+        none: none(figures, measure),
         file: `${shown.name}-by-${board}-batch-${batch}`,
         open: (row) => openRows(measure, row, shown),
       },
@@ -484,12 +503,16 @@ function showBoards(
           changeOf(value, before.get(id), measure.moreIsGood === true),
         ),
         row,
-        says: by === "counterparty" && param("counterparty") === null
-          ? `Show ${label} alone`
-          : `Rows of ${label}`,
+        says: param(by) === null ? `Show ${label} alone` : `Rows of ${label}`,
         act: () =>
-          by === "counterparty" && param("counterparty") === null
-            ? go({ counterparty: row.counterparty ?? "" })
+          param(by) === null
+            ? go({
+              [by]: label,
+              // Two people may have the same name.
+              ...(detailOf(row, by) === ""
+                ? {}
+                : { department: detailOf(row, by) }),
+            })
             : openRows(
               measure,
               isState ? { counterparty: label, state: board } : row,
@@ -499,6 +522,11 @@ function showBoards(
     );
   }
   keepCards("boards", measure.boards);
+}
+
+/** What tells two of the same name apart. */
+function detailOf(/** @type {Row} */ row, /** @type {string} */ by) {
+  return by === "staff" ? row.department ?? "" : "";
 }
 
 /**
@@ -512,7 +540,7 @@ function summed(rows, by, column) {
   /** @type {Map<string, { id: string, label: string, detail: string, value: number, row: Row }>} */
   const sums = new Map();
   for (const row of rows) {
-    const detail = by === "staff" ? row.department ?? "" : "";
+    const detail = detailOf(row, by);
     const id = JSON.stringify([row[by], detail]);
     const known = sums.get(id) ??
       { id, label: row[by] ?? "", detail, value: 0, row };
@@ -551,18 +579,17 @@ function kindOf(/** @type {string} */ words) {
 /** Writes the filters of the address into their fields, and as chips. */
 export function showFilters() {
   const chosen = filters();
-  for (const [name, value] of Object.entries(chosen)) {
+  for (const name of ["from", "to", "counterparty"]) {
     const input = field(name);
-    if (document.activeElement !== input) input.value = value;
+    if (document.activeElement !== input) input.value = chosen[name] ?? "";
   }
-  const words = {
-    from: `from ${shown(chosen.from)}`,
-    to: `to ${shown(chosen.to)}`,
-    counterparty: chosen.counterparty,
-  };
-  const chips = Object.entries(words)
-    .filter(([name]) => param(name) !== null)
-    .map(([name, text]) =>
+  const chips = Object.entries(chosen)
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => [
+      name,
+      NAMES.includes(name) ? value : `${name} ${shown(value)}`,
+    ])
+    .map(([name = "", text]) =>
       make("button", {
         type: "button",
         class: "chip",
