@@ -51,6 +51,7 @@ const FACTS = new Map([
   ["purchase-order", "purchase order"],
   ["payment", "payment"],
 ]);
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/;
 /** The formats of filters, by name, and what messages call them. */
 const FORMS: Record<string, { pattern: RegExp; what: string }> = {
   month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
@@ -91,6 +92,16 @@ export function createApi(options: ApiOptions): Hono {
       turn,
       freshness_minutes_max: options.freshnessMinutesMax,
     });
+  });
+  api.get("/at", async (context) => {
+    const time = context.req.query("time") ?? "";
+    if (!TIME.test(time)) {
+      throw new RangeError(
+        `"${time.slice(0, 40)}" is not a time: YYYY-MM-DDTHH:MM:SSZ`,
+      );
+    }
+    const [found] = await options.warehouse.ask("batch_at", [time]);
+    return context.json({ batch: found === undefined ? null : found.batch });
   });
   api.get("/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);

@@ -32,6 +32,7 @@ const NAMES = [
   "freshness",
   "batches",
   "batch",
+  "batch_at",
   "batch_models",
   "batch_files",
   "batch_findings",

@@ -119,6 +119,12 @@ Deno.test("the dashboard refuses what is no batch, and says when the warehouse i
   assert.equal((await ask("api/rows/constructor/1"))[0], 404);
   assert.equal((await ask("api/overview/1?from=2023-02-30"))[0], 400);
   assert.equal((await ask("api/rows/sales/1?to=0000-01-01"))[0], 400);
+  assert.equal((await ask("api/at?time=yesterday"))[0], 400);
+  assert.equal((await ask("api/at?time=2023-02-30T00:00:00Z"))[0], 400);
+  assert.deepEqual(await ask("api/at?time=2001-01-01T00:00:00Z"), [
+    200,
+    '{"batch":null}',
+  ]);
   assert.equal((await ask("nothing"))[0], 404);
   assert.equal((await ask("api/overview/1"))[0], 200);
   await platform.warehouse.client.query(

@@ -8,6 +8,7 @@ import {
   open,
   ordersShown,
   plain,
+  propertyOf,
   Served,
   tableRows,
   testPage,
@@ -93,6 +94,36 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage("a time leads to the newest batch by then", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, insertOrder(50));
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    "update pipeline.batch set snapshot_time = now() - interval '2 days' where batch = 1",
+  );
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const moment = page.locator("#moment");
+  const daysAgo = (days: number) =>
+    new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 19);
+  await moment.fill(daysAgo(1));
+  await moment.press("Enter");
+  await batchShown(page, 1);
+  await ordersShown(page, 3);
+  const address = page.url();
+  await moment.fill(daysAgo(3));
+  await moment.press("Enter");
+  await page.locator("#moment:invalid").waitFor();
+  const said = await propertyOf(page, "#moment", "validationMessage");
+
+  assert.match(address, /\?at=1$/);
+  assert.equal(said, "No batch was taken by then.");
+  assert.equal(await page.evaluate("document.body.dataset.batch"), "1");
+  assert.deepEqual(errors, []);
+});
 
 testPage(
   "a fact's history is a line through time, and leads to any moment of it",

@@ -11,6 +11,7 @@ import { closeRows } from "./rows.js";
 import {
   AnswerError,
   askNewest,
+  get,
   isFromFuture,
   newestBatch,
   pastBatch,
@@ -273,6 +274,24 @@ function showTitle() {
   ].join(", ") + ` · ${COMPANY}`;
 }
 
+/** Goes to the newest batch whose snapshot was taken by a time. */
+async function goToTime() {
+  const input = field("moment");
+  if (input.value === "") return;
+  try {
+    const time = new Date(input.value).toISOString();
+    const { batch } = await get(`api/at?${new URLSearchParams({ time })}`);
+    input.setCustomValidity(
+      batch === null ? "No batch was taken by then." : "",
+    );
+    if (!input.reportValidity()) return;
+    input.value = "";
+    goToBatch(Number(batch));
+  } catch (error) {
+    tell(error);
+  }
+}
+
 /** Goes to a batch, or to now if it is the newest. */
 function goToBatch(/** @type {number} */ batch) {
   const to = Math.max(1, Math.min(newestBatch(), batch));
@@ -388,6 +407,12 @@ field("slider").addEventListener("change", () => {
   $("main").setAttribute("aria-busy", "true");
   soon = setTimeout(() => goToBatch(Number(field("slider").value)), SETTLE_MS);
 });
+// By Enter, since a date is written in several steps.
+$("moment").addEventListener("keydown", (event) => {
+  field("moment").setCustomValidity("");
+  if (event.key === "Enter") goToTime();
+});
+$("moment").addEventListener("blur", goToTime);
 $("now").addEventListener("click", () => go({ at: null }));
 for (const id of ["from", "to", "counterparty"]) {
   $(id).addEventListener("change", applyFilters);

@@ -1,0 +1,6 @@
+-- The newest batch whose snapshot was taken by a time: $1.
+select batch
+from pipeline.batch
+where snapshot_time <= cast($1 as timestamptz)
+order by batch desc
+limit 1
