@@ -37,6 +37,8 @@ Deno.test("the dashboard forgets what it kept of a warehouse that was made anew"
       await new Promise((wake) => setTimeout(wake, 100));
     }
   };
+  // Until it listens, it could have missed a rebuild.
+  await listening(address);
   const before = await units();
   await execute(
     platform.warehouse.client,
@@ -57,6 +59,18 @@ Deno.test("the dashboard forgets what it kept of a warehouse that was made anew"
   );
   await becomes(before + 2);
 });
+
+/** Waits until a dashboard hears of what happens in its warehouse. */
+async function listening(address: string): Promise<void> {
+  const leave = new AbortController();
+  const answer = await fetch(`${address}events`, { signal: leave.signal });
+  let said = "";
+  for await (const bytes of answer.body ?? []) {
+    said += new TextDecoder().decode(bytes);
+    if (said.includes('"up":true')) break;
+  }
+  leave.abort();
+}
 
 Deno.test("the dashboard asks for its token, and needs one beyond this machine", async () => {
   await using platform = await loaded();
