@@ -80,11 +80,13 @@ locals {
   }
 }
 
+# Each package is a new version under the same key: the old ones stay until the
+# bucket's lifecycle removes them.
 resource "aws_s3_object" "package" {
   for_each = local.package.parts
 
   bucket      = local.buckets.artefacts.id
-  key         = "${each.value.sha256}/${each.value.file}"
+  key         = each.value.file
   source      = "${var.package_dir}/${each.value.file}"
   source_hash = each.value.sha256
 
@@ -97,6 +99,7 @@ resource "aws_lambda_layer_version" "this" {
   layer_name               = "${local.name}-${each.key}"
   s3_bucket                = aws_s3_object.package[each.key].bucket
   s3_key                   = aws_s3_object.package[each.key].key
+  s3_object_version        = aws_s3_object.package[each.key].version_id
   source_code_hash         = local.package.parts[each.key].sha256
   compatible_architectures = [local.package.architecture]
   compatible_runtimes      = ["provided.al2023"]

@@ -7,9 +7,18 @@ locals {
   # Who gets a role: for deployments only a job of that environment, no branch
   # and no fork; for plans a pull request, and a fork's gets no token.
   github_subjects = var.github == null ? {} : {
-    deploy = "repo:${var.github.repository}:environment:${var.environment}"
-    plan   = "repo:${var.github.repository}:pull_request"
+    deploy = "repo:${local.github_repository}:environment:${var.environment}"
+    plan   = "repo:${local.github_repository}:pull_request"
   }
+  # Since July 2026 GitHub names a new, renamed or transferred repository with
+  # ids, so that nobody inherits a name and its rights:
+  # https://docs.github.com/en/actions/reference/security/oidc
+  github_repository = var.github == null ? null : (
+    var.github.owner_id == null ? var.github.repository : join("/", [
+      for index, id in [var.github.owner_id, var.github.repository_id] :
+      "${split("/", var.github.repository)[index]}@${id}"
+    ])
+  )
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -89,6 +98,11 @@ locals {
       ]
     },
     {
+      # To remove a package that is no longer one, with all its versions.
+      resources = [local.arns.artefacts]
+      actions   = ["s3:ListBucketVersions"]
+    },
+    {
       # Packages, but no object that holds data.
       resources = ["${local.arns.artefacts}/*"]
       actions = [
@@ -96,6 +110,7 @@ locals {
         "s3:DeleteObjectVersion",
         "s3:GetObject",
         "s3:GetObjectTagging",
+        "s3:GetObjectVersion",
         "s3:PutObject",
         "s3:PutObjectTagging",
       ]

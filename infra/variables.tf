@@ -159,10 +159,24 @@ variable "github" {
   description = "GitHub repository (owner/name) whose deployments to the environment of this name may apply; null: none."
   type = object({
     repository = string
+    # As `gh api repos/OWNER/NAME --jq '.owner.id, .id'` shows them; null for a
+    # repository from before July 2026 that was not renamed or moved since.
+    owner_id      = optional(number)
+    repository_id = optional(number)
     # The bucket of Terraform's state, as in the .tfbackend.
     state_bucket = string
     # An account has one provider: its first environment creates it.
     create_provider = bool
   })
   default = null
+
+  validation {
+    condition     = var.github == null || can(regex("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", var.github.repository))
+    error_message = "github.repository is owner/name, as in the repository's URL."
+  }
+
+  validation {
+    condition     = var.github == null || (try(var.github.owner_id, null) == null) == (try(var.github.repository_id, null) == null)
+    error_message = "github has both owner_id and repository_id, or neither."
+  }
 }

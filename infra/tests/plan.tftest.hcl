@@ -97,6 +97,8 @@ run "permissions" {
     }
     github = {
       repository      = "owner/name"
+      owner_id        = 1
+      repository_id   = 2
       state_bucket    = "state"
       create_provider = true
     }
@@ -146,6 +148,11 @@ run "permissions" {
   }
 
   assert {
+    condition     = local.github_subjects.deploy == "repo:owner@1/name@2:environment:testing" && local.github_subjects.plan == "repo:owner@1/name@2:pull_request"
+    error_message = "GitHub names a repository with the ids of its owner and its own."
+  }
+
+  assert {
     condition = length(flatten(local.plan_statements[*].actions)) > 50 && alltrue(flatten([
       for statement in local.plan_statements : [
         for action in statement.actions : can(regex(":(Describe|Get|List|View)", action))
@@ -180,6 +187,31 @@ run "permissions" {
     condition     = local.functions.extract.secrets == ["source"] && local.functions.load.secrets == ["warehouse"] && length(local.functions.transform.secrets) == 0
     error_message = "A function reads only the secrets that it needs."
   }
+}
+
+run "packages" {
+  command = plan
+
+  # A key of its own for each package would make each change of code a deletion.
+  assert {
+    condition     = alltrue([for part in values(local.package.parts) : contains(values(aws_s3_object.package)[*].key, part.file)])
+    error_message = "A new package is a version of the old one."
+  }
+}
+
+run "half_of_the_ids" {
+  command = plan
+
+  variables {
+    github = {
+      repository      = "owner/name"
+      owner_id        = 1
+      state_bucket    = "state"
+      create_provider = true
+    }
+  }
+
+  expect_failures = [var.github]
 }
 
 run "dashboard" {
@@ -407,6 +439,11 @@ run "options" {
   assert {
     condition     = alltrue([for function in module.function : function.environment.DELETE_SHARE_MAX == "0.5"])
     error_message = "Functions are given the settings."
+  }
+
+  assert {
+    condition     = local.github_subjects.deploy == "repo:owner/name:environment:testing"
+    error_message = "An old repository has no ids in its name."
   }
 
   assert {

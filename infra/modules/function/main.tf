@@ -112,6 +112,7 @@ resource "aws_lambda_function" "this" {
   layers                         = var.layers
   s3_bucket                      = var.package.bucket
   s3_key                         = var.package.key
+  s3_object_version              = var.package.version_id
   source_code_hash               = var.package.source_hash
 
   ephemeral_storage {

@@ -43,6 +43,7 @@ variable "package" {
   type = object({
     bucket      = string
     key         = string
+    version_id  = string
     source_hash = string
   })
 }
