@@ -1,7 +1,20 @@
 # Only if the databases have no public address. A function in a network can't
-# reach the internet: it reaches S3 and Secrets Manager through endpoints.
+# reach the internet: it reaches S3 and Secrets Manager through endpoints, of
+# which a network has one each: of this configuration, or of its own before.
 locals {
   networks = var.vpc == null ? {} : { this = var.vpc }
+  # The endpoints to create, by service.
+  endpoints = {
+    for service in ["s3", "secrets"] : service => {
+      for name, network in local.networks : name => network if network.create_endpoints[service]
+    }
+  }
+}
+
+data "aws_ec2_managed_prefix_list" "s3" {
+  for_each = local.networks
+
+  name = "com.amazonaws.${var.region}.s3"
 }
 
 resource "aws_security_group" "functions" {
@@ -23,49 +36,63 @@ resource "aws_vpc_security_group_egress_rule" "databases" {
   to_port           = var.vpc.database_port
 }
 
+# A database admits nobody that its own security group does not name.
+resource "aws_vpc_security_group_ingress_rule" "databases" {
+  for_each = var.vpc == null ? toset([]) : var.vpc.database_security_group_ids
+
+  security_group_id            = each.value
+  description                  = "Functions of ${local.name}"
+  referenced_security_group_id = aws_security_group.functions["this"].id
+  ip_protocol                  = "tcp"
+  from_port                    = var.vpc.database_port
+  to_port                      = var.vpc.database_port
+}
+
 resource "aws_vpc_security_group_egress_rule" "s3" {
   for_each = local.networks
 
   security_group_id = aws_security_group.functions["this"].id
   description       = "S3 by its gateway"
-  prefix_list_id    = aws_vpc_endpoint.s3["this"].prefix_list_id
+  prefix_list_id    = data.aws_ec2_managed_prefix_list.s3[each.key].id
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
 }
 
 resource "aws_vpc_security_group_egress_rule" "secrets" {
-  for_each = local.networks
+  for_each = var.vpc == null ? toset([]) : var.vpc.cidrs
 
-  security_group_id            = aws_security_group.functions["this"].id
-  description                  = "Secrets Manager by its interface"
-  referenced_security_group_id = aws_security_group.endpoints["this"].id
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
+  security_group_id = aws_security_group.functions["this"].id
+  description       = "Secrets Manager by its interface in the network"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
 }
 
 resource "aws_security_group" "endpoints" {
-  for_each = local.networks
+  for_each = local.endpoints.secrets
 
   name        = "${local.name}-endpoints"
-  description = "Endpoints of ${local.name}: from its functions only"
+  description = "Secrets Manager's endpoint: from all of the network"
   vpc_id      = each.value.id
 }
 
+# From then on Secrets Manager's name leads here in the whole network, so its
+# other workloads must be let in as well.
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
-  for_each = local.networks
+  for_each = length(local.endpoints.secrets) == 0 ? toset([]) : var.vpc.cidrs
 
-  security_group_id            = aws_security_group.endpoints["this"].id
-  description                  = "Functions"
-  referenced_security_group_id = aws_security_group.functions["this"].id
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
+  security_group_id = aws_security_group.endpoints["this"].id
+  description       = "The network"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
 }
 
 resource "aws_vpc_endpoint" "s3" {
-  for_each = local.networks
+  for_each = local.endpoints.s3
 
   vpc_id            = each.value.id
   service_name      = "com.amazonaws.${var.region}.s3"
@@ -74,7 +101,7 @@ resource "aws_vpc_endpoint" "s3" {
 }
 
 resource "aws_vpc_endpoint" "secrets" {
-  for_each = local.networks
+  for_each = local.endpoints.secrets
 
   vpc_id              = each.value.id
   service_name        = "com.amazonaws.${var.region}.secretsmanager"

@@ -24,6 +24,11 @@ output "functions" {
   value       = { for name, function in module.function : name => function.name }
 }
 
+output "functions_security_group" {
+  description = "Security group that the databases' own groups must admit; null: no network."
+  value       = one([for group in aws_security_group.functions : group.id])
+}
+
 output "alarm_topic" {
   description = "Topic that the composite alarms notify."
   value       = aws_sns_topic.alarms.arn

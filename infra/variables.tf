@@ -129,14 +129,30 @@ variable "reserved_concurrency" {
 variable "vpc" {
   description = "Network that the functions run in, to reach databases that have no public address; null: none."
   type = object({
-    id              = string
-    subnet_ids      = list(string)
-    route_table_ids = list(string)
-    database_cidrs  = list(string)
+    id = string
+    # All address ranges of the network.
+    cidrs          = set(string)
+    subnet_ids     = list(string)
+    database_cidrs = list(string)
     # The port that the databases listen on.
     database_port = optional(number, 5432)
+    # Groups of the databases, into which the functions are admitted; without
+    # them their owner admits the output functions_security_group.
+    database_security_group_ids = optional(set(string), [])
+    # Where S3's gateway is entered.
+    route_table_ids = optional(list(string), [])
+    # false where the network has that endpoint already.
+    create_endpoints = optional(object({
+      s3      = optional(bool, true)
+      secrets = optional(bool, true)
+    }), {})
   })
   default = null
+
+  validation {
+    condition     = var.vpc == null || length(try(var.vpc.route_table_ids, [])) > 0 || !try(var.vpc.create_endpoints.s3, true)
+    error_message = "vpc.route_table_ids names at least one route table, of the subnets, unless vpc.create_endpoints.s3 is false."
+  }
 }
 
 variable "log_retention_days" {

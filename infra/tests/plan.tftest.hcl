@@ -91,6 +91,7 @@ run "permissions" {
   variables {
     vpc = {
       id              = "vpc-1"
+      cidrs           = ["10.0.0.0/16", "10.1.0.0/16"]
       subnet_ids      = ["subnet-1"]
       route_table_ids = ["rtb-1"]
       database_cidrs  = ["10.0.0.0/16"]
@@ -197,6 +198,65 @@ run "packages" {
     condition     = alltrue([for part in values(local.package.parts) : contains(values(aws_s3_object.package)[*].key, part.file)])
     error_message = "A new package is a version of the old one."
   }
+}
+
+run "network" {
+  command = plan
+
+  variables {
+    vpc = {
+      id                          = "vpc-1"
+      cidrs                       = ["10.0.0.0/16", "10.1.0.0/16"]
+      subnet_ids                  = ["subnet-1"]
+      route_table_ids             = ["rtb-1"]
+      database_cidrs              = ["10.0.0.0/16"]
+      database_security_group_ids = ["sg-1"]
+    }
+  }
+
+  assert {
+    condition     = keys(aws_vpc_security_group_ingress_rule.endpoints) == ["10.0.0.0/16", "10.1.0.0/16"]
+    error_message = "All of the network reaches the endpoint that its names then lead to."
+  }
+
+  assert {
+    condition     = keys(aws_vpc_security_group_ingress_rule.databases) == ["sg-1"] && length(aws_vpc_endpoint.s3) == 1 && length(aws_vpc_endpoint.secrets) == 1
+    error_message = "The databases admit the functions, which reach AWS."
+  }
+}
+
+run "network_with_endpoints" {
+  command = plan
+
+  variables {
+    vpc = {
+      id               = "vpc-1"
+      cidrs            = ["10.0.0.0/16", "10.1.0.0/16"]
+      subnet_ids       = ["subnet-1"]
+      database_cidrs   = ["10.0.0.0/16"]
+      create_endpoints = { s3 = false, secrets = false }
+    }
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.s3) == 0 && length(aws_vpc_endpoint.secrets) == 0 && length(aws_vpc_security_group_egress_rule.s3) == 1
+    error_message = "Endpoints that are there are used."
+  }
+}
+
+run "network_without_routes" {
+  command = plan
+
+  variables {
+    vpc = {
+      id             = "vpc-1"
+      cidrs          = ["10.0.0.0/16", "10.1.0.0/16"]
+      subnet_ids     = ["subnet-1"]
+      database_cidrs = ["10.0.0.0/16"]
+    }
+  }
+
+  expect_failures = [var.vpc]
 }
 
 run "half_of_the_ids" {
