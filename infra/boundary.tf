@@ -35,28 +35,20 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   statement {
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
-  }
-
-  statement {
     actions   = ["lambda:InvokeFunction"]
     resources = [local.arns.functions]
   }
 
-  # These actions have no ARN.
+  # For functions in a network; AWS requires these on all resources.
   statement {
-    actions = concat(
-      ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-      var.vpc == null ? [] : [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-      ],
-    )
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
     resources = ["*"]
   }
 }
@@ -71,7 +63,7 @@ locals {
   account = data.aws_caller_identity.current.account_id
   # ARNs of resources that are named here before they exist.
   arns = {
-    alarms     = "arn:aws:cloudwatch:${var.region}:${local.account}:alarm:${local.name}*"
+    alarms     = "arn:aws:cloudwatch:${var.region}:${local.account}:alarm:${local.name}-*"
     boundary   = "arn:aws:iam::${local.account}:policy/${local.name}-boundary"
     budgets    = "arn:aws:budgets::${local.account}:budget/${local.name}"
     artefacts  = "arn:aws:s3:::${local.name}-artefacts-*"
@@ -80,7 +72,6 @@ locals {
     functions  = "arn:aws:lambda:${var.region}:${local.account}:function:${local.name}-*"
     layers     = "arn:aws:lambda:${var.region}:${local.account}:layer:${local.name}-*"
     logs       = "arn:aws:logs:${var.region}:${local.account}:log-group:/aws/lambda/${local.name}-*"
-    queues     = "arn:aws:sqs:${var.region}:${local.account}:${local.name}-*"
     rules      = "arn:aws:events:${var.region}:${local.account}:rule/${local.name}-*"
     schedules  = "arn:aws:scheduler:${var.region}:${local.account}:schedule/${local.name}/*"
     group      = "arn:aws:scheduler:${var.region}:${local.account}:schedule-group/${local.name}"

@@ -125,10 +125,11 @@ resource "aws_s3_bucket_policy" "this" {
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
+# A manifest in a zone starts the next stage.
 resource "aws_s3_bucket_notification" "this" {
-  for_each = local.buckets
+  for_each = toset(values(local.manifests))
 
-  bucket      = each.value.id
+  bucket      = local.buckets[each.key].id
   eventbridge = true
 }
 

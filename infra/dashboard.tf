@@ -27,11 +27,8 @@ resource "aws_cloudwatch_dashboard" "this" {
           width  = 24
           height = local.graph_height
           properties = {
-            title = "Alarms"
-            alarms = concat(
-              [for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn],
-              [aws_cloudwatch_metric_alarm.dead_letters.arn],
-            )
+            title  = "Alarms"
+            alarms = [for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn]
           }
         },
       ],

@@ -65,9 +65,12 @@ locals {
       memory_mb    = 512
       timeout_s    = 60
       temporary_mb = 512
-      layers       = ["deno"]
-      secrets      = ["analyst", "dashboard"]
-      objects      = {}
+      # Its URL is public: a flood of requests must leave the rest of the
+      # account's concurrency to the pipeline, and the warehouse its connections.
+      concurrency = 5
+      layers      = ["deno"]
+      secrets     = ["analyst", "dashboard"]
+      objects     = {}
     }
   }
 
@@ -120,10 +123,9 @@ module "function" {
   memory_mb     = coalesce(try(var.functions[each.key].memory_mb, null), each.value.memory_mb)
   timeout_s     = coalesce(try(var.functions[each.key].timeout_s, null), each.value.timeout_s)
   temporary_mb  = coalesce(try(var.functions[each.key].temporary_mb, null), each.value.temporary_mb)
-  concurrency   = var.reserved_concurrency
+  concurrency   = coalesce(try(var.functions[each.key].concurrency, null), try(each.value.concurrency, -1))
   layers        = [for layer in each.value.layers : aws_lambda_layer_version.this[layer].arn]
   package       = aws_s3_object.package[each.key]
-  dead_letters  = aws_sqs_queue.dead_letters.arn
   log_retention = var.log_retention_days
   boundary      = aws_iam_policy.boundary.arn
 
@@ -149,12 +151,4 @@ module "function" {
     subnet_ids         = var.vpc.subnet_ids
     security_group_ids = [aws_security_group.functions["this"].id]
   }
-}
-
-# A lost trigger is harmless, since the next one does its work: this queue is
-# there to find the cause of an alarm.
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${local.name}-dead-letters"
-  message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
 }

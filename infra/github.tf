@@ -175,7 +175,6 @@ locals {
         "cloudwatch:DeleteDashboards",
         "cloudwatch:GetDashboard",
         "cloudwatch:ListTagsForResource",
-        "cloudwatch:PutCompositeAlarm",
         "cloudwatch:PutDashboard",
         "cloudwatch:PutMetricAlarm",
         "cloudwatch:TagResource",
@@ -228,18 +227,6 @@ locals {
       ]
     },
     {
-      resources = [local.arns.queues]
-      actions = [
-        "sqs:CreateQueue",
-        "sqs:DeleteQueue",
-        "sqs:GetQueueAttributes",
-        "sqs:ListQueueTags",
-        "sqs:SetQueueAttributes",
-        "sqs:TagQueue",
-        "sqs:UntagQueue",
-      ]
-    },
-    {
       resources = [local.arns.secrets]
       actions = [
         "secretsmanager:CreateSecret",
@@ -259,20 +246,6 @@ locals {
         "budgets:TagResource",
         "budgets:UntagResource",
         "budgets:ViewBudget",
-      ]
-    },
-    {
-      resources = [aws_kms_key.alarms.arn]
-      actions = [
-        "kms:DescribeKey",
-        "kms:EnableKeyRotation",
-        "kms:GetKeyPolicy",
-        "kms:GetKeyRotationStatus",
-        "kms:ListResourceTags",
-        "kms:PutKeyPolicy",
-        "kms:TagResource",
-        "kms:UntagResource",
-        "kms:UpdateKeyDescription",
       ]
     },
     {

@@ -30,7 +30,7 @@ output "functions_security_group" {
 }
 
 output "alarm_topic" {
-  description = "Topic that the composite alarms notify."
+  description = "Topic that the alarms notify."
   value       = aws_sns_topic.alarms.arn
 }
 

@@ -45,10 +45,6 @@ locals {
       actions   = ["lambda:InvokeFunction"]
       resources = [for name in keys(local.schedules) : module.function[name].arn]
     },
-    {
-      actions   = ["sqs:SendMessage"]
-      resources = [aws_sqs_queue.dead_letters.arn]
-    },
   ]
 }
 
@@ -90,10 +86,6 @@ resource "aws_scheduler_schedule" "this" {
     arn      = module.function[each.key].arn
     role_arn = aws_iam_role.scheduler.arn
 
-    dead_letter_config {
-      arn = aws_sqs_queue.dead_letters.arn
-    }
-
     retry_policy {
       maximum_event_age_in_seconds = 600
       maximum_retry_attempts       = 2
@@ -127,10 +119,6 @@ resource "aws_cloudwatch_event_target" "manifest" {
     maximum_event_age_in_seconds = 600
     maximum_retry_attempts       = 2
   }
-
-  dead_letter_config {
-    arn = aws_sqs_queue.dead_letters.arn
-  }
 }
 
 resource "aws_lambda_permission" "manifest" {
@@ -141,27 +129,4 @@ resource "aws_lambda_permission" "manifest" {
   function_name = module.function[each.key].name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.manifest[each.key].arn
-}
-
-data "aws_iam_policy_document" "dead_letters" {
-  statement {
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
-
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [for rule in aws_cloudwatch_event_rule.manifest : rule.arn]
-    }
-  }
-}
-
-resource "aws_sqs_queue_policy" "dead_letters" {
-  queue_url = aws_sqs_queue.dead_letters.url
-  policy    = data.aws_iam_policy_document.dead_letters.json
 }

@@ -62,11 +62,12 @@ variable "extract_every_minutes" {
 }
 
 variable "functions" {
-  description = "Memory (MB), time (s) and /tmp (MB) of each function, where they differ from the defaults."
+  description = "Memory (MB), time (s), /tmp (MB) and reserved concurrent runs (-1: none) of each function, where they differ from the defaults."
   type = map(object({
     memory_mb    = optional(number)
     timeout_s    = optional(number)
     temporary_mb = optional(number)
+    concurrency  = optional(number)
   }))
   default = {}
 
@@ -75,8 +76,9 @@ variable "functions" {
       coalesce(size.memory_mb, 512) >= 256 && coalesce(size.memory_mb, 512) <= 10240,
       coalesce(size.timeout_s, 60) >= 60 && coalesce(size.timeout_s, 60) <= 900,
       coalesce(size.temporary_mb, 512) >= 512 && coalesce(size.temporary_mb, 512) <= 10240,
+      coalesce(size.concurrency, 1) == -1 || coalesce(size.concurrency, 1) >= 1,
     ])])
-    error_message = "memory_mb is 256 to 10240, timeout_s 60 to 900, temporary_mb 512 to 10240."
+    error_message = "memory_mb is 256 to 10240, timeout_s 60 to 900, temporary_mb 512 to 10240, concurrency 1 or more, or -1: at 0 the function would not run."
   }
 
   validation {
@@ -113,17 +115,6 @@ variable "dashboard" {
   description = "Whether the dashboard is served at a URL, to holders of its token."
   type        = bool
   default     = false
-}
-
-variable "reserved_concurrency" {
-  description = "Concurrent runs reserved for each function; null: none, since overlap is safe and a new account can't reserve."
-  type        = number
-  default     = null
-
-  validation {
-    condition     = coalesce(var.reserved_concurrency, 1) >= 1
-    error_message = "reserved_concurrency is 1 or more: at 0 no function runs."
-  }
 }
 
 variable "vpc" {

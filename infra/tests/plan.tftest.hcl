@@ -67,8 +67,8 @@ run "buckets" {
   }
 
   assert {
-    condition     = alltrue([for one in aws_s3_bucket_notification.this : one.eventbridge]) && length(aws_s3_bucket_notification.this) == 3
-    error_message = "Every bucket tells EventBridge."
+    condition     = alltrue([for one in aws_s3_bucket_notification.this : one.eventbridge]) && keys(aws_s3_bucket_notification.this) == ["ingestion", "processed"]
+    error_message = "Manifests in both zones are events."
   }
 
   assert {
@@ -287,6 +287,11 @@ run "dashboard" {
   }
 
   assert {
+    condition     = module.function["dashboard"].concurrency == 5 && module.function["load"].concurrency == -1
+    error_message = "A flood of requests takes little of the account's concurrency."
+  }
+
+  assert {
     condition     = length(aws_lambda_permission.dashboard_url) == 1 && length(aws_lambda_permission.dashboard_function) == 1
     error_message = "A URL needs both permissions."
   }
@@ -356,11 +361,6 @@ run "triggers" {
     condition     = local.manifest_keys == "_batches*/*.json" && local.manifests == { transform = "ingestion", load = "processed" }
     error_message = "A manifest starts transform, and the hint _batches/latest does not."
   }
-
-  assert {
-    condition     = alltrue([for one in aws_scheduler_schedule.this : length(one.target[0].dead_letter_config) == 1])
-    error_message = "A trigger that comes to nothing is kept for a person."
-  }
 }
 
 run "every_minute" {
@@ -390,15 +390,17 @@ run "alarms" {
   command = plan
 
   assert {
-    condition = alltrue([
-      for name in [
-        "freshness", "no-data", "not-verified", "differences", "quarantine",
-        "extract-checks", "transform-checks", "load-checks",
-        "extract-errors", "extract-throttles", "extract-duration", "load-errors",
-      ] :
-      contains(keys(aws_cloudwatch_metric_alarm.this), name)
-    ])
-    error_message = "There is an alarm for each way to fail."
+    condition = keys(aws_cloudwatch_metric_alarm.this) == [
+      "checks", "differences", "duration", "errors", "freshness", "no-data",
+      "not-verified", "quarantine", "throttles",
+    ]
+    error_message = "There is one alarm for each way to fail."
+  }
+
+  # A composite acts only when it changes: an alarm that is on would hide others.
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : tolist(alarm.alarm_actions) == tolist([aws_sns_topic.alarms.arn])])
+    error_message = "Each alarm rings by itself."
   }
 
   assert {
@@ -412,21 +414,16 @@ run "alarms" {
   }
 
   assert {
+    condition     = aws_cloudwatch_metric_alarm.this["differences"].treat_missing_data == "ignore"
+    error_message = "A difference stays on until a verification finds none."
+  }
+
+  assert {
     condition = alltrue([
-      for name, alarm in aws_cloudwatch_metric_alarm.this :
-      strcontains(aws_cloudwatch_composite_alarm.this[local.alarms[name].group].alarm_rule, "ALARM(\"${alarm.alarm_name}\")") && length(coalesce(alarm.alarm_actions, [])) == 0
+      for name in ["errors", "throttles", "duration"] :
+      length(aws_cloudwatch_metric_alarm.this[name].metric_query) == length(local.functions) + 1
     ])
-    error_message = "Each alarm rings by the composite of its group, and none by itself."
-  }
-
-  assert {
-    condition     = alltrue([for one in aws_cloudwatch_composite_alarm.this : !strcontains(one.alarm_rule, "dead-letters")])
-    error_message = "A lost trigger does not ring."
-  }
-
-  assert {
-    condition     = alltrue([for one in aws_cloudwatch_composite_alarm.this : contains(one.alarm_actions, aws_sns_topic.alarms.arn)])
-    error_message = "The composites ring the topic."
+    error_message = "Alarms of the functions look at all of them."
   }
 
   assert {
@@ -453,11 +450,10 @@ run "bad_settings" {
     environment   = "Not Good"
     emails        = ["nobody"]
     phone_numbers = ["0770"]
-    functions     = { other = {} }
+    functions     = { other = {}, load = { concurrency = 0 } }
     settings      = { SOURCE_URL = "postgres://host/db" }
 
-    reserved_concurrency = 0
-    log_retention_days   = 31
+    log_retention_days = 31
   }
 
   expect_failures = [
@@ -466,7 +462,6 @@ run "bad_settings" {
     var.phone_numbers,
     var.functions,
     var.settings,
-    var.reserved_concurrency,
     var.log_retention_days,
   ]
 }
@@ -475,10 +470,9 @@ run "options" {
   command = plan
 
   variables {
-    replica_region       = "eu-west-1"
-    reserved_concurrency = 2
-    functions            = { load = { memory_mb = 4096 } }
-    settings             = { DELETE_SHARE_MAX = "0.5" }
+    replica_region = "eu-west-1"
+    functions      = { load = { memory_mb = 4096, concurrency = 2 } }
+    settings       = { DELETE_SHARE_MAX = "0.5" }
     github = {
       repository      = "owner/name"
       state_bucket    = "state"
@@ -494,6 +488,11 @@ run "options" {
   assert {
     condition     = length(aws_s3_bucket_policy.replica) == 1 && length(aws_s3_bucket_lifecycle_configuration.replica) == 1 && length(aws_s3_bucket_ownership_controls.replica) == 1
     error_message = "The replica is kept as the bucket is."
+  }
+
+  assert {
+    condition     = module.function["load"].concurrency == 2 && module.function["extract"].concurrency == -1
+    error_message = "Concurrency is reserved for the functions that it is set for."
   }
 
   assert {

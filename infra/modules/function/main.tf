@@ -38,15 +38,6 @@ locals {
         actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
       },
-      # X-Ray has no ARNs.
-      {
-        actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-        resources = ["*"]
-      },
-      {
-        actions   = ["sqs:SendMessage"]
-        resources = [var.dead_letters]
-      },
     ],
     [
       for bucket in var.buckets : {
@@ -108,7 +99,7 @@ resource "aws_lambda_function" "this" {
   architectures                  = [var.architecture]
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_s
-  reserved_concurrent_executions = coalesce(var.concurrency, -1)
+  reserved_concurrent_executions = var.concurrency
   layers                         = var.layers
   s3_bucket                      = var.package.bucket
   s3_key                         = var.package.key
@@ -121,10 +112,6 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = var.environment
-  }
-
-  tracing_config {
-    mode = "Active"
   }
 
   # The runtime itself writes JSON.
@@ -147,13 +134,7 @@ resource "aws_lambda_function" "this" {
 
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name = aws_lambda_function.this.function_name
-  # The next trigger comes soon anyway.
+  # The next trigger comes soon anyway: a lost one needs no queue.
   maximum_event_age_in_seconds = 900
   maximum_retry_attempts       = 1
-
-  destination_config {
-    on_failure {
-      destination = var.dead_letters
-    }
-  }
 }

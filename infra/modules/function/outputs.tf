@@ -13,6 +13,11 @@ output "timeout_s" {
   value       = aws_lambda_function.this.timeout
 }
 
+output "concurrency" {
+  description = "Concurrent runs reserved for it; -1: none are."
+  value       = aws_lambda_function.this.reserved_concurrent_executions
+}
+
 output "environment" {
   description = "Environment variables of the function."
   value       = var.environment

@@ -29,7 +29,7 @@ variable "temporary_mb" {
 }
 
 variable "concurrency" {
-  description = "Reserved concurrent runs; null: none are reserved."
+  description = "Reserved concurrent runs; -1: none are reserved."
   type        = number
 }
 
@@ -72,11 +72,6 @@ variable "network" {
     subnet_ids         = list(string)
     security_group_ids = list(string)
   })
-}
-
-variable "dead_letters" {
-  description = "ARN of the queue for triggers that were not delivered."
-  type        = string
 }
 
 variable "log_retention" {
