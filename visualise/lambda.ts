@@ -12,6 +12,10 @@ import { Warehouse } from "./warehouse.ts";
 
 type Handler = (event: LambdaEvent) => Promise<APIGatewayProxyResult>;
 
+/** A function is one of many, and keeps its connection while it is frozen. */
+const QUERIES_AT_ONCE = 1;
+const STATEMENT_TIMEOUT_MS = 15_000;
+
 /** The server, and the login that it was made for. */
 let served:
   | { login: string; handler: Handler; warehouse: Warehouse }
@@ -52,7 +56,12 @@ async function handlerOf(
   const login = JSON.stringify([analyst, token]);
   if (served?.login !== login) {
     await served?.warehouse[Symbol.asyncDispose]();
-    const warehouse = new Warehouse(analyst, resources.connect);
+const warehouse = new Warehouse(
+      analyst,
+      resources.connect,
+      STATEMENT_TIMEOUT_MS,
+      QUERIES_AT_ONCE,
+    );
     const app = createServer({
       warehouse,
       live: undefined,

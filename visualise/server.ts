@@ -97,6 +97,10 @@ export function createServer(options: ServerOptions): Hono {
     });
   }
   app.get("/health", async (context) => {
+    // A function at a public URL: strangers must not reach the warehouse.
+    if (live === undefined && token !== undefined) {
+      return context.json({ ok: true });
+    }
     const row = await newest.read();
     return context.json({ ok: true, batch: row?.batch ?? null });
   });

@@ -56,13 +56,15 @@ export class Warehouse implements AsyncDisposable {
   readonly #warm: WarmConnections;
   readonly #sql = new Map<QueryName, string>();
   readonly #waiting: (() => void)[] = [];
-  #free = QUERIES_AT_ONCE;
+  #free: number;
 
   constructor(
     private readonly settings: PostgresSettings,
     connect: Resources["connect"],
     private readonly statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+    queriesAtOnce = QUERIES_AT_ONCE,
   ) {
+    this.#free = queriesAtOnce;
     this.#warm = new WarmConnections(connect);
     const folder = join(projectDirectory(), "sql", "dashboard");
     for (const name of NAMES) {

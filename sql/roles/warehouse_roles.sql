@@ -24,6 +24,7 @@ $$;
 
 create role totesys_analyst login
     nosuperuser nocreatedb nocreaterole noreplication
+    connection limit 20
     in role analyst;
 
 alter role totesys_analyst set default_transaction_read_only = on;

@@ -369,6 +369,7 @@ Deno.test("a query ends at its limit, and no more than a few run at once", async
 Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks by TLS", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
+  const { client } = platform.warehouse;
   const app = createServer({
     warehouse,
     live: undefined,
@@ -377,6 +378,13 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
     freshnessMinutesMax: 30,
     token: TOKEN,
   });
+  // Strangers get an answer that takes no query.
+  await client.query("begin");
+  await client.query("lock pipeline.batch in access exclusive mode");
+  const health = await app.request("http://example.com/health");
+  assert.deepEqual(await health.json(), { ok: true });
+  await client.query("rollback");
+
   const cookie = async (headers: Record<string, string>) => {
     const answer = await app.request("http://example.com/login", {
       method: "POST",
