@@ -268,7 +268,10 @@ function fatalLine(
   return JSON.stringify({ ...JSON.parse(line), ...more });
 }
 
-/** The real process, which Lambda ends with SIGTERM. */
+/**
+ * The real process. Lambda ends it without a word, or with SIGTERM if some
+ * extension is registered.
+ */
 function lambdaIo(): LambdaIo {
   const { env, write, onStop } = processIo();
   const stopping = new AbortController();

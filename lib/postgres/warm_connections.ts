@@ -6,6 +6,17 @@ import { isPooled } from "./postgres.ts";
 /** How many connections of a kind are kept; others are ended. */
 const KEPT_MAX = 4;
 const ANSWER_TIMEOUT_MS = 2_000;
+/**
+ * How the server notices that a process is gone: Lambda ends a function without
+ * a word, and its connections would count against the role's limit for hours.
+ * The limit of idle time is for proxies, which answer for who is gone; it is
+ * longer than the 15 minutes between two runs.
+ */
+const NOTICED_GONE = `select set_config(name, value, false)
+  from (values ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'),
+    ('tcp_keepalives_count', '3'), ('idle_session_timeout', '20min')
+  ) as wanted (name, value)
+  join pg_settings using (name)`;
 
 /**
  * Keeps connections open between the runs of one process. A connection is
@@ -22,7 +33,7 @@ export class WarmConnections implements AsyncDisposable {
     const { signal, ...given } = options;
     const kind = JSON.stringify([settings, given]);
     const connection = await this.#revive(kind) ??
-      await this.open(settings, given);
+      await this.#openWatched(settings, given);
     const stop = () => void connection[Symbol.asyncDispose]();
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted === true) stop();
@@ -43,6 +54,14 @@ export class WarmConnections implements AsyncDisposable {
     const all = [...this.#kept.values()].flat();
     this.#kept.clear();
     for (const connection of all) await connection[Symbol.asyncDispose]();
+  }
+
+  async #openWatched(
+    ...given: Parameters<Resources["connect"]>
+  ): Promise<Connection> {
+    const connection = await this.open(...given);
+    await inTime(noticeWhenGone(connection.client));
+    return connection;
   }
 
   async #revive(kind: string): Promise<Connection | undefined> {
@@ -69,7 +88,13 @@ export class WarmConnections implements AsyncDisposable {
 
 async function empty(client: pg.Client): Promise<void> {
   await client.query("rollback");
-  if (!await isPooled(client)) await client.query("discard all");
+  if (await isPooled(client)) return;
+  await client.query("discard all");
+  await client.query(NOTICED_GONE);
+}
+
+async function noticeWhenGone(client: pg.Client): Promise<void> {
+  if (!await isPooled(client)) await client.query(NOTICED_GONE);
 }
 
 /** Whether the server answered without an error, and soon. */

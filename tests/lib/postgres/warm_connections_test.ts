@@ -31,6 +31,29 @@ Deno.test("a warm connection is handed out again, as if it were new", async () =
   );
 });
 
+Deno.test("the server notices soon that a process with warm connections is gone", async () => {
+  await using database = await openTestDatabase();
+  await using warm = new WarmConnections(connect);
+  const found = async () => {
+    await using connection = await warm.connect(database.settings, PURPOSE);
+    return await query(
+      connection.client,
+      `select name, setting from pg_settings
+      where name like 'tcp_keepalives_%' or name = 'idle_session_timeout'
+      order by name`,
+    );
+  };
+  const expected = [
+    { name: "idle_session_timeout", setting: "1200000" },
+    { name: "tcp_keepalives_count", setting: "3" },
+    { name: "tcp_keepalives_idle", setting: "60" },
+    { name: "tcp_keepalives_interval", setting: "10" },
+  ];
+
+  assert.deepEqual(await found(), expected);
+  assert.deepEqual(await found(), expected, "handed out again");
+});
+
 Deno.test("a connection that died or was aborted is not kept", async () => {
   await using database = await openTestDatabase();
   await using warm = new WarmConnections(connect);
