@@ -24,6 +24,7 @@ const UNCONFINED = [
   "lint:workflows",
   "infra:plan",
   "infra:apply",
+  "infra:try",
 ];
 /** The demo, and what drives a browser: that looks into /proc. */
 const ALL_PERMISSIONS = ["demo", "bench:dashboard"];
