@@ -4,10 +4,11 @@ import type { StageContext } from "../lib/stage.ts";
 import type { TableRead } from "./read_table.ts";
 
 /**
- * How fast a function of 512 MB, which has a third of a processor, reads tables
- * whole; see docs/deploy.md.
+ * How fast a function of 512 MB, with 512 of the 1,769 MB that make a processor,
+ * reads tables whole, of which a processor reads 25 MB a second; see
+ * docs/deploy.md.
  */
-const BYTES_PER_SECOND = 10_000_000;
+const BYTES_PER_SECOND = 7_000_000;
 
 /**
  * Throws a `StageError` when the tables to be read whole need more time than is

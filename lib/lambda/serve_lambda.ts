@@ -77,7 +77,8 @@ export async function serveLambda<Result>(
   try {
     served = await Served.open(fn, io);
   } catch (error) {
-    await api.failInit(functionError(error));
+    // The log of a failed start shows it: what a setting holds is hidden.
+    await api.failInit(functionError(error, secretMask(io.env)));
     throw error;
   }
   await using _served = served;
@@ -91,7 +92,10 @@ export async function serveLambda<Result>(
       const result = await served.run(invocation);
       await api.respond(invocation.requestId, result);
     } catch (error) {
-      await api.fail(invocation.requestId, functionError(error));
+      await api.fail(
+        invocation.requestId,
+        functionError(error, (text) => served.mask(text)),
+      );
     }
   }
 }
@@ -132,6 +136,11 @@ class Served<Result> implements AsyncDisposable {
     const write = (line: string) => io.write(settings.mask(line));
     const log = await openLog({ json: true, color: false, write });
     return new Served(fn, io, settings, log, sql);
+  }
+
+  /** Hides the secrets that it has. */
+  mask(text: string): string {
+    return this.settings.mask(text);
   }
 
   async run(invocation: Invocation): Promise<Result> {
@@ -252,10 +261,11 @@ function abortAfter(ms: number): Disposable & { signal: AbortSignal } {
   };
 }
 
-function functionError(error: unknown) {
+/** What the caller is answered, which is no place for secrets either. */
+function functionError(error: unknown, mask: (text: string) => string) {
   return {
     errorType: error instanceof Error ? error.name : "Error",
-    errorMessage: messageOf(error),
+    errorMessage: mask(messageOf(error)),
   };
 }
 

@@ -26,8 +26,9 @@ interface Secret {
 
 /**
  * Adds to the environment the connection URLs that its `*_SECRET_ID` variables
- * refer to. A secret is the URL itself, or JSON `{"url": ..., "ca": PEM}`; the
- * CA goes into a file of the folder, which the URL then names. The dashboard's
+ * refer to. A secret is the URL itself, JSON `{"url": ..., "ca": PEM}`, or JSON
+ * as AWS rotates it, with `username`, `password`, `host` and `dbname`; the CA
+ * goes into a file of the folder, which the URL then names. The dashboard's
  * token is used as it is. Throws a `StageError`, which never shows the value,
  * if a secret can't be read.
  */
@@ -96,7 +97,7 @@ async function readSecret(
     .filter((name) => name !== "ca" && ABOUT_TLS.test(name));
   if (secret !== undefined && unknown.length === 0) return secret;
   const found = secret === undefined
-    ? 'it is neither a connection URL nor JSON with "url"'
+    ? 'it is neither a connection URL nor JSON with "url", or with "username", "password", "host" and "dbname"'
     : `it has unknown fields: ${unknown.map((name) => `"${name}"`).join(", ")}`;
   throw new StageError(`Cannot use the secret ${secretId}: ${found}`, {
     subject: secretId,
@@ -109,6 +110,7 @@ function parseSecret(text: string): Secret | undefined {
   if (URL.canParse(text)) return { url: text };
   try {
     const secret = JSON.parse(text);
+    secret.url ??= urlOf(secret);
     const { url, ca } = secret;
     if (typeof url !== "string" || !URL.canParse(url)) return undefined;
     return ["string", "undefined"].includes(typeof (ca ?? undefined))
@@ -117,4 +119,21 @@ function parseSecret(text: string): Secret | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The URL of a secret that AWS rotates, which has its parts. */
+function urlOf(parts: Record<string, unknown>): string | undefined {
+  const texts = ["username", "password", "host", "port", "dbname"].map(
+    (name) => {
+      const value = parts[name] ?? "";
+      return ["string", "number"].includes(typeof value) ? String(value) : "";
+    },
+  );
+  const [user = "", password = "", host = "", port = "", database = ""] = texts
+    .map(encodeURIComponent);
+  if (user === "" || password === "" || host === "" || database === "") {
+    return undefined;
+  }
+  const address = port === "" ? host : `${host}:${port}`;
+  return `postgres://${user}:${password}@${address}/${database}`;
 }

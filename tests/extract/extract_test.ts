@@ -213,7 +213,7 @@ Deno.test("extract() says beforehand that a first read can't end in time", async
   await using platform = await openWith(ITEM);
   await execute(
     platform.source.client,
-    "insert into item select n, repeat('x', 900) from generate_series(1, 20000) as n",
+    "insert into item select n, repeat('x', 900) from generate_series(1, 40000) as n",
   );
   const soon = () => ({
     ...platform.context,
@@ -223,7 +223,7 @@ Deno.test("extract() says beforehand that a first read can't end in time", async
   await assert.rejects(extract(soon()), {
     name: "StageError",
     message:
-      /^Cannot read \d+\.\d MB of the source in [01] s: it takes about [23] s$/,
+      /^Cannot read \d+\.\d MB of the source in [01] s: it takes about [67] s$/,
     hint: /deno task pipeline/,
   });
 

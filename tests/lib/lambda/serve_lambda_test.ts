@@ -120,6 +120,19 @@ Deno.test("serveLambda() answers a failure, and goes on", async () => {
   });
 });
 
+Deno.test("serveLambda() answers no secret", async () => {
+  const run: Run = () => {
+    throw new Error("the server was sent a-long-secret");
+  };
+  const secret = { SOURCE_URL: "postgres://me:a-long-secret@host/db" };
+  await serving(run, async ({ api, lines }) => {
+    const { body } = await api.call();
+
+    assert.match(body.errorMessage, /^the server was sent (?!a-long-secret)/);
+    assert.doesNotMatch(lines.join("\n"), /a-long-secret/);
+  }, secret);
+});
+
 Deno.test("serveLambda() stops a run before its time is up", async () => {
   const run: Run = ({ signal }) =>
     new Promise((_, reject) =>

@@ -39,6 +39,23 @@ Deno.test("withSecrets() takes a URL, or JSON with one", async () => {
   );
 });
 
+Deno.test("withSecrets() takes what AWS rotates", async () => {
+  const secret = JSON.stringify({
+    engine: "postgres",
+    host: "db.example.com",
+    port: 5433,
+    username: "me",
+    password: "a/secret@1",
+    dbname: "x",
+  });
+
+  await sourceUrlOf(
+    secret,
+    (url) =>
+      assert.equal(url, "postgres://me:a%2Fsecret%401@db.example.com:5433/x"),
+  );
+});
+
 Deno.test("withSecrets() writes the CA into a file that the URL names", async () => {
   const secret = JSON.stringify({ url: URL_TEXT, ca: "PEM" });
 
@@ -81,7 +98,7 @@ Deno.test("withSecrets() names the secret that can't be used, not its value", as
     await assert.rejects(sourceUrlOf(secret, () => {}), {
       name: "StageError",
       message:
-        'Cannot use the secret here: it is neither a connection URL nor JSON with "url"',
+        'Cannot use the secret here: it is neither a connection URL nor JSON with "url", or with "username", "password", "host" and "dbname"',
     });
   }
 });
