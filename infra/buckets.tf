@@ -1,10 +1,27 @@
 # The only copy of history: nothing here or in a function may delete from it.
 resource "aws_s3_bucket" "ingestion" {
-  bucket = "${local.name}-ingestion-${data.aws_caller_identity.current.account_id}"
+  bucket              = "${local.name}-ingestion-${data.aws_caller_identity.current.account_id}"
+  object_lock_enabled = true
 
   lifecycle {
     prevent_destroy = true
+    # A bucket from before is locked by the configuration below.
+    ignore_changes = [object_lock_enabled]
   }
+}
+
+# Not even an administrator removes a version by mistake.
+resource "aws_s3_bucket_object_lock_configuration" "ingestion" {
+  bucket = aws_s3_bucket.ingestion.id
+
+  rule {
+    default_retention {
+      mode = "GOVERNANCE"
+      days = local.old_version_days.ingestion
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this]
 }
 
 resource "aws_s3_bucket" "derived" {
@@ -14,6 +31,21 @@ resource "aws_s3_bucket" "derived" {
 }
 
 locals {
+  # What removes history, or would let it be removed later: no role of this
+  # environment may, GitHub's neither. An administrator applies such a change.
+  history_actions = [
+    "s3:BypassGovernanceRetention",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketPolicy",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketVersioning",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutObjectRetention",
+    "s3:PutReplicationConfiguration",
+  ]
   buckets = {
     ingestion = { id = aws_s3_bucket.ingestion.id, arn = aws_s3_bucket.ingestion.arn }
     processed = { id = aws_s3_bucket.derived["processed"].id, arn = aws_s3_bucket.derived["processed"].arn }
@@ -93,13 +125,9 @@ data "aws_iam_policy_document" "bucket" {
     for_each = each.key == "ingestion" ? [each.value] : []
 
     content {
-      sid    = "NothingIsRemoved"
-      effect = "Deny"
-      actions = [
-        "s3:DeleteBucket",
-        "s3:DeleteObject",
-        "s3:DeleteObjectVersion",
-      ]
+      sid       = "NothingIsRemoved"
+      effect    = "Deny"
+      actions   = local.history_actions
       resources = [statement.value.arn, "${statement.value.arn}/*"]
 
       principals {
@@ -155,6 +183,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     status = "Enabled"
 
     filter {}
+
+    # Lists pass over each marker that a deletion has left.
+    expiration {
+      expired_object_delete_marker = true
+    }
 
     noncurrent_version_expiration {
       noncurrent_days = local.old_version_days[each.key]

@@ -60,221 +60,19 @@ resource "aws_iam_role" "github" {
   assume_role_policy = data.aws_iam_policy_document.github_trust["deploy"].json
 }
 
-# What a deployment may do, by resource. A "*" stands where AWS has no ARN, or
-# none before the resource exists; none of it can read a secret's value.
+# A deployment may do all but identities, which the statements below give it in
+# part. Who deploys code can read what the code reads, so an environment belongs
+# into an account of its own.
+resource "aws_iam_role_policy_attachment" "github" {
+  # checkov:skip=CKV_AWS_274:see above
+  for_each = local.githubs
+
+  role       = aws_iam_role.github[each.key].name
+  policy_arn = "arn:aws:iam::aws:policy/PowerUserAccess"
+}
+
 locals {
   deploy_statements = [
-    {
-      resources = [local.arns.buckets]
-      actions = [
-        "s3:CreateBucket",
-        "s3:DeleteBucketPolicy",
-        "s3:GetAccelerateConfiguration",
-        "s3:GetBucketAcl",
-        "s3:GetBucketCORS",
-        "s3:GetBucketLogging",
-        "s3:GetBucketNotification",
-        "s3:GetBucketObjectLockConfiguration",
-        "s3:GetBucketOwnershipControls",
-        "s3:GetBucketPolicy",
-        "s3:GetBucketPublicAccessBlock",
-        "s3:GetBucketRequestPayment",
-        "s3:GetBucketTagging",
-        "s3:GetBucketVersioning",
-        "s3:GetBucketWebsite",
-        "s3:GetEncryptionConfiguration",
-        "s3:GetLifecycleConfiguration",
-        "s3:GetReplicationConfiguration",
-        "s3:ListBucket",
-        "s3:PutBucketNotification",
-        "s3:PutBucketOwnershipControls",
-        "s3:PutBucketPolicy",
-        "s3:PutBucketPublicAccessBlock",
-        "s3:PutBucketTagging",
-        "s3:PutBucketVersioning",
-        "s3:PutEncryptionConfiguration",
-        "s3:PutLifecycleConfiguration",
-        "s3:PutReplicationConfiguration",
-      ]
-    },
-    {
-      # To remove a package that is no longer one, with all its versions.
-      resources = [local.arns.artefacts]
-      actions   = ["s3:ListBucketVersions"]
-    },
-    {
-      # Packages, but no object that holds data.
-      resources = ["${local.arns.artefacts}/*"]
-      actions = [
-        "s3:DeleteObject",
-        "s3:DeleteObjectVersion",
-        "s3:GetObject",
-        "s3:GetObjectTagging",
-        "s3:GetObjectVersion",
-        "s3:PutObject",
-        "s3:PutObjectTagging",
-      ]
-    },
-    {
-      resources = [for github in local.githubs : "arn:aws:s3:::${github.state_bucket}"]
-      actions   = ["s3:ListBucket"]
-    },
-    {
-      # The lock is a file, which is deleted.
-      resources = [for github in local.githubs : "arn:aws:s3:::${github.state_bucket}/${var.environment}.tfstate*"]
-      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    },
-    {
-      resources = [local.arns.functions, local.arns.layers]
-      actions = [
-        "lambda:AddPermission",
-        "lambda:CreateFunction",
-        "lambda:CreateFunctionUrlConfig",
-        "lambda:DeleteFunction",
-        "lambda:DeleteFunctionConcurrency",
-        "lambda:DeleteFunctionEventInvokeConfig",
-        "lambda:DeleteFunctionUrlConfig",
-        "lambda:DeleteLayerVersion",
-        "lambda:GetFunction",
-        "lambda:GetFunctionCodeSigningConfig",
-        "lambda:GetFunctionConfiguration",
-        "lambda:GetFunctionEventInvokeConfig",
-        "lambda:GetFunctionUrlConfig",
-        "lambda:GetLayerVersion",
-        "lambda:GetPolicy",
-        "lambda:ListTags",
-        "lambda:ListVersionsByFunction",
-        "lambda:PublishLayerVersion",
-        "lambda:PutFunctionConcurrency",
-        "lambda:PutFunctionEventInvokeConfig",
-        "lambda:RemovePermission",
-        "lambda:TagResource",
-        "lambda:UntagResource",
-        "lambda:UpdateFunctionCode",
-        "lambda:UpdateFunctionConfiguration",
-        "lambda:UpdateFunctionEventInvokeConfig",
-        "lambda:UpdateFunctionUrlConfig",
-      ]
-    },
-    {
-      resources = [local.arns.logs, "${local.arns.logs}:*"]
-      actions = [
-        "logs:CreateLogGroup",
-        "logs:DeleteLogGroup",
-        "logs:DeleteRetentionPolicy",
-        "logs:ListTagsForResource",
-        "logs:PutRetentionPolicy",
-        "logs:TagResource",
-        "logs:UntagResource",
-      ]
-    },
-    {
-      resources = [local.arns.alarms, local.arns.dashboards]
-      actions = [
-        "cloudwatch:DeleteAlarms",
-        "cloudwatch:DeleteDashboards",
-        "cloudwatch:GetDashboard",
-        "cloudwatch:ListTagsForResource",
-        "cloudwatch:PutDashboard",
-        "cloudwatch:PutMetricAlarm",
-        "cloudwatch:TagResource",
-        "cloudwatch:UntagResource",
-      ]
-    },
-    {
-      resources = [local.arns.rules]
-      actions = [
-        "events:DeleteRule",
-        "events:DescribeRule",
-        "events:ListTagsForResource",
-        "events:ListTargetsByRule",
-        "events:PutRule",
-        "events:PutTargets",
-        "events:RemoveTargets",
-        "events:TagResource",
-        "events:UntagResource",
-      ]
-    },
-    {
-      resources = [local.arns.schedules, local.arns.group]
-      actions = [
-        "scheduler:CreateSchedule",
-        "scheduler:CreateScheduleGroup",
-        "scheduler:DeleteSchedule",
-        "scheduler:DeleteScheduleGroup",
-        "scheduler:GetSchedule",
-        "scheduler:GetScheduleGroup",
-        "scheduler:ListTagsForResource",
-        "scheduler:TagResource",
-        "scheduler:UntagResource",
-        "scheduler:UpdateSchedule",
-      ]
-    },
-    {
-      resources = [local.arns.topics]
-      actions = [
-        "sns:CreateTopic",
-        "sns:DeleteTopic",
-        "sns:GetSubscriptionAttributes",
-        "sns:GetTopicAttributes",
-        "sns:ListSubscriptionsByTopic",
-        "sns:ListTagsForResource",
-        "sns:SetTopicAttributes",
-        "sns:Subscribe",
-        "sns:TagResource",
-        "sns:Unsubscribe",
-        "sns:UntagResource",
-      ]
-    },
-    {
-      resources = [local.arns.secrets]
-      actions = [
-        "secretsmanager:CreateSecret",
-        "secretsmanager:DeleteSecret",
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetResourcePolicy",
-        "secretsmanager:TagResource",
-        "secretsmanager:UntagResource",
-        "secretsmanager:UpdateSecret",
-      ]
-    },
-    {
-      resources = [local.arns.budgets]
-      actions = [
-        "budgets:ListTagsForResource",
-        "budgets:ModifyBudget",
-        "budgets:TagResource",
-        "budgets:UntagResource",
-        "budgets:ViewBudget",
-      ]
-    },
-    {
-      resources = ["*"]
-      actions = concat(
-        ["cloudwatch:DescribeAlarms", "logs:DescribeLogGroups"],
-        var.vpc == null ? [] : [
-          "ec2:AuthorizeSecurityGroupEgress",
-          "ec2:AuthorizeSecurityGroupIngress",
-          "ec2:CreateSecurityGroup",
-          "ec2:CreateTags",
-          "ec2:CreateVpcEndpoint",
-          "ec2:DeleteSecurityGroup",
-          "ec2:DeleteVpcEndpoints",
-          "ec2:DescribeNetworkInterfaces",
-          "ec2:DescribePrefixLists",
-          "ec2:DescribeRouteTables",
-          "ec2:DescribeSecurityGroupRules",
-          "ec2:DescribeSecurityGroups",
-          "ec2:DescribeSubnets",
-          "ec2:DescribeVpcEndpoints",
-          "ec2:DescribeVpcs",
-          "ec2:ModifySecurityGroupRules",
-          "ec2:ModifyVpcEndpoint",
-          "ec2:RevokeSecurityGroupEgress",
-          "ec2:RevokeSecurityGroupIngress",
-        ],
-      )
-    },
     {
       # The roles of this environment, except its own.
       resources = local.arns.roles
@@ -286,10 +84,8 @@ locals {
         "iam:ListAttachedRolePolicies",
         "iam:ListInstanceProfilesForRole",
         "iam:ListRolePolicies",
-        "iam:PassRole",
         "iam:TagRole",
         "iam:UntagRole",
-        "iam:UpdateAssumeRolePolicy",
         "iam:UpdateRole",
       ]
     },
@@ -335,6 +131,17 @@ data "aws_iam_policy_document" "github" {
   }
 
   statement {
+    actions   = ["iam:PassRole"]
+    resources = local.arns.roles
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["lambda.amazonaws.com", "s3.amazonaws.com", "scheduler.amazonaws.com"]
+    }
+  }
+
+  statement {
     actions   = local.bounded_actions
     resources = local.arns.roles
 
@@ -343,6 +150,19 @@ data "aws_iam_policy_document" "github" {
       variable = "iam:PermissionsBoundary"
       values   = [local.arns.boundary]
     }
+  }
+
+  # Roles of others may trust the whole account.
+  statement {
+    effect    = "Deny"
+    actions   = ["sts:AssumeRole"]
+    resources = ["*"]
+  }
+
+  statement {
+    effect    = "Deny"
+    actions   = local.history_actions
+    resources = local.arns.history
   }
 }
 
@@ -355,13 +175,22 @@ resource "aws_iam_role_policy" "github" {
 }
 
 # The plan of a pull request may only read. Of objects it reads packages and
-# Terraform's state, and none that holds data.
+# Terraform's state, and no others; of logs and messages nothing.
 locals {
-  plan_statements = [
-    for statement in local.deploy_statements : {
-      resources = statement.resources
-      actions   = [for action in statement.actions : action if can(regex("^[a-z0-9]+:(Describe|Get|List|View)", action))]
-    }
+  plan_objects = concat(
+    ["${local.arns.artefacts}/*"],
+    [for github in local.githubs : "arn:aws:s3:::${github.state_bucket}/${var.environment}.tfstate*"],
+  )
+  plan_denied_actions = [
+    "logs:FilterLogEvents",
+    "logs:GetLogEvents",
+    "logs:GetQueryResults",
+    "logs:StartLiveTail",
+    "logs:StartQuery",
+    "secretsmanager:GetSecretValue",
+    "sqs:ReceiveMessage",
+    "ssm:GetParameter*",
+    "sts:AssumeRole",
   ]
 }
 
@@ -372,16 +201,26 @@ resource "aws_iam_role" "plan" {
   assume_role_policy = data.aws_iam_policy_document.github_trust["plan"].json
 }
 
+resource "aws_iam_role_policy_attachment" "plan" {
+  for_each = local.githubs
+
+  role       = aws_iam_role.plan[each.key].name
+  policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+}
+
 data "aws_iam_policy_document" "plan" {
   for_each = local.githubs
 
-  dynamic "statement" {
-    for_each = [for statement in local.plan_statements : statement if length(statement.actions) > 0]
+  statement {
+    effect        = "Deny"
+    actions       = ["s3:GetObject", "s3:GetObjectVersion"]
+    not_resources = local.plan_objects
+  }
 
-    content {
-      actions   = statement.value.actions
-      resources = statement.value.resources
-    }
+  statement {
+    effect    = "Deny"
+    actions   = local.plan_denied_actions
+    resources = ["*"]
   }
 }
 

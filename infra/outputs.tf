@@ -60,6 +60,6 @@ output "permissions" {
   value = merge(
     { for name, function in module.function : name => function.statements },
     { scheduler = local.scheduler_statements },
-    { for name, statements in { github = local.deploy_statements, plan = local.plan_statements } : name => statements if var.github != null },
+    { for name, statements in { github = local.deploy_statements } : name => statements if var.github != null },
   )
 }

@@ -7,11 +7,29 @@ resource "aws_s3_bucket" "replica" {
   for_each = local.replicas
   provider = aws.replica
 
-  bucket = "${local.name}-replica-${data.aws_caller_identity.current.account_id}"
+  bucket              = "${local.name}-replica-${data.aws_caller_identity.current.account_id}"
+  object_lock_enabled = true
 
   lifecycle {
     prevent_destroy = true
+    ignore_changes  = [object_lock_enabled]
   }
+}
+
+resource "aws_s3_bucket_object_lock_configuration" "replica" {
+  for_each = local.replicas
+  provider = aws.replica
+
+  bucket = aws_s3_bucket.replica[each.key].id
+
+  rule {
+    default_retention {
+      mode = "GOVERNANCE"
+      days = local.old_version_days.ingestion
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.replica]
 }
 
 resource "aws_s3_bucket_versioning" "replica" {
@@ -80,6 +98,24 @@ data "aws_iam_policy_document" "replica" {
       values   = ["false"]
     }
   }
+
+  statement {
+    sid       = "NothingIsRemoved"
+    effect    = "Deny"
+    actions   = local.history_actions
+    resources = [aws_s3_bucket.replica[each.key].arn, "${aws_s3_bucket.replica[each.key].arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:PrincipalArn"
+      values   = ["arn:aws:iam::${local.account}:role/${local.name}-*"]
+    }
+  }
 }
 
 resource "aws_s3_bucket_policy" "replica" {
@@ -103,6 +139,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "replica" {
     status = "Enabled"
 
     filter {}
+
+    expiration {
+      expired_object_delete_marker = true
+    }
 
     noncurrent_version_expiration {
       noncurrent_days = local.old_version_days.ingestion
@@ -140,6 +180,9 @@ data "aws_iam_policy_document" "replication" {
       "s3:GetObjectVersionForReplication",
       "s3:GetObjectVersionAcl",
       "s3:GetObjectVersionTagging",
+      # Of a locked object.
+      "s3:GetObjectLegalHold",
+      "s3:GetObjectRetention",
     ]
     resources = ["${aws_s3_bucket.ingestion.arn}/*"]
   }
@@ -191,6 +234,6 @@ resource "aws_s3_bucket_replication_configuration" "ingestion" {
 
   depends_on = [
     aws_s3_bucket_versioning.this,
-    aws_s3_bucket_versioning.replica,
+    aws_s3_bucket_object_lock_configuration.replica,
   ]
 }

@@ -263,6 +263,8 @@ async function tryIn(work: string): Promise<void> {
       ...["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)],
       ...["-c", join(work, "cert.pem"), "-k", join(work, "key.pem")],
     ],
+    // GitHub's roles have policies of AWS's own.
+    env: { MOTO_IAM_LOAD_MANAGED_POLICIES: "true" },
     stdout: "null",
     stderr: "null",
   }).spawn();
