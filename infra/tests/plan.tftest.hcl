@@ -438,6 +438,11 @@ run "alarms" {
   }
 
   assert {
+    condition     = issensitive(aws_sns_topic_subscription.email["${substr(sha256("team@example.com"), 0, 8)}"].endpoint) && !contains(keys(aws_sns_topic_subscription.sms), "+447700900000")
+    error_message = "A plan shows nobody's address."
+  }
+
+  assert {
     condition     = length(aws_sns_topic_subscription.email) == 1 && length(aws_sns_topic_subscription.sms) == 1
     error_message = "The topic has its people."
   }
