@@ -32,10 +32,11 @@ export async function serveDashboard(
   }
   await using warehouse = new Warehouse(analyst, resources.connect);
   const live = new Live();
+  const readZones = zoneReader(context);
   const app = createServer({
     warehouse,
     live,
-    readZones: zoneReader(context),
+    readZones,
     log,
     freshnessMinutesMax: config.freshnessMinutesMax,
     token: dashboard.token,
@@ -48,6 +49,13 @@ export async function serveDashboard(
     },
   });
   const heard = live.run(analyst, { connect: resources.connect, log, signal });
+  for (const { stage, hidden } of await readZones()) {
+    if (hidden === null) continue;
+    log.warn("the dashboard can't show the state of {name}: {reason}", {
+      name: stage,
+      reason: hidden,
+    });
+  }
   await new Promise<void>((done) => {
     if (signal.aborted) done();
     signal.addEventListener("abort", () => done(), { once: true });

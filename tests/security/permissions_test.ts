@@ -21,6 +21,7 @@ const UNCONFINED = [
   "bench:current",
   "bench:year",
   "package",
+  "pictures",
   "lint:workflows",
   "infra:plan",
   "infra:apply",
