@@ -56,7 +56,7 @@ async function handlerOf(
   const login = JSON.stringify([analyst, token]);
   if (served?.login !== login) {
     await served?.warehouse[Symbol.asyncDispose]();
-const warehouse = new Warehouse(
+    const warehouse = new Warehouse(
       analyst,
       resources.connect,
       STATEMENT_TIMEOUT_MS,
