@@ -35,7 +35,7 @@ Deno.test("the demo with --s3 runs beside one that had its lake in a directory",
     const args = demoArgs(folder);
     await run(args, { until: LOADED(1) });
 
-    const onS3 = await run([...args, "--s3"], { until: LOADED(1) });
+    const onS3 = await run([...args, "--s3"], { until: /"warehouseUrl"/ });
     const again = await run(args, { until: LOADED("\\d+") });
 
     assert.equal(onS3.code, 0, onS3.error);
