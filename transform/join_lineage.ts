@@ -1,4 +1,4 @@
-import type { ContractTable } from "../lib/project/contract.ts";
+import { type ContractTable, typeSql } from "../lib/project/contract.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
   findColumn,
@@ -27,6 +27,8 @@ export interface TableUse {
 export interface UsedColumn {
   use: TableUse;
   column: string;
+  /** Columns of the same kind of type can be compared, whatever they hold. */
+  kind: string;
 }
 
 /**
@@ -60,9 +62,12 @@ interface Relation {
   columns: readonly Column[];
   /** The uses of which each of its rows has at most one row, kept as it is. */
   drivers: readonly TableUse[];
+  /** Whether `columns` are all that it has, in their order. */
+  isListed: boolean;
 }
 
-const NOTHING: Relation = { columns: [], drivers: [] };
+const NOTHING: Relation = { columns: [], drivers: [], isListed: false };
+const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
 /** Joins whose left rows are there as they are, if at all. */
 const JOINS = ["INNER", "LEFT", "SEMI", "ANTI"];
 
@@ -104,8 +109,8 @@ export function followJoin(
 
 /**
  * Whether a query consists of joins, conditions and groups alone: nothing looks
- * at the order of rows or at a number of them, or reads a table in an
- * expression.
+ * at the order of rows or at a number of them, reads a table in an expression,
+ * or names a column by its schema, which `readAffected` would leave behind.
  */
 function isPlain(query: SqlNode): boolean {
   let isPlain = true;
@@ -116,6 +121,7 @@ function isPlain(query: SqlNode): boolean {
       !type.startsWith("RECURSIVE_CTE") && !type.startsWith("LIMIT") &&
       textOf(node.function_name).toLowerCase() !== "unnest" &&
       nodesOf(node.distinct_on_targets).length === 0 &&
+      textsOf(node.column_names).length < 3 &&
       ["sample", "qualify", "at_clause"]
         .every((clause) => nodeOf(node[clause]) === undefined);
   });
@@ -148,15 +154,23 @@ class JoinReader {
     }
     if (query.type !== "SELECT_NODE") return NOTHING;
     const from = this.#relation(nodeOf(query.from_table), scope);
-    const columns = nodesOf(query.select_list)
-      .flatMap((expression) => output(expression, from.columns));
+    const expressions = nodesOf(query.select_list);
+    const isListed = expressions.every((expression) =>
+      isNamed(expression, { query, from })
+    );
+    const columns = withoutRepeated(
+      expressions.flatMap((expression) => output(expression, from.columns)),
+    );
     // A select without groups that shows a plain column is no aggregate.
     const isGrouped = nodesOf(query.group_expressions).length > 0 ||
       query.aggregate_handling !== "STANDARD_HANDLING" ||
       nodesOf(query.modifiers).some(({ type }) => type === "DISTINCT_MODIFIER");
     return {
-      columns: hasGroupingSets(query) ? columns.map(withoutSource) : columns,
+      columns: isListed && !hasGroupingSets(query)
+        ? columns
+        : columns.map(withoutSource),
       drivers: isGrouped ? [] : from.drivers,
+      isListed,
     };
   }
 
@@ -184,12 +198,16 @@ class JoinReader {
     if (table === undefined) return NOTHING;
     const use = { table: table.name, node };
     this.uses.push(use);
-    const columns = table.columns.map(({ name }) => ({
+    const columns = table.columns.map(({ name, type }) => ({
       relation: "",
       name,
-      source: { use, column: name },
+      source: {
+        use,
+        column: name,
+        kind: WHOLE_NUMBERS.includes(type.name) ? "number" : typeSql(type),
+      },
     }));
-    return { columns, drivers: [use] };
+    return { columns, drivers: [use], isListed: true };
   }
 
   #join(node: SqlNode, scope: Scope): Relation {
@@ -200,7 +218,11 @@ class JoinReader {
       ["REGULAR", "CROSS"].includes(textOf(node.ref_type));
     const columns = [...left.columns, ...rightColumns(node, right.columns)];
     if (!isFollowed) {
-      return { columns: columns.map(withoutSource), drivers: [] };
+      return {
+        columns: columns.map(withoutSource),
+        drivers: [],
+        isListed: false,
+      };
     }
     const using = textsOf(node.using_columns).map((name) => [[name], [name]]);
     const pairs = [...using, ...equalities(node.condition)];
@@ -210,7 +232,9 @@ class JoinReader {
     }
     const isInner = type === "INNER";
     const drivers = [...left.drivers, ...isInner ? right.drivers : []];
-    return { columns, drivers };
+    const isListed = left.isListed &&
+      (right.isListed || ["SEMI", "ANTI"].includes(type));
+    return { columns, drivers, isListed };
   }
 
   /** Adds the links of an equality between a column of each side. */
@@ -226,7 +250,7 @@ class JoinReader {
     const { one, other, left, right } = sides;
     const from = findColumn(other, right.columns)?.source;
     const to = findColumn(one, left.columns)?.source;
-    if (from === undefined || to === undefined) return;
+    if (from === undefined || from.kind !== to?.kind) return;
     this.links.push({ from, to });
     if (type === "INNER") this.links.push({ from: to, to: from });
   }
@@ -252,6 +276,45 @@ function equalities(condition: unknown): string[][][] {
   return sides.every((side) => side?.class === "COLUMN_REF")
     ? [sides.map((side) => textsOf(side?.column_names))]
     : [];
+}
+
+/**
+ * Whether the columns that an expression of a select gives are known by name.
+ * What DuckDB makes of them matters, as it renames the second of a name.
+ */
+function isNamed(
+  expression: SqlNode,
+  { query, from }: { query: SqlNode; from: Relation },
+): boolean {
+  let isPattern = false;
+  walk(expression, (node) => isPattern ||= node.columns === true);
+  if (isPattern) return false;
+  if (expression.class !== "STAR") {
+    return expression.class === "COLUMN_REF" || textOf(expression.alias) !== "";
+  }
+  return from.isListed &&
+    nodesOf(expression.qualified_exclude_list).length === 0 &&
+    (textOf(expression.relation_name) === "" ||
+      !mergesColumns(query.from_table));
+}
+
+/** Whether a FROM shows two columns as one, which `table.*` still has. */
+function mergesColumns(field: unknown): boolean {
+  const node = nodeOf(field);
+  return node?.type === "JOIN" &&
+    (textsOf(node.using_columns).length > 0 || mergesColumns(node.left) ||
+      mergesColumns(node.right));
+}
+
+/** Columns, those without source that a repeated name may be renamed to. */
+function withoutRepeated(columns: readonly Column[]): Column[] {
+  const names = columns.map(({ name }) => name.toLowerCase());
+  const repeated = names.filter((name, index) => names.indexOf(name) < index);
+  return columns.map((column) =>
+    repeated.some((name) => column.name.toLowerCase().startsWith(`${name}_`))
+      ? withoutSource(column)
+      : column
+  );
 }
 
 function output(expression: SqlNode, from: readonly Column[]): Column[] {
@@ -290,7 +353,7 @@ function renamed(
 ): Relation {
   return {
     ...relation,
-    columns: renamedColumns(relation.columns, options),
+    columns: withoutRepeated(renamedColumns(relation.columns, options)),
   };
 }
 

@@ -95,6 +95,13 @@ const FOLLOWED: Record<string, { key: string[]; sql: string }> = {
     sql: `select staff.id, line.doc, line.pos, line.amount from current.staff
       inner join current.line on line.staff = staff.id`,
   },
+  "a list of values, and columns named by position": {
+    key: ["id"],
+    sql: `with own (id, k) as (select id, dept from current.staff)
+      select own.id, v.label, d.name from own
+      left join (values (1, 'one'), (2, 'two')) as v(code, label)
+      on v.code = own.k left join current.dept as d on d.id = own.k`,
+  },
   "distinct values of another table": {
     key: ["id"],
     sql: `select s.id, x.staff is not null as has_line from current.staff as s
@@ -170,6 +177,59 @@ const NOT_FOLLOWED: Record<string, { key: string[]; sql: string }> = {
         select site, name, count(*) as n from current.dept
         group by rollup (site, name)) as d on d.site = s.site
         and d.name = s.name`,
+  },
+  "a column that a list of values hides": {
+    key: ["id"],
+    sql: `select q.id, d.name from (
+        select * from (values (1), (2)) as v(dept)
+        cross join (select id, dept from current.staff)
+      ) as q left join current.dept as d on d.id = q.dept`,
+  },
+  "a name that DuckDB gives a repeated one": {
+    key: ["id"],
+    sql: `select q.id, p.name from (
+        select id, boss as k, dept as k, site as k_1 from current.staff
+      ) as q left join current.site as p on p.id = q.k_1`,
+  },
+  "a column without a name before one of its name": {
+    key: ["staff_id"],
+    sql: `select q.staff_id, d.name from (
+        select id as staff_id, #2, site as dept from current.staff
+      ) as q left join current.dept as d on d.id = q.dept`,
+  },
+  "an expression before a column of its name": {
+    key: ["staff_id"],
+    sql: `select q.staff_id, d.name from (
+        select id as staff_id, dept + 1, site as "(dept + 1)"
+        from current.staff
+      ) as q left join current.dept as d on d.id = q."(dept + 1)"`,
+  },
+  "a table's columns with one that a join merged": {
+    key: ["id"],
+    sql: `select q.id, p.name from (
+        select d.*, s.id, s.boss as k
+        from (select id, dept as k, boss from current.staff) as s
+        left join (select id as k, site from current.dept) as d using (k)
+      ) as q left join current.site as p on p.id = q.k`,
+  },
+  "a field of a column named like a table": {
+    key: ["id", "doc", "pos"],
+    sql: `select s.id, l.doc, l.pos from (
+        select id, {'id': site} as dept, dept as k from current.staff
+      ) as s inner join current.dept as dept on dept.id = s.k
+      inner join current.line as l on l.staff = s.dept.id`,
+  },
+  "a column named with its table's schema": {
+    key: ["id"],
+    sql: `select s.id, dept.name from current.staff as s
+      left join current.dept on dept.id = s.dept
+      where current.dept.name is not null`,
+  },
+  "a text that equals a number": {
+    key: ["id"],
+    sql: `select s.id, d.site from current.staff as s left join (
+        select * from current.dept where name ~ '^[0-9]+$'
+      ) as d on d.name = s.dept`,
   },
   "a right join": {
     key: ["id"],
