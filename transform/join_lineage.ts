@@ -1,11 +1,15 @@
 import { type ContractTable, typeSql } from "../lib/project/contract.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 import {
+  columnName,
   findColumn,
+  isNamed,
   type QueryColumn,
   renamedColumns,
   rightColumns,
   starColumns,
+  withoutRepeated,
+  withoutSource,
 } from "./query_columns.ts";
 import {
   ctesOf,
@@ -156,7 +160,7 @@ class JoinReader {
     const from = this.#relation(nodeOf(query.from_table), scope);
     const expressions = nodesOf(query.select_list);
     const isListed = expressions.every((expression) =>
-      isNamed(expression, { query, from })
+      isNamed(expression, { query, isListed: from.isListed })
     );
     const columns = withoutRepeated(
       expressions.flatMap((expression) => output(expression, from.columns)),
@@ -278,45 +282,6 @@ function equalities(condition: unknown): string[][][] {
     : [];
 }
 
-/**
- * Whether the columns that an expression of a select gives are known by name.
- * What DuckDB makes of them matters, as it renames the second of a name.
- */
-function isNamed(
-  expression: SqlNode,
-  { query, from }: { query: SqlNode; from: Relation },
-): boolean {
-  let isPattern = false;
-  walk(expression, (node) => isPattern ||= node.columns === true);
-  if (isPattern) return false;
-  if (expression.class !== "STAR") {
-    return expression.class === "COLUMN_REF" || textOf(expression.alias) !== "";
-  }
-  return from.isListed &&
-    nodesOf(expression.qualified_exclude_list).length === 0 &&
-    (textOf(expression.relation_name) === "" ||
-      !mergesColumns(query.from_table));
-}
-
-/** Whether a FROM shows two columns as one, which `table.*` still has. */
-function mergesColumns(field: unknown): boolean {
-  const node = nodeOf(field);
-  return node?.type === "JOIN" &&
-    (textsOf(node.using_columns).length > 0 || mergesColumns(node.left) ||
-      mergesColumns(node.right));
-}
-
-/** Columns, those without source that a repeated name may be renamed to. */
-function withoutRepeated(columns: readonly Column[]): Column[] {
-  const names = columns.map(({ name }) => name.toLowerCase());
-  const repeated = names.filter((name, index) => names.indexOf(name) < index);
-  return columns.map((column) =>
-    repeated.some((name) => column.name.toLowerCase().startsWith(`${name}_`))
-      ? withoutSource(column)
-      : column
-  );
-}
-
 function output(expression: SqlNode, from: readonly Column[]): Column[] {
   if (expression.class === "STAR") return starColumns(expression, from);
   const names = expression.class === "COLUMN_REF"
@@ -324,7 +289,7 @@ function output(expression: SqlNode, from: readonly Column[]): Column[] {
     : [];
   return [{
     relation: "",
-    name: textOf(expression.alias) || (names.at(-1) ?? ""),
+    name: columnName(expression, from),
     source: findColumn(names, from)?.source,
   }];
 }
@@ -353,10 +318,6 @@ function renamed(
 ): Relation {
   return {
     ...relation,
-    columns: withoutRepeated(renamedColumns(relation.columns, options)),
+    columns: renamedColumns(relation.columns, options),
   };
-}
-
-function withoutSource({ relation, name }: Column): Column {
-  return { relation, name };
 }

@@ -1,4 +1,11 @@
-import { nodeOf, nodesOf, type SqlNode, textOf, textsOf } from "./sql_tree.ts";
+import {
+  nodeOf,
+  nodesOf,
+  type SqlNode,
+  textOf,
+  textsOf,
+  walk,
+} from "./sql_tree.ts";
 
 /** A column of a relation in a query, followed back to where it comes from. */
 export interface QueryColumn<Source> {
@@ -17,11 +24,11 @@ export function renamedColumns<Source>(
   options: { aliases: readonly string[]; name: string },
 ): QueryColumn<Source>[] {
   const { aliases, name } = options;
-  return columns.map((column, index) => ({
+  return withoutRepeated(columns.map((column, index) => ({
     ...column,
     relation: name,
     name: aliases[index] ?? column.name,
-  }));
+  })));
 }
 
 /** The column that a reference names; undefined if none or several could be. */
@@ -80,4 +87,71 @@ export function rightColumns<Source>(
   if (["SEMI", "ANTI"].includes(textOf(node.join_type))) return [];
   const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
   return columns.filter(({ name }) => !using.includes(name.toLowerCase()));
+}
+
+/**
+ * Whether the columns that an expression of a select gives are known by name.
+ * What DuckDB makes of them matters, as it renames the second of a name.
+ */
+export function isNamed(
+  expression: SqlNode,
+  { query, isListed }: {
+    query: SqlNode;
+    /** Whether all columns of its FROM are known, in their order. */
+    isListed: boolean;
+  },
+): boolean {
+  let isPattern = false;
+  walk(expression, (node) => isPattern ||= node.columns === true);
+  if (isPattern) return false;
+  if (expression.class !== "STAR") {
+    return expression.class === "COLUMN_REF" || textOf(expression.alias) !== "";
+  }
+  return isListed &&
+    nodesOf(expression.qualified_exclude_list).length === 0 &&
+    (textOf(expression.relation_name) === "" ||
+      !mergesColumns(query.from_table));
+}
+
+/** Whether a FROM shows two columns as one, which `table.*` still has. */
+function mergesColumns(field: unknown): boolean {
+  const node = nodeOf(field);
+  return node?.type === "JOIN" &&
+    (textsOf(node.using_columns).length > 0 || mergesColumns(node.left) ||
+      mergesColumns(node.right));
+}
+
+/** Columns, those without source that a repeated name may be renamed to. */
+export function withoutRepeated<Source>(
+  columns: readonly QueryColumn<Source>[],
+): QueryColumn<Source>[] {
+  const names = columns.map(({ name }) => name.toLowerCase());
+  const repeated = names.filter((name, index) => names.indexOf(name) < index);
+  return columns.map((column) =>
+    repeated.some((name) => column.name.toLowerCase().startsWith(`${name}_`))
+      ? withoutSource(column)
+      : column
+  );
+}
+
+/** A column of which it is not known what it comes from. */
+export function withoutSource<Source>(
+  { relation, name }: QueryColumn<Source>,
+): QueryColumn<Source> {
+  return { relation, name };
+}
+
+/** The name that DuckDB gives a column of a select; empty if it is not known. */
+export function columnName<Source>(
+  expression: SqlNode,
+  from: readonly QueryColumn<Source>[],
+): string {
+  const alias = textOf(expression.alias);
+  if (alias !== "") return alias;
+  if (expression.class === "COLUMN_REF") {
+    return textsOf(expression.column_names).at(-1) ?? "";
+  }
+  return expression.class === "POSITIONAL_REFERENCE"
+    ? from[Number(expression.index) - 1]?.name ?? ""
+    : "";
 }

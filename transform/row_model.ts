@@ -1,11 +1,13 @@
 import { type ContractTable, typeSql } from "../lib/project/contract.ts";
 import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
 import {
+  columnName,
   findColumn,
   type QueryColumn,
   renamedColumns,
   rightColumns,
   starColumns,
+  withoutRepeated,
 } from "./query_columns.ts";
 import {
   ctesOf,
@@ -122,7 +124,7 @@ class LineageReader {
     this.#checkSubqueries(expressions, scope);
     const columns = nodesOf(query.select_list)
       .flatMap((expression) => this.#output(expression, from.columns));
-    return { columns, hasTable: from.hasTable };
+    return { columns: withoutRepeated(columns), hasTable: from.hasTable };
   }
 
   #relation(node: SqlNode | undefined, scope: Scope): Relation {
@@ -210,16 +212,12 @@ class LineageReader {
   }
 
   #output(expression: SqlNode, from: readonly Column[]): Column[] {
-    const alias = textOf(expression.alias);
     if (expression.class === "STAR") return starColumns(expression, from);
     const bare = this.#withoutCast(expression, from);
     const column = bare === undefined ? undefined : findColumn(bare, from);
     return [{
       relation: "",
-      name: alias ||
-        (expression.class === "COLUMN_REF"
-          ? textsOf(expression.column_names).at(-1) ?? ""
-          : ""),
+      name: columnName(expression, from),
       source: column?.source,
     }];
   }

@@ -220,6 +220,14 @@ const ROWS_REFUSED: [string, RegExp][] = [
     /"part" is not an unchanged column/,
   ],
   [
+    "select q.note as lot_id, part from (select #4, lot_id as note, part from changed.lot) as q",
+    /"lot_id" is not an unchanged column/,
+  ],
+  [
+    "select k_1 as lot_id, part from (select note as k, part as k, lot_id as k_1, part from changed.lot) as q",
+    /"lot_id" is not an unchanged column/,
+  ],
+  [
     "with recursive r as (select lot_id, part from changed.lot union all select lot_id, part from r where false) select * from r",
     /recursive/,
   ],
