@@ -147,7 +147,7 @@ Deno.test("extract() lets go of a table as soon as it is read", async () => {
 
   const extracting = platform.extract();
   await slow.reached;
-  await execute(client, "set lock_timeout = '10s'");
+  await execute(client, "set lock_timeout = '60s'");
   for (
     const change of [
       "alter table staff add column nickname text",
