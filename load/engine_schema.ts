@@ -21,6 +21,9 @@ import indexesOfAYear from "./schema/0013_indexes_of_a_year.sql" with {
 import makeFunctionsAgain from "./schema/0014_make_functions_again.sql" with {
   type: "text",
 };
+import indexOfSnapshotTimes from "./schema/0015_index_of_snapshot_times.sql" with {
+  type: "text",
+};
 
 /**
  * The migrations of the pipeline's own tables in a warehouse, for any company,
@@ -40,4 +43,5 @@ export const ENGINE_SCHEMA: readonly SqlFile[] = [
   { name: "0012_finding_identity", text: findingIdentity },
   { name: "0013_indexes_of_a_year", text: indexesOfAYear },
   { name: "0014_make_functions_again", text: makeFunctionsAgain },
+  { name: "0015_index_of_snapshot_times", text: indexOfSnapshotTimes },
 ];

@@ -2,5 +2,5 @@
 select batch
 from pipeline.batch
 where snapshot_time <= cast($1 as timestamptz)
-order by batch desc
+order by snapshot_time desc, batch desc
 limit 1

@@ -12,12 +12,12 @@ const GROWTH_MAX = 1.2;
 /** Trees of indexes are higher by then: so many pages more. */
 const PAGES_MORE = 20;
 
-const NOTHING = [null, null, null, null, null];
-
 type Value = string | number | null;
 
 /** What is asked of a warehouse, as of its newest batch, with its values. */
 function queries(newest: number): Record<string, Value[]> {
+  const nothing = (filters: number) => Array<null>(filters).fill(null);
+  const known = [newest, ...nothing(3), "[]", newest - 1];
   return {
     "operate/status.sql": [],
     "operate/failure.sql": [],
@@ -34,13 +34,16 @@ function queries(newest: number): Record<string, Value[]> {
     "sql/dashboard/batch_findings.sql": [newest, 200],
     "sql/dashboard/counterparties.sql": [newest],
     "sql/dashboard/changes.sql": [newest - 1, newest, 201],
-    "sql/dashboard/sales.sql": [newest, null, null, null, "[]", newest - 1],
-    "sql/dashboard/purchases.sql": [newest, null, null, null, "[]", newest - 1],
-    "sql/dashboard/payments.sql": [newest, null, null, null, "[]", newest - 1],
+    "sql/dashboard/batch_at.sql": ["2000-01-01"],
+    "sql/dashboard/load_failure.sql": [],
+    "sql/dashboard/quarantine.sql": [],
+    "sql/dashboard/sales.sql": [...known, ...nothing(4)],
+    "sql/dashboard/purchases.sql": [...known, ...nothing(3)],
+    "sql/dashboard/payments.sql": known,
     // Before any totals are known.
-    "first sql/dashboard/sales.sql": [newest, ...NOTHING],
-    "first sql/dashboard/purchases.sql": [newest, ...NOTHING],
-    "first sql/dashboard/payments.sql": [newest, ...NOTHING],
+    "first sql/dashboard/sales.sql": [newest, ...nothing(9)],
+    "first sql/dashboard/purchases.sql": [newest, ...nothing(8)],
+    "first sql/dashboard/payments.sql": [newest, ...nothing(5)],
   };
 }
 
