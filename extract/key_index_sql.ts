@@ -148,7 +148,7 @@ export function integerKeySql(
 }
 
 /**
- * Selects whether an integer key may need so many buckets: an index on the key
+ * Selects whether an integer key may need many buckets: an index on the key
  * answers that without a scan.
  */
 export function widthSql({ from }: LiveTable, column: string): string {

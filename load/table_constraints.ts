@@ -1,13 +1,12 @@
 import type pg from "pg";
 import {
   attemptAll,
-  inSavepoint,
   query,
   quoteName,
   quoteText,
 } from "../lib/postgres/postgres.ts";
-import { addPlaceholders } from "./merge.ts";
 import type { ModelReference } from "./prove_references.ts";
+import { enforceReferences } from "./validate_references.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** Constraints dropped from tables, to be restored once they are filled. */
@@ -29,7 +28,6 @@ interface RemovedForeignKey {
 
 /** The end of a foreign key that Postgres adds without a scan anyway. */
 const UNPROVEN = /NOT (VALID|ENFORCED)$/;
-const FOREIGN_KEY_VIOLATION = /^23503$/;
 const DEPENDENT_OBJECTS = /^2BP01$/;
 const FEATURE_NOT_SUPPORTED = /^0A000$/;
 
@@ -179,20 +177,11 @@ export async function restoreConstraints(
       isLeft = true;
       continue;
     }
-    const isSound = await inSavepoint(
-      client,
-      FOREIGN_KEY_VIOLATION,
-      () => client.query(sql + commentSql),
-    );
-    if (isSound) continue;
     const referring = tables.find((one) => one.model.name === table);
-    if (referring !== undefined) {
-      await addPlaceholders(client, referring, {
-        from: quoteName(table),
-        where: "true",
-      });
-    }
-    await client.query(sql + commentSql);
+    await enforceReferences(client, sql + commentSql, {
+      model: table,
+      references: referring?.references ?? [],
+    });
   }
   return isLeft;
 }

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { inSavepoint, query, quoteName } from "../lib/postgres/postgres.ts";
 import { addPlaceholders } from "./merge.ts";
 import type { ModelReference } from "./prove_references.ts";
+import type { Reference } from "./warehouse_table.ts";
 import unvalidatedSql from "./unvalidated_references.sql" with { type: "text" };
 
 const FOREIGN_KEY_VIOLATION = /^23503$/;
@@ -29,19 +30,37 @@ export async function validate(
   client: pg.Client,
   references: readonly ModelReference[],
 ): Promise<void> {
-  for (const { model, constraint, ...reference } of references) {
+  for (const reference of references) {
+    const { model, constraint } = reference;
     const sql = `alter table ${quoteName(model)}
       validate constraint ${quoteName(constraint)}`;
-    const isSound = await inSavepoint(
-      client,
-      FOREIGN_KEY_VIOLATION,
-      () => client.query(sql),
-    );
-    if (isSound) continue;
-    await addPlaceholders(client, { references: [reference] }, {
-      from: quoteName(model),
-      where: "true",
-    });
-    await client.query(sql);
+    await enforceReferences(client, sql, { model, references: [reference] });
   }
+}
+
+/**
+ * Runs a statement that makes Postgres check foreign keys of a model's table.
+ * Only if one is violated, missing rows get placeholders, and it runs again.
+ */
+export async function enforceReferences(
+  client: pg.Client,
+  sql: string,
+  options: {
+    model: string;
+    /** Those that placeholders are made for. */
+    references: readonly Reference[];
+  },
+): Promise<void> {
+  const { model, references } = options;
+  const isSound = await inSavepoint(
+    client,
+    FOREIGN_KEY_VIOLATION,
+    () => client.query(sql),
+  );
+  if (isSound) return;
+  await addPlaceholders(client, { references }, {
+    from: quoteName(model),
+    where: "true",
+  });
+  await client.query(sql);
 }

@@ -33,7 +33,7 @@ import { writeParquet } from "./write_parquet.ts";
 const FAN_OUT = 10;
 /** More than one batch ever has due: each level of each model once. */
 const MERGES_MAX = 1000;
-/** Rewriting so many rows takes no longer than reading another file. */
+/** Rewriting this many rows takes no longer than reading another file. */
 const STATE_ROWS_MIN = 20_000;
 /** Larger files are left alone even where everything due is merged. */
 const LARGE_BYTES_MIN = 1_000_000_000;

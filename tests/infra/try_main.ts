@@ -1,8 +1,8 @@
 /**
  * `deno task infra:try`: applies infra/ with the real provider to moto, which
  * stands in for AWS: from nothing, with new code and every option, without the
- * options, and destroyed at last; a second plan is empty each time. What came of
- * it is read back and compared with what the code needs. Without Terraform, its
+ * options, and destroyed at last; a second plan is empty each time. The result
+ * is read back and compared with what the code needs. Without Terraform, its
  * AWS provider, Python or openssl it is skipped.
  */
 import assert from "node:assert/strict";

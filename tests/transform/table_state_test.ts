@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type pg from "pg";
 import { tableFiles } from "../../transform/table_state.ts";
 import { verify } from "../../verify/verify.ts";
 import { processedManifest } from "../harness/manifests.ts";
@@ -16,11 +17,7 @@ for (const zones of ZONE_KINDS) {
     context.compaction = { stateRowsMin: 2 };
     context.grouping = { batchesMin: 1000 };
     await fillSmall(source.client);
-    await execute(
-      source.client,
-      `insert into staff select 100 + n, 'First', 'Last', 1 + n % 3, 'mail',
-        now(), now() from generate_series(1, ${STAFF}) as n`,
-    );
+    await addStaff(source.client, STAFF);
     await platform.run();
     const whole = (await processedManifest(platform, 1)).state;
     let written = 0;
@@ -63,11 +60,7 @@ Deno.test("a joined table's files become one when most rows changed, or it is re
   const { context, source } = platform;
   context.compaction = { stateRowsMin: 0 };
   await fillSmall(source.client);
-  await execute(
-    source.client,
-    `insert into staff select 100 + n, 'First', 'Last', 1 + n % 3, 'mail',
-      now(), now() from generate_series(1, 40) as n`,
-  );
+  await addStaff(source.client, 40);
   await platform.run();
   const filesAfter = async (batch: number, ...changes: string[]) => {
     await execute(source.client, ...changes);
@@ -97,11 +90,7 @@ Deno.test("a file of a joined table that is lost or damaged is named, and nothin
   const { context, source } = platform;
   context.compaction = { stateRowsMin: 0 };
   await fillSmall(source.client);
-  await execute(
-    source.client,
-    `insert into staff select 100 + n, 'First', 'Last', 1 + n % 3, 'mail',
-      now(), now() from generate_series(1, 40) as n`,
-  );
+  await addStaff(source.client, 40);
   await platform.run();
   const change = () =>
     execute(
@@ -132,3 +121,11 @@ Deno.test("a file of a joined table that is lost or damaged is named, and nothin
   await platform.load();
   await assertMirrored(platform);
 });
+
+async function addStaff(client: pg.Client, rows: number): Promise<void> {
+  await execute(
+    client,
+    `insert into staff select 100 + n, 'First', 'Last', 1 + n % 3, 'mail',
+      now(), now() from generate_series(1, ${rows}) as n`,
+  );
+}
