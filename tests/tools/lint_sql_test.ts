@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lintSql } from "../../tools/lint_sql.ts";
+import { lintSql } from "../../tools/sql_style.ts";
 
 const HEADER = "-- Things.\n--\n-- Grain: one.\n-- Key: id.\n" +
   "-- Reads: changed.thing.\n\n";
