@@ -98,27 +98,7 @@ async function makeBatch(
   const runId = createRunId(new Date());
   const snapshotTime = new Date(FIRST_TIME + batch * MS_PER_BATCH)
     .toISOString();
-  const columns = work.columns.get(MODEL) ?? [];
-  const file = await writeParquet(
-    duckdb,
-    versionsSql({ key: [KEY] }, {
-      columns,
-      changed: rowsSql(batch, columns),
-      deleted: `${emptyModelSql(columns)}`,
-      stamp: { batch, snapshotTime },
-    }),
-    { zone, key: dataKey(MODEL, { batch, runId, part: "1.parquet" }) },
-  );
-  const own = {
-    batch,
-    models: file === undefined ? {} : {
-      [MODEL]: {
-        files: [file],
-        deletes: 0,
-        columns: columnsHash([...columns, ...STAMP_COLUMNS]),
-      },
-    },
-  };
+  const models = await writeModel(work, { batch, runId, snapshotTime });
   const before: LiveList = await readLiveList(batches, previous);
   const log = getLogger("bench");
   const merged = await compact({
@@ -138,7 +118,7 @@ async function makeBatch(
     batch,
     before,
     merged,
-    own: ownFiles(own),
+    own: ownFiles({ batch, models }),
     runId,
   });
   const manifest: ProcessedManifest = {
@@ -154,12 +134,36 @@ async function makeBatch(
     transformHash: sql.transformHash,
     state: {},
     quarantined: 0,
-    models: own.models,
+    models,
     live,
   };
   await batches.commit(manifest);
   await publishLake(duckdb, { ...work, batches, newest: manifest, log });
   return manifest;
+}
+
+async function writeModel(
+  work: Work,
+  stamp: { batch: number; runId: string; snapshotTime: string },
+): Promise<ProcessedManifest["models"]> {
+  const columns = work.columns.get(MODEL) ?? [];
+  const { batch, runId, snapshotTime } = stamp;
+  const file = await writeParquet(
+    work.duckdb,
+    versionsSql({ key: [KEY] }, {
+      columns,
+      changed: rowsSql(batch, columns),
+      deleted: emptyModelSql(columns),
+      stamp: { batch, snapshotTime },
+    }),
+    {
+      zone: work.zone,
+      key: dataKey(MODEL, { batch, runId, part: "1.parquet" }),
+    },
+  );
+  if (file === undefined) return {};
+  const hash = columnsHash([...columns, ...STAMP_COLUMNS]);
+  return { [MODEL]: { files: [file], deletes: 0, columns: hash } };
 }
 
 /** SQL for a batch's rows: all keys in the first, each again in one other. */

@@ -59,42 +59,7 @@ export function createDisplay(options: DisplayOptions): Display {
   const notices: string[] = [];
   let drawn: string[] = [];
   let working = "";
-  const paint = (code: number, text: string) =>
-    options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
-
-  function freshness(): string {
-    const time = stages.get("load")?.snapshotTime;
-    if (time === undefined) return "nothing loaded yet";
-    const seconds = Math.max(0, (now() - Date.parse(time)) / 1000);
-    return `the warehouse is ${seconds.toFixed(1)} s behind the source`;
-  }
-  function lines(): string[] {
-    const table = STAGES.map((name) => {
-      const line = stages.get(name);
-      if (line === undefined) return `  ${name.padEnd(9)}  waiting`;
-      const { batch, rows, bytes, ms, totalRows } = line;
-      return [
-        `  ${paint(36, name.padEnd(9))}`,
-        `batch ${String(batch).padStart(4)}`,
-        `${rows.toLocaleString("en").padStart(7)} rows`,
-        formatBytes(bytes).padStart(8),
-        `${Math.round(ms).toLocaleString("en").padStart(6)} ms`,
-        `${totalRows.toLocaleString("en").padStart(9)} in all`,
-      ].join("  ");
-    });
-    const traffic = [...counts].map(([kind, count]) =>
-      `${count.toLocaleString("en")} ${kind}`
-    ).join(", ");
-    return [
-      ...table,
-      `  at work    ${working || "waiting for the next run"}`,
-      `  ${paint(32, freshness())}`,
-      `  traffic: ${traffic || "starting"}`,
-      ...notices.map((line) => `  ${paint(33, line)}`),
-      "  Ctrl-C stops; the next demo goes on from here.",
-      ...(stages.has("load") ? ["", ...options.hints().split("\n")] : []),
-    ];
-  }
+  const lines = () => linesOf({ stages, counts, notices, working }, options);
   function redraw(text: string[]): void {
     const { columns } = sizeOf(options);
     // Lines drawn before wrap differently if the terminal's width has changed.
@@ -139,6 +104,52 @@ export function createDisplay(options: DisplayOptions): Display {
     draw,
     end: () => redraw(lines()),
   };
+}
+
+/** What has happened so far. */
+interface Shown {
+  stages: ReadonlyMap<string, StageLine>;
+  /** How often the traffic did each thing. */
+  counts: ReadonlyMap<string, number>;
+  notices: readonly string[];
+  working: string;
+}
+
+function linesOf(shown: Shown, options: DisplayOptions): string[] {
+  const { stages, counts, notices, working } = shown;
+  const paint = (code: number, text: string) =>
+    options.color ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const table = STAGES.map((name) => {
+    const line = stages.get(name);
+    if (line === undefined) return `  ${name.padEnd(9)}  waiting`;
+    const { batch, rows, bytes, ms, totalRows } = line;
+    return [
+      `  ${paint(36, name.padEnd(9))}`,
+      `batch ${String(batch).padStart(4)}`,
+      `${rows.toLocaleString("en").padStart(7)} rows`,
+      formatBytes(bytes).padStart(8),
+      `${Math.round(ms).toLocaleString("en").padStart(6)} ms`,
+      `${totalRows.toLocaleString("en").padStart(9)} in all`,
+    ].join("  ");
+  });
+  const traffic = [...counts].map(([kind, count]) =>
+    `${count.toLocaleString("en")} ${kind}`
+  ).join(", ");
+  return [
+    ...table,
+    `  at work    ${working || "waiting for the next run"}`,
+    `  ${paint(32, freshnessOf(stages.get("load"), options.now()))}`,
+    `  traffic: ${traffic || "starting"}`,
+    ...notices.map((line) => `  ${paint(33, line)}`),
+    "  Ctrl-C stops; the next demo goes on from here.",
+    ...(stages.has("load") ? ["", ...options.hints().split("\n")] : []),
+  ];
+}
+
+function freshnessOf(load: StageLine | undefined, now: number): string {
+  if (load?.snapshotTime === undefined) return "nothing loaded yet";
+  const seconds = Math.max(0, (now - Date.parse(load.snapshotTime)) / 1000);
+  return `the warehouse is ${seconds.toFixed(1)} s behind the source`;
 }
 
 /** The terminal's size; serial lines and some containers report 0 by 0. */

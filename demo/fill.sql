@@ -1,7 +1,8 @@
 -- Fills the empty tables of sql/source.sql with two years of trade that looks
 -- like the real one: the same seed and size give the same rows on any server.
 -- Settings, all whole numbers: demo.seed, demo.sales_orders, and
--- demo.weeks_later, which moves all times.
+-- demo.weeks_later, which moves all times. One file, though long: each table is
+-- drawn by the temporary functions and from the tables before it.
 
 -- Draws a number from 0 to choices - 1 for a row. The seed becomes a constant
 -- of the function, so that its hash is computed once per statement.

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { stopOrphan } from "../embedded/stop_orphan.ts";
-import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
+import { type Flags, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { parseInterval } from "../operate/run_stages.ts";
@@ -56,53 +56,23 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
         directory: { type: "string" },
       },
       run: async (context, { flags, write, json }) => {
-        const example = exampleOf(String(flags.example ?? TOTESYS.name));
-        const directory = resolve(
-          String(flags.directory ?? join(projectDirectory(), ".demo")),
-          example === TOTESYS ? "" : example.name,
-        );
-        const signals = [context.signal];
-        if (flags.minutes !== undefined) {
-          const minutes = numberFlag(flags, {
-            name: "minutes",
-            fallback: 1,
-            max: MINUTES_MAX,
-          });
-          signals.push(AbortSignal.timeout(minutes * 60_000));
-        }
-        const port = numberFlag(flags, {
-          name: "port",
-          fallback: PORT,
-          max: PORT_MAX,
-          whole: true,
-        });
-        const salesOrders = numberFlag(flags, {
-          name: "orders",
-          fallback: example.orders,
-          max: SALES_ORDERS_MAX,
-          whole: true,
-        });
-        const everyMs = parseInterval(String(flags.every ?? "5s"));
-        const tell = (text: string) =>
+        const { reset, ...options } = optionsOf(flags);
+        const { directory, example } = options;
+        const report = (text: string) =>
           json ? context.log.info(text) : write(`${text}\n`);
         using _lock = await lockFolder(directory);
         await stopOrphan(join(directory, "postgres"));
-        if (flags.reset === true) await reset(directory);
+        if (reset) await removeMade(directory);
         const sql = readProjectSql(example.sqlDirectory);
         await runDemo({ ...context, sql }, {
-          example,
-          directory,
-          port,
-          salesOrders,
-          everyMs,
-          s3: flags.s3 === true,
-          signal: AbortSignal.any(signals),
+          ...options,
+          signal: AbortSignal.any([context.signal, ...options.signals]),
           write,
-          tell,
+          report,
           json,
           color: !Deno.env.get("NO_COLOR"),
         });
-        tell("stopped as asked");
+        report("stopped as asked");
       },
     },
     args,
@@ -110,8 +80,43 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   );
 }
 
+/** What the flags ask for. */
+function optionsOf(flags: Flags) {
+  const example = exampleOf(String(flags.example ?? TOTESYS.name));
+  const minutes = flags.minutes === undefined ? undefined : numberFlag(flags, {
+    name: "minutes",
+    fallback: 1,
+    max: MINUTES_MAX,
+  });
+  return {
+    example,
+    directory: resolve(
+      String(flags.directory ?? join(projectDirectory(), ".demo")),
+      example === TOTESYS ? "" : example.name,
+    ),
+    reset: flags.reset === true,
+    s3: flags.s3 === true,
+    port: numberFlag(flags, {
+      name: "port",
+      fallback: PORT,
+      max: PORT_MAX,
+      whole: true,
+    }),
+    salesOrders: numberFlag(flags, {
+      name: "orders",
+      fallback: example.orders,
+      max: SALES_ORDERS_MAX,
+      whole: true,
+    }),
+    everyMs: parseInterval(String(flags.every ?? "5s")),
+    signals: minutes === undefined
+      ? []
+      : [AbortSignal.timeout(minutes * 60_000)],
+  };
+}
+
 /** Removes what a demo made. */
-async function reset(directory: string): Promise<void> {
+async function removeMade(directory: string): Promise<void> {
   for (const folder of FOLDERS) {
     await Deno.remove(join(directory, folder), { recursive: true }).catch(
       (error) => {

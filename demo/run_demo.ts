@@ -43,7 +43,7 @@ export interface DemoOptions {
   signal: AbortSignal;
   write: (text: string) => void;
   /** Reports what happens before and after the display. */
-  tell: (text: string) => void;
+  report: (text: string) => void;
   json: boolean;
   color: boolean;
 }
@@ -53,9 +53,9 @@ export async function runDemo(
   context: StageContext,
   options: DemoOptions,
 ): Promise<void> {
-  const { directory, port, tell } = options;
+  const { directory, port, report } = options;
   await Deno.mkdir(join(directory, "lake"), { recursive: true });
-  tell("starting Postgres");
+  report("starting Postgres");
   await using server = await startPostgresServer({
     dataDir: join(directory, "postgres"),
     port,
@@ -105,7 +105,7 @@ async function showAtWork(
   context: StageContext,
   options: DemoOptions & { server: PostgresServer; config: Config },
 ): Promise<void> {
-  const { example, server, config, everyMs, signal, tell } = options;
+  const { example, server, config, everyMs, signal, report } = options;
   let batch = 0;
   const dashboard: DashboardSettings = {
     host: "127.0.0.1",
@@ -115,7 +115,7 @@ async function showAtWork(
   const dashboardUrl = example.hasDashboard
     ? `http://${dashboard.host}:${dashboard.port}/`
     : undefined;
-  if (dashboardUrl === undefined) tell(`dashboard: ${NO_DASHBOARD}`);
+  if (dashboardUrl === undefined) report(`dashboard: ${NO_DASHBOARD}`);
   const { display, log } = await openDisplay(context, options, () =>
     demoHints({
       sourceUrl: server.url(example.name),
@@ -146,7 +146,7 @@ async function showAtWork(
         log,
         signal,
         config: { ...config, analyst: config.warehouse, dashboard },
-      }, (address) => tell(`the dashboard is at ${address}`)),
+      }, (address) => report(`the dashboard is at ${address}`)),
       runForever({ ...context, config, log, progress, signal }, {
         everyMs,
         onResult: (result, ms) => {
@@ -158,7 +158,7 @@ async function showAtWork(
   } finally {
     clearInterval(timer);
     display.end();
-    tell("stopping; everything made so far is kept");
+    report("stopping; everything made so far is kept");
   }
 }
 
@@ -220,7 +220,7 @@ async function prepareDatabases(
     );
     if (rows[0]?.there) return;
     const { salesOrders } = options;
-    options.tell(`filling the source: ${salesOrders} sales orders`);
+    options.report(`filling the source: ${salesOrders} sales orders`);
     await fillSource(client, {
       seed: SEED,
       salesOrders,
@@ -234,7 +234,7 @@ async function prepareDatabases(
 }
 
 async function startS3(options: DemoOptions) {
-  options.tell("starting the S3 server");
+  options.report("starting the S3 server");
   await fetchHttpfs(EXTENSIONS);
   return await startS3Server({
     port: options.port + S3_PORT_OFFSET,

@@ -84,12 +84,7 @@ export async function extract(
       signal,
       abort: () => failed.abort(),
     });
-    if (run.isExpired()) {
-      throw new StageError(
-        `Cannot commit batch ${batch}: this run began over 12 hours ago`,
-        { subject: zone.url, retryable: true, hint: "Run extract again" },
-      );
-    }
+    if (run.isExpired()) throw expiredError(batch, zone);
     context.signal.throwIfAborted();
     const won = await batches.commit(manifest);
     const result = report(manifest, { won, context });
@@ -102,6 +97,14 @@ export async function extract(
     context.progress.end();
     zone.close();
   }
+}
+
+/** A sweep may take the files of a run that has gone on for too long. */
+function expiredError(batch: number, zone: Zone): StageError {
+  return new StageError(
+    `Cannot commit batch ${batch}: this run began over 12 hours ago`,
+    { subject: zone.url, retryable: true, hint: "Run extract again" },
+  );
 }
 
 /** The inputs of a batch, beside its snapshot. */

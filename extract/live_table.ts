@@ -170,64 +170,13 @@ function toLiveTable(
   };
 }
 
+/** The reasons why a live table can't be read as the contract says. */
 function differences(table: ContractTable, found: CatalogueRow): string[] {
-  if (found.kind !== ORDINARY && found.kind !== PARTITIONED) {
-    return [
-      `it is ${
-        KINDS[found.kind] ?? "not a table"
-      }, and its changes can't be found: only ordinary and partitioned tables are read`,
-    ];
-  }
-  if (found.hasChildren) {
-    return ["other tables inherit from it, whose rows would be left out"];
-  }
-  if (found.accessMethod !== "heap") {
-    return [
-      `its access method is ${found.accessMethod}: only heap has the transaction ids by which changes are found`,
-    ];
-  }
-  const foreign = found.parts.find((part) => part.kind !== ORDINARY);
-  if (foreign !== undefined) {
-    return [`its partition "${foreign.name}" is not an ordinary table`];
-  }
-  const messages = table.columns.flatMap((column) => {
-    const live = found.columns.find((one) => one.name === column.name);
-    if (live === undefined) {
-      const extra = found.columns.map((one) => one.name).filter((name) =>
-        !table.columns.some((one) => one.name === name)
-      );
-      return [
-        `column "${column.name}" is missing` +
-        (extra.length === 0
-          ? ""
-          : ` (renamed? the contract doesn't know ${extra.join(", ")})`),
-      ];
-    }
-    if (!fits(live, column)) {
-      return [
-        `column "${column.name}" is now ${live.type}, the contract says ${
-          column.carriedFrom ?? typeSql(column.type)
-        }`,
-      ];
-    }
-    const names = found.definitions.find((one) =>
-      one.column === column.name && one.kind === "names"
-    );
-    if (names !== undefined) {
-      return [
-        `column "${column.name}" reads as names of other objects (${names.definition}), and no row shows when they change: leave it out of the contract, or let the source keep it as text or a number`,
-      ];
-    }
-    if (live.notNull) return [];
-    if (table.key.includes(column.name)) {
-      return [
-        `column "${column.name}" of its key may be null, and a key must not be: make it not null`,
-      ];
-    }
-    return column.notNull
-      ? [`column "${column.name}" may now be null, the contract says not null`]
-      : [];
-  });
+  const unread = unreadableReason(found);
+  if (unread !== undefined) return [unread];
+  const messages = table.columns.flatMap((column) =>
+    columnDifference(column, { table, found }) ?? []
+  );
   const key = [...table.key].sort().join();
   const unique = found.uniqueKeys.some((columns) =>
     [...columns].sort().join() === key
@@ -238,6 +187,58 @@ function differences(table: ContractTable, found: CatalogueRow): string[] {
     );
   }
   return messages;
+}
+
+/** Why the changes of such a table can't be found, whatever its columns are. */
+function unreadableReason(found: CatalogueRow): string | undefined {
+  if (found.kind !== ORDINARY && found.kind !== PARTITIONED) {
+    return `it is ${
+      KINDS[found.kind] ?? "not a table"
+    }, and its changes can't be found: only ordinary and partitioned tables are read`;
+  }
+  if (found.hasChildren) {
+    return "other tables inherit from it, whose rows would be left out";
+  }
+  if (found.accessMethod !== "heap") {
+    return `its access method is ${found.accessMethod}: only heap has the transaction ids by which changes are found`;
+  }
+  const foreign = found.parts.find((part) => part.kind !== ORDINARY);
+  return foreign && `its partition "${foreign.name}" is not an ordinary table`;
+}
+
+function columnDifference(
+  column: ContractColumn,
+  { table, found }: { table: ContractTable; found: CatalogueRow },
+): string | undefined {
+  const { name } = column;
+  const live = found.columns.find((one) => one.name === name);
+  if (live === undefined) {
+    const extra = found.columns.map((one) => one.name).filter((name) =>
+      !table.columns.some((one) => one.name === name)
+    );
+    return `column "${name}" is missing` +
+      (extra.length === 0
+        ? ""
+        : ` (renamed? the contract doesn't know ${extra.join(", ")})`);
+  }
+  if (!fits(live, column)) {
+    return `column "${name}" is now ${live.type}, the contract says ${
+      column.carriedFrom ?? typeSql(column.type)
+    }`;
+  }
+  const names = found.definitions.find((one) =>
+    one.column === name && one.kind === "names"
+  );
+  if (names !== undefined) {
+    return `column "${name}" reads as names of other objects (${names.definition}), and no row shows when they change: leave it out of the contract, or let the source keep it as text or a number`;
+  }
+  if (live.notNull) return undefined;
+  if (table.key.includes(name)) {
+    return `column "${name}" of its key may be null, and a key must not be: make it not null`;
+  }
+  return column.notNull
+    ? `column "${name}" may now be null, the contract says not null`
+    : undefined;
 }
 
 /** Whether every value of the live type is valid in the contract's type. */

@@ -20,7 +20,7 @@ import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
 import { hintFor } from "./table_error.ts";
 import { findTables } from "./tables_to_lock.ts";
-import { watchWaiters } from "./watch_waiters.ts";
+import { type WatchOptions, watchWaiters } from "./watch_waiters.ts";
 
 /** One state of the source, read by several connections at once. */
 export interface Snapshot extends AsyncDisposable {
@@ -110,28 +110,10 @@ async function openWith(
     signal: AbortSignal;
   },
 ): Promise<Snapshot> {
-  const { context, settings, signal } = options;
+  const { context, signal } = options;
   const { config, log } = context;
   const first = (await connections.connect()).client;
-  const guest: Guest = {
-    version: await checkVersion(first, settings),
-    schema: config.sourceSchema,
-    lockTimeoutMs: Math.ceil(config.sourceLockTimeoutSeconds * 1000),
-  };
-  const found = await inTransaction(
-    first,
-    guest,
-    () => findTables(first, context),
-  );
-  guest.lockTimeoutMs = Math.min(guest.lockTimeoutMs, found.lockTimeoutMs);
-  const roomForAll = found.locks * (config.sourceConnections + 1) <=
-    found.lockRoom * LOCKS_SHARE_MAX;
-  if (!roomForAll && config.sourceConnections > 1) {
-    log.warn(
-      "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} in all sessions together",
-      { locks: found.locks, room: found.lockRoom },
-    );
-  }
+  const { guest, found, roomForAll } = await examine(first, options);
   const { connect, end } = connections;
   const opening = { connect, end, guest, log };
   const beside = await openBeside(opening, found.server);
@@ -150,18 +132,15 @@ async function openWith(
     state,
     signal,
   });
-  const gaveWay = new AbortController();
-  if (beside !== undefined && config.sourceLockYieldSeconds > 0) {
-    connections.closeFirst(watchWaiters({
-      connection: beside,
-      guest,
-      pids: [state.pid ?? "", ...others.map(({ pid }) => pid)],
-      server: state.server ?? "",
-      yieldSeconds: config.sourceLockYieldSeconds,
-      log,
-      gaveWay: (reason) => gaveWay.abort(reason),
-    }));
-  }
+  const pids = [state.pid ?? "", ...others.map(({ pid }) => pid)];
+  const gaveWay = watchFrom(connections, {
+    connection: beside,
+    guest,
+    pids,
+    server: state.server ?? "",
+    yieldSeconds: config.sourceLockYieldSeconds,
+    log,
+  });
   const pool = new ReaderPool(guest, found.tables, [
     first,
     ...others.map(({ client }) => client),
@@ -172,13 +151,72 @@ async function openWith(
     inRecovery,
     connections: 1 + others.length,
     tables: found.tables.map(({ name }) => name).reverse(),
-    signal: gaveWay.signal,
+    signal: gaveWay,
     use: (work, table) => pool.use(work, table),
     inForce: async (work) =>
       beside === undefined ? undefined : await work(beside.client),
     release: (table) => pool.release(table),
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
+}
+
+/** Finds the tables, and how to be a guest of this source. */
+async function examine(
+  first: pg.Client,
+  options: { context: SnapshotContext; settings: PostgresSettings },
+) {
+  const { context, settings } = options;
+  const { config } = context;
+  const guest: Guest = {
+    version: await checkVersion(first, settings),
+    schema: config.sourceSchema,
+    lockTimeoutMs: Math.ceil(config.sourceLockTimeoutSeconds * 1000),
+  };
+  const found = await inTransaction(
+    first,
+    guest,
+    () => findTables(first, context),
+  );
+  guest.lockTimeoutMs = Math.min(guest.lockTimeoutMs, found.lockTimeoutMs);
+  return { guest, found, roomForAll: hasRoomForAll(context, found) };
+}
+
+/**
+ * Watches who waits for the locks, from the connection beside, if there is one
+ * and the settings want it; the signal says that the locks have to be let go.
+ */
+function watchFrom(
+  connections: Connections,
+  options: Omit<WatchOptions, "connection" | "gaveWay"> & {
+    connection: WatchOptions["connection"] | undefined;
+  },
+): AbortSignal {
+  const { connection, yieldSeconds } = options;
+  const gaveWay = new AbortController();
+  if (connection !== undefined && yieldSeconds > 0) {
+    connections.closeFirst(watchWaiters({
+      ...options,
+      connection,
+      gaveWay: (reason) => gaveWay.abort(reason),
+    }));
+  }
+  return gaveWay.signal;
+}
+
+/** Whether the server can hold the locks of every connection; else warns. */
+function hasRoomForAll(
+  { config, log }: SnapshotContext,
+  { locks, lockRoom }: { locks: number; lockRoom: number },
+): boolean {
+  const needed = locks * (config.sourceConnections + 1);
+  if (needed <= lockRoom * LOCKS_SHARE_MAX) return true;
+  if (config.sourceConnections > 1) {
+    log.warn(
+      "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} in all sessions together",
+      { locks, room: lockRoom },
+    );
+  }
+  return false;
 }
 
 /** The result of snapshot.sql, as far as the snapshot shows it. */

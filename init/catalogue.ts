@@ -74,3 +74,8 @@ export async function readCatalogue(
     foreignKeys: JSON.parse(row.foreign_keys ?? "[]"),
   }));
 }
+
+/** A table's name with its schema's. */
+export function fullName({ schema, name }: { schema: string; name: string }) {
+  return `${schema}.${name}`;
+}

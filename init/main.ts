@@ -2,11 +2,12 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProcessIo, processIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
-import { query, queryRow, readServerMode } from "../lib/postgres/postgres.ts";
+import { readServerMode } from "../lib/postgres/connect.ts";
+import { query, queryRow } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { readCatalogue } from "./catalogue.ts";
+import { fullName, readCatalogue } from "./catalogue.ts";
 import { modelTexts } from "./model_texts.ts";
-import { fullName, planStar, type Star } from "./star.ts";
+import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
 
 const USAGE =
@@ -102,21 +103,7 @@ export async function makeFolder(
       where nspname !~ '^pg_' and nspname <> 'information_schema'`,
     )).map((row) => row.nspname ?? "");
   const found = await readCatalogue(client, { schemas, tables });
-  const missing = (tables ?? []).filter((table) =>
-    !found.some(({ name }) => name === table)
-  );
-  if (found.length === 0 || missing.length > 0) {
-    throw new StageError(
-      `Cannot make a folder of SQL: no table ${
-        missing.length > 0 ? missing.join(", ") : "at all"
-      } in the schemas ${schemas.join(", ")}`,
-      {
-        subject: "source",
-        hint:
-          "Views and foreign tables can't be read, since nothing shows what changed in them; see --schema and --tables",
-      },
-    );
-  }
+  checkFound(found, { schemas, tables });
   const star = planStar(found);
   const server = await queryRow(
     client,
@@ -149,6 +136,31 @@ export async function makeFolder(
     "  deno task pipeline",
     "",
   ].join("\n");
+}
+
+/** Throws a `StageError` when there is no such table. */
+function checkFound(
+  found: readonly { name: string }[],
+  options: {
+    schemas: readonly string[];
+    tables: readonly string[] | undefined;
+  },
+): void {
+  const { schemas, tables = [] } = options;
+  const missing = tables.filter((table) =>
+    !found.some(({ name }) => name === table)
+  );
+  if (found.length > 0 && missing.length === 0) return;
+  throw new StageError(
+    `Cannot make a folder of SQL: no table ${
+      missing.length > 0 ? missing.join(", ") : "at all"
+    } in the schemas ${schemas.join(", ")}`,
+    {
+      subject: "source",
+      hint:
+        "Views and foreign tables can't be read, since nothing shows what changed in them; see --schema and --tables",
+    },
+  );
 }
 
 async function checkFree(into: string): Promise<void> {

@@ -1,4 +1,5 @@
-import { fullName, type PlannedModel, type Star } from "./star.ts";
+import { fullName } from "./catalogue.ts";
+import type { PlannedModel, Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 const LINE = 76;

@@ -1,6 +1,7 @@
 import { quoteName } from "../lib/postgres/postgres.ts";
 import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
-import { fullName, type Star } from "./star.ts";
+import { fullName } from "./catalogue.ts";
+import type { Star } from "./star.ts";
 
 /** The contract with the source: what each run reads from it. */
 export function contractText(star: Star): string {

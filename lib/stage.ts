@@ -1,7 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Progress } from "./cli/progress.ts";
 import type { openDuckDb } from "./duckdb/duckdb.ts";
-import { connect } from "./postgres/postgres.ts";
+import { connect } from "./postgres/connect.ts";
 import type { ProjectSql } from "./project/project_sql.ts";
 import type { Config } from "./settings/config.ts";
 import { openZone, type Zone } from "./zone/zone.ts";

@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { inSavepoint, query, quoteName } from "../lib/postgres/postgres.ts";
+import { query, quoteName } from "../lib/postgres/postgres.ts";
+import { inSavepoint } from "../lib/postgres/savepoint.ts";
 
 /** Somebody else's table that loses or changes rows with one of ours. */
 export interface Follower {

@@ -3,14 +3,10 @@ import type pg from "pg";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import type { Progress } from "../lib/cli/progress.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
 import { quoteName } from "../lib/postgres/postgres.ts";
-import { typeChange } from "../lib/project/column_types.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
-import { warehouseType } from "../lib/project/warehouse_type.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../transform/holds_until.ts";
-import { STAMP_COLUMNS } from "../transform/model_changes.ts";
+import { checkKnown, checkTypes } from "./check_columns.ts";
 import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
 import { copyCsv } from "./copy_csv.ts";
 import {
@@ -37,10 +33,6 @@ import {
   restoreConstraints,
 } from "./table_constraints.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
-
-/** The columns that a file of the lake has beside its model's. */
-const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
-  .map(({ name }) => name);
 
 /** Batches that go into the warehouse in one transaction. */
 export interface GroupWork {
@@ -122,7 +114,7 @@ async function mergeEvents(
  * validated once that is committed.
  */
 export async function bulkLoad(work: GroupWork): Promise<boolean> {
-  const { client, progress, log, checks, manifests } = work;
+  const { client, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
     work.versions.has(table.model.name)
@@ -137,6 +129,37 @@ export async function bulkLoad(work: GroupWork): Promise<boolean> {
     ...new Set([...work.tables.map(({ model }) => model.name), ...names]),
   ]);
   const truncated = await emptyTables(client, names);
+  const proven = await fillTables(work, { touched, truncated });
+  const isLeft = await restoreConstraints(client, removed, {
+    tables: work.tables,
+    proven,
+  });
+  if (names.length > 0) {
+    await client.query(`analyze ${names.map(quoteName).join(", ")}`);
+  }
+  for (const table of touched) {
+    await runChecks(client, {
+      table,
+      checks: checksOf(table, checks),
+      staging: undefined,
+      batch,
+      log,
+    });
+  }
+  return isLeft;
+}
+
+/** Copies the versions in, and returns the references that are sound. */
+async function fillTables(
+  work: GroupWork,
+  options: {
+    touched: readonly WarehouseTable[];
+    /** The tables into which rows may be copied frozen. */
+    truncated: readonly string[];
+  },
+): Promise<ModelReference[]> {
+  const { client, progress } = work;
+  const { touched, truncated } = options;
   const columns = new Map<string, VersionsCsv["types"]>();
   const step =
     (table: WarehouseTable, form: VersionsForm): Step => async () => {
@@ -168,23 +191,7 @@ export async function bulkLoad(work: GroupWork): Promise<boolean> {
       return async () => {};
     },
   ]);
-  const isLeft = await restoreConstraints(client, removed, {
-    tables: work.tables,
-    proven,
-  });
-  if (names.length > 0) {
-    await client.query(`analyze ${names.map(quoteName).join(", ")}`);
-  }
-  for (const table of touched) {
-    await runChecks(client, {
-      table,
-      checks: checksOf(table, checks),
-      staging: undefined,
-      batch,
-      log,
-    });
-  }
-  return isLeft;
+  return proven;
 }
 
 /** Makes the next CSV while one is being used. */
@@ -226,69 +233,4 @@ async function exportForm(
   await checkKnown(work, { name, unknown: csv.unknown });
   await checkTypes(work, { table, types: csv.types });
   return csv;
-}
-
-/**
- * Throws a `StageError` when a column would cut off what is written into it:
- * load gives columns types that hold every value, so somebody has changed it
- * since. The model's types are read only where the files suggest it.
- */
-async function checkTypes(
-  { types }: GroupWork,
-  options: { table: WarehouseTable; types: VersionsCsv["types"] },
-): Promise<void> {
-  const { table: { model, columns, types: present } } = options;
-  for (const name of columns) {
-    const type = options.types.get(name);
-    const doubtful = (present.get(name) ?? []).filter((one) =>
-      one !== "text" && type !== undefined && isTooNarrow(one, type)
-    );
-    if (doubtful.length === 0) continue;
-    const wanted = await types.typeOf(model.name, name);
-    const narrow = doubtful.find((one) =>
-      wanted !== undefined && typeChange(one, wanted).kind !== "fits"
-    );
-    if (narrow === undefined) continue;
-    throw new StageError(
-      `Cannot load "${model.name}": its column "${name}" is ${narrow}, which may cut off what its model gives, ${wanted}`,
-      {
-        subject: model.name,
-        hint:
-          "Somebody changed its type: run `deno task rebuild warehouse`, which restores its type and values",
-      },
-    );
-  }
-}
-
-/** The files hold a time of day as text. */
-function isTooNarrow(present: string, duckDbType: string): boolean {
-  const wanted = warehouseType(duckDbType, { isTime: false });
-  return wanted !== undefined && typeChange(present, wanted).kind !== "fits";
-}
-
-/** Throws a `StageError` when the warehouse lacks a column that a model gives. */
-async function checkKnown(
-  { client, types }: GroupWork,
-  options: { name: string; unknown: readonly string[] },
-): Promise<void> {
-  const { name, unknown } = options;
-  const suspect = unknown.filter((column) => !LAKE_COLUMNS.includes(column));
-  if (suspect.length === 0) return;
-  const given = await types.columnsOf(name);
-  // A column whose values the table itself gives exists, and is left alone.
-  const { fields } = await client.query(
-    `select * from ${quoteName(name)} limit 0`,
-  );
-  const lost = suspect.find((column) =>
-    given.includes(column) && !fields.some((field) => field.name === column)
-  );
-  if (lost === undefined) return;
-  throw new StageError(
-    `Cannot load "${name}": the warehouse's table has no column "${lost}" any more, which its model gives`,
-    {
-      subject: name,
-      hint:
-        "Somebody renamed or dropped it: give it its name again, or run `deno task rebuild warehouse --accept`",
-    },
-  );
 }

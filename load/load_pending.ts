@@ -9,6 +9,7 @@ import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
 import { checkVersions, findVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
@@ -46,6 +47,16 @@ interface Reader {
   types: ModelTypes;
 }
 
+interface GroupOptions {
+  client: pg.Client;
+  reader: () => Promise<Reader>;
+  batches: BatchLog<ProcessedManifest>;
+  newest: ProcessedManifest;
+  manifests: readonly ProcessedManifest[];
+  /** Whether the tables may not have followed the models yet. */
+  follow: boolean;
+}
+
 /**
  * Loads the batches up to the newest that the warehouse does not hold yet, and
  * continues from those that other loads add meanwhile. Throws a `StageError`
@@ -59,9 +70,7 @@ export async function loadPending(
     newest: ProcessedManifest;
   },
 ): Promise<StageResult> {
-  const { loader, batches, newest } = options;
-  const { client } = loader;
-  const { zone } = batches;
+  const { loader: { client }, batches, newest } = options;
   const result: StageResult = {
     stage: "load",
     batches: [],
@@ -72,19 +81,12 @@ export async function loadPending(
   let entry = await checkedEntry(client, batches);
   const nextBatch = () => (entry?.batch ?? 0) + 1;
   if (nextBatch() > newest.batch) {
-    context.log.info("nothing new: batch {batch} is the newest", {
-      batch: newest.batch,
-    });
+    const { batch } = newest;
+    context.log.info("nothing new: batch {batch} is the newest", { batch });
     return result;
   }
   await using opened = new AsyncDisposableStack();
-  let reader: Promise<Reader> | undefined;
-  const open = async (): Promise<Reader> => {
-    const { resources, config, sql } = context;
-    const zones = [zone.url];
-    const duckdb = opened.use(await resources.openDuckDb(config, { zones }));
-    return { duckdb, types: new ModelTypes(duckdb, sql) };
-  };
+  const reader = readerOf(context, { zone: batches.zone, opened });
   let least = 1;
   while (nextBatch() <= newest.batch) {
     context.signal.throwIfAborted();
@@ -94,55 +96,83 @@ export async function loadPending(
       least,
       most: Math.max(least, context.loadBatchesMax ?? GROUP_BATCHES_MAX),
     });
-    let loaded: LoadedGroup | undefined;
-    let broken: StageError | undefined;
-    const isAlone = await loader.transaction(async () => {
-      const held = await newestEntry(client);
-      if (JSON.stringify(held) !== JSON.stringify(entry)) return;
-      loaded = await loadGroup(context, {
-        client,
-        reader: () => reader ??= open(),
-        batches,
-        newest,
-        manifests,
-        follow: entry?.transformHash !== context.sql.transformHash,
-      });
-    }).catch((error) => {
-      const isNewest = manifests.at(-1)?.batch === newest.batch;
-      const mayBeMended = error instanceof StageError && error.dataCheck;
-      if (isNewest || !mayBeMended) throw error;
-      broken = error;
-      return true;
-    });
+    const group = { ...options, reader, manifests, entry };
+    const loaded = await tryGroup(context, group);
     context.progress.end();
-    if (!isAlone) return { ...result, overtaken: true };
-    if (broken !== undefined) {
+    if (loaded === "overtaken") return { ...result, overtaken: true };
+    if (loaded === "broken") {
       // A later batch may repair it.
       least = 2 * manifests.length;
-      context.log.warn(
-        "batches {name} break a rule, and are loaded together with later ones: {reason}",
-        { name: nameOf(manifests), reason: broken.message },
-      );
       continue;
     }
     const last = manifests.at(-1);
-    if (loaded === undefined || last === undefined) {
-      // Another load came first.
+    if (loaded === "outdated" || last === undefined) {
       entry = await checkedEntry(client, batches);
       continue;
     }
     least = 1;
     entry = ledgerEntry(last);
-    result.batches.push(...manifests.map((manifest) => manifest.batch));
-    result.rows += loaded.rows;
-    result.bytes += loaded.bytes;
-    tellLoaded(context, { manifests, ...loaded });
+    report(context, { result, manifests, ...loaded });
     if (loaded.isLeft) {
       const models = loadedModels(context.sql).map(({ name }) => name);
       await validateFilled(context, { client, models });
     }
   }
   return result;
+}
+
+/** Opens DuckDB at the first call: most groups may not need it. */
+function readerOf(
+  { resources, config, sql }: StageContext,
+  options: { zone: Zone; opened: AsyncDisposableStack },
+): () => Promise<Reader> {
+  const { zone, opened } = options;
+  let reader: Promise<Reader> | undefined;
+  const open = async (): Promise<Reader> => {
+    const zones = [zone.url];
+    const duckdb = opened.use(await resources.openDuckDb(config, { zones }));
+    return { duckdb, types: new ModelTypes(duckdb, sql) };
+  };
+  return () => reader ??= open();
+}
+
+/**
+ * Loads a group of batches in a transaction, or returns why it did not:
+ * `overtaken`, another load holds the lock; `outdated`, another has loaded some
+ * of them; `broken`, they break a rule, and there are later ones to try with.
+ */
+async function tryGroup(
+  context: StageContext,
+  options: Omit<GroupOptions, "client" | "follow"> & {
+    loader: Loader;
+    /** The newest batch in the warehouse. */
+    entry: LedgerEntry | undefined;
+  },
+): Promise<LoadedGroup | "overtaken" | "outdated" | "broken"> {
+  const { loader, entry, manifests, newest } = options;
+  const { client } = loader;
+  let loaded: LoadedGroup | undefined;
+  try {
+    const isAlone = await loader.transaction(async () => {
+      const held = await newestEntry(client);
+      if (JSON.stringify(held) !== JSON.stringify(entry)) return;
+      loaded = await loadGroup(context, {
+        ...options,
+        client,
+        follow: entry?.transformHash !== context.sql.transformHash,
+      });
+    });
+    return isAlone ? loaded ?? "outdated" : "overtaken";
+  } catch (error) {
+    const isNewest = manifests.at(-1)?.batch === newest.batch;
+    const isBroken = error instanceof StageError && error.dataCheck;
+    if (isNewest || !isBroken) throw error;
+    context.log.warn(
+      "batches {name} break a rule, and are loaded together with later ones: {reason}",
+      { name: nameOf(manifests), reason: error.message },
+    );
+    return "broken";
+  }
 }
 
 /** The newest batch in the warehouse, which must be the log's. */
@@ -178,15 +208,7 @@ async function nextGroup(
 /** Loads a group of batches in the transaction that is open. */
 async function loadGroup(
   context: StageContext,
-  options: {
-    client: pg.Client;
-    reader: () => Promise<Reader>;
-    batches: BatchLog<ProcessedManifest>;
-    newest: ProcessedManifest;
-    manifests: readonly ProcessedManifest[];
-    /** Whether the tables may not have followed the models yet. */
-    follow: boolean;
-  },
+  options: GroupOptions,
 ): Promise<LoadedGroup> {
   const { sql, progress } = context;
   const { client, reader, batches, newest, manifests, follow } = options;
@@ -245,15 +267,20 @@ async function loadVersions(
   return false;
 }
 
-function tellLoaded(
+/** Adds what was loaded to the result, and logs it. */
+function report(
   { log }: StageContext,
   loaded: {
+    result: StageResult;
     manifests: readonly ProcessedManifest[];
     rows: number;
     bytes: number;
   },
 ): void {
-  const { manifests, rows, bytes } = loaded;
+  const { result, manifests, rows, bytes } = loaded;
+  result.batches.push(...manifests.map((manifest) => manifest.batch));
+  result.rows += rows;
+  result.bytes += bytes;
   const last = manifests.at(-1);
   log.info("batch {name}: {rows} versions, {bytes} bytes", {
     name: nameOf(manifests),

@@ -41,68 +41,106 @@ export async function makeSchema(
     check?: ((client: pg.Client) => Promise<void>) | undefined;
   },
 ): Promise<boolean> {
-  const { sql, log } = context;
-  const { loader: { client, transaction }, reloads = false, check } = options;
-  const { company, known, models, isDerived } = wantedSchema(sql);
-  const apply = async (migrations: readonly SqlFile[]) => {
-    const names = await migrate(client, migrations, { known, transaction });
-    for (const name of names ?? []) {
-      log.info("migration {name} applied", { name });
-    }
-    return names !== undefined;
-  };
+  const { loader, reloads = false, check } = options;
+  const { client, transaction } = loader;
+  const wanted = wantedSchema(context.sql);
   // In a transaction the limits of the role and the database are lifted.
   const look = <Found>(work: () => Promise<Found>) =>
     inTransaction(client, { readOnly: true }, work);
   // A table made for another header can't follow: its losses are not examined.
   const checkAll = async () => {
-    await checkTables(client, sql);
+    await checkShapes(client, wanted);
     await check?.(client);
   };
-  const isFinished = async () => {
-    const lacking = await findUnfinished(client, { models, isDerived });
-    return Object.values(lacking).every(({ length }) => length === 0);
-  };
   // Most loads find that nothing is missing, in one transaction.
-  let damaged: readonly DamagedTable[] = [];
-  const { isMade, migrates } = await look(async () => {
-    damaged = await damagedTables(client);
-    if (!reloads) checkDamaged(damaged);
-    const { migrations, tables } = await findMissing(client, sql);
-    const migrates = company.some(({ name }) => migrations.includes(name));
-    if (!migrates && damaged.length === 0) await checkAll();
-    const isMade = damaged.length + migrations.length + tables.length === 0 &&
-      await isFinished();
-    return { isMade, migrates };
-  });
+  const { damaged, migrates, isMade } = await look(() =>
+    examine(client, { wanted, reloads, checkAll })
+  );
   if (isMade) return true;
+  const work = { loader, wanted };
+  if (!await repairTables(context, { loader, damaged })) return false;
+  if (!migrates && damaged.length > 0) await look(checkAll);
+  if (!await applyMigrations(context, ENGINE_SCHEMA, work)) return false;
+  const missing = await look(() =>
+    missingTables(client, derivedModels(wanted))
+  );
+  if (missing.length > 0) {
+    if (!reloads) await look(() => checkNotLost(client, missing));
+    if (!await makeTables(context, { loader, missing })) return false;
+  }
+  if (!await applyMigrations(context, wanted.company, work)) return false;
+  if (migrates) await look(checkAll);
+  if (await look(() => isFinished(client, wanted))) return true;
+  return await transaction(async () => {
+    // Another load may have done it since.
+    await finishTables(client, await findUnfinished(client, wanted));
+  });
+}
+
+/** Finds what the warehouse lacks; throws what stands in the way. */
+async function examine(
+  client: pg.Client,
+  options: {
+    wanted: WantedSchema;
+    reloads: boolean;
+    checkAll: () => Promise<void>;
+  },
+): Promise<{
+  damaged: readonly DamagedTable[];
+  /** Whether a migration of the company's has to be applied. */
+  migrates: boolean;
+  isMade: boolean;
+}> {
+  const { wanted, reloads, checkAll } = options;
+  const damaged = await damagedTables(client);
+  if (!reloads) checkDamaged(damaged);
+  const { migrations, tables } = await findMissing(client, wanted);
+  const migrates = wanted.company.some(({ name }) => migrations.includes(name));
+  if (!migrates && damaged.length === 0) await checkAll();
+  const isMade = damaged.length + migrations.length + tables.length === 0 &&
+    await isFinished(client, wanted);
+  return { damaged, migrates, isMade };
+}
+
+/** False means that another load is at work, here and below. */
+async function repairTables(
+  { log }: Context,
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    damaged: readonly DamagedTable[];
+  },
+): Promise<boolean> {
+  const { loader: { client, transaction }, damaged } = options;
   for (const table of damaged) {
     const isAlone = await transaction(() => makeDamaged(client, table));
     if (!isAlone) return false;
     log.warn("{fault}: it is created again", { fault: table.fault });
   }
-  if (!migrates && damaged.length > 0) {
-    await look(checkAll);
+  return true;
+}
+
+async function applyMigrations(
+  { log }: Context,
+  migrations: readonly SqlFile[],
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    wanted: WantedSchema;
+  },
+): Promise<boolean> {
+  const { loader: { client, transaction }, wanted: { known } } = options;
+  const names = await migrate(client, migrations, { known, transaction });
+  for (const name of names ?? []) {
+    log.info("migration {name} applied", { name });
   }
-  if (!await apply(ENGINE_SCHEMA)) return false;
-  const missing = await look(() =>
-    missingTables(options.loader, models.filter(isDerived))
-  );
-  if (missing.length > 0) {
-    if (!reloads) await look(() => checkNotLost(options.loader, missing));
-    const isAlone = await makeTables(context, { ...options, missing });
-    if (!isAlone) return false;
-  }
-  if (!await apply(company)) return false;
-  if (migrates) await look(checkAll);
-  if (await look(isFinished)) return true;
-  return await transaction(async () => {
-    // Another load may have done it since.
-    await finishTables(
-      client,
-      await findUnfinished(client, { models, isDerived }),
-    );
-  });
+  return names !== undefined;
+}
+
+async function isFinished(
+  client: pg.Client,
+  wanted: WantedSchema,
+): Promise<boolean> {
+  const lacking = await findUnfinished(client, wanted);
+  return Object.values(lacking).every(({ length }) => length === 0);
 }
 
 /**
@@ -110,44 +148,43 @@ export async function makeSchema(
  */
 export async function findMissing(
   client: pg.Client,
-  sql: ProjectSql,
+  wanted: WantedSchema,
 ): Promise<{ migrations: string[]; tables: string[] }> {
-  const { known, models, isDerived } = wantedSchema(sql);
+  const { known } = wanted;
   const migrations = await waitingMigrations(client, {
     migrations: known,
     known,
   });
-  const tables = await missingTables({ client }, models.filter(isDerived));
+  const tables = await missingTables(client, derivedModels(wanted));
   const nameOf = ({ name }: { name: string }) => name;
   return { migrations: migrations.map(nameOf), tables: tables.map(nameOf) };
 }
 
-/**
- * Throws a `StageError` when an existing table was made for another header of
- * its model; see `checkShapes`.
- */
-export async function checkTables(
-  client: pg.Client,
-  sql: ProjectSql,
-): Promise<void> {
-  const { models, isDerived } = wantedSchema(sql);
-  await checkShapes(client, { models, isDerived });
+/** The migrations and models of a warehouse. */
+export interface WantedSchema {
+  /** The company's own migrations. */
+  company: readonly SqlFile[];
+  /** These and the pipeline's. */
+  known: readonly SqlFile[];
+  models: readonly DerivedModel[];
+  /** Whether a model's table derives from it: no migration declares it. */
+  isDerived: (model: Pick<DerivedModel, "name">) => boolean;
 }
 
-/**
- * The migrations and models of a warehouse, and which tables derive from
- * models.
- */
-function wantedSchema(sql: ProjectSql) {
+/** What `sql/` wants of the warehouse. */
+export function wantedSchema(sql: ProjectSql): WantedSchema {
   const company = ownMigrations(sql);
   const declared = readDeclaredTables(company);
-  const models: DerivedModel[] = [...sql.models, QUARANTINE_TABLE];
   return {
     company,
     known: [...ENGINE_SCHEMA, ...company],
-    models,
-    isDerived: ({ name }: Pick<DerivedModel, "name">) => !declared.has(name),
+    models: [...sql.models, QUARANTINE_TABLE],
+    isDerived: ({ name }) => !declared.has(name),
   };
+}
+
+function derivedModels({ models, isDerived }: WantedSchema): DerivedModel[] {
+  return models.filter(isDerived);
 }
 
 /**
@@ -171,7 +208,7 @@ function ownMigrations({ migrations }: ProjectSql): SqlFile[] {
 }
 
 async function missingTables(
-  { client }: Pick<Loader, "client">,
+  client: pg.Client,
   models: readonly DerivedModel[],
 ): Promise<DerivedModel[]> {
   const rows = await query(
@@ -185,7 +222,7 @@ async function missingTables(
 
 /** A table created again would lack the rows of earlier batches. */
 async function checkNotLost(
-  { client }: Pick<Loader, "client">,
+  client: pg.Client,
   missing: readonly DerivedModel[],
 ): Promise<void> {
   const [lost] = await query(
@@ -219,7 +256,7 @@ async function makeTables(
   );
   const types = new ModelTypes(duckdb, sql);
   return await transaction(async () => {
-    for (const model of await missingTables({ client }, missing)) {
+    for (const model of await missingTables(client, missing)) {
       const columns = await types.givenBy(model.name);
       for (const statement of derivedTableSql(model, columns)) {
         await client.query(statement);

@@ -1,28 +1,26 @@
-import type pg from "pg";
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { StageError } from "../lib/errors.ts";
-import { quoteName, quoteNames, serverName } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./abandoned_tables.ts";
+import { checkFollowers } from "./check_followers.ts";
 import { interceptedError } from "./check_intercepted.ts";
-import { copyCsv } from "./copy_csv.ts";
-import {
-  exportVersions,
-  INTERVAL_COLUMNS,
-  type VersionFiles,
-  type VersionsForm,
-} from "./export_versions.ts";
-import { findFollowers, type Follower } from "./find_cascades.ts";
+import type { VersionFiles } from "./export_versions.ts";
 import { liveVersions } from "./find_versions.ts";
 import { followModels } from "./follow_models.ts";
 import { checksOf } from "./history_checks.ts";
+import {
+  freshTable,
+  type Landed,
+  landModel,
+  type ReloadWork,
+} from "./land_rows.ts";
 import {
   type LedgerRow,
   ledgerRow,
@@ -32,14 +30,12 @@ import {
 import { checkModels, loadedModels } from "./loaded_models.ts";
 import { addPlaceholders } from "./merge.ts";
 import { ModelTypes } from "./model_types.ts";
-import { type Loader, warehouseOf } from "./open_loader.ts";
+import type { Loader } from "./open_loader.ts";
 import {
   countOthers,
   dimensionColumns,
-  goesSql,
   reconcileDimension,
   reconcileRows,
-  type Reconciliation,
   removeUnknown,
 } from "./reconcile.ts";
 import { runChecks } from "./run_checks.ts";
@@ -52,24 +48,6 @@ export interface Reloaded {
   batch: number;
   /** The number of repaired rows of each model's tables. */
   mended: Record<string, number>;
-}
-
-interface ReloadWork {
-  context: StageContext;
-  client: pg.Client;
-  duckdb: DuckDb;
-  zone: Zone;
-  versions: ReadonlyMap<string, VersionFiles>;
-  allowCascade: boolean;
-}
-
-/** A model's rows as they should be, in temporary tables. */
-interface Landed {
-  table: WarehouseTable;
-  /** The rows of a fact, or of a dimension's closed versions. */
-  reconciliation: Reconciliation;
-  /** A dimension's rows. */
-  fresh?: string;
 }
 
 /** The options of a reload. */
@@ -215,88 +193,6 @@ async function readLedger(
   return ledger;
 }
 
-/** Loads the rows that a model's tables should hold into temporary tables. */
-async function landModel(
-  work: ReloadWork,
-  table: WarehouseTable,
-): Promise<Landed> {
-  work.context.signal.throwIfAborted();
-  const { name, key, kind, recordId = "record_id" } = table.model;
-  const { unequal } = table;
-  if (kind === "fact") {
-    const columns = [recordId, ...table.columns, ...INTERVAL_COLUMNS];
-    const fresh = await land(work, { table, columns, form: "fact rows", name });
-    return {
-      table,
-      reconciliation: {
-        name,
-        fresh,
-        columns,
-        identity: [recordId],
-        unique: [...key, "from_batch"],
-        unequal,
-      },
-    };
-  }
-  const columns = dimensionColumns(table);
-  const closed = `${name}_closed`;
-  return {
-    table,
-    fresh: await land(work, { table, columns, form: "dimension rows", name }),
-    reconciliation: {
-      name: closed,
-      fresh: await land(work, { table, columns, form: "closed", name: closed }),
-      columns,
-      identity: [...key, "from_batch"],
-      unequal,
-    },
-  };
-}
-
-/**
- * Throws a `StageError` that names the rows of others' tables that would be
- * deleted or changed with those removed here; where that is allowed, only warns
- * of them.
- */
-async function checkFollowers(
-  { context, client, allowCascade }: ReloadWork,
-  landed: readonly Landed[],
-): Promise<void> {
-  const found: Follower[] = [];
-  for (const { reconciliation } of landed) {
-    const { name: table } = reconciliation;
-    found.push(
-      ...await findFollowers(client, { table, goes: goesSql(reconciliation) }),
-    );
-  }
-  if (found.length === 0) return;
-  const followers = found.map(({ table, action, rows }) =>
-    `${table} (${action}): ${
-      rows === undefined
-        ? "rows that the loader's role may not read"
-        : rows === 1
-        ? "1 row"
-        : `${rows} rows`
-    }`
-  ).join(", ");
-  if (allowCascade) {
-    context.log.warn(
-      "rows are deleted, and with them rows that refer to them in {followers}",
-      { followers },
-    );
-    return;
-  }
-  const server = serverName(warehouseOf(context));
-  throw new StageError(
-    `Cannot reload ${server}: rows would be deleted, and with them rows that refer to them in ${followers}`,
-    {
-      subject: server,
-      hint:
-        "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade to lose them",
-    },
-  );
-}
-
 /**
  * Dimensions get the rows they lack, then facts are corrected, and then surplus
  * rows of dimensions are deleted: so no reference ever dangles.
@@ -359,49 +255,6 @@ async function checkReconciled(
     }));
     if (count > 0) throw interceptedError(table, `${count} rows`);
   }
-}
-
-/** Brings a model's finished rows into a temporary table. */
-async function land(
-  work: ReloadWork,
-  options: {
-    table: WarehouseTable;
-    /** The target table of these rows. */
-    name: string;
-    columns: readonly string[];
-    form: VersionsForm;
-  },
-): Promise<string> {
-  const { context, client, duckdb, zone } = work;
-  const { table, name, columns, form } = options;
-  const fresh = freshTable(name);
-  await client.query(
-    `create temporary table ${fresh} on commit drop as
-    select ${quoteNames(columns)} from ${quoteName(name)} where false`,
-  );
-  const versions = work.versions.get(table.model.name);
-  if (versions !== undefined && versions.files.length > 0) {
-    const csv = await exportVersions(duckdb, {
-      model: table.model,
-      columns: table.columns,
-      form,
-      versions,
-      oneBatch: undefined,
-      zone,
-    });
-    await copyCsv(client, csv, {
-      table: fresh,
-      model: table.model.name,
-      freeze: false,
-      progress: context.progress,
-    });
-  }
-  await client.query(`analyze ${fresh}`);
-  return fresh;
-}
-
-function freshTable(name: string): string {
-  return `pg_temp.${quoteName(`fresh_${name}`)}`;
 }
 
 /** The whole table counts as new, and so do its checks' findings. */

@@ -55,43 +55,22 @@ export async function runChecks(
       : `(${key}) in (select ${key} from ${staging})`,
   });
   for (const check of checks) {
-    const severity = severityOf(check);
-    // A statement that writes can't have parallel workers.
-    const isBroken = (await findWrong(client, check))?.findings !== "0";
-    const found = isBroken
-      ? await findWrong(client, check, {
-        sql: `, written as (
-          insert into pipeline.finding
-            (batch, check_name, severity, key, finding)
-          select $1::bigint, $2::text, $3::text, key::text, finding::text
-          from wrong
-          limit ${FINDINGS_MAX}
-        )`,
-        values: [batch, check.name, severity],
-      })
-      : undefined;
-    const findings = Number(found?.findings ?? 0);
-    const result = {
-      check: check.name,
-      rule: ruleOf(check),
-      severity,
-      batch,
-      findings,
-    };
+    const { first, ...result } = await runCheck(client, check, batch);
     await note(client, result);
+    const { severity, findings } = result;
     if (findings === 0) continue;
     if (severity === "warning") {
       log.warn("check {check}: {findings} findings, the first {key}: {first}", {
         check: check.name,
         findings,
-        key: found?.key,
-        first: found?.finding,
+        key: first?.key,
+        first: first?.finding,
         batch,
       });
       continue;
     }
     throw new CheckFailedError(
-      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${name}" wrong, the first ${found?.key}: ${found?.finding}`,
+      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${name}" wrong, the first ${first?.key}: ${first?.finding}`,
       {
         subject: check.name,
         dataCheck: true,
@@ -101,6 +80,30 @@ export async function runChecks(
     );
   }
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+/** Runs a check; records its findings, and returns the first. */
+async function runCheck(
+  client: pg.Client,
+  check: SqlFile,
+  batch: number,
+): Promise<CheckResult & { first: TextRow | undefined }> {
+  const severity = severityOf(check);
+  const result = { check: check.name, rule: ruleOf(check), severity, batch };
+  // A statement that writes can't have parallel workers.
+  const isBroken = (await findWrong(client, check))?.findings !== "0";
+  if (!isBroken) return { ...result, findings: 0, first: undefined };
+  const first = await findWrong(client, check, {
+    sql: `, written as (
+      insert into pipeline.finding
+        (batch, check_name, severity, key, finding)
+      select $1::bigint, $2::text, $3::text, key::text, finding::text
+      from wrong
+      limit ${FINDINGS_MAX}
+    )`,
+    values: [batch, check.name, severity],
+  });
+  return { ...result, findings: Number(first?.findings ?? 0), first };
 }
 
 /**

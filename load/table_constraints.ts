@@ -1,10 +1,11 @@
 import type pg from "pg";
 import {
-  attemptAll,
   query,
   quoteName,
   quoteText,
+  type TextRow,
 } from "../lib/postgres/postgres.ts";
+import { attemptAll } from "../lib/postgres/savepoint.ts";
 import type { ModelReference } from "./prove_references.ts";
 import { enforceReferences } from "./validate_references.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
@@ -45,7 +46,34 @@ export async function removeConstraints(
   client: pg.Client,
   tables: readonly string[],
 ): Promise<Removed> {
-  const constraints = await query(
+  const constraints = await readConstraints(client, tables);
+  const indexes = await readIndexes(client, tables);
+  const dropped = await attemptAll(client, DEPENDENT_OBJECTS, [
+    ...constraints.map(({ table, constraint }) =>
+      `alter table ${quoteName(table)} drop constraint ${quoteName(constraint)}`
+    ),
+    ...indexes.map(({ name }) => `drop index ${name}`),
+  ]);
+  const gone = constraints.filter((_, index) => dropped[index]);
+  const goneIndexes = indexes.filter((_, index) =>
+    dropped[constraints.length + index]
+  );
+  return {
+    keys: [
+      ...gone.filter(({ isForeignKey }) => !isForeignKey)
+        .map(({ sql, commentSql }) => sql + commentSql),
+      ...goneIndexes.map(({ definition }) => definition ?? ""),
+    ],
+    foreignKeys: gone.filter(({ isForeignKey }) => isForeignKey),
+  };
+}
+
+/** Foreign keys first: a key that one refers to can't be dropped before it. */
+async function readConstraints(
+  client: pg.Client,
+  tables: readonly string[],
+): Promise<(RemovedForeignKey & { isForeignKey: boolean })[]> {
+  const rows = await query(
     client,
     `select class.relname as table_name, conname as name, contype as kind,
       pg_get_constraintdef(pg_constraint.oid) as definition,
@@ -64,7 +92,31 @@ export async function removeConstraints(
     order by contype = 'f' desc, class.relname, conname`,
     [tables],
   );
-  const indexes = await query(
+  return rows.map((row) => {
+    const { table_name, name, kind, definition, comment } = row;
+    const table = quoteName(table_name ?? "");
+    const constraint = quoteName(name ?? "");
+    return {
+      table: table_name ?? "",
+      constraint: name ?? "",
+      isForeignKey: kind === "f",
+      isWithin: row.is_within === "t",
+      sql: `alter table ${table} add constraint ${constraint} ${definition}`,
+      commentSql: comment === null || comment === undefined
+        ? ""
+        : `; comment on constraint ${constraint} on ${table} is ${
+          quoteText(comment)
+        }`,
+    };
+  });
+}
+
+/** The indexes that belong to no constraint. */
+async function readIndexes(
+  client: pg.Client,
+  tables: readonly string[],
+): Promise<TextRow[]> {
+  return await query(
     client,
     `select indexrelid::regclass::text as name,
       pg_get_indexdef(indexrelid) as definition
@@ -81,42 +133,6 @@ export async function removeConstraints(
     order by indexrelid::regclass::text`,
     [tables],
   );
-  const dropped = await attemptAll(client, DEPENDENT_OBJECTS, [
-    ...constraints.map(({ table_name, name }) =>
-      `alter table ${quoteName(table_name ?? "")}
-      drop constraint ${quoteName(name ?? "")}`
-    ),
-    ...indexes.map(({ name }) => `drop index ${name}`),
-  ]);
-  const removed: Removed = { keys: [], foreignKeys: [] };
-  for (const [index, row] of constraints.entries()) {
-    if (dropped[index] !== true) continue;
-    const { table_name, name, kind, definition, comment, is_within } = row;
-    const table = quoteName(table_name ?? "");
-    const constraint = quoteName(name ?? "");
-    const commentSql = comment === null || comment === undefined
-      ? ""
-      : `; comment on constraint ${constraint} on ${table} is ${
-        quoteText(comment)
-      }`;
-    const sql =
-      `alter table ${table} add constraint ${constraint} ${definition}`;
-    if (kind === "f") {
-      removed.foreignKeys.push({
-        table: table_name ?? "",
-        constraint: name ?? "",
-        sql,
-        commentSql,
-        isWithin: is_within === "t",
-      });
-    } else removed.keys.push(sql + commentSql);
-  }
-  const dropsOfIndexes = dropped.slice(constraints.length);
-  removed.keys.push(
-    ...indexes.filter((_, index) => dropsOfIndexes[index])
-      .map(({ definition }) => definition ?? ""),
-  );
-  return removed;
 }
 
 /**

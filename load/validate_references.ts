@@ -1,9 +1,10 @@
 import type pg from "pg";
-import { inSavepoint, query, quoteName } from "../lib/postgres/postgres.ts";
+import { query, quoteName } from "../lib/postgres/postgres.ts";
+import { inSavepoint } from "../lib/postgres/savepoint.ts";
 import { addPlaceholders } from "./merge.ts";
 import type { ModelReference } from "./prove_references.ts";
-import type { Reference } from "./warehouse_table.ts";
 import unvalidatedSql from "./unvalidated_references.sql" with { type: "text" };
+import type { Reference } from "./warehouse_table.ts";
 
 const FOREIGN_KEY_VIOLATION = /^23503$/;
 

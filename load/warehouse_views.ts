@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import { inSavepoint, query } from "../lib/postgres/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import { inSavepoint } from "../lib/postgres/savepoint.ts";
 
 /** Errors about a view with other columns, or a materialized one. */
 const NO_SUCH_VIEW = /^(42P16|42809)$/;

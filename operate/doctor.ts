@@ -3,11 +3,8 @@ import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
-import {
-  queryRow,
-  readServerMode,
-  serverName,
-} from "../lib/postgres/postgres.ts";
+import { readServerMode } from "../lib/postgres/connect.ts";
+import { queryRow, serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
 import { damagedError, damagedTables } from "../load/own_tables.ts";

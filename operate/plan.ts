@@ -11,10 +11,11 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { takenColumns, takenTables } from "../load/check_taken.ts";
 import { plannedChanges } from "../load/follow_models.ts";
 import { findNewestEntry } from "../load/ledger.ts";
-import { checkTables, findMissing } from "../load/make_schema.ts";
+import { findMissing, wantedSchema } from "../load/make_schema.ts";
 import { ModelTypes, type TypedModel } from "../load/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { checkDamaged, damagedTables } from "../load/own_tables.ts";
+import { checkShapes } from "../load/table_shape.ts";
 import {
   checkContinuity,
   checkKeys,
@@ -120,13 +121,14 @@ async function planWarehouse(
     plan.warehouse.push(
       ...damaged.map(({ fault }) => `${fault}: it is created again`),
     );
-    const { migrations, tables } = await findMissing(client, context.sql);
+    const wanted = wantedSchema(context.sql);
+    const { migrations, tables } = await findMissing(client, wanted);
     plan.warehouse.push(
       ...migrations.map((name) => `migration ${name}`),
       ...tables.map((name) => `table ${name}`),
     );
     // A migration may change a table first.
-    if (migrations.length === 0) await checkTables(client, context.sql);
+    if (migrations.length === 0) await checkShapes(client, wanted);
   });
   for (const typed of models) {
     await refusedAs(plan, async () => {

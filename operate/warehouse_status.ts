@@ -2,10 +2,10 @@ import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
+import { readServerMode } from "../lib/postgres/connect.ts";
 import {
   inTransaction,
   query,
-  readServerMode,
   relationExists,
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";

@@ -2,7 +2,8 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
-import { followJoin, type Link, type TableUse } from "./join_lineage.ts";
+import { followJoin } from "./join_lineage.ts";
+import { type Link, type TableUse } from "./join_reader.ts";
 import { parseSelect, textOf } from "./sql_tree.ts";
 
 /**

@@ -2,8 +2,8 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
-import { keyText } from "./land_table.ts";
 import type { ModelColumn } from "./model_changes.ts";
+import { keyText } from "./typed_text.ts";
 
 /** Rows of a model, to be checked before they are committed. */
 export interface CheckedRows {

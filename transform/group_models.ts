@@ -9,6 +9,13 @@ import {
   stateBefore,
 } from "./batch_work.ts";
 import { brokenRule } from "./check_versions.ts";
+import {
+  type GroupContent,
+  type GroupedModel,
+  groupedTable,
+  type GroupWork,
+  ROUND,
+} from "./group_work.ts";
 import { holdsUntilSql } from "./holds_until.ts";
 import { emptyTableSql, IS_GONE, ROW_BATCH } from "./land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
@@ -21,13 +28,6 @@ import {
   STAMP_COLUMNS,
 } from "./model_changes.ts";
 import { keepTable, tableBefore, tableFiles } from "./table_state.ts";
-import {
-  type GroupContent,
-  type GroupedModel,
-  groupedTable,
-  type GroupWork,
-  ROUND,
-} from "./transform_group.ts";
 import { writeVersionFile } from "./write_versions.ts";
 
 /** The snapshot time of each batch of the group. */
@@ -40,7 +40,11 @@ interface GroupInput {
   rounds: ReadonlyMap<string, number>;
 }
 
-/** Makes the versions that the batches of a group add to every model. */
+/**
+ * Makes the versions that the batches of a group add to every model. One class,
+ * though the file is over 300 lines: its steps share the group's tables in
+ * DuckDB, which only make sense together.
+ */
 export class GroupModels {
   readonly #work: GroupWork;
   readonly #input: GroupInput;

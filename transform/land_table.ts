@@ -6,17 +6,17 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
-import {
-  type ContractColumn,
-  type ContractTable,
-  typeSql,
-} from "../lib/project/contract.ts";
-import type { ColumnType } from "../lib/project/contract_types.ts";
+import { type ContractTable, typeSql } from "../lib/project/contract.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "./query_fault.ts";
+import {
+  keyText,
+  rowKey,
+  typedKey,
+  typedText,
+  unreadable,
+} from "./typed_text.ts";
 
-/** How much of an unreadable text the reason shows. */
-const SHOWN_CHARACTERS = 40;
 /** A name that no column of a contract can have. */
 export const ROW_KEY = quoteName("row key");
 /** In a group of batches, the one that a row came with. */
@@ -248,72 +248,4 @@ async function readCsv(
       hint: "Restore the file from the bucket's versions, then run transform",
     },
   );
-}
-
-/** A key as text, for people who read the quarantine. */
-export function keyText(key: readonly string[]): string {
-  return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
-}
-
-/** The same for a row of CSV; what can't be typed is kept as it is. */
-function rowKey(table: ContractTable): string {
-  return textOf(
-    table.key.map((name) =>
-      `coalesce(cast(${typedKey(table, name)} as varchar), ${quoteName(name)})`
-    ),
-  );
-}
-
-function typedKey(table: ContractTable, name: string): string {
-  const column = table.columns.find((one) => one.name === name);
-  return typedText(quoteName(name), column?.type ?? { name: "text" });
-}
-
-/** SQL for a text as a value of a type; null if it isn't one. */
-function typedText(text: string, type: ColumnType): string {
-  const value = `try_cast(${text} as ${typeSql(type)})`;
-  // DuckDB ignores what follows a date: 44 BC would become AD 44.
-  return type.name === "date"
-    ? `case when ${text} not like '% BC' then ${value} end`
-    : value;
-}
-
-function textOf(texts: readonly string[]): string {
-  // A list quotes values that would make two composite keys look the same.
-  return texts.length === 1
-    ? texts.join()
-    : `cast([${texts.join(", ")}] as varchar)`;
-}
-
-/** SQL for why a row's texts can't be typed; null if they can. */
-function unreadable(columns: readonly ContractColumn[]): string {
-  if (columns.length === 0) return "cast(null as varchar)";
-  const faults = columns.map((column) => {
-    const name = quoteName(column.name);
-    const value = typedText(name, column.type);
-    const fault = `(${name} is not null and (${value} is null${
-      unheldMoment(value, column.type)
-    }))`;
-    const reason = quoteText(
-      `${column.name} is no ${typeSql(column.type)}: "`,
-    );
-    return {
-      fault,
-      reason:
-        `case when ${fault} then ${reason} || left(${name}, ${SHOWN_CHARACTERS}) || '"' end`,
-    };
-  });
-  return `case when ${faults.map(({ fault }) => fault).join(" or ")}
-    then concat_ws('; ', ${faults.map(({ reason }) => reason).join(", ")}) end`;
-}
-
-/** DuckDB writes later moments as a double of milliseconds, which rounds. */
-const LAST_MOMENT = "timestamptz '287396-01-01 00:00:00+00'";
-
-/** SQL for whether a moment is one that readers would misread. */
-function unheldMoment(value: string, { name }: ColumnType): string {
-  if (!["date", "timestamp", "timestamptz"].includes(name)) return "";
-  return ` or not isfinite(${value})${
-    name === "timestamptz" ? ` or ${value} >= ${LAST_MOMENT}` : ""
-  }`;
 }

@@ -1,12 +1,10 @@
 import { type BatchLog, dataKey } from "../lib/batches/batch_log.ts";
-import { currentColumns } from "../lib/batches/key_columns.ts";
 import {
   LAKE_WAY_BACK,
   type LiveList,
   nextLiveFiles,
 } from "../lib/batches/live_files.ts";
 import type {
-  IngestedTable,
   IngestionManifest,
   LiveFile,
   LiveFiles,
@@ -14,10 +12,11 @@ import type {
 } from "../lib/batches/manifest.ts";
 import { messageOf } from "../lib/errors.ts";
 import { readJsonList, writeJsonList } from "../lib/json_list.ts";
-import type { ContractTable } from "../lib/project/contract.ts";
-import { type GroupBounds, type StageContext, startRun } from "../lib/stage.ts";
+import { type StageContext, startRun } from "../lib/stage.ts";
 import { compactionBounds } from "./compact.ts";
 import { sqlSince } from "./continuity.ts";
+import { type GroupContent, type GroupedModel } from "./group_work.ts";
+import { GROUP_BOUNDS, likeBatches } from "./like_batches.ts";
 import {
   duckDbVersion,
   extractedOf,
@@ -26,28 +25,9 @@ import {
   manifestOf,
   mergeFiles,
 } from "./make_batch.ts";
-import { changedTables } from "./quarantine.ts";
-import { tableFiles } from "./table_state.ts";
-import {
-  type GroupContent,
-  type GroupedModel,
-  transformGroup,
-} from "./transform_group.ts";
+import { transformGroup } from "./transform_group.ts";
 
-/** The bounds on which waiting batches are made in one pass. */
-export const GROUP_BOUNDS: GroupBounds = {
-  batchesMin: 20,
-  batchesMax: 500,
-  bytesMax: 64_000_000,
-};
 const MANIFESTS = "_group";
-/**
- * A group holds the tables that joined models read, and makes those models as a
- * whole for each batch: where a table has more rows, batches made one by one
- * cost less, since they look only at what changed.
- */
-const JOINED_ROWS_MAX = 200_000;
-
 /** Batches to commit one after another, and the live files of the last. */
 export interface MadeGroup {
   made: Pick<MadeBatch, "manifest" | "isExpired">[];
@@ -99,50 +79,6 @@ export async function makeGroup(
   return { oneByOneTo: first + inputs.length };
 }
 
-/** The next batches that can be made alike, as many as the bounds allow. */
-async function likeBatches(
-  { sql, config }: StageContext,
-  options: GroupOptions & { bounds: GroupBounds },
-): Promise<IngestionManifest[]> {
-  const { input, previous, last, bounds } = options;
-  const isHeld = previous.postponed !== undefined ||
-    previous.quarantined > config.quarantineRowsMax;
-  if (isHeld) return [];
-  const joinedRows = ({ name }: ContractTable) =>
-    tableFiles(previous.state, name).reduce((sum, { rows }) => sum + rows, 0);
-  const from = previous.batch + 1;
-  const to = Math.min(last.batch, from + bounds.batchesMax - 1);
-  const layouts = new Map<string, string>();
-  const found: IngestionManifest[] = [];
-  let bytes = 0;
-  for await (const next of input.range({ from, to })) {
-    bytes += extractedOf(next).bytes;
-    if (bytes > bounds.bytesMax) break;
-    const changed = changedTables(next);
-    const isLike = sql.tables.every((table) => {
-      const ingested = changed.get(table.name);
-      if (ingested === undefined) return true;
-      if (
-        ingested.fullRead !== undefined || joinedRows(table) > JOINED_ROWS_MAX
-      ) {
-        return false;
-      }
-      const layout = layoutOf(table, ingested);
-      const known = layouts.get(table.name) ?? layout;
-      layouts.set(table.name, known);
-      return known === layout;
-    });
-    if (!isLike) break;
-    found.push(next);
-  }
-  return found;
-}
-
-/** Files with the same columns can be read together. */
-function layoutOf(table: ContractTable, ingested: IngestedTable): string {
-  return JSON.stringify(currentColumns(ingested, table.key));
-}
-
 async function tryGroup(
   context: StageContext,
   options: GroupOptions & { inputs: readonly IngestionManifest[] },
@@ -151,7 +87,7 @@ async function tryGroup(
   const { input, output, duckdb, columns, inputs, previous } = options;
   const processed = output.zone;
   const next = lastOf(inputs);
-  const { runId, isExpired } = startRun(context);
+  const run = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${inputs[0]?.batch} to ${next.batch}`, {
     rows: inputs.reduce((sum, one) => sum + extractedOf(one).rows, 0),
@@ -167,7 +103,7 @@ async function tryGroup(
       input: next,
       inputs,
       previous,
-      runId,
+      runId: run.runId,
       progress,
       quarantineRowsMax: config.quarantineRowsMax,
       stateRowsMin: compactionBounds(context).stateRowsMin,
@@ -176,37 +112,41 @@ async function tryGroup(
       written,
     });
     if ("stopsAt" in content) return content;
-    const own = liveFilesOf(context, { inputs, models: content.models });
-    const merged = await mergeFiles(context, {
-      ...options,
-      batch: next.batch,
-      runId,
-    });
-    const { live, list } = await nextLiveFiles(processed, {
-      batch: next.batch,
-      before: options.live,
-      merged,
-      own,
-      runId,
-      inCheckpoint: true,
-    });
-    const manifests = await listGroup(context, {
-      ...options,
-      runId,
-      startedAt,
-      content,
-      live,
-    });
-    return {
-      made: manifests.map((manifest) => ({ manifest, isExpired })),
-      live: list,
-    };
+    return await finishGroup(context, { ...options, run, startedAt, content });
   } catch (error) {
     for (const key of written) await processed.remove(key).catch(() => {});
     throw error;
   } finally {
     progress.end();
   }
+}
+
+/** Merges the files that are due, and describes the group's batches. */
+async function finishGroup(
+  context: StageContext,
+  options: GroupOptions & {
+    inputs: readonly IngestionManifest[];
+    run: ReturnType<typeof startRun>;
+    startedAt: string;
+    content: GroupContent;
+  },
+): Promise<MadeGroup> {
+  const { output, inputs, run: { runId, isExpired }, content } = options;
+  const { batch } = lastOf(inputs);
+  const merged = await mergeFiles(context, { ...options, batch, runId });
+  const { live, list } = await nextLiveFiles(output.zone, {
+    batch,
+    before: options.live,
+    merged,
+    own: liveFilesOf(context, { inputs, models: content.models }),
+    runId,
+    inCheckpoint: true,
+  });
+  const manifests = await listGroup(context, { ...options, runId, live });
+  return {
+    made: manifests.map((manifest) => ({ manifest, isExpired })),
+    live: list,
+  };
 }
 
 /** The manifests of a group's batches, each with a file that holds them all. */

@@ -32,20 +32,6 @@ export async function makeRows(
     `select ${
       model.key.map((name) => keyOfSource(columns, name)).join(", ")
     } from ${schema}.${quoteName(source)} as source ${where}`;
-  const all = `select ${quoteNames(model.key)} from (${model.sql})`;
-  const leftOut = work.previous === undefined
-    ? ""
-    : published === undefined
-    ? ` union (${keysOf("changed")} except ${all})`
-    // A row that a full read lacks is gone, even if its delete went unnoticed.
-    : ` union (select ${quoteNames(model.key)} from (${published})
-        except ${all} except ${
-      keysOf(
-        "arrived",
-        `where ${ROW_KEY} in (
-          select row_key from quarantined.${quoteName(source)})`,
-      )
-    })`;
   const write = async ({ part, rows }: { part: number; rows: string }) =>
     await writeVersions(work, {
       part,
@@ -57,7 +43,8 @@ export async function makeRows(
         `result_after.${quoteName(model.name)}`,
         differenceSql(columns, { of: rows, without: published }),
       ),
-      deleted: `${keysOf("deleted")}${leftOut}`,
+      deleted: keysOf("deleted") +
+        leftOutSql(work, { model, published, keysOf }),
     });
   if (options.changed.get(source)?.fullRead !== undefined) {
     work.held.delete(model.name);
@@ -80,6 +67,30 @@ export async function makeRows(
   if (kept === undefined) return made;
   await work.processed.remove(file.key);
   return await write({ part: 2, rows: kept });
+}
+
+/** SQL that adds the keys which the model no longer has to the deleted ones. */
+function leftOutSql(
+  { previous }: BatchWork,
+  options: {
+    model: ModelSql;
+    published: string | undefined;
+    /** SQL for the model's keys of the source rows in a schema. */
+    keysOf: (schema: string, where?: string) => string;
+  },
+): string {
+  const { model, published, keysOf } = options;
+  const [source = ""] = model.reads;
+  if (previous === undefined) return "";
+  const all = `select ${quoteNames(model.key)} from (${model.sql})`;
+  if (published === undefined) {
+    return ` union (${keysOf("changed")} except ${all})`;
+  }
+  const isQuarantined = `where ${ROW_KEY} in (
+    select row_key from quarantined.${quoteName(source)})`;
+  // A row that a full read lacks is gone, even if its delete went unnoticed.
+  return ` union (select ${quoteNames(model.key)} from (${published})
+    except ${all} except ${keysOf("arrived", isQuarantined)})`;
 }
 
 /** Held rows are repaired when they come again or are gone. */

@@ -1,16 +1,16 @@
-import {
-  type DataFile,
-  type IngestedTable,
-  type IngestionManifest,
-  type ProcessedManifest,
-  rowsOf,
-} from "../lib/batches/manifest.ts";
+import { type IngestedTable, rowsOf } from "../lib/batches/manifest.ts";
 import { checkFiles } from "../lib/duckdb/data_files.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
-import { type BatchWork, stateBefore } from "./batch_work.ts";
+import { stateBefore } from "./batch_work.ts";
 import { GroupModels } from "./group_models.ts";
+import {
+  type GroupContent,
+  groupedTable,
+  type GroupWork,
+  ROUND,
+} from "./group_work.ts";
 import {
   emptyLandedTables,
   IS_GONE,
@@ -24,39 +24,6 @@ import {
   QUARANTINE_BEFORE,
   quarantineStateSql,
 } from "./quarantine.ts";
-
-/** Consecutive batches, and the inputs of their transform. */
-export interface GroupWork extends BatchWork {
-  /** The batches; the last one is `input`, whose number names the files. */
-  inputs: readonly IngestionManifest[];
-  previous: ProcessedManifest;
-  /** The keys of the files written, to remove if it fails. */
-  written: string[];
-}
-
-/** A model's versions from all batches of a group, in one file. */
-export interface GroupedModel {
-  file: DataFile;
-  /** The hash of its columns. */
-  columns: string;
-  /** The key by which the file says until when a version holds. */
-  holdsUntilBy: readonly string[];
-  batches: ReadonlyMap<number, { rows: number; deletes: number }>;
-}
-
-/** The content that a group adds to the lake. */
-export interface GroupContent {
-  models: ReadonlyMap<string, GroupedModel>;
-  state: ProcessedManifest["state"];
-}
-
-/** The column that numbers a table's rows and deletes within each key. */
-export const ROUND = quoteName("row round");
-
-/** The relation with a table's rows and deletes from all batches. */
-export function groupedTable(table: string): string {
-  return `grouped.${quoteName(table)}`;
-}
 
 /**
  * Makes what the batches of a group would make one by one, and writes a file

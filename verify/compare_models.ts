@@ -1,45 +1,36 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
+import {
+  expectedInWarehouse,
+  historySides,
+  lakeSides,
+  warehouseSides,
+} from "./compared_sides.ts";
 import { expectedRows, WORK_CATALOGUE } from "./expectation.ts";
 import {
   type Differences,
   DIFFERING,
   type DifferingKey,
   findDifferences,
-  HOW,
-  type Sides,
 } from "./find_differences.ts";
 import { keyText } from "./key_text.ts";
 import {
-  doublesInLake,
   ENDED_IN_LAKE,
   type Lake,
   type ModelInLake,
   openInLake,
   readFromLake,
-  type VerifiedColumn,
 } from "./lake_rows.ts";
-import {
-  type AskWarehouse,
-  joinOwnForms,
-  type OwnForms,
-  ownFormSql,
-  readOwnForms,
-} from "./own_forms.ts";
+import { type AskWarehouse, readOwnForms } from "./own_forms.ts";
 import { acceptingCommands, repairCommands } from "./repair_commands.ts";
 import {
-  BEYOND_WAREHOUSE,
-  comparableSql,
   type DifferingColumn,
   ENDED_IN_WAREHOUSE,
-  INEXACT,
   type ModelInWarehouse,
   OPEN_IN_WAREHOUSE,
   readFromWarehouse,
-  STAMPS,
-  type WarehouseColumn,
 } from "./warehouse_rows.ts";
 
 /**
@@ -80,10 +71,7 @@ export interface ModelComparing {
   folder: string;
 }
 
-type ComparedColumn =
-  & VerifiedColumn
-  & Partial<Pick<WarehouseColumn, "hasOwnForm" | "isText">>;
-
+const NO_SHAPE = { columns: [], views: [] };
 const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
 
 /**
@@ -147,32 +135,14 @@ async function compareModel(
     tables: await tablesToRead(work, model),
     lakeWays: [],
   });
-  const told = (
-    place: Place,
-    { rows, keys, hows, firstKeys }: Differences,
-    shape: Pick<Comparison, "columns" | "views"> = { columns: [], views: [] },
-    isHistoryDoubtful = false,
-  ): Comparison => ({
-    model: model.name,
-    place,
-    rows,
-    differences: keys + shape.columns.length + shape.views.length,
-    ...shape,
-    firstKeys,
-    ways: place === "lake" ? lakeWays : repairCommands(place, {
-      model,
-      hows,
-      isReshaped: shape.columns.length + shape.views.length > 0,
-      lakeWays,
-      isHistoryDoubtful,
-      tables: [],
-    }),
-  });
-  const results = [told("lake", inLake)];
+  const compared = { model, shape, lakeWays };
+  const results = [
+    comparison("lake", inLake, { ...compared, shape: NO_SHAPE }),
+  ];
   if (held.files === undefined) {
     // Without the key, no row there can be found.
     const none = { ...inLake, keys: 0, hows: [], firstKeys: [] };
-    return [...results, told("warehouse", none, shape)];
+    return [...results, comparison("warehouse", none, compared)];
   }
   await readFromWarehouse(duckdb, held);
   const expected = expectedInWarehouse(held, heldBack);
@@ -189,104 +159,43 @@ async function compareModel(
     warehouseSides(held, { expected, forms }),
   );
   const history = await findDifferences(duckdb, historySides(held, forms));
-  const isDoubtful = history.keys > 0;
+  const doubtful = { ...compared, isHistoryDoubtful: history.keys > 0 };
   return [
     ...results,
-    told("warehouse", inWarehouse, shape, isDoubtful),
-    told("history", history, undefined, isDoubtful),
+    comparison("warehouse", inWarehouse, doubtful),
+    comparison("history", history, { ...doubtful, shape: NO_SHAPE }),
   ];
 }
 
-/** A set may hold more: rows that existed once. */
-function lakeSides(
-  model: ModelInLake,
-  heldBack: string | undefined,
-): Sides {
+/** The result of comparing a model in one place, and what repairs it. */
+function comparison(
+  place: Place,
+  { rows, keys, hows, firstKeys }: Differences,
+  options: {
+    model: ModelInLake;
+    /** The columns and views that differ there, whatever their rows. */
+    shape: Pick<Comparison, "columns" | "views">;
+    lakeWays: readonly string[];
+    isHistoryDoubtful?: boolean;
+  },
+): Comparison {
+  const { model, shape, lakeWays, isHistoryDoubtful = false } = options;
+  const misshapen = shape.columns.length + shape.views.length;
   return {
-    key: model.key,
-    columns: namesBeside(model.columns, model.key),
-    expected: expectedRows(model.name),
-    actual: openInLake(model),
-    doubles: doublesInLake(model),
-    where: model.derivation === "set"
-      ? `${HOW} <> 'extra'`
-      : heldBack && `not ${heldBack}`,
-  };
-}
-
-/**
- * Rows that only the lake has, rightly, are expected in the warehouse as well.
- */
-function expectedInWarehouse(
-  { model, columns }: ModelInWarehouse,
-  heldBack: string | undefined,
-): string {
-  const names = quoteNames(columns.map(({ name }) => name));
-  const wanted = expectedRows(model.name);
-  const parts = [
-    `select ${names} from ${wanted}` +
-    (heldBack === undefined ? "" : ` where not ${heldBack}`),
-    ...heldBack === undefined
-      ? []
-      : [`select ${names} from ${openInLake(model)} where ${heldBack}`],
-    ...model.derivation === "set"
-      ? [`select ${names} from ${openInLake(model)}
-        anti join ${wanted} using (${quoteNames(model.key)})`]
-      : [],
-  ];
-  return `(${parts.join(" union all ")})`;
-}
-
-function warehouseSides(
-  { model, columns }: ModelInWarehouse,
-  { expected, forms }: { expected: string; forms: readonly OwnForms[] },
-): Sides {
-  return {
-    key: model.key,
-    columns: [...namesBeside(columns, model.key), " inexact"],
-    expected: inWarehouseForm(expected, { columns, forms }),
-    actual: OPEN_IN_WAREHOUSE,
-    doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
-  };
-}
-
-function historySides(
-  { model, columns }: ModelInWarehouse,
-  forms: readonly OwnForms[],
-): Sides {
-  const names = quoteNames(model.key);
-  const keyColumns = columns.filter(({ name }) => model.key.includes(name));
-  const keyForms = forms.filter(({ column }) => model.key.includes(column));
-  const key = [...model.key, "from_batch"];
-  return {
-    key,
-    columns: [
-      ...namesBeside(columns, model.key),
-      " inexact",
-      "to_batch",
-      "valid_from",
-      "valid_to",
-    ],
-    expected: inWarehouseForm(ENDED_IN_LAKE, {
-      columns: [...columns, ...STAMPS],
-      forms,
+    model: model.name,
+    place,
+    rows,
+    differences: keys + misshapen,
+    ...shape,
+    firstKeys,
+    ways: place === "lake" ? lakeWays : repairCommands(place, {
+      model,
+      hows,
+      isReshaped: misshapen > 0,
+      lakeWays,
+      isHistoryDoubtful,
+      tables: [],
     }),
-    actual: ENDED_IN_WAREHOUSE,
-    doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
-    // Current rows are compared already, but neither their start nor whether
-    // they may have ended; and there must be nothing of future batches.
-    besides: `select ${names}, from_batch, 'different' as ${HOW}
-      from ${BEYOND_WAREHOUSE}
-      union all select ${names}, from_batch, 'different' as ${HOW}
-      from ${OPEN_IN_WAREHOUSE}
-      where (valid_to is null) <> (to_batch is null)
-      union all select ${names}, batch as from_batch, 'different' as ${HOW}
-      from (select ${selectSql(keyColumns, keyForms)}, batch, snapshot_time
-        from ${joinOwnForms(openInLake(model), keyForms)})
-      inner join (select ${names}, from_batch, valid_from
-        from ${OPEN_IN_WAREHOUSE}) using (${names})
-      where batch is distinct from from_batch
-        or snapshot_time is distinct from valid_from`,
   };
 }
 
@@ -338,38 +247,4 @@ function sourceKey(model: ModelInLake, table: ContractTable): string[] {
     if (column === undefined) throw new Error(`No key of "${name}"`);
     return column.name;
   });
-}
-
-function doublesOf(rows: string, key: readonly string[]): string {
-  const names = quoteNames(key);
-  return `(select ${names} from ${rows} group by ${names} having count(*) > 1)`;
-}
-
-function inWarehouseForm(
-  rows: string,
-  { columns, forms }: {
-    columns: readonly ComparedColumn[];
-    forms: readonly OwnForms[];
-  },
-): string {
-  return `(select ${selectSql(columns, forms)}, false as ${INEXACT}
-    from ${joinOwnForms(rows, forms)})`;
-}
-
-function selectSql(
-  columns: readonly ComparedColumn[],
-  forms: readonly OwnForms[],
-): string {
-  return columns.map((column) =>
-    `${
-      column.hasOwnForm ? ownFormSql(column.name, forms) : comparableSql(column)
-    } as ${quoteName(column.name)}`
-  ).join(", ");
-}
-
-function namesBeside(
-  columns: readonly { name: string }[],
-  key: readonly string[],
-): string[] {
-  return columns.map(({ name }) => name).filter((name) => !key.includes(name));
 }

@@ -1,11 +1,11 @@
 import type pg from "pg";
 import {
-  inSavepoint,
   query,
   queryRow,
   quoteName,
   quoteNames,
 } from "../lib/postgres/postgres.ts";
+import { inSavepoint } from "../lib/postgres/savepoint.ts";
 import type { ModelInLake } from "./lake_rows.ts";
 
 const UNDEFINED_COLUMN = /^42703$/;

@@ -3,12 +3,12 @@ import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { copyIn } from "../lib/postgres/copy.ts";
 import {
-  inSavepoint,
   queryRow,
   quoteName,
   quoteNames,
   quoteText,
 } from "../lib/postgres/postgres.ts";
+import { inSavepoint } from "../lib/postgres/savepoint.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 

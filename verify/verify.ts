@@ -27,13 +27,10 @@ import { readWarehouseTable } from "../load/warehouse_table.ts";
 import { tableRowsSql } from "../transform/table_state.ts";
 import { captureSource, type SourceState } from "./capture_source.ts";
 import { checkZones } from "./check_zones.ts";
-import {
-  compareModels,
-  type Comparison,
-  describeKeys,
-} from "./compare_models.ts";
+import { compareModels, type Comparison } from "./compare_models.ts";
 import { makeExpectation, WORK_CATALOGUE } from "./expectation.ts";
 import { asInLake, type Lake, type ModelInLake } from "./lake_rows.ts";
+import { logVerification } from "./log_verification.ts";
 import { type Verification, writeVerification } from "./verification.ts";
 import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 
@@ -99,7 +96,7 @@ export async function verify(context: StageContext): Promise<Verification> {
         brokenRules.every((rule) => rule.severity !== "error"),
     };
     await writeVerification(warehouse, verification);
-    tell(verification, forStage(context, "verify"));
+    logVerification(verification, forStage(context, "verify"));
     return verification;
   } catch (error) {
     throw verifyError(error, serverName(settings));
@@ -260,44 +257,6 @@ async function breakRules(
     );
   }
   return broken;
-}
-
-/** Logs a difference as an error, which sets off an alarm. */
-function tell(verification: Verification, { log }: StageContext): void {
-  const { batch, comparisons, brokenRules, same, seconds } = verification;
-  for (const one of comparisons) {
-    if (one.differences === 0) continue;
-    log.error(
-      one.place === "history"
-        ? "{model} has other versions in the warehouse than in the lake: {differences} differ, the first {keys}"
-        : "{model} is not in the {place} as the source has it: {differences} differ, the first {keys}",
-      {
-        model: one.model,
-        place: one.place,
-        differences: one.differences,
-        keys: describeKeys(one),
-        hint: `Run ${one.ways.join(", then ")}`,
-        batch,
-      },
-    );
-  }
-  for (const rule of brokenRules) {
-    log[rule.severity === "error" ? "error" : "warn"](
-      "check {check}: {findings} findings, the first {key}: {finding}",
-      { ...rule, batch },
-    );
-  }
-  if (!same) return;
-  log.info(
-    "batch {batch}: source, lake and warehouse are the same in {rows} rows of {models} models, {seconds} s",
-    {
-      batch,
-      rows: comparisons.filter((one) => one.place === "lake")
-        .reduce((sum, one) => sum + one.rows, 0),
-      models: new Set(comparisons.map((one) => one.model)).size,
-      seconds: Number(seconds.toFixed(1)),
-    },
-  );
 }
 
 function verifyError(error: unknown, server: string): unknown {

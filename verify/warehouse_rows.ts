@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import {
-  query,
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../lib/postgres/postgres.ts";
+import { query, quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import { keyName } from "../lib/zone/zone_key.ts";
+import {
+  FLOAT,
+  inexactSql,
+  isTime,
+  isTyped,
+  parsedSql,
+  scaleOf,
+} from "./comparable_sql.ts";
 import { findReplacedViews } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
@@ -82,11 +85,6 @@ const READ_IDS: readonly number[] = [16, DATE_ID, 1114, 1184, 2950];
 const CUT_IDS: readonly number[] = [TIME_ID, 1266, 1114, 1184, 1186];
 /** The same in arrays, with numeric's. */
 const CUT_ARRAY_IDS: readonly number[] = [1183, 1270, 1115, 1185, 1187, 1231];
-const NUMBER = /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\(\d+,\d+\))$/;
-const MOMENT = /^(DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)$/;
-const FLOAT = /^(FLOAT|DOUBLE)$/;
-const OTHER = /^(BOOLEAN|UUID)$/;
-
 /** SQL for the newest batch that the warehouse says it holds. */
 const NEWEST_SQL = "(select coalesce(max(batch), 0) from pipeline.batch)";
 
@@ -154,7 +152,10 @@ export async function copyFromWarehouse(
 }
 
 /** Whether the lake's type holds all that Postgres's type can, to the digit. */
-function fits(column: VerifiedColumn, field: pg.FieldDef | undefined): boolean {
+export function fits(
+  column: VerifiedColumn,
+  field: pg.FieldDef | undefined,
+): boolean {
   const id = field?.dataTypeID ?? 0;
   if (column.type === "DATE") return id === DATE_ID;
   if (FLOAT.test(column.type)) return FLOAT_IDS.includes(id);
@@ -178,10 +179,6 @@ function hasOwnForm(
   const isCut = [...CUT_IDS, ...CUT_ARRAY_IDS].includes(id) &&
     (field?.dataTypeModifier ?? -1) >= 0;
   return !NUMBER_IDS.includes(id) && !isCut;
-}
-
-function scaleOf({ type }: VerifiedColumn): number {
-  return Number(/,(\d+)\)$/.exec(type)?.[1] ?? 0);
 }
 
 /** The columns to which a table itself gives values: load leaves them alone. */
@@ -255,103 +252,4 @@ export async function readFromWarehouse(
     await Deno.remove(copied.path);
     await checkCount(duckdb, { rows, copied, name: model.name });
   }
-}
-
-/** SQL for a value of the lake in the form in which the warehouse's is read. */
-export function comparableSql(
-  column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
-): string {
-  const name = quoteName(column.name);
-  if (isTime(column) && column.isText) return `cast(${name} as varchar)`;
-  if (isTime(column)) return timeSql(`cast(${name} as varchar)`);
-  return isTyped(column) ? name : `cast(${name} as varchar)`;
-}
-
-/** SQL for the warehouse's text as a value of the lake's type, if it has one. */
-function parsedSql(
-  column: VerifiedColumn & Partial<Pick<WarehouseColumn, "isText">>,
-): string {
-  const text = quoteName(column.name);
-  if (isTime(column) && column.isText) return text;
-  if (isTime(column)) return timeSql(text);
-  return isTyped(column)
-    ? `try_cast(${readableSql(column)} as ${column.type})`
-    : text;
-}
-
-/** SQL for whether the lake's type can't hold the warehouse's value. */
-function inexactSql(column: WarehouseColumn): string {
-  if (!isTyped(column) || isTime(column)) return "";
-  const text = quoteName(column.name);
-  const value = parsedSql(column);
-  const lost = `${text} is not null and (${value} is null${
-    column.isText ? ` or not ${isWritten(column)}` : ""
-  })`;
-  const changed = `cast(${value} as varchar) <> ${readableSql(column)}`;
-  if (column.fits) return lost;
-  if (column.type === "DATE") {
-    // A timestamp holds a date as its midnight.
-    const day = `regexp_replace(${
-      readableSql(column)
-    }, ' 00:00:00(\\+00)?$', '')`;
-    return `${lost} or cast(${value} as varchar) <> ${day}`;
-  }
-  if (FLOAT.test(column.type)) {
-    // A float may have more digits than it is written with.
-    const written = `cast(${value} as varchar)`;
-    return `${lost} or (isfinite(${value})
-      and ${digitsSql(text)} <> ${digitsSql(written)})`;
-  }
-  if (!NUMBER.test(column.type)) return lost;
-  const digits = quoteText(`-?\\d+(\\.\\d{0,${scaleOf(column)}}0*)?`);
-  return `${lost} or (${changed} and not regexp_full_match(${text}, ${digits}))`;
-}
-
-/**
- * SQL for whether a text is one that a load writes for such a value, or wrote
- * while the model had another type.
- */
-function isWritten({ name, type }: VerifiedColumn): string {
-  const text = quoteName(name);
-  const types = FLOAT.test(type)
-    ? ["FLOAT", "DOUBLE"]
-    : MOMENT.test(type)
-    ? ["DATE", "TIMESTAMP", "TIMESTAMPTZ"]
-    : [type];
-  const written = types.map((one) =>
-    `cast(try_cast(${text} as ${one}) as varchar)`
-  );
-  const plain = "-?(0|[1-9]\\d*)(\\.\\d+)?";
-  return `(coalesce(${text} in (${written.join(", ")}), false)${
-    NUMBER.test(type) || FLOAT.test(type)
-      ? ` or regexp_full_match(${text}, ${quoteText(plain)})`
-      : ""
-  })`;
-}
-
-/** SQL for the digits of a number as text, without zeros at either end. */
-function digitsSql(text: string): string {
-  return `trim(regexp_replace(${text}, '[-+.]|[eE].*', '', 'g'), '0')`;
-}
-
-/** SQL for a text with the years before Christ as DuckDB writes them. */
-function readableSql({ name, type }: VerifiedColumn): string {
-  const text = quoteName(name);
-  return MOMENT.test(type)
-    ? `case when suffix(${text}, ' BC')
-      then regexp_replace(${text}, '^(\\S+)(.*) BC$', '\\1 (BC)\\2')
-      else ${text} end`
-    : text;
-}
-
-function isTime({ type, isTime }: VerifiedColumn): boolean {
-  return isTime || type === "TIME";
-}
-
-function isTyped({ type }: VerifiedColumn): boolean {
-  return [NUMBER, FLOAT, MOMENT, OTHER].some((form) => form.test(type));
-}
-
-function timeSql(text: string): string {
-  return `coalesce(cast(try_cast(${text} as time) as varchar), ${text})`;
 }

@@ -29,28 +29,10 @@ export async function measureAt(
   options: CheckpointOptions,
 ): Promise<void> {
   const { env, year, measures, repeats, store } = options;
-  const run = async (
-    what: string,
-    args: readonly string[],
-    others: Readonly<Record<string, string>> = {},
-  ) => {
-    const before = { requests: store?.requests ?? 0, bytes: store?.bytes ?? 0 };
-    const { calls, bytes, names, ...taken } = await runProcess(args, {
-      env: { ...env, ...others },
-    });
-    measures.add(
-      what,
-      batches,
-      store === undefined ? { ...taken, requests: calls, names, bytes } : {
-        ...taken,
-        requests: store.requests - before.requests,
-        bytes: store.bytes - before.bytes,
-      },
-    );
-    return taken.output;
-  };
+  const run = (...command: [string, string[], Record<string, string>?]) =>
+    measure(batches, options, ...command);
   await year.growTo(batches - ROUNDS - repeats);
-  tellMemory(batches, measures);
+  recordMemory(batches, measures);
   for (let round = 0; round < ROUNDS; round++) {
     await year.change();
     for (const stage of STAGES) await run(stage, [`${stage}/main.ts`]);
@@ -90,8 +72,30 @@ export async function measureAt(
   }
 }
 
+/** Runs a command in a process, and records what it takes. */
+async function measure(
+  batches: number,
+  { env, measures, store }: CheckpointOptions,
+  ...[what, args, others = {}]: [string, string[], Record<string, string>?]
+): Promise<string> {
+  const before = { requests: store?.requests ?? 0, bytes: store?.bytes ?? 0 };
+  const { calls, bytes, names, ...taken } = await runProcess(args, {
+    env: { ...env, ...others },
+  });
+  measures.add(
+    what,
+    batches,
+    store === undefined ? { ...taken, requests: calls, names, bytes } : {
+      ...taken,
+      requests: store.requests - before.requests,
+      bytes: store.bytes - before.bytes,
+    },
+  );
+  return taken.output;
+}
+
 /** Records the memory of this process, which makes all the other batches. */
-function tellMemory(batches: number, measures: Measures): void {
+function recordMemory(batches: number, measures: Measures): void {
   const { rss } = Deno.memoryUsage();
   measures.add("the process that made the batches", batches, {
     seconds: performance.now() / 1000,

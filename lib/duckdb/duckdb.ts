@@ -39,39 +39,25 @@ export async function openDuckDb(
   const { zones } = options;
   const temporary = await openTempFolder(config);
   const tempDirectory = temporary.path;
-  let instance: DuckDBInstance | undefined;
-  let connection: DuckDBConnection | undefined;
   const running = new Set<Promise<unknown>>();
+  const { instance, connection } = await connect(config, {
+    zones,
+    tempDirectory,
+  }).catch(async (error) => {
+    await temporary[Symbol.asyncDispose]();
+    throw error;
+  });
   const close = async () => {
     // Closing a connection while a statement runs crashes the process, and a
     // statement that has not begun yet ignores an interrupt.
     while (running.size > 0) {
-      connection?.interrupt();
+      connection.interrupt();
       await Promise.race([Promise.allSettled(running), sleep(INTERRUPT_MS)]);
     }
-    connection?.closeSync();
-    instance?.closeSync();
+    connection.closeSync();
+    instance.closeSync();
     await temporary[Symbol.asyncDispose]();
   };
-  try {
-    const checked = config.s3 === undefined
-      ? undefined
-      : await checkedHttpfs(config);
-    instance = await createInstance(config, {
-      tempDirectory,
-      loadsUnsigned: checked !== undefined,
-    });
-    connection = await instance.connect();
-    if (config.s3 !== undefined) {
-      await loadHttpfs(connection, { place: config, checked });
-      await openS3(connection, config.s3);
-    }
-    await confine(connection, [...zones, tempDirectory]);
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  const open = connection;
   const untilDone = async <Result>(work: Promise<Result>): Promise<Result> => {
     running.add(work);
     try {
@@ -83,10 +69,10 @@ export async function openDuckDb(
   return {
     tempDirectory,
     run: async (sql) => {
-      await untilDone(open.run(sql));
+      await untilDone(connection.run(sql));
     },
     rows: async (sql) => {
-      const reader = await untilDone(open.runAndReadAll(sql));
+      const reader = await untilDone(connection.runAndReadAll(sql));
       return reader.getRowObjectsJson().map((row) =>
         Object.fromEntries(
           Object.entries(row).map(([name, value]) => [
@@ -98,6 +84,35 @@ export async function openDuckDb(
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A connection that can reach its zones and its folder. */
+async function connect(
+  config: Config,
+  options: { zones: readonly string[]; tempDirectory: string },
+): Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> {
+  const { zones, tempDirectory } = options;
+  const checked = config.s3 === undefined
+    ? undefined
+    : await checkedHttpfs(config);
+  const instance = await createInstance(config, {
+    tempDirectory,
+    loadsUnsigned: checked !== undefined,
+  });
+  let connection: DuckDBConnection | undefined;
+  try {
+    connection = await instance.connect();
+    if (config.s3 !== undefined) {
+      await loadHttpfs(connection, { place: config, checked });
+      await openS3(connection, config.s3);
+    }
+    await confine(connection, [...zones, tempDirectory]);
+    return { instance, connection };
+  } catch (error) {
+    connection?.closeSync();
+    instance.closeSync();
+    throw error;
+  }
 }
 
 function createInstance(

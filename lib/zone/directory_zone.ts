@@ -1,7 +1,19 @@
-import { basename, dirname, join, resolve } from "node:path";
-import { messageOf, StageError } from "../errors.ts";
-import { unlockAndClose } from "../file_lock.ts";
+import { dirname, join, resolve } from "node:path";
 import { chunks } from "./chunks.ts";
+import {
+  codeOf,
+  etagOf,
+  lockZone,
+  makeFolder,
+  makeLater,
+  readAll,
+  syncFolder,
+  timeOf,
+  unlessMissing,
+  writeAll,
+  writeTemporary,
+  zoneError,
+} from "./directory_files.ts";
 import type {
   ByteRange,
   FileHead,
@@ -16,10 +28,7 @@ import type {
 import { checkKey, checkPrefix } from "./zone_key.ts";
 
 const CHUNK_BYTES = 1 << 20;
-const LOCK_FILE = ".lock";
 const TEMPORARY = /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const LOCK_WAIT_MS = 30_000;
-const LOCK_RETRY_MS = 5;
 
 /**
  * A zone in a local directory. Names that begin with a dot are reserved for
@@ -79,7 +88,7 @@ export class DirectoryZone implements Zone {
   async create(key: string, content: Uint8Array): Promise<boolean> {
     const path = this.locate(key);
     return await this.#attempt("Cannot write to", async () => {
-      const temporary = await this.#writeTemporary(path, content);
+      const temporary = await writeTemporary(this.url, path, content);
       try {
         await Deno.link(temporary, path);
       } catch (error) {
@@ -100,9 +109,9 @@ export class DirectoryZone implements Zone {
   ): Promise<boolean> {
     const path = this.locate(key);
     return await this.#attempt("Cannot write to", async () => {
-      const temporary = await this.#writeTemporary(path, content);
+      const temporary = await writeTemporary(this.url, path, content);
       try {
-        using _lock = await this.#lock();
+        using _lock = await lockZone(this.url);
         const present = await unlessMissing(() => Deno.stat(path));
         const etag = present && etagOf(present);
         if (options.ifMatch !== undefined && etag !== options.ifMatch) {
@@ -214,7 +223,8 @@ export class DirectoryZone implements Zone {
   /** The clock of the disk's machine: the time of a file just created. */
   async now(): Promise<Date> {
     return await this.#attempt("Cannot write to", async () => {
-      const path = await this.#writeTemporary(
+      const path = await writeTemporary(
+        this.url,
         join(this.url, "now"),
         new Uint8Array(),
       );
@@ -261,61 +271,9 @@ export class DirectoryZone implements Zone {
 
   async #openNew(path: string): Promise<Deno.FsFile> {
     return await this.#attempt("Cannot write to", async () => {
-      await this.#makeFolder(dirname(path));
+      await makeFolder(this.url, dirname(path));
       return await Deno.open(path, { write: true, createNew: true });
     });
-  }
-
-  /** Writes a file beside its place, synced to disk; returns its path. */
-  async #writeTemporary(path: string, content: Uint8Array): Promise<string> {
-    await this.#makeFolder(dirname(path));
-    const temporary = join(
-      dirname(path),
-      `.${basename(path)}.${crypto.randomUUID()}`,
-    );
-    using file = await Deno.open(temporary, { write: true, createNew: true });
-    try {
-      await writeAll(file, content);
-      await file.sync();
-    } catch (error) {
-      await Deno.remove(temporary);
-      throw error;
-    }
-    return temporary;
-  }
-
-  /**
-   * Makes a folder, and the zone's own, but nothing above it: a disk that isn't
-   * mounted must not be taken for an empty zone. A new folder is synced to disk
-   * with all folders above it.
-   */
-  async #makeFolder(folder: string): Promise<void> {
-    if (await unlessMissing(() => Deno.stat(folder)) !== undefined) return;
-    if (await unlessMissing(() => Deno.stat(this.url)) === undefined) {
-      await unlessPresent(() => Deno.mkdir(this.url));
-    }
-    await Deno.mkdir(folder, { recursive: true });
-    for (let above = folder; above !== this.url; above = dirname(above)) {
-      await syncFolder(above);
-    }
-    await syncFolder(this.url);
-    await syncFolder(dirname(this.url));
-  }
-
-  async #lock(): Promise<Disposable> {
-    const file = await Deno.open(join(this.url, LOCK_FILE), {
-      write: true,
-      create: true,
-    });
-    const deadline = performance.now() + LOCK_WAIT_MS;
-    while (!await file.tryLock(true)) {
-      if (performance.now() > deadline) {
-        file.close();
-        throw new Error(`${LOCK_FILE} was held for ${LOCK_WAIT_MS} ms`);
-      }
-      await new Promise((wake) => setTimeout(wake, LOCK_RETRY_MS));
-    }
-    return unlockAndClose(file);
   }
 
   async #attempt<T>(task: string, work: () => T | Promise<T>): Promise<T> {
@@ -334,100 +292,7 @@ export class DirectoryZone implements Zone {
   }
 }
 
-/** Whether `#writeTemporary` gave the name, or a folder may hold such files. */
+/** Whether `writeTemporary` gave the name, or a folder may hold such files. */
 function isTemporary(name: string): boolean {
   return name.endsWith("/") || TEMPORARY.test(name);
-}
-
-async function unlessMissing<T>(
-  work: () => T | Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-async function unlessPresent(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
-}
-
-function etagOf(info: Deno.FileInfo): string {
-  return `${timeOf(info).getTime()}-${info.size}-${info.ino}`;
-}
-
-function timeOf(info: Deno.FileInfo): Date {
-  if (info.mtime === null) throw new Error("the file system keeps no times");
-  return info.mtime;
-}
-
-async function makeLater(path: string, than: Deno.FileInfo): Promise<void> {
-  const before = timeOf(than).getTime();
-  const now = timeOf(await Deno.stat(path)).getTime();
-  if (now > before) return;
-  const later = new Date(before + 1);
-  await Deno.utime(path, later, later);
-}
-
-async function readAll(
-  file: Deno.FsFile,
-  bytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const content = new Uint8Array(bytes);
-  let filled = 0;
-  while (filled < bytes) {
-    const count = await file.read(content.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return content.subarray(0, filled);
-}
-
-async function writeAll(
-  file: Deno.FsFile,
-  content: Uint8Array,
-): Promise<void> {
-  for (let start = 0; start < content.length;) {
-    start += await file.write(content.subarray(start));
-  }
-}
-
-/** Syncs the names in a folder to disk. */
-async function syncFolder(folder: string): Promise<void> {
-  using file = await Deno.open(folder);
-  await file.sync();
-}
-
-const HINTS: Record<string, string> = {
-  EACCES: "Give the user that runs this the right to write there.",
-  EPERM: "Give the user that runs this the right to write there.",
-  ENOSPC: "Free some space on that disk.",
-  EDQUOT: "Free some space, or raise the user's quota.",
-  EROFS: "Choose a directory on a disk that can be written.",
-  ENOTDIR: "A file is where the zone's directory should be: move it away.",
-  EEXIST: "Data files are never overwritten: run again, with a new run id.",
-  ENOENT:
-    "Check the path and that its disk is mounted, and create the folder above the zone's.",
-};
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
-function zoneError(task: string, url: string, error: unknown): StageError {
-  const code = codeOf(error);
-  const hint = error instanceof Deno.errors.NotCapable
-    ? "Run with Deno's permissions to read and write there."
-    : HINTS[code];
-  return new StageError(`${task} the zone ${url}: ${messageOf(error)}`, {
-    subject: url,
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-  });
 }

@@ -5,8 +5,8 @@ import type {
   S3Client,
   S3ClientConfig,
 } from "@aws-sdk/client-s3";
-import { ConfigError, messageOf } from "../errors.ts";
 import { chunks } from "./chunks.ts";
+import { clientConfig, PATIENCE, S3Patience } from "./s3_client_config.ts";
 import { s3Error, statusOf } from "./s3_error.ts";
 import type {
   ByteRange,
@@ -22,21 +22,6 @@ import type {
 } from "./zone.ts";
 import { checkKey, checkPrefix } from "./zone_key.ts";
 
-/** How long a server may take for each attempt of a request. */
-export interface S3Patience {
-  connectionTimeoutMs: number;
-  answerTimeoutMs: number;
-  /** Between the bytes of a body. */
-  idleTimeoutMs: number;
-}
-
-const ATTEMPTS_MAX = 5;
-const PATIENCE: S3Patience = {
-  connectionTimeoutMs: 5_000,
-  answerTimeoutMs: 60_000,
-  idleTimeoutMs: 60_000,
-};
-
 /** The SDK, and a client of it. */
 type Sdk = typeof import("./s3_sdk.ts") & { client: S3Client };
 type Body = NonNullable<GetObjectCommandOutput["Body"]>;
@@ -45,6 +30,9 @@ type Body = NonNullable<GetObjectCommandOutput["Body"]>;
  * A zone in S3, or on a server that speaks its protocol. Failed requests are
  * retried, so a `create` whose answer was lost may find its own file and return
  * false: a caller that must know reads the file.
+ *
+ * One class, though the file is over 300 lines: the contract's operations share
+ * a client and what its errors mean.
  */
 export class S3Zone implements Zone {
   readonly url: string;
@@ -332,46 +320,6 @@ export class S3Zone implements Zone {
 
   #error(task: string, error: unknown): Error {
     return s3Error(error, { task, url: this.url, endpoint: this.#endpoint });
-  }
-}
-
-function clientConfig(
-  settings: S3Settings,
-  patience: S3Patience,
-): S3ClientConfig {
-  const { endpoint, accessKeyId, secretAccessKey, sessionToken, caFile } =
-    settings;
-  const hasKeys = accessKeyId !== undefined && secretAccessKey !== undefined;
-  return {
-    region: settings.region,
-    forcePathStyle: settings.forcePathStyle ?? endpoint !== undefined,
-    maxAttempts: ATTEMPTS_MAX,
-    retryMode: "standard",
-    requestHandler: {
-      connectionTimeout: patience.connectionTimeoutMs,
-      requestTimeout: patience.answerTimeoutMs,
-      throwOnRequestTimeout: true,
-      socketTimeout: patience.idleTimeoutMs,
-      ...(caFile === undefined ? {} : { httpsAgent: { ca: readCa(caFile) } }),
-    },
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(hasKeys
-      ? {
-        credentials: {
-          accessKeyId,
-          secretAccessKey,
-          ...(sessionToken === undefined ? {} : { sessionToken }),
-        },
-      }
-      : {}),
-  };
-}
-
-function readCa(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    throw new ConfigError([`Cannot read the CA of S3: ${messageOf(error)}`]);
   }
 }
 

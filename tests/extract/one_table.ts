@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type LiveTable, readLiveTables } from "../../extract/live_table.ts";
-import { connect, type Connection } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import type { Connection } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { execute } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";

@@ -55,19 +55,22 @@ export const SOURCE_SQL = Deno.readTextFileSync(
   join(projectDirectory(), "sql", "source.sql"),
 );
 
+/** How a platform differs from the usual one. */
+export interface PlatformOptions {
+  zones?: ZoneKind;
+  sql?: ProjectSql;
+  sourceSql?: string;
+  /** A database to copy as the source, which then has what that has. */
+  sourceTemplate?: string;
+  /** DuckDB's threads, 1 where nothing is said. */
+  threads?: number;
+  /** An S3 server with the tests' bucket, in place of the tests' own. */
+  s3Endpoint?: string | undefined;
+}
+
 /** Makes a platform whose source has the contract's tables, empty. */
 export async function openPlatform(
-  options: {
-    zones?: ZoneKind;
-    sql?: ProjectSql;
-    sourceSql?: string;
-    /** A database to copy as the source, which then has what that has. */
-    sourceTemplate?: string;
-    /** DuckDB's threads, 1 where nothing is said. */
-    threads?: number;
-    /** An S3 server with the tests' bucket, in place of the tests' own. */
-    s3Endpoint?: string | undefined;
-  } = {},
+  options: PlatformOptions = {},
 ): Promise<Platform> {
   const { sql = PROJECT_SQL, sourceTemplate } = options;
   const folder = await Deno.makeTempDir({ prefix: "totesys-platform-" });
@@ -76,22 +79,11 @@ export async function openPlatform(
   if (sourceTemplate === undefined) {
     await source.client.query(options.sourceSql ?? SOURCE_SQL);
   }
-  const base = options.zones === "S3"
-    ? `s3://${BUCKET}/${crypto.randomUUID()}`
-    : folder;
-  const env: Record<string, string | undefined> = {
-    SOURCE_URL: source.url,
-    WAREHOUSE_URL: warehouse.url,
-    INGESTION_URL: `${base}/ingestion`,
-    PROCESSED_URL: `${base}/processed`,
-    TEMP_DIRECTORY: join(folder, "temp"),
-    // A quarter of a small batch's time is what threads cost each other.
-    DUCKDB_THREADS: String(options.threads ?? 1),
-    AWS_ENDPOINT_URL: options.s3Endpoint ?? Deno.env.get("TEST_S3_ENDPOINT"),
-    AWS_ACCESS_KEY_ID: "test",
-    AWS_SECRET_ACCESS_KEY: "testtest",
-    DUCKDB_EXTENSION_DIRECTORY: Deno.env.get("DUCKDB_EXTENSION_DIRECTORY"),
-  };
+  const env = environment(options, {
+    folder,
+    sourceUrl: source.url,
+    warehouseUrl: warehouse.url,
+  });
   const logged: string[] = [];
   const context: StageContext = {
     config: readConfig((name) => env[name], [
@@ -130,6 +122,30 @@ export async function openPlatform(
     },
   };
   return platform;
+}
+
+/** The settings of the stages. */
+function environment(
+  options: PlatformOptions,
+  made: { folder: string; sourceUrl: string; warehouseUrl: string },
+): Record<string, string | undefined> {
+  const { folder, sourceUrl, warehouseUrl } = made;
+  const base = options.zones === "S3"
+    ? `s3://${BUCKET}/${crypto.randomUUID()}`
+    : folder;
+  return {
+    SOURCE_URL: sourceUrl,
+    WAREHOUSE_URL: warehouseUrl,
+    INGESTION_URL: `${base}/ingestion`,
+    PROCESSED_URL: `${base}/processed`,
+    TEMP_DIRECTORY: join(folder, "temp"),
+    // A quarter of a small batch's time is what threads cost each other.
+    DUCKDB_THREADS: String(options.threads ?? 1),
+    AWS_ENDPOINT_URL: options.s3Endpoint ?? Deno.env.get("TEST_S3_ENDPOINT"),
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "testtest",
+    DUCKDB_EXTENSION_DIRECTORY: Deno.env.get("DUCKDB_EXTENSION_DIRECTORY"),
+  };
 }
 
 /** Runs several statements, each with its values. */

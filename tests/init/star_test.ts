@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readCatalogue } from "../../init/catalogue.ts";
 import { modelTexts } from "../../init/model_texts.ts";
 import { planStar } from "../../init/star.ts";
-import { connect } from "../../lib/postgres/postgres.ts";
-import { lintSql } from "../../tools/lint_sql.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { lintSql } from "../../tools/sql_style.ts";
 import { execute } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Progress } from "../../lib/cli/progress.ts";
-import { connect, query } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { copyCsv } from "../../load/copy_csv.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";

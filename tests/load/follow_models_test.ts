@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { getLogger } from "@logtape/logtape";
 import type pg from "pg";
-import { connect, inTransaction, query } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { inTransaction, query } from "../../lib/postgres/postgres.ts";
 import { followModels } from "../../load/follow_models.ts";
 import type { TypedModel } from "../../load/model_types.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
 import type { SqlFile } from "../../lib/project/project_sql.ts";
 import { checksOf } from "../../load/history_checks.ts";
 import { runWholeChecks } from "../../load/run_checks.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { connect, query } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { addPlaceholders } from "../../load/merge.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 

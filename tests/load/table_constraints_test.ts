@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { connect, query } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import {
   removeConstraints,
   restoreConstraints,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
 import { readWarehouseTable } from "../../load/warehouse_table.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { ProcessIo } from "../../lib/cli/command.ts";
-import { connect } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { main as load } from "../../load/main.ts";
-import { main as rebuild } from "../../operate/rebuild.ts";
 import { formatStatus } from "../../operate/format_status.ts";
 import { readStatus } from "../../operate/read_status.ts";
+import { main as rebuild } from "../../operate/rebuild.ts";
 import { main as pipeline } from "../../operate/run.ts";
 import type { Status } from "../../operate/stage_status.ts";
 import { main as status } from "../../operate/status.ts";

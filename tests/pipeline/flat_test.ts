@@ -115,26 +115,29 @@ async function countAll(
   };
 }
 
+/** Counts the calls of some methods of an object. */
+function counting<Target extends object>(
+  target: Target,
+  isCounted: (name: string) => boolean,
+  count: (name: string, argument: unknown) => void,
+): Target {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const value = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (isCounted(String(name))) count(String(name), args[0]);
+        return value.apply(target, args);
+      };
+    },
+  });
+}
+
 /** Counts what is asked of the zones, of DuckDB and of Postgres. */
 function countCalls(
   { context }: Platform,
 ): AsyncDisposable & { asked: Asked } {
   const asked = { requests: 0, lists: 0, names: 0, statements: 0, queries: 0 };
-  const counting = <Target extends object>(
-    target: Target,
-    isCounted: (name: string) => boolean,
-    count: (name: string, argument: unknown) => void,
-  ): Target =>
-    new Proxy(target, {
-      get: (_, name) => {
-        const value = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        return (...args: unknown[]) => {
-          if (isCounted(String(name))) count(String(name), args[0]);
-          return value.apply(target, args);
-        };
-      },
-    });
   const warm = new WarmConnections(async (...options) => {
     const connection = await RESOURCES.connect(...options);
     return {

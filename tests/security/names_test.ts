@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { connect, quoteName } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
 import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";

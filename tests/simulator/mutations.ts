@@ -296,7 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
     finds: CONTENT,
     edits: [
       {
-        file: "transform/compact.ts",
+        file: "transform/write_merged.ts",
         find: "  const versions = readParquetSql(zone, merge);\n",
         replace: `  const versions = \`(from \${readParquetSql(zone, merge)}
       qualify row_number() over (
@@ -304,7 +304,7 @@ export const MUTATIONS: readonly Mutation[] = [
 `,
       },
       {
-        file: "transform/compact.ts",
+        file: "transform/write_merged.ts",
         find: "  if (before.rows !== listed) {\n",
         replace:
           "  if (before.rows > 0) return;\n  if (before.rows !== listed) {\n",
@@ -321,7 +321,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 1,
     finds: /is missing|No files found|failed in a run without faults/,
     edits: [{
-      file: "sweep/sweep.ts",
+      file: "sweep/listed_files.ts",
       find: "        ...list?.files ?? [],\n",
       replace: "",
     }],

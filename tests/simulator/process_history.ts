@@ -75,27 +75,13 @@ export async function simulateProcesses(
       const writes = random.between(0, WRITES_MAX);
       for (let write = 0; write < writes; write++) await writers.write();
       for (const stages of planRound(random)) {
-        const running = Promise.all(
-          stages.map(({ stage, death }) =>
-            runStage(stage, { platform, death })
-          ),
-        );
-        await readWhile(running, readers);
-        for (const { code, killedAt, what } of await running) {
-          outcome.runs += 1;
-          if (killedAt !== undefined) outcome.faults.push(what);
-          else if (code !== 0) outcome.failed += 1;
-          story.push(`== ${what}`);
-        }
+        await runStages(stages, { platform, readers, outcome });
         await truth.recordNewest();
       }
     }
     await writers.settle();
     await untilQuiet(platform);
-    for (const stage of ORDER) {
-      const { code, output } = await runStage(stage, { platform });
-      if (code !== 0) throw new Error(`${stage} failed undisturbed: ${output}`);
-    }
+    await runAll(platform);
     await truth.recordNewest();
     outcome.batches = truth.newest;
     outcome.reads = { ...readers.seen };
@@ -112,6 +98,32 @@ export async function simulateProcesses(
     throw new Error(`seed ${seed}: ${messageOf(error)}\n${story.join("\n")}`, {
       cause: error,
     });
+  }
+}
+
+/** Runs each stage once, without faults; throws if one fails. */
+async function runAll(platform: Platform): Promise<void> {
+  for (const stage of ORDER) {
+    const { code, output } = await runStage(stage, { platform });
+    if (code !== 0) throw new Error(`${stage} failed undisturbed: ${output}`);
+  }
+}
+
+/** Runs stages beside each other while analysts read. */
+async function runStages(
+  stages: ReturnType<typeof planRound>[number],
+  options: { platform: Platform; readers: Readers; outcome: Outcome },
+): Promise<void> {
+  const { platform, readers, outcome } = options;
+  const running = Promise.all(
+    stages.map(({ stage, death }) => runStage(stage, { platform, death })),
+  );
+  await readWhile(running, readers);
+  for (const { code, killedAt, what } of await running) {
+    outcome.runs += 1;
+    if (killedAt !== undefined) outcome.faults.push(what);
+    else if (code !== 0) outcome.failed += 1;
+    outcome.story.push(`== ${what}`);
   }
 }
 

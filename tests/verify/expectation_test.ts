@@ -56,6 +56,22 @@ const PART_MODEL: ModelSql = {
 `,
 };
 
+/** Writes a table's rows, as a copy of the source brings them. */
+async function writeCsv(
+  { name, columns }: ContractTable,
+  options: { folder: string; lines: readonly string[]; unreadable: boolean },
+) {
+  const { folder, lines, unreadable } = options;
+  const path = join(folder, `${name}.csv`);
+  await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
+  const names = columns.map((column) => column.name);
+  return {
+    path,
+    columns: unreadable ? [...names, FAULT_COLUMN] : names,
+    rows: lines.length,
+  };
+}
+
 /** Makes the expectation from these lines of CSV, and looks at it. */
 async function expectation(
   given: {
@@ -76,20 +92,12 @@ async function expectation(
   // A folder named so has made a column, in some readers.
   const folder = join(made, "batch=000000001");
   await Deno.mkdir(folder);
-  const write = async (
-    { name, columns }: ContractTable,
-    lines: readonly string[],
-  ) => {
-    const path = join(folder, `${name}.csv`);
-    await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
-    const names = columns.map((column) => column.name);
-    const unreadable = given.unreadable === true && name === "lot";
-    return {
-      path,
-      columns: unreadable ? [...names, FAULT_COLUMN] : names,
-      rows: lines.length,
-    };
-  };
+  const write = (table: ContractTable, lines: readonly string[]) =>
+    writeCsv(table, {
+      folder,
+      lines,
+      unreadable: given.unreadable === true && table.name === "lot",
+    });
   try {
     const config = readConfig(
       (name) => name === "TEMP_DIRECTORY" ? folder : undefined,

@@ -2,17 +2,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Random } from "../../demo/random.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import {
-  connect,
-  type Connection,
-  inTransaction,
-} from "../../lib/postgres/postgres.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { type Connection, inTransaction } from "../../lib/postgres/postgres.ts";
 import { readConfig } from "../../lib/settings/config.ts";
+import { comparableSql } from "../../verify/comparable_sql.ts";
 import { WORK_CATALOGUE } from "../../verify/expectation.ts";
 import { findDifferences } from "../../verify/find_differences.ts";
 import type { ModelInLake } from "../../verify/lake_rows.ts";
 import {
-  comparableSql,
   copyFromWarehouse,
   ENDED_IN_WAREHOUSE,
   INEXACT,

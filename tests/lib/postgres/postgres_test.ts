@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import pg from "pg";
 import { StageError } from "../../../lib/errors.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
 import { connectError } from "../../../lib/postgres/connect_error.ts";
 import {
-  connect,
   inTransaction,
   query,
   queryRow,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { connect, query, queryRow } from "../../../lib/postgres/postgres.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import { query, queryRow } from "../../../lib/postgres/postgres.ts";
 import { WarmConnections } from "../../../lib/postgres/warm_connections.ts";
 import { openTestDatabase } from "../../harness/postgres.ts";
 

@@ -1,0 +1,154 @@
+import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { comparableSql } from "./comparable_sql.ts";
+import { expectedRows } from "./expectation.ts";
+import { HOW, type Sides } from "./find_differences.ts";
+import {
+  doublesInLake,
+  ENDED_IN_LAKE,
+  type ModelInLake,
+  openInLake,
+  type VerifiedColumn,
+} from "./lake_rows.ts";
+import { joinOwnForms, type OwnForms, ownFormSql } from "./own_forms.ts";
+import {
+  BEYOND_WAREHOUSE,
+  ENDED_IN_WAREHOUSE,
+  INEXACT,
+  type ModelInWarehouse,
+  OPEN_IN_WAREHOUSE,
+  STAMPS,
+  type WarehouseColumn,
+} from "./warehouse_rows.ts";
+
+type ComparedColumn =
+  & VerifiedColumn
+  & Partial<Pick<WarehouseColumn, "hasOwnForm" | "isText">>;
+
+/** A set may hold more: rows that existed once. */
+export function lakeSides(
+  model: ModelInLake,
+  heldBack: string | undefined,
+): Sides {
+  return {
+    key: model.key,
+    columns: namesBeside(model.columns, model.key),
+    expected: expectedRows(model.name),
+    actual: openInLake(model),
+    doubles: doublesInLake(model),
+    where: model.derivation === "set"
+      ? `${HOW} <> 'extra'`
+      : heldBack && `not ${heldBack}`,
+  };
+}
+
+/**
+ * Rows that only the lake has, rightly, are expected in the warehouse as well.
+ */
+export function expectedInWarehouse(
+  { model, columns }: ModelInWarehouse,
+  heldBack: string | undefined,
+): string {
+  const names = quoteNames(columns.map(({ name }) => name));
+  const wanted = expectedRows(model.name);
+  const parts = [
+    `select ${names} from ${wanted}` +
+    (heldBack === undefined ? "" : ` where not ${heldBack}`),
+    ...heldBack === undefined
+      ? []
+      : [`select ${names} from ${openInLake(model)} where ${heldBack}`],
+    ...model.derivation === "set"
+      ? [`select ${names} from ${openInLake(model)}
+        anti join ${wanted} using (${quoteNames(model.key)})`]
+      : [],
+  ];
+  return `(${parts.join(" union all ")})`;
+}
+
+/** Current rows: as they are expected, and as the warehouse has them. */
+export function warehouseSides(
+  { model, columns }: ModelInWarehouse,
+  { expected, forms }: { expected: string; forms: readonly OwnForms[] },
+): Sides {
+  return {
+    key: model.key,
+    columns: [...namesBeside(columns, model.key), " inexact"],
+    expected: inWarehouseForm(expected, { columns, forms }),
+    actual: OPEN_IN_WAREHOUSE,
+    doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
+  };
+}
+
+/** Ended versions: as the lake has them, and as the warehouse does. */
+export function historySides(
+  { model, columns }: ModelInWarehouse,
+  forms: readonly OwnForms[],
+): Sides {
+  const names = quoteNames(model.key);
+  const keyColumns = columns.filter(({ name }) => model.key.includes(name));
+  const keyForms = forms.filter(({ column }) => model.key.includes(column));
+  const key = [...model.key, "from_batch"];
+  return {
+    key,
+    columns: [
+      ...namesBeside(columns, model.key),
+      " inexact",
+      "to_batch",
+      "valid_from",
+      "valid_to",
+    ],
+    expected: inWarehouseForm(ENDED_IN_LAKE, {
+      columns: [...columns, ...STAMPS],
+      forms,
+    }),
+    actual: ENDED_IN_WAREHOUSE,
+    doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
+    // Current rows are compared already, but neither their start nor whether
+    // they may have ended; and there must be nothing of future batches.
+    besides: `select ${names}, from_batch, 'different' as ${HOW}
+      from ${BEYOND_WAREHOUSE}
+      union all select ${names}, from_batch, 'different' as ${HOW}
+      from ${OPEN_IN_WAREHOUSE}
+      where (valid_to is null) <> (to_batch is null)
+      union all select ${names}, batch as from_batch, 'different' as ${HOW}
+      from (select ${selectSql(keyColumns, keyForms)}, batch, snapshot_time
+        from ${joinOwnForms(openInLake(model), keyForms)})
+      inner join (select ${names}, from_batch, valid_from
+        from ${OPEN_IN_WAREHOUSE}) using (${names})
+      where batch is distinct from from_batch
+        or snapshot_time is distinct from valid_from`,
+  };
+}
+
+function doublesOf(rows: string, key: readonly string[]): string {
+  const names = quoteNames(key);
+  return `(select ${names} from ${rows} group by ${names} having count(*) > 1)`;
+}
+
+function inWarehouseForm(
+  rows: string,
+  { columns, forms }: {
+    columns: readonly ComparedColumn[];
+    forms: readonly OwnForms[];
+  },
+): string {
+  return `(select ${selectSql(columns, forms)}, false as ${INEXACT}
+    from ${joinOwnForms(rows, forms)})`;
+}
+
+function selectSql(
+  columns: readonly ComparedColumn[],
+  forms: readonly OwnForms[],
+): string {
+  return columns.map((column) =>
+    `${
+      column.hasOwnForm ? ownFormSql(column.name, forms) : comparableSql(column)
+    } as ${quoteName(column.name)}`
+  ).join(", ");
+}
+
+function namesBeside(
+  columns: readonly { name: string }[],
+  key: readonly string[],
+): string[] {
+  return columns.map(({ name }) => name).filter((name) => !key.includes(name));
+}
