@@ -10,13 +10,15 @@ const ANSWER_TIMEOUT_MS = 2_000;
  * How the server notices that a process is gone: Lambda ends a function without
  * a word, and its connections would count against the role's limit for hours.
  * The limit of idle time is for proxies, which answer for who is gone; it is
- * longer than the 15 minutes between two runs.
+ * longer than the 15 minutes between two runs. An older server may lack a
+ * setting: each is looked up by name, since reading `pg_settings` would take
+ * longer than all the rest.
  */
 const NOTICED_GONE = `select set_config(name, value, false)
   from (values ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'),
     ('tcp_keepalives_count', '3'), ('idle_session_timeout', '20min')
   ) as wanted (name, value)
-  join pg_settings using (name)`;
+  where current_setting(name, true) is not null`;
 
 /**
  * Keeps connections open between the runs of one process. A connection is
@@ -28,7 +30,7 @@ export class WarmConnections implements AsyncDisposable {
 
   constructor(private readonly open: Resources["connect"]) {}
 
-  /** Like `connect` of lib/postgres/postgres.ts, with a kept connection. */
+  /** Like `connect` of lib/postgres/connect.ts, with a kept connection. */
   readonly connect: Resources["connect"] = async (settings, options) => {
     const { signal, ...given } = options;
     const kind = JSON.stringify([settings, given]);
