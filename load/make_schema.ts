@@ -23,9 +23,9 @@ type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
 
 /**
  * Creates what a load needs in the warehouse and does not find there, in this
- * order: the pipeline's own tables; the tables that are derived from models;
- * the objects of the company's own migrations; then views, comments and foreign
- * keys of all tables. False means that another load is at work, to which the
+ * order: the pipeline's own tables; those that migrations declare for models;
+ * the tables that are derived from models; the other objects of the company's
+ * own migrations; then views, comments and foreign keys of all tables. False means that another load is at work, to which the
  * rest is left. Throws a `StageError` when a model's table that the ledger
  * knows is gone, or one of the pipeline's own that a load does not fill, unless
  * all rows are going to be loaded again.
@@ -66,6 +66,8 @@ export async function makeSchema(
   );
   if (missing.length > 0) {
     if (!reloads) await look(() => checkNotLost(client, missing));
+    const leading = leadingMigrations(wanted, missing);
+    if (!await applyMigrations(context, leading, work)) return false;
     if (!await makeTables(context, { loader, missing })) return false;
   }
   if (!await applyMigrations(context, wanted.company, work)) return false;
@@ -181,6 +183,28 @@ export function wantedSchema(sql: ProjectSql): WantedSchema {
     models: [...sql.models, QUARANTINE_TABLE],
     isDerived: ({ name }) => !declared.has(name),
   };
+}
+
+/**
+ * The migrations that come before these derived tables: up to the last one that
+ * declares models' tables, which may go through all that it finds as if they
+ * were its own. One that names a derived table needs it, and so do the next.
+ */
+function leadingMigrations(
+  { company, models, isDerived }: WantedSchema,
+  derived: readonly DerivedModel[],
+): readonly SqlFile[] {
+  const needs = company.findIndex(({ text }) =>
+    derived.some(({ name }) => text.toLowerCase().includes(name.toLowerCase()))
+  );
+  const free = needs < 0 ? company : company.slice(0, needs);
+  const last = free.findLastIndex((file) => {
+    const declared = readDeclaredTables([file]);
+    return models.some((model) =>
+      !isDerived(model) && declared.has(model.name)
+    );
+  });
+  return free.slice(0, last + 1);
 }
 
 function derivedModels({ models, isDerived }: WantedSchema): DerivedModel[] {

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { query } from "../../lib/postgres/postgres.ts";
+import { readProjectSql } from "../../lib/project/project_sql.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { copyTree } from "../harness/copy_project.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { makeWarehouse } from "../harness/make_warehouse.ts";
+import { openTestDatabase } from "../harness/postgres.ts";
+
+const DEPARTMENTS = `-- A department of the company.
+--
+-- Grain: one row for each department.
+-- Key: department_id.
+-- Reads: changed.department.
+
+select
+    department_id,
+    department_name
+from changed.department
+`;
+
+Deno.test("makeSchema() makes a new warehouse for a model added to those that migrations declare", () =>
+  inFolder(async (folder) => {
+    await copyTree(join(projectDirectory(), "sql"), join(folder, "sql"));
+    await Deno.writeTextFile(
+      join(folder, "sql/models/dim_department.sql"),
+      DEPARTMENTS,
+    );
+    await using database = await openTestDatabase();
+    const { client } = database;
+
+    await makeWarehouse(client, readProjectSql(join(folder, "sql")));
+
+    const rows = await query(
+      client,
+      `select relname as name from pg_class
+      where relname like 'dim\\_department%' and relkind in ('r', 'v')
+      order by name`,
+    );
+    assert.deepEqual(rows.map(({ name }) => name), [
+      "dim_department",
+      "dim_department_closed",
+      "dim_department_current",
+      "dim_department_history",
+    ]);
+  }));
+
+Deno.test("makeSchema() makes derived tables before a migration that names one", () =>
+  inFolder(async (folder) => {
+    await copyTree(join(projectDirectory(), "sql"), join(folder, "sql"));
+    await Deno.writeTextFile(
+      join(folder, "sql/models/dim_department.sql"),
+      DEPARTMENTS,
+    );
+    await Deno.writeTextFile(
+      join(folder, "sql/warehouse/0010_department_index.sql"),
+      "create index on Dim_Department (department_name);\n",
+    );
+    await using database = await openTestDatabase();
+    const { client } = database;
+
+    await makeWarehouse(client, readProjectSql(join(folder, "sql")));
+
+    const [index] = await query(
+      client,
+      "select count(*) as indexes from pg_indexes where tablename = $1",
+      ["dim_department"],
+    );
+    assert.equal(index?.indexes, "2");
+  }));
