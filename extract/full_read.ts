@@ -48,8 +48,8 @@ export function sourceFullReadReason(
     }
     return "the source is not the database of the batch before";
   }
-  const told = snapshot.timeline !== 0 && timeline !== 0;
-  if (told && snapshot.timeline !== timeline) {
+  const isKnown = snapshot.timeline !== 0 && timeline !== 0;
+  if (isKnown && snapshot.timeline !== timeline) {
     return `the source's timeline is now ${snapshot.timeline}, and was ${timeline}`;
   }
   if (snapshot.nextId < BigInt(nextId)) {

@@ -56,7 +56,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23505": {
     retryable: false,
     hint:
-      "If the index that it names is your own, drop it: deleted rows stay in a dimension, and older versions in a fact. If sql/warehouse made it, the table was changed by others: `deno task verify` says what differs, and `deno task rebuild warehouse` mends it",
+      "If the index that it names is your own, drop it: deleted rows stay in a dimension, and older versions in a fact. If sql/warehouse made it, the table was changed by others: `deno task verify` says what differs, and `deno task rebuild warehouse` repairs it",
   },
   "21": { retryable: false, hint: REFUSED },
   "09": { retryable: false, hint: REFUSED },

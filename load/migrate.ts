@@ -88,7 +88,7 @@ async function apply(
             ? "The loader's role must own the schema; see sql/roles/warehouse_roles.sql"
             : retryable || sqlState(error) === NO_SCHEMA
             ? hint
-            : `Mend ${folderOf(name)}/${name}.sql, or what it conflicts with`
+            : `Fix ${folderOf(name)}/${name}.sql, or what it conflicts with`
         }`,
         cause: error,
       },

@@ -47,7 +47,7 @@ export interface Reloaded {
   /** The batch as of which the models are. */
   batch: number;
   /** The number of repaired rows of each model's tables. */
-  mended: Record<string, number>;
+  repaired: Record<string, number>;
 }
 
 /** The options of a reload. */
@@ -81,17 +81,18 @@ export async function reloadModels(
   await using duckdb = await resources.openDuckDb(config, {
     zones: [zone.url],
   });
-  let done: { batch: number; mended: Record<string, number>; rows: number } = {
-    batch: 0,
-    mended: {},
-    rows: 0,
-  };
+  let done: { batch: number; repaired: Record<string, number>; rows: number } =
+    {
+      batch: 0,
+      repaired: {},
+      rows: 0,
+    };
   await loader.transaction(async () => {
     done = await reload(context, { ...options, duckdb });
   });
   progress.end();
-  const { batch, mended, rows } = done;
-  for (const [model, count] of Object.entries(mended)) {
+  const { batch, repaired, rows } = done;
+  for (const [model, count] of Object.entries(repaired)) {
     if (count === 0) continue;
     log.info("{model}: {count} rows were repaired", { model, count });
   }
@@ -100,7 +101,7 @@ export async function reloadModels(
     batch,
     rows,
   });
-  return { batch, mended };
+  return { batch, repaired };
 }
 
 async function reload(
@@ -123,7 +124,7 @@ async function reload(
   const ledger = models.length === all.length
     ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;
-  let mended: Record<string, number> = {};
+  let repaired: Record<string, number> = {};
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
@@ -149,13 +150,13 @@ async function reload(
     const landed: Landed[] = [];
     for (const table of tables) landed.push(await landModel(work, table));
     await checkFollowers(work, landed);
-    mended = await reconcileTables(work, landed);
+    repaired = await reconcileTables(work, landed);
     await checkReconciled(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
     if (ledger !== undefined) await reconcileLedger(client, ledger);
     await notifyReset(client);
   });
-  return { batch, mended, rows };
+  return { batch, repaired, rows };
 }
 
 /**
@@ -201,14 +202,14 @@ async function reconcileTables(
   { context, client }: ReloadWork,
   landed: readonly Landed[],
 ): Promise<Record<string, number>> {
-  const mended: Record<string, number> = {};
+  const repaired: Record<string, number> = {};
   for (const { table, reconciliation, fresh } of landed) {
     context.signal.throwIfAborted();
     await addPlaceholders(client, table, {
       from: fresh ?? reconciliation.fresh,
       where: "true",
     });
-    mended[table.model.name] = (fresh === undefined
+    repaired[table.model.name] = (fresh === undefined
       ? 0
       : await reconcileDimension(client, table, fresh)) +
       await reconcileRows(client, reconciliation);
@@ -217,13 +218,13 @@ async function reconcileTables(
   for (const { table, fresh } of landed.toReversed()) {
     if (fresh === undefined) continue;
     const { name } = table.model;
-    mended[name] = (mended[name] ?? 0) +
+    repaired[name] = (repaired[name] ?? 0) +
       await removeUnknown(client, table, fresh);
   }
-  for (const [name, count] of Object.entries(mended)) {
+  for (const [name, count] of Object.entries(repaired)) {
     if (count > 0) await client.query(`analyze ${quoteName(name)}`);
   }
-  return mended;
+  return repaired;
 }
 
 /** Checks the tables whose writes others' triggers and rules intercept. */

@@ -112,7 +112,7 @@ async function runCheck(
  */
 const UNREADABLE = ["21", "22", "42"];
 
-/** The error that names such a check, which has to be mended. */
+/** The error that names such a check, which has to be repaired. */
 function unreadable(error: unknown, check: SqlFile): StageError | undefined {
   const state = sqlState(error) ?? "";
   if (!UNREADABLE.includes(state.slice(0, 2)) || state === "42501") {
@@ -122,7 +122,7 @@ function unreadable(error: unknown, check: SqlFile): StageError | undefined {
     `Cannot run the check ${check.name}: ${messageOf(error)}`,
     {
       subject: check.name,
-      hint: `Mend sql/checks/${check.name}.sql`,
+      hint: `Fix sql/checks/${check.name}.sql`,
       cause: error,
     },
   );

@@ -66,7 +66,7 @@ export function formatVerification(verification: Verification): string {
   for (const { check, severity, findings, hint } of verification.brokenRules) {
     lines.push(
       `${severity}: check ${check}: ${findings} findings`,
-      `-> mend the rows in the source: ${hint}`,
+      `-> repair the rows in the source: ${hint}`,
     );
   }
   lines.push(

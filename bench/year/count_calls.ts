@@ -52,12 +52,12 @@ const report = openFile(Deno.env.get("BENCH_REPORT"), { write: true });
 const status = openFile("/proc/self/status", { read: true });
 globalThis.addEventListener("unload", () => {
   const { user, system } = process.cpuUsage();
-  const told: ProcessReport = {
+  const taken: ProcessReport = {
     ...counted,
     peakMb: peakKb() / 1000,
     cpuSeconds: (user + system) / 1e6,
   };
-  report?.writeSync(new TextEncoder().encode(JSON.stringify(told)));
+  report?.writeSync(new TextEncoder().encode(JSON.stringify(taken)));
 });
 
 /** The peak memory; on Linux `maxRSS` includes that of the parent process. */

@@ -93,15 +93,17 @@ export function readModel(
 }
 
 function readsProblem(
-  told: readonly string[],
+  listed: readonly string[],
   read: readonly string[],
 ): string | undefined {
   const inOrder = (tables: readonly string[]) =>
     tables.map((table) => table.toLowerCase()).toSorted().join();
-  if (told.length === 0 || inOrder(told) === inOrder(read)) return undefined;
-  return `its header says that it reads ${told.join(", ")}, and its SQL reads ${
-    read.join(", ") || "none of these"
-  }`;
+  if (listed.length === 0 || inOrder(listed) === inOrder(read)) {
+    return undefined;
+  }
+  return `its header says that it reads ${
+    listed.join(", ")
+  }, and its SQL reads ${read.join(", ") || "none of these"}`;
 }
 
 function serialNumberOf(

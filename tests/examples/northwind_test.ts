@@ -11,7 +11,6 @@ import { main as check } from "../../operate/check.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { differences } from "../harness/mend.ts";
 import {
   lakeState,
   openLake,
@@ -20,6 +19,7 @@ import {
 } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { settingsOf } from "../harness/postgres.ts";
+import { differences } from "../harness/repair.ts";
 import { fillNorthwind, NORTHWIND } from "./northwind.ts";
 
 const { sqlDirectory, traffic } = exampleOf("northwind");

@@ -235,7 +235,7 @@ from checked_fact_sales_order where sales_order_id in (2, 30)`;
   assert.deepEqual(findings, []);
 });
 
-Deno.test("load() goes on from batches that broke a rule to one that mends it", async () => {
+Deno.test("load() goes on from batches that broke a rule to one that repairs it", async () => {
   await using platform = await openPlatform();
   const { context, source: { client } } = platform;
   await fillSmall(client);

@@ -34,8 +34,8 @@ Deno.test("migrate() keeps nothing of a migration that fails, and all before it"
   });
 
   assert.deepEqual(await tables(database), ["first", "second"]);
-  const mended = { ...FAULTY, text: "create table third (n integer)" };
-  assert.deepEqual(await migrate(client, [FIRST, SECOND, mended]), [
+  const repaired = { ...FAULTY, text: "create table third (n integer)" };
+  assert.deepEqual(await migrate(client, [FIRST, SECOND, repaired]), [
     "0003_third",
   ]);
 });

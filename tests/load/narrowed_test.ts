@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { verify } from "../../verify/verify.ts";
-import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { differences } from "../harness/repair.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
 /** Types that somebody gave columns of tables that hold rows. */

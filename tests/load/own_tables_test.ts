@@ -11,35 +11,35 @@ import { fillSmall, insertOrder } from "../harness/small_source.ts";
 const MIGRATION_GONE =
   "Cannot rely on this warehouse: pipeline.migration, the list of its migrations, is gone";
 
-/** What is done to the pipeline's own tables, what is said, and who mends it. */
+/** What is done to the pipeline's own tables, what is said, and who repairs it. */
 const DAMAGES: Record<
   string,
-  { sql: string; says: string[]; mends: "load" | "rebuild" }
+  { sql: string; says: string[]; repairs: "load" | "rebuild" }
 > = {
   "the ledger is gone": {
     sql: "drop table pipeline.batch",
     says: ["pipeline.batch is gone"],
-    mends: "rebuild",
+    repairs: "rebuild",
   },
   "the ledger's files are gone": {
     sql: "drop table pipeline.batch_file",
     says: ["pipeline.batch_file is gone"],
-    mends: "rebuild",
+    repairs: "rebuild",
   },
   "findings lack a column": {
     sql: "alter table pipeline.finding drop column key",
     says: ["pipeline.finding lacks the column key"],
-    mends: "rebuild",
+    repairs: "rebuild",
   },
   "what failed, and what was verified, are gone": {
     sql: "drop table pipeline.failure, pipeline.verification",
     says: ["pipeline.verification is gone", "pipeline.failure is gone"],
-    mends: "load",
+    repairs: "load",
   },
   "what came of checks is gone": {
     sql: "drop table pipeline.check_result",
     says: ["pipeline.check_result is gone"],
-    mends: "load",
+    repairs: "load",
   },
 };
 
@@ -69,8 +69,8 @@ async function toldOf({ context }: Platform) {
   };
 }
 
-for (const [name, { sql, says, mends }] of Object.entries(DAMAGES)) {
-  Deno.test(`status, doctor and plan see at once that ${name}, and ${mends} mends it`, async () => {
+for (const [name, { sql, says, repairs }] of Object.entries(DAMAGES)) {
+  Deno.test(`status, doctor and plan see at once that ${name}, and ${repairs} repairs it`, async () => {
     await using platform = await openLoaded();
     const { warehouse: { client }, context, logged } = platform;
     const before = await readCatalogue(client);
@@ -82,11 +82,11 @@ for (const [name, { sql, says, mends }] of Object.entries(DAMAGES)) {
     assert.deepEqual(told, {
       status: message,
       doctor: [message],
-      plan: mends === "rebuild"
+      plan: repairs === "rebuild"
         ? [message]
         : says.map((fault) => `${fault}: it is created again`),
     });
-    if (mends === "rebuild") {
+    if (repairs === "rebuild") {
       await assert.rejects(platform.load(), {
         message,
         hint:

@@ -19,23 +19,23 @@ import { fillSmall } from "../harness/small_source.ts";
 import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`rebuildWarehouse() mends every damage, on ${zones}`, async () => {
+  Deno.test(`rebuildWarehouse() repairs every damage, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     await runSmallHistory(platform);
     const loadedAt = await loadTimes(platform);
     await damage(platform);
 
-    const { batch, mended } = await rebuildWarehouse(platform.context);
+    const { batch, repaired } = await rebuildWarehouse(platform.context);
 
     assert.equal(batch, 4);
     assert.deepEqual(
       {
-        fact_sales_order: mended.fact_sales_order,
-        fact_purchase_order: mended.fact_purchase_order,
-        dim_location: mended.dim_location,
-        dim_currency: mended.dim_currency,
-        dim_payment_type: mended.dim_payment_type,
-        quarantine: mended.quarantine,
+        fact_sales_order: repaired.fact_sales_order,
+        fact_purchase_order: repaired.fact_purchase_order,
+        dim_location: repaired.dim_location,
+        dim_currency: repaired.dim_currency,
+        dim_payment_type: repaired.dim_payment_type,
+        quarantine: repaired.quarantine,
       },
       {
         // Each was taken out and put in again.
@@ -71,9 +71,9 @@ Deno.test("rebuildWarehouse() leaves alone what is right, and what hangs on it",
   client.on("notification", (message) => told.push(message.payload ?? ""));
   await client.query(`listen ${CHANNEL}`);
 
-  const { mended } = await rebuildWarehouse(platform.context);
+  const { repaired } = await rebuildWarehouse(platform.context);
 
-  const touched = Object.entries(mended).filter(([, count]) => count > 0);
+  const touched = Object.entries(repaired).filter(([, count]) => count > 0);
   assert.deepEqual(touched, [["fact_payment", 2]]);
   const after = await places(platform);
   assert.equal(after.filter((place) => !before.includes(place)).length, 1);

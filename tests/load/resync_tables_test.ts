@@ -7,7 +7,7 @@ import { assertFreshlyLoaded, tableTexts } from "../harness/rebuild.ts";
 import { insertOrder } from "../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`resyncTables() loads what waits and mends what reads a table, on ${zones}`, async () => {
+  Deno.test(`resyncTables() loads what waits and repairs what reads a table, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     await runSmallHistory(platform);
     const { client } = platform.warehouse;
@@ -22,12 +22,12 @@ for (const zones of ZONE_KINDS) {
     await platform.extract();
     await platform.transform();
 
-    const { batch, mended } = await resyncTables(platform.context, {
+    const { batch, repaired } = await resyncTables(platform.context, {
       tables: ["payment", "department"],
     });
 
     assert.equal(batch, 5);
-    assert.deepEqual(Object.keys(mended), [
+    assert.deepEqual(Object.keys(repaired), [
       "dim_date",
       "dim_staff",
       "fact_payment",

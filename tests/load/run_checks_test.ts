@@ -84,7 +84,7 @@ for (
           assert.match(error.message, /^Cannot run the check fact__rule: /);
           assert.ok(error.message.includes(found), error.message);
           assert.equal(error.retryable, false);
-          assert.equal(error.hint, "Mend sql/checks/fact__rule.sql");
+          assert.equal(error.hint, "Fix sql/checks/fact__rule.sql");
           return true;
         },
       );

@@ -105,7 +105,7 @@ Deno.test("restoreConstraints() throws where a key is there twice", () =>
     );
   }));
 
-Deno.test("restoreConstraints() throws what placeholders can't mend", () =>
+Deno.test("restoreConstraints() throws what placeholders can't repair", () =>
   inTables(async (client) => {
     const removed = await removeConstraints(client, TABLES);
     await client.query("insert into fact_thing values (1, 'a', 5)");

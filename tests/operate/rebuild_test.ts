@@ -78,11 +78,11 @@ for (const zones of ZONE_KINDS) {
       );
 
       await assertFreshlyLoaded(platform);
-      const mended = await everyText(platform.warehouse);
+      const repaired = await everyText(platform.warehouse);
       assert.ok(seen.size > 0);
       for (const state of seen) {
         assert.ok(
-          state === damaged || state === mended,
+          state === damaged || state === repaired,
           "a reader saw neither what was nor what is",
         );
       }
@@ -120,8 +120,8 @@ Deno.test("a rebuild of the zone that is stopped at any moment changes nothing",
   assert.deepEqual(after.map(checksums), before.map(checksums));
   assert.equal(runsInCommon(before, after), 0);
   await platform.run();
-  const { mended } = await rebuildWarehouse(platform.context);
-  assert.deepEqual(new Set(Object.values(mended)), new Set([0]));
+  const { repaired } = await rebuildWarehouse(platform.context);
+  assert.deepEqual(new Set(Object.values(repaired)), new Set([0]));
 });
 
 async function manifests(

@@ -75,7 +75,7 @@ for (const zones of ZONE_KINDS) {
         command: pipeline,
         spoil: () =>
           execute(source.client, "alter table design rename to designs"),
-        mend: () =>
+        repair: () =>
           execute(source.client, "alter table designs rename to design"),
         found:
           /^extract: batch \d has not come through since .*: .*"design".*\n {2}-> /m,
@@ -89,7 +89,7 @@ for (const zones of ZONE_KINDS) {
             source.client,
             "update payment set payment_date = 'never' where payment_id = 3",
           ),
-        mend: () =>
+        repair: () =>
           execute(
             source.client,
             "update payment set payment_date = '2026-01-01' where payment_id = 3",
@@ -104,7 +104,7 @@ for (const zones of ZONE_KINDS) {
             warehouse.client,
             "alter table fact_sales_order rename to elsewhere",
           ).then(() => execute(source.client, insertOrder(70))),
-        mend: () =>
+        repair: () =>
           execute(
             warehouse.client,
             "alter table elsewhere rename to fact_sales_order",
@@ -112,7 +112,7 @@ for (const zones of ZONE_KINDS) {
         found: /^load: batch \d has not come through .*fact_sales_order/m,
       },
     ];
-    for (const { stage, command, env = {}, spoil, mend, found } of cases) {
+    for (const { stage, command, env = {}, spoil, repair, found } of cases) {
       await spoil();
       const before = new Date().toISOString();
       const failed = await told(platform, command, { env });
@@ -132,11 +132,11 @@ for (const zones of ZONE_KINDS) {
       assert.equal(typeof note?.retryable, "boolean");
       assert.ok((note?.since ?? "") >= before.slice(0, 19), stage);
       assert.ok((note?.since ?? "") < (note?.at ?? ""), stage);
-      await mend();
+      await repair();
       assert.equal((await told(platform, pipeline)).code, 0, stage);
-      const mended = await told(platform, status);
-      assert.equal(mended.code, 0, mended.out);
-      assert.doesNotMatch(mended.out, WAITS);
+      const repaired = await told(platform, status);
+      assert.equal(repaired.code, 0, repaired.out);
+      assert.doesNotMatch(repaired.out, WAITS);
     }
     const { context } = platform;
     for (const zone of ["ingestion", "processed"] as const) {

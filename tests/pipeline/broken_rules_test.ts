@@ -97,7 +97,7 @@ async function openJoined(): Promise<Platform> {
 }
 
 for (
-  const [what, breaks, message, mends] of [
+  const [what, breaks, message, repairs] of [
     [
       "another title",
       "insert into label values (3, 'a', 'Again')",
@@ -118,7 +118,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`a joined key that is there twice holds up nothing once it is mended: ${what}`, async () => {
+  Deno.test(`a joined key that is there twice holds up nothing once it is repaired: ${what}`, async () => {
     await using platform = await openJoined();
     const { client } = platform.source;
     await execute(
@@ -138,7 +138,7 @@ for (
       dataCheck: true,
       hint: /Repair the rows in the source/,
     });
-    // A batch that mends nothing goes on to wait, and leaves no files.
+    // A batch that repairs nothing goes on to wait, and leaves no files.
     await execute(client, "insert into item values (9, 'b', 'w')");
     await platform.extract();
     await platform.extract();
@@ -147,7 +147,7 @@ for (
 
     await execute(
       client,
-      mends,
+      repairs,
       "update item set note = 'm' where item_id = 1",
     );
     await platform.run();
@@ -175,7 +175,7 @@ for (
   });
 }
 
-Deno.test("a batch that a later one mends is made good also where the run dies between them", async () => {
+Deno.test("a batch that a later one repairs is made good also where the run dies between them", async () => {
   await using platform = await openJoined();
   const { client } = platform.source;
   await execute(
@@ -209,7 +209,7 @@ Deno.test("a batch that a later one mends is made good also where the run dies b
   await assertJoined(platform);
 });
 
-Deno.test("a first batch that breaks a rule is mended by a later one", async () => {
+Deno.test("a first batch that breaks a rule is repaired by a later one", async () => {
   await using platform = await openPlatform({
     sql: await joinedProject(),
     sourceSql: SOURCE,
@@ -240,7 +240,7 @@ Deno.test("a first batch that breaks a rule is mended by a later one", async () 
 });
 
 for (
-  const [mends, rows] of [
+  const [repairs, rows] of [
     ["update item set note = 'good' where item_id = 1", [
       "(1,good,3,)",
       "(1,x,1,3)",
@@ -256,7 +256,7 @@ for (
     ]],
   ] as const
 ) {
-  Deno.test(`a null that the warehouse can't take keeps the last good version until: ${mends}`, async () => {
+  Deno.test(`a null that the warehouse can't take keeps the last good version until: ${repairs}`, async () => {
     await using platform = await openJoined();
     const { client } = platform.source;
     await execute(
@@ -271,11 +271,11 @@ for (
       dataCheck: true,
     });
 
-    await execute(client, mends);
+    await execute(client, repairs);
     await platform.run();
 
     assert.deepEqual(await rowsOf(platform, NOTES), rows);
-    // A full read has nothing to mend.
+    // A full read has nothing to repair.
     await platform.extract({ fullRead: true });
     await platform.transform();
     assert.deepEqual((await processedManifest(platform, 4)).models, {});
@@ -355,7 +355,7 @@ Deno.test("a row model that a list of values multiplies is refused", async () =>
   );
 });
 
-Deno.test("a set's key that is there twice is mended by a full read", async () => {
+Deno.test("a set's key that is there twice is repaired by a full read", async () => {
   const sql = await smallProject({
     source: SOURCE,
     models: [{

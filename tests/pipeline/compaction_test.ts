@@ -75,8 +75,8 @@ Deno.test("a lake of merged files shows what one of unmerged files shows, and a 
     await warehouseHistory(platform),
   );
   await assertFreshlyLoaded(platform);
-  const { mended } = await rebuildWarehouse(context);
-  assert.deepEqual(Object.values(mended).filter((rows) => rows > 0), []);
+  const { repaired } = await rebuildWarehouse(context);
+  assert.deepEqual(Object.values(repaired).filter((rows) => rows > 0), []);
   assert.equal((await verify(context)).same, true);
   assert.equal((await sweep(context, { zone: "processed" })).filesRemoved, 0);
 });

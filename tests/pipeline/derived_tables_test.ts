@@ -8,8 +8,8 @@ import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { differences } from "../harness/repair.ts";
 import { projectOf } from "../harness/small_project.ts";
 
 const CONTRACT = `create table shop (

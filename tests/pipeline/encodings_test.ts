@@ -4,9 +4,9 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { examine } from "../../operate/doctor.ts";
 import { verify } from "../../verify/verify.ts";
 import { companyOf } from "../harness/company_of.ts";
-import { differences } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, testPostgresUrl } from "../harness/postgres.ts";
+import { differences } from "../harness/repair.ts";
 
 const SQL = companyOf(`create table person (
     id integer not null,

@@ -75,8 +75,8 @@ Deno.test("rebuild processed makes groups, and the next batch goes on from them"
   await rebuildProcessed(context);
 
   assert.deepEqual(await historyIn(platform), before);
-  const { mended } = await rebuildWarehouse(context);
-  assert.deepEqual(Object.values(mended).filter((rows) => rows > 0), []);
+  const { repaired } = await rebuildWarehouse(context);
+  assert.deepEqual(Object.values(repaired).filter((rows) => rows > 0), []);
   await execute(source.client, insertOrder(900));
   await platform.run();
   assert.equal((await verify(context)).same, true);

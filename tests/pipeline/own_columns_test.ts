@@ -4,9 +4,9 @@ import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
-import { differences } from "../harness/mend.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { differences } from "../harness/repair.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 Deno.test("a column of others keeps the value that the table gives it", async () => {

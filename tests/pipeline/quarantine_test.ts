@@ -119,7 +119,7 @@ Deno.test("transform() stops over too many rows in quarantine", async () => {
     return true;
   });
 
-  // What waits does not mend it, and nothing is committed of it.
+  // What waits does not repair it, and nothing is committed of it.
   await execute(client, insertOrder(44));
   await platform.extract();
   await assert.rejects(platform.transform(), /5 rows would be in quarantine/);

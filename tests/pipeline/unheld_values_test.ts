@@ -168,11 +168,11 @@ Deno.test("JSON with texts that look like what is refused is taken as it is", as
     `update fact_message set b = '{"b": 2}'`,
   );
   assert.equal(
-    (await rebuildWarehouse(platform.context)).mended.fact_message,
+    (await rebuildWarehouse(platform.context)).repaired.fact_message,
     2,
   );
   assert.equal(
-    (await rebuildWarehouse(platform.context)).mended.fact_message,
+    (await rebuildWarehouse(platform.context)).repaired.fact_message,
     0,
   );
 });

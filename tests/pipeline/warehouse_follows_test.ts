@@ -344,7 +344,7 @@ Deno.test("a check of a column that has gone is named", () =>
         ),
         error.message,
       );
-      assert.equal(error.hint, `Mend sql/checks/${check}.sql`);
+      assert.equal(error.hint, `Fix sql/checks/${check}.sql`);
       return true;
     });
 

@@ -225,7 +225,7 @@ class History {
       }
       if (hasTime(this.seed)) this.#setClocksRight();
       if (isEnough() && round >= ROUNDS_MIN) break;
-      // What is open for long may keep the source from being mended.
+      // What is open for long may keep the source from being repaired.
       if (round % ROUNDS_OPEN_MAX === 0) await this.#endWhatIsOpen();
     }
     await this.#settle();
@@ -407,7 +407,7 @@ class History {
     this.tally.reads = { warehouse, lake };
   }
 
-  /** Ends the writers' transactions; then the owner mends the source. */
+  /** Ends the writers' transactions; then the owner repairs the source. */
   async #endWhatIsOpen(): Promise<void> {
     await this.#writers.settle();
     await this.#owner.settle();
@@ -461,8 +461,8 @@ class History {
     const { context } = this.#platform;
     await rebuildProcessed(context);
     await load(context);
-    const { mended } = await rebuildWarehouse(context, { accept: true });
-    const wrong = Object.entries(mended).filter(([, rows]) => rows > 0);
-    assert.deepEqual(wrong, [], "rows that the rebuild had to mend");
+    const { repaired } = await rebuildWarehouse(context, { accept: true });
+    const wrong = Object.entries(repaired).filter(([, rows]) => rows > 0);
+    assert.deepEqual(wrong, [], "rows that the rebuild had to repair");
   }
 }

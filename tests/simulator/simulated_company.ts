@@ -2,12 +2,12 @@ import type pg from "pg";
 import type { Company } from "../harness/company.ts";
 import type { WrittenTable } from "../harness/random_writers.ts";
 
-/** What the source's owner does that the platform must refuse until mended. */
+/** What the source's owner does that the platform must refuse until repaired. */
 export interface Trouble {
   what: string;
-  /** SQL that makes it, and SQL that mends it again. */
+  /** SQL that makes it, and SQL that repairs it again. */
   make: string;
-  mend: string;
+  repair: string;
 }
 
 /** A table as its owner's migrations change it, and change it back. */

@@ -6,14 +6,14 @@ import type { SimulatedCompany, Trouble } from "./simulated_company.ts";
 
 const LOCK_TIMEOUT_MS = 100;
 const TROUBLED_SHARE = 0.2;
-const MENDED_SHARE = 0.4;
+const REPAIRED_SHARE = 0.4;
 const RELABELLED_SHARE = 0.2;
 /** Far from the numbers that writers use. */
 const FRESH = 5_000_000;
 
 /**
  * The source's owner, who lets in between rounds what the platform must refuse,
- * mends it after a while, and changes what rows read as that nobody writes.
+ * repairs it after a while, and changes what rows read as that nobody writes.
  */
 export class SourceOwner implements AsyncDisposable {
   #fresh = FRESH;
@@ -39,7 +39,7 @@ export class SourceOwner implements AsyncDisposable {
   async act(random: Random): Promise<void> {
     const { troubles } = this.company;
     for (const trouble of this.#open) {
-      if (random.fraction() < MENDED_SHARE) await this.#mend(trouble);
+      if (random.fraction() < REPAIRED_SHARE) await this.#repair(trouble);
     }
     if (troubles.length > 0 && random.fraction() < TROUBLED_SHARE) {
       const make = troubles[random.between(0, troubles.length - 1)];
@@ -60,11 +60,11 @@ export class SourceOwner implements AsyncDisposable {
     await this.#run(make?.(this.#fresh++) ?? "");
   }
 
-  /** Mends all; nobody else may hold a lock any more. */
+  /** Repairs all; nobody else may hold a lock any more. */
   async settle(): Promise<void> {
-    for (const trouble of this.#open) await this.#mend(trouble);
+    for (const trouble of this.#open) await this.#repair(trouble);
     if (this.#open.length > 0) {
-      throw new Error(`cannot mend ${this.#open[0]?.what}`);
+      throw new Error(`cannot repair ${this.#open[0]?.what}`);
     }
   }
 
@@ -72,8 +72,8 @@ export class SourceOwner implements AsyncDisposable {
     await this.client.end();
   }
 
-  async #mend(trouble: Trouble): Promise<void> {
-    if (!await this.#run(trouble.mend)) return;
+  async #repair(trouble: Trouble): Promise<void> {
+    if (!await this.#run(trouble.repair)) return;
     this.#open = this.#open.filter((one) => one !== trouble);
     this.story.push(`the source no longer has ${trouble.what}`);
   }

@@ -231,7 +231,7 @@ Deno.test("transform() begins no other merge after the seconds that a setting al
   assert.deepEqual([first, second], [1, 2]);
 });
 
-Deno.test("batches that are held until a later one mends them list each other's files, and merge none", async () => {
+Deno.test("batches that are held until a later one repairs them list each other's files, and merge none", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await makeBatches(platform, 3);

@@ -351,7 +351,7 @@ Deno.test("lake.duckdb has empty views of models that hold nothing yet", async (
   }
 });
 
-Deno.test("transform() mends a lake.duckdb that lags behind, with nothing else to do", async () => {
+Deno.test("transform() repairs a lake.duckdb that lags behind, with nothing else to do", async () => {
   await using platform = await openPlatform();
   const path = lakeOf(platform);
   await fillSmall(platform.source.client);

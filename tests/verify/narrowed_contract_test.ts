@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
-import { differences } from "../harness/mend.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { differences } from "../harness/repair.ts";
 import { projectOf } from "../harness/small_project.ts";
 
 /** A column's type, a narrower one, and a value that only the first holds. */

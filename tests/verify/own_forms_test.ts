@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";
-import { differences, expectMended } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import { differences, expectRepaired } from "../harness/repair.ts";
 import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";
 
 const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
@@ -125,8 +125,8 @@ Deno.test("verify() tells another spelling from another value, of any type", asy
 
   assert.deepEqual(differences(await verify(context)), []);
   const resynced = await resync(context, { tables: ["note"] });
-  assert.equal(resynced.mended.fact_note, 0);
-  assert.equal((await rebuildWarehouse(context)).mended.fact_note, 0);
+  assert.equal(resynced.repaired.fact_note, 0);
+  assert.equal((await rebuildWarehouse(context)).repaired.fact_note, 0);
 
   for (const [index, { other }] of OWN_FORMS.entries()) {
     await warehouse.client.query(
@@ -158,7 +158,7 @@ Deno.test("verify() tells another spelling from another value in history", async
     `update fact_note set value_0 = '{"a": 2, "b": 3}' where to_batch = 2`,
   );
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["fact_note history: [1, 1] different"],
     ways: ["deno task rebuild processed", REBUILD_WAREHOUSE],
   });
@@ -200,7 +200,7 @@ Deno.test("verify() finds keys that the warehouse writes in its own form", async
     "delete from fact_note where note_id = 2",
   );
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       "fact_note warehouse: a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12 missing",
     ],
@@ -230,7 +230,7 @@ Deno.test("verify() knows money and bytes that somebody made of texts", async ()
     "update fact_note set value_0 = 2 where note_id = 1",
     "update fact_note set value_1 = 'b' where note_id = 2",
   );
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["fact_note warehouse: 1 different, 2 different"],
     ways: [REBUILD_WAREHOUSE],
   });
@@ -270,7 +270,7 @@ Deno.test("verify() finds what a type cuts off that somebody gave a column", asy
     "call pipeline.make_views('fact_note')",
   );
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       `fact_note warehouse: ${
         types.map((_, index) => `${index} different`).join(", ")
@@ -295,7 +295,7 @@ Deno.test("a column that takes several texts for one is compared by what they re
     "update fact_note set value_0 = 'aB'",
   );
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["fact_note warehouse: 1 different"],
     ways: [REBUILD_WAREHOUSE],
   });

@@ -5,8 +5,12 @@ import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
 import { changeUnseen } from "../harness/damage.ts";
-import { differences, doWhatItSays, expectMended } from "../harness/mend.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+import {
+  differences,
+  doWhatItSays,
+  expectRepaired,
+} from "../harness/repair.ts";
 import {
   dimensionSql,
   HISTORY_SQL,
@@ -134,7 +138,7 @@ async function openReadings(): Promise<Platform> {
 async function openedAgain({ context }: Platform): Promise<unknown> {
   const all = await rebuildWarehouse(context);
   const some = await resyncTables(context, { tables: ["reading", "device"] });
-  return [all, some].flatMap(({ mended }) => Object.values(mended));
+  return [all, some].flatMap(({ repaired }) => Object.values(repaired));
 }
 
 Deno.test("verify() takes a value in the form that its type prints for the same", async () => {
@@ -144,7 +148,7 @@ Deno.test("verify() takes a value in the form that its type prints for the same"
   assert.deepEqual(await openedAgain(platform), Array(8).fill(0));
 });
 
-Deno.test("verify() tells another value of such a type, and what it names mends it", async () => {
+Deno.test("verify() tells another value of such a type, and what it names repairs it", async () => {
   await using platform = await openReadings();
   const { client } = platform.warehouse;
   // Each in a row of its own: rows 1 and 3 are others.
@@ -178,7 +182,7 @@ Deno.test("verify() tells another value of such a type, and what it names mends 
     `update fact_device set device = '08:00:2b:01:02:05'
       where device = '08:00:2b:01:02:04'`,
   );
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       "dim_device history: [08:00:2b:01:02:03, 1] different",
       "fact_reading history: [1, 1] different, [3, 1] different",
@@ -224,7 +228,7 @@ Deno.test("a fact whose key has a type of its own has the same serial numbers by
   await execute(client, "insert into host values ('10.0.0.9'), ('10.0.0.10')");
   await platform.run();
 
-  assert.equal((await rebuildWarehouse(context)).mended.fact_host, 0);
+  assert.equal((await rebuildWarehouse(context)).repaired.fact_host, 0);
 });
 
 Deno.test("verify() tells texts that no load writes for a model's value", async () => {
@@ -265,7 +269,7 @@ Deno.test("verify() tells texts that no load writes for a model's value", async 
     "update dim_item set weight = '1.5' where item_id = 5",
   );
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       "dim_item warehouse: 1 different, 2 different, 3 different, 4 different",
     ],

@@ -20,7 +20,6 @@ import { verify } from "../../verify/verify.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { processedManifest } from "../harness/manifests.ts";
-import { differences, doWhatItSays, waysNamed } from "../harness/mend.ts";
 import {
   execute,
   openPlatform,
@@ -30,6 +29,7 @@ import {
 } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
+import { differences, doWhatItSays, waysNamed } from "../harness/repair.ts";
 import { newSeed } from "../harness/seed.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
@@ -186,9 +186,9 @@ for (const zones of ZONE_KINDS) {
 
     await doWhatItSays(platform, verification);
 
-    const mended = await verify(context);
-    assert.deepEqual(differences(mended), []);
-    assert.equal(mended.same, true);
+    const repaired = await verify(context);
+    assert.deepEqual(differences(repaired), []);
+    assert.equal(repaired.same, true);
   });
 }
 

@@ -191,7 +191,7 @@ Deno.test("commit() looks once more when the last try failed", async () => {
   });
 });
 
-Deno.test("commit() gives up on what can't be mended, or says two things", async () => {
+Deno.test("commit() gives up on what can't be repaired, or says two things", async () => {
   await withZone(async (zone) => {
     const denied = logOf(creating(zone, () => {
       throw new StageError("denied", { subject: "zone" });

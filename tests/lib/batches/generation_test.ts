@@ -82,7 +82,7 @@ Deno.test("activateGeneration() finds out what came of it when the answer was lo
   });
 });
 
-Deno.test("activateGeneration() gives up on what can't be mended", async () => {
+Deno.test("activateGeneration() gives up on what can't be repaired", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const from = await readGeneration(zone);

@@ -15,7 +15,7 @@ Deno.test("sqlFolderNamer() names the folder that SQL_DIRECTORY is", () => {
 
   for (
     const [text, named] of [
-      ["Mend sql/checks/a__b.sql", "Mend /home/me/company/sql/checks/a__b.sql"],
+      ["Fix sql/checks/a__b.sql", "Fix /home/me/company/sql/checks/a__b.sql"],
       [
         "change sql/source.sql back",
         "change /home/me/company/sql/source.sql back",
@@ -49,7 +49,7 @@ Deno.test("sqlFolderNamer() leaves the project's own files, and what merely look
 });
 
 Deno.test("sqlFolderNamer() leaves all as it is where the folder is the project's", () => {
-  const text = "Mend sql/checks/a__b.sql";
+  const text = "Fix sql/checks/a__b.sql";
 
   assert.equal(namerOf(undefined)(text), text);
   assert.equal(namerOf(" ")(text), text);
@@ -57,7 +57,7 @@ Deno.test("sqlFolderNamer() leaves all as it is where the folder is the project'
 });
 
 Deno.test("sqlFolderNamer() keeps JSON what it is", () => {
-  const named = namerOf('/a "folder"')('{"hint":"Mend sql/models"}');
+  const named = namerOf('/a "folder"')('{"hint":"Fix sql/models"}');
 
-  assert.deepEqual(JSON.parse(named), { hint: 'Mend /a "folder"/models' });
+  assert.deepEqual(JSON.parse(named), { hint: 'Fix /a "folder"/models' });
 });

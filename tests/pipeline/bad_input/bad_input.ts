@@ -13,13 +13,13 @@ import { visible } from "../../harness/visible.ts";
 
 type StageName = "extract" | "transform" | "load";
 
-/** Mends what was spoilt. */
+/** Repairs what was spoilt. */
 export type Repair = () => Promise<unknown>;
 
 /** Something that a stage must refuse. */
 export interface BadInput {
   name: string;
-  /** Breaks something after a first good batch; gives what mends it. */
+  /** Breaks something after a first good batch; gives what repairs it. */
   spoil: (platform: Platform) => Promise<Repair>;
   /** The stage that must refuse it. */
   stage: StageName;

@@ -100,19 +100,19 @@ export const OTHER_COMPANY: SimulatedCompany = {
       what: "two desks with one number",
       make: `insert into desk select int4send(${fresh}), desk_number, 'twice'
         from member where desk_number is not null order by member_id limit 1`,
-      mend: `delete from desk where desk_id = int4send(${fresh})`,
+      repair: `delete from desk where desk_id = int4send(${fresh})`,
     }),
     (fresh) => ({
       what: "a badge that is null",
       make: `insert into member values (${fresh}, null, null)`,
-      mend: `update member set badge = 'badge ${fresh}'
+      repair: `update member set badge = 'badge ${fresh}'
         where member_id = ${fresh}`,
     }),
     (fresh) => ({
       what: "a badge that is there twice",
       make: `insert into member select ${fresh}, null, badge from member
         where badge is not null order by member_id limit 1`,
-      mend: `delete from member where member_id = ${fresh}`,
+      repair: `delete from member where member_id = ${fresh}`,
     }),
     (fresh) => ({
       what: "a key that is null",
@@ -120,7 +120,7 @@ export const OTHER_COMPANY: SimulatedCompany = {
           add constraint link_pkey unique (upper_id, lower_id);
         alter table link alter upper_id drop not null;
         insert into link values (null, 1, ${fresh})`,
-      mend: `delete from link where upper_id is null;
+      repair: `delete from link where upper_id is null;
         alter table link drop constraint link_pkey;
         alter table link
           add constraint link_pkey primary key (upper_id, lower_id)`,

@@ -44,7 +44,7 @@ export async function doWhatItSays(
  * Verifies, expects these differences and tasks, runs the tasks, and expects
  * that nothing differs after them.
  */
-export async function expectMended(
+export async function expectRepaired(
   platform: Platform,
   expected: { differences: readonly string[]; ways: readonly string[] },
 ): Promise<void> {
@@ -53,7 +53,7 @@ export async function expectMended(
   assert.deepEqual(waysNamed(verification), expected.ways);
   assert.equal(verification.same, false);
   await doWhatItSays(platform, verification);
-  const mended = await verify(platform.context);
-  assert.deepEqual(differences(mended), []);
-  assert.equal(mended.same, true);
+  const repaired = await verify(platform.context);
+  assert.deepEqual(differences(repaired), []);
+  assert.equal(repaired.same, true);
 }

@@ -8,13 +8,13 @@ import {
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { verify } from "../../verify/verify.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
-import { differences, expectMended, waysNamed } from "../harness/mend.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
+import { differences, expectRepaired, waysNamed } from "../harness/repair.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
@@ -212,16 +212,16 @@ Deno.test("rebuild warehouse names a domain that would round", async () => {
 });
 
 for (const [name, damage] of Object.entries(WAREHOUSE_DAMAGES)) {
-  Deno.test(`verify() names the task that mends ${name}`, async () => {
+  Deno.test(`verify() names the task that repairs ${name}`, async () => {
     await using platform = await openFilled();
     const { sql, says, ways = [REBUILD_WAREHOUSE] } = damage;
     await execute(platform.warehouse.client, ...sql);
 
-    await expectMended(platform, { differences: says, ways });
+    await expectRepaired(platform, { differences: says, ways });
   });
 }
 
-Deno.test("verify() names the task that mends the lake's rows", async () => {
+Deno.test("verify() names the task that repairs the lake's rows", async () => {
   await using platform = await openFilled();
   await swapFile(platform, {
     batch: 1,
@@ -234,13 +234,13 @@ Deno.test("verify() names the task that mends the lake's rows", async () => {
       where design_id = 1`,
   });
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["dim_design lake: 2 different, 3 missing, 77 extra"],
     ways: ["deno task resync design"],
   });
 });
 
-Deno.test("verify() names the tasks that mend a key that the lake has twice", async () => {
+Deno.test("verify() names the tasks that repair a key that the lake has twice", async () => {
   await using platform = await openFilled();
   await swapFile(platform, {
     batch: 1,
@@ -250,7 +250,7 @@ Deno.test("verify() names the tasks that mend a key that the lake has twice", as
       from ${from} where design_id = 2`,
   });
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       "dim_design lake: 2 twice",
       // One of the two ended when the other began.
@@ -260,7 +260,7 @@ Deno.test("verify() names the tasks that mend a key that the lake has twice", as
   });
 });
 
-Deno.test("verify() names the tasks that mend a version that the lake has twice", async () => {
+Deno.test("verify() names the tasks that repair a version that the lake has twice", async () => {
   await using platform = await openFilled();
   await execute(
     platform.source.client,
@@ -300,14 +300,14 @@ Deno.test("verify() names tasks that keep a right history where the lake's is fo
         else design_name end as design_name) from ${from}`,
   });
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["dim_design history: [2, 1] different"],
     ways: REBUILD_BOTH,
   });
   assert.deepEqual(await readHistory(), right);
 });
 
-Deno.test("verify() names the tasks that mend a day that the lake describes wrongly", async () => {
+Deno.test("verify() names the tasks that repair a day that the lake describes wrongly", async () => {
   await using platform = await openFilled();
   await swapFile(platform, {
     batch: 1,
@@ -321,13 +321,13 @@ Deno.test("verify() names the tasks that mend a day that the lake describes wron
     differences(verification)[0] ?? "",
     /^dim_date lake: .*different/,
   );
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: differences(verification),
     ways: REBUILD_BOTH,
   });
 });
 
-Deno.test("verify() names the tasks that mend what came unseen", async () => {
+Deno.test("verify() names the tasks that repair what came unseen", async () => {
   await using platform = await openFilled();
   await changeUnseen(platform, [
     insertOrder(77),
@@ -350,7 +350,7 @@ Deno.test("verify() names the tasks that mend what came unseen", async () => {
       "fact_sales_order warehouse: 77 missing",
     ],
   );
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: differences(verification),
     ways: [
       "deno task resync sales_order",
@@ -378,7 +378,7 @@ Deno.test("verify() names the table of a row that the lake's quarantine lacks", 
     select: (from) => `from ${from} where table_name = 'payment'`,
   });
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["quarantine lake: [sales_order, 1] missing"],
     ways: ["deno task resync sales_order"],
   });
@@ -398,7 +398,7 @@ Deno.test("verify() sees that quarantined rows are as the lake has kept them", a
     "update quarantine set reason = 'none'",
   );
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       "fact_payment warehouse: 3 missing",
       "quarantine warehouse: [payment, 3] different",
@@ -407,7 +407,7 @@ Deno.test("verify() sees that quarantined rows are as the lake has kept them", a
   });
 });
 
-Deno.test("verify() says what mends a check that the source's rows break", async () => {
+Deno.test("verify() says what repairs a check that the source's rows break", async () => {
   await using platform = await openFilled();
   await execute(
     platform.source.client,
@@ -464,7 +464,7 @@ function otherSql(change: (tables: string) => string): ProjectSql {
   };
 }
 
-Deno.test("verify() names the task that mends a column that the warehouse lacks", async () => {
+Deno.test("verify() names the task that repairs a column that the warehouse lacks", async () => {
   await using platform = await openPlatform({
     sql: otherSql((text) => text.replaceAll("    details text,\n", "")),
     sourceSql: OTHER_SOURCE,
@@ -472,13 +472,13 @@ Deno.test("verify() names the task that mends a column that the warehouse lacks"
   const first = await verify(platform.context);
   if (first.same) return; // The load itself has added it.
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["dim_item warehouse: column details missing"],
     ways: [REBUILD_WAREHOUSE],
   });
 });
 
-Deno.test("verify() names the task that mends a column that no model has", async () => {
+Deno.test("verify() names the task that repairs a column that no model has", async () => {
   await using platform = await openPlatform({
     sql: otherSql((text) =>
       text.replaceAll("    title text,\n", "    title text,\n    note text,\n")
@@ -486,13 +486,13 @@ Deno.test("verify() names the task that mends a column that no model has", async
     sourceSql: OTHER_SOURCE,
   });
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: ["dim_item warehouse: column note extra"],
     ways: [`${REBUILD_WAREHOUSE} --accept`],
   });
 });
 
-Deno.test("verify() names the task that mends a row that its model leaves out", async () => {
+Deno.test("verify() names the task that repairs a row that its model leaves out", async () => {
   const sql = otherSql((text) => text);
   const filtered: ProjectSql = {
     ...sql,
@@ -512,7 +512,7 @@ Deno.test("verify() names the task that mends a row that its model leaves out", 
     "update stock set quantity = 0 where item_number = 3",
   ]);
 
-  await expectMended(platform, {
+  await expectRepaired(platform, {
     differences: [
       "fact_stock lake: [w, 3] extra",
       "fact_stock warehouse: [w, 3] extra",
@@ -540,9 +540,9 @@ Deno.test("a rebuild changes values where rows are, and what refers to them stay
     "update dim_staff set last_name = 'x'",
   );
 
-  const { mended } = await rebuildWarehouse(context);
+  const { repaired } = await rebuildWarehouse(context);
 
-  assert.equal(mended.fact_payment, 10);
+  assert.equal(repaired.fact_payment, 10);
   const { rows: [notes] } = await client.query("select count(*) from note");
   assert.equal(notes.count, "5");
   assert.equal((await verify(context)).same, true);
