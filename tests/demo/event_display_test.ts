@@ -24,7 +24,7 @@ const PLACES = {
   fact: TOTESYS.fact,
 };
 
-Deno.test("createEventDisplay() tells freshness, and once what to look at, as JSON", async () => {
+Deno.test("createEventDisplay() reports freshness, and once what to look at, as JSON", async () => {
   let text = "";
   const write = (piece: string) => void (text += piece);
   const log = await openLog({

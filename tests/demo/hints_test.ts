@@ -21,7 +21,7 @@ const PLACES = {
   fact: TOTESYS.fact,
 };
 
-Deno.test("formatHints() tells where everything is", () => {
+Deno.test("formatHints() says where everything is", () => {
   const text = formatHints(demoHints(PLACES));
 
   assert.match(text, /source +postgres:\/\/127.0.0.1:1\/totesys$/m);

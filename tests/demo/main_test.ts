@@ -139,11 +139,11 @@ Deno.test("the demo with --reset starts over and leaves others' files", async ()
     await Deno.writeTextFile(kept, "not the demo's");
     await run(args, { until: LOADED(1) });
 
-    const anew = await run([...args, "--reset"], { until: LOADED(1) });
+    const restarted = await run([...args, "--reset"], { until: LOADED(1) });
 
-    assert.equal(anew.code, 0, anew.error);
-    assert.match(anew.out, /filling the source/);
-    assert.match(anew.out, /"stage":"extract","message":"batch 1:/);
+    assert.equal(restarted.code, 0, restarted.error);
+    assert.match(restarted.out, /filling the source/);
+    assert.match(restarted.out, /"stage":"extract","message":"batch 1:/);
     assert.equal(await Deno.readTextFile(kept), "not the demo's");
   });
 });
@@ -208,7 +208,7 @@ Deno.test("the demo takes over from a server that outlived its demo", async () =
   });
 });
 
-Deno.test("the demo's source and warehouse can be queried with what it tells", async () => {
+Deno.test("the demo's source and warehouse can be queried as it says", async () => {
   await withFolder(async (folder) => {
     const counts: number[] = [];
     let seen = "";

@@ -28,7 +28,7 @@ Deno.test("runTraffic() does all that an application does, and ends clean", asyn
   assert.equal(orphans.rowCount, 0);
 });
 
-Deno.test("runTraffic() tells what it changed, row by row", async () => {
+Deno.test("runTraffic() reports what it changed, row by row", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 300 });
   const before = await countPayments(source.client);
   const traffic = startTraffic(source.url);

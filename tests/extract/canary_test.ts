@@ -78,7 +78,7 @@ Deno.test("findCanary() finds the newest row of those that hold, the first by ke
     assert.equal(await find("code = 'nobody'"), undefined);
   }));
 
-Deno.test("probeCanary() tells what has become of a row", () =>
+Deno.test("probeCanary() finds what has become of a row", () =>
   withProbes(async ({ run, nextId, find, probe }) => {
     await run("insert into t values ('a', '2024-01-01')");
     const canary = await find();

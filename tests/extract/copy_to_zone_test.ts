@@ -138,7 +138,7 @@ Deno.test("copyToZone() keeps nothing when it is asked to stop", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("copyToZone() tells progress of every row and byte", async () => {
+Deno.test("copyToZone() reports progress of every row and byte", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   await using database = await openTestDatabase();

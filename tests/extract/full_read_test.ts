@@ -270,7 +270,7 @@ Deno.test("extract() finds what went while a table was out of the contract", asy
   assert.deepEqual(await shipped(platform, 5), {});
 });
 
-Deno.test("extract() tells of a watermark that stands still, and who holds it", async () => {
+Deno.test("extract() reports a watermark that stands still, and who holds it", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -26,7 +26,7 @@ interface Compared {
   deleted: string[];
   /** Files of deletes: one for each group of buckets that has some. */
   groups: number;
-  /** The buckets whose keys were read anew. */
+  /** The buckets whose keys were read again. */
   moved: string[];
   keyIndex: KeyIndex;
 }
@@ -139,7 +139,7 @@ Deno.test("compareKeys() finds integer keys that are gone, dense or with gaps", 
     assert.deepEqual(none.moved, []);
   }));
 
-Deno.test("compareKeys() tells deletes from inserts and from keys that came back", () =>
+Deno.test("compareKeys() distinguishes deletes from inserts and from keys that came back", () =>
   comparing(INTEGER, async (compare) => {
     await compare.after(insertIds(1, 10));
 
@@ -333,7 +333,7 @@ Deno.test("compareKeys() keeps the columns of a composite key apart", () =>
     ]);
   }));
 
-Deno.test("compareKeys() begins anew with a key that is declared otherwise", () =>
+Deno.test("compareKeys() starts over with a key that is declared differently", () =>
   comparing(INTEGER, async (compare) => {
     const { keyIndex } = await compare.after(insertIds(1, 10));
     assert.equal(keyIndex.key, "id bigint");

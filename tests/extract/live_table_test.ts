@@ -24,7 +24,7 @@ const COLUMNS = {
   details: "jsonb",
 };
 
-/** The contract's table with some columns otherwise; null: without them. */
+/** The contract's table with some columns changed; null: without them. */
 function itemSql(
   changed: Record<string, string | null> = {},
   options: { key?: string; name?: string } = {},
@@ -392,7 +392,7 @@ Deno.test("readLiveTables() takes a type with or without its schema", async () =
   });
 });
 
-Deno.test("readLiveTables() tells every difference of every table at once", async () => {
+Deno.test("readLiveTables() reports every difference of every table at once", async () => {
   await using database = await openTestDatabase();
   await execute(
     database.client,

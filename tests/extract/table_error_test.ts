@@ -23,7 +23,7 @@ Deno.test("an error by a limit of the source's role names the limit, and is not 
   assert.equal(adviceOf("57P01", "terminating connection").retryable, true);
 });
 
-Deno.test("a source without memory is told from one without room for locks", () => {
+Deno.test("a source without memory is distinguished from one without room for locks", () => {
   const memory = adviceOf(
     "53200",
     "out of memory. Failed on request of size 9",

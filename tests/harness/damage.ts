@@ -51,7 +51,7 @@ export async function runSmallHistory(platform: Platform): Promise<void> {
 export async function damage({ warehouse }: Platform): Promise<void> {
   await execute(
     warehouse.client,
-    // Facts that are otherwise, gone, added, reopened, numbered otherwise.
+    // Facts that are changed, gone, added, reopened, numbered differently.
     "update fact_sales_order set units_sold = units_sold + 1 where sales_order_id = 1",
     "delete from fact_purchase_order where purchase_order_id = 1",
     `insert into fact_payment select 9999, 777, created_date, created_time,

@@ -15,7 +15,7 @@ export interface WrittenTable {
   values: (key: number, fresh: number) => string;
   /** What sets one of its columns to something that it never was. */
   change: (fresh: number) => string;
-  /** What makes a row unreadable, and otherwise than it ever was. */
+  /** What makes a row unreadable, and different from all that it was before. */
   spoil?: (fresh: number) => string;
   /** Whether a change may be stamped in its column `last_updated`. */
   isStamped: boolean;

@@ -91,7 +91,7 @@ export class Task implements AsyncDisposable {
   }
 }
 
-/** What is told to the task and to be told by none: of length, to be found. */
+/** The secrets that a task is given and must not print: long enough to be found. */
 function secretsOf(env: Record<string, string>): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
     if (/PASSWORD|SECRET_ACCESS_KEY|TOKEN/.test(name)) return [value];

@@ -96,7 +96,7 @@ for (
     ["a shop", SHOP, ["invoice", "invoice_line"]],
   ] as const
 ) {
-  Deno.test(`planStar() tells what happens from what there is, in ${what}`, async () => {
+  Deno.test(`planStar() distinguishes what happens from what there is, in ${what}`, async () => {
     const { models } = await starOf(schema);
 
     assert.deepEqual(

@@ -98,7 +98,7 @@ for (
   });
 }
 
-Deno.test("exitCode() tells usage, a data check and a failure apart", () => {
+Deno.test("exitCode() distinguishes usage, a data check and a failure", () => {
   const check = new StageError("a", { subject: "b", dataCheck: true });
   const failure = new StageError("a", { subject: "b" });
 

@@ -56,7 +56,7 @@ Deno.test("openLog() takes no field for a part of another", async () => {
   assert.equal(user, "me@example.org");
 });
 
-Deno.test("openLog() tells of the innermost: the stage, or else the command", async () => {
+Deno.test("openLog() reports the innermost: the stage, or else the command", async () => {
   const lines: string[] = [];
   const log = (await openLog({
     json: true,

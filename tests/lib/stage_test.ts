@@ -43,7 +43,7 @@ Deno.test("startRun() heeds the ticks where the clock was set back", () => {
   }
 });
 
-Deno.test("createRunId() tells when a run began, and never comes twice", () => {
+Deno.test("createRunId() shows when a run began, and never comes twice", () => {
   const now = new Date("2026-03-01T08:09:10.123Z");
 
   const [first = "", second = ""] = [createRunId(now), createRunId(now)];

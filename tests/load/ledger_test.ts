@@ -52,7 +52,7 @@ Deno.test("newestEntry() gives the newest of what enterBatches() entered", async
   ]);
 });
 
-Deno.test("enterBatches() tells listeners the last batch, once it is committed", async () => {
+Deno.test("enterBatches() notifies listeners of the last batch, once it is committed", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await migrate(client);

@@ -141,7 +141,7 @@ Deno.test("load() goes on after the zone was rebuilt by the same SQL", async () 
   assert.equal((await processedManifest(platform, 5)).batch, 5);
 });
 
-Deno.test("rebuildWarehouse() replaces another lake only when it is told to", async () => {
+Deno.test("rebuildWarehouse() replaces another lake only when it is allowed to", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   await using other = await openPlatform();
@@ -165,7 +165,7 @@ Deno.test("rebuildWarehouse() replaces another lake only when it is told to", as
   await assertFreshlyLoaded({ ...other, warehouse: platform.warehouse });
 });
 
-Deno.test("rebuildWarehouse() goes back to earlier batches only when it is told to", async () => {
+Deno.test("rebuildWarehouse() goes back to earlier batches only when it is allowed to", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const { processedUrl } = platform.config;

@@ -57,7 +57,7 @@ const UNREACHABLE = {
   PROCESSED_URL: "/tmp/p",
 };
 
-Deno.test("the stages' commands run the pipeline, and status tells of it", async () => {
+Deno.test("the stages' commands run the pipeline, and status reports it", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);
@@ -85,7 +85,7 @@ Deno.test("the stages' commands run the pipeline, and status tells of it", async
   assert.equal(told.stages[2].batch, 1);
 });
 
-Deno.test("status tells how the newest verification came out", async () => {
+Deno.test("status reports how the newest verification came out", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);
@@ -105,10 +105,10 @@ Deno.test("status tells how the newest verification came out", async () => {
   assert.equal(same.code, 0);
   assert.match(same.out, /\nverified: batch 1, \d{4}-.*, the same\n/);
 
-  const otherwise = await told(2);
-  assert.equal(otherwise.code, 1);
+  const changed = await told(2);
+  assert.equal(changed.code, 1);
   assert.match(
-    otherwise.out,
+    changed.out,
     /\nverified: batch 3, .*, 2 DIFFERENCES: run deno task verify\n/,
   );
 });
@@ -295,7 +295,7 @@ Deno.test("a stage that is asked to stop ends with 0 and says what stays", async
   assert.match(io.error, /Stopped as asked/);
 });
 
-Deno.test("rebuild and resync make places anew and tables right again", async () => {
+Deno.test("rebuild and resync recreate places and repair tables", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const env = envOf(platform);

@@ -125,7 +125,7 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
   }
 });
 
-Deno.test("doctor --aws tells of the SMS sandbox, the limit and who has not confirmed", async () => {
+Deno.test("doctor --aws reports the SMS sandbox, the limit and who has not confirmed", async () => {
   const answer = (action: string, body: string) =>
     `<${action}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><${action}Result>${body}</${action}Result></${action}Response>`;
   const told = { sandbox: true, limit: 1, arn: "PendingConfirmation" };

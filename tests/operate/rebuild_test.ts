@@ -31,7 +31,7 @@ const WRITES_BETWEEN_BATCHES = 20;
 /** Set `TEST_SEED` to repeat a history that failed. */
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`the rebuild drill: both places are made anew after any history, on ${zones}`, async () => {
+  Deno.test(`the rebuild drill: both places are recreated after any history, on ${zones}`, async () => {
     const seed = newSeed();
     const random = new Random(seed);
     await using platform = await openPlatform({ zones });

@@ -23,7 +23,7 @@ for (const zones of ZONE_KINDS) {
     await using platform = await openPlatform({ zones });
     await runSmallHistory(platform);
     // In the lake a delete and a department's move never came in, in the
-    // warehouse a row is otherwise and another is gone.
+    // warehouse a row differs and another is gone.
     await doctorManifest(platform, 2, (manifest) => {
       delete manifest.models.dim_staff;
     });

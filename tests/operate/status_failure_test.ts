@@ -62,7 +62,7 @@ async function told(
 const WAITS = /: batch \d+ has not come through since \d{4}-/;
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`status tells which batch a stage fails at, and why, until it came through, on ${zones}`, async () => {
+  Deno.test(`status reports which batch a stage fails at, and why, until it came through, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { source, warehouse } = platform;
     await fillSmall(source.client);
@@ -146,7 +146,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("status tells of what fails in the active generation only", async () => {
+Deno.test("status reports what fails in the active generation only", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   assert.equal((await told(platform, pipeline)).code, 0);
@@ -185,7 +185,7 @@ Deno.test("status says how many batches a stage is behind that has not failed", 
   assert.match(seen.out, /^transform is 2 batches behind$/m);
 });
 
-Deno.test("a stage that fails while nothing waits for it is not told to stand still", async () => {
+Deno.test("a stage that fails while nothing waits for it is not reported as stuck", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
@@ -255,7 +255,7 @@ Deno.test("status knows no freshness by a snapshot of the future", async () => {
   assert.equal(freshnessSeconds, undefined);
 });
 
-Deno.test("status tells at once that batches wait for a warehouse that takes no writes", async () => {
+Deno.test("status reports at once that batches wait for a warehouse that takes no writes", async () => {
   await using platform = await openPlatform();
   const { source, warehouse } = platform;
   const { database } = warehouse.settings;
@@ -285,7 +285,7 @@ Deno.test("status tells at once that batches wait for a warehouse that takes no 
   assert.equal((await told(platform, status)).code, 0);
 });
 
-Deno.test("status tells of rules that verify found broken, and of one that never came to an end", async () => {
+Deno.test("status reports rules that verify found broken, and of one that never came to an end", async () => {
   await using platform = await openPlatform();
   const { source, warehouse, context } = platform;
   await fillSmall(source.client);
@@ -324,7 +324,7 @@ Deno.test("status tells of rules that verify found broken, and of one that never
   assert.match(broken.out, /DIFFERENCES/);
 });
 
-Deno.test("status tells of a batch that has waited for too long, and who holds load's lock", async () => {
+Deno.test("status reports a batch that has waited for too long, and who holds load's lock", async () => {
   await using platform = await openPlatform();
   const { source, warehouse, context } = platform;
   await fillSmall(source.client);

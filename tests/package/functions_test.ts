@@ -196,7 +196,7 @@ Deno.test("a warm function keeps its connections, and replaces dead ones", async
   assert.deepEqual(body.batches, [3]);
 });
 
-Deno.test("a function reads a password anew that was changed", async () => {
+Deno.test("a function reads a password again after it was changed", async () => {
   await using cloud = await Cloud.open();
   const { platform, secrets } = cloud;
   const role = `reader_${crypto.randomUUID().slice(0, 8)}`;

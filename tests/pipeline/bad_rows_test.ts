@@ -219,7 +219,7 @@ Deno.test("columns beyond the contract, and in another order, are no fault", asy
   await history.compareAll();
 });
 
-Deno.test("the quarantine tells the lake and the warehouse the same", async () => {
+Deno.test("the quarantine reads alike in the lake and the warehouse", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -48,7 +48,7 @@ async function extractSix(platform: Platform): Promise<History> {
   return history;
 }
 
-/** Every row of every history, without what a load may give anew. */
+/** Every row of every history, without what a load may number differently. */
 async function everything(platform: Platform): Promise<string[]> {
   const { client } = platform.warehouse;
   const tables = await query(

@@ -16,7 +16,7 @@ import {
 import { openTestDatabase } from "../harness/postgres.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
-/** A table whose key is declared otherwise from some batch on. */
+/** A table whose key is declared differently from some batch on. */
 interface Redeclared {
   name: string;
   /** The key's columns in the contract, before and after. */
@@ -223,7 +223,7 @@ function keyText(table: Redeclared, n: number): string {
   return table.value(n).replaceAll("'", "").replaceAll(", ", "/");
 }
 
-Deno.test("a key that is declared otherwise goes on with its history", async () => {
+Deno.test("a key that is declared differently goes on with its history", async () => {
   await using platform = await openPlatform({
     sql: sqlOf("before"),
     sourceSql: [...TABLES, LAST].map(({ name, source }) =>
@@ -403,7 +403,7 @@ Deno.test("extract() refuses a key of other columns than before", async () => {
   await platform.extract();
 });
 
-Deno.test("extract() asks about rows that went while the key was declared otherwise", async () => {
+Deno.test("extract() asks about rows that went while the key was declared differently", async () => {
   await using platform = await openPlatform({
     sql: thing("id integer not null", "id"),
     sourceSql: `create table thing (id integer primary key);

@@ -44,7 +44,7 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
 });
 
 for (const name of ["run", "httpfs", "lint:sql"]) {
-  Deno.test(`deno task ${name} tells how it is used`, async () => {
+  Deno.test(`deno task ${name} reports how it is used`, async () => {
     await using task = new Task([name, "--help"], {});
 
     assert.equal(await task.ended(), 0, task.out + task.error);

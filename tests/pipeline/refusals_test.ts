@@ -50,7 +50,7 @@ Deno.test("extract() stops when much of a table is gone, unless it is let", asyn
   await assertMirrored(platform);
 });
 
-Deno.test("transform() refuses a log that was cut and written anew", async () => {
+Deno.test("transform() refuses a log that was cut and written again", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
@@ -67,7 +67,7 @@ Deno.test("transform() refuses a log that was cut and written anew", async () =>
   });
 });
 
-Deno.test("transform() stops when sql/ has changed, unless it is told", async () => {
+Deno.test("transform() stops when sql/ has changed, unless that is accepted", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
@@ -85,7 +85,7 @@ Deno.test("transform() stops when sql/ has changed, unless it is told", async ()
   await assertMirrored(platform);
 });
 
-Deno.test("transform() makes a broken lake.duckdb anew", async () => {
+Deno.test("transform() replaces a broken lake.duckdb", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();

@@ -271,7 +271,7 @@ Deno.test("a source that moved to another cluster is read whole", () =>
     await moving.history?.compareAll();
   }));
 
-Deno.test("two deployments that write into one lake are told so", async () => {
+Deno.test("two deployments that write into one lake are reported", async () => {
   await using first = await openPlatform();
   await using second = await openPlatform();
   await fillSmall(first.source.client);

@@ -387,7 +387,7 @@ const FAILURES: Failure[] = [
   },
 ];
 
-Deno.test("no failing task tells a secret", async () => {
+Deno.test("no failing task prints a secret", async () => {
   await using opened = await openKeylessPlatform("S3");
   const { platform } = opened;
   await fillSmall(platform.source.client);
@@ -421,7 +421,7 @@ Deno.test("no failing task tells a secret", async () => {
   }));
 });
 
-Deno.test("a store that tells all it was sent makes no task tell it", async () => {
+Deno.test("a store that echoes all it was sent makes no task print it", async () => {
   await using opened = await openKeylessPlatform("S3");
   const { platform, endpoint } = opened;
   await using proxy = startS3Proxy(endpoint);

@@ -142,7 +142,7 @@ async function assertRefused(
   });
 }
 
-Deno.test("connect() verifies Postgres's certificate, unless told to require TLS only", () =>
+Deno.test("connect() verifies Postgres's certificate, unless asked to require TLS only", () =>
   inServerFolder(async (folder) => {
     const authorities = await openAuthorities(join(folder, "authorities"));
 

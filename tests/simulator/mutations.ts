@@ -54,7 +54,7 @@ const NUMBERED = [
 ];
 const KEYS = JSON.stringify(NUMBERED.map(({ key }) => key));
 
-/** Lake or warehouse held otherwise than the source did. */
+/** Lake or warehouse held something else than the source did. */
 const CONTENT =
   /a reader of|as of batch|now: |history of|batches \d+ and \d+ hold/;
 

@@ -201,7 +201,7 @@ Deno.test("dim_design keeps every text as it is", async () => {
   );
 });
 
-Deno.test("dim_location tells a missing line from an empty one", async () => {
+Deno.test("dim_location distinguishes a missing line from an empty one", async () => {
   await using database = await StageDatabase.open("changed");
   await database.insert(
     "changed.address",

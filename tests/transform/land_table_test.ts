@@ -50,7 +50,7 @@ interface Bench {
   ) => Promise<DataFile>;
 }
 
-Deno.test("landTable() tells null from the empty text, and keeps every text", () =>
+Deno.test("landTable() distinguishes null from the empty text, and keeps every text", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: HEADER + [

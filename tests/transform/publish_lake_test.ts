@@ -369,7 +369,7 @@ Deno.test("transform() repairs a lake.duckdb that lags behind, with nothing else
   assert.deepEqual(await about(platform), ["2"]);
 });
 
-Deno.test("transform() makes the views of another SQL anew", async () => {
+Deno.test("transform() replaces the views of another SQL", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.extract();

@@ -19,7 +19,7 @@ import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const HOURS_13_MS = 13 * 3_600_000;
 
-Deno.test("rebuildProcessed() makes each batch anew, and the lake shows them", async () => {
+Deno.test("rebuildProcessed() makes each batch again, and the lake shows them", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();
@@ -120,7 +120,7 @@ Deno.test("a transform that began before the swap loses nothing", async () => {
   );
 });
 
-Deno.test("publishLake() makes the lake of another generation anew, whatever its batch", async () => {
+Deno.test("publishLake() replaces the lake of another generation, whatever its batch", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();

@@ -17,7 +17,7 @@ import {
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`a full read heals whatever the lake has otherwise, on ${zones}`, async () => {
+  Deno.test(`a full read repairs whatever differs in the lake, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     await fillSmall(client);

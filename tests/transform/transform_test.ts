@@ -37,7 +37,7 @@ Deno.test("transform() counts the versions and bytes that it writes", async () =
   assert.equal(result.bytes, files.reduce((sum, file) => sum + file.bytes, 0));
 });
 
-Deno.test("transform() tells the rows of a batch, and the time left, as it reads", async () => {
+Deno.test("transform() reports the rows of a batch, and the time left, as it reads", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -198,7 +198,7 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
   assert.deepEqual((await platform.transform()).batches, [3]);
 });
 
-Deno.test("transform() refuses an ingestion log that was cut or written anew", async () => {
+Deno.test("transform() refuses an ingestion log that was cut or written again", async () => {
   await using platform = await openPlatform();
   await platform.extract();
   await platform.extract();

@@ -113,7 +113,7 @@ async function insertNote(
   );
 }
 
-Deno.test("verify() tells another spelling from another value, of any type", async () => {
+Deno.test("verify() distinguishes another spelling from another value, of any type", async () => {
   await using platform = await openTyped(OWN_FORMS.map(({ type }) => type));
   const { warehouse, context } = platform;
   for (const index of OWN_FORMS.keys()) {
@@ -144,7 +144,7 @@ Deno.test("verify() tells another spelling from another value, of any type", asy
   assert.deepEqual(differences(await verify(context)), []);
 });
 
-Deno.test("verify() tells another spelling from another value in history", async () => {
+Deno.test("verify() distinguishes another spelling from another value in history", async () => {
   await using platform = await openTyped(["jsonb"]);
   const { source, warehouse, context } = platform;
   await insertNote(platform, 1, ['{"b":1,"a":2}']);

@@ -148,7 +148,7 @@ Deno.test("verify() takes a value in the form that its type prints for the same"
   assert.deepEqual(await openedAgain(platform), Array(8).fill(0));
 });
 
-Deno.test("verify() tells another value of such a type, and what it names repairs it", async () => {
+Deno.test("verify() reports another value of such a type, and what it names repairs it", async () => {
   await using platform = await openReadings();
   const { client } = platform.warehouse;
   // Each in a row of its own: rows 1 and 3 are others.
@@ -231,7 +231,7 @@ Deno.test("a fact whose key has a type of its own has the same serial numbers by
   assert.equal((await rebuildWarehouse(context)).repaired.fact_host, 0);
 });
 
-Deno.test("verify() tells texts that no load writes for a model's value", async () => {
+Deno.test("verify() reports texts that no load writes for a model's value", async () => {
   const source = `create table item (
     item_id integer not null,
     made date,

@@ -498,7 +498,7 @@ const DIFFERENT: readonly {
 ];
 
 for (const { duckdb, postgres, pairs } of DIFFERENT) {
-  Deno.test(`readFromWarehouse() tells what no ${duckdb} is from ${postgres}`, () =>
+  Deno.test(`readFromWarehouse() distinguishes what no ${duckdb} is from ${postgres}`, () =>
     withEngines(async (engines) => {
       await makeHeld(engines, {
         columns: [`value ${postgres}`],

@@ -141,14 +141,14 @@ Deno.test("readLiveFiles() names a checkpoint that is missing or damaged", () =>
     assert(checkpoint !== undefined);
     const stored = await log.zone.read(checkpoint.key);
     assert(stored !== undefined);
-    const otherwise = stored.bytes.map((byte, index) =>
+    const changed = stored.bytes.map((byte, index) =>
       index === 9 ? byte + 1 : byte
     );
     for (
       const [content, found] of [
         [undefined, /it is missing/],
         [stored.bytes.slice(1), /it has \d+ bytes, the manifest says \d+/],
-        [otherwise, /its content does not match its checksum/],
+        [changed, /its content does not match its checksum/],
       ] as const
     ) {
       if (content === undefined) await log.zone.remove(checkpoint.key);

@@ -169,7 +169,7 @@ Deno.test("runCommand() ends with 0 when it was asked to stop", async () => {
   assert.match(io.error, /^Stopped as asked/);
 });
 
-Deno.test("runCommand() tells of wrong settings even when it was asked to stop", async () => {
+Deno.test("runCommand() reports wrong settings even when it was asked to stop", async () => {
   const io = fakeIo({});
 
   const code = await runCommand(
@@ -260,7 +260,7 @@ Deno.test("runCommand() reports progress as events where nobody watches", async 
   assert.deepEqual([message, rows], ["read: 3 rows so far", 3]);
 });
 
-Deno.test("describeError() tells whatever was thrown", () => {
+Deno.test("describeError() describes whatever was thrown", () => {
   const options = { command: "load", json: false };
 
   assert.equal(describeError(new Error("odd"), options), "odd\n");

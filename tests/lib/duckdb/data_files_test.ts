@@ -9,7 +9,7 @@ import { StageError } from "../../../lib/errors.ts";
 import { sha256Hex, sha256OfStream } from "../../../lib/zone/checksum.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
 
-Deno.test("checkFiles() names a file that is missing, cut or otherwise", async () => {
+Deno.test("checkFiles() names a file that is missing, cut or changed", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   const content = new TextEncoder().encode("some rows");

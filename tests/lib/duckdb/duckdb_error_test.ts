@@ -50,7 +50,7 @@ const DAMAGE = [
 ];
 
 for (const [message, hint] of PASSING) {
-  Deno.test(`dataFileError() tells what may pass: ${message.slice(0, 60)}`, () => {
+  Deno.test(`dataFileError() reports what may pass: ${message.slice(0, 60)}`, () => {
     const error = dataFileError(new Error(message), {
       action: "read",
       subject: "/zone/x",
@@ -66,7 +66,7 @@ for (const [message, hint] of PASSING) {
 }
 
 for (const message of DAMAGE) {
-  Deno.test(`dataFileError() tells damage: ${message.slice(0, 60)}`, () => {
+  Deno.test(`dataFileError() reports damage: ${message.slice(0, 60)}`, () => {
     assert.equal(duckDbCause(new Error(message)), undefined);
     const error = dataFileError(new Error(message), {
       action: "read",

@@ -170,7 +170,7 @@ Deno.test("serveLambda() says when it can't begin", async () => {
   }, { INGESTION_URL: "" });
 });
 
-Deno.test("serveLambda() reads secrets anew when a server refuses them", async () => {
+Deno.test("serveLambda() reads secrets again when a server refuses them", async () => {
   await using manager = new TestSecretsManager({
     here: "postgres://me:first-secret@localhost/x",
   });

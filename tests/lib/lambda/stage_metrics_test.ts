@@ -9,7 +9,7 @@ function valuesOf(result: Parameters<typeof stageMetrics>[0]) {
   );
 }
 
-Deno.test("stageMetrics() tells how far a stage is behind the source", () => {
+Deno.test("stageMetrics() reports how far a stage is behind the source", () => {
   const snapshotTime = "2026-01-01T00:05:00.000000Z";
   const result = { batches: [3, 4], rows: 5, bytes: 6, snapshotTime };
 
@@ -28,7 +28,7 @@ Deno.test("stageMetrics() tells how far a stage is behind the source", () => {
   assert.equal(load.FreshnessSeconds, 300);
 });
 
-Deno.test("stageMetrics() tells no lag by a snapshot of the future", () => {
+Deno.test("stageMetrics() reports no lag for a snapshot of the future", () => {
   const lagAt = (snapshotTime: string) =>
     valuesOf({ stage: "load", batches: [3], rows: 5, bytes: 6, snapshotTime });
 
@@ -40,7 +40,7 @@ Deno.test("stageMetrics() tells no lag by a snapshot of the future", () => {
   assert.equal(near.FreshnessSeconds, 0);
 });
 
-Deno.test("stageMetrics() tells of rows that were set aside", () => {
+Deno.test("stageMetrics() reports rows that were set aside", () => {
   const result = { batches: [3], rows: 5, bytes: 6, quarantined: 2 };
 
   assert.equal(valuesOf({ stage: "transform", ...result }).QuarantinedRows, 2);
@@ -50,7 +50,7 @@ Deno.test("stageMetrics() tells of rows that were set aside", () => {
   );
 });
 
-Deno.test("stageMetrics() tells no lag of what committed nothing ever", () => {
+Deno.test("stageMetrics() reports no lag where nothing was ever committed", () => {
   const none = { batches: [], rows: 0, bytes: 0 };
 
   const overtaken = valuesOf({ stage: "load", ...none, overtaken: true });

@@ -136,7 +136,7 @@ Deno.test("connectError() blames no password that was not asked for", async () =
   );
 });
 
-Deno.test("connect() repeats no password that a server tells", async () => {
+Deno.test("connect() repeats no password that a server prints", async () => {
   await using database = await openTestDatabase();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const answered = (async () => {
@@ -404,7 +404,7 @@ Deno.test("queryRow() throws when no row comes back", async () => {
   });
 });
 
-Deno.test("connect() ends the connection when it is told to stop", async () => {
+Deno.test("connect() ends the connection when it is asked to stop", async () => {
   await using database = await openTestDatabase();
   const stop = new AbortController();
   await using connection = await connect(database.settings, {
@@ -418,7 +418,7 @@ Deno.test("connect() ends the connection when it is told to stop", async () => {
   await assert.rejects(asleep, /Connection terminated/);
 });
 
-Deno.test("connect() ends a connection that comes after it was told to stop", async () => {
+Deno.test("connect() ends a connection that comes after it was asked to stop", async () => {
   await using database = await openTestDatabase();
   const stop = new AbortController();
   const connecting = connect(database.settings, {

@@ -679,7 +679,7 @@ for (
   });
 }
 
-Deno.test("readConfig() names what .env spells otherwise than a setting", () => {
+Deno.test("readConfig() names what .env misspells", () => {
   const misspelt = (names: string[]) => {
     try {
       readConfig(() => undefined, [], { names });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chunks } from "../../../lib/zone/chunks.ts";
 
-Deno.test("chunks() cuts content anew, whatever its pieces", async () => {
+Deno.test("chunks() cuts content into equal chunks, whatever its pieces", async () => {
   for (
     const pieces of [["abcdefg"], ["a", "bcdefg"], ["abc", "", "def", "g"]]
   ) {

@@ -41,7 +41,7 @@ Deno.test("DirectoryZone lists files that no key can name", () =>
     assert.deepEqual(files.map(({ key }) => key), ["of a person/ü.txt"]);
   }));
 
-Deno.test("DirectoryZone tells of what a killed process has left unfinished", () =>
+Deno.test("DirectoryZone reports what a killed process has left unfinished", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);
     await zone.put("a/b.json", bytesOf("whole"));

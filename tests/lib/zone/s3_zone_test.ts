@@ -53,7 +53,7 @@ Deno.test("S3Zone serves a whole bucket, and a prefix of it", () =>
     assert.equal(inner.locate("a"), "s3://bucket/some/prefix/a");
   }));
 
-Deno.test("S3Zone tells of every upload that has not ended, and ends it", () =>
+Deno.test("S3Zone reports every upload that has not ended, and ends it", () =>
   withZone(async (zone, { proxy }) => {
     const page = (upload: string, rest: string) =>
       new Response(
