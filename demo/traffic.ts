@@ -141,60 +141,30 @@ async function transact(client: Client, writer: Writer): Promise<void> {
   for (const event of events) writer.onEvent?.(event);
 }
 
+/** How short transactions end, and what becomes of their second half. */
 const SHORT_SHAPES = [
-  { weight: 80, run: commitOne },
-  { weight: 10, run: commitAfterSavepoint },
-  { weight: 5, run: commitBeforeSavepoint },
-  { weight: 5, run: rollBack },
-];
+  { weight: 80, end: "commit" },
+  { weight: 10, savepoint: "release", end: "commit" },
+  { weight: 5, savepoint: "rollback to", end: "commit" },
+  { weight: 5, end: "rollback" },
+] as const;
 
-function shortTransaction(
+async function shortTransaction(
   client: Client,
   writer: Writer,
 ): Promise<TrafficEvent[]> {
-  return writer.random.weighted(SHORT_SHAPES).run(client, writer);
-}
-
-async function commitOne(
-  client: Client,
-  writer: Writer,
-): Promise<TrafficEvent[]> {
-  const changes = await act(client, writer);
-  await client.query("commit");
-  return changes;
-}
-
-async function commitAfterSavepoint(
-  client: Client,
-  writer: Writer,
-): Promise<TrafficEvent[]> {
-  const before = await act(client, writer);
-  await client.query("savepoint halfway");
-  const after = await act(client, writer);
-  await client.query("release savepoint halfway");
-  await client.query("commit");
-  return [...before, ...after];
-}
-
-async function commitBeforeSavepoint(
-  client: Client,
-  writer: Writer,
-): Promise<TrafficEvent[]> {
-  const before = await act(client, writer);
-  await client.query("savepoint halfway");
-  const after = await act(client, writer);
-  await client.query("rollback to savepoint halfway");
-  await client.query("commit");
-  return [...before, ...undone(after)];
-}
-
-async function rollBack(
-  client: Client,
-  writer: Writer,
-): Promise<TrafficEvent[]> {
-  const changes = await act(client, writer);
-  await client.query("rollback");
-  return undone(changes);
+  const shape: { savepoint?: string; end: string } = writer.random.weighted(
+    SHORT_SHAPES,
+  );
+  const changes: TrafficEvent[] = await act(client, writer);
+  if (shape.savepoint !== undefined) {
+    await client.query("savepoint halfway");
+    const after = await act(client, writer);
+    await client.query(`${shape.savepoint} savepoint halfway`);
+    changes.push(...shape.savepoint === "release" ? after : undone(after));
+  }
+  await client.query(shape.end);
+  return shape.end === "commit" ? changes : undone(changes);
 }
 
 async function longTransaction(
@@ -216,7 +186,7 @@ async function longTransaction(
   return [...before, ...after];
 }
 
-function undone(changes: Change[]): TrafficEvent[] {
+function undone(changes: readonly TrafficEvent[]): TrafficEvent[] {
   return changes.map((change) => ({ ...change, kind: "rollback" }));
 }
 

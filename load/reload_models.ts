@@ -118,7 +118,7 @@ async function reload(
   const all = loadedModels(sql);
   const newest = await batches.newest() ?? target;
   checkModels(target, { sql, newest });
-  const versions = await versionsUpTo(batches, { batch, models });
+  const versions = await versionsUpTo(batches, { batch, newest, models });
   const read = [...versions.values()].flatMap(({ files }) => files);
   const rows = read.reduce((sum, file) => sum + file.rows, 0);
   const ledger = models.length === all.length
@@ -165,10 +165,14 @@ async function reload(
  */
 async function versionsUpTo(
   batches: BatchLog<ProcessedManifest>,
-  options: { batch: number; models: readonly Model[] },
+  options: {
+    batch: number;
+    newest: ProcessedManifest;
+    models: readonly Model[];
+  },
 ): Promise<Map<string, VersionFiles>> {
-  const { batch, models } = options;
-  const live = await readLiveFiles(batches, await batches.newest());
+  const { batch, newest, models } = options;
+  const live = await readLiveFiles(batches, newest);
   return new Map(
     models.map(({ name }) => [
       name,

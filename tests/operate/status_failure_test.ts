@@ -285,7 +285,7 @@ Deno.test("status reports at once that batches wait for a warehouse that takes n
   assert.equal((await told(platform, status)).code, 0);
 });
 
-Deno.test("status reports rules that verify found broken, and of one that never came to an end", async () => {
+Deno.test("status reports rules that verify found broken, and one that never came to an end", async () => {
   await using platform = await openPlatform();
   const { source, warehouse, context } = platform;
   await fillSmall(source.client);
