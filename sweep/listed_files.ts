@@ -26,15 +26,15 @@ export async function openListed(
   zone: Zone,
   options: SweepOptions & {
     survey: Survey;
-    inForce: Generation;
+    active: Generation;
     dead: readonly string[];
   },
 ): Promise<Listed | undefined> {
-  const { survey, inForce, dead } = options;
-  const found = survey.logs.get(inForce.id);
+  const { survey, active, dead } = options;
+  const found = survey.logs.get(active.id);
   if (found === undefined || found.highest === 0) return undefined;
   if (found.batches < found.highest) {
-    const folder = zone.locate(logFolder(inForce.id));
+    const folder = zone.locate(logFolder(active.id));
     throw new StageError(
       `Cannot sweep ${zone.url}: ${folder} has ${found.batches} manifests, and batch ${found.highest}`,
       {

@@ -37,7 +37,7 @@ const REQUESTS_AT_ONCE = 16;
  * the generations that a rebuild replaced or didn't finish. In the processed
  * zone those manifests count that were the newest at some time within those 48
  * hours: files merged since then are among those that they list. Manifests of
- * the log in force are never removed, nor is what doesn't look like a file of
+ * the active log are never removed, nor is what doesn't look like a file of
  * the zone. It may be stopped at any moment; newest batches come first. Throws
  * a `StageError` when a manifest is missing or damaged.
  */
@@ -58,7 +58,7 @@ export async function sweep(
     };
     const now = await zone.now();
     const before = new Date(now.getTime() - GARBAGE_HOURS_MIN * MS_PER_HOUR);
-    const inForce = options.zone === "processed"
+    const active = options.zone === "processed"
       ? await readGeneration(zone)
       : { id: "", etag: undefined };
     const survey = await surveyZone(zone, { before, context });
@@ -69,10 +69,10 @@ export async function sweep(
         names: survey.foreign.first.join(", "),
       });
     }
-    const dead = await deadGenerations(zone, { survey, inForce, before });
+    const dead = await deadGenerations(zone, { survey, active, before });
     const listed = await openListed(zone, {
       survey,
-      inForce,
+      active,
       dead,
       ...options,
     });
@@ -114,16 +114,16 @@ interface Work {
  */
 async function deadGenerations(
   zone: Zone,
-  options: { survey: Survey; inForce: Generation; before: Date },
+  options: { survey: Survey; active: Generation; before: Date },
 ): Promise<string[]> {
-  const { survey, inForce, before } = options;
-  if (inForce.etag !== undefined) {
+  const { survey, active, before } = options;
+  if (active.etag !== undefined) {
     const pointer = await zone.head("_generation");
-    const changed = pointer?.etag !== inForce.etag;
+    const changed = pointer?.etag !== active.etag;
     if (changed || !(pointer.modified < before)) return [];
   }
   return [...survey.logs].flatMap(([id, { newest }]) =>
-    id !== inForce.id && newest < before ? [id] : []
+    id !== active.id && newest < before ? [id] : []
   );
 }
 
