@@ -107,7 +107,8 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   },
   "54": {
     retryable: false,
-    hint: "Postgres can't hold a row that wide: give the model fewer columns",
+    hint:
+      `It is beyond what Postgres can hold, as the message says. A row that wide: give the model fewer columns. An index entry that long: shorten the key in the model, drop the index if it is your own, or ${SET_ASIDE}`,
   },
   "55000": {
     retryable: false,

@@ -57,6 +57,8 @@ const DERIVED = (name: string) => [
 ];
 /** PostgreSQL truncates longer names, and two may become the same. */
 const NAME_BYTES_MAX = 63;
+/** PostgreSQL's most for a table, 1,600, less those that load adds. */
+const COLUMNS_MAX = 1595;
 
 /** Finds problems with the names of a model's columns. */
 export function columnNameProblems(
@@ -81,6 +83,11 @@ export function columnNameProblems(
     ) => `its column "${name}" has a name of over ${NAME_BYTES_MAX} bytes`),
     ...bytes(model.recordId ?? "") > NAME_BYTES_MAX
       ? [`its serial number has a name of over ${NAME_BYTES_MAX} bytes`]
+      : [],
+    ...columns.length > COLUMNS_MAX
+      ? [
+        `it has ${columns.length} columns, and a table of the warehouse holds ${COLUMNS_MAX} beside the pipeline's own`,
+      ]
       : [],
     ...model.key.filter((name) => BESIDE_KEYS.includes(name.toLowerCase()))
       .map((name) =>

@@ -2,8 +2,9 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
+import { isText } from "../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "./model_changes.ts";
-import { keyText } from "./typed_text.ts";
+import { keyText, LAST_MOMENT } from "./typed_text.ts";
 
 /** Rows of a model, to be checked before they are committed. */
 export interface CheckedRows {
@@ -17,9 +18,9 @@ export interface CheckedRows {
 }
 
 /**
- * Looks for rows that the warehouse would always refuse: a key that is null or
- * occurs twice, a null where none is allowed, a text or JSON that it can't
- * hold. Returns the error to throw; undefined if all is well.
+ * Looks for rows that the warehouse would always refuse: a key that is null,
+ * occurs twice or is too long, a null where none is allowed, a text, JSON or
+ * date that it can't hold. Returns the error to throw; undefined if all is well.
  */
 export async function brokenRule(
   duckdb: DuckDb,
@@ -108,15 +109,43 @@ interface UnheldValue {
   wayOut?: string;
 }
 
+/** How much of a key an error shows. */
+const SHOWN_CHARACTERS = 200;
+
 /**
- * Finds what texts and JSON may have in DuckDB but not in PostgreSQL, which
- * stores no character 0 (in jsonb, not even escaped) and whose JSON has neither
- * NaN nor a comma before a closing bracket; and texts that are not a label of
- * an enum.
+ * The most bytes of a key that PostgreSQL certainly indexes, together with a
+ * batch: an index entry may have 2,704
+ * (https://www.postgresql.org/docs/current/btree.html).
  */
-function unheldValues({ columns }: CheckedRows): UnheldValue[] {
-  return columns.flatMap(({ name, type, declared, labels }): UnheldValue[] => {
+const KEY_BYTES_MAX = 2600;
+
+/**
+ * PostgreSQL's first day, Julian day 0, and what follows its last one, as
+ * literals of DuckDB
+ * (https://www.postgresql.org/docs/current/datatype-datetime.html).
+ */
+const FIRST_DAY = "'4714-11-24 (BC)'";
+const AFTER_LAST_DAY = "date '5874898-01-01'";
+const AFTER_LAST_MOMENT = "date '294277-01-01'";
+
+/**
+ * Finds what texts, JSON and dates may have in DuckDB but not in PostgreSQL,
+ * which stores no character 0 (in jsonb, not even escaped), whose JSON has
+ * neither NaN nor a comma before a closing bracket, and whose dates end sooner;
+ * texts that are not a label of an enum; and keys that no index holds.
+ */
+function unheldValues(checked: CheckedRows): UnheldValue[] {
+  const { model, columns } = checked;
+  const values = columns.flatMap((column): UnheldValue[] => {
+    const { name, type, declared, labels } = column;
     const text = `cast(${quoteName(name)} as varchar)`;
+    if (/^(DATE|TIMESTAMP)/.test(type) && !isText(declared ?? "")) {
+      return [{
+        name,
+        isUnheld: isOutOfTime(column),
+        says: "is out of the range of PostgreSQL's dates and times",
+      }];
+    }
     if (labels !== undefined) {
       return [{
         name,
@@ -156,6 +185,39 @@ function unheldValues({ columns }: CheckedRows): UnheldValue[] {
       says: `is not valid ${held} in PostgreSQL`,
     }];
   });
+  // A row model's key is the source's, which has an index of it.
+  return model.derivation === "row" ? values : [...values, ...longKey(checked)];
+}
+
+/** The key as a value that may be too long, if it has texts. */
+function longKey({ model, columns }: CheckedRows): UnheldValue[] {
+  const texts = columns.filter(({ name, type }) =>
+    model.key.includes(name) && type === "VARCHAR"
+  ).map(({ name }) => name);
+  if (texts.length === 0) return [];
+  const bytes = texts.map((name) => `strlen(${quoteName(name)})`).join(" + ");
+  return [{
+    name: texts.join('", "'),
+    isUnheld: `${bytes} > ${KEY_BYTES_MAX}`,
+    says: `has over ${KEY_BYTES_MAX} bytes, too many for an index of the key,`,
+  }];
+}
+
+/**
+ * SQL for whether a date or time is none in PostgreSQL, which has both
+ * infinities, or would be rounded on the way there.
+ */
+function isOutOfTime({ name, type, declared }: ModelColumn): string {
+  const value = quoteName(name);
+  const isZoned = type.endsWith("WITH TIME ZONE");
+  const isMoment = declared?.startsWith("timestamp");
+  const end = type === "DATE"
+    ? ` or ${value} >= ${isMoment ? AFTER_LAST_MOMENT : AFTER_LAST_DAY}`
+    : isZoned
+    ? ` or ${value} >= ${LAST_MOMENT}`
+    : "";
+  const first = `cast(${FIRST_DAY} as ${type})`;
+  return `(isfinite(${value}) and (${value} < ${first}${end}))`;
 }
 
 /**
@@ -190,7 +252,8 @@ async function unheldError(
 ): Promise<StageError | undefined> {
   for (const { name, isUnheld, says, wayOut } of unheldValues(checked)) {
     const [bad] = await duckdb.rows(
-      `select count(*) as rows, min(${keyText(checked.model.key)}) as key
+      `select count(*) as rows,
+        left(min(${keyText(checked.model.key)}), ${SHOWN_CHARACTERS}) as key
       from ${checked.rows} where ${isUnheld}`,
     );
     if (bad?.rows === "0") continue;

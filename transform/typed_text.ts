@@ -68,7 +68,7 @@ export function unreadable(columns: readonly ContractColumn[]): string {
 }
 
 /** DuckDB writes later moments as a double of milliseconds, which rounds. */
-const LAST_MOMENT = "timestamptz '287396-01-01 00:00:00+00'";
+export const LAST_MOMENT = "timestamptz '287396-01-01 00:00:00+00'";
 
 /** SQL for whether a moment is one that readers would misread. */
 function unheldMoment(value: string, { name }: ColumnType): string {

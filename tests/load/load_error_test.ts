@@ -47,6 +47,7 @@ for (
     ["53100", "could not extend file", true, /disk is full/],
     ["53400", "temporary file size exceeds", false, /temp_file_limit/],
     ["54000", "row is too big", false, /fewer columns/],
+    ["54000", "index row size exceeds", false, /shorten the key/],
     ["55P03", "due to lock timeout", true, /has held a lock/],
     ["57014", "due to user request", true, /next run/],
     ["57P01", "terminating connection", true, /next run/],

@@ -69,6 +69,36 @@ const REFUSED: Readonly<
     declared: "a public.mood",
     payload: "so so",
   },
+  "a date before PostgreSQL's first": {
+    columns:
+      "date '1970-01-01' - cast(payload = 'bad' as integer) * 2440589 as a",
+    declared: "a date",
+    payload: "bad",
+  },
+  "a date after PostgreSQL's last moment": {
+    columns:
+      "date '1970-01-01' + cast(payload = 'bad' as integer) * 106764000 as a",
+    declared: "a timestamp",
+    payload: "bad",
+  },
+  "a date after PostgreSQL's last": {
+    columns:
+      "date '1970-01-01' + cast(payload = 'bad' as integer) * 2147000000 as a",
+    declared: "a date",
+    payload: "bad",
+  },
+  "a moment before PostgreSQL's first": {
+    columns: `timestamptz '1970-01-01 00:00:00+00'
+      - to_days(cast(payload = 'bad' as integer) * 2440589) as a`,
+    declared: "a timestamptz",
+    payload: "bad",
+  },
+  "a moment of whole seconds before PostgreSQL's first": {
+    columns: `cast(timestamp '1970-01-01'
+      - to_days(cast(payload = 'bad' as integer) * 2440589) as timestamp_s) as a`,
+    declared: "a timestamp(0)",
+    payload: "bad",
+  },
   "a text that is no JSON": {
     columns: `coalesce(json_extract_string(payload, '$.a'), '{}') as a`,
     declared: "a jsonb",
@@ -196,6 +226,76 @@ Deno.test("JSON at the edge of what is refused is taken as it is", async () => {
     [numbers, halves],
   );
   assert.deepEqual({ ...row }, { a: true, b: true });
+});
+
+Deno.test("dates at the edge of what is refused are taken as they are", async () => {
+  const sql = await project(
+    `cast(payload as date) as a, cast(ratio as timestamp) as b,
+      cast(cast(ratio as timestamp) as timestamptz) as c,
+      cast(cast(payload as date) as varchar) as d`,
+    "a date, b timestamp, c timestamptz, d text",
+  );
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    `insert into message values
+      (1, '4714-11-24 (BC)', '4714-11-24 (BC) 00:00:00'),
+      (2, '5874897-12-31', '287395-12-31 23:59:59.999999'),
+      (3, 'infinity', '-infinity')`,
+  );
+  await platform.run();
+  const rows = await query(
+    warehouse.client,
+    `select a::text, b::text, (c at time zone 'UTC')::text as c
+    from fact_message order by message_id`,
+  );
+  assert.deepEqual(rows.map(({ a, b, c }) => [a, b, c]), [
+    ["4714-11-24 BC", "4714-11-24 00:00:00 BC", "4714-11-24 00:00:00 BC"],
+    [
+      "5874897-12-31",
+      "287395-12-31 23:59:59.999999",
+      "287395-12-31 23:59:59.999999",
+    ],
+    ["infinity", "-infinity", "-infinity"],
+  ]);
+});
+
+Deno.test("transform holds back a key that no index of PostgreSQL holds", async () => {
+  const sql = await smallProject({
+    source: SOURCE,
+    models: [{
+      name: "dim_payload",
+      key: ["payload"],
+      derivation: "join",
+      sql:
+        "select payload, count(*) as messages from current.message group by payload",
+    }],
+  });
+  await using platform = await openPlatform({ sql, sourceSql: SOURCE });
+  const { source, warehouse } = platform;
+  // No two parts are alike, so that nothing of it can be compressed.
+  const long = Array.from({ length: 500 }, (_, index) => String(1e5 + index))
+    .join("").slice(0, 2600);
+  await source.client.query("insert into message values (1, $1)", [long]);
+  await platform.run();
+  await source.client.query("insert into message values (2, $1)", [`${long}x`]);
+  await platform.extract();
+
+  await assert.rejects(
+    platform.transform(),
+    /Cannot make "dim_payload" in batch 2: "payload" has over 2600 bytes, too many for an index of the key, in 1 rows; the first key is 100000100001\d{188}$/,
+  );
+
+  await execute(source.client, "delete from message where message_id = 2");
+  await platform.run();
+  const found = await query(
+    warehouse.client,
+    "select length(payload) as bytes, to_batch from dim_payload",
+  );
+  assert.deepEqual(found.map((row) => ({ ...row })), [
+    { bytes: 2600, to_batch: null },
+  ]);
 });
 
 Deno.test("a NaN with a sign is a NaN of the warehouse", async () => {

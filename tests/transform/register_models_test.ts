@@ -610,6 +610,19 @@ for (
     ));
 }
 
+Deno.test("a model may have as many columns as a table of the warehouse holds", async () => {
+  const wide = (columns: number) =>
+    lots(
+      `select lot_id, part, ${
+        Array.from({ length: columns - 2 }, (_, index) => `note as c${index}`)
+          .join(", ")
+      } from changed.lot`,
+    );
+
+  await prepareAll(await wide(1595));
+  await assertRefused(wide(1596), /has 1596 columns, .* holds 1595 beside/);
+});
+
 Deno.test("a key and a time must be among the model's columns", async () => {
   const sql = "select lot_id, part from changed.lot";
   await assertRefused(
