@@ -162,9 +162,16 @@ export function describeError(
 /** The real process. */
 export function processIo(): ProcessIo {
   const encoder = new TextEncoder();
+  const environment = (name: string) => Deno.env.get(name);
+  // `.env` may have variables of other programs, which Deno shows to none.
+  const permitted = (name: string) =>
+    Deno.permissions.querySync({ name: "env", variable: name }).state ===
+        "granted"
+      ? environment(name)
+      : undefined;
   return {
-    env: (name) => Deno.env.get(name),
-    names: namesInEnvFile,
+    env: environment,
+    names: () => namesInEnvFile(permitted),
     stopWriting: () => void Deno.permissions.revokeSync({ name: "write" }),
     write: (text, to) => {
       const stream = to === "out" ? Deno.stdout : Deno.stderr;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { utf8Text } from "../utf8_text.ts";
 import { type ContractTable, parseContract } from "./contract.ts";
 import { inReferenceOrder } from "./load_order.ts";
 import type { Model } from "./model.ts";
@@ -164,10 +165,15 @@ function readFolder(folder: string): SqlFile[] {
 /** Reads a file; how a checkout ends its lines must not change any hash. */
 function readText(path: string): string {
   try {
-    return Deno.readTextFileSync(path)
+    return utf8Text(Deno.readFileSync(path))
       .replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);
+    if (error instanceof Deno.errors.NotFound) {
+      throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);
+    }
+    if (!(error instanceof TypeError)) throw error;
+    throw new ConfigError([
+      `Cannot read the project's SQL: ${path} is ${error.message}: save it as UTF-8`,
+    ]);
   }
 }

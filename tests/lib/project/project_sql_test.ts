@@ -191,6 +191,36 @@ for (
     }));
 }
 
+for (
+  const [what, bytes, found] of [
+    [
+      "Latin-1",
+      [0x27, 0xe9, 0x27],
+      /dim_thing\.sql is not UTF-8: save it as UTF-8/,
+    ],
+    [
+      "UTF-16",
+      [0xff, 0xfe, 0x2d, 0x00],
+      /dim_thing\.sql is UTF-16, or no text/,
+    ],
+  ] as const
+) {
+  Deno.test(`readProjectSql() refuses a file in ${what}, whose texts would change`, () =>
+    inFolder(async (folder) => {
+      await writeFiles(folder, FILES);
+      await Deno.writeFile(
+        join(folder, "models", "dim_thing.sql"),
+        new Uint8Array(bytes),
+      );
+
+      assert.throws(() => readProjectSql(folder), (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.problems.join(), found);
+        return true;
+      });
+    }));
+}
+
 Deno.test("readProjectSql() names all that doesn't fit", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, {
