@@ -29,6 +29,7 @@ export const PINNED: Settings = {
   xmlbinary: "base64",
   xmloption: "content",
   standard_conforming_strings: "on",
+  array_nulls: "on",
   quote_all_identifiers: "off",
   transform_null_equals: "off",
   client_min_messages: "warning",

@@ -144,6 +144,24 @@ Deno.test("verify() distinguishes another spelling from another value, of any ty
   assert.deepEqual(differences(await verify(context)), []);
 });
 
+Deno.test("a null in an array stays one, whatever the warehouse is set to", async () => {
+  await using platform = await openTyped(["text[]"]);
+  const { warehouse, context } = platform;
+  await execute(
+    warehouse.client,
+    `alter database ${warehouse.settings.database} set array_nulls = off`,
+  );
+  await insertNote(platform, 1, ['{NULL,"NULL"}']);
+
+  await platform.run();
+
+  const { rows: [note] } = await warehouse.client.query(
+    "select array_position(value_0, null) as place from fact_note",
+  );
+  assert.equal(note.place, 1);
+  assert.deepEqual(differences(await verify(context)), []);
+});
+
 Deno.test("verify() distinguishes another spelling from another value in history", async () => {
   await using platform = await openTyped(["jsonb"]);
   const { source, warehouse, context } = platform;
