@@ -1,4 +1,5 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { foreignReads } from "./check_select.ts";
 import {
   isOrdered,
   namesColumn,
@@ -31,8 +32,10 @@ const VOLATILE = [
   "getenv",
   "getvariable",
   "reservoir_quantile",
+  "vector_type",
   "version",
 ];
+
 /** It always raises an error, so it never gives a result. */
 const RAISES = "error";
 /** Written without brackets, where no column has that name. */
@@ -90,7 +93,10 @@ const ORDERED = new Set([
 /** How deep macros may call macros. */
 const MACRO_DEPTH_MAX = 5;
 
-/** Asks DuckDB for its functions; a macro counts as what its text calls. */
+/**
+ * Asks DuckDB for its functions; a macro counts as what its text calls, and as
+ * volatile if it reads DuckDB's catalogue.
+ */
 export async function readFunctionKinds(
   duckdb: DuckDb,
 ): Promise<FunctionKinds> {
@@ -116,9 +122,10 @@ export async function readFunctionKinds(
       const read = readParsed(parsed ?? "{}");
       if (name === null || name === undefined || "problem" in read) continue;
       const kinds = { volatile, aggregates };
-      if (volatileParts(read.query, { kinds, columns: [] }).length > 0) {
-        volatile.add(name);
-      }
+      if (
+        volatileParts(read.query, { kinds, columns: [] }).length > 0 ||
+        foreignReads(read.query).length > 0
+      ) volatile.add(name);
       if (aggregatesIn(read.query, kinds).length > 0) aggregates.add(name);
     }
   }
@@ -159,6 +166,10 @@ export function volatileParts(
     if (nodeOf(node.sample) !== undefined) found.push("a sample");
     if (node.ref_type === "POSITIONAL") found.push("a positional join");
     if (node.ref_type === "ASOF") found.push("an asof join");
+    // Of several rows with one key, whichever comes last is kept.
+    if (
+      node.type === "RECURSIVE_CTE_NODE" && nodesOf(node.key_targets).length > 0
+    ) found.push("a recursive query with using key");
     found.push(...unorderedModifiers(node));
   });
   return [...new Set(found)];

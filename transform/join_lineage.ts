@@ -3,6 +3,7 @@ import type { ModelSql } from "../lib/project/project_sql.ts";
 import { JoinReader, type Link, type TableUse } from "./join_reader.ts";
 import { findColumn } from "./query_columns.ts";
 import {
+  isUnnest,
   nodeOf,
   nodesOf,
   type SqlNode,
@@ -74,7 +75,7 @@ function isPlain(query: SqlNode): boolean {
     isPlain &&= node.class !== "WINDOW" && node.class !== "SUBQUERY" &&
       !["TABLE_FUNCTION", "SET_OPERATION_NODE", "PIVOT"].includes(type) &&
       !type.startsWith("RECURSIVE_CTE") && !type.startsWith("LIMIT") &&
-      textOf(node.function_name).toLowerCase() !== "unnest" &&
+      !isUnnest(node) &&
       nodesOf(node.distinct_on_targets).length === 0 &&
       textsOf(node.column_names).length < 3 &&
       ["sample", "qualify", "at_clause"]

@@ -11,6 +11,7 @@ import {
 } from "./query_columns.ts";
 import {
   ctesOf,
+  isUnnest,
   nodeOf,
   nodesOf,
   type SqlNode,
@@ -72,10 +73,9 @@ export function followRow(
 function multipliers(query: SqlNode): string[] {
   const found: string[] = [];
   walk(query, (node) => {
-    const name = textOf(node.function_name).toLowerCase();
     if (node.class === "WINDOW") found.push("it has a window function");
-    if (node.class === "FUNCTION" && name === "unnest") {
-      found.push("it has unnest()");
+    if (node.class === "FUNCTION" && isUnnest(node)) {
+      found.push(`it has ${textOf(node.function_name).toLowerCase()}()`);
     }
     if (node.type === "TABLE_FUNCTION") {
       found.push(`it reads ${textOf(nodeOf(node.function)?.function_name)}()`);

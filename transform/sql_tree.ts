@@ -80,6 +80,18 @@ export function ctesOf(
   });
 }
 
+/** `unnest`, and DuckDB's macros of it. */
+export const UNNESTING: readonly string[] = [
+  "generate_subscripts",
+  "regexp_split_to_table",
+  "unnest",
+];
+
+/** Whether a node calls a function that makes many rows of one value. */
+export function isUnnest({ function_name: name }: SqlNode): boolean {
+  return UNNESTING.includes(textOf(name).toLowerCase());
+}
+
 /** Visits a node and everything below it. */
 export function walk(node: unknown, visit: (node: SqlNode) => void): void {
   if (Array.isArray(node)) node.forEach((one) => walk(one, visit));

@@ -4,6 +4,7 @@ import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { registerModels } from "../../transform/register_models.ts";
+import { UNNESTING } from "../../transform/sql_tree.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import {
   HISTORY_SQL,
@@ -132,6 +133,14 @@ const ROWS_REFUSED: [string, RegExp][] = [
     /qualify/,
   ],
   ["select lot_id, part, unnest([1, 2]) as n from changed.lot", /unnest\(\)/],
+  [
+    "select lot_id, part, regexp_split_to_table(note, ',') as n from changed.lot",
+    /has regexp_split_to_table\(\)/,
+  ],
+  [
+    "select lot_id, part, generate_subscripts([lot_id], 1) as n from changed.lot",
+    /has generate_subscripts\(\)/,
+  ],
   ["select lot_id, part, n from changed.lot, range(3) as r (n)", /range\(\)/],
   [
     "select lot_id, part, n from changed.lot cross join generate_series(1, 2) as g (n)",
@@ -237,6 +246,22 @@ for (const [sql, message] of ROWS_REFUSED) {
   Deno.test(`a row model must not be: ${sql}`, () =>
     assertRefused(lots(sql), message));
 }
+
+Deno.test("UNNESTING has all macros of DuckDB that unnest", async () => {
+  await using duckdb = await openDuckDb(readConfig(() => undefined, []), {
+    zones: [],
+  });
+  const macros = await duckdb.rows(
+    `select distinct function_name as name from duckdb_functions()
+    where function_type = 'macro'
+      and regexp_matches(macro_definition, '\\bunnest\\(', 'i')`,
+  );
+
+  assert.deepEqual(
+    new Set([...macros.map(({ name }) => name), "unnest"]),
+    new Set(UNNESTING),
+  );
+});
 
 Deno.test("a row model's key must be the whole key of its table", () =>
   assertRefused(
@@ -385,6 +410,8 @@ const VOLATILE = [
   "current_schema",
   "current_database()",
   "current_query()",
+  "vector_type(note)",
+  "pg_get_viewdef(lot_id)",
   "cast(now() as date)",
   "case when note is null then random() end",
   "date_diff('day', seen, current_timestamp)",
@@ -438,6 +465,7 @@ const UNSTEADY_QUERIES = [
   "select lot_id from current.lot tablesample 10%",
   "select distinct on (lot_id) lot_id, note from current.lot",
   "select a.lot_id, b.note from current.lot a asof join current.lot b on a.part = b.part and a.lot_id >= b.lot_id",
+  "with recursive r (lot_id, n) using key (lot_id) as (select lot_id, part from current.lot union all select lot_id, n + 1 from r where n < 9) select lot_id, n from r",
   "select lot_id from current.lot positional join (values (1)) v (x)",
   "select lot_id, (select note from current.lot limit 1) as n from current.lot",
   "select lot_id, sum(price) over (rows unbounded preceding) as n from current.lot",
