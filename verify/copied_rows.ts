@@ -18,6 +18,8 @@ export interface CopiedRows {
 
 /**
  * Writes a select's rows into a file, null as `\N`: that text itself is quoted.
+ * A header comes first, since a reader of CSV takes a byte order mark off the
+ * file's first text.
  */
 export async function copyRows(
   client: pg.Client,
@@ -28,7 +30,8 @@ export async function copyRows(
   const quoted = columns.length === 1 ? ", force_quote *" : "";
   const { pieces, rowCount } = copyOut(
     client,
-    `copy (${select}) to stdout (format csv, null '\\N'${quoted})`,
+    `copy (${select}) to stdout
+    (format csv, header, null '\\N'${quoted})`,
   );
   using file = await Deno.open(path, { write: true, createNew: true });
   for await (const piece of pieces) {
@@ -42,7 +45,7 @@ export async function copyRows(
 export function copiedRowsSql({ path, columns }: CopiedRows): string {
   const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
   return `read_csv(${quoteText(path)}, columns = {${types.join(", ")}},
-    auto_detect = false, header = false, delim = ',', quote = '"',
+    auto_detect = false, header = true, delim = ',', quote = '"',
     escape = '"', nullstr = '\\N', allow_quoted_nulls = false,
     strict_mode = true, new_line = '\\n', hive_partitioning = false,
     max_line_size = ${ROW_BYTES_MAX}, buffer_size = ${BUFFER_BYTES})`;

@@ -63,13 +63,13 @@ async function writeCsv(
 ) {
   const { folder, lines, unreadable } = options;
   const path = join(folder, `${name}.csv`);
-  await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
   const names = columns.map((column) => column.name);
-  return {
+  const shipped = unreadable ? [...names, FAULT_COLUMN] : names;
+  await Deno.writeTextFile(
     path,
-    columns: unreadable ? [...names, FAULT_COLUMN] : names,
-    rows: lines.length,
-  };
+    [shipped.join(), ...lines].map((line) => `${line}\n`).join(""),
+  );
+  return { path, columns: shipped, rows: lines.length };
 }
 
 /** Makes the expectation from these lines of CSV, and looks at it. */

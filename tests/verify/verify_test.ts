@@ -18,6 +18,7 @@ import { main } from "../../verify/main.ts";
 import type { Verification } from "../../verify/verification.ts";
 import { verify } from "../../verify/verify.ts";
 import { changedZones } from "../harness/changed_zone.ts";
+import { companyOf } from "../harness/company_of.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import {
@@ -557,6 +558,23 @@ Deno.test("verify() serves another company by its SQL alone", async () => {
     "fact_stock warehouse: [w|3, 17] different",
     "fact_reading warehouse: [6, 2023-01-07] different, [700, 2024-12-01] missing",
   ]);
+});
+
+Deno.test("verify() takes a byte order mark for the text that it is", async () => {
+  const contract =
+    "create table code (code text not null, primary key (code));";
+  await using platform = await openPlatform({
+    sql: companyOf(contract),
+    sourceSql: contract,
+  });
+  const { source, warehouse, context } = platform;
+  await source.client.query(String.raw`insert into code values (E'\ufeffa')`);
+
+  assert.deepEqual(differences(await verify(context)), []);
+
+  // In the warehouse's file, too, it is the first text.
+  await warehouse.client.query("update fact_code set code = 'a'");
+  assert.match(differences(await verify(context)).join(), /a extra, .*missing/);
 });
 
 Deno.test("deno task verify exits with what it found", async () => {
