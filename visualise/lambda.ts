@@ -43,7 +43,7 @@ function isUrlEvent(event: unknown): event is LambdaEvent {
 }
 
 async function handlerOf(
-  { config, resources, log }: StageContext,
+  { config, resources, log, clock }: StageContext,
 ): Promise<Handler> {
   const { analyst, dashboard: { token }, freshnessMinutesMax } = config;
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
@@ -70,6 +70,7 @@ async function handlerOf(
       log,
       freshnessMinutesMax,
       token,
+      clock,
     });
     served = { login, handler: handle(app), warehouse };
   }

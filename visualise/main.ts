@@ -22,7 +22,7 @@ export async function serveDashboard(
   context: StageContext,
   onListen: (address: string) => void = () => {},
 ): Promise<void> {
-  const { config, resources, log, signal } = context;
+  const { config, resources, log, signal, clock } = context;
   const { analyst, dashboard } = config;
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
   if (!LOCAL_HOSTS.includes(dashboard.host) && dashboard.token === undefined) {
@@ -40,6 +40,7 @@ export async function serveDashboard(
     log,
     freshnessMinutesMax: config.freshnessMinutesMax,
     token: dashboard.token,
+    clock,
   });
   const server = listen(config.dashboard, {
     handler: app.fetch,

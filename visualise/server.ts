@@ -33,6 +33,8 @@ export interface ServerOptions {
   freshnessMinutesMax: number;
   /** The token that clients must show; undefined if none is asked for. */
   token: string | undefined;
+  /** The time, by which a sign-in ends. */
+  clock: () => Date;
 }
 
 /** Out of the type's range, no such day, or not a valid text for Postgres. */
@@ -50,7 +52,7 @@ const HEADERS = {
 
 /** Creates the dashboard's server. */
 export function createServer(options: ServerOptions): Hono {
-  const { warehouse, live, log, token } = options;
+  const { warehouse, live, log, token, clock } = options;
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
   const pipeline = new CoalescedQuery(async () => {
@@ -105,7 +107,7 @@ export function createServer(options: ServerOptions): Hono {
     return context.json({ ok: true, batch: row?.batch ?? null });
   });
   serveFiles(app, SERVED_FILES.filter(({ open }) => open));
-  if (token !== undefined) addSignIn(app, token);
+  if (token !== undefined) addSignIn(app, { token, log, clock });
   serveFiles(app, SERVED_FILES.filter(({ open }) => !open));
   app.use("/api/*", async (_, next) => {
     const isPolling = live === undefined || live.isPolling;

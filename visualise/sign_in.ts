@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { Logger } from "@logtape/logtape";
 import type { Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { getCookie, setCookie } from "hono/cookie";
@@ -9,11 +10,22 @@ const COOKIE = "totesys_dashboard";
 const FORM_BYTES_MAX = 4096;
 const COOKIE_SECONDS = 30 * 24 * 3600;
 
+/** What signing in needs. */
+export interface SignInOptions {
+  token: string;
+  log: Logger;
+  clock: () => Date;
+}
+
 /**
  * Requires the token for all routes that are added to the server afterwards:
- * programs send it as a bearer token or a password, browsers once, by a form.
+ * programs send it as a bearer token or a password, browsers by a form, once in
+ * 30 days. Each wrong token is logged with the address that it came from.
  */
-export function addSignIn(app: Hono, token: string): void {
+export function addSignIn(app: Hono, options: SignInOptions): void {
+  const { token, log, clock } = options;
+  const refuse = (context: Context) =>
+    log.warn("refused a wrong token from {from}", { from: addressOf(context) });
   app.post(
     "/login",
     bodyLimit({
@@ -26,9 +38,10 @@ export function addSignIn(app: Hono, token: string): void {
       throw new RangeError("This is not the sign-in form.");
     });
     if (!isSame(String(given ?? ""), token)) {
+      refuse(context);
       return context.html(loginPage(context, "That is not the token."), 401);
     }
-    setCookie(context, COOKIE, digest(token).toString("hex"), {
+    setCookie(context, COOKIE, cookieOf(token, secondsOf(clock())), {
       httpOnly: true,
       sameSite: "Strict",
       secure: isEncrypted(context),
@@ -41,7 +54,8 @@ export function addSignIn(app: Hono, token: string): void {
     return context.redirect(`./${new URL(context.req.url).search}`, 303);
   });
   app.use(async (context, next) => {
-    if (isAllowed(context, token)) return await next();
+    if (isAllowed(context, options)) return await next();
+    if (context.req.header("authorization") !== undefined) refuse(context);
     if (context.req.header("accept")?.includes("text/html")) {
       return context.html(loginPage(context, ""), 401);
     }
@@ -58,7 +72,10 @@ export function addSignIn(app: Hono, token: string): void {
 }
 
 /** Accepts Bearer and Basic (any user name) for programs, or the cookie. */
-function isAllowed(context: Context, token: string): boolean {
+function isAllowed(
+  context: Context,
+  { token, clock }: SignInOptions,
+): boolean {
   const header = context.req.header("authorization") ?? "";
   const [, bearer] = /^Bearer (.+)$/i.exec(header) ?? [];
   const [, basic] = /^Basic ([\w+/]+={0,2})$/i.exec(header) ?? [];
@@ -68,7 +85,28 @@ function isAllowed(context: Context, token: string): boolean {
     return isSame(text.replace(/^[^:]*:/, ""), token);
   }
   const cookie = getCookie(context, COOKIE) ?? "";
-  return isSame(cookie, digest(token).toString("hex"));
+  const age = secondsOf(clock()) - parseInt(cookie);
+  return age >= 0 && age < COOKIE_SECONDS &&
+    isSame(cookie, cookieOf(token, parseInt(cookie)));
+}
+
+/** When the browser signed in, signed with the token. */
+function cookieOf(token: string, seconds: number): string {
+  const signature = createHmac("sha256", token).update(String(seconds));
+  return `${seconds}.${signature.digest("hex")}`;
+}
+
+function secondsOf(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}
+
+/** The address that a request comes from: a proxy's, if there is one. */
+function addressOf(context: Context): string {
+  const { requestContext, remoteAddr } = (context.env ?? {}) as {
+    requestContext?: { http?: { sourceIp?: string } };
+    remoteAddr?: { hostname?: string };
+  };
+  return requestContext?.http?.sourceIp ?? remoteAddr?.hostname ?? "unknown";
 }
 
 /** Whether the browser uses TLS, if only as far as a proxy. */

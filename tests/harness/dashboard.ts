@@ -200,7 +200,7 @@ export function openWarehouse(
 
 /** The dashboard's server where answers can't stream, and nobody is asked. */
 export function withoutStream(
-  { context: { log, config: { freshnessMinutesMax } } }: Platform,
+  { context: { log, clock, config: { freshnessMinutesMax } } }: Platform,
   warehouse: Warehouse,
 ): ReturnType<typeof createServer> {
   return createServer({
@@ -210,6 +210,7 @@ export function withoutStream(
     log,
     freshnessMinutesMax,
     token: undefined,
+    clock,
   });
 }
 

@@ -377,6 +377,7 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
     log: platform.context.log,
     freshnessMinutesMax: 30,
     token: TOKEN,
+    clock: () => new Date(),
   });
   // Strangers get an answer that takes no query.
   await client.query("begin");
@@ -410,6 +411,54 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
     413,
   );
   assert.equal(await posted("?", "multipart/form-data; boundary=b"), 400);
+});
+
+Deno.test("a sign-in ends after 30 days, and wrong tokens are logged", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  let now = new Date("2026-01-01T00:00:00Z");
+  const app = createServer({
+    warehouse,
+    live: undefined,
+    readZones: hiddenZones,
+    log: platform.context.log,
+    freshnessMinutesMax: 30,
+    token: TOKEN,
+    clock: () => now,
+  });
+  const from = { remoteAddr: { hostname: "192.0.2.7" } };
+  const login = (token: string) =>
+    app.request("http://example.com/login", {
+      method: "POST",
+      body: new URLSearchParams({ token }),
+    }, from);
+  const statusWith = async (headers: Record<string, string>) =>
+    (await app.request("http://example.com/api/newest", { headers }, from))
+      .status;
+
+  const signedIn = await login(TOKEN);
+  const [cookie = ""] = (signedIn.headers.get("set-cookie") ?? "").split(";");
+  const [name = "", value = ""] = cookie.split("=");
+  const [issued, signature] = value.split(".");
+  const later = `${name}=${Number(issued) + 3600}.${signature}`;
+
+  assert.notEqual(await statusWith({ cookie }), 401);
+  // Nobody extends it.
+  now = new Date("2026-01-01T02:00:00Z");
+  assert.equal(await statusWith({ cookie: later }), 401);
+  now = new Date("2026-01-30T23:59:59Z");
+  assert.notEqual(await statusWith({ cookie }), 401);
+  now = new Date("2026-01-31T00:00:00Z");
+  assert.equal(await statusWith({ cookie }), 401);
+  assert.deepEqual(platform.logged.filter((line) => /token/.test(line)), []);
+  assert.equal((await login("wrong")).status, 401);
+  assert.equal(await statusWith({ authorization: "Bearer wrong" }), 401);
+  // A browser that is not signed in yet tried nothing.
+  assert.equal(await statusWith({}), 401);
+  assert.deepEqual(platform.logged.filter((line) => /token/.test(line)), [
+    "warning: refused a wrong token from 192.0.2.7",
+    "warning: refused a wrong token from 192.0.2.7",
+  ]);
 });
 
 Deno.test("freshness tells what was seen, also after a rebuild", async () => {
