@@ -2,6 +2,8 @@ import { type Encoded, encodeJson } from "./encoded.ts";
 
 /** The most bytes of answers that are kept, least recently used out first. */
 const BYTES_MAX = 64_000_000;
+/** Of the names that it is kept under, which a filter may make long. */
+const CHARACTER_BYTES = 2;
 
 interface Kept {
   answer: Promise<Encoded>;
@@ -35,7 +37,8 @@ export class AnswerCache {
     this.#kept.set(key, one);
     try {
       const { plain, gzip } = await one.answer;
-      const bytes = plain.byteLength + (gzip?.byteLength ?? 0);
+      const bytes = plain.byteLength + (gzip?.byteLength ?? 0) +
+        key.length * CHARACTER_BYTES;
       if (this.#kept.get(key) === one) this.#weigh(one, bytes);
     } catch (error) {
       if (this.#kept.get(key) === one) this.#kept.delete(key);

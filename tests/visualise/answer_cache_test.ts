@@ -40,6 +40,18 @@ Deno.test("AnswerCache gives up those not asked for the longest when it is full"
   assert.equal(made.count, 4);
 });
 
+Deno.test("AnswerCache weighs the names, too", async () => {
+  const kept = new AnswerCache(1000);
+  const { made, make } = counted();
+  await kept.get(["a"], make);
+  await kept.get(["x".repeat(500)], make);
+  assert.equal(made.count, 2);
+
+  await kept.get(["a"], make);
+
+  assert.equal(made.count, 3);
+});
+
 Deno.test("AnswerCache keeps no failure, and nothing once it has forgotten", async () => {
   const kept = new AnswerCache();
   const { made, make } = counted();

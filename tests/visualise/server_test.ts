@@ -215,6 +215,10 @@ Deno.test("every answer carries the policy of the page, and no answer of the API
     );
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
     assert.equal(
+      answer.headers.get("cross-origin-resource-policy"),
+      "same-origin",
+    );
+    assert.equal(
       answer.headers.get("cache-control"),
       path.startsWith("api/")
         ? "no-store"
