@@ -38,8 +38,8 @@ const CREATE = new RegExp(
   `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s*\\((.*)$`,
   "isu",
 );
-const ADD_KEY = new RegExp(
-  `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(?:constraint\\s+${NAME}\\s+)?primary\\s+key\\s*\\((.*)\\)$`,
+const ADD = new RegExp(
+  `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(.*)$`,
   "isu",
 );
 /** Statements of a dump that a contract doesn't need. */
@@ -102,18 +102,32 @@ function readStatement(
     });
     return;
   }
-  const [, keySchema, keyTable, key = ""] = ADD_KEY.exec(text) ?? [];
-  if (keyTable !== undefined) {
+  const [, keySchema, keyTable, item = ""] = ADD.exec(text) ?? [];
+  const key = readKey(item);
+  if (keyTable !== undefined && key !== undefined) {
     const table = found.tables.find((one) =>
       one.name === plainName(keyTable) &&
       (keySchema === undefined || one.schema === plainName(keySchema))
     );
-    if (table !== undefined) table.key = namesOf(key);
+    if (table !== undefined && (key.isPrimary || mayBeKey(table, key.names))) {
+      table.key = key.names;
+    }
   } else if (text !== "" && !SKIPPED.test(text)) {
     found.problems.push(
       `Contract: not a plain "create table": ${text.slice(0, 60)}`,
     );
   }
+}
+
+/** Whether unique columns are the key of a table, which has no other so far. */
+function mayBeKey(
+  { columns, key }: ContractTable,
+  names: readonly string[],
+): boolean {
+  return key.length === 0 &&
+    names.every((name) =>
+      columns.some((column) => column.name === name && column.notNull)
+    );
 }
 
 function readBody(

@@ -22,7 +22,7 @@ export const NO_COLUMN =
   /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
 
 const KEY = new RegExp(
-  `^(?:constraint\\s+${NAME}\\s+)?(primary\\s+key|unique)\\s*\\((.*)$`,
+  `^(?:constraint\\s+${NAME}\\s+)?(primary\\s+key|unique(?:\\s+nulls(?:\\s+not)?\\s+distinct)?)\\s*\\((.*)$`,
   "isu",
 );
 const TEXT = /'(?:[^']|'')*'/g;
@@ -99,7 +99,8 @@ export function readKey(item: string): DeclaredKey | undefined {
   if (word === undefined) return undefined;
   return {
     isPrimary: /^p/i.test(word),
-    names: splitSql(untilBracket(names), ",").map(plainName),
+    names: splitSql(untilBracket(names), ",")
+      .map((name) => plainName(name.replace(/\s+without\s+overlaps$/i, ""))),
   };
 }
 

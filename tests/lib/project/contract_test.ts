@@ -51,6 +51,29 @@ create table other (
   ]);
 });
 
+for (
+  const [added, key] of [
+    ["PRIMARY KEY (id) INCLUDE (code)", ["id"]],
+    ["PRIMARY KEY (id) DEFERRABLE INITIALLY DEFERRED", ["id"]],
+    ["PRIMARY KEY (id) WITH (fillfactor='70')", ["id"]],
+    ["PRIMARY KEY (id, held WITHOUT OVERLAPS)", ["id", "held"]],
+    ["UNIQUE (code)", ["code"]],
+    ["UNIQUE NULLS NOT DISTINCT (code, id)", ["code", "id"]],
+  ] as const
+) {
+  Deno.test(`parseContract() reads a key that a dump adds as ${added}`, () => {
+    const [table] = parseContract(`create table public.thing (
+      id integer not null, code text not null, held daterange, note text
+    );
+    ALTER TABLE ONLY public.thing ADD CONSTRAINT other UNIQUE (note);
+    ALTER TABLE ONLY public.thing
+        ADD CONSTRAINT "its key" ${added};
+    ALTER TABLE ONLY public.thing ADD CONSTRAINT more UNIQUE (id);`);
+
+    assert.deepEqual(table?.key, key);
+  });
+}
+
 Deno.test("parseContract() reads what pg_dump --schema-only writes", () => {
   const tables = parseContract(`\\restrict aBc
 SET statement_timeout = 0;
