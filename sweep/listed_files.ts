@@ -6,8 +6,9 @@ import type {
   ProcessedManifest,
 } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
-import type { Zone } from "../lib/zone/zone.ts";
+import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 import type { SweepOptions } from "./sweep.ts";
+import { findTableFiles } from "./table_files.ts";
 import { type Survey, type SurveyedLog } from "./zone_inventory.ts";
 
 type AnyManifest = IngestionManifest | ProcessedManifest;
@@ -21,16 +22,20 @@ interface KeptLog<M extends AnyManifest> {
 /** The keys of a batch's files that manifests list. */
 export type Listed = (batch: number) => Promise<ReadonlySet<string>>;
 
-/** Undefined when the active log has no batch at all. */
+/**
+ * What stays, and what of the Iceberg tables doesn't; undefined when the active
+ * log has no batch at all.
+ */
 export async function openListed(
   zone: Zone,
   options: SweepOptions & {
     survey: Survey;
     active: Generation;
     dead: readonly string[];
+    before: Date;
   },
-): Promise<Listed | undefined> {
-  const { survey, active, dead } = options;
+): Promise<{ ofBatch: Listed; unneeded: ListedFile[] } | undefined> {
+  const { survey, active, dead, before } = options;
   const found = survey.logs.get(active.id);
   if (found === undefined || found.highest === 0) return undefined;
   if (found.batches < found.highest) {
@@ -46,7 +51,10 @@ export async function openListed(
   }
   if (options.zone === "ingestion") {
     const log = new BatchLog<IngestionManifest>(zone, "extract");
-    return (batch) => ingestedFiles(batch, { log, found });
+    return {
+      ofBatch: (batch) => ingestedFiles(batch, { log, found }),
+      unneeded: [],
+    };
   }
   const kept = [...survey.logs].filter(([id, { highest }]) =>
     highest > 0 && !dead.includes(id)
@@ -54,9 +62,9 @@ export async function openListed(
     log: new BatchLog<ProcessedManifest>(zone, "transform", { generation }),
     found,
   }));
-  const keys = new Set<string>();
+  const { needed: keys, unneeded } = await findTableFiles(zone, { before });
   for (const one of kept) await addListed(keys, one);
-  return () => Promise.resolve(keys);
+  return { ofBatch: () => Promise.resolve(keys), unneeded };
 }
 
 /**

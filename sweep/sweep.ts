@@ -36,10 +36,11 @@ const REQUESTS_AT_ONCE = 16;
  * hours by the store's clock: files that killed and overtaken runs left, and
  * the generations that a rebuild replaced or didn't finish. In the processed
  * zone those manifests count that were the newest at some time within those 48
- * hours: files merged since then are among those that they list. Manifests of
- * the active log are never removed, nor is what doesn't look like a file of
- * the zone. It may be stopped at any moment; newest batches come first. Throws
- * a `StageError` when a manifest is missing or damaged.
+ * hours: files merged since then are among those that they list. What the
+ * Iceberg tables list stays, too. Manifests of the active log are never removed,
+ * nor is what doesn't look like a file of the zone. It may be stopped at any
+ * moment; newest batches come first. Throws a `StageError` when a manifest is
+ * missing or damaged.
  */
 export async function sweep(
   context: StageContext,
@@ -74,16 +75,18 @@ export async function sweep(
       survey,
       active,
       dead,
+      before,
       ...options,
     });
     const work = { context, zone, before, result, dryRun: options.dryRun };
     if (listed === undefined) {
       log.warn("no batch is committed there: no file is removed");
     } else {
+      await removeFiles(listed.unneeded, work);
       for (const folders of survey.windows()) {
         signal.throwIfAborted();
         const files = result.filesRemoved;
-        await sweepWindow(folders, { ...work, listed });
+        await sweepWindow(folders, { ...work, listed: listed.ofBatch });
         if (result.filesRemoved === files) continue;
         log.info("{files} files, {bytes} bytes so far", {
           files: result.filesRemoved,

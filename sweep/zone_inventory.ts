@@ -1,4 +1,5 @@
 import { keyParts, logParts } from "../lib/batches/batch_log.ts";
+import { ICEBERG_FOLDER } from "../lib/iceberg/table_metadata.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 
@@ -72,7 +73,9 @@ export async function surveyZone(
       const window = start.slice(-WINDOW_DIGITS);
       const starts = windows.get(window) ?? new Set();
       windows.set(window, starts.add(start));
-    } else if (!OWN_FILES.includes(key)) {
+    } else if (
+      !OWN_FILES.includes(key) && !key.startsWith(`${ICEBERG_FOLDER}/`)
+    ) {
       foreign.count++;
       if (foreign.first.length < FOREIGN_KEPT) {
         foreign.first.push(JSON.stringify(key));

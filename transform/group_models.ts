@@ -16,7 +16,7 @@ import {
   type GroupWork,
   ROUND,
 } from "./group_work.ts";
-import { holdsUntilSql } from "./holds_until.ts";
+import { HOLDS_UNTIL_COLUMNS, holdsUntilSql } from "./holds_until.ts";
 import { emptyTableSql, IS_GONE, ROW_BATCH } from "./land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";
@@ -349,6 +349,7 @@ export class GroupModels {
         quoteNames([...model.key, BATCH.name])
       }`,
       part: `merged.${inputs[0]?.batch}-${input.batch}.parquet`,
+      beside: HOLDS_UNTIL_COLUMNS,
     });
     if (file === undefined) return undefined;
     written.push(file.file.key);

@@ -21,38 +21,39 @@ const ATTEMPTS_MAX = 5;
  * and replaced as a whole, only by one of a higher batch; it is rebuilt if it
  * is unreadable, belongs to another generation, or its zone was moved or
  * copied. If that goes back and forth, two runs see one zone by two paths: then
- * the lake is left to the other run. A failed write is only reported, since
- * nothing depends on the lake.
+ * the lake is left to the other run, and the result is false. A failed write is
+ * only reported, since nothing depends on the lake.
  */
 export async function publishLake(
   duckdb: DuckDb,
   options: PublishOptions,
-): Promise<void> {
+): Promise<boolean> {
   try {
-    await publish(duckdb, options);
+    return await publish(duckdb, options);
   } catch (error) {
     options.log.error(
       "lake.duckdb can't be replaced, and stays unchanged until a run can replace it: {reason}",
       { reason: messageOf(error) },
     );
+    return true;
   }
 }
 
 async function publish(
   duckdb: DuckDb,
   options: PublishOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { zone, batches, newest, log } = options;
   // The files of a group also have its later batches, which are still to come.
-  if (newest.group !== undefined && newest.group.to > newest.batch) return;
+  if (newest.group !== undefined && newest.group.to > newest.batch) return true;
   const path = join(duckdb.tempDirectory, LAKE_FILE);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const stored = await zone.read(LAKE_FILE);
     const known = stored === undefined
       ? undefined
       : await readKnownLake(duckdb, { bytes: stored.bytes, path, options });
-    if (known !== undefined && known.batch >= newest.batch) return;
-    if (known?.isOthers === true) return;
+    if (known !== undefined && known.batch >= newest.batch) return true;
+    if (known?.isOthers === true) return false;
     const bytes = await buildLake(duckdb, {
       ...options,
       known: known ?? { batch: 0, seenAt: [] },
@@ -60,16 +61,17 @@ async function publish(
     });
     // A run that began before the zone was rebuilt has nothing left to publish.
     const { id } = await readGeneration(zone);
-    if (id !== await batches.generation()) return;
+    if (id !== await batches.generation()) return true;
     const published = stored === undefined
       ? await zone.create(LAKE_FILE, bytes)
       : await zone.put(LAKE_FILE, bytes, { ifMatch: stored.etag });
-    if (published) return;
+    if (published) return true;
   }
   log.warn(
     "lake.duckdb was not replaced: other runs came first {attempts} times",
     { attempts: ATTEMPTS_MAX },
   );
+  return true;
 }
 
 /** Reads the published lake; undefined if it can't be read. */

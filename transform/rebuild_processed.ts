@@ -17,7 +17,7 @@ import {
 import { checkContinuity } from "./continuity.ts";
 import type { MakeOptions } from "./make_batch.ts";
 import { makeBatches, type Reached } from "./make_batches.ts";
-import { publishLake } from "./publish_lake.ts";
+import { publishBatch } from "./publish_batch.ts";
 import { registerModels } from "./register_models.ts";
 
 /** How often a rebuild catches up with batches that came while it ran. */
@@ -68,14 +68,12 @@ export async function rebuildProcessed(
       generation,
       batch: newest.batch,
     });
-    await publishLake(duckdb, {
-      zone: processed,
+    await publishBatch(context, {
+      duckdb,
       batches: output,
       newest,
       live: made?.live,
-      sql,
       columns,
-      log,
     });
     return { ...result, snapshotTime: newest.snapshotTime };
   } finally {

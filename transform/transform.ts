@@ -14,7 +14,7 @@ import { compactionBounds, countDue } from "./compact.ts";
 import { checkContinuity, isOfSameSql } from "./continuity.ts";
 import type { MakeOptions } from "./make_batch.ts";
 import { makeBatches, type Reached } from "./make_batches.ts";
-import { publishLake } from "./publish_lake.ts";
+import { publishBatch } from "./publish_batch.ts";
 import { registerModels } from "./register_models.ts";
 
 type Logs = Pick<MakeOptions, "input" | "output">;
@@ -116,25 +116,24 @@ async function transformPending(
  * made, those before it are published too.
  */
 async function publishReached(
-  { sql, log }: StageContext,
+  context: StageContext,
   options: Pick<MakeOptions, "output" | "duckdb" | "columns"> & {
     reached: Reached | undefined;
   },
 ): Promise<ProcessedManifest | undefined> {
+  const { sql } = context;
   const { output, duckdb, columns, reached } = options;
   const newest = reached === undefined
     ? await output.newest().catch(() => undefined)
     : reached.committed;
   // Nobody has accepted yet what the other SQL shows.
   if (newest !== undefined && isOfSameSql(newest, sql)) {
-    await publishLake(duckdb, {
-      zone: output.zone,
+    await publishBatch(context, {
+      duckdb,
       batches: output,
       newest,
       live: reached?.live,
-      sql,
       columns,
-      log,
     });
   }
   return newest;

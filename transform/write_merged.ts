@@ -64,6 +64,7 @@ export async function writeMerged(
         runId,
         part: `merged.${from}-${to}.parquet`,
       }),
+      columns: isWhole ? [...columns, ...HOLDS_UNTIL_COLUMNS] : columns,
     },
   );
   const problem = await mergeProblem(work, {

@@ -1,8 +1,10 @@
 import { dirname } from "node:path";
 import type { DataFile } from "../lib/batches/manifest.ts";
+import type { Column } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../lib/errors.ts";
+import { fieldIdsSql } from "../lib/iceberg/field_ids.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
 import { sha256OfStream } from "../lib/zone/checksum.ts";
 import type { Zone } from "../lib/zone/zone.ts";
@@ -16,9 +18,15 @@ import { isQueryFault } from "./query_fault.ts";
 export async function writeParquet(
   duckdb: DuckDb,
   select: string,
-  options: { zone: Zone; key: string },
+  options: {
+    zone: Zone;
+    key: string;
+    /** All of the query's columns, for Iceberg's field ids in the file. */
+    columns?: readonly Column[];
+  },
 ): Promise<DataFile | undefined> {
-  const { zone, key } = options;
+  const { zone, key, columns } = options;
+  const ids = columns === undefined ? "" : `, ${fieldIdsSql(columns)}`;
   const path = zone.locate(key);
   try {
     if (!path.startsWith("s3://")) {
@@ -26,7 +34,7 @@ export async function writeParquet(
     }
     const [written] = await duckdb.rows(
       `copy (${select}) to ${quoteText(path)}
-      (format parquet, compression zstd, return_stats)`,
+      (format parquet, compression zstd, return_stats${ids})`,
     );
     const rows = Number(written?.count ?? 0);
     if (rows === 0) {

@@ -1,6 +1,10 @@
 import { dataKey } from "../lib/batches/batch_log.ts";
 import type { DataFile, ProcessedModel } from "../lib/batches/manifest.ts";
-import { columnsHash, readParquetSql } from "../lib/duckdb/data_files.ts";
+import {
+  type Column,
+  columnsHash,
+  readParquetSql,
+} from "../lib/duckdb/data_files.ts";
 import { quoteName } from "../lib/postgres/postgres.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 import type { BatchWork } from "./batch_work.ts";
@@ -65,15 +69,21 @@ export async function writeVersionFile(
     columns: readonly ModelColumn[];
     versions: string;
     part: string;
+    /** Columns of the versions besides the model's and the stamps. */
+    beside?: readonly Column[];
   },
 ): Promise<{ file: DataFile; deletes: number; columns: string } | undefined> {
   const { duckdb, processed, input, runId, progress } = work;
-  const { model, columns, versions, part } = options;
+  const { model, columns, versions, part, beside = [] } = options;
   const key = dataKey(model.name, { batch: input.batch, runId, part });
-  const file = await writeParquet(duckdb, versions, { zone: processed, key });
+  const written = [...columns, ...STAMP_COLUMNS];
+  const file = await writeParquet(duckdb, versions, {
+    zone: processed,
+    key,
+    columns: [...written, ...beside],
+  });
   if (file === undefined) return undefined;
   progress.add({ bytes: file.bytes });
-  const written = [...columns, ...STAMP_COLUMNS];
   const [found] = await duckdb.rows(
     `select count(*) filter (where is_delete) as deletes,
       ${fileColumnsSql(written)} as columns

@@ -50,6 +50,8 @@ export interface Config {
   compactionBytesMax: number;
   /** A batch begins no merge after merging for this long; 0 turns it off. */
   compactionSecondsMax: number;
+  /** How other engines find the lake's Iceberg tables; undefined: none. */
+  icebergCatalogue: "zone" | undefined;
   /** Data older than this makes `status` fail. */
   freshnessMinutesMax: number;
   /** How often `deno task run` verifies; 0 for never. */
@@ -106,6 +108,7 @@ export function readConfig(
     dashboard: readDashboard(settings),
     region: regionOf(read),
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
+    icebergCatalogue: readIcebergCatalogue(settings),
     ...readNumbers(settings),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
     sqlDirectory: sqlDirectory(read),
@@ -196,6 +199,16 @@ function readMemoryLimit({ read, problems }: SettingReader): string {
     );
   }
   return limit;
+}
+
+function readIcebergCatalogue(
+  { read, problems }: SettingReader,
+): "zone" | undefined {
+  const name = read("ICEBERG_CATALOGUE");
+  if (name === undefined || name === "zone") return name;
+  problems.push(
+    `ICEBERG_CATALOGUE is "${name}": zone, or nothing, is expected`,
+  );
 }
 
 /**

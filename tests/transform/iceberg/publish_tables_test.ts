@@ -1,0 +1,368 @@
+import assert from "node:assert/strict";
+import { readAllSql } from "../../../lib/duckdb/data_files.ts";
+import { RESOURCES } from "../../../lib/stage.ts";
+import { openZone, type Zone } from "../../../lib/zone/zone.ts";
+import { sweep } from "../../../sweep/sweep.ts";
+import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
+import { changedZone } from "../../harness/changed_zone.ts";
+import { transform } from "../../../transform/transform.ts";
+import { copyFolder } from "../../harness/cluster.ts";
+import {
+  openDuckDbReader,
+  openPyiceberg,
+  rowsOf,
+} from "../../harness/iceberg_readers.ts";
+import { liveFiles } from "../../harness/manifests.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  ZONE_KINDS,
+} from "../../harness/platform.ts";
+import { smallProject } from "../../harness/small_project.ts";
+import { fillSmall } from "../../harness/small_source.ts";
+import { StoreClock } from "../../harness/store_clock.ts";
+
+const RENAME = (name: string) =>
+  `update design set design_name = '${name}' where design_id = 2`;
+const DELETE = "delete from design where design_id = 3";
+
+for (const zones of ZONE_KINDS) {
+  Deno.test(`Iceberg tables show the lake now and as of older batches, on ${zones}`, async (test) => {
+    await using platform = await openIceberg({ zones });
+    await changeDesigns(platform, [RENAME("Tin"), DELETE, RENAME("Zinc")]);
+    const snapshots = await snapshotsOf(platform, "dim_design");
+    const older = snapshots.filter(({ operation }) => operation === "append");
+    await using duckdb = await openDuckDbReader(platform.config.s3);
+    const pyiceberg = await openPyiceberg(platform.config.s3);
+    if (pyiceberg === undefined) {
+      console.log("pyiceberg is not installed: only DuckDB reads the tables");
+    }
+
+    assert.deepEqual(
+      snapshots.map(({ operation, batch }) => `${operation} ${batch}`),
+      ["append 1", "append 2", "replace 2", "append 3", "append 4"],
+    );
+    for (
+      const reader of [duckdb, ...pyiceberg === undefined ? [] : [pyiceberg]]
+    ) {
+      await test.step(reader === duckdb ? "DuckDB" : "pyiceberg", async () => {
+        for (const model of ["dim_design", "dim_staff", "fact_sales_order"]) {
+          const table = tableOf(platform, model);
+          const expected = await lakeRows(platform, { model });
+          assert.ok(expected.length > 0);
+          assert.deepEqual(await reader.rows(table), expected, model);
+        }
+        const table = tableOf(platform, "dim_design");
+        for (const { id, batch } of older) {
+          const expected = await lakeRows(platform, {
+            model: "dim_design",
+            batchMax: batch,
+          });
+          assert.deepEqual(
+            await reader.rows(table, { snapshot: id }),
+            expected,
+          );
+          assert.deepEqual(
+            await reader.rows(table, { batchMax: batch }),
+            expected,
+          );
+        }
+      });
+    }
+  });
+
+  Deno.test(`sweep keeps what Iceberg tables list, and removes the rest, on ${zones}`, async () => {
+    await using platform = await openIceberg({ zones });
+    const clock = new StoreClock(platform);
+    await changeDesigns(platform, [RENAME("Tin"), RENAME("Zinc")]);
+    await clock.leap(49);
+    const before = await metadataKeys(platform);
+    // Tables that are no longer published stay readable.
+    platform.set({ icebergCatalogue: undefined });
+    await changeDesigns(platform, [RENAME("Iron"), RENAME("Gold")], {
+      first: 4,
+    });
+    await clock.leap(49);
+    await using duckdb = await openDuckDbReader(platform.config.s3);
+    const table = tableOf(platform, "dim_design");
+
+    const swept = await sweep(platform.context, { zone: "processed" });
+    const kept = await metadataKeys(platform);
+
+    assert.equal(swept.foreignFiles, 0);
+    assert.ok(kept.length < before.length);
+    for (const { id, batch } of await snapshotsOf(platform, "dim_design")) {
+      const rows = await duckdb.rows(table, { snapshot: id });
+      assert.equal(rows.length, 2 + batch, String(batch));
+    }
+    platform.set({ icebergCatalogue: "zone" });
+    await platform.transform();
+    assert.deepEqual(
+      await duckdb.rows(table),
+      await lakeRows(platform, { model: "dim_design" }),
+    );
+  });
+}
+
+Deno.test("Iceberg tables follow a model's columns", async () => {
+  const project = (columns: string) => ({
+    source: `create table design (
+    design_id integer not null primary key,
+    name text not null,
+    width integer
+);`,
+    models: [{
+      name: "dim_design",
+      key: ["design_id"],
+      sql: `select ${columns} from changed.design`,
+    }],
+  });
+  const first = project("design_id, name");
+  const sql = await smallProject(first);
+  await using platform = await openIceberg({ sql, sourceSql: first.source });
+  const { client } = platform.source;
+  await execute(
+    client,
+    "insert into design values (1, 'Oak', 3), (2, 'Elm', 4)",
+  );
+  await platform.extract();
+  await platform.transform();
+  const narrow = await lakeRows(platform, { model: "dim_design" });
+  platform.context.sql = await smallProject(
+    project("design_id, name, width::bigint as width, name || '!' as shout"),
+  );
+  await execute(client, "update design set name = 'Ash' where design_id = 2");
+  await platform.extract();
+  await transform(platform.context, { accept: true });
+  await using duckdb = await openDuckDbReader(undefined);
+  const pyiceberg = await openPyiceberg(undefined);
+  const table = tableOf(platform, "dim_design");
+
+  for (
+    const reader of [duckdb, ...pyiceberg === undefined ? [] : [pyiceberg]]
+  ) {
+    const rows = await reader.rows(table);
+    assert.deepEqual(rows, await lakeRows(platform, { model: "dim_design" }));
+    assert.equal(rows.filter((row) => /"shout":"Ash!"/.test(row)).length, 1);
+    assert.deepEqual(await reader.rows(table, { snapshot: 1 }), narrow);
+  }
+});
+
+Deno.test("a lake without Iceberg tables gets them at the first run with the setting", async () => {
+  await using platform = await openIceberg();
+  platform.set({ icebergCatalogue: undefined });
+  await changeDesigns(platform, [RENAME("Tin")]);
+  assert.deepEqual(await metadataKeys(platform), []);
+  await using duckdb = await openDuckDbReader(undefined);
+
+  platform.set({ icebergCatalogue: "zone" });
+  await platform.transform();
+
+  assert.deepEqual(
+    await duckdb.rows(tableOf(platform, "dim_design")),
+    await lakeRows(platform, { model: "dim_design" }),
+  );
+});
+
+Deno.test("a run that is killed between commit and Iceberg tables is repaired by the next", async (test) => {
+  for (
+    const part of [
+      ".avro",
+      ".metadata.json",
+      "version-hint.text",
+      "published.json",
+    ]
+  ) {
+    await test.step(part, async () => {
+      await using platform = await openIceberg();
+      await changeDesigns(platform, []);
+      await execute(platform.source.client, RENAME("Tin"));
+      await platform.extract();
+      failWrites(platform, part);
+      await using duckdb = await openDuckDbReader(undefined);
+      const table = tableOf(platform, "dim_design");
+
+      await platform.transform();
+      const between = await duckdb.rows(table);
+      platform.context.resources = RESOURCES;
+      await platform.transform();
+
+      const logged = platform.logged.join("\n");
+      assert.match(logged, /error: the Iceberg tables can't all be published/);
+      const rows = await lakeRows(platform, { model: "dim_design" });
+      assert.equal(rows.length, 4);
+      assert.equal(between.length, part === "published.json" ? 4 : 3);
+      assert.deepEqual(await duckdb.rows(table), rows);
+      const snapshots = await snapshotsOf(platform, "dim_design");
+      assert.deepEqual(snapshots.map(({ batch }) => batch), [1, 2]);
+    });
+  }
+});
+
+Deno.test("Iceberg tables of a zone that was moved list its files where they are", async () => {
+  await using platform = await openIceberg();
+  await changeDesigns(platform, [RENAME("Tin")]);
+  const { processedUrl } = platform.config;
+  const moved = `${processedUrl}-moved`;
+  await copyFolder(processedUrl, moved);
+  await Deno.remove(processedUrl, { recursive: true });
+  platform.set({ processedUrl: moved });
+  await using duckdb = await openDuckDbReader(undefined);
+
+  await platform.transform();
+
+  assert.deepEqual(
+    await duckdb.rows(tableOf(platform, "dim_design")),
+    await lakeRows(platform, { model: "dim_design" }),
+  );
+  assert.equal((await snapshotsOf(platform, "dim_design")).length, 1);
+});
+
+Deno.test("Iceberg tables of a rebuilt zone are overwritten", async () => {
+  await using platform = await openIceberg();
+  await changeDesigns(platform, [RENAME("Tin")]);
+  await using duckdb = await openDuckDbReader(undefined);
+
+  await rebuildProcessed(platform.context);
+
+  const snapshots = await snapshotsOf(platform, "dim_design");
+  assert.equal(snapshots.at(-1)?.operation, "overwrite");
+  assert.deepEqual(
+    await duckdb.rows(tableOf(platform, "dim_design")),
+    await lakeRows(platform, { model: "dim_design" }),
+  );
+});
+
+Deno.test("an Iceberg table that is damaged begins again", async (test) => {
+  for (const part of ["metadata.json", "avro"]) {
+    await test.step(part, async () => {
+      await using platform = await openIceberg();
+      await changeDesigns(platform, []);
+      for (const key of await metadataKeys(platform)) {
+        if (!key.endsWith(part)) continue;
+        await Deno.writeTextFile(
+          `${platform.config.processedUrl}/${key}`,
+          "{}",
+        );
+      }
+      await using duckdb = await openDuckDbReader(undefined);
+
+      await changeDesigns(platform, [RENAME("Tin")], { first: 2 });
+
+      assert.deepEqual(
+        await duckdb.rows(tableOf(platform, "dim_design")),
+        await lakeRows(platform, { model: "dim_design" }),
+      );
+    });
+  }
+});
+
+/** A platform that publishes Iceberg tables, and merges two files at once. */
+async function openIceberg(
+  options: Parameters<typeof openPlatform>[0] = {},
+): Promise<Platform> {
+  const platform = await openPlatform(options);
+  platform.set({ icebergCatalogue: "zone" });
+  platform.context.compaction = { fanOut: 2 };
+  return platform;
+}
+
+/** Runs the pipeline's first batch, and one more for each change. */
+async function changeDesigns(
+  platform: Platform,
+  changes: readonly string[],
+  { first = 1 }: { first?: number } = {},
+): Promise<void> {
+  const { client } = platform.source;
+  if (first === 1) {
+    await fillSmall(client);
+    await platform.extract();
+    await platform.transform();
+  }
+  for (const change of changes) {
+    await execute(client, change);
+    await platform.extract();
+    await platform.transform();
+  }
+}
+
+/** What the files of the lake hold, without what merges add. */
+async function lakeRows(
+  { config, ...platform }: Platform,
+  options: { model: string; batchMax?: number },
+): Promise<string[]> {
+  const { model, batchMax = Infinity } = options;
+  const files = (await liveFiles({ config, ...platform }))
+    .filter((file) => file.model === model);
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  await using duckdb = await openDuckDbReader(config.s3);
+  const rows = await rowsOf(
+    duckdb.connection,
+    `select columns(name -> name not like 'holds_until_%')
+    from ${readAllSql(zone, files)}`,
+  );
+  zone.close();
+  return rows.filter((row) => Number(JSON.parse(row).batch) <= batchMax);
+}
+
+function tableOf({ config }: Platform, model: string): string {
+  return `${config.processedUrl}/_iceberg/${model}`;
+}
+
+/** A table's snapshots as its newest metadata lists them. */
+async function snapshotsOf(
+  { config }: Platform,
+  model: string,
+): Promise<{ id: number; operation: string; batch: number }[]> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  const read = async (name: string) => {
+    const stored = await zone.read(`_iceberg/${model}/metadata/${name}`);
+    return new TextDecoder().decode(stored?.bytes);
+  };
+  const version = await read("version-hint.text");
+  const { snapshots }: {
+    snapshots: { "snapshot-id": number; summary: Record<string, string> }[];
+  } = JSON.parse(await read(`v${version}.metadata.json`));
+  zone.close();
+  return snapshots.map(({ summary, "snapshot-id": id }) => ({
+    id,
+    operation: summary.operation ?? "",
+    batch: Number(summary["totesys.batch"]),
+  }));
+}
+
+async function metadataKeys({ config, context }: Platform): Promise<string[]> {
+  const zone = context.resources.openZone(config.processedUrl, {
+    s3: config.s3,
+  });
+  const files = await Array.fromAsync(zone.list("_iceberg/"));
+  zone.close();
+  return files.map(({ key }) => key);
+}
+
+/** Lets no file of the Iceberg tables with such a name be written. */
+function failWrites({ context }: Platform, part: string): void {
+  const refuse = (key: string) => {
+    if (key.startsWith("_iceberg/") && key.endsWith(part)) {
+      throw new Error(`no ${part} today`);
+    }
+  };
+  context.resources = {
+    ...RESOURCES,
+    openZone: (url, options) => {
+      const zone = RESOURCES.openZone(url, options);
+      const changed: Partial<Zone> = {
+        create: async (key, content) => {
+          refuse(key);
+          return await zone.create(key, content);
+        },
+        put: async (key, content, putOptions) => {
+          refuse(key);
+          return await zone.put(key, content, putOptions);
+        },
+      };
+      return changedZone(zone, changed);
+    },
+  };
+}
