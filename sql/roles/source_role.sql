@@ -1,14 +1,20 @@
 -- A role for the pipeline in the source database: it reads the tables of the
--- contract (sql/source.sql) and nothing else. An administrator runs this once,
--- in the source database:
+-- contract (sql/source.sql) and nothing else. An administrator runs this in the
+-- source database; to run it again changes nothing:
 --
 --     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 --file sql/roles/source_role.sql
 --
 -- and then gives it a password with \password totesys_extract.
 
-create role totesys_extract login
-    nosuperuser nocreatedb nocreaterole noreplication
-    connection limit 10;
+do $$
+begin
+    if to_regrole('totesys_extract') is null then
+        create role totesys_extract login
+            nosuperuser nocreatedb nocreaterole noreplication
+            connection limit 10;
+    end if;
+end
+$$;
 
 -- Belt and braces: it could not write without this either.
 alter role totesys_extract set default_transaction_read_only = on;

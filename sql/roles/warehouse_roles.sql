@@ -1,6 +1,7 @@
 -- Roles in the warehouse: the loader, which makes and fills the tables, and
 -- analyst, which reads them. Neither has the other's rights. An administrator
--- runs this once, in the warehouse database, before the first load:
+-- runs this in the warehouse database, before the first load; to run it again
+-- changes nothing:
 --
 --     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 \
 --         --file sql/roles/warehouse_roles.sql
@@ -9,23 +10,25 @@
 -- \password totesys_analyst. If the first load has already run, let analyst
 -- read its tables: call pipeline.grant_read('analyst', 'public', 'pipeline').
 
-create role totesys_loader login
-    nosuperuser nocreatedb nocreaterole noreplication
-    connection limit 10;
-
--- analyst holds the analysts' rights; people and tools are its members.
 do $$
 begin
+    if to_regrole('totesys_loader') is null then
+        create role totesys_loader login
+            nosuperuser nocreatedb nocreaterole noreplication
+            connection limit 10;
+    end if;
+    -- It holds the analysts' rights; people and tools are its members.
     if to_regrole('analyst') is null then
         create role analyst nologin;
     end if;
+    if to_regrole('totesys_analyst') is null then
+        create role totesys_analyst login
+            nosuperuser nocreatedb nocreaterole noreplication
+            connection limit 20
+            in role analyst;
+    end if;
 end
 $$;
-
-create role totesys_analyst login
-    nosuperuser nocreatedb nocreaterole noreplication
-    connection limit 20
-    in role analyst;
 
 alter role totesys_analyst set default_transaction_read_only = on;
 alter role totesys_analyst set statement_timeout = '5min';

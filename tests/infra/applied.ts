@@ -81,6 +81,30 @@ export async function checkDestroyed(moto: Moto): Promise<void> {
   assert.deepEqual(await alarmsOf(moto), []);
 }
 
+/** The values of an environment's secrets, by their last names. */
+export async function secretsOf(
+  moto: Moto,
+  prefix: string,
+): Promise<Record<string, string>> {
+  const values: Record<string, string> = {};
+  const found = await moto.call(
+    "secretsmanager",
+    "secretsmanager.ListSecrets",
+    {},
+  );
+  for (const { Name } of listOf(found.SecretList)) {
+    const [first, last = ""] = String(Name).split("/");
+    if (first !== prefix) continue;
+    const { SecretString } = await moto.call(
+      "secretsmanager",
+      "secretsmanager.GetSecretValue",
+      { SecretId: String(Name) },
+    );
+    values[last] = String(SecretString);
+  }
+  return values;
+}
+
 async function checkFunction(
   moto: Moto,
   name: string,

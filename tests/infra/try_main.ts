@@ -2,12 +2,13 @@
  * `deno task infra:try`: applies infra/ with the real provider to moto, which
  * stands in for AWS: from nothing, with new code and every option, without the
  * options, and destroyed at last; a second plan is empty each time. The result
- * is read back and compared with what the code needs. Without Terraform, its
- * AWS provider, Python or openssl it is skipped.
+ * is read back and compared with what the code needs. `infra:try deploy` and
+ * `infra:try options` do one part. Without Terraform, its AWS provider, Python
+ * or openssl it is skipped.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { zipEntries } from "../../package/zip_entries.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
@@ -15,8 +16,9 @@ import { CertificateAuthority } from "../harness/certificates.ts";
 import { freePort } from "../harness/free_port.ts";
 import { checkApplied, checkDestroyed } from "./applied.ts";
 import { Moto } from "./moto.ts";
+import { tryDeploy } from "./try_deploy.ts";
 
-const MOTO = "moto[server]==5.2.5";
+const PACKAGES = ["moto[server]==5.2.5", "awscli==1.46.3"];
 /** Older than what is deployed with, where only that is at hand. */
 const PROVIDER = ">= 5.100, < 7";
 const COMMAND_SECONDS_MAX = 240;
@@ -54,6 +56,9 @@ resource "aws_s3_bucket_notification" "this" {
     ignore_changes = [eventbridge]
   }
 }
+`;
+/** What lets everything be destroyed at last. */
+const DESTROYABLE = `
 resource "aws_s3_bucket" "ingestion" {
   lifecycle {
     prevent_destroy = false
@@ -103,16 +108,16 @@ async function missing(): Promise<string | undefined> {
   ) {
     if (!await succeeds(program, [argument])) return `there is no ${program}`;
   }
-  if (existsSync(python)) return undefined;
+  if (existsSync(join(dirname(python), "aws"))) return undefined;
   if (!await succeeds("python3", ["--version"])) return "there is no python3";
-  console.log(`pip install ${MOTO}`);
+  console.log(`pip install ${PACKAGES.join(" ")}`);
   const folder = join(project, ".tools", "moto");
   if (
     !await succeeds("python3", ["-m", "venv", folder]) ||
-    !await succeeds(python, ["-m", "pip", "install", "-q", MOTO])
+    !await succeeds(python, ["-m", "pip", "install", "-q", ...PACKAGES])
   ) {
     await Deno.remove(folder, { recursive: true }).catch(() => {});
-    return `pip can't install ${MOTO}`;
+    return `pip can't install ${PACKAGES.join(" ")}`;
   }
   return undefined;
 }
@@ -153,14 +158,14 @@ async function foldersIn(folder: string): Promise<string[]> {
 class Terraform {
   constructor(
     private readonly folder: string,
-    private readonly env: Record<string, string>,
+    readonly env: Record<string, string>,
   ) {}
 
   /** Runs a command; throws with its output unless the exit code is expected. */
   async run(args: string[], expected = 0): Promise<string> {
     const started = performance.now();
     const command = new Deno.Command("terraform", {
-      args: [...args, "-no-color"],
+      args,
       cwd: this.folder,
       env: this.env,
       signal: AbortSignal.timeout(COMMAND_SECONDS_MAX * 1000),
@@ -239,7 +244,10 @@ async function main(): Promise<void> {
 async function tryIn(work: string): Promise<void> {
   const folder = join(work, "infra");
   await copyFolder(join(project, "infra"), folder);
-  await Deno.writeTextFile(join(folder, "try_override.tf"), OVERRIDES);
+  await Deno.writeTextFile(
+    join(folder, "try_override.tf"),
+    OVERRIDES + DESTROYABLE,
+  );
   await Deno.writeTextFile(
     join(folder, "modules", "function", "try_override.tf"),
     MODULE_OVERRIDES,
@@ -282,6 +290,7 @@ async function tryIn(work: string): Promise<void> {
       AWS_ACCESS_KEY_ID: "testing",
       AWS_SECRET_ACCESS_KEY: "testing",
       AWS_EC2_METADATA_DISABLED: "true",
+      TF_CLI_ARGS: "-no-color",
     });
     const initialized = await terraform.run(["init", "-input=false"])
       .then(() => true, (error: Error) => {
@@ -293,7 +302,22 @@ async function tryIn(work: string): Promise<void> {
         "infra:try is skipped: Terraform finds no AWS provider (TERRAFORM_MIRROR names a folder that holds registry.terraform.io/hashicorp/aws)",
       );
     }
-    await tryOptions(terraform, moto, join(folder, "dist"));
+    if (isAsked("options")) {
+      await tryOptions(terraform, moto, join(folder, "dist"));
+    }
+    if (isAsked("deploy")) {
+      await tryDeploy(moto, {
+        work,
+        overrides: [
+          OVERRIDES.replace('backend "local" {}', ""),
+          MODULE_OVERRIDES,
+        ],
+        env: {
+          ...terraform.env,
+          PATH: `${dirname(python)}:${Deno.env.get("PATH")}`,
+        },
+      });
+    }
   } finally {
     server.kill("SIGTERM");
     await server.status;
@@ -340,6 +364,11 @@ async function tryOptions(
 
   await terraform.run(["destroy", "-input=false", "-auto-approve"]);
   await checkDestroyed(moto);
+}
+
+/** Whether this part is to be tried: all are if none is named. */
+function isAsked(part: string): boolean {
+  return Deno.args.length === 0 || Deno.args.includes(part);
 }
 
 async function untilReady(moto: Moto): Promise<void> {

@@ -25,6 +25,7 @@ const UNCONFINED = [
   "lint:workflows",
   "infra:plan",
   "infra:apply",
+  "deploy",
   "infra:try",
 ];
 /** The demo, and what drives a browser: that looks into /proc. */

@@ -1,0 +1,130 @@
+import { Buffer } from "node:buffer";
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError } from "../lib/errors.ts";
+import { connect, quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import { readPostgresUrl } from "../lib/settings/connection_url.ts";
+import { openTempFolder } from "../lib/temp_folder.ts";
+
+/** A database that the functions reach, and what they are there. */
+export interface Database {
+  name: "source" | "warehouse";
+  /** The SQL that makes its roles. */
+  file: string;
+  /** The login that each secret is about. */
+  roles: Readonly<Record<string, string>>;
+}
+
+const PASSWORD_BYTES = 24;
+const SALT_BYTES = 16;
+/** As PostgreSQL's scram_iterations. */
+const ITERATIONS = 4096;
+
+/** The databases, whose roles this folder of SQL makes. */
+export function databasesOf(sqlDirectory: string, project: string): Database[] {
+  const grants = join(sqlDirectory, "grants.sql");
+  const roles = join(project, "sql", "roles");
+  return [
+    {
+      name: "source",
+      file: existsSync(grants) ? grants : join(roles, "source_role.sql"),
+      roles: { source: "totesys_extract" },
+    },
+    {
+      name: "warehouse",
+      file: join(roles, "warehouse_roles.sql"),
+      roles: { warehouse: "totesys_loader", analyst: "totesys_analyst" },
+    },
+  ];
+}
+
+/**
+ * Makes a database's roles, gives the logins of these secrets new passwords,
+ * and returns the secrets' values. The URL is an administrator's; one of such a
+ * login makes nothing and is that secret's value. The server gets a password's
+ * verifier only, as from psql's `\password`.
+ */
+export async function makeRoles(
+  { name, file, roles }: Database,
+  options: { url: string; secrets: readonly string[] },
+): Promise<Map<string, string>> {
+  await using folder = await openTempFolder({ tempDirectory: tmpdir() });
+  const url = await withRoots(options.url, { name, folder: folder.path });
+  const problems: string[] = [];
+  const settings = readPostgresUrl(url.href, {
+    name: `The URL of the ${name}`,
+    read: () => undefined,
+    problems,
+  });
+  if (settings === undefined || problems.length > 0) {
+    throw new ConfigError(problems);
+  }
+  await using connection = await connect(settings, { purpose: "deploy" });
+  const { client } = connection;
+  const own = Object.entries(roles)
+    .find(([, role]) => role === settings.user)?.[0];
+  if (own !== undefined) return new Map([[own, secretOf(url)]]);
+  await client.query(await Deno.readTextFile(file));
+  const values = new Map<string, string>();
+  for (const secret of options.secrets) {
+    const role = roles[secret] ?? "";
+    const password = randomBytes(PASSWORD_BYTES).toString("base64url");
+    await client.query(
+      `alter role ${quoteName(role)} password ${quoteText(verifier(password))}`,
+    );
+    const login = new URL(url);
+    login.username = role;
+    login.password = password;
+    values.set(secret, secretOf(login));
+  }
+  return values;
+}
+
+/** The URL with the certificates that Amazon RDS signs with, if it leads there. */
+async function withRoots(
+  text: string,
+  options: { name: string; folder: string },
+): Promise<URL> {
+  if (!URL.canParse(text)) {
+    throw new ConfigError([
+      `The URL of the ${options.name} is malformed: postgres://user:password@host:port/database is expected`,
+    ]);
+  }
+  const url = new URL(text);
+  const [, region] =
+    /\.([a-z0-9-]+)\.rds\.amazonaws\.com$/.exec(url.hostname) ??
+      [];
+  if (region === undefined || url.searchParams.has("sslrootcert")) return url;
+  const roots =
+    `https://truststore.pki.rds.amazonaws.com/${region}/${region}-bundle.pem`;
+  const answer = await fetch(roots);
+  if (!answer.ok) throw new Error(`${roots}: HTTP ${answer.status}`);
+  const file = join(options.folder, "rds.pem");
+  await Deno.writeTextFile(file, await answer.text());
+  url.searchParams.set("sslrootcert", file);
+  return url;
+}
+
+/** A secret's value: the URL, with the certificates in place of their file. */
+function secretOf(given: URL): string {
+  const url = new URL(given);
+  const file = url.searchParams.get("sslrootcert");
+  if (file === null) return url.href;
+  url.searchParams.delete("sslrootcert");
+  return JSON.stringify({ url: url.href, ca: Deno.readTextFileSync(file) });
+}
+
+/** What PostgreSQL stores of a password; RFC 5803. */
+function verifier(password: string): string {
+  const salt = randomBytes(SALT_BYTES);
+  const salted = pbkdf2Sync(password, salt, ITERATIONS, 32, "sha256");
+  const hmac = (text: string) =>
+    createHmac("sha256", salted).update(text).digest();
+  const stored = createHash("sha256").update(hmac("Client Key")).digest();
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  return `SCRAM-SHA-256$${ITERATIONS}:${base64(salt)}$${base64(stored)}:${
+    base64(hmac("Server Key"))
+  }`;
+}

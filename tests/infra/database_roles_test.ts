@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { databasesOf, makeRoles } from "../../infra/database_roles.ts";
+import { query, queryRow } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { Cluster } from "../harness/cluster.ts";
+import { inFolder } from "../harness/in_folder.ts";
+import { openClient } from "../harness/postgres.ts";
+
+const [SOURCE, WAREHOUSE] = databasesOf(
+  join(projectDirectory(), "sql"),
+  projectDirectory(),
+);
+
+Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
+  inFolder(async (folder) => {
+    assert(SOURCE !== undefined && WAREHOUSE !== undefined);
+    await using cluster = await Cluster.start(join(folder, "data"));
+    await cluster.fill();
+    await cluster.client.query("create database warehouse");
+    const source = cluster.server.url("totesys");
+    const warehouse = cluster.server.url("warehouse");
+
+    const first = await makeRoles(SOURCE, { url: source, secrets: ["source"] });
+    const again = await makeRoles(SOURCE, { url: source, secrets: ["source"] });
+    const others = await makeRoles(WAREHOUSE, {
+      url: warehouse,
+      secrets: ["warehouse", "analyst"],
+    });
+
+    // The first password was replaced, as after a run that was killed.
+    await assert.rejects(openClient(first.get("source") ?? ""), /password/);
+    const values = new Map([...again, ...others]);
+    const users: unknown[] = [];
+    for (const [secret, url] of values) {
+      const client = await openClient(url);
+      const { user } = await queryRow(client, "select current_user as user");
+      users.push([secret, user]);
+      if (secret === "source") {
+        assert.equal(
+          (await query(client, "table sales_order")).length > 0,
+          true,
+        );
+        // A role's own URL is the secret as it is, and changes no password.
+        const own = await makeRoles(SOURCE, { url, secrets: ["source"] });
+        assert.deepEqual([...own], [["source", url]]);
+      }
+      await client.end();
+    }
+    assert.deepEqual(users, [
+      ["source", "totesys_extract"],
+      ["warehouse", "totesys_loader"],
+      ["analyst", "totesys_analyst"],
+    ]);
+    const { hashed } = await queryRow(
+      cluster.client,
+      `select bool_and(rolpassword like 'SCRAM-SHA-256$4096:%')::text
+        as hashed
+      from pg_authid where rolname like 'totesys_%'`,
+    );
+    assert.equal(hashed, "true");
+  }));
+
+Deno.test("makeRoles() stores the certificates that its URL names", () =>
+  inFolder(async (folder) => {
+    assert(SOURCE !== undefined);
+    await using cluster = await Cluster.start(join(folder, "data"));
+    await cluster.fill();
+    const file = join(folder, "roots.pem");
+    await Deno.writeTextFile(file, "-----BEGIN CERTIFICATE-----\n");
+    const url = new URL(cluster.server.url("totesys"));
+    url.searchParams.set("sslmode", "disable");
+    url.searchParams.set("sslrootcert", file);
+
+    const values = await makeRoles(SOURCE, {
+      url: url.href,
+      secrets: ["source"],
+    });
+
+    const secret = JSON.parse(values.get("source") ?? "");
+    assert.equal(secret.ca, "-----BEGIN CERTIFICATE-----\n");
+    assert.equal(new URL(secret.url).searchParams.get("sslrootcert"), null);
+  }));
+
+Deno.test("makeRoles() refuses what is no URL, and does not show it", async () => {
+  assert(SOURCE !== undefined);
+  for (const url of ["hunter2hunter2", "mysql://u:hunter2hunter2@host/db"]) {
+    await assert.rejects(
+      makeRoles(SOURCE, { url, secrets: ["source"] }),
+      ({ name, message }: Error) =>
+        name === "ConfigError" && !message.includes("hunter2") &&
+        message.includes("The URL of the source"),
+    );
+  }
+});

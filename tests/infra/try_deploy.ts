@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { query } from "../../lib/postgres/postgres.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { Cluster } from "../harness/cluster.ts";
+import { copyProject } from "../harness/copy_project.ts";
+import { openClient } from "../harness/postgres.ts";
+import { secretsOf } from "./applied.ts";
+import type { Moto } from "./moto.ts";
+
+/** What `deno task package` reads, and `deploy` itself. */
+const NAMES = [
+  ...["deno.json", "deno.lock", "extract", "infra", "init", "lib", "load"],
+  ...["operate", "package", "sql", "sweep", "transform", "verify", "visualise"],
+];
+const SETTINGS = [
+  ...["--region", "eu-west-2", "--email", "team@example.com"],
+  ...["--budget", "50"],
+];
+const DEADLINE_MS = 300_000;
+const SHOWN_CHARACTERS_MAX = 4000;
+
+/** A run of `deploy init` in the copy of the project. */
+interface Run {
+  /** Waits until it has said this. */
+  says: (what: RegExp) => Promise<void>;
+  kill: (signal: Deno.Signal) => void;
+  /** Ends it and Terraform, as a machine does that fails. */
+  crash: () => void;
+  ended: Promise<{ code: number; text: string }>;
+}
+
+/**
+ * Runs `deno task deploy init` against moto: without credentials, without
+ * settings, killed at three moments, and to the end; then everything works, and
+ * one run more changes nothing.
+ */
+export async function tryDeploy(
+  moto: Moto,
+  options: {
+    work: string;
+    /** Of `infra/` and of its module. */
+    overrides: readonly [string, string];
+    env: Record<string, string>;
+  },
+): Promise<void> {
+  const folder = join(options.work, "project");
+  await copyProject(folder, NAMES);
+  for (const cache of [".package", ".duckdb"]) {
+    await Deno.symlink(join(projectDirectory(), cache), join(folder, cache));
+  }
+  const [root, module] = options.overrides;
+  const override = "try_override.tf";
+  await Deno.writeTextFile(join(folder, "infra", override), root);
+  await Deno.writeTextFile(
+    join(folder, "infra", "modules", "function", override),
+    module,
+  );
+  await using cluster = await Cluster.start(join(options.work, "data"));
+  await cluster.fill();
+  await cluster.client.query("create database warehouse");
+  const files: string[] = [];
+  for (
+    const [name, database] of [["source", "totesys"], ["warehouse"] as const]
+  ) {
+    const file = join(options.work, `${name}.secret`);
+    await Deno.writeTextFile(file, cluster.server.url(database ?? name));
+    files.push(`--${name}`, file);
+  }
+  const run = (args: string[], env: Record<string, string> = {}): Run =>
+    start(["init", "--yes", ...args], {
+      folder,
+      env: { ...options.env, ...env },
+    });
+
+  const stranger = await ended(
+    run([], {
+      AWS_ACCESS_KEY_ID: "",
+      AWS_SECRET_ACCESS_KEY: "",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+      AWS_CONFIG_FILE: "/dev/null",
+    }),
+    1,
+  );
+  assertSays(stranger, /Cannot use AWS: .*credentials[^]*aws sso login/);
+  const bare = await ended(run([]), 2);
+  assertSays(bare, /--email is missing[^]*--budget is missing/);
+
+  const packing = run(SETTINGS);
+  await packing.says(/\[4\/8\]/);
+  packing.crash();
+  await packing.ended;
+  // From here on the settings are in their files.
+  const planning = run([]);
+  // It holds the lock when it begins to read.
+  await planning.says(/\[5\/8\][^]*: Reading\.\.\./);
+  planning.crash();
+  await planning.ended;
+  const locked = await ended(run([]), 1);
+  assertSays(locked, /state is locked by \S+@[^]*--unlock/);
+  const applying = run(["--unlock"]);
+  await applying.says(/\[6\/8\][^]*Creation complete/);
+  applying.kill("SIGTERM");
+  // Terraform knows all that it has made.
+  assertSays(await ended(applying, 1), /Apply complete![^]*Stopped as asked/);
+
+  const without = await ended(run([]), 1);
+  assertSays(without, /give totesys-staging\/source a value: with --so/);
+  const whole = await ended(run(files), 0);
+  // moto takes every address for confirmed.
+  assertSays(whole, /staging is set up[^]*s3:\/\/[^]*activate the tag/);
+  const secrets = await secretsOf(moto, "totesys-staging");
+  assert.deepEqual(Object.keys(secrets).sort(), ["source", "warehouse"]);
+  for (const url of Object.values(secrets)) {
+    assert.ok(!whole.includes(new URL(url).password));
+  }
+  const source = await openClient(secrets.source ?? "");
+  assert.notDeepEqual(await query(source, "table sales_order"), []);
+  await source.end();
+
+  const again = await ended(run(files), 0);
+  assertSays(again, /No changes/);
+  assert.deepEqual(await secretsOf(moto, "totesys-staging"), secrets);
+}
+
+function start(
+  args: string[],
+  { folder, env }: { folder: string; env: Record<string, string> },
+): Run {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-q",
+      "--no-prompt",
+      "-P=develop",
+      "infra/deploy.ts",
+      ...args,
+    ],
+    cwd: folder,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  let text = "";
+  const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    const texts = stream.pipeThrough(new TextDecoderStream());
+    for await (const more of texts) text += more;
+  };
+  const reading = Promise.all([read(child.stdout), read(child.stderr)]);
+  const started = performance.now();
+  const ended = child.status.then(async ({ code }) => {
+    await reading;
+    const seconds = Math.round((performance.now() - started) / 1000);
+    console.log(`deploy ${args.join(" ")}: exit code ${code}, ${seconds} s`);
+    return { code, text };
+  });
+  let isOver = false;
+  ended.then(() => isOver = true);
+  return {
+    says: (what) =>
+      until(() => {
+        if (isOver) throw new Error(`it ended without ${what}: ${text}`);
+        return Promise.resolve(what.test(text));
+      }),
+    kill: (signal) => child.kill(signal),
+    crash: () => Deno.kill(-child.pid, "SIGKILL"),
+    ended,
+  };
+}
+
+/** Waits for the end of a run with this exit code; gives what it said. */
+async function ended(run: Run, expected: number): Promise<string> {
+  const { code, text } = await run.ended;
+  assert.equal(code, expected, text.slice(-SHOWN_CHARACTERS_MAX));
+  return text;
+}
+
+function assertSays(text: string, what: RegExp): void {
+  assert.ok(what.test(text), `${what}: ${text.slice(-SHOWN_CHARACTERS_MAX)}`);
+}
+
+async function until(happens: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!await happens()) {
+    if (performance.now() > deadline) throw new Error("it takes too long");
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+}
