@@ -21,8 +21,6 @@ export interface Example {
   tradeEnd: Date;
   traffic: TrafficScript;
   fact: HintedFact;
-  /** Whether the dashboard supports its tables. */
-  hasDashboard: boolean;
 }
 
 const NORTHWIND = new URL("../examples/northwind/source/", import.meta.url);
@@ -39,7 +37,6 @@ export const TOTESYS: Example = {
     measure: "units_sold",
     orderKey: "sales_order_id",
   },
-  hasDashboard: true,
 };
 
 export const EXAMPLES: readonly Example[] = [TOTESYS, {
@@ -67,7 +64,6 @@ export const EXAMPLES: readonly Example[] = [TOTESYS, {
     measure: "net_amount",
     orderKey: "order_id",
   },
-  hasDashboard: false,
 }];
 
 /** Finds an example by name. Throws a `ConfigError` that lists all of them. */

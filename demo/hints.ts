@@ -7,7 +7,7 @@ export interface DemoPlaces {
   sourceUrl: string;
   warehouseUrl: string;
   /** Undefined if the dashboard does not support the company. */
-  dashboardUrl: string | undefined;
+  dashboardUrl: string;
   /** The processed zone. */
   lake: string;
   /** Set when the lake is on the embedded S3 server. */
@@ -30,15 +30,12 @@ export interface HintedFact {
 export interface DemoHints {
   sourceUrl: string;
   warehouseUrl: string;
-  dashboardUrl: string | undefined;
+  dashboardUrl: string;
   /** The command that opens the lake: for a shell or, with S3, for DuckDB. */
   lake: string;
   /** Queries for the warehouse and the lake, by what they show. */
   queries: { now: string; earlier: string; history: string };
 }
-
-/** Why a company has no dashboard. */
-export const NO_DASHBOARD = "none, since its page shows the tables of Totesys";
 
 const BATCHES_BACK = 10;
 
@@ -72,7 +69,7 @@ export function formatHints(hints: DemoHints): string {
   const { sourceUrl, warehouseUrl, dashboardUrl, lake, queries } = hints;
   const isOneLine = !lake.includes("\n");
   return [
-    `  dashboard  ${dashboardUrl ?? NO_DASHBOARD}`,
+    `  dashboard  ${dashboardUrl}`,
     `  source     ${sourceUrl}`,
     `  warehouse  ${warehouseUrl}`,
     ...(isOneLine ? [`  lake       ${lake}`] : [

@@ -19,7 +19,7 @@ import { createDisplay } from "./display.ts";
 import { createEventDisplay } from "./event_display.ts";
 import type { Example } from "./examples.ts";
 import { fillSource } from "./fill.ts";
-import { demoHints, formatHints, NO_DASHBOARD } from "./hints.ts";
+import { demoHints, formatHints } from "./hints.ts";
 import { runTraffic } from "./traffic.ts";
 import { withClient } from "./with_client.ts";
 
@@ -112,10 +112,7 @@ async function showAtWork(
     port: options.port + DASHBOARD_PORT_OFFSET,
     token: undefined,
   };
-  const dashboardUrl = example.hasDashboard
-    ? `http://${dashboard.host}:${dashboard.port}/`
-    : undefined;
-  if (dashboardUrl === undefined) report(`dashboard: ${NO_DASHBOARD}`);
+  const dashboardUrl = `http://${dashboard.host}:${dashboard.port}/`;
   const { display, log } = await openDisplay(context, options, () =>
     demoHints({
       sourceUrl: server.url(example.name),
@@ -141,7 +138,7 @@ async function showAtWork(
         script: example.traffic,
         onEvent: (event) => display.traffic(event),
       }),
-      example.hasDashboard && serveDashboard({
+      serveDashboard({
         ...context,
         log,
         signal,

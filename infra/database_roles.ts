@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
-import { connect, quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import { connect } from "../lib/postgres/connect.ts";
+import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
 import { readPostgresUrl } from "../lib/settings/connection_url.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
 

@@ -1,4 +1,5 @@
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
+import { readDashboard } from "../lib/project/dashboard.ts";
 import { MAINTAINED } from "../lib/project/model.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
@@ -10,8 +11,8 @@ import { registerModels } from "../transform/register_models.ts";
 const USAGE = `deno task check [--json]
 
 Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
-database: that contract, models, quarantine and checks fit each other, and that
-lake and warehouse can hold what the models give. Prints each model with its
+database: that contract, models, quarantine, checks and dashboard fit each
+other, and that lake and warehouse can hold what the models give. Prints each model with its
 columns, with their types in DuckDB and in the warehouse, and what its table
 gets there.
 
@@ -94,6 +95,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       options: {},
       run: async (context, { write, json }) => {
         const models = await checkProject(context);
+        readDashboard(context.sql);
         write(
           json
             ? `${JSON.stringify({ models })}\n`

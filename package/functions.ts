@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { StageError } from "../lib/errors.ts";
+import { readDashboard } from "../lib/project/dashboard.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { SERVED_FILES } from "../visualise/served_files.ts";
@@ -78,7 +79,7 @@ export async function duckdbLayer(
 
 /**
  * Makes a function's zip: its bootstrap, its code in one file, and `sql/`: the
- * company's folder, which `SQL_DIRECTORY` names, with the dashboard's queries.
+ * company's folder, which `SQL_DIRECTORY` names.
  */
 export async function functionEntries(name: string): Promise<ZipEntries> {
   const fn = FUNCTIONS[name];
@@ -100,16 +101,9 @@ export async function functionEntries(name: string): Promise<ZipEntries> {
   const own = join(project, "sql");
   const company = resolve(Deno.env.get("SQL_DIRECTORY")?.trim() || own);
   // Throws for SQL that the functions could not use.
-  readProjectSql(company);
-  for (
-    const [folder, target] of [
-      [join(own, "dashboard"), "sql/dashboard"],
-      [company, "sql"],
-    ] as const
-  ) {
-    for await (const path of sqlFiles(folder)) {
-      part.set(`${target}/${path}`, { from: join(folder, path) });
-    }
+  readDashboard(readProjectSql(company));
+  for await (const path of sqlFiles(company)) {
+    part.set(`sql/${path}`, { from: join(company, path) });
   }
   return part;
 }
@@ -133,14 +127,14 @@ async function bundle(entrypoint: string): Promise<Uint8Array> {
   );
 }
 
-/** Finds the SQL files below a folder; paths have slashes. */
+/** Finds the files of a folder of SQL; paths have slashes. */
 async function* sqlFiles(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     if (isDirectory) {
       for await (const path of sqlFiles(join(folder, name))) {
         yield `${name}/${path}`;
       }
-    } else if (name.endsWith(".sql")) yield name;
+    } else if (/\.sql$|^settings\.json$/.test(name)) yield name;
   }
 }
 

@@ -1,20 +1,21 @@
 import { type Context, Hono } from "hono";
-import { join } from "node:path";
-import type { Model } from "../lib/project/model.ts";
-import { readProjectSql } from "../lib/project/project_sql.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import type { Dimension, Subject } from "../lib/project/dashboard.ts";
 import type { AnswerCache } from "./answer_cache.ts";
 import type { CoalescedQuery } from "./coalesced_query.ts";
+import type { Company, RecordKind } from "./company.ts";
 import { type Encoded, sendEncoded } from "./encoded.ts";
-import { compareVersions, readHistory } from "./fact_changes.ts";
-import { type Figures, NAMES } from "./figures.ts";
+import { compareVersions, HIDDEN, readHistory } from "./fact_changes.ts";
+import type { FigureFilters, Figures } from "./figures.ts";
 import type { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
 import { chosenDays, twelveMonthsTo } from "./period.ts";
-import type { QueryName, Warehouse } from "./warehouse.ts";
+import { batchModelsSql, changesSql, historySql } from "./record_sql.ts";
+import { boardsOf, namesSql, rowsSql } from "./subject_sql.ts";
+import type { Warehouse } from "./warehouse.ts";
 
 /** The sources of the answers. */
 export interface ApiOptions {
+  company: Company;
   warehouse: Warehouse;
   newest: LatestBatch;
   figures: Figures;
@@ -29,41 +30,22 @@ export interface ApiOptions {
 const CHANGES_MAX = 200;
 const FINDINGS_MAX = 200;
 const ROWS_MAX = 200;
-/** The facts whose figures are of a period. */
-const ORDERS = ["sales", "purchases"] as const;
-/** The filters that all facts have, in the order of the queries' parameters. */
-const COMMON_FILTERS = ["month", "from", "to", "currency", "counterparty"];
-/** For the rows behind a figure: the query, and its further filters. */
-const ROWS = new Map<string, { query: QueryName; filters: readonly string[] }>([
-  ["sales", {
-    query: "sales_rows",
-    filters: ["country", "staff", "design", "department"],
-  }],
-  ["purchases", {
-    query: "purchase_rows",
-    filters: ["country", "staff", "department"],
-  }],
-  ["payments", { query: "payment_rows", filters: ["kind", "state"] }],
-]);
-/** The facts whose history can be requested, by their names in paths. */
-const FACTS = new Map([
-  ["sales-order", "sales order"],
-  ["purchase-order", "purchase order"],
-  ["payment", "payment"],
-]);
+/** The names in the field of the filters. */
+const NAMES_MAX = 2000;
+/** Names that a filter may have at once. */
+const FILTER_NAMES_MAX = 50;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/;
 /** The formats of filters, by name, and what messages call them. */
 const FORMS: Record<string, { pattern: RegExp; what: string }> = {
   month: { pattern: /^\d{4}-(0[1-9]|1[0-2])$/, what: "month: YYYY-MM" },
   from: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
   to: { pattern: /^\d{4}-\d\d-\d\d$/, what: "day: YYYY-MM-DD" },
-  period: { pattern: /^all$/, what: "period: all" },
+  period: { pattern: /^(12m|all)$/, what: "period: 12m or all" },
 };
 
 /** The pages' API, as JSON. Throws a `RangeError` for invalid requests. */
 export function createApi(options: ApiOptions): Hono {
-  const { newest, kept, pipeline, live } = options;
-  const { models } = readProjectSql(join(projectDirectory(), "sql"));
+  const { company, newest, kept, pipeline, live } = options;
   const api = new Hono();
   api.use(async (context, next) => {
     await next();
@@ -93,6 +75,10 @@ export function createApi(options: ApiOptions): Hono {
       freshness_minutes_max: options.freshnessMinutesMax,
     });
   });
+  api.get(
+    "/company",
+    async (context) => context.json(await company.describe()),
+  );
   api.get("/at", async (context) => {
     const time = context.req.query("time") ?? "";
     if (!TIME.test(time)) {
@@ -105,29 +91,30 @@ export function createApi(options: ApiOptions): Hono {
   });
   api.get("/overview/:batch", async (context) => {
     const batch = await loadedBatch(context);
-    const filters = readFilters(context, ["from", "to", "period", ...NAMES]);
+    const days = readFilters(context, ["from", "to", "period"]);
+    const names = readNames(
+      context,
+      (await company.subjects()).flatMap(boardsOf),
+    );
     return json(
       context,
       await kept.get(
-        ["overview", batch, ...filters],
-        () => readOverview(options, { batch, filters }),
+        ["overview", batch, ...days, JSON.stringify(names)],
+        () => readOverview(options, { batch, days, names }),
       ),
     );
   });
-  api.get("/rows/:fact/:batch", async (context) => {
-    const fact = context.req.param("fact");
-    const found = ROWS.get(fact);
-    if (found === undefined) return context.notFound();
+  api.get("/rows/:subject/:batch", async (context) => {
+    const subject = await company.subject(context.req.param("subject"));
+    if (subject === undefined) return context.notFound();
     const batch = await loadedBatch(context);
-    const filters = readFilters(context, [
-      ...COMMON_FILTERS,
-      ...found.filters,
-    ]);
+    const days = readFilters(context, ["month", "from", "to"]);
+    const names = readNames(context, subject.dimensions);
     return json(
       context,
       await kept.get(
-        ["rows", fact, batch, ...filters],
-        () => readRows(options, { query: found.query, batch, filters }),
+        ["rows", subject.name, batch, ...days, JSON.stringify(names)],
+        () => readRows(options, { subject, batch, days, names }),
       ),
     );
   });
@@ -147,17 +134,25 @@ export function createApi(options: ApiOptions): Hono {
       ),
     );
   });
-  api.get("/history/:fact/:key", async (context) => {
-    const fact = FACTS.get(context.req.param("fact"));
-    if (fact === undefined) return context.notFound();
-    const key = wholeNumber(context.req.param("key"));
+  api.get("/history/:record/*", async (context) => {
+    const record = company.records.find(({ name }) =>
+      name === context.req.param("record")
+    );
+    if (record === undefined) return context.notFound();
+    const key = readKey(context, record);
     await newest.read();
     return json(
       context,
       await kept.get(
-        ["history", fact, key, newest.batch],
+        ["history", record.name, JSON.stringify(key), newest.batch],
         async () =>
-          readHistory(await options.warehouse.ask("fact_history", [fact, key])),
+          readHistory(
+            await options.warehouse.ask({
+              name: `history of ${record.model.name}`,
+              text: historySql(record.model),
+            }, key),
+            record.model.recordId,
+          ),
       ),
     );
   });
@@ -171,115 +166,175 @@ export function createApi(options: ApiOptions): Hono {
       context,
       await kept.get(
         ["batch", batch],
-        () => readBatch(options, { batch, models }),
+        () => readBatch(options, batch),
       ),
     );
   });
   return api;
 }
 
+/** Names to filter by, by dimension. */
+type Names = NonNullable<FigureFilters["names"]>;
+
 /**
- * Reads the figures as of a batch; filters: from, to, period, and names.
- * Unless days or the period `all` were chosen, orders are those of the last
- * twelve months, if there are any. Payments are of any day: what is overdue
- * stays so.
+ * Reads the figures as of a batch; days: from, to, period. Unless days or the
+ * period `all` were chosen, they are those of the last twelve months, if there
+ * are any. What is stacked by state is of any day: what is overdue stays so.
  */
 async function readOverview(
-  { warehouse, figures }: ApiOptions,
-  { batch, filters }: { batch: number; filters: (string | null)[] },
+  { company, warehouse, figures }: ApiOptions,
+  { batch, days: [from = null, to = null, asked], names }: {
+    batch: number;
+    days: (string | null)[];
+    names: Names;
+  },
 ) {
-  const [from = null, to = null, asked, ...values] = filters;
-  const names = Object.fromEntries(
-    NAMES.map((name, index) => [name, values[index] ?? null]),
-  );
-  const [[ledger], parties] = await Promise.all([
+  const subjects = await company.subjects();
+  const [[ledger], offered] = await Promise.all([
     warehouse.ask("batch", [batch]),
-    warehouse.ask("counterparties", [batch]),
+    readOffered(warehouse, { batch, subjects }),
   ]);
   const day = ledger?.snapshot_time?.slice(0, 10) ?? "";
   const at = { batch, day };
-  const all = await figures.read(at, { from, to, ...names });
+  const all = await figures.read(at, { from, to, names }, subjects);
+  const timed = subjects.filter(({ states }) => states === undefined);
   const isChosen = from !== null || to !== null;
   const recent = twelveMonthsTo(day);
   const isRecent = !isChosen && asked !== "all" &&
-    ORDERS.some((fact) =>
-      all[fact]?.month?.some(({ month }) =>
+    timed.some(({ name }) =>
+      all[name]?.month?.some(({ month }) =>
         (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
       )
     );
   const period = isRecent ? recent : chosenDays({ from, to }, day);
-  const orders = isRecent
-    ? await figures.read(at, { ...recent.shown, ...names }, ORDERS)
+  const shown = isRecent
+    ? await figures.read(at, { ...recent.shown, names }, timed)
     : {};
   return {
     snapshot_time: ledger?.snapshot_time,
     period: isRecent ? "12m" : isChosen ? "days" : "all",
     from: period?.shown.from ?? null,
-    ...all,
-    ...orders,
+    figures: { ...all, ...shown },
     before: period === undefined ? null : {
       ...period.before,
-      ...await figures.read(at, { ...period.before, ...names }, ORDERS),
+      figures: await figures.read(at, { ...period.before, names }, timed),
     },
-    counterparties: parties.map(({ name }) => name),
+    offered,
   };
+}
+
+/** Reads the names that the field of the filters offers. */
+async function readOffered(
+  warehouse: Warehouse,
+  { batch, subjects }: { batch: number; subjects: readonly Subject[] },
+) {
+  const dimension = subjects.flatMap(boardsOf)[0];
+  const text = dimension && namesSql(dimension);
+  if (dimension === undefined || text === undefined) return null;
+  const rows = await warehouse.ask({
+    name: `names of ${dimension.name}`,
+    text,
+  }, [batch, NAMES_MAX]);
+  return { dimension: dimension.name, names: rows.map(({ name }) => name) };
 }
 
 /** Reads the rows behind a figure, and how many there are in all. */
 async function readRows(
-  { warehouse }: ApiOptions,
-  { query, batch, filters }: {
-    query: QueryName;
+  { company, warehouse }: ApiOptions,
+  { subject, batch, days, names }: {
+    subject: Subject;
     batch: number;
-    filters: (string | null)[];
+    days: (string | null)[];
+    names: Names;
   },
 ) {
-  const rows = await warehouse.ask(query, [batch, ...filters, ROWS_MAX]);
+  const [ledger] = await warehouse.ask("batch", [batch]);
+  const rows = await warehouse.ask({
+    name: `rows of ${subject.name}`,
+    text: rowsSql(subject),
+  }, [
+    batch,
+    ledger?.snapshot_time?.slice(0, 10) ?? null,
+    ...days,
+    ROWS_MAX,
+    ...subject.dimensions.map(({ name }) => names[name] ?? null),
+  ]);
+  const { recordId } =
+    company.sql.models.find(({ name }) => name === subject.fact) ?? {};
+  const named = (column: string, row: Record<string, string | null>) =>
+    subject.dimensions.flatMap((one, index) =>
+      one.column === column
+        ? [[one.name, row[`dimension ${index}`] ?? null]]
+        : []
+    );
   return {
-    matching: Number(rows[0]?.matching ?? 0),
-    rows: rows.map(({ matching: _, ...row }) => row),
+    matching: Number(rows[0]?.["matching rows"] ?? 0),
+    // Names stand where the select has what refers to them.
+    rows: rows.map((row) =>
+      Object.fromEntries(
+        Object.entries(row)
+          .filter(([name]) =>
+            !name.includes(" ") && !HIDDEN.test(name) && name !== recordId
+          )
+          .flatMap(([name, value]) => {
+            const names = named(name, row);
+            return [
+              ...names.length === 0 || subject.key.includes(name)
+                ? [[name, value]]
+                : [],
+              ...names,
+            ];
+          }),
+      )
+    ),
   };
 }
 
-/** Reads what changed between two batches, by fact. */
+/** Reads what changed between two batches, by model. */
 async function readChanges(
-  { warehouse }: ApiOptions,
+  { company, warehouse }: ApiOptions,
   { since, batch }: { since: number; batch: number },
 ) {
-  const [[asked], rows] = await Promise.all([
+  const [[asked], ...found] = await Promise.all([
     warehouse.ask("batch", [batch]),
-    // One more than is shown, to find whether there are more.
-    warehouse.ask("changes", [since, batch, CHANGES_MAX + 1]),
+    ...company.records.map(async (record) => ({
+      record,
+      // One more than is shown, to find whether there are more.
+      rows: await warehouse.ask({
+        name: `changes of ${record.model.name}`,
+        text: changesSql(record.model),
+      }, [since, batch, CHANGES_MAX + 1]),
+    })),
   ]);
-  const byFact = Map.groupBy(rows, ({ fact }) => fact ?? "");
-  const shown = [...byFact.values()]
-    .flatMap((changes) => changes.slice(0, CHANGES_MAX));
-  const isCut = (fact: string) => (byFact.get(fact)?.length ?? 0) > CHANGES_MAX;
   return {
     snapshot_time: asked?.snapshot_time,
-    changes: shown.map(({ fact, key, before, after }) => ({
-      fact,
-      key,
-      ...compareVersions(before, after),
-    })),
-    cut: [...FACTS.values()].filter(isCut),
+    changes: found.flatMap(({ record: { name, title, model }, rows }) =>
+      rows.slice(0, CHANGES_MAX).map(({ key, before, after }) => ({
+        record: name,
+        title,
+        key: JSON.parse(key ?? "[]"),
+        ...compareVersions(before, after, model.recordId),
+      }))
+    ),
+    cut: found.filter(({ rows }) => rows.length > CHANGES_MAX)
+      .map(({ record }) => record.title),
     most: CHANGES_MAX,
   };
 }
 
 /** Reads a batch from the ledger: its models, files, and findings of checks. */
-async function readBatch(
-  { warehouse }: ApiOptions,
-  { batch, models }: { batch: number; models: readonly Model[] },
-) {
+async function readBatch({ company, warehouse }: ApiOptions, batch: number) {
   const [[ledger], loaded, files, findings] = await Promise.all([
     warehouse.ask("batch", [batch]),
-    warehouse.ask("batch_models", [batch]),
+    warehouse.ask({
+      name: "batch_models",
+      text: batchModelsSql(company.sql.models),
+    }, [batch]),
     warehouse.ask("batch_files", [batch]),
     warehouse.ask("batch_findings", [batch, FINDINGS_MAX]),
   ]);
   const sourcesOf = (model: string | null | undefined) =>
-    models.find(({ name }) => name === model)?.reads.join(", ");
+    company.sql.models.find(({ name }) => name === model)?.reads.join(", ");
   return {
     ledger,
     models: loaded.map(({ model, ...counts }) => ({
@@ -311,6 +366,38 @@ function readFilters(
     }
     return value;
   });
+}
+
+/** Reads the names that a query string filters by, by dimension. */
+function readNames(
+  { req }: Context,
+  dimensions: readonly Dimension[],
+): Names {
+  return Object.fromEntries(dimensions.flatMap(({ name }) => {
+    const given = (req.queries(name) ?? []).filter((one) => one !== "");
+    return given.length === 0 ? [] : [[name, given.slice(0, FILTER_NAMES_MAX)]];
+  }));
+}
+
+/** Reads a record's key from a path, each part of it encoded. */
+function readKey({ req }: Context, { title, model }: RecordKind): string[] {
+  const { pathname } = new URL(req.url);
+  const parts = pathname.slice(pathname.indexOf("/history/")).split("/").slice(
+    3,
+  )
+    .map((part) => {
+      try {
+        return decodeURIComponent(part);
+      } catch {
+        throw new RangeError(`"${part.slice(0, 40)}" is no part of a key`);
+      }
+    });
+  if (parts.length === model.key.length) return parts;
+  throw new RangeError(
+    `the key of a ${title} is ${model.key.join("/")}, not "${
+      parts.join("/").slice(0, 40)
+    }"`,
+  );
 }
 
 function wholeNumber(text: string): number {

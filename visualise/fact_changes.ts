@@ -1,17 +1,22 @@
 import type { TextRow } from "../lib/postgres/postgres.ts";
 
 /** Columns about versions and their intervals, not about the fact. */
-const HIDDEN = /_record_id$|^valid_|_batch$/;
+export const HIDDEN =
+  /^(?:valid_from|valid_to|from_batch|to_batch|is_placeholder)$/;
 
-/** What happened to a fact, and which of its columns differ. */
+/** What happened to a row, and which of its columns differ. */
 export interface FactChange {
   kind: "added" | "updated" | "deleted";
   columns: { name: string; before: unknown; after: unknown }[];
 }
 
-/** Turns the versions of a fact, in order, into what happened to it. */
+/**
+ * Turns the versions of a row, in order, into what happened to it; `recordId`
+ * is the column that numbers a fact's versions.
+ */
 export function readHistory(
   versions: readonly TextRow[],
+  recordId?: string,
 ): (FactChange & Record<string, unknown>)[] {
   return versions.flatMap((one, index) => {
     const before = versions[index - 1];
@@ -21,14 +26,18 @@ export function readHistory(
     const begun = {
       batch: one.from_batch,
       at: one.valid_from,
-      ...compareVersions(goesOn ? before?.version : null, one.version),
+      ...compareVersions(
+        goesOn ? before?.version : null,
+        one.version,
+        recordId,
+      ),
     };
     const gone = one.to_batch !== null && one.to_batch !== after?.from_batch;
     return gone
       ? [begun, {
         batch: one.to_batch,
         at: one.valid_to,
-        ...compareVersions(one.version, null),
+        ...compareVersions(one.version, null, recordId),
       }]
       : [begun];
   });
@@ -38,11 +47,12 @@ export function readHistory(
 export function compareVersions(
   before: string | null | undefined,
   after: string | null | undefined,
+  recordId?: string,
 ): FactChange {
   const was = JSON.parse(before ?? "null");
   const is = JSON.parse(after ?? "null");
   const columns = Object.keys(is ?? was ?? {}).filter((name) =>
-    !HIDDEN.test(name) && was?.[name] !== is?.[name]
+    !HIDDEN.test(name) && name !== recordId && was?.[name] !== is?.[name]
   );
   return {
     kind: was === null ? "added" : is === null ? "deleted" : "updated",

@@ -1,39 +1,18 @@
 import type { TextRow } from "../lib/postgres/postgres.ts";
-import type { QueryName, Warehouse } from "./warehouse.ts";
+import type { Subject } from "../lib/project/dashboard.ts";
+import { boardsOf, figuresSql } from "./subject_sql.ts";
+import type { Warehouse } from "./warehouse.ts";
 
-/** The queries behind the view of the business, one for each fact. */
-const FACT_QUERIES = [
-  "sales",
-  "purchases",
-  "payments",
-] as const satisfies readonly QueryName[];
-type Fact = typeof FACT_QUERIES[number];
 /** How many sets of filters have their totals kept, beside the empty one. */
 const CHOSEN_MAX = 24;
-/** The name of a total's detail, by what the totals are grouped by. */
-const DETAILS: Record<string, string> = { staff: "department" };
-
-/** Names that figures can be filtered by. */
-export const NAMES = [
-  "counterparty",
-  "country",
-  "department",
-  "staff",
-  "design",
-] as const;
-/** Of each fact the names that it has, in the order of its parameters. */
-const NAMES_OF: Record<Fact, readonly FigureName[]> = {
-  sales: NAMES,
-  purchases: ["counterparty", "country", "department", "staff"],
-  payments: ["counterparty"],
-};
-
-type FigureName = typeof NAMES[number];
 
 /** The filters of the figures; null for all. Days are YYYY-MM-DD. */
-export type FigureFilters =
-  & { from: string | null; to: string | null }
-  & Partial<Record<FigureName, string | null>>;
+export interface FigureFilters {
+  from: string | null;
+  to: string | null;
+  /** Names by dimension. */
+  names?: Readonly<Record<string, readonly string[]>>;
+}
 
 /** A batch, and the day in UTC on which its snapshot was taken. */
 export interface FigureTime {
@@ -41,20 +20,20 @@ export interface FigureTime {
   day: string;
 }
 
-/** Figures by fact, and by what they are grouped by. */
-export type FactFigures = Record<string, Record<string, FigureRow[]>>;
+/** Figures by subject, and by what they are grouped by. */
+export type SubjectFigures = Record<string, Record<string, FigureRow[]>>;
 
 /** What figures are of. */
 interface Figured {
   filters: FigureFilters;
-  facts: readonly Fact[];
+  subjects: readonly Subject[];
 }
 
 type FigureRow = Record<string, string | null>;
 
-/** Totals as of a batch, grouped by ids, as the database's JSON, by fact. */
+/** Totals as of a batch, grouped by ids, as the database's JSON, by subject. */
 interface Totals extends FigureTime {
-  byFact: ReadonlyMap<QueryName, string | null>;
+  bySubject: ReadonlyMap<string, string | null>;
 }
 
 /** Totals that others can be made from; undefined if making them failed. */
@@ -77,24 +56,26 @@ interface Bases {
  */
 export class Figures {
   readonly #bases = new Map<string, Bases>();
+  readonly #sql = new WeakMap<Subject, string>();
 
   constructor(private readonly warehouse: Warehouse) {}
 
   /**
-   * Reads the figures of some facts as of a batch; without a fact that lacks
-   * one of the filters' names.
+   * Reads the figures of some subjects as of a batch; without a subject that
+   * lacks one of the filters' dimensions.
    */
   async read(
     at: FigureTime,
     filters: FigureFilters,
-    asked: readonly Fact[] = FACT_QUERIES,
-  ): Promise<FactFigures> {
-    const named = NAMES.filter((name) => (filters[name] ?? null) !== null);
-    const facts = asked.filter((fact) =>
-      named.every((name) => NAMES_OF[fact].includes(name))
-    );
-    const of = { filters, facts };
-    // A name may mean another counterparty in another batch.
+    asked: readonly Subject[],
+  ): Promise<SubjectFigures> {
+    const named = Object.keys(filters.names ?? {});
+    const subjects = asked.filter((subject) => {
+      const known = boardsOf(subject).map(({ name }) => name);
+      return named.every((name) => known.includes(name));
+    });
+    const of = { filters, subjects };
+    // A name may mean another row of a dimension in another batch.
     if (named.length > 0) {
       return (await this.#make(at, of, undefined)).figures;
     }
@@ -123,7 +104,9 @@ export class Figures {
       { newest: undefined, past: undefined };
     this.#bases.delete(key);
     this.#bases.set(key, bases);
-    const chosen = [...this.#bases.keys()].filter((one) => one !== ALL);
+    const chosen = [...this.#bases.keys()].filter((one) =>
+      !one.startsWith(WITHOUT_DAYS)
+    );
     const [oldest] = chosen;
     if (chosen.length > CHOSEN_MAX && oldest !== undefined) {
       this.#bases.delete(oldest);
@@ -133,61 +116,74 @@ export class Figures {
 
   async #make(
     { batch, day }: FigureTime,
-    { filters, facts }: Figured,
+    { filters, subjects }: Figured,
     base: Base | undefined,
-  ): Promise<{ figures: FactFigures; totals: Totals }> {
+  ): Promise<{ figures: SubjectFigures; totals: Totals }> {
     const known = await base?.totals;
-    const made = await Promise.all(facts.map(async (name) => {
-      // A payment becomes overdue from one day to the next.
-      const usable = name === "payments" && known?.day !== day
+    const made = await Promise.all(subjects.map(async (subject) => {
+      const { name, isOfDay, others } = subject;
+      // What is due becomes overdue from one day to the next.
+      const usable = (isOfDay && known?.day !== day) || others.length > 0
         ? undefined
         : known;
-      const [party, ...others] = NAMES_OF[name].map((one) =>
-        filters[one] ?? null
+      const [row] = await this.warehouse.ask(
+        { name, text: this.#sqlOf(subject) },
+        [
+          batch,
+          filters.from,
+          filters.to,
+          day,
+          usable?.bySubject.get(name) ?? null,
+          usable?.batch ?? null,
+          ...boardsOf(subject).map((one) => filters.names?.[one.name] ?? null),
+        ],
       );
-      const [row] = await this.warehouse.ask(name, [
-        batch,
-        filters.from,
-        filters.to,
-        party ?? null,
-        usable?.byFact.get(name) ?? null,
-        usable?.batch ?? null,
-        ...others,
-      ]);
-      return { name, row };
+      return { subject, row };
     }));
     return {
       figures: Object.fromEntries(
-        made.map(({ name, row }) => [name, splitTotals(row)]),
+        made.map(({ subject, row }) => [
+          subject.name,
+          splitTotals(row, subject),
+        ]),
       ),
       totals: {
         batch,
         day,
-        byFact: new Map(
-          made.map(({ name, row }) => [name, row?.totals ?? null]),
+        bySubject: new Map(
+          made.map(({ subject, row }) => [subject.name, row?.totals ?? null]),
         ),
       },
     };
   }
+
+  #sqlOf(subject: Subject): string {
+    const text = this.#sql.get(subject) ?? figuresSql(subject);
+    this.#sql.set(subject, text);
+    return text;
+  }
 }
 
 /** Only figures without names are made from others. */
-function keyOf({ filters: { from, to }, facts }: Figured): string {
-  return JSON.stringify({ from, to, facts });
+function keyOf({ filters: { from, to }, subjects }: Figured): string {
+  return JSON.stringify([from, to, ...subjects.map(({ name }) => name)]);
 }
 
-const ALL = keyOf({ filters: { from: null, to: null }, facts: FACT_QUERIES });
+const WITHOUT_DAYS = "[null,null,";
 
 /** Splits a query's rows by what they are grouped by, and names that column. */
-function splitTotals(row: TextRow | undefined): Record<string, FigureRow[]> {
+function splitTotals(
+  row: TextRow | undefined,
+  { dimensions }: Subject,
+): Record<string, FigureRow[]> {
   const rows: FigureRow[] = JSON.parse(row?.figures ?? "[]");
   const split: Record<string, FigureRow[]> = {};
   for (const { by, name, detail, ...figures } of rows) {
     if (by == null) continue;
-    const detailName = DETAILS[by];
+    const within = dimensions.find((one) => one.name === by)?.within;
     (split[by] ??= []).push({
       [by]: name ?? null,
-      ...(detailName === undefined ? {} : { [detailName]: detail ?? null }),
+      ...(within === undefined ? {} : { [within]: detail ?? null }),
       ...figures,
     });
   }

@@ -43,7 +43,7 @@ function isUrlEvent(event: unknown): event is LambdaEvent {
 }
 
 async function handlerOf(
-  { config, resources, log, clock }: StageContext,
+  { config, resources, sql, log, clock }: StageContext,
 ): Promise<Handler> {
   const { analyst, dashboard: { token }, freshnessMinutesMax } = config;
   if (analyst === undefined) throw new ConfigError(["ANALYST_URL is missing"]);
@@ -63,6 +63,7 @@ async function handlerOf(
       QUERIES_AT_ONCE,
     );
     const app = createServer({
+      sql,
       warehouse,
       live: undefined,
       // The function may only query the warehouse.

@@ -34,6 +34,7 @@ export async function serveDashboard(
   const live = new Live();
   const readZones = zoneReader(context);
   const app = createServer({
+    sql: context.sql,
     warehouse,
     live,
     readZones,

@@ -4,11 +4,13 @@ import { Hono } from "hono";
 import type { Logger } from "@logtape/logtape";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { AnswerCache } from "./answer_cache.ts";
 import { createApi } from "./api.ts";
 import { CoalescedQuery } from "./coalesced_query.ts";
+import { Company } from "./company.ts";
 import { encode, encodeJson, sendEncoded } from "./encoded.ts";
 import { streamEvents } from "./events.ts";
 import { Figures } from "./figures.ts";
@@ -23,6 +25,8 @@ import type { Warehouse } from "./warehouse.ts";
 
 /** What the server needs to answer requests. */
 export interface ServerOptions {
+  /** The company's folder of SQL. */
+  sql: ProjectSql;
   warehouse: Warehouse;
   /** Undefined if answers can't stream: pages then poll. */
   live: Live | undefined;
@@ -37,8 +41,8 @@ export interface ServerOptions {
   clock: () => Date;
 }
 
-/** Out of the type's range, no such day, or not a valid text for Postgres. */
-const BAD_VALUE_STATES = ["22003", "22007", "22008", "22021"];
+/** Out of the type's range, no such day, or not a text of that type. */
+const BAD_VALUE_STATES = ["22003", "22007", "22008", "22021", "22P02"];
 /** How long answers are kept when a rebuild would go unnoticed. */
 const POLLING_CACHE_MS = 60_000;
 const HEADERS = {
@@ -54,6 +58,8 @@ const HEADERS = {
 /** Creates the dashboard's server. */
 export function createServer(options: ServerOptions): Hono {
   const { warehouse, live, log, token, clock } = options;
+  const company = new Company(options.sql, warehouse);
+  const { name } = company.settings;
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
   const pipeline = new CoalescedQuery(async () => {
@@ -65,6 +71,7 @@ export function createServer(options: ServerOptions): Hono {
   });
   let keptSince = performance.now();
   const forget = () => {
+    company.forget();
     figures.forget();
     kept.forget();
     keptSince = performance.now();
@@ -107,9 +114,9 @@ export function createServer(options: ServerOptions): Hono {
     const row = await newest.read();
     return context.json({ ok: true, batch: row?.batch ?? null });
   });
-  serveFiles(app, SERVED_FILES.filter(({ open }) => open));
-  if (token !== undefined) addSignIn(app, { token, log, clock });
-  serveFiles(app, SERVED_FILES.filter(({ open }) => !open));
+  serveFiles(app, SERVED_FILES.filter(({ open }) => open), name);
+  if (token !== undefined) addSignIn(app, { token, name, log, clock });
+  serveFiles(app, SERVED_FILES.filter(({ open }) => !open), name);
   app.use("/api/*", async (_, next) => {
     const isPolling = live === undefined || live.isPolling;
     if (isPolling && performance.now() - keptSince > POLLING_CACHE_MS) forget();
@@ -118,6 +125,7 @@ export function createServer(options: ServerOptions): Hono {
   app.route(
     "/api",
     createApi({
+      company,
       warehouse,
       newest,
       figures,
@@ -162,9 +170,17 @@ export function createServer(options: ServerOptions): Hono {
   return app;
 }
 
-function serveFiles(app: Hono, files: readonly ServedFile[]): void {
+function serveFiles(
+  app: Hono,
+  files: readonly ServedFile[],
+  companyName: string,
+): void {
   for (const { path, file, type, cache } of files) {
-    const bytes = Deno.readFileSync(join(projectDirectory(), file));
+    const text = Deno.readTextFileSync(join(projectDirectory(), file));
+    // Only the page's own HTML names the company.
+    const bytes = new TextEncoder().encode(
+      text.replaceAll("{company}", () => escapeHtml(companyName)),
+    );
     const digest = createHash("sha256").update(bytes).digest("base64url");
     const headers = {
       "content-type": type,
@@ -179,6 +195,10 @@ function serveFiles(app: Hono, files: readonly ServedFile[]): void {
       return sendEncoded(context, await encoded, headers);
     });
   }
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
 function isLoginRefused(error: Error): boolean {

@@ -6,13 +6,15 @@ import { bodyLimit } from "hono/body-limit";
 import { getCookie, setCookie } from "hono/cookie";
 import { html } from "hono/html";
 
-const COOKIE = "totesys_dashboard";
+const COOKIE = "dashboard_token";
 const FORM_BYTES_MAX = 4096;
 const COOKIE_SECONDS = 30 * 24 * 3600;
 
 /** What signing in needs. */
 export interface SignInOptions {
   token: string;
+  /** The company's name, for the form's title. */
+  name: string;
   log: Logger;
   clock: () => Date;
 }
@@ -23,7 +25,7 @@ export interface SignInOptions {
  * 30 days. Each wrong token is logged with the address that it came from.
  */
 export function addSignIn(app: Hono, options: SignInOptions): void {
-  const { token, log, clock } = options;
+  const { token, name, log, clock } = options;
   const refuse = (context: Context) =>
     log.warn("refused a wrong token from {from}", { from: addressOf(context) });
   app.post(
@@ -39,7 +41,10 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
     });
     if (!isSame(String(given ?? ""), token)) {
       refuse(context);
-      return context.html(loginPage(context, "That is not the token."), 401);
+      return context.html(
+        loginPage(context, name, "That is not the token."),
+        401,
+      );
     }
     setCookie(context, COOKIE, cookieOf(token, secondsOf(clock())), {
       httpOnly: true,
@@ -57,16 +62,14 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
     if (isAllowed(context, options)) return await next();
     if (context.req.header("authorization") !== undefined) refuse(context);
     if (context.req.header("accept")?.includes("text/html")) {
-      return context.html(loginPage(context, ""), 401);
+      return context.html(loginPage(context, name), 401);
     }
     // In a browser this would open a password dialog: it has the form.
     const isProgram = context.req.header("sec-fetch-mode") === undefined;
     return context.text(
       "Sign in with the dashboard's token.",
       401,
-      isProgram
-        ? { "www-authenticate": 'Basic realm="Totesys dashboard"' }
-        : {},
+      isProgram ? { "www-authenticate": 'Basic realm="dashboard"' } : {},
     );
   });
 }
@@ -74,7 +77,7 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
 /** Accepts Bearer and Basic (any user name) for programs, or the cookie. */
 function isAllowed(
   context: Context,
-  { token, clock }: SignInOptions,
+  { token, clock }: Pick<SignInOptions, "token" | "clock">,
 ): boolean {
   const header = context.req.header("authorization") ?? "";
   const [, bearer] = /^Bearer (.+)$/i.exec(header) ?? [];
@@ -128,7 +131,7 @@ function digest(text: string): Buffer {
  * The sign-in page. It is a form, since AWS renames the header that makes
  * browsers ask for a password.
  */
-function loginPage({ req }: Context, problem: string) {
+function loginPage({ req }: Context, name: string, problem = "") {
   const root = "../".repeat(req.path.split("/").length - 2);
   const { search } = new URL(req.url);
   const invalid = problem === "" ? "false" : "true";
@@ -137,13 +140,13 @@ function loginPage({ req }: Context, problem: string) {
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Totesys: sign in</title>
+    <title>${name}: sign in</title>
     <link rel="icon" href="data:,">
     <link rel="stylesheet" href="${root}style.css">
   </head>
   <body>
     <main class="sign-in">
-      <h1>Totesys</h1>
+      <h1>${name}</h1>
       <form method="post" action="${root}login${search}" class="fields">
         <label>Token
           <input type="password" name="token" required autofocus

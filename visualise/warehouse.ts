@@ -1,10 +1,20 @@
-import { join } from "node:path";
 import { StageError } from "../lib/errors.ts";
 import { inTransaction, type TextRow } from "../lib/postgres/postgres.ts";
 import { WarmConnections } from "../lib/postgres/warm_connections.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
 import { type PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
+import batchSql from "./sql/batch.sql" with { type: "text" };
+import batchAtSql from "./sql/batch_at.sql" with { type: "text" };
+import batchFilesSql from "./sql/batch_files.sql" with { type: "text" };
+import batchFindingsSql from "./sql/batch_findings.sql" with { type: "text" };
+import batchesSql from "./sql/batches.sql" with { type: "text" };
+import checksSql from "./sql/checks.sql" with { type: "text" };
+import columnsSql from "./sql/columns.sql" with { type: "text" };
+import freshnessSql from "./sql/freshness.sql" with { type: "text" };
+import loadFailureSql from "./sql/load_failure.sql" with { type: "text" };
+import newestSql from "./sql/newest.sql" with { type: "text" };
+import quarantineSql from "./sql/quarantine.sql" with { type: "text" };
+import verificationSql from "./sql/verification.sql" with { type: "text" };
 
 /** How many queries run at once; others wait. */
 const QUERIES_AT_ONCE = 4;
@@ -18,35 +28,39 @@ const SETTINGS = {
   // For the groups of a scan, which would be sorted on disk without it.
   work_mem: "64MB",
 };
-const NAMES = [
-  "newest",
-  "sales",
-  "purchases",
-  "payments",
-  "counterparties",
-  "sales_rows",
-  "purchase_rows",
-  "payment_rows",
-  "changes",
-  "fact_history",
-  "freshness",
-  "batches",
-  "batch",
-  "batch_at",
-  "batch_models",
-  "batch_files",
-  "batch_findings",
-  "checks",
-  "verification",
-  "load_failure",
-  "quarantine",
-] as const;
+/** Queries of what any warehouse has, by name. */
+const QUERIES = {
+  batch: batchSql,
+  batch_at: batchAtSql,
+  batch_files: batchFilesSql,
+  batch_findings: batchFindingsSql,
+  batches: batchesSql,
+  checks: checksSql,
+  columns: columnsSql,
+  freshness: freshnessSql,
+  load_failure: loadFailureSql,
+  newest: newestSql,
+  quarantine: quarantineSql,
+  verification: verificationSql,
+} as const;
 
-/** A query of sql/dashboard. */
-export type QueryName = typeof NAMES[number];
+/** The name of a query of what any warehouse has. */
+export type QueryName = keyof typeof QUERIES;
+
+/** A query of a company's own tables. */
+export interface NamedQuery {
+  /** What tests and messages call it. */
+  name: string;
+  text: string;
+}
 
 /** The parameters of a query. */
-export type QueryValues = readonly (string | number | null)[];
+export type QueryValues = readonly (
+  | string
+  | number
+  | null
+  | readonly string[]
+)[];
 
 /**
  * Reads the warehouse with an analyst's rights, over few connections, and with
@@ -54,7 +68,6 @@ export type QueryValues = readonly (string | number | null)[];
  */
 export class Warehouse implements AsyncDisposable {
   readonly #warm: WarmConnections;
-  readonly #sql = new Map<QueryName, string>();
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
@@ -66,14 +79,16 @@ export class Warehouse implements AsyncDisposable {
   ) {
     this.#free = queriesAtOnce;
     this.#warm = new WarmConnections(connect);
-    const folder = join(projectDirectory(), "sql", "dashboard");
-    for (const name of NAMES) {
-      this.#sql.set(name, Deno.readTextFileSync(join(folder, `${name}.sql`)));
-    }
   }
 
   /** Runs a query, as soon as a connection is free. */
-  async ask(name: QueryName, values: QueryValues = []): Promise<TextRow[]> {
+  async ask(
+    query: QueryName | NamedQuery,
+    values: QueryValues = [],
+  ): Promise<TextRow[]> {
+    const { name, text } = typeof query === "string"
+      ? { name: query, text: QUERIES[query] }
+      : query;
     await this.#enter(name);
     try {
       await using connection = await this.#warm.connect(this.settings, {
@@ -85,7 +100,7 @@ export class Warehouse implements AsyncDisposable {
         statement_timeout: String(this.statementTimeoutMs),
       };
       const asked = {
-        text: this.#sql.get(name) ?? "",
+        text,
         values: [...values],
         query_timeout: ANSWER_MS,
       };
@@ -105,7 +120,7 @@ export class Warehouse implements AsyncDisposable {
     await this.#warm[Symbol.asyncDispose]();
   }
 
-  async #enter(name: QueryName): Promise<void> {
+  async #enter(name: string): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
       return;

@@ -1,6 +1,6 @@
 import { splitSql } from "./ddl_text.ts";
 
-/** Fields of a model's header, each followed by a colon. */
+/** Fields of a header, each followed by a colon. */
 const FIELDS = [
   "Grain",
   "Key",
@@ -13,15 +13,29 @@ const FIELDS = [
   "Times of day",
   "Serial number",
   "Why",
+  "Record",
+  "Time",
+  "Measures",
+  "Dimensions",
+  "Stacked by",
+  "Cards",
 ] as const;
 /** The name of a field. */
 export type Field = typeof FIELDS[number];
+
+/** Fields with an indented line for each of what they list. */
+const LISTS: readonly Field[] = [
+  "Columns",
+  "Measures",
+  "Dimensions",
+  "Cards",
+];
 
 /** The comment at the beginning of a file. */
 export interface Header {
   /** Its first paragraph, before any field, on one line. */
   about: string;
-  /** Each on one line, except `Columns`, whose lines keep their indent. */
+  /** Each on one line, except lists, whose lines keep their indent. */
   fields: ReadonlyMap<Field, string>;
 }
 
@@ -37,7 +51,8 @@ export function readHeader(text: string): Header {
   for (const line of comment.split("\n")) {
     const [, indented = ""] = /^\s*-- ?(.*)$/.exec(line) ?? [];
     const said = indented.trim();
-    if (field === "Columns" && /^\s+\S/.test(indented)) {
+    const isIndented = /^\s+\S/.test(indented);
+    if (isIndented && field !== undefined && LISTS.includes(field)) {
       fields.set(field, `${fields.get(field)}\n${indented}`);
       continue;
     }

@@ -34,6 +34,10 @@ export interface ProjectSql {
   /** The company's own warehouse migrations, in order. */
   migrations: readonly SqlFile[];
   checks: readonly SqlFile[];
+  /** What the dashboard measures; see `readDashboard`. */
+  dashboard: readonly SqlFile[];
+  /** The text of the dashboard's settings.json, if there is one. */
+  dashboardSettings: string | undefined;
   /** A hash of what decides a batch of the lake; see `transformHash`. */
   transformHash: string;
   /** The hashes that earlier versions of the platform had for the same. */
@@ -47,6 +51,8 @@ export const NO_SQL: ProjectSql = {
   quarantine: new Map(),
   migrations: [],
   checks: [],
+  dashboard: [],
+  dashboardSettings: undefined,
   transformHash: "",
   earlierHashes: [],
 };
@@ -80,6 +86,10 @@ export function readProjectSql(folder: string): ProjectSql {
     quarantine: byName(quarantine),
     migrations,
     checks,
+    dashboard: readFolder(join(folder, "dashboard")),
+    dashboardSettings: readOptional(
+      join(folder, "dashboard", "settings.json"),
+    ),
     transformHash: transformHash(hashed),
     earlierHashes: earlierHashes(hashed),
   };
@@ -162,15 +172,19 @@ function readFolder(folder: string): SqlFile[] {
   }
 }
 
-/** Reads a file; how a checkout ends its lines must not change any hash. */
 function readText(path: string): string {
+  const text = readOptional(path);
+  if (text !== undefined) return text;
+  throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);
+}
+
+/** Reads a file; how a checkout ends its lines must not change any hash. */
+function readOptional(path: string): string | undefined {
   try {
     return utf8Text(Deno.readFileSync(path))
       .replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new ConfigError([`Cannot read the project's SQL: no file ${path}`]);
-    }
+    if (error instanceof Deno.errors.NotFound) return undefined;
     if (!(error instanceof TypeError)) throw error;
     throw new ConfigError([
       `Cannot read the project's SQL: ${path} is ${error.message}: save it as UTF-8`,

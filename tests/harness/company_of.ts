@@ -42,6 +42,8 @@ export function companyOf(contract: string): ProjectSql {
     quarantine: new Map(),
     migrations: [{ name: "0002_tables", text: facts.join("\n") }],
     checks: [],
+    dashboard: [],
+    dashboardSettings: undefined,
     transformHash: contract,
     earlierHashes: [],
   };

@@ -200,10 +200,11 @@ export function openWarehouse(
 
 /** The dashboard's server where answers can't stream, and nobody is asked. */
 export function withoutStream(
-  { context: { log, clock, config: { freshnessMinutesMax } } }: Platform,
+  { context: { sql, log, clock, config: { freshnessMinutesMax } } }: Platform,
   warehouse: Warehouse,
 ): ReturnType<typeof createServer> {
   return createServer({
+    sql,
     warehouse,
     live: undefined,
     readZones: hiddenZones,

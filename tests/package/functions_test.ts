@@ -296,7 +296,9 @@ Deno.test("the dashboard is served behind a URL, to who has its token", async ()
     assert.match(page.body, /<title>Totesys/);
     assert.match((await ask("/plot.js", TOKEN)).body, /makePlot/);
     assert.equal((await ask("/events", TOKEN)).statusCode, 204);
-    const { sales } = JSON.parse((await ask("/api/overview/1", TOKEN)).body);
+    const { figures: { sales } } = JSON.parse(
+      (await ask("/api/overview/1", TOKEN)).body,
+    );
     assert.ok(sales.month.length > 0);
 
     await execute(

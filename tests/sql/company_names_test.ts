@@ -16,9 +16,10 @@ const ENGINE = [
   "package",
   "embedded",
   "infra",
+  "visualise",
 ];
 /** Tables of Totesys whose names are words that code needs. */
-const WORDS = ["address", "design", "payment", "transaction"];
+const WORDS = ["address", "currency", "design", "payment", "transaction"];
 
 /** What only the company that ships has: its tables, columns and models. */
 const NAMES = [
@@ -33,7 +34,7 @@ async function* textsOf(folder: string): AsyncGenerator<[string, string]> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
     if (isDirectory) yield* textsOf(path);
-    else if (/\.(ts|sql|tf)$/.test(name)) {
+    else if (/\.(ts|sql|tf|js|html)$/.test(name)) {
       yield [path, await Deno.readTextFile(path)];
     }
   }

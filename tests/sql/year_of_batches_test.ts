@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type pg from "pg";
+import { readDashboard } from "../../lib/project/dashboard.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
+import { batchModelsSql, changesSql } from "../../visualise/record_sql.ts";
+import { boardsOf, figuresSql } from "../../visualise/subject_sql.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { fillWarehouse } from "../harness/year_of_versions.ts";
 
@@ -12,39 +16,70 @@ const GROWTH_MAX = 1.2;
 /** Trees of indexes are higher by then: so many pages more. */
 const PAGES_MORE = 20;
 
-type Value = string | number | null;
+const MODELS = PROJECT_SQL.models.filter(({ derivation }) =>
+  derivation !== "set"
+);
+
+type Value = string | number | null | string[];
 
 /** What is asked of a warehouse, as of its newest batch, with its values. */
 function queries(newest: number): Record<string, Value[]> {
-  const nothing = (filters: number) => Array<null>(filters).fill(null);
-  const known = [newest, ...nothing(3), "[]", newest - 1];
   return {
     "operate/status.sql": [],
     "operate/failure.sql": [],
     "operate/newest_verification.sql": [],
     "verify/due_since.sql": [],
-    "sql/dashboard/newest.sql": [],
-    "sql/dashboard/freshness.sql": [],
-    "sql/dashboard/batches.sql": [200],
-    "sql/dashboard/checks.sql": [],
-    "sql/dashboard/verification.sql": [],
-    "sql/dashboard/batch.sql": [newest],
-    "sql/dashboard/batch_models.sql": [newest],
-    "sql/dashboard/batch_files.sql": [newest],
-    "sql/dashboard/batch_findings.sql": [newest, 200],
-    "sql/dashboard/counterparties.sql": [newest],
-    "sql/dashboard/changes.sql": [newest - 1, newest, 201],
-    "sql/dashboard/batch_at.sql": ["2000-01-01"],
-    "sql/dashboard/load_failure.sql": [],
-    "sql/dashboard/quarantine.sql": [],
-    "sql/dashboard/sales.sql": [...known, ...nothing(4)],
-    "sql/dashboard/purchases.sql": [...known, ...nothing(3)],
-    "sql/dashboard/payments.sql": known,
-    // Before any totals are known.
-    "first sql/dashboard/sales.sql": [newest, ...nothing(9)],
-    "first sql/dashboard/purchases.sql": [newest, ...nothing(8)],
-    "first sql/dashboard/payments.sql": [newest, ...nothing(5)],
+    "visualise/sql/newest.sql": [],
+    "visualise/sql/freshness.sql": [],
+    "visualise/sql/batches.sql": [200],
+    "visualise/sql/checks.sql": [],
+    "visualise/sql/verification.sql": [],
+    "visualise/sql/batch.sql": [newest],
+    "visualise/sql/batch_files.sql": [newest],
+    "visualise/sql/batch_findings.sql": [newest, 200],
+    "visualise/sql/batch_at.sql": ["2000-01-01"],
+    "visualise/sql/load_failure.sql": [],
+    "visualise/sql/quarantine.sql": [],
+    "visualise/sql/columns.sql": [MODELS.map(({ name }) => name)],
   };
+}
+
+/** All queries with their names and values. */
+function asked(newest: number): [string, string, Value[]][] {
+  const files = Object.entries(queries(newest));
+  return [
+    ...files.map(([file, values]): [string, string, Value[]] => [
+      file,
+      Deno.readTextFileSync(join(projectDirectory(), file)),
+      values,
+    ]),
+    ...generated(newest),
+  ];
+}
+
+/** What the dashboard generates for each subject and model. */
+function generated(newest: number): [string, string, Value[]][] {
+  const nothing = (filters: number) => Array<null>(filters).fill(null);
+  return [
+    ...readDashboard(PROJECT_SQL).subjects.flatMap(
+      (subject): [string, string, Value[]][] => {
+        const names = nothing(boardsOf(subject).length);
+        const text = figuresSql(subject);
+        const at = [newest, null, null, "2024-11-04"];
+        return [
+          [subject.name, text, [...at, "[]", newest - 1, ...names]],
+          // Before any totals are known.
+          [`first ${subject.name}`, text, [...at, null, null, ...names]],
+        ];
+      },
+    ),
+    ["batch_models", batchModelsSql(PROJECT_SQL.models), [newest]],
+    ...MODELS.map((model): [string, string, Value[]] => [
+      `changes of ${model.name}`,
+      changesSql(model),
+      [newest - 1, newest, 201],
+    ]),
+  ];
 }
 
 Deno.test("what status and the dashboard ask reads as many pages after a year of batches as at its start", async () => {
@@ -52,18 +87,17 @@ Deno.test("what status and the dashboard ask reads as many pages after a year of
   await using old = await openTestDatabase();
   await fillWarehouse(young.client, YOUNG);
   await fillWarehouse(old.client, OLD);
-  const before = queries(YOUNG);
+  const before = asked(YOUNG);
 
   const grown: string[] = [];
-  for (const [name, values] of Object.entries(queries(OLD))) {
-    const file = name.replace("first ", "");
-    const first = await pagesOf(young.client, file, before[name] ?? []);
+  for (const [index, [name, text, values]] of asked(OLD).entries()) {
+    const first = await pagesOf(young.client, text, before[index]?.[2] ?? []);
     const most = GROWTH_MAX * first + PAGES_MORE;
-    let last = await pagesOf(old.client, file, values);
+    let last = await pagesOf(old.client, text, values);
     if (last > most) {
       // Another test's session may have kept the vacuum from its work.
       await old.client.query("vacuum analyze");
-      last = await pagesOf(old.client, file, values);
+      last = await pagesOf(old.client, text, values);
     }
     if (last > most) {
       grown.push(`${name}: ${first} pages, then ${last}`);
@@ -73,13 +107,12 @@ Deno.test("what status and the dashboard ask reads as many pages after a year of
   assert.deepEqual(grown, []);
 });
 
-/** The pages that a query of a file reads. */
+/** The pages that a query reads. */
 async function pagesOf(
   client: pg.Client,
-  file: string,
+  sql: string,
   values: Value[],
 ): Promise<number> {
-  const sql = await Deno.readTextFile(join(projectDirectory(), file));
   const { rows: [row] } = await client.query(
     `explain (analyze, buffers, format json) ${sql}`,
     values,

@@ -116,6 +116,8 @@ async function expectation(
       quarantine: given.quarantine ?? new Map(),
       migrations: [],
       checks: [],
+      dashboard: [],
+      dashboardSettings: undefined,
       transformHash: "",
       earlierHashes: [],
     };

@@ -54,7 +54,7 @@ testPage(
       return [...new Set(cells)];
     };
     // A part of the name is enough, in any case.
-    await choose(page, "#counterparty", "company 2");
+    await choose(page, "#name", "company 2");
     await ordersShown(page, 1);
     const chosen = await parties("counterparty");
     await page.locator("[data-card=owed]").click();
@@ -216,8 +216,8 @@ testPage("days hold for lists as well, and must make sense", async () => {
   await choose(page, "#to", "2022-01-01");
   const reversed = await message("#to");
   await choose(page, "#to", "");
-  await choose(page, "#counterparty", "nobody");
-  const unknown = await message("#counterparty");
+  await choose(page, "#name", "nobody");
+  const unknown = await message("#name");
 
   assert.equal(all, 4);
   assert.equal(some, 1);
@@ -627,7 +627,7 @@ testPage("hostile text stays text, wherever it is shown", async () => {
   await page.waitForSelector("#rows[open] table");
   texts.push(await page.locator("#rows").innerText());
   await page.keyboard.press("Escape");
-  const option = await page.locator("#counterparties option").first()
+  const option = await page.locator("#names option").first()
     .getAttribute("value");
   await page.locator("[data-view=changes]").click();
   await page.waitForSelector("#changes-list table");

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { readDashboard } from "../../lib/project/dashboard.ts";
 import { Figures } from "../../visualise/figures.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import { loaded } from "../harness/dashboard.ts";
-import { execute } from "../harness/platform.ts";
+import { execute, PROJECT_SQL } from "../harness/platform.ts";
 import { insertOrder } from "../harness/small_source.ts";
 
 const DAY = "2023-06-01";
-const ALL = { from: null, to: null, counterparty: null };
+const ALL = { from: null, to: null };
+const { subjects } = readDashboard(PROJECT_SQL);
 
 /** Remembers from which batch's totals each figure was made. */
 class Watched extends Warehouse {
@@ -14,7 +16,8 @@ class Watched extends Warehouse {
   readonly ofPayments: unknown[] = [];
 
   override ask(...given: Parameters<Warehouse["ask"]>) {
-    const [name, values] = given;
+    const [query, values] = given;
+    const name = typeof query === "string" ? query : query.name;
     if (name === "sales") this.bases.push(values?.[5]);
     if (name === "payments") this.ofPayments.push(values?.[5]);
     return super.ask(...given);
@@ -65,15 +68,15 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
       ALL,
       { ...ALL, from: "2022-12-01" },
       { ...ALL, to: "2022-12-01" },
-      { ...ALL, counterparty: "Company 2" },
+      { ...ALL, names: { counterparty: ["Company 2"] } },
     ]
   ) {
     const figures = new Figures(warehouse);
     // Forth, back, far, near, and the same again.
     for (const batch of [1, 2, 7, 5, 1, 4, 5, 3, 3, 6, 1]) {
-      const made = await figures.read({ batch, day: DAY }, filters);
+      const made = await figures.read({ batch, day: DAY }, filters, subjects);
       const anew = await new Figures(warehouse)
-        .read({ batch, day: DAY }, filters);
+        .read({ batch, day: DAY }, filters, subjects);
 
       assert.deepEqual(made, anew, `${batch}, ${JSON.stringify(filters)}`);
     }
@@ -96,21 +99,23 @@ Deno.test("Figures goes on from payments of the same day, and from nothing once 
   await using warehouse = new Watched(settings, connect);
   const figures = new Figures(warehouse);
   // What is overdue on one day may not be on another.
-  await figures.read({ batch: 1, day: "2022-11-07" }, ALL);
-  await figures.read({ batch: 2, day: "2022-11-08" }, ALL);
+  await figures.read({ batch: 1, day: "2022-11-07" }, ALL, subjects);
+  await figures.read({ batch: 2, day: "2022-11-08" }, ALL, subjects);
   figures.forget();
-  await figures.read({ batch: 2, day: "2022-11-08" }, ALL);
+  await figures.read({ batch: 2, day: "2022-11-08" }, ALL, subjects);
   await execute(
     platform.warehouse.client,
     "alter table fact_payment rename to away",
   );
-  await assert.rejects(figures.read({ batch: 2, day: "2022-11-08" }, ALL));
+  await assert.rejects(
+    figures.read({ batch: 2, day: "2022-11-08" }, ALL, subjects),
+  );
   await execute(
     platform.warehouse.client,
     "alter table away rename to fact_payment",
   );
   // What was known before the failure is known still.
-  await figures.read({ batch: 2, day: "2022-11-08" }, ALL);
+  await figures.read({ batch: 2, day: "2022-11-08" }, ALL, subjects);
 
   assert.deepEqual(warehouse.bases, [null, 1, null, 2, 2]);
   assert.deepEqual(warehouse.ofPayments, [null, null, null, 2, 2]);

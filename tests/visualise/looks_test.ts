@@ -134,7 +134,7 @@ testPage(
     await using served = new Served(platform);
     const page = await openPage();
     await page.goto(`${await served.address}?view=record&record=payment/%25`);
-    await page.locator("#problem").getByText('"%" is not a whole number')
+    await page.locator("#problem").getByText('"%" is no part of a key')
       .waitFor();
     await page.waitForSelector(".status[data-state=live]");
     await page.goto(`${await served.address}?view=batch&batch=999`);
@@ -168,10 +168,10 @@ testPage("keys lead to the views, and through the batches", async () => {
   await press("3", /\?view=pipeline$/);
   await press("1", /\/$/);
   await page.keyboard.press("/");
-  assert.equal(await propertyOf(page, ":focus", "id"), "counterparty");
+  assert.equal(await propertyOf(page, ":focus", "id"), "name");
   // In a field, it is a letter.
   await page.keyboard.type("1");
-  assert.equal(await propertyOf(page, "#counterparty", "value"), "1");
+  assert.equal(await propertyOf(page, "#name", "value"), "1");
   await page.goBack();
   await page.waitForURL(/\?view=pipeline$/);
   await page.waitForSelector("#pipeline:not([hidden])");

@@ -86,7 +86,7 @@ testPage(
       changes,
       /sales order 1\s+updated\s+units_sold\s+1,000\s+777/,
     );
-    assert.match(changes, /^3 records: 1 added, 1 updated, 1 deleted/);
+    assert.match(changes, /^4 records: 1 added, 2 updated, 1 deleted/);
     assert.match(changes, /sales order 50\s+added/);
     assert.match(changes, /payment 5\s+deleted/);
     assert.equal(await page.locator("#history li").count(), 2);

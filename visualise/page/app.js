@@ -3,6 +3,7 @@
 // it is live.
 import { follow, go, onGo, param, view } from "./address.js";
 import { readChanges, readRecord } from "./changes.js";
+import { askCompany, recordAddress } from "./company.js";
 import { $, field, write } from "./elements.js";
 import { duration, figure, moment, shown, zone } from "./formats.js";
 import { applyFilters, readOverview, showFilters } from "./overview.js";
@@ -97,11 +98,12 @@ async function refresh() {
   $("main").setAttribute("aria-busy", "true");
   showShell();
   try {
-    await askNewest(own.signal);
+    await Promise.all([askNewest(own.signal), askCompany(own.signal)]);
     const { turn } = state;
     $("empty").hidden = state.newest !== null;
     showShell();
     if (state.newest !== null) {
+      write($("zone"), `Times are in the time zone ${zone()}.`);
       const answer = await VIEWS[view()]?.(own.signal);
       if (own !== current || answer === undefined) return;
       answer.show();
@@ -381,7 +383,7 @@ const KEYS = /** @type {Record<string, () => void>} */ ({
   "/": () => {
     if (view() !== "overview") return;
     /** @type {HTMLDetailsElement} */ ($("filters")).open = true;
-    $("counterparty").focus();
+    $("name").focus();
   },
   "?": () => /** @type {HTMLDialogElement} */ ($("help")).showModal(),
 });
@@ -414,7 +416,7 @@ $("moment").addEventListener("keydown", (event) => {
 });
 $("moment").addEventListener("blur", goToTime);
 $("now").addEventListener("click", () => go({ at: null }));
-for (const id of ["from", "to", "counterparty"]) {
+for (const id of ["from", "to", "name"]) {
   $(id).addEventListener("change", applyFilters);
 }
 $("since").addEventListener(
@@ -423,8 +425,11 @@ $("since").addEventListener(
 );
 $("record-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const { value: fact } = field("record-fact");
-  go({ view: "record", record: `${fact}/${field("record-key").value}` });
+  const key = field("record-key").value.split("/");
+  go({
+    view: "record",
+    record: recordAddress(field("record-kind").value, key),
+  });
 });
 $("to-record").addEventListener("click", () => go({ view: "record" }));
 document.querySelector(".skip")?.addEventListener("click", (event) => {
@@ -439,7 +444,6 @@ document.addEventListener("visibilitychange", () => {
   } else if (events === null) tick();
 });
 onGo(refresh);
-write($("zone"), `Times are in your time zone, ${zone()}.`);
 setInterval(tick, TICK_MS);
 refresh();
 listen();

@@ -1,16 +1,25 @@
 // @ts-check
 // The views of what changed between two batches, and of one record's history.
 import { go, param } from "./address.js";
+import { ourCompany, recordAddress, recordTitle } from "./company.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
 import { figure, moment, rounded, shownValue } from "./formats.js";
 import { get, newestBatch, shownBatch } from "./state.js";
 
 /** @typedef {{ name: string, before: unknown, after: unknown }} Column */
-/** @typedef {{ fact: string, key: string, kind: string, columns: Column[] }} Change */
+/**
+ * @typedef {{
+ *   record: string,
+ *   title: string,
+ *   key: string[],
+ *   kind: string,
+ *   columns: Column[],
+ * }} Change
+ */
 /** @typedef {{ batch: string, at: string, kind: string, columns: Column[] }} Moment */
 
 /** Columns about the row's bookkeeping, after those about the business. */
-const TECHNICAL = /^(created|last_updated)_(date|time)$/;
+const TECHNICAL = /^(created|(last_)?(updated|modified))_(at|on|date|time)$/;
 
 /** Fetches what changed; returns a function that shows it. */
 export async function readChanges(/** @type {AbortSignal} */ signal) {
@@ -40,17 +49,23 @@ export async function readChanges(/** @type {AbortSignal} */ signal) {
 
 /** Fetches the history of the record in the address. */
 export async function readRecord(/** @type {AbortSignal} */ signal) {
-  const [fact = "", key = ""] = (param("record") ?? "").split("/");
+  const { records } = ourCompany();
+  const [kind = "", ...parts] = (param("record") ?? "").split("/");
+  const key = parts.join("/");
   const batch = newestBatch();
   const title = $("record-title");
-  const name = `${fact.replaceAll("-", " ")} ${key}`.trim();
+  const name = `${recordTitle(kind)} ${readable(key)}`.trim();
   write(title, name === "" ? "Record history" : `History of ${name}`);
-  field("record-fact").value = fact || "sales-order";
+  refill(
+    $("record-kind"),
+    ...records.map(({ name, title }) => make("option", { value: name }, title)),
+  );
+  field("record-kind").value = kind || (records[0]?.name ?? "");
   if (document.activeElement !== field("record-key")) {
-    field("record-key").value = key;
+    field("record-key").value = readable(key);
   }
   const moments = key === "" ? null : await get(
-    `api/history/${encodeURIComponent(fact)}/${encodeURIComponent(key)}`,
+    `api/history/${encodeURIComponent(kind)}/${key}`,
     signal,
   );
   return {
@@ -67,6 +82,15 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
       );
     },
   };
+}
+
+/** A key as people write it; what is not encoded well stays as it is. */
+function readable(/** @type {string} */ key) {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }
 
 /** @param {{ changes: Change[], cut: string[], most: number }} answer */
@@ -106,7 +130,7 @@ function showChanges({ changes, cut, most }) {
 
 /** How many records were added, updated and deleted. */
 function summaryOf(/** @type {Change[]} */ changes) {
-  if (changes.length === 0) return "No fact changed.";
+  if (changes.length === 0) return "Nothing changed.";
   const counts = ["added", "updated", "deleted"].map((kind) => [
     changes.filter((change) => change.kind === kind).length,
     kind,
@@ -119,7 +143,8 @@ function summaryOf(/** @type {Change[]} */ changes) {
 }
 
 /** A row for each column that differs; a delete is one row. */
-function rowsOfChange(/** @type {Change} */ { fact, key, kind, columns }) {
+function rowsOfChange(/** @type {Change} */ change) {
+  const { kind, columns } = change;
   const shownColumns = kind === "deleted"
     ? [{ name: "", before: "", after: "" }]
     : sorted(columns);
@@ -130,7 +155,7 @@ function rowsOfChange(/** @type {Change} */ { fact, key, kind, columns }) {
       make(
         "td",
         { "data-column": "record" },
-        index === 0 ? historyButton(fact, key) : "",
+        index === 0 ? historyButton(change) : "",
       ),
       make(
         "td",
@@ -155,17 +180,14 @@ function sorted(/** @type {Column[]} */ columns) {
 }
 
 /** A button with a record's name, which opens its history. */
-function historyButton(
-  /** @type {string} */ fact,
-  /** @type {string} */ key,
-) {
+function historyButton(/** @type {Change} */ { record, title, key }) {
+  const name = `${title} ${key.join("/")}`;
   return make("button", {
     type: "button",
     class: "key",
-    "aria-label": `History of ${fact} ${key}`,
-    onclick: () =>
-      go({ view: "record", record: `${fact.replace(" ", "-")}/${key}` }),
-  }, `${fact} ${key}`);
+    "aria-label": `History of ${name}`,
+    onclick: () => go({ view: "record", record: recordAddress(record, key) }),
+  }, name);
 }
 
 function momentOf(/** @type {Moment} */ { batch, at, kind, columns }) {

@@ -1,5 +1,6 @@
 // @ts-check
-// How values are shown, by the reader's locale. Times are in the reader's zone.
+// How values are shown, by the reader's locale. Times are in the reader's zone,
+// unless the company has one.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
@@ -12,23 +13,7 @@ const percents = new Intl.NumberFormat(undefined, {
   style: "percent",
   maximumFractionDigits: 1,
 });
-const times = new Intl.DateTimeFormat(undefined, {
-  dateStyle: "medium",
-  timeStyle: "medium",
-});
-const zoned = new Intl.DateTimeFormat(undefined, {
-  year: "numeric",
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  timeZoneName: "short",
-});
-const clocks = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-});
+let { times, zoned, clocks } = timeFormats();
 // Days and months have no time zone.
 const days = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
@@ -50,15 +35,44 @@ const FIGURES = new Set([
   "extracted_rows",
   "findings",
   "findings_kept",
-  "orders",
-  "payments",
   "rows",
-  "unit_price",
-  "units",
-  "value",
 ]);
+/** Columns of figures by their names' last word. */
+const AMOUNTS = /(^|_)(amount|price|quantity)$/;
 /** Columns of seconds. */
 const SECONDS = /(^|_)seconds(_|$)/;
+
+/** Formats of times, in a zone or the reader's. */
+function timeFormats(/** @type {string | undefined} */ timeZone = undefined) {
+  const of = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
+    new Intl.DateTimeFormat(
+      undefined,
+      timeZone === undefined ? options : { ...options, timeZone },
+    );
+  return {
+    times: of({ dateStyle: "medium", timeStyle: "medium" }),
+    zoned: of({
+      year: "numeric",
+      month: "short",
+      day: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      timeZoneName: "short",
+    }),
+    clocks: of({ hour: "2-digit", minute: "2-digit" }),
+  };
+}
+
+/** Shows times in a zone, in place of the reader's. */
+export function useTimeZone(/** @type {string | undefined} */ timeZone) {
+  ({ times, zoned, clocks } = timeFormats(timeZone));
+}
+
+/** Learns which columns hold figures. */
+export function knowFigures(/** @type {string[]} */ names) {
+  for (const name of names) FIGURES.add(name);
+}
 
 /** A number, rounded for a quick look. */
 export function rounded(/** @type {number | string} */ value) {
@@ -137,7 +151,7 @@ function two(
 }
 
 export function isFigure(/** @type {string} */ column) {
-  return FIGURES.has(column) || SECONDS.test(column);
+  return FIGURES.has(column) || AMOUNTS.test(column) || SECONDS.test(column);
 }
 
 export function isNumber(/** @type {unknown} */ value) {
@@ -193,7 +207,7 @@ export function clock(/** @type {unknown} */ value) {
   return iso === undefined ? String(value ?? "") : clocks.format(new Date(iso));
 }
 
-/** The name of the reader's zone. */
+/** The name of the zone that times are in. */
 export function zone() {
   return zoned.formatToParts(new Date())
     .find(({ type }) => type === "timeZoneName")?.value ?? "";

@@ -3,9 +3,11 @@
 // behind it. Currencies are never added up: one is shown at a time.
 import { go, param } from "./address.js";
 import { drawBars, drawPlot, keepCards } from "./charts.js";
+import { cardsOf, filterNames, inWords, ourCompany } from "./company.js";
 import { $, field, make, refill, write } from "./elements.js";
 import {
   figure,
+  heading,
   money,
   month,
   percent,
@@ -14,23 +16,26 @@ import {
   shortMoney,
   shown,
 } from "./formats.js";
-import { KINDS, MEASURES, STATES } from "./measures.js";
 import { sparkline } from "./plot.js";
 import { readRows } from "./rows.js";
 import { get, shownBatch } from "./state.js";
 
 /** @typedef {Record<string, string>} Row */
-/** @typedef {import("./measures.js").Measure} Measure */
+/** @typedef {import("./company.js").Card} Card */
+/** @typedef {import("./company.js").Measure} Measure */
+/** @typedef {import("./company.js").Subject} Subject */
 /** @typedef {Record<string, Record<string, Row[]>>} Figures */
 
 /**
- * Figures of orders in a period, and of the one before; of payments on any day.
- * @typedef {Figures & {
+ * Figures of a period, and of the one before; what is stacked by state is of
+ * any day.
+ * @typedef {{
  *   snapshot_time: string,
  *   period: "12m" | "days" | "all",
  *   from: string | null,
- *   before: Figures & { from: string, to: string } | null,
- *   counterparties: string[],
+ *   figures: Figures,
+ *   before: { from: string, to: string, figures: Figures } | null,
+ *   offered: { dimension: string, names: string[] } | null,
  * }} Overview
  */
 
@@ -39,13 +44,16 @@ const MONTHS_MAX = 600;
 const SPARK_MONTHS = 13;
 const BOARD_ROWS_MAX = 8;
 
-/** The names that filter everything that has them. */
-const NAMES = ["counterparty", "country", "department", "staff", "design"];
+/**
+ * The dimension that a field filters by; null until it is known.
+ * @type {string | null}
+ */
+let offered = null;
 
 /** The filters that the server applies to figures and rows. */
 export function filters() {
   return Object.fromEntries(
-    ["from", "to", ...NAMES].map((name) => [name, param(name) ?? ""]),
+    ["from", "to", ...filterNames()].map((name) => [name, param(name) ?? ""]),
   );
 }
 
@@ -57,7 +65,7 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
     get(
       `api/overview/${batch}?${new URLSearchParams({
         ...chosen,
-        period: param("period") ?? "",
+        period: param("period") ?? ourCompany().period,
       })}`,
       signal,
     ),
@@ -78,50 +86,65 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
  * @param {Overview} answer
  */
 function showOverview(batch, answer) {
-  const currencies = currenciesOf(answer);
+  const currencies = currenciesOf(answer.figures);
   const asked = param("currency");
-  const currency = asked ?? currencies[0] ?? "";
+  const { currency: usual = "" } = ourCompany();
+  const [most = ""] = currencies.includes(usual) ? [usual] : currencies;
+  const currency = asked ?? most;
   // What is asked for stays on offer even if it has no figures.
-  const offered = asked === null || currencies.includes(asked)
+  const listed = asked === null || currencies.includes(asked)
     ? currencies
     : [...currencies, asked];
-  offerCurrencies(offered.sort(), currency);
-  refill(
-    $("counterparties"),
-    ...answer.counterparties.map((name) => make("option", { value: name })),
-  );
-  const [first = ""] = Object.keys(MEASURES);
-  const chosen = param("measure") ?? "";
-  const name = MEASURES[chosen] === undefined ? first : chosen;
-  const measure = /** @type {Measure} */ (MEASURES[name]);
+  offerCurrencies(listed.sort(), currency);
+  offerNames(answer.offered);
+  const cards = cardsOf();
+  const card = cards.find(({ name }) => name === param("measure")) ?? cards[0];
+  if (card === undefined) return;
   const today = (answer.snapshot_time ?? "").slice(0, 7);
-  showCards(answer, { currency, chosen: name, today });
+  showCards(answer, { currency, chosen: card.name, today });
   showPeriod(answer);
   const since = answer.period === "12m" ? answer.from : null;
-  const shown = { batch, currency, name, measure, today, since };
+  const shown = { batch, currency, card, today, since };
   showMonths(answer, shown);
   showBoards(answer, shown);
 }
 
-/** The currencies of all figures, those with most orders first. */
-function currenciesOf(/** @type {Figures} */ { sales, purchases, payments }) {
+/** Offers the names of one dimension in the field of the filters. */
+function offerNames(/** @type {Overview["offered"]} */ names) {
+  offered = names?.dimension ?? null;
+  write($("name-label"), heading(titled(offered ?? "")));
+  refill(
+    $("names"),
+    ...(names?.names ?? []).map((name) => make("option", { value: name })),
+  );
+  showFilters();
+}
+
+function titled(/** @type {string} */ name) {
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
+}
+
+/** The currencies of all figures, those with most records of the first first. */
+function currenciesOf(/** @type {Figures} */ figures) {
   /** @type {Map<string, number>} */
   const counts = new Map();
-  for (
-    const [rows, weight] of /** @type {[Row[], number][]} */ ([
-      [sales?.month ?? [], 1_000_000],
-      [purchases?.month ?? [], 1_000],
-      [payments?.month ?? [], 1],
-    ])
-  ) {
-    for (const { currency = "", orders, payments } of rows) {
-      const count = Number(orders ?? payments) * weight;
-      counts.set(currency, (counts.get(currency) ?? 0) + count);
+  const { subjects } = ourCompany();
+  for (const [place, subject] of subjects.entries()) {
+    const count = countOf(subject);
+    for (const row of figures[subject.name]?.month ?? []) {
+      if (row.currency === undefined) continue;
+      const weight = Number(row[count]) * 1000 ** (subjects.length - place);
+      counts.set(row.currency, (counts.get(row.currency) ?? 0) + weight);
     }
   }
   return [...counts].sort(([one, a], [other, b]) =>
     b - a || one.localeCompare(other)
   ).map(([currency]) => currency);
+}
+
+/** The measure that counts records. */
+function countOf(/** @type {Subject} */ { measures }) {
+  return measures.find(({ unit }) => unit === "count")?.name ?? "";
 }
 
 /**
@@ -144,15 +167,15 @@ function offerCurrencies(currencies, chosen) {
 }
 
 /**
- * The rows of a measure in a currency.
+ * The rows of a card, in a currency if it has several.
  * @param {Figures} figures
- * @param {Measure} measure
+ * @param {Card} card
  * @param {{ by: string, currency: string }} chosen
  */
-function rowsOf(figures, { fact, kinds }, { by, currency }) {
-  return (figures[fact]?.[by] ?? []).filter((row) =>
-    row.currency === currency &&
-    (kinds === undefined || kinds.includes(row.kind ?? ""))
+function rowsOf(figures, { subject, only }, { by, currency }) {
+  return (figures[subject.name]?.[by] ?? []).filter((row) =>
+    (row.currency === undefined || row.currency === currency) &&
+    (only === undefined || only.names.includes(row[only.dimension] ?? ""))
   );
 }
 
@@ -160,7 +183,7 @@ function sum(/** @type {Row[]} */ rows, /** @type {string} */ column) {
   return rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
 }
 
-/** Shows the period of the orders, and offers all of them. */
+/** Shows the period, and offers the others. */
 function showPeriod(/** @type {Overview} */ { period }) {
   const offer = (
     /** @type {string | null} */ value,
@@ -170,11 +193,16 @@ function showPeriod(/** @type {Overview} */ { period }) {
     make("button", {
       type: "button",
       "aria-pressed": String(isShown),
-      onclick: () => go({ period: value, from: null, to: null }),
+      onclick: () =>
+        go({
+          period: value === ourCompany().period ? null : value,
+          from: null,
+          to: null,
+        }),
     }, name);
   refill(
     $("period"),
-    offer(null, "12 months", period === "12m"),
+    offer("12m", "12 months", period === "12m"),
     offer("all", "All time", period === "all"),
   );
 }
@@ -182,13 +210,13 @@ function showPeriod(/** @type {Overview} */ { period }) {
 /**
  * The figures of the period before, where there are any to compare with.
  * @param {Overview} overview
- * @param {Measure} measure
+ * @param {Card} card
  * @param {{ by: string, currency: string }} chosen
  * @returns {Row[] | null}
  */
-function rowsBefore({ before }, measure, chosen) {
-  if (before === null || measure.kinds !== undefined) return null;
-  const rows = rowsOf(before, measure, chosen);
+function rowsBefore({ before }, card, chosen) {
+  if (before === null || card.subject.states !== undefined) return null;
+  const rows = rowsOf(before.figures, card, chosen);
   return rows.length === 0 ? null : rows;
 }
 
@@ -196,13 +224,18 @@ function rowsBefore({ before }, measure, chosen) {
  * A change since the period before, in words and with its direction.
  * @param {number} now
  * @param {number | undefined} was
- * @param {boolean} isGood Whether more is better.
+ * @param {Measure | undefined} measure Which direction of it is good, if any.
  */
-function changeOf(now, was, isGood) {
+function changeOf(now, was, measure) {
   if (was === undefined || was === 0) return "";
   const share = now / was - 1;
   const sign = Math.abs(share) < 0.0005 ? "" : share > 0 ? "▲ " : "▼ ";
-  const look = sign === "" || !isGood ? "" : share > 0 ? "well" : "bad";
+  const isGood = measure?.moreIsGood;
+  const look = sign === "" || isGood === undefined
+    ? ""
+    : (share > 0) === isGood
+    ? "well"
+    : "bad";
   return make(
     "span",
     { class: `change ${look}` },
@@ -211,82 +244,105 @@ function changeOf(now, was, isGood) {
 }
 
 /**
- * @param {Overview} figures
+ * @param {Overview} overview
  * @param {{ currency: string, chosen: string, today: string }} shown
  */
-function showCards(figures, { currency, chosen, today }) {
-  const against = figures.before === null
+function showCards(overview, { currency, chosen, today }) {
+  const { figures, period } = overview;
+  const against = overview.before === null
     ? ""
-    : figures.period === "12m"
+    : period === "12m"
     ? " on the year before"
-    : ` on ${shown(figures.before.from)} to ${shown(figures.before.to)}`;
-  const cards = Object.entries(MEASURES).map(([name, measure]) => {
-    const rows = rowsOf(figures, measure, { by: "month", currency });
-    const isPayment = measure.kinds !== undefined;
-    const overdue = rows.filter(({ state }) => state === "overdue");
-    const unpaid = rows.filter(({ state }) => state !== "paid");
-    const value = sum(isPayment ? overdue : rows, "value");
-    const count = isPayment ? sum(overdue, "payments") : sum(rows, "orders");
-    const before = rowsBefore(figures, measure, { by: "month", currency });
-    const since = figures.period === "12m" ? figures.from : null;
+    : ` on ${shown(overview.before.from)} to ${shown(overview.before.to)}`;
+  const cards = cardsOf().map((card) => {
+    const { subject } = card;
+    const { main } = subject;
+    const formats = formatsOf(subject, main, currency);
+    const rows = rowsOf(figures, card, { by: "month", currency });
+    const [worst, ...states] = subject.states?.names ?? [];
+    const inState = (/** @type {string | undefined} */ name) =>
+      rows.filter((row) => row[subject.states?.dimension ?? ""] === name);
+    const counted = worst === undefined ? rows : inState(worst);
+    const value = sum(counted, main);
+    const before = rowsBefore(overview, card, { by: "month", currency });
+    const since = period === "12m" ? overview.from : null;
     const months = monthsOf(rows, { today, since }).slice(-SPARK_MONTHS);
-    const counted = isPayment ? overdue : rows;
-    const [lacked] = lackedBy(figures, measure);
+    const [lacked] = lackedBy(figures, card);
     return make(
       "button",
       {
         type: "button",
         class: "card",
-        "data-card": name,
-        "aria-pressed": String(name === chosen),
-        onclick: () => go({ measure: name, figure: null }),
+        "data-card": card.name,
+        "aria-pressed": String(card.name === chosen),
+        onclick: () => go({ measure: card.name, figure: null }),
       },
       make(
         "span",
         { class: "card-name" },
-        isPayment ? `${measure.title}, overdue` : measure.title,
+        worst === undefined ? card.title : `${card.title}, ${worst}`,
       ),
       make(
         "span",
         {
-          class: `card-value${isPayment && value > 0 ? " bad" : ""}`,
-          title: money(value, currency),
+          class: `card-value${worst !== undefined && value > 0 ? " bad" : ""}`,
+          title: formats.format(value),
           "data-value": value.toFixed(2),
         },
-        lacked === undefined ? shortMoney(value, currency) : "–",
+        lacked === undefined ? formats.short(value) : "–",
       ),
-      lacked !== undefined
-        ? make("span", {
-          class: "card-detail",
-        }, `not known by ${lacked}`)
-        : make(
-          "span",
-          { class: "card-detail" },
-          make("b", { "data-count": String(count) }, figure(count)),
-          isPayment
-            ? ` of ${figure(sum(unpaid, "payments"))} unpaid, ${
-              shortMoney(sum(unpaid, "value"), currency)
-            }`
-            : count === 1
-            ? " order"
-            : " orders",
-        ),
+      make(
+        "span",
+        { class: "card-detail" },
+        ...(lacked === undefined
+          ? countedIn(counted, subject)
+          : [`not known by ${heading(lacked)}`]),
+        // What is well needs no word.
+        lacked === undefined
+          ? states.slice(0, -1).map((state) =>
+            `; ${formats.short(sum(inState(state), main))} ${state}`
+          ).join("")
+          : "",
+      ),
       make(
         "span",
         { class: "card-detail" },
         ...(before === null ? [] : [
-          changeOf(value, sum(before, "value"), measure.moreIsGood === true),
+          changeOf(value, sum(before, main), measureOf(subject, main)),
           against,
         ]),
       ),
       sparkline(
         months.map((one) =>
-          sum(counted.filter((row) => row.month === one), "value")
+          sum(counted.filter((row) => row.month === one), main)
         ),
       ),
     );
   });
   refill($("cards"), ...cards);
+}
+
+/**
+ * How many records some rows count, in words.
+ * @param {Row[]} rows
+ * @param {Subject} subject
+ */
+function countedIn(rows, subject) {
+  const name = countOf(subject);
+  if (name === subject.main) return [];
+  const count = sum(rows, name);
+  return [
+    make("b", { "data-count": String(count) }, figure(count)),
+    ` ${heading(count === 1 ? name.replace(/s$/, "") : name)}`,
+  ];
+}
+
+/**
+ * @param {Subject} subject
+ * @param {string} name
+ */
+function measureOf({ measures }, name) {
+  return measures.find((one) => one.name === name);
 }
 
 /**
@@ -326,48 +382,66 @@ function monthsOf(rows, { today, since }) {
  * @typedef {{
  *   batch: number,
  *   currency: string,
- *   name: string,
- *   measure: Measure,
+ *   card: Card,
  *   today: string,
  *   since: string | null,
  * }} Shown
  */
 
-/** The figure of the measure that the address names. */
-function figureOf(/** @type {Measure} */ { figures }) {
+/** The measures of a subject, the main one first. */
+function figuresOf(/** @type {Subject} */ { measures, main }) {
+  const names = measures.map(({ name }) => name);
+  return [main, ...names.filter((name) => name !== main)];
+}
+
+/** The measure that the address names. */
+function figureOf(/** @type {Subject} */ subject) {
   const asked = param("figure") ?? "";
-  return figures.includes(asked) ? asked : figures[0] ?? "value";
+  return figuresOf(subject).includes(asked) ? asked : subject.main;
 }
 
 /**
- * How a figure is written: exactly, and in little room.
+ * How a measure is written: exactly, and in little room.
+ * @param {Subject} subject
  * @param {string} name
- * @param {string} currency
+ * @param {string} chosen The currency that is shown, if there are several.
  */
-function formatsOf(name, currency) {
-  return name === "value"
-    ? {
-      format: (/** @type {number} */ value) => money(value, currency),
-      short: (/** @type {number} */ value) => shortMoney(value, currency),
-    }
-    : { format: figure, short };
+function formatsOf(subject, name, chosen) {
+  const measure = measureOf(subject, name);
+  if (measure?.unit !== "money") return { format: figure, short };
+  const currency = currencyOf(measure, chosen);
+  return {
+    format: (/** @type {number} */ value) => money(value, currency),
+    short: (/** @type {number} */ value) => shortMoney(value, currency),
+  };
 }
 
-/** Names that filter, which a fact lacks: then it has no figures. */
+/**
+ * @param {Measure} measure
+ * @param {string} chosen
+ */
+function currencyOf({ currency = "" }, chosen) {
+  return currency === "currency" ? chosen : currency;
+}
+
+/** Names that filter, which a subject lacks: then it has no figures. */
 function lackedBy(
   /** @type {Figures} */ figures,
-  /** @type {Measure} */ { fact },
+  /** @type {Card} */ { subject },
 ) {
-  return figures[fact] !== undefined
+  const known = subject.boards.map(({ name }) => name);
+  return figures[subject.name] !== undefined
     ? []
-    : NAMES.filter((name) => name !== "counterparty" && param(name) !== null);
+    : filterNames().filter((name) =>
+      param(name) !== null && !known.includes(name)
+    );
 }
 
 /** What to say where nothing matches. */
-function none(/** @type {Figures} */ figures, /** @type {Measure} */ measure) {
-  const { title } = measure;
-  const [lacked] = lackedBy(figures, measure);
-  if (lacked !== undefined) return `${title}: not known by ${lacked}.`;
+function none(/** @type {Figures} */ figures, /** @type {Card} */ card) {
+  const { title } = card;
+  const [lacked] = lackedBy(figures, card);
+  if (lacked !== undefined) return `${title}: not known by ${heading(lacked)}.`;
   const isFiltered = Object.values(filters()).some((value) => value !== "");
   return isFiltered
     ? `${title}: nothing matches these filters.`
@@ -378,42 +452,41 @@ function showMonths(
   /** @type {Overview} */ overview,
   /** @type {Shown} */ shown,
 ) {
-  const { batch, currency, measure, today } = shown;
-  const rows = rowsOf(overview, measure, { by: "month", currency });
-  const name = figureOf(measure);
+  const { batch, currency, card, today, since } = shown;
+  const { subject } = card;
+  const { states } = subject;
+  const rows = rowsOf(overview.figures, card, { by: "month", currency });
+  const name = figureOf(subject);
   refill(
     $("figures"),
-    ...measure.figures.map((one) =>
+    ...figuresOf(subject).map((one) =>
       make("button", {
         type: "button",
         "aria-pressed": String(one === name),
-        onclick: () => go({ figure: one === measure.figures[0] ? null : one }),
-      }, one)
+        onclick: () => go({ figure: one === subject.main ? null : one }),
+      }, heading(one))
     ),
   );
-  const { since } = shown;
   const months = monthsOf(rows, {
     today,
-    since: measure.kinds === undefined ? since : null,
+    since: states === undefined ? since : null,
   });
-  const stacked = measure.kinds !== undefined;
-  const series = stacked ? STATES : [name];
   const before = overview.period === "12m"
-    ? rowsBefore(overview, measure, { by: "month", currency })
+    ? rowsBefore(overview, card, { by: "month", currency })
     : null;
-  const title = `${measure.title} by month, ${
-    name === "value" ? currency : name
+  const measure = measureOf(subject, name);
+  const title = `${card.title} by month, ${
+    measure?.unit === "money" ? currencyOf(measure, currency) : heading(name)
   }`;
   drawPlot("chart", "month", {
     title,
-    rows: rows.map(named),
-    none: none(overview, measure),
-    file: `${shown.name}-by-month-batch-${batch}`,
-    open: (row) => openRows(measure, row, shown),
+    ...tabled(rows, card, shown),
+    none: none(overview.figures, card),
+    file: `${card.name}-by-month-batch-${batch}`,
   }, {
     label: `${title}. The arrow keys move from month to month, Enter shows ` +
       "the rows, and the button Table all figures.",
-    type: stacked ? "column" : "line",
+    type: states === undefined ? "line" : "column",
     points: months.map(month),
     series: [
       ...(before === null ? [] : [{
@@ -423,24 +496,36 @@ function showMonths(
           sum(before.filter((row) => row.month === yearBefore(one)), name)
         ),
       }]),
-      ...series.map((state) => ({
-        name: state,
-        look: stacked ? state : "main",
-        // In a month without a row, nothing was sold.
+      ...(states?.names ?? [name]).map((state) => ({
+        name: heading(state),
+        look: states === undefined ? "main" : lookOf(state, states),
+        // In a month without a row, there was nothing.
         values: months.map((one) =>
           sum(
             rows.filter((row) =>
-              row.month === one && (!stacked || row.state === state)
+              row.month === one &&
+              (states === undefined || row[states.dimension] === state)
             ),
             name,
           )
         ),
       })),
     ],
-    ...formatsOf(name, currency),
-    partial: !stacked && months.at(-1) === today,
-    act: (index) => openRows(measure, { month: months[index] ?? "" }, shown),
+    ...formatsOf(subject, name, currency),
+    partial: states === undefined && months.at(-1) === today,
+    act: (index) => openRows(card, { month: months[index] ?? "" }, shown),
   });
+}
+
+/**
+ * The class of a state, by its place among them.
+ * @param {string} state
+ * @param {import("./company.js").Names} states
+ */
+function lookOf(state, { names }) {
+  const place = names.indexOf(state);
+  if (place === 0) return "state-first";
+  return place === names.length - 1 ? "state-last" : "state-between";
 }
 
 function yearBefore(/** @type {string} */ month) {
@@ -449,58 +534,84 @@ function yearBefore(/** @type {string} */ month) {
   }`;
 }
 
-/** A row with its kind in words. */
-function named(/** @type {Row} */ row) {
-  return row.kind === undefined
-    ? row
-    : { ...row, kind: KINDS[row.kind] ?? row.kind };
+/**
+ * Rows as a table shows them, with codes in words, and what opens them.
+ * @param {Row[]} rows
+ * @param {Card} card
+ * @param {Shown} shown
+ */
+function tabled(rows, card, shown) {
+  /** @type {Map<Row, Row>} */
+  const coded = new Map();
+  for (const row of rows) {
+    const { dimension = "" } = card.only ?? {};
+    const written = row[dimension] === undefined
+      ? row
+      : { ...row, [dimension]: inWords(row[dimension] ?? "") };
+    coded.set(written, row);
+  }
+  return {
+    rows: [...coded.keys()],
+    open: (/** @type {Row} */ row) =>
+      openRows(card, coded.get(row) ?? row, shown),
+  };
 }
 
 function showBoards(
-  /** @type {Overview} */ figures,
+  /** @type {Overview} */ overview,
   /** @type {Shown} */ shown,
 ) {
-  const { batch, currency, measure } = shown;
-  const name = figureOf(measure);
-  const formats = formatsOf(name, currency);
-  for (const board of measure.boards) {
-    const isState = measure.kinds !== undefined;
-    const by = isState ? "counterparty" : board;
-    const rows = rowsOf(figures, measure, { by, currency })
-      .filter(({ state }) => !isState || state === board);
-    const sums = summed(rows, by, name);
+  const { batch, currency, card } = shown;
+  const { figures } = overview;
+  const { subject } = card;
+  const { states } = subject;
+  const name = figureOf(subject);
+  const measure = measureOf(subject, name);
+  const formats = formatsOf(subject, name, currency);
+  const [first] = subject.boards;
+  const boards = states === undefined
+    ? subject.boards.map((one) => ({ ...one, id: one.name }))
+    : first === undefined
+    ? []
+    : states.names.map((state) => ({ ...first, id: state }));
+  for (const { id, name: by, within } of boards) {
+    const rows = rowsOf(figures, card, { by, currency })
+      .filter((row) => states === undefined || row[states.dimension] === id);
+    const sums = summed(rows, { by, within, column: name });
     const before = new Map(
-      summed(rowsBefore(figures, measure, { by, currency }) ?? [], by, name)
-        .map(({ id, value }) => [id, value]),
+      summed(rowsBefore(overview, card, { by, currency }) ?? [], {
+        by,
+        within,
+        column: name,
+      }).map(({ id, value }) => [id, value]),
     );
     const most = Math.max(...sums.map(({ value }) => value), 0);
     drawBars(
       "boards",
-      board,
+      id,
       {
-        title: isState
-          ? `${measure.title}: ${board}`
-          : `${measure.title} by ${board}`,
-        heading: isState ? board : `by ${board}`,
-        rows: rows.map(named),
-        none: none(figures, measure),
-        file: `${shown.name}-by-${board}-batch-${batch}`,
-        open: (row) => openRows(measure, row, shown),
+        title: states === undefined
+          ? `${card.title} by ${heading(by)}`
+          : `${card.title}: ${id}`,
+        heading: states === undefined ? `by ${heading(by)}` : id,
+        ...tabled(rows, card, shown),
+        none: none(figures, card),
+        file: `${card.name}-by-${id}-batch-${batch}`,
       },
       sums.slice(0, BOARD_ROWS_MAX).map((
-        { id, label, value, detail, row },
+        { id: key, label, value, detail, row },
       ) => ({
         name: label,
         share: most === 0 ? 0 : value / most,
         value: formats.short(value),
         exact: formats.format(value),
-        look: isState ? board : "main",
+        look: states === undefined ? "main" : lookOf(id, states),
         detail: make(
           "span",
           { class: "detail" },
           detail,
           detail === "" ? "" : " ",
-          changeOf(value, before.get(id), measure.moreIsGood === true),
+          changeOf(value, before.get(key), measure),
         ),
         row,
         says: param(by) === null ? `Show ${label} alone` : `Rows of ${label}`,
@@ -508,39 +619,35 @@ function showBoards(
           param(by) === null
             ? go({
               [by]: label,
-              // Two people may have the same name.
-              ...(detailOf(row, by) === ""
+              // Two may have the same name.
+              ...(within === undefined || detail === ""
                 ? {}
-                : { department: detailOf(row, by) }),
+                : { [within]: detail }),
             })
             : openRows(
-              measure,
-              isState ? { counterparty: label, state: board } : row,
+              card,
+              states === undefined
+                ? row
+                : { [by]: label, [states.dimension]: id },
               shown,
             ),
       })),
     );
   }
-  keepCards("boards", measure.boards);
-}
-
-/** What tells two of the same name apart. */
-function detailOf(/** @type {Row} */ row, /** @type {string} */ by) {
-  return by === "staff" ? row.department ?? "" : "";
+  keepCards("boards", boards.map(({ id }) => id));
 }
 
 /**
- * Adds up the rows of the same name, the largest first. Two people may have the
- * same name in different departments.
+ * Adds up the rows of the same name, the largest first. Two may have the same
+ * name within different others.
  * @param {Row[]} rows
- * @param {string} by
- * @param {string} column
+ * @param {{ by: string, within: string | undefined, column: string }} options
  */
-function summed(rows, by, column) {
+function summed(rows, { by, within, column }) {
   /** @type {Map<string, { id: string, label: string, detail: string, value: number, row: Row }>} */
   const sums = new Map();
   for (const row of rows) {
-    const detail = detailOf(row, by);
+    const detail = within === undefined ? "" : row[within] ?? "";
     const id = JSON.stringify([row[by], detail]);
     const known = sums.get(id) ??
       { id, label: row[by] ?? "", detail, value: 0, row };
@@ -550,44 +657,46 @@ function summed(rows, by, column) {
   return [...sums.values()].sort((one, other) => other.value - one.value);
 }
 
-/** The columns of figures, which filter no rows. */
-const SUMS = new Set(["orders", "units", "value", "payments"]);
-
 /**
  * Goes to the rows behind a figure.
- * @param {Measure} measure
+ * @param {Card} card
  * @param {Row} row
  * @param {Shown} shown
  */
-function openRows({ fact, kinds }, row, { currency, since }) {
-  const all = kinds !== undefined
-    ? { kind: kinds.join() }
-    : since === null
-    ? {}
-    : { from: since };
-  const given = Object.entries({ ...all, currency, ...row })
-    .filter(([name]) => !SUMS.has(name))
-    // In words for people; the server knows the code.
-    .map(([name, value]) => [name, name === "kind" ? kindOf(value) : value]);
-  go({ rows: `${fact}?${new URLSearchParams(Object.fromEntries(given))}` });
-}
-
-function kindOf(/** @type {string} */ words) {
-  return Object.keys(KINDS).find((kind) => KINDS[kind] === words) ?? words;
+function openRows({ subject, only }, row, { currency, since }) {
+  const { name, measures, splits, states } = subject;
+  const sums = measures.map((one) => one.name);
+  const asked = new URLSearchParams();
+  for (const one of only?.names ?? []) {
+    if (only !== undefined && row[only.dimension] === undefined) {
+      asked.append(only.dimension, one);
+    }
+  }
+  if (states === undefined && since !== null) asked.append("from", since);
+  const all = splits.includes("currency") ? { currency, ...row } : row;
+  for (const [column, value] of Object.entries(all)) {
+    if (!sums.includes(column)) asked.append(column, value);
+  }
+  go({ rows: `${name}?${asked}` });
 }
 
 /** Writes the filters of the address into their fields, and as chips. */
 export function showFilters() {
   const chosen = filters();
-  for (const name of ["from", "to", "counterparty"]) {
-    const input = field(name);
-    if (document.activeElement !== input) input.value = chosen[name] ?? "";
+  $("name-field").hidden = offered === null;
+  for (
+    const [id, name] of [["from", "from"], ["to", "to"], ["name", offered]]
+  ) {
+    const input = field(id ?? "");
+    if (document.activeElement !== input) {
+      input.value = chosen[name ?? ""] ?? "";
+    }
   }
   const chips = Object.entries(chosen)
     .filter(([, value]) => value !== "")
     .map(([name, value]) => [
       name,
-      NAMES.includes(name) ? value : `${name} ${shown(value)}`,
+      name === "from" || name === "to" ? `${name} ${shown(value)}` : value,
     ])
     .map(([name = "", text]) =>
       make("button", {
@@ -609,23 +718,29 @@ export function showFilters() {
 export function applyFilters() {
   const from = field("from");
   const to = field("to");
-  const party = field("counterparty");
+  const named = field("name");
   const isReversed = from.value !== "" && to.value !== "" &&
     from.value > to.value;
   to.setCustomValidity(isReversed ? "To is before From." : "");
-  const name = counterpartyOf(party.value);
-  party.setCustomValidity(
-    name === undefined ? `No counterparty is called “${party.value}”.` : "",
+  const name = nameOf(named.value);
+  named.setCustomValidity(
+    name === undefined
+      ? `No ${heading(offered ?? "")} is called “${named.value}”.`
+      : "",
   );
-  if (!to.reportValidity() || !party.reportValidity()) return;
-  party.value = name ?? "";
-  go({ from: from.value, to: to.value, counterparty: name ?? "" });
+  if (!to.reportValidity() || !named.reportValidity()) return;
+  named.value = name ?? "";
+  go({
+    from: from.value,
+    to: to.value,
+    ...(offered === null ? {} : { [offered]: name ?? "" }),
+  });
 }
 
-/** The counterparty that a text means, if it means one. */
-function counterpartyOf(/** @type {string} */ text) {
-  if (text === "" || text === param("counterparty")) return text;
-  const names = [...$("counterparties").querySelectorAll("option")]
+/** The name that a text means, if it means one. */
+function nameOf(/** @type {string} */ text) {
+  if (text === "" || text === param(offered ?? "")) return text;
+  const names = [...$("names").querySelectorAll("option")]
     .map(({ value }) => value);
   const like = (/** @type {(name: string) => boolean} */ test) => {
     const found = names.filter(test);

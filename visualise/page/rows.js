@@ -2,9 +2,9 @@
 // The rows behind a figure, in a dialog. Its address names them, so that Back
 // closes it.
 import { go, param } from "./address.js";
+import { inWords, ourCompany, recordAddress } from "./company.js";
 import { $, tableOrWords } from "./elements.js";
 import { figure, shown } from "./formats.js";
-import { KINDS, RECORDS } from "./measures.js";
 import { get } from "./state.js";
 
 const dialog = /** @type {HTMLDialogElement} */ ($("rows"));
@@ -22,46 +22,43 @@ export async function readRows(batch, filters, signal) {
   const named = param("rows");
   if (named === null) return closeRows;
   const [fact = "", query = ""] = named.split(/\?(.*)/s);
-  const chosen = Object.fromEntries(new URLSearchParams(query));
+  const subject = ourCompany().subjects.find(({ name }) => name === fact);
+  const chosen = new URLSearchParams(query);
+  // What the rows are asked by holds for these alone.
+  const asked = new URLSearchParams(
+    Object.entries(filters).filter(([name]) => !chosen.has(name)),
+  );
+  for (const [name, value] of chosen) asked.append(name, value);
   const { matching, rows } = await get(
-    `api/rows/${encodeURIComponent(fact)}/${batch}?${new URLSearchParams({
-      ...filters,
-      ...chosen,
-    })}`,
+    `api/rows/${encodeURIComponent(fact)}/${batch}?${asked}`,
     signal,
   );
   return () => {
     const count = rows.length < matching
       ? `the first ${figure(rows.length)} of ${figure(matching)}`
       : figure(matching);
-    const by = Object.entries(chosen).map(([name, value]) =>
-      name === "kind"
-        ? kindsOf(value)
-        : name === "from"
-        ? `from ${shown(value)}`
-        : shown(value)
-    );
+    const by = [...new Set(chosen.keys())].map((name) => {
+      const values = chosen.getAll(name).map((one) => shown(inWords(one)));
+      return name === "from" ? `from ${values}` : values.join(" or ");
+    });
     $("rows-title").textContent = `${fact[0]?.toUpperCase()}${fact.slice(1)}: ${
       [...by, count].join(", ")
     }`;
     $("rows-list").replaceChildren(
       tableOrWords("Rows", rows, "No rows match.", {
         label: "History",
-        // The first column of a fact's rows is the key.
         act: (row) =>
           go({
             view: "record",
-            record: `${RECORDS[fact]}/${Object.values(row)[0]}`,
+            record: recordAddress(
+              subject?.record ?? "",
+              (subject?.key ?? []).map((name) => row[name]),
+            ),
           }),
       }),
     );
     if (!dialog.open) dialog.showModal();
   };
-}
-
-/** Kinds of payments, separated by commas, in words. */
-function kindsOf(/** @type {string} */ codes) {
-  return codes.split(",").map((code) => KINDS[code] ?? code).join(" or ");
 }
 
 /** Closes the dialog when the address names no rows. */

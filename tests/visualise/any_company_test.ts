@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { query } from "../../lib/postgres/postgres.ts";
+import { fillNorthwind, NORTHWIND } from "../examples/northwind.ts";
+import {
+  batchShown,
+  card,
+  closeBrowser,
+  open,
+  openWarehouse,
+  plain,
+  Served,
+  tableRows,
+  testPage,
+  toggleTable,
+  withoutStream,
+} from "../harness/dashboard.ts";
+import { execute, openPlatform, type Platform } from "../harness/platform.ts";
+
+Deno.test.afterAll(closeBrowser);
+
+const CHANGES = [
+  "update northwind.order_details set quantity = 7 where order_id < 10010",
+  `update northwind.customers set company_name = 'Renamed, "Ltd"'
+    where customer_id in (select customer_id from northwind.orders limit 1)`,
+  "delete from northwind.orders where order_id between 10020 and 10023",
+];
+
+async function loadedTwice(sql = NORTHWIND.sql): Promise<Platform> {
+  const platform = await openPlatform({ sql, sourceSql: "" });
+  await fillNorthwind(platform.source.client);
+  await platform.run();
+  await execute(platform.source.client, ...CHANGES);
+  await platform.run();
+  return platform;
+}
+
+testPage("Northwind has a dashboard of its own, as exact as SQL", async () => {
+  await using platform = await loadedTwice();
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 2);
+  const byHand = async (batch: number) =>
+    (await query(
+      platform.warehouse.client,
+      `select company_name, count(*), sum(quantity), sum(net_amount) as revenue
+      from fact_order_line_as_of_batch(${batch})
+      inner join fact_order_as_of_batch(${batch}) using (order_id)
+      inner join dim_customer_as_of_batch(${batch}) using (customer_id)
+      group by company_name order by revenue desc limit 12`,
+    )).map((row) => Object.values(row).map(plain)).sort();
+  const shown = async () =>
+    (await tableRows(page, "customer")).map((row) => row.map(plain)).sort();
+  await toggleTable(page, "customer");
+  const now = await shown();
+  const title = await page.title();
+  const total = await card(page, "sales");
+  await page.locator("[data-chart=customer] tbody tr").first()
+    .getByRole("button", { name: "Rows" }).click();
+  await page.waitForSelector("#rows[open] table");
+  await page.locator("#rows").getByRole("button", { name: "History" }).first()
+    .click();
+  await page.waitForSelector("#history li");
+  const record = await page.locator("#record-title").innerText();
+  await page.goto(`${await served.address}?at=1`);
+  await batchShown(page, 1);
+  await toggleTable(page, "customer");
+  const before = await shown();
+  await page.locator("[data-card=deliveries]").click();
+  await page.waitForSelector("[data-chart=late]");
+  await page.goto(`${await served.address}?view=changes`);
+  await page.waitForSelector("#changes-list table");
+  const changes = await page.locator("#changes-list").innerText();
+
+  assert.deepEqual(now, await byHand(2));
+  assert.deepEqual(before, await byHand(1));
+  assert.notDeepEqual(now, before);
+  assert.equal(title, "Overview · Northwind");
+  assert.match(total, /^US\$[\d,]+$/);
+  // A key of two columns.
+  assert.match(record, /^History of order line \d+\/\d+$/);
+  assert.match(changes, /order line \d+\/\d+\s+updated\s+quantity/);
+  assert.match(changes, /customer \w+\s+updated\s+company_name[^]*Renamed, "L/);
+  assert.deepEqual(errors, []);
+});
+
+testPage(
+  "a company that wrote no dashboard has one by its models",
+  async () => {
+    await using platform = await loadedTwice({
+      ...NORTHWIND.sql,
+      dashboard: [],
+      dashboardSettings: undefined,
+    });
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?period=all`);
+    await batchShown(page, 2);
+    await toggleTable(page, "customer");
+    const shown = (await tableRows(page, "customer"))
+      .map((row) => row.map(plain)).sort();
+    const byHand = (await query(
+      platform.warehouse.client,
+      `select company_name, count(*) as records, sum(freight) as freight
+    from fact_order_current
+    inner join dim_customer_current using (customer_id)
+    group by company_name order by records desc, company_name limit 12`,
+    )).map((row) => Object.values(row).map(plain)).sort();
+    const cards = await page.locator("#cards .card-name").allInnerTexts();
+    const boards = await page.locator("#boards h3").allInnerTexts();
+
+    assert.deepEqual(shown, byHand);
+    assert.deepEqual(cards, ["Order", "Order line", "Territory cover"]);
+    assert.deepEqual(boards, ["By customer", "By employee", "By shipper"]);
+    assert.equal(await page.title(), "Overview · Dashboard");
+    assert.deepEqual(errors, []);
+  },
+);
+
+Deno.test("a name with a comma filters, and unknown ones are found by that word", async () => {
+  await using platform = await loadedTwice();
+  await execute(
+    platform.source.client,
+    "update northwind.orders set customer_id = null where order_id = 10001",
+  );
+  await platform.run();
+  await using warehouse = openWarehouse(platform);
+  const app = withoutStream(platform, warehouse);
+  const matching = async (customer: string) => {
+    const answer = await app.request(
+      `http://localhost/api/rows/orders/3?${new URLSearchParams({ customer })}`,
+    );
+    return (await answer.json()).matching;
+  };
+  const lines = async (customer: string) => {
+    const answer = await app.request(
+      `http://localhost/api/overview/3?${new URLSearchParams({
+        customer,
+        period: "all",
+      })}`,
+    );
+    const { figures } = await answer.json();
+    return figures.orders.customer.map((row: { customer: string }) =>
+      row.customer
+    );
+  };
+
+  assert.ok(await matching('Renamed, "Ltd"') > 0);
+  assert.equal(await matching("unknown"), 1);
+  assert.equal(await matching("Renamed"), 0);
+  assert.deepEqual([...new Set(await lines("unknown"))], ["unknown"]);
+});

@@ -1,0 +1,100 @@
+// @ts-check
+// What the server says of the company: what is measured, and its records.
+import { knowFigures, useTimeZone } from "./formats.js";
+import { get } from "./state.js";
+
+/**
+ * @typedef {{
+ *   name: string,
+ *   unit: "count" | "number" | "money",
+ *   currency?: string,
+ *   moreIsGood?: boolean,
+ * }} Measure
+ */
+
+/** @typedef {{ dimension: string, names: string[] }} Names */
+
+/**
+ * One fact, and what is measured of it. `boards` list and filter it, each
+ * perhaps `within` another; `splits` stay apart in each figure; `states` are
+ * stacked, the worst first.
+ * @typedef {{
+ *   name: string,
+ *   record: string,
+ *   key: string[],
+ *   measures: Measure[],
+ *   main: string,
+ *   boards: { name: string, within?: string }[],
+ *   splits: string[],
+ *   states?: Names,
+ *   cards: { name: string, title: string, only?: Names }[],
+ * }} Subject
+ */
+
+/** @typedef {{ name: string, title: string, only?: Names, subject: Subject }} Card */
+
+/**
+ * @typedef {{
+ *   timeZone?: string,
+ *   currency?: string,
+ *   period: "12m" | "all",
+ *   records: { name: string, title: string }[],
+ *   subjects: Subject[],
+ * }} Company
+ */
+
+/** @type {Company} */
+let company = { period: "12m", records: [], subjects: [] };
+
+/** Fetches what is not known yet: a first load may bring it. */
+export async function askCompany(/** @type {AbortSignal} */ signal) {
+  if (company.subjects.length > 0) return;
+  company = await get("api/company", signal);
+  useTimeZone(company.timeZone);
+  knowFigures(
+    company.subjects.flatMap(({ measures }) =>
+      measures.map(({ name }) => name)
+    ),
+  );
+}
+
+/** What the server says of the company. */
+export function ourCompany() {
+  return company;
+}
+
+/** The large figures, in order. */
+export function cardsOf() {
+  return company.subjects.flatMap((subject) =>
+    subject.cards.map((card) => ({ ...card, subject }))
+  );
+}
+
+/** The names that filter everything that has them. */
+export function filterNames() {
+  return [
+    ...new Set(
+      company.subjects.flatMap(({ boards }) => boards.map(({ name }) => name)),
+    ),
+  ];
+}
+
+/** What people call a record of a kind. */
+export function recordTitle(/** @type {string} */ name) {
+  return company.records.find((one) => one.name === name)?.title ?? name;
+}
+
+/** The address of a record, by the parts of its key. */
+export function recordAddress(
+  /** @type {string} */ name,
+  /** @type {string[]} */ key,
+) {
+  return [name, ...key.map(encodeURIComponent)].join("/");
+}
+
+/** A code as people say it: GIFT_CARD is gift card. */
+export function inWords(/** @type {string} */ code) {
+  return /^[A-Z]+(_[A-Z]+)+$/.test(code)
+    ? code.toLowerCase().replaceAll("_", " ")
+    : code;
+}
