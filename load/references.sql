@@ -1,10 +1,13 @@
--- The foreign keys of one column of a table. $1: the table's name.
+-- The foreign keys of one column of these tables. $1: their names.
 select
+    given.name as model,
     foreign_key.conname as constraint_name,
     own.attname as column_name,
     target.relname as dimension,
     other.attname as dimension_key
-from pg_constraint as foreign_key
+from unnest($1::text[]) as given (name)
+inner join pg_constraint as foreign_key
+    on foreign_key.conrelid = to_regclass(quote_ident(given.name))
 inner join pg_class as target on foreign_key.confrelid = target.oid
 inner join pg_attribute as own
     on
@@ -18,5 +21,4 @@ where
     foreign_key.contype = 'f'
     and foreign_key.conparentid = 0
     and array_length(foreign_key.conkey, 1) = 1
-    and foreign_key.conrelid = to_regclass(quote_ident($1))
-order by foreign_key.conname
+order by given.name, foreign_key.conname

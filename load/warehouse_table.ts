@@ -65,166 +65,154 @@ const EQUAL_TYPES = [
   "uuid",
 ];
 
+/** A model as far as its table shows it. */
+type Shown = Pick<Model, "name" | "key" | "kind" | "recordId">;
+
 /**
- * SQL for triggers that see a row before it is written, and rules that write
- * something else, on these tables and their partitions, as JSON: see
+ * The columns of the tables of models ($1). Their types are also those of the
+ * tables of closed versions ($2), and for a domain its base type.
+ */
+const COLUMNS_SQL = `with recursive base (model, name, id, modifier) as (
+    select model, attname, atttypid, atttypmod
+    from unnest($1::text[], $2::text[]) as given (model, closed)
+    cross join lateral (values (model), (closed)) as own (name)
+    inner join pg_attribute
+      on attrelid = to_regclass(quote_ident(own.name)) and attnum > 0
+    union all
+    select model, name, typbasetype, typtypmod from base
+    inner join pg_type on oid = base.id where typtype = 'd'
+  ), types (model, name, types) as (
+    select model, name, json_agg(distinct format_type(base.id, base.modifier))
+    from base
+    inner join pg_type on pg_type.oid = base.id and typtype <> 'd'
+    group by model, name
+  )
+  select model, attname as name, attcollation <> 0 as is_text,
+    atthasdef or attidentity <> '' as has_default,
+    coalesce(base.typname, type.typname)
+      <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
+      or ${IS_LOOSE} as is_unequal,
+    format_type(atttypid, atttypmod) as type, types,
+    ${IS_LOOSE} as is_loose
+  from unnest($1::text[]) as model
+  inner join pg_attribute on attrelid = to_regclass(quote_ident(model))
+  inner join pg_type as type on type.oid = atttypid
+  left join pg_type as base on base.oid = type.typbasetype
+  inner join types using (model)
+  where types.name = attname and attnum > 0
+    and not attisdropped and attgenerated = ''
+  order by model, attnum`;
+
+/**
+ * Triggers that see a row before it is written, and rules that write something
+ * else, on the tables of models ($1) and their partitions, as JSON: see
  * `pg_trigger.tgtype`.
  */
-const INTERCEPTORS_SQL = `(
-  with own as (
-    select to_regclass(quote_ident(name)) as id from unnest($1::text[]) as name
+const INTERCEPTORS_SQL = `with own as (
+    select model, to_regclass(quote_ident(model || suffix)) as id
+    from unnest($1::text[]) as model
+    cross join (values (''), ('_closed')) as suffix (suffix)
   ), watched as (
-    select id from own union select tree.relid
+    select model, id from own union select model, tree.relid
     from own, lateral pg_partition_tree(own.id) as tree
   )
-  select json_agg(name order by name) from (
-    select tgname::text as name from pg_trigger
+  select model, json_agg(name order by name) as names from (
+    select model, tgname::text as name from pg_trigger
     inner join watched on watched.id = tgrelid
     where not tgisinternal and tgtype & 3 = 3 and tgenabled in ('O', 'A')
-    union select rulename::text from pg_rewrite
+    union select model, rulename::text from pg_rewrite
     inner join watched on watched.id = ev_class
     where ev_type <> '1' and ev_enabled in ('O', 'A')
-  ) as found)`;
+  ) as found group by model`;
 
 /**
- * SQL for the types of two tables' columns, as `base_type (name, type)`: for a
- * domain, its base type.
+ * Looks the tables of models up, in their order; throws a `StageError` when one
+ * isn't there. A column to which the table itself gives a value is somebody's
+ * own unless the model has it.
  */
-const BASE_TYPES_SQL = `recursive base (table_id, attnum, id, modifier) as (
-    select attrelid, attnum, atttypid, atttypmod from pg_attribute
-    where attrelid in (
-      to_regclass(quote_ident($1)), to_regclass(quote_ident($2))
-    ) and attnum > 0
-    union all
-    select table_id, attnum, typbasetype, typtypmod from base
-    inner join pg_type on oid = base.id where typtype = 'd'
-  ), base_type (name, type) as (
-    select attname, format_type(base.id, base.modifier) from base
-    inner join pg_attribute on attrelid = table_id
-      and pg_attribute.attnum = base.attnum
-    inner join pg_type on pg_type.oid = base.id and typtype <> 'd'
-  )`;
-
-/** Looks the tables of models up, in their order; see `readWarehouseTable`. */
 export async function readWarehouseTables(
   client: pg.Client,
   options: {
-    models: readonly Model[];
+    models: readonly Shown[];
+    /** The columns that a model's SQL gives, determined only if needed. */
     types: { columnsOf: (model: string) => Promise<readonly string[]> };
   },
 ): Promise<WarehouseTable[]> {
   const { models, types } = options;
+  if (models.length === 0) return [];
+  const names = models.map(({ name }) => name);
+  const columns = await query(client, COLUMNS_SQL, [
+    names,
+    models.map(({ name, kind }) => kind === "fact" ? name : `${name}_closed`),
+  ]);
+  const columnsOf = new Map(models.map((model) => [
+    model.name,
+    columns.filter((row) => row.model === model.name),
+  ]));
+  for (const model of models) {
+    checkColumns(model, columnsOf.get(model.name) ?? []);
+  }
+  const filled = await query(client, filledSql(names));
+  const interceptors = await query(client, INTERCEPTORS_SQL, [names]);
+  const references = await query(client, referencesSql, [names]);
   const tables: WarehouseTable[] = [];
   for (const model of models) {
-    tables.push(
-      await readWarehouseTable(
-        client,
-        model,
-        () => types.columnsOf(model.name),
-      ),
+    const isOf = (row: TextRow) => row.model === model.name;
+    const found = columnsOf.get(model.name) ?? [];
+    const isGiven = found.some((row) =>
+      row.has_default === "t" && isOwn(model, row)
     );
+    const given = isGiven ? await types.columnsOf(model.name) : [];
+    const table = tableOf(model, found, given);
+    tables.push({
+      ...table,
+      references: referencesOf(references.filter(isOf), table.columns),
+      empty: filled.find(isOf)?.filled !== "t",
+      interceptors: JSON.parse(interceptors.find(isOf)?.names ?? "[]"),
+    });
   }
   return tables;
 }
 
-/**
- * Looks a model's table up; throws a `StageError` when it isn't there. A column
- * to which the table itself gives a value is somebody's own unless the model
- * has it.
- */
+/** Looks one model's table up; see `readWarehouseTables`. */
 export async function readWarehouseTable(
   client: pg.Client,
-  model: Pick<Model, "name" | "key" | "kind" | "recordId">,
-  /** The columns that the model's SQL gives, determined only if needed. */
-  columnsOfModel = (): Promise<readonly string[]> => Promise.resolve(model.key),
+  model: Shown,
+  columnsOf = (): Promise<readonly string[]> => Promise.resolve(model.key),
 ): Promise<WarehouseTable> {
-  const found = await readColumns(client, model);
-  const types = new Map(
-    found.map(({ name, types }): [string, string[]] => [
-      name ?? "",
-      JSON.parse(types ?? "[]"),
-    ]),
-  );
-  checkColumns(model, { found, types });
-  const columns = found.filter(({ name }) =>
-    !OWN_COLUMNS.includes(name ?? "") && name !== model.recordId
-  );
-  const given = columns.some((row) => row.has_default === "t")
-    ? await columnsOfModel()
-    : [];
-  const [filled] = await query(
-    client,
-    `select exists (select from ${quoteName(model.name)}) as filled,
-      ${INTERCEPTORS_SQL} as interceptors`,
-    [[model.name, `${model.name}_closed`]],
-  );
-  const names = columns.filter((row) =>
-    row.has_default !== "t" || given.includes(row.name ?? "")
-  ).map((row) => row.name ?? "");
-  const references = await readReferences(client, model.name);
-  return {
-    model,
-    columns: names,
-    types,
-    unequal: columns.filter((row) => row.is_unequal === "t")
-      .map((row) => row.name ?? ""),
-    keyOrder: model.key
-      .map((name) => sortedSql(name, columns.find((row) => row.name === name)))
-      .join(", "),
-    references: references.filter(({ column }) => names.includes(column)),
-    empty: filled?.filled !== "t",
-    interceptors: JSON.parse(filled?.interceptors ?? "[]"),
-  };
+  const [table] = await readWarehouseTables(client, {
+    models: [model],
+    types: { columnsOf },
+  });
+  if (table === undefined) throw new Error(`No table of ${model.name}`);
+  return table;
 }
 
-/** The columns of a model's table; throws a `StageError` when it isn't there. */
-async function readColumns(
-  client: pg.Client,
-  model: Pick<Model, "name" | "kind">,
-): Promise<TextRow[]> {
-  const found = await query(
-    client,
-    `with ${BASE_TYPES_SQL}
-    select attname as name, attcollation <> 0 as is_text,
-      atthasdef or attidentity <> '' as has_default,
-      coalesce(base.typname, type.typname)
-        <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
-        or ${IS_LOOSE} as is_unequal,
-      format_type(atttypid, atttypmod) as type,
-      (select json_agg(distinct base_type.type)
-        from base_type where base_type.name = attname) as types,
-      ${IS_LOOSE} as is_loose
-    from pg_attribute
-    inner join pg_type as type on type.oid = atttypid
-    left join pg_type as base on base.oid = type.typbasetype
-    where attrelid = to_regclass(quote_ident($1)) and attnum > 0
-      and not attisdropped and attgenerated = '' order by attnum`,
-    [
-      model.name,
-      model.kind === "fact" ? model.name : `${model.name}_closed`,
-    ],
-  );
-  if (found.length > 0) return found;
-  throw new StageError(
-    `Cannot load the model "${model.name}": the warehouse has no such table`,
-    {
-      subject: model.name,
-      hint: "Write a migration in sql/warehouse that creates it",
-    },
-  );
+/** SQL for which tables have a row. */
+function filledSql(tables: readonly string[]): string {
+  return tables.map((name) =>
+    `select ${quoteText(name)} as model,
+      exists (select from ${quoteName(name)}) as filled`
+  ).join(" union all ");
 }
 
-/** Throws a `StageError` when a column can't hold what load writes into it. */
-function checkColumns(
-  model: Pick<Model, "name" | "key">,
-  { found, types }: {
-    found: readonly TextRow[];
-    types: ReadonlyMap<string, readonly string[]>;
-  },
-): void {
-  for (const { name, type, is_loose } of found) {
+/**
+ * Throws a `StageError` when a model has no table, or one with a column that
+ * can't hold what load writes into it.
+ */
+function checkColumns(model: Shown, found: readonly TextRow[]): void {
+  if (found.length === 0) {
+    throw new StageError(
+      `Cannot load the model "${model.name}": the warehouse has no such table`,
+      {
+        subject: model.name,
+        hint: "Write a migration in sql/warehouse that creates it",
+      },
+    );
+  }
+  for (const { name, type, types, is_loose } of found) {
     const isLoose = is_loose === "t";
-    const own = isLoose ? [type ?? ""] : types.get(name ?? "") ?? [];
+    const own: string[] = isLoose ? [type ?? ""] : JSON.parse(types ?? "[]");
     const [fault] = own.flatMap((type) =>
       columnFault(model, { name: name ?? "", type, isLoose }) ?? []
     );
@@ -237,18 +225,51 @@ function checkColumns(
   }
 }
 
-/** The foreign keys of one column of a table. */
-async function readReferences(
-  client: pg.Client,
-  table: string,
-): Promise<Reference[]> {
-  const rows = await query(client, referencesSql, [table]);
+/** A model's table as its columns show it; `given` are those of its SQL. */
+function tableOf(
+  model: Shown,
+  found: readonly TextRow[],
+  given: readonly string[],
+): Pick<
+  WarehouseTable,
+  "model" | "columns" | "types" | "unequal" | "keyOrder"
+> {
+  const own = found.filter((row) => isOwn(model, row));
+  return {
+    model,
+    columns: own.filter((row) =>
+      row.has_default !== "t" || given.includes(row.name ?? "")
+    ).map((row) => row.name ?? ""),
+    types: new Map(
+      found.map(({ name, types }): [string, string[]] => [
+        name ?? "",
+        JSON.parse(types ?? "[]"),
+      ]),
+    ),
+    unequal: own.filter((row) => row.is_unequal === "t")
+      .map((row) => row.name ?? ""),
+    keyOrder: model.key
+      .map((name) => sortedSql(name, own.find((row) => row.name === name)))
+      .join(", "),
+  };
+}
+
+/** Whether a column of a model's table is the model's, not the loader's. */
+function isOwn({ recordId }: Shown, { name }: TextRow): boolean {
+  return !OWN_COLUMNS.includes(name ?? "") && name !== recordId;
+}
+
+/** The foreign keys of one of these columns. */
+function referencesOf(
+  rows: readonly TextRow[],
+  columns: readonly string[],
+): Reference[] {
   return rows.map((row) => ({
     constraint: row.constraint_name ?? "",
     column: row.column_name ?? "",
     dimension: row.dimension ?? "",
     dimensionKey: row.dimension_key ?? "",
-  }));
+  })).filter(({ column }) => columns.includes(column));
 }
 
 /** SQL that sorts a column of the key, texts by their bytes. */
