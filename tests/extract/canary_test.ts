@@ -73,7 +73,9 @@ Deno.test("findCanary() finds the newest row of those that hold, the first by ke
     const canary = await find();
 
     assert.deepEqual(canary?.key, ["a, it's", "2024-02-28"]);
-    assert.equal(canary?.writer, String(before));
+    // Other tests take transaction ids of the same cluster.
+    const writer = BigInt(canary?.writer ?? 0);
+    assert.ok(before <= writer && writer < await nextId());
     assert.deepEqual((await find("code = 'old'"))?.key, ["old", "2024-01-01"]);
     assert.equal(await find("code = 'nobody'"), undefined);
   }));
