@@ -2,7 +2,7 @@
 // The dashboard's page: which view is shown, when it is refreshed, and whether
 // it is live.
 import { follow, go, onGo, param, view } from "./address.js";
-import { readChanges, readRecord } from "./changes.js";
+import { offerRecords, readChanges, readRecord } from "./changes.js";
 import { askCompany, recordAddress } from "./company.js";
 import { $, field, write } from "./elements.js";
 import { duration, figure, moment, shown, zone } from "./formats.js";
@@ -99,6 +99,7 @@ async function refresh() {
   showShell();
   try {
     await Promise.all([askNewest(own.signal), askCompany(own.signal)]);
+    offerRecords();
     const { turn } = state;
     $("empty").hidden = state.newest !== null;
     showShell();

@@ -47,6 +47,16 @@ export async function readChanges(/** @type {AbortSignal} */ signal) {
   };
 }
 
+/** Offers the kinds of records as soon as they are known. */
+export function offerRecords() {
+  if ($("record-kind").childElementCount > 0) return;
+  $("record-kind").append(
+    ...ourCompany().records.map(({ name, title }) =>
+      make("option", { value: name }, title)
+    ),
+  );
+}
+
 /** Fetches the history of the record in the address. */
 export async function readRecord(/** @type {AbortSignal} */ signal) {
   const { records } = ourCompany();
@@ -56,10 +66,6 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
   const title = $("record-title");
   const name = `${recordTitle(kind)} ${readable(key)}`.trim();
   write(title, name === "" ? "Record history" : `History of ${name}`);
-  refill(
-    $("record-kind"),
-    ...records.map(({ name, title }) => make("option", { value: name }, title)),
-  );
   field("record-kind").value = kind || (records[0]?.name ?? "");
   if (document.activeElement !== field("record-key")) {
     field("record-key").value = readable(key);
