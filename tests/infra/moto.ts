@@ -20,6 +20,17 @@ export class Moto {
     return await this.#fetch(path, { headers: this.#signed(service) });
   }
 
+  /** Removes something of a service. */
+  async remove(service: string, path: string): Promise<void> {
+    const headers = this.#signed(service);
+    await this.#fetch(path, { method: "DELETE", headers });
+  }
+
+  /** From now on it checks every call's signature and the caller's rights. */
+  async enforceRights(): Promise<void> {
+    await this.#fetch("/moto-api/reset-auth", { method: "POST", body: "0" });
+  }
+
   /** What a service answers to a GET, as JSON. */
   async getJson(service: string, path: string): Promise<Answer> {
     return JSON.parse(await this.get(service, path));

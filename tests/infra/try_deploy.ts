@@ -7,6 +7,7 @@ import { copyProject } from "../harness/copy_project.ts";
 import { openClient } from "../harness/postgres.ts";
 import { secretsOf } from "./applied.ts";
 import type { Moto } from "./moto.ts";
+import { tryRights } from "./try_rights.ts";
 
 /** What `deno task package` reads, and `deploy` itself. */
 const NAMES = [
@@ -33,7 +34,7 @@ interface Run {
 /**
  * Runs `deno task deploy init` against moto: without credentials, without
  * settings, killed at three moments, and to the end; then everything works, and
- * one run more changes nothing.
+ * one run more changes nothing. Then the stages run with the functions' rights.
  */
 export async function tryDeploy(
   moto: Moto,
@@ -121,6 +122,8 @@ export async function tryDeploy(
   const again = await ended(run(files), 0);
   assertSays(again, /No changes/);
   assert.deepEqual(await secretsOf(moto, "totesys-staging"), secrets);
+
+  await tryRights(moto, { env: options.env, secrets });
 }
 
 function start(
