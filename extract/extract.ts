@@ -61,6 +61,7 @@ export async function extract(
     const run = startRun(context);
     await using snapshot = await openSnapshot(context, {
       after: previous?.snapshotTime,
+      keepsLocks: options.whileOpen !== undefined,
       signal,
     });
     gaveWay = snapshot.signal;

@@ -23,7 +23,9 @@ interface Waiting {
 /**
  * The connections that share a snapshot. The first has locked every table; the
  * others lock one while they read it. A table that has been read is released by
- * rolling back to the savepoint before its lock: the snapshot stays.
+ * rolling back to the savepoint before its lock: the snapshot stays. While the
+ * first reads, it can release none, so it reads only the table that it has to
+ * release next, unless `keepsLocks` says that all are kept until the end.
  */
 export class ReaderPool {
   readonly #free: Reader[];
@@ -31,6 +33,7 @@ export class ReaderPool {
   readonly #released = new Set<string>();
   /** Tables that another session waits for: only the first can read them. */
   readonly #firstOnly = new Set<string>();
+  readonly #firstReadsAny: boolean;
   /** How many of the tables are still locked. */
   #held: number;
 
@@ -38,8 +41,10 @@ export class ReaderPool {
     private readonly guest: Guest,
     private readonly locked: readonly LockedTable[],
     clients: readonly pg.Client[],
+    options: { keepsLocks?: boolean } = {},
   ) {
     this.#held = locked.length;
+    this.#firstReadsAny = options.keepsLocks === true || clients.length === 1;
     this.#free = clients.map((client, index) => ({
       client,
       first: index === 0,
@@ -94,7 +99,16 @@ export class ReaderPool {
   }
 
   #fits(reader: Reader, table: string | undefined): boolean {
-    return reader.first || table === undefined || !this.#firstOnly.has(table);
+    if (table === undefined) return true;
+    const isFirstOnly = this.#firstOnly.has(table);
+    if (!reader.first) return !isFirstOnly;
+    return isFirstOnly || this.#firstReadsAny ||
+      this.#nextToRelease() === table;
+  }
+
+  /** The table to be released next: the last one locked of those left. */
+  #nextToRelease(): string | undefined {
+    return this.locked.findLast(({ name }) => !this.#released.has(name))?.name;
   }
 
   /** Locks the table if that needs no wait; whether the reader has the lock. */

@@ -82,7 +82,12 @@ const LOCKS_SHARE_MAX = 0.5;
  */
 export async function openSnapshot(
   context: SnapshotContext,
-  options: { after: string | undefined; signal: AbortSignal },
+  options: {
+    after: string | undefined;
+    /** Whether the tables are read again until it ends, and none is released. */
+    keepsLocks?: boolean;
+    signal: AbortSignal;
+  },
 ): Promise<Snapshot> {
   const settings = context.config.source;
   if (settings === undefined) throw new ConfigError(["SOURCE_URL is missing"]);
@@ -107,6 +112,7 @@ async function openWith(
     context: SnapshotContext;
     settings: PostgresSettings;
     after: string | undefined;
+    keepsLocks?: boolean;
     signal: AbortSignal;
   },
 ): Promise<Snapshot> {
@@ -141,10 +147,12 @@ async function openWith(
     yieldSeconds: config.sourceLockYieldSeconds,
     log,
   });
-  const pool = new ReaderPool(guest, found.tables, [
-    first,
-    ...others.map(({ client }) => client),
-  ]);
+  const pool = new ReaderPool(
+    guest,
+    found.tables,
+    [first, ...others.map(({ client }) => client)],
+    options,
+  );
   return {
     ...shownBy(state),
     ...server,

@@ -246,6 +246,59 @@ Deno.test("extract() reads on beside who waits when it never gives way", async (
   assert(rows > 19_901);
 });
 
+Deno.test("ReaderPool keeps its first connection free to release tables", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  const names = ["large", "small", "tiny"];
+  for (const name of names) {
+    await execute(client, `create table ${name} (n integer primary key)`);
+  }
+  const guest = { version: 14, schema: "public", lockTimeoutMs: 500 };
+  const tables = names.map((name) => ({
+    name,
+    schema: "public",
+    partitioned: false,
+  }));
+  const first = await openClient(database.url);
+  const other = await openClient(database.url);
+  await execute(
+    first,
+    beginSql(guest, "repeatable read"),
+    lockSql(guest, tables),
+  );
+  await execute(other, beginSql(guest, "repeatable read"));
+  const pool = new ReaderPool(guest, tables, [first, other]);
+  const read = (name: string) =>
+    pool.use(async (reader) => {
+      await reader.query(`select from ${name}`);
+      return reader;
+    }, name);
+  const large = Promise.withResolvers<void>();
+
+  const smallReader = await read("tiny");
+  let largeReader: pg.Client | undefined;
+  const reading = pool.use(async (reader) => {
+    largeReader = reader;
+    await large.promise;
+  }, "large");
+  for (const name of ["tiny", "small"]) {
+    await read(name);
+    await pool.release(name);
+  }
+  await execute(
+    client,
+    "set lock_timeout = '5s'",
+    "truncate tiny",
+    "alter table small add m integer",
+  );
+  large.resolve();
+  await reading;
+
+  assert.equal(smallReader, first);
+  assert.equal(largeReader, other);
+  for (const one of [first, other]) await one.end();
+});
+
 Deno.test("ReaderPool reads a table that somebody waits for by its first connection", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
