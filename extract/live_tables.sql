@@ -1,4 +1,31 @@
 -- The contract's tables as the live catalogue has them. $1: schemas, $2: names.
+with recursive unwrapped (domain, oid) as (
+    select
+        domain.oid as domain,
+        domain.typbasetype as oid
+    from pg_type as domain
+    where domain.typtype = 'd'
+    union all
+    select
+        unwrapped.domain,
+        inner_domain.typbasetype as oid
+    from unwrapped
+    inner join pg_type as inner_domain on unwrapped.oid = inner_domain.oid
+    where inner_domain.typtype = 'd'
+),
+
+-- The built-in types of domains. It is kept, or each column would look for it.
+domain_base as materialized (
+    select
+        unwrapped.domain,
+        format_type(built_in.oid, -1) as name
+    from unwrapped
+    inner join pg_type as built_in on unwrapped.oid = built_in.oid
+    where
+        built_in.typtype <> 'd'
+        and built_in.typnamespace = 'pg_catalog'::regnamespace
+)
+
 select
     class.relname as name,
     class.relkind as kind,
@@ -30,8 +57,12 @@ cross join lateral (
                 'name', attribute.attname,
                 'number', attribute.attnum,
                 'type', format_type(attribute.atttypid, attribute.atttypmod),
-                'schema', type.nspname,
-                'baseType', base.name,
+                'schema', type_namespace.nspname,
+                'baseType', case
+                    when type.typtype = 'd' then domain_base.name
+                    when type.typnamespace = 'pg_catalog'::regnamespace
+                        then format_type(type.oid, -1)
+                end,
                 'notNull', attribute.attnotnull and not exists (
                     -- In PostgreSQL 18, older rows may break one not validated.
                     select
@@ -46,32 +77,12 @@ cross join lateral (
             order by attribute.attnum
         )::text as columns
     from pg_attribute as attribute
-    cross join lateral (
-        select type_namespace.nspname
-        from pg_type as own_type
-        inner join pg_namespace as type_namespace
-            on own_type.typnamespace = type_namespace.oid
-        where own_type.oid = attribute.atttypid
-    ) as type
-    cross join lateral (
-        -- The built-in type that a value can be cast to, through domains.
-        with recursive unwrapped (oid) as (
-            select attribute.atttypid
-            union
-            select domain.typbasetype
-            from unwrapped
-            inner join pg_type as domain on unwrapped.oid = domain.oid
-            where domain.typtype = 'd'
-        )
-
-        select
-            max(format_type(built_in.oid, -1)) filter (
-                where built_in.typnamespace = 'pg_catalog'::regnamespace
-            ) as name
-        from unwrapped
-        inner join pg_type as built_in on unwrapped.oid = built_in.oid
-        where built_in.typtype <> 'd'
-    ) as base
+    inner join pg_type as type
+        on attribute.atttypid = type.oid
+    inner join pg_namespace as type_namespace
+        on type.typnamespace = type_namespace.oid
+    left join domain_base
+        on type.oid = domain_base.domain
     where
         attribute.attrelid = class.oid
         and attribute.attnum > 0
