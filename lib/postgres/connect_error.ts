@@ -6,6 +6,24 @@ import {
   serverName,
 } from "../settings/connection_url.ts";
 import { maskOf } from "../settings/secret_mask.ts";
+import { quoteName } from "./postgres.ts";
+
+/** `feature_not_supported`. */
+const UNSUPPORTED = "0A000";
+
+/**
+ * A pooler's own errors all have the SQLSTATE 08P01 (protocol_violation). These
+ * are the ones that Postgres has a SQLSTATE of its own for.
+ */
+const POOLER_STATES: readonly (readonly [RegExp, string])[] = [
+  [/^(password|SASL) authentication failed|^no such user/i, "28P01"],
+  [/^database ".*" does not exist|^no such database/i, "3D000"],
+  [/^no more connections allowed/i, "53300"],
+  [/^unsupported startup parameter/i, UNSUPPORTED],
+];
+
+/** Classes of SQLSTATEs that a second attempt would meet again. */
+const LASTING_STATES = /^(0A|22|28|3D|42|55)/;
 
 /** The error for a server that can't be reached; it never shows a password. */
 export function connectError(
@@ -13,7 +31,7 @@ export function connectError(
   settings: PostgresSettings,
 ): StageError {
   const subject = serverName(settings);
-  const state = error instanceof pg.DatabaseError ? error.code ?? "" : "";
+  const state = stateOf(error);
   const password = settings.password;
   let found = messageOf(error) ||
     (error instanceof AggregateError
@@ -30,58 +48,97 @@ export function connectError(
         "Put it into the URL, postgres://user:password@host:port/database, or into PGPASSWORD",
     });
   }
+  const said = withoutNames(found, settings);
   return new StageError(`Cannot connect to ${subject}: ${found}`, {
     subject,
-    retryable: !["28P01", "28000", "3D000"].includes(state) &&
-      !isAboutCertificates(found),
+    retryable: !LASTING_STATES.test(state) &&
+      !(state === "" && (isAboutCertificates(said) || lacksTls(said))),
     loginRefused: ["28P01", "28000"].includes(state),
-    hint: hintFor(state, found, settings),
+    hint: hintFor(state, said, settings),
     cause: undefined,
   });
+}
+
+/** The SQLSTATE of the server's answer; "" if it gave none. */
+function stateOf(error: unknown): string {
+  if (!(error instanceof pg.DatabaseError)) return "";
+  const { code = "", message } = error;
+  if (code !== "08P01") return code;
+  return POOLER_STATES.find(([said]) => said.test(message))?.[1] ?? code;
+}
+
+/** The message less the names in it, which may read like a part of it. */
+function withoutNames(found: string, { host }: PostgresSettings): string {
+  return found.replace(/"[^"]*"/g, '""').replaceAll(host, "");
 }
 
 function keyPasswordOf({ tls }: PostgresSettings): string {
   return tls === false ? "" : tls.client?.keyPassword ?? "";
 }
 
-function isAboutCertificates(found: string): boolean {
-  return /certificate|self.signed|altnames|handshake|alert/i.test(found);
+function isAboutCertificates(said: string): boolean {
+  return /certificate|self.signed|altnames|handshake|alert/i.test(said);
+}
+
+function lacksTls(said: string): boolean {
+  return /does not support SSL/i.test(said);
 }
 
 function hintFor(
   state: string,
-  found: string,
+  said: string,
   settings: PostgresSettings,
 ): string {
-  const shown = settings.tls !== false && settings.tls.client !== undefined;
-  const isRefused = state === "28000" || /alert|certificate required/i
-    .test(found);
-  if (isRefused && isAboutCertificates(found)) {
+  const { user, database, host, tls } = settings;
+  const shown = tls !== false && tls.client !== undefined;
+  const isRefused = state === "28000" ||
+    (state === "" && /alert|certificate required/i.test(said));
+  if (isRefused && isAboutCertificates(said)) {
     return shown
-      ? `Check that sslcert and sslkey are those of the user "${settings.user}", signed by a CA that the server trusts`
+      ? `Check that sslcert and sslkey are those of the user "${user}", signed by a CA that the server trusts`
       : "The server requires a client certificate: set sslcert and sslkey in the URL, with sslmode=verify-full";
   }
-  if (/no pg_hba\.conf entry/.test(found)) {
-    return settings.tls === false
+  if (/no pg_hba\.conf entry/.test(said)) {
+    return tls === false
       ? "Allow this user from this machine in the server's pg_hba.conf; if it requires TLS, add ?sslmode=verify-full to the URL"
       : "Allow this user from this machine in the server's pg_hba.conf";
   }
-  if (/^(peer|ident) authentication failed/i.test(found)) {
-    return `The server accepts "${settings.user}" only from the operating system's user of that name: run as that user, or change its pg_hba.conf`;
+  if (/^(peer|ident) authentication failed/i.test(said)) {
+    return `The server accepts "${user}" only from the operating system's user of that name: run as that user, or change its pg_hba.conf`;
+  }
+  if (/is not permitted to log in/.test(said)) {
+    return `Allow it: alter role ${quoteName(user)} login`;
   }
   if (state === "28P01" || state === "28000") {
-    return `Check the password and the rights of the user "${settings.user}"`;
+    return `Check the password and the rights of the user "${user}"`;
   }
   if (state === "3D000") return "Check the database's name in the URL";
   if (state === "53300") return "The server has no free connection: try later";
-  if (isAboutCertificates(found)) {
+  if (state === "42501" && /for database/.test(said)) {
+    return `Allow it: grant connect on database ${quoteName(database)} to ${
+      quoteName(user)
+    }`;
+  }
+  if (state === UNSUPPORTED) {
+    return "The pooler there does not pass it on: remove it from the URL (or from PGOPTIONS) and set it for the role, alter role ... set ..., or use the database's own address";
+  }
+  if (/^(22|42)/.test(state)) {
+    return "Correct the options in the URL, or in PGOPTIONS";
+  }
+  if (state.startsWith("55")) {
+    return "Name another database in the URL, or let this one take connections: alter database ... allow_connections true";
+  }
+  if (state === "" && isAboutCertificates(said)) {
     return "Set sslrootcert to the server's CA, or set sslmode, in the URL";
   }
-  if (/does not support SSL/i.test(found)) {
+  if (lacksTls(said)) {
     return "The server does not support TLS: add ?sslmode=disable to the URL if you trust the network";
   }
-  if (/\b(EACCES|EPERM|ENOENT)\b/.test(found) && isAbsolute(settings.host)) {
-    return `Check that the server's socket is in ${settings.host}, and that this user may use it`;
+  if (/\b(EACCES|EPERM|ENOENT)\b/.test(said) && isAbsolute(host)) {
+    return `Check that the server's socket is in ${host}, and that this user may use it`;
+  }
+  if (/\bENOTFOUND\b/.test(said)) {
+    return "Check the host's name in the URL, and that this machine can look it up";
   }
   return "Check that the server runs and that this machine can reach it";
 }

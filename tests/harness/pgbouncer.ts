@@ -33,9 +33,14 @@ export function testPooler(name: string, fn: () => Promise<void>): void {
  */
 export async function openPooler(
   database: PostgresSettings,
-  options: { mode: PoolMode; sessions?: number },
+  options: {
+    mode: PoolMode;
+    sessions?: number;
+    /** Further lines of its settings. */
+    settings?: readonly string[];
+  },
 ): Promise<Pooler> {
-  const { mode, sessions = 4 } = options;
+  const { mode, sessions = 4, settings: more = [] } = options;
   const folder = await Deno.makeTempDir({ prefix: "totesys-pooler-" });
   await Deno.chmod(folder, 0o755);
   const own = join(folder, "own");
@@ -64,6 +69,7 @@ auth_file = ${users}
 pool_mode = ${mode}
 default_pool_size = ${sessions}
 server_round_robin = 1
+${more.join("\n")}
 `,
   );
   for (const path of [own, users, config]) await user.own(path);

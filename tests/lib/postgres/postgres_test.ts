@@ -22,6 +22,7 @@ import {
   makeStandby,
 } from "../../harness/cluster.ts";
 import { freePort } from "../../harness/free_port.ts";
+import { openPooler, testPooler } from "../../harness/pgbouncer.ts";
 import {
   openTestDatabase,
   settingsOf,
@@ -35,6 +36,8 @@ interface Refusal {
   settings: (
     database: TestDatabase,
   ) => Partial<PostgresSettings> | Promise<Partial<PostgresSettings>>;
+  /** The host, if it isn't the server's. */
+  server?: string;
   found: RegExp;
   hint: RegExp;
   retryable: boolean;
@@ -74,7 +77,68 @@ const REFUSALS: Refusal[] = [
     settings: () => ({ tls: { verify: true, caFile: undefined } }),
     found: /does not support SSL/,
     hint: /sslmode=disable/,
+    retryable: false,
+  },
+  {
+    name: "a database that isn't there and whose name reads like a message",
+    settings: () => ({ database: "alerts" }),
+    found: /database "alerts" does not exist/,
+    hint: /^Check the database's name/,
+    retryable: false,
+  },
+  {
+    name: "a host that isn't known and whose name reads like a message",
+    settings: () => ({ host: "certificates.invalid" }),
+    server: "certificates.invalid",
+    found: /ENOTFOUND|EAI_AGAIN/,
+    hint: /^Check (the host's name|that the server runs)/,
     retryable: true,
+  },
+  {
+    name: "a user who may not log in and whose name reads like a message",
+    settings: async ({ client, settings }) => {
+      const user = `crowded_alert_${settings.database}`;
+      await client.query(`create role ${user} password '${WRONG}'`);
+      return { user, password: WRONG };
+    },
+    found: /is not permitted to log in/,
+    hint: /^Allow it: alter role "crowded_alert_.*" login$/,
+    retryable: false,
+  },
+  {
+    name: "a database that the user may not enter",
+    settings: async ({ client, settings }) => {
+      const user = `crowded_${settings.database}`;
+      await client.query(
+        `create role ${user} login password '${WRONG}';
+        revoke connect on database ${settings.database} from public`,
+      );
+      return { user, password: WRONG };
+    },
+    found: /permission denied for database/,
+    hint: /^Allow it: grant connect on database "test_.*" to "crowded_/,
+    retryable: false,
+  },
+  {
+    name: "a database that takes no connections",
+    settings: () => ({ database: "template0" }),
+    found: /not currently accepting connections/,
+    hint: /^Name another database/,
+    retryable: false,
+  },
+  {
+    name: "an option that the server does not know",
+    settings: () => ({ options: "-c serch_path=sales" }),
+    found: /unrecognized configuration parameter "serch_path"/,
+    hint: /^Correct the options in the URL/,
+    retryable: false,
+  },
+  {
+    name: "an option with a wrong value",
+    settings: () => ({ options: "-c datestyle=english" }),
+    found: /invalid value for parameter "DateStyle"/,
+    hint: /^Correct the options in the URL/,
+    retryable: false,
   },
   {
     name: "a server without a connection left",
@@ -101,7 +165,8 @@ for (const refusal of REFUSALS) {
 
     await assert.rejects(connect(settings, { purpose: "test" }), (error) => {
       assert(error instanceof StageError);
-      const server = `127.0.0.1:${settings.port}/${settings.database}`;
+      const host = refusal.server ?? "127.0.0.1";
+      const server = `${host}:${settings.port}/${settings.database}`;
       const { message, subject, hint, retryable } = error;
       assert.ok(message.startsWith(`Cannot connect to ${server}: `), message);
       assert.match(message, refusal.found);
@@ -134,6 +199,41 @@ Deno.test("connectError() blames no password that was not asked for", async () =
     hintOf('no pg_hba.conf entry for host "10.0.0.1", user "postgres"'),
     /pg_hba\.conf; if it requires TLS, add \?sslmode=verify-full/,
   );
+});
+
+testPooler("connect() says what a pooler refuses", async () => {
+  await using database = await openTestDatabase();
+  await using pooler = await openPooler(database.settings, {
+    mode: "transaction",
+  });
+
+  for (
+    const { settings, found, hint, loginRefused } of [
+      {
+        settings: { options: "-c search_path=sales" },
+        found: /unsupported startup parameter/,
+        hint: /^The pooler there does not pass it on: remove it from the URL/,
+        loginRefused: false,
+      },
+      {
+        settings: { database: "nowhere" },
+        found: /database "nowhere" does not exist/,
+        hint: /^Check the database's name/,
+        loginRefused: false,
+      },
+      {
+        settings: { password: WRONG },
+        found: /password authentication failed/,
+        hint: /^Check the password and the rights of the user/,
+        loginRefused: true,
+      },
+    ]
+  ) {
+    await assert.rejects(
+      connect({ ...pooler.settings, ...settings }, { purpose: "test" }),
+      { message: found, hint, retryable: false, loginRefused },
+    );
+  }
 });
 
 Deno.test("connect() repeats no password that a server prints", async () => {
@@ -471,7 +571,10 @@ Deno.test("names and texts are quoted so that the server reads them back", async
 });
 
 async function dropRole({ client, settings }: TestDatabase): Promise<void> {
-  await client.query(`drop role if exists crowded_${settings.database}`);
+  await client.query(
+    `drop role if exists crowded_${settings.database};
+    drop role if exists crowded_alert_${settings.database}`,
+  );
 }
 
 /** An error as a server sends it. */
