@@ -27,6 +27,8 @@ import { tableError } from "./table_error.ts";
 /** How long to pause after the first failure to get the locks. */
 const PAUSE_MS = 20;
 const PAUSE_MS_MAX = 500;
+/** The server ended the connection, or a pooler had none of its own for it. */
+const CONNECTION_ENDED = /^(08|57P)/;
 
 /** Which tables are locked, how, and after which batch. */
 export interface LockOptions {
@@ -112,7 +114,8 @@ async function closeGate(
     );
     return row.server ?? undefined;
   } catch (error) {
-    if (sqlState(error) !== undefined) throw error;
+    const state = sqlState(error);
+    if (state !== undefined && !CONNECTION_ENDED.test(state)) throw error;
     return undefined;
   }
 }

@@ -58,6 +58,7 @@ export async function readServerState(
       "The source does not show {what}: only transaction ids and rows will show that it is another server, or was set back ({reason})",
       {
         what: [
+          ...database === UNKNOWN ? ["its database's id"] : [],
           ...system === UNKNOWN ? ["its system identifier"] : [],
           ...timeline === undefined ? ["its timeline"] : [],
         ].join(" and "),

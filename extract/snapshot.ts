@@ -1,12 +1,8 @@
 import type pg from "pg";
-import {
-  ConfigError,
-  isForeign,
-  messageOf,
-  StageError,
-} from "../lib/errors.ts";
+import { ConfigError, StageError } from "../lib/errors.ts";
 import {
   type Connection,
+  poolingError,
   query,
   serverName,
   type TextRow,
@@ -18,7 +14,7 @@ import { lockAll } from "./lock_all.ts";
 import { openBeside, openOthers } from "./open_others.ts";
 import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
-import { hintFor } from "./table_error.ts";
+import { snapshotError } from "./table_error.ts";
 import { findTables } from "./tables_to_lock.ts";
 import { type WatchOptions, watchWaiters } from "./watch_waiters.ts";
 
@@ -101,8 +97,8 @@ export async function openSnapshot(
     return await openWith(connections, { ...options, context, settings });
   } catch (error) {
     await connections[Symbol.asyncDispose]();
-    if (!isForeign(error)) throw error;
-    throw snapshotError(error, settings);
+    throw poolingError(error, settings) ??
+      snapshotError(error, serverName(settings));
   }
 }
 
@@ -281,22 +277,6 @@ async function checkVersion(
     {
       subject: serverName(settings),
       hint: `PostgreSQL ${VERSION_MIN} or later is needed`,
-    },
-  );
-}
-
-function snapshotError(
-  error: unknown,
-  settings: PostgresSettings,
-): StageError {
-  const subject = serverName(settings);
-  return new StageError(
-    `Cannot take a snapshot of ${subject}: ${messageOf(error)}`,
-    {
-      subject,
-      retryable: true,
-      hint: hintFor(error),
-      cause: error,
     },
   );
 }

@@ -1,5 +1,9 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import { sqlState } from "../lib/postgres/postgres.ts";
+import {
+  isPoolerLimit,
+  POOLER_LIMIT_HINT,
+  sqlState,
+} from "../lib/postgres/postgres.ts";
 
 /** `insufficient_privilege`. */
 const DENIED = "42501";
@@ -7,10 +11,20 @@ const DENIED = "42501";
 /** `configuration_limit_exceeded`: a limit of the role or the database. */
 const LIMITED = "53400";
 
+/**
+ * SQLSTATEs, or what they begin with, of errors that the next run would meet
+ * again: what isn't supported, allowed or there, a value that can't be read, a
+ * limit, damage.
+ */
+const LASTING = /^(0A|22|25006|28|3D|3F|42|53400|54|55000|P0|XX001|XX002)/;
+
+const REVOKED =
+  "Grant the source role the privilege that the message names: PostgreSQL grants it to all roles by default, and here it was revoked";
+
 /** Turns an error from reading a table into one that names the table. */
 export function tableError(error: unknown, table: string): unknown {
   return readError(error, {
-    what: `"${table}"`,
+    task: `Cannot read "${table}"`,
     subject: table,
     deniedHint:
       "Grant select on the table to the source role; row-level security must not hide rows from it",
@@ -20,30 +34,38 @@ export function tableError(error: unknown, table: string): unknown {
 /** Turns an error from any other query into one that names the server. */
 export function sourceError(error: unknown, server: string): unknown {
   return readError(error, {
-    what: server,
+    task: `Cannot read ${server}`,
     subject: server,
-    deniedHint:
-      "Grant the source role the privilege that the message names: PostgreSQL grants it to all roles by default, and here it was revoked",
+    deniedHint: REVOKED,
+  });
+}
+
+/** Turns an error from before the first read into one that names the server. */
+export function snapshotError(error: unknown, server: string): unknown {
+  return readError(error, {
+    task: `Cannot take a snapshot of ${server}`,
+    subject: server,
+    deniedHint: REVOKED,
   });
 }
 
 function readError(
   error: unknown,
-  options: { what: string; subject: string; deniedHint: string },
+  options: { task: string; subject: string; deniedHint: string },
 ): unknown {
   if (!isForeign(error)) return error;
-  const { what, subject, deniedHint } = options;
+  const { task, subject, deniedHint } = options;
   const state = sqlState(error) ?? "";
-  return new StageError(`Cannot read ${what}: ${messageOf(error)}`, {
+  return new StageError(`${task}: ${messageOf(error)}`, {
     subject,
-    retryable: state !== DENIED && state !== LIMITED,
+    retryable: !LASTING.test(state) && !isPoolerLimit(error),
     hint: state === DENIED ? deniedHint : hintFor(error),
     cause: error,
   });
 }
 
 /** What to do about an error of the source that may not occur again. */
-export function hintFor(error: unknown): string {
+function hintFor(error: unknown): string {
   switch (sqlState(error)) {
     case "53200":
       if (!/shared memory/.test(messageOf(error))) {
@@ -54,6 +76,18 @@ export function hintFor(error: unknown): string {
       return "Raise the limit that the message names for the source role: alter role ... set temp_file_limit = ...; sorting a table's keys needs about their size in temporary files";
     case "55P03":
       return "Run extract again: another transaction has locked a table or an index; SOURCE_LOCK_TIMEOUT_SECONDS sets how long extract waits";
+    case "0A000":
+      if (/during recovery/.test(messageOf(error))) {
+        return "A standby has no rows of an unlogged table: let SOURCE_URL name the primary, or have the table logged (alter table ... set logged)";
+      }
+      return "The source does not support it, as the message says; its server log may say more";
+    case "40001":
+      return "Run extract again. If a standby cancels it each time: raise max_standby_streaming_delay there, set hot_standby_feedback to on, or let SOURCE_URL name the primary";
+    case "72000":
+      return "Run extract again at a quieter time, or raise old_snapshot_threshold in the source";
+    case "08P01":
+      if (isPoolerLimit(error)) return POOLER_LIMIT_HINT;
+      return "Run extract again; if it persists, see the log of the pooler before the source";
     default:
       return "Run extract again; if it persists, see the source's server log";
   }

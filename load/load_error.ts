@@ -1,5 +1,10 @@
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
-import { quoteName, sqlState } from "../lib/postgres/postgres.ts";
+import {
+  isPoolerLimit,
+  POOLER_LIMIT_HINT,
+  quoteName,
+  sqlState,
+} from "../lib/postgres/postgres.ts";
 
 /** What to do, and whether time alone may help. */
 export interface Advice {
@@ -139,6 +144,9 @@ const ADVICE: Readonly<Record<string, Advice>> = {
 
 /** The advice on an error that a load met. */
 export function adviceOn(error: unknown): Advice {
+  if (isPoolerLimit(error)) {
+    return { retryable: false, hint: POOLER_LIMIT_HINT };
+  }
   const state = sqlState(error) ?? "";
   return ADVICE[state] ?? ADVICE[state.slice(0, 2)] ??
     { retryable: true, hint: AGAIN };

@@ -2,7 +2,7 @@ import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../lib/errors.ts";
-import { isPooled, type TextRow } from "../lib/postgres/postgres.ts";
+import { isPooled, sqlState, type TextRow } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";
 import { isBeforeFirstLoad } from "./latest_batch.ts";
@@ -21,6 +21,8 @@ export type LiveEvent =
   | { type: "end" };
 
 const CHANNEL = "pipeline_batch";
+/** `read_only_sql_transaction`. */
+const READ_ONLY = "25006";
 const RETRY_MS = 1_000;
 /** How often the connection is probed: one that was cut is merely silent. */
 const PROBE_MS = 5_000;
@@ -33,8 +35,8 @@ const NEWEST = {
 };
 
 /**
- * Listens for committed batches, and passes them on. Behind a pooler, where
- * LISTEN doesn't work, it polls every few seconds.
+ * Listens for committed batches, and passes them on. Behind a pooler and on a
+ * standby, where LISTEN doesn't work, it polls every few seconds.
  */
 export class Live {
   readonly #listeners = new Set<(event: LiveEvent) => void>();
@@ -92,13 +94,14 @@ export class Live {
               : { type: "reset", turn },
           );
         });
-        this.#isPolling = await isPooled(client);
-        if (this.#isPolling) {
+        const deaf = await listenOn(client);
+        this.#isPolling = deaf !== undefined;
+        if (deaf !== undefined) {
           log.warn(
-            "the warehouse is behind a pooler, where LISTEN doesn't work: polling for batches every {seconds} s",
-            { seconds: PROBE_MS / 1000 },
+            "the warehouse is {deaf}, where LISTEN doesn't work: polling for batches every {seconds} s",
+            { deaf, seconds: PROBE_MS / 1000 },
           );
-        } else await client.query(`listen ${CHANNEL}`);
+        }
         let newest = this.#isPolling ? await readNewest(client) : undefined;
         this.#setUp(true);
         told = false;
@@ -145,6 +148,18 @@ export class Live {
 
   #tell(event: LiveEvent): void {
     for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** Listens for batches; returns what keeps it from that, if anything does. */
+async function listenOn(client: pg.Client): Promise<string | undefined> {
+  if (await isPooled(client)) return "behind a pooler";
+  try {
+    await client.query(`listen ${CHANNEL}`);
+    return undefined;
+  } catch (error) {
+    if (sqlState(error) === READ_ONLY) return "a standby";
+    throw error;
   }
 }
 

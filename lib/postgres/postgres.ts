@@ -127,9 +127,13 @@ function endingError(error: unknown, client: pg.Client): Error | undefined {
 }
 
 /** The error for a PgBouncer that gives each statement its own session. */
-function poolingError(
+export function poolingError(
   error: unknown,
-  { host, port, database }: pg.Client,
+  { host, port, database }: {
+    host: string;
+    port: number;
+    database?: string | undefined;
+  },
 ): StageError | undefined {
   if (!/statement pooling mode/.test(messageOf(error))) return undefined;
   const subject = `${host}:${port}/${database}`;
@@ -143,6 +147,19 @@ function poolingError(
     },
   );
 }
+
+/**
+ * Whether PgBouncer ended a query or a transaction because it took too long.
+ * Like all errors of its own, this one has the SQLSTATE 08P01.
+ */
+export function isPoolerLimit(error: unknown): boolean {
+  return sqlState(error) === "08P01" &&
+    /^(query|(idle )?transaction) timeout/.test(messageOf(error));
+}
+
+/** What to do about `isPoolerLimit`. */
+export const POOLER_LIMIT_HINT =
+  "The pooler there limits how long a query or a transaction may last: lift its query_timeout, idle_transaction_timeout or transaction_timeout for this user, or use the database's own address";
 
 /** Runs a query and returns its rows, every value as text. */
 export async function query(

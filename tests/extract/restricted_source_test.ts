@@ -12,6 +12,7 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
+import { openPooler, testPooler } from "../harness/pgbouncer.ts";
 import { openTestDatabase, settingsOf } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
@@ -327,6 +328,66 @@ Deno.test("extract() goes on by what a service lets it know of the server", asyn
   assert.equal(second.source.databaseId, told.databaseId);
   assert.equal(second.tables.staff?.fullRead, undefined);
 });
+
+Deno.test("extract() names the function that it needs and may not call", async () => {
+  await using platform = await openAs(ALL);
+  const { client } = platform.source;
+  for (
+    const name of [
+      "pg_current_snapshot()",
+      "pg_postmaster_start_time()",
+      "pg_is_in_recovery()",
+    ]
+  ) {
+    await execute(client, `revoke execute on function ${name} from public`);
+    await assert.rejects(platform.extract(), {
+      message: new RegExp(
+        `^Cannot take a snapshot of .*: permission denied for function ${
+          name.slice(0, -2)
+        }$`,
+      ),
+      hint: /^Grant the source role the privilege that the message names/,
+      retryable: false,
+    });
+    await execute(client, `grant execute on function ${name} to public`);
+  }
+  await execute(client, "revoke select on pg_database from public");
+
+  await platform.extract();
+
+  assert.match(
+    platform.logged.join(),
+    /The source does not show its database's id: only/,
+  );
+  await execute(client, "grant select on pg_database to public");
+});
+
+testPooler(
+  "extract() refuses a pooler that allows no transactions, and needs one session of another",
+  async () => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    const { settings } = platform.source;
+    await using none = await openPooler(settings, { mode: "statement" });
+    platform.set({ source: none.settings });
+    await assert.rejects(platform.extract(), {
+      message:
+        /^Cannot use 127\.0\.0\.1:\d+\/\w+: the pooler there allows no transactions$/,
+      hint: /^Set the pooler's pool_mode/,
+      retryable: false,
+    });
+
+    // A client that waits for a session is sent away, before extract gives up.
+    await using one = await openPooler(settings, {
+      mode: "transaction",
+      sessions: 1,
+      settings: ["query_wait_timeout = 1"],
+    });
+    platform.set({ source: one.settings });
+    await platform.extract();
+    assert.match(platform.logged.join(), /read by 1 of 2 connections/);
+  },
+);
 
 Deno.test("extract() reads by one connection where it may export no snapshot, or have no more", async () => {
   await using platform = await openAs((role) => [

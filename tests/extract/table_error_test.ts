@@ -35,3 +35,35 @@ Deno.test("a source without memory is distinguished from one without room for lo
     /max_locks_per_transaction/,
   );
 });
+
+Deno.test("an error of the source that every run would meet is not retryable, and its hint says what is in the way", () => {
+  for (
+    const [state, message, retryable, hint] of [
+      [
+        "0A000",
+        "cannot access temporary or unlogged relations during recovery",
+        false,
+        /SOURCE_URL name the primary/,
+      ],
+      ["42883", "function f(numeric) does not exist", false, /server log/],
+      ["54000", "too large", false, /server log/],
+      ["XX001", "invalid page in block 7", false, /server log/],
+      ["08P01", "query timeout", false, /^The pooler there limits/],
+      ["08P01", "idle transaction timeout", false, /^The pooler there limits/],
+      ["08P01", "server conn crashed?", true, /log of the pooler/],
+      [
+        "40001",
+        "canceling statement due to conflict with recovery",
+        true,
+        /hot_standby_feedback/,
+      ],
+      ["72000", "snapshot too old", true, /old_snapshot_threshold/],
+      ["57P01", "terminating connection", true, /^Run extract again/],
+      ["53100", "could not extend file", true, /^Run extract again/],
+    ] as const
+  ) {
+    const advice = adviceOf(state, message);
+    assert.equal(advice.retryable, retryable, message);
+    assert.match(advice.hint ?? "", hint, message);
+  }
+});

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { load } from "../../load/load.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
@@ -6,11 +7,17 @@ import { resync } from "../../operate/resync.ts";
 import { readStatus } from "../../operate/read_status.ts";
 import { verify } from "../../verify/verify.ts";
 import { Live, type LiveEvent } from "../../visualise/live.ts";
+import {
+  Cluster,
+  DATABASE,
+  inServerFolder,
+  makeStandby,
+} from "../harness/cluster.ts";
 import { openWarehouse } from "../harness/dashboard.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { openPooler, testPooler } from "../harness/pgbouncer.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
+import { openClient, settingsOf } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const DOUBLE_LOADS = 5;
@@ -242,3 +249,35 @@ testPooler(
     assert.deepEqual(rows, [{ ledger: null }]);
   },
 );
+
+Deno.test("the dashboard looks for batches on a standby, which lets it hear none", () =>
+  inServerFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await fillSmall(platform.source.client);
+    await using primary = await Cluster.start(join(folder, "primary"));
+    await primary.backUpTo(join(folder, "standby"));
+    await makeStandby(join(folder, "standby"));
+    await using standby = await Cluster.start(join(folder, "standby"));
+    const live = new Live();
+    const told: LiveEvent[] = [];
+    const up = Promise.withResolvers<void>();
+    live.listen((event) => {
+      told.push(event);
+      if (event.type === "link" && event.up) up.resolve();
+    });
+    const stopping = new AbortController();
+    const heard = live.run(settingsOf(standby.server.url(DATABASE)), {
+      connect: platform.context.resources.connect,
+      log: platform.context.log,
+      signal: stopping.signal,
+    });
+    const late = setTimeout(() => up.reject(new Error("no link came")), 10_000);
+
+    await up.promise;
+
+    clearTimeout(late);
+    assert.equal(live.isPolling, true);
+    assert.match(platform.logged.join(), /a standby, where LISTEN doesn't/);
+    stopping.abort();
+    await heard;
+  }));
