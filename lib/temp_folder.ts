@@ -23,15 +23,23 @@ export async function openTempFolder(
     await removeDeadTempFolders(tempDirectory);
     return await makeLocked(tempDirectory);
   } catch (error) {
-    throw new StageError(
-      `Cannot use TEMP_DIRECTORY ${tempDirectory}: ${messageOf(error)}`,
-      {
-        subject: tempDirectory,
-        hint: "Set it to a folder with free space that this user may write to",
-        cause: error,
-      },
-    );
+    throw tempDirectoryError(error, tempDirectory);
   }
+}
+
+/** The error for a folder of temporary files that can't be written to. */
+export function tempDirectoryError(
+  error: unknown,
+  folder: string,
+): StageError {
+  return new StageError(
+    `Cannot use TEMP_DIRECTORY ${folder}: ${messageOf(error)}`,
+    {
+      subject: folder,
+      hint: "Set it to a folder with free space that this user may write to",
+      cause: error,
+    },
+  );
 }
 
 /**

@@ -1,7 +1,9 @@
 import type pg from "pg";
+import { dirname } from "node:path";
 import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
+import { tempDirectoryError } from "../lib/temp_folder.ts";
 
 /** A model's row has our columns beside the source's: 64 KiB more as CSV. */
 const ROW_BYTES_MAX = CSV_ROW_BYTES_MAX + 65_536;
@@ -19,7 +21,8 @@ export interface CopiedRows {
 /**
  * Writes a select's rows into a file, null as `\N`: that text itself is quoted.
  * A header comes first, since a reader of CSV takes a byte order mark off the
- * file's first text.
+ * file's first text. Throws a `StageError` if the file can't be written, since
+ * that is no error of the server's.
  */
 export async function copyRows(
   client: pg.Client,
@@ -28,15 +31,21 @@ export async function copyRows(
   const { select, columns, path } = options;
   // An empty line would be skipped.
   const quoted = columns.length === 1 ? ", force_quote *" : "";
+  const unwritable = (error: unknown) => {
+    throw tempDirectoryError(error, dirname(path));
+  };
+  using file = await Deno.open(path, { write: true, createNew: true })
+    .catch(unwritable);
   const { pieces, rowCount } = copyOut(
     client,
     `copy (${select}) to stdout
     (format csv, header, null '\\N'${quoted})`,
   );
-  using file = await Deno.open(path, { write: true, createNew: true });
   for await (const piece of pieces) {
     let rest = piece;
-    while (rest.length > 0) rest = rest.subarray(await file.write(rest));
+    while (rest.length > 0) {
+      rest = rest.subarray(await file.write(rest).catch(unwritable));
+    }
   }
   return { path, columns, rows: rowCount() };
 }

@@ -39,6 +39,13 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
     retryable: true,
   },
   {
+    // Every place that it needs is allowed, as the path without its links.
+    pattern: /^Permission Error: Cannot access file/,
+    hint:
+      "A symbolic link in the zone leads out of it, where DuckDB may not go: let the zone's URL name the place itself, or mount the disk there (mount --bind)",
+    retryable: false,
+  },
+  {
     pattern: /HTTP\b.*\b(401|403)\b|permission denied|access ?denied/i,
     hint: "Check the rights of this user or role there",
     retryable: false,
@@ -72,7 +79,7 @@ export function dataFileError(
   const isWrite = action === "write";
   return new StageError(`Cannot ${action} ${subject}: ${messageOf(error)}`, {
     subject,
-    retryable: isWrite || cause?.retryable === true,
+    retryable: cause?.retryable ?? isWrite,
     hint: cause?.hint ??
       (isWrite
         ? "Check the free space and the rights there; the next run makes the batch again"

@@ -323,3 +323,41 @@ for (const stage of ["extract", "transform", "load"] as const) {
     },
   });
 }
+
+Deno.test("transform() names a link in a zone that leads out of it", async () => {
+  await using platform = await openPlatform();
+  const { source, config } = platform;
+  await fillSmall(source.client);
+  await platform.run();
+  for (
+    const { zone, folder, change } of [
+      {
+        zone: config.ingestionUrl,
+        folder: "sales_order",
+        change: insertOrder(30),
+      },
+      {
+        zone: config.processedUrl,
+        folder: "dim_staff",
+        change: "update staff set first_name = 'Other'",
+      },
+    ]
+  ) {
+    const [here, there] = [`${zone}/${folder}`, `${zone}-${folder}`];
+    await Deno.rename(here, there);
+    await Deno.symlink(there, here);
+    await execute(source.client, change);
+    await platform.extract();
+
+    await assert.rejects(platform.transform(), {
+      name: "StageError",
+      hint: /^A symbolic link in the zone leads out of it/,
+      retryable: false,
+    });
+
+    await Deno.remove(here);
+    await Deno.rename(there, here);
+    await platform.run();
+    await assertMirrored(platform);
+  }
+});
