@@ -104,11 +104,12 @@ const COLUMNS_SQL = `with recursive base (model, name, id, modifier) as (
   order by model, attnum`;
 
 /**
- * Triggers that see a row before it is written, and rules that write something
- * else, on the tables of models ($1) and their partitions, as JSON: see
- * `pg_trigger.tgtype`.
+ * What others did to the tables of models ($1) and their partitions: triggers
+ * that see a row before it is written and rules that write something else, as
+ * JSON (see `pg_trigger.tgtype`); a table that inherits from them, whose rows
+ * are read and written with theirs; one that a crash of the server empties.
  */
-const INTERCEPTORS_SQL = `with own as (
+const CHANGES_SQL = `with own as (
     select model, to_regclass(quote_ident(model || suffix)) as id
     from unnest($1::text[]) as model
     cross join (values (''), ('_closed')) as suffix (suffix)
@@ -116,13 +117,22 @@ const INTERCEPTORS_SQL = `with own as (
     select model, id from own union select model, tree.relid
     from own, lateral pg_partition_tree(own.id) as tree
   )
-  select model, json_agg(name order by name) as names from (
-    select model, tgname::text as name from pg_trigger
+  select model,
+    json_agg(name order by name) filter (where kind = 'intercepts') as names,
+    min(name) filter (where kind = 'inherits') as heir,
+    min(name) filter (where kind = 'unlogged') as unlogged
+  from (
+    select model, 'intercepts' as kind, tgname::text as name from pg_trigger
     inner join watched on watched.id = tgrelid
     where not tgisinternal and tgtype & 3 = 3 and tgenabled in ('O', 'A')
-    union select model, rulename::text from pg_rewrite
+    union select model, 'intercepts', rulename::text from pg_rewrite
     inner join watched on watched.id = ev_class
     where ev_type <> '1' and ev_enabled in ('O', 'A')
+    union select model, 'inherits', inhrelid::regclass::text from own
+    inner join pg_class on oid = own.id and relkind = 'r'
+    inner join pg_inherits on inhparent = own.id
+    union select model, 'unlogged', watched.id::regclass::text from watched
+    inner join pg_class on oid = watched.id and relpersistence = 'u'
   ) as found group by model`;
 
 /**
@@ -153,7 +163,8 @@ export async function readWarehouseTables(
     checkColumns(model, columnsOf.get(model.name) ?? []);
   }
   const filled = await query(client, filledSql(names));
-  const interceptors = await query(client, INTERCEPTORS_SQL, [names]);
+  const changes = await query(client, CHANGES_SQL, [names]);
+  for (const change of changes) checkChange(change);
   const references = await query(client, referencesSql, [names]);
   const tables: WarehouseTable[] = [];
   for (const model of models) {
@@ -168,10 +179,34 @@ export async function readWarehouseTables(
       ...table,
       references: referencesOf(references.filter(isOf), table.columns),
       empty: filled.find(isOf)?.filled !== "t",
-      interceptors: JSON.parse(interceptors.find(isOf)?.names ?? "[]"),
+      interceptors: JSON.parse(changes.find(isOf)?.names ?? "[]"),
     });
   }
   return tables;
+}
+
+/** Throws a `StageError` when load can't rely on what a table holds. */
+function checkChange({ model, heir, unlogged }: TextRow): void {
+  const subject = model ?? "";
+  if (heir) {
+    throw new StageError(
+      `Cannot load the model "${subject}": rows of ${heir} count as rows of its table, from which it inherits`,
+      {
+        subject,
+        hint:
+          "Detach it: alter table ... no inherit ...; or drop it, and query the model's table in a view",
+      },
+    );
+  }
+  if (!unlogged) return;
+  throw new StageError(
+    `Cannot load the model "${subject}": ${unlogged} is unlogged, and a crash of the server empties it in silence`,
+    {
+      subject,
+      hint:
+        `alter table ${unlogged} set logged; then \`deno task verify\` says whether rows were lost`,
+    },
+  );
 }
 
 /** Looks one model's table up; see `readWarehouseTables`. */
