@@ -37,7 +37,9 @@ export function connectError(
     (error instanceof AggregateError
       ? error.errors.map(messageOf).join("; ")
       : "no answer");
-  found = maskOf([password ?? "", keyPasswordOf(settings)])(found);
+  const { user, database, host } = settings;
+  const secrets = [password ?? "", keyPasswordOf(settings)];
+  found = maskOf(secrets, [user, database, host])(found);
   if (
     password === undefined &&
     (state === "28P01" || /client password must be a string/.test(found))

@@ -7,6 +7,8 @@ const SECRETS = [
   "AWS_SESSION_TOKEN",
   "DASHBOARD_TOKEN",
 ];
+/** Their values are in messages, and no secret. */
+const NAMES = ["PGUSER", "PGDATABASE", "PGHOST"];
 const URLS = ["SOURCE_URL", "WAREHOUSE_URL", "ANALYST_URL"];
 const MASK = "***";
 /** Shorter secrets occur in words that aren't secret. */
@@ -24,25 +26,35 @@ const SECRET_NAME = String
  * error.
  */
 export function secretMask(env: Environment): (text: string) => string {
-  return maskOf([
-    ...SECRETS.map((name) => env(name)?.trim() ?? ""),
-    ...URLS.flatMap((name) => passwordsOf(env(name) ?? "")),
-  ]);
+  const urls = URLS.map((name) => env(name) ?? "");
+  return maskOf(
+    [
+      ...SECRETS.map((name) => env(name)?.trim() ?? ""),
+      ...urls.flatMap(passwordsOf),
+    ],
+    [...NAMES.map((name) => env(name) ?? ""), ...urls.flatMap(namesOf)],
+  );
 }
 
 /** Like `secretMask`, for a configuration that has been read. */
 export function secretsOf(config: Config): (text: string) => string {
   const { source, warehouse, analyst, dashboard, s3 } = config;
-  return maskOf([
-    ...[source, warehouse, analyst].flatMap((server) => [
-      server?.password ?? "",
-      (server?.tls || undefined)?.client?.keyPassword ?? "",
-    ]),
-    dashboard.token ?? "",
-    s3?.accessKeyId ?? "",
-    s3?.secretAccessKey ?? "",
-    s3?.sessionToken ?? "",
-  ]);
+  const servers = [source, warehouse, analyst];
+  return maskOf(
+    [
+      ...servers.flatMap((server) => [
+        server?.password ?? "",
+        (server?.tls || undefined)?.client?.keyPassword ?? "",
+      ]),
+      dashboard.token ?? "",
+      s3?.accessKeyId ?? "",
+      s3?.secretAccessKey ?? "",
+      s3?.sessionToken ?? "",
+    ],
+    servers.flatMap((server) =>
+      server === undefined ? [] : [server.user, server.database, server.host]
+    ),
+  );
 }
 
 /**
@@ -50,9 +62,14 @@ export function secretsOf(config: Config): (text: string) => string {
  * of eight characters or more is removed wherever it occurs. A shorter one may
  * be part of any word, and one that is a word may be meant as such: these are
  * removed only where a secret is expected, in a URL, after a name such as
- * `password=`, in quotes after such a name, or as the whole text.
+ * `password=`, in quotes after such a name, or as the whole text. So is one that
+ * is also a user's, a database's or a host's name, given as `names`: messages
+ * would lose those.
  */
-export function maskOf(given: readonly string[]): (text: string) => string {
+export function maskOf(
+  given: readonly string[],
+  names: readonly string[] = [],
+): (text: string) => string {
   const secrets = [...new Set(given.filter((secret) => secret !== ""))]
     .flatMap((secret) => [
       ...new Set([secret, JSON.stringify(secret).slice(1, -1)]),
@@ -60,7 +77,8 @@ export function maskOf(given: readonly string[]): (text: string) => string {
     // The longest first, since one may contain another.
     .sort((a, b) => b.length - a.length);
   const isLong = (secret: string) =>
-    secret.length >= SECRET_CHARACTERS_MIN && !WORDS.test(secret);
+    secret.length >= SECRET_CHARACTERS_MIN && !WORDS.test(secret) &&
+    !names.includes(secret);
   const long = secrets.filter(isLong);
   const short = secrets.filter((secret) => !isLong(secret));
   const places = short.map(placesOf);
@@ -98,4 +116,12 @@ function passwordsOf(url: string): string[] {
       return [one];
     }
   });
+}
+
+/** A URL's user, database and host. */
+function namesOf(url: string): string[] {
+  const [, user = "", host = "", database = ""] =
+    /^[^:]*:\/\/(?:([^:@/]*)(?::.*)?@)?([^:/?@]*)[^/?]*\/?([^?]*)/s.exec(url) ??
+      [];
+  return [user, host, database];
 }

@@ -102,6 +102,30 @@ Deno.test("maskOf() takes a password out where it stands for one, however short"
   }
 });
 
+Deno.test("secretMask() leaves a name be that is also a password, but where it stands for one", () => {
+  const env = {
+    SOURCE_URL: "postgres://totesys_extract:totesys_extract@host/totesys_shop",
+    WAREHOUSE_URL: "postgres://loader:totesys_shop@host:5432/warehouse",
+    PGUSER: "reporting_user",
+    PGPASSWORD: "reporting_user",
+  };
+
+  for (
+    const message of [
+      'grant select on "item" to "totesys_extract"',
+      "Cannot connect to host:5432/totesys_shop: refused",
+      'password authentication failed for user "reporting_user"',
+    ]
+  ) {
+    assert.equal(mask(env, message), message);
+  }
+  assert.equal(
+    mask(env, "postgres://totesys_extract:totesys_extract@host/totesys_shop"),
+    "postgres://totesys_extract:***@host/totesys_shop",
+  );
+  assert.equal(mask(env, "password=reporting_user"), "password=***");
+});
+
 Deno.test("maskOf() takes a password of eight characters out of any place", () => {
   for (const password of ["hunter22", "correcthorse", "a.b*c(d)"]) {
     assert.equal(maskOf([password])(`x${password}y`), "x***y");
