@@ -25,7 +25,7 @@ export interface BatchStamp {
 
 /** The columns that a model's SQL gives. */
 export async function modelColumns(
-  duckdb: DuckDb,
+  duckdb: Pick<DuckDb, "rows">,
   sql: string,
 ): Promise<ModelColumn[]> {
   const rows = await duckdb.rows(`describe ${sql}`);

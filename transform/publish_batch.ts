@@ -25,6 +25,6 @@ export async function publishBatch(
   const work = { ...batch, zone: batch.batches.zone, sql, log };
   const isHere = await publishLake(duckdb, work);
   if (isHere && config.icebergCatalogue !== undefined) {
-    await publishTables({ ...work, newRunId });
+    await publishTables({ ...work, duckdb, newRunId });
   }
 }

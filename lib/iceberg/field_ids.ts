@@ -35,17 +35,24 @@ export function icebergType({ type }: Column): string | undefined {
   return TYPES.find(([pattern]) => pattern.test(type))?.[1];
 }
 
+/** The wider of two of Iceberg's types that share a number. */
+export function widerType(one: string, other: string): string {
+  if (WIDENED[one] === other) return other;
+  return precisionOf(other) > precisionOf(one) ? other : one;
+}
+
 /**
  * A column's number in Iceberg's schema and in the Parquet files: a hash of its
  * name and type, so whoever writes a file knows it, whether or not a table is
- * ever published. Types that Iceberg can widen
+ * ever published. As in DuckDB, the case of a name doesn't matter. Types that Iceberg can widen
  * (https://iceberg.apache.org/spec/#schema-evolution) share a number; one of
  * another kind is another field.
  */
 export function fieldId(column: Column): number {
   const type = icebergType(column) ?? column.type;
   const kind = WIDENED[type] ?? type.replace(/^decimal\(\d+/, "decimal(38");
-  const hash = sha256Hex(`${column.name}\0${kind}`).slice(0, HEX_DIGITS);
+  const name = column.name.toLowerCase();
+  const hash = sha256Hex(`${name}\0${kind}`).slice(0, HEX_DIGITS);
   return 1 + Number.parseInt(hash, 16);
 }
 
@@ -55,4 +62,8 @@ export function fieldIdsSql(columns: readonly Column[]): string {
     `${quoteText(column.name)}: ${fieldId(column)}`
   );
   return `field_ids {${ids.join(", ")}}`;
+}
+
+function precisionOf(type: string): number {
+  return Number(/^decimal\((\d+)/.exec(type)?.[1] ?? 0);
 }

@@ -3,7 +3,8 @@
  * without partitions and without delete files. The names and numbers of the
  * fields are those of https://iceberg.apache.org/spec/#manifests and
  * https://iceberg.apache.org/spec/#manifest-lists; optional fields that nothing
- * here writes are left out.
+ * here writes are left out, but for
+ * `partitions` and `sort_order_id`, which Trino wants.
  */
 import {
   type AvroRecord,
@@ -36,6 +37,8 @@ export interface IcebergDataFile extends AvroRecord {
   file_size_in_bytes: number;
   lower_bounds: readonly Bound[];
   upper_bounds: readonly Bound[];
+  /** 0: unsorted. */
+  sort_order_id: number;
 }
 
 /** The least or the largest value of a field, in Iceberg's binary form. */
@@ -60,6 +63,8 @@ export interface ManifestFile extends AvroRecord {
   added_rows_count: number;
   existing_rows_count: number;
   deleted_rows_count: number;
+  /** One for each of the partition's fields, so none. */
+  partitions: readonly [];
 }
 
 const MANIFEST_LIST: AvroRecordSchema = {
@@ -79,6 +84,40 @@ const MANIFEST_LIST: AvroRecordSchema = {
     { name: "added_rows_count", type: "long", "field-id": 512 },
     { name: "existing_rows_count", type: "long", "field-id": 513 },
     { name: "deleted_rows_count", type: "long", "field-id": 514 },
+    {
+      name: "partitions",
+      "field-id": 507,
+      default: null,
+      type: ["null", {
+        type: "array",
+        "element-id": 508,
+        items: {
+          type: "record",
+          name: "r508",
+          fields: [
+            { name: "contains_null", type: "boolean", "field-id": 509 },
+            {
+              name: "contains_nan",
+              type: ["null", "boolean"],
+              default: null,
+              "field-id": 518,
+            },
+            {
+              name: "lower_bound",
+              type: ["null", "bytes"],
+              default: null,
+              "field-id": 510,
+            },
+            {
+              name: "upper_bound",
+              type: ["null", "bytes"],
+              default: null,
+              "field-id": 511,
+            },
+          ],
+        },
+      }],
+    },
   ],
 };
 
@@ -124,6 +163,12 @@ const MANIFEST: AvroRecordSchema = {
           { name: "file_size_in_bytes", type: "long", "field-id": 104 },
           boundsField({ name: "lower_bounds", id: 125, key: 126, value: 127 }),
           boundsField({ name: "upper_bounds", id: 128, key: 129, value: 130 }),
+          {
+            name: "sort_order_id",
+            type: ["null", "int"],
+            default: null,
+            "field-id": 140,
+          },
         ],
       },
     },

@@ -2,6 +2,7 @@ import type {
   LiveFile,
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
+import type { Column } from "../../lib/duckdb/data_files.ts";
 import { encodeManifestList } from "../../lib/iceberg/manifest_files.ts";
 import {
   keyOf,
@@ -19,12 +20,17 @@ import {
   nextManifests,
   readManifests,
 } from "./table_files.ts";
-import { nameMapping, type TableFields } from "./table_schema.ts";
+import { nameMapping, type TableFields, widenFields } from "./table_schema.ts";
 
 /** Older snapshots than these are no longer listed, however young. */
 const SNAPSHOTS_MAX = 100;
 /** As long as a sweep leaves the files of a batch that was the newest. */
 const SNAPSHOT_HOURS_MAX = 48;
+/**
+ * Before the first snapshot's id: Trino takes a shorter number for an integer,
+ * which `for version as of` refuses.
+ */
+const SNAPSHOT_IDS_AFTER = 10_000_000_000;
 const MS_PER_HOUR = 3_600_000;
 
 /** The state that a table is to have. */
@@ -38,6 +44,8 @@ export interface TableState {
   fields: TableFields;
   /** The model's live files, those of the earliest batches first. */
   files: readonly LiveFile[];
+  /** Reads the columns of those files that were written with others. */
+  otherColumns: (files: readonly LiveFile[]) => Promise<Column[]>;
   /** The key of a new file of the table, which no other run uses. */
   key: (name: string) => string;
 }
@@ -79,15 +87,16 @@ export async function nextVersion(
   state: TableState,
   stored: StoredTable | undefined,
 ): Promise<NextVersion | undefined> {
-  const { zone, newest, generation, fields, files } = state;
+  const { zone, newest, generation, files } = state;
   const base = ownMetadata(state, stored);
-  const schemas = base?.schemas ?? [];
-  const schema = schemaOf(fields, schemas);
   const current = base?.snapshots.at(-1);
   const before = current === undefined
     ? []
     : await readManifests(zone, current["manifest-list"]);
   const changes = await compareFiles(zone, { manifests: before, files });
+  const fields = await fieldsOf(state, { base, added: changes.added });
+  const schemas = base?.schemas ?? [];
+  const schema = schemaOf(fields, schemas);
   const hasChanged = changes.added.length + changes.removed.length > 0;
   if (
     base !== undefined && !hasChanged &&
@@ -185,6 +194,26 @@ function ownMetadata(
   return isOwn ? metadata : undefined;
 }
 
+/**
+ * The fields, wide enough for all files: the current schema is so for the files
+ * that it was made for.
+ */
+async function fieldsOf(
+  { fields, files, otherColumns }: TableState,
+  options: { base: TableMetadata | undefined; added: readonly LiveFile[] },
+): Promise<TableFields> {
+  const { base, added } = options;
+  const known =
+    base?.schemas.find((one) => one["schema-id"] === base["current-schema-id"])
+      ?.fields ?? [];
+  const ids = new Set(known.map(({ id }) => id));
+  const hasOther = fields.fields.some(({ id }) => !ids.has(id));
+  return widenFields(fields, {
+    fields: known,
+    columns: await otherColumns(hasOther ? files : added),
+  });
+}
+
 /** A known schema with these fields, or a new one. */
 function schemaOf(
   { fields }: TableFields,
@@ -258,11 +287,12 @@ async function makeSnapshot(
   const { zone, fields: { batchId }, key } = state;
   const { files, parent, sequence, schema, time } = options;
   const changes = await compareFiles(zone, options);
+  const id = SNAPSHOT_IDS_AFTER + sequence;
   const manifests = nextManifests(zone, {
     files,
     changes,
     snapshot: {
-      id: sequence,
+      id,
       sequence,
       batchId,
       key,
@@ -284,12 +314,12 @@ async function makeSnapshot(
         key: list,
         content: encodeManifestList(
           manifests.map(({ file }) => file),
-          { id: sequence, parent: before, sequence },
+          { id, parent: before, sequence },
         ),
       },
     ],
     snapshot: {
-      "snapshot-id": sequence,
+      "snapshot-id": id,
       ...before === undefined ? {} : { "parent-snapshot-id": before },
       "sequence-number": sequence,
       "timestamp-ms": time,

@@ -2,7 +2,16 @@ import type { Logger } from "@logtape/logtape";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { readGeneration } from "../../lib/batches/generation.ts";
 import { type LiveList, readLiveList } from "../../lib/batches/live_files.ts";
-import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
+import type {
+  LiveFile,
+  ProcessedManifest,
+} from "../../lib/batches/manifest.ts";
+import {
+  type Column,
+  columnsHash,
+  readAllSql,
+} from "../../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import {
   createVersion,
@@ -17,7 +26,11 @@ import {
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
-import type { ModelColumn } from "../model_changes.ts";
+import {
+  type ModelColumn,
+  modelColumns,
+  STAMP_COLUMNS,
+} from "../model_changes.ts";
 import { QUARANTINE_TYPES } from "../quarantine.ts";
 import {
   type NextVersion,
@@ -30,9 +43,10 @@ import { tableFields } from "./table_schema.ts";
 const ATTEMPTS_MAX = 5;
 const TABLES_AT_ONCE = 8;
 /** Part of each hash: a version that writes other metadata has another. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface PublishOptions {
+  duckdb: Pick<DuckDb, "rows">;
   batches: BatchLog<ProcessedManifest>;
   newest: ProcessedManifest;
   /** The run's list of live files, if it has one. */
@@ -82,7 +96,8 @@ async function publish(options: PublishOptions): Promise<void> {
   const { id } = await readGeneration(zone);
   if (id !== await batches.generation()) return;
   const tables = await tablesOf(options, id);
-  const known = await readPublished(options);
+  const earlier = await readPublished(options);
+  const known = new Map(Object.entries(earlier.tables));
   const changed = tables.filter(({ name, hash }) => known.get(name) !== hash);
   if (changed.length === 0) return;
   const failures: unknown[] = [];
@@ -131,17 +146,15 @@ async function tablesOf(
   const runId = newRunId();
   return [...sql.models, QUARANTINE_TABLE].map((model): Table => {
     const { name } = model;
-    const fields = tableFields(
-      columns.get(name) ?? QUARANTINE_TYPES,
-      model.table.meanings,
-    );
+    const own = columns.get(name) ?? QUARANTINE_TYPES;
+    const fields = tableFields(own, model.table.meanings);
     if (fields.leftOut.length > 0) {
       log.debug("the Iceberg table {name} has no column {columns}", {
         name,
         columns: fields.leftOut.map((column) => column.name).join(", "),
       });
     }
-    const own = files.filter((file) => file.model === name);
+    const shown = files.filter((file) => file.model === name);
     const folder = tableFolder(name);
     return {
       zone,
@@ -149,32 +162,55 @@ async function tablesOf(
       newest,
       generation,
       fields,
-      files: own,
+      files: shown,
+      otherColumns: (some) => otherColumns(options, { files: some, own }),
       key: (part) => metadataKey(folder, `${runId}-${part}`),
       hash: sha256Hex(JSON.stringify([
         FORMAT,
         newest.lakeId,
         generation,
         fields.fields,
-        own.map(({ key }) => key),
+        shown.map(({ key }) => key),
       ])),
     };
   });
 }
 
-/** The hashes of the tables as they were published here; none if unknown. */
+/**
+ * The columns of those files that weren't written with a model's own, of one
+ * file for each set of columns; all are read if their columns aren't known.
+ */
+async function otherColumns(
+  { duckdb, batches: { zone } }: PublishOptions,
+  options: { files: readonly LiveFile[]; own: readonly ModelColumn[] },
+): Promise<Column[]> {
+  const hash = columnsHash([...options.own, ...STAMP_COLUMNS]);
+  const sets = Map.groupBy(options.files, ({ columns }) => columns);
+  const found: Column[] = [];
+  for (const [columns, files] of sets) {
+    if (columns === hash) continue;
+    const some = columns === undefined ? files : files.slice(0, 1);
+    found.push(
+      ...await modelColumns(duckdb, `select * from ${readAllSql(zone, some)}`),
+    );
+  }
+  return found;
+}
+
+/** What was published here; nothing if that isn't known. */
 async function readPublished(
   { batches: { zone } }: PublishOptions,
-): Promise<Map<string, string>> {
+): Promise<Published> {
+  const nothing: Published = { location: uriOf(zone), tables: {} };
   const stored = await zone.read(PUBLISHED_KEY);
-  if (stored === undefined) return new Map();
+  if (stored === undefined) return nothing;
   try {
-    const { location, tables }: Published = JSON.parse(
+    const published: Published = JSON.parse(
       new TextDecoder().decode(stored.bytes),
     );
-    return new Map(location === uriOf(zone) ? Object.entries(tables) : []);
+    return published.location === nothing.location ? published : nothing;
   } catch {
-    return new Map();
+    return nothing;
   }
 }
 

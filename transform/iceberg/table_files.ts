@@ -179,6 +179,7 @@ function entryOf(
       file_size_in_bytes: file.bytes,
       lower_bounds: [{ key: batchId, value: longBytes(file.from) }],
       upper_bounds: [{ key: batchId, value: longBytes(file.to) }],
+      sort_order_id: 0,
     },
   };
 }
@@ -224,6 +225,7 @@ function newManifest(
       added_rows_count: rowsOf(added),
       existing_rows_count: rowsOf(existing),
       deleted_rows_count: rowsOf(deleted),
+      partitions: [],
     },
   };
 }

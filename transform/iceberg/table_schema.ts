@@ -1,4 +1,9 @@
-import { fieldId, icebergType } from "../../lib/iceberg/field_ids.ts";
+import type { Column } from "../../lib/duckdb/data_files.ts";
+import {
+  fieldId,
+  icebergType,
+  widerType,
+} from "../../lib/iceberg/field_ids.ts";
 import type { SchemaField } from "../../lib/iceberg/table_metadata.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../holds_until.ts";
 import { type ModelColumn, STAMP_COLUMNS } from "../model_changes.ts";
@@ -52,6 +57,35 @@ export function tableFields(
 }
 
 /**
+ * The fields with types that hold what these fields and columns have as well.
+ * If a model's column becomes narrower, its older files stay as wide as they
+ * were, and readers refuse them under a narrower type.
+ */
+export function widenFields(
+  { fields, ...rest }: TableFields,
+  others: {
+    fields: readonly SchemaField[];
+    columns: readonly Column[];
+  },
+): TableFields {
+  const types = [
+    ...others.fields.map(({ id, type }) => ({ id, type })),
+    ...others.columns.flatMap((column) => {
+      const type = icebergType(column);
+      return type === undefined ? [] : [{ id: fieldId(column), type }];
+    }),
+  ];
+  return {
+    ...rest,
+    fields: fields.map((field) => ({
+      ...field,
+      type: types.filter(({ id }) => id === field.id)
+        .reduce((widest, { type }) => widerType(widest, type), field.type),
+    })),
+  };
+}
+
+/**
  * How files without field ids are read: by the columns' names
  * (https://iceberg.apache.org/spec/#name-mapping-serialization). Files from
  * before this version have none. Some readers want every column of a file in
@@ -62,16 +96,24 @@ export function nameMapping(
   earlier = "[]",
 ): string {
   const known: MappedName[] = JSON.parse(earlier);
-  const mapped = new Map(
+  const mapped = new Map<string, number>(
     [
       ...known,
       ...HOLDS_UNTIL_COLUMNS.map((column) =>
         mappedName(fieldId(column), column)
       ),
       ...fields.map((field) => mappedName(field.id, field)),
-    ].map((one) => [one.names.join(), one]),
+    ].flatMap((one) =>
+      one.names.map((name) => [name, one["field-id"]] as const)
+    ),
   );
-  return JSON.stringify([...mapped.values()]);
+  const byId = Map.groupBy(mapped, ([, id]) => id);
+  return JSON.stringify(
+    [...byId].map(([id, names]): MappedName => ({
+      "field-id": id,
+      names: names.map(([name]) => name),
+    })),
+  );
 }
 
 interface MappedName {
