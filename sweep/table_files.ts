@@ -11,6 +11,7 @@ import {
   readTable,
   type StoredTable,
   versionKey,
+  VIEWS_KEY,
 } from "../lib/iceberg/table_metadata.ts";
 import { StageError } from "../lib/errors.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
@@ -45,7 +46,7 @@ export async function findTableFiles(
     byTable.set(folder, old);
     if (file.modified < before) old.push(file);
   }
-  const needed = new Set([PUBLISHED_KEY]);
+  const needed = new Set([PUBLISHED_KEY, VIEWS_KEY]);
   const unneeded: ListedFile[] = [];
   for (const [folder, old] of byTable) {
     const stored = await readTable(zone, folder, { after: 1 });

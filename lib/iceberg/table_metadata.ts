@@ -6,6 +6,8 @@ import { keyName } from "../zone/zone_key.ts";
 export const ICEBERG_FOLDER = "_iceberg";
 /** A file that says what the last run published. */
 export const PUBLISHED_KEY = `${ICEBERG_FOLDER}/published.json`;
+/** A file with SQL that makes views over the tables. */
+export const VIEWS_KEY = `${ICEBERG_FOLDER}/views.sql`;
 const HINT = "version-hint.text";
 const VERSIONS_AT_ONCE_MAX = 10_000;
 

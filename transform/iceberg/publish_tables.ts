@@ -21,6 +21,7 @@ import {
   type StoredTable,
   tableFolder,
   uriOf,
+  VIEWS_KEY,
   writeHint,
 } from "../../lib/iceberg/table_metadata.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
@@ -39,6 +40,7 @@ import {
   type TableState,
 } from "./next_metadata.ts";
 import { tableFields } from "./table_schema.ts";
+import { modelViewsSql, viewsSql } from "./views_sql.ts";
 
 const ATTEMPTS_MAX = 5;
 const TABLES_AT_ONCE = 8;
@@ -62,12 +64,16 @@ interface Published {
   location: string;
   /** By model, a hash of what its table shows. */
   tables: Readonly<Record<string, string>>;
+  /** A hash of the SQL of their views. */
+  views?: string;
 }
 
 /** A table to publish, and a hash of its state. */
 interface Table extends TableState {
   name: string;
   hash: string;
+  /** SQL for its views. */
+  views: string;
 }
 
 /**
@@ -99,7 +105,11 @@ async function publish(options: PublishOptions): Promise<void> {
   const earlier = await readPublished(options);
   const known = new Map(Object.entries(earlier.tables));
   const changed = tables.filter(({ name, hash }) => known.get(name) !== hash);
-  if (changed.length === 0) return;
+  const views = viewsSql(tables.map((table) => table.views));
+  const viewsHash = sha256Hex(views);
+  const haveViews = earlier.views === viewsHash;
+  if (changed.length === 0 && haveViews) return;
+  if (!haveViews) await zone.put(VIEWS_KEY, new TextEncoder().encode(views));
   const failures: unknown[] = [];
   const left = changed.values();
   await Promise.all(Array.from({ length: TABLES_AT_ONCE }, async () => {
@@ -120,6 +130,7 @@ async function publish(options: PublishOptions): Promise<void> {
         return hash === undefined ? [] : [[name, hash]];
       }),
     ),
+    views: viewsHash,
   };
   await zone.put(
     PUBLISHED_KEY,
@@ -163,6 +174,7 @@ async function tablesOf(
       generation,
       fields,
       files: shown,
+      views: modelViewsSql(model, fields),
       otherColumns: (some) => otherColumns(options, { files: some, own }),
       key: (part) => metadataKey(folder, `${runId}-${part}`),
       hash: sha256Hex(JSON.stringify([

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readAllSql } from "../../../lib/duckdb/data_files.ts";
+import { QUARANTINE_TABLE } from "../../../lib/project/quarantine_model.ts";
 import { RESOURCES } from "../../../lib/stage.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
 import { sweep } from "../../../sweep/sweep.ts";
@@ -17,6 +18,7 @@ import {
   execute,
   openPlatform,
   type Platform,
+  PROJECT_SQL,
   ZONE_KINDS,
 } from "../../harness/platform.ts";
 import { smallProject } from "../../harness/small_project.ts";
@@ -214,6 +216,42 @@ Deno.test("Iceberg tables stay as wide as the files of a column that became narr
   });
   await platform.transform();
   await check();
+});
+
+Deno.test("the views over Iceberg tables show what lake.duckdb shows", async () => {
+  await using platform = await openIceberg();
+  await changeDesigns(platform, [RENAME("Tin"), DELETE, RENAME("Zinc")]);
+  const { processedUrl } = platform.config;
+  await using duckdb = await openDuckDbReader(undefined);
+  const { connection } = duckdb;
+  const models = [...PROJECT_SQL.models, QUARANTINE_TABLE]
+    .map(({ name }) => name);
+
+  for (const model of models) {
+    await connection.run(`create view "${model}" as
+      from iceberg_scan('${tableOf(platform, model)}')`);
+  }
+  await connection.run(
+    await Deno.readTextFile(`${processedUrl}/_iceberg/views.sql`),
+  );
+
+  await connection.run(
+    `attach '${processedUrl}/lake.duckdb' as lake (read_only)`,
+  );
+  for (const model of models) {
+    for (const view of [`${model}_current`, `${model}_history`]) {
+      assert.deepEqual(
+        await rowsOf(connection, `from memory."${view}"`),
+        await rowsOf(connection, `from lake."${view}"`),
+        view,
+      );
+    }
+  }
+  const deleted = await rowsOf(
+    connection,
+    "from dim_design_history where to_batch = 3",
+  );
+  assert.equal(deleted.length, 1);
 });
 
 Deno.test("a lake without Iceberg tables gets them at the first run with the setting", async () => {
