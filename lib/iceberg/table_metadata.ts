@@ -157,13 +157,20 @@ export async function createVersion(
   return true;
 }
 
-/** Names a version to readers. */
+/**
+ * Names a version to readers, or a later one that exists by then: another run
+ * may have named that before this one came to it.
+ */
 export async function writeHint(
   zone: Zone,
   folder: string,
   version: number,
 ): Promise<void> {
-  await zone.put(hintKey(folder), new TextEncoder().encode(String(version)));
+  for (let named = version; named < version + VERSIONS_AT_ONCE_MAX; named++) {
+    await zone.put(hintKey(folder), new TextEncoder().encode(String(named)));
+    const later = await zone.head(versionKey(folder, named + 1));
+    if (later === undefined) return;
+  }
 }
 
 async function readHint(zone: Zone, folder: string): Promise<number> {
