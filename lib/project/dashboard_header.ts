@@ -249,7 +249,7 @@ function namesOf(
   );
 }
 
-/** A name as a title: `sales_order` is Sales order. */
+/** A name as a title: `order_line` is Order line. */
 export function titleOf(name: string): string {
   const words = name.replaceAll("_", " ").trim();
   return words.slice(0, 1).toUpperCase() + words.slice(1);
