@@ -1,4 +1,4 @@
-import type { TextRow } from "../lib/postgres/postgres.ts";
+import { quoteName, type TextRow } from "../lib/postgres/postgres.ts";
 import type { Dimension, Measure, Subject } from "../lib/project/dashboard.ts";
 import { RESERVED, titleOf } from "../lib/project/dashboard_header.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
@@ -41,59 +41,60 @@ export function deriveSubjects(
     const own = columnsOf(model);
     // Its table is not there yet.
     if (own.length === 0) return [];
-    const named = (wanted: string | undefined): Dimension["named"] => {
-      const dimension = models.find(({ name }) => name === wanted);
-      const [key, ...others] = dimension?.key ?? [];
-      if (dimension === undefined || key === undefined || others.length > 0) {
-        return undefined;
-      }
-      const texts = columnsOf(dimension).filter(({ name, type }) =>
-        TEXT.test(type) && name !== key
-      );
-      return {
-        model: dimension.name,
-        key,
-        columns: [texts[0]?.name ?? key],
-        isCountedByName: false,
-      };
-    };
-    const dimensions = own.flatMap((column): Dimension[] => {
-      const names = DAY.test(column.type) ? undefined : named(column.refersTo);
-      if (names === undefined) return [];
-      return [{
-        name: column.name.replace(/_id$/, ""),
-        column: column.name,
-        named: names,
-      }];
-    });
-    const referring = own.filter(({ refersTo }) => refersTo !== undefined)
-      .map(({ name }) => name);
-    const measures = own.filter(({ name, type }) =>
-      NUMBER.test(type) && !NOT_SUMMED.test(name) &&
-      ![...model.key, ...referring].includes(name)
-    ).map(({ name }): Measure => ({ name, unit: "number" }));
     const taken = new Set<string>([...RESERVED, "records", "currency"]);
     const isFree = ({ name }: { name: string }) => {
       const free = !taken.has(name) && !NOT_NAMED.test(name);
       taken.add(name);
       return free;
     };
+    const measures = measuresOf(model, own).filter(isFree);
+    const dimensions = own.flatMap((column): Dimension[] => {
+      if (DAY.test(column.type)) return [];
+      const target = models.find(({ name }) => name === column.refersTo);
+      const named = target && namedBy(target, columnsOf(target));
+      if (named === undefined) return [];
+      const name = column.name.replace(/_id$/, "");
+      return [{ name, column: column.name, named }];
+    }).filter(isFree);
     const name = model.name.replace(/^fact_/, "");
     return [{
       name,
       fact: model.name,
       key: model.key,
       others: [],
-      select: `select * from "${model.name.replaceAll('"', '""')}"`,
+      select: `select * from ${quoteName(model.name)}`,
       isOfDay: false,
       // Without a day of its own, a record counts since this version of it.
       time: own.find(({ type }) => DAY.test(type))?.name ?? "valid_from",
-      measures: [
-        { name: "records", unit: "count" },
-        ...measures.filter(isFree),
-      ],
-      dimensions: dimensions.filter(isFree),
+      measures: [{ name: "records", unit: "count" }, ...measures],
+      dimensions,
       cards: [{ name, title: titleOf(name) }],
     }];
   });
+}
+
+/** The numbers of a fact whose sums mean something. */
+function measuresOf(model: ModelSql, columns: readonly Column[]): Measure[] {
+  return columns.filter(({ name, type, refersTo }) =>
+    NUMBER.test(type) && !NOT_SUMMED.test(name) && refersTo === undefined &&
+    !model.key.includes(name)
+  ).map(({ name }) => ({ name, unit: "number" }));
+}
+
+/** A dimension's first text, if facts can refer to it by one column. */
+function namedBy(
+  dimension: ModelSql,
+  columns: readonly Column[],
+): Dimension["named"] {
+  const [key, ...others] = dimension.key;
+  if (key === undefined || others.length > 0) return undefined;
+  const text = columns.find(({ name, type }) =>
+    TEXT.test(type) && name !== key
+  );
+  return {
+    model: dimension.name,
+    key,
+    columns: [text?.name ?? key],
+    isCountedByName: false,
+  };
 }

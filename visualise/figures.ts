@@ -1,8 +1,13 @@
 import type { TextRow } from "../lib/postgres/postgres.ts";
 import type { Subject } from "../lib/project/dashboard.ts";
-import { boardsOf, figuresSql } from "./subject_sql.ts";
+import { figuresSql } from "./figures_sql.ts";
+import { boardsOf } from "./subject_sql.ts";
 import type { Warehouse } from "./warehouse.ts";
 
+/** Of ranked names, how many are read by each measure, currency and state. */
+const RANKED_MAX = 12;
+/** Enough to find the names of other figures among them. */
+const ALL_RANKED_MAX = 5000;
 /** How many sets of filters have their totals kept, beside the empty one. */
 const CHOSEN_MAX = 24;
 
@@ -27,6 +32,8 @@ export type SubjectFigures = Record<string, Record<string, FigureRow[]>>;
 interface Figured {
   filters: FigureFilters;
   subjects: readonly Subject[];
+  /** Figures whose names are those to read; undefined for the first ones. */
+  beside?: SubjectFigures | undefined;
 }
 
 type FigureRow = Record<string, string | null>;
@@ -62,19 +69,21 @@ export class Figures {
 
   /**
    * Reads the figures of some subjects as of a batch; without a subject that
-   * lacks one of the filters' dimensions.
+   * lacks one of the filters' dimensions. They have the months and, of each
+   * dimension, the first names, or those that `beside` has.
    */
   async read(
     at: FigureTime,
     filters: FigureFilters,
     asked: readonly Subject[],
+    beside?: SubjectFigures,
   ): Promise<SubjectFigures> {
     const named = Object.keys(filters.names ?? {});
     const subjects = asked.filter((subject) => {
       const known = boardsOf(subject).map(({ name }) => name);
       return named.every((name) => known.includes(name));
     });
-    const of = { filters, subjects };
+    const of = { filters, subjects, beside };
     // A name may mean another row of a dimension in another batch.
     if (named.length > 0) {
       return (await this.#make(at, of, undefined)).figures;
@@ -116,7 +125,7 @@ export class Figures {
 
   async #make(
     { batch, day }: FigureTime,
-    { filters, subjects }: Figured,
+    { filters, subjects, beside }: Figured,
     base: Base | undefined,
   ): Promise<{ figures: SubjectFigures; totals: Totals }> {
     const known = await base?.totals;
@@ -135,6 +144,7 @@ export class Figures {
           day,
           usable?.bySubject.get(name) ?? null,
           usable?.batch ?? null,
+          beside === undefined ? RANKED_MAX : ALL_RANKED_MAX,
           ...boardsOf(subject).map((one) => filters.names?.[one.name] ?? null),
         ],
       );
@@ -144,7 +154,7 @@ export class Figures {
       figures: Object.fromEntries(
         made.map(({ subject, row }) => [
           subject.name,
-          splitTotals(row, subject),
+          withNamesOf(splitTotals(row, subject), beside?.[subject.name]),
         ]),
       ),
       totals: {
@@ -188,4 +198,18 @@ function splitTotals(
     });
   }
   return split;
+}
+
+/** The figures of every month, and of the names that other figures have. */
+function withNamesOf(
+  figures: Record<string, FigureRow[]>,
+  others: Record<string, FigureRow[]> | undefined,
+): Record<string, FigureRow[]> {
+  if (others === undefined) return figures;
+  return Object.fromEntries(
+    Object.entries(figures).map(([by, rows]) => {
+      const names = new Set(others[by]?.map((row) => row[by]));
+      return [by, by === "month" ? rows : rows.filter((row) => names.has(row[by]))];
+    }),
+  );
 }

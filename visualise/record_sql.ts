@@ -3,14 +3,15 @@ import type { Model } from "../lib/project/model.ts";
 
 /**
  * A query for what a model changed after one batch ($1) up to another ($2): the
- * old and the new version as JSON, and the key; the first $3 by key.
+ * old and the new version as JSON in the order of the columns, and the key; the first $3 by key.
  */
 export function changesSql({ name, key }: Model): string {
   const keys = key.map(quoteName);
   const history = quoteName(`${name}_history`);
   return `select json_build_array(${
     keys.map((_, index) => `cast(k${index} as text)`).join(", ")
-  }) as key, to_jsonb(earlier) as before, to_jsonb(later) as after
+  }) as key, row_to_json(earlier) as before,
+  row_to_json(later) as after
 from (
   select ${
     keys.map((one, index) =>
@@ -38,7 +39,7 @@ order by ${keys.map((_, index) => `k${index}`).join(", ")}`;
 /** A query for every version of one row by its key, $1 and on. */
 export function historySql({ name, key }: Model): string {
   return `select from_batch, to_batch, valid_from, valid_to,
-  to_jsonb(versions) as version
+  row_to_json(versions) as version
 from ${quoteName(`${name}_history`)} as versions
 where ${
     key.map((one, index) => `${quoteName(one)} = $${index + 1}`).join(" and ")

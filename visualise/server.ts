@@ -57,15 +57,61 @@ const HEADERS = {
 
 /** Creates the dashboard's server. */
 export function createServer(options: ServerOptions): Hono {
-  const { warehouse, live, log, token, clock } = options;
-  const company = new Company(options.sql, warehouse);
-  const { name } = company.settings;
+  const { live, log, token, clock, warehouse, freshnessMinutesMax } = options;
+  const { forgetOld, ...sources } = makeSources(options);
+  const { newest, pipeline } = sources;
+  const { name } = sources.company.settings;
+  const app = new Hono();
+  addGuards(app, token);
+  app.get("/health", async (context) => {
+    // A function at a public URL: strangers must not reach the warehouse.
+    if (live === undefined && token !== undefined) {
+      return context.json({ ok: true });
+    }
+    const row = await newest.read();
+    return context.json({ ok: true, batch: row?.batch ?? null });
+  });
+  serveFiles(app, SERVED_FILES.filter(({ open }) => open), name);
+  if (token !== undefined) addSignIn(app, { token, name, log, clock });
+  serveFiles(app, SERVED_FILES.filter(({ open }) => !open), name);
+  app.use("/api/*", async (_, next) => {
+    forgetOld();
+    await next();
+  });
+  app.route(
+    "/api",
+    createApi({ ...sources, warehouse, live, freshnessMinutesMax }),
+  );
+  app.get("/metrics", async (context) => {
+    const { read } = await pipeline.get();
+    const text = formatMetrics(read, freshnessMinutesMax);
+    return context.body(text, 200, {
+      "content-type": METRICS_TYPE,
+      "cache-control": "no-store",
+    });
+  });
+  // After 204 a browser's EventSource does not reconnect.
+  app.get(
+    "/events",
+    (context) =>
+      live === undefined
+        ? context.body(null, 204)
+        : streamEvents(context, live),
+  );
+  answerErrors(app, options);
+  app.notFound((context) => context.json({ message: "Not found." }, 404));
+  return app;
+}
+
+/** Where answers come from, and what is kept until events say it is old. */
+function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
+  const company = new Company(sql, warehouse);
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
   const pipeline = new CoalescedQuery(async () => {
     const read = await readPipeline(warehouse, {
       newest: await newest.read(),
-      readZones: options.readZones,
+      readZones,
     });
     return { read, encoded: await encodeJson(read) };
   });
@@ -88,8 +134,16 @@ export function createServer(options: ServerOptions): Hono {
     if (event.type === "reset" || event.type === "link") forget();
     if (event.type === "link" && !event.up) void warehouse.disconnect();
   });
+  /** Where a rebuild would go unnoticed, nothing is kept for long. */
+  const forgetOld = () => {
+    const isPolling = live === undefined || live.isPolling;
+    if (isPolling && performance.now() - keptSince > POLLING_CACHE_MS) forget();
+  };
+  return { company, figures, kept, newest, pipeline, forgetOld };
+}
 
-  const app = new Hono();
+/** The headers of each answer; and without a token, only for this host. */
+function addGuards(app: Hono, token: string | undefined): void {
   app.use(async (context, next) => {
     await next();
     for (const [name, value] of Object.entries(HEADERS)) {
@@ -106,51 +160,10 @@ export function createServer(options: ServerOptions): Hono {
       return context.text("Use 127.0.0.1 or localhost as the host.", 403);
     });
   }
-  app.get("/health", async (context) => {
-    // A function at a public URL: strangers must not reach the warehouse.
-    if (live === undefined && token !== undefined) {
-      return context.json({ ok: true });
-    }
-    const row = await newest.read();
-    return context.json({ ok: true, batch: row?.batch ?? null });
-  });
-  serveFiles(app, SERVED_FILES.filter(({ open }) => open), name);
-  if (token !== undefined) addSignIn(app, { token, name, log, clock });
-  serveFiles(app, SERVED_FILES.filter(({ open }) => !open), name);
-  app.use("/api/*", async (_, next) => {
-    const isPolling = live === undefined || live.isPolling;
-    if (isPolling && performance.now() - keptSince > POLLING_CACHE_MS) forget();
-    await next();
-  });
-  app.route(
-    "/api",
-    createApi({
-      company,
-      warehouse,
-      newest,
-      figures,
-      kept,
-      pipeline,
-      live,
-      freshnessMinutesMax: options.freshnessMinutesMax,
-    }),
-  );
-  app.get("/metrics", async (context) => {
-    const { read } = await pipeline.get();
-    const text = formatMetrics(read, options.freshnessMinutesMax);
-    return context.body(text, 200, {
-      "content-type": METRICS_TYPE,
-      "cache-control": "no-store",
-    });
-  });
-  // After 204 a browser's EventSource does not reconnect.
-  app.get(
-    "/events",
-    (context) =>
-      live === undefined
-        ? context.body(null, 204)
-        : streamEvents(context, live),
-  );
+}
+
+/** What went wrong, without what concerns only the operator. */
+function answerErrors(app: Hono, { live, log }: ServerOptions): void {
   app.onError((error, context) => {
     if (error instanceof RangeError) {
       return context.json({ message: error.message }, 400);
@@ -166,8 +179,6 @@ export function createServer(options: ServerOptions): Hono {
     });
     return context.json({ message: "The warehouse did not answer." }, 503);
   });
-  app.notFound((context) => context.json({ message: "Not found." }, 404));
-  return app;
 }
 
 function serveFiles(

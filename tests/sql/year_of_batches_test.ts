@@ -4,7 +4,8 @@ import type pg from "pg";
 import { readDashboard } from "../../lib/project/dashboard.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
 import { batchModelsSql, changesSql } from "../../visualise/record_sql.ts";
-import { boardsOf, figuresSql } from "../../visualise/subject_sql.ts";
+import { figuresSql } from "../../visualise/figures_sql.ts";
+import { boardsOf } from "../../visualise/subject_sql.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { fillWarehouse } from "../harness/year_of_versions.ts";
@@ -67,9 +68,9 @@ function generated(newest: number): [string, string, Value[]][] {
         const text = figuresSql(subject);
         const at = [newest, null, null, "2024-11-04"];
         return [
-          [subject.name, text, [...at, "[]", newest - 1, ...names]],
+          [subject.name, text, [...at, "[]", newest - 1, 12, ...names]],
           // Before any totals are known.
-          [`first ${subject.name}`, text, [...at, null, null, ...names]],
+          [`first ${subject.name}`, text, [...at, null, null, 12, ...names]],
         ];
       },
     ),

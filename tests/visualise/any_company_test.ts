@@ -79,7 +79,7 @@ testPage("Northwind has a dashboard of its own, as exact as SQL", async () => {
   // A key of two columns.
   assert.match(record, /^History of order line \d+\/\d+$/);
   assert.match(changes, /order line \d+\/\d+\s+updated\s+quantity/);
-  assert.match(changes, /customer \w+\s+updated\s+company_name[^]*Renamed, "L/);
+  assert.match(changes, /customer \w+\s+updated\s+company name[^]*Renamed, "L/);
   assert.deepEqual(errors, []);
 });
 

@@ -484,6 +484,38 @@ testPage(
   },
 );
 
+testPage(
+  "a name keeps the currency, and a state without figures says so",
+  async () => {
+    await using platform = await loaded();
+    const of = "update sales_order set counterparty_id = 2";
+    await execute(
+      platform.source.client,
+      ...[50, 51, 52, 53].map((id) => insertOrder(id)),
+      `${of} where sales_order_id >= 50`,
+      "update sales_order set currency_id = 2 where sales_order_id > 50",
+      "update payment set paid = true",
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    // Four in pounds, and three in dollars: all of these are of company 2.
+    await ordersShown(page, 4);
+    await page.locator("[data-chart=counterparty] .row", {
+      hasText: "Company 2",
+    }).click();
+    await ordersShown(page, 1);
+    const value = await card(page, "sales");
+    await page.goto(`${await served.address}?measure=owed`);
+    await page.waitForSelector("[data-chart=paid] .row");
+    const overdue = await page.locator("[data-chart=overdue]").innerText();
+
+    assert.equal(value, "£1");
+    assert.match(overdue, /Owed to us: nothing overdue\.$/);
+    assert.deepEqual(errors, []);
+  },
+);
+
 testPage("a click in any list filters everything that it can", async () => {
   await using platform = await loaded();
   await execute(
@@ -593,10 +625,10 @@ testPage(
     await page.waitForSelector("#changes-list table");
 
     assert.equal(total, "14.580\u00a0£");
-    assert.deepEqual(sales, [["Nov. 2022", "GBP", "3", "6.000", "14.580"]]);
+    assert.deepEqual(sales, [["Nov. 2022", "GBP", "3", "6.000", "14.580,00"]]);
     assert.match(
       await page.locator("#changes-list").innerText(),
-      /payment_date\s+07\.11\.2022\s+15\.01\.2023/,
+      /payment date\s+07\.11\.2022\s+15\.01\.2023/,
     );
     assert.deepEqual(errors, []);
   },

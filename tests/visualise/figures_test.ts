@@ -120,3 +120,52 @@ Deno.test("Figures goes on from payments of the same day, and from nothing once 
   assert.deepEqual(warehouse.bases, [null, 1, null, 2, 2]);
   assert.deepEqual(warehouse.ofPayments, [null, null, null, 2, 2]);
 });
+
+Deno.test("Figures has the first names by each measure, and the same names for another period", async () => {
+  await using platform = await loaded();
+  const at = "'2022-11-03', '2022-11-03'";
+  await execute(
+    platform.source.client,
+    `insert into counterparty select id, 'Company ' || id, 1, null, null, ${at}
+    from generate_series(10, 30) as id`,
+    // Worth the more, the higher the id; but company 10 orders most often.
+    `insert into sales_order select id, ${at}, 1, 1, id, 1000 * id, 5.00, 1,
+      '2022-11-10', '2022-11-07', 1 from generate_series(11, 30) as id`,
+    `insert into sales_order select id, ${at}, 1, 1, 10, 1, 0.01, 1,
+      '2022-11-10', '2022-11-07', 1 from generate_series(100, 140) as id`,
+    `insert into sales_order select id, '2021-11-03', '2021-11-03', 1, 1,
+      id - 200, 230 - id, 9999.00, 1, '2022-11-10', '2022-11-07', 1
+    from generate_series(210, 229) as id`,
+  );
+  await platform.run();
+  const { settings } = platform.warehouse;
+  const { connect } = platform.context.resources;
+  await using warehouse = new Warehouse(settings, connect);
+  const figures = new Figures(warehouse);
+  const time = { batch: 2, day: DAY };
+  const now = await figures.read(
+    time,
+    { from: "2022-01-01", to: null },
+    subjects,
+  );
+  const before = await figures.read(
+    time,
+    { from: null, to: "2021-12-31" },
+    subjects,
+    now,
+  );
+  const names = (made: typeof now) =>
+    made.sales?.counterparty?.map(({ counterparty }) => counterparty) ?? [];
+  const often = now.sales?.counterparty?.find(({ counterparty }) =>
+    counterparty === "Company 10"
+  );
+
+  assert.equal(often?.orders, "41");
+  assert.equal(names(now)[0], "Company 30");
+  // Of twenty in that year, those that the other year has.
+  assert.deepEqual(
+    names(before).toSorted(),
+    names(now).filter((name) => name !== "Company 30" && name !== "Company 1")
+      .toSorted(),
+  );
+});

@@ -84,7 +84,7 @@ testPage(
 
     assert.match(
       changes,
-      /sales order 1\s+updated\s+units_sold\s+1,000\s+777/,
+      /sales order 1\s+updated\s+units sold\s+1,000\s+777/,
     );
     assert.match(changes, /^4 records: 1 added, 2 updated, 1 deleted/);
     assert.match(changes, /sales order 50\s+added/);
@@ -94,6 +94,43 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage("what a record refers to has the name of its time", async () => {
+  await using platform = await loaded();
+  const rename = (id: number, name: string) =>
+    `update counterparty set counterparty_legal_name = '${name}'
+    where counterparty_id = ${id}`;
+  await execute(
+    platform.source.client,
+    "update sales_order set counterparty_id = 2 where sales_order_id = 1",
+    rename(2, "Second"),
+  );
+  await platform.run();
+  await execute(platform.source.client, rename(1, "One"), rename(2, "Two"));
+  await platform.run();
+  await using served = new Served(platform);
+  const { page, errors } = await open(
+    `${await served.address}?view=changes&at=2`,
+  );
+  await page.waitForSelector("#changes-list table");
+  const then = await page.locator("#changes-list").innerText();
+  await page.goto(`${await served.address}?view=changes&since=1`);
+  await page.waitForSelector("#changes-list table");
+  const since = await page.locator("#changes-list").innerText();
+  await page.goto(`${await served.address}?view=record&record=sales-order/1`);
+  await page.waitForSelector("#history li");
+  const events = await page.locator("#history li").allInnerTexts();
+
+  assert.match(
+    then,
+    /order 1\s+updated\s+counterparty\s+Company 1 1\s+Second 2/,
+  );
+  assert.match(since, /order 1\s+updated\s+counterparty\s+Company 1 1\s+Two 2/);
+  assert.match(events[0] ?? "", /counterparty\s+Company 1 1\n/);
+  assert.match(events[0] ?? "", /sales staff\s+First Last 1 1\n/);
+  assert.match(events[1] ?? "", /counterparty\s+Company 1 1 → Second 2$/);
+  assert.deepEqual(errors, []);
+});
 
 testPage("a time leads to the newest batch by then", async () => {
   await using platform = await loaded();
@@ -193,7 +230,7 @@ testPage("what changed is told over several batches, too", async () => {
   assert.match(last, /sales order 700\s+deleted/);
   assert.doesNotMatch(last, /sales order 1\s/);
   // From one state to the other: what came and went in between is neither.
-  assert.match(since, /sales order 1\s+updated\s+units_sold\s+1,000\s+800/);
+  assert.match(since, /sales order 1\s+updated\s+units sold\s+1,000\s+800/);
   assert.match(since, /sales order 800\s+added/);
   assert.doesNotMatch(since, /sales order 700\s/);
   assert.deepEqual(errors, []);

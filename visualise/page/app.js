@@ -2,12 +2,14 @@
 // The dashboard's page: which view is shown, when it is refreshed, and whether
 // it is live.
 import { follow, go, onGo, param, view } from "./address.js";
+import { readBatch } from "./batch.js";
 import { offerRecords, readChanges, readRecord } from "./changes.js";
 import { askCompany, recordAddress } from "./company.js";
 import { $, field, write } from "./elements.js";
+import { applyFilters, showFilters } from "./filters.js";
 import { duration, figure, moment, shown, zone } from "./formats.js";
-import { applyFilters, readOverview, showFilters } from "./overview.js";
-import { readBatch, readPipeline, showBehind } from "./pipeline.js";
+import { readOverview } from "./overview.js";
+import { readPipeline, showBehind } from "./pipeline.js";
 import { closeRows } from "./rows.js";
 import {
   AnswerError,

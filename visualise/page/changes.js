@@ -3,10 +3,18 @@
 import { go, param } from "./address.js";
 import { ourCompany, recordAddress, recordTitle } from "./company.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
-import { figure, moment, rounded, shownValue } from "./formats.js";
+import { figure, heading, moment, rounded, shownValue } from "./formats.js";
 import { get, newestBatch, shownBatch } from "./state.js";
 
-/** @typedef {{ name: string, before: unknown, after: unknown }} Column */
+/**
+ * A column that differs; with the names, as of then, of what it refers to.
+ * @typedef {{
+ *   name: string,
+ *   before: unknown,
+ *   after: unknown,
+ *   names?: { before: string | null, after: string | null },
+ * }} Column
+ */
 /**
  * @typedef {{
  *   record: string,
@@ -152,9 +160,9 @@ function summaryOf(/** @type {Change[]} */ changes) {
 function rowsOfChange(/** @type {Change} */ change) {
   const { kind, columns } = change;
   const shownColumns = kind === "deleted"
-    ? [{ name: "", before: "", after: "" }]
+    ? [/** @type {Column} */ ({ name: "", before: "", after: "" })]
     : sorted(columns);
-  return shownColumns.map(({ name, before, after }, index) =>
+  return shownColumns.map((column, index) =>
     make(
       "tr",
       { class: index === 0 ? "first" : "further" },
@@ -168,15 +176,33 @@ function rowsOfChange(/** @type {Change} */ change) {
         { class: `kind-${kind}`, "data-column": "what" },
         index === 0 ? kind : "",
       ),
-      make("td", { "data-column": "column" }, name),
+      make("td", { "data-column": "column" }, titleOf(column)),
       make(
         "td",
         { class: "before", "data-column": "before" },
-        shownValue(name, before),
+        ...valueOf(column, "before"),
       ),
-      make("td", { "data-column": "after" }, shownValue(name, after)),
+      make("td", { "data-column": "after" }, ...valueOf(column, "after")),
     )
   );
+}
+
+/** What a column is called: what refers to something, by that. */
+function titleOf(/** @type {Column} */ { name, names }) {
+  return heading(names === undefined ? name : name.replace(/_id$/, ""));
+}
+
+/**
+ * A value before or after; a name with the id that refers to it.
+ * @param {Column} column
+ * @param {"before" | "after"} when
+ */
+function valueOf({ name, names, ...values }, when, none = "") {
+  const text = shownValue(name, values[when] ?? none);
+  const named = names?.[when];
+  return named == null || named === text
+    ? [text]
+    : [named, " ", make("span", { class: "muted id" }, text)];
 }
 
 function sorted(/** @type {Column[]} */ columns) {
@@ -208,15 +234,15 @@ function momentOf(/** @type {Moment} */ { batch, at, kind, columns }) {
       onclick: () => go({ view: "overview", at: batch }),
     }, "See everything at this moment"),
   );
-  const described = sorted(columns).flatMap(({ name, before, after }) => [
-    make("dt", {}, name.replaceAll("_", " ")),
+  const described = sorted(columns).flatMap((column) => [
+    make("dt", {}, titleOf(column)),
     make(
       "dd",
       {},
       ...(kind === "updated"
-        ? [make("del", {}, shownValue(name, before ?? "nothing")), " → "]
+        ? [make("del", {}, ...valueOf(column, "before", "nothing")), " → "]
         : []),
-      make("ins", {}, shownValue(name, after ?? "nothing")),
+      make("ins", {}, ...valueOf(column, "after", "nothing")),
     ),
   ]);
   return make(

@@ -51,11 +51,7 @@ export async function askCompany(/** @type {AbortSignal} */ signal) {
   if (company.subjects.length > 0) return;
   company = await get("api/company", signal);
   useTimeZone(company.timeZone);
-  knowFigures(
-    company.subjects.flatMap(({ measures }) =>
-      measures.map(({ name }) => name)
-    ),
-  );
+  knowFigures(company.subjects.flatMap(({ measures }) => measures));
 }
 
 /** What the server says of the company. */

@@ -5,6 +5,10 @@
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
+const amounts = new Intl.NumberFormat(undefined, {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 3,
+});
 const compact = new Intl.NumberFormat(undefined, {
   notation: "compact",
   maximumFractionDigits: 1,
@@ -37,8 +41,11 @@ const FIGURES = new Set([
   "findings_kept",
   "rows",
 ]);
-/** Columns of figures by their names' last word. */
-const AMOUNTS = /(^|_)(amount|price|quantity)$/;
+/** Columns of money. */
+const MONEY = new Set();
+/** Columns of figures, and of money, by their names' last word. */
+const FIGURED = /(^|_)(amount|price|quantity)$/;
+const PAID = /(^|_)(amount|price)$/;
 /** Columns of seconds. */
 const SECONDS = /(^|_)seconds(_|$)/;
 
@@ -69,9 +76,15 @@ export function useTimeZone(/** @type {string | undefined} */ timeZone) {
   ({ times, zoned, clocks } = timeFormats(timeZone));
 }
 
-/** Learns which columns hold figures. */
-export function knowFigures(/** @type {string[]} */ names) {
-  for (const name of names) FIGURES.add(name);
+/**
+ * Learns which columns hold figures, and which of them money.
+ * @param {{ name: string, unit: string }[]} measures
+ */
+export function knowFigures(measures) {
+  for (const { name, unit } of measures) {
+    FIGURES.add(name);
+    if (unit === "money") MONEY.add(name);
+  }
 }
 
 /** A number, rounded for a quick look. */
@@ -103,9 +116,16 @@ export function shortMoney(
   /** @type {number} */ value,
   /** @type {string} */ currency,
 ) {
+  if (Math.abs(value) >= 1000) {
+    return inCurrency(value, currency, {
+      notation: "compact",
+      maximumFractionDigits: 1,
+    });
+  }
+  const digits = Number.isInteger(value) || Math.abs(value) >= 10 ? 0 : 2;
   return inCurrency(value, currency, {
-    notation: "compact",
-    maximumFractionDigits: 1,
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
   });
 }
 
@@ -151,7 +171,11 @@ function two(
 }
 
 export function isFigure(/** @type {string} */ column) {
-  return FIGURES.has(column) || AMOUNTS.test(column) || SECONDS.test(column);
+  return FIGURES.has(column) || FIGURED.test(column) || SECONDS.test(column);
+}
+
+function isMoney(/** @type {string} */ column) {
+  return MONEY.has(column) || PAID.test(column);
 }
 
 export function isNumber(/** @type {unknown} */ value) {
@@ -162,12 +186,13 @@ export function isNumber(/** @type {unknown} */ value) {
 export function cell(/** @type {string} */ column, /** @type {any} */ value) {
   if (!isNumber(value)) return shown(value);
   if (SECONDS.test(column)) return duration(Number(value));
+  if (isMoney(column)) return amounts.format(/** @type {any} */ (value));
   return isFigure(column) ? figure(value) : String(value);
 }
 
 /** What a column is called. */
 export function heading(/** @type {string} */ column) {
-  return column.replace(/_seconds$/, "").replaceAll("_", " ");
+  return column.replace(/^seconds_|_seconds$/, "").replaceAll("_", " ");
 }
 
 /** A month, YYYY-MM, in the reader's format. */
@@ -218,7 +243,6 @@ export function shownValue(
   /** @type {string} */ column,
   /** @type {unknown} */ value,
 ) {
-  return typeof value === "number" && !column.endsWith("_id")
-    ? figure(value)
-    : shown(value);
+  if (typeof value !== "number" || column.endsWith("_id")) return shown(value);
+  return isMoney(column) ? amounts.format(value) : figure(value);
 }

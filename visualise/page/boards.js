@@ -1,0 +1,191 @@
+// @ts-check
+// The overview's lists: who and what is behind the figures of one card.
+import { go, param } from "./address.js";
+import {
+  lookOf,
+  none,
+  noneIn,
+  openRows,
+  rowsBefore,
+  rowsOf,
+  tabled,
+} from "./card_rows.js";
+import { drawBars, keepCards } from "./charts.js";
+import { make } from "./elements.js";
+import { heading } from "./formats.js";
+import { changeOf, figureOf, formatsOf, measureOf } from "./measures.js";
+
+/** @typedef {import("./card_rows.js").Overview} Overview */
+/** @typedef {import("./card_rows.js").Row} Row */
+/** @typedef {import("./card_rows.js").Shown} Shown */
+/** @typedef {import("./company.js").Subject} Subject */
+/** @typedef {Subject["boards"][number] & { id: string }} Board */
+/**
+ * What the rows of one name add up to.
+ * @typedef {{
+ *   id: string,
+ *   label: string,
+ *   detail: string,
+ *   value: number,
+ *   row: Row,
+ * }} Sum
+ */
+
+const BOARD_ROWS_MAX = 8;
+/** How many names have their rows in a list's table. */
+const TABLE_NAMES_MAX = 12;
+
+/**
+ * @param {Overview} overview
+ * @param {Shown} shown
+ */
+export function showBoards(overview, shown) {
+  const boards = boardsOf(shown.card.subject);
+  for (const board of boards) showBoard(overview, board, shown);
+  keepCards("boards", boards.map(({ id }) => id));
+}
+
+/**
+ * A list for each dimension or, of what is stacked by state, for each state.
+ * @param {Subject} subject
+ * @returns {Board[]}
+ */
+function boardsOf({ boards: [first, ...others], states }) {
+  if (first === undefined) return [];
+  return states === undefined
+    ? [first, ...others].map((one) => ({ ...one, id: one.name }))
+    : states.names.map((state) => ({ ...first, id: state }));
+}
+
+/**
+ * @param {Overview} overview
+ * @param {Board} board
+ * @param {Shown} shown
+ */
+function showBoard(overview, { id, name: by, within }, shown) {
+  const { batch, currency, card } = shown;
+  const { states } = card.subject;
+  const column = figureOf(card.subject);
+  const ofBoard = { by, within, column };
+  const rows = rowsOf(overview.figures, card, { by, currency })
+    .filter((row) => states === undefined || row[states.dimension] === id);
+  const sums = summed(rows, ofBoard).slice(0, TABLE_NAMES_MAX);
+  const before = summed(
+    rowsBefore(overview, card, { by, currency }) ?? [],
+    ofBoard,
+  );
+  const isShown = new Set(sums.map((one) => one.id));
+  const most = Math.max(...sums.map(({ value }) => value), 0);
+  drawBars(
+    "boards",
+    id,
+    {
+      title: states === undefined
+        ? `${card.title} by ${heading(by)}`
+        : `${card.title}: ${id}`,
+      heading: states === undefined ? `by ${heading(by)}` : id,
+      ...tabled(
+        rows.filter((row) => isShown.has(idOf(row, ofBoard)))
+          .toSorted((one, other) =>
+            Number(other[column] ?? 0) - Number(one[column] ?? 0)
+          ),
+        card,
+        shown,
+      ),
+      none: states === undefined || sums.length > 0
+        ? none(overview.figures, card)
+        : noneIn(id, overview, card),
+      file: `${card.name}-by-${id}-batch-${batch}`,
+    },
+    sums.slice(0, BOARD_ROWS_MAX).map((one) => ({
+      ...barOf(one, {
+        ...ofBoard,
+        was: before.find((other) => other.id === one.id)?.value,
+        state: states === undefined ? undefined : id,
+      }, shown),
+      share: most === 0 ? 0 : one.value / most,
+    })),
+  );
+}
+
+/**
+ * An entry of a list. Choosing it shows that name alone or, where it already
+ * is, its rows.
+ * @param {Sum} one
+ * @param {{
+ *   by: string,
+ *   within: string | undefined,
+ *   column: string,
+ *   was: number | undefined,
+ *   state: string | undefined,
+ * }} of
+ * @param {Shown} shown
+ */
+function barOf({ label, value, detail, row }, of, shown) {
+  const { by, within, column, was, state } = of;
+  const { currency, card, kept } = shown;
+  const { subject } = card;
+  const { states } = subject;
+  const formats = formatsOf(subject, column, currency);
+  // Asked when it is chosen, too: figures come after the address.
+  const isAlone = () => param(by) !== null;
+  const inState = states === undefined || state === undefined
+    ? undefined
+    : { [by]: label, [states.dimension]: state };
+  return {
+    name: label,
+    value: formats.short(value),
+    exact: formats.format(value),
+    look: states === undefined || state === undefined
+      ? "main"
+      : lookOf(state, states),
+    detail: make(
+      "span",
+      { class: "detail" },
+      detail,
+      detail === "" ? "" : " ",
+      changeOf(value, was, measureOf(subject, column)),
+    ),
+    row,
+    says: isAlone() ? `Rows of ${label}` : `Show ${label} alone`,
+    act: () =>
+      isAlone() ? openRows(card, inState ?? row, shown) : go({
+        [by]: label,
+        ...(param("currency") === null ? kept : {}),
+        // Two may have the same name.
+        ...(within === undefined || detail === "" ? {} : { [within]: detail }),
+      }),
+  };
+}
+
+/**
+ * Adds up the rows of the same name, the largest first. Two may have the same
+ * name within different others.
+ * @param {Row[]} rows
+ * @param {{ by: string, within: string | undefined, column: string }} options
+ */
+function summed(rows, { by, within, column }) {
+  /** @type {Map<string, Sum>} */
+  const sums = new Map();
+  for (const row of rows) {
+    const detail = within === undefined ? "" : row[within] ?? "";
+    const id = idOf(row, { by, within });
+    const known = sums.get(id) ??
+      { id, label: row[by] ?? "", detail, value: 0, row };
+    known.value += Number(row[column] ?? 0);
+    sums.set(id, known);
+  }
+  return [...sums.values()].sort((one, other) => other.value - one.value);
+}
+
+/**
+ * What tells the name of a row from others.
+ * @param {Row} row
+ * @param {{ by: string, within: string | undefined }} options
+ */
+function idOf(row, { by, within }) {
+  return JSON.stringify([
+    row[by],
+    within === undefined ? "" : row[within] ?? "",
+  ]);
+}

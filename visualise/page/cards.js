@@ -1,0 +1,140 @@
+// @ts-check
+// The overview's large figures.
+import { go } from "./address.js";
+import { lackedBy, rowsBefore, rowsOf } from "./card_rows.js";
+import { cardsOf } from "./company.js";
+import { $, make, refill } from "./elements.js";
+import { figure, heading, shown } from "./formats.js";
+import { changeOf, countOf, formatsOf, measureOf, sum } from "./measures.js";
+import { monthsOf } from "./months.js";
+import { sparkline } from "./plot.js";
+
+/** @typedef {import("./card_rows.js").Overview} Overview */
+/** @typedef {import("./card_rows.js").Row} Row */
+/** @typedef {import("./company.js").Card} Card */
+/** @typedef {import("./company.js").Subject} Subject */
+
+const SPARK_MONTHS = 13;
+
+/**
+ * @param {Overview} overview
+ * @param {{ currency: string, chosen: string, today: string }} shown
+ */
+export function showCards(overview, { currency, chosen, today }) {
+  refill(
+    $("cards"),
+    ...cardsOf().map((card) =>
+      make(
+        "button",
+        {
+          type: "button",
+          class: "card",
+          "data-card": card.name,
+          "aria-pressed": String(card.name === chosen),
+          onclick: () => go({ measure: card.name, figure: null }),
+        },
+        ...partsOf(overview, card, { currency, today }),
+      )
+    ),
+  );
+}
+
+/**
+ * What stands on a card: its name, figure, details and trend. Of what is
+ * stacked by state, the figure is that of the worst.
+ * @param {Overview} overview
+ * @param {Card} card
+ * @param {{ currency: string, today: string }} shown
+ */
+function partsOf(overview, card, { currency, today }) {
+  const { subject, title } = card;
+  const { main, states } = subject;
+  const formats = formatsOf(subject, main, currency);
+  const rows = rowsOf(overview.figures, card, { by: "month", currency });
+  const [worst] = states?.names ?? [];
+  const counted = worst === undefined
+    ? rows
+    : rows.filter((row) => row[states?.dimension ?? ""] === worst);
+  const value = sum(counted, main);
+  const [lacked] = lackedBy(overview.figures, card);
+  const since = overview.period === "12m" ? overview.from : null;
+  const months = monthsOf(rows, { today, since }).slice(-SPARK_MONTHS);
+  const detail = (/** @type {(Element | string)[]} */ parts) =>
+    make("span", { class: "card-detail" }, ...parts);
+  return [
+    make(
+      "span",
+      { class: "card-name" },
+      worst === undefined ? title : `${title}, ${worst}`,
+    ),
+    make(
+      "span",
+      {
+        class: `card-value${worst !== undefined && value > 0 ? " bad" : ""}`,
+        title: formats.format(value),
+        "data-value": value.toFixed(2),
+      },
+      lacked === undefined ? formats.short(value) : "–",
+    ),
+    detail(
+      lacked === undefined
+        ? [...countedIn(counted, subject), ...othersIn(rows, card, formats)]
+        : [`not known by ${heading(lacked)}`],
+    ),
+    detail(comparedWith(overview, card, { currency, value })),
+    sparkline(
+      months.map((one) =>
+        sum(counted.filter((row) => row.month === one), main)
+      ),
+    ),
+  ];
+}
+
+/**
+ * The sums in the other states, except the last: what is well needs no word.
+ * @param {Row[]} rows
+ * @param {Card} card
+ * @param {{ short: (value: number) => string }} formats
+ */
+function othersIn(rows, { subject: { main, states } }, { short }) {
+  if (states === undefined) return [];
+  return states.names.slice(1, -1).map((name) => {
+    const inState = rows.filter((row) => row[states.dimension] === name);
+    return `; ${short(sum(inState, main))} ${name}`;
+  });
+}
+
+/**
+ * The change since the period before, and which one that is.
+ * @param {Overview} overview
+ * @param {Card} card
+ * @param {{ currency: string, value: number }} now
+ */
+function comparedWith(overview, card, { currency, value }) {
+  const { before, period } = overview;
+  const rows = rowsBefore(overview, card, { by: "month", currency });
+  if (before === null || rows === null) return [];
+  const { subject } = card;
+  const measure = measureOf(subject, subject.main);
+  return [
+    changeOf(value, sum(rows, subject.main), measure),
+    period === "12m"
+      ? " on the year before"
+      : ` on ${shown(before.from)} to ${shown(before.to)}`,
+  ];
+}
+
+/**
+ * How many records some rows count, in words.
+ * @param {Row[]} rows
+ * @param {Subject} subject
+ */
+function countedIn(rows, subject) {
+  const name = countOf(subject);
+  if (name === subject.main) return [];
+  const count = sum(rows, name);
+  return [
+    make("b", { "data-count": String(count) }, figure(count)),
+    ` ${heading(count === 1 ? name.replace(/s$/, "") : name)}`,
+  ];
+}

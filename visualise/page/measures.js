@@ -1,0 +1,85 @@
+// @ts-check
+// What is measured of a subject: how it is written, added up, and compared.
+import { param } from "./address.js";
+import { make } from "./elements.js";
+import { figure, money, percent, short, shortMoney } from "./formats.js";
+
+/** @typedef {Record<string, string>} Row */
+/** @typedef {import("./company.js").Measure} Measure */
+/** @typedef {import("./company.js").Subject} Subject */
+
+/**
+ * @param {Subject} subject
+ * @param {string} name
+ */
+export function measureOf({ measures }, name) {
+  return measures.find((one) => one.name === name);
+}
+
+/** The measure that counts records. */
+export function countOf(/** @type {Subject} */ { measures }) {
+  return measures.find(({ unit }) => unit === "count")?.name ?? "";
+}
+
+/** The measures of a subject, the main one first. */
+export function figuresOf(/** @type {Subject} */ { measures, main }) {
+  const names = measures.map(({ name }) => name);
+  return [main, ...names.filter((name) => name !== main)];
+}
+
+/** The measure that the address names. */
+export function figureOf(/** @type {Subject} */ subject) {
+  const asked = param("figure") ?? "";
+  return figuresOf(subject).includes(asked) ? asked : subject.main;
+}
+
+/**
+ * How a measure is written: exactly, and in little room.
+ * @param {Subject} subject
+ * @param {string} name
+ * @param {string} chosen The currency that is shown, if there are several.
+ */
+export function formatsOf(subject, name, chosen) {
+  const measure = measureOf(subject, name);
+  if (measure?.unit !== "money") return { format: figure, short };
+  const currency = currencyOf(measure, chosen);
+  return {
+    format: (/** @type {number} */ value) => money(value, currency),
+    short: (/** @type {number} */ value) => shortMoney(value, currency),
+  };
+}
+
+/**
+ * @param {Measure} measure
+ * @param {string} chosen
+ */
+export function currencyOf({ currency = "" }, chosen) {
+  return currency === "currency" ? chosen : currency;
+}
+
+export function sum(/** @type {Row[]} */ rows, /** @type {string} */ column) {
+  return rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
+}
+
+/**
+ * A change since the period before, in words and with its direction.
+ * @param {number} now
+ * @param {number | undefined} was
+ * @param {Measure | undefined} measure Which direction of it is good, if any.
+ */
+export function changeOf(now, was, measure) {
+  if (was === undefined || was === 0) return "";
+  const share = now / was - 1;
+  const sign = Math.abs(share) < 0.0005 ? "" : share > 0 ? "▲ " : "▼ ";
+  const isGood = measure?.moreIsGood;
+  const look = sign === "" || isGood === undefined
+    ? ""
+    : (share > 0) === isGood
+    ? "well"
+    : "bad";
+  return make(
+    "span",
+    { class: `change ${look}` },
+    `${sign}${percent(Math.abs(share))}`,
+  );
+}
