@@ -219,7 +219,10 @@ export async function readRecord(
 }
 
 /** Reads a batch from the ledger: its models, files, and findings of checks. */
-export async function readBatch({ company, warehouse }: Sources, batch: number) {
+export async function readBatch(
+  { company, warehouse }: Sources,
+  batch: number,
+) {
   const [[ledger], loaded, files, findings] = await Promise.all([
     warehouse.ask("batch", [batch]),
     warehouse.ask({

@@ -209,7 +209,10 @@ function withNamesOf(
   return Object.fromEntries(
     Object.entries(figures).map(([by, rows]) => {
       const names = new Set(others[by]?.map((row) => row[by]));
-      return [by, by === "month" ? rows : rows.filter((row) => names.has(row[by]))];
+      return [
+        by,
+        by === "month" ? rows : rows.filter((row) => names.has(row[by])),
+      ];
     }),
   );
 }

@@ -198,9 +198,9 @@ function placedSql({ splits, sums }: Parts): string {
       ? ""
       : joinTotals(split, `split_${index}`, `named.s${index}`)
   );
-  return `select ${columns.join(", ")} from named ${
-    joins.join(" ")
-  } group by ${by.join(", ")}`;
+  return `select ${columns.join(", ")} from named ${joins.join(" ")} group by ${
+    by.join(", ")
+  }`;
 }
 
 /** The months and the first names as one JSON text, in order. */

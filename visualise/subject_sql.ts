@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/postgres/postgres.ts";
 import type { Dimension, Subject } from "../lib/project/dashboard.ts";
 
 /** Whether names of a dimension stay apart in each figure, as currencies do. */
@@ -84,7 +84,10 @@ export function heldAt(batch: string): string {
  * The subject's select over those versions of its fact. Within it, the names of
  * models stand for what they held at the batch.
  */
-export function selectSql({ fact, others, select }: Subject, where: string): string {
+export function selectSql(
+  { fact, others, select }: Subject,
+  where: string,
+): string {
   const models = [
     `${quoteName(fact)} as (select facts.* from ${
       quoteName(fact)
