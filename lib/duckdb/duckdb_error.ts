@@ -52,9 +52,14 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
   },
 ];
 
+/** Errors that quote values and names, which may read like a cause. */
+const OF_DATA =
+  /^(Binder|Catalog|Constraint|Conversion|Invalid Input|Mismatch Type|Out of Range|Parser) Error/;
+
 /** The cause, if it is memory, disk, network or rights; else undefined. */
 export function duckDbCause(error: unknown): DuckDbCause | undefined {
   const message = messageOf(error);
+  if (OF_DATA.test(message)) return undefined;
   const cause = CAUSES.find(({ pattern }) => pattern.test(message));
   return cause && { hint: cause.hint, retryable: cause.retryable };
 }

@@ -47,6 +47,8 @@ const DAMAGE = [
   'IO Error: No files found that match the pattern "/zone/x.csv"',
   'HTTP Error: Unable to connect to URL "http://s3/x.csv": 404 (Not Found).',
   "TProtocolException: Invalid data",
+  "Conversion Error: Could not convert string 'call interrupted' to INT32",
+  "Invalid Input Error: CSV Error on Line: 2 Original Line: 1,permission denied",
 ];
 
 for (const [message, hint] of PASSING) {
