@@ -89,6 +89,8 @@ function hintFor(error: unknown): string {
       if (isPoolerLimit(error)) return POOLER_LIMIT_HINT;
       return "Run extract again; if it persists, see the log of the pooler before the source";
     default:
-      return "Run extract again; if it persists, see the source's server log";
+      return LASTING.test(sqlState(error) ?? "")
+        ? "Repair in the source what the message names: the next run would meet it again. The source's server log may say more"
+        : "Run extract again; if it persists, see the source's server log";
   }
 }
