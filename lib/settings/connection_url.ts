@@ -146,7 +146,9 @@ function readPort(url: URL, { get, read, problem }: UrlReader): number {
   const text = get("port") ?? (url.port || read("PGPORT"));
   const port = text === undefined ? POSTGRES_PORT : decimal(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    const from = get("port") === undefined ? "PGPORT" : "port";
+    const from = get("port") === undefined && url.port === ""
+      ? "PGPORT"
+      : "port";
     problem(`${from} is "${text}", which is not a port`);
   }
   return port;

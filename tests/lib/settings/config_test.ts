@@ -441,6 +441,14 @@ Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
   ]);
 });
 
+Deno.test("readConfig() says which port of a URL is none", () => {
+  const problems = problemsOf({ SOURCE_URL: "postgres://host:0/db" }, [
+    "source",
+  ]);
+
+  assert.deepEqual(problems, ['SOURCE_URL: port is "0", which is not a port']);
+});
+
 for (
   const url of [
     `postgres://user:${SECRET}@host:port/db`,
