@@ -207,7 +207,7 @@ Deno.test("a note of a failure holds no password, and what is asked to stop leav
   const { config } = platform;
   const zone = openZone(config.ingestionUrl, { s3: undefined });
   const env = {
-    SOURCE_URL: "postgres://u:hunter2-hunter2@127.0.0.1:1/hunter2-hunter2",
+    SOURCE_URL: "postgres://u:hunter2-hunter2@127.0.0.1:1/of-hunter2-hunter2",
   };
   let stop = () => {};
   const variables: Record<string, string> = { ...taskEnv(platform), ...env };
