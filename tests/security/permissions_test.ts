@@ -29,7 +29,7 @@ const UNCONFINED = [
   "infra:try",
 ];
 /** The demo, and what drives a browser: that looks into /proc. */
-const ALL_PERMISSIONS = ["demo", "bench:dashboard"];
+const ALL_PERMISSIONS = ["demo", "bench:dashboard", "pictures"];
 /** Made of others, which are tested. */
 const COMPOSED = ["ok"];
 /** It waits for what others do: that it works has a test of its own. */
