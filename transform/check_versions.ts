@@ -212,7 +212,10 @@ function isOutOfTime({ name, type, declared }: ModelColumn): string {
   const isZoned = type.endsWith("WITH TIME ZONE");
   const isMoment = declared?.startsWith("timestamp");
   const end = type === "DATE"
-    ? ` or ${value} >= ${isMoment ? AFTER_LAST_MOMENT : AFTER_LAST_DAY}`
+    // Until the column's type has changed in the lake, it may be a timestamp.
+    ? ` or cast(${value} as date) >= ${
+      isMoment ? AFTER_LAST_MOMENT : AFTER_LAST_DAY
+    }`
     : isZoned
     ? ` or ${value} >= ${LAST_MOMENT}`
     : "";
