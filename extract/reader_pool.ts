@@ -80,7 +80,15 @@ export class ReaderPool {
   async #lease(table: string | undefined): Promise<Reader> {
     for (;;) {
       const reader = await this.#next(table);
-      if (table === undefined || await this.#lock(reader, table)) return reader;
+      try {
+        if (table === undefined || await this.#lock(reader, table)) {
+          return reader;
+        }
+      } catch (error) {
+        // Others wait for it, and shall get the error, too.
+        await this.#giveBack(reader);
+        throw error;
+      }
       this.#firstOnly.add(table);
       await this.#giveBack(reader);
     }

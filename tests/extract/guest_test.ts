@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { beginSql, lockSql } from "../../extract/guest_transaction.ts";
+import {
+  beginSql,
+  type LockedTable,
+  lockSql,
+} from "../../extract/guest_transaction.ts";
 import { ReaderPool } from "../../extract/reader_pool.ts";
 import { StageError } from "../../lib/errors.ts";
 import { RESOURCES } from "../../lib/stage.ts";
@@ -246,6 +250,21 @@ Deno.test("extract() reads on beside who waits when it never gives way", async (
   assert(rows > 19_901);
 });
 
+const GUEST = { version: 14, schema: "public", lockTimeoutMs: 500 };
+
+/** Two connections to read with; the first has locked the tables. */
+async function openReaders(url: string, tables: readonly LockedTable[]) {
+  const first = await openClient(url);
+  const other = await openClient(url);
+  await execute(
+    first,
+    beginSql(GUEST, "repeatable read"),
+    lockSql(GUEST, tables),
+  );
+  await execute(other, beginSql(GUEST, "repeatable read"));
+  return { first, other };
+}
+
 Deno.test("ReaderPool keeps its first connection free to release tables", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
@@ -253,21 +272,13 @@ Deno.test("ReaderPool keeps its first connection free to release tables", async 
   for (const name of names) {
     await execute(client, `create table ${name} (n integer primary key)`);
   }
-  const guest = { version: 14, schema: "public", lockTimeoutMs: 500 };
   const tables = names.map((name) => ({
     name,
     schema: "public",
     partitioned: false,
   }));
-  const first = await openClient(database.url);
-  const other = await openClient(database.url);
-  await execute(
-    first,
-    beginSql(guest, "repeatable read"),
-    lockSql(guest, tables),
-  );
-  await execute(other, beginSql(guest, "repeatable read"));
-  const pool = new ReaderPool(guest, tables, [first, other]);
+  const { first, other } = await openReaders(database.url, tables);
+  const pool = new ReaderPool(GUEST, tables, [first, other]);
   const read = (name: string) =>
     pool.use(async (reader) => {
       await reader.query(`select from ${name}`);
@@ -299,22 +310,46 @@ Deno.test("ReaderPool keeps its first connection free to release tables", async 
   for (const one of [first, other]) await one.end();
 });
 
+Deno.test("ReaderPool lets all fail that wait for a connection which died", async () => {
+  await using database = await openTestDatabase();
+  const names = ["large", "small", "tiny"];
+  for (const name of names) {
+    await execute(
+      database.client,
+      `create table ${name} (n integer primary key)`,
+    );
+  }
+  const tables = names.map((name) => ({
+    name,
+    schema: "public",
+    partitioned: false,
+  }));
+  const { first, other } = await openReaders(database.url, tables);
+  const pool = new ReaderPool(GUEST, tables, [first, other]);
+  await other.end();
+
+  // The first connection has to release another table before these.
+  const reads = await Promise.allSettled(
+    ["large", "large", "small"].map((name) =>
+      pool.use((reader) => reader.query(`select from ${name}`), name)
+    ),
+  );
+
+  assert.deepEqual(
+    reads.map(({ status }) => status),
+    Array(3).fill("rejected"),
+  );
+  await first.end();
+});
+
 Deno.test("ReaderPool reads a table that somebody waits for by its first connection", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await execute(client, "create table t (n integer primary key)");
-  const guest = { version: 14, schema: "public", lockTimeoutMs: 500 };
   const tables = [{ name: "t", schema: "public", partitioned: false }];
-  const first = await openClient(database.url);
-  const other = await openClient(database.url);
   const migrating = await openClient(database.url);
-  await execute(
-    first,
-    beginSql(guest, "repeatable read"),
-    lockSql(guest, tables),
-  );
-  await execute(other, beginSql(guest, "repeatable read"));
-  const pool = new ReaderPool(guest, tables, [first, other]);
+  const { first, other } = await openReaders(database.url, tables);
+  const pool = new ReaderPool(GUEST, tables, [first, other]);
   const pids = (readers: ReaderPool) =>
     Promise.all([0, 1].map(() =>
       readers.use(async (reader) => {
@@ -330,7 +365,7 @@ Deno.test("ReaderPool reads a table that somebody waits for by its first connect
   await somebodyWaits(client);
   // The other one still has its lock, until it reads something else.
   const beside = await pids(pool);
-  const lone = new ReaderPool(guest, tables, [first, other]);
+  const lone = new ReaderPool(GUEST, tables, [first, other]);
   await other.query("rollback to savepoint locked_0");
   const alone = await pids(lone);
   await lone.release("t");
