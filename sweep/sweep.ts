@@ -1,5 +1,6 @@
 import { keyParts, logFolder } from "../lib/batches/batch_log.ts";
 import { type Generation, readGeneration } from "../lib/batches/generation.ts";
+import { eachOf } from "../lib/each_of.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 import { type Listed, openListed } from "./listed_files.ts";
@@ -160,10 +161,13 @@ async function removeUnlisted(
     ({ key }) => keyParts(key)?.batch ?? 0,
   );
   const garbage: ListedFile[] = [];
-  await eachOf([...byBatch], async ([batch, ofBatch]) => {
-    work.context.signal.throwIfAborted();
-    const listed = await work.listed(batch);
-    garbage.push(...ofBatch.filter(({ key }) => !listed.has(key)));
+  await eachOf([...byBatch], {
+    atOnce: REQUESTS_AT_ONCE,
+    work: async ([batch, ofBatch]) => {
+      work.context.signal.throwIfAborted();
+      const listed = await work.listed(batch);
+      garbage.push(...ofBatch.filter(({ key }) => !listed.has(key)));
+    },
   });
   await removeFiles(garbage, work);
 }
@@ -186,17 +190,20 @@ async function removeFiles(
   { context, zone, result, dryRun }: Work,
 ): Promise<void> {
   const { log, signal } = context;
-  await eachOf(files, async ({ key, bytes, modified }) => {
-    signal.throwIfAborted();
-    if (dryRun === true) {
-      log.info("{key}, {bytes} bytes, of {modified}", {
-        key,
-        bytes,
-        modified: modified.toISOString(),
-      });
-    } else await zone.remove(key);
-    result.filesRemoved++;
-    result.bytesRemoved += bytes;
+  await eachOf(files, {
+    atOnce: REQUESTS_AT_ONCE,
+    work: async ({ key, bytes, modified }) => {
+      signal.throwIfAborted();
+      if (dryRun === true) {
+        log.info("{key}, {bytes} bytes, of {modified}", {
+          key,
+          bytes,
+          modified: modified.toISOString(),
+        });
+      } else await zone.remove(key);
+      result.filesRemoved++;
+      result.bytesRemoved += bytes;
+    },
   });
 }
 
@@ -213,18 +220,4 @@ async function removeUnfinished(work: Work): Promise<void> {
     } else await file.remove();
     result.unfinishedRemoved++;
   }
-}
-
-/** Runs the work for each, some at once; throws the first error at the end. */
-async function eachOf<Item>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const left = items.values();
-  const lanes = await Promise.allSettled(
-    Array.from({ length: REQUESTS_AT_ONCE }, async () => {
-      for (const item of left) await work(item);
-    }),
-  );
-  for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
 }

@@ -13,6 +13,7 @@ import {
   versionKey,
   VIEWS_KEY,
 } from "../lib/iceberg/table_metadata.ts";
+import { eachOf } from "../lib/each_of.ts";
 import { StageError } from "../lib/errors.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 
@@ -96,12 +97,11 @@ async function readEach<Item>(
   items: readonly Item[],
   read: (item: Item) => Promise<void>,
 ): Promise<void> {
-  const left = items.values();
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, async () => {
-    for (const item of left) {
-      await read(item).catch((error) => {
+  await eachOf(items, {
+    atOnce: READS_AT_ONCE,
+    work: (item) =>
+      read(item).catch((error) => {
         if (error instanceof StageError) throw error;
-      });
-    }
-  }));
+      }),
+  });
 }

@@ -53,7 +53,7 @@ export interface Subject {
   /** At least one, of which one is a count. */
   measures: readonly Measure[];
   dimensions: readonly Dimension[];
-  /** A dimension whose names are told apart in each figure, the worst first. */
+  /** A dimension whose names are distinguished in each figure, the worst first. */
   states?: { dimension: string; names: readonly string[] };
   cards: readonly Card[];
 }

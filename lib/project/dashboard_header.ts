@@ -53,7 +53,7 @@ interface Reading {
  * - `Dimensions`, likewise: `status` is a column of the select; `customer:
  *   customer_id -> dim_customer.company_name` is named in a dimension, `seller:
  *   employee_id -> dim_employee.given_name + family_name, within team` by two of
- *   its columns, and told apart by another; `counted by name` is for dimensions
+ *   its columns, and distinguished by another; `counted by name` is for dimensions
  *   with many rows and few names;
  * - `Stacked by`: `state is overdue, due, paid`, the worst first;
  * - `Cards`, and below it `owed: Owed to us, where kind is RECEIPT, REFUND`; by

@@ -198,10 +198,14 @@ export function openWarehouse(
   return new Warehouse(warehouse.settings, connect, statementTimeoutMs);
 }
 
-/** The dashboard's server where answers can't stream, and nobody is asked. */
+/**
+ * The dashboard's server where answers can't stream, and nobody is asked unless
+ * there is a token.
+ */
 export function withoutStream(
   { context: { sql, log, clock, config: { freshnessMinutesMax } } }: Platform,
   warehouse: Warehouse,
+  options: { token?: string; clock?: () => Date } = {},
 ): ReturnType<typeof createServer> {
   return createServer({
     sql,
@@ -210,8 +214,8 @@ export function withoutStream(
     readZones: hiddenZones,
     log,
     freshnessMinutesMax,
-    token: undefined,
-    clock,
+    token: options.token,
+    clock: options.clock ?? clock,
   });
 }
 

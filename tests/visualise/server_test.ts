@@ -5,8 +5,6 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
 import { Figures } from "../../visualise/figures.ts";
 import { serveDashboard } from "../../visualise/main.ts";
-import { createServer } from "../../visualise/server.ts";
-import { hiddenZones } from "../../visualise/stage_states.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import {
   loaded,
@@ -377,16 +375,7 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const { client } = platform.warehouse;
-  const app = createServer({
-    sql: platform.context.sql,
-    warehouse,
-    live: undefined,
-    readZones: hiddenZones,
-    log: platform.context.log,
-    freshnessMinutesMax: 30,
-    token: TOKEN,
-    clock: () => new Date(),
-  });
+  const app = withoutStream(platform, warehouse, { token: TOKEN });
   // Strangers get an answer that takes no query.
   await client.query("begin");
   await client.query("lock pipeline.batch in access exclusive mode");
@@ -425,13 +414,7 @@ Deno.test("a sign-in ends after 30 days, and wrong tokens are logged", async () 
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   let now = new Date("2026-01-01T00:00:00Z");
-  const app = createServer({
-    sql: platform.context.sql,
-    warehouse,
-    live: undefined,
-    readZones: hiddenZones,
-    log: platform.context.log,
-    freshnessMinutesMax: 30,
+  const app = withoutStream(platform, warehouse, {
     token: TOKEN,
     clock: () => now,
   });

@@ -12,6 +12,7 @@ import {
   readAllSql,
 } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { eachOf } from "../../lib/each_of.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import {
   createVersion,
@@ -111,17 +112,17 @@ async function publish(options: PublishOptions): Promise<void> {
   if (changed.length === 0 && haveViews) return;
   if (!haveViews) await zone.put(VIEWS_KEY, new TextEncoder().encode(views));
   const failures: unknown[] = [];
-  const left = changed.values();
-  await Promise.all(Array.from({ length: TABLES_AT_ONCE }, async () => {
-    for (const table of left) {
+  await eachOf(changed, {
+    atOnce: TABLES_AT_ONCE,
+    work: async (table) => {
       try {
         await publishTable(table, options);
         known.set(table.name, table.hash);
       } catch (error) {
         failures.push(error);
       }
-    }
-  }));
+    },
+  });
   const published: Published = {
     location: uriOf(zone),
     tables: Object.fromEntries(

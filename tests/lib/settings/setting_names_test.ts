@@ -60,7 +60,7 @@ Deno.test("namesInEnvFile() names a value that lost what follows its $", async (
   }
   for (
     const [written, read] of [
-      ["${HOME}/zone", "/root/zone"],
+      ["${HOME}/zone", "/home/me/zone"],
       ["'pg://u:p$word@h'", "pg://u:p$word@h"],
       ["pg://u:p\\$word@h", "pg://u:p$word@h"],
       ["pg://u:p$word@h", "pg://of@the/environment"],
