@@ -25,16 +25,16 @@ import { projectDirectory } from "../lib/project_directory.ts";
 import { type Config, readConfig } from "../lib/settings/config.ts";
 import { createRunId } from "../lib/stage.ts";
 import { openZone, type Zone } from "../lib/zone/zone.ts";
-import { compact, compactionBounds } from "../transform/compact.ts";
+import { compact, compactionBounds } from "../transform/files/compact.ts";
 import {
   emptyModelSql,
   type ModelColumn,
   STAMP_COLUMNS,
   versionsSql,
-} from "../transform/model_changes.ts";
-import { publishLake } from "../transform/publish_lake.ts";
-import { registerModels } from "../transform/register_models.ts";
-import { writeParquet } from "../transform/write_parquet.ts";
+} from "../transform/models/model_changes.ts";
+import { publishLake } from "../transform/lake/publish_lake.ts";
+import { registerModels } from "../transform/models/register_models.ts";
+import { writeParquet } from "../transform/files/write_parquet.ts";
 
 const MODEL = "fact_sales_order";
 const KEY = "sales_order_id";

@@ -2,7 +2,7 @@ import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
 import { canRefer } from "../lib/project/derived_table.ts";
-import { TAKEN_NAMES } from "../transform/check_names.ts";
+import { TAKEN_NAMES } from "../transform/checks/check_names.ts";
 import {
   type ForeignKey,
   fullName,

@@ -6,7 +6,7 @@ import {
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
-import { checkTakenByLoad } from "./check_taken.ts";
+import { checkTakenByLoad } from "./tables/check_taken.ts";
 import { loadError } from "./load_error.ts";
 import { loadPending } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";

@@ -6,33 +6,36 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteName } from "../lib/postgres/postgres.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { checkKnown, checkTypes } from "./check_columns.ts";
-import { checkIntercepted, keepEnding } from "./check_intercepted.ts";
-import { copyCsv } from "./copy_csv.ts";
+import { checkKnown, checkTypes } from "./tables/check_columns.ts";
+import { checkIntercepted, keepEnding } from "./others/check_intercepted.ts";
+import { copyCsv } from "./rows/copy_csv.ts";
 import {
   eventFlag,
   exportVersions,
   type VersionFiles,
   type VersionsCsv,
   type VersionsForm,
-} from "./export_versions.ts";
-import { checksOf } from "./history_checks.ts";
+} from "./rows/export_versions.ts";
+import { checksOf } from "./checks/history_checks.ts";
 import { refusalOf } from "./load_error.ts";
 import {
   addPlaceholders,
   createStaging,
   mergeDimension,
   mergeFact,
-} from "./merge.ts";
-import type { ModelTypes } from "./model_types.ts";
-import { type ModelReference, proveReferences } from "./prove_references.ts";
-import { runChecks } from "./run_checks.ts";
+} from "./rows/merge.ts";
+import type { ModelTypes } from "./tables/model_types.ts";
+import {
+  type ModelReference,
+  proveReferences,
+} from "./references/prove_references.ts";
+import { runChecks } from "./checks/run_checks.ts";
 import {
   emptyTables,
   removeConstraints,
   restoreConstraints,
-} from "./table_constraints.ts";
-import type { WarehouseTable } from "./warehouse_table.ts";
+} from "./tables/table_constraints.ts";
+import type { WarehouseTable } from "./tables/warehouse_table.ts";
 
 /** Batches that go into the warehouse in one transaction. */
 export interface GroupWork {

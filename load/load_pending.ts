@@ -10,9 +10,9 @@ import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { warnOfAbandoned } from "./abandoned_tables.ts";
-import { checkVersions, findVersions } from "./find_versions.ts";
-import { followModels } from "./follow_models.ts";
+import { warnOfAbandoned } from "./tables/abandoned_tables.ts";
+import { checkVersions, findVersions } from "./rows/find_versions.ts";
+import { followModels } from "./tables/follow_models.ts";
 import {
   checkContinuity,
   checkSameSql,
@@ -22,11 +22,11 @@ import {
   newestEntry,
 } from "./ledger.ts";
 import { bulkLoad, type GroupWork, mergeGroup } from "./load_group.ts";
-import { checkModels, loadedModels } from "./loaded_models.ts";
-import { ModelTypes } from "./model_types.ts";
+import { checkModels, loadedModels } from "./tables/loaded_models.ts";
+import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";
-import { validateFilled } from "./validate_filled.ts";
-import { readWarehouseTables } from "./warehouse_table.ts";
+import { validateFilled } from "./references/validate_filled.ts";
+import { readWarehouseTables } from "./tables/warehouse_table.ts";
 import { whileIntact } from "./while_intact.ts";
 
 /** Up to this many waiting batches, or rows, share a transaction. */

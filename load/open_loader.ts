@@ -9,8 +9,8 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { makeSchema } from "./make_schema.ts";
-import { noteFailedCheck } from "./run_checks.ts";
+import { makeSchema } from "./tables/make_schema.ts";
+import { noteFailedCheck } from "./checks/run_checks.ts";
 
 /**
  * One load at a time: the key of the warehouse's advisory lock. It is held by

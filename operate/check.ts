@@ -5,8 +5,8 @@ import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
 import { warehouseType } from "../lib/project/warehouse_type.ts";
 import type { StageContext } from "../lib/stage.ts";
-import type { ModelColumn } from "../transform/model_changes.ts";
-import { registerModels } from "../transform/register_models.ts";
+import type { ModelColumn } from "../transform/models/model_changes.ts";
+import { registerModels } from "../transform/models/register_models.ts";
 
 const USAGE = `deno task check [--json]
 

@@ -7,7 +7,7 @@ import { readServerMode } from "../lib/postgres/connect.ts";
 import { queryRow, serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
-import { damagedError, damagedTables } from "../load/own_tables.ts";
+import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
 import { examineSns } from "./examine_sns.ts";
 

@@ -8,19 +8,19 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { takenColumns, takenTables } from "../load/check_taken.ts";
-import { plannedChanges } from "../load/follow_models.ts";
+import { takenColumns, takenTables } from "../load/tables/check_taken.ts";
+import { plannedChanges } from "../load/tables/follow_models.ts";
 import { findNewestEntry } from "../load/ledger.ts";
-import { findMissing, wantedSchema } from "../load/make_schema.ts";
-import { ModelTypes, type TypedModel } from "../load/model_types.ts";
+import { findMissing, wantedSchema } from "../load/tables/make_schema.ts";
+import { ModelTypes, type TypedModel } from "../load/tables/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
-import { checkDamaged, damagedTables } from "../load/own_tables.ts";
-import { checkShapes } from "../load/table_shape.ts";
+import { checkDamaged, damagedTables } from "../load/schema/own_tables.ts";
+import { checkShapes } from "../load/tables/table_shape.ts";
 import {
   checkContinuity,
   checkKeys,
   isOfSameSql,
-} from "../transform/continuity.ts";
+} from "../transform/batches/continuity.ts";
 
 const USAGE = `deno task plan [--json]
 

@@ -8,7 +8,7 @@ import {
   rowsOf,
 } from "../lib/batches/manifest.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { checkContinuity } from "../transform/continuity.ts";
+import { checkContinuity } from "../transform/batches/continuity.ts";
 import { shortTime } from "./format_status.ts";
 import { type StageStatus, type Status, tellProblem } from "./stage_status.ts";
 import { waitsTooLong } from "./waiting_batches.ts";

@@ -6,7 +6,7 @@ import {
 } from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Need } from "../lib/settings/config.ts";
-import { rebuildWarehouse } from "../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
 const USAGE = `deno task rebuild processed

@@ -10,7 +10,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { checkContinuity, newestEntry } from "../load/ledger.ts";
-import { damagedError, damagedTables } from "../load/own_tables.ts";
+import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
 import failureSql from "./failure.sql" with { type: "text" };
 import { duration } from "./format_status.ts";

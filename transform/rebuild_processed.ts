@@ -14,11 +14,11 @@ import {
   type StageResult,
   startRun,
 } from "../lib/stage.ts";
-import { checkContinuity } from "./continuity.ts";
-import type { MakeOptions } from "./make_batch.ts";
-import { makeBatches, type Reached } from "./make_batches.ts";
-import { publishBatch } from "./publish_batch.ts";
-import { registerModels } from "./register_models.ts";
+import { checkContinuity } from "./batches/continuity.ts";
+import type { MakeOptions } from "./batches/make_batch.ts";
+import { makeBatches, type Reached } from "./batches/make_batches.ts";
+import { publishBatch } from "./lake/publish_batch.ts";
+import { registerModels } from "./models/register_models.ts";
 
 /** How often a rebuild catches up with batches that came while it ran. */
 const ROUNDS_MAX = 10;

@@ -9,13 +9,13 @@ import {
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
-import { checkSql } from "./check_sql.ts";
-import { compactionBounds, countDue } from "./compact.ts";
-import { checkContinuity, isOfSameSql } from "./continuity.ts";
-import type { MakeOptions } from "./make_batch.ts";
-import { makeBatches, type Reached } from "./make_batches.ts";
-import { publishBatch } from "./publish_batch.ts";
-import { registerModels } from "./register_models.ts";
+import { checkSql } from "./checks/check_sql.ts";
+import { compactionBounds, countDue } from "./files/compact.ts";
+import { checkContinuity, isOfSameSql } from "./batches/continuity.ts";
+import type { MakeOptions } from "./batches/make_batch.ts";
+import { makeBatches, type Reached } from "./batches/make_batches.ts";
+import { publishBatch } from "./lake/publish_batch.ts";
+import { registerModels } from "./models/register_models.ts";
 
 type Logs = Pick<MakeOptions, "input" | "output">;
 

@@ -9,10 +9,13 @@ import {
 } from "../lib/project/contract.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
-import { reasonSql } from "../transform/land_table.ts";
-import { emptyModelSql, type ModelColumn } from "../transform/model_changes.ts";
-import { QUARANTINE_TYPES } from "../transform/quarantine.ts";
-import { registerModels } from "../transform/register_models.ts";
+import { reasonSql } from "../transform/tables/land_table.ts";
+import {
+  emptyModelSql,
+  type ModelColumn,
+} from "../transform/models/model_changes.ts";
+import { QUARANTINE_TYPES } from "../transform/tables/quarantine.ts";
+import { registerModels } from "../transform/models/register_models.ts";
 import { type CopiedRows, copiedRowsSql } from "./copied_rows.ts";
 import { keyText } from "./key_text.ts";
 

@@ -9,7 +9,7 @@ import {
   type ModelColumn,
   modelColumns,
   STAMP_COLUMNS,
-} from "../transform/model_changes.ts";
+} from "../transform/models/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
 /** The live files of a lake as of some batch. */

@@ -5,7 +5,7 @@ import {
   relationExists,
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import type { BrokenRule } from "../load/run_checks.ts";
+import type { BrokenRule } from "../load/checks/run_checks.ts";
 import { type Comparison, describeKeys } from "./compare_models.ts";
 import dueSinceSql from "./due_since.sql" with { type: "text" };
 

@@ -6,7 +6,7 @@ import { act, prepareActions } from "../../demo/traffic_actions.ts";
 import { makeFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { main as check } from "../../operate/check.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { verify } from "../../verify/verify.ts";

@@ -4,7 +4,7 @@ import { encodeManifest, type Manifest } from "../../lib/batches/manifest.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { writeParquet } from "../../transform/write_parquet.ts";
+import { writeParquet } from "../../transform/files/write_parquet.ts";
 import {
   forgetLiveFiles,
   ingestionManifest,

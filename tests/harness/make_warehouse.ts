@@ -3,7 +3,7 @@ import type pg from "pg";
 import { inTransaction } from "../../lib/postgres/postgres.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES } from "../../lib/stage.ts";
-import { makeSchema } from "../../load/make_schema.ts";
+import { makeSchema } from "../../load/tables/make_schema.ts";
 import { PROJECT_SQL } from "./platform.ts";
 
 /** Makes a warehouse's tables as a first load finds them, and no more. */

@@ -5,7 +5,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import type { Config } from "../../lib/settings/config.ts";
 import { openStageZone } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
-import { tableRowsSql } from "../../transform/table_state.ts";
+import { tableRowsSql } from "../../transform/tables/table_state.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "./manifests.ts";
 import type { Platform } from "./platform.ts";

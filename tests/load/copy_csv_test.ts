@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Progress } from "../../lib/cli/progress.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { copyCsv } from "../../load/copy_csv.ts";
+import { copyCsv } from "../../load/rows/copy_csv.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
 

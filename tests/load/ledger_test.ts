@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { connect } from "../../lib/postgres/connect.ts";
-import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
+import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import {
   CHANNEL,
   checkContinuity,

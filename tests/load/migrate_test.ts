@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
-import { migrate } from "../../load/migrate.ts";
+import { migrate } from "../../load/tables/migrate.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
 
 const FIRST = { name: "0001_first", text: "create table first (n integer)" };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { examine } from "../../operate/doctor.ts";
 import { makePlan } from "../../operate/plan.ts";
 import { readStatus } from "../../operate/read_status.ts";

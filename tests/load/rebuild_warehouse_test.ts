@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { query, serverName } from "../../lib/postgres/postgres.ts";
 import { CHANNEL } from "../../load/ledger.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { damage, runSmallHistory } from "../harness/damage.ts";

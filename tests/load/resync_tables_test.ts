@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { resyncTables } from "../../load/resync_tables.ts";
+import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { runSmallHistory } from "../harness/damage.ts";
 import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
 import { assertFreshlyLoaded, tableTexts } from "../harness/rebuild.ts";

@@ -6,9 +6,9 @@ import { openLog } from "../../lib/log.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { checkedModel } from "../../lib/project/project_sql.ts";
-import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
-import { noteFailedCheck, runChecks } from "../../load/run_checks.ts";
-import { readWarehouseTable } from "../../load/warehouse_table.ts";
+import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
+import { noteFailedCheck, runChecks } from "../../load/checks/run_checks.ts";
+import { readWarehouseTable } from "../../load/tables/warehouse_table.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 

@@ -5,12 +5,15 @@ import { query } from "../../lib/postgres/postgres.ts";
 import {
   removeConstraints,
   restoreConstraints,
-} from "../../load/table_constraints.ts";
-import { findUnvalidated, validate } from "../../load/validate_references.ts";
+} from "../../load/tables/table_constraints.ts";
+import {
+  findUnvalidated,
+  validate,
+} from "../../load/references/validate_references.ts";
 import {
   readWarehouseTable,
   type WarehouseTable,
-} from "../../load/warehouse_table.ts";
+} from "../../load/tables/warehouse_table.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
 const TABLES = ["dim_other", "fact_thing"];

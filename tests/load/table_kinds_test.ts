@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { assertMirrored } from "../harness/mirror.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
-import { ENGINE_SCHEMA } from "../../load/engine_schema.ts";
-import { migrate } from "../../load/migrate.ts";
+import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
+import { migrate } from "../../load/tables/migrate.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connect } from "../../lib/postgres/connect.ts";
-import { readWarehouseTable } from "../../load/warehouse_table.ts";
+import { readWarehouseTable } from "../../load/tables/warehouse_table.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
 const MODEL = {

@@ -3,7 +3,7 @@ import { Random } from "../../demo/random.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { assertSame, History } from "../harness/oracle.ts";

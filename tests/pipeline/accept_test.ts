@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ProcessIo } from "../../lib/cli/command.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { main as load } from "../../load/main.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { main as rebuild } from "../../operate/rebuild.ts";
 import { main as resync } from "../../operate/resync.ts";
 import { main as pipeline } from "../../operate/run.ts";

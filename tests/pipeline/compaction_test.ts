@@ -3,7 +3,7 @@ import type { LiveFile } from "../../lib/batches/manifest.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";

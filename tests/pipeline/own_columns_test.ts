@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { query, queryRow } from "../../lib/postgres/postgres.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { resyncTables } from "../../load/resync_tables.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";

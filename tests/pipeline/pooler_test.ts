@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { load } from "../../load/load.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
 import { readStatus } from "../../operate/read_status.ts";
 import { verify } from "../../verify/verify.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";
 

@@ -7,7 +7,7 @@ import {
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

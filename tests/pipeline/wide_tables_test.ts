@@ -5,8 +5,8 @@ import {
   type ProjectSql,
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { resyncTables } from "../../load/resync_tables.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 
 /** Postgres's most for a table, 1,600, less what load adds to a fact. */

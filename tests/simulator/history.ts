@@ -10,7 +10,7 @@ import {
   type StageResult,
 } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";

@@ -136,17 +136,17 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: '[...names, FAULT_COLUMN] : [...names, "_xid"];',
       },
       {
-        file: "transform/land_table.ts",
+        file: "transform/tables/land_table.ts",
         find: 'select ${typed.join(", ")}, ',
         replace: 'select ${typed.join(", ")}, cast(_xid as bigint) as _xid, ',
       },
       {
-        file: "transform/land_table.ts",
+        file: "transform/tables/land_table.ts",
         find: "as select ${columns}\n    from arrived",
         replace: "as select ${columns}, _xid\n    from arrived",
       },
       {
-        file: "transform/land_table.ts",
+        file: "transform/tables/land_table.ts",
         find: 'return `select ${columns.join(", ")} where false`;\n}\n\nasync',
         replace:
           'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;\n}\n\nasync',
@@ -252,7 +252,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: new RegExp(`load failed in a run without faults|${CONTENT.source}`),
     edits: [{
-      file: "transform/check_versions.ts",
+      file: "transform/checks/check_versions.ts",
       find: "  const columns = neverNull(checked);\n",
       replace: "  const columns = neverNull(checked);\n" +
         "  if (columns.length > 0) return undefined;\n",
@@ -273,7 +273,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 6,
     finds: CONTENT,
     edits: [{
-      file: "transform/table_state.ts",
+      file: "transform/tables/table_state.ts",
       find: "  if (changes.length === 0) return rows;\n",
       replace: "  if (changes.length >= 0) return rows;\n",
     }],
@@ -284,7 +284,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 16,
     finds: CONTENT,
     edits: [{
-      file: "transform/affected_rows.ts",
+      file: "transform/models/affected_rows.ts",
       find: "    .filter(([use]) => changed.has(use.table))\n",
       replace: `    .filter(([use]) => use === driver ||
       changed.has(use.table) && !changed.has(table.name))\n`,
@@ -296,7 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
     finds: CONTENT,
     edits: [
       {
-        file: "transform/write_merged.ts",
+        file: "transform/files/write_merged.ts",
         find: "  const versions = readParquetSql(zone, merge);\n",
         replace: `  const versions = \`(from \${readParquetSql(zone, merge)}
       qualify row_number() over (
@@ -304,7 +304,7 @@ export const MUTATIONS: readonly Mutation[] = [
 `,
       },
       {
-        file: "transform/write_merged.ts",
+        file: "transform/files/write_merged.ts",
         find: "  if (before.rows !== listed) {\n",
         replace:
           "  if (before.rows > 0) return;\n  if (before.rows !== listed) {\n",

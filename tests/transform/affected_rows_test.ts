@@ -4,8 +4,8 @@ import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { quoteNames } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { readConfig } from "../../lib/settings/config.ts";
-import { findAffectedRows } from "../../transform/affected_rows.ts";
-import { currentViews } from "../../transform/make_current.ts";
+import { findAffectedRows } from "../../transform/models/affected_rows.ts";
+import { currentViews } from "../../transform/tables/make_current.ts";
 import { newSeed } from "../harness/seed.ts";
 
 const TABLES = parseContract(`

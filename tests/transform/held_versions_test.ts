@@ -8,15 +8,15 @@ import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import {
   heldVersionsSql,
   type VersionsFile,
-} from "../../transform/held_versions.ts";
+} from "../../transform/tables/held_versions.ts";
 import {
   asOfBatch,
   asOfTime,
   holdsUntilSql,
   NOW,
-} from "../../transform/holds_until.ts";
-import { STAMP_COLUMNS } from "../../transform/model_changes.ts";
-import { writeParquet } from "../../transform/write_parquet.ts";
+} from "../../transform/files/holds_until.ts";
+import { STAMP_COLUMNS } from "../../transform/models/model_changes.ts";
+import { writeParquet } from "../../transform/files/write_parquet.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
 const KEY = ["part", "id"];

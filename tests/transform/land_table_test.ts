@@ -14,7 +14,7 @@ import {
   emptyLandedTables,
   emptyTableSql,
   landTable,
-} from "../../transform/land_table.ts";
+} from "../../transform/tables/land_table.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
 const [THING, COPY, DAY] = parseContract(`create table thing (

@@ -3,7 +3,7 @@ import { BatchLog } from "../../lib/batches/batch_log.ts";
 import { readGeneration } from "../../lib/batches/generation.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { openStageZone, type StageContext } from "../../lib/stage.ts";
-import { publishLake } from "../../transform/publish_lake.ts";
+import { publishLake } from "../../transform/lake/publish_lake.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { processedManifest } from "../harness/manifests.ts";

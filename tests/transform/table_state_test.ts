@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { tableFiles } from "../../transform/table_state.ts";
+import { tableFiles } from "../../transform/tables/table_state.ts";
 import { verify } from "../../verify/verify.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { assertMirrored } from "../harness/mirror.ts";

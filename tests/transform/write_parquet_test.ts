@@ -5,7 +5,7 @@ import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
-import { writeParquet } from "../../transform/write_parquet.ts";
+import { writeParquet } from "../../transform/files/write_parquet.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
 const KEY = "model/batch=000000001/run-1.parquet";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
-import { resyncTables } from "../../load/resync_tables.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
 import { changeUnseen } from "../harness/damage.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

@@ -5,7 +5,7 @@ import {
   type ProjectSql,
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { verify } from "../../verify/verify.ts";
 import { changeUnseen, swapFile } from "../harness/damage.ts";
 import {

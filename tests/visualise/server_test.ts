@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readDashboard } from "../../lib/project/dashboard.ts";
 import { gunzipSync } from "node:zlib";
 import { query } from "../../lib/postgres/postgres.ts";
-import { rebuildWarehouse } from "../../load/rebuild_warehouse.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { Figures } from "../../visualise/figures.ts";
 import { serveDashboard } from "../../visualise/main.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";

@@ -32,8 +32,8 @@ import {
   type ModelColumn,
   modelColumns,
   STAMP_COLUMNS,
-} from "../model_changes.ts";
-import { QUARANTINE_TYPES } from "../quarantine.ts";
+} from "../models/model_changes.ts";
+import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import {
   type NextVersion,
   nextVersion,

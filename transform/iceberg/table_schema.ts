@@ -5,8 +5,8 @@ import {
   widerType,
 } from "../../lib/iceberg/field_ids.ts";
 import type { SchemaField } from "../../lib/iceberg/table_metadata.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../holds_until.ts";
-import { type ModelColumn, STAMP_COLUMNS } from "../model_changes.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../files/holds_until.ts";
+import { type ModelColumn, STAMP_COLUMNS } from "../models/model_changes.ts";
 
 /** The fields of a model's table. */
 export interface TableFields {

@@ -9,7 +9,7 @@ import { columnsHash } from "../../../lib/duckdb/data_files.ts";
 import { shortChecksum } from "../../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
 import type { Zone } from "../../../lib/zone/zone.ts";
-import { dueMerges } from "../../../transform/compact.ts";
+import { dueMerges } from "../../../transform/files/compact.ts";
 import { publishTables } from "../../../transform/iceberg/publish_tables.ts";
 import { changedZone } from "../../harness/changed_zone.ts";
 import {
@@ -19,8 +19,8 @@ import {
 import { inFolder } from "../../harness/in_folder.ts";
 import { emptyManifest } from "../../harness/manifests.ts";
 import { openPlatform, PROJECT_SQL } from "../../harness/platform.ts";
-import { STAMP_COLUMNS } from "../../../transform/model_changes.ts";
-import { writeParquet } from "../../../transform/write_parquet.ts";
+import { STAMP_COLUMNS } from "../../../transform/models/model_changes.ts";
+import { writeParquet } from "../../../transform/files/write_parquet.ts";
 import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 
 const MODEL = "dim_design";

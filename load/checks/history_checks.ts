@@ -1,0 +1,126 @@
+import {
+  quoteName,
+  quoteNames,
+  quoteText,
+} from "../../lib/postgres/postgres.ts";
+import { checkedModel, type SqlFile } from "../../lib/project/project_sql.ts";
+import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+
+type Checked = Pick<WarehouseTable, "model" | "references">;
+
+/**
+ * The checks of a table: those of the company's folder, and for a fact those of
+ * its history, which are the same for every model. A file in the folder with
+ * the name of one of these replaces it.
+ */
+export function checksOf(
+  table: Checked,
+  company: readonly SqlFile[],
+): SqlFile[] {
+  const { name, kind } = table.model;
+  const own = company.filter((check) => checkedModel(check) === name);
+  const isFact = kind === "fact" && name !== QUARANTINE.name;
+  const generated = (isFact ? historyChecks(table) : [])
+    .filter((check) => !own.some((one) => one.name === check.name));
+  return [...own, ...generated]
+    .toSorted((one, other) => one.name < other.name ? -1 : 1);
+}
+
+function historyChecks(table: Checked): SqlFile[] {
+  const { name } = table.model;
+  return [
+    ...table.references.length === 0 ? [] : [{
+      name: `${name}__references_are_known`,
+      text: referencesSql(table),
+    }],
+    {
+      name: `${name}__version_ends_after_it_starts`,
+      text: endsSql(table),
+    },
+    { name: `${name}__versions_do_not_overlap`, text: overlapSql(table) },
+  ].map((check) => ({ ...check, isGenerated: true as const }));
+}
+
+/** A placeholder stands where the source has nothing, or it was not read. */
+function referencesSql({ model, references }: Checked): string {
+  const unknown = references.map(({ column, dimension, dimensionKey }) =>
+    `select ${quoteNames(model.key, "fact.")},
+      ${quoteText(`${column} `)} || fact.${quoteName(column)} as missing
+    from ${checkedName(model)} as fact
+    inner join ${quoteName(dimension)} as dimension
+      on dimension.${quoteName(dimensionKey)} = fact.${quoteName(column)}
+    where fact.to_batch is null and dimension.is_placeholder`
+  );
+  return `-- Rows that ${model.name} refers to are in the source.
+--
+-- Severity: warning
+
+select ${keyText(model.key)} as key,
+  'refers to what the source lacks: '
+    || string_agg(missing, ', ' order by missing) as finding
+from (${unknown.join("\nunion all\n")}) as placeholders
+group by ${quoteNames(model.key)}`;
+}
+
+/** An empty or reversed interval is valid at no moment. */
+function endsSql({ model }: Checked): string {
+  return `-- A version of ${model.name} ends, in batches and in time, after it starts.
+--
+-- Severity: error
+
+select ${keyText(model.key)} as key,
+  format(
+    'holds from batch %s, %s to batch %s, %s', from_batch, valid_from,
+    coalesce(cast(to_batch as text), 'null'),
+    coalesce(cast(valid_to as text), 'null')
+  ) as finding
+from ${checkedName(model)}
+where from_batch >= to_batch
+  or valid_from >= valid_to
+  or (to_batch is null) <> (valid_to is null)`;
+}
+
+/**
+ * A version that overlaps its successor would count twice. Only keys with a
+ * closed version are examined: a unique index prevents two open ones.
+ */
+function overlapSql({ model }: Checked): string {
+  const key = quoteNames(model.key);
+  return `-- At most one version of each key of ${model.name} is valid at any moment.
+--
+-- Severity: error
+
+with versions as (
+  select ${key}, from_batch, to_batch, valid_to,
+    lead(from_batch) over successors as next_from_batch,
+    lead(valid_from) over successors as next_valid_from
+  from ${checkedName(model)}
+  where (${key}) in (
+    select ${key} from ${checkedName(model)} where to_batch is not null
+  )
+  window successors as (partition by ${key} order by from_batch)
+)
+select ${keyText(model.key)} as key,
+  format(
+    'the version of batch %s ends at %s, its successor is of batch %s',
+    from_batch, coalesce('batch ' || to_batch, 'no batch'), next_from_batch
+  ) as finding
+from versions
+where next_from_batch is not null and (
+  to_batch is null
+  or valid_to is null
+  or to_batch > next_from_batch
+  or valid_to > next_valid_from
+)`;
+}
+
+function checkedName({ name }: Checked["model"]): string {
+  return quoteName(`checked_${name}`);
+}
+
+function keyText(key: readonly string[]): string {
+  return key.length === 1
+    ? `cast(${quoteNames(key)} as text)`
+    : `cast(row(${quoteNames(key)}) as text)`;
+}

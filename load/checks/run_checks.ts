@@ -1,0 +1,277 @@
+import type { Logger } from "@logtape/logtape";
+import type pg from "pg";
+import {
+  messageOf,
+  StageError,
+  type StageErrorOptions,
+} from "../../lib/errors.ts";
+import {
+  inTransaction,
+  query,
+  quoteName,
+  quoteNames,
+  sqlState,
+  type TextRow,
+} from "../../lib/postgres/postgres.ts";
+import type { SqlFile } from "../../lib/project/project_sql.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+
+/** This many findings of one check are recorded; all are counted. */
+const FINDINGS_MAX = 1000;
+const NOTE_LOCK_TIMEOUT = "10s";
+const FOUND_SQL = `select count(*) as findings, min(key) as key,
+  (array_agg(finding order by key))[1] as finding from wrong`;
+
+/**
+ * Runs the checks of a model on the keys that these batches touched, inside the
+ * transaction that loads them, and records their results. Warnings are recorded
+ * one by one and reported; the first broken rule of severity `error` ends the
+ * load.
+ */
+export async function runChecks(
+  client: pg.Client,
+  options: {
+    table: WarehouseTable;
+    checks: readonly SqlFile[];
+    /** The events of this load; undefined: the whole table is new. */
+    staging: string | undefined;
+    batch: number;
+    log: Logger;
+  },
+): Promise<void> {
+  const { table, checks, staging, batch, log } = options;
+  const name = table.model.name;
+  if (checks.length === 0) return;
+  await client.query(
+    `delete from pipeline.check_result
+    where split_part(check_name, '__', 1) = $1 and check_name <> all($2)`,
+    [name, checks.map((check) => check.name)],
+  );
+  const key = quoteNames(table.model.key);
+  await createChecked(client, {
+    name,
+    where: staging === undefined
+      ? "true"
+      : `(${key}) in (select ${key} from ${staging})`,
+  });
+  for (const check of checks) {
+    const { first, ...result } = await runCheck(client, check, batch);
+    await note(client, result);
+    const { severity, findings } = result;
+    if (findings === 0) continue;
+    if (severity === "warning") {
+      log.warn("check {check}: {findings} findings, the first {key}: {first}", {
+        check: check.name,
+        findings,
+        key: first?.key,
+        first: first?.finding,
+        batch,
+      });
+      continue;
+    }
+    throw new CheckFailedError(
+      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${name}" wrong, the first ${first?.key}: ${first?.finding}`,
+      {
+        subject: check.name,
+        dataCheck: true,
+        hint: hintOn(check),
+      },
+      result,
+    );
+  }
+  await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+/** Runs a check; records its findings, and returns the first. */
+async function runCheck(
+  client: pg.Client,
+  check: SqlFile,
+  batch: number,
+): Promise<CheckResult & { first: TextRow | undefined }> {
+  const severity = severityOf(check);
+  const result = { check: check.name, rule: ruleOf(check), severity, batch };
+  // A statement that writes can't have parallel workers.
+  const isBroken = (await findWrong(client, check))?.findings !== "0";
+  if (!isBroken) return { ...result, findings: 0, first: undefined };
+  const first = await findWrong(client, check, {
+    sql: `, written as (
+      insert into pipeline.finding
+        (batch, check_name, severity, key, finding)
+      select $1::bigint, $2::text, $3::text, key::text, finding::text
+      from wrong
+      limit ${FINDINGS_MAX}
+    )`,
+    values: [batch, check.name, severity],
+  });
+  return { ...result, findings: Number(first?.findings ?? 0), first };
+}
+
+/**
+ * SQLSTATE classes of a check that names something missing, such as a dropped
+ * column, or whose expressions fail on the values.
+ */
+const UNREADABLE = ["21", "22", "42"];
+
+/** The error that names such a check, which has to be repaired. */
+function unreadable(error: unknown, check: SqlFile): StageError | undefined {
+  const state = sqlState(error) ?? "";
+  if (!UNREADABLE.includes(state.slice(0, 2)) || state === "42501") {
+    return undefined;
+  }
+  return new StageError(
+    `Cannot run the check ${check.name}: ${messageOf(error)}`,
+    {
+      subject: check.name,
+      hint: `Fix sql/checks/${check.name}.sql`,
+      cause: error,
+    },
+  );
+}
+
+/** The result of a check. */
+interface CheckResult {
+  check: string;
+  rule: string;
+  severity: "error" | "warning";
+  batch: number;
+  findings: number;
+}
+
+/** A rule of severity `error` is broken. */
+class CheckFailedError extends StageError {
+  constructor(
+    message: string,
+    options: StageErrorOptions,
+    readonly result: CheckResult,
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * Records the check that ended a load, if one did: what it had written was
+ * rolled back with the load.
+ */
+export async function noteFailedCheck(
+  client: pg.Client,
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof CheckFailedError)) return;
+  // The load has failed anyway, and says why.
+  await inTransaction(
+    client,
+    { settings: { lock_timeout: NOTE_LOCK_TIMEOUT } },
+    () => note(client, error.result),
+  ).catch(() => {});
+}
+
+async function note(
+  client: pg.Client,
+  { check, rule, severity, batch, findings }: CheckResult,
+): Promise<void> {
+  await client.query(
+    `insert into pipeline.check_result
+      (check_name, rule, severity, batch, findings)
+    values ($1, $2, $3, $4, $5)
+    on conflict (check_name) do update set
+      (rule, severity, batch, checked_at, findings) = (
+        select excluded.rule, excluded.severity, excluded.batch,
+          excluded.checked_at, excluded.findings
+      )`,
+    [check, rule, severity, batch, findings],
+  );
+}
+
+/** A rule that some rows of a table break. */
+export interface BrokenRule {
+  check: string;
+  severity: "error" | "warning";
+  findings: number;
+  /** The first of them. */
+  key: string;
+  finding: string;
+  /** Where the rule is stated. */
+  hint: string;
+}
+
+/**
+ * Runs the checks of a model on its whole table, and returns the broken rules;
+ * nothing is recorded.
+ */
+export async function runWholeChecks(
+  client: pg.Client,
+  options: { name: string; checks: readonly SqlFile[] },
+): Promise<BrokenRule[]> {
+  const { name, checks } = options;
+  if (checks.length === 0) return [];
+  const broken: BrokenRule[] = [];
+  await createChecked(client, { name, where: "true" });
+  for (const check of checks) {
+    const found = await findWrong(client, check);
+    if (found?.findings === "0") continue;
+    broken.push({
+      check: check.name,
+      severity: severityOf(check),
+      findings: Number(found?.findings),
+      key: found?.key ?? "",
+      finding: found?.finding ?? "",
+      hint: hintOn(check),
+    });
+  }
+  await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+  return broken;
+}
+
+async function createChecked(
+  client: pg.Client,
+  options: { name: string; where: string },
+): Promise<void> {
+  const { name, where } = options;
+  await client.query(
+    `create temporary view ${quoteName(`checked_${name}`)} as
+    select * from ${quoteName(name)} where ${where}`,
+  );
+}
+
+/** Runs a check: how many rows are wrong, and the first of them. */
+async function findWrong(
+  client: pg.Client,
+  check: SqlFile,
+  then: { sql: string; values: (string | number)[] } = { sql: "", values: [] },
+): Promise<TextRow | undefined> {
+  try {
+    const [found] = await query(
+      client,
+      `with wrong as materialized (select * from (${check.text}) as rows)
+      ${then.sql} ${FOUND_SQL}`,
+      then.values,
+    );
+    return found;
+  } catch (error) {
+    throw unreadable(error, check) ?? error;
+  }
+}
+
+/** The first paragraph of a check's header, as people read it. */
+function ruleOf(check: SqlFile): string {
+  const [header = ""] = /^(-- .+\n)+/.exec(check.text) ?? [];
+  return header.replaceAll(/^-- /gm, "").trim().replaceAll("\n", " ");
+}
+
+function hintOn(check: SqlFile): string {
+  return check.isGenerated
+    ? `${ruleOf(check)} See "Load" in docs/design.md`
+    : `sql/checks/${check.name}.sql says what the rule is and why`;
+}
+
+function severityOf(check: SqlFile): "error" | "warning" {
+  const severity = /^-- Severity: (error|warning)$/m.exec(check.text)?.[1];
+  if (severity === "error" || severity === "warning") return severity;
+  throw new StageError(
+    `Cannot run the check ${check.name}: its header has no severity`,
+    {
+      subject: check.name,
+      hint: "Write `-- Severity: error` or `-- Severity: warning`",
+    },
+  );
+}

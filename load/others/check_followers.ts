@@ -1,0 +1,50 @@
+import { StageError } from "../../lib/errors.ts";
+import { serverName } from "../../lib/postgres/postgres.ts";
+import { findFollowers, type Follower } from "./find_cascades.ts";
+import { type Landed, type ReloadWork } from "../rows/land_rows.ts";
+import { warehouseOf } from "../open_loader.ts";
+import { goesSql } from "../repair/reconcile.ts";
+
+/**
+ * Throws a `StageError` that names the rows of others' tables that would be
+ * deleted or changed with those removed here; where that is allowed, only warns
+ * of them.
+ */
+export async function checkFollowers(
+  { context, client, allowCascade }: ReloadWork,
+  landed: readonly Landed[],
+): Promise<void> {
+  const found: Follower[] = [];
+  for (const { reconciliation } of landed) {
+    const { name: table } = reconciliation;
+    found.push(
+      ...await findFollowers(client, { table, goes: goesSql(reconciliation) }),
+    );
+  }
+  if (found.length === 0) return;
+  const followers = found.map(({ table, action, rows }) =>
+    `${table} (${action}): ${
+      rows === undefined
+        ? "rows that the loader's role may not read"
+        : rows === 1
+        ? "1 row"
+        : `${rows} rows`
+    }`
+  ).join(", ");
+  if (allowCascade) {
+    context.log.warn(
+      "rows are deleted, and with them rows that refer to them in {followers}",
+      { followers },
+    );
+    return;
+  }
+  const server = serverName(warehouseOf(context));
+  throw new StageError(
+    `Cannot reload ${server}: rows would be deleted, and with them rows that refer to them in ${followers}`,
+    {
+      subject: server,
+      hint:
+        "Declare these references `deferrable initially deferred` without `on delete`, and they stay; or run it once with --allow-cascade to lose them",
+    },
+  );
+}

@@ -1,0 +1,105 @@
+import type pg from "pg";
+import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { inSavepoint } from "../../lib/postgres/savepoint.ts";
+
+/** Somebody else's table that loses or changes rows with one of ours. */
+export interface Follower {
+  table: string;
+  /** The action of its foreign key: `on delete cascade`. */
+  action: string;
+  /** The number of such rows; undefined where the role may not read them. */
+  rows: number | undefined;
+}
+
+/** A foreign key that deletes or changes its rows with what they refer to. */
+interface ForeignKey {
+  referring: string;
+  /** The table that it refers to. */
+  referred: string;
+  action: string;
+  /** Its columns, each with the one that it refers to. */
+  pairs: [own: string, key: string][];
+}
+
+/** SQL for whether the row of this alias would be deleted. */
+type Goes = (alias: string) => string;
+
+const CASCADE = "on delete cascade";
+const INSUFFICIENT_PRIVILEGE = /^42501$/;
+
+/**
+ * The others' tables that would lose or change rows if the rows of this table
+ * were deleted that meet a condition on `present`, directly or through further
+ * tables. Tables that would keep all of their rows as they are, are left out.
+ */
+export async function findFollowers(
+  client: pg.Client,
+  options: { table: string; goes: string },
+): Promise<Follower[]> {
+  const keys = await readForeignKeys(client);
+  const [root] = await query(
+    client,
+    "select to_regclass(quote_ident($1))::text as name",
+    [options.table],
+  );
+  const found = new Map<string, { key: ForeignKey; goes: Goes[] }>();
+  const follow = (path: readonly ForeignKey[], goes: Goes): void => {
+    const table = path.at(-1)?.referring ?? root?.name;
+    for (const key of keys) {
+      if (key.referred !== table || path.includes(key)) continue;
+      const isFollowing: Goes = (alias) => {
+        const before = path.length === 0 ? "present" : `${alias}_`;
+        const same = key.pairs.map(([own, other]) =>
+          `${alias}.${quoteName(own)} = ${before}.${quoteName(other)}`
+        );
+        return `exists (select from ${key.referred} as ${before}
+          where ${same.join(" and ")} and ${goes(before)})`;
+      };
+      const name = `${key.referring} ${key.action}`;
+      const { goes: others = [] } = found.get(name) ?? {};
+      found.set(name, { key, goes: [...others, isFollowing] });
+      if (key.action === CASCADE) follow([...path, key], isFollowing);
+    }
+  };
+  follow([], () => options.goes);
+  const followers: Follower[] = [];
+  for (const { key: { referring, action }, goes } of found.values()) {
+    let rows: number | undefined;
+    await inSavepoint(client, INSUFFICIENT_PRIVILEGE, async () => {
+      const [counted] = await query(
+        client,
+        `select count(*) as rows from ${referring} as follower
+        where ${goes.map((goesOf) => goesOf("follower")).join(" or ")}`,
+      );
+      rows = Number(counted?.rows);
+    });
+    if (rows !== 0) followers.push({ table: referring, action, rows });
+  }
+  return followers;
+}
+
+async function readForeignKeys(client: pg.Client): Promise<ForeignKey[]> {
+  const rows = await query(
+    client,
+    `select conrelid::regclass::text as referring,
+      confrelid::regclass::text as referred,
+      'on delete ' || case confdeltype when 'c' then 'cascade'
+        when 'n' then 'set null' else 'set default' end as action,
+      json_agg(json_build_array(own.attname, other.attname)) as pairs
+    from pg_constraint
+    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
+    inner join pg_attribute as own on own.attrelid = conrelid
+      and own.attnum = own_number
+    inner join pg_attribute as other on other.attrelid = confrelid
+      and other.attnum = key_number
+    where contype = 'f' and conparentid = 0 and confdeltype in ('c', 'n', 'd')
+    group by pg_constraint.oid, conrelid, confrelid, confdeltype
+    order by referring, action`,
+  );
+  return rows.map((row) => ({
+    referring: row.referring ?? "",
+    referred: row.referred ?? "",
+    action: row.action ?? "",
+    pairs: JSON.parse(row.pairs ?? "[]"),
+  }));
+}

@@ -1,0 +1,67 @@
+import type pg from "pg";
+import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { inSavepoint } from "../../lib/postgres/savepoint.ts";
+import { addPlaceholders } from "../rows/merge.ts";
+import type { ModelReference } from "./prove_references.ts";
+import unvalidatedSql from "./unvalidated_references.sql" with { type: "text" };
+import type { Reference } from "../tables/warehouse_table.ts";
+
+const FOREIGN_KEY_VIOLATION = /^23503$/;
+
+/** Finds the foreign keys between models' tables that are not validated yet. */
+export async function findUnvalidated(
+  client: pg.Client,
+  models: readonly string[],
+): Promise<ModelReference[]> {
+  const rows = await query(client, unvalidatedSql, [models]);
+  return rows.map((row) => ({
+    model: row.model ?? "",
+    constraint: row.constraint_name ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+    dimensionKey: row.dimension_key ?? "",
+  }));
+}
+
+/**
+ * Lets Postgres validate foreign keys. Missing rows that they lead to get
+ * placeholders.
+ */
+export async function validate(
+  client: pg.Client,
+  references: readonly ModelReference[],
+): Promise<void> {
+  for (const reference of references) {
+    const { model, constraint } = reference;
+    const sql = `alter table ${quoteName(model)}
+      validate constraint ${quoteName(constraint)}`;
+    await enforceReferences(client, sql, { model, references: [reference] });
+  }
+}
+
+/**
+ * Runs a statement that makes Postgres check foreign keys of a model's table.
+ * Only if one is violated, missing rows get placeholders, and it runs again.
+ */
+export async function enforceReferences(
+  client: pg.Client,
+  sql: string,
+  options: {
+    model: string;
+    /** Those that placeholders are made for. */
+    references: readonly Reference[];
+  },
+): Promise<void> {
+  const { model, references } = options;
+  const isSound = await inSavepoint(
+    client,
+    FOREIGN_KEY_VIOLATION,
+    () => client.query(sql),
+  );
+  if (isSound) return;
+  await addPlaceholders(client, { references }, {
+    from: quoteName(model),
+    where: "true",
+  });
+  await client.query(sql);
+}

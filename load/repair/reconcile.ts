@@ -1,0 +1,223 @@
+import type pg from "pg";
+import { query, quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+
+/** A table that should hold the rows of another one, and no others. */
+export interface Reconciliation {
+  name: string;
+  /** A temporary table with the rows that it should hold. */
+  fresh: string;
+  columns: readonly string[];
+  /** The columns that identify a row. */
+  identity: readonly string[];
+  /** Other columns by which indexes distinguish rows. */
+  unique?: readonly string[];
+  /** The columns that are compared as text. */
+  unequal: readonly string[];
+}
+
+/**
+ * Makes a table hold the fresh rows and no others, and leaves alone those that
+ * it already holds. A row of which only values differ is updated in place, so
+ * that references to it stay. Returns how many rows were deleted or inserted;
+ * an updated one counts for both.
+ */
+export async function reconcileRows(
+  client: pg.Client,
+  reconciliation: Reconciliation,
+): Promise<number> {
+  const { fresh, columns, identity, unequal } = reconciliation;
+  const name = quoteName(reconciliation.name);
+  const same = sameColumns(identity, "fresh", "present");
+  const changed = await changeRows(client, reconciliation);
+  const removed = await client.query(
+    `delete from ${name} as present where not exists (
+      select from ${fresh} as fresh where ${same}
+        and row(${compared(columns, unequal, "fresh.")})
+          is not distinct from row(${compared(columns, unequal, "present.")})
+    )`,
+  );
+  const added = await client.query(
+    `insert into ${name} (${quoteNames(columns)})
+    select ${quoteNames(columns)} from ${fresh} as fresh
+    where not exists (select from ${name} as present where ${same})`,
+  );
+  return 2 * changed + (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+}
+
+/** SQL for whether `reconcileRows` deletes the row with the alias `present`. */
+export function goesSql(
+  { fresh, columns, identity, unique = [], unequal }: Reconciliation,
+): string {
+  return `not exists (select from ${fresh} as fresh
+    where ${sameColumns(identity, "fresh", "present")} and (
+      (${keepsPlace([...identity, ...unique])})
+      or row(${compared(columns, unequal, "fresh.")})
+        is not distinct from row(${compared(columns, unequal, "present.")})))`;
+}
+
+/**
+ * SQL for whether a row is updated in place. A version that ends or reopens is
+ * not: indexes distinguish it by that.
+ */
+function keepsPlace(same: readonly string[]): string {
+  return `${sameColumns(same, "fresh", "present")}
+    and (fresh.to_batch is null) = (present.to_batch is null)`;
+}
+
+async function changeRows(
+  client: pg.Client,
+  { name, fresh, columns, identity, unique = [], unequal }: Reconciliation,
+): Promise<number> {
+  const same = [...identity, ...unique];
+  const others = columns.filter((column) => !same.includes(column));
+  if (others.length === 0) return 0;
+  const values = others.map(quoteName)
+    .map((column) => `${column} = fresh.${column}`);
+  const { rowCount } = await client.query(
+    `update ${quoteName(name)} as present set ${values.join(", ")}
+    from ${fresh} as fresh where ${keepsPlace(same)}
+      and row(${compared(others, unequal, "fresh.")})
+        is distinct from row(${compared(others, unequal, "present.")})`,
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Counts the fresh rows that a table does not hold unchanged and, both ways,
+ * the other rows that it holds.
+ */
+export async function countOthers(
+  client: pg.Client,
+  reconciliation: Reconciliation & { bothWays: boolean },
+): Promise<number> {
+  const { fresh, columns, identity, unequal, bothWays } = reconciliation;
+  const name = quoteName(reconciliation.name);
+  const same = sameColumns(identity, "fresh", "present");
+  const surplus = `select from ${name} as present
+    where not exists (select from ${fresh} as fresh where ${same})`;
+  const [found] = await query(
+    client,
+    `select count(*) as rows from (
+      select from ${fresh} as fresh where not exists (
+        select from ${name} as present where ${same}
+          and row(${compared(columns, unequal, "fresh.")})
+            is not distinct from row(${compared(columns, unequal, "present.")})
+      )${bothWays ? ` union all ${surplus}` : ""}
+    ) as others`,
+  );
+  return Number(found?.rows);
+}
+
+/**
+ * Writes the fresh rows into a dimension's table. None is deleted, since facts
+ * may refer to it; see `removeUnknown`. Returns how many rows differed.
+ */
+export async function reconcileDimension(
+  client: pg.Client,
+  table: WarehouseTable,
+  fresh: string,
+): Promise<number> {
+  const columns = dimensionColumns(table);
+  const others = columns.filter((column) => !table.model.key.includes(column));
+  const { rowCount } = await client.query(
+    `insert into ${quoteName(table.model.name)} as present
+      (${quoteNames(columns)})
+    select ${quoteNames(columns)} from ${fresh}
+    on conflict (${quoteNames(table.model.key)}) do update
+    set is_placeholder = false, ${
+      others.map(quoteName).map((name) => `${name} = excluded.${name}`)
+        .join(", ")
+    }
+    where row(
+      present.is_placeholder, ${compared(others, table.unequal, "present.")}
+    ) is distinct from row(
+      false, ${compared(others, table.unequal, "excluded.")}
+    )`,
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Deletes a dimension's rows that are not among the fresh ones, once the facts
+ * are right: those that something still refers to become placeholders. Returns
+ * how many rows differed.
+ */
+export async function removeUnknown(
+  client: pg.Client,
+  table: WarehouseTable,
+  fresh: string,
+): Promise<number> {
+  const name = quoteName(table.model.name);
+  const unknown = `not exists (select from ${fresh} as fresh where ${
+    sameColumns(table.model.key, "fresh", "present")
+  })`;
+  const referrers = await query(
+    client,
+    `select conrelid::regclass::text as table_name,
+      json_agg(json_build_array(own.attname, other.attname)) as pairs,
+      bool_and(has_column_privilege(conrelid, own.attnum, 'select'))
+        as is_readable
+    from pg_constraint
+    cross join lateral unnest(conkey, confkey) as pair (own_number, key_number)
+    inner join pg_attribute as own on own.attrelid = conrelid
+      and own.attnum = own_number
+    inner join pg_attribute as other on other.attrelid = confrelid
+      and other.attnum = key_number
+    where contype = 'f' and confrelid = to_regclass(quote_ident($1))
+    group by pg_constraint.oid, conrelid`,
+    [table.model.name],
+  );
+  const unreferred = referrers.map(({ table_name, pairs }) => {
+    const columns: [string, string][] = JSON.parse(pairs ?? "[]");
+    const same = columns.map(([own, key]) =>
+      `referring.${quoteName(own)} = present.${quoteName(key)}`
+    );
+    return `and not exists (select from ${table_name} as referring
+      where ${same.join(" and ")})`;
+  });
+  // Rows that an unreadable table may refer to stay.
+  const isKnown = referrers.every(({ is_readable }) => is_readable === "t");
+  const removed = isKnown
+    ? await client.query(
+      `delete from ${name} as present where ${unknown} ${unreferred.join(" ")}`,
+    )
+    : { rowCount: 0 };
+  const others = dimensionColumns(table)
+    .filter((column) => !table.model.key.includes(column));
+  const emptied = await client.query(
+    `update ${name} as present set is_placeholder = true, ${
+      others.map((column) => `${quoteName(column)} = null`).join(", ")
+    } where ${unknown} and not (
+      is_placeholder and row(${quoteNames(others)}) is null
+    )`,
+  );
+  return (removed.rowCount ?? 0) + (emptied.rowCount ?? 0);
+}
+
+/** The columns of a dimension's rows, without the mark of placeholders. */
+export function dimensionColumns(table: WarehouseTable): string[] {
+  return [...table.columns, ...INTERVAL_COLUMNS];
+}
+
+/** SQL for columns as they are compared. */
+export function compared(
+  columns: readonly string[],
+  unequal: readonly string[],
+  prefix: string,
+): string {
+  return columns.map((column) =>
+    prefix + quoteName(column) +
+    (unequal.includes(column) ? '::text collate "C"' : "")
+  ).join(", ");
+}
+
+function sameColumns(
+  columns: readonly string[],
+  one: string,
+  other: string,
+): string {
+  return columns.map(quoteName)
+    .map((column) => `${one}.${column} = ${other}.${column}`).join(" and ");
+}

@@ -1,0 +1,153 @@
+import type pg from "pg";
+import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { eventFlag, FLAGS_COLUMN } from "./export_versions.ts";
+import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
+
+/** The name of the temporary table of a model's events to be merged. */
+export function stagingName(model: string): string {
+  return `staged_${model}`;
+}
+
+/**
+ * Creates the temporary table for a model's events, with the types of the
+ * model's table, but no domains: a delete has no values, which a domain may
+ * forbid.
+ */
+export async function createStaging(
+  client: pg.Client,
+  table: WarehouseTable,
+): Promise<string> {
+  const staging = quoteName(stagingName(table.model.name));
+  const values = table.columns.map((name) => {
+    const [type] = table.types.get(name) ?? [];
+    return quoteName(name) + (type === undefined ? "" : `::${type}`);
+  });
+  await client.query(
+    `create temporary table ${staging} on commit drop as
+    select ${values.join(", ")}, valid_from, valid_to, from_batch,
+      to_batch, null::smallint as ${FLAGS_COLUMN}
+    from ${quoteName(table.model.name)} where false`,
+  );
+  return `pg_temp.${staging}`;
+}
+
+/**
+ * Merges staged events into a fact's history: the open version of each key that
+ * changed is closed, and its new versions are added under numbers that continue
+ * in the order of batch and key.
+ */
+export async function mergeFact(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  const name = quoteName(table.model.name);
+  const recordId = quoteName(table.model.recordId ?? "record_id");
+  const columns = quoteNames(table.columns);
+  await client.query(
+    `update ${name} as fact
+    set valid_to = event.valid_from, to_batch = event.from_batch
+    from ${staging} as event
+    where ${sameKey(table, "fact", "event")} and ${eventFlag("is_first")}
+      and fact.to_batch is null`,
+  );
+  await client.query(
+    `insert into ${name}
+      (${recordId}, ${columns}, valid_from, valid_to, from_batch, to_batch)
+    select (select coalesce(max(${recordId}), 0) from ${name})
+        + row_number() over (order by from_batch, ${table.keyOrder}),
+      ${columns}, valid_from, valid_to, from_batch, to_batch
+    from ${staging} as event where not ${eventFlag("is_delete")}`,
+  );
+}
+
+/**
+ * Merges staged events into a dimension: older versions move to the closed
+ * ones, the row becomes the newest version, and a deleted row stays with its
+ * interval ended, since facts may refer to it.
+ */
+export async function mergeDimension(
+  client: pg.Client,
+  table: WarehouseTable,
+  staging: string,
+): Promise<void> {
+  const name = quoteName(table.model.name);
+  const closed = quoteName(`${table.model.name}_closed`);
+  const columns = quoteNames(table.columns);
+  const all = `${columns}, valid_from, valid_to, from_batch, to_batch`;
+  const key = quoteNames(table.model.key);
+  const others = [
+    ...table.columns.filter((column) => !table.model.key.includes(column))
+      .map(quoteName),
+    "valid_from",
+    "valid_to",
+    "from_batch",
+    "to_batch",
+  ];
+  await client.query(
+    `insert into ${closed} (${all})
+    select ${quoteNames(table.columns, "dimension.")}, dimension.valid_from,
+      coalesce(dimension.valid_to, event.valid_from), dimension.from_batch,
+      coalesce(dimension.to_batch, event.from_batch)
+    from ${name} as dimension
+    inner join ${staging} as event on ${sameKey(table, "dimension", "event")}
+    where ${eventFlag("is_first")} and ${eventFlag("has_version")}
+      and not dimension.is_placeholder`,
+  );
+  await client.query(
+    `insert into ${closed} (${all}) select ${all} from ${staging} as event
+    where not ${eventFlag("is_delete")} and not ${
+      eventFlag("is_last_version")
+    }`,
+  );
+  await client.query(
+    `insert into ${name} (${all}) select ${all} from ${staging} as event
+    where ${eventFlag("is_last_version")}
+    on conflict (${key}) do update set is_placeholder = false, ${
+      others.map((column) => `${column} = excluded.${column}`).join(", ")
+    }`,
+  );
+  await client.query(
+    `update ${name} as dimension
+    set valid_to = event.valid_from, to_batch = event.from_batch
+    from ${staging} as event
+    where ${sameKey(table, "dimension", "event")} and ${eventFlag("is_first")}
+      and not ${eventFlag("has_version")} and dimension.to_batch is null
+      and not dimension.is_placeholder`,
+  );
+}
+
+/**
+ * Adds to each dimension a flagged row for every key that these rows name and
+ * it lacks, so that no reference dangles.
+ */
+export async function addPlaceholders(
+  client: pg.Client,
+  table: { references: readonly Omit<Reference, "constraint">[] },
+  options: { from: string; where: string },
+): Promise<void> {
+  for (const { column, dimension, dimensionKey } of table.references) {
+    const value = `referring.${quoteName(column)}`;
+    await client.query(
+      `insert into ${quoteName(dimension)}
+        (${quoteName(dimensionKey)}, is_placeholder)
+      select distinct ${value}, true
+      from ${options.from} as referring
+      left join ${quoteName(dimension)} as dimension
+        on dimension.${quoteName(dimensionKey)} = ${value}
+      where ${options.where} and ${value} is not null
+        and dimension.${quoteName(dimensionKey)} is null`,
+    );
+  }
+}
+
+/** SQL for whether two rows have the same key. */
+export function sameKey(
+  table: WarehouseTable,
+  one: string,
+  other: string,
+): string {
+  return table.model.key.map((column) =>
+    `${one}.${quoteName(column)} = ${other}.${quoteName(column)}`
+  ).join(" and ");
+}

@@ -1,0 +1,48 @@
+import type { Logger } from "@logtape/logtape";
+import type pg from "pg";
+import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
+
+/**
+ * The warehouse's tables whose models were removed: they have the columns of
+ * history and a view of their current rows, which nothing changes any more.
+ */
+export async function abandonedTables(
+  client: pg.Client,
+  models: readonly string[],
+): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select relname as name from pg_class
+    where relkind in ('r', 'p')
+      and relnamespace = to_regnamespace(quote_ident(current_schema()))
+      and relname <> all($1::text[])
+      and to_regclass(quote_ident(relname || '_current')) is not null
+      and (
+        select count(*) from pg_attribute
+        where attrelid = pg_class.oid and not attisdropped
+          and attname = any($2::text[])
+      ) = $3::bigint
+    order by relname`,
+    [models, INTERVAL_COLUMNS, INTERVAL_COLUMNS.length],
+  );
+  return rows.map(({ name }) => name ?? "");
+}
+
+/** Warns of each such table. */
+export async function warnOfAbandoned(
+  client: pg.Client,
+  options: { models: readonly { name: string }[]; log: Logger },
+): Promise<void> {
+  const names = options.models.map(({ name }) => name);
+  for (const table of await abandonedTables(client, names)) {
+    options.log.warn("{table}: {note}", { table, note: abandonedNote(table) });
+  }
+}
+
+/** The text of messages about such a table. */
+export function abandonedNote(table: string): string {
+  return `its model was removed, and its rows no longer change; once nobody reads it: drop table ${
+    quoteName(table)
+  } cascade`;
+}

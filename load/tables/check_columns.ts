@@ -1,0 +1,78 @@
+import { StageError } from "../../lib/errors.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
+import { typeChange } from "../../lib/project/column_types.ts";
+import { warehouseType } from "../../lib/project/warehouse_type.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../../transform/files/holds_until.ts";
+import { STAMP_COLUMNS } from "../../transform/models/model_changes.ts";
+import type { VersionsCsv } from "../rows/export_versions.ts";
+import type { GroupWork } from "../load_group.ts";
+import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** The columns that a file of the lake has beside its model's. */
+const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
+  .map(({ name }) => name);
+
+/**
+ * Throws a `StageError` when a column would cut off what is written into it:
+ * load gives columns types that hold every value, so somebody has changed it
+ * since. The model's types are read only where the files suggest it.
+ */
+export async function checkTypes(
+  { types }: GroupWork,
+  options: { table: WarehouseTable; types: VersionsCsv["types"] },
+): Promise<void> {
+  const { table: { model, columns, types: present } } = options;
+  for (const name of columns) {
+    const type = options.types.get(name);
+    const doubtful = (present.get(name) ?? []).filter((one) =>
+      one !== "text" && type !== undefined && isTooNarrow(one, type)
+    );
+    if (doubtful.length === 0) continue;
+    const wanted = await types.typeOf(model.name, name);
+    const narrow = doubtful.find((one) =>
+      wanted !== undefined && typeChange(one, wanted).kind !== "fits"
+    );
+    if (narrow === undefined) continue;
+    throw new StageError(
+      `Cannot load "${model.name}": its column "${name}" is ${narrow}, which may cut off what its model gives, ${wanted}`,
+      {
+        subject: model.name,
+        hint:
+          "Somebody changed its type: run `deno task rebuild warehouse`, which restores its type and values",
+      },
+    );
+  }
+}
+
+/** The files hold a time of day as text. */
+function isTooNarrow(present: string, duckDbType: string): boolean {
+  const wanted = warehouseType(duckDbType, { isTime: false });
+  return wanted !== undefined && typeChange(present, wanted).kind !== "fits";
+}
+
+/** Throws a `StageError` when the warehouse lacks a column that a model gives. */
+export async function checkKnown(
+  { client, types }: GroupWork,
+  options: { name: string; unknown: readonly string[] },
+): Promise<void> {
+  const { name, unknown } = options;
+  const suspect = unknown.filter((column) => !LAKE_COLUMNS.includes(column));
+  if (suspect.length === 0) return;
+  const given = await types.columnsOf(name);
+  // A column whose values the table itself gives exists, and is left alone.
+  const { fields } = await client.query(
+    `select * from ${quoteName(name)} limit 0`,
+  );
+  const lost = suspect.find((column) =>
+    given.includes(column) && !fields.some((field) => field.name === column)
+  );
+  if (lost === undefined) return;
+  throw new StageError(
+    `Cannot load "${name}": the warehouse's table has no column "${lost}" any more, which its model gives`,
+    {
+      subject: name,
+      hint:
+        "Somebody renamed or dropped it: give it its name again, or run `deno task rebuild warehouse --accept`",
+    },
+  );
+}

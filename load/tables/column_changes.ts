@@ -1,0 +1,260 @@
+import type pg from "pg";
+import { StageError } from "../../lib/errors.ts";
+import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { typeChange } from "../../lib/project/column_types.ts";
+import type { Model } from "../../lib/project/model.ts";
+import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";
+import { type TypedModel, wantedType } from "./model_types.ts";
+
+/** The changes to make to one of a model's tables. */
+export interface Changes {
+  table: string;
+  /** The actions of `alter table`, as SQL. */
+  actions: string[];
+  /** The same for people, a line for each column. */
+  given: string[];
+  retyped: string[];
+  taken: string[];
+  /** Whether existing columns change or are dropped. */
+  reshapes: boolean;
+  dropped: string[];
+}
+
+/** The changes to make to a model's tables, for people. */
+export interface PlannedChanges {
+  /** A line for each column that is new, or becomes wider. */
+  given: string[];
+  /** A line for each that gets another type, which can't hold its values. */
+  retyped: string[];
+  /** A line for each that no model has. */
+  taken: string[];
+}
+
+/** A column of a table in the warehouse. */
+interface Column {
+  name: string;
+  /** As `format_type` writes it; for a domain, its base type. */
+  type: string;
+  /** The column's domain, if it has one. */
+  domain?: string;
+  isNotNull: boolean;
+  /** Whether the table itself gives it a value: always, or by default. */
+  isGenerated: boolean;
+  hasDefault: boolean;
+  /** Whether it treats different texts as equal. */
+  isLoose: boolean;
+}
+
+/** Postgres cuts off longer names. */
+const NAME_BYTES_MAX = 63;
+
+/** The changes of each of a model's tables that exists. */
+export async function changesOfTables(
+  client: pg.Client,
+  typed: TypedModel,
+  drop: boolean,
+): Promise<Changes[]> {
+  const { name, kind } = typed.model;
+  const changes: Changes[] = [];
+  for (const table of kind === "fact" ? [name] : [name, `${name}_closed`]) {
+    const present = await readColumns(client, table);
+    if (present.length === 0) break;
+    changes.push(changesOf(typed, { table, present, drop }));
+  }
+  return changes;
+}
+
+/** A dimension's two tables mostly change alike. */
+export function linesOf(changes: readonly Changes[]): PlannedChanges {
+  const all = (of: keyof PlannedChanges) => [
+    ...new Set(changes.flatMap((change) => change[of])),
+  ];
+  return { given: all("given"), retyped: all("retyped"), taken: all("taken") };
+}
+
+async function readColumns(
+  client: pg.Client,
+  table: string,
+): Promise<Column[]> {
+  const rows = await query(
+    client,
+    `with recursive base (attnum, type, modifier) as (
+      select attnum, atttypid, atttypmod from pg_attribute
+      where attrelid = to_regclass(quote_ident($1))
+      union all
+      select attnum, typbasetype, typtypmod from base
+      inner join pg_type on oid = base.type where typtype = 'd'
+    )
+    select attname as name, format_type(base.type, base.modifier) as type,
+      attnotnull as is_not_null, attgenerated <> '' as is_generated,
+      atthasdef or attidentity <> '' as has_default,
+      case when base.type <> atttypid then format_type(atttypid, null) end
+        as domain, ${IS_LOOSE} as is_loose
+    from pg_attribute
+    inner join base on base.attnum = pg_attribute.attnum
+    inner join pg_type on pg_type.oid = base.type and typtype <> 'd'
+    where attrelid = to_regclass(quote_ident($1)) and pg_attribute.attnum > 0
+      and not attisdropped order by pg_attribute.attnum`,
+    [table],
+  );
+  return rows.map((row) => ({
+    name: row.name ?? "",
+    type: row.type ?? "",
+    ...row.domain ? { domain: row.domain } : {},
+    isNotNull: row.is_not_null === "t",
+    isGenerated: row.is_generated === "t",
+    hasDefault: row.has_default === "t",
+    isLoose: row.is_loose === "t",
+  }));
+}
+
+function changesOf(
+  { model, columns }: TypedModel,
+  options: { table: string; present: readonly Column[]; drop: boolean },
+): Changes {
+  const { table, present, drop } = options;
+  const changes: Changes = {
+    table,
+    actions: [],
+    given: [],
+    retyped: [],
+    taken: [],
+    reshapes: false,
+    dropped: [],
+  };
+  for (const column of columns) {
+    const own = present.find(({ name }) => name === column.name);
+    const wanted = wantedType(model, column);
+    if (own === undefined) add(changes, { model, column, wanted });
+    else if (wanted !== undefined && !own.isGenerated) {
+      retype(changes, { model, column: own, wanted, drop });
+    }
+  }
+  for (const column of drop ? present : []) restoreType(changes, model, column);
+  for (const { name, isNotNull, hasDefault } of present) {
+    if (
+      hasDefault || name === model.recordId || OWN_COLUMNS.includes(name) ||
+      columns.some((column) => column.name === name)
+    ) continue;
+    if (drop) {
+      changes.actions.push(`drop column ${quoteName(name)}`);
+      changes.taken.push(
+        `the column ${name} is dropped with its values: no model has it`,
+      );
+      changes.reshapes = true;
+      changes.dropped.push(name);
+    } else {
+      if (isNotNull) {
+        changes.actions.push(`alter ${quoteName(name)} drop not null`);
+      }
+      changes.taken.push(
+        `the column ${name} is null in new rows: no model has it`,
+      );
+    }
+  }
+  return changes;
+}
+
+function add(
+  changes: Changes,
+  options: {
+    model: Model;
+    column: { name: string; type: string };
+    wanted: string | undefined;
+  },
+): void {
+  const { model, column: { name, type }, wanted } = options;
+  const subject = model.name;
+  if (model.key.includes(name)) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its key has the column "${name}", which the warehouse's table lacks`,
+      {
+        subject,
+        hint:
+          `Write a migration in sql/warehouse that gives "${subject}" this key, such as: alter table ${subject} rename OLD to ${name}`,
+      },
+    );
+  }
+  if (new TextEncoder().encode(name).length > NAME_BYTES_MAX) {
+    throw new StageError(
+      `Cannot load the model "${subject}": the name of its column "${name}" is over ${NAME_BYTES_MAX} bytes long`,
+      { subject, hint: "Give the column a shorter name in the model" },
+    );
+  }
+  if (wanted === undefined) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its column "${name}" is ${type}, which has no counterpart in the warehouse`,
+      {
+        subject,
+        hint:
+          "Cast it to another type in the model, or write a migration in sql/warehouse that adds the column",
+      },
+    );
+  }
+  changes.actions.push(`add ${quoteName(name)} ${wanted}`);
+  changes.given.push(`the column ${name} is new, ${wanted}`);
+}
+
+function retype(
+  changes: Changes,
+  options: { model: Model; column: Column; wanted: string; drop: boolean },
+): void {
+  const { model, column: { name, type, domain }, wanted, drop } = options;
+  const subject = model.name;
+  const change = typeChange(type, wanted);
+  if (change.kind === "fits") return;
+  if (domain !== undefined) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its column "${name}" is ${wanted}, which the warehouse's domain ${domain}, ${type}, does not hold`,
+      {
+        subject,
+        hint: `Run: drop view ${quoteName(`${subject}_current`)}, ${
+          quoteName(`${subject}_history`)
+        } cascade; alter table ${quoteName(changes.table)} alter ${
+          quoteName(name)
+        } type ${change.to}; the next load makes the views again. Or cast the column in the model`,
+      },
+    );
+  }
+  const isKey = model.key.includes(name);
+  if (change.kind === "replace" && (isKey || !drop)) {
+    throw new StageError(
+      `Cannot load the model "${subject}": its column "${name}" is ${wanted} now, the warehouse has ${type}`,
+      {
+        subject,
+        hint: isKey
+          ? "Write a migration in sql/warehouse that gives the column this type"
+          : "Run `deno task rebuild warehouse`, after `deno task rebuild processed` if older batches have the type before",
+      },
+    );
+  }
+  const column = quoteName(name);
+  changes.actions.push(
+    ...(change.kind === "widen"
+      ? [`alter ${column} type ${change.to}`]
+      // Its values are loaded again.
+      : [
+        `alter ${column} drop not null`,
+        `alter ${column} type ${change.to} using null`,
+      ]),
+  );
+  changes[change.kind === "widen" ? "given" : "retyped"].push(
+    `the column ${name} is ${change.to}, it was ${type}`,
+  );
+  changes.reshapes = true;
+}
+
+/**
+ * Restores the type of a column that the loader relies on and somebody changed.
+ */
+function restoreType(changes: Changes, model: Model, column: Column): void {
+  const fault = columnFault(model, column);
+  if (fault === undefined) return;
+  const name = quoteName(column.name);
+  const [type] = fault.type.split(" collate ");
+  changes.actions.push(
+    `alter ${name} type ${fault.type} using ${name}::${type}`,
+  );
+  changes.given.push(`${fault.says}: it is ${fault.type} again`);
+  changes.reshapes = true;
+}

@@ -1,0 +1,98 @@
+import type pg from "pg";
+import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import type { DerivedModel } from "./derived_table_sql.ts";
+import { addPlaceholders } from "../rows/merge.ts";
+import type { ModelReference } from "../references/prove_references.ts";
+import missingReferencesSql from "../references/missing_references.sql" with {
+  type: "text",
+};
+import {
+  findUnvalidated,
+  validate,
+} from "../references/validate_references.ts";
+import unfinishedTablesSql from "./unfinished_tables.sql" with { type: "text" };
+
+/** Statements and references that tables still lack. */
+export interface Unfinished {
+  /** Statements, in order: indexes, views, comments. */
+  statements: string[];
+  references: MissingReference[];
+  /** Foreign keys that an earlier run did not come to validate. */
+  unvalidated: ModelReference[];
+}
+
+/** A foreign key that a header declares. */
+interface MissingReference {
+  model: string;
+  column: string;
+  dimension: string;
+  dimensionKey: string;
+}
+
+/**
+ * Finds what the tables of these models lack of what all models' tables have:
+ * views and functions, comments, indexes of older versions, validation of
+ * foreign keys; and, where tables are derived from models, these themselves.
+ * Missing tables are left out.
+ */
+export async function findUnfinished(
+  client: pg.Client,
+  options: {
+    models: readonly DerivedModel[];
+    /** Whether no migration of the company's declares a model's table. */
+    isDerived: (model: DerivedModel) => boolean;
+  },
+): Promise<Unfinished> {
+  const { models, isDerived } = options;
+  const statements = await query(client, unfinishedTablesSql, [
+    JSON.stringify(models.map((model) => ({
+      name: model.name,
+      meaning: isDerived(model) ? model.table.meaning : "",
+      meanings: Object.fromEntries(model.table.meanings),
+    }))),
+  ]);
+  const wanted = models.filter(isDerived).flatMap((model) =>
+    [...model.table.references].map(([column, dimension]) => ({
+      model: model.name,
+      column_name: column,
+      dimension,
+      dimension_key: models.find(({ name }) => name === dimension)?.key[0],
+    }))
+  );
+  const missing = wanted.length === 0
+    ? []
+    : await query(client, missingReferencesSql, [JSON.stringify(wanted)]);
+  return {
+    statements: statements.map(({ statement }) => statement ?? ""),
+    references: missing.map((row) => ({
+      model: row.model ?? "",
+      column: row.column_name ?? "",
+      dimension: row.dimension ?? "",
+      dimensionKey: row.dimension_key ?? "",
+    })),
+    unvalidated: await findUnvalidated(client, models.map(({ name }) => name)),
+  };
+}
+
+/**
+ * Adds to tables what they lack. Missing rows that references lead to get
+ * placeholders first.
+ */
+export async function finishTables(
+  client: pg.Client,
+  { statements, references, unvalidated }: Unfinished,
+): Promise<void> {
+  await validate(client, unvalidated);
+  for (const statement of statements) await client.query(statement);
+  for (const { model, column, dimension, dimensionKey } of references) {
+    await addPlaceholders(
+      client,
+      { references: [{ column, dimension, dimensionKey }] },
+      { from: quoteName(model), where: "true" },
+    );
+    await client.query(
+      `alter table ${quoteName(model)} add foreign key (${quoteName(column)})
+      references ${quoteName(dimension)} (${quoteName(dimensionKey)})`,
+    );
+  }
+}

@@ -1,0 +1,36 @@
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
+import { StageError } from "../../lib/errors.ts";
+import type { Model } from "../../lib/project/model.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import { isOfSameSql } from "../../transform/batches/continuity.ts";
+
+/**
+ * All models that are loaded, in order: those that facts refer to come first.
+ */
+export function loadedModels(sql: ProjectSql): readonly Model[] {
+  return [...sql.models, QUARANTINE];
+}
+
+/**
+ * Throws a `StageError` when a batch has a model that `sql/` lacks, unless it
+ * was removed since: then the newest batch is of this SQL.
+ */
+export function checkModels(
+  manifest: ProcessedManifest,
+  { sql, newest }: { sql: ProjectSql; newest: ProcessedManifest },
+): void {
+  if (isOfSameSql(newest, sql)) return;
+  const models = loadedModels(sql);
+  const unknown = Object.keys(manifest.models).find((name) =>
+    !models.some((model) => model.name === name)
+  );
+  if (unknown === undefined) return;
+  throw new StageError(
+    `Cannot load batch ${manifest.batch}: it has the model "${unknown}", which sql/models does not`,
+    {
+      subject: unknown,
+      hint: "Run the version that made the batch, or a newer one",
+    },
+  );
+}

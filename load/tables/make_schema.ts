@@ -1,0 +1,291 @@
+import type pg from "pg";
+import { StageError } from "../../lib/errors.ts";
+import { inTransaction, query } from "../../lib/postgres/postgres.ts";
+import type { ProjectSql, SqlFile } from "../../lib/project/project_sql.ts";
+import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
+import { readDeclaredTables } from "../../lib/project/warehouse_ddl.ts";
+import type { StageContext } from "../../lib/stage.ts";
+import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
+import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
+import { findUnfinished, finishTables } from "./finish_tables.ts";
+import { migrate, sameText, waitingMigrations } from "./migrate.ts";
+import { ModelTypes } from "./model_types.ts";
+import type { Loader } from "../open_loader.ts";
+import {
+  checkDamaged,
+  type DamagedTable,
+  damagedTables,
+  makeDamaged,
+} from "../schema/own_tables.ts";
+import { checkShapes } from "./table_shape.ts";
+
+type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
+
+/**
+ * Creates what a load needs in the warehouse and does not find there, in this
+ * order: the pipeline's own tables; those that migrations declare for models;
+ * the tables that are derived from models; the other objects of the company's
+ * own migrations; then views, comments and foreign keys of all tables. False means that another load is at work, to which the
+ * rest is left. Throws a `StageError` when a model's table that the ledger
+ * knows is gone, or one of the pipeline's own that a load does not fill, unless
+ * all rows are going to be loaded again.
+ *
+ * `check` examines the tables before anything is created, except by the
+ * company's migrations and for the pipeline's own tables, which come first.
+ */
+export async function makeSchema(
+  context: Context,
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    reloads?: boolean | undefined;
+    check?: ((client: pg.Client) => Promise<void>) | undefined;
+  },
+): Promise<boolean> {
+  const { loader, reloads = false, check } = options;
+  const { client, transaction } = loader;
+  const wanted = wantedSchema(context.sql);
+  // In a transaction the limits of the role and the database are lifted.
+  const look = <Found>(work: () => Promise<Found>) =>
+    inTransaction(client, { readOnly: true }, work);
+  // A table made for another header can't follow: its losses are not examined.
+  const checkAll = async () => {
+    await checkShapes(client, wanted);
+    await check?.(client);
+  };
+  // Most loads find that nothing is missing, in one transaction.
+  const { damaged, migrates, isMade } = await look(() =>
+    examine(client, { wanted, reloads, checkAll })
+  );
+  if (isMade) return true;
+  const work = { loader, wanted };
+  if (!await repairTables(context, { loader, damaged })) return false;
+  if (!migrates && damaged.length > 0) await look(checkAll);
+  if (!await applyMigrations(context, ENGINE_SCHEMA, work)) return false;
+  const missing = await look(() =>
+    missingTables(client, derivedModels(wanted))
+  );
+  if (missing.length > 0) {
+    if (!reloads) await look(() => checkNotLost(client, missing));
+    const leading = leadingMigrations(wanted, missing);
+    if (!await applyMigrations(context, leading, work)) return false;
+    if (!await makeTables(context, { loader, missing })) return false;
+  }
+  if (!await applyMigrations(context, wanted.company, work)) return false;
+  if (migrates) await look(checkAll);
+  if (await look(() => isFinished(client, wanted))) return true;
+  return await transaction(async () => {
+    // Another load may have done it since.
+    await finishTables(client, await findUnfinished(client, wanted));
+  });
+}
+
+/** Finds what the warehouse lacks; throws what stands in the way. */
+async function examine(
+  client: pg.Client,
+  options: {
+    wanted: WantedSchema;
+    reloads: boolean;
+    checkAll: () => Promise<void>;
+  },
+): Promise<{
+  damaged: readonly DamagedTable[];
+  /** Whether a migration of the company's has to be applied. */
+  migrates: boolean;
+  isMade: boolean;
+}> {
+  const { wanted, reloads, checkAll } = options;
+  const damaged = await damagedTables(client);
+  if (!reloads) checkDamaged(damaged);
+  const { migrations, tables } = await findMissing(client, wanted);
+  const migrates = wanted.company.some(({ name }) => migrations.includes(name));
+  if (!migrates && damaged.length === 0) await checkAll();
+  const isMade = damaged.length + migrations.length + tables.length === 0 &&
+    await isFinished(client, wanted);
+  return { damaged, migrates, isMade };
+}
+
+/** False means that another load is at work, here and below. */
+async function repairTables(
+  { log }: Context,
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    damaged: readonly DamagedTable[];
+  },
+): Promise<boolean> {
+  const { loader: { client, transaction }, damaged } = options;
+  for (const table of damaged) {
+    const isAlone = await transaction(() => makeDamaged(client, table));
+    if (!isAlone) return false;
+    log.warn("{fault}: it is created again", { fault: table.fault });
+  }
+  return true;
+}
+
+async function applyMigrations(
+  { log }: Context,
+  migrations: readonly SqlFile[],
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    wanted: WantedSchema;
+  },
+): Promise<boolean> {
+  const { loader: { client, transaction }, wanted: { known } } = options;
+  const names = await migrate(client, migrations, { known, transaction });
+  for (const name of names ?? []) {
+    log.info("migration {name} applied", { name });
+  }
+  return names !== undefined;
+}
+
+async function isFinished(
+  client: pg.Client,
+  wanted: WantedSchema,
+): Promise<boolean> {
+  const lacking = await findUnfinished(client, wanted);
+  return Object.values(lacking).every(({ length }) => length === 0);
+}
+
+/**
+ * The parts of the schema that a load would create, by name; writes nothing.
+ */
+export async function findMissing(
+  client: pg.Client,
+  wanted: WantedSchema,
+): Promise<{ migrations: string[]; tables: string[] }> {
+  const { known } = wanted;
+  const migrations = await waitingMigrations(client, {
+    migrations: known,
+    known,
+  });
+  const tables = await missingTables(client, derivedModels(wanted));
+  const nameOf = ({ name }: { name: string }) => name;
+  return { migrations: migrations.map(nameOf), tables: tables.map(nameOf) };
+}
+
+/** The migrations and models of a warehouse. */
+export interface WantedSchema {
+  /** The company's own migrations. */
+  company: readonly SqlFile[];
+  /** These and the pipeline's. */
+  known: readonly SqlFile[];
+  models: readonly DerivedModel[];
+  /** Whether a model's table derives from it: no migration declares it. */
+  isDerived: (model: Pick<DerivedModel, "name">) => boolean;
+}
+
+/** What `sql/` wants of the warehouse. */
+export function wantedSchema(sql: ProjectSql): WantedSchema {
+  const company = ownMigrations(sql);
+  const declared = readDeclaredTables(company);
+  return {
+    company,
+    known: [...ENGINE_SCHEMA, ...company],
+    models: [...sql.models, QUARANTINE_TABLE],
+    isDerived: ({ name }) => !declared.has(name),
+  };
+}
+
+/**
+ * The migrations that come before these derived tables: up to the last one that
+ * declares models' tables, which may go through all that it finds as if they
+ * were its own. One that names a derived table needs it, and so do the next.
+ */
+function leadingMigrations(
+  { company, models, isDerived }: WantedSchema,
+  derived: readonly DerivedModel[],
+): readonly SqlFile[] {
+  const needs = company.findIndex(({ text }) =>
+    derived.some(({ name }) => text.toLowerCase().includes(name.toLowerCase()))
+  );
+  const free = needs < 0 ? company : company.slice(0, needs);
+  const last = free.findLastIndex((file) => {
+    const declared = readDeclaredTables([file]);
+    return models.some((model) =>
+      !isDerived(model) && declared.has(model.name)
+    );
+  });
+  return free.slice(0, last + 1);
+}
+
+function derivedModels({ models, isDerived }: WantedSchema): DerivedModel[] {
+  return models.filter(isDerived);
+}
+
+/**
+ * The company's migrations, without copies of the pipeline's own, which were
+ * once among them.
+ */
+function ownMigrations({ migrations }: ProjectSql): SqlFile[] {
+  return migrations.filter((file) => {
+    const engine = ENGINE_SCHEMA.find(({ name }) => name === file.name);
+    if (engine === undefined) return true;
+    if (sameText(engine.text, file.text)) return false;
+    throw new StageError(
+      `Cannot apply the migration ${file.name}: a migration of the pipeline's own has this name`,
+      {
+        subject: file.name,
+        hint:
+          `Remove sql/warehouse/${file.name}.sql if it came with the pipeline, or give it another name`,
+      },
+    );
+  });
+}
+
+async function missingTables(
+  client: pg.Client,
+  models: readonly DerivedModel[],
+): Promise<DerivedModel[]> {
+  const rows = await query(
+    client,
+    `select name from unnest($1::text[]) as name
+    where to_regclass(quote_ident(name)) is null`,
+    [models.map(({ name }) => name)],
+  );
+  return models.filter((model) => rows.some(({ name }) => name === model.name));
+}
+
+/** A table created again would lack the rows of earlier batches. */
+async function checkNotLost(
+  client: pg.Client,
+  missing: readonly DerivedModel[],
+): Promise<void> {
+  const [lost] = await query(
+    client,
+    `select model, min(batch) as batch from pipeline.batch_file
+    where model = any($1) group by model order by model limit 1`,
+    [missing.map(({ name }) => name)],
+  );
+  if (lost === undefined) return;
+  throw new StageError(
+    `Cannot load the model "${lost.model}": its table is gone, which has had rows since batch ${lost.batch}`,
+    {
+      subject: lost.model ?? "",
+      hint:
+        "`deno task rebuild warehouse` makes it again, with all of its rows",
+    },
+  );
+}
+
+async function makeTables(
+  { config, resources, sql, log }: Context,
+  options: {
+    loader: Pick<Loader, "client" | "transaction">;
+    missing: readonly DerivedModel[];
+  },
+): Promise<boolean> {
+  const { loader: { client, transaction }, missing } = options;
+  await using duckdb = await resources.openDuckDb(
+    { ...config, s3: undefined },
+    { zones: [] },
+  );
+  const types = new ModelTypes(duckdb, sql);
+  return await transaction(async () => {
+    for (const model of await missingTables(client, missing)) {
+      const columns = await types.givenBy(model.name);
+      for (const statement of derivedTableSql(model, columns)) {
+        await client.query(statement);
+      }
+      log.info("table {model} made", { model: model.name });
+    }
+  });
+}

@@ -1,0 +1,316 @@
+import type pg from "pg";
+import { StageError } from "../../lib/errors.ts";
+import {
+  query,
+  quoteName,
+  quoteText,
+  type TextRow,
+} from "../../lib/postgres/postgres.ts";
+import type { Model } from "../../lib/project/model.ts";
+import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";
+import referencesSql from "../references/references.sql" with { type: "text" };
+
+/** A model's table in the warehouse, by its catalogue. */
+export interface WarehouseTable {
+  model: Pick<Model, "name" | "key" | "kind" | "recordId">;
+  /** The model's own columns, in order. */
+  columns: string[];
+  /**
+   * Each column's type as `format_type` writes it, for a domain its base type;
+   * two where it differs for a dimension's closed versions.
+   */
+  types: ReadonlyMap<string, readonly string[]>;
+  /** Columns whose equality is not that of their values as text. */
+  unequal: string[];
+  /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
+  keyOrder: string;
+  /** For each dimension that the table refers to, the referring column. */
+  references: Reference[];
+  /** Whether it has no rows yet. */
+  empty: boolean;
+  /** The names of others' triggers and rules that run before its writes. */
+  interceptors: string[];
+}
+
+/** A foreign key of one column. */
+export interface Reference {
+  constraint: string;
+  column: string;
+  dimension: string;
+  dimensionKey: string;
+}
+
+/**
+ * Types whose values that are `=` read alike, or differ in nothing that a model
+ * gives. For others `=` may compare less (two boxes by their areas, citext
+ * without case, jsonb's 1.0 and 1), or not exist (json).
+ */
+const EQUAL_TYPES = [
+  "bool",
+  "int2",
+  "int4",
+  "int8",
+  "numeric",
+  "float4",
+  "float8",
+  "text",
+  "varchar",
+  "bpchar",
+  "char",
+  "name",
+  "date",
+  "time",
+  "timestamp",
+  "timestamptz",
+  "uuid",
+];
+
+/** A model as far as its table shows it. */
+type Shown = Pick<Model, "name" | "key" | "kind" | "recordId">;
+
+/**
+ * The columns of the tables of models ($1). Their types are also those of the
+ * tables of closed versions ($2), and for a domain its base type.
+ */
+const COLUMNS_SQL = `with recursive base (model, name, id, modifier) as (
+    select model, attname, atttypid, atttypmod
+    from unnest($1::text[], $2::text[]) as given (model, closed)
+    cross join lateral (values (model), (closed)) as own (name)
+    inner join pg_attribute
+      on attrelid = to_regclass(quote_ident(own.name)) and attnum > 0
+    union all
+    select model, name, typbasetype, typtypmod from base
+    inner join pg_type on oid = base.id where typtype = 'd'
+  ), types (model, name, types) as (
+    select model, name, json_agg(distinct format_type(base.id, base.modifier))
+    from base
+    inner join pg_type on pg_type.oid = base.id and typtype <> 'd'
+    group by model, name
+  )
+  select model, attname as name, attcollation <> 0 as is_text,
+    atthasdef or attidentity <> '' as has_default,
+    coalesce(base.typname, type.typname)
+      <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
+      or ${IS_LOOSE} as is_unequal,
+    format_type(atttypid, atttypmod) as type, types,
+    ${IS_LOOSE} as is_loose
+  from unnest($1::text[]) as model
+  inner join pg_attribute on attrelid = to_regclass(quote_ident(model))
+  inner join pg_type as type on type.oid = atttypid
+  left join pg_type as base on base.oid = type.typbasetype
+  inner join types using (model)
+  where types.name = attname and attnum > 0
+    and not attisdropped and attgenerated = ''
+  order by model, attnum`;
+
+/**
+ * What others did to the tables of models ($1) and their partitions: triggers
+ * that see a row before it is written and rules that write something else, as
+ * JSON (see `pg_trigger.tgtype`); a table that inherits from them, whose rows
+ * are read and written with theirs; one that a crash of the server empties.
+ */
+const CHANGES_SQL = `with own as (
+    select model, to_regclass(quote_ident(model || suffix)) as id
+    from unnest($1::text[]) as model
+    cross join (values (''), ('_closed')) as suffix (suffix)
+  ), watched as (
+    select model, id from own union select model, tree.relid
+    from own, lateral pg_partition_tree(own.id) as tree
+  )
+  select model,
+    json_agg(name order by name) filter (where kind = 'intercepts') as names,
+    min(name) filter (where kind = 'inherits') as heir,
+    min(name) filter (where kind = 'unlogged') as unlogged
+  from (
+    select model, 'intercepts' as kind, tgname::text as name from pg_trigger
+    inner join watched on watched.id = tgrelid
+    where not tgisinternal and tgtype & 3 = 3 and tgenabled in ('O', 'A')
+    union select model, 'intercepts', rulename::text from pg_rewrite
+    inner join watched on watched.id = ev_class
+    where ev_type <> '1' and ev_enabled in ('O', 'A')
+    union select model, 'inherits', inhrelid::regclass::text from own
+    inner join pg_class on oid = own.id and relkind = 'r'
+    inner join pg_inherits on inhparent = own.id
+    union select model, 'unlogged', watched.id::regclass::text from watched
+    inner join pg_class on oid = watched.id and relpersistence = 'u'
+  ) as found group by model`;
+
+/**
+ * Looks the tables of models up, in their order; throws a `StageError` when one
+ * isn't there. A column to which the table itself gives a value is somebody's
+ * own unless the model has it.
+ */
+export async function readWarehouseTables(
+  client: pg.Client,
+  options: {
+    models: readonly Shown[];
+    /** The columns that a model's SQL gives, determined only if needed. */
+    types: { columnsOf: (model: string) => Promise<readonly string[]> };
+  },
+): Promise<WarehouseTable[]> {
+  const { models, types } = options;
+  if (models.length === 0) return [];
+  const names = models.map(({ name }) => name);
+  const columns = await query(client, COLUMNS_SQL, [
+    names,
+    models.map(({ name, kind }) => kind === "fact" ? name : `${name}_closed`),
+  ]);
+  const columnsOf = new Map(models.map((model) => [
+    model.name,
+    columns.filter((row) => row.model === model.name),
+  ]));
+  for (const model of models) {
+    checkColumns(model, columnsOf.get(model.name) ?? []);
+  }
+  const filled = await query(client, filledSql(names));
+  const changes = await query(client, CHANGES_SQL, [names]);
+  for (const change of changes) checkChange(change);
+  const references = await query(client, referencesSql, [names]);
+  const tables: WarehouseTable[] = [];
+  for (const model of models) {
+    const isOf = (row: TextRow) => row.model === model.name;
+    const found = columnsOf.get(model.name) ?? [];
+    const isGiven = found.some((row) =>
+      row.has_default === "t" && isOwn(model, row)
+    );
+    const given = isGiven ? await types.columnsOf(model.name) : [];
+    const table = tableOf(model, found, given);
+    tables.push({
+      ...table,
+      references: referencesOf(references.filter(isOf), table.columns),
+      empty: filled.find(isOf)?.filled !== "t",
+      interceptors: JSON.parse(changes.find(isOf)?.names ?? "[]"),
+    });
+  }
+  return tables;
+}
+
+/** Throws a `StageError` when load can't rely on what a table holds. */
+function checkChange({ model, heir, unlogged }: TextRow): void {
+  const subject = model ?? "";
+  if (heir) {
+    throw new StageError(
+      `Cannot load the model "${subject}": rows of ${heir} count as rows of its table, from which it inherits`,
+      {
+        subject,
+        hint:
+          "Detach it: alter table ... no inherit ...; or drop it, and query the model's table in a view",
+      },
+    );
+  }
+  if (!unlogged) return;
+  throw new StageError(
+    `Cannot load the model "${subject}": ${unlogged} is unlogged, and a crash of the server empties it in silence`,
+    {
+      subject,
+      hint:
+        `alter table ${unlogged} set logged; then \`deno task verify\` says whether rows were lost`,
+    },
+  );
+}
+
+/** Looks one model's table up; see `readWarehouseTables`. */
+export async function readWarehouseTable(
+  client: pg.Client,
+  model: Shown,
+  columnsOf = (): Promise<readonly string[]> => Promise.resolve(model.key),
+): Promise<WarehouseTable> {
+  const [table] = await readWarehouseTables(client, {
+    models: [model],
+    types: { columnsOf },
+  });
+  if (table === undefined) throw new Error(`No table of ${model.name}`);
+  return table;
+}
+
+/** SQL for which tables have a row. */
+function filledSql(tables: readonly string[]): string {
+  return tables.map((name) =>
+    `select ${quoteText(name)} as model,
+      exists (select from ${quoteName(name)}) as filled`
+  ).join(" union all ");
+}
+
+/**
+ * Throws a `StageError` when a model has no table, or one with a column that
+ * can't hold what load writes into it.
+ */
+function checkColumns(model: Shown, found: readonly TextRow[]): void {
+  if (found.length === 0) {
+    throw new StageError(
+      `Cannot load the model "${model.name}": the warehouse has no such table`,
+      {
+        subject: model.name,
+        hint: "Write a migration in sql/warehouse that creates it",
+      },
+    );
+  }
+  for (const { name, type, types, is_loose } of found) {
+    const isLoose = is_loose === "t";
+    const own: string[] = isLoose ? [type ?? ""] : JSON.parse(types ?? "[]");
+    const [fault] = own.flatMap((type) =>
+      columnFault(model, { name: name ?? "", type, isLoose }) ?? []
+    );
+    if (fault === undefined) continue;
+    throw new StageError(`Cannot load "${model.name}": ${fault.says}`, {
+      subject: model.name,
+      hint:
+        "Run `deno task rebuild warehouse`: it gives the column its type again",
+    });
+  }
+}
+
+/** A model's table as its columns show it; `given` are those of its SQL. */
+function tableOf(
+  model: Shown,
+  found: readonly TextRow[],
+  given: readonly string[],
+): Pick<
+  WarehouseTable,
+  "model" | "columns" | "types" | "unequal" | "keyOrder"
+> {
+  const own = found.filter((row) => isOwn(model, row));
+  return {
+    model,
+    columns: own.filter((row) =>
+      row.has_default !== "t" || given.includes(row.name ?? "")
+    ).map((row) => row.name ?? ""),
+    types: new Map(
+      found.map(({ name, types }): [string, string[]] => [
+        name ?? "",
+        JSON.parse(types ?? "[]"),
+      ]),
+    ),
+    unequal: own.filter((row) => row.is_unequal === "t")
+      .map((row) => row.name ?? ""),
+    keyOrder: model.key
+      .map((name) => sortedSql(name, own.find((row) => row.name === name)))
+      .join(", "),
+  };
+}
+
+/** Whether a column of a model's table is the model's, not the loader's. */
+function isOwn({ recordId }: Shown, { name }: TextRow): boolean {
+  return !OWN_COLUMNS.includes(name ?? "") && name !== recordId;
+}
+
+/** The foreign keys of one of these columns. */
+function referencesOf(
+  rows: readonly TextRow[],
+  columns: readonly string[],
+): Reference[] {
+  return rows.map((row) => ({
+    constraint: row.constraint_name ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+    dimensionKey: row.dimension_key ?? "",
+  })).filter(({ column }) => columns.includes(column));
+}
+
+/** SQL that sorts a column of the key, texts by their bytes. */
+function sortedSql(name: string, column: TextRow | undefined): string {
+  // DuckDB holds text where it does not know the type.
+  const cast = column?.is_unequal === "t" ? "::text" : "";
+  const isText = column?.is_text === "t" || cast !== "";
+  return quoteName(name) + cast + (isText ? ' collate "C"' : "");
+}

@@ -1,0 +1,109 @@
+import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import {
+  type IngestionManifest,
+  manifestSha256,
+  type ProcessedManifest,
+} from "../../lib/batches/manifest.ts";
+import { StageError } from "../../lib/errors.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import type { ModelColumn } from "../models/model_changes.ts";
+
+/**
+ * Checks that the batch transformed last is still what was extracted: throws a
+ * `StageError` if this is another lake, or its log was cut, emptied or
+ * rewritten.
+ */
+export async function checkContinuity(
+  previous: ProcessedManifest,
+  { input }: { input: BatchLog<IngestionManifest> },
+): Promise<void> {
+  const source = await input.find(previous.batch);
+  if (
+    source !== undefined && manifestSha256(source) === previous.inputSha256
+  ) return;
+  const { url } = input.zone;
+  throw new StageError(
+    `Cannot go on from batch ${previous.batch}: in ${url} it is ${
+      source === undefined ? "missing" : "another one"
+    } now`,
+    {
+      subject: url,
+      hint:
+        "Check that INGESTION_URL and PROCESSED_URL belong together and that only one deployment writes there; restore the manifest from the bucket's versions",
+    },
+  );
+}
+
+/** Whether a batch was made by this SQL, apart from comments and whitespace. */
+export function isOfSameSql(
+  { transformHash }: Pick<ProcessedManifest, "transformHash">,
+  sql: Pick<ProjectSql, "transformHash" | "earlierHashes">,
+): boolean {
+  return [sql.transformHash, ...sql.earlierHashes].includes(transformHash);
+}
+
+/**
+ * Whether a person accepted what this SQL removes when transform made the first
+ * batch with it.
+ */
+export function isAccepted(
+  manifest: ProcessedManifest,
+  sql: ProjectSql,
+): boolean {
+  return manifest.sql?.isAccepted === true && isOfSameSql(manifest, sql);
+}
+
+/** The fields of a batch's manifest on the SQL that made it. */
+export function sqlSince(
+  sql: ProjectSql,
+  options: {
+    batch: number;
+    previous: ProcessedManifest | undefined;
+    accept?: boolean;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  },
+): Required<Pick<ProcessedManifest, "sql">> & Pick<ProcessedManifest, "given"> {
+  const { batch, previous, accept = false, columns } = options;
+  if (previous?.sql !== undefined && isOfSameSql(previous, sql)) {
+    const { sql: known } = previous;
+    if (known.isAccepted || !accept) return { sql: known };
+  }
+  return {
+    sql: { since: batch, isAccepted: accept },
+    given: Object.fromEntries(
+      [...columns].map(([model, given]) => [
+        model,
+        Object.fromEntries(given.map(({ name, type }) => [name, type])),
+      ]),
+    ),
+  };
+}
+
+/**
+ * Throws a `StageError` if earlier batches identify a model's versions by
+ * another key, with which they can't continue.
+ */
+export function checkKeys(
+  { batch, keys = {} }: ProcessedManifest,
+  { models }: Pick<ProjectSql, "models">,
+): void {
+  for (const { name, key } of models) {
+    const before = keys[name];
+    if (before === undefined || isSameKey(before, key)) continue;
+    throw new StageError(
+      `Cannot go on from batch ${batch}: the key of "${name}" is now (${
+        key.join(", ")
+      }), it was (${before.join(", ")})`,
+      {
+        subject: `models/${name}`,
+        hint:
+          "Run `deno task rebuild processed`, which rebuilds all versions under this key, then `deno task rebuild warehouse`",
+      },
+    );
+  }
+}
+
+function isSameKey(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length &&
+    one.every((name) => other.includes(name));
+}

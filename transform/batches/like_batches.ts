@@ -1,0 +1,75 @@
+import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { currentColumns } from "../../lib/batches/key_columns.ts";
+import type {
+  IngestedTable,
+  IngestionManifest,
+  ProcessedManifest,
+} from "../../lib/batches/manifest.ts";
+import type { ContractTable } from "../../lib/project/contract.ts";
+import type { GroupBounds, StageContext } from "../../lib/stage.ts";
+import { extractedOf } from "./make_batch.ts";
+import { changedTables } from "../tables/quarantine.ts";
+import { tableFiles } from "../tables/table_state.ts";
+
+/** The bounds on which waiting batches are made in one pass. */
+export const GROUP_BOUNDS: GroupBounds = {
+  batchesMin: 20,
+  batchesMax: 500,
+  bytesMax: 64_000_000,
+};
+/**
+ * A group holds the tables that joined models read, and makes those models as a
+ * whole for each batch: where a table has more rows, batches made one by one
+ * cost less, since they look only at what changed.
+ */
+const JOINED_ROWS_MAX = 200_000;
+
+/** The next batches that can be made alike, as many as the bounds allow. */
+export async function likeBatches(
+  { sql, config }: StageContext,
+  options: {
+    input: BatchLog<IngestionManifest>;
+    /** The batch before them, as it was made. */
+    previous: ProcessedManifest;
+    last: IngestionManifest;
+    bounds: GroupBounds;
+  },
+): Promise<IngestionManifest[]> {
+  const { input, previous, last, bounds } = options;
+  const isHeld = previous.postponed !== undefined ||
+    previous.quarantined > config.quarantineRowsMax;
+  if (isHeld) return [];
+  const joinedRows = ({ name }: ContractTable) =>
+    tableFiles(previous.state, name).reduce((sum, { rows }) => sum + rows, 0);
+  const from = previous.batch + 1;
+  const to = Math.min(last.batch, from + bounds.batchesMax - 1);
+  const layouts = new Map<string, string>();
+  const found: IngestionManifest[] = [];
+  let bytes = 0;
+  for await (const next of input.range({ from, to })) {
+    bytes += extractedOf(next).bytes;
+    if (bytes > bounds.bytesMax) break;
+    const changed = changedTables(next);
+    const isLike = sql.tables.every((table) => {
+      const ingested = changed.get(table.name);
+      if (ingested === undefined) return true;
+      if (
+        ingested.fullRead !== undefined || joinedRows(table) > JOINED_ROWS_MAX
+      ) {
+        return false;
+      }
+      const layout = layoutOf(table, ingested);
+      const known = layouts.get(table.name) ?? layout;
+      layouts.set(table.name, known);
+      return known === layout;
+    });
+    if (!isLike) break;
+    found.push(next);
+  }
+  return found;
+}
+
+/** Files with the same columns can be read together. */
+function layoutOf(table: ContractTable, ingested: IngestedTable): string {
+  return JSON.stringify(currentColumns(ingested, table.key));
+}

@@ -1,0 +1,187 @@
+import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import {
+  LAKE_WAY_BACK,
+  type LiveList,
+  nextLiveFiles,
+  ownFiles,
+} from "../../lib/batches/live_files.ts";
+import {
+  type DataFile,
+  type IngestionManifest,
+  type LiveFile,
+  manifestSha256,
+  type ProcessedManifest,
+} from "../../lib/batches/manifest.ts";
+import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { type StageContext, startRun } from "../../lib/stage.ts";
+import type { BatchContent, HeldModel } from "./batch_work.ts";
+import { compact, compactionBounds } from "../files/compact.ts";
+import { sqlSince } from "./continuity.ts";
+import type { ModelColumn } from "../models/model_changes.ts";
+import { changedTables } from "../tables/quarantine.ts";
+import { transformBatch } from "./transform_batch.ts";
+
+/** Options for all batches of a run. */
+export interface MakeOptions {
+  input: BatchLog<IngestionManifest>;
+  output: BatchLog<ProcessedManifest>;
+  /**
+   * A prepared DuckDB for the two zones, and the columns that preparing it
+   * found.
+   */
+  duckdb: DuckDb;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  /** A person accepts this SQL in place of that of earlier batches. */
+  accept?: boolean;
+  /** Merges all files that are due, ignoring a batch's bounds. */
+  compactAll?: boolean;
+}
+
+/** A batch that was made but is not committed yet. */
+export interface MadeBatch {
+  manifest: ProcessedManifest;
+  /** The live files that its manifest lists, for the next one. */
+  live: LiveList;
+  isExpired: () => boolean;
+}
+
+/** Makes one batch: writes its files and prepares its manifest. */
+export async function makeBatch(
+  context: StageContext,
+  options: MakeOptions & {
+    next: IngestionManifest;
+    /** The batch before, committed or made, and its live files. */
+    previous: ProcessedManifest | undefined;
+    live: LiveList;
+    held: Map<string, HeldModel>;
+  },
+): Promise<MadeBatch> {
+  const { config, sql, progress } = context;
+  const { input, output, duckdb, next, previous, held } = options;
+  const processed = output.zone;
+  const { batch } = next;
+  const { runId, isExpired } = startRun(context);
+  const startedAt = context.clock().toISOString();
+  progress.begin(`transform ${batch}`, { rows: extractedOf(next).rows });
+  const content = await transformBatch({
+    ...options,
+    ingestion: input.zone,
+    processed,
+    input: next,
+    previous,
+    sql,
+    runId,
+    progress,
+    quarantineRowsMax: config.quarantineRowsMax,
+    stateRowsMin: compactionBounds(context).stateRowsMin,
+    held,
+    earlierFiles: async (model) => {
+      const files = options.live.files.filter((file) => file.model === model);
+      await checkFiles(processed, files, { hint: LAKE_WAY_BACK });
+      return files;
+    },
+  });
+  // A batch that may not be committed merges nothing: the next run would repeat
+  // it.
+  const merged = held.size > 0
+    ? options.live.files
+    : await mergeFiles(context, { ...options, batch, runId });
+  const { live, list } = await nextLiveFiles(processed, {
+    batch,
+    before: options.live,
+    merged,
+    own: ownFiles({ batch, models: content.models }),
+    runId,
+  });
+  progress.end();
+  const manifest = manifestOf(context, {
+    next,
+    previous,
+    runId,
+    startedAt,
+    duckdb: await duckDbVersion(duckdb),
+    content: { ...content, live, ...sqlSince(sql, { ...options, batch }) },
+  });
+  return { manifest, live: list, isExpired };
+}
+
+/**
+ * Merges files that are due from before a batch, never its own: load finds its
+ * rows in a small file.
+ */
+export async function mergeFiles(
+  context: StageContext,
+  options: MakeOptions & { live: LiveList; batch: number; runId: string },
+): Promise<readonly LiveFile[]> {
+  const { sql, log, signal, deadline, clock } = context;
+  return await compact({
+    ...options,
+    zone: options.output.zone,
+    sql,
+    bounds: compactionBounds(context),
+    all: options.compactAll === true,
+    secondsLeft: () =>
+      deadline === undefined
+        ? Infinity
+        : (deadline.getTime() - clock().getTime()) / 1000,
+    clock,
+    log,
+    signal,
+  }, options.live.files);
+}
+
+/** The manifest of a batch that was just made. */
+export function manifestOf(
+  { sql, clock }: StageContext,
+  made: {
+    next: IngestionManifest;
+    previous: ProcessedManifest | undefined;
+    runId: string;
+    startedAt: string;
+    duckdb: string;
+    content:
+      & BatchContent
+      & Pick<ProcessedManifest, "live" | "group" | "sql" | "given">;
+  },
+): ProcessedManifest {
+  const { next, previous, runId, startedAt, duckdb, content } = made;
+  return {
+    format: 1,
+    stage: "transform",
+    batch: next.batch,
+    runId,
+    lakeId: next.lakeId,
+    snapshotTime: next.snapshotTime,
+    committedAt: clock().toISOString(),
+    engine: { duckdb },
+    inputSha256: manifestSha256(next),
+    extractedAt: next.committedAt,
+    extracted: extractedOf(next),
+    startedAt,
+    transformHash: sql.transformHash,
+    keys: {
+      ...previous?.keys,
+      ...Object.fromEntries(sql.models.map(({ name, key }) => [name, key])),
+    },
+    ...content,
+  };
+}
+
+export async function duckDbVersion(duckdb: DuckDb): Promise<string> {
+  const [row] = await duckdb.rows("select version() as version");
+  return row?.version ?? "";
+}
+
+/** The volume that extract shipped for a batch. */
+export function extractedOf(
+  input: IngestionManifest,
+): { rows: number; bytes: number } {
+  const files = [...changedTables(input).values()]
+    .flatMap((table) => [...table.rows, ...table.deletes]);
+  return { rows: sum(files, "rows"), bytes: sum(files, "bytes") };
+}
+
+function sum(files: readonly DataFile[], of: "rows" | "bytes"): number {
+  return files.reduce((total, file) => total + file[of], 0);
+}

@@ -1,0 +1,121 @@
+import type {
+  IngestedTable,
+  ProcessedModel,
+} from "../../lib/batches/manifest.ts";
+import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
+import { isForeign, messageOf, StageError } from "../../lib/errors.ts";
+import type { ModelSql } from "../../lib/project/project_sql.ts";
+import { type BatchContent, type BatchWork, isAffected } from "./batch_work.ts";
+import { makeCurrent } from "../tables/make_current.ts";
+import { makeJoin, postpone } from "../models/make_join.ts";
+import { makeQuarantine } from "../tables/make_quarantine.ts";
+import { makeRows } from "../models/make_rows.ts";
+import { makeSet } from "../models/make_set.ts";
+import { changedTables } from "../tables/quarantine.ts";
+import { isQueryFault, modelFault } from "../checks/query_fault.ts";
+
+/**
+ * Makes one batch of the lake from one batch of the ingestion zone and writes
+ * its files; nothing is committed here. Rows that break a rule stay as the
+ * batch before had them, and are held: unless a later batch repairs them,
+ * nothing may be committed. Throws a `StageError` if a file is damaged.
+ */
+export async function transformBatch(work: BatchWork): Promise<BatchContent> {
+  const { input, ingestion } = work;
+  const changed = changedTables(input);
+  const files = [...changed.values()].flatMap((table) => [
+    ...table.rows,
+    ...table.deletes,
+  ]);
+  const intact = checkFiles(ingestion, files);
+  const content: BatchContent = {
+    models: {},
+    state: { ...work.previous?.state },
+    quarantined: work.previous?.quarantined ?? 0,
+    ...work.previous?.postponed === undefined
+      ? {}
+      : { postponed: work.previous.postponed },
+  };
+  const [, made] = await Promise.allSettled([
+    intact,
+    make(work, { changed, content }),
+  ]);
+  // A damaged file explains any other error with it.
+  await intact;
+  if (made.status === "fulfilled") return content;
+  const cause = isForeign(made.reason) ? duckDbCause(made.reason) : undefined;
+  if (cause === undefined) throw made.reason;
+  throw new StageError(
+    `Cannot make batch ${input.batch}: ${messageOf(made.reason)}`,
+    { subject: work.processed.url, ...cause, cause: made.reason },
+  );
+}
+
+async function make(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+  },
+): Promise<void> {
+  const { sql } = work;
+  const { changed, content } = options;
+  if (changed.size === 0) return;
+  await makeQuarantine(work, options);
+  await makeCurrent(work, options);
+  for (const model of sql.models) {
+    if (!isAffected(work, { changed, model })) continue;
+    const made = await makeModel(work, { ...options, model });
+    if (made !== undefined) content.models[model.name] = made;
+  }
+}
+
+/**
+ * Makes a model's versions. If its query fails at a row, the model stays as the
+ * batch before had it, and is held: a join until its query gives a result,
+ * others until the changed tables are read in full.
+ */
+async function makeModel(
+  work: BatchWork,
+  options: ModelOptions,
+): Promise<ProcessedModel | undefined> {
+  const { changed, content, model } = options;
+  try {
+    return await computeModel(work, options);
+  } catch (error) {
+    if (!isQueryFault(error)) throw error;
+    const isJoin = model.derivation === "join";
+    if (isJoin) postpone(content, { model, isPostponed: true });
+    const unread = isJoin ? [] : [
+      ...work.held.get(model.name)?.unread ?? [],
+      ...model.reads.filter((table) => changed.has(table)),
+    ];
+    work.held.set(model.name, {
+      error: modelFault(error, { model, batch: work.input.batch }),
+      unread: new Set(unread),
+    });
+    return undefined;
+  }
+}
+
+/** Options for making a model. */
+interface ModelOptions {
+  changed: ReadonlyMap<string, IngestedTable>;
+  content: BatchContent;
+  model: ModelSql;
+}
+
+async function computeModel(
+  work: BatchWork,
+  options: ModelOptions,
+): Promise<ProcessedModel | undefined> {
+  switch (options.model.derivation) {
+    case "row":
+      return await makeRows(work, options);
+    case "join":
+      return await makeJoin(work, options);
+    case "set":
+      return await makeSet(work, options);
+  }
+}

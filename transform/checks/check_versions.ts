@@ -1,0 +1,299 @@
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { StageError } from "../../lib/errors.ts";
+import {
+  quoteName,
+  quoteNames,
+  quoteText,
+} from "../../lib/postgres/postgres.ts";
+import type { Model } from "../../lib/project/model.ts";
+import { isText } from "../../lib/project/warehouse_type.ts";
+import type { ModelColumn } from "../models/model_changes.ts";
+import { keyText, LAST_MOMENT } from "../tables/typed_text.ts";
+
+/** Rows of a model, to be checked before they are committed. */
+export interface CheckedRows {
+  model: Pick<Model, "name" | "key" | "derivation" | "reads">;
+  columns: readonly ModelColumn[];
+  /** SQL for the rows, to follow `from`. */
+  rows: string;
+  /** Whether they are versions, among which are deletes. */
+  areVersions: boolean;
+  batch: number;
+}
+
+/**
+ * Looks for rows that the warehouse would always refuse: a key that is null,
+ * occurs twice or is too long, a null where none is allowed, a text, JSON or
+ * date that it can't hold. Returns the error to throw; undefined if all is well.
+ */
+export async function brokenRule(
+  duckdb: DuckDb,
+  checked: CheckedRows,
+): Promise<StageError | undefined> {
+  const { model, rows, areVersions } = checked;
+  const columns = neverNull(checked);
+  // A filter for each would need memory by the square of their number.
+  const counts = columns.map((name, index) =>
+    `count(${quoteName(name)}) as given_${index}`
+  );
+  const unheld = unheldValues(checked);
+  const [found] = await duckdb.rows(
+    `select count(*) as rows, count(distinct ${keySql(model.key)}) as keys,
+      ${areVersions ? "count_if(is_delete)" : "0"} as deletes,
+      ${anyOf(unheld)} as unheld, ${counts.join(", ")} from ${rows}`,
+  );
+  for (const [index, name] of columns.entries()) {
+    const isKey = model.key.includes(name);
+    const wanted = Number(found?.rows) - (isKey ? 0 : Number(found?.deletes));
+    const count = wanted - Number(found?.[`given_${index}`]);
+    if (count === 0) continue;
+    if (isKey) {
+      return ruleError(checked, `its key "${name}" is null in ${count} rows`);
+    }
+    const [first] = await duckdb.rows(
+      `select ${keyText(model.key)} as key from ${rows}
+      where ${isNullSql(checked, name)} order by key limit 1`,
+    );
+    return ruleError(
+      checked,
+      `"${name}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
+    );
+  }
+  if (found?.unheld !== "0") return await unheldError(duckdb, checked);
+  if (found?.rows === found?.keys) return undefined;
+  const [twice] = await duckdb.rows(
+    `select count(*) as keys, arg_min(copies, key) as copies, min(key) as key
+    from (select ${keyText(model.key)} as key, count(*) as copies from ${rows}
+      group by ${quoteNames(model.key)} having count(*) > 1)`,
+  );
+  return ruleError(
+    checked,
+    `${twice?.keys} keys occur more than once; the first is ${twice?.key}, ${twice?.copies} times`,
+  );
+}
+
+/** SQL for the keys of the rows that break a rule. */
+export function brokenKeysSql(checked: CheckedRows): string {
+  const { model, rows } = checked;
+  const key = quoteNames(model.key);
+  const isBroken = [
+    ...neverNull(checked).map((name) => isNullSql(checked, name)),
+    ...unheldValues(checked).map(({ isUnheld }) => isUnheld),
+  ];
+  return `select ${key} from ${rows} where ${isBroken.join(" or ")}
+    union select ${key} from ${rows} group by ${key} having count(*) > 1`;
+}
+
+function neverNull({ model, columns }: CheckedRows): string[] {
+  const others = columns.filter(({ name, notNull }) =>
+    notNull === true && !model.key.includes(name)
+  );
+  return [...model.key, ...others.map(({ name }) => name)];
+}
+
+function isNullSql(
+  { model, areVersions }: CheckedRows,
+  name: string,
+): string {
+  const mayDelete = areVersions && !model.key.includes(name);
+  return `${quoteName(name)} is null${mayDelete ? " and not is_delete" : ""}`;
+}
+
+/** Half of a character, as JSON escapes it. */
+const SURROGATE = String.raw`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`;
+
+/** A value that PostgreSQL has no way to hold. */
+interface UnheldValue {
+  name: string;
+  /** SQL for whether a row has it. */
+  isUnheld: string;
+  /** The problem, for people. */
+  says: string;
+  /** A fix other than changing the rows or the model. */
+  wayOut?: string;
+}
+
+/** How much of a key an error shows. */
+const SHOWN_CHARACTERS = 200;
+
+/**
+ * The most bytes of a key that PostgreSQL certainly indexes, together with a
+ * batch: an index entry may have 2,704
+ * (https://www.postgresql.org/docs/current/btree.html).
+ */
+const KEY_BYTES_MAX = 2600;
+
+/**
+ * PostgreSQL's first day, Julian day 0, and what follows its last one, as
+ * literals of DuckDB
+ * (https://www.postgresql.org/docs/current/datatype-datetime.html).
+ */
+const FIRST_DAY = "'4714-11-24 (BC)'";
+const AFTER_LAST_DAY = "date '5874898-01-01'";
+const AFTER_LAST_MOMENT = "date '294277-01-01'";
+
+/**
+ * Finds what texts, JSON and dates may have in DuckDB but not in PostgreSQL,
+ * which stores no character 0 (in jsonb, not even escaped), whose JSON has
+ * neither NaN nor a comma before a closing bracket, and whose dates end sooner;
+ * texts that are not a label of an enum; and keys that no index holds.
+ */
+function unheldValues(checked: CheckedRows): UnheldValue[] {
+  const { model, columns } = checked;
+  const values = columns.flatMap((column): UnheldValue[] => {
+    const { name, type, declared, labels } = column;
+    const text = `cast(${quoteName(name)} as varchar)`;
+    if (/^(DATE|TIMESTAMP)/.test(type) && !isText(declared ?? "")) {
+      return [{
+        name,
+        isUnheld: isOutOfTime(column),
+        says: "is out of the range of PostgreSQL's dates and times",
+      }];
+    }
+    if (labels !== undefined) {
+      return [{
+        name,
+        isUnheld: [
+          `${text} is not null`,
+          ...labels.map((label) => `${text} <> ${quoteText(label)}`),
+        ].join(" and "),
+        says: `is not a label of the enum ${declared} of sql/warehouse`,
+        wayOut:
+          `add the label by a migration there: alter type ${declared} add value '...'`,
+      }];
+    }
+    // Load adds a column of JSON as json.
+    const held = declared ?? type.toLowerCase();
+    if (held !== "json" && held !== "jsonb") {
+      return /\b(VARCHAR|JSON)\b/.test(type)
+        ? [{
+          name,
+          isUnheld: `contains(${text}, chr(0))`,
+          says: "has the character 0, which PostgreSQL can't hold,",
+        }]
+        : [];
+    }
+    const outside = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`;
+    const [valid, more] = held === "jsonb"
+      ? [
+        text,
+        ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')
+        or ${hasUnheldNumber(outside)}`,
+      ]
+      // PostgreSQL does not check that surrogates are paired.
+      : [`regexp_replace(${text}, '${SURROGATE}', '\\\\n', 'g')`, ""];
+    return [{
+      name,
+      isUnheld: `(not json_valid(${valid})
+        or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${more})`,
+      says: `is not valid ${held} in PostgreSQL`,
+    }];
+  });
+  // A row model's key is the source's, which has an index of it.
+  return model.derivation === "row" ? values : [...values, ...longKey(checked)];
+}
+
+/** The key as a value that may be too long, if it has texts. */
+function longKey({ model, columns }: CheckedRows): UnheldValue[] {
+  const texts = columns.filter(({ name, type }) =>
+    model.key.includes(name) && type === "VARCHAR"
+  ).map(({ name }) => name);
+  if (texts.length === 0) return [];
+  const bytes = texts.map((name) => `strlen(${quoteName(name)})`).join(" + ");
+  return [{
+    name: texts.join('", "'),
+    isUnheld: `${bytes} > ${KEY_BYTES_MAX}`,
+    says: `has over ${KEY_BYTES_MAX} bytes, too many for an index of the key,`,
+  }];
+}
+
+/**
+ * SQL for whether a date or time is none in PostgreSQL, which has both
+ * infinities, or would be rounded on the way there.
+ */
+function isOutOfTime({ name, type, declared }: ModelColumn): string {
+  const value = quoteName(name);
+  const isZoned = type.endsWith("WITH TIME ZONE");
+  const isMoment = declared?.startsWith("timestamp");
+  const end = type === "DATE"
+    // Until the column's type has changed in the lake, it may be a timestamp.
+    ? ` or cast(${value} as date) >= ${
+      isMoment ? AFTER_LAST_MOMENT : AFTER_LAST_DAY
+    }`
+    : isZoned
+    ? ` or ${value} >= ${LAST_MOMENT}`
+    : "";
+  const first = `cast(${FIRST_DAY} as ${type})`;
+  return `(isfinite(${value}) and (${value} < ${first}${end}))`;
+}
+
+/**
+ * SQL for whether JSON has a number that jsonb, which stores a numeric, can't
+ * hold: with over 131,072 digits before the point, or 16,383 after it
+ * (https://www.postgresql.org/docs/current/datatype-numeric.html).
+ */
+function hasUnheldNumber(json: string): string {
+  const exponent = `case when regexp_matches(number, '[eE]')
+    then coalesce(
+      try_cast(regexp_extract(number, '[eE]\\+?(-?\\d+)', 1) as integer),
+      1000000)
+    else 0 end`;
+  return `len(list_filter(
+    regexp_extract_all(${json}, '\\d+(\\.\\d+)?([eE][+-]?\\d+)?'),
+    lambda number:
+      length(regexp_extract(number, '^\\d+')) + ${exponent} > 131072
+      or length(regexp_extract(number, '\\.(\\d+)', 1)) - ${exponent} > 16383
+  )) > 0`;
+}
+
+function anyOf(values: readonly UnheldValue[]): string {
+  if (values.length === 0) return "0";
+  return `count(case when ${
+    values.map(({ isUnheld }) => isUnheld).join(" or ")
+  } then 1 end)`;
+}
+
+async function unheldError(
+  duckdb: DuckDb,
+  checked: CheckedRows,
+): Promise<StageError | undefined> {
+  for (const { name, isUnheld, says, wayOut } of unheldValues(checked)) {
+    const [bad] = await duckdb.rows(
+      `select count(*) as rows,
+        left(min(${keyText(checked.model.key)}), ${SHOWN_CHARACTERS}) as key
+      from ${checked.rows} where ${isUnheld}`,
+    );
+    if (bad?.rows === "0") continue;
+    return ruleError(
+      checked,
+      `"${name}" ${says} in ${bad?.rows} rows; the first key is ${bad?.key}`,
+      wayOut,
+    );
+  }
+}
+
+/** A null would make the whole key null. */
+function keySql(key: readonly string[]): string {
+  return key.length === 1 ? quoteNames(key) : `row(${quoteNames(key)})`;
+}
+
+function ruleError(
+  { model, batch }: CheckedRows,
+  found: string,
+  wayOut?: string,
+): StageError {
+  const whole = model.derivation === "set"
+    ? ` with \`deno task extract --full=${model.reads.join(",")}\` first`
+    : "";
+  return new StageError(
+    `Cannot make "${model.name}" in batch ${batch}: ${found}`,
+    {
+      subject: model.name,
+      dataCheck: true,
+      hint:
+        `Nothing of the batch is committed. Repair the rows in the source, then run all stages again${whole}; or correct sql/models/${model.name}.sql${
+          wayOut === undefined ? "" : `; or ${wayOut}`
+        }`,
+    },
+  );
+}

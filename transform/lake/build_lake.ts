@@ -1,0 +1,212 @@
+import type { Logger } from "@logtape/logtape";
+import { isAbsolute } from "node:path";
+import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { type LiveList, readLiveList } from "../../lib/batches/live_files.ts";
+import type {
+  LiveFile,
+  ProcessedManifest,
+} from "../../lib/batches/manifest.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { quoteText } from "../../lib/postgres/postgres.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
+import { sha256Hex } from "../../lib/zone/checksum.ts";
+import type { Zone } from "../../lib/zone/zone.ts";
+import { lakeViews } from "./lake_views.ts";
+import type { ModelColumn } from "../models/model_changes.ts";
+import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
+
+/** The published lake, in the processed zone. */
+export const LAKE_FILE = "lake.duckdb";
+
+/** Every DuckDB since 1.2 can open this format. */
+const STORAGE_VERSION = "v1.2.0";
+
+/** Rows in one insert. */
+const FILES_AT_ONCE = 1000;
+
+/** The live files that its views read. */
+const FILES_SQL = `create table target.lake.files (
+  model varchar, from_batch bigint, to_batch bigint, key varchar)`;
+
+/**
+ * SQL for a hash of the views and macros of an attached lake. DuckDB writes the
+ * names in `exclude` in any order, and types with quotes and spaces until the
+ * database is attached again.
+ */
+export function definitionsSql(database: "published" | "target"): string {
+  const ours = `database_name = '${database}' and not internal`;
+  const definition =
+    `regexp_replace(definition, 'EXCLUDE \\([^)]*\\)|"|\\s', '', 'g')`;
+  return `(select md5(string_agg(${definition}, ';' order by name)) from (
+    select view_name as name, sql as definition from duckdb_views()
+    where ${ours}
+    union all select function_name, macro_definition from duckdb_functions()
+    where ${ours}))`;
+}
+
+/** What a lake is made from. */
+export interface PublishOptions {
+  zone: Zone;
+  batches: BatchLog<ProcessedManifest>;
+  newest: ProcessedManifest;
+  /**
+   * The run's list of live files, if it has one: saves reading its checkpoint
+   * again.
+   */
+  live?: LiveList | undefined;
+  sql: ProjectSql;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  log: Logger;
+}
+
+/** The contents of a published lake that publishing needs. */
+export interface KnownLake {
+  batch: number;
+  /** The other paths at which runs that published a lake saw the zone. */
+  seenAt: string[];
+  /** Whether another run publishes it that sees the zone at another path. */
+  isOthers?: boolean;
+  /** A copy of it, if its views are those that this run would make. */
+  copy?: string;
+}
+
+/** A directory's path with links followed; any other path is unchanged. */
+export async function realPath(zone: string): Promise<string> {
+  return isAbsolute(zone) ? await Deno.realPath(zone).catch(() => zone) : zone;
+}
+
+/**
+ * A hash of a lake's views without files: if it differs, the SQL, the path or
+ * this code has changed, and all views are rebuilt.
+ */
+export async function viewsHash(options: PublishOptions): Promise<string> {
+  const statements = await viewStatements(options, { files: [] });
+  return sha256Hex(
+    [options.sql.transformHash, FILES_SQL, ...statements].join(";\n"),
+  );
+}
+
+/** Statements that create the views of these models, or of all. */
+async function viewStatements(
+  { zone, sql, columns }: PublishOptions,
+  options: {
+    files: readonly LiveFile[];
+    only?: ReadonlySet<string> | undefined;
+  },
+): Promise<string[]> {
+  const { files, only } = options;
+  const place = `${await realPath(zone.url)}/${LAKE_FILE}`;
+  return [...sql.models, QUARANTINE_TABLE]
+    .filter(({ name }) => only?.has(name) ?? true)
+    .flatMap((model) =>
+      lakeViews(model, {
+        columns: columns.get(model.name) ?? QUARANTINE_TYPES,
+        zone,
+        place,
+        files: files.filter((file) => file.model === model.name),
+      })
+    );
+}
+
+/**
+ * Builds the lake of the newest batch, from scratch or from the known one: then
+ * only views of models with other files change.
+ */
+export async function buildLake(
+  duckdb: DuckDb,
+  options: PublishOptions & { known: KnownLake; path: string },
+): Promise<Uint8Array> {
+  const { batches, newest, live, known, path } = options;
+  const { files } = await readLiveList(
+    batches,
+    newest,
+    live === undefined ? {} : { known: live },
+  );
+  await duckdb.run(
+    `attach ${
+      quoteText(path)
+    } as target (storage_version '${STORAGE_VERSION}')`,
+  );
+  try {
+    if (known.copy === undefined) await createTables(duckdb, options);
+    await duckdb.run(
+      `update target.lake.about set batch = ${newest.batch},
+        snapshot_time = ${quoteText(newest.snapshotTime)}`,
+    );
+    const changed = await changedModels(duckdb, files);
+    await listFiles(duckdb, { files, changed });
+    const statements = await viewStatements(options, {
+      files,
+      only: known.copy === undefined ? undefined : changed,
+    });
+    await duckdb.run(["use target", ...statements].join(";\n"));
+    await duckdb.run(
+      `update target.lake.about set definitions = ${definitionsSql("target")}`,
+    );
+  } finally {
+    await duckdb.run("use memory");
+    await duckdb.run("detach target");
+  }
+  const bytes = await Deno.readFile(path);
+  await Deno.remove(path);
+  return bytes;
+}
+
+/** The models whose files are not those that the lake lists. */
+async function changedModels(
+  duckdb: DuckDb,
+  files: readonly LiveFile[],
+): Promise<Set<string>> {
+  const rows = await duckdb.rows("select model, key from target.lake.files");
+  const known = new Map(rows.map(({ model, key }) => [key, model ?? ""]));
+  const added = files.filter(({ key }) => !known.delete(key));
+  return new Set([...added.map(({ model }) => model), ...known.values()]);
+}
+
+/** Lists the files of the models that have changed. */
+async function listFiles(
+  duckdb: DuckDb,
+  options: { files: readonly LiveFile[]; changed: ReadonlySet<string> },
+): Promise<void> {
+  const { changed } = options;
+  if (changed.size === 0) return;
+  await duckdb.run(
+    `delete from target.lake.files
+    where model in (${[...changed].map(quoteText).join(", ")})`,
+  );
+  const listed = options.files.filter(({ model }) => changed.has(model));
+  for (let start = 0; start < listed.length; start += FILES_AT_ONCE) {
+    const rows = listed.slice(start, start + FILES_AT_ONCE).map((file) =>
+      `(${quoteText(file.model)}, ${file.from}, ${file.to}, ${
+        quoteText(file.key)
+      })`
+    );
+    await duckdb.run(`insert into target.lake.files values ${rows.join(", ")}`);
+  }
+}
+
+async function createTables(
+  duckdb: DuckDb,
+  options: PublishOptions & { known: KnownLake },
+): Promise<void> {
+  const { zone, batches, newest, sql, known } = options;
+  const seenAt = known.seenAt.map(quoteText).join(", ");
+  await duckdb.run("create schema target.lake");
+  await duckdb.run(
+    `create table target.lake.about as select
+      ${newest.batch}::bigint as batch,
+      ${quoteText(newest.snapshotTime)}::timestamp as snapshot_time,
+      ${quoteText(newest.lakeId)} as lake_id,
+      ${quoteText(zone.url)} as zone,
+      ${quoteText(sql.transformHash)} as transform_hash,
+      ${quoteText(await batches.generation())} as generation,
+      ${quoteText(await viewsHash(options))} as views,
+      null::varchar as definitions`,
+  );
+  await duckdb.run(FILES_SQL);
+  await duckdb.run(
+    `create table target.lake.seen_at as
+    select unnest([${seenAt}]::varchar[]) as zone`,
+  );
+}

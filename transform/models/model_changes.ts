@@ -1,0 +1,117 @@
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import {
+  quoteName,
+  quoteNames,
+  quoteText,
+} from "../../lib/postgres/postgres.ts";
+import type { Model } from "../../lib/project/model.ts";
+
+/** A column of a model, with DuckDB's name of its type. */
+export interface ModelColumn {
+  name: string;
+  type: string;
+  /** In a `row` model, the column of the source table that it is. */
+  source?: string;
+  /** Never null, as the header says or sql/warehouse declares. */
+  notNull?: true;
+  /** Its type in the warehouse, as sql/warehouse declares it. */
+  declared?: string;
+  /** The labels of that type, if it is an enum that sql/warehouse makes. */
+  labels?: readonly string[];
+}
+
+/** Where a batch's rows come from, for the SQL that stamps them. */
+export interface BatchStamp {
+  batch: number;
+  /** ISO 8601, UTC, microseconds. */
+  snapshotTime: string;
+}
+
+/** The columns that a model's SQL gives. */
+export async function modelColumns(
+  duckdb: Pick<DuckDb, "rows">,
+  sql: string,
+): Promise<ModelColumn[]> {
+  const rows = await duckdb.rows(`describe ${sql}`);
+  return rows.map((row) => ({
+    name: row.column_name ?? "",
+    type: row.column_type ?? "",
+  }));
+}
+
+/**
+ * SQL for the versions that a batch adds to a model: new or changed rows, and
+ * keys that are gone, each stamped with the batch, sorted by key. Both
+ * relations are given as SQL; `deleted` has only the key's columns.
+ */
+export function versionsSql(
+  model: Pick<Model, "key">,
+  options: {
+    columns: readonly ModelColumn[];
+    changed: string;
+    deleted: string;
+    stamp: BatchStamp;
+  },
+): string {
+  const { columns, changed, deleted, stamp } = options;
+  const names = quoteNames(columns.map((column) => column.name));
+  const deletedColumns = columns.map(({ name, type }) =>
+    model.key.includes(name)
+      ? quoteName(name)
+      : `cast(null as ${type}) as ${quoteName(name)}`
+  );
+  return `select ${names}, cast(${stamp.batch} as bigint) as batch, is_delete,
+      cast(${quoteText(stamp.snapshotTime)} as timestamp) as snapshot_time
+    from (
+      select ${names}, false as is_delete from (${changed})
+      union all
+      select ${deletedColumns.join(", ")}, true as is_delete from (${deleted})
+    ) order by ${quoteNames(model.key)}`;
+}
+
+/** The columns that a batch stamps its versions with. */
+export const STAMP_COLUMNS: readonly ModelColumn[] = [
+  { name: "batch", type: "BIGINT" },
+  { name: "is_delete", type: "BOOLEAN" },
+  { name: "snapshot_time", type: "TIMESTAMP" },
+];
+
+/** SQL for the versions that are open after the batches of these files. */
+export function openVersionsSql(
+  model: Pick<Model, "key">,
+  options: { columns: readonly ModelColumn[]; files: string },
+): string {
+  const { columns, files } = options;
+  const names = quoteNames(columns.map((column) => column.name));
+  return `select ${names} from ${files}
+    qualify not is_delete and row_number() over (
+      partition by ${quoteNames(model.key)} order by batch desc
+    ) = 1`;
+}
+
+/** SQL for the rows of one relation that are not the same in the other. */
+export function differenceSql(
+  columns: readonly ModelColumn[],
+  options: { of: string; without: string },
+): string {
+  const names = quoteNames(columns.map((column) => column.name));
+  return `select ${names} from (${options.of})
+    except select ${names} from (${options.without})`;
+}
+
+/** SQL for the keys of one relation that the other does not hold. */
+export function missingKeysSql(
+  key: readonly string[],
+  options: { of: string; without: string },
+): string {
+  return `select ${quoteNames(key)} from (${options.of})
+    except select ${quoteNames(key)} from (${options.without})`;
+}
+
+/** SQL for no rows with a model's columns. */
+export function emptyModelSql(columns: readonly ModelColumn[]): string {
+  const nulls = columns.map(({ name, type }) =>
+    `cast(null as ${type}) as ${quoteName(name)}`
+  );
+  return `select ${nulls.join(", ")} where false`;
+}

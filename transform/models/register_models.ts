@@ -1,0 +1,261 @@
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { messageOf, StageError } from "../../lib/errors.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
+import {
+  type DeclaredEnums,
+  labelsOf,
+  readDeclaredEnums,
+} from "../../lib/project/declared_enums.ts";
+import { headerProblems } from "../../lib/project/derived_table.ts";
+import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
+import {
+  type DeclaredTables,
+  readDeclaredTables,
+} from "../../lib/project/warehouse_ddl.ts";
+import {
+  type FunctionKinds,
+  readFunctionKinds,
+} from "../checks/check_deterministic.ts";
+import {
+  columnNameProblems,
+  modelNameProblems,
+} from "../checks/check_names.ts";
+import {
+  checkModelQuery,
+  checkQuarantineQuery,
+} from "../checks/check_query.ts";
+import { foreignReads, SCHEMAS_READ } from "../checks/check_select.ts";
+import { floatSums } from "../checks/check_sums.ts";
+import { emptyTableSql } from "../tables/land_table.ts";
+import { type ModelColumn, modelColumns } from "./model_changes.ts";
+import { parseSelect, type SqlNode } from "../checks/sql_tree.ts";
+import { typeProblems } from "../checks/warehouse_types.ts";
+
+const SCHEMAS = [
+  "arrived",
+  "quarantined",
+  "changed",
+  "gone",
+  "deleted",
+  "current",
+  "before",
+  "after",
+  "moved",
+  "either",
+  "affected",
+  "known_before",
+  "known_after",
+  "result_before",
+  "result_after",
+  "held",
+  "grouped",
+  "grouped_current",
+  "made",
+];
+
+interface Preparing {
+  duckdb: DuckDb;
+  sql: ProjectSql;
+  kinds: FunctionKinds;
+  declared: DeclaredTables;
+  enums: DeclaredEnums;
+}
+
+type Columns = ReadonlyMap<string, readonly ModelColumn[]>;
+
+/** SQL already checked in this process, with its models' columns. */
+const checked = new WeakMap<ProjectSql, Columns>();
+
+/**
+ * Creates the schemas and returns each model's columns. Throws a `StageError`
+ * that names the project's first query that reads what it may not, does not
+ * mean the same in every batch, or gives what the lake or the warehouse can't
+ * hold. A long-running process checks its SQL once.
+ */
+export async function registerModels(
+  duckdb: DuckDb,
+  sql: ProjectSql,
+): Promise<Columns> {
+  await duckdb.run(
+    [
+      ...SCHEMAS.map((schema) => `create schema ${schema}`),
+      ...["changed", "current"].flatMap((schema) => emptyViews(sql, schema)),
+    ].join(";\n"),
+  );
+  const known = checked.get(sql) ?? await checkAll(duckdb, sql);
+  checked.set(sql, known);
+  return known;
+}
+
+async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
+  await duckdb.run(emptyViews(sql, "arrived").join(";\n"));
+  const work: Preparing = {
+    duckdb,
+    sql,
+    kinds: await readFunctionKinds(duckdb),
+    declared: readDeclaredTables(sql.migrations),
+    enums: readDeclaredEnums(sql.migrations),
+  };
+  for (const { model, problem } of modelNameProblems(sql.models)) {
+    refuse(`models/${model}`, [problem], "Give the model another name");
+  }
+  for (const name of sql.quarantine.keys()) await checkQuarantine(work, name);
+  const columns = new Map<string, readonly ModelColumn[]>();
+  for (const model of sql.models) {
+    columns.set(model.name, await checkModel(work, model));
+  }
+  checkHeaders(sql.models, columns);
+  for (const table of sql.tables) {
+    await duckdb.run(`drop view arrived.${quoteName(table.name)}`);
+  }
+  return columns;
+}
+
+function checkHeaders(models: readonly ModelSql[], given: Columns): void {
+  const others = new Map(
+    models.map((model) => [
+      model.name,
+      { model, columns: given.get(model.name) ?? [] },
+    ]),
+  );
+  for (const { model, columns } of others.values()) {
+    refuse(
+      `models/${model.name}`,
+      headerProblems(model, { columns, others }),
+      "Let the header name columns as the query gives them, and cast what refers to a dimension to the type of its key",
+    );
+  }
+}
+
+/** Statements that create each table of the contract, without rows. */
+function emptyViews({ tables }: ProjectSql, schema: string): string[] {
+  return tables.map((table) =>
+    `create view ${schema}.${quoteName(table.name)} as ${emptyTableSql(table)}`
+  );
+}
+
+async function checkModel(
+  work: Preparing,
+  model: ModelSql,
+): Promise<ModelColumn[]> {
+  const { sql, kinds, declared, enums } = work;
+  const name = `models/${model.name}`;
+  const query = await parseOwn(work, { name, sql: model.sql });
+  const { problems, sources } = checkModelQuery(query, {
+    model,
+    tables: sql.tables,
+    kinds,
+  });
+  refuse(
+    name,
+    problems,
+    'See "Models" in docs/design.md: a row is made from one row of the source, and is the same whenever it is made; a query over several rows is of the kind "join"',
+  );
+  const columns = await columnsOf(work, { name, sql: model.sql });
+  if (model.derivation === "join") {
+    refuse(
+      name,
+      (await floatSums(work.duckdb, model.sql)).map((sum) =>
+        `it has ${sum} of floats, whose last digits depend on the order of the rows`
+      ),
+      "Add up decimals, as in `sum(cast(x as decimal(18, 6)))`, or leave such a figure to whoever reads the warehouse",
+    );
+  }
+  refuse(
+    name,
+    columnNameProblems({
+      ...model,
+      // A time that is declared but not given is a column of someone's own.
+      times: model.times.filter((time) => !declared.get(model.name)?.has(time)),
+    }, columns),
+    "Give the column another name, as in `batch as lot_batch`, in the model and in sql/warehouse",
+  );
+  refuse(
+    name,
+    typeProblems(model, { columns, declared }),
+    "Cast or name the column in the model as sql/warehouse declares it, or change that by a migration; cast an interval to seconds, and types without a counterpart to text",
+  );
+  const tables = [model.name, `${model.name}_closed`]
+    .map((table) => declared.get(table));
+  return columns.map((column): ModelColumn => {
+    const source = sources.get(column.name.toLowerCase());
+    const type = declared.get(model.name)?.get(column.name)?.type;
+    const labels = type === undefined ? undefined : labelsOf(enums, type);
+    const notNull = model.table.notNull.includes(column.name) ||
+      tables.some((table) => table?.get(column.name)?.notNull);
+    return {
+      ...column,
+      ...source === undefined ? {} : { source },
+      ...notNull ? { notNull } : {},
+      ...type === undefined ? {} : { declared: type },
+      ...labels === undefined ? {} : { labels },
+    };
+  });
+}
+
+async function checkQuarantine(work: Preparing, table: string): Promise<void> {
+  const { sql, kinds } = work;
+  const name = `quarantine/${table}`;
+  const text = sql.quarantine.get(table) ?? "";
+  const query = await parseOwn(work, { name, sql: text });
+  const contract = sql.tables.find((one) => one.name === table);
+  if (contract === undefined) return;
+  refuse(
+    name,
+    checkQuarantineQuery(query, { table: contract, kinds }),
+    "It sees the rows of one batch, and must judge a row the same whichever others come with it, and whenever",
+  );
+  const given = (await columnsOf(work, { name, sql: text }))
+    .map((column) => column.name);
+  const wanted = [...contract.key, "reason"];
+  refuse(
+    name,
+    wanted.filter((column) =>
+      given.filter((one) => one === column).length !== 1
+    ).map((column) => `it does not give the column "${column}" once`),
+    `It gives the key of the table (${contract.key.join(", ")}) and a reason`,
+  );
+}
+
+/** Parses a query, which may read only the batch and itself. */
+async function parseOwn(
+  { duckdb }: Preparing,
+  { name, sql }: { name: string; sql: string },
+): Promise<SqlNode> {
+  const parsed = await parseSelect(duckdb, sql);
+  const query = "query" in parsed ? parsed.query : {};
+  refuse(
+    name,
+    "problem" in parsed
+      ? [parsed.problem]
+      : foreignReads(query).map((read) => `it reads ${read}`),
+    `A query there is one select from ${
+      SCHEMAS_READ.map((schema) => `${schema}.<table>`).join(", ")
+    } and its own CTEs`,
+  );
+  return query;
+}
+
+async function columnsOf(
+  { duckdb }: Preparing,
+  { name, sql }: { name: string; sql: string },
+): Promise<ModelColumn[]> {
+  try {
+    return await modelColumns(duckdb, sql);
+  } catch (error) {
+    refuse(name, [messageOf(error)], "Correct the query, and try it in DuckDB");
+    throw error;
+  }
+}
+
+function refuse(
+  name: string,
+  problems: readonly string[],
+  hint: string,
+): void {
+  if (problems.length === 0) return;
+  throw new StageError(
+    `Cannot use sql/${name}.sql: ${problems.join(", ")}`,
+    { subject: name, hint },
+  );
+}
