@@ -88,6 +88,8 @@ function hintFor(error: unknown): string {
     case "08P01":
       if (isPoolerLimit(error)) return POOLER_LIMIT_HINT;
       return "Run extract again; if it persists, see the log of the pooler before the source";
+    case undefined:
+      return "Run extract again; if it persists, see the source's server log, and that of a pooler before it, whose query_timeout may end a COPY without a message";
     default:
       return LASTING.test(sqlState(error) ?? "")
         ? "Repair in the source what the message names: the next run would meet it again. The source's server log may say more"

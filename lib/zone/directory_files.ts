@@ -28,6 +28,29 @@ export async function writeTemporary(
   return temporary;
 }
 
+/** A file system without hard links answers so for a file just made there. */
+const NO_LINKS: readonly string[] = [
+  "EPERM",
+  "EOPNOTSUPP",
+  "ENOTSUP",
+  "ENOSYS",
+];
+
+/** Gives a file a second name; false if something has that name. */
+export async function linkNew(file: string, name: string): Promise<boolean> {
+  try {
+    await Deno.link(file, name);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (!NO_LINKS.includes(codeOf(error))) throw error;
+    throw Object.assign(
+      new Error("its file system has no hard links", { cause: error }),
+      { code: "ENOLINKS" },
+    );
+  }
+}
+
 /**
  * Makes a folder of a zone, and the zone's own, but nothing above it: a disk
  * that isn't mounted must not be taken for an empty zone. A new folder is synced
@@ -143,6 +166,8 @@ const HINTS: Record<string, string> = {
   EPERM: "Give the user that runs this the right to write there.",
   ENOSPC: "Free some space on that disk.",
   EDQUOT: "Free some space, or raise the user's quota.",
+  ENOLINKS:
+    "Choose a directory on another file system (FAT and exFAT can't hold a zone), or S3.",
   EROFS: "Choose a directory on a disk that can be written.",
   ENOTDIR: "A file is where the zone's directory should be: move it away.",
   EEXIST: "Data files are never overwritten: run again, with a new run id.",

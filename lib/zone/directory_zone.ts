@@ -3,6 +3,7 @@ import { chunks } from "./chunks.ts";
 import {
   codeOf,
   etagOf,
+  linkNew,
   lockZone,
   makeFolder,
   makeLater,
@@ -90,10 +91,7 @@ export class DirectoryZone implements Zone {
     return await this.#attempt("Cannot write to", async () => {
       const temporary = await writeTemporary(this.url, path, content);
       try {
-        await Deno.link(temporary, path);
-      } catch (error) {
-        if (error instanceof Deno.errors.AlreadyExists) return false;
-        throw error;
+        if (!await linkNew(temporary, path)) return false;
       } finally {
         await Deno.remove(temporary);
       }

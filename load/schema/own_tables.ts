@@ -25,7 +25,7 @@ export interface DamagedTable {
 /**
  * The tables of the schema `pipeline` that are gone, or lack a column, though
  * the migration that creates them was applied. Throws a `StageError` where the
- * list of applied migrations is itself gone.
+ * list of applied migrations is itself gone, or a table is unlogged.
  */
 export async function damagedTables(
   client: pg.Client,
@@ -33,12 +33,13 @@ export async function damagedTables(
   const applied = await appliedMigrations(client);
   const rows = await query(
     client,
-    `select relname as table_name, attname as column_name from pg_class
+    `select relname as table_name, attname as column_name, relpersistence
+    from pg_class
     inner join pg_attribute on attrelid = pg_class.oid and attnum > 0
       and not attisdropped
     where relnamespace = to_regnamespace('pipeline') and relkind in ('r', 'p')
     union all
-    select 'history', '' from pg_class
+    select 'history', '', '' from pg_class
     where oid = to_regclass(quote_ident($1 || '_history'))`,
     [QUARANTINE.name],
   );
@@ -52,6 +53,11 @@ export async function damagedTables(
   const wanted = declaredTables(
     ENGINE_SCHEMA.filter(({ name }) => applied.has(name)),
   );
+  const unlogged = rows.find(({ table_name, relpersistence }) =>
+    relpersistence === "u" &&
+    (table_name === "migration" || wanted.has(table_name ?? ""))
+  );
+  if (unlogged) throw notLogged(`${SCHEMA}${unlogged.table_name}`);
   return [...wanted].flatMap(([table, columns]) => {
     const held = rows.filter(({ table_name }) => table_name === table)
       .map(({ column_name }) => column_name);
@@ -106,6 +112,17 @@ function declaredTables(migrations: readonly SqlFile[]): DeclaredTables {
       name,
       text: text.replaceAll(SCHEMA, ""),
     })),
+  );
+}
+
+function notLogged(table: string): StageError {
+  return new StageError(
+    `Cannot rely on this warehouse: ${table} is unlogged, and a crash of the server empties it in silence`,
+    {
+      subject: table,
+      hint:
+        `alter table ${table} set logged; where the server has crashed since, also run \`deno task rebuild warehouse\``,
+    },
   );
 }
 

@@ -4,9 +4,9 @@ import { tableError } from "../../extract/table_error.ts";
 import { StageError } from "../../lib/errors.ts";
 
 /** The retry and the hint that an error of the source comes with. */
-function adviceOf(code: string, message: string) {
+function adviceOf(code: string | undefined, message: string) {
   const error = new pg.DatabaseError(message, message.length, "error");
-  error.code = code;
+  if (code !== undefined) error.code = code;
   const made = tableError(error, "design");
   assert.ok(made instanceof StageError);
   return { retryable: made.retryable, hint: made.hint };
@@ -51,6 +51,7 @@ Deno.test("an error of the source that every run would meet is not retryable, an
       ["08P01", "query timeout", false, /^The pooler there limits/],
       ["08P01", "idle transaction timeout", false, /^The pooler there limits/],
       ["08P01", "server conn crashed?", true, /log of the pooler/],
+      [undefined, "Connection terminated unexpectedly", true, /query_timeout/],
       [
         "40001",
         "canceling statement due to conflict with recovery",

@@ -108,6 +108,31 @@ for (const [name, { sql, says, repairs }] of Object.entries(DAMAGES)) {
   });
 }
 
+for (const table of ["migration", "batch", "verification"]) {
+  Deno.test(`nothing is loaded while pipeline.${table} is unlogged`, async () => {
+    await using platform = await openLoaded();
+    const { warehouse: { client } } = platform;
+    const message =
+      `Cannot rely on this warehouse: pipeline.${table} is unlogged, and a crash of the server empties it in silence`;
+    await execute(client, `alter table pipeline.${table} set unlogged`);
+
+    const told = await toldOf(platform);
+
+    assert.deepEqual(told, {
+      status: message,
+      doctor: [message],
+      plan: [message],
+    });
+    await assert.rejects(platform.load(), {
+      message,
+      hint: new RegExp(`^alter table pipeline.${table} set logged`),
+      retryable: false,
+    });
+    await execute(client, `alter table pipeline.${table} set logged`);
+    await platform.load();
+  });
+}
+
 for (
   const sql of ["drop table pipeline.migration", "drop schema pipeline cascade"]
 ) {

@@ -198,6 +198,27 @@ Deno.test({
   },
 });
 
+Deno.test("DirectoryZone says when its file system has no hard links", () =>
+  inFolder(async (folder) => {
+    const zone = new DirectoryZone(join(folder, "zone"));
+    const link = Deno.link;
+    // As FAT answers, which few machines can mount.
+    Deno.link = () => {
+      const error = new Deno.errors.PermissionDenied("not permitted");
+      return Promise.reject(Object.assign(error, { code: "EPERM" }));
+    };
+    try {
+      await assert.rejects(zone.create("a", bytesOf("a")), {
+        name: "StageError",
+        message: /^Cannot write to the zone .* has no hard links$/,
+        hint: /another file system/,
+      });
+    } finally {
+      Deno.link = link;
+    }
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(zone.url)), []);
+  }));
+
 async function assertNotWritable(
   zone: Zone,
   found: { message: RegExp; hint: RegExp },
