@@ -103,7 +103,11 @@ function calendarText(days: readonly string[]): string {
 -- differ in their functions for it.
 
 with dates as (
-${days.join("\n    union\n")}
+${
+    // A union leaves each date once; a single select does not.
+    days.length === 1
+      ? days.join().replace("select", "select distinct")
+      : days.join("\n    union\n")}
 )
 
 select

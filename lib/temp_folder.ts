@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { messageOf, StageError } from "./errors.ts";
 import type { Config } from "./settings/config.ts";
+import { isDiskFull } from "./zone/directory_files.ts";
 
 /** A folder for one run alone, removed when it ends. */
 export interface TempFolder extends AsyncDisposable {
@@ -36,6 +37,7 @@ export function tempDirectoryError(
     `Cannot use TEMP_DIRECTORY ${folder}: ${messageOf(error)}`,
     {
       subject: folder,
+      retryable: isDiskFull(error),
       hint: "Set it to a folder with free space that this user may write to",
       cause: error,
     },

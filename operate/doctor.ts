@@ -7,6 +7,7 @@ import { readServerMode } from "../lib/postgres/connect.ts";
 import { queryRow, serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
+import { loadError } from "../load/load_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
 import { examineSns } from "./examine_sns.ts";
@@ -49,7 +50,13 @@ export async function examine(context: StageContext): Promise<Finding[]> {
   await look("ingestion zone", () => examineZone(context, "ingestion"));
   await look("processed zone", () => examineZone(context, "processed"));
   await look("DuckDB", () => examineDuckDb(context));
-  await look("warehouse", () => examineWarehouse(context));
+  await look("warehouse", async () => {
+    try {
+      return await examineWarehouse(context);
+    } catch (error) {
+      throw loadError(error, serverName(warehouseOf(context)));
+    }
+  });
   return findings;
 }
 

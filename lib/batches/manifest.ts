@@ -276,9 +276,13 @@ export function decodeManifest<M extends Manifest>(
     throw damaged(`its format is ${manifest.format}, this version reads 1`);
   }
   if (manifest.stage !== expected.stage) {
-    throw damaged(
-      `it belongs to ${manifest.stage}, not to ${expected.stage}: ` +
-        "are two zones set to the same place?",
+    throw new StageError(
+      `Cannot read the manifest ${expected.file}: it belongs to ${manifest.stage}, not to ${expected.stage}`,
+      {
+        subject: expected.file,
+        hint:
+          "Correct INGESTION_URL and PROCESSED_URL: they are exchanged, or name the same place",
+      },
     );
   }
   if (manifest.batch !== expected.batch) {

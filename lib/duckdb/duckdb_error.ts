@@ -23,6 +23,11 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
     retryable: true,
   },
   {
+    pattern: /read-only file system/i,
+    hint: "Choose a directory on a disk that can be written",
+    retryable: false,
+  },
+  {
     pattern: /too many open files/i,
     hint: "Too many files are open: raise the limit (`ulimit -n`)",
     retryable: true,

@@ -58,6 +58,9 @@ const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
 /** libpq's modes that guarantee nothing. */
 const UNSAFE_TLS_MODES = ["allow", "prefer"];
 const POSTGRES_PORT = 5432;
+const PORT_MAX = 65_535;
+/** The port of a URL; `URL` refuses one that is too large, and says no more. */
+const PORT = /^\w+:\/\/(?:[^/?#]*@)?[^/?#@]*:(\d+)(?:[/?#]|$)/;
 const CONNECT_SECONDS_MAX = 3600;
 const IDLE_SECONDS_MAX = 86_400;
 
@@ -91,6 +94,11 @@ export function readPostgresUrl(
   };
   if (/^\w+:\/\/([^/?#]*@)?[^/?#@]*,/.test(text)) {
     problem(SEVERAL_HOSTS);
+    return undefined;
+  }
+  const port = PORT.exec(text)?.[1];
+  if (port !== undefined && Number(port) > PORT_MAX) {
+    problem(notPort("port", port));
     return undefined;
   }
   const url = parseUrl(text);
@@ -145,13 +153,17 @@ function hostOf({ hostname }: URL): string {
 function readPort(url: URL, { get, read, problem }: UrlReader): number {
   const text = get("port") ?? (url.port || read("PGPORT"));
   const port = text === undefined ? POSTGRES_PORT : decimal(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+  if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) {
     const from = get("port") === undefined && url.port === ""
       ? "PGPORT"
       : "port";
-    problem(`${from} is "${text}", which is not a port`);
+    problem(notPort(from, text ?? ""));
   }
   return port;
+}
+
+function notPort(name: string, text: string): string {
+  return `${name} is "${text}", which is not a port`;
 }
 
 /** The settings of a session, and of the connection beneath it. */

@@ -180,6 +180,11 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
+/** Whether an error says that a disk, or a user's share of it, is full. */
+export function isDiskFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(codeOf(error));
+}
+
 /** The error of a task on a zone, with what to do about it. */
 export function zoneError(
   task: string,
@@ -192,6 +197,8 @@ export function zoneError(
     : HINTS[code];
   return new StageError(`${task} the zone ${url}: ${messageOf(error)}`, {
     subject: url,
+    // Space may be freed, as by another run's end, without anyone's help.
+    retryable: isDiskFull(error),
     cause: error,
     ...(hint === undefined ? {} : { hint }),
   });

@@ -248,6 +248,38 @@ Deno.test("init leaves out what can't be read or referred to, and the rest runs 
     );
   }));
 
+Deno.test("init makes a calendar of each date once where a single column has dates", () =>
+  inFolder(async (folder) => {
+    const into = join(folder, "company");
+    await using platform = await openPlatform({
+      sourceSql: `create table client (client_id integer primary key,
+          name text not null);
+        create table sale (sale_id integer primary key,
+          client_id integer not null references client,
+          amount numeric(12, 2) not null, sold_at timestamp not null)`,
+    });
+    const { source: { client }, context } = platform;
+    await execute(
+      client,
+      "insert into client values (1, 'a')",
+      `insert into sale select n, 1, n, timestamp '2024-01-01' + n / 2 * interval '1 day'
+      from generate_series(0, 5) as n`,
+    );
+
+    await makeFolder(context, { into, schemas: undefined, tables: undefined });
+    context.sql = readProjectSql(into);
+    await platform.run();
+
+    assert.deepEqual(
+      await query(
+        platform.warehouse.client,
+        "select date_id::text from dim_date order by 1",
+      ),
+      [1, 2, 3].map((day) => ({ date_id: `2024-01-0${day}` })),
+    );
+    assert.equal((await verify(context)).same, true);
+  }));
+
 Deno.test("init says what is wrong, and writes nothing over what is there", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import {
   openTempFolder,
   removeDeadTempFolders,
+  tempDirectoryError,
 } from "../../lib/temp_folder.ts";
+import { zoneError } from "../../lib/zone/directory_files.ts";
 
 async function withFolder(
   test: (tempDirectory: string) => Promise<void>,
@@ -30,6 +32,25 @@ Deno.test("openTempFolder() makes a folder that is gone when it ends", () =>
     }
     assert.deepEqual(names(tempDirectory), []);
   }));
+
+Deno.test("a full disk is reported as one whose space others may free", async () => {
+  const full = await Deno.writeTextFile("/dev/full", "text").catch((error) =>
+    error
+  );
+
+  for (
+    const error of [
+      tempDirectoryError(full, "/temp"),
+      zoneError("Cannot write to", "/zone", full),
+    ]
+  ) {
+    assert.match(error.message, /No space left/);
+    assert.equal(error.retryable, true);
+    assert.match(error.hint ?? "", /space/);
+  }
+  const missing = await Deno.readTextFile("/not/there").catch((error) => error);
+  assert.equal(tempDirectoryError(missing, "/temp").retryable, false);
+});
 
 Deno.test("openTempFolder() removes a killed run's folder, and no other", () =>
   withFolder(async (tempDirectory) => {

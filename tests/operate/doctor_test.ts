@@ -120,6 +120,21 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
     assert.deepEqual(wrongOf(await examine(platform.context)), [
       "warehouse: Cannot load into the warehouse: it takes no writes: default_transaction_read_only is on",
     ]);
+    await execute(
+      client,
+      `alter role ${role} reset default_transaction_read_only`,
+      `grant usage, create on schema public to ${role}`,
+      "create schema pipeline",
+      "create table pipeline.migration (name text primary key)",
+    );
+    const [found] = (await examine(platform.context)).filter(({ hint }) =>
+      hint !== undefined
+    );
+    assert.match(
+      found?.found ?? "",
+      /: permission denied for schema pipeline$/,
+    );
+    assert.match(found?.hint ?? "", /^Give the loader's role its rights/);
   } finally {
     await execute(client, `drop owned by ${role}`, `drop role ${role}`);
   }

@@ -81,12 +81,19 @@ for (const message of DAMAGE) {
   });
 }
 
-Deno.test("dataFileError() names rights, which don't pass by themselves", () => {
-  const error = dataFileError(
-    new Error('IO Error: Cannot open file "/zone/x": Permission denied'),
-    { action: "read", subject: "/zone/x", task: "transform" },
-  );
+for (
+  const [action, reason, hint] of [
+    ["read", "Permission denied", /^Check the rights/],
+    ["write", "Read-only file system", /^Choose a directory on a disk/],
+  ] as const
+) {
+  Deno.test(`dataFileError() reports what does not pass by itself: ${reason}`, () => {
+    const error = dataFileError(
+      new Error(`IO Error: Cannot open file "/zone/x": ${reason}`),
+      { action, subject: "/zone/x", task: "transform" },
+    );
 
-  assert.equal(error.retryable, false);
-  assert.match(error.hint ?? "", /^Check the rights/);
-});
+    assert.equal(error.retryable, false);
+    assert.match(error.hint ?? "", hint);
+  });
+}

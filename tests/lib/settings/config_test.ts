@@ -447,6 +447,12 @@ Deno.test("readConfig() says which port of a URL is none", () => {
   ]);
 
   assert.deepEqual(problems, ['SOURCE_URL: port is "0", which is not a port']);
+  assert.deepEqual(
+    problemsOf({ SOURCE_URL: "postgres://me:a:1%40@[::1]:99999/db" }, [
+      "source",
+    ]),
+    ['SOURCE_URL: port is "99999", which is not a port'],
+  );
 });
 
 for (
