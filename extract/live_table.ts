@@ -62,6 +62,8 @@ interface CatalogueRow {
     oid: string;
     identity: string;
     bytes: number;
+    /** A partition's columns whose number is not that of the table's. */
+    numbers: Record<string, number> | null;
   }[];
 }
 
@@ -152,7 +154,15 @@ function toLiveTable(
     schema,
     from: found.kind === PARTITIONED ? name : `only ${name}`,
     identity: [
-      ...found.parts.map((part) => part.identity),
+      ...found.parts.map((part) =>
+        [
+          part.identity,
+          ...contract.columns.flatMap(({ name: column }, index) => {
+            const number = part.numbers?.[column];
+            return number === undefined ? [] : [`${index}=${number}`];
+          }),
+        ].join(" ")
+      ),
       numbers.join("-"),
     ].join(","),
     definitions: definitionLines(found.definitions, known),

@@ -125,7 +125,21 @@ cross join lateral (
                     'identity', part.oid || ':' || coalesce(
                         pg_relation_filenode(part.oid), 0
                     ),
-                    'bytes', pg_relation_size(part.oid)
+                    'bytes', pg_relation_size(part.oid),
+                    -- The columns whose number is not that of the table's.
+                    'numbers', (
+                        select jsonb_object_agg(own.attname, own.attnum)
+                        from pg_attribute as own
+                        inner join pg_attribute as above
+                            on own.attname = above.attname
+                        where
+                            class.relkind = 'p'
+                            and own.attrelid = part.oid
+                            and own.attnum > 0
+                            and not own.attisdropped
+                            and above.attrelid = class.oid
+                            and above.attnum <> own.attnum
+                    )
                 )
                 order by part.oid
             ),

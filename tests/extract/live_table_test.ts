@@ -525,6 +525,29 @@ Deno.test("readLiveTables() gives a table that was rewritten another identity", 
   }
 });
 
+Deno.test("readLiveTables() gives a partition whose column was replaced while detached another identity", async () => {
+  await using database = await openTestDatabase();
+  const identities = [
+    (await read(
+      database,
+      `${itemSql()} partition by range (item_id)`,
+      "create table low partition of item for values from (0) to (10)",
+    )).identity,
+  ];
+
+  for (const value of ["'a'", "'b'"]) {
+    const { identity } = await read(
+      database,
+      "alter table item detach partition low",
+      "alter table low drop column label",
+      `alter table low add label text default ${value}`,
+      "alter table item attach partition low for values from (0) to (10)",
+    );
+    assert(!identities.includes(identity), value);
+    identities.push(identity);
+  }
+});
+
 Deno.test("readLiveTables() gives a table with another partition another identity", async () => {
   await using database = await openTestDatabase();
   const before = await read(
