@@ -1,4 +1,4 @@
-import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
+import { IMPOSSIBLE_NAME, OWN_NAMES } from "../lib/project/contract.ts";
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
 import { canRefer } from "../lib/project/derived_table.ts";
@@ -10,6 +10,7 @@ import {
   type SourceTable,
 } from "./catalogue.ts";
 import { kindOf } from "./model_kind.ts";
+import { calendarName, modelNames } from "./model_names.ts";
 
 /** The model that a folder of SQL has for one table, and why. */
 export interface PlannedModel {
@@ -63,10 +64,6 @@ export interface Star {
 }
 
 /**
- * The longest name that PostgreSQL doesn't truncate with `_as_of_batch` added.
- */
-const MODEL_BYTES_MAX = 50;
-/**
  * Decides which tables can be read, which are facts or dimensions, and which
  * refer to which.
  */
@@ -96,15 +93,18 @@ export function planStar(tables: readonly SourceTable[]): Star {
     });
     return false;
   });
-  const names = modelNames(unique.map(({ table }) => table));
   const kinds = unique.map(({ table }) => kindOf(table, tables));
+  const names = modelNames(unique.map(({ table: { name } }, index) => ({
+    prefix: kinds[index]?.kind === "fact" ? "fact" : "dim",
+    name,
+  })));
   const calendar = calendarName(names);
   const dimensions = new Map(
     unique.flatMap(({ table, key }, index): [string, Dimension][] => {
       const column = table.columns.find(({ name }) => name === key[0]);
       if (kinds[index]?.kind !== "dimension" || key.length > 1) return [];
       return column === undefined ? [] : [[fullName(table), {
-        model: `dim_${names[index]}`,
+        model: names[index] ?? "",
         key: column.name,
         type: contractOf(column).contract,
       }]];
@@ -113,7 +113,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
   const models = unique.map(({ table, key }, index) => {
     const { kind = "dimension", why = "" } = kinds[index] ?? {};
     return planModel({ table, key, kind, why }, {
-      name: `${kind === "fact" ? "fact" : "dim"}_${names[index]}`,
+      name: names[index] ?? "",
       calendar,
       dimensions,
       skipped,
@@ -179,7 +179,7 @@ function columnProblem(
   );
   const read = alike.find(({ name }) => options.key.includes(name)) ?? alike[0];
   return read === source || read === undefined
-    ? nameProblem(source)
+    ? columnNameProblem(source)
     : `its name differs from that of ${read.name} only by case, and DuckDB treats them as one`;
 }
 
@@ -188,6 +188,12 @@ function nameProblem({ name }: { name: string }): string | undefined {
   return IMPOSSIBLE_NAME.test(name)
     ? "its name starts with a space, or has a character that a name can't have"
     : undefined;
+}
+
+function columnNameProblem(column: { name: string }): string | undefined {
+  return OWN_NAMES.test(column.name)
+    ? "the pipeline has a column of that name beside a table's own"
+    : nameProblem(column);
 }
 
 function planColumn(
@@ -258,32 +264,8 @@ function keyOf({ uniqueKeys, columns }: SourceTable) {
     key.every((name) =>
       columns.some((column) =>
         column.name === name && column.notNull && !column.isName &&
-        nameProblem(column) === undefined
+        columnNameProblem(column) === undefined
       )
     )
   );
-}
-
-/** The calendar's name; a table of the source may have the first choice. */
-function calendarName(names: readonly string[]): string {
-  let name = "date";
-  while (names.includes(name)) name = name === "date" ? "calendar" : `${name}_`;
-  return `dim_${name}`;
-}
-
-/** Unique plain names, which need no quotes. */
-function modelNames(tables: readonly SourceTable[]): string[] {
-  const names: string[] = [];
-  for (const { name } of tables) {
-    const plain = name.normalize("NFKD").replace(/\p{M}/gu, "")
-      .replace(/([\p{Ll}\p{N}])(\p{Lu})/gu, "$1_$2").toLowerCase()
-      .replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "")
-      .slice(0, MODEL_BYTES_MAX - "fact_".length) || "table";
-    let free = plain;
-    for (let number = 2; names.includes(free); number++) {
-      free = `${plain}_${number}`;
-    }
-    names.push(free);
-  }
-  return names;
 }

@@ -90,16 +90,16 @@ export function name(text: string): string {
     : quoteName(text);
 }
 
-/** Words that PostgreSQL or DuckDB don't accept as a column's name. */
+/** Words that PostgreSQL or DuckDB don't accept as a name of a table or column. */
 const RESERVED = new Set(
-  ("all analyse analyze and anti any array as asc asof asymmetric at both case cast check collate " +
-    "column concurrently constraint create cross current_date current_role current_time " +
+  ("all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check collate collation " +
+    "column concurrently constraint create cross current_catalog current_date current_role current_schema current_time " +
     "current_timestamp current_user default deferrable desc describe distinct do else end " +
     "except exclude false fetch for foreign freeze from full glob grant group having ilike in " +
     "initially inner intersect into is isnull join lambda lateral leading left like limit " +
     "localtime localtimestamp map natural not notnull null offset on only or order outer " +
     "overlaps pivot pivot_longer pivot_wider placing positional primary qualify references " +
-    "returning right select semi session_user show similar some struct summarize symmetric " +
-    "table tablesample then to trailing true try_cast union unique unpivot user using " +
+    "returning right select semi session_user show similar some struct summarize symmetric system_user " +
+    "table tablesample then to trailing true try_cast union unique unpack unpivot user using " +
     "variadic verbose when where window with").split(" "),
 );

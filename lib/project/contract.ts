@@ -182,7 +182,8 @@ function readContractColumn(
 }
 
 /** Names that extract and transform give columns of their own, beside these. */
-const OWN_NAMES = /^(is long|why unreadable|row (key|batch|round|is gone))$/i;
+export const OWN_NAMES =
+  /^(is long|why unreadable|row (key|batch|round|is gone))$/i;
 
 /** Problems of a table as a whole, once each of its lines could be read. */
 function tableProblems({ name, columns, key }: ContractTable): string[] {

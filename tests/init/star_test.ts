@@ -1,8 +1,11 @@
+import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { readCatalogue } from "../../init/catalogue.ts";
 import { modelTexts } from "../../init/model_texts.ts";
 import { planStar } from "../../init/star.ts";
+import { name } from "../../init/write_contract.ts";
 import { connect } from "../../lib/postgres/connect.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { lintSql } from "../../tools/sql_style.ts";
 import { execute } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
@@ -116,4 +119,56 @@ Deno.test("the calendar of a starter folder keeps to the SQL that engines share"
       .filter(({ message }) => !message.includes("Reads")),
     [],
   );
+});
+
+Deno.test("planStar() gives no two models objects of one name, nor the pipeline's columns", async () => {
+  const { models, calendar, skipped } = await starOf(`
+    create table client (id integer primary key, name text);
+    create table client_history (id integer primary key, "row key" text);
+    create table client_closed (id integer primary key, note text);
+    create table date_current (id integer primary key, "why unreadable" text);`);
+
+  assert.deepEqual(models.map(({ name }) => name), [
+    "dim_client",
+    "dim_client_closed_2",
+    "dim_client_history_2",
+    "dim_date_current",
+  ]);
+  assert.equal(calendar, "dim_calendar");
+  assert.deepEqual(
+    skipped.map(({ what }) => what),
+    ["public.client_history.row key", "public.date_current.why unreadable"],
+  );
+});
+
+Deno.test("name() quotes each word that PostgreSQL or DuckDB keeps for itself", async () => {
+  await using database = await openTestDatabase();
+  const instance = await DuckDBInstance.create(":memory:");
+  const duckdb = await instance.connect();
+  const reader = await duckdb.runAndReadAll(
+    "select keyword_name from duckdb_keywords()",
+  );
+  const words = new Set(
+    [
+      ...reader.getRows().flat(),
+      ...(await query(database.client, "select word from pg_get_keywords()"))
+        .map(({ word }) => word),
+    ].map(String),
+  );
+  assert(words.size > 400);
+  for (const word of words) {
+    const own = name(word);
+    for (
+      const sql of [
+        `create temporary table ${own} (id integer, ${own} integer)`,
+        `select id, ${own}, ${own} + 1 as ${own} from ${own}`,
+        `drop table ${own}`,
+      ]
+    ) {
+      await execute(database.client, sql);
+      await duckdb.run(sql);
+    }
+  }
+  duckdb.closeSync();
+  instance.closeSync();
 });

@@ -41,8 +41,8 @@ export const TAKEN_NAMES: readonly string[] = [
   ...SYSTEM_COLUMNS,
   ...BESIDE_KEYS,
 ];
-/** Other objects named after a model. */
-const DERIVED = (name: string) => [
+/** The objects named after a model, itself among them. */
+export const DERIVED = (name: string): string[] => [
   name,
   `${name}_closed`,
   `${name}_current`,

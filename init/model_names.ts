@@ -1,0 +1,40 @@
+import { DERIVED } from "../transform/checks/check_names.ts";
+
+/**
+ * The longest name that PostgreSQL doesn't truncate with `_as_of_batch` added.
+ */
+const MODEL_BYTES_MAX = 50;
+
+/** The calendar's name; a table of the source may have the first choice. */
+export function calendarName(models: readonly string[]): string {
+  let name = "dim_date";
+  while (collides(name, models)) {
+    name = name === "dim_date" ? "dim_calendar" : `${name}_`;
+  }
+  return name;
+}
+
+/** Unique plain names for models, which need no quotes. */
+export function modelNames(
+  tables: readonly { prefix: string; name: string }[],
+): string[] {
+  const names: string[] = [];
+  for (const { prefix, name } of tables) {
+    const plain = name.normalize("NFKD").replace(/\p{M}/gu, "")
+      .replace(/([\p{Ll}\p{N}])(\p{Lu})/gu, "$1_$2").toLowerCase()
+      .replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "")
+      .slice(0, MODEL_BYTES_MAX - "fact_".length) || "table";
+    let free = `${prefix}_${plain}`;
+    for (let number = 2; collides(free, names); number++) {
+      free = `${prefix}_${plain}_${number}`;
+    }
+    names.push(free);
+  }
+  return names;
+}
+
+/** Whether objects named after a model have names of another model's. */
+function collides(name: string, models: readonly string[]): boolean {
+  const taken = new Set(models.flatMap(DERIVED));
+  return DERIVED(name).some((one) => taken.has(one));
+}
