@@ -17,7 +17,7 @@ import {
   damagedTables,
   makeDamaged,
 } from "../schema/own_tables.ts";
-import { checkShapes } from "./table_shape.ts";
+import { checkFree, checkShapes } from "./table_shape.ts";
 
 type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
 
@@ -281,6 +281,7 @@ async function makeTables(
   const types = new ModelTypes(duckdb, sql);
   return await transaction(async () => {
     for (const model of await missingTables(client, missing)) {
+      await checkFree(client, model.name);
       const columns = await types.givenBy(model.name);
       for (const statement of derivedTableSql(model, columns)) {
         await client.query(statement);

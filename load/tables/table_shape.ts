@@ -34,8 +34,13 @@ export async function checkShapes(
   for (const row of rows) {
     const model = models.find(({ name }) => name === row.name);
     if (model === undefined) continue;
+    const columns: string[] = JSON.parse(row.columns ?? "[]");
+    // Each table that load makes has an interval.
+    if (isDerived(model) && !columns.includes("from_batch")) {
+      throw takenName(model.name, model.name);
+    }
     const fault = shapeFault(model, {
-      columns: JSON.parse(row.columns ?? "[]"),
+      columns,
       hasClosed: row.closed !== null,
       unique: JSON.parse(row.unique_columns ?? "[]"),
     });
@@ -53,6 +58,36 @@ export async function checkShapes(
         : "Write a migration in sql/warehouse that gives the table this, or change the model's header back",
     });
   }
+}
+
+/**
+ * Throws a `StageError` when somebody's table or view has a name that a model's
+ * table, about to be made, or a view of it needs.
+ */
+export async function checkFree(
+  client: pg.Client,
+  model: string,
+): Promise<void> {
+  const [taken] = await query(
+    client,
+    `select name from unnest($1::text[]) as name
+    where to_regclass(quote_ident(name)) is not null`,
+    [["_closed", "_current", "_history"].map((suffix) => model + suffix)],
+  );
+  if (taken !== undefined) throw takenName(model, taken.name ?? "");
+}
+
+function takenName(model: string, name: string): StageError {
+  return new StageError(
+    `Cannot make the table of the model "${model}": the warehouse has ${
+      quoteName(name)
+    } already, which load did not make`,
+    {
+      subject: model,
+      hint:
+        "Rename what is there, or the model; drop it only if nobody needs it",
+    },
+  );
 }
 
 function closed({ name }: Shaped): string {

@@ -6,6 +6,7 @@ import { projectDirectory } from "../../lib/project_directory.ts";
 import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
+import { execute } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
 const DEPARTMENTS = `-- A department of the company.
@@ -69,3 +70,49 @@ Deno.test("makeSchema() makes derived tables before a migration that names one",
     );
     assert.equal(index?.indexes, "2");
   }));
+
+for (
+  const [what, statement, name] of [
+    ["a table", "create table dim_department (id integer)", "dim_department"],
+    [
+      "a view",
+      "create view dim_department as select 1 as department_id",
+      "dim_department",
+    ],
+    [
+      "a view of a derived name",
+      `create view dim_department_history as select 1 as department_id,
+        'a' as department_name`,
+      "dim_department_history",
+    ],
+    [
+      "a table of a derived name",
+      "create table dim_department_closed (id integer)",
+      "dim_department_closed",
+    ],
+  ] as const
+) {
+  Deno.test(`makeSchema() leaves alone ${what} that somebody made`, () =>
+    inFolder(async (folder) => {
+      await copyTree(join(projectDirectory(), "sql"), join(folder, "sql"));
+      await Deno.writeTextFile(
+        join(folder, "sql/models/dim_department.sql"),
+        DEPARTMENTS,
+      );
+      await using database = await openTestDatabase();
+      const { client } = database;
+      await execute(client, statement);
+
+      await assert.rejects(
+        makeWarehouse(client, readProjectSql(join(folder, "sql"))),
+        {
+          name: "StageError",
+          message:
+            `Cannot make the table of the model "dim_department": the warehouse has "${name}" already, which load did not make`,
+          hint: /^Rename what is there, or the model/,
+        },
+      );
+
+      await execute(client, `select from ${name}`);
+    }));
+}
