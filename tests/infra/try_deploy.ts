@@ -48,6 +48,8 @@ export async function tryDeploy(
   const folder = join(options.work, "project");
   await copyProject(folder, NAMES);
   for (const cache of [".package", ".duckdb"]) {
+    // A checkout in which nothing was packaged yet has no such folder.
+    await Deno.mkdir(join(projectDirectory(), cache), { recursive: true });
     await Deno.symlink(join(projectDirectory(), cache), join(folder, cache));
   }
   const [root, module] = options.overrides;
