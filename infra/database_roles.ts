@@ -1,13 +1,11 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
 import { connect } from "../lib/postgres/connect.ts";
 import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
 import { readPostgresUrl } from "../lib/settings/connection_url.ts";
-import { openTempFolder } from "../lib/temp_folder.ts";
 
 /** A database that the functions reach, and what they are there. */
 export interface Database {
@@ -51,8 +49,7 @@ export async function makeRoles(
   { name, file, roles }: Database,
   options: { url: string; secrets: readonly string[] },
 ): Promise<Map<string, string>> {
-  await using folder = await openTempFolder({ tempDirectory: tmpdir() });
-  const url = await withRoots(options.url, { name, folder: folder.path });
+  const url = parse(options.url, name);
   const problems: string[] = [];
   const settings = readPostgresUrl(url.href, {
     name: `The URL of the ${name}`,
@@ -83,29 +80,11 @@ export async function makeRoles(
   return values;
 }
 
-/** The URL with the certificates that Amazon RDS signs with, if it leads there. */
-async function withRoots(
-  text: string,
-  options: { name: string; folder: string },
-): Promise<URL> {
-  if (!URL.canParse(text)) {
-    throw new ConfigError([
-      `The URL of the ${options.name} is malformed: postgres://user:password@host:port/database is expected`,
-    ]);
-  }
-  const url = new URL(text);
-  const [, region] =
-    /\.([a-z0-9-]+)\.rds\.amazonaws\.com$/.exec(url.hostname) ??
-      [];
-  if (region === undefined || url.searchParams.has("sslrootcert")) return url;
-  const roots =
-    `https://truststore.pki.rds.amazonaws.com/${region}/${region}-bundle.pem`;
-  const answer = await fetch(roots);
-  if (!answer.ok) throw new Error(`${roots}: HTTP ${answer.status}`);
-  const file = join(options.folder, "rds.pem");
-  await Deno.writeTextFile(file, await answer.text());
-  url.searchParams.set("sslrootcert", file);
-  return url;
+function parse(text: string, name: string): URL {
+  if (URL.canParse(text)) return new URL(text);
+  throw new ConfigError([
+    `The URL of the ${name} is malformed: postgres://user:password@host:port/database is expected`,
+  ]);
 }
 
 /** A secret's value: the URL, with the certificates in place of their file. */

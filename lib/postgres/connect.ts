@@ -5,6 +5,7 @@ import {
   serverName,
 } from "../settings/connection_url.ts";
 import { readTlsFiles } from "../settings/tls_files.ts";
+import { rdsRoots } from "./rds_roots.ts";
 import { connectError } from "./connect_error.ts";
 import { applicationName, Connection, ENDINGS, queryRow } from "./postgres.ts";
 
@@ -31,6 +32,7 @@ export async function connect(
   settings: PostgresSettings,
   options: ConnectOptions,
 ): Promise<Connection> {
+  const roots = await rdsRoots(settings.host);
   const client = new pg.Client({
     host: settings.host,
     port: settings.port,
@@ -39,7 +41,7 @@ export async function connect(
     password: settings.password,
     ssl: settings.tls === false
       ? false
-      : readTlsFiles(settings.tls, { server: serverName(settings) }),
+      : readTlsFiles(settings.tls, { server: serverName(settings), roots }),
     application_name: applicationName(settings, options.purpose),
     ...(settings.options === undefined ? {} : { options: settings.options }),
     connectionTimeoutMillis: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,

@@ -3,10 +3,13 @@ import type { ConnectionOptions } from "node:tls";
 import { ConfigError, messageOf } from "../errors.ts";
 import type { TlsSettings } from "./connection_url.ts";
 
-/** Reads the files for TLS; throws a `ConfigError` that names each bad one. */
+/**
+ * Reads the files for TLS; throws a `ConfigError` that names each bad one.
+ * Without a file of certificates, these roots are trusted as well.
+ */
 export function readTlsFiles(
   { verify, caFile, client }: TlsSettings,
-  { server }: { server: string },
+  { server, roots }: { server: string; roots?: string[] | undefined },
 ): ConnectionOptions {
   const problems: string[] = [];
   const file = (what: string, path: string | undefined) => {
@@ -19,7 +22,7 @@ export function readTlsFiles(
       );
     }
   };
-  const ca = file("CA", caFile);
+  const ca = file("CA", caFile) ?? roots;
   const cert = file("client certificate", client?.certificateFile);
   const pem = file("client key", client?.keyFile);
   let key = pem;
