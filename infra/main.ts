@@ -13,7 +13,10 @@ infra/environments/ENVIRONMENT.tfvars and ENVIRONMENT.tfbackend. An apply uses
 the plan saved last, and no other.`;
 
 /** Buckets that are never destroyed. */
-const HISTORY = ["aws_s3_bucket.ingestion", "aws_s3_bucket.replica[0]"];
+const HISTORY = /^aws_s3_bucket\.(ingestion|replica\[.*\])$/;
+
+/** What `deno task package` has built last, with the hash of each file. */
+const PACKAGE = "../dist/package.json";
 
 /** At Ctrl-C, `deno task` passes on what the terminal has sent already. */
 const SECOND_ASK_AFTER_MS = 1000;
@@ -28,35 +31,65 @@ export async function main(args: readonly string[]): Promise<number> {
       throw new ConfigError([USAGE]);
     }
     const plan = `${environment}.tfplan`;
+    const packed = `${environment}.tfplan.package`;
     if (action === "apply") {
       await mustExist(plan, `deno task infra:plan ${environment} makes it`);
+      await checkPackage(packed, environment);
       await terraform("apply", "-input=false", plan);
       await Deno.remove(`${folder}${plan}`);
+      await Deno.remove(`${folder}${packed}`);
       return EXIT.ok;
     }
     const settings = `environments/${environment}`;
     for (const file of [`${settings}.tfvars`, `${settings}.tfbackend`]) {
       await mustExist(file, `copy ${file}.example and fill it in`);
     }
-    await mustExist("../dist/package.json", "deno task package makes it");
+    await mustExist(PACKAGE, "deno task package makes it");
     await terraform(
       "init",
       "-input=false",
       "-reconfigure",
       `-backend-config=${settings}.tfbackend`,
     );
-    for (const bucket of HISTORY) await keep(bucket);
+    await keepHistory();
     await terraform(
       "plan",
       "-input=false",
       `-var-file=${settings}.tfvars`,
       `-out=${plan}`,
     );
+    await Deno.copyFile(`${folder}${PACKAGE}`, `${folder}${packed}`);
     console.log(`deno task infra:apply ${environment} applies this plan`);
     return EXIT.ok;
   } catch (error) {
     console.error(messageOf(error));
     return exitCode(error);
+  }
+}
+
+/**
+ * A plan names the package's hashes, but an apply uploads the files that are
+ * there by then: they must be the ones that were planned.
+ */
+async function checkPackage(
+  planned: string,
+  environment: string,
+): Promise<void> {
+  const again = `deno task infra:plan ${environment} plans with the new one`;
+  await mustExist(planned, again);
+  await mustExist(PACKAGE, "deno task package makes it");
+  const text = await Deno.readTextFile(`${folder}${planned}`);
+  const { parts } = JSON.parse(text) as {
+    parts: Record<string, { file: string; sha256: string }>;
+  };
+  for (const { file, sha256 } of Object.values(parts)) {
+    await mustExist(`../dist/${file}`, "deno task package makes it");
+    const bytes = await Deno.readFile(`${folder}../dist/${file}`);
+    const hash = await crypto.subtle.digest("SHA-256", bytes);
+    if (new Uint8Array(hash).toHex() === sha256) continue;
+    throw new ConfigError([
+      `dist/${file} is not the one that was planned with: ${again}`,
+    ]);
   }
 }
 
@@ -74,13 +107,20 @@ async function mustExist(file: string, hint: string): Promise<void> {
  * would replace it, and refuses to, as it must not be destroyed: the next apply
  * completes it. For all others this does nothing.
  */
-async function keep(bucket: string): Promise<void> {
-  await new Deno.Command("terraform", {
-    args: ["untaint", "-allow-missing", bucket],
-    cwd: folder,
-    stdout: "null",
-    stderr: "null",
-  }).output();
+async function keepHistory(): Promise<void> {
+  const run = async (...args: string[]) => {
+    const command = new Deno.Command("terraform", {
+      args,
+      cwd: folder,
+      stderr: "null",
+    });
+    return new TextDecoder().decode((await command.output()).stdout);
+  };
+  // Without a state there is nothing to list.
+  for (const address of (await run("state", "list")).split("\n")) {
+    if (!HISTORY.test(address)) continue;
+    await run("untaint", "-allow-missing", address);
+  }
 }
 
 /**

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { main } from "../../infra/main.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
+import { copyProject } from "../harness/copy_project.ts";
+import { inFolder } from "../harness/in_folder.ts";
 
 const folder = join(projectDirectory(), "infra");
 
@@ -70,3 +72,32 @@ Deno.test("infra:plan and infra:apply say what is missing", async () => {
   assert.equal(await main(["plan", "nowhere"]), 2);
   assert.equal(await main(["apply", "nowhere"]), 2);
 });
+
+Deno.test("infra:apply refuses a package that is not the planned one", () =>
+  inFolder(async (project) => {
+    await copyProject(project, ["deno.json", "deno.lock", "infra", "lib"]);
+    const dist = join(project, "dist");
+    await Deno.mkdir(dist);
+    const planned = new TextEncoder().encode("planned");
+    const hash = await crypto.subtle.digest("SHA-256", planned);
+    const sha256 = new Uint8Array(hash).toHex();
+    const part = { file: "load.zip", sha256 };
+    const text = JSON.stringify({ parts: { load: part } });
+    const plan = join(project, "infra", "testing.tfplan");
+    await Deno.writeTextFile(plan, "no plan of Terraform's");
+    await Deno.writeTextFile(`${plan}.package`, text);
+    await Deno.writeTextFile(join(dist, "package.json"), text);
+    const apply = async () => {
+      const { stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-q", "-A", "infra/main.ts", "apply", "testing"],
+        cwd: project,
+      }).output();
+      return new TextDecoder().decode(stderr);
+    };
+    const refusal = /load\.zip is not the one that was planned.*infra:plan/;
+
+    await Deno.writeFile(join(dist, "load.zip"), planned);
+    assert.doesNotMatch(await apply(), refusal);
+    await Deno.writeTextFile(join(dist, "load.zip"), "rebuilt since");
+    assert.match(await apply(), refusal);
+  }));
