@@ -3,12 +3,10 @@ import { StageError } from "../lib/errors.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { TableRead } from "./read_table.ts";
 
-/**
- * How fast a function of 512 MB, with 512 of the 1,769 MB that make a processor,
- * reads tables whole, of which a processor reads 25 MB a second; see
- * docs/deploy.md.
- */
-const BYTES_PER_SECOND = 7_000_000;
+/** How fast a processor reads tables whole; see docs/deploy.md. */
+const BYTES_PER_SECOND = 25_000_000;
+/** More than this many were not measured. */
+const PROCESSORS_MAX = 2;
 
 /**
  * Throws a `StageError` when the tables to be read whole need more time than is
@@ -16,14 +14,18 @@ const BYTES_PER_SECOND = 7_000_000;
  */
 export function checkTime(
   reads: readonly TableRead[],
-  { deadline, clock }: Pick<StageContext, "deadline" | "clock">,
+  { deadline, processors = 1, clock }: Pick<
+    StageContext,
+    "deadline" | "processors" | "clock"
+  >,
 ): void {
   if (deadline === undefined) return;
   const bytes = reads
     .filter(({ fullRead }) => fullRead !== undefined)
     .flatMap(({ table }) => table.parts)
     .reduce((sum, part) => sum + part.bytes, 0);
-  const seconds = bytes / BYTES_PER_SECOND;
+  const seconds = bytes /
+    (BYTES_PER_SECOND * Math.min(processors, PROCESSORS_MAX));
   const left = (deadline.getTime() - clock().getTime()) / 1000;
   if (seconds <= left) return;
   throw new StageError(

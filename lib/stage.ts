@@ -63,6 +63,8 @@ export interface StageContext {
   signal: AbortSignal;
   /** When the run will be aborted at the latest, if that is known. */
   deadline?: Date;
+  /** A function's share of processors, which its memory gives; 1 if unknown. */
+  processors?: number;
   /** Replaces transform's own bounds and its settings. */
   compaction?: Partial<CompactionBounds>;
   /** Replaces its bounds on the batches that it makes in one pass. */

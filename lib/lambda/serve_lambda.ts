@@ -187,6 +187,8 @@ class Served<Result> implements AsyncDisposable {
       }),
       resources: { ...RESOURCES, connect: this.#warm.connect },
       deadline: new Date(deadlineMs),
+      processors: (memoryMb(this.settings.env) || MB_PER_PROCESSOR) /
+        MB_PER_PROCESSOR,
     };
     try {
       return await fn.run(forStage(context, fn.name), invocation.event);
@@ -236,7 +238,7 @@ class Served<Result> implements AsyncDisposable {
  * unless they are set.
  */
 export function withSize(env: Environment): Environment {
-  const sizeMb = Number(env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") ?? 0);
+  const sizeMb = memoryMb(env);
   if (!(sizeMb > 0)) return env;
   const duckDbMb = Math.max(
     DUCKDB_MB_MIN,
@@ -247,6 +249,10 @@ export function withSize(env: Environment): Environment {
     DUCKDB_THREADS: String(Math.ceil(sizeMb / MB_PER_PROCESSOR)),
   };
   return (name) => env(name) ?? sized[name];
+}
+
+function memoryMb(env: Environment): number {
+  return Number(env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") ?? 0);
 }
 
 function abortAfter(ms: number): Disposable & { signal: AbortSignal } {

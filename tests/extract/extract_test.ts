@@ -215,22 +215,31 @@ Deno.test("extract() says beforehand that a first read can't end in time", async
     platform.source.client,
     "insert into item select n, repeat('x', 900) from generate_series(1, 40000) as n",
   );
-  const soon = () => ({
+  const soon = (memoryMb: number) => ({
     ...platform.context,
     deadline: new Date(platform.context.clock().getTime() + 1_000),
+    processors: memoryMb / 1769,
   });
 
-  await assert.rejects(extract(soon()), {
-    name: "StageError",
-    message:
-      /^Cannot read \d+\.\d MB of the source in [01] s: it takes about [67] s$/,
-    hint: /deno task pipeline/,
-  });
+  for (
+    const [memoryMb, seconds] of [
+      [512, /about [67] s$/],
+      [1769, /about 2 s$/],
+      [256, /about 1[23] s$/],
+    ] as const
+  ) {
+    await assert.rejects(extract(soon(memoryMb)), {
+      name: "StageError",
+      message: /^Cannot read \d+\.\d MB of the source in [01] s: it takes /,
+      hint: /deno task pipeline/,
+    });
+    await assert.rejects(extract(soon(memoryMb)), seconds);
+  }
 
   assert.deepEqual(await keysOf(platform), []);
   await platform.extract();
   await execute(platform.source.client, "insert into item values (0, 'y')");
-  assert.deepEqual((await extract(soon())).batches, [2]);
+  assert.deepEqual((await extract(soon(512))).batches, [2]);
 });
 
 Deno.test("extract() ends its other reads when one fails, and commits nothing", async () => {
