@@ -49,9 +49,9 @@ export const EXAMPLES: readonly Example[] = [TOTESYS, {
   traffic: {
     folder: new URL("traffic/", NORTHWIND),
     actions: [
-      { weight: 30, kind: "insert", file: "new_order" },
-      { weight: 25, kind: "update", file: "ship_order" },
-      { weight: 12, kind: "update", file: "correct_line" },
+      { weight: 12, kind: "insert", file: "new_order" },
+      { weight: 8, kind: "update", file: "ship_order" },
+      { weight: 40, kind: "update", file: "correct_line" },
       { weight: 4, kind: "update", file: "reprice" },
       { weight: 2, kind: "update", file: "move_customer" },
       { weight: 2, kind: "update", file: "hand_over" },

@@ -169,7 +169,10 @@ new_staff as (
         number,
         first_name,
         last_name,
-        1 + pg_temp.draw('department', number, 8),
+        -- Most people sell or buy.
+        (array[1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8])[
+            1 + (number + pg_temp.draw('first department', 0, 20)) % 20
+        ],
         lower(first_name || '.' || last_name) || '@terrifictotes.com',
         pg_temp.later('2022-11-03 07:20:51.563'),
         pg_temp.later('2022-11-03 07:20:51.563')
@@ -282,7 +285,13 @@ select
             + pg_temp.draw('moment', batch, 522 * 39600000::bigint))
         / batches
     ) as created_at,
-    1 + pg_temp.draw('staff', number, 20) as staff_id,
+    case when pg_temp.draw('anybody', number, 10) = 0
+        then 1 + pg_temp.draw('staff', number, 20)
+        else pg_temp.word(
+            case when is_sale then sellers else buyers end,
+            pg_temp.draw('staff', number, 1000000007)
+        )::integer
+    end as staff_id,
     1 + pg_temp.draw('counterparty', number, 20) as counterparty_id,
     case when is_sale
         then 1000 + pg_temp.draw('units', number, 99001)
@@ -296,7 +305,15 @@ select
     1 + pg_temp.draw('delivery', number, 7)::integer as delivery_days,
     pg_temp.draw('due', number, 7)::integer as due_days,
     1 + pg_temp.draw('place', number, 30) as location_id
-from numbered;
+from numbered
+cross join (
+    select
+        array_agg(staff_id::text order by staff_id)
+            filter (where department_id = 1) as sellers,
+        array_agg(staff_id::text order by staff_id)
+            filter (where department_id = 2) as buyers
+    from staff
+) as departments;
 
 -- One order in 200 names a design that is created later.
 insert into sales_order
@@ -379,7 +396,11 @@ with movements as (
 planned as (
     select
         *,
-        pg_temp.draw('paid', movement_number, 100) < 61 as is_to_be_paid,
+        -- What is long past was paid, but for a few.
+        pg_temp.draw('paid', movement_number, 100) < case
+            when moved_at < pg_temp.later('2024-08-01') then 98
+            else 61
+        end as is_to_be_paid,
         date_trunc('day', moved_at) + time '07:55:11' + interval '1 day' * (
             1 + pg_temp.draw('paid after', movement_number, 6)
         ) as run_at

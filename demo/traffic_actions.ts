@@ -26,18 +26,18 @@ export interface TrafficScript {
 }
 
 const ACTIONS: TrafficScript["actions"] = [
-  { weight: 30, kind: "insert", file: "new_sale" },
-  { weight: 12, kind: "insert", file: "new_purchase" },
-  { weight: 1, kind: "insert", file: "new_design" },
-  { weight: 25, kind: "update", file: "pay" },
-  { weight: 10, kind: "update", file: "correct_sale" },
-  { weight: 5, kind: "update", file: "correct_purchase" },
-  { weight: 1, kind: "update", file: "move_staff" },
-  { weight: 1, kind: "update", file: "change_department" },
+  { weight: 12, kind: "insert", file: "new_sale" },
+  { weight: 6, kind: "insert", file: "new_purchase" },
+  { weight: 0.5, kind: "insert", file: "new_design" },
+  { weight: 8, kind: "update", file: "pay" },
+  { weight: 40, kind: "update", file: "correct_sale" },
+  { weight: 15, kind: "update", file: "correct_purchase" },
+  { weight: 0.5, kind: "update", file: "move_staff" },
+  { weight: 0.5, kind: "update", file: "change_department" },
   { weight: 1, kind: "update", file: "change_address" },
   { weight: 5, kind: "delete", file: "delete_payment" },
-  { weight: 4, kind: "reinsert", file: "restore_payment" },
-  { weight: 3, kind: "delete", file: "delete_sales_order" },
+  { weight: 6, kind: "reinsert", file: "restore_payment" },
+  { weight: 4, kind: "delete", file: "delete_sales_order" },
   { weight: 2, kind: "delete", file: "delete_purchase_order" },
 ];
 

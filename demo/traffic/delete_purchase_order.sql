@@ -1,11 +1,12 @@
--- A purchase order is deleted with its transactions and payments.
+-- One of the newest purchase orders is deleted with its transactions and
+-- payments.
 with chosen as (
     select purchase_order_id
     from purchase_order
-    where purchase_order_id >= demo_traffic.draw(
-        $1, 'order', (select max(purchase_order_id) from purchase_order)
+    order by purchase_order_id desc
+    offset demo_traffic.draw(
+        $1, 'order', (select weekly_purchases from demo_traffic.pace)
     )
-    order by purchase_order_id
     limit 1
     for update skip locked
 ),

@@ -1,11 +1,11 @@
--- A sales order is deleted with its transactions and payments.
+-- One of the newest sales orders is deleted with its transactions and payments.
 with chosen as (
     select sales_order_id
     from sales_order
-    where sales_order_id >= demo_traffic.draw(
-        $1, 'order', (select max(sales_order_id) from sales_order)
+    order by sales_order_id desc
+    offset demo_traffic.draw(
+        $1, 'order', (select weekly_sales from demo_traffic.pace)
     )
-    order by sales_order_id
     limit 1
     for update skip locked
 ),

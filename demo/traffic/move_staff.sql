@@ -1,9 +1,15 @@
--- A member of staff moves to another department.
+-- A member of staff moves to another department; whoever sells or buys stays.
 with chosen as (
-    select staff_id, department_id
+    select staff.staff_id, staff.department_id
     from staff
-    where staff_id = demo_traffic.some_staff($1)
-    for update skip locked
+    inner join department
+        on staff.department_id = department.department_id
+    where department.department_name not in ('Sales', 'Purchasing')
+    order by
+        demo_traffic.draw($1 + staff.staff_id, 'staff', 1000000),
+        staff.staff_id
+    limit 1
+    for update of staff skip locked
 ),
 
 moved as (
@@ -12,7 +18,9 @@ moved as (
         department_id = (
             select department.department_id
             from department
-            where department.department_id <> chosen.department_id
+            where
+                department.department_id <> chosen.department_id
+                and department.department_name not in ('Sales', 'Purchasing')
             order by
                 demo_traffic.draw(
                     $1 + department.department_id, 'department', 1000000

@@ -1,19 +1,29 @@
--- A purchase order with its transaction and payment.
+-- A purchase order with its transaction and payment, unless the week has
+-- enough.
 with new_order as (
     insert into purchase_order
     select
         nextval('demo_traffic.purchase_order_id'),
+        placed_at,
         demo_traffic.stamp(),
-        demo_traffic.stamp(),
-        demo_traffic.some_staff($1),
+        demo_traffic.some_staff($1, 'Purchasing'),
         demo_traffic.some_counterparty($1),
         upper(substr(md5($1::bigint::text), 1, 7)),
         1 + demo_traffic.draw($1, 'units', 1000),
         (100 + demo_traffic.draw($1, 'price', 99900)) * 0.01,
         1 + demo_traffic.draw($1, 'currency', 3),
-        demo_traffic.day_after(1 + demo_traffic.draw($1, 'delivery', 7)),
-        demo_traffic.day_after(demo_traffic.draw($1, 'due', 7)),
+        to_char(
+            placed_at
+                + (1 + demo_traffic.draw($1, 'delivery', 7)) * interval '1 day',
+            'YYYY-MM-DD'
+        ),
+        to_char(
+            placed_at + demo_traffic.draw($1, 'due', 7) * interval '1 day',
+            'YYYY-MM-DD'
+        ),
         demo_traffic.some_address($1)
+    from demo_traffic.placed_at($1) as placed_at
+    where demo_traffic.wants_purchases()
     returning *
 ),
 
@@ -25,7 +35,7 @@ new_transaction as (
         null,
         purchase_order_id,
         created_at,
-        created_at
+        last_updated
     from new_order
     returning *
 ),
@@ -35,7 +45,7 @@ new_payment as (
     select
         nextval('demo_traffic.payment_id'),
         new_order.created_at,
-        new_order.created_at,
+        new_order.last_updated,
         new_transaction.transaction_id,
         new_order.counterparty_id,
         new_order.item_quantity * new_order.item_unit_price,

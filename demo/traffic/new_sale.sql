@@ -1,19 +1,28 @@
--- A sales order with its transaction and payment.
+-- A sales order with its transaction and payment, unless the week has enough.
 with new_order as (
     insert into sales_order
     select
         nextval('demo_traffic.sales_order_id'),
-        demo_traffic.stamp(),
+        placed_at,
         demo_traffic.stamp(),
         demo_traffic.some_design($1),
-        demo_traffic.some_staff($1),
+        demo_traffic.some_staff($1, 'Sales'),
         demo_traffic.some_counterparty($1),
         1000 + demo_traffic.draw($1, 'units', 99001),
         (200 + demo_traffic.draw($1, 'price', 300)) * 0.01,
         1 + demo_traffic.draw($1, 'currency', 3),
-        demo_traffic.day_after(1 + demo_traffic.draw($1, 'delivery', 7)),
-        demo_traffic.day_after(demo_traffic.draw($1, 'due', 7)),
+        to_char(
+            placed_at
+                + (1 + demo_traffic.draw($1, 'delivery', 7)) * interval '1 day',
+            'YYYY-MM-DD'
+        ),
+        to_char(
+            placed_at + demo_traffic.draw($1, 'due', 7) * interval '1 day',
+            'YYYY-MM-DD'
+        ),
         demo_traffic.some_address($1)
+    from demo_traffic.placed_at($1) as placed_at
+    where demo_traffic.wants_sales()
     returning *
 ),
 
@@ -25,7 +34,7 @@ new_transaction as (
         sales_order_id,
         null,
         created_at,
-        created_at
+        last_updated
     from new_order
     returning *
 ),
@@ -35,7 +44,7 @@ new_payment as (
     select
         nextval('demo_traffic.payment_id'),
         new_order.created_at,
-        new_order.created_at,
+        new_order.last_updated,
         new_transaction.transaction_id,
         new_order.counterparty_id,
         new_order.units_sold * new_order.unit_price,

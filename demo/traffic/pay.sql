@@ -1,4 +1,5 @@
--- The payment run: a few open payments are paid.
+-- A payment run is entered: a few open payments were paid one to six days after
+-- they arose.
 with due as (
     select payment_id
     from payment
@@ -8,7 +9,7 @@ with due as (
             $1, 'payment', (select max(payment_id) from payment)
         )
     order by payment_id
-    limit 1 + demo_traffic.draw($1, 'payments', 5)
+    limit 1 + demo_traffic.draw($1, 'payments', 2)
     for update skip locked
 ),
 
@@ -16,7 +17,15 @@ paid_now as (
     update payment
     set
         paid = true,
-        payment_date = demo_traffic.day_after(0),
+        payment_date = to_char(
+            least(
+                demo_traffic.stamp(),
+                payment.created_at + interval '1 day' * (
+                    1 + demo_traffic.draw($1, 'paid after', 6)
+                )
+            ),
+            'YYYY-MM-DD'
+        ),
         last_updated = demo_traffic.stamp()
     from due
     where payment.payment_id = due.payment_id

@@ -36,6 +36,22 @@ create table if not exists demo_traffic.deleted_payment (
     payment jsonb not null
 );
 
+-- How many orders the trade before had in a week: the traffic keeps to that.
+create table if not exists demo_traffic.pace as
+select
+    (
+        select greatest(3, ceil(count(*) / greatest(1, extract(
+            epoch from max(created_at) - min(created_at)
+        ) / 604800)))::integer
+        from sales_order
+    ) as weekly_sales,
+    (
+        select greatest(3, ceil(count(*) / greatest(1, extract(
+            epoch from max(created_at) - min(created_at)
+        ) / 604800)))::integer
+        from purchase_order
+    ) as weekly_purchases;
+
 -- A number from 0 to choices - 1, for the number drawn for the action.
 create or replace function demo_traffic.draw(
     drawn bigint, purpose text, choices bigint
@@ -51,6 +67,52 @@ $$;
 create or replace function demo_traffic.stamp()
 returns timestamp language sql stable as
 $$select date_trunc('milliseconds', now() at time zone 'utc')$$;
+
+-- When an order was placed that is entered now: in the working hours of the
+-- last seven days.
+create or replace function demo_traffic.placed_at(drawn bigint)
+returns timestamp language sql stable as
+$$
+select least(
+    demo_traffic.stamp(),
+    day + time '08:00' + demo_traffic.draw(drawn, 'moment', 39600000)
+        * interval '1 millisecond'
+)
+from generate_series(
+    date_trunc('day', demo_traffic.stamp()) - interval '6 days',
+    demo_traffic.stamp(),
+    interval '1 day'
+) as days (day)
+where extract(isodow from day) < 6
+order by day
+offset demo_traffic.draw(drawn, 'day', 5)
+limit 1
+$$;
+
+-- Whether fewer sales orders than usual were placed in the last week.
+create or replace function demo_traffic.wants_sales()
+returns boolean language sql stable as
+$$
+select coalesce((
+    select created_at < demo_traffic.stamp() - interval '8 days'
+    from sales_order
+    order by sales_order_id desc
+    offset (select weekly_sales - 1 from demo_traffic.pace)
+    limit 1
+), true)
+$$;
+
+create or replace function demo_traffic.wants_purchases()
+returns boolean language sql stable as
+$$
+select coalesce((
+    select created_at < demo_traffic.stamp() - interval '8 days'
+    from purchase_order
+    order by purchase_order_id desc
+    offset (select weekly_purchases - 1 from demo_traffic.pace)
+    limit 1
+), true)
+$$;
 
 create or replace function demo_traffic.day_after(days integer)
 returns text language sql stable as
@@ -70,15 +132,20 @@ order by design_id
 limit 1
 $$;
 
-create or replace function demo_traffic.some_staff(drawn bigint)
-returns integer language sql stable as
+-- Nine times of ten someone of that department, else anybody.
+create or replace function demo_traffic.some_staff(
+    drawn bigint, department_name text
+) returns integer language sql stable as
 $$
-select staff_id
+select staff.staff_id
 from staff
-where staff_id > demo_traffic.draw(
-    drawn, 'staff', (select max(staff_id) from staff)
-)
-order by staff_id
+inner join department
+    on staff.department_id = department.department_id
+order by
+    department.department_name = some_staff.department_name
+        or demo_traffic.draw(drawn, 'anybody', 10) = 0 desc,
+    demo_traffic.draw(drawn + staff.staff_id, 'staff', 1000000),
+    staff.staff_id
 limit 1
 $$;
 

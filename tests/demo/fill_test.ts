@@ -56,7 +56,13 @@ Deno.test("fillSource() makes rows like the real ones", async () => {
   const facts = {
     paidPercent: await one(
       `select round(100 * avg((last_updated > created_at)::integer))::integer
-       from payment`,
+       from payment
+       where created_at > '2024-08-01' and created_at < '2024-10-28'`,
+    ),
+    unpaidPercentBefore: await one(
+      `select round(100 * avg((not paid)::integer))::integer
+       from payment
+       where created_at < '2024-08-01'`,
     ),
     keysHaveGaps: await one(
       "select max(sales_order_id) > count(*) from sales_order",
@@ -97,6 +103,7 @@ Deno.test("fillSource() makes rows like the real ones", async () => {
 
   assert.deepEqual(facts, {
     paidPercent: 61,
+    unpaidPercentBefore: 2,
     keysHaveGaps: true,
     batchesShareMoments: true,
     designsComeLater: true,

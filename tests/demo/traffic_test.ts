@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import type { Client } from "pg";
+import { TRADE_END } from "../../demo/fill.ts";
 import { runTraffic, type TrafficEvent } from "../../demo/traffic.ts";
 import { startSource } from "./source.ts";
 
 const WAIT_MS_MAX = 60_000;
+const WEEK_MS = 7 * 24 * 3600 * 1000;
 
 Deno.test("runTraffic() does all that an application does, and ends clean", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 300 });
@@ -61,6 +63,41 @@ Deno.test("runTraffic() goes on after its connections were cut", async () => {
   await traffic.stop();
 
   assert.equal(await openTransactions(source.client), 0);
+});
+
+Deno.test("runTraffic() looks like the trade before it", async () => {
+  await using source = await startSource({
+    seed: 1,
+    salesOrders: 1_100,
+    weeksLater: Math.floor((Date.now() - TRADE_END.getTime()) / WEEK_MS),
+  });
+  const of = async (what: string) =>
+    (await source.client.query(`select ${what}`)).rows[0];
+  const weekly = Number((await of("count(*) / 104.0 as n from sales_order")).n);
+  const traffic = startTraffic(source.url);
+
+  await traffic.until((events) =>
+    events.filter(({ kind, table }) =>
+      kind === "insert" && table === "sales_order"
+    ).length > 4 * weekly
+  );
+  await traffic.stop();
+
+  const { live, weekends, ahead } = await of(`count(*)::integer as live,
+      count(*) filter (where extract(isodow from created_at) > 5)::integer
+        as weekends,
+      count(*) filter (where created_at > last_updated)::integer as ahead
+    from sales_order where created_at > now() - interval '7 days'`);
+  assert.ok(live > weekly / 4, `${live} orders in a week`);
+  assert.ok(live < 3 * weekly, `${live} orders in a week, not ${weekly}`);
+  assert.deepEqual({ weekends, ahead }, { weekends: 0, ahead: 0 });
+  const { share } = await of(`avg((department_name = 'Sales')::integer) as share
+    from sales_order inner join staff using (staff_id)
+    inner join department using (department_id)`);
+  assert.ok(share > 0.8, `${share} of the orders were sold by Sales`);
+  const { paid } = await of(`count(*)::integer as paid from payment
+    where paid and payment_date::date > current_date - 1`);
+  assert.ok(paid < weekly, `${paid} payments in a day`);
 });
 
 Deno.test("runTraffic() throws what the server refuses", async () => {

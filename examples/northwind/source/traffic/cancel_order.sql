@@ -1,8 +1,12 @@
--- An order is cancelled; its lines go with it.
+-- One of the newest orders is cancelled; its lines go with it.
 with chosen as (
     select order_id
     from northwind.orders
-    where order_id = demo_traffic.some_order($1)
+    order by order_id desc
+    offset demo_traffic.draw($1, 'order', (
+        select orders from demo_traffic.pace
+    ))
+    limit 1
     for update skip locked
 ),
 

@@ -1,12 +1,13 @@
--- A customer orders one to four products.
+-- A customer's order of the last four weeks is entered, with one to four
+-- products, unless these have enough.
 with new_order as (
     insert into northwind.orders
     select
         nextval('demo_traffic.order_id'),
         customer_id,
         1 + demo_traffic.draw($1, 'seller', 9),
-        current_date,
-        current_date + 28,
+        current_date - demo_traffic.draw($1, 'day', 28),
+        current_date - demo_traffic.draw($1, 'day', 28) + 28,
         null,
         1 + demo_traffic.draw($1, 'shipper', 3),
         demo_traffic.draw($1, 'freight', 20000) * 0.01,
@@ -17,6 +18,7 @@ with new_order as (
         postal_code,
         country
     from northwind.customers
+    where demo_traffic.wants_orders()
     order by customer_id
     offset demo_traffic.draw(
         $1, 'buyer', (select count(*) from northwind.customers)

@@ -21,6 +21,26 @@ select (
 )::integer
 $$;
 
+-- How many orders the trade before had in four weeks: the traffic keeps to it.
+create table if not exists demo_traffic.pace as
+select
+    greatest(3, count(*) * 28 / greatest(28, max(order_date) - min(order_date)))
+        ::integer as orders
+from northwind.orders;
+
+-- Whether fewer orders than usual were placed in the last four weeks.
+create or replace function demo_traffic.wants_orders()
+returns boolean language sql stable as
+$$
+select coalesce((
+    select order_date < current_date - 35
+    from northwind.orders
+    order by order_id desc
+    offset (select orders - 1 from demo_traffic.pace)
+    limit 1
+), true)
+$$;
+
 -- One of the two hundred newest orders.
 create or replace function demo_traffic.some_order(drawn bigint)
 returns integer language sql stable as

@@ -1,8 +1,11 @@
--- One of the orders that have waited longest is shipped.
+-- One of the orders that have waited longest is shipped, at most three weeks
+-- after its day.
 with chosen as (
     select order_id
     from northwind.orders
-    where shipped_date is null
+    where
+        shipped_date is null
+        and order_date < current_date - demo_traffic.draw($1, 'days', 21)
     order by order_id
     offset demo_traffic.draw($1, 'waiting', 5)
     limit 1
@@ -11,7 +14,9 @@ with chosen as (
 
 shipped as (
     update northwind.orders
-    set shipped_date = current_date
+    set shipped_date = least(
+        current_date, order_date + 1 + demo_traffic.draw($1, 'days', 21)
+    )
     from chosen
     where orders.order_id = chosen.order_id
     returning orders.order_id
