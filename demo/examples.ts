@@ -55,7 +55,7 @@ export const EXAMPLES: readonly Example[] = [TOTESYS, {
       { weight: 4, kind: "update", file: "reprice" },
       { weight: 2, kind: "update", file: "move_customer" },
       { weight: 2, kind: "update", file: "hand_over" },
-      { weight: 5, kind: "delete", file: "delete_line" },
+      { weight: 1, kind: "delete", file: "delete_line" },
       { weight: 3, kind: "delete", file: "cancel_order" },
     ],
   },

@@ -94,7 +94,7 @@ create or replace function demo_traffic.wants_sales()
 returns boolean language sql stable as
 $$
 select coalesce((
-    select created_at < demo_traffic.stamp() - interval '8 days'
+    select created_at < demo_traffic.stamp() - interval '7 days'
     from sales_order
     order by sales_order_id desc
     offset (select weekly_sales - 1 from demo_traffic.pace)
@@ -106,7 +106,7 @@ create or replace function demo_traffic.wants_purchases()
 returns boolean language sql stable as
 $$
 select coalesce((
-    select created_at < demo_traffic.stamp() - interval '8 days'
+    select created_at < demo_traffic.stamp() - interval '7 days'
     from purchase_order
     order by purchase_order_id desc
     offset (select weekly_purchases - 1 from demo_traffic.pace)

@@ -155,7 +155,9 @@ with drawn as (
             + ((number - 1) * 728 / orders)::integer as order_date,
         date '2024-11-04' + 7 * current_setting('demo.weeks_later')::integer
             as today,
-        1 + pg_temp.draw('ship after', number, 21) as days
+        -- One of twelve is late.
+        case pg_temp.draw('late', number, 12) when 0 then 30 else 1 end
+            + pg_temp.draw('ship after', number, 21) as days
     from (
         select current_setting('demo.sales_orders')::bigint as orders
     ) as setting

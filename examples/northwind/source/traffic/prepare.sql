@@ -33,7 +33,7 @@ create or replace function demo_traffic.wants_orders()
 returns boolean language sql stable as
 $$
 select coalesce((
-    select order_date < current_date - 35
+    select order_date < current_date - 28
     from northwind.orders
     order by order_id desc
     offset (select orders - 1 from demo_traffic.pace)
