@@ -1,6 +1,9 @@
 import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
+import loadFailureSql from "../lib/batches/load_failure.sql" with {
+  type: "text",
+};
 import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
 import { readServerMode } from "../lib/postgres/connect.ts";
 import {
@@ -12,7 +15,6 @@ import type { StageContext } from "../lib/stage.ts";
 import { checkContinuity, newestEntry } from "../load/ledger.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
-import failureSql from "./failure.sql" with { type: "text" };
 import { duration } from "./format_status.ts";
 import newestVerificationSql from "./newest_verification.sql" with {
   type: "text",
@@ -104,7 +106,7 @@ async function loadFailure(
   client: pg.Client,
 ): Promise<Pick<StageStatus, "failure">> {
   const [row] = await relationExists(client, "pipeline.failure")
-    ? await query(client, failureSql)
+    ? await query(client, loadFailureSql)
     : [];
   if (row === undefined) return {};
   return {

@@ -1,3 +1,6 @@
+import loadFailureSql from "../lib/batches/load_failure.sql" with {
+  type: "text",
+};
 import { StageError } from "../lib/errors.ts";
 import { inTransaction, type TextRow } from "../lib/postgres/postgres.ts";
 import { WarmConnections } from "../lib/postgres/warm_connections.ts";
@@ -11,7 +14,6 @@ import batchesSql from "./sql/batches.sql" with { type: "text" };
 import checksSql from "./sql/checks.sql" with { type: "text" };
 import columnsSql from "./sql/columns.sql" with { type: "text" };
 import freshnessSql from "./sql/freshness.sql" with { type: "text" };
-import loadFailureSql from "./sql/load_failure.sql" with { type: "text" };
 import newestSql from "./sql/newest.sql" with { type: "text" };
 import quarantineSql from "./sql/quarantine.sql" with { type: "text" };
 import verificationSql from "./sql/verification.sql" with { type: "text" };

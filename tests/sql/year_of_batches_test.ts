@@ -27,7 +27,6 @@ type Value = string | number | null | string[];
 function queries(newest: number): Record<string, Value[]> {
   return {
     "operate/status.sql": [],
-    "operate/failure.sql": [],
     "operate/newest_verification.sql": [],
     "verify/due_since.sql": [],
     "visualise/sql/newest.sql": [],
@@ -39,7 +38,7 @@ function queries(newest: number): Record<string, Value[]> {
     "visualise/sql/batch_files.sql": [newest],
     "visualise/sql/batch_findings.sql": [newest, 200],
     "visualise/sql/batch_at.sql": ["2000-01-01"],
-    "visualise/sql/load_failure.sql": [],
+    "lib/batches/load_failure.sql": [],
     "visualise/sql/quarantine.sql": [],
     "visualise/sql/columns.sql": [MODELS.map(({ name }) => name)],
   };

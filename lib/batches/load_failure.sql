@@ -1,4 +1,5 @@
--- The error of the newest failed load, while its batch is not loaded.
+-- The error of the newest failed load, while its batch is not loaded, for
+-- `status` and the dashboard. No parameter.
 select
     batch,
     to_char(since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
