@@ -15,6 +15,7 @@ import type { RecordKind } from "./company.ts";
 import { type Encoded, sendEncoded } from "./encoded.ts";
 import type { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
+import { hasCookie } from "./sign_in.ts";
 import { boardsOf } from "./subject_sql.ts";
 
 /** What the API needs to answer. */
@@ -26,6 +27,8 @@ export interface ApiOptions extends Sources {
   live: Live | undefined;
   /** How old the data may be before it counts as stale. */
   freshnessMinutesMax: number;
+  /** Whether people sign in. */
+  asksForToken: boolean;
 }
 
 /** Names that a filter may have at once. */
@@ -68,7 +71,11 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
   });
   api.get(
     "/company",
-    async (context) => context.json(await company.describe()),
+    async (context) =>
+      context.json({
+        ...await company.describe(),
+        signed_in: options.asksForToken && hasCookie(context),
+      }),
   );
   api.get("/at", async (context) => {
     const time = context.req.query("time") ?? "";

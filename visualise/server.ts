@@ -80,7 +80,13 @@ export function createServer(options: ServerOptions): Hono {
   });
   app.route(
     "/api",
-    createApi({ ...sources, warehouse, live, freshnessMinutesMax }),
+    createApi({
+      ...sources,
+      warehouse,
+      live,
+      freshnessMinutesMax,
+      asksForToken: token !== undefined,
+    }),
   );
   app.get("/metrics", async (context) => {
     const { read } = await pipeline.get();

@@ -3,7 +3,7 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { Logger } from "@logtape/logtape";
 import type { Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { getCookie, setCookie } from "hono/cookie";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { html } from "hono/html";
 
 const COOKIE = "dashboard_token";
@@ -22,7 +22,8 @@ export interface SignInOptions {
 /**
  * Requires the token for all routes that are added to the server afterwards:
  * programs send it as a bearer token or a password, browsers by a form, once in
- * 30 days. Each wrong token is logged with the address that it came from.
+ * 30 days, unless they sign out before. Each wrong token is logged with the
+ * address that it came from.
  */
 export function addSignIn(app: Hono, options: SignInOptions): void {
   const { token, name, log, clock } = options;
@@ -47,16 +48,15 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
       );
     }
     setCookie(context, COOKIE, cookieOf(token, secondsOf(clock())), {
-      httpOnly: true,
-      sameSite: "Strict",
-      secure: isEncrypted(context),
-      // Left out, it is the folder that the browser sees, even if a proxy
-      // serves the dashboard below a path of its own.
-      path: "",
+      ...cookieOptions(context),
       maxAge: COOKIE_SECONDS,
     });
     // To what was asked for before.
     return context.redirect(`./${new URL(context.req.url).search}`, 303);
+  });
+  app.post("/logout", (context) => {
+    deleteCookie(context, COOKIE, cookieOptions(context));
+    return context.redirect("./", 303);
   });
   app.use(async (context, next) => {
     if (isAllowed(context, options)) return await next();
@@ -72,6 +72,11 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
       isProgram ? { "www-authenticate": 'Basic realm="dashboard"' } : {},
     );
   });
+}
+
+/** Whether a browser brings the cookie of a sign-in, which it could drop. */
+export function hasCookie(context: Context): boolean {
+  return getCookie(context, COOKIE) !== undefined;
 }
 
 /** Accepts Bearer and Basic (any user name) for programs, or the cookie. */
@@ -91,6 +96,18 @@ function isAllowed(
   const age = secondsOf(clock()) - parseInt(cookie);
   return age >= 0 && age < COOKIE_SECONDS &&
     isSame(cookie, cookieOf(token, parseInt(cookie)));
+}
+
+/** How the cookie is set: it is removed under the same path only. */
+function cookieOptions(context: Context) {
+  return {
+    httpOnly: true,
+    sameSite: "Strict",
+    secure: isEncrypted(context),
+    // Left out, it is the folder that the browser sees, even if a proxy
+    // serves the dashboard below a path of its own.
+    path: "",
+  } as const;
 }
 
 /** When the browser signed in, signed with the token. */

@@ -180,7 +180,7 @@ testPage("keys lead to the views, and through the batches", async () => {
   assert.deepEqual(errors, []);
 });
 
-testPage("people sign in by a form, once", async () => {
+testPage("people sign in by a form, once, and can sign out", async () => {
   await using platform = await loaded();
   await using served = new Served(platform, { token: TOKEN });
   const page = await openPage();
@@ -207,6 +207,11 @@ testPage("people sign in by a form, once", async () => {
   assert.ok(!cookie?.value.includes(TOKEN));
   await page.reload();
   await batchShown(page, 1);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.locator("input[name=token]").waitFor();
+  assert.deepEqual(await page.context().cookies(), []);
+  await page.goto(address);
+  await page.locator("input[name=token]").waitFor();
 });
 
 async function goTo(page: Page, view: string): Promise<void> {

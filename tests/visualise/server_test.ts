@@ -394,6 +394,22 @@ Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks
 
   assert.match(await cookie({ "x-forwarded-proto": "https" }), /; Secure/);
   assert.doesNotMatch(await cookie({}), /; Secure/);
+  const given = (await cookie({})).split(";")[0] ?? "";
+  const signedIn = async (headers: Record<string, string>) =>
+    (await (await app.request("http://example.com/api/company", { headers }))
+      .json()).signed_in;
+  const out = await app.request("http://example.com/logout", {
+    method: "POST",
+    headers: { cookie: given },
+  });
+  assert.equal(out.status, 303);
+  assert.match(
+    out.headers.get("set-cookie") ?? "",
+    /^dashboard_token=; Max-Age=0; HttpOnly/,
+  );
+  assert.equal(await signedIn({ cookie: given }), true);
+  // A program has nothing to sign out of.
+  assert.equal(await signedIn({ authorization: `Bearer ${TOKEN}` }), false);
   const posted = async (body: string, type: string) =>
     (await app.request("http://example.com/login", {
       method: "POST",

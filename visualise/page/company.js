@@ -1,5 +1,6 @@
 // @ts-check
 // What the server says of the company: what is measured, and its records.
+import { $ } from "./elements.js";
 import { knowFigures, useTimeZone } from "./formats.js";
 import { get } from "./state.js";
 
@@ -38,19 +39,21 @@ import { get } from "./state.js";
  *   timeZone?: string,
  *   currency?: string,
  *   period: "12m" | "all",
+ *   signed_in: boolean,
  *   records: { name: string, title: string }[],
  *   subjects: Subject[],
  * }} Company
  */
 
 /** @type {Company} */
-let company = { period: "12m", records: [], subjects: [] };
+let company = { period: "12m", signed_in: false, records: [], subjects: [] };
 
 /** Fetches what is not known yet: a first load may bring it. */
 export async function askCompany(/** @type {AbortSignal} */ signal) {
   if (company.subjects.length > 0) return;
   company = await get("api/company", signal);
   useTimeZone(company.timeZone);
+  $("sign-out").hidden = !company.signed_in;
   knowFigures(company.subjects.flatMap(({ measures }) => measures));
 }
 
