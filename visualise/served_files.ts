@@ -25,6 +25,7 @@ const SCRIPTS = [
   "elements",
   "filters",
   "formats",
+  "marks",
   "measures",
   "months",
   "overview",
@@ -32,6 +33,7 @@ const SCRIPTS = [
   "plot",
   "rows",
   "state",
+  "svg",
 ];
 
 /** The page's files. */

@@ -214,6 +214,22 @@ testPage("people sign in by a form, once, and can sign out", async () => {
   await page.locator("input[name=token]").waitFor();
 });
 
+testPage("the names of a chart's scale stand beside it", async () => {
+  await using platform = await loaded();
+  await using served = new Served(platform);
+  const { page } = await open(await served.address);
+  for (const width of [390, 1440]) {
+    await page.setViewportSize({ width, height: 900 });
+    const [right, left] = await page.evaluate(`[
+      Math.max(...[...document.querySelectorAll(".plot .tick")]
+        .map((tick) => tick.getBoundingClientRect().right)),
+      document.querySelector(".plot .area").getBoundingClientRect().left,
+    ]`) as [number, number];
+
+    assert.ok(right > 0 && right < left, `${width}: ${right} and ${left}`);
+  }
+});
+
 async function goTo(page: Page, view: string): Promise<void> {
   await page.locator(`[data-view=${view}]`).click();
   await page.waitForSelector(`#${view}:not([hidden])`);

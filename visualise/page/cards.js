@@ -7,7 +7,7 @@ import { $, make, refill } from "./elements.js";
 import { figure, heading, shown } from "./formats.js";
 import { changeOf, countOf, formatsOf, measureOf, sum } from "./measures.js";
 import { monthsOf } from "./months.js";
-import { sparkline } from "./plot.js";
+import { sparkline } from "./svg.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Row} Row */

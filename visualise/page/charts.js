@@ -2,7 +2,8 @@
 // Cards with a chart, each of which can be read as a table and saved as CSV.
 import { $, make, refill, scrolled, tableOf } from "./elements.js";
 import { isNumber } from "./formats.js";
-import { bar, makePlot } from "./plot.js";
+import { makePlot } from "./plot.js";
+import { bar } from "./svg.js";
 
 /**
  * A row of a table: its columns by name.
