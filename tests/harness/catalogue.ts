@@ -31,7 +31,8 @@ const CATALOGUE_SQL = `
   select 'index ' || replace(pg_get_indexdef(indexrelid), ' public.', ' ')
   from pg_index inner join relations on indrelid = relations.oid
   union all
-  select format('constraint %s %s', name, pg_get_constraintdef(pg_constraint.oid))
+  select format('constraint %s %s %s', name, conname,
+    pg_get_constraintdef(pg_constraint.oid))
   from pg_constraint inner join relations on conrelid = relations.oid
   union all
   select format('comment %s: %s', name, obj_description(oid, 'pg_class'))

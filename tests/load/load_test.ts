@@ -117,7 +117,7 @@ Deno.test("load() names a file that a manifest lists and nobody has", async () =
   assert.equal(await lastBatch(platform), null);
 });
 
-Deno.test("load() names a model that it doesn't know, and one without a table", async () => {
+Deno.test("load() names a model that it doesn't know, and one whose table is gone", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
@@ -148,7 +148,7 @@ Deno.test("load() names a model that it doesn't know, and one without a table", 
   await assert.rejects(platform.load(), {
     name: "StageError",
     message:
-      'Cannot load the model "dim_design": the warehouse has no such table',
+      'Cannot load the model "dim_design": its table is gone, which has had rows since batch 1',
     subject: "dim_design",
   });
 

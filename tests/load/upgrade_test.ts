@@ -4,8 +4,8 @@ import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import { migrate } from "../../load/tables/migrate.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
-import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
+import { RETIRED_MIGRATIONS } from "../harness/retired_migrations.ts";
 
 /** What commit 76ac4e6 wrote down of its migrations, as `trimmed` has them. */
 const APPLIED: Readonly<Record<string, string>> = {
@@ -43,7 +43,7 @@ Deno.test("a warehouse of the version before goes on, and has what a new one has
   await using upgraded = await openTestDatabase();
   await using made = await openTestDatabase();
   // As it applied them: all in one folder, by their names.
-  const before = [...ENGINE_SCHEMA, ...PROJECT_SQL.migrations]
+  const before = [...ENGINE_SCHEMA, ...RETIRED_MIGRATIONS]
     .filter(({ name }) => name in APPLIED)
     .toSorted((one, other) => one.name < other.name ? -1 : 1);
   assert.deepEqual(

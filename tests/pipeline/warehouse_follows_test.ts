@@ -33,6 +33,16 @@ async function editedSql(
   return sql;
 }
 
+/** Another name for units_sold, in the model and its header. */
+const UNITS_RENAMED = [
+  ["models/fact_sales_order.sql", ", units_sold,", ", pieces,"],
+  [
+    "models/fact_sales_order.sql",
+    "    units_sold,",
+    "    units_sold as pieces,",
+  ],
+] as const;
+
 /** How a person goes on after they changed the SQL of models. */
 const WAYS = {
   "--accept": async (platform: Platform) => {
@@ -142,7 +152,7 @@ for (const [way, goOn] of Object.entries(WAYS)) {
     withTwoBatches(async (platform) => {
       const { client } = platform.warehouse;
       platform.context.sql = await editedSql([
-        ["models/fact_sales_order.sql", "units_sold", "units_sold as pieces"],
+        ...UNITS_RENAMED,
         [
           "checks/fact_sales_order__units_sold_are_positive.sql",
           "units_sold",
@@ -330,7 +340,7 @@ Deno.test("load() refuses a key that the warehouse's table lacks", () =>
 Deno.test("a check of a column that has gone is named", () =>
   withTwoBatches(async (platform) => {
     platform.context.sql = await editedSql([
-      ["models/fact_sales_order.sql", "units_sold", "units_sold as pieces"],
+      ...UNITS_RENAMED,
     ]);
     await rebuildProcessed(platform.context);
     const check = "fact_sales_order__units_sold_are_positive";

@@ -6,6 +6,7 @@ import { readConfig } from "../../lib/settings/config.ts";
 import { registerModels } from "../../transform/models/register_models.ts";
 import { UNNESTING } from "../../transform/checks/sql_tree.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
+import { RETIRED_MIGRATIONS } from "../harness/retired_migrations.ts";
 import {
   HISTORY_SQL,
   type SmallProject,
@@ -61,8 +62,11 @@ async function assertRefused(
   assert.fail(`not refused: ${text}`);
 }
 
-Deno.test("registerModels() takes the project's own SQL, and says of what its keys are", async () => {
-  const columns = await prepareAll(PROJECT_SQL);
+Deno.test("registerModels() takes the SQL of a company whose migrations declare its tables, and says of what its keys are", async () => {
+  const columns = await prepareAll({
+    ...PROJECT_SQL,
+    migrations: RETIRED_MIGRATIONS,
+  });
 
   const location = columns.get("dim_location");
   assert.deepEqual(

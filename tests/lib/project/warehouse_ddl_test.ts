@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readDeclaredTables } from "../../../lib/project/warehouse_ddl.ts";
-import { PROJECT_SQL } from "../../harness/platform.ts";
+import { RETIRED_MIGRATIONS } from "../../harness/retired_migrations.ts";
 
 function columnsOf(...texts: string[]): Record<string, string> {
   const tables = readDeclaredTables(
@@ -16,8 +16,8 @@ function columnsOf(...texts: string[]): Record<string, string> {
   );
 }
 
-Deno.test("readDeclaredTables() reads the project's own migrations", () => {
-  const tables = readDeclaredTables(PROJECT_SQL.migrations);
+Deno.test("readDeclaredTables() reads a migration of three stars", () => {
+  const tables = readDeclaredTables(RETIRED_MIGRATIONS);
 
   const orders = tables.get("fact_sales_order");
   assert.deepEqual(orders?.get("unit_price"), {
