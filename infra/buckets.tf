@@ -42,10 +42,15 @@ locals {
     "s3:PutBucketObjectLockConfiguration",
     "s3:PutBucketPolicy",
     "s3:PutBucketVersioning",
+    # A key of its own could be deleted, and what it encrypts would be lost.
+    "s3:PutEncryptionConfiguration",
     "s3:PutLifecycleConfiguration",
     "s3:PutObjectRetention",
     "s3:PutReplicationConfiguration",
   ]
+  # What extract replaces; every other file it creates, on the condition that
+  # there is none of that name.
+  replaced_keys = ["_batches*/latest", "_batches*/failed"]
   buckets = {
     ingestion = { id = aws_s3_bucket.ingestion.id, arn = aws_s3_bucket.ingestion.arn }
     processed = { id = aws_s3_bucket.derived["processed"].id, arn = aws_s3_bucket.derived["processed"].arn }
@@ -138,7 +143,44 @@ data "aws_iam_policy_document" "bucket" {
       condition {
         test     = "ArnLike"
         variable = "aws:PrincipalArn"
-        values   = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${local.name}-*"]
+        values   = ["arn:aws:iam::${local.account}:role/${local.name}-*"]
+      }
+    }
+  }
+
+  # An old version of what is overwritten would expire. The parts of an upload
+  # carry no condition, its completion does:
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+  dynamic "statement" {
+    for_each = each.key == "ingestion" ? [each.value] : []
+
+    content {
+      sid           = "NothingIsOverwritten"
+      effect        = "Deny"
+      actions       = ["s3:PutObject"]
+      not_resources = [for key in local.replaced_keys : "${statement.value.arn}/${key}"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = ["arn:aws:iam::${local.account}:role/${local.name}-*"]
+      }
+
+      condition {
+        test     = "Null"
+        variable = "s3:if-none-match"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "s3:ObjectCreationOperation"
+        values   = ["true"]
       }
     }
   }

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { openZone } from "../../lib/zone/zone.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { openTestS3 } from "../harness/s3.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+/** The keys that the ingestion bucket's policy lets be replaced. */
+async function replacedKeys(): Promise<RegExp[]> {
+  const file = join(projectDirectory(), "infra", "buckets.tf");
+  const text = await Deno.readTextFile(file);
+  const [, list = ""] = /replaced_keys += \[(.*)\]/.exec(text) ?? [];
+  return [...list.matchAll(/"([^"]+)"/g)].map(([, key = ""]) =>
+    new RegExp(`/ingestion/${key.replaceAll("*", ".*")}$`)
+  );
+}
+
+/** A store that refuses as that policy does: NothingIsOverwritten. */
+async function startRefusing(endpoint: string, refused: string[]) {
+  const replaced = await replacedKeys();
+  // The signature covers the host, so it must stay the proxy's.
+  const client = Deno.createHttpClient({ allowHost: true });
+  const mayPass = ({ method, headers }: Request, url: URL) => {
+    const { pathname, searchParams } = url;
+    const creates = method === "PUT" && !searchParams.has("partNumber") ||
+      method === "POST" && searchParams.has("uploadId");
+    return !creates || !pathname.includes("/ingestion/") ||
+      headers.has("if-none-match") ||
+      replaced.some((key) => key.test(pathname));
+  };
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    async (request) => {
+      const url = new URL(request.url);
+      if (!mayPass(request, url)) {
+        refused.push(url.pathname);
+        await request.body?.cancel();
+        return new Response("<Error><Code>AccessDenied</Code></Error>", {
+          status: 403,
+        });
+      }
+      const { method, headers } = request;
+      const body = request.body === null ? null : await request.bytes();
+      const answer = await fetch(endpoint + url.pathname + url.search, {
+        method,
+        headers,
+        body,
+        client,
+      });
+      return new Response(
+        [204, 304].includes(answer.status) ? null : answer.body,
+        { status: answer.status, headers: answer.headers },
+      );
+    },
+  );
+  return {
+    endpoint: `http://127.0.0.1:${server.addr.port}`,
+    [Symbol.asyncDispose]: async () => {
+      await server.shutdown();
+      client.close();
+    },
+  };
+}
+
+Deno.test("extract() overwrites nothing that the ingestion bucket protects", async () => {
+  const refused: string[] = [];
+  await using s3 = await openTestS3();
+  await using store = await startRefusing(s3.endpoint, refused);
+  await using platform = await openPlatform({
+    zones: "S3",
+    s3Endpoint: store.endpoint,
+  });
+  await fillSmall(platform.source.client);
+
+  for (const id of [60, 61, 62]) {
+    await execute(platform.source.client, insertOrder(id));
+    await platform.extract();
+  }
+  await assert.rejects(
+    notingFailure(
+      platform.context,
+      "extract",
+      () => Promise.reject(new Error("a failure")),
+    ),
+    /a failure/,
+  );
+
+  assert.deepEqual(refused, []);
+  const { config } = platform;
+  const zone = openZone(config.ingestionUrl, { s3: config.s3 });
+  await assert.rejects(zone.put("sales_order/x.csv", new Uint8Array(1)));
+  zone.close();
+  assert.equal(refused.length, 1);
+});
