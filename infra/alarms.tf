@@ -61,7 +61,9 @@ locals {
 
   # Each rings by itself, so that none hides another. `values` are summed, or as
   # `join` says: an alarm is on above `threshold`, or `below` it.
-  alarms = {
+  alarms = { for name, alarm in local.all_alarms : name => alarm if name != "replication" || var.replica_region != null }
+
+  all_alarms = {
     # AWS calls a function a second time after a failure.
     errors = {
       description = "A function failed twice within 15 minutes: its log says why"
@@ -130,6 +132,16 @@ locals {
       values      = { verify = { Stage = "verify" } }
       missing     = "ignore"
     }
+    replication = {
+      description = "Objects of the ingestion bucket were not copied to its replica"
+      metric      = "OperationsFailedReplication"
+      namespace   = "AWS/S3"
+      values = { all = {
+        SourceBucket      = local.buckets.ingestion.id
+        DestinationBucket = local.replica_bucket
+        RuleId            = local.replication_rule
+      } }
+    }
   }
   of_functions = { for name, function in module.function : name => { FunctionName = function.name } }
   of_stages    = { for stage in ["extract", "transform", "load"] : stage => { Stage = stage } }
@@ -151,7 +163,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   # One metric alone needs no expression: only so a lack of data is one.
   metric_name = length(each.value.values) > 1 ? null : each.value.metric
-  namespace   = length(each.value.values) > 1 ? null : local.metrics_namespace
+  namespace   = length(each.value.values) > 1 ? null : try(each.value.namespace, local.metrics_namespace)
   dimensions  = length(each.value.values) > 1 ? null : one(values(each.value.values))
   statistic   = length(each.value.values) > 1 ? null : try(each.value.statistic, "Sum")
   period      = length(each.value.values) > 1 ? null : try(each.value.period, 300)

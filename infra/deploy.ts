@@ -9,6 +9,7 @@ import { ask, askSecret } from "../lib/cli/ask.ts";
 import { describeError } from "../lib/cli/command.ts";
 import { ConfigError, EXIT, exitCode, StageError } from "../lib/errors.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
+import { urlOf } from "../lib/settings/secrets.ts";
 import { askAws, aws } from "./aws_cli.ts";
 import { type Database, databasesOf, makeRoles } from "./database_roles.ts";
 import { main as infra, readOutputs } from "./main.ts";
@@ -58,6 +59,15 @@ interface Options {
   unlock: boolean;
 }
 
+/** A warehouse in Amazon RDS, as the output of this name has it. */
+interface RdsInstance {
+  host: string;
+  port: number;
+  database: string;
+  /** Of the administrator's user and password. */
+  secret_id: string;
+}
+
 /** Where Terraform keeps the state. */
 interface Backend {
   bucket: string;
@@ -102,7 +112,10 @@ async function init(options: Options): Promise<number> {
   if (await infra(["apply", environment]) !== EXIT.ok) return EXIT.failed;
 
   const outputs = await readOutputs();
-  const missing = await fillSecrets(options, region);
+  const missing = await fillSecrets(options, {
+    region,
+    rds: outputs.warehouse as RdsInstance | null | undefined,
+  });
   const open = [
     ...missing,
     ...await activateTag(),
@@ -311,7 +324,7 @@ async function checkLock(
 /** Gives each secret without a value one; returns what is left to do. */
 async function fillSecrets(
   options: Options,
-  region: string,
+  { region, rds }: { region: string; rds: RdsInstance | null | undefined },
 ): Promise<string[]> {
   say(7, "Make the databases' roles, and give the functions their secrets");
   const idOf = (name: string) => `totesys-${options.environment}/${name}`;
@@ -336,7 +349,10 @@ async function fillSecrets(
       continue;
     }
     try {
-      const url = await readUrl(database, options);
+      const url =
+        rds && name === "warehouse" && options.files[name] === undefined
+          ? await adminUrl(rds, region)
+          : await readUrl(database, options);
       const values = url === "" ? new Map() : await makeRoles(database, {
         url,
         secrets,
@@ -374,6 +390,20 @@ async function isEmpty(id: string, region: string): Promise<boolean> {
   if (error !== undefined) throw new Error(`${id}: ${error}`);
   const stages = Object.values(JSON.parse(text).VersionIdsToStages ?? {});
   return !stages.flat().includes("AWSCURRENT");
+}
+
+/** The URL of the administrator whose password RDS keeps in a secret. */
+async function adminUrl(rds: RdsInstance, region: string): Promise<string> {
+  console.log(`Read the administrator's password: ${rds.secret_id}`);
+  const answer = await aws([
+    ...["secretsmanager", "get-secret-value", "--region", region],
+    ...["--secret-id", rds.secret_id],
+  ]);
+  const { SecretString } = JSON.parse(answer);
+  const { host, port, database: dbname } = rds;
+  const url = urlOf({ ...JSON.parse(SecretString), host, port, dbname });
+  if (url !== undefined) return url;
+  throw new Error(`${rds.secret_id} has no username and password`);
 }
 
 /** The URL of an administrator, or of the role itself; empty: not now. */

@@ -29,6 +29,21 @@ output "functions_security_group" {
   value       = one([for group in aws_security_group.functions : group.id])
 }
 
+output "warehouse" {
+  description = "Where the warehouse in RDS is, and the secret with its administrator's user and password; null: not chosen."
+  value = one([for instance in aws_db_instance.warehouse : {
+    host      = instance.address
+    port      = instance.port
+    database  = instance.db_name
+    secret_id = instance.master_user_secret[0].secret_arn
+  }])
+}
+
+output "warehouse_security_group" {
+  description = "Security group of the warehouse in RDS; null: not chosen."
+  value       = one([for group in aws_security_group.warehouse : group.id])
+}
+
 output "alarm_topic" {
   description = "Topic that the alarms notify."
   value       = aws_sns_topic.alarms.arn

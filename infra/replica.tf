@@ -1,13 +1,15 @@
 # A second copy of the ingestion bucket in another region, if one is wanted.
 locals {
-  replicas = var.replica_region == null ? toset([]) : toset([var.replica_region])
+  replicas         = var.replica_region == null ? toset([]) : toset([var.replica_region])
+  replica_bucket   = "${local.name}-replica-${local.account}"
+  replication_rule = "all"
 }
 
 resource "aws_s3_bucket" "replica" {
   for_each = local.replicas
   provider = aws.replica
 
-  bucket              = "${local.name}-replica-${data.aws_caller_identity.current.account_id}"
+  bucket              = local.replica_bucket
   object_lock_enabled = true
 
   lifecycle {
@@ -217,7 +219,7 @@ resource "aws_s3_bucket_replication_configuration" "ingestion" {
   role   = aws_iam_role.replication[each.key].arn
 
   rule {
-    id     = "all"
+    id     = local.replication_rule
     status = "Enabled"
 
     filter {}
@@ -229,6 +231,11 @@ resource "aws_s3_bucket_replication_configuration" "ingestion" {
     # Most files are below the minimum size that cheaper classes charge for.
     destination {
       bucket = aws_s3_bucket.replica[each.key].arn
+
+      # By which an alarm learns of copies that failed.
+      metrics {
+        status = "Enabled"
+      }
     }
   }
 

@@ -147,6 +147,35 @@ variable "vpc" {
   }
 }
 
+variable "warehouse" {
+  description = "A warehouse in Amazon RDS, in the network that vpc names; null: it exists elsewhere."
+  type = object({
+    # PostgreSQL's major version.
+    version        = optional(string, "17")
+    instance_class = string
+    storage_gb     = number
+    # It grows by itself up to this.
+    storage_gb_max = number
+    # A standby in another zone doubles the price.
+    multi_az    = bool
+    backup_days = optional(number, 7)
+    # Address ranges of analysts, their tools, and who administers it.
+    reader_cidrs        = set(string)
+    deletion_protection = optional(bool, true)
+  })
+  default = null
+
+  validation {
+    condition     = var.warehouse == null || length(try(var.vpc.subnet_ids, [])) >= 2
+    error_message = "warehouse needs vpc with two subnets at least, in different zones."
+  }
+
+  validation {
+    condition     = try(var.warehouse.storage_gb, 20) >= 20 && try(var.warehouse.storage_gb_max, 22) >= try(var.warehouse.storage_gb, 20) * 1.1
+    error_message = "warehouse.storage_gb is 20 or more, and storage_gb_max a tenth more than that at least."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number

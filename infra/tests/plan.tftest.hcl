@@ -180,7 +180,7 @@ run "permissions" {
 
   assert {
     condition = alltrue([
-      for action in ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration"] :
+      for action in ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration"] :
       contains(local.history_actions, action)
     ])
     error_message = "Nobody here removes history, or lets it expire."
@@ -212,6 +212,19 @@ run "permissions" {
   assert {
     condition     = local.functions.extract.secrets == ["source"] && local.functions.load.secrets == ["warehouse"] && length(local.functions.transform.secrets) == 0
     error_message = "A function reads only the secrets that it needs."
+  }
+}
+
+run "replica" {
+  command = plan
+
+  variables {
+    replica_region = "eu-west-1"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["replication"].namespace == "AWS/S3" && aws_cloudwatch_metric_alarm.this["replication"].dimensions.RuleId == aws_s3_bucket_replication_configuration.ingestion["eu-west-1"].rule[0].id
+    error_message = "A copy that fails rings."
   }
 }
 
@@ -267,6 +280,65 @@ run "network_with_endpoints" {
     condition     = length(aws_vpc_endpoint.s3) == 0 && length(aws_vpc_endpoint.secrets) == 0 && length(aws_vpc_security_group_egress_rule.s3) == 1
     error_message = "Endpoints that are there are used."
   }
+}
+
+run "warehouse" {
+  command = plan
+
+  variables {
+    vpc = {
+      id              = "vpc-1"
+      cidrs           = ["10.0.0.0/16"]
+      subnet_ids      = ["subnet-1", "subnet-2"]
+      route_table_ids = ["rtb-1"]
+      database_cidrs  = []
+    }
+    warehouse = {
+      instance_class = "db.t4g.micro"
+      storage_gb     = 20
+      storage_gb_max = 100
+      multi_az       = false
+      reader_cidrs   = ["10.0.1.0/24"]
+    }
+  }
+
+  assert {
+    condition     = anytrue([for one in aws_db_parameter_group.warehouse["this"].parameter : one.name == "rds.force_ssl" && one.value == "1"])
+    error_message = "The warehouse takes no connection without TLS."
+  }
+
+  assert {
+    condition = alltrue([for one in aws_db_instance.warehouse : alltrue([
+      one.deletion_protection,
+      one.storage_encrypted,
+      one.manage_master_user_password,
+      !one.publicly_accessible,
+      !one.skip_final_snapshot,
+      one.backup_retention_period > 0,
+    ])])
+    error_message = "The warehouse is private, encrypted, backed up and not deleted by mistake."
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.warehouse_readers) == 1 && length(aws_vpc_security_group_ingress_rule.warehouse_functions) == 1
+    error_message = "The functions and the readers reach the warehouse, and nobody else."
+  }
+}
+
+run "warehouse_without_network" {
+  command = plan
+
+  variables {
+    warehouse = {
+      instance_class = "db.t4g.micro"
+      storage_gb     = 20
+      storage_gb_max = 100
+      multi_az       = false
+      reader_cidrs   = []
+    }
+  }
+
+  expect_failures = [var.warehouse]
 }
 
 run "network_without_routes" {

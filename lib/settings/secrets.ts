@@ -121,8 +121,11 @@ function parseSecret(text: string): Secret | undefined {
   }
 }
 
-/** The URL of a secret that AWS rotates, which has its parts. */
-function urlOf(parts: Record<string, unknown>): string | undefined {
+/**
+ * The URL of a secret that AWS rotates, which has its parts; undefined if one is
+ * missing.
+ */
+export function urlOf(parts: Record<string, unknown>): string | undefined {
   const texts = ["username", "password", "host", "port", "dbname"].map(
     (name) => {
       const value = parts[name] ?? "";
