@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
+import { stageMetrics } from "../../lib/lambda/stage_metrics.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
-import { type Answer, type Moto, valuesOf } from "./moto.ts";
+import type { Options } from "./applied_options.ts";
+import { type Answer, listOf, type Moto, objectOf, valuesOf } from "./moto.ts";
 
-const NAME = "totesys-testing";
+export const NAME = "totesys-testing";
 const ACCOUNT = "123456789012";
 const ZONES = ["ingestion", "processed"] as const;
 const [LAMBDA, SCHEDULER] = ["lambda", "scheduler"];
+const READ_SECRET = "secretsmanager:GetSecretValue";
+/** Of Lambda, of verify, and of S3's replication. */
+const OTHER_METRICS = [
+  ...["Errors", "Throttles", "Duration"],
+  "Differences",
+  "OperationsFailedReplication",
+];
 
 /** The settings that name a secret, by function: what its `needs` come to. */
 const SECRETS: Record<string, string[]> = {
@@ -37,38 +46,20 @@ const CALLS: Record<string, Partial<Record<typeof ZONES[number], string[]>>> = {
  */
 export async function checkApplied(
   moto: Moto,
-  { options }: { options: boolean },
+  options: Options,
 ): Promise<Record<string, string>> {
   const names = Object.keys(FUNCTIONS)
-    .filter((name) => options || name !== "dashboard");
+    .filter((name) => options.dashboard === true || name !== "dashboard");
   const hashes: Record<string, string> = {};
   for (const name of names) {
     hashes[name] = await checkFunction(moto, name, options);
   }
-  await checkRights(moto);
+  await checkRights(moto, names);
   await checkTriggers(moto, names);
   await checkAlarms(moto);
-  for (const zone of ZONES) {
-    const versions = await moto.get("s3", `/${bucket(zone)}?versioning`);
-    assert.match(versions, /<Status>Enabled/, zone);
-    const policy = await moto.get("s3", `/${bucket(zone)}?policy`);
-    assert.match(policy, /aws:SecureTransport/, zone);
-  }
+  for (const zone of ZONES) await checkBucket(moto, zone);
   const functions = await moto.getJson(LAMBDA, "/2015-03-31/functions/");
   assert.equal(listOf(functions.Functions).length, names.length);
-  const roles = await rolesOf(moto);
-  assert.equal(roles.includes(`${NAME}-github`), options);
-  assert.equal(roles.includes(`${NAME}-replication`), options);
-  if (options) {
-    const trust = await moto.query("iam", "2010-05-08", {
-      Action: "GetRole",
-      RoleName: `${NAME}-github`,
-    });
-    assert.match(
-      decodeURIComponent(trust),
-      /"repo:owner@1\/name@2:environment:testing"/,
-    );
-  }
   return hashes;
 }
 
@@ -78,6 +69,10 @@ export async function checkDestroyed(moto: Moto): Promise<void> {
   assert.deepEqual(functions.Functions, []);
   assert.deepEqual(valuesOf(await moto.get("s3", "/"), "Name"), []);
   assert.deepEqual(await rolesOf(moto), []);
+  const instances = await moto.query("rds", "2014-10-31", {
+    Action: "DescribeDBInstances",
+  });
+  assert.deepEqual(valuesOf(instances, "DBInstanceIdentifier"), []);
   assert.deepEqual(await alarmsOf(moto), []);
 }
 
@@ -108,7 +103,7 @@ export async function secretsOf(
 async function checkFunction(
   moto: Moto,
   name: string,
-  options: boolean,
+  options: Options,
 ): Promise<string> {
   const { Configuration } = await moto.getJson(
     LAMBDA,
@@ -136,29 +131,73 @@ async function checkFunction(
     ].sort(),
   );
   assert.equal(variables.INGESTION_URL, `s3://${bucket("ingestion")}`);
+  assert.match(String(configuration.Role), new RegExp(`role/${NAME}-${name}$`));
+  assert.deepEqual(configuration.Architectures, ["x86_64"]);
   const subnets = listOf(objectOf(configuration.VpcConfig ?? {}).SubnetIds);
-  assert.equal(subnets.length > 0, options, `${name} is in the network`);
+  assert.equal(
+    subnets.length > 0,
+    options.vpc !== undefined,
+    `${name} is in the network`,
+  );
   return String(configuration.CodeSha256);
 }
 
 /** The functions' rights are the calls that they make, and no others. */
-async function checkRights(moto: Moto): Promise<void> {
-  for (const [name, zones] of Object.entries(CALLS)) {
-    const answer = await moto.query("iam", "2010-05-08", {
-      Action: "GetRolePolicy",
-      RoleName: `${NAME}-${name}`,
-      PolicyName: "this",
-    });
-    const [text = ""] = valuesOf(answer, "PolicyDocument");
-    const { Statement } = JSON.parse(decodeURIComponent(text)) as Answer;
+async function checkRights(moto: Moto, names: string[]): Promise<void> {
+  for (const name of names) {
+    const { Statement } = await rolePolicy(moto, name, "this");
+    const statements = listOf(Statement);
+    const secrets = statements
+      .filter(({ Action }) => textsOf(Action).includes(READ_SECRET))
+      .flatMap(({ Resource }) => textsOf(Resource))
+      .map((arn) => /([a-z]+)-\w{6}$/.exec(arn)?.[1] ?? arn).sort();
+    const asked = (SECRETS[name] ?? [])
+      .map((variable) => variable.split("_")[0]?.toLowerCase());
+    assert.deepEqual(secrets, asked.sort(), `${name}'s secrets`);
+    const zones = CALLS[name];
+    if (zones === undefined) continue;
     for (const zone of ZONES) {
-      const granted = listOf(Statement)
+      const granted = statements
         .filter(({ Resource }) => Resource === `arn:aws:s3:::${bucket(zone)}/*`)
-        .flatMap(({ Action }) => [Action].flat().map(String)).sort();
+        .flatMap(({ Action }) => textsOf(Action)).sort();
       const needed = (zones[zone] ?? []).map((call) => `s3:${call}`).sort();
       assert.deepEqual(granted, needed, `${name} in ${zone}`);
     }
   }
+}
+
+/** A policy of a role's own, by the role's last name. */
+export async function rolePolicy(
+  moto: Moto,
+  role: string,
+  policy: string,
+): Promise<Answer> {
+  const answer = await moto.query("iam", "2010-05-08", {
+    Action: "GetRolePolicy",
+    RoleName: `${NAME}-${role}`,
+    PolicyName: policy,
+  });
+  const [text = ""] = valuesOf(answer, "PolicyDocument");
+  return JSON.parse(decodeURIComponent(text)) as Answer;
+}
+
+/** A bucket is private, keeps versions, and lets nothing current expire. */
+async function checkBucket(
+  moto: Moto,
+  zone: typeof ZONES[number],
+): Promise<void> {
+  const read = (what: string) => moto.get("s3", `/${bucket(zone)}?${what}`);
+  assert.match(await read("versioning"), /<Status>Enabled/, zone);
+  assert.match(await read("policy"), /aws:SecureTransport/, zone);
+  const blocks = await read("publicAccessBlock");
+  assert.equal(blocks.match(/>true</g)?.length, 4, zone);
+  const lifecycle = await read("lifecycle");
+  assert.doesNotMatch(lifecycle, /<Expiration><Days>/, zone);
+  assert.match(lifecycle, /<NoncurrentDays>/, zone);
+  assert.match(lifecycle, /<DaysAfterInitiation>/, zone);
+  if (zone !== "ingestion") return;
+  assert.match(await read("object-lock"), /<Mode>GOVERNANCE<[^]*<Days>30</);
+  assert.match(await read("policy"), /NothingIsRemoved/);
 }
 
 async function checkTriggers(moto: Moto, names: string[]): Promise<void> {
@@ -195,16 +234,41 @@ async function checkTriggers(moto: Moto, names: string[]): Promise<void> {
   }
 }
 
+/** Each alarm notifies the topic, and is about a metric that exists. */
 async function checkAlarms(moto: Moto): Promise<void> {
   const alarms = await alarmsOf(moto);
   assert.notDeepEqual(alarms, []);
   for (const alarm of alarms) {
-    assert.match(
-      alarm,
-      /arn:aws:sns:[^<]*-alarms/,
-      "an alarm notifies the topic",
-    );
+    assert.match(alarm, /arn:aws:sns:[^<]*-alarms/);
+    const metrics = valuesOf(alarm, "MetricName");
+    assert.ok(metrics.length > 0 && metrics.every(isKnown), `${metrics}`);
   }
+  const people = await moto.query("sns", "2010-03-31", {
+    Action: "ListSubscriptions",
+  });
+  assert.deepEqual(valuesOf(people, "Endpoint").sort(), [
+    "+447700900000",
+    "team@example.com",
+  ]);
+}
+
+/** Whether the code or AWS reports a metric of this name. */
+function isKnown(metric: string): boolean {
+  const now = new Date();
+  const reported = ["transform", "load"].flatMap((stage) =>
+    stageMetrics(
+      {
+        stage,
+        batches: [],
+        rows: 0,
+        bytes: 0,
+        snapshotTime: now.toISOString(),
+      } as unknown as Parameters<typeof stageMetrics>[0],
+      now,
+    )
+  );
+  return reported.some(({ name }) => name === metric) ||
+    OTHER_METRICS.includes(metric);
 }
 
 async function alarmsOf(moto: Moto): Promise<string[]> {
@@ -214,12 +278,14 @@ async function alarmsOf(moto: Moto): Promise<string[]> {
   return answer.split("<AlarmName>").slice(1);
 }
 
-async function rolesOf(moto: Moto): Promise<string[]> {
+/** The names of the environment's roles. */
+export async function rolesOf(moto: Moto): Promise<string[]> {
   const answer = await moto.query("iam", "2010-05-08", { Action: "ListRoles" });
   return valuesOf(answer, "RoleName").filter((name) => name.startsWith(NAME));
 }
 
-function bucket(name: string): string {
+/** The name of a bucket. */
+export function bucket(name: string): string {
   return `${NAME}-${name}-${ACCOUNT}`;
 }
 
@@ -227,11 +293,6 @@ function arnOf(name: string): RegExp {
   return new RegExp(`:function:${NAME}-${name}$`);
 }
 
-function objectOf(value: Answer[string]): Answer {
-  assert(typeof value === "object" && !Array.isArray(value));
-  return value;
-}
-
-function listOf(value: Answer[string]): Answer[] {
-  return Array.isArray(value) ? value : [];
+function textsOf(value: Answer[string]): string[] {
+  return [value].flat().map(String);
 }

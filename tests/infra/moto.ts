@@ -104,6 +104,17 @@ export interface Answer {
   [name: string]: Answer | Answer[] | string | number | undefined;
 }
 
+/** A value that is an object. */
+export function objectOf(value: Answer[string]): Answer {
+  if (typeof value === "object" && !Array.isArray(value)) return value;
+  throw new TypeError(`${value} is no object`);
+}
+
+/** A value that is a list; empty if it is missing. */
+export function listOf(value: Answer[string]): Answer[] {
+  return Array.isArray(value) ? value : [];
+}
+
 /** The texts of an XML element. */
 export function valuesOf(xml: string, name: string): string[] {
   const found = xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"));
