@@ -1,8 +1,10 @@
 /**
- * `deno task bench:functions [--orders 11000]`: runs the packaged functions as
- * Lambda does, on an embedded Postgres and the embedded S3 server: a cold start
- * with the first load, a cold start with some changes, a warm one with none.
- * Prints a table of wall milliseconds and peak resident memory.
+ * `deno task bench:functions [--orders 11000] [--batches 60]`: runs the packaged
+ * functions as Lambda does, on an embedded Postgres and the embedded S3 server:
+ * a cold start with the first load, a cold start with some changes, a warm one
+ * with none; then a number of batches, warm, with the merges of files among
+ * them. Prints tables of wall milliseconds, processors' time, peak resident
+ * memory, and requests to S3 by how they are billed.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,6 +13,7 @@ import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { startS3Server } from "../embedded/s3_server.ts";
 import { LaidOutPackage, RunningFunction } from "../tests/harness/lambda.ts";
+import { countRequests } from "./year/counted_store.ts";
 
 const FUNCTIONS = { extract: 512, transform: 2048, load: 2048 };
 const BUCKET = "bench";
@@ -19,7 +22,10 @@ const CHANGE = "update sales_order set units_sold = units_sold + 1 " +
   "where sales_order_id % 1000 = 1";
 
 const { values } = parseArgs({
-  options: { orders: { type: "string", default: "11000" } },
+  options: {
+    orders: { type: "string", default: "11000" },
+    batches: { type: "string", default: "60" },
+  },
 });
 const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
 await Deno.chmod(folder, 0o755);
@@ -28,6 +34,7 @@ try {
     dataDir: join(folder, "postgres"),
   });
   await using s3 = await startS3Server({ buckets: [BUCKET] });
+  await using store = countRequests(s3.endpoint);
   await withClient(server.url("postgres"), async (client) => {
     await client.query("create database totesys");
     await client.query("create database warehouse");
@@ -40,7 +47,7 @@ try {
     WAREHOUSE_URL: server.url("warehouse"),
     INGESTION_URL: `s3://${BUCKET}/ingestion`,
     PROCESSED_URL: `s3://${BUCKET}/processed`,
-    AWS_ENDPOINT_URL_S3: s3.endpoint,
+    AWS_ENDPOINT_URL_S3: store.endpoint,
   };
   await using laidOut = await LaidOutPackage.make();
   const start = (name: string, memoryMb: number) =>
@@ -74,6 +81,15 @@ try {
       await client.query(CHANGE);
     });
   }
+  const change = () =>
+    withClient(server.url("totesys"), async (client) => {
+      await client.query(CHANGE);
+    });
+  const taken = await timeBatches(Number(values.batches), {
+    start,
+    store,
+    change,
+  });
   console.log(
     "| function | first load, ms | peak MB | cold, ms | peak MB | warm, ms | peak MB |",
   );
@@ -81,7 +97,62 @@ try {
   for (const [name, row] of Object.entries(cells)) {
     console.log(`| ${name} | ${row.join(" | ")} |`);
   }
+  console.log(`\nWarm, means of ${values.batches} calls each:`);
+  console.log("| call | CPU, ms | S3 reads | S3 writes and lists |");
+  console.log("| --- | --- | --- | --- |");
+  for (const [name, { cpuMs, reads, writes }] of Object.entries(taken)) {
+    const means = [cpuMs, reads, writes].map((sum) =>
+      (sum / Number(values.batches)).toFixed(1)
+    );
+    console.log(`| ${name} | ${means.join(" | ")} |`);
+  }
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
 Deno.exit(0);
+
+interface Taken {
+  cpuMs: number;
+  reads: number;
+  writes: number;
+}
+
+/**
+ * Calls the functions for a number of batches, each with changes and then once
+ * more without; returns what they took in total.
+ */
+async function timeBatches(
+  batches: number,
+  { start, store, change }: {
+    start: (name: string, memoryMb: number) => Promise<RunningFunction>;
+    store: { requests: number; writes: number };
+    change: () => Promise<void>;
+  },
+): Promise<Record<string, Taken>> {
+  const sums: Record<string, Taken> = {};
+  const running = new Map<string, RunningFunction>();
+  for (const [name, memoryMb] of Object.entries(FUNCTIONS)) {
+    running.set(name, await start(name, memoryMb));
+  }
+  for (let batch = 0; batch < batches; batch++) {
+    await change();
+    for (const what of ["with changes", "without"]) {
+      for (const [name, fn] of running) {
+        const sum = sums[`${name}, ${what}`] ??= {
+          cpuMs: 0,
+          reads: 0,
+          writes: 0,
+        };
+        const cpuMs = await fn.cpuMs();
+        const { requests, writes } = store;
+        const { kind, body } = await fn.call({ timeoutMs: TIMEOUT_MS });
+        if (kind !== "response") throw new Error(JSON.stringify(body));
+        sum.cpuMs += await fn.cpuMs() - cpuMs;
+        sum.writes += store.writes - writes;
+        sum.reads += store.requests - requests - (store.writes - writes);
+      }
+    }
+  }
+  for (const fn of running.values()) await fn[Symbol.asyncDispose]();
+  return sums;
+}

@@ -2,6 +2,8 @@
 export interface CountedStore extends AsyncDisposable {
   readonly endpoint: string;
   requests: number;
+  /** Those of them that S3 bills as writes: PUT, POST and lists. */
+  writes: number;
   /** Bytes of bodies, both ways. */
   bytes: number;
 }
@@ -15,6 +17,9 @@ export function countRequests(server: string): CountedStore {
     async ({ url, method, headers, body }) => {
       const { pathname, search } = new URL(url);
       store.requests++;
+      if (["PUT", "POST"].includes(method) || /[?&]list-type=/.test(search)) {
+        store.writes++;
+      }
       const sent = body === null ? null : await new Response(body).bytes();
       const answer = await fetch(`${server}${pathname}${search}`, {
         method,
@@ -34,6 +39,7 @@ export function countRequests(server: string): CountedStore {
   const store: CountedStore = {
     endpoint: `http://127.0.0.1:${listener.addr.port}`,
     requests: 0,
+    writes: 0,
     bytes: 0,
     [Symbol.asyncDispose]: async () => {
       await listener.shutdown();

@@ -10,6 +10,8 @@ import {
 import { unzip } from "./unzip.ts";
 
 const NOBODY = "65534";
+/** Of the kernel's clock for processes. */
+const MS_PER_TICK = 10;
 const ENDED_TRIES_MAX = 400;
 const ENDED_WAIT_MS = 25;
 
@@ -138,6 +140,18 @@ export class RunningFunction implements AsyncDisposable {
     }).output();
     const status = new TextDecoder().decode(stdout);
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]);
+  }
+
+  /** The processors' time that it has taken, in milliseconds; on Linux. */
+  async cpuMs(): Promise<number> {
+    const { stdout } = await new Deno.Command("cat", {
+      args: [`/proc/${this.#process.pid}/stat`],
+    }).output();
+    // The name of the program, in brackets, may have spaces.
+    const [, ...fields] = new TextDecoder().decode(stdout).split(") ");
+    const [user = 0, system = 0] = fields.join("").split(" ").slice(11, 13)
+      .map(Number);
+    return (user + system) * MS_PER_TICK;
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
