@@ -76,6 +76,7 @@ export class Company {
         splits: subject.dimensions.filter((one) => isSplit(subject, one))
           .map(({ name }) => name),
         states: subject.states,
+        ageing: subject.ageing,
         cards: subject.cards,
       })),
     };

@@ -55,6 +55,8 @@ export interface Subject {
   dimensions: readonly Dimension[];
   /** A dimension whose names are distinguished in each figure, the worst first. */
   states?: { dimension: string; names: readonly string[] };
+  /** The names of `ageing`, the youngest first, if records are due by a day. */
+  ageing?: readonly string[];
   cards: readonly Card[];
 }
 

@@ -1,3 +1,4 @@
+import { agedSql, AGEING, BUCKETS, readDue } from "./ageing.ts";
 import type { Card, Dimension, Measure, Subject } from "./dashboard.ts";
 import {
   type Field,
@@ -56,6 +57,8 @@ interface Reading {
  *   its columns, and distinguished by another; `counted by name` is for dimensions
  *   with many rows and few names;
  * - `Stacked by`: `state is overdue, due, paid`, the worst first;
+ * - `Due`: the column with the day on which a record is due: what is in the worst
+ *   state is shown by how long it is past that day, as the dimension `ageing`;
  * - `Cards`, and below it `owed: Owed to us, where kind is RECEIPT, REFUND`; by
  *   default one, named after the file.
  *
@@ -89,6 +92,8 @@ export function readDashboardFile(
     listOf(header.fields.get("Stacked by") ?? "").join(", "),
     { dimensions, problem },
   );
+  const due = readDue(said("Due"), { states, dimensions, problem });
+  if (due !== undefined) dimensions.push({ name: AGEING, column: AGEING });
   const cards = readCards(header, { name, dimensions, problem });
   const names = [...dimensions, ...measures].map((one) => one.name);
   for (const [index, one] of names.entries()) {
@@ -99,7 +104,8 @@ export function readDashboardFile(
     }
   }
   if (problems.length > before || model === undefined) return undefined;
-  const select = withoutComments(text).replace(/\s*;$/, "");
+  const written = withoutComments(text).replace(/\s*;$/, "");
+  const select = due === undefined ? written : agedSql(written, due);
   const reads = (one: string) => new RegExp(`\\b${one}\\b`, "u").test(select);
   return {
     name,
@@ -108,11 +114,14 @@ export function readDashboardFile(
     others: models.map((one) => one.name)
       .filter((one) => one !== model.name && reads(one)),
     select,
-    isOfDay: reads("as_of"),
+    isOfDay: due !== undefined || reads("as_of"),
     time,
     measures,
     dimensions,
     ...states === undefined ? {} : { states },
+    ...due === undefined
+      ? {}
+      : { ageing: BUCKETS.map((bucket) => bucket.name) },
     cards,
   };
 }

@@ -18,6 +18,7 @@ const FIELDS = [
   "Measures",
   "Dimensions",
   "Stacked by",
+  "Due",
   "Cards",
 ] as const;
 /** The name of a field. */

@@ -11,6 +11,7 @@
 --   state
 --   currency: currency_id -> dim_currency.currency_code
 -- Stacked by: state is overdue, due, paid.
+-- Due: payment_date.
 -- Cards:
 --   owed: Owed to us, where kind is SALES_RECEIPT, PURCHASE_REFUND
 --   owing: We owe, where kind is PURCHASE_PAYMENT, SALES_REFUND

@@ -67,6 +67,13 @@ testPage("Northwind has a dashboard of its own, as exact as SQL", async () => {
   const before = await shown();
   await page.locator("[data-card=deliveries]").click();
   await page.waitForSelector("[data-chart=late]");
+  await toggleTable(page, "ageing");
+  const late = (await tableRows(page, "ageing")).map((row) => row.map(plain));
+  const [lateByHand] = await query(
+    platform.warehouse.client,
+    `select count(*), sum(freight) as freight from fact_order_as_of_batch(1)
+    where shipped_date is null and required_date < current_date - 90`,
+  );
   await page.goto(`${await served.address}?view=changes`);
   await page.waitForSelector("#changes-list table");
   const changes = await page.locator("#changes-list").innerText();
@@ -74,6 +81,11 @@ testPage("Northwind has a dashboard of its own, as exact as SQL", async () => {
   assert.deepEqual(now, await byHand(2));
   assert.deepEqual(before, await byHand(1));
   assert.notDeepEqual(now, before);
+  assert.deepEqual(late, [[
+    "over 90 days",
+    "late",
+    ...Object.values(lateByHand ?? {}).map(plain),
+  ]]);
   assert.equal(title, "Overview · Northwind");
   assert.match(total, /^US\$[\d,]+$/);
   // A key of two columns.

@@ -329,7 +329,10 @@ const PAYMENTS = `select *, payment_date >= '2023-01-01' as in_time,
     case when paid then 'paid'
       when payment_date < (now() at time zone 'UTC')::date then 'overdue'
       else 'due' end as state, payment_type_name as code,
-    lower(replace(payment_type_name, '_', ' ')) as kind
+    lower(replace(payment_type_name, '_', ' ')) as kind,
+    case (least(91, (now() at time zone 'UTC')::date - payment_date) - 1) / 30
+      when 3 then 'over 90 days' when 2 then '61 to 90 days'
+      when 1 then '31 to 60 days' else 'up to 30 days' end as ageing
   from fact_payment_current
   inner join dim_currency_current using (currency_id)
   inner join dim_payment_type_current using (payment_type_id)
@@ -408,6 +411,10 @@ function paymentCharts(kind: string): Record<string, string> {
     month: paymentTotals(
       "month, kind, state, currency_code",
       `code = '${kind}'`,
+    ),
+    ageing: paymentTotals(
+      "ageing, kind, state, currency_code",
+      `state = 'overdue' and code = '${kind}'`,
     ),
     overdue: ofState("overdue"),
     due: ofState("due"),
@@ -561,6 +568,56 @@ testPage("a click in any list filters everything that it can", async () => {
   }
   assert.deepEqual(errors, []);
 });
+
+testPage(
+  "what is overdue is shown by how long, and filtered by that",
+  async () => {
+    await using platform = await loaded();
+    await execute(
+      platform.source.client,
+      ...[10, 31, 60, 61, 91].map((days, index) =>
+        `update payment set payment_date = to_char(
+        (now() at time zone 'utc')::date - ${days}, 'YYYY-MM-DD')
+      where payment_id = ${index + 1}`
+      ),
+    );
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?measure=owed`);
+    await batchShown(page, 2);
+    await toggleTable(page, "ageing");
+    const rows = await tableRows(page, "ageing");
+    const said = await page.locator("[data-card=owed] .ages").innerText();
+    await toggleTable(page, "ageing");
+    await page.locator("[data-chart=ageing]").getByRole("button", {
+      name: "31 to 60 days",
+    }).click();
+    await page.locator("[data-chip=ageing]").waitFor();
+    await page.waitForSelector("#main[aria-busy=false]");
+    const [count] = await page.locator("[data-card=owed] b").allInnerTexts();
+    const sales = await page.locator("[data-card=sales]").innerText();
+    await page.locator("[data-chart=ageing]").getByRole("button", {
+      name: "31 to 60 days",
+    }).click();
+    await page.waitForSelector("#rows[open] table");
+    const listed = await page.locator("#rows tbody tr").count();
+
+    assert.deepEqual(
+      rows.map(([age, , state, , count]) => [age, state, count]).toSorted(),
+      [
+        ["31 to 60 days", "overdue", "2"],
+        ["61 to 90 days", "overdue", "1"],
+        ["over 90 days", "overdue", "1"],
+        ["up to 30 days", "overdue", "1"],
+      ],
+    );
+    assert.match(said, /up to 30 days; \S+ 31 to 60 days; \S+ 61 to 90/);
+    assert.equal(count, "2");
+    assert.match(sales, /not known by ageing/);
+    assert.equal(listed, 2);
+    assert.deepEqual(errors, []);
+  },
+);
 
 testPage(
   "a month without sales is drawn as one, and a state keeps its colour",

@@ -19,7 +19,14 @@ import { changeOf, figureOf, formatsOf, measureOf } from "./measures.js";
 /** @typedef {import("./card_rows.js").Row} Row */
 /** @typedef {import("./card_rows.js").Shown} Shown */
 /** @typedef {import("./company.js").Subject} Subject */
-/** @typedef {Subject["boards"][number] & { id: string }} Board */
+/**
+ * A list, perhaps of one state, and perhaps in the order of `names`.
+ * @typedef {Subject["boards"][number] & {
+ *   id: string,
+ *   state?: string,
+ *   names?: string[],
+ * }} Board
+ */
 /**
  * What the rows of one name add up to.
  * @typedef {{
@@ -46,15 +53,23 @@ export function showBoards(overview, shown) {
 }
 
 /**
- * A list for each dimension or, of what is stacked by state, for each state.
+ * A list for each dimension or, of what is stacked by state, for each state,
+ * after how long the worst is late.
  * @param {Subject} subject
  * @returns {Board[]}
  */
-function boardsOf({ boards: [first, ...others], states }) {
+function boardsOf({ boards: [first, ...others], states, ageing }) {
   if (first === undefined) return [];
-  return states === undefined
-    ? [first, ...others].map((one) => ({ ...one, id: one.name }))
-    : states.names.map((state) => ({ ...first, id: state }));
+  if (states === undefined) {
+    return [first, ...others].map((one) => ({ ...one, id: one.name }));
+  }
+  const [worst = ""] = states.names;
+  return [
+    ...(ageing === undefined ? [] : [
+      { id: "ageing", name: "ageing", state: worst, names: ageing },
+    ]),
+    ...states.names.map((state) => ({ ...first, id: state, state })),
+  ];
 }
 
 /**
@@ -62,14 +77,19 @@ function boardsOf({ boards: [first, ...others], states }) {
  * @param {Board} board
  * @param {Shown} shown
  */
-function showBoard(overview, { id, name: by, within }, shown) {
+function showBoard(overview, { id, name: by, within, state, names }, shown) {
   const { batch, currency, card } = shown;
   const { states } = card.subject;
   const column = figureOf(card.subject);
   const ofBoard = { by, within, column };
   const rows = rowsOf(overview.figures, card, { by, currency })
-    .filter((row) => states === undefined || row[states.dimension] === id);
-  const sums = summed(rows, ofBoard).slice(0, TABLE_NAMES_MAX);
+    .filter((row) => states === undefined || row[states.dimension] === state);
+  const sums = inOrder(summed(rows, ofBoard), names).slice(0, TABLE_NAMES_MAX);
+  const title = state === undefined
+    ? `by ${heading(by)}`
+    : names === undefined
+    ? state
+    : `${state}, by age`;
   const before = summed(
     rowsBefore(overview, card, { by, currency }) ?? [],
     ofBoard,
@@ -80,10 +100,10 @@ function showBoard(overview, { id, name: by, within }, shown) {
     "boards",
     id,
     {
-      title: states === undefined
-        ? `${card.title} by ${heading(by)}`
-        : `${card.title}: ${id}`,
-      heading: states === undefined ? `by ${heading(by)}` : id,
+      title: state === undefined
+        ? `${card.title} ${title}`
+        : `${card.title}: ${title}`,
+      heading: title,
       ...tabled(
         rows.filter((row) => isShown.has(idOf(row, ofBoard)))
           .toSorted((one, other) =>
@@ -92,16 +112,16 @@ function showBoard(overview, { id, name: by, within }, shown) {
         card,
         shown,
       ),
-      none: states === undefined || sums.length > 0
+      none: state === undefined || sums.length > 0
         ? none(overview.figures, card)
-        : noneIn(id, overview, card),
+        : noneIn(state, overview, card),
       file: `${card.name}-by-${id}-batch-${batch}`,
     },
     sums.slice(0, BOARD_ROWS_MAX).map((one) => ({
       ...barOf(one, {
         ...ofBoard,
         was: before.find((other) => other.id === one.id)?.value,
-        state: states === undefined ? undefined : id,
+        state,
       }, shown),
       share: most === 0 ? 0 : one.value / most,
     })),
@@ -176,6 +196,17 @@ function summed(rows, { by, within, column }) {
     sums.set(id, known);
   }
   return [...sums.values()].sort((one, other) => other.value - one.value);
+}
+
+/**
+ * Those of some names in their order, or all as they are.
+ * @param {Sum[]} sums
+ * @param {string[] | undefined} names
+ */
+function inOrder(sums, names) {
+  return names === undefined
+    ? sums
+    : names.flatMap((name) => sums.filter(({ label }) => label === name));
 }
 
 /**

@@ -82,6 +82,7 @@ function partsOf(overview, card, { currency, today }) {
         : [`not known by ${heading(lacked)}`],
     ),
     detail(comparedWith(overview, card, { currency, value })),
+    ...ageingOf(overview, card, { currency, formats }),
     sparkline(
       months.map((one) =>
         sum(counted.filter((row) => row.month === one), main)
@@ -102,6 +103,43 @@ function othersIn(rows, { subject: { main, states } }, { short }) {
     const inState = rows.filter((row) => row[states.dimension] === name);
     return `; ${short(sum(inState, main))} ${name}`;
   });
+}
+
+/**
+ * How long the worst is late, as shares of a bar, the youngest first.
+ * @param {Overview} overview
+ * @param {Card} card
+ * @param {{ currency: string, formats: { short: (value: number) => string } }} of
+ */
+function ageingOf({ figures }, card, { currency, formats }) {
+  const { ageing, states, main } = card.subject;
+  if (ageing === undefined || states === undefined) return [];
+  const rows = rowsOf(figures, card, { by: "ageing", currency })
+    .filter((row) => row[states.dimension] === states.names[0]);
+  const values = ageing.map((name) =>
+    sum(rows.filter((row) => row.ageing === name), main)
+  );
+  const all = values.reduce((total, value) => total + value, 0);
+  if (!(all > 0)) return [];
+  return [make(
+    "span",
+    { class: "ages" },
+    ...ageing.map((name, index) => {
+      const part = make("span", {
+        class: `age-${index}`,
+        title: `${formats.short(values[index] ?? 0)} ${name}`,
+      });
+      part.style.flexGrow = String(Math.max(0, values[index] ?? 0) / all);
+      return part;
+    }),
+    make(
+      "span",
+      { class: "unseen" },
+      ageing.map((name, index) =>
+        `${formats.short(values[index] ?? 0)} ${name}`
+      ).join("; "),
+    ),
+  )];
 }
 
 /**

@@ -18,7 +18,7 @@ import { get } from "./state.js";
 /**
  * One fact, and what is measured of it. `boards` list and filter it, each
  * perhaps `within` another; `splits` stay apart in each figure; `states` are
- * stacked, the worst first.
+ * stacked, the worst first; `ageing` has how long the worst are late.
  * @typedef {{
  *   name: string,
  *   record: string,
@@ -28,6 +28,7 @@ import { get } from "./state.js";
  *   boards: { name: string, within?: string }[],
  *   splits: string[],
  *   states?: Names,
+ *   ageing?: string[],
  *   cards: { name: string, title: string, only?: Names }[],
  * }} Subject
  */

@@ -62,6 +62,12 @@ Deno.test("readDashboard() says what a header lacks or has wrong", () => {
         /a is within c, which is no dimension/,
       ],
       [`${HEADER}-- Stacked by: state is a, b.\n`, /not of the form `state is/],
+      [`${HEADER}-- Due: a, b.\n`, /Due: a, b, which is no column/],
+      [`${HEADER}-- Due: a.\n`, /not which records are late/],
+      [
+        `${HEADER}-- Dimensions:\n--   ageing\n-- Stacked by: ageing is a.\n-- Due: a.\n`,
+        /"ageing" is the name of two/,
+      ],
     ] as const
   ) {
     assert.match(problemsOf(text), found, text);

@@ -10,6 +10,7 @@
 --   country: ship_country
 --   state
 -- Stacked by: state is late, open, shipped.
+-- Due: required_date.
 -- Cards:
 --   deliveries: Freight of deliveries
 
