@@ -3,8 +3,9 @@
  * a lake and a warehouse of a year of batches with the stages themselves. On
  * the way, at 100, 1,000, 3,000, 10,000 and 35,000 batches, it measures a run
  * of each command, and how long analysts and the dashboard wait. Prints a table
- * for each measure. `--group N` batches are transformed by one run while others
- * are extracted; `--repeats N`; `--directory DIR` is where all of it is kept.
+ * for each measure. `--group N` batches are transformed by one run, but for the
+ * last ones before a measurement; `--repeats N`; `--directory DIR` is where all
+ * of it is kept.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     batches: { type: "string", default: "35000" },
     zones: { type: "string", default: "directory" },
     orders: { type: "string", default: "1000" },
-    group: { type: "string", default: "20" },
+    group: { type: "string", default: "100" },
     repeats: { type: "string", default: "3" },
     directory: { type: "string" },
   },

@@ -16,7 +16,7 @@ export interface YearOptions {
   env: Readonly<Record<string, string>>;
   /** A connection to the source, to write with. */
   source: pg.Client;
-  /** How many batches are extracted before transform and load run for them. */
+  /** How many batches are extracted before transform runs for them. */
   group: number;
 }
 
@@ -27,6 +27,8 @@ const MINUTES = 15;
 const MORE_EVERY = 4;
 /** Every twentieth batch changes dimensions. */
 const DIMENSIONS_EVERY = 20;
+/** Before a measurement, each stage runs for each of this many batches. */
+const ONE_BY_ONE_MIN = 50;
 
 /**
  * A lake and a warehouse that get batch after batch from the stages themselves,
@@ -84,28 +86,32 @@ export class YearOfBatches implements AsyncDisposable {
   }
 
   /**
-   * Makes batches up to this number. While some are extracted, those before
-   * them are transformed and loaded: a run takes all that are pending.
+   * Makes batches up to this number: most in groups, as a transform that was
+   * late would, and the last ones one by one. A group gets the same files as
+   * its batches would have been merged into, so that readers find what they
+   * would find in a lake made batch by batch. While a group is extracted, the
+   * one before it is loaded.
    */
   async growTo(batches: number): Promise<void> {
-    while (this.#batches < batches) {
-      await Promise.all([this.#extract(batches), this.#follow()]);
+    const { group } = this.options;
+    while (this.#batches + group <= batches - ONE_BY_ONE_MIN) {
+      await Promise.all([this.#extract(group), load(this.context)]);
+      await transform(this.context);
     }
-    await this.#follow();
+    await load(this.context);
+    while (this.#batches < batches) {
+      await this.#extract(1);
+      await transform(this.context);
+      await load(this.context);
+    }
   }
 
-  async #extract(batches: number): Promise<void> {
-    const last = Math.min(batches, this.#batches + this.options.group);
-    while (this.#batches < last) {
+  async #extract(count: number): Promise<void> {
+    for (let made = 0; made < count; made++) {
       await this.change();
       await extract(this.context);
       this.count();
     }
-  }
-
-  async #follow(): Promise<void> {
-    await transform(this.context);
-    await load(this.context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
