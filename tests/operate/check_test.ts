@@ -36,7 +36,10 @@ Deno.test("check shows each model as lake and warehouse have it", () =>
       /^dim_staff: dimension, as a join of staff, department$/m,
     );
     assert.match(out, /^ {2}staff_id +INTEGER +integer {2}key$/m);
-    assert.match(out, /^ {2}created_time +VARCHAR +time without time zone {2}not null$/m);
+    assert.match(
+      out,
+      /^ {2}created_time +VARCHAR +time without time zone {2}not null$/m,
+    );
     assert.match(
       out,
       /^11 tables, 11 models, 3 quarantine rules, 8 checks: /m,

@@ -34,12 +34,8 @@ import {
   STAMP_COLUMNS,
 } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
-import {
-  type NextVersion,
-  nextVersion,
-  shownBatch,
-  type TableState,
-} from "./next_metadata.ts";
+import { type NextVersion, nextVersion } from "./next_metadata.ts";
+import { shownBatch, type TableState } from "./next_snapshots.ts";
 import { tableFields } from "./table_schema.ts";
 import { modelViewsSql, viewsSql } from "./views_sql.ts";
 
