@@ -100,34 +100,38 @@ const MACRO_DEPTH_MAX = 5;
 export async function readFunctionKinds(
   duckdb: DuckDb,
 ): Promise<FunctionKinds> {
+  // DuckDB makes thousands of rows for this, whatever is asked for.
   const functions = await duckdb.rows(
-    `select distinct function_name as name, function_type as type, stability
-    from duckdb_functions() where function_type in ('scalar', 'aggregate')`,
-  );
-  const macros = await duckdb.rows(
-    `select function_name as name,
-      json_serialize_sql('select ' || macro_definition) as parsed
+    `select distinct function_name as name, function_type as type, stability,
+      case when function_type = 'macro'
+        then json_serialize_sql('select ' || macro_definition)
+      end as parsed
     from duckdb_functions()
-    where function_type = 'macro' and macro_definition is not null`,
+    where function_type in ('scalar', 'aggregate')
+      or function_type = 'macro' and macro_definition is not null`,
   );
   const volatile = new Set(VOLATILE);
   const aggregates = new Set<string>();
-  for (const { name, type, stability } of functions) {
+  const macros: { name: string; query: SqlNode }[] = [];
+  for (const { name, type, stability, parsed } of functions) {
     if (name === null || name === undefined) continue;
-    if (type === "aggregate") aggregates.add(name);
+    if (type === "macro") {
+      const read = readParsed(parsed ?? "{}");
+      if (!("problem" in read)) macros.push({ name, query: read.query });
+    } else if (type === "aggregate") aggregates.add(name);
     else if (stability !== "CONSISTENT" && name !== RAISES) volatile.add(name);
   }
   for (let depth = 0; depth < MACRO_DEPTH_MAX; depth++) {
-    for (const { name, parsed } of macros) {
-      const read = readParsed(parsed ?? "{}");
-      if (name === null || name === undefined || "problem" in read) continue;
+    const known = volatile.size + aggregates.size;
+    for (const { name, query } of macros) {
       const kinds = { volatile, aggregates };
       if (
-        volatileParts(read.query, { kinds, columns: [] }).length > 0 ||
-        foreignReads(read.query).length > 0
+        volatileParts(query, { kinds, columns: [] }).length > 0 ||
+        foreignReads(query).length > 0
       ) volatile.add(name);
-      if (aggregatesIn(read.query, kinds).length > 0) aggregates.add(name);
+      if (aggregatesIn(query, kinds).length > 0) aggregates.add(name);
     }
+    if (volatile.size + aggregates.size === known) break;
   }
   return { volatile, aggregates };
 }
