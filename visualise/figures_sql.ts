@@ -1,37 +1,8 @@
 import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
 import type { Dimension, Subject } from "../lib/project/dashboard.ts";
-import {
-  asOf,
-  boardsOf,
-  heldAt,
-  isSplit,
-  joinSql,
-  mainMeasure,
-  namedSql,
-  nameSql,
-  selectSql,
-  textSql,
-} from "./subject_sql.ts";
-
-/**
- * What figures are grouped and summed by. In the query, `g0` and on are the
- * groups, `s0` and on the splits, `m0` and on the measures.
- */
-interface Parts {
-  subject: Subject;
-  boards: Dimension[];
-  /** The boards that have totals of their own. */
-  groups: Dimension[];
-  splits: Dimension[];
-  groupNames: string[];
-  /** Groups and splits. */
-  keys: string[];
-  sums: string[];
-  /** Of the measures, the one that names are first ordered by. */
-  main: string;
-  /** Of the measures, the one that counts records. */
-  count: string;
-}
+import { groupOf, isByName, type Parts, partsOf } from "./figure_parts.ts";
+import { movedSql, recordsSql } from "./moved_sql.ts";
+import { asOf, namedSql, nameSql, textSql } from "./subject_sql.ts";
 
 /**
  * A query for a subject's figures as of a batch ($1), from one day ($2) to
@@ -61,50 +32,6 @@ ranked as (
 )
 select (${figuresJsonSql(parts)}) as figures,
   (select jsonb_agg(totals) from totals) as totals`;
-}
-
-function partsOf(subject: Subject): Parts {
-  const { dimensions, measures } = subject;
-  const boards = boardsOf(subject);
-  const groups = groupsOf(boards);
-  const splits = dimensions.filter((one) => isSplit(subject, one));
-  const groupNames = groups.map((_, index) => `g${index}`);
-  const main = measures.findIndex(({ name }) => name === mainMeasure(subject));
-  const counting = measures.findIndex(({ unit }) => unit === "count");
-  return {
-    subject,
-    boards,
-    groups,
-    splits,
-    groupNames,
-    keys: [...groupNames, ...splits.map((_, index) => `s${index}`)],
-    sums: measures.map((_, index) => `m${index}`),
-    main: `m${main}`,
-    count: `m${counting}`,
-  };
-}
-
-/** The records that moved, each with its day, keys and measures. */
-function recordsSql({ subject, groups, splits }: Parts): string {
-  const columns = [
-    "moved.sign",
-    `cast(moved.${quoteName(subject.time)} as date) as record_day`,
-    ...groups.map((group, index) => `${groupSql(group, index)} as g${index}`),
-    ...splits.map(({ column }, index) =>
-      `moved.${quoteName(column)} as s${index}`
-    ),
-    ...subject.measures.map(({ name, unit }, index) =>
-      `${unit === "count" ? "1" : `moved.${quoteName(name)}`} as m${index}`
-    ),
-  ];
-  const joins = groups.map((group, index) =>
-    isByName(group)
-      ? `${joinSql(group, `names_${index}`, "moved")} ${
-        joinSql(group, `names_known_${index}`, "moved", "$6")
-      }`
-      : ""
-  );
-  return `select ${columns.join(", ")} from moved ${joins.join(" ")}`;
 }
 
 /** What moved and passes the filters, by day and each group; and what is known. */
@@ -223,82 +150,6 @@ function figuresJsonSql({ subject, splits, main }: Parts): string {
   return `select json_agg(json_build_object(${entries.join(", ")})
     order by ${order.join(", ")})
     from ranked where by = 'month' or best <= $7`;
-}
-
-/** Boards of the same column share totals, except those counted by name. */
-function groupsOf(boards: readonly Dimension[]): Dimension[] {
-  return boards.filter((one, index) =>
-    boards.findIndex((other) => isOfGroup(other, one)) === index
-  );
-}
-
-/** The place of the group that has a board's totals. */
-function groupOf(board: Dimension, groups: readonly Dimension[]): number {
-  return groups.findIndex((group) => isOfGroup(board, group));
-}
-
-function isOfGroup(board: Dimension, group: Dimension): boolean {
-  return board === group ||
-    (board.column === group.column && !isByName(board) && !isByName(group));
-}
-
-function isByName({ named }: Dimension): boolean {
-  return named?.isCountedByName === true;
-}
-
-function groupSql({ column, named }: Dimension, index: number): string {
-  if (named?.isCountedByName !== true) return `moved.${quoteName(column)}`;
-  return `case when moved.sign = 1 then ${
-    namedSql(named, `names_${index}`)
-  } else ${namedSql(named, `names_known_${index}`)} end`;
-}
-
-/**
- * The records that count: all that held at that batch; or, with totals, those
- * that held at only one of the two batches.
- */
-function movedSql(subject: Subject, groups: readonly Dimension[]): string {
-  const all = `select 1 as sign, records.* from (${
-    selectSql(subject, `$6::bigint is null and ${heldAt("$1")}`)
-  }) as records`;
-  // Their totals are never known.
-  if (subject.others.length > 0) {
-    return `${all} where $6::bigint is null`;
-  }
-  const low = "least($1::bigint, $6::bigint)";
-  const high = "greatest($1::bigint, $6::bigint)";
-  const later = "$1::bigint > $6::bigint";
-  const side = (isLater: string, where: string) =>
-    `select case when ${isLater} then 1 else -1 end as sign, records.* from (${
-      selectSql(subject, where)
-    }) as records`;
-  const renamed = groups.filter(isByName).map(({ column, named }) =>
-    `select signs.sign, records.* from (${
-      selectSql(
-        subject,
-        `from_batch <= ${low} and (to_batch is null or to_batch > ${high})`,
-      )
-    }) as records cross join (values (1), (-1)) as signs (sign)
-    where $6::bigint is not null and records.${quoteName(column)} in (
-      select ${quoteName(named?.key ?? "")}
-      from ${quoteName(`${named?.model}_history`)}
-      where (from_batch > ${low} and from_batch <= ${high})
-        or (to_batch > ${low} and to_batch <= ${high})
-    )`
-  );
-  return [
-    all,
-    side(
-      later,
-      `from_batch > ${low} and from_batch <= ${high}
-      and (to_batch is null or to_batch > ${high})`,
-    ),
-    side(
-      `not ${later}`,
-      `from_batch <= ${low} and to_batch > ${low} and to_batch <= ${high}`,
-    ),
-    ...renamed,
-  ].join(" union all ");
 }
 
 /** Whether a record has one of the names, if any are given. */

@@ -34,6 +34,13 @@ const NEWEST = {
   query_timeout: PROBE_MS,
 };
 
+/** What following the warehouse needs. */
+interface LiveOptions {
+  connect: Resources["connect"];
+  log: Logger;
+  signal: AbortSignal;
+}
+
 /**
  * Listens for committed batches, and passes them on. Behind a pooler and on a
  * standby, where LISTEN doesn't work, it polls every few seconds.
@@ -68,57 +75,12 @@ export class Live {
   }
 
   /** Stays connected to the warehouse until the signal is aborted. */
-  async run(
-    settings: PostgresSettings,
-    options: {
-      connect: Resources["connect"];
-      log: Logger;
-      signal: AbortSignal;
-    },
-  ): Promise<void> {
-    const { connect, log, signal } = options;
+  async run(settings: PostgresSettings, options: LiveOptions): Promise<void> {
+    const { log, signal } = options;
     let told = false;
     while (!signal.aborted) {
       try {
-        await using connection = await connect(settings, {
-          purpose: "dashboard, live",
-          signal,
-        });
-        const { client } = connection;
-        client.on("notification", ({ payload }) => {
-          const batch = Number(payload);
-          const turn = this.#nextTurn();
-          this.#tell(
-            Number.isInteger(batch)
-              ? { type: "batch", batch, turn }
-              : { type: "reset", turn },
-          );
-        });
-        const deaf = await listenOn(client);
-        this.#isPolling = deaf !== undefined;
-        if (deaf !== undefined) {
-          log.warn(
-            "the warehouse is {deaf}, where LISTEN doesn't work: polling for batches every {seconds} s",
-            { deaf, seconds: PROBE_MS / 1000 },
-          );
-        }
-        let newest = this.#isPolling ? await readNewest(client) : undefined;
-        this.#setUp(true);
-        told = false;
-        while (!signal.aborted) {
-          if (this.#isPolling) {
-            const now = await readNewest(client);
-            if (now?.lake_id !== newest?.lake_id) {
-              this.#tell({ type: "reset", turn: this.#nextTurn() });
-            }
-            if (now?.batch !== newest?.batch) {
-              const batch = Number(now?.batch ?? 0);
-              this.#tell({ type: "batch", batch, turn: this.#nextTurn() });
-            }
-            newest = now;
-          } else await client.query(PROBE);
-          await sleep(PROBE_MS, undefined, { signal });
-        }
+        await this.#follow(settings, options, () => told = false);
       } catch (error) {
         if (signal.aborted) break;
         if (!told) {
@@ -133,6 +95,63 @@ export class Live {
     }
     this.#ended = true;
     this.#tell({ type: "end" });
+  }
+
+  /** Follows the warehouse over one connection, until it is lost. */
+  async #follow(
+    settings: PostgresSettings,
+    { connect, log, signal }: LiveOptions,
+    onConnect: () => void,
+  ): Promise<void> {
+    await using connection = await connect(settings, {
+      purpose: "dashboard, live",
+      signal,
+    });
+    const { client } = connection;
+    client.on("notification", ({ payload }) => this.#hear(payload));
+    const deaf = await listenOn(client);
+    this.#isPolling = deaf !== undefined;
+    if (deaf !== undefined) {
+      log.warn(
+        "the warehouse is {deaf}, where LISTEN doesn't work: polling for batches every {seconds} s",
+        { deaf, seconds: PROBE_MS / 1000 },
+      );
+    }
+    let newest = this.#isPolling ? await readNewest(client) : undefined;
+    this.#setUp(true);
+    onConnect();
+    while (!signal.aborted) {
+      if (this.#isPolling) newest = await this.#poll(client, newest);
+      else await client.query(PROBE);
+      await sleep(PROBE_MS, undefined, { signal });
+    }
+  }
+
+  /** Passes on a notification: a batch's number, or else a reset. */
+  #hear(payload: string | undefined): void {
+    const batch = Number(payload);
+    const turn = this.#nextTurn();
+    this.#tell(
+      Number.isInteger(batch)
+        ? { type: "batch", batch, turn }
+        : { type: "reset", turn },
+    );
+  }
+
+  /** Passes on what differs from the newest batch known; returns the new one. */
+  async #poll(
+    client: pg.Client,
+    newest: TextRow | undefined,
+  ): Promise<TextRow | undefined> {
+    const now = await readNewest(client);
+    if (now?.lake_id !== newest?.lake_id) {
+      this.#tell({ type: "reset", turn: this.#nextTurn() });
+    }
+    if (now?.batch !== newest?.batch) {
+      const batch = Number(now?.batch ?? 0);
+      this.#tell({ type: "batch", batch, turn: this.#nextTurn() });
+    }
+    return now;
   }
 
   #setUp(up: boolean): void {

@@ -15,10 +15,18 @@ export function formatMetrics(
   pipeline: Pipeline,
   freshnessMinutesMax: number,
 ): string {
-  const { stages, newest, checks, verification, quarantined, batches } =
-    pipeline;
-  const [last] = batches;
-  const metrics: Metric[] = [
+  return [
+    ...freshnessMetrics(pipeline, freshnessMinutesMax),
+    ...stageMetrics(pipeline),
+    ...dataMetrics(pipeline),
+  ].map(formatMetric).join("");
+}
+
+function freshnessMetrics(
+  { newest }: Pipeline,
+  freshnessMinutesMax: number,
+): Metric[] {
+  return [
     {
       name: "pipeline_freshness_seconds",
       help: "Age of the newest snapshot in the warehouse.",
@@ -29,6 +37,11 @@ export function formatMetrics(
       help: "Age over which the warehouse counts as stale.",
       samples: [{ value: freshnessMinutesMax * 60 }],
     },
+  ];
+}
+
+function stageMetrics({ stages, batches: [last] }: Pipeline): Metric[] {
+  return [
     {
       name: "pipeline_batch",
       help: "Number of the newest batch of a stage.",
@@ -62,6 +75,13 @@ export function formatMetrics(
         value: numberOf(last?.[`${stage}_seconds`]),
       })),
     },
+  ];
+}
+
+function dataMetrics(
+  { checks, verification, quarantined, batches: [last] }: Pipeline,
+): Metric[] {
+  return [
     {
       name: "pipeline_batch_rows",
       help: "Rows of the newest batch loaded.",
@@ -90,7 +110,6 @@ export function formatMetrics(
       samples: [{ value: quarantined }],
     },
   ];
-  return metrics.map(formatMetric).join("");
 }
 
 function formatMetric({ name, help, samples }: Metric): string {
