@@ -147,18 +147,18 @@ for (const zones of ZONE_KINDS) {
     const verification = await verify(context);
 
     assert.deepEqual(differences(verification), [
+      "dim_currency warehouse: 1 twice",
+      "dim_currency history: [1, 0] different, [1, 1] different",
       "dim_date lake: 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
       "dim_date warehouse: 2022-11-07 different, 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
+      "dim_design lake: 2 different, 3 missing",
       "dim_location warehouse: 2 different, 3 missing",
       "dim_location history: [3, 1] extra",
       "dim_staff lake: 1 different",
       "dim_staff warehouse: 1 different",
-      "dim_currency warehouse: 1 twice",
-      "dim_currency history: [1, 0] different, [1, 1] different",
-      "dim_design lake: 2 different, 3 missing",
+      "fact_payment warehouse: 2 different, 4 missing, 70 extra",
       "fact_sales_order lake: 77 missing",
       "fact_sales_order warehouse: 1 different, 77 missing",
-      "fact_payment warehouse: 2 different, 4 missing, 70 extra",
     ]);
     assert.equal(verification.same, false);
     assert.deepEqual(
