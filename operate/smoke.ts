@@ -1,13 +1,10 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import { query } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import removeSql from "../sql/smoke/remove.sql" with { type: "text" };
-import removeLeftSql from "../sql/smoke/remove_left.sql" with { type: "text" };
-import seenSql from "../sql/smoke/seen.sql" with { type: "text" };
-import writeSql from "../sql/smoke/write.sql" with { type: "text" };
 import { parseInterval } from "./run_stages.ts";
 
 const USAGE = `deno task smoke [--wait 30m]
@@ -20,6 +17,10 @@ role that may write, and a source where that does no harm.
 
 const POLL_MS = 5_000;
 
+/** The files of `sql/smoke`. */
+const FILES = ["write", "seen", "remove", "remove_left"] as const;
+type SmokeSql = Record<typeof FILES[number], string>;
+
 /** How long a row may take, and how often to look for it. */
 export interface SmokeOptions {
   waitMs: number;
@@ -29,7 +30,7 @@ export interface SmokeOptions {
 /**
  * Waits for a row of the source in the warehouse; resolves to the seconds it
  * took. The row is always removed from the source. Throws a `StageError` when
- * it doesn't arrive.
+ * it doesn't arrive, a `ConfigError` when the company's folder lacks a file.
  */
 export async function smoke(
   context: StageContext,
@@ -37,29 +38,30 @@ export async function smoke(
 ): Promise<number> {
   const { log, signal, config } = context;
   const { waitMs, pollMs = POLL_MS } = options;
+  const sql = await readSmokeSql(config.sqlDirectory);
   const began = performance.now();
   const key = -Math.floor(context.clock().getTime() / 1000);
   const use = async (
     settings: PostgresSettings | undefined,
-    sql: string,
+    file: keyof SmokeSql,
   ) => {
     if (settings === undefined) throw new ConfigError([USAGE]);
     await using connection = await context.resources.connect(settings, {
       purpose: "smoke",
     });
-    return await query(connection.client, sql, [key]);
+    return await query(connection.client, sql[file], [key]);
   };
-  for (const left of await use(config.source, removeLeftSql)) {
+  for (const left of await use(config.source, "remove_left")) {
     log.info("row {key} of a smoke test that was killed is removed", {
       key: left.key ?? "",
     });
   }
-  await use(config.source, writeSql);
+  await use(config.source, "write");
   try {
     log.info("row {key} is in the source", { key });
     while (performance.now() - began < waitMs) {
       signal.throwIfAborted();
-      const [row] = await use(config.warehouse, seenSql);
+      const [row] = await use(config.warehouse, "seen");
       const seconds = Math.round((performance.now() - began) / 1000);
       if (row?.rows === "1") {
         log.info("row {key} is in the warehouse after {seconds} s", {
@@ -80,13 +82,30 @@ export async function smoke(
       },
     );
   } finally {
-    await use(config.source, removeSql).catch((error) => {
+    await use(config.source, "remove").catch((error) => {
       log.error(
         "row {key} stays in the source until the next smoke test, a day later or more: {reason}",
         { key, reason: messageOf(error) },
       );
     });
   }
+}
+
+async function readSmokeSql(folder: string): Promise<SmokeSql> {
+  const sql: SmokeSql = { write: "", seen: "", remove: "", remove_left: "" };
+  const missing: string[] = [];
+  for (const file of FILES) {
+    try {
+      sql[file] = await Deno.readTextFile(join(folder, "smoke", `${file}.sql`));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      missing.push(
+        `Cannot run the smoke test: no file sql/smoke/${file}.sql. Write it as in examples/northwind/sql/smoke`,
+      );
+    }
+  }
+  if (missing.length > 0) throw new ConfigError(missing);
+  return sql;
 }
 
 /** Runs `deno task smoke`; gives the exit code. */

@@ -4,7 +4,7 @@ import type { Environment } from "./setting_reader.ts";
 
 /** What a company's folder holds, which stands in texts as `sql/models/...`. */
 const COMPANY_SQL =
-  /(?<![\w./~-])sql\/(?=(?:source\.sql|models|quarantine|checks|dashboard|warehouse)\b|[\s"'`,;:()\\]|$)/g;
+  /(?<![\w./~-])sql\/(?=(?:source\.sql|models|quarantine|checks|dashboard|warehouse|smoke)\b|[\s"'`,;:()\\]|$)/g;
 
 /**
  * Puts the company's folder where texts for people say `sql/`: the one place

@@ -8,6 +8,8 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { main as check } from "../../operate/check.ts";
+import { runForever } from "../../operate/run_stages.ts";
+import { smoke } from "../../operate/smoke.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
@@ -220,6 +222,26 @@ Deno.test("Northwind's grants are all that its pipeline needs of the source", as
   } finally {
     await execute(client, `drop owned by ${role}`, `drop role ${role}`);
   }
+});
+
+Deno.test("smoke() follows an order of Northwind's, and removes it", async () => {
+  await using platform = await openNorthwind();
+  platform.set({ sqlDirectory });
+  await platform.run();
+  const stopping = new AbortController();
+  const running = runForever(
+    { ...platform.context, signal: stopping.signal },
+    { everyMs: 300 },
+  );
+
+  await smoke(platform.context, { waitMs: 60_000, pollMs: 100 });
+
+  stopping.abort();
+  await running;
+  const { rows } = await platform.source.client.query(
+    "select order_id from northwind.orders where order_id < 0",
+  );
+  assert.deepEqual(rows, []);
 });
 
 Deno.test("`deno task check` takes Northwind's folder, and derives its tables", async () => {

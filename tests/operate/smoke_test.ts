@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ConfigError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { runForever } from "../../operate/run_stages.ts";
 import { smoke } from "../../operate/smoke.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
@@ -54,6 +57,32 @@ Deno.test("smoke() removes the row that a killed one left, and none of one at wo
   );
   assert.match(platform.logged.join("\n"), /test that was killed is removed/);
 });
+
+Deno.test("smoke() names each file that the company's folder lacks, and writes nothing", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    platform.set({ sqlDirectory: folder });
+    await Deno.mkdir(join(folder, "smoke"));
+    await Deno.writeTextFile(
+      join(folder, "smoke", "write.sql"),
+      "create table written (key integer)",
+    );
+
+    await assert.rejects(smoke(platform.context, { waitMs: 300 }), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.deepEqual(
+        error.problems.map((problem) => /sql\/smoke\/\w+/.exec(problem)?.[0]),
+        ["seen", "remove", "remove_left"].map((name) => `sql/smoke/${name}`),
+      );
+      return true;
+    });
+
+    const written = await query(
+      platform.source.client,
+      "select to_regclass('written') as name",
+    );
+    assert.equal(written[0]?.name, null);
+  }));
 
 Deno.test("smoke() says that the row does not come, and removes it", async () => {
   await using platform = await openPlatform();
