@@ -8,6 +8,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { TOTESYS } from "../demo/examples.ts";
 import { BatchLog, dataKey } from "../lib/batches/batch_log.ts";
 import {
   type LiveList,
@@ -21,7 +22,6 @@ import { type DuckDb, openDuckDb } from "../lib/duckdb/duckdb.ts";
 import { versionIntervalsSql } from "../lib/duckdb/version_intervals.ts";
 import { quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../lib/project/project_sql.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
 import { type Config, readConfig } from "../lib/settings/config.ts";
 import { createRunId } from "../lib/stage.ts";
 import { openZone, type Zone } from "../lib/zone/zone.ts";
@@ -64,7 +64,7 @@ async function bench(): Promise<void> {
   };
   const config = readConfig((name) => env[name], ["processed"]);
   const zone = openZone(config.processedUrl, { s3: undefined });
-  const sql = readProjectSql(join(projectDirectory(), "sql"));
+  const sql = readProjectSql(TOTESYS.sqlDirectory);
   await using duckdb = await openDuckDb(config, { zones: [zone.url] });
   const columns = await registerModels(duckdb, sql);
   const work = { config, duckdb, zone, sql, columns };

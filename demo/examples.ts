@@ -27,7 +27,7 @@ const NORTHWIND = new URL("../examples/northwind/source/", import.meta.url);
 
 export const TOTESYS: Example = {
   name: "totesys",
-  sqlDirectory: join(projectDirectory(), "sql"),
+  sqlDirectory: join(projectDirectory(), "examples", "totesys", "sql"),
   filledTable: "sales_order",
   orders: SALES_ORDERS,
   tradeEnd: TRADE_END,

@@ -10,7 +10,11 @@ export const TRADE_END = new Date("2024-11-03T00:00Z");
 /** The most sales orders that `fillSource` generates. */
 export const SALES_ORDERS_MAX = 100_000_000;
 /** The SQL that creates and fills the source of Totesys. */
-const FILES = ["../sql/source.sql", "./fill.sql", "./foreign_keys.sql"]
+const FILES = [
+  "../examples/totesys/sql/source.sql",
+  "./fill.sql",
+  "./foreign_keys.sql",
+]
   .map((file) => new URL(file, import.meta.url));
 
 /** What `fillSource` generates. */

@@ -8,6 +8,7 @@ import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { lineAndBranchCoverage } from "./harness/coverage.ts";
 import { openTestS3 } from "./harness/s3.ts";
+import { SQL_DIRECTORY } from "./harness/sql_directory.ts";
 
 const COVERED = [
   "extract",
@@ -60,6 +61,8 @@ try {
       TEST_POSTGRES_URL: postgres.url("postgres"),
       TEST_S3_ENDPOINT: s3.endpoint,
       DUCKDB_EXTENSION_DIRECTORY: extensions,
+      // What tests run and package is of this company, whatever sql/ holds.
+      SQL_DIRECTORY,
       // Tests wait for servers and clocks: one more than processors runs.
       DENO_JOBS: Deno.env.get("DENO_JOBS") ??
         String(navigator.hardwareConcurrency + 1),

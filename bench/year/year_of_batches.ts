@@ -1,11 +1,10 @@
-import { join } from "node:path";
 import type pg from "pg";
+import { TOTESYS } from "../../demo/examples.ts";
 import { extract } from "../../extract/extract.ts";
 import { stageContext } from "../../lib/cli/command.ts";
 import { openLog } from "../../lib/log.ts";
 import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES, type StageContext } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
@@ -60,7 +59,7 @@ export class YearOfBatches implements AsyncDisposable {
         "ingestion",
         "processed",
       ]),
-      sql: readProjectSql(join(projectDirectory(), "sql")),
+      sql: readProjectSql(TOTESYS.sqlDirectory),
       log: root.getChild("bench"),
       show: undefined,
       signal: new AbortController().signal,

@@ -4,9 +4,9 @@ import {
   startPostgresServer,
 } from "../../embedded/postgres_server.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { openClient } from "./postgres.ts";
 import { fillSmall } from "./small_source.ts";
+import { SOURCE_SQL } from "./platform.ts";
 
 /** The database that a cluster is made with. */
 export const DATABASE = "totesys";
@@ -50,8 +50,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Makes the contract's tables with a few rows. */
   async fill(): Promise<void> {
-    const sql = join(projectDirectory(), "sql", "source.sql");
-    await this.client.query(Deno.readTextFileSync(sql));
+    await this.client.query(SOURCE_SQL);
     await fillSmall(this.client);
   }
 

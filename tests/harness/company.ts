@@ -98,7 +98,7 @@ const MODELS: Company["models"] = {
   },
 };
 
-/** The company that the project's own `sql/` is about. */
+/** The company that the tests run on, and that ships as the project's `sql/`. */
 export const TOTESYS: Company = {
   name: "Totesys",
   sql: PROJECT_SQL,

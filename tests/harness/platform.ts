@@ -9,7 +9,6 @@ import {
   type ProjectSql,
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { type Config, readConfig } from "../../lib/settings/config.ts";
 import {
   createRunId,
@@ -21,6 +20,7 @@ import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
 import { openTestDatabase, type TestDatabase } from "./postgres.ts";
 import { BUCKET } from "./s3.ts";
+import { SQL_DIRECTORY } from "./sql_directory.ts";
 
 /** Where a test keeps its zones. */
 export type ZoneKind = "directory" | "S3";
@@ -45,14 +45,12 @@ export interface Platform extends AsyncDisposable {
   run: () => Promise<void>;
 }
 
-/** The project's own SQL. */
-export const PROJECT_SQL = readProjectSql(
-  join(projectDirectory(), "sql"),
-);
+/** The SQL of the company that the tests run on. */
+export const PROJECT_SQL = readProjectSql(SQL_DIRECTORY);
 
-/** The contract's tables, as SQL. */
+/** Its contract's tables, as SQL. */
 export const SOURCE_SQL = Deno.readTextFileSync(
-  join(projectDirectory(), "sql", "source.sql"),
+  join(SQL_DIRECTORY, "source.sql"),
 );
 
 /** How a platform differs from the usual one. */
@@ -134,6 +132,7 @@ function environment(
     ? `s3://${BUCKET}/${crypto.randomUUID()}`
     : folder;
   return {
+    SQL_DIRECTORY,
     SOURCE_URL: sourceUrl,
     WAREHOUSE_URL: warehouseUrl,
     INGESTION_URL: `${base}/ingestion`,

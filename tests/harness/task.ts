@@ -1,5 +1,6 @@
 import { projectDirectory } from "../../lib/project_directory.ts";
-import type { Platform } from "./platform.ts";
+import { type Platform } from "./platform.ts";
+import { SQL_DIRECTORY } from "./sql_directory.ts";
 
 const DEADLINE_MS = 60_000;
 
@@ -107,6 +108,7 @@ export function taskEnv(
 ): Record<string, string> {
   const { s3 } = config;
   return {
+    SQL_DIRECTORY,
     SOURCE_URL: source.url,
     WAREHOUSE_URL: warehouse.url,
     ANALYST_URL: warehouse.url,

@@ -6,9 +6,10 @@ import { projectDirectory } from "../../lib/project_directory.ts";
 import { Cluster } from "../harness/cluster.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openClient } from "../harness/postgres.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const [SOURCE, WAREHOUSE] = databasesOf(
-  join(projectDirectory(), "sql"),
+  SQL_DIRECTORY,
   projectDirectory(),
 );
 

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { execute } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const DEPARTMENTS = `-- A department of the company.
 --
@@ -23,7 +23,7 @@ from changed.department
 
 Deno.test("makeSchema() makes a new warehouse for a model added to those that migrations declare", () =>
   inFolder(async (folder) => {
-    await copyTree(join(projectDirectory(), "sql"), join(folder, "sql"));
+    await copyTree(SQL_DIRECTORY, join(folder, "sql"));
     await Deno.writeTextFile(
       join(folder, "sql/models/dim_department.sql"),
       DEPARTMENTS,
@@ -49,7 +49,7 @@ Deno.test("makeSchema() makes a new warehouse for a model added to those that mi
 
 Deno.test("makeSchema() makes derived tables before a migration that names one", () =>
   inFolder(async (folder) => {
-    await copyTree(join(projectDirectory(), "sql"), join(folder, "sql"));
+    await copyTree(SQL_DIRECTORY, join(folder, "sql"));
     await Deno.writeTextFile(
       join(folder, "sql/models/dim_department.sql"),
       DEPARTMENTS,
@@ -94,7 +94,7 @@ for (
 ) {
   Deno.test(`makeSchema() leaves alone ${what} that somebody made`, () =>
     inFolder(async (folder) => {
-      await copyTree(join(projectDirectory(), "sql"), join(folder, "sql"));
+      await copyTree(SQL_DIRECTORY, join(folder, "sql"));
       await Deno.writeTextFile(
         join(folder, "sql/models/dim_department.sql"),
         DEPARTMENTS,

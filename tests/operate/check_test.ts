@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main as check } from "../../operate/check.ts";
-import { copyProject } from "../harness/copy_project.ts";
+import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 /** Checks a folder, as a person does. */
 async function told(
@@ -20,8 +21,9 @@ async function told(
 }
 
 async function copyOf(folder: string): Promise<string> {
-  await copyProject(folder, ["sql"]);
-  return join(folder, "sql");
+  const copy = join(folder, "sql");
+  await copyTree(SQL_DIRECTORY, copy);
+  return copy;
 }
 
 Deno.test("check shows each model as lake and warehouse have it", () =>

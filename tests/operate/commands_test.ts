@@ -11,6 +11,7 @@ import { main as status } from "../../operate/status.ts";
 import { main as transform } from "../../transform/main.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 interface TestIo extends ProcessIo {
   out: string;
@@ -42,6 +43,7 @@ function ioOf(
 
 function envOf(platform: Platform): Record<string, string> {
   return {
+    SQL_DIRECTORY,
     SOURCE_URL: platform.source.url,
     WAREHOUSE_URL: platform.warehouse.url,
     INGESTION_URL: platform.config.ingestionUrl,
@@ -340,11 +342,13 @@ Deno.test("of rebuilds that race the command that lost exits with 1", async () =
 
 Deno.test("rebuild and resync say which words they take, and exit with 2", async () => {
   const env = {
+    SQL_DIRECTORY,
     SOURCE_URL: "postgres://h/d",
     WAREHOUSE_URL: "postgres://h/w",
     INGESTION_URL: "/tmp/i",
     PROCESSED_URL: "/tmp/p",
   };
+  const contract = join(SQL_DIRECTORY, "source.sql");
   for (
     const { main, args, message } of [
       { main: rebuild, args: [], message: 'Cannot rebuild ""' },
@@ -368,8 +372,8 @@ Deno.test("rebuild and resync say which words they take, and exit with 2", async
       {
         main: resync,
         args: ["payment,paymant", "staf"],
-        message: 'Cannot resync "paymant": sql/source.sql has no such table\n' +
-          'Cannot resync "staf": sql/source.sql has no such table',
+        message: `Cannot resync "paymant": ${contract} has no such table\n` +
+          `Cannot resync "staf": ${contract} has no such table`,
       },
       { main: resync, args: [], message: "deno task resync TABLE" },
     ]

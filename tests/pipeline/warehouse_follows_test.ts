@@ -6,13 +6,13 @@ import {
   type ProjectSql,
   readProjectSql,
 } from "../../lib/project/project_sql.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { dimensionSql, smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 /** The project's SQL with edits: file, what is there, what takes its place. */
 async function editedSql(
@@ -20,7 +20,7 @@ async function editedSql(
 ): Promise<ProjectSql> {
   const folder = await Deno.makeTempDir();
   await new Deno.Command("cp", {
-    args: ["-r", join(projectDirectory(), "sql"), join(folder, "sql")],
+    args: ["-r", SQL_DIRECTORY, join(folder, "sql")],
   }).output();
   for (const [file, from, to] of edits) {
     const path = join(folder, "sql", file);

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { transform } from "../../transform/transform.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 /** A copy of the project's SQL with a column more in two tables. */
 async function widenedSql(folder: string) {
   await new Deno.Command("cp", {
-    args: ["-r", join(projectDirectory(), "sql"), join(folder, "sql")],
+    args: ["-r", SQL_DIRECTORY, join(folder, "sql")],
   }).output();
   const edit = async (file: string, from: string, to: string) => {
     const path = join(folder, "sql", file);

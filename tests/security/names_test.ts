@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { connect } from "../../lib/postgres/connect.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
 import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { History } from "../harness/oracle.ts";
-import { execute, openPlatform } from "../harness/platform.ts";
+import { execute, openPlatform, SOURCE_SQL } from "../harness/platform.ts";
 import {
   openClient,
   settingsOf,
@@ -18,9 +17,6 @@ import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const SCHEMA = `We"ird 'Schema; --$$ \\`;
-const SOURCE_SQL = Deno.readTextFileSync(
-  join(projectDirectory(), "sql", "source.sql"),
-);
 const FOLDERS = [
   "it's 100% a%20b",
   'quo"te; -- {a,b} #hash&$HOME back\\slash',

@@ -152,7 +152,7 @@ export const MUTATIONS: readonly Mutation[] = [
           'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;\n}\n\nasync',
       },
       ...NUMBERED.map(({ model, last }): Edit => ({
-        file: `sql/models/${model}.sql`,
+        file: `examples/totesys/sql/models/${model}.sql`,
         find: `${last}\nfrom changed.`,
         replace: `${last},\n    _xid\nfrom changed.`,
       })),

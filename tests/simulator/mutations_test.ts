@@ -19,6 +19,7 @@ const COPIED = [
   "lib",
   "sql",
   "demo",
+  "examples",
   "tests",
   "deno.json",
   "deno.lock",

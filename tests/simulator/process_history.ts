@@ -24,6 +24,7 @@ import { stream } from "./stream.ts";
 import { SIMULATED_TOTESYS } from "./totesys.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 type StageName = StageResult["stage"];
 
@@ -212,6 +213,7 @@ async function runStage(
     args: [run, `--preload=${mortal}`, ...args],
     cwd: projectDirectory(),
     env: {
+      SQL_DIRECTORY,
       SOURCE_URL: source.url,
       WAREHOUSE_URL: warehouse.url,
       INGESTION_URL: config.ingestionUrl,

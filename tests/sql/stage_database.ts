@@ -3,11 +3,12 @@ import {
   DuckDBInstance,
   type Json,
 } from "@duckdb/node-api";
+import { join } from "node:path";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 /** A row by column; what is left out is taken from the table's usual row. */
 export type Row = Record<string, string | null>;
 
-const SQL = new URL("../../sql/", import.meta.url);
 const ROWS_MAX = 1000;
 
 /** DuckDB with the contract's tables in schemas, as the transform has them. */
@@ -46,7 +47,7 @@ export class StageDatabase implements AsyncDisposable {
     }
   }
 
-  /** Runs a file of `sql/`; decimals, dates and times come as text. */
+  /** Runs a file of the company's folder; decimals, dates and times come as text. */
   async rows(path: string, orderBy: string): Promise<Record<string, Json>[]> {
     const result = await this.connection.runAndReadAll(
       `select * from (${readSql(path)}) as result order by ${orderBy}`,
@@ -61,9 +62,9 @@ export class StageDatabase implements AsyncDisposable {
   }
 }
 
-/** Reads a file of the folder `sql/`. */
+/** Reads a file of the company's folder. */
 export function readSql(path: string): string {
-  return Deno.readTextFileSync(new URL(path, SQL));
+  return Deno.readTextFileSync(join(SQL_DIRECTORY, path));
 }
 
 const STAMPS = {

@@ -33,6 +33,7 @@ import { RandomWriters } from "../harness/random_writers.ts";
 import { differences, doWhatItSays, waysNamed } from "../harness/repair.ts";
 import { newSeed } from "../harness/seed.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const LIVE_VERIFICATIONS = 4;
 const WRITES_BETWEEN = 30;
@@ -582,6 +583,7 @@ Deno.test("deno task verify exits with what it found", async () => {
   const { source, warehouse, config } = platform;
   await fillSmall(source.client);
   const env: Record<string, string> = {
+    SQL_DIRECTORY,
     SOURCE_URL: source.url,
     WAREHOUSE_URL: warehouse.url,
     INGESTION_URL: config.ingestionUrl,

@@ -1,0 +1,1 @@
+-- Retired: each table follows from its model.

@@ -1,0 +1,1 @@
+-- Retired: tables that follow from models have these indexes.

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { exampleOf } from "../../demo/examples.ts";
+import { copyProject, copyTree } from "../harness/copy_project.ts";
+import { inFolder } from "../harness/in_folder.ts";
+
+const COPIED = [
+  "bench",
+  "container",
+  "demo",
+  "deno.json",
+  "deno.lock",
+  "embedded",
+  "examples",
+  "extract",
+  "infra",
+  "init",
+  "lib",
+  "load",
+  "operate",
+  "package",
+  "sweep",
+  "tests",
+  "transform",
+  "verify",
+  "visualise",
+];
+/** Some of the tests of each part, and which of their files. */
+const TESTS = [
+  "tests/demo/fill_test.ts",
+  "tests/lib/project/project_sql_test.ts",
+  "tests/load/make_schema_test.ts",
+  "tests/operate/check_test.ts",
+  "tests/operate/smoke_test.ts",
+  "tests/sql/models_test.ts",
+  "tests/verify/verify_test.ts",
+];
+const NAMES =
+  /^(fillSource\(\) (gives|moves)|readProjectSql|makeSchema|check |smoke\(\) sees|fact_|dim_|deno task verify)/;
+
+Deno.test("tests of the engine pass whatever company sql/ is about", () =>
+  inFolder(async (folder) => {
+    await copyProject(folder, COPIED);
+    const { sqlDirectory } = exampleOf("northwind");
+    await copyTree(sqlDirectory, join(folder, "sql"));
+
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", `--filter=${NAMES}`, ...TESTS],
+      cwd: folder,
+      env: { SQL_DIRECTORY: join(folder, "examples", "totesys", "sql") },
+    }).output();
+
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    const output = text(stdout) + text(stderr);
+    assert.equal(code, 0, output);
+    for (const file of TESTS) {
+      assert.match(
+        output,
+        new RegExp(`running [1-9]\\d* tests? from ./${file}`),
+      );
+    }
+  }));

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/project_directory.ts";
+import { SOURCE_SQL } from "../harness/platform.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+
+const OWN = join(projectDirectory(), "sql");
+/** The roles of the databases are not a company's. */
+const NOT_A_COMPANYS = "roles";
+
+/** The texts of a folder's files, by their paths in it. */
+async function textsOf(folder: string): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isFile) texts[name] = await Deno.readTextFile(path);
+    else if (name !== NOT_A_COMPANYS) {
+      for (const [file, text] of Object.entries(await textsOf(path))) {
+        texts[`${name}/${file}`] = text;
+      }
+    }
+  }
+  return texts;
+}
+
+/** Whether the project's `sql/` is still about the company that ships. */
+const isTotesys = await Deno.readTextFile(join(OWN, "source.sql"))
+  .then((text) => text === SOURCE_SQL, () => false);
+
+Deno.test({
+  name: "sql/ ships as the example that the tests run on",
+  // Whoever has another company there has tests of its own.
+  ignore: !isTotesys,
+  fn: async () => {
+    assert.deepEqual(
+      await textsOf(OWN),
+      await textsOf(SQL_DIRECTORY),
+      "sql/ and examples/totesys/sql differ: change both",
+    );
+  },
+});

@@ -1,0 +1,13 @@
+import { join } from "node:path";
+import { projectDirectory } from "../../lib/project_directory.ts";
+
+/**
+ * The folder of the company that the tests run on: Totesys among the examples,
+ * so that they hold whatever the project's `sql/` has.
+ */
+export const SQL_DIRECTORY = join(
+  projectDirectory(),
+  "examples",
+  "totesys",
+  "sql",
+);
