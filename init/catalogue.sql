@@ -49,6 +49,7 @@ cross join lateral (
                     'type', format_type(
                         attribute.atttypid, attribute.atttypmod
                     ),
+                    'valueType', value_type.name,
                     'notNull', attribute.attnotnull,
                     'comment', col_description(class.oid, attribute.attnum)
                 )
@@ -57,6 +58,28 @@ cross join lateral (
             '[]'
         )::text as columns
     from pg_attribute as attribute
+    -- What a domain is of, which may be a domain itself.
+    cross join lateral (
+        with recursive types as (
+            select
+                attribute.atttypid as id,
+                attribute.atttypmod as modifier
+            union all
+            select
+                pg_type.typbasetype as id,
+                pg_type.typtypmod as modifier
+            from types
+            inner join pg_type
+                on types.id = pg_type.oid
+            where pg_type.typtype = 'd'
+        )
+
+        select format_type(types.id, types.modifier) as name
+        from types
+        inner join pg_type
+            on types.id = pg_type.oid
+        where pg_type.typtype <> 'd'
+    ) as value_type
     where
         attribute.attrelid = class.oid
         and attribute.attnum > 0

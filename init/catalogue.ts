@@ -25,6 +25,8 @@ export interface SourceColumn {
   name: string;
   /** As `format_type` writes it. */
   type: string;
+  /** The type of its values: of a domain, the one that it is based on. */
+  valueType: string;
   notNull: boolean;
   comment: string | null;
   /**

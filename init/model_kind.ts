@@ -70,7 +70,9 @@ function traitsOf(
   tables: readonly SourceTable[],
 ): Traits {
   const others = table.foreignKeys.filter((key) => !isOf(key, table));
-  const measures = valuesOf(table).filter(({ type }) => MEASURE.test(type));
+  const measures = valuesOf(table).filter(({ valueType }) =>
+    MEASURE.test(valueType)
+  );
   const moments = momentsOf(table, tables);
   return {
     references: others.length,
@@ -78,7 +80,7 @@ function traitsOf(
       others.map((key) => fullName({ schema: key.schema, name: key.table })),
     ).size,
     measures: measures.length,
-    amounts: measures.filter(({ type }) => AMOUNT.test(type)).length,
+    amounts: measures.filter(({ valueType }) => AMOUNT.test(valueType)).length,
     moments: moments.all,
     ownMoments: moments.own,
     referring: tables.filter((one) =>
@@ -104,7 +106,9 @@ function valuesOf(table: SourceTable): SourceColumn[] {
  * happened.
  */
 function momentsOf(table: SourceTable, tables: readonly SourceTable[]) {
-  const moments = valuesOf(table).filter(({ type }) => MOMENT.test(type));
+  const moments = valuesOf(table).filter(({ valueType }) =>
+    MOMENT.test(valueType)
+  );
   const own = moments.filter(({ name }) =>
     tables.filter(({ columns }) => columns.some((one) => one.name === name))
       .length <= Math.max(tables.length / 2, 1)

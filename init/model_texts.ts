@@ -1,8 +1,12 @@
-import { fullName } from "./catalogue.ts";
+import { fullName, type SourceColumn } from "./catalogue.ts";
 import type { PlannedModel, Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 const LINE = 76;
+const WHOLE_OR_YES = /^(smallint|integer|bigint|boolean)$/;
+const EXACT = /^numeric\((\d+),(\d+)\)$/;
+/** DuckDB's. */
+const DIGITS_MAX = 38;
 
 /** The models of a star, by file name. */
 export function modelTexts(star: Star): Map<string, string> {
@@ -50,7 +54,7 @@ function modelText(model: PlannedModel): string {
     // is cast.
     const isKey = key.includes(column.source.name) ||
       references.has(column.name);
-    const own = isKey ? source : valueSql(column.source.type, source);
+    const own = isKey ? source : valueSql(column.source, source);
     return [
       own === name(column.name) ? own : `${own} as ${name(column.name)}`,
       ...column.day === undefined
@@ -66,16 +70,24 @@ from changed.${name(table.name)}
 `;
 }
 
-/** Floats are carried as text that reads back as the same value. */
-function valueSql(type: string, source: string): string {
-  switch (type) {
+/**
+ * Floats and domains are carried as text; that of a number reads back as the
+ * same value.
+ */
+function valueSql({ type, valueType }: SourceColumn, source: string): string {
+  switch (valueType) {
     case "double precision":
       return `cast(${source} as double)`;
     case "real":
       return `cast(${source} as float)`;
-    default:
-      return source;
   }
+  if (type === valueType) return source;
+  if (WHOLE_OR_YES.test(valueType)) return `cast(${source} as ${valueType})`;
+  const [, digits, scale] = EXACT.exec(valueType) ?? [];
+  return digits !== undefined && Number(digits) <= DIGITS_MAX &&
+      Number(scale) <= Number(digits)
+    ? `cast(${source} as decimal(${digits}, ${scale}))`
+    : source;
 }
 
 function daysOf(

@@ -12,6 +12,9 @@ const COMPANY = `
 create schema shop;
 create type shop.mood as enum ('sad', 'ok');
 create domain shop.code as varchar(8) check (value <> '');
+create domain shop.pieces as integer check (value >= 0);
+create domain shop.amount as numeric(10,2);
+create domain shop.cost as shop.amount;
 create table shop."Customers" (
   "CustomerID" char(5) primary key,
   "Company Name" varchar(40) not null,
@@ -28,6 +31,8 @@ create table shop.products (
   code shop.code not null,
   price numeric(10,2) not null,
   ratio double precision,
+  stock shop.pieces,
+  cost shop.cost,
   attributes jsonb,
   kind regclass
 );
@@ -59,6 +64,7 @@ const ROWS = [
     '{a,"b c"}', '\\x00ff', '2020-01-01', 12.5), ('B', 'B', null, '{}', null, null, null)`,
   `insert into shop.products (code, price, ratio, attributes)
     values ('p1', 1.50, 0.1, '{"a": [1, null]}'), ('p2', 2, 'NaN', null)`,
+  "update shop.products set stock = 3, cost = 1.25 where code = 'p1'",
   `insert into shop.orders values
     (1, '2025-12-31 23:59:59.5+00', '2026-01-02', 'ALFKI', 3.25, '10:00', '[1,5)'),
     (2, '2026-02-01 00:00:00+00', null, null, null, null, 'empty'),
@@ -118,6 +124,15 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
     assert.deepEqual(
       facts.map((row) => Object.values(row).join()),
       ['1,Größe, "Ltd",fine,2025,4', "2,,,2026,", "3,B,,2026,1"],
+    );
+    // A domain of numbers stays one.
+    assert.deepEqual(
+      await query(
+        warehouse.client,
+        `select stock + 1 as more, cost * 2 as twice from dim_products_current
+        where code = 'p1'`,
+      ),
+      [{ more: 4, twice: "2.50" }],
     );
     const [meaning] = await query(
       warehouse.client,
