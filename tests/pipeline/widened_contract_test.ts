@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import { openLake } from "../harness/oracle.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
@@ -106,4 +108,40 @@ Deno.test("a column that the contract gains is null before, and right from then 
     ],
   );
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a model that selects all columns follows the contract without an edit of its own", async () => {
+  const project = (columns: string) =>
+    smallProject({
+      source: `create table item (${columns}, primary key (item_id));`,
+      models: [{
+        name: "dim_item",
+        key: ["item_id"],
+        sql: "select * from changed.item",
+      }],
+    });
+  const before = "item_id integer not null";
+  await using platform = await openPlatform({
+    sql: await project(before),
+    sourceSql: `create table item (${before} primary key)`,
+  });
+  const { source, warehouse, context } = platform;
+  await execute(source.client, "insert into item values (1), (2)");
+  await platform.run();
+  await execute(
+    source.client,
+    "alter table item add size text not null default 'small'",
+  );
+
+  context.sql = await project(`${before}, size text not null`);
+  await platform.extract();
+  await transform(context, { accept: true });
+  await platform.load();
+
+  const rows = await query(
+    warehouse.client,
+    "select item_id, size from dim_item_current order by item_id",
+  );
+  assert.deepEqual(rows.map(({ size }) => size), ["small", "small"]);
+  assert.equal((await verify(context)).same, true);
 });
