@@ -17,11 +17,7 @@ import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { changedZone } from "../harness/changed_zone.ts";
 import { sourceState } from "../harness/oracle.ts";
-import {
-  openPlatform,
-  type Platform,
-  type ZoneKind,
-} from "../harness/platform.ts";
+import { openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
@@ -31,10 +27,10 @@ import { Migrator } from "./migrator.ts";
 import type { Outcome } from "./outcome.ts";
 import { planFaults, planGatheringFault } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
-import type { SimulatedCompany } from "./simulated_company.ts";
+import type { HistoryOptions, SimulatedCompany } from "./simulated_company.ts";
 import { type Fault, SimulatedProcess } from "./simulated_process.ts";
 import { SourceOwner } from "./source_owner.ts";
-import { sourceTemplate } from "./source_template.ts";
+import { sourceTemplate, writersUrl } from "./source_template.ts";
 import { stream } from "./stream.ts";
 import { SIMULATED_TOTESYS } from "./totesys.ts";
 import { Truth } from "./truth.ts";
@@ -76,9 +72,12 @@ const STAGES: Record<
  */
 export async function simulate(
   seed: number,
-  zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
+  options: HistoryOptions = {},
 ): Promise<Outcome> {
-  const company = companyOf(seed);
+  const {
+    zones = seed % S3_EVERY === 0 ? "S3" : "directory",
+    company = companyOf(seed),
+  } = options;
   await using platform = await openPlatform({
     zones,
     sql: company.sql,
@@ -100,17 +99,18 @@ export async function simulate(
     batchesMin: 2 + seed % 3,
     batchesMax: 2 + seed % 5,
   };
+  const url = writersUrl(platform.source.url, company);
   await using writers = await RandomWriters.open(
-    platform.source.url,
+    url,
     stream(seed, "writes"),
     company.written,
   );
   const { story } = writers;
-  await using migrator = await Migrator.open(platform.source.url, {
+  await using migrator = await Migrator.open(url, {
     tables: company.migrated,
     story,
   });
-  await using owner = await SourceOwner.open(platform.source.url, {
+  await using owner = await SourceOwner.open(url, {
     company,
     story,
   });

@@ -11,10 +11,14 @@ import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
 import { ZONE_KINDS, type ZoneKind } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/s3.ts";
+import { OTHER_COMPANY } from "./company/company.ts";
 import failedSeeds from "./failed_seeds.txt" with { type: "text" };
 import { simulate } from "./history.ts";
+import { SIMULATED_NORTHWIND } from "./northwind.ts";
 import type { Outcome } from "./outcome.ts";
 import { simulateProcesses } from "./process_history.ts";
+import type { SimulatedCompany } from "./simulated_company.ts";
+import { SIMULATED_TOTESYS } from "./totesys.ts";
 
 const USAGE = `deno task simulate --seed N
 deno task simulate --seeds A..B
@@ -30,11 +34,18 @@ source, lake and warehouse after each.
   --least K     with --minutes: so many at least, however long it takes
   --jobs J      so many at once; 3 if it isn't said
   --zones KIND  all of them with their zones in S3, or in a directory
+  --company C   all of them with the tables of totesys, northwind, or other
   --in-process  none with real processes
   --fail-fast   stop at the first that fails
 
 A SIGTERM begins no other history, and tells how many passed.`;
 
+/** Whose tables there are, by the names that the flag takes. */
+const COMPANIES: Readonly<Record<string, SimulatedCompany>> = {
+  totesys: SIMULATED_TOTESYS,
+  northwind: SIMULATED_NORTHWIND,
+  other: OTHER_COMPANY,
+};
 const JOBS = 3;
 /** Every so many seeds run the stages as real processes, and kill them. */
 const PROCESSES_EVERY = 20;
@@ -56,6 +67,8 @@ interface Request {
   jobs: number;
   /** Undefined: as each seed decides. */
   zones: ZoneKind | undefined;
+  /** Likewise. */
+  company: SimulatedCompany | undefined;
   inProcess: boolean;
   failFast: boolean;
 }
@@ -146,11 +159,11 @@ function seedsOf(text: string): number[] {
 
 function runOne(
   seed: number,
-  { zones, inProcess }: Request,
+  { zones, company, inProcess }: Request,
 ): Promise<Outcome> {
   return seed % PROCESSES_EVERY === 0 && !inProcess
-    ? simulateProcesses(seed, zones)
-    : simulate(seed, zones);
+    ? simulateProcesses(seed, { zones, company })
+    : simulate(seed, { zones, company });
 }
 
 function tell(outcome: Outcome): string {
@@ -185,6 +198,7 @@ function readRequest(args: readonly string[]): Request | undefined {
       least: { type: "string", default: "0" },
       jobs: { type: "string", default: String(JOBS) },
       zones: { type: "string" },
+      company: { type: "string" },
       "in-process": { type: "boolean", default: false },
       "fail-fast": { type: "boolean", default: false },
       help: { type: "boolean", short: "h" },
@@ -203,8 +217,13 @@ function readRequest(args: readonly string[]): Request | undefined {
   const least = wholeNumber("--least", values.least);
   const jobs = wholeNumber("--jobs", values.jobs);
   const zones = ZONE_KINDS.find((kind) => kind === values.zones);
+  const company = COMPANIES[values.company ?? ""];
   const wrong = [
     zones !== values.zones && `--zones is S3 or directory, not ${values.zones}`,
+    values.company !== undefined && company === undefined &&
+    `--company is one of ${
+      Object.keys(COMPANIES).join(", ")
+    }, not ${values.company}`,
     last !== undefined && last < first &&
     `--seeds ${seeds} ends before it begins`,
     seed !== undefined && first !== last && "--seed takes one seed",
@@ -220,6 +239,7 @@ function readRequest(args: readonly string[]): Request | undefined {
     least,
     jobs,
     zones,
+    company,
     inProcess: values["in-process"],
     failFast: values["fail-fast"],
   };

@@ -16,6 +16,7 @@ const REFUSED = [
   "--minutes soon",
   "--minutes 1 --least -1",
   "--seed 1 --zones FTP",
+  "--seed 1 --company southwind",
   "--nothing",
 ];
 

@@ -7,24 +7,20 @@ import { messageOf } from "../../lib/errors.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
 import { openStageZone, type StageResult } from "../../lib/stage.ts";
 import { sourceState, type State } from "../harness/oracle.ts";
-import {
-  openPlatform,
-  type Platform,
-  type ZoneKind,
-} from "../harness/platform.ts";
+import { openPlatform, type Platform } from "../harness/platform.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
 import { checkHistory, checkNothingLeft } from "./check_history.ts";
 import { KILL_ME } from "./mortal.ts";
 import type { Outcome } from "./outcome.ts";
 import { planDeath } from "./plan_faults.ts";
 import { Readers } from "./readers.ts";
+import type { HistoryOptions } from "./simulated_company.ts";
 import type { Fault } from "./simulated_process.ts";
-import { sourceTemplate } from "./source_template.ts";
+import { sourceTemplate, writersUrl } from "./source_template.ts";
 import { stream } from "./stream.ts";
 import { SIMULATED_TOTESYS } from "./totesys.ts";
 import { Truth } from "./truth.ts";
 import { untilQuiet } from "./until_quiet.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 type StageName = StageResult["stage"];
 
@@ -44,17 +40,24 @@ const S3_EVERY = 40;
  */
 export async function simulateProcesses(
   seed: number,
-  zones: ZoneKind = seed % S3_EVERY === 0 ? "S3" : "directory",
+  options: HistoryOptions = {},
 ): Promise<Outcome> {
+  const {
+    zones = seed % S3_EVERY === 0 ? "S3" : "directory",
+    company = SIMULATED_TOTESYS,
+  } = options;
   await using platform = await openPlatform({
     zones,
-    sourceTemplate: await sourceTemplate(SIMULATED_TOTESYS),
+    sql: company.sql,
+    sourceTemplate: await sourceTemplate(company),
   });
-  const truth = new ExtractedBatches(platform, SIMULATED_TOTESYS);
+  platform.set({ sqlDirectory: company.sqlDirectory });
+  const truth = new ExtractedBatches(platform, company);
   await using readers = await Readers.open(platform, truth);
   await using writers = await RandomWriters.open(
-    platform.source.url,
+    writersUrl(platform.source.url, company),
     stream(seed, "writes"),
+    company.written,
   );
   const { story } = writers;
   const outcome: Outcome = {
@@ -146,7 +149,7 @@ class ExtractedBatches extends Truth {
     try {
       const log = new BatchLog<IngestionManifest>(zone, "extract");
       const newest = (await log.newest())?.batch ?? 0;
-      const state = await sourceState(this.platform);
+      const state = await sourceState(this.platform, this.company);
       for (let batch = this.newest + 1; batch <= newest; batch++) {
         this.record((await log.read(batch)).snapshotTime, state);
       }
@@ -213,7 +216,7 @@ async function runStage(
     args: [run, `--preload=${mortal}`, ...args],
     cwd: projectDirectory(),
     env: {
-      SQL_DIRECTORY,
+      SQL_DIRECTORY: config.sqlDirectory,
       SOURCE_URL: source.url,
       WAREHOUSE_URL: warehouse.url,
       INGESTION_URL: config.ingestionUrl,

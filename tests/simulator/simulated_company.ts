@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Company } from "../harness/company.ts";
+import type { ZoneKind } from "../harness/platform.ts";
 import type { WrittenTable } from "../harness/random_writers.ts";
 
 /** What the source's owner does that the platform must refuse until repaired. */
@@ -23,6 +24,10 @@ export interface MigratedTable {
 
 /** A company with all that histories do to its source. */
 export interface SimulatedCompany extends Company {
+  /** Its folder of SQL, for stages that are real processes. */
+  sqlDirectory: string;
+  /** The schema of its tables; left out: the source's own, public. */
+  schema?: string;
   /** Makes its tables in an empty database, with a few rows. */
   fillSource: (client: pg.Client) => Promise<void>;
   written: readonly WrittenTable[];
@@ -31,4 +36,10 @@ export interface SimulatedCompany extends Company {
   troubles: readonly ((fresh: number) => Trouble)[];
   /** SQL that changes how rows read that nobody writes: labels of an enum. */
   relabel: readonly ((fresh: number) => string)[];
+}
+
+/** What is not left to the seed of a history. */
+export interface HistoryOptions {
+  zones?: ZoneKind | undefined;
+  company?: SimulatedCompany | undefined;
 }

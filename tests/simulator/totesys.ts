@@ -1,12 +1,14 @@
 import { TOTESYS } from "../harness/company.ts";
 import { SOURCE_SQL } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 import { TOTESYS_TABLES } from "../harness/written_tables.ts";
 import type { SimulatedCompany } from "./simulated_company.ts";
 
 /** Totesys, for the simulator. */
 export const SIMULATED_TOTESYS: SimulatedCompany = {
   ...TOTESYS,
+  sqlDirectory: SQL_DIRECTORY,
   fillSource: async (client) => {
     await client.query(SOURCE_SQL);
     await fillSmall(client);

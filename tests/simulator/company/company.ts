@@ -6,7 +6,8 @@ import { COMPANY_TABLES } from "./written_tables.ts";
 
 const FOLDER = new URL("./", import.meta.url);
 const LIVE_SQL = Deno.readTextFileSync(new URL("live.sql", FOLDER));
-const OWN_SQL = readProjectSql(fileURLToPath(FOLDER));
+const SQL_DIRECTORY = fileURLToPath(FOLDER);
+const OWN_SQL = readProjectSql(SQL_DIRECTORY);
 
 /** The models, by another way than their own SQL. */
 const MODELS: Company["models"] = {
@@ -53,6 +54,7 @@ const MODELS: Company["models"] = {
 export const OTHER_COMPANY: SimulatedCompany = {
   name: "the other company",
   sql: OWN_SQL,
+  sqlDirectory: SQL_DIRECTORY,
   models: MODELS,
   truthColumns: new Set(),
   fillSource: async (client) => {
