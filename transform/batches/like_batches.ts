@@ -1,9 +1,10 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
-import type {
-  IngestedTable,
-  IngestionManifest,
-  ProcessedManifest,
+import {
+  type IngestedTable,
+  type IngestionManifest,
+  manifestSha256,
+  type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { GroupBounds, StageContext } from "../../lib/stage.ts";
@@ -24,6 +25,15 @@ export const GROUP_BOUNDS: GroupBounds = {
  */
 const JOINED_ROWS_MAX = 200_000;
 
+/**
+ * A batch of a group. It has no buckets of keys, which only extract needs: each
+ * manifest has as many as its source is large.
+ */
+export interface LikeBatch extends IngestionManifest {
+  /** The checksum of the manifest with its buckets. */
+  inputSha256: string;
+}
+
 /** The next batches that can be made alike, as many as the bounds allow. */
 export async function likeBatches(
   { sql, config }: StageContext,
@@ -34,7 +44,7 @@ export async function likeBatches(
     last: IngestionManifest;
     bounds: GroupBounds;
   },
-): Promise<IngestionManifest[]> {
+): Promise<LikeBatch[]> {
   const { input, previous, last, bounds } = options;
   const isHeld = previous.postponed !== undefined ||
     previous.quarantined > config.quarantineRowsMax;
@@ -44,7 +54,7 @@ export async function likeBatches(
   const from = previous.batch + 1;
   const to = Math.min(last.batch, from + bounds.batchesMax - 1);
   const layouts = new Map<string, string>();
-  const found: IngestionManifest[] = [];
+  const found: LikeBatch[] = [];
   let bytes = 0;
   for await (const next of input.range({ from, to })) {
     bytes += extractedOf(next).bytes;
@@ -64,9 +74,21 @@ export async function likeBatches(
       return known === layout;
     });
     if (!isLike) break;
-    found.push(next);
+    found.push(withoutBuckets(next));
   }
   return found;
+}
+
+function withoutBuckets(next: IngestionManifest): LikeBatch {
+  const tables = Object.entries(next.tables).map(([name, table]) => [
+    name,
+    { ...table, digest: { ...table.digest, buckets: [] } },
+  ]);
+  return {
+    ...next,
+    tables: Object.fromEntries(tables),
+    inputSha256: manifestSha256(next),
+  };
 }
 
 /** Files with the same columns can be read together. */

@@ -136,6 +136,8 @@ export function manifestOf(
   { sql, clock }: StageContext,
   made: {
     next: IngestionManifest;
+    /** The checksum of its manifest, if some of that was left out. */
+    inputSha256?: string;
     previous: ProcessedManifest | undefined;
     runId: string;
     startedAt: string;
@@ -155,7 +157,7 @@ export function manifestOf(
     snapshotTime: next.snapshotTime,
     committedAt: clock().toISOString(),
     engine: { duckdb },
-    inputSha256: manifestSha256(next),
+    inputSha256: made.inputSha256 ?? manifestSha256(next),
     extractedAt: next.committedAt,
     extracted: extractedOf(next),
     startedAt,

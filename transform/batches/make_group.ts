@@ -16,7 +16,7 @@ import { type StageContext, startRun } from "../../lib/stage.ts";
 import { compactionBounds } from "../files/compact.ts";
 import { sqlSince } from "./continuity.ts";
 import { type GroupContent, type GroupedModel } from "./group_work.ts";
-import { GROUP_BOUNDS, likeBatches } from "./like_batches.ts";
+import { GROUP_BOUNDS, type LikeBatch, likeBatches } from "./like_batches.ts";
 import {
   duckDbVersion,
   extractedOf,
@@ -81,7 +81,7 @@ export async function makeGroup(
 
 async function tryGroup(
   context: StageContext,
-  options: GroupOptions & { inputs: readonly IngestionManifest[] },
+  options: GroupOptions & { inputs: readonly LikeBatch[] },
 ): Promise<MadeGroup | { stopsAt: number }> {
   const { config, sql, progress } = context;
   const { input, output, duckdb, columns, inputs, previous } = options;
@@ -125,7 +125,7 @@ async function tryGroup(
 async function finishGroup(
   context: StageContext,
   options: GroupOptions & {
-    inputs: readonly IngestionManifest[];
+    inputs: readonly LikeBatch[];
     run: ReturnType<typeof startRun>;
     startedAt: string;
     content: GroupContent;
@@ -153,7 +153,7 @@ async function finishGroup(
 async function listGroup(
   context: StageContext,
   options: Omit<GroupOptions, "live"> & {
-    inputs: readonly IngestionManifest[];
+    inputs: readonly LikeBatch[];
     runId: string;
     startedAt: string;
     content: GroupContent;
@@ -171,6 +171,7 @@ async function listGroup(
   const manifests = inputs.map((next, index) =>
     manifestOf(context, {
       next,
+      inputSha256: next.inputSha256,
       previous,
       runId,
       startedAt,
@@ -215,7 +216,7 @@ export async function restOfGroup(
 function liveFilesOf(
   context: StageContext,
   options: {
-    inputs: readonly IngestionManifest[];
+    inputs: readonly LikeBatch[];
     models: ReadonlyMap<string, GroupedModel>;
   },
 ): LiveFile[] {
@@ -248,7 +249,7 @@ function modelsOf(
   );
 }
 
-function lastOf(inputs: readonly IngestionManifest[]): IngestionManifest {
+function lastOf(inputs: readonly LikeBatch[]): LikeBatch {
   const last = inputs.at(-1);
   if (last === undefined) throw new Error("No batches");
   return last;

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import {
+  type IngestionManifest,
+  manifestSha256,
+} from "../../lib/batches/manifest.ts";
+import { openZone } from "../../lib/zone/zone.ts";
+import {
+  GROUP_BOUNDS,
+  likeBatches,
+} from "../../transform/batches/like_batches.ts";
+import { processedManifest } from "../harness/manifests.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+
+Deno.test("likeBatches() keeps no buckets of keys, but the checksum of the manifest with them", async () => {
+  await using platform = await openPlatform();
+  const { config, context, source } = platform;
+  await fillSmall(source.client);
+  await platform.extract();
+  await platform.transform();
+  for (const order of [20, 21]) {
+    await execute(source.client, insertOrder(order));
+    await platform.extract();
+  }
+  const zone = openZone(config.ingestionUrl, { s3: config.s3 });
+  const input = new BatchLog<IngestionManifest>(zone, "extract");
+
+  const batches = await likeBatches(context, {
+    input,
+    previous: await processedManifest(platform, 1),
+    last: await input.read(3),
+    bounds: GROUP_BOUNDS,
+  });
+
+  assert.deepEqual(batches.map(({ batch }) => batch), [2, 3]);
+  for (const { batch, tables, inputSha256 } of batches) {
+    const whole = await input.read(batch);
+    assert.equal(inputSha256, manifestSha256(whole));
+    const bucketsOf = (of: IngestionManifest["tables"]) =>
+      Object.values(of).flatMap(({ digest }) => digest.buckets).length;
+    assert.ok(bucketsOf(whole.tables) > 0);
+    assert.equal(bucketsOf(tables), 0);
+  }
+  zone.close();
+});
