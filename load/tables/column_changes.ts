@@ -17,7 +17,11 @@ export interface Changes {
   taken: string[];
   /** Whether existing columns change or are dropped. */
   reshapes: boolean;
+  /** Existing columns that get another type. */
+  retypes: string[];
   dropped: string[];
+  /** Whether its rows go first: their keys have no place in the new type. */
+  empties: boolean;
 }
 
 /** The changes to make to a model's tables, for people. */
@@ -120,7 +124,9 @@ function changesOf(
     retyped: [],
     taken: [],
     reshapes: false,
+    retypes: [],
     dropped: [],
+    empties: false,
   };
   for (const column of columns) {
     const own = present.find(({ name }) => name === column.name);
@@ -216,28 +222,27 @@ function retype(
       },
     );
   }
-  const isKey = model.key.includes(name);
-  if (change.kind === "replace" && (isKey || !drop)) {
+  if (change.kind === "replace" && !drop) {
     throw new StageError(
       `Cannot load the model "${subject}": its column "${name}" is ${wanted} now, the warehouse has ${type}`,
       {
         subject,
-        hint: isKey
-          ? "Write a migration in sql/warehouse that gives the column this type"
-          : "Run `deno task rebuild warehouse`, after `deno task rebuild processed` if older batches have the type before",
+        hint:
+          "Run `deno task rebuild warehouse`, after `deno task rebuild processed` if older batches have the type before",
       },
     );
   }
   const column = quoteName(name);
+  const isKey = model.key.includes(name);
+  // Its values are loaded again, and so are rows whose key it is part of.
+  if (change.kind === "replace" && isKey) changes.empties = true;
   changes.actions.push(
-    ...(change.kind === "widen"
-      ? [`alter ${column} type ${change.to}`]
-      // Its values are loaded again.
-      : [
-        `alter ${column} drop not null`,
-        `alter ${column} type ${change.to} using null`,
-      ]),
+    ...(change.kind === "widen" ? [`alter ${column} type ${change.to}`] : [
+      ...isKey ? [] : [`alter ${column} drop not null`],
+      `alter ${column} type ${change.to} using null`,
+    ]),
   );
+  changes.retypes.push(name);
   changes[change.kind === "widen" ? "given" : "retyped"].push(
     `the column ${name} is ${change.to}, it was ${type}`,
   );
@@ -256,5 +261,6 @@ function restoreType(changes: Changes, model: Model, column: Column): void {
     `alter ${name} type ${fault.type} using ${name}::${type}`,
   );
   changes.given.push(`${fault.says}: it is ${fault.type} again`);
+  changes.retypes.push(column.name);
   changes.reshapes = true;
 }

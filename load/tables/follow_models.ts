@@ -4,6 +4,10 @@ import { messageOf, StageError } from "../../lib/errors.ts";
 import { quoteName, sqlState } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import {
+  dropRetyped,
+  restoreRetyped,
+} from "../references/retyped_references.ts";
+import {
   Changes,
   changesOfTables,
   linesOf,
@@ -17,50 +21,80 @@ import {
   makeViewsAgain,
 } from "./warehouse_views.ts";
 
-/** Somebody's object depends on what would change. */
-const DEPENDENTS = ["2BP01", "0A000"];
+/**
+ * Somebody's object depends on what would change; or a foreign key does, whose
+ * other side has a type that can't be compared with the new one.
+ */
+const DEPENDENTS = ["2BP01", "0A000", "42804"];
+
+/** A model whose tables change. */
+interface Followed {
+  model: Model;
+  changes: readonly Changes[];
+}
 
 /**
  * Adds to the warehouse's tables the columns that their models have gained, and
- * widens types where the models did; then renews their views. A column that a
- * model has lost stays, and may be null from then on, unless such columns are
- * to be dropped: then the lake's history is loaded again, and columns may
- * change their types freely. Throws a `StageError` that names the column, or
- * what depends on it, where that can't be done.
+ * widens types where the models did; then renews their views, and the foreign
+ * keys between them. A column that a model has lost stays, and may be null from
+ * then on, unless such columns are to be dropped: then the lake's history is
+ * loaded again, and columns may change their types freely. Throws a
+ * `StageError` that names the column, or what depends on it, where that can't
+ * be done.
  */
 export async function followModels(
   client: pg.Client,
   options: { models: readonly TypedModel[]; drop?: boolean; log: Logger },
 ): Promise<void> {
-  const { drop = false, log } = options;
-  for (const { model, columns } of options.models) {
+  const { models, drop = false, log } = options;
+  const all: Followed[] = [];
+  for (const { model, columns } of models) {
     const changes = await changesOfTables(client, { model, columns }, drop);
     // The next read of the table reports that it is missing.
-    if (changes.length === 0) continue;
-    try {
-      await apply(client, { model, changes });
+    if (changes.length > 0) all.push({ model, changes });
+  }
+  const retyped = await dropRetyped(client, {
+    models: models.map(({ model }) => model.name),
+    changes: all.flatMap(({ changes }) => changes),
+  });
+  for (const followed of all) {
+    const { model } = followed;
+    await named(model.name, async () => {
+      await apply(client, followed);
       if (drop) await makeViewsAgain(client, model.name);
-    } catch (error) {
-      if (!DEPENDENTS.includes(sqlState(error) ?? "")) throw error;
-      throw new StageError(
-        `Cannot give the table "${model.name}" the columns of its model: ${
-          messageOf(error)
-        }`,
-        {
-          subject: model.name,
-          hint:
-            "Drop what depends on the column, run it again, and create it again afterwards",
-          cause: error,
-        },
-      );
-    }
-    const { given, retyped, taken } = linesOf(changes);
-    for (const change of [...given, ...retyped]) {
-      log.info("{model}: {change}", { model: model.name, change });
-    }
-    for (const change of taken) {
-      log.warn("{model}: {change}", { model: model.name, change });
-    }
+    });
+    report(log, followed);
+  }
+  await restoreRetyped(client, retyped);
+}
+
+/** Names the table in an error about what depends on its columns. */
+async function named(table: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!DEPENDENTS.includes(sqlState(error) ?? "")) throw error;
+    throw new StageError(
+      `Cannot give the table "${table}" the columns of its model: ${
+        messageOf(error)
+      }`,
+      {
+        subject: table,
+        hint:
+          "Drop what depends on the column, run it again, and create it again afterwards",
+        cause: error,
+      },
+    );
+  }
+}
+
+function report(log: Logger, { model, changes }: Followed): void {
+  const { given, retyped, taken } = linesOf(changes);
+  for (const change of [...given, ...retyped]) {
+    log.info("{model}: {change}", { model: model.name, change });
+  }
+  for (const change of taken) {
+    log.warn("{model}: {change}", { model: model.name, change });
   }
 }
 
@@ -75,9 +109,8 @@ export async function plannedChanges(
 
 async function apply(
   client: pg.Client,
-  options: { model: Model; changes: readonly Changes[] },
+  { model: { name }, changes }: Followed,
 ): Promise<void> {
-  const { model: { name }, changes } = options;
   const isMade = await hasViews(client, name);
   const views = isMade && changes.some(({ reshapes }) => reshapes)
     ? await dropViews(client, {
@@ -85,8 +118,9 @@ async function apply(
       dropped: [...new Set(changes.flatMap(({ dropped }) => dropped))],
     })
     : undefined;
-  for (const { table, actions } of changes) {
+  for (const { table, actions, empties } of changes) {
     if (actions.length === 0) continue;
+    if (empties) await client.query(`truncate ${quoteName(table)}`);
     await client.query(
       `alter table ${quoteName(table)} ${actions.join(", ")}`,
     );

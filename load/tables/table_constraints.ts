@@ -8,16 +8,17 @@ import {
 import { attemptAll } from "../../lib/postgres/savepoint.ts";
 import type { ModelReference } from "../references/prove_references.ts";
 import { enforceReferences } from "../references/validate_references.ts";
-import type { WarehouseTable } from "./warehouse_table.ts";
+import type { Reference, WarehouseTable } from "./warehouse_table.ts";
 
 /** Constraints dropped from tables, to be restored once they are filled. */
 export interface Removed {
   /** Keys and indexes. */
   keys: string[];
-  foreignKeys: RemovedForeignKey[];
+  foreignKeys: readonly RemovedForeignKey[];
 }
 
-interface RemovedForeignKey {
+/** A foreign key, and how to create it again. */
+export interface RemovedForeignKey {
   table: string;
   constraint: string;
   sql: string;
@@ -66,6 +67,34 @@ export async function removeConstraints(
     ],
     foreignKeys: gone.filter(({ isForeignKey }) => isForeignKey),
   };
+}
+
+/**
+ * Drops these foreign keys, which are all of tables' own and lead to others of
+ * them.
+ */
+export async function dropForeignKeys(
+  client: pg.Client,
+  options: {
+    tables: readonly string[];
+    references: readonly ModelReference[];
+  },
+): Promise<RemovedForeignKey[]> {
+  const { tables, references } = options;
+  const dropped = (await readConstraints(client, tables)).filter((one) =>
+    one.isForeignKey && one.isWithin &&
+    references.some(({ model, constraint }) =>
+      model === one.table && constraint === one.constraint
+    )
+  );
+  for (const { table, constraint } of dropped) {
+    await client.query(
+      `alter table ${quoteName(table)} drop constraint ${
+        quoteName(constraint)
+      }`,
+    );
+  }
+  return dropped;
 }
 
 /** Foreign keys first: a key that one refers to can't be dropped before it. */
@@ -175,7 +204,11 @@ export async function restoreConstraints(
   client: pg.Client,
   removed: Removed,
   options: {
-    tables: readonly WarehouseTable[];
+    /** Those that placeholders are made for, by their tables. */
+    tables: readonly {
+      model: Pick<WarehouseTable["model"], "name">;
+      references: readonly Reference[];
+    }[];
     proven?: readonly ModelReference[];
   },
 ): Promise<boolean> {

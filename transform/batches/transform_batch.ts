@@ -4,16 +4,27 @@ import type {
 } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
+import { quoteNames } from "../../lib/postgres/postgres.ts";
 import { isForeign, messageOf, StageError } from "../../lib/errors.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
-import { type BatchContent, type BatchWork, isAffected } from "./batch_work.ts";
+import {
+  type BatchContent,
+  type BatchWork,
+  columnsOf,
+  isAffected,
+  publishedSql,
+} from "./batch_work.ts";
 import { makeCurrent } from "../tables/make_current.ts";
 import { makeJoin, postpone } from "../models/make_join.ts";
 import { makeQuarantine } from "../tables/make_quarantine.ts";
 import { makeRows } from "../models/make_rows.ts";
 import { makeSet } from "../models/make_set.ts";
 import { changedTables } from "../tables/quarantine.ts";
-import { isQueryFault, modelFault } from "../checks/query_fault.ts";
+import {
+  earlierFault,
+  isQueryFault,
+  modelFault,
+} from "../checks/query_fault.ts";
 
 /**
  * Makes one batch of the lake from one batch of the ingestion zone and writes
@@ -85,6 +96,7 @@ async function makeModel(
     return await computeModel(work, options);
   } catch (error) {
     if (!isQueryFault(error)) throw error;
+    await checkEarlier(work, options);
     const isJoin = model.derivation === "join";
     if (isJoin) postpone(content, { model, isPostponed: true });
     const unread = isJoin ? [] : [
@@ -96,6 +108,29 @@ async function makeModel(
       unread: new Set(unread),
     });
     return undefined;
+  }
+}
+
+/**
+ * Throws a `StageError` if the rows that the model is compared with can't be
+ * read as its columns' types: then no row of this batch is at fault.
+ */
+async function checkEarlier(
+  work: BatchWork,
+  options: ModelOptions,
+): Promise<void> {
+  const { name } = options.model;
+  const columns = columnsOf(work, name);
+  const published = await publishedSql(work, { ...options, columns });
+  if (published === undefined) return;
+  const names = quoteNames(columns.map((column) => column.name));
+  try {
+    await work.duckdb.rows(
+      `select bit_xor(hash(${names})) from (${published})`,
+    );
+  } catch (error) {
+    if (!isQueryFault(error)) throw error;
+    throw earlierFault(error, { name, batch: work.input.batch });
   }
 }
 

@@ -37,6 +37,27 @@ export function modelFault(
   );
 }
 
+/**
+ * The error of a model or a joined table whose rows of earlier batches can't be
+ * read as the types that it has now: no row of the source is at fault.
+ */
+export function earlierFault(
+  error: unknown,
+  { name, batch }: { name: string; batch: number },
+): StageError {
+  return new StageError(
+    `Cannot go on with "${name}" in batch ${batch}: its rows of earlier batches do not fit its columns' types now: ${
+      messageOf(error)
+    }`,
+    {
+      subject: name,
+      hint:
+        "Run `deno task rebuild processed`, which makes all batches with these types, then `deno task rebuild warehouse`; or change the types back",
+      cause: error,
+    },
+  );
+}
+
 /** The error of a quarantine query that failed at some row of a batch. */
 export function quarantineFault(error: unknown, table: string): StageError {
   return new StageError(

@@ -11,6 +11,7 @@ import {
   type BatchWork,
   isAffected,
 } from "../batches/batch_work.ts";
+import { earlierFault, isQueryFault } from "../checks/query_fault.ts";
 import { emptyTableSql } from "./land_table.ts";
 import { QUARANTINE_AFTER } from "./quarantine.ts";
 import { keepTable, tableBefore } from "./table_state.ts";
@@ -23,25 +24,46 @@ export async function makeCurrent(
     content: BatchContent;
   },
 ): Promise<void> {
-  const { duckdb, sql } = work;
-  const { changed, content } = options;
+  const { sql } = work;
+  const { changed } = options;
   const joins = sql.models.filter((model) => model.derivation === "join");
   const affected = joins.filter((model) =>
     isAffected(work, { changed, model })
   );
   const needed = new Set(affected.flatMap((model) => model.reads));
   for (const table of sql.tables.filter((one) => needed.has(one.name))) {
-    const before = await tableBefore(work, table);
-    if (before === undefined) await checkWhole(work, table.name);
-    const isFullRead = changed.get(table.name)?.fullRead !== undefined;
-    await duckdb.run(currentViews(table, { before, isFullRead }).join(";\n"));
-    if (!changed.has(table.name)) continue;
-    await keepTable(work, {
-      table,
-      content,
-      ...isFullRead ? { whole: `from after.${quoteName(table.name)}` } : {},
-    });
+    try {
+      await makeCurrentTable(work, { ...options, table });
+    } catch (error) {
+      // What arrived has been read already.
+      if (!isQueryFault(error)) throw error;
+      const { batch } = work.input;
+      throw earlierFault(error, { name: table.name, batch });
+    }
   }
+}
+
+async function makeCurrentTable(
+  work: BatchWork,
+  options: {
+    changed: ReadonlyMap<string, IngestedTable>;
+    content: BatchContent;
+    table: ContractTable;
+  },
+): Promise<void> {
+  const { changed, content, table } = options;
+  const before = await tableBefore(work, table);
+  if (before === undefined) await checkWhole(work, table.name);
+  const isFullRead = changed.get(table.name)?.fullRead !== undefined;
+  await work.duckdb.run(
+    currentViews(table, { before, isFullRead }).join(";\n"),
+  );
+  if (!changed.has(table.name)) return;
+  await keepTable(work, {
+    table,
+    content,
+    ...isFullRead ? { whole: `from after.${quoteName(table.name)}` } : {},
+  });
 }
 
 /**

@@ -1,0 +1,65 @@
+import type pg from "pg";
+import { query } from "../../lib/postgres/postgres.ts";
+import type { Changes } from "../tables/column_changes.ts";
+import {
+  dropForeignKeys,
+  type RemovedForeignKey,
+  restoreConstraints,
+} from "../tables/table_constraints.ts";
+import type { ModelReference } from "./prove_references.ts";
+import referencesSql from "./references.sql" with { type: "text" };
+
+/** The foreign keys between models' tables that were dropped. */
+export interface RetypedReferences {
+  dropped: readonly RemovedForeignKey[];
+  /** As they were, for those of one column. */
+  references: readonly ModelReference[];
+}
+
+/**
+ * Drops the foreign keys between these models' tables whose columns, on either
+ * side, are about to get another type: in between, the two sides may be of
+ * types that can't be compared. Others' foreign keys stay.
+ */
+export async function dropRetyped(
+  client: pg.Client,
+  options: { models: readonly string[]; changes: readonly Changes[] },
+): Promise<RetypedReferences> {
+  const { models, changes } = options;
+  const isRetyped = (table: string, column: string) =>
+    changes.some((change) =>
+      change.table === table && change.retypes.includes(column)
+    );
+  const rows = changes.some(({ retypes }) => retypes.length > 0)
+    ? await query(client, referencesSql, [models])
+    : [];
+  const references = rows.map((row): ModelReference => ({
+    model: row.model ?? "",
+    constraint: row.constraint_name ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+    dimensionKey: row.dimension_key ?? "",
+  })).filter((one) =>
+    isRetyped(one.model, one.column) ||
+    isRetyped(one.dimension, one.dimensionKey)
+  );
+  const dropped = references.length === 0
+    ? []
+    : await dropForeignKeys(client, { tables: models, references });
+  return { dropped, references };
+}
+
+/**
+ * Creates them again. Values that were equal may differ in the other type, as
+ * 1.0 and 1.00 do as texts: rows that are missing then get placeholders.
+ */
+export async function restoreRetyped(
+  client: pg.Client,
+  { dropped, references }: RetypedReferences,
+): Promise<void> {
+  await restoreConstraints(client, { keys: [], foreignKeys: dropped }, {
+    tables: [...Map.groupBy(references, ({ model }) => model)].map(
+      ([name, references]) => ({ model: { name }, references }),
+    ),
+  });
+}
