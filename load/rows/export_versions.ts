@@ -110,10 +110,12 @@ export async function exportVersions(
     columns: alike ? columns : [...columns, ...INTERVAL_COLUMNS],
     events: eventsSql(versions, { zone, key: model.key, lacking, floats }),
   });
+  // Alone on a line, Postgres before 18 takes \. for the end of the data.
+  const quoted = names.length === 1 ? ", force_quote *" : "";
   try {
     const [written] = await duckdb.rows(
       `copy (${select}) to ${quoteText(path)}
-      (format csv, header false)`,
+      (format csv, header false${quoted})`,
     );
     return {
       path,

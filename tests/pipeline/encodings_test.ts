@@ -4,8 +4,10 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { examine } from "../../operate/doctor.ts";
 import { verify } from "../../verify/verify.ts";
 import { companyOf } from "../harness/company_of.ts";
+import { HOSTILE_TEXTS } from "../harness/hostile_texts.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, testPostgresUrl } from "../harness/postgres.ts";
+import { projectOf } from "../harness/small_project.ts";
 import { differences } from "../harness/repair.ts";
 
 const SQL = companyOf(`create table person (
@@ -304,4 +306,31 @@ Deno.test("doctor says what the source's encoding means", async () => {
     const source = findings.find(({ what }) => what === "source");
     assert.match(source?.found ?? "", meaning);
   }
+});
+
+Deno.test("a text that is all of its row arrives, whatever it is", async () => {
+  const texts = [...new Set([...HOSTILE_TEXTS, "z"])];
+  const sql = await projectOf({
+    "source.sql": "create table word (word text not null, primary key (word));",
+    "models/dim_word.sql": "-- Key: word.\nselect word from changed.word",
+  });
+  await using platform = await openPlatform({
+    sql,
+    sourceSql: "create table word (word text primary key)",
+  });
+  const { client } = platform.source;
+  await client.query("insert into word select unnest($1::text[])", [texts]);
+
+  await platform.run();
+
+  const words = await query(
+    platform.warehouse.client,
+    "select word from dim_word",
+  );
+  assert.deepEqual(words.map(({ word }) => word).sort(), texts.toSorted());
+  await client.query("delete from word where word <> 'z'");
+  await platform.extract({ allowMassDelete: true });
+  await platform.transform();
+  await platform.load();
+  assert((await verify(platform.context)).same);
 });
