@@ -62,6 +62,35 @@ Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
     assert.equal(hashed, "true");
   }));
 
+Deno.test("makeRoles() needs no superuser, as Amazon RDS has none to give", () =>
+  inFolder(async (folder) => {
+    assert(WAREHOUSE !== undefined);
+    await using cluster = await Cluster.start(join(folder, "data"));
+    for (
+      const sql of [
+        "create role admin login createrole createdb password 'admin-password'",
+        "create database warehouse owner admin",
+      ]
+    ) await cluster.client.query(sql);
+    const url = new URL(cluster.server.url("warehouse"));
+    url.username = "admin";
+    url.password = "admin-password";
+
+    // Twice, as after a run that was stopped.
+    await makeRoles(WAREHOUSE, { url: url.href, secrets: ["warehouse"] });
+    const values = await makeRoles(WAREHOUSE, {
+      url: url.href,
+      secrets: ["warehouse", "analyst"],
+    });
+
+    const loader = await openClient(values.get("warehouse") ?? "");
+    await loader.query("create schema pipeline create table made (n int)");
+    await loader.end();
+    const analyst = await openClient(values.get("analyst") ?? "");
+    await assert.rejects(analyst.query("create table mine (n int)"));
+    await analyst.end();
+  }));
+
 Deno.test("makeRoles() stores the certificates that its URL names", () =>
   inFolder(async (folder) => {
     assert(SOURCE !== undefined);
