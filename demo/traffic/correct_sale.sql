@@ -14,8 +14,11 @@ corrected as (
     update sales_order
     set
         units_sold = 1000 + demo_traffic.draw($1, 'units', 99001),
-        agreed_delivery_date = demo_traffic.day_after(
-            1 + demo_traffic.draw($1, 'delivery', 7)
+        agreed_delivery_date = to_char(
+            sales_order.created_at + interval '1 day' * (
+                1 + demo_traffic.draw($1, 'delivery', 7)
+            ),
+            'YYYY-MM-DD'
         ),
         design_id = demo_traffic.some_design($1),
         last_updated = demo_traffic.stamp()

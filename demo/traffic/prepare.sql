@@ -114,12 +114,6 @@ select coalesce((
 ), true)
 $$;
 
-create or replace function demo_traffic.day_after(days integer)
-returns text language sql stable as
-$$
-select to_char(demo_traffic.stamp() + days * interval '1 day', 'YYYY-MM-DD')
-$$;
-
 create or replace function demo_traffic.some_design(drawn bigint)
 returns integer language sql stable as
 $$
