@@ -17,11 +17,14 @@ import type { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
 import { hasCookie } from "./sign_in.ts";
 import { boardsOf } from "./subject_sql.ts";
+import type { Timeline } from "./timeline.ts";
+import { hasTrail } from "./trail_sql.ts";
 
 /** What the API needs to answer. */
 export interface ApiOptions extends Sources {
   newest: LatestBatch;
   kept: AnswerCache;
+  timeline: Timeline;
   pipeline: CoalescedQuery<{ encoded: Encoded }>;
   /** Pushes batches to pages; undefined if they must poll. */
   live: Live | undefined;
@@ -57,7 +60,7 @@ export function createApi(options: ApiOptions): Hono {
 
 /** What is there: the newest batch, the company, the pipeline. */
 function addStateRoutes(api: Hono, options: ApiOptions): void {
-  const { company, newest, kept, pipeline, live } = options;
+  const { company, newest, kept, timeline, pipeline, live } = options;
   api.get("/newest", async (context) => {
     // Before the query: an event during it means that it may be out of date.
     const turn = live?.turn ?? null;
@@ -87,6 +90,13 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
     const [found] = await options.warehouse.ask("batch_at", [time]);
     return context.json({ batch: found === undefined ? null : found.batch });
   });
+  api.get("/timeline/:batch", async (context) => {
+    const batch = await readBatchNumber(context, newest);
+    return json(
+      context,
+      await kept.get(["timeline", batch], () => timeline.spans()),
+    );
+  });
   api.get(
     "/pipeline",
     async (context) => json(context, (await pipeline.get()).encoded),
@@ -105,7 +115,19 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
 
 /** The figures, and the rows behind them. */
 function addFigureRoutes(api: Hono, options: ApiOptions): void {
-  const { company, newest, kept } = options;
+  const { company, newest, kept, timeline } = options;
+  api.get("/trail/:subject/:batch", async (context) => {
+    const subject = await company.subject(context.req.param("subject"));
+    if (subject === undefined || !hasTrail(subject)) return context.notFound();
+    const batch = await readBatchNumber(context, newest);
+    return json(
+      context,
+      await kept.get(
+        ["trail", subject.name, batch],
+        () => timeline.trail(subject),
+      ),
+    );
+  });
   api.get("/overview/:batch", async (context) => {
     const batch = await readBatchNumber(context, newest);
     const days = readFilters(context, ["from", "to", "period"]);

@@ -6,6 +6,7 @@ import {
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { deriveSubjects } from "./derived_subjects.ts";
 import { boardsOf, isSplit, mainMeasure } from "./subject_sql.ts";
+import { hasTrail } from "./trail_sql.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** A model whose rows have a history. */
@@ -77,6 +78,7 @@ export class Company {
           .map(({ name }) => name),
         states: subject.states,
         ageing: subject.ageing,
+        has_trail: hasTrail(subject),
         cards: subject.cards,
       })),
     };

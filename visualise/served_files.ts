@@ -23,8 +23,10 @@ const SCRIPTS = [
   "charts",
   "company",
   "elements",
+  "events",
   "filters",
   "formats",
+  "machine",
   "marks",
   "measures",
   "months",
@@ -32,7 +34,10 @@ const SCRIPTS = [
   "pipeline",
   "plot",
   "rows",
+  "scrub",
   "state",
+  "status",
+  "strip",
   "svg",
 ];
 

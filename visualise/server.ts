@@ -21,6 +21,7 @@ import { readPipeline } from "./pipeline.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
 import { addSignIn } from "./sign_in.ts";
 import type { ReadZones } from "./stage_states.ts";
+import { Timeline } from "./timeline.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** What the server needs to answer requests. */
@@ -114,6 +115,7 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
   const company = new Company(sql, warehouse);
   const figures = new Figures(warehouse);
   const kept = new AnswerCache();
+  const timeline = new Timeline(warehouse);
   const pipeline = new CoalescedQuery(async () => {
     const read = await readPipeline(warehouse, {
       newest: await newest.read(),
@@ -126,6 +128,7 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
     company.forget();
     figures.forget();
     kept.forget();
+    timeline.forget();
     keptSince = performance.now();
   };
   const newest = new LatestBatch(warehouse, (how) => {
@@ -145,7 +148,7 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
     const isPolling = live === undefined || live.isPolling;
     if (isPolling && performance.now() - keptSince > POLLING_CACHE_MS) forget();
   };
-  return { company, figures, kept, newest, pipeline, forgetOld };
+  return { company, figures, kept, timeline, newest, pipeline, forgetOld };
 }
 
 /** The headers of each answer; and without a token, only for this host. */

@@ -14,6 +14,7 @@ import batchesSql from "./sql/batches.sql" with { type: "text" };
 import checksSql from "./sql/checks.sql" with { type: "text" };
 import columnsSql from "./sql/columns.sql" with { type: "text" };
 import freshnessSql from "./sql/freshness.sql" with { type: "text" };
+import ledgerAfterSql from "./sql/ledger_after.sql" with { type: "text" };
 import newestSql from "./sql/newest.sql" with { type: "text" };
 import quarantineSql from "./sql/quarantine.sql" with { type: "text" };
 import verificationSql from "./sql/verification.sql" with { type: "text" };
@@ -40,6 +41,7 @@ const QUERIES = {
   checks: checksSql,
   columns: columnsSql,
   freshness: freshnessSql,
+  ledger_after: ledgerAfterSql,
   load_failure: loadFailureSql,
   newest: newestSql,
   quarantine: quarantineSql,

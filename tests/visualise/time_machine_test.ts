@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
 import { query } from "../../lib/postgres/postgres.ts";
 import {
   batchShown,
+  card,
   choose,
   closeBrowser,
+  counted,
   loaded,
   open,
   ordersShown,
@@ -129,6 +132,102 @@ testPage("what a record refers to has the name of its time", async () => {
   assert.match(events[0] ?? "", /counterparty\s+Company 1 1\n/);
   assert.match(events[0] ?? "", /sales staff\s+First Last 1 1\n/);
   assert.match(events[1] ?? "", /counterparty\s+Company 1 1 → Second 2$/);
+  assert.deepEqual(errors, []);
+});
+
+/** Presses the pointer at a place of the strip, from 0 to 1. */
+async function pressStrip(page: Page, place: number): Promise<void> {
+  const box = await page.locator("#track").boundingBox();
+  if (box === null) throw new Error("there is no strip");
+  await page.mouse.move(box.x + box.width * place, box.y + 10);
+  await page.mouse.down();
+}
+
+testPage(
+  "the strip shows what it passes by at once, and stays there",
+  async () => {
+    await using platform = await loaded();
+    for (const id of [50, 51, 52]) {
+      await execute(platform.source.client, insertOrder(id, 9000));
+      await platform.run();
+    }
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?period=all`);
+    await batchShown(page, 4);
+    await page.locator("#track").hover();
+    const value = async () => await card(page, "sales");
+    const now = await value();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.waitForTimeout(500);
+    await page.route("**/api/overview/*", (route) => route.abort());
+    await pressStrip(page, 0.01);
+    await page.waitForFunction(
+      `document.querySelector("#batch").textContent === "1"`,
+    );
+    const passed = await value();
+    const count = await counted(page, "sales");
+    const address = page.url();
+    await page.unroute("**/api/overview/*");
+    const overviews = asked.filter((one) => one.includes("/api/overview/"));
+    await page.mouse.up();
+    await batchShown(page, 1);
+    await page.waitForSelector("#main[aria-busy=false]");
+    const stayed = await value();
+    const compared = await page.locator("[data-card=sales]").innerText();
+    const board = await page.locator("[data-chart=counterparty] .detail")
+      .first().innerText();
+
+    // Without a question to the server, and as it answers.
+    assert.deepEqual(overviews, []);
+    assert.equal(count, "3");
+    assert.equal(passed, stayed);
+    assert.notEqual(passed, now);
+    assert.doesNotMatch(address, /at=/);
+    assert.match(page.url(), /[?&]at=1$/);
+    assert.match(compared, /now \S+ ▲ /);
+    assert.match(board, /now \S+/);
+    // The keyboard moves by one batch.
+    await page.locator("#slider").focus();
+    await page.keyboard.press("ArrowRight");
+    await batchShown(page, 2);
+    assert.match(
+      String(await propertyOf(page, "#slider", "ariaValueText")),
+      /^batch 2 as of \d/,
+    );
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage("play goes from a moment to now", async () => {
+  await using platform = await loaded();
+  for (const id of [50, 51, 52]) {
+    await execute(platform.source.client, insertOrder(id));
+    await platform.run();
+  }
+  await using served = new Served(platform);
+  const { page, errors } = await open(
+    `${await served.address}?period=all&at=1`,
+  );
+  await batchShown(page, 1);
+  await page.evaluate(`{
+    window.passed = [];
+    new MutationObserver(() => {
+      const text = document.querySelector("#batch").textContent + ": " +
+        document.querySelector("[data-card=sales] b").textContent;
+      if (window.passed.at(-1) !== text) window.passed.push(text);
+    }).observe(document.body, { subtree: true, childList: true });
+  }`);
+  await page.locator("#play").click();
+  await batchShown(page, 4);
+  await page.waitForSelector("#play:has-text('Play')");
+  const passed = await page.evaluate("window.passed") as string[];
+
+  for (const moment of ["2: 4", "3: 5", "4: 6"]) {
+    assert.ok(passed.includes(moment), `${moment} in ${passed.join("; ")}`);
+  }
+  assert.doesNotMatch(page.url(), /at=/);
+  await ordersShown(page, 6);
   assert.deepEqual(errors, []);
 });
 

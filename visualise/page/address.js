@@ -8,6 +8,8 @@
  */
 
 const VIEWS = ["overview", "changes", "record", "pipeline", "batch"];
+/** The views that can show the past. */
+const TIMED = ["overview", "changes"];
 /** What another view does not take along. */
 const OF_ONE_VIEW = ["rows", "record", "batch", "since"];
 /** @type {() => void} */
@@ -22,6 +24,11 @@ export function param(/** @type {string} */ name) {
 export function view() {
   const named = param("view") ?? "";
   return VIEWS.includes(named) ? named : "overview";
+}
+
+/** Whether the view can show the past. */
+export function isTimed() {
+  return TIMED.includes(view());
 }
 
 /** The address after some changes, relative to this page. */

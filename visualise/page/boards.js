@@ -7,6 +7,7 @@ import {
   noneIn,
   openRows,
   rowsBefore,
+  rowsNow,
   rowsOf,
   tabled,
 } from "./card_rows.js";
@@ -94,6 +95,13 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
     rowsBefore(overview, card, { by, currency }) ?? [],
     ofBoard,
   );
+  const now = rowsNow(overview, card, { by, currency });
+  const current = now === null ? undefined : summed(
+    now.filter((row) =>
+      states === undefined || row[states.dimension] === state
+    ),
+    ofBoard,
+  );
   const isShown = new Set(sums.map((one) => one.id));
   const most = Math.max(...sums.map(({ value }) => value), 0);
   drawBars(
@@ -121,6 +129,7 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
       ...barOf(one, {
         ...ofBoard,
         was: before.find((other) => other.id === one.id)?.value,
+        now: current?.find((other) => other.id === one.id)?.value,
         state,
       }, shown),
       share: most === 0 ? 0 : one.value / most,
@@ -137,12 +146,13 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
  *   within: string | undefined,
  *   column: string,
  *   was: number | undefined,
+ *   now: number | undefined,
  *   state: string | undefined,
  * }} of
  * @param {Shown} shown
  */
 function barOf({ label, value, detail, row }, of, shown) {
-  const { by, within, column, was, state } = of;
+  const { by, within, column, was, now, state } = of;
   const { currency, card, kept } = shown;
   const { subject } = card;
   const { states } = subject;
@@ -164,7 +174,12 @@ function barOf({ label, value, detail, row }, of, shown) {
       { class: "detail" },
       detail,
       detail === "" ? "" : " ",
-      changeOf(value, was, measureOf(subject, column)),
+      ...(now === undefined
+        ? [changeOf(value, was, measureOf(subject, column))]
+        : [
+          `${detail === "" ? "" : "· "}now ${formats.short(now)} `,
+          changeOf(now, value, measureOf(subject, column)),
+        ]),
     ),
     row,
     says: isAlone() ? `Rows of ${label}` : `Show ${label} alone`,

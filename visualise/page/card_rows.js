@@ -11,13 +11,14 @@ import { heading } from "./formats.js";
 
 /**
  * Figures of a period, and of the one before; what is stacked by state is of
- * any day.
+ * any day. Those of the past have those of now beside them.
  * @typedef {{
  *   snapshot_time: string,
  *   period: "12m" | "days" | "all",
  *   from: string | null,
  *   figures: Figures,
  *   before: { from: string, to: string, figures: Figures } | null,
+ *   now: { figures: Figures } | null,
  *   offered: { dimension: string, names: string[] } | null,
  * }} Overview
  */
@@ -59,6 +60,19 @@ export function rowsBefore({ before }, card, chosen) {
   if (before === null || card.subject.states !== undefined) return null;
   const rows = rowsOf(before.figures, card, chosen);
   return rows.length === 0 ? null : rows;
+}
+
+/**
+ * The rows of a card as of now, beside those of the past; null if it is now.
+ * @param {Overview} overview
+ * @param {Card} card
+ * @param {{ by: string, currency: string }} chosen
+ * @returns {Row[] | null}
+ */
+export function rowsNow({ now }, card, chosen) {
+  return now === null || now === undefined
+    ? null
+    : rowsOf(now.figures, card, chosen);
 }
 
 /** Names that filter, which a subject lacks: then it has no figures. */

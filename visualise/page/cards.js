@@ -1,7 +1,7 @@
 // @ts-check
 // The overview's large figures.
 import { go } from "./address.js";
-import { lackedBy, rowsBefore, rowsOf } from "./card_rows.js";
+import { lackedBy, rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
 import { cardsOf } from "./company.js";
 import { $, make, refill } from "./elements.js";
 import { figure, heading, shown } from "./formats.js";
@@ -30,6 +30,7 @@ export function showCards(overview, { currency, chosen, today }) {
           type: "button",
           class: "card",
           "data-card": card.name,
+          "data-trail": String(card.subject.has_trail),
           "aria-pressed": String(card.name === chosen),
           onclick: () => go({ measure: card.name, figure: null }),
         },
@@ -52,9 +53,7 @@ function partsOf(overview, card, { currency, today }) {
   const formats = formatsOf(subject, main, currency);
   const rows = rowsOf(overview.figures, card, { by: "month", currency });
   const [worst] = states?.names ?? [];
-  const counted = worst === undefined
-    ? rows
-    : rows.filter((row) => row[states?.dimension ?? ""] === worst);
+  const counted = worstOf(rows, subject);
   const value = sum(counted, main);
   const [lacked] = lackedBy(overview.figures, card);
   const since = overview.period === "12m" ? overview.from : null;
@@ -89,6 +88,17 @@ function partsOf(overview, card, { currency, today }) {
       ),
     ),
   ];
+}
+
+/**
+ * Of what is stacked by state, the rows in the worst.
+ * @param {Row[]} rows
+ * @param {Subject} subject
+ */
+function worstOf(rows, { states }) {
+  return states === undefined
+    ? rows
+    : rows.filter((row) => row[states.dimension] === states.names[0]);
 }
 
 /**
@@ -143,17 +153,27 @@ function ageingOf({ figures }, card, { currency, formats }) {
 }
 
 /**
- * The change since the period before, and which one that is.
+ * What it is now, if the past is shown, or else the change since the period
+ * before; and which one that is.
  * @param {Overview} overview
  * @param {Card} card
  * @param {{ currency: string, value: number }} now
  */
 function comparedWith(overview, card, { currency, value }) {
+  const { subject } = card;
+  const formats = formatsOf(subject, subject.main, currency);
+  const measure = measureOf(subject, subject.main);
+  const current = rowsNow(overview, card, { by: "month", currency });
+  if (current !== null) {
+    const later = sum(worstOf(current, subject), subject.main);
+    return [
+      `now ${formats.short(later)} `,
+      changeOf(later, value, measure),
+    ];
+  }
   const { before, period } = overview;
   const rows = rowsBefore(overview, card, { by: "month", currency });
   if (before === null || rows === null) return [];
-  const { subject } = card;
-  const measure = measureOf(subject, subject.main);
   return [
     changeOf(value, sum(rows, subject.main), measure),
     period === "12m"

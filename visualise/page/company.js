@@ -29,6 +29,7 @@ import { get } from "./state.js";
  *   splits: string[],
  *   states?: Names,
  *   ageing?: string[],
+ *   has_trail: boolean,
  *   cards: { name: string, title: string, only?: Names }[],
  * }} Subject
  */

@@ -6,6 +6,7 @@ import {
   none,
   openRows,
   rowsBefore,
+  rowsNow,
   rowsOf,
   tabled,
 } from "./card_rows.js";
@@ -41,7 +42,8 @@ export function showMonths(overview, shown) {
   offerFigures(subject, name);
   const isStacked = subject.states !== undefined;
   const months = monthsOf(rows, { today, since: isStacked ? null : since });
-  const before = overview.period === "12m"
+  const now = rowsNow(overview, card, { by: "month", currency });
+  const before = now === null && overview.period === "12m"
     ? rowsBefore(overview, card, { by: "month", currency })
     : null;
   const measure = measureOf(subject, name);
@@ -64,6 +66,13 @@ export function showMonths(overview, shown) {
         look: "ghost",
         values: months.map((one) =>
           sum(before.filter((row) => row.month === yearBefore(one)), name)
+        ),
+      }]),
+      ...(now === null || isStacked ? [] : [{
+        name: "now",
+        look: "ghost",
+        values: months.map((one) =>
+          sum(now.filter((row) => row.month === one), name)
         ),
       }]),
       ...seriesOf(rows, subject, { months, name }),

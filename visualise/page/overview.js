@@ -10,30 +10,44 @@ import { filters, offerNames } from "./filters.js";
 import { countOf } from "./measures.js";
 import { showMonths } from "./months.js";
 import { readRows } from "./rows.js";
-import { get, shownBatch } from "./state.js";
+import { get, newestBatch, pastBatch, shownBatch } from "./state.js";
 
 /** @typedef {import("./card_rows.js").Figures} Figures */
 /** @typedef {import("./card_rows.js").Overview} Overview */
+
+/**
+ * What was shown last, and in which currency; null before the first figures.
+ * @type {{ overview: Overview, currency: string } | null}
+ */
+let shownLast = null;
+
+/** What was shown last; null before the first figures. */
+export function lastOverview() {
+  return shownLast;
+}
 
 /** Fetches the figures; returns a function that shows them. */
 export async function readOverview(/** @type {AbortSignal} */ signal) {
   const batch = shownBatch();
   const chosen = filters();
-  const [answer, showRows] = await Promise.all([
-    get(
-      `api/overview/${batch}?${new URLSearchParams({
-        ...chosen,
-        period: param("period") ?? ourCompany().period,
-      })}`,
-      signal,
-    ),
+  const asked = new URLSearchParams({
+    ...chosen,
+    period: param("period") ?? ourCompany().period,
+  });
+  const figuresAt = (/** @type {number} */ one) =>
+    get(`api/overview/${one}?${asked}`, signal);
+  const [answer, now, showRows] = await Promise.all([
+    figuresAt(batch),
+    pastBatch() === null ? null : figuresAt(newestBatch()),
     readRows(batch, chosen, signal),
   ]);
   return {
     batch,
     snapshotTime: answer.snapshot_time,
     show: () => {
-      showOverview(batch, answer);
+      /** @type {Overview} */
+      const overview = { ...answer, now };
+      showOverview(batch, overview);
       showRows();
     },
   };
@@ -44,11 +58,24 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
  * @param {Overview} answer
  */
 function showOverview(batch, answer) {
+  const shown = showFigures(batch, answer);
+  if (shown === undefined) return;
+  shownLast = { overview: answer, currency: shown.currency };
+  showBoards(answer, shown);
+}
+
+/**
+ * Shows the cards and the chart; returns what they show, if there is any.
+ * @param {number} batch
+ * @param {Overview} answer
+ * @param {string} [staying] The currency to stay at, unless another is chosen.
+ */
+export function showFigures(batch, answer, staying) {
   const currencies = currenciesOf(answer.figures);
   const asked = param("currency");
   const { currency: usual = "" } = ourCompany();
   const [most = ""] = currencies.includes(usual) ? [usual] : currencies;
-  const currency = asked ?? most;
+  const currency = asked ?? staying ?? most;
   // What is asked for stays on offer even if it has no figures.
   const listed = asked === null || currencies.includes(asked)
     ? currencies
@@ -57,7 +84,7 @@ function showOverview(batch, answer) {
   offerNames(answer.offered);
   const cards = cardsOf();
   const card = cards.find(({ name }) => name === param("measure")) ?? cards[0];
-  if (card === undefined) return;
+  if (card === undefined) return undefined;
   const today = (answer.snapshot_time ?? "").slice(0, 7);
   showCards(answer, { currency, chosen: card.name, today });
   showPeriod(answer);
@@ -65,7 +92,7 @@ function showOverview(batch, answer) {
   const kept = listed.length > 1 ? { currency } : {};
   const shown = { batch, currency, kept, card, today, since };
   showMonths(answer, shown);
-  showBoards(answer, shown);
+  return shown;
 }
 
 /** The currencies of all figures, those with most records of the first first. */

@@ -28,6 +28,11 @@ export const state = {
   up: /** @type {boolean | null} */ (null),
   /** Why the figures could not be updated; null if they were. */
   problem: /** @type {string | null} */ (null),
+  /**
+   * All batches over time; empty until they are asked for.
+   * @type {import("./strip.js").Span[]}
+   */
+  spans: [],
   /** The snapshot time of what is shown. */
   snapshotTime: "",
 };

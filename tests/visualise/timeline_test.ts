@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { readDashboard } from "../../lib/project/dashboard.ts";
+import { Figures } from "../../visualise/figures.ts";
+import { Timeline, type Trail } from "../../visualise/timeline.ts";
+import { hasTrail } from "../../visualise/trail_sql.ts";
+import { loaded, openWarehouse } from "../harness/dashboard.ts";
+import { execute, type Platform, PROJECT_SQL } from "../harness/platform.ts";
+import { insertOrder } from "../harness/small_source.ts";
+
+const { subjects } = readDashboard(PROJECT_SQL);
+const BATCHES = [
+  [
+    insertOrder(50),
+    "update sales_order set units_sold = 777 where sales_order_id = 1",
+  ],
+  [
+    "delete from sales_order where sales_order_id = 2",
+    "update sales_order set currency_id = 2 where sales_order_id = 50",
+  ],
+  [insertOrder(2), "update purchase_order set item_quantity = 1"],
+];
+
+/** What a page adds up: the figures of each month as of a batch. */
+function monthsAt({ columns, measures, rows }: Trail, batch: number) {
+  const keys = columns.length - measures;
+  const sums = new Map<string, number[]>();
+  for (const row of rows.filter(([last]) => Number(last) <= batch)) {
+    const key = row.slice(1, keys).join();
+    const sum = sums.get(key) ?? Array(measures).fill(0);
+    sums.set(key, sum.map((one, index) => one + Number(row[keys + index])));
+  }
+  const cents = (one: number) => Math.round(one * 100) / 100;
+  return [...sums].map(([key, sum]) => `${key}: ${sum.map(cents)}`)
+    .filter((line) => !line.endsWith(": 0,0,0")).toSorted();
+}
+
+async function monthsByFigures(platform: Platform, batch: number) {
+  await using warehouse = openWarehouse(platform);
+  const timed = subjects.filter(hasTrail);
+  const figures = await new Figures(warehouse).read(
+    { batch, day: "2023-06-01" },
+    { from: null, to: null },
+    timed,
+  );
+  return timed.map(({ name, measures }) =>
+    (figures[name]?.month ?? []).map((row) =>
+      `${row.month},${row.currency}: ${
+        measures.map((one) => Number(row[one.name]))
+      }`
+    ).toSorted()
+  );
+}
+
+Deno.test("Timeline has what each batch changed, and reads only what is new", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  const timeline = new Timeline(warehouse);
+  const timed = subjects.filter(hasTrail);
+  assert.deepEqual(timed.map(({ name }) => name), ["sales", "purchases"]);
+  for (const [index, changes] of BATCHES.entries()) {
+    await execute(platform.source.client, ...changes);
+    await platform.run();
+    const spans = await timeline.spans();
+    assert.deepEqual(
+      spans.map(({ batch }) => batch),
+      Array.from({ length: index + 2 }, (_, batch) => batch + 1),
+    );
+    const trails = await Promise.all(timed.map((one) => timeline.trail(one)));
+    for (const { batch } of spans) {
+      assert.deepEqual(
+        trails.map((trail) => monthsAt(trail, batch)),
+        await monthsByFigures(platform, batch),
+        `batch ${batch} of ${spans.length}`,
+      );
+    }
+    assert.deepEqual(
+      await Promise.all(timed.map((one) => new Timeline(warehouse).trail(one))),
+      trails,
+    );
+  }
+});
+
+Deno.test("Timeline has at most 200 spans, whose sums stay the same", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, ...BATCHES[0] ?? []);
+  await platform.run();
+  await using warehouse = openWarehouse(platform);
+  const timeline = new Timeline(warehouse);
+  const [sales] = subjects;
+  assert.ok(sales !== undefined);
+  const before = await timeline.trail(sales);
+  const rows = (await timeline.spans()).reduce((sum, one) => sum + one.rows, 0);
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.batch select batch, now(), now(), run_id,
+      input_sha256, 1, 0, transform_hash, lake_id
+    from (select run_id, input_sha256, transform_hash, lake_id
+      from pipeline.batch where batch = 2) as model
+    cross join generate_series(3, 450) as batch`,
+  );
+  const spans = await timeline.spans();
+  const after = await timeline.trail(sales);
+
+  assert.deepEqual(
+    [spans.length, spans[0]?.batch, spans.at(-1)?.batch],
+    [113, 4, 450],
+  );
+  assert.equal(spans.reduce((sum, one) => sum + one.rows, 0), rows + 448);
+  assert.deepEqual(monthsAt(after, 450), monthsAt(before, 2));
+  assert.deepEqual(
+    await new Timeline(warehouse).spans(),
+    spans,
+  );
+});

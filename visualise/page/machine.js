@@ -1,0 +1,181 @@
+// @ts-check
+// The time machine: the strip of all batches, the slider and the field that
+// choose a moment, and the way back to now.
+import { go, isTimed, view } from "./address.js";
+import { $, field, write } from "./elements.js";
+import { figure, moment } from "./formats.js";
+import { prepareTrails, showAt } from "./scrub.js";
+import { get, newestBatch, pastBatch, shownBatch, state } from "./state.js";
+import { drawStrip, placeOf, spanAt } from "./strip.js";
+
+/** How long to wait until a person has settled on a choice. */
+const SETTLE_MS = 150;
+const STEP_MS = 200;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let settling;
+/** Whether a pointer moves along the strip. */
+let isHeld = false;
+/** Whether the moments are played. */
+let isPlaying = false;
+
+/** Whether what is shown is only passed by: then it is not refreshed. */
+export function isPassing() {
+  return isHeld || isPlaying;
+}
+
+/** Fetches the batches over time, if there are new ones. */
+export async function askTimeline(/** @type {AbortSignal} */ signal) {
+  const newest = newestBatch();
+  if (!isTimed() || newest === 0 || state.spans.at(-1)?.batch === newest) {
+    return;
+  }
+  state.spans = await get(`api/timeline/${newest}`, signal);
+}
+
+/** Shows where in time the page is. */
+export function showMachine() {
+  if (isPassing()) return;
+  const slider = field("slider");
+  if (newestBatch() > 0) {
+    slider.max = String(newestBatch());
+    slider.disabled = newestBatch() === 1;
+    slider.value = String(shownBatch());
+    write($("batch"), figure(shownBatch()));
+  }
+  const isPast = pastBatch() !== null && isTimed();
+  document.body.classList.toggle("in-past", isPast);
+  $("now").hidden = !isPast;
+  $("play").hidden = view() !== "overview" || state.spans.length < 2;
+  const text = state.snapshotTime === ""
+    ? ""
+    : `as of ${moment(state.snapshotTime)}`;
+  write($("as-of"), text);
+  slider.setAttribute("aria-valuetext", `batch ${slider.value} ${text}`);
+  drawStrip(state.spans, placeOf(state.spans, state.snapshotTime));
+}
+
+/** Goes to a batch, or to now if it is the newest. */
+export function goToBatch(/** @type {number} */ batch) {
+  const to = Math.max(1, Math.min(newestBatch(), batch));
+  go({ at: to === newestBatch() ? null : to });
+}
+
+/**
+ * Lets a person move in time: `tell` shows an error, `refresh` shows what the
+ * address says.
+ * @param {{ tell: (error: unknown) => void, refresh: () => void }} page
+ */
+export function startMachine(page) {
+  const slider = field("slider");
+  slider.addEventListener("input", () => {
+    // One truth: what is chosen, not what is still shown.
+    write($("batch"), figure(slider.value));
+    write($("as-of"), "");
+  });
+  slider.addEventListener("change", () => {
+    clearTimeout(settling);
+    $("main").setAttribute("aria-busy", "true");
+    settling = setTimeout(() => goToBatch(Number(slider.value)), SETTLE_MS);
+  });
+  // By Enter, since a date is written in several steps.
+  $("moment").addEventListener("keydown", (event) => {
+    field("moment").setCustomValidity("");
+    if (event.key === "Enter") goToTime(page.tell);
+  });
+  $("moment").addEventListener("blur", () => goToTime(page.tell));
+  $("now").addEventListener("click", () => go({ at: null }));
+  $("play").addEventListener("click", () => play(page.refresh));
+  followPointer(page.refresh);
+}
+
+/** Goes to the newest batch whose snapshot was taken by a time. */
+async function goToTime(/** @type {(error: unknown) => void} */ tell) {
+  const input = field("moment");
+  if (input.value === "") return;
+  try {
+    const time = new Date(input.value).toISOString();
+    const { batch } = await get(`api/at?${new URLSearchParams({ time })}`);
+    input.setCustomValidity(
+      batch === null ? "No batch was taken by then." : "",
+    );
+    if (!input.reportValidity()) return;
+    input.value = "";
+    goToBatch(Number(batch));
+  } catch (error) {
+    tell(error);
+  }
+}
+
+/** Shows the batches under a pointer that is held, and stays at the last. */
+function followPointer(/** @type {() => void} */ refresh) {
+  const track = $("track");
+  const pass = (/** @type {PointerEvent} */ { clientX }) => {
+    const { left, width } = track.getBoundingClientRect();
+    const span = spanAt(state.spans, (clientX - left) / width);
+    if (span !== undefined) passBy(span);
+  };
+  track.addEventListener("pointerenter", prepareTrails);
+  track.addEventListener("pointerdown", (event) => {
+    if (state.spans.length < 2) return;
+    isPlaying = false;
+    isHeld = true;
+    track.setPointerCapture(event.pointerId);
+    prepareTrails();
+    pass(event);
+  });
+  track.addEventListener("pointermove", (event) => {
+    if (isHeld) pass(event);
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    track.addEventListener(end, () => {
+      if (!isHeld) return;
+      isHeld = false;
+      stay(refresh);
+    });
+  }
+}
+
+/**
+ * Shows a span at once, as far as the page knows it.
+ * @param {import("./strip.js").Span} span
+ */
+function passBy(span) {
+  field("slider").value = String(span.batch);
+  write($("batch"), figure(span.batch));
+  write($("as-of"), `as of ${moment(span.time)}`);
+  document.body.classList.add("passing");
+  drawStrip(state.spans, placeOf(state.spans, span.time));
+  showAt(span);
+}
+
+/** Goes to what was passed by last. */
+function stay(/** @type {() => void} */ refresh) {
+  const before = location.href;
+  document.body.classList.remove("passing");
+  goToBatch(Number(field("slider").value));
+  // What was shown in passing is not all of it.
+  if (location.href === before) refresh();
+}
+
+/** Shows one moment after the other, up to now or until it is stopped. */
+async function play(/** @type {() => void} */ refresh) {
+  if (isPlaying) {
+    isPlaying = false;
+    return;
+  }
+  isPlaying = true;
+  write($("play"), "Pause");
+  await prepareTrails();
+  const from = pastBatch() ?? 0;
+  const rest = state.spans.filter(({ batch }) => batch > from);
+  for (const span of rest) {
+    if (!isPlaying || view() !== "overview") break;
+    passBy(span);
+    await new Promise((wake) => setTimeout(wake, STEP_MS));
+  }
+  const isStopped = isHeld;
+  isPlaying = false;
+  write($("play"), "Play");
+  if (!isStopped) stay(refresh);
+}

@@ -1,0 +1,105 @@
+// @ts-check
+// Figures of a moment that is passed by, without asking the server: from what
+// each span of batches changed, which it is asked for once.
+import { param, view } from "./address.js";
+import { ourCompany } from "./company.js";
+import { filters } from "./filters.js";
+import { lastOverview, showFigures } from "./overview.js";
+import { get, newestBatch } from "./state.js";
+
+/** @typedef {import("./card_rows.js").Row} Row */
+/**
+ * What each span changed: the last columns are measures.
+ * @typedef {{
+ *   columns: string[],
+ *   measures: number,
+ *   rows: (string | null)[][],
+ * }} Trail
+ */
+
+const MONTHS = 12;
+
+/** @type {Map<string, Trail>} */
+let trails = new Map();
+/** The newest batch that they know. */
+let known = 0;
+
+/** Fetches what passing by needs. Without it, figures follow at rest. */
+export async function prepareTrails() {
+  const newest = newestBatch();
+  if (known === newest || view() !== "overview") return;
+  known = newest;
+  const named = ourCompany().subjects.filter((one) => one.has_trail)
+    .map(({ name }) => name);
+  try {
+    trails = new Map(
+      await Promise.all(
+        named.map(async (name) => /** @type {[string, Trail]} */ ([
+          name,
+          await get(`api/trail/${name}/${newest}`),
+        ])),
+      ),
+    );
+  } catch {
+    known = 0;
+  }
+}
+
+/** Shows the figures at the end of a span, where they are known. */
+export function showAt(/** @type {import("./strip.js").Span} */ span) {
+  const before = lastOverview();
+  const isFiltered = Object.values(filters()).some((value) => value !== "");
+  if (before === null || isFiltered || view() !== "overview") return;
+  const { overview: last, currency } = before;
+  const isAll = param("period") === "all" || last.period === "all";
+  const since = isAll ? "" : monthsBefore(span.time, MONTHS - 1);
+  const figures = { ...last.figures };
+  for (const [name, trail] of trails) {
+    figures[name] = {
+      ...figures[name],
+      month: monthsAt(trail, span.batch)
+        .filter((row) => (row.month ?? "") >= since),
+    };
+  }
+  showFigures(span.batch, {
+    ...last,
+    snapshot_time: span.time,
+    from: isAll ? null : `${since}-01`,
+    figures,
+    before: null,
+    now: null,
+  }, currency);
+}
+
+/**
+ * The figures of each month as of a batch: the sums of what changed up to it.
+ * @param {Trail} trail
+ * @param {number} batch
+ */
+function monthsAt({ columns, measures, rows }, batch) {
+  const count = columns.length - measures;
+  /** @type {Map<string, (string | number | null)[]>} */
+  const sums = new Map();
+  for (const row of rows) {
+    if (Number(row[0]) > batch) continue;
+    const key = JSON.stringify(row.slice(1, count));
+    const sum = sums.get(key) ?? [...row.slice(0, count)];
+    for (let index = count; index < columns.length; index++) {
+      sum[index] = Number(sum[index] ?? 0) + Number(row[index] ?? 0);
+    }
+    sums.set(key, sum);
+  }
+  return [...sums.values()].map((sum) => /** @type {Row} */ (Object.fromEntries(
+    columns.slice(1).map((name, index) => [name, String(sum[index + 1])]),
+  )));
+}
+
+/** The month so many months before a time. */
+function monthsBefore(
+  /** @type {string} */ time,
+  /** @type {number} */ months,
+) {
+  const date = new Date(`${time.slice(0, 7)}-01T00:00Z`);
+  date.setUTCMonth(date.getUTCMonth() - months);
+  return date.toISOString().slice(0, 7);
+}

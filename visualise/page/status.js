@@ -1,0 +1,51 @@
+// @ts-check
+// The pill in the corner: the worst of what there is to say.
+import { isTimed } from "./address.js";
+import { $, write } from "./elements.js";
+import { duration, figure } from "./formats.js";
+import {
+  isFromFuture,
+  pastBatch,
+  secondsBehind,
+  shownBatch,
+  state,
+} from "./state.js";
+
+/** Shows it. */
+export function showStatus() {
+  const [level, text, age] = statusOf();
+  const pill = $("status");
+  pill.dataset.state = level;
+  write($("status-text"), text);
+  write($("status-age"), age);
+}
+
+/** @returns {[string, string, string]} */
+function statusOf() {
+  const seconds = secondsBehind();
+  if (state.up === null) return ["unknown", "Connecting…", ""];
+  if (!state.up) return ["stale", "Offline: the figures may be old", ""];
+  if (state.problem !== null) return ["stale", "Not up to date", ""];
+  if (isFromFuture()) return ["stale", "Age unknown", ""];
+  if (seconds > state.targetMinutes * 60) {
+    return ["stale", "Stale", duration(seconds)];
+  }
+  if (isTimed() && pastBatch() !== null) {
+    return ["past", "Past", `batch ${figure(shownBatch())}`];
+  }
+  const failing = Number(state.newest?.checks_failing ?? 0);
+  if (failing > 0) {
+    return [
+      "failing",
+      failing === 1 ? "1 check fails" : `${figure(failing)} checks fail`,
+      "",
+    ];
+  }
+  return [
+    "live",
+    "Live",
+    state.newest === null ? "" : duration(
+      Math.max(0, seconds),
+    ),
+  ];
+}

@@ -1,0 +1,135 @@
+import type { TextRow } from "../lib/postgres/postgres.ts";
+import type { Subject } from "../lib/project/dashboard.ts";
+import { isSplit } from "./subject_sql.ts";
+import { trailSql } from "./trail_sql.ts";
+import type { Warehouse } from "./warehouse.ts";
+
+/** The most spans of batches that a timeline has: a strip's columns. */
+const SPANS_MAX = 200;
+
+/** Batches in a row: the last of them, when it was taken, and all their rows. */
+export interface Span {
+  batch: number;
+  time: string;
+  rows: number;
+}
+
+/** What the spans changed, as a table with one line of values for each row. */
+export interface Trail {
+  columns: string[];
+  /** How many columns, the last ones, are measures. */
+  measures: number;
+  rows: (string | null)[][];
+}
+
+/**
+ * All batches as at most 200 spans of equally many, for a page to move along
+ * them. What a batch did never changes, so only what is new is ever read: the
+ * ledger after the newest known batch, and the trails of spans that are not full.
+ */
+export class Timeline {
+  #step = 1;
+  #spans: Span[] = [];
+  #known = 0;
+  readonly #trails = new Map<string, Map<number, TextRow[]>>();
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly warehouse: Warehouse) {}
+
+  /** Reads the spans up to the newest batch. */
+  async spans(): Promise<readonly Span[]> {
+    return await this.#inTurn(async () => {
+      await this.#follow();
+      return this.#spans;
+    });
+  }
+
+  /** Reads what each span changed of a subject; see `hasTrail`. */
+  async trail(subject: Subject): Promise<Trail> {
+    const known = await this.#inTurn(async () => {
+      await this.#follow();
+      const read = this.#trails.get(subject.name) ?? new Map();
+      this.#trails.set(subject.name, read);
+      const lacking = this.#spans.map((_, index) => index)
+        .filter((index) => !read.has(index));
+      const rows = await this.warehouse.ask({
+        name: `trail of ${subject.name}`,
+        text: trailSql(subject),
+      }, [
+        lacking.map((index) => String(this.#lowOf(index))),
+        lacking.map((index) => String(this.#spans[index]?.batch)),
+        this.#known,
+      ]);
+      const bySpan = Map.groupBy(rows, (row) => this.#indexOf(row));
+      for (const index of lacking) read.set(index, bySpan.get(index) ?? []);
+      return [...read.values()].flat();
+    });
+    const columns = [
+      "batch",
+      "month",
+      ...subject.dimensions.filter((one) => isSplit(subject, one)),
+      ...subject.measures,
+    ].map((one) => typeof one === "string" ? one : one.name);
+    return {
+      columns,
+      measures: subject.measures.length,
+      rows: known.map((row: TextRow) =>
+        columns.map((column) => row[column] ?? null)
+      ),
+    };
+  }
+
+  /** Forgets all, since the warehouse may have been rebuilt. */
+  forget(): void {
+    this.#step = 1;
+    this.#spans = [];
+    this.#known = 0;
+    this.#trails.clear();
+  }
+
+  /** One at a time, so that nothing is read twice. */
+  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const own = this.#reading.then(read, read);
+    this.#reading = own.catch(() => {});
+    return await own;
+  }
+
+  /** Adds the batches that are new. */
+  async #follow(): Promise<void> {
+    const added = await this.warehouse.ask("ledger_after", [this.#known]);
+    for (const row of added) {
+      const batch = Number(row.batch);
+      const index = this.#indexOf(row);
+      const before = this.#spans[index];
+      this.#spans[index] = {
+        batch,
+        time: row.time ?? "",
+        rows: Number(row.rows) + (before?.rows ?? 0),
+      };
+      this.#known = batch;
+      for (const trail of this.#trails.values()) trail.delete(index);
+      while (this.#spans.length > SPANS_MAX) this.#halve();
+    }
+  }
+
+  /** Makes one span of each two. */
+  #halve(): void {
+    this.#step *= 2;
+    const spans = this.#spans;
+    this.#spans = [];
+    for (const [index, span] of spans.entries()) {
+      const half = Math.floor(index / 2);
+      const rows = (this.#spans[half]?.rows ?? 0) + span.rows;
+      this.#spans[half] = { ...span, rows };
+    }
+    this.#trails.clear();
+  }
+
+  #indexOf({ batch }: TextRow): number {
+    return Math.floor((Number(batch) - 1) / this.#step);
+  }
+
+  #lowOf(index: number): number {
+    return index * this.#step;
+  }
+}
