@@ -77,7 +77,20 @@ testPage("Northwind has a dashboard of its own, as exact as SQL", async () => {
   await page.goto(`${await served.address}?view=changes`);
   await page.waitForSelector("#changes-list table");
   const changes = await page.locator("#changes-list").innerText();
+  // Lines have no day of their own: the server is asked for what is passed by.
+  await page.goto(await served.address);
+  await batchShown(page, 2);
+  const box = await page.locator("#track").boundingBox();
+  await page.mouse.move((box?.x ?? 0) + 1, (box?.y ?? 0) + 10);
+  await page.mouse.down();
+  await batchShown(page, 1);
+  const passed = page.url();
+  await page.mouse.up();
+  await page.waitForSelector("#main[aria-busy=false]");
+  await page.goBack();
+  await batchShown(page, 2);
 
+  assert.match(passed, /\?at=1$/);
   assert.deepEqual(now, await byHand(2));
   assert.deepEqual(before, await byHand(1));
   assert.notDeepEqual(now, before);

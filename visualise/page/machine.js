@@ -18,6 +18,8 @@ let settling;
 let isHeld = false;
 /** Whether the moments are played. */
 let isPlaying = false;
+/** Whether passing by has its entry in the browser's history. */
+let isEntered = false;
 
 /** Whether what is shown is only passed by: then it is not refreshed. */
 export function isPassing() {
@@ -55,10 +57,14 @@ export function showMachine() {
   drawStrip(state.spans, placeOf(state.spans, state.snapshotTime));
 }
 
-/** Goes to a batch, or to now if it is the newest. */
-export function goToBatch(/** @type {number} */ batch) {
+/**
+ * Goes to a batch, or to now if it is the newest.
+ * @param {number} batch
+ * @param {{ replace?: boolean }} options
+ */
+export function goToBatch(batch, options = {}) {
   const to = Math.max(1, Math.min(newestBatch(), batch));
-  go({ at: to === newestBatch() ? null : to });
+  go({ at: to === newestBatch() ? null : to }, options);
 }
 
 /**
@@ -120,6 +126,7 @@ function followPointer(/** @type {() => void} */ refresh) {
     if (state.spans.length < 2) return;
     isPlaying = false;
     isHeld = true;
+    isEntered = false;
     track.setPointerCapture(event.pointerId);
     prepareTrails();
     pass(event);
@@ -137,25 +144,41 @@ function followPointer(/** @type {() => void} */ refresh) {
 }
 
 /**
- * Shows a span at once, as far as the page knows it.
+ * Shows a span at once, if the page knows its figures; returns whether it does.
  * @param {import("./strip.js").Span} span
  */
 function passBy(span) {
+  clearTimeout(settling);
   field("slider").value = String(span.batch);
   write($("batch"), figure(span.batch));
   write($("as-of"), `as of ${moment(span.time)}`);
-  document.body.classList.add("passing");
   drawStrip(state.spans, placeOf(state.spans, span.time));
-  showAt(span);
+  const isShown = showAt(span);
+  document.body.classList.toggle("passing", isShown);
+  // Else the server is asked wherever the pointer rests.
+  if (!isShown) settling = setTimeout(() => enter(span.batch), SETTLE_MS);
+  return isShown;
+}
+
+/** Goes to a batch that is passed by: all of them are one step for Back. */
+function enter(/** @type {number} */ batch) {
+  goToBatch(batch, { replace: isEntered });
+  isEntered = true;
 }
 
 /** Goes to what was passed by last. */
 function stay(/** @type {() => void} */ refresh) {
   const before = location.href;
+  clearTimeout(settling);
   document.body.classList.remove("passing");
-  goToBatch(Number(field("slider").value));
+  enter(Number(field("slider").value));
   // What was shown in passing is not all of it.
   if (location.href === before) refresh();
+}
+
+/** Whether figures are on their way. */
+function isBusy() {
+  return $("main").getAttribute("aria-busy") === "true";
 }
 
 /** Shows one moment after the other, up to now or until it is stopped. */
@@ -165,14 +188,17 @@ async function play(/** @type {() => void} */ refresh) {
     return;
   }
   isPlaying = true;
+  isEntered = false;
   write($("play"), "Pause");
   await prepareTrails();
   const from = pastBatch() ?? 0;
   const rest = state.spans.filter(({ batch }) => batch > from);
   for (const span of rest) {
     if (!isPlaying || view() !== "overview") break;
-    passBy(span);
-    await new Promise((wake) => setTimeout(wake, STEP_MS));
+    const isShown = passBy(span);
+    do await new Promise((wake) => setTimeout(wake, STEP_MS)); while (
+      !isShown && isPlaying && isBusy()
+    );
   }
   const isStopped = isHeld;
   isPlaying = false;

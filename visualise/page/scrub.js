@@ -45,11 +45,12 @@ export async function prepareTrails() {
   }
 }
 
-/** Shows the figures at the end of a span, where they are known. */
+/** Shows the figures at the end of a span; whether any are known. */
 export function showAt(/** @type {import("./strip.js").Span} */ span) {
   const before = lastOverview();
   const isFiltered = Object.values(filters()).some((value) => value !== "");
-  if (before === null || isFiltered || view() !== "overview") return;
+  if (before === null || isFiltered || view() !== "overview") return false;
+  if (trails.size === 0) return false;
   const { overview: last, currency } = before;
   const isAll = param("period") === "all" || last.period === "all";
   const since = isAll ? "" : monthsBefore(span.time, MONTHS - 1);
@@ -69,6 +70,7 @@ export function showAt(/** @type {import("./strip.js").Span} */ span) {
     before: null,
     now: null,
   }, currency);
+  return true;
 }
 
 /**
