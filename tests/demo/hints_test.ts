@@ -38,7 +38,7 @@ Deno.test("demoHints() names no batch before the first", () => {
 });
 
 Deno.test("demoHints() names queries that run in the warehouse", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await runTwice(platform);
   const { client } = platform.warehouse;
 
@@ -50,7 +50,7 @@ Deno.test("demoHints() names queries that run in the warehouse", async () => {
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`formatHints() leads to the lake in a zone of kind ${zones}`, async () => {
-    await using platform = await openPlatform({ zones });
+    await using platform = await openPlatform({ zones, warehouse: "empty" });
     await runTwice(platform);
     const { processedUrl, s3 } = platform.config;
     const hints = demoHints({

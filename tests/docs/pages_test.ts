@@ -172,7 +172,7 @@ Deno.test("docs/architecture.md names files that there are", async () => {
 });
 
 Deno.test("README.md has queries that run alike in warehouse and lake", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   const { snapshotTime } = await processedManifest(platform, 1);

@@ -18,7 +18,12 @@ import {
 } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
-import { openTestDatabase, type TestDatabase } from "./postgres.ts";
+import { makeWarehouse } from "./make_warehouse.ts";
+import {
+  openTestDatabase,
+  sharedTemplate,
+  type TestDatabase,
+} from "./postgres.ts";
 import { BUCKET } from "./s3.ts";
 import { SQL_DIRECTORY } from "./sql_directory.ts";
 
@@ -60,6 +65,11 @@ export interface PlatformOptions {
   sourceSql?: string;
   /** A database to copy as the source, which then has what that has. */
   sourceTemplate?: string;
+  /**
+   * What the warehouse has: the tables of the project's own SQL without a row,
+   * if the source is its own too, or nothing, where a first load is tested.
+   */
+  warehouse?: "made" | "empty";
   /** DuckDB's threads, 1 where nothing is said. */
   threads?: number;
   /** An S3 server with the tests' bucket, in place of the tests' own. */
@@ -72,16 +82,24 @@ export async function openPlatform(
 ): Promise<Platform> {
   const { sql = PROJECT_SQL, sourceTemplate } = options;
   const folder = await Deno.makeTempDir({ prefix: "totesys-platform-" });
-  const source = await openTestDatabase(sourceTemplate);
-  const warehouse = await openTestDatabase();
-  if (sourceTemplate === undefined) {
-    await source.client.query(options.sourceSql ?? SOURCE_SQL);
-  }
+  const source = await openTestDatabase(
+    sourceTemplate ??
+      (options.sourceSql === undefined ? await emptySource() : undefined),
+  );
+  const warehouse = await openTestDatabase(
+    sql === PROJECT_SQL && options.sourceSql === undefined &&
+      options.warehouse !== "empty"
+      ? await madeWarehouse()
+      : undefined,
+  );
   const env = environment(options, {
     folder,
     sourceUrl: source.url,
     warehouseUrl: warehouse.url,
   });
+  if (sourceTemplate === undefined && options.sourceSql !== undefined) {
+    await source.client.query(options.sourceSql);
+  }
   const logged: string[] = [];
   const context: StageContext = {
     config: readConfig((name) => env[name], [
@@ -120,6 +138,21 @@ export async function openPlatform(
     },
   };
   return platform;
+}
+
+/** A database to copy, with the contract's tables, empty. */
+function emptySource(): Promise<string> {
+  return sharedTemplate("source", async (client) => {
+    await client.query(SOURCE_SQL);
+  });
+}
+
+/** A database to copy, with the tables of the project's warehouse, empty. */
+export function madeWarehouse(): Promise<string> {
+  return sharedTemplate(
+    "warehouse",
+    (client) => makeWarehouse(client, PROJECT_SQL),
+  );
 }
 
 /** The settings of the stages. */

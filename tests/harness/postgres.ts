@@ -18,6 +18,9 @@ export interface TestDatabase extends AsyncDisposable {
   client: Client;
 }
 
+/** The shared templates, by what they hold. */
+const shared = new Map<string, Promise<string>>();
+
 let started: Promise<{ server: PostgresServer; folder: string }> | undefined;
 
 /**
@@ -41,7 +44,10 @@ export async function openTestDatabase(
 ): Promise<TestDatabase> {
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const admin = await openClient(await testPostgresUrl());
-  await admin.query(`create database ${name} template ${template}`);
+  // The files are copied without a log of each page.
+  await admin.query(
+    `create database ${name} template ${template} strategy file_copy`,
+  );
   const url = await testPostgresUrl(name);
   const settings = settingsOf(url);
   const client = await openClient(url);
@@ -68,6 +74,44 @@ export async function makeTemplate(
   const client = await openClient(await testPostgresUrl(name));
   await fill(client);
   await client.end();
+  return name;
+}
+
+/**
+ * The name of a database to copy that all files of tests share: the first that
+ * needs it makes it on the server, by `fill`, and nobody connects to it.
+ */
+export function sharedTemplate(
+  content: string,
+  fill: (client: Client) => Promise<void>,
+): Promise<string> {
+  const found = shared.get(content) ?? makeShared(`shared_${content}`, fill);
+  shared.set(content, found);
+  return found;
+}
+
+async function makeShared(
+  name: string,
+  fill: (client: Client) => Promise<void>,
+): Promise<string> {
+  const admin = await openClient(await testPostgresUrl());
+  // Of the files that begin at once, one makes it and the others wait.
+  await admin.query("select pg_advisory_lock(hashtext($1))", [name]);
+  const { rowCount } = await admin.query(
+    "select from pg_database where datname = $1 and datistemplate",
+    [name],
+  );
+  if (rowCount === 0) {
+    await admin.query(`drop database if exists ${name} with (force)`);
+    await admin.query(`create database ${name}`);
+    const client = await openClient(await testPostgresUrl(name));
+    await fill(client);
+    await client.end();
+    await admin.query(
+      `alter database ${name} is_template true allow_connections false`,
+    );
+  }
+  await admin.end();
   return name;
 }
 

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { makeWarehouse } from "./make_warehouse.ts";
-import { execute } from "./platform.ts";
+import { execute, PROJECT_SQL } from "./platform.ts";
 
 /** Rows of a fact that hold at any time; of a dimension a fifth. */
 const KEYS = 100;
@@ -38,7 +38,7 @@ export async function fillWarehouse(
   client: pg.Client,
   batches: number,
 ): Promise<void> {
-  await makeWarehouse(client);
+  await makeWarehouse(client, PROJECT_SQL);
   const loadedAt = (batch: string) =>
     `(now() - (${batches} - ${batch}) * interval '15 min')`;
   const versions = (options: { keys: number; every: number }) =>

@@ -5,8 +5,7 @@ import { connect } from "../../lib/postgres/connect.ts";
 import { inTransaction, query } from "../../lib/postgres/postgres.ts";
 import { followModels } from "../../load/tables/follow_models.ts";
 import type { TypedModel } from "../../load/tables/model_types.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
-import { PROJECT_SQL } from "../harness/platform.ts";
+import { madeWarehouse, PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
 const log = getLogger("totesys");
@@ -27,11 +26,10 @@ function typed(
 async function inWarehouse(
   test: (client: pg.Client) => Promise<void>,
 ): Promise<void> {
-  await using database = await openTestDatabase();
+  await using database = await openTestDatabase(await madeWarehouse());
   await using connection = await connect(database.settings, {
     purpose: "test",
   });
-  await makeWarehouse(connection.client);
   await test(connection.client);
 }
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
@@ -97,7 +96,6 @@ Deno.test("a first load, too, sees a trigger that leaves rows out", async () => 
   await using platform = await openPlatform();
   const { source, warehouse: { client } } = platform;
   await fillSmall(source.client);
-  await makeWarehouse(client);
   await execute(
     client,
     ...INTERCEPTORS["a trigger that leaves rows out"]!.statements,

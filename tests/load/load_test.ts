@@ -11,7 +11,7 @@ import { openClient } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 Deno.test("load() says which setting it lacks", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   platform.set({ warehouse: undefined });
 
   await assert.rejects(
@@ -21,7 +21,7 @@ Deno.test("load() says which setting it lacks", async () => {
 });
 
 Deno.test("load() does nothing where nothing is transformed, or all is loaded", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const nothing = { stage: "load", batches: [], rows: 0, bytes: 0 };
 
   assert.deepEqual(await platform.load(), nothing);
@@ -32,7 +32,7 @@ Deno.test("load() does nothing where nothing is transformed, or all is loaded", 
 });
 
 Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await platform.extract();
@@ -52,7 +52,7 @@ Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
 });
 
 Deno.test("load() counts the versions and bytes of the batches that it loads", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();
   await platform.extract();
@@ -73,7 +73,7 @@ Deno.test("load() counts the versions and bytes of the batches that it loads", a
 for (const first of [true, false]) {
   const when = first ? "in its first batch" : "in a later batch";
   Deno.test(`load() commits nothing of a damaged file ${when}`, async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     if (!first) await platform.run();
     await execute(platform.source.client, insertOrder(30));
@@ -101,7 +101,7 @@ for (const first of [true, false]) {
 }
 
 Deno.test("load() names a file that a manifest lists and nobody has", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();
   await platform.transform();
@@ -118,7 +118,7 @@ Deno.test("load() names a file that a manifest lists and nobody has", async () =
 });
 
 Deno.test("load() names a model that it doesn't know, and one whose table is gone", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await execute(platform.source.client, insertOrder(30));
@@ -156,7 +156,7 @@ Deno.test("load() names a model that it doesn't know, and one whose table is gon
 });
 
 Deno.test("load() names the server that refuses it, and what to do", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await execute(platform.source.client, insertOrder(30));
@@ -198,7 +198,7 @@ Deno.test("load() names the server that refuses it, and what to do", async () =>
 });
 
 Deno.test("load() leaves nothing behind of a batch that breaks a rule", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const { sql } = platform.context;
   const text = `-- Severity: error
@@ -236,7 +236,7 @@ from checked_fact_sales_order where sales_order_id in (2, 30)`;
 });
 
 Deno.test("load() goes on from batches that broke a rule to one that repairs it", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { context, source: { client } } = platform;
   await fillSmall(client);
   await platform.run();
@@ -272,7 +272,7 @@ from checked_fact_sales_order where to_batch is null and units_sold < 0`;
 });
 
 Deno.test("load() leaves at once when another load is at work", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await platform.run();
   await platform.extract();
   await platform.transform();
@@ -296,7 +296,7 @@ Deno.test("load() leaves at once when another load is at work", async () => {
 });
 
 Deno.test("load() throws the reason when it is asked to stop", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();
   await platform.transform();

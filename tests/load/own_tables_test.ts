@@ -44,7 +44,7 @@ const DAMAGES: Record<
 };
 
 async function openLoaded(): Promise<Platform> {
-  const platform = await openPlatform();
+  const platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await execute(platform.source.client, insertOrder(20));
@@ -161,7 +161,7 @@ for (
 }
 
 Deno.test("a schema named pipeline that others use for tables of theirs is no damage", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await execute(
     platform.warehouse.client,
     "create schema pipeline",

@@ -83,7 +83,7 @@ Deno.test("rebuildWarehouse() leaves alone what is right, and what hangs on it",
 });
 
 Deno.test("rebuildWarehouse() fills an empty warehouse, migrations first", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();
   await platform.transform();

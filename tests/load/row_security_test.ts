@@ -5,7 +5,7 @@ import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
 Deno.test("load and verify refuse a table whose row security hides rows from them", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { source, warehouse: { client, settings } } = platform;
   const loader = `loader_${settings.database}`;
   await execute(

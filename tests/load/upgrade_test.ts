@@ -54,9 +54,9 @@ Deno.test("a warehouse of the version before goes on, and has what a new one has
   );
   await migrate(upgraded.client, before);
 
-  await makeWarehouse(upgraded.client);
+  await makeWarehouse(upgraded.client, PROJECT_SQL);
 
-  await makeWarehouse(made.client);
+  await makeWarehouse(made.client, PROJECT_SQL);
   assert.deepEqual(
     await readCatalogue(upgraded.client),
     await readCatalogue(made.client),

@@ -60,7 +60,7 @@ const UNREACHABLE = {
 };
 
 Deno.test("the stages' commands run the pipeline, and status reports it", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
   const before = ioOf(env, { isTerminal: true });
@@ -88,7 +88,7 @@ Deno.test("the stages' commands run the pipeline, and status reports it", async 
 });
 
 Deno.test("status reports how the newest verification came out", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
   assert.equal(await pipeline([], ioOf(env)), 0);
@@ -116,7 +116,7 @@ Deno.test("status reports how the newest verification came out", async () => {
 });
 
 Deno.test("status shows the quarantine, and what is too old or out of reach", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
   await execute(
@@ -146,8 +146,8 @@ Deno.test("status shows the quarantine, and what is too old or out of reach", as
 });
 
 Deno.test("status says that zones and warehouse don't belong together", async () => {
-  await using platform = await openPlatform();
-  await using other = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
+  await using other = await openPlatform({ warehouse: "empty" });
   for (const { source } of [platform, other]) await fillSmall(source.client);
   await platform.run();
   await other.run();
@@ -183,7 +183,7 @@ Deno.test("status says that zones and warehouse don't belong together", async ()
 });
 
 Deno.test("stages with nothing to do say so in one line", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const env = envOf(platform);
   const said = async (stage: typeof load) => {
     const io = ioOf(env);
@@ -259,7 +259,7 @@ Deno.test("commands end with a message, a hint and no password", async () => {
 });
 
 Deno.test("run goes on after a stage has failed, and stops when asked", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
   await execute(client, "alter table design rename to designs");
@@ -286,7 +286,7 @@ Deno.test("run goes on after a stage has failed, and stops when asked", async ()
 });
 
 Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await execute(platform.source.client, insertOrder(9));
   const io = ioOf(envOf(platform), { isTerminal: true });
@@ -298,7 +298,7 @@ Deno.test("a stage that is asked to stop ends with 0 and says what stays", async
 });
 
 Deno.test("rebuild and resync recreate places and repair tables", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
   assert.equal(await pipeline([], ioOf(env)), 0);
@@ -327,7 +327,7 @@ Deno.test("rebuild and resync recreate places and repair tables", async () => {
 });
 
 Deno.test("of rebuilds that race the command that lost exits with 1", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
   assert.equal(await pipeline([], ioOf(env)), 0);

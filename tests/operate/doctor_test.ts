@@ -14,7 +14,7 @@ const wrongOf = (findings: Awaited<ReturnType<typeof examine>>) =>
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`doctor finds nothing wrong where all is well, on ${zones}`, async () => {
-    await using platform = await openPlatform({ zones });
+    await using platform = await openPlatform({ zones, warehouse: "empty" });
 
     const findings = await examine(platform.context);
 
@@ -27,7 +27,7 @@ for (const zones of ZONE_KINDS) {
 }
 
 Deno.test("doctor may write where it may not remove, as often as it is asked", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const resources = changedZones(RESOURCES, () => ({
     remove: () => Promise.reject(new Error("may not remove")),
   }));
@@ -48,7 +48,7 @@ Deno.test("doctor may write where it may not remove, as often as it is asked", a
 });
 
 Deno.test("doctor compares the clocks of the servers with this machine's", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const late = {
     ...platform.context,
     clock: () => new Date(Date.now() - 7_200_000),
@@ -63,7 +63,7 @@ Deno.test("doctor compares the clocks of the servers with this machine's", async
 });
 
 Deno.test("doctor names each thing that is wrong, and what to do", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { context } = platform;
   await execute(platform.source.client, "drop table payment");
   // A store that heeds no condition, and one whose clock is wrong.
@@ -90,7 +90,7 @@ Deno.test("doctor names each thing that is wrong, and what to do", async () => {
 });
 
 Deno.test("doctor needs a role that may make the warehouse's tables", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
   const { client } = platform.warehouse;
   await execute(client, `create role ${role} login password 'a-password'`);

@@ -203,7 +203,7 @@ Deno.test("plan shows what a rebuild of the warehouse drops, and a load takes aw
 });
 
 Deno.test("plan is written for people, too", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await platform.extract();
   const env = taskEnv(platform);
   let out = "";

@@ -63,7 +63,7 @@ const WAITS = /: batch \d+ has not come through since \d{4}-/;
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`status reports which batch a stage fails at, and why, until it came through, on ${zones}`, async () => {
-    await using platform = await openPlatform({ zones });
+    await using platform = await openPlatform({ zones, warehouse: "empty" });
     const { source, warehouse } = platform;
     await fillSmall(source.client);
     assert.equal((await told(platform, pipeline)).code, 0);
@@ -147,7 +147,7 @@ for (const zones of ZONE_KINDS) {
 }
 
 Deno.test("status reports what fails in the active generation only", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   assert.equal((await told(platform, pipeline)).code, 0);
   assert.equal(
@@ -173,7 +173,7 @@ Deno.test("status reports what fails in the active generation only", async () =>
 });
 
 Deno.test("status says how many batches a stage is behind that has not failed", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await platform.extract();
@@ -186,7 +186,7 @@ Deno.test("status says how many batches a stage is behind that has not failed", 
 });
 
 Deno.test("a stage that fails while nothing waits for it is not reported as stuck", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   const env = { WAREHOUSE_URL: "postgres://u:hunter2@127.0.0.1:1/w" };
@@ -203,7 +203,7 @@ Deno.test("a stage that fails while nothing waits for it is not reported as stuc
 });
 
 Deno.test("a note of a failure holds no password, and what is asked to stop leaves none", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { config } = platform;
   const zone = openZone(config.ingestionUrl, { s3: undefined });
   const env = {
@@ -233,7 +233,7 @@ Deno.test("a note of a failure holds no password, and what is asked to stop leav
 });
 
 Deno.test("status knows no freshness by a snapshot of the future", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await execute(
@@ -256,7 +256,7 @@ Deno.test("status knows no freshness by a snapshot of the future", async () => {
 });
 
 Deno.test("status reports at once that batches wait for a warehouse that takes no writes", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { source, warehouse } = platform;
   const { database } = warehouse.settings;
   await fillSmall(source.client);
@@ -286,7 +286,7 @@ Deno.test("status reports at once that batches wait for a warehouse that takes n
 });
 
 Deno.test("status reports rules that verify found broken, and one that never came to an end", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { source, warehouse, context } = platform;
   await fillSmall(source.client);
   await platform.run();
@@ -325,7 +325,7 @@ Deno.test("status reports rules that verify found broken, and one that never cam
 });
 
 Deno.test("status reports a batch that has waited for too long, and who holds load's lock", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { source, warehouse, context } = platform;
   await fillSmall(source.client);
   await platform.run();

@@ -31,7 +31,7 @@ class Cloud implements AsyncDisposable {
   ) {}
 
   static async open(): Promise<Cloud> {
-    const platform = await openPlatform({ zones: "S3" });
+    const platform = await openPlatform({ zones: "S3", warehouse: "empty" });
     await fillSmall(platform.source.client);
     const folder = await Deno.makeTempDir({ prefix: "totesys-cloud-" });
     await Deno.chmod(folder, 0o755);

@@ -24,7 +24,7 @@ const LOCKED_MS = 1500;
 async function withBatchWaiting(
   test: (platform: Platform) => Promise<void>,
 ): Promise<void> {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
   await execute(platform.source.client, insertOrder(30));
@@ -110,7 +110,7 @@ Deno.test("load() says what ended its connection between two transactions", () =
 
 Deno.test("load() refuses a warehouse in recovery, which goes on serving", () =>
   inServerFolder(async (folder) => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await using primary = await Cluster.start(join(folder, "primary"));
     const url = primary.server.url(DATABASE);

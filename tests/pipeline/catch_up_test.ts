@@ -70,7 +70,7 @@ async function everything(platform: Platform): Promise<string[]> {
 }
 
 Deno.test("transform() and load() catch up any number of batches", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const history = await extractSix(platform);
 
   const transformed = await platform.transform();
@@ -84,7 +84,7 @@ Deno.test("transform() and load() catch up any number of batches", async () => {
 });
 
 Deno.test("a warehouse filled at once is the one filled batch by batch", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await extractSix(platform);
   await platform.transform();
   await platform.load();
@@ -92,7 +92,7 @@ Deno.test("a warehouse filled at once is the one filled batch by batch", async (
 
   // The same batches again, one by one, into another warehouse.
   await using other = await openTestDatabase();
-  await using third = await openPlatform();
+  await using third = await openPlatform({ warehouse: "empty" });
   const whole = platform.config.processedUrl;
   const steps = `${third.config.processedUrl}`;
   for (let batch = 1; batch <= 6; batch++) {
@@ -113,7 +113,7 @@ Deno.test("a warehouse filled at once is the one filled batch by batch", async (
 });
 
 Deno.test("the processed zone is made again with the same bytes", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await extractSix(platform);
   await platform.transform();
   const first = await checksums(platform.config.processedUrl);
@@ -144,7 +144,7 @@ async function checksums(zone: string): Promise<string[]> {
 }
 
 Deno.test("of runs that race for a batch one commits, the others say so", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
 
   const extracted = await Promise.all(
@@ -169,7 +169,7 @@ Deno.test("of runs that race for a batch one commits, the others say so", async 
 });
 
 Deno.test("a run that ends before its commit leaves nothing that is read", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
   await platform.run();

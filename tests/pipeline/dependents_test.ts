@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { query, queryRow, serverName } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";
@@ -50,7 +49,6 @@ for (const [name, statements] of Object.entries(DEPENDENTS)) {
     const { source, warehouse, context } = platform;
     const { client } = warehouse;
     await fillSmall(source.client);
-    await makeWarehouse(client);
     const own = statements.map((sql) =>
       sql.replace("NAME", warehouse.settings.database)
     );

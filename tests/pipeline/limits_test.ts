@@ -31,7 +31,7 @@ async function limit({ warehouse }: Platform, setting: string): Promise<void> {
 }
 
 Deno.test("load lifts the limits and keeps to its formats, whatever the database is set to", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.warehouse;
   await fillSmall(platform.source.client);
   const { rows: [server] } = await client.query("show server_version_num");
@@ -64,7 +64,7 @@ for (
   ]
 ) {
   Deno.test(`load names what to do about ${setting}`, async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await platform.extract();
     await platform.transform();
@@ -81,7 +81,7 @@ for (
 
 for (const encoding of ["SQL_ASCII", "LATIN1"]) {
   Deno.test(`load and doctor refuse a warehouse in ${encoding} by name`, async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await platform.extract();
     await platform.transform();

@@ -3,7 +3,6 @@ import { query, queryRow } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { verify } from "../../verify/verify.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
@@ -13,7 +12,6 @@ Deno.test("a column of others keeps the value that the table gives it", async ()
   await using platform = await openPlatform();
   const { source, warehouse: { client }, context } = platform;
   await fillSmall(source.client);
-  await makeWarehouse(client);
   await execute(
     client,
     `alter table fact_sales_order
@@ -62,7 +60,6 @@ Deno.test("tables with partitions are filled, merged and rebuilt", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client }, context } = platform;
   await fillSmall(source.client);
-  await makeWarehouse(client);
   await execute(
     client,
     "alter table fact_sales_order rename to plain",
@@ -111,7 +108,6 @@ Deno.test("load goes on where all tables are published", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client, settings }, context } = platform;
   await fillSmall(source.client);
-  await makeWarehouse(client);
   await execute(
     client,
     `create publication all_${settings.database} for all tables`,

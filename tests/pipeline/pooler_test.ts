@@ -78,7 +78,7 @@ async function entries({ warehouse }: Platform): Promise<string> {
 testPooler(
   "all tasks work by a pooler that shares sessions, and leave nothing set there",
   async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     const { source, warehouse } = platform;
     await fillSmall(source.client);
     await using pooler = await openPooler(warehouse.settings, {
@@ -118,7 +118,7 @@ testPooler(
 testPooler(
   "a load by a pooler and one beside it exclude each other, as one of the version before does",
   async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     const { source, warehouse } = platform;
     await fillSmall(source.client);
     await platform.run();
@@ -147,7 +147,7 @@ testPooler(
 testPooler(
   "the dashboard looks for batches where a pooler lets it hear none",
   async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     const { source, warehouse, context } = platform;
     await fillSmall(source.client);
     await using pooler = await openPooler(warehouse.settings, {
@@ -207,7 +207,7 @@ testPooler(
 testPooler(
   "a pooler that gives each client a session works as none does",
   async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await using pooler = await openPooler(platform.warehouse.settings, {
       mode: "session",
@@ -224,7 +224,7 @@ testPooler(
 testPooler(
   "a pooler that allows no transactions is refused by name",
   async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await using pooler = await openPooler(platform.warehouse.settings, {
       mode: "statement",
@@ -252,7 +252,7 @@ testPooler(
 
 Deno.test("the dashboard looks for batches on a standby, which lets it hear none", () =>
   inServerFolder(async (folder) => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await using primary = await Cluster.start(join(folder, "primary"));
     await primary.backUpTo(join(folder, "standby"));

@@ -10,7 +10,7 @@ function eventsOf(task: Task): Record<string, unknown>[] {
 }
 
 Deno.test("the tasks run with the permissions that they name, one by one", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
 
@@ -53,7 +53,7 @@ for (const name of ["run", "httpfs", "lint:sql"]) {
 }
 
 Deno.test("deno task pipeline runs all three, and exits with what went wrong", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
 
@@ -82,7 +82,7 @@ Deno.test("deno task pipeline runs all three, and exits with what went wrong", a
 });
 
 Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
   await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
@@ -107,7 +107,7 @@ Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async
 });
 
 Deno.test("one Ctrl-C ends deno task run cleanly, though it comes twice", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
   await task.says(/"stage":"load","message":"batch 1/);

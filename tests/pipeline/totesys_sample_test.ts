@@ -33,7 +33,7 @@ Deno.test({
   name: "the pipeline loads a sample of the real data to the same content",
   ignore: !isPresent,
   fn: async () => {
-    await using platform = await openPlatform();
+    await using platform = await openPlatform({ warehouse: "empty" });
     const { client } = platform.source;
     const history = new History(platform);
     assert.ok(await loadSample(client) > 1000);

@@ -18,7 +18,7 @@ import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`a run that is stopped at any moment changes nothing, on ${zones}`, async () => {
-    await using platform = await openPlatform({ zones });
+    await using platform = await openPlatform({ zones, warehouse: "empty" });
     const { client } = platform.source;
     const history = new History(platform);
     await fillSmall(client);
@@ -56,7 +56,7 @@ for (const zones of ZONE_KINDS) {
 }
 
 Deno.test("who reads while batches are loaded sees whole ones", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   const history = new History(platform);
   await fillSmall(client);

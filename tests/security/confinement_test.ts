@@ -109,7 +109,10 @@ async function surround(
 for (const kind of ZONE_KINDS) {
   Deno.test(`the DuckDB of transform and of load is locked to its zones (${kind})`, () =>
     inFolder(async (folder) => {
-      await using platform = await openPlatform({ zones: kind });
+      await using platform = await openPlatform({
+        zones: kind,
+        warehouse: "empty",
+      });
       const { context, config } = platform;
       await fillSmall(platform.source.client);
       const outside = await surround(kind, platform, folder);

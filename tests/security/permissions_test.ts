@@ -171,7 +171,10 @@ Deno.test("docs/security.md names the tasks that are not confined", async () => 
 });
 
 Deno.test("every task works with its permissions, on S3", async () => {
-  await using platform = await openPlatform({ zones: "S3" });
+  await using platform = await openPlatform({
+    zones: "S3",
+    warehouse: "empty",
+  });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
   const runs = CONFINED
@@ -197,7 +200,7 @@ Deno.test("every task works with its permissions, on S3", async () => {
 });
 
 Deno.test("smoke works with its permissions, while run does", async () => {
-  await using platform = await openPlatform();
+  await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
   await using run = new Task(["run", "--every", "1s"], env);
@@ -213,8 +216,8 @@ Deno.test("smoke works with its permissions, while run does", async () => {
 
 /** Fails unless each task fails for want of what it lacks. */
 async function assertNeeded(lacks: Lack[]): Promise<void> {
-  await using onS3 = await openPlatform({ zones: "S3" });
-  await using onDisk = await openPlatform();
+  await using onS3 = await openPlatform({ zones: "S3", warehouse: "empty" });
+  await using onDisk = await openPlatform({ warehouse: "empty" });
   for (const platform of [onS3, onDisk]) {
     await fillSmall(platform.source.client);
     await platform.extract();
@@ -262,7 +265,10 @@ Deno.test("no task works without any one of its permissions", async () => {
 const READ_ON_TERMINALS = ["NO_COLOR"];
 
 Deno.test("no variable is open to the tasks that none of them reads, on S3", async () => {
-  await using platform = await openPlatform({ zones: "S3" });
+  await using platform = await openPlatform({
+    zones: "S3",
+    warehouse: "empty",
+  });
   await fillSmall(platform.source.client);
   const { TEMP_DIRECTORY: _, ...settings } = taskEnv(platform);
   // Where one is set, the other names of the system's folder are not read.

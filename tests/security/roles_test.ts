@@ -90,7 +90,7 @@ async function openWorld(folder: string): Promise<World> {
     url.password = PASSWORD;
     return url.href;
   };
-  const platform = await openPlatform();
+  const platform = await openPlatform({ warehouse: "empty" });
   platform.set({
     source: settingsOf(urlOf("totesys_extract", DATABASE)),
     warehouse: settingsOf(urlOf("totesys_loader", WAREHOUSE)),

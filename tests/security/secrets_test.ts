@@ -121,7 +121,11 @@ function secretEnv(
 /** A platform whose keys for S3 may be any. */
 async function openKeylessPlatform(zones: ZoneKind) {
   const server = await startS3Server({ buckets: [BUCKET] });
-  const platform = await openPlatform({ zones, s3Endpoint: server.endpoint });
+  const platform = await openPlatform({
+    zones,
+    s3Endpoint: server.endpoint,
+    warehouse: "empty",
+  });
   return {
     platform,
     endpoint: server.endpoint,
@@ -461,7 +465,10 @@ Deno.test("a store that echoes all it was sent makes no task print it", async ()
 });
 
 Deno.test("openDuckDb() hides the keys that DuckDB refuses", async () => {
-  await using platform = await openPlatform({ zones: "S3" });
+  await using platform = await openPlatform({
+    zones: "S3",
+    warehouse: "empty",
+  });
   const { config } = platform;
   assert.ok(config.s3 !== undefined);
   const s3 = { ...config.s3, secretAccessKey: `${CORES[4]}\0` };

@@ -155,7 +155,10 @@ Deno.test("openZone() and openDuckDb() verify S3's certificate", () =>
     const authorities = await openAuthorities(join(folder, "authorities"));
     await using server = await openTestS3();
     const port = Number(new URL(server.endpoint).port);
-    await using platform = await openPlatform({ zones: "S3" });
+    await using platform = await openPlatform({
+      zones: "S3",
+      warehouse: "empty",
+    });
     for (const shown of ["valid", "expired"] as const) {
       await using proxy = startTlsProxy({ port }, authorities[shown]);
       for (const one of casesOf(shown)) {
@@ -186,7 +189,10 @@ Deno.test("openZone() and openDuckDb() verify S3's certificate", () =>
 Deno.test("the pipeline runs over TLS to S3", () =>
   inFolder(async (folder) => {
     const { right, valid } = await openAuthorities(join(folder, "authorities"));
-    await using platform = await openPlatform({ zones: "S3" });
+    await using platform = await openPlatform({
+      zones: "S3",
+      warehouse: "empty",
+    });
     await fillSmall(platform.source.client);
     const { s3 } = platform.config;
     assert.ok(s3?.endpoint !== undefined);
@@ -201,7 +207,10 @@ Deno.test("the pipeline runs over TLS to S3", () =>
   }));
 
 Deno.test("openDuckDb() has either of its HTTP clients verify, for good", async () => {
-  await using platform = await openPlatform({ zones: "S3" });
+  await using platform = await openPlatform({
+    zones: "S3",
+    warehouse: "empty",
+  });
   await using duckdb = await openDuckDb(platform.config, { zones: [] });
 
   const settings = await duckdb.rows(

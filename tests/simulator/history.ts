@@ -83,6 +83,7 @@ export async function simulate(
     sql: company.sql,
     sourceTemplate: await sourceTemplate(company),
     threads: 1 + seed % 2,
+    warehouse: "empty",
   });
   platform.set({
     deleteShareMax: 1,

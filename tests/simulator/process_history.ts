@@ -50,6 +50,7 @@ export async function simulateProcesses(
     zones,
     sql: company.sql,
     sourceTemplate: await sourceTemplate(company),
+    warehouse: "empty",
   });
   platform.set({ sqlDirectory: company.sqlDirectory });
   const truth = new ExtractedBatches(platform, company);

@@ -38,7 +38,7 @@ const ORDER: readonly StageName[] = ["extract", "transform", "load"];
 export function testBadInputs(cases: readonly BadInput[]): void {
   for (const bad of cases) {
     Deno.test(`bad input: ${bad.name}`, async () => {
-      await using platform = await openPlatform();
+      await using platform = await openPlatform({ warehouse: "empty" });
       await fillSmall(platform.source.client);
       const history = new History(platform);
       await history.step();
