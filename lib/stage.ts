@@ -33,6 +33,8 @@ export interface CompactionBounds {
   secondsMax: number;
   /** The most merges that a batch makes. */
   mergesMax: number;
+  /** With fewer rows after the first file, levels alone decide. */
+  laterRowsMin: number;
   /**
    * Files with fewer rows of a joined table are rewritten with each change of
    * it.

@@ -94,6 +94,7 @@ export async function simulate(
   platform.context.compaction = {
     fanOut: 2 + seed % 3,
     mergesMax: 1 + seed % 8,
+    laterRowsMin: 1 + seed % 50,
     stateRowsMin: seed % 5,
   };
   platform.context.grouping = {

@@ -5,7 +5,7 @@ import type {
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
-import { RESOURCES } from "../../lib/stage.ts";
+import { RESOURCES, type StageContext } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { dueMerges } from "../../transform/files/compact.ts";
 import { transform } from "../../transform/transform.ts";
@@ -14,7 +14,7 @@ import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const MODEL = "fact_sales_order";
-const BOUNDS = { fanOut: 3, bytesMax: 100 };
+const BOUNDS = { fanOut: 3, bytesMax: 100, laterRowsMin: Infinity };
 
 /** Files of one model, by their levels and bytes, a batch each. */
 function filesOf(levels: number[], bytes: number[] = []): LiveFile[] {
@@ -30,8 +30,8 @@ function filesOf(levels: number[], bytes: number[] = []): LiveFile[] {
   }));
 }
 
-function due(files: readonly LiveFile[]): string[] {
-  return dueMerges(files, BOUNDS)
+function due(files: readonly LiveFile[], bounds = BOUNDS): string[] {
+  return dueMerges(files, bounds)
     .map((merge) => merge.map(({ key }) => key).join(" "));
 }
 
@@ -51,6 +51,23 @@ Deno.test("dueMerges() leaves large files alone, and merges those beside them", 
   assert.deepEqual(due(filesOf([0, 0, 0, 0], [90, 9, 9, 9])), ["2 3 4"]);
   assert.deepEqual(due(filesOf([0, 0, 0], [40, 40, 40])), []);
   assert.deepEqual(due(filesOf([0, 0, 0], [30, 30, 40])), ["1 2 3"]);
+});
+
+Deno.test("dueMerges() takes all files where those after the first have too many rows", () => {
+  const bounds = { ...BOUNDS, fanOut: 10, laterRowsMin: 5 };
+  const dueOf = (rows: number[], bytes?: number[]) =>
+    due(
+      filesOf([2, 1, 0].slice(0, rows.length), bytes)
+        .map((file, index) => ({ ...file, rows: rows[index] ?? 0 })),
+      bounds,
+    );
+
+  assert.deepEqual(dueOf([62, 3, 2]), ["1 2 3"]);
+  assert.deepEqual(dueOf([63, 3, 2]), []);
+  assert.deepEqual(dueOf([20, 3, 1]), []);
+  assert.deepEqual(dueOf([1]), []);
+  assert.deepEqual(dueOf([62, 3, 2], [98, 1, 1]), ["1 2 3"]);
+  assert.deepEqual(dueOf([62, 3, 2], [99, 1, 1]), []);
 });
 
 Deno.test("dueMerges() mixes no two models", () => {
@@ -164,6 +181,25 @@ Deno.test("transform() makes its batch where a merge has no memory, and merges l
   assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
 });
 
+Deno.test("transform() merges a model's later files into the first when they have many rows", async () => {
+  await using platform = await openPlatform();
+  await makeBatches(platform, 5, { fanOut: 3, laterRowsMin: 4 });
+
+  const orders = async () =>
+    (await liveFiles(platform)).filter(({ model }) => model === MODEL)
+      .map(({ from, to, level }) => ({ from, to, level }));
+
+  // The first three became one; two more batches have four rows together.
+  assert.deepEqual(await orders(), [
+    { from: 1, to: 3, level: 1 },
+    { from: 4, to: 4, level: 0 },
+    { from: 5, to: 5, level: 0 },
+  ]);
+  await platform.extract();
+  await platform.transform();
+  assert.deepEqual(await orders(), [{ from: 1, to: 5, level: 1 }]);
+});
+
 Deno.test("transform() begins no merge that would not end before its deadline", async () => {
   await using platform = await openPlatform();
   await makeBatches(platform, 3);
@@ -269,8 +305,12 @@ Deno.test("batches that are held until a later one repairs them list each other'
 });
 
 /** Batches that each bring an order, and another version of the first. */
-async function makeBatches(platform: Platform, batches: number): Promise<void> {
-  platform.context.compaction = { fanOut: 3 };
+async function makeBatches(
+  platform: Platform,
+  batches: number,
+  compaction: StageContext["compaction"] = { fanOut: 3 },
+): Promise<void> {
+  platform.context.compaction = compaction;
   const { client } = platform.source;
   await fillSmall(client);
   for (let batch = 1; batch <= batches; batch++) {

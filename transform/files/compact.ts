@@ -19,6 +19,15 @@ const FAN_OUT = 10;
 const MERGES_MAX = 1000;
 /** Rewriting this many rows takes no longer than reading another file. */
 const STATE_ROWS_MIN = 20_000;
+/**
+ * A reader compares each version with the keys of all files but the first one.
+ * With more than this share of its rows in them, that would take as long as
+ * reading them all: they are merged into it. So a row is rewritten once more
+ * whenever its model's history has grown by as much.
+ */
+const LATER_SHARE_MAX = 0.08;
+/** Fewer rows than this are compared in some milliseconds. */
+const LATER_ROWS_MIN = 100_000;
 /** Larger files are left alone even where everything due is merged. */
 const LARGE_BYTES_MIN = 1_000_000_000;
 /**
@@ -56,6 +65,7 @@ export function compactionBounds(
     bytesMax: config.compactionBytesMax,
     secondsMax: config.compactionSecondsMax,
     mergesMax: MERGES_MAX,
+    laterRowsMin: LATER_ROWS_MIN,
     stateRowsMin: STATE_ROWS_MIN,
     ...compaction,
   };
@@ -93,8 +103,10 @@ async function mergeDue(
   const { bounds, all, secondsLeft, clock, signal } = work;
   const start = clock().getTime();
   const merges: { file: LiveFile; replaced: readonly LiveFile[] }[] = [];
+  const gone = new Set<LiveFile>();
   let bytes = 0;
   for (const replaced of dueMerges(files, boundsOf(work))) {
+    if (replaced.some((one) => gone.has(one))) continue;
     const model = modelOf(work, replaced);
     const size = bytesOf(replaced);
     const seconds = (clock().getTime() - start) / 1000;
@@ -107,35 +119,79 @@ async function mergeDue(
     const file = await tryMerge(work, { merge: replaced, model });
     if (file === undefined) continue;
     merges.push({ file, replaced });
+    for (const one of replaced) gone.add(one);
     bytes += size;
   }
   return merges;
 }
 
 /**
- * The merges that are due, lowest levels first: each takes `FAN_OUT`
- * consecutive files of one model and level, with the same columns where these
- * are known.
+ * The merges that are due, lowest levels first; a file may be part of two. Each
+ * takes consecutive files of one model, with the same columns where these are
+ * known: `fanOut` of a level, or all of them, if those after the first have too
+ * many rows for readers.
  */
 export function dueMerges(
   files: readonly LiveFile[],
-  { fanOut, bytesMax }: Pick<CompactionBounds, "fanOut" | "bytesMax">,
+  bounds: DueBounds,
 ): LiveFile[][] {
   const due: LiveFile[][] = [];
   for (const ofModel of Map.groupBy(files, ({ model }) => model).values()) {
     const sorted = ofModel.toSorted((one, other) => one.from - other.from);
-    for (let start = 0; start + fanOut <= sorted.length;) {
-      const merge = sorted.slice(start, start + fanOut);
-      const hashes = merge.flatMap(({ columns }) => columns ?? []);
-      const isDue = merge.every(({ level }) => level === merge[0]?.level) &&
-        new Set(hashes).size <= 1 && bytesOf(merge) <= bytesMax;
-      if (isDue) due.push(merge);
-      start += isDue ? fanOut : 1;
+    due.push(...mergesOfLevels(sorted, bounds));
+    if (isScattered(sorted, bounds) && isMergeable(sorted, bounds)) {
+      due.push(sorted);
     }
   }
-  return due.toSorted(([one], [other]) =>
-    (one?.level ?? 0) - (other?.level ?? 0)
-  );
+  return due.toSorted((one, other) => levelOf(one) - levelOf(other));
+}
+
+type DueBounds = Pick<
+  CompactionBounds,
+  "fanOut" | "bytesMax" | "laterRowsMin"
+>;
+
+function mergesOfLevels(
+  sorted: readonly LiveFile[],
+  bounds: DueBounds,
+): LiveFile[][] {
+  const { fanOut } = bounds;
+  const due: LiveFile[][] = [];
+  for (let start = 0; start + fanOut <= sorted.length;) {
+    const merge = sorted.slice(start, start + fanOut);
+    const isDue = isOneLevel(merge) && isMergeable(merge, bounds);
+    if (isDue) due.push(merge);
+    start += isDue ? fanOut : 1;
+  }
+  return due;
+}
+
+/** Whether the files after the first have too many rows for readers. */
+function isScattered(
+  [first, ...later]: readonly LiveFile[],
+  { laterRowsMin }: DueBounds,
+): boolean {
+  const rows = later.reduce((sum, one) => sum + one.rows, 0);
+  return first !== undefined && rows > 0 && rows >= laterRowsMin &&
+    rows >= first.rows * LATER_SHARE_MAX;
+}
+
+function isMergeable(
+  files: readonly LiveFile[],
+  { bytesMax }: DueBounds,
+): boolean {
+  const hashes = files.flatMap(({ columns }) => columns ?? []);
+  return new Set(hashes).size <= 1 && bytesOf(files) <= bytesMax;
+}
+
+/** Whether files all have the same level. */
+function isOneLevel(files: readonly LiveFile[]): boolean {
+  return files.every(({ level }) => level === files[0]?.level);
+}
+
+/** The highest level of files. */
+function levelOf(files: readonly LiveFile[]): number {
+  return Math.max(...files.map(({ level }) => level));
 }
 
 /** Counts all merges that are due, for a run with no batch to make. */

@@ -38,7 +38,7 @@ export async function writeMerged(
   const [first] = merge;
   const last = merge.at(-1);
   if (first === undefined || last === undefined) throw new Error("No files");
-  const { model, from, level } = first;
+  const { model, from } = first;
   const { to } = last;
   await checkFiles(zone, merge, { hint: LAKE_WAY_BACK });
   const columns = await sameColumns(work, merge);
@@ -84,11 +84,18 @@ export async function writeMerged(
     model,
     from,
     to,
-    level: level + 1,
+    level: levelOfMerged(merge),
     ...file,
     columns: columnsHash(columns),
     ...isWhole ? { holdsUntilBy: key } : {},
   };
+}
+
+/** The next level, or that of the largest if smaller ones are added to it. */
+function levelOfMerged(merge: readonly LiveFile[]): number {
+  const levels = merge.map(({ level }) => level);
+  const highest = Math.max(...levels);
+  return Math.min(...levels) === highest ? highest + 1 : highest;
 }
 
 /**

@@ -140,7 +140,11 @@ function fileOf(from: number, to: number, level: number): LiveFile {
 
 /** The files after the merges that are due. */
 function merged(files: LiveFile[]): LiveFile[] {
-  const due = dueMerges(files, { fanOut: 10, bytesMax: Infinity });
+  const due = dueMerges(files, {
+    fanOut: 10,
+    bytesMax: Infinity,
+    laterRowsMin: Infinity,
+  });
   const gone = new Set(due.flat());
   const made = due.map((some) =>
     fileOf(some[0]?.from ?? 0, some.at(-1)?.to ?? 0, (some[0]?.level ?? 0) + 1)
