@@ -43,7 +43,7 @@ Deno.test("dueMerges() finds so many neighbours of a level, the lowest first", (
     "7 8 9",
     "1 2 3",
   ]);
-  assert.deepEqual(due(filesOf([1, 0, 0, 1, 0, 1])), []);
+  assert.deepEqual(due(filesOf([2, 1, 1, 0, 0])), []);
   assert.deepEqual(due(filesOf([0, 0, 0]).toReversed()), ["1 2 3"]);
 });
 
@@ -51,6 +51,13 @@ Deno.test("dueMerges() leaves large files alone, and merges those beside them", 
   assert.deepEqual(due(filesOf([0, 0, 0, 0], [90, 9, 9, 9])), ["2 3 4"]);
   assert.deepEqual(due(filesOf([0, 0, 0], [40, 40, 40])), []);
   assert.deepEqual(due(filesOf([0, 0, 0], [30, 30, 40])), ["1 2 3"]);
+});
+
+Deno.test("dueMerges() takes files that none of their level can follow, with the higher one after them", () => {
+  assert.deepEqual(due(filesOf([1, 0, 0, 1, 0, 2])), ["2 3 4", "5 6"]);
+  assert.deepEqual(due(filesOf([2, 1, 1, 0, 2, 1, 0])), ["2 3 4 5"]);
+  assert.deepEqual(due(filesOf([1, 0, 0, 1], [9, 9, 9, 90])), ["2 3"]);
+  assert.deepEqual(due(filesOf([0, 1], [50, 60])), []);
 });
 
 Deno.test("dueMerges() takes all files where those after the first have too many rows", () => {

@@ -128,8 +128,8 @@ async function mergeDue(
 /**
  * The merges that are due, lowest levels first; a file may be part of two. Each
  * takes consecutive files of one model, with the same columns where these are
- * known: `fanOut` of a level, or all of them, if those after the first have too
- * many rows for readers.
+ * known: `fanOut` of a level, those that no others of their level can follow,
+ * or all of them, if those after the first have too many rows for readers.
  */
 export function dueMerges(
   files: readonly LiveFile[],
@@ -139,6 +139,7 @@ export function dueMerges(
   for (const ofModel of Map.groupBy(files, ({ model }) => model).values()) {
     const sorted = ofModel.toSorted((one, other) => one.from - other.from);
     due.push(...mergesOfLevels(sorted, bounds));
+    due.push(...mergesBeforeGroups(sorted, bounds));
     if (isScattered(sorted, bounds) && isMergeable(sorted, bounds)) {
       due.push(sorted);
     }
@@ -162,6 +163,33 @@ function mergesOfLevels(
     const isDue = isOneLevel(merge) && isMergeable(merge, bounds);
     if (isDue) due.push(merge);
     start += isDue ? fanOut : 1;
+  }
+  return due;
+}
+
+/**
+ * Files before one of a higher level, into which a group of batches was made:
+ * no others of their levels will follow them. They are merged with it or, where
+ * that is too large, with each other.
+ */
+function mergesBeforeGroups(
+  sorted: readonly LiveFile[],
+  bounds: DueBounds,
+): LiveFile[][] {
+  const due: LiveFile[][] = [];
+  let start = 0;
+  for (const [index, file] of sorted.entries()) {
+    const isLower = ({ level }: LiveFile) => level < file.level;
+    const before = sorted.slice(start, index);
+    const lower = before.slice(
+      before.findLastIndex((one) => !isLower(one)) + 1,
+    );
+    if (lower.length === 0) continue;
+    const merge = [[...lower, file], lower]
+      .find((some) => some.length > 1 && isMergeable(some, bounds));
+    if (merge === undefined) continue;
+    due.push(merge);
+    start = index + 1;
   }
   return due;
 }
