@@ -1,4 +1,5 @@
 import { DERIVED } from "../transform/checks/check_names.ts";
+import { fitName } from "./fit_name.ts";
 
 /**
  * The longest name that PostgreSQL doesn't truncate with `_as_of_batch` added.
@@ -22,11 +23,13 @@ export function modelNames(
   for (const { prefix, name } of tables) {
     const plain = name.normalize("NFKD").replace(/\p{M}/gu, "")
       .replace(/([\p{Ll}\p{N}])(\p{Lu})/gu, "$1_$2").toLowerCase()
-      .replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "")
-      .slice(0, MODEL_BYTES_MAX - "fact_".length) || "table";
-    let free = `${prefix}_${plain}`;
+      .replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "") ||
+      "table";
+    const named = (ending: string) =>
+      fitName(`${prefix}_${plain}`, { ending, bytesMax: MODEL_BYTES_MAX });
+    let free = named("");
     for (let number = 2; collides(free, names); number++) {
-      free = `${prefix}_${plain}_${number}`;
+      free = named(`_${number}`);
     }
     names.push(free);
   }

@@ -9,8 +9,12 @@ import {
   type SourceColumn,
   type SourceTable,
 } from "./catalogue.ts";
+import { fitName } from "./fit_name.ts";
 import { kindOf } from "./model_kind.ts";
 import { calendarName, modelNames } from "./model_names.ts";
+
+/** PostgreSQL truncates longer names of columns. */
+const COLUMN_BYTES_MAX = 63;
 
 /** The model that a folder of SQL has for one table, and why. */
 export interface PlannedModel {
@@ -202,9 +206,12 @@ function planColumn(
 ): PlannedColumn {
   const { kind, taken } = options;
   const { contract, isCarried } = contractOf(source);
-  const free = (wanted: string) => {
-    let name = wanted;
-    while (taken.has(name.toLowerCase())) name += "_";
+  const free = (wanted: string, ending = "") => {
+    let name: string;
+    do {
+      name = fitName(wanted, { ending, bytesMax: COLUMN_BYTES_MAX });
+      ending += "_";
+    } while (taken.has(name.toLowerCase()));
     taken.add(name.toLowerCase());
     return name;
   };
@@ -217,7 +224,7 @@ function planColumn(
     name,
     isCarried,
     contract,
-    ...hasDay ? { day: free(`${source.name}_date`) } : {},
+    ...hasDay ? { day: free(source.name, "_date") } : {},
   };
 }
 

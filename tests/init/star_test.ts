@@ -141,6 +141,38 @@ Deno.test("planStar() gives no two models objects of one name, nor the pipeline'
   );
 });
 
+Deno.test("planStar() shortens names again that an ending makes too long", async () => {
+  const long = "a".repeat(62);
+  const moment = `${"ö".repeat(31)}x`;
+  const { models } = await starOf(`
+    create table ${long}1 (id integer primary key, name text);
+    create table ${long}2 (
+        id integer primary key,
+        one_id integer not null references ${long}1,
+        amount numeric(10, 2) not null,
+        "${moment}" timestamp not null,
+        "${"ö".repeat(29)}_date" date
+    );
+    create table ${long}3 (
+        id integer primary key,
+        one_id integer not null references ${long}1,
+        amount numeric(10, 2) not null,
+        paid_at timestamp not null
+    );`);
+  const bytes = (name: string) => new TextEncoder().encode(name).length;
+
+  assert.deepEqual(models.map(({ name }) => name), [
+    `dim_${"a".repeat(46)}`,
+    `fact_${"a".repeat(45)}`,
+    `fact_${"a".repeat(43)}_2`,
+  ]);
+  const days = models.flatMap(({ columns }) =>
+    columns.flatMap(({ day }) => day ?? [])
+  );
+  assert.deepEqual(days, [`${"ö".repeat(28)}_date_`, "paid_at_date"]);
+  assert.ok(days.every((day) => bytes(day) <= 63));
+});
+
 Deno.test("name() quotes each word that PostgreSQL or DuckDB keeps for itself", async () => {
   await using database = await openTestDatabase();
   const instance = await DuckDBInstance.create(":memory:");
