@@ -24,6 +24,8 @@ const BASE_SETTINGS = {
 export const THROWAWAY_SETTINGS = {
   fsync: "off",
   synchronous_commit: "off",
+  // Extract waits until what it has seen is flushed.
+  wal_writer_delay: "10ms",
   full_page_writes: "off",
 };
 

@@ -23,6 +23,7 @@ import { readTable, type TableRead } from "./read_table.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
 import { sourceError, tableError } from "./table_error.ts";
+import { waitForFlush } from "./wal_flush.ts";
 
 /** Options of a single run. */
 export interface ExtractOptions {
@@ -127,7 +128,7 @@ async function readBatch(
   snapshot: Snapshot,
   run: BatchRun,
 ): Promise<IngestionManifest> {
-  const { context, options, batch, previous, live, runId } = run;
+  const { context, options, batch, previous, live, runId, signal } = run;
   const { config, sql, log, clock } = context;
   const reads = await planReads(snapshot, { live, previous, options });
   for (const { table, fullRead } of reads) {
@@ -145,6 +146,7 @@ async function readBatch(
   }
   const source = nextSourceState(snapshot, { writers, previous });
   await warnOfOldWatermark(snapshot, { source, context });
+  await waitForFlush(snapshot, { previous, signal });
   // The rest needs no snapshot, and an open one holds up the source's VACUUM.
   if (options.whileOpen === undefined) await snapshot[Symbol.asyncDispose]();
   return {

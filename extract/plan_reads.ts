@@ -91,7 +91,7 @@ export async function planReads(
  * Whether a snapshot sees what the one before saw: that one saw every id below
  * its next as settled, and none has ended since.
  */
-function isStillSince(
+export function isStillSince(
   { nextId }: Snapshot,
   before: IngestionManifest["source"],
 ): boolean {

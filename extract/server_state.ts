@@ -80,8 +80,11 @@ export function isSameDatabase(one: string, other: string): boolean {
   );
 }
 
-/** Runs a query so that a refusal does not abort the transaction. */
-async function askApart(
+/**
+ * Runs a query for one text, its column `value`, so that a refusal does not
+ * abort the transaction.
+ */
+export async function askApart(
   client: pg.Client,
   sql: string,
 ): Promise<

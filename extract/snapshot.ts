@@ -16,6 +16,7 @@ import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
 import { snapshotError } from "./table_error.ts";
 import { findTables } from "./tables_to_lock.ts";
+import { readWalEnd } from "./wal_flush.ts";
 import { type WatchOptions, watchWaiters } from "./watch_waiters.ts";
 
 /** One state of the source, read by several connections at once. */
@@ -32,6 +33,8 @@ export interface Snapshot extends AsyncDisposable {
   /** `pg_snapshot_xmax`: this snapshot sees no id at or above it. */
   nextId: bigint;
   inRecovery: boolean;
+  /** Where the WAL ended, see `readWalEnd`. */
+  walEnd: string | undefined;
   serverVersion: string;
   /** How many connections read. */
   connections: number;
@@ -129,6 +132,7 @@ async function openWith(
   });
   const inRecovery = state.in_recovery === "true";
   const server = await readServerState(first, { inRecovery, log });
+  const walEnd = await readWalEnd(first, { inRecovery });
   const others = await openOthers(opening, {
     count: roomForAll ? config.sourceConnections - 1 : 0,
     state,
@@ -153,6 +157,7 @@ async function openWith(
     ...shownBy(state),
     ...server,
     inRecovery,
+    walEnd,
     connections: 1 + others.length,
     tables: found.tables.map(({ name }) => name).reverse(),
     signal: gaveWay,

@@ -76,6 +76,16 @@ export class Cluster implements AsyncDisposable {
     await copyLiveFolder(join(dataDir, "pg_wal"), join(folder, "pg_wal"));
   }
 
+  /** Ends the server as a crash does: what it has not flushed is lost. */
+  async crash(): Promise<void> {
+    const file = join(this.dataDir, "postmaster.pid");
+    const [pid] = Deno.readTextFileSync(file).split("\n");
+    // An immediate shutdown:
+    // https://www.postgresql.org/docs/18/server-shutdown.html
+    Deno.kill(Number(pid), "SIGQUIT");
+    await this.server.stop();
+  }
+
   async #isOld(): Promise<boolean> {
     const { rows } = await this.client.query("show server_version_num");
     return Number(rows[0].server_version_num) < 150_000;

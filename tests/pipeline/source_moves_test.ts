@@ -13,22 +13,12 @@ import { ingestionManifest } from "../harness/manifests.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { History, warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { openClient, settingsOf } from "../harness/postgres.ts";
+import { openClient } from "../harness/postgres.ts";
+import { reading } from "../harness/reading.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const WAIT_TRIES_MAX = 600;
 const WAIT_MS = 20;
-
-/** The platform as it reads from a cluster. */
-function reading(platform: Platform, cluster: Cluster): Platform {
-  const url = cluster.server.url(DATABASE);
-  const settings = settingsOf(url);
-  platform.set({ source: settings });
-  return {
-    ...platform,
-    source: { ...platform.source, url, settings, client: cluster.client },
-  };
-}
 
 /** A history that goes on when the source has moved. */
 class Moving {
