@@ -172,6 +172,7 @@ async function lockedError(
   ).catch(() => []);
   const [holder] = holders;
   const subject = holder?.name ?? "source";
+  const prepared = holders.find((one) => one.prepared)?.prepared;
   return new StageError(
     `Cannot lock ${
       holder === undefined ? "the tables of the source" : `"${subject}"`
@@ -183,8 +184,9 @@ async function lockedError(
     {
       subject,
       retryable: true,
-      hint:
-        "Run extract again when that transaction has ended; SOURCE_LOCK_WAIT_SECONDS sets how long it tries",
+      hint: prepared
+        ? `A prepared transaction keeps its locks until somebody ends it: commit prepared ${prepared}, or rollback prepared ${prepared}. Then run extract again`
+        : "Run extract again when that transaction has ended; SOURCE_LOCK_WAIT_SECONDS sets how long it tries",
       cause: problem,
     },
   );

@@ -1,5 +1,6 @@
 -- Sessions that hold, or wait for, a lock that excludes readers, on a table or
--- one of its indexes. $1: schemas; $2: names of tables.
+-- one of its indexes; and prepared transactions, which have no session, with
+-- their id as a text of SQL. $1: schemas; $2: names of tables.
 with recursive parts as (
     select
         class.oid,
@@ -18,17 +19,44 @@ with recursive parts as (
     from parts
     inner join pg_inherits as inheritance
         on parts.oid = inheritance.inhparent
+),
+
+-- Only its lock on its own id shows which locks a prepared transaction has.
+prepared as (
+    select
+        own.virtualtransaction,
+        xact.gid,
+        xact.owner,
+        xact.prepared as since
+    from pg_prepared_xacts as xact
+    inner join pg_locks as own
+        on xact.transaction = own.transactionid
+    where
+        own.pid is null
+        and own.mode = 'ExclusiveLock'
 )
 
 select
     parts.name,
-    'process ' || lock.pid || ' of ' || coalesce(
-        activity.usename || coalesce(
-            ' (' || nullif(activity.application_name, '') || ')', ''
-        ),
-        'an unseen user'
-    ) || coalesce(' since ' || date_trunc('second', activity.xact_start), '')
-    as holder
+    quote_literal(prepared.gid) as prepared,
+    case
+        when lock.pid is null
+            then coalesce(
+                'prepared transaction "' || prepared.gid || '" of '
+                || prepared.owner || ' since '
+                || date_trunc('second', prepared.since),
+                'a prepared transaction'
+            )
+        else
+            'process ' || lock.pid || ' of ' || coalesce(
+                activity.usename || coalesce(
+                    ' (' || nullif(activity.application_name, '') || ')', ''
+                ),
+                'an unseen user'
+            ) || coalesce(
+                ' since ' || date_trunc('second', activity.xact_start), ''
+            )
+    end as holder
 from pg_locks as lock
 left join pg_index as index
     on lock.relation = index.indexrelid
@@ -36,6 +64,10 @@ inner join parts
     on coalesce(index.indrelid, lock.relation) = parts.oid
 left join pg_stat_activity as activity
     on lock.pid = activity.pid
+left join prepared
+    on
+        lock.pid is null
+        and lock.virtualtransaction = prepared.virtualtransaction
 where
     lock.mode = 'AccessExclusiveLock'
     and lock.database = (

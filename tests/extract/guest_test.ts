@@ -141,6 +141,38 @@ Deno.test("extract() waits for no lock, and says who has it when it gives up", a
   await platform.extract();
 });
 
+Deno.test("extract() says which prepared transaction has a lock, and how to end it", async () => {
+  await using platform = await openPlatform();
+  const { client } = platform.source;
+  await fillSmall(client);
+  platform.set({ sourceLockWaitSeconds: 0.5 });
+  const gid = `left's ${crypto.randomUUID()}`;
+  const quoted = `'${gid.replace("'", "''")}'`;
+  await execute(
+    client,
+    "begin",
+    "savepoint here",
+    "alter table staff add column nickname text",
+    `prepare transaction ${quoted}`,
+  );
+
+  await assert.rejects(platform.extract(), (error) => {
+    assert(error instanceof StageError);
+    const start =
+      `Cannot lock "staff" for reading: locked by prepared transaction "${gid}" of postgres since `;
+    assert.equal(error.message.slice(0, start.length), start);
+    assert.doesNotMatch(error.message, /;/);
+    assert.equal(
+      error.hint,
+      `A prepared transaction keeps its locks until somebody ends it: commit prepared ${quoted}, or rollback prepared ${quoted}. Then run extract again`,
+    );
+    return true;
+  });
+
+  await execute(client, `rollback prepared ${quoted}`);
+  await platform.extract();
+});
+
 Deno.test("extract() lets go of a table as soon as it is read", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
