@@ -4,6 +4,7 @@ import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import { migrate } from "../../load/tables/migrate.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
+import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { RETIRED_MIGRATIONS } from "../harness/retired_migrations.ts";
 
