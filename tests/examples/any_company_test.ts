@@ -27,7 +27,6 @@ const COPIED = [
 ];
 /** Some of the tests of each part, and which of their files. */
 const TESTS = [
-  "tests/demo/fill_test.ts",
   "tests/lib/project/project_sql_test.ts",
   "tests/load/make_schema_test.ts",
   "tests/operate/check_test.ts",
@@ -36,7 +35,7 @@ const TESTS = [
   "tests/verify/verify_test.ts",
 ];
 const NAMES =
-  /^(fillSource\(\) (gives|moves)|readProjectSql|makeSchema|check |smoke\(\) sees|fact_|dim_|deno task verify)/;
+  /^(readProjectSql|makeSchema|check |smoke\(\) sees|fact_|dim_|deno task verify)/;
 
 Deno.test("tests of the engine pass whatever company sql/ is about", () =>
   inFolder(async (folder) => {
