@@ -5,7 +5,8 @@ import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 
 /**
  * The warehouse's tables whose models were removed: they have the columns of
- * history and a view of their current rows, which nothing changes any more.
+ * history, and the view of their current rows and the function that load makes
+ * for each table, which somebody's own tables of history hardly have.
  */
 export async function abandonedTables(
   client: pg.Client,
@@ -18,6 +19,8 @@ export async function abandonedTables(
       and relnamespace = to_regnamespace(quote_ident(current_schema()))
       and relname <> all($1::text[])
       and to_regclass(quote_ident(relname || '_current')) is not null
+      and to_regprocedure(format('%I(bigint)', relname || '_as_of_batch'))
+        is not null
       and (
         select count(*) from pg_attribute
         where attrelid = pg_class.oid and not attisdropped

@@ -8,6 +8,7 @@ import type { StageContext } from "../../lib/stage.ts";
 import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
+import { checkNotLost } from "./lost_tables.ts";
 import { migrate, sameText, waitingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "../open_loader.ts";
@@ -65,7 +66,7 @@ export async function makeSchema(
     missingTables(client, derivedModels(wanted))
   );
   if (missing.length > 0) {
-    if (!reloads) await look(() => checkNotLost(client, missing));
+    await look(() => checkNotLost(client, missing, { reloads }));
     const leading = leadingMigrations(wanted, missing);
     if (!await applyMigrations(context, leading, work)) return false;
     if (!await makeTables(context, { loader, missing })) return false;
@@ -242,28 +243,6 @@ async function missingTables(
     [models.map(({ name }) => name)],
   );
   return models.filter((model) => rows.some(({ name }) => name === model.name));
-}
-
-/** A table created again would lack the rows of earlier batches. */
-async function checkNotLost(
-  client: pg.Client,
-  missing: readonly DerivedModel[],
-): Promise<void> {
-  const [lost] = await query(
-    client,
-    `select model, min(batch) as batch from pipeline.batch_file
-    where model = any($1) group by model order by model limit 1`,
-    [missing.map(({ name }) => name)],
-  );
-  if (lost === undefined) return;
-  throw new StageError(
-    `Cannot load the model "${lost.model}": its table is gone, which has had rows since batch ${lost.batch}`,
-    {
-      subject: lost.model ?? "",
-      hint:
-        "`deno task rebuild warehouse` makes it again, with all of its rows",
-    },
-  );
 }
 
 async function makeTables(

@@ -1,7 +1,9 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query, quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
+import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
+import { checkNotMoved } from "./lost_tables.ts";
 import tableShapesSql from "./table_shapes.sql" with { type: "text" };
 
 /** The parts of a model's table that identify its rows. */
@@ -37,32 +39,57 @@ export async function checkShapes(
     const columns: string[] = JSON.parse(row.columns ?? "[]");
     // Each table that load makes has an interval.
     if (isDerived(model) && !columns.includes("from_batch")) {
-      throw takenName(model.name, model.name);
+      throw takenName(model.name, quoteName(model.name));
     }
-    const fault = shapeFault(model, {
+    const shape: TableShape = {
       columns,
       hasClosed: row.closed !== null,
       unique: JSON.parse(row.unique_columns ?? "[]"),
-    });
+    };
+    const fault = shapeFault(model, shape);
     if (fault === undefined) continue;
-    const tables = [
-      model.name,
-      ...row.closed === null ? [] : [closed(model)],
-    ];
-    throw new StageError(`Cannot load the model "${model.name}": ${fault}`, {
+    if (!shape.hasClosed) {
+      await checkNotMoved(client, { model: model.name, table: closed(model) });
+    }
+    const says = isDerived(model) && isKeyless(model, shape)
+      ? "the warehouse's table has no primary key any more"
+      : fault;
+    throw new StageError(`Cannot load the model "${model.name}": ${says}`, {
       subject: model.name,
       hint: isDerived(model)
-        ? `Its table was made for another header. Drop it in the warehouse (drop table ${
-          tables.map(quoteName).join(", ")
-        } cascade), then run \`deno task rebuild warehouse\`, which makes it again with all of its rows`
+        ? shapeHint(model, shape)
         : "Write a migration in sql/warehouse that gives the table this, or change the model's header back",
     });
   }
 }
 
+/** What to do about a table that load made. */
+function shapeHint(model: Shaped, shape: TableShape): string {
+  const { name, key } = model;
+  if (isKeyless(model, shape)) {
+    return `Somebody dropped it: alter table ${
+      quoteName(name)
+    } add primary key (${
+      quoteNames(key)
+    }); load then makes the foreign keys to it again`;
+  }
+  const tables = [name, ...shape.hasClosed ? [closed(model)] : []];
+  return `Its table was made for another header, or changed since. Drop it in the warehouse (drop table ${
+    tables.map(quoteName).join(", ")
+  } cascade), then run \`deno task rebuild warehouse\`, which makes it again with all of its rows`;
+}
+
+/** Whether a dimension's table has lost its primary key. */
+function isKeyless(
+  { kind }: Shaped,
+  { hasClosed, unique }: TableShape,
+): boolean {
+  return kind === "dimension" && hasClosed && unique.length === 0;
+}
+
 /**
- * Throws a `StageError` when somebody's table or view has a name that a model's
- * table, about to be made, or a view of it needs.
+ * Throws a `StageError` when something of somebody's has a name that a model's
+ * table, about to be made, its views or its functions need.
  */
 export async function checkFree(
   client: pg.Client,
@@ -70,22 +97,39 @@ export async function checkFree(
 ): Promise<void> {
   const [taken] = await query(
     client,
-    `select name from unnest($1::text[]) as name
-    where to_regclass(quote_ident(name)) is not null`,
-    [["_closed", "_current", "_history"].map((suffix) => model + suffix)],
+    `select format('"%s"', name) as name
+    from unnest(array['_closed', '_current', '_history']) as suffix
+    cross join lateral (select $1::text || suffix as name) as own
+    where to_regclass(quote_ident(name)) is not null
+    union all
+    select format('the type "%s"', typname) from pg_type
+    where typname in ($1::text, $1::text || '_closed')
+      and typnamespace = to_regnamespace(quote_ident(current_schema()))
+    union all
+    select 'the function ' || oid::regprocedure::text from pg_proc
+    where oid in (
+      to_regprocedure(
+        format('%I.%I(bigint)', current_schema(), $1::text || '_as_of_batch')
+      ),
+      to_regprocedure(
+        format('%I.%I(timestamptz)', current_schema(), $1::text || '_as_of_time')
+      )
+    )`,
+    [model],
   );
   if (taken !== undefined) throw takenName(model, taken.name ?? "");
 }
 
-function takenName(model: string, name: string): StageError {
+function takenName(model: string, found: string): StageError {
   return new StageError(
-    `Cannot make the table of the model "${model}": the warehouse has ${
-      quoteName(name)
-    } already, which load did not make`,
+    `Cannot make the table of the model "${model}": the warehouse has ${found} already, which load did not make`,
     {
       subject: model,
-      hint:
-        "Rename what is there, or the model; drop it only if nobody needs it",
+      hint: `Rename what is there${
+        model === QUARANTINE.name
+          ? ", since load keeps the rows that it sets aside under this name"
+          : ", or the model"
+      }; drop it only if nobody needs it`,
     },
   );
 }
@@ -94,10 +138,8 @@ function closed({ name }: Shaped): string {
   return `${name}_closed`;
 }
 
-function shapeFault(
-  model: Shaped,
-  { columns, hasClosed, unique }: TableShape,
-): string | undefined {
+function shapeFault(model: Shaped, shape: TableShape): string | undefined {
+  const { columns, hasClosed, unique } = shape;
   const { kind, key, recordId = "record_id" } = model;
   const known = (names: readonly string[]) =>
     key.every((name) => names.includes(name));

@@ -6,6 +6,7 @@ import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { makeWarehouse } from "../harness/make_warehouse.ts";
 import { execute } from "../harness/platform.ts";
+import { projectOf } from "../harness/small_project.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
@@ -73,22 +74,33 @@ Deno.test("makeSchema() makes derived tables before a migration that names one",
 
 for (
   const [what, statement, name] of [
-    ["a table", "create table dim_department (id integer)", "dim_department"],
+    ["a table", "create table dim_department (id integer)", '"dim_department"'],
     [
       "a view",
       "create view dim_department as select 1 as department_id",
-      "dim_department",
+      '"dim_department"',
     ],
     [
       "a view of a derived name",
       `create view dim_department_history as select 1 as department_id,
         'a' as department_name`,
-      "dim_department_history",
+      '"dim_department_history"',
     ],
     [
       "a table of a derived name",
       "create table dim_department_closed (id integer)",
-      "dim_department_closed",
+      '"dim_department_closed"',
+    ],
+    [
+      "a type",
+      "create type dim_department as enum ('a')",
+      'the type "dim_department"',
+    ],
+    [
+      "a function of a derived name",
+      `create function dim_department_as_of_batch(bigint) returns integer
+        language sql as 'select 1'`,
+      "the function dim_department_as_of_batch(bigint)",
     ],
   ] as const
 ) {
@@ -108,11 +120,37 @@ for (
         {
           name: "StageError",
           message:
-            `Cannot make the table of the model "dim_department": the warehouse has "${name}" already, which load did not make`,
+            `Cannot make the table of the model "dim_department": the warehouse has ${name} already, which load did not make`,
           hint: /^Rename what is there, or the model/,
         },
       );
 
-      await execute(client, `select from ${name}`);
+      const { rows } = await client.query(
+        `select from pg_depend where objid in (
+          select oid from pg_class where relname ~ '^dim_department'
+          union all
+          select oid from pg_type where typname ~ '^dim_department' and typtype = 'e'
+          union all
+          select oid from pg_proc where proname ~ '^dim_department'
+        )`,
+      );
+      assert(rows.length > 0);
     }));
 }
+
+Deno.test("makeSchema() leaves alone a table that has the quarantine's name", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  await execute(client, "create table quarantine (id integer)");
+
+  const sql = await projectOf({
+    "source.sql": "create table item (id integer not null, primary key (id));",
+    "models/dim_item.sql": "-- Key: id.\nselect id from changed.item",
+  });
+
+  await assert.rejects(makeWarehouse(client, sql), {
+    message: /the warehouse has "quarantine" already, which load did not make$/,
+    hint:
+      "Rename what is there, since load keeps the rows that it sets aside under this name; drop it only if nobody needs it",
+  });
+});
