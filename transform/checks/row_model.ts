@@ -119,6 +119,14 @@ class LineageReader {
       const seen = new Map(scope);
       scope.set(name, () => renamed(this.select(own, seen), aliases, name));
     }
+    const [first, second] = [nodeOf(query.left), nodeOf(query.right)];
+    if (first !== undefined && second !== undefined) {
+      const sides = [this.select(first, scope), this.select(second, scope)];
+      return {
+        columns: sides[0]?.columns ?? [],
+        hasTable: sides.some(({ hasTable }) => hasTable),
+      };
+    }
     const from = this.#relation(nodeOf(query.from_table), scope);
     const { from_table: _, cte_map: __, ...expressions } = query;
     this.#checkSubqueries(expressions, scope);
