@@ -2,7 +2,10 @@ import { IMPOSSIBLE_NAME, OWN_NAMES } from "../lib/project/contract.ts";
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
 import { canRefer } from "../lib/project/derived_table.ts";
-import { TAKEN_NAMES } from "../transform/checks/check_names.ts";
+import {
+  KEY_COLUMNS_MAX,
+  TAKEN_NAMES,
+} from "../transform/checks/check_names.ts";
 import {
   type ForeignKey,
   fullName,
@@ -80,7 +83,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
     skipped.push({
       what: fullName(table),
       why: refusal ??
-        "it has no primary key, nor columns that are unique and not null, to identify its rows",
+        `it has no primary key, nor columns that are unique and not null, ${KEY_COLUMNS_MAX} at most, to identify its rows`,
     });
     return [];
   });
@@ -268,6 +271,7 @@ function referenceProblem(
 /** The primary key, or else the first key that is unique and not null. */
 function keyOf({ uniqueKeys, columns }: SourceTable) {
   return uniqueKeys.find((key) =>
+    key.length <= KEY_COLUMNS_MAX &&
     key.every((name) =>
       columns.some((column) =>
         column.name === name && column.notNull && !column.isName &&

@@ -204,3 +204,21 @@ Deno.test("name() quotes each word that PostgreSQL or DuckDB keeps for itself", 
   duckdb.closeSync();
   instance.closeSync();
 });
+
+Deno.test("planStar() takes a key that an index of the warehouse holds, or leaves the table out", async () => {
+  const names = Array.from({ length: 32 }, (_, index) => `c${index}`);
+  const columns = names.map((one) => `${one} integer not null`).join(", ");
+  const key = names.join(", ");
+
+  const { models, skipped } = await starOf(
+    `create table keyed (${columns}, id integer not null unique,
+      primary key (${key}));
+    create table wide (${columns}, primary key (${key}))`,
+  );
+
+  assert.deepEqual(models.map(({ table, key }) => [table.name, key]), [
+    ["keyed", ["id"]],
+  ]);
+  assert.match(skipped[0]?.what ?? "", /wide/);
+  assert.match(skipped[0]?.why ?? "", /31 at most, to identify its rows/);
+});

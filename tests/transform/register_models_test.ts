@@ -658,6 +658,23 @@ Deno.test("a model may have as many columns as a table of the warehouse holds", 
   await assertRefused(wide(1596), /has 1596 columns, .* holds 1595 beside/);
 });
 
+Deno.test("a key may have as many columns as an index of the warehouse holds beside the batch", async () => {
+  const wide = (columns: number) => {
+    const key = Array.from({ length: columns }, (_, index) => `c${index}`);
+    const types = key.map((name) => `${name} integer not null`).join(", ");
+    return smallProject({
+      source: `create table wide (${types}, primary key (${key.join(", ")}));`,
+      models: [{ name: "dim_wide", key, sql: "select * from changed.wide" }],
+    });
+  };
+
+  await prepareAll(await wide(31));
+  await assertRefused(
+    wide(32),
+    /its key has 32 columns, and an index of the warehouse holds 31/,
+  );
+});
+
 Deno.test("a key and a time must be among the model's columns", async () => {
   const sql = "select lot_id, part from changed.lot";
   await assertRefused(

@@ -59,6 +59,8 @@ export const DERIVED = (name: string): string[] => [
 const NAME_BYTES_MAX = 63;
 /** PostgreSQL's most for a table, 1,600, less those that load adds. */
 const COLUMNS_MAX = 1595;
+/** PostgreSQL's most for an index, 32, less the number of the version's batch. */
+export const KEY_COLUMNS_MAX = 31;
 
 /** Finds problems with the names of a model's columns. */
 export function columnNameProblems(
@@ -103,6 +105,13 @@ export function columnNameProblems(
         "neither `-- Serial number:` in its header nor a column `..._record_id` in sql/warehouse says what numbers the fact's versions",
       ]
       : [],
+  ];
+}
+
+/** Finds a key that no index of a history can hold. */
+export function keyWidthProblems({ key }: Pick<Model, "key">): string[] {
+  return key.length <= KEY_COLUMNS_MAX ? [] : [
+    `its key has ${key.length} columns, and an index of the warehouse holds ${KEY_COLUMNS_MAX} beside the version's batch`,
   ];
 }
 

@@ -18,6 +18,7 @@ import {
 } from "../checks/check_deterministic.ts";
 import {
   columnNameProblems,
+  keyWidthProblems,
   modelNameProblems,
 } from "../checks/check_names.ts";
 import {
@@ -161,6 +162,11 @@ async function checkModel(
       "Add up decimals, as in `sum(cast(x as decimal(18, 6)))`, or leave such a figure to whoever reads the warehouse",
     );
   }
+  refuse(
+    name,
+    keyWidthProblems(model),
+    "Make it a join (`from current.table`) under a key of fewer columns, or leave the table out",
+  );
   refuse(
     name,
     columnNameProblems({
