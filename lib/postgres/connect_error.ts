@@ -13,13 +13,22 @@ const UNSUPPORTED = "0A000";
 
 /**
  * A pooler's own errors all have the SQLSTATE 08P01 (protocol_violation). These
- * are the ones that Postgres has a SQLSTATE of its own for.
+ * are the ones that Postgres has a SQLSTATE of its own for, as PgBouncer words
+ * them: https://github.com/pgbouncer/pgbouncer/blob/master/src/client.c
  */
 const POOLER_STATES: readonly (readonly [RegExp, string])[] = [
-  [/^(password|SASL) authentication failed|^no such user/i, "28P01"],
+  [
+    /^(password|SASL|PAM|"trust") authentication failed|^no such user/i,
+    "28P01",
+  ],
+  [
+    /^certificate authentication failed|login rejected$|^not allowed$/i,
+    "28000",
+  ],
+  [/^SSL required$/i, "28000"],
   [/^database ".*" does not exist|^no such database/i, "3D000"],
   [/^no more connections allowed/i, "53300"],
-  [/^unsupported startup parameter/i, UNSUPPORTED],
+  [/^unsupported (options )?startup parameter/i, UNSUPPORTED],
 ];
 
 /** Classes of SQLSTATEs that a second attempt would meet again. */
@@ -91,29 +100,9 @@ function hintFor(
   said: string,
   settings: PostgresSettings,
 ): string {
-  const { user, database, host, tls } = settings;
-  const shown = tls !== false && tls.client !== undefined;
-  const isRefused = state === "28000" ||
-    (state === "" && /alert|certificate required/i.test(said));
-  if (isRefused && isAboutCertificates(said)) {
-    return shown
-      ? `Check that sslcert and sslkey are those of the user "${user}", signed by a CA that the server trusts`
-      : "The server requires a client certificate: set sslcert and sslkey in the URL, with sslmode=verify-full";
-  }
-  if (/no pg_hba\.conf entry/.test(said)) {
-    return tls === false
-      ? "Allow this user from this machine in the server's pg_hba.conf; if it requires TLS, add ?sslmode=verify-full to the URL"
-      : "Allow this user from this machine in the server's pg_hba.conf";
-  }
-  if (/^(peer|ident) authentication failed/i.test(said)) {
-    return `The server accepts "${user}" only from the operating system's user of that name: run as that user, or change its pg_hba.conf`;
-  }
-  if (/is not permitted to log in/.test(said)) {
-    return `Allow it: alter role ${quoteName(user)} login`;
-  }
-  if (state === "28P01" || state === "28000") {
-    return `Check the password and the rights of the user "${user}"`;
-  }
+  const { user, database, host } = settings;
+  const forLogin = loginHint(state, said, settings);
+  if (forLogin !== undefined) return forLogin;
   if (state === "3D000") return "Check the database's name in the URL";
   if (state === "53300") return "The server has no free connection: try later";
   if (state === "42501" && /for database/.test(said)) {
@@ -143,4 +132,39 @@ function hintFor(
     return "Check the host's name in the URL, and that this machine can look it up";
   }
   return "Check that the server runs and that this machine can reach it";
+}
+
+/** What to do about a user who is not let in; undefined for other errors. */
+function loginHint(
+  state: string,
+  said: string,
+  settings: PostgresSettings,
+): string | undefined {
+  const { user, tls } = settings;
+  const shown = tls !== false && tls.client !== undefined;
+  const isRefused = state === "28000" ||
+    (state === "" && /alert|certificate required/i.test(said));
+  if (isRefused && isAboutCertificates(said)) {
+    return shown
+      ? `Check that sslcert and sslkey are those of the user "${user}", signed by a CA that the server trusts`
+      : "The server requires a client certificate: set sslcert and sslkey in the URL, with sslmode=verify-full";
+  }
+  if (/no pg_hba\.conf entry/.test(said)) {
+    return tls === false
+      ? "Allow this user from this machine in the server's pg_hba.conf; if it requires TLS, add ?sslmode=verify-full to the URL"
+      : "Allow this user from this machine in the server's pg_hba.conf";
+  }
+  if (/^(peer|ident) authentication failed/i.test(said)) {
+    return `The server accepts "${user}" only from the operating system's user of that name: run as that user, or change its pg_hba.conf`;
+  }
+  if (/^SSL required/.test(said)) {
+    return "The pooler requires TLS: add ?sslmode=verify-full to the URL";
+  }
+  if (/is not permitted to log in/.test(said)) {
+    return `Allow it: alter role ${quoteName(user)} login`;
+  }
+  if (state === "28P01" || state === "28000") {
+    return `Check the password and the rights of the user "${user}"`;
+  }
+  return undefined;
 }

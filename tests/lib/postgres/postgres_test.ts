@@ -236,6 +236,69 @@ testPooler("connect() says what a pooler refuses", async () => {
   }
 });
 
+testPooler("connect() says that a pooler takes no such login", async () => {
+  await using database = await openTestDatabase();
+  const folder = await Deno.makeTempDir({ prefix: "totesys-hba-" });
+  await Deno.chmod(folder, 0o755);
+  const hba = join(folder, "hba.conf");
+  await Deno.writeTextFile(
+    hba,
+    `host all ${database.settings.user} 0.0.0.0/0 trust\n`,
+  );
+
+  for (
+    const { settings, found } of [
+      {
+        settings: ["auth_type = trust"],
+        found: /: "trust" authentication failed$/,
+      },
+      {
+        settings: ["auth_type = hba", `auth_hba_file = ${hba}`],
+        found: /: login rejected$/,
+      },
+    ]
+  ) {
+    await using pooler = await openPooler(database.settings, {
+      mode: "transaction",
+      settings,
+    });
+    await assert.rejects(
+      connect({ ...pooler.settings, user: "nobody" }, { purpose: "test" }),
+      {
+        message: found,
+        hint: 'Check the password and the rights of the user "nobody"',
+        retryable: false,
+        loginRefused: true,
+      },
+    );
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("connectError() knows what else a pooler refuses for good", async () => {
+  await using database = await openTestDatabase();
+  const user = database.settings.user;
+
+  for (
+    const [message, hint] of [
+      ["SSL required", /^The pooler requires TLS/],
+      ["certificate authentication failed", /client certificate/],
+      ["PAM authentication failed", `Check the password .* "${user}"`],
+      ["unix socket login rejected", `Check the password .* "${user}"`],
+      [
+        "unsupported options startup parameter: only '-c config=val' is allowed",
+        /^The pooler there does not pass it on/,
+      ],
+    ] as const
+  ) {
+    const error = new pg.DatabaseError(message, message.length, "error");
+    error.code = "08P01";
+    const { retryable, hint: given } = connectError(error, database.settings);
+    assert.equal(retryable, false, message);
+    assert.match(given ?? "", new RegExp(hint));
+  }
+});
+
 Deno.test("connect() repeats no password that a server prints", async () => {
   await using database = await openTestDatabase();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
