@@ -80,26 +80,14 @@ export interface PlatformOptions {
 export async function openPlatform(
   options: PlatformOptions = {},
 ): Promise<Platform> {
-  const { sql = PROJECT_SQL, sourceTemplate } = options;
+  const { sql = PROJECT_SQL } = options;
   const folder = await Deno.makeTempDir({ prefix: "totesys-platform-" });
-  const source = await openTestDatabase(
-    sourceTemplate ??
-      (options.sourceSql === undefined ? await emptySource() : undefined),
-  );
-  const warehouse = await openTestDatabase(
-    sql === PROJECT_SQL && options.sourceSql === undefined &&
-      options.warehouse !== "empty"
-      ? await madeWarehouse()
-      : undefined,
-  );
+  const { source, warehouse } = await openDatabases(options);
   const env = environment(options, {
     folder,
     sourceUrl: source.url,
     warehouseUrl: warehouse.url,
   });
-  if (sourceTemplate === undefined && options.sourceSql !== undefined) {
-    await source.client.query(options.sourceSql);
-  }
   const logged: string[] = [];
   const context: StageContext = {
     config: readConfig((name) => env[name], [
@@ -138,6 +126,24 @@ export async function openPlatform(
     },
   };
   return platform;
+}
+
+async function openDatabases(
+  options: PlatformOptions,
+): Promise<Pick<Platform, "source" | "warehouse">> {
+  const { sql = PROJECT_SQL, sourceSql, sourceTemplate } = options;
+  const isOwn = sql === PROJECT_SQL && sourceSql === undefined;
+  const source = await openTestDatabase(
+    sourceTemplate ??
+      (sourceSql === undefined ? await emptySource() : undefined),
+  );
+  if (sourceTemplate === undefined && sourceSql !== undefined) {
+    await source.client.query(sourceSql);
+  }
+  const warehouse = await openTestDatabase(
+    isOwn && options.warehouse !== "empty" ? await madeWarehouse() : undefined,
+  );
+  return { source, warehouse };
 }
 
 /** A database to copy, with the contract's tables, empty. */
