@@ -28,6 +28,33 @@ export interface Trail {
  * ledger after the newest known batch, and the trails of spans that are not full.
  */
 export class Timeline {
+  #ledger: Ledger;
+
+  constructor(private readonly warehouse: Warehouse) {
+    this.#ledger = new Ledger(warehouse);
+  }
+
+  /** Reads the spans up to the newest batch. */
+  async spans(): Promise<readonly Span[]> {
+    return await this.#ledger.read();
+  }
+
+  /** Reads what each span changed of a subject; see `hasTrail`. */
+  async trail(subject: Subject): Promise<Trail> {
+    return await this.#ledger.trail(subject);
+  }
+
+  /**
+   * Forgets all, since the warehouse may have been rebuilt; also what is being
+   * read just now.
+   */
+  forget(): void {
+    this.#ledger = new Ledger(this.warehouse);
+  }
+}
+
+/** What is known of one warehouse. */
+class Ledger {
   #step = 1;
   #spans: Span[] = [];
   #known = 0;
@@ -36,15 +63,13 @@ export class Timeline {
 
   constructor(private readonly warehouse: Warehouse) {}
 
-  /** Reads the spans up to the newest batch. */
-  async spans(): Promise<readonly Span[]> {
+  async read(): Promise<readonly Span[]> {
     return await this.#inTurn(async () => {
       await this.#follow();
       return this.#spans;
     });
   }
 
-  /** Reads what each span changed of a subject; see `hasTrail`. */
   async trail(subject: Subject): Promise<Trail> {
     const known = await this.#inTurn(async () => {
       await this.#follow();
@@ -77,14 +102,6 @@ export class Timeline {
         columns.map((column) => row[column] ?? null)
       ),
     };
-  }
-
-  /** Forgets all, since the warehouse may have been rebuilt. */
-  forget(): void {
-    this.#step = 1;
-    this.#spans = [];
-    this.#known = 0;
-    this.#trails.clear();
   }
 
   /** One at a time, so that nothing is read twice. */

@@ -111,4 +111,14 @@ Deno.test("Timeline has at most 200 spans, whose sums stay the same", async () =
     await new Timeline(warehouse).spans(),
     spans,
   );
+  // As after a rebuild: also what is being read is forgotten.
+  const reading = timeline.spans();
+  timeline.forget();
+  await reading;
+  await execute(
+    platform.warehouse.client,
+    "delete from pipeline.batch where batch > 2",
+  );
+  timeline.forget();
+  assert.equal((await timeline.spans()).length, 2);
 });
