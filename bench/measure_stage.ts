@@ -3,17 +3,25 @@ import { projectDirectory } from "../lib/project_directory.ts";
 
 const SAMPLE_EVERY_MS = 50;
 
-/** Runs a stage as a process and samples its resident memory. */
+/**
+ * Runs a stage, or another entrypoint by its path, as a process and samples its
+ * resident memory and its CPU time, in whole seconds.
+ */
 export async function measureStage(
   stage: string,
   env: Record<string, string>,
-): Promise<{ seconds: number; peakMb: number }> {
+  args: readonly string[] = [],
+): Promise<{ seconds: number; cpuSeconds: number; peakMb: number }> {
   const start = performance.now();
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
-      join(projectDirectory(), `${stage}/main.ts`),
+      join(
+        projectDirectory(),
+        stage.endsWith(".ts") ? stage : `${stage}/main.ts`,
+      ),
+      ...args,
     ],
     env,
     stdout: "null",
@@ -21,13 +29,16 @@ export async function measureStage(
   }).spawn();
   let running = true;
   let peakKb = 0;
+  let cpuSeconds = 0;
   const sampling = (async () => {
     while (running) {
       const sample = await new Deno.Command("ps", {
-        args: ["-o", "rss=", "-p", String(process.pid)],
+        args: ["-o", "rss=,cputimes=", "-p", String(process.pid)],
       }).output();
-      const kb = Number(new TextDecoder().decode(sample.stdout));
+      const [kb = 0, cpu = 0] = new TextDecoder().decode(sample.stdout).trim()
+        .split(/\s+/).map(Number);
       peakKb = Math.max(peakKb, kb);
+      cpuSeconds = Math.max(cpuSeconds, cpu);
       await new Promise((done) => setTimeout(done, SAMPLE_EVERY_MS));
     }
   })();
@@ -36,5 +47,5 @@ export async function measureStage(
   running = false;
   await sampling;
   if (!success) throw new Error(`${stage} failed`);
-  return { seconds, peakMb: peakKb / 1000 };
+  return { seconds, cpuSeconds, peakMb: peakKb / 1000 };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type { Progress } from "./cli/progress.ts";
 import type { openDuckDb } from "./duckdb/duckdb.ts";
+import type { Engine } from "./engine.ts";
 import { connect } from "./postgres/connect.ts";
 import type { ProjectSql } from "./project/project_sql.ts";
 import type { Config } from "./settings/config.ts";
@@ -71,6 +72,8 @@ export interface StageContext {
   compaction?: Partial<CompactionBounds>;
   /** Replaces its bounds on the batches that it makes in one pass. */
   grouping?: Partial<GroupBounds>;
+  /** Replaces the engine that the settings name, for every batch. */
+  openEngine?: (zone: Zone) => Promise<Engine>;
   /** Replaces load's bound on the batches of one transaction. */
   loadBatchesMax?: number;
 }

@@ -5,17 +5,20 @@ import {
   runCommand,
 } from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
-import type { Need } from "../lib/settings/config.ts";
+import type { Config, Need } from "../lib/settings/config.ts";
+import { ENGINES } from "../lib/settings/engine_settings.ts";
 import { rebuildWarehouse } from "../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
-const USAGE = `deno task rebuild processed
+const USAGE = `deno task rebuild processed [--engine trino]
 deno task rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
 
 Rebuilds the processed zone from the ingestion zone, or the warehouse from the
 processed zone. The old one can be read until the new one replaces it, all at
 once. Other commands may run meanwhile.
 
+  --engine NAME   duckdb or trino: runs the models of every batch that is made by
+                  itself, in place of TRANSFORM_ENGINE
   --accept        drop columns that no model has, change types, and leave tables
                   that no model makes without new rows
   --replace-lake  the warehouse may hold another lake, or later batches
@@ -42,7 +45,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       name: "rebuild",
       usage: USAGE,
       needs: NEEDS.get(named) ?? [],
-      options: WAREHOUSE_FLAGS,
+      options: { ...WAREHOUSE_FLAGS, engine: { type: "string" } },
       takesPositionals: true,
       run: async (context, { flags, positionals }) => {
         const replaceLake = flags["replace-lake"] === true;
@@ -54,7 +57,10 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
           await rebuildWarehouse(stage, { replaceLake, accept, allowCascade });
           return EXIT.ok;
         }
-        const { overtaken } = await rebuildProcessed(stage);
+        const { overtaken } = await rebuildProcessed({
+          ...stage,
+          config: withEngine(stage.config, flags.engine),
+        });
         return overtaken === true ? EXIT.failed : EXIT.ok;
       },
     },
@@ -73,10 +79,28 @@ function checkPositionals(positionals: readonly string[], flags: Flags): void {
       USAGE,
     ]);
   }
+  if (flags.engine !== undefined && word !== "processed") {
+    throw new ConfigError(["--engine is for the processed zone only", USAGE]);
+  }
   const [flag] = Object.keys(flags).filter((name) => name in WAREHOUSE_FLAGS);
   if (flag !== undefined && word !== "warehouse") {
     throw new ConfigError([`--${flag} is for the warehouse only`, USAGE]);
   }
+}
+
+/** The settings with the engine that the command line names, if it does. */
+function withEngine(config: Config, flag: Flags[string]): Config {
+  if (flag === undefined) return config;
+  const transformEngine = ENGINES.find((name) => name === flag);
+  if (transformEngine === undefined) {
+    throw new ConfigError([
+      `--engine is "${flag}": ${ENGINES.join(" or ")} is expected`,
+    ]);
+  }
+  if (transformEngine === "trino" && config.trino === undefined) {
+    throw new ConfigError(["--engine trino needs TRINO_URL"]);
+  }
+  return { ...config, transformEngine, transformEngineBytesMin: 0 };
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

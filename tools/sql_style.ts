@@ -1,7 +1,12 @@
 import { listOf, readHeader } from "../lib/project/header_fields.ts";
 import { tablesRead } from "../lib/project/tables_read.ts";
-import { type Fault, lintShared } from "./shared_sql.ts";
-import { lower, type Token, tokenize, words } from "./sql_tokens.ts";
+import { type Fault, lintShared } from "../lib/project/shared_sql.ts";
+import {
+  lower,
+  type Token,
+  tokenize,
+  words,
+} from "../lib/project/sql_tokens.ts";
 
 /** A fault in an SQL file. */
 export interface LintFinding {

@@ -17,7 +17,7 @@ const RESTORE =
   "Restore the file from the bucket's versions or a copy of the zone";
 /** A data file's key, with the run's id as `createRunId` makes it. */
 const DATA_KEY =
-  /^((?:_state\/)?[\w=][\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-[\w-]+(?:\.\d+-\d+)?\.(?:csv|txt|parquet|json)$/;
+  /^((?:_state\/)?[\w=][\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-(?:engine\/[\w-]+(?:\.parquet)?|[\w-]+(?:\.\d+-\d+)?\.(?:csv|txt|parquet|json))$/;
 const LOG_KEY = /^_batches(?:-([\w-]+))?\/(?:(\d{9})\.json|latest|failed)$/;
 
 /** The batch number as file names have it. */

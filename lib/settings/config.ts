@@ -3,6 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { S3Settings } from "../zone/zone.ts";
 import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
 import { misspeltSettings } from "./setting_names.ts";
+import { type EngineSettings, readEngine } from "./engine_settings.ts";
 import { type Environment, SettingReader } from "./setting_reader.ts";
 import { sqlDirectory } from "./sql_folder.ts";
 import { readDirectory, readZones, regionOf } from "./zone_settings.ts";
@@ -19,7 +20,7 @@ export interface DashboardSettings {
 }
 
 /** Every setting, read once. */
-export interface Config {
+export interface Config extends EngineSettings {
   source: PostgresSettings | undefined;
   warehouse: PostgresSettings | undefined;
   /** The warehouse, with a role that may only read: for the dashboard. */
@@ -109,6 +110,7 @@ export function readConfig(
     region: regionOf(read),
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
     icebergCatalogue: readIcebergCatalogue(settings),
+    ...readEngine(settings),
     ...readNumbers(settings),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
     sqlDirectory: sqlDirectory(read),

@@ -9,7 +9,7 @@ const SECRETS = [
 ];
 /** Their values are in messages, and no secret. */
 const NAMES = ["PGUSER", "PGDATABASE", "PGHOST"];
-const URLS = ["SOURCE_URL", "WAREHOUSE_URL", "ANALYST_URL"];
+const URLS = ["SOURCE_URL", "WAREHOUSE_URL", "ANALYST_URL", "TRINO_URL"];
 const MASK = "***";
 /** Shorter secrets occur in words that aren't secret. */
 const SECRET_CHARACTERS_MIN = 8;
@@ -38,7 +38,7 @@ export function secretMask(env: Environment): (text: string) => string {
 
 /** Like `secretMask`, for a configuration that has been read. */
 export function secretsOf(config: Config): (text: string) => string {
-  const { source, warehouse, analyst, dashboard, s3 } = config;
+  const { source, warehouse, analyst, dashboard, s3, trino } = config;
   const servers = [source, warehouse, analyst];
   return maskOf(
     [
@@ -47,6 +47,7 @@ export function secretsOf(config: Config): (text: string) => string {
         (server?.tls || undefined)?.client?.keyPassword ?? "",
       ]),
       dashboard.token ?? "",
+      trino?.password ?? "",
       s3?.accessKeyId ?? "",
       s3?.secretAccessKey ?? "",
       s3?.sessionToken ?? "",

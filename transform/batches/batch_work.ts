@@ -18,6 +18,7 @@ import {
   openVersionsSql,
   STAMP_COLUMNS,
 } from "../models/model_changes.ts";
+import type { BatchEngine } from "../engine/batch_engine.ts";
 import { writeParquet } from "../files/write_parquet.ts";
 
 /** The inputs and state of one batch's transform. */
@@ -41,6 +42,8 @@ export interface BatchWork {
    * yet; a batch that repairs one removes it.
    */
   held: Map<string, HeldModel>;
+  /** What runs models in DuckDB's place, if the batch is large. */
+  engine?: BatchEngine | undefined;
 }
 
 /** Rows of a model that can't be committed as they are. */

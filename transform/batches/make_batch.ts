@@ -17,6 +17,8 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { type StageContext, startRun } from "../../lib/stage.ts";
 import type { BatchContent, HeldModel } from "./batch_work.ts";
 import { compact, compactionBounds } from "../files/compact.ts";
+import type { BatchEngine } from "../engine/batch_engine.ts";
+import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince } from "./continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { changedTables } from "../tables/quarantine.ts";
@@ -64,8 +66,14 @@ export async function makeBatch(
   const { runId, isExpired } = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${batch}`, { rows: extractedOf(next).rows });
+  await using engine = await openBatchEngine(context, {
+    batch: next,
+    zone: processed,
+    runId,
+  });
   const content = await transformBatch({
     ...options,
+    engine,
     ingestion: input.zone,
     processed,
     input: next,
@@ -101,6 +109,7 @@ export async function makeBatch(
     runId,
     startedAt,
     duckdb: await duckDbVersion(duckdb),
+    engine,
     content: { ...content, live, ...sqlSince(sql, { ...options, batch }) },
   });
   return { manifest, live: list, isExpired };
@@ -142,12 +151,14 @@ export function manifestOf(
     runId: string;
     startedAt: string;
     duckdb: string;
+    engine?: BatchEngine | undefined;
     content:
       & BatchContent
       & Pick<ProcessedManifest, "live" | "group" | "sql" | "given">;
   },
 ): ProcessedManifest {
-  const { next, previous, runId, startedAt, duckdb, content } = made;
+  const { next, previous, runId, startedAt, duckdb, engine, content } = made;
+  const about = engine?.runner.about;
   return {
     format: 1,
     stage: "transform",
@@ -156,7 +167,10 @@ export function manifestOf(
     lakeId: next.lakeId,
     snapshotTime: next.snapshotTime,
     committedAt: clock().toISOString(),
-    engine: { duckdb },
+    engine: {
+      duckdb,
+      ...about === undefined ? {} : { [about.name]: about.version },
+    },
     inputSha256: made.inputSha256 ?? manifestSha256(next),
     extractedAt: next.committedAt,
     extracted: extractedOf(next),

@@ -14,6 +14,7 @@ import {
   isAffected,
   publishedSql,
 } from "./batch_work.ts";
+import { makeByEngine } from "../engine/make_by_engine.ts";
 import { makeCurrent } from "../tables/make_current.ts";
 import { makeJoin, postpone } from "../models/make_join.ts";
 import { makeQuarantine } from "../tables/make_quarantine.ts";
@@ -145,12 +146,15 @@ async function computeModel(
   work: BatchWork,
   options: ModelOptions,
 ): Promise<ProcessedModel | undefined> {
-  switch (options.model.derivation) {
+  const byEngine = await makeByEngine(work, options);
+  if ("made" in byEngine) return byEngine.made;
+  const model = { ...options.model, sql: byEngine.sql };
+  switch (model.derivation) {
     case "row":
-      return await makeRows(work, options);
+      return await makeRows(work, { ...options, model });
     case "join":
-      return await makeJoin(work, options);
+      return await makeJoin(work, { ...options, model });
     case "set":
-      return await makeSet(work, options);
+      return await makeSet(work, { ...options, model });
   }
 }

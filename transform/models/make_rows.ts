@@ -35,10 +35,7 @@ export async function makeRows(
     `result_before.${quoteName(model.name)}`,
     await publishedSql(work, { ...options, columns }),
   );
-  const keysOf = (schema: string, where = "") =>
-    `select ${
-      model.key.map((name) => keyOfSource(columns, name)).join(", ")
-    } from ${schema}.${quoteName(source)} as source ${where}`;
+  const keysOf = keysOfSource(model, columns);
   const write = async ({ part, rows }: { part: number; rows: string }) =>
     await writeVersions(work, {
       part,
@@ -50,8 +47,7 @@ export async function makeRows(
         `result_after.${quoteName(model.name)}`,
         differenceSql(columns, { of: rows, without: published }),
       ),
-      deleted: keysOf("deleted") +
-        leftOutSql(work, { model, published, keysOf }),
+      deleted: deletedKeysSql(work, { model, columns, published }),
     });
   if (options.changed.get(source)?.fullRead !== undefined) {
     work.held.delete(model.name);
@@ -74,6 +70,31 @@ export async function makeRows(
   if (kept === undefined) return made;
   await work.processed.remove(file.key);
   return await write({ part: 2, rows: kept });
+}
+
+/** SQL for the keys that the batch takes from a model. */
+export function deletedKeysSql(
+  work: BatchWork,
+  options: {
+    model: ModelSql;
+    columns: readonly ModelColumn[];
+    /** SQL for the model's rows in the lake, if it is compared with them. */
+    published?: string | undefined;
+  },
+): string {
+  const { model, columns, published } = options;
+  const keysOf = keysOfSource(model, columns);
+  return keysOf("deleted") + leftOutSql(work, { model, published, keysOf });
+}
+
+/** Gives SQL for a model's keys of the source rows in a schema. */
+function keysOfSource(
+  { key, reads: [source = ""] }: ModelSql,
+  columns: readonly ModelColumn[],
+): (schema: string, where?: string) => string {
+  const names = key.map((name) => keyOfSource(columns, name)).join(", ");
+  return (schema, where = "") =>
+    `select ${names} from ${schema}.${quoteName(source)} as source ${where}`;
 }
 
 /** SQL that adds the keys which the model no longer has to the deleted ones. */

@@ -1,0 +1,114 @@
+/**
+ * `deno task bench:engines [--orders 1000000]`: extracts a first load once, and
+ * rebuilds the lake from it with DuckDB, and with Trino on one and on two
+ * workers of this machine, each as a process of its own. Prints a table of wall
+ * and CPU seconds, and of the memory of the process that runs transform.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { fillSource } from "../demo/fill.ts";
+import { withClient } from "../demo/with_client.ts";
+import { startPostgresServer } from "../embedded/postgres_server.ts";
+import { startTrino, type TrinoCluster } from "../tests/harness/trino.ts";
+import { findTrino } from "../tests/harness/trino_server.ts";
+import { measureStage } from "./measure_stage.ts";
+
+const SEED = 1;
+const RUNS = 2;
+
+const { values } = parseArgs({
+  options: { orders: { type: "string", default: "1000000" } },
+});
+const trinoServer = await findTrino();
+const folder = await Deno.makeTempDir({ prefix: "totesys-engines-" });
+const env = {
+  INGESTION_URL: join(folder, "ingestion"),
+  PROCESSED_URL: join(folder, "processed"),
+  TEMP_DIRECTORY: join(folder, "temp"),
+};
+try {
+  await extractOrders();
+  console.log(
+    `${values.orders} sales orders, ${await csvBytes()} bytes of CSV`,
+  );
+  await measureStage("transform", env);
+  console.log(
+    "| engine | wall s | CPU s of transform | of Trino | peak MB |\n| --- | --- | --- | --- | --- |",
+  );
+  await measure("DuckDB", env);
+  for (const workers of [1, 2]) {
+    await using trino = await startTrino({
+      server: trinoServer,
+      workers: Array.from(
+        { length: workers },
+        (_, index) => `worker-${index + 1}`,
+      ),
+      jvm: ["-XX:+UseG1GC"],
+    });
+    await measure(`Trino, workers: ${workers}`, {
+      ...env,
+      TRINO_URL: trino.url,
+      TRANSFORM_ENGINE: "trino",
+      TRANSFORM_ENGINE_BYTES_MIN: "0",
+    }, trino);
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+
+async function extractOrders(): Promise<void> {
+  await using server = await startPostgresServer({
+    dataDir: join(folder, "postgres"),
+    settings: { max_wal_size: "4GB" },
+  });
+  await withClient(
+    server.url("postgres"),
+    async (client) => {
+      await client.query("create database totesys");
+    },
+  );
+  await withClient(
+    server.url("totesys"),
+    (client) =>
+      fillSource(client, { seed: SEED, salesOrders: Number(values.orders) }),
+  );
+  await measureStage("extract", { ...env, SOURCE_URL: server.url("totesys") });
+}
+
+/** Times rebuilds; the first of a server that has just started is slower. */
+async function measure(
+  engine: string,
+  settings: Record<string, string>,
+  trino?: TrinoCluster,
+): Promise<void> {
+  for (let run = 1; run <= RUNS; run++) {
+    const before = await trino?.cpuSeconds() ?? 0;
+    const { seconds, cpuSeconds, peakMb } = await measureStage(
+      "operate/rebuild.ts",
+      settings,
+      ["processed"],
+    );
+    const ofTrino = await trino?.cpuSeconds() ?? 0;
+    const figures = [seconds, cpuSeconds, ofTrino - before, peakMb]
+      .map((figure) => figure.toFixed(0));
+    console.log(`| ${engine}, run ${run} | ${figures.join(" | ")} |`);
+  }
+}
+
+async function csvBytes(): Promise<number> {
+  let bytes = 0;
+  for await (const table of Deno.readDir(env.INGESTION_URL)) {
+    if (!table.isDirectory || table.name.startsWith("_")) continue;
+    for await (
+      const batch of Deno.readDir(join(env.INGESTION_URL, table.name))
+    ) {
+      const at = join(env.INGESTION_URL, table.name, batch.name);
+      for await (const { name } of Deno.readDir(at)) {
+        if (name.endsWith(".csv")) {
+          bytes += (await Deno.stat(join(at, name))).size;
+        }
+      }
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,318 @@
+import { dataKey } from "../../lib/batches/batch_log.ts";
+import type {
+  DataFile,
+  IngestedTable,
+  ProcessedModel,
+} from "../../lib/batches/manifest.ts";
+import {
+  type Column,
+  columnsHash,
+  readParquetSql,
+} from "../../lib/duckdb/data_files.ts";
+import { EngineRefusal } from "../../lib/engine.ts";
+import { StageError } from "../../lib/errors.ts";
+import {
+  quoteName,
+  quoteNames,
+  quoteText,
+} from "../../lib/postgres/postgres.ts";
+import { typeSql } from "../../lib/project/contract.ts";
+import type { ModelSql } from "../../lib/project/project_sql.ts";
+import { sha256OfStream } from "../../lib/zone/checksum.ts";
+import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
+import { brokenRule } from "../checks/check_versions.ts";
+import { writeVersions } from "../files/write_versions.ts";
+import { deletedKeysSql } from "../models/make_rows.ts";
+import {
+  emptyModelSql,
+  modelColumns,
+  STAMP_COLUMNS,
+} from "../models/model_changes.ts";
+
+/** A model of a batch that an engine may make. */
+interface ModelWork {
+  changed: ReadonlyMap<string, IngestedTable>;
+  model: ModelSql;
+}
+
+/** What an engine leaves to DuckDB, and what it has done for it. */
+export type ByEngine =
+  /** The model is made: its versions, if there are any. */
+  | { made: ProcessedModel | undefined }
+  /** DuckDB makes it, by this query. */
+  | { sql: string };
+
+/** What the names of an engine's folders end with; see `keyParts`. */
+const PART = "engine";
+
+/**
+ * Makes a model on the batch's engine, if it has one that can. The files that
+ * the engine writes are what is committed where every row of the model is a new
+ * version: all rows of the first batch, and later those of a row model whose
+ * table was not read in full. An append-only model's rows, of which only the
+ * unknown ones count, are written by DuckDB; so are a row model's if Iceberg
+ * tables are published, whose readers want times and field ids that a Hive
+ * table's files lack. What must be compared with the lake, and whatever breaks a rule, is made
+ * by DuckDB alone.
+ */
+export async function makeByEngine(
+  work: BatchWork,
+  options: ModelWork,
+): Promise<ByEngine> {
+  const { engine } = work;
+  const { model } = options;
+  const left = { sql: model.sql };
+  if (engine === undefined || !isWhole(work, options)) return left;
+  const isFinal = model.derivation !== "set" && engine.commitsFiles;
+  // DuckDB would take the engine's rows for those from before the batch, too.
+  if (!isFinal && model.derivation === "join") return left;
+  const columns = columnsOf(work, model.name);
+  const problem = engine.runner.problemOf(model, columns);
+  if (problem !== undefined) return leave(work, { model, problem });
+  for (const table of model.reads) await showTable(work, { model, table });
+  const stamps = isFinal ? stampsOf(work) : [];
+  const folder = folderOf(work, {
+    name: isFinal ? model.name : `made.${model.name}`,
+    isState: !isFinal,
+  });
+  await makeFolder(work, folder);
+  try {
+    const { rows } = await engine.runner.run({
+      model,
+      columns,
+      stamps,
+      folder,
+    });
+    const files = await filesIn(work, {
+      folder,
+      rows,
+      columns: [...columns, ...stamps],
+    });
+    engine.log.info("{model}: {rows} rows in {files} files by {engine}", {
+      model: model.name,
+      rows,
+      files: files.length,
+      engine: engine.runner.about.name,
+    });
+    const sql = rowsSql(work, { files, columns });
+    if (!isFinal) {
+      engine.folders.push(folder);
+      return { sql };
+    }
+    const made = await withDeletes(work, { ...options, files, sql });
+    if (made !== undefined) {
+      return { made: made.files.length === 0 ? undefined : made };
+    }
+    // What breaks a rule is found and held by DuckDB, which makes it anew.
+    await removeFolder(work, folder);
+    return left;
+  } catch (error) {
+    // What stays is garbage, which sweep removes.
+    await removeFolder(work, folder).catch(() => {});
+    if (!(error instanceof EngineRefusal)) throw error;
+    return leave(work, { model, problem: error.message });
+  }
+}
+
+/** Whether the rows that the model gives are all to be added. */
+function isWhole(work: BatchWork, { changed, model }: ModelWork): boolean {
+  if (work.held.has(model.name)) return false;
+  if (work.previous === undefined || model.derivation === "set") return true;
+  return model.derivation === "row" &&
+    model.reads.every((table) => changed.get(table)?.fullRead === undefined);
+}
+
+function leave(
+  { engine }: BatchWork,
+  { model, problem }: { model: ModelSql; problem: string },
+): ByEngine {
+  engine?.log.warn("{model} is made by DuckDB, not by {engine}: {problem}", {
+    model: model.name,
+    engine: engine.runner.about.name,
+    problem,
+  });
+  return { sql: model.sql };
+}
+
+/** Writes a table's rows for the engine, once in a batch. */
+async function showTable(
+  work: BatchWork,
+  { model, table }: { model: ModelSql; table: string },
+): Promise<void> {
+  const { engine, duckdb, sql, processed } = work;
+  const schema = model.derivation === "join" ? "current" : "changed";
+  const id = `${schema}.${table}`;
+  const contract = sql.tables.find(({ name }) => name === table);
+  if (engine === undefined || contract === undefined) return;
+  if (engine.shown.has(id)) return;
+  const columns = contract.columns.map(({ name }) => name);
+  const rows = `${schema === "current" ? "after" : schema}.${quoteName(table)}`;
+  const folder = folderOf(work, { name: id, isState: true });
+  const path = processed.locate(`${folder}/1.parquet`);
+  await makeFolder(work, folder);
+  await duckdb.run(
+    `copy (select ${quoteNames(columns)} from ${rows}) to ${quoteText(path)}
+    (format parquet, compression zstd)`,
+  );
+  const described = await modelColumns(
+    duckdb,
+    `select ${
+      contract.columns.map(({ name, type }) =>
+        `cast(null as ${typeSql(type)}) as ${quoteName(name)}`
+      ).join(", ")
+    }`,
+  );
+  await engine.runner.register({ schema, table, columns: described, folder });
+  engine.shown.add(id);
+  engine.folders.push(folder);
+}
+
+/** A batch's number and time, as every version has them. */
+function stampsOf({ input }: BatchWork): (Column & { value: string })[] {
+  const time = input.snapshotTime.replace("T", " ").replace(/Z$/, "");
+  const values: Readonly<Record<string, string>> = {
+    batch: String(input.batch),
+    is_delete: "false",
+    snapshot_time: `timestamp ${quoteText(time)}`,
+  };
+  return STAMP_COLUMNS.map((column) => ({
+    ...column,
+    value: values[column.name] ?? "null",
+  }));
+}
+
+/**
+ * The files that the engine has written, with their checksums. Throws an
+ * `EngineRefusal` if their columns are not those that DuckDB would write, and a
+ * `StageError` if rows are missing.
+ */
+async function filesIn(
+  work: BatchWork,
+  options: { folder: string; rows: number; columns: readonly Column[] },
+): Promise<DataFile[]> {
+  const { duckdb, processed } = work;
+  const { folder, rows, columns } = options;
+  const files: DataFile[] = [];
+  for await (const { key } of processed.list(`${folder}/`)) {
+    const content = await sha256OfStream(await processed.stream(key));
+    const [footer] = await duckdb.rows(
+      `select num_rows from parquet_file_metadata(${
+        quoteText(processed.locate(key))
+      })`,
+    );
+    const file = { key, rows: Number(footer?.num_rows), ...content };
+    if (file.rows === 0) continue;
+    const found = await modelColumns(
+      duckdb,
+      `select * from ${readParquetSql(processed, [file])}`,
+    );
+    if (columnsHash(found) !== columnsHash(columns)) {
+      throw new EngineRefusal(
+        `its columns are ${describe(found)}, not ${describe(columns)}`,
+      );
+    }
+    files.push(file);
+  }
+  const sum = files.reduce((total, file) => total + file.rows, 0);
+  if (sum === rows) return files;
+  const place = processed.locate(folder);
+  throw new StageError(
+    `Cannot use what ${work.engine?.runner.about.name} wrote to ${place}: ${sum} rows were found, it says ${rows}`,
+    {
+      subject: place,
+      retryable: true,
+      hint:
+        "Nothing was committed. Does it write to the same place as this machine? Then run it again",
+    },
+  );
+}
+
+/**
+ * Adds the deletes, which DuckDB finds, to what the engine wrote; undefined if
+ * the rows break a rule.
+ */
+async function withDeletes(
+  work: BatchWork,
+  options: ModelWork & { files: DataFile[]; sql: string },
+): Promise<ProcessedModel | undefined> {
+  const { model, files, sql } = options;
+  const columns = columnsOf(work, model.name);
+  const deletes = model.derivation !== "row"
+    ? undefined
+    : await writeVersions(work, {
+      part: 2,
+      model,
+      columns,
+      changed: emptyModelSql(columns),
+      deleted: deletedKeysSql(work, { model: { ...model, sql }, columns }),
+    });
+  const all = [...files, ...deletes?.files ?? []];
+  if (files.length > 0) {
+    const error = await brokenRule(work.duckdb, {
+      model,
+      columns,
+      rows: readParquetSql(work.processed, all),
+      areVersions: true,
+      batch: work.input.batch,
+    });
+    if (error !== undefined) {
+      for (const { key } of deletes?.files ?? []) {
+        await work.processed.remove(key);
+      }
+      return undefined;
+    }
+  }
+  for (const { bytes } of files) work.progress.add({ bytes });
+  return {
+    files: all,
+    deletes: deletes?.deletes ?? 0,
+    columns: columnsHash([...columns, ...STAMP_COLUMNS]),
+  };
+}
+
+/** A select of a model's rows from the files that the engine wrote. */
+function rowsSql(
+  work: BatchWork,
+  options: { files: readonly DataFile[]; columns: readonly Column[] },
+): string {
+  const { files, columns } = options;
+  if (files.length === 0) return emptyModelSql(columns);
+  return `select ${quoteNames(columns.map(({ name }) => name))}
+    from ${readParquetSql(work.processed, files)}`;
+}
+
+function folderOf(
+  { input, runId }: BatchWork,
+  options: { name: string; isState: boolean },
+): string {
+  return dataKey(options.name, {
+    batch: input.batch,
+    runId,
+    isState: options.isState,
+    part: PART,
+  });
+}
+
+/** An engine wants a folder, where there are any, also if it writes no row. */
+async function makeFolder(
+  { processed }: BatchWork,
+  folder: string,
+): Promise<void> {
+  const path = processed.locate(folder);
+  if (path.startsWith("s3://")) return;
+  await Deno.mkdir(path, { recursive: true });
+}
+
+/** Removes what an engine was given, or wrote in vain. */
+export async function removeFolder(
+  { processed }: Pick<BatchWork, "processed">,
+  folder: string,
+): Promise<void> {
+  for await (const { key } of processed.list(`${folder}/`)) {
+    await processed.remove(key);
+  }
+}
+
+function describe(columns: readonly Column[]): string {
+  return columns.map(({ name, type }) => `${name} ${type}`).join(", ");
+}
