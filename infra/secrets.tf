@@ -15,7 +15,9 @@ locals {
 resource "aws_secretsmanager_secret" "database" {
   for_each = local.secrets
 
-  name                    = "${local.name}/${each.key}"
-  description             = each.value
-  recovery_window_in_days = 7
+  name        = "${local.name}/${each.key}"
+  description = each.value
+  # A name is free again after that. The dashboard's can be turned off and on
+  # again at once: both values are easily made again.
+  recovery_window_in_days = contains(["analyst", "dashboard"], each.key) ? 0 : 7
 }
