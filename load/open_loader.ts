@@ -9,6 +9,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { namingHolders } from "./lock_error.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
 
@@ -106,12 +107,17 @@ export class Loader implements AsyncDisposable {
   async transaction(work: () => Promise<void>): Promise<boolean> {
     const { client, context } = this;
     try {
-      return await inTransaction(client, { settings: SETTINGS }, async () => {
+      const run = async () => {
         if (!await this.#takeLock()) return false;
         await work();
         context.signal.throwIfAborted();
         return true;
-      });
+      };
+      return await namingHolders(
+        context,
+        client,
+        () => inTransaction(client, { settings: SETTINGS }, run),
+      );
     } catch (error) {
       await noteFailedCheck(client, error);
       throw error;

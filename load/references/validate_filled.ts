@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { inTransaction } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
+import { namingHolders } from "../lock_error.ts";
 import { SETTINGS, warehouseOf } from "../open_loader.ts";
 import { findUnvalidated, validate } from "./validate_references.ts";
 
@@ -24,10 +25,11 @@ export async function validateFilled(
   const work = async (client: pg.Client) => {
     for (const references of tables) {
       signal.throwIfAborted();
-      await inTransaction(
+      const run = () => validate(client, references);
+      await namingHolders(
+        context,
         client,
-        { settings: SETTINGS },
-        () => validate(client, references),
+        () => inTransaction(client, { settings: SETTINGS }, run),
       );
     }
   };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readStatus } from "../../operate/read_status.ts";
+import { SETTINGS } from "../../load/open_loader.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import {
   Cluster,
@@ -74,6 +75,66 @@ Deno.test("load() waits for a table that somebody has locked", () =>
     await other.end();
     assert.deepEqual(batches, [2]);
   }));
+
+/** Holds a lock while a load waits for less long than usual. */
+async function whileLocked(
+  platform: Platform,
+  statements: { lock: string[]; release: string },
+  test: () => Promise<void>,
+): Promise<void> {
+  const other = await openClient(platform.warehouse.url);
+  const before = SETTINGS.lock_timeout;
+  SETTINGS.lock_timeout = "200ms";
+  try {
+    await execute(other, "set application_name to 'report'");
+    await execute(other, ...statements.lock);
+    await test();
+  } finally {
+    SETTINGS.lock_timeout = before;
+    await other.query(statements.release);
+    await other.end();
+  }
+}
+
+Deno.test("load() names the table that it can't write, and the session that has locked it", () =>
+  withBatchWaiting((platform) =>
+    whileLocked(
+      platform,
+      {
+        lock: ["begin", "lock table fact_sales_order in share mode"],
+        release: "rollback",
+      },
+      () =>
+        assertRefused(platform, {
+          message:
+            /^Cannot load into \S+: it is locked there: fact_sales_order by process \d+ of postgres \(report\) since \d[^;]*$/,
+          hint: /pg_terminate_backend/,
+          retryable: true,
+        }),
+    )
+  ));
+
+Deno.test("load() names the prepared transaction that has locked a table", () =>
+  withBatchWaiting((platform) =>
+    whileLocked(
+      platform,
+      {
+        lock: [
+          "begin",
+          "lock table fact_sales_order in share mode",
+          "prepare transaction 'left behind'",
+        ],
+        release: "rollback prepared 'left behind'",
+      },
+      () =>
+        assertRefused(platform, {
+          message:
+            /: fact_sales_order by prepared transaction "left behind" of postgres since \d[^;]*$/,
+          hint: /^A prepared .*: rollback prepared 'left behind', or commit/,
+          retryable: true,
+        }),
+    )
+  ));
 
 Deno.test("load() says what ended its connection between two transactions", () =>
   withBatchWaiting(async (platform) => {

@@ -1,0 +1,66 @@
+import type pg from "pg";
+import { StageError } from "../lib/errors.ts";
+import {
+  inTransaction,
+  query,
+  serverName,
+  sqlState,
+} from "../lib/postgres/postgres.ts";
+import type { StageContext } from "../lib/stage.ts";
+import { loadedModels } from "./tables/loaded_models.ts";
+import lockHoldersSql from "./lock_holders.sql" with { type: "text" };
+
+/** `lock_not_available`. */
+const LOCKED = "55P03";
+/** A long list says no more. */
+const HOLDERS_MAX = 3;
+
+/**
+ * Runs a transaction; if it waited too long for a lock, throws a `StageError`
+ * that names the table and who holds it. Others' locks outlive its end.
+ */
+export async function namingHolders<Result>(
+  { config, sql }: Pick<StageContext, "config" | "sql">,
+  client: pg.Client,
+  transaction: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await transaction();
+  } catch (error) {
+    if (sqlState(error) !== LOCKED || config.warehouse === undefined) {
+      throw error;
+    }
+    const models = loadedModels(sql).map(({ name }) => name);
+    const server = serverName(config.warehouse);
+    throw await lockedError(client, { models, server, cause: error }) ?? error;
+  }
+}
+
+async function lockedError(
+  client: pg.Client,
+  options: { models: readonly string[]; server: string; cause: unknown },
+): Promise<StageError | undefined> {
+  const { models, server, cause } = options;
+  const found = await inTransaction(
+    client,
+    { readOnly: true },
+    () => query(client, lockHoldersSql, [models]),
+  ).catch(() => []);
+  const excluding = found.filter((row) => row.excludes_writers === "t");
+  const holders = (excluding.length > 0 ? excluding : found)
+    .slice(0, HOLDERS_MAX);
+  if (holders.length === 0) return undefined;
+  const list = holders.map(({ name, holder }) => `${name} by ${holder}`);
+  const [prepared] = holders.flatMap(({ gid }) => gid ?? []);
+  return new StageError(
+    `Cannot load into ${server}: it is locked there: ${list.join("; ")}`,
+    {
+      subject: server,
+      retryable: true,
+      hint: prepared === undefined
+        ? "Nothing of it was kept; the next run does it again. A session that does not end: select pg_terminate_backend(PROCESS)"
+        : `A prepared transaction ends only when somebody ends it: rollback prepared ${prepared}, or commit prepared ${prepared}, in this database`,
+      cause,
+    },
+  );
+}
