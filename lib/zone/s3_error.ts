@@ -32,6 +32,9 @@ const RIGHTS: Meaning = {
 const KEYS = {
   hint: "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 };
+const QUOTA: Meaning = {
+  hint: "Free space in the bucket, or raise its quota.",
+};
 const REGION: Meaning = {
   hint: "Set AWS_REGION to the region that the bucket is in.",
 };
@@ -57,6 +60,9 @@ const MEANINGS: Record<string, Meaning> = {
   },
   ExpiredToken: { hint: "Renew the session's AWS credentials." },
   RequestTimeTooSkewed: { hint: "Set this machine's clock." },
+  // Those of Ceph and versitygw, and of MinIO.
+  QuotaExceeded: QUOTA,
+  XMinioAdminBucketQuotaExceeded: QUOTA,
   PermanentRedirect: REGION,
   AuthorizationHeaderMalformed: REGION,
   PreconditionFailed: {

@@ -91,7 +91,9 @@ export class S3Zone implements Zone {
     const { client, HeadObjectCommand } = await this.#open();
     const found = await this.#orMissing(
       `Cannot read "${key}" in`,
-      () => client.send(new HeadObjectCommand(target)),
+      () =>
+        client.send(new HeadObjectCommand(target))
+          .catch((error) => this.#withReason(error, target)),
     );
     if (found === undefined) return undefined;
     return {
@@ -316,6 +318,19 @@ export class S3Zone implements Zone {
       if (isMissingKey(error)) return undefined;
       throw this.#error(task, error);
     }
+  }
+
+  /** Throws why a HEAD was refused: a GET's answer has a body that says it. */
+  async #withReason(
+    error: unknown,
+    target: { Bucket: string; Key: string },
+  ): Promise<never> {
+    const status = statusOf(error) ?? 0;
+    if (status >= 400 && status < 429 && !isMissingKey(error)) {
+      const { Body } = await this.#get({ ...target, Range: "bytes=0-0" });
+      await Body.transformToByteArray();
+    }
+    throw error;
   }
 
   #error(task: string, error: unknown): Error {

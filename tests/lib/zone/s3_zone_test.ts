@@ -234,6 +234,7 @@ const REFUSALS = [
   { status: 403, code: "InvalidAccessKeyId", hint: /AWS_ACCESS_KEY_ID/ },
   { status: 403, code: "SignatureDoesNotMatch", hint: /AWS_SECRET_ACCESS_KEY/ },
   { status: 403, code: "Strange", hint: /s3:PutObject/ },
+  { status: 403, code: "QuotaExceeded", hint: /quota/ },
   { status: 400, code: "ExpiredToken", hint: /Renew/ },
   { status: 400, code: "AuthorizationHeaderMalformed", hint: /AWS_REGION/ },
   { status: 301, code: "PermanentRedirect", hint: /AWS_REGION/ },
@@ -265,6 +266,26 @@ for (const { status, code, hint, retryable = false } of REFUSALS) {
       assert.doesNotMatch(error.message + error.hint, /not-to-be-told/);
     }));
 }
+
+Deno.test("S3Zone says why a HEAD was refused, whose answer has no body", () =>
+  withZone(async (zone, { proxy }) => {
+    await zone.create("a", bytesOf("a"));
+    const refused = (isAlsoGet: boolean) => async () => {
+      proxy.fault = ({ method }) =>
+        method === "HEAD"
+          ? new Response(null, { status: 403 })
+          : isAlsoGet
+          ? s3Refusal(403, "RequestTimeTooSkewed")
+          : undefined;
+      return await zone.head("a");
+    };
+
+    await assert.rejects(refused(true), {
+      message: /\(RequestTimeTooSkewed, HTTP 403\)$/,
+      hint: "Set this machine's clock.",
+    });
+    await assert.rejects(refused(false), { message: /HTTP 403\)$/ });
+  }));
 
 Deno.test("S3Zone says when the bucket is missing", () =>
   withServer(async ({ proxy }) => {
