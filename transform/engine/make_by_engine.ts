@@ -1,4 +1,3 @@
-import { dataKey } from "../../lib/batches/batch_log.ts";
 import type {
   DataFile,
   IngestedTable,
@@ -10,7 +9,6 @@ import {
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
-import { StageError } from "../../lib/errors.ts";
 import {
   quoteName,
   quoteNames,
@@ -18,7 +16,6 @@ import {
 } from "../../lib/postgres/postgres.ts";
 import { typeSql } from "../../lib/project/contract.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
-import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
 import { brokenRule } from "../checks/check_versions.ts";
 import { writeVersions } from "../files/write_versions.ts";
@@ -28,6 +25,7 @@ import {
   modelColumns,
   STAMP_COLUMNS,
 } from "../models/model_changes.ts";
+import { filesIn, folderOf, makeFolder, removeFolder } from "./engine_files.ts";
 
 /** A model of a batch that an engine may make. */
 interface ModelWork {
@@ -41,9 +39,6 @@ export type ByEngine =
   | { made: ProcessedModel | undefined }
   /** DuckDB makes it, by this query. */
   | { sql: string };
-
-/** What the names of an engine's folders end with; see `keyParts`. */
-const PART = "engine";
 
 /**
  * Makes a model on the batch's engine, if it has one that can. The files that
@@ -88,12 +83,7 @@ export async function makeByEngine(
       rows,
       columns: [...columns, ...stamps],
     });
-    engine.log.info("{model}: {rows} rows in {files} files by {engine}", {
-      model: model.name,
-      rows,
-      files: files.length,
-      engine: engine.runner.about.name,
-    });
+    report(engine, { model: model.name, rows, files: files.length });
     const sql = rowsSql(work, { files, columns });
     if (!isFinal) {
       engine.folders.push(folder);
@@ -103,7 +93,7 @@ export async function makeByEngine(
     if (made !== undefined) {
       return { made: made.files.length === 0 ? undefined : made };
     }
-    // What breaks a rule is found and held by DuckDB, which makes it anew.
+    // What breaks a rule is found and held by DuckDB, which makes it again.
     await removeFolder(work, folder);
     return left;
   } catch (error) {
@@ -112,6 +102,16 @@ export async function makeByEngine(
     if (!(error instanceof EngineRefusal)) throw error;
     return leave(work, { model, problem: error.message });
   }
+}
+
+function report(
+  { log, runner }: NonNullable<BatchWork["engine"]>,
+  made: { model: string; rows: number; files: number },
+): void {
+  log.info("{model}: {rows} rows in {files} files by {engine}", {
+    ...made,
+    engine: runner.about.name,
+  });
 }
 
 /** Whether the rows that the model gives are all to be added. */
@@ -182,52 +182,6 @@ function stampsOf({ input }: BatchWork): (Column & { value: string })[] {
 }
 
 /**
- * The files that the engine has written, with their checksums. Throws an
- * `EngineRefusal` if their columns are not those that DuckDB would write, and a
- * `StageError` if rows are missing.
- */
-async function filesIn(
-  work: BatchWork,
-  options: { folder: string; rows: number; columns: readonly Column[] },
-): Promise<DataFile[]> {
-  const { duckdb, processed } = work;
-  const { folder, rows, columns } = options;
-  const files: DataFile[] = [];
-  for await (const { key } of processed.list(`${folder}/`)) {
-    const content = await sha256OfStream(await processed.stream(key));
-    const [footer] = await duckdb.rows(
-      `select num_rows from parquet_file_metadata(${
-        quoteText(processed.locate(key))
-      })`,
-    );
-    const file = { key, rows: Number(footer?.num_rows), ...content };
-    if (file.rows === 0) continue;
-    const found = await modelColumns(
-      duckdb,
-      `select * from ${readParquetSql(processed, [file])}`,
-    );
-    if (columnsHash(found) !== columnsHash(columns)) {
-      throw new EngineRefusal(
-        `its columns are ${describe(found)}, not ${describe(columns)}`,
-      );
-    }
-    files.push(file);
-  }
-  const sum = files.reduce((total, file) => total + file.rows, 0);
-  if (sum === rows) return files;
-  const place = processed.locate(folder);
-  throw new StageError(
-    `Cannot use what ${work.engine?.runner.about.name} wrote to ${place}: ${sum} rows were found, it says ${rows}`,
-    {
-      subject: place,
-      retryable: true,
-      hint:
-        "Nothing was committed. Does it write to the same place as this machine? Then run it again",
-    },
-  );
-}
-
-/**
  * Adds the deletes, which DuckDB finds, to what the engine wrote; undefined if
  * the rows break a rule.
  */
@@ -279,40 +233,4 @@ function rowsSql(
   if (files.length === 0) return emptyModelSql(columns);
   return `select ${quoteNames(columns.map(({ name }) => name))}
     from ${readParquetSql(work.processed, files)}`;
-}
-
-function folderOf(
-  { input, runId }: BatchWork,
-  options: { name: string; isState: boolean },
-): string {
-  return dataKey(options.name, {
-    batch: input.batch,
-    runId,
-    isState: options.isState,
-    part: PART,
-  });
-}
-
-/** An engine wants a folder, where there are any, also if it writes no row. */
-async function makeFolder(
-  { processed }: BatchWork,
-  folder: string,
-): Promise<void> {
-  const path = processed.locate(folder);
-  if (path.startsWith("s3://")) return;
-  await Deno.mkdir(path, { recursive: true });
-}
-
-/** Removes what an engine was given, or wrote in vain. */
-export async function removeFolder(
-  { processed }: Pick<BatchWork, "processed">,
-  folder: string,
-): Promise<void> {
-  for await (const { key } of processed.list(`${folder}/`)) {
-    await processed.remove(key);
-  }
-}
-
-function describe(columns: readonly Column[]): string {
-  return columns.map(({ name, type }) => `${name} ${type}`).join(", ");
 }

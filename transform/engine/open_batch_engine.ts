@@ -4,7 +4,7 @@ import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import type { BatchEngine } from "./batch_engine.ts";
-import { removeFolder } from "./make_by_engine.ts";
+import { removeFolder } from "./engine_files.ts";
 import { openTrino } from "./trino_engine.ts";
 
 /**
