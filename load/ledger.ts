@@ -53,6 +53,19 @@ export async function findNewestEntry(
     : undefined;
 }
 
+/** The newest batch in the warehouse, which must be the log's. */
+export async function checkedEntry(
+  client: pg.Client,
+  batches: BatchLog<ProcessedManifest>,
+): Promise<LedgerEntry | undefined> {
+  const entry = await newestEntry(client);
+  if (entry === undefined) return undefined;
+  const manifest = await batches.find(entry.batch);
+  checkContinuity(entry, { manifest, zone: batches.zone.url });
+  await checkSameSql(client, { entry, manifest, batches });
+  return entry;
+}
+
 /** The newest entry once this batch is loaded. */
 export function ledgerEntry(manifest: ProcessedManifest): LedgerEntry {
   const { batch, runId, inputSha256, lakeId, transformHash } = manifest;

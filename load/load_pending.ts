@@ -12,10 +12,13 @@ import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { warnOfAbandoned } from "./tables/abandoned_tables.ts";
 import { checkVersions, findVersions } from "./rows/find_versions.ts";
-import { followModels } from "./tables/follow_models.ts";
 import {
-  checkContinuity,
-  checkSameSql,
+  type Followed,
+  followModels,
+  reportFollowed,
+} from "./tables/follow_models.ts";
+import {
+  checkedEntry,
   enterBatches,
   type LedgerEntry,
   ledgerEntry,
@@ -33,12 +36,17 @@ import { whileIntact } from "./while_intact.ts";
 const GROUP_BATCHES_MAX = 200;
 const GROUP_ROWS_MAX = 5_000_000;
 
-/** What a transaction has loaded. */
-interface LoadedGroup {
-  rows: number;
-  bytes: number;
+/** What loading versions did beside that. */
+interface LoadedVersions {
   /** Whether there are foreign keys left to be validated. */
   isLeft: boolean;
+  followed: readonly Followed[];
+}
+
+/** What a transaction has loaded. */
+interface LoadedGroup extends LoadedVersions {
+  rows: number;
+  bytes: number;
 }
 
 /** What reads the lake's files. */
@@ -162,6 +170,7 @@ async function tryGroup(
         follow: entry?.transformHash !== context.sql.transformHash,
       });
     });
+    if (loaded !== undefined) reportFollowed(context.log, loaded.followed);
     return isAlone ? loaded ?? "outdated" : "overtaken";
   } catch (error) {
     const isNewest = manifests.at(-1)?.batch === newest.batch;
@@ -173,19 +182,6 @@ async function tryGroup(
     );
     return "broken";
   }
-}
-
-/** The newest batch in the warehouse, which must be the log's. */
-export async function checkedEntry(
-  client: pg.Client,
-  batches: BatchLog<ProcessedManifest>,
-): Promise<LedgerEntry | undefined> {
-  const entry = await newestEntry(client);
-  if (entry === undefined) return undefined;
-  const manifest = await batches.find(entry.batch);
-  checkContinuity(entry, { manifest, zone: batches.zone.url });
-  await checkSameSql(client, { entry, manifest, batches });
-  return entry;
 }
 
 /** The next batches that share a transaction, from `least` to `most` of them. */
@@ -219,12 +215,12 @@ async function loadGroup(
   const files = [...versions.values()].flatMap((model) => model.files);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const intact = checkFiles(zone, files, { hint: LAKE_WAY_BACK });
-  let isLeft = false;
+  let made: LoadedVersions = { isLeft: false, followed: [] };
   await whileIntact(intact, async () => {
     for (const manifest of manifests) checkModels(manifest, { sql, newest });
     // Often nothing has changed, and DuckDB takes longer than all the rest.
     if (versions.size > 0 || follow) {
-      isLeft = await loadVersions(context, {
+      made = await loadVersions(context, {
         ...options,
         ...await reader(),
         zone,
@@ -233,22 +229,23 @@ async function loadGroup(
     }
     await enterBatches(client, manifests);
   });
-  return { rows, bytes, isLeft };
+  return { rows, bytes, ...made };
 }
 
-/** True means that there are foreign keys left to be validated. */
 async function loadVersions(
   { sql, log, progress }: StageContext,
   options:
     & Reader
     & Pick<GroupWork, "client" | "zone" | "manifests" | "versions">
     & { follow: boolean },
-): Promise<boolean> {
+): Promise<LoadedVersions> {
   const { client, duckdb, zone, manifests, versions, types, follow } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
+  const followed = follow
+    ? await followModels(client, { models: await types.read() })
+    : [];
   if (follow) {
-    await followModels(client, { models: await types.read(), log });
     await warnOfAbandoned(client, { models, log });
   }
   const tables = await readWarehouseTables(client, { models, types });
@@ -262,9 +259,8 @@ async function loadVersions(
   const isFill = tables.every(({ empty, interceptors }) =>
     empty && interceptors.length === 0
   );
-  if (isFill) return await bulkLoad(work);
-  await mergeGroup(work);
-  return false;
+  if (!isFill) await mergeGroup(work);
+  return { isLeft: isFill && await bulkLoad(work), followed };
 }
 
 /** Adds what was loaded to the result, and logs it. */

@@ -13,7 +13,11 @@ import { checkFollowers } from "../others/check_followers.ts";
 import { interceptedError } from "../others/check_intercepted.ts";
 import type { VersionFiles } from "../rows/export_versions.ts";
 import { liveVersions } from "../rows/find_versions.ts";
-import { followModels } from "../tables/follow_models.ts";
+import {
+  type Followed,
+  followModels,
+  reportFollowed,
+} from "../tables/follow_models.ts";
 import { checksOf } from "../checks/history_checks.ts";
 import {
   freshTable,
@@ -84,17 +88,18 @@ export async function reloadModels(
   await using duckdb = await resources.openDuckDb(config, {
     zones: [zone.url],
   });
-  let done: { batch: number; repaired: Record<string, number>; rows: number } =
-    {
-      batch: 0,
-      repaired: {},
-      rows: 0,
-    };
+  let done: Awaited<ReturnType<typeof reload>> = {
+    batch: 0,
+    repaired: {},
+    rows: 0,
+    followed: [],
+  };
   await loader.transaction(async () => {
     done = await reload(context, { ...options, duckdb });
   });
   progress.end();
-  const { batch, repaired, rows } = done;
+  const { batch, repaired, rows, followed } = done;
+  reportFollowed(log, followed);
   for (const [model, count] of Object.entries(repaired)) {
     if (count === 0) continue;
     log.info("{model}: {count} rows were repaired", { model, count });
@@ -110,7 +115,7 @@ export async function reloadModels(
 async function reload(
   context: StageContext,
   options: ReloadOptions & { duckdb: DuckDb },
-): Promise<Reloaded & { rows: number }> {
+): Promise<Reloaded & { rows: number; followed: readonly Followed[] }> {
   const { sql, log } = context;
   const { loader: { client }, zone, models, upTo, drop, duckdb } = options;
   const { allowCascade = false } = options;
@@ -128,17 +133,17 @@ async function reload(
     ? await readLedger(batches, { to: batch, sql, newest })
     : undefined;
   let repaired: Record<string, number> = {};
+  let followed: readonly Followed[] = [];
   context.progress.begin(`reload ${models.length} models`, { rows });
   const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
   await whileIntact(intact, async () => {
     const types = new ModelTypes(duckdb, sql);
     const typed = await types.read();
-    await followModels(client, {
+    followed = await followModels(client, {
       models: typed.filter(({ model }) =>
         models.some(({ name }) => name === model.name)
       ),
       drop,
-      log,
     });
     await warnOfAbandoned(client, { models: all, log });
     const tables = await readWarehouseTables(client, { models, types });
@@ -159,7 +164,7 @@ async function reload(
     if (ledger !== undefined) await reconcileLedger(client, ledger);
     await notifyReset(client);
   });
-  return { batch, repaired, rows };
+  return { batch, repaired, rows, followed };
 }
 
 /**

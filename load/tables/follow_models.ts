@@ -27,8 +27,8 @@ import {
  */
 const DEPENDENTS = ["2BP01", "0A000", "42804"];
 
-/** A model whose tables change. */
-interface Followed {
+/** A model whose tables were changed. */
+export interface Followed {
   model: Model;
   changes: readonly Changes[];
 }
@@ -40,13 +40,13 @@ interface Followed {
  * then on, unless such columns are to be dropped: then the lake's history is
  * loaded again, and columns may change their types freely. Throws a
  * `StageError` that names the column, or what depends on it, where that can't
- * be done.
+ * be done. Returns what changed, to be reported once it is committed.
  */
 export async function followModels(
   client: pg.Client,
-  options: { models: readonly TypedModel[]; drop?: boolean; log: Logger },
-): Promise<void> {
-  const { models, drop = false, log } = options;
+  options: { models: readonly TypedModel[]; drop?: boolean },
+): Promise<readonly Followed[]> {
+  const { models, drop = false } = options;
   const all: Followed[] = [];
   for (const { model, columns } of models) {
     const changes = await changesOfTables(client, { model, columns }, drop);
@@ -63,9 +63,9 @@ export async function followModels(
       await apply(client, followed);
       if (drop) await makeViewsAgain(client, model.name);
     });
-    report(log, followed);
   }
   await restoreRetyped(client, retyped);
+  return all;
 }
 
 /** Names the table in an error about what depends on its columns. */
@@ -88,13 +88,19 @@ async function named(table: string, work: () => Promise<void>): Promise<void> {
   }
 }
 
-function report(log: Logger, { model, changes }: Followed): void {
-  const { given, retyped, taken } = linesOf(changes);
-  for (const change of [...given, ...retyped]) {
-    log.info("{model}: {change}", { model: model.name, change });
-  }
-  for (const change of taken) {
-    log.warn("{model}: {change}", { model: model.name, change });
+/** Logs what models gave to their tables, and what they took. */
+export function reportFollowed(
+  log: Logger,
+  followed: readonly Followed[],
+): void {
+  for (const { model, changes } of followed) {
+    const { given, retyped, taken } = linesOf(changes);
+    for (const change of [...given, ...retyped]) {
+      log.info("{model}: {change}", { model: model.name, change });
+    }
+    for (const change of taken) {
+      log.warn("{model}: {change}", { model: model.name, change });
+    }
   }
 }
 

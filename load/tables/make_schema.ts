@@ -258,14 +258,17 @@ async function makeTables(
     { zones: [] },
   );
   const types = new ModelTypes(duckdb, sql);
-  return await transaction(async () => {
-    for (const model of await missingTables(client, missing)) {
+  let made: readonly DerivedModel[] = [];
+  const isAlone = await transaction(async () => {
+    made = await missingTables(client, missing);
+    for (const model of made) {
       await checkFree(client, model.name);
       const columns = await types.givenBy(model.name);
       for (const statement of derivedTableSql(model, columns)) {
         await client.query(statement);
       }
-      log.info("table {model} made", { model: model.name });
     }
   });
+  for (const { name } of made) log.info("table {model} made", { model: name });
+  return isAlone;
 }

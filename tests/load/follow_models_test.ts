@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { getLogger } from "@logtape/logtape";
 import type pg from "pg";
 import { connect } from "../../lib/postgres/connect.ts";
 import { inTransaction, query } from "../../lib/postgres/postgres.ts";
@@ -7,8 +6,6 @@ import { followModels } from "../../load/tables/follow_models.ts";
 import type { TypedModel } from "../../load/tables/model_types.ts";
 import { madeWarehouse, PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
-
-const log = getLogger("totesys");
 
 /** The model of a dimension with what its SQL gives. */
 function typed(
@@ -64,7 +61,6 @@ Deno.test("followModels() widens a dimension's key under the facts that refer to
           payment_type_name: "VARCHAR",
         }),
       ],
-      log,
     });
 
     assert.deepEqual(await types(client, "payment_type_id"), {
@@ -105,7 +101,6 @@ Deno.test("followModels() leaves a table alone that fits, with what others made 
           payment_type_name: "VARCHAR",
         }),
       ],
-      log,
     });
 
     assert.deepEqual(await definition(), before);
@@ -125,7 +120,6 @@ Deno.test("followModels() gives a model's new column to the views of a table wit
           note: "VARCHAR",
         }),
       ],
-      log,
     });
 
     const { fields } = await client.query(
@@ -147,7 +141,7 @@ Deno.test("followModels() makes a column that a model lost nullable, and drops i
     const names = async () =>
       Object.keys(await types(client, "payment_type_name"));
 
-    await followModels(client, { models, log });
+    await followModels(client, { models });
     await client.query(
       "insert into dim_payment_type (payment_type_id) values (1)",
     );
@@ -155,7 +149,7 @@ Deno.test("followModels() makes a column that a model lost nullable, and drops i
     await inTransaction(
       client,
       {},
-      () => followModels(client, { models, drop: true, log }),
+      () => followModels(client, { models, drop: true }),
     );
 
     assert.deepEqual(await names(), []);
@@ -169,7 +163,7 @@ Deno.test("followModels() names a column whose type the warehouse has not", () =
       typed("dim_payment_type", { payment_type_id: "INTEGER", tags: "BLOB" }),
     ];
 
-    await assert.rejects(followModels(client, { models, log }), {
+    await assert.rejects(followModels(client, { models }), {
       name: "StageError",
       message:
         'Cannot load the model "dim_payment_type": its column "tags" is BLOB, which has no counterpart in the warehouse',
@@ -184,7 +178,7 @@ Deno.test("followModels() refuses a name that Postgres would cut", () =>
       typed("dim_payment_type", { payment_type_id: "INTEGER", [long]: "DATE" }),
     ];
 
-    await assert.rejects(followModels(client, { models, log }), {
+    await assert.rejects(followModels(client, { models }), {
       name: "StageError",
       message:
         `Cannot load the model "dim_payment_type": the name of its column "${long}" is over 63 bytes long`,

@@ -315,6 +315,51 @@ Deno.test("another type is refused by load, and made by a rebuild of both places
     assert.deepEqual(rows, [{ place: 13 }]);
   }));
 
+Deno.test("load() logs what models gave to their tables only once it is there", async () => {
+  const company = (phone: string, amount: string) =>
+    smallProject({
+      source: `create table cust (id integer not null, phone text,
+        amount integer, primary key (id));`,
+      models: [
+        {
+          name: "dim_cust",
+          key: ["id"],
+          sql: `select id${phone} from changed.cust`,
+        },
+        {
+          name: "fact_cust",
+          kind: "fact",
+          key: ["id"],
+          recordId: "number",
+          sql: `select id, ${amount} as amount from changed.cust`,
+        },
+      ],
+    });
+  await using platform = await openPlatform({
+    sql: await company("", "amount"),
+    sourceSql:
+      "create table cust (id integer primary key, phone text, amount integer)",
+  });
+  await execute(platform.source.client, "insert into cust values (1, 'p', 2)");
+  await platform.run();
+  const { client } = platform.warehouse;
+  await execute(client, "create view report as select amount from fact_cust");
+  platform.context.sql = await company(", phone", "cast(amount as bigint)");
+  await execute(platform.source.client, "update cust set amount = 3");
+  await platform.extract();
+  await transform(platform.context, { accept: true });
+  const isGiven = (line: string) => line.includes("column phone is new");
+
+  await assert.rejects(platform.load(), /report depends on column/);
+  assert.deepEqual(platform.logged.filter(isGiven), []);
+
+  await execute(client, "drop view report");
+  await platform.load();
+  assert.deepEqual(platform.logged.filter(isGiven), [
+    "info: dim_cust: the column phone is new, text",
+  ]);
+});
+
 Deno.test("load() refuses a key that the warehouse's table lacks", () =>
   withTwoBatches(async (platform) => {
     const sql = await editedSql([
