@@ -1,12 +1,13 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
-import { serverName } from "../lib/postgres/postgres.ts";
+import { inTransaction, serverName } from "../lib/postgres/postgres.ts";
 import {
   openStageZone,
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
 import { checkTakenByLoad } from "./tables/check_taken.ts";
+import { checkContinuity, findNewestEntry } from "./ledger.ts";
 import { loadError } from "./load_error.ts";
 import { loadPending } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
@@ -20,7 +21,8 @@ export interface LoadOptions {
 /**
  * Loads every batch that the processed zone holds and the warehouse does not,
  * in order. Each transaction holds whole batches: their rows, the checks on
- * them and the ledger. A second load at the same time exits at once.
+ * them and the ledger. A second load at the same time exits at once. Throws a
+ * `StageError` when the warehouse holds batches and the zone does not have them.
  */
 export async function load(
   context: StageContext,
@@ -39,6 +41,7 @@ export async function load(
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
     const newest = await batches.newest();
     if (newest === undefined) {
+      await checkHoldsNone(context, zone.url);
       context.log.info("nothing new: no batch was transformed yet");
       return nothing;
     }
@@ -53,5 +56,26 @@ export async function load(
   } finally {
     context.progress.end();
     zone.close();
+  }
+}
+
+/** A zone without any batch is a wrong or lost one if the warehouse has some. */
+async function checkHoldsNone(
+  context: StageContext,
+  zone: string,
+): Promise<void> {
+  const { resources, signal } = context;
+  await using connection = await resources.connect(warehouseOf(context), {
+    purpose: "load",
+    signal,
+  });
+  const { client } = connection;
+  const entry = await inTransaction(
+    client,
+    { readOnly: true },
+    () => findNewestEntry(client),
+  );
+  if (entry !== undefined) {
+    checkContinuity(entry, { manifest: undefined, zone });
   }
 }

@@ -31,6 +31,22 @@ Deno.test("load() does nothing where nothing is transformed, or all is loaded", 
   assert.deepEqual(await platform.load(), { ...nothing, snapshotTime });
 });
 
+Deno.test("load() refuses a zone without any batch where the warehouse has some", async () => {
+  await using platform = await openPlatform({ warehouse: "empty" });
+  await platform.run();
+  const empty = await Deno.makeTempDir();
+  platform.set({ processedUrl: empty });
+
+  await assert.rejects(platform.load(), {
+    name: "StageError",
+    message:
+      `Cannot go on from batch 1, which the warehouse holds: in ${empty} it is missing`,
+    hint: /^Check that PROCESSED_URL and WAREHOUSE_URL belong together/,
+  });
+
+  await Deno.remove(empty, { recursive: true });
+});
+
 Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
