@@ -10,6 +10,7 @@ import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
 import { loadError } from "../load/load_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
+import { lackingRight } from "./warehouse_rights.ts";
 import { examineSns } from "./examine_sns.ts";
 
 const USAGE = `deno task doctor [--aws]
@@ -177,12 +178,7 @@ async function examineWarehouse(context: StageContext): Promise<string> {
   const row = await queryRow(
     connection.client,
     `select current_setting('server_version') as version,
-      pg_is_in_recovery() as standby,
-      has_database_privilege(current_database(), 'CREATE') or
-        coalesce(pg_catalog.has_schema_privilege(
-          to_regnamespace('pipeline')::oid, 'CREATE'), false) as may_migrate,
-      coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
-        as may_make`,
+      pg_is_in_recovery() as standby`,
   );
   const { isReadOnly } = await readServerMode(connection.client);
   const wrong = row.standby === "t"
@@ -192,25 +188,22 @@ async function examineWarehouse(context: StageContext): Promise<string> {
       "it takes no writes: default_transaction_read_only is on",
       "Switch that off for the database or the role",
     ]
-    : row.may_migrate !== "t" || row.may_make !== "t"
-    ? [
-      row.may_migrate !== "t"
-        ? "the role may not create schemas there"
-        : "the role may not create tables in the first schema of its search_path",
-      "Give the loader's role its rights: sql/roles/warehouse_roles.sql",
-    ]
     : undefined;
-  if (wrong !== undefined) {
-    throw new StageError(`Cannot load into the warehouse: ${wrong[0]}`, {
-      subject: "warehouse",
-      hint: wrong[1] ?? "",
-    });
-  }
+  if (wrong !== undefined) throw unfit(wrong[0] ?? "", wrong[1] ?? "");
+  const lacking = await lackingRight(connection.client, context.sql);
+  if (lacking !== undefined) throw unfit(lacking.lacks, lacking.hint);
   const [damaged] = await damagedTables(connection.client);
   if (damaged !== undefined) throw damagedError(damaged);
   const now = await clockOf(connection.client);
   checkClock(context, { of: serverName(settings), now });
   return `PostgreSQL ${row.version}`;
+}
+
+function unfit(problem: string, hint: string): StageError {
+  return new StageError(`Cannot load into the warehouse: ${problem}`, {
+    subject: "warehouse",
+    hint,
+  });
 }
 
 /** The findings as lines for people. */

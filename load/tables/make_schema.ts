@@ -146,6 +146,16 @@ async function isFinished(
   return Object.values(lacking).every(({ length }) => length === 0);
 }
 
+/** Whether a load would find all that it needs in the warehouse. */
+export async function isMade(
+  client: pg.Client,
+  wanted: WantedSchema,
+): Promise<boolean> {
+  const { migrations, tables } = await findMissing(client, wanted);
+  return migrations.length + tables.length === 0 &&
+    await isFinished(client, wanted);
+}
+
 /**
  * The parts of the schema that a load would create, by name; writes nothing.
  */

@@ -140,6 +140,55 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
   }
 });
 
+Deno.test("doctor knows what a loader needs once its tables are there", async () => {
+  await using platform = await openPlatform({ warehouse: "empty" });
+  const { client, settings } = platform.warehouse;
+  const role = `loader_${crypto.randomUUID().slice(0, 8)}`;
+  const database = settings.database;
+  await execute(
+    client,
+    `create role ${role} login password 'a-password'`,
+    `grant create, temporary on database ${database} to ${role}`,
+    `grant usage, create on schema public to ${role}`,
+    `revoke temporary on database ${database} from public`,
+  );
+  try {
+    platform.set({
+      warehouse: { ...settings, user: role, password: "a-password" },
+    });
+    await platform.run();
+    await execute(client, `revoke create on schema public from ${role}`);
+    await platform.run();
+    assert.deepEqual(wrongOf(await examine(platform.context)), []);
+
+    await execute(client, "drop view fact_payment_current");
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: the role may not create tables in the first schema of its search_path",
+    ]);
+    await execute(
+      client,
+      `grant create on schema public to ${role}`,
+      "alter table fact_payment enable row level security",
+      "alter table fact_payment force row level security",
+    );
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: row security hides rows of fact_payment from the role",
+    ]);
+    await execute(
+      client,
+      "alter table fact_payment no force row level security",
+      `revoke temporary on database ${database} from ${role}`,
+    );
+    assert.deepEqual(wrongOf(await examine(platform.context)), [
+      "warehouse: Cannot load into the warehouse: the role may not create temporary tables there",
+    ]);
+    await execute(client, `grant temporary on database ${database} to ${role}`);
+    assert.deepEqual(wrongOf(await examine(platform.context)), []);
+  } finally {
+    await execute(client, `drop owned by ${role} cascade`, `drop role ${role}`);
+  }
+});
+
 Deno.test("doctor --aws reports the SMS sandbox, the limit and who has not confirmed", async () => {
   const answer = (action: string, body: string) =>
     `<${action}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><${action}Result>${body}</${action}Result></${action}Response>`;
