@@ -105,6 +105,8 @@ export async function checkFree(
     select format('the type "%s"', typname) from pg_type
     where typname in ($1::text, $1::text || '_closed')
       and typnamespace = to_regnamespace(quote_ident(current_schema()))
+      -- That of an array makes room by itself.
+      and typcategory <> 'A'
     union all
     select 'the function ' || oid::regprocedure::text from pg_proc
     where oid in (

@@ -133,7 +133,7 @@ Deno.test("load() names a file that a manifest lists and nobody has", async () =
   assert.equal(await lastBatch(platform), null);
 });
 
-Deno.test("load() names a model that it doesn't know, and one whose table is gone", async () => {
+Deno.test("load() names a model that it doesn't know, and one whose table was renamed", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
@@ -164,7 +164,7 @@ Deno.test("load() names a model that it doesn't know, and one whose table is gon
   await assert.rejects(platform.load(), {
     name: "StageError",
     message:
-      'Cannot load the model "dim_design": its table is gone, which has had rows since batch 1',
+      'Cannot load the model "dim_design": its table "dim_design" is designs now, where load does not look for it',
     subject: "dim_design",
   });
 
