@@ -167,7 +167,10 @@ Deno.test("status says that zones and warehouse don't belong together", async ()
       { INGESTION_URL: empty, PROCESSED_URL: join(empty, "..", "empty2") },
       /load: Cannot go on from batch 1, .* is missing/,
     ],
-    [{ INGESTION_URL: processedUrl, PROCESSED_URL: ingestionUrl }, /are two/],
+    [
+      { INGESTION_URL: processedUrl, PROCESSED_URL: ingestionUrl },
+      /they are exchanged/,
+    ],
   ];
   const together = ioOf(env, { isTerminal: true });
   assert.equal(await status([], together), 0, together.out);

@@ -173,10 +173,10 @@ Deno.test("a derived table has keys, references, indexes, comments and readers' 
     ]);
     // PostgreSQL 18 lists columns that are not null as well.
     assert.deepEqual(of(/^constraint (?!.* NOT NULL ).*(fact_line|Shop)/), [
-      'constraint "dim_Shop" PRIMARY KEY ("ShopID")',
-      'constraint "dim_Shop_closed" PRIMARY KEY ("ShopID", from_batch)',
-      'constraint fact_line FOREIGN KEY (shop_id) REFERENCES "dim_Shop"("ShopID")',
-      "constraint fact_line PRIMARY KEY (line_record_id)",
+      'constraint "dim_Shop" dim_Shop_pkey PRIMARY KEY ("ShopID")',
+      'constraint "dim_Shop_closed" dim_Shop_closed_pkey PRIMARY KEY ("ShopID", from_batch)',
+      "constraint fact_line fact_line_pkey PRIMARY KEY (line_record_id)",
+      'constraint fact_line fact_line_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES "dim_Shop"("ShopID")',
     ]);
     assert.deepEqual(
       of(/^comment .*(Shop|fact_line)/).filter((line) =>
