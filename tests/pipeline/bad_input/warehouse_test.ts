@@ -37,11 +37,14 @@ async function withSql(platform: Platform, sql: ProjectSql): Promise<Repair> {
 }
 
 function withMigrationEdited(): ProjectSql {
-  const [first, ...others] = PROJECT_SQL.migrations;
-  assert(first !== undefined);
+  const last = PROJECT_SQL.migrations.at(-1);
+  assert(last !== undefined);
   return {
     ...PROJECT_SQL,
-    migrations: [{ ...first, text: `${first.text}\n-- edited` }, ...others],
+    migrations: [
+      ...PROJECT_SQL.migrations.slice(0, -1),
+      { ...last, text: `${last.text}\n-- edited` },
+    ],
   };
 }
 
@@ -50,7 +53,7 @@ const CASES: BadInput[] = [
     name: "a migration that was edited",
     spoil: (platform) => withSql(platform, withMigrationEdited()),
     stage: "load",
-    message: /0002_stars.sql was edited after it was applied/,
+    message: /0016_indexes.sql was edited after it was applied/,
   },
   {
     name: "a migration that somebody has half applied",
