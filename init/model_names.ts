@@ -8,11 +8,11 @@ const MODEL_BYTES_MAX = 50;
 
 /** The calendar's name; a table of the source may have the first choice. */
 export function calendarName(models: readonly string[]): string {
-  let name = "dim_date";
-  while (collides(name, models)) {
-    name = name === "dim_date" ? "dim_calendar" : `${name}_`;
+  let name = "date";
+  while (collides(`dim_${name}`, models)) {
+    name = name === "date" ? "calendar" : `${name}_`;
   }
-  return name;
+  return `dim_${name}`;
 }
 
 /** Unique plain names for models, which need no quotes. */

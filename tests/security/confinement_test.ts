@@ -134,9 +134,11 @@ for (const kind of ZONE_KINDS) {
 
       await platform.run();
 
-      // Load has no business in the zone that transform reads.
+      // Load has no business in the zone that transform reads, nor what derives
+      // tables from models in any.
       assert.deepEqual(opened, [
         [config.ingestionUrl, config.processedUrl],
+        [],
         [config.processedUrl],
       ]);
     }));

@@ -183,7 +183,7 @@ const CASES: BadInput[] = [
       };
     },
     stage: "load",
-    message: /^Cannot load into .*: canceling statement due to lock timeout/,
+    message: /^Cannot load into .*: it is locked there: fact_\w+ by process/,
   },
 ];
 
