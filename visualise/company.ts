@@ -33,7 +33,7 @@ export class Company {
     const { subjects, ...settings } = readDashboard(sql);
     this.settings = settings;
     this.#written = subjects;
-    this.records = recordsOf(sql.models);
+    this.records = recordsOf(sql.models, subjects);
   }
 
   /** What is measured: as the folder says or, if it doesn't, by its models. */
@@ -94,13 +94,22 @@ export class Company {
   }
 }
 
-/** Facts first; without what only lists values, such as a calendar. */
-function recordsOf(models: readonly ModelSql[]): RecordKind[] {
+/**
+ * What is measured first, in that order, then other facts, then dimensions;
+ * without what only lists values, such as a calendar.
+ */
+function recordsOf(
+  models: readonly ModelSql[],
+  subjects: readonly Subject[],
+): RecordKind[] {
+  const placeOf = ({ name, kind }: ModelSql) => {
+    const subject = subjects.findIndex(({ fact }) => fact === name);
+    if (subject >= 0) return subject;
+    return subjects.length + Number(kind !== "fact");
+  };
   const shown = models.filter(({ kind, derivation }) =>
     kind === "fact" || derivation !== "set"
-  ).toSorted((one, other) =>
-    Number(one.kind !== "fact") - Number(other.kind !== "fact")
-  );
+  ).toSorted((one, other) => placeOf(one) - placeOf(other));
   const shortOf = ({ name }: ModelSql) => name.replace(/^(fact|dim)_/, "");
   return shown.map((model) => {
     const short = shortOf(model);
