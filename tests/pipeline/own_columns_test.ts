@@ -91,7 +91,7 @@ Deno.test("tables with partitions are filled, merged and rebuilt", async () => {
         in ('fact_sales_order', 'first_batch', 'other_batches')
       union all
       select conname, contype::text from pg_constraint
-      where conrelid = 'fact_sales_order'::regclass order by name`,
+      where conrelid = 'fact_sales_order'::regclass order by name, valid`,
     );
   const before = await objects();
 
