@@ -7,8 +7,8 @@ import { askApart } from "./server_state.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /**
- * Within so many of the WAL writer's delays Postgres flushes the end of every
- * transaction, a rollback's too:
+ * Postgres flushes the end of every transaction, a rollback's too, within this
+ * number of the WAL writer's delays:
  * https://www.postgresql.org/docs/18/wal-async-commit.html
  */
 const DELAYS_MAX = 3;

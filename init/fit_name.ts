@@ -1,6 +1,6 @@
 /**
- * A name and its ending in at most so many bytes of UTF-8, as PostgreSQL counts
- * them: the name is cut, between two characters, where both don't fit.
+ * A name with its ending. The name is cut, between two characters, if the two
+ * have more than `bytesMax` bytes in UTF-8, as PostgreSQL counts them.
  */
 export function fitName(
   name: string,

@@ -3,7 +3,7 @@ import type { Dimension, Subject } from "./dashboard.ts";
 
 /** The dimension that says how long a record is past its day. */
 export const AGEING = "ageing";
-/** How long records are late: each bucket begins after so many days. */
+/** The lateness of records; a bucket begins `after` this number of days. */
 export const BUCKETS = [
   { name: "up to 30 days", after: 0 },
   { name: "31 to 60 days", after: 30 },

@@ -6,9 +6,9 @@ import type { WrittenTable } from "./random_writers.ts";
 import { KEYS } from "./written_tables.ts";
 
 const SMALLINT_MAX = 30_000;
-/** So many numbers share the first column of a key of two. */
+/** The number of values that the first column of a key of two has. */
 const SHARED = 3;
-/** The shortest text in a source may have so many characters. */
+/** The number of characters that any text column of a source may have. */
 const CHARACTERS_MAX = 4;
 const NULL_EVERY = 5;
 
