@@ -8,6 +8,7 @@ import { query, quoteText } from "../../lib/postgres/postgres.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
 import { publishLake } from "../../transform/lake/publish_lake.ts";
+import { sealed } from "../../transform/lake/sealed_file.ts";
 import { registerModels } from "../../transform/models/register_models.ts";
 import { transform } from "../../transform/transform.ts";
 import { copyFolder } from "../harness/cluster.ts";
@@ -402,12 +403,11 @@ for (
   Deno.test(`transform() makes again only the views whose models have new files, of ${kind}`, async () => {
     await using platform = await openPlatform();
     await fill(platform);
-    const instance = await DuckDBInstance.create(lakeOf(platform));
-    const lake = await instance.connect();
-    await lake.run("comment on view fact_payment_current is 'kept'");
-    await lake.run("comment on view dim_design_current is 'kept'");
-    lake.closeSync();
-    instance.closeSync();
+    await edit(platform, [
+      "comment on view fact_payment_current is 'kept'",
+      "comment on view dim_design_current is 'kept'",
+    ]);
+    await seal(platform);
     await execute(
       platform.source.client,
       "update design set design_name = 'Zinc' where design_id = 1",
@@ -435,16 +435,13 @@ for (
     "create or replace macro dim_staff_as_of_batch(batch_number) as table select 1",
     "drop view dim_staff_history",
     "create view of_ours as select 1 as one",
+    "delete from lake.lake.files",
   ]
 ) {
   Deno.test(`transform() makes a lake again in which somebody did: ${statement}`, async () => {
     await using platform = await openPlatform();
     await runTwice(platform);
-    const instance = await DuckDBInstance.create(lakeOf(platform));
-    const lake = await instance.connect();
-    await lake.run(statement);
-    lake.closeSync();
-    instance.closeSync();
+    await edit(platform, [statement]);
 
     await platform.transform();
 
@@ -465,14 +462,11 @@ for (
 Deno.test("transform() makes all views again that other code had made", async () => {
   await using platform = await openPlatform();
   await runTwice(platform);
-  const instance = await DuckDBInstance.create(lakeOf(platform));
-  const lake = await instance.connect();
-  await lake.run("alter table lake.lake.about drop column views");
-  await lake.run(
+  await edit(platform, [
+    "alter table lake.lake.about drop column views",
     "create or replace view dim_staff_current as select 'old' as mark",
-  );
-  lake.closeSync();
-  instance.closeSync();
+  ]);
+  await seal(platform);
 
   await platform.transform();
 
@@ -595,6 +589,24 @@ async function about(platform: Platform): Promise<unknown[]> {
   await using lake = await openLake(platform);
   const rows = await lake.rows("select batch from totes.lake.about");
   return rows.map((row) => row.batch);
+}
+
+/** Changes the published lake, as an analyst who may write would. */
+async function edit(
+  platform: Platform,
+  statements: readonly string[],
+): Promise<void> {
+  const instance = await DuckDBInstance.create(lakeOf(platform));
+  const lake = await instance.connect();
+  for (const statement of statements) await lake.run(statement);
+  lake.closeSync();
+  instance.closeSync();
+}
+
+/** Makes an edited lake the one that a run has published. */
+async function seal(platform: Platform): Promise<void> {
+  const path = lakeOf(platform);
+  await Deno.writeFile(path, sealed(await Deno.readFile(path)));
 }
 
 function lakeOf(platform: Platform): string {

@@ -12,9 +12,10 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { lakeViews } from "./lake_views.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
+import { lakeViews } from "./lake_views.ts";
+import { sealed } from "./sealed_file.ts";
 
 /** The published lake, in the processed zone. */
 export const LAKE_FILE = "lake.duckdb";
@@ -28,22 +29,6 @@ const FILES_AT_ONCE = 1000;
 /** The live files that its views read. */
 const FILES_SQL = `create table target.lake.files (
   model varchar, from_batch bigint, to_batch bigint, key varchar)`;
-
-/**
- * SQL for a hash of the views and macros of an attached lake. DuckDB writes the
- * names in `exclude` in any order, and types with quotes and spaces until the
- * database is attached again.
- */
-export function definitionsSql(database: "published" | "target"): string {
-  const ours = `database_name = '${database}' and not internal`;
-  const definition =
-    `regexp_replace(definition, 'EXCLUDE \\([^)]*\\)|"|\\s', '', 'g')`;
-  return `(select md5(string_agg(${definition}, ';' order by name)) from (
-    select view_name as name, sql as definition from duckdb_views()
-    where ${ours}
-    union all select function_name, macro_definition from duckdb_functions()
-    where ${ours}))`;
-}
 
 /** What a lake is made from. */
 export interface PublishOptions {
@@ -141,16 +126,13 @@ export async function buildLake(
       only: known.copy === undefined ? undefined : changed,
     });
     await duckdb.run(["use target", ...statements].join(";\n"));
-    await duckdb.run(
-      `update target.lake.about set definitions = ${definitionsSql("target")}`,
-    );
   } finally {
     await duckdb.run("use memory");
     await duckdb.run("detach target");
   }
   const bytes = await Deno.readFile(path);
   await Deno.remove(path);
-  return bytes;
+  return sealed(bytes);
 }
 
 /** The models whose files are not those that the lake lists. */
@@ -201,8 +183,7 @@ async function createTables(
       ${quoteText(zone.url)} as zone,
       ${quoteText(sql.transformHash)} as transform_hash,
       ${quoteText(await batches.generation())} as generation,
-      ${quoteText(await viewsHash(options))} as views,
-      null::varchar as definitions`,
+      ${quoteText(await viewsHash(options))} as views`,
   );
   await duckdb.run(FILES_SQL);
   await duckdb.run(

@@ -6,13 +6,13 @@ import { messageOf } from "../../lib/errors.ts";
 import { quoteText } from "../../lib/postgres/postgres.ts";
 import {
   buildLake,
-  definitionsSql,
   type KnownLake,
   LAKE_FILE,
   type PublishOptions,
   realPath,
   viewsHash,
 } from "./build_lake.ts";
+import { unsealed } from "./sealed_file.ts";
 
 const ATTEMPTS_MAX = 5;
 /**
@@ -81,15 +81,12 @@ async function readKnownLake(
 ): Promise<KnownLake | undefined> {
   const { bytes, path, options } = found;
   const { newest, log, zone, batches } = options;
-  await Deno.writeFile(path, bytes);
+  const published = unsealed(bytes);
+  await Deno.writeFile(path, published ?? bytes);
   let isKept = false;
   try {
     await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);
-    const [about] = await duckdb.rows(
-      `select *, ${
-        definitionsSql("published")
-      } as found from published.lake.about`,
-    );
+    const [about] = await duckdb.rows("from published.lake.about");
     const sameLake = about?.lake_id === newest.lakeId &&
       (about.generation ?? "") === await batches.generation();
     if (!sameLake) return undefined;
@@ -106,8 +103,8 @@ async function readKnownLake(
     // Its views may not be those that this run would make, but a newer lake was
     // made by a run that knows more.
     const batch = Number(about.batch);
-    const alike = isHere && about.views === await viewsHash(options) &&
-      about.definitions === about.found;
+    const alike = isHere && published !== undefined &&
+      about.views === await viewsHash(options);
     if (!alike && batch <= newest.batch) {
       return { batch: 0, seenAt: isHere ? seenAt : [...seenAt, there] };
     }
