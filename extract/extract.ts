@@ -172,7 +172,7 @@ async function readTables(
   reads: TableRead[],
   run: BatchRun,
 ): Promise<{ tables: [string, IngestedTable][]; writers: bigint[] }> {
-  const { options, zone, batch, runId, signal, abort } = run;
+  const { options, zone, batch, previous, runId, signal, abort } = run;
   const { progress } = run.context;
   progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
   const writers: bigint[] = [];
@@ -186,7 +186,13 @@ async function readTables(
         progress,
         signal,
       });
-      writers.push(...await readShippedWriters(snapshot, read.table));
+      writers.push(
+        ...await readShippedWriters(snapshot, {
+          table: read.table,
+          isShipped: table.rows.length > 0,
+          before: previous?.source.shipped ?? [],
+        }),
+      );
       if (options.whileOpen === undefined) {
         await snapshot.release(read.table.contract.name);
       }

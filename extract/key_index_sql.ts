@@ -92,12 +92,13 @@ export function integerKeySql(
   column: string,
 ): KeySql {
   const name = quoteName(column);
-  const bucket = bucketSql(name);
+  // Of the key's own type: a cast for each row costs an eighth of the scan.
+  const bucket = `${name} >> ${BUCKET_BITS}`;
   const within = (id: string) =>
     `${name} between (${id} << ${BUCKET_BITS})
       and (${id} << ${BUCKET_BITS}) + ${PLACE_MASK}`;
-  const first = `min(${name}::bigint)`;
-  const last = `max(${name}::bigint)`;
+  const first = `min(${name})::bigint`;
+  const last = `max(${name})::bigint`;
   // A range of bigint can't hold the largest bigint: its end would be one more.
   const multirange = (list: string) => `('{' || ${list} || '}')::nummultirange`;
   return {

@@ -19,7 +19,9 @@ export function writerSql(nextId: bigint): string {
 
 /** A SQL condition: the row's writer is at or above the watermark. */
 export function sinceSql(watermark: bigint): string {
-  return `age(xmin) between 0 and (select age('${watermark & ID_MASK}'::xid))`;
+  // In this order, since of most rows the first comparison is false.
+  return `age(xmin) <= (select age('${watermark & ID_MASK}'::xid))
+    and age(xmin) >= 0`;
 }
 
 /**
@@ -44,14 +46,25 @@ export function unshippedSql(
  * The ids at or above the new watermark that wrote rows which this snapshot
  * sees. They must be read from the rows: those written under a savepoint carry
  * ids that a snapshot can't judge. A writer that is seen has committed and
- * writes no more.
+ * writes no more. A table of which nothing was shipped in this batch has no
+ * others than those of the batch before, so it is read only if these are of use.
  */
 export async function readShippedWriters(
   { watermark, nextId, use }: Pick<Snapshot, "watermark" | "nextId" | "use">,
-  table: LiveTable,
+  read: {
+    table: LiveTable;
+    /** Whether this batch has rows of the table. */
+    isShipped: boolean;
+    /** The writers of the batch before. */
+    before: readonly IdRange[];
+  },
 ): Promise<bigint[]> {
+  const { table, isShipped, before } = read;
   // If no transaction runs, no id beyond the watermark has been assigned.
   if (watermark === nextId) return [];
+  if (!isShipped && before.every(([, last]) => BigInt(last) < watermark)) {
+    return [];
+  }
   const rows = await use((client) =>
     query(
       client,

@@ -26,6 +26,11 @@ export interface LiveTable {
   definitions: string[];
   /** The tables that hold its rows: itself, or its partitions. */
   parts: { oid: string; bytes: number }[];
+  /**
+   * How many rows were ever written to it, by the server's statistics: if this
+   * has not changed, most likely nothing has.
+   */
+  written: string;
   /** Columns that the source has beyond the contract. */
   extraColumns: string[];
   /**
@@ -62,6 +67,7 @@ interface CatalogueRow {
     oid: string;
     identity: string;
     bytes: number;
+    written: number;
     /** A partition's columns whose number is not that of the table's. */
     numbers: Record<string, number> | null;
   }[];
@@ -167,6 +173,7 @@ function toLiveTable(
     ].join(","),
     definitions: definitionLines(found.definitions, known),
     parts: found.parts.map(({ oid, bytes }) => ({ oid, bytes })),
+    written: String(found.parts.reduce((sum, part) => sum + part.written, 0)),
     extraColumns: found.columns.map((column) => column.name)
       .filter((column) =>
         !known.has(column) && !contract.leftOut?.includes(column)

@@ -126,6 +126,9 @@ cross join lateral (
                         pg_relation_filenode(part.oid), 0
                     ),
                     'bytes', pg_relation_size(part.oid),
+                    'written', pg_stat_get_tuples_inserted(part.oid)
+                    + pg_stat_get_tuples_updated(part.oid)
+                    + pg_stat_get_tuples_deleted(part.oid),
                     -- The columns whose number is not that of the table's.
                     'numbers', (
                         select jsonb_object_agg(own.attname, own.attnum)

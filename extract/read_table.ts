@@ -12,7 +12,7 @@ import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
   type: "text",
 };
-import { scanTable, type TableScan } from "./scan_table.ts";
+import { isUnchanged, scanTable, type TableScan } from "./scan_table.ts";
 import {
   namingUntranslatable,
   shippedColumns,
@@ -51,8 +51,9 @@ interface ReadOptions {
 
 /**
  * Reads one table into the zone: the rows to ship, the keys deleted, and what
- * the next run needs. One scan finds whether there is anything to read; there
- * is no scan if the snapshot sees what that of the batch before saw.
+ * the next run needs. One scan finds whether there is anything to read; it is a
+ * short one if the server has counted no write since, and there is none if the
+ * snapshot sees what that of the batch before saw.
  */
 export async function readTable(
   snapshot: Snapshot,
@@ -62,10 +63,10 @@ export async function readTable(
   const { table, previous, fullRead } = read;
   const { zone, progress, signal } = options;
   const name = table.contract.name;
-  if (read.isStill && fullRead === undefined && previous !== undefined) {
+  if (previous !== undefined && await isQuiet(snapshot, read)) {
     const { fullRead: _, ...still } = previous;
-    const { definitions } = table;
-    return { ...still, definitions, rows: [], deletes: [] };
+    const { definitions, written } = table;
+    return { ...still, definitions, written, rows: [], deletes: [] };
   }
   const where = fullRead === undefined ? read.unshippedSql : "true";
   const scan = await snapshot.use((client) =>
@@ -106,12 +107,31 @@ export async function readTable(
     identity: table.identity,
     definitions: table.definitions,
     sourceRows: scan.rows,
+    written: table.written,
     ...(fullRead === undefined ? {} : { fullRead }),
     rows: files,
     deletes: keys.deletes,
     ...(canary === undefined ? {} : { witness: canary }),
     digest: keys.keyIndex,
   };
+}
+
+/** Whether there is nothing to read; a short scan finds that, if it is likely. */
+async function isQuiet(
+  snapshot: Snapshot,
+  read: TableRead,
+): Promise<boolean> {
+  const { table, previous, fullRead, isStill, unshippedSql } = read;
+  if (previous === undefined || fullRead !== undefined) return false;
+  if (isStill) return true;
+  if (previous.written !== table.written) return false;
+  const unchanged = await snapshot.use(
+    (client) =>
+      isUnchanged(client, { table, unshippedSql, rows: previous.sourceRows }),
+    table.contract.name,
+  );
+  if (unchanged) await checkPartitions(snapshot, table);
+  return unchanged;
 }
 
 /**

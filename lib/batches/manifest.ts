@@ -66,6 +66,11 @@ export interface IngestedTable {
   definitions?: string[];
   /** Rows in the source at the snapshot. */
   sourceRows: number;
+  /**
+   * How many rows were ever written to it, by the server's statistics: a hint.
+   * Missing in manifests made before this was kept.
+   */
+  written?: string;
   /** Why the whole table was read, if it was. */
   fullRead?: string;
   /**
