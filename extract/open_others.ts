@@ -71,12 +71,20 @@ export async function openBeside(
   return undefined;
 }
 
-/** Opens up to `count` further connections to the snapshot. */
+/**
+ * Opens up to `count` further connections to the snapshot; it warns of fewer
+ * than `needed`.
+ */
 export async function openOthers(
   { connect, end, guest, log }: Opening,
-  options: { count: number; state: TextRow; signal: AbortSignal },
+  options: {
+    count: number;
+    needed: number;
+    state: TextRow;
+    signal: AbortSignal;
+  },
 ): Promise<{ client: pg.Client; pid: string }[]> {
-  const { count, state, signal } = options;
+  const { count, needed, state, signal } = options;
   const others: { client: pg.Client; pid: string }[] = [];
   let reason = "the source exports no snapshot";
   for (let tries = 0; tries < count * SPREAD_TRIES; tries++) {
@@ -112,10 +120,10 @@ export async function openOthers(
       if (!elsewhere) break;
     }
   }
-  if (others.length < count) {
+  if (others.length < needed) {
     log.warn("The source is read by {some} of {all} connections: {reason}", {
       some: 1 + others.length,
-      all: 1 + count,
+      all: 1 + needed,
       reason,
     });
   }

@@ -25,7 +25,8 @@ interface Waiting {
  * others lock one while they read it. A table that has been read is released by
  * rolling back to the savepoint before its lock: the snapshot stays. While the
  * first reads, it can release none, so it reads only the table that it has to
- * release next, unless `keepsLocks` says that all are kept until the end.
+ * release next, unless `keepsLocks` says that all are kept until the end. So for
+ * `atOnce` to read at any time, there has to be one connection more.
  */
 export class ReaderPool {
   readonly #free: Reader[];
@@ -34,6 +35,8 @@ export class ReaderPool {
   /** Tables that another session waits for: only the first can read them. */
   readonly #firstOnly = new Set<string>();
   readonly #firstReadsAny: boolean;
+  readonly #atOnce: number;
+  #busy = 0;
   /** How many of the tables are still locked. */
   #held: number;
 
@@ -41,8 +44,9 @@ export class ReaderPool {
     private readonly guest: Guest,
     private readonly locked: readonly LockedTable[],
     clients: readonly pg.Client[],
-    options: { keepsLocks?: boolean } = {},
+    options: { keepsLocks?: boolean; atOnce?: number } = {},
   ) {
+    this.#atOnce = options.atOnce ?? clients.length;
     this.#held = locked.length;
     this.#firstReadsAny = options.keepsLocks === true || clients.length === 1;
     this.#free = clients.map((client, index) => ({
@@ -74,7 +78,9 @@ export class ReaderPool {
   async release(table: string): Promise<void> {
     this.#released.add(table);
     const free = this.#free.splice(0);
-    await Promise.all(free.map((reader) => this.#giveBack(reader)));
+    await Promise.all(free.map((reader) => this.#unlockReleased(reader)));
+    this.#free.push(...free);
+    this.#serveWaiting();
   }
 
   async #lease(table: string | undefined): Promise<Reader> {
@@ -95,15 +101,23 @@ export class ReaderPool {
   }
 
   #next(table: string | undefined): Promise<Reader> {
+    const reader = this.#take(table);
+    return reader === undefined
+      ? new Promise((take) => this.#waiting.push({ table, take }))
+      : Promise.resolve(reader);
+  }
+
+  /** Takes a free connection that may read the table, if there is one. */
+  #take(table: string | undefined): Reader | undefined {
+    if (this.#busy === this.#atOnce) return undefined;
     const fit = this.#free.filter((reader) => this.#fits(reader, table));
     const reader =
       fit.find((one) => table !== undefined && one.table === table) ??
         fit.find((one) => one.first) ?? fit[0];
-    if (reader === undefined) {
-      return new Promise((take) => this.#waiting.push({ table, take }));
-    }
+    if (reader === undefined) return undefined;
     this.#free.splice(this.#free.indexOf(reader), 1);
-    return Promise.resolve(reader);
+    this.#busy++;
+    return reader;
   }
 
   #fits(reader: Reader, table: string | undefined): boolean {
@@ -136,6 +150,13 @@ export class ReaderPool {
   }
 
   async #giveBack(reader: Reader): Promise<void> {
+    await this.#unlockReleased(reader);
+    this.#busy--;
+    this.#free.push(reader);
+    this.#serveWaiting();
+  }
+
+  async #unlockReleased(reader: Reader): Promise<void> {
     try {
       if (reader.first) await this.#unlockFirst(reader);
       else if (this.#released.has(reader.table ?? "")) {
@@ -144,12 +165,15 @@ export class ReaderPool {
     } catch {
       // If the connection died, its next user gets the error.
     }
-    const index = this.#waiting.findIndex(({ table }) =>
-      this.#fits(reader, table)
-    );
-    const [next] = index < 0 ? [] : this.#waiting.splice(index, 1);
-    if (next === undefined) this.#free.push(reader);
-    else next.take(reader);
+  }
+
+  #serveWaiting(): void {
+    for (const one of [...this.#waiting]) {
+      const reader = this.#take(one.table);
+      if (reader === undefined) continue;
+      this.#waiting.splice(this.#waiting.indexOf(one), 1);
+      one.take(reader);
+    }
   }
 
   async #unlock(reader: Reader): Promise<void> {

@@ -133,11 +133,15 @@ async function openWith(
   const inRecovery = state.in_recovery === "true";
   const server = await readServerState(first, { inRecovery, log });
   const walEnd = await readWalEnd(first, { inRecovery });
+  // The first reads little: it must be free to release what has been read.
+  const atOnce = roomForAll ? config.sourceConnections : 1;
   const others = await openOthers(opening, {
-    count: roomForAll ? config.sourceConnections - 1 : 0,
+    count: atOnce === 1 ? 0 : atOnce,
+    needed: atOnce - 1,
     state,
     signal,
   });
+  const readers = Math.min(atOnce, 1 + others.length);
   const pids = [state.pid ?? "", ...others.map(({ pid }) => pid)];
   const gaveWay = watchFrom(connections, {
     connection: beside,
@@ -151,14 +155,14 @@ async function openWith(
     guest,
     found.tables,
     [first, ...others.map(({ client }) => client)],
-    options,
+    { keepsLocks: options.keepsLocks === true, atOnce: readers },
   );
   return {
     ...shownBy(state),
     ...server,
     inRecovery,
     walEnd,
-    connections: 1 + others.length,
+    connections: readers,
     tables: found.tables.map(({ name }) => name).reverse(),
     signal: gaveWay,
     use: (work, table) => pool.use(work, table),

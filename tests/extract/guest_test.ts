@@ -342,6 +342,55 @@ Deno.test("ReaderPool keeps its first connection free to release tables", async 
   for (const one of [first, other]) await one.end();
 });
 
+Deno.test("ReaderPool reads as many tables at once as it may, in order", async () => {
+  await using database = await openTestDatabase();
+  const names = ["large", "middle", "small", "tiny"];
+  for (const name of names) {
+    await execute(
+      database.client,
+      `create table ${name} (n integer primary key)`,
+    );
+  }
+  const tables = names.map((name) => ({
+    name,
+    schema: "public",
+    partitioned: false,
+  }));
+  const { first, other } = await openReaders(database.url, tables);
+  const third = await openClient(database.url);
+  await execute(third, beginSql(GUEST, "repeatable read"));
+  const clients = [first, other, third];
+  const pool = new ReaderPool(GUEST, tables, clients, { atOnce: 2 });
+  const begun: string[] = [];
+  const ends = new Map<string, () => void>();
+  const read = (name: string) =>
+    pool.use(async () => {
+      begun.push(name);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      ends.set(name, resolve);
+      await promise;
+    }, name).then(() => pool.release(name));
+  const until = async (count: number) => {
+    for (let tries = 0; tries < 400 && begun.length < count; tries++) {
+      await sleep(5);
+    }
+    assert.equal(begun.length, count);
+  };
+
+  const reads = names.toReversed().map(read);
+  await until(2);
+  // The first of the two is not released, and another begins all the same.
+  ends.get("small")?.();
+  await until(3);
+  ends.get("middle")?.();
+  await until(4);
+  for (const name of ["tiny", "large"]) ends.get(name)?.();
+  await Promise.all(reads);
+  for (const one of clients) await one.end();
+
+  assert.deepEqual(begun, ["tiny", "small", "middle", "large"]);
+});
+
 Deno.test("ReaderPool lets all fail that wait for a connection which died", async () => {
   await using database = await openTestDatabase();
   const names = ["large", "small", "tiny"];

@@ -175,8 +175,8 @@ Deno.test("openSnapshot() ends its connections with it, and when it is aborted",
   await using database = await openTestDatabase();
   {
     await using _snapshot = await open(database);
-    // Two that read, and one beside them.
-    assert.equal(await connectionsTo(database), 3);
+    // The first, two that read, and one beside them.
+    assert.equal(await connectionsTo(database), 4);
   }
   assert.equal(await settled(() => connectionsTo(database), 0), 0);
 
