@@ -74,7 +74,7 @@ resource "aws_security_group" "endpoints" {
   for_each = local.endpoints.secrets
 
   name        = "${local.name}-endpoints"
-  description = "Secrets Manager's endpoint: from all of the network"
+  description = "Endpoint of Secrets Manager: from all of the network"
   vpc_id      = each.value.id
 }
 

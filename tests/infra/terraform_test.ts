@@ -58,6 +58,26 @@ Deno.test("the ingestion bucket and its copy can't be destroyed", async () => {
   }
 });
 
+// EC2 refuses any other character, such as an apostrophe, and moto none:
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+Deno.test("EC2 takes the descriptions of security groups and their rules", async () => {
+  const blocks: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    if (!isFile || !name.endsWith(".tf")) continue;
+    const found = (await read(name)).matchAll(
+      /^resource "aws_(?:vpc_)?security_group[^]*?^}/gm,
+    );
+    blocks.push(...[...found].map(([block]) => block));
+  }
+
+  assert.ok(blocks.length > 5);
+  for (const block of blocks) {
+    const [, text = ""] = /^ {2}description += "(.*)"$/m.exec(block) ?? [];
+    const filled = text.replaceAll(/\$\{[^}]*\}/g, "name");
+    assert.match(filled, /^[\w. :/()#,@[\]+=&;{}!$*-]{1,255}$/, block);
+  }
+});
+
 Deno.test("no value of a secret is in the configuration, and so in the state", async () => {
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (!isFile || !name.endsWith(".tf")) continue;
