@@ -47,3 +47,38 @@ Deno.test("people's addresses are a secret of the workflows", async () => {
     assert.doesNotMatch(await workflow(name), /vars\.\w*TFVARS/, name);
   }
 });
+
+/**
+ * The first release of each action that runs on Node 24, by its action.yml: in
+ * September 2026 Node 20 was removed from GitHub's runners,
+ * https://github.blog/changelog/2025-09-19-deprecation-of-node-20-on-github-actions-runners/
+ */
+const ON_NODE_24: Record<string, string> = {
+  "actions/checkout": "5.0.0",
+  "actions/download-artifact": "7.0.0",
+  "actions/upload-artifact": "6.0.0",
+  "aws-actions/configure-aws-credentials": "6.0.0",
+  "denoland/setup-deno": "2.0.4",
+  "hashicorp/setup-terraform": "4.0.0",
+};
+
+Deno.test("actions are pinned by commit, and run on a Node that runners have", async () => {
+  const names = Deno.readDirSync(
+    join(projectDirectory(), ".github", "workflows"),
+  );
+  const used = new Set<string>();
+  for (const { name } of names) {
+    for (const [, use = ""] of (await workflow(name)).matchAll(/uses: (.*)/g)) {
+      if (use.startsWith("./")) continue;
+      const [, action = "", version = ""] =
+        /^([\w./-]+)@[0-9a-f]{40} # v(\d+\.\d+\.\d+)$/.exec(use) ?? [];
+      const order = version.localeCompare(ON_NODE_24[action] ?? "none", "en", {
+        numeric: true,
+      });
+
+      assert.ok(order >= 0, `${name}: ${use}`);
+      used.add(action);
+    }
+  }
+  assert.deepEqual([...used].sort(), Object.keys(ON_NODE_24));
+});
