@@ -70,6 +70,12 @@ resource "aws_vpc_security_group_egress_rule" "warehouse" {
   to_port                      = local.warehouse_port
 }
 
+# Of each instance that is made: the last snapshot of one must not have the name
+# of another's.
+resource "terraform_data" "warehouse" {
+  for_each = local.warehouses
+}
+
 resource "aws_db_instance" "warehouse" {
   # checkov:skip=CKV_AWS_157:a second zone doubles the price; it is an option
   # checkov:skip=CKV_AWS_161:logins are roles with passwords in secrets
@@ -107,7 +113,9 @@ resource "aws_db_instance" "warehouse" {
   copy_tags_to_snapshot       = true
   deletion_protection         = each.value.deletion_protection
   skip_final_snapshot         = false
-  final_snapshot_identifier   = "${local.name}-warehouse-final"
+  final_snapshot_identifier   = "${local.name}-warehouse-final-${substr(terraform_data.warehouse[each.key].id, 0, 8)}"
   auto_minor_version_upgrade  = true
   allow_major_version_upgrade = true
+  # Not in some night to come: a version needs its parameter group.
+  apply_immediately = true
 }
