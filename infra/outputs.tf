@@ -69,7 +69,11 @@ output "github_plan_role" {
   value       = one([for role in aws_iam_role.plan : role.arn])
 }
 
-# For tests.
+output "secrets" {
+  description = "ARNs of the secrets, by name."
+  value       = { for name, secret in aws_secretsmanager_secret.database : name => secret.arn }
+}
+
 output "permissions" {
   description = "What each role may do."
   value = merge(

@@ -88,6 +88,14 @@ resource "aws_lambda_function" "this" {
 }
 `;
 
+const EXAMPLE_OVERRIDES = `${ANY_PROVIDER}
+resource "aws_vpc_security_group_ingress_rule" "first_load" {
+  lifecycle {
+    ignore_changes = [description]
+  }
+}
+`;
+
 /** Terraform in a folder, with the variables of the environment that it needs. */
 export class Terraform {
   constructor(
@@ -158,6 +166,7 @@ export async function copyInfraForMoto(folder: string): Promise<void> {
   await override(folder, {
     "": OVERRIDES + LOCAL_STATE + DESTROYABLE,
     "modules/function": FUNCTION_OVERRIDES,
+    "examples/private_network": EXAMPLE_OVERRIDES,
   });
 }
 

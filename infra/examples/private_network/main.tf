@@ -21,6 +21,11 @@ variable "region" {
   type        = string
 }
 
+variable "zones" {
+  description = "Two availability zones of the region: `aws ec2 describe-availability-zones` shows the account's."
+  type        = list(string)
+}
+
 variable "package_dir" {
   description = "Folder that `deno task package` has built."
   type        = string
@@ -36,7 +41,7 @@ module "network" {
 
   name  = "totesys-production"
   cidr  = "10.20.0.0/16"
-  zones = ["${var.region}a", "${var.region}b"]
+  zones = var.zones
 }
 
 module "totesys" {
