@@ -17,7 +17,14 @@ async function replacedKeys(): Promise<RegExp[]> {
   );
 }
 
-/** A store that refuses as that policy does: NothingIsOverwritten. */
+/** Headers, of which a bucket with Object Lock asks one in each upload. */
+const CHECKSUM = /^(content-md5|x-amz-checksum-|x-amz-trailer)/;
+
+/**
+ * A store that refuses as the ingestion bucket does: by its policy,
+ * NothingIsOverwritten, and by its lock, which takes no upload without a
+ * checksum: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+ */
 async function startRefusing(endpoint: string, refused: string[]) {
   const replaced = await replacedKeys();
   // The signature covers the host, so it must stay the proxy's.
@@ -26,8 +33,10 @@ async function startRefusing(endpoint: string, refused: string[]) {
     const { pathname, searchParams } = url;
     const creates = method === "PUT" && !searchParams.has("partNumber") ||
       method === "POST" && searchParams.has("uploadId");
-    return !creates || !pathname.includes("/ingestion/") ||
-      headers.has("if-none-match") ||
+    if (!pathname.includes("/ingestion/")) return true;
+    const isChecked = [...headers.keys()].some((name) => CHECKSUM.test(name));
+    if (method === "PUT" && !isChecked) return false;
+    return !creates || headers.has("if-none-match") ||
       replaced.some((key) => key.test(pathname));
   };
   const server = Deno.serve(
@@ -64,7 +73,7 @@ async function startRefusing(endpoint: string, refused: string[]) {
   };
 }
 
-Deno.test("extract() overwrites nothing that the ingestion bucket protects", async () => {
+Deno.test("extract() writes what the ingestion bucket's policy and lock admit", async () => {
   const refused: string[] = [];
   await using s3 = await openTestS3();
   await using store = await startRefusing(s3.endpoint, refused);
