@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
 import { connect } from "../lib/postgres/connect.ts";
@@ -21,19 +20,20 @@ const SALT_BYTES = 16;
 /** As PostgreSQL's scram_iterations. */
 const ITERATIONS = 4096;
 
-/** The databases, whose roles this folder of SQL makes. */
+/**
+ * The databases: the role in the source is made by this folder of SQL, those in
+ * the warehouse by the project.
+ */
 export function databasesOf(sqlDirectory: string, project: string): Database[] {
-  const grants = join(sqlDirectory, "grants.sql");
-  const roles = join(project, "sql", "roles");
   return [
     {
       name: "source",
-      file: existsSync(grants) ? grants : join(roles, "source_role.sql"),
+      file: join(sqlDirectory, "grants.sql"),
       roles: { source: "totesys_extract" },
     },
     {
       name: "warehouse",
-      file: join(roles, "warehouse_roles.sql"),
+      file: join(project, "load", "warehouse_roles.sql"),
       roles: { warehouse: "totesys_loader", analyst: "totesys_analyst" },
     },
   ];
@@ -43,7 +43,8 @@ export function databasesOf(sqlDirectory: string, project: string): Database[] {
  * Makes a database's roles, gives the logins of these secrets new passwords,
  * and returns the secrets' values. The URL is an administrator's; one of such a
  * login makes nothing and is that secret's value. The server gets a password's
- * verifier only, as from psql's `\password`.
+ * verifier only, as from psql's `\password`. Throws a `ConfigError` if the URL
+ * or the file that makes the roles can't be read.
  */
 export async function makeRoles(
   { name, file, roles }: Database,
@@ -64,7 +65,7 @@ export async function makeRoles(
   const own = Object.entries(roles)
     .find(([, role]) => role === settings.user)?.[0];
   if (own !== undefined) return new Map([[own, secretOf(url)]]);
-  await client.query(await Deno.readTextFile(file));
+  await client.query(await readSql(file));
   const values = new Map<string, string>();
   for (const secret of options.secrets) {
     const role = roles[secret] ?? "";
@@ -78,6 +79,17 @@ export async function makeRoles(
     values.set(secret, secretOf(login));
   }
   return values;
+}
+
+async function readSql(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new ConfigError([
+      `No file ${file}: write it as in examples/northwind/sql`,
+    ]);
+  }
 }
 
 function parse(text: string, name: string): URL {

@@ -99,7 +99,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "42501": {
     retryable: false,
     hint:
-      "Give the loader's role its rights; see sql/roles/warehouse_roles.sql. It must see all rows of tables with row security: alter table ... no force row level security, or alter role ... bypassrls",
+      "Give the loader's role its rights; see load/warehouse_roles.sql. It must see all rows of tables with row security: alter table ... no force row level security, or alter role ... bypassrls",
   },
   "53100": {
     retryable: true,

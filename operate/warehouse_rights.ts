@@ -4,8 +4,7 @@ import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { loadedModels } from "../load/tables/loaded_models.ts";
 import { isMade, wantedSchema } from "../load/tables/make_schema.ts";
 
-const ROLES =
-  "Give the loader's role its rights: sql/roles/warehouse_roles.sql";
+const ROLES = "Give the loader's role its rights: load/warehouse_roles.sql";
 
 const RIGHTS_SQL = `select current_database() as database,
     has_database_privilege(current_database(), 'CREATE') or
@@ -39,7 +38,7 @@ export async function lackingRight(
       lacks: "the role may not create temporary tables there",
       hint: `Grant it to the loader's role: grant temporary on database ${
         quoteName(rights?.database ?? "")
-      } to ROLE; or see sql/roles/warehouse_roles.sql`,
+      } to ROLE; or see load/warehouse_roles.sql`,
     };
   }
   const lacks = rights.may_migrate !== "t"

@@ -85,7 +85,7 @@ async function apply(
         retryable,
         hint: `Nothing of it was kept. ${
           sqlState(error) === "42501"
-            ? "The loader's role must own the schema; see sql/roles/warehouse_roles.sql"
+            ? "The loader's role must own the schema; see load/warehouse_roles.sql"
             : retryable || sqlState(error) === NO_SCHEMA
             ? hint
             : `Fix ${folderOf(name)}/${name}.sql, or what it conflicts with`

@@ -5,11 +5,20 @@ import { copyProject, copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
 const COPIED = [
+  ".env.example",
+  ".github",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "Dockerfile",
+  "LICENSE",
+  "README.md",
   "bench",
+  "compose.yaml",
   "container",
   "demo",
   "deno.json",
   "deno.lock",
+  "docs",
   "embedded",
   "examples",
   "extract",
@@ -21,12 +30,16 @@ const COPIED = [
   "package",
   "sweep",
   "tests",
+  "tools",
   "transform",
   "verify",
   "visualise",
 ];
 /** Some of the tests of each part, and which of their files. */
 const TESTS = [
+  "tests/docs/pages_test.ts",
+  "tests/infra/container_test.ts",
+  "tests/infra/database_roles_test.ts",
   "tests/lib/project/project_sql_test.ts",
   "tests/load/make_schema_test.ts",
   "tests/operate/check_test.ts",
@@ -35,7 +48,7 @@ const TESTS = [
   "tests/verify/verify_test.ts",
 ];
 const NAMES =
-  /^(readProjectSql|makeSchema|check |smoke\(\) sees|fact_|dim_|deno task verify)/;
+  /^(readProjectSql|makeSchema|check |smoke\(\) sees|every link|docs.architecture.md|the try-out|makeRoles|fact_|dim_|deno task verify)/;
 
 Deno.test("tests of the engine pass whatever company sql/ is about", () =>
   inFolder(async (folder) => {

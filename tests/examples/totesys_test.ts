@@ -5,16 +5,13 @@ import { SOURCE_SQL } from "../harness/platform.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const OWN = join(projectDirectory(), "sql");
-/** The roles of the databases are not a company's. */
-const NOT_A_COMPANYS = "roles";
-
 /** The texts of a folder's files, by their paths in it. */
 async function textsOf(folder: string): Promise<Record<string, string>> {
   const texts: Record<string, string> = {};
   for await (const { name, isFile } of Deno.readDir(folder)) {
     const path = join(folder, name);
     if (isFile) texts[name] = await Deno.readTextFile(path);
-    else if (name !== NOT_A_COMPANYS) {
+    else {
       for (const [file, text] of Object.entries(await textsOf(path))) {
         texts[`${name}/${file}`] = text;
       }

@@ -29,6 +29,17 @@ Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
       secrets: ["warehouse", "analyst"],
     });
 
+    const [none] = databasesOf(folder, projectDirectory());
+    assert(none !== undefined);
+    await assert.rejects(
+      makeRoles(none, { url: source, secrets: ["source"] }),
+      {
+        name: "ConfigError",
+        message: `No file ${
+          join(folder, "grants.sql")
+        }: write it as in examples/northwind/sql`,
+      },
+    );
     // The first password was replaced, as after a run that was killed.
     await assert.rejects(openClient(first.get("source") ?? ""), /password/);
     const values = new Map([...again, ...others]);

@@ -195,7 +195,7 @@ Deno.test("load() names the server that refuses it, and what to do", async () =>
     message: new RegExp(`^Cannot load into ${server}: permission denied for `),
     subject: server,
     retryable: false,
-    hint: /sql\/roles\/warehouse_roles.sql/,
+    hint: /load\/warehouse_roles.sql/,
   });
   platform.set({ warehouse: settings });
   const readOnly = `alter database ${settings.database}

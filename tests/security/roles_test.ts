@@ -10,6 +10,7 @@ import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
 import { insertOrder } from "../harness/small_source.ts";
+import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const WAREHOUSE = "warehouse";
 const PASSWORD = "of a test";
@@ -64,7 +65,7 @@ interface World extends AsyncDisposable {
   as: (role: string, database: string) => Promise<Client>;
 }
 
-/** Source and warehouse in one cluster, with the roles of sql/roles. */
+/** Source and warehouse in one cluster, with the roles that ship. */
 async function openWorld(folder: string): Promise<World> {
   const cluster = await Cluster.start(join(folder, "data"));
   await cluster.fill();
@@ -78,8 +79,11 @@ async function openWorld(folder: string): Promise<World> {
       "create table confidential (secret text)",
     );
   }
-  await runRoles(cluster.client, "source_role.sql");
-  await runRoles(warehouse, "warehouse_roles.sql");
+  await runRoles(cluster.client, join(SQL_DIRECTORY, "grants.sql"));
+  await runRoles(
+    warehouse,
+    join(projectDirectory(), "load", "warehouse_roles.sql"),
+  );
   const roles = ["totesys_extract", "totesys_loader", "totesys_analyst"];
   for (const role of roles) {
     await warehouse.query(`alter role ${role} password ${quoteText(PASSWORD)}`);
@@ -108,8 +112,7 @@ async function openWorld(folder: string): Promise<World> {
   };
 }
 
-async function runRoles(client: Client, file: string): Promise<void> {
-  const path = join(projectDirectory(), "sql", "roles", file);
+async function runRoles(client: Client, path: string): Promise<void> {
   await client.query(await Deno.readTextFile(path));
 }
 
@@ -147,7 +150,7 @@ async function assertUnprivileged(client: Client): Promise<void> {
   assert.deepEqual(rows, [{ privileged: false, member: false }]);
 }
 
-Deno.test("the whole pipeline runs with the roles of sql/roles, and each may do no more", () =>
+Deno.test("the whole pipeline runs with the roles that ship, and each may do no more", () =>
   inServerFolder(async (folder) => {
     await using world = await openWorld(folder);
     const { cluster, platform, warehouse, as } = world;
@@ -193,7 +196,7 @@ async function assertSourceRole({ as, cluster }: World): Promise<void> {
     "select lo_from_bytea(0, 'x')",
   ];
   await assertRefused(client, everyRoleMay.slice(0, 1), READ_ONLY);
-  // As sql/roles/source_role.sql says, for an administrator to decide on.
+  // As sql/grants.sql says, for an administrator to decide on.
   await execute(
     cluster.client,
     `revoke temporary on database ${DATABASE} from public`,

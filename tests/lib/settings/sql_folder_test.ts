@@ -39,7 +39,7 @@ Deno.test("sqlFolderNamer() leaves the project's own files, and what merely look
 
   for (
     const text of [
-      "Give the role its rights: sql/roles/warehouse_roles.sql",
+      "Give the role its rights: load/warehouse_roles.sql",
       "/data/sql/models/dim_item.sql",
       "s3://bucket/sql/",
       "the key sql/1 differs",

@@ -4,7 +4,7 @@
 -- changes nothing:
 --
 --     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 \
---         --file sql/roles/warehouse_roles.sql
+--         --file load/warehouse_roles.sql
 --
 -- and then gives each login a password: \password totesys_loader and
 -- \password totesys_analyst. If the first load has already run, let analyst

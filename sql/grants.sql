@@ -1,8 +1,8 @@
--- A role for the pipeline in the source database: it reads the tables of the
--- contract (sql/source.sql) and nothing else. An administrator runs this in the
--- source database; to run it again changes nothing:
+-- A role for the pipeline in the source database: it reads the tables of
+-- source.sql and nothing else. An administrator runs this in the source
+-- database, and again whenever the contract gains a table:
 --
---     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 --file sql/roles/source_role.sql
+--     psql "$ADMIN_URL" --set ON_ERROR_STOP=1 --file sql/grants.sql
 --
 -- and then gives it a password with \password totesys_extract.
 
