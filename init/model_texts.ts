@@ -142,7 +142,7 @@ function oneLine(text: string): string {
 
 /** Keeps a line of someone's comment from reading as a header's field. */
 function withoutLabel(line: string): string {
-  return line.replace(/^([a-z]+(?: [a-z]+)*):/i, "$1 :");
+  return line.replace(/^([a-z]+(?:[ _-][a-z]+)*):/i, "$1 :");
 }
 
 /** Wraps text into lines of a header; later lines belong to the first. */

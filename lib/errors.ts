@@ -2,7 +2,11 @@
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
-  constructor(readonly problems: readonly string[]) {
+  constructor(
+    readonly problems: readonly string[],
+    /** What to do about them; about settings, if not given. */
+    readonly hint?: string,
+  ) {
     super(problems.join("\n"));
   }
 }

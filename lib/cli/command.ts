@@ -138,7 +138,8 @@ export function describeError(
   const hint = error instanceof StageError
     ? error.hint
     : error instanceof ConfigError
-    ? "docs/settings.md lists every setting; .env.example shows them"
+    ? error.hint ??
+      "docs/settings.md lists every setting; .env.example shows them"
     : undefined;
   if (options.json) {
     const stage = error instanceof StageError

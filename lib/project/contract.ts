@@ -75,7 +75,12 @@ export function parseContract(sql: string): ContractTable[] {
       problems.push(`Contract: the table "${name}" is declared twice`);
     }
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) {
+    throw new ConfigError(
+      problems,
+      "Correct sql/source.sql: docs/your-database.md shows what it may hold",
+    );
+  }
   return tables;
 }
 

@@ -95,7 +95,12 @@ export function readDashboard(
       `sql/dashboard/settings.json: no file is called ${unknown.join(", ")}`,
     );
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) {
+    throw new ConfigError(
+      problems,
+      'See "For your tables" in docs/dashboard.md',
+    );
+  }
   const placeOf = ({ name }: Subject) =>
     order.includes(name) ? order.indexOf(name) : order.length;
   return {

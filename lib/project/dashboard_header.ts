@@ -3,6 +3,7 @@ import type { Card, Dimension, Measure, Subject } from "./dashboard.ts";
 import {
   type Field,
   type Header,
+  headerFaults,
   listOf,
   readHeader,
 } from "./header_fields.ts";
@@ -27,6 +28,16 @@ export const RESERVED: readonly string[] = [
   "since",
   "to",
   "view",
+];
+/** The fields that decide something. */
+const DECIDING: readonly Field[] = [
+  "Record",
+  "Time",
+  "Measures",
+  "Dimensions",
+  "Stacked by",
+  "Due",
+  "Cards",
 ];
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 const REFERENCE =
@@ -71,6 +82,7 @@ export function readDashboardFile(
   const before = problems.length;
   const problem = (found: string) =>
     problems.push(`sql/dashboard/${name}.sql: ${found}`);
+  headerFaults(text, DECIDING).forEach(problem);
   const header = readHeader(text);
   const said = (field: Field) => listOf(header.fields.get(field) ?? "");
   const [record = ""] = said("Record");

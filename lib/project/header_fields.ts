@@ -1,3 +1,4 @@
+import { nearestName } from "../cli/nearest_name.ts";
 import { splitSql } from "./ddl_text.ts";
 
 /** Fields of a header, each followed by a colon. */
@@ -41,12 +42,15 @@ export interface Header {
 }
 
 const LABEL = /^([a-z]+(?: [a-z]+)*):\s*(.*)$/i;
+/** What may be meant as a label, at the beginning of a comment's line. */
+const MEANT_AS_LABEL = /^\s*-- ?([a-z]+(?:[ _-][a-z]+)*):/i;
+const COMMENT = /^\s*(?:[ \t]*(?:--.*)?\n)+/;
 
 /** Reads the comment at the beginning of a file. */
 export function readHeader(text: string): Header {
   const fields = new Map<Field, string>();
   const about: string[] = [];
-  const [comment = ""] = /^\s*(?:[ \t]*(?:--.*)?\n)+/.exec(`${text}\n`) ?? [];
+  const [comment = ""] = COMMENT.exec(`${text}\n`) ?? [];
   let field: Field | undefined;
   let isAbout = true;
   for (const line of comment.split("\n")) {
@@ -72,6 +76,33 @@ export function readHeader(text: string): Header {
     }
   }
   return { about: about.join(" "), fields };
+}
+
+/**
+ * What a reader of these fields would pass over in silence: a field that is
+ * there twice, of which the last one counts, and a label that is much like one.
+ */
+export function headerFaults(
+  text: string,
+  fields: readonly Field[],
+): string[] {
+  const [comment = ""] = COMMENT.exec(`${text}\n`) ?? [];
+  const seen = new Set<Field>();
+  return comment.split("\n").flatMap((line) => {
+    const [, label = ""] = MEANT_AS_LABEL.exec(line) ?? [];
+    const field = fields.find((one) =>
+      one.toLowerCase() === label.toLowerCase()
+    );
+    if (field !== undefined) {
+      return seen.size === seen.add(field).size
+        ? [`its header has ${field} twice: name all in one`]
+        : [];
+    }
+    const meant = label === "" ? undefined : nearestName(label, fields);
+    return meant === undefined
+      ? []
+      : [`its header says ${label}: did you mean ${meant}?`];
+  });
 }
 
 /** Names separated by commas, in quotes or not, up to a full stop. */

@@ -1,10 +1,27 @@
-import { type Field, listOf, readHeader } from "./header_fields.ts";
+import {
+  type Field,
+  headerFaults,
+  listOf,
+  readHeader,
+} from "./header_fields.ts";
 import { type Derivation, MAINTAINED, type Model } from "./model.ts";
 import { readTableHeader, type TableHeader } from "./table_header.ts";
 import { tablesRead } from "./tables_read.ts";
 import type { DeclaredTables } from "./warehouse_ddl.ts";
 
 const DERIVATIONS: readonly Derivation[] = ["row", "join", "set"];
+/** The fields that decide something. */
+const DECIDING: readonly Field[] = [
+  "Key",
+  "Reads",
+  "References",
+  "Not null",
+  "Columns",
+  "Kind",
+  "Maintained",
+  "Times of day",
+  "Serial number",
+];
 const KINDS = ["fact", "dimension"] as const;
 const PREFIXES: Readonly<Record<string, Model["kind"]>> = {
   fact_: "fact",
@@ -30,7 +47,8 @@ const SERIAL_NUMBER = /(^|_)record_id$/;
  * - `Reads`: the tables that the SQL reads; must agree with it if given;
  * - `References`, `Not null`, `Columns`: see `readTableHeader`.
  *
- * Adds to `problems` what is missing or contradicts the SQL.
+ * Adds to `problems` what is missing, would be passed over in silence, or
+ * contradicts the SQL.
  */
 export function readModel(
   file: { name: string; text: string },
@@ -44,7 +62,13 @@ export function readModel(
   const names = (field: Field) => listOf(fields.get(field) ?? "");
   const columns = [...options.declared.get(name) ?? []];
 
+  headerFaults(text, DECIDING).forEach(problem);
   const key = names("Key");
+  const lower = key.map((one) => one.toLowerCase());
+  const again = key.find((_, index) =>
+    lower.indexOf(lower[index] ?? "") < index
+  );
+  if (again !== undefined) problem(`its header names ${again} twice under Key`);
   if (key.length === 0) {
     problem(
       "its header does not say what identifies a row, as in `-- Key: id.`",

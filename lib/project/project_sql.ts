@@ -10,6 +10,9 @@ import type { TableHeader } from "./table_header.ts";
 import { earlierHashes, transformHash } from "./transform_hash.ts";
 import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
 
+const HINT =
+  "docs/your-database.md shows such a folder, and what a header says";
+
 /** A named piece of SQL: its file name without `.sql`, and its text. */
 export interface SqlFile {
   name: string;
@@ -129,6 +132,7 @@ function checkNames(found: {
   const known = found.tables.map((table) => table.name);
   const checkable = [...found.models, QUARANTINE].map(({ name }) => name);
   const problems = [
+    ...found.models.length > 0 ? [] : ["sql/models has no model"],
     ...found.problems,
     ...found.models.flatMap((model) =>
       model.reads.filter((table) => !known.includes(table)).map((table) =>
@@ -144,7 +148,7 @@ function checkNames(found: {
         `sql/checks/${name}.sql belongs to no model: its name must begin with one, as in <model>__<rule>.sql`
       ),
   ];
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) throw new ConfigError(problems, HINT);
 }
 
 /** The model that a check belongs to: its file is `<model>__<rule>.sql`. */
@@ -158,9 +162,9 @@ function byName(files: SqlFile[]): Map<string, string> {
 
 function readFolder(folder: string): SqlFile[] {
   try {
-    return [...Deno.readDirSync(folder)]
-      .map((entry) => entry.name)
-      .filter((name) => name.endsWith(".sql"))
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    checkEndings(folder, names);
+    return names.filter((name) => name.endsWith(".sql"))
       .sort()
       .map((name) => ({
         name: name.slice(0, -".sql".length),
@@ -170,6 +174,14 @@ function readFolder(folder: string): SqlFile[] {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+}
+
+/** A file `x.SQL` would be passed over in silence. */
+function checkEndings(folder: string, names: readonly string[]): void {
+  const problems = names.filter((name) => /\.sql$/i.test(name))
+    .filter((name) => !name.endsWith(".sql"))
+    .map((name) => `${join(folder, name)}: its name must end with .sql`);
+  if (problems.length > 0) throw new ConfigError(problems, HINT);
 }
 
 function readText(path: string): string {
@@ -184,7 +196,10 @@ function readOptional(path: string): string | undefined {
     return utf8Text(Deno.readFileSync(path))
       .replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (
+      error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory
+    ) return undefined;
     if (!(error instanceof TypeError)) throw error;
     throw new ConfigError([
       `Cannot read the project's SQL: ${path} is ${error.message}: save it as UTF-8`,

@@ -45,6 +45,12 @@ export function readTableHeader(
       problem(
         `its header says References: ${reference}, which is not of the form \`customer_id -> dim_customer\``,
       );
+    } else if (references.has(column)) {
+      problem(
+        `its header says References: ${reference}, and that ${column} refers to ${
+          references.get(column)
+        }`,
+      );
     } else references.set(column, dimension);
   }
   return {

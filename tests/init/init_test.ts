@@ -162,6 +162,7 @@ comment on table "Lager Süd"."Artikel" is
 create table readings (id real primary key, value double precision not null);
 create table codes (id numeric(8) primary key, code text not null unique);
 create table grades (id positive primary key);
+comment on table grades is 'Not-null: all of them.';
 create table moves (
   id bigint not null,
   moved timestamptz not null,

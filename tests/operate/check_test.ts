@@ -93,6 +93,7 @@ for (const [what, { file, text, message, code }] of Object.entries(WRONG)) {
       assert.match(found.out.replaceAll(`${sql}/`, "sql/"), message);
       assert.ok(found.out.includes(join(sql, file)), found.out);
       assert.equal(found.code, code);
+      assert.doesNotMatch(found.out, /docs\/settings\.md/);
     }));
 }
 

@@ -150,7 +150,7 @@ async function checkModel(
   refuse(
     name,
     problems,
-    'See "Models" in docs/design.md: a row is made from one row of the source, and is the same whenever it is made; a query over several rows is of the kind "join"',
+    'See "Transform" in docs/design.md: of changed.<table>, a row is made from one row of the source; a query over several rows reads current.<table>; and each is the same whenever it is made',
   );
   const columns = await columnsOf(work, { name, sql: model.sql });
   if (model.derivation === "join") {

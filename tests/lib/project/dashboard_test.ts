@@ -55,6 +55,8 @@ Deno.test("readDashboard() says what a header lacks or has wrong", () => {
         `${HEADER}-- Dimensions:\n--   a: b -> dim_none.name\n`,
         /a: b -> dim_none.name, which is not of the form/,
       ],
+      [`${HEADER}-- Dimension:\n--   a\n`, /did you mean Dimensions\?/],
+      [`${HEADER}-- Due: a.\n-- Due: a.\n`, /has Due twice/],
       [`${HEADER}-- Dimensions:\n--   view\n`, /"view" can't be the name/],
       [`${HEADER}-- Dimensions:\n--   a\n--   a: b\n`, /name of two/],
       [

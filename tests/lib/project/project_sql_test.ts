@@ -221,6 +221,39 @@ for (
     }));
 }
 
+for (
+  const [what, folderOf, files, problem] of [
+    [
+      "a model that would be passed over",
+      (folder: string) => folder,
+      { ...FILES, "models/dim_part.SQL": MODEL_TEXT },
+      /dim_part\.SQL: its name must end with \.sql$/,
+    ],
+    [
+      "a file in place of the folder",
+      (folder: string) => join(folder, "source.sql"),
+      FILES,
+      /no file .*source\.sql\/source\.sql$/,
+    ],
+    [
+      "no models",
+      (folder: string) => folder,
+      { "source.sql": CONTRACT, "model/dim_thing.sql": MODEL_TEXT },
+      /^sql\/models has no model$/,
+    ],
+  ] as const
+) {
+  Deno.test(`readProjectSql() refuses ${what}`, () =>
+    inFolder(async (folder) => {
+      await writeFiles(folder, files);
+
+      assert.throws(() => readProjectSql(folderOf(folder)), {
+        name: "ConfigError",
+        message: problem,
+      });
+    }));
+}
+
 Deno.test("readProjectSql() names all that doesn't fit", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, {
@@ -237,6 +270,7 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
     assert.throws(() => readProjectSql(folder), (error) => {
       assert.ok(error instanceof ConfigError);
       assert.deepEqual(error.problems, [
+        "sql/models/dim_keyless.sql: its header says Keys: did you mean Key?",
         "sql/models/dim_keyless.sql: its header does not say what identifies a row, as in `-- Key: id.`",
         "sql/models/dim_wrong.sql: its header says Maintained: by hand., which is none of by row, as a join, append only",
         "sql/models/dim_wrong.sql: its header says that it reads changed.thing, current.thing, and its SQL reads changed.thing",
@@ -247,6 +281,60 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
       ]);
       return true;
     });
+  }));
+
+for (
+  const [what, header, problem] of [
+    ["a key's column twice", "Key: id, id.", "names id twice under Key"],
+    [
+      "a field twice, of which one would be lost",
+      "Key: id.\n-- References: id -> dim_thing.\n-- References: part_id -> dim_thing.",
+      "has References twice: name all in one",
+    ],
+    [
+      "a column that refers to two dimensions",
+      "Key: id.\n-- References: part_id -> dim_thing, part_id -> dim_part.",
+      "says References: part_id -> dim_part, and that part_id refers to dim_thing",
+    ],
+    ...[
+      ["Refrences", "References"],
+      ["Reference", "References"],
+      ["Not-null", "Not null"],
+      ["Notnull", "Not null"],
+      ["Column", "Columns"],
+    ].map(([label, field]) =>
+      [
+        `the label ${label}`,
+        `Key: id.\n-- ${label}: part_id -> dim_thing.`,
+        `says ${label}: did you mean ${field}?`,
+      ] as const
+    ),
+  ] as const
+) {
+  Deno.test(`readProjectSql() refuses a header with ${what}`, () =>
+    inFolder(async (folder) => {
+      await writeFiles(folder, {
+        ...FILES,
+        "models/fact_use.sql":
+          `-- Uses.\n-- ${header}\n\nselect id, part_id from changed.thing`,
+      });
+
+      assert.throws(() => readProjectSql(folder), {
+        name: "ConfigError",
+        message: `sql/models/fact_use.sql: its header ${problem}`,
+      });
+    }));
+}
+
+Deno.test("readProjectSql() leaves labels alone that are unlike any field", () =>
+  inFolder(async (folder) => {
+    const text = MODEL_TEXT.replace(
+      "-- Key",
+      "-- Note: reads one row.\n-- Who: the shop.\n-- Key",
+    );
+    await writeFiles(folder, { ...FILES, "models/dim_thing.sql": text });
+
+    assert.deepEqual(readProjectSql(folder).models[0]?.key, ["id"]);
   }));
 
 Deno.test("readProjectSql() derives what a header leaves out, and takes what it says", () =>
