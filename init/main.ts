@@ -204,6 +204,7 @@ function envText(into: string): string {
 SQL_DIRECTORY=${into}
 SOURCE_URL=postgres://${ROLE}:PASSWORD@HOST:5432/DATABASE
 WAREHOUSE_URL=postgres://totesys_loader:PASSWORD@HOST:5432/warehouse
+ANALYST_URL=postgres://totesys_analyst:PASSWORD@HOST:5432/warehouse
 INGESTION_URL=./ingestion_zone
 PROCESSED_URL=./processed_zone
 `;

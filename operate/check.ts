@@ -14,7 +14,8 @@ Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
 database: that contract, models, quarantine, checks and dashboard fit each
 other, and that lake and warehouse can hold what the models give. Prints each model with its
 columns, with their types in DuckDB and in the warehouse, and what its table
-gets there.
+gets there; and the contract's columns that are carried as the exact text of
+another type.
 
   --json  one JSON object, also on a terminal`;
 
@@ -41,6 +42,13 @@ interface CheckedColumn {
   /** The dimension that it refers to. */
   refersTo?: string;
   meaning?: string;
+}
+
+/** A column of the contract that is the text of another type's values. */
+interface CarriedColumn {
+  table: string;
+  column: string;
+  from: string;
 }
 
 /** Throws a `StageError` that names the first file that can't be used. */
@@ -98,13 +106,21 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
         readDashboard(context.sql);
         write(
           json
-            ? `${JSON.stringify({ models })}\n`
+            ? `${JSON.stringify({ models, carried: carriedOf(context.sql) })}\n`
             : formatModels(models, context.sql),
         );
       },
     },
     args,
     io,
+  );
+}
+
+function carriedOf({ tables }: ProjectSql): CarriedColumn[] {
+  return tables.flatMap(({ name: table, columns }) =>
+    columns.flatMap(({ name: column, carriedFrom: from }) =>
+      from === undefined ? [] : [{ table, column, from }]
+    )
   );
 }
 
@@ -138,9 +154,23 @@ function formatModels(
   });
   return [
     ...lines,
+    ...formatCarried(carriedOf(sql)),
     `${sql.tables.length} tables, ${models.length} models, ${sql.quarantine.size} quarantine rules, ${sql.checks.length} checks: all can be used`,
     "",
   ].join("\n");
+}
+
+function formatCarried(carried: readonly CarriedColumn[]): string[] {
+  if (carried.length === 0) return [];
+  const named = carried.map(({ table, column, from }) =>
+    [`${table}.${column}`, from] as const
+  );
+  const width = Math.max(...named.map(([name]) => name.length));
+  return [
+    "carried as their exact text, which models may cast:",
+    ...named.map(([name, from]) => `  ${name.padEnd(width)}  ${from}`),
+    "",
+  ];
 }
 
 /** The marks of a column beside its types. */

@@ -52,12 +52,12 @@ function referencesSql({ model, references }: Checked): string {
       on dimension.${quoteName(dimensionKey)} = fact.${quoteName(column)}
     where fact.to_batch is null and dimension.is_placeholder`
   );
-  return `-- Rows that ${model.name} refers to are in the source.
+  return `-- Rows that ${model.name} refers to were read from the source.
 --
 -- Severity: warning
 
 select ${keyText(model.key)} as key,
-  'refers to what the source lacks: '
+  'refers to what the source lacks, or the quarantine holds: '
     || string_agg(missing, ', ' order by missing) as finding
 from (${unknown.join("\nunion all\n")}) as placeholders
 group by ${quoteNames(model.key)}`;

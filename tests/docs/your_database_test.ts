@@ -85,9 +85,9 @@ class Reader {
     }
   }
 
-  /** A line of a shell; a comment says that its task fails. */
+  /** A line of a shell; a comment says that its task fails, or goes on. */
   async #run(line: string): Promise<void> {
-    const [command = "", stops] = line.replaceAll(COMPANY, this.#company)
+    const [command = "", comment] = line.replaceAll(COMPANY, this.#company)
       .split(" # ");
     const [program, ...args] = [...command.matchAll(/"([^"]*)"|\S+/g)]
       .map(([word, inQuotes]) => inQuotes ?? word);
@@ -112,9 +112,10 @@ class Reader {
       ...taskEnv(this.#platform),
       ...this.#settings,
     });
+    if (comment === "until Ctrl-C") return await assertServes(task);
     const code = await task.ended();
     this.#out = task.out + task.error;
-    assert.equal(code, stops === undefined ? 0 : 1, `${line}: ${this.#out}`);
+    assert.equal(code, comment === undefined ? 0 : 1, `${line}: ${this.#out}`);
   }
 
   /** What psql does with these arguments: not every machine has one. */
@@ -155,6 +156,16 @@ class Reader {
     assert.ok(rows.length > 0, sql);
     assert.ok(!rows.flatMap((row) => Object.values(row)).includes(null), sql);
   }
+}
+
+/** Fails unless the dashboard answers from the warehouse. */
+async function assertServes(task: Task): Promise<void> {
+  await task.says(/the dashboard is at/);
+  const [, address = ""] = /"address":"([^"]+)"/.exec(task.out + task.error) ??
+    [];
+  const { newest } = await (await fetch(new URL("api/pipeline", address)))
+    .json();
+  assert.ok(Number(newest.batch) > 0);
 }
 
 /** Does an edit of a file as a diff shows it, at the one place that it fits. */

@@ -97,6 +97,35 @@ for (const [what, { file, text, message, code }] of Object.entries(WRONG)) {
     }));
 }
 
+Deno.test("check shows which columns are carried as the text of another type", () =>
+  inFolder(async (folder) => {
+    const sql = await copyOf(folder);
+    const contract = join(sql, "source.sql");
+    await Deno.writeTextFile(
+      contract,
+      `${await Deno.readTextFile(contract)}
+create table "Order Note" (
+    id integer primary key,
+    mood shop.mood,
+    -- carried from interval
+    wait text,
+    body text
+);`,
+    );
+
+    const { out } = await told(sql);
+    const asJson = await told(sql, false);
+
+    assert.match(
+      out,
+      /^carried .*:\n {2}Order Note\.mood {2}shop\.mood\n {2}Order Note\.wait {2}interval\n\n12 tables/m,
+    );
+    assert.deepEqual(JSON.parse(asJson.out).carried, [
+      { table: "Order Note", column: "mood", from: "shop.mood" },
+      { table: "Order Note", column: "wait", from: "interval" },
+    ]);
+  }));
+
 Deno.test("check says when the folder is not there", async () => {
   const { code, out } = await told("/nowhere/sql");
 
