@@ -147,8 +147,20 @@ function checkNames(found: {
       .map(({ name }) =>
         `sql/checks/${name}.sql belongs to no model: its name must begin with one, as in <model>__<rule>.sql`
       ),
+    ...found.checks.filter((check) => severityOf(check) === undefined)
+      .map(({ name }) =>
+        `sql/checks/${name}.sql: its header says neither \`-- Severity: error\` nor \`-- Severity: warning\``
+      ),
   ];
   if (problems.length > 0) throw new ConfigError(problems, HINT);
+}
+
+/** What a broken check does, as its header says; undefined if it doesn't. */
+export function severityOf(
+  { text }: SqlFile,
+): "error" | "warning" | undefined {
+  const [, severity] = /^-- Severity: (error|warning)$/m.exec(text) ?? [];
+  return severity === "error" || severity === "warning" ? severity : undefined;
 }
 
 /** The model that a check belongs to: its file is `<model>__<rule>.sql`. */

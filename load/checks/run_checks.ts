@@ -13,7 +13,7 @@ import {
   sqlState,
   type TextRow,
 } from "../../lib/postgres/postgres.ts";
-import type { SqlFile } from "../../lib/project/project_sql.ts";
+import { severityOf, type SqlFile } from "../../lib/project/project_sql.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** This many findings of one check are recorded; all are counted. */
@@ -88,7 +88,7 @@ async function runCheck(
   check: SqlFile,
   batch: number,
 ): Promise<CheckResult & { first: TextRow | undefined }> {
-  const severity = severityOf(check);
+  const severity = knownSeverity(check);
   const result = { check: check.name, rule: ruleOf(check), severity, batch };
   // A statement that writes can't have parallel workers.
   const isBroken = (await findWrong(client, check))?.findings !== "0";
@@ -211,7 +211,7 @@ export async function runWholeChecks(
     if (found?.findings === "0") continue;
     broken.push({
       check: check.name,
-      severity: severityOf(check),
+      severity: knownSeverity(check),
       findings: Number(found?.findings),
       key: found?.key ?? "",
       finding: found?.finding ?? "",
@@ -264,9 +264,9 @@ function hintOn(check: SqlFile): string {
     : `sql/checks/${check.name}.sql says what the rule is and why`;
 }
 
-function severityOf(check: SqlFile): "error" | "warning" {
-  const severity = /^-- Severity: (error|warning)$/m.exec(check.text)?.[1];
-  if (severity === "error" || severity === "warning") return severity;
+function knownSeverity(check: SqlFile): "error" | "warning" {
+  const severity = severityOf(check);
+  if (severity !== undefined) return severity;
   throw new StageError(
     `Cannot run the check ${check.name}: its header has no severity`,
     {

@@ -530,6 +530,7 @@ Deno.test("a join must not have a sum of floats over a window", () =>
   ));
 
 const STEADY = [
+  "select lot_id, part, list(note order by note)[1] as first, cast(list(price order by price desc) as varchar) as x, list_sort(list(seen))[1] as y from current.lot group by lot_id, part",
   "select lot_id, part, avg(price) as x, avg(lot_id) as y, max(price / 2) as z, sum(price) / 2 as s, list_sum(list(price / 2 order by seen)) as l from current.lot group by lot_id, part",
   "select lot_id, part, sum(price / 2) over (order by lot_id, part rows unbounded preceding) as x, sum(price) over (rows between unbounded preceding and unbounded following exclude current row) as y from current.lot",
   "select lot_id, part, sum(price) over (order by null) as x, max(seen) over (range between current row and unbounded following) as y from current.lot",

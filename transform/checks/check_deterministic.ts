@@ -90,6 +90,16 @@ const ORDERED = new Set([
   "row_number",
   "string_agg",
 ]);
+/**
+ * What sorts a list of values, whose order before doesn't matter then. DuckDB's
+ * parser writes `list(x order by x)` as `list_sort(list(x))`.
+ */
+const SORTING = new Set([
+  "array_reverse_sort",
+  "array_sort",
+  "list_reverse_sort",
+  "list_sort",
+]);
 /** How deep macros may call macros. */
 const MACRO_DEPTH_MAX = 5;
 
@@ -147,12 +157,15 @@ export function volatileParts(
 ): string[] {
   const { kinds, columns } = options;
   const found: string[] = [];
+  const sorted = new Set<SqlNode>();
   walk(query, (node) => {
     const name = textOf(node.function_name).toLowerCase();
+    const [first] = nodesOf(node.children);
+    if (SORTING.has(name) && first !== undefined) sorted.add(first);
     if (node.class === "FUNCTION" || node.class === "WINDOW") {
       const isAge = name === "age" && nodesOf(node.children).length === 1;
       if (kinds.volatile.has(name) || isAge) found.push(`${name}()`);
-      else if (ORDERED.has(name) && !isOrdered(node)) {
+      else if (ORDERED.has(name) && !isOrdered(node) && !sorted.has(node)) {
         found.push(`${name}() without order by`);
       } else if (isFrameOfRows(node) && !isOrdered(node)) {
         found.push(`${name}() over rows without order by`);

@@ -33,7 +33,7 @@ const FILES = {
   "quarantine/thing.sql": "select 1",
   "warehouse/0002_b.sql": "two",
   "warehouse/0001_a.sql": "one",
-  "checks/dim_thing__rule.sql": "three",
+  "checks/dim_thing__rule.sql": "-- Severity: error\nthree",
 };
 
 Deno.test("readProjectSql() reads the project's own folder", () => {
@@ -66,7 +66,10 @@ Deno.test("readProjectSql() reads the folder", () =>
       { name: "0001_a", text: "one" },
       { name: "0002_b", text: "two" },
     ]);
-    assert.deepEqual(sql.checks, [{ name: "dim_thing__rule", text: "three" }]);
+    assert.deepEqual(sql.checks, [{
+      name: "dim_thing__rule",
+      text: "-- Severity: error\nthree",
+    }]);
   }));
 
 Deno.test("readProjectSql() reads a folder without quarantine, checks or migrations", () =>
@@ -89,7 +92,7 @@ Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", (
 
     await writeFiles(folder, {
       "warehouse/0003_c.sql": "",
-      "checks/dim_thing__other.sql": "",
+      "checks/dim_thing__other.sql": "-- Severity: warning",
     });
     const same = readProjectSql(folder).transformHash;
     const others: string[] = [];
@@ -265,6 +268,7 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
       "models/thing.sql": "-- Key: id.\n\nselect 1 from changed.thing",
       "quarantine/nothing.sql": "select 1",
       "checks/dim_things__rule.sql": "select 1",
+      "checks/dim_thing__odd.sql": "-- Severity: eror\n\nselect 1",
     });
 
     assert.throws(() => readProjectSql(folder), (error) => {
@@ -278,6 +282,8 @@ Deno.test("readProjectSql() names all that doesn't fit", () =>
         'The model "dim_other" reads "nowhere", which is not in the contract',
         "sql/quarantine/nothing.sql belongs to no table in the contract",
         "sql/checks/dim_things__rule.sql belongs to no model: its name must begin with one, as in <model>__<rule>.sql",
+        "sql/checks/dim_thing__odd.sql: its header says neither `-- Severity: error` nor `-- Severity: warning`",
+        "sql/checks/dim_things__rule.sql: its header says neither `-- Severity: error` nor `-- Severity: warning`",
       ]);
       return true;
     });
