@@ -72,7 +72,9 @@ export function parseContract(sql: string): ContractTable[] {
   const names = tables.map((table) => table.name.toLowerCase());
   for (const name of new Set(names)) {
     if (names.indexOf(name) !== names.lastIndexOf(name)) {
-      problems.push(`Contract: the table "${name}" is declared twice`);
+      problems.push(
+        `Contract: the table "${name}" is declared twice: tables of one folder need different names, whatever their schemas`,
+      );
     }
   }
   if (problems.length > 0) {

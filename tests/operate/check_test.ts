@@ -74,6 +74,14 @@ const WRONG: Readonly<
     message: /sql\/models\/dim_design\.sql: its header does not say/,
     code: 2,
   },
+  "a key in another case than the query's": {
+    file: "models/dim_design.sql",
+    text:
+      '-- Designs.\n-- Key: "Design_id".\n\nselect design_id, design_name from changed.design',
+    message:
+      /models\/dim_design\.sql: it gives no column "Design_id"[^]*Let the header name columns as the query gives them/,
+    code: 1,
+  },
   "a check of no model": {
     file: "checks/dim_desing__is_known.sql",
     text: "select 1",

@@ -174,12 +174,12 @@ async function checkModel(
       // A time that is declared but not given is a column of someone's own.
       times: model.times.filter((time) => !declared.get(model.name)?.has(time)),
     }, columns),
-    "Give the column another name, as in `batch as lot_batch`, in the model and in sql/warehouse",
+    "Let the header name columns as the query gives them; give none twice, and none the name of one of the pipeline's, as in `batch as lot_batch`; and let sql/warehouse follow if it declares the table",
   );
   refuse(
     name,
     typeProblems(model, { columns, declared }),
-    "Cast or name the column in the model as sql/warehouse declares it, or change that by a migration; cast an interval to seconds, and types without a counterpart to text",
+    "Cast an interval to seconds, and a type without a counterpart to text; a column that sql/warehouse declares needs its name and type there, or a migration that changes them",
   );
   const tables = [model.name, `${model.name}_closed`]
     .map((table) => declared.get(table));

@@ -284,7 +284,7 @@ create tabel seen (id integer);`);
     'Contract: not a plain "create table": create tabel seen (id integer)',
     'Contract: "thing": no column "other" for the key',
     'Contract: "Thing": no primary key, nor columns that are unique and not null',
-    'Contract: the table "thing" is declared twice',
+    'Contract: the table "thing" is declared twice: tables of one folder need different names, whatever their schemas',
   ]);
 });
 
