@@ -2,10 +2,10 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProcessIo, processIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
-import { readServerMode } from "../lib/postgres/connect.ts";
-import { query, queryRow } from "../lib/postgres/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { fullName, readCatalogue } from "./catalogue.ts";
+import { describeServer } from "./describe_server.ts";
 import { modelTexts } from "./model_texts.ts";
 import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
@@ -80,7 +80,10 @@ function sourceGiven(args: readonly string[]): string | undefined {
 
 /** Makes the folder and describes its contents. */
 export async function makeFolder(
-  { config, resources }: Pick<StageContext, "config" | "resources">,
+  { config, resources, log }: Pick<
+    StageContext,
+    "config" | "resources" | "log"
+  >,
   options: {
     into: string;
     schemas: readonly string[] | undefined;
@@ -105,24 +108,10 @@ export async function makeFolder(
   const found = await readCatalogue(client, { schemas, tables });
   checkFound(found, { schemas, tables });
   const star = planStar(found);
-  const server = await queryRow(
-    client,
-    `select current_setting('server_version') as version,
-      current_setting('server_encoding') as encoding,
-      current_database() as database`,
-  );
-  const { isStandby } = await readServerMode(client);
-  await writeFolder(into, {
-    star,
-    database: server.database ?? "",
-    role: ROLE,
-  });
+  const { line, database } = await describeServer(client, { log });
+  await writeFolder(into, { star, database, role: ROLE });
   return [
-    `PostgreSQL ${server.version}${isStandby ? ", a standby" : ""}${
-      server.encoding === "UTF8"
-        ? ""
-        : `, in ${server.encoding}: rows that are not valid UTF-8 are set aside`
-    }`,
+    line,
     "",
     ...describe(star),
     "",

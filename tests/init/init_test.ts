@@ -5,7 +5,9 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
+import { openPooler, type PoolMode, testPooler } from "../harness/pgbouncer.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
+import { settingsOf } from "../harness/postgres.ts";
 
 /** A company that nothing here was made for. */
 const COMPANY = `
@@ -295,6 +297,68 @@ Deno.test("init makes a calendar of each date once where a single column has dat
     );
     assert.equal((await verify(context)).same, true);
   }));
+
+const ONE_TABLE = "create table thing (id integer primary key)";
+
+Deno.test("init says what the server hides, and what follows", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({ sourceSql: ONE_TABLE });
+    const { client, url } = platform.source;
+    await execute(
+      client,
+      "create role init_reader login password 'of a test'",
+      "revoke execute on function pg_control_system() from public",
+    );
+    try {
+      const asReader = new URL(url);
+      asReader.username = "init_reader";
+      asReader.password = "of a test";
+      platform.set({ source: settingsOf(asReader.href) });
+
+      const told = await makeFolder(platform.context, {
+        into: join(folder, "company"),
+        schemas: undefined,
+        tables: undefined,
+      });
+
+      assert.match(told, /^PostgreSQL [\d.]+[^,\n]*\n/);
+      assert.match(told, /public\.thing: this role may not read it yet/);
+      assert.match(
+        platform.logged.join("\n"),
+        /does not show its system identifier: only transaction ids and rows will show/,
+      );
+    } finally {
+      await execute(client, "drop role init_reader");
+    }
+  }));
+
+testPooler(
+  "init says that it reached the source by a pooler",
+  () =>
+    inFolder(async (folder) => {
+      await using platform = await openPlatform({ sourceSql: ONE_TABLE });
+      const make = async (mode: PoolMode) => {
+        await using pooler = await openPooler(platform.source.settings, {
+          mode,
+        });
+        platform.set({ source: pooler.settings });
+        return await makeFolder(platform.context, {
+          into: join(folder, mode),
+          schemas: undefined,
+          tables: undefined,
+        });
+      };
+
+      assert.match(
+        await make("transaction"),
+        /^PostgreSQL .*, by a pooler: its pool_mode must stay transaction or session\n/,
+      );
+      await assert.rejects(make("statement"), {
+        name: "StageError",
+        message: /the pooler there allows no transactions$/,
+      });
+    }),
+);
 
 Deno.test("init says what is wrong, and writes nothing over what is there", () =>
   inFolder(async (folder) => {
