@@ -64,16 +64,8 @@ export function readModel(
 
   headerFaults(text, DECIDING).forEach(problem);
   const key = names("Key");
-  const lower = key.map((one) => one.toLowerCase());
-  const again = key.find((_, index) =>
-    lower.indexOf(lower[index] ?? "") < index
-  );
-  if (again !== undefined) problem(`its header names ${again} twice under Key`);
-  if (key.length === 0) {
-    problem(
-      "its header does not say what identifies a row, as in `-- Key: id.`",
-    );
-  }
+  const ofKey = keyProblem(key);
+  if (ofKey !== undefined) problem(ofKey);
   const kind = kindOf(name, fields.get("Kind"));
   if (kind === undefined) {
     problem(
@@ -114,6 +106,19 @@ export function readModel(
     ...recordId === undefined ? {} : { recordId },
     table: readTableHeader(header, problem),
   };
+}
+
+function keyProblem(key: readonly string[]): string | undefined {
+  if (key.length === 0) {
+    return "its header does not say what identifies a row, as in `-- Key: id.`";
+  }
+  const lower = key.map((one) => one.toLowerCase());
+  const again = key.find((_, index) =>
+    lower.indexOf(lower[index] ?? "") < index
+  );
+  return again === undefined
+    ? undefined
+    : `its header names ${again} twice under Key`;
 }
 
 function readsProblem(
