@@ -42,6 +42,10 @@ const ADD = new RegExp(
   `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(.*)$`,
   "isu",
 );
+const ATTACH = new RegExp(
+  `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+attach\\s+partition\\s+(?:(${NAME})\\s*\\.\\s*)?(${NAME})`,
+  "isu",
+);
 /** Statements of a dump that a contract doesn't need. */
 const SKIPPED =
   /^(set|select|grant|revoke|comment|alter|\\(un)?restrict|create\s+(or\s+replace\s+)?(schema|extension|type|domain|sequence|(unique\s+)?index|function|procedure|aggregate|operator|trigger|rule|policy|view|materialized\s+view|statistics|publication)|create\s+(unlogged\s+)?table\s+\S+\s+partition\s+of)\b/i;
@@ -56,7 +60,9 @@ export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
 /**
  * Reads the contract with the source: its tables in the form of `create table`
  * or `pg_dump --schema-only`, each with a primary key, or columns that are
- * unique and not null. Other statements of a dump are skipped. A type whose
+ * unique and not null. Other statements of a dump are skipped, and a table that
+ * is attached to another of the contract as a partition, whose rows are read
+ * with the other's. A type whose
  * values PostgreSQL and DuckDB don't both hold is carried as text. A comment
  * `-- carried from <type>` before a text column declares that; one
  * `-- leaves out: a, b` in a table names columns that are deliberately left
@@ -64,10 +70,13 @@ export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
  */
 export function parseContract(sql: string): ContractTable[] {
   const problems: string[] = [];
-  const tables: ContractTable[] = [];
-  for (const statement of splitSql(sql, ";", { comments: true })) {
-    readStatement(statement, { tables, problems });
+  const declared: ContractTable[] = [];
+  const statements = splitSql(sql, ";", { comments: true });
+  for (const statement of statements) {
+    readStatement(statement, { tables: declared, problems });
   }
+  const partitions = partitionsIn(statements, declared);
+  const tables = declared.filter((table) => !partitions.has(table));
   for (const table of tables) problems.push(...tableProblems(table));
   const names = tables.map((table) => table.name.toLowerCase());
   for (const name of new Set(names)) {
@@ -84,6 +93,31 @@ export function parseContract(sql: string): ContractTable[] {
     );
   }
   return tables;
+}
+
+/** The tables that are partitions of others in the contract. */
+function partitionsIn(
+  statements: readonly string[],
+  tables: readonly ContractTable[],
+): Set<ContractTable> {
+  const partitions = new Set<ContractTable>();
+  for (const statement of statements) {
+    const [attached, ...names] = ATTACH.exec(withoutComments(statement)) ?? [];
+    if (attached === undefined) continue;
+    const [parentSchema, parent, schema, name] = names.map((one) =>
+      one === undefined ? undefined : plainName(one)
+    );
+    const whole = tables.find((one) =>
+      one.name === parent && one.schema === parentSchema
+    );
+    const partition = tables.find((one) =>
+      one.name === name && one.schema === schema
+    );
+    if (whole !== undefined && partition !== undefined) {
+      partitions.add(partition);
+    }
+  }
+  return partitions;
 }
 
 function readStatement(

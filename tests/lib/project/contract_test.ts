@@ -139,6 +139,29 @@ COMMENT ON TABLE sales."Order Details" IS 'what; else';
   assert.equal(tables.length, 1);
 });
 
+Deno.test("parseContract() reads the partitions of a dump by the table that they are of", () => {
+  const columns = "(id integer NOT NULL, region text NOT NULL)";
+  const tables = parseContract(`
+CREATE TABLE lager.moves ${columns} PARTITION BY LIST (region);
+CREATE TABLE lager."Süd" ${columns} PARTITION BY RANGE (id);
+CREATE TABLE lager.south_1 ${columns};
+CREATE TABLE old.moves_2019 (id integer NOT NULL PRIMARY KEY);
+--
+-- Name: Süd; Type: TABLE ATTACH; Schema: lager; Owner: postgres
+--
+ALTER TABLE ONLY lager.moves ATTACH PARTITION lager."Süd" FOR VALUES IN ('s');
+ALTER TABLE ONLY lager."Süd" ATTACH PARTITION lager.south_1 DEFAULT;
+ALTER TABLE ONLY old.moves ATTACH PARTITION old.moves_2019 DEFAULT;
+ALTER TABLE ONLY lager.moves ADD CONSTRAINT moves_pkey PRIMARY KEY (id, region);
+`);
+
+  // The table that the last one is of is not in the contract.
+  assert.deepEqual(tables.map(({ schema, name, key }) => [schema, name, key]), [
+    ["lager", "moves", ["id", "region"]],
+    ["old", "moves_2019", ["id"]],
+  ]);
+});
+
 Deno.test("parseContract() knows PostgreSQL's other names of types", () => {
   const types = [
     "int",
