@@ -166,7 +166,7 @@ export class TrinoClient {
         subject: origin,
         retryable: errorType !== "USER_ERROR",
         hint: errorType === "USER_ERROR"
-          ? 'See "Trino" in docs/scale.md for the rights and the properties that its catalog needs'
+          ? 'See "Setting up Trino" in docs/scale.md for the rights and the properties that its catalog needs'
           : "Nothing was committed. Check Trino's nodes, then run it again; or use DuckDB: --engine duckdb, or TRANSFORM_ENGINE=duckdb",
       },
     );

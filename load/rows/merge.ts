@@ -101,7 +101,8 @@ export async function mergeDimension(
     }`,
   );
   await client.query(
-    `insert into ${name} (${all}) select ${all} from ${staging} as event
+    `insert into ${name} as dimension (${all})
+    select ${all} from ${staging} as event
     where ${eventFlag("is_last_version")}
     on conflict (${key}) do update set is_placeholder = false, ${
       others.map((column) => `${column} = excluded.${column}`).join(", ")

@@ -177,6 +177,17 @@ Deno.test("every link of a document leads to a file", async () => {
   }
 });
 
+Deno.test("a message that sends to a section of a document names one that is there", async () => {
+  const code = await textOf(SPEAKING);
+
+  const named = [...code.matchAll(/"([^"]+)" in (docs\/[\w-]+\.md)/g)];
+  assert.ok(named.length > 1);
+  for (const [, section = "", path = ""] of named) {
+    const isHeading = new RegExp(`^#+ ${section}$`, "m");
+    assert.match(await read(path), isHeading);
+  }
+});
+
 Deno.test("docs/architecture.md names files that there are", async () => {
   for (const name of quoted(await read("docs/architecture.md"))) {
     if (!/^[\w./-]+\/[\w./-]*$/.test(name)) continue;

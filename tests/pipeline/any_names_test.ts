@@ -126,7 +126,8 @@ Deno.test("a table of the source may have the pipeline's own names", async () =>
       key: ["row_key"],
       sql: "select row_key, _row_key, _unreadable, reason from changed.bad",
     }, {
-      name: "dim_both",
+      // What Postgres calls a row that an upsert can't insert.
+      name: "excluded",
       key: ["row_key"],
       derivation: "join",
       sql: `select quarantine.row_key, arrived.reason
@@ -135,7 +136,7 @@ Deno.test("a table of the source may have the pipeline's own names", async () =>
     warehouse: dimensionSql(
       "dim_bad",
       "row_key integer primary key, _row_key text, _unreadable date, reason text",
-    ) + dimensionSql("dim_both", "row_key integer primary key, reason text"),
+    ) + dimensionSql("excluded", "row_key integer primary key, reason text"),
   });
   await using platform = await openPlatform({ sql, sourceSql: source });
   const { client } = platform.source;
@@ -159,7 +160,7 @@ Deno.test("a table of the source may have the pipeline's own names", async () =>
     await read("select row_key, _row_key, _unreadable, reason from dim_bad"),
     ["(1,k,2022-01-01,r1)"],
   );
-  assert.deepEqual(await read("select row_key, reason from dim_both"), [
+  assert.deepEqual(await read("select row_key, reason from excluded"), [
     "(1,r3)",
   ]);
   assert.deepEqual(

@@ -156,7 +156,7 @@ const ROWS_REFUSED: [string, RegExp][] = [
   ],
   [
     "select lot_id, part from changed.lot except select 1, 2",
-    /"row", and it has except$/,
+    /maintained by row, and it has except$/,
   ],
   [
     "select one.lot_id, one.part from changed.lot as one join changed.lot as other using (lot_id)",
@@ -245,7 +245,7 @@ const ROWS_REFUSED: [string, RegExp][] = [
   ],
   [
     "with recursive r as (select lot_id, part from changed.lot union all select lot_id, part from r where false) select * from r",
-    /"row", and it has a recursive query$/,
+    /maintained by row, and it has a recursive query$/,
   ],
 ];
 

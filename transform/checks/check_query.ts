@@ -1,4 +1,5 @@
 import type { ContractTable } from "../../lib/project/contract.ts";
+import { MAINTAINED } from "../../lib/project/model.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import {
   aggregatesIn,
@@ -47,7 +48,7 @@ export function checkModelQuery(
   const table = tables.find((one) => one.name === name);
   if (table === undefined || model.reads.length > 1) {
     problems.push(
-      `it is of the kind "row", and reads ${
+      `it is maintained ${MAINTAINED.row}, and reads ${
         model.reads.length === 0 ? "no table" : model.reads.join(" and ")
       }`,
     );
@@ -55,7 +56,9 @@ export function checkModelQuery(
   }
   const { problems: found, sources } = followRow(query, { table, kinds });
   problems.push(
-    ...found.map((problem) => `it is of the kind "row", and ${problem}`),
+    ...found.map((problem) =>
+      `it is maintained ${MAINTAINED.row}, and ${problem}`
+    ),
     ...keyProblems(model, { table, sources }),
   );
   return { problems, sources };
@@ -94,7 +97,9 @@ function schemaProblems(query: SqlNode, model: ModelSql): string[] {
   ];
   return [
     ...reads.filter((table) => table.schema !== schema).map((table) =>
-      `it is of the kind "${model.derivation}", which reads ${schema}.<table> only, and reads ${table.schema}.${table.name}`
+      `it is maintained ${
+        MAINTAINED[model.derivation]
+      }, which reads ${schema}.<table> only, and reads ${table.schema}.${table.name}`
     ),
     ...unseen.map((name) =>
       `whether it reads "${name}" can't be seen from its text: write schema and table plainly`
@@ -153,7 +158,7 @@ function setProblems(query: SqlNode, kinds: FunctionKinds): string[] {
     }
   });
   return [...new Set(found)].map((part) =>
-    `it is of the kind "set", and has ${part}, which sees the rows of one batch`
+    `it is maintained ${MAINTAINED.set}, and has ${part}, which sees the rows of one batch`
   );
 }
 
