@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { sqlState } from "../lib/postgres/postgres.ts";
 import {
   type Guest,
   isLocked,
@@ -6,6 +7,13 @@ import {
   lockSql,
   lockTimeoutSql,
 } from "./guest_transaction.ts";
+import { tableError } from "./table_error.ts";
+
+/**
+ * SQLSTATEs of what follows from an earlier error of a transaction: it takes no
+ * statements any more, and its savepoints are gone.
+ */
+const FOLLOWING = ["25P02", "3B001"];
 
 interface Reader {
   client: pg.Client;
@@ -39,6 +47,8 @@ export class ReaderPool {
   #busy = 0;
   /** How many of the tables are still locked. */
   #held: number;
+  /** The first error of a server. */
+  #failure: unknown;
 
   constructor(
     private readonly guest: Guest,
@@ -64,14 +74,27 @@ export class ReaderPool {
     work: (client: pg.Client) => Promise<Result>,
     table?: string,
   ): Promise<Result> {
-    const reader = await this.#lease(table);
     try {
-      return table === undefined
-        ? await apart(reader.client, work)
-        : await work(reader.client);
-    } finally {
-      await this.#giveBack(reader);
+      const reader = await this.#lease(table);
+      try {
+        return table === undefined
+          ? await apart(reader.client, work)
+          : await work(reader.client);
+      } finally {
+        await this.#giveBack(reader);
+      }
+    } catch (error) {
+      throw this.#causeOf(error, table);
     }
+  }
+
+  /** An error of a server, or the earlier one from which it follows. */
+  #causeOf(error: unknown, table: string | undefined): unknown {
+    const state = sqlState(error);
+    if (state === undefined) return error;
+    if (FOLLOWING.includes(state)) return this.#failure ?? error;
+    this.#failure ??= table === undefined ? error : tableError(error, table);
+    return error;
   }
 
   /** Releases a table's lock, on each connection as soon as it is free. */

@@ -423,6 +423,39 @@ Deno.test("ReaderPool lets all fail that wait for a connection which died", asyn
   await first.end();
 });
 
+Deno.test("ReaderPool gives the error that ended a transaction to all who come later", async () => {
+  await using database = await openTestDatabase();
+  const tables = ["broken", "sound"].map((name) => ({
+    name,
+    schema: "public",
+    partitioned: false,
+  }));
+  for (const { name } of tables) {
+    await execute(database.client, `create table ${name} (n integer)`);
+  }
+  const { first, other } = await openReaders(database.url, tables);
+  await other.end();
+  const pool = new ReaderPool(GUEST, tables, [first], { keepsLocks: true });
+  const read = (table: string, sql: string) =>
+    pool.use((reader) => reader.query(sql), table);
+  const later = {
+    name: "StageError",
+    message: 'Cannot read "broken": division by zero',
+    subject: "broken",
+    retryable: false,
+  };
+
+  await assert.rejects(read("broken", "select 1 / 0"), /division by zero/);
+
+  await assert.rejects(read("sound", "select from sound"), later);
+  await first.query("rollback; begin");
+  await assert.rejects(
+    read("sound", "rollback to savepoint locked_1"),
+    later,
+  );
+  await first.end();
+});
+
 Deno.test("ReaderPool reads a table that somebody waits for by its first connection", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
