@@ -26,6 +26,8 @@ import {
  * other side has a type that can't be compared with the new one.
  */
 const DEPENDENTS = ["2BP01", "0A000", "42804"];
+/** A view would show one of its columns under another name. */
+const RENAMED = "42P16";
 
 /** A model whose tables were changed. */
 export interface Followed {
@@ -73,15 +75,17 @@ async function named(table: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!DEPENDENTS.includes(sqlState(error) ?? "")) throw error;
+    const state = sqlState(error) ?? "";
+    if (![...DEPENDENTS, RENAMED].includes(state)) throw error;
     throw new StageError(
       `Cannot give the table "${table}" the columns of its model: ${
         messageOf(error)
       }`,
       {
         subject: table,
-        hint:
-          "Drop what depends on the column, run it again, and create it again afterwards",
+        hint: state === RENAMED
+          ? "Somebody renamed a column of it: give it its name again, or run `deno task rebuild warehouse --accept`"
+          : "Drop what depends on the column, run it again, and create it again afterwards",
         cause: error,
       },
     );

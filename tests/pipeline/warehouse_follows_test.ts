@@ -278,6 +278,36 @@ Deno.test("load() names the view of others that keeps a column from being wider"
     );
   }));
 
+Deno.test("load() names the table of which somebody renamed a column, also after a model's change", () =>
+  withTwoBatches(async (platform) => {
+    const { client } = platform.warehouse;
+    await execute(
+      client,
+      "alter table fact_sales_order rename units_sold to pieces",
+    );
+    await execute(
+      platform.source.client,
+      "alter table sales_order alter units_sold type bigint",
+    );
+    platform.context.sql = await editedSql([
+      ["source.sql", "units_sold integer", "units_sold bigint"],
+    ]);
+    await platform.extract();
+    await transform(platform.context, { accept: true });
+
+    await assert.rejects(platform.load(), {
+      message:
+        /^Cannot give the table "fact_sales_order" the columns of its model: cannot change name of view column "units_sold" to "pieces"/,
+      subject: "fact_sales_order",
+      hint: /^Somebody renamed a column of it: give it its name again/,
+    });
+    await execute(
+      client,
+      "alter table fact_sales_order rename pieces to units_sold",
+    );
+    await platform.load();
+  }));
+
 Deno.test("another type is refused by load, and made by a rebuild of both places", () =>
   withTwoBatches(async (platform) => {
     // A text that is declared as one would take it.
