@@ -81,7 +81,14 @@ async function transformPending(
   });
   const columns = await registerModels(duckdb, sql);
   if (previous !== undefined && previous.batch < last.batch) {
-    await checkSql(context, { accept, columns, output, previous });
+    await checkSql(context, {
+      accept,
+      columns,
+      input,
+      output,
+      previous,
+      last,
+    });
   }
   const [made] = await Promise.allSettled([
     makeBatches(context, {

@@ -7,6 +7,7 @@ import {
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
+import { tableFiles } from "../tables/table_state.ts";
 
 /**
  * Checks that the batch transformed last is still what was extracted: throws a
@@ -77,6 +78,52 @@ export function sqlSince(
       ]),
     ),
   };
+}
+
+/**
+ * The columns of each model by the SQL that made a batch, as DuckDB names their
+ * types; undefined if no manifest tells.
+ */
+export async function givenBy(
+  { sql }: ProcessedManifest,
+  output: BatchLog<ProcessedManifest>,
+): Promise<ProcessedManifest["given"]> {
+  return sql === undefined ? undefined : (await output.find(sql.since))?.given;
+}
+
+/** The columns that a model has, and did not have before: all, if it is new. */
+export function gainedColumns(
+  gave: Record<string, string> | undefined,
+  columns: readonly ModelColumn[] = [],
+): string[] {
+  return columns.map(({ name }) => name)
+    .filter((name) => gave?.[name] === undefined);
+}
+
+/**
+ * The last batch of other SQL, for the first one of this: joined models that
+ * are new, gain columns or were not joined before are compared with the lake,
+ * which lacks something of rows that no later batch may change.
+ */
+export async function withNewJoins(
+  previous: ProcessedManifest,
+  options: {
+    sql: ProjectSql;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+    output: BatchLog<ProcessedManifest>;
+  },
+): Promise<ProcessedManifest> {
+  const { sql, columns, output } = options;
+  const given = await givenBy(previous, output);
+  const isNew = ({ name, reads }: ProjectSql["models"][number]) =>
+    given !== undefined &&
+      gainedColumns(given[name], columns.get(name)).length > 0 ||
+    reads.some((table) => tableFiles(previous.state, table).length === 0);
+  const joins = sql.models
+    .filter((model) => model.derivation === "join" && isNew(model))
+    .map(({ name }) => name);
+  const postponed = [...new Set([...previous.postponed ?? [], ...joins])];
+  return postponed.length === 0 ? previous : { ...previous, postponed };
 }
 
 /**

@@ -8,6 +8,7 @@ import {
 } from "../../lib/batches/manifest.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { GroupBounds, StageContext } from "../../lib/stage.ts";
+import { isOfSameSql } from "./continuity.ts";
 import { extractedOf } from "./make_batch.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { tableFiles } from "../tables/table_state.ts";
@@ -46,7 +47,9 @@ export async function likeBatches(
   },
 ): Promise<LikeBatch[]> {
   const { input, previous, last, bounds } = options;
-  const isHeld = previous.postponed !== undefined ||
+  // The first batch of other SQL brings what new joins lack.
+  const isHeld = !isOfSameSql(previous, sql) ||
+    previous.postponed !== undefined ||
     previous.quarantined > config.quarantineRowsMax;
   if (isHeld) return [];
   const joinedRows = ({ name }: ContractTable) =>

@@ -19,7 +19,7 @@ import type { BatchContent, HeldModel } from "./batch_work.ts";
 import { compact, compactionBounds } from "../files/compact.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
-import { sqlSince } from "./continuity.ts";
+import { sqlSince, withNewJoins } from "./continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
@@ -60,9 +60,13 @@ export async function makeBatch(
   },
 ): Promise<MadeBatch> {
   const { config, sql, progress } = context;
-  const { input, output, duckdb, next, previous, held } = options;
+  const { input, output, duckdb, next, held } = options;
   const processed = output.zone;
   const { batch } = next;
+  const since = sqlSince(sql, { ...options, batch });
+  const previous = options.previous === undefined || since.given === undefined
+    ? options.previous
+    : await withNewJoins(options.previous, { ...options, sql });
   const { runId, isExpired } = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${batch}`, { rows: extractedOf(next).rows });
@@ -110,7 +114,7 @@ export async function makeBatch(
     startedAt,
     duckdb: await duckDbVersion(duckdb),
     engine,
-    content: { ...content, live, ...sqlSince(sql, { ...options, batch }) },
+    content: { ...content, live, ...since },
   });
   return { manifest, live: list, isExpired };
 }

@@ -73,14 +73,26 @@ async function make(
 ): Promise<void> {
   const { sql } = work;
   const { changed, content } = options;
-  if (changed.size === 0) return;
+  if (changed.size === 0 && content.postponed === undefined) return;
   await makeQuarantine(work, options);
-  await makeCurrent(work, options);
+  const lacking = await makeCurrent(work, options);
   for (const model of sql.models) {
     if (!isAffected(work, { changed, model })) continue;
+    const error = model.derivation === "join"
+      ? model.reads.map((table) => lacking.get(table)).find(isError)
+      : undefined;
+    if (error !== undefined) {
+      postpone(content, { model, isPostponed: true });
+      work.held.set(model.name, { error, unread: new Set() });
+      continue;
+    }
     const made = await makeModel(work, { ...options, model });
     if (made !== undefined) content.models[model.name] = made;
   }
+}
+
+function isError(error: StageError | undefined): error is StageError {
+  return error !== undefined;
 }
 
 /**

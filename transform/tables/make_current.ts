@@ -16,14 +16,18 @@ import { emptyTableSql } from "./land_table.ts";
 import { QUARANTINE_AFTER } from "./quarantine.ts";
 import { keepTable, tableBefore } from "./table_state.ts";
 
-/** Updates the tables that joined models read to the end of this batch. */
+/**
+ * Updates the tables that joined models read to the end of this batch. Returns
+ * those of which the lake lacks rows, each with the error that says so: a join
+ * that reads one can't be made until it is read in full.
+ */
 export async function makeCurrent(
   work: BatchWork,
   options: {
     changed: ReadonlyMap<string, IngestedTable>;
     content: BatchContent;
   },
-): Promise<void> {
+): Promise<ReadonlyMap<string, StageError>> {
   const { sql } = work;
   const { changed } = options;
   const joins = sql.models.filter((model) => model.derivation === "join");
@@ -31,9 +35,11 @@ export async function makeCurrent(
     isAffected(work, { changed, model })
   );
   const needed = new Set(affected.flatMap((model) => model.reads));
+  const lacking = new Map<string, string>();
   for (const table of sql.tables.filter((one) => needed.has(one.name))) {
     try {
-      await makeCurrentTable(work, { ...options, table });
+      const lacks = await makeCurrentTable(work, { ...options, table });
+      if (lacks !== undefined) lacking.set(table.name, lacks);
     } catch (error) {
       // What arrived has been read already.
       if (!isQueryFault(error)) throw error;
@@ -41,8 +47,18 @@ export async function makeCurrent(
       throw earlierFault(error, { name: table.name, batch });
     }
   }
+  const hint = `A model now reads it: run \`deno task resync ${
+    [...lacking.keys()].join(",")
+  } --accept\`, which reads all of it, or \`deno task rebuild processed\`, which makes all batches with this model`;
+  return new Map(
+    [...lacking].map(([name, message]) => [
+      name,
+      new StageError(message, { subject: name, hint }),
+    ]),
+  );
 }
 
+/** Returns what it lacks, if it isn't kept yet: then it still isn't. */
 async function makeCurrentTable(
   work: BatchWork,
   options: {
@@ -50,20 +66,24 @@ async function makeCurrentTable(
     content: BatchContent;
     table: ContractTable;
   },
-): Promise<void> {
+): Promise<string | undefined> {
   const { changed, content, table } = options;
   const before = await tableBefore(work, table);
-  if (before === undefined) await checkWhole(work, table.name);
+  const lacks = before === undefined
+    ? await lackedBy(work, table.name)
+    : undefined;
+  if (lacks !== undefined) return lacks;
   const isFullRead = changed.get(table.name)?.fullRead !== undefined;
   await work.duckdb.run(
     currentViews(table, { before, isFullRead }).join(";\n"),
   );
-  if (!changed.has(table.name)) return;
+  if (!changed.has(table.name)) return undefined;
   await keepTable(work, {
     table,
     content,
     ...isFullRead ? { whole: `from after.${quoteName(table.name)}` } : {},
   });
+  return undefined;
 }
 
 /**
@@ -98,12 +118,15 @@ export function currentViews(
 
 /**
  * If a table isn't kept yet, all of its rows must be in this batch: a join that
- * now reads it would silently miss the others.
+ * now reads it would silently miss the others. Returns which are not.
  */
-async function checkWhole(work: BatchWork, name: string): Promise<void> {
+async function lackedBy(
+  work: BatchWork,
+  name: string,
+): Promise<string | undefined> {
   const ingested = work.input.tables[name];
-  if (work.previous === undefined || ingested === undefined) return;
-  if (ingested.fullRead !== undefined) return;
+  if (work.previous === undefined || ingested === undefined) return undefined;
+  if (ingested.fullRead !== undefined) return undefined;
   const [found] = await work.duckdb.rows(
     `select (select count(*) from arrived.${quoteName(name)})
       + (select count(*) from ${QUARANTINE_AFTER}
@@ -111,13 +134,7 @@ async function checkWhole(work: BatchWork, name: string): Promise<void> {
       - (select count(*) from quarantined.${quoteName(name)}) as rows`,
   );
   const missing = ingested.sourceRows - Number(found?.rows);
-  if (missing <= 0) return;
-  throw new StageError(
-    `Cannot join "${name}" in batch ${work.input.batch}: it was not kept before, and ${missing} of its ${ingested.sourceRows} rows came in earlier batches`,
-    {
-      subject: name,
-      hint:
-        `A model now reads it: rebuild the lake with \`deno task rebuild processed\`. After the next such change, run extract --full=${name} before transform`,
-    },
-  );
+  return missing <= 0
+    ? undefined
+    : `Cannot join "${name}" in batch ${work.input.batch}: it was not kept before, and ${missing} of its ${ingested.sourceRows} rows came in earlier batches`;
 }
