@@ -29,23 +29,85 @@ create function pg_temp.key_of(row_number bigint)
 returns integer language sql immutable as
 $$select (row_number + row_number / 97 + 11 * (row_number / 1009))::integer$$;
 
--- The day that many working days after Thursday 2022-11-03, moved by the weeks.
-create function pg_temp.working_day(day_number bigint)
-returns date language sql immutable as
-$$
-select
-    pg_temp.later('2022-10-31')::date
-        + ((day_number + 3) / 5 * 7 + (day_number + 3) % 5)::integer
-$$;
+-- The weekdays of the two years, with how much is traded on each: more before
+-- the holidays than after them, more in midweek, a tenth more each year, and no
+-- two days alike. Months are those of the moved times. `ends` sums the weights.
+create temporary table demo_day on commit drop as
+with weekdays as (
+    select
+        day::date as day,
+        day::date - pg_temp.later('2022-11-03')::date as day_number,
+        extract(month from day)::integer as month,
+        extract(isodow from day)::integer as weekday
+    from generate_series(
+        pg_temp.later('2022-11-03'),
+        pg_temp.later('2024-11-01'),
+        interval '1 day'
+    ) as days (day)
+    where extract(isodow from day) < 6
+),
 
--- A moment in the 522 working days from then on, between 08:00 and 19:00.
-create function pg_temp.moment(worked_ms bigint)
-returns timestamp language sql immutable as
-$$
+weighed as (
+    select
+        day,
+        (array[75, 82, 94, 96, 100, 106, 92, 80, 106, 116, 134, 118])[month]
+            * (array[95, 108, 113, 104, 80])[weekday]
+            * (3650 + day_number) / 3650
+            * (85 + pg_temp.draw('day', day_number, 31)) / 100
+            -- Between the years hardly anybody works.
+            / case
+                when month = 12 and extract(day from day) > 23 then 8
+                when month = 1 and extract(day from day) = 1 then 50
+                else 1
+            end as weight
+    from weekdays
+)
+
 select
-    pg_temp.working_day(worked_ms / 39600000)
-        + time '08:00'
-        + worked_ms % 39600000 * interval '1 millisecond'
+    day,
+    weight,
+    sum(weight) over (order by day)::bigint as ends
+from weighed;
+
+-- The trade of both years as a length, in which a day is as long as its weight,
+-- in thousandths; and the moment, between 08:00 and 19:00, at a place of it.
+-- The days become constants of the functions.
+do $$
+declare
+    starts text;
+    body text;
+begin
+    select
+        format('%L::bigint[]', array_agg(ends - weight order by day)),
+        format(
+            'select (%L::date[])[day] + time ''08:00'' + '
+                '(place - 1000 * (%L::bigint[])[day]) * 39600 '
+                '/ (%L::bigint[])[day] * interval ''1 millisecond''',
+            array_agg(day order by day),
+            array_agg(ends - weight order by day),
+            array_agg(weight order by day)
+        )
+    into starts, body
+    from demo_day;
+    execute format(
+        'create function pg_temp.traded() returns bigint '
+            'language sql immutable as ''select %s::bigint''',
+        (select 1000 * max(ends) from demo_day)
+    );
+    execute format(
+        'create function pg_temp.moment_of(place bigint, day integer) '
+            'returns timestamp language sql immutable as %L',
+        body
+    );
+    execute format(
+        'create function pg_temp.moment(place bigint) '
+            'returns timestamp language sql immutable as %L',
+        format(
+            'select pg_temp.moment_of(place, width_bucket(place / 1000, %s))',
+            starts
+        )
+    );
+end
 $$;
 
 create function pg_temp.word(words text[], number bigint)
@@ -221,7 +283,7 @@ from (
         case when number <= 10
             then pg_temp.later('2022-11-03 07:20:49.962')
             else pg_temp.moment(
-                (522 * 39600000::bigint * (number - 10)) / (designs - 9)
+                pg_temp.traded() * (number - 10) / (designs - 9)
             )
         end as created_at,
         pg_temp.word(
@@ -229,7 +291,10 @@ from (
                 'Wooden', 'Steel', 'Granite', 'Fresh', 'Concrete', 'Soft',
                 'Cotton', 'Frozen', 'Bronze', 'Metal', 'Rubber', 'Plastic'
             ],
-            pg_temp.draw('material', number, 12)
+            least(
+                pg_temp.draw('material', number, 12),
+                pg_temp.draw('other material', number, 12)
+            )
         ) as material
     from (
         select
@@ -281,8 +346,8 @@ select
     pg_temp.key_of(kind_number) as order_id,
     number * (select count(*) - 10 from design) / orders + 10 as designs_known,
     pg_temp.moment(
-        (522 * 39600000::bigint * (batch - 1)
-            + pg_temp.draw('moment', batch, 522 * 39600000::bigint))
+        (pg_temp.traded() * greatest(batch - 1, 0)
+            + pg_temp.draw('moment', batch, pg_temp.traded()))
         / batches
     ) as created_at,
     case when pg_temp.draw('anybody', number, 10) = 0
@@ -292,7 +357,11 @@ select
             pg_temp.draw('staff', number, 1000000007)
         )::integer
     end as staff_id,
-    1 + pg_temp.draw('counterparty', number, 20) as counterparty_id,
+    -- The first are the best customers.
+    1 + least(
+        pg_temp.draw('counterparty', number, 20),
+        pg_temp.draw('other counterparty', number, 20)
+    ) as counterparty_id,
     case when is_sale
         then 1000 + pg_temp.draw('units', number, 99001)
         else 1 + pg_temp.draw('units', number, 1000)
@@ -301,7 +370,9 @@ select
         then (200 + pg_temp.draw('price', number, 300)) * 0.01
         else (100 + pg_temp.draw('price', number, 99900)) * 0.01
     end as price,
-    1 + pg_temp.draw('currency', number, 3) as currency_id,
+    (array[1, 1, 1, 1, 1, 2, 2, 2, 3, 3])[
+        1 + pg_temp.draw('currency', number, 10)
+    ] as currency_id,
     1 + pg_temp.draw('delivery', number, 7)::integer as delivery_days,
     pg_temp.draw('due', number, 7)::integer as due_days,
     1 + pg_temp.draw('place', number, 30) as location_id

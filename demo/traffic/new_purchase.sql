@@ -11,7 +11,9 @@ with new_order as (
         upper(substr(md5($1::bigint::text), 1, 7)),
         1 + demo_traffic.draw($1, 'units', 1000),
         (100 + demo_traffic.draw($1, 'price', 99900)) * 0.01,
-        1 + demo_traffic.draw($1, 'currency', 3),
+        (array[1, 1, 1, 1, 1, 2, 2, 2, 3, 3])[
+            1 + demo_traffic.draw($1, 'currency', 10)
+        ],
         to_char(
             placed_at
                 + (1 + demo_traffic.draw($1, 'delivery', 7)) * interval '1 day',

@@ -10,7 +10,9 @@ with new_order as (
         demo_traffic.some_counterparty($1),
         1000 + demo_traffic.draw($1, 'units', 99001),
         (200 + demo_traffic.draw($1, 'price', 300)) * 0.01,
-        1 + demo_traffic.draw($1, 'currency', 3),
+        (array[1, 1, 1, 1, 1, 2, 2, 2, 3, 3])[
+            1 + demo_traffic.draw($1, 'currency', 10)
+        ],
         to_char(
             placed_at
                 + (1 + demo_traffic.draw($1, 'delivery', 7)) * interval '1 day',

@@ -36,20 +36,23 @@ create table if not exists demo_traffic.deleted_payment (
     payment jsonb not null
 );
 
--- How many orders the trade before had in a week: the traffic keeps to that.
+-- How many orders a week the trade before had in its last four: the traffic
+-- keeps to that.
 create table if not exists demo_traffic.pace as
 select
     (
-        select greatest(3, ceil(count(*) / greatest(1, extract(
-            epoch from max(created_at) - min(created_at)
-        ) / 604800)))::integer
+        select greatest(3, ceil(count(*) / 4.0))::integer
         from sales_order
+        where created_at > (
+            select max(created_at) - interval '28 days' from sales_order
+        )
     ) as weekly_sales,
     (
-        select greatest(3, ceil(count(*) / greatest(1, extract(
-            epoch from max(created_at) - min(created_at)
-        ) / 604800)))::integer
+        select greatest(3, ceil(count(*) / 4.0))::integer
         from purchase_order
+        where created_at > (
+            select max(created_at) - interval '28 days' from purchase_order
+        )
     ) as weekly_purchases;
 
 -- A number from 0 to choices - 1, for the number drawn for the action.
@@ -148,8 +151,14 @@ returns integer language sql stable as
 $$
 select counterparty_id
 from counterparty
-where counterparty_id > demo_traffic.draw(
-    drawn, 'counterparty', (select max(counterparty_id) from counterparty)
+-- The first are the best customers.
+where counterparty_id > (
+    select
+        least(
+            demo_traffic.draw(drawn, 'counterparty', max(counterparty_id)),
+            demo_traffic.draw(drawn, 'other counterparty', max(counterparty_id))
+        )
+    from counterparty
 )
 order by counterparty_id
 limit 1

@@ -54,8 +54,8 @@ Deno.test("fillSource() makes rows like the real ones", async () => {
   const one = (sql: string) => value(source.client, sql);
 
   const facts = {
-    paidPercent: await one(
-      `select round(100 * avg((last_updated > created_at)::integer))::integer
+    threeOfFivePaid: await one(
+      `select avg((last_updated > created_at)::integer) between 0.59 and 0.63
        from payment
        where created_at > '2024-08-01' and created_at < '2024-10-28'`,
     ),
@@ -102,7 +102,7 @@ Deno.test("fillSource() makes rows like the real ones", async () => {
   };
 
   assert.deepEqual(facts, {
-    paidPercent: 61,
+    threeOfFivePaid: true,
     unpaidPercentBefore: 2,
     keysHaveGaps: true,
     batchesShareMoments: true,
@@ -128,34 +128,71 @@ Deno.test("fillSource() gives the same rows for the same seed only", async () =>
   assert.notEqual(content, different);
 });
 
-Deno.test("fillSource() moves its times by weeks, and nothing else", async () => {
+Deno.test("fillSource() moves its times by weeks, and no more", async () => {
   await using source = await startSource({ seed: 7, salesOrders: 200 });
   await using later = await startSource({
     seed: 7,
     salesOrders: 200,
     weeksLater: 107,
   });
-  const orders = async (weeks: number) => {
-    const { client } = weeks === 0 ? source : later;
-    const { rows } = await client.query(
-      `select sales_order_id, units_sold, unit_price::text,
-        created_at - $1::integer * interval '7 days' as created_at,
-        last_updated - $1::integer * interval '7 days' as last_updated,
-        agreed_delivery_date::date - $1::integer * 7 as delivery_date
+  const orders = async ({ client }: typeof source) =>
+    (await client.query(
+      `select sales_order_id, units_sold, unit_price::text, staff_id,
+        agreed_delivery_date::date - created_at::date as delivery_days
       from sales_order order by sales_order_id`,
-      [weeks],
+    )).rows;
+  const isWithin = ({ client }: typeof source, from: string, to: string) =>
+    value(
+      client,
+      `select min(created_at) >= '${from}' and max(created_at) < '${to}'
+        and max(created_at) - min(created_at) > interval '720 days'
+      from sales_order`,
     );
-    const payments = await client.query(
-      `select payment_id, paid, payment_date::date - $1::integer * 7 as payment_date,
-        last_updated - $1::integer * interval '7 days' as last_updated
-      from payment order by payment_id`,
-      [weeks],
-    );
-    return [rows, payments.rows];
-  };
 
-  assert.deepEqual(await orders(107), await orders(0));
+  assert.deepEqual(await orders(later), await orders(source));
+  assert.ok(await isWithin(source, "2022-11-03", "2024-11-03"));
+  assert.ok(await isWithin(later, "2024-11-21", "2026-11-22"));
 });
+
+for (const weeksLater of [0, 134]) {
+  Deno.test(`fillSource() follows the seasons, ${weeksLater} weeks later`, async () => {
+    await using source = await startSource({
+      seed: 3,
+      salesOrders: SALES_ORDERS,
+      weeksLater,
+    });
+    const share = (of: string, among: string) =>
+      value(
+        source.client,
+        `select round(100.0 * count(*) filter (where ${of})
+          / count(*) filter (where ${among}))::integer from (
+          select *, extract(month from created_at) as month,
+            extract(isodow from created_at) as weekday,
+            extract(epoch from created_at - min(created_at) over ())
+              / extract(epoch from max(created_at) over ()
+                - min(created_at) over ()) as place
+          from sales_order
+        ) as orders`,
+      );
+
+    const percent = {
+      november: await share("month = 11", "month = 8"),
+      january: await share("month = 1", "month = 10"),
+      friday: await share("weekday = 5", "weekday = 3"),
+      weekend: await share("weekday > 5", "true"),
+      lateYear: await share("place > 0.5", "place <= 0.5"),
+      best: await share("counterparty_id = 1", "counterparty_id = 11"),
+    };
+
+    const { november, january, friday, weekend, lateYear, best } = percent;
+    assert.ok(november > 140, `November is ${november} % of August`);
+    assert.ok(january < 80, `January is ${january} % of October`);
+    assert.ok(friday > 60 && friday < 85, `Friday is ${friday} %`);
+    assert.equal(weekend, 0);
+    assert.ok(lateYear > 103 && lateYear < 118, `${lateYear} % a year later`);
+    assert.ok(best > 150, `the best customer has ${best} %`);
+  });
+}
 
 Deno.test("fillSource() leaves a database alone that it can't fill", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 1 });
