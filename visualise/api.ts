@@ -10,6 +10,7 @@ import {
   readRows,
   type Sources,
 } from "./answers.ts";
+import { readBatchNumber, readStretch, wholeNumber } from "./batch_numbers.ts";
 import type { CoalescedQuery } from "./coalesced_query.ts";
 import type { RecordKind } from "./company.ts";
 import { type Encoded, sendEncoded } from "./encoded.ts";
@@ -92,9 +93,13 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
   });
   api.get("/timeline/:batch", async (context) => {
     const batch = await readBatchNumber(context, newest);
+    const stretch = readStretch(context, batch);
     return json(
       context,
-      await kept.get(["timeline", batch], () => timeline.spans()),
+      await kept.get(
+        ["timeline", batch, JSON.stringify(stretch)],
+        () => stretch === null ? timeline.spans() : timeline.spansOf(stretch),
+      ),
     );
   });
   api.get(
@@ -120,11 +125,15 @@ function addFigureRoutes(api: Hono, options: ApiOptions): void {
     const subject = await company.subject(context.req.param("subject"));
     if (subject === undefined || !hasTrail(subject)) return context.notFound();
     const batch = await readBatchNumber(context, newest);
+    const stretch = readStretch(context, batch);
     return json(
       context,
       await kept.get(
-        ["trail", subject.name, batch],
-        () => timeline.trail(subject),
+        ["trail", subject.name, batch, JSON.stringify(stretch)],
+        () =>
+          stretch === null
+            ? timeline.trail(subject)
+            : timeline.trailOf(subject, stretch),
       ),
     );
   });
@@ -195,23 +204,6 @@ function addRecordRoutes(api: Hono, options: ApiOptions): void {
   });
 }
 
-/** The batch of a path, which must be loaded: answers about it are kept. */
-async function readBatchNumber(
-  context: Context,
-  newest: LatestBatch,
-): Promise<number> {
-  const batch = wholeNumber(context.req.param("batch") ?? "");
-  if (batch > newest.batch) await newest.read();
-  if (batch > newest.batch) {
-    newest.forget();
-    await newest.read();
-  }
-  if (batch >= 1 && batch <= newest.batch) return batch;
-  throw new RangeError(
-    `batch ${batch} is not in the warehouse: 1 to ${newest.batch}`,
-  );
-}
-
 function json(context: Context, answer: Encoded): Response {
   return sendEncoded(context, answer, { "content-type": "application/json" });
 }
@@ -262,10 +254,4 @@ function readKey({ req }: Context, { title, model }: RecordKind): string[] {
       parts.join("/").slice(0, 40)
     }"`,
   );
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(number)) return number;
-  throw new RangeError(`"${text.slice(0, 40)}" is not a whole number`);
 }

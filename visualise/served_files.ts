@@ -38,7 +38,9 @@ const SCRIPTS = [
   "state",
   "status",
   "strip",
+  "strip_view",
   "svg",
+  "zoom",
 ];
 
 /** The page's files. */

@@ -7,11 +7,21 @@ import type { Warehouse } from "./warehouse.ts";
 /** The most spans of batches that a timeline has: a strip's columns. */
 const SPANS_MAX = 200;
 
-/** Batches in a row: the last of them, when it was taken, and all their rows. */
+/** Batches in a row: the last of them, when it was taken, and what all did. */
 export interface Span {
   batch: number;
   time: string;
   rows: number;
+  /** What the checks found in them. */
+  found: number;
+  /** The most seconds from a snapshot to its load. */
+  behind: number;
+}
+
+/** The batches after one, up to another. */
+export interface Stretch {
+  after: number;
+  to: number;
 }
 
 /** What the spans changed, as a table with one line of values for each row. */
@@ -42,6 +52,30 @@ export class Timeline {
   /** Reads what each span changed of a subject; see `hasTrail`. */
   async trail(subject: Subject): Promise<Trail> {
     return await this.#ledger.trail(subject);
+  }
+
+  /** Reads a stretch of the batches as at most 200 spans, to see it closer. */
+  async spansOf({ after, to }: Stretch): Promise<readonly Span[]> {
+    const step = Math.ceil((to - after) / SPANS_MAX);
+    const spans: Span[] = [];
+    for (const row of await this.warehouse.ask("ledger_after", [after, to])) {
+      const index = Math.floor((Number(row.batch) - 1 - after) / step);
+      spans[index] = joined(spans[index], spanOf(row));
+    }
+    // Numbers that no batch has may leave a span empty.
+    return spans.filter((span) => span !== undefined);
+  }
+
+  /** Reads what each of its spans changed of a subject. */
+  async trailOf(subject: Subject, stretch: Stretch): Promise<Trail> {
+    const spans = await this.spansOf(stretch);
+    const ends = spans.map(({ batch }) => batch);
+    const rows = await readTrail(this.warehouse, subject, {
+      lows: [stretch.after, ...ends.slice(0, -1)],
+      highs: ends,
+      names: stretch.to,
+    });
+    return trailTable(subject, rows);
   }
 
   /**
@@ -77,31 +111,16 @@ class Ledger {
       this.#trails.set(subject.name, read);
       const lacking = this.#spans.map((_, index) => index)
         .filter((index) => !read.has(index));
-      const rows = await this.warehouse.ask({
-        name: `trail of ${subject.name}`,
-        text: trailSql(subject),
-      }, [
-        lacking.map((index) => String(this.#lowOf(index))),
-        lacking.map((index) => String(this.#spans[index]?.batch)),
-        this.#known,
-      ]);
+      const rows = await readTrail(this.warehouse, subject, {
+        lows: lacking.map((index) => this.#lowOf(index)),
+        highs: lacking.map((index) => this.#spans[index]?.batch ?? 0),
+        names: this.#known,
+      });
       const bySpan = Map.groupBy(rows, (row) => this.#indexOf(row));
       for (const index of lacking) read.set(index, bySpan.get(index) ?? []);
       return [...read.values()].flat();
     });
-    const columns = [
-      "batch",
-      "month",
-      ...subject.dimensions.filter((one) => isSplit(subject, one)),
-      ...subject.measures,
-    ].map((one) => typeof one === "string" ? one : one.name);
-    return {
-      columns,
-      measures: subject.measures.length,
-      rows: known.map((row: TextRow) =>
-        columns.map((column) => row[column] ?? null)
-      ),
-    };
+    return trailTable(subject, known);
   }
 
   /** One at a time, so that nothing is read twice. */
@@ -113,17 +132,11 @@ class Ledger {
 
   /** Adds the batches that are new. */
   async #follow(): Promise<void> {
-    const added = await this.warehouse.ask("ledger_after", [this.#known]);
+    const added = await this.warehouse.ask("ledger_after", [this.#known, null]);
     for (const row of added) {
-      const batch = Number(row.batch);
       const index = this.#indexOf(row);
-      const before = this.#spans[index];
-      this.#spans[index] = {
-        batch,
-        time: row.time ?? "",
-        rows: Number(row.rows) + (before?.rows ?? 0),
-      };
-      this.#known = batch;
+      this.#spans[index] = joined(this.#spans[index], spanOf(row));
+      this.#known = Number(row.batch);
       for (const trail of this.#trails.values()) trail.delete(index);
       while (this.#spans.length > SPANS_MAX) this.#halve();
     }
@@ -136,8 +149,7 @@ class Ledger {
     this.#spans = [];
     for (const [index, span] of spans.entries()) {
       const half = Math.floor(index / 2);
-      const rows = (this.#spans[half]?.rows ?? 0) + span.rows;
-      this.#spans[half] = { ...span, rows };
+      this.#spans[half] = joined(this.#spans[half], span);
     }
     this.#trails.clear();
   }
@@ -149,4 +161,50 @@ class Ledger {
   #lowOf(index: number): number {
     return index * this.#step;
   }
+}
+
+function spanOf({ batch, time, rows, found, behind }: TextRow): Span {
+  return {
+    batch: Number(batch),
+    time: time ?? "",
+    rows: Number(rows),
+    found: Number(found),
+    behind: Number(behind),
+  };
+}
+
+/** One span of two that follow each other. */
+function joined(before: Span | undefined, span: Span): Span {
+  return before === undefined ? span : {
+    ...span,
+    rows: before.rows + span.rows,
+    found: before.found + span.found,
+    behind: Math.max(before.behind, span.behind),
+  };
+}
+
+/** Reads what batches changed, after each of `lows` and up to its high. */
+async function readTrail(
+  warehouse: Warehouse,
+  subject: Subject,
+  { lows, highs, names }: { lows: number[]; highs: number[]; names: number },
+): Promise<TextRow[]> {
+  return await warehouse.ask({
+    name: `trail of ${subject.name}`,
+    text: trailSql(subject),
+  }, [lows.map(String), highs.map(String), names]);
+}
+
+function trailTable(subject: Subject, rows: readonly TextRow[]): Trail {
+  const columns = [
+    "batch",
+    "month",
+    ...subject.dimensions.filter((one) => isSplit(subject, one)),
+    ...subject.measures,
+  ].map((one) => typeof one === "string" ? one : one.name);
+  return {
+    columns,
+    measures: subject.measures.length,
+    rows: rows.map((row) => columns.map((column) => row[column] ?? null)),
+  };
 }

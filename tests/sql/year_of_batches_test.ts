@@ -35,7 +35,7 @@ function queries(newest: number): Record<string, Value[]> {
     "visualise/sql/checks.sql": [],
     "visualise/sql/verification.sql": [],
     "visualise/sql/batch.sql": [newest],
-    "visualise/sql/ledger_after.sql": [newest - 1],
+    "visualise/sql/ledger_after.sql": [newest - 1, null],
     "visualise/sql/batch_files.sql": [newest],
     "visualise/sql/batch_findings.sql": [newest, 200],
     "visualise/sql/batch_at.sql": ["2000-01-01"],

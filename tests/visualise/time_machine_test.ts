@@ -199,6 +199,82 @@ testPage(
   },
 );
 
+/** Waits until the strip has so many columns. */
+async function columnsAre(page: Page, count: number): Promise<void> {
+  await page.waitForSelector(
+    `#strip-over-time rect:nth-child(${count}):last-child`,
+    { state: "attached" },
+  );
+}
+
+testPage("the strip shows a shorter period, which has an address", async () => {
+  await using platform = await loaded();
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.batch select batch,
+      now() - (450 - batch) * interval '15 min',
+      now() - (450 - batch) * interval '15 min' + case batch
+        when 449 then interval '2 hours' else interval '1 second' end,
+      run_id, input_sha256, 1, 0, transform_hash, lake_id
+    from (select run_id, input_sha256, transform_hash, lake_id
+      from pipeline.batch where batch = 1) as model
+    cross join generate_series(2, 450) as batch`,
+    `update pipeline.batch set snapshot_time = now() - interval '450 min' * 15
+      where batch = 1`,
+    `insert into pipeline.finding (batch, check_name, severity, key, finding)
+      values (447, 'a', 'warning', '{}', '')`,
+  );
+  await using served = new Served(platform);
+  const { page, errors } = await open(await served.address);
+  await batchShown(page, 450);
+  const columns = (look = "") => page.locator(`#strip-over-time rect${look}`);
+  await columns().first().waitFor({ state: "attached" });
+  const all = await columns().count();
+  await page.locator("#track").hover();
+  const box = await page.locator("#track").boundingBox();
+  assert.ok(box !== null);
+  await page.mouse.move(box.x + box.width - 2, box.y + 10);
+  for (let turn = 0; turn < 12; turn++) await page.mouse.wheel(0, -100);
+  // Each batch for itself, from the server.
+  await columns().nth(20).waitFor({ state: "attached" });
+  assert.deepEqual([
+    await columns(".found").count(),
+    await columns(".late").count(),
+  ], [1, 1]);
+  const wheeled = await columns().count();
+  const address = page.url();
+  await page.reload();
+  await batchShown(page, 450);
+  await columnsAre(page, wheeled);
+  await pressStrip(page, 0.5);
+  await page.mouse.up();
+  await page.waitForURL(/at=4\d\d/);
+  const stayed = new URL(page.url()).searchParams;
+  await page.keyboard.press("Escape");
+  for (let turn = 0; turn < 6; turn++) await page.keyboard.press("-");
+  await columnsAre(page, all);
+  const whole = page.url();
+  await page.keyboard.down("Shift");
+  await pressStrip(page, 0.25);
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 10);
+  await page.mouse.up();
+  await page.keyboard.up("Shift");
+  await page.waitForURL(/strip=/);
+  const [from, to] = (new URL(page.url()).searchParams.get("strip") ?? "")
+    .split("..").map(Date.parse);
+  await page.locator("#zoom-out").click();
+
+  assert.equal(all, 113);
+  assert.ok(wheeled > 10 && wheeled < 60, `${wheeled} columns`);
+  assert.match(new URL(address).searchParams.get("strip") ?? "", /Z\.\.$/);
+  assert.equal(stayed.get("strip"), new URL(address).searchParams.get("strip"));
+  assert.doesNotMatch(whole, /strip=/);
+  const days = ((to ?? 0) - (from ?? 0)) / 86_400_000;
+  assert.ok(days > 1 && days < 1.4, `${days} days of 4.7`);
+  assert.equal(await page.evaluate("document.body.dataset.batch"), "450");
+  assert.deepEqual(errors, []);
+});
+
 testPage("play goes from a moment to now", async () => {
   await using platform = await loaded();
   for (const id of [50, 51, 52]) {

@@ -80,6 +80,26 @@ Deno.test("Timeline has what each batch changed, and reads only what is new", as
   }
 });
 
+Deno.test("Timeline has what the checks found, and how late a load was", async () => {
+  await using platform = await loaded();
+  await execute(platform.source.client, ...BATCHES[0] ?? []);
+  await platform.run();
+  await execute(
+    platform.warehouse.client,
+    `insert into pipeline.finding (batch, check_name, severity, key, finding)
+      values (2, 'a', 'warning', '{}', ''), (2, 'b', 'warning', '{}', '')`,
+    `update pipeline.batch set snapshot_time = loaded_at - interval '2 hours'
+      where batch = 2`,
+  );
+  await using warehouse = openWarehouse(platform);
+
+  const spans = await new Timeline(warehouse).spans();
+
+  assert.deepEqual(spans.map(({ found }) => found), [0, 2]);
+  assert.ok((spans[0]?.behind ?? 0) < 60, `${spans[0]?.behind} s`);
+  assert.equal(spans[1]?.behind, 7_200);
+});
+
 Deno.test("Timeline has at most 200 spans, whose sums stay the same", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, ...BATCHES[0] ?? []);
@@ -106,6 +126,25 @@ Deno.test("Timeline has at most 200 spans, whose sums stay the same", async () =
     [113, 4, 450],
   );
   assert.equal(spans.reduce((sum, one) => sum + one.rows, 0), rows + 448);
+  // Closer, they are the same.
+  const closer = { after: 4, to: 12 };
+  const within = await timeline.spansOf(closer);
+  assert.deepEqual(
+    within.map(({ batch, rows }) => [batch, rows]),
+    [5, 6, 7, 8, 9, 10, 11, 12].map((batch) => [batch, 1]),
+  );
+  const all = await timeline.spansOf({ after: 0, to: 450 });
+  assert.deepEqual([all.length, all[0]?.batch, all.at(-1)?.batch], [
+    150,
+    3,
+    450,
+  ]);
+  const trail = await timeline.trailOf(sales, { after: 1, to: 450 });
+  const first = await timeline.trailOf(sales, { after: 0, to: 1 });
+  assert.deepEqual(
+    monthsAt({ ...trail, rows: [...first.rows, ...trail.rows] }, 450),
+    monthsAt(after, 450),
+  );
   assert.deepEqual(monthsAt(after, 450), monthsAt(before, 2));
   assert.deepEqual(
     await new Timeline(warehouse).spans(),

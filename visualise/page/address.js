@@ -60,6 +60,11 @@ export function go(changes, { replace = false } = {}) {
   onChange();
 }
 
+/** Writes into the address what the page shows already. */
+export function note(/** @type {Changes} */ changes) {
+  history.replaceState(null, "", new URL(href(changes), location.href));
+}
+
 /** Calls back when the address changes, by a person's choice or by Back. */
 export function onGo(/** @type {() => void} */ callback) {
   onChange = callback;

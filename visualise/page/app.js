@@ -27,6 +27,7 @@ import {
   state,
 } from "./state.js";
 import { showStatus } from "./status.js";
+import { zoomStep } from "./strip_view.js";
 
 /**
  * What a view shows: its batch, and the time of it if it has one.
@@ -221,6 +222,9 @@ const KEYS = /** @type {Record<string, () => void>} */ ({
   3: () => go({ view: "pipeline" }),
   "[": () => goToBatch(shownBatch() - 1),
   "]": () => goToBatch(shownBatch() + 1),
+  "+": () => zoomStep(true),
+  "=": () => zoomStep(true),
+  "-": () => zoomStep(false),
   Escape: () => go({ at: null }),
   "/": () => {
     if (view() !== "overview") return;

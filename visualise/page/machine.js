@@ -6,12 +6,13 @@ import { $, field, write } from "./elements.js";
 import { figure, moment } from "./formats.js";
 import { prepareTrails, showAt } from "./scrub.js";
 import { get, newestBatch, pastBatch, shownBatch, state } from "./state.js";
-import { drawStrip, placeOf, spanAt } from "./strip.js";
+import { markPlace, placeOf, spanAt, wordsOf } from "./strip.js";
+import { placeIn, showStrip, startZoom } from "./strip_view.js";
+import { askSpans, shownSpans, shownStrip } from "./zoom.js";
 
 /** How long to wait until a person has settled on a choice. */
 const SETTLE_MS = 150;
 const STEP_MS = 200;
-
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let settling;
 /** Whether a pointer moves along the strip. */
@@ -26,13 +27,9 @@ export function isPassing() {
   return isHeld || isPlaying;
 }
 
-/** Fetches the batches over time, if there are new ones. */
+/** Fetches the batches over time that the strip shows. */
 export async function askTimeline(/** @type {AbortSignal} */ signal) {
-  const newest = newestBatch();
-  if (!isTimed() || newest === 0 || state.spans.at(-1)?.batch === newest) {
-    return;
-  }
-  state.spans = await get(`api/timeline/${newest}`, signal);
+  if (isTimed() && newestBatch() > 0) await askSpans(signal);
 }
 
 /** Shows where in time the page is. */
@@ -54,7 +51,7 @@ export function showMachine() {
     : `as of ${moment(state.snapshotTime)}`;
   write($("as-of"), text);
   slider.setAttribute("aria-valuetext", `batch ${slider.value} ${text}`);
-  drawStrip(state.spans, placeOf(state.spans, state.snapshotTime));
+  showStrip();
 }
 
 /**
@@ -93,6 +90,7 @@ export function startMachine(page) {
   $("now").addEventListener("click", () => go({ at: null }));
   $("play").addEventListener("click", () => play(page.refresh));
   followPointer(page.refresh);
+  startZoom();
 }
 
 /** Goes to the newest batch whose snapshot was taken by a time. */
@@ -116,23 +114,27 @@ async function goToTime(/** @type {(error: unknown) => void} */ tell) {
 /** Shows the batches under a pointer that is held, and stays at the last. */
 function followPointer(/** @type {() => void} */ refresh) {
   const track = $("track");
-  const pass = (/** @type {PointerEvent} */ { clientX }) => {
-    const { left, width } = track.getBoundingClientRect();
-    const span = spanAt(state.spans, (clientX - left) / width);
+  const spanUnder = (/** @type {PointerEvent} */ event) =>
+    spanAt(shownStrip(), placeIn(event));
+  const pass = (/** @type {PointerEvent} */ event) => {
+    const span = spanUnder(event);
     if (span !== undefined) passBy(span);
   };
   track.addEventListener("pointerenter", prepareTrails);
   track.addEventListener("pointerdown", (event) => {
-    if (state.spans.length < 2) return;
+    // With Shift, it draws a period.
+    if (state.spans.length < 2 || event.shiftKey) return;
+    track.setPointerCapture(event.pointerId);
     isPlaying = false;
     isHeld = true;
     isEntered = false;
-    track.setPointerCapture(event.pointerId);
     prepareTrails();
     pass(event);
   });
   track.addEventListener("pointermove", (event) => {
     if (isHeld) pass(event);
+    const span = spanUnder(event);
+    track.title = span === undefined ? "" : wordsOf(span);
   });
   for (const end of ["pointerup", "pointercancel"]) {
     track.addEventListener(end, () => {
@@ -152,7 +154,7 @@ function passBy(span) {
   field("slider").value = String(span.batch);
   write($("batch"), figure(span.batch));
   write($("as-of"), `as of ${moment(span.time)}`);
-  drawStrip(state.spans, placeOf(state.spans, span.time));
+  markPlace(placeOf(shownStrip(), span.time));
   const isShown = showAt(span);
   document.body.classList.toggle("passing", isShown);
   // Else the server is asked wherever the pointer rests.
@@ -192,7 +194,7 @@ async function play(/** @type {() => void} */ refresh) {
   write($("play"), "Pause");
   await prepareTrails();
   const from = pastBatch() ?? 0;
-  const rest = state.spans.filter(({ batch }) => batch > from);
+  const rest = shownSpans().filter(({ batch }) => batch > from);
   for (const span of rest) {
     if (!isPlaying || view() !== "overview") break;
     const isShown = passBy(span);

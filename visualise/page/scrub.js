@@ -6,6 +6,7 @@ import { ourCompany } from "./company.js";
 import { filters } from "./filters.js";
 import { lastOverview, showFigures } from "./overview.js";
 import { get, newestBatch } from "./state.js";
+import { asked, closerStretch } from "./zoom.js";
 
 /** @typedef {import("./card_rows.js").Row} Row */
 /**
@@ -21,28 +22,49 @@ const MONTHS = 12;
 
 /** @type {Map<string, Trail>} */
 let trails = new Map();
-/** The newest batch that they know. */
-let known = 0;
+/** The newest batch that they know, and what they know closer. */
+let known = "";
 
 /** Fetches what passing by needs. Without it, figures follow at rest. */
 export async function prepareTrails() {
   const newest = newestBatch();
-  if (known === newest || view() !== "overview") return;
-  known = newest;
+  const closer = closerStretch();
+  const needed = JSON.stringify([newest, closer]);
+  if (known === needed || view() !== "overview") return;
+  known = needed;
   const named = ourCompany().subjects.filter((one) => one.has_trail)
     .map(({ name }) => name);
   try {
     trails = new Map(
-      await Promise.all(
-        named.map(async (name) => /** @type {[string, Trail]} */ ([
-          name,
-          await get(`api/trail/${name}/${newest}`),
-        ])),
-      ),
+      await Promise.all(named.map((name) => askTrail(name, newest, closer))),
     );
   } catch {
-    known = 0;
+    known = "";
   }
+}
+
+/**
+ * What each span changed of a subject; closer within a stretch.
+ * @param {string} name
+ * @param {number} newest
+ * @param {import("./zoom.js").Stretch | null} closer
+ * @returns {Promise<[string, Trail]>}
+ */
+async function askTrail(name, newest, closer) {
+  const path = `api/trail/${name}/${newest}`;
+  const [all, within] = /** @type {Trail[]} */ (await Promise.all([
+    get(path),
+    ...closer === null
+      ? []
+      : [get(`${path}?${new URLSearchParams(asked(closer))}`)],
+  ]));
+  if (all === undefined) throw new Error("a request has an answer");
+  if (closer === null || within === undefined) return [name, all];
+  const { after, to } = closer;
+  const others = all.rows.filter(([batch]) =>
+    Number(batch) <= after || Number(batch) > to
+  );
+  return [name, { ...all, rows: [...others, ...within.rows] }];
 }
 
 /** Shows the figures at the end of a span; whether any are known. */
