@@ -65,7 +65,13 @@ testPage(
     const [newest = ""] = await page.locator("#batches tbody tr")
       .allInnerTexts();
     const stages = await page.locator("[data-stage]").allInnerTexts();
-    const checks = await page.locator("#checks tbody tr").allInnerTexts();
+    const failing = await page.locator("#checks tr.failing").allInnerTexts();
+    const bars = await page.locator("[data-stage=load] .durations rect")
+      .count();
+    const took = await page.locator("#batches .took").first().innerText();
+    await page.locator("#checks summary").click();
+    const checks = await page.locator("#checks details tbody tr")
+      .allInnerTexts();
     const verification = await page.locator("#verification tbody tr")
       .allInnerTexts();
     const ran = await query(
@@ -93,6 +99,12 @@ testPage(
     assert.match(
       checks[0] ?? "",
       /^fact_sales_order__references_are_known\s+\S.*\s+warning\s+2\s.*\s1\s+1$/,
+    );
+    assert.deepEqual(failing, [checks[0]]);
+    assert.equal(bars, 2);
+    assert.match(
+      took,
+      /^[\d.]+ s\s*: extract [\d.]+ s, transform [\d.]+ s, load [\d.]+ s$/,
     );
     // Those that found nothing are told as well.
     const facts = PROJECT_SQL.models.filter(({ kind }) => kind === "fact");
@@ -217,12 +229,23 @@ testPage("a batch's page tells what it did to each model", async () => {
   await page.locator("#batches tbody tr").first()
     .getByRole("link").click();
   await page.waitForSelector("#batch-details table");
+  const files = page.locator("#batch-view summary").first();
+  await files.click();
+  await page.locator("#batch-view summary").last().click();
   const details = await page.locator("#batch-view").innerText();
+  const places = await page.evaluate(
+    `[...document.querySelectorAll(".gantt rect")].map((bar) =>
+      parseFloat(bar.getAttribute("x")))`,
+  ) as number[];
   // It has an address of its own.
   await page.reload();
   await page.waitForSelector("#batch-details table");
 
   assert.match(details, /^Batch 2\n/);
+  // One stage after the other; models without a change are only named.
+  assert.equal(places.length, 3);
+  assert.deepEqual(places, places.toSorted((a, b) => a - b));
+  assert.match(details, /\nUnchanged: dim_counterparty, dim_currency, /);
   assert.match(details, /run id\s+\d{8}T\d{6}Z-/);
   assert.match(details, /fact_sales_order\s+sales_order\s+2\s+1\s/);
   assert.match(details, /references_are_known\s+warning\s+50\s/);

@@ -80,6 +80,11 @@ testPage(
     await page.locator("[data-view=changes]").click();
     await page.waitForSelector("#changes-list table");
     const changes = await page.locator("#changes-list").innerText();
+    await page.locator("[data-kind=payment]").click();
+    await page.waitForURL(/&of=payment$/);
+    await page.locator("#changes-list").getByText("1 record: 1 deleted")
+      .waitFor();
+    const payments = await page.locator("#changes-list tbody tr").count();
     await page.locator("#to-record").click();
     await page.locator("#record-key").fill("1");
     await page.locator("#record-form button").click();
@@ -90,6 +95,9 @@ testPage(
       /sales order 1\s+updated\s+units sold\s+1,000\s+777/,
     );
     assert.match(changes, /^4 records: 1 added, 2 updated, 1 deleted/);
+    assert.equal(payments, 1);
+    // What is told of each is about the business.
+    assert.doesNotMatch(changes, /last updated/);
     assert.match(changes, /sales order 50\s+added/);
     assert.match(changes, /payment 5\s+deleted/);
     assert.equal(await page.locator("#history li").count(), 2);

@@ -3,7 +3,7 @@
 // it is live.
 import { follow, go, isTimed, onGo, param, view } from "./address.js";
 import { readBatch } from "./batch.js";
-import { offerRecords, readChanges, readRecord } from "./changes.js";
+import { readChanges } from "./changes.js";
 import { askCompany, recordAddress } from "./company.js";
 import { $, field, write } from "./elements.js";
 import { keepLive } from "./events.js";
@@ -18,6 +18,7 @@ import {
 } from "./machine.js";
 import { readOverview } from "./overview.js";
 import { readPipeline } from "./pipeline.js";
+import { offerRecords, readRecord } from "./record.js";
 import { closeRows } from "./rows.js";
 import {
   AnswerError,

@@ -2,6 +2,7 @@
 // The view of one batch.
 import { param } from "./address.js";
 import { count, seconds } from "./batches.js";
+import { ganttOf } from "./durations.js";
 import { $, make, refill, tableOrWords, write } from "./elements.js";
 import { cell, figure, heading, moment, rounded } from "./formats.js";
 import { get, newestBatch } from "./state.js";
@@ -43,6 +44,10 @@ function showBatch({ ledger, models, files, found, findings }) {
   const entries = Object.entries(ledger).filter(([name]) => name !== "batch");
   const technical = entries.filter(([name]) => TECHNICAL.test(name));
   const others = entries.filter(([name]) => !TECHNICAL.test(name));
+  const isSame = (/** @type {Row} */ { added, closed }) =>
+    Number(added) === 0 && Number(closed) === 0;
+  const changed = models.filter((row) => !isSame(row));
+  const same = models.filter(isSame).map(({ model }) => model);
   refill(
     $("batch-details"),
     make(
@@ -69,18 +74,36 @@ function showBatch({ ledger, models, files, found, findings }) {
       )
       : "",
     tableOrWords("Findings", findings, "Nothing."),
+    make("h3", {}, "Stages"),
+    ganttOf(ledger),
     make("h3", {}, "Changes to each model"),
-    tableOrWords("Versions by model", models, "None."),
+    tableOrWords("Versions by model", changed, "None."),
+    same.length === 0 || changed.length === 0
+      ? ""
+      : make("p", { class: "muted" }, `Unchanged: ${same.join(", ")}.`),
     make("h3", {}, "Times and sizes"),
     ledgerOf(others),
-    make("h3", {}, "Files in its manifest"),
-    tableOrWords(
-      "Files",
-      files,
-      "Not recorded for this batch: an older version loaded it.",
+    folded(
+      "Files in its manifest",
+      tableOrWords(
+        "Files",
+        files,
+        "Not recorded for this batch: an older version loaded it.",
+      ),
     ),
-    make("h3", {}, "Technical"),
-    ledgerOf(technical),
+    folded("Technical", ledgerOf(technical)),
+  );
+}
+
+/** A part that few people read; it stays open once it is opened. */
+function folded(/** @type {string} */ name, /** @type {Node} */ content) {
+  const before = [...$("batch-details").querySelectorAll("details")]
+    .find((one) => one.querySelector("summary")?.textContent === name);
+  return make(
+    "details",
+    before?.open ? { open: "" } : {},
+    make("summary", {}, name),
+    content,
   );
 }
 

@@ -1,6 +1,7 @@
 // @ts-check
 // The newest batches, as a strip, as a table, and in one line.
 import { follow } from "./address.js";
+import { scaleOf, stackOf } from "./durations.js";
 import { make } from "./elements.js";
 import { clock, duration, figure, shown } from "./formats.js";
 import { state } from "./state.js";
@@ -39,50 +40,49 @@ export function stripOf(/** @type {Row[]} */ batches) {
   });
 }
 
+/** The batches, each with how long the stages took as one bar. */
 export function batchesTable(/** @type {Row[]} */ batches) {
+  const scale = scaleOf(batches);
   return table(
     [
       "batch",
       "snapshot",
-      "loaded",
       "behind",
       "rows",
       "deletes",
-      "extract",
-      "transform",
-      "load",
+      "extract, transform, load",
       "findings",
     ],
     batches.map((row) => {
       const link = make("a", { "aria-label": `Batch ${row.batch}` });
       link.textContent = row.batch ?? "";
       follow(link, { view: "batch", batch: row.batch ?? "" });
+      const found = Number(row.findings);
       return [
         link,
         shown(row.snapshot_time),
-        shown(row.loaded_at),
         seconds(row.seconds_behind),
         count(row.rows),
         count(row.deletes),
-        seconds(row.extract_seconds),
-        seconds(row.transform_seconds),
-        seconds(row.load_seconds),
-        count(row.findings),
+        stackOf(row, scale),
+        found === 0 ? "0" : make("b", { class: "bad" }, figure(found)),
       ];
     }),
   );
 }
 
 /**
- * A table of texts and elements; the first two columns are no figures.
+ * A table of texts and elements; the first two columns are no figures, and the
+ * one before the last has bars.
  * @param {string[]} heads
  * @param {(Node | string | undefined)[][]} rows
  */
 function table(heads, rows) {
-  const look = (/** @type {number} */ index) => index < 3 ? "" : "number";
+  const look = (/** @type {number} */ index) =>
+    index < 2 || index === heads.length - 2 ? "" : "number";
   return make(
     "table",
-    {},
+    { class: "batches" },
     make(
       "thead",
       {},

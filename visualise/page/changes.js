@@ -1,20 +1,13 @@
 // @ts-check
-// The views of what changed between two batches, and of one record's history.
+// The view of what changed between two batches.
 import { go, param } from "./address.js";
-import { ourCompany, recordAddress, recordTitle } from "./company.js";
+import { recordAddress } from "./company.js";
+import { isTechnical, titleOf, valueOf } from "./differences.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
-import { figure, heading, moment, rounded, shownValue } from "./formats.js";
-import { get, newestBatch, shownBatch } from "./state.js";
+import { figure, rounded } from "./formats.js";
+import { get, shownBatch } from "./state.js";
 
-/**
- * A column that differs; with the names, as of then, of what it refers to.
- * @typedef {{
- *   name: string,
- *   before: unknown,
- *   after: unknown,
- *   names?: { before: string | null, after: string | null },
- * }} Column
- */
+/** @typedef {import("./differences.js").Column} Column */
 /**
  * @typedef {{
  *   record: string,
@@ -24,11 +17,6 @@ import { get, newestBatch, shownBatch } from "./state.js";
  *   columns: Column[],
  * }} Change
  */
-/** @typedef {{ batch: string, at: string, kind: string, columns: Column[] }} Moment */
-
-/** Columns about the row's bookkeeping, after those about the business. */
-const TECHNICAL = /^(created|(last_)?(updated|modified))_(at|on|date|time)$/;
-
 /** Fetches what changed; returns a function that shows it. */
 export async function readChanges(/** @type {AbortSignal} */ signal) {
   const batch = shownBatch();
@@ -55,58 +43,6 @@ export async function readChanges(/** @type {AbortSignal} */ signal) {
   };
 }
 
-/** Offers the kinds of records as soon as they are known. */
-export function offerRecords() {
-  if ($("record-kind").childElementCount > 0) return;
-  $("record-kind").append(
-    ...ourCompany().records.map(({ name, title }) =>
-      make("option", { value: name }, title)
-    ),
-  );
-}
-
-/** Fetches the history of the record in the address. */
-export async function readRecord(/** @type {AbortSignal} */ signal) {
-  const { records } = ourCompany();
-  const [kind = "", ...parts] = (param("record") ?? "").split("/");
-  const key = parts.join("/");
-  const batch = newestBatch();
-  const title = $("record-title");
-  const name = `${recordTitle(kind)} ${readable(key)}`.trim();
-  write(title, name === "" ? "Record history" : `History of ${name}`);
-  field("record-kind").value = kind || (records[0]?.name ?? "");
-  if (document.activeElement !== field("record-key")) {
-    field("record-key").value = readable(key);
-  }
-  const moments = key === "" ? null : await get(
-    `api/history/${encodeURIComponent(kind)}/${key}`,
-    signal,
-  );
-  return {
-    batch,
-    snapshotTime: undefined,
-    show: () => {
-      refill(
-        $("history"),
-        moments === null
-          ? make("p", { class: "none" }, "Choose a record.")
-          : moments.length === 0
-          ? make("p", { class: "none" }, `No ${name} was ever loaded.`)
-          : make("ol", { class: "timeline" }, ...moments.map(momentOf)),
-      );
-    },
-  };
-}
-
-/** A key as people write it; what is not encoded well stays as it is. */
-function readable(/** @type {string} */ key) {
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return key;
-  }
-}
-
 /** @param {{ changes: Change[], cut: string[], most: number }} answer */
 function showChanges({ changes, cut, most }) {
   $("changes-cut").hidden = cut.length === 0;
@@ -116,11 +52,14 @@ function showChanges({ changes, cut, most }) {
       cut.join(", ")
     }.`,
   );
-  const heads = ["Record", "", "Column", "Before", "After"];
+  const of = param("of");
+  const chosen = changes.filter(({ record }) => of === null || record === of);
+  const heads = ["Record", "What", "Columns"];
   refill(
     $("changes-list"),
-    make("p", { class: "summary" }, summaryOf(changes)),
-    changes.length === 0 ? "" : scrolled(
+    make("p", { class: "summary" }, summaryOf(chosen)),
+    kindsOf(changes, of),
+    chosen.length === 0 ? "" : scrolled(
       "Changes",
       make(
         "table",
@@ -131,13 +70,41 @@ function showChanges({ changes, cut, most }) {
           make(
             "tr",
             {},
-            ...heads.map((name) =>
-              make("th", { scope: "col" }, name || "What")
-            ),
+            ...heads.map((name) => make("th", { scope: "col" }, name)),
           ),
         ),
-        make("tbody", {}, ...changes.flatMap(rowsOfChange)),
+        make("tbody", {}, ...chosen.map(rowOfChange)),
       ),
+    ),
+  );
+}
+
+/**
+ * The kinds of the records, with how many there are; one chooses a kind.
+ * @param {Change[]} changes
+ * @param {string | null} chosen
+ */
+function kindsOf(changes, chosen) {
+  const kinds = Map.groupBy(changes, ({ record }) => record);
+  if (kinds.size < 2 && chosen === null) return "";
+  const offer = (
+    /** @type {string | null} */ record,
+    /** @type {string} */ name,
+    /** @type {number} */ count,
+  ) =>
+    make("button", {
+      type: "button",
+      class: "chip",
+      "aria-pressed": String(record === chosen),
+      "data-kind": record ?? "all",
+      onclick: () => go({ of: record }),
+    }, `${name} ${figure(count)}`);
+  return make(
+    "div",
+    { class: "chips", role: "group", "aria-label": "Kind of record" },
+    offer(null, "all", changes.length),
+    ...[...kinds].map(([record, own]) =>
+      offer(record, own[0]?.title ?? record, own.length)
     ),
   );
 }
@@ -156,58 +123,61 @@ function summaryOf(/** @type {Change[]} */ changes) {
   }: ${parts.join(", ")}`;
 }
 
-/** A row for each column that differs; a delete is one row. */
-function rowsOfChange(/** @type {Change} */ change) {
+/** A row for each record, with its columns that differ. */
+function rowOfChange(/** @type {Change} */ change) {
   const { kind, columns } = change;
-  const shownColumns = kind === "deleted"
-    ? [/** @type {Column} */ ({ name: "", before: "", after: "" })]
-    : sorted(columns);
-  return shownColumns.map((column, index) =>
+  return make(
+    "tr",
+    {},
+    make("td", {}, historyButton(change)),
+    make("td", { class: `kind-${kind}` }, kind),
     make(
-      "tr",
-      { class: index === 0 ? "first" : "further" },
-      make(
-        "td",
-        { "data-column": "record" },
-        index === 0 ? historyButton(change) : "",
+      "td",
+      {},
+      kind === "deleted" ? "" : make(
+        "dl",
+        { class: "differences" },
+        ...telling(columns, change).map((column) => differenceOf(column, kind)),
       ),
-      make(
-        "td",
-        { class: `kind-${kind}`, "data-column": "what" },
-        index === 0 ? kind : "",
-      ),
-      make("td", { "data-column": "column" }, titleOf(column)),
-      make(
-        "td",
-        { class: "before", "data-column": "before" },
-        ...valueOf(column, "before"),
-      ),
-      make("td", { "data-column": "after" }, ...valueOf(column, "after")),
-    )
+    ),
   );
 }
 
-/** What a column is called: what refers to something, by that. */
-function titleOf(/** @type {Column} */ { name, names }) {
-  return heading(names === undefined ? name : name.replace(/_id$/, ""));
-}
-
 /**
- * A value before or after; a name with the id that refers to it.
- * @param {Column} column
- * @param {"before" | "after"} when
+ * The columns about the business, without the key of a new record; those of
+ * bookkeeping if there are no others. The record's history has all.
+ * @param {Column[]} columns
+ * @param {Change} change
  */
-function valueOf({ name, names, ...values }, when, none = "") {
-  const text = shownValue(name, values[when] ?? none);
-  const named = names?.[when];
-  return named == null || named === text
-    ? [text]
-    : [named, " ", make("span", { class: "muted id" }, text)];
+function telling(columns, { kind, key }) {
+  const isKey = (
+    /** @type {Column} */ { after },
+    /** @type {number} */ index,
+  ) => kind === "added" && index < key.length && String(after) === key[index];
+  const own = columns.filter((column, index) =>
+    !isTechnical(column) && !isKey(column, index)
+  );
+  return own.length === 0 ? columns : own;
 }
 
-function sorted(/** @type {Column[]} */ columns) {
-  return columns.toSorted((one, other) =>
-    Number(TECHNICAL.test(one.name)) - Number(TECHNICAL.test(other.name))
+/** A column before and after; of a record that is new, as it is. */
+function differenceOf(
+  /** @type {Column} */ column,
+  /** @type {string} */ kind,
+) {
+  return make(
+    "div",
+    {},
+    make("dt", {}, titleOf(column)),
+    " ",
+    make(
+      "dd",
+      {},
+      ...(kind === "updated"
+        ? [make("del", {}, ...valueOf(column, "before", "nothing")), " "]
+        : []),
+      make("ins", {}, ...valueOf(column, "after", "nothing")),
+    ),
   );
 }
 
@@ -220,35 +190,4 @@ function historyButton(/** @type {Change} */ { record, title, key }) {
     "aria-label": `History of ${name}`,
     onclick: () => go({ view: "record", record: recordAddress(record, key) }),
   }, name);
-}
-
-function momentOf(/** @type {Moment} */ { batch, at, kind, columns }) {
-  const title = make(
-    "p",
-    {},
-    make("strong", {}, kind),
-    ` in batch ${figure(batch)}, ${moment(at)} `,
-    make("button", {
-      type: "button",
-      "aria-label": `See everything at this moment, batch ${batch}`,
-      onclick: () => go({ view: "overview", at: batch }),
-    }, "See everything at this moment"),
-  );
-  const described = sorted(columns).flatMap((column) => [
-    make("dt", {}, titleOf(column)),
-    make(
-      "dd",
-      {},
-      ...(kind === "updated"
-        ? [make("del", {}, ...valueOf(column, "before", "nothing")), " → "]
-        : []),
-      make("ins", {}, ...valueOf(column, "after", "nothing")),
-    ),
-  ]);
-  return make(
-    "li",
-    { class: `kind-${kind}`, "data-event": kind },
-    title,
-    kind === "deleted" ? "" : make("dl", { class: "columns" }, ...described),
-  );
 }

@@ -8,6 +8,7 @@ import {
   stripOf,
 } from "./batches.js";
 import { drawPlot } from "./charts.js";
+import { barsOf } from "./durations.js";
 import { $, make, refill, scrolled, tableOrWords, write } from "./elements.js";
 import { clock, duration, figure, moment } from "./formats.js";
 import {
@@ -80,11 +81,15 @@ function showPipeline(answer) {
   refill($("checks"), checksOf(checks));
   refill(
     $("verification"),
-    tableOrWords(
-      "Verification",
-      verification,
-      "Not verified yet. Run `deno task verify`.",
-    ),
+    verification.length === 0
+      ? make(
+        "p",
+        { class: "none" },
+        "Not verified yet. Run ",
+        make("code", {}, "deno task verify"),
+        ".",
+      )
+      : tableOrWords("Verification", verification, ""),
   );
   refill($("batches"), scrolled("Batches", batchesTable(batches)));
 }
@@ -120,6 +125,7 @@ function stageCard(/** @type {Stage} */ stage, /** @type {Row[]} */ batches) {
       { class: "muted" },
       `Batch ${batches[0]?.batch} took ${seconds(took)}, median ${half}`,
     ),
+    took == null ? "" : barsOf(batches, column),
   );
 }
 
@@ -178,16 +184,19 @@ function showFreshness(/** @type {Row[]} */ rows) {
   });
 }
 
-/** The checks; those with findings stand out, and come first. */
+/** The checks with findings; all of them are folded below. */
 function checksOf(/** @type {Row[]} */ checks) {
   if (checks.length === 0) {
     return make("p", { class: "none" }, "No check has run yet.");
   }
   const failing = checks.filter(({ findings }) => Number(findings) > 0);
-  const list = tableOrWords("Checks", checks, "");
-  for (const [index, row] of [...list.querySelectorAll("tbody tr")].entries()) {
-    if (Number(checks[index]?.findings) > 0) row.className = "failing";
+  const failed = tableOrWords("Checks with findings", failing, "");
+  for (const row of failed.querySelectorAll("tbody tr")) {
+    row.className = "failing";
   }
+  const details = /** @type {HTMLDetailsElement | null} */ (
+    $("checks").querySelector("details")
+  );
   return make(
     "div",
     {},
@@ -200,6 +209,12 @@ function checksOf(/** @type {Row[]} */ checks) {
           figure(checks.length)
         } found something`,
     ),
-    list,
+    failing.length === 0 ? "" : failed,
+    make(
+      "details",
+      details?.open ? { open: "" } : {},
+      make("summary", {}, `Results of all ${figure(checks.length)} checks`),
+      tableOrWords("Checks", checks, ""),
+    ),
   );
 }

@@ -28,6 +28,8 @@ import { drawn, placed, xOf } from "./marks.js";
  */
 
 const LABELS_MAX = 7;
+/** In per cent: points that are not evenly spaced may be closer. */
+const LABELS_APART = 8;
 
 /**
  * A plot that can be drawn again and again. The mouse and the arrow keys move
@@ -39,9 +41,11 @@ export function makePlot() {
   const labels = make("div", { class: "labels", "aria-hidden": "true" });
   const cursor = make("div", { class: "cursor" });
   const tip = make("div", { class: "tip", role: "status" });
+  const names = make("div", { class: "names", "aria-hidden": "true" });
   const element = make(
     "div",
     { class: "plot", role: "group", tabindex: "0" },
+    names,
     ticks,
     make("div", { class: "frame" }, area, cursor, tip),
     labels,
@@ -81,9 +85,10 @@ export function makePlot() {
       plot = given;
       element.setAttribute("aria-label", given.label);
       element.classList.toggle("acts", given.act !== undefined);
-      const { drawing, ticks: names } = drawn(given);
+      const { drawing, ticks: scale } = drawn(given);
+      refill(names, ...namesOf(given));
       refill(area, ...drawing);
-      refill(ticks, ...names);
+      refill(ticks, ...scale);
       refill(labels, ...labelsOf(given));
       choose(chosen);
     },
@@ -146,12 +151,26 @@ function indexAt(plot, area, clientX) {
 function labelsOf(/** @type {Plot} */ plot) {
   const { points } = plot;
   const every = Math.ceil(points.length / LABELS_MAX);
-  return points.flatMap((name, index) =>
-    // Counted from the last, which is the one that people look at.
-    (points.length - 1 - index) % every === 0
-      ? [placed("span", "label", { left: xOf(plot, index) }, name)]
-      : []
-  );
+  /** @type {Element[]} */
+  const labels = [];
+  let right = Infinity;
+  // From the last, which is the one that people look at.
+  for (let index = points.length - 1; index >= 0; index -= every) {
+    const x = xOf(plot, index);
+    if (right - x < LABELS_APART) continue;
+    right = x;
+    labels.unshift(placed("span", "label", { left: x }, points[index] ?? ""));
+  }
+  return labels;
+}
+
+/** What tells several series apart; a single one has the chart's title. */
+function namesOf(/** @type {Plot} */ { series }) {
+  return series.length < 2
+    ? []
+    : series.map(({ name, look }) =>
+      make("span", {}, make("i", { class: `swatch ${look}` }), name)
+    );
 }
 
 /** @returns {Element[]} */

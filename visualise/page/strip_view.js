@@ -24,7 +24,9 @@ let settling;
 export function showStrip() {
   const strip = shownStrip();
   drawStrip(strip);
-  markPlace(placeOf(strip, state.snapshotTime));
+  markPlace(
+    strip.spans.length === 0 ? NaN : placeOf(strip, state.snapshotTime),
+  );
   $("zoom").hidden = state.spans.length < SPANS_MIN;
   /** @type {HTMLButtonElement} */ ($("zoom-out")).disabled = !isZoomed();
 }
