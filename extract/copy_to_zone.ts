@@ -5,6 +5,7 @@ import type { Progress } from "../lib/cli/progress.ts";
 import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
+import { sqlState } from "../lib/postgres/postgres.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 
 const QUOTE = 34;
@@ -12,6 +13,43 @@ const NEWLINE = 10;
 
 /** The cause of the error that `copyToZone` throws for a row too long. */
 export const LONG_ROW = "a long row";
+
+/**
+ * `internal_error`, `program_limit_exceeded` and `out_of_memory`: with these
+ * PostgreSQL fails at a row that takes over 1 GB, or more memory than it has.
+ */
+const UNSENDABLE = ["XX000", "54000", "53200"];
+const BEFORE = "before_copy";
+
+/** Where `copyToZone` writes, and what it takes for too long. */
+interface CopyToZoneOptions {
+  table: string;
+  zone: Zone;
+  key: string;
+  rowBytesMax?: number;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/**
+ * Like `copyToZone`, in a transaction that goes on when Postgres itself fails at
+ * a row: that one is too long as well.
+ */
+export async function tryCopyToZone(
+  client: pg.Client,
+  select: string,
+  options: CopyToZoneOptions,
+): Promise<DataFile | undefined> {
+  const copySql = (sql: string) =>
+    `savepoint ${BEFORE}; ${sql}; release savepoint ${BEFORE}`;
+  try {
+    return await copyToZone(client, select, { ...options, copySql });
+  } catch (error) {
+    if (!UNSENDABLE.includes(sqlState(error) ?? "")) throw error;
+    await client.query(`rollback to savepoint ${BEFORE}`);
+    throw tooLong(options.table);
+  }
+}
 
 /**
  * Streams a query's rows, as CSV with a header, into a new file of the zone;
@@ -22,20 +60,19 @@ export const LONG_ROW = "a long row";
 export async function copyToZone(
   client: pg.Client,
   select: string,
-  options: {
-    table: string;
-    zone: Zone;
-    key: string;
-    rowBytesMax?: number;
-    progress: Progress;
-    signal: AbortSignal;
+  options: CopyToZoneOptions & {
+    /** What is sent for a COPY. */
+    copySql?: (sql: string) => string;
   },
 ): Promise<DataFile | undefined> {
   const { table, zone, key, progress, signal } = options;
-  const { rowBytesMax = CSV_ROW_BYTES_MAX } = options;
+  const { rowBytesMax = CSV_ROW_BYTES_MAX, copySql = (sql) => sql } = options;
   const hash = createHash("sha256");
   const counter = new CsvRowCounter();
-  const copy = copyOut(client, `copy (${select}) to stdout csv header`);
+  const copy = copyOut(
+    client,
+    copySql(`copy (${select}) to stdout csv header`),
+  );
 
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const piece of copy.pieces) {

@@ -6,7 +6,7 @@ import { StageError } from "../lib/errors.ts";
 import { queryRow } from "../lib/postgres/postgres.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { findCanary } from "./canary.ts";
-import { copyToZone, LONG_ROW } from "./copy_to_zone.ts";
+import { copyToZone, LONG_ROW, tryCopyToZone } from "./copy_to_zone.ts";
 import { compareKeys } from "./key_index.ts";
 import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
@@ -151,8 +151,9 @@ async function copyRows(
     : fullRead === undefined
     ? [`${table.from} where ${unshippedSql} and ${unshippedIn}`]
     : rangesOf(table);
-  const copyAll = (longRows: boolean) =>
-    settleAll(sources.map((source, index) => {
+  const copyAll = (longRows: boolean) => {
+    const copy = longRows ? copyToZone : tryCopyToZone;
+    return settleAll(sources.map((source, index) => {
       const number = index + 1 + (longRows ? sources.length : 0);
       const part = dataKey(name, { ...options, part: `${number}.csv` });
       return snapshot.use((client) =>
@@ -160,7 +161,7 @@ async function copyRows(
           client,
           { table, source },
           () =>
-            copyToZone(client, shippedSql(table, { source, longRows }), {
+            copy(client, shippedSql(table, { source, longRows }), {
               ...options,
               table: name,
               key: part,
@@ -168,6 +169,7 @@ async function copyRows(
             }),
         ), name);
     }));
+  };
   let longRows = false;
   const copied = await copyAll(false).catch((error) => {
     if (!(error instanceof StageError && error.cause === LONG_ROW)) throw error;

@@ -22,6 +22,11 @@ const REASON_BYTES_MAX = 256;
 const ESCAPED_BYTES_MAX = 4;
 /** U+FFFD, the replacement character: hardly any text has it before escapes. */
 const REPLACED = "\ufffd";
+/**
+ * A value of so many bytes is too long as a text, which PostgreSQL may fail to
+ * make: it allocates 1 GB at most (MaxAllocSize in its utils/memutils.h).
+ */
+const HUGE_BYTES = 256 * 1024 * 1024;
 /** A name that hardly any column has. */
 const IS_LONG = quoteName("is long");
 /** `character_not_in_repertoire` and `untranslatable_character`. */
@@ -68,14 +73,16 @@ export function shippedSql(
   options: { source: string; longRows: boolean },
 ): string {
   const { columns } = table.contract;
-  const values = columns.map((column) =>
-    column.carriedFrom === undefined
-      ? quoteName(column.name)
-      : `${quoteName(column.name)}::text`
-  );
+  const whole = columns.map(valueSql);
   if (!isCareful(table, options)) {
-    return `select ${values.join(", ")} from ${options.source}`;
+    return `select ${whole.join(", ")} from ${options.source}`;
   }
+  const values = columns.map((column, index) => {
+    const huge = options.longRows ? hugeSql(table, column) : undefined;
+    return huge === undefined
+      ? whole[index] ?? ""
+      : `case when ${huge} then '' else ${whole[index]} end`;
+  });
   const texts = columns.filter(isText);
   const inner = columns.map(({ name }, index) =>
     `${values[index]} as ${quoteName(name)}`
@@ -84,10 +91,8 @@ export function shippedSql(
     const name = quoteName(column.name);
     const isKey = table.contract.key.includes(column.name);
     const value = isText(column) ? readableSql(table, name) : name;
-    // In SQL_ASCII, `left` would cut a character of several bytes in two.
-    const whole = mayBeNoUtf8(table) ? escapedSql(name) : name;
     return isText(column) && !isKey
-      ? `case when ${IS_LONG} then left(${whole}, ${SHOWN_CHARACTERS})
+      ? `case when ${IS_LONG} then ${shownSql(table, name)}
         else ${value} end as ${name}`
       : `${value} as ${name}`;
   });
@@ -98,7 +103,7 @@ export function shippedSql(
     ...texts.map(({ name }) =>
       `case when ${faultSql(table, quoteName(name))}
         then ${quoteText(`${name} is no UTF-8: "`)}
-          || left(${escapedSql(quoteName(name))}, ${SHOWN_CHARACTERS}) || '"'
+          || ${shownSql(table, quoteName(name))} || '"'
       end`
     ),
   ];
@@ -108,7 +113,7 @@ export function shippedSql(
   }
     from (
       select ${inner.join(", ")},
-        ${options.longRows ? longSql(table, values) : "false"} as ${IS_LONG}
+        ${options.longRows ? isLongSql(table, values) : "false"} as ${IS_LONG}
       from ${options.source} offset 0
     ) as source`;
 }
@@ -173,19 +178,58 @@ function mayBeNoUtf8(table: LiveTable): boolean {
   return table.encoding === "SQL_ASCII";
 }
 
+function valueSql({ name, carriedFrom }: ContractColumn): string {
+  return carriedFrom === undefined
+    ? quoteName(name)
+    : `${quoteName(name)}::text`;
+}
+
+/**
+ * SQL for whether PostgreSQL may fail to make a text of a value, by its length
+ * in the table; undefined if it is a text.
+ */
+function hugeSql(
+  { baseTypes }: LiveTable,
+  { name, carriedFrom }: ContractColumn,
+): string | undefined {
+  if (carriedFrom === undefined) return undefined;
+  return baseTypes.get(name) === "bytea"
+    ? `octet_length(${quoteName(name)}) > ${CSV_ROW_BYTES_MAX}`
+    : `pg_column_size(${quoteName(name)}) > ${HUGE_BYTES}`;
+}
+
 function isText(column: ContractColumn): boolean {
   return column.type.name === "text";
 }
 
 function faultSql(table: LiveTable, value: string): string {
   return mayBeNoUtf8(table)
-    ? `(${value} collate "C" ~ ${quoteText(NO_ASCII)}
+    ? `(octet_length(${value}) < ${HUGE_BYTES}
+      and ${value} collate "C" ~ ${quoteText(NO_ASCII)}
       and ${value} collate "C" !~ ${quoteText(UTF8)})`
     : "false";
 }
 
+/**
+ * SQL for the first characters of a text. In SQL_ASCII, where `left` may cut one
+ * in two, as escapes.
+ */
+function shownSql(table: LiveTable, value: string): string {
+  const first = `left(${value}, ${SHOWN_CHARACTERS})`;
+  return mayBeNoUtf8(table)
+    ? `left(${escapedSql(first)}, ${SHOWN_CHARACTERS})`
+    : first;
+}
+
 function escapedSql(value: string): string {
   return `encode(convert_to(${value}, 'SQL_ASCII'), 'escape')`;
+}
+
+function isLongSql(table: LiveTable, values: readonly string[]): string {
+  const huge = table.contract.columns.flatMap((column) =>
+    hugeSql(table, column) ?? []
+  );
+  return [...huge, longSql(table, values)].join(" or ");
 }
 
 /**
@@ -200,8 +244,11 @@ function longSql(table: LiveTable, values: readonly string[]): string {
     (index) => `${growth} * octet_length(${values[index]})::bigint`,
   );
   const size = sizeSql(table, (index) => {
-    const readable = readableSql(table, values[index] ?? "");
-    return `octet_length(replace(${readable}, '"', '""'))::bigint`;
+    const value = values[index] ?? "";
+    const readable = readableSql(table, value);
+    const length = `octet_length(${value})::bigint`;
+    return `case when ${length} > ${CSV_ROW_BYTES_MAX} then ${length}
+      else octet_length(replace(${readable}, '"', '""'))::bigint end`;
   });
   return `case when ${atMost} > ${CSV_ROW_BYTES_MAX}
     then ${size} > ${CSV_ROW_BYTES_MAX} else false end`;

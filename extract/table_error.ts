@@ -18,6 +18,9 @@ const LIMITED = "53400";
  */
 const LASTING = /^(0A|22|25006|28|3D|3F|42|53400|54|55000|P0|XX001|XX002)/;
 
+/** A value, or all that is made of it, is over PostgreSQL's limit of 1 GB. */
+const TOO_LARGE = /^invalid memory alloc request size/;
+
 const REVOKED =
   "Grant the source role the privilege that the message names: PostgreSQL grants it to all roles by default, and here it was revoked";
 
@@ -58,7 +61,8 @@ function readError(
   const state = sqlState(error) ?? "";
   return new StageError(`${task}: ${messageOf(error)}`, {
     subject,
-    retryable: !LASTING.test(state) && !isPoolerLimit(error),
+    retryable: !LASTING.test(state) && !isPoolerLimit(error) &&
+      !TOO_LARGE.test(messageOf(error)),
     hint: state === DENIED ? deniedHint : hintFor(error),
     cause: error,
   });
@@ -66,6 +70,9 @@ function readError(
 
 /** What to do about an error of the source that may not occur again. */
 function hintFor(error: unknown): string {
+  if (TOO_LARGE.test(messageOf(error))) {
+    return "PostgreSQL can't send a value of that length: shorten it in the source, or leave the table's longest column out of the contract";
+  }
   switch (sqlState(error)) {
     case "53200":
       if (!/shared memory/.test(messageOf(error))) {

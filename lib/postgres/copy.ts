@@ -35,7 +35,8 @@ abstract class Copy implements pg.Submittable {
   }
 
   handleCommandComplete(message: { text?: string }): void {
-    this.rows = Number(/^COPY (\d+)/.exec(message.text ?? "")?.[1] ?? 0);
+    const [, rows] = /^COPY (\d+)/.exec(message.text ?? "") ?? [];
+    if (rows !== undefined) this.rows = Number(rows);
   }
 
   handleReadyForQuery(): void {
@@ -174,7 +175,10 @@ export interface CopiedOut {
   rowCount: () => number;
 }
 
-/** Runs a COPY TO STDOUT and streams its bytes in constant memory. */
+/**
+ * Runs a COPY TO STDOUT and streams its bytes in constant memory; other
+ * statements that return no rows may stand around it.
+ */
 export function copyOut(client: pg.Client, sql: string): CopiedOut {
   const copy = client.query(new CopyOut(sql));
   return { pieces: copy.pieces(), rowCount: () => copy.rows };

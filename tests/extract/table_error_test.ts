@@ -48,6 +48,12 @@ Deno.test("an error of the source that every run would meet is not retryable, an
       ["42883", "function f(numeric) does not exist", false, /server log/],
       ["54000", "too large", false, /server log/],
       ["XX001", "invalid page in block 7", false, /server log/],
+      [
+        "XX000",
+        "invalid memory alloc request size 1200000003",
+        false,
+        /shorten it in the source/,
+      ],
       ["08P01", "query timeout", false, /^The pooler there limits/],
       ["08P01", "idle transaction timeout", false, /^The pooler there limits/],
       ["08P01", "server conn crashed?", true, /log of the pooler/],
