@@ -7,6 +7,7 @@ import {
   type TextRow,
 } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
+import changesOfOthersSql from "./changes_of_others.sql" with { type: "text" };
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";
 import referencesSql from "../references/references.sql" with { type: "text" };
 
@@ -104,38 +105,6 @@ const COLUMNS_SQL = `with recursive base (model, name, id, modifier) as (
   order by model, attnum`;
 
 /**
- * What others did to the tables of models ($1) and their partitions: triggers
- * that see a row before it is written and rules that write something else, as
- * JSON (see `pg_trigger.tgtype`); a table that inherits from them, whose rows
- * are read and written with theirs; one that a crash of the server empties.
- */
-const CHANGES_SQL = `with own as (
-    select model, to_regclass(quote_ident(model || suffix)) as id
-    from unnest($1::text[]) as model
-    cross join (values (''), ('_closed')) as suffix (suffix)
-  ), watched as (
-    select model, id from own union select model, tree.relid
-    from own, lateral pg_partition_tree(own.id) as tree
-  )
-  select model,
-    json_agg(name order by name) filter (where kind = 'intercepts') as names,
-    min(name) filter (where kind = 'inherits') as heir,
-    min(name) filter (where kind = 'unlogged') as unlogged
-  from (
-    select model, 'intercepts' as kind, tgname::text as name from pg_trigger
-    inner join watched on watched.id = tgrelid
-    where not tgisinternal and tgtype & 3 = 3 and tgenabled in ('O', 'A')
-    union select model, 'intercepts', rulename::text from pg_rewrite
-    inner join watched on watched.id = ev_class
-    where ev_type <> '1' and ev_enabled in ('O', 'A')
-    union select model, 'inherits', inhrelid::regclass::text from own
-    inner join pg_class on oid = own.id and relkind = 'r'
-    inner join pg_inherits on inhparent = own.id
-    union select model, 'unlogged', watched.id::regclass::text from watched
-    inner join pg_class on oid = watched.id and relpersistence = 'u'
-  ) as found group by model`;
-
-/**
  * Looks the tables of models up, in their order; throws a `StageError` when one
  * isn't there. A column to which the table itself gives a value is somebody's
  * own unless the model has it.
@@ -163,7 +132,7 @@ export async function readWarehouseTables(
     checkColumns(model, columnsOf.get(model.name) ?? []);
   }
   const filled = await query(client, filledSql(names));
-  const changes = await query(client, CHANGES_SQL, [names]);
+  const changes = await query(client, changesOfOthersSql, [names]);
   for (const change of changes) checkChange(change);
   const references = await query(client, referencesSql, [names]);
   const tables: WarehouseTable[] = [];
