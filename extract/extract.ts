@@ -176,6 +176,7 @@ async function readTables(
   const { progress } = run.context;
   progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
   const writers: bigint[] = [];
+  const before = previous?.source.shipped ?? [];
   const tables = await readAll(reads, {
     atOnce: snapshot.connections,
     work: async (read) => {
@@ -186,13 +187,9 @@ async function readTables(
         progress,
         signal,
       });
-      writers.push(
-        ...await readShippedWriters(snapshot, {
-          table: read.table,
-          isShipped: table.rows.length > 0,
-          before: previous?.source.shipped ?? [],
-        }),
-      );
+      const isShipped = table.rows.length > 0;
+      const shipped = { table: read.table, isShipped, before };
+      writers.push(...await readShippedWriters(snapshot, shipped));
       if (options.whileOpen === undefined) {
         await snapshot.release(read.table.contract.name);
       }
