@@ -66,6 +66,25 @@ export async function checkedEntry(
   return entry;
 }
 
+/**
+ * Throws a `StageError` if the newest batch in the warehouse, where there may be
+ * no ledger yet, is not this log's, by whatever SQL each was made: nothing may
+ * be made in the warehouse of another lake.
+ */
+export async function checkLake(
+  client: pg.Client,
+  batches: BatchLog<ProcessedManifest>,
+): Promise<void> {
+  const entry = await findNewestEntry(client);
+  if (entry === undefined) return;
+  const manifest = await batches.find(entry.batch);
+  const { transformHash } = manifest ?? entry;
+  checkContinuity({ ...entry, transformHash }, {
+    manifest,
+    zone: batches.zone.url,
+  });
+}
+
 /** The newest entry once this batch is loaded. */
 export function ledgerEntry(manifest: ProcessedManifest): LedgerEntry {
   const { batch, runId, inputSha256, lakeId, transformHash } = manifest;

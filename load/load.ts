@@ -7,7 +7,7 @@ import {
   type StageResult,
 } from "../lib/stage.ts";
 import { checkTakenByLoad } from "./tables/check_taken.ts";
-import { checkContinuity, findNewestEntry } from "./ledger.ts";
+import { checkContinuity, checkLake, findNewestEntry } from "./ledger.ts";
 import { loadError } from "./load_error.ts";
 import { loadPending } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
@@ -48,6 +48,7 @@ export async function load(
     await using loader = await openLoader(context, {
       check: (client) =>
         checkTakenByLoad(context, { client, accept, batches, newest }),
+      checkLake: (client) => checkLake(client, batches),
     });
     if (loader === undefined) return { ...nothing, overtaken: true };
     return await loadPending(context, { loader, batches, newest });

@@ -40,6 +40,8 @@ export interface OpenLoaderOptions {
   reloads?: boolean | undefined;
   /** Examines the tables before anything is created: see `makeSchema`. */
   check?: ((client: pg.Client) => Promise<void>) | undefined;
+  /** Throws if the warehouse may hold batches of another lake. */
+  checkLake: (client: pg.Client) => Promise<void>;
 }
 
 /**
@@ -53,11 +55,11 @@ export async function openLoader(
 ): Promise<Loader>;
 export async function openLoader(
   context: StageContext,
-  options?: OpenLoaderOptions,
+  options: OpenLoaderOptions,
 ): Promise<Loader | undefined>;
 export async function openLoader(
   context: StageContext,
-  options: OpenLoaderOptions = {},
+  options: OpenLoaderOptions,
 ): Promise<Loader | undefined> {
   const { resources, signal } = context;
   const settings = warehouseOf(context);
@@ -76,6 +78,7 @@ export async function openLoader(
       },
       reloads: options.reloads,
       check: options.check,
+      checkLake: options.checkLake,
     });
     if (isMade) return loader;
   } catch (error) {

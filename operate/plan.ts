@@ -10,7 +10,7 @@ import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { takenColumns, takenTables } from "../load/tables/check_taken.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
-import { findNewestEntry } from "../load/ledger.ts";
+import { checkLake, findNewestEntry } from "../load/ledger.ts";
 import { findMissing, wantedSchema } from "../load/tables/make_schema.ts";
 import { ModelTypes, type TypedModel } from "../load/tables/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
@@ -92,6 +92,8 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     const { client } = connection;
     await inTransaction(client, { readOnly: true }, async () => {
       const entry = await findNewestEntry(client);
+      // Of another lake's warehouse there is nothing else to say.
+      if (!await refusedAs(plan, () => checkLake(client, output))) return;
       const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
       await planWarehouse(client, { context, plan, models, isChanged });
       const loaded = entry?.batch ?? 0;
@@ -145,16 +147,21 @@ async function planWarehouse(
   plan.rebuild.push(...await columns(true), ...tables);
 }
 
-/** Notes the refusal of some work, and goes on. */
-async function refusedAs(plan: Plan, work: () => Promise<void>): Promise<void> {
+/** Notes the refusal of some work, and goes on; whether it was not refused. */
+async function refusedAs(
+  plan: Plan,
+  work: () => Promise<void>,
+): Promise<boolean> {
   try {
     await work();
+    return true;
   } catch (error) {
     if (!(error instanceof StageError)) throw error;
     plan.refusals.push({
       message: messageOf(error),
       ...error.hint === undefined ? {} : { hint: error.hint },
     });
+    return false;
   }
 }
 

@@ -1,8 +1,11 @@
 import type pg from "pg";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import { query, serverName } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
+import type { Zone } from "../../lib/zone/zone.ts";
+import { findNewestEntry } from "../ledger.ts";
 import { checkTakenByRebuild } from "../tables/check_taken.ts";
 import { loadedModels } from "../tables/loaded_models.ts";
 import { warehouseOf } from "../open_loader.ts";
@@ -37,12 +40,21 @@ export async function rebuildWarehouse(
     allowCascade,
     waitSeconds,
   } = options;
+  const checkOwn = async (client: pg.Client, zone: Zone) => {
+    if (replaceLake) return;
+    const batches = new BatchLog<ProcessedManifest>(zone, "transform");
+    await checkLake(context, { client, batches });
+  };
   return await withLoader(
     context,
     {
       waitSeconds,
       reloads: true,
-      check: (client) => checkTakenByRebuild(context, { client, accept }),
+      check: async (client, zone) => {
+        await checkOwn(client, zone);
+        await checkTakenByRebuild(context, { client, accept });
+      },
+      checkLake: checkOwn,
     },
     (at) =>
       reloadModels(context, {
@@ -51,24 +63,30 @@ export async function rebuildWarehouse(
         drop: true,
         allowCascade,
         upTo: async (batches) => {
-          const newest = await newestBatch(context, {
-            batches,
-            task: "rebuild",
-          });
           const { client } = at.loader;
-          const zone = at.zone.url;
-          if (!replaceLake) await checkLake(context, { client, newest, zone });
-          return newest;
+          if (!replaceLake) await checkLake(context, { client, batches });
+          return await newestOf(context, batches);
         },
       }),
   );
 }
 
+async function newestOf(
+  context: StageContext,
+  batches: BatchLog<ProcessedManifest>,
+): Promise<ProcessedManifest> {
+  return await newestBatch(context, { batches, task: "rebuild" });
+}
+
+/** Throws a `StageError` if the warehouse holds batches that the log has not. */
 async function checkLake(
   context: StageContext,
-  options: { client: pg.Client; newest: ProcessedManifest; zone: string },
+  options: { client: pg.Client; batches: BatchLog<ProcessedManifest> },
 ): Promise<void> {
-  const { client, newest, zone } = options;
+  const { client, batches } = options;
+  const newest = await newestOf(context, batches);
+  if (await findNewestEntry(client) === undefined) return;
+  const zone = batches.zone.url;
   const server = serverName(warehouseOf(context));
   const [entry] = await query(
     client,

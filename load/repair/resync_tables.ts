@@ -5,7 +5,7 @@ import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { checkTakenByLoad } from "../tables/check_taken.ts";
-import { checkedEntry } from "../ledger.ts";
+import { checkedEntry, checkLake } from "../ledger.ts";
 import { loadPending } from "../load_pending.ts";
 import { loadedModels } from "../tables/loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
@@ -32,24 +32,30 @@ export async function resyncTables(
     const newest = await newestBatch(context, { batches, task: "resync" });
     await checkTakenByLoad(context, { client, accept, batches, newest });
   };
-  return await withLoader(context, { waitSeconds, check }, async (at) => {
-    const batches = new BatchLog<ProcessedManifest>(at.zone, "transform");
-    const newest = await newestBatch(context, { batches, task: "resync" });
-    await loadPending(context, { loader: at.loader, batches, newest });
-    const models = loadedModels(context.sql).filter((model) =>
-      model.name === QUARANTINE.name ||
-      model.reads.some((table) => tables.includes(table))
-    );
-    return await reloadModels(context, {
-      ...at,
-      models,
-      drop: false,
-      allowCascade,
-      // The other models are as of the ledger's last batch.
-      upTo: async (log) => {
-        const entry = await checkedEntry(at.loader.client, log);
-        return await log.read(entry?.batch ?? newest.batch);
-      },
-    });
-  });
+  const checkOwn = (client: pg.Client, zone: Zone) =>
+    checkLake(client, new BatchLog<ProcessedManifest>(zone, "transform"));
+  return await withLoader(
+    context,
+    { waitSeconds, check, checkLake: checkOwn },
+    async (at) => {
+      const batches = new BatchLog<ProcessedManifest>(at.zone, "transform");
+      const newest = await newestBatch(context, { batches, task: "resync" });
+      await loadPending(context, { loader: at.loader, batches, newest });
+      const models = loadedModels(context.sql).filter((model) =>
+        model.name === QUARANTINE.name ||
+        model.reads.some((table) => tables.includes(table))
+      );
+      return await reloadModels(context, {
+        ...at,
+        models,
+        drop: false,
+        allowCascade,
+        // The other models are as of the ledger's last batch.
+        upTo: async (log) => {
+          const entry = await checkedEntry(at.loader.client, log);
+          return await log.read(entry?.batch ?? newest.batch);
+        },
+      });
+    },
+  );
 }

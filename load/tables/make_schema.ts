@@ -31,8 +31,9 @@ type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
  * knows is gone, or one of the pipeline's own that a load does not fill, unless
  * all rows are going to be loaded again.
  *
- * `check` examines the tables before anything is created, except by the
- * company's migrations and for the pipeline's own tables, which come first.
+ * `checkLake` examines the ledger before anything is created, `check` the
+ * tables before anything but the pipeline's own tables and what the company's
+ * migrations create.
  */
 export async function makeSchema(
   context: Context,
@@ -40,9 +41,10 @@ export async function makeSchema(
     loader: Pick<Loader, "client" | "transaction">;
     reloads?: boolean | undefined;
     check?: ((client: pg.Client) => Promise<void>) | undefined;
+    checkLake?: ((client: pg.Client) => Promise<void>) | undefined;
   },
 ): Promise<boolean> {
-  const { loader, reloads = false, check } = options;
+  const { loader, reloads = false, check, checkLake } = options;
   const { client, transaction } = loader;
   const wanted = wantedSchema(context.sql);
   // In a transaction the limits of the role and the database are lifted.
@@ -55,7 +57,7 @@ export async function makeSchema(
   };
   // Most loads find that nothing is missing, in one transaction.
   const { damaged, migrates, isMade } = await look(() =>
-    examine(client, { wanted, reloads, checkAll })
+    examine(client, { wanted, reloads, checkAll, checkLake })
   );
   if (isMade) return true;
   const work = { loader, wanted };
@@ -87,6 +89,7 @@ async function examine(
     wanted: WantedSchema;
     reloads: boolean;
     checkAll: () => Promise<void>;
+    checkLake?: ((client: pg.Client) => Promise<void>) | undefined;
   },
 ): Promise<{
   damaged: readonly DamagedTable[];
@@ -94,14 +97,20 @@ async function examine(
   migrates: boolean;
   isMade: boolean;
 }> {
-  const { wanted, reloads, checkAll } = options;
+  const { wanted, reloads, checkAll, checkLake } = options;
   const damaged = await damagedTables(client);
   if (!reloads) checkDamaged(damaged);
-  const { migrations, tables } = await findMissing(client, wanted);
+  const { migrations, tables } = await findMissing(client, wanted)
+    .catch(async (error) => {
+      // Another lake's migrations explain nothing.
+      if (error instanceof StageError) await checkLake?.(client);
+      throw error;
+    });
   const migrates = wanted.company.some(({ name }) => migrations.includes(name));
-  if (!migrates && damaged.length === 0) await checkAll();
   const isMade = damaged.length + migrations.length + tables.length === 0 &&
     await isFinished(client, wanted);
+  if (!isMade && damaged.length === 0) await checkLake?.(client);
+  if (!migrates && damaged.length === 0) await checkAll();
   return { damaged, migrates, isMade };
 }
 

@@ -5,9 +5,13 @@ import { ConfigError } from "../../lib/errors.ts";
 import { query, serverName } from "../../lib/postgres/postgres.ts";
 import { openStageZone } from "../../lib/stage.ts";
 import { load } from "../../load/load.ts";
+import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
+import { resyncTables } from "../../load/repair/resync_tables.ts";
+import { makePlan } from "../../operate/plan.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
+import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 Deno.test("load() says which setting it lacks", async () => {
@@ -45,6 +49,61 @@ Deno.test("load() refuses a zone without any batch where the warehouse has some"
   });
 
   await Deno.remove(empty, { recursive: true });
+});
+
+Deno.test("a warehouse of another lake is refused before anything is made in it", async () => {
+  const sourceSql = "create table item (item_id integer primary key);";
+  const company = (name: string) =>
+    smallProject({
+      source: sourceSql,
+      models: [{
+        name,
+        key: ["item_id"],
+        sql: "select item_id from changed.item",
+      }],
+    });
+  const own = { name: "0100_mart", text: "create table mart (id integer)" };
+  await using platform = await openPlatform({
+    warehouse: "empty",
+    sourceSql,
+    sql: await company("dim_item"),
+  });
+  await platform.run();
+  await using other = await openPlatform({
+    warehouse: "empty",
+    sourceSql,
+    sql: { ...await company("dim_part"), migrations: [own] },
+  });
+  await other.extract();
+  await other.transform();
+  other.set({ warehouse: platform.warehouse.settings });
+  const { client } = platform.warehouse;
+  const tables = () =>
+    query(
+      client,
+      `select table_schema, table_name from information_schema.tables
+      where table_schema in ('public', 'pipeline') order by 1, 2`,
+    );
+  const before = await tables();
+  const refusal = {
+    name: "StageError",
+    message: /^Cannot go on from batch 1, .* it belongs to another lake$/,
+  };
+
+  await assert.rejects(other.load(), refusal);
+  await assert.rejects(
+    resyncTables(other.context, { tables: ["item"] }),
+    refusal,
+  );
+  await assert.rejects(rebuildWarehouse(other.context), {
+    name: "StageError",
+    message: /: it holds batch 1 of another lake than /,
+  });
+  const plan = await makePlan(other.context);
+
+  assert.deepEqual(await tables(), before);
+  assert.match(plan.refusals[0]?.message ?? "", refusal.message);
+  assert.deepEqual([...plan.warehouse, ...plan.taken, ...plan.rebuild], []);
 });
 
 Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
