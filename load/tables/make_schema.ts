@@ -56,14 +56,14 @@ export async function makeSchema(
     await check?.(client);
   };
   // Most loads find that nothing is missing, in one transaction.
-  const { damaged, migrates, isMade } = await look(() =>
+  const { damaged, migrates, isChecked, isMade } = await look(() =>
     examine(client, { wanted, reloads, checkAll, checkLake })
   );
   if (isMade) return true;
   const work = { loader, wanted };
   if (!await repairTables(context, { loader, damaged })) return false;
-  if (!migrates && damaged.length > 0) await look(checkAll);
   if (!await applyMigrations(context, ENGINE_SCHEMA, work)) return false;
+  if (!migrates && !isChecked) await look(checkAll);
   const missing = await look(() =>
     missingTables(client, derivedModels(wanted))
   );
@@ -95,6 +95,8 @@ async function examine(
   damaged: readonly DamagedTable[];
   /** Whether a migration of the company's has to be applied. */
   migrates: boolean;
+  /** Whether the tables were examined, which a company's migration may change. */
+  isChecked: boolean;
   isMade: boolean;
 }> {
   const { wanted, reloads, checkAll, checkLake } = options;
@@ -110,8 +112,10 @@ async function examine(
   const isMade = damaged.length + migrations.length + tables.length === 0 &&
     await isFinished(client, wanted);
   if (!isMade && damaged.length === 0) await checkLake?.(client);
-  if (!migrates && damaged.length === 0) await checkAll();
-  return { damaged, migrates, isMade };
+  // A failure is noted in one of the pipeline's own tables: they come first.
+  const isChecked = migrations.length + damaged.length === 0;
+  if (isChecked) await checkAll();
+  return { damaged, migrates, isChecked, isMade };
 }
 
 /** False means that another load is at work, here and below. */

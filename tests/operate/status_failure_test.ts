@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { notingFailure } from "../../lib/batches/failure_note.ts";
 import type { ProcessIo } from "../../lib/cli/command.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { openZone } from "../../lib/zone/zone.ts";
+import { load as runLoad } from "../../load/load.ts";
 import { main as load } from "../../load/main.ts";
 import { formatStatus } from "../../operate/format_status.ts";
 import { readStatus } from "../../operate/read_status.ts";
@@ -18,6 +20,7 @@ import {
   type Platform,
   ZONE_KINDS,
 } from "../harness/platform.ts";
+import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { taskEnv } from "../harness/task.ts";
 
@@ -36,6 +39,34 @@ Deno.test("formatStatus() says how many rows of quarantine it leaves out", () =>
     text(4),
     /bad date\n {2}and 3 more, in the warehouse's quarantine_current\n$/,
   );
+});
+
+Deno.test("status says why the first load of an empty warehouse failed", async () => {
+  const sourceSql = "create table item (item_id integer primary key);";
+  await using platform = await openPlatform({
+    warehouse: "empty",
+    sourceSql,
+    sql: await smallProject({
+      source: sourceSql,
+      models: [{
+        name: "dim_item",
+        key: ["item_id"],
+        sql: "select item_id from changed.item",
+      }],
+    }),
+  });
+  await platform.extract();
+  await platform.transform();
+  await execute(platform.warehouse.client, "create table dim_item (a integer)");
+  const refused = /^Cannot make the table of the model "dim_item"/;
+
+  await assert.rejects(
+    notingFailure(platform.context, "load", (context) => runLoad(context)),
+    { message: refused },
+  );
+
+  const { stages } = await readStatus(platform.context);
+  assert.match(stages[2]?.failure?.message ?? "", refused);
 });
 
 /** Runs a command with the settings of a platform, and others. */
