@@ -143,6 +143,11 @@ export interface ProcessedManifest extends Manifest {
   sql?: { since: number; isAccepted: boolean };
   /** Of that first batch: by model, what its columns are in DuckDB. */
   given?: Record<string, Record<string, string>>;
+  /**
+   * Of that first batch: by model, a hash of its query; missing in manifests
+   * made before this was kept.
+   */
+  queries?: Record<string, string>;
   models: Record<string, ProcessedModel>;
   /** Rows, by name, that the next batch needs, as of the end of this one. */
   state: Record<string, DataFile>;

@@ -28,12 +28,21 @@ const EARLIER: Readonly<Record<string, string>> = {
 export function transformHash(sql: TransformSql): string {
   const models = sql.models
     .toSorted((one, other) => one.name < other.name ? -1 : 1)
-    .map((model) => [fieldsOf(model), withoutComments(model.sql)]);
+    .map(textOf);
   return sha256Hex(JSON.stringify([
     withoutComments(sql.contract.replace(CARRIED, "'carried from $1'")),
     models,
     sql.quarantine.map(({ name, text }) => [name, withoutComments(text)]),
   ]));
+}
+
+/** A hash of what decides the rows of one model, apart from its tables. */
+export function queryHash(model: ModelSql): string {
+  return sha256Hex(JSON.stringify(textOf(model)));
+}
+
+function textOf(model: ModelSql): [Model, string] {
+  return [fieldsOf(model), withoutComments(model.sql)];
 }
 
 /** The hashes that earlier versions had for the same SQL. */

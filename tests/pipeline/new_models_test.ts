@@ -137,6 +137,41 @@ Deno.test("a new join is whole at once, and so is a column that a join gains", (
     assert.ok((await verify(platform.context)).same);
   }));
 
+Deno.test("a join whose query changed is made again at once, and a model by row is named", () =>
+  withChanged({
+    before: { ...BEFORE, dim_counted: COUNTED, dim_joined: JOINED },
+    after: {
+      dim_item: `${BEFORE.dim_item} where place_id > 1`,
+      // A comment is no change of a query.
+      dim_counted: `${COUNTED} -- Items of places.`,
+      dim_joined: JOINED.replace("place.name", "upper(place.name) as name"),
+    },
+  }, async (platform) => {
+    await platform.extract();
+    await accept(platform);
+
+    assert.deepEqual(warnings(platform), [
+      "warning: dim_item: its query changed, and rows that don't change from now on stay as it made them before: `deno task resync item` makes them again",
+    ]);
+    assert.deepEqual(
+      await read(
+        platform,
+        "select id, name, from_batch from dim_joined_current order by id",
+      ),
+      [
+        { id: 1, name: "LEEDS", from_batch: "2" },
+        { id: 2, name: "YORK", from_batch: "2" },
+        { id: 3, name: "YORK", from_batch: "2" },
+      ],
+    );
+    await resync(platform.context, { tables: ["item"] });
+    assert.deepEqual(
+      await read(platform, "select id from dim_item_current order by id"),
+      [{ id: 2 }, { id: 3 }],
+    );
+    assert.ok((await verify(platform.context)).same);
+  }));
+
 Deno.test("a join that comes back is compared with what the lake has of it", () =>
   withChanged({
     before: { ...BEFORE, dim_counted: COUNTED, dim_joined: JOINED },

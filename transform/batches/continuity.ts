@@ -5,7 +5,8 @@ import {
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
-import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
+import { queryHash } from "../../lib/project/transform_hash.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { tableFiles } from "../tables/table_state.ts";
 
@@ -63,7 +64,9 @@ export function sqlSince(
     accept?: boolean;
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
-): Required<Pick<ProcessedManifest, "sql">> & Pick<ProcessedManifest, "given"> {
+):
+  & Required<Pick<ProcessedManifest, "sql">>
+  & Pick<ProcessedManifest, "given" | "queries"> {
   const { batch, previous, accept = false, columns } = options;
   if (previous?.sql !== undefined && isOfSameSql(previous, sql)) {
     const { sql: known } = previous;
@@ -77,35 +80,57 @@ export function sqlSince(
         Object.fromEntries(given.map(({ name, type }) => [name, type])),
       ]),
     ),
+    queries: Object.fromEntries(
+      sql.models.map((model) => [model.name, queryHash(model)]),
+    ),
+  };
+}
+
+/** What manifests tell of the SQL that made a batch. */
+export type SqlBefore = Pick<ProcessedManifest, "given" | "queries">;
+
+/** Finds that; undefined if no manifest has it. */
+export async function sqlBefore(
+  { sql }: ProcessedManifest,
+  output: BatchLog<ProcessedManifest>,
+): Promise<SqlBefore | undefined> {
+  return sql === undefined ? undefined : await output.find(sql.since);
+}
+
+/** How a model differs from what it was in other SQL. */
+export interface ModelChange {
+  isNew: boolean;
+  /** The columns that it did not have: all, if it is new. */
+  gained: string[];
+  /** Whether its query is known to be another one. */
+  isRewritten: boolean;
+}
+
+/** Compares a model with what it was in other SQL. */
+export function changeOf(
+  model: ModelSql,
+  options: {
+    before: SqlBefore;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  },
+): ModelChange {
+  const { before: { given, queries }, columns } = options;
+  const gave = given?.[model.name];
+  const hash = queries?.[model.name];
+  return {
+    isNew: gave === undefined,
+    gained: (columns.get(model.name) ?? []).map(({ name }) => name)
+      .filter((name) => gave?.[name] === undefined),
+    isRewritten: hash !== undefined && hash !== queryHash(model),
   };
 }
 
 /**
- * The columns of each model by the SQL that made a batch, as DuckDB names their
- * types; undefined if no manifest tells.
- */
-export async function givenBy(
-  { sql }: ProcessedManifest,
-  output: BatchLog<ProcessedManifest>,
-): Promise<ProcessedManifest["given"]> {
-  return sql === undefined ? undefined : (await output.find(sql.since))?.given;
-}
-
-/** The columns that a model has, and did not have before: all, if it is new. */
-export function gainedColumns(
-  gave: Record<string, string> | undefined,
-  columns: readonly ModelColumn[] = [],
-): string[] {
-  return columns.map(({ name }) => name)
-    .filter((name) => gave?.[name] === undefined);
-}
-
-/**
  * The last batch of other SQL, for the first one of this: joined models that
- * are new, gain columns or were not joined before are compared with the lake,
- * which lacks something of rows that no later batch may change.
+ * are new, changed or were not joined before are compared with the lake, whose
+ * rows may not be those of this SQL, though no later batch changes them.
  */
-export async function withNewJoins(
+export async function withChangedJoins(
   previous: ProcessedManifest,
   options: {
     sql: ProjectSql;
@@ -114,15 +139,24 @@ export async function withNewJoins(
   },
 ): Promise<ProcessedManifest> {
   const { sql, columns, output } = options;
-  const given = await givenBy(previous, output);
-  const isNew = ({ name, reads }: ProjectSql["models"][number]) =>
-    given !== undefined &&
-      gainedColumns(given[name], columns.get(name)).length > 0 ||
-    reads.some((table) => tableFiles(previous.state, table).length === 0);
-  const joins = sql.models
-    .filter((model) => model.derivation === "join" && isNew(model))
-    .map(({ name }) => name);
-  const postponed = [...new Set([...previous.postponed ?? [], ...joins])];
+  const before = await sqlBefore(previous, output);
+  const isChanged = (model: ModelSql) => {
+    if (before?.given === undefined) return false;
+    const { gained, isRewritten } = changeOf(model, { before, columns });
+    return gained.length > 0 || isRewritten;
+  };
+  const joins = sql.models.filter((model) =>
+    model.derivation === "join" && (isChanged(model) ||
+      model.reads.some((table) =>
+        tableFiles(previous.state, table).length === 0
+      ))
+  );
+  const postponed = [
+    ...new Set([
+      ...previous.postponed ?? [],
+      ...joins.map(({ name }) => name),
+    ]),
+  ];
   return postponed.length === 0 ? previous : { ...previous, postponed };
 }
 

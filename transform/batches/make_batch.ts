@@ -19,7 +19,7 @@ import type { BatchContent, HeldModel } from "./batch_work.ts";
 import { compact, compactionBounds } from "../files/compact.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
-import { sqlSince, withNewJoins } from "./continuity.ts";
+import { sqlSince, withChangedJoins } from "./continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
@@ -66,7 +66,7 @@ export async function makeBatch(
   const since = sqlSince(sql, { ...options, batch });
   const previous = options.previous === undefined || since.given === undefined
     ? options.previous
-    : await withNewJoins(options.previous, { ...options, sql });
+    : await withChangedJoins(options.previous, { ...options, sql });
   const { runId, isExpired } = startRun(context);
   const startedAt = context.clock().toISOString();
   progress.begin(`transform ${batch}`, { rows: extractedOf(next).rows });

@@ -6,21 +6,23 @@ import type {
 import { StageError } from "../../lib/errors.ts";
 import { typeChange } from "../../lib/project/column_types.ts";
 import type { Model } from "../../lib/project/model.ts";
+import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import {
+  changeOf,
   checkKeys,
-  gainedColumns,
-  givenBy,
   isOfSameSql,
+  type SqlBefore,
+  sqlBefore,
 } from "../batches/continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 
 /**
  * Throws a `StageError` if earlier batches have a model under another key, or
  * were made by other SQL, with a list of what this SQL no longer gives. If a
- * person accepts it, that is only logged, with what models gain and no pending
- * batch brings.
+ * person accepts it, that is only logged, with what no pending batch brings to
+ * new and changed models.
  */
 export async function checkSql(
   { sql, log }: StageContext,
@@ -36,11 +38,14 @@ export async function checkSql(
   const { accept, columns, output, previous } = options;
   checkKeys(previous, sql);
   if (isOfSameSql(previous, sql)) return;
-  const before = await givenBy(previous, output);
-  const taken = takenAway(before ?? {}, { models: sql.models, columns });
+  const before = await sqlBefore(previous, output);
+  const taken = takenAway(before?.given ?? {}, {
+    models: sql.models,
+    columns,
+  });
   if (accept) {
     for (const one of taken) log.warn("{taken}", { taken: one });
-    if (before === undefined) return;
+    if (before?.given === undefined) return;
     const partial = await partialTables(options);
     for (const model of sql.models) {
       const lack = lackOf(model, { ...options, before, partial });
@@ -82,32 +87,36 @@ async function partialTables(
 }
 
 /**
- * What is missing of a model that is new or gains columns, since it came in
- * earlier batches, and the command that brings it. A join is made whole.
+ * What is not of this SQL in a model that is new or changed, since it came in
+ * earlier batches, and the command that mends it. A join is made whole.
  */
 function lackOf(
-  { name, reads, derivation }: Model,
+  model: ModelSql,
   options: {
-    before: NonNullable<ProcessedManifest["given"]>;
+    before: SqlBefore;
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
     partial: ReadonlySet<string>;
   },
 ): { model: string; lack: string } | undefined {
-  const { before, columns, partial } = options;
-  const tables = reads.filter((table) => partial.has(table));
-  const gained = gainedColumns(before[name], columns.get(name));
-  if (derivation === "join" || tables.length * gained.length === 0) {
+  const { name, reads, derivation } = model;
+  const tables = reads.filter((table) => options.partial.has(table));
+  const { isNew, gained, isRewritten } = changeOf(model, options);
+  const isChanged = gained.length > 0 || isRewritten;
+  if (derivation === "join" || tables.length === 0 || !isChanged) {
     return undefined;
   }
   const resync = `\`deno task resync ${tables.join(",")}\``;
   const rebuild = "`deno task rebuild processed`";
+  const way = derivation === "set" ? rebuild : resync;
   return {
     model: name,
-    lack: before[name] === undefined
+    lack: isNew
       ? `it is new, and has only rows that change from now on: ${resync} brings all, ${rebuild} their history, too`
-      : `${gained.join(", ")} is null in rows that don't change from now on: ${
-        derivation === "set" ? rebuild : resync
-      } fills it`,
+      : gained.length > 0
+      ? `${
+        gained.join(", ")
+      } is null in rows that don't change from now on: ${way} fills it`
+      : `its query changed, and rows that don't change from now on stay as it made them before: ${way} makes them again`,
   };
 }
 
