@@ -81,6 +81,7 @@ async function init(options: Options): Promise<number> {
 /** Who pays for it, by the credentials at hand. */
 async function checkAccount(): Promise<string> {
   say(1, "Look whose account this is: aws sts get-caller-identity");
+  await refuseLogin();
   const { text, error } = await askAws([
     ...["sts", "get-caller-identity", "--region", GLOBAL_REGION],
   ]);
@@ -103,6 +104,21 @@ async function checkAccount(): Promise<string> {
     ]);
   }
   return String(Account);
+}
+
+/**
+ * Terraform reads no sign-in of `aws login`:
+ * https://github.com/hashicorp/terraform-provider-aws/issues/45316
+ */
+async function refuseLogin(): Promise<void> {
+  if ((Deno.env.get("AWS_ACCESS_KEY_ID") ?? "") !== "") return;
+  const { error } = await askAws(["configure", "get", "login_session"]);
+  if (error !== undefined) return;
+  throw new StageError("Terraform can't use a sign-in by `aws login`", {
+    subject: "AWS",
+    hint:
+      "Set AWS_PROFILE to a profile whose credential_process asks the AWS CLI for it (docs/deploy.md)",
+  });
 }
 
 /** The budget counts by a tag, which the account must know as one of costs. */

@@ -19,6 +19,10 @@ const SETTINGS = [
   ...["--region", "eu-west-2", "--email", "team@example.com"],
   ...["--budget", "50"],
 ];
+/** A profile, as `aws login` writes it. */
+const LOGIN = `[default]
+login_session = arn:aws:iam::123456789012:user/somebody
+`;
 const DEADLINE_MS = 300_000;
 const SHOWN_CHARACTERS_MAX = 4000;
 
@@ -88,6 +92,10 @@ export async function tryDeploy(
     1,
   );
   assertSays(stranger, /Cannot use AWS: .*credentials[^]*aws sso login/);
+  const config = join(options.work, "login_config");
+  await Deno.writeTextFile(config, LOGIN);
+  const login = { AWS_CONFIG_FILE: config, AWS_ACCESS_KEY_ID: "" };
+  assertSays(await ended(run([], login), 1), /by `aws login`[^]*AWS_PROFILE/);
   const bare = await ended(run([]), 2);
   assertSays(bare, /--email is missing[^]*--budget is missing/);
 
