@@ -24,10 +24,13 @@ resource "aws_s3_bucket_object_lock_configuration" "ingestion" {
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
+# Both can be made again. Without force_destroy a destroy would remove the
+# lifecycle first, and old versions would be in its way for ever.
 resource "aws_s3_bucket" "derived" {
   for_each = toset(["processed", "artefacts"])
 
-  bucket = "${local.name}-${each.key}-${data.aws_caller_identity.current.account_id}"
+  bucket        = "${local.name}-${each.key}-${data.aws_caller_identity.current.account_id}"
+  force_destroy = true
 }
 
 locals {

@@ -279,9 +279,9 @@ async function alarmsOf(moto: Moto): Promise<string[]> {
 }
 
 /** The names of the environment's roles. */
-export async function rolesOf(moto: Moto): Promise<string[]> {
+export async function rolesOf(moto: Moto, prefix = NAME): Promise<string[]> {
   const answer = await moto.query("iam", "2010-05-08", { Action: "ListRoles" });
-  return valuesOf(answer, "RoleName").filter((name) => name.startsWith(NAME));
+  return valuesOf(answer, "RoleName").filter((name) => name.startsWith(prefix));
 }
 
 /** The name of a bucket. */

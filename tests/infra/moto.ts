@@ -31,6 +31,11 @@ export class Moto {
     await this.#fetch("/moto-api/reset-auth", { method: "POST", body: "0" });
   }
 
+  /** From now on it lets everybody do all again. */
+  async ignoreRights(): Promise<void> {
+    await this.#fetch("/moto-api/reset-auth", { method: "POST", body: "inf" });
+  }
+
   /** What a service answers to a GET, as JSON. */
   async getJson(service: string, path: string): Promise<Answer> {
     return JSON.parse(await this.get(service, path));

@@ -9,6 +9,7 @@ import { secretsOf } from "./applied.ts";
 import type { Moto } from "./moto.ts";
 import { dropNewer } from "./terraform.ts";
 import { tryRights } from "./try_rights.ts";
+import { tryTeardown } from "./try_teardown.ts";
 
 /** What `deno task package` reads, and `deploy` itself. */
 const NAMES = [
@@ -39,7 +40,8 @@ interface Run {
 /**
  * Runs `deno task deploy init` against moto: without credentials, without
  * settings, killed at three moments, and to the end; then everything works, and
- * one run more changes nothing. Then the stages run with the functions' rights.
+ * one run more changes nothing. Then the stages run with the functions' rights, and
+ * all but history is taken down.
  */
 export async function tryDeploy(
   moto: Moto,
@@ -136,6 +138,8 @@ export async function tryDeploy(
   assert.deepEqual(await secretsOf(moto, "totesys-staging"), secrets);
 
   await tryRights(moto, { env: options.env, secrets });
+  await moto.ignoreRights();
+  await tryTeardown(moto, { folder, env: options.env });
 }
 
 function start(
