@@ -10,6 +10,8 @@ import {
 import { unzip } from "./unzip.ts";
 
 const NOBODY = "65534";
+const DROP = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`]
+  .concat("--clear-groups");
 /** Of the kernel's clock for processes. */
 const MS_PER_TICK = 10;
 const ENDED_TRIES_MAX = 400;
@@ -73,7 +75,10 @@ export class RunningFunction implements AsyncDisposable {
     this.#read = this.#follow();
   }
 
-  /** Starts the package's `bootstrap` as an unprivileged user. */
+  /**
+   * Starts the package's `bootstrap` as an unprivileged user; with
+   * TEST_LAMBDA_IMAGE in a container of that image, on Linux.
+   */
   static async start(
     laidOut: LaidOutPackage,
     options: {
@@ -91,30 +96,32 @@ export class RunningFunction implements AsyncDisposable {
     const layers = join(laidOut.folder, usesDuckDb ? "opt_duckdb" : "opt");
     await Deno.mkdir(temp, { recursive: true });
     await Deno.chmod(temp, 0o777);
-    const isRoot = Deno.uid() === 0;
-    const drop = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`].concat(
-      "--clear-groups",
-    );
-    const [program = "", ...args] = [
-      ...(isRoot ? drop : []),
-      join(taskRoot, "bootstrap"),
-    ];
+    const variables = {
+      PATH: `/usr/local/bin:/usr/bin:/bin:${layers}/bin`,
+      LAMBDA_TASK_ROOT: taskRoot,
+      _HANDLER: name,
+      AWS_LAMBDA_RUNTIME_API: api.address,
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
+      AWS_REGION: "us-east-1",
+      AWS_ACCESS_KEY_ID: "test",
+      AWS_SECRET_ACCESS_KEY: "testtest",
+      TEMP_DIRECTORY: temp,
+      ...env,
+    };
+    const image = Deno.env.get("TEST_LAMBDA_IMAGE");
+    const bootstrap = join(taskRoot, "bootstrap");
+    const [program = "", ...args] = image === undefined
+      ? [...(Deno.uid() === 0 ? DROP : []), bootstrap]
+      : inImage(image, {
+        bootstrap,
+        folders: [`${laidOut.folder}:${laidOut.folder}:ro`, `${temp}:${temp}`],
+        variables: Object.keys(variables),
+      });
     const process = new Deno.Command(program, {
       args,
       cwd: taskRoot,
       clearEnv: true,
-      env: {
-        PATH: `/usr/local/bin:/usr/bin:/bin:${layers}/bin`,
-        LAMBDA_TASK_ROOT: taskRoot,
-        _HANDLER: name,
-        AWS_LAMBDA_RUNTIME_API: api.address,
-        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
-        AWS_REGION: "us-east-1",
-        AWS_ACCESS_KEY_ID: "test",
-        AWS_SECRET_ACCESS_KEY: "testtest",
-        TEMP_DIRECTORY: temp,
-        ...env,
-      },
+      env: { DOCKER_CONFIG: temp, ...variables },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -209,6 +216,27 @@ export class RunningFunction implements AsyncDisposable {
     await this.status();
     await this.api[Symbol.asyncDispose]();
   }
+}
+
+/**
+ * A command in a container, where it sees the image and these folders, and may
+ * write to the latter only. Variables have the values that Docker's client has.
+ */
+function inImage(
+  image: string,
+  options: { bootstrap: string; folders: string[]; variables: string[] },
+): string[] {
+  return [
+    ...["docker", "run", "--rm", "--init", "--pull=never", "--network=host"],
+    // Who runs the test, if not root, removes what it leaves.
+    ...[
+      "--read-only",
+      `--user=${Deno.uid() || NOBODY}:${Deno.gid() || NOBODY}`,
+    ],
+    ...options.folders.map((folder) => `--volume=${folder}`),
+    ...options.variables.map((name) => `--env=${name}`),
+    ...[`--entrypoint=${options.bootstrap}`, image],
+  ];
 }
 
 /** What Terraform sets for every function of a platform. */
