@@ -6,7 +6,6 @@ import type { S3Settings } from "../lib/zone/zone.ts";
 export interface DemoPlaces {
   sourceUrl: string;
   warehouseUrl: string;
-  /** Undefined if the dashboard does not support the company. */
   dashboardUrl: string;
   /** The processed zone. */
   lake: string;

@@ -18,7 +18,7 @@ import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
 import { readShippedWriters } from "./late_commits.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
-import { checkTableNames, expectedRows, planReads } from "./plan_reads.ts";
+import { checkTableNames, estimatedRows, planReads } from "./plan_reads.ts";
 import { readTable, type TableRead } from "./read_table.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
@@ -174,7 +174,7 @@ async function readTables(
 ): Promise<{ tables: [string, IngestedTable][]; writers: bigint[] }> {
   const { options, zone, batch, previous, runId, signal, abort } = run;
   const { progress } = run.context;
-  progress.begin(`extract ${batch}`, await expectedRows(snapshot, reads));
+  progress.begin(`extract ${batch}`, await estimatedRows(snapshot, reads));
   const writers: bigint[] = [];
   const before = previous?.source.shipped ?? [];
   const tables = await readAll(reads, {

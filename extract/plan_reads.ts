@@ -126,7 +126,7 @@ async function canaryReason(
 }
 
 /** Estimates how many rows a first read ships, to show the time left. */
-export async function expectedRows(
+export async function estimatedRows(
   snapshot: Snapshot,
   reads: TableRead[],
 ): Promise<{ rows: number } | undefined> {

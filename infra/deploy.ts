@@ -78,7 +78,7 @@ async function init(options: Options): Promise<number> {
   return missing.length > 0 ? EXIT.failed : EXIT.ok;
 }
 
-/** Who pays for it, by the credentials at hand. */
+/** The account that pays, by the credentials at hand. */
 async function checkAccount(): Promise<string> {
   say(1, "Look whose account this is: aws sts get-caller-identity");
   await refuseLogin();

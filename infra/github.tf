@@ -4,8 +4,9 @@ locals {
   githubs     = var.github == null ? {} : { this = var.github }
   # The provider exists already if another environment has created it.
   github_provider_arn = "arn:aws:iam::${local.account}:oidc-provider/${local.github_host}"
-  # Who gets a role: for deployments only a job of that environment, no branch
-  # and no fork; for plans a pull request, and a fork's gets no token.
+  # The subjects that may take a role: for deployments only a job of that
+  # environment, no branch and no fork; for plans a pull request, and a fork's
+  # gets no token.
   github_subjects = var.github == null ? {} : {
     deploy = "repo:${local.github_repository}:environment:${var.environment}"
     plan   = "repo:${local.github_repository}:pull_request"
@@ -61,8 +62,8 @@ resource "aws_iam_role" "github" {
 }
 
 # A deployment may do all but identities, which the statements below give it in
-# part. Who deploys code can read what the code reads, so an environment belongs
-# into an account of its own.
+# part. Anyone who deploys code can read what the code reads, so an environment
+# belongs into an account of its own.
 resource "aws_iam_role_policy_attachment" "github" {
   # checkov:skip=CKV_AWS_274:see above
   for_each = local.githubs

@@ -58,7 +58,7 @@ cross join lateral (
             '[]'
         )::text as columns
     from pg_attribute as attribute
-    -- What a domain is of, which may be a domain itself.
+    -- A domain's base type, which may be a domain itself.
     cross join lateral (
         with recursive types as (
             select

@@ -61,7 +61,7 @@ export async function checkedEntry(
   const entry = await newestEntry(client);
   if (entry === undefined) return undefined;
   const manifest = await batches.find(entry.batch);
-  checkContinuity(entry, { manifest, zone: batches.zone.url });
+  checkLedgerFollowsLake(entry, { manifest, zone: batches.zone.url });
   await checkSameSql(client, { entry, manifest, batches });
   return entry;
 }
@@ -79,7 +79,7 @@ export async function checkLake(
   if (entry === undefined) return;
   const manifest = await batches.find(entry.batch);
   const { transformHash } = manifest ?? entry;
-  checkContinuity({ ...entry, transformHash }, {
+  checkLedgerFollowsLake({ ...entry, transformHash }, {
     manifest,
     zone: batches.zone.url,
   });
@@ -234,7 +234,7 @@ function prefixed(relation: string): string {
  * The warehouse accepts batches of one lake only, and continues from the batch
  * it holds: throws a `StageError` when the zone has a different one there.
  */
-export function checkContinuity(
+export function checkLedgerFollowsLake(
   entry: LedgerEntry,
   options: { manifest: ProcessedManifest | undefined; zone: string },
 ): void {

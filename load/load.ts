@@ -7,7 +7,11 @@ import {
   type StageResult,
 } from "../lib/stage.ts";
 import { checkTakenByLoad } from "./tables/check_taken.ts";
-import { checkContinuity, checkLake, findNewestEntry } from "./ledger.ts";
+import {
+  checkLake,
+  checkLedgerFollowsLake,
+  findNewestEntry,
+} from "./ledger.ts";
 import { loadError } from "./load_error.ts";
 import { loadPending } from "./load_pending.ts";
 import { openLoader, warehouseOf } from "./open_loader.ts";
@@ -77,6 +81,6 @@ async function checkHoldsNone(
     () => findNewestEntry(client),
   );
   if (entry !== undefined) {
-    checkContinuity(entry, { manifest: undefined, zone });
+    checkLedgerFollowsLake(entry, { manifest: undefined, zone });
   }
 }

@@ -38,7 +38,7 @@ import {
 import type { WarehouseTable } from "./tables/warehouse_table.ts";
 
 /** Batches that go into the warehouse in one transaction. */
-export interface GroupWork {
+export interface LoadWork {
   client: pg.Client;
   duckdb: DuckDb;
   zone: Zone;
@@ -57,7 +57,7 @@ export interface GroupWork {
 type Step = () => Promise<() => Promise<void>>;
 
 /** Merges a group of batches into tables that hold earlier ones. */
-export async function mergeGroup(work: GroupWork): Promise<void> {
+export async function mergeGroup(work: LoadWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
@@ -116,7 +116,7 @@ async function mergeEvents(
  * which are built afterwards. True means that there are foreign keys left to be
  * validated once that is committed.
  */
-export async function bulkLoad(work: GroupWork): Promise<boolean> {
+export async function bulkLoad(work: LoadWork): Promise<boolean> {
   const { client, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
   const touched = work.tables.filter((table) =>
@@ -154,7 +154,7 @@ export async function bulkLoad(work: GroupWork): Promise<boolean> {
 
 /** Copies the versions in, and returns the references that are sound. */
 async function fillTables(
-  work: GroupWork,
+  work: LoadWork,
   options: {
     touched: readonly WarehouseTable[];
     /** The tables into which rows may be copied frozen. */
@@ -215,7 +215,7 @@ async function pipelined(steps: readonly Step[]): Promise<void> {
 }
 
 async function exportForm(
-  work: GroupWork,
+  work: LoadWork,
   options: { table: WarehouseTable; form: VersionsForm },
 ): Promise<VersionsCsv> {
   const { table, form } = options;

@@ -24,7 +24,7 @@ import {
   ledgerEntry,
   newestEntry,
 } from "./ledger.ts";
-import { bulkLoad, type GroupWork, mergeGroup } from "./load_group.ts";
+import { bulkLoad, type LoadWork, mergeGroup } from "./load_group.ts";
 import { checkModels, loadedModels } from "./tables/loaded_models.ts";
 import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";
@@ -236,7 +236,7 @@ async function loadVersions(
   { sql, log, progress }: StageContext,
   options:
     & Reader
-    & Pick<GroupWork, "client" | "zone" | "manifests" | "versions">
+    & Pick<LoadWork, "client" | "zone" | "manifests" | "versions">
     & { follow: boolean },
 ): Promise<LoadedVersions> {
   const { client, duckdb, zone, manifests, versions, types, follow } = options;
@@ -249,7 +249,7 @@ async function loadVersions(
     await warnOfAbandoned(client, { models, log });
   }
   const tables = await readWarehouseTables(client, { models, types });
-  const work: GroupWork = {
+  const work: LoadWork = {
     ...options,
     tables,
     checks: sql.checks,

@@ -12,7 +12,7 @@ import {
   relationExists,
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { checkContinuity, newestEntry } from "../load/ledger.ts";
+import { checkLedgerFollowsLake, newestEntry } from "../load/ledger.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
 import { duration } from "./format_status.ts";
@@ -193,7 +193,7 @@ async function tellLedger(
     const entry = await newestEntry(client);
     if (entry === undefined) return;
     const manifest = await log.find(entry.batch);
-    checkContinuity(entry, { manifest, zone: log.zone.url });
+    checkLedgerFollowsLake(entry, { manifest, zone: log.zone.url });
   } catch (error) {
     tellProblem(stage, error);
   }

@@ -9,14 +9,14 @@ import { StageError } from "../lib/errors.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 import type { SweepOptions } from "./sweep.ts";
 import { findTableFiles } from "./table_files.ts";
-import { type Survey, type SurveyedLog } from "./zone_inventory.ts";
+import { type InventoriedLog, type ZoneInventory } from "./zone_inventory.ts";
 
 type AnyManifest = IngestionManifest | ProcessedManifest;
 
-/** A log whose files stay, and its survey. */
+/** A log whose files stay, and its inventory. */
 interface KeptLog<M extends AnyManifest> {
   log: BatchLog<M>;
-  found: SurveyedLog;
+  found: InventoriedLog;
 }
 
 /** The keys of a batch's files that manifests list. */
@@ -29,14 +29,14 @@ export type Listed = (batch: number) => Promise<ReadonlySet<string>>;
 export async function openListed(
   zone: Zone,
   options: SweepOptions & {
-    survey: Survey;
+    inventory: ZoneInventory;
     active: Generation;
     dead: readonly string[];
     before: Date;
   },
 ): Promise<{ ofBatch: Listed; unneeded: ListedFile[] } | undefined> {
-  const { survey, active, dead, before } = options;
-  const found = survey.logs.get(active.id);
+  const { inventory, active, dead, before } = options;
+  const found = inventory.logs.get(active.id);
   if (found === undefined || found.highest === 0) return undefined;
   if (found.batches < found.highest) {
     const folder = zone.locate(logFolder(active.id));
@@ -56,7 +56,7 @@ export async function openListed(
       unneeded: [],
     };
   }
-  const kept = [...survey.logs].filter(([id, { highest }]) =>
+  const kept = [...inventory.logs].filter(([id, { highest }]) =>
     highest > 0 && !dead.includes(id)
   ).map(([generation, found]): KeptLog<ProcessedManifest> => ({
     log: new BatchLog<ProcessedManifest>(zone, "transform", { generation }),

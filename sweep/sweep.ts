@@ -4,7 +4,7 @@ import { eachOf } from "../lib/each_of.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 import { type Listed, openListed } from "./listed_files.ts";
-import { type Survey, surveyZone } from "./zone_inventory.ts";
+import { takeInventory, type ZoneInventory } from "./zone_inventory.ts";
 
 /** The result of one sweep, or with `dryRun` what it would be. */
 export interface SweepResult {
@@ -63,17 +63,17 @@ export async function sweep(
     const active = options.zone === "processed"
       ? await readGeneration(zone)
       : { id: "", etag: undefined };
-    const survey = await surveyZone(zone, { before, context });
-    result.foreignFiles = survey.foreign.count;
-    if (survey.foreign.count > 0) {
+    const inventory = await takeInventory(zone, { before, context });
+    result.foreignFiles = inventory.foreign.count;
+    if (inventory.foreign.count > 0) {
       log.warn("{files} files are not the zone's own and stay: {names}", {
-        files: survey.foreign.count,
-        names: survey.foreign.first.join(", "),
+        files: inventory.foreign.count,
+        names: inventory.foreign.first.join(", "),
       });
     }
-    const dead = await deadGenerations(zone, { survey, active, before });
+    const dead = await deadGenerations(zone, { inventory, active, before });
     const listed = await openListed(zone, {
-      survey,
+      inventory,
       active,
       dead,
       before,
@@ -84,7 +84,7 @@ export async function sweep(
       log.warn("no batch is committed there: no file is removed");
     } else {
       await removeFiles(listed.unneeded, work);
-      for (const folders of survey.windows()) {
+      for (const folders of inventory.windows()) {
         signal.throwIfAborted();
         const files = result.filesRemoved;
         await sweepWindow(folders, { ...work, listed: listed.ofBatch });
@@ -118,15 +118,15 @@ interface Work {
  */
 async function deadGenerations(
   zone: Zone,
-  options: { survey: Survey; active: Generation; before: Date },
+  options: { inventory: ZoneInventory; active: Generation; before: Date },
 ): Promise<string[]> {
-  const { survey, active, before } = options;
+  const { inventory, active, before } = options;
   if (active.etag !== undefined) {
     const pointer = await zone.head("_generation");
     const changed = pointer?.etag !== active.etag;
     if (changed || !(pointer.modified < before)) return [];
   }
-  return [...survey.logs].flatMap(([id, { newest }]) =>
+  return [...inventory.logs].flatMap(([id, { newest }]) =>
     id !== active.id && newest < before ? [id] : []
   );
 }
@@ -195,7 +195,7 @@ async function removeFiles(
     work: async ({ key, bytes, modified }) => {
       signal.throwIfAborted();
       if (dryRun === true) {
-        log.info("{key}, {bytes} bytes, of {modified}", {
+        log.info("{key}, {bytes} bytes, last modified {modified}", {
           key,
           bytes,
           modified: modified.toISOString(),
@@ -213,7 +213,7 @@ async function removeUnfinished(work: Work): Promise<void> {
     context.signal.throwIfAborted();
     if (!(file.begun < before)) continue;
     if (dryRun === true) {
-      context.log.info("{name}, not finished, of {begun}", {
+      context.log.info("{name}, unfinished, begun {begun}", {
         name: file.name,
         begun: file.begun.toISOString(),
       });

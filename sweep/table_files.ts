@@ -8,7 +8,7 @@ import {
   ICEBERG_FOLDER,
   keyOf,
   PUBLISHED_KEY,
-  readTable,
+  readTableMetadata,
   type StoredTable,
   versionKey,
   VIEWS_KEY,
@@ -50,7 +50,7 @@ export async function findTableFiles(
   const needed = new Set([PUBLISHED_KEY, VIEWS_KEY]);
   const unneeded: ListedFile[] = [];
   for (const [folder, old] of byTable) {
-    const stored = await readTable(zone, folder, { after: 1 });
+    const stored = await readTableMetadata(zone, folder, { after: 1 });
     if (stored?.metadata === undefined) continue;
     for (const key of await neededBy(zone, { folder, stored })) needed.add(key);
     unneeded.push(...old.filter(({ key }) => !needed.has(key)));

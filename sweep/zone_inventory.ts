@@ -4,9 +4,9 @@ import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 
 /** A summary of a zone, small however many files there are. */
-export interface Survey {
+export interface ZoneInventory {
   /** The logs by generation; the first one's name is empty. */
-  logs: ReadonlyMap<string, SurveyedLog>;
+  logs: ReadonlyMap<string, InventoriedLog>;
   /** Files that are not a zone's own. */
   foreign: { count: number; first: readonly string[] };
   /**
@@ -17,7 +17,7 @@ export interface Survey {
 }
 
 /** The manifests of one generation. */
-export interface SurveyedLog {
+export interface InventoriedLog {
   batches: number;
   /** The number of the newest batch. */
   highest: number;
@@ -39,13 +39,13 @@ const FOREIGN_KEPT = 10;
 const FILES_BETWEEN_REPORTS = 100_000;
 
 /** Examines every file of a zone, once, in order. */
-export async function surveyZone(
+export async function takeInventory(
   zone: Zone,
   options: { before: Date; context: StageContext },
-): Promise<Survey> {
+): Promise<ZoneInventory> {
   const { before, context } = options;
   const { log, signal } = context;
-  const logs = new Map<string, SurveyedLog>();
+  const logs = new Map<string, InventoriedLog>();
   const foreign = { count: 0, first: [] as string[] };
   const windows = new Map<string, Set<string>>();
   let files = 0;
@@ -58,7 +58,7 @@ export async function surveyZone(
     const data = keyParts(key);
     if (manifest !== undefined) {
       const { generation, batch = 0 } = manifest;
-      const log: SurveyedLog = logs.get(generation) ??
+      const log: InventoriedLog = logs.get(generation) ??
         { batches: 0, highest: 0, newest: modified };
       if (batch > 0) log.batches++;
       log.highest = Math.max(log.highest, batch);

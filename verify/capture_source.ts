@@ -14,7 +14,7 @@ import { transform } from "../transform/transform.ts";
 import { type CopiedRows, copyRows } from "./copied_rows.ts";
 
 /** One whole state of the source, and the batch of that state. */
-export interface SourceState {
+export interface CapturedSource {
   batch: number;
   snapshotTime: string;
   /** Every table of the contract, by its name. */
@@ -35,7 +35,7 @@ const WAITS_MAX = 600;
 export async function captureSource(
   context: StageContext,
   folder: string,
-): Promise<SourceState> {
+): Promise<CapturedSource> {
   const state = await extractAndCopy(context, folder);
   await bringThrough(context);
   return state;
@@ -44,7 +44,7 @@ export async function captureSource(
 async function extractAndCopy(
   context: StageContext,
   folder: string,
-): Promise<SourceState> {
+): Promise<CapturedSource> {
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const tables = new Map<string, CopiedRows>();
     const { batches: [batch], snapshotTime } = await extract(

@@ -25,7 +25,7 @@ import { warehouseOf } from "../load/open_loader.ts";
 import { type BrokenRule, runWholeChecks } from "../load/checks/run_checks.ts";
 import { readWarehouseTable } from "../load/tables/warehouse_table.ts";
 import { tableRowsSql } from "../transform/tables/table_state.ts";
-import { captureSource, type SourceState } from "./capture_source.ts";
+import { type CapturedSource, captureSource } from "./capture_source.ts";
 import { checkZones } from "./check_zones.ts";
 import { compareModels, type Comparison } from "./compare_models.ts";
 import { makeExpectation, WORK_CATALOGUE } from "./expectation.ts";
@@ -56,7 +56,7 @@ const READING: TransactionOptions = {
 /** The input of the comparison. */
 interface VerifyWork {
   context: StageContext;
-  source: SourceState;
+  source: CapturedSource;
   warehouse: pg.Client;
   /** The folder of what is compared; files in it are removed once read. */
   folder: string;

@@ -109,12 +109,12 @@ export class Live {
     });
     const { client } = connection;
     client.on("notification", ({ payload }) => this.#hear(payload));
-    const deaf = await listenOn(client);
-    this.#isPolling = deaf !== undefined;
-    if (deaf !== undefined) {
+    const noListen = await listenOn(client);
+    this.#isPolling = noListen !== undefined;
+    if (noListen !== undefined) {
       log.warn(
-        "the warehouse is {deaf}, where LISTEN doesn't work: polling for batches every {seconds} s",
-        { deaf, seconds: PROBE_MS / 1000 },
+        "the warehouse is {noListen}, where LISTEN doesn't work: polling for batches every {seconds} s",
+        { noListen, seconds: PROBE_MS / 1000 },
       );
     }
     let newest = this.#isPolling ? await readNewest(client) : undefined;

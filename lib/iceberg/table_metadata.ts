@@ -114,7 +114,7 @@ export function hintKey(folder: string): string {
  * Hadoop's catalogue, `version-hint.text` names it, and may be behind; with
  * `after`, a version that is known to exist, the hint need not be right.
  */
-export async function readTable(
+export async function readTableMetadata(
   zone: Zone,
   folder: string,
   options: { after?: number } = {},

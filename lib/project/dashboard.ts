@@ -26,7 +26,7 @@ export interface Dimension {
     /** Whether facts are counted by names, of which there are few. */
     isCountedByName: boolean;
   };
-  /** The dimension that tells two of the same name apart. */
+  /** The dimension that distinguishes two of the same name. */
   within?: string;
 }
 

@@ -103,7 +103,7 @@ with versions as (
 )
 select ${keyText(model.key)} as key,
   format(
-    'the version of batch %s ends at %s, its successor is of batch %s',
+    'the version from batch %s ends at %s, but the next is from batch %s',
     from_batch, coalesce('batch ' || to_batch, 'no batch'), next_from_batch
   ) as finding
 from versions

@@ -5,7 +5,7 @@ import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../../transform/files/holds_until.ts";
 import { STAMP_COLUMNS } from "../../transform/models/model_changes.ts";
 import type { VersionsCsv } from "../rows/export_versions.ts";
-import type { GroupWork } from "../load_group.ts";
+import type { LoadWork } from "../load_group.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 
 /** The columns that a file of the lake has beside its model's. */
@@ -18,7 +18,7 @@ const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
  * since. The model's types are read only where the files suggest it.
  */
 export async function checkTypes(
-  { types }: GroupWork,
+  { types }: LoadWork,
   options: { table: WarehouseTable; types: VersionsCsv["types"] },
 ): Promise<void> {
   const { table: { model, columns, types: present } } = options;
@@ -52,7 +52,7 @@ function isTooNarrow(present: string, duckDbType: string): boolean {
 
 /** Throws a `StageError` when the warehouse lacks a column that a model gives. */
 export async function checkKnown(
-  { client, types }: GroupWork,
+  { client, types }: LoadWork,
   options: { name: string; unknown: readonly string[] },
 ): Promise<void> {
   const { name, unknown } = options;

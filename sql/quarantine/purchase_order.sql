@@ -1,4 +1,4 @@
--- Purchase orders of this batch that are set aside: a date of theirs is none.
+-- Purchase orders of this batch to set aside: one of their dates is not a date.
 --
 -- Key: purchase_order_id.
 -- Reads: arrived.purchase_order.

@@ -62,7 +62,7 @@ const CASES: Readonly<
     found: [[
       "versions_do_not_overlap",
       "(1,1)",
-      "the version of batch 1 ends at batch 5, its successor is of batch 2",
+      "the version from batch 1 ends at batch 5, but the next is from batch 2",
     ]],
   },
   "an open version that a closed one follows": {
@@ -71,7 +71,7 @@ const CASES: Readonly<
     found: [[
       "versions_do_not_overlap",
       "(1,1)",
-      "the version of batch 1 ends at no batch, its successor is of batch 2",
+      "the version from batch 1 ends at no batch, but the next is from batch 2",
     ]],
   },
   "a reference to a placeholder": {

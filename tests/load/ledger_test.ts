@@ -4,7 +4,7 @@ import { connect } from "../../lib/postgres/connect.ts";
 import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import {
   CHANNEL,
-  checkContinuity,
+  checkLedgerFollowsLake,
   enterBatches,
   newestEntry,
 } from "../../load/ledger.ts";
@@ -80,7 +80,7 @@ for (
     { found: "was made by other SQL", other: { transformHash: "other" } },
   ]
 ) {
-  Deno.test(`checkContinuity() refuses a zone whose batch ${found}`, () => {
+  Deno.test(`checkLedgerFollowsLake() refuses a zone whose batch ${found}`, () => {
     const entry = {
       batch: 3,
       runId: "run",
@@ -88,11 +88,11 @@ for (
       lakeId: "lake",
       transformHash: "sql",
     };
-    checkContinuity(entry, { manifest: manifest(3), zone: "/zone" });
+    checkLedgerFollowsLake(entry, { manifest: manifest(3), zone: "/zone" });
     const changed = other && { ...manifest(3), ...other };
 
     assert.throws(
-      () => checkContinuity(entry, { manifest: changed, zone: "/zone" }),
+      () => checkLedgerFollowsLake(entry, { manifest: changed, zone: "/zone" }),
       {
         name: "StageError",
         message:

@@ -238,7 +238,7 @@ Deno.test("a function reads a password again after it was changed", async () => 
   }
 });
 
-Deno.test("the dashboard is served behind a URL, to who has its token", async () => {
+Deno.test("the dashboard is served behind a URL, to holders of its token", async () => {
   await using cloud = await Cloud.open();
   const { platform, secrets } = cloud;
   await platform.run();

@@ -55,7 +55,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("who reads while batches are loaded sees whole ones", async () => {
+Deno.test("readers see only whole batches during a load", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   const history = new History(platform);

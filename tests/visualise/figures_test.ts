@@ -75,14 +75,14 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
     // Forth, back, far, near, and the same again.
     for (const batch of [1, 2, 7, 5, 1, 4, 5, 3, 3, 6, 1]) {
       const made = await figures.read({ batch, day: DAY }, filters, subjects);
-      const anew = await new Figures(warehouse)
+      const again = await new Figures(warehouse)
         .read({ batch, day: DAY }, filters, subjects);
 
-      assert.deepEqual(made, anew, `${batch}, ${JSON.stringify(filters)}`);
+      assert.deepEqual(made, again, `${batch}, ${JSON.stringify(filters)}`);
     }
   }
 
-  // Each second one is made anew, to compare with. Who looks back goes on from
+  // Each second one is made again, to compare with. Looking back goes on from
   // where the last one did who looked back; now goes on from now.
   assert.deepEqual(
     warehouse.bases.slice(0, 22).filter((_, index) => index % 2 === 0),

@@ -17,7 +17,7 @@ import { insertOrder } from "../harness/small_source.ts";
 
 const TOKEN = "a-token-of-the-tests";
 
-Deno.test("the dashboard forgets what it kept of a warehouse that was made anew", async () => {
+Deno.test("the dashboard forgets what it kept of a warehouse that was made again", async () => {
   await using platform = await loaded();
   await using served = new Served(platform);
   const address = await served.address;

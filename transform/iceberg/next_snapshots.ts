@@ -15,7 +15,7 @@ import type { Zone } from "../../lib/zone/zone.ts";
 import {
   compareFiles,
   type FileChanges,
-  type Manifest,
+  type IcebergManifest,
   nextManifests,
 } from "./table_files.ts";
 import type { TableFields } from "./table_schema.ts";
@@ -88,7 +88,7 @@ export async function makeSnapshots(
     /** The table's own metadata, if it has any yet. */
     base: TableMetadata | undefined;
     /** The manifests of its current snapshot. */
-    manifests: readonly Manifest[];
+    manifests: readonly IcebergManifest[];
     changes: FileChanges;
     schema: TableSchema;
     /** The last number and time in the stored metadata, whosever they are. */
@@ -170,7 +170,7 @@ function stepsOf(
 async function makeSnapshot(
   state: TableState,
   options: Step & {
-    manifests: readonly Manifest[];
+    manifests: readonly IcebergManifest[];
     parent: Snapshot | undefined;
     sequence: number;
     schema: TableSchema;
@@ -178,7 +178,7 @@ async function makeSnapshot(
   },
 ): Promise<{
   snapshot: Snapshot;
-  manifests: Manifest[];
+  manifests: IcebergManifest[];
   written: NewFile[];
 }> {
   const { zone, fields: { batchId }, key } = state;

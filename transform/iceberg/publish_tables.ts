@@ -18,7 +18,7 @@ import {
   createVersion,
   metadataKey,
   PUBLISHED_KEY,
-  readTable,
+  readTableMetadata,
   type StoredTable,
   tableFolder,
   uriOf,
@@ -232,7 +232,7 @@ async function publishTable(
   const folder = tableFolder(name);
   let after: number | undefined;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const stored = await readTable(
+    const stored = await readTableMetadata(
       zone,
       folder,
       after === undefined ? {} : { after },

@@ -25,7 +25,7 @@ const FILES_MIN = FILES_MAX / 2;
 const NAME = /\.(\d+)-(\d+)\.([0-9a-f]{16})\.avro$/;
 
 /** A manifest, with its entries if they were read or are about to be written. */
-export interface Manifest {
+export interface IcebergManifest {
   file: ManifestFile;
   entries?: readonly ManifestEntry[];
   /** Its content, if it must still be written. */
@@ -35,7 +35,7 @@ export interface Manifest {
 /** What a snapshot has to list, compared with the one before. */
 export interface FileChanges {
   /** Manifests that stay as they are. */
-  kept: readonly Manifest[];
+  kept: readonly IcebergManifest[];
   /** The entries of the other manifests, by their files' URIs. */
   known: ReadonlyMap<string, ManifestEntry>;
   added: readonly LiveFile[];
@@ -58,7 +58,7 @@ export interface NewSnapshot {
 export async function readManifests(
   zone: Zone,
   list: string,
-): Promise<Manifest[]> {
+): Promise<IcebergManifest[]> {
   return (await readManifestList(zone, list)).map((file) => ({ file }));
 }
 
@@ -69,12 +69,12 @@ export async function readManifests(
 export async function compareFiles(
   zone: Zone,
   options: {
-    manifests: readonly Manifest[];
+    manifests: readonly IcebergManifest[];
     files: readonly LiveFile[];
   },
 ): Promise<FileChanges> {
   const { manifests } = options;
-  const kept: Manifest[] = [];
+  const kept: IcebergManifest[] = [];
   const known = new Map<string, ManifestEntry>();
   const left = new Map(
     options.files.map((file) => [uriOf(zone, file.key), file]),
@@ -113,7 +113,7 @@ export function nextManifests(
     changes: Pick<FileChanges, "kept" | "known" | "removed">;
     snapshot: NewSnapshot;
   },
-): Manifest[] {
+): IcebergManifest[] {
   const { files, changes, snapshot } = options;
   const deleted = changes.removed.map((entry) => ({
     ...entry,
@@ -136,7 +136,7 @@ export function nextManifests(
 /** The files that kept manifests lack, in runs of consecutive ones. */
 function runsOf(
   files: readonly LiveFile[],
-  kept: readonly Manifest[],
+  kept: readonly IcebergManifest[],
 ): LiveFile[][] {
   const covered = new Set(
     kept.flatMap(({ file }) => unchangedFiles(file, files) ?? []),
@@ -191,7 +191,7 @@ function newManifest(
     entries: readonly ManifestEntry[];
     snapshot: NewSnapshot;
   },
-): Manifest {
+): IcebergManifest {
   const { files, entries, snapshot } = options;
   const { id, sequence, schema } = snapshot;
   const content = encodeManifest(entries, {

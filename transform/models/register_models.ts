@@ -32,6 +32,23 @@ import { type ModelColumn, modelColumns } from "./model_changes.ts";
 import { parseSelect, type SqlNode } from "../checks/sql_tree.ts";
 import { typeProblems } from "../checks/warehouse_types.ts";
 
+/**
+ * The schemas in which a run keeps its tables; each has one for a table of the
+ * contract or for a model, by its name:
+ * - `arrived`: the batch's rows, typed; `quarantined`: keys and reasons of those
+ *   that are set aside; `changed`: the others;
+ * - `gone` and `deleted`: the deleted keys, as text and typed;
+ * - `before` and `after`: a joined table before and after the batch; `current`:
+ *   the one of the two that a join reads now;
+ * - `moved`: rows that the batch changed, old and new; `either`: the rows of
+ *   both times; `affected`: the rows of a model that a change can reach;
+ * - `known_before` and `known_after`: of the quarantine and append-only models,
+ *   what is published, and what follows;
+ * - `result_before` and `result_after`: a model's rows; `held`: those that break
+ *   a rule;
+ * - `grouped`: a table's rows from all batches of a group; `grouped_current`: a
+ *   joined table at the batch that is made; `made`: a model's versions.
+ */
 const SCHEMAS = [
   "arrived",
   "quarantined",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   createVersion,
   hintKey,
-  readTable,
+  readTableMetadata,
   type TableMetadata,
 } from "../../../lib/iceberg/table_metadata.ts";
 import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
@@ -45,6 +45,6 @@ Deno.test("createVersion() leaves the newest version named if a run was overtake
 
     const hint = await zone.read(hintKey("one"));
     assert.equal(new TextDecoder().decode(hint?.bytes), "2");
-    assert.equal((await readTable(zone, "one"))?.version, 2);
+    assert.equal((await readTableMetadata(zone, "one"))?.version, 2);
   });
 });

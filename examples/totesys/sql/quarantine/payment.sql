@@ -1,4 +1,4 @@
--- Payments of this batch that are set aside: a date of theirs is none.
+-- Payments of this batch to set aside: one of their dates is not a date.
 --
 -- Key: payment_id.
 -- Reads: arrived.payment.

@@ -1,4 +1,4 @@
--- Sales orders of this batch that are set aside: a date of theirs is none.
+-- Sales orders of this batch to set aside: one of their dates is not a date.
 --
 -- Key: sales_order_id.
 -- Reads: arrived.sales_order.
