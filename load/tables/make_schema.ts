@@ -26,10 +26,11 @@ type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
  * Creates what a load needs in the warehouse and does not find there, in this
  * order: the pipeline's own tables; those that migrations declare for models;
  * the tables that are derived from models; the other objects of the company's
- * own migrations; then views, comments and foreign keys of all tables. False means that another load is at work, to which the
- * rest is left. Throws a `StageError` when a model's table that the ledger
- * knows is gone, or one of the pipeline's own that a load does not fill, unless
- * all rows are going to be loaded again.
+ * own migrations; then views, comments and foreign keys of all tables. False
+ * means that another load is at work, to which the rest is left. Throws a
+ * `StageError` when a model's table that the ledger knows is gone, or one of the
+ * pipeline's own that a load does not fill, unless all rows are going to be
+ * loaded again.
  *
  * `checkLake` examines the ledger before anything is created, `check` the
  * tables before anything but the pipeline's own tables and what the company's
