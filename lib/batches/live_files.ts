@@ -1,5 +1,5 @@
 import { StageError } from "../errors.ts";
-import { readJsonList, writeJsonList } from "../json_list.ts";
+import { readJsonList, writeJsonList } from "./json_list.ts";
 import type { Zone } from "../zone/zone.ts";
 import { type BatchLog, dataKey } from "./batch_log.ts";
 import type {

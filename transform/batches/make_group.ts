@@ -11,7 +11,7 @@ import type {
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { readJsonList, writeJsonList } from "../../lib/json_list.ts";
+import { readJsonList, writeJsonList } from "../../lib/batches/json_list.ts";
 import { type StageContext, startRun } from "../../lib/stage.ts";
 import { compactionBounds } from "../files/compact.ts";
 import { sqlSince } from "./continuity.ts";

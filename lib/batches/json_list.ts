@@ -1,8 +1,8 @@
-import type { DataFile } from "./batches/manifest.ts";
-import { damageOf } from "./duckdb/data_files.ts";
-import { StageError } from "./errors.ts";
-import { sha256Hex } from "./zone/checksum.ts";
-import type { Zone } from "./zone/zone.ts";
+import type { DataFile } from "./manifest.ts";
+import { damageOf } from "../duckdb/data_files.ts";
+import { StageError } from "../errors.ts";
+import { sha256Hex } from "../zone/checksum.ts";
+import type { Zone } from "../zone/zone.ts";
 
 /** Writes a list as a JSON file of the zone, for a manifest to name. */
 export async function writeJsonList(
