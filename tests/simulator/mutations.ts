@@ -126,9 +126,9 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "extract/shipped_rows.ts",
-        find: '    return `select ${values.join(", ")} from ',
+        find: '    return `select ${whole.join(", ")} from ',
         replace:
-          '    return `select ${values.join(", ")}, xmin::text::bigint as _xid from ',
+          '    return `select ${whole.join(", ")}, xmin::text::bigint as _xid from ',
       },
       {
         file: "extract/shipped_rows.ts",
