@@ -101,8 +101,7 @@ export class ReaderPool {
   async release(table: string): Promise<void> {
     this.#released.add(table);
     const free = this.#free.splice(0);
-    await Promise.all(free.map((reader) => this.#unlockReleased(reader)));
-    this.#free.push(...free);
+    await Promise.all(free.map((reader) => this.#makeFree(reader)));
     this.#serveWaiting();
   }
 
@@ -173,21 +172,28 @@ export class ReaderPool {
   }
 
   async #giveBack(reader: Reader): Promise<void> {
-    await this.#unlockReleased(reader);
+    await this.#makeFree(reader);
     this.#busy--;
-    this.#free.push(reader);
     this.#serveWaiting();
   }
 
-  async #unlockReleased(reader: Reader): Promise<void> {
-    try {
-      if (reader.first) await this.#unlockFirst(reader);
-      else if (this.#released.has(reader.table ?? "")) {
-        await this.#unlock(reader);
+  /** Also releases what is read while it releases. */
+  async #makeFree(reader: Reader): Promise<void> {
+    while (this.#holdsReleased(reader)) {
+      try {
+        if (reader.first) await this.#unlockFirst(reader);
+        else await this.#unlock(reader);
+      } catch {
+        // If the connection died, its next user gets the error.
       }
-    } catch {
-      // If the connection died, its next user gets the error.
     }
+    this.#free.push(reader);
+  }
+
+  #holdsReleased({ first, table }: Reader): boolean {
+    return first
+      ? this.#isReleased(this.#held - 1)
+      : this.#released.has(table ?? "");
   }
 
   #serveWaiting(): void {
@@ -207,9 +213,7 @@ export class ReaderPool {
 
   /** Releases from the end: the table locked last must be released first. */
   async #unlockFirst({ client }: Reader): Promise<void> {
-    const before = this.#held;
     while (this.#isReleased(this.#held - 1)) this.#held--;
-    if (this.#held === before) return;
     await client.query(
       `${backTo(`locked_${this.#held}`)}; ${lockTimeoutSql(this.guest)}`,
     );

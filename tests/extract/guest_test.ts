@@ -342,6 +342,32 @@ Deno.test("ReaderPool keeps its first connection free to release tables", async 
   for (const one of [first, other]) await one.end();
 });
 
+Deno.test("ReaderPool releases a table that was read while it released another", async () => {
+  await using database = await openTestDatabase();
+  const { client } = database;
+  const names = ["large", "small", "tiny"];
+  for (const name of names) {
+    await execute(client, `create table ${name} (n integer primary key)`);
+  }
+  const tables = names.map((name) => ({
+    name,
+    schema: "public",
+    partitioned: false,
+  }));
+  const { first, other } = await openReaders(database.url, tables);
+  const pool = new ReaderPool(GUEST, tables, [first, other]);
+
+  await Promise.all(["tiny", "small"].map((name) => pool.release(name)));
+
+  await execute(
+    client,
+    "set lock_timeout = '5s'",
+    "truncate tiny",
+    "truncate small",
+  );
+  for (const one of [first, other]) await one.end();
+});
+
 Deno.test("ReaderPool reads as many tables at once as it may, in order", async () => {
   await using database = await openTestDatabase();
   const names = ["large", "middle", "small", "tiny"];
