@@ -20,6 +20,7 @@ import {
 import type { LiveFile, ProcessedManifest } from "../lib/batches/manifest.ts";
 import { columnsHash, readParquetSql } from "../lib/duckdb/data_files.ts";
 import { type DuckDb, openDuckDb } from "../lib/duckdb/duckdb.ts";
+import { STAMP_COLUMNS } from "../lib/duckdb/version_columns.ts";
 import { versionIntervalsSql } from "../lib/duckdb/version_intervals.ts";
 import { quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import { type ProjectSql, readProjectSql } from "../lib/project/project_sql.ts";
@@ -34,7 +35,6 @@ import {
 import {
   emptyModelSql,
   type ModelColumn,
-  STAMP_COLUMNS,
   versionsSql,
 } from "../transform/models/model_changes.ts";
 import { publishLake } from "../transform/lake/publish_lake.ts";

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { BatchLog } from "../lib/batches/batch_log.ts";
+import { isOfSameSql } from "../lib/batches/made_by.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,
@@ -16,11 +17,7 @@ import { ModelTypes, type TypedModel } from "../load/tables/model_types.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { checkDamaged, damagedTables } from "../load/schema/own_tables.ts";
 import { checkShapes } from "../load/tables/table_shape.ts";
-import {
-  checkContinuity,
-  checkKeys,
-  isOfSameSql,
-} from "../transform/batches/continuity.ts";
+import { checkContinuity, checkKeys } from "../transform/batches/continuity.ts";
 
 const USAGE = `deno task plan [--json]
 

@@ -1,5 +1,6 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { readLiveFiles } from "../lib/batches/live_files.ts";
+import { isOfSameSql } from "../lib/batches/made_by.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,
@@ -11,7 +12,7 @@ import {
 } from "../lib/stage.ts";
 import { checkSql } from "./checks/check_sql.ts";
 import { compactionBounds, countDue } from "./files/compact.ts";
-import { checkContinuity, isOfSameSql } from "./batches/continuity.ts";
+import { checkContinuity } from "./batches/continuity.ts";
 import type { MakeOptions } from "./batches/make_batch.ts";
 import { makeBatches, type Reached } from "./batches/make_batches.ts";
 import { publishBatch } from "./lake/publish_batch.ts";

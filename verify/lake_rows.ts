@@ -1,6 +1,7 @@
 import type { LiveFile } from "../lib/batches/manifest.ts";
 import { columnsHash, readLikeSql } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { STAMP_COLUMNS } from "../lib/duckdb/version_columns.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { Zone } from "../lib/zone/zone.ts";
@@ -8,7 +9,6 @@ import {
   emptyModelSql,
   type ModelColumn,
   modelColumns,
-  STAMP_COLUMNS,
 } from "../transform/models/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 

@@ -1,9 +1,11 @@
+import {
+  HOLDS_UNTIL_COLUMNS,
+  STAMP_COLUMNS,
+} from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import { typeChange } from "../../lib/project/column_types.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../../transform/files/holds_until.ts";
-import { STAMP_COLUMNS } from "../../transform/models/model_changes.ts";
 import type { VersionsCsv } from "../rows/export_versions.ts";
 import type { LoadWork } from "../load_group.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";

@@ -1,10 +1,10 @@
 import type pg from "pg";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { isAccepted, isOfSameSql } from "../../lib/batches/made_by.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
-import { isAccepted, isOfSameSql } from "../../transform/batches/continuity.ts";
 import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
 import { plannedChanges } from "./follow_models.ts";
 import { checkedEntry, findNewestEntry } from "../ledger.ts";

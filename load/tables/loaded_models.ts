@@ -1,9 +1,9 @@
+import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
-import { isOfSameSql } from "../../transform/batches/continuity.ts";
 
 /**
  * All models that are loaded, in order: those that facts refer to come first.

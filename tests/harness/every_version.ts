@@ -3,8 +3,8 @@ import { readLiveFiles } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { readAllSql } from "../../lib/duckdb/data_files.ts";
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { openStageZone } from "../../lib/stage.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../../transform/files/holds_until.ts";
 import type { Platform } from "./platform.ts";
 
 /** All that a model's files hold. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname, join } from "node:path/posix";
 import { projectDirectory } from "../../lib/project_directory.ts";
 
 /** What `deno info --json` says of a module. */
@@ -45,4 +46,44 @@ for (
       [],
     );
   });
+}
+
+Deno.test("stages import each other only where CONTRIBUTING.md says", () => {
+  const stages = ["extract", "transform", "load"];
+
+  const files = stages.flatMap(modulesIn);
+  const found = files.flatMap((file) =>
+    relativeImports(file)
+      .filter((module) =>
+        stages.some((stage) =>
+          module.startsWith(`${stage}/`) && !file.startsWith(`${stage}/`)
+        )
+      )
+      .map((module) => `${file} imports ${module}`)
+  );
+
+  assert(files.length > 100);
+  assert.deepEqual(found.sort(), [
+    "load/tables/model_types.ts imports transform/models/model_changes.ts",
+    "load/tables/model_types.ts imports transform/models/register_models.ts",
+  ]);
+});
+
+/** The modules of a folder and its folders, from the project's own. */
+function modulesIn(folder: string): string[] {
+  const entries = [...Deno.readDirSync(join(projectDirectory(), folder))];
+  return entries.flatMap(({ name, isDirectory }) =>
+    isDirectory
+      ? modulesIn(`${folder}/${name}`)
+      : name.endsWith(".ts")
+      ? [`${folder}/${name}`]
+      : []
+  );
+}
+
+/** The files that a module imports, at its start or later. */
+function relativeImports(module: string): string[] {
+  const text = Deno.readTextFileSync(join(projectDirectory(), module));
+  return [...text.matchAll(/\b(?:from|import\(?)\s*"(\.[^"]+)"/g)]
+    .map(([, path = ""]) => join(dirname(module), path));
 }

@@ -9,6 +9,7 @@ import type {
 import type { Progress } from "../../lib/cli/progress.ts";
 import { checkFiles, readLikeSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
@@ -16,7 +17,6 @@ import {
   emptyModelSql,
   type ModelColumn,
   openVersionsSql,
-  STAMP_COLUMNS,
 } from "../models/model_changes.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { writeParquet } from "../files/write_parquet.ts";

@@ -1,4 +1,5 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import {
   type IngestionManifest,
   manifestSha256,
@@ -34,25 +35,6 @@ export async function checkContinuity(
         "Check that INGESTION_URL and PROCESSED_URL belong together and that only one deployment writes there; restore the manifest from the bucket's versions",
     },
   );
-}
-
-/** Whether a batch was made by this SQL, apart from comments and whitespace. */
-export function isOfSameSql(
-  { transformHash }: Pick<ProcessedManifest, "transformHash">,
-  sql: Pick<ProjectSql, "transformHash" | "earlierHashes">,
-): boolean {
-  return [sql.transformHash, ...sql.earlierHashes].includes(transformHash);
-}
-
-/**
- * Whether a person accepted what this SQL removes when transform made the first
- * batch with it.
- */
-export function isAccepted(
-  manifest: ProcessedManifest,
-  sql: ProjectSql,
-): boolean {
-  return manifest.sql?.isAccepted === true && isOfSameSql(manifest, sql);
 }
 
 /** The fields of a batch's manifest on the SQL that made it. */

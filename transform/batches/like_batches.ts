@@ -1,5 +1,6 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
+import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import {
   type IngestedTable,
   type IngestionManifest,
@@ -8,7 +9,6 @@ import {
 } from "../../lib/batches/manifest.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { GroupBounds, StageContext } from "../../lib/stage.ts";
-import { isOfSameSql } from "./continuity.ts";
 import { extractedOf } from "./make_batch.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { tableFiles } from "../tables/table_state.ts";

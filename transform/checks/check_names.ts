@@ -1,6 +1,6 @@
+import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../files/holds_until.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 
 /**

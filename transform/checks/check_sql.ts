@@ -1,4 +1,5 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,
@@ -12,7 +13,6 @@ import type { StageContext } from "../../lib/stage.ts";
 import {
   changeOf,
   checkKeys,
-  isOfSameSql,
   type SqlBefore,
   sqlBefore,
 } from "../batches/continuity.ts";

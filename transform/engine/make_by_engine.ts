@@ -8,6 +8,7 @@ import {
   columnsHash,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
 import {
   quoteName,
@@ -20,11 +21,7 @@ import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
 import { brokenRule } from "../checks/check_versions.ts";
 import { writeVersions } from "../files/write_versions.ts";
 import { deletedKeysSql } from "../models/make_rows.ts";
-import {
-  emptyModelSql,
-  modelColumns,
-  STAMP_COLUMNS,
-} from "../models/model_changes.ts";
+import { emptyModelSql, modelColumns } from "../models/model_changes.ts";
 import { filesIn, folderOf, makeFolder, removeFolder } from "./engine_files.ts";
 
 /** A model of a batch that an engine may make. */

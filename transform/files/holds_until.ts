@@ -1,17 +1,6 @@
 import type { Column } from "../../lib/duckdb/data_files.ts";
 import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 
-/**
- * Columns that a merged file has besides its model's: the batch and the
- * snapshot time until which a version holds, as far as that file knows. They
- * are never null, so "as of batch n" is two comparisons, which DuckDB makes as
- * it reads.
- */
-export const HOLDS_UNTIL_COLUMNS: readonly Column[] = [
-  { name: "holds_until_batch", type: "BIGINT" },
-  { name: "holds_until_time", type: "TIMESTAMP" },
-];
-
 /** Marks a version that no other in its file follows. */
 const NO_BATCH = "9223372036854775807";
 const NO_TIME = "'infinity'::timestamp";

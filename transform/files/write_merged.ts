@@ -7,16 +7,12 @@ import {
   columnsHash,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { CompactionWork } from "./compact.ts";
-import {
-  countHeldSql,
-  HOLDS_IN_FILE,
-  HOLDS_UNTIL_COLUMNS,
-  holdsUntilSql,
-} from "./holds_until.ts";
+import { countHeldSql, HOLDS_IN_FILE, holdsUntilSql } from "./holds_until.ts";
 import { modelColumns } from "../models/model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 

@@ -5,6 +5,7 @@ import {
   columnsHash,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import type { BatchWork } from "../batches/batch_work.ts";
@@ -13,7 +14,6 @@ import {
   differenceSql,
   missingKeysSql,
   type ModelColumn,
-  STAMP_COLUMNS,
   versionsSql,
 } from "../models/model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";

@@ -12,6 +12,7 @@ import {
   readAllSql,
 } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { eachOf } from "../../lib/each_of.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import {
@@ -28,11 +29,7 @@ import {
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
-import {
-  type ModelColumn,
-  modelColumns,
-  STAMP_COLUMNS,
-} from "../models/model_changes.ts";
+import { type ModelColumn, modelColumns } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import { type NextVersion, nextVersion } from "./next_metadata.ts";
 import { shownBatch, type TableState } from "./next_snapshots.ts";

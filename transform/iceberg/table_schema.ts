@@ -1,12 +1,15 @@
 import type { Column } from "../../lib/duckdb/data_files.ts";
 import {
+  HOLDS_UNTIL_COLUMNS,
+  STAMP_COLUMNS,
+} from "../../lib/duckdb/version_columns.ts";
+import {
   fieldId,
   icebergType,
   widerType,
 } from "../../lib/iceberg/field_ids.ts";
 import type { SchemaField } from "../../lib/iceberg/table_metadata.ts";
-import { HOLDS_UNTIL_COLUMNS } from "../files/holds_until.ts";
-import { type ModelColumn, STAMP_COLUMNS } from "../models/model_changes.ts";
+import type { ModelColumn } from "../models/model_changes.ts";
 
 /** The fields of a model's table. */
 export interface TableFields {

@@ -1,6 +1,6 @@
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
-import { STAMP_COLUMNS } from "../models/model_changes.ts";
 import type { TableFields } from "./table_schema.ts";
 
 const STAMPS = STAMP_COLUMNS.map(({ name }) => name);

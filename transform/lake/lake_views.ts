@@ -1,4 +1,5 @@
 import { readLikeSql } from "../../lib/duckdb/data_files.ts";
+import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { versionIntervalsSql } from "../../lib/duckdb/version_intervals.ts";
 import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
@@ -7,11 +8,7 @@ import type { Zone } from "../../lib/zone/zone.ts";
 import { AS_OF_PARAMETERS } from "../checks/check_names.ts";
 import { heldVersionsSql, type VersionsFile } from "../tables/held_versions.ts";
 import { type AsOf, asOfBatch, asOfTime, NOW } from "../files/holds_until.ts";
-import {
-  emptyModelSql,
-  type ModelColumn,
-  STAMP_COLUMNS,
-} from "../models/model_changes.ts";
+import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** Snapshot times are UTC without a zone, whatever the session's zone. */
 const MOMENT_UTC = `make_timestamp(epoch_us(cast(${

@@ -1,5 +1,9 @@
 import { readColumnsSql } from "../../lib/duckdb/data_files.ts";
 import {
+  HOLDS_UNTIL_COLUMNS,
+  STAMP_COLUMNS,
+} from "../../lib/duckdb/version_columns.ts";
+import {
   quoteName,
   quoteNames,
   quoteText,
@@ -20,7 +24,7 @@ import {
   type GroupWork,
   ROUND,
 } from "../batches/group_work.ts";
-import { HOLDS_UNTIL_COLUMNS, holdsUntilSql } from "../files/holds_until.ts";
+import { holdsUntilSql } from "../files/holds_until.ts";
 import { emptyTableSql, IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";
@@ -29,7 +33,6 @@ import {
   emptyModelSql,
   missingKeysSql,
   type ModelColumn,
-  STAMP_COLUMNS,
 } from "./model_changes.ts";
 import { keepTable, tableBefore, tableFiles } from "../tables/table_state.ts";
 import { writeVersionFile } from "../files/write_versions.ts";

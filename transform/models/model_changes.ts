@@ -69,13 +69,6 @@ export function versionsSql(
     ) order by ${quoteNames(model.key)}`;
 }
 
-/** The columns that a batch stamps its versions with. */
-export const STAMP_COLUMNS: readonly ModelColumn[] = [
-  { name: "batch", type: "BIGINT" },
-  { name: "is_delete", type: "BOOLEAN" },
-  { name: "snapshot_time", type: "TIMESTAMP" },
-];
-
 /** SQL for the versions that are open after the batches of these files. */
 export function openVersionsSql(
   model: Pick<Model, "key">,

@@ -1,19 +1,14 @@
 import type { LiveFile } from "../../lib/batches/manifest.ts";
 import { readLikeSql } from "../../lib/duckdb/data_files.ts";
+import {
+  HOLDS_UNTIL_COLUMNS,
+  STAMP_COLUMNS,
+} from "../../lib/duckdb/version_columns.ts";
 import { quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import {
-  type AsOf,
-  HOLDS_UNTIL_COLUMNS,
-  isLaterSql,
-  isSameKey,
-} from "../files/holds_until.ts";
-import {
-  emptyModelSql,
-  type ModelColumn,
-  STAMP_COLUMNS,
-} from "../models/model_changes.ts";
+import { type AsOf, isLaterSql, isSameKey } from "../files/holds_until.ts";
+import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** The manifest's fields for a file whose versions are read. */
 export type VersionsFile = Pick<

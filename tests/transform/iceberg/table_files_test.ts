@@ -6,6 +6,7 @@ import type {
   ProcessedManifest,
 } from "../../../lib/batches/manifest.ts";
 import { columnsHash } from "../../../lib/duckdb/data_files.ts";
+import { STAMP_COLUMNS } from "../../../lib/duckdb/version_columns.ts";
 import { shortChecksum } from "../../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
 import type { Zone } from "../../../lib/zone/zone.ts";
@@ -19,7 +20,6 @@ import {
 import { inFolder } from "../../harness/in_folder.ts";
 import { emptyManifest } from "../../harness/manifests.ts";
 import { openPlatform, PROJECT_SQL } from "../../harness/platform.ts";
-import { STAMP_COLUMNS } from "../../../transform/models/model_changes.ts";
 import { writeParquet } from "../../../transform/files/write_parquet.ts";
 import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 
