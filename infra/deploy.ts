@@ -3,7 +3,7 @@
  * step says what it does, and leaves what is done already as it is.
  */
 import { ask } from "../lib/cli/ask.ts";
-import { describeError } from "../lib/cli/command.ts";
+import { describeError } from "../lib/describe_error.ts";
 import { ConfigError, EXIT, exitCode, StageError } from "../lib/errors.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { askAws, aws } from "./aws_cli.ts";

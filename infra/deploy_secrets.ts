@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { askSecret } from "../lib/cli/ask.ts";
-import { describeError } from "../lib/cli/command.ts";
+import { describeError } from "../lib/describe_error.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { urlOf } from "../lib/settings/secrets.ts";
 import { askAws, aws } from "./aws_cli.ts";

@@ -1,12 +1,8 @@
-import {
-  type Flags,
-  forStage,
-  type ProcessIo,
-  runCommand,
-} from "../lib/cli/command.ts";
+import { type Flags, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Config, Need } from "../lib/settings/config.ts";
 import { ENGINES } from "../lib/settings/engine_settings.ts";
+import { forStage } from "../lib/stage_context.ts";
 import { rebuildWarehouse } from "../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 

@@ -1,7 +1,8 @@
 import { extract } from "../extract/extract.ts";
-import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
+import { forStage } from "../lib/stage_context.ts";
 import type { Reloaded } from "../load/repair/reload_models.ts";
 import { resyncTables } from "../load/repair/resync_tables.ts";
 import { transform } from "../transform/transform.ts";

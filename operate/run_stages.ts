@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { extract } from "../extract/extract.ts";
 import { notingFailure } from "../lib/batches/failure_note.ts";
-import { forStage } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
+import { forStage } from "../lib/stage_context.ts";
 import { load } from "../load/load.ts";
 import { transform } from "../transform/transform.ts";
 import { isVerificationDue } from "../verify/verification.ts";

@@ -1,5 +1,6 @@
 import { notingFailure } from "../lib/batches/failure_note.ts";
-import { forStage, type ProcessIo, runCommand } from "../lib/cli/command.ts";
+import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
+import { forStage } from "../lib/stage_context.ts";
 import { transform } from "./transform.ts";
 
 const USAGE = `deno task transform [--accept] [--compact]

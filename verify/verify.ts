@@ -3,7 +3,6 @@ import type pg from "pg";
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/batches/manifest.ts";
-import { forStage } from "../lib/cli/command.ts";
 import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb/duckdb_error.ts";
@@ -17,6 +16,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { forStage } from "../lib/stage_context.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checksOf } from "../load/checks/history_checks.ts";

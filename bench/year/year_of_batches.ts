@@ -1,12 +1,12 @@
 import type pg from "pg";
 import { TOTESYS } from "../../demo/examples.ts";
 import { extract } from "../../extract/extract.ts";
-import { stageContext } from "../../lib/cli/command.ts";
 import { openLog } from "../../lib/log.ts";
 import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { RESOURCES, type StageContext } from "../../lib/stage.ts";
+import { stageContext } from "../../lib/stage_context.ts";
 import { load } from "../../load/load.ts";
 import { transform } from "../../transform/transform.ts";
 

@@ -1,13 +1,7 @@
-import type { Logger } from "@logtape/logtape";
 import { isAbsolute } from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import {
-  ConfigError,
-  EXIT,
-  exitCode,
-  messageOf,
-  StageError,
-} from "../errors.ts";
+import { describeError } from "../describe_error.ts";
+import { ConfigError, EXIT, exitCode, messageOf } from "../errors.ts";
 import { openLog } from "../log.ts";
 import { NO_SQL, readProjectSql } from "../project/project_sql.ts";
 import {
@@ -19,8 +13,8 @@ import {
 import { secretMask } from "../settings/secret_mask.ts";
 import { namesInEnvFile } from "../settings/setting_names.ts";
 import { sqlFolderNamer } from "../settings/sql_folder.ts";
-import { createRunId, RESOURCES, type StageContext } from "../stage.ts";
-import { createProgress } from "./progress.ts";
+import type { StageContext } from "../stage.ts";
+import { stageContext } from "../stage_context.ts";
 
 /** What a command may use of the process that it runs in. */
 export interface ProcessIo {
@@ -129,37 +123,6 @@ export async function runCommand(
   }
 }
 
-/** Formats an error for people, or as one line of JSON. */
-export function describeError(
-  error: unknown,
-  options: { command: string; json: boolean },
-): string {
-  const message = messageOf(error);
-  const hint = error instanceof StageError
-    ? error.hint
-    : error instanceof ConfigError
-    ? error.hint ??
-      "docs/settings.md lists every setting; .env.example shows them"
-    : undefined;
-  if (options.json) {
-    const stage = error instanceof StageError
-      ? { subject: error.subject, retryable: error.retryable }
-      : {};
-    return `${
-      JSON.stringify({
-        time: new Date().toISOString(),
-        level: "fatal",
-        stage: options.command,
-        message,
-        hint,
-        ...stage,
-        exitCode: exitCode(error),
-      })
-    }\n`;
-  }
-  return `${message}\n${hint === undefined ? "" : `-> ${hint}\n`}`;
-}
-
 /** The real process. */
 export function processIo(): ProcessIo {
   const encoder = new TextEncoder();
@@ -196,14 +159,6 @@ export function processIo(): ProcessIo {
       return () => {};
     },
   };
-}
-
-/** The context of one stage: its events carry the stage's name. */
-export function forStage(
-  context: StageContext,
-  stage: string,
-): StageContext & { log: Logger } {
-  return { ...context, log: context.log.getChild(stage) };
 }
 
 function parseCommandLine(
@@ -269,26 +224,4 @@ function usesSocket({ source, warehouse, analyst }: Config): boolean {
   return [source, warehouse, analyst].some((server) =>
     server !== undefined && isAbsolute(server.host)
   );
-}
-
-/** A stage's context with the real clock and resources. */
-export function stageContext(
-  given: Pick<StageContext, "config" | "sql" | "log" | "signal"> & {
-    /** Shows a line in place of the one before; undefined off a terminal. */
-    show: ((line: string) => void) | undefined;
-  },
-): StageContext {
-  const { show, ...rest } = given;
-  return {
-    ...rest,
-    resources: RESOURCES,
-    progress: createProgress({
-      show,
-      report: (figures) =>
-        rest.log.info("{what}: {rows} rows so far", { ...figures }),
-      nowMs: () => performance.now(),
-    }),
-    clock: () => new Date(),
-    newRunId: () => createRunId(new Date()),
-  };
 }

@@ -1,10 +1,6 @@
 import type { Logger } from "@logtape/logtape";
-import {
-  describeError,
-  forStage,
-  processIo,
-  stageContext,
-} from "../cli/command.ts";
+import { processIo } from "../cli/command.ts";
+import { describeError } from "../describe_error.ts";
 import { EXIT, messageOf, StageError } from "../errors.ts";
 import { openLog } from "../log.ts";
 import { WarmConnections } from "../postgres/warm_connections.ts";
@@ -13,6 +9,7 @@ import { type Environment, type Need, readConfig } from "../settings/config.ts";
 import { secretMask } from "../settings/secret_mask.ts";
 import { withSecrets } from "../settings/secrets.ts";
 import { outOfTime, RESOURCES, type StageContext } from "../stage.ts";
+import { forStage, stageContext } from "../stage_context.ts";
 import { removeDeadTempFolders } from "../temp_folder.ts";
 // Loaded while the environment starts, which costs a call nothing.
 import "../zone/s3_sdk.ts";

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Command,
-  describeError,
-  forStage,
   type ProcessIo,
   runCommand,
   SECOND_ASK_AFTER_MS,
 } from "../../../lib/cli/command.ts";
 import { ConfigError, StageError } from "../../../lib/errors.ts";
+import { forStage } from "../../../lib/stage_context.ts";
 
 const SECRET = "postgres://me:hunter2@host/db";
 const FAILURE = new StageError(`Cannot reach ${SECRET}`, {
@@ -258,13 +257,6 @@ Deno.test("runCommand() reports progress as events where nobody watches", async 
 
   const { message, rows } = JSON.parse(io.out);
   assert.deepEqual([message, rows], ["read: 3 rows so far", 3]);
-});
-
-Deno.test("describeError() describes whatever was thrown", () => {
-  const options = { command: "load", json: false };
-
-  assert.equal(describeError(new Error("odd"), options), "odd\n");
-  assert.equal(describeError("thrown", options), "thrown\n");
 });
 
 Deno.test("processIo() takes two signals at once for one, and ends hard on a later one", async () => {
