@@ -7,6 +7,7 @@ import {
 } from "../lib/batches/manifest.ts";
 import { checkFiles } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { whileIntact } from "../lib/duckdb/while_intact.ts";
 import { StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
@@ -30,7 +31,6 @@ import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";
 import { validateFilled } from "./references/validate_filled.ts";
 import { readWarehouseTables } from "./tables/warehouse_table.ts";
-import { whileIntact } from "./while_intact.ts";
 
 /** Up to this many waiting batches, or rows, share a transaction. */
 const GROUP_BATCHES_MAX = 200;

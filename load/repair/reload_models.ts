@@ -3,6 +3,7 @@ import { LAKE_WAY_BACK, readLiveFiles } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
@@ -47,7 +48,6 @@ import {
   readWarehouseTables,
   type WarehouseTable,
 } from "../tables/warehouse_table.ts";
-import { whileIntact } from "../while_intact.ts";
 
 /** The result of a reload. */
 export interface Reloaded {

@@ -4,6 +4,7 @@ import type {
 } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
+import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { quoteNames } from "../../lib/postgres/postgres.ts";
 import { isForeign, messageOf, StageError } from "../../lib/errors.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
@@ -40,7 +41,6 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
     ...table.rows,
     ...table.deletes,
   ]);
-  const intact = checkFiles(ingestion, files);
   const content: BatchContent = {
     models: {},
     state: { ...work.previous?.state },
@@ -49,27 +49,33 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
       ? {}
       : { postponed: work.previous.postponed },
   };
-  const [, made] = await Promise.allSettled([
-    intact,
-    make(work, { changed, content }),
-  ]);
-  // A damaged file explains any other error with it.
-  await intact;
-  if (made.status === "fulfilled") return content;
-  const cause = isForeign(made.reason) ? duckDbCause(made.reason) : undefined;
-  if (cause === undefined) throw made.reason;
-  throw new StageError(
-    `Cannot make batch ${input.batch}: ${messageOf(made.reason)}`,
-    { subject: work.processed.url, ...cause, cause: made.reason },
+  await whileIntact(
+    checkFiles(ingestion, files),
+    () => makeExplained(work, { changed, content }),
   );
+  return content;
+}
+
+/** Makes the models; DuckDB's own failures become a `StageError` with a hint. */
+async function makeExplained(
+  work: BatchWork,
+  options: Omit<ModelOptions, "model">,
+): Promise<void> {
+  try {
+    await make(work, options);
+  } catch (error) {
+    const cause = isForeign(error) ? duckDbCause(error) : undefined;
+    if (cause === undefined) throw error;
+    throw new StageError(
+      `Cannot make batch ${work.input.batch}: ${messageOf(error)}`,
+      { subject: work.processed.url, ...cause, cause: error },
+    );
+  }
 }
 
 async function make(
   work: BatchWork,
-  options: {
-    changed: ReadonlyMap<string, IngestedTable>;
-    content: BatchContent;
-  },
+  options: Omit<ModelOptions, "model">,
 ): Promise<void> {
   const { sql } = work;
   const { changed, content } = options;
