@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Canary } from "../lib/batches/manifest.ts";
 import { query, queryRow, quoteName } from "../lib/postgres/postgres.ts";
-import { keyTextSql } from "./key_index_sql.ts";
+import { keyJsonSql } from "./key_index_sql.ts";
 import { writerSql } from "./late_commits.ts";
 import type { LiveTable } from "./live_table.ts";
 import { readableSql } from "./shipped_rows.ts";
@@ -16,7 +16,7 @@ export async function findCanary(
   const [row] = await query(
     client,
     // Only one row's key is cast to text, not those of all that are sorted.
-    `select ${keyTextSql(table)} as key, ${writerSql(nextId)} as writer
+    `select ${keyJsonSql(table)} as key, ${writerSql(nextId)} as writer
     from (
       select ${columns.join(", ")}, xmin from ${table.from} where ${where}
       order by age(xmin), ${columns.join(", ")} limit 1

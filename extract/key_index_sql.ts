@@ -46,7 +46,7 @@ export function hashedKeySql(table: LiveTable): KeySql {
   const { contract, from } = table;
   const signature = signatureOf(contract);
   const bucket = `hashtextextended(key, 0) & ${HASH_BUCKETS - 1}`;
-  const key = keyTextSql(table);
+  const key = keyJsonSql(table);
   const columns = contract.key.map((name, index) =>
     `(value ->> ${index})::${columnType(contract, name)} as ${quoteName(name)}`
   );
@@ -79,7 +79,7 @@ export function hashedKeySql(table: LiveTable): KeySql {
 }
 
 /** SQL for a row's key as text: a JSON array of its columns' texts. */
-export function keyTextSql(table: LiveTable): string {
+export function keyJsonSql(table: LiveTable): string {
   const texts = table.contract.key.map((column) =>
     readableSql(table, `${quoteName(column)}::text`)
   );

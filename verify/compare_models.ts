@@ -1,4 +1,5 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { keyText } from "../lib/duckdb/key_text.ts";
 import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
@@ -15,7 +16,6 @@ import {
   type DifferingKey,
   findDifferences,
 } from "./find_differences.ts";
-import { keyText } from "./key_text.ts";
 import {
   ENDED_IN_LAKE,
   type Lake,

@@ -1,5 +1,6 @@
 import { FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
+import { keyColumnText, keyText } from "../lib/duckdb/key_text.ts";
 import { StageError } from "../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
 import {
@@ -17,7 +18,6 @@ import {
 import { QUARANTINE_TYPES } from "../transform/tables/quarantine.ts";
 import { registerModels } from "../transform/models/register_models.ts";
 import { type CopiedRows, copiedRowsSql } from "./copied_rows.ts";
-import { keyText } from "./key_text.ts";
 
 /** The input of the expectation. */
 interface ExpectationWork {
@@ -201,10 +201,6 @@ async function checkKeys(duckdb: DuckDb, model: ModelSql): Promise<void> {
 
 function sourceRows(table: ContractTable): string {
   return `${WORK_CATALOGUE}.source.${quoteName(table.name)}`;
-}
-
-function keyColumnText(name: string): string {
-  return `cast(${quoteName(name)} as varchar)`;
 }
 
 /** SQL for a column's text as its value; null when it can't be one. */

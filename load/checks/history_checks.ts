@@ -1,3 +1,4 @@
+import { keyText } from "../../lib/postgres/key_text.ts";
 import {
   quoteName,
   quoteNames,
@@ -117,10 +118,4 @@ where next_from_batch is not null and (
 
 function checkedName({ name }: Checked["model"]): string {
   return quoteName(`checked_${name}`);
-}
-
-function keyText(key: readonly string[]): string {
-  return key.length === 1
-    ? `cast(${quoteNames(key)} as text)`
-    : `cast(row(${quoteNames(key)}) as text)`;
 }

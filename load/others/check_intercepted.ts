@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query, quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { keyText } from "../../lib/postgres/key_text.ts";
+import { query, quoteName } from "../../lib/postgres/postgres.ts";
 import {
   eventFlag,
   FLAGS_COLUMN,
@@ -122,7 +123,9 @@ function lackingSql(
   const { columns = [...table.columns, ...INTERVAL_COLUMNS] } = options;
   const isDimension = table.model.kind === "dimension" &&
     held === table.model.name;
-  return `select ${keyTextSql(table)} as key from ${staging} as event
+  return `select ${
+    keyText(table.model.key, "event.")
+  } as key from ${staging} as event
     where ${where} and not exists (
       select from ${quoteName(held)} as held
       where ${sameKey(table, "held", "event")}
@@ -138,15 +141,10 @@ function lackingSql(
  * not.
  */
 function stillOpenSql(table: WarehouseTable, staging: string): string {
-  return `select ${keyTextSql(table)} from ${staging} as event
+  return `select ${keyText(table.model.key, "event.")} from ${staging} as event
     inner join ${quoteName(table.model.name)} as held
       on ${sameKey(table, "held", "event")}
     where ${eventFlag("is_first")} and held.from_batch < event.from_batch
       and (held.to_batch is null or held.to_batch = event.from_batch
         and held.valid_to is distinct from event.valid_from)`;
-}
-
-function keyTextSql({ model }: WarehouseTable): string {
-  const key = quoteNames(model.key, "event.");
-  return model.key.length === 1 ? `${key}::text` : `row(${key})::text`;
 }

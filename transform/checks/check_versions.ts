@@ -1,4 +1,5 @@
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
 import {
   quoteName,
@@ -8,7 +9,7 @@ import {
 import type { Model } from "../../lib/project/model.ts";
 import { isText } from "../../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
-import { keyText, LAST_MOMENT } from "../tables/typed_text.ts";
+import { LAST_MOMENT } from "../tables/typed_text.ts";
 
 /** Rows of a model, to be checked before they are committed. */
 export interface CheckedRows {
@@ -51,7 +52,7 @@ export async function brokenRule(
       return ruleError(checked, `its key "${name}" is null in ${count} rows`);
     }
     const [first] = await duckdb.rows(
-      `select ${keyText(model.key)} as key from ${rows}
+      `select ${keyText(model.key.map(keyColumnText))} as key from ${rows}
       where ${isNullSql(checked, name)} order by key limit 1`,
     );
     return ruleError(
@@ -63,7 +64,9 @@ export async function brokenRule(
   if (found?.rows === found?.keys) return undefined;
   const [twice] = await duckdb.rows(
     `select count(*) as keys, arg_min(copies, key) as copies, min(key) as key
-    from (select ${keyText(model.key)} as key, count(*) as copies from ${rows}
+    from (select ${
+      keyText(model.key.map(keyColumnText))
+    } as key, count(*) as copies from ${rows}
       group by ${quoteNames(model.key)} having count(*) > 1)`,
   );
   return ruleError(
@@ -260,7 +263,9 @@ async function unheldError(
   for (const { name, isUnheld, says, wayOut } of unheldValues(checked)) {
     const [bad] = await duckdb.rows(
       `select count(*) as rows,
-        left(min(${keyText(checked.model.key)}), ${SHOWN_CHARACTERS}) as key
+        left(min(${
+        keyText(checked.model.key.map(keyColumnText))
+      }), ${SHOWN_CHARACTERS}) as key
       from ${checked.rows} where ${isUnheld}`,
     );
     if (bad?.rows === "0") continue;

@@ -4,6 +4,7 @@ import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../../lib/duckdb/csv.ts";
 import { FAULT_COLUMN } from "../../lib/duckdb/csv_row.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
+import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
 import {
   quoteName,
@@ -13,13 +14,7 @@ import {
 import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "../checks/query_fault.ts";
-import {
-  keyText,
-  rowKey,
-  typedKey,
-  typedText,
-  unreadable,
-} from "./typed_text.ts";
+import { rowKey, typedKey, typedText, unreadable } from "./typed_text.ts";
 
 /** A name that no column of a contract can have. */
 export const ROW_KEY = quoteName("row key");
@@ -63,7 +58,7 @@ export async function landTable(
       ${
       quarantineSql === undefined
         ? ""
-        : `union all select ${keyText(table.key)}, ${
+        : `union all select ${keyText(table.key.map(keyColumnText))}, ${
           reasonSql(table.name)
         } from (${quarantineSql}) where ${readable}`
     })

@@ -1,3 +1,4 @@
+import { keyText } from "../../lib/duckdb/key_text.ts";
 import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
 import {
   type ContractColumn,
@@ -9,14 +10,12 @@ import type { ColumnType } from "../../lib/project/contract_types.ts";
 /** How much of an unreadable text the reason shows. */
 const SHOWN_CHARACTERS = 40;
 
-/** A key as text, for people who read the quarantine. */
-export function keyText(key: readonly string[]): string {
-  return textOf(key.map((name) => `cast(${quoteName(name)} as varchar)`));
-}
-
-/** The same for a row of CSV; what can't be typed is kept as it is. */
+/**
+ * The key of a row of CSV as text, for people who read the quarantine; what
+ * can't be typed is kept as it is.
+ */
 export function rowKey(table: ContractTable): string {
-  return textOf(
+  return keyText(
     table.key.map((name) =>
       `coalesce(cast(${typedKey(table, name)} as varchar), ${quoteName(name)})`
     ),
@@ -36,13 +35,6 @@ export function typedText(text: string, type: ColumnType): string {
   return type.name === "date"
     ? `case when ${text} not like '% BC' then ${value} end`
     : value;
-}
-
-function textOf(texts: readonly string[]): string {
-  // A list quotes values that would make two composite keys look the same.
-  return texts.length === 1
-    ? texts.join()
-    : `cast([${texts.join(", ")}] as varchar)`;
 }
 
 /** SQL for why a row's texts can't be typed; null if they can. */
