@@ -8,7 +8,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { loadedModels } from "./tables/loaded_models.ts";
-import lockHoldersSql from "./lock_holders.sql" with { type: "text" };
+import lockHoldersSql from "./table_lock_holders.sql" with { type: "text" };
 
 /** `lock_not_available`. */
 const LOCKED = "55P03";

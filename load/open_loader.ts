@@ -9,15 +9,11 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { LOCK_KEY } from "./load_lock.ts";
 import { namingHolders } from "./lock_error.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
 
-/**
- * One load at a time: the key of the warehouse's advisory lock. It is held by
- * transactions, since behind a pooler sessions are shared.
- */
-export const LOCK_KEY = "7235419846134";
 const LOCK_TIMEOUT = "2min";
 const LOCK_NOT_AVAILABLE = "55P03";
 const ENCODING = "UTF8";

@@ -13,6 +13,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { checkLedgerFollowsLake, newestEntry } from "../load/ledger.ts";
+import { type LockHolder, lockHolder } from "../load/load_lock.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
 import { duration } from "./format_status.ts";
@@ -21,7 +22,6 @@ import newestVerificationSql from "./newest_verification.sql" with {
 };
 import { type StageStatus, type Status, tellProblem } from "./stage_status.ts";
 import statusSql from "./status.sql" with { type: "text" };
-import { type LockHolder, lockHolder } from "./waiting_batches.ts";
 
 const QUARANTINE_SHOWN = 20;
 /** The warehouse's own account. */
