@@ -185,7 +185,7 @@ async function examineWarehouse(context: StageContext): Promise<string> {
     ? ["it is a standby", "Name the primary in WAREHOUSE_URL"]
     : isReadOnly
     ? [
-      "it takes no writes: default_transaction_read_only is on",
+      "it is read-only: default_transaction_read_only is on",
       "Switch that off for the database or the role",
     ]
     : undefined;

@@ -25,7 +25,7 @@ export function formatStatus(status: Status): string {
     if (problem !== undefined) lines.push(`${stage}: ${problem}`);
     if (hint !== undefined) lines.push(`  -> ${hint}`);
   }
-  lines.push(...status.stages.flatMap(waitingLines));
+  lines.push(...status.stages.flatMap(pendingLines));
   const seconds = status.freshnessSeconds;
   lines.push(
     seconds === undefined
@@ -54,12 +54,12 @@ export function formatStatus(status: Status): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The batches that wait for a stage, and why. */
-function waitingLines({ stage, pending = 0, failure }: StageStatus): string[] {
+/** The batches pending for a stage, and why. */
+function pendingLines({ stage, pending = 0, failure }: StageStatus): string[] {
   if (failure !== undefined) {
     const { batch, since, message, hint } = failure;
     return [
-      `${stage}: batch ${batch} has not come through since ${
+      `${stage}: failing at batch ${batch} since ${
         shortTime(since)
       }: ${message}`,
       ...(hint === undefined ? [] : [`  -> ${hint}`]),

@@ -10,7 +10,7 @@ import {
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkContinuity } from "../transform/batches/continuity.ts";
 import { shortTime } from "./format_status.ts";
-import { type StageStatus, type Status, tellProblem } from "./stage_status.ts";
+import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
 import { waitsTooLong } from "./waiting_batches.ts";
 import { warehouseStatus } from "./warehouse_status.ts";
 
@@ -65,15 +65,16 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     // A stage with nothing pending is not stuck: no batch caused its failure.
     if (index > 0 && stage.pending === 0) delete stage.failure;
   });
-  const { stage, takesNone, holder, freshnessSeconds, ...rest } = warehouse;
+  const { stage, readOnlyReason, holder, freshnessSeconds, ...rest } =
+    warehouse;
   // A load at work holds its lock, too: only the time it takes shows a fault.
-  const obstacle = takesNone ??
+  const obstacle = readOnlyReason ??
     (holder?.isLoad === false ? holder.name : undefined);
   if (obstacle !== undefined && (stage.pending ?? 0) > 0) {
     stage.problem ??= obstacle;
   }
-  await tellWaiting(context, transformed, { log: logs.extracted });
-  await tellWaiting(context, stage, {
+  await noteWaiting(context, transformed, { log: logs.extracted });
+  await noteWaiting(context, stage, {
     log: logs.transformed,
     why: holder?.name,
   });
@@ -107,13 +108,13 @@ async function zoneStatus<M extends Manifest>(
     status.rows = options.rows(newest);
     await options.check?.(newest);
   } catch (error) {
-    tellProblem(status, error);
+    noteProblem(status, error);
   }
   return status;
 }
 
 /** Notes that a batch has waited for a stage for too long, and why. */
-async function tellWaiting(
+async function noteWaiting(
   context: StageContext,
   stage: StageStatus,
   options: { log: BatchLog<Manifest>; why?: string | undefined },
@@ -128,5 +129,6 @@ async function tellWaiting(
   stage.problem = `batch ${batch} has waited for it since ${
     shortTime(since.toISOString())
   }: ${why}`;
-  stage.hint = "Its log says why; `deno task doctor` says what takes no writes";
+  stage.hint =
+    "See its log; `deno task doctor` shows which place refuses writes";
 }

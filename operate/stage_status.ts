@@ -36,7 +36,7 @@ export interface Status {
 }
 
 /** The first problem of a stage explains those that follow from it. */
-export function tellProblem(stage: StageStatus, error: unknown): void {
+export function noteProblem(stage: StageStatus, error: unknown): void {
   if (stage.problem !== undefined) return;
   stage.problem = messageOf(error);
   if (error instanceof StageError && error.hint !== undefined) {

@@ -20,7 +20,7 @@ import { duration } from "./format_status.ts";
 import newestVerificationSql from "./newest_verification.sql" with {
   type: "text",
 };
-import { type StageStatus, type Status, tellProblem } from "./stage_status.ts";
+import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
 import statusSql from "./status.sql" with { type: "text" };
 
 const QUARANTINE_SHOWN = 20;
@@ -37,8 +37,8 @@ export type WarehouseStatus =
   >
   & {
     stage: StageStatus;
-    /** Why it can't accept a batch. */
-    takesNone?: string | undefined;
+    /** Why it refuses writes. */
+    readOnlyReason?: string | undefined;
     /** The session that blocks load. */
     holder?: LockHolder | undefined;
   };
@@ -61,20 +61,20 @@ export async function warehouseStatus(
     return await inTransaction(client, { readOnly: true }, async () => {
       const hasLedger = await relationExists(client, "pipeline.batch");
       const [damaged] = await damagedTables(client);
-      if (damaged !== undefined) tellProblem(stage, damagedError(damaged));
+      if (damaged !== undefined) noteProblem(stage, damagedError(damaged));
       Object.assign(stage, await loadFailure(client));
-      const takesNone = await whyReadOnly(client);
+      const readOnlyReason = await whyReadOnly(client);
       const [newest] = hasLedger ? await query(client, statusSql) : [];
       const holder = await lockHolder(client, warehouse);
-      if (newest === undefined) return { ...found, takesNone, holder };
+      if (newest === undefined) return { ...found, readOnlyReason, holder };
       stage.batch = Number(newest.batch);
       stage.snapshotTime = newest.snapshot_time ?? "";
       stage.committedAt = newest.loaded_at ?? "";
       stage.rows = Number(newest.rows);
-      if (log !== undefined) await tellLedger(client, { log, stage });
+      if (log !== undefined) await noteLedgerFault(client, { log, stage });
       return {
         stage,
-        takesNone,
+        readOnlyReason,
         holder,
         ...freshnessOf(Number(newest.freshness_seconds)),
         ...await verificationStatus(client),
@@ -83,7 +83,7 @@ export async function warehouseStatus(
       };
     });
   } catch (error) {
-    tellProblem(stage, error);
+    noteProblem(stage, error);
     return { ...found, freshnessProblem: "the warehouse could not be read" };
   }
 }
@@ -126,7 +126,7 @@ async function whyReadOnly(client: pg.Client): Promise<string | undefined> {
   const { isStandby, isReadOnly } = await readServerMode(client);
   if (isStandby) return "the warehouse is a standby";
   return isReadOnly
-    ? "the warehouse takes no writes: default_transaction_read_only is on"
+    ? "the warehouse is read-only: default_transaction_read_only is on"
     : undefined;
 }
 
@@ -185,7 +185,7 @@ async function verificationStatus(
 }
 
 /** Notes that the ledger does not match the log. */
-async function tellLedger(
+async function noteLedgerFault(
   client: pg.Client,
   { log, stage }: { log: BatchLog<ProcessedManifest>; stage: StageStatus },
 ): Promise<void> {
@@ -195,6 +195,6 @@ async function tellLedger(
     const manifest = await log.find(entry.batch);
     checkLedgerFollowsLake(entry, { manifest, zone: log.zone.url });
   } catch (error) {
-    tellProblem(stage, error);
+    noteProblem(stage, error);
   }
 }

@@ -114,7 +114,7 @@ async function transformPending(
   if (newest !== undefined) result.snapshotTime = newest.snapshotTime;
   if (made.status === "rejected") throw made.reason;
   if (compact && result.batches.length === 0) {
-    await tellDue(context, { output, newest });
+    await reportDueMerges(context, { output, newest });
   }
   return result;
 }
@@ -148,7 +148,7 @@ async function publishReached(
 }
 
 /** Reports merges that are due when no batch was made to list merged files. */
-async function tellDue(
+async function reportDueMerges(
   context: StageContext,
   options: {
     output: BatchLog<ProcessedManifest>;

@@ -118,7 +118,7 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
       `alter role ${role} set default_transaction_read_only to on`,
     );
     assert.deepEqual(wrongOf(await examine(platform.context)), [
-      "warehouse: Cannot load into the warehouse: it takes no writes: default_transaction_read_only is on",
+      "warehouse: Cannot load into the warehouse: it is read-only: default_transaction_read_only is on",
     ]);
     await execute(
       client,

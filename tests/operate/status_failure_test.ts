@@ -90,10 +90,10 @@ async function told(
   return { code, out };
 }
 
-const WAITS = /: batch \d+ has not come through since \d{4}-/;
+const FAILING = /: failing at batch \d+ since \d{4}-/;
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`status reports which batch a stage fails at, and why, until it came through, on ${zones}`, async () => {
+  Deno.test(`status reports which batch a stage fails at, and why, until it succeeds, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones, warehouse: "empty" });
     const { source, warehouse } = platform;
     await fillSmall(source.client);
@@ -108,8 +108,7 @@ for (const zones of ZONE_KINDS) {
           execute(source.client, "alter table design rename to designs"),
         repair: () =>
           execute(source.client, "alter table designs rename to design"),
-        found:
-          /^extract: batch \d has not come through since .*: .*"design".*\n {2}-> /m,
+        found: /^extract: failing at batch \d since .*: .*"design".*\n {2}-> /m,
       },
       {
         stage: "transform",
@@ -125,7 +124,7 @@ for (const zones of ZONE_KINDS) {
             source.client,
             "update payment set payment_date = '2026-01-01' where payment_id = 3",
           ),
-        found: /^transform: batch \d has not come through .*quarantine/m,
+        found: /^transform: failing at batch \d since .*quarantine/m,
       },
       {
         stage: "load",
@@ -140,7 +139,7 @@ for (const zones of ZONE_KINDS) {
             warehouse.client,
             "alter table elsewhere rename to fact_sales_order",
           ),
-        found: /^load: batch \d has not come through .*fact_sales_order/m,
+        found: /^load: failing at batch \d since .*fact_sales_order/m,
       },
     ];
     for (const { stage, command, env = {}, spoil, repair, found } of cases) {
@@ -167,7 +166,7 @@ for (const zones of ZONE_KINDS) {
       assert.equal((await told(platform, pipeline)).code, 0, stage);
       const repaired = await told(platform, status);
       assert.equal(repaired.code, 0, repaired.out);
-      assert.doesNotMatch(repaired.out, WAITS);
+      assert.doesNotMatch(repaired.out, FAILING);
     }
     const { context } = platform;
     for (const zone of ["ingestion", "processed"] as const) {
@@ -196,11 +195,11 @@ Deno.test("status reports what fails in the active generation only", async () =>
   const seen = await told(platform, status);
 
   assert.equal(seen.code, 1);
-  assert.match(seen.out, /^transform: batch 2 has not come through/m);
+  assert.match(seen.out, /^transform: failing at batch 2 since/m);
   const swept = await sweep(platform.context, { zone: "processed" });
   assert.equal(swept.foreignFiles, 0);
   assert.equal((await told(platform, transform)).code, 0);
-  assert.doesNotMatch((await told(platform, status)).out, WAITS);
+  assert.doesNotMatch((await told(platform, status)).out, FAILING);
 });
 
 Deno.test("status says how many batches a stage is behind that has not failed", async () => {
@@ -286,7 +285,7 @@ Deno.test("status knows no freshness by a snapshot of the future", async () => {
   assert.equal(freshnessSeconds, undefined);
 });
 
-Deno.test("status reports at once that batches wait for a warehouse that takes no writes", async () => {
+Deno.test("status reports at once that batches wait for a read-only warehouse", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { source, warehouse } = platform;
   const { database } = warehouse.settings;
@@ -306,7 +305,7 @@ Deno.test("status reports at once that batches wait for a warehouse that takes n
   const waits = await told(platform, status);
 
   assert.equal(waits.code, 1, waits.out);
-  assert.match(waits.out, /^load: the warehouse takes no writes: default_/m);
+  assert.match(waits.out, /^load: the warehouse is read-only: default_/m);
   await execute(
     warehouse.client,
     "set default_transaction_read_only to off",
@@ -383,7 +382,7 @@ Deno.test("status reports a batch that has waited for too long, and who holds lo
     assert.doesNotMatch(await tell(14), /lock/);
     assert.match(
       await tell(16),
-      /^load: batch 2 has waited for it since .*: process \d+ of the warehouse \(totesys load\) holds load's lock, since 20.*\n {2}-> Its log/m,
+      /^load: batch 2 has waited for it since .*: process \d+ of the warehouse \(totesys load\) holds load's lock, since 20.*\n {2}-> See its log/m,
     );
   }
   {
