@@ -22,17 +22,17 @@ import { checkContinuity, checkKeys } from "../transform/batches/continuity.ts";
 const USAGE = `deno task plan [--json]
 
 Shows what the next run would do with this sql/, and writes nothing: which
-batches wait for transform and load, whether sql/ has changed since the newest
-batch, and what the warehouse would be given: migrations, tables, columns, wider
-types; what would be taken from it, which a run does with --accept only; and
-what a rebuild of the warehouse would drop. Exits 1 when a stage would refuse.
-It does not examine what extract would ship.
+batches are pending for transform and load, whether sql/ has changed since the
+newest batch, and what the warehouse would gain: migrations, tables, columns,
+wider types; what it would lose, which a run does with --accept only; and what a
+rebuild of the warehouse would drop. Exits 1 when a stage would refuse. It does
+not examine what extract would ship.
 
   --json  one JSON object, also on a terminal`;
 
 /** What a run would do; numbers are of batches. */
 export interface Plan {
-  /** Batches that wait for a stage: the first and the last. */
+  /** Batches pending for a stage: the first and the last. */
   transform?: { from: number; to: number };
   load?: { from: number; to: number };
   /** The newest batch, if other SQL made it. */
@@ -40,7 +40,7 @@ export interface Plan {
   /** Additions to the warehouse, a line each. */
   warehouse: string[];
   /** Removals from it, a line each: a run needs --accept. */
-  taken: string[];
+  lost: string[];
   /** Columns and tables that no model has, and what a rebuild does to them. */
   rebuild: string[];
   /** Reasons why a stage would stop, each with what to do. */
@@ -58,7 +58,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   try {
     const plan: Plan = {
       warehouse: [],
-      taken: [],
+      lost: [],
       rebuild: [],
       refusals: [],
     };
@@ -140,7 +140,7 @@ async function planWarehouse(
   const columns = (drop: boolean) =>
     takenColumns(client, { models, drop, isChanged });
   const tables = await takenTables(client, context);
-  if (isChanged) plan.taken.push(...await columns(false), ...tables);
+  if (isChanged) plan.lost.push(...await columns(false), ...tables);
   plan.rebuild.push(...await columns(true), ...tables);
 }
 
@@ -185,29 +185,30 @@ function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
 }
 
-function formatPlan(plan: Plan): string {
-  const batches = (waiting: { from: number; to: number } | undefined) =>
-    waiting === undefined
-      ? "nothing waits"
-      : waiting.from === waiting.to
-      ? `batch ${waiting.from}`
-      : `batches ${waiting.from} to ${waiting.to}`;
+/** The plan as a table for people. */
+export function formatPlan(plan: Plan): string {
+  const batches = (pending: { from: number; to: number } | undefined) =>
+    pending === undefined
+      ? "nothing pending"
+      : pending.from === pending.to
+      ? `batch ${pending.from}`
+      : `batches ${pending.from} to ${pending.to}`;
   return [
     `transform  ${batches(plan.transform)}`,
     ...plan.changedSince === undefined ? [] : [
       `           sql/ has changed since batch ${plan.changedSince}: run it with --accept, for new batches only, or \`deno task rebuild processed\``,
     ],
     `load       ${batches(plan.load)}`,
-    plan.warehouse.length === 0
-      ? "warehouse  stays as it is"
-      : "warehouse  is given:",
-    ...plan.warehouse.map((line) => `  ${line}`),
+    ...plan.warehouse.length + plan.lost.length === 0
+      ? ["warehouse  unchanged"]
+      : [],
+    ...section("warehouse  will gain:", plan.warehouse),
     ...section(
-      "taken      from the warehouse, with --accept only:",
-      plan.taken,
+      "warehouse  will lose, only with --accept:",
+      plan.lost,
     ),
     ...section(
-      "rebuild    of the warehouse drops columns that no model has, no tables:",
+      "rebuild    would also drop columns that no model has (tables stay):",
       plan.rebuild,
     ),
     ...plan.refusals.flatMap(({ message, hint }) => [

@@ -103,7 +103,7 @@ Deno.test("a warehouse of another lake is refused before anything is made in it"
 
   assert.deepEqual(await tables(), before);
   assert.match(plan.refusals[0]?.message ?? "", refusal.message);
-  assert.deepEqual([...plan.warehouse, ...plan.taken, ...plan.rebuild], []);
+  assert.deepEqual([...plan.warehouse, ...plan.lost, ...plan.rebuild], []);
 });
 
 Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {

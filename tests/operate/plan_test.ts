@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { query } from "../../lib/postgres/postgres.ts";
-import { main as planTask, makePlan } from "../../operate/plan.ts";
+import { formatPlan, main as planTask, makePlan } from "../../operate/plan.ts";
 import { runOnce } from "../../operate/run_stages.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -72,7 +72,7 @@ Deno.test("plan shows nothing where all is done", async () => {
 
   assert.deepEqual(plan, {
     warehouse: [],
-    taken: [],
+    lost: [],
     rebuild: [],
     refusals: [],
   });
@@ -150,12 +150,12 @@ Deno.test("plan and load name a table whose model is gone, until it is dropped",
   platform.context.sql = await both(["dim_item"]);
   const note = /^dim_old: its model was removed.*drop table "dim_old" cascade$/;
 
-  const { warehouse, taken, rebuild } = await makePlan(platform.context);
+  const { warehouse, lost, rebuild } = await makePlan(platform.context);
 
   assert.deepEqual(warehouse, []);
-  assert.equal(taken.length, 1);
-  assert.match(taken[0] ?? "", note);
-  assert.deepEqual(rebuild, taken);
+  assert.equal(lost.length, 1);
+  assert.match(lost[0] ?? "", note);
+  assert.deepEqual(rebuild, lost);
   await execute(platform.source.client, "update item set title = 'Nut'");
   await platform.extract();
   await transform(platform.context, { accept: true });
@@ -166,7 +166,7 @@ Deno.test("plan and load name a table whose model is gone, until it is dropped",
   assert.equal(warned.length, 1);
   assert.match(warned[0]?.replace("warning: ", "") ?? "", note);
   const after = await makePlan(platform.context);
-  assert.deepEqual([after.taken, after.rebuild], [[], rebuild]);
+  assert.deepEqual([after.lost, after.rebuild], [[], rebuild]);
   await execute(platform.warehouse.client, "drop table dim_old cascade");
   assert.deepEqual((await makePlan(platform.context)).rebuild, []);
 });
@@ -189,7 +189,7 @@ Deno.test("plan shows what a rebuild of the warehouse drops, and a load takes aw
   assert.deepEqual(plan.warehouse, [
     "dim_item: the column price is new, numeric(10,2)",
   ]);
-  assert.deepEqual(plan.taken, [
+  assert.deepEqual(plan.lost, [
     "dim_item: the column weight is null in new rows: no model has it",
   ]);
   assert.deepEqual(plan.rebuild, [
@@ -199,7 +199,21 @@ Deno.test("plan shows what a rebuild of the warehouse drops, and a load takes aw
   // Once it is accepted, a rebuild alone would still change it.
   await runOnce(platform.context, { accept: true });
   const after = await makePlan(platform.context);
-  assert.deepEqual([after.taken, after.rebuild], [[], plan.rebuild]);
+  assert.deepEqual([after.lost, after.rebuild], [[], plan.rebuild]);
+});
+
+Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
+  const nothing = { warehouse: [], lost: [], rebuild: [], refusals: [] };
+
+  assert.equal(
+    formatPlan(nothing),
+    "transform  nothing pending\nload       nothing pending\n" +
+      "warehouse  unchanged\nNothing was written.\n",
+  );
+  assert.match(
+    formatPlan({ ...nothing, lost: ["a: the column b"], rebuild: ["c"] }),
+    /pending\nwarehouse {2}will lose, only with --accept:\n {2}a: the column b\nrebuild {4}would also drop columns that no model has \(tables stay\):\n {2}c\nNothing/,
+  );
 });
 
 Deno.test("plan is written for people, too", async () => {
@@ -218,6 +232,6 @@ Deno.test("plan is written for people, too", async () => {
   assert.equal(code, 0, out);
   assert.match(out, /^transform {2}batch 1$/m);
   assert.match(out, /^load {7}batch 1$/m);
-  assert.match(out, /^warehouse {2}is given:\n {2}migration 0001_pipeline$/m);
+  assert.match(out, /^warehouse {2}will gain:\n {2}migration 0001_pipeline$/m);
   assert.match(out, /^Nothing was written\.$/m);
 });
