@@ -1,5 +1,4 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
-import { readFailureNote } from "../lib/batches/failure_note.ts";
 import {
   allVersionsOf,
   type IngestionManifest,
@@ -7,6 +6,10 @@ import {
   type ProcessedManifest,
   rowsOf,
 } from "../lib/batches/manifest.ts";
+import {
+  pendingFor,
+  readStageProgress,
+} from "../lib/batches/stage_progress.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkContinuity } from "../transform/batches/continuity.ts";
 import { shortTime } from "./format_status.ts";
@@ -59,11 +62,10 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
   const stages = [extracted, transformed, warehouse.stage];
   stages.forEach((stage, index) => {
     const before = stages[index - 1]?.batch;
-    if (before !== undefined && stage.problem === undefined) {
-      stage.pending = Math.max(0, before - (stage.batch ?? 0));
-    }
-    // A stage with nothing pending is not stuck: no batch caused its failure.
-    if (index > 0 && stage.pending === 0) delete stage.failure;
+    if (before === undefined || stage.problem !== undefined) return;
+    const { pending, failure } = pendingFor(stage, before);
+    stage.pending = pending;
+    if (failure === undefined) delete stage.failure;
   });
   const { stage, readOnlyReason, holder, freshnessSeconds, ...rest } =
     warehouse;
@@ -96,11 +98,8 @@ async function zoneStatus<M extends Manifest>(
 ): Promise<StageStatus> {
   const status: StageStatus = { stage: log.stage };
   try {
-    const newest = await log.newest();
-    const note = await readFailureNote(log);
-    if (note !== undefined && note.batch > (newest?.batch ?? 0)) {
-      status.failure = note;
-    }
+    const { newest, failure } = await readStageProgress(log);
+    if (failure !== undefined) status.failure = failure;
     if (newest === undefined) return status;
     status.batch = newest.batch;
     status.snapshotTime = newest.snapshotTime;

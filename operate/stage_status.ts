@@ -15,7 +15,7 @@ export interface StageStatus {
   problem?: string;
   /** What to do about the problem. */
   hint?: string;
-  /** The error of the newest run, while its batch still waits. */
+  /** The error of the newest run, while its batch is still pending. */
   failure?: FailureNote;
 }
 

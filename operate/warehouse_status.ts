@@ -4,6 +4,7 @@ import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import loadFailureSql from "../lib/batches/load_failure.sql" with {
   type: "text",
 };
+import { loadFailureOf } from "../lib/batches/stage_progress.ts";
 import { ageSeconds } from "../lib/lambda/stage_metrics.ts";
 import { readServerMode } from "../lib/postgres/connect.ts";
 import {
@@ -108,17 +109,8 @@ async function loadFailure(
   const [row] = await relationExists(client, "pipeline.failure")
     ? await query(client, loadFailureSql)
     : [];
-  if (row === undefined) return {};
-  return {
-    failure: {
-      batch: Number(row.batch),
-      since: row.since ?? "",
-      at: row.at ?? "",
-      message: row.message ?? "",
-      ...(row.hint ? { hint: row.hint } : {}),
-      retryable: row.retryable === "t",
-    },
-  };
+  const failure = loadFailureOf(row);
+  return failure === undefined ? {} : { failure };
 }
 
 /** Why load can't write there, if it can't. */

@@ -52,15 +52,16 @@ function stageMetrics({ stages, batches: [last] }: Pipeline): Metric[] {
     },
     {
       name: "pipeline_waiting_batches",
-      help: "Batches that wait for a stage.",
-      samples: stages.map(({ stage, waiting }) => ({
+      help: "Batches pending for a stage.",
+      samples: stages.map(({ stage, pending }) => ({
         labels: { stage },
-        value: waiting,
+        value: pending,
       })),
     },
     {
       name: "pipeline_stage_failed",
-      help: "Whether the newest run of a stage failed, and its batch waits.",
+      help:
+        "Whether the newest run of a stage failed, and its batch is pending.",
       samples: stages.filter(({ hidden }) => hidden === null)
         .map(({ stage, failure }) => ({
           labels: { stage },

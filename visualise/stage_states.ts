@@ -1,6 +1,11 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
-import { readFailureNote } from "../lib/batches/failure_note.ts";
+import type { FailureNote } from "../lib/batches/failure_note.ts";
 import type { Manifest } from "../lib/batches/manifest.ts";
+import {
+  loadFailureOf,
+  pendingFor,
+  readStageProgress,
+} from "../lib/batches/stage_progress.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { TextRow } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
@@ -13,8 +18,8 @@ export interface StageState {
   batch: number | null;
   committed_at: string | null;
   /** Batches of the stage before it that it has not processed yet. */
-  waiting: number | null;
-  /** What its newest run failed with, while that batch still waits. */
+  pending: number | null;
+  /** What its newest run failed with, while that batch is still pending. */
   failure:
     | { batch: number; since: string; message: string; hint: string | null }
     | null;
@@ -64,7 +69,7 @@ export function hiddenZones(): Promise<StageState[]> {
 }
 
 /**
- * The three stages, with what waits between them. A zone that lacks what the
+ * The three stages, with what is pending between them. A zone that lacks what the
  * warehouse has loaded is not the one it was loaded from.
  */
 export function joinStages(
@@ -79,13 +84,8 @@ export function joinStages(
     stage: "load",
     batch: loaded === 0 ? null : loaded,
     committed_at: newest?.loaded_at ?? null,
-    waiting: null,
-    failure: failure === undefined ? null : {
-      batch: Number(failure.batch),
-      since: failure.since ?? "",
-      message: failure.message ?? "",
-      hint: failure.hint ?? null,
-    },
+    pending: null,
+    failure: failureState(loadFailureOf(failure)),
     hidden: null,
   };
   const seen = zones.map((zone) =>
@@ -99,9 +99,8 @@ export function joinStages(
   return [...seen, load].map((stage, index, all) => {
     const before = all[index - 1];
     if (before === undefined || before.hidden || stage.hidden) return stage;
-    const waiting = Math.max(0, (before.batch ?? 0) - (stage.batch ?? 0));
-    // A stage with nothing waiting is not stuck: no batch caused its failure.
-    return { ...stage, waiting, failure: waiting === 0 ? null : stage.failure };
+    const { pending, failure = null } = pendingFor(stage, before.batch ?? 0);
+    return { ...stage, pending, failure };
   });
 }
 
@@ -110,24 +109,22 @@ async function readZone(
   stage: "extract" | "transform",
 ): Promise<StageState> {
   const log = new BatchLog<Manifest>(zone, stage);
-  const newest = await log.newest();
-  const note = await readFailureNote(log);
-  const isStuck = note !== undefined && note.batch > (newest?.batch ?? 0);
+  const { newest, failure } = await readStageProgress(log);
   return {
     stage,
     batch: newest?.batch ?? null,
     committed_at: newest?.committedAt ?? null,
-    waiting: null,
-    failure: isStuck
-      ? {
-        batch: note.batch,
-        since: note.since,
-        message: note.message,
-        hint: note.hint ?? null,
-      }
-      : null,
+    pending: null,
+    failure: failureState(failure),
     hidden: null,
   };
+}
+
+/** The part of a note that the page shows. */
+function failureState(note: FailureNote | undefined): StageState["failure"] {
+  if (note === undefined) return null;
+  const { batch, since, message, hint = null } = note;
+  return { batch, since, message, hint };
 }
 
 function hiddenStage(stage: StageState["stage"], why: string): StageState {
@@ -135,7 +132,7 @@ function hiddenStage(stage: StageState["stage"], why: string): StageState {
     stage,
     batch: null,
     committed_at: null,
-    waiting: null,
+    pending: null,
     failure: null,
     hidden: why,
   };

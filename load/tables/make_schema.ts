@@ -9,7 +9,7 @@ import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { checkNotLost } from "./lost_tables.ts";
-import { migrate, sameText, waitingMigrations } from "./migrate.ts";
+import { migrate, pendingMigrations, sameText } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "../open_loader.ts";
 import {
@@ -178,7 +178,7 @@ export async function findMissing(
   wanted: WantedSchema,
 ): Promise<{ migrations: string[]; tables: string[] }> {
   const { known } = wanted;
-  const migrations = await waitingMigrations(client, {
+  const migrations = await pendingMigrations(client, {
     migrations: known,
     known,
   });

@@ -47,16 +47,16 @@ export async function migrate(
   } = options;
   const of = { migrations, known };
   const names: string[] = [];
-  const waiting = await inTransaction(
+  const pending = await inTransaction(
     client,
     { readOnly: true },
-    () => waitingMigrations(client, of),
+    () => pendingMigrations(client, of),
   );
-  for (const file of waiting) {
+  for (const file of pending) {
     const isAlone = await transaction(async () => {
       // Another load may have applied it since.
-      const stillWaiting = await waitingMigrations(client, of);
-      if (!stillWaiting.includes(file)) return;
+      const stillPending = await pendingMigrations(client, of);
+      if (!stillPending.includes(file)) return;
       await apply(client, file);
       names.push(file.name);
     });
@@ -100,7 +100,7 @@ async function apply(
  * The migrations that are not applied yet, in order. Throws a `StageError` when
  * an applied one was edited since, or is not a known one.
  */
-export async function waitingMigrations(
+export async function pendingMigrations(
   client: pg.Client,
   of: { migrations: readonly SqlFile[]; known: readonly SqlFile[] },
 ): Promise<SqlFile[]> {

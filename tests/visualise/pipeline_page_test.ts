@@ -172,7 +172,7 @@ testPage(
     // Transform goes on, and nothing loads.
     await platform.transform();
     await page.reload();
-    await stage("load").getByText("… 2 batches wait").waitFor();
+    await stage("load").getByText("… 2 batches pending").waitFor();
     await platform.load();
     await batchShown(page, 3);
     await stage("load").getByText("✓ Up to date").waitFor();

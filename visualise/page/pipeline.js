@@ -55,7 +55,7 @@ export function showBehind() {
  *   stage: string,
  *   batch: number | null,
  *   committed_at: string | null,
- *   waiting: number | null,
+ *   pending: number | null,
  *   failure: { batch: number, since: string, message: string, hint: string | null } | null,
  *   hidden: string | null,
  * }} Stage
@@ -130,7 +130,7 @@ function stageCard(/** @type {Stage} */ stage, /** @type {Row[]} */ batches) {
 }
 
 /** @returns {[string, string]} */
-function stateOf(/** @type {Stage} */ { hidden, failure, waiting, batch }) {
+function stateOf(/** @type {Stage} */ { hidden, failure, pending, batch }) {
   if (hidden !== null) return ["hidden", "? Not visible from here"];
   if (failure !== null) {
     return [
@@ -140,10 +140,10 @@ function stateOf(/** @type {Stage} */ { hidden, failure, waiting, batch }) {
       }`,
     ];
   }
-  if (waiting !== null && waiting > 0) {
+  if (pending !== null && pending > 0) {
     return [
-      "waiting",
-      `… ${figure(waiting)} ${waiting === 1 ? "batch waits" : "batches wait"}`,
+      "pending",
+      `… ${figure(pending)} ${pending === 1 ? "batch" : "batches"} pending`,
     ];
   }
   return batch === null ? ["empty", "Nothing yet"] : ["well", "✓ Up to date"];
