@@ -72,10 +72,34 @@ export async function openBeside(
 }
 
 /**
+ * Opens further connections to the snapshot beside the first one, so that
+ * `wanted` tables can be read at once; `atOnce` is how many can.
+ */
+export async function openReaders(
+  opening: Opening,
+  first: pg.Client,
+  options: { wanted: number; state: TextRow; signal: AbortSignal },
+): Promise<{ clients: pg.Client[]; pids: string[]; atOnce: number }> {
+  const { wanted, state, signal } = options;
+  // The first reads little: it must be free to release what has been read.
+  const others = await openOthers(opening, {
+    count: wanted === 1 ? 0 : wanted,
+    needed: wanted - 1,
+    state,
+    signal,
+  });
+  return {
+    clients: [first, ...others.map(({ client }) => client)],
+    pids: [state.pid ?? "", ...others.map(({ pid }) => pid)],
+    atOnce: Math.min(wanted, 1 + others.length),
+  };
+}
+
+/**
  * Opens up to `count` further connections to the snapshot; it warns of fewer
  * than `needed`.
  */
-export async function openOthers(
+async function openOthers(
   { connect, end, guest, log }: Opening,
   options: {
     count: number;

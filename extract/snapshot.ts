@@ -11,7 +11,7 @@ import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { type Guest, inTransaction } from "./guest_transaction.ts";
 import { lockAll } from "./lock_all.ts";
-import { openBeside, openOthers } from "./open_others.ts";
+import { openBeside, openReaders } from "./open_others.ts";
 import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
 import { snapshotError } from "./table_error.ts";
@@ -133,16 +133,11 @@ async function openWith(
   const inRecovery = state.in_recovery === "true";
   const server = await readServerState(first, { inRecovery, log });
   const walEnd = await readWalEnd(first, { inRecovery });
-  // The first reads little: it must be free to release what has been read.
-  const atOnce = roomForAll ? config.sourceConnections : 1;
-  const others = await openOthers(opening, {
-    count: atOnce === 1 ? 0 : atOnce,
-    needed: atOnce - 1,
+  const { clients, pids, atOnce } = await openReaders(opening, first, {
+    wanted: roomForAll ? config.sourceConnections : 1,
     state,
     signal,
   });
-  const readers = Math.min(atOnce, 1 + others.length);
-  const pids = [state.pid ?? "", ...others.map(({ pid }) => pid)];
   const gaveWay = watchFrom(connections, {
     connection: beside,
     guest,
@@ -151,18 +146,16 @@ async function openWith(
     yieldSeconds: config.sourceLockYieldSeconds,
     log,
   });
-  const pool = new ReaderPool(
-    guest,
-    found.tables,
-    [first, ...others.map(({ client }) => client)],
-    { keepsLocks: options.keepsLocks === true, atOnce: readers },
-  );
+  const pool = new ReaderPool(guest, found.tables, clients, {
+    keepsLocks: options.keepsLocks === true,
+    atOnce,
+  });
   return {
     ...shownBy(state),
     ...server,
     inRecovery,
     walEnd,
-    connections: readers,
+    connections: atOnce,
     tables: found.tables.map(({ name }) => name).reverse(),
     signal: gaveWay,
     use: (work, table) => pool.use(work, table),

@@ -70,13 +70,8 @@ async function transformPending(
     bytes: 0,
   };
   if (previous !== undefined) await checkContinuity(previous, { input });
-  if (last === undefined) {
-    log.info("nothing new: no batch was extracted yet");
-    return result;
-  }
-  if (previous?.batch === last.batch) {
-    log.info("nothing new: batch {batch} is the newest", { batch: last.batch });
-  }
+  reportNothingNew(log, { previous, last });
+  if (last === undefined) return result;
   await using duckdb = await resources.openDuckDb(config, {
     zones: [input.zone.url, output.zone.url],
   });
@@ -117,6 +112,21 @@ async function transformPending(
     await reportDueMerges(context, { output, newest });
   }
   return result;
+}
+
+function reportNothingNew(
+  log: StageContext["log"],
+  batches: {
+    previous: ProcessedManifest | undefined;
+    last: IngestionManifest | undefined;
+  },
+): void {
+  const { previous, last } = batches;
+  if (last === undefined) {
+    log.info("nothing new: no batch was extracted yet");
+  } else if (previous?.batch === last.batch) {
+    log.info("nothing new: batch {batch} is the newest", { batch: last.batch });
+  }
 }
 
 /**

@@ -108,13 +108,7 @@ export function readDashboardFile(
   if (due !== undefined) dimensions.push({ name: AGEING, column: AGEING });
   const cards = readCards(header, { name, dimensions, problem });
   const names = [...dimensions, ...measures].map((one) => one.name);
-  for (const [index, one] of names.entries()) {
-    if (!NAME.test(one) || RESERVED.includes(one)) {
-      problem(`"${one}" can't be the name of a measure or dimension`);
-    } else if (names.indexOf(one) !== index) {
-      problem(`"${one}" is the name of two measures or dimensions`);
-    }
-  }
+  nameProblems(names).forEach(problem);
   if (problems.length > before || model === undefined) return undefined;
   const written = withoutComments(text).replace(/\s*;$/, "");
   const select = due === undefined ? written : agedSql(written, due);
@@ -136,6 +130,18 @@ export function readDashboardFile(
       : { ageing: BUCKETS.map((bucket) => bucket.name) },
     cards,
   };
+}
+
+/** What is wrong with the names of measures and dimensions. */
+function nameProblems(names: readonly string[]): string[] {
+  return names.flatMap((name, index) => {
+    if (!NAME.test(name) || RESERVED.includes(name)) {
+      return [`"${name}" can't be the name of a measure or dimension`];
+    }
+    return names.indexOf(name) === index
+      ? []
+      : [`"${name}" is the name of two measures or dimensions`];
+  });
 }
 
 interface Found {

@@ -59,8 +59,8 @@ export async function makeBatch(
     held: Map<string, HeldModel>;
   },
 ): Promise<MadeBatch> {
-  const { config, sql, progress } = context;
-  const { input, output, duckdb, next, held } = options;
+  const { sql, progress } = context;
+  const { output, duckdb, next, held } = options;
   const processed = output.zone;
   const { batch } = next;
   const since = sqlSince(sql, { ...options, batch });
@@ -75,24 +75,11 @@ export async function makeBatch(
     zone: processed,
     runId,
   });
-  const content = await transformBatch({
+  const content = await makeContent(context, {
     ...options,
     engine,
-    ingestion: input.zone,
-    processed,
-    input: next,
     previous,
-    sql,
     runId,
-    progress,
-    quarantineRowsMax: config.quarantineRowsMax,
-    stateRowsMin: compactionBounds(context).stateRowsMin,
-    held,
-    earlierFiles: async (model) => {
-      const files = options.live.files.filter((file) => file.model === model);
-      await checkFiles(processed, files, { hint: LAKE_WAY_BACK });
-      return files;
-    },
   });
   // A batch that may not be committed merges nothing: the next run would repeat
   // it.
@@ -117,6 +104,37 @@ export async function makeBatch(
     content: { ...content, live, ...since },
   });
   return { manifest, live: list, isExpired };
+}
+
+/** Writes a batch's files, and says what is in them. */
+async function makeContent(
+  context: StageContext,
+  options: MakeOptions & {
+    next: IngestionManifest;
+    previous: ProcessedManifest | undefined;
+    live: LiveList;
+    held: Map<string, HeldModel>;
+    engine: BatchEngine | undefined;
+    runId: string;
+  },
+): Promise<BatchContent> {
+  const { config, sql, progress } = context;
+  const { input, output, next, live } = options;
+  return await transformBatch({
+    ...options,
+    ingestion: input.zone,
+    processed: output.zone,
+    input: next,
+    sql,
+    progress,
+    quarantineRowsMax: config.quarantineRowsMax,
+    stateRowsMin: compactionBounds(context).stateRowsMin,
+    earlierFiles: async (model) => {
+      const files = live.files.filter((file) => file.model === model);
+      await checkFiles(output.zone, files, { hint: LAKE_WAY_BACK });
+      return files;
+    },
+  });
 }
 
 /**

@@ -71,10 +71,7 @@ export async function writeMerged(
     held: isWhole ? held : undefined,
   });
   if (problem !== undefined || file === undefined) {
-    throw new StageError(
-      `Cannot merge the files of "${model}" of batches ${from} to ${to}: ${problem}`,
-      { subject: model, hint: MERGE_WAY_BACK },
-    );
+    throw mergeError({ model, from, to }, problem);
   }
   return {
     model,
@@ -85,6 +82,16 @@ export async function writeMerged(
     columns: columnsHash(columns),
     ...isWhole ? { holdsUntilBy: key } : {},
   };
+}
+
+function mergeError(
+  { model, from, to }: Pick<LiveFile, "model" | "from" | "to">,
+  problem: string | undefined,
+): StageError {
+  return new StageError(
+    `Cannot merge the files of "${model}" of batches ${from} to ${to}: ${problem}`,
+    { subject: model, hint: MERGE_WAY_BACK },
+  );
 }
 
 /** The next level, or that of the largest if smaller ones are added to it. */

@@ -24,6 +24,15 @@ export interface NextVersion {
 }
 
 const NAME_MAPPING = "schema.name-mapping.default";
+/** Neither partitioned nor sorted. */
+const UNPARTITIONED = {
+  "partition-specs": [{ "spec-id": 0, fields: [] }],
+  "default-spec-id": 0,
+  // Before the first number of a partition's field.
+  "last-partition-id": 999,
+  "sort-orders": [{ "order-id": 0, fields: [] }],
+  "default-sort-order-id": 0,
+} as const;
 
 /**
  * The version of a table's metadata that shows this state, from the stored one;
@@ -105,12 +114,7 @@ function metadataOf(
       schema,
     ],
     "current-schema-id": schema["schema-id"],
-    "partition-specs": [{ "spec-id": 0, fields: [] }],
-    "default-spec-id": 0,
-    // Before the first number of a partition's field.
-    "last-partition-id": 999,
-    "sort-orders": [{ "order-id": 0, fields: [] }],
-    "default-sort-order-id": 0,
+    ...UNPARTITIONED,
     properties: {
       [NAME_MAPPING]: nameMapping(fields, base?.properties[NAME_MAPPING]),
       // Only transform and sweep may remove files.

@@ -170,15 +170,7 @@ async function checkModel(
     'See "Transform" in docs/design.md: of changed.<table>, a row is made from one row of the source; a query over several rows reads current.<table>; and each is the same whenever it is made',
   );
   const columns = await columnsOf(work, { name, sql: model.sql });
-  if (model.derivation === "join") {
-    refuse(
-      name,
-      (await floatSums(work.duckdb, model.sql)).map((sum) =>
-        `it has ${sum} of floats, whose last digits depend on the order of the rows`
-      ),
-      "Add up decimals, as in `sum(cast(x as decimal(18, 6)))`, or leave such a figure to whoever reads the warehouse",
-    );
-  }
+  if (model.derivation === "join") await refuseFloatSums(work, model);
   refuse(
     name,
     keyWidthProblems(model),
@@ -214,6 +206,21 @@ async function checkModel(
       ...labels === undefined ? {} : { labels },
     };
   });
+}
+
+/** Rows of a join come in any order, and sums of floats depend on it. */
+async function refuseFloatSums(
+  work: Preparing,
+  model: ModelSql,
+): Promise<void> {
+  const sums = await floatSums(work.duckdb, model.sql);
+  refuse(
+    `models/${model.name}`,
+    sums.map((sum) =>
+      `it has ${sum} of floats, whose last digits depend on the order of the rows`
+    ),
+    "Add up decimals, as in `sum(cast(x as decimal(18, 6)))`, or leave such a figure to whoever reads the warehouse",
+  );
 }
 
 async function checkQuarantine(work: Preparing, table: string): Promise<void> {
