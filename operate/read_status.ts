@@ -14,7 +14,7 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkContinuity } from "../transform/batches/continuity.ts";
 import { shortTime } from "./format_status.ts";
 import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
-import { waitsTooLong } from "./waiting_batches.ts";
+import { waitsTooLong } from "./waits_too_long.ts";
 import { warehouseStatus } from "./warehouse_status.ts";
 
 /**
