@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
+import { SETTINGS } from "../../../load/open_loader.ts";
 import { execute, type Platform, PROJECT_SQL } from "../../harness/platform.ts";
 import { openClient } from "../../harness/postgres.ts";
 import { insertOrder } from "../../harness/small_source.ts";
-import {
-  type BadInput,
-  type Repair,
-  testBadInputs,
-  withStatements,
-} from "./bad_input.ts";
+import { type BadInput, type Repair, testBadInputs } from "./bad_input.ts";
 
 /** Has a batch wait for load, of one order more. */
 async function withBatch({ source, extract, transform }: Platform) {
@@ -167,10 +163,8 @@ const CASES: BadInput[] = [
     name: "a table of the warehouse that is locked for long",
     spoil: async (platform) => {
       await withBatch(platform);
-      const shorten = withStatements(
-        platform,
-        (sql) => sql.replace("lock_timeout = '2min'", "lock_timeout = '50ms'"),
-      );
+      const before = SETTINGS.lock_timeout;
+      SETTINGS.lock_timeout = "50ms";
       const other = await openClient(platform.warehouse.url);
       await execute(
         other,
@@ -179,7 +173,7 @@ const CASES: BadInput[] = [
       );
       return async () => {
         await other.end();
-        await shorten();
+        SETTINGS.lock_timeout = before;
       };
     },
     stage: "load",
