@@ -23,15 +23,16 @@ resource "aws_lambda_permission" "dashboard_url" {
   function_url_auth_type = "NONE"
 }
 
-# Since October 2025 a URL needs this as well, and nobody is to call the
-# function but by it: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+# Since October 2025 a URL needs this as well:
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html. This version of
+# the provider can't restrict it to calls by the URL: direct callers need the
+# token, too, but can see the end of the function's log.
 resource "aws_lambda_permission" "dashboard_function" {
   # checkov:skip=CKV_AWS_301:a public URL needs it
   for_each = local.dashboards
 
-  statement_id             = "function"
-  action                   = "lambda:InvokeFunction"
-  function_name            = module.function[each.key].name
-  principal                = "*"
-  invoked_via_function_url = true
+  statement_id  = "function"
+  action        = "lambda:InvokeFunction"
+  function_name = module.function[each.key].name
+  principal     = "*"
 }

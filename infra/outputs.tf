@@ -35,7 +35,7 @@ output "warehouse" {
     host      = instance.address
     port      = instance.port
     database  = instance.db_name
-    secret_id = instance.master_user_secret[0].secret_arn
+    secret_id = try(instance.master_user_secret[0].secret_arn, null)
   }])
 }
 

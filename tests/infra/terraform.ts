@@ -4,8 +4,6 @@ import { projectDirectory } from "../../lib/project_directory.ts";
 
 /** Older than what is deployed with, where only that is at hand. */
 const PROVIDER = ">= 5.100, < 7";
-/** What versions of the provider up to 6.28 don't know. */
-const NEWER = /^ *invoked_via_function_url += true\n/gm;
 const COMMAND_SECONDS_MAX = 1200;
 const SHOWN_CHARACTERS_MAX = 8000;
 
@@ -141,23 +139,12 @@ export class Terraform {
 /** Copies `infra/` into a folder, for any version of the provider. */
 export async function copyInfra(folder: string): Promise<void> {
   await copyConfiguration(join(projectDirectory(), "infra"), folder);
-  await dropNewer(folder);
   await override(folder, {
     "": ANY_PROVIDER + LOCAL_STATE,
     "modules/function": ANY_PROVIDER,
     "modules/network": ANY_PROVIDER,
     "examples/private_network": ANY_PROVIDER,
   });
-}
-
-/** Takes what an older provider refuses out of the files of a folder. */
-export async function dropNewer(folder: string): Promise<void> {
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!name.endsWith(".tf")) continue;
-    const path = join(folder, name);
-    const text = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, text.replaceAll(NEWER, ""));
-  }
 }
 
 /** The same, changed so that moto can stand in for AWS. */

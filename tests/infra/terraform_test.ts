@@ -78,20 +78,6 @@ Deno.test("EC2 takes the descriptions of security groups and their rules", async
   }
 });
 
-Deno.test("whoever may call a function may call it by its URL only", async () => {
-  const text = await read("dashboard_url.tf");
-  const permissions = text.match(/^resource "aws_lambda_permission"[^]*?^}/gm);
-
-  assert.equal(permissions?.length, 2);
-  for (const permission of permissions) {
-    assert.match(permission, /principal += "\*"/);
-    assert.match(
-      permission,
-      /"lambda:InvokeFunctionUrl"|invoked_via_function_url = true/,
-    );
-  }
-});
-
 Deno.test("no value of a secret is in the configuration, and so in the state", async () => {
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (!isFile || !name.endsWith(".tf")) continue;

@@ -7,7 +7,6 @@ import { copyProject } from "../harness/copy_project.ts";
 import { openClient } from "../harness/postgres.ts";
 import { secretsOf } from "./applied.ts";
 import type { Moto } from "./moto.ts";
-import { dropNewer } from "./terraform.ts";
 import { tryRights } from "./try_rights.ts";
 import { tryTeardown } from "./try_teardown.ts";
 
@@ -59,7 +58,6 @@ export async function tryDeploy(
     await Deno.mkdir(join(projectDirectory(), cache), { recursive: true });
     await Deno.symlink(join(projectDirectory(), cache), join(folder, cache));
   }
-  await dropNewer(join(folder, "infra"));
   const [root, module] = options.overrides;
   const override = "try_override.tf";
   await Deno.writeTextFile(join(folder, "infra", override), root);
