@@ -63,8 +63,9 @@ export async function readTable(
   const { table, previous, fullRead } = read;
   const { zone, progress, signal } = options;
   const name = table.contract.name;
-  if (previous !== undefined && await isQuiet(snapshot, read)) {
-    const { fullRead: _, ...still } = previous;
+  const known = fullRead === undefined ? previous : undefined;
+  if (known !== undefined && await isQuiet(snapshot, read, known)) {
+    const { fullRead: _, ...still } = known;
     const { definitions, written } = table;
     return { ...still, definitions, written, rows: [], deletes: [] };
   }
@@ -119,10 +120,9 @@ export async function readTable(
 /** Whether there is nothing to read; a short scan finds that, if it is likely. */
 async function isQuiet(
   snapshot: Snapshot,
-  read: TableRead,
+  { table, isStill, unshippedSql }: TableRead,
+  previous: IngestedTable,
 ): Promise<boolean> {
-  const { table, previous, fullRead, isStill, unshippedSql } = read;
-  if (previous === undefined || fullRead !== undefined) return false;
   if (isStill) return true;
   if (previous.written !== table.written) return false;
   const unchanged = await snapshot.use(

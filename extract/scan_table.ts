@@ -94,9 +94,9 @@ function newestOf(found: readonly TextRow[]): string {
 }
 
 /**
- * Whether a table has the rows that it had in the batch before. If every row
- * was shipped then and they are as many, none was deleted: a new one would not
- * be shipped. Costs a third of a scan for the keys, or less.
+ * Whether a table has the rows that it had in the batch before: if there are as
+ * many and all have been shipped, none was deleted, since a new one has not.
+ * Costs less than half of a scan for the keys.
  */
 export async function isUnchanged(
   client: pg.Client,

@@ -23,7 +23,7 @@ const ESCAPED_BYTES_MAX = 4;
 /** U+FFFD, the replacement character: hardly any text has it before escapes. */
 const REPLACED = "\ufffd";
 /**
- * A value of so many bytes is too long as a text, which PostgreSQL may fail to
+ * A value of more bytes is too long as a text, which PostgreSQL may fail to
  * make: it allocates 1 GB at most (MaxAllocSize in its utils/memutils.h).
  */
 const HUGE_BYTES = 256 * 1024 * 1024;

@@ -284,6 +284,17 @@ Deno.test("extract() reads on beside who waits when it never gives way", async (
 
 const GUEST = { version: 14, schema: "public", lockTimeoutMs: 500 };
 
+/** Creates tables with a key, for a pool to read. */
+async function createTables(
+  client: pg.Client,
+  names: readonly string[],
+): Promise<LockedTable[]> {
+  for (const name of names) {
+    await execute(client, `create table ${name} (n integer primary key)`);
+  }
+  return names.map((name) => ({ name, schema: "public", partitioned: false }));
+}
+
 /** Two connections to read with; the first has locked the tables. */
 async function openReaders(url: string, tables: readonly LockedTable[]) {
   const first = await openClient(url);
@@ -300,15 +311,11 @@ async function openReaders(url: string, tables: readonly LockedTable[]) {
 Deno.test("ReaderPool keeps its first connection free to release tables", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
-  const names = ["large", "small", "tiny"];
-  for (const name of names) {
-    await execute(client, `create table ${name} (n integer primary key)`);
-  }
-  const tables = names.map((name) => ({
-    name,
-    schema: "public",
-    partitioned: false,
-  }));
+  const tables = await createTables(database.client, [
+    "large",
+    "small",
+    "tiny",
+  ]);
   const { first, other } = await openReaders(database.url, tables);
   const pool = new ReaderPool(GUEST, tables, [first, other]);
   const read = (name: string) =>
@@ -345,15 +352,11 @@ Deno.test("ReaderPool keeps its first connection free to release tables", async 
 Deno.test("ReaderPool releases a table that was read while it released another", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
-  const names = ["large", "small", "tiny"];
-  for (const name of names) {
-    await execute(client, `create table ${name} (n integer primary key)`);
-  }
-  const tables = names.map((name) => ({
-    name,
-    schema: "public",
-    partitioned: false,
-  }));
+  const tables = await createTables(database.client, [
+    "large",
+    "small",
+    "tiny",
+  ]);
   const { first, other } = await openReaders(database.url, tables);
   const pool = new ReaderPool(GUEST, tables, [first, other]);
 
@@ -370,18 +373,12 @@ Deno.test("ReaderPool releases a table that was read while it released another",
 
 Deno.test("ReaderPool reads as many tables at once as it may, in order", async () => {
   await using database = await openTestDatabase();
-  const names = ["large", "middle", "small", "tiny"];
-  for (const name of names) {
-    await execute(
-      database.client,
-      `create table ${name} (n integer primary key)`,
-    );
-  }
-  const tables = names.map((name) => ({
-    name,
-    schema: "public",
-    partitioned: false,
-  }));
+  const tables = await createTables(database.client, [
+    "large",
+    "middle",
+    "small",
+    "tiny",
+  ]);
   const { first, other } = await openReaders(database.url, tables);
   const third = await openClient(database.url);
   await execute(third, beginSql(GUEST, "repeatable read"));
@@ -403,7 +400,7 @@ Deno.test("ReaderPool reads as many tables at once as it may, in order", async (
     assert.equal(begun.length, count);
   };
 
-  const reads = names.toReversed().map(read);
+  const reads = tables.toReversed().map(({ name }) => read(name));
   await until(2);
   // The first of the two is not released, and another begins all the same.
   ends.get("small")?.();
@@ -419,18 +416,11 @@ Deno.test("ReaderPool reads as many tables at once as it may, in order", async (
 
 Deno.test("ReaderPool lets all fail that wait for a connection which died", async () => {
   await using database = await openTestDatabase();
-  const names = ["large", "small", "tiny"];
-  for (const name of names) {
-    await execute(
-      database.client,
-      `create table ${name} (n integer primary key)`,
-    );
-  }
-  const tables = names.map((name) => ({
-    name,
-    schema: "public",
-    partitioned: false,
-  }));
+  const tables = await createTables(database.client, [
+    "large",
+    "small",
+    "tiny",
+  ]);
   const { first, other } = await openReaders(database.url, tables);
   const pool = new ReaderPool(GUEST, tables, [first, other]);
   await other.end();
@@ -451,14 +441,7 @@ Deno.test("ReaderPool lets all fail that wait for a connection which died", asyn
 
 Deno.test("ReaderPool gives the error that ended a transaction to all who come later", async () => {
   await using database = await openTestDatabase();
-  const tables = ["broken", "sound"].map((name) => ({
-    name,
-    schema: "public",
-    partitioned: false,
-  }));
-  for (const { name } of tables) {
-    await execute(database.client, `create table ${name} (n integer)`);
-  }
+  const tables = await createTables(database.client, ["broken", "sound"]);
   const { first, other } = await openReaders(database.url, tables);
   await other.end();
   const pool = new ReaderPool(GUEST, tables, [first], { keepsLocks: true });

@@ -96,7 +96,7 @@ testPage(
     );
     assert.match(changes, /^4 records: 1 added, 2 updated, 1 deleted/);
     assert.equal(payments, 1);
-    // What is told of each is about the business.
+    // Each line is about the business.
     assert.doesNotMatch(changes, /last updated/);
     assert.match(changes, /sales order 50\s+added/);
     assert.match(changes, /payment 5\s+deleted/);
@@ -207,7 +207,7 @@ testPage(
   },
 );
 
-/** Waits until the strip has so many columns. */
+/** Waits until the strip has this many columns. */
 async function columnsAre(page: Page, count: number): Promise<void> {
   await page.waitForSelector(
     `#strip-over-time rect:nth-child(${count}):last-child`,
