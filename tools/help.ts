@@ -2,7 +2,7 @@
  * The help of the launcher `./totesys`: its commands, which are the tasks of
  * deno.json, the command most likely meant, and completions for a shell.
  */
-import { nearestName } from "../lib/cli/nearest_name.ts";
+import { nearestName } from "../lib/nearest_name.ts";
 
 interface Task {
   description: string;

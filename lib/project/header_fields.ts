@@ -1,4 +1,4 @@
-import { nearestName } from "../cli/nearest_name.ts";
+import { nearestName } from "../nearest_name.ts";
 import { splitSql } from "./ddl_text.ts";
 
 /** Fields of a header, each followed by a colon. */
@@ -46,14 +46,19 @@ const LABEL = /^([a-z]+(?: [a-z]+)*):\s*(.*)$/i;
 const MEANT_AS_LABEL = /^\s*-- ?([a-z]+(?:[ _-][a-z]+)*):/i;
 const COMMENT = /^\s*(?:[ \t]*(?:--.*)?\n)+/;
 
+/** The lines of the comment at the beginning of a file. */
+function commentLines(text: string): string[] {
+  const [comment = ""] = COMMENT.exec(`${text}\n`) ?? [];
+  return comment.split("\n");
+}
+
 /** Reads the comment at the beginning of a file. */
 export function readHeader(text: string): Header {
   const fields = new Map<Field, string>();
   const about: string[] = [];
-  const [comment = ""] = COMMENT.exec(`${text}\n`) ?? [];
   let field: Field | undefined;
   let isAbout = true;
-  for (const line of comment.split("\n")) {
+  for (const line of commentLines(text)) {
     const [, indented = ""] = /^\s*-- ?(.*)$/.exec(line) ?? [];
     const said = indented.trim();
     const isIndented = /^\s+\S/.test(indented);
@@ -86,9 +91,8 @@ export function headerFaults(
   text: string,
   fields: readonly Field[],
 ): string[] {
-  const [comment = ""] = COMMENT.exec(`${text}\n`) ?? [];
   const seen = new Set<Field>();
-  return comment.split("\n").flatMap((line) => {
+  return commentLines(text).flatMap((line) => {
     const [, label = ""] = MEANT_AS_LABEL.exec(line) ?? [];
     const field = fields.find((one) =>
       one.toLowerCase() === label.toLowerCase()

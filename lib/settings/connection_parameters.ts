@@ -1,4 +1,4 @@
-import { nearestName } from "../cli/nearest_name.ts";
+import { nearestName } from "../nearest_name.ts";
 
 /** The kinds of server that libpq's `target_session_attrs` may ask for. */
 export const SESSION_TARGETS = [

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
-import { nearestName } from "../cli/nearest_name.ts";
+import { nearestName } from "../nearest_name.ts";
 import {
   readParameters,
   SESSION_TARGETS,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { nearestName } from "../cli/nearest_name.ts";
+import { nearestName } from "../nearest_name.ts";
 import { ConfigError } from "../errors.ts";
 import { projectDirectory } from "../project_directory.ts";
 import { utf8Text } from "../utf8_text.ts";

@@ -68,10 +68,10 @@ export function sqlSince(
   };
 }
 
-/** What manifests tell of the SQL that made a batch. */
+/** The part of a manifest about the SQL that made its batch. */
 export type SqlBefore = Pick<ProcessedManifest, "given" | "queries">;
 
-/** Finds that; undefined if no manifest has it. */
+/** Finds that part; undefined if no manifest has it. */
 export async function sqlBefore(
   { sql }: ProcessedManifest,
   output: BatchLog<ProcessedManifest>,
@@ -84,8 +84,8 @@ export interface ModelChange {
   isNew: boolean;
   /** The columns that it did not have: all, if it is new. */
   gained: string[];
-  /** Whether its query is known to be another one. */
-  isRewritten: boolean;
+  /** Whether it has more columns, or its query is known to be another one. */
+  isChanged: boolean;
 }
 
 /** Compares a model with what it was in other SQL. */
@@ -99,11 +99,13 @@ export function changeOf(
   const { before: { given, queries }, columns } = options;
   const gave = given?.[model.name];
   const hash = queries?.[model.name];
+  const gained = (columns.get(model.name) ?? []).map(({ name }) => name)
+    .filter((name) => gave?.[name] === undefined);
+  const isRewritten = hash !== undefined && hash !== queryHash(model);
   return {
     isNew: gave === undefined,
-    gained: (columns.get(model.name) ?? []).map(({ name }) => name)
-      .filter((name) => gave?.[name] === undefined),
-    isRewritten: hash !== undefined && hash !== queryHash(model),
+    gained,
+    isChanged: gained.length > 0 || isRewritten,
   };
 }
 
@@ -124,8 +126,7 @@ export async function withChangedJoins(
   const before = await sqlBefore(previous, output);
   const isChanged = (model: ModelSql) => {
     if (before?.given === undefined) return false;
-    const { gained, isRewritten } = changeOf(model, { before, columns });
-    return gained.length > 0 || isRewritten;
+    return changeOf(model, { before, columns }).isChanged;
   };
   const joins = sql.models.filter((model) =>
     model.derivation === "join" && (isChanged(model) ||

@@ -100,8 +100,7 @@ function lackOf(
 ): { model: string; lack: string } | undefined {
   const { name, reads, derivation } = model;
   const tables = reads.filter((table) => options.partial.has(table));
-  const { isNew, gained, isRewritten } = changeOf(model, options);
-  const isChanged = gained.length > 0 || isRewritten;
+  const { isNew, gained, isChanged } = changeOf(model, options);
   if (derivation === "join" || tables.length === 0 || !isChanged) {
     return undefined;
   }
