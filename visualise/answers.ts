@@ -192,30 +192,41 @@ export async function readChanges(
   };
 }
 
-/** Reads what happened to a record, from its first version on. */
+/**
+ * Reads what happened to a record, from its first version on, and its newest
+ * version: with the names of the newest batch, or of when it was deleted.
+ */
 export async function readRecord(
   { company, warehouse }: Sources,
-  model: ModelSql,
-  key: string[],
+  { model, key, newest }: { model: ModelSql; key: string[]; newest: number },
 ) {
-  const moments = readHistory(
-    await warehouse.ask({
-      name: `history of ${model.name}`,
-      text: historySql(model),
-    }, key),
-    model.recordId,
-  );
+  const versions = await warehouse.ask({
+    name: `history of ${model.name}`,
+    text: historySql(model),
+  }, key);
+  const moments = readHistory(versions, model.recordId);
+  const last = versions.at(-1);
+  const happened = moments.map((one) => ({
+    model,
+    before: Number(one.batch) - 1,
+    after: Number(one.batch),
+    columns: one.columns,
+  }));
+  const state = {
+    model,
+    before: 0,
+    after: last?.to_batch == null ? newest : Number(last.to_batch) - 1,
+    columns: compareVersions(null, last?.version, model.recordId).columns,
+  };
   const columns = await nameColumns(
     warehouse,
     await company.subjects(),
-    moments.map((one) => ({
-      model,
-      before: Number(one.batch) - 1,
-      after: Number(one.batch),
-      columns: one.columns,
-    })),
+    [...happened, state],
   );
-  return moments.map((one, index) => ({ ...one, columns: columns[index] }));
+  return {
+    moments: moments.map((one, index) => ({ ...one, columns: columns[index] })),
+    newest: columns.at(-1) ?? [],
+  };
 }
 
 /** Reads a batch from the ledger: its models, files, and findings of checks. */

@@ -198,7 +198,12 @@ function addRecordRoutes(api: Hono, options: ApiOptions): void {
       context,
       await kept.get(
         ["history", record.name, JSON.stringify(key), newest.batch],
-        () => readRecord(options, record.model, key),
+        () =>
+          readRecord(options, {
+            model: record.model,
+            key,
+            newest: Number(newest.batch),
+          }),
       ),
     );
   });

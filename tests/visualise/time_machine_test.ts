@@ -102,6 +102,12 @@ testPage(
     assert.match(changes, /payment 5\s+deleted/);
     assert.equal(await page.locator("#history li").count(), 2);
     assert.match(page.url(), /\?view=record&record=sales-order%2F1$/);
+    await page.goto(`${await served.address}?view=record&record=payment/5`);
+    await page.waitForSelector("#history .kind-deleted");
+    assert.match(
+      await page.locator("#history .now").innerText(),
+      /^When it was deleted\n[^]*payment amount\s+500.05\n/,
+    );
     assert.deepEqual(errors, []);
   },
 );
@@ -131,6 +137,7 @@ testPage("what a record refers to has the name of its time", async () => {
   await page.goto(`${await served.address}?view=record&record=sales-order/1`);
   await page.waitForSelector("#history li");
   const events = await page.locator("#history li").allInnerTexts();
+  const now = await page.locator("#history .now").innerText();
 
   assert.match(
     then,
@@ -138,6 +145,7 @@ testPage("what a record refers to has the name of its time", async () => {
   );
   assert.match(since, /order 1\s+updated\s+counterparty\s+Company 1 1\s+Two 2/);
   assert.match(events[0] ?? "", /counterparty\s+Company 1 1\n/);
+  assert.match(now, /^Now\n[^]*counterparty\s+Two 2\n/);
   assert.match(events[0] ?? "", /sales staff\s+First Last 1 1\n/);
   assert.match(events[1] ?? "", /counterparty\s+Company 1 1 → Second 2$/);
   assert.deepEqual(errors, []);
@@ -371,6 +379,7 @@ testPage(
     }).click();
     await page.waitForSelector("#history li");
     const events = await page.locator("#history li").allInnerTexts();
+    const now = await page.locator("#history .now").innerText();
     await page.locator("#history li").nth(1)
       .getByRole("button", { name: "See everything at this moment" }).click();
     await batchShown(page, 2);
@@ -383,6 +392,8 @@ testPage(
     );
     assert.match(events[2] ?? "", /^deleted in batch 3, [^\n]*\n?[^\n]*$/);
     assert.match(events[3] ?? "", /^added in batch 4, [^]*payment amount/);
+    const amount = /payment amount\s+(\S+)\n/.exec(events[3] ?? "")?.[1];
+    assert.match(now, new RegExp(`^Now\n[^]*payment amount\\s+${amount}\n`));
     assert.equal(events.length, 4);
     assert.deepEqual(errors, []);
   },

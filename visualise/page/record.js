@@ -9,6 +9,7 @@ import { get, newestBatch } from "./state.js";
 
 /** @typedef {import("./differences.js").Column} Column */
 /** @typedef {{ batch: string, at: string, kind: string, columns: Column[] }} Moment */
+/** @typedef {{ moments: Moment[], newest: Column[] }} History */
 
 /** Offers the kinds of records as soon as they are known. */
 export function offerRecords() {
@@ -33,7 +34,8 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
   if (document.activeElement !== field("record-key")) {
     field("record-key").value = readable(key);
   }
-  const moments = key === "" ? null : await get(
+  /** @type {History | null} */
+  const found = key === "" ? null : await get(
     `api/history/${encodeURIComponent(kind)}/${key}`,
     signal,
   );
@@ -43,11 +45,22 @@ export async function readRecord(/** @type {AbortSignal} */ signal) {
     show: () => {
       refill(
         $("history"),
-        moments === null
+        found === null
           ? make("p", { class: "none" }, "Choose a record.")
-          : moments.length === 0
+          : found.moments.length === 0
           ? make("p", { class: "none" }, `No ${name} was ever loaded.`)
-          : make("ol", { class: "timeline" }, ...moments.map(momentOf)),
+          : make(
+            "div",
+            { class: "story" },
+            stateOf(found),
+            make(
+              "ol",
+              { class: "timeline" },
+              ...found.moments.map((one, _, { length }) =>
+                momentOf(one, { isOnly: length === 1 })
+              ),
+            ),
+          ),
       );
     },
   };
@@ -68,7 +81,44 @@ function sorted(/** @type {Column[]} */ columns) {
   );
 }
 
-function momentOf(/** @type {Moment} */ { batch, at, kind, columns }) {
+/** The record as it is now, or as it was when it was deleted. */
+function stateOf(/** @type {History} */ { moments, newest }) {
+  const isGone = moments.at(-1)?.kind === "deleted";
+  return make(
+    "section",
+    { class: "now" },
+    make("h3", {}, isGone ? "When it was deleted" : "Now"),
+    listOf(newest, { withBefore: false }),
+  );
+}
+
+/**
+ * A list of columns, those about the business first.
+ * @param {Column[]} columns
+ * @param {{ withBefore: boolean }} options
+ */
+function listOf(columns, { withBefore }) {
+  const described = sorted(columns).flatMap((column) => [
+    make("dt", {}, titleOf(column)),
+    make(
+      "dd",
+      {},
+      ...(withBefore
+        ? [make("del", {}, ...valueOf(column, "before", "nothing")), " → "]
+        : []),
+      make("ins", {}, ...valueOf(column, "after", "nothing")),
+    ),
+  ]);
+  return make("dl", { class: "columns" }, ...described);
+}
+
+/**
+ * What happened to a record; what was added and never changed is told by its
+ * state already.
+ * @param {Moment} moment
+ * @param {{ isOnly: boolean }} options
+ */
+function momentOf({ batch, at, kind, columns }, { isOnly }) {
   const title = make(
     "p",
     {},
@@ -80,21 +130,12 @@ function momentOf(/** @type {Moment} */ { batch, at, kind, columns }) {
       onclick: () => go({ view: "overview", at: batch }),
     }, "See everything at this moment"),
   );
-  const described = sorted(columns).flatMap((column) => [
-    make("dt", {}, titleOf(column)),
-    make(
-      "dd",
-      {},
-      ...(kind === "updated"
-        ? [make("del", {}, ...valueOf(column, "before", "nothing")), " → "]
-        : []),
-      make("ins", {}, ...valueOf(column, "after", "nothing")),
-    ),
-  ]);
   return make(
     "li",
     { class: `kind-${kind}`, "data-event": kind },
     title,
-    kind === "deleted" ? "" : make("dl", { class: "columns" }, ...described),
+    kind === "deleted" || isOnly
+      ? ""
+      : listOf(columns, { withBefore: kind === "updated" }),
   );
 }
