@@ -11,6 +11,7 @@ import {
   splitSql,
   untilBracket,
 } from "./ddl_text.ts";
+import { isBesideTables, withoutBodies } from "./dump_statements.ts";
 import { withoutComments } from "./tables_read.ts";
 
 /** A column of the contract. */
@@ -46,9 +47,6 @@ const ATTACH = new RegExp(
   `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+attach\\s+partition\\s+(?:(${NAME})\\s*\\.\\s*)?(${NAME})`,
   "isu",
 );
-/** Statements of a dump that a contract doesn't need. */
-const SKIPPED =
-  /^(set|select|grant|revoke|comment|alter|\\(un)?restrict|create\s+(or\s+replace\s+)?(schema|extension|type|domain|sequence|(unique\s+)?index|function|procedure|aggregate|operator|trigger|rule|policy|view|materialized\s+view|statistics|publication)|create\s+(unlogged\s+)?table\s+\S+\s+partition\s+of)\b/i;
 const COLUMN = new RegExp(`^(${NAME})\\s+(.*)$`, "su");
 /** A comment that names the type that a column is carried from. */
 export const CARRIED = /^[ \t]*--[ \t]*carried from[ \t]+(.+?)[ \t]*$/gm;
@@ -71,7 +69,7 @@ export const IMPOSSIBLE_NAME = /^\s|\p{Cc}/u;
 export function parseContract(sql: string): ContractTable[] {
   const problems: string[] = [];
   const declared: ContractTable[] = [];
-  const statements = splitSql(sql, ";", { comments: true });
+  const statements = withoutBodies(splitSql(sql, ";", { comments: true }));
   for (const statement of statements) {
     readStatement(statement, { tables: declared, problems });
   }
@@ -153,7 +151,7 @@ function readStatement(
     if (table !== undefined && (key.isPrimary || mayBeKey(table, key.names))) {
       table.key = key.names;
     }
-  } else if (text !== "" && !SKIPPED.test(text)) {
+  } else if (text !== "" && !isBesideTables(text)) {
     found.problems.push(
       `Contract: not a plain "create table": ${text.slice(0, 60)}`,
     );

@@ -19,14 +19,12 @@ const AFTER_TYPE =
 
 /** The beginning of an item of `create table` that is not a column. */
 export const NO_COLUMN =
-  /^(?:primary\s+key|unique|check|foreign\s+key|constraint|exclude|like)\b/i;
+  /^(?:(?:primary\s+key|unique|check|foreign\s+key|constraint|like|not\s+null)\b|exclude\s*(?:\(|using\b))/i;
 
 const KEY = new RegExp(
   `^(?:constraint\\s+${NAME}\\s+)?(primary\\s+key|unique(?:\\s+nulls(?:\\s+not)?\\s+distinct)?)\\s*\\((.*)$`,
   "isu",
 );
-const TEXT = /'(?:[^']|'')*'/g;
-
 /** A comment, a string, a quoted name, or any other character. */
 const TOKENS =
   /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
@@ -82,8 +80,7 @@ export function readColumn(rest: string): DeclaredColumn {
         /\s+\)/g,
         ")",
       ),
-    notNull: /\bnot\s+null\b|\bprimary\s+key\b/i
-      .test(rest.replace(TEXT, "''")),
+    notNull: /\bnot\s+null\b|\bprimary\s+key\b/i.test(outline(rest)),
   };
 }
 
@@ -109,9 +106,23 @@ export function readColumnKey(
   name: string,
   rest: string,
 ): DeclaredKey | undefined {
-  const [, word] =
-    /\b(primary\s+key|unique)\b/i.exec(rest.replace(TEXT, "''")) ?? [];
+  const [, word] = /\b(primary\s+key|unique)\b/i.exec(outline(rest)) ?? [];
   return word === undefined
     ? undefined
     : { isPrimary: /^p/i.test(word), names: [name] };
+}
+
+/**
+ * SQL without comments, strings, quoted names and what stands in brackets, such
+ * as the expression of a generated column, which may say `is not null`.
+ */
+export function outline(sql: string): string {
+  let depth = 0;
+  let found = "";
+  for (const [token] of sql.matchAll(TOKENS)) {
+    if (token === ")") depth--;
+    if (depth === 0) found += token.length === 1 ? token : " ";
+    if (token === "(") depth++;
+  }
+  return found;
 }

@@ -139,6 +139,73 @@ COMMENT ON TABLE sales."Order Details" IS 'what; else';
   assert.equal(tables.length, 1);
 });
 
+Deno.test("parseContract() skips whatever else a dump creates", () => {
+  const tables = parseContract(`
+CREATE COLLATION public.nocase (provider = icu, deterministic = false, locale = 'und-u-ks-level2');
+CREATE FUNCTION app.both(a integer) RETURNS integer
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE app.counts SET n = (counts.n + 1);
+ SELECT CASE
+            WHEN (both.a > 0) THEN both.a
+            ELSE 0
+        END AS "case";
+END;
+CREATE PROCEDURE app.nothing()
+    LANGUAGE sql
+    BEGIN ATOMIC END;
+CREATE FUNCTION app.quoted() RETURNS text LANGUAGE sql AS $_$ select 'begin atomic' $_$;
+CREATE CAST (app.point AS text) WITH FUNCTION app.of_point(app.point);
+CREATE TEXT SEARCH CONFIGURATION app.words (
+    PARSER = pg_catalog."default" );
+CREATE FOREIGN DATA WRAPPER elsewhere;
+CREATE SERVER other FOREIGN DATA WRAPPER elsewhere;
+CREATE USER MAPPING FOR public SERVER other;
+CREATE FOREIGN TABLE app.far (
+    a integer NOT NULL
+)
+SERVER other;
+CREATE UNLOGGED SEQUENCE app.numbers;
+CREATE TABLE app.thing (
+    id integer NOT NULL,
+    exclude boolean NOT NULL,
+    note text,
+    has_note boolean GENERATED ALWAYS AS ((note IS NOT NULL)) STORED,
+    lower text GENERATED ALWAYS AS (lower("primary key")) STORED NOT NULL,
+    "unique" text CHECK (("unique" IS NOT NULL)),
+    EXCLUDE USING gist (note WITH =),
+    EXCLUDE (note WITH =)
+);
+CREATE TABLE "app 1"."part 2" PARTITION OF app.thing DEFAULT;
+CREATE CONSTRAINT TRIGGER t AFTER INSERT ON app.thing DEFERRABLE FOR EACH ROW EXECUTE FUNCTION app.f();
+CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION app.g();
+SECURITY LABEL FOR label ON TABLE app.thing IS 'x';
+ALTER TABLE ONLY app.thing ADD CONSTRAINT thing_pkey PRIMARY KEY (id);
+`);
+
+  assert.deepEqual(
+    tables.map(({ name, key, columns }) => ({
+      name,
+      key,
+      columns: columns.map((column) =>
+        `${column.name}${column.notNull ? " not null" : ""}`
+      ),
+    })),
+    [{
+      name: "thing",
+      key: ["id"],
+      columns: [
+        "id not null",
+        "exclude not null",
+        "note",
+        "has_note",
+        "lower not null",
+        "unique",
+      ],
+    }],
+  );
+});
+
 Deno.test("parseContract() reads the partitions of a dump by the table that they are of", () => {
   const columns = "(id integer NOT NULL, region text NOT NULL)";
   const tables = parseContract(`

@@ -43,6 +43,8 @@ Deno.test("readDeclaredTables() reads plain tables with what they are made of", 
       c numeric(10, 2) check (c > 0),
       d timestamp with time zone not null default now(),
       e date references other (id),
+      g text check (g is not null or c is not null),
+      exclude text,
       constraint f unique (a, c),
       primary key (a, c)
     );
@@ -54,6 +56,8 @@ Deno.test("readDeclaredTables() reads plain tables with what they are made of", 
       "Thing.c": "numeric(10,2) not null",
       "Thing.d": "timestamp with time zone not null",
       "Thing.e": "date",
+      "Thing.g": "text",
+      "Thing.exclude": "text",
     },
   );
 });
