@@ -148,7 +148,8 @@ function withoutLabel(line: string): string {
 /** Wraps text into lines of a header; later lines belong to the first. */
 function wrapped(text: string): string[] {
   const lines = [""];
-  for (const word of text.split(" ")) {
+  // A name in quotes stays on one line: its blanks count.
+  for (const [word] of text.matchAll(/(?:"(?:[^"]|"")*"|\S)+/g)) {
     const line = lines.at(-1) ?? "";
     if (line !== "" && line.length + word.length >= LINE) lines.push(word);
     else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;

@@ -115,7 +115,8 @@ export function listOf(text: string): string[] {
   return splitSql(list, ",").map(nameOf).filter((name) => name !== "");
 }
 
-/** A name without its quotes, if it has any. */
+/** A name as it is stored: without its quotes, if it has any. */
 export function nameOf(text: string): string {
-  return text.trim().replace(/^"(.*)"$/, "$1");
+  const [, quoted] = /^"((?:[^"]|"")*)"$/s.exec(text.trim()) ?? [];
+  return quoted === undefined ? text.trim() : quoted.replaceAll('""', '"');
 }

@@ -1,3 +1,4 @@
+import { NAME } from "./ddl_text.ts";
 import { type Header, listOf, nameOf } from "./header_fields.ts";
 
 /** The part of a model's header about its table in the warehouse. */
@@ -21,7 +22,12 @@ export const NO_TABLE_HEADER: TableHeader = {
 };
 
 /** A plain or quoted name, a colon, and its meaning. */
-const COLUMN = /^\s+("[^"]+"|[\p{L}_][\p{L}\p{N}_$]*):\s+(.*)$/u;
+const COLUMN = new RegExp(`^\\s+(${NAME}):\\s+(.*)$`, "u");
+/** Two names, the first before an arrow that stands in neither. */
+const REFERENCE = new RegExp(
+  `^(${NAME}|(?:(?!->)[^"])+)\\s*->\\s*(${NAME}|(?:(?!->)[^"])+)$`,
+  "u",
+);
 
 /**
  * Reads what a header says about a model's table:
@@ -39,9 +45,9 @@ export function readTableHeader(
 ): TableHeader {
   const references = new Map<string, string>();
   for (const reference of listOf(fields.get("References") ?? "")) {
-    const [column = "", dimension = "", ...others] = reference.split("->")
+    const [, column = "", dimension = ""] = (REFERENCE.exec(reference) ?? [])
       .map(nameOf);
-    if (column === "" || dimension === "" || others.length > 0) {
+    if (column === "" || dimension === "") {
       problem(
         `its header says References: ${reference}, which is not of the form \`customer_id -> dim_customer\``,
       );

@@ -56,8 +56,10 @@ create table shop."Order Details" (
   "select" bigint references shop.products (id),
   quantity smallint not null,
   discount real,
+  "in  ""place"" of -> x" bigint references shop.products (id),
   primary key ("select", order_id)
 );
+comment on column shop."Order Details"."in  ""place"" of -> x" is 'Taken instead.';
 create table shop.log (line text);
 create view shop.seen as select 1 as one;`;
 
@@ -144,6 +146,11 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
         and attname = 'Company Name'`,
     );
     assert.match(meaning?.of_table ?? "", /^Who buys\./);
+    const [detail] = context.sql.models
+      .filter(({ name }) => name === "fact_order_details");
+    const odd = 'in  "place" of -> x';
+    assert.equal(detail?.table.references.get(odd), "dim_products");
+    assert.equal(detail?.table.meanings.get(odd), "Taken instead.");
     assert.equal(meaning?.of_column, 'As it stands on letters: "Ltd" and all.');
   }));
 

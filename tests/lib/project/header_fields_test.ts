@@ -8,6 +8,7 @@ Deno.test("listOf() reads names with commas and full stops in quotes", () => {
     "b.c",
     '"x. y" -> dim_z',
   ]);
+  assert.deepEqual(listOf('"a ""b"".", c.'), ['a "b".', "c"]);
   assert.deepEqual(listOf(""), []);
 });
 
