@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type pg from "pg";
 import { type ProcessIo, processIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
-import { query } from "../lib/postgres/postgres.ts";
+import { inTransaction, query } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { fullName, readCatalogue } from "./catalogue.ts";
 import { describeServer } from "./describe_server.ts";
@@ -99,13 +100,18 @@ export async function makeFolder(
     purpose: "init",
   });
   const { client } = connection;
-  const schemas = options.schemas ??
-    (await query(
-      client,
-      `select nspname from pg_namespace
-      where nspname !~ '^pg_' and nspname <> 'information_schema'`,
-    )).map((row) => row.nspname ?? "");
-  const found = await readCatalogue(client, { schemas, tables });
+  // Names of types are read as in every run, whatever the role is set to.
+  const { schemas, found } = await inTransaction(
+    client,
+    { readOnly: true },
+    async () => {
+      const schemas = options.schemas ?? await allSchemas(client);
+      return {
+        schemas,
+        found: await readCatalogue(client, { schemas, tables }),
+      };
+    },
+  );
   checkFound(found, { schemas, tables });
   const star = planStar(found);
   const { line, database } = await describeServer(client, { log });
@@ -125,6 +131,15 @@ export async function makeFolder(
     "  deno task pipeline",
     "",
   ].join("\n");
+}
+
+async function allSchemas(client: pg.Client): Promise<string[]> {
+  const rows = await query(
+    client,
+    `select nspname from pg_namespace
+    where nspname !~ '^pg_' and nspname <> 'information_schema'`,
+  );
+  return rows.map((row) => row.nspname ?? "");
 }
 
 /** Throws a `StageError` when there is no such table. */

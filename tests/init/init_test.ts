@@ -339,6 +339,34 @@ Deno.test("init says what the server hides, and what follows", () =>
     }
   }));
 
+Deno.test("init names types as every run does, whatever the role is set to", () =>
+  inFolder(async (folder) => {
+    const into = join(folder, "company");
+    await using platform = await openPlatform({
+      sourceSql: "create table thing (id integer primary key, seen date, " +
+        "note text, raw bytea)",
+    });
+    const { client, settings } = platform.source;
+    await execute(
+      client,
+      `alter database ${settings.database} set quote_all_identifiers to on`,
+    );
+
+    await makeFolder(platform.context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    platform.context.sql = readProjectSql(into);
+    await platform.extract();
+
+    const [table] = platform.context.sql.tables;
+    assert.deepEqual(
+      table?.columns.map(({ type, carriedFrom }) => carriedFrom ?? type.name),
+      ["integer", "date", "text", "bytea"],
+    );
+  }));
+
 testPooler(
   "init says that it reached the source by a pooler",
   () =>
