@@ -9,6 +9,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { Beside } from "./beside.ts";
 import { type Guest, inTransaction } from "./guest_transaction.ts";
 import { lockAll } from "./lock_all.ts";
 import { openBeside, openReaders } from "./open_others.ts";
@@ -121,12 +122,14 @@ async function openWith(
   const { guest, found, roomForAll } = await examine(first, options);
   const { connect, end } = connections;
   const opening = { connect, end, guest, log };
-  const beside = await openBeside(opening, found.server);
+  const reopen = () => openBeside(opening, found.server);
+  const opened = await reopen();
+  const beside = opened && new Beside(opened, { guest, reopen, end });
   const state = await lockAll(first, {
     context,
     guest,
     tables: found.tables,
-    gate: roomForAll ? beside : undefined,
+    gate: roomForAll ? opened : undefined,
     after: options.after ?? BEFORE_ALL,
     signal,
   });
@@ -139,8 +142,7 @@ async function openWith(
     signal,
   });
   const gaveWay = watchFrom(connections, {
-    connection: beside,
-    guest,
+    beside,
     pids,
     server: state.server ?? "",
     yieldSeconds: config.sourceLockYieldSeconds,
@@ -159,8 +161,7 @@ async function openWith(
     tables: found.tables.map(({ name }) => name).reverse(),
     signal: gaveWay,
     use: (work, table) => pool.use(work, table),
-    inForce: async (work) =>
-      beside === undefined ? undefined : await work(beside.client),
+    inForce: async (work) => await beside?.use(work),
     release: (table) => pool.release(table),
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
@@ -193,16 +194,16 @@ async function examine(
  */
 function watchFrom(
   connections: Connections,
-  options: Omit<WatchOptions, "connection" | "gaveWay"> & {
-    connection: WatchOptions["connection"] | undefined;
+  options: Omit<WatchOptions, "beside" | "gaveWay"> & {
+    beside: WatchOptions["beside"] | undefined;
   },
 ): AbortSignal {
-  const { connection, yieldSeconds } = options;
+  const { beside, yieldSeconds } = options;
   const gaveWay = new AbortController();
-  if (connection !== undefined && yieldSeconds > 0) {
+  if (beside !== undefined && yieldSeconds > 0) {
     connections.closeFirst(watchWaiters({
       ...options,
-      connection,
+      beside,
       gaveWay: (reason) => gaveWay.abort(reason),
     }));
   }
@@ -240,12 +241,14 @@ function shownBy(state: TextRow) {
 class Connections implements AsyncDisposable {
   readonly #opened = new Set<Connection>();
   readonly #first: AsyncDisposable[] = [];
+  #closed = false;
 
   constructor(private readonly open: () => Promise<Connection>) {}
 
   readonly connect = async (): Promise<Connection> => {
     const connection = await this.open();
     this.#opened.add(connection);
+    if (this.#closed) await this.end(connection);
     return connection;
   };
 
@@ -260,6 +263,7 @@ class Connections implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     for (const one of this.#first.splice(0)) await one[Symbol.asyncDispose]();
     const connections = [...this.#opened];
     this.#opened.clear();

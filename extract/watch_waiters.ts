@@ -1,19 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StageError } from "../lib/errors.ts";
-import {
-  type Connection,
-  query,
-  type TextRow,
-} from "../lib/postgres/postgres.ts";
+import type pg from "pg";
+import { query, type TextRow } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
+import type { Beside } from "./beside.ts";
 import waitersSql from "./waiters.sql" with { type: "text" };
 
 /** Which locks are watched, and how long others may wait for them. */
 export interface WatchOptions {
-  /** A connection for this alone. */
-  connection: Connection;
-  guest: Guest;
+  /** The connection from which they are watched. */
+  beside: Beside;
   /** The processes that hold locks, and when their server started. */
   pids: readonly string[];
   server: string;
@@ -33,15 +29,15 @@ const END_MS_MAX = 1000;
  * once: it may be slow to notice that a client is gone.
  */
 export function watchWaiters(options: WatchOptions): AsyncDisposable {
-  const { connection, guest, pids, server, yieldSeconds, log } = options;
-  const { client } = connection;
+  const { beside, pids, server, yieldSeconds, log } = options;
   const stopped = new AbortController();
   const waits = new Map<string, Wait>();
   const everyMs = Math.min(EVERY_MS_MAX, yieldSeconds * 500);
-  const look = async (): Promise<StageError | undefined> => {
+  /** Null if nobody has waited for too long. */
+  const look = async (client: pg.Client): Promise<StageError | null> => {
     const rows = await query(client, waitersSql, [[...pids], server]);
     const longest = longestWait(waits, { rows, everyMs });
-    if (longest === undefined || longest.seconds < yieldSeconds) return;
+    if (longest === undefined || longest.seconds < yieldSeconds) return null;
     await query(
       client,
       "select pg_terminate_backend(pid) from unnest($1::integer[]) as pid",
@@ -55,12 +51,10 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
         .catch(() => {});
       if (stopped.signal.aborted) return;
       try {
-        const reason = await inTime(
-          connection,
-          inTransaction(client, guest, look),
-        );
+        const reason = await beside.use(look, { mustAnswerSoon: true });
+        if (reason === undefined) throw new Error("its connection has ended");
         failures = 0;
-        if (reason === undefined) continue;
+        if (reason === null) continue;
         options.gaveWay(reason);
         return;
       } catch (error) {

@@ -67,6 +67,7 @@ Deno.test("extract() lifts the limits of its role and its database", async () =>
     "statement_timeout = '300ms'",
     "lock_timeout = '1ms'",
     "idle_in_transaction_session_timeout = '100ms'",
+    "idle_session_timeout = '200ms'",
     "default_transaction_isolation = serializable",
     "default_transaction_read_only = on",
     "standard_conforming_strings = off",

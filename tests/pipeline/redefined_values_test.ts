@@ -118,6 +118,42 @@ Deno.test("one batch shows another body of a cast to text, in standard SQL too",
   assert.match(tables.thing?.fullRead ?? "", /column "(mood|felt)" read/);
 });
 
+Deno.test("a cast that uses functions of the source's schema is the same in each run", async () => {
+  const sql = companyOf(`create table thing (
+    id integer not null,
+    -- carried from mood
+    mood text,
+    primary key (id)
+);`);
+  await using platform = await openPlatform({
+    sql,
+    sourceSql: `create schema shop; set search_path to shop;
+      create type mood as enum ('happy', 'sad');
+      create function saying(text) returns text language sql immutable
+        return 'felt ' || $1;
+      create function say(mood) returns text language sql immutable
+        return saying(case when $1 = 'sad' then 'sad' else 'happy' end);
+      create cast (mood as text) with function say(mood);
+      create table thing (id integer primary key, mood mood);
+      insert into thing values (1, 'sad');
+      reset search_path`,
+  });
+  platform.set({ sourceSchema: "shop", sourceLockYieldSeconds: 0 });
+  const { client } = platform.source;
+
+  await platform.run();
+  await execute(client, "insert into shop.thing values (2, 'happy')");
+  await platform.run();
+
+  const { tables } = await ingestionManifest(platform, 2);
+  assert.equal(tables.thing?.fullRead, undefined);
+  const rows = await query(
+    platform.warehouse.client,
+    "select mood from fact_thing where to_batch is null order by id",
+  );
+  assert.deepEqual(rows.map(({ mood }) => mood), ["felt sad", "felt happy"]);
+});
+
 Deno.test("a label that is renamed while a batch is read is in none of its rows, or in all of the next one's", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { context, source: { client } } = platform;
