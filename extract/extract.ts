@@ -175,7 +175,7 @@ async function readTables(
   const { options, zone, batch, previous, runId, signal, abort } = run;
   const { progress } = run.context;
   progress.begin(`extract ${batch}`, await estimatedRows(snapshot, reads));
-  const writers: bigint[] = [];
+  const writers: bigint[][] = [];
   const before = previous?.source.shipped ?? [];
   const tables = await readAll(reads, {
     atOnce: snapshot.connections,
@@ -189,7 +189,7 @@ async function readTables(
       });
       const isShipped = table.rows.length > 0;
       const shipped = { table: read.table, isShipped, before };
-      writers.push(...await readShippedWriters(snapshot, shipped));
+      writers.push(await readShippedWriters(snapshot, shipped));
       if (options.whileOpen === undefined) {
         await snapshot.release(read.table.contract.name);
       }
@@ -198,7 +198,7 @@ async function readTables(
     abort,
   });
   progress.end();
-  return { tables, writers };
+  return { tables, writers: writers.flat() };
 }
 
 function reportExtraColumns(live: LiveTable[], { log }: StageContext): void {

@@ -5,7 +5,11 @@ import {
   unshippedSql,
   writerSql,
 } from "../../extract/late_commits.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { companyOf } from "../harness/company_of.ts";
+import { openPlatform } from "../harness/platform.ts";
+import { openClient, openTestDatabase } from "../harness/postgres.ts";
+import { INTEGER } from "./one_table.ts";
 
 Deno.test("toRanges() joins consecutive ids, in order, each once", () => {
   assert.deepEqual(toRanges([7n, 3n, 5n, 4n, 3n, 9n]), [
@@ -73,4 +77,35 @@ Deno.test("sinceSql() and unshippedSql() choose by the writer", async () => {
     `select ${sinceSql(second)} as since from (select '2'::xid as xmin) as one`,
   );
   assert.deepEqual(rows, [{ since: false }]);
+});
+
+Deno.test("extract() keeps any number of writers that a long transaction outlasts", async () => {
+  await using platform = await openPlatform({
+    sql: companyOf(INTEGER),
+    sourceSql: INTEGER,
+  });
+  const { source: { client, url }, warehouse } = platform;
+  await platform.run();
+  const long = await openClient(url);
+  await long.query("begin; insert into t values (0, 'late')");
+  // A savepoint gives each row a writer of its own.
+  await client.query(`do $$ begin
+    for n in 1 .. 150000 loop
+      begin
+        insert into t values (n, 'early');
+      exception when unique_violation then raise;
+      end;
+    end loop;
+  end $$`);
+
+  await platform.run();
+  await long.query("commit");
+  await platform.run();
+
+  const rows = await query(
+    warehouse.client,
+    "select count(*), count(distinct id) as ids from fact_t",
+  );
+  assert.deepEqual(rows, [{ count: "150001", ids: "150001" }]);
+  await long.end();
 });
