@@ -7,6 +7,7 @@ import type { Model } from "./model.ts";
 import { readModel } from "./model_header.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
 import type { TableHeader } from "./table_header.ts";
+import { withoutEnd } from "./tables_read.ts";
 import { earlierHashes, transformHash } from "./transform_hash.ts";
 import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
 
@@ -21,7 +22,7 @@ export interface SqlFile {
   isGenerated?: true;
 }
 
-/** A model with its SQL: one select. */
+/** A model with its SQL: one select, which more may follow. */
 export interface ModelSql extends Model {
   sql: string;
   table: TableHeader;
@@ -79,23 +80,30 @@ export function readProjectSql(folder: string): ProjectSql {
     }),
     declared,
   );
-  const models = inReferenceOrder(inOrder, problems);
-  const hashed = { contract, models: inOrder, quarantine };
-  const checks = readFolder(join(folder, "checks"));
+  const models = inReferenceOrder(inOrder, problems)
+    .map((model) => ({ ...model, sql: withoutEnd(model.sql) }));
+  const selects = quarantine.map(asSelect);
+  const checks = readFolder(join(folder, "checks")).map(asSelect);
   checkNames({ models, quarantine, checks, tables, problems });
   return {
     tables,
     models,
-    quarantine: byName(quarantine),
+    quarantine: byName(selects),
     migrations,
     checks,
     dashboard: readFolder(join(folder, "dashboard")),
     dashboardSettings: readOptional(
       join(folder, "dashboard", "settings.json"),
     ),
-    transformHash: transformHash(hashed),
-    earlierHashes: earlierHashes(hashed),
+    transformHash: transformHash({ contract, models, quarantine: selects }),
+    // They were of the files as they are.
+    earlierHashes: earlierHashes({ contract, models: inOrder, quarantine }),
   };
+}
+
+/** A file with a select, which more may follow. */
+function asSelect({ name, text }: SqlFile): SqlFile {
+  return { name, text: withoutEnd(text) };
 }
 
 /** The tables' names in the contract's case: DuckDB ignores case. */

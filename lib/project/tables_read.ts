@@ -53,6 +53,19 @@ export function withoutComments(sql: string): string {
   ).trim();
 }
 
+/**
+ * SQL up to its last word, so that more may follow it: without the semicolon,
+ * comments and blanks at its end. A text of nothing else stays as it is.
+ */
+export function withoutEnd(sql: string): string {
+  let end = 0;
+  for (const { 0: token, index } of sql.matchAll(TOKENS)) {
+    const isPassedOver = token === ";" || /^(?:--|\/\*)/.test(token);
+    if (!isPassedOver) end = index + token.length;
+  }
+  return end === 0 ? sql : sql.slice(0, end);
+}
+
 function plain(name: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }

@@ -111,6 +111,22 @@ Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", (
     assert.equal(new Set([transformHash, ...others]).size, 4);
   }));
 
+Deno.test("readProjectSql() leaves out what ends a select", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const { transformHash } = readProjectSql(folder);
+
+    await writeFiles(folder, {
+      "models/dim_thing.sql": `${MODEL_TEXT}; -- the end;\n`,
+      "quarantine/thing.sql": "select 1 /* ; */ ;\n",
+    });
+    const sql = readProjectSql(folder);
+
+    assert.deepEqual(sql.models.map((model) => model.sql), [MODEL_TEXT]);
+    assert.deepEqual([...sql.quarantine], [["thing", "select 1"]]);
+    assert.equal(sql.transformHash, transformHash);
+  }));
+
 Deno.test("readProjectSql() knows what versions before called the same SQL", () => {
   // As commit 8d6f603 hashed these folders: lakes that it made go on.
   assert.ok(
