@@ -1,6 +1,7 @@
 import type { IngestionManifest } from "../lib/batches/manifest.ts";
 import { ConfigError } from "../lib/errors.ts";
 import { query } from "../lib/postgres/postgres.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { sha256Hex } from "../lib/zone/checksum.ts";
 import { probeCanary } from "./canary.ts";
@@ -61,10 +62,10 @@ export async function planReads(
   const isStill = previous !== undefined &&
     isStillSince(snapshot, previous.source);
   return live.map((table) => {
-    const { name, columns, key } = table.contract;
+    const { name } = table.contract;
     const before = previous?.tables[name];
     if (before !== undefined) checkKey(table, before);
-    const contractHash = sha256Hex(JSON.stringify({ name, columns, key }));
+    const contractHash = hashOfContract(table.contract);
     const asked = options.fullRead === true || options.fullRead?.includes(name);
     const fullRead = asked
       ? "it was asked for"
@@ -85,6 +86,11 @@ export async function planReads(
       isStill,
     };
   });
+}
+
+/** A hash of a table's contract: when it changes, the table is read in full. */
+export function hashOfContract({ name, columns, key }: ContractTable): string {
+  return sha256Hex(JSON.stringify({ name, columns, key }));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { hashOfContract } from "../extract/plan_reads.ts";
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { isOfSameSql } from "../lib/batches/made_by.ts";
 import type {
@@ -9,22 +10,35 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import { formatPlan } from "./format_plan.ts";
+import { checkGiven } from "../load/tables/check_columns.ts";
 import { takenColumns, takenTables } from "../load/tables/check_taken.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
-import { checkLake, findNewestEntry } from "../load/ledger.ts";
+import {
+  checkLake,
+  findNewestEntry,
+  type LedgerEntry,
+} from "../load/ledger.ts";
 import { findMissing, wantedSchema } from "../load/tables/make_schema.ts";
 import { ModelTypes, type TypedModel } from "../load/tables/model_types.ts";
+import { readWarehouseTables } from "../load/tables/warehouse_table.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { checkDamaged, damagedTables } from "../load/schema/own_tables.ts";
 import { checkShapes } from "../load/tables/table_shape.ts";
-import { checkContinuity, checkKeys } from "../transform/batches/continuity.ts";
+import {
+  checkContinuity,
+  checkKeys,
+  sqlBefore,
+} from "../transform/batches/continuity.ts";
+import { findLacks } from "../transform/checks/check_sql.ts";
 
 const USAGE = `deno task plan [--json]
 
 Shows what the next run would do with this sql/, and writes nothing: which
 batches are pending for transform and load, whether sql/ has changed since the
-newest batch, and what the warehouse would gain: migrations, tables, columns,
-wider types; what it would lose, which a run does with --accept only; and what a
+newest batch, and which rows a run with --accept would leave as the SQL before
+made them; what the warehouse would gain: migrations, tables, columns, wider
+types; what it would lose, which a run does with --accept only; and what a
 rebuild of the warehouse would drop. Exits 1 when a stage would refuse. It does
 not examine what extract would ship.
 
@@ -37,6 +51,8 @@ export interface Plan {
   load?: { from: number; to: number };
   /** The newest batch, if other SQL made it. */
   changedSince?: number;
+  /** Models with rows that a run with --accept would not make, a line each. */
+  lacks: string[];
   /** Additions to the warehouse, a line each. */
   warehouse: string[];
   /** Removals from it, a line each: a run needs --accept. */
@@ -57,6 +73,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   const processed = openStageZone(context, "processed");
   try {
     const plan: Plan = {
+      lacks: [],
       warehouse: [],
       lost: [],
       rebuild: [],
@@ -64,7 +81,8 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     };
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
     const output = new BatchLog<ProcessedManifest>(processed, "transform");
-    const extracted = (await input.newest())?.batch ?? 0;
+    const last = await input.newest();
+    const extracted = last?.batch ?? 0;
     const newest = await output.newest();
     const transformed = newest?.batch ?? 0;
     if (newest !== undefined) {
@@ -81,7 +99,12 @@ export async function makePlan(context: StageContext): Promise<Plan> {
       { ...config, s3: undefined },
       { zones: [] },
     );
-    const models = await new ModelTypes(duckdb, sql).read();
+    const types = new ModelTypes(duckdb, sql);
+    const models = await types.read();
+    if (plan.changedSince !== undefined) {
+      const logs = { input, output, newest, last };
+      plan.lacks.push(...await planLacks(context, { ...logs, models }));
+    }
     await using connection = await resources.connect(warehouseOf(context), {
       purpose: "plan",
       signal,
@@ -91,11 +114,10 @@ export async function makePlan(context: StageContext): Promise<Plan> {
       const entry = await findNewestEntry(client);
       // Of another lake's warehouse there is nothing else to say.
       if (!await refusedAs(plan, () => checkLake(client, output))) return;
-      const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
-      await planWarehouse(client, { context, plan, models, isChanged });
+      await planWarehouse(client, { context, plan, types, entry });
       const loaded = entry?.batch ?? 0;
-      const last = Math.max(extracted, transformed);
-      if (last > loaded) plan.load = { from: loaded + 1, to: last };
+      const to = Math.max(extracted, transformed);
+      if (to > loaded) plan.load = { from: loaded + 1, to };
     });
     return plan;
   } finally {
@@ -104,32 +126,67 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   }
 }
 
+/** What no batch brings to models that are new or changed, a line each. */
+async function planLacks(
+  { sql }: StageContext,
+  options: {
+    input: BatchLog<IngestionManifest>;
+    output: BatchLog<ProcessedManifest>;
+    newest: ProcessedManifest | undefined;
+    last: IngestionManifest | undefined;
+    models: readonly TypedModel[];
+  },
+): Promise<string[]> {
+  const { input, output, newest, last, models } = options;
+  if (newest === undefined || last === undefined) return [];
+  // Extract reads a table in full once its contract has changed.
+  const unchanged = Object.entries(last.tables).filter(([name, table]) =>
+    sql.tables.some((one) =>
+      one.name === name && hashOfContract(one) === table.contractHash
+    )
+  );
+  const lacks = await findLacks(sql, {
+    before: await sqlBefore(newest, output),
+    columns: new Map(models.map(({ model, columns }) => [model.name, columns])),
+    input,
+    previous: newest,
+    last: { ...last, tables: Object.fromEntries(unchanged) },
+  });
+  return lacks.map(({ model, lack }) => `${model}: ${lack}`);
+}
+
 async function planWarehouse(
   client: pg.Client,
-  { context, plan, models, isChanged }: {
+  { context, plan, types, entry }: {
     context: StageContext;
     plan: Plan;
-    models: readonly TypedModel[];
-    /** Whether the newest batch there was made by other SQL. */
-    isChanged: boolean;
+    types: ModelTypes;
+    /** The newest batch there. */
+    entry: LedgerEntry | undefined;
   },
 ): Promise<void> {
+  const { sql } = context;
+  const models = await types.read();
+  // As load does, which follows the models once for each SQL.
+  const follows = entry?.transformHash !== sql.transformHash;
   await refusedAs(plan, async () => {
     const damaged = await damagedTables(client);
     checkDamaged(damaged);
     plan.warehouse.push(
       ...damaged.map(({ fault }) => `${fault}: it is created again`),
     );
-    const wanted = wantedSchema(context.sql);
+    const wanted = wantedSchema(sql);
     const { migrations, tables } = await findMissing(client, wanted);
     plan.warehouse.push(
       ...migrations.map((name) => `migration ${name}`),
       ...tables.map((name) => `table ${name}`),
     );
     // A migration may change a table first.
-    if (migrations.length === 0) await checkShapes(client, wanted);
+    if (migrations.length > 0) return;
+    await checkShapes(client, wanted);
+    if (!follows) await planLoad(client, { plan, types });
   });
-  for (const typed of models) {
+  for (const typed of follows ? models : []) {
     await refusedAs(plan, async () => {
       const { given } = await plannedChanges(client, typed, { drop: false });
       plan.warehouse.push(
@@ -137,11 +194,30 @@ async function planWarehouse(
       );
     });
   }
+  const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
   const columns = (drop: boolean) =>
     takenColumns(client, { models, drop, isChanged });
   const tables = await takenTables(client, context);
   if (isChanged) plan.lost.push(...await columns(false), ...tables);
   plan.rebuild.push(...await columns(true), ...tables);
+}
+
+/** Finds tables that the models' next versions would not go into. */
+async function planLoad(
+  client: pg.Client,
+  { plan, types }: { plan: Plan; types: ModelTypes },
+): Promise<void> {
+  const typed = await types.read();
+  const models = typed.map(({ model }) => model);
+  const tables = await readWarehouseTables(client, { models, types });
+  for (const [index, one] of typed.entries()) {
+    const table = tables[index];
+    if (table === undefined) continue;
+    await refusedAs(
+      plan,
+      () => checkGiven({ client, types }, { ...one, table }),
+    );
+  }
 }
 
 /** Notes the refusal of some work, and goes on; whether it was not refused. */
@@ -179,45 +255,6 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
     args,
     io,
   );
-}
-
-function section(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
-}
-
-/** The plan as a table for people. */
-export function formatPlan(plan: Plan): string {
-  const batches = (pending: { from: number; to: number } | undefined) =>
-    pending === undefined
-      ? "nothing pending"
-      : pending.from === pending.to
-      ? `batch ${pending.from}`
-      : `batches ${pending.from} to ${pending.to}`;
-  return [
-    `transform  ${batches(plan.transform)}`,
-    ...plan.changedSince === undefined ? [] : [
-      `           sql/ has changed since batch ${plan.changedSince}: run it with --accept, for new batches only, or \`deno task rebuild processed\``,
-    ],
-    `load       ${batches(plan.load)}`,
-    ...plan.warehouse.length + plan.lost.length === 0
-      ? ["warehouse  unchanged"]
-      : [],
-    ...section("warehouse  will gain:", plan.warehouse),
-    ...section(
-      "warehouse  will lose, only with --accept:",
-      plan.lost,
-    ),
-    ...section(
-      "rebuild    would also drop columns that no model has (tables stay):",
-      plan.rebuild,
-    ),
-    ...plan.refusals.flatMap(({ message, hint }) => [
-      `refused: ${message}`,
-      ...hint === undefined ? [] : [`  -> ${hint}`],
-    ]),
-    "Nothing was written.",
-    "",
-  ].join("\n");
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -8,11 +8,32 @@ import { typeChange } from "../../lib/project/column_types.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { VersionsCsv } from "../rows/export_versions.ts";
 import type { LoadWork } from "../load_group.ts";
+import type { TypedModel } from "./model_types.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
+
+/** What tells the columns of models and of their tables. */
+type Columns = Pick<LoadWork, "client" | "types">;
 
 /** The columns that a file of the lake has beside its model's. */
 const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
   .map(({ name }) => name);
+
+/**
+ * Throws a `StageError` when a load of some version of this model would, since
+ * its table does not have the columns that the model gives.
+ */
+export async function checkGiven(
+  work: Columns,
+  { table, model, columns }: TypedModel & { table: WarehouseTable },
+): Promise<void> {
+  const names = columns.map(({ name }) => name);
+  await checkKnown(work, {
+    name: model.name,
+    unknown: names.filter((name) => !table.columns.includes(name)),
+  });
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  await checkTypes(work, { table, types });
+}
 
 /**
  * Throws a `StageError` when a column would cut off what is written into it:
@@ -20,7 +41,7 @@ const LAKE_COLUMNS = [...STAMP_COLUMNS, ...HOLDS_UNTIL_COLUMNS]
  * since. The model's types are read only where the files suggest it.
  */
 export async function checkTypes(
-  { types }: LoadWork,
+  { types }: Columns,
   options: { table: WarehouseTable; types: VersionsCsv["types"] },
 ): Promise<void> {
   const { table: { model, columns, types: present } } = options;
@@ -54,7 +75,7 @@ function isTooNarrow(present: string, duckDbType: string): boolean {
 
 /** Throws a `StageError` when the warehouse lacks a column that a model gives. */
 export async function checkKnown(
-  { client, types }: LoadWork,
+  { client, types }: Columns,
   options: { name: string; unknown: readonly string[] },
 ): Promise<void> {
   const { name, unknown } = options;

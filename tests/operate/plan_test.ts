@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { query } from "../../lib/postgres/postgres.ts";
-import { formatPlan, main as planTask, makePlan } from "../../operate/plan.ts";
+import { formatPlan } from "../../operate/format_plan.ts";
+import { main as planTask, makePlan } from "../../operate/plan.ts";
 import { runOnce } from "../../operate/run_stages.ts";
 import { transform } from "../../transform/transform.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -71,6 +72,7 @@ Deno.test("plan shows nothing where all is done", async () => {
   const plan = await makePlan(platform.context);
 
   assert.deepEqual(plan, {
+    lacks: [],
     warehouse: [],
     lost: [],
     rebuild: [],
@@ -128,6 +130,109 @@ Deno.test("plan names every refusal with its way out, and exits with 1", async (
     /its column "title" is date now, the warehouse has text/,
   );
   assert.match(refusals[0]?.hint ?? "", /deno task rebuild warehouse/);
+});
+
+for (
+  const [name, statement, refusal] of [
+    [
+      "renamed",
+      "rename title to heading",
+      /the warehouse's table has no column "title" any more/,
+    ],
+    [
+      "narrowed",
+      "alter title type varchar(3)",
+      /its column "title" is character varying\(3\), which may cut off/,
+    ],
+    [
+      "retyped in history",
+      "alter valid_from type timestamptz(0)",
+      /its column "valid_from" is timestamp\(0\) with time zone, not/,
+    ],
+  ] as const
+) {
+  Deno.test(`plan refuses what load refuses: a column that somebody has ${name}`, async () => {
+    await using platform = await openPlatform({
+      sql: await company("item_id, title"),
+      sourceSql: SOURCE,
+    });
+    const { source, warehouse: { client }, context } = platform;
+    await execute(source.client, "insert into item values (1, 'Nut')");
+    await platform.run();
+    await execute(
+      client,
+      "drop view dim_item_current, dim_item_history cascade",
+      `alter table dim_item ${statement}`,
+    );
+    await execute(source.client, "insert into item values (2, 'Screw')");
+    await platform.extract();
+
+    const { warehouse, refusals } = await makePlan(context);
+
+    assert.deepEqual(warehouse, []);
+    assert.equal(refusals.length, 1);
+    assert.match(refusals[0]?.message ?? "", refusal);
+    await transform(context);
+    await assert.rejects(platform.load(), {
+      message: refusals[0]?.message,
+      hint: refusals[0]?.hint,
+    });
+  });
+}
+
+Deno.test("plan says which rows a run with --accept leaves as they are", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title"),
+    sourceSql: SOURCE,
+  });
+  const { source, context } = platform;
+  await execute(source.client, "insert into item values (1, 'Nut', 0.20, 5)");
+  await platform.run();
+  context.sql = await company("item_id, title, price");
+
+  const { lacks, ...plan } = await makePlan(context);
+
+  assert.deepEqual(lacks, [
+    "dim_item: price is null in rows that don't change from now on: `deno task resync item` fills it",
+  ]);
+  assert.match(
+    formatPlan({ lacks, ...plan }),
+    /rows that --accept leaves as they are:\n {2}dim_item: price is null/,
+  );
+  await platform.extract();
+  await transform(context, { accept: true });
+  assert.ok(platform.logged.includes(`warning: ${lacks[0]}`));
+  assert.deepEqual((await makePlan(context)).lacks, []);
+});
+
+Deno.test("plan expects no such rows where extract will read the whole table", async () => {
+  await using platform = await openPlatform({
+    sql: await company("item_id, title"),
+    sourceSql: SOURCE,
+  });
+  const { source, context } = platform;
+  await execute(
+    source.client,
+    "alter table item add channel text default 'web'",
+    "insert into item values (1, 'Nut', 0.20, 5)",
+  );
+  await platform.run();
+  context.sql = await smallProject({
+    source: SOURCE.replace("weight integer", "weight integer, channel text"),
+    models: [{
+      name: "dim_item",
+      key: ["item_id"],
+      sql: "select item_id, title, channel from changed.item",
+    }],
+  });
+
+  assert.deepEqual((await makePlan(context)).lacks, []);
+  await platform.extract();
+  platform.logged.length = 0;
+  await transform(context, { accept: true });
+
+  const warnings = platform.logged.filter((line) => line.startsWith("warning"));
+  assert.deepEqual(warnings, []);
 });
 
 Deno.test("plan and load name a table whose model is gone, until it is dropped", async () => {
@@ -203,7 +308,13 @@ Deno.test("plan shows what a rebuild of the warehouse drops, and a load takes aw
 });
 
 Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
-  const nothing = { warehouse: [], lost: [], rebuild: [], refusals: [] };
+  const nothing = {
+    lacks: [],
+    warehouse: [],
+    lost: [],
+    rebuild: [],
+    refusals: [],
+  };
 
   assert.equal(
     formatPlan(nothing),

@@ -7,7 +7,7 @@ import type {
 import { StageError } from "../../lib/errors.ts";
 import { typeChange } from "../../lib/project/column_types.ts";
 import type { Model } from "../../lib/project/model.ts";
-import type { ModelSql } from "../../lib/project/project_sql.ts";
+import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import {
@@ -45,11 +45,8 @@ export async function checkSql(
   });
   if (accept) {
     for (const one of taken) log.warn("{taken}", { taken: one });
-    if (before?.given === undefined) return;
-    const partial = await partialTables(options);
-    for (const model of sql.models) {
-      const lack = lackOf(model, { ...options, before, partial });
-      if (lack !== undefined) log.warn("{model}: {lack}", { ...lack });
+    for (const lack of await findLacks(sql, { ...options, before })) {
+      log.warn("{model}: {lack}", { ...lack });
     }
     return;
   }
@@ -62,6 +59,32 @@ export async function checkSql(
       hint:
         "`deno task plan` shows what it does to the warehouse. If the change is for new batches only, run transform once with --accept, for load as well; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
     },
+  );
+}
+
+/** A model with rows that are not what this SQL gives, and what mends it. */
+export interface Lack {
+  model: string;
+  lack: string;
+}
+
+/** What no pending batch brings to new and changed models. */
+export async function findLacks(
+  sql: Pick<ProjectSql, "models">,
+  options: {
+    /** The last batch of other SQL; undefined if it isn't known. */
+    before: SqlBefore | undefined;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+    input: BatchLog<IngestionManifest>;
+    previous: ProcessedManifest;
+    last: IngestionManifest;
+  },
+): Promise<Lack[]> {
+  const { before } = options;
+  if (before?.given === undefined) return [];
+  const partial = await partialTables(options);
+  return sql.models.flatMap((model) =>
+    lackOf(model, { ...options, before, partial }) ?? []
   );
 }
 
@@ -97,7 +120,7 @@ function lackOf(
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
     partial: ReadonlySet<string>;
   },
-): { model: string; lack: string } | undefined {
+): Lack | undefined {
   const { name, reads, derivation } = model;
   const tables = reads.filter((table) => options.partial.has(table));
   const { isNew, gained, isChanged } = changeOf(model, options);

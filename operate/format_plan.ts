@@ -1,0 +1,44 @@
+import type { Plan } from "./plan.ts";
+
+/** The plan as a table for people. */
+export function formatPlan(plan: Plan): string {
+  const batches = (pending: { from: number; to: number } | undefined) =>
+    pending === undefined
+      ? "nothing pending"
+      : pending.from === pending.to
+      ? `batch ${pending.from}`
+      : `batches ${pending.from} to ${pending.to}`;
+  return [
+    `transform  ${batches(plan.transform)}`,
+    ...plan.changedSince === undefined ? [] : [
+      `           sql/ has changed since batch ${plan.changedSince}: run it with --accept, for new batches only, or \`deno task rebuild processed\``,
+    ],
+    ...section(
+      "           rows that --accept leaves as they are:",
+      plan.lacks,
+    ),
+    `load       ${batches(plan.load)}`,
+    ...plan.warehouse.length + plan.lost.length === 0
+      ? ["warehouse  unchanged"]
+      : [],
+    ...section("warehouse  will gain:", plan.warehouse),
+    ...section(
+      "warehouse  will lose, only with --accept:",
+      plan.lost,
+    ),
+    ...section(
+      "rebuild    would also drop columns that no model has (tables stay):",
+      plan.rebuild,
+    ),
+    ...plan.refusals.flatMap(({ message, hint }) => [
+      `refused: ${message}`,
+      ...hint === undefined ? [] : [`  -> ${hint}`],
+    ]),
+    "Nothing was written.",
+    "",
+  ].join("\n");
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+}
