@@ -62,6 +62,7 @@ export function deriveSubjects(
       fact: model.name,
       key: model.key,
       others: [],
+      seesOthers: false,
       select: `select * from ${quoteName(model.name)}`,
       isOfDay: false,
       // Without a day of its own, a record counts since this version of it.

@@ -130,9 +130,9 @@ export class Figures {
   ): Promise<{ figures: SubjectFigures; totals: Totals }> {
     const known = await base?.totals;
     const made = await Promise.all(subjects.map(async (subject) => {
-      const { name, isOfDay, others } = subject;
+      const { name, isOfDay, seesOthers } = subject;
       // What is due becomes overdue from one day to the next.
-      const usable = (isOfDay && known?.day !== day) || others.length > 0
+      const usable = (isOfDay && known?.day !== day) || seesOthers
         ? undefined
         : known;
       const [row] = await this.warehouse.ask(

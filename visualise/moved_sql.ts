@@ -15,7 +15,7 @@ export function movedSql(
     selectSql(subject, `$6::bigint is null and ${heldAt("$1")}`)
   }) as records`;
   // Their totals are never known.
-  if (subject.others.length > 0) {
+  if (subject.seesOthers) {
     return `${all} where $6::bigint is null`;
   }
   const low = "least($1::bigint, $6::bigint)";

@@ -4,10 +4,11 @@ import { isSplit, joinSql, nameSql, selectSql } from "./subject_sql.ts";
 
 /**
  * Whether the figures of a subject are sums of what each batch changed. Those
- * of a day, and of several models, change without a version of their fact.
+ * of a day, and of several rows or models, change without a version of their
+ * fact.
  */
-export function hasTrail({ isOfDay, others }: Subject): boolean {
-  return !isOfDay && others.length === 0;
+export function hasTrail({ isOfDay, seesOthers }: Subject): boolean {
+  return !isOfDay && !seesOthers;
 }
 
 /**

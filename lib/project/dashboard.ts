@@ -43,8 +43,13 @@ export interface Subject {
   /** The fact's model. */
   fact: string;
   key: readonly string[];
-  /** Other models that the select reads: then it is computed from all rows. */
+  /** Other models that the select reads. */
   others: readonly string[];
+  /**
+   * Whether a record may depend on other rows than its own of the fact: then
+   * figures are computed from all rows.
+   */
+  seesOthers: boolean;
   /** One row for each record, reading models by their names. */
   select: string;
   /** Whether it depends on the day of the snapshot. */

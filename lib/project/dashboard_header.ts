@@ -1,5 +1,6 @@
 import { agedSql, AGEING, BUCKETS, readDue } from "./ageing.ts";
 import type { Card, Dimension, Measure, Subject } from "./dashboard.ts";
+import { seesOtherRows, selectProblems } from "./dashboard_select.ts";
 import {
   type Field,
   type Header,
@@ -109,16 +110,21 @@ export function readDashboardFile(
   const cards = readCards(header, { name, dimensions, problem });
   const names = [...dimensions, ...measures].map((one) => one.name);
   nameProblems(names).forEach(problem);
-  if (problems.length > before || model === undefined) return undefined;
   const written = withoutComments(text).replace(/\s*;$/, "");
+  if (model?.kind === "fact") {
+    selectProblems(written, model.name).forEach(problem);
+  }
+  if (problems.length > before || model === undefined) return undefined;
   const select = due === undefined ? written : agedSql(written, due);
   const reads = (one: string) => new RegExp(`\\b${one}\\b`, "u").test(select);
+  const others = models.map((one) => one.name)
+    .filter((one) => one !== model.name && reads(one));
   return {
     name,
     fact: model.name,
     key: model.key,
-    others: models.map((one) => one.name)
-      .filter((one) => one !== model.name && reads(one)),
+    others,
+    seesOthers: others.length > 0 || seesOtherRows(written, model.name),
     select,
     isOfDay: due !== undefined || reads("as_of"),
     time,

@@ -90,6 +90,46 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
   );
 });
 
+Deno.test("Figures of records that depend on each other are made of all of them", async () => {
+  await using platform = await loaded();
+  const { subjects } = readDashboard({
+    ...PROJECT_SQL,
+    dashboardSettings: undefined,
+    dashboard: [{
+      name: "orders",
+      text: `-- Record: fact_sales_order.
+-- Time: created_date.
+-- Dimensions:
+--   buyer
+
+select *, case row_number() over (
+    partition by counterparty_id order by sales_order_id
+  ) when 1 then 'new' else 'known' end as buyer
+from fact_sales_order`,
+    }],
+  });
+  const { settings } = platform.warehouse;
+  const { connect } = platform.context.resources;
+  await using warehouse = new Warehouse(settings, connect);
+  const figures = new Figures(warehouse);
+  await figures.read({ batch: 1, day: DAY }, ALL, subjects);
+  await execute(platform.source.client, insertOrder(50), insertOrder(51));
+  await platform.run();
+
+  const { orders } = await figures.read({ batch: 2, day: DAY }, ALL, subjects);
+
+  const found = orders?.buyer?.map(({ buyer, records }) => [buyer, records]);
+  const { rows } = await platform.warehouse.client.query(
+    `select count(*) as orders, count(distinct counterparty_id) as buyers
+    from fact_sales_order_current`,
+  );
+  const [{ orders: all, buyers }] = rows;
+  assert.deepEqual(Object.fromEntries(found ?? []), {
+    known: String(all - buyers),
+    new: String(buyers),
+  });
+});
+
 Deno.test("Figures goes on from payments of the same day, and from nothing once told to forget", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, insertOrder(50));

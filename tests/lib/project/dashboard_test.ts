@@ -7,17 +7,21 @@ const HEADER = `-- Record: fact_payment.
 `;
 const SELECT = "\nselect * from fact_payment cross join as_of;\n";
 
-function read(text: string, settings?: string) {
+function read(text: string, settings?: string, select = SELECT) {
   return readDashboard({
     models: PROJECT_SQL.models,
-    dashboard: [{ name: "money_in", text: text + SELECT }],
+    dashboard: [{ name: "money_in", text: text + select }],
     dashboardSettings: settings,
   });
 }
 
-function problemsOf(text: string, settings?: string): string {
+function problemsOf(
+  text: string,
+  settings?: string,
+  select = SELECT,
+): string {
   try {
-    read(text, settings);
+    read(text, settings, select);
   } catch (error) {
     return String(error);
   }
@@ -38,6 +42,70 @@ Deno.test("readDashboard() takes a count, a card and a name where none are given
     subject?.select,
     "select * from fact_payment cross join as_of",
   );
+});
+
+Deno.test("readDashboard() knows whether a record is made of its own row alone", () => {
+  const seesOthers = (select: string) =>
+    read(HEADER, undefined, `\n${select}`).subjects[0]?.seesOthers;
+  for (
+    const select of [
+      "select * from fact_payment",
+      'select "f".*, (1 + 2) as three from "fact_payment" as "f"',
+      "select *, -- over (select from fact_payment)\n ',' as c from fact_payment, as_of",
+      "select * from as_of cross join fact_payment where paid is distinct from true and payment_id is not distinct from 1",
+      "select extract(year from payment_date), substring('a' from 1), 'x' from fact_payment",
+    ]
+  ) {
+    assert.equal(seesOthers(select), false, select);
+  }
+  for (
+    const select of [
+      "select *, row_number() over (order by payment_id) from fact_payment",
+      "select *, (select count(*) from fact_payment) from fact_payment",
+      "with f as (select * from fact_payment) select * from f",
+      "select distinct on (counterparty_id) * from fact_payment",
+      "select payment_id, max(payment_date) from fact_payment group by payment_id",
+      "select * from fact_payment order by payment_date limit 10",
+      "select a.* from fact_payment as a join fact_payment as b using (payment_id)",
+      "select a.* from fact_payment as a, fact_payment as b",
+      "select a.* from fact_payment as a, fact_payment_history as b",
+      "select a.* from fact_payment as a left join public.other using (payment_id)",
+      "select * from fact_payment join dim_currency using (currency_id)",
+    ]
+  ) {
+    assert.equal(seesOthers(select), true, select);
+  }
+});
+
+Deno.test("readDashboard() refuses a select that does not follow the batch that is shown", () => {
+  for (
+    const [select, found] of [
+      [
+        "select * from fact_payment where payment_date < current_date",
+        /it has current_date, which is not of the batch that is shown: use as_of.day/,
+      ],
+      ["select *, now() as n from fact_payment", /it has now, which/],
+      ["select *, Random() as n from fact_payment", /it has random, which/],
+      [
+        "select * from fact_payment as f where f.to_batch is null",
+        /it reads to_batch, and fact_payment stands for what it held/,
+      ],
+      ['select "valid_to" from fact_payment', /it reads valid_to/],
+      ["select * from public.fact_payment", /does not read fact_payment by/],
+      ["select * from fact_payment_current", /does not read fact_payment by/],
+      ["select fact_payment.* from other", /does not read fact_payment by/],
+    ] as const
+  ) {
+    assert.match(problemsOf(HEADER, undefined, `\n${select}`), found, select);
+  }
+  for (
+    const select of [
+      "select *, 'now()' as now, t.now from fact_payment as t",
+      "select *, from_batch, valid_from from fact_payment -- current_date",
+    ]
+  ) {
+    assert.equal(problemsOf(HEADER, undefined, `\n${select}`), "");
+  }
 });
 
 Deno.test("readDashboard() says what a header lacks or has wrong", () => {
