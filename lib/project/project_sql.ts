@@ -20,6 +20,11 @@ export interface SqlFile {
   text: string;
   /** Whether the text was generated, and is in no file. */
   isGenerated?: true;
+  /**
+   * The hash under which a migration is recorded, whose text had to change:
+   * that of its first one, which other versions of the platform know.
+   */
+  recordedAs?: string;
 }
 
 /** A model with its SQL: one select, which more may follow. */

@@ -26,7 +26,8 @@ begin
             on columns.attrelid = tables.oid
             and columns.attnum > 0
             and not columns.attisdropped
-        where tables.relnamespace = to_regnamespace(current_schema())
+        where tables.relnamespace
+            = to_regnamespace(quote_ident(current_schema()))
             and tables.relkind = 'r'
             and tables.relname not like '%\_closed'
         group by tables.oid, tables.relname
@@ -143,7 +144,8 @@ begin
         from pg_class as relations
         inner join pg_attribute as columns
             on columns.attrelid = relations.oid
-        where relations.relnamespace = to_regnamespace(current_schema())
+        where relations.relnamespace
+            = to_regnamespace(quote_ident(current_schema()))
             and relations.relkind in ('r', 'v')
             and columns.attname in (
                 'valid_from',

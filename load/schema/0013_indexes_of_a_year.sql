@@ -13,7 +13,8 @@ begin
     for closed in
         select tables.relname as name
         from pg_class as tables
-        where tables.relnamespace = to_regnamespace(current_schema())
+        where tables.relnamespace
+            = to_regnamespace(quote_ident(current_schema()))
             and tables.relkind = 'r'
             and tables.relname like 'dim\_%\_closed'
             and exists (

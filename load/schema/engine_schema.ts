@@ -28,11 +28,17 @@ import indexOfSnapshotTimes from "./0015_index_of_snapshot_times.sql" with {
 /**
  * The migrations of the pipeline's own tables in a warehouse, for any company,
  * in order. A missing number was a company's migration, before these were
- * separated.
+ * separated. Two no longer have the text that they had at first: they failed
+ * in a schema whose name needs quotes.
  */
 export const ENGINE_SCHEMA: readonly SqlFile[] = [
   { name: "0001_pipeline", text: pipeline },
-  { name: "0003_views", text: views },
+  {
+    name: "0003_views",
+    text: views,
+    recordedAs:
+      "2bbf187e676c68668d663b7848817c6516df6cd692758c6d63bc969835753b0a",
+  },
   { name: "0004_analyst", text: analyst },
   { name: "0005_verification", text: verification },
   { name: "0006_verification_of_history", text: verificationOfHistory },
@@ -41,7 +47,12 @@ export const ENGINE_SCHEMA: readonly SqlFile[] = [
   { name: "0010_make_views", text: makeViews },
   { name: "0011_failure", text: failure },
   { name: "0012_finding_identity", text: findingIdentity },
-  { name: "0013_indexes_of_a_year", text: indexesOfAYear },
+  {
+    name: "0013_indexes_of_a_year",
+    text: indexesOfAYear,
+    recordedAs:
+      "6316ff92e862f9c29820200ee3b3cd6612f5f64401cea5081c27f5345e0b84e8",
+  },
   { name: "0014_make_functions_again", text: makeFunctionsAgain },
   { name: "0015_index_of_snapshot_times", text: indexOfSnapshotTimes },
 ];

@@ -9,7 +9,7 @@ import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { checkNotLost } from "./lost_tables.ts";
-import { migrate, pendingMigrations, sameText } from "./migrate.ts";
+import { isCopy, migrate, pendingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "../open_loader.ts";
 import {
@@ -244,7 +244,7 @@ function ownMigrations({ migrations }: ProjectSql): SqlFile[] {
   return migrations.filter((file) => {
     const engine = ENGINE_SCHEMA.find(({ name }) => name === file.name);
     if (engine === undefined) return true;
-    if (sameText(engine.text, file.text)) return false;
+    if (isCopy(file, engine)) return false;
     throw new StageError(
       `Cannot apply the migration ${file.name}: a migration of the pipeline's own has this name`,
       {

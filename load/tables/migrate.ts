@@ -67,14 +67,14 @@ export async function migrate(
 
 async function apply(
   client: pg.Client,
-  { name, text }: SqlFile,
+  { name, text, recordedAs = hashOf(text) }: SqlFile,
 ): Promise<void> {
   try {
     await client.query(CREATE);
     await client.query(text);
     await client.query(
       "insert into pipeline.migration (name, sha256) values ($1, $2)",
-      [name, sha256Hex(`${trimmed(text)}\n`)],
+      [name, recordedAs],
     );
   } catch (error) {
     const { retryable, hint } = adviceOn(error);
@@ -147,8 +147,13 @@ function checkApplied(
     }
     if (isRetired(file)) continue;
     // An older version recorded the hash of the untrimmed text.
-    const same = [file.text, trimmed(file.text), `${trimmed(file.text)}\n`];
-    if (same.some((text) => sha256Hex(text) === sha256)) continue;
+    const same = [
+      hashOf(file.text),
+      sha256Hex(file.text),
+      sha256Hex(trimmed(file.text)),
+      file.recordedAs,
+    ];
+    if (same.includes(sha256)) continue;
     throw new StageError(
       `Cannot load into this warehouse: ${
         folderOf(name)
@@ -161,9 +166,14 @@ function checkApplied(
   }
 }
 
-/** Whether two texts differ only in blanks at the ends of lines. */
-export function sameText(one: string, other: string): boolean {
-  return trimmed(one) === trimmed(other);
+/** Whether a file is a copy of a migration, as it is or as it was at first. */
+export function isCopy(file: SqlFile, { text, recordedAs }: SqlFile): boolean {
+  return [hashOf(text), recordedAs].includes(hashOf(file.text));
+}
+
+/** A hash that does not depend on blanks at the ends of lines. */
+function hashOf(text: string): string {
+  return sha256Hex(`${trimmed(text)}\n`);
 }
 
 /** The folder of a migration. */

@@ -630,6 +630,7 @@ for (
     ["dim_lot", "quarantine_history", /quarantine_history/],
     ["dim_lot", "x".repeat(52), /has over 63 bytes/],
     ["dim_lot", "_state", /starts like those of the pipeline's own folders/],
+    ["dim_lot", "pg_class", /starts like those of PostgreSQL's own tables/],
   ] as const
 ) {
   Deno.test(`models must not be named ${first} and ${second}`, () =>

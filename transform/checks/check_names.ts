@@ -139,6 +139,10 @@ export function modelNameProblems(
     if (/^[_.]/.test(model.name)) {
       problems.push("its name starts like those of the pipeline's own folders");
     }
+    // Unless it is given a schema, such a name finds a system table first.
+    if (model.name.startsWith("pg_")) {
+      problems.push("its name starts like those of PostgreSQL's own tables");
+    }
     return problems.slice(0, 1)
       .map((problem) => ({ model: model.name, problem }));
   });
