@@ -11,10 +11,15 @@ export function formatPlan(plan: Plan): string {
   return [
     `transform  ${batches(plan.transform)}`,
     ...plan.changedSince === undefined ? [] : [
-      `           sql/ has changed since batch ${plan.changedSince}: run it with --accept, for new batches only, or \`deno task rebuild processed\``,
+      `           sql/ has changed since batch ${plan.changedSince}: ${
+        plan.isAddition
+          ? "it only adds, so new batches have it without --accept, and earlier ones after"
+          : "run it with --accept, for new batches only, or"
+      } \`deno task rebuild processed\``,
+      ...plan.changes.map((line) => `             ${line}`),
     ],
     ...section(
-      "           rows that --accept leaves as they are:",
+      "           rows that a run leaves as they are:",
       plan.lacks,
     ),
     `load       ${batches(plan.load)}`,

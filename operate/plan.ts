@@ -6,6 +6,7 @@ import type {
   IngestionManifest,
   ProcessedManifest,
 } from "../lib/batches/manifest.ts";
+import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { inTransaction } from "../lib/postgres/postgres.ts";
@@ -20,24 +21,20 @@ import {
   type LedgerEntry,
 } from "../load/ledger.ts";
 import { findMissing, wantedSchema } from "../load/tables/make_schema.ts";
-import { ModelTypes, type TypedModel } from "../load/tables/model_types.ts";
+import { ModelTypes } from "../load/tables/model_types.ts";
 import { readWarehouseTables } from "../load/tables/warehouse_table.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { checkDamaged, damagedTables } from "../load/schema/own_tables.ts";
 import { checkShapes } from "../load/tables/table_shape.ts";
-import {
-  checkContinuity,
-  checkKeys,
-  sqlBefore,
-} from "../transform/batches/continuity.ts";
-import { findLacks } from "../transform/checks/check_sql.ts";
+import { checkContinuity, checkKeys } from "../transform/batches/continuity.ts";
+import { findLacks, sqlChange } from "../transform/checks/check_sql.ts";
+import type { ModelColumn } from "../transform/models/model_changes.ts";
 
 const USAGE = `deno task plan [--json]
 
 Shows what the next run would do with this sql/, and writes nothing: which
 batches are pending for transform and load, whether sql/ has changed since the
-newest batch, and which rows a run with --accept would leave as the SQL before
-made them; what the warehouse would gain: migrations, tables, columns, wider
+newest batch, and which rows a run would leave as the SQL before made them; what the warehouse would gain: migrations, tables, columns, wider
 types; what it would lose, which a run does with --accept only; and what a
 rebuild of the warehouse would drop. Exits 1 when a stage would refuse. It does
 not examine what extract would ship.
@@ -51,7 +48,11 @@ export interface Plan {
   load?: { from: number; to: number };
   /** The newest batch, if other SQL made it. */
   changedSince?: number;
-  /** Models with rows that a run with --accept would not make, a line each. */
+  /** If so, whether transform goes on with it by itself. */
+  isAddition?: boolean;
+  /** If not, what transform asks --accept for, as far as it is known. */
+  changes: string[];
+  /** Models with rows that a run would leave as they are, a line each. */
   lacks: string[];
   /** Additions to the warehouse, a line each. */
   warehouse: string[];
@@ -73,6 +74,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   const processed = openStageZone(context, "processed");
   try {
     const plan: Plan = {
+      changes: [],
       lacks: [],
       warehouse: [],
       lost: [],
@@ -90,7 +92,6 @@ export async function makePlan(context: StageContext): Promise<Plan> {
         await checkContinuity(newest, { input });
         checkKeys(newest, sql);
       });
-      if (!isOfSameSql(newest, sql)) plan.changedSince = newest.batch;
     }
     if (extracted > transformed) {
       plan.transform = { from: transformed + 1, to: extracted };
@@ -101,9 +102,12 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     );
     const types = new ModelTypes(duckdb, sql);
     const models = await types.read();
-    if (plan.changedSince !== undefined) {
-      const logs = { input, output, newest, last };
-      plan.lacks.push(...await planLacks(context, { ...logs, models }));
+    if (newest !== undefined && !isOfSameSql(newest, sql)) {
+      const columns = new Map(
+        models.map(({ model, columns }) => [model.name, columns]),
+      );
+      const of = { columns, input, output, duckdb, previous: newest, last };
+      await planChange(context, { ...of, plan });
     }
     await using connection = await resources.connect(warehouseOf(context), {
       purpose: "plan",
@@ -126,19 +130,25 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   }
 }
 
-/** What no batch brings to models that are new or changed, a line each. */
-async function planLacks(
+/** What changed in the SQL since a batch, and what a run leaves as it is. */
+async function planChange(
   { sql }: StageContext,
   options: {
+    plan: Plan;
+    duckdb: DuckDb;
     input: BatchLog<IngestionManifest>;
     output: BatchLog<ProcessedManifest>;
-    newest: ProcessedManifest | undefined;
+    previous: ProcessedManifest;
     last: IngestionManifest | undefined;
-    models: readonly TypedModel[];
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
-): Promise<string[]> {
-  const { input, output, newest, last, models } = options;
-  if (newest === undefined || last === undefined) return [];
+): Promise<void> {
+  const { plan, previous, last } = options;
+  const { before, taken, changed, isAddition } = await sqlChange(sql, options);
+  plan.changedSince = previous.batch;
+  plan.isAddition = isAddition;
+  plan.changes.push(...taken, ...changed);
+  if (last === undefined) return;
   // Extract reads a table in full once its contract has changed.
   const unchanged = Object.entries(last.tables).filter(([name, table]) =>
     sql.tables.some((one) =>
@@ -146,13 +156,11 @@ async function planLacks(
     )
   );
   const lacks = await findLacks(sql, {
-    before: await sqlBefore(newest, output),
-    columns: new Map(models.map(({ model, columns }) => [model.name, columns])),
-    input,
-    previous: newest,
+    ...options,
+    before,
     last: { ...last, tables: Object.fromEntries(unchanged) },
   });
-  return lacks.map(({ model, lack }) => `${model}: ${lack}`);
+  plan.lacks.push(...lacks.map(({ model, lack }) => `${model}: ${lack}`));
 }
 
 async function planWarehouse(

@@ -14,7 +14,7 @@ Reads these source tables whole, and repairs the lake and the warehouse where
 the models that read them differ. Other commands may run meanwhile.
 
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
-  --accept             go on although sql/ changed, whatever it takes away
+  --accept             go on although sql/ does more than add, whatever it takes away
   --allow-cascade      lose rows of other tables in the warehouse that refer by
                        \`on delete\` to deleted rows
   --json               one JSON line per event, also on a terminal`;

@@ -9,16 +9,16 @@ const ONCE_USAGE = `deno task pipeline [--accept]
 
 Extract, transform and load, once. deno task run does it for ever.
 
-  --accept  go on although sql/ changed, whatever it takes away: for new batches
-            only
+  --accept  go on although sql/ does more than add to what it was, whatever it
+            takes away: for new batches only
   --json    one JSON line per event, also on a terminal`;
 const FOREVER_USAGE = `deno task run [--every 15m] [--accept]
 
 Extract, transform and load for ever, in one process.
 
   --every 10s|15m|1h  how often; by default 15m
-  --accept            go on although sql/ changed, whatever it takes away: for
-                      new batches only
+  --accept            go on although sql/ does more than add to what it was,
+                      whatever it takes away: for new batches only
   --json              one JSON line per event, also on a terminal`;
 const EVERY = "15m";
 

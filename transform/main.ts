@@ -7,8 +7,9 @@ const USAGE = `deno task transform [--accept] [--compact]
 
 Makes the star schemas of every batch that was extracted and not transformed.
 
-  --accept   go on although sql/ changed, whatever it takes away: for new batches
-             only; load goes on with them, too. Also: --accept-sql-change
+  --accept   go on although sql/ does more than add to what it was, whatever it
+             takes away: for new batches only; load goes on with them, too.
+             Also: --accept-sql-change
   --compact  merge all files of the lake that are due, however long it takes;
              they are committed with the next batch
   --json     one JSON line per event, also on a terminal`;

@@ -79,6 +79,7 @@ async function transformPending(
   if (previous !== undefined && previous.batch < last.batch) {
     await checkSql(context, {
       accept,
+      duckdb,
       columns,
       input,
       output,

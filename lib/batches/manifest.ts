@@ -136,11 +136,12 @@ export interface ProcessedManifest extends Manifest {
    */
   keys?: Record<string, readonly string[]>;
   /**
-   * The first batch that this SQL made after batches of other SQL, and whether
-   * a person accepted what it takes away; of manifests made before this was
-   * kept, none.
+   * The first batch that this SQL made after batches of other SQL, or of a
+   * version that did not say as much of it; whether a person accepted what it
+   * takes away; and whether that batch has its parts. Of manifests made before
+   * this was kept, none.
    */
-  sql?: { since: number; isAccepted: boolean };
+  sql?: { since: number; isAccepted: boolean; inParts?: true };
   /** Of that first batch: by model, what its columns are in DuckDB. */
   given?: Record<string, Record<string, string>>;
   /**
@@ -148,6 +149,11 @@ export interface ProcessedManifest extends Manifest {
    * made before this was kept.
    */
   queries?: Record<string, string>;
+  /**
+   * Of that first batch: its SQL in parts, which show whether the next change
+   * only adds to it; missing in manifests made before this was kept.
+   */
+  parts?: SqlParts;
   models: Record<string, ProcessedModel>;
   /** Rows, by name, that the next batch needs, as of the end of this one. */
   state: Record<string, DataFile>;
@@ -177,6 +183,27 @@ export interface BatchGroup {
   to: number;
   /** A file with the manifests of all; `rows` is their number. */
   manifests: DataFile;
+}
+
+/** The contract, the models and the quarantine, part by part. */
+export interface SqlParts {
+  /** By table: its key, and each column's declaration. */
+  contract: Record<string, { key: string; columns: Record<string, string> }>;
+  /** By table: a hash of its rule. */
+  quarantine: Record<string, string>;
+  /** By model. */
+  queries: Record<string, QueryParts>;
+}
+
+/** A query, part by part. */
+export interface QueryParts {
+  /** A hash of all but the columns in `columns`. */
+  rest: string;
+  /**
+   * By select, the main one (an empty name) and CTEs: a hash of each named
+   * column's expression.
+   */
+  columns: Record<string, Record<string, string>>;
 }
 
 /** One model in a batch of the processed zone. */

@@ -72,6 +72,7 @@ Deno.test("plan shows nothing where all is done", async () => {
   const plan = await makePlan(platform.context);
 
   assert.deepEqual(plan, {
+    changes: [],
     lacks: [],
     warehouse: [],
     lost: [],
@@ -180,7 +181,7 @@ for (
   });
 }
 
-Deno.test("plan says which rows a run with --accept leaves as they are", async () => {
+Deno.test("plan says which rows a run leaves as they are", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title"),
     sourceSql: SOURCE,
@@ -197,7 +198,7 @@ Deno.test("plan says which rows a run with --accept leaves as they are", async (
   ]);
   assert.match(
     formatPlan({ lacks, ...plan }),
-    /rows that --accept leaves as they are:\n {2}dim_item: price is null/,
+    /rows that a run leaves as they are:\n {2}dim_item: price is null/,
   );
   await platform.extract();
   await transform(context, { accept: true });
@@ -309,6 +310,7 @@ Deno.test("plan shows what a rebuild of the warehouse drops, and a load takes aw
 
 Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
   const nothing = {
+    changes: [],
     lacks: [],
     warehouse: [],
     lost: [],

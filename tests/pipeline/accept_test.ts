@@ -10,9 +10,10 @@ import { main as pipeline } from "../../operate/run.ts";
 import { main as transformTask } from "../../transform/main.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import { readCatalogue } from "../harness/catalogue.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { processedManifest } from "../harness/manifests.ts";
+import { doctorManifest, processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { projectOf } from "../harness/small_project.ts";
 import { taskEnv } from "../harness/task.ts";
@@ -110,7 +111,7 @@ Deno.test("transform() lists what changed SQL takes away, and load goes on with 
       message:
         "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since, and takes away: " +
         "dim_item: no model has the column title; dim_item: the column weight is integer, it was bigint; " +
-        "dim_old: the model no longer exists",
+        "dim_old: the model no longer exists, and changes: dim_item: weight is computed differently",
       hint: /run transform once with --accept/,
     });
     await assert.rejects(processedManifest(platform, 3));
@@ -139,8 +140,124 @@ Deno.test("transform() lists what changed SQL takes away, and load goes on with 
     assert.deepEqual((await processedManifest(platform, 4)).sql, {
       since: 3,
       isAccepted: true,
+      inParts: true,
     });
     assert.equal((await processedManifest(platform, 2)).sql?.isAccepted, false);
+  }));
+
+/** Models that gain a column, with the contract, and each other. */
+function withColour(columns: string, others: readonly string[]) {
+  return {
+    ...files(`${columns}, colour`, others),
+    "source.sql": SOURCE.replace("bigint", "bigint,\n    colour text"),
+  };
+}
+
+Deno.test("a run goes on by itself with SQL that only adds", () =>
+  withTwoBatches(async (platform) => {
+    const read = (sql: string) => query(platform.warehouse.client, sql);
+    await execute(
+      platform.source.client,
+      "alter table item add column colour text",
+      "update item set colour = 'red' where item_id = 1",
+    );
+    platform.context.sql = await projectOf(
+      withColour("item_id, title, weight", ["dim_old", "dim_new"]),
+    );
+
+    await platform.run();
+
+    const colours = [
+      { item_id: 1, colour: "red" },
+      { item_id: 2, colour: null },
+    ];
+    const columns = "select item_id, colour from";
+    assert.deepEqual(
+      await read(`${columns} dim_item_current order by 1`),
+      colours,
+    );
+    assert.deepEqual(
+      await read(`${columns} dim_item_as_of_batch(3) order by 1`),
+      colours,
+    );
+    assert.deepEqual(
+      await read("select item_id from dim_new_current order by 1"),
+      [{ item_id: 1 }, { item_id: 2 }],
+    );
+    assert.ok((await verify(platform.context)).same);
+  }));
+
+Deno.test("load goes on with what was accepted before SQL that only adds", () =>
+  withTwoBatches(async (platform) => {
+    await execute(
+      platform.source.client,
+      "alter table item add column colour text",
+    );
+    platform.context.sql = await projectOf(files("item_id, title"));
+    await platform.extract();
+    await transform(platform.context, { accept: true });
+    platform.context.sql = await projectOf(withColour("item_id, title", []));
+
+    await platform.run();
+
+    assert.deepEqual((await processedManifest(platform, 4)).sql, {
+      since: 4,
+      isAccepted: true,
+      inParts: true,
+    });
+  }));
+
+/** Leaves a lake as a version that kept no parts of its SQL has made it. */
+async function forgetParts(platform: Platform): Promise<void> {
+  for (const batch of [1, 2]) {
+    await doctorManifest(platform, batch, (manifest) => {
+      delete manifest.parts;
+      delete manifest.sql?.inParts;
+    });
+  }
+}
+
+const MORE = "item_id, title, weight, 1 as one";
+
+Deno.test("transform() asks where no batch says what its SQL was, as of the version before", () =>
+  withTwoBatches(async (platform) => {
+    await forgetParts(platform);
+    platform.context.sql = await projectOf(files(MORE, ["dim_old"]));
+    await platform.extract();
+
+    await assert.rejects(platform.transform(), {
+      message:
+        "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since",
+    });
+  }));
+
+Deno.test("transform() asks no more once a batch of the same SQL was made after an upgrade", () =>
+  withTwoBatches(async (platform) => {
+    await forgetParts(platform);
+    await platform.run();
+    platform.context.sql = await projectOf(files(MORE, ["dim_old"]));
+
+    await platform.run();
+
+    assert.deepEqual((await processedManifest(platform, 4)).sql, {
+      since: 4,
+      isAccepted: false,
+      inParts: true,
+    });
+  }));
+
+Deno.test("transform() asks where a model comes back", () =>
+  withTwoBatches(async (platform) => {
+    platform.context.sql = await projectOf(files("item_id, title, weight"));
+    await platform.extract();
+    await transform(platform.context, { accept: true });
+    platform.context.sql = await projectOf(BEFORE);
+    await platform.extract();
+
+    await assert.rejects(platform.transform(), {
+      message:
+        /, and changes: dim_old: it comes back, to rows that it had before it was removed$/,
+    });
   }));
 
 Deno.test("load() writes nothing when models take away what nobody accepted", () =>

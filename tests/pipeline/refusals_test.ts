@@ -71,12 +71,16 @@ Deno.test("transform() stops when sql/ has changed, unless that is accepted", as
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
-  platform.context.sql = { ...PROJECT_SQL, transformHash: "another" };
+  platform.context.sql = {
+    ...PROJECT_SQL,
+    transformHash: "another",
+    quarantine: new Map(),
+  };
   await platform.extract();
 
   await assert.rejects(platform.transform(), (error) => {
     assert(error instanceof StageError);
-    assert.match(error.message, /sql\/ .* has changed since/);
+    assert.match(error.message, /sql\/ .* has changed since, and changes: /);
     return true;
   });
   const { transform } = await import("../../transform/transform.ts");

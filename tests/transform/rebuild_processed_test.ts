@@ -46,7 +46,15 @@ Deno.test("rebuildProcessed() is the way out when sql/ has changed", async () =>
   await extractThree(platform);
   await platform.transform();
   await platform.extract();
-  platform.context.sql = { ...PROJECT_SQL, transformHash: "changed" };
+  platform.context.sql = {
+    ...PROJECT_SQL,
+    transformHash: "changed",
+    models: PROJECT_SQL.models.map((model) =>
+      model.name === "dim_design"
+        ? { ...model, sql: `${model.sql} where design_id > 0` }
+        : model
+    ),
+  };
   await assert.rejects(platform.transform(), {
     hint: /`deno task rebuild processed`, then `deno task rebuild warehouse`/,
   });

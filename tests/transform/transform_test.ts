@@ -174,7 +174,15 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
   await platform.extract();
   await platform.transform();
   const { transformHash } = await processedManifest(platform, 1);
-  platform.context.sql = { ...PROJECT_SQL, transformHash: "changed" };
+  platform.context.sql = {
+    ...PROJECT_SQL,
+    transformHash: "changed",
+    models: PROJECT_SQL.models.map((model) =>
+      model.name === "dim_design"
+        ? { ...model, sql: `${model.sql} where design_id > 0` }
+        : model
+    ),
+  };
   // With nothing to transform, there is nothing to refuse.
   assert.deepEqual((await platform.transform()).batches, []);
   await platform.extract();
@@ -182,7 +190,7 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
   await assert.rejects(platform.transform(), {
     name: "StageError",
     message:
-      "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since",
+      "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since, and changes: dim_design: its query changes besides what it selects by name",
     subject: "sql/",
     hint: /--accept\b/,
   });

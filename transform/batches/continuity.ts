@@ -5,9 +5,11 @@ import {
   manifestSha256,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { queryHash } from "../../lib/project/transform_hash.ts";
+import { splitSql } from "../checks/sql_parts.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { tableFiles } from "../tables/table_state.ts";
 
@@ -37,25 +39,34 @@ export async function checkContinuity(
   );
 }
 
-/** The fields of a batch's manifest on the SQL that made it. */
-export function sqlSince(
+/**
+ * The fields of a batch's manifest on the SQL that made it. What was accepted
+ * once is so for the SQL that only adds to it.
+ */
+export async function sqlSince(
   sql: ProjectSql,
   options: {
+    duckdb: DuckDb;
     batch: number;
     previous: ProcessedManifest | undefined;
     accept?: boolean;
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
-):
+): Promise<
   & Required<Pick<ProcessedManifest, "sql">>
-  & Pick<ProcessedManifest, "given" | "queries"> {
-  const { batch, previous, accept = false, columns } = options;
-  if (previous?.sql !== undefined && isOfSameSql(previous, sql)) {
+  & SqlBefore
+> {
+  const { duckdb, batch, previous, accept = false, columns } = options;
+  if (previous?.sql?.inParts && isOfSameSql(previous, sql)) {
     const { sql: known } = previous;
     if (known.isAccepted || !accept) return { sql: known };
   }
   return {
-    sql: { since: batch, isAccepted: accept },
+    sql: {
+      since: batch,
+      isAccepted: accept || previous?.sql?.isAccepted === true,
+      inParts: true,
+    },
     given: Object.fromEntries(
       [...columns].map(([model, given]) => [
         model,
@@ -65,11 +76,12 @@ export function sqlSince(
     queries: Object.fromEntries(
       sql.models.map((model) => [model.name, queryHash(model)]),
     ),
+    parts: (await splitSql(duckdb, sql)).parts,
   };
 }
 
 /** The part of a manifest about the SQL that made its batch. */
-export type SqlBefore = Pick<ProcessedManifest, "given" | "queries">;
+export type SqlBefore = Pick<ProcessedManifest, "given" | "queries" | "parts">;
 
 /** Finds that part; undefined if no manifest has it. */
 export async function sqlBefore(

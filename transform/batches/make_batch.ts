@@ -63,7 +63,7 @@ export async function makeBatch(
   const { output, duckdb, next, held } = options;
   const processed = output.zone;
   const { batch } = next;
-  const since = sqlSince(sql, { ...options, batch });
+  const since = await sqlSince(sql, { ...options, batch });
   const previous = options.previous === undefined || since.given === undefined
     ? options.previous
     : await withChangedJoins(options.previous, { ...options, sql });

@@ -164,7 +164,7 @@ async function listGroup(
     options;
   const { batch } = lastOf(inputs);
   const version = await duckDbVersion(duckdb);
-  const since = sqlSince(context.sql, {
+  const since = await sqlSince(context.sql, {
     ...options,
     batch: previous.batch + 1,
   });

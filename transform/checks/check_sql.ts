@@ -4,6 +4,7 @@ import type {
   IngestionManifest,
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
+import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
 import { typeChange } from "../../lib/project/column_types.ts";
 import type { Model } from "../../lib/project/model.ts";
@@ -17,17 +18,20 @@ import {
   sqlBefore,
 } from "../batches/continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
+import { changedParts } from "./added_only.ts";
+import { splitSql } from "./sql_parts.ts";
 
 /**
  * Throws a `StageError` if earlier batches have a model under another key, or
- * were made by other SQL, with a list of what this SQL no longer gives. If a
- * person accepts it, that is only logged, with what no pending batch brings to
- * new and changed models.
+ * were made by SQL to which this SQL does more than add columns, tables and
+ * models, with a list of that. If a person accepts it, it is only logged. What
+ * no pending batch brings to new and changed models is logged, too.
  */
 export async function checkSql(
   { sql, log }: StageContext,
   options: {
     accept: boolean;
+    duckdb: DuckDb;
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
     input: BatchLog<IngestionManifest>;
     output: BatchLog<ProcessedManifest>;
@@ -35,24 +39,80 @@ export async function checkSql(
     last: IngestionManifest;
   },
 ): Promise<void> {
-  const { accept, columns, output, previous } = options;
+  const { accept, previous } = options;
   checkKeys(previous, sql);
   if (isOfSameSql(previous, sql)) return;
+  const change = await sqlChange(sql, options);
+  if (!accept && !change.isAddition) refuseChange(previous, change);
+  for (const one of change.taken) log.warn("{taken}", { taken: one });
+  const { before } = change;
+  for (const lack of await findLacks(sql, { ...options, before })) {
+    log.warn("{model}: {lack}", { ...lack });
+  }
+}
+
+/** What SQL does to that of the batches before. */
+export interface SqlChange {
+  /** That SQL, if a manifest says what it was. */
+  before: SqlBefore | undefined;
+  /** What models no longer give, a line each. */
+  taken: string[];
+  /** What else may be another value or row from now on, a line each. */
+  changed: string[];
+  /** Whether it is known to add columns, tables and models, and nothing else. */
+  isAddition: boolean;
+}
+
+/** Finds out what SQL changes since a batch of other SQL. */
+export async function sqlChange(
+  sql: ProjectSql,
+  options: {
+    duckdb: DuckDb;
+    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+    output: BatchLog<ProcessedManifest>;
+    previous: ProcessedManifest;
+  },
+): Promise<SqlChange> {
+  const { duckdb, columns, output, previous } = options;
   const before = await sqlBefore(previous, output);
-  const taken = takenAway(before?.given ?? {}, {
+  const { taken, retyped } = changedColumns(before?.given ?? {}, {
     models: sql.models,
     columns,
   });
-  if (accept) {
-    for (const one of taken) log.warn("{taken}", { taken: one });
-    for (const lack of await findLacks(sql, { ...options, before })) {
-      log.warn("{model}: {lack}", { ...lack });
-    }
-    return;
-  }
+  const returned = sql.models.map(({ name }) => name).filter((name) =>
+    before?.given !== undefined && !Object.hasOwn(before.given, name) &&
+    Object.hasOwn(previous.keys ?? {}, name)
+  );
+  const changed = [
+    ...retyped,
+    ...returned.map((name) =>
+      `${name}: it comes back, to rows that it had before it was removed`
+    ),
+    ...before?.parts === undefined ? [] : changedParts(before.parts, {
+      sql,
+      now: await splitSql(duckdb, sql),
+    }),
+  ];
+  return {
+    before,
+    taken,
+    changed,
+    isAddition: before?.parts !== undefined &&
+      taken.length + changed.length === 0,
+  };
+}
+
+function refuseChange(
+  { batch }: ProcessedManifest,
+  { taken, changed }: SqlChange,
+): never {
+  const lists = [
+    ...taken.length === 0 ? [] : [`takes away: ${taken.join("; ")}`],
+    ...changed.length === 0 ? [] : [`changes: ${changed.join("; ")}`],
+  ];
   throw new StageError(
-    `Cannot go on from batch ${previous.batch}: sql/ (contract, models or quarantine) has changed since${
-      taken.length === 0 ? "" : `, and takes away: ${taken.join("; ")}`
+    `Cannot go on from batch ${batch}: sql/ (contract, models or quarantine) has changed since${
+      lists.length === 0 ? "" : `, and ${lists.join(", and ")}`
     }`,
     {
       subject: "sql/",
@@ -142,32 +202,40 @@ function lackOf(
   };
 }
 
-/** What models no longer give, a line each. */
-function takenAway(
+/** What models no longer give, and what they give as another type. */
+function changedColumns(
   before: NonNullable<ProcessedManifest["given"]>,
   options: {
     models: readonly Model[];
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
-): string[] {
-  return Object.entries(before).flatMap(([name, gave]) => {
+): { taken: string[]; retyped: string[] } {
+  const taken: string[] = [];
+  const retyped: string[] = [];
+  for (const [name, gave] of Object.entries(before)) {
     const model = options.models.find((one) => one.name === name);
     if (model === undefined) {
-      return [`${name}: the model no longer exists`];
+      taken.push(`${name}: the model no longer exists`);
+      continue;
     }
     const given = options.columns.get(name) ?? [];
-    return Object.entries(gave).flatMap(([column, type]) => {
+    for (const [column, type] of Object.entries(gave)) {
       const now = given.find((one) => one.name === column);
       if (now === undefined) {
-        return [`${name}: no model has the column ${column}`];
+        taken.push(`${name}: no model has the column ${column}`);
+      } else if (now.type !== type) {
+        const isTime = model.times.includes(column);
+        const [held, holds] = [type, now.type]
+          .map((one) => warehouseType(one, { isTime }));
+        const isWider = held === undefined || holds === undefined ||
+          typeChange(holds, held).kind === "fits";
+        (isWider ? retyped : taken).push(
+          `${name}: the column ${column} is ${holds ?? now.type}, it was ${
+            held ?? type
+          }`,
+        );
       }
-      const isTime = model.times.includes(column);
-      const [held, holds] = [type, now.type]
-        .map((one) => warehouseType(one, { isTime }));
-      return held === undefined || holds === undefined ||
-          typeChange(holds, held).kind === "fits"
-        ? []
-        : [`${name}: the column ${column} is ${holds}, it was ${held}`];
-    });
-  });
+    }
+  }
+  return { taken, retyped };
 }

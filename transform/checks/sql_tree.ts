@@ -32,9 +32,12 @@ export async function parseSelect(
   return readParsed(row?.parsed ?? "{}");
 }
 
-/** Reads the output of `json_serialize_sql`. */
+/**
+ * Reads the output of `json_serialize_sql`; a number that JavaScript would
+ * round stays as its text.
+ */
 export function readParsed(json: string): ParsedQuery {
-  const parsed: SqlNode = JSON.parse(json);
+  const parsed: SqlNode = JSON.parse(json, exactNumber);
   if (parsed.error !== false) {
     return { problem: `it is not a select: ${parsed.error_message}` };
   }
@@ -119,6 +122,16 @@ export function namesColumn(expression: unknown): boolean {
     if (COLUMNS.includes(textOf(type))) found = true;
   });
   return found;
+}
+
+function exactNumber(
+  _: string,
+  value: unknown,
+  { source }: { source?: string } = {},
+): unknown {
+  return Number.isInteger(value) && !Number.isSafeInteger(value)
+    ? source
+    : value;
 }
 
 function isNode(field: unknown): field is SqlNode {

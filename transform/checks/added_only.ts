@@ -1,0 +1,147 @@
+import type { QueryParts, SqlParts } from "../../lib/batches/manifest.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { capturesOf } from "./captured.ts";
+import type { SelectColumn, SplitQuery } from "./split_query.ts";
+import { isUnnest, type SqlNode, walk } from "./sql_tree.ts";
+import type { SplitSql } from "./sql_parts.ts";
+
+/**
+ * What SQL changes besides adding columns, tables and models to what it was, a
+ * line each; columns that models no longer give are not among them. Whatever
+ * is not sure to leave the rows of before as they are counts as a change.
+ */
+export function changedParts(
+  before: SqlParts,
+  { sql, now }: { sql: Pick<ProjectSql, "models">; now: SplitSql },
+): string[] {
+  const tables = changedContract(before.contract, now.parts.contract);
+  const gained = gainedColumns(before.contract, now.parts.contract);
+  const rules = changedRules(before, { now, gained });
+  const known = new Map(Object.entries(before.queries));
+  const parts = new Map(Object.entries(now.parts.queries));
+  const models = sql.models.flatMap(({ name }) => {
+    const [was, is, query] = [
+      known.get(name),
+      parts.get(name),
+      now.models.get(name),
+    ];
+    if (was === undefined || is === undefined || query === undefined) return [];
+    return changedQuery(query, { was, is, gained })
+      .map((line) => `${name}: ${line}`);
+  });
+  return [...tables, ...rules, ...models];
+}
+
+type Contract = SqlParts["contract"];
+/** By table, the columns that it has gained, in lower case. */
+type Gained = ReadonlyMap<string, readonly string[]>;
+
+function changedContract(before: Contract, now: Contract): string[] {
+  const tables = new Map(Object.entries(now));
+  return Object.entries(before).flatMap(([name, was]) => {
+    const is = tables.get(name);
+    if (is === undefined) return [`the contract no longer has ${name}`];
+    const columns = new Map(Object.entries(is.columns));
+    return [
+      ...was.key === is.key
+        ? []
+        : [`the contract's key of ${name} is ${is.key}, it was ${was.key}`],
+      ...Object.entries(was.columns).flatMap(([column, declared]) => {
+        const declares = columns.get(column);
+        return declares === undefined
+          ? [`the contract no longer has ${name}.${column}`]
+          : declares === declared
+          ? []
+          : [
+            `the contract's ${name}.${column} is ${declares}, it was ${declared}`,
+          ];
+      }),
+    ];
+  });
+}
+
+/** By table of before, the columns that the contract has gained, in lower case. */
+function gainedColumns(before: Contract, now: Contract): Gained {
+  const tables = new Map(Object.entries(now));
+  return new Map(
+    Object.entries(before).map(([name, { columns: had }]) => [
+      name.toLowerCase(),
+      Object.keys(tables.get(name)?.columns ?? {})
+        .filter((column) => !Object.hasOwn(had, column))
+        .map((column) => column.toLowerCase()),
+    ]),
+  );
+}
+
+/** A rule is new to a table that was there, is another one, or is gone. */
+function changedRules(
+  before: SqlParts,
+  options: {
+    now: SplitSql;
+    gained: Gained;
+  },
+): string[] {
+  const { now, gained } = options;
+  const [was, is] = [before.quarantine, now.parts.quarantine]
+    .map((rules) => new Map(Object.entries(rules)));
+  const names = [...new Set([...was?.keys() ?? [], ...is?.keys() ?? []])];
+  return names.filter((name) => Object.hasOwn(before.contract, name))
+    .flatMap((name) => {
+      const rule = `quarantine/${name}.sql`;
+      if (was?.get(name) !== is?.get(name)) {
+        const [had, has] = [was?.has(name), is?.has(name)];
+        return [
+          `${rule} ${!had ? "is new" : !has ? "is gone" : "has changed"}`,
+        ];
+      }
+      const query = now.quarantine.get(name) ?? {};
+      return capturesOf(query, { added: [], kept: [], gained })
+        .map((line) => `${rule}: ${line}`);
+    });
+}
+
+/** What changes in a model's query besides that it has more columns. */
+function changedQuery(
+  { columns, rest }: SplitQuery,
+  options: {
+    was: QueryParts;
+    is: QueryParts;
+    gained: Gained;
+  },
+): string[] {
+  const { was, is, gained } = options;
+  if (was.rest !== is.rest) {
+    return ["its query changes besides what it selects by name"];
+  }
+  const hashOf = (parts: QueryParts, { select, name }: SelectColumn) => {
+    const known = new Map(Object.entries(parts.columns[select] ?? {}));
+    return known.get(name);
+  };
+  const added = columns.filter((one) => hashOf(was, one) === undefined);
+  const kept = columns.filter((one) => hashOf(was, one) !== undefined);
+  const lost = Object.entries(was.columns).filter(([select]) => select !== "")
+    .flatMap(([select, had]) =>
+      Object.keys(had).filter((name) =>
+        !columns.some((one) => one.select === select && one.name === name)
+      ).map((name) => `${select}.${name}`)
+    );
+  return [
+    ...lost.map((name) => `its query no longer has ${name}`),
+    ...kept.filter((one) => hashOf(was, one) !== hashOf(is, one))
+      .map(({ select, name }) =>
+        `${select === "" ? name : `${select}.${name}`} is computed differently`
+      ),
+    ...added.filter(({ expression }) => givesMore(expression))
+      .map(({ name }) => `${name} may give more rows or columns`),
+    ...capturesOf(rest, { added, kept, gained }),
+  ];
+}
+
+/** Whether an expression may give several rows or columns. */
+function givesMore(expression: SqlNode): boolean {
+  let found = false;
+  walk(expression, (node) => {
+    if (node.class === "STAR" || isUnnest(node)) found = true;
+  });
+  return found;
+}
