@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ConfigError } from "../errors.ts";
 import { utf8Text } from "../utf8_text.ts";
 import { type ContractTable, parseContract } from "./contract.ts";
@@ -185,16 +185,37 @@ function byName(files: SqlFile[]): Map<string, string> {
   return new Map(files.map((file) => [file.name, file.text]));
 }
 
+/**
+ * The SQL files of a folder and of the folders in it, by their names: a hash of
+ * the SQL depends on this order.
+ */
 function readFolder(folder: string): SqlFile[] {
+  const paths = pathsIn(folder).sort((one, other) => {
+    const [first, second] = [basename(one), basename(other)];
+    return first < second || (first === second && one < other) ? -1 : 1;
+  });
+  const problems = paths.flatMap((path, index) => {
+    const before = paths[index - 1] ?? "";
+    return basename(before) === basename(path)
+      ? [`${path}: ${before} has the same name`]
+      : [];
+  });
+  if (problems.length > 0) throw new ConfigError(problems, HINT);
+  return paths.map((path) => ({
+    name: basename(path, ".sql"),
+    text: readText(path),
+  }));
+}
+
+function pathsIn(folder: string): string[] {
   try {
-    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-    checkEndings(folder, names);
-    return names.filter((name) => name.endsWith(".sql"))
-      .sort()
-      .map((name) => ({
-        name: name.slice(0, -".sql".length),
-        text: readText(join(folder, name)),
-      }));
+    const entries = [...Deno.readDirSync(folder)];
+    checkEndings(folder, entries.map(({ name }) => name));
+    return entries.flatMap(({ name, isDirectory }) => {
+      const path = join(folder, name);
+      if (name.endsWith(".sql")) return [path];
+      return isDirectory && !name.startsWith(".") ? pathsIn(path) : [];
+    });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;

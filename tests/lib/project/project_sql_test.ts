@@ -26,7 +26,7 @@ const MODEL_TEXT = `-- Things.
 -- Key: id.
 
 select id from changed.thing`;
-const FILES = {
+const FILES: Readonly<Record<string, string>> = {
   "source.sql": CONTRACT,
   "models/dim_thing.sql": MODEL_TEXT,
   "models/notes.md": "not SQL",
@@ -70,6 +70,36 @@ Deno.test("readProjectSql() reads the folder", () =>
       name: "dim_thing__rule",
       text: "-- Severity: error\nthree",
     }]);
+  }));
+
+Deno.test("readProjectSql() reads the folders in its folders as if they were none", () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const flat = readProjectSql(folder);
+    for (const path of ["models/dim_thing.sql", "warehouse/0001_a.sql"]) {
+      const to = path.replace("/", "/shared/core/");
+      await writeFiles(folder, { [to]: FILES[path] ?? "" });
+      await Deno.remove(join(folder, path));
+    }
+
+    assert.deepEqual(readProjectSql(folder), flat);
+
+    await writeFiles(folder, {
+      "models/.old/dim_thing.sql": "no model",
+      "models/sales/dim_thing.sql": MODEL_TEXT,
+    });
+    assert.throws(() => readProjectSql(folder), {
+      name: "ConfigError",
+      message: `${join(folder, "models/shared/core/dim_thing.sql")}: ${
+        join(folder, "models/sales/dim_thing.sql")
+      } has the same name`,
+    });
+    await Deno.remove(join(folder, "models/sales/dim_thing.sql"));
+    await writeFiles(folder, { "models/sales/dim_other.SQL": MODEL_TEXT });
+    assert.throws(
+      () => readProjectSql(folder),
+      /dim_other.SQL: its name must end with .sql$/,
+    );
   }));
 
 Deno.test("readProjectSql() reads a folder without quarantine, checks or migrations", () =>
