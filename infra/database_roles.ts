@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
 import { connect } from "../lib/postgres/connect.ts";
 import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import { NAME, plainName } from "../lib/project/ddl_text.ts";
 import { readPostgresUrl } from "../lib/settings/connection_url.ts";
 
 /** A database that the functions reach, and what they are there. */
@@ -15,21 +16,29 @@ export interface Database {
   roles: Readonly<Record<string, string>>;
 }
 
+const CREATE_ROLE = new RegExp(
+  String.raw`\bcreate\s+(?:role|user)\s+(${NAME})`,
+  "giu",
+);
 const PASSWORD_BYTES = 24;
 const SALT_BYTES = 16;
 /** As PostgreSQL's scram_iterations. */
 const ITERATIONS = 4096;
 
 /**
- * The databases: the role in the source is made by this folder of SQL, those in
- * the warehouse by the project.
+ * The databases: the role in the source is made and named by this folder of
+ * SQL, those in the warehouse by the project.
  */
-export function databasesOf(sqlDirectory: string, project: string): Database[] {
+export async function databasesOf(
+  sqlDirectory: string,
+  project: string,
+): Promise<Database[]> {
+  const grants = join(sqlDirectory, "grants.sql");
   return [
     {
       name: "source",
-      file: join(sqlDirectory, "grants.sql"),
-      roles: { source: "totesys_extract" },
+      file: grants,
+      roles: { source: roleMadeBy(await readText(grants) ?? "") ?? "" },
     },
     {
       name: "warehouse",
@@ -60,12 +69,23 @@ export async function makeRoles(
   if (settings === undefined || problems.length > 0) {
     throw new ConfigError(problems);
   }
+  const sql = await readText(file);
+  if (sql === undefined) {
+    throw new ConfigError([
+      `No file ${file}: write it as in examples/northwind/sql`,
+    ]);
+  }
+  if (Object.values(roles).includes("")) {
+    throw new ConfigError([
+      `${file} does not say which role the pipeline has: let it create one role, as in examples/northwind/sql`,
+    ]);
+  }
   await using connection = await connect(settings, { purpose: "deploy" });
   const { client } = connection;
   const own = Object.entries(roles)
     .find(([, role]) => role === settings.user)?.[0];
   if (own !== undefined) return new Map([[own, secretOf(url)]]);
-  await client.query(await readSql(file));
+  await client.query(sql);
   const values = new Map<string, string>();
   for (const secret of options.secrets) {
     const role = roles[secret] ?? "";
@@ -81,14 +101,21 @@ export async function makeRoles(
   return values;
 }
 
-async function readSql(file: string): Promise<string> {
+/** The one role that a file of SQL creates; undefined if there is no such. */
+function roleMadeBy(sql: string): string | undefined {
+  const text = sql.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\//g, "");
+  const roles = new Set(
+    [...text.matchAll(CREATE_ROLE)].map(([, name = ""]) => plainName(name)),
+  );
+  return roles.size === 1 ? [...roles][0] : undefined;
+}
+
+async function readText(file: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(file);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new ConfigError([
-      `No file ${file}: write it as in examples/northwind/sql`,
-    ]);
+    return undefined;
   }
 }
 

@@ -14,7 +14,8 @@ and can be run again after any failure: what is done stays as it is.
   --email A,B      where alarms go
   --budget USD     the monthly costs that set off an alarm
   --source FILE    a file with the URL of an administrator of the source, who
-                   makes the role totesys_extract; or with that role's own URL
+                   makes the role that grants.sql in the folder of SQL creates
+                   (totesys_extract); or with that role's own URL
   --warehouse FILE the same for the warehouse and totesys_loader
   --yes            applies the plan and asks nothing
   --unlock         removes the lock that a killed run has left on the state`;

@@ -37,7 +37,7 @@ export async function fillSecrets(
   };
   const open: string[] = [];
   const sql = Deno.env.get("SQL_DIRECTORY")?.trim() || join(project, "sql");
-  for (const database of databasesOf(sql, project)) {
+  for (const database of await databasesOf(sql, project)) {
     const { name, file, roles } = database;
     const secrets: string[] = [];
     for (const secret of Object.keys(roles)) {
@@ -115,7 +115,8 @@ async function readUrl(
   if (yes) return "";
   return askSecret(
     `URL of the ${name}, as an administrator who makes ${
-      Object.values(roles).join(" and ")
+      Object.values(roles).filter((role) => role !== "").join(" and ") ||
+      "its role"
     } (Enter: later):`,
   );
 }

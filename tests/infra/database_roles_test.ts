@@ -8,7 +8,7 @@ import { inFolder } from "../harness/in_folder.ts";
 import { openClient } from "../harness/postgres.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
-const [SOURCE, WAREHOUSE] = databasesOf(
+const [SOURCE, WAREHOUSE] = await databasesOf(
   SQL_DIRECTORY,
   projectDirectory(),
 );
@@ -29,7 +29,7 @@ Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
       secrets: ["warehouse", "analyst"],
     });
 
-    const [none] = databasesOf(folder, projectDirectory());
+    const [none] = await databasesOf(folder, projectDirectory());
     assert(none !== undefined);
     await assert.rejects(
       makeRoles(none, { url: source, secrets: ["source"] }),
@@ -100,6 +100,40 @@ Deno.test("makeRoles() needs no superuser, as Amazon RDS has none to give", () =
     const analyst = await openClient(values.get("analyst") ?? "");
     await assert.rejects(analyst.query("create table mine (n int)"));
     await analyst.end();
+  }));
+
+Deno.test("makeRoles() gives a password to the role that a company's grants.sql creates", () =>
+  inFolder(async (folder) => {
+    await using cluster = await Cluster.start(join(folder, "data"));
+    const url = cluster.server.url("postgres");
+    const grants = join(folder, "grants.sql");
+    const [northwind] = await databasesOf(
+      join(projectDirectory(), "examples", "northwind", "sql"),
+      projectDirectory(),
+    );
+    assert.deepEqual(northwind?.roles, { source: "northwind_extract" });
+    const madeBy = async (sql: string) => {
+      await Deno.writeTextFile(grants, sql);
+      const [source] = await databasesOf(folder, projectDirectory());
+      assert(source !== undefined);
+      return await makeRoles(source, { url, secrets: ["source"] });
+    };
+
+    const values = await madeBy(
+      `-- Not as in create role other.\ncreate role "Shop reader" login;`,
+    );
+
+    const client = await openClient(values.get("source") ?? "");
+    const { user } = await queryRow(client, "select current_user as user");
+    assert.equal(user, "Shop reader");
+    await client.end();
+    for (const sql of ["select 1", "create role a; create user b"]) {
+      await assert.rejects(madeBy(sql), {
+        name: "ConfigError",
+        message:
+          `${grants} does not say which role the pipeline has: let it create one role, as in examples/northwind/sql`,
+      });
+    }
   }));
 
 Deno.test("makeRoles() stores the certificates that its URL names", () =>
