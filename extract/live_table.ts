@@ -31,7 +31,7 @@ export interface LiveTable {
    * has not changed, most likely nothing has.
    */
   written: string;
-  /** Columns that the source has beyond the contract. */
+  /** Columns that the source has beyond the contract, as it would have them. */
   extraColumns: string[];
   /**
    * The built-in types of its columns, for domains those they are based on;
@@ -73,6 +73,7 @@ interface CatalogueRow {
   }[];
 }
 
+const PLAIN_NAME = /^[a-z_][a-z0-9_]*$/;
 const ORDINARY = "r";
 const PARTITIONED = "p";
 const KINDS: Record<string, string> = {
@@ -174,10 +175,13 @@ function toLiveTable(
     definitions: definitionLines(found.definitions, known),
     parts: found.parts.map(({ oid, bytes }) => ({ oid, bytes })),
     written: String(found.parts.reduce((sum, part) => sum + part.written, 0)),
-    extraColumns: found.columns.map((column) => column.name)
-      .filter((column) =>
-        !known.has(column) && !contract.leftOut?.includes(column)
-      ),
+    extraColumns: found.columns.filter(({ name: column }) =>
+      !known.has(column) && !contract.leftOut?.includes(column)
+    ).map(({ name: column, type, notNull }) =>
+      `${PLAIN_NAME.test(column) ? column : quoteName(column)} ${type}${
+        notNull ? " not null" : ""
+      }`
+    ),
     encoding: found.encoding,
     baseTypes: new Map(
       found.columns.flatMap(({ name: column, baseType }) =>

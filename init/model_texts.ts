@@ -48,24 +48,29 @@ function modelText(model: PlannedModel): string {
     ...meanings.length === 0 ? [] : ["Columns:", ...meanings],
     ...notes.flatMap((note) => ["", ...wrapped(`Left out: ${note}.`)]),
   ];
-  const selected = columns.flatMap((column) => {
+  const selected = columns.map((column) => {
     const source = name(column.source.name);
     // A key is followed to the source's column, so neither it nor a reference
     // is cast.
     const isKey = key.includes(column.source.name) ||
       references.has(column.name);
     const own = isKey ? source : valueSql(column.source, source);
-    return [
-      own === name(column.name) ? own : `${own} as ${name(column.name)}`,
-      ...column.day === undefined
+    return {
+      isSame: own === name(column.name),
+      own: own === name(column.name) ? own : `${own} as ${name(column.name)}`,
+      days: column.day === undefined
         ? []
         : [`cast(${source} as date) as ${name(column.day)}`],
-    ];
+    };
   });
+  // Then a column that the contract gains is in the model as well.
+  const list = selected.every(({ isSame }) => isSame)
+    ? ["*", ...selected.flatMap(({ days }) => days)]
+    : selected.flatMap(({ own, days }) => [own, ...days]);
   return `${header.map((line) => `-- ${line}`.trimEnd()).join("\n")}
 
 select
-    ${selected.join(",\n    ")}
+    ${list.join(",\n    ")}
 from changed.${name(table.name)}
 `;
 }

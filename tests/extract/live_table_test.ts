@@ -428,7 +428,7 @@ Deno.test("readLiveTables() reports extra columns, but not dropped ones", async 
     "alter table item drop column gone",
   );
 
-  assert.deepEqual(table.extraColumns, ["note", "tag"]);
+  assert.deepEqual(table.extraColumns, ["note text", "tag text"]);
 });
 
 Deno.test("readLiveTables() takes a unique constraint for the key", async () => {

@@ -222,7 +222,7 @@ Deno.test("columns beyond the contract, and in another order, are no fault", asy
   await history.step();
   assert.match(
     platform.logged.join("\n"),
-    /"design" has columns that the contract leaves out: colour/,
+    /"design" has columns that the contract leaves out: colour text/,
   );
 
   await execute(

@@ -91,7 +91,7 @@ for (const zones of ZONE_KINDS) {
     assert.equal(
       platform.logged.filter((line) =>
         line ===
-          'warning: "payment" has columns that the contract leaves out: note'
+          'warning: "payment" has columns that the contract leaves out: note text'
       ).length,
       1,
     );
