@@ -13,6 +13,9 @@ import type {
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import { main } from "../../sweep/main.ts";
 import { sweep } from "../../sweep/sweep.ts";
+import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
+import { openDuckDbEngine } from "../harness/duckdb_engine.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { runSmallHistory } from "../harness/damage.ts";
@@ -134,6 +137,38 @@ for (const zones of ZONE_KINDS) {
     assert.equal(old.foreignFiles, 0);
     await platform.run();
     await assertRebuilds(platform);
+  });
+
+  Deno.test(`sweep removes what an engine's killed run left, and not what it has committed, on ${zones}`, async () => {
+    await using platform = await openPlatform({ zones });
+    const { context, config } = platform;
+    const { processedUrl } = config;
+    const clock = new StoreClock(platform);
+    await fillSmall(platform.source.client);
+    await platform.extract();
+    const left = await leaveHalfAnEngine(platform);
+    context.openEngine = (zone) => openDuckDbEngine({ config, zone });
+    await platform.transform();
+    const listed = await listedInProcessed(platform, 1);
+
+    await sweep(context, { zone: "processed" });
+    const young = await keysOf(processedUrl, platform);
+    await clock.leap(OLD_HOURS);
+    const swept = await sweep(context, { zone: "processed" });
+
+    const kept = new Set(await keysOf(processedUrl, platform));
+    const removed = young.filter((key) => !kept.has(key));
+    const [killedRun = ""] = /\d{8}T\d{6}Z-[0-9a-f]{8}/.exec(left.join()) ?? [];
+    assert.ok(left.some((key) => key.startsWith("_state/")), left.join());
+    assert.ok(left.some((key) => !key.startsWith("_state/")), left.join());
+    assert.ok(left.every((key) => removed.includes(key)));
+    assert.ok(removed.every((key) => key.includes(killedRun)), killedRun);
+    assert.equal(swept.filesRemoved, removed.length);
+    assert.equal(swept.foreignFiles, 0);
+    assert.ok([...listed].some((key) => key.includes("-engine/")));
+    assert.ok([...listed].every((key) => kept.has(key)));
+    await platform.load();
+    assert.ok((await verify(context)).same);
   });
 }
 
@@ -373,6 +408,34 @@ async function untilMore(files: number, platform: Platform): Promise<void> {
     await new Promise((wake) => setTimeout(wake, WAIT_MS));
   }
   throw new Error("nothing was shipped");
+}
+
+/**
+ * Ends a transform as a kill does, once its engine has written a model's rows:
+ * nothing is removed any more. Gives the files that it has left.
+ */
+async function leaveHalfAnEngine(platform: Platform): Promise<string[]> {
+  const { context, config } = platform;
+  let isKilled = false;
+  const dying = {
+    ...context,
+    resources: changedZones(context.resources, (zone) => ({
+      remove: async (key) => {
+        if (isKilled) throw new Error("killed");
+        await zone.remove(key);
+      },
+    })),
+    openEngine: (zone: Zone) =>
+      openDuckDbEngine({ config, zone }, {
+        says: () => {
+          isKilled = true;
+          throw new Error("killed");
+        },
+      }),
+  };
+  await assert.rejects(transform(dying), { message: "killed" });
+  return (await keysOf(config.processedUrl, platform))
+    .filter((key) => key.includes("-engine/"));
 }
 
 /** Stops a rebuild that has made two batches. */
