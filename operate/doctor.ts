@@ -11,12 +11,14 @@ import { loadError } from "../load/load_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
 import { lackingRight } from "./warehouse_rights.ts";
+import { examineSize } from "./examine_size.ts";
 import { examineSns } from "./examine_sns.ts";
 
 const USAGE = `deno task doctor [--aws]
 
 Finds out, before a run, whether it can work: the source and its contract, the
-two zones, DuckDB and the warehouse. Exits 1 when something is wrong.
+two zones, DuckDB, room for the largest batch, and the warehouse. Exits 1 when
+something is wrong.
 
   --aws  also whether AWS delivers SMS and e-mail; needs AWS's credentials`;
 
@@ -51,6 +53,7 @@ export async function examine(context: StageContext): Promise<Finding[]> {
   await look("ingestion zone", () => examineZone(context, "ingestion"));
   await look("processed zone", () => examineZone(context, "processed"));
   await look("DuckDB", () => examineDuckDb(context));
+  await look("size", () => examineSize(context));
   await look("warehouse", async () => {
     try {
       return await examineWarehouse(context);

@@ -1,11 +1,23 @@
 import assert from "node:assert/strict";
-import { EXIT } from "../../lib/errors.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type { IngestionManifest } from "../../lib/batches/manifest.ts";
+import { openZone } from "../../lib/zone/zone.ts";
+import { formatBytes } from "../../lib/cli/progress.ts";
+import { EXIT, StageError } from "../../lib/errors.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { examine, formatFindings, main } from "../../operate/doctor.ts";
+import { examineSize } from "../../operate/examine_size.ts";
 import { examineSns } from "../../operate/examine_sns.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { changedZones } from "../harness/changed_zone.ts";
-import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+  ZONE_KINDS,
+} from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { ingestionManifest } from "../harness/manifests.ts";
 import { withEnv } from "../harness/with_env.ts";
 
 const wrongOf = (findings: Awaited<ReturnType<typeof examine>>) =>
@@ -19,7 +31,7 @@ for (const zones of ZONE_KINDS) {
     const findings = await examine(platform.context);
 
     assert.deepEqual(wrongOf(findings), []);
-    assert.equal(findings.length, 5);
+    assert.equal(findings.length, 6);
     assert.match(formatFindings(findings), /^ok {4}source: PostgreSQL/);
     // It has left nothing that would be taken for a batch.
     await platform.run();
@@ -45,6 +57,43 @@ Deno.test("doctor may write where it may not remove, as often as it is asked", a
   }
   assert.doesNotMatch(platform.logged.join("\n"), /not the zone's own/);
   await platform.run();
+});
+
+Deno.test("doctor compares the largest batch with the room for its rows", async () => {
+  await using platform = await openPlatform({ warehouse: "empty" });
+  const { context, config } = platform;
+  const none = await examineSize(context);
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await execute(platform.source.client, insertOrder(9));
+  await platform.extract();
+  const bytes = (batch: number) => csvBytes(platform, batch);
+
+  const found = await examineSize(context);
+
+  assert.equal(none, "no batch yet");
+  assert.ok(await bytes(1) > await bytes(2));
+  assert.match(
+    found,
+    /^the largest batch is 1: 37 rows, \d\.\d kB of CSV; \d+\.\d MB free for it$/,
+  );
+  assert.equal(
+    await examineSize(context, async () => await bytes(1)),
+    `${found.split(";")[0]}; ${formatBytes(await bytes(1))} free for it`,
+  );
+  await assert.rejects(
+    examineSize(context, async () => await bytes(1) - 1),
+    (error) =>
+      error instanceof StageError && error.subject === config.tempDirectory &&
+      /^Cannot make a batch as large as batch 1 here: it has 37 rows, \d\.\d kB of CSV, and \/.* has \d\.\d kB free$/
+        .test(error.message) &&
+      /TEMP_DIRECTORY/.test(error.hint ?? ""),
+  );
+  await commitLarge(platform, 11_000_000_000);
+  assert.match(
+    await examineSize(context, () => Promise.resolve(50_000_000_000)),
+    /^the largest batch is 3: \d+ rows, 11000.0 MB of CSV; 50000.0 MB free for it. A Lambda function's disk is too small for it: docs\/scale.md$/,
+  );
 });
 
 Deno.test("doctor compares the clocks of the servers with this machine's", async () => {
@@ -243,3 +292,22 @@ Deno.test("doctor ends with 2 when settings are missing", async () => {
   assert.equal(code, EXIT.usage);
   assert.match(written.join(), /SOURCE_URL is missing/);
 });
+
+/** Commits batch 3 as one like batch 2, with a file that is so large. */
+async function commitLarge(platform: Platform, bytes: number): Promise<void> {
+  const like = await ingestionManifest(platform, 2);
+  for (const { rows: [file] } of Object.values(like.tables)) {
+    if (file !== undefined) file.bytes = bytes;
+  }
+  const zone = openZone(platform.config.ingestionUrl, { s3: undefined });
+  await new BatchLog<IngestionManifest>(zone, "extract")
+    .commit({ ...like, batch: 3 });
+  zone.close();
+}
+
+/** The bytes of rows that a batch has. */
+async function csvBytes(platform: Platform, batch: number): Promise<number> {
+  const { tables } = await ingestionManifest(platform, batch);
+  return Object.values(tables).flatMap(({ rows }) => rows)
+    .reduce((sum, file) => sum + file.bytes, 0);
+}
