@@ -6,11 +6,13 @@ import {
   type ProcessedManifest,
   rowsOf,
 } from "../lib/batches/manifest.ts";
+import { LAKE_FILE, readLakeNote } from "../lib/batches/lake_note.ts";
 import {
   pendingFor,
   readStageProgress,
 } from "../lib/batches/stage_progress.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
+import type { Zone } from "../lib/zone/zone.ts";
 import { checkContinuity } from "../transform/batches/continuity.ts";
 import { shortTime } from "./format_status.ts";
 import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
@@ -80,6 +82,7 @@ async function readFrom(context: StageContext, logs: Logs): Promise<Status> {
     log: logs.transformed,
     why: holder?.name,
   });
+  await noteUnpublished(transformed, logs.transformed.zone);
   return {
     stages,
     ...(freshnessSeconds === undefined ? {} : { freshnessSeconds }),
@@ -110,6 +113,22 @@ async function zoneStatus<M extends Manifest>(
     noteProblem(status, error);
   }
   return status;
+}
+
+/** Notes that `lake.duckdb` could not be replaced, unless it has been since. */
+async function noteUnpublished(stage: StageStatus, zone: Zone): Promise<void> {
+  if (stage.problem !== undefined) return;
+  try {
+    const note = await readLakeNote(zone);
+    if (note === undefined) return;
+    stage.problem = `${LAKE_FILE} can't be replaced since ${
+      shortTime(note.since)
+    }: ${note.message}`;
+    stage.hint =
+      "Analysts see the lake as it was: mend what the message says; the next run of transform replaces it";
+  } catch (error) {
+    noteProblem(stage, error);
+  }
 }
 
 /** Notes that a batch has waited for a stage for too long, and why. */

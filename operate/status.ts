@@ -9,9 +9,10 @@ Shows where each stage stands. Exits 1 when the warehouse is not as fresh as
 FRESHNESS_MINUTES_MAX says, when a stage fails at the next batch, when a batch
 waits for a stage for over half of that time, when batches wait for a warehouse
 that is read-only, or whose lock is held by something other than a load, when
-one of the pipeline's own tables is gone there, when the newest verification
-found a difference or is over twice as old as VERIFY_EVERY_HOURS says, or when a
-zone or the warehouse can't be read or doesn't belong to the others.
+lake.duckdb can't be replaced, when one of the pipeline's own tables is gone
+from the warehouse, when the newest verification found a difference or is over
+twice as old as VERIFY_EVERY_HOURS says, or when a zone or the warehouse can't
+be read or doesn't belong to the others.
 
   --json  one JSON object, also on a terminal`;
 

@@ -1,4 +1,5 @@
 import { keyParts, logParts } from "../lib/batches/batch_log.ts";
+import { LAKE_FILE, LAKE_NOTE } from "../lib/batches/lake_note.ts";
 import { ICEBERG_FOLDER } from "../lib/iceberg/table_metadata.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
@@ -33,7 +34,7 @@ export interface InventoriedLog {
  */
 export const PROBE = "_doctor";
 /** Other files that a zone has at its root. */
-const OWN_FILES = ["_generation", "lake.duckdb", PROBE];
+const OWN_FILES = ["_generation", LAKE_FILE, LAKE_NOTE, PROBE];
 const WINDOW_DIGITS = 6;
 const FOREIGN_KEPT = 10;
 const FILES_BETWEEN_REPORTS = 100_000;

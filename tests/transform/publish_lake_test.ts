@@ -7,6 +7,8 @@ import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { query, quoteText } from "../../lib/postgres/postgres.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
+import { readStatus } from "../../operate/read_status.ts";
+import { sweep } from "../../sweep/sweep.ts";
 import { publishLake } from "../../transform/lake/publish_lake.ts";
 import { sealed } from "../../transform/lake/sealed_file.ts";
 import { registerModels } from "../../transform/models/register_models.ts";
@@ -542,6 +544,36 @@ Deno.test("transform() commits although lake.duckdb can't be written, and says s
     platform.logged.at(-1) ?? "",
     /^error: lake.duckdb can't be replaced, and stays unchanged/,
   );
+});
+
+Deno.test("status says that lake.duckdb can't be replaced, until it is", async () => {
+  await using platform = await openPlatform({ warehouse: "empty" });
+  const { context } = platform;
+  const transformed = async () => {
+    const { stages } = await readStatus(context);
+    return stages.find(({ stage }) => stage === "transform");
+  };
+  await fillSmall(platform.source.client);
+  await platform.extract();
+  await Deno.mkdir(lakeOf(platform), { recursive: true });
+  await platform.transform();
+  await platform.load();
+  const first = await transformed();
+  await platform.transform();
+
+  const again = await transformed();
+
+  assert.match(
+    first?.problem ?? "",
+    /^lake\.duckdb can't be replaced since 20/,
+  );
+  assert.match(first?.hint ?? "", /the next run of transform replaces it/);
+  const since = (problem = "") => problem.slice(0, problem.indexOf(": "));
+  assert.equal(since(again?.problem), since(first?.problem));
+  assert.equal((await sweep(context, { zone: "processed" })).foreignFiles, 0);
+  await Deno.remove(lakeOf(platform));
+  await platform.transform();
+  assert.equal((await transformed())?.problem, undefined);
 });
 
 async function runTwice(platform: Platform): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import { isAbsolute } from "node:path";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { LAKE_FILE } from "../../lib/batches/lake_note.ts";
 import { type LiveList, readLiveList } from "../../lib/batches/live_files.ts";
 import type {
   LiveFile,
@@ -16,9 +17,6 @@ import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import { lakeViews } from "./lake_views.ts";
 import { sealed } from "./sealed_file.ts";
-
-/** The published lake, in the processed zone. */
-export const LAKE_FILE = "lake.duckdb";
 
 /** Every DuckDB since 1.2 can open this format. */
 const STORAGE_VERSION = "v1.2.0";
@@ -43,6 +41,8 @@ export interface PublishOptions {
   sql: ProjectSql;
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
   log: Logger;
+  /** Leaves a note for `status` that the lake can't be replaced. */
+  noteFailure?: (error: unknown) => Promise<void>;
 }
 
 /** The contents of a published lake that publishing needs. */

@@ -1,4 +1,5 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { noteLake } from "../../lib/batches/lake_note.ts";
 import type { LiveList } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
@@ -12,7 +13,7 @@ import { publishLake } from "./publish_lake.ts";
  * up, the Iceberg tables. Neither failing is an error of the run.
  */
 export async function publishBatch(
-  { config, sql, log, newRunId }: StageContext,
+  context: StageContext,
   options: {
     duckdb: DuckDb;
     batches: BatchLog<ProcessedManifest>;
@@ -21,9 +22,14 @@ export async function publishBatch(
     columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
 ): Promise<void> {
+  const { config, sql, log, newRunId } = context;
   const { duckdb, ...batch } = options;
-  const work = { ...batch, zone: batch.batches.zone, sql, log };
-  const isHere = await publishLake(duckdb, work);
+  const { zone } = batch.batches;
+  const work = { ...batch, zone, sql, log };
+  const isHere = await publishLake(duckdb, {
+    ...work,
+    noteFailure: (error) => noteLake(context, { zone, error }),
+  });
   if (isHere && config.icebergCatalogue !== undefined) {
     await publishTables({ ...work, duckdb, newRunId });
   }

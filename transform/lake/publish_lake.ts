@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { readGeneration } from "../../lib/batches/generation.ts";
+import { LAKE_FILE } from "../../lib/batches/lake_note.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
 import { messageOf } from "../../lib/errors.ts";
@@ -7,7 +8,6 @@ import { quoteText } from "../../lib/postgres/postgres.ts";
 import {
   buildLake,
   type KnownLake,
-  LAKE_FILE,
   type PublishOptions,
   realPath,
   viewsHash,
@@ -22,7 +22,7 @@ const ATTEMPTS_MAX = 5;
  * is unreadable, belongs to another generation, or its zone was moved or
  * copied. If that goes back and forth, two runs see one zone by two paths: then
  * the lake is left to the other run, and the result is false. A failed write is
- * only reported, since nothing depends on the lake.
+ * only reported and noted, since nothing depends on the lake.
  */
 export async function publishLake(
   duckdb: DuckDb,
@@ -35,6 +35,7 @@ export async function publishLake(
       "lake.duckdb can't be replaced, and stays unchanged until a run can replace it: {reason}",
       { reason: messageOf(error) },
     );
+    await options.noteFailure?.(error);
     return true;
   }
 }
