@@ -3,7 +3,7 @@ import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
 /** How a key differs. */
-export type How = "missing" | "extra" | "different" | "twice";
+export type How = "missing" | "extra" | "different" | "duplicate";
 
 /** A key whose rows in a place are not the expected ones. */
 export interface DifferingKey {
@@ -102,7 +102,7 @@ function differingSql(sides: Sides): string {
       full join (select *, true as ${HERE} from ${actual}) as held
         on ${isSame.join(" and ")}
       where ${differs.join(" or ")}
-      union all select ${keys}, 'twice' from ${doubles}
+      union all select ${keys}, 'duplicate' from ${doubles}
       ${besides === undefined ? "" : `union all ${besides}`}
     ) where ${where} group by ${keys}`;
 }

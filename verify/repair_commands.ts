@@ -49,7 +49,7 @@ function lakeRepairCommands(options: {
   hows: readonly string[];
 }): string[] {
   const { model, tables, hows } = options;
-  const needsRebuild = tables.length === 0 || hows.includes("twice") ||
+  const needsRebuild = tables.length === 0 || hows.includes("duplicate") ||
     (model.derivation === "set" && hows.includes("different"));
   return needsRebuild
     ? [REBUILD_LAKE, REBUILD_WAREHOUSE]

@@ -1,6 +1,6 @@
 -- The role analyst reads what the loader makes here and writes nothing. People
 -- and tools get logins that are members of it, from an administrator:
--- sql/roles/warehouse_roles.sql.
+-- load/warehouse_roles.sql.
 
 -- Lets a role read what the pipeline's owner owns in the schemas given, now
 -- and later. The loader calls it below; it may be called again, by the loader

@@ -61,7 +61,7 @@ const WAREHOUSE_DAMAGES: Record<
       where payment_id = 1`,
     ],
     says: [
-      "fact_payment warehouse: 1 twice",
+      "fact_payment warehouse: 1 duplicate",
       "fact_payment history: [1, 0] different, [1, 1] different",
     ],
     ways: REBUILD_BOTH,
@@ -254,7 +254,7 @@ Deno.test("verify() names the tasks that repair a key that the lake has twice", 
 
   await expectRepaired(platform, {
     differences: [
-      "dim_design lake: 2 twice",
+      "dim_design lake: 2 duplicate",
       // One of the two ended when the other began.
       "dim_design history: [2, 1] missing",
     ],
@@ -277,7 +277,10 @@ Deno.test("verify() names the tasks that repair a version that the lake has twic
 
   const verification = await verify(platform.context);
 
-  assert.deepEqual(differences(verification)[0], "dim_design lake: 2 twice");
+  assert.deepEqual(
+    differences(verification)[0],
+    "dim_design lake: 2 duplicate",
+  );
   assert.deepEqual(waysNamed(verification), REBUILD_BOTH);
 });
 

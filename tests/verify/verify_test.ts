@@ -148,7 +148,7 @@ for (const zones of ZONE_KINDS) {
     const verification = await verify(context);
 
     assert.deepEqual(differences(verification), [
-      "dim_currency warehouse: 1 twice",
+      "dim_currency warehouse: 1 duplicate",
       "dim_currency history: [1, 0] different, [1, 1] different",
       "dim_date lake: 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
       "dim_date warehouse: 2022-11-07 different, 2023-01-01 missing, 2023-01-02 missing, 2023-01-03 missing",
