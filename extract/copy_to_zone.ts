@@ -102,7 +102,13 @@ export async function copyToZone(
       { subject: table, retryable: true, hint: "Run extract again" },
     );
   }
-  return { key, bytes, rows: counter.rows, sha256: hash.digest("hex") };
+  return {
+    key,
+    bytes,
+    rows: counter.rows,
+    sha256: hash.digest("hex"),
+    ...counter.rowsAreLines ? { rowsAreLines: true as const } : {},
+  };
 }
 
 function tooLong(table: string): StageError {
@@ -125,6 +131,12 @@ export class CsvRowCounter {
   /** Bytes of the record that hasn't ended yet. */
   #open = 0;
   #longest = 0;
+  #broken = false;
+
+  /** Whether no text had a line break so far. */
+  get rowsAreLines(): boolean {
+    return !this.#broken;
+  }
 
   /** Rows so far. */
   get rows(): number {
@@ -145,7 +157,9 @@ export class CsvRowCounter {
     for (let index = 0; index < piece.length; index++) {
       const byte = piece[index];
       if (byte === QUOTE) quoted = !quoted;
-      else if (byte === NEWLINE && !quoted) {
+      else if (byte !== NEWLINE) continue;
+      else if (quoted) this.#broken = true;
+      else {
         lines++;
         this.#longest = Math.max(this.#longest, index + 1 - start);
         start = index + 1;

@@ -9,6 +9,7 @@ import { tempDirectoryError } from "../lib/temp_folder.ts";
 const ROW_BYTES_MAX = CSV_ROW_BYTES_MAX + 65_536;
 /** Each thread of DuckDB's reader has a buffer of its own. */
 const BUFFER_BYTES = 2 * ROW_BYTES_MAX;
+const NEWLINE = 10;
 
 /** The rows of a select, in a file. */
 export interface CopiedRows {
@@ -16,6 +17,8 @@ export interface CopiedRows {
   columns: readonly string[];
   /** As Postgres counted them. */
   rows: number;
+  /** Whether no text in it has a line break. */
+  rowsAreLines: boolean;
 }
 
 /**
@@ -41,21 +44,36 @@ export async function copyRows(
     `copy (${select}) to stdout
     (format csv, header, null '\\N'${quoted})`,
   );
+  let lines = 0;
   for await (const piece of pieces) {
+    lines += linesIn(piece);
     let rest = piece;
     while (rest.length > 0) {
       rest = rest.subarray(await file.write(rest).catch(unwritable));
     }
   }
-  return { path, columns, rows: rowCount() };
+  const rows = rowCount();
+  // The header is a line, too.
+  return { path, columns, rows, rowsAreLines: lines <= rows + 1 };
 }
 
-/** DuckDB SQL for the rows of such a file, every value as text. */
-export function copiedRowsSql({ path, columns }: CopiedRows): string {
+function linesIn(piece: Uint8Array): number {
+  let lines = 0;
+  for (let at = -1; (at = piece.indexOf(NEWLINE, at + 1)) >= 0;) lines++;
+  return lines;
+}
+
+/**
+ * DuckDB SQL for the rows of such a file, every value as text. Several threads
+ * would misread line breaks in texts.
+ */
+export function copiedRowsSql(
+  { path, columns, rowsAreLines }: CopiedRows,
+): string {
   const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
   return `read_csv(${quoteText(path)}, columns = {${types.join(", ")}},
     auto_detect = false, header = true, delim = ',', quote = '"',
     escape = '"', nullstr = '\\N', allow_quoted_nulls = false,
     strict_mode = true, new_line = '\\n', hive_partitioning = false,
-    max_line_size = ${ROW_BYTES_MAX}, buffer_size = ${BUFFER_BYTES})`;
+    parallel = ${rowsAreLines}, max_line_size = ${ROW_BYTES_MAX}, buffer_size = ${BUFFER_BYTES})`;
 }

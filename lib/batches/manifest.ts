@@ -7,6 +7,11 @@ export interface DataFile {
   bytes: number;
   rows: number;
   sha256: string;
+  /**
+   * Of CSV: no text in it has a line break. Files of earlier versions don't
+   * say so.
+   */
+  rowsAreLines?: true;
 }
 
 /** The fields that the manifests of both zones have. */

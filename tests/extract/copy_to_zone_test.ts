@@ -20,10 +20,19 @@ Deno.test("CsvRowCounter counts records, wherever the bytes are cut", () => {
         counter.add(bytes.subarray(second)),
       ];
       assert.equal(counter.rows, 3);
+      assert.equal(counter.rowsAreLines, false);
       assert.equal(counter.rowBytesMax, '2,"say ""hi"""\n'.length);
       assert.equal(added.reduce((sum, rows) => sum + rows, 0), 3);
     }
   }
+});
+
+Deno.test("CsvRowCounter knows whether a text has a line break", () => {
+  const counter = new CsvRowCounter();
+  counter.add(new TextEncoder().encode('a\n"say ""hi"", \r"\n'));
+  assert.equal(counter.rowsAreLines, true);
+  counter.add(new TextEncoder().encode('"x\ny"\n'));
+  assert.equal(counter.rowsAreLines, false);
 });
 
 async function copyTo(zone: Zone, select: string) {
@@ -47,7 +56,13 @@ Deno.test("copyToZone() writes a file and says what is in it", async () => {
   );
 
   const { sha256, bytes } = await sha256OfStream(await zone.stream("t/1.csv"));
-  assert.deepEqual(file, { key: "t/1.csv", bytes, rows: 5, sha256 });
+  assert.deepEqual(file, {
+    key: "t/1.csv",
+    bytes,
+    rows: 5,
+    sha256,
+    rowsAreLines: true,
+  });
   await Deno.remove(folder, { recursive: true });
 });
 

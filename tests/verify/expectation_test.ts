@@ -69,7 +69,7 @@ async function writeCsv(
     path,
     [shipped.join(), ...lines].map((line) => `${line}\n`).join(""),
   );
-  return { path, columns: shipped, rows: lines.length };
+  return { path, columns: shipped, rows: lines.length, rowsAreLines: false };
 }
 
 /** Makes the expectation from these lines of CSV, and looks at it. */

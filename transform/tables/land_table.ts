@@ -223,6 +223,7 @@ async function readCsv(
   const subject = paths.join(", ");
   const csv = readCsvSql(paths, columns, {
     bytesMax: Math.max(...files.map((file) => file.bytes)),
+    rowsAreLines: files.every((file) => file.rowsAreLines === true),
     ...isGroup ? { pathColumn: FILE_PATH } : {},
   });
   try {
