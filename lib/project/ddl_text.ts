@@ -27,7 +27,7 @@ const KEY = new RegExp(
 );
 /** A comment, a string, a quoted name, or any other character. */
 const TOKENS =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$[\p{L}_]*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
+  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$)[\s\S]*?\1|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
 
 /** A name as PostgreSQL stores it. */
 export function plainName(name: string): string {

@@ -45,10 +45,13 @@ Deno.test("readDeclaredTables() reads plain tables with what they are made of", 
       e date references other (id),
       g text check (g is not null or c is not null),
       exclude text,
+      h text default E'it\\'s' not null,
+      i text default 'it''s',
       constraint f unique (a, c),
       primary key (a, c)
     );
     do $$ begin create table hidden (x integer not null); end $$;
+    do $x1$ begin perform 1; drop table "Thing"; end $x1$;
     create table pipeline.other (x integer not null)`),
     {
       "Thing.a": "bigint not null",
@@ -58,6 +61,8 @@ Deno.test("readDeclaredTables() reads plain tables with what they are made of", 
       "Thing.e": "date",
       "Thing.g": "text",
       "Thing.exclude": "text",
+      "Thing.h": "text not null",
+      "Thing.i": "text",
     },
   );
 });
