@@ -1,15 +1,22 @@
 import type pg from "pg";
 import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
+import { BatchLog } from "../lib/batches/batch_log.ts";
+import type {
+  IngestionManifest,
+  ProcessedManifest,
+} from "../lib/batches/manifest.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT, messageOf, StageError } from "../lib/errors.ts";
 import { readServerMode } from "../lib/postgres/connect.ts";
 import { queryRow, serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
+import { checkLake } from "../load/ledger.ts";
 import { loadError } from "../load/load_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
+import { checkContinuity } from "../transform/batches/continuity.ts";
 import { lackingRight } from "./warehouse_rights.ts";
 import { examineSize } from "./examine_size.ts";
 import { examineSns } from "./examine_sns.ts";
@@ -17,8 +24,8 @@ import { examineSns } from "./examine_sns.ts";
 const USAGE = `deno task doctor [--aws]
 
 Finds out, before a run, whether it can work: the source and its contract, the
-two zones, DuckDB, room for the largest batch, and the warehouse. Exits 1 when
-something is wrong.
+two zones, DuckDB, room for the largest batch, the warehouse, and whether zones
+and warehouse belong together. Exits 1 when something is wrong.
 
   --aws  also whether AWS delivers SMS and e-mail; needs AWS's credentials`;
 
@@ -50,13 +57,21 @@ export async function examine(context: StageContext): Promise<Finding[]> {
     }
   };
   await look("source", () => examineSource(context));
+  const isWell = (place: string) =>
+    findings.some(({ what, hint }) => what === place && hint === undefined);
   await look("ingestion zone", () => examineZone(context, "ingestion"));
-  await look("processed zone", () => examineZone(context, "processed"));
+  await look("processed zone", async () => {
+    const found = await examineZone(context, "processed");
+    if (isWell("ingestion zone")) await checkZones(context);
+    return found;
+  });
   await look("DuckDB", () => examineDuckDb(context));
   await look("size", () => examineSize(context));
   await look("warehouse", async () => {
     try {
-      return await examineWarehouse(context);
+      return await examineWarehouse(context, {
+        isLakeRead: isWell("processed zone"),
+      });
     } catch (error) {
       throw loadError(error, serverName(warehouseOf(context)));
     }
@@ -137,6 +152,22 @@ async function examineZone(
   }
 }
 
+/** Throws a `StageError` if the zones hold different lakes. */
+async function checkZones(context: StageContext): Promise<void> {
+  const ingestion = openStageZone(context, "ingestion");
+  const processed = openStageZone(context, "processed");
+  try {
+    const output = new BatchLog<ProcessedManifest>(processed, "transform");
+    const newest = await output.newest();
+    if (newest === undefined) return;
+    const input = new BatchLog<IngestionManifest>(ingestion, "extract");
+    await checkContinuity(newest, { input });
+  } finally {
+    ingestion.close();
+    processed.close();
+  }
+}
+
 /** The time by a server's clock. */
 async function clockOf(client: pg.Client): Promise<Date> {
   const { ms } = await queryRow(
@@ -170,7 +201,11 @@ async function examineDuckDb(context: StageContext): Promise<string> {
   return `${row?.version}${config.s3 === undefined ? "" : " with httpfs"}`;
 }
 
-async function examineWarehouse(context: StageContext): Promise<string> {
+async function examineWarehouse(
+  context: StageContext,
+  /** Whether the processed zone can be read, to compare its lake. */
+  { isLakeRead }: { isLakeRead: boolean },
+): Promise<string> {
   const { resources, signal } = context;
   const settings = warehouseOf(context);
   await using connection = await resources.connect(settings, {
@@ -197,6 +232,14 @@ async function examineWarehouse(context: StageContext): Promise<string> {
   if (lacking !== undefined) throw unfit(lacking.lacks, lacking.hint);
   const [damaged] = await damagedTables(connection.client);
   if (damaged !== undefined) throw damagedError(damaged);
+  if (isLakeRead) {
+    const zone = openStageZone(context, "processed");
+    try {
+      await checkLake(connection.client, new BatchLog(zone, "transform"));
+    } finally {
+      zone.close();
+    }
+  }
   const now = await clockOf(connection.client);
   checkClock(context, { of: serverName(settings), now });
   return `PostgreSQL ${row.version}`;

@@ -138,6 +138,35 @@ Deno.test("doctor names each thing that is wrong, and what to do", async () => {
   assert.match(wrong[3] ?? "", /^warehouse: Cannot connect .*not_there/);
 });
 
+Deno.test("doctor finds zones and a warehouse that don't belong together", async () => {
+  await using platform = await openPlatform({ warehouse: "empty" });
+  await using other = await openPlatform({ warehouse: "empty" });
+  await platform.run();
+  await other.run();
+  const { context, config } = platform;
+  const examined = (changed: Partial<typeof config>) =>
+    examine({ ...context, config: { ...config, ...changed } });
+
+  assert.deepEqual(wrongOf(await examined({})), []);
+  const [zones = "", ...more] = wrongOf(
+    await examined({ ingestionUrl: other.config.ingestionUrl }),
+  );
+  const lakes = wrongOf(
+    await examined({ warehouse: other.warehouse.settings }),
+  );
+
+  assert.match(
+    zones,
+    /^processed zone: Cannot go on from batch 1: in .* it is/,
+  );
+  assert.deepEqual(more, []);
+  assert.equal(lakes.length, 1);
+  assert.match(
+    lakes[0] ?? "",
+    /^warehouse: Cannot go on from batch 1, .* belongs to another lake/,
+  );
+});
+
 Deno.test("doctor needs a role that may make the warehouse's tables", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
