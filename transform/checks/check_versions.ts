@@ -9,11 +9,11 @@ import {
 import type { Model } from "../../lib/project/model.ts";
 import { isText } from "../../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
-import { LAST_MOMENT } from "../tables/typed_text.ts";
+import { isNoTime, isOutOfTime } from "./unheld_times.ts";
 
 /** Rows of a model, to be checked before they are committed. */
 export interface CheckedRows {
-  model: Pick<Model, "name" | "key" | "derivation" | "reads">;
+  model: Pick<Model, "name" | "key" | "derivation" | "reads" | "times">;
   columns: readonly ModelColumn[];
   /** SQL for the rows, to follow `from`. */
   rows: string;
@@ -127,15 +127,6 @@ const SHOWN_CHARACTERS = 200;
 const KEY_BYTES_MAX = 2600;
 
 /**
- * PostgreSQL's first day, Julian day 0, and what follows its last one, as
- * literals of DuckDB
- * (https://www.postgresql.org/docs/current/datatype-datetime.html).
- */
-const FIRST_DAY = "'4714-11-24 (BC)'";
-const AFTER_LAST_DAY = "date '5874898-01-01'";
-const AFTER_LAST_MOMENT = "date '294277-01-01'";
-
-/**
  * Finds what texts, JSON and dates may have in DuckDB but not in PostgreSQL,
  * which stores no character 0 (in jsonb, not even escaped), whose JSON has
  * neither NaN nor a comma before a closing bracket, and whose dates end sooner;
@@ -146,6 +137,13 @@ function unheldValues(checked: CheckedRows): UnheldValue[] {
   const values = columns.flatMap((column): UnheldValue[] => {
     const { name, type, declared, labels } = column;
     const text = `cast(${quoteName(name)} as varchar)`;
+    if (model.times.includes(name)) {
+      return [{
+        name,
+        isUnheld: isNoTime(text, { isKey: model.key.includes(name) }),
+        says: "is no time of day, as 09:30:00 is,",
+      }];
+    }
     if (/^(DATE|TIMESTAMP)/.test(type) && !isText(declared ?? "")) {
       return [{
         name,
@@ -208,26 +206,6 @@ function longKey({ model, columns }: CheckedRows): UnheldValue[] {
     isUnheld: `${bytes} > ${KEY_BYTES_MAX}`,
     says: `has over ${KEY_BYTES_MAX} bytes, too many for an index of the key,`,
   }];
-}
-
-/**
- * SQL for whether a date or time is none in PostgreSQL, which has both
- * infinities, or would be rounded on the way there.
- */
-function isOutOfTime({ name, type, declared }: ModelColumn): string {
-  const value = quoteName(name);
-  const isZoned = type.endsWith("WITH TIME ZONE");
-  const isMoment = declared?.startsWith("timestamp");
-  const end = type === "DATE"
-    // Until the column's type has changed in the lake, it may be a timestamp.
-    ? ` or cast(${value} as date) >= ${
-      isMoment ? AFTER_LAST_MOMENT : AFTER_LAST_DAY
-    }`
-    : isZoned
-    ? ` or ${value} >= ${LAST_MOMENT}`
-    : "";
-  const first = `cast(${FIRST_DAY} as ${type})`;
-  return `(isfinite(${value}) and (${value} < ${first}${end}))`;
 }
 
 /**
