@@ -44,11 +44,14 @@ const TESTS = [
   "tests/load/make_schema_test.ts",
   "tests/operate/check_test.ts",
   "tests/operate/smoke_test.ts",
+  "tests/pipeline/quarantine_test.ts",
+  "tests/simulator/main_test.ts",
   "tests/sql/models_test.ts",
   "tests/verify/verify_test.ts",
+  "tests/visualise/figures_test.ts",
 ];
 const NAMES =
-  /^(readProjectSql|makeSchema|check |smoke\(\) sees|every link|docs.architecture.md|the try-out|makeRoles|fact_|dim_|deno task verify)/;
+  /^(readProjectSql|makeSchema|check |smoke\(\) sees|every link|docs.architecture.md|the try-out|makeRoles|fact_|dim_|deno task verify|a row that can't be read|simulate |Figures makes)/;
 
 Deno.test("tests of the engine pass whatever company sql/ is about", () =>
   inFolder(async (folder) => {
