@@ -2,24 +2,33 @@
  * `deno task bench:engines [--orders 1000000]`: extracts a first load once, and
  * rebuilds the lake from it with DuckDB, and with Trino on one and on two
  * workers of this machine, each as a process of its own. Prints a table of wall
- * and CPU seconds, and of the memory of the process that runs transform.
+ * and CPU seconds, and of the memory of the process that runs transform, and one
+ * of how Trino has divided the work, as its coordinator tells it.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
-import { startTrino, type TrinoCluster } from "../tests/harness/trino.ts";
+import {
+  startTrino,
+  type TrinoCluster,
+  trinoEnv,
+} from "../tests/harness/trino.ts";
+import { trinoStatements, trinoTasks } from "../tests/harness/trino_rest.ts";
 import { findTrino } from "../tests/harness/trino_server.ts";
 import { measureStage } from "./measure_stage.ts";
 
 const SEED = 1;
 const RUNS = 2;
+const MODELS_START = "insert into";
 
 const { values } = parseArgs({
   options: { orders: { type: "string", default: "1000000" } },
 });
 const trinoServer = await findTrino();
+/** The lines of the second table. */
+const divided: string[] = [];
 const folder = await Deno.makeTempDir({ prefix: "totesys-engines-" });
 const env = {
   INGESTION_URL: join(folder, "ingestion"),
@@ -47,11 +56,13 @@ try {
     });
     await measure(`Trino, workers: ${workers}`, {
       ...env,
-      TRINO_URL: trino.url,
-      TRANSFORM_ENGINE: "trino",
-      TRANSFORM_ENGINE_BYTES_MIN: "0",
+      ...trinoEnv(trino),
     }, trino);
   }
+  console.log(
+    "\n| engine | node | tasks | splits | rows |\n| --- | --- | --- | --- | --- |",
+  );
+  console.log(divided.join("\n"));
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
@@ -82,6 +93,7 @@ async function measure(
   trino?: TrinoCluster,
 ): Promise<void> {
   for (let run = 1; run <= RUNS; run++) {
+    const earlier = trino === undefined ? [] : await modelStatements(trino);
     const before = await trino?.cpuSeconds() ?? 0;
     const { seconds, cpuSeconds, peakMb } = await measureStage(
       "operate/rebuild.ts",
@@ -92,7 +104,36 @@ async function measure(
     const figures = [seconds, cpuSeconds, ofTrino - before, peakMb]
       .map((figure) => figure.toFixed(0));
     console.log(`| ${engine}, run ${run} | ${figures.join(" | ")} |`);
+    if (trino === undefined) continue;
+    const made = (await modelStatements(trino))
+      .filter((id) => !earlier.includes(id));
+    for (const [node, work] of await workByNode(trino, made)) {
+      divided.push(
+        `| ${[`${engine}, run ${run}`, node, ...work].join(" | ")} |`,
+      );
+    }
   }
+}
+
+/** The statements that have made models. */
+function modelStatements({ origin }: TrinoCluster): Promise<string[]> {
+  return trinoStatements(origin, { start: MODELS_START });
+}
+
+/** The tasks, splits and rows of statements, by the node that had them. */
+async function workByNode(
+  { origin }: TrinoCluster,
+  statements: readonly string[],
+): Promise<[node: string, work: number[]][]> {
+  const tasks = (await Promise.all(
+    statements.map((id) => trinoTasks(origin, id)),
+  )).flat();
+  const byNode = [...Map.groupBy(tasks, ({ node }) => node)];
+  return byNode.sort().map(([node, own]) => [node, [
+    own.length,
+    own.reduce((sum, { splits }) => sum + splits, 0),
+    own.reduce((sum, { rows }) => sum + rows, 0),
+  ]]);
 }
 
 async function csvBytes(): Promise<number> {

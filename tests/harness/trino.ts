@@ -1,17 +1,23 @@
-import { join } from "node:path";
 import { readConfig } from "../../lib/settings/config.ts";
 import { freePort } from "./free_port.ts";
 import type { Platform } from "./platform.ts";
+import { COORDINATOR, spawnTrinoNode } from "./trino_node.ts";
+import { trinoNodes, trinoStatements, trinoTasks } from "./trino_rest.ts";
 import type { TrinoServer } from "./trino_server.ts";
 
 /** A Trino of a test's own: a coordinator, and workers that can be killed. */
 export interface TrinoCluster extends AsyncDisposable {
-  /** As `TRINO_URL` has it. */
-  url: string;
+  /** Where its coordinator listens. */
+  origin: string;
   /** Starts nodes, and waits until all that run see each other. */
   start(...nodes: string[]): Promise<void>;
   /** Ends a node as a power cut would. */
   kill(node: string): Promise<void>;
+  /**
+   * Kills a worker that is at work on a statement that begins so, and gives its
+   * name.
+   */
+  killAtWork(statement: string): Promise<string>;
   /** The CPU time that its nodes have used. */
   cpuSeconds(): Promise<number>;
   /** Waits until the server runs a statement that begins so. */
@@ -27,9 +33,6 @@ export function givenTrino(): TrinoServer | undefined {
     : { server, javaHome };
 }
 
-export const COORDINATOR = "coordinator";
-
-const HEAP = "1500m";
 /** A server that soon starts, and is slower when it has run for long. */
 const STARTS_SOON = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 /** A machine with other work to do takes minutes. */
@@ -37,14 +40,21 @@ const START_TRIES_MAX = 1200;
 const START_WAIT_MS = 500;
 const RUNNING_TRIES_MAX = 6000;
 const RUNNING_WAIT_MS = 20;
+/** Time for what a node has sent before it was stopped to arrive. */
+const STOPPED_MS = 300;
 
-/** Lets a platform's transform run every batch's models on a Trino server. */
-export function withTrino(platform: Platform, url: string): void {
-  const env: Record<string, string> = {
+/** The settings that make a platform's transform use a Trino server. */
+export function trinoEnv({ origin }: TrinoCluster): Record<string, string> {
+  return {
     TRANSFORM_ENGINE: "trino",
     TRANSFORM_ENGINE_BYTES_MIN: "0",
-    TRINO_URL: url,
+    TRINO_URL: `${origin.replace("//", "//test@")}/hive/totesys`,
   };
+}
+
+/** Lets a platform's transform run every batch's models on a Trino server. */
+export function withTrino(platform: Platform, cluster: TrinoCluster): void {
+  const env = trinoEnv(cluster);
   const { transformEngine, transformEngineBytesMin, trino } = readConfig(
     (name) => env[name],
     [],
@@ -54,9 +64,11 @@ export function withTrino(platform: Platform, url: string): void {
 
 /** Starts a coordinator and workers; their data is in a temporary folder. */
 export async function startTrino(
-  { server, workers, jvm = STARTS_SOON }: {
+  { server, workers, s3Endpoint, jvm = STARTS_SOON }: {
     server: TrinoServer;
     workers: readonly string[];
+    /** The tests' S3 server, where zones are in it. */
+    s3Endpoint?: string | undefined;
     /** The options of each node's Java. */
     jvm?: readonly string[];
   },
@@ -71,41 +83,35 @@ export async function startTrino(
     await process?.status;
   };
   const cluster: TrinoCluster = {
-    url: `${origin.replace("//", "//test@")}/hive/totesys`,
+    origin,
     start: async (...nodes) => {
       for (const node of nodes) {
-        running.set(
-          node,
-          await spawnNode(server, { folder, origin, node, jvm }),
-        );
+        const options = { folder, origin, node, jvm, s3Endpoint };
+        running.set(node, await spawnTrinoNode(server, options));
       }
       const all = [...running.keys()].sort().join();
       await until(
-        START_TRIES_MAX,
-        START_WAIT_MS,
         `${all} are active`,
-        async () => await activeNodes(origin) === all,
+        { triesMax: START_TRIES_MAX, waitMs: START_WAIT_MS },
+        async () => (await trinoNodes(origin)).join() === all,
       );
     },
     kill,
-    cpuSeconds: async () => {
-      const pids = [...running.values()].map(({ pid }) => String(pid));
-      const found = await new Deno.Command("ps", {
-        args: ["-o", "cputimes=", "-p", pids.join()],
-      }).output();
-      return new TextDecoder().decode(found.stdout).trim().split(/\s+/)
-        .reduce((sum, seconds) => sum + Number(seconds), 0);
+    killAtWork: async (start) => {
+      let found: string | undefined;
+      await untilRuns(`a worker is at "${start}"`, async () => {
+        found = await stopAtWork({ origin, start, running });
+        return found !== undefined;
+      });
+      await kill(found ?? "");
+      return found ?? "";
     },
-    untilRunning: (statement) =>
-      until(
-        RUNNING_TRIES_MAX,
-        RUNNING_WAIT_MS,
-        `"${statement}" runs`,
-        async () =>
-          (await runningStatements(origin)).some((one) =>
-            one.startsWith(statement)
-          ),
-      ),
+    cpuSeconds: () => cpuSecondsOf(running),
+    untilRunning: (start) =>
+      untilRuns(`"${start}" runs`, async () => {
+        const state = "RUNNING";
+        return (await trinoStatements(origin, { start, state })).length > 0;
+      }),
     [Symbol.asyncDispose]: async () => {
       for (const node of [...running.keys()]) await kill(node);
       await Deno.remove(folder, { recursive: true });
@@ -120,108 +126,56 @@ export async function startTrino(
   }
 }
 
-async function spawnNode(
-  { server, javaHome }: TrinoServer,
-  options: {
-    folder: string;
+/**
+ * Stops a worker with a task of a statement that begins so, and gives its name;
+ * undefined if there is none. All are stopped until it is known, lest they end
+ * their tasks meanwhile.
+ */
+async function stopAtWork(
+  { origin, start, running }: {
     origin: string;
-    node: string;
-    jvm: readonly string[];
+    start: string;
+    running: ReadonlyMap<string, Deno.ChildProcess>;
   },
-): Promise<Deno.ChildProcess> {
-  const { folder, origin, node, jvm } = options;
-  const isCoordinator = node === COORDINATOR;
-  const port = isCoordinator ? new URL(origin).port : freePort();
-  const files: Record<string, string> = {
-    "node.properties": `node.environment=test
-node.id=${node}
-node.data-dir=${join(folder, node)}
-plugin.dir=${join(server, "plugin")}`,
-    "config.properties": `coordinator=${isCoordinator}
-http-server.http.port=${port}
-node.internal-address=127.0.0.1
-discovery.uri=${origin}
-query.remote-task.max-error-duration=10s
-query-manager.required-workers-max-wait=10s
-${isCoordinator ? "node-scheduler.include-coordinator=false" : ""}`,
-    "jvm.config": [`-Xmx${HEAP}`, ...jvm].join("\n"),
-    "log.properties": "io.trino=WARN",
-    "catalog/hive.properties": `connector.name=hive
-hive.metastore=file
-hive.metastore.catalog.dir=local://${join(folder, "metastore")}
-hive.non-managed-table-writes-enabled=true
-fs.native-local.enabled=true
-local.location=/`,
-  };
-  const etc = join(folder, `${node}-etc`);
-  await Deno.mkdir(join(etc, "catalog"), { recursive: true });
-  await Deno.mkdir(join(folder, "metastore"), { recursive: true });
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(join(etc, name), `${text}\n`);
-  }
-  return new Deno.Command(join(server, "bin", "launcher"), {
-    args: ["run", `--etc-dir=${etc}`],
-    env: {
-      JAVA_HOME: javaHome,
-      PATH: `${join(javaHome, "bin")}:${Deno.env.get("PATH")}`,
-    },
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-}
-
-/** The names of the nodes that the coordinator sees; "" if it isn't up. */
-async function activeNodes(origin: string): Promise<string> {
-  const answer = await ask(origin, "/v1/status");
-  if (answer === undefined) return "";
-  const rows = await allRows(
-    origin,
-    "select node_id from system.runtime.nodes where state = 'active'",
+): Promise<string | undefined> {
+  const state = "RUNNING";
+  const [query] = await trinoStatements(origin, { start, state });
+  if (query === undefined) return undefined;
+  const workers = [...running].filter(([node]) => node !== COORDINATOR);
+  for (const [_node, process] of workers) process.kill("SIGSTOP");
+  await new Promise((wake) => setTimeout(wake, STOPPED_MS));
+  const tasks = await trinoTasks(origin, query);
+  const found = tasks.find((task) =>
+    task.state === state && task.node !== COORDINATOR
   );
-  return rows.map(([node]) => String(node)).sort().join();
-}
-
-async function allRows(origin: string, sql: string): Promise<unknown[][]> {
-  const rows: unknown[][] = [];
-  let answer = await ask(origin, "/v1/statement", sql);
-  while (answer !== undefined) {
-    rows.push(...(answer.data as unknown[][] | undefined) ?? []);
-    if (typeof answer.nextUri !== "string") return rows;
-    answer = await ask(origin, answer.nextUri);
+  for (const [node, process] of workers) {
+    if (node !== found?.node) process.kill("SIGCONT");
   }
-  return [];
+  return found?.node;
 }
 
-async function runningStatements(origin: string): Promise<string[]> {
-  const rows = await allRows(
-    origin,
-    "select query from system.runtime.queries where state = 'RUNNING'",
+async function cpuSecondsOf(
+  running: ReadonlyMap<string, Deno.ChildProcess>,
+): Promise<number> {
+  const pids = [...running.values()].map(({ pid }) => String(pid));
+  const found = await new Deno.Command("ps", {
+    args: ["-o", "cputimes=", "-p", pids.join()],
+  }).output();
+  return new TextDecoder().decode(found.stdout).trim().split(/\s+/)
+    .reduce((sum, seconds) => sum + Number(seconds), 0);
+}
+
+function untilRuns(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  return until(
+    what,
+    { triesMax: RUNNING_TRIES_MAX, waitMs: RUNNING_WAIT_MS },
+    isSo,
   );
-  return rows.map(([query]) => String(query));
-}
-
-async function ask(
-  origin: string,
-  path: string,
-  body?: string,
-): Promise<Record<string, unknown> | undefined> {
-  try {
-    const response = await fetch(new URL(path, origin), {
-      headers: { "X-Trino-User": "watcher" },
-      ...body === undefined ? {} : { method: "POST", body },
-    });
-    if (response.ok) return await response.json();
-    await response.body?.cancel();
-  } catch {
-    // Not up yet, or no more.
-  }
-  return undefined;
 }
 
 async function until(
-  triesMax: number,
-  waitMs: number,
   what: string,
+  { triesMax, waitMs }: { triesMax: number; waitMs: number },
   isSo: () => Promise<boolean>,
 ): Promise<void> {
   for (let attempt = 1; attempt <= triesMax; attempt++) {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { download } from "../../lib/download.ts";
 import { projectDirectory } from "../../lib/project_directory.ts";
 
@@ -8,15 +8,19 @@ const MAVEN = "https://repo1.maven.org/maven2/io/trino";
 const JAVA_VERSION_MIN = 24;
 const JVMS = "/usr/lib/jvm";
 
-/** The server, and the only connector that the engine uses. */
-const ARCHIVES = {
-  server: {
-    name: `trino-server-core/${VERSION}/trino-server-core-${VERSION}.tar.gz`,
-    sha256: "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
-  },
+const SERVER = {
+  name: `trino-server-core/${VERSION}/trino-server-core-${VERSION}.tar.gz`,
+  sha256: "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
+};
+/** The connectors: the engine's, and the one that reads Iceberg tables. */
+const PLUGINS = {
   hive: {
     name: `trino-hive/${VERSION}/trino-hive-${VERSION}.zip`,
     sha256: "611bacdb07d9f3cf7b9d47f97ecc76fa2e7ff8bfe8a9728c3d06adc1bfb8662e",
+  },
+  iceberg: {
+    name: `trino-iceberg/${VERSION}/trino-iceberg-${VERSION}.zip`,
+    sha256: "99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c",
   },
 };
 
@@ -29,7 +33,7 @@ export interface TrinoServer {
 
 /**
  * Finds Trino's server, in `.trino/` or where `TRINO_HOME` says, or fetches it
- * from Maven Central (450 MB), and a JDK for it, in `JAVA_HOME` or among those of
+ * from Maven Central (800 MB), and a JDK for it, in `JAVA_HOME` or among those of
  * the system.
  */
 export async function findTrino(): Promise<TrinoServer> {
@@ -58,42 +62,49 @@ async function findJava(): Promise<string> {
   );
 }
 
-/** The server's folder, fetched if it isn't there. */
+/** The server's folder, fetched as far as it isn't there. */
 async function findServer(javaHome: string): Promise<string> {
   const home = Deno.env.get("TRINO_HOME") ?? join(projectDirectory(), ".trino");
   const server = join(home, `trino-server-core-${VERSION}`);
-  if (existsSync(join(server, "plugin", "hive"))) return server;
-  await Deno.remove(server, { recursive: true }).catch(() => {});
   await Deno.mkdir(home, { recursive: true });
-  const tar = await fetchInto(home, ARCHIVES.server);
-  await run("tar", ["xzf", tar], home);
-  await Deno.remove(tar);
-  const zip = await fetchInto(home, ARCHIVES.hive);
-  await run(join(javaHome, "bin", "jar"), ["xf", zip], home);
-  await Deno.remove(zip);
-  await Deno.rename(
-    join(home, `trino-hive-${VERSION}`),
-    join(server, "plugin", "hive"),
-  );
+  await fetchInto(server, { ...SERVER, home, unpack: ["tar", "xzf"] });
+  for (const [plugin, archive] of Object.entries(PLUGINS)) {
+    await fetchInto(join(server, "plugin", plugin), {
+      ...archive,
+      home,
+      unpack: [join(javaHome, "bin", "jar"), "xf"],
+    });
+  }
   return server;
 }
 
+/** Makes a folder of an archive's, whole or not at all. */
 async function fetchInto(
   folder: string,
-  { name, sha256 }: { name: string; sha256: string },
-): Promise<string> {
+  options: { name: string; sha256: string; home: string; unpack: string[] },
+): Promise<void> {
+  const { name, sha256, home, unpack: [command = "", ...args] } = options;
+  if (existsSync(folder)) return;
   console.log(`fetching ${MAVEN}/${name}`);
   const bytes = await download(`${MAVEN}/${name}`, {
     algorithm: "sha256",
     digest: sha256,
     encoding: "hex",
   });
-  const path = join(folder, name.split("/").at(-1) ?? "");
-  await Deno.writeFile(path, bytes);
-  return path;
-}
-
-async function run(command: string, args: string[], cwd: string) {
-  const { success } = await new Deno.Command(command, { args, cwd }).output();
-  if (!success) throw new Error(`${command} ${args.join(" ")} failed`);
+  const unpacked = await Deno.makeTempDir({ dir: home, prefix: "unpacked-" });
+  try {
+    const archive = join(unpacked, "archive");
+    await Deno.writeFile(archive, bytes);
+    const { success } = await new Deno.Command(command, {
+      args: [...args, archive],
+      cwd: unpacked,
+    }).output();
+    if (!success) throw new Error(`${command} could not unpack ${name}`);
+    await Deno.rename(
+      join(unpacked, basename(name).replace(/\.(zip|tar\.gz)$/, "")),
+      folder,
+    );
+  } finally {
+    await Deno.remove(unpacked, { recursive: true });
+  }
 }

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { fillSource } from "../../demo/fill.ts";
 import { StageError } from "../../lib/errors.ts";
+import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { openZone } from "../../lib/zone/zone.ts";
+import { sweep } from "../../sweep/sweep.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
+import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { everyVersion } from "../harness/every_version.ts";
 import { processedManifest } from "../harness/manifests.ts";
@@ -11,16 +15,27 @@ import {
   openPlatform,
   type Platform,
   PROJECT_SQL,
+  ZONE_KINDS,
 } from "../harness/platform.ts";
+import { StoreClock } from "../harness/store_clock.ts";
+import { Task, taskEnv } from "../harness/task.ts";
 import {
-  COORDINATOR,
   givenTrino,
   startTrino,
   type TrinoCluster,
+  trinoEnv,
   withTrino,
 } from "../harness/trino.ts";
+import { COORDINATOR } from "../harness/trino_node.ts";
+import { trinoRows } from "../harness/trino_rest.ts";
 
-const WORKER = "worker-1";
+const WORKERS = ["worker-1", "worker-2"];
+const OLD_HOURS = 49;
+/** How the key of a file ends that is written for the engine to read. */
+const OF_DUCKDB = "/1.parquet";
+const MS_PER_DAY = 86_400_000;
+const WAIT_TRIES_MAX = 1200;
+const WAIT_MS = 50;
 
 Deno.test({
   name: "transform on Trino",
@@ -28,70 +43,99 @@ Deno.test({
   fn: async (test) => {
     const server = givenTrino();
     assert.ok(server !== undefined);
-    await using trino = await startTrino({ server, workers: [WORKER] });
-    await using platform = await openPlatform({ sourceSql: "" });
-    await extractHistory(platform);
-    await platform.transform();
-    await platform.load();
-    const before = await everyVersion(platform);
-    withTrino(platform, trino.url);
-
-    await test.step("rebuild makes the lake that DuckDB makes", async () => {
-      await rebuildProcessed(platform.context);
-
-      const { engine } = await processedManifest(platform, 1);
-      assert.deepEqual(Object.keys(engine), ["duckdb", "trino"]);
-      assertMadeByTrino(platform.logged.join("\n"));
-      assert.deepEqual(await everyVersion(platform), before);
-      assert.deepEqual(await leftOver(platform), []);
-      assert.ok((await verify(platform.context)).same);
+    const s3Endpoint = Deno.env.get("TEST_S3_ENDPOINT");
+    await using trino = await startTrino({
+      server,
+      workers: WORKERS,
+      s3Endpoint,
     });
-
-    for (const node of [WORKER, COORDINATOR]) {
-      await test.step(`a ${node} that dies commits nothing, and the next run completes`, async () => {
-        await extractOrders(platform);
-        const committed = await newest(platform);
-
-        const error = await killDuringBatch(platform, { trino, node });
-
-        assert.ok(error instanceof StageError, String(error));
-        assert.match(error.message, /^Trino at http:\/\/127\.0\.0\.1:\d+ /);
-        assert.ok(error.retryable);
-        assert.equal(await newest(platform), committed);
-        await trino.start(node);
-        const { batches } = await platform.transform();
-        assert.equal(batches.at(-1), committed + 1);
-        await platform.load();
-        assert.ok((await verify(platform.context)).same);
+    for (const zones of ZONE_KINDS) {
+      await test.step(`with its zones on ${zones}`, async (test) => {
+        await using platform = await openPlatform({ sourceSql: "", zones });
+        await useTrino(test, { platform, trino });
       });
     }
-
-    await test.step("what Trino can't run like DuckDB, DuckDB makes", async () => {
-      platform.context.sql = {
-        ...PROJECT_SQL,
-        models: PROJECT_SQL.models.map((model) =>
-          model.name === "dim_design"
-            ? {
-              ...model,
-              sql: model.sql.replace(
-                "    file_name\n",
-                "    upper(file_name) as file_name\n",
-              ),
-            }
-            : model
-        ),
-      };
-      platform.logged.length = 0;
-
-      await rebuildProcessed(platform.context);
-
-      assert.match(
-        platform.logged.join("\n"),
-        /warning: dim_design is made by DuckDB, not by trino: line \d+: upper\(\) was not tried in Trino/,
-      );
-    });
   },
 });
+
+interface Tried {
+  platform: Platform;
+  trino: TrinoCluster;
+}
+
+/** Makes a lake that DuckDB has made, and goes on while nodes die. */
+async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
+  const { platform, trino } = tried;
+  const clock = new StoreClock(platform);
+  await extractHistory(platform);
+  await platform.transform();
+  await platform.load();
+  const before = await everyVersion(platform);
+  withTrino(platform, trino);
+
+  await test.step("rebuild makes the lake that DuckDB makes", async () => {
+    await rebuildProcessed(platform.context);
+
+    const { engine } = await processedManifest(platform, 1);
+    assert.deepEqual(Object.keys(engine), ["duckdb", "trino"]);
+    assertMadeByTrino(platform.logged.join("\n"));
+    assert.deepEqual(await everyVersion(platform), before);
+    assert.deepEqual(await leftOver(platform), []);
+    assert.ok((await verify(platform.context)).same);
+  });
+
+  await test.step("a worker that dies at its work commits nothing, and the other completes", async () => {
+    const worker = await assertCommitsNothing(
+      tried,
+      () => trino.killAtWork("insert into"),
+    );
+    await trino.start();
+    await assertCompletes(platform);
+    await trino.start(worker);
+  });
+
+  await test.step("a coordinator that dies commits nothing, and the next run completes", async () => {
+    await assertCommitsNothing(tried, async () => {
+      await trino.untilRunning("insert into");
+      await trino.kill(COORDINATOR);
+      return COORDINATOR;
+    });
+    await trino.start(COORDINATOR);
+    await assertCompletes(platform);
+  });
+
+  await test.step("what a killed run left is swept, and its tables are dropped", async () => {
+    await extractOrders(platform);
+    const left = await killTransform(tried);
+    const tables = await runTables(trino);
+    await assertCompletes(platform);
+    await clock.leap(OLD_HOURS);
+
+    await sweep(platform.context, { zone: "processed" });
+
+    const kept = new Set(await zoneKeys(platform, "processedUrl"));
+    assert.deepEqual(left.filter((key) => kept.has(key)), []);
+    assert.deepEqual(await leftOver(platform), []);
+    assert.deepEqual(await unfinished(platform), []);
+    assert.ok((await verify(platform.context)).same);
+    assert.deepEqual(await runTables(trino), tables);
+    await extractOrders(platform);
+    await transform({ ...platform.context, clock: tomorrow });
+    assert.deepEqual(await runTables(trino), []);
+  });
+
+  await test.step("what Trino can't run like DuckDB, DuckDB makes", async () => {
+    platform.context.sql = withUpperNames();
+    platform.logged.length = 0;
+
+    await rebuildProcessed(platform.context);
+
+    assert.match(
+      platform.logged.join("\n"),
+      /warning: dim_design is made by DuckDB, not by trino: line \d+: upper\(\) was not tried in Trino/,
+    );
+  });
+}
 
 /** A first load, changes with deletes, a full read, and an empty batch. */
 async function extractHistory(platform: Platform): Promise<void> {
@@ -127,15 +171,58 @@ async function extractOrders(platform: Platform): Promise<void> {
   await platform.extract();
 }
 
-/** Runs transform and kills a node once Trino writes a model; the error. */
-async function killDuringBatch(
-  platform: Platform,
-  { trino, node }: { trino: TrinoCluster; node: string },
-): Promise<unknown> {
+/** Fails unless a batch whose node is killed meanwhile ends so; the node. */
+async function assertCommitsNothing(
+  { platform }: Tried,
+  kill: () => Promise<string>,
+): Promise<string> {
+  await extractOrders(platform);
+  const committed = await newest(platform);
   const running = platform.transform().then(() => undefined, (error) => error);
+
+  const node = await kill();
+  const error = await running;
+
+  assert.ok(error instanceof StageError, String(error));
+  assert.match(error.message, /^Trino at http:\/\/127\.0\.0\.1:\d+ /);
+  assert.ok(error.retryable);
+  assert.equal(await newest(platform), committed);
+  return node;
+}
+
+/** Fails unless the next run makes the batch, by Trino, and all is the same. */
+async function assertCompletes(platform: Platform): Promise<void> {
+  const committed = await newest(platform);
+
+  const { batches } = await platform.transform();
+
+  assert.deepEqual(batches, [committed + 1]);
+  const { engine } = await processedManifest(platform, committed + 1);
+  assert.deepEqual(Object.keys(engine), ["duckdb", "trino"]);
+  await platform.load();
+  assert.ok((await verify(platform.context)).same);
+}
+
+/**
+ * Kills a transform in a process of its own while Trino writes its rows, and
+ * gives the files that it has left.
+ */
+async function killTransform({ platform, trino }: Tried): Promise<string[]> {
+  const before = new Set(await engineKeys(platform));
+  await using task = new Task(["transform"], {
+    ...taskEnv(platform),
+    ...trinoEnv(trino),
+  });
   await trino.untilRunning("insert into");
-  await trino.kill(node);
-  return await running;
+  Deno.kill(-task.pid, "SIGKILL");
+  await task.ended();
+  // Trino completes a statement whose client is gone.
+  for (let tries = 0; tries < WAIT_TRIES_MAX; tries++) {
+    const left = (await engineKeys(platform)).filter((key) => !before.has(key));
+    if (left.some((key) => !key.endsWith(OF_DUCKDB))) return left;
+    await new Promise((wake) => setTimeout(wake, WAIT_MS));
+  }
+  throw new Error("Trino has written no row");
 }
 
 function assertMadeByTrino(log: string): void {
@@ -153,10 +240,45 @@ async function newest(platform: Platform): Promise<number> {
   return Math.max(...numbers.map(Number));
 }
 
+/** The files in folders that an engine reads or writes. */
+async function engineKeys(platform: Platform): Promise<string[]> {
+  const keys = await zoneKeys(platform, "processedUrl");
+  return keys.filter((key) => key.includes("-engine/"));
+}
+
 /** What is left of the files that only the engine needed. */
 async function leftOver(platform: Platform): Promise<string[]> {
-  const keys = await zoneKeys(platform, "processedUrl");
-  return keys.filter((key) =>
-    key.startsWith("_state/") && /-engine\//.test(key)
-  );
+  const keys = await engineKeys(platform);
+  return keys.filter((key) => key.startsWith("_state/"));
+}
+
+/** Uploads to the lake that nobody has ended. */
+async function unfinished({ config }: Platform): Promise<string[]> {
+  const zone = openZone(config.processedUrl, { s3: config.s3 });
+  const files = await Array.fromAsync(zone.unfinished());
+  zone.close();
+  return files.map(({ name }) => name);
+}
+
+/** The tables in Trino's schema that belong to runs. */
+async function runTables({ origin }: TrinoCluster): Promise<string[]> {
+  const { rows } = await trinoRows(origin, "show tables from hive.totesys");
+  return rows.map(([name]) => String(name)).sort();
+}
+
+/** The project's SQL, where a design's file is named in upper case. */
+function withUpperNames(): ProjectSql {
+  const models = PROJECT_SQL.models.map((model) => {
+    if (model.name !== "dim_design") return model;
+    const [column, upper] = [
+      "    file_name\n",
+      "    upper(file_name) as file_name\n",
+    ];
+    return { ...model, sql: model.sql.replace(column, upper) };
+  });
+  return { ...PROJECT_SQL, models };
+}
+
+function tomorrow(): Date {
+  return new Date(Date.now() + MS_PER_DAY);
 }
