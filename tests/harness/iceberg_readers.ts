@@ -169,7 +169,8 @@ export async function openPyiceberg(
   };
 }
 
-function withoutNulls(json: string): string {
+/** A row in the form in which two readers' rows are compared. */
+export function withoutNulls(json: string): string {
   const row: Record<string, string | null> = JSON.parse(json);
   return JSON.stringify(
     Object.fromEntries(

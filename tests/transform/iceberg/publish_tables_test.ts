@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readAllSql } from "../../../lib/duckdb/data_files.ts";
 import { QUARANTINE_TABLE } from "../../../lib/project/quarantine_model.ts";
 import { RESOURCES } from "../../../lib/stage.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
@@ -13,7 +12,7 @@ import {
   openPyiceberg,
   rowsOf,
 } from "../../harness/iceberg_readers.ts";
-import { liveFiles } from "../../harness/manifests.ts";
+import { lakeRows } from "../../harness/lake_rows.ts";
 import {
   execute,
   openPlatform,
@@ -390,25 +389,6 @@ async function changeDesigns(
     await platform.extract();
     await platform.transform();
   }
-}
-
-/** What the files of the lake hold, without what merges add. */
-async function lakeRows(
-  { config, ...platform }: Platform,
-  options: { model: string; batchMax?: number },
-): Promise<string[]> {
-  const { model, batchMax = Infinity } = options;
-  const files = (await liveFiles({ config, ...platform }))
-    .filter((file) => file.model === model);
-  const zone = openZone(config.processedUrl, { s3: config.s3 });
-  await using duckdb = await openDuckDbReader(config.s3);
-  const rows = await rowsOf(
-    duckdb.connection,
-    `select columns(name -> name not like 'holds_until_%')
-    from ${readAllSql(zone, files)}`,
-  );
-  zone.close();
-  return rows.filter((row) => Number(JSON.parse(row).batch) <= batchMax);
 }
 
 function tableOf({ config }: Platform, model: string): string {
