@@ -33,6 +33,15 @@ export function holdsUntilSql(
     from ${versions}`;
 }
 
+/**
+ * SQL for the order of versions in a file: those that hold at its end, then the
+ * others, both by key and batch. Parquet's statistics then let a reader of the
+ * current rows skip most others, however long the history.
+ */
+export function fileOrderSql(key: readonly string[]): string {
+  return `${HOLDS_IN_FILE} desc, ${quoteNames([...key, "batch"])}`;
+}
+
 /** SQL for the number of keys whose last version isn't a delete. */
 export function countHeldSql(versions: string, key: readonly string[]): string {
   return `select count(*) as held from (

@@ -12,7 +12,12 @@ import { StageError } from "../../lib/errors.ts";
 import { quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { CompactionWork } from "./compact.ts";
-import { countHeldSql, HOLDS_IN_FILE, holdsUntilSql } from "./holds_until.ts";
+import {
+  countHeldSql,
+  fileOrderSql,
+  HOLDS_IN_FILE,
+  holdsUntilSql,
+} from "./holds_until.ts";
 import { modelColumns } from "../models/model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
@@ -20,10 +25,10 @@ const MERGE_WAY_BACK =
   "Nothing was committed, and the files are unchanged. If it happens again, run `deno task rebuild processed`";
 
 /**
- * Writes one file with the rows of several, all of their columns, sorted by key
- * and batch, and until when each row holds among them. Files with different
- * columns stay unchanged: a column of only one would be lost or change its
- * type.
+ * Writes one file with the rows of several, all of their columns, and until
+ * when each row holds among them, in the order of `fileOrderSql`. Files with
+ * different columns stay unchanged: a column of only one would be lost or
+ * change its type.
  */
 export async function writeMerged(
   work: CompactionWork,
@@ -46,13 +51,15 @@ export async function writeMerged(
   const isWhole = key.length === options.model.key.length;
   const versions = readParquetSql(zone, merge);
   const select = isWhole
-    ? holdsUntilSql(versions, { columns, key })
-    : `select ${namesSql(columns)} from ${versions}`;
+    ? `from (${holdsUntilSql(versions, { columns, key })})
+      order by ${fileOrderSql(key)}`
+    : `select ${namesSql(columns)} from ${versions}
+      order by ${quoteNames([...key, "batch"])}`;
   const before = await contentOf(work, { files: merge, columns });
   const held = isWhole ? await countHeld(work, { files: merge, key }) : 0;
   const file = await writeParquet(
     duckdb,
-    `from (${select}) order by ${quoteNames([...key, "batch"])}`,
+    select,
     {
       zone,
       key: dataKey(model, {

@@ -24,7 +24,7 @@ import {
   type GroupWork,
   ROUND,
 } from "../batches/group_work.ts";
-import { holdsUntilSql } from "../files/holds_until.ts";
+import { fileOrderSql, holdsUntilSql } from "../files/holds_until.ts";
 import { emptyTableSql, IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";
@@ -352,9 +352,7 @@ export class GroupModels {
     const file = await writeVersionFile(this.#work, {
       model,
       columns,
-      versions: `from (${versions}) order by ${
-        quoteNames([...model.key, BATCH.name])
-      }`,
+      versions: `from (${versions}) order by ${fileOrderSql(model.key)}`,
       part: `merged.${inputs[0]?.batch}-${input.batch}.parquet`,
       beside: HOLDS_UNTIL_COLUMNS,
     });
