@@ -1,11 +1,12 @@
 /**
- * `deno task bench:year [--batches 35000] [--zones s3] [--orders 1000]`: makes
- * a lake and a warehouse of a year of batches with the stages themselves. On
- * the way, at 100, 1,000, 3,000, 10,000 and 35,000 batches, it measures a run
- * of each command, and how long analysts and the dashboard wait. Prints a table
- * for each measure. `--group N` batches are transformed by one run, but for the
- * last ones before a measurement; `--repeats N`; `--directory DIR` is where all
- * of it is kept.
+ * `deno task bench:year [--at 100,1000,10000,35000] [--zones s3] [--orders N]`:
+ * makes a lake and a warehouse of a year of batches with the stages themselves.
+ * On the way, at these numbers of batches, it measures a run of each command,
+ * and how long analysts and the dashboard wait. Prints a table for each
+ * measure. `--group N` batches are transformed by one run, but for the last
+ * ones before a measurement; `--repeats N`; `--directory DIR` is where all of
+ * it is kept. Zones in S3 are on the server of the tests, requests counted:
+ * `deno task test:s3 deno task bench:year --zones s3` for versitygw.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,30 +14,28 @@ import pg from "pg";
 import { fillSource } from "../demo/fill.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
-import { startS3Server } from "../embedded/s3_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { projectDirectory } from "../lib/project_directory.ts";
 import { readConfig } from "../lib/settings/config.ts";
+import { BUCKET, openTestS3 } from "../tests/harness/s3.ts";
 import { measureAt } from "./year/checkpoint.ts";
 import { countRequests } from "./year/counted_store.ts";
 import { Measures } from "./year/measures.ts";
 import { YearOfBatches } from "./year/year_of_batches.ts";
 
-const CHECKPOINTS = [100, 1_000, 3_000, 10_000, 35_000];
-const BUCKET = "bench";
 const EXTENSIONS = join(projectDirectory(), ".duckdb");
 
 const { values } = parseArgs({
   options: {
-    batches: { type: "string", default: "35000" },
+    at: { type: "string", default: "100,1000,10000,35000" },
     zones: { type: "string", default: "directory" },
     orders: { type: "string", default: "1000" },
-    group: { type: "string", default: "100" },
+    group: { type: "string", default: "300" },
     repeats: { type: "string", default: "3" },
     directory: { type: "string" },
   },
 });
-const batches = Number(values.batches);
+const checkpoints = values.at.split(",").map(Number);
 const folder = await Deno.makeTempDir({
   prefix: "totesys-bench-",
   ...values.directory === undefined ? {} : { dir: values.directory },
@@ -57,7 +56,7 @@ try {
   });
   const isS3 = values.zones === "s3";
   if (isS3) await fetchHttpfs(EXTENSIONS);
-  await using s3 = isS3 ? await startS3Server({ buckets: [BUCKET] }) : null;
+  await using s3 = isS3 ? await openTestS3() : null;
   await using store = s3 === null ? null : countRequests(s3.endpoint);
   const base = isS3 ? `s3://${BUCKET}` : folder;
   const env = {
@@ -70,8 +69,8 @@ try {
     DASHBOARD_LISTEN: "127.0.0.1:0",
     ...isS3
       ? {
-        AWS_ACCESS_KEY_ID: "bench",
-        AWS_SECRET_ACCESS_KEY: "benchbench",
+        AWS_ACCESS_KEY_ID: "test",
+        AWS_SECRET_ACCESS_KEY: "testtest",
         DUCKDB_EXTENSION_DIRECTORY: EXTENSIONS,
       }
       : {},
@@ -84,14 +83,15 @@ try {
   // The connection breaks when the server ends, at the latest.
   source.on("error", () => {});
   await source.connect();
+  // Else each extract waits until what it sees is flushed.
+  await source.query("set synchronous_commit = on");
   await using year = await YearOfBatches.open({
-    env: at(s3?.endpoint),
+    env: { ...at(s3?.endpoint), SOURCE_CONNECTIONS: "1" },
     source,
     group: Number(values.group),
   });
   const measures = new Measures();
-  const reached = CHECKPOINTS.filter((checkpoint) => checkpoint < batches);
-  for (const checkpoint of [...reached, batches]) {
+  for (const checkpoint of checkpoints) {
     const began = performance.now();
     await measureAt(checkpoint, {
       env: at(store?.endpoint),

@@ -3,8 +3,14 @@ export interface Sample {
   seconds: number;
   cpuSeconds?: number;
   peakMb?: number;
-  /** Requests to an S3 server, or calls to a zone in a directory. */
-  requests?: number;
+  /** Calls to a zone in a directory. */
+  calls?: number;
+  /** Requests to an S3 server, by kind. */
+  gets?: number;
+  heads?: number;
+  puts?: number;
+  lists?: number;
+  deletes?: number;
   /** Names read from folders; S3 lists objects in pages instead. */
   names?: number;
   bytes?: number;
@@ -15,7 +21,12 @@ const MEASURES = {
   "wall, s": { of: "seconds", digits: 2 },
   "CPU of the process, s": { of: "cpuSeconds", digits: 2 },
   "peak memory, MB": { of: "peakMb", digits: 0 },
-  "requests to the stores": { of: "requests", digits: 0 },
+  "calls to the zones": { of: "calls", digits: 0 },
+  "GET": { of: "gets", digits: 0 },
+  "HEAD": { of: "heads", digits: 0 },
+  "PUT and POST": { of: "puts", digits: 0 },
+  "lists": { of: "lists", digits: 0 },
+  "DELETE": { of: "deletes", digits: 0 },
   "names in folders": { of: "names", digits: 0 },
   "bytes from and to the stores, kB": { of: "bytes", digits: 0, unit: 1000 },
   "Parquet files read": { of: "files", digits: 0 },

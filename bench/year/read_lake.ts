@@ -63,8 +63,11 @@ async function filesOf(sql: string): Promise<number> {
 async function openS3(): Promise<void> {
   const endpoint = new URL(Deno.env.get("AWS_ENDPOINT_URL_S3") ?? "");
   await duckdb.run("load httpfs");
+  const key = Deno.env.get("AWS_ACCESS_KEY_ID") ?? "";
+  const secret = Deno.env.get("AWS_SECRET_ACCESS_KEY") ?? "";
   await duckdb.run(
-    `create secret (type s3, key_id 'bench', secret 'benchbench',
+    `create secret (type s3, key_id ${quoteText(key)},
+      secret ${quoteText(secret)},
       region 'us-east-1', endpoint ${quoteText(endpoint.host)},
       url_style 'path', use_ssl false)`,
   );

@@ -1,14 +1,22 @@
 import type pg from "pg";
 import { TOTESYS } from "../../demo/examples.ts";
 import { extract } from "../../extract/extract.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type { IngestionManifest } from "../../lib/batches/manifest.ts";
 import { openLog } from "../../lib/log.ts";
 import { WarmConnections } from "../../lib/postgres/warm_connections.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
-import { RESOURCES, type StageContext } from "../../lib/stage.ts";
+import {
+  openStageZone,
+  RESOURCES,
+  type StageContext,
+} from "../../lib/stage.ts";
 import { stageContext } from "../../lib/stage_context.ts";
 import { load } from "../../load/load.ts";
+import { GROUP_BOUNDS } from "../../transform/batches/like_batches.ts";
 import { transform } from "../../transform/transform.ts";
+import { repeatBatches } from "./repeat_batches.ts";
 
 /** How batches are made. */
 export interface YearOptions {
@@ -22,25 +30,40 @@ export interface YearOptions {
 /** A fixed time, so that each run writes the same. */
 const STAMP = "timestamp '2024-11-04 09:00'";
 const MINUTES = 15;
-/** Every fourth batch changes more than sales orders. */
-const MORE_EVERY = 4;
-/** Every twentieth batch changes dimensions. */
-const DIMENSIONS_EVERY = 20;
+/** Every fifth change is of more than sales orders. */
+const MORE_EVERY = 5;
+/** Every tenth change is of dimensions: of so many rows, in turn. */
+const DIMENSIONS_EVERY = 10;
+const DIMENSION_ROWS = 5;
+/** The changes that can be repeated: twice the rows of dimensions. */
+const CYCLE = 2 * DIMENSIONS_EVERY * DIMENSION_ROWS;
+/** A payment that is inserted, and deleted before others are. */
+const OWN_PAYMENT = 1_000_000_000;
 /** Before a measurement, each stage runs for each of this many batches. */
-const ONE_BY_ONE_MIN = 50;
+const ONE_BY_ONE_MIN = 10;
 
 /**
  * A lake and a warehouse that get batch after batch from the stages themselves,
  * in this process and with connections kept, as in `deno task run`. The source
- * keeps its size: only history grows.
+ * keeps its size: only history grows. Most of the batches that `extract` need
+ * not make, since its cost is that of the newest manifest and of the source,
+ * are copies of its last hundred: transform and load make them like any other,
+ * and `verify` finds that lake and warehouse are what the source is.
  */
 export class YearOfBatches implements AsyncDisposable {
   #batches = 0;
+  #changes = 0;
+  #cycles = 0;
+  /** Batches of a cycle of changes, and the newest, if it ends a cycle. */
+  #cycle = { from: 1, to: 0, newest: -1 };
+  /** The first batch after it. */
+  #next = 1;
 
   private constructor(
     private readonly context: StageContext,
     private readonly warm: WarmConnections,
     private readonly options: YearOptions,
+    private readonly ingestion: BatchLog<IngestionManifest>,
   ) {}
 
   static async open(options: YearOptions): Promise<YearOfBatches> {
@@ -66,7 +89,12 @@ export class YearOfBatches implements AsyncDisposable {
     });
     const warm = new WarmConnections(RESOURCES.connect);
     const resources = { ...RESOURCES, connect: warm.connect };
-    return new YearOfBatches({ ...context, resources }, warm, options);
+    return new YearOfBatches(
+      { ...context, resources },
+      warm,
+      options,
+      new BatchLog(openStageZone(context, "ingestion"), "extract"),
+    );
   }
 
   /** How many batches there are, as far as counted here. */
@@ -74,14 +102,20 @@ export class YearOfBatches implements AsyncDisposable {
     return this.#batches;
   }
 
-  /** Changes a few rows of the source, chosen by the next batch's number. */
+  /** Changes a few rows of the source, chosen by the number of the change. */
   async change(): Promise<void> {
-    await this.options.source.query(changeSql(this.#batches + 1));
+    await this.options.source.query(changeSql(++this.#changes));
   }
 
-  /** Counts a batch that another process has made. */
+  /** Counts a batch that another process has made, of a change or of none. */
   count(): void {
     this.#batches++;
+    if (this.#changes < this.#cycles * CYCLE + CYCLE) return;
+    this.#cycles++;
+    const newest = this.#batches;
+    // The first batch reads the tables in full, which none repeats.
+    if (this.#next > 1) this.#cycle = { from: this.#next, to: newest, newest };
+    this.#next = newest + 1;
   }
 
   /**
@@ -89,73 +123,101 @@ export class YearOfBatches implements AsyncDisposable {
    * late would, and the last ones one by one. A group gets the same files as
    * its batches would have been merged into, so that readers find what they
    * would find in a lake made batch by batch. While a group is extracted, the
-   * one before it is loaded.
+   * one before it is transformed and loaded.
    */
   async growTo(batches: number): Promise<void> {
     const { group } = this.options;
-    while (this.#batches + group <= batches - ONE_BY_ONE_MIN) {
-      await Promise.all([this.#extract(group), load(this.context)]);
-      await transform(this.context);
+    const to = batches - ONE_BY_ONE_MIN;
+    while (this.#batches + GROUP_BOUNDS.batchesMin <= to) {
+      await Promise.all([
+        this.#append({ upTo: Math.min(this.#batches + group, to), to }),
+        this.#deliver(),
+      ]);
     }
-    await load(this.context);
+    await this.#deliver();
     while (this.#batches < batches) {
-      await this.#extract(1);
-      await transform(this.context);
-      await load(this.context);
+      await this.#extract();
+      await this.#deliver();
     }
   }
 
-  async #extract(count: number): Promise<void> {
-    for (let made = 0; made < count; made++) {
-      await this.change();
-      await extract(this.context);
-      this.count();
+  /** Transforms and loads what is extracted. */
+  async #deliver(): Promise<void> {
+    await transform(this.context);
+    await load(this.context);
+  }
+
+  /** Extracts batches up to a number, or repeats those of the last cycle. */
+  async #append(numbers: { upTo: number; to: number }): Promise<void> {
+    const { upTo, to } = numbers;
+    while (this.#batches < upTo) {
+      const { from, to: last, newest } = this.#cycle;
+      const repeated = newest + last - from + 1;
+      if (newest !== this.#batches || repeated > to) {
+        await this.#extract();
+        continue;
+      }
+      await repeatBatches(this.ingestion, this.#cycle);
+      this.#batches = repeated;
+      this.#cycle.newest = repeated;
+      this.#next = repeated + 1;
     }
+  }
+
+  async #extract(): Promise<void> {
+    await this.change();
+    await extract(this.context);
+    this.count();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.ingestion.zone.close();
     await this.warm[Symbol.asyncDispose]();
   }
 }
 
 /**
- * SQL that changes four sales orders, and every few batches other orders and
- * payments, of which it deletes one and inserts one; now and then also a member
+ * SQL that changes four sales orders, and every few changes another order and
+ * two payments, and inserts a payment or deletes it; now and then also a member
  * of staff and a design, so that dimensions have a history, too.
  */
-function changeSql(batch: number): string {
-  const at = `${STAMP} + ${batch} * interval '${MINUTES} min'`;
-  const some = (table: string, rows: number) =>
-    `last_updated = ${at} where ${table}_id in (
+function changeSql(change: number): string {
+  const at = `${STAMP} + ${change} * interval '${MINUTES} min'`;
+  const some = (table: string, options: { rows: number; offset?: number }) => {
+    const { rows, offset = change * rows } = options;
+    return `last_updated = ${at} where ${table}_id in (
       select ${table}_id from ${table} order by ${table}_id
-      offset ${batch * rows} % (select count(*) - ${rows} from ${table})
+      offset ${offset} % (select count(*) - ${rows} from ${table})
       limit ${rows})`;
+  };
   const changes = [
     `update sales_order set units_sold = 1 + (units_sold + 7) % 1000,
-      ${some("sales_order", 4)}`,
+      ${some("sales_order", { rows: 4 })}`,
   ];
-  if (batch % MORE_EVERY === 0) {
+  if (change % MORE_EVERY === 0) {
     changes.push(
       `update purchase_order set item_quantity = 1 + (item_quantity + 7) % 1000,
-        ${some("purchase_order", 1)}`,
-      `update payment set paid = not paid, ${some("payment", 2)}`,
-      `with gone as (
-        delete from payment
-        where payment_id = (select min(payment_id) from payment) returning *
-      ) insert into payment
-      select (select max(payment_id) + 1 from payment), ${at}, ${at},
-        transaction_id, counterparty_id, payment_amount, currency_id,
-        payment_type_id, paid, payment_date, company_ac_number,
-        counterparty_ac_number
-      from gone`,
+        ${some("purchase_order", { rows: 1 })}`,
+      `update payment set paid = not paid, ${some("payment", { rows: 2 })}`,
+      change % (2 * MORE_EVERY) === 0
+        ? `delete from payment where payment_id = ${OWN_PAYMENT}`
+        : `insert into payment
+          select ${OWN_PAYMENT}, ${at}, ${at}, transaction_id, counterparty_id,
+            payment_amount, currency_id, payment_type_id, paid, payment_date,
+            company_ac_number, counterparty_ac_number
+          from payment order by payment_id limit 1`,
     );
   }
-  if (batch % DIMENSIONS_EVERY === 0) {
+  if (change % DIMENSIONS_EVERY === 0) {
+    const one = {
+      rows: 1,
+      offset: change / DIMENSIONS_EVERY % DIMENSION_ROWS,
+    };
     changes.push(
-      `update staff set email_address = 'staff.${batch}@example.com',
-        ${some("staff", 1)}`,
-      `update design set file_name = 'design-${batch}.json',
-        ${some("design", 1)}`,
+      `update staff set email_address = 'staff.${change}@example.com',
+        ${some("staff", one)}`,
+      `update design set file_name = 'design-${change}.json',
+        ${some("design", one)}`,
     );
   }
   return changes.join(";\n");
