@@ -152,6 +152,11 @@ type DueBounds = Pick<
   "fanOut" | "bytesMax" | "laterRowsMin"
 >;
 
+/**
+ * Of `fanOut` neighbours of a level that are too large together, the first that
+ * are not are merged, so that files come near the limit: without that, a large
+ * model would have up to `fanOut` times as many.
+ */
 function mergesOfLevels(
   sorted: readonly LiveFile[],
   bounds: DueBounds,
@@ -160,11 +165,32 @@ function mergesOfLevels(
   const due: LiveFile[][] = [];
   for (let start = 0; start + fanOut <= sorted.length;) {
     const merge = sorted.slice(start, start + fanOut);
-    const isDue = isOneLevel(merge) && isMergeable(merge, bounds);
-    if (isDue) due.push(merge);
-    start += isDue ? fanOut : 1;
+    const within = isOneLevel(merge) && isOfSameColumns(merge)
+      ? firstWithin(merge, bounds)
+      : [];
+    const isDue = within.length > 1;
+    if (isDue) due.push(within);
+    start += isDue ? within.length : 1;
   }
   return due;
+}
+
+/**
+ * The first of these files that are within the limit together. One of more than
+ * half of it is left alone: few others would fit beside it.
+ */
+function firstWithin(
+  files: readonly LiveFile[],
+  { bytesMax }: DueBounds,
+): LiveFile[] {
+  let left = bytesMax;
+  const end = files.findIndex(({ bytes }) => {
+    left -= bytes;
+    return left < 0;
+  });
+  if (end === -1) return [...files];
+  const isLarge = files.some(({ bytes }) => bytes > bytesMax / 2);
+  return isLarge ? [] : files.slice(0, end);
 }
 
 /**
@@ -208,8 +234,13 @@ function isMergeable(
   files: readonly LiveFile[],
   { bytesMax }: DueBounds,
 ): boolean {
+  return isOfSameColumns(files) && bytesOf(files) <= bytesMax;
+}
+
+/** Whether files have the same columns, as far as these are known. */
+function isOfSameColumns(files: readonly LiveFile[]): boolean {
   const hashes = files.flatMap(({ columns }) => columns ?? []);
-  return new Set(hashes).size <= 1 && bytesOf(files) <= bytesMax;
+  return new Set(hashes).size <= 1;
 }
 
 /** Whether files all have the same level. */

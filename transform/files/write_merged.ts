@@ -101,8 +101,11 @@ function mergeError(
   );
 }
 
-/** The next level, or that of the largest if smaller ones are added to it. */
-function levelOfMerged(merge: readonly LiveFile[]): number {
+/**
+ * The level of files' merged file: the next, or that of the largest if smaller
+ * ones are added to it.
+ */
+export function levelOfMerged(merge: readonly LiveFile[]): number {
   const levels = merge.map(({ level }) => level);
   const highest = Math.max(...levels);
   return Math.min(...levels) === highest ? highest + 1 : highest;
