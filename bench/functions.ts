@@ -13,7 +13,11 @@ import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { startS3Server } from "../embedded/s3_server.ts";
 import { LaidOutPackage, RunningFunction } from "../tests/harness/lambda.ts";
-import { countRequests } from "./year/counted_store.ts";
+import {
+  type CountedStore,
+  countRequests,
+  usedSince,
+} from "./year/counted_store.ts";
 
 const FUNCTIONS = { extract: 512, transform: 2048, load: 2048 };
 const BUCKET = "bench";
@@ -125,7 +129,7 @@ async function timeBatches(
   batches: number,
   { start, store, change }: {
     start: (name: string, memoryMb: number) => Promise<RunningFunction>;
-    store: { requests: number; writes: number };
+    store: CountedStore;
     change: () => Promise<void>;
   },
 ): Promise<Record<string, Taken>> {
@@ -144,12 +148,13 @@ async function timeBatches(
           writes: 0,
         };
         const cpuMs = await fn.cpuMs();
-        const { requests, writes } = store;
+        const before = store.counted();
         const { kind, body } = await fn.call({ timeoutMs: TIMEOUT_MS });
         if (kind !== "response") throw new Error(JSON.stringify(body));
         sum.cpuMs += await fn.cpuMs() - cpuMs;
-        sum.writes += store.writes - writes;
-        sum.reads += store.requests - requests - (store.writes - writes);
+        const used = usedSince(before, store.counted());
+        sum.writes += used.puts + used.lists;
+        sum.reads += used.gets + used.heads + used.deletes;
       }
     }
   }
