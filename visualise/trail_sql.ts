@@ -52,6 +52,8 @@ export function trailSql(subject: Subject): string {
   cross join lateral (
     ${side(1, "from_batch")} union all ${side(-1, "to_batch")}
   ) as moved ${joins.join(" ")}
+  -- Also where nothing is named, for a query must use all that it is given.
+  where $3::bigint is not null
   group by ${["spans.high", month, ...names].join(", ")}
   order by spans.high`;
 }

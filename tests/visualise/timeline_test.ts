@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readDashboard } from "../../lib/project/dashboard.ts";
+import { query } from "../../lib/postgres/postgres.ts";
 import { Figures } from "../../visualise/figures.ts";
 import { Timeline, type Trail } from "../../visualise/timeline.ts";
 import { hasTrail } from "../../visualise/trail_sql.ts";
@@ -78,6 +79,28 @@ Deno.test("Timeline has what each batch changed, and reads only what is new", as
       trails,
     );
   }
+});
+
+Deno.test("Timeline has what batches changed of a subject that nothing splits", async () => {
+  await using platform = await loaded();
+  await using warehouse = openWarehouse(platform);
+  const [sales] = subjects.filter(hasTrail)
+    .map((one) => ({ ...one, dimensions: [] }));
+  assert(sales !== undefined);
+
+  const trail = await new Timeline(warehouse).trail(sales);
+
+  const { columns, rows } = trail;
+  assert.deepEqual(columns.slice(0, 3), ["batch", "month", "orders"]);
+  assert.deepEqual(
+    rows.map((row) => row[2]),
+    (await query(
+      platform.warehouse.client,
+      `select count(*) as orders from fact_sales_order_current
+      group by date_trunc('month', created_date)
+      order by date_trunc('month', created_date)`,
+    )).map(({ orders }) => orders),
+  );
 });
 
 Deno.test("Timeline has what the checks found, and how late a load was", async () => {
