@@ -4,6 +4,9 @@ import type { TextRow } from "../lib/postgres/postgres.ts";
 export const HIDDEN =
   /^(?:valid_from|valid_to|from_batch|to_batch|is_placeholder)$/;
 
+/** Every number of so many digits is a different one in JavaScript, too. */
+const DIGITS_MAX = 15;
+
 /** What happened to a row, and which of its columns differ. */
 export interface FactChange {
   kind: "added" | "updated" | "deleted";
@@ -43,16 +46,20 @@ export function readHistory(
   });
 }
 
-/** Compares two versions of a row, as the database's JSON; null if none. */
+/**
+ * Compares two versions of a row, as the database's JSON; null if none. A number
+ * that JavaScript might round is given as its text.
+ */
 export function compareVersions(
   before: string | null | undefined,
   after: string | null | undefined,
   recordId?: string,
 ): FactChange {
-  const was = JSON.parse(before ?? "null");
-  const is = JSON.parse(after ?? "null");
+  const was = JSON.parse(before ?? "null", exactNumber);
+  const is = JSON.parse(after ?? "null", exactNumber);
   const columns = Object.keys(is ?? was ?? {}).filter((name) =>
-    !HIDDEN.test(name) && name !== recordId && was?.[name] !== is?.[name]
+    !HIDDEN.test(name) && name !== recordId &&
+    JSON.stringify(was?.[name]) !== JSON.stringify(is?.[name])
   );
   return {
     kind: was === null ? "added" : is === null ? "deleted" : "updated",
@@ -62,4 +69,15 @@ export function compareVersions(
       after: is?.[name] ?? null,
     })),
   };
+}
+
+function exactNumber(
+  _: string,
+  value: unknown,
+  { source = "" }: { source?: string } = {},
+): unknown {
+  return typeof value === "number" &&
+      source.replaceAll(/\D/g, "").length > DIGITS_MAX
+    ? source
+    : value;
 }
