@@ -60,6 +60,7 @@ type Step = () => Promise<() => Promise<void>>;
 export async function mergeGroup(work: LoadWork): Promise<void> {
   const { client, progress, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
+  const models = work.tables.map(({ model }) => model.name);
   const touched = work.tables.filter((table) =>
     work.versions.has(table.model.name)
   );
@@ -89,7 +90,8 @@ export async function mergeGroup(work: LoadWork): Promise<void> {
     const staging = stagings.get(table.model.name);
     await runChecks(client, {
       table,
-      checks: checksOf(table, checks),
+      checks: checksOf(table, { checks, models }),
+      models,
       staging,
       batch,
       log,
@@ -119,6 +121,7 @@ async function mergeEvents(
 export async function bulkLoad(work: LoadWork): Promise<boolean> {
   const { client, log, checks, manifests } = work;
   const batch = manifests.at(-1)?.batch ?? 0;
+  const models = work.tables.map(({ model }) => model.name);
   const touched = work.tables.filter((table) =>
     work.versions.has(table.model.name)
   );
@@ -143,7 +146,8 @@ export async function bulkLoad(work: LoadWork): Promise<boolean> {
   for (const table of touched) {
     await runChecks(client, {
       table,
-      checks: checksOf(table, checks),
+      checks: checksOf(table, { checks, models }),
+      models,
       staging: undefined,
       batch,
       log,

@@ -246,12 +246,16 @@ async function breakRules(
 ): Promise<BrokenRule[]> {
   const { sql } = context;
   const broken: BrokenRule[] = [];
-  for (const model of [...sql.models, QUARANTINE]) {
+  const models = [...sql.models, QUARANTINE];
+  for (const model of models) {
     const { name } = model;
     broken.push(
       ...await inTransaction(warehouse, READING, async () => {
         const table = await readWarehouseTable(warehouse, model);
-        const checks = checksOf(table, sql.checks);
+        const checks = checksOf(table, {
+          checks: sql.checks,
+          models: models.map((one) => one.name),
+        });
         return await runWholeChecks(warehouse, { name, checks });
       }),
     );

@@ -156,7 +156,9 @@ function checkNames(found: {
       .map((file) =>
         `sql/quarantine/${file.name}.sql belongs to no table in the contract`
       ),
-    ...found.checks.filter((check) => !checkable.includes(checkedModel(check)))
+    ...found.checks.filter((check) =>
+      checkedModel(check, checkable) === undefined
+    )
       .map(({ name }) =>
         `sql/checks/${name}.sql belongs to no model: its name must begin with one, as in <model>__<rule>.sql`
       ),
@@ -176,9 +178,16 @@ export function severityOf(
   return severity === "error" || severity === "warning" ? severity : undefined;
 }
 
-/** The model that a check belongs to: its file is `<model>__<rule>.sql`. */
-export function checkedModel(check: SqlFile): string {
-  return check.name.split("__")[0] ?? "";
+/**
+ * The model that a check belongs to: its file is `<model>__<rule>.sql`. Of a
+ * model `fact_sale` and a model `fact_sale__eu` it is the longer name.
+ */
+export function checkedModel(
+  { name }: Pick<SqlFile, "name">,
+  models: readonly string[],
+): string | undefined {
+  return models.filter((model) => name.startsWith(`${model}__`))
+    .toSorted((one, other) => other.length - one.length)[0];
 }
 
 function byName(files: SqlFile[]): Map<string, string> {

@@ -13,14 +13,16 @@ type Checked = Pick<WarehouseTable, "model" | "references">;
 /**
  * The checks of a table: those of the company's folder, and for a fact those of
  * its history, which are the same for every model. A file in the folder with
- * the name of one of these replaces it.
+ * the name of one of these replaces it. `models` are the names of all.
  */
 export function checksOf(
   table: Checked,
-  company: readonly SqlFile[],
+  company: { checks: readonly SqlFile[]; models: readonly string[] },
 ): SqlFile[] {
   const { name, kind } = table.model;
-  const own = company.filter((check) => checkedModel(check) === name);
+  const own = company.checks.filter((check) =>
+    checkedModel(check, company.models) === name
+  );
   const isFact = kind === "fact" && name !== QUARANTINE.name;
   const generated = (isFact ? historyChecks(table) : [])
     .filter((check) => !own.some((one) => one.name === check.name));

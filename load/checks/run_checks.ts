@@ -33,20 +33,18 @@ export async function runChecks(
   options: {
     table: WarehouseTable;
     checks: readonly SqlFile[];
+    /** The names of all models. */
+    models: readonly string[];
     /** The events of this load; undefined: the whole table is new. */
     staging: string | undefined;
     batch: number;
     log: Logger;
   },
 ): Promise<void> {
-  const { table, checks, staging, batch, log } = options;
+  const { table, checks, models, staging, batch, log } = options;
   const name = table.model.name;
   if (checks.length === 0) return;
-  await client.query(
-    `delete from pipeline.check_result
-    where split_part(check_name, '__', 1) = $1 and check_name <> all($2)`,
-    [name, checks.map((check) => check.name)],
-  );
+  await forgetOthers(client, { name, checks, models });
   const key = quoteNames(table.model.key);
   await createChecked(client, {
     name,
@@ -80,6 +78,27 @@ export async function runChecks(
     );
   }
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+}
+
+/** Removes the results of checks that the model no longer has. */
+async function forgetOthers(
+  client: pg.Client,
+  { name, checks, models }: {
+    name: string;
+    checks: readonly SqlFile[];
+    models: readonly string[];
+  },
+): Promise<void> {
+  const longer = models.filter((model) => model.startsWith(`${name}__`));
+  await client.query(
+    `delete from pipeline.check_result
+    where starts_with(check_name, $1 || '__') and check_name <> all($2)
+      and not exists (
+        select from unnest($3::text[]) as longer (name)
+        where starts_with(check_name, longer.name || '__')
+      )`,
+    [name, checks.map((check) => check.name), longer],
+  );
 }
 
 /** Runs a check; records its findings, and returns the first. */

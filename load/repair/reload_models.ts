@@ -7,6 +7,7 @@ import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
+import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { warnOfAbandoned } from "../tables/abandoned_tables.ts";
@@ -277,7 +278,8 @@ async function checkTable(
 ): Promise<void> {
   const { context, client } = work;
   const { table, batch } = options;
-  const checks = checksOf(table, context.sql.checks);
+  const models = [...context.sql.models, QUARANTINE].map(({ name }) => name);
+  const checks = checksOf(table, { checks: context.sql.checks, models });
   await client.query(
     "delete from pipeline.finding where check_name = any($1)",
     [checks.map((check) => check.name)],
@@ -285,6 +287,7 @@ async function checkTable(
   await runChecks(client, {
     table,
     checks,
+    models,
     staging: undefined,
     batch,
     log: context.log,

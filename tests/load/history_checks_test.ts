@@ -130,7 +130,7 @@ async function withWarehouse(
   await test(async (company) =>
     (await runWholeChecks(client, {
       name: model.name,
-      checks: checksOf(table, company),
+      checks: checksOf(table, { checks: company, models: [model.name] }),
     })).map(({ check, key, finding }) => [
       check.replace("fact_line__", ""),
       key,

@@ -189,7 +189,7 @@ Deno.test("runChecks() notes how each check ended, and forgets those that are go
       `insert into pipeline.check_result
         (check_name, rule, severity, batch, findings)
       values ('fact__gone', 'Gone.', 'error', 1, 0),
-        ('factual__other', 'Of another model.', 'error', 1, 0)`,
+        ('fact__other__rule', 'Of another model.', 'error', 1, 0)`,
     );
     await check(bench, { text: rule("warning", "amount < 0") });
     const results = async () =>
@@ -203,29 +203,37 @@ Deno.test("runChecks() notes how each check ended, and forgets those that are go
 
     assert.deepEqual(first, [
       {
+        check_name: "fact__other__rule",
+        rule: "Of another model.",
+        severity: "error",
+        batch: "1",
+        findings: "0",
+      },
+      {
         check_name: "fact__rule",
         rule: "A rule.",
         severity: "warning",
         batch: "7",
         findings: "2",
       },
-      {
-        check_name: "factual__other",
-        rule: "Of another model.",
-        severity: "error",
-        batch: "1",
-        findings: "0",
-      },
     ]);
-    assert.equal((await results())[0]?.findings, "0");
+    assert.equal((await results())[1]?.findings, "0");
   }));
 
 Deno.test("checkedModel() is in the check's name", () => {
   const models = PROJECT_SQL.models.map((model) => model.name);
 
   for (const file of PROJECT_SQL.checks) {
-    assert.ok(models.includes(checkedModel(file)), file.name);
+    assert.ok(checkedModel(file, models), file.name);
   }
+  assert.equal(
+    checkedModel({ name: "fact__eu__rule" }, ["fact", "fact__eu"]),
+    "fact__eu",
+  );
+  assert.equal(
+    checkedModel({ name: "fact__rule" }, ["fac", "fact_"]),
+    undefined,
+  );
 });
 
 async function withTable(
@@ -260,6 +268,7 @@ async function check(
   await runChecks(client, {
     table: await readWarehouseTable(client, MODEL),
     checks: [{ name: "fact__rule", text: options.text }],
+    models: ["fact", "fact__other"],
     staging: options.staging,
     batch: 7,
     log,
