@@ -135,6 +135,7 @@ export class Figures {
       const usable = (isOfDay && known?.day !== day) || seesOthers
         ? undefined
         : known;
+      const totals = usable?.bySubject.get(name);
       const [row] = await this.warehouse.ask(
         { name, text: this.#sqlOf(subject) },
         [
@@ -142,8 +143,8 @@ export class Figures {
           filters.from,
           filters.to,
           day,
-          usable?.bySubject.get(name) ?? null,
-          usable?.batch ?? null,
+          totals ?? null,
+          totals === undefined ? null : usable?.batch ?? null,
           beside === undefined ? RANKED_MAX : ALL_RANKED_MAX,
           ...boardsOf(subject).map((one) => filters.names?.[one.name] ?? null),
         ],
@@ -161,7 +162,8 @@ export class Figures {
         batch,
         day,
         bySubject: new Map(
-          made.map(({ subject, row }) => [subject.name, row?.totals ?? null]),
+          made.filter(({ row }) => !isOfNoNumber(row))
+            .map(({ subject, row }) => [subject.name, row?.totals ?? null]),
         ),
       },
     };
@@ -172,6 +174,11 @@ export class Figures {
     this.#sql.set(subject, text);
     return text;
   }
+}
+
+/** Whether its totals have a sum that nothing makes a number again. */
+function isOfNoNumber(row: TextRow | undefined): boolean {
+  return /"(?:NaN|-?Infinity)"/.test(row?.totals ?? "");
 }
 
 /** Only figures without names are made from others. */

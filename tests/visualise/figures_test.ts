@@ -130,6 +130,47 @@ from fact_sales_order`,
   });
 });
 
+Deno.test("Figures forgets a sum that was no number", async () => {
+  await using platform = await loaded();
+  const { subjects } = readDashboard({
+    ...PROJECT_SQL,
+    dashboardSettings: undefined,
+    dashboard: [{
+      name: "orders",
+      text: `-- Record: fact_sales_order.
+-- Time: created_date.
+-- Measures:
+--   units: number
+
+select *,
+  case units_sold when 666 then 'NaN'::numeric else units_sold end as units
+from fact_sales_order`,
+    }],
+  });
+  const { settings } = platform.warehouse;
+  const { connect } = platform.context.resources;
+  await using warehouse = new Warehouse(settings, connect);
+  const figures = new Figures(warehouse);
+  const found = [];
+  for (const [batch, units] of [[1, 7], [2, 666], [3, 8]] as const) {
+    if (batch > 1) {
+      await execute(
+        platform.source.client,
+        `update sales_order set units_sold = ${units} where sales_order_id = 1`,
+      );
+      await platform.run();
+    }
+    const { orders } = await figures.read({ batch, day: DAY }, ALL, subjects);
+    found.push(orders?.month?.map(({ units }) => String(units)).join());
+  }
+
+  const { rows } = await platform.warehouse.client.query(
+    "select sum(units_sold)::text as units from fact_sales_order_current",
+  );
+  assert.match(found[1] ?? "", /NaN/);
+  assert.equal(found[2], rows[0].units);
+});
+
 Deno.test("Figures goes on from payments of the same day, and from nothing once told to forget", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, insertOrder(50));
