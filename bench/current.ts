@@ -27,11 +27,8 @@ import { type ProjectSql, readProjectSql } from "../lib/project/project_sql.ts";
 import { type Config, readConfig } from "../lib/settings/config.ts";
 import { createRunId } from "../lib/stage.ts";
 import { openZone, type Zone } from "../lib/zone/zone.ts";
-import {
-  compact,
-  compactionBounds,
-  dueMerges,
-} from "../transform/files/compact.ts";
+import { compact, compactionBounds } from "../transform/files/compact.ts";
+import { dueMerges } from "../transform/files/due_merges.ts";
 import {
   emptyModelSql,
   type ModelColumn,

@@ -1,6 +1,9 @@
 import { StageError } from "../errors.ts";
 import { sha256Hex } from "../zone/checksum.ts";
 
+// The stored format of both zones' manifests. One file, though it is over 300
+// lines: whoever changes a field has to see the others.
+
 /** A file that a manifest lists; a file that none lists does not count. */
 export interface DataFile {
   key: string;

@@ -7,7 +7,7 @@ import type {
 import { StageError } from "../../lib/errors.ts";
 import { RESOURCES, type StageContext } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { dueMerges } from "../../transform/files/compact.ts";
+import { dueMerges } from "../../transform/files/due_merges.ts";
 import { transform } from "../../transform/transform.ts";
 import { liveFiles, processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";

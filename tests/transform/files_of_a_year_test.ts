@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Random } from "../../demo/random.ts";
 import type { LiveFile } from "../../lib/batches/manifest.ts";
-import { dueMerges } from "../../transform/files/compact.ts";
+import { dueMerges } from "../../transform/files/due_merges.ts";
 import { levelOfMerged } from "../../transform/files/write_merged.ts";
 
 const YEAR = 35_000;

@@ -10,7 +10,7 @@ import { STAMP_COLUMNS } from "../../../lib/duckdb/version_columns.ts";
 import { shortChecksum } from "../../../lib/zone/checksum.ts";
 import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
 import type { Zone } from "../../../lib/zone/zone.ts";
-import { dueMerges } from "../../../transform/files/compact.ts";
+import { dueMerges } from "../../../transform/files/due_merges.ts";
 import { publishTables } from "../../../transform/iceberg/publish_tables.ts";
 import { changedZone } from "../../harness/changed_zone.ts";
 import {
