@@ -28,8 +28,8 @@ const START_WAIT_MS = 50;
 const TESTS = [
   "tests/lib/zone/s3_zone_cases_test.ts",
   "tests/lib/zone/s3_zone_test.ts",
-  "tests/load/rebuild_warehouse_test.ts",
-  "tests/load/resync_tables_test.ts",
+  "tests/load/repair/rebuild_warehouse_test.ts",
+  "tests/load/repair/resync_tables_test.ts",
   "tests/operate",
   "tests/package/functions_test.ts",
   "tests/pipeline",
@@ -37,7 +37,7 @@ const TESTS = [
   "tests/security/permissions_test.ts",
   "tests/security/tls_test.ts",
   "tests/sweep",
-  "tests/transform/transform_batch_test.ts",
+  "tests/transform/batches/transform_batch_test.ts",
   "tests/verify",
 ];
 

@@ -41,7 +41,7 @@ const TESTS = [
   "tests/infra/container_test.ts",
   "tests/infra/database_roles_test.ts",
   "tests/lib/project/project_sql_test.ts",
-  "tests/load/make_schema_test.ts",
+  "tests/load/tables/make_schema_test.ts",
   "tests/operate/check_test.ts",
   "tests/operate/smoke_test.ts",
   "tests/pipeline/quarantine_test.ts",

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { connect } from "../../lib/postgres/connect.ts";
-import type { SqlFile } from "../../lib/project/project_sql.ts";
-import { checksOf } from "../../load/checks/history_checks.ts";
-import { runWholeChecks } from "../../load/checks/run_checks.ts";
-import { readWarehouseTable } from "../../load/tables/warehouse_table.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
-import { execute } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import type { SqlFile } from "../../../lib/project/project_sql.ts";
+import { checksOf } from "../../../load/checks/history_checks.ts";
+import { runWholeChecks } from "../../../load/checks/run_checks.ts";
+import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
+import { makeWarehouse } from "../../harness/make_warehouse.ts";
+import { execute } from "../../harness/platform.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
+import { projectOf } from "../../harness/small_project.ts";
 
 const FILES = {
   "source.sql": `create table line (

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { doctorManifest, processedManifest } from "../harness/manifests.ts";
+import { doctorManifest, processedManifest } from "../../harness/manifests.ts";
 import {
   assertSame,
   History,
@@ -7,14 +7,14 @@ import {
   openLake,
   sourceState,
   type State,
-} from "../harness/oracle.ts";
+} from "../../harness/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   ZONE_KINDS,
-} from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+} from "../../harness/platform.ts";
+import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`a full read repairs whatever differs in the lake, on ${zones}`, async () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { query } from "../../lib/postgres/postgres.ts";
-import { resyncTables } from "../../load/repair/resync_tables.ts";
-import { runSmallHistory } from "../harness/damage.ts";
-import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
-import { assertFreshlyLoaded, tableTexts } from "../harness/rebuild.ts";
-import { insertOrder } from "../harness/small_source.ts";
+import { query } from "../../../lib/postgres/postgres.ts";
+import { resyncTables } from "../../../load/repair/resync_tables.ts";
+import { runSmallHistory } from "../../harness/damage.ts";
+import { execute, openPlatform, ZONE_KINDS } from "../../harness/platform.ts";
+import { assertFreshlyLoaded, tableTexts } from "../../harness/rebuild.ts";
+import { insertOrder } from "../../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`resyncTables() loads what waits and repairs what reads a table, on ${zones}`, async () => {

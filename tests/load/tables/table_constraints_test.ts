@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { connect } from "../../lib/postgres/connect.ts";
-import { query } from "../../lib/postgres/postgres.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import { query } from "../../../lib/postgres/postgres.ts";
 import {
   removeConstraints,
   restoreConstraints,
-} from "../../load/tables/table_constraints.ts";
+} from "../../../load/tables/table_constraints.ts";
 import {
   findUnvalidated,
   validate,
-} from "../../load/references/validate_references.ts";
+} from "../../../load/references/validate_references.ts";
 import {
   readWarehouseTable,
   type WarehouseTable,
-} from "../../load/tables/warehouse_table.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+} from "../../../load/tables/warehouse_table.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
 
 const TABLES = ["dim_other", "fact_thing"];
 const CREATE = `

@@ -1,30 +1,30 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { BatchLog } from "../../lib/batches/batch_log.ts";
-import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
-import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { query, quoteText } from "../../lib/postgres/postgres.ts";
-import { sha256Hex } from "../../lib/zone/checksum.ts";
-import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
-import { readStatus } from "../../operate/read_status.ts";
-import { sweep } from "../../sweep/sweep.ts";
-import { publishLake } from "../../transform/lake/publish_lake.ts";
-import { sealed } from "../../transform/lake/sealed_file.ts";
-import { registerModels } from "../../transform/models/register_models.ts";
-import { transform } from "../../transform/transform.ts";
-import { copyFolder } from "../harness/cluster.ts";
-import { inFolder } from "../harness/in_folder.ts";
-import { processedManifest } from "../harness/manifests.ts";
-import { openLake } from "../harness/oracle.ts";
+import { BatchLog } from "../../../lib/batches/batch_log.ts";
+import type { ProcessedManifest } from "../../../lib/batches/manifest.ts";
+import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import { query, quoteText } from "../../../lib/postgres/postgres.ts";
+import { sha256Hex } from "../../../lib/zone/checksum.ts";
+import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
+import { readStatus } from "../../../operate/read_status.ts";
+import { sweep } from "../../../sweep/sweep.ts";
+import { publishLake } from "../../../transform/lake/publish_lake.ts";
+import { sealed } from "../../../transform/lake/sealed_file.ts";
+import { registerModels } from "../../../transform/models/register_models.ts";
+import { transform } from "../../../transform/transform.ts";
+import { copyFolder } from "../../harness/cluster.ts";
+import { inFolder } from "../../harness/in_folder.ts";
+import { processedManifest } from "../../harness/manifests.ts";
+import { openLake } from "../../harness/oracle.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
-} from "../harness/platform.ts";
-import { projectOf, smallProject } from "../harness/small_project.ts";
-import { fillSmall } from "../harness/small_source.ts";
+} from "../../harness/platform.ts";
+import { projectOf, smallProject } from "../../harness/small_project.ts";
+import { fillSmall } from "../../harness/small_source.ts";
 
 const RENAME = "update design set design_name = 'Tin' where design_id = 2";
 const NAMES = "select string_agg(design_name, ' ' order by design_id) as names";

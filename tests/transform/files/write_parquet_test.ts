@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readParquetSql } from "../../lib/duckdb/data_files.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { sha256OfStream } from "../../lib/zone/checksum.ts";
-import { DirectoryZone } from "../../lib/zone/directory_zone.ts";
-import { writeParquet } from "../../transform/files/write_parquet.ts";
-import { inFolder } from "../harness/in_folder.ts";
+import { readParquetSql } from "../../../lib/duckdb/data_files.ts";
+import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { sha256OfStream } from "../../../lib/zone/checksum.ts";
+import { DirectoryZone } from "../../../lib/zone/directory_zone.ts";
+import { writeParquet } from "../../../transform/files/write_parquet.ts";
+import { inFolder } from "../../harness/in_folder.ts";
 
 const KEY = "model/batch=000000001/run-1.parquet";
 

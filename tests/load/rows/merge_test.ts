@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { connect } from "../../lib/postgres/connect.ts";
-import { query } from "../../lib/postgres/postgres.ts";
-import { addPlaceholders } from "../../load/rows/merge.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import { query } from "../../../lib/postgres/postgres.ts";
+import { addPlaceholders } from "../../../load/rows/merge.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
 
 Deno.test("addPlaceholders() flags a row for each key that is named and not there", async () => {
   await using database = await openTestDatabase();

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batches/batch_log.ts";
+import { BatchLog } from "../../../lib/batches/batch_log.ts";
 import type {
   LiveFile,
   ProcessedManifest,
-} from "../../lib/batches/manifest.ts";
-import { StageError } from "../../lib/errors.ts";
-import { RESOURCES, type StageContext } from "../../lib/stage.ts";
-import { openZone } from "../../lib/zone/zone.ts";
-import { dueMerges } from "../../transform/files/due_merges.ts";
-import { transform } from "../../transform/transform.ts";
-import { liveFiles, processedManifest } from "../harness/manifests.ts";
-import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+} from "../../../lib/batches/manifest.ts";
+import { StageError } from "../../../lib/errors.ts";
+import { RESOURCES, type StageContext } from "../../../lib/stage.ts";
+import { openZone } from "../../../lib/zone/zone.ts";
+import { dueMerges } from "../../../transform/files/due_merges.ts";
+import { transform } from "../../../transform/transform.ts";
+import { liveFiles, processedManifest } from "../../harness/manifests.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+} from "../../harness/platform.ts";
+import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
 const MODEL = "fact_sales_order";
 const BOUNDS = { fanOut: 3, bytesMax: 100, laterRowsMin: Infinity };

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { StageError } from "../../lib/errors.ts";
-import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { registerModels } from "../../transform/models/register_models.ts";
-import { UNNESTING } from "../../transform/checks/sql_tree.ts";
-import { PROJECT_SQL } from "../harness/platform.ts";
-import { RETIRED_MIGRATIONS } from "../harness/retired_migrations.ts";
+import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import { StageError } from "../../../lib/errors.ts";
+import type { ProjectSql } from "../../../lib/project/project_sql.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { registerModels } from "../../../transform/models/register_models.ts";
+import { UNNESTING } from "../../../transform/checks/sql_tree.ts";
+import { PROJECT_SQL } from "../../harness/platform.ts";
+import { RETIRED_MIGRATIONS } from "../../harness/retired_migrations.ts";
 import {
   HISTORY_SQL,
   type SmallProject,
   smallProject,
-} from "../harness/small_project.ts";
+} from "../../harness/small_project.ts";
 
 const SOURCE = `create table lot (
     lot_id integer not null,

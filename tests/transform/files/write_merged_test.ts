@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { getLogger } from "@logtape/logtape";
-import { TOTESYS } from "../../demo/examples.ts";
-import type { LiveFile } from "../../lib/batches/manifest.ts";
-import { columnsHash } from "../../lib/duckdb/data_files.ts";
-import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
-import { readProjectSql } from "../../lib/project/project_sql.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { openZone } from "../../lib/zone/zone.ts";
-import { compactionBounds } from "../../transform/files/compact.ts";
-import { HOLDS_IN_FILE } from "../../transform/files/holds_until.ts";
-import { writeMerged } from "../../transform/files/write_merged.ts";
-import { writeParquet } from "../../transform/files/write_parquet.ts";
-import { inFolder } from "../harness/in_folder.ts";
+import { TOTESYS } from "../../../demo/examples.ts";
+import type { LiveFile } from "../../../lib/batches/manifest.ts";
+import { columnsHash } from "../../../lib/duckdb/data_files.ts";
+import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import { STAMP_COLUMNS } from "../../../lib/duckdb/version_columns.ts";
+import { readProjectSql } from "../../../lib/project/project_sql.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { openZone } from "../../../lib/zone/zone.ts";
+import { compactionBounds } from "../../../transform/files/compact.ts";
+import { HOLDS_IN_FILE } from "../../../transform/files/holds_until.ts";
+import { writeMerged } from "../../../transform/files/write_merged.ts";
+import { writeParquet } from "../../../transform/files/write_parquet.ts";
+import { inFolder } from "../../harness/in_folder.ts";
 
 const MODEL = "one";
 const COLUMNS = [

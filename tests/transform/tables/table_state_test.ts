@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { tableFiles } from "../../transform/tables/table_state.ts";
-import { verify } from "../../verify/verify.ts";
-import { processedManifest } from "../harness/manifests.ts";
-import { assertMirrored } from "../harness/mirror.ts";
-import { execute, openPlatform, ZONE_KINDS } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { tableFiles } from "../../../transform/tables/table_state.ts";
+import { verify } from "../../../verify/verify.ts";
+import { processedManifest } from "../../harness/manifests.ts";
+import { assertMirrored } from "../../harness/mirror.ts";
+import { execute, openPlatform, ZONE_KINDS } from "../../harness/platform.ts";
+import { fillSmall } from "../../harness/small_source.ts";
 
 const STAFF = 400;
 const BATCHES = 12;

@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
-import { Random } from "../../demo/random.ts";
-import { columnsHash } from "../../lib/duckdb/data_files.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
-import { quoteNames } from "../../lib/postgres/postgres.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { openZone, type Zone } from "../../lib/zone/zone.ts";
+import { Random } from "../../../demo/random.ts";
+import { columnsHash } from "../../../lib/duckdb/data_files.ts";
+import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import { STAMP_COLUMNS } from "../../../lib/duckdb/version_columns.ts";
+import { quoteNames } from "../../../lib/postgres/postgres.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { openZone, type Zone } from "../../../lib/zone/zone.ts";
 import {
   heldVersionsSql,
   type VersionsFile,
-} from "../../transform/tables/held_versions.ts";
+} from "../../../transform/tables/held_versions.ts";
 import {
   asOfBatch,
   asOfTime,
   holdsUntilSql,
   NOW,
-} from "../../transform/files/holds_until.ts";
-import { writeParquet } from "../../transform/files/write_parquet.ts";
-import { inFolder } from "../harness/in_folder.ts";
+} from "../../../transform/files/holds_until.ts";
+import { writeParquet } from "../../../transform/files/write_parquet.ts";
+import { inFolder } from "../../harness/in_folder.ts";
 
 const KEY = ["part", "id"];
 const COLUMNS = [

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { Random } from "../../demo/random.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteNames } from "../../lib/postgres/postgres.ts";
-import { parseContract } from "../../lib/project/contract.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { findAffectedRows } from "../../transform/models/affected_rows.ts";
-import { currentViews } from "../../transform/tables/make_current.ts";
-import { newSeed } from "../harness/seed.ts";
+import { Random } from "../../../demo/random.ts";
+import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import { quoteNames } from "../../../lib/postgres/postgres.ts";
+import { parseContract } from "../../../lib/project/contract.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { findAffectedRows } from "../../../transform/models/affected_rows.ts";
+import { currentViews } from "../../../transform/tables/make_current.ts";
+import { newSeed } from "../../harness/seed.ts";
 
 const TABLES = parseContract(`
 create table staff (id integer primary key, dept integer, site integer,

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { DataFile, IngestedTable } from "../../lib/batches/manifest.ts";
-import { CSV_ROW_BYTES_MAX } from "../../lib/duckdb/csv_row.ts";
-import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import type { DataFile, IngestedTable } from "../../../lib/batches/manifest.ts";
+import { CSV_ROW_BYTES_MAX } from "../../../lib/duckdb/csv_row.ts";
+import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import {
   type ContractTable,
   parseContract,
-} from "../../lib/project/contract.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { sha256Hex } from "../../lib/zone/checksum.ts";
-import { openZone, type Zone } from "../../lib/zone/zone.ts";
+} from "../../../lib/project/contract.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { sha256Hex } from "../../../lib/zone/checksum.ts";
+import { openZone, type Zone } from "../../../lib/zone/zone.ts";
 import {
   emptyLandedTables,
   emptyTableSql,
   landTable,
-} from "../../transform/tables/land_table.ts";
-import { inFolder } from "../harness/in_folder.ts";
+} from "../../../transform/tables/land_table.ts";
+import { inFolder } from "../../harness/in_folder.ts";
 
 const [THING, COPY, DAY] = parseContract(`create table thing (
     id integer not null,

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
-import { query, serverName } from "../../lib/postgres/postgres.ts";
-import { CHANNEL } from "../../load/ledger.ts";
-import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
-import { transform } from "../../transform/transform.ts";
-import { damage, runSmallHistory } from "../harness/damage.ts";
-import { processedManifest } from "../harness/manifests.ts";
+import { query, serverName } from "../../../lib/postgres/postgres.ts";
+import { CHANNEL } from "../../../load/ledger.ts";
+import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
+import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
+import { transform } from "../../../transform/transform.ts";
+import { damage, runSmallHistory } from "../../harness/damage.ts";
+import { processedManifest } from "../../harness/manifests.ts";
 import {
   execute,
   openPlatform,
   type Platform,
   PROJECT_SQL,
   ZONE_KINDS,
-} from "../harness/platform.ts";
-import { openClient } from "../harness/postgres.ts";
-import { assertFreshlyLoaded, tableTexts } from "../harness/rebuild.ts";
-import { fillSmall } from "../harness/small_source.ts";
-import { stopAtEveryMoment } from "../harness/stop_at_every_moment.ts";
+} from "../../harness/platform.ts";
+import { openClient } from "../../harness/postgres.ts";
+import { assertFreshlyLoaded, tableTexts } from "../../harness/rebuild.ts";
+import { fillSmall } from "../../harness/small_source.ts";
+import { stopAtEveryMoment } from "../../harness/stop_at_every_moment.ts";
 
 for (const zones of ZONE_KINDS) {
   Deno.test(`rebuildWarehouse() repairs every damage, on ${zones}`, async () => {

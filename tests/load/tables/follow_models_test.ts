@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { connect } from "../../lib/postgres/connect.ts";
-import { inTransaction, query } from "../../lib/postgres/postgres.ts";
-import { followModels } from "../../load/tables/follow_models.ts";
-import type { TypedModel } from "../../load/tables/model_types.ts";
-import { madeWarehouse, PROJECT_SQL } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import { inTransaction, query } from "../../../lib/postgres/postgres.ts";
+import { followModels } from "../../../load/tables/follow_models.ts";
+import type { TypedModel } from "../../../load/tables/model_types.ts";
+import { madeWarehouse, PROJECT_SQL } from "../../harness/platform.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
 
 /** The model of a dimension with what its SQL gives. */
 function typed(

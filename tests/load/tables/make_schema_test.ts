@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { query } from "../../lib/postgres/postgres.ts";
-import { readProjectSql } from "../../lib/project/project_sql.ts";
-import { copyTree } from "../harness/copy_project.ts";
-import { inFolder } from "../harness/in_folder.ts";
-import { makeWarehouse } from "../harness/make_warehouse.ts";
-import { execute } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
-import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
+import { query } from "../../../lib/postgres/postgres.ts";
+import { readProjectSql } from "../../../lib/project/project_sql.ts";
+import { copyTree } from "../../harness/copy_project.ts";
+import { inFolder } from "../../harness/in_folder.ts";
+import { makeWarehouse } from "../../harness/make_warehouse.ts";
+import { execute } from "../../harness/platform.ts";
+import { projectOf } from "../../harness/small_project.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
+import { SQL_DIRECTORY } from "../../harness/sql_directory.ts";
 
 const DEPARTMENTS = `-- A department of the company.
 --

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { examine } from "../../operate/doctor.ts";
-import { makePlan } from "../../operate/plan.ts";
-import { readStatus } from "../../operate/read_status.ts";
-import { verify } from "../../verify/verify.ts";
-import { readCatalogue } from "../harness/catalogue.ts";
-import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
+import { examine } from "../../../operate/doctor.ts";
+import { makePlan } from "../../../operate/plan.ts";
+import { readStatus } from "../../../operate/read_status.ts";
+import { verify } from "../../../verify/verify.ts";
+import { readCatalogue } from "../../harness/catalogue.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+} from "../../harness/platform.ts";
+import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
 const MIGRATION_GONE =
   "Cannot rely on this warehouse: pipeline.migration, the list of its migrations, is gone";

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { StageError } from "../../lib/errors.ts";
-import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { verify } from "../../verify/verify.ts";
-import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { StageError } from "../../../lib/errors.ts";
+import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
+import { verify } from "../../../verify/verify.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+} from "../../harness/platform.ts";
+import { projectOf } from "../../harness/small_project.ts";
 
 const SOURCE =
   `create table cust (id integer not null, name text, primary key (id));

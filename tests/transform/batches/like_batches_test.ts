@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { BatchLog } from "../../lib/batches/batch_log.ts";
+import { BatchLog } from "../../../lib/batches/batch_log.ts";
 import {
   type IngestionManifest,
   manifestSha256,
-} from "../../lib/batches/manifest.ts";
-import { openZone } from "../../lib/zone/zone.ts";
+} from "../../../lib/batches/manifest.ts";
+import { openZone } from "../../../lib/zone/zone.ts";
 import {
   GROUP_BOUNDS,
   likeBatches,
-} from "../../transform/batches/like_batches.ts";
-import { processedManifest } from "../harness/manifests.ts";
-import { execute, openPlatform } from "../harness/platform.ts";
-import { fillSmall, insertOrder } from "../harness/small_source.ts";
+} from "../../../transform/batches/like_batches.ts";
+import { processedManifest } from "../../harness/manifests.ts";
+import { execute, openPlatform } from "../../harness/platform.ts";
+import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
 Deno.test("likeBatches() keeps no buckets of keys, but the checksum of the manifest with them", async () => {
   await using platform = await openPlatform();

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Progress } from "../../lib/cli/progress.ts";
-import { connect } from "../../lib/postgres/connect.ts";
-import { query } from "../../lib/postgres/postgres.ts";
-import { copyCsv } from "../../load/rows/copy_csv.ts";
-import { inFolder } from "../harness/in_folder.ts";
-import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+import type { Progress } from "../../../lib/cli/progress.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import { query } from "../../../lib/postgres/postgres.ts";
+import { copyCsv } from "../../../load/rows/copy_csv.ts";
+import { inFolder } from "../../harness/in_folder.ts";
+import { openTestDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
 Deno.test("copyCsv() fills a table, with what all rows have alike, and removes the file", () =>
   inFolder(async (folder) => {

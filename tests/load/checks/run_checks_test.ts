@@ -1,16 +1,16 @@
 import type { Logger } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import type pg from "pg";
-import { exitCode, StageError } from "../../lib/errors.ts";
-import { openLog } from "../../lib/log.ts";
-import { connect } from "../../lib/postgres/connect.ts";
-import { query } from "../../lib/postgres/postgres.ts";
-import { checkedModel } from "../../lib/project/project_sql.ts";
-import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
-import { noteFailedCheck, runChecks } from "../../load/checks/run_checks.ts";
-import { readWarehouseTable } from "../../load/tables/warehouse_table.ts";
-import { PROJECT_SQL } from "../harness/platform.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { exitCode, StageError } from "../../../lib/errors.ts";
+import { openLog } from "../../../lib/log.ts";
+import { connect } from "../../../lib/postgres/connect.ts";
+import { query } from "../../../lib/postgres/postgres.ts";
+import { checkedModel } from "../../../lib/project/project_sql.ts";
+import { ENGINE_SCHEMA } from "../../../load/schema/engine_schema.ts";
+import { noteFailedCheck, runChecks } from "../../../load/checks/run_checks.ts";
+import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
+import { PROJECT_SQL } from "../../harness/platform.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
 
 /** A warehouse with one table, and what is logged. */
 interface Bench {

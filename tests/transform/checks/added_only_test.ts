@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { readConfig } from "../../lib/settings/config.ts";
-import { changedParts } from "../../transform/checks/added_only.ts";
-import { splitSql } from "../../transform/checks/sql_parts.ts";
-import { registerModels } from "../../transform/models/register_models.ts";
-import { projectOf } from "../harness/small_project.ts";
+import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
+import type { ProjectSql } from "../../../lib/project/project_sql.ts";
+import { readConfig } from "../../../lib/settings/config.ts";
+import { changedParts } from "../../../transform/checks/added_only.ts";
+import { splitSql } from "../../../transform/checks/sql_parts.ts";
+import { registerModels } from "../../../transform/models/register_models.ts";
+import { projectOf } from "../../harness/small_project.ts";
 
 type Files = Readonly<Record<string, string>>;
 
