@@ -74,7 +74,12 @@ export async function startTrino(
   },
 ): Promise<TrinoCluster> {
   const folder = await Deno.makeTempDir({ prefix: "totesys-trino-" });
-  const origin = `http://127.0.0.1:${freePort()}`;
+  // A node that comes back listens where it did, as a machine's would: the
+  // coordinator goes on asking there.
+  const ports = new Map(
+    [COORDINATOR, ...workers].map((node) => [node, freePort()]),
+  );
+  const origin = `http://127.0.0.1:${ports.get(COORDINATOR)}`;
   const running = new Map<string, Deno.ChildProcess>();
   const kill = async (node: string) => {
     const process = running.get(node);
@@ -86,7 +91,8 @@ export async function startTrino(
     origin,
     start: async (...nodes) => {
       for (const node of nodes) {
-        const options = { folder, origin, node, jvm, s3Endpoint };
+        const port = ports.get(node) ?? freePort();
+        const options = { folder, port, origin, node, jvm, s3Endpoint };
         running.set(node, await spawnTrinoNode(server, options));
       }
       const all = [...running.keys()].sort().join();

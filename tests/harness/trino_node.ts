@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { freePort } from "./free_port.ts";
 import type { TrinoServer } from "./trino_server.ts";
 
 export const COORDINATOR = "coordinator";
@@ -12,7 +11,8 @@ export interface TrinoNode {
   node: string;
   /** The folder of the cluster's files. */
   folder: string;
-  /** Where the coordinator listens. */
+  /** Where it listens, and where the coordinator does. */
+  port: number;
   origin: string;
   /** The options of its Java. */
   jvm: readonly string[];
@@ -25,9 +25,8 @@ export async function spawnTrinoNode(
   { server, javaHome }: TrinoServer,
   options: TrinoNode,
 ): Promise<Deno.ChildProcess> {
-  const { folder, origin, node, jvm } = options;
+  const { folder, port, origin, node, jvm } = options;
   const isCoordinator = node === COORDINATOR;
-  const port = isCoordinator ? new URL(origin).port : freePort();
   const files: Record<string, string> = {
     "node.properties": `node.environment=test
 node.id=${node}
