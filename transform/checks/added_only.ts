@@ -46,6 +46,10 @@ function changedContract(before: Contract, now: Contract): string[] {
       ...was.key === is.key
         ? []
         : [`the contract's key of ${name} is ${is.key}, it was ${was.key}`],
+      // A query may take them by position, or all as one value.
+      ...isInOrder(Object.keys(was.columns), Object.keys(is.columns))
+        ? []
+        : [`the contract has the columns of ${name} in another order`],
       ...Object.entries(was.columns).flatMap(([column, declared]) => {
         const declares = columns.get(column);
         return declares === undefined
@@ -58,6 +62,13 @@ function changedContract(before: Contract, now: Contract): string[] {
       }),
     ];
   });
+}
+
+/** Whether the names that both lists have follow each other alike. */
+function isInOrder(before: readonly string[], now: readonly string[]): boolean {
+  const kept = now.filter((name) => before.includes(name));
+  return before.filter((name) => now.includes(name))
+    .every((name, index) => name === kept[index]);
 }
 
 /** By table of before, the columns that the contract has gained, in lower case. */
@@ -125,14 +136,27 @@ function changedQuery(
         !columns.some((one) => one.select === select && one.name === name)
       ).map((name) => `${select}.${name}`)
     );
+  const moved = Object.entries(was.columns).filter(([select, had]) =>
+    select !== "" && !isInOrder(
+      Object.keys(had),
+      columns.filter((one) => one.select === select).map(({ name }) => name),
+    )
+  );
   return [
     ...lost.map((name) => `its query no longer has ${name}`),
+    ...moved.map(([name]) =>
+      `its query has the columns of ${name} in another order`
+    ),
     ...kept.filter((one) => hashOf(was, one) !== hashOf(is, one))
       .map(({ select, name }) =>
         `${select === "" ? name : `${select}.${name}`} is computed differently`
       ),
     ...added.filter(({ expression }) => givesMore(expression))
       .map(({ name }) => `${name} may give more rows or columns`),
+    ...added.filter(({ isBeforeStar }) => isBeforeStar)
+      .map(({ select, name }) =>
+        `${select}.${name} comes before *, which may have a column of this name`
+      ),
     ...capturesOf(rest, { added, kept, gained }),
   ];
 }

@@ -1,3 +1,4 @@
+import { SCHEMAS_READ } from "./check_select.ts";
 import type { SelectColumn } from "./split_query.ts";
 import {
   ctesOf,
@@ -47,7 +48,10 @@ export function capturesOf(
         `its query uses the name ${one}, which a new column has now`
       ),
       ...[
-        ...names.size === 0 ? [] : takesAnyColumn(select, rest),
+        ...names.size === 0 ? [] : takesAnyColumn(select, {
+          rest,
+          isMain: name === "",
+        }),
         ...names.size > 0 && isWhole && aliases.length > 0
           ? ["names for the columns of a CTE"]
           : [],
@@ -108,7 +112,8 @@ function namesUsed(
   walk(query, (node) => {
     const parts = node.class === "COLUMN_REF" ? textsOf(node.column_names) : [];
     const words = [
-      ...isExact ? parts.slice(0, 1) : parts,
+      // A star numbers a column whose name another one has.
+      ...isExact ? parts.slice(0, 1) : [...parts, textOf(node.alias)],
       ...textsOf(node.using_columns),
     ].map((word) => word.toLowerCase());
     for (const word of words) {
@@ -126,12 +131,12 @@ function namesUsed(
  */
 function takesAnyColumn(
   query: SqlNode,
-  rest: readonly SqlNode[],
+  { rest, isMain }: { rest: readonly SqlNode[]; isMain: boolean },
 ): string[] {
   const found = new Set<string>();
   const relations = new Set<string>();
   const plain = new Set<SqlNode>();
-  findStars(query, plain);
+  findStars(query, plain, isMain);
   walk([query, ...rest], (node) => {
     for (const { name, aliases, query: own } of ctesOf(node)) {
       relations.add(name);
@@ -157,11 +162,13 @@ function takesAnyColumn(
     if (node.class === "STAR" && !plain.has(node)) {
       found.add("* other than in a plain select");
     }
-    const [word = "", ...others] = node.class === "COLUMN_REF"
-      ? textsOf(node.column_names)
-      : [];
+    const words = node.class === "COLUMN_REF" ? textsOf(node.column_names) : [];
+    const word = words.at(-1) ?? "";
+    const isOfSchema = words.slice(0, -1)
+      .some((one) => SCHEMAS_READ.includes(one.toLowerCase()));
     if (
-      word !== "" && others.length === 0 && relations.has(word.toLowerCase())
+      word !== "" && (words.length === 1 || isOfSchema) &&
+      relations.has(word.toLowerCase())
     ) {
       found.add(`${word} as a whole row`);
     }
@@ -170,14 +177,25 @@ function takesAnyColumn(
 }
 
 /** Notes the stars of a select whose rows another column leaves as they are. */
-function findStars(select: SqlNode, plain: Set<SqlNode>): void {
+function findStars(
+  select: SqlNode,
+  plain: Set<SqlNode>,
+  isMain = false,
+): void {
   if (
     select.type !== "SELECT_NODE" || nodesOf(select.modifiers).length > 0 ||
     select.aggregate_handling !== "STANDARD_HANDLING"
   ) return;
-  nodesOf(select.select_list)
-    .filter((one) => one.class === "STAR" && one.columns === false)
-    .forEach((one) => plain.add(one));
+  const stars = nodesOf(select.select_list)
+    .filter((one) => one.class === "STAR" && one.columns === false);
+  // Of several relations, it numbers columns of one name; a model may not.
+  const isOfSeveral = stars.length > 1 ||
+    stars.some((one) =>
+      textOf(one.relation_name) === "" &&
+      nodeOf(select.from_table)?.type === "JOIN"
+    );
+  if (isOfSeveral && !isMain) return;
+  stars.forEach((one) => plain.add(one));
 }
 
 /** The same for the subqueries of a FROM. */

@@ -17,6 +17,10 @@ export interface SelectColumn {
   select: string;
   name: string;
   expression: SqlNode;
+  /** How many columns without a name, or stars, a CTE gives before it. */
+  after: number;
+  /** Whether a star of a CTE follows it: of one name, the first column has it. */
+  isBeforeStar: boolean;
 }
 
 /** A query as columns that could be added or left out, and the rest of it. */
@@ -39,14 +43,23 @@ export function splitQuery(query: SqlNode, kinds: FunctionKinds): SplitQuery {
   const withoutColumns = (select: SqlNode, name: string): SqlNode => {
     const named = aliased.has(name) ? undefined : namedColumns(select);
     if (named === undefined) return select;
-    columns.push(...named.map((one) => ({ ...one, select: name })));
     const own = new Set(named.map(({ expression }) => expression));
     const list = nodesOf(select.select_list);
+    columns.push(...named.map((one) => {
+      const at = name === "" ? 0 : list.indexOf(one.expression);
+      return {
+        ...one,
+        select: name,
+        after: list.slice(0, at).filter((other) => !own.has(other)).length,
+        isBeforeStar: name !== "" &&
+          list.slice(at).some((other) => other.class === "STAR"),
+      };
+    }));
     return {
       ...select,
       select_list: list.filter((expression) => !own.has(expression)),
       // Of all rows it makes one.
-      aggregates: aggregatesIn({ list }, kinds).length > 0,
+      aggregates: aggregatesIn(withoutSubqueries({ list }), kinds).length > 0,
     };
   };
   const map = nodesOf(nodeOf(query.cte_map)?.map).map((entry) => {
@@ -82,9 +95,9 @@ export function queryParts(
       select,
       Object.fromEntries(
         columns.filter((column) => column.select === select)
-          .map(({ name, expression }) => {
+          .map(({ name, expression, after }) => {
             const isTime = select === "" && times.includes(name);
-            return [name, hash([expression, isTime])];
+            return [name, hash([expression, isTime, after])];
           }),
       ),
     ])),
@@ -94,7 +107,7 @@ export function queryParts(
 /** The columns that have a name; undefined if the select must stay whole. */
 function namedColumns(
   select: SqlNode,
-): Omit<SelectColumn, "select">[] | undefined {
+): Pick<SelectColumn, "name" | "expression">[] | undefined {
   const isPlain = select.type === "SELECT_NODE" &&
     nodesOf(select.modifiers).length === 0 &&
     select.aggregate_handling === "STANDARD_HANDLING" &&
@@ -115,6 +128,14 @@ function nameOf(expression: SqlNode): string {
   return alias === "" && expression.class === "COLUMN_REF"
     ? textsOf(expression.column_names).at(-1) ?? ""
     : alias;
+}
+
+/** What a select computes itself: the aggregates of subqueries are theirs. */
+function withoutSubqueries(node: SqlNode): SqlNode {
+  return JSON.parse(JSON.stringify(
+    node,
+    (_, one) => one?.class === "SUBQUERY" ? null : one,
+  ));
 }
 
 /** A hash that where a text stands, and DuckDB's order of fields, don't change. */

@@ -151,6 +151,25 @@ for (const [name, [before, after]] of Object.entries(ADDITIONS)) {
 const RULE =
   "select item_id, 'heavy' as reason from arrived.item where weight > 10";
 
+const BESIDE_STAR =
+  "select i.* from (select *, coalesce(weight, 0) as net from changed.item) as i";
+const PAIRED = `with pair as (
+  select * from current.item as i
+  left join current.place as p using (place_id)
+) select * from pair`;
+const BEFORE_STAR =
+  "with a as (select * from current.item) select a.item_id, a.weight from a";
+const IN_ORDER = `with a as (
+  select place_id, city from current.place
+), b as (
+  select item_id, place_id from current.item
+) select max(place_id) as item_id, city as k from (
+  from a union all select place_id, cast(item_id as varchar) from b
+) as everything group by city`;
+const BY_POSITION = "select x as item_id, y as a from current.item as i(x, y)";
+const OF_A_SUBQUERY =
+  "select 1 as item_id, (select max(place_id) from current.place) as m from current.item where item_id = 9";
+
 /** Each may change what is there, and as which line. */
 const CHANGES: Readonly<
   Record<string, [before: Files, after: Files, ...lines: string[]]>
@@ -271,7 +290,73 @@ const CHANGES: Readonly<
         left join current.place as p using (place_id)
       ) select pair.item_id, pair.city from pair`),
     },
+    "dim_item: new columns may change its rows, since it has * other than in a plain select",
     "dim_item: its query uses the name city, which a new column has now",
+  ],
+  "a column of the contract with the name that is computed beside a `*`": [
+    { ...source(), ...model(BESIDE_STAR) },
+    { ...source("net bigint,"), ...model(BESIDE_STAR) },
+    "dim_item: its query uses the name net, which a new column has now",
+  ],
+  "a column of the contract with another's name, where a `*` passes both on": [
+    { ...source(), ...model(PAIRED) },
+    { ...source("city text,"), ...model(PAIRED) },
+    "dim_item: new columns may change its rows, since it has * other than in a plain select",
+  ],
+  "a CTE's column before its `*`, which may have the same": [
+    { ...source(), ...model(BEFORE_STAR) },
+    {
+      ...source(),
+      ...model(
+        BEFORE_STAR.replace("(select *", "(select place_id as weight, *"),
+      ),
+    },
+    "dim_item: a.weight comes before *, which may have a column of this name",
+    "dim_item: its query uses the name weight, which a new column has now",
+  ],
+  "the order of a CTE's columns": [
+    { ...source(), ...model(IN_ORDER) },
+    {
+      ...source(),
+      ...model(IN_ORDER.replace("item_id, place_id", "place_id, item_id")),
+    },
+    "dim_item: its query has the columns of b in another order",
+  ],
+  "the order of a CTE's columns, one without a name": [
+    {
+      ...source(),
+      ...model(
+        "with a as (select item_id, upper(title), lower(title) as k from current.item) select item_id from a where hash(a) > 0",
+      ),
+    },
+    {
+      ...source(),
+      ...model(
+        "with a as (select item_id, lower(title) as k, upper(title) from current.item) select item_id from a where hash(a) > 0",
+      ),
+    },
+    "dim_item: a.k is computed differently",
+  ],
+  "the order of the contract's columns": [
+    { ...source("a text, b text,"), ...model(BY_POSITION) },
+    { ...source("b text, a text,"), ...model(BY_POSITION) },
+    "the contract has the columns of item in another order",
+  ],
+  "a row as a whole, by its schema": [
+    { ...source(), ...byRow("item_id, to_json(changed.item)::text as j") },
+    {
+      ...source("colour text,"),
+      ...byRow("item_id, to_json(changed.item)::text as j"),
+    },
+    "dim_item: new columns may change its rows, since it has item as a whole row",
+  ],
+  "an aggregate where only a subquery had one": [
+    { ...source(), ...model(OF_A_SUBQUERY) },
+    {
+      ...source(),
+      ...model(OF_A_SUBQUERY.replace(" as m", " as m, count(*) as n")),
+    },
+    "dim_item: its query changes besides what it selects by name",
   ],
   "a natural join": [
     {
