@@ -5,6 +5,7 @@ import { ConfigError } from "../lib/errors.ts";
 import { connect } from "../lib/postgres/connect.ts";
 import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
 import { NAME, plainName } from "../lib/project/ddl_text.ts";
+import { withoutComments } from "../lib/project/tables_read.ts";
 import { readPostgresUrl } from "../lib/settings/connection_url.ts";
 
 /** A database that the functions reach, and what they are there. */
@@ -17,9 +18,11 @@ export interface Database {
 }
 
 const CREATE_ROLE = new RegExp(
-  String.raw`\bcreate\s+(?:role|user)\s+(${NAME})`,
+  String.raw`\bcreate\s+(?:role|user)(?!\s+mapping\b)\s+(${NAME})([^;]*)`,
   "giu",
 );
+/** The role of a company whose file says nothing else. */
+const USUAL_ROLE = "totesys_extract";
 const PASSWORD_BYTES = 24;
 const SALT_BYTES = 16;
 /** As PostgreSQL's scram_iterations. */
@@ -77,7 +80,7 @@ export async function makeRoles(
   }
   if (Object.values(roles).includes("")) {
     throw new ConfigError([
-      `${file} does not say which role the pipeline has: let it create one role, as in examples/northwind/sql`,
+      `${file} does not say which role the pipeline has: let it create one login, as in examples/northwind/sql`,
     ]);
   }
   await using connection = await connect(settings, { purpose: "deploy" });
@@ -101,13 +104,24 @@ export async function makeRoles(
   return values;
 }
 
-/** The one role that a file of SQL creates; undefined if there is no such. */
+/**
+ * The role that a file of SQL creates: the usual one, or the only one, or of
+ * several the only login; undefined if there is no such.
+ */
 function roleMadeBy(sql: string): string | undefined {
-  const text = sql.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\//g, "");
-  const roles = new Set(
-    [...text.matchAll(CREATE_ROLE)].map(([, name = ""]) => plainName(name)),
+  const made = [...withoutComments(sql).matchAll(CREATE_ROLE)].map(
+    ([, name = "", options = ""]) => ({
+      name: plainName(name),
+      isLogin: /\blogin\b/i.test(options),
+    }),
   );
-  return roles.size === 1 ? [...roles][0] : undefined;
+  const logins = made.filter(({ isLogin }) => isLogin);
+  for (const some of [made, logins]) {
+    const names = new Set(some.map(({ name }) => name));
+    if (names.has(USUAL_ROLE)) return USUAL_ROLE;
+    if (names.size === 1) return [...names][0];
+  }
+  return undefined;
 }
 
 async function readText(file: string): Promise<string | undefined> {

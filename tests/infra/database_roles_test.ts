@@ -127,11 +127,27 @@ Deno.test("makeRoles() gives a password to the role that a company's grants.sql 
     const { user } = await queryRow(client, "select current_user as user");
     assert.equal(user, "Shop reader");
     await client.end();
+    const named = async (sql: string) => {
+      await Deno.writeTextFile(grants, sql);
+      const [source] = await databasesOf(folder, projectDirectory());
+      return source?.roles.source;
+    };
+    assert.equal(
+      await named(
+        `create role readers; create user mapping for x server y;
+        create role totesys_extract login;`,
+      ),
+      "totesys_extract",
+    );
+    assert.equal(
+      await named("create role readers nologin; create role reader login;"),
+      "reader",
+    );
     for (const sql of ["select 1", "create role a; create user b"]) {
       await assert.rejects(madeBy(sql), {
         name: "ConfigError",
         message:
-          `${grants} does not say which role the pipeline has: let it create one role, as in examples/northwind/sql`,
+          `${grants} does not say which role the pipeline has: let it create one login, as in examples/northwind/sql`,
       });
     }
   }));
