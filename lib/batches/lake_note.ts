@@ -30,15 +30,20 @@ interface StoredNote extends LakeNote {
  */
 export async function noteLake(
   { config, clock }: Pick<StageContext, "config" | "clock">,
-  options: { zone: Zone; error: unknown },
+  options: {
+    zone: Zone;
+    error: unknown;
+    /** Of the file that was there; null if there was none. */
+    etag: string | null;
+  },
 ): Promise<void> {
-  const { zone, error } = options;
+  const { zone, error, etag } = options;
   const at = clock().toISOString();
   const message = secretsOf(config)(messageOf(error))
     .slice(0, MESSAGE_CHARACTERS_MAX);
   try {
     const { since = at } = await readLakeNote(zone) ?? {};
-    const note: StoredNote = { etag: await etagOf(zone), since, at, message };
+    const note: StoredNote = { etag, since, at, message };
     await zone.put(
       LAKE_NOTE,
       new TextEncoder().encode(`${JSON.stringify(note)}\n`),
@@ -52,13 +57,13 @@ export async function noteLake(
 export async function readLakeNote(zone: Zone): Promise<LakeNote | undefined> {
   const stored = await zone.read(LAKE_NOTE);
   if (stored === undefined) return undefined;
-  let note: StoredNote;
+  let note: StoredNote | null;
   try {
     note = JSON.parse(new TextDecoder().decode(stored.bytes));
   } catch {
     return undefined;
   }
-  return note.etag === await etagOf(zone) ? note : undefined;
+  return note !== null && note.etag === await etagOf(zone) ? note : undefined;
 }
 
 async function etagOf(zone: Zone): Promise<string | null> {

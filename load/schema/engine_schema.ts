@@ -24,9 +24,6 @@ import makeFunctionsAgain from "./0014_make_functions_again.sql" with {
 import indexOfSnapshotTimes from "./0015_index_of_snapshot_times.sql" with {
   type: "text",
 };
-import commentsOfVerification from "./0016_comments_of_verification.sql" with {
-  type: "text",
-};
 
 /**
  * The migrations of the pipeline's own tables in a warehouse, for any company,
@@ -63,5 +60,4 @@ export const ENGINE_SCHEMA: readonly SqlFile[] = [
   },
   { name: "0014_make_functions_again", text: makeFunctionsAgain },
   { name: "0015_index_of_snapshot_times", text: indexOfSnapshotTimes },
-  { name: "0016_comments_of_verification", text: commentsOfVerification },
 ];

@@ -227,7 +227,7 @@ Deno.test("transform() asks where no batch says what its SQL was, as of the vers
 
     await assert.rejects(platform.transform(), {
       message:
-        "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since",
+        "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since, and what it was is not known, as an earlier version made that batch",
     });
   }));
 

@@ -104,9 +104,12 @@ export async function sqlChange(
 
 function refuseChange(
   { batch }: ProcessedManifest,
-  { taken, changed }: SqlChange,
+  { before, taken, changed }: SqlChange,
 ): never {
   const lists = [
+    ...before?.parts === undefined
+      ? ["what it was is not known, as an earlier version made that batch"]
+      : [],
     ...taken.length === 0 ? [] : [`takes away: ${taken.join("; ")}`],
     ...changed.length === 0 ? [] : [`changes: ${changed.join("; ")}`],
   ];

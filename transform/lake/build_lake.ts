@@ -42,7 +42,7 @@ export interface PublishOptions {
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
   log: Logger;
   /** Leaves a note for `status` that the lake can't be replaced. */
-  noteFailure?: (error: unknown) => Promise<void>;
+  noteFailure?: (error: unknown, etag: string | null) => Promise<void>;
 }
 
 /** The contents of a published lake that publishing needs. */

@@ -28,7 +28,7 @@ export async function publishBatch(
   const work = { ...batch, zone, sql, log };
   const isHere = await publishLake(duckdb, {
     ...work,
-    noteFailure: (error) => noteLake(context, { zone, error }),
+    noteFailure: (error, etag) => noteLake(context, { zone, error, etag }),
   });
   if (isHere && config.icebergCatalogue !== undefined) {
     await publishTables({ ...work, duckdb, newRunId });

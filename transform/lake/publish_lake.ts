@@ -28,28 +28,36 @@ export async function publishLake(
   duckdb: DuckDb,
   options: PublishOptions,
 ): Promise<boolean> {
+  const seen: Seen = {};
   try {
-    return await publish(duckdb, options);
+    return await publish(duckdb, { ...options, seen });
   } catch (error) {
     options.log.error(
       "lake.duckdb can't be replaced, and stays unchanged until a run can replace it: {reason}",
       { reason: messageOf(error) },
     );
-    await options.noteFailure?.(error);
+    // Without a look at it, nobody knows that it is not the newest.
+    if (seen.etag !== undefined) await options.noteFailure?.(error, seen.etag);
     return true;
   }
 }
 
+/** The published file that was seen last; null if there was none. */
+interface Seen {
+  etag?: string | null;
+}
+
 async function publish(
   duckdb: DuckDb,
-  options: PublishOptions,
+  options: PublishOptions & { seen: Seen },
 ): Promise<boolean> {
-  const { zone, batches, newest, log } = options;
+  const { zone, batches, newest, log, seen } = options;
   // The files of a group also have its later batches, which are still to come.
   if (newest.group !== undefined && newest.group.to > newest.batch) return true;
   const path = join(duckdb.tempDirectory, LAKE_FILE);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const stored = await zone.read(LAKE_FILE);
+    seen.etag = stored?.etag ?? null;
     const known = stored === undefined
       ? undefined
       : await readKnownLake(duckdb, { bytes: stored.bytes, path, options });
