@@ -56,7 +56,10 @@ Deno.test("a schema, partitions and extra columns may have any names", async () 
   await history.step();
 
   await history.compareAll();
-  assert.match(platform.logged.join("\n"), /leaves out: Ex"tra '; drop table/);
+  assert.match(
+    platform.logged.join("\n"),
+    /leaves out: "Ex""tra '; drop table/,
+  );
 });
 
 Deno.test("extract() shows a schema's name as it is when its tables are missing", async () => {
