@@ -33,16 +33,20 @@ export async function noteLake(
   options: {
     zone: Zone;
     error: unknown;
-    /** Of the file that was there; null if there was none. */
-    etag: string | null;
+    /**
+     * Of the file that was there; null if there was none, undefined if it could
+     * not be read.
+     */
+    etag: string | null | undefined;
   },
 ): Promise<void> {
-  const { zone, error, etag } = options;
+  const { zone, error } = options;
   const at = clock().toISOString();
   const message = secretsOf(config)(messageOf(error))
     .slice(0, MESSAGE_CHARACTERS_MAX);
   try {
     const { since = at } = await readLakeNote(zone) ?? {};
+    const { etag = await etagOf(zone) } = options;
     const note: StoredNote = { etag, since, at, message };
     await zone.put(
       LAKE_NOTE,

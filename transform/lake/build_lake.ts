@@ -42,7 +42,10 @@ export interface PublishOptions {
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
   log: Logger;
   /** Leaves a note for `status` that the lake can't be replaced. */
-  noteFailure?: (error: unknown, etag: string | null) => Promise<void>;
+  noteFailure?: (
+    error: unknown,
+    etag: string | null | undefined,
+  ) => Promise<void>;
 }
 
 /** The contents of a published lake that publishing needs. */

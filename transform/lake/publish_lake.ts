@@ -36,8 +36,7 @@ export async function publishLake(
       "lake.duckdb can't be replaced, and stays unchanged until a run can replace it: {reason}",
       { reason: messageOf(error) },
     );
-    // Without a look at it, nobody knows that it is not the newest.
-    if (seen.etag !== undefined) await options.noteFailure?.(error, seen.etag);
+    await options.noteFailure?.(error, seen.etag);
     return true;
   }
 }
