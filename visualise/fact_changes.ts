@@ -1,11 +1,9 @@
+import { exactNumber } from "../lib/exact_number.ts";
 import type { TextRow } from "../lib/postgres/postgres.ts";
 
 /** Columns about versions and their intervals, not about the fact. */
 export const HIDDEN =
   /^(?:valid_from|valid_to|from_batch|to_batch|is_placeholder)$/;
-
-/** Every number of so many digits is a different one in JavaScript, too. */
-const DIGITS_MAX = 15;
 
 /** What happened to a row, and which of its columns differ. */
 export interface FactChange {
@@ -69,15 +67,4 @@ export function compareVersions(
       after: is?.[name] ?? null,
     })),
   };
-}
-
-function exactNumber(
-  _: string,
-  value: unknown,
-  { source = "" }: { source?: string } = {},
-): unknown {
-  return typeof value === "number" &&
-      source.replaceAll(/\D/g, "").length > DIGITS_MAX
-    ? source
-    : value;
 }

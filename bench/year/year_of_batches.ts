@@ -32,7 +32,7 @@ const STAMP = "timestamp '2024-11-04 09:00'";
 const MINUTES = 15;
 /** Every fifth change is of more than sales orders. */
 const MORE_EVERY = 5;
-/** Every tenth change is of dimensions: of so many rows, in turn. */
+/** Every tenth change is of dimensions, of this many rows in turn. */
 const DIMENSIONS_EVERY = 10;
 const DIMENSION_ROWS = 5;
 /** The changes that can be repeated: twice the rows of dimensions. */

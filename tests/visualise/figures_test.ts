@@ -10,6 +10,15 @@ const DAY = "2023-06-01";
 const ALL = { from: null, to: null };
 const { subjects } = readDashboard(PROJECT_SQL);
 
+/** A dashboard of orders alone, by this file. */
+function ordersOf(text: string) {
+  return readDashboard({
+    ...PROJECT_SQL,
+    dashboardSettings: undefined,
+    dashboard: [{ name: "orders", text }],
+  }).subjects;
+}
+
 /** Remembers from which batch's totals each figure was made. */
 class Watched extends Warehouse {
   readonly bases: unknown[] = [];
@@ -92,12 +101,7 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
 
 Deno.test("Figures of records that depend on each other are made of all of them", async () => {
   await using platform = await loaded();
-  const { subjects } = readDashboard({
-    ...PROJECT_SQL,
-    dashboardSettings: undefined,
-    dashboard: [{
-      name: "orders",
-      text: `-- Record: fact_sales_order.
+  const subjects = ordersOf(`-- Record: fact_sales_order.
 -- Time: created_date.
 -- Dimensions:
 --   buyer
@@ -105,9 +109,7 @@ Deno.test("Figures of records that depend on each other are made of all of them"
 select *, case row_number() over (
     partition by counterparty_id order by sales_order_id
   ) when 1 then 'new' else 'known' end as buyer
-from fact_sales_order`,
-    }],
-  });
+from fact_sales_order`);
   const { settings } = platform.warehouse;
   const { connect } = platform.context.resources;
   await using warehouse = new Warehouse(settings, connect);
@@ -132,21 +134,14 @@ from fact_sales_order`,
 
 Deno.test("Figures forgets a sum that was no number", async () => {
   await using platform = await loaded();
-  const { subjects } = readDashboard({
-    ...PROJECT_SQL,
-    dashboardSettings: undefined,
-    dashboard: [{
-      name: "orders",
-      text: `-- Record: fact_sales_order.
+  const subjects = ordersOf(`-- Record: fact_sales_order.
 -- Time: created_date.
 -- Measures:
 --   units: number
 
 select *,
   case units_sold when 666 then 'NaN'::numeric else units_sold end as units
-from fact_sales_order`,
-    }],
-  });
+from fact_sales_order`);
   const { settings } = platform.warehouse;
   const { connect } = platform.context.resources;
   await using warehouse = new Warehouse(settings, connect);

@@ -1,3 +1,4 @@
+import { exactNumber } from "../../lib/exact_number.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { quoteText } from "../../lib/postgres/postgres.ts";
 
@@ -122,16 +123,6 @@ export function namesColumn(expression: unknown): boolean {
     if (COLUMNS.includes(textOf(type))) found = true;
   });
   return found;
-}
-
-function exactNumber(
-  _: string,
-  value: unknown,
-  { source }: { source?: string } = {},
-): unknown {
-  return Number.isInteger(value) && !Number.isSafeInteger(value)
-    ? source
-    : value;
 }
 
 function isNode(field: unknown): field is SqlNode {
