@@ -6,10 +6,13 @@ import {
 } from "../lib/postgres/postgres.ts";
 import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
 
+/** How long its work may take, which reads the catalogue and no table. */
+const WORK_MS_MAX = 60_000;
+
 /**
  * A connection beside those that read, which sees what is committed by now. It
  * is idle between its transactions, and servers, poolers and networks may end
- * it for that: it is then opened again.
+ * it for that, some without a word: it is then opened again.
  */
 export class Beside {
   #turn: Promise<unknown> = Promise.resolve();
@@ -25,21 +28,26 @@ export class Beside {
   ) {}
 
   /**
-   * Runs work in a transaction of its own, after any earlier work has ended;
-   * undefined if there is no connection to the same server any more.
+   * Runs work in a transaction of its own, after any earlier work has ended,
+   * and once more if the connection turns out to have ended; undefined if there
+   * is no connection to the same server any more.
    */
   async use<Result>(
     work: (client: pg.Client) => Promise<Result>,
-    options: { mustAnswerSoon?: boolean } = {},
+    { answerMsMax = WORK_MS_MAX }: { answerMsMax?: number } = {},
   ): Promise<Result | undefined> {
-    const turn = this.#turn.then(() => this.#run(work, options));
+    const turn = this.#turn.then(() => this.#run(work, answerMsMax))
+      .catch((error) => {
+        if (!ENDINGS.has(this.current.client)) throw error;
+        return this.#run(work, answerMsMax);
+      });
     this.#turn = turn.catch(() => {});
     return await turn;
   }
 
   async #run<Result>(
     work: (client: pg.Client) => Promise<Result>,
-    { mustAnswerSoon = false }: { mustAnswerSoon?: boolean },
+    answerMsMax: number,
   ): Promise<Result | undefined> {
     const { guest, reopen, end } = this.options;
     if (ENDINGS.has(this.current.client)) {
@@ -51,7 +59,7 @@ export class Beside {
     const { client } = this.current;
     try {
       const result = inTransaction(client, guest, () => work(client));
-      return await (mustAnswerSoon ? inTime(this.current, result) : result);
+      return await inTime(this.current, result, answerMsMax);
     } catch (error) {
       // What the server did not say is the connection's end.
       if (sqlState(error) === undefined && error instanceof Error) {

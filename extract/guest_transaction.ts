@@ -111,19 +111,20 @@ export function isLocked(error: unknown): boolean {
 }
 
 /** How long a pooler without a free connection may keep a second waiting. */
-const ANSWER_MS_MAX = 5_000;
+export const ANSWER_MS_MAX = 5_000;
 
 /** Waits for work; ends the connection and throws if no answer comes soon. */
 export async function inTime<Result>(
   connection: Connection,
   work: Promise<Result>,
+  answerMsMax = ANSWER_MS_MAX,
 ): Promise<Result> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`no answer in ${ANSWER_MS_MAX / 1000} s`));
+      reject(new Error(`no answer in ${answerMsMax / 1000} s`));
       void connection[Symbol.asyncDispose]();
-    }, ANSWER_MS_MAX);
+    }, answerMsMax);
   });
   try {
     return await Promise.race([work, late]);

@@ -4,6 +4,7 @@ import type pg from "pg";
 import { query, type TextRow } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { Beside } from "./beside.ts";
+import { ANSWER_MS_MAX } from "./guest_transaction.ts";
 import waitersSql from "./waiters.sql" with { type: "text" };
 
 /** Which locks are watched, and how long others may wait for them. */
@@ -51,7 +52,9 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
         .catch(() => {});
       if (stopped.signal.aborted) return;
       try {
-        const reason = await beside.use(look, { mustAnswerSoon: true });
+        const reason = await beside.use(look, {
+          answerMsMax: ANSWER_MS_MAX,
+        });
         if (reason === undefined) throw new Error("its connection has ended");
         failures = 0;
         if (reason === null) continue;

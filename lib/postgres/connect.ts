@@ -7,6 +7,7 @@ import {
 import { readTlsFiles } from "../settings/tls_files.ts";
 import { rdsRoots } from "./rds_roots.ts";
 import { connectError } from "./connect_error.ts";
+import { limitSilence } from "./limit_silence.ts";
 import { applicationName, Connection, ENDINGS, queryRow } from "./postgres.ts";
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -15,10 +16,15 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
 
 const END_TIMEOUT_MS = 2_000;
 
+/** No statement takes longer: an index of billions of rows is made in hours. */
+const SILENT_MS_MAX = 6 * 3_600_000;
+
 /** What a connection is for. */
 interface ConnectOptions {
   purpose: string;
   signal?: AbortSignal | undefined;
+  /** How long a query may wait without a byte of an answer. */
+  silentMsMax?: number;
 }
 
 /**
@@ -57,6 +63,7 @@ export async function connect(
   });
   try {
     await client.connect();
+    limitSilence(client, options.silentMsMax ?? SILENT_MS_MAX);
     await checkTarget(client, settings);
   } catch (error) {
     await end(client);

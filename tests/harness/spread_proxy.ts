@@ -1,6 +1,11 @@
 /** A name behind which there are several servers. */
 export interface SpreadProxy extends AsyncDisposable {
   readonly port: number;
+  /**
+   * From now on nothing comes through connections that are open, and none ends:
+   * so looks a server that vanished to a client behind a proxy or a firewall.
+   */
+  swallow(): void;
 }
 
 /**
@@ -13,12 +18,19 @@ export function startSpreadProxy(
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.Conn>();
   const passing = new Set<Promise<void>>();
+  const swallowed = new WeakSet<Deno.Conn>();
   const pass = async (client: Deno.Conn, port: number) => {
     const upstream = await Deno.connect({ hostname: "127.0.0.1", port });
     open.add(client).add(upstream);
+    const filter = () =>
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform: (piece, next) => {
+          if (!swallowed.has(client)) next.enqueue(piece);
+        },
+      });
     await Promise.allSettled([
-      client.readable.pipeTo(upstream.writable),
-      upstream.readable.pipeTo(client.writable),
+      client.readable.pipeThrough(filter()).pipeTo(upstream.writable),
+      upstream.readable.pipeThrough(filter()).pipeTo(client.writable),
     ]);
     open.delete(client);
     open.delete(upstream);
@@ -31,6 +43,9 @@ export function startSpreadProxy(
   })();
   return {
     port: listener.addr.port,
+    swallow: () => {
+      for (const connection of open) swallowed.add(connection);
+    },
     [Symbol.asyncDispose]: async () => {
       listener.close();
       for (const connection of open) {
