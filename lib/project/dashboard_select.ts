@@ -2,17 +2,59 @@ import { lower, type Token, tokenize, words } from "./sql_tokens.ts";
 
 /** The relation with the batch that is shown, and its day. */
 const AS_OF = "as_of";
-/** What makes a row of a select depend on several rows that it reads. */
+/**
+ * What makes a row of a select depend on several rows that it reads, or on the
+ * number of the batch that is shown.
+ */
 const OF_SEVERAL_ROWS = words(`
-  distinct except fetch group having intersect limit offset over union window
+  batch distinct except fetch group having intersect limit offset over table
+  union window
 `);
-/** What gives another value at another time, or each time. */
+/** What gives another value at another time, each time, or to somebody else. */
 const CHANGING_WORDS = words(`
-  current_date current_time current_timestamp localtime localtimestamp
+  current_catalog current_date current_role current_schema current_time
+  current_timestamp current_user localtime localtimestamp session_user
+  system_user tablesample
 `);
 const CHANGING_FUNCTIONS = words(`
-  clock_timestamp gen_random_uuid now random random_normal
-  statement_timestamp timeofday transaction_timestamp
+  clock_timestamp current_query current_schemas current_setting currval
+  gen_random_bytes gen_random_uuid lastval nextval now pg_backend_pid
+  pg_current_snapshot pg_current_xact_id random random_normal setval
+  statement_timestamp timeofday transaction_timestamp txid_current
+  txid_current_snapshot uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4
+  uuidv4 uuidv7
+`);
+/** Texts that PostgreSQL reads as a date or time of the query. */
+const CHANGING_TEXT = /^\W*(now|today|tomorrow|yesterday)\b(\W*|\s+[\w/+-]+)$/i;
+/**
+ * What may stand before a bracket and looks at no other row: words of SQL,
+ * types, and functions of their arguments. Any other function may be an
+ * aggregate, or read a table.
+ */
+const OF_ONE_ROW = words(`
+  all and any array as between by case cast else extract from ilike in is join
+  like not on or row select similar some then using values when where
+  bit bpchar char character date decimal float int4 int8 interval numeric text
+  time timestamp timestamptz varbit varchar varying
+  coalesce greatest least nullif num_nonnulls num_nulls
+  abs cbrt ceil ceiling degrees div exp factorial floor gcd lcm ln log log10 mod
+  pi pow power radians round scale sign sqrt trim_scale trunc width_bucket
+  age date_add date_bin date_part date_subtract date_trunc isfinite justify_days
+  justify_hours justify_interval make_date make_interval make_time
+  make_timestamp make_timestamptz timezone to_date to_timestamp
+  ascii btrim char_length character_length chr concat concat_ws decode encode
+  format initcap left length lower lpad ltrim md5 normalize octet_length overlay
+  position quote_ident quote_literal quote_nullable regexp_count regexp_instr
+  regexp_like regexp_match regexp_replace regexp_substr repeat replace reverse
+  right rpad rtrim sha256 split_part starts_with string_to_array strpos substr
+  substring to_char to_hex to_number translate trim unaccent upper
+  array_append array_cat array_length array_position array_prepend array_remove
+  array_to_string cardinality
+  json_build_array json_build_object json_extract_path json_extract_path_text
+  jsonb_array_length jsonb_build_array jsonb_build_object jsonb_extract_path
+  jsonb_extract_path_text jsonb_typeof to_json to_jsonb
+  daterange int4range int8range isempty lower_inc numrange tsrange tstzrange
+  upper_inc
 `);
 /** The end of a version: another batch than the one that is shown. */
 const ENDS = words("to_batch valid_to");
@@ -31,7 +73,12 @@ export function seesOtherRows(select: string, fact: string): boolean {
   const selects = tokens.filter((token) => lower(token) === "select").length;
   const read = relationsIn(tokens).filter((name) => name !== AS_OF);
   return selects > 1 || read.length > 1 || read[0] !== fact ||
-    tokens.some((token) => OF_SEVERAL_ROWS.has(lower(token)));
+    tokens.some((token, index) =>
+      OF_SEVERAL_ROWS.has(nameOf(token)) ||
+      tokens[index + 1]?.text === "(" &&
+        ["word", "quoted"].includes(token.kind) &&
+        !OF_ONE_ROW.has(nameOf(token))
+    );
 }
 
 /** Why a select does not give the same whenever the same batch is shown. */
@@ -46,10 +93,16 @@ export function selectProblems(select: string, fact: string): string[] {
         `it reads ${name}, and ${fact} stands for what it held at the batch that is shown, ended since or not`,
       ];
     }
-    return token.kind === "word" && !isOfTable &&
-        (CHANGING_WORDS.has(name) || isCalled && CHANGING_FUNCTIONS.has(name))
+    const changes = token.kind === "string"
+      ? CHANGING_TEXT.test(withoutQuotes(token))
+      : token.kind === "word" && !isOfTable &&
+        (CHANGING_WORDS.has(name) || isCalled &&
+            (CHANGING_FUNCTIONS.has(name) || isAgeOfToday(tokens, index)));
+    return changes
       ? [
-        `it has ${name}, which is not of the batch that is shown: use as_of.day`,
+        `it has ${
+          name || token.text
+        }, which is not of the batch that is shown: use as_of.day`,
       ]
       : [];
   });
@@ -61,6 +114,23 @@ export function selectProblems(select: string, fact: string): string[] {
     ...new Set(found),
     ...isRead ? [] : [`it does not read ${fact} by its name alone`],
   ];
+}
+
+/** Whether `age` is called there with one argument: it counts up to today. */
+function isAgeOfToday(tokens: readonly Token[], index: number): boolean {
+  if (lower(tokens[index]) !== "age") return false;
+  let depth = 0;
+  for (const { text } of tokens.slice(index + 1)) {
+    if (text === "," && depth === 1) return false;
+    if (text === "(") depth++;
+    if (text === ")" && --depth === 0) return true;
+  }
+  return false;
+}
+
+/** What a string says. */
+function withoutQuotes({ text }: Token): string {
+  return text.replace(/^e?'|'$/gi, "");
 }
 
 /** The relations of the first FROM that is in no brackets. */

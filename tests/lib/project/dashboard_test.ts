@@ -54,6 +54,8 @@ Deno.test("readDashboard() knows whether a record is made of its own row alone",
       "select *, -- over (select from fact_payment)\n ',' as c from fact_payment, as_of",
       "select * from as_of cross join fact_payment where paid is distinct from true and payment_id is not distinct from 1",
       "select extract(year from payment_date), substring('a' from 1), 'x' from fact_payment",
+      "select round(value / 2, 2), value::numeric(10, 2), coalesce(a, (b)) from fact_payment where a in (1, 2)",
+      "select date_trunc('month', payment_date), age(as_of.day, payment_date) from fact_payment cross join as_of",
     ]
   ) {
     assert.equal(seesOthers(select), false, select);
@@ -71,6 +73,12 @@ Deno.test("readDashboard() knows whether a record is made of its own row alone",
       "select a.* from fact_payment as a, fact_payment_history as b",
       "select a.* from fact_payment as a left join public.other using (payment_id)",
       "select * from fact_payment join dim_currency using (currency_id)",
+      "select min(payment_id) as payment_id, max(payment_date) from fact_payment",
+      "select count(*) filter (where paid) as payment_id from fact_payment",
+      "select *, our_total(counterparty_id) from fact_payment",
+      'select *, "sum"(value) from fact_payment',
+      "with f as (table fact_payment) select * from fact_payment where exists (table f)",
+      "select *, from_batch = as_of.batch as is_new from fact_payment cross join as_of",
     ]
   ) {
     assert.equal(seesOthers(select), true, select);
@@ -91,6 +99,30 @@ Deno.test("readDashboard() refuses a select that does not follow the batch that 
         /it reads to_batch, and fact_payment stands for what it held/,
       ],
       ['select "valid_to" from fact_payment', /it reads valid_to/],
+      ["select *, 'now'::timestamp from fact_payment", /it has 'now', which/],
+      ["select *, date 'Today' from fact_payment", /it has 'Today', which/],
+      [
+        "select * from fact_payment where payment_date < E'yesterday'",
+        /it has E'yesterday', which/,
+      ],
+      [
+        "select *, cast(' today UTC' as timestamptz) from fact_payment",
+        /it has ' today UTC', which/,
+      ],
+      [
+        "select *, age((payment_date)) from fact_payment",
+        /it has age, which/,
+      ],
+      ["select *, uuidv7() from fact_payment", /it has uuidv7, which/],
+      [
+        "select *, CURRENT_USER from fact_payment",
+        /it has current_user, which/,
+      ],
+      [
+        "select * from fact_payment tablesample system (10)",
+        /it has tablesample, which/,
+      ],
+      ["select * from only fact_payment", /does not read fact_payment by/],
       ["select * from public.fact_payment", /does not read fact_payment by/],
       ["select * from fact_payment_current", /does not read fact_payment by/],
       ["select fact_payment.* from other", /does not read fact_payment by/],
@@ -100,8 +132,9 @@ Deno.test("readDashboard() refuses a select that does not follow the batch that 
   }
   for (
     const select of [
-      "select *, 'now()' as now, t.now from fact_payment as t",
+      "select *, 'as of now()' as now, t.now from fact_payment as t",
       "select *, from_batch, valid_from from fact_payment -- current_date",
+      "select *, 'due today' as state, 'now and then' as b from fact_payment",
     ]
   ) {
     assert.equal(problemsOf(HEADER, undefined, `\n${select}`), "");
