@@ -17,7 +17,7 @@ export function tokenize(text: string): Token[] {
       String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?\*/)`,
       String.raw`(?<string>\be'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')`,
       String.raw`(?<quoted>"(?:[^"]|"")*")`,
-      String.raw`(?<dollar>\$[a-z_]*\$)`,
+      String.raw`(?<dollar>\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$)`,
       String.raw`(?<word>[\p{L}_][\p{L}\p{N}_$]*)`,
       String.raw`(?<number>\d[\d._]*)`,
       String.raw`(?<sign>::|\|\||<=|>=|<>|!=|->|//|[^\s])`,

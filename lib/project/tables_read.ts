@@ -5,7 +5,7 @@ const TOKENS = new RegExp(
     String.raw`/\*[\s\S]*?\*/`,
     String.raw`\be'(?:[^'\\]|\\[\s\S]|'')*'`,
     String.raw`'(?:[^']|'')*'`,
-    String.raw`\$(?<tag>[\p{L}_]*)\$[\s\S]*?\$\k<tag>\$`,
+    String.raw`\$(?<tag>(?:[\p{L}_][\p{L}\p{N}_]*)?)\$[\s\S]*?\$\k<tag>\$`,
     String.raw`(?<name>"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*)`,
     String.raw`(?<sign>\S)`,
   ].join("|"),
@@ -14,7 +14,7 @@ const TOKENS = new RegExp(
 
 /** Strings and quoted names, or a run of white space and comments. */
 const TEXTS_AND_BLANKS =
-  /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([\p{L}_]*)\$[\s\S]*?\$\1\$|(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)+/giu;
+  /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[\s\S]*?\$\1\$|(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)+/giu;
 
 /** The schemas that hold a batch's tables. */
 const SCHEMAS: readonly string[] = ["arrived", "changed", "current"];

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { tablesRead } from "../../../lib/project/tables_read.ts";
+import {
+  tablesRead,
+  withoutComments,
+} from "../../../lib/project/tables_read.ts";
 
 for (
   const [sql, tables] of [
@@ -12,6 +15,10 @@ for (
       "select e'\\' changed.a', $$ changed.a $$, $x$ changed.a $x$ from changed.b",
       ["b"],
     ],
+    [
+      "select $t1$ changed.a $$ $t1$, $1$changed.b, $été_2$ changed.c $été_2$",
+      ["b"],
+    ],
     ["select other.changed.a from arrived.b", ["b"]],
     ["select changed.id from x as changed", ["id"]],
     ["select 1", []],
@@ -21,3 +28,10 @@ for (
     assert.deepEqual(tablesRead(sql), tables);
   });
 }
+
+Deno.test("withoutComments() leaves texts in dollar quotes as they are", () => {
+  assert.equal(
+    withoutComments("select $t1$ -- a\n$t1$, $$ /* b */ $$ -- c"),
+    "select $t1$ -- a\n$t1$, $$ /* b */ $$",
+  );
+});
