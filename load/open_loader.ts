@@ -9,6 +9,7 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { lackingSchema } from "./lacking_schema.ts";
 import { LOCK_KEY } from "./load_lock.ts";
 import { namingHolders } from "./lock_error.ts";
 import { makeSchema } from "./tables/make_schema.ts";
@@ -187,18 +188,12 @@ export async function checkEncoding(
 
 /** Throws a `StageError` unless there is a schema to create tables in. */
 async function checkSchema(client: pg.Client, server: string): Promise<void> {
-  const { schema } = await queryRow(
-    client,
-    "select current_schema() as schema",
-  );
-  if (schema !== null) return;
-  throw new StageError(
-    `Cannot load into ${server}: no schema has been selected to create in`,
-    {
-      subject: server,
-      hint: "Create the schema that the role's search_path names first",
-    },
-  );
+  const found = await lackingSchema(client);
+  if (found === undefined) return;
+  throw new StageError(`Cannot load into ${server}: ${found.lacks}`, {
+    subject: server,
+    hint: found.hint,
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
+import { lackingSchema } from "../load/lacking_schema.ts";
 import { loadedModels } from "../load/tables/loaded_models.ts";
 import { isMade, wantedSchema } from "../load/tables/make_schema.ts";
 
@@ -41,6 +42,8 @@ export async function lackingRight(
       } to ROLE; or see load/warehouse_roles.sql`,
     };
   }
+  const noSchema = await lackingSchema(client);
+  if (noSchema !== undefined) return noSchema;
   const lacks = rights.may_migrate !== "t"
     ? "the role may not create schemas there"
     : rights.may_make !== "t"

@@ -58,8 +58,13 @@ for (
     },
     {
       setting: "search_path = nowhere",
-      found: /no schema has been selected/,
-      hint: /search_path/,
+      found: /no schema has been selected .* search_path is nowhere$/,
+      hint: /which has to exist: alter role "postgres" in database/,
+    },
+    {
+      setting: "search_path = ''",
+      found: /no schema has been selected .* search_path is ""$/,
+      hint: /^Let its search_path name the schema of the models/,
     },
   ]
 ) {

@@ -1,0 +1,38 @@
+import type pg from "pg";
+import { queryRow, quoteName } from "../lib/postgres/postgres.ts";
+
+const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
+  current_database() as database, current_setting('search_path') as path,
+  (select nspname from unnest(string_to_array(
+      replace(current_setting('search_path'), '"', ''), ','
+    )) with ordinality as entries (entry, place)
+    inner join pg_namespace on nspname =
+      case trim(entry) when '$user' then current_user else trim(entry) end
+    order by place limit 1) as hidden`;
+
+/**
+ * Why the role has no schema to create tables in, and what to do; undefined if
+ * it has one.
+ */
+export async function lackingSchema(
+  client: pg.Client,
+): Promise<{ lacks: string; hint: string } | undefined> {
+  const row = await queryRow(client, SCHEMA_SQL);
+  if (row.schema !== null) return undefined;
+  const { path, hidden } = row;
+  const role = quoteName(row.role ?? "");
+  const set = `alter role ${role} in database ${
+    quoteName(row.database ?? "")
+  } set search_path = SCHEMA`;
+  return {
+    lacks:
+      `no schema has been selected to create in: the role's search_path is ${
+        path || '""'
+      }`,
+    hint: hidden === null
+      ? `Let its search_path name the schema of the models, which has to exist: ${set}`
+      : `Let the role use the schema: grant usage, create on schema ${
+        quoteName(hidden ?? "")
+      } to ${role}`,
+  };
+}
