@@ -1,11 +1,11 @@
 -- The catalogue entries that decide, beside the rows themselves, how the values
 -- of columns are printed: `kind` says how far a change in one can be seen.
--- $1: schemas, $2: names of tables.
+-- $1: schemas; $2: names of tables; $3: what to call them.
 with recursive columns (
     table_name, relation, column_name, number, type, is_generated
 ) as (
     select
-        class.relname,
+        wanted.called,
         class.oid,
         attribute.attname,
         attribute.attnum,
@@ -14,7 +14,8 @@ with recursive columns (
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
-    inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+    inner join unnest($1::text[], $2::text[], $3::text[])
+        as wanted (schema_name, name, called)
         on
             namespace.nspname = wanted.schema_name
             and class.relname = wanted.name

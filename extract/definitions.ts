@@ -2,6 +2,7 @@ import type pg from "pg";
 import { escapedName, unescapedName } from "../lib/batches/escaped_name.ts";
 import { StageError } from "../lib/errors.ts";
 import { query } from "../lib/postgres/postgres.ts";
+import type { SourceName } from "../lib/project/source_names.ts";
 import definitionsSql from "./definitions.sql" with { type: "text" };
 import type { LiveTable } from "./live_table.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -15,15 +16,12 @@ export interface Definition {
   definition: string;
 }
 
-/** Reads the definitions behind the columns of tables; the keys are tables. */
+/** Reads the definitions behind the columns of tables, by what to call them. */
 export async function readDefinitions(
   client: pg.Client,
-  options: { schemas: readonly string[]; tables: readonly string[] },
+  tables: ReadonlyMap<string, SourceName>,
 ): Promise<Map<string, Definition[]>> {
-  const rows = await query(client, definitionsSql, [
-    options.schemas,
-    options.tables,
-  ]);
+  const rows = await query(client, definitionsSql, wantedTables(tables));
   const found = new Map<string, Definition[]>();
   for (const row of rows) {
     const table = row.table_name ?? "";
@@ -36,6 +34,18 @@ export async function readDefinitions(
     });
   }
   return found;
+}
+
+/** The parameters of queries of the catalogue: schemas, names, what to call them. */
+export function wantedTables(
+  tables: ReadonlyMap<string, SourceName>,
+): string[][] {
+  const places = [...tables.values()];
+  return [
+    places.map(({ schema }) => schema),
+    places.map(({ name }) => name),
+    [...tables.keys()],
+  ];
 }
 
 /**
@@ -84,10 +94,10 @@ export async function checkDefinitions(
   const live = options.live.filter(({ definitions }) => definitions.length > 0);
   if (live.length === 0) return;
   const found = await snapshot.inForce((client) =>
-    readDefinitions(client, {
-      schemas: live.map(({ schema }) => schema),
-      tables: live.map(({ contract }) => contract.name),
-    })
+    readDefinitions(
+      client,
+      new Map(live.map(({ contract, source }) => [contract.name, source])),
+    )
   );
   if (found === undefined) return;
   for (const { contract: { name, columns }, definitions } of live) {

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { SourceName } from "../lib/project/source_names.ts";
 import {
   type Connection,
   PINNED,
@@ -93,15 +94,16 @@ export function lockSql(
 
 /** A table that is locked together with its partitions, if any. */
 export interface LockedTable {
+  /** The contract's name. */
   name: string;
-  schema: string;
+  source: SourceName;
   partitioned: boolean;
 }
 
-function lockOneSql({ name, schema, partitioned }: LockedTable): string {
-  return `select from ${partitioned ? "" : "only "}${quoteName(schema)}.${
-    quoteName(name)
-  } limit 0`;
+function lockOneSql({ source, partitioned }: LockedTable): string {
+  return `select from ${partitioned ? "" : "only "}${
+    quoteName(source.schema)
+  }.${quoteName(source.name)} limit 0`;
 }
 
 /** Whether an error means that a lock was not free. */

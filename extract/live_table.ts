@@ -2,19 +2,21 @@ import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
 import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { ContractColumn, ContractTable } from "../lib/project/contract.ts";
-import { schemaOf, typeSql } from "../lib/project/contract.ts";
+import { typeSql } from "../lib/project/contract.ts";
 import type { ColumnType } from "../lib/project/contract_types.ts";
+import { inSource, type SourceName } from "../lib/project/source_names.ts";
 import {
   type Definition,
   definitionLines,
   readDefinitions,
+  wantedTables,
 } from "./definitions.ts";
 import liveTablesSql from "./live_tables.sql" with { type: "text" };
 
 /** A source table whose live catalogue entry matches the contract. */
 export interface LiveTable {
   contract: ContractTable;
-  schema: string;
+  source: SourceName;
   /** Its name in a FROM clause: quoted, with `only` if it isn't partitioned. */
   from: string;
   /**
@@ -91,10 +93,11 @@ export async function readLiveTables(
   options: { tables: readonly ContractTable[]; sourceSchema: string },
 ): Promise<LiveTable[]> {
   const { tables } = options;
-  const names = tables.map((table) => table.name);
-  const schemas = tables.map((table) => schemaOf(table, options));
-  const rows = await query(client, liveTablesSql, [schemas, names]);
-  const definitions = await readDefinitions(client, { schemas, tables: names });
+  const places = new Map(
+    tables.map((table) => [table.name, inSource(table, options)]),
+  );
+  const rows = await query(client, liveTablesSql, wantedTables(places));
+  const definitions = await readDefinitions(client, places);
   const catalogue = new Map(rows.map((row) => {
     const found = parseRow(row, definitions.get(row.name ?? "") ?? []);
     return [found.name, found];
@@ -102,8 +105,9 @@ export async function readLiveTables(
   const problems: { table: string; message: string }[] = [];
   const live = tables.flatMap((table) => {
     const found = catalogue.get(table.name);
+    const source = inSource(table, options);
     const messages = found === undefined
-      ? [`there is no such table in the schema "${schemaOf(table, options)}"`]
+      ? [`there is no such table in the schema "${source.schema}"`]
       : differences(table, found);
     for (const message of messages) {
       problems.push({
@@ -111,9 +115,7 @@ export async function readLiveTables(
         message: `Cannot read "${table.name}": ${message}`,
       });
     }
-    return found === undefined
-      ? []
-      : [toLiveTable(table, found, schemaOf(table, options))];
+    return found === undefined ? [] : [toLiveTable(table, found, source)];
   });
   const [first] = problems;
   if (first !== undefined) {
@@ -149,16 +151,16 @@ function parseRow(
 function toLiveTable(
   contract: ContractTable,
   found: CatalogueRow,
-  schema: string,
+  source: SourceName,
 ): LiveTable {
-  const name = `${quoteName(schema)}.${quoteName(contract.name)}`;
+  const name = `${quoteName(source.schema)}.${quoteName(source.name)}`;
   const known = new Set(contract.columns.map((column) => column.name));
   const numbers = contract.columns.map(({ name: column }) =>
     found.columns.find((live) => live.name === column)?.number
   );
   return {
     contract,
-    schema,
+    source,
     from: found.kind === PARTITIONED ? name : `only ${name}`,
     identity: [
       ...found.parts.map((part) =>

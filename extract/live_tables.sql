@@ -1,4 +1,5 @@
--- The contract's tables as the live catalogue has them. $1: schemas, $2: names.
+-- The contract's tables as the live catalogue has them. $1: schemas;
+-- $2: names there; $3: the contract's names.
 with recursive unwrapped (domain, oid) as (
     select
         domain.oid as domain,
@@ -27,7 +28,7 @@ domain_base as materialized (
 )
 
 select
-    class.relname as name,
+    wanted.called as name,
     class.relkind as kind,
     coalesce(access_method.amname, 'heap') as access_method,
     exists (
@@ -44,7 +45,8 @@ select
 from pg_class as class
 inner join pg_namespace as namespace
     on class.relnamespace = namespace.oid
-inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+inner join unnest($1::text[], $2::text[], $3::text[])
+    as wanted (schema_name, name, called)
     on
         namespace.nspname = wanted.schema_name
         and class.relname = wanted.name

@@ -87,8 +87,8 @@ async function lockOnce(
   if (gateServer === state.server) return state;
   await first.query("savepoint looked");
   const changed = await query(first, changedTablesSql, [
-    tables.map(({ schema }) => schema),
-    tables.map(({ name }) => name),
+    tables.map(({ source }) => source.schema),
+    tables.map(({ source }) => source.name),
   ]);
   await first.query("rollback to savepoint looked; release savepoint looked");
   if (changed.length === 0) return state;
@@ -166,7 +166,8 @@ async function lockedError(
     guest,
     () =>
       query(client, lockHoldersSql, [
-        tables.map(({ schema }) => schema),
+        tables.map(({ source }) => source.schema),
+        tables.map(({ source }) => source.name),
         tables.map(({ name }) => name),
       ]),
   ).catch(() => []);

@@ -1,14 +1,16 @@
 -- Sessions that hold, or wait for, a lock that excludes readers, on a table or
 -- one of its indexes; and prepared transactions, which have no session, with
--- their id as a text of SQL. $1: schemas; $2: names of tables.
+-- their id as a text of SQL. $1: schemas; $2: names of tables; $3: what
+-- the contract calls them.
 with recursive parts as (
     select
         class.oid,
-        class.relname as name
+        wanted.called as name
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
-    inner join unnest($1::text[], $2::text[]) as wanted (schema_name, name)
+    inner join unnest($1::text[], $2::text[], $3::text[])
+        as wanted (schema_name, name, called)
         on
             namespace.nspname = wanted.schema_name
             and class.relname = wanted.name

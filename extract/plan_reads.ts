@@ -2,6 +2,7 @@ import type { IngestionManifest } from "../lib/batches/manifest.ts";
 import { ConfigError } from "../lib/errors.ts";
 import { query } from "../lib/postgres/postgres.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
+import { lacksTable } from "../lib/project/source_names.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { sha256Hex } from "../lib/zone/checksum.ts";
 import { probeCanary } from "./canary.ts";
@@ -31,7 +32,7 @@ export function checkTableNames(
   if (unknown.length === 0) return;
   throw new ConfigError(
     unknown.map((name) =>
-      `--full names "${name}", which is not a table of sql/source.sql`
+      `--full names "${name}", which ${lacksTable(name, context.sql.tables)}`
     ),
   );
 }

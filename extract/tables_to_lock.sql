@@ -1,19 +1,24 @@
 -- The contract's tables, the largest first, as they must be known before they
 -- are locked; those that don't exist, or aren't tables, are left out. None of
--- this waits for a table. $1: the schemas, $2: the columns to read, by table.
+-- this waits for a table. $1: schemas; $2: names there; $3: the contract's
+-- names; $4: the columns to read, by the contract's name.
 with recursive tables as (
     select
         class.oid,
-        class.relname as name,
+        wanted.called as name,
+        class.relname as source_name,
         class.relkind as kind,
         namespace.nspname as schema_name,
         namespace.oid as schema_oid
     from pg_class as class
     inner join pg_namespace as namespace
         on class.relnamespace = namespace.oid
-    where
-        namespace.nspname = $1::jsonb ->> class.relname
-        and class.relkind in ('r', 'p')
+    inner join unnest($1::text[], $2::text[], $3::text[])
+        as wanted (schema_name, name, called)
+        on
+            namespace.nspname = wanted.schema_name
+            and class.relname = wanted.name
+    where class.relkind in ('r', 'p')
 ),
 
 -- Each table with its partitions.
@@ -56,6 +61,7 @@ sizes as (
 select
     tables.name,
     tables.schema_name,
+    tables.source_name,
     tables.kind,
     sizes.locks::text as locks,
     has_schema_privilege(tables.schema_oid, 'usage')::text as may_enter,
@@ -77,7 +83,7 @@ select
                     tables.oid, attribute.attnum, 'select'
                 )
                 and jsonb_exists(
-                    $2::jsonb -> tables.name, attribute.attname
+                    $4::jsonb -> tables.name, attribute.attname
                 )
         )::text
     end as denied

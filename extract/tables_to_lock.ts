@@ -6,8 +6,10 @@ import {
   quoteName,
   quoteNames,
 } from "../lib/postgres/postgres.ts";
-import { type ContractTable, schemaOf } from "../lib/project/contract.ts";
+import type { ContractTable } from "../lib/project/contract.ts";
+import { inSource, type SourceName } from "../lib/project/source_names.ts";
 import type { StageContext } from "../lib/stage.ts";
+import { wantedTables } from "./definitions.ts";
 import type { LockedTable } from "./guest_transaction.ts";
 import tablesToLockSql from "./tables_to_lock.sql" with { type: "text" };
 
@@ -48,10 +50,11 @@ export async function findTables(
     table.name,
     [...table.columns.map((column) => column.name), ...SYSTEM_COLUMNS],
   ]));
+  const places = new Map(
+    sql.tables.map((table) => [table.name, inSource(table, config)]),
+  );
   const rows = await query(client, tablesToLockSql, [
-    JSON.stringify(Object.fromEntries(
-      sql.tables.map((table) => [table.name, schemaOf(table, config)]),
-    )),
+    ...wantedTables(places),
     JSON.stringify(columns),
   ]);
   for (const row of rows) {
@@ -61,7 +64,7 @@ export async function findTables(
     if (row.may_enter === "true" && denied.length === 0) continue;
     throw deniedError(table, {
       role: config.source?.user ?? "",
-      schema: schemaOf(table, config),
+      source: inSource(table, config),
       mayEnter: row.may_enter === "true",
       denied,
     });
@@ -69,7 +72,7 @@ export async function findTables(
   return {
     tables: rows.map((row) => ({
       name: row.name ?? "",
-      schema: row.schema_name ?? "",
+      source: { schema: row.schema_name ?? "", name: row.source_name ?? "" },
       partitioned: row.kind === "p",
     })),
     locks: rows.reduce((sum, row) => sum + Number(row.locks), 0),
@@ -83,15 +86,15 @@ function deniedError(
   table: ContractTable,
   options: {
     role: string;
-    schema: string;
+    source: SourceName;
     mayEnter: boolean;
     denied: string[];
   },
 ): StageError {
-  const { schema, mayEnter, denied } = options;
+  const { source: { schema, name: sourceName }, mayEnter, denied } = options;
   const { name } = table;
   const role = quoteName(options.role);
-  const place = `${quoteName(schema)}.${quoteName(name)}`;
+  const place = `${quoteName(schema)}.${quoteName(sourceName)}`;
   const all = table.columns.length + SYSTEM_COLUMNS.length;
   const grants = [
     ...mayEnter
@@ -106,7 +109,7 @@ function deniedError(
   const found = !mayEnter
     ? `permission denied for schema ${schema}`
     : denied.length >= all
-    ? `permission denied for table ${name}`
+    ? `permission denied for table ${sourceName}`
     : `permission denied for its columns ${denied.join(", ")}`;
   return new StageError(`Cannot read "${name}": ${found}`, {
     subject: name,

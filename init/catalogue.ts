@@ -53,13 +53,18 @@ export async function readCatalogue(
 ): Promise<SourceTable[]> {
   const { schemas, tables } = options;
   const rows = await query(client, catalogueSql, [schemas, tables ?? null]);
-  const definitions = await readDefinitions(client, {
-    schemas: rows.map((row) => row.schema_name ?? ""),
-    tables: rows.map((row) => row.name ?? ""),
-  });
-  return rows.map((row) => ({
+  const named = rows.map((row) => ({
     schema: row.schema_name ?? "",
     name: row.name ?? "",
+    row,
+  }));
+  const definitions = await readDefinitions(
+    client,
+    new Map(named.map((one) => [fullName(one), one])),
+  );
+  return named.map(({ schema, name, row }) => ({
+    schema,
+    name,
     comment: row.comment ?? undefined,
     rowSecurity: row.row_security === "true",
     readable: row.readable === "true",
@@ -67,9 +72,9 @@ export async function readCatalogue(
     columns: JSON.parse(row.columns ?? "[]").map(
       (column: Omit<SourceColumn, "isName">) => ({
         ...column,
-        isName: (definitions.get(row.name ?? "") ?? []).some((one) =>
-          one.kind === "names" && one.column === column.name
-        ),
+        isName: (definitions.get(fullName({ schema, name })) ?? []).some((
+          one,
+        ) => one.kind === "names" && one.column === column.name),
       }),
     ),
     uniqueKeys: JSON.parse(row.unique_keys ?? "[]"),

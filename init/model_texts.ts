@@ -20,7 +20,7 @@ export function modelTexts(star: Star): Map<string, string> {
 }
 
 function modelText(model: PlannedModel): string {
-  const { table, key, columns, references, notes } = model;
+  const { table, called, key, columns, references, notes } = model;
   const inModel = key.map((one) =>
     columns.find(({ source }) => source.name === one)?.name ?? one
   );
@@ -71,7 +71,7 @@ function modelText(model: PlannedModel): string {
 
 select
     ${list.join(",\n    ")}
-from changed.${name(table.name)}
+from changed.${name(called)}
 `;
 }
 
@@ -96,7 +96,7 @@ function valueSql({ type, valueType }: SourceColumn, source: string): string {
 }
 
 function daysOf(
-  { kind, table, columns, references }: PlannedModel,
+  { kind, called, columns, references }: PlannedModel,
   calendar: string,
 ): string[] {
   if (kind !== "fact") return [];
@@ -104,7 +104,7 @@ function daysOf(
     column.day !== undefined || references.get(column.name) === calendar
   ).map(({ source }) =>
     `    select cast(${name(source.name)} as date) as date_id
-    from changed.${name(table.name)}`
+    from changed.${name(called)}`
   );
 }
 

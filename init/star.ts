@@ -2,6 +2,7 @@ import { IMPOSSIBLE_NAME, OWN_NAMES } from "../lib/project/contract.ts";
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
 import { canRefer } from "../lib/project/derived_table.ts";
+import { tableNames } from "../lib/project/source_names.ts";
 import {
   KEY_COLUMNS_MAX,
   TAKEN_NAMES,
@@ -23,6 +24,8 @@ const COLUMN_BYTES_MAX = 63;
 export interface PlannedModel {
   table: SourceTable;
   key: readonly string[];
+  /** What the contract calls the table. */
+  called: string;
   /** The model's name: the table's, as a plain name. */
   name: string;
   kind: "fact" | "dimension";
@@ -89,21 +92,23 @@ export function planStar(tables: readonly SourceTable[]): Star {
   });
   const unique = keyed.filter(({ table }, index) => {
     const first = keyed.findIndex((one) =>
+      one.table.schema === table.schema &&
       one.table.name.toLowerCase() === table.name.toLowerCase()
     );
     if (first === index) return true;
     skipped.push({
       what: fullName(table),
-      why: `a table of this name is taken from ${
+      why: `its name differs from that of ${
         fullName(keyed[first]?.table ?? table)
-      }: tables of one folder need different names`,
+      } only by case, and DuckDB treats them as one`,
     });
     return false;
   });
+  const called = tableNames(unique.map(({ table }) => table));
   const kinds = unique.map(({ table }) => kindOf(table, tables));
-  const names = modelNames(unique.map(({ table: { name } }, index) => ({
+  const names = modelNames(unique.map((_, index) => ({
     prefix: kinds[index]?.kind === "fact" ? "fact" : "dim",
-    name,
+    name: called[index] ?? "",
   })));
   const calendar = calendarName(names);
   const dimensions = new Map(
@@ -119,7 +124,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
   );
   const models = unique.map(({ table, key }, index) => {
     const { kind = "dimension", why = "" } = kinds[index] ?? {};
-    return planModel({ table, key, kind, why }, {
+    return planModel({ table, key, kind, why, called: called[index] ?? "" }, {
       name: names[index] ?? "",
       calendar,
       dimensions,
@@ -130,7 +135,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
 }
 
 function planModel(
-  given: Pick<PlannedModel, "table" | "key" | "kind" | "why">,
+  given: Pick<PlannedModel, "table" | "key" | "kind" | "why" | "called">,
   options: {
     name: string;
     calendar: string;

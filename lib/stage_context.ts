@@ -1,8 +1,12 @@
 import type { Logger } from "@logtape/logtape";
 import { createProgress } from "./cli/progress.ts";
+import { checkSourceNames } from "./project/source_names.ts";
 import { createRunId, RESOURCES, type StageContext } from "./stage.ts";
 
-/** A stage's context with the real clock and resources. */
+/**
+ * A stage's context with the real clock and resources. Throws a `ConfigError`
+ * if the settings make two tables of the contract the same one of the source.
+ */
 export function stageContext(
   given: Pick<StageContext, "config" | "sql" | "log" | "signal"> & {
     /** Shows a line in place of the one before; undefined off a terminal. */
@@ -10,6 +14,7 @@ export function stageContext(
   },
 ): StageContext {
   const { show, ...rest } = given;
+  checkSourceNames(rest.sql.tables, rest.config);
   return {
     ...rest,
     resources: RESOURCES,

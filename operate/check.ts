@@ -14,8 +14,8 @@ Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
 database: that contract, models, quarantine, checks and dashboard fit each
 other, and that lake and warehouse can hold what the models give. Prints each model with its
 columns, with their types in DuckDB and in the warehouse, and what its table
-gets there; and the contract's columns that are carried as the exact text of
-another type.
+gets there; the names of tables that have the same one in several schemas; and
+the contract's columns that are carried as the exact text of another type.
 
   --json  one JSON object, also on a terminal`;
 
@@ -42,6 +42,13 @@ interface CheckedColumn {
   /** The dimension that it refers to. */
   refersTo?: string;
   meaning?: string;
+}
+
+/** A table whose name in models is not the source's. */
+interface NamedTable {
+  table: string;
+  schema: string;
+  name: string;
 }
 
 /** A column of the contract that is the text of another type's values. */
@@ -106,13 +113,25 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
         readDashboard(context.sql);
         write(
           json
-            ? `${JSON.stringify({ models, carried: carriedOf(context.sql) })}\n`
+            ? `${
+              JSON.stringify({
+                models,
+                named: namedOf(context.sql),
+                carried: carriedOf(context.sql),
+              })
+            }\n`
             : formatModels(models, context.sql),
         );
       },
     },
     args,
     io,
+  );
+}
+
+function namedOf({ tables }: ProjectSql): NamedTable[] {
+  return tables.flatMap(({ name: table, schema = "", sourceName: name }) =>
+    name === undefined ? [] : [{ table, schema, name }]
   );
 }
 
@@ -154,21 +173,31 @@ function formatModels(
   });
   return [
     ...lines,
-    ...formatCarried(carriedOf(sql)),
+    ...formatPairs(
+      "tables of one name in several schemas, as models read them:",
+      namedOf(sql).map((one) => [`${one.schema}.${one.name}`, one.table]),
+    ),
+    ...formatPairs(
+      "carried as their exact text, which models may cast:",
+      carriedOf(sql).map(({ table, column, from }) => [
+        `${table}.${column}`,
+        from,
+      ]),
+    ),
     `${sql.tables.length} tables, ${models.length} models, ${sql.quarantine.size} quarantine rules, ${sql.checks.length} checks: all can be used`,
     "",
   ].join("\n");
 }
 
-function formatCarried(carried: readonly CarriedColumn[]): string[] {
-  if (carried.length === 0) return [];
-  const named = carried.map(({ table, column, from }) =>
-    [`${table}.${column}`, from] as const
-  );
-  const width = Math.max(...named.map(([name]) => name.length));
+function formatPairs(
+  title: string,
+  pairs: readonly (readonly [string, string])[],
+): string[] {
+  if (pairs.length === 0) return [];
+  const width = Math.max(...pairs.map(([first]) => first.length));
   return [
-    "carried as their exact text, which models may cast:",
-    ...named.map(([name, from]) => `  ${name.padEnd(width)}  ${from}`),
+    title,
+    ...pairs.map(([first, second]) => `  ${first.padEnd(width)}  ${second}`),
     "",
   ];
 }

@@ -1,6 +1,7 @@
 import { extract } from "../extract/extract.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
+import { lacksTable } from "../lib/project/source_names.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { forStage } from "../lib/stage_context.ts";
 import type { Reloaded } from "../load/repair/reload_models.ts";
@@ -108,7 +109,7 @@ function checkedTables(
   if (tables.length > 0 && unknown.length === 0) return tables;
   throw new ConfigError([
     ...unknown.map((name) =>
-      `Cannot resync "${name}": sql/source.sql has no such table`
+      `Cannot resync "${name}": it ${lacksTable(name, sql.tables)}`
     ),
     USAGE,
   ]);

@@ -86,8 +86,8 @@ async function copyTable(
     folder: string;
   },
 ): Promise<CopiedRows> {
-  const { name } = table.contract;
-  const source = `${quoteName(table.schema)}.${quoteName(name)}`;
+  const { contract: { name }, source: { schema, name: sourceName } } = table;
+  const source = `${quoteName(schema)}.${quoteName(sourceName)}`;
   return await snapshot.use((client) =>
     copyRows(client, {
       select: shippedSql(table, { source, longRows: true }),

@@ -12,6 +12,7 @@ import {
   untilBracket,
 } from "./ddl_text.ts";
 import { isBesideTables, withoutBodies } from "./dump_statements.ts";
+import { namedApart } from "./source_names.ts";
 import { withoutComments } from "./tables_read.ts";
 
 /** A column of the contract. */
@@ -25,7 +26,10 @@ export interface ContractColumn {
 
 /** A source table of the contract. */
 export interface ContractTable {
+  /** Its name in the lake and in models; see `tableNames`. */
   name: string;
+  /** Its name in the source, if that is another one. */
+  sourceName?: string;
   /** Its schema if the contract names it; else `SOURCE_SCHEMA`. */
   schema?: string;
   columns: readonly ContractColumn[];
@@ -74,13 +78,15 @@ export function parseContract(sql: string): ContractTable[] {
     readStatement(statement, { tables: declared, problems });
   }
   const partitions = partitionsIn(statements, declared);
-  const tables = declared.filter((table) => !partitions.has(table));
+  const tables = namedApart(
+    declared.filter((table) => !partitions.has(table)),
+  );
   for (const table of tables) problems.push(...tableProblems(table));
   const names = tables.map((table) => table.name.toLowerCase());
   for (const name of new Set(names)) {
     if (names.indexOf(name) !== names.lastIndexOf(name)) {
       problems.push(
-        `Contract: the table "${name}" is declared twice: tables of one folder need different names, whatever their schemas`,
+        `Contract: the table "${name}" is declared twice: those of one name, in any case, must be of different schemas that the contract names`,
       );
     }
   }
@@ -251,14 +257,6 @@ function tableProblems({ name, columns, key }: ContractTable): string[] {
 
 function namesOf(list: string): string[] {
   return splitSql(list, ",").map(plainName);
-}
-
-/** The source's schema that holds a table. */
-export function schemaOf(
-  { schema }: Pick<ContractTable, "schema">,
-  config: { sourceSchema: string },
-): string {
-  return schema ?? config.sourceSchema;
 }
 
 /** A type in SQL, for Postgres and for DuckDB. */

@@ -6,6 +6,7 @@ import { inReferenceOrder } from "./load_order.ts";
 import type { Model } from "./model.ts";
 import { readModel } from "./model_header.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
+import { lacksTable } from "./source_names.ts";
 import type { TableHeader } from "./table_header.ts";
 import { withoutEnd } from "./tables_read.ts";
 import { earlierHashes, transformHash } from "./transform_hash.ts";
@@ -149,12 +150,16 @@ function checkNames(found: {
     ...found.problems,
     ...found.models.flatMap((model) =>
       model.reads.filter((table) => !known.includes(table)).map((table) =>
-        `The model "${model.name}" reads "${table}", which is not in the contract`
+        `The model "${model.name}" reads "${table}", which ${
+          lacksTable(table, found.tables)
+        }`
       )
     ),
     ...found.quarantine.filter((file) => !known.includes(file.name))
       .map((file) =>
-        `sql/quarantine/${file.name}.sql belongs to no table in the contract`
+        `sql/quarantine/${file.name}.sql: the table "${file.name}" ${
+          lacksTable(file.name, found.tables)
+        }`
       ),
     ...found.checks.filter((check) =>
       checkedModel(check, checkable) === undefined

@@ -299,8 +299,8 @@ Deno.test("extract() reads what it is asked to, and names tables it doesn't know
     (error) => {
       assert(error instanceof ConfigError);
       assert.deepEqual(error.problems, [
-        '--full names "orders", which is not a table of sql/source.sql',
-        '--full names "Design", which is not a table of sql/source.sql',
+        '--full names "orders", which is not in sql/source.sql',
+        '--full names "Design", which is not in sql/source.sql',
       ]);
       return true;
     },

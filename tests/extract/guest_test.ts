@@ -292,7 +292,11 @@ async function createTables(
   for (const name of names) {
     await execute(client, `create table ${name} (n integer primary key)`);
   }
-  return names.map((name) => ({ name, schema: "public", partitioned: false }));
+  return names.map((name) => ({
+    name,
+    source: { schema: "public", name },
+    partitioned: false,
+  }));
 }
 
 /** Two connections to read with; the first has locked the tables. */
@@ -469,7 +473,11 @@ Deno.test("ReaderPool reads a table that somebody waits for by its first connect
   await using database = await openTestDatabase();
   const { client } = database;
   await execute(client, "create table t (n integer primary key)");
-  const tables = [{ name: "t", schema: "public", partitioned: false }];
+  const tables = [{
+    name: "t",
+    source: { schema: "public", name: "t" },
+    partitioned: false,
+  }];
   const migrating = await openClient(database.url);
   const { first, other } = await openReaders(database.url, tables);
   const pool = new ReaderPool(GUEST, tables, [first, other]);

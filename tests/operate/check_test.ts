@@ -51,6 +51,39 @@ Deno.test("check shows each model as lake and warehouse have it", () =>
     assert.deepEqual(models.at(-1).key, ["sales_order_id"]);
   }));
 
+Deno.test("check shows what tables of one name in two schemas are named", () =>
+  inFolder(async (folder) => {
+    const table = (name: string) =>
+      `create table ${name} (id integer primary key);\n`;
+    await Deno.mkdir(join(folder, "models"));
+    await Deno.writeTextFile(
+      join(folder, "source.sql"),
+      ["sales.orders", "archive.orders", "sales.lot"].map(table).join(""),
+    );
+    const model = join(folder, "models", "fact_order.sql");
+    const query = "-- Key: id.\nselect id from changed.";
+    await Deno.writeTextFile(model, `${query}orders`);
+    assert.match(
+      (await told(folder)).out,
+      /"fact_order" reads "orders", which is not in .*source\.sql: several schemas have such a table, so they are named "sales__orders" and "archive__orders"/,
+    );
+    await Deno.writeTextFile(model, `${query}sales__orders`);
+
+    const { code, out } = await told(folder);
+
+    assert.equal(code, 0, out);
+    assert.match(
+      out,
+      /as models read them:\n {2}sales\.orders {4}sales__orders\n {2}archive\.orders {2}archive__orders\n\n/,
+    );
+    const { named } = JSON.parse((await told(folder, false)).out);
+    assert.deepEqual(named[0], {
+      table: "sales__orders",
+      schema: "sales",
+      name: "orders",
+    });
+  }));
+
 /** Edits of a file, what is said of them, and the exit code. */
 const WRONG: Readonly<
   Record<string, { file: string; text: string; message: RegExp; code: number }>

@@ -375,8 +375,8 @@ Deno.test("rebuild and resync say which words they take, and exit with 2", async
       {
         main: resync,
         args: ["payment,paymant", "staf"],
-        message: `Cannot resync "paymant": ${contract} has no such table\n` +
-          `Cannot resync "staf": ${contract} has no such table`,
+        message: `Cannot resync "paymant": it is not in ${contract}\n` +
+          `Cannot resync "staf": it is not in ${contract}`,
       },
       { main: resync, args: [], message: "deno task resync TABLE" },
     ]

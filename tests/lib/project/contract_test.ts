@@ -374,7 +374,7 @@ create tabel seen (id integer);`);
     'Contract: not a plain "create table": create tabel seen (id integer)',
     'Contract: "thing": no column "other" for the key',
     'Contract: "Thing": no primary key, nor columns that are unique and not null',
-    'Contract: the table "thing" is declared twice: tables of one folder need different names, whatever their schemas',
+    'Contract: the table "thing" is declared twice: those of one name, in any case, must be of different schemas that the contract names',
   ]);
 });
 

@@ -1,0 +1,81 @@
+import { ConfigError } from "../errors.ts";
+import type { ContractTable } from "./contract.ts";
+
+/** A table's place in the source. */
+export interface SourceName {
+  schema: string;
+  name: string;
+}
+
+/**
+ * The names of the source's tables in the lake, in models and in messages:
+ * their own, but `schema__table` for one whose schema is known where several
+ * have its name. Case doesn't count, since DuckDB ignores it.
+ */
+export function tableNames(
+  tables: readonly Pick<ContractTable, "schema" | "name">[],
+): string[] {
+  return tables.map(({ schema, name }) => {
+    const alike = tables.filter((one) =>
+      one.name.toLowerCase() === name.toLowerCase()
+    );
+    return alike.length === 1 || schema === undefined
+      ? name
+      : `${schema}__${name}`;
+  });
+}
+
+/** The contract's tables, with the names that tell them apart. */
+export function namedApart(
+  tables: readonly ContractTable[],
+): ContractTable[] {
+  const names = tableNames(tables);
+  return tables.map((table, index) => {
+    const name = names[index] ?? table.name;
+    return name === table.name
+      ? table
+      : { ...table, name, sourceName: table.name };
+  });
+}
+
+/** The source's schema that holds a table, and the table's name there. */
+export function inSource(
+  { schema, name, sourceName }: ContractTable,
+  config: { sourceSchema: string },
+): SourceName {
+  return { schema: schema ?? config.sourceSchema, name: sourceName ?? name };
+}
+
+/** Throws a `ConfigError` if the contract has a table of the source twice. */
+export function checkSourceNames(
+  tables: readonly ContractTable[],
+  config: { sourceSchema: string },
+): void {
+  const places = tables.map((table) => {
+    const { schema, name } = inSource(table, config);
+    return `${schema}.${name}`;
+  });
+  const twice = places.filter((place, index) => places.indexOf(place) < index);
+  if (twice.length === 0) return;
+  throw new ConfigError(
+    [...new Set(twice)].map((place) =>
+      `Contract: the table ${place} is declared twice, once without its schema, which is SOURCE_SCHEMA (${config.sourceSchema})`
+    ),
+    "Take one of the two out of sql/source.sql",
+  );
+}
+
+/** Says that the contract lacks a table of a name, and what it has instead. */
+export function lacksTable(
+  name: string,
+  tables: readonly ContractTable[],
+): string {
+  const others = tables.filter(({ sourceName }) =>
+    sourceName?.toLowerCase() === name.toLowerCase()
+  );
+  return others.length === 0
+    ? "is not in sql/source.sql"
+    : `is not in sql/source.sql: several schemas have such a table, so they are named ${
+      others.map((other) => `"${other.name}"`).join(" and ")
+    }`;
+}

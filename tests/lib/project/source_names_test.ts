@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { parseContract } from "../../../lib/project/contract.ts";
+import {
+  checkSourceNames,
+  inSource,
+} from "../../../lib/project/source_names.ts";
+
+const COLUMNS = "(id integer primary key);\n";
+
+function namesOf(...tables: string[]): string[] {
+  return parseContract(
+    tables.map((table) => `create table ${table} ${COLUMNS}`).join(""),
+  ).map((table) => {
+    const { schema, name } = inSource(table, { sourceSchema: "public" });
+    return `${table.name} is ${schema}.${name}`;
+  });
+}
+
+Deno.test("parseContract() tells tables of one name in two schemas apart", () => {
+  assert.deepEqual(namesOf("sales.orders", "archive.orders", "sales.lot"), [
+    "sales__orders is sales.orders",
+    "archive__orders is archive.orders",
+    "lot is sales.lot",
+  ]);
+  assert.deepEqual(namesOf('sales."Orders"', "archive.orders"), [
+    "sales__Orders is sales.Orders",
+    "archive__orders is archive.orders",
+  ]);
+  assert.deepEqual(namesOf("orders", "archive.orders"), [
+    "orders is public.orders",
+    "archive__orders is archive.orders",
+  ]);
+});
+
+Deno.test("parseContract() names no table after a partition of another schema", () => {
+  const [table, ...others] = parseContract(`create table sales.orders ${COLUMNS}
+create table old.orders ${COLUMNS}
+alter table only sales.orders attach partition old.orders default;`);
+
+  assert.equal(table?.name, "orders");
+  assert.deepEqual(others, []);
+});
+
+Deno.test("parseContract() reads a key beside the table of its schema", () => {
+  const tables = parseContract(`create table sales.orders (id integer not null);
+create table archive.orders (id integer not null, year integer not null);
+alter table only archive.orders add constraint one primary key (id, year);
+alter table only sales.orders add constraint one primary key (id);`);
+
+  assert.deepEqual(tables.map(({ name, key }) => [name, ...key]), [
+    ["sales__orders", "id"],
+    ["archive__orders", "id", "year"],
+  ]);
+});
+
+Deno.test("parseContract() refuses names that would be the same", () => {
+  for (
+    const tables of [
+      ["sales.orders", "sales.orders"],
+      ["sales.orders", 'sales."Orders"'],
+      ["orders", '"Orders"'],
+      ["sales.orders", "archive.orders", "public.sales__orders"],
+    ]
+  ) {
+    assert.throws(() => namesOf(...tables), {
+      name: "ConfigError",
+      message: /is declared twice: those of one name, in any case, must be/,
+    });
+  }
+});
+
+Deno.test("checkSourceNames() refuses the same table with and without its schema", () => {
+  const tables = parseContract(
+    `create table orders ${COLUMNS}create table public.orders ${COLUMNS}`,
+  );
+
+  checkSourceNames(tables, { sourceSchema: "sales" });
+  assert.throws(() => checkSourceNames(tables, { sourceSchema: "public" }), {
+    name: "ConfigError",
+    message:
+      "Contract: the table public.orders is declared twice, once without its schema, which is SOURCE_SCHEMA (public)",
+  });
+});
