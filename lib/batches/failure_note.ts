@@ -1,5 +1,6 @@
 import { messageOf, StageError } from "../errors.ts";
 import { query } from "../postgres/postgres.ts";
+import { sqlFileNamer } from "../project/sql_files.ts";
 import { secretsOf } from "../settings/secret_mask.ts";
 import {
   isOutOfTime,
@@ -69,7 +70,9 @@ type Failure = Omit<FailureNote, "batch" | "since">;
 
 function noteOf(context: StageContext, error: unknown): Failure {
   const mask = secretsOf(context.config);
-  const text = (said: string) => mask(said).slice(0, TEXT_CHARACTERS_MAX);
+  const nameFile = sqlFileNamer(context.config.sqlDirectory);
+  const text = (said: string) =>
+    mask(nameFile(said)).slice(0, TEXT_CHARACTERS_MAX);
   const { hint, retryable } = error instanceof StageError
     ? error
     : { hint: undefined, retryable: isOutOfTime(context.signal) };

@@ -8,6 +8,7 @@ import { type ProjectSql, readProjectSql } from "../project/project_sql.ts";
 import { type Environment, type Need, readConfig } from "../settings/config.ts";
 import { secretMask } from "../settings/secret_mask.ts";
 import { withSecrets } from "../settings/secrets.ts";
+import { sqlFolderNamer } from "../settings/sql_folder.ts";
 import { outOfTime, RESOURCES, type StageContext } from "../stage.ts";
 import { forStage, stageContext } from "../stage_context.ts";
 import { removeDeadTempFolders } from "../temp_folder.ts";
@@ -97,7 +98,7 @@ export async function serveLambda<Result>(
   }
 }
 
-/** The environment with its secrets read, and a mask that hides them. */
+/** The environment with its secrets read, and what hides them in a text. */
 interface Settings {
   env: Environment;
   mask: (text: string) => string;
@@ -107,7 +108,9 @@ async function readSettings(io: LambdaIo): Promise<Settings> {
   const sized = withSize(io.env);
   const folder = sized("TEMP_DIRECTORY") ?? "/tmp";
   const env = await withSecrets(sized, { folder });
-  return { env, mask: secretMask(env) };
+  const mask = secretMask(env);
+  const nameFolder = sqlFolderNamer(env);
+  return { env, mask: (text) => mask(nameFolder(text)) };
 }
 
 /** A function that has started, with what it keeps between calls. */

@@ -7,13 +7,11 @@ import type { Model } from "./model.ts";
 import { readModel } from "./model_header.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
 import { lacksTable } from "./source_names.ts";
+import { FOLDER_HINT, sqlFilesIn } from "./sql_files.ts";
 import type { TableHeader } from "./table_header.ts";
 import { withoutEnd } from "./tables_read.ts";
 import { earlierHashes, transformHash } from "./transform_hash.ts";
 import { type DeclaredTables, readDeclaredTables } from "./warehouse_ddl.ts";
-
-const HINT =
-  "docs/your-database.md shows such a folder, and what a header says";
 
 /** A named piece of SQL: its file name without `.sql`, and its text. */
 export interface SqlFile {
@@ -172,7 +170,7 @@ function checkNames(found: {
         `sql/checks/${name}.sql: its header says neither \`-- Severity: error\` nor \`-- Severity: warning\``
       ),
   ];
-  if (problems.length > 0) throw new ConfigError(problems, HINT);
+  if (problems.length > 0) throw new ConfigError(problems, FOLDER_HINT);
 }
 
 /** What a broken check does, as its header says; undefined if it doesn't. */
@@ -204,7 +202,7 @@ function byName(files: SqlFile[]): Map<string, string> {
  * the SQL depends on this order.
  */
 function readFolder(folder: string): SqlFile[] {
-  const paths = pathsIn(folder).sort((one, other) => {
+  const paths = sqlFilesIn(folder).sort((one, other) => {
     const [first, second] = [basename(one), basename(other)];
     return first < second || (first === second && one < other) ? -1 : 1;
   });
@@ -214,34 +212,11 @@ function readFolder(folder: string): SqlFile[] {
       ? [`${path}: ${before} has the same name`]
       : [];
   });
-  if (problems.length > 0) throw new ConfigError(problems, HINT);
+  if (problems.length > 0) throw new ConfigError(problems, FOLDER_HINT);
   return paths.map((path) => ({
     name: basename(path, ".sql"),
     text: readText(path),
   }));
-}
-
-function pathsIn(folder: string): string[] {
-  try {
-    const entries = [...Deno.readDirSync(folder)];
-    checkEndings(folder, entries.map(({ name }) => name));
-    return entries.flatMap(({ name, isDirectory }) => {
-      const path = join(folder, name);
-      if (name.endsWith(".sql")) return [path];
-      return isDirectory && !name.startsWith(".") ? pathsIn(path) : [];
-    });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-/** A file `x.SQL` would be passed over in silence. */
-function checkEndings(folder: string, names: readonly string[]): void {
-  const problems = names.filter((name) => /\.sql$/i.test(name))
-    .filter((name) => !name.endsWith(".sql"))
-    .map((name) => `${join(folder, name)}: its name must end with .sql`);
-  if (problems.length > 0) throw new ConfigError(problems, HINT);
 }
 
 function readText(path: string): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { main as check } from "../../operate/check.ts";
 import { copyTree } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
@@ -127,14 +127,19 @@ for (const [what, { file, text, message, code }] of Object.entries(WRONG)) {
   Deno.test(`check names the file that has ${what}`, () =>
     inFolder(async (folder) => {
       const sql = await copyOf(folder);
-      await Deno.writeTextFile(join(sql, file), text);
+      for (const place of [file, file.replace("/", "/sales/new/")]) {
+        await Deno.remove(join(sql, file)).catch(() => {});
+        await Deno.mkdir(dirname(join(sql, place)), { recursive: true });
+        await Deno.writeTextFile(join(sql, place), text);
 
-      const found = await told(sql);
+        const found = await told(sql);
 
-      assert.match(found.out.replaceAll(`${sql}/`, "sql/"), message);
-      assert.ok(found.out.includes(join(sql, file)), found.out);
-      assert.equal(found.code, code);
-      assert.doesNotMatch(found.out, /docs\/settings\.md/);
+        const flat = found.out.replaceAll("/sales/new/", "/");
+        assert.match(flat.replaceAll(`${sql}/`, "sql/"), message);
+        assert.ok(found.out.includes(join(sql, place)), found.out);
+        assert.equal(found.code, code);
+        assert.doesNotMatch(found.out, /docs\/settings\.md/);
+      }
     }));
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { notingFailure } from "../../lib/batches/failure_note.ts";
 import type { ProcessIo } from "../../lib/cli/command.ts";
+import { StageError } from "../../lib/errors.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { load as runLoad } from "../../load/load.ts";
@@ -14,6 +16,7 @@ import { main as status } from "../../operate/status.ts";
 import { sweep } from "../../sweep/sweep.ts";
 import { main as transform } from "../../transform/main.ts";
 import { verify } from "../../verify/verify.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import {
   execute,
   openPlatform,
@@ -68,6 +71,32 @@ Deno.test("status says why the first load of an empty warehouse failed", async (
   const { stages } = await readStatus(platform.context);
   assert.match(stages[2]?.failure?.message ?? "", refused);
 });
+
+Deno.test("status names a model's file where it lies, in whatever folder", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await Deno.mkdir(join(folder, "models/sales"), { recursive: true });
+    await Deno.writeTextFile(join(folder, "models/sales/dim_item.sql"), "");
+    platform.set({ sqlDirectory: folder });
+
+    await assert.rejects(
+      notingFailure(platform.context, "transform", () => {
+        throw new StageError(
+          "Cannot use sql/models/dim_item.sql: it is empty",
+          {
+            subject: "dim_item",
+            hint: "Correct sql/models/dim_item.sql",
+          },
+        );
+      }),
+    );
+
+    const { failure } = (await readStatus(platform.context)).stages[1] ?? {};
+    assert.deepEqual([failure?.message, failure?.hint], [
+      "Cannot use sql/models/sales/dim_item.sql: it is empty",
+      "Correct sql/models/sales/dim_item.sql",
+    ]);
+  }));
 
 /** Runs a command with the settings of a platform, and others. */
 async function told(

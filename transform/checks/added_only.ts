@@ -98,7 +98,7 @@ function changedRules(
   const names = [...new Set([...was?.keys() ?? [], ...is?.keys() ?? []])];
   return names.filter((name) => Object.hasOwn(before.contract, name))
     .flatMap((name) => {
-      const rule = `quarantine/${name}.sql`;
+      const rule = `sql/quarantine/${name}.sql`;
       if (was?.get(name) !== is?.get(name)) {
         const [had, has] = [was?.has(name), is?.has(name)];
         return [

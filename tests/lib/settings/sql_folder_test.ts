@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { projectDirectory } from "../../../lib/project_directory.ts";
 import { sqlFolderNamer } from "../../../lib/settings/sql_folder.ts";
+import { inFolder } from "../../harness/in_folder.ts";
 
 /** Names the folder of these settings. */
 function namerOf(folder: string | undefined): (text: string) => string {
@@ -61,3 +62,25 @@ Deno.test("sqlFolderNamer() keeps JSON what it is", () => {
 
   assert.deepEqual(JSON.parse(named), { hint: 'Fix /a "folder"/models' });
 });
+
+Deno.test("sqlFolderNamer() names the folder in which a file lies", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(join(folder, 'models/sales/a "b"'), { recursive: true });
+    await Deno.mkdir(join(folder, "models/.old"));
+    for (const path of ['sales/a "b"/dim_item', "dim_flat", ".old/dim_gone"]) {
+      await Deno.writeTextFile(join(folder, "models", `${path}.sql`), "");
+    }
+    const name = namerOf(folder);
+
+    assert.deepEqual(
+      JSON.parse(name('{"hint":"or correct sql/models/dim_item.sql, once"}')),
+      { hint: `or correct ${folder}/models/sales/a "b"/dim_item.sql, once` },
+    );
+    for (const text of ["models/dim_flat.sql", "models/dim_gone.sql"]) {
+      assert.equal(name(`sql/${text}`), `${folder}/${text}`);
+    }
+    assert.equal(
+      name("sql/checks/dim_item__rule.sql"),
+      `${folder}/checks/dim_item__rule.sql`,
+    );
+  }));

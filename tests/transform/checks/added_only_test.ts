@@ -440,7 +440,7 @@ const CHANGES: Readonly<
   "a rule for a table that was there": [
     { ...source(), ...byRow("item_id") },
     { ...source(), ...byRow("item_id"), "quarantine/item.sql": RULE },
-    "quarantine/item.sql is new",
+    "sql/quarantine/item.sql is new",
   ],
   "a rule that is another one": [
     { ...source(), ...byRow("item_id"), "quarantine/item.sql": RULE },
@@ -449,7 +449,7 @@ const CHANGES: Readonly<
       ...byRow("item_id"),
       "quarantine/item.sql": RULE.replace("10", "9"),
     },
-    "quarantine/item.sql has changed",
+    "sql/quarantine/item.sql has changed",
   ],
   "a rule that looks at all columns": [
     {
@@ -464,7 +464,7 @@ const CHANGES: Readonly<
       "quarantine/item.sql":
         "select item_id, 'empty' as reason from arrived.item where to_json(item)::text = ''",
     },
-    "quarantine/item.sql: new columns may change its rows, since it has item as a whole row",
+    "sql/quarantine/item.sql: new columns may change its rows, since it has item as a whole row",
   ],
 };
 
