@@ -8,6 +8,7 @@ import type { StageContext } from "../lib/stage.ts";
 import { fullName, readCatalogue } from "./catalogue.ts";
 import { describeServer } from "./describe_server.ts";
 import { modelTexts } from "./model_texts.ts";
+import { quarantineTexts } from "./quarantine_texts.ts";
 import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
 
@@ -187,12 +188,17 @@ async function writeFolder(
 ): Promise<void> {
   const { star } = options;
   await Deno.mkdir(join(into, "models"), { recursive: true });
+  const rules = quarantineTexts(star);
+  if (rules.size > 0) await Deno.mkdir(join(into, "quarantine"));
   const files = new Map([
     ["source.sql", contractText(star)],
     ["grants.sql", grantsText(star, options)],
     [".env", envText(into)],
     ...[...modelTexts(star)].map(([name, text]) =>
       [`models/${name}.sql`, text] as const
+    ),
+    ...[...rules].map(([name, text]) =>
+      [`quarantine/${name}.sql`, text] as const
     ),
   ]);
   for (const [path, text] of files) {

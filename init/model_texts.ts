@@ -1,5 +1,5 @@
 import { fullName, type SourceColumn } from "./catalogue.ts";
-import type { PlannedModel, Star } from "./star.ts";
+import type { PlannedColumn, PlannedModel, Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 const LINE = 76;
@@ -54,7 +54,12 @@ function modelText(model: PlannedModel): string {
     // is cast.
     const isKey = key.includes(column.source.name) ||
       references.has(column.name);
-    const own = isKey ? source : valueSql(column.source, source);
+    const decimal = decimalOf(model, column);
+    const own = decimal !== undefined
+      ? `cast(${source} as ${decimal})`
+      : isKey
+      ? source
+      : valueSql(column.source, source);
     return {
       isSame: own === name(column.name),
       own: own === name(column.name) ? own : `${own} as ${name(column.name)}`,
@@ -87,12 +92,24 @@ function valueSql({ type, valueType }: SourceColumn, source: string): string {
       return `cast(${source} as float)`;
   }
   if (type === valueType) return source;
-  if (WHOLE_OR_YES.test(valueType)) return `cast(${source} as ${valueType})`;
+  return WHOLE_OR_YES.test(valueType)
+    ? `cast(${source} as ${valueType})`
+    : source;
+}
+
+/** The decimal that a column of a domain becomes in its model, if it does. */
+export function decimalOf(
+  { key, references }: PlannedModel,
+  { source: { name, type, valueType }, name: named }: PlannedColumn,
+): string | undefined {
+  if (type === valueType || key.includes(name) || references.has(named)) {
+    return undefined;
+  }
   const [, digits, scale] = EXACT.exec(valueType) ?? [];
   return digits !== undefined && Number(digits) <= DIGITS_MAX &&
       Number(scale) <= Number(digits)
-    ? `cast(${source} as decimal(${digits}, ${scale}))`
-    : source;
+    ? `decimal(${digits}, ${scale})`
+    : undefined;
 }
 
 function daysOf(

@@ -154,6 +154,43 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
     assert.equal(meaning?.of_column, 'As it stands on letters: "Ltd" and all.');
   }));
 
+Deno.test("init has rows set aside whose domain of a number holds NaN", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create domain amount as numeric(10,2);
+        create table "Item" (id integer primary key, "it's" amount, other amount,
+          plain numeric(10,2));
+        insert into "Item" values (1, 5.5, null, 1), (2, 'NaN', 1, 1),
+          (3, 1, 1, 'NaN')`,
+      warehouse: "empty",
+    });
+    const { context, warehouse: { client }, source } = platform;
+    const into = join(folder, "sql");
+    await makeFolder(context, { into, schemas: undefined, tables: undefined });
+    context.sql = readProjectSql(into);
+
+    await platform.run();
+    await execute(source.client, `update "Item" set other = 7 where id = 1`);
+    await platform.run();
+
+    const rows = await query(
+      client,
+      `select id::text, "it's", other, plain from dim_item_current order by id`,
+    );
+    assert.deepEqual(rows.map((row) => Object.values(row)), [
+      ["1", "5.50", "7.00", "1.00"],
+    ]);
+    const reasons = await query(
+      client,
+      "select row_key, reason from quarantine_current order by row_key",
+    );
+    assert.deepEqual(reasons.map((row) => Object.values(row)), [
+      ["2", "it's is no decimal(10, 2): NaN"],
+      ["3", 'plain is no numeric(10,2): "NaN"'],
+    ]);
+    assert.equal((await verify(context)).same, true);
+  }));
+
 /** A company whose catalogue has what most have not. */
 const ODD_COMPANY = `
 create schema "Lager Süd";
