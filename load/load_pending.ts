@@ -30,6 +30,7 @@ import { checkModels, loadedModels } from "./tables/loaded_models.ts";
 import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";
 import { validateFilled } from "./references/validate_filled.ts";
+import { refillColumns } from "./repair/refill_columns.ts";
 import { readWarehouseTables } from "./tables/warehouse_table.ts";
 
 /** Up to this many waiting batches, or rows, share a transaction. */
@@ -233,21 +234,20 @@ async function loadGroup(
 }
 
 async function loadVersions(
-  { sql, log, progress }: StageContext,
+  context: StageContext,
   options:
     & Reader
     & Pick<LoadWork, "client" | "zone" | "manifests" | "versions">
-    & { follow: boolean },
+    & Pick<GroupOptions, "batches" | "newest" | "follow">,
 ): Promise<LoadedVersions> {
+  const { sql, log, progress } = context;
   const { client, duckdb, zone, manifests, versions, types, follow } = options;
   await checkVersions(duckdb, { zone, manifests, versions });
   const models = loadedModels(sql);
   const followed = follow
     ? await followModels(client, { models: await types.read() })
     : [];
-  if (follow) {
-    await warnOfAbandoned(client, { models, log });
-  }
+  if (follow) await warnOfAbandoned(client, { models, log });
   const tables = await readWarehouseTables(client, { models, types });
   const work: LoadWork = {
     ...options,
@@ -259,7 +259,12 @@ async function loadVersions(
   const isFill = tables.every(({ empty, interceptors }) =>
     empty && interceptors.length === 0
   );
-  if (!isFill) await mergeGroup(work);
+  if (!isFill) {
+    const rework = { ...options, context, allowCascade: false };
+    const batch = (manifests[0]?.batch ?? 1) - 1;
+    await refillColumns(rework, { ...options, tables, followed, batch });
+    await mergeGroup(work);
+  }
   return { isLeft: isFill && await bulkLoad(work), followed };
 }
 

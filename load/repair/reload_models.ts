@@ -1,5 +1,5 @@
 import { BatchLog } from "../../lib/batches/batch_log.ts";
-import { LAKE_WAY_BACK, readLiveFiles } from "../../lib/batches/live_files.ts";
+import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
@@ -13,8 +13,7 @@ import type { Zone } from "../../lib/zone/zone.ts";
 import { warnOfAbandoned } from "../tables/abandoned_tables.ts";
 import { checkFollowers } from "../others/check_followers.ts";
 import { interceptedError } from "../others/check_intercepted.ts";
-import type { VersionFiles } from "../rows/export_versions.ts";
-import { liveVersions } from "../rows/find_versions.ts";
+import { versionsUpTo } from "../rows/find_versions.ts";
 import {
   type Followed,
   followModels,
@@ -156,11 +155,7 @@ async function reload(
       versions,
       allowCascade,
     };
-    const landed: Landed[] = [];
-    for (const table of tables) landed.push(await landModel(work, table));
-    await checkFollowers(work, landed);
-    repaired = await reconcileTables(work, landed);
-    await checkReconciled(work, tables);
+    repaired = await reconcileModels(work, tables);
     for (const table of tables) await checkTable(work, { table, batch });
     if (ledger !== undefined) await reconcileLedger(client, ledger);
     await notifyReset(client);
@@ -168,29 +163,17 @@ async function reload(
   return { batch, repaired, rows, followed };
 }
 
-/**
- * The files with the versions of each model up to a batch: the live files of
- * the newest batch, since older ones may be swept.
- */
-async function versionsUpTo(
-  batches: BatchLog<ProcessedManifest>,
-  options: {
-    batch: number;
-    newest: ProcessedManifest;
-    models: readonly Model[];
-  },
-): Promise<Map<string, VersionFiles>> {
-  const { batch, newest, models } = options;
-  const live = await readLiveFiles(batches, newest);
-  return new Map(
-    models.map(({ name }) => [
-      name,
-      liveVersions(live.filter(({ model }) => model === name), {
-        from: 1,
-        to: batch,
-      }),
-    ]),
-  );
+/** Makes tables hold these versions; returns how many rows of each differed. */
+export async function reconcileModels(
+  work: ReloadWork,
+  tables: readonly WarehouseTable[],
+): Promise<Record<string, number>> {
+  const landed: Landed[] = [];
+  for (const table of tables) landed.push(await landModel(work, table));
+  await checkFollowers(work, landed);
+  const repaired = await reconcileTables(work, landed);
+  await checkReconciled(work, tables);
+  return repaired;
 }
 
 /** The ledger's rows for the batches up to one. */

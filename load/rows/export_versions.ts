@@ -140,7 +140,7 @@ export async function exportVersions(
  * The warehouse's columns that these files lack, as they are older, the files'
  * columns that the warehouse lacks, and the floats.
  */
-async function columnsOfFiles(
+export async function columnsOfFiles(
   duckdb: DuckDb,
   options: {
     columns: readonly string[];

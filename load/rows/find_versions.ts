@@ -93,6 +93,31 @@ export function liveVersions(
 }
 
 /**
+ * The files with the versions of each model up to a batch: the live files of
+ * the newest batch, since older ones may be swept.
+ */
+export async function versionsUpTo(
+  batches: BatchLog<ProcessedManifest>,
+  options: {
+    batch: number;
+    newest: ProcessedManifest;
+    models: readonly { name: string }[];
+  },
+): Promise<Map<string, VersionFiles>> {
+  const { batch, newest, models } = options;
+  const live = await readLiveFiles(batches, newest);
+  return new Map(
+    models.map(({ name }) => [
+      name,
+      liveVersions(live.filter(({ model }) => model === name), {
+        from: 1,
+        to: batch,
+      }),
+    ]),
+  );
+}
+
+/**
  * Throws a `StageError` when the files found don't hold as many versions of
  * these batches as their manifests say.
  */

@@ -15,6 +15,8 @@ export interface Changes {
   given: string[];
   retyped: string[];
   taken: string[];
+  /** Columns that it gains. */
+  added: string[];
   /** Whether existing columns change or are dropped. */
   reshapes: boolean;
   /** Existing columns that get another type. */
@@ -123,6 +125,7 @@ function changesOf(
     given: [],
     retyped: [],
     taken: [],
+    added: [],
     reshapes: false,
     retypes: [],
     dropped: [],
@@ -198,6 +201,7 @@ function add(
     );
   }
   changes.actions.push(`add ${quoteName(name)} ${wanted}`);
+  changes.added.push(name);
   changes.given.push(`the column ${name} is new, ${wanted}`);
 }
 

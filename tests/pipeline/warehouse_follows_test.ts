@@ -9,8 +9,13 @@ import {
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
+import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { dimensionSql, smallProject } from "../harness/small_project.ts";
+import {
+  dimensionSql,
+  projectOf,
+  smallProject,
+} from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
@@ -481,4 +486,48 @@ Deno.test("a text that sql/warehouse declares stays one, whatever the model give
       { made: "2026-01-03", is_late: "true" },
     ],
   );
+});
+
+Deno.test("a column that comes back has in the warehouse what it has in the lake", async () => {
+  const sqlWith = (note: string) =>
+    projectOf({
+      "source.sql":
+        `create table item (${note} id integer primary key, size integer);`,
+      "models/dim_item.sql": "-- Key: id.\nselect * from changed.item",
+      "models/fact_item.sql": "-- Key: id.\nselect * from changed.item",
+    });
+  const wide = await sqlWith("note text,");
+  const narrow = await sqlWith("-- leaves out: note\n");
+  await using platform = await openPlatform({
+    sql: wide,
+    sourceSql:
+      `create table item (id integer primary key, note text, size integer);
+      insert into item values (1, 'a', 1), (2, 'b', 2)`,
+    warehouse: "empty",
+  });
+  const { context, source, warehouse } = platform;
+  await platform.run();
+  context.sql = narrow;
+  await WAYS["--accept"](platform);
+  await rebuildWarehouse(context, { accept: true });
+  await execute(source.client, "update item set size = 20 where id = 2");
+  await platform.run();
+
+  context.sql = wide;
+  await platform.run();
+
+  for (const model of ["dim_item", "fact_item"]) {
+    const rows = await query(
+      warehouse.client,
+      `select id::text, note, from_batch::text from ${model}_history
+      order by id, from_batch`,
+    );
+    assert.deepEqual(rows.map((row) => Object.values(row)), [
+      ["1", "a", "1"],
+      ["2", "b", "1"],
+      ["2", null, "3"],
+      ["2", "b", "4"],
+    ]);
+  }
+  assert.equal((await verify(context)).same, true);
 });

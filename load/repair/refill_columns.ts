@@ -1,0 +1,65 @@
+import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
+import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { whileIntact } from "../../lib/duckdb/while_intact.ts";
+import { notifyReset } from "../ledger.ts";
+import { columnsOfFiles } from "../rows/export_versions.ts";
+import { versionsUpTo } from "../rows/find_versions.ts";
+import type { ReloadWork } from "../rows/land_rows.ts";
+import type { Followed } from "../tables/follow_models.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+import { reconcileModels } from "./reload_models.ts";
+
+/**
+ * Fills columns that tables have just gained and that the lake's versions up to
+ * a batch have, since their model had them once. Transform compares with those
+ * versions, so no later batch would bring their values. Gives the rows that it
+ * filled, by model.
+ */
+export async function refillColumns(
+  work: Omit<ReloadWork, "versions">,
+  options: {
+    tables: readonly WarehouseTable[];
+    followed: readonly Followed[];
+    batches: BatchLog<ProcessedManifest>;
+    newest: ProcessedManifest;
+    /** The batch that the tables are as of. */
+    batch: number;
+  },
+): Promise<Record<string, number>> {
+  const { duckdb, zone, client } = work;
+  const { followed, batches, newest, batch } = options;
+  const gained = new Map(followed.flatMap(({ model, changes }) => {
+    const added = changes.flatMap((change) => change.added);
+    return added.length === 0 ? [] : [[model.name, added] as const];
+  }));
+  const tables = options.tables.filter(({ model, empty }) =>
+    gained.has(model.name) && !empty
+  );
+  if (tables.length === 0) return {};
+  const versions = await versionsUpTo(batches, {
+    batch,
+    newest,
+    models: tables.map(({ model }) => model),
+  });
+  const stale: WarehouseTable[] = [];
+  for (const table of tables) {
+    const columns = gained.get(table.model.name) ?? [];
+    const { files = [] } = versions.get(table.model.name) ?? {};
+    if (files.length === 0) continue;
+    const { lacking } = await columnsOfFiles(duckdb, { columns, files, zone });
+    if (columns.some((column) => !lacking.includes(column))) stale.push(table);
+  }
+  if (stale.length === 0) return {};
+  const read = stale.flatMap(({ model }) =>
+    versions.get(model.name)?.files ?? []
+  );
+  const intact = checkFiles(zone, read, { hint: LAKE_WAY_BACK });
+  let filled: Record<string, number> = {};
+  await whileIntact(intact, async () => {
+    filled = await reconcileModels({ ...work, versions }, stale);
+  });
+  await notifyReset(client);
+  return filled;
+}
