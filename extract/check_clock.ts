@@ -35,7 +35,7 @@ export async function checkClock(
     };
     if (Math.abs(source - store) > maxMs) throw wrong(clocks);
     log.warn(
-      "This machine's clock is wrong: it shows {machine}, the source's {source}, the store's {store}. Set it by NTP",
+      "this machine's clock is wrong: it shows {machine}, the source's {source}, the store's {store}. Set it by NTP",
       clocks,
     );
   }
@@ -43,7 +43,7 @@ export async function checkClock(
   const aheadMs = Date.parse(previous.snapshotTime) - source;
   if (aheadMs <= maxMs) return;
   log.warn(
-    "Batch {batch} is stamped {time}, {minutes} minutes ahead of the source's clock: until the clock reaches it, batches are stamped with that time, and freshness and times in history are unknown. Wait, or start a new lake in empty places",
+    "batch {batch} is stamped {time}, {minutes} minutes ahead of the source's clock: until the clock reaches it, batches are stamped with that time, and freshness and times in history are unknown. Wait, or start a new lake in empty places",
     {
       batch: previous.batch,
       time: previous.snapshotTime,

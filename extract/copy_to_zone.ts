@@ -98,7 +98,7 @@ export async function copyToZone(
   const sent = copy.rowCount();
   if (sent !== counter.rows) {
     throw new StageError(
-      `Cannot read "${table}": ${counter.rows} rows arrived of ${sent} sent`,
+      `Cannot read "${table}": ${counter.rows} of ${sent} rows received`,
       { subject: table, retryable: true, hint: "Run extract again" },
     );
   }

@@ -3,9 +3,10 @@ import type {
   IngestedTable,
   IngestionManifest,
 } from "../lib/batches/manifest.ts";
-import { ConfigError, StageError } from "../lib/errors.ts";
+import { ConfigError } from "../lib/errors.ts";
 import { serverName } from "../lib/postgres/postgres.ts";
 import {
+  expiredError,
   openStageZone,
   type StageContext,
   type StageResult,
@@ -86,7 +87,7 @@ export async function extract(
       signal,
       abort: () => failed.abort(),
     });
-    if (run.isExpired()) throw expiredError(batch, zone);
+    if (run.isExpired()) throw expiredError(`commit batch ${batch}`, zone.url);
     context.signal.throwIfAborted();
     const won = await batches.commit(manifest);
     const result = report(manifest, { won, context });
@@ -99,14 +100,6 @@ export async function extract(
     context.progress.end();
     zone.close();
   }
-}
-
-/** A sweep may take the files of a run that has gone on for too long. */
-function expiredError(batch: number, zone: Zone): StageError {
-  return new StageError(
-    `Cannot commit batch ${batch}: this run began over 12 hours ago`,
-    { subject: zone.url, retryable: true, hint: "Run extract again" },
-  );
 }
 
 /** The inputs of a batch, beside its snapshot. */

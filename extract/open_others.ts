@@ -145,7 +145,7 @@ async function openOthers(
     }
   }
   if (others.length < needed) {
-    log.warn("The source is read by {some} of {all} connections: {reason}", {
+    log.warn("the source is read by {some} of {all} connections: {reason}", {
       some: 1 + others.length,
       all: 1 + needed,
       reason,

@@ -180,7 +180,7 @@ async function copyRows(
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   if (rows === unshipped) return { files, longRows };
   throw new StageError(
-    `Cannot read "${name}": ${rows} rows arrived of the ${unshipped} in the snapshot`,
+    `Cannot read "${name}": ${rows} of the ${unshipped} rows in the snapshot received`,
     { subject: name, retryable: true, hint: "Run extract again" },
   );
 }

@@ -55,7 +55,7 @@ export async function readServerState(
   );
   if (refusals.length > 0) {
     options.log.warn(
-      "The source does not show {what}: only transaction ids and rows will show that it is another server, or was set back ({reason})",
+      "the source does not show {what}: only transaction ids and rows will show that it is another server, or was set back ({reason})",
       {
         what: [
           ...database === UNKNOWN ? ["its database's id"] : [],

@@ -219,7 +219,7 @@ function hasRoomForAll(
   if (needed <= lockRoom * LOCKS_SHARE_MAX) return true;
   if (config.sourceConnections > 1) {
     log.warn(
-      "The source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} in all sessions together",
+      "the source is read by one connection: {locks} locks are needed, and max_locks_per_transaction leaves room for {room} in all sessions together",
       { locks, room: lockRoom },
     );
   }

@@ -54,7 +54,7 @@ export async function warnOfOldWatermark(
     query(client, watermarkHoldersSql, [source.fence])
   );
   context.log.warn(
-    "The xmin watermark has stood still for {minutes} minutes, held back by {holders}: each run scans more rows until that transaction ends",
+    "the xmin watermark has stood still for {minutes} minutes, held back by {holders}: each run scans more rows until that transaction ends",
     {
       minutes: Math.round(ageMs / 60_000),
       holders: holders.map((row) => row.holder).join("; ") ||

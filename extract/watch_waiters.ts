@@ -64,7 +64,7 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
         failures++;
         if (failures < FAILURES_MAX || stopped.signal.aborted) continue;
         log.warn(
-          "Stopped watching for transactions of the source that wait for extract: {reason}",
+          "stopped watching for transactions of the source that wait for extract: {reason}",
           { reason: messageOf(error) },
         );
       }

@@ -2,6 +2,7 @@ import type { Logger } from "@logtape/logtape";
 import type { Progress } from "./cli/progress.ts";
 import type { openDuckDb } from "./duckdb/duckdb.ts";
 import type { Engine } from "./engine.ts";
+import { StageError } from "./errors.ts";
 import { connect } from "./postgres/connect.ts";
 import type { ProjectSql } from "./project/project_sql.ts";
 import type { Config } from "./settings/config.ts";
@@ -138,6 +139,14 @@ export function startRun(context: StageContext): {
         performance.now() - startTick,
       ) > RUN_HOURS_MAX * MS_PER_HOUR,
   };
+}
+
+/** Why `doing` isn't done: a sweep may take the files of such a run. */
+export function expiredError(doing: string, subject: string): StageError {
+  return new StageError(
+    `Cannot ${doing}: this run began over ${RUN_HOURS_MAX} hours ago`,
+    { subject, retryable: true, hint: "Nothing was changed. Run it again" },
+  );
 }
 
 /** Makes a run id: when the run began, and a random part. */

@@ -12,7 +12,7 @@ export interface Advice {
   hint: string;
 }
 
-const AGAIN = "Nothing of it was kept; the next run does it again";
+const AGAIN = "It was rolled back; the next run repeats it";
 const DEPENDENTS =
   "Drop what it names, run it again, and create it again afterwards";
 const LIMITED =
@@ -89,7 +89,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "42": {
     retryable: false,
     hint:
-      "The warehouse is not as the migrations in sql/warehouse made it: undo what was changed there",
+      "Somebody changed the tables that load made: undo that, or run `deno task rebuild warehouse`",
   },
   "428C9": {
     retryable: false,

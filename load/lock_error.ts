@@ -58,7 +58,7 @@ async function lockedError(
       subject: server,
       retryable: true,
       hint: prepared === undefined
-        ? "Nothing of it was kept; the next run does it again. A session that does not end: select pg_terminate_backend(PROCESS)"
+        ? "It was rolled back; the next run repeats it. A session that does not end: select pg_terminate_backend(PROCESS)"
         : `A prepared transaction ends only when somebody ends it: rollback prepared ${prepared}, or commit prepared ${prepared}, in this database`,
       cause,
     },

@@ -125,7 +125,7 @@ async function noteUnpublished(stage: StageStatus, zone: Zone): Promise<void> {
       shortTime(note.since)
     }: ${note.message}`;
     stage.hint =
-      "Analysts see the lake as it was: mend what the message says; the next run of transform replaces it";
+      "Readers still see the previous lake: fix the cause; the next transform replaces it";
   } catch (error) {
     noteProblem(stage, error);
   }

@@ -9,6 +9,7 @@ import type {
 } from "../lib/batches/manifest.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
 import {
+  expiredError,
   openStageZone,
   type StageContext,
   type StageResult,
@@ -141,12 +142,13 @@ async function checkReached(
   const newest = made?.committed;
   const wanted = await active.newestNumber();
   const isAll = newest !== undefined && newest.batch >= wanted;
-  if (isAll && !isExpired()) return newest;
   const { url } = active.zone;
+  if (isAll) {
+    if (isExpired()) throw expiredError(`rebuild ${url}`, url);
+    return newest;
+  }
   const found = newest === undefined
     ? `${input.zone.url} holds no batch`
-    : isAll
-    ? "this run began over 12 hours ago"
     : `the rebuilt generation has batch ${newest.batch}, the active one has ${wanted}`;
   throw new StageError(`Cannot rebuild ${url}: ${found}`, {
     subject: url,

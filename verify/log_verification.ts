@@ -13,7 +13,7 @@ export function logVerification(
     log.error(
       one.place === "history"
         ? "{model} has other versions in the warehouse than in the lake: {differences} differ, the first {keys}"
-        : "{model} is not in the {place} as the source has it: {differences} differ, the first {keys}",
+        : "{model} in the {place} differs from the source: {differences} differ, the first {keys}",
       {
         model: one.model,
         place: one.place,

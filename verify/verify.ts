@@ -85,7 +85,7 @@ export async function verify(context: StageContext): Promise<Verification> {
     progress.begin(`verify ${batch}`);
     const work = { context, source, warehouse, folder: folder.path };
     const comparisons = await compareAll(work);
-    const brokenRules = await breakRules(work);
+    const brokenRules = await findBrokenRules(work);
     const verification: Verification = {
       batch,
       snapshotTime,
@@ -241,7 +241,7 @@ async function checkLake(
 }
 
 /** Runs every check on its whole table. */
-async function breakRules(
+async function findBrokenRules(
   { context, warehouse }: VerifyWork,
 ): Promise<BrokenRule[]> {
   const { sql } = context;

@@ -51,7 +51,7 @@ function stageMetrics({ stages, batches: [last] }: Pipeline): Metric[] {
       })),
     },
     {
-      name: "pipeline_waiting_batches",
+      name: "pipeline_pending_batches",
       help: "Batches pending for a stage.",
       samples: stages.map(({ stage, pending }) => ({
         labels: { stage },

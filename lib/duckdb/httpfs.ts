@@ -47,6 +47,6 @@ export async function fetchHttpfs(
     version: HTTPFS_VERSION,
     wheels: WHEELS,
     hint:
-      "Check the access to the internet (HTTPS_PROXY), or use a zone in a directory.",
+      "Check the access to the internet (HTTPS_PROXY), or use a zone in a directory",
   });
 }

@@ -17,37 +17,37 @@ interface Meaning {
 }
 
 const LATER = {
-  hint: "Run again later; the store is busy or refuses requests for now.",
+  hint: "Run again later; the store is busy or refuses requests for now",
   retryable: true,
 };
 const REACH = {
   hint:
-    "Check AWS_ENDPOINT_URL and AWS_REGION, and that the server runs and can be reached from here.",
+    "Check AWS_ENDPOINT_URL and AWS_REGION, and that the server runs and can be reached from here",
   retryable: true,
 };
 const RIGHTS: Meaning = {
   hint:
-    "Allow these keys s3:GetObject and s3:PutObject on the zone, and s3:ListBucket on the bucket.",
+    "Allow these keys s3:GetObject and s3:PutObject on the zone, and s3:ListBucket on the bucket",
 };
 const KEYS = {
-  hint: "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+  hint: "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 };
 const QUOTA: Meaning = {
-  hint: "Free space in the bucket, or raise its quota.",
+  hint: "Free space in the bucket, or raise its quota",
 };
 const REGION: Meaning = {
-  hint: "Set AWS_REGION to the region that the bucket is in.",
+  hint: "Set AWS_REGION to the region that the bucket is in",
 };
 
 const CERTIFICATE: Meaning = {
   hint:
-    "Give the server's CA with AWS_CA_BUNDLE; its certificate must be valid and name the host.",
+    "Give the server's CA with AWS_CA_BUNDLE; its certificate must be valid and name the host",
 };
 
 const MEANINGS: Record<string, Meaning> = {
   NoSuchBucket: {
     found: "there is no such bucket",
-    hint: "Create the bucket, or correct its name in the zone's URL.",
+    hint: "Create the bucket, or correct its name in the zone's URL",
   },
   AccessDenied: RIGHTS,
   Forbidden: RIGHTS,
@@ -56,7 +56,7 @@ const MEANINGS: Record<string, Meaning> = {
   CredentialsProviderError: {
     found: "no credentials were found",
     hint:
-      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the machine a role.",
+      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the machine a role",
   },
   ExpiredToken: { hint: "Renew the session's AWS credentials." },
   RequestTimeTooSkewed: { hint: "Set this machine's clock." },
@@ -67,7 +67,7 @@ const MEANINGS: Record<string, Meaning> = {
   AuthorizationHeaderMalformed: REGION,
   PreconditionFailed: {
     found: "a file of that name is there already",
-    hint: "Data files are never overwritten: run again, with a new run id.",
+    hint: "Data files are never overwritten: run again, with a new run id",
     retryable: true,
   },
   NoSuchUpload: LATER,

@@ -55,7 +55,7 @@ export async function copyCsv(
   progress.add({ rows });
   if (rows === csv.rows) return;
   throw new StageError(
-    `Cannot load ${subject}: ${rows} rows arrived of ${csv.rows} sent`,
+    `Cannot load ${subject}: ${rows} of ${csv.rows} rows received`,
     {
       subject,
       hint:

@@ -117,7 +117,7 @@ function declaredTables(migrations: readonly SqlFile[]): DeclaredTables {
 
 function notLogged(table: string): StageError {
   return new StageError(
-    `Cannot rely on this warehouse: ${table} is unlogged, and a crash of the server empties it in silence`,
+    `Cannot rely on this warehouse: ${table} is unlogged, so a crash of the server would empty it without a word`,
     {
       subject: table,
       hint:

@@ -27,7 +27,7 @@ export function checkModels(
   );
   if (unknown === undefined) return;
   throw new StageError(
-    `Cannot load batch ${manifest.batch}: it has the model "${unknown}", which sql/models does not`,
+    `Cannot load batch ${manifest.batch}: it has the model "${unknown}", which sql/models lacks`,
     {
       subject: unknown,
       hint: "Run the version that made the batch, or a newer one",

@@ -169,7 +169,7 @@ function checkChange({ model, heir, unlogged }: TextRow): void {
   }
   if (!unlogged) return;
   throw new StageError(
-    `Cannot load the model "${subject}": ${unlogged} is unlogged, and a crash of the server empties it in silence`,
+    `Cannot load the model "${subject}": ${unlogged} is unlogged, so a crash of the server would empty it without a word`,
     {
       subject,
       hint:

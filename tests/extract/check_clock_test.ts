@@ -60,14 +60,14 @@ Deno.test("checkClock() asks the store only when two clocks are apart, and blame
   assert.deepEqual(await check(platform, { machine: -60 }), {
     asked: 1,
     logged: [
-      "warning: This machine's clock is wrong: it shows 2026-05-04T02:02:01Z, " +
+      "warning: this machine's clock is wrong: it shows 2026-05-04T02:02:01Z, " +
       "the source's 2026-05-04T03:02:01Z, the store's 2026-05-04T03:02:01Z. Set it by NTP",
     ],
   });
   const ahead = await check(platform, { batch: 2880 });
   assert.match(
     ahead.logged.join(),
-    /^warning: Batch 7 is stamped 2026-05-06T.*, 2880 minutes ahead of the source's clock: .* Wait, or start a new lake/,
+    /^warning: batch 7 is stamped 2026-05-06T.*, 2880 minutes ahead of the source's clock: .* Wait, or start a new lake/,
   );
 });
 
@@ -81,5 +81,5 @@ Deno.test("extract() compares the clocks, and says that a lake is ahead", async 
   await platform.extract();
   platform.context.clock = right;
 
-  assert.match(platform.logged.join(), /This machine's clock is wrong/);
+  assert.match(platform.logged.join(), /this machine's clock is wrong/);
 });

@@ -306,7 +306,7 @@ Deno.test("extract() goes on by what a service lets it know of the server", asyn
   assert.equal(tables.sales_order?.fullRead, undefined);
   assert.equal(tables.sales_order?.rows[0]?.rows, 1);
   assert.deepEqual(platform.logged.filter((line) => /not show/.test(line)), [
-    "warning: The source does not show its system identifier and its timeline: " +
+    "warning: the source does not show its system identifier and its timeline: " +
     "only transaction ids and rows will show that it is another server, " +
     "or was set back (permission denied for function pg_control_system; " +
     "permission denied for function pg_current_wal_lsn; permission denied for function pg_control_checkpoint)",
@@ -358,7 +358,7 @@ Deno.test("extract() names the function that it needs and may not call", async (
 
   assert.match(
     platform.logged.join(),
-    /The source does not show its database's id: only/,
+    /the source does not show its database's id: only/,
   );
   await execute(client, "grant select on pg_database to public");
 });
@@ -454,7 +454,7 @@ Deno.test("extract() reads a table of many partitions by fewer locks, or says wh
     assert.equal(rows, 30);
     assert.match(
       platform.logged.join(),
-      /The source is read by one connection: 62 locks are needed, and max_locks_per_transaction leaves room for 200 in all sessions/,
+      /the source is read by one connection: 62 locks are needed, and max_locks_per_transaction leaves room for 200 in all sessions/,
     );
 
     await partition(30, 600);

@@ -98,7 +98,9 @@ Deno.test("makeRoles() needs no superuser, as Amazon RDS has none to give", () =
     await loader.query("create schema pipeline create table made (n int)");
     await loader.end();
     const analyst = await openClient(values.get("analyst") ?? "");
-    await assert.rejects(analyst.query("create table mine (n int)"));
+    await assert.rejects(analyst.query("create table mine (n int)"), {
+      code: "25006",
+    });
     await analyst.end();
   }));
 

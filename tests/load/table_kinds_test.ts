@@ -75,7 +75,7 @@ Deno.test("load and the rebuild refuse a table that a crash of the server emptie
     const refused = {
       name: "StageError",
       message:
-        `Cannot load the model "${model}": ${table} is unlogged, and a crash of the server empties it in silence`,
+        `Cannot load the model "${model}": ${table} is unlogged, so a crash of the server would empty it without a word`,
       hint: /^alter table \w+ set logged; then/,
       retryable: false,
     };

@@ -256,7 +256,7 @@ Deno.test("transform() asks where a model comes back", () =>
 
     await assert.rejects(platform.transform(), {
       message:
-        /, and changes: dim_old: it comes back, to rows that it had before it was removed$/,
+        /, and changes: dim_old: the model is back, and its old rows are still in the lake$/,
     });
   }));
 

@@ -187,7 +187,7 @@ Deno.test("a run that ends before its commit leaves nothing that is read", async
         return new Date();
       },
     };
-    await assert.rejects(stage(context));
+    await assert.rejects(stage(context), { name: "AbortError" });
     if (stage === extract) {
       await platform.transform();
       await platform.load();

@@ -87,7 +87,7 @@ Deno.test("transform() says what a new model and a new column lack, and a resync
 
     assert.deepEqual(warnings(platform), [
       "warning: dim_item: size is null in rows that don't change from now on: `deno task resync item` fills it",
-      "warning: fact_item: it is new, and has only rows that change from now on: `deno task resync item` brings all, `deno task rebuild processed` their history, too",
+      "warning: fact_item: new model, only rows that change from now on are in it: `deno task resync item` brings all, `deno task rebuild processed` their history, too",
     ]);
     await resync(platform.context, { tables: ["item"] });
     assert.deepEqual(

@@ -239,7 +239,10 @@ Deno.test("transform() refuses a quarantine rule that reads a file, and commits 
     /^StageError: Cannot use sql\/quarantine\/currency\.sql: it reads read_text/,
   );
 
-  await assert.rejects(Deno.stat(platform.config.processedUrl));
+  await assert.rejects(
+    Deno.stat(platform.config.processedUrl),
+    Deno.errors.NotFound,
+  );
 });
 
 /** One with no zone at all. */

@@ -165,7 +165,7 @@ for (const zones of ZONE_KINDS) {
     assert.deepEqual(
       platform.logged.filter((line) => line.includes("dim_staff is not")),
       ["lake", "warehouse"].map((place) =>
-        `error: dim_staff is not in the ${place} as the source has it: 1 differ, the first 1 different`
+        `error: dim_staff in the ${place} differs from the source: 1 differ, the first 1 different`
       ),
     );
     // The whole tables were checked, which no load would have done again.

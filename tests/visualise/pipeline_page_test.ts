@@ -180,7 +180,7 @@ testPage(
     assert.match(failing, /quarantine.* → /s);
     assert.match(behind, /✓ Up to date\s+Batch 3, /);
     assert.match(metrics, /^pipeline_stage_failed\{stage="transform"\} 1$/m);
-    assert.match(metrics, /^pipeline_waiting_batches\{stage="transform"\} 2$/m);
+    assert.match(metrics, /^pipeline_pending_batches\{stage="transform"\} 2$/m);
     assert.match(metrics, /^pipeline_batch\{stage="load"\} 1$/m);
     assert.deepEqual(errors, []);
   },

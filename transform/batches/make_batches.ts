@@ -6,8 +6,12 @@ import {
   type ProcessedManifest,
   type ProcessedModel,
 } from "../../lib/batches/manifest.ts";
-import { messageOf, StageError } from "../../lib/errors.ts";
-import type { StageContext, StageResult } from "../../lib/stage.ts";
+import { messageOf } from "../../lib/errors.ts";
+import {
+  expiredError,
+  type StageContext,
+  type StageResult,
+} from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import type { HeldModel } from "./batch_work.ts";
 import { type MadeBatch, makeBatch, type MakeOptions } from "./make_batch.ts";
@@ -162,14 +166,7 @@ async function commitBatch(
   const { output, manifest, previous, isExpired } = options;
   const { batch, runId, quarantined } = manifest;
   if (isExpired()) {
-    throw new StageError(
-      `Cannot commit batch ${batch}: this run began over 12 hours ago`,
-      {
-        subject: output.zone.url,
-        retryable: true,
-        hint: "Run transform again",
-      },
-    );
+    throw expiredError(`commit batch ${batch}`, output.zone.url);
   }
   context.signal.throwIfAborted();
   if (!await output.commit(manifest)) {

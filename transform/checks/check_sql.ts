@@ -86,7 +86,7 @@ export async function sqlChange(
   const changed = [
     ...retyped,
     ...returned.map((name) =>
-      `${name}: it comes back, to rows that it had before it was removed`
+      `${name}: the model is back, and its old rows are still in the lake`
     ),
     ...before?.parts === undefined ? [] : changedParts(before.parts, {
       sql,
@@ -196,7 +196,7 @@ function lackOf(
   return {
     model: name,
     lack: isNew
-      ? `it is new, and has only rows that change from now on: ${resync} brings all, ${rebuild} their history, too`
+      ? `new model, only rows that change from now on are in it: ${resync} brings all, ${rebuild} their history, too`
       : gained.length > 0
       ? `${
         gained.join(", ")

@@ -199,7 +199,7 @@ Deno.test("rebuildWarehouse() refuses a zone without batches, and models that sq
   const rebuilt = rebuildWarehouse(platform.context, { accept: true });
   await assert.rejects(rebuilt, {
     message:
-      'Cannot load batch 1: it has the model "fact_payment", which sql/models does not',
+      'Cannot load batch 1: it has the model "fact_payment", which sql/models lacks',
   });
 });
 

@@ -53,7 +53,7 @@ Deno.test("copyCsv() refuses other rows than were written", () =>
       copy(database, { folder, text: "1,a\n", rows: 2 }),
       {
         name: "StageError",
-        message: "Cannot load target: 1 rows arrived of 2 sent",
+        message: "Cannot load target: 1 of 2 rows received",
         subject: "target",
         retryable: false,
         hint: /^A trigger on it skips rows: drop it\./,

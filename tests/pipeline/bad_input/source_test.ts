@@ -254,7 +254,7 @@ const CASES: BadInput[] = [
       return withConnections(platform, hearDesigns((message) => message !== 3));
     },
     stage: "extract",
-    message: /Cannot read "design": 2 rows arrived of 3 sent/,
+    message: /Cannot read "design": 2 of 3 rows received/,
   },
 ];
 
