@@ -57,6 +57,7 @@ export async function load(
     if (loader === undefined) return { ...nothing, overtaken: true };
     return await loadPending(context, { loader, batches, newest });
   } catch (error) {
+    context.signal.throwIfAborted();
     throw loadError(error, server);
   } finally {
     context.progress.end();

@@ -46,6 +46,7 @@ export async function withLoader<Result>(
     });
     return await work({ loader, zone });
   } catch (error) {
+    context.signal.throwIfAborted();
     throw loadError(error, serverName(warehouseOf(context)));
   } finally {
     context.progress.end();

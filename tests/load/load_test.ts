@@ -211,7 +211,7 @@ Deno.test("load() names a model that it doesn't know, and one whose table was re
   await assert.rejects(load(platform.context, { accept: true }), {
     name: "StageError",
     message:
-      'Cannot load batch 2: it has the model "fact_sales_order", which sql/models does not',
+      'Cannot load batch 2: it has the model "fact_sales_order", which sql/models lacks',
     subject: "fact_sales_order",
     hint: /newer/,
   });
@@ -383,7 +383,7 @@ Deno.test("load() throws the reason when it is asked to stop", async () => {
     end() {},
   };
 
-  await assert.rejects(platform.load());
+  await assert.rejects(platform.load(), { name: "AbortError" });
 
   assert.equal(await lastBatch(platform), null);
 });
