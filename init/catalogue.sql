@@ -50,6 +50,11 @@ cross join lateral (
                         attribute.atttypid, attribute.atttypmod
                     ),
                     'valueType', value_type.name,
+                    'isLoose', coalesce(
+                        value_type.bare_name = 'citext'
+                        or not collation_of.collisdeterministic,
+                        false
+                    ),
                     'notNull', attribute.attnotnull,
                     'comment', col_description(class.oid, attribute.attnum)
                 )
@@ -74,12 +79,16 @@ cross join lateral (
             where pg_type.typtype = 'd'
         )
 
-        select format_type(types.id, types.modifier) as name
+        select
+            format_type(types.id, types.modifier) as name,
+            pg_type.typname as bare_name
         from types
         inner join pg_type
             on types.id = pg_type.oid
         where pg_type.typtype <> 'd'
     ) as value_type
+    left join pg_collation as collation_of
+        on attribute.attcollation = collation_of.oid
     where
         attribute.attrelid = class.oid
         and attribute.attnum > 0

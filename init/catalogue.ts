@@ -27,6 +27,8 @@ export interface SourceColumn {
   type: string;
   /** The type of its values: of a domain, the one that it is based on. */
   valueType: string;
+  /** Whether it treats different texts as equal: citext, some collations. */
+  isLoose: boolean;
   notNull: boolean;
   comment: string | null;
   /**

@@ -57,6 +57,8 @@ interface Dimension {
   model: string;
   key: string;
   type: string;
+  /** Whether the key treats different texts as equal. */
+  isLoose: boolean;
 }
 
 /** A table or column that is left out, and why. */
@@ -119,6 +121,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
         model: names[index] ?? "",
         key: column.name,
         type: contractOf(column).contract,
+        isLoose: column.isLoose,
       }]];
     }),
   );
@@ -266,6 +269,9 @@ function referenceProblem(
   const [name = ""] = foreign.targetColumns;
   if (name !== target.key) {
     return `${what} by ${name}, which is not the key of ${target.model}: join it in a query`;
+  }
+  if (target.isLoose || column?.source.isLoose) {
+    return `${what} by a type or collation that treats different texts as equal: join it in a query, by lower() for instance`;
   }
   if (column !== undefined && canRefer(column.contract, target.type)) {
     return undefined;

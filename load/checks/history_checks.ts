@@ -60,7 +60,7 @@ function referencesSql({ model, references }: Checked): string {
 -- Severity: warning
 
 select ${keyText(model.key)} as key,
-  'refers to what the source lacks, or the quarantine holds: '
+  'refers to what the source lacks or writes otherwise, or the quarantine holds: '
     || string_agg(missing, ', ' order by missing) as finding
 from (${unknown.join("\nunion all\n")}) as placeholders
 group by ${quoteNames(model.key)}`;

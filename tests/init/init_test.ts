@@ -195,6 +195,10 @@ Deno.test("init has rows set aside whose domain of a number holds NaN", () =>
 const ODD_COMPANY = `
 create schema "Lager Süd";
 create domain positive as integer check (value > 0);
+create collation any_case (
+  provider = icu, locale = 'und-u-ks-level2', deterministic = false
+);
+create table brands (name text collate any_case primary key);
 create table "Lager Süd".date (date date primary key, is_holiday boolean not null);
 create table "Lager Süd"."Artikel" (
   sku uuid primary key,
@@ -219,6 +223,7 @@ create table moves (
   code integer references codes,
   code_text text references codes (code),
   grade integer references grades,
+  brand text collate any_case references brands,
   primary key (moved, id)
 ) partition by range (moved);
 create table moves_before partition of moves
@@ -242,11 +247,12 @@ const ODD_ROWS = [
   "insert into readings values (0.5, 'NaN'), (0.25, 1e300)",
   "insert into codes values (7, 'seven')",
   "insert into grades values (1)",
+  "insert into brands values ('Acme')",
   `insert into moves values
     (1, '2025-05-05', '00000000-0000-0000-0000-000000000001', '2026-05-01',
-      '2026-05-03', 0.5, 7, 'seven', 1),
+      '2026-05-03', 0.5, 7, 'seven', 1, 'ACME'),
     (2, '2026-05-05', '00000000-0000-0000-0000-000000000001', '2026-05-01',
-      null, null, null, null, null)`,
+      null, null, null, null, null, null)`,
 ];
 
 Deno.test("init leaves out what can't be read or referred to, and the rest runs with no edit", () =>
@@ -281,6 +287,7 @@ Deno.test("init leaves out what can't be read or referred to, and the rest runs 
         "left out: public.parent, since other tables inherit from it",
         "fact_moves: code refers to public.codes, whose key is numeric(8, 0) in dim_codes: cast it to that type",
         "fact_moves: code_text refers to public.codes by code, which is not the key of dim_codes",
+        "fact_moves: brand refers to public.brands by a type or collation that treats different texts as equal",
         "fact_moves: grade refers to public.grades, whose key is text in dim_grades",
       ]
     ) assert.ok(told.includes(said), `${said}: ${told}`);
@@ -289,6 +296,7 @@ Deno.test("init leaves out what can't be read or referred to, and the rest runs 
     );
     assert.deepEqual(found.toSorted(), [
       "dim_artikel dimension: ",
+      "dim_brands dimension: ",
       "dim_calendar dimension: ",
       "dim_codes dimension: ",
       "dim_date dimension: ",

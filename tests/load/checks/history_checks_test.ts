@@ -80,7 +80,7 @@ const CASES: Readonly<
     found: [[
       "references_are_known",
       "(1,1)",
-      "refers to what the source lacks, or the quarantine holds: shop_id 7",
+      "refers to what the source lacks or writes otherwise, or the quarantine holds: shop_id 7",
     ]],
   },
 };
