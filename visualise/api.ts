@@ -17,6 +17,7 @@ import { type Encoded, sendEncoded } from "./encoded.ts";
 import type { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
 import { hasCookie } from "./sign_in.ts";
+import type { StageState } from "./stage_states.ts";
 import { boardsOf } from "./subject_sql.ts";
 import type { Timeline } from "./timeline.ts";
 import { hasTrail } from "./trail_sql.ts";
@@ -27,6 +28,7 @@ export interface ApiOptions extends Sources {
   kept: AnswerCache;
   timeline: Timeline;
   pipeline: CoalescedQuery<{ encoded: Encoded }>;
+  stages: CoalescedQuery<StageState[]>;
   /** Pushes batches to pages; undefined if they must poll. */
   live: Live | undefined;
   /** How old the data may be before it counts as stale. */
@@ -61,7 +63,7 @@ export function createApi(options: ApiOptions): Hono {
 
 /** What is there: the newest batch, the company, the pipeline. */
 function addStateRoutes(api: Hono, options: ApiOptions): void {
-  const { company, newest, kept, timeline, pipeline, live } = options;
+  const { company, newest, kept, timeline, pipeline, stages, live } = options;
   api.get("/newest", async (context) => {
     // Before the query: an event during it means that it may be out of date.
     const turn = live?.turn ?? null;
@@ -105,6 +107,10 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
   api.get(
     "/pipeline",
     async (context) => json(context, (await pipeline.get()).encoded),
+  );
+  api.get(
+    "/stages",
+    async (context) => context.json({ stages: await stages.get() }),
   );
   api.get("/batches/:batch", async (context) => {
     const batch = await readBatchNumber(context, newest);

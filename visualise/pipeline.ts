@@ -27,7 +27,7 @@ export async function readPipeline(
   if (newest === undefined) {
     return {
       newest,
-      stages: joinStages(await readZones(), { newest, failure: undefined }),
+      stages: await readStages(warehouse, { newest, readZones }),
       freshness: [],
       batches: [],
       checks: [],
@@ -36,32 +36,42 @@ export async function readPipeline(
     };
   }
   const [
-    zones,
+    stages,
     freshness,
     batches,
     checks,
     verification,
-    failures,
     quarantine,
   ] = await Promise.all([
-    readZones(),
+    readStages(warehouse, { newest, readZones }),
     warehouse.ask("freshness"),
     warehouse.ask("batches", [BATCHES_MAX]),
     warehouse.ask("checks"),
     warehouse.ask("verification"),
-    orNothing(warehouse.ask("load_failure")),
     orNothing(warehouse.ask("quarantine")),
   ]);
   const [rows] = quarantine;
   return {
     newest,
-    stages: joinStages(zones, { newest, failure: failures[0] }),
+    stages,
     freshness,
     batches,
     checks,
     verification,
     quarantined: rows === undefined ? null : Number(rows.rows),
   };
+}
+
+/** Reads where the stages stand, without the rest. */
+export async function readStages(
+  warehouse: Warehouse,
+  { newest, readZones }: { newest: TextRow | undefined; readZones: ReadZones },
+): Promise<StageState[]> {
+  const [zones, failures] = await Promise.all([
+    readZones(),
+    newest === undefined ? [] : orNothing(warehouse.ask("load_failure")),
+  ]);
+  return joinStages(zones, { newest, failure: failures[0] });
 }
 
 async function orNothing(answer: Promise<TextRow[]>): Promise<TextRow[]> {

@@ -26,6 +26,7 @@ const SCRIPTS = [
   "durations",
   "elements",
   "events",
+  "failures",
   "filters",
   "formats",
   "machine",

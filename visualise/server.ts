@@ -17,7 +17,7 @@ import { Figures } from "./figures.ts";
 import { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
 import { formatMetrics, METRICS_TYPE } from "./metrics.ts";
-import { readPipeline } from "./pipeline.ts";
+import { readPipeline, readStages } from "./pipeline.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
 import { addSignIn } from "./sign_in.ts";
 import type { ReadZones } from "./stage_states.ts";
@@ -46,6 +46,8 @@ export interface ServerOptions {
 const BAD_VALUE_STATES = ["22003", "22007", "22008", "22021", "22P02"];
 /** How long answers are kept when a rebuild would go unnoticed. */
 const POLLING_CACHE_MS = 60_000;
+/** However many pages ask, the zones are read no more often. */
+const STAGES_AGE_MAX_MS = 10_000;
 const HEADERS = {
   "content-security-policy": "default-src 'none'; script-src 'self'; " +
     "style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
@@ -123,6 +125,11 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
     });
     return { read, encoded: await encodeJson(read) };
   });
+  const stages = new CoalescedQuery(
+    async () =>
+      await readStages(warehouse, { newest: await newest.read(), readZones }),
+    STAGES_AGE_MAX_MS,
+  );
   let keptSince = performance.now();
   const forget = () => {
     company.forget();
@@ -139,6 +146,7 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
     // Answers from before the event are out of date.
     newest.forget();
     pipeline.forget();
+    stages.forget();
     // While the link was down, the warehouse may have been rebuilt.
     if (event.type === "reset" || event.type === "link") forget();
     if (event.type === "link" && !event.up) void warehouse.disconnect();
@@ -148,7 +156,16 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
     const isPolling = live === undefined || live.isPolling;
     if (isPolling && performance.now() - keptSince > POLLING_CACHE_MS) forget();
   };
-  return { company, figures, kept, timeline, newest, pipeline, forgetOld };
+  return {
+    company,
+    figures,
+    kept,
+    timeline,
+    newest,
+    pipeline,
+    stages,
+    forgetOld,
+  };
 }
 
 /** The headers of each answer; and without a token, only for this host. */

@@ -20,11 +20,20 @@ export interface StageState {
   /** Batches of the stage before it that it has not processed yet. */
   pending: number | null;
   /** What its newest run failed with, while that batch is still pending. */
-  failure:
-    | { batch: number; since: string; message: string; hint: string | null }
-    | null;
+  failure: StageFailure | null;
   /** Why its own state can't be seen from here. */
   hidden: string | null;
+}
+
+/** What a stage fails with. */
+export interface StageFailure {
+  batch: number;
+  /** When it failed for the first time at this batch, and for the last. */
+  since: string;
+  at: string;
+  message: string;
+  hint: string | null;
+  retryable: boolean;
 }
 
 /** Reads the state of extract and of transform from their zones. */
@@ -123,8 +132,8 @@ async function readZone(
 /** The part of a note that the page shows. */
 function failureState(note: FailureNote | undefined): StageState["failure"] {
   if (note === undefined) return null;
-  const { batch, since, message, hint = null } = note;
-  return { batch, since, message, hint };
+  const { batch, since, at, message, hint = null, retryable } = note;
+  return { batch, since, at, message, hint, retryable };
 }
 
 function hiddenStage(stage: StageState["stage"], why: string): StageState {

@@ -1,6 +1,8 @@
 import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
+import { extract } from "../../extract/extract.ts";
+import { notingFailure } from "../../lib/batches/failure_note.ts";
 import {
   batchShown,
   closeBrowser,
@@ -69,6 +71,33 @@ testPage(
         await batchShown(page, 2);
         await page.locator("[data-card=sales]").click();
         await toggleTable(page, "month");
+      }
+    }
+  },
+);
+
+testPage(
+  "axe finds no serious fault where a stage fails",
+  async () => {
+    await using platform = await loaded();
+    await execute(
+      platform.source.client,
+      "alter table design rename to designs",
+    );
+    await assert.rejects(notingFailure(platform.context, "extract", extract));
+    await using served = new Served(platform);
+    const { page } = await open(await served.address);
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const width of [390, 1440, 2560]) {
+        const at = `${colorScheme}, ${width}`;
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 900 });
+        await goTo(page, "pipeline");
+        await page.waitForSelector(".failure");
+        await assertAccessible(page, `pipeline, ${at}`);
+        await goTo(page, "overview");
+        await page.locator("#status").getByText("extract fails").waitFor();
+        await assertAccessible(page, `overview, ${at}`);
       }
     }
   },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { notingFailure } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
+import type { StageState } from "../../visualise/stage_states.ts";
 import { transform } from "../../transform/transform.ts";
 import {
   batchShown,
@@ -164,9 +165,17 @@ testPage(
     };
     await assert.rejects(notingFailure(strict, "transform", transform));
     await page.reload();
-    await stage("transform").getByText("✗ Failing at batch 2").waitFor();
-    const failing = await stage("transform").innerText();
+    await stage("transform").getByText("✗ Fails at batch 2").waitFor();
+    const failing = await page.locator(".failure").innerText();
+    const cards = await page.locator(".stage .state").allInnerTexts();
+    const growing = await page.locator("#behind").innerText();
     const behind = await stage("extract").innerText();
+    await page.locator("[data-view=overview]").click();
+    await batchShown(page, 1);
+    const pill = await page.locator("#status-text").innerText();
+    const stages = await fetch(`${await served.address}api/stages`);
+    const found = await stages.json();
+    await page.locator("[data-view=pipeline]").click();
     const answer = await fetch(`${await served.address}metrics`);
     const metrics = await answer.text();
     // Transform goes on, and nothing loads.
@@ -177,7 +186,40 @@ testPage(
     await batchShown(page, 3);
     await stage("load").getByText("✓ Up to date").waitFor();
 
-    assert.match(failing, /quarantine.* → /s);
+    assert.match(
+      failing,
+      /^✗ Transform has failed for [\d.]+ s\s+At batch 2, since \d.*\s+Cannot read "payment": 1 rows would be in quarantine/,
+    );
+    assert.match(
+      failing,
+      /What to do\s+Repair the rows in the source, or raise QUARANTINE_ROWS_MAX.*\s+Then run deno task pipeline, or wait for the next run\./,
+    );
+    assert.match(
+      failing,
+      /The figures\s+They stay those of \d.*, batch 1, [\d.]+ s ago\. 2 batches wait and will follow: nothing is lost\./,
+    );
+    assert.match(
+      failing,
+      /✓ Extract goes on: batch 3, \d\d:\d\d\s+… Load waits for transform, after batch 1, /,
+    );
+    assert.deepEqual(cards, [
+      "✓ Up to date",
+      "✗ Fails at batch 2",
+      "… Waits for transform",
+    ]);
+    assert.match(
+      growing,
+      /behind the source and growing; the target is 30 min/,
+    );
+    assert.equal(pill, "Not updating: transform fails");
+    assert.deepEqual(
+      found.stages.map(({ failure }: StageState) => failure?.batch),
+      [undefined, 2, undefined],
+    );
+    // It ends by itself, once nothing fails.
+    assert.equal(await page.locator(".failure").count(), 0);
+    await page.locator("[data-view=overview]").click();
+    await page.locator("#status").getByText("Live").waitFor();
     assert.match(behind, /✓ Up to date\s+Batch 3, /);
     assert.match(metrics, /^pipeline_stage_failed\{stage="transform"\} 1$/m);
     assert.match(metrics, /^pipeline_pending_batches\{stage="transform"\} 2$/m);

@@ -7,6 +7,7 @@ import { readChanges } from "./changes.js";
 import { askCompany, recordAddress } from "./company.js";
 import { $, field, write } from "./elements.js";
 import { keepLive } from "./events.js";
+import { askStages } from "./failures.js";
 import { applyFilters, showFilters } from "./filters.js";
 import { shown, zone } from "./formats.js";
 import {
@@ -111,6 +112,10 @@ async function refresh() {
     }
     shownTurn = turn;
     tell(null);
+    // Nothing that is shown waits for it.
+    if (view() !== "pipeline") {
+      askStages({ afterBatch: true }).then(showStatus, () => {});
+    }
     showMachine();
     showTitle();
   } catch (error) {

@@ -1,6 +1,7 @@
 // @ts-check
 // Whether the page is live: the server's events, or polling where it sends none.
 import { view } from "./address.js";
+import { askStages } from "./failures.js";
 import { showBehind } from "./pipeline.js";
 import { askNewest, state } from "./state.js";
 import { showStatus } from "./status.js";
@@ -93,8 +94,10 @@ async function tick() {
     listen();
   }
   if (state.newest === null) return;
-  showStatus();
+  // Where it fails, the pipeline's own view says why.
   const isPipeline = view() === "pipeline";
+  if (!isPipeline) askStages().then(showStatus, () => {});
+  showStatus();
   if (isPipeline) showBehind();
   const isOld = Date.now() - page.refreshedAt() >
     (isPipeline ? PIPELINE_AGE_MAX_MS : AGE_MAX_MS);

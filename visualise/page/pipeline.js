@@ -10,7 +10,8 @@ import {
 import { drawPlot } from "./charts.js";
 import { barsOf } from "./durations.js";
 import { $, make, refill, scrolled, tableOrWords, write } from "./elements.js";
-import { clock, duration, figure, moment } from "./formats.js";
+import { failing, failurePanels, waitsFor } from "./failures.js";
+import { clock, duration, figure } from "./formats.js";
 import {
   get,
   isFromFuture,
@@ -38,7 +39,8 @@ export function showBehind() {
   const target = duration(state.targetMinutes * 60);
   const seconds = Math.max(0, secondsBehind());
   const isLate = isFromFuture() || seconds > state.targetMinutes * 60;
-  $("behind").dataset.state = isLate ? "late" : "well";
+  const isGrowing = failing(state.stages).length > 0;
+  $("behind").dataset.state = isLate ? "late" : isGrowing ? "growing" : "well";
   write($("behind-age"), isFromFuture() ? "?" : duration(seconds));
   write(
     $("behind-text"),
@@ -46,6 +48,8 @@ export function showBehind() {
       ? "behind the source is unknown: the newest snapshot's time is in the future, so the source's clock was wrong when it was taken."
       : isLate
       ? `behind the source: over the target of ${target}`
+      : isGrowing
+      ? `behind the source and growing; the target is ${target}`
       : `behind the source, within the target of ${target}`,
   );
 }
@@ -56,7 +60,14 @@ export function showBehind() {
  *   batch: number | null,
  *   committed_at: string | null,
  *   pending: number | null,
- *   failure: { batch: number, since: string, message: string, hint: string | null } | null,
+ *   failure: {
+ *     batch: number,
+ *     since: string,
+ *     at: string,
+ *     message: string,
+ *     hint: string | null,
+ *     retryable: boolean,
+ *   } | null,
  *   hidden: string | null,
  * }} Stage
  */
@@ -73,8 +84,10 @@ export function showBehind() {
  */
 function showPipeline(answer) {
   const { stages, freshness, batches, checks, verification } = answer;
+  state.stages = stages;
   showBehind();
-  refill($("stages"), ...stages.map((stage) => stageCard(stage, batches)));
+  refill($("failures"), ...failurePanels(stages));
+  refill($("stages"), ...stages.map((stage) => stageCard(stage, answer)));
   refill($("strip"), ...stripOf(batches));
   refill($("health"), ...healthOf(answer));
   showFreshness(freshness);
@@ -95,8 +108,11 @@ function showPipeline(answer) {
 }
 
 /** A stage by its own account: its state, batch, and duration. */
-function stageCard(/** @type {Stage} */ stage, /** @type {Row[]} */ batches) {
-  const [state, text] = stateOf(stage);
+function stageCard(
+  /** @type {Stage} */ stage,
+  /** @type {{ stages: Stage[], batches: Row[] }} */ { stages, batches },
+) {
+  const [state, text] = stateOf(stage, waitsFor(stage, stages));
   const column = `${stage.stage}_seconds`;
   const took = batches[0]?.[column];
   const half = quantile(batches, column, 0.5);
@@ -110,13 +126,6 @@ function stageCard(/** @type {Stage} */ stage, /** @type {Row[]} */ batches) {
       {},
       `Batch ${figure(stage.batch)}, ${clock(stage.committed_at)}`,
     ),
-    stage.failure === null ? "" : make(
-      "p",
-      { class: "bad" },
-      `${stage.failure.message}${
-        stage.failure.hint === null ? "" : ` → ${stage.failure.hint}`
-      }`,
-    ),
     stage.hidden === null
       ? ""
       : make("p", { class: "muted" }, `${stage.hidden}.`),
@@ -129,16 +138,15 @@ function stageCard(/** @type {Stage} */ stage, /** @type {Row[]} */ batches) {
   );
 }
 
-/** @returns {[string, string]} */
-function stateOf(/** @type {Stage} */ { hidden, failure, pending, batch }) {
+/**
+ * @param {Stage} stage
+ * @param {string | undefined} before The stage that it waits for.
+ * @returns {[string, string]}
+ */
+function stateOf({ hidden, failure, pending, batch }, before) {
   if (hidden !== null) return ["hidden", "? Not visible from here"];
   if (failure !== null) {
-    return [
-      "failed",
-      `✗ Failing at batch ${figure(failure.batch)} since ${
-        moment(failure.since)
-      }`,
-    ];
+    return ["failed", `✗ Fails at batch ${figure(failure.batch)}`];
   }
   if (pending !== null && pending > 0) {
     return [
@@ -146,6 +154,7 @@ function stateOf(/** @type {Stage} */ { hidden, failure, pending, batch }) {
       `… ${figure(pending)} ${pending === 1 ? "batch" : "batches"} pending`,
     ];
   }
+  if (before !== undefined) return ["waiting", `… Waits for ${before}`];
   return batch === null ? ["empty", "Nothing yet"] : ["well", "✓ Up to date"];
 }
 

@@ -33,6 +33,11 @@ export const state = {
    * @type {import("./strip.js").Span[]}
    */
   spans: [],
+  /**
+   * Where the stages stand; empty until that is asked for.
+   * @type {import("./pipeline.js").Stage[]}
+   */
+  stages: [],
   /** The snapshot time of what is shown. */
   snapshotTime: "",
 };

@@ -2,6 +2,7 @@
 // The pill in the corner: the worst of what there is to say.
 import { isTimed } from "./address.js";
 import { $, write } from "./elements.js";
+import { failing } from "./failures.js";
 import { duration, figure } from "./formats.js";
 import {
   isFromFuture,
@@ -27,17 +28,27 @@ function statusOf() {
   if (!state.up) return ["stale", "Offline: the figures may be old", ""];
   if (state.problem !== null) return ["stale", "Not up to date", ""];
   if (isFromFuture()) return ["stale", "Age unknown", ""];
+  const [failed, ...others] = failing(state.stages);
+  if (failed !== undefined) {
+    return [
+      "stale",
+      others.length > 0
+        ? `Not updating: ${figure(others.length + 1)} stages fail`
+        : `Not updating: ${failed.stage} fails`,
+      state.newest === null ? "" : `${duration(Math.max(0, seconds))} old`,
+    ];
+  }
   if (seconds > state.targetMinutes * 60) {
     return ["stale", "Stale", duration(seconds)];
   }
   if (isTimed() && pastBatch() !== null) {
     return ["past", "Past", `batch ${figure(shownBatch())}`];
   }
-  const failing = Number(state.newest?.checks_failing ?? 0);
-  if (failing > 0) {
+  const checks = Number(state.newest?.checks_failing ?? 0);
+  if (checks > 0) {
     return [
       "failing",
-      failing === 1 ? "1 check fails" : `${figure(failing)} checks fail`,
+      checks === 1 ? "1 check fails" : `${figure(checks)} checks fail`,
       "",
     ];
   }
