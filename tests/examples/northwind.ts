@@ -78,11 +78,16 @@ export const NORTHWIND: Company = {
 };
 
 /** Makes and fills Northwind's own database. */
-export function fillNorthwind(client: Client, orders = 120): Promise<void> {
+export function fillNorthwind(
+  client: Client,
+  orders = 120,
+  weeksLater = 0,
+): Promise<void> {
   const { files } = EXAMPLE;
   return fillSource(client, {
     seed: 1,
     salesOrders: orders,
+    weeksLater,
     files: files ?? [],
   });
 }

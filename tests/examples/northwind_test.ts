@@ -20,7 +20,7 @@ import {
   warehouseState,
 } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
-import { settingsOf } from "../harness/postgres.ts";
+import { openTestDatabase, settingsOf } from "../harness/postgres.ts";
 import { differences } from "../harness/repair.ts";
 import { fillNorthwind, NORTHWIND } from "./northwind.ts";
 
@@ -299,3 +299,54 @@ Deno.test("Northwind's contract is a part of what init finds", () =>
       NORTHWIND.sql.tables.map(({ name }) => name),
     );
   }));
+
+for (const weeksLater of [0, 134]) {
+  Deno.test(`Northwind's orders follow seasons and weekdays, ${weeksLater} weeks later`, async () => {
+    await using source = await openTestDatabase();
+    await fillNorthwind(source.client, 8_000, weeksLater);
+
+    const [row = {}] = await query(
+      source.client,
+      `with orders as (
+        select *, extract(month from order_date) as month,
+          extract(isodow from order_date) as weekday,
+          order_date - min(order_date) over () as day
+        from northwind.orders
+      )
+      select
+        100 * count(*) filter (where month = 11)
+          * count(distinct order_date) filter (where month = 8)
+          / count(*) filter (where month = 8)
+          / count(distinct order_date) filter (where month = 11) as november,
+        100 * count(*) filter (where month = 1)
+          / count(*) filter (where month = 10) as january,
+        100 * count(*) filter (where weekday = 6)
+          / count(*) filter (where weekday = 3) as saturday,
+        count(*) filter (where weekday = 7) as sunday,
+        100 * count(*) filter (where day > 364)
+          / count(*) filter (where day < 364) as year,
+        100 * count(*) filter (where ship_country = 'Germany')
+          / count(*) filter (where ship_country = 'Denmark') as germany,
+        max(order_date) = date '2024-11-02' + 7 * ${weeksLater} as is_recent
+      from orders`,
+    );
+
+    const { november, january, saturday, sunday, year, germany } = row;
+    assert.ok(
+      Number(november) > 112,
+      `a day of November is ${november} % of one of August`,
+    );
+    assert.ok(Number(january) < 80, `January is ${january} % of October`);
+    assert.ok(
+      Number(saturday) > 20 && Number(saturday) < 40,
+      `Saturday is ${saturday} % of Wednesday`,
+    );
+    assert.equal(Number(sunday), 0);
+    assert.ok(
+      Number(year) > 105 && Number(year) < 118,
+      `${year} % a year later`,
+    );
+    assert.ok(Number(germany) > 200, `Germany is ${germany} % of Denmark`);
+    assert.equal(row.is_recent, true);
+  });
+}

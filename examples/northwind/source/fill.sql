@@ -39,6 +39,41 @@ select pg_temp.word(
 )
 $$;
 
+-- The days of the two years, with how much is ordered on each: more before
+-- Christmas than after it, most on Mondays and Fridays, little on Saturdays and
+-- nothing on Sundays, a tenth more each year, and no two days alike. Months are
+-- those of the moved days. `ends` sums the weights.
+create temporary table demo_day on commit drop as
+with days as (
+    select
+        day_number,
+        date '2022-11-07' + day_number
+            + 7 * current_setting('demo.weeks_later')::integer as day
+    from generate_series(0, 727) as numbers (day_number)
+),
+
+weighed as (
+    select
+        day_number,
+        (array[78, 84, 95, 100, 104, 110, 102, 90, 98, 108, 124, 132])[
+            extract(month from day)::integer
+        ] * (array[118, 108, 100, 104, 114, 30, 0])[
+            extract(isodow from day)::integer
+        ] * (3650 + day_number) / 3650
+        * (80 + pg_temp.draw('day', day_number, 41)) / 100
+        -- Shops have bought what they sell at Christmas.
+        / case
+            when to_char(day, 'MM-DD') between '12-22' and '12-31' then 6
+            else 1
+        end as weight
+    from days
+)
+
+select
+    day_number,
+    sum(weight) over (order by day_number)::bigint as ends
+from weighed;
+
 insert into categories
 select ordinality, name, 'All our ' || lower(name), '\x89504e47'
 from unnest(array[
@@ -91,13 +126,20 @@ select
     'Contact ' || number,
     pg_temp.word(array['Owner', 'Buyer', 'Manager'], number),
     (1 + pg_temp.draw('house', number, 200)) || ' Station Road',
-    pg_temp.city(number),
+    pg_temp.city(place),
     case when number % 3 = 0 then 'North' end,
     lpad(pg_temp.draw('postal code', number, 99999)::text, 5, '0'),
-    pg_temp.country(number),
+    pg_temp.country(place),
     '555-' || lpad(pg_temp.draw('phone', number, 9999)::text, 4, '0'),
     null
-from generate_series(0, 90) as numbers (number);
+from generate_series(0, 90) as numbers (number)
+-- Most are in Germany, then in France and the UK.
+cross join lateral (
+    select
+        (array[7, 7, 7, 7, 7, 2, 2, 2, 4, 4, 4, 5, 5, 3, 0, 1, 6])[
+            1 + pg_temp.draw('country', number, 17)
+        ] as place
+) as places;
 
 -- One head, two managers, and the people who report to them.
 insert into employees
@@ -148,11 +190,21 @@ values
 
 -- The later an order, the higher its number. The last ones are not shipped yet.
 insert into orders
-with drawn as (
+with days as (
+    select
+        array_agg(ends order by day_number) as ends,
+        max(ends) as weight
+    from demo_day
+),
+
+drawn as (
     select
         number,
         date '2022-11-07' + 7 * current_setting('demo.weeks_later')::integer
-            + ((number - 1) * 728 / orders)::integer as order_date,
+            + width_bucket(
+                ((2 * number - 1) * days.weight / (2 * orders))::bigint,
+                days.ends
+            ) as order_date,
         date '2024-11-04' + 7 * current_setting('demo.weeks_later')::integer
             as today,
         -- One of twelve is late.
@@ -161,6 +213,7 @@ with drawn as (
     from (
         select current_setting('demo.sales_orders')::bigint as orders
     ) as setting
+    cross join days
     cross join generate_series(1, orders) as numbers (number)
 ),
 
@@ -169,15 +222,26 @@ chosen as (
         drawn.*,
         customers.*
     from drawn
+    -- The first customers order most: the smaller of two numbers.
+    cross join lateral (
+        select
+            least(
+                pg_temp.draw('buyer', number, 91),
+                pg_temp.draw('or buyer', number, 91)
+            ) as buyer
+    ) as buyers
     inner join customers
-        on customers.customer_id = chr(65 + pg_temp.draw('buyer', number, 91)
-            / 26) || chr(65 + pg_temp.draw('buyer', number, 91) % 26) || 'NWD'
+        on customers.customer_id
+            = chr(65 + buyer / 26) || chr(65 + buyer % 26) || 'NWD'
 )
 
 select
     10000 + number,
     customer_id,
-    1 + pg_temp.draw('seller', number, 9),
+    -- The head and the managers sell little.
+    (array[4, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 8, 8, 9, 9, 2, 3, 1])[
+        1 + pg_temp.draw('seller', number, 19)
+    ],
     order_date,
     order_date + 28,
     case when order_date + days < today then order_date + days end,
