@@ -8,12 +8,12 @@ import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkKnown, checkTypes } from "./tables/check_columns.ts";
 import { checkIntercepted, keepEnding } from "./others/check_intercepted.ts";
-import { copyCsv } from "./rows/copy_csv.ts";
+import { copyRows } from "./rows/copy_rows.ts";
 import {
   eventFlag,
+  type ExportedVersions,
   exportVersions,
   type VersionFiles,
-  type VersionsCsv,
   type VersionsForm,
 } from "./rows/export_versions.ts";
 import { checksOf } from "./checks/history_checks.ts";
@@ -66,11 +66,11 @@ export async function mergeGroup(work: LoadWork): Promise<void> {
   );
   const stagings = new Map<string, string>();
   await pipelined(touched.map((table): Step => async () => {
-    const csv = await exportForm(work, { table, form: "events" });
+    const exported = await exportForm(work, { table, form: "events" });
     return async () => {
       const staging = await createStaging(client, table);
       stagings.set(table.model.name, staging);
-      await copyCsv(client, csv, {
+      await copyRows(client, exported, {
         table: staging,
         model: table.model.name,
         freeze: false,
@@ -114,7 +114,7 @@ async function mergeEvents(
 }
 
 /**
- * Fills tables that are all empty: straight from CSV, without keys and indexes,
+ * Fills tables that are all empty: straight from the lake, without keys and indexes,
  * which are built afterwards. True means that there are foreign keys left to be
  * validated once that is committed.
  */
@@ -167,15 +167,15 @@ async function fillTables(
 ): Promise<ModelReference[]> {
   const { client, progress } = work;
   const { touched, truncated } = options;
-  const columns = new Map<string, VersionsCsv["types"]>();
+  const columns = new Map<string, ExportedVersions["types"]>();
   const step =
     (table: WarehouseTable, form: VersionsForm): Step => async () => {
-      const csv = await exportForm(work, { table, form });
+      const exported = await exportForm(work, { table, form });
       const { name } = table.model;
-      columns.set(name, csv.types);
+      columns.set(name, exported.types);
       const target = form === "closed" ? `${name}_closed` : name;
       return () =>
-        copyCsv(client, csv, {
+        copyRows(client, exported, {
           table: quoteName(target),
           model: name,
           freeze: truncated.includes(target),
@@ -201,7 +201,7 @@ async function fillTables(
   return proven;
 }
 
-/** Makes the next CSV while one is being used. */
+/** Makes the next rows while some are being copied. */
 async function pipelined(steps: readonly Step[]): Promise<void> {
   let next = steps[0]?.();
   for (const [index] of steps.entries()) {
@@ -221,7 +221,7 @@ async function pipelined(steps: readonly Step[]): Promise<void> {
 async function exportForm(
   work: LoadWork,
   options: { table: WarehouseTable; form: VersionsForm },
-): Promise<VersionsCsv> {
+): Promise<ExportedVersions> {
   const { table, form } = options;
   const { name } = table.model;
   const having = work.manifests.filter((manifest) =>
@@ -229,15 +229,14 @@ async function exportForm(
   );
   const versions = work.versions.get(name);
   if (versions === undefined) throw new Error(`No versions of "${name}"`);
-  const csv = await exportVersions(work.duckdb, {
-    model: table.model,
-    columns: table.columns,
+  const exported = await exportVersions(work.duckdb, {
+    table,
     form,
     versions,
     oneBatch: having.length === 1 ? having[0] : undefined,
     zone: work.zone,
   });
-  await checkKnown(work, { name, unknown: csv.unknown });
-  await checkTypes(work, { table, types: csv.types });
-  return csv;
+  await checkKnown(work, { name, unknown: exported.unknown });
+  await checkTypes(work, { table, types: exported.types });
+  return exported;
 }

@@ -1,5 +1,9 @@
 import type { LiveFile } from "../lib/batches/manifest.ts";
-import { columnsHash, readLikeSql } from "../lib/duckdb/data_files.ts";
+import {
+  columnsHash,
+  givenColumns,
+  readLikeSql,
+} from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../lib/duckdb/version_columns.ts";
 import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
@@ -8,7 +12,6 @@ import type { Zone } from "../lib/zone/zone.ts";
 import {
   emptyModelSql,
   type ModelColumn,
-  modelColumns,
 } from "../transform/models/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
@@ -56,7 +59,7 @@ export async function asInLake(
   const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
   const own = files.filter((file) => file.model === model.name);
   if (own.every((file) => file.columns === columnsHash(columns))) return model;
-  const held = await modelColumns(
+  const held = await givenColumns(
     duckdb,
     `from (${emptyModelSql(columns)}) union all by name
     from ${readLikeSql(zone, own, columns)}`,

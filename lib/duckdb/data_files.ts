@@ -1,8 +1,21 @@
 import type { DataFile } from "../batches/manifest.ts";
 import { StageError } from "../errors.ts";
 import { quoteName, quoteNames, quoteText } from "../postgres/postgres.ts";
+import type { DuckDb } from "./duckdb.ts";
 import { sha256OfStream, shortChecksum } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";
+
+/** The columns that a query gives, with their types in DuckDB. */
+export async function givenColumns(
+  duckdb: Pick<DuckDb, "rows">,
+  select: string,
+): Promise<Column[]> {
+  const rows = await duckdb.rows(`describe ${select}`);
+  return rows.map(({ column_name, column_type }) => ({
+    name: column_name ?? "",
+    type: column_type ?? "",
+  }));
+}
 
 /**
  * SQL that reads Parquet files of the zone as one relation. Folder names such

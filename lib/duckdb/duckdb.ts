@@ -1,4 +1,8 @@
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+} from "@duckdb/node-api";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../errors.ts";
@@ -19,6 +23,11 @@ export interface DuckDb extends AsyncDisposable {
   run(sql: string): Promise<void>;
   /** Rows with every value as text. */
   rows(sql: string): Promise<TextRow[]>;
+  /**
+   * Begins a query whose result is read in chunks, while other statements run;
+   * a chunk is valid until the next one is asked for.
+   */
+  chunks(sql: string): Promise<AsyncIterable<DuckDBDataChunk>>;
 }
 
 /** How often a statement that must end is interrupted. */
@@ -40,6 +49,8 @@ export async function openDuckDb(
   const temporary = await openTempFolder(config);
   const tempDirectory = temporary.path;
   const running = new Set<Promise<unknown>>();
+  /** Connections whose results are being read. */
+  const reading = new Set<DuckDBConnection>();
   const { instance, connection } = await connect(config, {
     zones,
     tempDirectory,
@@ -51,10 +62,10 @@ export async function openDuckDb(
     // Closing a connection while a statement runs crashes the process, and a
     // statement that has not begun yet ignores an interrupt.
     while (running.size > 0) {
-      connection.interrupt();
+      for (const one of [connection, ...reading]) one.interrupt();
       await Promise.race([Promise.allSettled(running), sleep(INTERRUPT_MS)]);
     }
-    connection.closeSync();
+    for (const one of [connection, ...reading]) one.closeSync();
     instance.closeSync();
     await temporary[Symbol.asyncDispose]();
   };
@@ -81,6 +92,24 @@ export async function openDuckDb(
           ]),
         )
       );
+    },
+    chunks: async (sql) => {
+      // Another statement on its connection would end a result being read.
+      const own = await instance.connect();
+      reading.add(own);
+      const result = await untilDone(own.stream(sql));
+      return (async function* () {
+        try {
+          for (;;) {
+            const chunk = await untilDone(result.fetchChunk());
+            if (chunk === null || chunk.rowCount === 0) return;
+            yield chunk;
+          }
+        } finally {
+          reading.delete(own);
+          own.closeSync();
+        }
+      })();
     },
     [Symbol.asyncDispose]: close,
   };

@@ -1,25 +1,20 @@
 import { join } from "node:path";
 import type { DataFile } from "../../lib/batches/manifest.ts";
-import { readAllSql } from "../../lib/duckdb/data_files.ts";
+import { givenColumns, readAllSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { versionIntervalsSql } from "../../lib/duckdb/version_intervals.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { keyName } from "../../lib/zone/zone_key.ts";
+import type { WarehouseTable } from "../tables/warehouse_table.ts";
+import { binaryContent, type CopyContent, csvContent } from "./copy_content.ts";
 
-/** A model's versions of some batches as CSV, ready to be copied. */
-export interface VersionsCsv {
-  path: string;
-  rows: number;
-  /** The columns of the CSV, in order. */
+/** A model's versions of some batches, ready to be copied. */
+export interface ExportedVersions extends CopyContent {
+  /** The columns of the rows, in order. */
   columns: readonly string[];
-  /** Values that all rows share, which the CSV leaves out. */
+  /** Values that all rows share, which the rows leave out. */
   constants: Readonly<Record<string, string>>;
   /** The types of the files' columns, as DuckDB names them. */
   types: ReadonlyMap<string, string>;
@@ -42,7 +37,7 @@ export interface VersionFiles {
   isOneBatch: boolean;
 }
 
-/** Which rows of a model's versions a CSV holds, and in what form. */
+/** Which rows of a model's versions are copied, and in what form. */
 export type VersionsForm = "events" | "fact rows" | "dimension rows" | "closed";
 
 /** The columns that all history tables have. */
@@ -76,28 +71,22 @@ export function eventFlag(
 }
 
 /**
- * Writes a model's versions as CSV into the temporary folder. `events` are all
- * of them, deletes too, to be merged; the other forms are finished rows for
- * empty tables: a fact's with serial numbers, a dimension's, and its closed
- * versions.
+ * Gives a model's versions in a form for COPY. `events` are all of them, deletes
+ * too, to be merged; the other forms are finished rows for empty tables: a
+ * fact's with serial numbers, a dimension's, and its closed versions.
  */
 export async function exportVersions(
   duckdb: DuckDb,
   options: {
-    model: Pick<Model, "name" | "key" | "recordId">;
-    columns: readonly string[];
+    table: Pick<WarehouseTable, "model" | "columns" | "types">;
     form: VersionsForm;
     versions: VersionFiles;
     oneBatch: OneBatch | undefined;
     zone: Zone;
   },
-): Promise<VersionsCsv> {
-  const { model, columns, form, versions, oneBatch, zone } = options;
+): Promise<ExportedVersions> {
+  const { table: { model, columns }, form, versions, oneBatch, zone } = options;
   const { files } = versions;
-  const path = join(
-    duckdb.tempDirectory,
-    `${keyName(model.name)}-${form.replace(" ", "-")}.csv`,
-  );
   const { types, lacking, unknown, floats } = await columnsOfFiles(duckdb, {
     columns,
     files,
@@ -110,30 +99,37 @@ export async function exportVersions(
     columns: alike ? columns : [...columns, ...INTERVAL_COLUMNS],
     events: eventsSql(versions, { zone, key: model.key, lacking, floats }),
   });
-  // Alone on a line, Postgres before 18 takes \. for the end of the data.
-  const quoted = names.length === 1 ? ", force_quote *" : "";
-  try {
-    const [written] = await duckdb.rows(
-      `copy (${select}) to ${quoteText(path)}
-      (format csv, header false${quoted})`,
-    );
-    return {
-      path,
-      rows: Number(written?.Count ?? 0),
-      columns: names,
-      constants: alike
-        ? {
-          valid_from: oneBatch.snapshotTime,
-          from_batch: String(oneBatch.batch),
-        }
-        : {},
-      types,
-      unknown,
-    };
-  } catch (error) {
-    const subject = files.map((file) => zone.locate(file.key)).join(", ");
-    throw dataFileError(error, { action: "read", subject, task: "load" });
-  }
+  const subject = files.map((file) => zone.locate(file.key)).join(", ");
+  // A dimension has few rows, or mostly texts, which are sooner written as CSV.
+  const binary = form === "fact rows"
+    ? await binaryContent(duckdb, {
+      select,
+      subject,
+      types: options.table.types,
+      from: readAllSql(zone, files),
+    })
+    : undefined;
+  const content = binary ?? await csvContent(duckdb, {
+    select,
+    subject,
+    path: join(
+      duckdb.tempDirectory,
+      `${keyName(model.name)}-${form.replace(" ", "-")}.csv`,
+    ),
+    isOneColumn: names.length === 1,
+  });
+  return {
+    ...content,
+    columns: names,
+    constants: alike
+      ? {
+        valid_from: oneBatch.snapshotTime,
+        from_batch: String(oneBatch.batch),
+      }
+      : {},
+    types,
+    unknown,
+  };
 }
 
 /**
@@ -154,12 +150,11 @@ export async function columnsOfFiles(
   floats: string[];
 }> {
   const { columns, files, zone } = options;
-  const described = await duckdb.rows(
-    `describe select * from ${readAllSql(zone, files)}`,
+  const described = await givenColumns(
+    duckdb,
+    `select * from ${readAllSql(zone, files)}`,
   );
-  const types = new Map(
-    described.map((row) => [row.column_name ?? "", row.column_type ?? ""]),
-  );
+  const types = new Map(described.map(({ name, type }) => [name, type]));
   return {
     types,
     lacking: columns.filter((name) => !types.has(name)),

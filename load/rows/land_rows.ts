@@ -3,7 +3,7 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { copyCsv } from "./copy_csv.ts";
+import { copyRows } from "./copy_rows.ts";
 import {
   exportVersions,
   INTERVAL_COLUMNS,
@@ -90,15 +90,14 @@ async function land(
   );
   const versions = work.versions.get(table.model.name);
   if (versions !== undefined && versions.files.length > 0) {
-    const csv = await exportVersions(duckdb, {
-      model: table.model,
-      columns: table.columns,
+    const exported = await exportVersions(duckdb, {
+      table,
       form,
       versions,
       oneBatch: undefined,
       zone,
     });
-    await copyCsv(client, csv, {
+    await copyRows(client, exported, {
       table: fresh,
       model: table.model.name,
       freeze: false,

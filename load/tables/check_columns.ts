@@ -6,7 +6,7 @@ import { StageError } from "../../lib/errors.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import { typeChange } from "../../lib/project/column_types.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
-import type { VersionsCsv } from "../rows/export_versions.ts";
+import type { ExportedVersions } from "../rows/export_versions.ts";
 import type { LoadWork } from "../load_group.ts";
 import type { TypedModel } from "./model_types.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
@@ -42,7 +42,7 @@ export async function checkGiven(
  */
 export async function checkTypes(
   { types }: Columns,
-  options: { table: WarehouseTable; types: VersionsCsv["types"] },
+  options: { table: WarehouseTable; types: ExportedVersions["types"] },
 ): Promise<void> {
   const { table: { model, columns, types: present } } = options;
   for (const name of columns) {

@@ -166,7 +166,7 @@ function countCalls(
     openDuckDb: async (...options) =>
       counting(
         await RESOURCES.openDuckDb(...options),
-        (name) => ["run", "rows"].includes(name),
+        (name) => ["run", "rows", "chunks"].includes(name),
         () => asked.statements++,
       ),
   };

@@ -344,6 +344,7 @@ export class SimulatedProcess {
       tempDirectory: duckdb.tempDirectory,
       run: (sql) => call(sql, () => duckdb.run(sql)),
       rows: (sql) => call(sql, () => duckdb.rows(sql)),
+      chunks: (sql) => call(sql, () => duckdb.chunks(sql)),
       [Symbol.asyncDispose]: async () => {
         await Promise.allSettled([...this.#underWay]);
         await duckdb[Symbol.asyncDispose]();

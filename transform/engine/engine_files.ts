@@ -3,6 +3,7 @@ import type { DataFile } from "../../lib/batches/manifest.ts";
 import {
   type Column,
   columnsHash,
+  givenColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
@@ -10,7 +11,6 @@ import { StageError } from "../../lib/errors.ts";
 import { quoteText } from "../../lib/postgres/postgres.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import type { BatchWork } from "../batches/batch_work.ts";
-import { modelColumns } from "../models/model_changes.ts";
 
 /** What the names of an engine's folders end with; see `keyParts`. */
 const PART = "engine";
@@ -69,7 +69,7 @@ export async function filesIn(
     );
     const file = { key, rows: Number(footer?.num_rows), ...content };
     if (file.rows === 0) continue;
-    const found = await modelColumns(
+    const found = await givenColumns(
       duckdb,
       `select * from ${readParquetSql(processed, [file])}`,
     );

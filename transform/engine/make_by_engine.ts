@@ -6,6 +6,7 @@ import type {
 import {
   type Column,
   columnsHash,
+  givenColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
@@ -21,7 +22,7 @@ import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
 import { brokenRule } from "../checks/check_versions.ts";
 import { writeVersions } from "../files/write_versions.ts";
 import { deletedKeysSql } from "../models/make_rows.ts";
-import { emptyModelSql, modelColumns } from "../models/model_changes.ts";
+import { emptyModelSql } from "../models/model_changes.ts";
 import { filesIn, folderOf, makeFolder, removeFolder } from "./engine_files.ts";
 
 /** A model of a batch that an engine may make. */
@@ -151,7 +152,7 @@ async function showTable(
     `copy (select ${quoteNames(columns)} from ${rows}) to ${quoteText(path)}
     (format parquet, compression zstd)`,
   );
-  const described = await modelColumns(
+  const described = await givenColumns(
     duckdb,
     `select ${
       contract.columns.map(({ name, type }) =>

@@ -5,6 +5,7 @@ import {
   checkFiles,
   type Column,
   columnsHash,
+  givenColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
@@ -18,7 +19,6 @@ import {
   HOLDS_IN_FILE,
   holdsUntilSql,
 } from "./holds_until.ts";
-import { modelColumns } from "../models/model_changes.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 const MERGE_WAY_BACK =
@@ -165,7 +165,7 @@ async function fileColumns(
   { duckdb, zone }: CompactionWork,
   file: LiveFile,
 ): Promise<Column[]> {
-  const columns = await modelColumns(
+  const columns = await givenColumns(
     duckdb,
     `select * from ${readParquetSql(zone, [file])}`,
   );

@@ -9,6 +9,7 @@ import type {
 import {
   type Column,
   columnsHash,
+  givenColumns,
   readAllSql,
 } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
@@ -29,7 +30,7 @@ import {
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
-import { type ModelColumn, modelColumns } from "../models/model_changes.ts";
+import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import { type NextVersion, nextVersion } from "./next_metadata.ts";
 import { shownBatch, type TableState } from "./next_snapshots.ts";
@@ -197,7 +198,7 @@ async function otherColumns(
     if (columns === hash) continue;
     const some = columns === undefined ? files : files.slice(0, 1);
     found.push(
-      ...await modelColumns(duckdb, `select * from ${readAllSql(zone, some)}`),
+      ...await givenColumns(duckdb, `select * from ${readAllSql(zone, some)}`),
     );
   }
   return found;

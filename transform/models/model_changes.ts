@@ -1,4 +1,3 @@
-import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import {
   quoteName,
   quoteNames,
@@ -25,18 +24,6 @@ export interface BatchStamp {
   batch: number;
   /** ISO 8601, UTC, microseconds. */
   snapshotTime: string;
-}
-
-/** The columns that a model's SQL gives. */
-export async function modelColumns(
-  duckdb: Pick<DuckDb, "rows">,
-  sql: string,
-): Promise<ModelColumn[]> {
-  const rows = await duckdb.rows(`describe ${sql}`);
-  return rows.map((row) => ({
-    name: row.column_name ?? "",
-    type: row.column_type ?? "",
-  }));
 }
 
 /**

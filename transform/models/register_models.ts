@@ -1,3 +1,4 @@
+import { givenColumns } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
@@ -28,7 +29,7 @@ import {
 import { foreignReads, SCHEMAS_READ } from "../checks/check_select.ts";
 import { floatSums } from "../checks/check_sums.ts";
 import { emptyTableSql } from "../tables/land_table.ts";
-import { type ModelColumn, modelColumns } from "./model_changes.ts";
+import type { ModelColumn } from "./model_changes.ts";
 import { parseSelect, type SqlNode } from "../checks/sql_tree.ts";
 import { typeProblems } from "../checks/warehouse_types.ts";
 
@@ -271,7 +272,7 @@ async function columnsOf(
   { name, sql }: { name: string; sql: string },
 ): Promise<ModelColumn[]> {
   try {
-    return await modelColumns(duckdb, sql);
+    return await givenColumns(duckdb, sql);
   } catch (error) {
     refuse(name, [messageOf(error)], "Correct the query, and try it in DuckDB");
     throw error;

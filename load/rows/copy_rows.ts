@@ -8,16 +8,16 @@ import {
   quoteText,
   sqlState,
 } from "../../lib/postgres/postgres.ts";
-import type { VersionsCsv } from "./export_versions.ts";
+import type { ExportedVersions } from "./export_versions.ts";
 import { adviceOn, SET_ASIDE } from "../load_error.ts";
 
 /**
- * Copies a CSV into a table and removes the file. Throws a `StageError` when
- * Postgres counted more or fewer rows than were written.
+ * Copies rows into a table. Throws a `StageError` when Postgres counted more or
+ * fewer of them than were sent.
  */
-export async function copyCsv(
+export async function copyRows(
   client: pg.Client,
-  csv: VersionsCsv,
+  versions: Omit<ExportedVersions, "types" | "unknown">,
   options: {
     table: string;
     /** The name in errors, where the table is a part of it. */
@@ -30,8 +30,7 @@ export async function copyCsv(
   const subject = options.model === undefined
     ? table
     : quoteName(options.model);
-  const file = await Deno.open(csv.path);
-  const constants = Object.entries(csv.constants);
+  const constants = Object.entries(versions.constants);
   for (const [column, value] of constants) {
     await client.query(
       `alter table ${table} alter ${quoteName(column)}
@@ -40,9 +39,9 @@ export async function copyCsv(
   }
   const rows = await copyIn(
     client,
-    `copy ${table} (${quoteNames(csv.columns)}) from stdin
-    with (format csv${freeze ? ", freeze" : ""})`,
-    counted(file.readable, progress),
+    `copy ${table} (${quoteNames(versions.columns)}) from stdin
+    with (format ${versions.format}${freeze ? ", freeze" : ""})`,
+    counted(versions.pieces, progress),
   ).catch((error) => {
     throw valueError(error, { subject, model: options.model }) ?? error;
   });
@@ -51,11 +50,11 @@ export async function copyCsv(
       `alter table ${table} alter ${quoteName(column)} drop default`,
     );
   }
-  await Deno.remove(csv.path);
   progress.add({ rows });
-  if (rows === csv.rows) return;
+  const sent = versions.rows();
+  if (rows === sent) return;
   throw new StageError(
-    `Cannot load ${subject}: ${rows} of ${csv.rows} rows received`,
+    `Cannot load ${subject}: ${rows} of ${sent} rows received`,
     {
       subject,
       hint:
