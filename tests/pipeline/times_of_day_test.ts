@@ -35,7 +35,7 @@ for (
   ] as const
 ) {
   for (
-    const text of ["now", "noon", "10:00 PM", "25:00:00", "", "9:30:00.1234567"]
+    const text of ["now", "noon", "10:00 PM", "25:00:00", "", "0:0:0.1234567"]
   ) {
     Deno.test(`a model made ${name} holds back "${text}", which is no time of day`, async () => {
       await using platform = await openShifts(sql);

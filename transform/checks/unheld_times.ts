@@ -9,6 +9,8 @@ import { LAST_MOMENT } from "../tables/typed_text.ts";
  */
 const FIRST_DAY = "'4714-11-24 (BC)'";
 const AFTER_LAST_DAY = "date '5874898-01-01'";
+/** The bytes of `0:0:0.0000000`: no shorter time has a seventh digit. */
+const ROUNDED_MIN = 13;
 const AFTER_LAST_MOMENT = "date '294277-01-01'";
 
 /**
@@ -20,7 +22,8 @@ const AFTER_LAST_MOMENT = "date '294277-01-01'";
 export function isNoTime(text: string, { isKey }: { isKey: boolean }): string {
   const time = `try_cast(${text} as time)`;
   return `(${text} is not null and (${time} is null
-    or regexp_matches(${text}, '\\.\\d{7}')
+    or case when strlen(${text}) >= ${ROUNDED_MIN}
+      then regexp_matches(${text}, '\\.\\d{7}') else false end
     ${isKey ? `or ${text} <> cast(${time} as varchar)` : ""}))`;
 }
 
