@@ -8,9 +8,12 @@ export type InputSchema = "changed" | "current";
 export interface EngineInput {
   schema: InputSchema;
   table: string;
+  /** With the types that they mean, which the files may carry otherwise. */
   columns: readonly Column[];
   /** The folder with the files, and nothing else. */
   folder: string;
+  /** How many the files have. */
+  rows: number;
 }
 
 /** What an engine is asked to write. */
@@ -32,6 +35,11 @@ export interface Engine extends AsyncDisposable {
   /** Its name and version, for the manifest. */
   readonly about: { name: string; version: string };
   /**
+   * The type that a column has in the files that it reads and writes, if its
+   * own is one that they don't hold exactly: DuckDB casts there and back.
+   */
+  carriedType(type: string): string;
+  /**
    * Why the engine can't run a model so that its rows are the same as DuckDB's;
    * undefined if it can.
    */
@@ -45,7 +53,19 @@ export interface Engine extends AsyncDisposable {
    * Writes a model's rows into files, and gives their number. Throws an
    * `EngineRefusal` if it is the query that fails.
    */
-  run(output: EngineOutput): Promise<{ rows: number }>;
+  run(output: EngineOutput): Promise<EngineResult>;
+}
+
+/** What an engine says of the rows that it wrote. */
+export interface EngineResult {
+  rows: number;
+  /** What it read for them, where that is billed. */
+  scannedBytes?: number | undefined;
+}
+
+/** An engine refused a statement, or the statement failed at a row. */
+export class StatementError extends Error {
+  override readonly name = "StatementError";
 }
 
 /** The engine can't run a model's query, or the query failed at a row. */

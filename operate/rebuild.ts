@@ -1,20 +1,20 @@
 import { type Flags, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Config, Need } from "../lib/settings/config.ts";
-import { ENGINES } from "../lib/settings/engine_settings.ts";
+import { engineProblem, ENGINES } from "../lib/settings/engine_settings.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { rebuildWarehouse } from "../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
-const USAGE = `deno task rebuild processed [--engine trino]
+const USAGE = `deno task rebuild processed [--engine trino|athena]
 deno task rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
 
 Rebuilds the processed zone from the ingestion zone, or the warehouse from the
 processed zone. The old one can be read until the new one replaces it, all at
 once. Other commands may run meanwhile.
 
-  --engine NAME   duckdb or trino: runs the models of every batch that is made by
-                  itself, in place of TRANSFORM_ENGINE
+  --engine NAME   duckdb, trino or athena: runs the models of every batch that is
+                  made by itself, in place of TRANSFORM_ENGINE
   --accept        drop columns that no model has, change types, and leave tables
                   that no model makes without new rows
   --replace-lake  the warehouse may hold another lake, or later batches
@@ -93,9 +93,8 @@ function withEngine(config: Config, flag: Flags[string]): Config {
       `--engine is "${flag}": ${ENGINES.join(" or ")} is expected`,
     ]);
   }
-  if (transformEngine === "trino" && config.trino === undefined) {
-    throw new ConfigError(["--engine trino needs TRINO_URL"]);
-  }
+  const problem = engineProblem(transformEngine, config);
+  if (problem !== undefined) throw new ConfigError([problem]);
   return { ...config, transformEngine, transformEngineBytesMin: 0 };
 }
 

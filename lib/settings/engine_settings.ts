@@ -12,11 +12,22 @@ export interface TrinoSettings {
   schema: string;
 }
 
+/** How to reach Amazon Athena, and where it keeps our tables' names. */
+export interface AthenaSettings {
+  workgroup: string;
+  /** A database of the Glue Data Catalog. */
+  database: string;
+  /** For the results of its statements; undefined: as the workgroup says. */
+  resultsUrl: string | undefined;
+  /** Another address than AWS's. */
+  endpoint: string | undefined;
+}
+
 /** What runs models. */
-export type EngineName = "duckdb" | "trino";
+export type EngineName = "duckdb" | "trino" | "athena";
 
 /** The names that `TRANSFORM_ENGINE` and `--engine` take. */
-export const ENGINES: readonly EngineName[] = ["duckdb", "trino"];
+export const ENGINES: readonly EngineName[] = ["duckdb", "trino", "athena"];
 
 /** Where models are run. */
 export interface EngineSettings {
@@ -24,6 +35,7 @@ export interface EngineSettings {
   /** A batch with fewer bytes of CSV is made by DuckDB. */
   transformEngineBytesMin: number;
   trino: TrinoSettings | undefined;
+  athena: AthenaSettings | undefined;
 }
 
 const SHAPE =
@@ -43,6 +55,7 @@ export function readEngine(settings: SettingReader): EngineSettings {
   if (engine === "trino" && read("TRINO_URL") === undefined) {
     problems.push(`TRINO_URL is missing: set ${SHAPE}`);
   }
+  const athena = readAthena(settings, engine);
   return {
     transformEngine: engine ?? "duckdb",
     transformEngineBytesMin: number(
@@ -51,7 +64,61 @@ export function readEngine(settings: SettingReader): EngineSettings {
       { from: 0, to: 1_000_000_000_000_000, whole: true },
     ),
     trino,
+    athena,
   };
+}
+
+function readAthena(
+  { read, problems }: SettingReader,
+  engine: EngineName | undefined,
+): AthenaSettings | undefined {
+  const workgroup = read("ATHENA_WORKGROUP");
+  const database = read("ATHENA_DATABASE");
+  const resultsUrl = read("ATHENA_RESULTS_URL");
+  const isMeant = engine === "athena" || workgroup !== undefined ||
+    database !== undefined;
+  if (!isMeant) return undefined;
+  if (workgroup === undefined) problems.push("ATHENA_WORKGROUP is missing");
+  if (database === undefined || !/^[a-z_][a-z0-9_]*$/.test(database)) {
+    problems.push(
+      `ATHENA_DATABASE is ${
+        database === undefined ? "missing" : `"${database}"`
+      }: a name of small letters, digits and _ is expected`,
+    );
+  }
+  if (resultsUrl !== undefined && !/^s3:\/\/[^/]+(\/|$)/.test(resultsUrl)) {
+    problems.push(
+      `ATHENA_RESULTS_URL is "${resultsUrl}": s3://bucket/prefix is expected`,
+    );
+  }
+  const place = read("PROCESSED_URL");
+  if (engine === "athena" && place !== undefined && !isInS3(place)) {
+    problems.push(ATHENA_NEEDS_S3);
+  }
+  if (workgroup === undefined || database === undefined) return undefined;
+  const endpoint = read("AWS_ENDPOINT_URL_ATHENA");
+  return { workgroup, database, resultsUrl, endpoint };
+}
+
+const ATHENA_NEEDS_S3 = "Athena needs PROCESSED_URL in S3: s3://bucket/prefix";
+
+function isInS3(url: string): boolean {
+  return url.startsWith("s3://");
+}
+
+/** What an engine lacks that the command line names; undefined if nothing. */
+export function engineProblem(
+  engine: EngineName,
+  config: EngineSettings & { processedUrl: string },
+): string | undefined {
+  if (engine === "trino" && config.trino === undefined) {
+    return "--engine trino needs TRINO_URL";
+  }
+  if (engine !== "athena") return undefined;
+  if (config.athena === undefined) {
+    return "--engine athena needs ATHENA_WORKGROUP and ATHENA_DATABASE";
+  }
+  return isInS3(config.processedUrl) ? undefined : ATHENA_NEEDS_S3;
 }
 
 function readTrino(

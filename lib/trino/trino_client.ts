@@ -1,3 +1,4 @@
+import { StatementError } from "../engine.ts";
 import { messageOf, StageError } from "../errors.ts";
 import type { TrinoSettings } from "../settings/engine_settings.ts";
 
@@ -16,11 +17,6 @@ export interface TrinoResult {
   rows: unknown[][];
   /** How many rows it wrote. */
   written: number;
-}
-
-/** Trino refused a statement, or it failed at a row. */
-export class TrinoQueryError extends Error {
-  override readonly name = "TrinoQueryError";
 }
 
 /** The server answers within a second, also if the statement still runs. */
@@ -59,7 +55,7 @@ export class TrinoClient {
 
   /**
    * Runs a statement to its end, and cancels it if the signal is aborted.
-   * Throws a `TrinoQueryError` if the statement is at fault, and a `StageError`
+   * Throws a `StatementError` if the statement is at fault, and a `StageError`
    * if the server is, or does not answer for half a minute.
    */
   async run(sql: string): Promise<TrinoResult> {
@@ -158,7 +154,7 @@ export class TrinoClient {
     const { message, errorName, errorType } = error;
     const isOfQuery = errorType === "USER_ERROR" &&
       !OF_SETTINGS.includes(errorName);
-    if (isOfQuery) return new TrinoQueryError(`${errorName}: ${message}`);
+    if (isOfQuery) return new StatementError(`${errorName}: ${message}`);
     const { origin } = this.#settings;
     return new StageError(
       `Trino at ${origin} could not run a statement: ${errorName}: ${message}`,

@@ -10,6 +10,18 @@ export interface S3Patience {
   idleTimeoutMs: number;
 }
 
+/** What every client of AWS's SDK takes; the others ignore the path style. */
+type ClientConfig = Pick<
+  S3ClientConfig,
+  | "credentials"
+  | "endpoint"
+  | "forcePathStyle"
+  | "maxAttempts"
+  | "region"
+  | "requestHandler"
+  | "retryMode"
+>;
+
 const ATTEMPTS_MAX = 5;
 
 /** How long each part of a request may take. */
@@ -23,7 +35,7 @@ export const PATIENCE: S3Patience = {
 export function clientConfig(
   settings: S3Settings,
   patience: S3Patience,
-): S3ClientConfig {
+): ClientConfig {
   const { endpoint, accessKeyId, secretAccessKey, sessionToken, caFile } =
     settings;
   const hasKeys = accessKeyId !== undefined && secretAccessKey !== undefined;

@@ -31,6 +31,7 @@ export async function openDuckDbEngine(
   await duckdb.run("create schema changed; create schema current");
   return {
     about: { name: "other", version: "1" },
+    carriedType: (type) => type,
     problemOf: () => undefined,
     register: async ({ schema, table, folder }: EngineInput) => {
       const files = quoteText(`${zone.locate(folder)}/*.parquet`);

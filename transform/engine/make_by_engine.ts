@@ -43,10 +43,11 @@ export type ByEngine =
  * the engine writes are what is committed where every row of the model is a new
  * version: all rows of the first batch, and later those of a row model whose
  * table was not read in full. An append-only model's rows, of which only the
- * unknown ones count, are written by DuckDB; so are a row model's if Iceberg
- * tables are published, whose readers want times and field ids that a Hive
- * table's files lack. What must be compared with the lake, and whatever breaks a rule, is made
- * by DuckDB alone.
+ * unknown ones count, are written by DuckDB; so are all where a file of the
+ * engine's can't be the lake's: if Iceberg tables are published, whose readers
+ * want times and field ids that a Hive table's files lack, or if it carries a
+ * column's values in another type. What must be compared with the lake, and
+ * whatever breaks a rule, is made by DuckDB alone.
  */
 export async function makeByEngine(
   work: BatchWork,
@@ -56,10 +57,11 @@ export async function makeByEngine(
   const { model } = options;
   const left = { sql: model.sql };
   if (engine === undefined || !isWhole(work, options)) return left;
-  const isFinal = model.derivation !== "set" && engine.commitsFiles;
-  // DuckDB would take the engine's rows for those from before the batch, too.
-  if (!isFinal && model.derivation === "join") return left;
   const columns = columnsOf(work, model.name);
+  const isFinal = model.derivation !== "set" && engine.commitsFiles &&
+    [...columns, ...STAMP_COLUMNS].every((column) =>
+      carried(engine, column).type === column.type
+    );
   const problem = engine.runner.problemOf(model, columns);
   if (problem !== undefined) return leave(work, { model, problem });
   for (const table of model.reads) await showTable(work, { model, table });
@@ -70,7 +72,7 @@ export async function makeByEngine(
   });
   await makeFolder(work, folder);
   try {
-    const { rows } = await engine.runner.run({
+    const { rows, scannedBytes } = await engine.runner.run({
       model,
       columns,
       stamps,
@@ -79,15 +81,24 @@ export async function makeByEngine(
     const files = await filesIn(work, {
       folder,
       rows,
-      columns: [...columns, ...stamps],
+      columns: [...columns, ...stamps].map((one) => carried(engine, one)),
     });
-    report(engine, { model: model.name, rows, files: files.length });
+    report(engine, {
+      model: model.name,
+      rows,
+      files: files.length,
+      scannedBytes,
+    });
     const sql = rowsSql(work, { files, columns });
-    if (!isFinal) {
-      engine.folders.push(folder);
-      return { sql };
-    }
-    const made = await withDeletes(work, { ...options, files, sql });
+    if (!isFinal) engine.folders.push(folder);
+    // A join's query would be run for before the batch, too.
+    if (!isFinal && model.derivation !== "join") return { sql };
+    const made = await asVersions(work, {
+      ...options,
+      files: isFinal ? files : [],
+      isFinal,
+      sql,
+    });
     if (made !== undefined) {
       return { made: made.files.length === 0 ? undefined : made };
     }
@@ -104,12 +115,28 @@ export async function makeByEngine(
 
 function report(
   { log, runner }: NonNullable<BatchWork["engine"]>,
-  made: { model: string; rows: number; files: number },
+  made: {
+    model: string;
+    rows: number;
+    files: number;
+    scannedBytes: number | undefined;
+  },
 ): void {
-  log.info("{model}: {rows} rows in {files} files by {engine}", {
+  const scanned = made.scannedBytes === undefined
+    ? ""
+    : ", which read {scannedBytes} bytes";
+  log.info(`{model}: {rows} rows in {files} files by {engine}${scanned}`, {
     ...made,
     engine: runner.about.name,
   });
+}
+
+/** A column with the type that it has in the engine's files. */
+function carried(
+  { runner }: NonNullable<BatchWork["engine"]>,
+  { name, type }: Column,
+): Column {
+  return { name, type: runner.carriedType(type) };
 }
 
 /** Whether the rows that the model gives are all to be added. */
@@ -143,15 +170,10 @@ async function showTable(
   const contract = sql.tables.find(({ name }) => name === table);
   if (engine === undefined || contract === undefined) return;
   if (engine.shown.has(id)) return;
-  const columns = contract.columns.map(({ name }) => name);
   const rows = `${schema === "current" ? "after" : schema}.${quoteName(table)}`;
   const folder = folderOf(work, { name: id, isState: true });
   const path = processed.locate(`${folder}/1.parquet`);
   await makeFolder(work, folder);
-  await duckdb.run(
-    `copy (select ${quoteNames(columns)} from ${rows}) to ${quoteText(path)}
-    (format parquet, compression zstd)`,
-  );
   const described = await givenColumns(
     duckdb,
     `select ${
@@ -160,7 +182,20 @@ async function showTable(
       ).join(", ")
     }`,
   );
-  await engine.runner.register({ schema, table, columns: described, folder });
+  const values = described.map((column) =>
+    castSql(column, carried(engine, column))
+  );
+  const [written] = await duckdb.rows(
+    `copy (select ${values.join(", ")} from ${rows}) to ${quoteText(path)}
+    (format parquet, compression zstd, return_stats)`,
+  );
+  await engine.runner.register({
+    schema,
+    table,
+    columns: described,
+    folder,
+    rows: Number(written?.count),
+  });
   engine.shown.add(id);
   engine.folders.push(folder);
 }
@@ -179,27 +214,35 @@ function stampsOf({ input }: BatchWork): (Column & { value: string })[] {
   }));
 }
 
+/** A column as another type, by which it is given. */
+function castSql(column: Column, { type }: Column): string {
+  const name = quoteName(column.name);
+  return column.type === type ? name : `cast(${name} as ${type}) as ${name}`;
+}
+
 /**
- * Adds the deletes, which DuckDB finds, to what the engine wrote; undefined if
- * the rows break a rule.
+ * The files that the engine wrote, or else its rows in a file of DuckDB's, with
+ * the deletes, which DuckDB finds; undefined if the rows break a rule.
  */
-async function withDeletes(
+async function asVersions(
   work: BatchWork,
-  options: ModelWork & { files: DataFile[]; sql: string },
+  options: ModelWork & { files: DataFile[]; isFinal: boolean; sql: string },
 ): Promise<ProcessedModel | undefined> {
-  const { model, files, sql } = options;
+  const { model, files, isFinal, sql } = options;
   const columns = columnsOf(work, model.name);
-  const deletes = model.derivation !== "row"
-    ? undefined
-    : await writeVersions(work, {
-      part: 2,
-      model,
-      columns,
-      changed: emptyModelSql(columns),
-      deleted: deletedKeysSql(work, { model: { ...model, sql }, columns }),
-    });
-  const all = [...files, ...deletes?.files ?? []];
-  if (files.length > 0) {
+  const empty = emptyModelSql(columns);
+  const isRow = model.derivation === "row";
+  const own = isFinal && !isRow ? undefined : await writeVersions(work, {
+    part: 2,
+    model,
+    columns,
+    changed: isFinal ? empty : sql,
+    deleted: isRow
+      ? deletedKeysSql(work, { model: { ...model, sql }, columns })
+      : `select ${quoteNames(model.key)} from (${empty})`,
+  });
+  const all = [...files, ...own?.files ?? []];
+  if (all.length > 0) {
     const error = await brokenRule(work.duckdb, {
       model,
       columns,
@@ -208,7 +251,7 @@ async function withDeletes(
       batch: work.input.batch,
     });
     if (error !== undefined) {
-      for (const { key } of deletes?.files ?? []) {
+      for (const { key } of own?.files ?? []) {
         await work.processed.remove(key);
       }
       return undefined;
@@ -217,7 +260,7 @@ async function withDeletes(
   for (const { bytes } of files) work.progress.add({ bytes });
   return {
     files: all,
-    deletes: deletes?.deletes ?? 0,
+    deletes: own?.deletes ?? 0,
     columns: columnsHash([...columns, ...STAMP_COLUMNS]),
   };
 }
@@ -228,7 +271,11 @@ function rowsSql(
   options: { files: readonly DataFile[]; columns: readonly Column[] },
 ): string {
   const { files, columns } = options;
-  if (files.length === 0) return emptyModelSql(columns);
-  return `select ${quoteNames(columns.map(({ name }) => name))}
+  const { engine } = work;
+  if (files.length === 0 || engine === undefined) return emptyModelSql(columns);
+  const values = columns.map((column) =>
+    castSql(carried(engine, column), column)
+  );
+  return `select ${values.join(", ")}
     from ${readParquetSql(work.processed, files)}`;
 }

@@ -44,19 +44,19 @@ async function openRunner(
   const { config, signal, clock, openEngine } = context;
   const { batch, zone, runId } = options;
   if (openEngine !== undefined) return await openEngine(zone);
-  const { transformEngine, transformEngineBytesMin, trino } = config;
+  const { transformEngine, transformEngineBytesMin, trino, athena, s3 } =
+    config;
   const bytes = [...changedTables(batch).values()]
     .flatMap(({ rows }) => rows)
     .reduce((sum, file) => sum + file.bytes, 0);
-  if (
-    transformEngine === "duckdb" || trino === undefined || bytes === 0 ||
-    bytes < transformEngineBytesMin
-  ) return undefined;
-  return await openTrino({
-    settings: trino,
-    zone,
-    runId,
-    now: clock(),
-    signal,
-  });
+  if (bytes === 0 || bytes < transformEngineBytesMin) return undefined;
+  const work = { zone, runId, now: clock(), signal };
+  if (transformEngine === "trino" && trino !== undefined) {
+    return await openTrino({ ...work, settings: trino });
+  }
+  if (transformEngine !== "athena" || athena === undefined) return undefined;
+  if (s3 === undefined) return undefined;
+  // The SDK takes long to load.
+  const { openAthena } = await import("./athena_engine.ts");
+  return await openAthena({ ...work, settings: athena, s3 });
 }

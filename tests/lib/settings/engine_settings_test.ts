@@ -12,6 +12,7 @@ Deno.test("readEngine() chooses DuckDB if nothing is set", () => {
     transformEngine: "duckdb",
     transformEngineBytesMin: 10_000_000_000,
     trino: undefined,
+    athena: undefined,
     problems: [],
   });
 });
@@ -35,11 +36,52 @@ Deno.test("readEngine() reads Trino's address, user, catalog and schema", () => 
   });
 });
 
+Deno.test("readEngine() reads Athena's workgroup and database", () => {
+  const { athena, transformEngine, problems } = read({
+    TRANSFORM_ENGINE: "athena",
+    PROCESSED_URL: "s3://lake/processed",
+    ATHENA_WORKGROUP: "totesys",
+    ATHENA_DATABASE: "lake_1",
+    ATHENA_RESULTS_URL: "s3://results/athena/",
+  });
+
+  assert.deepEqual(problems, []);
+  assert.equal(transformEngine, "athena");
+  assert.deepEqual(athena, {
+    workgroup: "totesys",
+    database: "lake_1",
+    resultsUrl: "s3://results/athena/",
+    endpoint: undefined,
+  });
+});
+
+const ATHENA = { ATHENA_WORKGROUP: "totesys", ATHENA_DATABASE: "lake" };
+
 for (
   const [env, problem] of [
     [
+      { ATHENA_DATABASE: "lake", TRANSFORM_ENGINE: "athena" },
+      /^ATHENA_WORKGROUP is missing/,
+    ],
+    [
+      { ATHENA_WORKGROUP: "totesys" },
+      /^ATHENA_DATABASE is missing: a name of small letters/,
+    ],
+    [
+      { ...ATHENA, ATHENA_DATABASE: "my-lake" },
+      /^ATHENA_DATABASE is "my-lake": a name of small letters/,
+    ],
+    [
+      { ...ATHENA, ATHENA_RESULTS_URL: "results" },
+      /^ATHENA_RESULTS_URL is "results": s3:/,
+    ],
+    [
+      { ...ATHENA, TRANSFORM_ENGINE: "athena", PROCESSED_URL: "zone" },
+      /^Athena needs PROCESSED_URL in S3/,
+    ],
+    [
       { TRANSFORM_ENGINE: "spark" },
-      /^TRANSFORM_ENGINE is "spark": duckdb or trino/,
+      /^TRANSFORM_ENGINE is "spark": duckdb or trino or athena/,
     ],
     [{ TRANSFORM_ENGINE: "trino" }, /^TRINO_URL is missing: set http/],
     [{ TRINO_URL: "https://host/lake/totesys" }, /^TRINO_URL is malformed/],

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  TrinoClient,
-  TrinoQueryError,
-} from "../../../lib/trino/trino_client.ts";
+import { StatementError } from "../../../lib/engine.ts";
+import { TrinoClient } from "../../../lib/trino/trino_client.ts";
 
 interface Asked {
   method: string;
@@ -80,11 +78,11 @@ Deno.test("run() follows a statement to its end, also when the server is busy", 
   assert.equal(headers.get("authorization"), "Basic cmVhZGVyOnDDpDpzcw==");
 });
 
-Deno.test("run() throws a TrinoQueryError for a query's own fault", async () => {
+Deno.test("run() throws a StatementError for a query's own fault", async () => {
   const { origin, close } = serve([failed("USER_ERROR", "DIVISION_BY_ZERO")]);
 
   await assert.rejects(open(origin).run("select 1"), (error) => {
-    assert.ok(error instanceof TrinoQueryError);
+    assert.ok(error instanceof StatementError);
     assert.equal(error.message, "DIVISION_BY_ZERO: why");
     return true;
   });

@@ -59,6 +59,12 @@ Deno.test("with Iceberg tables, DuckDB writes what an engine made", async () => 
   assert.deepEqual(await everyVersion(platform), before);
   const keys = await zoneKeys(platform, "processedUrl");
   assert.deepEqual(keys.filter((key) => key.includes("-engine/")), []);
+  for (const { name } of PROJECT_SQL.models) {
+    assert.match(
+      platform.logged.join("\n"),
+      new RegExp(`${name}: \\d+ rows in \\d+ files by other`),
+    );
+  }
 });
 
 Deno.test("a query that an engine refuses is made by DuckDB", async () => {
