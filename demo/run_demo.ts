@@ -111,6 +111,7 @@ async function showAtWork(
     host: "127.0.0.1",
     port: options.port + DASHBOARD_PORT_OFFSET,
     token: undefined,
+    proxies: 0,
   };
   const dashboardUrl = `http://${dashboard.host}:${dashboard.port}/`;
   const { display, log } = await openDisplay(context, options, () =>

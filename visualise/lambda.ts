@@ -71,6 +71,8 @@ async function handlerOf(
       log,
       freshnessMinutesMax,
       token,
+      // The URL itself says who asks.
+      proxies: 0,
       clock,
     });
     served = { login, handler: handle(app), warehouse };

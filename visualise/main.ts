@@ -41,6 +41,7 @@ export async function serveDashboard(
     log,
     freshnessMinutesMax: config.freshnessMinutesMax,
     token: dashboard.token,
+    proxies: dashboard.proxies,
     clock,
   });
   const server = listen(config.dashboard, {

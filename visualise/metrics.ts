@@ -4,6 +4,8 @@ import type { Pipeline } from "./pipeline.ts";
 interface Metric {
   name: string;
   help: string;
+  /** A gauge, unless it only grows. */
+  type?: "counter";
   samples: { labels?: Record<string, string>; value: number | null }[];
 }
 
@@ -13,12 +15,18 @@ export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 /** The pipeline's state as metrics for Prometheus; unknown ones are left out. */
 export function formatMetrics(
   pipeline: Pipeline,
-  freshnessMinutesMax: number,
+  options: { freshnessMinutesMax: number; requestsRefused: number },
 ): string {
   return [
-    ...freshnessMetrics(pipeline, freshnessMinutesMax),
+    ...freshnessMetrics(pipeline, options.freshnessMinutesMax),
     ...stageMetrics(pipeline),
     ...dataMetrics(pipeline),
+    {
+      name: "pipeline_dashboard_requests_refused_total",
+      help: "Requests that exceeded the dashboard's rates since it started.",
+      type: "counter" as const,
+      samples: [{ value: options.requestsRefused }],
+    },
   ].map(formatMetric).join("");
 }
 
@@ -113,12 +121,12 @@ function dataMetrics(
   ];
 }
 
-function formatMetric({ name, help, samples }: Metric): string {
+function formatMetric({ name, help, type, samples }: Metric): string {
   const known = samples.filter(({ value }) => value !== null);
   if (known.length === 0) return "";
   return [
     `# HELP ${name} ${help}`,
-    `# TYPE ${name} gauge`,
+    `# TYPE ${name} ${type ?? "gauge"}`,
     ...known.map(({ labels = {}, value }) =>
       `${name}${formatLabels(labels)} ${value}`
     ),

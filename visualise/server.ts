@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { Logger } from "@logtape/logtape";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres/postgres.ts";
@@ -9,6 +9,7 @@ import { projectDirectory } from "../lib/project_directory.ts";
 import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { AnswerCache } from "./answer_cache.ts";
 import { createApi } from "./api.ts";
+import { clientAddress } from "./client_address.ts";
 import { CoalescedQuery } from "./coalesced_query.ts";
 import { Company } from "./company.ts";
 import { encode, encodeJson, sendEncoded } from "./encoded.ts";
@@ -18,8 +19,14 @@ import { LatestBatch } from "./latest_batch.ts";
 import type { Live } from "./live.ts";
 import { formatMetrics, METRICS_TYPE } from "./metrics.ts";
 import { readPipeline, readStages } from "./pipeline.ts";
+import {
+  ADDRESS_RATE,
+  networkOf,
+  RateLimit,
+  STRANGERS_RATE,
+} from "./rate_limit.ts";
 import { SERVED_FILES, type ServedFile } from "./served_files.ts";
-import { addSignIn } from "./sign_in.ts";
+import { addSignIn, isSignedIn } from "./sign_in.ts";
 import type { ReadZones } from "./stage_states.ts";
 import { Timeline } from "./timeline.ts";
 import type { Warehouse } from "./warehouse.ts";
@@ -38,6 +45,8 @@ export interface ServerOptions {
   freshnessMinutesMax: number;
   /** The token that clients must show; undefined if none is asked for. */
   token: string | undefined;
+  /** How many proxies stand before it and add to `X-Forwarded-For`. */
+  proxies: number;
   /** The time, by which a sign-in ends. */
   clock: () => Date;
 }
@@ -60,12 +69,13 @@ const HEADERS = {
 
 /** Creates the dashboard's server. */
 export function createServer(options: ServerOptions): Hono {
-  const { live, log, token, clock, warehouse, freshnessMinutesMax } = options;
+  const { live, token, warehouse, freshnessMinutesMax } = options;
   const { forgetOld, ...sources } = makeSources(options);
   const { newest, pipeline } = sources;
   const { name } = sources.company.settings;
+  const limit = new RateLimit(options);
   const app = new Hono();
-  addGuards(app, token);
+  addGuards(app, options, limit);
   app.get("/health", async (context) => {
     // A function at a public URL: strangers must not reach the warehouse.
     if (live === undefined && token !== undefined) {
@@ -74,8 +84,15 @@ export function createServer(options: ServerOptions): Hono {
     const row = await newest.read();
     return context.json({ ok: true, batch: row?.batch ?? null });
   });
+  const signIn = token === undefined ? undefined : { ...options, token, name };
+  if (signIn !== undefined) {
+    // Counted apart, so that no flood of strangers keeps out who is signed in.
+    const strangers = (context: Context) =>
+      isSignedIn(context, signIn) ? undefined : "all who are not signed in";
+    app.use(limit.by(strangers, STRANGERS_RATE));
+  }
   serveFiles(app, SERVED_FILES.filter(({ open }) => open), name);
-  if (token !== undefined) addSignIn(app, { token, name, log, clock });
+  if (signIn !== undefined) addSignIn(app, signIn);
   serveFiles(app, SERVED_FILES.filter(({ open }) => !open), name);
   app.use("/api/*", async (_, next) => {
     forgetOld();
@@ -93,7 +110,10 @@ export function createServer(options: ServerOptions): Hono {
   );
   app.get("/metrics", async (context) => {
     const { read } = await pipeline.get();
-    const text = formatMetrics(read, freshnessMinutesMax);
+    const text = formatMetrics(read, {
+      freshnessMinutesMax,
+      requestsRefused: limit.refused,
+    });
     return context.body(text, 200, {
       "content-type": METRICS_TYPE,
       "cache-control": "no-store",
@@ -168,8 +188,15 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
   };
 }
 
-/** The headers of each answer; and without a token, only for this host. */
-function addGuards(app: Hono, token: string | undefined): void {
+/**
+ * The headers of each answer; with a token, no more for an address than its
+ * rate; and without one, only for this host.
+ */
+function addGuards(
+  app: Hono,
+  { token, proxies }: ServerOptions,
+  limit: RateLimit,
+): void {
   app.use(async (context, next) => {
     await next();
     for (const [name, value] of Object.entries(HEADERS)) {
@@ -185,7 +212,12 @@ function addGuards(app: Hono, token: string | undefined): void {
       }
       return context.text("Use 127.0.0.1 or localhost as the host.", 403);
     });
+    return;
   }
+  app.use(limit.by(
+    (context) => networkOf(clientAddress(context, proxies)),
+    ADDRESS_RATE,
+  ));
 }
 
 /** What went wrong, without what concerns only the operator. */

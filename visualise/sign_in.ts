@@ -5,6 +5,7 @@ import type { Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { html } from "hono/html";
+import { clientAddress } from "./client_address.ts";
 
 const COOKIE = "dashboard_token";
 const FORM_BYTES_MAX = 4096;
@@ -17,6 +18,8 @@ export interface SignInOptions {
   name: string;
   log: Logger;
   clock: () => Date;
+  /** The proxies before the server. */
+  proxies: number;
 }
 
 /**
@@ -26,9 +29,11 @@ export interface SignInOptions {
  * address that it came from.
  */
 export function addSignIn(app: Hono, options: SignInOptions): void {
-  const { token, name, log, clock } = options;
+  const { token, name, log, clock, proxies } = options;
   const refuse = (context: Context) =>
-    log.warn("refused a wrong token from {from}", { from: addressOf(context) });
+    log.warn("refused a wrong token from {from}", {
+      from: clientAddress(context, proxies),
+    });
   app.post(
     "/login",
     bodyLimit({
@@ -59,7 +64,7 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
     return context.redirect("./", 303);
   });
   app.use(async (context, next) => {
-    if (isAllowed(context, options)) return await next();
+    if (isSignedIn(context, options)) return await next();
     if (context.req.header("authorization") !== undefined) refuse(context);
     if (context.req.header("accept")?.includes("text/html")) {
       return context.html(loginPage(context, name), 401);
@@ -80,7 +85,7 @@ export function hasCookie(context: Context): boolean {
 }
 
 /** Accepts Bearer and Basic (any user name) for programs, or the cookie. */
-function isAllowed(
+export function isSignedIn(
   context: Context,
   { token, clock }: Pick<SignInOptions, "token" | "clock">,
 ): boolean {
@@ -118,15 +123,6 @@ function cookieOf(token: string, seconds: number): string {
 
 function secondsOf(date: Date): number {
   return Math.floor(date.getTime() / 1000);
-}
-
-/** The address that a request comes from: a proxy's, if there is one. */
-function addressOf(context: Context): string {
-  const { requestContext, remoteAddr } = (context.env ?? {}) as {
-    requestContext?: { http?: { sourceIp?: string } };
-    remoteAddr?: { hostname?: string };
-  };
-  return requestContext?.http?.sourceIp ?? remoteAddr?.hostname ?? "unknown";
 }
 
 /** Whether the browser uses TLS, if only as far as a proxy. */

@@ -17,6 +17,8 @@ export interface DashboardSettings {
   port: number;
   /** The token that clients must show; undefined if none is asked for. */
   token: string | undefined;
+  /** How many proxies stand before it and add to `X-Forwarded-For`. */
+  proxies: number;
 }
 
 /** Every setting, read once. */
@@ -243,7 +245,9 @@ function bytesOf(size: string): number {
   return Number(amount) * (binary ? 1024 : 1000) ** power;
 }
 
-function readDashboard({ read, problems }: SettingReader): DashboardSettings {
+function readDashboard(
+  { read, number, problems }: SettingReader,
+): DashboardSettings {
   const text = read("DASHBOARD_LISTEN") ?? "127.0.0.1:8300";
   const [, host = "", port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text)
     ?.filter((part) => part !== undefined) ?? [];
@@ -258,5 +262,10 @@ function readDashboard({ read, problems }: SettingReader): DashboardSettings {
       `DASHBOARD_TOKEN is too short: at least ${TOKEN_CHARACTERS_MIN} characters are expected`,
     );
   }
-  return { host, port: Number(port), token };
+  const proxies = number("DASHBOARD_PROXIES", 0, {
+    from: 0,
+    to: 10,
+    whole: true,
+  });
+  return { host, port: Number(port), token, proxies };
 }

@@ -174,7 +174,7 @@ export class Served implements AsyncDisposable {
     const { port = 0, token, analyst = platform.warehouse.settings } = options;
     platform.set({
       analyst,
-      dashboard: { host: "127.0.0.1", port, token },
+      dashboard: { host: "127.0.0.1", port, token, proxies: 0 },
     });
     const context = { ...platform.context, signal: this.#stopping.signal };
     const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -205,7 +205,7 @@ export function openWarehouse(
 export function withoutStream(
   { context: { sql, log, clock, config: { freshnessMinutesMax } } }: Platform,
   warehouse: Warehouse,
-  options: { token?: string; clock?: () => Date } = {},
+  options: { token?: string; proxies?: number; clock?: () => Date } = {},
 ): ReturnType<typeof createServer> {
   return createServer({
     sql,
@@ -215,6 +215,7 @@ export function withoutStream(
     log,
     freshnessMinutesMax,
     token: options.token,
+    proxies: options.proxies ?? 0,
     clock: options.clock ?? clock,
   });
 }

@@ -90,7 +90,9 @@ Deno.test("the dashboard asks for its token, and needs one beyond this machine",
   const health = await fetch(`${address}health`);
   assert.deepEqual(await health.json(), { ok: true, batch: "1" });
   assert.equal(await ask("Basic ===="), 401);
-  platform.set({ dashboard: { host: "0.0.0.0", port: 0, token: undefined } });
+  platform.set({
+    dashboard: { host: "0.0.0.0", port: 0, token: undefined, proxies: 0 },
+  });
   await assert.rejects(serveDashboard(platform.context), {
     name: "ConfigError",
     message: /^DASHBOARD_LISTEN is "0\.0\.0\.0:0", which others can reach/,

@@ -108,8 +108,8 @@ async function read(/** @type {Response} */ answer) {
   const { message } = await answer.json().catch(() => ({}));
   throw new AnswerError(
     message ?? `HTTP ${answer.status}`,
-    // An invalid request stays invalid when repeated.
-    answer.status >= 400 && answer.status < 500,
+    // An invalid request stays invalid when repeated; one too many does not.
+    answer.status >= 400 && answer.status < 500 && answer.status !== 429,
   );
 }
 
