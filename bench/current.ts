@@ -1,8 +1,9 @@
 /**
- * `deno task bench:current [--keys 5000000]`: makes a lake of one model in
- * which every key has two versions, from a first batch and from a hundred small
- * ones, with the code that merges and publishes. Measures queries on
- * `lake.duckdb` beside a plain scan of the same versions.
+ * `deno task bench:current [--keys 5000000] [--recent]`: makes a lake of one
+ * model in which every key has two versions, from a first batch and from a
+ * hundred small ones, with the code that merges and publishes. Measures queries
+ * on `lake.duckdb` beside a plain scan of the same versions. With `--recent`,
+ * only the newest twentieth of the keys gets other versions.
  */
 import { DuckDBInstance } from "@duckdb/node-api";
 import { getLogger } from "@logtape/logtape";
@@ -36,6 +37,7 @@ import {
 } from "../transform/models/model_changes.ts";
 import { publishLake } from "../transform/lake/publish_lake.ts";
 import { registerModels } from "../transform/models/register_models.ts";
+import { foundKeyRange, keyRangeSql } from "../transform/files/key_range.ts";
 import { writeParquet } from "../transform/files/write_parquet.ts";
 
 const MODEL = "fact_sales_order";
@@ -50,9 +52,13 @@ const FIRST_TIME = Date.UTC(2024, 0, 1);
 const MS_PER_BATCH = 900_000;
 
 const { values } = parseArgs({
-  options: { keys: { type: "string", default: "5000000" } },
+  options: {
+    keys: { type: "string", default: "5000000" },
+    recent: { type: "boolean", default: false },
+  },
 });
 const keys = Number(values.keys);
+const RECENT = Math.floor(keys * 0.95);
 const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
 try {
   await bench();
@@ -173,14 +179,21 @@ async function writeModel(
     },
   );
   if (file === undefined) return {};
+  const [found] = await work.duckdb.rows(
+    `select ${keyRangeSql([KEY], columns)} as range
+    from ${readParquetSql(work.zone, [file])}`,
+  );
+  const ranged = { ...file, ...foundKeyRange(found?.range, [KEY]) };
   const hash = columnsHash([...columns, ...STAMP_COLUMNS]);
-  return { [MODEL]: { files: [file], deletes: 0, columns: hash } };
+  return { [MODEL]: { files: [ranged], deletes: 0, columns: hash } };
 }
 
 /** SQL for a batch's rows: all keys in the first, each again in one other. */
 function rowsSql(batch: number, columns: readonly ModelColumn[]): string {
   const chosen = batch === 1
     ? "true"
+    : values.recent
+    ? `number >= ${RECENT} and hash(number, ${batch}) % 5 = 0`
     : `hash(number, 0) % ${CHANGES} = ${batch - 2}`;
   const names = columns.map(({ name, type }, index) => {
     const value = name === KEY

@@ -64,7 +64,7 @@ export function ownFiles(
 ): LiveFile[] {
   const { batch } = manifest;
   return Object.entries(manifest.models).flatMap(([model, made]) =>
-    made.files.map(({ key, bytes, rows, sha256 }) => ({
+    made.files.map(({ key, bytes, rows, sha256, keyRange }) => ({
       model,
       from: batch,
       to: batch,
@@ -74,6 +74,7 @@ export function ownFiles(
       rows,
       sha256,
       ...made.columns === undefined ? {} : { columns: made.columns },
+      ...keyRange === undefined ? {} : { keyRange },
     }))
   );
 }

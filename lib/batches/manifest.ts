@@ -15,6 +15,16 @@ export interface DataFile {
    * say so.
    */
   rowsAreLines?: true;
+  /** Of a model's versions, where their key begins with an integer. */
+  keyRange?: KeyRange;
+}
+
+/** The least and the greatest value of a key's first column in a file. */
+export interface KeyRange {
+  column: string;
+  /** Whole numbers as text: they may have more digits than a number holds. */
+  least: string;
+  greatest: string;
 }
 
 /** The fields that the manifests of both zones have. */

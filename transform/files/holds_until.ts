@@ -1,5 +1,5 @@
 import type { Column } from "../../lib/duckdb/data_files.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteNames } from "../../lib/postgres/postgres.ts";
 
 /** Marks a version that no other in its file follows. */
 const NO_BATCH = "9223372036854775807";
@@ -83,12 +83,4 @@ export function isSameKey(
 ): boolean {
   return one !== undefined && one.length === other.length &&
     one.every((name, index) => name === other[index]);
-}
-
-/** SQL for the condition that a row is a later version of the same key. */
-export function isLaterSql(key: readonly string[]): string {
-  const same = key.map(quoteName).map((name) =>
-    `version.${name} is not distinct from later.${name}`
-  );
-  return [...same, "later.batch > version.batch"].join(" and ");
 }

@@ -19,6 +19,7 @@ import {
   HOLDS_IN_FILE,
   holdsUntilSql,
 } from "./holds_until.ts";
+import { joinedRange } from "./key_range.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 const MERGE_WAY_BACK =
@@ -80,6 +81,7 @@ export async function writeMerged(
   if (problem !== undefined || file === undefined) {
     throw mergeError({ model, from, to }, problem);
   }
+  const keyRange = joinedRange(merge, options.model.key);
   return {
     model,
     from,
@@ -88,6 +90,7 @@ export async function writeMerged(
     ...file,
     columns: columnsHash(columns),
     ...isWhole ? { holdsUntilBy: key } : {},
+    ...keyRange === undefined ? {} : { keyRange },
   };
 }
 

@@ -16,6 +16,7 @@ import {
   type ModelColumn,
   versionsSql,
 } from "../models/model_changes.ts";
+import { foundKeyRange, keyRangeSql } from "./key_range.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 /** A relation before the batch and after it, as names or SQL. */
@@ -65,7 +66,7 @@ export async function writeVersionFile(
     "duckdb" | "processed" | "input" | "runId" | "progress"
   >,
   options: {
-    model: Pick<ModelSql, "name">;
+    model: Pick<ModelSql, "name" | "key">;
     columns: readonly ModelColumn[];
     versions: string;
     part: string;
@@ -86,11 +87,12 @@ export async function writeVersionFile(
   progress.add({ bytes: file.bytes });
   const [found] = await duckdb.rows(
     `select count(*) filter (where is_delete) as deletes,
-      ${fileColumnsSql(written)} as columns
+      ${fileColumnsSql(written)} as columns,
+      ${keyRangeSql(model.key, columns)} as range
     from ${readParquetSql(processed, [file])}`,
   );
   return {
-    file,
+    file: { ...file, ...foundKeyRange(found?.range, model.key) },
     deletes: Number(found?.deletes),
     columns: fileColumnsHash(written, found?.columns),
   };

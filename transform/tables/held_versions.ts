@@ -1,19 +1,20 @@
-import type { LiveFile } from "../../lib/batches/manifest.ts";
-import { readLikeSql } from "../../lib/duckdb/data_files.ts";
+import type { KeyRange, LiveFile } from "../../lib/batches/manifest.ts";
+import { columnsHash, readLikeSql } from "../../lib/duckdb/data_files.ts";
 import {
   HOLDS_UNTIL_COLUMNS,
   STAMP_COLUMNS,
 } from "../../lib/duckdb/version_columns.ts";
-import { quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { type AsOf, isLaterSql, isSameKey } from "../files/holds_until.ts";
+import { type AsOf, isSameKey } from "../files/holds_until.ts";
+import { joinedRange } from "../files/key_range.ts";
 import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** The manifest's fields for a file whose versions are read. */
 export type VersionsFile = Pick<
   LiveFile,
-  "key" | "from" | "to" | "columns" | "holdsUntilBy"
+  "key" | "from" | "to" | "columns" | "holdsUntilBy" | "keyRange"
 >;
 
 interface Options {
@@ -24,11 +25,16 @@ interface Options {
   asOf: AsOf;
 }
 
+/** The batch after which a version is compared with others. */
+const SINCE = '" since"';
+
 /**
  * SQL for the versions of a model that hold, with their stamps, as a relation
  * `version` to follow `from`. A file itself excludes what ended inside it; the
  * rest is compared with the keys of the files after the first. That one usually
- * has most of the rows: only the keys of the others are sorted or hashed.
+ * has most of the rows: only the keys of the others are sorted or hashed, its
+ * rows' batches need not be read, since all others are later, nor its keys be
+ * looked up that are less or greater than all of the others'.
  */
 export function heldVersionsSql(options: Options): string {
   const { key, columns, files } = options;
@@ -38,22 +44,57 @@ export function heldVersionsSql(options: Options): string {
   const wanted = quoteNames(
     [...columns, ...STAMP_COLUMNS].map(({ name }) => name),
   );
-  const held = versionsSql(options, {
-    files,
-    names: wanted,
-    ended: ({ holds }) => holds,
-    single: "not is_delete",
-  });
   const later = followers(files, key);
-  if (later.length === 0) return `(${held}) as version`;
+  const [first] = files.filter((file) => !later.includes(file));
+  const held = (of: readonly VersionsFile[], since: string) =>
+    versionsSql(options, {
+      files: of,
+      names: `${wanted}, ${since} as ${SINCE}`,
+      ended: ({ holds }) => holds,
+      single: "not is_delete",
+    });
+  const all = [
+    ...first === undefined ? [] : [held([first], String(first.to))],
+    ...later.length === 0 ? [] : [held(later, "batch")],
+  ].join(" union all ");
+  if (later.length === 0) return `(select ${wanted} from (${all})) as version`;
   const closing = versionsSql(options, {
     files: later,
     names: quoteNames([...key, "batch"]),
     ended: ({ holds }) => `(${holds} or is_delete)`,
     single: "true",
   });
-  return `(${held}) as version anti join (${closing}) as later
-    on ${isLaterSql(key)}`;
+  return `(select ${wanted} from (${all}) as version
+    anti join (${closing}) as later on ${
+    isLaterSql(options, later)
+  }) as version`;
+}
+
+/** SQL for the condition that a row is a later version of the same key. */
+function isLaterSql(
+  options: Options,
+  later: readonly VersionsFile[],
+): string {
+  const range = rangeOf(options, later);
+  const same = options.key.map(quoteName).map((name, index) =>
+    index === 0 && range !== undefined
+      // Nothing is looked up for a null.
+      ? `case when version.${name} between ${range.least} and ${range.greatest}
+        then version.${name} end = later.${name}`
+      : `version.${name} is not distinct from later.${name}`
+  );
+  return [...same, `later.batch > version.${SINCE}`].join(" and ");
+}
+
+/** The range of the keys in these files, if all files have the same types. */
+function rangeOf(
+  { key, columns, files }: Options,
+  later: readonly VersionsFile[],
+): KeyRange | undefined {
+  const wanted = columnsHash([...columns, ...STAMP_COLUMNS]);
+  return files.every((file) => file.columns === wanted)
+    ? joinedRange(later, key)
+    : undefined;
 }
 
 /**

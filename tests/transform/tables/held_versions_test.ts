@@ -16,10 +16,14 @@ import {
   holdsUntilSql,
   NOW,
 } from "../../../transform/files/holds_until.ts";
+import {
+  foundKeyRange,
+  keyRangeSql,
+} from "../../../transform/files/key_range.ts";
 import { writeParquet } from "../../../transform/files/write_parquet.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 
-const KEY = ["part", "id"];
+const KEY = ["id", "part"];
 const COLUMNS = [
   { name: "part", type: "VARCHAR" },
   { name: "id", type: "INTEGER" },
@@ -27,7 +31,7 @@ const COLUMNS = [
 ];
 const STAMPED = [...COLUMNS, ...STAMP_COLUMNS];
 const BATCHES = 12;
-const SEEDS = 8;
+const SEEDS = 12;
 
 /** How a file of several batches was made. */
 type Kind = "merged" | "of the version before" | "by another key";
@@ -78,6 +82,35 @@ Deno.test("heldVersionsSql() compares a merged file that is alone with nothing",
   assert.doesNotMatch(later, /'\/zone\/1'/);
 });
 
+Deno.test("heldVersionsSql() looks up only keys in the range of the later files'", () => {
+  const zone = openZone("/zone", { s3: undefined });
+  const sqlOf = (...files: VersionsFile[]) =>
+    heldVersionsSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });
+  const columns = columnsHash(STAMPED);
+  const range = (least: string, greatest: string, column = "id") => ({
+    keyRange: { column, least, greatest },
+  });
+  const first = { key: "1", from: 1, to: 10, holdsUntilBy: KEY, columns };
+  const second = { key: "2", from: 11, to: 11, columns };
+  const third = { key: "3", from: 12, to: 12, columns };
+  const ranged = { ...second, ...range("9", "10") };
+
+  assert.match(
+    sqlOf(first, ranged, { ...third, ...range("-3", "9") }),
+    /between -3 and 10/,
+  );
+  for (
+    const files of [
+      [first, ranged, third],
+      [first, { ...second, ...range("9", "10", "part") }],
+      [{ ...first, columns: "of a text as key" }, ranged],
+      [{ key: "1", from: 1, to: 10, holdsUntilBy: KEY }, ranged],
+    ]
+  ) {
+    assert.doesNotMatch(sqlOf(...files), /between/, JSON.stringify(files));
+  }
+});
+
 async function openIn(folder: string, zone: Zone): Promise<DuckDb> {
   const config = readConfig(
     (name) => name === "TEMP_DIRECTORY" ? `${folder}/temp` : undefined,
@@ -89,10 +122,12 @@ async function openIn(folder: string, zone: Zone): Promise<DuckDb> {
 /** A table of versions; now and then the clock went back between batches. */
 function versionsTable(random: Random): string {
   const rows: string[] = [];
+  // Often, only some of the keys change after the first batches.
+  const least = random.between(1, 4);
   for (let batch = 1; batch <= BATCHES; batch++) {
     const hour = isChosen(random, 0.2) ? random.between(0, BATCHES) : batch;
     for (const part of ["'a'", "'b'"]) {
-      for (let id = 1; id <= 4; id++) {
+      for (let id = batch <= 2 ? 1 : least; id <= 5; id++) {
         if (!isChosen(random, 0.3)) continue;
         const isDelete = isChosen(random, 0.3);
         rows.push(
@@ -119,6 +154,7 @@ async function writeFiles(
 ): Promise<VersionsFile[]> {
   const { zone, random, seed } = options;
   const files: VersionsFile[] = [];
+  const [isHashed, isRanged] = [isChosen(random, 0.7), isChosen(random, 0.7)];
   for (let from = 1; from <= BATCHES;) {
     const to = Math.min(
       BATCHES,
@@ -140,13 +176,27 @@ async function writeFiles(
         key,
         from,
         to,
-        ...isChosen(random, 0.7) ? { columns: columnsHash(STAMPED) } : {},
+        ...isHashed || isChosen(random, 0.7)
+          ? { columns: columnsHash(STAMPED) }
+          : {},
+        ...isRanged || isChosen(random, 0.7) ? await rangeOf(duckdb, own) : {},
         ...kind === "of the version before" ? {} : { holdsUntilBy: by },
       });
     }
     from = to + 1;
   }
   return files;
+}
+
+/** As a batch notes it of its file. */
+async function rangeOf(
+  duckdb: DuckDb,
+  versions: string,
+): Promise<Pick<VersionsFile, "keyRange">> {
+  const [found] = await duckdb.rows(
+    `select ${keyRangeSql(KEY, COLUMNS)} as range from ${versions}`,
+  );
+  return foundKeyRange(found?.range, KEY);
 }
 
 function kindOf(random: Random): Kind {
