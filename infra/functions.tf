@@ -60,6 +60,7 @@ locals {
       objects = {
         processed = ["s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
       }
+      bucket_actions = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
     }
     dashboard = {
       memory_mb    = 512
@@ -143,6 +144,8 @@ module "function" {
     for name, actions in each.value.objects : name => {
       arn     = local.buckets[name].arn
       actions = actions
+      # Without s3:ListBucket a key that is missing is refused, not missing.
+      bucket_actions = try(each.value.bucket_actions, ["s3:ListBucket"])
     }
   }
   secrets = [for secret in each.value.secrets : aws_secretsmanager_secret.database[secret].arn]

@@ -3,42 +3,18 @@ import { manifestKey } from "../../lib/batches/batch_log.ts";
 import { stageMetrics } from "../../lib/lambda/stage_metrics.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
 import type { Options } from "./applied_options.ts";
-import { type Answer, listOf, type Moto, objectOf, valuesOf } from "./moto.ts";
+import { checkRights, SECRETS } from "./applied_rights.ts";
+import { ZONES } from "./called_rights.ts";
+import { bucket, NAME } from "./tried_environment.ts";
+import { listOf, type Moto, objectOf, valuesOf } from "./moto.ts";
 
-export const NAME = "totesys-testing";
-const ACCOUNT = "123456789012";
-const ZONES = ["ingestion", "processed"] as const;
 const [LAMBDA, SCHEDULER] = ["lambda", "scheduler"];
-const READ_SECRET = "secretsmanager:GetSecretValue";
 /** Of Lambda, of verify, and of S3's replication. */
 const OTHER_METRICS = [
   ...["Errors", "Throttles", "Duration"],
   "Differences",
   "OperationsFailedReplication",
 ];
-
-/** The settings that name a secret, by function: what its `needs` come to. */
-const SECRETS: Record<string, string[]> = {
-  extract: ["SOURCE_SECRET_ID"],
-  transform: [],
-  load: ["WAREHOUSE_SECRET_ID"],
-  verify: ["SOURCE_SECRET_ID", "WAREHOUSE_SECRET_ID"],
-  sweep: [],
-  dashboard: ["ANALYST_SECRET_ID", "DASHBOARD_SECRET_ID"],
-};
-
-/** The calls that each function makes to the zones' objects. */
-const CALLS: Record<string, Partial<Record<typeof ZONES[number], string[]>>> = {
-  extract: { ingestion: ["GetObject", "PutObject", "AbortMultipartUpload"] },
-  transform: {
-    ingestion: ["GetObject"],
-    processed: [
-      ...["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload"],
-    ],
-  },
-  load: { processed: ["GetObject"] },
-  sweep: { processed: ["GetObject", "DeleteObject", "AbortMultipartUpload"] },
-};
 
 /**
  * Compares what was applied with what the code needs; returns the hashes of the
@@ -140,45 +116,6 @@ async function checkFunction(
     `${name} is in the network`,
   );
   return String(configuration.CodeSha256);
-}
-
-/** The functions' rights are the calls that they make, and no others. */
-async function checkRights(moto: Moto, names: string[]): Promise<void> {
-  for (const name of names) {
-    const { Statement } = await rolePolicy(moto, name, "this");
-    const statements = listOf(Statement);
-    const secrets = statements
-      .filter(({ Action }) => textsOf(Action).includes(READ_SECRET))
-      .flatMap(({ Resource }) => textsOf(Resource))
-      .map((arn) => /([a-z]+)-\w{6}$/.exec(arn)?.[1] ?? arn).sort();
-    const asked = (SECRETS[name] ?? [])
-      .map((variable) => variable.split("_")[0]?.toLowerCase());
-    assert.deepEqual(secrets, asked.sort(), `${name}'s secrets`);
-    const zones = CALLS[name];
-    if (zones === undefined) continue;
-    for (const zone of ZONES) {
-      const granted = statements
-        .filter(({ Resource }) => Resource === `arn:aws:s3:::${bucket(zone)}/*`)
-        .flatMap(({ Action }) => textsOf(Action)).sort();
-      const needed = (zones[zone] ?? []).map((call) => `s3:${call}`).sort();
-      assert.deepEqual(granted, needed, `${name} in ${zone}`);
-    }
-  }
-}
-
-/** A policy of a role's own, by the role's last name. */
-export async function rolePolicy(
-  moto: Moto,
-  role: string,
-  policy: string,
-): Promise<Answer> {
-  const answer = await moto.query("iam", "2010-05-08", {
-    Action: "GetRolePolicy",
-    RoleName: `${NAME}-${role}`,
-    PolicyName: policy,
-  });
-  const [text = ""] = valuesOf(answer, "PolicyDocument");
-  return JSON.parse(decodeURIComponent(text)) as Answer;
 }
 
 /** A bucket is private, keeps versions, and lets nothing current expire. */
@@ -284,15 +221,6 @@ export async function rolesOf(moto: Moto, prefix = NAME): Promise<string[]> {
   return valuesOf(answer, "RoleName").filter((name) => name.startsWith(prefix));
 }
 
-/** The name of a bucket. */
-export function bucket(name: string): string {
-  return `${NAME}-${name}-${ACCOUNT}`;
-}
-
 function arnOf(name: string): RegExp {
   return new RegExp(`:function:${NAME}-${name}$`);
-}
-
-function textsOf(value: Answer[string]): string[] {
-  return [value].flat().map(String);
 }

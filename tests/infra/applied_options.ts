@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { bucket, NAME, rolePolicy, rolesOf } from "./applied.ts";
+import { rolesOf } from "./applied.ts";
+import { rolePolicy } from "./applied_rights.ts";
 import { listOf, type Moto, valuesOf } from "./moto.ts";
+import { bucket, NAME } from "./tried_environment.ts";
 
 /** The options of `infra/`, as they are set; the others are off. */
 export interface Options {

@@ -11,7 +11,8 @@ const START_TRIES_MAX = 300;
 const START_WAIT_MS = 100;
 
 const folder = join(projectDirectory(), ".tools", "moto");
-const python = join(folder, "bin", "python");
+/** The Python that moto is installed for. */
+export const python = join(folder, "bin", "python");
 
 /** A running moto, which speaks TLS. */
 export interface MotoServer extends AsyncDisposable {

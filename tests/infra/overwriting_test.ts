@@ -6,6 +6,7 @@ import { openZone } from "../../lib/zone/zone.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/s3.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { accessDenied, startStoreProxy } from "./store_proxy.ts";
 
 /** The keys that the ingestion bucket's policy lets be replaced. */
 async function replacedKeys(): Promise<RegExp[]> {
@@ -27,8 +28,6 @@ const CHECKSUM = /^(content-md5|x-amz-checksum-|x-amz-trailer)/;
  */
 async function startRefusing(endpoint: string, refused: string[]) {
   const replaced = await replacedKeys();
-  // The signature covers the host, so it must stay the proxy's.
-  const client = Deno.createHttpClient({ allowHost: true });
   const mayPass = ({ method, headers }: Request, url: URL) => {
     const { pathname, searchParams } = url;
     const creates = method === "PUT" && !searchParams.has("partNumber") ||
@@ -39,38 +38,11 @@ async function startRefusing(endpoint: string, refused: string[]) {
     return !creates || headers.has("if-none-match") ||
       replaced.some((key) => key.test(pathname));
   };
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request) => {
-      const url = new URL(request.url);
-      if (!mayPass(request, url)) {
-        refused.push(url.pathname);
-        await request.body?.cancel();
-        return new Response("<Error><Code>AccessDenied</Code></Error>", {
-          status: 403,
-        });
-      }
-      const { method, headers } = request;
-      const body = request.body === null ? null : await request.bytes();
-      const answer = await fetch(endpoint + url.pathname + url.search, {
-        method,
-        headers,
-        body,
-        client,
-      });
-      return new Response(
-        [204, 304].includes(answer.status) ? null : answer.body,
-        { status: answer.status, headers: answer.headers },
-      );
-    },
-  );
-  return {
-    endpoint: `http://127.0.0.1:${server.addr.port}`,
-    [Symbol.asyncDispose]: async () => {
-      await server.shutdown();
-      client.close();
-    },
-  };
+  return startStoreProxy(endpoint, (request, url, forward) => {
+    if (mayPass(request, url)) return forward();
+    refused.push(url.pathname);
+    return accessDenied();
+  });
 }
 
 Deno.test("extract() writes what the ingestion bucket's policy and lock admit", async () => {

@@ -47,7 +47,7 @@ locals {
     ],
     [
       for bucket in var.buckets : {
-        actions   = contains(bucket.actions, "s3:AbortMultipartUpload") ? ["s3:ListBucket", "s3:ListBucketMultipartUploads"] : ["s3:ListBucket"]
+        actions   = bucket.bucket_actions
         resources = [bucket.arn]
       }
     ],

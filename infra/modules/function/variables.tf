@@ -54,10 +54,11 @@ variable "environment" {
 }
 
 variable "buckets" {
-  description = "Buckets that it uses, with what it may do to their objects."
+  description = "Buckets that it uses, with what it may do to their objects and to them."
   type = map(object({
-    arn     = string
-    actions = list(string)
+    arn            = string
+    actions        = list(string)
+    bucket_actions = list(string)
   }))
 }
 

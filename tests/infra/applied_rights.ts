@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { rightsOf, ZONES } from "./called_rights.ts";
+import { checkEvaluated } from "./evaluated_rights.ts";
+import { type Answer, listOf, type Moto, valuesOf } from "./moto.ts";
+import { ACCOUNT, bucket, NAME } from "./tried_environment.ts";
+
+const READ_SECRET = "secretsmanager:GetSecretValue";
+
+/** The settings that name a secret, by function: what its `needs` come to. */
+export const SECRETS: Record<string, string[]> = {
+  extract: ["SOURCE_SECRET_ID"],
+  transform: [],
+  load: ["WAREHOUSE_SECRET_ID"],
+  verify: ["SOURCE_SECRET_ID", "WAREHOUSE_SECRET_ID"],
+  sweep: [],
+  dashboard: ["ANALYST_SECRET_ID", "DASHBOARD_SECRET_ID"],
+};
+
+/** The functions' rights are the calls that they make, and no others. */
+export async function checkRights(moto: Moto, names: string[]): Promise<void> {
+  for (const name of names) {
+    const { Statement } = await rolePolicy(moto, name, "this");
+    const statements = listOf(Statement);
+    const secrets = statements
+      .filter(({ Action }) => textsOf(Action).includes(READ_SECRET))
+      .flatMap(({ Resource }) => textsOf(Resource))
+      .map((arn) => /([a-z]+)-\w{6}$/.exec(arn)?.[1] ?? arn).sort();
+    const asked = (SECRETS[name] ?? [])
+      .map((variable) => variable.split("_")[0]?.toLowerCase());
+    assert.deepEqual(secrets, asked.sort(), `${name}'s secrets`);
+    for (const zone of ZONES) {
+      const arn = `arn:aws:s3:::${bucket(zone)}`;
+      const granted = statements
+        .filter(({ Resource }) => [arn, `${arn}/*`].includes(String(Resource)))
+        .flatMap(({ Action }) => textsOf(Action)).sort();
+      const needed = Object.keys(rightsOf(name, zone))
+        .map((action) => `s3:${action}`).sort();
+      assert.deepEqual(granted, needed, `${name} in ${zone}`);
+    }
+  }
+  const boundary = await boundaryOf(moto);
+  const functions = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      policies: [
+        JSON.stringify(await rolePolicy(moto, name, "this")),
+        boundary,
+      ],
+    })),
+  );
+  await checkEvaluated(functions, (zone) => `arn:aws:s3:::${bucket(zone)}`);
+}
+
+/** The policy that no role goes beyond, as JSON. */
+async function boundaryOf(moto: Moto): Promise<string> {
+  const PolicyArn = `arn:aws:iam::${ACCOUNT}:policy/${NAME}-boundary`;
+  const iam = (Action: string, fields: Record<string, string> = {}) =>
+    moto.query("iam", "2010-05-08", { Action, PolicyArn, ...fields });
+  const [VersionId = ""] = valuesOf(await iam("GetPolicy"), "DefaultVersionId");
+  const version = await iam("GetPolicyVersion", { VersionId });
+  const [text = ""] = valuesOf(version, "Document");
+  return decodeURIComponent(text);
+}
+
+/** A policy of a role's own, by the role's last name. */
+export async function rolePolicy(
+  moto: Moto,
+  role: string,
+  policy: string,
+): Promise<Answer> {
+  const answer = await moto.query("iam", "2010-05-08", {
+    Action: "GetRolePolicy",
+    RoleName: `${NAME}-${role}`,
+    PolicyName: policy,
+  });
+  const [text = ""] = valuesOf(answer, "PolicyDocument");
+  return JSON.parse(decodeURIComponent(text)) as Answer;
+}
+
+function textsOf(value: Answer[string]): string[] {
+  return [value].flat().map(String);
+}
