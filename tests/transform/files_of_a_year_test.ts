@@ -35,12 +35,38 @@ for (
   });
 }
 
+Deno.test("files between two large ones, or before other columns, become one", () => {
+  const random = new Random(1);
+  let files: LiveFile[] = [];
+  for (let batch = 1; batch <= 5000; batch++) {
+    files = mergeAll(files);
+    const rows = random.between(1, 20) === 1
+      ? random.between(1, 10_000_000)
+      : random.between(1, 1000);
+    const columns = batch <= 2500 ? "before" : "after";
+    files.push({
+      ...file({ from: batch, to: batch, level: 0, rows }),
+      columns,
+    });
+    const large = files.filter(({ bytes }) => bytes > BOUNDS.bytesMax / 2);
+
+    assert(
+      files.length <= FILES_MAX + 2 * large.length,
+      `${files.length} files, ${large.length} of them large, after ${batch}`,
+    );
+  }
+});
+
 /** A file of a model, with thirty bytes a row and those of a Parquet file. */
 function file(
   one: Pick<LiveFile, "from" | "to" | "level" | "rows">,
 ): LiveFile {
   const bytes = 3000 + 30 * one.rows;
   return { ...one, bytes, model: "one", key: String(one.from), sha256: "" };
+}
+
+function columnsOf({ columns }: LiveFile): Pick<LiveFile, "columns"> {
+  return columns === undefined ? {} : { columns };
 }
 
 /** The files after the merges that a batch makes, without their content. */
@@ -54,7 +80,8 @@ function mergeAll(files: readonly LiveFile[]): LiveFile[] {
     for (const one of merge) gone.add(one);
     const rows = merge.reduce((sum, one) => sum + one.rows, 0);
     const [from, to] = [first.from, last.to];
-    merged.push(file({ from, to, level: levelOfMerged(merge), rows }));
+    const level = levelOfMerged(merge);
+    merged.push({ ...file({ from, to, level, rows }), ...columnsOf(first) });
   }
   return [...files.filter((one) => !gone.has(one)), ...merged];
 }

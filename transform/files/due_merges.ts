@@ -17,8 +17,8 @@ type DueBounds = Pick<
 /**
  * The merges that are due, lowest levels first; a file may be part of two. Each
  * takes consecutive files of one model, with the same columns where these are
- * known: `fanOut` of a level, those that no others of their level can follow,
- * or all of them, if those after the first have too many rows for readers.
+ * known: `fanOut` of a level, those that no others can follow, or all of them,
+ * if those after the first have too many rows for readers.
  */
 export function dueMerges(
   files: readonly LiveFile[],
@@ -29,6 +29,7 @@ export function dueMerges(
     const sorted = ofModel.toSorted((one, other) => one.from - other.from);
     due.push(...mergesOfLevels(sorted, bounds));
     due.push(...mergesBeforeGroups(sorted, bounds));
+    due.push(...mergesOfClosed(sorted, bounds));
     if (isScattered(sorted, bounds) && isMergeable(sorted, bounds)) {
       due.push(sorted);
     }
@@ -73,8 +74,9 @@ function firstWithin(
     return left < 0;
   });
   if (end === -1) return [...files];
-  const isLarge = files.some(({ bytes }) => bytes > bytesMax / 2);
-  return isLarge ? [] : files.slice(0, end);
+  return files.some((file) => isLarge(file, { bytesMax }))
+    ? []
+    : files.slice(0, end);
 }
 
 /**
@@ -102,6 +104,39 @@ function mergesBeforeGroups(
     start = index + 1;
   }
   return due;
+}
+
+/**
+ * Files before a large one, or before one with other columns: none will follow
+ * that they could be merged with. Of each such row only one that is not large
+ * stays.
+ */
+function mergesOfClosed(
+  sorted: readonly LiveFile[],
+  bounds: DueBounds,
+): LiveFile[][] {
+  const due: LiveFile[][] = [];
+  let open: LiveFile[] = [];
+  for (const file of sorted) {
+    const [before] = open;
+    // Files of unknown columns might never merge, and be read at each attempt.
+    const mayMerge = !isLarge(file, bounds) && file.columns !== undefined;
+    if (mayMerge && (before?.columns ?? file.columns) === file.columns) {
+      open.push(file);
+      continue;
+    }
+    if (open.length > 1) due.push(firstWithin(open, bounds));
+    open = mayMerge ? [file] : [];
+  }
+  return due;
+}
+
+/** Whether few others would fit beside a file in a merge. */
+function isLarge(
+  { bytes }: LiveFile,
+  { bytesMax }: Pick<DueBounds, "bytesMax">,
+): boolean {
+  return bytes > bytesMax / 2;
 }
 
 /** Whether the files after the first have too many rows for readers. */

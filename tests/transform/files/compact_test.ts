@@ -102,7 +102,8 @@ Deno.test("dueMerges() mixes no two sets of columns, and takes files whose colum
     }));
 
   assert.deepEqual(due(withColumns("a", "b", "b", "b")), ["2 3 4"]);
-  assert.deepEqual(due(withColumns("a", "a", "b", "b")), []);
+  assert.deepEqual(due(withColumns("a", "a", "b", "b")), ["1 2"]);
+  assert.deepEqual(due(withColumns(undefined, undefined, "b", "b")), ["1 2 3"]);
   assert.deepEqual(due(withColumns(undefined, undefined, "b", "a")), ["1 2 3"]);
 });
 
