@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../lib/errors.ts";
+import { queryHeldLocks } from "../lib/postgres/held_locks.ts";
 import {
   type Connection,
   query,
@@ -165,7 +166,7 @@ async function lockedError(
     client,
     guest,
     () =>
-      query(client, lockHoldersSql, [
+      queryHeldLocks(client, lockHoldersSql, [
         tables.map(({ source }) => source.schema),
         tables.map(({ source }) => source.name),
         tables.map(({ name }) => name),

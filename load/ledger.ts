@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { BatchLog } from "../lib/batches/batch_log.ts";
+import { LOAD_CHANNEL } from "../lib/batches/load_channel.ts";
 import {
   allVersionsOf,
   type DataFile,
@@ -17,11 +18,6 @@ export interface LedgerEntry {
   transformHash: string;
 }
 
-/**
- * The channel on which each load announces the newest batch it committed, and a
- * rebuild or resync that any batch may have changed.
- */
-export const CHANNEL = "pipeline_batch";
 const RESET = "reset";
 
 const OTHER_SQL = "was made by other SQL";
@@ -223,7 +219,7 @@ export async function notifyReset(client: pg.Client): Promise<void> {
 }
 
 async function notify(client: pg.Client, payload: string): Promise<void> {
-  await client.query("select pg_notify($1, $2)", [CHANNEL, payload]);
+  await client.query("select pg_notify($1, $2)", [LOAD_CHANNEL, payload]);
 }
 
 function prefixed(relation: string): string {

@@ -1,8 +1,8 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
+import { queryHeldLocks } from "../lib/postgres/held_locks.ts";
 import {
   inTransaction,
-  query,
   serverName,
   sqlState,
 } from "../lib/postgres/postgres.ts";
@@ -44,14 +44,14 @@ async function lockedError(
   const found = await inTransaction(
     client,
     { readOnly: true },
-    () => query(client, lockHoldersSql, [models]),
+    () => queryHeldLocks(client, lockHoldersSql, [models]),
   ).catch(() => []);
   const excluding = found.filter((row) => row.excludes_writers === "t");
   const holders = (excluding.length > 0 ? excluding : found)
     .slice(0, HOLDERS_MAX);
   if (holders.length === 0) return undefined;
   const list = holders.map(({ name, holder }) => `${name} by ${holder}`);
-  const [prepared] = holders.flatMap(({ gid }) => gid ?? []);
+  const [prepared] = holders.flatMap((one) => one.prepared ?? []);
   return new StageError(
     `Cannot load into ${server}: it is locked there: ${list.join("; ")}`,
     {

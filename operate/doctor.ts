@@ -38,8 +38,6 @@ export interface Finding {
   hint?: string | undefined;
 }
 
-const SKEW_SECONDS_MAX = 60;
-
 /** Examines all that a run needs; reports faults, and does not throw them. */
 export async function examine(context: StageContext): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -185,10 +183,16 @@ function checkClock(
   { of, now }: { of: string; now: Date },
 ): void {
   const skew = (now.getTime() - context.clock().getTime()) / 1000;
-  if (Math.abs(skew) <= SKEW_SECONDS_MAX) return;
+  const max = context.config.sourceClockSkewMinutesMax * 60;
+  if (max === 0 || Math.abs(skew) <= max) return;
   throw new StageError(
-    `The clock of ${of} is ${Math.round(skew)} s from this machine's`,
-    { subject: of, hint: "Set the wrong one by NTP" },
+    `Cannot trust the clock of ${of}: it is ${
+      Math.round(skew)
+    } s from this machine's`,
+    {
+      subject: of,
+      hint: "Set the wrong one by NTP, or raise SOURCE_CLOCK_SKEW_MINUTES_MAX",
+    },
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
+import { LOAD_CHANNEL } from "../lib/batches/load_channel.ts";
 import { messageOf } from "../lib/errors.ts";
 import { isPooled, sqlState, type TextRow } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
@@ -20,7 +21,6 @@ export type LiveEvent =
   /** The server ends: pages reconnect, to its successor. */
   | { type: "end" };
 
-const CHANNEL = "pipeline_batch";
 /** `read_only_sql_transaction`. */
 const READ_ONLY = "25006";
 const RETRY_MS = 1_000;
@@ -174,7 +174,7 @@ export class Live {
 async function listenOn(client: pg.Client): Promise<string | undefined> {
   if (await isPooled(client)) return "behind a pooler";
   try {
-    await client.query(`listen ${CHANNEL}`);
+    await client.query(`listen ${LOAD_CHANNEL}`);
     return undefined;
   } catch (error) {
     if (sqlState(error) === READ_ONLY) return "a standby";

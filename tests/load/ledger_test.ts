@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { LOAD_CHANNEL } from "../../lib/batches/load_channel.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import {
-  CHANNEL,
   checkLedgerFollowsLake,
   enterBatches,
   newestEntry,
@@ -58,7 +58,7 @@ Deno.test("enterBatches() notifies listeners of the last batch, once it is commi
   await migrate(client);
   const told: string[] = [];
   client.on("notification", (message) => told.push(message.payload ?? ""));
-  await client.query(`listen ${CHANNEL}`);
+  await client.query(`listen ${LOAD_CHANNEL}`);
 
   await client.query("begin");
   await enterBatches(client, [manifest(1), manifest(2)]);

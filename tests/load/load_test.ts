@@ -175,7 +175,7 @@ for (const first of [true, false]) {
   });
 }
 
-Deno.test("load() names a file that a manifest lists and nobody has", async () => {
+Deno.test("load() names a missing data file", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();

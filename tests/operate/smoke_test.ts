@@ -32,7 +32,7 @@ Deno.test("smoke() sees a row of the source in the warehouse, and removes it", a
   assert.deepEqual(await query(client, SMOKE_ROWS), []);
 });
 
-Deno.test("smoke() removes the row that a killed one left, and none of one at work", async () => {
+Deno.test("smoke() removes the row that a killed run left, not that of a running one", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -104,7 +104,7 @@ Deno.test("transform() replaces a broken lake.duckdb", async () => {
   assert.equal((await Deno.readFile(lake)).length, whole.length);
 });
 
-Deno.test("load() makes placeholders for what facts name and nobody has", async () => {
+Deno.test("load() makes placeholders for keys that facts refer to and no dimension has", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { query, serverName } from "../../../lib/postgres/postgres.ts";
-import { CHANNEL } from "../../../load/ledger.ts";
+import { LOAD_CHANNEL } from "../../../lib/batches/load_channel.ts";
 import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../../../transform/rebuild_processed.ts";
 import { transform } from "../../../transform/transform.ts";
@@ -69,7 +69,7 @@ Deno.test("rebuildWarehouse() leaves alone what is right, and what hangs on it",
   const loadedAt = await loadTimes(platform);
   const told: string[] = [];
   client.on("notification", (message) => told.push(message.payload ?? ""));
-  await client.query(`listen ${CHANNEL}`);
+  await client.query(`listen ${LOAD_CHANNEL}`);
 
   const { repaired } = await rebuildWarehouse(platform.context);
 
