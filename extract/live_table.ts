@@ -4,6 +4,7 @@ import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { ContractColumn, ContractTable } from "../lib/project/contract.ts";
 import { typeSql } from "../lib/project/contract.ts";
 import type { ColumnType } from "../lib/project/contract_types.ts";
+import { unquotedType } from "../lib/project/ddl_text.ts";
 import { inSource, type SourceName } from "../lib/project/source_names.ts";
 import {
   type Definition,
@@ -270,7 +271,8 @@ function fits(found: CatalogueColumn, column: ContractColumn): boolean {
   if (column.carriedFrom !== undefined) {
     // The role's search path decides whether the schema is named.
     const names = [schema, quoteName(schema)].map((name) => `${name}.`);
-    const bare = (type: string) => {
+    const bare = (written: string) => {
+      const type = unquotedType(written);
       const prefix = names.find((name) => type.startsWith(name)) ?? "";
       return type.slice(prefix.length);
     };

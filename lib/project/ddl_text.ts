@@ -74,7 +74,8 @@ export function readColumn(rest: string): DeclaredColumn {
     type: ` ${rest}`.slice(0, end).trim()
       .replace(
         /"(?:[^"]|"")*"|[^"]+/g,
-        (part) => part.startsWith('"') ? part : part.toLowerCase(),
+        (part) =>
+          part.startsWith('"') ? unquotedType(part) : part.toLowerCase(),
       )
       .replace(/\s+/g, " ").replace(/\s*([(,])\s*/g, "$1").replace(
         /\s+\)/g,
@@ -82,6 +83,18 @@ export function readColumn(rest: string): DeclaredColumn {
       ),
     notNull: /\bnot\s+null\b|\bprimary\s+key\b/i.test(outline(rest)),
   };
+}
+
+/** Types that quotes make another one of: `"char"` is none of characters. */
+const OTHER_IN_QUOTES =
+  /^"(?:bigint|bit|boolean|char|character|dec|decimal|float|int|integer|interval|nchar|numeric|real|smallint|time|timestamp|varchar)"$/;
+
+/** A type without the quotes that its names don't need. */
+export function unquotedType(type: string): string {
+  return type.replace(
+    /"[a-z_][a-z0-9_]*"/g,
+    (name) => OTHER_IN_QUOTES.test(name) ? name : name.slice(1, -1),
+  );
 }
 
 /** A key that a table or a column declares. */

@@ -74,6 +74,34 @@ for (
   });
 }
 
+Deno.test("parseContract() reads types whose names a dump quotes all", () => {
+  const [table] = parseContract(`CREATE TABLE "public"."thing" (
+    "id" integer NOT NULL,
+    "note" "text" DEFAULT 'x'::"text",
+    "day" "date",
+    "key" "uuid",
+    "moods" "public"."mood"[],
+    "kind" "sales"."Kind",
+    "letter" "char",
+    "local" timestamp without time zone
+);
+ALTER TABLE ONLY "public"."thing" ADD CONSTRAINT "p" PRIMARY KEY ("id");`);
+
+  assert.deepEqual(
+    table?.columns.map(({ type, carriedFrom }) => carriedFrom ?? typeSql(type)),
+    [
+      "integer",
+      "text",
+      "date",
+      "uuid",
+      "public.mood[]",
+      'sales."Kind"',
+      '"char"',
+      "timestamp",
+    ],
+  );
+});
+
 Deno.test("parseContract() reads what pg_dump --schema-only writes", () => {
   const tables = parseContract(`\\restrict aBc
 SET statement_timeout = 0;
