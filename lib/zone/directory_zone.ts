@@ -241,9 +241,13 @@ export class DirectoryZone implements Zone {
     folder: string,
     isWanted: (name: string, folder: string) => boolean,
   ): AsyncIterable<{ name: string; info: Deno.FileInfo }> {
-    const names = (await this.#entries(folder)).map((entry) =>
-      entry.isDirectory ? `${entry.name}/` : entry.name
-    ).filter((entry) => isWanted(entry, folder));
+    const names: string[] = [];
+    await this.#orMissing("Cannot list", () => {
+      for (const entry of Deno.readDirSync(join(this.url, folder))) {
+        const name = entry.isDirectory ? `${entry.name}/` : entry.name;
+        if (isWanted(name, folder)) names.push(name);
+      }
+    });
     for (const entry of names.sort()) {
       const name = folder + entry;
       if (entry.endsWith("/")) {
