@@ -1,3 +1,4 @@
+import type { Hono } from "hono";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
@@ -44,6 +45,14 @@ export async function serveDashboard(
     proxies: dashboard.proxies,
     clock,
   });
+  live.listen((event) => {
+    const isNew = event.type === "reset" || event.type === "link" && event.up;
+    if (!isNew) return;
+    makeFirstAnswers(app, dashboard).then((batch) => {
+      if (batch === undefined) return;
+      log.info("the figures of batch {batch} are ready", { batch });
+    }, () => {});
+  });
   const server = listen(config.dashboard, {
     handler: app.fetch,
     onListen: (address) => {
@@ -72,6 +81,27 @@ export async function serveDashboard(
     sleep(SHUTDOWN_MS, undefined, { signal: ended.signal }).catch(() => {}),
   ]);
   ended.abort();
+}
+
+/**
+ * Makes the answers of the page that is opened first, before it asks: nothing
+ * is kept after a start or a rebuild, and the figures then take a scan of each
+ * fact. Returns their batch; undefined if there are none.
+ */
+async function makeFirstAnswers(
+  app: Hono,
+  { token }: DashboardSettings,
+): Promise<number | undefined> {
+  const headers: HeadersInit = token === undefined
+    ? {}
+    : { authorization: `Bearer ${token}` };
+  const ask = (path: string) =>
+    app.request(`http://127.0.0.1/api/${path}`, { headers });
+  const { newest } = await (await ask("newest")).json();
+  if (!newest) return undefined;
+  const { period } = await (await ask("company")).json();
+  const { ok } = await ask(`overview/${newest.batch}?period=${period}`);
+  return ok ? Number(newest.batch) : undefined;
 }
 
 function listen(

@@ -546,3 +546,28 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
     await execute(client, `drop role ${role}`);
   }
 });
+
+Deno.test("the first page's figures are there before it asks for them", async () => {
+  await using platform = await loaded();
+  const { client } = platform.warehouse;
+  await using served = new Served(platform, { token: "a-token-of-the-tests" });
+  const address = await served.address;
+  for (let wait = 0; wait < 400 && !isReady(platform.logged); wait++) {
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+
+  await execute(client, "alter table fact_sales_order rename to moved");
+
+  const answer = await fetch(`${address}api/overview/1?period=12m`, {
+    headers: { authorization: "Bearer a-token-of-the-tests" },
+  });
+  assert.equal(answer.status, 200);
+  const { figures } = await answer.json();
+  assert.ok(figures.sales.month.length > 0);
+});
+
+function isReady(logged: readonly string[]): boolean {
+  return logged.some((line) =>
+    line.endsWith("the figures of batch 1 are ready")
+  );
+}
