@@ -4,6 +4,7 @@ import { makeFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { resync } from "../../operate/resync.ts";
+import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
@@ -156,6 +157,42 @@ Deno.test("a table keeps its name when one of another schema comes", async () =>
     ),
     [],
   );
+});
+
+Deno.test("a table goes on under its longer name, once that is accepted", async () => {
+  const withSchema = (files: Record<string, string>) => ({
+    ...files,
+    "source.sql": (files["source.sql"] ?? "")
+      .replace("table orders", "table sales.orders"),
+  });
+  await using platform = await openPlatform({
+    sourceSql: SHOP,
+    sql: await projectOf(withSchema(FILES)),
+  });
+  const { source: { client }, warehouse, context } = platform;
+  await execute(client, ...ROWS);
+  await platform.run();
+
+  context.sql = await projectOf(withSchema({
+    ...FILES,
+    ...ARCHIVE,
+    "models/fact_order.sql": FILES["models/fact_order.sql"]
+      .replace("changed.orders", "changed.sales__orders"),
+  }));
+  await execute(client, ...CHANGES);
+  await platform.extract();
+  await assert.rejects(platform.transform(), {
+    message: /the contract no longer has orders; fact_order: its query changes/,
+  });
+  await transform(context, { accept: true });
+  await platform.load();
+
+  // What was deleted meanwhile has ended as well.
+  assert.deepEqual(
+    await query(warehouse.client, "select id from fact_order_current"),
+    [{ id: 2 }],
+  );
+  assert.equal((await verify(context)).same, true);
 });
 
 Deno.test("extract names the table of two that it can't read, and its schema", async () => {
