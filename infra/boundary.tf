@@ -7,6 +7,7 @@ data "aws_iam_policy_document" "boundary" {
     actions = [
       "s3:AbortMultipartUpload",
       "s3:DeleteObject",
+      "s3:GetBucketLocation",
       "s3:GetObject",
       "s3:GetObjectLegalHold",
       "s3:GetObjectRetention",
@@ -16,6 +17,7 @@ data "aws_iam_policy_document" "boundary" {
       "s3:GetReplicationConfiguration",
       "s3:ListBucket",
       "s3:ListBucketMultipartUploads",
+      "s3:ListMultipartUploadParts",
       "s3:PutObject",
       "s3:ReplicateObject",
       "s3:ReplicateTags",
@@ -36,6 +38,29 @@ data "aws_iam_policy_document" "boundary" {
   statement {
     actions   = ["lambda:InvokeFunction"]
     resources = [local.arns.functions]
+  }
+
+  statement {
+    actions = [
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:StartQueryExecution",
+      "athena:StopQueryExecution",
+    ]
+    resources = [local.arns.workgroup]
+  }
+
+  statement {
+    actions = [
+      "glue:CreateTable",
+      "glue:DeleteTable",
+      "glue:GetDatabase",
+      "glue:GetPartitions",
+      "glue:GetTable",
+      "glue:GetTables",
+      "glue:UpdateTable",
+    ]
+    resources = concat(local.arns.glue, [local.arns.glue_default])
   }
 
   # For functions in a network; AWS requires these on all resources.
@@ -68,6 +93,13 @@ locals {
     functions = "arn:aws:lambda:${var.region}:${local.account}:function:${local.name}-*"
     logs      = "arn:aws:logs:${var.region}:${local.account}:log-group:/aws/lambda/${local.name}-*"
     secrets   = "arn:aws:secretsmanager:${var.region}:${local.account}:secret:${local.name}/*"
+    workgroup = "arn:aws:athena:${var.region}:${local.account}:workgroup/${local.name}"
+    # The catalogue, the database and its tables.
+    glue = [
+      for resource in ["catalog", "database/${local.athena_database}", "table/${local.athena_database}/*"] :
+      "arn:aws:glue:${var.region}:${local.account}:${resource}"
+    ]
+    glue_default = "arn:aws:glue:${var.region}:${local.account}:database/default"
     history = flatten([
       for name in ["ingestion", "replica"] : [
         "arn:aws:s3:::${local.name}-${name}-*",

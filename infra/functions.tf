@@ -137,6 +137,7 @@ module "function" {
       PROCESSED_URL     = "s3://${local.buckets.processed.id}"
       METRICS_NAMESPACE = local.metrics_namespace
     },
+    each.key == "transform" ? merge(local.athena_settings...) : {},
     { for secret in each.value.secrets : local.secret_variables[secret] => aws_secretsmanager_secret.database[secret].arn },
   )
 
@@ -148,7 +149,8 @@ module "function" {
       bucket_actions = try(each.value.bucket_actions, ["s3:ListBucket"])
     }
   }
-  secrets = [for secret in each.value.secrets : aws_secretsmanager_secret.database[secret].arn]
+  secrets    = [for secret in each.value.secrets : aws_secretsmanager_secret.database[secret].arn]
+  statements = each.key == "transform" ? local.athena_statements : []
 
   network = var.vpc == null ? null : {
     subnet_ids         = var.vpc.subnet_ids

@@ -1,14 +1,17 @@
 # Only if the databases have no public address. A function in a network can't
-# reach the internet: it reaches S3 and Secrets Manager through endpoints, of
-# which a network has one each: of this configuration, or of its own before.
+# reach the internet: it reaches S3, Secrets Manager and Athena through endpoints,
+# of which a network has one each: of this configuration, or of its own before.
 locals {
   networks = var.vpc == null ? {} : { this = var.vpc }
   # The endpoints to create, by service.
   endpoints = {
-    for service in ["s3", "secrets"] : service => {
-      for name, network in local.networks : name => network if network.create_endpoints[service]
+    for service in ["s3", "secrets", "athena"] : service => {
+      for name, network in local.networks : name => network
+      if network.create_endpoints[service] && (service != "athena" || var.athena != null)
     }
   }
+  # Those that a security group admits to.
+  interfaces = merge(local.endpoints.secrets, local.endpoints.athena)
 }
 
 data "aws_ec2_managed_prefix_list" "s3" {
@@ -71,17 +74,17 @@ resource "aws_vpc_security_group_egress_rule" "secrets" {
 }
 
 resource "aws_security_group" "endpoints" {
-  for_each = local.endpoints.secrets
+  for_each = local.interfaces
 
   name        = "${local.name}-endpoints"
   description = "Endpoint of Secrets Manager: from all of the network"
   vpc_id      = each.value.id
 }
 
-# From then on Secrets Manager's name leads here in the whole network, so its
-# other workloads must be let in as well.
+# From then on these services' names lead here in the whole network, so its other
+# workloads must be let in as well.
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
-  for_each = length(local.endpoints.secrets) == 0 ? toset([]) : var.vpc.cidrs
+  for_each = length(local.interfaces) == 0 ? toset([]) : var.vpc.cidrs
 
   security_group_id = aws_security_group.endpoints["this"].id
   description       = "The network"
@@ -105,6 +108,17 @@ resource "aws_vpc_endpoint" "secrets" {
 
   vpc_id              = each.value.id
   service_name        = "com.amazonaws.${var.region}.secretsmanager"
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = each.value.subnet_ids
+  security_group_ids  = [aws_security_group.endpoints["this"].id]
+  private_dns_enabled = true
+}
+
+resource "aws_vpc_endpoint" "athena" {
+  for_each = local.endpoints.athena
+
+  vpc_id              = each.value.id
+  service_name        = "com.amazonaws.${var.region}.athena"
   vpc_endpoint_type   = "Interface"
   subnet_ids          = each.value.subnet_ids
   security_group_ids  = [aws_security_group.endpoints["this"].id]

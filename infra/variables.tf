@@ -112,6 +112,20 @@ variable "settings" {
   }
 }
 
+variable "athena" {
+  description = "Amazon Athena for the models of batches of at least batch_bytes_min bytes of CSV, which stops a query that reads more than query_bytes_max bytes; null: DuckDB makes all."
+  type = object({
+    batch_bytes_min = number
+    query_bytes_max = number
+  })
+  default = null
+
+  validation {
+    condition     = try(var.athena.batch_bytes_min, 0) >= 0 && try(var.athena.query_bytes_max, 10485760) >= 10485760
+    error_message = "athena.query_bytes_max is 10485760 or more, the least that AWS takes, and batch_bytes_min 0 or more."
+  }
+}
+
 variable "dashboard" {
   description = "Whether the dashboard is served at a URL, to holders of its token."
   type        = bool
@@ -137,6 +151,7 @@ variable "vpc" {
     create_endpoints = optional(object({
       s3      = optional(bool, true)
       secrets = optional(bool, true)
+      athena  = optional(bool, true)
     }), {})
   })
   default = null

@@ -554,6 +554,7 @@ run "bad_settings" {
     phone_numbers = ["0770"]
     functions     = { other = {}, load = { concurrency = 0 } }
     settings      = { SOURCE_URL = "postgres://host/db" }
+    athena        = { batch_bytes_min = 0, query_bytes_max = 1 }
 
     log_retention_days = 31
   }
@@ -564,6 +565,7 @@ run "bad_settings" {
     var.phone_numbers,
     var.functions,
     var.settings,
+    var.athena,
     var.log_retention_days,
   ]
 }
@@ -575,11 +577,31 @@ run "options" {
     replica_region = "eu-west-1"
     functions      = { load = { memory_mb = 4096, concurrency = 2 } }
     settings       = { DELETE_SHARE_MAX = "0.5" }
+    athena         = { batch_bytes_min = 10000000000, query_bytes_max = 1000000000000 }
     github = {
       repository      = "owner/name"
       state_bucket    = "state"
       create_provider = true
     }
+  }
+
+  assert {
+    condition = alltrue([
+      aws_athena_workgroup.this["this"].configuration[0].bytes_scanned_cutoff_per_query == 1000000000000,
+      aws_athena_workgroup.this["this"].configuration[0].enforce_workgroup_configuration,
+      aws_glue_catalog_database.this["this"].name == "totesys_testing",
+    ])
+    error_message = "Athena's workgroup limits what a query reads, and its tables have a database."
+  }
+
+  assert {
+    condition     = alltrue([for name, function in module.function : (name == "transform") == (lookup(function.environment, "TRANSFORM_ENGINE", "") == "athena")])
+    error_message = "Transform uses Athena, and no other function."
+  }
+
+  assert {
+    condition     = length([for rule in aws_s3_bucket_lifecycle_configuration.this["artefacts"].rule : rule if rule.id == "athena-results"]) == 1
+    error_message = "Athena's results expire."
   }
 
   assert {

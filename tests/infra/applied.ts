@@ -3,7 +3,7 @@ import { manifestKey } from "../../lib/batches/batch_log.ts";
 import { stageMetrics } from "../../lib/lambda/stage_metrics.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
 import type { Options } from "./applied_options.ts";
-import { checkRights, SECRETS } from "./applied_rights.ts";
+import { checkRights, SECRETS, usesAthena } from "./applied_rights.ts";
 import { ZONES } from "./called_rights.ts";
 import { bucket, NAME } from "./tried_environment.ts";
 import { listOf, type Moto, objectOf, valuesOf } from "./moto.ts";
@@ -14,6 +14,12 @@ const OTHER_METRICS = [
   ...["Errors", "Throttles", "Duration"],
   "Differences",
   "OperationsFailedReplication",
+];
+
+/** What transform is told of Athena. */
+const ATHENA_SETTINGS = [
+  ...["ATHENA_DATABASE", "ATHENA_WORKGROUP"],
+  ...["TRANSFORM_ENGINE", "TRANSFORM_ENGINE_BYTES_MIN"],
 ];
 
 /**
@@ -30,7 +36,7 @@ export async function checkApplied(
   for (const name of names) {
     hashes[name] = await checkFunction(moto, name, options);
   }
-  await checkRights(moto, names);
+  await checkRights(moto, names, options);
   await checkTriggers(moto, names);
   await checkAlarms(moto);
   for (const zone of ZONES) await checkBucket(moto, zone);
@@ -104,6 +110,7 @@ async function checkFunction(
     [
       ...["INGESTION_URL", "METRICS_NAMESPACE", "PROCESSED_URL"],
       ...SECRETS[name] ?? [],
+      ...usesAthena(name, options) ? ATHENA_SETTINGS : [],
     ].sort(),
   );
   assert.equal(variables.INGESTION_URL, `s3://${bucket("ingestion")}`);

@@ -11,6 +11,7 @@ export interface Options {
   vpc?: Record<string, unknown>;
   github?: Record<string, unknown>;
   warehouse?: Record<string, unknown>;
+  athena?: { batch_bytes_min: number; query_bytes_max: number };
 }
 
 /** Checks that what belongs to an option is there if it is on, and only then. */
@@ -23,6 +24,7 @@ export async function checkOptions(
   await checkNetwork(moto, options.vpc !== undefined);
   await checkGithub(moto, options.github !== undefined);
   await checkWarehouse(moto, options.warehouse !== undefined);
+  await checkAthena(moto, options);
 }
 
 async function checkDashboard(moto: Moto, isOn: boolean): Promise<void> {
@@ -79,6 +81,41 @@ async function checkNetwork(moto: Moto, isOn: boolean): Promise<void> {
   for (const service of ["s3", "secretsmanager"]) {
     assert.ok(services.some((name) => name.endsWith(`.${service}`)), service);
   }
+}
+
+async function checkAthena(
+  moto: Moto,
+  { athena, vpc }: Options,
+): Promise<void> {
+  const groups = await moto.call("athena", "AmazonAthena.ListWorkGroups", {});
+  const names = listOf(groups.WorkGroups).map(({ Name }) => String(Name));
+  assert.equal(names.includes(NAME), athena !== undefined);
+  const databases = await moto.call("glue", "AWSGlue.GetDatabases", {});
+  assert.deepEqual(
+    listOf(databases.DatabaseList).map(({ Name }) => Name),
+    athena === undefined ? [] : [NAME.replace("-", "_")],
+  );
+  const lifecycle = await moto.get("s3", `/${bucket("artefacts")}?lifecycle`);
+  assert.equal(lifecycle.includes("<Prefix>athena/"), athena !== undefined);
+  if (athena === undefined) return;
+  const { WorkGroup } = await moto.call(
+    "athena",
+    "AmazonAthena.GetWorkGroup",
+    { WorkGroup: NAME },
+  );
+  const text = JSON.stringify(WorkGroup);
+  assert.match(text, new RegExp(`s3://${bucket("artefacts")}/athena/`));
+  assert.match(
+    text,
+    new RegExp(`"BytesScannedCutoffPerQuery":\\s*${athena.query_bytes_max}\\b`),
+  );
+  if (vpc === undefined) return;
+  const endpoints = await moto.query("ec2", "2016-11-15", {
+    Action: "DescribeVpcEndpoints",
+  });
+  assert.ok(
+    valuesOf(endpoints, "serviceName").some((one) => one.endsWith(".athena")),
+  );
 }
 
 async function checkGithub(moto: Moto, isOn: boolean): Promise<void> {

@@ -51,6 +51,10 @@ export async function tryOptions(
     reader_cidrs: ["172.31.0.0/20"],
     deletion_protection: false,
   };
+  const athena = {
+    batch_bytes_min: 10_000_000_000,
+    query_bytes_max: 1_000_000_000_000,
+  };
   const apply = async (options: Options) => {
     const names = Object.keys(options).join(", ") || "no option";
     console.log(`-- ${names}`);
@@ -69,9 +73,10 @@ export async function tryOptions(
     await apply({ vpc });
     await apply({ vpc, warehouse });
     await apply({ github });
+    await apply({ athena });
   }
   const second = await apply({
-    ...{ dashboard, replica_region, vpc, warehouse, github },
+    ...{ dashboard, replica_region, vpc, warehouse, github, athena },
   });
   for (const [name, hash] of Object.entries(first)) {
     assert.notEqual(second[name], hash, `${name} has new code`);

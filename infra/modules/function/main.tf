@@ -57,6 +57,7 @@ locals {
         resources = var.secrets
       },
     ],
+    var.statements,
     # For a function in a network, AWS requires these on all resources.
     var.network == null ? [] : [
       {

@@ -67,6 +67,14 @@ variable "secrets" {
   type        = list(string)
 }
 
+variable "statements" {
+  description = "What else it may do."
+  type = list(object({
+    actions   = list(string)
+    resources = list(string)
+  }))
+}
+
 variable "network" {
   description = "Subnets and security groups; null: no VPC."
   type = object({

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { readEngine } from "../../../lib/settings/engine_settings.ts";
+import {
+  engineProblem,
+  readEngine,
+} from "../../../lib/settings/engine_settings.ts";
 import { SettingReader } from "../../../lib/settings/setting_reader.ts";
 
 function read(env: Record<string, string>) {
@@ -53,6 +56,20 @@ Deno.test("readEngine() reads Athena's workgroup and database", () => {
     resultsUrl: "s3://results/athena/",
     endpoint: undefined,
   });
+});
+
+Deno.test("engineProblem() says what the engine of a command line lacks", () => {
+  const none = { ...read({}), processedUrl: "/zone" };
+  const athena = { ...read(ATHENA), processedUrl: "/zone" };
+
+  assert.equal(engineProblem("duckdb", none), undefined);
+  assert.match(engineProblem("trino", none) ?? "", /needs TRINO_URL/);
+  assert.match(engineProblem("athena", none) ?? "", /needs ATHENA_WORKGROUP/);
+  assert.match(engineProblem("athena", athena) ?? "", /needs PROCESSED_URL/);
+  assert.equal(
+    engineProblem("athena", { ...athena, processedUrl: "s3://lake" }),
+    undefined,
+  );
 });
 
 const ATHENA = { ATHENA_WORKGROUP: "totesys", ATHENA_DATABASE: "lake" };
