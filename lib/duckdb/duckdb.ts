@@ -172,7 +172,7 @@ async function confine(
 ): Promise<void> {
   await connection.run("set enable_progress_bar = false");
   // Results must not depend on the time zone of the machine.
-  await connection.run("set timezone = 'UTC'");
+  await connection.run("set global timezone = 'UTC'");
   const allowed = places.map((place) => quoteText(`${place}/`));
   await connection.run(`set allowed_directories = [${allowed.join(", ")}]`);
   await connection.run("set enable_external_access = false");

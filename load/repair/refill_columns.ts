@@ -3,6 +3,8 @@ import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
+import { typeChange } from "../../lib/project/column_types.ts";
+import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import { notifyReset } from "../ledger.ts";
 import { columnsOfFiles } from "../rows/export_versions.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
@@ -48,8 +50,17 @@ export async function refillColumns(
     const columns = gained.get(table.model.name) ?? [];
     const { files = [] } = versions.get(table.model.name) ?? {};
     if (files.length === 0) continue;
-    const { lacking } = await columnsOfFiles(duckdb, { columns, files, zone });
-    if (columns.some((column) => !lacking.includes(column))) stale.push(table);
+    const { types } = await columnsOfFiles(duckdb, { columns, files, zone });
+    const held = columns.filter((column) => types.has(column));
+    const unfit = held.find((column) =>
+      !fits(table, { column, type: types.get(column) ?? "" })
+    );
+    if (unfit !== undefined) {
+      work.context.log.warn(
+        "{model}: {column} had another type before it was removed, and is null in rows that don't change from now on: run `deno task rebuild processed`, then `deno task rebuild warehouse`",
+        { model: table.model.name, column: unfit },
+      );
+    } else if (held.length > 0) stale.push(table);
   }
   if (stale.length === 0) return {};
   const read = stale.flatMap(({ model }) =>
@@ -62,4 +73,16 @@ export async function refillColumns(
   });
   await notifyReset(client);
   return filled;
+}
+
+/** Whether a column of a table takes all values of DuckDB's type. */
+function fits(
+  { types }: WarehouseTable,
+  { column, type }: { column: string; type: string },
+): boolean {
+  const [present = ""] = types.get(column) ?? [];
+  // The files hold a time of day as text.
+  const isTime = type === "VARCHAR" && present.startsWith("time ");
+  const wanted = warehouseType(type, { isTime });
+  return wanted === undefined || typeChange(present, wanted).kind === "fits";
 }

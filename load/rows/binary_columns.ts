@@ -1,8 +1,12 @@
 import { quoteName } from "../../lib/postgres/postgres.ts";
 
-/** How a column's values are written in COPY's binary format. */
+/**
+ * How a column's values are written in COPY's binary format. Texts are not: they
+ * are sooner written as CSV, and JavaScript's decoder would drop a byte order
+ * mark.
+ */
 export interface BinaryColumn {
-  form: "int2" | "int4" | "int8" | "bool" | "numeric" | "text";
+  form: "int2" | "int4" | "int8" | "bool" | "numeric";
   /** SQL that gives what is written: a value, or two, the high and low half. */
   select: string;
   /** Decimal places of a numeric. */
@@ -65,11 +69,6 @@ export function binaryColumn(
   }
   if (TIMESTAMPS[type]?.includes(target)) {
     return { ...plain, form: "int8", select: halves(momentSql(value)) };
-  }
-  if (
-    /^(text|character varying(\(\d+\))?)$/.test(target) && type === "VARCHAR"
-  ) {
-    return { ...plain, form: "text", select: value };
   }
   return numericColumn({ value, type }, target);
 }

@@ -10,13 +10,11 @@ interface Vector {
   getItem(row: number): unknown;
 }
 
-const ENCODER = new TextEncoder();
-
-/** Rows are gathered into pieces of this many bytes. */
+/**
+ * Rows are gathered into pieces of half of this many bytes: a row of the 1,600
+ * columns that Postgres allows takes at most 32 bytes for each.
+ */
 const PIECE_BYTES = 256 * 1024;
-/** A value other than a text takes at most this many, with its length. */
-const VALUE_BYTES_MAX = 32;
-const UTF8_BYTES_MAX = 3;
 /** "PGCOPY", five bytes that a careless transfer changes, and no options. */
 const HEADER = [
   80,
@@ -103,14 +101,12 @@ class Piece {
     vectors: readonly Vector[],
     row: number,
   ): void {
-    this.#reserve(columns.length * VALUE_BYTES_MAX);
     this.int2(columns.length);
     let at = 0;
     for (const { form, scale } of columns) {
       const value = vectors[at++]?.getItem(row);
       const low = form === "int8" ? vectors[at++]?.getItem(row) : undefined;
       if (value === null) this.int4(NULL_LENGTH);
-      else if (form === "text") this.#text(value as string);
       else if (form === "numeric") this.#numeric(value as number, scale);
       else this.#integer(form, value as number, low as number);
     }
@@ -159,25 +155,5 @@ class Piece {
     for (let power = count - 1; power >= 0; power--) {
       this.int2(Math.floor(value / BASE ** power) % BASE);
     }
-  }
-
-  #text(value: string): void {
-    this.#reserve(value.length * UTF8_BYTES_MAX);
-    const { written } = ENCODER.encodeInto(
-      value,
-      this.#bytes.subarray(this.#used + 4),
-    );
-    this.int4(written);
-    this.#used += written;
-  }
-
-  /** Makes room for this many bytes, and for the other values of a row. */
-  #reserve(bytes: number): void {
-    const needed = this.#used + bytes + PIECE_BYTES / 2;
-    if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(2 * needed);
-    larger.set(this.#bytes.subarray(0, this.#used));
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
   }
 }

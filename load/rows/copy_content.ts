@@ -14,9 +14,6 @@ export interface CopyContent {
   rows: () => number;
 }
 
-/** Texts take longer to write as binary: a table with more of them is CSV. */
-const BINARY_TEXTS_MAX = 1;
-
 /** Writes a query's rows as CSV; the file is removed once it has been read. */
 export async function csvContent(
   duckdb: DuckDb,
@@ -60,17 +57,21 @@ export async function binaryContent(
     select: string;
     /** What is read, for errors. */
     subject: string;
-    /** SQL that holds the columns that may be doubtful. */
+    /** SQL that holds the columns that may be doubtful, and those it lacks. */
     from: string;
+    lacking: readonly string[];
     /** The types of the table's columns. */
     types: WarehouseTable["types"];
   },
 ): Promise<CopyContent | undefined> {
-  const { select, subject, from, types } = options;
+  const { select, subject, from, lacking, types } = options;
   try {
-    const columns = binaryColumns(await givenColumns(duckdb, select), types);
+    const given = await givenColumns(duckdb, select);
+    const columns = binaryColumns(given, types);
     if (columns === undefined) return undefined;
-    const doubts = columns.flatMap(({ doubt }) => doubt ?? []);
+    const doubts = columns.flatMap(({ doubt }, at) =>
+      lacking.includes(given[at]?.name ?? "") ? [] : doubt ?? []
+    );
     if (doubts.length > 0) {
       const [found] = await duckdb.rows(
         `select exists (from ${from} where ${doubts.join(" or ")}) as doubtful`,
@@ -115,8 +116,7 @@ function binaryColumns(
     if (binary === undefined) return undefined;
     columns.push(binary);
   }
-  const texts = columns.filter(({ form }) => form === "text");
-  return texts.length > BINARY_TEXTS_MAX ? undefined : columns;
+  return columns;
 }
 
 function readError(error: unknown, subject: string): Error {

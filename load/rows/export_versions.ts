@@ -107,6 +107,7 @@ export async function exportVersions(
       subject,
       types: options.table.types,
       from: readAllSql(zone, files),
+      lacking,
     })
     : undefined;
   const content = binary ?? await csvContent(duckdb, {

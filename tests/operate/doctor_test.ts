@@ -137,7 +137,10 @@ Deno.test("doctor names each thing that is wrong, and what to do", async () => {
   assert.equal(wrong.length, 4, wrong.join("\n"));
   assert.match(wrong[0] ?? "", /^source: .*"payment"/);
   assert.match(wrong[1] ?? "", /^ingestion zone: .*\(If-None-Match\)$/);
-  assert.match(wrong[2] ?? "", /^processed zone: Cannot trust the clock .*: it is 3600 s from/);
+  assert.match(
+    wrong[2] ?? "",
+    /^processed zone: Cannot trust the clock .*: it is 3600 s from/,
+  );
   assert.match(wrong[3] ?? "", /^warehouse: Cannot connect .*not_there/);
 });
 

@@ -531,3 +531,40 @@ Deno.test("a column that comes back has in the warehouse what it has in the lake
   }
   assert.equal((await verify(context)).same, true);
 });
+
+Deno.test("a column that comes back with another type doesn't stop load", async () => {
+  const sqlWith = (ref: string) =>
+    projectOf({
+      "source.sql":
+        "create table item (id integer primary key, note text, size integer);",
+      "models/fact_item.sql":
+        `-- Key: id.\nselect id, size${ref} from changed.item`,
+    });
+  const none = await sqlWith("");
+  await using platform = await openPlatform({
+    sql: await sqlWith(", note as ref"),
+    sourceSql:
+      `create table item (id integer primary key, note text, size integer);
+      insert into item values (1, 'abc', 1), (2, 'b', 2)`,
+    warehouse: "empty",
+  });
+  const { context, source, warehouse, logged } = platform;
+  await platform.run();
+  context.sql = none;
+  await WAYS["--accept"](platform);
+  await rebuildWarehouse(context, { accept: true });
+  await execute(source.client, "update item set size = 20 where id = 2");
+
+  context.sql = await sqlWith(", cast(size as integer) as ref");
+  await WAYS["--accept"](platform);
+
+  const rows = await query(
+    warehouse.client,
+    "select id::text, ref::text from fact_item_current order by id",
+  );
+  assert.deepEqual(rows.map((row) => Object.values(row)), [
+    ["1", null],
+    ["2", "20"],
+  ]);
+  assert.match(logged.join("\n"), /fact_item: ref had another type before/);
+});

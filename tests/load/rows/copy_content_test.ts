@@ -85,7 +85,6 @@ const TYPES: readonly [string, string, readonly string[]][] = [
     ["999.999999999999", "-0.000000000001", "1.000000000000", "0.000100000000"],
   ],
   ["DECIMAL(9,5)", "numeric(12,5)", ["9999.99999", "-1234.50000", "0.00001"]],
-  ["VARCHAR", "text", ["", 'a "b", c\n\\.', "žluť 🐎", "x".repeat(300_000)]],
 ];
 
 Deno.test("binaryContent() gives each value as csvContent() does", async () => {
@@ -108,6 +107,7 @@ Deno.test("binaryContent() gives each value as csvContent() does", async () => {
       select,
       subject,
       from,
+      lacking: [],
       types,
     });
     assert.ok(binary, `${type} as ${target}`);
@@ -139,15 +139,16 @@ Deno.test("binaryContent() gives each value as csvContent() does", async () => {
 Deno.test("binaryContent() sends rows that fill many pieces", async () => {
   await using database = await openTestDatabase();
   await using duckdb = await openTestDuckDb();
-  await database.client.query("create table one (id integer, given text)");
+  await database.client.query("create table one (id integer, given bigint)");
   const select =
-    "select cast(range as integer) as id, 'number ' || range as given from range(100_000)";
-  const types = new Map([["id", ["integer"]], ["given", ["text"]]]);
+    "select cast(range as integer) as id, 10 * range as given from range(100_000)";
+  const types = new Map([["id", ["integer"]], ["given", ["bigint"]]]);
 
   const binary = await binaryContent(duckdb, {
     select,
     subject: "values",
     from: `(${select})`,
+    lacking: [],
     types,
   });
   assert.ok(binary);
@@ -158,7 +159,7 @@ Deno.test("binaryContent() sends rows that fill many pieces", async () => {
   const [found] = await query(
     database.client,
     `select count(*)::text as rows, sum(id)::text as sum from one
-    where given = 'number ' || id`,
+    where given = 10 * id`,
   );
   assert.deepEqual(found, { rows: "100000", sum: "4999950000" });
 });
@@ -177,6 +178,7 @@ Deno.test("binaryContent() leaves to CSV what may differ, or takes longer", asyn
     ["cast(1 as decimal(15,13))", "numeric(15,13)"],
     ["cast(now() as timestamptz)", "timestamp without time zone"],
     ["cast(now() as timestamp)", "timestamp(3) without time zone"],
+    ["'a'", "text"],
     ["'a'", "citext"],
     ["'a'", "text[]"],
     ["cast(1 as decimal(9,2))", "numeric(9,2)[]"],
@@ -187,6 +189,7 @@ Deno.test("binaryContent() leaves to CSV what may differ, or takes longer", asyn
       select,
       subject: "values",
       from: `(${select})`,
+      lacking: [],
       types: new Map([["given", [target]]]),
     });
     assert.equal(content, undefined, `${value} as ${target}`);
