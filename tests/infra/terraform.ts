@@ -87,9 +87,29 @@ resource "aws_lambda_function" "this" {
 `;
 
 const EXAMPLE_OVERRIDES = `${ANY_PROVIDER}
-resource "aws_vpc_security_group_ingress_rule" "first_load" {
+resource "aws_vpc_security_group_ingress_rule" "tasks" {
   lifecycle {
     ignore_changes = [description]
+  }
+}
+resource "aws_vpc_security_group_ingress_rule" "viewers" {
+  lifecycle {
+    ignore_changes = [description]
+  }
+}
+resource "aws_vpc_security_group_ingress_rule" "dashboard" {
+  lifecycle {
+    ignore_changes = [description]
+  }
+}
+resource "aws_vpc_security_group_egress_rule" "balancer" {
+  lifecycle {
+    ignore_changes = [description]
+  }
+}
+resource "aws_ecs_service" "dashboard" {
+  lifecycle {
+    ignore_changes = [availability_zone_rebalancing, health_check_grace_period_seconds]
   }
 }
 `;
@@ -143,6 +163,7 @@ export async function copyInfra(folder: string): Promise<void> {
     "": ANY_PROVIDER + LOCAL_STATE,
     "modules/function": ANY_PROVIDER,
     "modules/network": ANY_PROVIDER,
+    "modules/task": ANY_PROVIDER,
     "examples/private_network": ANY_PROVIDER,
   });
 }
