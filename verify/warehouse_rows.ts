@@ -90,8 +90,8 @@ const NEWEST_SQL = "(select coalesce(max(batch), 0) from pipeline.batch)";
 
 /**
  * Copies the rows of a model that were valid after a batch, the versions that
- * had ended by then, and those that begin or end after every batch, into the
- * folder.
+ * had ended by then, and those that begin at no batch, or begin or end after
+ * every one, into the folder.
  */
 export async function copyFromWarehouse(
   client: pg.Client,
@@ -144,7 +144,7 @@ export async function copyFromWarehouse(
       open: await copy(`${open} as held`, "open"),
       ended: await copy(`${history} where to_batch <= ${batch}`, "ended"),
       beyond: await copy(
-        `${history} where greatest(from_batch, to_batch) > ${NEWEST_SQL}`,
+        `${history} where from_batch is null or greatest(from_batch, to_batch) > ${NEWEST_SQL}`,
         "beyond",
       ),
     },

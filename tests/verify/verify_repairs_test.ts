@@ -105,6 +105,13 @@ const WAREHOUSE_DAMAGES: Record<
       "dim_payment_type warehouse: 3 missing",
     ],
   },
+  "a row that somebody wrote, which began in no batch": {
+    sql: [
+      "insert into dim_currency (currency_id, currency_code) values (97, 'XYZ')",
+    ],
+    says: ["dim_currency history: [97] different"],
+    ways: REBUILD_BOTH,
+  },
   "views and functions that somebody replaced": {
     sql: [
       "create or replace view fact_payment_current as select * from fact_payment_history where paid",
