@@ -4,6 +4,7 @@ import type { S3Settings } from "../zone/zone.ts";
 import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
 import { misspeltSettings } from "./setting_names.ts";
 import { type EngineSettings, readEngine } from "./engine_settings.ts";
+import { type IcebergSettings, readIceberg } from "./glue_settings.ts";
 import { type Environment, SettingReader } from "./setting_reader.ts";
 import { sqlDirectory } from "./sql_folder.ts";
 import { readDirectory, readZones, regionOf } from "./zone_settings.ts";
@@ -22,7 +23,7 @@ export interface DashboardSettings {
 }
 
 /** Every setting, read once. */
-export interface Config extends EngineSettings {
+export interface Config extends EngineSettings, IcebergSettings {
   source: PostgresSettings | undefined;
   warehouse: PostgresSettings | undefined;
   /** The warehouse, with a role that may only read: for the dashboard. */
@@ -53,8 +54,6 @@ export interface Config extends EngineSettings {
   compactionBytesMax: number;
   /** A batch begins no merge after merging for this long; 0 turns it off. */
   compactionSecondsMax: number;
-  /** How other engines find the lake's Iceberg tables; undefined: none. */
-  icebergCatalogue: "zone" | undefined;
   /** Data older than this makes `status` fail. */
   freshnessMinutesMax: number;
   /** How often `deno task run` verifies; 0 for never. */
@@ -111,7 +110,7 @@ export function readConfig(
     dashboard: readDashboard(settings),
     region: regionOf(read),
     sourceSchema: read("SOURCE_SCHEMA") ?? "public",
-    icebergCatalogue: readIcebergCatalogue(settings),
+    ...readIceberg(settings),
     ...readEngine(settings),
     ...readNumbers(settings),
     duckDbExtensionDirectory: read("DUCKDB_EXTENSION_DIRECTORY"),
@@ -203,16 +202,6 @@ function readMemoryLimit({ read, problems }: SettingReader): string {
     );
   }
   return limit;
-}
-
-function readIcebergCatalogue(
-  { read, problems }: SettingReader,
-): "zone" | undefined {
-  const name = read("ICEBERG_CATALOGUE");
-  if (name === undefined || name === "zone") return name;
-  problems.push(
-    `ICEBERG_CATALOGUE is "${name}": zone, or nothing, is expected`,
-  );
 }
 
 /**

@@ -15,29 +15,24 @@ import {
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { eachOf } from "../../lib/each_of.ts";
-import { messageOf, StageError } from "../../lib/errors.ts";
+import type { GlueCatalogue } from "../../lib/glue/glue_catalogue.ts";
+import { messageOf } from "../../lib/errors.ts";
 import {
-  createVersion,
   metadataKey,
   PUBLISHED_KEY,
-  readTableMetadata,
-  type StoredTable,
   tableFolder,
   uriOf,
   VIEWS_KEY,
-  writeHint,
 } from "../../lib/iceberg/table_metadata.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
-import { type NextVersion, nextVersion } from "./next_metadata.ts";
-import { shownBatch, type TableState } from "./next_snapshots.ts";
+import { publishTable, type Table } from "./publish_table.ts";
 import { tableFields } from "./table_schema.ts";
 import { modelViewsSql, viewsSql } from "./views_sql.ts";
 
-const ATTEMPTS_MAX = 5;
 const TABLES_AT_ONCE = 8;
 /** Part of each hash: a version that writes other metadata has another. */
 const FORMAT = 2;
@@ -52,23 +47,19 @@ interface PublishOptions {
   columns: ReadonlyMap<string, readonly ModelColumn[]>;
   newRunId: () => string;
   log: Logger;
+  /** Names the tables to engines as well, if there is one. */
+  catalogue?: Pick<GlueCatalogue, "id" | "show"> | undefined;
 }
 
 /** What the last run published, so that the next needn't look at each table. */
 interface Published {
   location: string;
+  /** Which catalogue named the tables as well. */
+  catalogue?: string | undefined;
   /** By model, a hash of what its table shows. */
   tables: Readonly<Record<string, string>>;
   /** A hash of the SQL of their views. */
   views?: string;
-}
-
-/** A table to publish, and a hash of its state. */
-interface Table extends TableState {
-  name: string;
-  hash: string;
-  /** SQL for its views. */
-  views: string;
 }
 
 /**
@@ -110,7 +101,10 @@ async function publish(options: PublishOptions): Promise<void> {
     atOnce: TABLES_AT_ONCE,
     work: async (table) => {
       try {
-        await publishTable(table, options);
+        const shown = await publishTable(table, options);
+        if (shown !== undefined) {
+          await options.catalogue?.show(table.name, shown);
+        }
         known.set(table.name, table.hash);
       } catch (error) {
         failures.push(error);
@@ -119,6 +113,7 @@ async function publish(options: PublishOptions): Promise<void> {
   });
   const published: Published = {
     location: uriOf(zone),
+    catalogue: options.catalogue?.id,
     tables: Object.fromEntries(
       tables.flatMap(({ name }) => {
         const hash = known.get(name);
@@ -206,7 +201,7 @@ async function otherColumns(
 
 /** What was published here; nothing if that isn't known. */
 async function readPublished(
-  { batches: { zone } }: PublishOptions,
+  { batches: { zone }, catalogue }: PublishOptions,
 ): Promise<Published> {
   const nothing: Published = { location: uriOf(zone), tables: {} };
   const stored = await zone.read(PUBLISHED_KEY);
@@ -215,76 +210,10 @@ async function readPublished(
     const published: Published = JSON.parse(
       new TextDecoder().decode(stored.bytes),
     );
-    return published.location === nothing.location ? published : nothing;
+    const isHere = published.location === nothing.location &&
+      published.catalogue === catalogue?.id;
+    return isHere ? published : nothing;
   } catch {
     return nothing;
-  }
-}
-
-/** Brings one table to its state, unless another run has brought it further. */
-async function publishTable(
-  table: Table,
-  { log }: PublishOptions,
-): Promise<void> {
-  const { zone, name, newest, generation } = table;
-  const folder = tableFolder(name);
-  let after: number | undefined;
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const stored = await readTableMetadata(
-      zone,
-      folder,
-      after === undefined ? {} : { after },
-    );
-    const version = stored?.version ?? 0;
-    const shown = stored?.metadata && shownBatch(stored.metadata);
-    const isPast = shown?.generation === generation
-      ? shown.batch > newest.batch
-      // A run that began before the zone was rebuilt has nothing to publish.
-      : (await readGeneration(zone)).id !== generation;
-    if (isPast) return;
-    const next = await tryNext(table, { stored, log });
-    if (next === undefined) {
-      // A run that was killed left the hint behind.
-      if (stored !== undefined && stored.hint !== version) {
-        await writeHint(zone, folder, version);
-      }
-      return;
-    }
-    await Promise.all(
-      next.written.map(({ key, content }) => zone.create(key, content)),
-    );
-    const made = { version: version + 1, metadata: next.metadata };
-    if (await createVersion(zone, folder, made)) return;
-    after = version + 1;
-  }
-  throw new StageError(
-    `Cannot publish the Iceberg table "${name}": other runs came first ${ATTEMPTS_MAX} times`,
-    { subject: name, retryable: true, hint: "The next run publishes it" },
-  );
-}
-
-/** The next version; if the stored one is damaged, the table begins again. */
-async function tryNext(
-  table: Table,
-  { stored, log }: { stored: StoredTable | undefined; log: Logger },
-): Promise<NextVersion | undefined> {
-  try {
-    return await nextVersion(table, stored);
-  } catch (error) {
-    if (error instanceof StageError || stored?.metadata === undefined) {
-      throw error;
-    }
-    log.warn(
-      "the Iceberg table {name} can't be read and begins again: {reason}",
-      {
-        name: table.name,
-        reason: messageOf(error),
-      },
-    );
-    const { metadata: { location: _, ...metadata }, ...rest } = stored;
-    return await nextVersion(table, {
-      ...rest,
-      metadata: { ...metadata, location: "" },
-    });
   }
 }

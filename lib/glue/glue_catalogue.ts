@@ -1,0 +1,189 @@
+import {
+  type Column,
+  CreateTableCommand,
+  GetTableCommand,
+  GlueClient,
+  type Table,
+  type TableInput,
+  UpdateTableCommand,
+} from "@aws-sdk/client-glue";
+import { messageOf, StageError } from "../errors.ts";
+import { type TableMetadata, versionOf } from "../iceberg/table_metadata.ts";
+import type { GlueSettings } from "../settings/glue_settings.ts";
+import { clientConfig, PATIENCE } from "../zone/s3_client_config.ts";
+import type { S3Settings } from "../zone/zone.ts";
+
+/** A version of a table's metadata, and where it is. */
+export interface ShownMetadata {
+  metadata: TableMetadata;
+  uri: string;
+}
+
+const ATTEMPTS_MAX = 5;
+/** Another run changed the table in between, or made it, or removed it. */
+const OVERTAKEN = [
+  "AlreadyExistsException",
+  "ConcurrentModificationException",
+  "EntityNotFoundException",
+];
+/** Iceberg's types whose names in Hive are others. */
+const HIVE_TYPES: Readonly<Record<string, string>> = {
+  long: "bigint",
+  time: "string",
+  timestamptz: "timestamp",
+  uuid: "string",
+};
+
+/**
+ * A database of the Glue Data Catalog that names Iceberg tables' newest metadata
+ * to engines, in the form of Iceberg's own GlueCatalog (`metadata_location`,
+ * `previous_metadata_location` and `table_type` among a table's parameters).
+ * What a table is, its folder says: this follows it.
+ */
+export class GlueCatalogue {
+  readonly #glue: GlueClient;
+  readonly #database: string;
+
+  constructor(
+    { database, endpoint }: GlueSettings,
+    { s3 }: { s3: S3Settings },
+  ) {
+    this.#database = database;
+    this.#glue = new GlueClient(clientConfig({ ...s3, endpoint }, PATIENCE));
+  }
+
+  /** Which catalogue it is. */
+  get id(): string {
+    return `glue ${this.#database}`;
+  }
+
+  /**
+   * Lets a table show this version of its metadata, unless it shows a later one.
+   * Throws a `StageError` if Glue refuses it.
+   */
+  async show(name: string, shown: ShownMetadata): Promise<void> {
+    let cause: unknown;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      try {
+        return await this.#tryShow(name.toLowerCase(), shown);
+      } catch (error) {
+        cause = error;
+        const type = error instanceof Error ? error.name : "";
+        if (!OVERTAKEN.includes(type)) break;
+      }
+    }
+    throw new StageError(
+      `Cannot show the Iceberg table "${name}" in Glue's database "${this.#database}": ${
+        messageOf(cause)
+      }`,
+      {
+        subject: name,
+        retryable: true,
+        hint:
+          'The next run tries again; "Glue" in docs/querying.md has the rights that it needs',
+        cause,
+      },
+    );
+  }
+
+  close(): void {
+    this.#glue.destroy();
+  }
+
+  async #tryShow(name: string, shown: ShownMetadata): Promise<void> {
+    const { uri } = shown;
+    const found = await this.#find(name);
+    const before = found?.Parameters?.metadata_location;
+    if (before !== undefined && isAsFar(before, uri)) return;
+    const TableInput = inputOf(name, shown, found);
+    if (found === undefined) {
+      await this.#glue.send(
+        new CreateTableCommand({ DatabaseName: this.#database, TableInput }),
+      );
+      return;
+    }
+    await this.#glue.send(
+      new UpdateTableCommand({
+        DatabaseName: this.#database,
+        TableInput,
+        // Glue keeps each version otherwise, up to a limit of its own.
+        SkipArchive: true,
+        VersionId: found.VersionId,
+      }),
+    );
+  }
+
+  async #find(name: string): Promise<Table | undefined> {
+    try {
+      const { Table } = await this.#glue.send(
+        new GetTableCommand({ DatabaseName: this.#database, Name: name }),
+      );
+      return Table;
+    } catch (error) {
+      const isMissing = error instanceof Error &&
+        error.name === "EntityNotFoundException";
+      if (isMissing) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Whether a version is the other one, or a later one of the same table. */
+function isAsFar(version: string, other: string): boolean {
+  const [folder, otherFolder] = [version, other].map((uri) =>
+    uri.slice(0, uri.lastIndexOf("/"))
+  );
+  return folder === otherFolder &&
+    (versionOf(version) ?? 0) >= (versionOf(other) ?? 0);
+}
+
+function inputOf(
+  name: string,
+  { metadata, uri }: ShownMetadata,
+  found: Table | undefined,
+): TableInput {
+  const before = found?.Parameters?.metadata_location;
+  return {
+    Name: name,
+    TableType: "EXTERNAL_TABLE",
+    ...found?.Description === undefined
+      ? {}
+      : { Description: found.Description },
+    ...found?.Owner === undefined ? {} : { Owner: found.Owner },
+    Parameters: {
+      ...found?.Parameters,
+      table_type: "ICEBERG",
+      metadata_location: uri,
+      ...before === undefined ? {} : { previous_metadata_location: before },
+    },
+    StorageDescriptor: {
+      Location: metadata.location,
+      Columns: columnsOf(metadata),
+    },
+  };
+}
+
+/** The columns of now, and those that only older snapshots have. */
+function columnsOf(metadata: TableMetadata): Column[] {
+  const columns = new Map<string, Column>();
+  const current = metadata["current-schema-id"];
+  const isCurrent = (id: number) => id === current;
+  const schemas = metadata.schemas.toSorted((a, b) =>
+    Number(isCurrent(b["schema-id"])) - Number(isCurrent(a["schema-id"]))
+  );
+  for (const { "schema-id": id, fields } of schemas) {
+    for (const field of fields) {
+      if (columns.has(field.name)) continue;
+      columns.set(field.name, {
+        Name: field.name,
+        Type: HIVE_TYPES[field.type] ?? field.type.replaceAll(" ", ""),
+        Parameters: {
+          "iceberg.field.id": String(field.id),
+          "iceberg.field.optional": String(!field.required),
+          "iceberg.field.current": String(isCurrent(id)),
+        },
+      });
+    }
+  }
+  return [...columns.values()];
+}
