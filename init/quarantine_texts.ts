@@ -22,11 +22,11 @@ export function quarantineTexts({ models }: Star): Map<string, string> {
       }];
     });
     // No file can have another name.
-    if (faults.length === 0 || /[/\\]/.test(model.table.name)) continue;
+    if (faults.length === 0 || /[/\\]/.test(model.called)) continue;
     texts.set(
-      model.table.name,
+      model.called,
       ruleText(model.key.map(name), {
-        table: name(model.table.name),
+        table: name(model.called),
         faults,
       }),
     );

@@ -17,5 +17,12 @@ export function clientAddress(context: Context, proxies: number): string {
   const forwarded = (context.req.header("x-forwarded-for") ?? "").split(",")
     .map((entry) => entry.trim()).filter((entry) => entry !== "");
   const hops = [...forwarded, remoteAddr?.hostname ?? "unknown"];
-  return hops.at(-1 - proxies) ?? hops[0] ?? "unknown";
+  return withoutPort(hops.at(-1 - proxies) ?? hops[0] ?? "unknown");
+}
+
+/** Some proxies write `203.0.113.7:52341`, or `[2001:db8::1]:443`. */
+function withoutPort(entry: string): string {
+  const [, inBrackets] = /^\[(.*)\]/.exec(entry) ?? [];
+  const [, beforePort] = /^([^:]*):\d+$/.exec(entry) ?? [];
+  return inBrackets ?? beforePort ?? entry;
 }

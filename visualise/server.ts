@@ -194,7 +194,7 @@ function makeSources({ sql, warehouse, live, readZones }: ServerOptions) {
  */
 function addGuards(
   app: Hono,
-  { token, proxies }: ServerOptions,
+  { token, proxies, clock }: ServerOptions,
   limit: RateLimit,
 ): void {
   app.use(async (context, next) => {
@@ -214,10 +214,15 @@ function addGuards(
     });
     return;
   }
-  app.use(limit.by(
-    (context) => networkOf(clientAddress(context, proxies)),
-    ADDRESS_RATE,
-  ));
+  app.use(limit.by((context) => {
+    // Probes come from the proxy's own address, or share that of all users.
+    if (context.req.path === "/health") return undefined;
+    const network = networkOf(clientAddress(context, proxies));
+    // Behind one address a stranger must not keep out who is signed in.
+    return isSignedIn(context, { token, clock })
+      ? network
+      : `${network}, not signed in`;
+  }, ADDRESS_RATE));
 }
 
 /** What went wrong, without what concerns only the operator. */

@@ -283,8 +283,10 @@ export class AthenaClient {
 
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => resolve(), { once: true });
+  const wake = () => resolve();
+  const timer = setTimeout(wake, ms);
+  signal.addEventListener("abort", wake, { once: true });
   await promise;
   clearTimeout(timer);
+  signal.removeEventListener("abort", wake);
 }

@@ -26,6 +26,9 @@ const CHANGING_FUNCTIONS = words(`
 `);
 /** Texts that PostgreSQL reads as a date or time of the query. */
 const CHANGING_TEXT = /^\W*(now|today|tomorrow|yesterday)\b(\W*|\s+[\w/+-]+)$/i;
+/** What makes a text beside it a date or time, if it can be one. */
+const BEFORE_MOMENT = words("and between date time timestamp timestamptz zone");
+const OPERATORS = words("= < > <= >= <> != + -");
 /**
  * What may stand before a bracket and looks at no other row: words of SQL,
  * types, and functions of their arguments. Any other function may be an
@@ -77,7 +80,7 @@ export function seesOtherRows(select: string, fact: string): boolean {
       OF_SEVERAL_ROWS.has(nameOf(token)) ||
       tokens[index + 1]?.text === "(" &&
         ["word", "quoted"].includes(token.kind) &&
-        !OF_ONE_ROW.has(nameOf(token))
+        (!OF_ONE_ROW.has(nameOf(token)) || isOfOwnSchema(tokens, index))
     );
 }
 
@@ -87,17 +90,17 @@ export function selectProblems(select: string, fact: string): string[] {
   const found = tokens.flatMap((token, index) => {
     const name = nameOf(token);
     const isCalled = tokens[index + 1]?.text === "(";
-    const isOfTable = tokens[index - 1]?.text === ".";
+    const isColumn = tokens[index - 1]?.text === "." && !isCalled;
     if (ENDS.has(name)) {
       return [
         `it reads ${name}, and ${fact} stands for what it held at the batch that is shown, ended since or not`,
       ];
     }
     const changes = token.kind === "string"
-      ? CHANGING_TEXT.test(withoutQuotes(token))
-      : token.kind === "word" && !isOfTable &&
-        (CHANGING_WORDS.has(name) || isCalled &&
-            (CHANGING_FUNCTIONS.has(name) || isAgeOfToday(tokens, index)));
+      ? CHANGING_TEXT.test(withoutQuotes(token)) && isMoment(tokens, index)
+      : token.kind === "word" && !isColumn && CHANGING_WORDS.has(name) ||
+        isCalled && !isOfOwnSchema(tokens, index) &&
+          (CHANGING_FUNCTIONS.has(name) || isAgeOfToday(tokens, index));
     return changes
       ? [
         `it has ${
@@ -114,6 +117,36 @@ export function selectProblems(select: string, fact: string): string[] {
     ...new Set(found),
     ...isRead ? [] : [`it does not read ${fact} by its name alone`],
   ];
+}
+
+/** Whether a name belongs to a schema other than PostgreSQL's own. */
+function isOfOwnSchema(tokens: readonly Token[], index: number): boolean {
+  return tokens[index - 1]?.text === "." &&
+    nameOf(tokens[index - 2]) !== "pg_catalog";
+}
+
+/**
+ * Whether a text may be read as a date or time: it is cast, compared, counted
+ * with, or an argument. Elsewhere, as behind `then` or in a list, it is a label.
+ */
+function isMoment(tokens: readonly Token[], index: number): boolean {
+  const before = tokens[index - 1];
+  const after = tokens[index + 1];
+  if (after?.text === "::" || BEFORE_MOMENT.has(lower(before))) return true;
+  if ([before, after].some((token) => OPERATORS.has(textOf(token)))) {
+    return true;
+  }
+  let depth = 0;
+  for (let at = index - 1; at >= 0; at--) {
+    const { text } = tokens[at] as Token;
+    if (text === ")") depth++;
+    if (text === "(" && depth-- === 0) {
+      return lower(tokens[at + 1]) !== "select" && at > 0 &&
+        ["word", "quoted"].includes(tokens[at - 1]?.kind ?? "") &&
+        !["in", "values"].includes(lower(tokens[at - 1]));
+    }
+  }
+  return false;
 }
 
 /** Whether `age` is called there with one argument: it counts up to today. */

@@ -191,6 +191,35 @@ Deno.test("init has rows set aside whose domain of a number holds NaN", () =>
     assert.equal((await verify(context)).same, true);
   }));
 
+Deno.test("init's rules for NaN name tables of one name by their schemas", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create domain amount as numeric(10,2);
+        create schema a create table item (id integer primary key, x amount);
+        create schema b create table item (id integer primary key, y amount);
+        insert into a.item values (1, 'NaN'), (2, 1);
+        insert into b.item values (1, 2), (2, 'NaN'), (3, 'NaN')`,
+      warehouse: "empty",
+    });
+    const { context, warehouse: { client } } = platform;
+    const into = join(folder, "sql");
+    await makeFolder(context, { into, schemas: ["a", "b"], tables: undefined });
+    context.sql = readProjectSql(into);
+
+    await platform.run();
+
+    const found = await query(
+      client,
+      `select table_name, row_key from quarantine_current
+      order by table_name, row_key`,
+    );
+    assert.deepEqual(found.map((row) => Object.values(row)), [
+      ["a__item", "1"],
+      ["b__item", "2"],
+      ["b__item", "3"],
+    ]);
+  }));
+
 /** A company whose catalogue has what most have not. */
 const ODD_COMPANY = `
 create schema "Lager Süd";

@@ -86,6 +86,18 @@ Deno.test("a flood of strangers keeps out strangers only", async () => {
   assert.equal((await ask("198.51.100.1", {}, "health")).status, 200);
 });
 
+Deno.test("a stranger keeps nobody out who is signed in behind the same address", async () => {
+  await using dashboard = await openDashboard();
+  const { ask } = dashboard;
+  for (let index = 0; index < ADDRESS_RATE.burst; index++) {
+    await (await ask("192.0.2.7")).body?.cancel();
+  }
+
+  assert.equal((await ask("192.0.2.7")).status, 429);
+  assert.equal((await ask("192.0.2.7", SIGNED_IN)).status, 404);
+  assert.equal((await ask("192.0.2.7", SIGNED_IN, "health")).status, 200);
+});
+
 Deno.test("an address is what the trusted proxies say, and no more", async () => {
   await using dashboard = await openDashboard(1);
   const { ask, flood } = dashboard;
@@ -98,6 +110,7 @@ Deno.test("an address is what the trusted proxies say, and no more", async () =>
 
   assert.equal(await status("198.51.100.1, 192.0.2.7"), 429);
   assert.equal(await status("192.0.2.7, 198.51.100.1"), 404);
+  assert.equal(await status("198.51.100.1, 192.0.2.7:52341"), 429);
   // The proxy's own, as when it asks for the server's health.
   await flood(ADDRESS_RATE.burst, () => "10.0.0.1");
   assert.equal((await ask("10.0.0.1", SIGNED_IN)).status, 429);

@@ -2,7 +2,7 @@ import type { DataFile, KeyRange } from "../../lib/batches/manifest.ts";
 import type { Column } from "../../lib/duckdb/data_files.ts";
 import { quoteName, type TextRow } from "../../lib/postgres/postgres.ts";
 
-const INTEGER = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/;
+const INTEGER = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT)$/;
 
 /**
  * SQL for the range of a key's first column in versions, as one aggregate:

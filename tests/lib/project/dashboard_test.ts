@@ -76,6 +76,7 @@ Deno.test("readDashboard() knows whether a record is made of its own row alone",
       "select min(payment_id) as payment_id, max(payment_date) from fact_payment",
       "select count(*) filter (where paid) as payment_id from fact_payment",
       "select *, our_total(counterparty_id) from fact_payment",
+      "select *, own.round(counterparty_id) from fact_payment",
       'select *, "sum"(value) from fact_payment',
       "with f as (table fact_payment) select * from fact_payment where exists (table f)",
       "select *, from_batch = as_of.batch as is_new from fact_payment cross join as_of",
@@ -93,6 +94,15 @@ Deno.test("readDashboard() refuses a select that does not follow the batch that 
         /it has current_date, which is not of the batch that is shown: use as_of.day/,
       ],
       ["select *, now() as n from fact_payment", /it has now, which/],
+      [
+        "select *, pg_catalog.now() as n from fact_payment",
+        /it has now, which/,
+      ],
+      ['select *, "now"() as n from fact_payment', /it has now, which/],
+      [
+        "select coalesce(payment_date, 'today') as d from fact_payment",
+        /it has 'today', which/,
+      ],
       ["select *, Random() as n from fact_payment", /it has random, which/],
       [
         "select * from fact_payment as f where f.to_batch is null",
@@ -135,6 +145,9 @@ Deno.test("readDashboard() refuses a select that does not follow the batch that 
       "select *, 'as of now()' as now, t.now from fact_payment as t",
       "select *, from_batch, valid_from from fact_payment -- current_date",
       "select *, 'due today' as state, 'now and then' as b from fact_payment",
+      "select *, case when paid then 'today' else 'later' end as a, 'now' as b from fact_payment",
+      "select * from fact_payment where state not in ('now', 'later')",
+      "select *, own.now() as n from fact_payment",
     ]
   ) {
     assert.equal(problemsOf(HEADER, undefined, `\n${select}`), "");
