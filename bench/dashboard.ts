@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { fillSource, TRADE_END } from "../demo/fill.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { findChromium, openBrowser } from "../tests/harness/browser.ts";
 import type { PagesReport } from "./pages.ts";
 import { scrub, spreadOverYear } from "./scrub.ts";
@@ -82,7 +82,7 @@ Deno.exit(held ? 0 : 1);
 
 function start(main: string, env: Record<string, string>): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", join(projectDirectory(), main)],
+    args: ["run", "-A", join(platformDirectory(), main)],
     env,
     stdout: "piped",
     stderr: "inherit",
@@ -191,7 +191,7 @@ async function land(
     args: [
       "run",
       "-A",
-      join(projectDirectory(), "operate/run.ts"),
+      join(platformDirectory(), "operate/run.ts"),
       "--forever",
       "--every",
       "1s",

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 
 const SEED = 1;
 const CLIENTS = 4;
@@ -144,7 +144,7 @@ async function latencies(
 
 async function extract(url: string, zone: string): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", join(projectDirectory(), "extract", "main.ts")],
+    args: ["run", "-A", join(platformDirectory(), "extract", "main.ts")],
     env: { SOURCE_URL: url, INGESTION_URL: join(folder, "lake", zone) },
     stdout: "null",
     stderr: "inherit",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 
 const SAMPLE_EVERY_MS = 50;
 
@@ -18,7 +18,7 @@ export async function measureStage(
       "run",
       "-A",
       join(
-        projectDirectory(),
+        platformDirectory(),
         stage.endsWith(".ts") ? stage : `${stage}/main.ts`,
       ),
       ...args,

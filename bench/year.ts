@@ -15,7 +15,7 @@ import { fillSource } from "../demo/fill.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { readConfig } from "../lib/settings/config.ts";
 import { BUCKET, openTestS3 } from "../tests/harness/s3.ts";
 import { measureAt } from "./year/checkpoint.ts";
@@ -23,7 +23,7 @@ import { countRequests } from "./year/counted_store.ts";
 import { Measures } from "./year/measures.ts";
 import { YearOfBatches } from "./year/year_of_batches.ts";
 
-const EXTENSIONS = join(projectDirectory(), ".duckdb");
+const EXTENSIONS = join(platformDirectory(), ".duckdb");
 
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { SALES_ORDERS, TRADE_END } from "./fill.ts";
 import type { HintedFact } from "./hints.ts";
 import { TOTESYS_TRAFFIC, type TrafficScript } from "./traffic_actions.ts";
@@ -27,7 +27,7 @@ const NORTHWIND = new URL("../examples/northwind/source/", import.meta.url);
 
 export const TOTESYS: Example = {
   name: "totesys",
-  sqlDirectory: join(projectDirectory(), "examples", "totesys", "sql"),
+  sqlDirectory: join(platformDirectory(), "examples", "totesys", "sql"),
   filledTable: "sales_order",
   orders: SALES_ORDERS,
   tradeEnd: TRADE_END,
@@ -41,7 +41,7 @@ export const TOTESYS: Example = {
 
 export const EXAMPLES: readonly Example[] = [TOTESYS, {
   name: "northwind",
-  sqlDirectory: join(projectDirectory(), "examples", "northwind", "sql"),
+  sqlDirectory: join(platformDirectory(), "examples", "northwind", "sql"),
   filledTable: "northwind.orders",
   files: ["schema.sql", "fill.sql"].map((file) => new URL(file, NORTHWIND)),
   orders: 830,

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { stopOrphan } from "../embedded/stop_orphan.ts";
 import { type Flags, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { parseInterval } from "../operate/run_stages.ts";
 import { exampleOf, EXAMPLES, TOTESYS } from "./examples.ts";
 import { SALES_ORDERS_MAX } from "./fill.ts";
@@ -91,7 +91,7 @@ function optionsOf(flags: Flags) {
   return {
     example,
     directory: resolve(
-      String(flags.directory ?? join(projectDirectory(), ".demo")),
+      String(flags.directory ?? join(platformDirectory(), ".demo")),
       example === TOTESYS ? "" : example.name,
     ),
     reset: flags.reset === true,

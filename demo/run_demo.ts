@@ -6,7 +6,7 @@ import {
 import { startS3Server } from "../embedded/s3_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { openLog } from "../lib/log.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import {
   type Config,
   type DashboardSettings,
@@ -23,7 +23,7 @@ import { demoHints, formatHints } from "./hints.ts";
 import { runTraffic } from "./traffic.ts";
 import { withClient } from "./with_client.ts";
 
-const EXTENSIONS = join(projectDirectory(), ".duckdb");
+const EXTENSIONS = join(platformDirectory(), ".duckdb");
 const S3_PORT_OFFSET = 1;
 const DASHBOARD_PORT_OFFSET = 2;
 const SEED = 20_221_103;

@@ -93,7 +93,7 @@ export async function checkDefinitions(
 ): Promise<void> {
   const live = options.live.filter(({ definitions }) => definitions.length > 0);
   if (live.length === 0) return;
-  const found = await snapshot.inForce((client) =>
+  const found = await snapshot.useSecond((client) =>
     readDefinitions(
       client,
       new Map(live.map(({ contract, source }) => [contract.name, source])),

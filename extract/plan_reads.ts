@@ -14,7 +14,7 @@ import {
   type ProbedCanary,
   sourceFullReadReason,
   tableFullReadReason,
-} from "./full_read.ts";
+} from "./full_read_reasons.ts";
 import { unshippedSql } from "./late_commits.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { TableRead } from "./read_table.ts";

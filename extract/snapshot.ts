@@ -9,10 +9,10 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { Beside } from "./beside.ts";
+import { SecondConnection } from "./second_connection.ts";
 import { type Guest, inTransaction } from "./guest_transaction.ts";
 import { lockAll } from "./lock_all.ts";
-import { openBeside, openReaders } from "./open_others.ts";
+import { openReaders, openSecondConnection } from "./open_connections.ts";
 import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
 import { snapshotError } from "./table_error.ts";
@@ -55,7 +55,7 @@ export interface Snapshot extends AsyncDisposable {
    * Runs work on a connection that sees what is committed by now; undefined if
    * there is none to the same server.
    */
-  inForce<Result>(
+  useSecond<Result>(
     work: (client: pg.Client) => Promise<Result>,
   ): Promise<Result | undefined>;
   /** Releases a table's lock, once all of it has been read. */
@@ -122,9 +122,9 @@ async function openWith(
   const { guest, found, roomForAll } = await examine(first, options);
   const { connect, end } = connections;
   const opening = { connect, end, guest, log };
-  const reopen = () => openBeside(opening, found.server);
+  const reopen = () => openSecondConnection(opening, found.server);
   const opened = await reopen();
-  const beside = opened && new Beside(opened, { guest, reopen, end });
+  const second = opened && new SecondConnection(opened, { guest, reopen, end });
   const state = await lockAll(first, {
     context,
     guest,
@@ -142,7 +142,7 @@ async function openWith(
     signal,
   });
   const gaveWay = watchFrom(connections, {
-    beside,
+    second,
     pids,
     server: state.server ?? "",
     yieldSeconds: config.sourceLockYieldSeconds,
@@ -161,7 +161,7 @@ async function openWith(
     tables: found.tables.map(({ name }) => name).reverse(),
     signal: gaveWay,
     use: (work, table) => pool.use(work, table),
-    inForce: async (work) => await beside?.use(work),
+    useSecond: async (work) => await second?.use(work),
     release: (table) => pool.release(table),
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
@@ -194,16 +194,16 @@ async function examine(
  */
 function watchFrom(
   connections: Connections,
-  options: Omit<WatchOptions, "beside" | "gaveWay"> & {
-    beside: WatchOptions["beside"] | undefined;
+  options: Omit<WatchOptions, "second" | "gaveWay"> & {
+    second: WatchOptions["second"] | undefined;
   },
 ): AbortSignal {
-  const { beside, yieldSeconds } = options;
+  const { second, yieldSeconds } = options;
   const gaveWay = new AbortController();
-  if (beside !== undefined && yieldSeconds > 0) {
+  if (second !== undefined && yieldSeconds > 0) {
     connections.closeFirst(watchWaiters({
       ...options,
-      beside,
+      second,
       gaveWay: (reason) => gaveWay.abort(reason),
     }));
   }

@@ -3,14 +3,14 @@ import { messageOf, StageError } from "../lib/errors.ts";
 import type pg from "pg";
 import { query, type TextRow } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import type { Beside } from "./beside.ts";
+import type { SecondConnection } from "./second_connection.ts";
 import { ANSWER_MS_MAX } from "./guest_transaction.ts";
 import waitersSql from "./waiters.sql" with { type: "text" };
 
 /** Which locks are watched, and how long others may wait for them. */
 export interface WatchOptions {
   /** The connection from which they are watched. */
-  beside: Beside;
+  second: SecondConnection;
   /** The processes that hold locks, and when their server started. */
   pids: readonly string[];
   server: string;
@@ -30,7 +30,7 @@ const END_MS_MAX = 1000;
  * once: it may be slow to notice that a client is gone.
  */
 export function watchWaiters(options: WatchOptions): AsyncDisposable {
-  const { beside, pids, server, yieldSeconds, log } = options;
+  const { second, pids, server, yieldSeconds, log } = options;
   const stopped = new AbortController();
   const waits = new Map<string, Wait>();
   const everyMs = Math.min(EVERY_MS_MAX, yieldSeconds * 500);
@@ -52,7 +52,7 @@ export function watchWaiters(options: WatchOptions): AsyncDisposable {
         .catch(() => {});
       if (stopped.signal.aborted) return;
       try {
-        const reason = await beside.use(look, {
+        const reason = await second.use(look, {
           answerMsMax: ANSWER_MS_MAX,
         });
         if (reason === undefined) throw new Error("its connection has ended");

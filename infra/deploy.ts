@@ -5,7 +5,7 @@
 import { ask } from "../lib/cli/ask.ts";
 import { describeError } from "../lib/describe_error.ts";
 import { ConfigError, EXIT, exitCode, StageError } from "../lib/errors.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { askAws, aws } from "./aws_cli.ts";
 import { type Options, readOptions, say, USAGE } from "./deploy_options.ts";
 import { fillSecrets, type RdsInstance } from "./deploy_secrets.ts";
@@ -163,7 +163,7 @@ async function unconfirmed(topic: string, region: string): Promise<string[]> {
 async function succeed(program: string, args: string[]): Promise<void> {
   const { success } = await new Deno.Command(program, {
     args,
-    cwd: projectDirectory(),
+    cwd: platformDirectory(),
   })
     .spawn().status;
   if (!success) throw new Error(`${args.join(" ")} failed`);

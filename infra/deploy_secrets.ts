@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { askSecret } from "../lib/cli/ask.ts";
 import { describeError } from "../lib/describe_error.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { urlOf } from "../lib/settings/secrets.ts";
 import { askAws, aws } from "./aws_cli.ts";
 import { type Database, databasesOf, makeRoles } from "./database_roles.ts";
@@ -9,7 +9,7 @@ import { type Options, say } from "./deploy_options.ts";
 
 const TOKEN_BYTES = 24;
 
-const project = projectDirectory();
+const project = platformDirectory();
 
 /** A warehouse in Amazon RDS, as the output of this name has it. */
 export interface RdsInstance {

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ask } from "../lib/cli/ask.ts";
 import { ConfigError } from "../lib/errors.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { type Options, say } from "./deploy_options.ts";
 
-const environments = join(projectDirectory(), "infra", "environments");
+const environments = join(platformDirectory(), "infra", "environments");
 
 /** Where Terraform keeps the state. */
 export interface Backend {

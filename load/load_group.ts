@@ -7,7 +7,7 @@ import { quoteName } from "../lib/postgres/postgres.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkKnown, checkTypes } from "./tables/check_columns.ts";
-import { checkIntercepted, keepEnding } from "./others/check_intercepted.ts";
+import { checkTriggers, keepEnding } from "./dependents/check_triggers.ts";
 import { copyRows } from "./rows/copy_rows.ts";
 import {
   eventFlag,
@@ -83,7 +83,7 @@ export async function mergeGroup(work: LoadWork): Promise<void> {
       } catch (error) {
         throw refusalOf(error, table.model.name);
       }
-      await checkIntercepted(client, table, staging);
+      await checkTriggers(client, table, staging);
     };
   }));
   for (const table of touched) {

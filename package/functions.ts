@@ -3,7 +3,7 @@ import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { StageError } from "../lib/errors.ts";
 import { readDashboard } from "../lib/project/dashboard.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { SERVED_FILES } from "../visualise/served_files.ts";
 import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
 
@@ -44,7 +44,7 @@ const BINDINGS = "node_modules/@duckdb/node-bindings";
 const BINDINGS_MODULE =
   "module.exports = require(process.env.DUCKDB_BINDINGS);\n";
 
-const project = projectDirectory();
+const project = platformDirectory();
 
 /** Makes the layer that all functions use. */
 export async function denoLayer(

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { formatBytes } from "../lib/cli/progress.ts";
 import { ConfigError, EXIT, exitCode, messageOf } from "../lib/errors.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { sha256Hex } from "../lib/zone/checksum.ts";
 import type { Architecture } from "./artifacts.ts";
 import {
@@ -43,11 +43,11 @@ export interface PackageManifest {
 /** Builds all zips into a folder; returns the exit code. */
 export async function main(
   args: readonly string[],
-  dist = join(projectDirectory(), "dist"),
+  dist = join(platformDirectory(), "dist"),
 ): Promise<number> {
   try {
     const architecture = readArchitecture(args);
-    const cache = join(projectDirectory(), ".package");
+    const cache = join(platformDirectory(), ".package");
     await Deno.mkdir(dist, { recursive: true });
     const parts: Record<string, PackedPart> = {};
     const pack = async (name: string, part: ZipEntries) => {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { runCommand } from "../lib/cli/command.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 
 const USAGE = `deno task httpfs
 
@@ -15,7 +15,7 @@ if (import.meta.main) {
     needs: [],
     options: {},
     run: async (_context, { write }) => {
-      const directory = join(projectDirectory(), ".duckdb");
+      const directory = join(platformDirectory(), ".duckdb");
       const path = await fetchHttpfs(directory);
       write(`${path}\nSet DUCKDB_EXTENSION_DIRECTORY=${directory}\n`);
     },

@@ -4,7 +4,7 @@
  * `deno task demo --reset`.
  */
 import { join } from "node:path";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { findChromium, openBrowser } from "../tests/harness/browser.ts";
 
 /** Pictures by name: what the address says, and the page's colours. */
@@ -53,7 +53,7 @@ for (const { name, query, colorScheme, height } of PICTURES) {
   await page.waitForSelector("body[data-batch]");
   await page.waitForSelector(".status[data-state=live]");
   await page.screenshot({
-    path: join(projectDirectory(), "docs", "images", `${name}.jpg`),
+    path: join(platformDirectory(), "docs", "images", `${name}.jpg`),
     type: "jpeg",
     quality: 80,
   });

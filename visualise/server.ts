@@ -5,7 +5,7 @@ import type { Logger } from "@logtape/logtape";
 import { messageOf, StageError } from "../lib/errors.ts";
 import { sqlState } from "../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
-import { projectDirectory } from "../lib/project_directory.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 import { LOCAL_HOSTS } from "../lib/settings/config.ts";
 import { AnswerCache } from "./answer_cache.ts";
 import { createApi } from "./api.ts";
@@ -250,7 +250,7 @@ function serveFiles(
   companyName: string,
 ): void {
   for (const { path, file, type, cache } of files) {
-    const text = Deno.readTextFileSync(join(projectDirectory(), file));
+    const text = Deno.readTextFileSync(join(platformDirectory(), file));
     // Only the page's own HTML names the company.
     const bytes = new TextEncoder().encode(
       text.replaceAll("{company}", () => escapeHtml(companyName)),

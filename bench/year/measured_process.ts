@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import type { ProcessReport } from "./count_calls.ts";
 
 /** What a run of an entrypoint took. */
@@ -9,7 +9,7 @@ export interface Measured extends ProcessReport {
   output: string;
 }
 
-const COUNTER = join(projectDirectory(), "bench", "year", "count_calls.ts");
+const COUNTER = join(platformDirectory(), "bench", "year", "count_calls.ts");
 
 /** Starts an entrypoint as a process that counts its calls to zones. */
 export function startProcess(
@@ -22,7 +22,7 @@ export function startProcess(
       "run",
       "-A",
       `--preload=${COUNTER}`,
-      join(projectDirectory(), main),
+      join(platformDirectory(), main),
       ...rest,
     ],
     env: { ...options.env, BENCH_REPORT: options.report },

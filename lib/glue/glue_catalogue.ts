@@ -80,7 +80,7 @@ export class GlueCatalogue {
         subject: name,
         retryable: true,
         hint:
-          'The next run tries again; "Glue" in docs/querying.md has the rights that it needs',
+          'The next run tries again; "Iceberg tables" in docs/querying.md has the rights that it needs',
         cause,
       },
     );

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { nearestName } from "../nearest_name.ts";
 import { ConfigError } from "../errors.ts";
-import { projectDirectory } from "../project_directory.ts";
+import { platformDirectory } from "../platform_directory.ts";
 import { utf8Text } from "../utf8_text.ts";
 import type { Environment } from "./setting_reader.ts";
 
@@ -27,7 +27,7 @@ const BYTE_ORDER_MARK = "\ufeff";
  */
 export function namesInEnvFile(
   env: Environment,
-  path: string = join(projectDirectory(), ".env"),
+  path: string = join(platformDirectory(), ".env"),
 ): string[] {
   const text = readEnvFile(path);
   const settings = [

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { sqlFileNamer } from "../project/sql_files.ts";
-import { projectDirectory } from "../project_directory.ts";
+import { platformDirectory } from "../platform_directory.ts";
 import type { Environment } from "./setting_reader.ts";
 
 /** What a company's folder holds, which stands in texts as `sql/models/...`. */
@@ -24,6 +24,6 @@ export function sqlFolderNamer(env: Environment): (text: string) => string {
 /** The company's folder of SQL; the project's own if no setting names one. */
 export function sqlDirectory(env: Environment): string {
   return resolve(
-    env("SQL_DIRECTORY")?.trim() || join(projectDirectory(), "sql"),
+    env("SQL_DIRECTORY")?.trim() || join(platformDirectory(), "sql"),
   );
 }

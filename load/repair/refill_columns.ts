@@ -3,7 +3,7 @@ import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
-import { typeChange } from "../../lib/project/column_types.ts";
+import { typeChange } from "../../lib/project/type_change.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import { notifyReset } from "../ledger.ts";
 import { columnsOfFiles } from "../rows/export_versions.ts";

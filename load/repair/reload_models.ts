@@ -11,8 +11,8 @@ import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { warnOfAbandoned } from "../tables/abandoned_tables.ts";
-import { checkFollowers } from "../others/check_followers.ts";
-import { interceptedError } from "../others/check_intercepted.ts";
+import { checkDependents } from "../dependents/check_dependents.ts";
+import { interceptedError } from "../dependents/check_triggers.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import {
   type Followed,
@@ -170,7 +170,7 @@ export async function reconcileModels(
 ): Promise<Record<string, number>> {
   const landed: Landed[] = [];
   for (const table of tables) landed.push(await landModel(work, table));
-  await checkFollowers(work, landed);
+  await checkDependents(work, landed);
   const repaired = await reconcileTables(work, landed);
   await checkReconciled(work, tables);
   return repaired;

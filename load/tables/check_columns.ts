@@ -4,7 +4,7 @@ import {
 } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
-import { typeChange } from "../../lib/project/column_types.ts";
+import { typeChange } from "../../lib/project/type_change.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { ExportedVersions } from "../rows/export_versions.ts";
 import type { LoadWork } from "../load_group.ts";

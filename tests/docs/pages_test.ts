@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { processedManifest } from "../harness/manifests.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
@@ -40,7 +40,7 @@ const OF_THE_SYSTEM =
 const README = await read("README.md");
 
 async function read(path: string): Promise<string> {
-  return await Deno.readTextFile(join(projectDirectory(), path));
+  return await Deno.readTextFile(join(platformDirectory(), path));
 }
 
 /** The cells of the first column of a page's tables, without their heads. */
@@ -61,7 +61,7 @@ function quoted(text: string): string[] {
 async function textOf(folders: readonly string[]): Promise<string> {
   let text = "";
   for (const folder of folders) {
-    for await (const entry of Deno.readDir(join(projectDirectory(), folder))) {
+    for await (const entry of Deno.readDir(join(platformDirectory(), folder))) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory) text += await textOf([path]);
       else if (/\.(ts|js|sql)$/.test(path)) text += await read(path);
@@ -180,20 +180,22 @@ Deno.test("docs/packages.md names the packages of deno.json", async () => {
 function placeOf(path: string): string {
   const [, ofCompany] = /^sql(?:\/(.*))?$/.exec(path) ?? [];
   return ofCompany === undefined
-    ? join(projectDirectory(), path)
+    ? join(platformDirectory(), path)
     : join(SQL_DIRECTORY, ofCompany);
 }
 
 Deno.test("every link of a document leads to a file", async () => {
   const documents = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
-  for await (const { name } of Deno.readDir(join(projectDirectory(), "docs"))) {
+  for await (
+    const { name } of Deno.readDir(join(platformDirectory(), "docs"))
+  ) {
     if (name.endsWith(".md")) documents.push(`docs/${name}`);
   }
   for (const path of documents) {
-    const folder = dirname(join(projectDirectory(), path));
+    const folder = dirname(join(platformDirectory(), path));
     for (const [, to = ""] of (await read(path)).matchAll(/\]\(([^)#]+)/g)) {
       if (/^https?:/.test(to)) continue;
-      const place = relative(projectDirectory(), join(folder, to));
+      const place = relative(platformDirectory(), join(folder, to));
       assert.ok(existsSync(placeOf(place)), `${path}: ${to}`);
     }
   }

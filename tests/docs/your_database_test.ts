@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { dirname, join, resolve } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 
 const GUIDE = await Deno.readTextFile(
-  join(projectDirectory(), "docs", "your-database.md"),
+  join(platformDirectory(), "docs", "your-database.md"),
 );
 /** Of the guide's own folder. */
 const COMPANY = "~/company";
@@ -126,7 +126,7 @@ class Reader {
       const value = args[index + 1] ?? "";
       if (arg === "--command") statements.push(value);
       if (arg === "--file") {
-        const path = resolve(projectDirectory(), value);
+        const path = resolve(platformDirectory(), value);
         statements.push(await Deno.readTextFile(path));
       }
     }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { SOURCE_SQL } from "../harness/platform.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
-const OWN = join(projectDirectory(), "sql");
+const OWN = join(platformDirectory(), "sql");
 /** The texts of a folder's files, by their paths in it. */
 async function textsOf(folder: string): Promise<Record<string, string>> {
   const texts: Record<string, string> = {};

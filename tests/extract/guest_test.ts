@@ -495,7 +495,7 @@ Deno.test("ReaderPool reads a table that somebody waits for by its first connect
   const altering = migrating.query("alter table t add m integer");
   await somebodyWaits(client);
   // The other one still has its lock, until it reads something else.
-  const beside = await pids(pool);
+  const second = await pids(pool);
   const lone = new ReaderPool(GUEST, tables, [first, other]);
   await other.query("rollback to savepoint locked_0");
   const alone = await pids(lone);
@@ -504,7 +504,7 @@ Deno.test("ReaderPool reads a table that somebody waits for by its first connect
   await altering;
 
   assert.equal(new Set(before).size, 2);
-  assert.equal(new Set(beside).size, 2);
+  assert.equal(new Set(second).size, 2);
   assert.equal(new Set(alone).size, 1);
   for (const one of [first, other, migrating]) await one.end();
 });

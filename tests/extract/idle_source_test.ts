@@ -50,8 +50,8 @@ Deno.test("extract() scans no table when no transaction has ended since", () =>
     await execute(other, insertOrder(61));
     await other.end();
     // The keys of a table are only read if it has been written to.
-    const beside = await extracted();
-    assert.deepEqual([beside.scans, beside.rows], [1, 1]);
+    const second = await extracted();
+    assert.deepEqual([second.scans, second.rows], [1, 1]);
     assert((await extracted()).scans <= 1);
     await client.query("commit");
     const late = await extracted();

@@ -1,12 +1,12 @@
 import { dirname, join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 
 /** Copies these files and folders of the project, to run it with changes. */
 export async function copyProject(
   folder: string,
   names: readonly string[],
 ): Promise<void> {
-  const project = projectDirectory();
+  const project = platformDirectory();
   for (const name of names) {
     await copyTree(join(project, name), join(folder, name));
   }

@@ -5,7 +5,7 @@ import {
   fetchExtension,
 } from "../../lib/duckdb/fetch_extension.ts";
 import { fetchHttpfs, HTTPFS_VERSION } from "../../lib/duckdb/httpfs.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import type { S3Settings } from "../../lib/zone/zone.ts";
 
 /** Rows and their columns as texts, sorted, so that any two readers' can be compared. */
@@ -73,7 +73,7 @@ const AVRO: ExtensionWheels = {
 export async function openDuckDbReader(
   s3: S3Settings | undefined,
 ): Promise<IcebergReader & { connection: DuckDBConnection }> {
-  const directory = join(projectDirectory(), ".duckdb");
+  const directory = join(platformDirectory(), ".duckdb");
   await fetchHttpfs(directory);
   for (
     const [name, wheels] of Object.entries({ avro: AVRO, iceberg: ICEBERG })
@@ -142,7 +142,7 @@ export async function openPyiceberg(
 ): Promise<Pick<IcebergReader, "rows"> | undefined> {
   const python = Deno.env.get("TEST_PYTHON") ?? "python3";
   const script = join(
-    projectDirectory(),
+    platformDirectory(),
     "tests/harness/read_with_pyiceberg.py",
   );
   const run = async (args: string[]) =>

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { GlueSettings } from "../../lib/settings/glue_settings.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import type { S3Settings } from "../../lib/zone/zone.ts";
 import { freePort } from "./free_port.ts";
 
@@ -70,7 +70,7 @@ async function readTables(
   options: { endpoint: string; s3: S3Settings | undefined },
 ): Promise<GlueTables> {
   const { endpoint, s3 } = options;
-  const script = join(projectDirectory(), "tests/harness/read_with_glue.py");
+  const script = join(platformDirectory(), "tests/harness/read_with_glue.py");
   const keys = (of: string) => ({
     [`${of}.region`]: s3?.region,
     [`${of}.access-key-id`]: s3?.accessKeyId,

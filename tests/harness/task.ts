@@ -1,4 +1,4 @@
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { type Platform } from "./platform.ts";
 import { SQL_DIRECTORY } from "./sql_directory.ts";
 
@@ -20,7 +20,8 @@ export class Task implements AsyncDisposable {
     env: Record<string, string>,
     options: { deno?: string[]; folder?: string } = {},
   ) {
-    const { deno = ["task", "--quiet"], folder = projectDirectory() } = options;
+    const { deno = ["task", "--quiet"], folder = platformDirectory() } =
+      options;
     this.#secrets = secretsOf(env);
     this.#process = new Deno.Command(Deno.execPath(), {
       args: [...deno, ...args],

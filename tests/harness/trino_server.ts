@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { download } from "../../lib/download.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 
 const VERSION = 476;
 const MAVEN = "https://repo1.maven.org/maven2/io/trino";
@@ -64,7 +64,8 @@ async function findJava(): Promise<string> {
 
 /** The server's folder, fetched as far as it isn't there. */
 async function findServer(javaHome: string): Promise<string> {
-  const home = Deno.env.get("TRINO_HOME") ?? join(projectDirectory(), ".trino");
+  const home = Deno.env.get("TRINO_HOME") ??
+    join(platformDirectory(), ".trino");
   const server = join(home, `trino-server-core-${VERSION}`);
   await Deno.mkdir(home, { recursive: true });
   await fetchInto(server, { ...SERVER, home, unpack: ["tar", "xzf"] });

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { startPostgresServer } from "../../embedded/postgres_server.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openClient } from "../harness/postgres.ts";
 
-const project = projectDirectory();
+const project = platformDirectory();
 
 function read(file: string): Promise<string> {
   return Deno.readTextFile(join(project, file));

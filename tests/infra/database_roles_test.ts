@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { databasesOf, makeRoles } from "../../infra/database_roles.ts";
 import { query, queryRow } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { Cluster } from "../harness/cluster.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openClient } from "../harness/postgres.ts";
@@ -10,7 +10,7 @@ import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
 
 const [SOURCE, WAREHOUSE] = await databasesOf(
   SQL_DIRECTORY,
-  projectDirectory(),
+  platformDirectory(),
 );
 
 Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
@@ -29,7 +29,7 @@ Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
       secrets: ["warehouse", "analyst"],
     });
 
-    const [none] = await databasesOf(folder, projectDirectory());
+    const [none] = await databasesOf(folder, platformDirectory());
     assert(none !== undefined);
     await assert.rejects(
       makeRoles(none, { url: source, secrets: ["source"] }),
@@ -110,13 +110,13 @@ Deno.test("makeRoles() gives a password to the role that a company's grants.sql 
     const url = cluster.server.url("postgres");
     const grants = join(folder, "grants.sql");
     const [northwind] = await databasesOf(
-      join(projectDirectory(), "examples", "northwind", "sql"),
-      projectDirectory(),
+      join(platformDirectory(), "examples", "northwind", "sql"),
+      platformDirectory(),
     );
     assert.deepEqual(northwind?.roles, { source: "northwind_extract" });
     const madeBy = async (sql: string) => {
       await Deno.writeTextFile(grants, sql);
-      const [source] = await databasesOf(folder, projectDirectory());
+      const [source] = await databasesOf(folder, platformDirectory());
       assert(source !== undefined);
       return await makeRoles(source, { url, secrets: ["source"] });
     };
@@ -131,7 +131,7 @@ Deno.test("makeRoles() gives a password to the role that a company's grants.sql 
     await client.end();
     const named = async (sql: string) => {
       await Deno.writeTextFile(grants, sql);
-      const [source] = await databasesOf(folder, projectDirectory());
+      const [source] = await databasesOf(folder, platformDirectory());
       return source?.roles.source;
     };
     assert.equal(

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
 import { freePort } from "../harness/free_port.ts";
 import { Moto } from "./moto.ts";
@@ -10,7 +10,7 @@ const AWS_CLI = "awscli==1.46.3";
 const START_TRIES_MAX = 300;
 const START_WAIT_MS = 100;
 
-const folder = join(projectDirectory(), ".tools", "moto");
+const folder = join(platformDirectory(), ".tools", "moto");
 /** The Python that moto is installed for. */
 export const python = join(folder, "bin", "python");
 

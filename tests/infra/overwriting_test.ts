@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { notingFailure } from "../../lib/batches/failure_note.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/s3.ts";
@@ -10,7 +10,7 @@ import { accessDenied, startStoreProxy } from "./store_proxy.ts";
 
 /** The keys that the ingestion bucket's policy lets be replaced. */
 async function replacedKeys(): Promise<RegExp[]> {
-  const file = join(projectDirectory(), "infra", "buckets.tf");
+  const file = join(platformDirectory(), "infra", "buckets.tf");
   const text = await Deno.readTextFile(file);
   const [, list = ""] = /replaced_keys += \[(.*)\]/.exec(text) ?? [];
   return [...list.matchAll(/"([^"]+)"/g)].map(([, key = ""]) =>

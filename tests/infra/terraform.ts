@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 
 /** Older than what is deployed with, where only that is at hand. */
 const PROVIDER = ">= 5.100, < 7";
@@ -158,7 +158,7 @@ export class Terraform {
 
 /** Copies `infra/` into a folder, for any version of the provider. */
 export async function copyInfra(folder: string): Promise<void> {
-  await copyConfiguration(join(projectDirectory(), "infra"), folder);
+  await copyConfiguration(join(platformDirectory(), "infra"), folder);
   await override(folder, {
     "": ANY_PROVIDER + LOCAL_STATE,
     "modules/function": ANY_PROVIDER,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../infra/main.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
 import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 
-const folder = join(projectDirectory(), "infra");
+const folder = join(platformDirectory(), "infra");
 
 function read(file: string): Promise<string> {
   return Deno.readTextFile(join(folder, file));

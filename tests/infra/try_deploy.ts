@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { Cluster } from "../harness/cluster.ts";
 import { copyProject } from "../harness/copy_project.ts";
 import { openClient } from "../harness/postgres.ts";
@@ -55,8 +55,8 @@ export async function tryDeploy(
   await copyProject(folder, NAMES);
   for (const cache of [".package", ".duckdb"]) {
     // A checkout in which nothing was packaged yet has no such folder.
-    await Deno.mkdir(join(projectDirectory(), cache), { recursive: true });
-    await Deno.symlink(join(projectDirectory(), cache), join(folder, cache));
+    await Deno.mkdir(join(platformDirectory(), cache), { recursive: true });
+    await Deno.symlink(join(platformDirectory(), cache), join(folder, cache));
   }
   const [root, module] = options.overrides;
   const override = "try_override.tf";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fetchHttpfs } from "../../lib/duckdb/httpfs.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { type Moto, valuesOf } from "./moto.ts";
 
 const NAME = "totesys-staging";
@@ -42,14 +42,14 @@ export async function tryRights(
     INGESTION_URL: `s3://${zones[0]}`,
     PROCESSED_URL: `s3://${zones[1]}`,
     AWS_REGION: "eu-west-2",
-    DUCKDB_EXTENSION_DIRECTORY: join(projectDirectory(), ".duckdb"),
+    DUCKDB_EXTENSION_DIRECTORY: join(platformDirectory(), ".duckdb"),
   };
   const run = async (role: string, task: readonly string[]) => {
     const { success, stdout, stderr } = await new Deno.Command(
       Deno.execPath(),
       {
         args: ["task", "--quiet", ...task],
-        cwd: projectDirectory(),
+        cwd: platformDirectory(),
         env: { ...env, ...roles.get(role) },
       },
     ).output();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { rolesOf } from "./applied.ts";
 import { type Moto, valuesOf } from "./moto.ts";
 
@@ -60,7 +60,7 @@ async function removeMarkers(moto: Moto, bucket: string): Promise<void> {
 /** The first commands of a section of `docs/deploy.md`. */
 async function documented(section: string): Promise<string> {
   const text = await Deno.readTextFile(
-    join(projectDirectory(), "docs", "deploy.md"),
+    join(platformDirectory(), "docs", "deploy.md"),
   );
   const [, rest = ""] = text.split(`\n## ${section}\n`);
   const [, commands] = /```sh\n([^]*?)```/.exec(rest) ?? [];

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 
 function workflow(name: string): Promise<string> {
   return Deno.readTextFile(
-    join(projectDirectory(), ".github", "workflows", name),
+    join(platformDirectory(), ".github", "workflows", name),
   );
 }
 
@@ -64,7 +64,7 @@ const ON_NODE_24: Record<string, string> = {
 
 Deno.test("actions are pinned by commit, and run on a Node that runners have", async () => {
   const names = Deno.readDirSync(
-    join(projectDirectory(), ".github", "workflows"),
+    join(platformDirectory(), ".github", "workflows"),
   );
   const used = new Set<string>();
   for (const { name } of names) {

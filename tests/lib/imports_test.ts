@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path/posix";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 
 /** What `deno info --json` says of a module. */
 interface Module {
@@ -26,7 +26,7 @@ for (
   Deno.test(`${entrypoint} starts without what its runs may not need`, async () => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", entrypoint],
-      cwd: projectDirectory(),
+      cwd: platformDirectory(),
     }).output();
     const { roots, modules } = JSON.parse(new TextDecoder().decode(stdout)) as {
       roots: string[];
@@ -71,7 +71,7 @@ Deno.test("stages import each other only where CONTRIBUTING.md says", () => {
 
 /** The modules of a folder and its folders, from the project's own. */
 function modulesIn(folder: string): string[] {
-  const entries = [...Deno.readDirSync(join(projectDirectory(), folder))];
+  const entries = [...Deno.readDirSync(join(platformDirectory(), folder))];
   return entries.flatMap(({ name, isDirectory }) =>
     isDirectory
       ? modulesIn(`${folder}/${name}`)
@@ -83,7 +83,7 @@ function modulesIn(folder: string): string[] {
 
 /** The files that a module imports, at its start or later. */
 function relativeImports(module: string): string[] {
-  const text = Deno.readTextFileSync(join(projectDirectory(), module));
+  const text = Deno.readTextFileSync(join(platformDirectory(), module));
   return [...text.matchAll(/\b(?:from|import\(?)\s*"(\.[^"]+)"/g)]
     .map(([, path = ""]) => join(dirname(module), path));
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { exitCode, StageError } from "../../lib/errors.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { type State, warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
@@ -251,7 +251,7 @@ for (const stage of ["extract", "transform", "load"] as const) {
         .replace("$BEFORE", BEFORE[stage]);
       await using process = new Deno.Command("unshare", {
         args: ["-Urm", "sh", "-c", script],
-        cwd: projectDirectory(),
+        cwd: platformDirectory(),
         env: {
           DISK: disk,
           KEPT: kept,

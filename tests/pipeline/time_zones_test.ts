@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { testPostgresUrl } from "../harness/postgres.ts";
 
 /** What the stages make in a process of that time zone. */
@@ -11,7 +11,7 @@ async function contentIn(zone: string): Promise<unknown> {
       "-A",
       fileURLToPath(new URL("time_zone_content.ts", import.meta.url)),
     ],
-    cwd: projectDirectory(),
+    cwd: platformDirectory(),
     env: {
       TZ: zone,
       NO_COLOR: "1",

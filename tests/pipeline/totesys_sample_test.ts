@@ -3,13 +3,13 @@ import { join } from "node:path";
 import type pg from "pg";
 import { copyIn } from "../../lib/postgres/copy.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { History } from "../harness/oracle.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { assertRebuilds } from "../harness/rebuild.ts";
 
 /** A sample of the real data, which not everybody has beside the project. */
-const SAMPLE = join(projectDirectory(), "..", "shared", "totesys");
+const SAMPLE = join(platformDirectory(), "..", "shared", "totesys");
 
 const isPresent = await Deno.stat(join(SAMPLE, "sales_order.csv"))
   .then((file) => file.isFile, () => false);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openPlatform } from "../harness/platform.ts";
@@ -74,7 +74,7 @@ interface ConfinedTask {
 }
 
 const CONFIG = JSON.parse(
-  await Deno.readTextFile(join(projectDirectory(), "deno.json")),
+  await Deno.readTextFile(join(platformDirectory(), "deno.json")),
 ) as {
   tasks: Record<string, { description: string; command: string }>;
   permissions: { settings: { env: string[] } };
@@ -160,7 +160,7 @@ Deno.test("every task has a description, and few have all permissions", () => {
 
 Deno.test("docs/security.md names the tasks that are not confined", async () => {
   const text = await Deno.readTextFile(
-    join(projectDirectory(), "docs", "security.md"),
+    join(platformDirectory(), "docs", "security.md"),
   );
   const [, said = ""] = /Tasks for developers([^]*?)\n\n/.exec(text) ?? [];
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Client } from "pg";
 import { quoteText, sqlState } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
@@ -82,7 +82,7 @@ async function openWorld(folder: string): Promise<World> {
   await runRoles(cluster.client, join(SQL_DIRECTORY, "grants.sql"));
   await runRoles(
     warehouse,
-    join(projectDirectory(), "load", "warehouse_roles.sql"),
+    join(platformDirectory(), "load", "warehouse_roles.sql"),
   );
   const roles = ["totesys_extract", "totesys_loader", "totesys_analyst"];
   for (const role of roles) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { startS3Server } from "../../embedded/s3_server.ts";
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
@@ -489,7 +489,7 @@ function escapeXml(text: string): string {
 
 Deno.test(".env is read by the tasks, kept out of git, and .env.example has no secret", () =>
   inFolder(async () => {
-    const project = projectDirectory();
+    const project = platformDirectory();
     const ignored = await Deno.readTextFile(join(project, ".gitignore"));
     const example = await Deno.readTextFile(join(project, ".env.example"));
 

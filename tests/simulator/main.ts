@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { startPostgresServer } from "../../embedded/postgres_server.ts";
 import { fetchHttpfs } from "../../lib/duckdb/httpfs.ts";
 import { ConfigError, EXIT, messageOf } from "../../lib/errors.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { ZONE_KINDS, type ZoneKind } from "../harness/platform.ts";
 import { openTestS3 } from "../harness/s3.ts";
 import { OTHER_COMPANY } from "./company/company.ts";
@@ -86,7 +86,7 @@ export async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE);
     return EXIT.ok;
   }
-  const extensions = join(projectDirectory(), ".duckdb");
+  const extensions = join(platformDirectory(), ".duckdb");
   await fetchHttpfs(extensions);
   Deno.env.set("DUCKDB_EXTENSION_DIRECTORY", extensions);
   const folder = await Deno.makeTempDir({ prefix: "totesys-simulate-" });

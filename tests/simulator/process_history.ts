@@ -4,7 +4,7 @@ import denoJson from "../../deno.json" with { type: "json" };
 import { BatchLog } from "../../lib/batches/batch_log.ts";
 import type { IngestionManifest } from "../../lib/batches/manifest.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openStageZone, type StageResult } from "../../lib/stage.ts";
 import { sourceState, type State } from "../harness/oracle.ts";
 import { openPlatform, type Platform } from "../harness/platform.ts";
@@ -215,7 +215,7 @@ async function runStage(
   }
   await using process = new Deno.Command(Deno.execPath(), {
     args: [run, `--preload=${mortal}`, ...args],
-    cwd: projectDirectory(),
+    cwd: platformDirectory(),
     env: {
       SQL_DIRECTORY: config.sqlDirectory,
       SOURCE_URL: source.url,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 
 /** All that runs on the SQL of any company. */
@@ -45,7 +45,7 @@ Deno.test("the code of the stages names no table or column of the company that s
   const found: string[] = [];
   for (const folder of ENGINE) {
     for await (
-      const [path, text] of textsOf(join(projectDirectory(), folder))
+      const [path, text] of textsOf(join(platformDirectory(), folder))
     ) {
       const [name] = pattern.exec(text) ?? [];
       if (name !== undefined) found.push(`${path}: ${name}`);

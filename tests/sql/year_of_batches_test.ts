@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type pg from "pg";
 import { readDashboard } from "../../lib/project/dashboard.ts";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { batchModelsSql, changesSql } from "../../visualise/record_sql.ts";
 import { figuresSql } from "../../visualise/figures_sql.ts";
 import { boardsOf } from "../../visualise/subject_sql.ts";
@@ -51,7 +51,7 @@ function asked(newest: number): [string, string, Value[]][] {
   return [
     ...files.map(([file, values]): [string, string, Value[]] => [
       file,
-      Deno.readTextFileSync(join(projectDirectory(), file)),
+      Deno.readTextFileSync(join(platformDirectory(), file)),
       values,
     ]),
     ...generated(newest),

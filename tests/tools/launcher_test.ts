@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { answer } from "../../tools/help.ts";
 import { Task } from "../harness/task.ts";
 
-const LAUNCHER = join(projectDirectory(), "totesys");
+const LAUNCHER = join(platformDirectory(), "totesys");
 const { tasks } = JSON.parse(
-  await Deno.readTextFile(join(projectDirectory(), "deno.json")),
+  await Deno.readTextFile(join(platformDirectory(), "deno.json")),
 ) as { tasks: Record<string, { description: string; command: string }> };
 
 /** Runs the launcher from another folder, as somebody would by its path. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../lib/project_directory.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
@@ -101,7 +101,7 @@ async function runClient(version: string, ...args: string[]) {
       "--quiet",
       "--no-config",
       "--no-lock",
-      join(projectDirectory(), "tests/harness/lake_client.ts"),
+      join(platformDirectory(), "tests/harness/lake_client.ts"),
       version,
       ...args,
     ],

@@ -16,7 +16,11 @@ import { type StageContext, startRun } from "../../lib/stage.ts";
 import { compactionBounds } from "../files/compact.ts";
 import { sqlSince } from "./continuity.ts";
 import { type GroupContent, type GroupedModel } from "./group_work.ts";
-import { GROUP_BOUNDS, type LikeBatch, likeBatches } from "./like_batches.ts";
+import {
+  GROUP_BOUNDS,
+  type GroupCandidate,
+  groupCandidates,
+} from "./group_candidates.ts";
 import {
   duckDbVersion,
   extractedOf,
@@ -58,7 +62,7 @@ export async function makeGroup(
   if (options.last.batch - first + 1 < bounds.batchesMin) {
     return { oneByOneTo: options.last.batch };
   }
-  let inputs = await likeBatches(context, { ...options, bounds });
+  let inputs = await groupCandidates(context, { ...options, bounds });
   while (inputs.length >= bounds.batchesMin) {
     const to = first + inputs.length - 1;
     try {
@@ -81,7 +85,7 @@ export async function makeGroup(
 
 async function tryGroup(
   context: StageContext,
-  options: GroupOptions & { inputs: readonly LikeBatch[] },
+  options: GroupOptions & { inputs: readonly GroupCandidate[] },
 ): Promise<MadeGroup | { stopsAt: number }> {
   const { config, sql, progress } = context;
   const { input, output, duckdb, columns, inputs, previous } = options;
@@ -125,7 +129,7 @@ async function tryGroup(
 async function finishGroup(
   context: StageContext,
   options: GroupOptions & {
-    inputs: readonly LikeBatch[];
+    inputs: readonly GroupCandidate[];
     run: ReturnType<typeof startRun>;
     startedAt: string;
     content: GroupContent;
@@ -153,7 +157,7 @@ async function finishGroup(
 async function listGroup(
   context: StageContext,
   options: Omit<GroupOptions, "live"> & {
-    inputs: readonly LikeBatch[];
+    inputs: readonly GroupCandidate[];
     runId: string;
     startedAt: string;
     content: GroupContent;
@@ -216,7 +220,7 @@ export async function restOfGroup(
 function liveFilesOf(
   context: StageContext,
   options: {
-    inputs: readonly LikeBatch[];
+    inputs: readonly GroupCandidate[];
     models: ReadonlyMap<string, GroupedModel>;
   },
 ): LiveFile[] {
@@ -249,7 +253,7 @@ function modelsOf(
   );
 }
 
-function lastOf(inputs: readonly LikeBatch[]): LikeBatch {
+function lastOf(inputs: readonly GroupCandidate[]): GroupCandidate {
   const last = inputs.at(-1);
   if (last === undefined) throw new Error("No batches");
   return last;

@@ -6,7 +6,7 @@ import type {
 } from "../../lib/batches/manifest.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
-import { typeChange } from "../../lib/project/column_types.ts";
+import { typeChange } from "../../lib/project/type_change.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
@@ -18,7 +18,7 @@ import {
   sqlBefore,
 } from "../batches/continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
-import { changedParts } from "./added_only.ts";
+import { changedParts } from "./changed_parts.ts";
 import { splitSql } from "./sql_parts.ts";
 
 /**

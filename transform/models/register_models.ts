@@ -31,7 +31,7 @@ import { floatSums } from "../checks/check_sums.ts";
 import { emptyTableSql } from "../tables/land_table.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { parseSelect, type SqlNode } from "../checks/sql_tree.ts";
-import { typeProblems } from "../checks/warehouse_types.ts";
+import { typeProblems } from "../checks/type_problems.ts";
 
 /**
  * The schemas in which a run keeps its tables; each has one for a table of the

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../../../lib/errors.ts";
-import { projectDirectory } from "../../../lib/project_directory.ts";
+import { platformDirectory } from "../../../lib/platform_directory.ts";
 import { type Need, readConfig } from "../../../lib/settings/config.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
 import { inFolder } from "../../harness/in_folder.ts";
@@ -44,7 +44,7 @@ Deno.test("readConfig() lets what a command does not need be missing", () => {
     processedUrl: "",
     s3: undefined,
     sourceSchema: "public",
-    sqlDirectory: join(projectDirectory(), "sql"),
+    sqlDirectory: join(platformDirectory(), "sql"),
     sourceConnections: 2,
     sourceLockTimeoutSeconds: 1,
     sourceLockWaitSeconds: 30,
@@ -123,7 +123,7 @@ Deno.test("readConfig() takes each setting from its variable", () => {
       caFile: "/ca.pem",
     },
     sourceSchema: "sales",
-    sqlDirectory: join(projectDirectory(), "sql"),
+    sqlDirectory: join(platformDirectory(), "sql"),
     sourceConnections: 3,
     sourceLockTimeoutSeconds: 0.5,
     sourceLockWaitSeconds: 0,
@@ -495,8 +495,8 @@ for (
   });
 }
 
-Deno.test("projectDirectory() is where sql/ lies", () => {
-  assert.ok(Deno.statSync(join(projectDirectory(), "sql")).isDirectory);
+Deno.test("platformDirectory() is where sql/ lies", () => {
+  assert.ok(Deno.statSync(join(platformDirectory(), "sql")).isDirectory);
 });
 
 function read(variables: Record<string, string>, needs: readonly Need[]) {
@@ -524,7 +524,7 @@ function errorOf(variables: Record<string, string>, needs: readonly Need[]) {
 Deno.test("readConfig() takes .env.example as it stands, and its zones can be made", () =>
   inFolder(async (folder) => {
     const text = await Deno.readTextFile(
-      join(projectDirectory(), ".env.example"),
+      join(platformDirectory(), ".env.example"),
     );
     const env = Object.fromEntries(
       text.split("\n").filter((line) => /^[A-Z]/.test(line))
@@ -739,7 +739,7 @@ Deno.test("readConfig() names what .env misspells", () => {
     ],
   );
   const example = Deno.readTextFileSync(
-    join(projectDirectory(), ".env.example"),
+    join(platformDirectory(), ".env.example"),
   );
   const named = [...example.matchAll(/^(?:# )?([A-Z_]+)=/gm)]
     .map(([, name = ""]) => name);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { projectDirectory } from "../../../lib/project_directory.ts";
+import { platformDirectory } from "../../../lib/platform_directory.ts";
 import { sqlFolderNamer } from "../../../lib/settings/sql_folder.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 
@@ -54,7 +54,7 @@ Deno.test("sqlFolderNamer() leaves all as it is where the folder is the project'
 
   assert.equal(namerOf(undefined)(text), text);
   assert.equal(namerOf(" ")(text), text);
-  assert.equal(namerOf(join(projectDirectory(), "sql"))(text), text);
+  assert.equal(namerOf(join(platformDirectory(), "sql"))(text), text);
 });
 
 Deno.test("sqlFolderNamer() keeps JSON what it is", () => {

@@ -3,7 +3,7 @@ import { query, quoteName } from "../../lib/postgres/postgres.ts";
 import { inSavepoint } from "../../lib/postgres/savepoint.ts";
 
 /** Somebody else's table that loses or changes rows with one of ours. */
-export interface Follower {
+export interface Dependent {
   table: string;
   /** The action of its foreign key: `on delete cascade`. */
   action: string;
@@ -32,10 +32,10 @@ const INSUFFICIENT_PRIVILEGE = /^42501$/;
  * were deleted that meet a condition on `present`, directly or through further
  * tables. Tables that would keep all of their rows as they are, are left out.
  */
-export async function findFollowers(
+export async function findDependents(
   client: pg.Client,
   options: { table: string; goes: string },
-): Promise<Follower[]> {
+): Promise<Dependent[]> {
   const keys = await readForeignKeys(client);
   const [root] = await query(
     client,
@@ -62,20 +62,20 @@ export async function findFollowers(
     }
   };
   follow([], () => options.goes);
-  const followers: Follower[] = [];
+  const dependents: Dependent[] = [];
   for (const { key: { referring, action }, goes } of found.values()) {
     let rows: number | undefined;
     await inSavepoint(client, INSUFFICIENT_PRIVILEGE, async () => {
       const [counted] = await query(
         client,
-        `select count(*) as rows from ${referring} as follower
-        where ${goes.map((goesOf) => goesOf("follower")).join(" or ")}`,
+        `select count(*) as rows from ${referring} as dependent
+        where ${goes.map((goesOf) => goesOf("dependent")).join(" or ")}`,
       );
       rows = Number(counted?.rows);
     });
-    if (rows !== 0) followers.push({ table: referring, action, rows });
+    if (rows !== 0) dependents.push({ table: referring, action, rows });
   }
-  return followers;
+  return dependents;
 }
 
 async function readForeignKeys(client: pg.Client): Promise<ForeignKey[]> {

@@ -1,6 +1,6 @@
 import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";
-import { findFollowers, type Follower } from "./find_cascades.ts";
+import { type Dependent, findDependents } from "./find_dependents.ts";
 import { type Landed, type ReloadWork } from "../rows/land_rows.ts";
 import { warehouseOf } from "../open_loader.ts";
 import { goesSql } from "../repair/reconcile.ts";
@@ -10,19 +10,19 @@ import { goesSql } from "../repair/reconcile.ts";
  * deleted or changed with those removed here; where that is allowed, only warns
  * of them.
  */
-export async function checkFollowers(
+export async function checkDependents(
   { context, client, allowCascade }: ReloadWork,
   landed: readonly Landed[],
 ): Promise<void> {
-  const found: Follower[] = [];
+  const found: Dependent[] = [];
   for (const { reconciliation } of landed) {
     const { name: table } = reconciliation;
     found.push(
-      ...await findFollowers(client, { table, goes: goesSql(reconciliation) }),
+      ...await findDependents(client, { table, goes: goesSql(reconciliation) }),
     );
   }
   if (found.length === 0) return;
-  const followers = found.map(({ table, action, rows }) =>
+  const dependents = found.map(({ table, action, rows }) =>
     `${table} (${action}): ${
       rows === undefined
         ? "rows that the loader's role may not read"
@@ -33,14 +33,14 @@ export async function checkFollowers(
   ).join(", ");
   if (allowCascade) {
     context.log.warn(
-      "rows are deleted, and with them rows that refer to them in {followers}",
-      { followers },
+      "rows are deleted, and with them rows that refer to them in {dependents}",
+      { dependents },
     );
     return;
   }
   const server = serverName(warehouseOf(context));
   throw new StageError(
-    `Cannot reload ${server}: rows would be deleted, and with them rows that refer to them in ${followers}`,
+    `Cannot reload ${server}: rows would be deleted, and with them rows that refer to them in ${dependents}`,
     {
       subject: server,
       hint:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
-import { changedParts } from "../../../transform/checks/added_only.ts";
+import { changedParts } from "../../../transform/checks/changed_parts.ts";
 import { splitSql } from "../../../transform/checks/sql_parts.ts";
 import { registerModels } from "../../../transform/models/register_models.ts";
 import { projectOf } from "../../harness/small_project.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { Beside } from "../../extract/beside.ts";
+import { SecondConnection } from "../../extract/second_connection.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { type Connection, queryRow } from "../../lib/postgres/postgres.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { startSpreadProxy } from "../harness/spread_proxy.ts";
 
-Deno.test("Beside.use() goes on where its server vanished without a word", async () => {
+Deno.test("SecondConnection.use() goes on where its server vanished without a word", async () => {
   await using database = await openTestDatabase();
   const { settings } = database;
   await using proxy = startSpreadProxy(() => settings);
@@ -17,13 +17,13 @@ Deno.test("Beside.use() goes on where its server vanished without a word", async
     opened.push(connection);
     return connection;
   };
-  const beside = new Beside(await open(), {
+  const second = new SecondConnection(await open(), {
     guest: { version: 15, schema: "public", lockTimeoutMs: 1000 },
     reopen: open,
     end: async (connection) => await connection[Symbol.asyncDispose](),
   });
   const look = () =>
-    beside.use((client) => queryRow(client, "select 1 as one"), {
+    second.use((client) => queryRow(client, "select 1 as one"), {
       answerMsMax: 2_000,
     });
   assert.equal((await look())?.one, "1");

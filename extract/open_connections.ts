@@ -36,7 +36,7 @@ export interface Opening {
  * one has, and then watches who waits. Undefined if no connection to the same
  * server can be opened.
  */
-export async function openBeside(
+export async function openSecondConnection(
   { connect, end, guest, log }: Opening,
   server: string,
 ): Promise<Connection | undefined> {

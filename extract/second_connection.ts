@@ -14,7 +14,7 @@ const WORK_MS_MAX = 60_000;
  * is idle between its transactions, and servers, poolers and networks may end
  * it for that, some without a word: it is then opened again.
  */
-export class Beside {
+export class SecondConnection {
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { canaryFullReadReason } from "../../extract/full_read.ts";
-import { sourceFullReadReason } from "../../extract/full_read.ts";
+import { canaryFullReadReason } from "../../extract/full_read_reasons.ts";
+import { sourceFullReadReason } from "../../extract/full_read_reasons.ts";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
 import {
   decodeManifest,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   type TypeChange,
   typeChange,
-} from "../../../lib/project/column_types.ts";
+} from "../../../lib/project/type_change.ts";
 import { warehouseType } from "../../../lib/project/warehouse_type.ts";
 
 const FITS: TypeChange = { kind: "fits" };

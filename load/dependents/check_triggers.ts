@@ -41,7 +41,7 @@ function endingTable({ model }: WarehouseTable): string {
  * or rules run before its writes: they may skip a row, or change it, and
  * Postgres says nothing. Throws a `StageError` that names them.
  */
-export async function checkIntercepted(
+export async function checkTriggers(
   client: pg.Client,
   table: WarehouseTable,
   staging: string,

@@ -30,13 +30,13 @@ const JOINED_ROWS_MAX = 200_000;
  * A batch of a group. It has no buckets of keys, which only extract needs: each
  * manifest has as many as its source is large.
  */
-export interface LikeBatch extends IngestionManifest {
+export interface GroupCandidate extends IngestionManifest {
   /** The checksum of the manifest with its buckets. */
   inputSha256: string;
 }
 
 /** The next batches that can be made alike, as many as the bounds allow. */
-export async function likeBatches(
+export async function groupCandidates(
   { sql, config }: StageContext,
   options: {
     input: BatchLog<IngestionManifest>;
@@ -45,7 +45,7 @@ export async function likeBatches(
     last: IngestionManifest;
     bounds: GroupBounds;
   },
-): Promise<LikeBatch[]> {
+): Promise<GroupCandidate[]> {
   const { input, previous, last, bounds } = options;
   // The first batch of other SQL brings what new joins lack.
   const isHeld = !isOfSameSql(previous, sql) ||
@@ -57,7 +57,7 @@ export async function likeBatches(
   const from = previous.batch + 1;
   const to = Math.min(last.batch, from + bounds.batchesMax - 1);
   const layouts = new Map<string, string>();
-  const found: LikeBatch[] = [];
+  const found: GroupCandidate[] = [];
   let bytes = 0;
   for await (const next of input.range({ from, to })) {
     bytes += extractedOf(next).bytes;
@@ -82,7 +82,7 @@ export async function likeBatches(
   return found;
 }
 
-function withoutBuckets(next: IngestionManifest): LikeBatch {
+function withoutBuckets(next: IngestionManifest): GroupCandidate {
   const tables = Object.entries(next.tables).map(([name, table]) => [
     name,
     { ...table, digest: { ...table.digest, buckets: [] } },

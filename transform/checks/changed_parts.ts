@@ -1,6 +1,6 @@
 import type { QueryParts, SqlParts } from "../../lib/batches/manifest.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { capturesOf } from "./captured.ts";
+import { capturesOf } from "./captures_of.ts";
 import type { SelectColumn, SplitQuery } from "./split_query.ts";
 import { isUnnest, type SqlNode, walk } from "./sql_tree.ts";
 import type { SplitSql } from "./sql_parts.ts";

@@ -7,13 +7,13 @@ import {
 import { openZone } from "../../../lib/zone/zone.ts";
 import {
   GROUP_BOUNDS,
-  likeBatches,
-} from "../../../transform/batches/like_batches.ts";
+  groupCandidates,
+} from "../../../transform/batches/group_candidates.ts";
 import { processedManifest } from "../../harness/manifests.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
 import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
-Deno.test("likeBatches() keeps no buckets of keys, but the checksum of the manifest with them", async () => {
+Deno.test("groupCandidates() keeps no buckets of keys, but the checksum of the manifest with them", async () => {
   await using platform = await openPlatform();
   const { config, context, source } = platform;
   await fillSmall(source.client);
@@ -26,7 +26,7 @@ Deno.test("likeBatches() keeps no buckets of keys, but the checksum of the manif
   const zone = openZone(config.ingestionUrl, { s3: config.s3 });
   const input = new BatchLog<IngestionManifest>(zone, "extract");
 
-  const batches = await likeBatches(context, {
+  const batches = await groupCandidates(context, {
     input,
     previous: await processedManifest(platform, 1),
     last: await input.read(3),
