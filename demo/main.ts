@@ -10,7 +10,7 @@ import { lockFolder } from "./folder_lock.ts";
 import { numberFlag } from "./number_flag.ts";
 import { runDemo } from "./run_demo.ts";
 
-const USAGE = `deno task demo [--s3] [--reset] [--every 5s] [--minutes N]
+const USAGE = `./totesys demo [--s3] [--reset] [--every 5s] [--minutes N]
 
 The whole platform at work: an embedded Postgres with the source and the
 warehouse, live traffic on the source, and the pipeline every few seconds.
@@ -36,7 +36,7 @@ const MINUTES_MAX = 10_000;
 /** What the demo creates in its directory, and `--reset` removes. */
 const FOLDERS = ["postgres", "postgres.unfinished", "lake", "s3"];
 
-/** Runs `deno task demo`; returns the exit code. */
+/** Runs `./totesys demo`; returns the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

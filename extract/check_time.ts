@@ -35,7 +35,7 @@ export function checkTime(
     {
       subject: "source",
       hint:
-        "Run `deno task pipeline` once on the same zones, from a machine that can reach the databases: docs/deploy.md",
+        "Run `./totesys pipeline` once on the same zones, from a machine that can reach the databases: docs/deploy.md",
     },
   );
 }

@@ -3,7 +3,7 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { extract } from "./extract.ts";
 
-const USAGE = `deno task extract [--full[=TABLE,...]] [--allow-mass-delete]
+const USAGE = `./totesys extract [--full[=TABLE,...]] [--allow-mass-delete]
 
 Ships what changed in the source to the ingestion zone, as one batch.
 
@@ -12,7 +12,7 @@ Ships what changed in the source to the ingestion zone, as one batch.
   --allow-mass-delete  let this run delete more than DELETE_SHARE_MAX of a table
   --json               one JSON line per event, also on a terminal`;
 
-/** Runs `deno task extract`; returns the exit code. */
+/** Runs `./totesys extract`; returns the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

@@ -1,5 +1,5 @@
 /**
- * `deno task deploy init`: from AWS credentials to a running platform. Each
+ * `./totesys deploy init`: from AWS credentials to a running platform. Each
  * step says what it does, and leaves what is done already as it is.
  */
 import { ask } from "../lib/cli/ask.ts";
@@ -16,7 +16,7 @@ import { main as infra, readOutputs } from "./main.ts";
 /** Where services are that have one region only, and all accounts. */
 const GLOBAL_REGION = "us-east-1";
 
-/** Runs `deno task deploy`; returns the exit code. */
+/** Runs `./totesys deploy`; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
     const options = readOptions(args);
@@ -41,15 +41,15 @@ async function init(options: Options): Promise<number> {
   await makeStateBucket(backend, account);
   await checkLock(backend, options);
 
-  say(4, "Build the functions: deno task package");
+  say(4, "Build the functions: ./totesys package");
   await succeed(Deno.execPath(), ["task", "package"]);
-  say(5, `Plan: deno task infra:plan ${environment}`);
+  say(5, `Plan: ./totesys infra:plan ${environment}`);
   if (await infra(["plan", environment]) !== EXIT.ok) return EXIT.failed;
   if (!options.yes && !/^y(es)?$/i.test(ask("Apply this plan? (yes or no)"))) {
     console.log("Nothing was applied. Run this again at any time.");
     return EXIT.ok;
   }
-  say(6, `Apply: deno task infra:apply ${environment}`);
+  say(6, `Apply: ./totesys infra:apply ${environment}`);
   if (await infra(["apply", environment]) !== EXIT.ok) return EXIT.failed;
 
   const outputs = await readOutputs();

@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 import { ConfigError } from "../lib/errors.ts";
 import type { Database } from "./database_roles.ts";
 
-/** What `deno task deploy` takes. */
-export const USAGE = `deno task deploy init [ENVIRONMENT] [flags]
+/** What `./totesys deploy` takes. */
+export const USAGE = `./totesys deploy init [ENVIRONMENT] [flags]
 
 Sets up an environment (default: staging) on AWS: the bucket of Terraform's
 state, the settings, the package, plan and apply, the databases' roles and their

@@ -1,12 +1,12 @@
 /**
- * `deno task infra:plan` and `infra:apply`: Terraform for one environment. A
+ * `./totesys infra:plan` and `infra:apply`: Terraform for one environment. A
  * plan is saved, and only a saved plan is applied.
  */
 import { fileURLToPath } from "node:url";
 import { ConfigError, EXIT, exitCode, messageOf } from "../lib/errors.ts";
 
-const USAGE = `deno task infra:plan ENVIRONMENT
-deno task infra:apply ENVIRONMENT
+const USAGE = `./totesys infra:plan ENVIRONMENT
+./totesys infra:apply ENVIRONMENT
 
 Plans or applies infra/ for an environment, whose settings are in
 infra/environments/ENVIRONMENT.tfvars and ENVIRONMENT.tfbackend. An apply uses
@@ -15,7 +15,7 @@ the plan saved last, and no other.`;
 /** Buckets that are never destroyed. */
 const HISTORY = /^aws_s3_bucket\.(ingestion|replica\[.*\])$/;
 
-/** What `deno task package` has built last, with the hash of each file. */
+/** What `./totesys package` has built last, with the hash of each file. */
 const PACKAGE = "../dist/package.json";
 
 /** At Ctrl-C, `deno task` passes on what the terminal has sent already. */
@@ -33,7 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const plan = `${environment}.tfplan`;
     const packed = `${environment}.tfplan.package`;
     if (action === "apply") {
-      await mustExist(plan, `deno task infra:plan ${environment} makes it`);
+      await mustExist(plan, `./totesys infra:plan ${environment} makes it`);
       await checkPackage(packed, environment);
       await terraform("apply", "-input=false", plan);
       await Deno.remove(`${folder}${plan}`);
@@ -44,7 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
     for (const file of [`${settings}.tfvars`, `${settings}.tfbackend`]) {
       await mustExist(file, `copy ${file}.example and fill it in`);
     }
-    await mustExist(PACKAGE, "deno task package makes it");
+    await mustExist(PACKAGE, "./totesys package makes it");
     await terraform(
       "init",
       "-input=false",
@@ -59,7 +59,7 @@ export async function main(args: readonly string[]): Promise<number> {
       `-out=${plan}`,
     );
     await Deno.copyFile(`${folder}${PACKAGE}`, `${folder}${packed}`);
-    console.log(`deno task infra:apply ${environment} applies this plan`);
+    console.log(`./totesys infra:apply ${environment} applies this plan`);
     return EXIT.ok;
   } catch (error) {
     console.error(messageOf(error));
@@ -75,15 +75,15 @@ async function checkPackage(
   planned: string,
   environment: string,
 ): Promise<void> {
-  const again = `deno task infra:plan ${environment} plans with the new one`;
+  const again = `./totesys infra:plan ${environment} plans with the new one`;
   await mustExist(planned, again);
-  await mustExist(PACKAGE, "deno task package makes it");
+  await mustExist(PACKAGE, "./totesys package makes it");
   const text = await Deno.readTextFile(`${folder}${planned}`);
   const { parts } = JSON.parse(text) as {
     parts: Record<string, { file: string; sha256: string }>;
   };
   for (const { file, sha256 } of Object.values(parts)) {
-    await mustExist(`../dist/${file}`, "deno task package makes it");
+    await mustExist(`../dist/${file}`, "./totesys package makes it");
     const bytes = await Deno.readFile(`${folder}../dist/${file}`);
     const hash = await crypto.subtle.digest("SHA-256", bytes);
     if (new Uint8Array(hash).toHex() === sha256) continue;

@@ -7,7 +7,7 @@ output "put_secrets" {
 }
 
 output "zones" {
-  description = "INGESTION_URL and PROCESSED_URL, for a first load by `deno task pipeline`."
+  description = "INGESTION_URL and PROCESSED_URL, for a first load by `./totesys pipeline`."
   value = {
     INGESTION_URL = "s3://${local.buckets.ingestion.id}"
     PROCESSED_URL = "s3://${local.buckets.processed.id}"

@@ -25,7 +25,7 @@ variable "replica_region" {
 }
 
 variable "package_dir" {
-  description = "Folder that `deno task package` has built."
+  description = "Folder that `./totesys package` has built."
   type        = string
   default     = "../dist"
 }

@@ -13,7 +13,7 @@ import { planStar, type Star } from "./star.ts";
 import { contractText, grantsText } from "./write_contract.ts";
 
 const USAGE =
-  `deno task init --into DIR [--source URL] [--schema S,...] [--tables a,b]
+  `./totesys init --into DIR [--source URL] [--schema S,...] [--tables a,b]
 
 Makes a company's folder of SQL from the catalogue of its source: the contract,
 a starter model for each table, the grants that the source's role needs, and an
@@ -33,7 +33,7 @@ const OPTIONS = {
 } as const;
 const ROLE = "totesys_extract";
 
-/** Runs `deno task init`; gives the exit code. */
+/** Runs `./totesys init`; gives the exit code. */
 export function main(
   args: readonly string[],
   io: ProcessIo = processIo(),
@@ -127,9 +127,9 @@ export async function makeFolder(
       join(into, "grants.sql")
     }  (as an administrator, in the source)`,
     `  fill in ${join(into, ".env")} and copy it to .env here`,
-    "  deno task check",
-    "  deno task doctor",
-    "  deno task pipeline",
+    "  ./totesys check",
+    "  ./totesys doctor",
+    "  ./totesys pipeline",
     "",
   ].join("\n");
 }

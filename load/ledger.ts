@@ -289,8 +289,8 @@ function continuityError(
     {
       subject: zone,
       hint: found === OTHER_SQL
-        ? "Run `deno task rebuild warehouse`"
-        : "Check that PROCESSED_URL and WAREHOUSE_URL belong together; `deno task rebuild warehouse` makes the warehouse what the zone holds",
+        ? "Run `./totesys rebuild warehouse`"
+        : "Check that PROCESSED_URL and WAREHOUSE_URL belong together; `./totesys rebuild warehouse` makes the warehouse what the zone holds",
     },
   );
 }

@@ -20,7 +20,7 @@ const LIMITED =
 
 /** The remaining remedy where a warehouse can't hold such a value. */
 export const SET_ASIDE =
-  "set such rows aside in sql/quarantine, then `deno task rebuild processed` and `deno task rebuild warehouse`";
+  "set such rows aside in sql/quarantine, then `./totesys rebuild processed` and `./totesys rebuild warehouse`";
 const NO_TEXT =
   `The encoding UTF8 has no text for what it names, such as the character 0: ${SET_ASIDE}`;
 const REFUSED =
@@ -41,7 +41,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23": {
     retryable: false,
     hint:
-      "The warehouse's tables reject it: `deno task verify` says what differs, `deno task rebuild warehouse` fills them again",
+      "The warehouse's tables reject it: `./totesys verify` says what differs, `./totesys rebuild warehouse` fills them again",
   },
   "23502": {
     retryable: false,
@@ -61,7 +61,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23505": {
     retryable: false,
     hint:
-      "If the index that it names is your own, drop it: deleted rows stay in a dimension, and older versions in a fact. If sql/warehouse made it, the table was changed by others: `deno task verify` says what differs, and `deno task rebuild warehouse` repairs it",
+      "If the index that it names is your own, drop it: deleted rows stay in a dimension, and older versions in a fact. If sql/warehouse made it, the table was changed by others: `./totesys verify` says what differs, and `./totesys rebuild warehouse` repairs it",
   },
   "21": { retryable: false, hint: REFUSED },
   "09": { retryable: false, hint: REFUSED },
@@ -89,7 +89,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "42": {
     retryable: false,
     hint:
-      "Somebody changed the tables that load made: undo that, or run `deno task rebuild warehouse`",
+      "Somebody changed the tables that load made: undo that, or run `./totesys rebuild warehouse`",
   },
   "428C9": {
     retryable: false,

@@ -3,7 +3,7 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { load } from "./load.ts";
 
-const USAGE = `deno task load [--accept]
+const USAGE = `./totesys load [--accept]
 
 Loads every batch that was transformed into the warehouse, in order.
 
@@ -11,7 +11,7 @@ Loads every batch that was transformed into the warehouse, in order.
             needed for batches that transform --accept has made
   --json    one JSON line per event, also on a terminal`;
 
-/** Runs `deno task load`; gives the exit code. */
+/** Runs `./totesys load`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

@@ -8,7 +8,7 @@ import type { StageContext } from "../lib/stage.ts";
 import type { ModelColumn } from "../transform/models/model_changes.ts";
 import { registerModels } from "../transform/models/register_models.ts";
 
-const USAGE = `deno task check [--json]
+const USAGE = `./totesys check [--json]
 
 Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
 database: that contract, models, quarantine, checks and dashboard fit each
@@ -100,7 +100,7 @@ function checkedColumn(
   };
 }
 
-/** Runs `deno task check`; gives the exit code. */
+/** Runs `./totesys check`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

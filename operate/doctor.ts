@@ -21,7 +21,7 @@ import { lackingRight } from "./warehouse_rights.ts";
 import { examineSize } from "./examine_size.ts";
 import { examineSns } from "./examine_sns.ts";
 
-const USAGE = `deno task doctor [--aws]
+const USAGE = `./totesys doctor [--aws]
 
 Finds out, before a run, whether it can work: the source and its contract, the
 two zones, DuckDB, room for the largest batch, the warehouse, and whether zones
@@ -116,7 +116,7 @@ async function examineZone(
 ): Promise<string> {
   const zone = openStageZone(context, name);
   try {
-    const content = new TextEncoder().encode("written by deno task doctor\n");
+    const content = new TextEncoder().encode("written by ./totesys doctor\n");
     const created = await zone.create(PROBE, content);
     const again = await zone.create(PROBE, content);
     const replaced = await zone.put(PROBE, content, { ifMatch: '"other"' });
@@ -265,7 +265,7 @@ export function formatFindings(findings: readonly Finding[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Runs `deno task doctor`; gives the exit code. */
+/** Runs `./totesys doctor`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

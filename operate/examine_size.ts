@@ -35,7 +35,7 @@ export async function examineSize(
       {
         subject: tempDirectory,
         hint:
-          "Set TEMP_DIRECTORY to a folder on a larger disk, or run `deno task rebuild processed` on a machine that has one; docs/scale.md says when Trino helps",
+          "Set TEMP_DIRECTORY to a folder on a larger disk, or run `./totesys rebuild processed` on a machine that has one; docs/scale.md says when Trino helps",
       },
     );
   }

@@ -15,7 +15,7 @@ export function formatPlan(plan: Plan): string {
         plan.isAddition
           ? "it only adds, so new batches have it without --accept, and earlier ones after"
           : "run it with --accept, for new batches only, or"
-      } \`deno task rebuild processed\``,
+      } \`./totesys rebuild processed\``,
       ...plan.changes.map((line) => `             ${line}`),
     ],
     ...section(

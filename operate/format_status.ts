@@ -37,7 +37,7 @@ export function formatStatus(status: Status): string {
     const { batch, verifiedAt, differences } = verification;
     const found = differences === 0
       ? "the same"
-      : `${differences} DIFFERENCES: run deno task verify`;
+      : `${differences} DIFFERENCES: run ./totesys verify`;
     lines.push(`verified: batch ${batch}, ${shortTime(verifiedAt)}, ${found}`);
   }
   if (status.verificationProblem !== undefined) {

@@ -30,7 +30,7 @@ import { checkContinuity, checkKeys } from "../transform/batches/continuity.ts";
 import { findLacks, sqlChange } from "../transform/checks/check_sql.ts";
 import type { ModelColumn } from "../transform/models/model_changes.ts";
 
-const USAGE = `deno task plan [--json]
+const USAGE = `./totesys plan [--json]
 
 Shows what the next run would do with this sql/, and writes nothing: which
 batches are pending for transform and load, whether sql/ has changed since the
@@ -247,7 +247,7 @@ async function refusedAs(
   }
 }
 
-/** Runs `deno task plan`; gives the exit code. */
+/** Runs `./totesys plan`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

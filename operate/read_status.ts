@@ -148,5 +148,5 @@ async function noteWaiting(
     shortTime(since.toISOString())
   }: ${why}`;
   stage.hint =
-    "See its log; `deno task doctor` shows which place refuses writes";
+    "See its log; `./totesys doctor` shows which place refuses writes";
 }

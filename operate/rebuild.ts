@@ -6,8 +6,8 @@ import { forStage } from "../lib/stage_context.ts";
 import { rebuildWarehouse } from "../load/repair/rebuild_warehouse.ts";
 import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
-const USAGE = `deno task rebuild processed [--engine trino|athena]
-deno task rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
+const USAGE = `./totesys rebuild processed [--engine trino|athena]
+./totesys rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
 
 Rebuilds the processed zone from the ingestion zone, or the warehouse from the
 processed zone. The old one can be read until the new one replaces it, all at
@@ -33,7 +33,7 @@ const NEEDS: ReadonlyMap<string, readonly Need[]> = new Map([
   ["warehouse", ["processed", "warehouse"]],
 ]);
 
-/** Runs `deno task rebuild`; gives the exit code. */
+/** Runs `./totesys rebuild`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   const named = args.find((arg) => NEEDS.has(arg)) ?? "";
   return runCommand(

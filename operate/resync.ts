@@ -9,7 +9,7 @@ import { resyncTables } from "../load/repair/resync_tables.ts";
 import { transform } from "../transform/transform.ts";
 
 const USAGE =
-  `deno task resync TABLE[,TABLE...] [--allow-mass-delete] [--allow-cascade] [--accept]
+  `./totesys resync TABLE[,TABLE...] [--allow-mass-delete] [--allow-cascade] [--accept]
 
 Reads these source tables whole, and repairs the lake and the warehouse where
 the models that read them differ. Other commands may run meanwhile.
@@ -67,7 +67,7 @@ export async function resync(
   });
 }
 
-/** Runs `deno task resync`; gives the exit code. */
+/** Runs `./totesys resync`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

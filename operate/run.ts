@@ -5,14 +5,14 @@ import {
 } from "../lib/cli/command.ts";
 import { parseInterval, runForever, runOnce } from "./run_stages.ts";
 
-const ONCE_USAGE = `deno task pipeline [--accept]
+const ONCE_USAGE = `./totesys pipeline [--accept]
 
-Extract, transform and load, once. deno task run does it for ever.
+Extract, transform and load, once. ./totesys run does it for ever.
 
   --accept  go on although sql/ does more than add to what it was, whatever it
             takes away: for new batches only
   --json    one JSON line per event, also on a terminal`;
-const FOREVER_USAGE = `deno task run [--every 15m] [--accept]
+const FOREVER_USAGE = `./totesys run [--every 15m] [--accept]
 
 Extract, transform and load for ever, in one process.
 
@@ -22,7 +22,7 @@ Extract, transform and load for ever, in one process.
   --json              one JSON line per event, also on a terminal`;
 const EVERY = "15m";
 
-/** Runs `deno task pipeline` or, with `--forever`, `deno task run`. */
+/** Runs `./totesys pipeline` or, with `--forever`, `./totesys run`. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   const needs = ["source", "ingestion", "processed", "warehouse"] as const;
   const once: Command = {

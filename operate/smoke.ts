@@ -7,7 +7,7 @@ import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { parseInterval } from "./run_stages.ts";
 
-const USAGE = `deno task smoke [--wait 30m]
+const USAGE = `./totesys smoke [--wait 30m]
 
 Writes a row into the source, waits until the warehouse has it, and removes it
 again, to show that a deployment works from end to end. SOURCE_URL must name a
@@ -78,7 +78,7 @@ export async function smoke(
       } s`,
       {
         subject: String(key),
-        hint: "`deno task status` says which stage is stuck",
+        hint: "`./totesys status` says which stage is stuck",
       },
     );
   } finally {
@@ -108,7 +108,7 @@ async function readSmokeSql(folder: string): Promise<SmokeSql> {
   return sql;
 }
 
-/** Runs `deno task smoke`; gives the exit code. */
+/** Runs `./totesys smoke`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

@@ -3,7 +3,7 @@ import { EXIT } from "../lib/errors.ts";
 import { formatStatus } from "./format_status.ts";
 import { readStatus } from "./read_status.ts";
 
-const USAGE = `deno task status [--json]
+const USAGE = `./totesys status [--json]
 
 Shows where each stage stands. Exits 1 when the warehouse is not as fresh as
 FRESHNESS_MINUTES_MAX says, when a stage fails at the next batch, when a batch
@@ -16,7 +16,7 @@ be read or doesn't belong to the others.
 
   --json  one JSON object, also on a terminal`;
 
-/** Runs `deno task status`; gives the exit code. */
+/** Runs `./totesys status`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

@@ -133,7 +133,7 @@ function verificationAge(
   return seconds <= secondsMax ? {} : {
     verificationProblem: `not for ${
       duration(seconds)
-    } - TOO LONG: run deno task verify, or set VERIFY_EVERY_HOURS`,
+    } - TOO LONG: run ./totesys verify, or set VERIFY_EVERY_HOURS`,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * `deno task package`: builds into `dist/` what AWS Lambda runs: a zip of each
+ * `./totesys package`: builds into `dist/` what AWS Lambda runs: a zip of each
  * function, and the layers that they share.
  */
 import { join } from "node:path";
@@ -18,7 +18,7 @@ import {
 } from "./functions.ts";
 import { zipEntries } from "./zip_entries.ts";
 
-const USAGE = `deno task package [--architecture x86_64|arm64]
+const USAGE = `./totesys package [--architecture x86_64|arm64]
 
 Builds the functions and their layers for AWS Lambda into dist/: the same bytes
 from the same sources, whenever and wherever.`;

@@ -4,7 +4,7 @@ import { ConfigError } from "../lib/errors.ts";
 import type { Need } from "../lib/settings/config.ts";
 import { sweep, type SweepResult } from "./sweep.ts";
 
-const USAGE = `deno task sweep [processed|ingestion] [--dry-run]
+const USAGE = `./totesys sweep [processed|ingestion] [--dry-run]
 
 Removes the files of a zone that no manifest lists and that are older than 48
 hours by the store's clock: files that killed runs left, or a rebuild replaced.
@@ -16,7 +16,7 @@ it is swept by hand only.
 
 const ZONES = ["processed", "ingestion"] as const satisfies readonly Need[];
 
-/** Runs `deno task sweep`; gives the exit code. */
+/** Runs `./totesys sweep`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   const asked = zoneOf(args.filter((arg) => !arg.startsWith("-")));
   return runCommand(

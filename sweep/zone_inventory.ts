@@ -29,7 +29,7 @@ export interface InventoriedLog {
 }
 
 /**
- * The file that `deno task doctor` writes, to see whether the store keeps
+ * The file that `./totesys doctor` writes, to see whether the store keeps
  * conditions. It stays, harmlessly, where doctor's role may not delete it.
  */
 export const PROBE = "_doctor";

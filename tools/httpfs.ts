@@ -3,7 +3,7 @@ import { runCommand } from "../lib/cli/command.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 
-const USAGE = `deno task httpfs
+const USAGE = `./totesys httpfs
 
 Fetches DuckDB's S3 extension from PyPI into .duckdb, for hosts that can't
 reach DuckDB's own store, and says what to set DUCKDB_EXTENSION_DIRECTORY to.`;

@@ -15,7 +15,7 @@ const ROOTS = [
   "init",
 ];
 
-const USAGE = `deno task lint:sql
+const USAGE = `./totesys lint:sql
 
 Checks every SQL file against the house style: prints FILE:LINE: MESSAGE for
 each fault, and exits with 1 if there are any. Searches

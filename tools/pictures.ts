@@ -1,7 +1,7 @@
 /**
  * `deno task pictures http://127.0.0.1:54331/`: takes the pictures of the
  * documents from a dashboard at work, such as the demo's a minute after
- * `deno task demo --reset`.
+ * `./totesys demo --reset`.
  */
 import { join } from "node:path";
 import { platformDirectory } from "../lib/platform_directory.ts";

@@ -3,7 +3,7 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { transform } from "./transform.ts";
 
-const USAGE = `deno task transform [--accept] [--compact]
+const USAGE = `./totesys transform [--accept] [--compact]
 
 Makes the star schemas of every batch that was extracted and not transformed.
 
@@ -14,7 +14,7 @@ Makes the star schemas of every batch that was extracted and not transformed.
              they are committed with the next batch
   --json     one JSON line per event, also on a terminal`;
 
-/** Runs `deno task transform`; gives the exit code. */
+/** Runs `./totesys transform`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

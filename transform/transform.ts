@@ -172,7 +172,7 @@ async function reportDueMerges(
   const merges = countDue(work, await readLiveFiles(output, newest));
   if (merges === 0) return log.info("nothing to merge");
   log.warn(
-    "nothing was merged: the {merges} merges that are due are committed with a batch, and none is pending. Run `deno task extract`, which makes one, then this again",
+    "nothing was merged: the {merges} merges that are due are committed with a batch, and none is pending. Run `./totesys extract`, which makes one, then this again",
     { merges },
   );
 }

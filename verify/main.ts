@@ -4,7 +4,7 @@ import { describeKeys } from "./compare_models.ts";
 import type { Verification } from "./verification.ts";
 import { verify } from "./verify.ts";
 
-const USAGE = `deno task verify [--json]
+const USAGE = `./totesys verify [--json]
 
 Extracts, transforms and loads a batch, and compares by content what source,
 lake and warehouse hold as of it, and the history of the warehouse with the
@@ -14,7 +14,7 @@ tables and the models, compressed; and for two models of the warehouse as CSV.
 
   --json  one JSON object a line, also on a terminal`;
 
-/** Runs `deno task verify`; gives the exit code. */
+/** Runs `./totesys verify`; gives the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

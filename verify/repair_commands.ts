@@ -1,8 +1,8 @@
 import type { Model } from "../lib/project/model.ts";
 import type { Place } from "./compare_models.ts";
 
-const REBUILD_LAKE = "deno task rebuild processed";
-const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
+const REBUILD_LAKE = "./totesys rebuild processed";
+const REBUILD_WAREHOUSE = "./totesys rebuild warehouse";
 
 /**
  * The tasks that repair the differences in a place, to be run in this order;
@@ -53,5 +53,5 @@ function lakeRepairCommands(options: {
     (model.derivation === "set" && hows.includes("different"));
   return needsRebuild
     ? [REBUILD_LAKE, REBUILD_WAREHOUSE]
-    : tables.map((table) => `deno task resync ${table}`);
+    : tables.map((table) => `./totesys resync ${table}`);
 }

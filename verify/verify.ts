@@ -37,7 +37,7 @@ import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
 /** Undefined functions, tables and columns, by SQLSTATE. */
 const MISSING = ["42883", "42P01", "42703"];
 const MAKE_AGAIN =
-  "Run `deno task rebuild warehouse`: it makes each model's views and functions again";
+  "Run `./totesys rebuild warehouse`: it makes each model's views and functions again";
 
 /**
  * Reads one state of the warehouse; what checks create there is rolled back.

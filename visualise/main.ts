@@ -9,7 +9,7 @@ import { createServer } from "./server.ts";
 import { zoneReader } from "./stage_states.ts";
 import { Warehouse } from "./warehouse.ts";
 
-const USAGE = `deno task dashboard
+const USAGE = `./totesys dashboard
 
 Serves the live dashboard of the warehouse at DASHBOARD_LISTEN. It reads with
 the role analyst only. Beyond this machine, DASHBOARD_TOKEN is required.
@@ -136,7 +136,7 @@ function listen(
   }
 }
 
-/** Runs `deno task dashboard`; returns the exit code. */
+/** Runs `./totesys dashboard`; returns the exit code. */
 export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
   return runCommand(
     {

@@ -63,7 +63,7 @@ export async function measureAt(
   }
   if (store === undefined) {
     await run("sweep", ["sweep/main.ts"]);
-    // Into an empty place, as `deno task rebuild processed` does.
+    // Into an empty place, as `./totesys rebuild processed` does.
     const rebuilt = `${env.PROCESSED_URL}-again`;
     await run("transform of the whole log", ["transform/main.ts"], {
       PROCESSED_URL: rebuilt,

@@ -44,7 +44,7 @@ const ONE_BY_ONE_MIN = 10;
 
 /**
  * A lake and a warehouse that get batch after batch from the stages themselves,
- * in this process and with connections kept, as in `deno task run`. The source
+ * in this process and with connections kept, as in `./totesys run`. The source
  * keeps its size: only history grows. Most of the batches that `extract` need
  * not make, since its cost is that of the newest manifest and of the source,
  * are copies of its last hundred: transform and load make them like any other,

@@ -13,7 +13,7 @@ import type {
 export const LIVE_ENTRIES_MAX = 64;
 /** The hint for files of the lake that are not as they were written. */
 export const LAKE_WAY_BACK =
-  "Restore the file from the bucket's versions or a copy of the zone, or rebuild the lake: deno task rebuild processed";
+  "Restore the file from the bucket's versions or a copy of the zone, or rebuild the lake: ./totesys rebuild processed";
 const CHECKPOINTS = "_live";
 const READS_AT_ONCE = 16;
 
@@ -217,7 +217,7 @@ function checkRows(
       {
         subject,
         hint:
-          "A manifest or its list was changed by hand or by another version: rebuild the lake with deno task rebuild processed",
+          "A manifest or its list was changed by hand or by another version: rebuild the lake with ./totesys rebuild processed",
       },
     );
   }

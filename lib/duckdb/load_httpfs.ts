@@ -58,7 +58,7 @@ export async function loadHttpfs(
       {
         subject: "httpfs",
         hint:
-          "Without access to extensions.duckdb.org, run `deno task httpfs` once and set DUCKDB_EXTENSION_DIRECTORY to the folder it names",
+          "Without access to extensions.duckdb.org, run `./totesys httpfs` once and set DUCKDB_EXTENSION_DIRECTORY to the folder it names",
         cause: error,
       },
     );

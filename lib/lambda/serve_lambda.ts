@@ -200,7 +200,7 @@ class Served<Result> implements AsyncDisposable {
           subject: fn.name,
           retryable: true,
           hint:
-            "Committed batches stay, and the next call continues from there. If it is a first load, run `deno task pipeline` once on the same zones: docs/deploy.md",
+            "Committed batches stay, and the next call continues from there. If it is a first load, run `./totesys pipeline` once on the same zones: docs/deploy.md",
           cause: error,
         },
       );

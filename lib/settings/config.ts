@@ -56,7 +56,7 @@ export interface Config extends EngineSettings, IcebergSettings {
   compactionSecondsMax: number;
   /** Data older than this makes `status` fail. */
   freshnessMinutesMax: number;
-  /** How often `deno task run` verifies; 0 for never. */
+  /** How often `./totesys run` verifies; 0 for never. */
   verifyEveryHours: number;
   duckDbMemoryLimit: string;
   duckDbThreads: number;

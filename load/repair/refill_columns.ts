@@ -57,7 +57,7 @@ export async function refillColumns(
     );
     if (unfit !== undefined) {
       work.context.log.warn(
-        "{model}: {column} had another type before it was removed, and is null in rows that don't change from now on: run `deno task rebuild processed`, then `deno task rebuild warehouse`",
+        "{model}: {column} had another type before it was removed, and is null in rows that don't change from now on: run `./totesys rebuild processed`, then `./totesys rebuild warehouse`",
         { model: table.model.name, column: unfit },
       );
     } else if (held.length > 0) stale.push(table);

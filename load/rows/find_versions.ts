@@ -145,7 +145,7 @@ export async function checkVersions(
       }: the live files of "${name}" hold ${rows} versions of them, their manifests say ${expected}`,
       {
         subject: name,
-        hint: "Rebuild the lake: deno task rebuild processed",
+        hint: "Rebuild the lake: ./totesys rebuild processed",
       },
     );
   }

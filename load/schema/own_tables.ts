@@ -85,7 +85,7 @@ export function damagedError({ name, fault }: DamagedTable): StageError {
   return new StageError(`Cannot rely on this warehouse: ${fault}`, {
     subject: `${SCHEMA}${name}`,
     hint: FILLED_BY_REBUILD.includes(name)
-      ? `Run \`deno task rebuild warehouse\`: it creates that table again, and fills it`
+      ? `Run \`./totesys rebuild warehouse\`: it creates that table again, and fills it`
       : "Run load: it creates that table again",
   });
 }
@@ -121,7 +121,7 @@ function notLogged(table: string): StageError {
     {
       subject: table,
       hint:
-        `alter table ${table} set logged; where the server has crashed since, also run \`deno task rebuild warehouse\``,
+        `alter table ${table} set logged; where the server has crashed since, also run \`./totesys rebuild warehouse\``,
     },
   );
 }

@@ -61,7 +61,7 @@ export async function checkTypes(
       {
         subject: model.name,
         hint:
-          "Somebody changed its type: run `deno task rebuild warehouse`, which restores its type and values",
+          "Somebody changed its type: run `./totesys rebuild warehouse`, which restores its type and values",
       },
     );
   }
@@ -95,7 +95,7 @@ export async function checkKnown(
     {
       subject: name,
       hint:
-        "Somebody renamed or dropped it: give it its name again, or run `deno task rebuild warehouse --accept`",
+        "Somebody renamed or dropped it: give it its name again, or run `./totesys rebuild warehouse --accept`",
     },
   );
 }

@@ -48,7 +48,7 @@ export async function checkTakenByLoad(
       ...await takenTables(client, context),
     ],
     hint:
-      "Change sql/ back, or run it again with --accept; once `deno task transform --accept` has made a batch of this sql/, load goes on by itself",
+      "Change sql/ back, or run it again with --accept; once `./totesys transform --accept` has made a batch of this sql/, load goes on by itself",
   });
 }
 
@@ -69,7 +69,7 @@ export async function checkTakenByRebuild(
       ...await takenColumns(client, { models, drop: true, isChanged }),
       ...isChanged ? await takenTables(client, context) : [],
     ],
-    hint: "Change sql/ back, or run `deno task rebuild warehouse --accept`",
+    hint: "Change sql/ back, or run `./totesys rebuild warehouse --accept`",
   });
 }
 

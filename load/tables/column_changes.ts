@@ -232,7 +232,7 @@ function retype(
       {
         subject,
         hint:
-          "Run `deno task rebuild warehouse`, after `deno task rebuild processed` if older batches have the type before",
+          "Run `./totesys rebuild warehouse`, after `./totesys rebuild processed` if older batches have the type before",
       },
     );
   }

@@ -84,7 +84,7 @@ async function named(table: string, work: () => Promise<void>): Promise<void> {
       {
         subject: table,
         hint: state === RENAMED
-          ? "Somebody renamed a column of it: give it its name again, or run `deno task rebuild warehouse --accept`"
+          ? "Somebody renamed a column of it: give it its name again, or run `./totesys rebuild warehouse --accept`"
           : "Drop what depends on the column, run it again, and create it again afterwards",
         cause: error,
       },

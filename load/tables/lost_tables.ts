@@ -53,7 +53,7 @@ export async function checkNotLost(
       [closed],
     );
     if (reloads && left === undefined) continue;
-    const rebuild = "`deno task rebuild warehouse` makes it again";
+    const rebuild = "`./totesys rebuild warehouse` makes it again";
     throw new StageError(
       `Cannot load the model "${subject}": its table is gone, which has had rows since batch ${batch}`,
       {
@@ -103,7 +103,7 @@ export async function checkNotMoved(
     {
       subject: model,
       hint:
-        `Give it its place back (${back}), or the loader's role its search_path. Or drop it with its views, and \`deno task rebuild warehouse\` makes it again`,
+        `Give it its place back (${back}), or the loader's role its search_path. Or drop it with its views, and \`./totesys rebuild warehouse\` makes it again`,
     },
   );
 }

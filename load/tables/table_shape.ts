@@ -76,7 +76,7 @@ function shapeHint(model: Shaped, shape: TableShape): string {
   const tables = [name, ...shape.hasClosed ? [closed(model)] : []];
   return `Its table was made for another header, or changed since. Drop it in the warehouse (drop table ${
     tables.map(quoteName).join(", ")
-  } cascade), then run \`deno task rebuild warehouse\`, which makes it again with all of its rows`;
+  } cascade), then run \`./totesys rebuild warehouse\`, which makes it again with all of its rows`;
 }
 
 /** Whether a dimension's table has lost its primary key. */

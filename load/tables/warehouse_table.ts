@@ -173,7 +173,7 @@ function checkChange({ model, heir, unlogged }: TextRow): void {
     {
       subject,
       hint:
-        `alter table ${unlogged} set logged; then \`deno task verify\` says whether rows were lost`,
+        `alter table ${unlogged} set logged; then \`./totesys verify\` says whether rows were lost`,
     },
   );
 }
@@ -224,7 +224,7 @@ function checkColumns(model: Shown, found: readonly TextRow[]): void {
     throw new StageError(`Cannot load "${model.name}": ${fault.says}`, {
       subject: model.name,
       hint:
-        "Run `deno task rebuild warehouse`: it gives the column its type again",
+        "Run `./totesys rebuild warehouse`: it gives the column its type again",
     });
   }
 }

@@ -1,4 +1,4 @@
--- A row that no application would write, for `deno task smoke`.
+-- A row that no application would write, for `./totesys smoke`.
 insert into design (
     design_id, created_at, design_name, file_location, file_name, last_updated
 )

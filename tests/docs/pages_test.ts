@@ -165,6 +165,40 @@ Deno.test("docs/errors.md has a row for every message that begins with Cannot", 
   assert.deepEqual(missing.sort(), NEVER_MET);
 });
 
+Deno.test("docs/errors.md has a row for what each of them says is wrong", async () => {
+  const code = await textOf(SPEAKING);
+  const rows = (await firstColumn("docs/errors.md")).flatMap(quoted)
+    .map((row) => row.replace(/"[^"]*"/g, '"..."'))
+    .map((row) => row.split(/\.\.\.|<[^>]*>|host:port\/db|\b[nmc]\b/));
+
+  const messages = [...code.matchAll(CANNOT)].map(([, template, text = ""]) =>
+    (template ?? text).replace(/\$\{[^}]*\}/g, "...")
+  );
+
+  // What others say is wrong, such as the server, has no row.
+  const own = messages.filter((message) => /: (\.\.\. )*[a-z]/.test(message))
+    .filter((message) => !NEVER_MET.some((begin) => message.startsWith(begin)));
+  assert.ok(own.length > 50);
+  assert.deepEqual(
+    own.filter((message) => !rows.some((parts) => holds(message, parts))),
+    [],
+  );
+});
+
+/** A message that begins so, as a template or a text; not its begin alone. */
+const CANNOT =
+  /`(Cannot (?:[^`$\\]|\\.|\$\{[^}]*\}|\$)*)`|"(Cannot (?:[^"\\]|\\.)*)"/g;
+
+/** Whether a message has these parts in their order, from its beginning. */
+function holds(message: string, parts: readonly string[]): boolean {
+  let at = 0;
+  return parts.every((part, index) => {
+    const found = message.indexOf(part.trim(), at);
+    at = found + part.trim().length;
+    return index === 0 ? found === 0 : found >= 0;
+  });
+}
+
 Deno.test("docs/packages.md names the packages of deno.json", async () => {
   const named = quoted(await read("docs/packages.md"));
 

@@ -244,7 +244,7 @@ Deno.test("smoke() follows an order of Northwind's, and removes it", async () =>
   assert.deepEqual(rows, []);
 });
 
-Deno.test("`deno task check` takes Northwind's folder, and derives its tables", async () => {
+Deno.test("`./totesys check` takes Northwind's folder, and derives its tables", async () => {
   let out = "";
   const code = await check([], {
     env: (name) => name === "SQL_DIRECTORY" ? sqlDirectory : undefined,

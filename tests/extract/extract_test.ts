@@ -231,7 +231,7 @@ Deno.test("extract() says beforehand that a first read can't end in time", async
     await assert.rejects(extract(soon(memoryMb)), {
       name: "StageError",
       message: /^Cannot read \d+\.\d MB of the source in [01] s: it takes /,
-      hint: /deno task pipeline/,
+      hint: /\.\/totesys pipeline/,
     });
     await assert.rejects(extract(soon(memoryMb)), seconds);
   }

@@ -17,7 +17,7 @@ const MS_PER_TICK = 10;
 const ENDED_TRIES_MAX = 400;
 const ENDED_WAIT_MS = 25;
 
-/** What `deno task package` wrote, unzipped as Lambda does. */
+/** What `./totesys package` wrote, unzipped as Lambda does. */
 export class LaidOutPackage implements AsyncDisposable {
   private constructor(
     readonly folder: string,

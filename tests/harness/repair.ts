@@ -30,11 +30,11 @@ export async function doWhatItSays(
   verification: Verification,
 ): Promise<void> {
   for (const way of waysNamed(verification)) {
-    const [, table] = /^deno task resync (\w+)$/.exec(way) ?? [];
+    const [, table] = /^\.\/totesys resync (\w+)$/.exec(way) ?? [];
     if (table !== undefined) await resync(context, { tables: [table] });
-    else if (way === "deno task rebuild processed") {
+    else if (way === "./totesys rebuild processed") {
       assert.notEqual((await rebuildProcessed(context)).overtaken, true);
-    } else if (way.startsWith("deno task rebuild warehouse")) {
+    } else if (way.startsWith("./totesys rebuild warehouse")) {
       await rebuildWarehouse(context, { accept: way.endsWith(" --accept") });
     } else assert.fail(`no such task: ${way}`);
   }

@@ -10,7 +10,7 @@ import type { Moto } from "./moto.ts";
 import { tryRights } from "./try_rights.ts";
 import { tryTeardown } from "./try_teardown.ts";
 
-/** What `deno task package` reads, and `deploy` itself. */
+/** What `./totesys package` reads, and `deploy` itself. */
 const NAMES = [
   ...["deno.json", "deno.lock", "extract", "infra", "init", "lib", "load"],
   ...["operate", "package", "sql", "sweep", "transform", "verify", "visualise"],
@@ -37,7 +37,7 @@ interface Run {
 }
 
 /**
- * Runs `deno task deploy init` against moto: without credentials, without
+ * Runs `./totesys deploy init` against moto: without credentials, without
  * settings, killed at three moments, and to the end; then everything works, and
  * one run more changes nothing. Then the stages run with the functions' rights, and
  * all but history is taken down.

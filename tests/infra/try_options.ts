@@ -86,7 +86,7 @@ export async function tryOptions(
   await checkDestroyed(moto);
 }
 
-/** Writes a package whose functions are these words, as `deno task package` would. */
+/** Writes a package whose functions are these words, as `./totesys package` would. */
 export async function writePackage(
   folder: string,
   word: string,

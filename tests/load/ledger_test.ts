@@ -98,7 +98,7 @@ for (
         message:
           `Cannot go on from batch 3, which the warehouse holds: in /zone it ${found}`,
         subject: "/zone",
-        hint: /`deno task rebuild warehouse`/,
+        hint: /`\.\/totesys rebuild warehouse`/,
       },
     );
   });

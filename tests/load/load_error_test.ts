@@ -20,7 +20,7 @@ function thrown(code: string | undefined, message: string): StageError {
 
 for (
   const [code, message, retryable, hint] of [
-    ["23505", "duplicate key value", false, /deno task rebuild warehouse/],
+    ["23505", "duplicate key value", false, /\.\/totesys rebuild warehouse/],
     ["23502", "null value in column", false, /be null by a migration/],
     ["23505", "duplicate key of your index", false, /deleted rows stay in a/],
     ["23514", "violates check constraint", false, /^Drop the constraint/],

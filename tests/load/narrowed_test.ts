@@ -96,7 +96,7 @@ Deno.test("load sees a column that somebody made too narrow before it writes", a
         message:
           `Cannot load "${model}": its column "${column}" is ${printed}, which may cut off what its model gives, ${wanted}`,
         hint:
-          "Somebody changed its type: run `deno task rebuild warehouse`, which restores its type and values",
+          "Somebody changed its type: run `./totesys rebuild warehouse`, which restores its type and values",
       });
 
       await rebuildWarehouse(context);

@@ -111,7 +111,7 @@ Deno.test("status reports how the newest verification came out", async () => {
   assert.equal(changed.code, 1);
   assert.match(
     changed.out,
-    /\nverified: batch 3, .*, 2 DIFFERENCES: run deno task verify\n/,
+    /\nverified: batch 3, .*, 2 DIFFERENCES: run \.\/totesys verify\n/,
   );
 });
 
@@ -216,10 +216,10 @@ Deno.test("commands name every setting that is missing, and exit with 2", async 
   }
   const flags = ioOf({}, { isTerminal: true });
   assert.equal(await extract(["--fast"], flags), 2);
-  assert.match(flags.error, /--fast[^]*deno task extract/);
+  assert.match(flags.error, /--fast[^]*\.\/totesys extract/);
   const help = ioOf({}, { isTerminal: true });
   assert.equal(await load(["--help"], help), 0);
-  assert.match(help.out, /^deno task load/);
+  assert.match(help.out, /^\.\/totesys load/);
   const every = ioOf(UNREACHABLE);
   assert.equal(await pipeline(["--forever", "--every", "soon"], every), 2);
   assert.match(JSON.parse(every.error).message, /--every is "soon"/);
@@ -228,16 +228,16 @@ Deno.test("commands name every setting that is missing, and exit with 2", async 
 Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
   const once = ioOf({});
   assert.equal(await pipeline(["--help"], once), 0);
-  assert.match(once.out, /^deno task pipeline \[--accept\]\n/);
+  assert.match(once.out, /^\.\/totesys pipeline \[--accept\]\n/);
   const forever = ioOf({});
   assert.equal(await pipeline(["--forever", "--help"], forever), 0);
-  assert.match(forever.out, /^deno task run \[--every 15m\] \[--accept\]\n/);
+  assert.match(forever.out, /^\.\/totesys run \[--every 15m\] \[--accept\]\n/);
 
   const refused = ioOf(UNREACHABLE);
   assert.equal(await pipeline(["--every", "5s"], refused), 2);
   const { stage, message } = JSON.parse(refused.error);
   assert.equal(stage, "pipeline");
-  assert.match(message, /--every[^]*deno task run does it for ever/);
+  assert.match(message, /--every[^]*\.\/totesys run does it for ever/);
   const unset = ioOf({});
   assert.equal(await pipeline(["--forever"], unset), 2);
   assert.equal(JSON.parse(unset.error).stage, "run");
@@ -378,7 +378,7 @@ Deno.test("rebuild and resync say which words they take, and exit with 2", async
         message: `Cannot resync "paymant": it is not in ${contract}\n` +
           `Cannot resync "staf": it is not in ${contract}`,
       },
-      { main: resync, args: [], message: "deno task resync TABLE" },
+      { main: resync, args: [], message: "./totesys resync TABLE" },
     ]
   ) {
     const io = ioOf(env, { isTerminal: true });
@@ -386,7 +386,7 @@ Deno.test("rebuild and resync say which words they take, and exit with 2", async
     assert.equal(await main(args, io), 2, message);
 
     assert.ok(io.error.startsWith(message), io.error);
-    assert.match(io.error, /deno task (rebuild processed|resync)/);
+    assert.match(io.error, /\.\/totesys (rebuild processed|resync)/);
   }
   const unset = ioOf({}, { isTerminal: true });
   assert.equal(await rebuild(["warehouse"], unset), 2);

@@ -130,7 +130,7 @@ Deno.test("plan names every refusal with its way out, and exits with 1", async (
     refusals[0]?.message ?? "",
     /its column "title" is date now, the warehouse has text/,
   );
-  assert.match(refusals[0]?.hint ?? "", /deno task rebuild warehouse/);
+  assert.match(refusals[0]?.hint ?? "", /\.\/totesys rebuild warehouse/);
 });
 
 for (
@@ -194,7 +194,7 @@ Deno.test("plan says which rows a run leaves as they are", async () => {
   const { lacks, ...plan } = await makePlan(context);
 
   assert.deepEqual(lacks, [
-    "dim_item: price is null in rows that don't change from now on: `deno task resync item` fills it",
+    "dim_item: price is null in rows that don't change from now on: `./totesys resync item` fills it",
   ]);
   assert.match(
     formatPlan({ lacks, ...plan }),

@@ -355,7 +355,10 @@ Deno.test("status reports rules that verify found broken, and one that never cam
   );
   const never = await told(platform, status);
   assert.equal(never.code, 1, never.out);
-  assert.match(never.out, /^verified: not for 49 h - TOO LONG: run deno task/m);
+  assert.match(
+    never.out,
+    /^verified: not for 49 h - TOO LONG: run \.\/totesys/m,
+  );
   const off = { env: { VERIFY_EVERY_HOURS: "0" } };
   assert.equal((await told(platform, status, off)).code, 0);
 

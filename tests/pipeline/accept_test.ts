@@ -311,7 +311,7 @@ Deno.test("rebuildWarehouse() drops nothing unless that is accepted", () =>
       name: "StageError",
       message:
         /takes away from it: dim_item: the column title is dropped with its values: no model has it; dim_item: the column weight is dropped .*; dim_old: its model was removed/,
-      hint: "Change sql/ back, or run `deno task rebuild warehouse --accept`",
+      hint: "Change sql/ back, or run `./totesys rebuild warehouse --accept`",
     });
     assert.deepEqual(await stateOf(platform), before);
     await rebuildWarehouse(platform.context, { accept: true });

@@ -378,7 +378,7 @@ Deno.test("a set's key that is there twice is repaired by a full read", async ()
   await assert.rejects(platform.transform(), {
     message:
       'Cannot make "dim_code" in batch 2: its key "code" is null in 1 rows',
-    hint: /`deno task extract --full=item` first/,
+    hint: /`\.\/totesys extract --full=item` first/,
   });
   await execute(
     client,

@@ -366,7 +366,7 @@ Deno.test("load does not fill a table again that is gone with its history", () =
       message:
         'Cannot load the model "fact_line": its table is gone, which has had rows since batch 1',
       hint:
-        "`deno task rebuild warehouse` makes it again, with all of its rows",
+        "`./totesys rebuild warehouse` makes it again, with all of its rows",
     });
 
     await rebuildWarehouse(platform.context);

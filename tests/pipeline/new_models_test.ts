@@ -86,8 +86,8 @@ Deno.test("transform() says what a new model and a new column lack, and a resync
     await accept(platform);
 
     assert.deepEqual(warnings(platform), [
-      "warning: dim_item: size is null in rows that don't change from now on: `deno task resync item` fills it",
-      "warning: fact_item: new model, only rows that change from now on are in it: `deno task resync item` brings all, `deno task rebuild processed` their history, too",
+      "warning: dim_item: size is null in rows that don't change from now on: `./totesys resync item` fills it",
+      "warning: fact_item: new model, only rows that change from now on are in it: `./totesys resync item` brings all, `./totesys rebuild processed` their history, too",
     ]);
     await resync(platform.context, { tables: ["item"] });
     assert.deepEqual(
@@ -151,7 +151,7 @@ Deno.test("a join whose query changed is made again at once, and a model by row 
     await accept(platform);
 
     assert.deepEqual(warnings(platform), [
-      "warning: dim_item: its query changed, and rows that don't change from now on stay as it made them before: `deno task resync item` makes them again",
+      "warning: dim_item: its query changed, and rows that don't change from now on stay as it made them before: `./totesys resync item` makes them again",
     ]);
     assert.deepEqual(
       await read(
@@ -219,7 +219,7 @@ for (const [name, way] of Object.entries(WAYS)) {
           'Cannot join "item" in batch 2: it was not kept before, and 3 of its 3 rows came in earlier batches',
         subject: "item",
         hint:
-          "A model now reads it: run `deno task resync place,item --accept`, which reads all of it, or `deno task rebuild processed`, which makes all batches with this model",
+          "A model now reads it: run `./totesys resync place,item --accept`, which reads all of it, or `./totesys rebuild processed`, which makes all batches with this model",
       });
       await way(platform);
       assert.ok((await verify(platform.context)).same);

@@ -44,15 +44,15 @@ Deno.test("the tasks run with the permissions that they name, one by one", async
 });
 
 for (const name of ["run", "httpfs", "lint:sql"]) {
-  Deno.test(`deno task ${name} reports how it is used`, async () => {
+  Deno.test(`./totesys ${name} reports how it is used`, async () => {
     await using task = new Task([name, "--help"], {});
 
     assert.equal(await task.ended(), 0, task.out + task.error);
-    assert.ok(task.out.startsWith(`deno task ${name}`), task.out);
+    assert.ok(task.out.startsWith(`./totesys ${name}`), task.out);
   });
 }
 
-Deno.test("deno task pipeline runs all three, and exits with what went wrong", async () => {
+Deno.test("./totesys pipeline runs all three, and exits with what went wrong", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
@@ -81,7 +81,7 @@ Deno.test("deno task pipeline runs all three, and exits with what went wrong", a
   assert.match(unset.error, /SOURCE_URL is missing/);
 });
 
-Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async () => {
+Deno.test("./totesys run follows the source, and ends cleanly on SIGTERM", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
@@ -106,7 +106,7 @@ Deno.test("deno task run follows the source, and ends cleanly on SIGTERM", async
   assert.deepEqual(rows, []);
 });
 
-Deno.test("one Ctrl-C ends deno task run cleanly, though it comes twice", async () => {
+Deno.test("one Ctrl-C ends ./totesys run cleanly, though it comes twice", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
@@ -119,7 +119,7 @@ Deno.test("one Ctrl-C ends deno task run cleanly, though it comes twice", async 
   assert.deepEqual(await leftIn(platform.config.tempDirectory), []);
 });
 
-Deno.test("one Ctrl-C ends deno task demo cleanly, though it comes twice", async () => {
+Deno.test("one Ctrl-C ends ./totesys demo cleanly, though it comes twice", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.chmod(folder, 0o755);
   try {

@@ -165,12 +165,12 @@ Deno.test("a key that becomes a type without place for the keys before goes on b
     await assertRefused(transform(context, { accept: true }), {
       message:
         /^Cannot go on with "dim_cust" in batch 3: its rows of earlier batches .*UUID/,
-      hint: /^Run `deno task rebuild processed`/,
+      hint: /^Run `\.\/totesys rebuild processed`/,
     });
     await rebuildProcessed(context);
     await assertRefused(platform.load(), {
       message: /^Cannot go on from batch 2/,
-      hint: /^Run `deno task rebuild warehouse`/,
+      hint: /^Run `\.\/totesys rebuild warehouse`/,
     });
     await assertRefused(rebuildWarehouse(context), {
       message: /dim_cust: the column id is uuid, it was integer/,
@@ -185,7 +185,7 @@ Deno.test("a key of a joined table that becomes such a type goes on by what the 
     await assertRefused(transform(context, { accept: true }), {
       message:
         /^Cannot go on with "cust" in batch 3: its rows of earlier batches .*UUID/,
-      hint: /^Run `deno task rebuild processed`/,
+      hint: /^Run `\.\/totesys rebuild processed`/,
     });
 
     await rebuildProcessed(context);

@@ -333,7 +333,7 @@ Deno.test("another type is refused by load, and made by a rebuild of both places
       name: "StageError",
       message:
         'Cannot load the model "dim_design": its column "place" is integer now, the warehouse has text',
-      hint: /deno task rebuild warehouse/,
+      hint: /\.\/totesys rebuild warehouse/,
       retryable: false,
     });
 

@@ -56,7 +56,8 @@ Deno.test("rebuildProcessed() is the way out when sql/ has changed", async () =>
     ),
   };
   await assert.rejects(platform.transform(), {
-    hint: /`deno task rebuild processed`, then `deno task rebuild warehouse`/,
+    hint:
+      /`\.\/totesys rebuild processed`, then `\.\/totesys rebuild warehouse`/,
   });
 
   await rebuildProcessed(platform.context);

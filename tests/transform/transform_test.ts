@@ -103,7 +103,7 @@ Deno.test("transform() stops at a join of a table that was not kept", async () =
     message:
       'Cannot join "design" in batch 2: it was not kept before, and 3 of its 4 rows came in earlier batches',
     subject: "design",
-    hint: /deno task rebuild processed/,
+    hint: /\.\/totesys rebuild processed/,
   });
 });
 

@@ -6,7 +6,7 @@ import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { differences, expectRepaired } from "../harness/repair.ts";
 import { HISTORY_SQL, smallProject } from "../harness/small_project.ts";
 
-const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
+const REBUILD_WAREHOUSE = "./totesys rebuild warehouse";
 const MAKE_TYPES = `
 create domain kept as jsonb;
 create domain code as uuid;
@@ -178,7 +178,7 @@ Deno.test("verify() distinguishes another spelling from another value in history
 
   await expectRepaired(platform, {
     differences: ["fact_note history: [1, 1] different"],
-    ways: ["deno task rebuild processed", REBUILD_WAREHOUSE],
+    ways: ["./totesys rebuild processed", REBUILD_WAREHOUSE],
   });
 });
 

@@ -17,8 +17,8 @@ import {
 import { differences, expectRepaired, waysNamed } from "../harness/repair.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
-const REBUILD_WAREHOUSE = "deno task rebuild warehouse";
-const REBUILD_BOTH = ["deno task rebuild processed", REBUILD_WAREHOUSE];
+const REBUILD_WAREHOUSE = "./totesys rebuild warehouse";
+const REBUILD_BOTH = ["./totesys rebuild processed", REBUILD_WAREHOUSE];
 
 async function openFilled(): Promise<Platform> {
   const platform = await openPlatform();
@@ -185,7 +185,7 @@ Deno.test("rebuild warehouse gives the columns of history their types again", as
     message:
       'Cannot load "fact_payment": its column "valid_from" is timestamp(0) with time zone, not timestamp with time zone',
     hint:
-      "Run `deno task rebuild warehouse`: it gives the column its type again",
+      "Run `./totesys rebuild warehouse`: it gives the column its type again",
   });
 
   await rebuildWarehouse(context);
@@ -245,7 +245,7 @@ Deno.test("verify() names the task that repairs the lake's rows", async () => {
 
   await expectRepaired(platform, {
     differences: ["dim_design lake: 2 different, 3 missing, 77 extra"],
-    ways: ["deno task resync design"],
+    ways: ["./totesys resync design"],
   });
 });
 
@@ -365,11 +365,11 @@ Deno.test("verify() names the tasks that repair what came unseen", async () => {
   await expectRepaired(platform, {
     differences: differences(verification),
     ways: [
-      "deno task resync sales_order",
-      "deno task resync purchase_order",
-      "deno task resync payment",
-      "deno task resync staff",
-      "deno task resync department",
+      "./totesys resync sales_order",
+      "./totesys resync purchase_order",
+      "./totesys resync payment",
+      "./totesys resync staff",
+      "./totesys resync department",
     ],
   });
 });
@@ -392,7 +392,7 @@ Deno.test("verify() names the table of a row that the lake's quarantine lacks", 
 
   await expectRepaired(platform, {
     differences: ["quarantine lake: [sales_order, 1] missing"],
-    ways: ["deno task resync sales_order"],
+    ways: ["./totesys resync sales_order"],
   });
 });
 
@@ -529,7 +529,7 @@ Deno.test("verify() names the task that repairs a row that its model leaves out"
       "fact_stock lake: [w, 3] extra",
       "fact_stock warehouse: [w, 3] extra",
     ],
-    ways: ["deno task resync stock"],
+    ways: ["./totesys resync stock"],
   });
 
   await execute(
@@ -574,7 +574,7 @@ Deno.test("load names a column that somebody renamed in the warehouse", async ()
     message:
       'Cannot load "fact_sales_order": the warehouse\'s table has no column "units_sold" any more, which its model gives',
     hint:
-      /give it its name again, or run `deno task rebuild warehouse --accept`/,
+      /give it its name again, or run `\.\/totesys rebuild warehouse --accept`/,
   });
   await rebuildWarehouse(context, { accept: true });
 

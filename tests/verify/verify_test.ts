@@ -298,7 +298,7 @@ Deno.test("verify() leaves out the rows that are in quarantine, no others", asyn
     "fact_payment warehouse: 2 different, 3 different",
     "quarantine warehouse: [payment, 9] missing",
   ]);
-  assert.deepEqual(waysNamed(again), ["deno task rebuild warehouse"]);
+  assert.deepEqual(waysNamed(again), ["./totesys rebuild warehouse"]);
 });
 
 Deno.test("verify() does not mind what is written while it reads", async () => {
@@ -457,7 +457,7 @@ Deno.test("verify() throws what keeps it from comparing", async () => {
   await assert.rejects(verify(context), (error) => {
     assert(error instanceof StageError);
     assert.match(error.message, /^Cannot verify .*"gone"/);
-    assert.match(error.hint ?? "", /deno task rebuild warehouse/);
+    assert.match(error.hint ?? "", /\.\/totesys rebuild warehouse/);
     assert.equal(error.retryable, false);
     return true;
   });
@@ -485,7 +485,7 @@ Deno.test("verify() names a file that the lake has lost", async () => {
       error.message,
       /^Cannot verify the lake: Cannot read .*fact_payment.*it is missing/,
     );
-    assert.match(error.hint ?? "", /deno task rebuild processed/);
+    assert.match(error.hint ?? "", /\.\/totesys rebuild processed/);
     return true;
   });
 });
@@ -578,7 +578,7 @@ Deno.test("verify() takes a byte order mark for the text that it is", async () =
   assert.match(differences(await verify(context)).join(), /a extra, .*missing/);
 });
 
-Deno.test("deno task verify exits with what it found", async () => {
+Deno.test("./totesys verify exits with what it found", async () => {
   await using platform = await openPlatform();
   const { source, warehouse, config } = platform;
   await fillSmall(source.client);
@@ -617,11 +617,11 @@ Deno.test("deno task verify exits with what it found", async () => {
   assert.equal(second.code, 3);
   assert.match(
     second.out,
-    /fact_payment in the warehouse: 4 missing, 5 different\n-> deno task rebuild warehouse\n/,
+    /fact_payment in the warehouse: 4 missing, 5 different\n-> \.\/totesys rebuild warehouse\n/,
   );
   assert.match(
     second.out,
-    /dim_counterparty in the warehouse: 1 different\n-> deno task rebuild warehouse\n/,
+    /dim_counterparty in the warehouse: 1 different\n-> \.\/totesys rebuild warehouse\n/,
   );
   assert.match(second.out, /\nwarning: check fact_payment__amount.*: 1 find/);
   assert.match(second.out, /\nNOT THE SAME as of batch 2/);
@@ -635,7 +635,7 @@ Deno.test("deno task verify exits with what it found", async () => {
     event.level === "error" && event.model === "fact_payment"
   );
   assert.equal(alarm.stage, "verify");
-  assert.equal(alarm.hint, "Run deno task rebuild warehouse");
+  assert.equal(alarm.hint, "Run ./totesys rebuild warehouse");
   assert.equal(events.at(-1).same, false);
 
   const down = await run({

@@ -192,7 +192,7 @@ testPage(
     );
     assert.match(
       failing,
-      /What to do\s+Repair the rows in the source, or raise QUARANTINE_ROWS_MAX.*\s+Then run deno task pipeline, or wait for the next run\./,
+      /What to do\s+Repair the rows in the source, or raise QUARANTINE_ROWS_MAX.*\s+Then run \.\/totesys pipeline, or wait for the next run\./,
     );
     assert.match(
       failing,

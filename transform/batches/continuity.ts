@@ -173,7 +173,7 @@ export function checkKeys(
       {
         subject: `models/${name}`,
         hint:
-          "Run `deno task rebuild processed`, which rebuilds all versions under this key, then `deno task rebuild warehouse`",
+          "Run `./totesys rebuild processed`, which rebuilds all versions under this key, then `./totesys rebuild warehouse`",
       },
     );
   }

@@ -184,7 +184,7 @@ async function commitBatch(
   const before = previous?.quarantined ?? 0;
   if (quarantined > before) {
     log.error(
-      "{quarantined} rows are in quarantine, {added} more than before: `deno task status` shows them",
+      "{quarantined} rows are in quarantine, {added} more than before: `./totesys status` shows them",
       { quarantined, added: quarantined - before, batch },
     );
   }

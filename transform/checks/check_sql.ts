@@ -120,7 +120,7 @@ function refuseChange(
     {
       subject: "sql/",
       hint:
-        "`deno task plan` shows what it does to the warehouse. If the change is for new batches only, run transform once with --accept, for load as well; if not, run `deno task rebuild processed`, then `deno task rebuild warehouse`",
+        "`./totesys plan` shows what it does to the warehouse. If the change is for new batches only, run transform once with --accept, for load as well; if not, run `./totesys rebuild processed`, then `./totesys rebuild warehouse`",
     },
   );
 }
@@ -190,8 +190,8 @@ function lackOf(
   if (derivation === "join" || tables.length === 0 || !isChanged) {
     return undefined;
   }
-  const resync = `\`deno task resync ${tables.join(",")}\``;
-  const rebuild = "`deno task rebuild processed`";
+  const resync = `\`./totesys resync ${tables.join(",")}\``;
+  const rebuild = "`./totesys rebuild processed`";
   const way = derivation === "set" ? rebuild : resync;
   return {
     model: name,

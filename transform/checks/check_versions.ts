@@ -266,7 +266,7 @@ function ruleError(
   wayOut?: string,
 ): StageError {
   const whole = model.derivation === "set"
-    ? ` with \`deno task extract --full=${model.reads.join(",")}\` first`
+    ? ` with \`./totesys extract --full=${model.reads.join(",")}\` first`
     : "";
   return new StageError(
     `Cannot make "${model.name}" in batch ${batch}: ${found}`,

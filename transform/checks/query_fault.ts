@@ -20,7 +20,7 @@ export function modelFault(
 ): StageError {
   const repair = model.derivation === "join"
     ? "Repair the row in the source, then run all stages again"
-    : `Repair the row in the source, then run \`deno task extract --full=${
+    : `Repair the row in the source, then run \`./totesys extract --full=${
       model.reads.join(",")
     }\` and the other stages`;
   return new StageError(
@@ -52,7 +52,7 @@ export function earlierFault(
     {
       subject: name,
       hint:
-        "Run `deno task rebuild processed`, which makes all batches with these types, then `deno task rebuild warehouse`; or change the types back",
+        "Run `./totesys rebuild processed`, which makes all batches with these types, then `./totesys rebuild warehouse`; or change the types back",
       cause: error,
     },
   );

@@ -23,7 +23,7 @@ import { joinedRange } from "./key_range.ts";
 import { writeParquet } from "./write_parquet.ts";
 
 const MERGE_WAY_BACK =
-  "Nothing was committed, and the files are unchanged. If it happens again, run `deno task rebuild processed`";
+  "Nothing was committed, and the files are unchanged. If it happens again, run `./totesys rebuild processed`";
 
 /**
  * Writes one file with the rows of several, all of their columns, and until

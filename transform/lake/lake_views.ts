@@ -95,7 +95,7 @@ function commentsSql(
  */
 function isInPlaceSql(place: string): string {
   const message =
-    `This lake.duckdb was moved or copied: it reads the files of ${place}. Attach that one, or let deno task transform make one for the zone that it is in now.`;
+    `This lake.duckdb was moved or copied: it reads the files of ${place}. Attach that one, or let ./totesys transform make one for the zone that it is in now.`;
   return `case
     when (
       select coalesce(bool_or(

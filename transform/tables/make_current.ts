@@ -47,9 +47,9 @@ export async function makeCurrent(
       throw earlierFault(error, { name: table.name, batch });
     }
   }
-  const hint = `A model now reads it: run \`deno task resync ${
+  const hint = `A model now reads it: run \`./totesys resync ${
     [...lacking.keys()].join(",")
-  } --accept\`, which reads all of it, or \`deno task rebuild processed\`, which makes all batches with this model`;
+  } --accept\`, which reads all of it, or \`./totesys rebuild processed\`, which makes all batches with this model`;
   return new Map(
     [...lacking].map(([name, message]) => [
       name,

@@ -77,7 +77,7 @@ function panel(/** @type {Stage} */ stage, /** @type {Stage[]} */ stages) {
           "p",
           {},
           "Then run ",
-          make("code", {}, "deno task pipeline"),
+          make("code", {}, "./totesys pipeline"),
           ", or wait for the next run.",
         ),
       ]),

@@ -99,7 +99,7 @@ function showPipeline(answer) {
         "p",
         { class: "none" },
         "Not verified yet. Run ",
-        make("code", {}, "deno task verify"),
+        make("code", {}, "./totesys verify"),
         ".",
       )
       : tableOrWords("Verification", verification, ""),

@@ -1,5 +1,5 @@
 -- The application database of Northwind, a food wholesaler. The pipeline does
--- not know this file; `deno task init` reads the resulting catalogue. fill.sql
+-- not know this file; `./totesys init` reads the resulting catalogue. fill.sql
 -- generates the rows.
 
 create schema northwind;

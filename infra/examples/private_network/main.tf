@@ -27,7 +27,7 @@ variable "zones" {
 }
 
 variable "package_dir" {
-  description = "Folder that `deno task package` has built."
+  description = "Folder that `./totesys package` has built."
   type        = string
 }
 

@@ -158,7 +158,7 @@ Deno.test("readLiveFiles() names a checkpoint that is missing or damaged", () =>
         assert.match(error.message, /^Cannot read the list of live files /);
         assert.match(error.message, found);
         assert.equal(error.subject, log.zone.locate(checkpoint.key));
-        assert.match(error.hint ?? "", /deno task rebuild processed/);
+        assert.match(error.hint ?? "", /\.\/totesys rebuild processed/);
         return true;
       });
     }
@@ -185,7 +185,7 @@ Deno.test("readLiveFiles() refuses a list that does not add up", () =>
             error.message,
             /^Cannot read the live files of batch 3: those of "one" hold \d versions, where \d are expected$/,
           );
-          assert.match(error.hint ?? "", /deno task rebuild processed/);
+          assert.match(error.hint ?? "", /\.\/totesys rebuild processed/);
           return true;
         },
       );

@@ -112,7 +112,7 @@ Deno.test("openDuckDb() says what to do without the httpfs extension", async () 
       (error) => {
         assert(error instanceof StageError);
         assert.equal(error.subject, "httpfs");
-        assert.match(error.hint ?? "", /deno task httpfs/);
+        assert.match(error.hint ?? "", /\.\/totesys httpfs/);
         return true;
       },
     );

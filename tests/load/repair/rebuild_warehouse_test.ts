@@ -98,7 +98,7 @@ Deno.test("rebuildWarehouse() fills an empty warehouse, migrations first", async
 Deno.test("rebuildWarehouse() is the way out when other SQL made the zone", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
-  const hint = /^Run `deno task rebuild warehouse`$/;
+  const hint = /^Run `\.\/totesys rebuild warehouse`$/;
   const changed = otherCurrencies("changed");
   platform.context.sql = changed;
   await rebuildProcessed(platform.context);

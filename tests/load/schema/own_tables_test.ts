@@ -94,7 +94,7 @@ for (const [name, { sql, says, repairs }] of Object.entries(DAMAGES)) {
       await assert.rejects(platform.load(), {
         message,
         hint:
-          "Run `deno task rebuild warehouse`: it creates that table again, and fills it",
+          "Run `./totesys rebuild warehouse`: it creates that table again, and fills it",
         retryable: false,
       });
       await rebuildWarehouse(context);

@@ -123,7 +123,7 @@ for (const kind of ["missing", "damaged"] as const) {
       assert(error instanceof StageError);
       assert.equal(error.subject, path);
       assert.match(error.message, /^Cannot read /);
-      assert.match(error.hint ?? "", /deno task rebuild processed/);
+      assert.match(error.hint ?? "", /\.\/totesys rebuild processed/);
       return true;
     });
 
@@ -168,7 +168,7 @@ for (
         /^Cannot merge the files of "\w+" of batches 1 to 3: (.*)$/
           .exec(error.message) ?? [];
       assert.match(said, new RegExp(found));
-      assert.match(error.hint ?? "", /deno task rebuild processed/);
+      assert.match(error.hint ?? "", /\.\/totesys rebuild processed/);
       return true;
     });
 
