@@ -42,7 +42,7 @@ locals {
       resources = [local.arns.glue_default]
     },
     {
-      actions   = ["s3:GetBucketLocation"]
+      actions   = ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
       resources = [local.buckets.processed.arn, local.buckets.artefacts.arn]
     },
     {

@@ -110,6 +110,11 @@ variable "settings" {
     ])) == 0
     error_message = "settings are SOURCE_SCHEMA, SOURCE_CONNECTIONS, SOURCE_LOCK_TIMEOUT_SECONDS, SOURCE_LOCK_WAIT_SECONDS, SOURCE_LOCK_YIELD_SECONDS, SOURCE_CLOCK_SKEW_MINUTES_MAX, DELETE_SHARE_MAX, QUARANTINE_ROWS_MAX, COMPACTION_BYTES_MAX, COMPACTION_SECONDS_MAX, ICEBERG_CATALOGUE, DUCKDB_MEMORY_LIMIT and DUCKDB_THREADS; a secret is none of them."
   }
+
+  validation {
+    condition     = lookup(var.settings, "ICEBERG_CATALOGUE", "zone") == "zone"
+    error_message = "ICEBERG_CATALOGUE is zone: the functions have no rights to name tables in Glue."
+  }
 }
 
 variable "athena" {

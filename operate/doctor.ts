@@ -38,6 +38,9 @@ export interface Finding {
   hint?: string | undefined;
 }
 
+/** For stores and the warehouse: sweep compares ages, S3 the time of requests. */
+const SKEW_SECONDS_MAX = 60;
+
 /** Examines all that a run needs; reports faults, and does not throw them. */
 export async function examine(context: StageContext): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -92,6 +95,8 @@ async function examineSource(context: StageContext): Promise<string> {
   checkClock(context, {
     of: config.source === undefined ? "source" : serverName(config.source),
     now: new Date(snapshot.clockTime),
+    secondsMax: config.sourceClockSkewMinutesMax * 60 || Infinity,
+    way: "Set the wrong one by NTP, or raise SOURCE_CLOCK_SKEW_MINUTES_MAX",
   });
   return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql${
     encodingNote(live[0]?.encoding ?? "UTF8")
@@ -180,19 +185,16 @@ async function clockOf(client: pg.Client): Promise<Date> {
  */
 function checkClock(
   context: StageContext,
-  { of, now }: { of: string; now: Date },
+  { of, now, secondsMax = SKEW_SECONDS_MAX, way = "Set the wrong one by NTP" }:
+    { of: string; now: Date; secondsMax?: number; way?: string },
 ): void {
   const skew = (now.getTime() - context.clock().getTime()) / 1000;
-  const max = context.config.sourceClockSkewMinutesMax * 60;
-  if (max === 0 || Math.abs(skew) <= max) return;
+  if (Math.abs(skew) <= secondsMax) return;
   throw new StageError(
     `Cannot trust the clock of ${of}: it is ${
       Math.round(skew)
     } s from this machine's`,
-    {
-      subject: of,
-      hint: "Set the wrong one by NTP, or raise SOURCE_CLOCK_SKEW_MINUTES_MAX",
-    },
+    { subject: of, hint: way },
   );
 }
 

@@ -37,7 +37,8 @@ const HIVE_TYPES: Readonly<Record<string, string>> = {
 /**
  * A database of the Glue Data Catalog that names Iceberg tables' newest metadata
  * to engines, in the form of Iceberg's own GlueCatalog (`metadata_location`,
- * `previous_metadata_location` and `table_type` among a table's parameters).
+ * `previous_metadata_location` and `table_type` among a table's parameters, with
+ * the `uuid` that its catalogue in Hive keeps).
  * What a table is, its folder says: this follows it.
  */
 export class GlueCatalogue {
@@ -68,6 +69,7 @@ export class GlueCatalogue {
         return await this.#tryShow(name.toLowerCase(), shown);
       } catch (error) {
         cause = error;
+        if (error instanceof StageError) throw error;
         const type = error instanceof Error ? error.name : "";
         if (!OVERTAKEN.includes(type)) break;
       }
@@ -91,10 +93,11 @@ export class GlueCatalogue {
   }
 
   async #tryShow(name: string, shown: ShownMetadata): Promise<void> {
-    const { uri } = shown;
     const found = await this.#find(name);
-    const before = found?.Parameters?.metadata_location;
-    if (before !== undefined && isAsFar(before, uri)) return;
+    if (found !== undefined) {
+      this.#checkOwn(found, shown);
+      if (isAsFar(found, shown)) return;
+    }
     const TableInput = inputOf(name, shown, found);
     if (found === undefined) {
       await this.#glue.send(
@@ -113,6 +116,29 @@ export class GlueCatalogue {
     );
   }
 
+  /** Throws a `StageError` if a table of this name belongs to somebody else. */
+  #checkOwn(
+    { Name, Parameters }: Table,
+    { metadata, uri }: ShownMetadata,
+  ): void {
+    const location = Parameters?.metadata_location ?? "";
+    const isIceberg = Parameters?.table_type?.toUpperCase() === "ICEBERG";
+    // A lake that was moved keeps its tables' ids.
+    const isOwn = Parameters?.uuid === metadata["table-uuid"] ||
+      folderOf(location) === folderOf(uri);
+    if (isIceberg && isOwn) return;
+    throw new StageError(
+      `Cannot show the Iceberg table "${Name}" in Glue's database "${this.#database}": a table of this name is there already, ${
+        isIceberg ? `at ${folderOf(location)}` : "which is not Iceberg's"
+      }`,
+      {
+        subject: Name ?? "",
+        hint:
+          "Drop that one if nobody needs it, or name another database in ICEBERG_DATABASE: each lake has its own",
+      },
+    );
+  }
+
   async #find(name: string): Promise<Table | undefined> {
     try {
       const { Table } = await this.#glue.send(
@@ -128,13 +154,19 @@ export class GlueCatalogue {
   }
 }
 
-/** Whether a version is the other one, or a later one of the same table. */
-function isAsFar(version: string, other: string): boolean {
-  const [folder, otherFolder] = [version, other].map((uri) =>
-    uri.slice(0, uri.lastIndexOf("/"))
-  );
-  return folder === otherFolder &&
-    (versionOf(version) ?? 0) >= (versionOf(other) ?? 0);
+/**
+ * Whether Glue names this version or a later one of the same table: one that was
+ * removed and made again begins with version 1.
+ */
+function isAsFar({ Parameters }: Table, { metadata, uri }: ShownMetadata) {
+  const location = Parameters?.metadata_location ?? "";
+  return Parameters?.uuid === metadata["table-uuid"] &&
+    folderOf(location) === folderOf(uri) &&
+    (versionOf(location) ?? 0) >= (versionOf(uri) ?? 0);
+}
+
+function folderOf(uri: string): string {
+  return uri.slice(0, uri.lastIndexOf("/"));
 }
 
 function inputOf(
@@ -153,6 +185,7 @@ function inputOf(
     Parameters: {
       ...found?.Parameters,
       table_type: "ICEBERG",
+      uuid: metadata["table-uuid"],
       metadata_location: uri,
       ...before === undefined ? {} : { previous_metadata_location: before },
     },

@@ -26,8 +26,8 @@ const CHANGING_FUNCTIONS = words(`
 `);
 /** Texts that PostgreSQL reads as a date or time of the query. */
 const CHANGING_TEXT = /^\W*(now|today|tomorrow|yesterday)\b(\W*|\s+[\w/+-]+)$/i;
-/** What makes a text beside it a date or time, if it can be one. */
-const BEFORE_MOMENT = words("and between date time timestamp timestamptz zone");
+const TEXTS = words("text varchar char");
+/** What makes a date of a text before it, if it can be one. */
 const OPERATORS = words("= < > <= >= <> != + -");
 /**
  * What may stand before a bracket and looks at no other row: words of SQL,
@@ -97,7 +97,7 @@ export function selectProblems(select: string, fact: string): string[] {
       ];
     }
     const changes = token.kind === "string"
-      ? CHANGING_TEXT.test(withoutQuotes(token)) && isMoment(tokens, index)
+      ? CHANGING_TEXT.test(withoutQuotes(token)) && !isLabel(tokens, index)
       : token.kind === "word" && !isColumn && CHANGING_WORDS.has(name) ||
         isCalled && !isOfOwnSchema(tokens, index) &&
           (CHANGING_FUNCTIONS.has(name) || isAgeOfToday(tokens, index));
@@ -105,7 +105,9 @@ export function selectProblems(select: string, fact: string): string[] {
       ? [
         `it has ${
           name || token.text
-        }, which is not of the batch that is shown: use as_of.day`,
+        }, which is not of the batch that is shown: use as_of.day${
+          token.kind === "string" ? `, or ${token.text}::text for a label` : ""
+        }`,
       ]
       : [];
   });
@@ -126,27 +128,27 @@ function isOfOwnSchema(tokens: readonly Token[], index: number): boolean {
 }
 
 /**
- * Whether a text may be read as a date or time: it is cast, compared, counted
- * with, or an argument. Elsewhere, as behind `then` or in a list, it is a label.
+ * Whether a text is a label that nothing makes a date: a branch of `case`, a
+ * column by itself, or one that is cast to a text.
  */
-function isMoment(tokens: readonly Token[], index: number): boolean {
-  const before = tokens[index - 1];
+function isLabel(tokens: readonly Token[], index: number): boolean {
+  const before = lower(tokens[index - 1]);
   const after = tokens[index + 1];
-  if (after?.text === "::" || BEFORE_MOMENT.has(lower(before))) return true;
-  if ([before, after].some((token) => OPERATORS.has(textOf(token)))) {
-    return true;
-  }
+  if (after?.text === "::") return TEXTS.has(lower(tokens[index + 2]));
+  if (OPERATORS.has(textOf(after))) return false;
+  if (["then", "else"].includes(before)) return true;
+  const isColumn = before === "select" || tokens[index - 1]?.text === ",";
+  return isColumn && depthAt(tokens, index) === 0;
+}
+
+/** In how many brackets a token is. */
+function depthAt(tokens: readonly Token[], index: number): number {
   let depth = 0;
-  for (let at = index - 1; at >= 0; at--) {
-    const { text } = tokens[at] as Token;
-    if (text === ")") depth++;
-    if (text === "(" && depth-- === 0) {
-      return lower(tokens[at + 1]) !== "select" && at > 0 &&
-        ["word", "quoted"].includes(tokens[at - 1]?.kind ?? "") &&
-        !["in", "values"].includes(lower(tokens[at - 1]));
-    }
+  for (const { text } of tokens.slice(0, index)) {
+    if (text === "(") depth++;
+    if (text === ")") depth--;
   }
-  return false;
+  return depth;
 }
 
 /** Whether `age` is called there with one argument: it counts up to today. */

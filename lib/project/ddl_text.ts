@@ -87,7 +87,7 @@ export function readColumn(rest: string): DeclaredColumn {
 
 /** Types that quotes make another one of: `"char"` is none of characters. */
 const OTHER_IN_QUOTES =
-  /^"(?:bigint|bit|boolean|char|character|dec|decimal|float|int|integer|interval|nchar|numeric|real|smallint|time|timestamp|varchar)"$/;
+  /^"(?:bigint|bit|boolean|char|character|dec|decimal|float|int|integer|interval|nchar|numeric|real|(?:big|small)?serial[248]?|smallint|time|timestamp|varchar)"$/;
 
 /** A type without the quotes that its names don't need. */
 export function unquotedType(type: string): string {

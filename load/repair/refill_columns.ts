@@ -52,13 +52,13 @@ export async function refillColumns(
     if (files.length === 0) continue;
     const { types } = await columnsOfFiles(duckdb, { columns, files, zone });
     const held = columns.filter((column) => types.has(column));
-    const unfit = held.find((column) =>
-      !fits(table, { column, type: types.get(column) ?? "" })
+    const isFit = held.every((column) =>
+      fits(table, { column, type: types.get(column) ?? "" })
     );
-    if (unfit !== undefined) {
+    if (!isFit) {
       work.context.log.warn(
-        "{model}: {column} had another type before it was removed, and is null in rows that don't change from now on: run `./totesys rebuild processed`, then `./totesys rebuild warehouse`",
-        { model: table.model.name, column: unfit },
+        "{model}: {columns} is null in rows that don't change from now on, since a column that comes back has another type: run `./totesys rebuild processed`, then `./totesys rebuild warehouse`",
+        { model: table.model.name, columns: held.join(", ") },
       );
     } else if (held.length > 0) stale.push(table);
   }

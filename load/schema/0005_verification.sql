@@ -14,7 +14,7 @@ create table pipeline.verification (
 );
 
 comment on table pipeline.verification is
-    'What came of each `./totesys verify`: a row for each model and place.';
+    'What came of each `deno task verify`: a row for each model and place.';
 comment on column pipeline.verification.batch is
     'The batch as of which everything was compared.';
 comment on column pipeline.verification.snapshot_time is

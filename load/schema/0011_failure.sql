@@ -1,5 +1,5 @@
 -- What ended the newest load that failed. It holds while its batch is not in
--- pipeline.batch: `./totesys status` then tells it.
+-- pipeline.batch: `deno task status` then tells it.
 create table pipeline.failure (
     stage text primary key,
     -- The first batch that was not loaded.

@@ -108,6 +108,19 @@ async function overtake(glue: MotoGlue): Promise<void> {
   // A lake that was moved begins with its own numbers.
   await show("s3://moved/t", 2);
   assert.equal(await shown(), "s3://moved/t/metadata/v2.metadata.json");
+  // It was removed, and made again.
+  const again = { ...metadata, "table-uuid": crypto.randomUUID() };
+  const uri = "s3://moved/t/metadata/v1.metadata.json";
+  await catalogue.show("T", { metadata: again, uri });
+  assert.equal(await shown(), uri);
+  await assert.rejects(
+    catalogue.show("T", {
+      metadata: JSON.parse(METADATA),
+      uri: "s3://other/t/metadata/v1.metadata.json",
+    }),
+    { message: /a table of this name is there already, at s3:\/\/moved/ },
+  );
+  assert.equal(await shown(), uri);
   await assertStartsOver(glue);
   const missing = new GlueCatalogue(
     { ...glue.settings, database: "missing" },
