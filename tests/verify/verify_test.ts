@@ -163,7 +163,7 @@ for (const zones of ZONE_KINDS) {
     ]);
     assert.equal(verification.same, false);
     assert.deepEqual(
-      platform.logged.filter((line) => line.includes("dim_staff is not")),
+      platform.logged.filter((line) => line.includes("dim_staff in the")),
       ["lake", "warehouse"].map((place) =>
         `error: dim_staff in the ${place} differs from the source: 1 differ, the first 1 different`
       ),

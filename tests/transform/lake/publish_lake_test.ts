@@ -567,7 +567,7 @@ Deno.test("status says that lake.duckdb can't be replaced, until it is", async (
     first?.problem ?? "",
     /^lake\.duckdb can't be replaced since 20/,
   );
-  assert.match(first?.hint ?? "", /the next run of transform replaces it/);
+  assert.match(first?.hint ?? "", /the next transform replaces it/);
   const since = (problem = "") => problem.slice(0, problem.indexOf(": "));
   assert.equal(since(again?.problem), since(first?.problem));
   assert.equal((await sweep(context, { zone: "processed" })).foreignFiles, 0);
