@@ -12,29 +12,31 @@ locals {
     ATHENA_WORKGROUP           = local.name
     ATHENA_DATABASE            = local.athena_database
   }]
+  athena_actions = [
+    "athena:GetQueryExecution",
+    "athena:GetQueryResults",
+    "athena:StartQueryExecution",
+    "athena:StopQueryExecution",
+  ]
+  glue_actions = [
+    "glue:CreateTable",
+    "glue:DeleteTable",
+    "glue:GetDatabase",
+    "glue:GetPartitions",
+    "glue:GetTable",
+    "glue:GetTables",
+    "glue:UpdateTable",
+  ]
   # Athena acts with its caller's rights. It looks for the database "default",
   # whatever a statement reads:
   # https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
   athena_statements = length(local.athenas) == 0 ? [] : [
     {
-      actions = [
-        "athena:GetQueryExecution",
-        "athena:GetQueryResults",
-        "athena:StartQueryExecution",
-        "athena:StopQueryExecution",
-      ]
+      actions   = local.athena_actions
       resources = [local.arns.workgroup]
     },
     {
-      actions = [
-        "glue:CreateTable",
-        "glue:DeleteTable",
-        "glue:GetDatabase",
-        "glue:GetPartitions",
-        "glue:GetTable",
-        "glue:GetTables",
-        "glue:UpdateTable",
-      ]
+      actions   = local.glue_actions
       resources = local.arns.glue
     },
     {

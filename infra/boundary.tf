@@ -41,25 +41,12 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   statement {
-    actions = [
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:StartQueryExecution",
-      "athena:StopQueryExecution",
-    ]
+    actions   = local.athena_actions
     resources = [local.arns.workgroup]
   }
 
   statement {
-    actions = [
-      "glue:CreateTable",
-      "glue:DeleteTable",
-      "glue:GetDatabase",
-      "glue:GetPartitions",
-      "glue:GetTable",
-      "glue:GetTables",
-      "glue:UpdateTable",
-    ]
+    actions   = local.glue_actions
     resources = concat(local.arns.glue, [local.arns.glue_default])
   }
 
