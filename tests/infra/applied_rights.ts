@@ -18,7 +18,9 @@ export const SECRETS: Record<string, string[]> = {
 };
 
 /** Athena acts with its caller's rights. */
-const ATHENA_CALLS = ["ListMultipartUploadParts"];
+const ATHENA_CALLS = ["ListBucketMultipartUploads", "ListMultipartUploadParts"];
+/** Those on the objects of the processed bucket alone. */
+const ATHENA_OBJECT_CALLS = ["ListMultipartUploadParts"];
 
 /** Whether Athena makes models for this function. */
 export function usesAthena(
@@ -52,7 +54,7 @@ export async function checkRights(
       const isByAthena = usesAthena(name, options) && zone === "processed";
       const needed = [
         ...Object.keys(rightsOf(name, zone)),
-        ...isByAthena ? ATHENA_CALLS : [],
+        ...isByAthena ? ATHENA_OBJECT_CALLS : [],
       ].map((action) => `s3:${action}`).sort();
       assert.deepEqual(granted, needed, `${name} in ${zone}`);
     }
@@ -65,6 +67,7 @@ export async function checkRights(
         JSON.stringify(await rolePolicy(moto, name, "this")),
         boundary,
       ],
+      inItsName: usesAthena(name, options) ? ATHENA_CALLS : [],
     })),
   );
   await checkEvaluated(functions, (zone) => `arn:aws:s3:::${bucket(zone)}`);
