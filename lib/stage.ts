@@ -108,7 +108,8 @@ export function isOutOfTime({ aborted, reason }: AbortSignal): boolean {
 }
 
 const RUN_HOURS_MAX = 12;
-const MS_PER_HOUR = 3_600_000;
+/** A run commits nothing later than this after it began. */
+export const RUN_MS_MAX = RUN_HOURS_MAX * 3_600_000;
 
 /** Opens one of the two zones. */
 export function openStageZone(
@@ -137,7 +138,7 @@ export function startRun(context: StageContext): {
       Math.max(
         context.clock().getTime() - startDate,
         performance.now() - startTick,
-      ) > RUN_HOURS_MAX * MS_PER_HOUR,
+      ) > RUN_MS_MAX,
   };
 }
 

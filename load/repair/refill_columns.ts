@@ -3,15 +3,17 @@ import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
-import { typeChange } from "../../lib/project/type_change.ts";
-import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import { notifyReset } from "../ledger.ts";
 import { columnsOfFiles } from "../rows/export_versions.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import type { ReloadWork } from "../rows/land_rows.ts";
+import { isTooNarrow } from "../tables/check_columns.ts";
 import type { Followed } from "../tables/follow_models.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 import { reconcileModels } from "./reload_models.ts";
+
+/** The files hold it as text. */
+const TIME_OF_DAY = "time without time zone";
 
 /**
  * Fills columns that tables have just gained and that the lake's versions up to
@@ -81,8 +83,6 @@ function fits(
   { column, type }: { column: string; type: string },
 ): boolean {
   const [present = ""] = types.get(column) ?? [];
-  // The files hold a time of day as text.
-  const isTime = type === "VARCHAR" && present.startsWith("time ");
-  const wanted = warehouseType(type, { isTime });
-  return wanted === undefined || typeChange(present, wanted).kind === "fits";
+  const isTimeOfDay = type === "VARCHAR" && present === TIME_OF_DAY;
+  return isTimeOfDay || !isTooNarrow(present, type);
 }

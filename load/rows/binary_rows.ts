@@ -134,7 +134,7 @@ class Piece {
     }
   }
 
-  /** Writes a whole number as one with so many decimal places. */
+  /** Writes a whole number of the last of `scale` decimal places. */
   #numeric(value: number, scale: number): void {
     const places = Math.ceil(scale / BASE_DIGITS);
     const scaled = Math.abs(value);

@@ -67,8 +67,11 @@ export async function checkTypes(
   }
 }
 
-/** The files hold a time of day as text. */
-function isTooNarrow(present: string, duckDbType: string): boolean {
+/**
+ * Whether a column may cut off values of DuckDB's type, or refuse them; a time
+ * of day is text in the files, and counts as that.
+ */
+export function isTooNarrow(present: string, duckDbType: string): boolean {
   const wanted = warehouseType(duckDbType, { isTime: false });
   return wanted !== undefined && typeChange(present, wanted).kind !== "fits";
 }

@@ -16,7 +16,7 @@ const OTHER_METRICS = [
   "OperationsFailedReplication",
 ];
 
-/** What transform is told of Athena. */
+/** The settings that let transform use Athena. */
 const ATHENA_SETTINGS = [
   ...["ATHENA_DATABASE", "ATHENA_WORKGROUP"],
   ...["TRANSFORM_ENGINE", "TRANSFORM_ENGINE_BYTES_MIN"],

@@ -10,13 +10,11 @@ import {
 import { StageError } from "../../lib/errors.ts";
 import { quoteName } from "../../lib/postgres/postgres.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
+import { RUN_MS_MAX } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { trinoProblem, trinoSql } from "./trino_sql.ts";
 import { trinoType } from "./trino_types.ts";
 
-/** A run commits nothing later than this: its tables are nobody's any more. */
-const TABLE_HOURS_MAX = 12;
-const MS_PER_HOUR = 3_600_000;
 /** The names that Hive tables keep as they are. */
 const PLAIN_NAME = /^[a-z_][a-z0-9_]*$/;
 
@@ -177,7 +175,7 @@ export class HiveEngine implements Engine {
     for (const [name] of rows) {
       const begun = beginOf(String(name));
       const ageMs = this.#work.now.getTime() - (begun?.getTime() ?? NaN);
-      if (ageMs > TABLE_HOURS_MAX * MS_PER_HOUR) await this.#drop(String(name));
+      if (ageMs > RUN_MS_MAX) await this.#drop(String(name));
     }
   }
 

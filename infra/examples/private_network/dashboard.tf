@@ -9,7 +9,7 @@ variable "dashboard" {
     image = string
     # The certificate in AWS Certificate Manager, of the name that people use.
     certificate_arn = string
-    # Who may open it.
+    # The address ranges of its viewers.
     viewer_cidrs = set(string)
   })
   default = null
