@@ -8,16 +8,14 @@ import {
   UpdateTableCommand,
 } from "@aws-sdk/client-glue";
 import { messageOf, StageError } from "../errors.ts";
+import type {
+  ShownMetadata,
+  TableCatalogue,
+} from "../iceberg/table_catalogue.ts";
 import { type TableMetadata, versionOf } from "../iceberg/table_metadata.ts";
-import type { GlueSettings } from "../settings/glue_settings.ts";
+import type { GlueSettings } from "../settings/iceberg_settings.ts";
 import { clientConfig, PATIENCE } from "../zone/s3_client_config.ts";
 import type { S3Settings } from "../zone/zone.ts";
-
-/** A version of a table's metadata, and where it is. */
-export interface ShownMetadata {
-  metadata: TableMetadata;
-  uri: string;
-}
 
 const ATTEMPTS_MAX = 5;
 /** Another run changed the table in between, or made it, or removed it. */
@@ -39,9 +37,8 @@ const HIVE_TYPES: Readonly<Record<string, string>> = {
  * to engines, in the form of Iceberg's own GlueCatalog (`metadata_location`,
  * `previous_metadata_location` and `table_type` among a table's parameters, with
  * the `uuid` that its catalogue in Hive keeps).
- * What a table is, its folder says: this follows it.
  */
-export class GlueCatalogue {
+export class GlueCatalogue implements TableCatalogue {
   readonly #glue: GlueClient;
   readonly #database: string;
 
@@ -53,15 +50,10 @@ export class GlueCatalogue {
     this.#glue = new GlueClient(clientConfig({ ...s3, endpoint }, PATIENCE));
   }
 
-  /** Which catalogue it is. */
   get id(): string {
     return `glue ${this.#database}`;
   }
 
-  /**
-   * Lets a table show this version of its metadata, unless it shows a later one.
-   * Throws a `StageError` if Glue refuses it.
-   */
   async show(name: string, shown: ShownMetadata): Promise<void> {
     let cause: unknown;
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {

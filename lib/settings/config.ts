@@ -4,7 +4,7 @@ import type { S3Settings } from "../zone/zone.ts";
 import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
 import { misspeltSettings } from "./setting_names.ts";
 import { type EngineSettings, readEngine } from "./engine_settings.ts";
-import { type IcebergSettings, readIceberg } from "./glue_settings.ts";
+import { type IcebergSettings, readIceberg } from "./iceberg_settings.ts";
 import { type Environment, SettingReader } from "./setting_reader.ts";
 import { sqlDirectory } from "./sql_folder.ts";
 import { readDirectory, readZones, regionOf } from "./zone_settings.ts";

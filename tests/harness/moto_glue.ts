@@ -1,11 +1,12 @@
-import { join } from "node:path";
-import type { GlueSettings } from "../../lib/settings/glue_settings.ts";
-import { platformDirectory } from "../../lib/platform_directory.ts";
+import type { GlueSettings } from "../../lib/settings/iceberg_settings.ts";
 import type { S3Settings } from "../../lib/zone/zone.ts";
 import { freePort } from "./free_port.ts";
-
-/** What pyiceberg finds in the catalogue. */
-export type GlueTables = Record<string, { metadata: string; rows: number }>;
+import {
+  type FoundTable,
+  hasModules,
+  PYTHON,
+  tablesByPyiceberg,
+} from "./python.ts";
 
 /** moto's Glue, which keeps databases and tables, and pyiceberg as its reader. */
 export interface MotoGlue extends AsyncDisposable {
@@ -13,7 +14,7 @@ export interface MotoGlue extends AsyncDisposable {
   /** What Glue answers to a call, with the API's own names. */
   call(action: string, input: object): Promise<Record<string, unknown>>;
   /** The tables, read by pyiceberg's GlueCatalog. */
-  tables(s3: S3Settings | undefined): Promise<GlueTables>;
+  tables(s3: S3Settings | undefined): Promise<Record<string, FoundTable>>;
 }
 
 const TRIES_MAX = 600;
@@ -25,15 +26,17 @@ const DATABASE = "lake";
  * that has no moto[server], or no pyiceberg with boto3.
  */
 export async function openMotoGlue(): Promise<MotoGlue | undefined> {
-  const python = Deno.env.get("TEST_PYTHON") ?? "python3";
-  const probe = await run(python, [
-    "-c",
-    "import moto.server, flask, boto3, pyiceberg, pyarrow",
-  ]);
-  if (probe?.success !== true) return undefined;
+  const isThere = await hasModules(
+    "moto.server",
+    "flask",
+    "boto3",
+    "pyiceberg",
+    "pyarrow",
+  );
+  if (!isThere) return undefined;
   const port = freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const server = new Deno.Command(python, {
+  const server = new Deno.Command(PYTHON, {
     args: ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)],
     stdout: "null",
     stderr: "null",
@@ -57,7 +60,7 @@ export async function openMotoGlue(): Promise<MotoGlue | undefined> {
   return {
     settings: { database: DATABASE, endpoint },
     call,
-    tables: (s3) => readTables(python, { endpoint, s3 }),
+    tables: (s3) => tablesByPyiceberg(DATABASE, propertiesOf({ endpoint, s3 })),
     [Symbol.asyncDispose]: async () => {
       server.kill();
       await server.status;
@@ -65,39 +68,22 @@ export async function openMotoGlue(): Promise<MotoGlue | undefined> {
   };
 }
 
-async function readTables(
-  python: string,
-  options: { endpoint: string; s3: S3Settings | undefined },
-): Promise<GlueTables> {
-  const { endpoint, s3 } = options;
-  const script = join(platformDirectory(), "tests/harness/read_with_glue.py");
+/** How pyiceberg reaches the catalogue and the tables' files. */
+function propertiesOf(
+  { endpoint, s3 }: { endpoint: string; s3: S3Settings | undefined },
+): Record<string, string | undefined> {
   const keys = (of: string) => ({
     [`${of}.region`]: s3?.region,
     [`${of}.access-key-id`]: s3?.accessKeyId,
     [`${of}.secret-access-key`]: s3?.secretAccessKey,
   });
-  const properties = {
-    ...{ "glue.endpoint": endpoint, "s3.endpoint": s3?.endpoint },
+  return {
+    type: "glue",
+    "glue.endpoint": endpoint,
+    "s3.endpoint": s3?.endpoint,
     ...keys("glue"),
     ...keys("s3"),
   };
-  const found = await run(python, [
-    script,
-    JSON.stringify({ database: DATABASE, properties }),
-  ]);
-  const text = (bytes: Uint8Array | undefined) =>
-    new TextDecoder().decode(bytes);
-  if (found?.success !== true) throw new Error(text(found?.stderr));
-  return JSON.parse(text(found.stdout));
-}
-
-async function run(python: string, args: string[]) {
-  return await new Deno.Command(python, {
-    args,
-    stdout: "piped",
-    stderr: "piped",
-    env: { TZ: "UTC" },
-  }).output().catch(() => undefined);
 }
 
 async function untilReady(isReady: () => Promise<unknown>): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import { readGeneration } from "../../lib/batches/generation.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
-import type { ShownMetadata } from "../../lib/glue/glue_catalogue.ts";
+import type { ShownMetadata } from "../../lib/iceberg/table_catalogue.ts";
 import {
   createVersion,
   readTableMetadata,

@@ -15,8 +15,8 @@ import {
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { eachOf } from "../../lib/each_of.ts";
-import type { GlueCatalogue } from "../../lib/glue/glue_catalogue.ts";
 import { messageOf } from "../../lib/errors.ts";
+import type { TableCatalogue } from "../../lib/iceberg/table_catalogue.ts";
 import {
   metadataKey,
   PUBLISHED_KEY,
@@ -48,7 +48,7 @@ interface PublishOptions {
   newRunId: () => string;
   log: Logger;
   /** Names the tables to engines as well, if there is one. */
-  catalogue?: Pick<GlueCatalogue, "id" | "show"> | undefined;
+  catalogue?: Pick<TableCatalogue, "id" | "show"> | undefined;
 }
 
 /** What the last run published, so that the next needn't look at each table. */

@@ -3,8 +3,8 @@ import { noteLake } from "../../lib/batches/lake_note.ts";
 import type { LiveList } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import type { GlueCatalogue } from "../../lib/glue/glue_catalogue.ts";
-import type { Config } from "../../lib/settings/config.ts";
+import type { TableCatalogue } from "../../lib/iceberg/table_catalogue.ts";
+import { RestCatalogue } from "../../lib/iceberg/rest_catalogue.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import { publishTables } from "../iceberg/publish_tables.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
@@ -33,7 +33,7 @@ export async function publishBatch(
     noteFailure: (error, etag) => noteLake(context, { zone, error, etag }),
   });
   if (!isHere || config.icebergCatalogue === undefined) return;
-  const catalogue = await openCatalogue(config);
+  const catalogue = await openCatalogue(context);
   try {
     await publishTables({ ...work, duckdb, newRunId, catalogue });
   } finally {
@@ -43,8 +43,14 @@ export async function publishBatch(
 
 /** The catalogue beside the zone, if the settings name one. */
 async function openCatalogue(
-  { glue, s3 }: Pick<Config, "glue" | "s3">,
-): Promise<GlueCatalogue | undefined> {
+  { config: { glue, icebergRest, s3 }, signal }: Pick<
+    StageContext,
+    "config" | "signal"
+  >,
+): Promise<TableCatalogue | undefined> {
+  if (icebergRest !== undefined) {
+    return new RestCatalogue(icebergRest, { signal });
+  }
   if (glue === undefined || s3 === undefined) return undefined;
   // The SDK takes long to load.
   const { GlueCatalogue } = await import("../../lib/glue/glue_catalogue.ts");

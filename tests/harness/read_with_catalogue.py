@@ -1,12 +1,12 @@
-"""Reads tables by pyiceberg's GlueCatalog; prints where their metadata is."""
+"""Reads tables by a catalogue of pyiceberg's; prints where their metadata is."""
 
 import json
 import sys
 
-from pyiceberg.catalog.glue import GlueCatalog
+from pyiceberg.catalog import load_catalog
 
 asked = json.loads(sys.argv[1])
-catalogue = GlueCatalog("glue", **asked["properties"])
+catalogue = load_catalog("test", **asked["properties"])
 found = {}
 for identifier in catalogue.list_tables(asked["database"]):
     table = catalogue.load_table(identifier)
