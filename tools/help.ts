@@ -16,7 +16,7 @@ interface Answer {
 }
 
 /** Tasks that run the platform have this set of permissions. */
-const RUNS_PLATFORM = "-P=settings";
+const RUNS_PLATFORM = "-P=platform";
 const DEMO = "demo";
 
 /** Statements that make a shell complete the commands. */

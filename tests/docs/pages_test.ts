@@ -121,7 +121,7 @@ Deno.test("a function may read every setting that a task may", async () => {
       one === name || one.endsWith("*") && name.startsWith(one.slice(0, -1))
     );
 
-  const { env } = JSON.parse(await read("deno.json")).permissions.settings;
+  const { env } = JSON.parse(await read("deno.json")).permissions.platform;
 
   assert.deepEqual(env.filter((name: string) => !isAllowed(name)), []);
 });

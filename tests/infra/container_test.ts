@@ -26,7 +26,7 @@ Deno.test("the image has what its commands start, by the Deno of the checks", as
   };
   const started = Object.values(tasks)
     .map(({ command }) => command)
-    .filter((command) => command.includes("-P=settings"))
+    .filter((command) => command.includes("-P=platform"))
     .map((command) => / ([\w/]+\.ts)/.exec(command)?.[1] ?? "");
   const versions = [...(await read("Dockerfile")).matchAll(/deno:\w+-(\S+)/g)]
     .map(([, version]) => version);

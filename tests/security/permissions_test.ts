@@ -77,21 +77,35 @@ const CONFIG = JSON.parse(
   await Deno.readTextFile(join(platformDirectory(), "deno.json")),
 ) as {
   tasks: Record<string, { description: string; command: string }>;
-  permissions: { settings: { env: string[] } };
+  permissions: { platform: Record<string, true | string[]> };
 };
 const COMMANDS = Object.entries(CONFIG.tasks);
-/** The permission set of deno.json's tasks, and the same as a flag. */
-const SETTINGS = "-P=settings";
-const SETTINGS_FLAG = `--allow-env=${CONFIG.permissions.settings.env}`;
+/** The permission set that the tasks share, and its parts as flags. */
+const PLATFORM = "-P=platform";
+const PLATFORM_FLAGS = Object.entries(CONFIG.permissions.platform)
+  .map(([kind, value]) =>
+    value === true ? `--allow-${kind}` : `--allow-${kind}=${value}`
+  );
+const SETTINGS_FLAG = `--allow-env=${CONFIG.permissions.platform.env}`;
 const CONFINED = COMMANDS
   .filter(([name]) => ![...UNCONFINED, ...COMPOSED].includes(name))
   .map(([name, { command }]): ConfinedTask => {
-    const [, ...words] = command.replace(SETTINGS, SETTINGS_FLAG).split(" ");
-    const isPermission = (word: string) => word.startsWith("--allow-");
+    const [, ...words] = command.split(" ");
+    const isFlag = (word: string) => /^--(allow|deny)-/.test(word);
+    const own = words.filter(isFlag);
+    // A task's own flag takes the place of the set's permission of that kind.
+    const shared = words.includes(PLATFORM)
+      ? PLATFORM_FLAGS.filter((flag) =>
+        !own.some((one) => kindOf(one) === kindOf(flag))
+      )
+      : [];
     return {
       name,
-      permissions: words.filter(isPermission),
-      words: words.filter((word) => !isPermission(word)),
+      permissions: [
+        ...shared,
+        ...own.filter((one) => !one.startsWith("--deny-")),
+      ],
+      words: words.filter((word) => !isFlag(word) && word !== PLATFORM),
     };
   });
 
@@ -142,7 +156,7 @@ function startWithout(
 
 /** `net` of `--allow-net=host`. */
 function kindOf(permission: string): string {
-  return permission.replace(/^--allow-/, "").replace(/=.*/, "");
+  return permission.replace(/^--(allow|deny)-/, "").replace(/=.*/, "");
 }
 
 Deno.test("every task has a description, and few have all permissions", () => {
@@ -151,12 +165,52 @@ Deno.test("every task has a description, and few have all permissions", () => {
     assert.equal(/ -A\b/.test(command), ALL_PERMISSIONS.includes(name), name);
     if (UNCONFINED.includes(name)) continue;
     assert.doesNotMatch(command, /--allow-(run|all|import|hrtime)/, name);
-    assert.doesNotMatch(command.replace(SETTINGS, ""), / -P/, name);
+    assert.doesNotMatch(command.replace(PLATFORM, ""), / -P/, name);
   }
   for (const { name, words } of CONFINED) {
     assert.ok(words.includes("--no-prompt"), name);
   }
 });
+
+/** Prints the permissions that a process has, of those that tasks differ in. */
+const PROBE = `const asked = [
+  ...["read", "write", "net", "env", "sys", "run", "ffi"]
+    .map((name) => ({ name })),
+  ...["osRelease", "homedir", "uid", "statfs", "loadavg"]
+    .map((kind) => ({ name: "sys", kind })),
+  { name: "env", variable: "SOURCE_URL" },
+  { name: "env", variable: "PATH" },
+  { name: "net", host: "files.pythonhosted.org" },
+  { name: "write", path: ".duckdb" },
+  { name: "ffi", path: "node_modules" },
+];
+for (const one of asked) {
+  const { state } = Deno.permissions.querySync(one);
+  if (state === "granted") console.log(JSON.stringify(one));
+}`;
+
+Deno.test("a task's own flags replace the shared permissions of their kind", () =>
+  inFolder(async (folder) => {
+    await copyProject(folder, ["deno.json"]);
+    await Deno.writeTextFile(join(folder, "probe.js"), PROBE);
+    const granted = async (words: string[]) => {
+      const file = words.findIndex((word) => word.endsWith(".ts"));
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: [...words.slice(0, file), "probe.js"],
+        cwd: folder,
+      }).output();
+      return new TextDecoder().decode(stdout);
+    };
+    for (const { name, words: [run = "", ...rest], permissions } of CONFINED) {
+      const command = CONFIG.tasks[name]?.command.split(" ").slice(1) ?? [];
+
+      assert.equal(
+        await granted(command),
+        await granted([run, ...permissions, ...rest]),
+        name,
+      );
+    }
+  }));
 
 Deno.test("docs/security.md names the tasks that are not confined", async () => {
   const text = await Deno.readTextFile(
