@@ -4,7 +4,7 @@ import { StageError } from "../lib/errors.ts";
 import { readDashboard } from "../lib/project/dashboard.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
-import { SERVED_FILES } from "../visualise/served_files.ts";
+import { SERVED_FILES } from "../visualise/http/served_files.ts";
 import { type Architecture, ARTIFACTS, fetchArtifact } from "./artifacts.ts";
 
 /** A file of a zip: from this path, or these bytes. */

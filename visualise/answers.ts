@@ -1,12 +1,20 @@
 import type { Subject } from "../lib/project/dashboard.ts";
 import type { ModelSql } from "../lib/project/project_sql.ts";
 import type { Company } from "./company.ts";
-import { compareVersions, HIDDEN, readHistory } from "./fact_changes.ts";
-import type { FigureFilters, Figures } from "./figures.ts";
-import { chosenDays, twelveMonthsTo } from "./period.ts";
-import { nameColumns } from "./record_names.ts";
-import { batchModelsSql, changesSql, historySql } from "./record_sql.ts";
-import { boardsOf, namesSql, rowsSql } from "./subject_sql.ts";
+import {
+  compareVersions,
+  HIDDEN,
+  readHistory,
+} from "./records/fact_changes.ts";
+import type { FigureFilters, Figures } from "./figures/figures.ts";
+import { chosenDays, twelveMonthsTo } from "./figures/period.ts";
+import { nameColumns } from "./records/record_names.ts";
+import {
+  batchModelsSql,
+  changesSql,
+  historySql,
+} from "./records/record_history_sql.ts";
+import { boardsOf, namesSql, rowsSql } from "./figures/subject_sql.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** Where answers come from. */

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { Dimension } from "../lib/project/dashboard.ts";
-import type { AnswerCache } from "./answer_cache.ts";
+import type { AnswerCache } from "./http/answer_cache.ts";
 import {
   type Names,
   readBatch,
@@ -10,17 +10,21 @@ import {
   readRows,
   type Sources,
 } from "./answers.ts";
-import { readBatchNumber, readStretch, wholeNumber } from "./batch_numbers.ts";
-import type { CoalescedQuery } from "./coalesced_query.ts";
+import {
+  readBatchNumber,
+  readStretch,
+  wholeNumber,
+} from "./http/request_numbers.ts";
+import type { CoalescedQuery } from "./http/coalesced_query.ts";
 import type { RecordKind } from "./company.ts";
-import { type Encoded, sendEncoded } from "./encoded.ts";
-import type { LatestBatch } from "./latest_batch.ts";
-import type { Live } from "./live.ts";
-import { hasCookie } from "./sign_in.ts";
-import type { StageState } from "./stage_states.ts";
-import { boardsOf } from "./subject_sql.ts";
-import type { Timeline } from "./timeline.ts";
-import { hasTrail } from "./trail_sql.ts";
+import { type Encoded, sendEncoded } from "./http/encoded_body.ts";
+import type { LatestBatch } from "./live/latest_batch.ts";
+import type { Live } from "./live/live_events.ts";
+import { hasCookie } from "./http/sign_in.ts";
+import type { StageState } from "./live/stage_states.ts";
+import { boardsOf } from "./figures/subject_sql.ts";
+import type { Timeline } from "./figures/timeline.ts";
+import { hasTrail } from "./figures/batch_changes_sql.ts";
 
 /** What the API needs to answer. */
 export interface ApiOptions extends Sources {

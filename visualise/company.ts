@@ -4,9 +4,9 @@ import {
   type Subject,
 } from "../lib/project/dashboard.ts";
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
-import { deriveSubjects } from "./derived_subjects.ts";
-import { boardsOf, isSplit, mainMeasure } from "./subject_sql.ts";
-import { hasTrail } from "./trail_sql.ts";
+import { deriveSubjects } from "./figures/derive_subjects.ts";
+import { boardsOf, isSplit, mainMeasure } from "./figures/subject_sql.ts";
+import { hasTrail } from "./figures/batch_changes_sql.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** A model whose rows have a history. */

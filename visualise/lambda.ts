@@ -7,7 +7,7 @@ import { ConfigError } from "../lib/errors.ts";
 import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { createServer } from "./server.ts";
-import { hiddenZones } from "./stage_states.ts";
+import { hiddenZones } from "./live/stage_states.ts";
 import { Warehouse } from "./warehouse.ts";
 
 type Handler = (event: LambdaEvent) => Promise<APIGatewayProxyResult>;

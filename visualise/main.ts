@@ -4,9 +4,9 @@ import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, StageError } from "../lib/errors.ts";
 import { type DashboardSettings, LOCAL_HOSTS } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { Live } from "./live.ts";
+import { Live } from "./live/live_events.ts";
 import { createServer } from "./server.ts";
-import { zoneReader } from "./stage_states.ts";
+import { zoneReader } from "./live/stage_states.ts";
 import { Warehouse } from "./warehouse.ts";
 
 const USAGE = `./totesys dashboard

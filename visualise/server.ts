@@ -7,28 +7,28 @@ import { sqlState } from "../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 import { LOCAL_HOSTS } from "../lib/settings/config.ts";
-import { AnswerCache } from "./answer_cache.ts";
+import { AnswerCache } from "./http/answer_cache.ts";
 import { createApi } from "./api.ts";
-import { clientAddress } from "./client_address.ts";
-import { CoalescedQuery } from "./coalesced_query.ts";
+import { clientAddress } from "./http/client_address.ts";
+import { CoalescedQuery } from "./http/coalesced_query.ts";
 import { Company } from "./company.ts";
-import { encode, encodeJson, sendEncoded } from "./encoded.ts";
-import { streamEvents } from "./events.ts";
-import { Figures } from "./figures.ts";
-import { LatestBatch } from "./latest_batch.ts";
-import type { Live } from "./live.ts";
-import { formatMetrics, METRICS_TYPE } from "./metrics.ts";
-import { readPipeline, readStages } from "./pipeline.ts";
+import { encode, encodeJson, sendEncoded } from "./http/encoded_body.ts";
+import { streamEvents } from "./live/stream_events.ts";
+import { Figures } from "./figures/figures.ts";
+import { LatestBatch } from "./live/latest_batch.ts";
+import type { Live } from "./live/live_events.ts";
+import { formatMetrics, METRICS_TYPE } from "./live/metrics.ts";
+import { readPipeline, readStages } from "./live/pipeline_view.ts";
 import {
   ADDRESS_RATE,
   networkOf,
   RateLimit,
   STRANGERS_RATE,
-} from "./rate_limit.ts";
-import { SERVED_FILES, type ServedFile } from "./served_files.ts";
-import { addSignIn, isSignedIn } from "./sign_in.ts";
-import type { ReadZones } from "./stage_states.ts";
-import { Timeline } from "./timeline.ts";
+} from "./http/rate_limit.ts";
+import { SERVED_FILES, type ServedFile } from "./http/served_files.ts";
+import { addSignIn, isSignedIn } from "./http/sign_in.ts";
+import type { ReadZones } from "./live/stage_states.ts";
+import { Timeline } from "./figures/timeline.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 /** What the server needs to answer requests. */

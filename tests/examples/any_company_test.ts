@@ -48,7 +48,7 @@ const TESTS = [
   "tests/simulator/main_test.ts",
   "tests/sql/models_test.ts",
   "tests/verify/verify_test.ts",
-  "tests/visualise/figures_test.ts",
+  "tests/visualise/figures/figures_test.ts",
 ];
 const NAMES =
   /^(readProjectSql|makeSchema|check |smoke\(\) sees|every link|docs.architecture.md|the try-out|makeRoles|fact_|dim_|\.\/totesys verify|a row that can't be read|simulate |Figures makes)/;

@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { serveDashboard } from "../../visualise/main.ts";
 import { createServer } from "../../visualise/server.ts";
-import { hiddenZones } from "../../visualise/stage_states.ts";
+import { hiddenZones } from "../../visualise/live/stage_states.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import { findChromium, openBrowser } from "./browser.ts";
 import { openPlatform, type Platform } from "./platform.ts";

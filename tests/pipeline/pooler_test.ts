@@ -6,7 +6,7 @@ import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
 import { readStatus } from "../../operate/read_status.ts";
 import { verify } from "../../verify/verify.ts";
-import { Live, type LiveEvent } from "../../visualise/live.ts";
+import { Live, type LiveEvent } from "../../visualise/live/live_events.ts";
 import {
   Cluster,
   DATABASE,

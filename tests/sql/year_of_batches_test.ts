@@ -3,9 +3,12 @@ import { join } from "node:path";
 import type pg from "pg";
 import { readDashboard } from "../../lib/project/dashboard.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
-import { batchModelsSql, changesSql } from "../../visualise/record_sql.ts";
-import { figuresSql } from "../../visualise/figures_sql.ts";
-import { boardsOf } from "../../visualise/subject_sql.ts";
+import {
+  batchModelsSql,
+  changesSql,
+} from "../../visualise/records/record_history_sql.ts";
+import { figuresSql } from "../../visualise/figures/figures_sql.ts";
+import { boardsOf } from "../../visualise/figures/subject_sql.ts";
 import { PROJECT_SQL } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { fillWarehouse } from "../harness/year_of_versions.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
-import { SERVED_FILES } from "../../visualise/served_files.ts";
+import { SERVED_FILES } from "../../visualise/http/served_files.ts";
 
 const BYTES_MAX = 150_000;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { notingFailure } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import type { StageState } from "../../visualise/stage_states.ts";
+import type { StageState } from "../../visualise/live/stage_states.ts";
 import { transform } from "../../transform/transform.ts";
 import {
   batchShown,

@@ -3,7 +3,7 @@ import { readDashboard } from "../../lib/project/dashboard.ts";
 import { gunzipSync } from "node:zlib";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
-import { Figures } from "../../visualise/figures.ts";
+import { Figures } from "../../visualise/figures/figures.ts";
 import { serveDashboard } from "../../visualise/main.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
 import {

@@ -1,8 +1,8 @@
-import type { TextRow } from "../lib/postgres/postgres.ts";
-import type { Subject } from "../lib/project/dashboard.ts";
+import type { TextRow } from "../../lib/postgres/postgres.ts";
+import type { Subject } from "../../lib/project/dashboard.ts";
 import { isSplit } from "./subject_sql.ts";
-import { trailSql } from "./trail_sql.ts";
-import type { Warehouse } from "./warehouse.ts";
+import { trailSql } from "./batch_changes_sql.ts";
+import type { Warehouse } from "../warehouse.ts";
 
 /** The most spans of batches that a timeline has: a strip's columns. */
 const SPANS_MAX = 200;

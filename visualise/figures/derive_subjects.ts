@@ -1,8 +1,12 @@
-import { quoteName, type TextRow } from "../lib/postgres/postgres.ts";
-import type { Dimension, Measure, Subject } from "../lib/project/dashboard.ts";
-import { RESERVED, titleOf } from "../lib/project/dashboard_header.ts";
-import type { ModelSql } from "../lib/project/project_sql.ts";
-import { HIDDEN } from "./fact_changes.ts";
+import { quoteName, type TextRow } from "../../lib/postgres/postgres.ts";
+import type {
+  Dimension,
+  Measure,
+  Subject,
+} from "../../lib/project/dashboard.ts";
+import { RESERVED, titleOf } from "../../lib/project/dashboard_header.ts";
+import type { ModelSql } from "../../lib/project/project_sql.ts";
+import { HIDDEN } from "../records/fact_changes.ts";
 
 const DAY = /^(?:date|timestamp)/;
 const NUMBER = /^(?:smallint|integer|bigint|numeric)$/;

@@ -3,8 +3,12 @@ import {
   ADDRESS_RATE,
   networkOf,
   STRANGERS_RATE,
-} from "../../visualise/rate_limit.ts";
-import { loaded, openWarehouse, withoutStream } from "../harness/dashboard.ts";
+} from "../../../visualise/http/rate_limit.ts";
+import {
+  loaded,
+  openWarehouse,
+  withoutStream,
+} from "../../harness/dashboard.ts";
 
 const TOKEN = "a-token-of-the-tests";
 const SIGNED_IN = { authorization: `Bearer ${TOKEN}` };

@@ -1,4 +1,4 @@
-import type { Pipeline } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline_view.ts";
 
 /** A metric of Prometheus: its name, what it is, and its samples. */
 interface Metric {

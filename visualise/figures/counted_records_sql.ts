@@ -1,5 +1,5 @@
-import { quoteName } from "../lib/postgres/postgres.ts";
-import type { Dimension, Subject } from "../lib/project/dashboard.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
+import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import { isByName, type Parts } from "./figure_parts.ts";
 import { heldAt, joinSql, namedSql, selectSql } from "./subject_sql.ts";
 

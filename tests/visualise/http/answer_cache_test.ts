@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { AnswerCache } from "../../visualise/answer_cache.ts";
+import { AnswerCache } from "../../../visualise/http/answer_cache.ts";
 
 /** Gives 100 bytes and counts how often it is asked. */
 function counted() {

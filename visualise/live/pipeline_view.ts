@@ -1,6 +1,6 @@
-import { sqlState, type TextRow } from "../lib/postgres/postgres.ts";
+import { sqlState, type TextRow } from "../../lib/postgres/postgres.ts";
 import { joinStages, type ReadZones, type StageState } from "./stage_states.ts";
-import type { Warehouse } from "./warehouse.ts";
+import type { Warehouse } from "../warehouse.ts";
 
 /** The data of the pipeline's view. */
 export interface Pipeline {

@@ -1,4 +1,4 @@
-import type { Dimension, Subject } from "../lib/project/dashboard.ts";
+import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import { boardsOf, isSplit, mainMeasure } from "./subject_sql.ts";
 
 /**

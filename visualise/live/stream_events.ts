@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
-import type { Live, LiveEvent } from "./live.ts";
+import type { Live, LiveEvent } from "./live_events.ts";
 
 /** How often a silent stream sends something, so that pages know it is up. */
 const HEARTBEAT_MS = 15_000;

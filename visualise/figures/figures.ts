@@ -1,8 +1,8 @@
-import type { TextRow } from "../lib/postgres/postgres.ts";
-import type { Subject } from "../lib/project/dashboard.ts";
+import type { TextRow } from "../../lib/postgres/postgres.ts";
+import type { Subject } from "../../lib/project/dashboard.ts";
 import { figuresSql } from "./figures_sql.ts";
 import { boardsOf } from "./subject_sql.ts";
-import type { Warehouse } from "./warehouse.ts";
+import type { Warehouse } from "../warehouse.ts";
 
 /** Of ranked names, how many are read by each measure, currency and state. */
 const RANKED_MAX = 12;

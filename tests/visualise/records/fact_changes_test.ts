@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { queryRow } from "../../lib/postgres/postgres.ts";
-import { compareVersions } from "../../visualise/fact_changes.ts";
-import { openTestDatabase } from "../harness/postgres.ts";
+import { queryRow } from "../../../lib/postgres/postgres.ts";
+import { compareVersions } from "../../../visualise/records/fact_changes.ts";
+import { openTestDatabase } from "../../harness/postgres.ts";
 
 Deno.test("compareVersions() tells numbers apart that JavaScript takes for one", async () => {
   await using database = await openTestDatabase();

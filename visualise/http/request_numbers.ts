@@ -1,6 +1,6 @@
 import type { Context } from "hono";
-import type { LatestBatch } from "./latest_batch.ts";
-import type { Stretch } from "./timeline.ts";
+import type { LatestBatch } from "../live/latest_batch.ts";
+import type { Stretch } from "../figures/timeline.ts";
 
 /** The batch of a path, which must be loaded: answers about it are kept. */
 export async function readBatchNumber(

@@ -1,4 +1,4 @@
-import { type Encoded, encodeJson } from "./encoded.ts";
+import { type Encoded, encodeJson } from "./encoded_body.ts";
 
 /** The most bytes of answers that are kept, least recently used out first. */
 const BYTES_MAX = 64_000_000;

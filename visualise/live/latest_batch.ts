@@ -1,6 +1,6 @@
-import { sqlState, type TextRow } from "../lib/postgres/postgres.ts";
-import { CoalescedQuery } from "./coalesced_query.ts";
-import type { Warehouse } from "./warehouse.ts";
+import { sqlState, type TextRow } from "../../lib/postgres/postgres.ts";
+import { CoalescedQuery } from "../http/coalesced_query.ts";
+import type { Warehouse } from "../warehouse.ts";
 
 /** No such table, schema or role: the first load creates them. */
 const EMPTY_STATES = ["42P01", "3F000", "22023"];

@@ -1,15 +1,15 @@
-import { BatchLog } from "../lib/batches/batch_log.ts";
-import type { FailureNote } from "../lib/batches/failure_note.ts";
-import type { Manifest } from "../lib/batches/manifest.ts";
+import { BatchLog } from "../../lib/batches/batch_log.ts";
+import type { FailureNote } from "../../lib/batches/failure_note.ts";
+import type { Manifest } from "../../lib/batches/manifest.ts";
 import {
   loadFailureOf,
   pendingFor,
   readStageProgress,
-} from "../lib/batches/stage_progress.ts";
-import { messageOf } from "../lib/errors.ts";
-import type { TextRow } from "../lib/postgres/postgres.ts";
-import { openStageZone, type StageContext } from "../lib/stage.ts";
-import type { Zone } from "../lib/zone/zone.ts";
+} from "../../lib/batches/stage_progress.ts";
+import { messageOf } from "../../lib/errors.ts";
+import type { TextRow } from "../../lib/postgres/postgres.ts";
+import { openStageZone, type StageContext } from "../../lib/stage.ts";
+import type { Zone } from "../../lib/zone/zone.ts";
 
 /** Where a stage stands, for the page. */
 export interface StageState {

@@ -1,5 +1,5 @@
-import { quoteName } from "../lib/postgres/postgres.ts";
-import type { Dimension, Subject } from "../lib/project/dashboard.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
+import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 
 /** Whether names of a dimension stay apart in each figure, as currencies do. */
 export function isSplit(subject: Subject, { name }: Dimension): boolean {

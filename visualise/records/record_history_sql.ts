@@ -1,5 +1,5 @@
-import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
-import type { Model } from "../lib/project/model.ts";
+import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import type { Model } from "../../lib/project/model.ts";
 
 /**
  * A query for what a model changed after one batch ($1) up to another ($2): the

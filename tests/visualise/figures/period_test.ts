@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { chosenDays, twelveMonthsTo } from "../../visualise/period.ts";
+import {
+  chosenDays,
+  twelveMonthsTo,
+} from "../../../visualise/figures/period.ts";
 
 Deno.test("twelveMonthsTo() compares a part of a month with the same part", () => {
   assert.deepEqual(twelveMonthsTo("2026-11-28"), {

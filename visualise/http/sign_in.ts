@@ -61,7 +61,7 @@ export function addSignIn(app: Hono, options: SignInOptions): void {
   });
   app.post("/logout", (context) => {
     deleteCookie(context, COOKIE, cookieOptions(context));
-    return context.redirect("./", 303);
+    return context.redirect("..", 303);
   });
   app.use(async (context, next) => {
     if (isSignedIn(context, options)) return await next();
@@ -145,7 +145,7 @@ function digest(text: string): Buffer {
  * browsers ask for a password.
  */
 function loginPage({ req }: Context, name: string, problem = "") {
-  const root = "../".repeat(req.path.split("/").length - 2);
+  const root = "../..".repeat(req.path.split("/").length - 2);
   const { search } = new URL(req.url);
   const invalid = problem === "" ? "false" : "true";
   return html`<!doctype html>

@@ -1,7 +1,7 @@
-import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
-import type { Dimension, Subject } from "../lib/project/dashboard.ts";
+import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import { groupOf, isByName, type Parts, partsOf } from "./figure_parts.ts";
-import { movedSql, recordsSql } from "./moved_sql.ts";
+import { movedSql, recordsSql } from "./counted_records_sql.ts";
 import { asOf, namedSql, nameSql, textSql } from "./subject_sql.ts";
 
 /**

@@ -1,9 +1,9 @@
-import { quoteName } from "../lib/postgres/postgres.ts";
-import type { Dimension, Subject } from "../lib/project/dashboard.ts";
-import type { ModelSql } from "../lib/project/project_sql.ts";
+import { quoteName } from "../../lib/postgres/postgres.ts";
+import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
+import type { ModelSql } from "../../lib/project/project_sql.ts";
 import type { FactChange } from "./fact_changes.ts";
-import { namedSql } from "./subject_sql.ts";
-import type { Warehouse } from "./warehouse.ts";
+import { namedSql } from "../figures/subject_sql.ts";
+import type { Warehouse } from "../warehouse.ts";
 
 type Named = NonNullable<Dimension["named"]>;
 
