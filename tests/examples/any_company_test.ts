@@ -39,7 +39,7 @@ const COPIED = [
 const TESTS = [
   "tests/docs/pages_test.ts",
   "tests/infra/container_test.ts",
-  "tests/infra/database_roles_test.ts",
+  "tests/infra/deploy/make_roles_test.ts",
   "tests/lib/project/project_sql_test.ts",
   "tests/load/tables/make_schema_test.ts",
   "tests/operate/check_test.ts",

@@ -150,7 +150,7 @@ function start(
       "-q",
       "--no-prompt",
       "-P=develop",
-      "infra/deploy.ts",
+      "infra/deploy/main.ts",
       ...args,
     ],
     cwd: folder,

@@ -1,7 +1,7 @@
-import { StageError } from "../lib/errors.ts";
+import { StageError } from "../../lib/errors.ts";
 import { askAws, aws } from "./aws_cli.ts";
-import { type Options, say } from "./deploy_options.ts";
-import type { Backend } from "./deploy_settings.ts";
+import { type Options, say } from "./options.ts";
+import type { Backend } from "./write_settings.ts";
 
 /** The bucket of Terraform's state, where old versions stay. */
 export async function makeStateBucket(

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ask } from "../lib/cli/ask.ts";
-import { ConfigError } from "../lib/errors.ts";
-import { platformDirectory } from "../lib/platform_directory.ts";
-import { type Options, say } from "./deploy_options.ts";
+import { ask } from "../../lib/cli/ask.ts";
+import { ConfigError } from "../../lib/errors.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
+import { type Options, say } from "./options.ts";
 
 const environments = join(platformDirectory(), "infra", "environments");
 

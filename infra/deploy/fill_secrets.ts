@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { askSecret } from "../lib/cli/ask.ts";
-import { describeError } from "../lib/describe_error.ts";
-import { platformDirectory } from "../lib/platform_directory.ts";
-import { urlOf } from "../lib/settings/secrets.ts";
+import { askSecret } from "../../lib/cli/ask.ts";
+import { describeError } from "../../lib/describe_error.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
+import { urlOf } from "../../lib/settings/secrets.ts";
 import { askAws, aws } from "./aws_cli.ts";
-import { type Database, databasesOf, makeRoles } from "./database_roles.ts";
-import { type Options, say } from "./deploy_options.ts";
+import { type Database, databasesOf, makeRoles } from "./make_roles.ts";
+import { type Options, say } from "./options.ts";
 
 const TOKEN_BYTES = 24;
 

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { ConfigError } from "../lib/errors.ts";
-import { connect } from "../lib/postgres/connect.ts";
-import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
-import { NAME, plainName } from "../lib/project/ddl_text.ts";
-import { withoutComments } from "../lib/project/tables_read.ts";
-import { readPostgresUrl } from "../lib/settings/connection_url.ts";
+import { ConfigError } from "../../lib/errors.ts";
+import { connect } from "../../lib/postgres/connect.ts";
+import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { NAME, plainName } from "../../lib/project/ddl_text.ts";
+import { withoutComments } from "../../lib/project/tables_read.ts";
+import { readPostgresUrl } from "../../lib/settings/connection_url.ts";
 
 /** A database that the functions reach, and what they are there. */
 export interface Database {

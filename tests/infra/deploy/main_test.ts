@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { Task } from "../harness/task.ts";
+import { Task } from "../../harness/task.ts";
 
 const NO_PROGRAMS = { PATH: dirname(Deno.execPath()) };
 

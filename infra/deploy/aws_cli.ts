@@ -1,4 +1,4 @@
-import { ConfigError } from "../lib/errors.ts";
+import { ConfigError } from "../../lib/errors.ts";
 
 /** What the AWS CLI answered. */
 export interface AwsAnswer {

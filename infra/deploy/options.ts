@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { ConfigError } from "../lib/errors.ts";
-import type { Database } from "./database_roles.ts";
+import { ConfigError } from "../../lib/errors.ts";
+import type { Database } from "./make_roles.ts";
 
 /** What `./totesys deploy` takes. */
 export const USAGE = `./totesys deploy init [ENVIRONMENT] [flags]

@@ -2,16 +2,16 @@
  * `./totesys deploy init`: from AWS credentials to a running platform. Each
  * step says what it does, and leaves what is done already as it is.
  */
-import { ask } from "../lib/cli/ask.ts";
-import { describeError } from "../lib/describe_error.ts";
-import { ConfigError, EXIT, exitCode, StageError } from "../lib/errors.ts";
-import { platformDirectory } from "../lib/platform_directory.ts";
+import { ask } from "../../lib/cli/ask.ts";
+import { describeError } from "../../lib/describe_error.ts";
+import { ConfigError, EXIT, exitCode, StageError } from "../../lib/errors.ts";
+import { platformDirectory } from "../../lib/platform_directory.ts";
 import { askAws, aws } from "./aws_cli.ts";
-import { type Options, readOptions, say, USAGE } from "./deploy_options.ts";
-import { fillSecrets, type RdsInstance } from "./deploy_secrets.ts";
-import { readBackend, writeSettings } from "./deploy_settings.ts";
-import { checkLock, makeStateBucket } from "./deploy_state.ts";
-import { main as infra, readOutputs } from "./main.ts";
+import { type Options, readOptions, say, USAGE } from "./options.ts";
+import { fillSecrets, type RdsInstance } from "./fill_secrets.ts";
+import { readBackend, writeSettings } from "./write_settings.ts";
+import { checkLock, makeStateBucket } from "./state_bucket.ts";
+import { main as infra, readOutputs } from "../main.ts";
 
 /** Where services are that have one region only, and all accounts. */
 const GLOBAL_REGION = "us-east-1";
