@@ -15,13 +15,3 @@ provider "aws" {
     tags = local.tags
   }
 }
-
-locals {
-  name = "totesys-${var.environment}"
-  tags = {
-    Project     = "totesys"
-    Environment = var.environment
-  }
-}
-
-data "aws_caller_identity" "current" {}
