@@ -138,7 +138,7 @@ module "function" {
       METRICS_NAMESPACE = local.metrics_namespace
     },
     each.key == "transform" ? merge(local.athena_settings...) : {},
-    { for secret in each.value.secrets : local.secret_variables[secret] => aws_secretsmanager_secret.database[secret].arn },
+    { for secret in each.value.secrets : local.secret_variables[secret] => aws_secretsmanager_secret.settings[secret].arn },
   )
 
   buckets = {
@@ -149,7 +149,7 @@ module "function" {
       bucket_actions = try(each.value.bucket_actions, ["s3:ListBucket"])
     }
   }
-  secrets    = [for secret in each.value.secrets : aws_secretsmanager_secret.database[secret].arn]
+  secrets    = [for secret in each.value.secrets : aws_secretsmanager_secret.settings[secret].arn]
   statements = each.key == "transform" ? local.athena_statements : []
 
   network = var.vpc == null ? null : {

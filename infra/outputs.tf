@@ -1,7 +1,7 @@
 output "put_secrets" {
   description = "Commands to run next, which give the functions their databases."
   value = [
-    for name, secret in aws_secretsmanager_secret.database :
+    for name, secret in aws_secretsmanager_secret.settings :
     "aws secretsmanager put-secret-value --region ${var.region} --secret-id ${secret.name} --secret-string file://${name}.secret"
   ]
 }
@@ -71,7 +71,7 @@ output "github_plan_role" {
 
 output "secrets" {
   description = "ARNs of the secrets, by name."
-  value       = { for name, secret in aws_secretsmanager_secret.database : name => secret.arn }
+  value       = { for name, secret in aws_secretsmanager_secret.settings : name => secret.arn }
 }
 
 output "permissions" {

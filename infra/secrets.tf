@@ -12,7 +12,7 @@ locals {
   )
 }
 
-resource "aws_secretsmanager_secret" "database" {
+resource "aws_secretsmanager_secret" "settings" {
   for_each = local.secrets
 
   name        = "${local.name}/${each.key}"
@@ -20,4 +20,9 @@ resource "aws_secretsmanager_secret" "database" {
   # A name is free again after that. The dashboard's can be turned off and on
   # again at once: both values are easily made again.
   recovery_window_in_days = contains(["analyst", "dashboard"], each.key) ? 0 : 7
+}
+
+moved {
+  from = aws_secretsmanager_secret.database
+  to   = aws_secretsmanager_secret.settings
 }
