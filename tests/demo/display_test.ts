@@ -48,7 +48,7 @@ function screenOf(written: readonly string[], columns: number): string[] {
   return rows.slice(0, -1);
 }
 
-Deno.test("createDisplay() draws a table in place of the one before", () => {
+Deno.test("createDisplay() replaces the table that it drew before", () => {
   const { display, written } = open({
     size: () => ({ columns: 200, rows: 50 }),
   });
@@ -75,7 +75,7 @@ Deno.test("createDisplay() draws a table in place of the one before", () => {
   assert.equal(screen.filter((line) => line === "  look here").length, 1);
 });
 
-Deno.test("createDisplay() draws in place also where lines wrap", () => {
+Deno.test("createDisplay() replaces its table also when lines wrap", () => {
   for (const columns of [30, 58, 80]) {
     const { display, written } = open({
       color: true,
@@ -92,7 +92,7 @@ Deno.test("createDisplay() draws in place also where lines wrap", () => {
   }
 });
 
-Deno.test("createDisplay() keeps the newest notices, and colours when it may", () => {
+Deno.test("createDisplay() shows the newest notices, in colour if colours are allowed", () => {
   const plain = open({ size: () => ({ columns: 200, rows: 50 }) });
   const painted = open({
     color: true,
@@ -117,7 +117,7 @@ Deno.test("createDisplay() keeps the newest notices, and colours when it may", (
   assert.match(painted.text(), /\x1b\[36mload {5}\x1b\[0m/);
 });
 
-Deno.test("createDisplay() keeps a stage's last batch when it had nothing to do", () => {
+Deno.test("createDisplay() still shows a stage's last batch after a run with nothing to do", () => {
   const { display, written } = open({
     size: () => ({ columns: 200, rows: 50 }),
   });
@@ -152,7 +152,7 @@ Deno.test("createDisplay() draws no more than the terminal has room for", () => 
   assert.equal(last.filter((line) => /^ {2}load/.test(line)).length, 1);
 });
 
-Deno.test("createDisplay() draws in place after the terminal became narrower", () => {
+Deno.test("createDisplay() replaces its table after the terminal has become narrower", () => {
   let columns = 100;
   const { display, written } = open({
     size: () => ({ columns, rows: 60 }),
@@ -178,7 +178,7 @@ Deno.test("createDisplay() draws a stage in 80 columns, up to millions of rows",
   assert((line?.length ?? 0) <= 80, line ?? "");
 });
 
-Deno.test("createDisplay() shows what a stage at work has done so far", () => {
+Deno.test("createDisplay() shows the progress of a stage that is running", () => {
   let nowMs = Date.parse(AT);
   const { display, written } = open({ now: () => nowMs });
   const atWork = () =>
@@ -200,7 +200,7 @@ Deno.test("createDisplay() shows what a stage at work has done so far", () => {
   assert.match(atWork() ?? "", /waiting for the next run/);
 });
 
-Deno.test("createDisplay() draws also where the terminal doesn't know its size", () => {
+Deno.test("createDisplay() draws on a terminal without a known size", () => {
   const { display, written } = open({ size: () => ({ columns: 0, rows: 0 }) });
   display.stage(LOADED, 34);
   for (let times = 0; times < 2; times++) display.draw();

@@ -24,7 +24,7 @@ const PLACES = {
   fact: TOTESYS.fact,
 };
 
-Deno.test("createEventDisplay() reports freshness, and once what to look at, as JSON", async () => {
+Deno.test("createEventDisplay() reports freshness as JSON, and once the addresses to open", async () => {
   let text = "";
   const write = (piece: string) => void (text += piece);
   const log = await openLog({

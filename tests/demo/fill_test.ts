@@ -46,7 +46,7 @@ Deno.test("fillSource() fills the source at its real size", async () => {
   assert(payment > 15_900 && payment < 16_100, `${payment} payments`);
 });
 
-Deno.test("fillSource() makes rows like the real ones", async () => {
+Deno.test("fillSource() makes rows that resemble the real sample", async () => {
   await using source = await startSource({
     seed: 2,
     salesOrders: SALES_ORDERS,
@@ -115,7 +115,7 @@ Deno.test("fillSource() makes rows like the real ones", async () => {
   });
 });
 
-Deno.test("fillSource() gives the same rows for the same seed only", async () => {
+Deno.test("fillSource() makes the same rows from the same seed, and others from another", async () => {
   await using first = await startSource({ seed: 7, salesOrders: 200 });
   await using second = await startSource({ seed: 7, salesOrders: 200 });
   await using other = await startSource({ seed: 8, salesOrders: 200 });
@@ -128,7 +128,7 @@ Deno.test("fillSource() gives the same rows for the same seed only", async () =>
   assert.notEqual(content, different);
 });
 
-Deno.test("fillSource() moves its times by weeks, and no more", async () => {
+Deno.test("fillSource() shifts its times by whole weeks", async () => {
   await using source = await startSource({ seed: 7, salesOrders: 200 });
   await using later = await startSource({
     seed: 7,
@@ -194,7 +194,7 @@ for (const weeksLater of [0, 134]) {
   });
 }
 
-Deno.test("fillSource() leaves a database alone that it can't fill", async () => {
+Deno.test("fillSource() changes nothing in a database that it can't fill", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 1 });
 
   await assert.rejects(

@@ -7,7 +7,7 @@ const START_PROGRAMS = `while (true) {
   postMessage("started");
 }`;
 
-Deno.test("lockFolder() lets go at once, also while other threads start programs", async () => {
+Deno.test("lockFolder() releases its lock at once, even while other threads start programs", async () => {
   const folder = await Deno.makeTempDir();
   // A program that starts has a copy of every open file until it runs.
   const starter = new Worker(
@@ -25,7 +25,7 @@ Deno.test("lockFolder() lets go at once, also while other threads start programs
   }
 });
 
-Deno.test("lockFolder() refuses a folder whose lock another holds", async () => {
+Deno.test("lockFolder() refuses a folder that another process has locked", async () => {
   const folder = await Deno.makeTempDir();
   {
     using _lock = await lockFolder(folder);

@@ -30,7 +30,7 @@ Deno.test("formatHints() says where everything is", () => {
   assert.match(text, /as_of_batch\(2\)/);
 });
 
-Deno.test("demoHints() names no batch before the first", () => {
+Deno.test("demoHints() names no batch before there is one", () => {
   for (const batch of [0, 1, 5, 11]) {
     const { queries } = demoHints({ ...PLACES, batch });
     assert.match(queries.earlier, /as_of_batch\(1\)/);
@@ -49,7 +49,7 @@ Deno.test("demoHints() names queries that run in the warehouse", async () => {
 });
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`formatHints() leads to the lake in a zone of kind ${zones}`, async () => {
+  Deno.test(`formatHints() shows how to open the lake on ${zones}`, async () => {
     await using platform = await openPlatform({ zones, warehouse: "empty" });
     await runTwice(platform);
     const { processedUrl, s3 } = platform.config;

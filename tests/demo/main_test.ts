@@ -13,7 +13,7 @@ const LOADED = (batch: number | string) =>
 /** Matches nothing. */
 const NEVER = /(?!)/;
 
-Deno.test("the demo runs, stops when asked, and goes on from there", async () => {
+Deno.test("the demo runs, stops on Ctrl-C, and continues from there", async () => {
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
 
@@ -79,7 +79,7 @@ Deno.test("the demo with --example runs another company beside the first one's s
   });
 });
 
-Deno.test("the demo lists its examples for one that it lacks, and heeds no SQL_DIRECTORY", async () => {
+Deno.test("the demo lists its examples when asked for an unknown one, and ignores SQL_DIRECTORY", async () => {
   const unknown = await run(["--example", "southwind"], { until: NEVER });
 
   assert.equal(unknown.code, 2);
@@ -96,7 +96,7 @@ Deno.test("the demo lists its examples for one that it lacks, and heeds no SQL_D
   });
 });
 
-Deno.test("the demo says that another runs, or that its port is in use", async () => {
+Deno.test("the demo reports another demo in its folder, or a port in use", async () => {
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
     const port = Number(args[args.indexOf("--port") + 1]);
@@ -129,7 +129,7 @@ Deno.test("the demo says that another runs, or that its port is in use", async (
   });
 });
 
-Deno.test("the demo with --reset starts over and leaves others' files", async () => {
+Deno.test("the demo with --reset starts over, and removes only its own files", async () => {
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
     const kept = join(folder, "kept.txt");
@@ -145,7 +145,7 @@ Deno.test("the demo with --reset starts over and leaves others' files", async ()
   });
 });
 
-Deno.test("the demo names a flag that is no number it can use", async () => {
+Deno.test("the demo refuses a flag with an invalid number", async () => {
   for (
     const [flag, value, expected] of [
       ["--minutes", "soon", "a number above 0"],
@@ -180,7 +180,7 @@ Deno.test("the demo writes one JSON object a line where there is no terminal", a
   });
 });
 
-Deno.test("the demo takes over from a server that outlived its demo", async () => {
+Deno.test("the demo replaces a server that a killed demo left running", async () => {
   await withFolder(async (folder) => {
     const args = demoArgs(folder);
     await run(args, { until: LOADED(1) });
@@ -205,7 +205,7 @@ Deno.test("the demo takes over from a server that outlived its demo", async () =
   });
 });
 
-Deno.test("the demo's source and warehouse can be queried as it says", async () => {
+Deno.test("the demo's source and warehouse answer the queries that it shows", async () => {
   await withFolder(async (folder) => {
     const counts: number[] = [];
     let seen = "";

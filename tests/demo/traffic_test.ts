@@ -7,7 +7,7 @@ import { startSource } from "./source.ts";
 const WAIT_MS_MAX = 60_000;
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 
-Deno.test("runTraffic() does all that an application does, and ends clean", async () => {
+Deno.test("runTraffic() inserts, updates and deletes, and leaves no connection", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 300 });
   const traffic = startTraffic(source.url);
 
@@ -46,7 +46,7 @@ Deno.test("runTraffic() reports what it changed, row by row", async () => {
   );
 });
 
-Deno.test("runTraffic() goes on after its connections were cut", async () => {
+Deno.test("runTraffic() continues after its connections were cut", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 300 });
   const traffic = startTraffic(source.url);
   await traffic.until((events) => events.length > 20);
@@ -65,7 +65,7 @@ Deno.test("runTraffic() goes on after its connections were cut", async () => {
   assert.equal(await openTransactions(source.client), 0);
 });
 
-Deno.test("runTraffic() looks like the trade before it", async () => {
+Deno.test("runTraffic() makes rows like those of the trade before it", async () => {
   await using source = await startSource({
     seed: 1,
     salesOrders: 1_100,
@@ -100,7 +100,7 @@ Deno.test("runTraffic() looks like the trade before it", async () => {
   assert.ok(paid < weekly, `${paid} payments in a day`);
 });
 
-Deno.test("runTraffic() throws what the server refuses", async () => {
+Deno.test("runTraffic() throws the server's refusals", async () => {
   await using source = await startSource({ seed: 1, salesOrders: 1 });
   await source.client.query("drop table payment cascade");
 

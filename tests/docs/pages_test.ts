@@ -165,7 +165,7 @@ Deno.test("docs/errors.md has a row for every message that begins with Cannot", 
   assert.deepEqual(missing.sort(), NEVER_MET);
 });
 
-Deno.test("docs/errors.md has a row for what each of them says is wrong", async () => {
+Deno.test("docs/errors.md has a row for each cause that such a message names", async () => {
   const code = await textOf(SPEAKING);
   const rows = (await firstColumn("docs/errors.md")).flatMap(quoted)
     .map((row) => row.replace(/"[^"]*"/g, '"..."'))
@@ -235,7 +235,7 @@ Deno.test("every link of a document leads to a file", async () => {
   }
 });
 
-Deno.test("a message that sends to a section of a document names one that is there", async () => {
+Deno.test("a message that points to a section of a document names an existing one", async () => {
   const code = await textOf(SPEAKING);
 
   const named = [...code.matchAll(/"([^"]+)" in (docs\/[\w-]+\.md)/g)];
@@ -246,14 +246,14 @@ Deno.test("a message that sends to a section of a document names one that is the
   }
 });
 
-Deno.test("docs/architecture.md names files that there are", async () => {
+Deno.test("docs/architecture.md names only files that exist", async () => {
   for (const name of quoted(await read("docs/architecture.md"))) {
     if (!/^[\w./-]+\/[\w./-]*$/.test(name)) continue;
     assert.ok(existsSync(placeOf(name)), name);
   }
 });
 
-Deno.test("README.md has queries that run alike in warehouse and lake", async () => {
+Deno.test("README.md's queries run in the warehouse and in the lake, with the same result", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();

@@ -7,7 +7,7 @@ import {
 } from "../../embedded/postgres_server.ts";
 import { StageError } from "../../lib/errors.ts";
 
-Deno.test("startPostgresServer() uses a data folder again, with its password", async () => {
+Deno.test("startPostgresServer() reuses a data folder and its password", async () => {
   await withFolder(async (folder) => {
     const dataDir = join(folder, "data");
     const settings = { fsync: "off" };
@@ -69,7 +69,7 @@ Deno.test("startPostgresServer() says which port is in use", async () => {
   });
 });
 
-Deno.test("startPostgresServer() says what runs on the data folder already", async () => {
+Deno.test("startPostgresServer() names the server that is already running on the data folder", async () => {
   await withFolder(async (folder) => {
     const dataDir = join(folder, "data");
     await using server = await startPostgresServer({
@@ -87,7 +87,7 @@ Deno.test("startPostgresServer() says what runs on the data folder already", asy
   });
 });
 
-Deno.test("startPostgresServer() leaves a folder alone that holds something else", async () => {
+Deno.test("startPostgresServer() refuses a folder that holds other files", async () => {
   await withFolder(async (folder) => {
     await Deno.writeTextFile(join(folder, "letter.txt"), "Dear all");
 

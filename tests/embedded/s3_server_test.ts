@@ -44,7 +44,7 @@ Deno.test("startS3Server() serves what was put: whole, in ranges, listed", async
   assert.deepEqual(list.Contents?.map(({ Key }) => Key), ["a/one"]);
 });
 
-Deno.test("startS3Server() lets one of many racing creations win", async () => {
+Deno.test("startS3Server() lets one of several concurrent creations win", async () => {
   await using server = await startS3Server({ buckets: [Bucket] });
   using s3 = connect(server);
 
@@ -82,7 +82,7 @@ Deno.test("startS3Server() replaces an object only where its ETag matches", asyn
   assert.deepEqual(await Promise.all([wrong, right, missing]), [412, 200, 404]);
 });
 
-Deno.test("startS3Server() holds a multipart upload to its condition", async () => {
+Deno.test("startS3Server() enforces the condition of a multipart upload", async () => {
   await using server = await startS3Server({ buckets: [Bucket] });
   using s3 = connect(server);
 

@@ -137,7 +137,7 @@ Deno.test("Northwind goes through the pipeline, with changes, deletes and a rebu
   );
 });
 
-Deno.test("Northwind's rules set aside a discount that is no share, and find what is wrong", async () => {
+Deno.test("Northwind's rules quarantine a discount that isn't a share, and its checks find wrong rows", async () => {
   await using platform = await openNorthwind();
   const { source, warehouse } = platform;
   await platform.run();
@@ -193,7 +193,7 @@ Deno.test("Northwind's rules set aside a discount that is no share, and find wha
   await assertMirrored(platform);
 });
 
-Deno.test("Northwind's grants are all that its pipeline needs of the source", async () => {
+Deno.test("Northwind's grants suffice for its pipeline to read the source", async () => {
   await using platform = await openNorthwind();
   const { client, url } = platform.source;
   const role = "northwind_extract";

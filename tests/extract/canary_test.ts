@@ -60,7 +60,7 @@ async function withProbes(
   });
 }
 
-Deno.test("findCanary() finds the newest row of those that hold, the first by key", () =>
+Deno.test("findCanary() finds the newest row, the first by key among equals", () =>
   withProbes(async ({ run, nextId, find }) => {
     assert.equal(await find(), undefined);
     await run("insert into t values ('old', '2024-01-01')");
@@ -80,7 +80,7 @@ Deno.test("findCanary() finds the newest row of those that hold, the first by ke
     assert.equal(await find("code = 'nobody'"), undefined);
   }));
 
-Deno.test("probeCanary() finds what has become of a row", () =>
+Deno.test("probeCanary() tells whether a row is unchanged, changed or gone", () =>
   withProbes(async ({ run, nextId, find, probe }) => {
     await run("insert into t values ('a', '2024-01-01')");
     const canary = await find();
@@ -100,7 +100,7 @@ Deno.test("probeCanary() finds what has become of a row", () =>
     assert.equal(await probe(canary, watermark), "missing");
   }));
 
-Deno.test("probeCanary() takes the writer at the watermark for a later one", () =>
+Deno.test("probeCanary() counts the writer at the watermark as a later one", () =>
   withProbes(async ({ run, nextId, find, probe }) => {
     await run("insert into t values ('a', '2024-01-01')");
     const canary = await find();

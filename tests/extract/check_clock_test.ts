@@ -30,7 +30,7 @@ async function check(
   return { asked, logged: platform.logged };
 }
 
-Deno.test("checkClock() refuses a source whose clock is wrong by two others", async () => {
+Deno.test("checkClock() refuses a source whose clock two other clocks contradict", async () => {
   await using platform = await openPlatform();
 
   for (const minutes of [2880, -2880, 6, -6]) {
@@ -50,7 +50,7 @@ Deno.test("checkClock() refuses a source whose clock is wrong by two others", as
   await check(platform, { source: 2880 });
 });
 
-Deno.test("checkClock() asks the store only when two clocks are apart, and blames the right one", async () => {
+Deno.test("checkClock() asks the store only when two clocks differ, and names the wrong one", async () => {
   await using platform = await openPlatform();
 
   assert.deepEqual(await check(platform, { source: 4, batch: 0 }), {
@@ -71,7 +71,7 @@ Deno.test("checkClock() asks the store only when two clocks are apart, and blame
   );
 });
 
-Deno.test("extract() compares the clocks, and says that a lake is ahead", async () => {
+Deno.test("extract() compares the clocks, and reports a lake that is ahead of them", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const right = platform.context.clock;

@@ -46,7 +46,7 @@ async function copyTo(zone: Zone, select: string) {
   });
 }
 
-Deno.test("copyToZone() writes a file and says what is in it", async () => {
+Deno.test("copyToZone() writes a file and returns its rows, bytes and checksum", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
 
@@ -66,7 +66,7 @@ Deno.test("copyToZone() writes a file and says what is in it", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("copyToZone() writes no file when there are no rows, or it fails", async () => {
+Deno.test("copyToZone() writes no file when there are no rows, or when it fails", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
 
@@ -83,7 +83,7 @@ Deno.test("copyToZone() writes no file when there are no rows, or it fails", asy
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("copyToZone() refuses a row that is too long as CSV, and keeps nothing", async () => {
+Deno.test("copyToZone() refuses a row that is too long as CSV, and leaves no file", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   const rows = (bytes: number) =>
@@ -106,7 +106,7 @@ Deno.test("copyToZone() refuses a row that is too long as CSV, and keeps nothing
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("copyToZone() keeps nothing when the zone fails, and throws what it said", async () => {
+Deno.test("copyToZone() leaves no file when the zone fails, and throws its error", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   const failure = new StageError("Cannot write to the zone: no space", {
@@ -129,7 +129,7 @@ Deno.test("copyToZone() keeps nothing when the zone fails, and throws what it sa
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("copyToZone() keeps nothing when it is asked to stop", async () => {
+Deno.test("copyToZone() leaves no file when it is stopped", async () => {
   const folder = await Deno.makeTempDir();
   const zone = openZone(folder, { s3: undefined });
   await using database = await openTestDatabase();

@@ -34,7 +34,7 @@ async function keysOf({ config }: Platform, prefix = ""): Promise<string[]> {
   return files.map((file) => file.key);
 }
 
-Deno.test("extract() takes deletes up to the share over, and stops beyond", async () => {
+Deno.test("extract() applies deletes up to DELETE_SHARE_MAX, and stops above it", async () => {
   await using platform = await openWith(ITEM);
   const { client } = platform.source;
   await execute(client, "insert into item select generate_series(1, 100)");
@@ -62,7 +62,7 @@ Deno.test("extract() takes deletes up to the share over, and stops beyond", asyn
   assert.deepEqual(await shipped(platform, 3), { item: [0, 17] });
 });
 
-Deno.test("extract() doesn't ask about fewer than ten deletes", async () => {
+Deno.test("extract() applies fewer than ten deletes whatever their share", async () => {
   await using platform = await openWith(ITEM);
   const { client } = platform.source;
   await execute(client, "insert into item select generate_series(1, 19)");
@@ -76,7 +76,7 @@ Deno.test("extract() doesn't ask about fewer than ten deletes", async () => {
   await assert.rejects(platform.extract(), /10 of its 10 rows are gone/);
 });
 
-Deno.test("extract() looks for a few changed rows only where they are", async () => {
+Deno.test("extract() ships the few changed rows of a large table, and no others", async () => {
   await using platform = await openWith(ITEM);
   const { client } = platform.source;
   await execute(
@@ -149,7 +149,7 @@ Deno.test("extract() reads a large table in ranges, each row once", async () => 
   assert.deepEqual(said.slice(0, 2), [`extract 1: ${rows}`, "end"]);
 });
 
-Deno.test("extract() commits nothing when it slept for over 12 hours", async () => {
+Deno.test("extract() commits nothing more than 12 hours after it began", async () => {
   await using platform = await openWith(ITEM);
   await execute(platform.source.client, "insert into item values (1)");
   const hours = [0, 12.1];
@@ -167,7 +167,7 @@ Deno.test("extract() commits nothing when it slept for over 12 hours", async () 
   assert.deepEqual((await platform.extract()).batches, [1]);
 });
 
-Deno.test("extract() gives way to a run that has committed first", async () => {
+Deno.test("extract() discards its batch when another run has committed first", async () => {
   await using platform = await openWith(ITEM);
   await execute(platform.source.client, "insert into item values (1)");
 
@@ -186,7 +186,7 @@ Deno.test("extract() gives way to a run that has committed first", async () => {
   );
 });
 
-Deno.test("extract() commits nothing when it is asked to stop", async () => {
+Deno.test("extract() commits nothing when it is stopped", async () => {
   await using platform = await openWith(ITEM);
   await execute(
     platform.source.client,
@@ -209,7 +209,7 @@ Deno.test("extract() commits nothing when it is asked to stop", async () => {
   assert.deepEqual((await platform.extract()).batches, [1]);
 });
 
-Deno.test("extract() says beforehand that a first read can't end in time", async () => {
+Deno.test("extract() refuses a first read that would exceed the time limit", async () => {
   await using platform = await openWith(ITEM);
   await execute(
     platform.source.client,
@@ -281,7 +281,7 @@ Deno.test("extract() ends its other reads when one fails, and commits nothing", 
   );
 });
 
-Deno.test("extract() reads what it is asked to, and names tables it doesn't know", async () => {
+Deno.test("extract() reads the tables that --full names, and refuses unknown ones", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.extract();
@@ -307,7 +307,7 @@ Deno.test("extract() reads what it is asked to, and names tables it doesn't know
   );
 });
 
-Deno.test("extract() doesn't say who holds a watermark that is young", async () => {
+Deno.test("extract() doesn't report who holds back a recent watermark", async () => {
   await using platform = await openWith(ITEM);
   const holder = await openClient(platform.source.url);
   await execute(holder, "begin", "insert into item values (1)");
@@ -334,7 +334,7 @@ Deno.test("extract() doesn't say who holds a watermark that is young", async () 
   assert.doesNotMatch(platform.logged.join("\n"), /watermark/);
 });
 
-Deno.test("extract() needs a source", async () => {
+Deno.test("extract() refuses to run without SOURCE_URL", async () => {
   await using platform = await openWith(ITEM);
   platform.set({ source: undefined });
 
@@ -345,7 +345,7 @@ Deno.test("extract() needs a source", async () => {
   });
 });
 
-Deno.test("extract() carries a type of its own as text, exactly", async () => {
+Deno.test("extract() carries values of a user-defined type as exact text", async () => {
   await using platform = await openPlatform({
     sql: {
       ...PROJECT_SQL,

@@ -51,7 +51,7 @@ const SAME = {
   inRecovery: false,
 };
 
-Deno.test("sourceFullReadReason() finds another cluster, timeline or a setback", () => {
+Deno.test("sourceFullReadReason() detects another cluster, another timeline, and a source set back in time", () => {
   assert.equal(
     sourceFullReadReason(SAME, { previous: PREVIOUS, asked: false }),
     undefined,
@@ -79,7 +79,7 @@ Deno.test("sourceFullReadReason() finds another cluster, timeline or a setback",
   );
 });
 
-Deno.test("sourceFullReadReason() refuses a source that comes back unasked", () => {
+Deno.test("sourceFullReadReason() refuses an earlier source that returns without --full", () => {
   const back = { ...SAME, databaseId: "zero" };
 
   assert.throws(
@@ -96,7 +96,7 @@ Deno.test("sourceFullReadReason() refuses a source that comes back unasked", () 
   );
 });
 
-Deno.test("sourceFullReadReason() reads all after 2^30 transactions, not before", () => {
+Deno.test("sourceFullReadReason() asks for a full read after 2^30 transactions, not before", () => {
   const at = (passed: bigint) =>
     sourceFullReadReason({ ...SAME, nextId: 1000n + passed }, {
       previous: PREVIOUS,
@@ -108,7 +108,7 @@ Deno.test("sourceFullReadReason() reads all after 2^30 transactions, not before"
   assert.match(at(2n ** 40n) ?? "", /over 2\^30 transactions/);
 });
 
-Deno.test("sourceFullReadReason() stops at a standby that is behind", () => {
+Deno.test("sourceFullReadReason() refuses a standby that lags behind the last batch", () => {
   assert.throws(
     () =>
       sourceFullReadReason(
@@ -124,7 +124,7 @@ Deno.test("sourceFullReadReason() stops at a standby that is behind", () => {
   );
 });
 
-Deno.test("canaryFullReadReason() believes a newer canary of a missing one", () => {
+Deno.test("canaryFullReadReason() trusts a newer canary row over a missing one", () => {
   const probed = (
     table: string,
     writer: string,
@@ -195,7 +195,7 @@ const SIGNS: [
 ];
 
 for (const [name, change, reason] of SIGNS) {
-  Deno.test(`extract() reads all, and adds only what differs, at ${name}`, async () => {
+  Deno.test(`extract() reads all tables, and adds only the differences, after ${name}`, async () => {
     await using platform = await openPlatform();
     const { client } = platform.source;
     await fillSmall(client);
@@ -216,7 +216,7 @@ for (const [name, change, reason] of SIGNS) {
   });
 }
 
-Deno.test("extract() reads all when the newest row is gone", async () => {
+Deno.test("extract() reads all tables when the canary row is gone", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -233,7 +233,7 @@ Deno.test("extract() reads all when the newest row is gone", async () => {
   await assertMirrored(platform);
 });
 
-Deno.test("extract() finds what went while a table was out of the contract", async () => {
+Deno.test("extract() finds rows deleted while their table was out of the contract", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -270,7 +270,7 @@ Deno.test("extract() finds what went while a table was out of the contract", asy
   assert.deepEqual(await shipped(platform, 5), {});
 });
 
-Deno.test("extract() reports a watermark that stands still, and who holds it", async () => {
+Deno.test("extract() reports a watermark that doesn't advance, and who holds it back", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -68,7 +68,7 @@ async function somebodyWaits(client: pg.Client, count = 1): Promise<void> {
   throw new Error("nobody waits");
 }
 
-Deno.test("extract() is never the survivor of a deadlock with a migration", async () => {
+Deno.test("extract() is the victim of every deadlock with a migration", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -107,7 +107,7 @@ Deno.test("extract() is never the survivor of a deadlock with a migration", asyn
   await platform.extract();
 });
 
-Deno.test("extract() waits for no lock, and says who has it when it gives up", async () => {
+Deno.test("extract() doesn't wait for a lock, and names its holder when it gives up", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -141,7 +141,7 @@ Deno.test("extract() waits for no lock, and says who has it when it gives up", a
   await platform.extract();
 });
 
-Deno.test("extract() says which prepared transaction has a lock, and how to end it", async () => {
+Deno.test("extract() names the prepared transaction that has a lock, and how to end it", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -173,7 +173,7 @@ Deno.test("extract() says which prepared transaction has a lock, and how to end 
   await platform.extract();
 });
 
-Deno.test("extract() lets go of a table as soon as it is read", async () => {
+Deno.test("extract() releases a table as soon as it is read", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -211,7 +211,7 @@ Deno.test("extract() lets go of a table as soon as it is read", async () => {
   assert(extracted > 19_901);
 });
 
-Deno.test("extract() gives way to who waits for a table that it reads", async () => {
+Deno.test("extract() gives way to a session that waits for a table it reads", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -261,7 +261,7 @@ Deno.test("extract() gives way to who waits for a table that it reads", async ()
   assert.deepEqual((await platform.extract()).batches, [1]);
 });
 
-Deno.test("extract() reads on beside who waits when it never gives way", async () => {
+Deno.test("extract() reads on despite waiting sessions when it is set to never give way", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -375,7 +375,7 @@ Deno.test("ReaderPool releases a table that was read while it released another",
   for (const one of [first, other]) await one.end();
 });
 
-Deno.test("ReaderPool reads as many tables at once as it may, in order", async () => {
+Deno.test("ReaderPool reads tables in order, as many at once as it has connections", async () => {
   await using database = await openTestDatabase();
   const tables = await createTables(database.client, [
     "large",
@@ -418,7 +418,7 @@ Deno.test("ReaderPool reads as many tables at once as it may, in order", async (
   assert.deepEqual(begun, ["tiny", "small", "middle", "large"]);
 });
 
-Deno.test("ReaderPool lets all fail that wait for a connection which died", async () => {
+Deno.test("ReaderPool fails all reads that wait for a connection that died", async () => {
   await using database = await openTestDatabase();
   const tables = await createTables(database.client, [
     "large",
@@ -443,7 +443,7 @@ Deno.test("ReaderPool lets all fail that wait for a connection which died", asyn
   await first.end();
 });
 
-Deno.test("ReaderPool gives the error that ended a transaction to all who come later", async () => {
+Deno.test("ReaderPool fails later reads with the error that ended the transaction", async () => {
   await using database = await openTestDatabase();
   const tables = await createTables(database.client, ["broken", "sound"]);
   const { first, other } = await openReaders(database.url, tables);
@@ -469,7 +469,7 @@ Deno.test("ReaderPool gives the error that ended a transaction to all who come l
   await first.end();
 });
 
-Deno.test("ReaderPool reads a table that somebody waits for by its first connection", async () => {
+Deno.test("ReaderPool reads a table that a session waits for over its first connection", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await execute(client, "create table t (n integer primary key)");

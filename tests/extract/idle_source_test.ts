@@ -11,7 +11,7 @@ import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { withStatements } from "../pipeline/bad_input/bad_input.ts";
 
 // In a server of its own: in a shared one, the transactions of other tests end.
-Deno.test("extract() scans no table when no transaction has ended since", () =>
+Deno.test("extract() scans no table when no transaction has ended since the last batch", () =>
   inServerFolder(async (folder) => {
     await using platform = await openPlatform();
     await using cluster = await Cluster.start(join(folder, "source"));
@@ -68,7 +68,7 @@ Deno.test("extract() scans no table when no transaction has ended since", () =>
     assert.equal((await extracted()).scans, 0);
   }));
 
-Deno.test("extract() finds what changed where the server has counted no write", async () => {
+Deno.test("extract() finds changes that the server's statistics don't count", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -97,7 +97,7 @@ Deno.test("extract() finds what changed where the server has counted no write", 
   }
 });
 
-Deno.test("extract() goes on from a batch whose manifest counts no writes", async () => {
+Deno.test("extract() continues from a batch whose manifest has no write counts", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

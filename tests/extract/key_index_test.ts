@@ -120,7 +120,7 @@ const comparing = (
       )
     ));
 
-Deno.test("compareKeys() finds integer keys that are gone, dense or with gaps", () =>
+Deno.test("compareKeys() finds deleted integer keys, dense or with gaps", () =>
   comparing(INTEGER, async (compare) => {
     const first = await compare.after(
       insertIds(1, 100),
@@ -139,7 +139,7 @@ Deno.test("compareKeys() finds integer keys that are gone, dense or with gaps", 
     assert.deepEqual(none.moved, []);
   }));
 
-Deno.test("compareKeys() distinguishes deletes from inserts and from keys that came back", () =>
+Deno.test("compareKeys() tells deleted keys from inserted and reinserted ones", () =>
   comparing(INTEGER, async (compare) => {
     await compare.after(insertIds(1, 10));
 
@@ -186,7 +186,7 @@ for (
     16n,
   ]] as const
 ) {
-  Deno.test(`compareKeys() finds the keys of the ends of ${type}`, () =>
+  Deno.test(`compareKeys() finds the smallest and largest keys of ${type}`, () =>
     comparing(INTEGER.replace("bigint", type), async (compare) => {
       const last = 2n ** (bits - 1n) - 1n;
       const first = -last - 1n;
@@ -210,7 +210,7 @@ for (
     }));
 }
 
-Deno.test("keys are missing whichever way a list has the ends of its ranges", () =>
+Deno.test("missingKeysSql() finds keys whether ranges include their ends or not", () =>
   withTable(INTEGER, async ({ client }, table) => {
     const { missing } = integerKeySql(table, "id");
     for (
@@ -233,7 +233,7 @@ Deno.test("keys are missing whichever way a list has the ends of its ranges", ()
     }
   }));
 
-Deno.test("compareKeys() reads the keys of the buckets that differ only", () =>
+Deno.test("compareKeys() reads the keys of only the buckets that differ", () =>
   comparing(INTEGER, async (compare) => {
     const first = await compare.after(insertIds(0, 65_535));
     assert.deepEqual(first.moved, ["0", "1", "2", "3"]);
@@ -281,7 +281,7 @@ Deno.test("compareKeys() finds every key of a table that was emptied", () =>
     assert.deepEqual([filled.deleted, filled.moved], [[], ["0", "1"]]);
   }));
 
-Deno.test("compareKeys() finds text keys that are gone, whatever they hold", () =>
+Deno.test("compareKeys() finds deleted text keys, whatever characters they hold", () =>
   comparing(TEXT, async (compare) => {
     const odd = [
       "plain",
@@ -333,7 +333,7 @@ Deno.test("compareKeys() keeps the columns of a composite key apart", () =>
     ]);
   }));
 
-Deno.test("compareKeys() starts over with a key that is declared differently", () =>
+Deno.test("compareKeys() starts over when the key is declared differently", () =>
   comparing(INTEGER, async (compare) => {
     const { keyIndex } = await compare.after(insertIds(1, 10));
     assert.equal(keyIndex.key, "id bigint");
@@ -377,7 +377,7 @@ for (
     ["text", TEXT, "'k' || n"],
   ] as const
 ) {
-  Deno.test(`compareKeys() finds the same in groups of any size: ${kind} keys`, () =>
+  Deno.test(`compareKeys() finds the same keys with buckets read in groups of any size: ${kind} keys`, () =>
     comparing(contract, async (compare) => {
       const insert = (from: number, to: number) =>
         `insert into t select ${key} from generate_series(${from}, ${to}) as n`;

@@ -40,7 +40,7 @@ Deno.test("writerSql() gives 32-bit ids their 64 bits, also past a wrap", async 
   }
 });
 
-Deno.test("sinceSql() and unshippedSql() choose by the writer", async () => {
+Deno.test("sinceSql() and unshippedSql() select rows by their writer", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await client.query("create table t (n integer)");
@@ -79,7 +79,7 @@ Deno.test("sinceSql() and unshippedSql() choose by the writer", async () => {
   assert.deepEqual(rows, [{ since: false }]);
 });
 
-Deno.test("extract() keeps any number of writers that a long transaction outlasts", async () => {
+Deno.test("extract() tracks any number of writers during a long transaction", async () => {
   await using platform = await openPlatform({
     sql: companyOf(INTEGER),
     sourceSql: INTEGER,

@@ -419,7 +419,7 @@ Deno.test("readLiveTables() reports every difference of every table at once", as
   );
 });
 
-Deno.test("readLiveTables() reports extra columns, but not dropped ones", async () => {
+Deno.test("readLiveTables() reports extra columns, and ignores dropped ones", async () => {
   await using database = await openTestDatabase();
 
   const table = await read(
@@ -442,7 +442,7 @@ Deno.test("readLiveTables() takes a unique constraint for the key", async () => 
   assert.equal(table.contract.name, "item");
 });
 
-Deno.test("readLiveTables() takes a key that transactions check at their end", async () => {
+Deno.test("readLiveTables() takes a deferrable key", async () => {
   await using database = await openTestDatabase();
 
   // No snapshot sees what they do before.
@@ -500,7 +500,7 @@ Deno.test("readLiveTables() finds the leaves of a partitioned table", async () =
   assert.equal(table.parts.length, 2);
 });
 
-Deno.test("readLiveTables() gives a table that was rewritten another identity", async () => {
+Deno.test("readLiveTables() gives a rewritten table a new identity", async () => {
   await using database = await openTestDatabase();
   const identities = [(await read(database, itemSql())).identity];
   const same = await read(
@@ -525,7 +525,7 @@ Deno.test("readLiveTables() gives a table that was rewritten another identity", 
   }
 });
 
-Deno.test("readLiveTables() gives a partition whose column was replaced while detached another identity", async () => {
+Deno.test("readLiveTables() gives a partition a new identity if a column was replaced while it was detached", async () => {
   await using database = await openTestDatabase();
   const identities = [
     (await read(
@@ -548,7 +548,7 @@ Deno.test("readLiveTables() gives a partition whose column was replaced while de
   }
 });
 
-Deno.test("readLiveTables() gives a table with another partition another identity", async () => {
+Deno.test("readLiveTables() gives a table a new identity when it gets another partition", async () => {
   await using database = await openTestDatabase();
   const before = await read(
     database,

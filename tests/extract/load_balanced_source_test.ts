@@ -22,7 +22,7 @@ function by(platform: Platform, port: number): PostgresSettings {
   return source;
 }
 
-Deno.test("extract() reads one state where connections are spread over servers", () =>
+Deno.test("extract() reads one state though a balancer spreads connections over servers", () =>
   inServerFolder(async (folder) => {
     await using platform = await openPlatform();
     await using primary = await Cluster.start(join(folder, "primary"));

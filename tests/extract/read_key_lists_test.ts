@@ -15,7 +15,7 @@ const bucket = (file: number, list: string): KeyBucket => [
   shortChecksum(bytesOf(list)),
 ];
 
-Deno.test("readKeyLists() reads neighbours at once, in the order asked", async () => {
+Deno.test("readKeyLists() reads neighbouring lists in one request, and returns them in order", async () => {
   const read: string[] = [];
   const zone = {
     locate: (key: string) => key,

@@ -140,7 +140,7 @@ async function versionOf() {
   );
 }
 
-Deno.test("extract() needs no right but to read the contract's columns", async () => {
+Deno.test("extract() needs no right beyond SELECT on the contract's columns", async () => {
   const columns = parseContract(ITEM)[0]?.columns.map(({ name }) => name) ?? [];
   await using platform = await openAs(
     (role) => [`grant select (${columns}) on item to ${role}`],
@@ -183,7 +183,7 @@ Deno.test("extract() needs no right but to read the contract's columns", async (
   assert.equal(tables.item?.deletes[0]?.rows, 1);
 });
 
-Deno.test("extract() says that a schema may not be entered", async () => {
+Deno.test("extract() reports a schema without USAGE", async () => {
   await using platform = await openAs(
     (role) => [`grant select on all tables in schema sales to ${role}`],
     {
@@ -235,7 +235,7 @@ Deno.test("extract() reads a partitioned table by the right to read its parent",
   assert.deepEqual([rowsOf(first), rowsOf(second)], [40_000, 40_001]);
 });
 
-Deno.test("extract() refuses a batch while a partition is attached to a table", async () => {
+Deno.test("extract() commits nothing when a partition is attached meanwhile", async () => {
   await using platform = await openAs(ALL, {
     contract: ITEM,
     sourceSql: `create table item (item_id int primary key, label text)
@@ -277,7 +277,7 @@ Deno.test("extract() refuses a batch while a partition is attached to a table", 
   assert.equal(tables.item?.sourceRows, 2);
 });
 
-Deno.test("extract() goes on by what a service lets it know of the server", async () => {
+Deno.test("extract() works where a service hides the server's identity", async () => {
   await using platform = await openAs(ALL);
   const { client } = platform.source;
   await platform.extract();
@@ -330,7 +330,7 @@ Deno.test("extract() goes on by what a service lets it know of the server", asyn
   assert.equal(second.tables.staff?.fullRead, undefined);
 });
 
-Deno.test("extract() names the function that it needs and may not call", async () => {
+Deno.test("extract() names the function that it may not call", async () => {
   await using platform = await openAs(ALL);
   const { client } = platform.source;
   for (
@@ -390,7 +390,7 @@ testPooler(
   },
 );
 
-Deno.test("extract() reads by one connection where it may export no snapshot, or have no more", async () => {
+Deno.test("extract() reads over one connection where it may not export a snapshot or open a second", async () => {
   await using platform = await openAs((role) => [
     ...ALL(role),
     "revoke execute on function pg_export_snapshot() from public",
@@ -421,7 +421,7 @@ Deno.test("extract() reads by one connection where it may export no snapshot, or
   assert.match(warned().join(), /Cannot watch for .*too many connections/);
 });
 
-Deno.test("extract() reads a table of many partitions by fewer locks, or says what they need", () =>
+Deno.test("extract() takes fewer locks on a table of many partitions, or names the limit to raise", () =>
   inServerFolder(async (folder) => {
     await using cluster = await Cluster.start(join(folder, "small"), {
       max_connections: "20",

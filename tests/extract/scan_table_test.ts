@@ -5,7 +5,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { execute } from "../harness/platform.ts";
 import { insertIds, INTEGER, TEXT, withTable } from "./one_table.ts";
 
-Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
+Deno.test("scanTable() counts all rows and changed rows of each bucket", () =>
   withTable(INTEGER, async ({ client }, table) => {
     await execute(client, insertIds(10, 19), insertIds(16_384, 16_390, 2));
 
@@ -23,7 +23,7 @@ Deno.test("scanTable() counts rows and those to ship, by buckets", () =>
     );
   }));
 
-Deno.test("scanTable() knows the bucket of the newest row to ship", () =>
+Deno.test("scanTable() finds the bucket of the newest changed row", () =>
   withTable(INTEGER, async ({ client }, table) => {
     await execute(
       client,
@@ -54,7 +54,7 @@ Deno.test("scanTable() knows the bucket of the newest row to ship", () =>
     assert.equal((await newest("true")).length, 9);
   }));
 
-Deno.test("scanTable() says where the rows to ship are, if they are in few buckets", () =>
+Deno.test("scanTable() names the buckets of the changed rows, if they are few", () =>
   withTable(INTEGER, async ({ client }, table) => {
     await execute(client, insertIds(1, 200_000, 1000));
     const places = async (unshippedSql: string) => {
@@ -79,7 +79,7 @@ Deno.test("scanTable() says where the rows to ship are, if they are in few bucke
     assert.deepEqual(await places("false"), { isAll: true, ids: [] });
   }));
 
-Deno.test("scanTable() hashes a set of keys, in whatever order it lies", () =>
+Deno.test("scanTable() hashes keys independently of their order", () =>
   withTable(TEXT, async ({ client }, table) => {
     const scan = async () =>
       (await scanTable(client, {
@@ -111,7 +111,7 @@ for (
     [TEXT, "insert into t select 'k''\"' || n from generate_series(1, 3000) n"],
   ] as const
 ) {
-  Deno.test(`scanTable() bounds the bytes of a bucket's keys: ${fill}`, () =>
+  Deno.test(`scanTable() limits the bytes of a bucket's keys: ${fill}`, () =>
     withTable(contract, async ({ client }, table) => {
       await execute(client, fill);
 

@@ -5,7 +5,7 @@ import { type Connection, queryRow } from "../../lib/postgres/postgres.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 import { startSpreadProxy } from "../harness/spread_proxy.ts";
 
-Deno.test("SecondConnection.use() goes on where its server vanished without a word", async () => {
+Deno.test("SecondConnection.use() reconnects after its server has vanished silently", async () => {
   await using database = await openTestDatabase();
   const { settings } = database;
   await using proxy = startSpreadProxy(() => settings);

@@ -81,7 +81,7 @@ Deno.test("openSnapshot() shows one state to all of its connections", async () =
   }
 });
 
-Deno.test("openSnapshot() lends a connection to one piece of work at a time", async () => {
+Deno.test("openSnapshot() gives a connection to one piece of work at a time", async () => {
   await using database = await openTestDatabase();
   await using snapshot = await open(database);
   let working = 0;
@@ -138,7 +138,7 @@ Deno.test("openSnapshot() takes its watermark from the oldest writer, not the ti
   assert.deepEqual(rows, [{ n: "2" }, { n: "3" }]);
 });
 
-Deno.test("openSnapshot() says where the source stands", async () => {
+Deno.test("openSnapshot() identifies the source's server", async () => {
   await using database = await openTestDatabase();
   const { rows: [truth] } = await database.client.query(
     `select system_identifier || '/' || (select oid from pg_database
@@ -156,7 +156,7 @@ Deno.test("openSnapshot() says where the source stands", async () => {
   assert.equal(snapshot.inRecovery, false);
 });
 
-Deno.test("openSnapshot() is later than the batch before, even if the clock isn't", async () => {
+Deno.test("openSnapshot() has a later time than the batch before, even if the clock was set back", async () => {
   await using database = await openTestDatabase();
   const isoMicroseconds = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
@@ -171,7 +171,7 @@ Deno.test("openSnapshot() is later than the batch before, even if the clock isn'
   assert.equal(later.time, "3000-01-01T00:00:00.000000Z");
 });
 
-Deno.test("openSnapshot() ends its connections with it, and when it is aborted", async () => {
+Deno.test("openSnapshot() closes its connections at its end and when it is aborted", async () => {
   await using database = await openTestDatabase();
   {
     await using _snapshot = await open(database);
@@ -197,7 +197,7 @@ Deno.test("openSnapshot() ends its connections with it, and when it is aborted",
   await assert.rejects(sleeping, /Connection terminated/);
 });
 
-Deno.test("openSnapshot() holds its tables as they are, and hinders no writer", async () => {
+Deno.test("openSnapshot() prevents changes of its tables' definitions, and blocks no writer", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await execute(
@@ -228,7 +228,7 @@ Deno.test("openSnapshot() holds its tables as they are, and hinders no writer", 
   await execute(client, "set lock_timeout = '5s'", 'truncate "a ""table"""');
 });
 
-Deno.test("openSnapshot() sees what was committed while a table was locked, and waits in no queue", async () => {
+Deno.test("openSnapshot() sees rows committed while a table was locked, and joins no lock queue", async () => {
   await using database = await openTestDatabase();
   await execute(database.client, "create table t (n integer)");
   const swapping = await openClient(database.url);
@@ -302,7 +302,7 @@ async function settled<Value>(
   return await read();
 }
 
-Deno.test("openSnapshot() leaves a CA file that can't be read a matter of settings", async () => {
+Deno.test("openSnapshot() reports an unreadable CA file as a fault of the settings", async () => {
   await using database = await openTestDatabase();
   const tls = { verify: true, caFile: "/nowhere/ca.pem" };
   const settings = { ...database.settings, tls };

@@ -12,7 +12,7 @@ function adviceOf(code: string | undefined, message: string) {
   return { retryable: made.retryable, hint: made.hint };
 }
 
-Deno.test("an error by a limit of the source's role names the limit, and is not retryable", () => {
+Deno.test("an error caused by a limit of the source's role names the limit, and is not retryable", () => {
   const { retryable, hint } = adviceOf(
     "53400",
     "temporary file size exceeds temp_file_limit (64kB)",
@@ -36,7 +36,7 @@ Deno.test("a source without memory is distinguished from one without room for lo
   );
 });
 
-Deno.test("an error of the source that every run would meet is not retryable, and its hint says what is in the way", () => {
+Deno.test("an error of the source that would recur in every run is not retryable, and has a hint", () => {
   for (
     const [state, message, retryable, hint] of [
       [

@@ -155,7 +155,7 @@ async function recordAll(platform: Platform, recorder: Recorder) {
   await as("sweep", () => sweep(context, { zone: "processed" }));
 }
 
-Deno.test("each function calls S3 for what its role is held to, and no command asks for more than the stages", async () => {
+Deno.test("each function makes only the S3 calls that its role allows, and commands make no others", async () => {
   const recorder = new Recorder();
   await using s3 = await openTestS3();
   await using store = startStoreProxy(
@@ -199,7 +199,7 @@ Deno.test("each function calls S3 for what its role is held to, and no command a
   }
 });
 
-Deno.test("s3Rights() knows what a copy, a version, a lock and a condition ask for", () => {
+Deno.test("s3Rights() names the rights for a copy, a version, a lock and a condition", () => {
   const rights = (
     method: string,
     path: string,

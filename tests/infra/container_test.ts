@@ -18,7 +18,7 @@ const hasPsql = await new Deno.Command("psql", {
   stderr: "null",
 }).output().then(() => true, () => false);
 
-Deno.test("the image has what its commands start, by the Deno of the checks", async () => {
+Deno.test("the image contains what its commands start, with the Deno that CI uses", async () => {
   const kept = (await read(".dockerignore")).split("\n")
     .filter((line) => line.startsWith("!")).map((line) => line.slice(1));
   const { tasks } = JSON.parse(await read("deno.json")) as {

@@ -45,7 +45,7 @@ async function startRefusing(endpoint: string, refused: string[]) {
   });
 }
 
-Deno.test("extract() writes what the ingestion bucket's policy and lock admit", async () => {
+Deno.test("extract() works under the ingestion bucket's policy and object lock", async () => {
   const refused: string[] = [];
   await using s3 = await openTestS3();
   await using store = await startRefusing(s3.endpoint, refused);

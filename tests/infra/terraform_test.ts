@@ -60,7 +60,7 @@ Deno.test("the ingestion bucket and its copy can't be destroyed", async () => {
 
 // EC2 refuses any other character, such as an apostrophe, and moto none:
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
-Deno.test("EC2 takes the descriptions of security groups and their rules", async () => {
+Deno.test("descriptions of security groups have only characters that EC2 allows", async () => {
   const blocks: string[] = [];
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (!isFile || !name.endsWith(".tf")) continue;
@@ -86,7 +86,7 @@ Deno.test("no value of a secret is in the configuration, and so in the state", a
   }
 });
 
-Deno.test("infra:plan and infra:apply say what is missing", async () => {
+Deno.test("infra:plan and infra:apply report missing files and options", async () => {
   assert.equal(await main(["plan"]), 2);
   assert.equal(await main(["plan", "../other"]), 2);
   assert.equal(await main(["plan", "nowhere"]), 2);

@@ -33,7 +33,7 @@ Deno.test("a called workflow is given the secrets that it uses", async () => {
   );
 });
 
-Deno.test("a run that waits for approval holds back no other", async () => {
+Deno.test("a workflow run that waits for approval blocks no other", async () => {
   const text = await workflow("deploy.yml");
   const groups = [...text.matchAll(/group: (\S+)/g)].map(([, name]) => name);
 
@@ -42,7 +42,7 @@ Deno.test("a run that waits for approval holds back no other", async () => {
   assert.match(job(text, "production"), /group: deploy-production/);
 });
 
-Deno.test("people's addresses are a secret of the workflows", async () => {
+Deno.test("e-mail addresses reach workflows only as a secret", async () => {
   for (const name of ["deploy_to.yml", "plan.yml"]) {
     assert.doesNotMatch(await workflow(name), /vars\.\w*TFVARS/, name);
   }
@@ -62,7 +62,7 @@ const ON_NODE_24: Record<string, string> = {
   "hashicorp/setup-terraform": "4.0.0",
 };
 
-Deno.test("actions are pinned by commit, and run on a Node that runners have", async () => {
+Deno.test("actions are pinned by commit, and use a supported Node", async () => {
   const names = Deno.readDirSync(
     join(platformDirectory(), ".github", "workflows"),
   );

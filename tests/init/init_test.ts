@@ -154,7 +154,7 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
     assert.equal(meaning?.of_column, 'As it stands on letters: "Ltd" and all.');
   }));
 
-Deno.test("init has rows set aside whose domain of a number holds NaN", () =>
+Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({
       sourceSql: `create domain amount as numeric(10,2);
@@ -191,7 +191,7 @@ Deno.test("init has rows set aside whose domain of a number holds NaN", () =>
     assert.equal((await verify(context)).same, true);
   }));
 
-Deno.test("init's rules for NaN name tables of one name by their schemas", () =>
+Deno.test("init's rules for NaN work for tables of the same name in two schemas", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({
       sourceSql: `create domain amount as numeric(10,2);
@@ -284,7 +284,7 @@ const ODD_ROWS = [
       null, null, null, null, null, null)`,
 ];
 
-Deno.test("init leaves out what can't be read or referred to, and the rest runs with no edit", () =>
+Deno.test("init leaves out unreadable tables and columns, and the rest runs with no edit", () =>
   inFolder(async (folder) => {
     const into = join(folder, "company");
     await using platform = await openPlatform({ sourceSql: ODD_COMPANY });
@@ -347,7 +347,7 @@ Deno.test("init leaves out what can't be read or referred to, and the rest runs 
     );
   }));
 
-Deno.test("init makes a calendar of each date once where a single column has dates", () =>
+Deno.test("init makes a calendar without duplicates from a single date column", () =>
   inFolder(async (folder) => {
     const into = join(folder, "company");
     await using platform = await openPlatform({
@@ -381,7 +381,7 @@ Deno.test("init makes a calendar of each date once where a single column has dat
 
 const ONE_TABLE = "create table thing (id integer primary key)";
 
-Deno.test("init says what the server hides, and what follows", () =>
+Deno.test("init reports what the server hides, and the consequences", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({ sourceSql: ONE_TABLE });
     const { client, url } = platform.source;
@@ -413,7 +413,7 @@ Deno.test("init says what the server hides, and what follows", () =>
     }
   }));
 
-Deno.test("init names types as every run does, whatever the role is set to", () =>
+Deno.test("init names types alike whatever the role's settings", () =>
   inFolder(async (folder) => {
     const into = join(folder, "company");
     await using platform = await openPlatform({
@@ -469,7 +469,7 @@ testPooler(
     }),
 );
 
-Deno.test("init says what is wrong, and writes nothing over what is there", () =>
+Deno.test("init reports errors, and overwrites nothing", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform({
       sourceSql: "create view seen as select 1 as one",

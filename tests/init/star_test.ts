@@ -99,7 +99,7 @@ for (
     ["a shop", SHOP, ["invoice", "invoice_line"]],
   ] as const
 ) {
-  Deno.test(`planStar() distinguishes what happens from what there is, in ${what}`, async () => {
+  Deno.test(`planStar() tells facts from dimensions in ${what}`, async () => {
     const { models } = await starOf(schema);
 
     assert.deepEqual(
@@ -110,7 +110,7 @@ for (
   });
 }
 
-Deno.test("the calendar of a starter folder keeps to the SQL that engines share", async () => {
+Deno.test("the calendar of a starter folder uses only SQL that all engines share", async () => {
   const texts = modelTexts(await starOf(SHOP));
 
   // What it reads is derived; the house writes it down as well.
@@ -121,7 +121,7 @@ Deno.test("the calendar of a starter folder keeps to the SQL that engines share"
   );
 });
 
-Deno.test("planStar() gives no two models objects of one name, nor the pipeline's columns", async () => {
+Deno.test("planStar() avoids names that models share, and names of the pipeline's columns", async () => {
   const { models, calendar, skipped } = await starOf(`
     create table client (id integer primary key, name text);
     create table client_history (id integer primary key, "row key" text);
@@ -141,7 +141,7 @@ Deno.test("planStar() gives no two models objects of one name, nor the pipeline'
   );
 });
 
-Deno.test("planStar() shortens names again that an ending makes too long", async () => {
+Deno.test("planStar() shortens names that a suffix makes too long", async () => {
   const long = "a".repeat(62);
   const moment = `${"ö".repeat(31)}x`;
   const { models } = await starOf(`
@@ -173,7 +173,7 @@ Deno.test("planStar() shortens names again that an ending makes too long", async
   assert.ok(days.every((day) => bytes(day) <= 63));
 });
 
-Deno.test("name() quotes each word that PostgreSQL or DuckDB keeps for itself", async () => {
+Deno.test("name() quotes each reserved word of PostgreSQL and DuckDB", async () => {
   await using database = await openTestDatabase();
   const instance = await DuckDBInstance.create(":memory:");
   const duckdb = await instance.connect();
@@ -205,7 +205,7 @@ Deno.test("name() quotes each word that PostgreSQL or DuckDB keeps for itself", 
   instance.closeSync();
 });
 
-Deno.test("planStar() takes a key that an index of the warehouse holds, or leaves the table out", async () => {
+Deno.test("planStar() takes a key that fits an index of the warehouse, or leaves the table out", async () => {
   const names = Array.from({ length: 32 }, (_, index) => `c${index}`);
   const columns = names.map((one) => `${one} integer not null`).join(", ");
   const key = names.join(", ");

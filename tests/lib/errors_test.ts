@@ -93,7 +93,7 @@ for (
     },
   ]
 ) {
-  Deno.test(`messageOf() gives ${name}`, () => {
+  Deno.test(`messageOf() returns ${name}`, () => {
     assert.equal(messageOf(error), message);
   });
 }

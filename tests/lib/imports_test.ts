@@ -23,7 +23,7 @@ for (
     "operate/status.ts",
   ]
 ) {
-  Deno.test(`${entrypoint} starts without what its runs may not need`, async () => {
+  Deno.test(`${entrypoint} loads no heavy package before it is needed`, async () => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", entrypoint],
       cwd: platformDirectory(),

@@ -41,7 +41,7 @@ Deno.test("openLog() writes lines for people, with colours or without", async ()
   }
 });
 
-Deno.test("openLog() takes no field for a part of another", async () => {
+Deno.test("openLog() masks nothing that spans two fields", async () => {
   const lines: string[] = [];
   const log = await openLog({
     json: true,
@@ -56,7 +56,7 @@ Deno.test("openLog() takes no field for a part of another", async () => {
   assert.equal(user, "me@example.org");
 });
 
-Deno.test("openLog() reports the innermost: the stage, or else the command", async () => {
+Deno.test("openLog() names the stage, or else the command", async () => {
   const lines: string[] = [];
   const log = (await openLog({
     json: true,

@@ -27,7 +27,7 @@ Deno.test("startRun() lets a run commit for 12 hours by the clock", () => {
   assert.deepEqual(answers, [false, false, true]);
 });
 
-Deno.test("startRun() heeds the ticks where the clock was set back", () => {
+Deno.test("startRun() counts elapsed time when the clock was set back", () => {
   const { now } = performance;
   let tick = 0;
   performance.now = () => tick;
@@ -43,7 +43,7 @@ Deno.test("startRun() heeds the ticks where the clock was set back", () => {
   }
 });
 
-Deno.test("createRunId() shows when a run began, and never comes twice", () => {
+Deno.test("createRunId() contains the start time, and is unique", () => {
   const now = new Date("2026-03-01T08:09:10.123Z");
 
   const [first = "", second = ""] = [createRunId(now), createRunId(now)];
@@ -52,7 +52,7 @@ Deno.test("createRunId() shows when a run began, and never comes twice", () => {
   assert.notEqual(first, second);
 });
 
-Deno.test("openStageZone() opens the zone that is asked for", () => {
+Deno.test("openStageZone() opens the requested zone", () => {
   const context = contextAt(() => START);
 
   assert.equal(openStageZone(context, "ingestion").url, "/zones/ingestion");

@@ -22,7 +22,7 @@ function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
 
-Deno.test("openTempFolder() makes a folder that is gone when it ends", () =>
+Deno.test("openTempFolder() makes a folder that is removed at its end", () =>
   withFolder(async (folder) => {
     const tempDirectory = join(folder, "not there yet");
     {
@@ -33,7 +33,7 @@ Deno.test("openTempFolder() makes a folder that is gone when it ends", () =>
     assert.deepEqual(names(tempDirectory), []);
   }));
 
-Deno.test("a full disk is reported as one whose space others may free", async () => {
+Deno.test("a full disk is reported as retryable", async () => {
   const full = await Deno.writeTextFile("/dev/full", "text").catch((error) =>
     error
   );
@@ -52,7 +52,7 @@ Deno.test("a full disk is reported as one whose space others may free", async ()
   assert.equal(tempDirectoryError(missing, "/temp").retryable, false);
 });
 
-Deno.test("openTempFolder() removes a killed run's folder, and no other", () =>
+Deno.test("openTempFolder() removes a killed run's folder, and no others", () =>
   withFolder(async (tempDirectory) => {
     await using alive = await openTempFolder({ tempDirectory });
     await Deno.mkdir(join(tempDirectory, "totesys-run-of-somebody"));
@@ -84,7 +84,7 @@ Deno.test("openTempFolder() removes a killed run's folder, and no other", () =>
     );
   }));
 
-Deno.test("removeDeadTempFolders() leaves one that its owner is removing", () =>
+Deno.test("removeDeadTempFolders() ignores a folder that its owner is removing", () =>
   withFolder(async (tempDirectory) => {
     await Deno.mkdir(join(tempDirectory, "totesys-run-0123456789abcdef"));
 

@@ -16,7 +16,7 @@ async function migrate(client: TestDatabase["client"]): Promise<void> {
   for (const { text } of ENGINE_SCHEMA) await client.query(text);
 }
 
-Deno.test("newestEntry() gives the newest of what enterBatches() entered", async () => {
+Deno.test("newestEntry() returns the newest batch that enterBatches() recorded", async () => {
   await using database = await openTestDatabase();
   await migrate(database.client);
   await using connection = await connect(database.settings, {

@@ -57,7 +57,7 @@ for (
     [undefined, "Connection terminated unexpectedly", true, /next run/],
   ] as const
 ) {
-  Deno.test(`loadError() of "${message}" says truly whether to try again`, () => {
+  Deno.test(`loadError() of "${message}" is retryable only if a retry may help`, () => {
     const error = thrown(code, message);
 
     assert.equal(error.message, `Cannot load into ${SERVER}: ${message}`);
@@ -67,7 +67,7 @@ for (
   });
 }
 
-Deno.test("loadError() leaves an error of a stage and an abort as they are", () => {
+Deno.test("loadError() passes on a StageError and an abort unchanged", () => {
   const own = new StageError("a", { subject: "b" });
   const abort = new DOMException("asked to stop", "AbortError");
 

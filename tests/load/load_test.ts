@@ -14,7 +14,7 @@ import { openClient } from "../harness/postgres.ts";
 import { smallProject } from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
-Deno.test("load() says which setting it lacks", async () => {
+Deno.test("load() names the missing setting", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   platform.set({ warehouse: undefined });
 
@@ -24,7 +24,7 @@ Deno.test("load() says which setting it lacks", async () => {
   );
 });
 
-Deno.test("load() does nothing where nothing is transformed, or all is loaded", async () => {
+Deno.test("load() does nothing when no batch is pending", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const nothing = { stage: "load", batches: [], rows: 0, bytes: 0 };
 
@@ -35,7 +35,7 @@ Deno.test("load() does nothing where nothing is transformed, or all is loaded", 
   assert.deepEqual(await platform.load(), { ...nothing, snapshotTime });
 });
 
-Deno.test("load() refuses a zone without any batch where the warehouse has some", async () => {
+Deno.test("load() refuses an empty zone when the warehouse has batches", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await platform.run();
   const empty = await Deno.makeTempDir();
@@ -51,7 +51,7 @@ Deno.test("load() refuses a zone without any batch where the warehouse has some"
   await Deno.remove(empty, { recursive: true });
 });
 
-Deno.test("a warehouse of another lake is refused before anything is made in it", async () => {
+Deno.test("load() refuses a warehouse of another lake before it changes anything", async () => {
   const sourceSql = "create table item (item_id integer primary key);";
   const company = (name: string) =>
     smallProject({
@@ -106,7 +106,7 @@ Deno.test("a warehouse of another lake is refused before anything is made in it"
   assert.deepEqual([...plan.warehouse, ...plan.lost, ...plan.rebuild], []);
 });
 
-Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
+Deno.test("load() opens no DuckDB for empty batches", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
@@ -126,7 +126,7 @@ Deno.test("load() opens no DuckDB for batches that hold nothing", async () => {
   assert.equal(await lastBatch(platform), "3");
 });
 
-Deno.test("load() counts the versions and bytes of the batches that it loads", async () => {
+Deno.test("load() reports the versions and bytes that it loads", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();
@@ -192,7 +192,7 @@ Deno.test("load() names a missing data file", async () => {
   assert.equal(await lastBatch(platform), null);
 });
 
-Deno.test("load() names a model that it doesn't know, and one whose table was renamed", async () => {
+Deno.test("load() names an unknown model, and one whose table was renamed", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
@@ -272,7 +272,7 @@ Deno.test("load() names the server that refuses it, and what to do", async () =>
   await execute(client, `drop owned by ${role}`, `drop role ${role}`);
 });
 
-Deno.test("load() leaves nothing behind of a batch that breaks a rule", async () => {
+Deno.test("load() rolls back a batch that breaks a rule", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const { sql } = platform.context;
@@ -310,7 +310,7 @@ from checked_fact_sales_order where sales_order_id in (2, 30)`;
   assert.deepEqual(findings, []);
 });
 
-Deno.test("load() goes on from batches that broke a rule to one that repairs it", async () => {
+Deno.test("load() continues with a batch that repairs the broken rule of earlier ones", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { context, source: { client } } = platform;
   await fillSmall(client);
@@ -346,7 +346,7 @@ from checked_fact_sales_order where to_batch is null and units_sold < 0`;
   );
 });
 
-Deno.test("load() leaves at once when another load is at work", async () => {
+Deno.test("load() ends at once when another load is running", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await platform.run();
   await platform.extract();
@@ -370,7 +370,7 @@ Deno.test("load() leaves at once when another load is at work", async () => {
   assert.deepEqual((await platform.load()).batches, [2]);
 });
 
-Deno.test("load() throws the reason when it is asked to stop", async () => {
+Deno.test("load() throws the signal's reason when it is stopped", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.extract();

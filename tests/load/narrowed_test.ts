@@ -81,7 +81,7 @@ const CHANGES = [
   "update counterparty set counterparty_legal_name = counterparty_legal_name || ' Ltd'",
 ];
 
-Deno.test("load sees a column that somebody made too narrow before it writes", async (test) => {
+Deno.test("load detects a column that was made too narrow before it writes", async (test) => {
   await using platform = await openFilled();
   const { source, context } = platform;
   for (const { table, column, type, printed = type, wanted } of NARROWED) {
@@ -106,7 +106,7 @@ Deno.test("load sees a column that somebody made too narrow before it writes", a
   assert.deepEqual(differences(await verify(context)), []);
 });
 
-Deno.test("load sees a domain that would round", async () => {
+Deno.test("load detects a domain that would round values", async () => {
   await using platform = await openFilled();
   await execute(
     platform.warehouse.client,
@@ -126,7 +126,7 @@ Deno.test("load sees a domain that would round", async () => {
   });
 });
 
-Deno.test("load goes on with a column that somebody made wider", async () => {
+Deno.test("load accepts a column that was made wider", async () => {
   await using platform = await openFilled();
   for (const type of ["numeric(20,4)", "numeric", "double precision"]) {
     await retype(platform, {

@@ -34,7 +34,7 @@ async function titles(platform: Platform): Promise<string[]> {
   return rows.map(({ title }) => title ?? "");
 }
 
-Deno.test("a warehouse goes on whose migration was retired since", async () => {
+Deno.test("a warehouse with a migration that was retired since still loads", async () => {
   await using platform = await openPlatform({
     sql: await company(DECLARED),
     sourceSql: SOURCE,
@@ -51,7 +51,7 @@ Deno.test("a warehouse goes on whose migration was retired since", async () => {
   assert.equal((await verify(platform.context)).same, true);
 });
 
-Deno.test("a new warehouse gets by its model what a retired migration made", async () => {
+Deno.test("a new warehouse gets from its model what a retired migration made", async () => {
   await using platform = await openPlatform({
     sql: await company(RETIRED),
     sourceSql: SOURCE,

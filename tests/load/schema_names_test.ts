@@ -10,7 +10,7 @@ import { projectOf } from "../harness/small_project.ts";
 const SOURCE = "create table item (id integer primary key, other integer);";
 
 for (const schema of ["my mart", "a.b", "Mart", 'a "quoted" one']) {
-  Deno.test(`the warehouse may be in the schema ${schema}`, async () => {
+  Deno.test(`the warehouse works in the schema ${schema}`, async () => {
     const sql = await projectOf({
       "source.sql": SOURCE,
       "models/dim_item.sql": "-- Key: id.\n\nselect id from changed.item",

@@ -7,7 +7,7 @@ import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall } from "../harness/small_source.ts";
 
 for (const parent of ["fact_payment", "dim_staff", "dim_staff_closed"]) {
-  Deno.test(`load and both rebuilds refuse a table that inherits from ${parent}, and leave its rows alone`, async () => {
+  Deno.test(`load and both rebuilds refuse a table that inherits from ${parent}, and don't touch its rows`, async () => {
     await using platform = await openPlatform();
     const { source, warehouse: { client } } = platform;
     await fillSmall(source.client);
@@ -53,7 +53,7 @@ for (const parent of ["fact_payment", "dim_staff", "dim_staff_closed"]) {
   });
 }
 
-Deno.test("load and the rebuild refuse a table that a crash of the server empties", async () => {
+Deno.test("load and the rebuild refuse an unlogged table", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client } } = platform;
   await fillSmall(source.client);

@@ -40,7 +40,7 @@ const APPLIED: Readonly<Record<string, string>> = {
     "0491cc7f0c6204d793e600885e568a7be04e69665eac4c1be777efbae3a28675",
 };
 
-Deno.test("a warehouse of the version before goes on, and has what a new one has", async () => {
+Deno.test("a warehouse of the version before is upgraded to the schema of a new one", async () => {
   await using upgraded = await openTestDatabase();
   await using made = await openTestDatabase();
   // As it applied them: all in one folder, by their names.

@@ -26,7 +26,7 @@ async function copyOf(folder: string): Promise<string> {
   return copy;
 }
 
-Deno.test("check shows each model as lake and warehouse have it", () =>
+Deno.test("check shows each model's table in lake and warehouse", () =>
   inFolder(async (folder) => {
     const sql = await copyOf(folder);
 
@@ -51,7 +51,7 @@ Deno.test("check shows each model as lake and warehouse have it", () =>
     assert.deepEqual(models.at(-1).key, ["sales_order_id"]);
   }));
 
-Deno.test("check shows what tables of one name in two schemas are named", () =>
+Deno.test("check shows the names of tables that two schemas share", () =>
   inFolder(async (folder) => {
     const table = (name: string) =>
       `create table ${name} (id integer primary key);\n`;
@@ -172,7 +172,7 @@ create table "Order Note" (
     ]);
   }));
 
-Deno.test("check says when the folder is not there", async () => {
+Deno.test("check reports a missing folder", async () => {
   const { code, out } = await told("/nowhere/sql");
 
   assert.match(out, /no file \/nowhere\/sql\/source\.sql/);

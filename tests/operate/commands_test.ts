@@ -87,7 +87,7 @@ Deno.test("the stages' commands run the pipeline, and status reports it", async 
   assert.equal(told.stages[2].batch, 1);
 });
 
-Deno.test("status reports how the newest verification came out", async () => {
+Deno.test("status reports the newest verification's result", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
@@ -115,7 +115,7 @@ Deno.test("status reports how the newest verification came out", async () => {
   );
 });
 
-Deno.test("status shows the quarantine, and what is too old or out of reach", async () => {
+Deno.test("status shows the quarantine, stale batches and unreachable servers", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
@@ -145,7 +145,7 @@ Deno.test("status shows the quarantine, and what is too old or out of reach", as
   assert.doesNotMatch(down.out + down.error, /hunter2/);
 });
 
-Deno.test("status says that zones and warehouse don't belong together", async () => {
+Deno.test("status reports zones and a warehouse that don't belong together", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await using other = await openPlatform({ warehouse: "empty" });
   for (const { source } of [platform, other]) await fillSmall(source.client);
@@ -185,7 +185,7 @@ Deno.test("status says that zones and warehouse don't belong together", async ()
   }
 });
 
-Deno.test("stages with nothing to do say so in one line", async () => {
+Deno.test("stages without work report it in one line", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const env = envOf(platform);
   const said = async (stage: typeof load) => {
@@ -225,7 +225,7 @@ Deno.test("commands name every setting that is missing, and exit with 2", async 
   assert.match(JSON.parse(every.error).message, /--every is "soon"/);
 });
 
-Deno.test("run and pipeline go by their own names, and run alone takes --every", async () => {
+Deno.test("run and pipeline have their own usage, and only run takes --every", async () => {
   const once = ioOf({});
   assert.equal(await pipeline(["--help"], once), 0);
   assert.match(once.out, /^\.\/totesys pipeline \[--accept\]\n/);
@@ -261,7 +261,7 @@ Deno.test("commands end with a message, a hint and no password", async () => {
   await Deno.remove(env.INGESTION_URL, { recursive: true });
 });
 
-Deno.test("run goes on after a stage has failed, and stops when asked", async () => {
+Deno.test("run continues after a failed stage, and stops on a signal", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);
@@ -288,7 +288,7 @@ Deno.test("run goes on after a stage has failed, and stops when asked", async ()
   assert.doesNotMatch(io.out, /"stage":""/);
 });
 
-Deno.test("a stage that is asked to stop ends with 0 and says what stays", async () => {
+Deno.test("a stopped stage ends with 0 and reports what is kept", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await execute(platform.source.client, insertOrder(9));
@@ -329,7 +329,7 @@ Deno.test("rebuild and resync recreate places and repair tables", async () => {
   assert.doesNotMatch(again.out, /repaired/);
 });
 
-Deno.test("of rebuilds that race the command that lost exits with 1", async () => {
+Deno.test("the rebuild that loses a race exits with 1", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = envOf(platform);
@@ -343,7 +343,7 @@ Deno.test("of rebuilds that race the command that lost exits with 1", async () =
   assert.deepEqual(codes.sort(), [0, 1]);
 });
 
-Deno.test("rebuild and resync say which words they take, and exit with 2", async () => {
+Deno.test("rebuild and resync list their arguments when one is wrong, and exit with 2", async () => {
   const env = {
     SQL_DIRECTORY,
     SOURCE_URL: "postgres://h/d",

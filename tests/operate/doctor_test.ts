@@ -38,7 +38,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("doctor may write where it may not remove, as often as it is asked", async () => {
+Deno.test("doctor works repeatedly where it may write but not remove", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const resources = changedZones(RESOURCES, () => ({
     remove: () => Promise.reject(new Error("may not remove")),
@@ -59,7 +59,7 @@ Deno.test("doctor may write where it may not remove, as often as it is asked", a
   await platform.run();
 });
 
-Deno.test("doctor compares the largest batch with the room for its rows", async () => {
+Deno.test("doctor compares the largest batch with the free space", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { context, config } = platform;
   const none = await examineSize(context);
@@ -173,7 +173,7 @@ Deno.test("doctor finds zones and a warehouse that don't belong together", async
   );
 });
 
-Deno.test("doctor needs a role that may make the warehouse's tables", async () => {
+Deno.test("doctor checks that the role may create the warehouse's tables", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
   const { client } = platform.warehouse;
@@ -224,7 +224,7 @@ Deno.test("doctor needs a role that may make the warehouse's tables", async () =
   }
 });
 
-Deno.test("doctor knows what a loader needs once its tables are there", async () => {
+Deno.test("doctor knows which rights a loader needs once its tables exist", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client, settings } = platform.warehouse;
   const role = `loader_${crypto.randomUUID().slice(0, 8)}`;
@@ -273,7 +273,7 @@ Deno.test("doctor knows what a loader needs once its tables are there", async ()
   }
 });
 
-Deno.test("doctor --aws reports the SMS sandbox, the limit and who has not confirmed", async () => {
+Deno.test("doctor --aws reports the SMS sandbox, the spending limit and unconfirmed addresses", async () => {
   const answer = (action: string, body: string) =>
     `<${action}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><${action}Result>${body}</${action}Result></${action}Response>`;
   const told = { sandbox: true, limit: 1, arn: "PendingConfirmation" };

@@ -44,7 +44,7 @@ async function stateOf(platform: Platform): Promise<unknown> {
   return { files: files.sort(), columns };
 }
 
-Deno.test("plan shows what an empty warehouse would be given, and writes nothing", async () => {
+Deno.test("plan shows what an empty warehouse would get, and writes nothing", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title"),
     sourceSql: SOURCE,
@@ -62,7 +62,7 @@ Deno.test("plan shows what an empty warehouse would be given, and writes nothing
   assert.deepEqual(await stateOf(platform), before);
 });
 
-Deno.test("plan shows nothing where all is done", async () => {
+Deno.test("plan shows nothing when no work is pending", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title"),
     sourceSql: SOURCE,
@@ -81,7 +81,7 @@ Deno.test("plan shows nothing where all is done", async () => {
   });
 });
 
-Deno.test("plan shows what a change of a model does, and a run then does it", async () => {
+Deno.test("plan shows the effects of a changed model, and the next run has them", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title, weight"),
     sourceSql: SOURCE,
@@ -113,7 +113,7 @@ Deno.test("plan shows what a change of a model does, and a run then does it", as
   }
 });
 
-Deno.test("plan names every refusal with its way out, and exits with 1", async () => {
+Deno.test("plan names every refusal with its remedy, and exits with 1", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title, weight"),
     sourceSql: SOURCE,
@@ -181,7 +181,7 @@ for (
   });
 }
 
-Deno.test("plan says which rows a run leaves as they are", async () => {
+Deno.test("plan names the rows that a run leaves unchanged", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title"),
     sourceSql: SOURCE,
@@ -206,7 +206,7 @@ Deno.test("plan says which rows a run leaves as they are", async () => {
   assert.deepEqual((await makePlan(context)).lacks, []);
 });
 
-Deno.test("plan expects no such rows where extract will read the whole table", async () => {
+Deno.test("plan names no such rows when extract will read the whole table", async () => {
   await using platform = await openPlatform({
     sql: await company("item_id, title"),
     sourceSql: SOURCE,
@@ -329,7 +329,7 @@ Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
   );
 });
 
-Deno.test("plan is written for people, too", async () => {
+Deno.test("plan prints readable text on a terminal", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await platform.extract();
   const env = taskEnv(platform);

@@ -31,7 +31,7 @@ const WRITES_BETWEEN_BATCHES = 20;
 /** Set `TEST_SEED` to repeat a history that failed. */
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`the rebuild drill: both places are recreated after any history, on ${zones}`, async () => {
+  Deno.test(`rebuild recreates the processed zone and the warehouse after any history, on ${zones}`, async () => {
     const seed = newSeed();
     const random = new Random(seed);
     await using platform = await openPlatform({ zones });
@@ -100,7 +100,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("a rebuild of the zone that is stopped at any moment changes nothing", async () => {
+Deno.test("rebuildProcessed() changes nothing when it is stopped at any moment", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -19,7 +19,7 @@ const ROUNDS_MAX = 200;
 const EVERY_MS = 300;
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`resync heals the lake and the warehouse beside a run, on ${zones}`, async () => {
+  Deno.test(`resync repairs the lake and the warehouse during other runs, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     await runSmallHistory(platform);
     // In the lake a delete and a department's move never came in, in the
@@ -66,7 +66,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("resync says so when other runs always come first", async () => {
+Deno.test("resync gives up when other runs always commit first", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const { context } = platform;

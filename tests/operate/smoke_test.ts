@@ -32,7 +32,7 @@ Deno.test("smoke() sees a row of the source in the warehouse, and removes it", a
   assert.deepEqual(await query(client, SMOKE_ROWS), []);
 });
 
-Deno.test("smoke() removes the row that a killed run left, not that of a running one", async () => {
+Deno.test("smoke() removes the row of a killed run, not that of a running one", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -84,7 +84,7 @@ Deno.test("smoke() names each file that the company's folder lacks, and writes n
     assert.equal(written[0]?.name, null);
   }));
 
-Deno.test("smoke() says that the row does not come, and removes it", async () => {
+Deno.test("smoke() reports a row that doesn't arrive, and removes it", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -29,7 +29,7 @@ import { taskEnv } from "../harness/task.ts";
 
 type Command = (args: readonly string[], io?: ProcessIo) => Promise<number>;
 
-Deno.test("formatStatus() says how many rows of quarantine it leaves out", () => {
+Deno.test("formatStatus() counts the quarantined rows that it leaves out", () => {
   const row = { table_name: "sales_order", row_key: "[7]", reason: "bad date" };
   const text = (quarantined: number) =>
     formatStatus({ stages: [], fresh: true, quarantined, quarantine: [row] });
@@ -72,7 +72,7 @@ Deno.test("status says why the first load of an empty warehouse failed", async (
   assert.match(stages[2]?.failure?.message ?? "", refused);
 });
 
-Deno.test("status names a model's file where it lies, in whatever folder", () =>
+Deno.test("status names a model's file by its folder", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform();
     await Deno.mkdir(join(folder, "models/sales"), { recursive: true });
@@ -205,7 +205,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("status reports what fails in the active generation only", async () => {
+Deno.test("status reports only failures of the active generation", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   assert.equal((await told(platform, pipeline)).code, 0);
@@ -231,7 +231,7 @@ Deno.test("status reports what fails in the active generation only", async () =>
   assert.doesNotMatch((await told(platform, status)).out, FAILING);
 });
 
-Deno.test("status says how many batches a stage is behind that has not failed", async () => {
+Deno.test("status counts the batches that a stage without failure is behind", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
@@ -244,7 +244,7 @@ Deno.test("status says how many batches a stage is behind that has not failed", 
   assert.match(seen.out, /^transform is 2 batches behind$/m);
 });
 
-Deno.test("a stage that fails while nothing waits for it is not reported as stuck", async () => {
+Deno.test("a failed stage without pending batches is not reported as stuck", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
@@ -261,7 +261,7 @@ Deno.test("a stage that fails while nothing waits for it is not reported as stuc
   assert.equal(seen.code, 0, seen.out);
 });
 
-Deno.test("a note of a failure holds no password, and what is asked to stop leaves none", async () => {
+Deno.test("a failure note holds no password, and a stopped run leaves no note", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { config } = platform;
   const zone = openZone(config.ingestionUrl, { s3: undefined });
@@ -291,7 +291,7 @@ Deno.test("a note of a failure holds no password, and what is asked to stop leav
   assert.doesNotMatch(text, /hunter2/);
 });
 
-Deno.test("status knows no freshness by a snapshot of the future", async () => {
+Deno.test("status shows no freshness for a snapshot in the future", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await platform.run();
@@ -344,7 +344,7 @@ Deno.test("status reports at once that batches wait for a read-only warehouse", 
   assert.equal((await told(platform, status)).code, 0);
 });
 
-Deno.test("status reports rules that verify found broken, and one that never came to an end", async () => {
+Deno.test("status reports rules that verify found broken, and a verification that never ended", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { source, warehouse, context } = platform;
   await fillSmall(source.client);

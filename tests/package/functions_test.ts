@@ -81,7 +81,7 @@ Deno.test.afterAll(async () => {
 /** What Lambda takes of a function with its layers, unzipped. */
 const UNZIPPED_BYTES_MAX = 250 * 1024 * 1024;
 
-Deno.test("the package says what it holds, and fits Lambda", async () => {
+Deno.test("the package lists its contents, and fits Lambda's limits", async () => {
   laidOut ??= await LaidOutPackage.make();
   const { parts } = laidOut.manifest;
 
@@ -107,7 +107,7 @@ Deno.test("the package says what it holds, and fits Lambda", async () => {
   }
 });
 
-Deno.test("the package is not made for a processor that Lambda lacks", () =>
+Deno.test("the package is refused for a processor that Lambda lacks", () =>
   inFolder(async (folder) => {
     const dist = join(folder, "dist");
 
@@ -196,7 +196,7 @@ Deno.test("a warm function keeps its connections, and replaces dead ones", async
   assert.deepEqual(body.batches, [3]);
 });
 
-Deno.test("a function reads a password again after it was changed", async () => {
+Deno.test("a function reads a changed password again", async () => {
   await using cloud = await Cloud.open();
   const { platform, secrets } = cloud;
   const role = `reader_${crypto.randomUUID().slice(0, 8)}`;
@@ -354,7 +354,7 @@ function urlEvent(rawPath: string, token?: string) {
   };
 }
 
-Deno.test("a function stops before its time is up, with the batch undone", async () => {
+Deno.test("a function stops before its time limit, and rolls back the batch", async () => {
   await using cloud = await Cloud.open();
   const { platform } = cloud;
   const extract = await cloud.start("extract");
@@ -373,7 +373,7 @@ Deno.test("a function stops before its time is up, with the batch undone", async
   assert.deepEqual(next.body.batches, [2], JSON.stringify(next));
 });
 
-Deno.test("a function that was killed goes on in a new process", async () => {
+Deno.test("a killed function continues in a new process", async () => {
   await using cloud = await Cloud.open();
   const { platform } = cloud;
   await platform.extract();
@@ -401,7 +401,7 @@ Deno.test("a function that was killed goes on in a new process", async () => {
   await assertMirrored(platform);
 });
 
-Deno.test("a function that can't begin says why, and ends", async () => {
+Deno.test("a function that can't start reports why, and ends", async () => {
   await using cloud = await Cloud.open();
 
   const extract = await cloud.start("extract", {
@@ -431,7 +431,7 @@ Deno.test("a function that is asked to stop ends well", async () => {
   assert.equal((await extract.status()).code, 0);
 });
 
-Deno.test("a function writes nothing but its temporary folder", async () => {
+Deno.test("a function writes only to its temporary folder", async () => {
   await using cloud = await Cloud.open();
   const transform = await cloud.start("transform", {
     INGESTION_URL: join(cloud.folder, "ingestion"),

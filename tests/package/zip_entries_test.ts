@@ -20,7 +20,7 @@ Deno.test("the same function is zipped into the same bytes", async () => {
   assert.deepEqual(second, first);
 });
 
-Deno.test("a function holds what it needs, and what starts it can be run", async () => {
+Deno.test("a function's zip holds the files it needs, and its bootstrap is executable", async () => {
   for (const [name, { usesDuckDb }] of Object.entries(FUNCTIONS)) {
     const zip = await zipEntries(await functionEntries(name));
 

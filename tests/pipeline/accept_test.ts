@@ -92,7 +92,7 @@ async function writeCompany(
   }
 }
 
-Deno.test("transform() lists what changed SQL takes away, and load goes on with what was accepted there", () =>
+Deno.test("transform() lists what changed SQL removes, and load continues with what was accepted there", () =>
   withTwoBatches(async (platform) => {
     platform.context.sql = await projectOf(
       files("item_id, cast(weight as integer) as weight"),
@@ -153,7 +153,7 @@ function withColour(columns: string, others: readonly string[]) {
   };
 }
 
-Deno.test("a run goes on by itself with SQL that only adds", () =>
+Deno.test("a run needs no --accept for SQL that only adds", () =>
   withTwoBatches(async (platform) => {
     const read = (sql: string) => query(platform.warehouse.client, sql);
     await execute(
@@ -187,7 +187,7 @@ Deno.test("a run goes on by itself with SQL that only adds", () =>
     assert.ok((await verify(platform.context)).same);
   }));
 
-Deno.test("load goes on with what was accepted before SQL that only adds", () =>
+Deno.test("load continues with an accepted change that was followed by an addition", () =>
   withTwoBatches(async (platform) => {
     await execute(
       platform.source.client,
@@ -219,7 +219,7 @@ async function forgetParts(platform: Platform): Promise<void> {
 
 const MORE = "item_id, title, weight, 1 as one";
 
-Deno.test("transform() asks where no batch says what its SQL was, as of the version before", () =>
+Deno.test("transform() asks for --accept when no batch records its SQL, as in the version before", () =>
   withTwoBatches(async (platform) => {
     await forgetParts(platform);
     platform.context.sql = await projectOf(files(MORE, ["dim_old"]));
@@ -231,7 +231,7 @@ Deno.test("transform() asks where no batch says what its SQL was, as of the vers
     });
   }));
 
-Deno.test("transform() asks no more once a batch of the same SQL was made after an upgrade", () =>
+Deno.test("transform() doesn't ask again after an upgrade and a batch of the same SQL", () =>
   withTwoBatches(async (platform) => {
     await forgetParts(platform);
     await platform.run();
@@ -246,7 +246,7 @@ Deno.test("transform() asks no more once a batch of the same SQL was made after 
     });
   }));
 
-Deno.test("transform() asks where a model comes back", () =>
+Deno.test("transform() asks for --accept when a model returns", () =>
   withTwoBatches(async (platform) => {
     platform.context.sql = await projectOf(files("item_id, title, weight"));
     await platform.extract();
@@ -260,7 +260,7 @@ Deno.test("transform() asks where a model comes back", () =>
     });
   }));
 
-Deno.test("load() writes nothing when models take away what nobody accepted", () =>
+Deno.test("load() writes nothing when models remove columns that nobody accepted", () =>
   withTwoBatches(async (platform) => {
     await platform.extract();
     await platform.transform();
@@ -277,7 +277,7 @@ Deno.test("load() writes nothing when models take away what nobody accepted", ()
     assert.deepEqual(await stateOf(platform), before);
   }));
 
-Deno.test("load() goes on with --accept, and asks nothing where models only give", () =>
+Deno.test("load() continues with --accept, and needs none when models only add", () =>
   withTwoBatches(async (platform) => {
     await platform.extract();
     await platform.transform();
@@ -301,7 +301,7 @@ Deno.test("load() goes on with --accept, and asks nothing where models only give
     await platform.load();
   }));
 
-Deno.test("rebuildWarehouse() drops nothing unless that is accepted", () =>
+Deno.test("rebuildWarehouse() drops columns only with --accept", () =>
   withTwoBatches(async (platform) => {
     platform.context.sql = await projectOf(AFTER);
     await rebuildProcessed(platform.context);
@@ -329,7 +329,7 @@ Deno.test("rebuildWarehouse() drops nothing unless that is accepted", () =>
     await rebuildWarehouse(platform.context);
   }));
 
-Deno.test("a migration of the company's own may rename a column, and takes nothing away", () =>
+Deno.test("a company's migration may rename a column without --accept", () =>
   withTwoBatches(async (platform) => {
     platform.context.sql = await projectOf({
       ...files("item_id, title as name, weight", ["dim_old"]),
@@ -352,7 +352,7 @@ Deno.test("a migration of the company's own may rename a column, and takes nothi
     );
   }));
 
-Deno.test("one --accept takes changed SQL through all stages", () =>
+Deno.test("one --accept covers all stages", () =>
   withTwoBatches((platform) =>
     inFolder(async (folder) => {
       const world = worldOf(platform, folder);

@@ -59,7 +59,7 @@ async function assertLots(platform: Platform): Promise<void> {
 }
 
 for (const folder of ["plain", "zone=north/BATCH=9/filename=x", "a[1]*b"]) {
-  Deno.test(`a folder of a zone is no column and no pattern: ${folder}`, () =>
+  Deno.test(`a zone's folder is not read as a column or a pattern: ${folder}`, () =>
     inFolder(async (base) => {
       await using platform = await openPlatform({
         sql: await lotProject(),
@@ -90,7 +90,7 @@ for (const folder of ["plain", "zone=north/BATCH=9/filename=x", "a[1]*b"]) {
     }));
 }
 
-Deno.test("a prefix of a bucket is no column", async () => {
+Deno.test("a bucket's prefix is not read as a column", async () => {
   await using platform = await openPlatform({
     zones: "S3",
     sql: await lotProject(),
@@ -181,7 +181,7 @@ const FILTERED: ProjectSql = {
   ),
 };
 
-Deno.test("a row that a model leaves out ends its version, also in a full read", async () => {
+Deno.test("a row that a model stops selecting ends its version, also in a full read", async () => {
   await using platform = await openPlatform({ sql: FILTERED });
   const { client } = platform.source;
   const designs = async () =>
@@ -219,7 +219,7 @@ Deno.test("a row that a model leaves out ends its version, also in a full read",
   assert.ok(after.comparisons.every(({ differences }) => differences === 0));
 });
 
-Deno.test("a full read ends what an older version left current", async () => {
+Deno.test("a full read ends versions that an older release left open", async () => {
   await using platform = await openPlatform({ sql: PROJECT_SQL });
   const { client } = platform.source;
   await fillSmall(client);
@@ -282,7 +282,7 @@ Deno.test("the columns of a key are matched by their names", async () => {
   assert.deepEqual(await pairs(), [[2, 1]]);
 });
 
-Deno.test("two rows of 1,500 columns are no matter of memory", async () => {
+Deno.test("two rows of 1,500 columns fit into little memory", async () => {
   const types = ["integer", "numeric(10,2)", "timestamp", "date", "text"];
   const columns = Array.from(
     { length: 1500 },
@@ -353,7 +353,7 @@ ALTER TABLE ONLY "Stock ".part
     ADD CONSTRAINT part_pkey PRIMARY KEY ("Part");
 `;
 
-Deno.test("a company of several schemas has names of any characters, as pg_dump writes them", async () => {
+Deno.test("names in several schemas may have any characters, as pg_dump writes them", async () => {
   const sql = await smallProject({
     source: DUMPED,
     models: [

@@ -116,7 +116,7 @@ function copyOfFirst(table: string, id: number): string[] {
   ];
 }
 
-Deno.test("each bad row is set aside, with its reason, until it is good", async () => {
+Deno.test("each bad row is quarantined with its reason until it is repaired", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -172,7 +172,7 @@ Deno.test("each bad row is set aside, with its reason, until it is good", async 
   await assertMirrored(platform);
 });
 
-Deno.test("values at the edge of what can be held arrive exactly", async () => {
+Deno.test("values at the limits of their types arrive exactly", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   const history = new History(platform);
@@ -208,7 +208,7 @@ Deno.test("values at the edge of what can be held arrive exactly", async () => {
   assert.deepEqual(await quarantined(platform), new Map());
 });
 
-Deno.test("columns beyond the contract, and in another order, are no fault", async () => {
+Deno.test("extra columns and another order of columns are accepted", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   const history = new History(platform);
@@ -242,7 +242,7 @@ Deno.test("columns beyond the contract, and in another order, are no fault", asy
   await history.compareAll();
 });
 
-Deno.test("the quarantine reads alike in the lake and the warehouse", async () => {
+Deno.test("the quarantine is the same in the lake and the warehouse", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

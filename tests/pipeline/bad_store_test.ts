@@ -122,7 +122,7 @@ async function behindProxy(
 }
 
 for (const bad of BAD_STORES) {
-  Deno.test(`the stages end clearly with an S3 of ${bad.name}`, () =>
+  Deno.test(`the stages report an S3 of ${bad.name}`, () =>
     behindProxy(async (platform, proxy) => {
       for (const [index, stage] of bad.stages.entries()) {
         await execute(platform.source.client, insertOrder(30 + index));
@@ -156,7 +156,7 @@ async function assertEndsClearly(
   });
 }
 
-Deno.test("the stages wait for an S3 that is slow, and for one that is busy", () =>
+Deno.test("the stages wait for a slow and for a busy S3", () =>
   behindProxy(async (platform, proxy) => {
     let busy = 0;
     proxy.fault = async (request) => {
@@ -238,7 +238,7 @@ const BEFORE = {
 for (const stage of ["extract", "transform", "load"] as const) {
   Deno.test({
     name:
-      `${stage} on a full disk commits nothing, and goes on once there is room`,
+      `${stage} commits nothing on a full disk, and continues once there is space`,
     ignore: Deno.build.os !== "linux",
     fn: async () => {
       await using platform = await openPlatform();

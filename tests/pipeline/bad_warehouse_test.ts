@@ -96,7 +96,7 @@ async function whileLocked(
   }
 }
 
-Deno.test("load() names the table that it can't write, and the session that has locked it", () =>
+Deno.test("load() names the table that it can't write, and the session that locks it", () =>
   withBatchWaiting((platform) =>
     whileLocked(
       platform,
@@ -114,7 +114,7 @@ Deno.test("load() names the table that it can't write, and the session that has 
     )
   ));
 
-Deno.test("load() names the prepared transaction that has locked a table", () =>
+Deno.test("load() names the prepared transaction that locks a table", () =>
   withBatchWaiting((platform) =>
     whileLocked(
       platform,
@@ -136,7 +136,7 @@ Deno.test("load() names the prepared transaction that has locked a table", () =>
     )
   ));
 
-Deno.test("load() says what ended its connection between two transactions", () =>
+Deno.test("load() reports what ended its connection between two transactions", () =>
   withBatchWaiting(async (platform) => {
     const { client, settings: { database } } = platform.warehouse;
     // The next load makes it again.
@@ -169,7 +169,7 @@ Deno.test("load() says what ended its connection between two transactions", () =
     );
   }));
 
-Deno.test("load() refuses a warehouse in recovery, which goes on serving", () =>
+Deno.test("load() refuses a warehouse in recovery, and leaves it usable", () =>
   inServerFolder(async (folder) => {
     await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);

@@ -118,7 +118,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`a joined key that is there twice holds up nothing once it is repaired: ${what}`, async () => {
+  Deno.test(`a duplicate key in a join stops nothing once it is repaired: ${what}`, async () => {
     await using platform = await openJoined();
     const { client } = platform.source;
     await execute(
@@ -175,7 +175,7 @@ for (
   });
 }
 
-Deno.test("a batch that a later one repairs is made good also where the run dies between them", async () => {
+Deno.test("a batch that a later one repairs is completed also when the run dies between them", async () => {
   await using platform = await openJoined();
   const { client } = platform.source;
   await execute(
@@ -256,7 +256,7 @@ for (
     ]],
   ] as const
 ) {
-  Deno.test(`a null that the warehouse can't take keeps the last good version until: ${repairs}`, async () => {
+  Deno.test(`a null in a not-null column keeps the last good version until: ${repairs}`, async () => {
     await using platform = await openJoined();
     const { client } = platform.source;
     await execute(
@@ -282,7 +282,7 @@ for (
   });
 }
 
-Deno.test("a null in a joined key is refused, and names the column", async () => {
+Deno.test("a null in the key of a join is refused by the column's name", async () => {
   const sql = await smallProject({
     source: SOURCE,
     models: [{
@@ -320,7 +320,7 @@ Deno.test("a null in a joined key is refused, and names the column", async () =>
   );
 });
 
-Deno.test("a row model that a list of values multiplies is refused", async () => {
+Deno.test("a row model that multiplies its rows by a list of values is refused", async () => {
   const sql = await smallProject({
     source: SOURCE,
     models: [{
@@ -355,7 +355,7 @@ Deno.test("a row model that a list of values multiplies is refused", async () =>
   );
 });
 
-Deno.test("a set's key that is there twice is repaired by a full read", async () => {
+Deno.test("a duplicate key of an append-only model is repaired by a full read", async () => {
   const sql = await smallProject({
     source: SOURCE,
     models: [{
@@ -398,7 +398,7 @@ Deno.test("a set's key that is there twice is repaired by a full read", async ()
   );
 });
 
-Deno.test("rebuild processed is the way out where a lake holds what load refuses", async () => {
+Deno.test("rebuild processed repairs a lake with rows that load refuses", async () => {
   await using platform = await openJoined();
   const { client } = platform.source;
   const { context } = platform;
@@ -428,7 +428,7 @@ Deno.test("rebuild processed is the way out where a lake holds what load refuses
 });
 
 for (const derivation of ["row", "join"] as const) {
-  Deno.test(`a ${derivation} model whose query fails at a row goes on after the repair`, async () => {
+  Deno.test(`a ${derivation} model whose query failed at a row continues after the repair`, async () => {
     const schema = derivation === "row" ? "changed" : "current";
     await using platform = await openPlatform({
       sourceSql: SOURCE,
@@ -478,7 +478,7 @@ for (const derivation of ["row", "join"] as const) {
   });
 }
 
-Deno.test("a quarantine rule without a reason sets its row aside all the same", async () => {
+Deno.test("a quarantine rule that gives no reason still quarantines its row", async () => {
   await using platform = await openPlatform({
     sourceSql: SOURCE,
     sql: {

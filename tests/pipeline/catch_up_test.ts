@@ -83,7 +83,7 @@ Deno.test("transform() and load() catch up any number of batches", async () => {
   await history.compareAll();
 });
 
-Deno.test("a warehouse filled at once is the one filled batch by batch", async () => {
+Deno.test("a warehouse loaded at once equals one loaded batch by batch", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await extractSix(platform);
   await platform.transform();
@@ -143,7 +143,7 @@ async function checksums(zone: string): Promise<string[]> {
   return found.sort();
 }
 
-Deno.test("of runs that race for a batch one commits, the others say so", async () => {
+Deno.test("of concurrent runs one commits a batch, and the others report it", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
 
@@ -168,7 +168,7 @@ Deno.test("of runs that race for a batch one commits, the others say so", async 
   await assertMirrored(platform);
 });
 
-Deno.test("a run that ends before its commit leaves nothing that is read", async () => {
+Deno.test("a run that ends before its commit leaves nothing visible", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.source;
   await fillSmall(client);

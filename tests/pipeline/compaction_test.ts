@@ -35,7 +35,7 @@ const FAN_OUT = 3;
 const NEVER = 1000;
 const OLD_HOURS = 49;
 
-Deno.test("a lake of merged files shows what one of unmerged files shows, and a warehouse far behind catches up from it", async () => {
+Deno.test("a lake of merged files has the same rows as one of unmerged files, and a late warehouse catches up from it", async () => {
   await using platform = await openPlatform();
   const { context, config } = platform;
   const clock = new StoreClock(platform);
@@ -81,7 +81,7 @@ Deno.test("a lake of merged files shows what one of unmerged files shows, and a 
   assert.equal((await sweep(context, { zone: "processed" })).filesRemoved, 0);
 });
 
-Deno.test("a lake whose manifests list no live files goes on, and its files are merged", async () => {
+Deno.test("a lake whose manifests list no live files continues, and its files are merged", async () => {
   await using platform = await openPlatform();
   const { context, config } = platform;
   context.compaction = { fanOut: NEVER };
@@ -116,7 +116,7 @@ Deno.test("a lake whose manifests list no live files goes on, and its files are 
   assert.equal((await verify(context)).same, true);
 });
 
-Deno.test("files that the version before merged are read beside others, and merged with them", async () => {
+Deno.test("files that the version before merged are read and merged like others", async () => {
   await using platform = await openPlatform();
   const { context } = platform;
   context.compaction = { fanOut: FAN_OUT };
@@ -152,7 +152,7 @@ Deno.test("files that the version before merged are read beside others, and merg
   assert.equal((await verify(context)).same, true);
 });
 
-Deno.test("files from before and after a model's new column are merged apart, and the older rows have none", async () => {
+Deno.test("files from before and after a model's new column are merged separately, and older rows have null", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   const clock = new StoreClock(platform);
@@ -198,7 +198,7 @@ Deno.test("files from before and after a model's new column are merged apart, an
   assert.deepEqual(loaded, after);
 });
 
-Deno.test("what a model has no more stays in merged files, and comes back with its column", async () => {
+Deno.test("values of a removed column stay in merged files, and return with the column", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   const clock = new StoreClock(platform);
@@ -237,7 +237,7 @@ Deno.test("what a model has no more stays in merged files, and comes back with i
   ]);
 });
 
-Deno.test("transform --compact merges all that is due, and says where no batch waits", async () => {
+Deno.test("transform --compact merges all due files, and reports when no batch is pending", async () => {
   await using platform = await openPlatform();
   const { context } = platform;
   context.compaction = { fanOut: 2, mergesMax: 0 };

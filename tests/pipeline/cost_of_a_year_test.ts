@@ -42,7 +42,7 @@ interface Counts extends Asked {
   lakeBytes: number;
 }
 
-Deno.test("what a run asks of the lake and a reader opens follow what changed, not the lake's age", async () => {
+Deno.test("the requests of a run and of a reader depend on the changes, not on the lake's age", async () => {
   const sql = await saleProject();
   await using platform = await openPlatform({ sql, sourceSql: SALE_SOURCE });
   platform.set({ sourceConnections: 1 });

@@ -4,7 +4,7 @@ import { verify } from "../../verify/verify.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { smallProject } from "../harness/small_project.ts";
 
-Deno.test("a date that may be infinite is carried as text, and means what its model says", async () => {
+Deno.test("a date that may be infinite is carried as text, and cast by its model", async () => {
   const sql = await smallProject({
     source: `create table price (
       price_id integer primary key,
@@ -68,7 +68,7 @@ Deno.test("a date that may be infinite is carried as text, and means what its mo
   assert.equal((await verify(platform.context)).same, true);
 });
 
-Deno.test("a moment at the limits arrives exactly, or goes to quarantine", async () => {
+Deno.test("a timestamp at the limits arrives exactly, or is quarantined", async () => {
   const source = `create table moment (
     moment_id integer primary key, day date, plain timestamp, zoned timestamptz
   );`;

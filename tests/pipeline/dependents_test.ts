@@ -88,7 +88,7 @@ for (const [name, statements] of Object.entries(DEPENDENTS)) {
   });
 }
 
-Deno.test("a row that others refer to becomes a placeholder when it should not be there", async () => {
+Deno.test("a surplus row that others refer to becomes a placeholder", async () => {
   await using platform = await openPlatform();
   const { client } = platform.warehouse;
   await fillSmall(platform.source.client);
@@ -111,7 +111,7 @@ Deno.test("a row that others refer to becomes a placeholder when it should not b
   ]);
 });
 
-Deno.test("an error names what refers to a row, and is not for trying again", async () => {
+Deno.test("an error names the rows that refer to a row, and is not retryable", async () => {
   await using platform = await openPlatform();
   const { client } = platform.warehouse;
   await fillSmall(platform.source.client);
@@ -142,7 +142,7 @@ Deno.test("an error names what refers to a row, and is not for trying again", as
   assert.equal(row.sum, "1");
 });
 
-Deno.test("a reload takes rows of others with its own only when it is allowed to", async () => {
+Deno.test("a reload deletes dependent rows only with --allow-cascade", async () => {
   await using platform = await openPlatform();
   const { logged, context, warehouse } = platform;
   const { client } = warehouse;
@@ -209,7 +209,7 @@ Deno.test("a reload takes rows of others with its own only when it is allowed to
   });
 });
 
-Deno.test("a row that others refer to by two columns becomes a placeholder, and takes nothing with it", async () => {
+Deno.test("a row that others refer to by two columns becomes a placeholder, and no row is deleted with it", async () => {
   const source = `create table place (country text not null, code text not null,
     name text, primary key (country, code));`;
   const sql = await smallProject({

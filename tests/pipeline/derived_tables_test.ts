@@ -100,7 +100,7 @@ async function assertSame(platform: Platform): Promise<void> {
   assert.equal(verification.same, true);
 }
 
-Deno.test("a contract and models alone go through insert, update, delete, verify and rebuild", () =>
+Deno.test("a company of only a contract and models goes through insert, update, delete, verify and rebuild", () =>
   withCompany(async (platform) => {
     const { source, warehouse, context } = platform;
     await platform.run();
@@ -207,7 +207,7 @@ Deno.test("a derived table has keys, references, indexes, comments and readers' 
     );
   }));
 
-Deno.test("models that gain a column, and new ones, are followed", () =>
+Deno.test("the warehouse follows new columns and new models", () =>
   withCompany(async (platform) => {
     const { source, context, warehouse } = platform;
     await platform.run();
@@ -253,7 +253,7 @@ Deno.test("models that gain a column, and new ones, are followed", () =>
     assert.equal(indexes.length, 2);
   }));
 
-Deno.test("a reference that a header gains later gives placeholders to what it lacks", () =>
+Deno.test("a reference added to a header later makes placeholders for missing keys", () =>
   withCompany(async (platform) => {
     const { source, context, warehouse } = platform;
     const before = FILES["models/fact_line.sql"] ?? "";
@@ -354,7 +354,7 @@ select staff_id, manager_id, shop_id from changed.staff`,
   await assertSame(platform);
 });
 
-Deno.test("load does not fill a table again that is gone with its history", () =>
+Deno.test("load refuses to recreate a dropped table that had rows", () =>
   withCompany(async (platform) => {
     const { source, warehouse } = platform;
     await platform.run();
@@ -484,7 +484,7 @@ Deno.test("check shows the tables that follow from models", () =>
     );
   }));
 
-Deno.test("a null in a column that is never null holds its row back", () =>
+Deno.test("a null in a not-null column holds its row back", () =>
   withCompany(async (platform) => {
     await execute(
       platform.source.client,

@@ -64,7 +64,7 @@ const quarantined = (platform: Platform) =>
     columns: "table_name, row_key, reason",
   });
 
-Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", async () => {
+Deno.test("a text that isn't UTF-8 is quarantined alone", async () => {
   await using platform = await openPlatform({
     sql: SQL,
     sourceTemplate: await templateOf("SQL_ASCII"),
@@ -145,7 +145,7 @@ Deno.test("a text that is no UTF-8 is set aside, and holds up nothing else", asy
   );
 });
 
-Deno.test("verify() reads texts that are no UTF-8 as extract does", async () => {
+Deno.test("verify() reads texts that aren't UTF-8 as extract does", async () => {
   await using platform = await openPlatform({
     sql: SQL,
     sourceTemplate: await templateOf("SQL_ASCII"),
@@ -205,7 +205,7 @@ Deno.test("a character that UTF-8 lacks is named with its row", async () => {
   assert.deepEqual(await people(platform), ["1 Zoë", "2 plain"]);
 });
 
-Deno.test("a row that is too long is set aside, and comes when it is shorter", async () => {
+Deno.test("a row that is too long is quarantined until it is shorter", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { client } = platform.source;
   await execute(
@@ -265,7 +265,7 @@ Deno.test("verify() reads rows that are too long as extract does", async () => {
   assert.equal((await people(platform))[1], "2 name 2");
 });
 
-Deno.test("a row at the edge of what is too long reads the same beside any others", async () => {
+Deno.test("a row near the length limit is read the same whatever its neighbours", async () => {
   await using platform = await openPlatform({
     sql: SQL,
     sourceSql: SOURCE,
@@ -290,7 +290,7 @@ Deno.test("a row at the edge of what is too long reads the same beside any other
   assert.equal((await quarantined(platform)).length, 3);
 });
 
-Deno.test("doctor says what the source's encoding means", async () => {
+Deno.test("doctor explains the source's encoding", async () => {
   for (
     const [encoding, meaning] of [
       ["SQL_ASCII", /in SQL_ASCII, .* are not UTF-8 go to quarantine$/],
@@ -308,7 +308,7 @@ Deno.test("doctor says what the source's encoding means", async () => {
   }
 });
 
-Deno.test("a text that is all of its row arrives, whatever it is", async () => {
+Deno.test("a row of a single text arrives whatever the text", async () => {
   const texts = [...new Set([...HOSTILE_TEXTS, "z"])];
   const sql = await projectOf({
     "source.sql": "create table word (word text not null, primary key (word));",

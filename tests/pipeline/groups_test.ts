@@ -32,7 +32,7 @@ const BATCHES = 24;
 const ONE_BY_ONE = { batchesMin: 1000 };
 const IN_GROUPS = { batchesMin: 3 };
 
-Deno.test("batches that are made in groups hold what they hold when they are made one by one", async () => {
+Deno.test("batches made in groups equal batches made one by one", async () => {
   await using platform = await openPlatform();
   await extractMany(platform);
   const single = apart(platform);
@@ -63,7 +63,7 @@ Deno.test("batches that are made in groups hold what they hold when they are mad
   assert.deepEqual(await recordIds(platform), serials);
 });
 
-Deno.test("rebuild processed makes groups, and the next batch goes on from them", async () => {
+Deno.test("rebuild processed makes groups, and the next batch continues from them", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   await extractMany(platform);
@@ -82,7 +82,7 @@ Deno.test("rebuild processed makes groups, and the next batch goes on from them"
   assert.equal((await verify(context)).same, true);
 });
 
-Deno.test("a run that ends among the commits of a group is finished by the next, and what was committed is whole", async () => {
+Deno.test("a group that was committed in part is finished by the next run", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   context.grouping = IN_GROUPS;

@@ -103,7 +103,7 @@ const CHANGED: Readonly<
 };
 
 for (const [what, { files, says, drop }] of Object.entries(CHANGED)) {
-  Deno.test(`load names the table that was made for another header, and is helped by what it says: ${what}`, async () => {
+  Deno.test(`load names a table made for another header, and works after following the hint: ${what}`, async () => {
     await using platform = await openCompany();
     const { context, source, warehouse } = platform;
     context.sql = await projectOf(files);
@@ -134,7 +134,7 @@ for (const [what, { files, says, drop }] of Object.entries(CHANGED)) {
   });
 }
 
-Deno.test("transform() goes on under no other key, whoever accepts it", async () => {
+Deno.test("transform() refuses a changed key even with --accept", async () => {
   await using platform = await openCompany();
   const { context, source } = platform;
   context.sql = await projectOf(company({ fact_price: "-- Key: code." }));

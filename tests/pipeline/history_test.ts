@@ -7,7 +7,7 @@ import { openClient } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`the pipeline keeps a history of everything, on ${zones}`, async () => {
+  Deno.test(`the pipeline keeps the history of every row, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     const history = new History(platform);
@@ -71,7 +71,7 @@ for (const zones of ZONE_KINDS) {
     await history.compareAll();
   });
 
-  Deno.test(`the pipeline loses no row to the order of commits, on ${zones}`, async () => {
+  Deno.test(`the pipeline loses no row that commits late, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     const history = new History(platform);
@@ -175,7 +175,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("extract() reads a table whole that has taken another's name", async () => {
+Deno.test("extract() reads a whole table that was renamed to replace another", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   const history = new History(platform);

@@ -21,7 +21,7 @@ const SOURCE =
   alter table document alter content set storage external;
   create table other (id integer primary key);`;
 
-Deno.test("a row that PostgreSQL itself can't send, over 1 GB, is set aside alone", async () => {
+Deno.test("a row over 1 GB, which PostgreSQL can't send, is quarantined alone", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { source: { client }, warehouse } = platform;
   const ids = async (table: string) =>

@@ -223,7 +223,7 @@ function keyText(table: Redeclared, n: number): string {
   return table.value(n).replaceAll("'", "").replaceAll(", ", "/");
 }
 
-Deno.test("a key that is declared differently goes on with its history", async () => {
+Deno.test("a key that is declared differently keeps its history", async () => {
   await using platform = await openPlatform({
     sql: sqlOf("before"),
     sourceSql: [...TABLES, LAST].map(({ name, source }) =>
@@ -322,7 +322,7 @@ Deno.test("a key that is declared differently goes on with its history", async (
   }
 });
 
-Deno.test("payments go on when their key becomes a bigint", async () => {
+Deno.test("payments continue when their key becomes a bigint", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -403,7 +403,7 @@ Deno.test("extract() refuses a key of other columns than before", async () => {
   await platform.extract();
 });
 
-Deno.test("extract() asks about rows that went while the key was declared differently", async () => {
+Deno.test("extract() refuses many deletes made while the key was declared differently", async () => {
   await using platform = await openPlatform({
     sql: thing("id integer not null", "id"),
     sourceSql: `create table thing (id integer primary key);

@@ -122,7 +122,7 @@ async function assertSame(platform: Platform): Promise<void> {
   }
 }
 
-Deno.test("a key of any type is followed through inserts, updates and deletes", async () => {
+Deno.test("inserts, updates and deletes are followed for keys of any type", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { client } = platform.source;
   await client.query("set timezone to 'UTC'; set intervalstyle to 'iso_8601'");

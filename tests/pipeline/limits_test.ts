@@ -30,7 +30,7 @@ async function limit({ warehouse }: Platform, setting: string): Promise<void> {
   await client.query(`alter database ${settings.database} set ${setting}`);
 }
 
-Deno.test("load lifts the limits and keeps to its formats, whatever the database is set to", async () => {
+Deno.test("load overrides the database's limits and formats", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { client } = platform.warehouse;
   await fillSmall(platform.source.client);
@@ -68,7 +68,7 @@ for (
     },
   ]
 ) {
-  Deno.test(`load names what to do about ${setting}`, async () => {
+  Deno.test(`load reports what to do about ${setting}`, async () => {
     await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await platform.extract();
@@ -85,7 +85,7 @@ for (
 }
 
 for (const encoding of ["SQL_ASCII", "LATIN1"]) {
-  Deno.test(`load and doctor refuse a warehouse in ${encoding} by name`, async () => {
+  Deno.test(`load and doctor refuse a warehouse in ${encoding}`, async () => {
     await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);
     await platform.extract();

@@ -7,7 +7,7 @@ import { openPlatform } from "../harness/platform.ts";
 
 const BATCHES = 8;
 
-Deno.test("the pipeline follows a source that is written to all the while", async () => {
+Deno.test("the pipeline follows a source under constant writes", async () => {
   await using platform = await openPlatform({ sourceSql: "" });
   await fillSource(platform.source.client, { seed: 1, salesOrders: 300 });
   const ending = new AbortController();

@@ -76,7 +76,7 @@ const GIVEN: Models = {
   fact_item: "-- Key: id.\nselect id, size from changed.item",
 };
 
-Deno.test("transform() says what a new model and a new column lack, and a resync brings it", () =>
+Deno.test("transform() reports the missing rows of a new model or column, and a resync adds them", () =>
   withChanged({ before: BEFORE, after: GIVEN }, async (platform) => {
     await execute(
       platform.source.client,
@@ -97,7 +97,7 @@ Deno.test("transform() says what a new model and a new column lack, and a resync
     assert.ok((await verify(platform.context)).same);
   }));
 
-Deno.test("transform() says nothing of a new model whose table is read in full", () =>
+Deno.test("transform() reports nothing for a new model whose table is read in full", () =>
   withChanged({ before: BEFORE, after: GIVEN }, async (platform) => {
     await platform.extract();
     await platform.extract({ fullRead: ["item"] });
@@ -108,7 +108,7 @@ Deno.test("transform() says nothing of a new model whose table is read in full",
     assert.ok((await verify(platform.context)).same);
   }));
 
-Deno.test("a new join is whole at once, and so is a column that a join gains", () =>
+Deno.test("a new join, or a join's new column, is complete at once", () =>
   withChanged({
     before: { ...BEFORE, dim_joined: JOINED },
     after: {
@@ -137,7 +137,7 @@ Deno.test("a new join is whole at once, and so is a column that a join gains", (
     assert.ok((await verify(platform.context)).same);
   }));
 
-Deno.test("a join whose query changed is made again at once, and a model by row is named", () =>
+Deno.test("a changed join is recomputed at once, and a changed row model is reported", () =>
   withChanged({
     before: { ...BEFORE, dim_counted: COUNTED, dim_joined: JOINED },
     after: {
@@ -172,7 +172,7 @@ Deno.test("a join whose query changed is made again at once, and a model by row 
     assert.ok((await verify(platform.context)).same);
   }));
 
-Deno.test("a join that comes back is compared with what the lake has of it", () =>
+Deno.test("a returning join is compared with its rows in the lake", () =>
   withChanged({
     before: { ...BEFORE, dim_counted: COUNTED, dim_joined: JOINED },
     after: { ...BEFORE, dim_joined: JOINED },
@@ -206,7 +206,7 @@ const WAYS: Readonly<Record<string, (platform: Platform) => Promise<unknown>>> =
   };
 
 for (const [name, way] of Object.entries(WAYS)) {
-  Deno.test(`a new join of tables that were not kept is not committed without their rows, and ${name} brings them`, () =>
+  Deno.test(`a new join of tables that were not kept is refused until ${name} adds their rows`, () =>
     withChanged({
       before: BEFORE,
       after: { ...BEFORE, dim_joined: JOINED },

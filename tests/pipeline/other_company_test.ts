@@ -125,7 +125,7 @@ for (
     ["two columns", SQL, SOURCE, "[6, 0044-03-15 BC]"],
   ] as const
 ) {
-  Deno.test(`a key of ${kind} that can't be typed holds up no other row`, async () => {
+  Deno.test(`a key of ${kind} with an invalid value is quarantined alone`, async () => {
     await using platform = await openPlatform({ sql, sourceSql });
     const { client } = platform.source;
     const quarantined = async () =>

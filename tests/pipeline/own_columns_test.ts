@@ -8,7 +8,7 @@ import { execute, openPlatform } from "../harness/platform.ts";
 import { differences } from "../harness/repair.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
-Deno.test("a column of others keeps the value that the table gives it", async () => {
+Deno.test("a column that users added keeps its default", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client }, context } = platform;
   await fillSmall(source.client);
@@ -111,7 +111,7 @@ Deno.test("tables with partitions are filled, merged and rebuilt", async () => {
   assert.deepEqual({ ...row }, { first: "3", others: "1" });
 });
 
-Deno.test("load goes on where all tables are published", async () => {
+Deno.test("load works with a publication of all tables", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client, settings }, context } = platform;
   await fillSmall(source.client);

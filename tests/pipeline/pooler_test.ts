@@ -250,7 +250,7 @@ testPooler(
   },
 );
 
-Deno.test("the dashboard looks for batches on a standby, which lets it hear none", () =>
+Deno.test("the dashboard polls for batches on a standby, where LISTEN doesn't work", () =>
   inServerFolder(async (folder) => {
     await using platform = await openPlatform({ warehouse: "empty" });
     await fillSmall(platform.source.client);

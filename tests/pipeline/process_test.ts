@@ -9,7 +9,7 @@ function eventsOf(task: Task): Record<string, unknown>[] {
   return task.out.trimEnd().split("\n").map((line) => JSON.parse(line));
 }
 
-Deno.test("the tasks run with the permissions that they name, one by one", async () => {
+Deno.test("the tasks run one after another with the permissions of deno.json", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
@@ -52,7 +52,7 @@ for (const name of ["run", "httpfs", "lint:sql"]) {
   });
 }
 
-Deno.test("./totesys pipeline runs all three, and exits with what went wrong", async () => {
+Deno.test("./totesys pipeline runs the three stages, and exits with the code of a failure", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   const env = taskEnv(platform);
@@ -106,7 +106,7 @@ Deno.test("./totesys run follows the source, and ends cleanly on SIGTERM", async
   assert.deepEqual(rows, []);
 });
 
-Deno.test("one Ctrl-C ends ./totesys run cleanly, though it comes twice", async () => {
+Deno.test("one Ctrl-C, which sends two signals, ends ./totesys run cleanly", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await fillSmall(platform.source.client);
   await using task = new Task(["run", "--every", "1s"], taskEnv(platform));
@@ -119,7 +119,7 @@ Deno.test("one Ctrl-C ends ./totesys run cleanly, though it comes twice", async 
   assert.deepEqual(await leftIn(platform.config.tempDirectory), []);
 });
 
-Deno.test("one Ctrl-C ends ./totesys demo cleanly, though it comes twice", async () => {
+Deno.test("one Ctrl-C, which sends two signals, ends ./totesys demo cleanly", async () => {
   const folder = await Deno.makeTempDir();
   await Deno.chmod(folder, 0o755);
   try {

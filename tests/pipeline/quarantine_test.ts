@@ -102,7 +102,7 @@ Deno.test("a row that can't be read is set aside, and the rest goes on", async (
   ]);
 });
 
-Deno.test("transform() stops over too many rows in quarantine", async () => {
+Deno.test("transform() stops at too many quarantined rows", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

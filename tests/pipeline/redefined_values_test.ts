@@ -154,7 +154,7 @@ Deno.test("a cast that uses functions of the source's schema is the same in each
   assert.deepEqual(rows.map(({ mood }) => mood), ["felt sad", "felt happy"]);
 });
 
-Deno.test("a label that is renamed while a batch is read is in none of its rows, or in all of the next one's", async () => {
+Deno.test("a label renamed during a batch appears in none of its rows, and in all rows of the next", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { context, source: { client } } = platform;
   let isRenamed = false;
@@ -181,7 +181,7 @@ Deno.test("a label that is renamed while a batch is read is in none of its rows,
   assert.equal(batch, 1);
 });
 
-Deno.test("what changes no value makes no table be read whole", async () => {
+Deno.test("changes of definitions that keep all values cause no full read", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { client } = platform.source;
   await platform.run();
@@ -206,7 +206,7 @@ Deno.test("what changes no value makes no table be read whole", async () => {
   assert.equal(tables.thing?.rows[0]?.rows, 1);
 });
 
-Deno.test("a column that has taken another's place is read whole", async () => {
+Deno.test("a column that replaced another is read whole", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   const { client } = platform.source;
   await platform.run();
@@ -236,7 +236,7 @@ Deno.test("a column that has taken another's place is read whole", async () => {
   }
 });
 
-Deno.test("a batch from before definitions were kept makes no table be read whole", async () => {
+Deno.test("a batch without recorded definitions causes no full read", async () => {
   await using platform = await openPlatform({ sql: SQL, sourceSql: SOURCE });
   await platform.run();
   const manifest = await ingestionManifest(platform, 1);
@@ -294,7 +294,7 @@ Deno.test("one batch shows a virtual column's expression in every row", async ()
   }
 });
 
-Deno.test("the settings of a role or a database alter no value", async () => {
+Deno.test("settings of a role or a database change no value", async () => {
   const sql = companyOf(`create table thing (
     id integer not null,
     -- carried from bytea

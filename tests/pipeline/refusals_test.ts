@@ -7,7 +7,7 @@ import { openClient, openTestDatabase } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { visible } from "../harness/visible.ts";
 
-Deno.test("extract() stops when much of a table is gone, unless it is let", async () => {
+Deno.test("extract() stops at a mass delete without --allow-mass-delete", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -50,7 +50,7 @@ Deno.test("extract() stops when much of a table is gone, unless it is let", asyn
   await assertMirrored(platform);
 });
 
-Deno.test("transform() refuses a log that was cut and written again", async () => {
+Deno.test("transform() refuses a truncated and rewritten log", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
@@ -67,7 +67,7 @@ Deno.test("transform() refuses a log that was cut and written again", async () =
   });
 });
 
-Deno.test("transform() stops when sql/ has changed, unless that is accepted", async () => {
+Deno.test("transform() stops when sql/ has changed, without --accept", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.run();
@@ -104,7 +104,7 @@ Deno.test("transform() replaces a broken lake.duckdb", async () => {
   assert.equal((await Deno.readFile(lake)).length, whole.length);
 });
 
-Deno.test("load() makes placeholders for keys that facts refer to and no dimension has", async () => {
+Deno.test("load() makes placeholders for keys that no dimension has", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -133,7 +133,7 @@ Deno.test("load() makes placeholders for keys that facts refer to and no dimensi
   assert.deepEqual(warnings, [{ key: "50" }, { key: "51" }]);
 });
 
-Deno.test("load() leaves when another load is at work", async () => {
+Deno.test("load() ends when another load is running", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.extract();
@@ -153,7 +153,7 @@ Deno.test("extract() refuses a table for --full that the contract lacks", async 
   await assert.rejects(platform.extract({ fullRead: ["orders"] }), ConfigError);
 });
 
-Deno.test("stages name the server that they can't reach, not the password", async () => {
+Deno.test("stages name an unreachable server without its password", async () => {
   await using platform = await openPlatform();
   await using gone = await openTestDatabase();
   const { source } = platform.config;

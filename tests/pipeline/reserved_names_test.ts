@@ -11,7 +11,7 @@ const SOURCE = `create table sale (
 );
 `;
 
-Deno.test("a key may be named how, as may be what differs", async () => {
+Deno.test("a key and other columns may have any names", async () => {
   const sql = await smallProject({
     source: SOURCE,
     models: [

@@ -113,7 +113,7 @@ const JOINED = {
     "inner join current.cust as cust on ord.cust_id = cust.id",
 };
 
-Deno.test("load() goes on when the key of a dimension becomes a text, with the foreign key to it", () =>
+Deno.test("load() continues when a dimension's key and the foreign key to it become text", () =>
   withChangedKeys(CODES, async (platform) => {
     await transform(platform.context, { accept: true });
 
@@ -133,14 +133,14 @@ Deno.test("load() goes on when the key of a dimension becomes a text, with the f
     );
   }));
 
-Deno.test("rebuildWarehouse() goes on when the key of a dimension becomes a text", () =>
+Deno.test("rebuildWarehouse() works when a dimension's key becomes text", () =>
   withChangedKeys(CODES, async (platform) => {
     await rebuildProcessed(platform.context);
 
     await rebuildWarehouse(platform.context, { accept: true });
   }));
 
-Deno.test("load() names the foreign key of others that keeps a key from becoming a text", () =>
+Deno.test("load() names another owner's foreign key that prevents a change of type", () =>
   withChangedKeys(CODES, async (platform) => {
     const { client } = platform.warehouse;
     await execute(
@@ -159,7 +159,7 @@ Deno.test("load() names the foreign key of others that keeps a key from becoming
     await platform.load();
   }));
 
-Deno.test("a key that becomes a type without place for the keys before goes on by what the errors say", () =>
+Deno.test("a key whose new type can't hold the old keys is repaired by following the hints", () =>
   withChangedKeys(UUIDS, async (platform) => {
     const { context } = platform;
     await assertRefused(transform(context, { accept: true }), {
@@ -180,7 +180,7 @@ Deno.test("a key that becomes a type without place for the keys before goes on b
     await rebuildWarehouse(context, { accept: true });
   }));
 
-Deno.test("a key of a joined table that becomes such a type goes on by what the errors say", () =>
+Deno.test("such a key of a joined table is repaired by following the hints", () =>
   withChangedKeys({ ...UUIDS, models: JOINED }, async ({ context }) => {
     await assertRefused(transform(context, { accept: true }), {
       message:

@@ -49,7 +49,7 @@ const CHANGES = [
   "alter type archive.mood rename value 'ok' to 'fine'",
 ];
 
-Deno.test("tables of one name in two schemas are taken through the pipeline apart", () =>
+Deno.test("tables of the same name in two schemas stay separate", () =>
   inFolder(async (folder) => {
     const into = join(folder, "company");
     await using platform = await openPlatform({ sourceSql: SHOP });
@@ -116,7 +116,7 @@ const ARCHIVE = {
     "select id, placed, 'no amount' as reason from arrived.archive__orders where amount = '0.00'\n",
 };
 
-Deno.test("a table keeps its name when one of another schema comes", async () => {
+Deno.test("a table keeps its name when another schema gets one of the same name", async () => {
   await using platform = await openPlatform({
     sourceSql: SHOP,
     sql: await projectOf(FILES),
@@ -159,7 +159,7 @@ Deno.test("a table keeps its name when one of another schema comes", async () =>
   );
 });
 
-Deno.test("a table goes on under its longer name, once that is accepted", async () => {
+Deno.test("a table continues under its longer name with --accept", async () => {
   const withSchema = (files: Record<string, string>) => ({
     ...files,
     "source.sql": (files["source.sql"] ?? "")
@@ -195,7 +195,7 @@ Deno.test("a table goes on under its longer name, once that is accepted", async 
   assert.equal((await verify(context)).same, true);
 });
 
-Deno.test("extract names the table of two that it can't read, and its schema", async () => {
+Deno.test("extract names an unreadable table with its schema", async () => {
   await using platform = await openPlatform({
     sourceSql: SHOP,
     sql: await projectOf({ ...FILES, ...ARCHIVE }),

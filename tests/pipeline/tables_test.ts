@@ -36,7 +36,7 @@ async function broughtBy(
 }
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`a table that is another one by now is read whole, on ${zones}`, async () => {
+  Deno.test(`a table that was replaced is read whole, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     const history = new History(platform);
@@ -98,7 +98,7 @@ for (const zones of ZONE_KINDS) {
     await history.compareAll();
   });
 
-  Deno.test(`a truncated table stops the run until it is meant, on ${zones}`, async () => {
+  Deno.test(`a truncated table stops the run without --allow-mass-delete, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     const history = new History(platform);
@@ -134,7 +134,7 @@ for (const zones of ZONE_KINDS) {
     await history.compareAll();
   });
 
-  Deno.test(`a dimension's row outlives its delete in the source, on ${zones}`, async () => {
+  Deno.test(`a dimension's row remains after its delete in the source, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     const history = new History(platform);

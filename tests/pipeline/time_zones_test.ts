@@ -22,7 +22,7 @@ async function contentIn(zone: string): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-Deno.test("the stages make the same whatever time zone they run in", async () => {
+Deno.test("the stages' results don't depend on their time zone", async () => {
   const inUtc = await contentIn("UTC");
 
   assert.match(JSON.stringify(inUtc), /2023-03-12 07:00:00\+00/);

@@ -37,7 +37,7 @@ for (
   for (
     const text of ["now", "noon", "10:00 PM", "25:00:00", "", "0:0:0.1234567"]
   ) {
-    Deno.test(`a model made ${name} holds back "${text}", which is no time of day`, async () => {
+    Deno.test(`a model made ${name} holds back "${text}", which isn't a time of day`, async () => {
       await using platform = await openShifts(sql);
       const { client } = platform.source;
       await execute(client, "insert into shift values (1, '09:30:00')");
@@ -62,7 +62,7 @@ for (
   }
 }
 
-Deno.test("a key that is a time of day is written as one", async () => {
+Deno.test("a key that is a time of day has one spelling", async () => {
   await using platform = await openShifts(
     "-- Key: starts.\n-- Times of day: starts.\n-- Maintained: append only.\n\nselect distinct starts from changed.shift",
   );
@@ -78,7 +78,7 @@ Deno.test("a key that is a time of day is written as one", async () => {
   );
 });
 
-Deno.test("every time of day of the source is one", async () => {
+Deno.test("every time of day of the source is accepted", async () => {
   const source = "create table shift (id integer primary key, starts time);";
   const sql = await projectOf({
     "source.sql": source,

@@ -107,7 +107,7 @@ const REFUSED: Readonly<
 };
 
 for (const [what, { columns, declared, payload }] of Object.entries(REFUSED)) {
-  Deno.test(`transform holds back ${what}, and the rest goes on`, async () => {
+  Deno.test(`transform holds back only ${what}`, async () => {
     const sql = await project(columns, declared);
     await using platform = await openPlatform({ sql, sourceSql: SOURCE });
     const { source, warehouse } = platform;
@@ -142,7 +142,7 @@ for (const [what, { columns, declared, payload }] of Object.entries(REFUSED)) {
   });
 }
 
-Deno.test("a label that a migration adds lets transform go on", async () => {
+Deno.test("transform accepts a label after a migration has added it", async () => {
   const sql = await project("payload as a", "a mood");
   await using platform = await openPlatform({ sql, sourceSql: SOURCE });
   const { context, source, warehouse } = platform;
@@ -173,7 +173,7 @@ Deno.test("a label that a migration adds lets transform go on", async () => {
   assert.deepEqual(rows.map(({ a }) => a), ["{}", "it's, (fine)", null, "bad"]);
 });
 
-Deno.test("JSON with texts that look like what is refused is taken as it is", async () => {
+Deno.test("JSON with texts that resemble refused ones is accepted unchanged", async () => {
   const sql = await project(
     "cast(payload as json) as a, cast(payload as varchar) as b",
     "a jsonb, b json",
@@ -207,7 +207,7 @@ Deno.test("JSON with texts that look like what is refused is taken as it is", as
   );
 });
 
-Deno.test("JSON at the edge of what is refused is taken as it is", async () => {
+Deno.test("JSON at the limits is accepted unchanged", async () => {
   const sql = await project("payload as a, ratio as b", "a jsonb, b json");
   await using platform = await openPlatform({ sql, sourceSql: SOURCE });
   const numbers = `[1e131071, 1E-16383, -0.${"1".repeat(16_383)},
@@ -228,7 +228,7 @@ Deno.test("JSON at the edge of what is refused is taken as it is", async () => {
   assert.deepEqual({ ...row }, { a: true, b: true });
 });
 
-Deno.test("dates at the edge of what is refused are taken as they are", async () => {
+Deno.test("dates at the limits are accepted unchanged", async () => {
   const sql = await project(
     `cast(payload as date) as a, cast(ratio as timestamp) as b,
       cast(cast(ratio as timestamp) as timestamptz) as c,
@@ -261,7 +261,7 @@ Deno.test("dates at the edge of what is refused are taken as they are", async ()
   ]);
 });
 
-Deno.test("transform holds back a key that no index of PostgreSQL holds", async () => {
+Deno.test("transform holds back a key that is too long for an index of PostgreSQL", async () => {
   const sql = await smallProject({
     source: SOURCE,
     models: [{
@@ -298,7 +298,7 @@ Deno.test("transform holds back a key that no index of PostgreSQL holds", async 
   ]);
 });
 
-Deno.test("a NaN with a sign is a NaN of the warehouse", async () => {
+Deno.test("a NaN with a sign is NaN in the warehouse", async () => {
   const sql = await project(
     `cast(ratio as double) - cast(ratio as double) as a,
       cast(cast(ratio as double) - cast(ratio as double) as float) as b`,

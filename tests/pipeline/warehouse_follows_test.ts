@@ -99,7 +99,7 @@ async function columnsOf(
 }
 
 for (const [way, goOn] of Object.entries(WAYS)) {
-  Deno.test(`a column that a model gains is in the warehouse and its views after ${way}`, () =>
+  Deno.test(`a model's new column is in the warehouse and its views after ${way}`, () =>
     withTwoBatches(async (platform, reader) => {
       const { client } = platform.warehouse;
       await execute(
@@ -153,7 +153,7 @@ for (const [way, goOn] of Object.entries(WAYS)) {
       assert.equal((await query(client, "select * from report")).length, 3);
     }));
 
-  Deno.test(`a renamed column is null before, and right from then on, after ${way}`, () =>
+  Deno.test(`a renamed column is null in older versions, and right in later ones, after ${way}`, () =>
     withTwoBatches(async (platform) => {
       const { client } = platform.warehouse;
       platform.context.sql = await editedSql([
@@ -188,7 +188,7 @@ for (const [way, goOn] of Object.entries(WAYS)) {
       await platform.run();
     }));
 
-  Deno.test(`a column that became wider is wider in the warehouse, and its views keep what they had, after ${way}`, () =>
+  Deno.test(`a widened column is wide in the warehouse, and its views are kept, after ${way}`, () =>
     withTwoBatches(async (platform, reader) => {
       const { client } = platform.warehouse;
       await execute(
@@ -247,7 +247,7 @@ for (const [way, goOn] of Object.entries(WAYS)) {
     }));
 }
 
-Deno.test("load() names the view of others that keeps a column from being wider", () =>
+Deno.test("load() names another owner's view that prevents a wider column", () =>
   withTwoBatches(async (platform) => {
     const { client } = platform.warehouse;
     await execute(
@@ -283,7 +283,7 @@ Deno.test("load() names the view of others that keeps a column from being wider"
     );
   }));
 
-Deno.test("load() names the table of which somebody renamed a column, also after a model's change", () =>
+Deno.test("load() names the table in which a column was renamed, also after a model's change", () =>
   withTwoBatches(async (platform) => {
     const { client } = platform.warehouse;
     await execute(
@@ -313,7 +313,7 @@ Deno.test("load() names the table of which somebody renamed a column, also after
     await platform.load();
   }));
 
-Deno.test("another type is refused by load, and made by a rebuild of both places", () =>
+Deno.test("another type is refused by load, and applied by a rebuild of lake and warehouse", () =>
   withTwoBatches(async (platform) => {
     // A text that is declared as one would take it.
     const place = (sql: string) =>
@@ -350,7 +350,7 @@ Deno.test("another type is refused by load, and made by a rebuild of both places
     assert.deepEqual(rows, [{ place: 13 }]);
   }));
 
-Deno.test("load() logs what models gave to their tables only once it is there", async () => {
+Deno.test("load() reports new columns only after the commit", async () => {
   const company = (phone: string, amount: string) =>
     smallProject({
       source: `create table cust (id integer not null, phone text,
@@ -417,7 +417,7 @@ Deno.test("load() refuses a key that the warehouse's table lacks", () =>
     });
   }));
 
-Deno.test("a check of a column that has gone is named", () =>
+Deno.test("a check of a removed column is named", () =>
   withTwoBatches(async (platform) => {
     platform.context.sql = await editedSql([
       ...UNITS_RENAMED,
@@ -442,7 +442,7 @@ Deno.test("a check of a column that has gone is named", () =>
     assert.equal(types.units_sold, "integer");
   }));
 
-Deno.test("a text that sql/warehouse declares stays one, whatever the model gives", async () => {
+Deno.test("a column that sql/warehouse declares as text stays text", async () => {
   const source = `create table item (
     item_id integer not null,
     made text,
@@ -488,7 +488,7 @@ Deno.test("a text that sql/warehouse declares stays one, whatever the model give
   );
 });
 
-Deno.test("a column that comes back has in the warehouse what it has in the lake", async () => {
+Deno.test("a returning column has the lake's values in the warehouse", async () => {
   const sqlWith = (note: string) =>
     projectOf({
       "source.sql":
@@ -532,7 +532,7 @@ Deno.test("a column that comes back has in the warehouse what it has in the lake
   assert.equal((await verify(context)).same, true);
 });
 
-Deno.test("a column that comes back with another type doesn't stop load", async () => {
+Deno.test("a column that returns with another type doesn't stop load", async () => {
   const sqlWith = (ref: string) =>
     projectOf({
       "source.sql":

@@ -56,7 +56,7 @@ async function widenedSql(folder: string) {
   return readProjectSql(join(folder, "sql"));
 }
 
-Deno.test("a column that the contract gains is null before, and right from then on", async () => {
+Deno.test("a column added to the contract is null in older versions, and right in later ones", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -110,7 +110,7 @@ Deno.test("a column that the contract gains is null before, and right from then 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("a model that selects all columns follows the contract without an edit of its own", async () => {
+Deno.test("a model that selects all columns follows the contract without an edit", async () => {
   const project = (columns: string) =>
     smallProject({
       source: `create table item (${columns}, primary key (item_id));`,

@@ -26,7 +26,7 @@ async function encryptKey(from: string, to: string): Promise<void> {
   assert.ok(success);
 }
 
-Deno.test("a server that asks for a client's certificate gets it, and a client without one gets a hint", () =>
+Deno.test("a server gets the client's certificate it asks for, and a client without one gets a hint", () =>
   inServerFolder(async (folder) => {
     const at = (name: string) => join(folder, name);
     const authority = await CertificateAuthority.create(at("authority"));

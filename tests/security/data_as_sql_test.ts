@@ -86,7 +86,7 @@ Deno.test("hostile texts stay data in every text column, in lake and warehouse",
   assert.equal(rows[0].texts, String(HOSTILE_TEXTS.length));
 });
 
-Deno.test("a text keeps the mark that it begins with", async () => {
+Deno.test("a text keeps its byte order mark", async () => {
   await using platform = await openPlatform();
   const { source, warehouse } = platform;
   await fillSmall(source.client);
@@ -108,7 +108,7 @@ Deno.test("a text keeps the mark that it begins with", async () => {
   assert.deepEqual(await lake.rows(sql("unicode")), [{ code: "65279" }]);
 });
 
-Deno.test("hostile texts that should be dates are shown as they are in quarantine", async () => {
+Deno.test("hostile texts in place of dates are shown unchanged in quarantine", async () => {
   await using platform = await openPlatform();
   const { source, warehouse } = platform;
   await fillSmall(source.client);
@@ -144,7 +144,7 @@ Deno.test("hostile texts that should be dates are shown as they are in quarantin
   assert.deepEqual(found.map((row) => ({ ...row })), expected);
 });
 
-Deno.test("findings of checks hold hostile texts as they are", async () => {
+Deno.test("findings of checks hold hostile texts unchanged", async () => {
   await using platform = await openPlatform();
   const { source, warehouse } = platform;
   await fillSmall(source.client);

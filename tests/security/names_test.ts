@@ -62,7 +62,7 @@ Deno.test("a schema, partitions and extra columns may have any names", async () 
   );
 });
 
-Deno.test("extract() shows a schema's name as it is when its tables are missing", async () => {
+Deno.test("extract() shows a schema's name unchanged when its tables are missing", async () => {
   await using platform = await openPlatform();
   platform.set({ sourceSchema: SCHEMA });
 

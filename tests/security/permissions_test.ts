@@ -320,7 +320,7 @@ Deno.test("no task works without any one of its permissions", async () => {
 /** Read on a terminal only. */
 const READ_ON_TERMINALS = ["NO_COLOR"];
 
-Deno.test("no variable is open to the tasks that none of them reads, on S3", async () => {
+Deno.test("every variable that the tasks may read is read, on S3", async () => {
   await using platform = await openPlatform({
     zones: "S3",
     warehouse: "empty",

@@ -150,7 +150,7 @@ async function assertUnprivileged(client: Client): Promise<void> {
   assert.deepEqual(rows, [{ privileged: false, member: false }]);
 }
 
-Deno.test("the whole pipeline runs with the roles that ship, and each may do no more", () =>
+Deno.test("the whole pipeline runs with the roles that are shipped, which have no other rights", () =>
   inServerFolder(async (folder) => {
     await using world = await openWorld(folder);
     const { cluster, platform, warehouse, as } = world;

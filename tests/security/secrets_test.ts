@@ -184,7 +184,7 @@ async function processTitles(): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-Deno.test("the search for secrets finds them in all their forms", () => {
+Deno.test("the search for secrets finds every form of them", () => {
   const { source, secretKey } = CANARIES;
   for (
     const text of [
@@ -202,7 +202,7 @@ Deno.test("the search for secrets finds them in all their forms", () => {
 });
 
 for (const zones of ["directory", "S3"] as const) {
-  Deno.test(`a run leaves no secret in output, zones, temporary files, titles (${zones})`, async () => {
+  Deno.test(`a run leaves no secret in output, zones, temporary files or process titles (${zones})`, async () => {
     await using opened = await openKeylessPlatform(zones);
     const { platform } = opened;
     await fillSmall(platform.source.client);
@@ -425,7 +425,7 @@ Deno.test("no failing task prints a secret", async () => {
   }));
 });
 
-Deno.test("a store that echoes all it was sent makes no task print it", async () => {
+Deno.test("no task prints secrets that a store echoes", async () => {
   await using opened = await openKeylessPlatform("S3");
   const { platform, endpoint } = opened;
   await using proxy = startS3Proxy(endpoint);

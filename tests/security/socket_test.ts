@@ -18,7 +18,7 @@ const TASKS = [
   ["rebuild", "warehouse"],
 ];
 
-Deno.test("every task works with servers that are reached by a Unix socket", () =>
+Deno.test("every task works with servers on a Unix socket", () =>
   inServerFolder(async (folder) => {
     const sockets = join(folder, "sockets");
     const dataDir = join(folder, "data");

@@ -206,7 +206,7 @@ Deno.test("the pipeline runs over TLS to S3", () =>
     await assertMirrored(platform);
   }));
 
-Deno.test("openDuckDb() has either of its HTTP clients verify, for good", async () => {
+Deno.test("openDuckDb() makes both of its HTTP clients verify, permanently", async () => {
   await using platform = await openPlatform({
     zones: "S3",
     warehouse: "empty",
@@ -224,7 +224,7 @@ Deno.test("openDuckDb() has either of its HTTP clients verify, for good", async 
   }
 });
 
-Deno.test("openZone() names a CA file that can't be read", () => {
+Deno.test("openZone() names an unreadable CA file", () => {
   assert.throws(
     () =>
       openZone("s3://bucket/zone", {

@@ -158,7 +158,7 @@ Deno.test("fact_payment gives a payment's row, key by key", async () => {
   }]);
 });
 
-Deno.test("dim_currency names the known and lets others name themselves", async () => {
+Deno.test("dim_currency names known currencies, and shows the code of others", async () => {
   await using database = await StageDatabase.open("changed");
   for (const [index, code] of ["GBP", "USD", "EUR", "JPY", "gbp"].entries()) {
     await database.insert("changed.currency", {
@@ -201,7 +201,7 @@ Deno.test("dim_design keeps every text as it is", async () => {
   );
 });
 
-Deno.test("dim_location distinguishes a missing line from an empty one", async () => {
+Deno.test("dim_location tells a missing line from an empty one", async () => {
   await using database = await StageDatabase.open("changed");
   await database.insert(
     "changed.address",
@@ -239,7 +239,7 @@ Deno.test("dim_payment_type gives id and name", async () => {
   }]);
 });
 
-Deno.test("dim_transaction leaves the other kind's order null", async () => {
+Deno.test("dim_transaction leaves the order of the other kind null", async () => {
   await using database = await StageDatabase.open("changed");
   await database.insert("changed.transaction", {}, {
     transaction_id: "2",
@@ -256,7 +256,7 @@ Deno.test("dim_transaction leaves the other kind's order null", async () => {
   ]);
 });
 
-Deno.test("dim_staff takes name and place of the department", async () => {
+Deno.test("dim_staff has the department's name and location", async () => {
   await using database = await StageDatabase.open("current");
   await database.insert(
     "current.department",
@@ -291,7 +291,7 @@ Deno.test("dim_staff takes name and place of the department", async () => {
   ]);
 });
 
-Deno.test("dim_staff keeps someone whose department is gone", async () => {
+Deno.test("dim_staff keeps a person whose department was deleted", async () => {
   await using database = await StageDatabase.open("current");
   await database.insert("current.staff", { department_id: "99" });
 
@@ -303,7 +303,7 @@ Deno.test("dim_staff keeps someone whose department is gone", async () => {
   assert.equal(rows[0]?.["location"], null);
 });
 
-Deno.test("dim_counterparty takes its legal address", async () => {
+Deno.test("dim_counterparty has its legal address", async () => {
   await using database = await StageDatabase.open("current");
   await database.insert("current.address", { address_id: "15" });
   await database.insert("current.counterparty", { legal_address_id: "15" });
@@ -323,7 +323,7 @@ Deno.test("dim_counterparty takes its legal address", async () => {
   }]);
 });
 
-Deno.test("dim_counterparty stays when its address is gone", async () => {
+Deno.test("dim_counterparty keeps a row whose address was deleted", async () => {
   await using database = await StageDatabase.open("current");
   await database.insert("current.counterparty", {});
 
@@ -373,7 +373,7 @@ Deno.test("dim_date holds every date that a fact names, once", async () => {
   );
 });
 
-Deno.test("dim_date names the parts of a date of any year", async () => {
+Deno.test("dim_date gives the parts of a date in any year", async () => {
   await using database = await StageDatabase.open("changed");
   await database.insert("changed.sales_order", {
     created_at: "0001-01-01 00:00:00",
@@ -445,7 +445,7 @@ for (const model of PROJECT_SQL.models) {
     assert.deepEqual(rows, []);
   });
 
-  Deno.test(`${model.name} is as the warehouse's analysts know it`, async () => {
+  Deno.test(`${model.name} has the columns that analysts rely on`, async () => {
     await using database = await StageDatabase.open("changed", "current");
 
     const result = await database.connection.runAndReadAll(

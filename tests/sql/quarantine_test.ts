@@ -38,7 +38,7 @@ for (
     { table: "payment", key: "payment_id", column: "payment_date" },
   ]
 ) {
-  Deno.test(`quarantine of ${table} sets aside what is no date`, async () => {
+  Deno.test(`the quarantine of ${table} takes values that aren't dates`, async () => {
     await using database = await StageDatabase.open("arrived");
     for (const [index, text] of [...NO_DATES, ...DATES].entries()) {
       await database.insert(`arrived.${table}`, {
@@ -58,7 +58,7 @@ for (
     );
   });
 
-  Deno.test(`quarantine of ${table} sets aside infinite times`, async () => {
+  Deno.test(`the quarantine of ${table} takes infinite times`, async () => {
     await using database = await StageDatabase.open("arrived");
     await database.insert(
       `arrived.${table}`,

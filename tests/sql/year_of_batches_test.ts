@@ -86,7 +86,7 @@ function generated(newest: number): [string, string, Value[]][] {
   ];
 }
 
-Deno.test("what status and the dashboard ask reads as many pages after a year of batches as at its start", async () => {
+Deno.test("queries of status and the dashboard read as many pages after a year of batches as at its start", async () => {
   await using young = await openTestDatabase();
   await using old = await openTestDatabase();
   await fillWarehouse(young.client, YOUNG);

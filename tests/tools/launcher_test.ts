@@ -20,7 +20,7 @@ async function launch(...args: string[]) {
   return { code, out: decode(stdout), error: decode(stderr) };
 }
 
-Deno.test("./totesys runs a command as its task, and prints no more than it", async () => {
+Deno.test("./totesys runs a task, and prints only its output", async () => {
   const launched = await launch("status", "--help");
   await using task = new Task(["status", "--help"], {});
 
@@ -28,14 +28,14 @@ Deno.test("./totesys runs a command as its task, and prints no more than it", as
   assert.deepEqual(launched, { code: 0, out: task.out, error: "" });
 });
 
-Deno.test("./totesys passes on how a command ended", async () => {
+Deno.test("./totesys passes on a command's exit code", async () => {
   const { code, error } = await launch("rebuild", "everything");
 
   assert.equal(code, 2);
   assert.match(error, /rebuild/);
 });
 
-Deno.test("./totesys --help lists every command with what it does", async () => {
+Deno.test("./totesys --help lists every command with its description", async () => {
   for (const args of [[], ["--help"], ["help"]]) {
     const { code, out } = await launch(...args);
 

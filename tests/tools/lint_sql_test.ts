@@ -5,7 +5,7 @@ const HEADER = "-- Things.\n--\n-- Grain: one.\n-- Key: id.\n" +
   "-- Reads: changed.thing.\n\n";
 const MODEL = "sql/models/dim_thing.sql";
 
-Deno.test("lintSql() finds nothing in a model of the house style", () => {
+Deno.test("lintSql() accepts a model in the house style", () => {
   const text = HEADER + "with things as (\n" +
     "    select\n        id,\n        cast(made as date) as made_on,\n" +
     "        count(*) as pieces,\n        '  A;b'' ' as word\n" +
@@ -99,7 +99,7 @@ Deno.test("lintSql() names file and line", () => {
   }]);
 });
 
-Deno.test("lintSql() misses each line of a header", () => {
+Deno.test("lintSql() reports each missing line of a header", () => {
   const model = lintSql(MODEL, "select id\nfrom changed.thing\n");
   const check = lintSql(
     "sql/checks/dim_thing__is_fine.sql",
@@ -130,13 +130,13 @@ Deno.test("lintSql() takes a header whose Reads runs over lines", () => {
   assert.deepEqual(lintSql(MODEL, text), []);
 });
 
-Deno.test("lintSql() looks into the body of a function", () => {
+Deno.test("lintSql() checks the body of a function", () => {
   const text = "do $$\nbegin\n    SELECT 1;\nend\n$$;\n";
 
   assert.deepEqual(lintSql("sql/warehouse/0009_x.sql", text).length, 1);
 });
 
-Deno.test("lintSql() lets DDL, strings and comments be", () => {
+Deno.test("lintSql() ignores DDL, strings and comments", () => {
   const text = "-- A Comment: SELECT x y\ncreate table thing (\n" +
     "    id integer not null,\n    price numeric(10,2),\n" +
     "    primary key (id)\n);\ncomment on table thing is\n" +
@@ -149,13 +149,13 @@ Deno.test("lintSql() lets DDL, strings and comments be", () => {
   );
 });
 
-Deno.test("lintSql() asks for a line break at the end", () => {
+Deno.test("lintSql() requires a line break at the end", () => {
   const [found] = lintSql("demo/a.sql", "select 1 as one;");
 
   assert.equal(found?.message, "no line break at the end");
 });
 
-Deno.test("the SQL lint ends with 1 and names what it found", async () => {
+Deno.test("the SQL lint exits with 1 and prints its findings", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.mkdir(`${folder}/sql/models`, { recursive: true });

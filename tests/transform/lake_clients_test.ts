@@ -21,7 +21,7 @@ for (const client of CLIENTS) {
 }
 
 Deno.test({
-  name: "a lake with merged files is read by the oldest and the newest DuckDB",
+  name: "the oldest and the newest DuckDB read a lake with merged files",
   ignore: found.length < CLIENTS.length,
   fn: async () => {
     await using platform = await mergedLake();

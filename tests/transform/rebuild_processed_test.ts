@@ -41,7 +41,7 @@ Deno.test("rebuildProcessed() makes each batch again, and the lake shows them", 
   assert.ok(lake.files.every((key) => !lakeBefore.files.includes(key)));
 });
 
-Deno.test("rebuildProcessed() is the way out when sql/ has changed", async () => {
+Deno.test("rebuildProcessed() works when sql/ has changed", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();
@@ -68,7 +68,7 @@ Deno.test("rebuildProcessed() is the way out when sql/ has changed", async () =>
   assert.deepEqual((await platform.transform()).batches, [5]);
 });
 
-Deno.test("of two rebuilds that race one wins, and the other says so", async () => {
+Deno.test("of two concurrent rebuilds one wins, and the other reports it", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();
@@ -90,7 +90,7 @@ Deno.test("of two rebuilds that race one wins, and the other says so", async () 
   );
 });
 
-Deno.test("rebuildProcessed() takes up what comes while it is at work", async () => {
+Deno.test("rebuildProcessed() includes batches that are committed meanwhile", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();
@@ -105,7 +105,7 @@ Deno.test("rebuildProcessed() takes up what comes while it is at work", async ()
   assert.equal((await processedManifest(platform, 4)).batch, 4);
 });
 
-Deno.test("a transform that began before the swap loses nothing", async () => {
+Deno.test("a transform that began before the activation loses nothing", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();
@@ -166,7 +166,7 @@ Deno.test("publishLake() replaces the lake of another generation, whatever its b
   );
 });
 
-Deno.test("rebuildProcessed() replaces what is damaged, and says so", async () => {
+Deno.test("rebuildProcessed() replaces damaged files, and reports them", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();
@@ -188,7 +188,7 @@ Deno.test("rebuildProcessed() replaces what is damaged, and says so", async () =
   );
 });
 
-Deno.test("rebuildProcessed() never loses a batch that is there", async () => {
+Deno.test("rebuildProcessed() never drops an existing batch", async () => {
   await using platform = await openPlatform();
   const { ingestionUrl, processedUrl } = platform.config;
   await assert.rejects(rebuildProcessed(platform.context), {
@@ -216,7 +216,7 @@ Deno.test("rebuildProcessed() never loses a batch that is there", async () => {
   assert.equal(await generation(platform), "");
 });
 
-Deno.test("rebuildProcessed() swaps nothing when it began over 12 hours ago", async () => {
+Deno.test("rebuildProcessed() activates nothing more than 12 hours after it began", async () => {
   await using platform = await openPlatform();
   await extractThree(platform);
   await platform.transform();

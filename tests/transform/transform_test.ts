@@ -11,7 +11,7 @@ import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const HOURS_13_MS = 13 * 3_600_000;
 
-Deno.test("transform() does nothing where nothing is extracted, or all is done", async () => {
+Deno.test("transform() does nothing when no batch is pending", async () => {
   await using platform = await openPlatform();
   const nothing = { stage: "transform", batches: [], rows: 0, bytes: 0 };
 
@@ -107,7 +107,7 @@ Deno.test("transform() stops at a join of a table that was not kept", async () =
   });
 });
 
-Deno.test("transform() joins a table that was not kept, when it is read whole", async () => {
+Deno.test("transform() joins a table that was not kept once it is read whole", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -125,7 +125,7 @@ Deno.test("transform() joins a table that was not kept, when it is read whole", 
   await assertMirrored(platform);
 });
 
-Deno.test("transform() joins a table whose only row was set aside so far", async () => {
+Deno.test("transform() joins a table whose only row was quarantined", async () => {
   await using platform = await openPlatform({ sql: JOINED_SQL });
   const { client } = platform.source;
   const insert = (id: number, at: string) =>
@@ -146,7 +146,7 @@ Deno.test("transform() joins a table whose only row was set aside so far", async
   assert.deepEqual(designs, [{ design_id: 2 }]);
 });
 
-Deno.test("transform() goes on from a lake of the version before, and load from it", async () => {
+Deno.test("transform() and load continue from a lake of the version before", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   const [before] = PROJECT_SQL.earlierHashes.slice(-1);
@@ -206,7 +206,7 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
   assert.deepEqual((await platform.transform()).batches, [3]);
 });
 
-Deno.test("transform() refuses an ingestion log that was cut or written again", async () => {
+Deno.test("transform() refuses a truncated or rewritten ingestion log", async () => {
   await using platform = await openPlatform();
   await platform.extract();
   await platform.extract();
@@ -240,7 +240,7 @@ Deno.test("transform() refuses an ingestion log that was cut or written again", 
   });
 });
 
-Deno.test("transform() commits nothing when it began over 12 hours ago", async () => {
+Deno.test("transform() commits nothing more than 12 hours after it began", async () => {
   await using platform = await openPlatform();
   await platform.extract();
   const { context } = platform;
@@ -258,7 +258,7 @@ Deno.test("transform() commits nothing when it began over 12 hours ago", async (
   assert.deepEqual((await platform.transform()).batches, [1]);
 });
 
-Deno.test("transform() says so when another run commits its batch first", async () => {
+Deno.test("transform() reports that another run committed its batch first", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.extract();
@@ -291,7 +291,7 @@ Deno.test("transform() says so when another run commits its batch first", async 
   );
 });
 
-Deno.test("transform() names the place that it can't write, and goes on once it can", async () => {
+Deno.test("transform() names the place that it can't write, and continues once it can", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.extract();
@@ -314,7 +314,7 @@ Deno.test("transform() names the place that it can't write, and goes on once it 
   assert.deepEqual((await platform.transform()).batches, [2]);
 });
 
-Deno.test("transform() stops over too many rows in quarantine, with nothing committed", async () => {
+Deno.test("transform() stops at too many quarantined rows, and commits nothing", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

@@ -84,7 +84,7 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
     assert.ok((await verify(platform.context)).same);
   });
 
-  await test.step("a worker that dies at its work commits nothing, and the other completes", async () => {
+  await test.step("nothing is committed when a worker dies, and the other worker completes", async () => {
     const worker = await assertCommitsNothing(
       tried,
       () => trino.killAtWork("insert into"),
@@ -94,7 +94,7 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
     await trino.start(worker);
   });
 
-  await test.step("a coordinator that dies commits nothing, and the next run completes", async () => {
+  await test.step("nothing is committed when the coordinator dies, and the next run completes", async () => {
     await assertCommitsNothing(tried, async () => {
       await trino.untilRunning("insert into");
       await trino.kill(COORDINATOR);
@@ -104,7 +104,7 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
     await assertCompletes(platform);
   });
 
-  await test.step("what a killed run left is swept, and its tables are dropped", async () => {
+  await test.step("sweep removes a killed run's files, and its tables are dropped", async () => {
     await extractOrders(platform);
     const left = await killTransform(tried);
     const tables = await runTables(trino);
@@ -124,7 +124,7 @@ async function useTrino(test: Deno.TestContext, tried: Tried): Promise<void> {
     assert.deepEqual(await runTables(trino), []);
   });
 
-  await test.step("what Trino can't run like DuckDB, DuckDB makes", async () => {
+  await test.step("DuckDB makes the models that Trino can't run alike", async () => {
     platform.context.sql = withUpperNames();
     platform.logged.length = 0;
 

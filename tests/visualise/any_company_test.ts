@@ -140,7 +140,7 @@ testPage(
   },
 );
 
-Deno.test("a name with a comma filters, and unknown ones are found by that word", async () => {
+Deno.test('a filter takes names with commas, and finds unnamed rows by "unknown"', async () => {
   await using platform = await loadedTwice();
   await execute(
     platform.source.client,

@@ -17,7 +17,7 @@ import { insertOrder } from "../harness/small_source.ts";
 
 const TOKEN = "a-token-of-the-tests";
 
-Deno.test("the dashboard forgets what it kept of a warehouse that was made again", async () => {
+Deno.test("the dashboard drops its cache when the warehouse was rebuilt", async () => {
   await using platform = await loaded();
   await using served = new Served(platform);
   const address = await served.address;
@@ -71,7 +71,7 @@ async function listening(address: string): Promise<void> {
   leave.abort();
 }
 
-Deno.test("the dashboard asks for its token, and needs one beyond this machine", async () => {
+Deno.test("the dashboard asks for its token, and requires one unless it listens on this machine only", async () => {
   await using platform = await loaded();
   await using served = new Served(platform, { token: TOKEN });
   const address = await served.address;
@@ -99,7 +99,7 @@ Deno.test("the dashboard asks for its token, and needs one beyond this machine",
   });
 });
 
-Deno.test("without a token nothing is told to a page from elsewhere", async () => {
+Deno.test("without a token no page from another origin gets data", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const app = withoutStream(platform, warehouse);
@@ -112,7 +112,7 @@ Deno.test("without a token nothing is told to a page from elsewhere", async () =
   assert.equal(await status("rebound.example.com"), 403);
 });
 
-Deno.test("the dashboard refuses what is no batch, and says when the warehouse is away", async () => {
+Deno.test("the dashboard refuses an invalid batch, and reports an unreachable warehouse", async () => {
   await using platform = await loaded();
   await using served = new Served(platform);
   const address = await served.address;
@@ -157,7 +157,7 @@ Deno.test("the dashboard refuses what is no batch, and says when the warehouse i
   }
 });
 
-Deno.test("figures go on rightly after a rebuild with batches that wait", async () => {
+Deno.test("figures stay right after a rebuild with pending batches", async () => {
   await using platform = await loaded();
   await using served = new Served(platform);
   const overview = async (batch: number) => {
@@ -204,7 +204,7 @@ Deno.test("figures go on rightly after a rebuild with batches that wait", async 
   assert.deepEqual((await overview(1)).figures.sales, first.figures.sales);
 });
 
-Deno.test("every answer carries the policy of the page, and no answer of the API is kept", async () => {
+Deno.test("every answer has the security policy, and no API answer may be stored", async () => {
   await using platform = await loaded();
   await using served = new Served(platform);
   for (const path of ["", "app.js", "api/newest", "api/overview/1", "none"]) {
@@ -233,7 +233,7 @@ Deno.test("every answer carries the policy of the page, and no answer of the API
   }
 });
 
-Deno.test("the page's files are sent compressed, and only once", async () => {
+Deno.test("files and answers are sent compressed, and unchanged files not again", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const app = withoutStream(platform, warehouse);
@@ -262,7 +262,7 @@ Deno.test("the page's files are sent compressed, and only once", async () => {
   assert.equal(other.status, 200);
 });
 
-Deno.test("metrics are what Prometheus reads, behind the token", async () => {
+Deno.test("metrics are in Prometheus's format, behind the token", async () => {
   await using platform = await loaded();
   await using served = new Served(platform, { token: TOKEN });
   const address = `${await served.address}metrics`;
@@ -291,7 +291,7 @@ Deno.test("metrics are what Prometheus reads, behind the token", async () => {
   assert.match(text, /^pipeline_check_findings\{check="dim_/m);
 });
 
-Deno.test("a hundred viewers cost one query", async () => {
+Deno.test("a hundred viewers share one query", async () => {
   await using platform = await loaded();
   const asked: string[] = [];
   class Watched extends Warehouse {
@@ -335,7 +335,7 @@ Deno.test("a hundred viewers cost one query", async () => {
 
 const PAYMENTS = { name: "payments", text: "select * from fact_payment" };
 
-Deno.test("a query ends at its limit, and no more than a few run at once", async () => {
+Deno.test("a query ends at its time limit, and only a few run at once", async () => {
   await using platform = await loaded();
   const { client, settings } = platform.warehouse;
   await using warehouse = openWarehouse(platform, 2_000);
@@ -373,7 +373,7 @@ Deno.test("a query ends at its limit, and no more than a few run at once", async
   assert.equal((await warehouse.ask(PAYMENTS)).length, 5);
 });
 
-Deno.test("signing in takes a small form, and gives a cookie for TLS to who asks by TLS", async () => {
+Deno.test("signing in limits the form's size, and sets a secure cookie over TLS", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const { client } = platform.warehouse;
@@ -471,7 +471,7 @@ Deno.test("a sign-in ends after 30 days, and wrong tokens are logged", async () 
   ]);
 });
 
-Deno.test("freshness tells what was seen, also after a rebuild", async () => {
+Deno.test("freshness reports the newest batch, also after a rebuild", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const { client } = platform.warehouse;
@@ -498,7 +498,7 @@ Deno.test("freshness tells what was seen, also after a rebuild", async () => {
   assert.ok(rows.every(({ minutes }) => Number(minutes) <= 80));
 });
 
-Deno.test("the dashboard needs no more than an analyst's rights", async () => {
+Deno.test("the dashboard works with an analyst's rights", async () => {
   await using platform = await loaded();
   const role = `viewer_${crypto.randomUUID().slice(0, 8)}`;
   const { client, settings } = platform.warehouse;
@@ -547,7 +547,7 @@ Deno.test("the dashboard needs no more than an analyst's rights", async () => {
   }
 });
 
-Deno.test("the first page's figures are there before it asks for them", async () => {
+Deno.test("the first page's figures are computed before it asks for them", async () => {
   await using platform = await loaded();
   const { client } = platform.warehouse;
   await using served = new Served(platform, { token: "a-token-of-the-tests" });

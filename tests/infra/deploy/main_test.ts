@@ -4,7 +4,7 @@ import { Task } from "../../harness/task.ts";
 
 const NO_PROGRAMS = { PATH: dirname(Deno.execPath()) };
 
-Deno.test("deploy says what is wrong before it does anything", async () => {
+Deno.test("deploy reports wrong options before it does anything", async () => {
   const cases: [string[], RegExp][] = [
     [[], /deploy init \[ENVIRONMENT\]/],
     [["init", "../other", "--yes"], /deploy init \[ENVIRONMENT\]/],

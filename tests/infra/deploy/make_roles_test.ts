@@ -13,7 +13,7 @@ const [SOURCE, WAREHOUSE] = await databasesOf(
   platformDirectory(),
 );
 
-Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
+Deno.test("makeRoles() makes working logins, and can be repeated after a failure", () =>
   inFolder(async (folder) => {
     assert(SOURCE !== undefined && WAREHOUSE !== undefined);
     await using cluster = await Cluster.start(join(folder, "data"));
@@ -73,7 +73,7 @@ Deno.test("makeRoles() makes logins that work, and again after a failure", () =>
     assert.equal(hashed, "true");
   }));
 
-Deno.test("makeRoles() needs no superuser, as Amazon RDS has none to give", () =>
+Deno.test("makeRoles() needs no superuser, which Amazon RDS doesn't grant", () =>
   inFolder(async (folder) => {
     assert(WAREHOUSE !== undefined);
     await using cluster = await Cluster.start(join(folder, "data"));
@@ -154,7 +154,7 @@ Deno.test("makeRoles() gives a password to the role that a company's grants.sql 
     }
   }));
 
-Deno.test("makeRoles() stores the certificates that its URL names", () =>
+Deno.test("makeRoles() stores the certificates that the URL names", () =>
   inFolder(async (folder) => {
     assert(SOURCE !== undefined);
     await using cluster = await Cluster.start(join(folder, "data"));
@@ -175,7 +175,7 @@ Deno.test("makeRoles() stores the certificates that its URL names", () =>
     assert.equal(new URL(secret.url).searchParams.get("sslrootcert"), null);
   }));
 
-Deno.test("makeRoles() refuses what is no URL, and does not show it", async () => {
+Deno.test("makeRoles() refuses an invalid URL, without showing it", async () => {
   assert(SOURCE !== undefined);
   for (const url of ["hunter2hunter2", "mysql://u:hunter2hunter2@host/db"]) {
     await assert.rejects(

@@ -45,7 +45,7 @@ function serve(end: () => StatementResult): TestAthena {
   return new TestAthena(() => Promise.resolve().then(end));
 }
 
-Deno.test("run() follows a statement to its end, and says what it wrote and read", async () => {
+Deno.test("run() waits for a statement's end, and returns what it wrote and read", async () => {
   await using athena = serve(() => WRITTEN);
   using client = open(athena);
 
@@ -58,7 +58,7 @@ Deno.test("run() follows a statement to its end, and says what it wrote and read
   assert.equal(context.ResultConfiguration, undefined);
 });
 
-Deno.test("run() names the results' place if the settings do", async () => {
+Deno.test("run() sends the location of results if it is set", async () => {
   await using athena = serve(() => WRITTEN);
   athena.settings.resultsUrl = "s3://results/here";
   using client = open(athena);
@@ -70,7 +70,7 @@ Deno.test("run() names the results' place if the settings do", async () => {
   });
 });
 
-Deno.test("run() gives all pages of rows, without a query's names", async () => {
+Deno.test("run() returns all pages of rows, without the header row", async () => {
   const rows = ["a", "1", "2", "3", "4"].map((one) => [one]);
   for (const type of ["DML", "UTILITY"] as const) {
     await using athena = serve(() => ({ type, rows, scannedBytes: 0 }));
@@ -90,7 +90,7 @@ for (
     ["ServiceUnavailable", 503],
   ] as const
 ) {
-  Deno.test(`run() repeats what is answered ${name}`, async () => {
+  Deno.test(`run() retries a request that is answered ${name}`, async () => {
     await using athena = serve(() => WRITTEN);
     const failed = new Set<string>();
     athena.fault = (action) => {
@@ -111,7 +111,7 @@ for (
   });
 }
 
-Deno.test("run() starts no statement twice whose answer is lost", async () => {
+Deno.test("run() starts a statement once even if the answer is lost", async () => {
   await using athena = serve(() => WRITTEN);
   let lost = 0;
   athena.lose = (action) => action === "StartQueryExecution" && lost++ === 0;
@@ -123,7 +123,7 @@ Deno.test("run() starts no statement twice whose answer is lost", async () => {
   assert.equal(athena.executions.length, 1);
 });
 
-Deno.test("run() gives up where Athena is busy for ever", async () => {
+Deno.test("run() gives up when Athena stays busy", async () => {
   await using athena = serve(() => WRITTEN);
   athena.fault = () => athenaError("TooManyRequestsException");
   using client = open(athena);
@@ -136,7 +136,7 @@ Deno.test("run() gives up where Athena is busy for ever", async () => {
   });
 });
 
-Deno.test("run() says that Athena does not answer", async () => {
+Deno.test("run() reports that Athena doesn't answer", async () => {
   const athena = serve(() => WRITTEN);
   using client = open(athena);
   await athena[Symbol.asyncDispose]();
@@ -156,7 +156,7 @@ for (
     "ExpiredTokenException",
   ]
 ) {
-  Deno.test(`run() says that the role is refused: ${name}`, async () => {
+  Deno.test(`run() reports a refused role: ${name}`, async () => {
     await using athena = serve(() => WRITTEN);
     athena.fault = () => athenaError(name);
     using client = open(athena);
@@ -173,7 +173,7 @@ for (
   });
 }
 
-Deno.test("run() says which workgroup there is none of", async () => {
+Deno.test("run() names the workgroup that doesn't exist", async () => {
   await using athena = serve(() => WRITTEN);
   using client = open(athena);
   athena.fault = () =>
@@ -201,7 +201,7 @@ for (
     "FUNCTION_NOT_FOUND: line 1:8: Function 'fail' not registered",
   ]
 ) {
-  Deno.test(`run() says that the statement is at fault: ${reason}`, async () => {
+  Deno.test(`run() throws a StatementError for: ${reason}`, async () => {
     await using athena = serve(() => {
       throw new AthenaFailure(reason);
     });
@@ -245,7 +245,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`run() says that Athena or its settings are at fault: ${reason}`, async () => {
+  Deno.test(`run() throws a StageError for: ${reason}`, async () => {
     await using athena = serve(() => WRITTEN);
     athena.failure = { reason, error };
     using client = open(athena);
@@ -262,7 +262,7 @@ for (
   });
 }
 
-Deno.test("run() says that a query read more than its workgroup allows", async () => {
+Deno.test("run() reports a query that exceeds its workgroup's limit", async () => {
   await using athena = serve(() => WRITTEN);
   athena.gate = () => {
     const [execution] = athena.executions;

@@ -48,7 +48,7 @@ Deno.test("newest() finds the newest batch, whatever the hint says", async () =>
   });
 });
 
-Deno.test("read() names a manifest that is missing", async () => {
+Deno.test("read() names the missing manifest", async () => {
   await withZone(async (zone) => {
     await assert.rejects(logOf(zone).read(3), (error) => {
       assert(error instanceof StageError);
@@ -58,7 +58,7 @@ Deno.test("read() names a manifest that is missing", async () => {
   });
 });
 
-Deno.test("checkNoGap() refuses to fill a gap, whatever led to it", async () => {
+Deno.test("checkNoGap() refuses to fill a gap in the log", async () => {
   await withZone(async (zone) => {
     const log = logOf(zone);
     for (let batch = 1; batch <= 6; batch++) await log.commit(manifest(batch));
@@ -116,7 +116,7 @@ function listing(zone: Zone, lists: string[]): Zone {
   });
 }
 
-Deno.test("commit() says whether this run won", async () => {
+Deno.test("commit() returns whether this run's batch is committed", async () => {
   await withZone(async (zone) => {
     const log = logOf(zone);
     assert.equal(await log.commit(manifest(1, "mine")), true);
@@ -137,7 +137,7 @@ Deno.test("commit() finds its own manifest when the answer was lost", async () =
   });
 });
 
-Deno.test("commit() tries again when nothing came of it", async () => {
+Deno.test("commit() retries when its put had no effect", async () => {
   await withZone(async (zone) => {
     let calls = 0;
     const log = logOf(creating(zone, async (key, content) => {
@@ -150,7 +150,7 @@ Deno.test("commit() tries again when nothing came of it", async () => {
   });
 });
 
-Deno.test("commit() asks again whose manifest is there when a read fails", async () => {
+Deno.test("commit() repeats a failed read of the manifest", async () => {
   await withZone(async (zone) => {
     let reads = 0;
     const created = creating(zone, async (key, content) => {
@@ -169,7 +169,7 @@ Deno.test("commit() asks again whose manifest is there when a read fails", async
   });
 });
 
-Deno.test("commit() looks once more when the last try failed", async () => {
+Deno.test("commit() reads the manifest after its last failed try", async () => {
   await withZone(async (zone) => {
     let calls = 0;
     const log = logOf(creating(zone, async (key) => {
@@ -191,7 +191,7 @@ Deno.test("commit() looks once more when the last try failed", async () => {
   });
 });
 
-Deno.test("commit() gives up on what can't be repaired, or says two things", async () => {
+Deno.test("commit() gives up on permanent and on contradictory answers", async () => {
   await withZone(async (zone) => {
     const denied = logOf(creating(zone, () => {
       throw new StageError("denied", { subject: "zone" });
@@ -206,7 +206,7 @@ Deno.test("commit() gives up on what can't be repaired, or says two things", asy
   });
 });
 
-Deno.test("a log is of the active generation when it is first asked", async () => {
+Deno.test("a log uses the generation that is active at its first request", async () => {
   await withZone(async (zone) => {
     const early = logOf(zone);
     await early.commit(manifest(1, "first"));
@@ -229,7 +229,7 @@ Deno.test("a log is of the active generation when it is first asked", async () =
   });
 });
 
-Deno.test("range() gives batches in order, and names one that is missing", async () => {
+Deno.test("range() returns batches in order, and names a missing one", async () => {
   await withZone(async (zone) => {
     const log = logOf(zone);
     for (let batch = 1; batch <= 20; batch++) await log.commit(manifest(batch));

@@ -15,7 +15,7 @@ const creating = (zone: Zone, create: Zone["create"]) =>
 const lost = () =>
   new StageError("no answer", { subject: "zone", retryable: true });
 
-Deno.test("activateGeneration() puts one generation after another in force", async () => {
+Deno.test("activateGeneration() activates one generation after another", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const first = await readGeneration(zone);
@@ -36,7 +36,7 @@ Deno.test("activateGeneration() puts one generation after another in force", asy
   });
 });
 
-Deno.test("activateGeneration() says that another one came first", async () => {
+Deno.test("activateGeneration() reports that another run came first", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const first = await readGeneration(zone);
@@ -57,7 +57,7 @@ Deno.test("activateGeneration() says that another one came first", async () => {
   });
 });
 
-Deno.test("activateGeneration() finds out what came of it when the answer was lost", async () => {
+Deno.test("activateGeneration() finds out whether it succeeded when the answer was lost", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const first = await readGeneration(zone);
@@ -82,7 +82,7 @@ Deno.test("activateGeneration() finds out what came of it when the answer was lo
   });
 });
 
-Deno.test("activateGeneration() gives up on what can't be repaired", async () => {
+Deno.test("activateGeneration() gives up on permanent errors", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     const from = await readGeneration(zone);
@@ -108,7 +108,7 @@ Deno.test("activateGeneration() gives up on what can't be repaired", async () =>
   });
 });
 
-Deno.test("readGeneration() names a pointer that it can't read", async () => {
+Deno.test("readGeneration() names an unreadable pointer", async () => {
   await inFolder(async (folder) => {
     const zone = openZone(folder, { s3: undefined });
     for (const content of ["", "../elsewhere\n"]) {

@@ -86,7 +86,7 @@ async function commitAll(log: Log, batches = BATCHES): Promise<LiveList> {
   return list;
 }
 
-Deno.test("a list of live files is its checkpoint, less what was removed, and what was added", () =>
+Deno.test("live files are those of the checkpoint, without removed and with added ones", () =>
   withLog(async (log) => {
     const last = await commitAll(log);
 
@@ -133,7 +133,7 @@ Deno.test("readLiveFiles() reads the newest manifest's checkpoint and no more", 
     assert.deepEqual(read, [newest?.live?.checkpoint?.key]);
   }));
 
-Deno.test("readLiveFiles() names a checkpoint that is missing or damaged", () =>
+Deno.test("readLiveFiles() names a missing or damaged checkpoint", () =>
   withLog(async (log) => {
     await commitAll(log);
     const newest = await log.newest();
@@ -164,7 +164,7 @@ Deno.test("readLiveFiles() names a checkpoint that is missing or damaged", () =>
     }
   }));
 
-Deno.test("readLiveFiles() refuses a list that does not add up", () =>
+Deno.test("readLiveFiles() refuses an inconsistent list", () =>
   withLog(async (log) => {
     await commitAll(log, 3);
     const newest = await log.newest();
@@ -212,7 +212,7 @@ Deno.test("nextLiveFiles() refuses merges that have lost rows", () =>
     );
   }));
 
-Deno.test("readLiveFiles() gathers what manifests of the version before bring, back to one that lists", () =>
+Deno.test("readLiveFiles() gathers files from manifests of the version before, back to one with a list", () =>
   withLog(async (log) => {
     const first = await commitAll(log, 12);
     for (let batch = 13; batch <= 40; batch++) await log.commit(batchOf(batch));

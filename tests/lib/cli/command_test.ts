@@ -38,7 +38,7 @@ Deno.test("runCommand() gives the command its flags, its settings and the writer
   assert.equal(io.listening, false);
 });
 
-Deno.test("runCommand() gives up writing for what writes nothing, unless a server is on a socket", async () => {
+Deno.test("runCommand() drops the permission to write for a command that writes nothing, unless a server is on a socket", async () => {
   const gaveUp = async (sourceUrl: string, writesNothing: boolean) => {
     let stopped = 0;
     const io = {
@@ -54,11 +54,11 @@ Deno.test("runCommand() gives up writing for what writes nothing, unless a serve
   assert.equal(await gaveUp("postgres://host/db", false), 0);
 });
 
-Deno.test("runCommand() gives 0 where a command gives no code", async () => {
+Deno.test("runCommand() returns 0 when a command returns no code", async () => {
   assert.equal(await runCommand(command({}), [], fakeIo({})), 0);
 });
 
-Deno.test("runCommand() shows the usage when asked for it, and runs nothing", async () => {
+Deno.test("runCommand() shows the usage with --help, and runs nothing", async () => {
   for (const flag of ["--help", "-h"]) {
     const io = fakeIo({});
 
@@ -102,7 +102,7 @@ Deno.test("runCommand() names every problem of the settings, and exits with 2", 
   assert.match(io.error, /\n-> docs\/settings.md lists every setting/);
 });
 
-Deno.test("runCommand() ends with a stage's message and hint, secrets out, and 1", async () => {
+Deno.test("runCommand() prints a stage's error and hint without secrets, and returns 1", async () => {
   const io = fakeIo({});
 
   const code = await runCommand(command({ run: throwing(FAILURE) }), [], io);
@@ -114,7 +114,7 @@ Deno.test("runCommand() ends with a stage's message and hint, secrets out, and 1
   );
 });
 
-Deno.test("runCommand() exits with 3 where a data check failed", async () => {
+Deno.test("runCommand() returns 3 when a data check failed", async () => {
   const check = new StageError("wrong", { subject: "rule", dataCheck: true });
   const io = fakeIo({});
 
@@ -124,7 +124,7 @@ Deno.test("runCommand() exits with 3 where a data check failed", async () => {
   assert.equal(io.error, "wrong\n");
 });
 
-Deno.test("runCommand() writes an error as one line of JSON where nobody watches", async () => {
+Deno.test("runCommand() writes an error as one line of JSON without a terminal", async () => {
   for (const isTerminal of [true, false]) {
     const io = fakeIo({}, isTerminal);
 
@@ -149,7 +149,7 @@ Deno.test("runCommand() writes an error as one line of JSON where nobody watches
   }
 });
 
-Deno.test("runCommand() ends with 0 when it was asked to stop", async () => {
+Deno.test("runCommand() returns 0 when it was stopped", async () => {
   const io = fakeIo({});
 
   const code = await runCommand(
@@ -168,7 +168,7 @@ Deno.test("runCommand() ends with 0 when it was asked to stop", async () => {
   assert.match(io.error, /^Stopped as asked/);
 });
 
-Deno.test("runCommand() reports wrong settings even when it was asked to stop", async () => {
+Deno.test("runCommand() reports wrong settings even when it was stopped", async () => {
   const io = fakeIo({});
 
   const code = await runCommand(
@@ -233,7 +233,7 @@ Deno.test("runCommand() shows progress in place, and clears it before a line", a
   );
 });
 
-Deno.test("runCommand() reports progress as events where nobody watches", async () => {
+Deno.test("runCommand() reports progress as events without a terminal", async () => {
   const io = fakeIo({}, false);
   const { now } = performance;
   let tick = 0;
@@ -259,7 +259,7 @@ Deno.test("runCommand() reports progress as events where nobody watches", async 
   assert.deepEqual([message, rows], ["read: 3 rows so far", 3]);
 });
 
-Deno.test("processIo() takes two signals at once for one, and ends hard on a later one", async () => {
+Deno.test("processIo() counts two simultaneous signals as one, and exits at once on a later one", async () => {
   const folder = await Deno.makeTempDir();
   const module = (name: string) =>
     new URL(`../../../lib/${name}`, import.meta.url);

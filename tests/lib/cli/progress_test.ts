@@ -27,7 +27,7 @@ Deno.test("progress shows rows, bytes and the time left on a terminal", () => {
   ]);
 });
 
-Deno.test("progress is reported every ten seconds elsewhere", () => {
+Deno.test("progress is reported every ten seconds without a terminal", () => {
   const reported: ProgressFigures[] = [];
   let nowMs = 0;
   const progress = createProgress({

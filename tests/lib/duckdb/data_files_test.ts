@@ -44,7 +44,7 @@ Deno.test("readParquetSql() quotes what is in a path", () => {
   );
 });
 
-Deno.test("readLikeSql() looks for columns in those files only that may lack some", () => {
+Deno.test("readLikeSql() inspects only files that may lack columns", () => {
   const zone = openZone("/zone", { s3: undefined });
   const columns = [
     { name: "id", type: "INTEGER" },

@@ -52,7 +52,7 @@ const DAMAGE = [
 ];
 
 for (const [message, hint] of PASSING) {
-  Deno.test(`dataFileError() reports what may pass: ${message.slice(0, 60)}`, () => {
+  Deno.test(`dataFileError() is retryable for: ${message.slice(0, 60)}`, () => {
     const error = dataFileError(new Error(message), {
       action: "read",
       subject: "/zone/x",
@@ -68,7 +68,7 @@ for (const [message, hint] of PASSING) {
 }
 
 for (const message of DAMAGE) {
-  Deno.test(`dataFileError() reports damage: ${message.slice(0, 60)}`, () => {
+  Deno.test(`dataFileError() reports a damaged file for: ${message.slice(0, 60)}`, () => {
     assert.equal(duckDbCause(new Error(message)), undefined);
     const error = dataFileError(new Error(message), {
       action: "read",
@@ -87,7 +87,7 @@ for (
     ["write", "Read-only file system", /^Choose a directory on a disk/],
   ] as const
 ) {
-  Deno.test(`dataFileError() reports what does not pass by itself: ${reason}`, () => {
+  Deno.test(`dataFileError() is not retryable for: ${reason}`, () => {
     const error = dataFileError(
       new Error(`IO Error: Cannot open file "/zone/x": ${reason}`),
       { action, subject: "/zone/x", task: "transform" },

@@ -98,7 +98,7 @@ Deno.test("openDuckDb() names a TEMP_DIRECTORY that it can't use", async () => {
   });
 });
 
-Deno.test("openDuckDb() says what to do without the httpfs extension", async () => {
+Deno.test("openDuckDb() explains what to do without the httpfs extension", async () => {
   await withFolder(async (folder, config) => {
     const s3 = {
       region: "us-east-1",
@@ -120,7 +120,7 @@ Deno.test("openDuckDb() says what to do without the httpfs extension", async () 
   });
 });
 
-Deno.test("resolveCredentials() gives the settings' keys", async () => {
+Deno.test("resolveCredentials() returns the settings' keys", async () => {
   assert.deepEqual(
     await resolveCredentials({
       region: "r",
@@ -131,7 +131,7 @@ Deno.test("resolveCredentials() gives the settings' keys", async () => {
   );
 });
 
-Deno.test("a DuckDB that is closed under a statement interrupts it", async () => {
+Deno.test("closing a DuckDB interrupts its running statement", async () => {
   await withFolder(async (_folder, config) => {
     const duckdb = await openDuckDb(config, { zones: [] });
     const counting = duckdb.rows(

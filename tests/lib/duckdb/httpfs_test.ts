@@ -7,7 +7,7 @@ import { openZone } from "../../../lib/zone/zone.ts";
 import { inFolder } from "../../harness/in_folder.ts";
 import { bytesOf } from "../zone/zone_cases.ts";
 
-Deno.test("fetchHttpfs() fits the DuckDB in use", () => {
+Deno.test("fetchHttpfs() fetches the version that fits the DuckDB in use", () => {
   assert.equal(HTTPFS_VERSION, version());
 });
 
@@ -44,7 +44,7 @@ Deno.test("fetchHttpfs() fetches an extension that DuckDB loads and reads S3 wit
     assert.deepEqual(rows.getRows(), [[1, ""], [2, null]]);
   }));
 
-Deno.test("fetchHttpfs() leaves an extension that is there", () =>
+Deno.test("fetchHttpfs() keeps an extension that is already there", () =>
   inFolder(async (folder) => {
     const platform = "linux_arm64";
     const place = join(folder, HTTPFS_VERSION, platform);
@@ -56,7 +56,7 @@ Deno.test("fetchHttpfs() leaves an extension that is there", () =>
     assert.equal(await Deno.readTextFile(path), "there");
   }));
 
-Deno.test("fetchHttpfs() refuses a machine that no extension is for", () =>
+Deno.test("fetchHttpfs() refuses a platform without an extension", () =>
   inFolder(async (folder) => {
     await assert.rejects(fetchHttpfs(folder, { platform: "plan9_mips" }), {
       name: "StageError",

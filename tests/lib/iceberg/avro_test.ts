@@ -30,7 +30,7 @@ const RECORD = {
   nothing: {},
 };
 
-Deno.test("decodeAvro() gives what encodeAvro() took", () => {
+Deno.test("decodeAvro() reads what encodeAvro() wrote", () => {
   const numbers = [0, -1, 63, 64, -64, -65, 2 ** 31, 2 ** 52 - 1, -(2 ** 51)];
   const records = numbers.map((number, index) => ({
     ...RECORD,
@@ -53,7 +53,7 @@ Deno.test("decodeAvro() gives what encodeAvro() took", () => {
   );
 });
 
-Deno.test("encodeAvro() writes numbers as the specification's examples", () => {
+Deno.test("encodeAvro() encodes numbers like the specification's examples", () => {
   const one: AvroRecordSchema = {
     type: "record",
     name: "one",
@@ -70,7 +70,7 @@ Deno.test("encodeAvro() writes numbers as the specification's examples", () => {
   }
 });
 
-Deno.test("encodeAvro() refuses a value that is not of its schema", () => {
+Deno.test("encodeAvro() refuses a value that doesn't fit its schema", () => {
   for (
     const wrong of [
       { text: 1 },
@@ -93,7 +93,7 @@ Deno.test("encodeAvro() refuses a value that is not of its schema", () => {
   }
 });
 
-Deno.test("decodeAvro() refuses what is not whole", () => {
+Deno.test("decodeAvro() refuses truncated content", () => {
   const bytes = encodeAvro(SCHEMA, {
     metadata: {},
     records: [{ ...RECORD, text: "some" }],

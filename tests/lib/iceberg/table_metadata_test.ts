@@ -28,7 +28,7 @@ const METADATA: TableMetadata = {
   "snapshot-log": [],
 };
 
-Deno.test("createVersion() leaves the newest version named if a run was overtaken", async () => {
+Deno.test("createVersion() keeps naming the newest version when another run came first", async () => {
   await inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);
     const slow = changedZone(zone, {

@@ -57,7 +57,7 @@ async function serving(
   });
 }
 
-Deno.test("serveLambda() answers each call, and measures it", async () => {
+Deno.test("serveLambda() answers each call, and records its metrics", async () => {
   const run: Run = async (context) => {
     context.log.info("at work");
     await Promise.resolve();
@@ -90,7 +90,7 @@ Deno.test("serveLambda() answers each call, and measures it", async () => {
   });
 });
 
-Deno.test("serveLambda() answers a failure, and goes on", async () => {
+Deno.test("serveLambda() reports a failure, and serves the next call", async () => {
   let calls = 0;
   const run: Run = () => {
     if (++calls > 1) return Promise.resolve("fine");
@@ -120,7 +120,7 @@ Deno.test("serveLambda() answers a failure, and goes on", async () => {
   });
 });
 
-Deno.test("serveLambda() answers no secret", async () => {
+Deno.test("serveLambda() shows no secret in an answer", async () => {
   const run: Run = () => {
     throw new Error("the server was sent a-long-secret");
   };
@@ -146,7 +146,7 @@ Deno.test("serveLambda() stops a run before its time is up", async () => {
   });
 });
 
-Deno.test("serveLambda() removes what a killed run has left", async () => {
+Deno.test("serveLambda() removes the temporary files of a killed run", async () => {
   await serving(() => Promise.resolve(), async ({ api, folder }) => {
     const left = join(folder, "totesys-run-0123456789abcdef");
     await Deno.mkdir(join(left, "spill"), { recursive: true });
@@ -160,7 +160,7 @@ Deno.test("serveLambda() removes what a killed run has left", async () => {
   });
 });
 
-Deno.test("serveLambda() says when it can't begin", async () => {
+Deno.test("serveLambda() reports that it can't start", async () => {
   await serving(() => Promise.resolve(), async ({ api, served }) => {
     const { body } = await api.initError;
 
@@ -201,7 +201,7 @@ Deno.test("serveLambda() reads secrets again when a server refuses them", async 
     }, { SOURCE_SECRET_ID: "here", AWS_REGION: "us-east-1" }));
 });
 
-Deno.test("withSize() gives DuckDB what a function has", () => {
+Deno.test("withSize() gives DuckDB the function's memory and disk", () => {
   const of = (env: Record<string, string>): [unknown, unknown] => {
     const read: Environment = withSize((name) => env[name]);
     return [read("DUCKDB_MEMORY_LIMIT"), read("DUCKDB_THREADS")];

@@ -50,7 +50,7 @@ Deno.test("stageMetrics() reports rows that were set aside", () => {
   );
 });
 
-Deno.test("stageMetrics() reports no lag where nothing was ever committed", () => {
+Deno.test("stageMetrics() reports no lag before the first batch", () => {
   const none = { batches: [], rows: 0, bytes: 0 };
 
   const overtaken = valuesOf({ stage: "load", ...none, overtaken: true });

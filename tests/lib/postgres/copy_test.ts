@@ -16,7 +16,7 @@ function encoded(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-Deno.test("copyOut() gives every byte, also to a slow reader", async () => {
+Deno.test("copyOut() delivers every byte, even to a slow reader", async () => {
   await using database = await openTestDatabase();
   const sql = "copy (select n, repeat('x', n % 2000) from " +
     "generate_series(1, 20000) as n) to stdout";
@@ -40,7 +40,7 @@ Deno.test("copyOut() gives every byte, also to a slow reader", async () => {
   );
 });
 
-Deno.test("copyOut() takes a row larger than a piece, and runs again and again", async () => {
+Deno.test("copyOut() handles a row larger than a chunk, and can be repeated", async () => {
   await using database = await openTestDatabase();
   for (let round = 0; round < 20; round++) {
     const copied = copyOut(
@@ -56,7 +56,7 @@ Deno.test("copyOut() takes a row larger than a piece, and runs again and again",
   assert.deepEqual(rows, [{ one: 1 }]);
 });
 
-Deno.test("copyOut() throws what the server says, at once or in the middle", async () => {
+Deno.test("copyOut() throws the server's error, at the start or in the middle", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await assert.rejects(
@@ -114,7 +114,7 @@ Deno.test("copyIn() sends large content and counts its rows", async () => {
   assert.deepEqual(found.rows, [{ n: 100_000, s: "4999950000" }]);
 });
 
-Deno.test("copyIn() throws what the server rejects, and the connection lives", async () => {
+Deno.test("copyIn() throws the server's error, and leaves the connection usable", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await client.query("create table numbers (n integer)");
@@ -137,7 +137,7 @@ Deno.test("copyIn() throws what the server rejects, and the connection lives", a
   assert.deepEqual(rows, [{ n: 0 }]);
 });
 
-Deno.test("copyIn() keeps nothing when the content fails", async () => {
+Deno.test("copyIn() stores nothing when reading the content fails", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await client.query("create table numbers (n integer)");
@@ -155,7 +155,7 @@ Deno.test("copyIn() keeps nothing when the content fails", async () => {
   assert.deepEqual(rows, [{ n: 0 }]);
 });
 
-Deno.test("copyOut() leaves the connection open for what comes next", async () => {
+Deno.test("copyOut() leaves the connection usable", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   // Sizes at which the end of the data comes with the piece that fills up.

@@ -42,7 +42,7 @@ async function assertNoticed(
   await assert.rejects(vanished, { message: "no answer for 1 seconds" });
 }
 
-Deno.test("connect() ends a query whose server vanished without a word", async () => {
+Deno.test("connect() ends a query whose server vanished silently", async () => {
   await using database = await openTestDatabase();
 
   await assertNoticed(database.settings, database.settings);

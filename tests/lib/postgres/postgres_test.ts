@@ -182,7 +182,7 @@ for (const refusal of REFUSALS) {
   });
 }
 
-Deno.test("connectError() blames no password that was not asked for", async () => {
+Deno.test("connectError() doesn't blame the password if none was asked for", async () => {
   await using database = await openTestDatabase();
   const { settings } = database;
   const hintOf = (message: string) => {
@@ -275,7 +275,7 @@ testPooler("connect() says that a pooler takes no such login", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("connectError() knows what else a pooler refuses for good", async () => {
+Deno.test("connectError() recognises a pooler's permanent refusals", async () => {
   await using database = await openTestDatabase();
   const user = database.settings.user;
 
@@ -299,7 +299,7 @@ Deno.test("connectError() knows what else a pooler refuses for good", async () =
   }
 });
 
-Deno.test("connect() repeats no password that a server prints", async () => {
+Deno.test("connect() masks a password that the server prints", async () => {
   await using database = await openTestDatabase();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const answered = (async () => {
@@ -319,7 +319,7 @@ Deno.test("connect() repeats no password that a server prints", async () => {
   await answered;
 });
 
-Deno.test("connect() leaves the words of a message be, whatever short password there is", async () => {
+Deno.test("connect() masks no word of a message because of a short password", async () => {
   await using database = await openTestDatabase();
   const settings = { ...database.settings, database: "nowhere" };
 
@@ -374,7 +374,7 @@ for (
   });
 }
 
-Deno.test("connect() takes a standby for what asks for one", () =>
+Deno.test("connect() takes a standby if target_session_attrs asks for one", () =>
   inServerFolder(async (folder) => {
     await using primary = await Cluster.start(join(folder, "primary"));
     await primary.backUpTo(join(folder, "standby"));
@@ -452,7 +452,7 @@ Deno.test("connect() names a CA file that can't be read", async () => {
   );
 });
 
-Deno.test("inTransaction() has every value written alike, whatever the settings, and leaves none behind", async () => {
+Deno.test("inTransaction() fixes the format of values whatever the settings, and restores the settings", async () => {
   await using database = await openTestDatabase();
   const name = database.settings.database;
   await database.client.query(
@@ -508,7 +508,7 @@ Deno.test("inTransaction() has every value written alike, whatever the settings,
   assert.deepEqual(await session(), before);
 });
 
-Deno.test("inTransaction() keeps nothing of work that fails, and the connection goes on", async () => {
+Deno.test("inTransaction() rolls back failed work, and leaves the connection usable", async () => {
   await using database = await openTestDatabase();
   await using connection = await connect(database.settings, {
     purpose: "test",
@@ -535,7 +535,7 @@ Deno.test("inTransaction() keeps nothing of work that fails, and the connection 
   assert.equal(row.gone, null);
 });
 
-Deno.test("inTransaction() lifts a limit on the time of a transaction", async () => {
+Deno.test("inTransaction() lifts transaction_timeout", async () => {
   await using database = await openTestDatabase();
   const { rows: [server] } = await database.client.query(
     "show server_version_num",
@@ -567,7 +567,7 @@ Deno.test("queryRow() throws when no row comes back", async () => {
   });
 });
 
-Deno.test("connect() ends the connection when it is asked to stop", async () => {
+Deno.test("connect() ends the connection when it is aborted", async () => {
   await using database = await openTestDatabase();
   const stop = new AbortController();
   await using connection = await connect(database.settings, {
@@ -581,7 +581,7 @@ Deno.test("connect() ends the connection when it is asked to stop", async () => 
   await assert.rejects(asleep, /Connection terminated/);
 });
 
-Deno.test("connect() ends a connection that comes after it was asked to stop", async () => {
+Deno.test("connect() ends a connection that is established after the abort", async () => {
   await using database = await openTestDatabase();
   const stop = new AbortController();
   const connecting = connect(database.settings, {
@@ -594,7 +594,7 @@ Deno.test("connect() ends a connection that comes after it was asked to stop", a
   await assert.rejects(connecting, { name: "AbortError" });
 });
 
-Deno.test("connect() outlives a connection that the server ends", async () => {
+Deno.test("connect() survives a connection that the server ends", async () => {
   await using database = await openTestDatabase();
   await using connection = await connect(database.settings, {
     purpose: "test",
@@ -611,7 +611,7 @@ Deno.test("connect() outlives a connection that the server ends", async () => {
   await assert.rejects(query(connection.client, "select 1"));
 });
 
-Deno.test("sqlState() is of errors that Postgres sent, only", async () => {
+Deno.test("sqlState() is only set for errors that Postgres sent", async () => {
   await using database = await openTestDatabase();
 
   const error = await query(database.client, "select 1 / 0").catch((e) => e);

@@ -28,7 +28,7 @@ Deno.test("rdsRoots() has each root of a region, valid for years", async () => {
   }
 });
 
-Deno.test("rdsRoots() are for RDS alone", async () => {
+Deno.test("rdsRoots() apply to RDS only", async () => {
   for (
     const host of [
       "localhost",
@@ -41,7 +41,7 @@ Deno.test("rdsRoots() are for RDS alone", async () => {
   }
 });
 
-Deno.test("a file of certificates takes the place of RDS's", () =>
+Deno.test("sslrootcert replaces RDS's certificates", () =>
   inFolder(async (folder) => {
     const caFile = `${folder}/ca.pem`;
     await Deno.writeTextFile(caFile, "own");
@@ -55,7 +55,7 @@ Deno.test("a file of certificates takes the place of RDS's", () =>
     assert.equal(usual.ca, roots);
   }));
 
-Deno.test("a server is trusted by one of the roots, and by no other authority", () =>
+Deno.test("a server is trusted through one of the roots, and through no other authority", () =>
   inFolder(async (folder) => {
     const roots = await rdsRoots(HOST) ?? [];
     const authority = await CertificateAuthority.create(folder);

@@ -32,7 +32,7 @@ Deno.test("a warm connection is handed out again, as if it were new", async () =
   );
 });
 
-Deno.test("the server notices soon that a process with warm connections is gone", async () => {
+Deno.test("the server soon notices that a process with warm connections has died", async () => {
   await using database = await openTestDatabase();
   await using warm = new WarmConnections(connect);
   const found = async () => {
@@ -83,7 +83,7 @@ Deno.test("a connection that died or was aborted is not kept", async () => {
   assert.notEqual((await queryRow(fourth.client, PID)).pid, next);
 });
 
-Deno.test("only some connections are kept, and none after the end", async () => {
+Deno.test("only a few connections are kept, and none after close()", async () => {
   await using database = await openTestDatabase();
   const warm = new WarmConnections(connect);
   const open = () => warm.connect(database.settings, PURPOSE);

@@ -74,7 +74,7 @@ for (
   });
 }
 
-Deno.test("parseContract() reads types whose names a dump quotes all", () => {
+Deno.test("parseContract() reads types in a dump that quotes all names", () => {
   const [table] = parseContract(`CREATE TABLE "public"."thing" (
     "id" integer NOT NULL,
     "note" "text" DEFAULT 'x'::"text",
@@ -234,7 +234,7 @@ ALTER TABLE ONLY app.thing ADD CONSTRAINT thing_pkey PRIMARY KEY (id);
   );
 });
 
-Deno.test("parseContract() reads the partitions of a dump by the table that they are of", () => {
+Deno.test("parseContract() reads a dump's partitions as part of their table", () => {
   const columns = "(id integer NOT NULL, region text NOT NULL)";
   const tables = parseContract(`
 CREATE TABLE lager.moves ${columns} PARTITION BY LIST (region);
@@ -341,7 +341,7 @@ for (
   });
 }
 
-Deno.test("parseContract() reads which columns are left out on purpose", () => {
+Deno.test("parseContract() reads the columns that are left out on purpose", () => {
   const [table] = parseContract(`create table thing (
     id integer primary key,
     -- leaves out: photo, "Old, note"
@@ -413,7 +413,7 @@ Deno.test("typeSql() writes a type as Postgres and DuckDB read it", () => {
   assert.equal(typeSql({ name: "timestamptz" }), "timestamptz");
 });
 
-Deno.test("integerKey() is a lone key column that is a whole number", () => {
+Deno.test("integerKey() is a key of a single integer column", () => {
   const keys = ["id", "id, size", "code", "day"].map((key) => {
     const [table] = parseContract(`create table thing (
     id bigint not null,

@@ -28,7 +28,7 @@ function problemsOf(
   return "";
 }
 
-Deno.test("readDashboard() takes a count, a card and a name where none are given", () => {
+Deno.test("readDashboard() has defaults for measures, cards and names", () => {
   const { name, period, subjects: [subject] } = read(HEADER);
 
   assert.equal(name, "Dashboard");
@@ -44,7 +44,7 @@ Deno.test("readDashboard() takes a count, a card and a name where none are given
   );
 });
 
-Deno.test("readDashboard() knows whether a record is made of its own row alone", () => {
+Deno.test("readDashboard() tells whether a record depends on other rows", () => {
   const seesOthers = (select: string) =>
     read(HEADER, undefined, `\n${select}`).subjects[0]?.seesOthers;
   for (
@@ -86,7 +86,7 @@ Deno.test("readDashboard() knows whether a record is made of its own row alone",
   }
 });
 
-Deno.test("readDashboard() refuses a select that does not follow the batch that is shown", () => {
+Deno.test("readDashboard() refuses a select that depends on the current time", () => {
   for (
     const [select, found] of [
       [
@@ -166,7 +166,7 @@ Deno.test("readDashboard() refuses a select that does not follow the batch that 
   }
 });
 
-Deno.test("readDashboard() says what a header lacks or has wrong", () => {
+Deno.test("readDashboard() reports what is missing or wrong in a header", () => {
   for (
     const [text, found] of [
       ["", /does not say whose records it selects/],
@@ -202,7 +202,7 @@ Deno.test("readDashboard() says what a header lacks or has wrong", () => {
   }
 });
 
-Deno.test("readDashboard() says what is wrong with the settings", () => {
+Deno.test("readDashboard() reports wrong settings", () => {
   for (
     const [settings, found] of [
       ["[]", /it is no JSON object/],

@@ -12,7 +12,7 @@ function enumsOf(...texts: string[]): Record<string, readonly string[]> {
   );
 }
 
-Deno.test("readDeclaredEnums() reads labels through all that changes them", () => {
+Deno.test("readDeclaredEnums() follows the statements that change labels", () => {
   assert.deepEqual(
     enumsOf(
       `CREATE TYPE Mood AS ENUM ('a', -- 'no'

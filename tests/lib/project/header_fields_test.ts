@@ -12,7 +12,7 @@ Deno.test("listOf() reads names with commas and full stops in quotes", () => {
   assert.deepEqual(listOf(""), []);
 });
 
-Deno.test("readHeader() reads what stands before any field, and fields over lines", () => {
+Deno.test("readHeader() reads the text before the fields, and fields of several lines", () => {
   const { about, fields } = readHeader(`-- Who
 -- buys.
 --

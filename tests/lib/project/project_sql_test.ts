@@ -72,7 +72,7 @@ Deno.test("readProjectSql() reads the folder", () =>
     }]);
   }));
 
-Deno.test("readProjectSql() reads the folders in its folders as if they were none", () =>
+Deno.test("readProjectSql() reads nested folders as if they were flat", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);
     const flat = readProjectSql(folder);
@@ -115,7 +115,7 @@ Deno.test("readProjectSql() reads a folder without quarantine, checks or migrati
     assert.deepEqual([sql.migrations, sql.checks], [[], []]);
   }));
 
-Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", () =>
+Deno.test("readProjectSql() hashes only what a batch of the lake depends on", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);
     const { transformHash } = readProjectSql(folder);
@@ -141,7 +141,7 @@ Deno.test("readProjectSql() hashes what a batch of the lake depends on, only", (
     assert.equal(new Set([transformHash, ...others]).size, 4);
   }));
 
-Deno.test("readProjectSql() leaves out what ends a select", () =>
+Deno.test("readProjectSql() removes the semicolon after a select", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);
     const { transformHash } = readProjectSql(folder);
@@ -157,7 +157,7 @@ Deno.test("readProjectSql() leaves out what ends a select", () =>
     assert.equal(sql.transformHash, transformHash);
   }));
 
-Deno.test("readProjectSql() knows what versions before called the same SQL", () => {
+Deno.test("readProjectSql() recognises the hashes that earlier versions gave the same SQL", () => {
   // As commit 8d6f603 hashed these folders: lakes that it made go on.
   assert.ok(
     PROJECT_SQL.earlierHashes.includes(
@@ -174,7 +174,7 @@ Deno.test("readProjectSql() knows what versions before called the same SQL", () 
   );
 });
 
-Deno.test("readProjectSql() hashes no comments, blanks and fields of tables", () =>
+Deno.test("readProjectSql() ignores comments, blanks and fields of tables in the hash", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);
     const { transformHash } = readProjectSql(folder);
@@ -303,7 +303,7 @@ for (
     }));
 }
 
-Deno.test("readProjectSql() names all that doesn't fit", () =>
+Deno.test("readProjectSql() reports every problem at once", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, {
       ...FILES,
@@ -378,7 +378,7 @@ for (
     }));
 }
 
-Deno.test("readProjectSql() leaves labels alone that are unlike any field", () =>
+Deno.test("readProjectSql() ignores labels that don't resemble a field", () =>
   inFolder(async (folder) => {
     const text = MODEL_TEXT.replace(
       "-- Key",
@@ -389,7 +389,7 @@ Deno.test("readProjectSql() leaves labels alone that are unlike any field", () =
     assert.deepEqual(readProjectSql(folder).models[0]?.key, ["id"]);
   }));
 
-Deno.test("readProjectSql() derives what a header leaves out, and takes what it says", () =>
+Deno.test("readProjectSql() derives what a header omits, and takes what it states", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, {
       "source.sql": CONTRACT + CONTRACT.replace("thing", "part"),
@@ -463,7 +463,7 @@ select 1 from changed.thing`,
     ]);
   }));
 
-Deno.test("readProjectSql() says when there is no contract", () =>
+Deno.test("readProjectSql() reports a missing contract", () =>
   inFolder((folder) => {
     assert.throws(() => readProjectSql(folder), {
       name: "ConfigError",
@@ -471,7 +471,7 @@ Deno.test("readProjectSql() says when there is no contract", () =>
     });
   }));
 
-Deno.test("readProjectSql() throws what else hinders reading", () =>
+Deno.test("readProjectSql() throws other errors of reading", () =>
   inFolder(async (folder) => {
     await Deno.mkdir(join(folder, "source.sql"));
     assert.throws(() => readProjectSql(folder), { code: "EISDIR" });

@@ -32,7 +32,7 @@ Deno.test("parseContract() tells tables of one name in two schemas apart", () =>
   ]);
 });
 
-Deno.test("parseContract() names no table after a partition of another schema", () => {
+Deno.test("parseContract() keeps a table's short name if only a partition shares it", () => {
   const [table, ...others] = parseContract(`create table sales.orders ${COLUMNS}
 create table old.orders ${COLUMNS}
 alter table only sales.orders attach partition old.orders default;`);
@@ -41,7 +41,7 @@ alter table only sales.orders attach partition old.orders default;`);
   assert.deepEqual(others, []);
 });
 
-Deno.test("parseContract() reads a key beside the table of its schema", () => {
+Deno.test("parseContract() assigns a key to the table in its schema", () => {
   const tables = parseContract(`create table sales.orders (id integer not null);
 create table archive.orders (id integer not null, year integer not null);
 alter table only archive.orders add constraint one primary key (id, year);
@@ -53,7 +53,7 @@ alter table only sales.orders add constraint one primary key (id);`);
   ]);
 });
 
-Deno.test("parseContract() refuses names that would be the same", () => {
+Deno.test("parseContract() refuses names that would collide", () => {
   for (
     const tables of [
       ["sales.orders", "sales.orders"],

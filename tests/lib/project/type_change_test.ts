@@ -91,12 +91,12 @@ for (
     ["character varying(20)[]", "text", FITS],
   ] as const
 ) {
-  Deno.test(`typeChange() of ${present} for ${wanted}`, () => {
+  Deno.test(`typeChange() from ${present} to ${wanted}`, () => {
     assert.deepEqual(typeChange(present, wanted), change);
   });
 }
 
-Deno.test("warehouseType() gives the type with the same values, where there is one", () => {
+Deno.test("warehouseType() returns the type that holds the same values, if any", () => {
   const isTime = false;
 
   assert.equal(warehouseType("DECIMAL(10,2)", { isTime }), "numeric(10,2)");

@@ -34,7 +34,7 @@ Deno.test("readDeclaredTables() reads a migration of three stars", () => {
   assert.deepEqual([...tables.keys()].filter((name) => name.includes(".")), []);
 });
 
-Deno.test("readDeclaredTables() reads plain tables with what they are made of", () => {
+Deno.test("readDeclaredTables() reads a plain table's columns and key", () => {
   assert.deepEqual(
     columnsOf(`-- create table no (x integer not null);
     create table if not exists "Thing" (
@@ -92,7 +92,7 @@ Deno.test("readDeclaredTables() follows what later migrations change", () => {
   );
 });
 
-Deno.test("readDeclaredTables() reads a table with its schema, and not what follows its columns", () => {
+Deno.test("readDeclaredTables() reads a qualified name, and ignores what follows the columns", () => {
   assert.deepEqual(
     columnsOf(
       `create table public.t (a numeric(8, 2) not null, b text default ')')

@@ -32,7 +32,7 @@ Deno.test("readConfig() names every problem in one error", () => {
   ]);
 });
 
-Deno.test("readConfig() lets what a command does not need be missing", () => {
+Deno.test("readConfig() accepts that a setting is missing which the command doesn't need", () => {
   const config = read({}, []);
 
   assert.deepEqual(config, {
@@ -151,7 +151,7 @@ Deno.test("readConfig() takes each setting from its variable", () => {
   });
 });
 
-Deno.test("readConfig() takes S3's own region and endpoint before the others", () => {
+Deno.test("readConfig() prefers S3's own region and endpoint", () => {
   const zones = { INGESTION_URL: "s3://bucket/zone" };
   const config = read({
     ...zones,
@@ -166,7 +166,7 @@ Deno.test("readConfig() takes S3's own region and endpoint before the others", (
   assert.equal(read(zones, []).s3?.region, "us-east-1");
 });
 
-Deno.test("readConfig() refuses an endpoint that is no URL of a server", () => {
+Deno.test("readConfig() refuses an endpoint that isn't a server's URL", () => {
   const problems = problemsOf({
     INGESTION_URL: "s3://bucket/zone",
     AWS_ENDPOINT_URL: "127.0.0.1:9000",
@@ -214,13 +214,13 @@ for (const prefix of ["a b", "a*", "a?", "a[b]", "it's", "a//b", "../b"]) {
   });
 }
 
-Deno.test("readConfig() refuses a bucket that can be none", () => {
+Deno.test("readConfig() refuses an invalid bucket name", () => {
   assert.deepEqual(problemsOf({ PROCESSED_URL: "s3://b" }, []), [
     'PROCESSED_URL is "s3://b": s3://bucket/prefix or a directory is expected',
   ]);
 });
 
-Deno.test("readConfig() refuses one place for both zones", () => {
+Deno.test("readConfig() refuses the same location for both zones", () => {
   const problems = problemsOf({
     INGESTION_URL: "s3://bucket/zone/",
     PROCESSED_URL: "s3://bucket/zone",
@@ -252,7 +252,7 @@ Deno.test("readConfig() refuses a zone inside the other", () => {
   assert.equal(read(besides, []).processedUrl, "/lake/in2");
 });
 
-Deno.test("readConfig() refuses zones that links make one place", async () => {
+Deno.test("readConfig() refuses zones that are the same through links", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.mkdir(`${folder}/lake`);
@@ -276,7 +276,7 @@ Deno.test("readConfig() refuses zones that links make one place", async () => {
   }
 });
 
-Deno.test("readConfig() takes numbers as people write them only", () => {
+Deno.test("readConfig() takes only plain decimal numbers", () => {
   const problems = problemsOf({
     SOURCE_URL: "postgres://localhost/db?connect_timeout=1e1",
     DUCKDB_THREADS: "0x2",
@@ -290,7 +290,7 @@ Deno.test("readConfig() takes numbers as people write them only", () => {
   ]);
 });
 
-Deno.test("readConfig() takes whole numbers where parts make no sense", () => {
+Deno.test("readConfig() refuses fractions where only whole numbers make sense", () => {
   const problems = problemsOf({
     SOURCE_CONNECTIONS: "1.5",
     QUARANTINE_ROWS_MAX: "0.1",
@@ -327,7 +327,7 @@ for (
   });
 }
 
-Deno.test("readConfig() says how a password is written that makes a URL malformed", () => {
+Deno.test("readConfig() shows how to write a password that breaks a URL", () => {
   const [problem = ""] = problemsOf({ SOURCE_URL: "postgres://u:a/b@h/d" }, []);
 
   assert.match(problem, /^SOURCE_URL is malformed: .* with @ : .* as %40 %3A/);
@@ -349,7 +349,7 @@ Deno.test("readConfig() reads a connection URL", () => {
   });
 });
 
-Deno.test("readConfig() fills a URL's gaps from libpq's variables", () => {
+Deno.test("readConfig() completes a URL from libpq's variables", () => {
   const { source, warehouse } = read({
     SOURCE_URL: "postgres://one.example.org",
     WAREHOUSE_URL: "postgres://",
@@ -395,7 +395,7 @@ Deno.test("readConfig() takes the only server needed from libpq's variables alon
   assert.equal(read(libpq, []).source, undefined);
 });
 
-Deno.test("readConfig() does not take one database for both servers", () => {
+Deno.test("readConfig() refuses the same database as source and warehouse", () => {
   const problems = problemsOf({ PGDATABASE: "totesys" }, [
     "source",
     "warehouse",
@@ -407,7 +407,7 @@ Deno.test("readConfig() does not take one database for both servers", () => {
   ]);
 });
 
-Deno.test("readConfig() has defaults for what a URL leaves out", () => {
+Deno.test("readConfig() has defaults for what a URL omits", () => {
   const { source } = read({ SOURCE_URL: "postgres://" }, ["source"]);
 
   assert.deepEqual(source, {
@@ -447,7 +447,7 @@ for (
   });
 }
 
-Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
+Deno.test("readConfig() refuses an unknown TLS mode and an invalid port", () => {
   const problems = problemsOf({
     SOURCE_URL: "postgres://localhost/db?sslmode=prefer",
     PGPORT: "eighty",
@@ -459,7 +459,7 @@ Deno.test("readConfig() refuses a TLS mode and a port that are none", () => {
   ]);
 });
 
-Deno.test("readConfig() says which port of a URL is none", () => {
+Deno.test("readConfig() names a URL's invalid port", () => {
   const problems = problemsOf({ SOURCE_URL: "postgres://host:0/db" }, [
     "source",
   ]);
@@ -487,7 +487,7 @@ for (
     `postgres://user:#${SECRET}@host/db`,
   ]
 ) {
-  Deno.test(`readConfig() keeps the password of ${url} to itself`, () => {
+  Deno.test(`readConfig() doesn't show the password of ${url}`, () => {
     for (const name of ["SOURCE_URL", "INGESTION_URL"]) {
       const error = errorOf({ [name]: url }, []);
 
@@ -523,7 +523,7 @@ function errorOf(variables: Record<string, string>, needs: readonly Need[]) {
   }
 }
 
-Deno.test("readConfig() takes .env.example as it stands, and its zones can be made", () =>
+Deno.test("readConfig() takes .env.example unchanged, and its zones can be created", () =>
   inFolder(async (folder) => {
     const text = await Deno.readTextFile(
       join(platformDirectory(), ".env.example"),
@@ -540,7 +540,7 @@ Deno.test("readConfig() takes .env.example as it stands, and its zones can be ma
     }
   }));
 
-Deno.test("readConfig() refuses a dashboard that nobody reaches, or anybody", () => {
+Deno.test("readConfig() refuses an invalid address and an unsafe token of the dashboard", () => {
   assert.throws(
     () => read({ DASHBOARD_LISTEN: "8300", DASHBOARD_TOKEN: "short" }, []),
     (error) => {
@@ -555,7 +555,7 @@ Deno.test("readConfig() refuses a dashboard that nobody reaches, or anybody", ()
   );
 });
 
-Deno.test("readConfig() honours what else a connection URL says", () => {
+Deno.test("readConfig() honours a connection URL's other parameters", () => {
   const { source } = read({
     SOURCE_URL: "postgres://ignored@ignored:1/ignored?host=db.example.org" +
       "&port=6000&user=a%2Bb&password=p+w&dbname=totesys&sslmode=verify-ca" +
@@ -630,7 +630,7 @@ Deno.test("readConfig() honours libpq's other variables", () => {
   assert.equal(source?.sessionTarget, "primary");
 });
 
-Deno.test("readConfig() refuses each parameter that it can't honour, by its name", () => {
+Deno.test("readConfig() names each parameter that it can't honour", () => {
   const problems = problemsOf({
     SOURCE_URL: "postgres://db.example.org/totesys?sslmod=disable&sslcrl=/x" +
       "&channel_binding=require&target_session_attrs=stand-by&pgbouncer=true" +
@@ -654,7 +654,7 @@ Deno.test("readConfig() refuses each parameter that it can't honour, by its name
   ]);
 });
 
-Deno.test("readConfig() refuses libpq's variables that it would not heed, once", () => {
+Deno.test("readConfig() refuses libpq's variables that it can't honour, once", () => {
   const urls = {
     SOURCE_URL: "postgres://localhost/totesys",
     WAREHOUSE_URL: "postgres://localhost/warehouse",
@@ -686,7 +686,7 @@ for (
     { SOURCE_URL: "postgres:///db", PGHOST: "a.example.org,b" },
   ]
 ) {
-  Deno.test(`readConfig() says that several hosts are one too many: ${Object.values(variables)}`, () => {
+  Deno.test(`readConfig() refuses several hosts: ${Object.values(variables)}`, () => {
     assert.deepEqual(problemsOf(variables, ["source"]), [
       "SOURCE_URL: several hosts are named, and only one is supported: name the one to connect to",
     ]);
@@ -709,12 +709,12 @@ for (
     },
   ]
 ) {
-  Deno.test(`readConfig() takes certificates that ${url} names for meant`, () => {
+  Deno.test(`readConfig() verifies by the certificates that ${url} names`, () => {
     assert.deepEqual(read({ SOURCE_URL: url }, ["source"]).source?.tls, tls);
   });
 }
 
-Deno.test("readConfig() names what .env misspells", () => {
+Deno.test("readConfig() names misspelt settings of .env", () => {
   const misspelt = (names: string[]) => {
     try {
       readConfig(() => undefined, [], { names });
@@ -752,7 +752,7 @@ Deno.test("readConfig() names what .env misspells", () => {
   );
 });
 
-Deno.test("readConfig() names what S3 would not be reached by", () => {
+Deno.test("readConfig() refuses variables of S3 that it can't honour", () => {
   const problems = problemsOf({
     PROCESSED_URL: "s3://bucket/zone",
     AWS_S3_ENDPOINT: "http://127.0.0.1:9000",

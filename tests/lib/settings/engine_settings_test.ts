@@ -58,7 +58,7 @@ Deno.test("readEngine() reads Athena's workgroup and database", () => {
   });
 });
 
-Deno.test("engineProblem() says what the engine of a command line lacks", () => {
+Deno.test("engineProblem() names the settings that the chosen engine lacks", () => {
   const none = { ...read({}), processedUrl: "/zone" };
   const athena = { ...read(ATHENA), processedUrl: "/zone" };
 

@@ -6,7 +6,7 @@ function mask(env: Record<string, string>, text: string): string {
   return secretMask((name) => env[name])(text);
 }
 
-Deno.test("secretMask() takes out the passwords of URLs, encoded and not", () => {
+Deno.test("secretMask() masks passwords of URLs, encoded or not", () => {
   const env = {
     SOURCE_URL: "postgres://user:pass%20word%2F1@host/db",
     WAREHOUSE_URL: "postgres://user:100%/open@sesame@host/db",
@@ -17,7 +17,7 @@ Deno.test("secretMask() takes out the passwords of URLs, encoded and not", () =>
   assert.equal(mask(env, "a 100%/open@sesame b"), "a *** b");
 });
 
-Deno.test("secretMask() takes out keys, also as JSON has them", () => {
+Deno.test("secretMask() masks keys, also within JSON", () => {
   const env = {
     PGPASSWORD: 'quote"back\\slash',
     AWS_SECRET_ACCESS_KEY: "secret/key+1",
@@ -28,7 +28,7 @@ Deno.test("secretMask() takes out keys, also as JSON has them", () => {
   assert.equal(mask(env, "secret/key+1/and/more, secret/key+1"), "***, ***");
 });
 
-Deno.test("secretMask() leaves words be that are no secret", () => {
+Deno.test("secretMask() leaves other words unchanged", () => {
   const env = {
     SOURCE_URL: "postgres://user:pass@host/db",
     WAREHOUSE_URL: "postgres://host/db",
@@ -49,7 +49,7 @@ const MESSAGES = [
   "the token of the dashboard, the secret of the function",
 ];
 
-Deno.test("maskOf() changes no word of a message, whatever short password there is", () => {
+Deno.test("maskOf() leaves a message's words unchanged despite a short password", () => {
   const parts = MESSAGES.flatMap((message) =>
     [1, 2, 3, 4, 5, 6, 7].flatMap((length) =>
       Array.from(message, (_, index) => message.slice(index, index + length))
@@ -68,7 +68,7 @@ Deno.test("maskOf() changes no word of a message, whatever short password there 
   }
 });
 
-Deno.test("maskOf() takes a password out where it stands for one, however short", () => {
+Deno.test("maskOf() masks even a short password where a password is expected", () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   const random = new Random(seed);
   const alphabet = "abcxyz019-_.$^*+?()[]{}|~!#%&";
@@ -102,7 +102,7 @@ Deno.test("maskOf() takes a password out where it stands for one, however short"
   }
 });
 
-Deno.test("secretMask() leaves a name be that is also a password, but where it stands for one", () => {
+Deno.test("secretMask() masks a name that is also a password only where a password is expected", () => {
   const env = {
     SOURCE_URL: "postgres://totesys_extract:totesys_extract@host/totesys_shop",
     WAREHOUSE_URL: "postgres://loader:totesys_shop@host:5432/warehouse",
@@ -126,13 +126,13 @@ Deno.test("secretMask() leaves a name be that is also a password, but where it s
   assert.equal(mask(env, "password=reporting_user"), "password=***");
 });
 
-Deno.test("maskOf() takes a password of eight characters out of any place", () => {
+Deno.test("maskOf() masks a password of eight characters anywhere", () => {
   for (const password of ["hunter22", "correcthorse", "a.b*c(d)"]) {
     assert.equal(maskOf([password])(`x${password}y`), "x***y");
   }
 });
 
-Deno.test("secretMask() takes out passwords that a URL names after its ?", () => {
+Deno.test("secretMask() masks passwords in a URL's parameters", () => {
   const env = {
     SOURCE_URL:
       "postgres://host/db?user=u&password=hunter%4022&sslpassword=key-secret",

@@ -39,7 +39,7 @@ Deno.test("withSecrets() takes a URL, or JSON with one", async () => {
   );
 });
 
-Deno.test("withSecrets() takes what AWS rotates", async () => {
+Deno.test("withSecrets() takes a secret in the form that AWS rotates", async () => {
   const secret = JSON.stringify({
     engine: "postgres",
     host: "db.example.com",
@@ -66,7 +66,7 @@ Deno.test("withSecrets() writes the CA into a file that the URL names", async ()
   });
 });
 
-Deno.test("withSecrets() leaves a URL as it is written, but for the CA's file", async () => {
+Deno.test("withSecrets() changes nothing in a URL except the CA's file", async () => {
   const url = `${URL_TEXT}?options=-c%20a%3Db+c`;
 
   await sourceUrlOf(JSON.stringify({ url, ca: "PEM" }), (given, folder) => {
@@ -87,7 +87,7 @@ Deno.test("withSecrets() names an unknown field of a secret", async () => {
   });
 });
 
-Deno.test("withSecrets() names the secret that can't be used, not its value", async () => {
+Deno.test("withSecrets() names the unusable secret without its value", async () => {
   await assert.rejects(sourceUrlOf(undefined, () => {}), {
     name: "StageError",
     message: /^Cannot read the secret here: .*can't find/,

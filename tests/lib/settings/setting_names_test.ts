@@ -26,7 +26,7 @@ async function namesIn(
   return names;
 }
 
-Deno.test("namesInEnvFile() finds the names, and none where there is no file", async () => {
+Deno.test("namesInEnvFile() finds the names, and none without a file", async () => {
   assert.deepEqual(
     await namesIn("# A=1\r\nexport SOURCE_URL=a\r\n  TEMP = b \r\n"),
     ["SOURCE_URL", "TEMP"],
@@ -34,7 +34,7 @@ Deno.test("namesInEnvFile() finds the names, and none where there is no file", a
   assert.deepEqual(namesInEnvFile(() => undefined, "/nowhere/.env"), []);
 });
 
-Deno.test("namesInEnvFile() refuses an .env whose settings are not read", async () => {
+Deno.test("namesInEnvFile() refuses an .env in an encoding that Deno doesn't read", async () => {
   const marked = /^\.env is UTF-8 with a byte order mark, .* first line/;
   const [problem = ""] = await namesIn("\ufeffSOURCE_URL=a\n");
   assert.match(problem, marked);
@@ -49,7 +49,7 @@ Deno.test("namesInEnvFile() refuses an .env whose settings are not read", async 
   assert.match((await namesIn(latin1))[0] ?? "", /^\.env is not UTF-8/);
 });
 
-Deno.test("namesInEnvFile() names a value that lost what follows its $", async () => {
+Deno.test("namesInEnvFile() names a value in which $ would be expanded", async () => {
   const problem =
     "SOURCE_URL in .env refers to $word, which has no value: put the whole value into single quotes if the $ belongs to it";
   for (const value of ["pg://u:p$word@h", '"pg://u:p$word@h"']) {

@@ -11,7 +11,7 @@ function namerOf(folder: string | undefined): (text: string) => string {
   );
 }
 
-Deno.test("sqlFolderNamer() names the folder that SQL_DIRECTORY is", () => {
+Deno.test("sqlFolderNamer() names the folder of SQL_DIRECTORY", () => {
   const name = namerOf("/home/me/company/sql/");
 
   for (
@@ -35,7 +35,7 @@ Deno.test("sqlFolderNamer() names the folder that SQL_DIRECTORY is", () => {
   ) assert.equal(name(text), named);
 });
 
-Deno.test("sqlFolderNamer() leaves the project's own files, and what merely looks alike", () => {
+Deno.test("sqlFolderNamer() leaves the project's own files and similar names unchanged", () => {
   const name = namerOf("/home/me/company/sql");
 
   for (
@@ -49,7 +49,7 @@ Deno.test("sqlFolderNamer() leaves the project's own files, and what merely look
   ) assert.equal(name(text), text);
 });
 
-Deno.test("sqlFolderNamer() leaves all as it is where the folder is the project's", () => {
+Deno.test("sqlFolderNamer() changes nothing for the project's own folder", () => {
   const text = "Fix sql/checks/a__b.sql";
 
   assert.equal(namerOf(undefined)(text), text);
@@ -57,7 +57,7 @@ Deno.test("sqlFolderNamer() leaves all as it is where the folder is the project'
   assert.equal(namerOf(join(platformDirectory(), "sql"))(text), text);
 });
 
-Deno.test("sqlFolderNamer() keeps JSON what it is", () => {
+Deno.test("sqlFolderNamer() keeps JSON valid", () => {
   const named = namerOf('/a "folder"')('{"hint":"Fix sql/models"}');
 
   assert.deepEqual(JSON.parse(named), { hint: 'Fix /a "folder"/models' });

@@ -44,7 +44,7 @@ const last = (more: object) => () => Response.json({ id: "q1", ...more });
 const failed = (errorType: string, errorName: string) =>
   last({ error: { message: "why", errorType, errorName } });
 
-Deno.test("run() follows a statement to its end, also when the server is busy", async () => {
+Deno.test("run() waits for a statement's end, also when the server is busy", async () => {
   const { asked, origin, close } = serve([
     busy,
     next("/v1/1"),
@@ -110,7 +110,7 @@ for (
   });
 }
 
-Deno.test("run() says who was refused, and shows no password", async () => {
+Deno.test("run() names the refused user, without the password", async () => {
   const { origin, close } = serve([
     () => new Response("no", { status: 401 }),
   ]);
@@ -137,7 +137,7 @@ Deno.test("run() sends a statement whose answer is lost only once", async () => 
   assert.equal(asked.length, 1);
 });
 
-Deno.test("run() cancels the statement when it is asked to stop", async () => {
+Deno.test("run() cancels the statement when it is aborted", async () => {
   const stop = new AbortController();
   const { asked, origin, close } = serve([
     next("/v1/1"),

@@ -10,12 +10,12 @@ const SHA256_OF_ABC =
 const SHA256_OF_NOTHING =
   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-Deno.test("sha256Hex() is the standard's, of text and of bytes", () => {
+Deno.test("sha256Hex() is standard SHA-256, of text and of bytes", () => {
   assert.equal(sha256Hex("abc"), SHA256_OF_ABC);
   assert.equal(sha256Hex(new Uint8Array([97, 98, 99])), SHA256_OF_ABC);
 });
 
-Deno.test("sha256OfStream() is the same wherever the bytes are cut", async () => {
+Deno.test("sha256OfStream() doesn't depend on where the chunks are cut", async () => {
   const cut = async function* (...texts: string[]) {
     for (const text of texts) {
       yield await Promise.resolve(new TextEncoder().encode(text));

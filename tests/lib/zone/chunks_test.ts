@@ -25,7 +25,7 @@ Deno.test("chunks() gives each chunk memory of its own", async () => {
   assert.deepEqual(kept.map(textOf), ["abc", "def"]);
 });
 
-Deno.test("chunks() throws what the content throws", async () => {
+Deno.test("chunks() throws the content's error", async () => {
   const failing = content(["ab"], () => {
     throw new Error("gone");
   });
@@ -33,7 +33,7 @@ Deno.test("chunks() throws what the content throws", async () => {
   await assert.rejects(textsOf(chunks(failing, { bytes: 3 })), /^Error: gone/);
 });
 
-Deno.test("chunks() ends content that hangs, with the signal's reason", async () => {
+Deno.test("chunks() stops content that hangs, with the signal's reason", async () => {
   const stopping = new AbortController();
   const hanging = content(["abc"], () => {
     stopping.abort(new Error("asked to stop"));
@@ -50,7 +50,7 @@ Deno.test("chunks() ends content that hangs, with the signal's reason", async ()
   assert.deepEqual(found, ["abc"]);
 });
 
-Deno.test("chunks() takes nothing when it is stopped before it begins", async () => {
+Deno.test("chunks() reads nothing when it is stopped beforehand", async () => {
   const signal = AbortSignal.abort(new Error("stopped before"));
 
   await assert.rejects(

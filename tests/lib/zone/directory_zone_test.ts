@@ -41,7 +41,7 @@ Deno.test("DirectoryZone lists files that no key can name", () =>
     assert.deepEqual(files.map(({ key }) => key), ["of a person/ü.txt"]);
   }));
 
-Deno.test("DirectoryZone reports what a killed process has left unfinished", () =>
+Deno.test("DirectoryZone reports unfinished files of a killed process", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);
     await zone.put("a/b.json", bytesOf("whole"));
@@ -57,7 +57,7 @@ Deno.test("DirectoryZone reports what a killed process has left unfinished", () 
     assert.equal((await Array.fromAsync(zone.list(""))).length, 1);
   }));
 
-Deno.test("DirectoryZone removes folders that have long held nothing", () =>
+Deno.test("DirectoryZone removes folders that have long been empty", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);
     for (const key of ["a/1/x", "a/2/x", "a/3/x", "b/x"]) {
@@ -77,7 +77,7 @@ Deno.test("DirectoryZone removes folders that have long held nothing", () =>
     assert.deepEqual(files.map(({ key }) => key), ["a/2/x", "b/x"]);
   }));
 
-Deno.test("DirectoryZone never shows a half written file", () =>
+Deno.test("DirectoryZone never shows a partly written file", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(folder);
     const content = patternOf(5_000_000);
@@ -143,7 +143,7 @@ Deno.test("DirectoryZone serializes puts of several processes", () =>
     assert.equal(textOf((await zone.read("count"))?.bytes), "50");
   }));
 
-Deno.test("DirectoryZone is empty while its directory is not there", () =>
+Deno.test("DirectoryZone is empty while its directory doesn't exist", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(join(folder, "none"));
 
@@ -151,7 +151,7 @@ Deno.test("DirectoryZone is empty while its directory is not there", () =>
     assert.deepEqual(await Array.fromAsync(zone.list("")), []);
   }));
 
-Deno.test("DirectoryZone makes its directory, but none above it", () =>
+Deno.test("DirectoryZone creates its directory, but no parent directories", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(join(folder, "none/zone"));
 
@@ -161,7 +161,7 @@ Deno.test("DirectoryZone makes its directory, but none above it", () =>
     });
   }));
 
-Deno.test("DirectoryZone says when a file stands in its place", () =>
+Deno.test("DirectoryZone reports a file in place of its directory", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(join(folder, "file"), "");
 
@@ -172,7 +172,7 @@ Deno.test("DirectoryZone says when a file stands in its place", () =>
   }));
 
 Deno.test({
-  name: "DirectoryZone says when it may not write",
+  name: "DirectoryZone reports a directory without write permission",
   // Nothing but a system's own folder refuses root.
   ignore: Deno.uid() === 0 && Deno.build.os !== "linux",
   fn: () =>
@@ -188,7 +188,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "DirectoryZone says when Deno may not write",
+  name: "DirectoryZone reports a missing permission of Deno",
   permissions: { read: true },
   fn: async () => {
     await assertNotWritable(new DirectoryZone("/nowhere"), {
@@ -198,7 +198,7 @@ Deno.test({
   },
 });
 
-Deno.test("DirectoryZone says when its file system has no hard links", () =>
+Deno.test("DirectoryZone reports a file system without hard links", () =>
   inFolder(async (folder) => {
     const zone = new DirectoryZone(join(folder, "zone"));
     const link = Deno.link;

@@ -16,7 +16,7 @@ const CHAIN = [
   "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
-Deno.test("resolveCredentials() takes the keys of the settings first", () =>
+Deno.test("resolveCredentials() prefers the settings' keys", () =>
   withChain(
     { AWS_ACCESS_KEY_ID: "other", AWS_SECRET_ACCESS_KEY: "x" },
     async () => {
@@ -33,7 +33,7 @@ Deno.test("resolveCredentials() takes the keys of the settings first", () =>
     },
   ));
 
-Deno.test("resolveCredentials() asks the SDK's chain when half of the keys is missing", () =>
+Deno.test("resolveCredentials() uses the SDK's chain when one of the two keys is missing", () =>
   withChain(
     { AWS_ACCESS_KEY_ID: "k2", AWS_SECRET_ACCESS_KEY: "s2" },
     async () => {
@@ -47,7 +47,7 @@ Deno.test("resolveCredentials() asks the SDK's chain when half of the keys is mi
     },
   ));
 
-Deno.test("resolveCredentials() says what to set when there are none", () =>
+Deno.test("resolveCredentials() names the settings when there are no credentials", () =>
   inFolder((folder) =>
     withChain({
       AWS_SHARED_CREDENTIALS_FILE: `${folder}/none`,

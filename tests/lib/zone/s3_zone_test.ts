@@ -53,7 +53,7 @@ Deno.test("S3Zone serves a whole bucket, and a prefix of it", () =>
     assert.equal(inner.locate("a"), "s3://bucket/some/prefix/a");
   }));
 
-Deno.test("S3Zone reports every upload that has not ended, and ends it", () =>
+Deno.test("S3Zone lists every unfinished upload, and aborts it", () =>
   withZone(async (zone, { proxy }) => {
     const page = (upload: string, rest: string) =>
       new Response(
@@ -94,7 +94,7 @@ const NO_ANSWER = {
   retryable: true,
 };
 
-Deno.test("S3Zone gives up a server that takes requests and never answers", () =>
+Deno.test("S3Zone gives up on a server that never answers", () =>
   withSilentServer("", async (zone) => {
     await Promise.all([
       assert.rejects(zone.read("a"), NO_ANSWER),
@@ -105,7 +105,7 @@ Deno.test("S3Zone gives up a server that takes requests and never answers", () =
     ]);
   }));
 
-Deno.test("S3Zone gives up a server that stops in the middle of its answer", () =>
+Deno.test("S3Zone gives up on a server that stops in the middle of an answer", () =>
   withSilentServer(
     'HTTP/1.1 200 OK\r\netag: "x"\r\ncontent-length: 100\r\n\r\nbegun',
     async (zone) => {
@@ -130,7 +130,7 @@ Deno.test("S3Zone sends a stream in parts, each with a checksum", () =>
     assert.deepEqual(methodsOf(proxy), ["POST", "PUT", "PUT", "PUT", "POST"]);
   }));
 
-Deno.test("S3Zone aborts the upload of a source that fails, its parts done", () =>
+Deno.test("S3Zone aborts an upload after its parts when the source fails", () =>
   withZone(async (zone, { proxy }) => {
     const failing = async function* () {
       yield* pieces(patternOf(2 * PART_BYTES), PART_BYTES);
@@ -167,7 +167,7 @@ Deno.test("S3Zone aborts an upload when a part is refused", () =>
     assert.equal(await zone.head("a"), undefined);
   }));
 
-Deno.test("S3Zone aborts an upload whose file has come to be meanwhile", () =>
+Deno.test("S3Zone aborts an upload whose file was created meanwhile", () =>
   withZone(async (zone, { proxy }) => {
     await zone.put("a", bytesOf("first"));
 
@@ -187,7 +187,7 @@ Deno.test("S3Zone tries again when the server is busy", () =>
     assert.deepEqual(methodsOf(proxy), ["PUT", "PUT", "PUT"]);
   }));
 
-Deno.test("S3Zone may take its own create, repeated, for another's", () =>
+Deno.test("S3Zone may mistake its own repeated create for another run's", () =>
   withZone(async (zone, { proxy }) => {
     let losses = 1;
     proxy.fault = () => losses-- > 0 ? "lost" : undefined;
@@ -198,7 +198,7 @@ Deno.test("S3Zone may take its own create, repeated, for another's", () =>
     assert.equal(textOf((await zone.read("a"))?.bytes), "ours");
   }));
 
-Deno.test("S3Zone leaves a put to the one that it raced with", () =>
+Deno.test("S3Zone gives way to a concurrent put", () =>
   withZone(async (zone, { proxy }) => {
     await zone.put("a", bytesOf("first"));
     const ifMatch = (await zone.head("a"))?.etag;
@@ -208,7 +208,7 @@ Deno.test("S3Zone leaves a put to the one that it raced with", () =>
     await assert.rejects(zone.put("a", bytesOf("second")), /HTTP 409/);
   }));
 
-Deno.test("S3Zone's batches are committed, or another's, after a conflict", () =>
+Deno.test("S3Zone commits one run's batch after a conflict", () =>
   withZone(async (zone, { proxy }) => {
     const log = new BatchLog<IngestionManifest>(zone, "extract");
     const mine = { format: 1, stage: "extract", runId: "mine" };
@@ -245,7 +245,7 @@ const REFUSALS = [
 ];
 
 for (const { status, code, hint, retryable = false } of REFUSALS) {
-  Deno.test(`S3Zone says what ${status} ${code} means`, () =>
+  Deno.test(`S3Zone explains ${status} ${code}`, () =>
     withZone(async (zone, { proxy }) => {
       proxy.fault = () => s3Refusal(status, code);
 
@@ -267,7 +267,7 @@ for (const { status, code, hint, retryable = false } of REFUSALS) {
     }));
 }
 
-Deno.test("S3Zone says why a HEAD was refused, whose answer has no body", () =>
+Deno.test("S3Zone explains a refused HEAD, whose answer has no body", () =>
   withZone(async (zone, { proxy }) => {
     await zone.create("a", bytesOf("a"));
     const refused = (isAlsoGet: boolean) => async () => {
@@ -287,7 +287,7 @@ Deno.test("S3Zone says why a HEAD was refused, whose answer has no body", () =>
     await assert.rejects(refused(false), { message: /HTTP 403\)$/ });
   }));
 
-Deno.test("S3Zone says when the bucket is missing", () =>
+Deno.test("S3Zone reports a missing bucket", () =>
   withServer(async ({ proxy }) => {
     const s3 = { ...SETTINGS, endpoint: proxy.endpoint };
     await assertRefused(openZone("s3://missing/zone", { s3 }), {
@@ -297,7 +297,7 @@ Deno.test("S3Zone says when the bucket is missing", () =>
     });
   }));
 
-Deno.test("S3Zone says when nobody listens at the endpoint", async () => {
+Deno.test("S3Zone reports an endpoint where no server listens", async () => {
   const s3 = { ...SETTINGS, endpoint: "http://127.0.0.1:1" };
   await assertRefused(openZone("s3://bucket/zone", { s3 }), {
     message: /at http:\/\/127\.0\.0\.1:1: the connection was refused$/,
@@ -306,7 +306,7 @@ Deno.test("S3Zone says when nobody listens at the endpoint", async () => {
   });
 });
 
-Deno.test("S3Zone says when the endpoint's name is unknown", async () => {
+Deno.test("S3Zone reports an endpoint with an unknown name", async () => {
   const s3 = { ...SETTINGS, endpoint: "http://s3.invalid" };
   await assertRefused(openZone("s3://bucket/zone", { s3 }), {
     message: /at http:\/\/s3\.invalid: the host's name /,
@@ -315,7 +315,7 @@ Deno.test("S3Zone says when the endpoint's name is unknown", async () => {
   });
 });
 
-Deno.test("openZone() refuses a URL that is no zone", () => {
+Deno.test("openZone() refuses a URL that can't be a zone", () => {
   for (
     const url of ["", "lake", "./lake", "http://host/lake", "s3://", "s3:/a"]
   ) {

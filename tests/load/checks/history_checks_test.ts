@@ -86,13 +86,13 @@ const CASES: Readonly<
 };
 
 for (const [what, { rows, found }] of Object.entries(CASES)) {
-  Deno.test(`the checks of history see ${what}`, () =>
+  Deno.test(`the checks of history find ${what}`, () =>
     withWarehouse(rows, async (run) => {
       assert.deepEqual(await run([]), found);
     }));
 }
 
-Deno.test("a file with the name of a check of history takes its place", () =>
+Deno.test("a file named like a check of history replaces it", () =>
   withWarehouse(
     "(1, 1, 1, 7, '2024-01-01', null, 1, null)",
     async (run) => {

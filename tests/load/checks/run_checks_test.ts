@@ -21,7 +21,7 @@ interface Bench {
 
 const MODEL = { name: "fact", key: ["id"], kind: "fact" } as const;
 
-Deno.test("runChecks() writes warnings down and reports them", () =>
+Deno.test("runChecks() records and reports warnings", () =>
   withTable(async (bench) => {
     await check(bench, { text: rule("warning", "amount < 0") });
 
@@ -35,7 +35,7 @@ Deno.test("runChecks() writes warnings down and reports them", () =>
     );
   }));
 
-Deno.test("runChecks() looks only at the keys that the batches touched", () =>
+Deno.test("runChecks() checks only the keys that the batches changed", () =>
   withTable(async (bench) => {
     await bench.client.query(
       "create temporary table staged as select 3 as id",
@@ -91,7 +91,7 @@ for (
     }));
 }
 
-Deno.test("noteFailedCheck() writes down the check that ended a load, which was undone", () =>
+Deno.test("noteFailedCheck() records the check that rolled back a load", () =>
   withTable(async (bench) => {
     const { client } = bench;
     await client.query("begin");
@@ -116,7 +116,7 @@ Deno.test("noteFailedCheck() writes down the check that ended a load, which was 
     );
   }));
 
-Deno.test("runChecks() is content where no row breaks a rule", () =>
+Deno.test("runChecks() passes when no row breaks a rule", () =>
   withTable(async (bench) => {
     await check(bench, { text: rule("error", "amount > 100") });
 
@@ -126,7 +126,7 @@ Deno.test("runChecks() is content where no row breaks a rule", () =>
     await check(bench, { text: rule("error", "amount > 100") });
   }));
 
-Deno.test("runChecks() looks for wrong rows in a statement that only reads", () =>
+Deno.test("runChecks() runs checks in a read-only statement", () =>
   withTable(async (bench) => {
     const { client } = bench;
     const statements: string[] = [];
@@ -157,7 +157,7 @@ Deno.test("runChecks() takes keys and findings of any type", () =>
     ]);
   }));
 
-Deno.test("runChecks() writes down a thousand findings, and counts them all", () =>
+Deno.test("runChecks() records a thousand findings, and counts all", () =>
   withTable(async (bench) => {
     await bench.client.query(
       "insert into fact select n, -1 from generate_series(10, 1209) as n",
@@ -182,7 +182,7 @@ Deno.test("runChecks() refuses a check without severity", () =>
     );
   }));
 
-Deno.test("runChecks() notes how each check ended, and forgets those that are gone", () =>
+Deno.test("runChecks() records each check's result, and removes those of deleted checks", () =>
   withTable(async (bench) => {
     const { client } = bench;
     await client.query(
@@ -220,7 +220,7 @@ Deno.test("runChecks() notes how each check ended, and forgets those that are go
     assert.equal((await results())[1]?.findings, "0");
   }));
 
-Deno.test("checkedModel() is in the check's name", () => {
+Deno.test("checkedModel() comes from the check's name", () => {
   const models = PROJECT_SQL.models.map((model) => model.name);
 
   for (const file of PROJECT_SQL.checks) {

@@ -51,7 +51,7 @@ function before(write: string, body: string) {
 }
 
 for (const [what, { table, statements }] of Object.entries(INTERCEPTORS)) {
-  Deno.test(`load and rebuild keep nothing where there is ${what}`, async () => {
+  Deno.test(`load and rebuild roll back when there is ${what}`, async () => {
     await using platform = await openPlatform();
     const { source, warehouse: { client }, context } = platform;
     await fillSmall(source.client);
@@ -92,7 +92,7 @@ for (const [what, { table, statements }] of Object.entries(INTERCEPTORS)) {
   });
 }
 
-Deno.test("a first load, too, sees a trigger that leaves rows out", async () => {
+Deno.test("a first load detects a trigger that skips rows", async () => {
   await using platform = await openPlatform();
   const { source, warehouse: { client } } = platform;
   await fillSmall(source.client);

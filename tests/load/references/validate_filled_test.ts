@@ -70,7 +70,7 @@ Deno.test("load() validates foreign keys after it has committed the rows", () =>
     "update payment set currency_id = 77 where payment_id = 2",
   ));
 
-Deno.test("load() goes on to validate the foreign keys that another did not come to", () =>
+Deno.test("load() validates foreign keys that an interrupted load left", () =>
   withBatchWaiting(async (platform) => {
     const repair = withStatements(platform, (sql) => {
       if (sql.includes("validate constraint")) throw new Error("killed");
@@ -111,7 +111,7 @@ Deno.test("load() validates foreign keys over one connection if it gets no secon
     assert.deepEqual(await unvalidated(platform), []);
   }));
 
-Deno.test("load() gives placeholders to a foreign key that is not validated", () =>
+Deno.test("load() adds placeholders for a foreign key that is not validated", () =>
   withBatchWaiting(async (platform) => {
     await platform.load();
     const { client } = platform.warehouse;

@@ -56,7 +56,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("rebuildWarehouse() leaves alone what is right, and what hangs on it", async () => {
+Deno.test("rebuildWarehouse() leaves correct rows and their dependents unchanged", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const { client } = platform.warehouse;
@@ -95,7 +95,7 @@ Deno.test("rebuildWarehouse() fills an empty warehouse, migrations first", async
   assert.deepEqual((await platform.load()).batches, []);
 });
 
-Deno.test("rebuildWarehouse() is the way out when other SQL made the zone", async () => {
+Deno.test("rebuildWarehouse() works when other SQL made the zone", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const hint = /^Run `\.\/totesys rebuild warehouse`$/;
@@ -130,7 +130,7 @@ Deno.test("rebuildWarehouse() is the way out when other SQL made the zone", asyn
   await assertFreshlyLoaded(platform);
 });
 
-Deno.test("load() goes on after the zone was rebuilt by the same SQL", async () => {
+Deno.test("load() continues after the zone was rebuilt with the same SQL", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
 
@@ -141,7 +141,7 @@ Deno.test("load() goes on after the zone was rebuilt by the same SQL", async () 
   assert.equal((await processedManifest(platform, 5)).batch, 5);
 });
 
-Deno.test("rebuildWarehouse() replaces another lake only when it is allowed to", async () => {
+Deno.test("rebuildWarehouse() replaces another lake only with --replace-lake", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   await using other = await openPlatform();
@@ -165,7 +165,7 @@ Deno.test("rebuildWarehouse() replaces another lake only when it is allowed to",
   await assertFreshlyLoaded({ ...other, warehouse: platform.warehouse });
 });
 
-Deno.test("rebuildWarehouse() goes back to earlier batches only when it is allowed to", async () => {
+Deno.test("rebuildWarehouse() goes back to earlier batches only with --replace-lake", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const { processedUrl } = platform.config;
@@ -203,7 +203,7 @@ Deno.test("rebuildWarehouse() refuses a zone without batches, and models that sq
   });
 });
 
-Deno.test("rebuildWarehouse() waits for another load, but not for ever", async () => {
+Deno.test("rebuildWarehouse() waits a limited time for another load", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const { warehouse, context } = platform;
@@ -228,7 +228,7 @@ Deno.test("rebuildWarehouse() waits for another load, but not for ever", async (
   );
 });
 
-Deno.test("rebuildWarehouse() keeps nothing of what breaks a rule or is damaged", async () => {
+Deno.test("rebuildWarehouse() rolls back when a rule is broken or a file is damaged", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   await damage(platform);
@@ -261,7 +261,7 @@ from checked_fact_payment where payment_id = 2`;
   await assertFreshlyLoaded(platform);
 });
 
-Deno.test("rebuildWarehouse() writes down what the checks find now, once", async () => {
+Deno.test("rebuildWarehouse() records the checks' findings once", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   const { client } = platform.warehouse;
@@ -285,7 +285,7 @@ Deno.test("rebuildWarehouse() writes down what the checks find now, once", async
   assert.ok(before.some((row) => row.finding?.includes("design_id 40")));
 });
 
-Deno.test("a rebuild of the warehouse that is stopped at any moment changes nothing", async () => {
+Deno.test("rebuildWarehouse() changes nothing when it is stopped at any moment", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   await damage(platform);

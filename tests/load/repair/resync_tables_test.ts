@@ -7,7 +7,7 @@ import { assertFreshlyLoaded, tableTexts } from "../../harness/rebuild.ts";
 import { insertOrder } from "../../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`resyncTables() loads what waits and repairs what reads a table, on ${zones}`, async () => {
+  Deno.test(`resyncTables() loads pending batches and repairs the models that read a table, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     await runSmallHistory(platform);
     const { client } = platform.warehouse;
@@ -45,7 +45,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("resyncTables() goes on only from what is of this lake", async () => {
+Deno.test("resyncTables() refuses an empty zone, and a warehouse of another lake", async () => {
   await using platform = await openPlatform();
   await assert.rejects(
     resyncTables(platform.context, { tables: ["payment"] }),
@@ -66,7 +66,7 @@ Deno.test("resyncTables() goes on only from what is of this lake", async () => {
   assert.deepEqual(await tableTexts(platform.warehouse), before);
 });
 
-Deno.test("resyncTables() gives a fact the placeholders that it needs", async () => {
+Deno.test("resyncTables() adds the placeholders that a fact needs", async () => {
   await using platform = await openPlatform();
   await runSmallHistory(platform);
   await execute(

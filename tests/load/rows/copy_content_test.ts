@@ -87,7 +87,7 @@ const TYPES: readonly [string, string, readonly string[]][] = [
   ["DECIMAL(9,5)", "numeric(12,5)", ["9999.99999", "-1234.50000", "0.00001"]],
 ];
 
-Deno.test("binaryContent() gives each value as csvContent() does", async () => {
+Deno.test("binaryContent() stores the same values as csvContent()", async () => {
   await using database = await openTestDatabase();
   await using duckdb = await openTestDuckDb();
   for (const [type, target, values] of TYPES) {
@@ -136,7 +136,7 @@ Deno.test("binaryContent() gives each value as csvContent() does", async () => {
   }
 });
 
-Deno.test("binaryContent() sends rows that fill many pieces", async () => {
+Deno.test("binaryContent() sends rows that fill many chunks", async () => {
   await using database = await openTestDatabase();
   await using duckdb = await openTestDuckDb();
   await database.client.query("create table one (id integer, given bigint)");
@@ -164,7 +164,7 @@ Deno.test("binaryContent() sends rows that fill many pieces", async () => {
   assert.deepEqual(found, { rows: "100000", sum: "4999950000" });
 });
 
-Deno.test("binaryContent() leaves to CSV what may differ, or takes longer", async () => {
+Deno.test("binaryContent() leaves types to CSV that would differ or be slower", async () => {
   await using duckdb = await openTestDuckDb();
   const time = "time without time zone";
   const cases: [string, string][] = [
@@ -196,7 +196,7 @@ Deno.test("binaryContent() leaves to CSV what may differ, or takes longer", asyn
   }
 });
 
-Deno.test("a result that nobody reads to its end doesn't keep DuckDB open", async () => {
+Deno.test("an unfinished result doesn't keep DuckDB open", async () => {
   const duckdb = await openTestDuckDb();
   const chunks = await duckdb.chunks("select * from range(10_000_000)");
   for await (const { rowCount } of chunks) {

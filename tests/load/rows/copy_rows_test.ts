@@ -5,7 +5,7 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import { copyRows } from "../../../load/rows/copy_rows.ts";
 import { openTestDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
-Deno.test("copyRows() fills a table, with what all rows have alike", async () => {
+Deno.test("copyRows() fills a table, with the values that all rows share", async () => {
   await using database = await openTable();
   const done = { rows: 0, bytes: 0 };
   const progress: Progress = {
@@ -40,7 +40,7 @@ Deno.test("copyRows() fills a table, with what all rows have alike", async () =>
   assert.deepEqual(done, { rows: 3, bytes: 24 });
 });
 
-Deno.test("copyRows() refuses other rows than were written", async () => {
+Deno.test("copyRows() refuses a number of rows other than was written", async () => {
   await using database = await openTable();
 
   await assert.rejects(
@@ -55,7 +55,7 @@ Deno.test("copyRows() refuses other rows than were written", async () => {
   );
 });
 
-Deno.test("copyRows() passes on what the server rejects", async () => {
+Deno.test("copyRows() throws the server's error", async () => {
   await using database = await openTable();
 
   await assert.rejects(

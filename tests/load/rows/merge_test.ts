@@ -4,7 +4,7 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import { addPlaceholders } from "../../../load/rows/merge.ts";
 import { openTestDatabase } from "../../harness/postgres.ts";
 
-Deno.test("addPlaceholders() flags a row for each key that is named and not there", async () => {
+Deno.test("addPlaceholders() inserts a flagged row for each missing key", async () => {
   await using database = await openTestDatabase();
   await database.client.query(
     `create table dim_place (place_id integer primary key, name text,

@@ -74,7 +74,7 @@ async function toldOf({ context }: Platform) {
 }
 
 for (const [name, { sql, says, repairs }] of Object.entries(DAMAGES)) {
-  Deno.test(`status, doctor and plan see at once that ${name}, and ${repairs} repairs it`, async () => {
+  Deno.test(`status, doctor and plan report that ${name}, and ${repairs} repairs it`, async () => {
     await using platform = await openLoaded();
     const { warehouse: { client }, context, logged } = platform;
     const before = await readCatalogue(client);
@@ -140,7 +140,7 @@ for (const table of ["migration", "batch", "verification"]) {
 for (
   const sql of ["drop table pipeline.migration", "drop schema pipeline cascade"]
 ) {
-  Deno.test(`after "${sql}" each command says what is gone, and where to load instead`, async () => {
+  Deno.test(`after "${sql}" each command names what is missing, and what to do`, async () => {
     await using platform = await openLoaded();
     const { warehouse: { client }, context } = platform;
     await execute(client, sql);
@@ -164,7 +164,7 @@ for (
   });
 }
 
-Deno.test("a schema named pipeline that others use for tables of theirs is no damage", async () => {
+Deno.test("another owner's schema named pipeline is not reported as damage", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   await execute(
     platform.warehouse.client,

@@ -83,7 +83,7 @@ Deno.test("followModels() widens a dimension's key under the facts that refer to
     assert.deepEqual(rows, []);
   }));
 
-Deno.test("followModels() leaves a table alone that fits, with what others made of its views", () =>
+Deno.test("followModels() changes nothing in a table that fits, or in views over its views", () =>
   inWarehouse(async (client) => {
     await client.query(
       `create or replace view dim_payment_type_current as
@@ -130,7 +130,7 @@ Deno.test("followModels() gives a model's new column to the views of a table wit
     assert(!names.includes("ours"));
   }));
 
-Deno.test("followModels() makes a column that a model lost nullable, and drops it where it may", () =>
+Deno.test("followModels() makes a column without a model nullable, or drops it if that is allowed", () =>
   inWarehouse(async (client) => {
     await client.query(
       `alter table dim_payment_type alter payment_type_name set not null;
@@ -157,7 +157,7 @@ Deno.test("followModels() makes a column that a model lost nullable, and drops i
     assert.deepEqual(kept, [{ note: "ours" }]);
   }));
 
-Deno.test("followModels() names a column whose type the warehouse has not", () =>
+Deno.test("followModels() names a column whose type the warehouse lacks", () =>
   inWarehouse(async (client) => {
     const models = [
       typed("dim_payment_type", { payment_type_id: "INTEGER", tags: "BLOB" }),
@@ -171,7 +171,7 @@ Deno.test("followModels() names a column whose type the warehouse has not", () =
     });
   }));
 
-Deno.test("followModels() refuses a name that Postgres would cut", () =>
+Deno.test("followModels() refuses a name that Postgres would truncate", () =>
   inWarehouse(async (client) => {
     const long = "é".repeat(32);
     const models = [

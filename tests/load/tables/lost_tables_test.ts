@@ -96,7 +96,7 @@ const CHANGES: Readonly<
 };
 
 for (const [what, change] of Object.entries(CHANGES)) {
-  Deno.test(`load and a rebuild name ${what}, and are helped by what they say`, () =>
+  Deno.test(`load and a rebuild name ${what}, and work after following the hint`, () =>
     withBatchWaiting(async (platform) => {
       const { warehouse: { client }, context } = platform;
       await execute(client, change.sql);
@@ -125,7 +125,7 @@ for (const [what, change] of Object.entries(CHANGES)) {
     }));
 }
 
-Deno.test("load calls no table abandoned that somebody made with its own history", () =>
+Deno.test("load doesn't report as abandoned a table that it didn't make", () =>
   withBatchWaiting(async (platform) => {
     const { warehouse: { client }, logged } = platform;
     await execute(

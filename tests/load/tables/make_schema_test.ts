@@ -22,7 +22,7 @@ select
 from changed.department
 `;
 
-Deno.test("makeSchema() makes a new warehouse for a model added to those that migrations declare", () =>
+Deno.test("makeSchema() makes the table of a model that the migrations don't declare", () =>
   inFolder(async (folder) => {
     await copyTree(SQL_DIRECTORY, join(folder, "sql"));
     await Deno.writeTextFile(
@@ -104,7 +104,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`makeSchema() leaves alone ${what} that somebody made`, () =>
+  Deno.test(`makeSchema() doesn't touch ${what} that somebody else made`, () =>
     inFolder(async (folder) => {
       await copyTree(SQL_DIRECTORY, join(folder, "sql"));
       await Deno.writeTextFile(
@@ -138,7 +138,7 @@ for (
     }));
 }
 
-Deno.test("makeSchema() leaves alone a table that has the quarantine's name", async () => {
+Deno.test("makeSchema() doesn't touch another table with the quarantine's name", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   await execute(client, "create table quarantine (id integer)");

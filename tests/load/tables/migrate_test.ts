@@ -11,7 +11,7 @@ const FAULTY = {
   text: "create table third (n integer); select 1 / 0",
 };
 
-Deno.test("migrate() applies what waits, in order, and once", async () => {
+Deno.test("migrate() applies pending migrations in order, once", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
 
@@ -22,7 +22,7 @@ Deno.test("migrate() applies what waits, in order, and once", async () => {
   assert.deepEqual(await tables(database), ["first", "second"]);
 });
 
-Deno.test("migrate() keeps nothing of a migration that fails, and all before it", async () => {
+Deno.test("migrate() rolls back a failed migration, and keeps those before it", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
 
@@ -40,7 +40,7 @@ Deno.test("migrate() keeps nothing of a migration that fails, and all before it"
   ]);
 });
 
-Deno.test("migrate() keeps nothing of a migration that can't be written down", async () => {
+Deno.test("migrate() rolls back a migration that can't be recorded", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   const text = `${SECOND.text};
@@ -72,7 +72,7 @@ Deno.test("migrate() refuses a migration that was edited after it was applied", 
   assert.deepEqual(await tables(database), ["first"]);
 });
 
-Deno.test("migrate() takes blanks at the end of lines and files for no edit", async () => {
+Deno.test("migrate() ignores blanks at the end of lines and files", async () => {
   await using database = await openTestDatabase();
   const { client } = database;
   const text = "create table first (\n  n integer\n)\n";

@@ -25,7 +25,7 @@ const CREATE = `
   create unique index on fact_thing (thing_id) where to_batch is null;
   create index "An odd name" on dim_other (is_placeholder)`;
 
-Deno.test("restoreConstraints() puts back all that removeConstraints() took", () =>
+Deno.test("restoreConstraints() restores all that removeConstraints() removed", () =>
   inTables(async (client, tables) => {
     const before = await constraints(client);
 
@@ -37,7 +37,7 @@ Deno.test("restoreConstraints() puts back all that removeConstraints() took", ()
     assert.equal(before.length, 9);
   }));
 
-Deno.test("restoreConstraints() makes placeholders for references to nothing", () =>
+Deno.test("restoreConstraints() makes placeholders for missing keys", () =>
   inTables(async (client, tables) => {
     const removed = await removeConstraints(client, TABLES);
     await client.query(
@@ -97,7 +97,7 @@ Deno.test("restoreConstraints() leaves a proven foreign key to be validated", ()
     );
   }));
 
-Deno.test("restoreConstraints() throws where a key is there twice", () =>
+Deno.test("restoreConstraints() throws on a duplicate key", () =>
   inTables(async (client, tables) => {
     const removed = await removeConstraints(client, TABLES);
     await client.query("insert into fact_thing values (1, 'a'), (1, 'b')");
@@ -108,7 +108,7 @@ Deno.test("restoreConstraints() throws where a key is there twice", () =>
     );
   }));
 
-Deno.test("restoreConstraints() throws what placeholders can't repair", () =>
+Deno.test("restoreConstraints() throws errors that placeholders can't repair", () =>
   inTables(async (client) => {
     const removed = await removeConstraints(client, TABLES);
     await client.query("insert into fact_thing values (1, 'a', 5)");

@@ -39,7 +39,7 @@ Deno.test("readWarehouseTable() reads columns, references and whether it holds a
   assert.equal(filled.empty, false);
 });
 
-Deno.test("readWarehouseTable() leaves out what the table gives a value and the model has not", async () => {
+Deno.test("readWarehouseTable() leaves out columns with a default that the model lacks", async () => {
   await using database = await openTestDatabase();
   await using connection = await connect(database.settings, {
     purpose: "test",
@@ -63,7 +63,7 @@ Deno.test("readWarehouseTable() leaves out what the table gives a value and the 
   assert.deepEqual(table.references, []);
 });
 
-Deno.test("readWarehouseTable() names a model that the warehouse has no table for", async () => {
+Deno.test("readWarehouseTable() names a model without a table", async () => {
   await using database = await openTestDatabase();
 
   await assert.rejects(readWarehouseTable(database.client, MODEL), {

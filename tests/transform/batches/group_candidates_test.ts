@@ -13,7 +13,7 @@ import { processedManifest } from "../../harness/manifests.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
 import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
-Deno.test("groupCandidates() keeps no buckets of keys, but the checksum of the manifest with them", async () => {
+Deno.test("groupCandidates() drops the buckets of keys, and keeps the checksum of the whole manifest", async () => {
   await using platform = await openPlatform();
   const { config, context, source } = platform;
   await fillSmall(source.client);

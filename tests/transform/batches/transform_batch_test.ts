@@ -17,7 +17,7 @@ import {
 import { fillSmall, insertOrder } from "../../harness/small_source.ts";
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`a full read repairs whatever differs in the lake, on ${zones}`, async () => {
+  Deno.test(`a full read repairs every difference in the lake, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { client } = platform.source;
     await fillSmall(client);
@@ -60,7 +60,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("a full read heals a joined model whose state alone is right", async () => {
+Deno.test("a full read repairs a join of which only the state is right", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);
@@ -81,7 +81,7 @@ Deno.test("a full read heals a joined model whose state alone is right", async (
   );
 });
 
-Deno.test("a full read keeps the last good version of what is in quarantine", async () => {
+Deno.test("a full read keeps the last good version of a quarantined row", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   const history = new History(platform);

@@ -43,7 +43,7 @@ Deno.test("Athena makes the lake and the warehouse that DuckDB makes", async () 
   assert.deepEqual(await warehouseHistory(platform), loaded);
 });
 
-Deno.test("what a killed run left with Athena is swept, and its tables are dropped", async () => {
+Deno.test("sweep removes a killed run's files of Athena, and its tables are dropped", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await using statements = await openStatements(platform);
   await using athena = new TestAthena((sql) => statements.run(sql));
@@ -80,7 +80,7 @@ Deno.test("what a killed run left with Athena is swept, and its tables are dropp
   assert.deepEqual(statements.tables, []);
 });
 
-Deno.test("a batch that is aborted stops Athena's statement, and commits nothing", async () => {
+Deno.test("an aborted batch stops Athena's statement, and commits nothing", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await using statements = await openStatements(platform);
   await using athena = new TestAthena((sql) => statements.run(sql));
@@ -101,7 +101,7 @@ Deno.test("a batch that is aborted stops Athena's statement, and commits nothing
   assert.deepEqual(keys.filter((key) => key.startsWith("_batches")), []);
 });
 
-Deno.test("what Athena refuses is made by DuckDB, and what it can't do stops the batch", async () => {
+Deno.test("DuckDB makes the models that Athena refuses, and other errors of Athena stop the batch", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await using statements = await openStatements(platform);
   await using athena = new TestAthena((sql) => statements.run(sql));
@@ -145,7 +145,7 @@ Deno.test("what Athena refuses is made by DuckDB, and what it can't do stops the
   );
 });
 
-Deno.test("Athena that doesn't see all rows stops the batch", async () => {
+Deno.test("missing rows in Athena stop the batch", async () => {
   await using platform = await openPlatform({ zones: "S3" });
   await using statements = await openStatements(platform);
   await using athena = new TestAthena((sql) =>

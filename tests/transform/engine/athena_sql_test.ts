@@ -20,7 +20,7 @@ async function answer(sql: string): Promise<string | undefined> {
   return rows[1]?.[0];
 }
 
-Deno.test("a table is made by Hive's statement, with moments as text", () => {
+Deno.test("a table is made by a statement of Hive, with timestamps as text", () => {
   const columns = [
     { name: "id", type: "INTEGER" },
     { name: "name", type: "VARCHAR" },
@@ -44,7 +44,7 @@ for (
     "9999-12-31 23:59:59.1",
   ]
 ) {
-  Deno.test(`a moment is carried as text and back: ${moment}`, async () => {
+  Deno.test(`a timestamp is converted to text and back: ${moment}`, async () => {
     const text = carry(`timestamp '${moment}'`, "TIMESTAMP");
     const back = uncarry({ name: "at", type: "TIMESTAMP" });
 
@@ -55,13 +55,13 @@ for (
   });
 }
 
-Deno.test("no moment stays none", async () => {
+Deno.test("a null timestamp stays null", async () => {
   const text = carry("cast(null as timestamp(6))", "TIMESTAMP");
 
   assert.equal(await answer(`select ${text} is null`), "true");
 });
 
-Deno.test("a moment whose year has more than four digits makes the query fail", async () => {
+Deno.test("a timestamp whose year has more than four digits fails the query", async () => {
   const text = carry("timestamp '10000-01-01 00:00:00'", "TIMESTAMP");
 
   await assert.rejects(answer(`select ${text}`), (error) => {

@@ -46,7 +46,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("with Iceberg tables, DuckDB writes what an engine made", async () => {
+Deno.test("with Iceberg tables, DuckDB rewrites an engine's files", async () => {
   await using platform = await openPlatform();
   await extractHistory(platform);
   await platform.transform();
@@ -67,7 +67,7 @@ Deno.test("with Iceberg tables, DuckDB writes what an engine made", async () => 
   }
 });
 
-Deno.test("a query that an engine refuses is made by DuckDB", async () => {
+Deno.test("DuckDB makes the model that an engine refuses", async () => {
   await using platform = await openPlatform();
   await extractHistory(platform);
   await platform.transform();
@@ -83,7 +83,7 @@ Deno.test("a query that an engine refuses is made by DuckDB", async () => {
   );
 });
 
-Deno.test("what an engine made with another type is made by DuckDB", async () => {
+Deno.test("DuckDB rewrites an engine's files with other types", async () => {
   await using platform = await openPlatform();
   await extractHistory(platform);
   await platform.transform();
@@ -104,7 +104,7 @@ Deno.test("what an engine made with another type is made by DuckDB", async () =>
   );
 });
 
-Deno.test("an engine whose rows are not there stops the batch", async () => {
+Deno.test("missing rows of an engine stop the batch", async () => {
   await using platform = await openPlatform();
   await extractHistory(platform);
   withEngine(platform, { says: (rows) => rows + 1 });
@@ -122,7 +122,7 @@ Deno.test("an engine whose rows are not there stops the batch", async () => {
   assert.deepEqual(keys.filter((key) => key.includes("-engine/")), []);
 });
 
-Deno.test("rows of an engine that break a rule are held as DuckDB's are", async () => {
+Deno.test("an engine's rows that break a rule are held back like DuckDB's", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await fillSmall(client);

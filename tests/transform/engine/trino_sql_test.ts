@@ -4,7 +4,7 @@ import { PROJECT_SQL } from "../../harness/platform.ts";
 
 const named = (schema: string, table: string) => `t.${schema}_${table}`;
 
-Deno.test("trinoProblem() finds none in the project's own models", () => {
+Deno.test("trinoProblem() finds no problem in the project's own models", () => {
   for (const { name, sql } of PROJECT_SQL.models) {
     assert.equal(trinoProblem(sql), undefined, name);
   }

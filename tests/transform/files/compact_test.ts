@@ -39,7 +39,7 @@ function due(files: readonly LiveFile[], bounds = BOUNDS): string[] {
     .map((merge) => merge.map(({ key }) => key).join(" "));
 }
 
-Deno.test("dueMerges() finds so many neighbours of a level, the lowest first", () => {
+Deno.test("dueMerges() merges neighbours of the lowest level first", () => {
   assert.deepEqual(due(filesOf([0, 0])), []);
   assert.deepEqual(due(filesOf([0, 0, 0, 0])), ["1 2 3"]);
   assert.deepEqual(due(filesOf([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])), [
@@ -51,25 +51,25 @@ Deno.test("dueMerges() finds so many neighbours of a level, the lowest first", (
   assert.deepEqual(due(filesOf([0, 0, 0]).toReversed()), ["1 2 3"]);
 });
 
-Deno.test("dueMerges() leaves large files alone, and merges those beside them", () => {
+Deno.test("dueMerges() skips large files, and merges their neighbours", () => {
   assert.deepEqual(due(filesOf([0, 0, 0, 0], [90, 9, 9, 9])), ["2 3 4"]);
   assert.deepEqual(due(filesOf([0, 0, 0], [30, 30, 40])), ["1 2 3"]);
 });
 
-Deno.test("dueMerges() takes fewer neighbours of a level where all are too large", () => {
+Deno.test("dueMerges() merges fewer neighbours when all would be too large", () => {
   assert.deepEqual(due(filesOf([0, 0, 0], [40, 40, 40])), ["1 2"]);
   assert.deepEqual(due(filesOf([0, 0], [40, 40])), []);
   assert.deepEqual(due(filesOf([0, 0, 0], [40, 40, 51])), []);
 });
 
-Deno.test("dueMerges() takes files that none of their level can follow, with the higher one after them", () => {
+Deno.test("dueMerges() merges files that no file of their level can follow with the next higher one", () => {
   assert.deepEqual(due(filesOf([1, 0, 0, 1, 0, 2])), ["2 3 4", "5 6"]);
   assert.deepEqual(due(filesOf([2, 1, 1, 0, 2, 1, 0])), ["2 3 4 5"]);
   assert.deepEqual(due(filesOf([1, 0, 0, 1], [9, 9, 9, 90])), ["2 3"]);
   assert.deepEqual(due(filesOf([0, 1], [50, 60])), []);
 });
 
-Deno.test("dueMerges() takes all files where those after the first have too many rows", () => {
+Deno.test("dueMerges() merges all files when those after the first have too many rows", () => {
   const bounds = { ...BOUNDS, fanOut: 10, laterRowsMin: 5 };
   const dueOf = (rows: number[], bytes?: number[]) =>
     due(
@@ -86,14 +86,14 @@ Deno.test("dueMerges() takes all files where those after the first have too many
   assert.deepEqual(dueOf([62, 3, 2], [99, 1, 1]), []);
 });
 
-Deno.test("dueMerges() mixes no two models", () => {
+Deno.test("dueMerges() never mixes two models", () => {
   const [one, two, three] = filesOf([0, 0, 0]);
   assert(one !== undefined && two !== undefined && three !== undefined);
 
   assert.deepEqual(due([one, { ...two, model: "other" }, three]), []);
 });
 
-Deno.test("dueMerges() mixes no two sets of columns, and takes files whose columns are unknown", () => {
+Deno.test("dueMerges() never mixes two sets of columns, except in files whose columns are unknown", () => {
   const files = filesOf([0, 0, 0, 0]);
   const withColumns = (...hashes: (string | undefined)[]) =>
     files.map((file, index) => ({
@@ -176,7 +176,7 @@ for (
   });
 }
 
-Deno.test("transform() makes its batch where a merge has no memory, and merges later", async () => {
+Deno.test("transform() commits its batch when a merge lacks memory, and merges later", async () => {
   await using platform = await openPlatform();
   await makeBatches(platform, 3);
   await platform.extract();
@@ -217,7 +217,7 @@ Deno.test("transform() merges a model's later files into the first when they hav
   assert.deepEqual(await orders(), [{ from: 1, to: 5, level: 1 }]);
 });
 
-Deno.test("transform() begins no merge that would not end before its deadline", async () => {
+Deno.test("transform() starts no merge that would miss its deadline", async () => {
   await using platform = await openPlatform();
   await makeBatches(platform, 3);
   const { context } = platform;
@@ -231,7 +231,7 @@ Deno.test("transform() begins no merge that would not end before its deadline", 
   assert.ok((await liveFiles(platform)).some(({ level }) => level === 1));
 });
 
-Deno.test("transform() merges no more than the settings allow, and goes on with the next batch", async () => {
+Deno.test("transform() merges no more than the settings allow, and continues with the next batch", async () => {
   await using platform = await openPlatform();
   const { context } = platform;
   await makeBatches(platform, 3);
@@ -256,7 +256,7 @@ Deno.test("transform() merges no more than the settings allow, and goes on with 
   assert.equal(context.config.compactionBytesMax, bytes);
 });
 
-Deno.test("transform() begins no other merge after the seconds that a setting allows", async () => {
+Deno.test("transform() starts no more merges after the configured seconds", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   await makeBatches(platform, 2);
@@ -286,7 +286,7 @@ Deno.test("transform() begins no other merge after the seconds that a setting al
   assert.deepEqual([first, second], [1, 2]);
 });
 
-Deno.test("batches that are held until a later one repairs them list each other's files, and merge none", async () => {
+Deno.test("batches held until a later one repairs them list each other's files, and merge none", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
   await makeBatches(platform, 3);

@@ -24,7 +24,7 @@ const COLUMNS = [
 const KEYS = 100_000;
 const BATCHES = 4;
 
-Deno.test("writeMerged() puts the rows that hold first, so that their readers skip the row groups of those that ended", () =>
+Deno.test("writeMerged() writes current rows first, so that readers skip the row groups of ended ones", () =>
   inFolder(async (folder) => {
     const config = readConfig(
       (name) => name === "TEMP_DIRECTORY" ? `${folder}/temp` : undefined,

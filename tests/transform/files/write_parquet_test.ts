@@ -10,7 +10,7 @@ import { inFolder } from "../../harness/in_folder.ts";
 
 const KEY = "model/batch=000000001/run-1.parquet";
 
-Deno.test("writeParquet() says what is in the file", () =>
+Deno.test("writeParquet() returns the file's rows, bytes and checksum", () =>
   inZone(async (zone, duckdb) => {
     const file = await writeParquet(
       duckdb,
@@ -27,7 +27,7 @@ Deno.test("writeParquet() says what is in the file", () =>
     assert.deepEqual(sums, { n: "499500", money: "100.00" });
   }));
 
-Deno.test("writeParquet() gives no file of no rows", () =>
+Deno.test("writeParquet() writes no file without rows", () =>
   inZone(async (zone, duckdb) => {
     const select = "select 1 as n where false";
 
@@ -37,7 +37,7 @@ Deno.test("writeParquet() gives no file of no rows", () =>
     );
   }));
 
-Deno.test("writeParquet() says where it can't write", () =>
+Deno.test("writeParquet() names the place that it can't write", () =>
   inZone(async (zone, duckdb) => {
     await Deno.writeTextFile(zone.locate("model"), "a file in the way");
 
@@ -68,7 +68,7 @@ Deno.test("writeParquet() does not write outside its zones", () =>
     );
   }));
 
-Deno.test("writeParquet() refuses a file that is not what it wrote", () =>
+Deno.test("writeParquet() refuses a file with other rows than were written", () =>
   inZone(async (zone, duckdb) => {
     const cut: DuckDb = {
       ...duckdb,
@@ -89,7 +89,7 @@ Deno.test("writeParquet() refuses a file that is not what it wrote", () =>
     );
   }));
 
-Deno.test("writeParquet() passes on what the zone says", () =>
+Deno.test("writeParquet() passes on the zone's error", () =>
   inZone(async (zone, duckdb) => {
     const refusing = new DirectoryZone(zone.url);
     refusing.stream = () => zone.stream("none");

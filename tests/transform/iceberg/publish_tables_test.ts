@@ -253,7 +253,7 @@ Deno.test("the views over Iceberg tables show what lake.duckdb shows", async () 
   assert.equal(deleted.length, 1);
 });
 
-Deno.test("a lake without Iceberg tables gets them at the first run with the setting", async () => {
+Deno.test("a lake gets Iceberg tables at the first run with the setting", async () => {
   await using platform = await openIceberg();
   platform.set({ icebergCatalogue: undefined });
   await changeDesigns(platform, [RENAME("Tin")]);
@@ -269,7 +269,7 @@ Deno.test("a lake without Iceberg tables gets them at the first run with the set
   );
 });
 
-Deno.test("a run that is killed between commit and Iceberg tables is repaired by the next", async (test) => {
+Deno.test("the next run publishes Iceberg tables that a killed run did not", async (test) => {
   for (
     const part of [
       ".avro",
@@ -338,7 +338,7 @@ Deno.test("Iceberg tables of a rebuilt zone are overwritten", async () => {
   );
 });
 
-Deno.test("an Iceberg table that is damaged begins again", async (test) => {
+Deno.test("a damaged Iceberg table is created again", async (test) => {
   for (const part of ["metadata.json", "avro"]) {
     await test.step(part, async () => {
       await using platform = await openIceberg();

@@ -29,7 +29,7 @@ import { fillSmall } from "../../harness/small_source.ts";
 const RENAME = "update design set design_name = 'Tin' where design_id = 2";
 const NAMES = "select string_agg(design_name, ' ' order by design_id) as names";
 
-Deno.test("columns named as a moment or a number of a batch are columns as of then, too", async () => {
+Deno.test("columns named like a parameter of as_of functions stay columns", async () => {
   const source = `create table reading (
     sensor_id integer not null,
     moment timestamp not null,
@@ -87,7 +87,7 @@ Deno.test("columns named as a moment or a number of a batch are columns as of th
   }
 });
 
-Deno.test("lake.duckdb shows now, then and all versions, by any alias, without USE", async () => {
+Deno.test("lake.duckdb shows current, past and all versions, under any alias, without USE", async () => {
   await using platform = await openPlatform();
   await runTwice(platform);
   await using lake = await openLake(platform);
@@ -111,7 +111,7 @@ Deno.test("lake.duckdb shows now, then and all versions, by any alias, without U
   ]);
 });
 
-Deno.test("lake.duckdb ranks nothing to show now or then", async () => {
+Deno.test("lake.duckdb needs no window function for current and past rows", async () => {
   await using platform = await openPlatform();
   platform.context.compaction = { fanOut: 2 };
   await runTwice(platform);
@@ -136,7 +136,7 @@ Deno.test("lake.duckdb ranks nothing to show now or then", async () => {
 });
 
 for (const zone of ["America/New_York", "Asia/Tokyo"]) {
-  Deno.test(`lake.duckdb and the warehouse mean the same moment in ${zone}`, async () => {
+  Deno.test(`lake.duckdb and the warehouse agree on times in ${zone}`, async () => {
     await using platform = await openPlatform();
     await runTwice(platform);
     await platform.load();
@@ -199,7 +199,7 @@ async function attached(place: string) {
   };
 }
 
-Deno.test("a copy of a lake says that it was copied, until transform makes one there", () =>
+Deno.test("a copied lake reports that it is a copy, until transform makes one there", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform();
     await fillSmall(platform.source.client);
@@ -251,7 +251,7 @@ Deno.test("a copy of a lake says that it was copied, until transform makes one t
     assert.deepEqual(await counts(`${copy}/lake.duckdb`), before);
   }));
 
-Deno.test("runs that see a zone by two paths do not replace its lake by turns", () =>
+Deno.test("runs that see a zone by two paths don't replace each other's lake", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform();
     await fillSmall(platform.source.client);
@@ -288,7 +288,7 @@ Deno.test("runs that see a zone by two paths do not replace its lake by turns", 
     await lake.rows("from totes.fact_payment_current");
   }));
 
-Deno.test("a link to a zone is no other place", () =>
+Deno.test("a link to a zone is the same zone", () =>
   inFolder(async (folder) => {
     await using platform = await openPlatform();
     await fillSmall(platform.source.client);
@@ -305,7 +305,7 @@ Deno.test("a link to a zone is no other place", () =>
     assert.equal(await hash(), before);
   }));
 
-Deno.test("lake.duckdb says what its views and columns mean, as headers do", async () => {
+Deno.test("lake.duckdb has comments on views and columns from the models' headers", async () => {
   const source = `create table reading (
     sensor_id integer primary key, "It's hot" boolean not null
 );`;
@@ -340,7 +340,7 @@ select sensor_id, "It's hot" from changed.reading`,
   assert.match(quarantine?.comment ?? "", /^Rows of the source/);
 });
 
-Deno.test("lake.duckdb has empty views of models that hold nothing yet", async () => {
+Deno.test("lake.duckdb has empty views of models without rows", async () => {
   await using platform = await openPlatform();
   await platform.extract();
   await platform.transform();
@@ -402,7 +402,7 @@ for (
     { lake: "a lake of empty models", fill: runWithDesigns },
   ]
 ) {
-  Deno.test(`transform() makes again only the views whose models have new files, of ${kind}`, async () => {
+  Deno.test(`transform() replaces only the views of models with new files, of ${kind}`, async () => {
     await using platform = await openPlatform();
     await fill(platform);
     await edit(platform, [
@@ -440,7 +440,7 @@ for (
     "delete from lake.lake.files",
   ]
 ) {
-  Deno.test(`transform() makes a lake again in which somebody did: ${statement}`, async () => {
+  Deno.test(`transform() replaces a lake in which somebody ran: ${statement}`, async () => {
     await using platform = await openPlatform();
     await runTwice(platform);
     await edit(platform, [statement]);
@@ -461,7 +461,7 @@ for (
   });
 }
 
-Deno.test("transform() makes all views again that other code had made", async () => {
+Deno.test("transform() replaces all views made by other code", async () => {
   await using platform = await openPlatform();
   await runTwice(platform);
   await edit(platform, [
@@ -489,7 +489,7 @@ Deno.test("publishLake() never replaces a lake by one of an earlier batch", asyn
   assert.equal(sha256Hex(await Deno.readFile(lakeOf(platform))), published);
 });
 
-Deno.test("publishLake() leaves the lake of a run that came first, and goes on from it", async () => {
+Deno.test("publishLake() keeps the lake of a run that came first, and continues from it", async () => {
   await using platform = await openPlatform();
   await runTwice(platform);
   const newest = await Deno.readFile(lakeOf(platform));
@@ -512,7 +512,7 @@ Deno.test("publishLake() leaves the lake of a run that came first, and goes on f
   );
 });
 
-Deno.test("publishLake() gives up, and says so, where others always come first", async () => {
+Deno.test("publishLake() reports that other runs always come first", async () => {
   await using platform = await openPlatform();
   await runTwice(platform);
   await Deno.remove(lakeOf(platform));
@@ -531,7 +531,7 @@ Deno.test("publishLake() gives up, and says so, where others always come first",
   ]);
 });
 
-Deno.test("transform() commits although lake.duckdb can't be written, and says so", async () => {
+Deno.test("transform() commits and warns when lake.duckdb can't be written", async () => {
   await using platform = await openPlatform();
   await fillSmall(platform.source.client);
   await platform.extract();
@@ -546,7 +546,7 @@ Deno.test("transform() commits although lake.duckdb can't be written, and says s
   );
 });
 
-Deno.test("status says that lake.duckdb can't be replaced, until it is", async () => {
+Deno.test("status reports that lake.duckdb can't be replaced, until it is replaced", async () => {
   await using platform = await openPlatform({ warehouse: "empty" });
   const { context } = platform;
   const transformed = async () => {

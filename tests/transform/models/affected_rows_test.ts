@@ -276,7 +276,7 @@ for (const [what, query] of Object.entries(FOLLOWED)) {
 }
 
 for (const [what, query] of Object.entries(NOT_FOLLOWED)) {
-  Deno.test(`findAffectedRows() leaves ${what} to a comparison of all rows`, async () => {
+  Deno.test(`findAffectedRows() requires a comparison of all rows for ${what}`, async () => {
     await using duckdb = await open();
     const changed = await change(duckdb, new Random(1));
     await show(duckdb, "after");

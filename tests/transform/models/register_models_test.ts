@@ -62,7 +62,7 @@ async function assertRefused(
   assert.fail(`not refused: ${text}`);
 }
 
-Deno.test("registerModels() takes the SQL of a company whose migrations declare its tables, and says of what its keys are", async () => {
+Deno.test("registerModels() takes models whose tables migrations declare, and finds the sources of their keys", async () => {
   const columns = await prepareAll({
     ...PROJECT_SQL,
     migrations: RETIRED_MIGRATIONS,
@@ -270,13 +270,13 @@ Deno.test("UNNESTING has all macros of DuckDB that unnest", async () => {
   );
 });
 
-Deno.test("a row model's key must be the whole key of its table", () =>
+Deno.test("a row model's key must be its table's whole key", () =>
   assertRefused(
     lots("select lot_id, part from changed.lot", { key: ["lot_id"] }),
     /its key lacks "part" of the key of "lot" \(lot_id, part\)/,
   ));
 
-Deno.test("a row model's key may stand in another order, under other names", async () => {
+Deno.test("a row model's key may have another order and other names", async () => {
   const columns = await prepareAll(
     await lots("select part as p, lot_id as q from changed.lot", {
       key: ["q", "p"],
@@ -346,7 +346,7 @@ for (const [sql, message] of SETS_REFUSED) {
     assertRefused(lots(sql, { key: ["city"], derivation: "set" }), message));
 }
 
-Deno.test("a set may join its rows with what the query says itself", async () => {
+Deno.test("a set may join its rows with constants of the query", async () => {
   await prepareAll(
     await lots(
       "select coalesce(name, city) as city from changed.place left join (values ('L', 'Leeds')) as names (code, name) on code = city union select note from changed.lot where note is not null",
@@ -376,7 +376,7 @@ const NOT_KEPT: [expression: string, instead: string][] = [
   ["union_value(a := max(part))", "cast it to text"],
 ];
 for (const [expression, instead] of NOT_KEPT) {
-  Deno.test(`a model must not give ${expression}, which Parquet does not keep`, () =>
+  Deno.test(`a model must not select ${expression}, which Parquet can't store`, () =>
     assertRefused(
       lots(
         `select lot_id, part, ${expression} as x from current.lot group by lot_id, part`,
@@ -549,7 +549,7 @@ for (const sql of STEADY) {
   });
 }
 
-Deno.test("a column may be named as a value that DuckDB knows", async () => {
+Deno.test("a column may be named like a value function of DuckDB", async () => {
   await prepareAll(
     await smallProject({
       source: SOURCE.replace("note text", "user text,\n    current_date text"),
@@ -647,7 +647,7 @@ for (
     ));
 }
 
-Deno.test("a model may have as many columns as a table of the warehouse holds", async () => {
+Deno.test("a model may have as many columns as a table of the warehouse", async () => {
   const wide = (columns: number) =>
     lots(
       `select lot_id, part, ${
@@ -660,7 +660,7 @@ Deno.test("a model may have as many columns as a table of the warehouse holds", 
   await assertRefused(wide(1596), /has 1596 columns, .* holds 1595 beside/);
 });
 
-Deno.test("a key may have as many columns as an index of the warehouse holds beside the batch", async () => {
+Deno.test("a key may have as many columns as an index of the warehouse, less one for the batch", async () => {
   const wide = (columns: number) => {
     const key = Array.from({ length: columns }, (_, index) => `c${index}`);
     const types = key.map((name) => `${name} integer not null`).join(", ");
@@ -677,7 +677,7 @@ Deno.test("a key may have as many columns as an index of the warehouse holds bes
   );
 });
 
-Deno.test("a key and a time must be among the model's columns", async () => {
+Deno.test("the columns named in a header must be among the model's columns", async () => {
   const sql = "select lot_id, part from changed.lot";
   await assertRefused(
     lots("select lot_id from current.lot", { derivation: "join" }),
@@ -686,7 +686,7 @@ Deno.test("a key and a time must be among the model's columns", async () => {
   await assertRefused(lots(sql, { times: ["seen"] }), /no column "seen"/);
 });
 
-Deno.test("a fact whose table is declared must have the number of its versions", () =>
+Deno.test("a fact whose table is declared must have a record id", () =>
   assertRefused(
     smallProject({
       source: SOURCE,
@@ -701,7 +701,7 @@ Deno.test("a fact whose table is declared must have the number of its versions",
     /neither `-- Serial number:` .* says what numbers the fact's versions/,
   ));
 
-Deno.test("a query that DuckDB can't bind is refused by its name", () =>
+Deno.test("a query that DuckDB can't bind is refused by its file's name", () =>
   assertRefused(
     lots("select lot_id, part, missing from changed.lot"),
     /sql\/models\/dim_lot\.sql: Binder Error: .*"missing"/,
@@ -899,7 +899,7 @@ for (
     ["cast('a' as enum ('a', 'b')) as x", /its column "x" is ENUM/],
   ] as const
 ) {
-  Deno.test(`the warehouse gets no column of: ${column}`, () =>
+  Deno.test(`the warehouse has no column type for: ${column}`, () =>
     assertRefused(
       smallProject({
         source: SOURCE,

@@ -36,7 +36,7 @@ const SEEDS = 12;
 /** How a file of several batches was made. */
 type Kind = "merged" | "of the version before" | "by another key";
 
-Deno.test("heldVersionsSql() gives what ranking all versions gives, of any files", () =>
+Deno.test("heldVersionsSql() returns what ranking all versions returns, for any files", () =>
   inFolder(async (folder) => {
     const zone = openZone(`${folder}/zone`, { s3: undefined });
     await using duckdb = await openIn(folder, zone);
@@ -68,7 +68,7 @@ Deno.test("heldVersionsSql() gives what ranking all versions gives, of any files
     }
   }));
 
-Deno.test("heldVersionsSql() compares a merged file that is alone with nothing", () => {
+Deno.test("heldVersionsSql() compares a single merged file with nothing", () => {
   const zone = openZone("/zone", { s3: undefined });
   const sqlOf = (...files: VersionsFile[]) =>
     heldVersionsSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });
@@ -82,7 +82,7 @@ Deno.test("heldVersionsSql() compares a merged file that is alone with nothing",
   assert.doesNotMatch(later, /'\/zone\/1'/);
 });
 
-Deno.test("heldVersionsSql() looks up only keys in the range of the later files'", () => {
+Deno.test("heldVersionsSql() looks up only keys in the range of later files", () => {
   const zone = openZone("/zone", { s3: undefined });
   const sqlOf = (...files: VersionsFile[]) =>
     heldVersionsSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });

@@ -50,7 +50,7 @@ interface Bench {
   ) => Promise<DataFile>;
 }
 
-Deno.test("landTable() distinguishes null from the empty text, and keeps every text", () =>
+Deno.test("landTable() tells null from the empty text, and keeps every text", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: HEADER + [
@@ -114,7 +114,7 @@ Deno.test("landTable() reads all files of a table", () =>
     assert.deepEqual(rows, [{ id: "1" }, { id: "2" }]);
   }));
 
-Deno.test("landTable() sets aside rows whose texts are of no such type, with the reason", () =>
+Deno.test("landTable() quarantines rows whose texts don't fit their types, with the reason", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: `${HEADER}1,fine,1.00,,,
@@ -150,7 +150,7 @@ Deno.test("landTable() sets aside rows whose texts are of no such type, with the
     ]);
   }));
 
-Deno.test("landTable() shows the beginning of a long unreadable text only", () =>
+Deno.test("landTable() shows only the beginning of a long unreadable text", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const text = "x".repeat(10_000);
     const file = await put("thing/1.csv", {
@@ -167,7 +167,7 @@ Deno.test("landTable() shows the beginning of a long unreadable text only", () =
     );
   }));
 
-Deno.test("landTable() sets aside what the table's own query finds", () =>
+Deno.test("landTable() quarantines the rows that the table's rule finds", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", {
       text: `${HEADER}1,good,,,,\n2,bad,,soon,,\n3,bad,,,,\n`,
@@ -189,7 +189,7 @@ Deno.test("landTable() sets aside what the table's own query finds", () =>
     ]);
   }));
 
-Deno.test("emptyLandedTables() makes empty tables of a table that did not change", () =>
+Deno.test("emptyLandedTables() makes empty tables for an unchanged table", () =>
   onBench(async ({ duckdb }) => {
     await duckdb.run(emptyLandedTables(THING).join(";"));
 
@@ -200,7 +200,7 @@ Deno.test("emptyLandedTables() makes empty tables of a table that did not change
     }
   }));
 
-Deno.test("landTable() gives a column that the batch did not have yet as null", () =>
+Deno.test("landTable() fills a column that the batch lacks with null", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("thing/1.csv", { text: "id,note\n1,a\n", rows: 1 });
     const { table, quarantineSql, ingested } = ofThing([file]);
@@ -218,7 +218,7 @@ Deno.test("landTable() gives a column that the batch did not have yet as null", 
     assert.deepEqual(await duckdb.rows("from quarantined.thing"), []);
   }));
 
-Deno.test("landTable() reads rows as long as extract ships them", () =>
+Deno.test("landTable() reads the longest rows that extract ships", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const row = (id: number) =>
       `${id},"${"z".repeat(CSV_ROW_BYTES_MAX - 9)}",,,,\n`;
@@ -265,7 +265,7 @@ Deno.test("landTable() reads deleted keys of several columns", () =>
     ]);
   }));
 
-Deno.test("landTable() sets a row aside whose key can't be typed, and no other", () =>
+Deno.test("landTable() quarantines only the row with an invalid key", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("day/1.csv", {
       text: "day,note\n2023-05-01,a\n0044-03-15 BC,b\n2023-05-02,c\n",
@@ -289,7 +289,7 @@ Deno.test("landTable() sets a row aside whose key can't be typed, and no other",
     ]);
   }));
 
-Deno.test("landTable() keeps a deleted key that can't be typed from the models", () =>
+Deno.test("landTable() hides an invalid deleted key from the models", () =>
   onBench(async ({ duckdb, zone, put }) => {
     const file = await put("copy/deletes.csv", {
       text: "code,part\na,1\nb,many\n",

@@ -11,7 +11,7 @@ const STAFF = 400;
 const BATCHES = 12;
 
 for (const zones of ZONE_KINDS) {
-  Deno.test(`what changes in a large joined table is written beside it, on ${zones}`, async () => {
+  Deno.test(`changes of a large joined table are written to a file of their own, on ${zones}`, async () => {
     await using platform = await openPlatform({ zones });
     const { context, source } = platform;
     context.compaction = { stateRowsMin: 2 };
@@ -55,7 +55,7 @@ for (const zones of ZONE_KINDS) {
   });
 }
 
-Deno.test("a joined table's files become one when most rows changed, or it is read whole", async () => {
+Deno.test("a joined table's files are merged when most rows changed or it is read whole", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   context.compaction = { stateRowsMin: 0 };
@@ -85,7 +85,7 @@ Deno.test("a joined table's files become one when most rows changed, or it is re
   await assertMirrored(platform);
 });
 
-Deno.test("a file of a joined table that is lost or damaged is named, and nothing is committed", async () => {
+Deno.test("a missing or damaged file of a joined table is named, and nothing is committed", async () => {
   await using platform = await openPlatform();
   const { context, source } = platform;
   context.compaction = { stateRowsMin: 0 };

@@ -33,7 +33,7 @@ class Watched extends Warehouse {
   }
 }
 
-Deno.test("Figures makes those of any batch from those of any other", async () => {
+Deno.test("Figures makes the figures of any batch from those of any other", async () => {
   await using platform = await loaded();
   const batches = [
     [
@@ -99,7 +99,7 @@ Deno.test("Figures makes those of any batch from those of any other", async () =
   );
 });
 
-Deno.test("Figures of records that depend on each other are made of all of them", async () => {
+Deno.test("Figures of interdependent records are made from all records", async () => {
   await using platform = await loaded();
   const subjects = ordersOf(`-- Record: fact_sales_order.
 -- Time: created_date.
@@ -132,7 +132,7 @@ from fact_sales_order`);
   });
 });
 
-Deno.test("Figures forgets a sum that was no number", async () => {
+Deno.test("Figures drops a sum that was NaN", async () => {
   await using platform = await loaded();
   const subjects = ordersOf(`-- Record: fact_sales_order.
 -- Time: created_date.
@@ -166,7 +166,7 @@ from fact_sales_order`);
   assert.equal(found[2], rows[0].units);
 });
 
-Deno.test("Figures goes on from payments of the same day, and from nothing once told to forget", async () => {
+Deno.test("Figures continues from figures of the same day, and starts over after forget()", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, insertOrder(50));
   await platform.run();
@@ -197,7 +197,7 @@ Deno.test("Figures goes on from payments of the same day, and from nothing once 
   assert.deepEqual(warehouse.ofPayments, [null, null, null, 2, 2]);
 });
 
-Deno.test("Figures has the first names by each measure, and the same names for another period", async () => {
+Deno.test("Figures has the top names by each measure, and the same names for another period", async () => {
   await using platform = await loaded();
   const at = "'2022-11-03', '2022-11-03'";
   await execute(

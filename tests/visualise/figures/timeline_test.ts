@@ -52,7 +52,7 @@ async function monthsByFigures(platform: Platform, batch: number) {
   );
 }
 
-Deno.test("Timeline has what each batch changed, and reads only what is new", async () => {
+Deno.test("Timeline has each batch's changes, and reads only new batches", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const timeline = new Timeline(warehouse);
@@ -81,7 +81,7 @@ Deno.test("Timeline has what each batch changed, and reads only what is new", as
   }
 });
 
-Deno.test("Timeline has what batches changed of a subject that nothing splits", async () => {
+Deno.test("Timeline has the changes of a subject without splits", async () => {
   await using platform = await loaded();
   await using warehouse = openWarehouse(platform);
   const [sales] = subjects.filter(hasTrail)
@@ -103,7 +103,7 @@ Deno.test("Timeline has what batches changed of a subject that nothing splits", 
   );
 });
 
-Deno.test("Timeline has what the checks found, and how late a load was", async () => {
+Deno.test("Timeline has the checks' findings, and each load's delay", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, ...BATCHES[0] ?? []);
   await platform.run();
@@ -123,7 +123,7 @@ Deno.test("Timeline has what the checks found, and how late a load was", async (
   assert.equal(spans[1]?.behind, 7_200);
 });
 
-Deno.test("Timeline has at most 200 spans, whose sums stay the same", async () => {
+Deno.test("Timeline has at most 200 spans, with the same sums", async () => {
   await using platform = await loaded();
   await execute(platform.source.client, ...BATCHES[0] ?? []);
   await platform.run();

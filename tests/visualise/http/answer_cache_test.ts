@@ -11,7 +11,7 @@ function counted() {
   return { made, make };
 }
 
-Deno.test("AnswerCache makes an answer once for all who ask at a time", async () => {
+Deno.test("AnswerCache makes one answer for concurrent requests", async () => {
   const kept = new AnswerCache();
   const { made, make } = counted();
 
@@ -25,7 +25,7 @@ Deno.test("AnswerCache makes an answer once for all who ask at a time", async ()
   assert.equal(answers[1], answers[0]);
 });
 
-Deno.test("AnswerCache gives up those not asked for the longest when it is full", async () => {
+Deno.test("AnswerCache drops the least recently used answers when it is full", async () => {
   const kept = new AnswerCache(250);
   const { made, make } = counted();
   await kept.get(["a"], make);
@@ -40,7 +40,7 @@ Deno.test("AnswerCache gives up those not asked for the longest when it is full"
   assert.equal(made.count, 4);
 });
 
-Deno.test("AnswerCache weighs the names, too", async () => {
+Deno.test("AnswerCache counts the bytes of names, too", async () => {
   const kept = new AnswerCache(1000);
   const { made, make } = counted();
   await kept.get(["a"], make);
@@ -52,7 +52,7 @@ Deno.test("AnswerCache weighs the names, too", async () => {
   assert.equal(made.count, 3);
 });
 
-Deno.test("AnswerCache keeps no failure, and nothing once it has forgotten", async () => {
+Deno.test("AnswerCache keeps no failures, and nothing after forget()", async () => {
   const kept = new AnswerCache();
   const { made, make } = counted();
   await assert.rejects(

@@ -45,7 +45,7 @@ async function openDashboard(proxies = 0) {
   };
 }
 
-Deno.test("an address that asks more than its rate is refused and logged, and told when to ask again", async () => {
+Deno.test("an address above its rate is refused, logged, and told when to retry", async () => {
   await using dashboard = await openDashboard();
   const { ask, flood, time, logged } = dashboard;
   const status = async (from: string, headers = {}) =>
@@ -77,7 +77,7 @@ Deno.test("an address that asks more than its rate is refused and logged, and to
   ]);
 });
 
-Deno.test("a flood of strangers keeps out strangers only", async () => {
+Deno.test("a flood of unauthenticated requests blocks only such requests", async () => {
   await using dashboard = await openDashboard();
   const { ask } = dashboard;
   for (let index = 0; index < STRANGERS_RATE.burst; index++) {
@@ -90,7 +90,7 @@ Deno.test("a flood of strangers keeps out strangers only", async () => {
   assert.equal((await ask("198.51.100.1", {}, "health")).status, 200);
 });
 
-Deno.test("a stranger keeps nobody out who is signed in behind the same address", async () => {
+Deno.test("an unauthenticated flood doesn't block signed-in users of the same address", async () => {
   await using dashboard = await openDashboard();
   const { ask } = dashboard;
   for (let index = 0; index < ADDRESS_RATE.burst; index++) {
@@ -102,7 +102,7 @@ Deno.test("a stranger keeps nobody out who is signed in behind the same address"
   assert.equal((await ask("192.0.2.7", SIGNED_IN, "health")).status, 200);
 });
 
-Deno.test("an address is what the trusted proxies say, and no more", async () => {
+Deno.test("a client's address is taken from trusted proxies only", async () => {
   await using dashboard = await openDashboard(1);
   const { ask, flood } = dashboard;
   const status = async (forwarded: string) =>
@@ -135,7 +135,7 @@ Deno.test("behind a function's URL the address is the one that AWS gives", async
   assert.equal((await ask("192.0.2.8", 1)).status, 404);
 });
 
-Deno.test("networkOf() takes an IPv6 network for one", () => {
+Deno.test("networkOf() treats an IPv6 network as one address", () => {
   for (
     const [address, network] of [
       ["192.0.2.7", "192.0.2.7"],

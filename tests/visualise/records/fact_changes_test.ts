@@ -3,7 +3,7 @@ import { queryRow } from "../../../lib/postgres/postgres.ts";
 import { compareVersions } from "../../../visualise/records/fact_changes.ts";
 import { openTestDatabase } from "../../harness/postgres.ts";
 
-Deno.test("compareVersions() tells numbers apart that JavaScript takes for one", async () => {
+Deno.test("compareVersions() distinguishes numbers that are equal in JavaScript", async () => {
   await using database = await openTestDatabase();
   const { before, after } = await queryRow(
     database.client,
