@@ -173,6 +173,7 @@ async function showTable(
   const rows = `${schema === "current" ? "after" : schema}.${quoteName(table)}`;
   const folder = folderOf(work, { name: id, isState: true });
   const path = processed.locate(`${folder}/1.parquet`);
+  engine.folders.push(folder);
   await makeFolder(work, folder);
   const described = await givenColumns(
     duckdb,
@@ -197,7 +198,6 @@ async function showTable(
     rows: Number(written?.count),
   });
   engine.shown.add(id);
-  engine.folders.push(folder);
 }
 
 /** A batch's number and time, as every version has them. */

@@ -122,6 +122,20 @@ Deno.test("missing rows of an engine stop the batch", async () => {
   assert.deepEqual(keys.filter((key) => key.includes("-engine/")), []);
 });
 
+Deno.test("an engine that can't read a table stops the batch, and leaves no file", async () => {
+  await using platform = await openPlatform();
+  await extractHistory(platform);
+  const { context, config } = platform;
+  context.openEngine = async (zone) => ({
+    ...await openDuckDbEngine({ config, zone }),
+    register: () => Promise.reject(new Error("no such place")),
+  });
+
+  await assert.rejects(platform.transform(), /no such place/);
+
+  assert.deepEqual(await engineState(platform), []);
+});
+
 Deno.test("an engine's rows that break a rule are held back like DuckDB's", async () => {
   await using platform = await openPlatform();
   const { client } = platform.source;
