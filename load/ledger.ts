@@ -67,7 +67,7 @@ export async function checkedEntry(
  * no ledger yet, is not this log's, by whatever SQL each was made: nothing may
  * be made in the warehouse of another lake.
  */
-export async function checkLake(
+export async function checkSameLake(
   client: pg.Client,
   batches: BatchLog<ProcessedManifest>,
 ): Promise<void> {

@@ -6,10 +6,10 @@ import {
   type StageContext,
   type StageResult,
 } from "../lib/stage.ts";
-import { checkTakenByLoad } from "./tables/check_taken.ts";
+import { checkRemovalsByLoad } from "./tables/check_removals.ts";
 import {
-  checkLake,
   checkLedgerFollowsLake,
+  checkSameLake,
   findNewestEntry,
 } from "./ledger.ts";
 import { loadError } from "./load_error.ts";
@@ -51,8 +51,8 @@ export async function load(
     }
     await using loader = await openLoader(context, {
       check: (client) =>
-        checkTakenByLoad(context, { client, accept, batches, newest }),
-      checkLake: (client) => checkLake(client, batches),
+        checkRemovalsByLoad(context, { client, accept, batches, newest }),
+      checkLedger: (client) => checkSameLake(client, batches),
     });
     if (loader === undefined) return { ...nothing, overtaken: true };
     return await loadPending(context, { loader, batches, newest });

@@ -7,7 +7,10 @@ import { quoteName } from "../lib/postgres/postgres.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkKnown, checkTypes } from "./tables/check_columns.ts";
-import { checkTriggers, keepEnding } from "./dependents/check_triggers.ts";
+import {
+  checkTriggers,
+  keepEndingVersions,
+} from "./dependents/check_triggers.ts";
 import { copyRows } from "./rows/copy_rows.ts";
 import {
   eventFlag,
@@ -77,7 +80,7 @@ export async function mergeGroup(work: LoadWork): Promise<void> {
         progress,
       });
       await client.query(`analyze ${staging}`);
-      await keepEnding(client, table, staging);
+      await keepEndingVersions(client, table, staging);
       try {
         await mergeEvents(client, table, staging);
       } catch (error) {

@@ -19,7 +19,7 @@ const HOLDERS_MAX = 3;
  * Runs a transaction; if it waited too long for a lock, throws a `StageError`
  * that names the table and who holds it. Others' locks outlive its end.
  */
-export async function namingHolders<Result>(
+export async function nameLockHolders<Result>(
   { config, sql }: Pick<StageContext, "config" | "sql">,
   client: pg.Client,
   transaction: () => Promise<Result>,

@@ -9,9 +9,9 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { lackingSchema } from "./lacking_schema.ts";
+import { missingSchema } from "./missing_schema.ts";
 import { LOCK_KEY } from "./load_lock.ts";
-import { namingHolders } from "./lock_error.ts";
+import { nameLockHolders } from "./lock_error.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
 
@@ -38,7 +38,7 @@ export interface OpenLoaderOptions {
   /** Examines the tables before anything is created: see `makeSchema`. */
   check?: ((client: pg.Client) => Promise<void>) | undefined;
   /** Throws if the warehouse may hold batches of another lake. */
-  checkLake: (client: pg.Client) => Promise<void>;
+  checkLedger: (client: pg.Client) => Promise<void>;
 }
 
 /**
@@ -75,7 +75,7 @@ export async function openLoader(
       },
       reloads: options.reloads,
       check: options.check,
-      checkLake: options.checkLake,
+      checkLedger: options.checkLedger,
     });
     if (isMade) return loader;
   } catch (error) {
@@ -113,7 +113,7 @@ export class Loader implements AsyncDisposable {
         context.signal.throwIfAborted();
         return true;
       };
-      return await namingHolders(
+      return await nameLockHolders(
         context,
         client,
         () => inTransaction(client, { settings: SETTINGS }, run),
@@ -188,9 +188,9 @@ export async function checkEncoding(
 
 /** Throws a `StageError` unless there is a schema to create tables in. */
 async function checkSchema(client: pg.Client, server: string): Promise<void> {
-  const found = await lackingSchema(client);
+  const found = await missingSchema(client);
   if (found === undefined) return;
-  throw new StageError(`Cannot load into ${server}: ${found.lacks}`, {
+  throw new StageError(`Cannot load into ${server}: ${found.problem}`, {
     subject: server,
     hint: found.hint,
   });

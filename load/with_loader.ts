@@ -31,18 +31,18 @@ export async function withLoader<Result>(
     /** Examines the tables before anything is created. */
     check: (client: pg.Client, zone: Zone) => Promise<void>;
     /** Throws if the warehouse may hold batches of another lake. */
-    checkLake: (client: pg.Client, zone: Zone) => Promise<void>;
+    checkLedger: (client: pg.Client, zone: Zone) => Promise<void>;
   },
   work: (at: LoaderAtZone) => Promise<Result>,
 ): Promise<Result> {
-  const { waitSeconds = WAIT_SECONDS, reloads, check, checkLake } = options;
+  const { waitSeconds = WAIT_SECONDS, reloads, check, checkLedger } = options;
   const zone = openStageZone(context, "processed");
   try {
     await using loader = await openLoader(context, {
       waitSeconds,
       reloads,
       check: (client) => check(client, zone),
-      checkLake: (client) => checkLake(client, zone),
+      checkLedger: (client) => checkLedger(client, zone),
     });
     return await work({ loader, zone });
   } catch (error) {

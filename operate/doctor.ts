@@ -12,12 +12,12 @@ import { readServerMode } from "../lib/postgres/connect.ts";
 import { queryRow, serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { checkEncoding, warehouseOf } from "../load/open_loader.ts";
-import { checkLake } from "../load/ledger.ts";
+import { checkSameLake } from "../load/ledger.ts";
 import { loadError } from "../load/load_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
 import { checkContinuity } from "../transform/batches/continuity.ts";
-import { lackingRight } from "./warehouse_rights.ts";
+import { missingRight } from "./warehouse_rights.ts";
 import { examineSize } from "./examine_size.ts";
 import { examineSns } from "./examine_sns.ts";
 
@@ -234,14 +234,14 @@ async function examineWarehouse(
     ]
     : undefined;
   if (wrong !== undefined) throw unfit(wrong[0] ?? "", wrong[1] ?? "");
-  const lacking = await lackingRight(connection.client, context.sql);
-  if (lacking !== undefined) throw unfit(lacking.lacks, lacking.hint);
+  const lacking = await missingRight(connection.client, context.sql);
+  if (lacking !== undefined) throw unfit(lacking.problem, lacking.hint);
   const [damaged] = await damagedTables(connection.client);
   if (damaged !== undefined) throw damagedError(damaged);
   if (isLakeRead) {
     const zone = openStageZone(context, "processed");
     try {
-      await checkLake(connection.client, new BatchLog(zone, "transform"));
+      await checkSameLake(connection.client, new BatchLog(zone, "transform"));
     } finally {
       zone.close();
     }

@@ -13,10 +13,13 @@ import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { formatPlan } from "./format_plan.ts";
 import { checkGiven } from "../load/tables/check_columns.ts";
-import { takenColumns, takenTables } from "../load/tables/check_taken.ts";
+import {
+  removedColumns,
+  removedTables,
+} from "../load/tables/check_removals.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
 import {
-  checkLake,
+  checkSameLake,
   findNewestEntry,
   type LedgerEntry,
 } from "../load/ledger.ts";
@@ -118,7 +121,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     await inTransaction(client, { readOnly: true }, async () => {
       const entry = await findNewestEntry(client);
       // Of another lake's warehouse there is nothing else to say.
-      if (!await refusedAs(plan, () => checkLake(client, output))) return;
+      if (!await refusedAs(plan, () => checkSameLake(client, output))) return;
       await planWarehouse(client, { context, plan, types, entry });
       const loaded = entry?.batch ?? 0;
       const to = Math.max(extracted, transformed);
@@ -205,8 +208,8 @@ async function planWarehouse(
   }
   const isChanged = entry !== undefined && !isOfSameSql(entry, sql);
   const columns = (drop: boolean) =>
-    takenColumns(client, { models, drop, isChanged });
-  const tables = await takenTables(client, context);
+    removedColumns(client, { models, drop, isChanged });
+  const tables = await removedTables(client, context);
   if (isChanged) plan.lost.push(...await columns(false), ...tables);
   plan.rebuild.push(...await columns(true), ...tables);
 }

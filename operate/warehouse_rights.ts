@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
-import { lackingSchema } from "../load/lacking_schema.ts";
+import { missingSchema } from "../load/missing_schema.ts";
 import { loadedModels } from "../load/tables/loaded_models.ts";
 import { isMade, wantedSchema } from "../load/tables/make_schema.ts";
 
@@ -29,34 +29,34 @@ const HIDDEN_SQL = `select oid::regclass::text as name from pg_class
  * What the loader's role lacks for its work, and what to do; undefined where it
  * lacks nothing. It needs to create only what is not there yet.
  */
-export async function lackingRight(
+export async function missingRight(
   client: pg.Client,
   sql: ProjectSql,
-): Promise<{ lacks: string; hint: string } | undefined> {
+): Promise<{ problem: string; hint: string } | undefined> {
   const [rights] = await query(client, RIGHTS_SQL);
   if (rights?.may_stage !== "t") {
     return {
-      lacks: "the role may not create temporary tables there",
+      problem: "the role may not create temporary tables there",
       hint: `Grant it to the loader's role: grant temporary on database ${
         quoteName(rights?.database ?? "")
       } to ROLE; or see load/warehouse_roles.sql`,
     };
   }
-  const noSchema = await lackingSchema(client);
+  const noSchema = await missingSchema(client);
   if (noSchema !== undefined) return noSchema;
-  const lacks = rights.may_migrate !== "t"
+  const problem = rights.may_migrate !== "t"
     ? "the role may not create schemas there"
     : rights.may_make !== "t"
     ? "the role may not create tables in the first schema of its search_path"
     : undefined;
-  if (lacks !== undefined && !await isMade(client, wantedSchema(sql))) {
-    return { lacks, hint: ROLES };
+  if (problem !== undefined && !await isMade(client, wantedSchema(sql))) {
+    return { problem, hint: ROLES };
   }
   const [hidden] = await query(client, HIDDEN_SQL, [
     loadedModels(sql).map(({ name }) => name),
   ]);
   return hidden === undefined ? undefined : {
-    lacks: `row security hides rows of ${hidden.name} from the role`,
+    problem: `row security hides rows of ${hidden.name} from the role`,
     hint:
       `alter table ${hidden.name} no force row level security, if the role owns it; or alter role ... bypassrls`,
   };

@@ -24,7 +24,7 @@ export function inReferenceOrder<One extends Referring>(
     );
     if (next < 0) {
       problems.push(
-        `sql/models: References form a cycle: ${circleOf(waiting)}`,
+        `sql/models: References form a cycle: ${cycleOf(waiting)}`,
       );
       return [...ordered, ...waiting];
     }
@@ -59,7 +59,7 @@ function targetProblems(
 }
 
 /** One of the cycles that keep these models from being put in order. */
-function circleOf(models: readonly Referring[]): string {
+function cycleOf(models: readonly Referring[]): string {
   const path: string[] = [];
   let model = models[0];
   while (model !== undefined && !path.includes(model.name)) {

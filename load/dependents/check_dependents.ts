@@ -3,7 +3,7 @@ import { serverName } from "../../lib/postgres/postgres.ts";
 import { type Dependent, findDependents } from "./find_dependents.ts";
 import { type Landed, type ReloadWork } from "../rows/land_rows.ts";
 import { warehouseOf } from "../open_loader.ts";
-import { goesSql } from "../repair/reconcile.ts";
+import { isDeletedSql } from "../repair/reconcile.ts";
 
 /**
  * Throws a `StageError` that names the rows of others' tables that would be
@@ -18,7 +18,10 @@ export async function checkDependents(
   for (const { reconciliation } of landed) {
     const { name: table } = reconciliation;
     found.push(
-      ...await findDependents(client, { table, goes: goesSql(reconciliation) }),
+      ...await findDependents(client, {
+        table,
+        goes: isDeletedSql(reconciliation),
+      }),
     );
   }
   if (found.length === 0) return;

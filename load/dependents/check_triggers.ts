@@ -15,7 +15,7 @@ import type { WarehouseTable } from "../tables/warehouse_table.ts";
  * Keeps the versions that a merge is to end, where others' triggers or rules
  * run before its writes, to look for them afterwards.
  */
-export async function keepEnding(
+export async function keepEndingVersions(
   client: pg.Client,
   table: WarehouseTable,
   staging: string,

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { inTransaction } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
-import { namingHolders } from "../lock_error.ts";
+import { nameLockHolders } from "../lock_error.ts";
 import { SETTINGS, warehouseOf } from "../open_loader.ts";
 import { findUnvalidated, validate } from "./validate_references.ts";
 
@@ -26,7 +26,7 @@ export async function validateFilled(
     for (const references of tables) {
       signal.throwIfAborted();
       const run = () => validate(client, references);
-      await namingHolders(
+      await nameLockHolders(
         context,
         client,
         () => inTransaction(client, { settings: SETTINGS }, run),

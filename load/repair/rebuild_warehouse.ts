@@ -6,7 +6,7 @@ import { query, serverName } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { findNewestEntry } from "../ledger.ts";
-import { checkTakenByRebuild } from "../tables/check_taken.ts";
+import { checkRemovalsByRebuild } from "../tables/check_removals.ts";
 import { loadedModels } from "../tables/loaded_models.ts";
 import { warehouseOf } from "../open_loader.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
@@ -43,7 +43,7 @@ export async function rebuildWarehouse(
   const checkOwn = async (client: pg.Client, zone: Zone) => {
     if (replaceLake) return;
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
-    await checkLake(context, { client, batches });
+    await checkNoOtherBatches(context, { client, batches });
   };
   return await withLoader(
     context,
@@ -52,9 +52,9 @@ export async function rebuildWarehouse(
       reloads: true,
       check: async (client, zone) => {
         await checkOwn(client, zone);
-        await checkTakenByRebuild(context, { client, accept });
+        await checkRemovalsByRebuild(context, { client, accept });
       },
-      checkLake: checkOwn,
+      checkLedger: checkOwn,
     },
     (at) =>
       reloadModels(context, {
@@ -64,7 +64,9 @@ export async function rebuildWarehouse(
         allowCascade,
         upTo: async (batches) => {
           const { client } = at.loader;
-          if (!replaceLake) await checkLake(context, { client, batches });
+          if (!replaceLake) {
+            await checkNoOtherBatches(context, { client, batches });
+          }
           return await newestOf(context, batches);
         },
       }),
@@ -79,7 +81,7 @@ async function newestOf(
 }
 
 /** Throws a `StageError` if the warehouse holds batches that the log has not. */
-async function checkLake(
+async function checkNoOtherBatches(
   context: StageContext,
   options: { client: pg.Client; batches: BatchLog<ProcessedManifest> },
 ): Promise<void> {

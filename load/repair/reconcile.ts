@@ -47,7 +47,7 @@ export async function reconcileRows(
 }
 
 /** SQL for whether `reconcileRows` deletes the row with the alias `present`. */
-export function goesSql(
+export function isDeletedSql(
   { fresh, columns, identity, unique = [], unequal }: Reconciliation,
 ): string {
   return `not exists (select from ${fresh} as fresh

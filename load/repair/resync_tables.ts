@@ -4,8 +4,8 @@ import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { checkTakenByLoad } from "../tables/check_taken.ts";
-import { checkedEntry, checkLake } from "../ledger.ts";
+import { checkRemovalsByLoad } from "../tables/check_removals.ts";
+import { checkedEntry, checkSameLake } from "../ledger.ts";
 import { loadPending } from "../load_pending.ts";
 import { loadedModels } from "../tables/loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
@@ -30,13 +30,13 @@ export async function resyncTables(
   const check = async (client: pg.Client, zone: Zone) => {
     const batches = new BatchLog<ProcessedManifest>(zone, "transform");
     const newest = await newestBatch(context, { batches, task: "resync" });
-    await checkTakenByLoad(context, { client, accept, batches, newest });
+    await checkRemovalsByLoad(context, { client, accept, batches, newest });
   };
   const checkOwn = (client: pg.Client, zone: Zone) =>
-    checkLake(client, new BatchLog<ProcessedManifest>(zone, "transform"));
+    checkSameLake(client, new BatchLog<ProcessedManifest>(zone, "transform"));
   return await withLoader(
     context,
-    { waitSeconds, check, checkLake: checkOwn },
+    { waitSeconds, check, checkLedger: checkOwn },
     async (at) => {
       const batches = new BatchLog<ProcessedManifest>(at.zone, "transform");
       const newest = await newestBatch(context, { batches, task: "resync" });

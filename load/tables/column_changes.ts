@@ -14,7 +14,7 @@ export interface Changes {
   /** The same for people, a line for each column. */
   given: string[];
   retyped: string[];
-  taken: string[];
+  removed: string[];
   /** Columns that it gains. */
   added: string[];
   /** Whether existing columns change or are dropped. */
@@ -33,7 +33,7 @@ export interface PlannedChanges {
   /** A line for each that gets another type, which can't hold its values. */
   retyped: string[];
   /** A line for each that no model has. */
-  taken: string[];
+  removed: string[];
 }
 
 /** A column of a table in the warehouse. */
@@ -75,7 +75,11 @@ export function linesOf(changes: readonly Changes[]): PlannedChanges {
   const all = (of: keyof PlannedChanges) => [
     ...new Set(changes.flatMap((change) => change[of])),
   ];
-  return { given: all("given"), retyped: all("retyped"), taken: all("taken") };
+  return {
+    given: all("given"),
+    retyped: all("retyped"),
+    removed: all("removed"),
+  };
 }
 
 async function readColumns(
@@ -124,7 +128,7 @@ function changesOf(
     actions: [],
     given: [],
     retyped: [],
-    taken: [],
+    removed: [],
     added: [],
     reshapes: false,
     retypes: [],
@@ -147,7 +151,7 @@ function changesOf(
     ) continue;
     if (drop) {
       changes.actions.push(`drop column ${quoteName(name)}`);
-      changes.taken.push(
+      changes.removed.push(
         `the column ${name} is dropped with its values: no model has it`,
       );
       changes.reshapes = true;
@@ -156,7 +160,7 @@ function changesOf(
       if (isNotNull) {
         changes.actions.push(`alter ${quoteName(name)} drop not null`);
       }
-      changes.taken.push(
+      changes.removed.push(
         `the column ${name} is null in new rows: no model has it`,
       );
     }

@@ -98,11 +98,11 @@ export function reportFollowed(
   followed: readonly Followed[],
 ): void {
   for (const { model, changes } of followed) {
-    const { given, retyped, taken } = linesOf(changes);
+    const { given, retyped, removed } = linesOf(changes);
     for (const change of [...given, ...retyped]) {
       log.info("{model}: {change}", { model: model.name, change });
     }
-    for (const change of taken) {
+    for (const change of removed) {
       log.warn("{model}: {change}", { model: model.name, change });
     }
   }

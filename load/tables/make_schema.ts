@@ -8,7 +8,7 @@ import type { StageContext } from "../../lib/stage.ts";
 import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
-import { checkNotLost } from "./lost_tables.ts";
+import { checkNoneMissing } from "./missing_tables.ts";
 import { isCopy, migrate, pendingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "../open_loader.ts";
@@ -32,7 +32,7 @@ type Context = Pick<StageContext, "config" | "resources" | "sql" | "log">;
  * pipeline's own that a load does not fill, unless all rows are going to be
  * loaded again.
  *
- * `checkLake` examines the ledger before anything is created, `check` the
+ * `checkLedger` examines the ledger before anything is created, `check` the
  * tables before anything but the pipeline's own tables and what the company's
  * migrations create.
  */
@@ -42,10 +42,10 @@ export async function makeSchema(
     loader: Pick<Loader, "client" | "transaction">;
     reloads?: boolean | undefined;
     check?: ((client: pg.Client) => Promise<void>) | undefined;
-    checkLake?: ((client: pg.Client) => Promise<void>) | undefined;
+    checkLedger?: ((client: pg.Client) => Promise<void>) | undefined;
   },
 ): Promise<boolean> {
-  const { loader, reloads = false, check, checkLake } = options;
+  const { loader, reloads = false, check, checkLedger } = options;
   const { client, transaction } = loader;
   const wanted = wantedSchema(context.sql);
   // In a transaction the limits of the role and the database are lifted.
@@ -58,7 +58,7 @@ export async function makeSchema(
   };
   // Most loads find that nothing is missing, in one transaction.
   const { damaged, migrates, isChecked, isMade } = await look(() =>
-    examine(client, { wanted, reloads, checkAll, checkLake })
+    examine(client, { wanted, reloads, checkAll, checkLedger })
   );
   if (isMade) return true;
   const work = { loader, wanted };
@@ -69,7 +69,7 @@ export async function makeSchema(
     missingTables(client, derivedModels(wanted))
   );
   if (missing.length > 0) {
-    await look(() => checkNotLost(client, missing, { reloads }));
+    await look(() => checkNoneMissing(client, missing, { reloads }));
     const leading = leadingMigrations(wanted, missing);
     if (!await applyMigrations(context, leading, work)) return false;
     if (!await makeTables(context, { loader, missing })) return false;
@@ -90,7 +90,7 @@ async function examine(
     wanted: WantedSchema;
     reloads: boolean;
     checkAll: () => Promise<void>;
-    checkLake?: ((client: pg.Client) => Promise<void>) | undefined;
+    checkLedger?: ((client: pg.Client) => Promise<void>) | undefined;
   },
 ): Promise<{
   damaged: readonly DamagedTable[];
@@ -100,19 +100,19 @@ async function examine(
   isChecked: boolean;
   isMade: boolean;
 }> {
-  const { wanted, reloads, checkAll, checkLake } = options;
+  const { wanted, reloads, checkAll, checkLedger } = options;
   const damaged = await damagedTables(client);
   if (!reloads) checkDamaged(damaged);
   const { migrations, tables } = await findMissing(client, wanted)
     .catch(async (error) => {
       // Another lake's migrations explain nothing.
-      if (error instanceof StageError) await checkLake?.(client);
+      if (error instanceof StageError) await checkLedger?.(client);
       throw error;
     });
   const migrates = wanted.company.some(({ name }) => migrations.includes(name));
   const isMade = damaged.length + migrations.length + tables.length === 0 &&
     await isFinished(client, wanted);
-  if (!isMade && damaged.length === 0) await checkLake?.(client);
+  if (!isMade && damaged.length === 0) await checkLedger?.(client);
   // A failure is noted in one of the pipeline's own tables: they come first.
   const isChecked = migrations.length + damaged.length === 0;
   if (isChecked) await checkAll();

@@ -3,7 +3,7 @@ import { StageError } from "../../lib/errors.ts";
 import { query, quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
-import { checkNotMoved } from "./lost_tables.ts";
+import { checkNotMoved } from "./missing_tables.ts";
 import tableShapesSql from "./table_shapes.sql" with { type: "text" };
 
 /** The parts of a model's table that identify its rows. */

@@ -32,7 +32,7 @@ const MOVED_SQL = `select own.oid::regclass::text as path,
  * not there: created again it would lack the rows of earlier batches, unless
  * all rows are going to be loaded again and nothing is left of it.
  */
-export async function checkNotLost(
+export async function checkNoneMissing(
   client: pg.Client,
   missing: readonly { name: string }[],
   { reloads }: { reloads: boolean },

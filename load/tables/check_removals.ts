@@ -13,7 +13,7 @@ import { ModelTypes, type TypedModel } from "./model_types.ts";
 import { warehouseOf } from "../open_loader.ts";
 
 /** The changes that a load or a reload would make to the tables. */
-interface Taking {
+interface RemovalOptions {
   client: pg.Client;
   /** Somebody accepts what it removes. */
   accept: boolean;
@@ -24,9 +24,9 @@ interface Taking {
  * warehouse, since their SQL differs from that of the batches in it; unless
  * somebody accepts it, now or when transform made them.
  */
-export async function checkTakenByLoad(
+export async function checkRemovalsByLoad(
   context: StageContext,
-  options: Taking & {
+  options: RemovalOptions & {
     batches: BatchLog<ProcessedManifest>;
     newest: ProcessedManifest;
   },
@@ -38,14 +38,14 @@ export async function checkTakenByLoad(
   if (isOfSameSql(entry, context.sql)) return;
   // A flag does not help where a rebuild is needed.
   await checkedEntry(client, batches);
-  refuseTaken(context, {
-    taken: [
-      ...await takenColumns(client, {
+  refuseRemovals(context, {
+    removed: [
+      ...await removedColumns(client, {
         models: await readModels(context),
         drop: false,
         isChanged: true,
       }),
-      ...await takenTables(client, context),
+      ...await removedTables(client, context),
     ],
     hint:
       "Change sql/ back, or run it again with --accept; once `./totesys transform --accept` has made a batch of this sql/, load goes on by itself",
@@ -56,18 +56,18 @@ export async function checkTakenByLoad(
  * The same for a rebuild, which drops columns and changes the types of others;
  * transform has not seen that.
  */
-export async function checkTakenByRebuild(
+export async function checkRemovalsByRebuild(
   context: StageContext,
-  { client, accept }: Taking,
+  { client, accept }: RemovalOptions,
 ): Promise<void> {
   if (accept) return;
   const entry = await findNewestEntry(client);
   const isChanged = entry !== undefined && !isOfSameSql(entry, context.sql);
   const models = await readModels(context);
-  refuseTaken(context, {
-    taken: [
-      ...await takenColumns(client, { models, drop: true, isChanged }),
-      ...isChanged ? await takenTables(client, context) : [],
+  refuseRemovals(context, {
+    removed: [
+      ...await removedColumns(client, { models, drop: true, isChanged }),
+      ...isChanged ? await removedTables(client, context) : [],
     ],
     hint: "Change sql/ back, or run `./totesys rebuild warehouse --accept`",
   });
@@ -77,7 +77,7 @@ export async function checkTakenByRebuild(
  * What models remove from their tables, a line each; nothing for a model that
  * can't be followed, since following it reports that.
  */
-export async function takenColumns(
+export async function removedColumns(
   client: pg.Client,
   options: {
     models: readonly TypedModel[];
@@ -89,8 +89,8 @@ export async function takenColumns(
   const lines: string[] = [];
   for (const typed of options.models) {
     try {
-      const { taken, retyped } = await plannedChanges(client, typed, options);
-      const counting = [...taken, ...options.isChanged ? retyped : []];
+      const { removed, retyped } = await plannedChanges(client, typed, options);
+      const counting = [...removed, ...options.isChanged ? retyped : []];
       lines.push(...counting.map((line) => `${typed.model.name}: ${line}`));
     } catch (error) {
       if (!(error instanceof StageError)) throw error;
@@ -100,7 +100,7 @@ export async function takenColumns(
 }
 
 /** The tables whose models are gone, a line each. */
-export async function takenTables(
+export async function removedTables(
   client: pg.Client,
   { sql }: Pick<StageContext, "sql">,
 ): Promise<string[]> {
@@ -119,16 +119,16 @@ async function readModels(
   return await new ModelTypes(duckdb, sql).read();
 }
 
-function refuseTaken(
+function refuseRemovals(
   context: StageContext,
-  options: { taken: readonly string[]; hint: string },
+  options: { removed: readonly string[]; hint: string },
 ): void {
-  const { taken, hint } = options;
-  if (taken.length === 0) return;
+  const { removed, hint } = options;
+  if (removed.length === 0) return;
   throw new StageError(
     `Cannot change ${
       serverName(warehouseOf(context))
-    }: sql/ takes away from it: ${taken.join("; ")}`,
+    }: sql/ takes away from it: ${removed.join("; ")}`,
     { subject: "sql/", hint },
   );
 }

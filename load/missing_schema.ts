@@ -14,9 +14,9 @@ const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
  * Why the role has no schema to create tables in, and what to do; undefined if
  * it has one.
  */
-export async function lackingSchema(
+export async function missingSchema(
   client: pg.Client,
-): Promise<{ lacks: string; hint: string } | undefined> {
+): Promise<{ problem: string; hint: string } | undefined> {
   const row = await queryRow(client, SCHEMA_SQL);
   if (row.schema !== null) return undefined;
   const { path, hidden } = row;
@@ -25,7 +25,7 @@ export async function lackingSchema(
     quoteName(row.database ?? "")
   } set search_path = SCHEMA`;
   return {
-    lacks:
+    problem:
       `no schema has been selected to create in: the role's search_path is ${
         path || '""'
       }`,
