@@ -12,8 +12,6 @@ type CopyConnection = pg.Connection & {
 const PIECE_BYTES = 256 * 1024;
 /** With more pieces waiting than this, the server is made to wait. */
 const PIECES_MAX = 8;
-/** A COPY that is silent for this long has lost its server. */
-const IDLE_MS_MAX = 600_000;
 
 /**
  * A query in the form in which the driver takes streams: it calls these methods
@@ -60,16 +58,14 @@ abstract class Copy implements pg.Submittable {
     this.#wake = undefined;
   }
 
-  /** Waits until the server sends something; throws if it stays silent. */
-  protected async heard(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await new Promise<void>((resolve, reject) => {
+  /**
+   * Waits until the server sends something, or the connection ends. A scan may
+   * send nothing for hours until it comes to a row.
+   */
+  protected heard(): Promise<void> {
+    return new Promise((resolve) => {
       this.#wake = resolve;
-      timer = setTimeout(() => {
-        this.connection?.stream.destroy();
-        reject(new Error(`no answer for ${IDLE_MS_MAX / 1000} seconds`));
-      }, IDLE_MS_MAX);
-    }).finally(() => clearTimeout(timer));
+    });
   }
 }
 

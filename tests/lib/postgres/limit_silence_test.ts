@@ -70,3 +70,29 @@ Deno.test("connect() ends a query whose server vanished under TLS", () =>
 
     await assertNoticed({ ...settings, host: "localhost", tls }, settings);
   }));
+
+Deno.test("connect() lets a COPY be silent for as long as any query", async () => {
+  await using database = await openTestDatabase();
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+    silentMsMax: 2 * SILENT_MS,
+  });
+  const wait = async (seconds: number) => {
+    const { pieces } = copyOut(
+      connection.client,
+      `copy (select pg_sleep(${seconds})) to stdout`,
+    );
+    for await (const _piece of pieces);
+  };
+  // A limit of minutes that this process's timers had would run out.
+  const { setTimeout } = globalThis;
+  using _real = {
+    [Symbol.dispose]: () => Object.assign(globalThis, { setTimeout }),
+  };
+  const hastened = (callback: () => void, ms = 0) =>
+    setTimeout(callback, ms / 1000);
+  Object.assign(globalThis, { setTimeout: hastened });
+
+  await wait(SILENT_MS / 1000);
+  await assert.rejects(wait(60), { message: "no answer for 2 seconds" });
+});
