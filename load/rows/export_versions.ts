@@ -50,8 +50,8 @@ export const INTERVAL_COLUMNS = [
 
 /**
  * Flags for an event's place among those of its key. They share one column, a
- * bit for each, since a staging table must not be wider than the widest table
- * that Postgres can hold.
+ * bit for each, and below the place of a fact's version among all: a staging
+ * table must not be wider than the widest table that Postgres can hold.
  */
 const EVENT_FLAGS = [
   "is_delete",
@@ -68,6 +68,11 @@ export function eventFlag(
 ): string {
   const bit = 1 << EVENT_FLAGS.indexOf(name);
   return `(${event}.${FLAGS_COLUMN} & ${bit} <> 0)`;
+}
+
+/** SQL for a staged version's place, from 1, in the order of batch and key. */
+export function eventPlace(event = "event"): string {
+  return `(${event}.${FLAGS_COLUMN} >> ${EVENT_FLAGS.length})`;
 }
 
 /**
@@ -217,7 +222,7 @@ export function onlySql({ from, to }: { from: number; to: number }): string {
 function formSql(
   form: VersionsForm,
   options: {
-    model: Pick<Model, "key" | "recordId">;
+    model: Pick<Model, "key" | "kind" | "recordId">;
     columns: readonly string[];
     events: string;
   },
@@ -229,6 +234,13 @@ function formSql(
       const flags = EVENT_FLAGS.map((flag, index) =>
         `cast(${flag} as integer) * ${1 << index}`
       );
+      if (model.kind === "fact") {
+        flags.push(
+          `row_number() over (order by is_delete, ${order}) * ${
+            1 << EVENT_FLAGS.length
+          }`,
+        );
+      }
       return {
         names: [...names, FLAGS_COLUMN],
         select: `select ${quoteNames(names)}, ${flags.join(" + ")}

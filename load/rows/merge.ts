@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
-import { eventFlag, FLAGS_COLUMN } from "./export_versions.ts";
+import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
 
 /** The name of the temporary table of a model's events to be merged. */
@@ -25,7 +25,7 @@ export async function createStaging(
   await client.query(
     `create temporary table ${staging} on commit drop as
     select ${values.join(", ")}, valid_from, valid_to, from_batch,
-      to_batch, null::smallint as ${FLAGS_COLUMN}
+      to_batch, null::bigint as ${FLAGS_COLUMN}
     from ${quoteName(table.model.name)} where false`,
   );
   return `pg_temp.${staging}`;
@@ -55,7 +55,7 @@ export async function mergeFact(
     `insert into ${name}
       (${recordId}, ${columns}, valid_from, valid_to, from_batch, to_batch)
     select (select coalesce(max(${recordId}), 0) from ${name})
-        + row_number() over (order by from_batch, ${table.keyOrder}),
+        + ${eventPlace()},
       ${columns}, valid_from, valid_to, from_batch, to_batch
     from ${staging} as event where not ${eventFlag("is_delete")}`,
   );

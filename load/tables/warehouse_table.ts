@@ -23,8 +23,6 @@ export interface WarehouseTable {
   types: ReadonlyMap<string, readonly string[]>;
   /** Columns whose equality is not that of their values as text. */
   unequal: string[];
-  /** The key as it is sorted: texts by their bytes, as the lake sorts them. */
-  keyOrder: string;
   /** For each dimension that the table refers to, the referring column. */
   references: Reference[];
   /** Whether it has no rows yet. */
@@ -88,7 +86,7 @@ const COLUMNS_SQL = `with recursive base (model, name, id, modifier) as (
     inner join pg_type on pg_type.oid = base.id and typtype <> 'd'
     group by model, name
   )
-  select model, attname as name, attcollation <> 0 as is_text,
+  select model, attname as name,
     atthasdef or attidentity <> '' as has_default,
     coalesce(base.typname, type.typname)
       <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
@@ -234,10 +232,7 @@ function tableOf(
   model: Shown,
   found: readonly TextRow[],
   given: readonly string[],
-): Pick<
-  WarehouseTable,
-  "model" | "columns" | "types" | "unequal" | "keyOrder"
-> {
+): Pick<WarehouseTable, "model" | "columns" | "types" | "unequal"> {
   const own = found.filter((row) => isOwn(model, row));
   return {
     model,
@@ -252,9 +247,6 @@ function tableOf(
     ),
     unequal: own.filter((row) => row.is_unequal === "t")
       .map((row) => row.name ?? ""),
-    keyOrder: model.key
-      .map((name) => sortedSql(name, own.find((row) => row.name === name)))
-      .join(", "),
   };
 }
 
@@ -274,12 +266,4 @@ function referencesOf(
     dimension: row.dimension ?? "",
     dimensionKey: row.dimension_key ?? "",
   })).filter(({ column }) => columns.includes(column));
-}
-
-/** SQL that sorts a column of the key, texts by their bytes. */
-function sortedSql(name: string, column: TextRow | undefined): string {
-  // DuckDB holds text where it does not know the type.
-  const cast = column?.is_unequal === "t" ? "::text" : "";
-  const isText = column?.is_text === "t" || cast !== "";
-  return quoteName(name) + cast + (isText ? ' collate "C"' : "");
 }
