@@ -6,6 +6,8 @@ import {
   doublesInLake,
   ENDED_IN_LAKE,
   type ModelInLake,
+  NUMBER,
+  NUMBERS_IN_LAKE,
   openInLake,
   type VerifiedColumn,
 } from "./lake_rows.ts";
@@ -13,6 +15,7 @@ import { joinOwnForms, type OwnForms, ownFormSql } from "./own_forms.ts";
 import {
   BEYOND_WAREHOUSE,
   ENDED_IN_WAREHOUSE,
+  FILLED_PLACEHOLDERS,
   INEXACT,
   type ModelInWarehouse,
   OPEN_IN_WAREHOUSE,
@@ -75,7 +78,40 @@ export function warehouseSides(
     expected: inWarehouseForm(expected, { columns, forms }),
     actual: OPEN_IN_WAREHOUSE,
     doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
+    besides: model.recordId === undefined
+      ? `select ${quoteNames(model.key)}, 'different' as ${HOW}
+        from ${FILLED_PLACEHOLDERS}`
+      : misnumberedSql(model, { columns, forms }),
   };
+}
+
+/**
+ * SQL for the keys of versions whose serial numbers are not those of a first
+ * load. With more or fewer versions than the lake's, which is a difference by
+ * itself, the numbers say nothing.
+ */
+function misnumberedSql(
+  { key, recordId = "" }: ModelInLake,
+  { columns, forms }: {
+    columns: readonly WarehouseColumn[];
+    forms: readonly OwnForms[];
+  },
+): string {
+  const keyColumns = columns.filter(({ name }) => key.includes(name));
+  const keyForms = forms.filter(({ column }) => key.includes(column));
+  const names = quoteNames([...key, "from_batch"]);
+  const held = `(select ${names}, ${
+    quoteName(recordId)
+  } from ${OPEN_IN_WAREHOUSE}
+    union all
+    select ${names}, ${quoteName(recordId)} from ${ENDED_IN_WAREHOUSE})`;
+  return `select ${quoteNames(key)}, 'different' as ${HOW}
+    from (select ${selectSql(keyColumns, keyForms)}, from_batch, ${NUMBER}
+      from ${joinOwnForms(NUMBERS_IN_LAKE, keyForms)})
+    inner join ${held} using (${names})
+    where ${quoteName(recordId)} is distinct from ${NUMBER}
+      and (select count(*) from ${NUMBERS_IN_LAKE})
+        = (select count(*) from ${held})`;
 }
 
 /** Ended versions: as the lake has them, and as the warehouse does. */

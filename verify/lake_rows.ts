@@ -39,6 +39,10 @@ export interface VerifiedColumn extends ModelColumn {
  */
 const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
 export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
+/** Which version of a fact has which serial number, by key and `from_batch`. */
+export const NUMBERS_IN_LAKE = `${WORK_CATALOGUE}.main.numbers_in_lake`;
+/** The column of that number: no model's column has this name. */
+export const NUMBER = '" number"';
 const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
 
 /** Types, of which wider ones hold the values of the others exactly. */
@@ -111,6 +115,13 @@ export async function readFromLake(
       from ${severalInLake(model)}
       window versions as (partition by ${key} order by batch)
     ) where to_batch is not null and not is_delete`,
+  );
+  if (model.recordId === undefined) return;
+  await duckdb.run(
+    `create or replace table ${NUMBERS_IN_LAKE} as
+    select ${key}, batch as from_batch,
+      row_number() over (order by batch, ${key}) as ${NUMBER}
+    from ${VERSIONS_IN_LAKE} where not is_delete`,
   );
 }
 

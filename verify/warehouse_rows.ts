@@ -47,7 +47,7 @@ export interface ModelInWarehouse {
   views: readonly string[];
   /** Undefined when the warehouse lacks the key: no rows can be compared. */
   files:
-    | { open: CopiedRows; ended: CopiedRows; beyond: CopiedRows }
+    | Record<"open" | "ended" | "beyond" | "filled", CopiedRows>
     | undefined;
 }
 
@@ -56,6 +56,8 @@ export const OPEN_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.open_in_warehouse`;
 export const ENDED_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.ended_in_warehouse`;
 /** Versions of batches that the warehouse does not hold yet. */
 export const BEYOND_WAREHOUSE = `${WORK_CATALOGUE}.main.beyond_warehouse`;
+/** A dimension's placeholders that have values. */
+export const FILLED_PLACEHOLDERS = `${WORK_CATALOGUE}.main.filled_placeholders`;
 /** Marks a value of the warehouse that the lake's type can't hold. */
 export const INEXACT = '" inexact"';
 export const STAMPS: readonly VerifiedColumn[] = [
@@ -106,9 +108,10 @@ export async function copyFromWarehouse(
     const { fields } = await client.query(`select * from ${relation} limit 0`);
     read.push(fields);
   }
+  const given = await givenColumns(client, model.name);
   const differing = differingColumns(model, {
     read: read.map((fields) => fields.map(({ name }) => name)),
-    given: await givenColumns(client, model.name),
+    given,
   });
   const drops = differing.some(({ column, how }) =>
     how === "extra" && read[0]?.some(({ name }) => name === column)
@@ -124,10 +127,11 @@ export async function copyFromWarehouse(
       hasOwnForm: hasOwnForm(column, field),
     };
   });
-  if (model.key.some((name) => !columns.some((one) => one.name === name))) {
+  const identity = [...model.key, ...stampsOf(model).map(({ name }) => name)];
+  if (differing.some(({ column }) => identity.includes(column))) {
     return { model, columns, differing, drops, views: [], files: undefined };
   }
-  const names = [...columns, ...STAMPS].map(({ name }) => name);
+  const names = [...columns, ...stampsOf(model)].map(({ name }) => name);
   const copy = (from: string, form: string) =>
     copyRows(client, {
       select: `select ${quoteNames(names)} from ${from}`,
@@ -147,8 +151,27 @@ export async function copyFromWarehouse(
         `${history} where from_batch is null or greatest(from_batch, to_batch) > ${NEWEST_SQL}`,
         "beyond",
       ),
+      filled: await copy(filledSql(model, { names, given }), "filled"),
     },
   };
+}
+
+/** SQL for the placeholders with values that neither load nor a default gave. */
+function filledSql(
+  { name, key, kind }: ModelInLake,
+  { names, given }: { names: readonly string[]; given: readonly string[] },
+): string {
+  if (kind === "fact") return `${quoteName(name)} where false`;
+  const empty = names.filter((one) => ![...key, ...given].includes(one));
+  return `${quoteName(name)}
+    where is_placeholder and not (row(${quoteNames(empty)}) is null)`;
+}
+
+/** The columns of each row beside the model's. */
+function stampsOf({ recordId }: ModelInLake): readonly VerifiedColumn[] {
+  return recordId === undefined
+    ? STAMPS
+    : [...STAMPS, { name: recordId, type: "BIGINT", isTime: false }];
 }
 
 /** Whether the lake's type holds all that Postgres's type can, to the digit. */
@@ -207,11 +230,13 @@ function differingColumns(
   const { read, given } = options;
   const own = [
     ...given,
-    ...STAMPS.map(({ name }) => name),
+    ...stampsOf(model).map(({ name }) => name),
     "is_placeholder",
-    model.recordId ?? "",
   ];
-  const known = model.columns.map(({ name }) => name);
+  const known = [
+    ...model.columns.map(({ name }) => name),
+    ...model.recordId === undefined ? [] : [model.recordId],
+  ];
   const found = [...new Set(read.flat())];
   return [
     ...known.filter((name) => read.some((names) => !names.includes(name)))
@@ -227,7 +252,7 @@ export async function readFromWarehouse(
   { model, columns, files }: ModelInWarehouse,
 ): Promise<void> {
   if (files === undefined) return;
-  const all = [...columns, ...STAMPS];
+  const all = [...columns, ...stampsOf(model)];
   const ownForm = columns.filter(({ hasOwnForm }) => hasOwnForm)
     .map(({ name }) => name);
   const values = all.map((column) =>
@@ -242,6 +267,7 @@ export async function readFromWarehouse(
       [OPEN_IN_WAREHOUSE, files.open],
       [ENDED_IN_WAREHOUSE, files.ended],
       [BEYOND_WAREHOUSE, files.beyond],
+      [FILLED_PLACEHOLDERS, files.filled],
     ] as const
   ) {
     await duckdb.run(

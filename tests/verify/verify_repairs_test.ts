@@ -105,6 +105,20 @@ const WAREHOUSE_DAMAGES: Record<
       "dim_payment_type warehouse: 3 missing",
     ],
   },
+  "serial numbers that are not those of a first load": {
+    sql: [
+      "update fact_payment set payment_record_id = -payment_record_id where payment_id in (2, 5)",
+    ],
+    says: ["fact_payment warehouse: 2 different, 5 different"],
+  },
+  "a placeholder that has values": {
+    sql: [
+      "insert into dim_design (design_id, is_placeholder, design_name) values (40, true, 'Fake')",
+      "insert into dim_design (design_id, is_placeholder, valid_from) values (41, true, now())",
+      "insert into dim_design (design_id, is_placeholder) values (42, true)",
+    ],
+    says: ["dim_design warehouse: 40 different, 41 different"],
+  },
   "a row that somebody wrote, which began in no batch": {
     sql: [
       "insert into dim_currency (currency_id, currency_code) values (97, 'XYZ')",
@@ -228,6 +242,26 @@ Deno.test("verify() names the tasks that repair a damaged warehouse", async (tes
       await expectRepaired(platform, { differences: says, ways });
     });
   }
+});
+
+Deno.test("verify() names the task that empties a placeholder that is referred to", async () => {
+  await using platform = await openFilled();
+  const { source, warehouse } = platform;
+  await execute(
+    source.client,
+    insertOrder(7),
+    "update sales_order set design_id = 40 where sales_order_id = 7",
+  );
+  await platform.run();
+  await execute(
+    warehouse.client,
+    "update dim_design set design_name = 'Fake', from_batch = 1 where design_id = 40",
+  );
+
+  await expectRepaired(platform, {
+    differences: ["dim_design warehouse: 40 different"],
+    ways: [REBUILD_WAREHOUSE],
+  });
 });
 
 Deno.test("verify() names the task that repairs the lake's rows", async () => {
