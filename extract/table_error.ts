@@ -16,7 +16,8 @@ const LIMITED = "53400";
  * again: what isn't supported, allowed or there, a value that can't be read, a
  * limit, damage.
  */
-const LASTING = /^(0A|22|25006|28|3D|3F|42|53400|54|55000|P0|XX001|XX002)/;
+const LASTING =
+  /^(0A|22|25006|28|3D|3F|42|53400|54|55000|57P05|P0|XX001|XX002)/;
 
 /** A value, or all that is made of it, is over PostgreSQL's limit of 1 GB. */
 const TOO_LARGE = /^invalid memory alloc request size/;
@@ -92,6 +93,8 @@ function hintFor(error: unknown): string {
       return "Run extract again. If a standby cancels it each time: raise max_standby_streaming_delay there, set hot_standby_feedback to on, or let SOURCE_URL name the primary";
     case "72000":
       return "Run extract again at a quieter time, or raise old_snapshot_threshold in the source";
+    case "57P05":
+      return "The source role or the database is limited by idle_session_timeout: lift it";
     case "08P01":
       if (isPoolerLimit(error)) return POOLER_LIMIT_HINT;
       return "Run extract again; if it persists, see the log of the pooler before the source";

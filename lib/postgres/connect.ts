@@ -61,6 +61,7 @@ export async function connect(
   client.on("error", (error) => {
     if (!ENDINGS.has(client)) ENDINGS.set(client, error);
   });
+  sayWhatEnded(client);
   try {
     await client.connect();
     limitSilence(client, options.silentMsMax ?? SILENT_MS_MAX);
@@ -95,6 +96,29 @@ export async function readServerMode(
   );
   const isStandby = standby === "t";
   return { isStandby, isReadOnly: isStandby || read_only === "t" };
+}
+
+/**
+ * Lets a query on a connection that ended while nobody used it fail with what
+ * ended it: the driver only says that it can't be used.
+ */
+function sayWhatEnded(client: pg.Client): void {
+  const query = client.query.bind(client) as (...given: unknown[]) => unknown;
+  const asked = (...given: unknown[]): unknown => {
+    const ending = ENDINGS.get(client);
+    if (ending === undefined) return query(...given);
+    const [copy] = given;
+    if (!isSubmittable(copy)) return Promise.reject(ending);
+    copy.handleError(ending);
+    return copy;
+  };
+  Object.assign(client, { query: asked });
+}
+
+function isSubmittable(
+  query: unknown,
+): query is { handleError(error: Error): void } {
+  return typeof query === "object" && query !== null && "submit" in query;
 }
 
 /** Throws a `StageError` unless the server is what the settings ask for. */

@@ -95,7 +95,7 @@ export async function inTransaction<Result>(
     return result;
   } catch (error) {
     await client.query({ text: "rollback", ...within }).catch(() => {});
-    throw poolingError(error, client) ?? endingError(error, client) ?? error;
+    throw poolingError(error, client) ?? error;
   }
 }
 
@@ -116,14 +116,6 @@ export async function isPooled(client: pg.Client): Promise<boolean> {
   const { pid } = await queryRow(client, "select pg_backend_pid() as pid");
   const { processID } = client as pg.Client & { processID?: number | null };
   return String(processID) !== pid;
-}
-
-/** What the server said when it ended a connection that nobody was using. */
-function endingError(error: unknown, client: pg.Client): Error | undefined {
-  const ending = ENDINGS.get(client);
-  return sqlState(error) === undefined && sqlState(ending) !== undefined
-    ? ending
-    : undefined;
 }
 
 /** The error for a PgBouncer that gives each statement its own session. */

@@ -47,6 +47,12 @@ Deno.test("an error of the source that would recur in every run is not retryable
       ],
       ["42883", "function f(numeric) does not exist", false, /server log/],
       ["54000", "too large", false, /server log/],
+      [
+        "57P05",
+        "terminating connection due to idle-session timeout",
+        false,
+        /idle_session_timeout: lift it/,
+      ],
       ["XX001", "invalid page in block 7", false, /server log/],
       [
         "XX000",

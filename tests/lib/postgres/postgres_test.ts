@@ -4,6 +4,7 @@ import pg from "pg";
 import { StageError } from "../../../lib/errors.ts";
 import { connect } from "../../../lib/postgres/connect.ts";
 import { connectError } from "../../../lib/postgres/connect_error.ts";
+import { copyOut } from "../../../lib/postgres/copy.ts";
 import {
   inTransaction,
   query,
@@ -608,7 +609,13 @@ Deno.test("connect() survives a connection that the server ends", async () => {
   await database.client.query("select pg_terminate_backend($1)", [row.pid]);
   await ended;
 
-  await assert.rejects(query(connection.client, "select 1"));
+  const says = /terminating connection due to administrator command/;
+  const { client } = connection;
+  await assert.rejects(query(client, "select 1"), says);
+  await assert.rejects(client.query("select 1"), says);
+  await assert.rejects(inTransaction(client, {}, async () => {}), says);
+  const { pieces } = copyOut(client, "copy (select 1) to stdout");
+  await assert.rejects(pieces[Symbol.asyncIterator]().next(), says);
 });
 
 Deno.test("sqlState() is only set for errors that Postgres sent", async () => {
