@@ -3,11 +3,14 @@ import { queryRow, quoteName } from "../lib/postgres/postgres.ts";
 
 const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
   current_database() as database, current_setting('search_path') as path,
-  (select nspname from unnest(string_to_array(
-      replace(current_setting('search_path'), '"', ''), ','
-    )) with ordinality as entries (entry, place)
-    inner join pg_namespace on nspname =
-      case trim(entry) when '$user' then current_user else trim(entry) end
+  (select nspname from regexp_matches(
+      current_setting('search_path'), '"(?:[^"]|"")*"|[^, ]+', 'g'
+    ) with ordinality as entries (entry, place)
+    inner join pg_namespace on nspname = case
+      when entry[1] = '"$user"' then current_user
+      when entry[1] like '"%' then
+        replace(substr(entry[1], 2, length(entry[1]) - 2), '""', '"')
+      else lower(entry[1]) end
     order by place limit 1) as hidden`;
 
 /**

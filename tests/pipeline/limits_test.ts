@@ -66,6 +66,12 @@ for (
       found: /no schema has been selected .* search_path is ""$/,
       hint: /^Let its search_path name the schema of the models/,
     },
+    {
+      // One name, with a comma in it.
+      setting: "search_path = 'nowhere, public'",
+      found: /no schema has been selected .* search_path is "nowhere, public"$/,
+      hint: /^Let its search_path name the schema of the models/,
+    },
   ]
 ) {
   Deno.test(`load reports what to do about ${setting}`, async () => {
