@@ -39,6 +39,11 @@ export function looksAtOthers(
         found.push("it has limit or offset");
       }
     }
+    found.push(
+      ...key.filter((name) => replaces(node, name)).map((name) =>
+        `what it calls "${name}" is not that column of the key, unchanged`
+      ),
+    );
     if (node.type === "SELECT_NODE" && !groupsBy(node, { key, kinds })) {
       found.push(
         `it groups rows by something other than the key (${key.join(", ")})`,
@@ -81,6 +86,52 @@ export function rowsIn(query: SqlNode): (part: unknown) => boolean {
     return found;
   };
   return hasRows;
+}
+
+/**
+ * Whether a part of a query gives something else the name of a column of the
+ * key: rows are found, grouped and joined by names.
+ */
+function replaces(node: SqlNode, name: string): boolean {
+  const isName = (other = "") => other.toLowerCase() === name.toLowerCase();
+  const isOther = (expression: SqlNode) => {
+    const alias = textOf(expression.alias);
+    const renamed = [
+      ...nodesOf(expression.replace_list).map(({ key }) => textOf(key)),
+      ...nodesOf(expression.rename_list).map(({ value }) => textOf(value)),
+    ];
+    return isName(alias) && !isColumn(expression, name) ||
+      // Of the columns that a pattern selects, it stands for the names.
+      /\\\d/.test(alias) || renamed.some(isName);
+  };
+  const [one = [], other = []] = node.type === "SET_OPERATION_NODE" &&
+      node.setop_type !== "UNION_BY_NAME"
+    ? [node.left, node.right].map((side) => namesGiven(nodeOf(side)))
+    : [[], []];
+  const isMoved = one.some((_, index) =>
+    one[index] !== other[index] &&
+    [one[index], other[index]].some((given) => given === "*" || isName(given))
+  );
+  return isMoved || [
+    ...textsOf(node.column_name_alias),
+    ...ctesOf(node).flatMap(({ aliases }) => aliases),
+  ].some(isName) || nodesOf(node.select_list).some(isOther);
+}
+
+/** Whether an expression is a column of this name, or its text. */
+function isColumn(expression: SqlNode, name: string): boolean {
+  const isText = expression.try_cast === false &&
+    textOf(nodeOf(expression.cast_type)?.id) === "VARCHAR";
+  return named([name], isText ? nodesOf([expression.child]) : [expression]);
+}
+
+/** The names that a select gives its columns; those of a union are its first's. */
+function namesGiven(query: SqlNode | undefined): string[] {
+  if (query?.left !== undefined) return namesGiven(nodeOf(query.left));
+  return nodesOf(query?.select_list).map((expression) =>
+    expression.class === "STAR" ? "*" : textOf(expression.alias) ||
+      (textsOf(expression.column_names).at(-1) ?? "")
+  ).map((name) => name.toLowerCase());
 }
 
 function groupsBy(

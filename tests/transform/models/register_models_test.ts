@@ -712,6 +712,8 @@ const QUARANTINE_ALLOWED = [
   "select lot_id, part, 'x' as reason from arrived.lot where price < 0",
   "with a as (select lot_id, part, 'x' as fault from arrived.lot union all select lot_id, part, 'y' from arrived.lot) select lot_id, part, string_agg(fault, ';' order by fault) as reason from a group by lot_id, part",
   "select one.lot_id, one.part, 'x' as reason from arrived.lot as one join arrived.lot as other using (lot_id, part)",
+  "select lot.*, 'x' as reason from arrived.lot where price < 0",
+  "select cast(lot.lot_id as text) as lot_id, Part, price || ' is bad' as reason from arrived.lot",
 ];
 const QUARANTINE_REFUSED: [string, RegExp][] = [
   [
@@ -777,6 +779,21 @@ const QUARANTINE_REFUSED: [string, RegExp][] = [
     /does not give the column "part" once/,
   ],
   ["select lot_id, part, 'x' as why from arrived.lot", /"reason" once/],
+  ...[
+    "select lot_id + 1 as lot_id, part, 'x' as reason from arrived.lot",
+    "select cast(price as integer) as lot_id, part, 'x' as reason from arrived.lot",
+    "select lot_id, part, 'x' as reason from (select part as lot_id, part, note from arrived.lot)",
+    "select lot_id, part, 'x' as reason from (select * replace (part as lot_id) from arrived.lot)",
+    "select lot_id, part, 'x' as reason from (select * exclude (lot_id) rename (price as lot_id) from arrived.lot)",
+    "select lot_id, part, 'x' as reason from (select price, part from arrived.lot) as own(lot_id, part)",
+    "with own(lot_id, part) as (select price, part from arrived.lot) select lot_id, part, 'x' as reason from own",
+    "select lot_id, part, 'x' as reason from arrived.lot union all select part, lot_id, 'y' from arrived.lot",
+    "select one.lot_id, one.part, 'x' as reason from arrived.lot as one join (select part, price as lot_id from arrived.lot) as other using (lot_id, part)",
+    "select * exclude (lot_id), columns('(lot)_seen') as '\\1_id', 'x' as reason from (select *, lot_id + 1 as lot_seen from arrived.lot)",
+  ].map((sql): [string, RegExp] => [
+    sql,
+    /what it calls "lot_id" is not that column of the key, unchanged/,
+  ]),
 ];
 
 function quarantined(sql: string): Promise<ProjectSql> {
