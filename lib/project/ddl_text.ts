@@ -3,6 +3,8 @@
  * grammar, and no further.
  */
 
+import { COMMENT } from "./sql_comment.ts";
+
 /** A pattern for a name, plain or in quotes. */
 export const NAME = String.raw`(?:"(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)`;
 
@@ -26,8 +28,17 @@ const KEY = new RegExp(
   "isu",
 );
 /** A comment, a string, a quoted name, or any other character. */
-const TOKENS =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|(\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$)[\s\S]*?\1|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[\s\S]/gu;
+const TOKENS = new RegExp(
+  [
+    COMMENT,
+    String.raw`(\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$)[\s\S]*?\1`,
+    String.raw`\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'`,
+    String.raw`'(?:[^']|'')*'`,
+    String.raw`"(?:[^"]|"")*"`,
+    String.raw`[\s\S]`,
+  ].join("|"),
+  "gu",
+);
 
 /** A name as PostgreSQL stores it. */
 export function plainName(name: string): string {

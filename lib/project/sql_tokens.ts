@@ -1,3 +1,5 @@
+import { COMMENT } from "./sql_comment.ts";
+
 /** A word, sign or comment of SQL, and where it stands. */
 export interface Token {
   kind: "word" | "quoted" | "string" | "number" | "sign" | "comment";
@@ -14,7 +16,7 @@ export interface Token {
 export function tokenize(text: string): Token[] {
   const pattern = new RegExp(
     [
-      String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?\*/)`,
+      `(?<comment>${COMMENT})`,
       String.raw`(?<string>\be'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')`,
       String.raw`(?<quoted>"(?:[^"]|"")*")`,
       String.raw`(?<dollar>\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$)`,

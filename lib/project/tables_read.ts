@@ -1,8 +1,9 @@
+import { COMMENT } from "./sql_comment.ts";
+
 /** Comments, strings (dollar-quoted ones too), names, and other characters. */
 const TOKENS = new RegExp(
   [
-    String.raw`--[^\n]*`,
-    String.raw`/\*[\s\S]*?\*/`,
+    COMMENT,
     String.raw`\be'(?:[^'\\]|\\[\s\S]|'')*'`,
     String.raw`'(?:[^']|'')*'`,
     String.raw`\$(?<tag>(?:[\p{L}_][\p{L}\p{N}_]*)?)\$[\s\S]*?\$\k<tag>\$`,
@@ -13,8 +14,16 @@ const TOKENS = new RegExp(
 );
 
 /** Strings and quoted names, or a run of white space and comments. */
-const TEXTS_AND_BLANKS =
-  /\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[\s\S]*?\$\1\$|(?:\s|--[^\n]*|\/\*[\s\S]*?\*\/)+/giu;
+const TEXTS_AND_BLANKS = new RegExp(
+  [
+    String.raw`\be'(?:[^'\\]|\\[\s\S]|'')*'`,
+    String.raw`'(?:[^']|'')*'`,
+    String.raw`"(?:[^"]|"")*"`,
+    String.raw`\$((?:[\p{L}_][\p{L}\p{N}_]*)?)\$[\s\S]*?\$\1\$`,
+    String.raw`(?:\s|${COMMENT})+`,
+  ].join("|"),
+  "giu",
+);
 
 /** The schemas that hold a batch's tables. */
 const SCHEMAS: readonly string[] = ["arrived", "changed", "current"];

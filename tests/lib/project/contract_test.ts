@@ -14,7 +14,7 @@ create table thing (
     price numeric(10, 2),
     -- carried from jsonb
     body text not null,
-    note text,
+    note text, /* not read /* since 2020; */ other integer, */
     primary key (thing_id, note)
 );
 create table other (

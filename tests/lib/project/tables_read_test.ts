@@ -10,6 +10,10 @@ for (
     ['select * from CURRENT.A join "current"."b" using (id)', ["a", "b"]],
     ["select 1 -- from changed.a\nfrom changed.b", ["b"]],
     ["select 1 /* from changed.a */ from changed /* x */ . -- y\n b", ["b"]],
+    [
+      "select 1 /* one /*/ two **/ from changed.a */ from changed.b /* changed.c",
+      ["b", "c"],
+    ],
     ["select 'from changed.a', 'it''s changed.a' from changed.b", ["b"]],
     [
       "select e'\\' changed.a', $$ changed.a $$, $x$ changed.a $x$ from changed.b",
@@ -28,6 +32,13 @@ for (
     assert.deepEqual(tablesRead(sql), tables);
   });
 }
+
+Deno.test("withoutComments() leaves out comments with others in them", () => {
+  assert.equal(
+    withoutComments("select /* a /* b */ ; 'c /* d */ */ 1 /**//***/ as x"),
+    "select 1 as x",
+  );
+});
 
 Deno.test("withoutComments() leaves texts in dollar quotes as they are", () => {
   assert.equal(
