@@ -36,13 +36,18 @@ const ALIASES: Readonly<Record<string, string>> = {
   serial8: "bigint",
   bool: "boolean",
   varchar: "character varying",
+  "char varying": "character varying",
+  "nchar varying": "character varying",
+  "national char varying": "character varying",
+  "national character varying": "character varying",
   char: "character",
-  bpchar: "character",
+  nchar: "character",
+  "national char": "character",
+  "national character": "character",
   decimal: "numeric",
   dec: "numeric",
   float4: "real",
   float8: "double precision",
-  float: "double precision",
   timetz: "time with time zone",
   timestamptz: "timestamp with time zone",
   varbit: "bit varying",
@@ -60,7 +65,9 @@ const NATIVE: Readonly<Record<string, TypeName>> = {
   "timestamp with time zone": "timestamptz",
 };
 const TYPE =
-  /^(?:pg_catalog\.)?(.+?)\s*(\([^)]*\))?(\s+with(?:out)? time zone)?\s*((?:\[\d*\])*)$/;
+  /^(?:pg_catalog\.)?(.+?)\s*(\([^)]*\))?(\s+with(?:out)? time zone)?\s*((?:\[\d*\])*|\s+array(?:\s*\[\d+\])?)$/;
+/** The most binary digits of a `real` where a `float` says how many it has. */
+const REAL_DIGITS_MAX = 24;
 
 /**
  * The type of a column of the contract, given its declaration in lower case and
@@ -72,7 +79,7 @@ export function contractType(
 ): { type: ColumnType; carried?: string } {
   const [, bare = written, brackets = "", zone = "", dimensions = ""] =
     TYPE.exec(written) ?? [];
-  const alias = ALIASES[bare] ?? bare;
+  const alias = ALIASES[bare] ?? withoutDigits(bare, brackets);
   // A precision comes before the words about the time zone.
   const [, base = alias, ofAlias = ""] =
     /^(timestamp|time)( with time zone)$/.exec(alias) ?? [];
@@ -90,8 +97,10 @@ export function contractType(
       return { type: { name: "numeric", precision, scale } };
     }
   }
-  const printed = base === "character" && brackets === ""
+  const printed = ["character", "bit"].includes(base) && brackets === ""
     ? "(1)"
+    : bare === "float"
+    ? ""
     : base === "numeric" && digits !== null
     ? `(${digits[1]},${digits[2] ?? 0})`
     : brackets;
@@ -99,4 +108,12 @@ export function contractType(
     type: { name: "text" },
     carried: `${base}${printed}${words}${dimensions === "" ? "" : "[]"}`,
   };
+}
+
+/** `float` and `bpchar`, which are other types with a number than without. */
+function withoutDigits(bare: string, brackets: string): string {
+  if (bare === "bpchar" && brackets !== "") return "character";
+  if (bare !== "float") return bare;
+  const digits = Number(/\d+/.exec(brackets)?.[0] ?? Infinity);
+  return digits <= REAL_DIGITS_MAX ? "real" : "double precision";
 }

@@ -74,6 +74,39 @@ for (const [name, changed] of FITTING) {
   });
 }
 
+Deno.test("readLiveTables() takes types however PostgreSQL lets them be written", async () => {
+  const types = [
+    "char varying(5)",
+    "national character varying(5)",
+    "nchar varying",
+    "nchar",
+    "national char(3)",
+    "bpchar",
+    "bpchar(3)",
+    "bit",
+    "bit varying",
+    "float(24)",
+    "float (25)",
+    "FLOAT",
+    "integer array",
+    "text ARRAY[4]",
+    "timestamp(3) with time zone array",
+    "dec(5)",
+  ];
+  const sql = `create table item (${
+    types.map((type, index) => `c${index} ${type},\n`).join("")
+  } item_id integer primary key)`;
+  await using database = await openTestDatabase();
+  await execute(database.client, sql);
+
+  const [table] = await readLiveTables(database.client, {
+    tables: parseContract(sql),
+    sourceSchema: "public",
+  });
+
+  assert.equal(table?.contract.columns.length, types.length + 1);
+});
+
 Deno.test("readLiveTables() takes a key whose index includes other columns", async () => {
   await using database = await openTestDatabase();
 
