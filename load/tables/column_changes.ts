@@ -60,14 +60,17 @@ export async function changesOfTables(
   typed: TypedModel,
   drop: boolean,
 ): Promise<Changes[]> {
-  const { name, kind } = typed.model;
   const changes: Changes[] = [];
-  for (const table of kind === "fact" ? [name] : [name, `${name}_closed`]) {
+  for (const table of tablesOf(typed.model)) {
     const present = await readColumns(client, table);
     if (present.length === 0) break;
     changes.push(changesOf(typed, { table, present, drop }));
   }
   return changes;
+}
+
+function tablesOf({ name, kind }: Pick<Model, "name" | "kind">): string[] {
+  return kind === "fact" ? [name] : [name, `${name}_closed`];
 }
 
 /** A dimension's two tables mostly change alike. */
@@ -184,7 +187,13 @@ function add(
       {
         subject,
         hint:
-          `Write a migration in sql/warehouse that gives "${subject}" this key, such as: alter table ${subject} rename OLD to ${name}`,
+          `If the key's column has another name now, write a migration in sql/warehouse, such as: alter table ${
+            quoteName(subject)
+          } rename OLD to ${
+            quoteName(name)
+          }. If the key is another one, drop what load made in the warehouse (drop table ${
+            tablesOf(model).map(quoteName).join(", ")
+          } cascade), then run \`./totesys rebuild warehouse\`, which makes it again with all of its rows`,
       },
     );
   }

@@ -190,7 +190,7 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
   await assert.rejects(platform.transform(), {
     name: "StageError",
     message:
-      "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since, and changes: dim_design: its query changes besides what it selects by name",
+      "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since, and changes: dim_design: its header changes, or its query besides what it selects by name",
     subject: "sql/",
     hint: /--accept\b/,
   });

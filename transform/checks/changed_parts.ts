@@ -122,7 +122,7 @@ function changedQuery(
 ): string[] {
   const { was, is, gained } = options;
   if (was.rest !== is.rest) {
-    return ["its query changes besides what it selects by name"];
+    return ["its header changes, or its query besides what it selects by name"];
   }
   const hashOf = (parts: QueryParts, { select, name }: SelectColumn) => {
     const known = new Map(Object.entries(parts.columns[select] ?? {}));
