@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { query } from "../../lib/postgres/postgres.ts";
+import { inSavepoint } from "../../lib/postgres/savepoint.ts";
 import type { Changes } from "../tables/column_changes.ts";
 import {
   dropForeignKeys,
@@ -8,6 +9,9 @@ import {
 } from "../tables/table_constraints.ts";
 import type { ModelReference } from "./prove_references.ts";
 import referencesSql from "./references.sql" with { type: "text" };
+
+/** `datatype_mismatch` */
+const NOT_COMPARABLE = /^42804$/;
 
 /** The foreign keys between models' tables that were dropped. */
 export interface RetypedReferences {
@@ -50,16 +54,31 @@ export async function dropRetyped(
 }
 
 /**
- * Creates them again. Values that were equal may differ in the other type, as
- * 1.0 and 1.00 do as texts: rows that are missing then get placeholders.
+ * Creates them again, and returns those that can't be: of a reference that the
+ * model's header no longer names, the two sides may be of types that can't be
+ * compared. Values that were equal may differ in the other type, as 1.0 and
+ * 1.00 do as texts: rows that are missing then get placeholders.
  */
 export async function restoreRetyped(
   client: pg.Client,
   { dropped, references }: RetypedReferences,
-): Promise<void> {
-  await restoreConstraints(client, { keys: [], foreignKeys: dropped }, {
-    tables: [...Map.groupBy(references, ({ model }) => model)].map(
-      ([name, references]) => ({ model: { name }, references }),
-    ),
-  });
+): Promise<RemovedForeignKey[]> {
+  const tables = [...Map.groupBy(references, ({ model }) => model)].map(
+    ([name, references]) => ({ model: { name }, references }),
+  );
+  const lost: RemovedForeignKey[] = [];
+  for (const foreignKey of dropped) {
+    const isRestored = await inSavepoint(
+      client,
+      NOT_COMPARABLE,
+      () =>
+        restoreConstraints(
+          client,
+          { keys: [], foreignKeys: [foreignKey] },
+          { tables },
+        ),
+    );
+    if (!isRestored) lost.push(foreignKey);
+  }
+  return lost;
 }

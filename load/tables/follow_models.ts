@@ -66,7 +66,13 @@ export async function followModels(
       if (drop) await makeViewsAgain(client, model.name);
     });
   }
-  await restoreRetyped(client, retyped);
+  for (const { table, constraint } of await restoreRetyped(client, retyped)) {
+    all.flatMap(({ changes }) => changes)
+      .find((change) => change.table === table)?.taken
+      .push(
+        `the foreign key ${constraint} is gone: its two sides now have types that can't be compared`,
+      );
+  }
   return all;
 }
 
