@@ -79,9 +79,12 @@ export function shippedSql(
   }
   const values = columns.map((column, index) => {
     const huge = options.longRows ? hugeSql(table, column) : undefined;
-    return huge === undefined
+    const value = huge === undefined
       ? whole[index] ?? ""
       : `case when ${huge} then '' else ${whole[index]} end`;
+    // Texts of different collations can't be joined into a reason, nor those of
+    // a nondeterministic one be searched.
+    return isText(column) ? `(${value}) collate "C"` : value;
   });
   const texts = columns.filter(isText);
   const inner = columns.map(({ name }, index) =>
