@@ -56,6 +56,41 @@ cross join lateral (
                         false
                     ),
                     'notNull', attribute.attnotnull,
+                    -- By its default, or by what the server sampled of it.
+                    'mayBeInfinite', value_type.has_infinity and (
+                        coalesce(
+                            pg_get_expr(
+                                default_of.adbin, default_of.adrelid
+                            ) like '%infinity%',
+                            false
+                        )
+                        or exists (
+                            select from pg_class as part
+                            inner join pg_namespace as part_namespace
+                                on part.relnamespace = part_namespace.oid
+                            inner join pg_stats
+                                on
+                                    part_namespace.nspname
+                                    = pg_stats.schemaname
+                                    and part.relname = pg_stats.tablename
+                            where
+                                part.oid in (
+                                    select class.oid
+                                    union all
+                                    select tree.relid
+                                    from pg_partition_tree(class.oid) as tree
+                                )
+                                and pg_stats.attname = attribute.attname
+                                and array['infinity', '-infinity'] && (
+                                    coalesce(
+                                        most_common_vals::text::text[], '{}'
+                                    )
+                                    || coalesce(
+                                        histogram_bounds::text::text[], '{}'
+                                    )
+                                )
+                        )
+                    ),
                     'comment', col_description(class.oid, attribute.attnum)
                 )
                 order by attribute.attnum
@@ -81,7 +116,9 @@ cross join lateral (
 
         select
             format_type(types.id, types.modifier) as name,
-            pg_type.typname as bare_name
+            pg_type.typname as bare_name,
+            pg_type.typname in ('date', 'timestamp', 'timestamptz')
+                as has_infinity
         from types
         inner join pg_type
             on types.id = pg_type.oid
@@ -89,6 +126,10 @@ cross join lateral (
     ) as value_type
     left join pg_collation as collation_of
         on attribute.attcollation = collation_of.oid
+    left join pg_attrdef as default_of
+        on
+            attribute.attrelid = default_of.adrelid
+            and attribute.attnum = default_of.adnum
     where
         attribute.attrelid = class.oid
         and attribute.attnum > 0

@@ -30,6 +30,8 @@ export interface SourceColumn {
   /** Whether it treats different texts as equal: citext, some collations. */
   isLoose: boolean;
   notNull: boolean;
+  /** Whether it is a date or time that the catalogue knows to be infinite. */
+  mayBeInfinite: boolean;
   comment: string | null;
   /**
    * Whether it reads as the name of another object, whose changes no row shows.

@@ -229,6 +229,15 @@ function describe({ models, skipped }: Star): string[] {
     ...models.flatMap(({ name, notes }) =>
       notes.map((note) => `${name}: ${note}`)
     ),
+    ...models.flatMap(({ table, name, columns }) =>
+      columns.filter(({ source }) => source.mayBeInfinite).map((column) =>
+        `${
+          fullName(table)
+        }.${column.source.name}: may be infinite, so it is carried as text${
+          column.moment === undefined ? "" : `, and null there in ${name}`
+        }`
+      )
+    ),
     ...models.filter(({ table }) => !table.readable).map(({ table }) =>
       `${fullName(table)}: this role may not read it yet; see grants.sql`
     ),

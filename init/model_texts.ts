@@ -1,5 +1,6 @@
 import { fullName, type SourceColumn } from "./catalogue.ts";
-import type { PlannedColumn, PlannedModel, Star } from "./star.ts";
+import type { PlannedColumn } from "./plan_column.ts";
+import type { PlannedModel, Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 const LINE = 76;
@@ -24,13 +25,16 @@ function modelText(model: PlannedModel): string {
   const inModel = key.map((one) =>
     columns.find(({ source }) => source.name === one)?.name ?? one
   );
-  const notNull = columns.filter(({ source, name }) =>
-    source.notNull && !inModel.includes(name)
+  const notNull = columns.filter(({ source, name, moment }) =>
+    source.notNull && moment === undefined && !inModel.includes(name)
   ).flatMap(({ name, day }) => day === undefined ? [name] : [name, day]);
-  const meanings = columns.filter(({ source }) => source.comment !== null)
-    .map(({ name: column, source }) =>
-      `  ${name(column)}: ${oneLine(source.comment ?? "")}`
-    );
+  const meanings = columns.flatMap((column) => {
+    const said = [
+      ...column.source.comment === null ? [] : [oneLine(column.source.comment)],
+      ...column.moment === undefined ? [] : ["null where it is infinite"],
+    ].join("; ");
+    return said === "" ? [] : [`  ${name(column.name)}: ${said}`];
+  });
   const header = [
     ...wrapped(oneLine(table.comment ?? "") || `Rows of ${fullName(table)}.`)
       .map(withoutLabel),
@@ -57,6 +61,8 @@ function modelText(model: PlannedModel): string {
     const decimal = decimalOf(model, column);
     const own = decimal !== undefined
       ? `cast(${source} as ${decimal})`
+      : column.moment !== undefined
+      ? momentSql(column)
       : isKey
       ? source
       : valueSql(column.source, source);
@@ -65,7 +71,7 @@ function modelText(model: PlannedModel): string {
       own: own === name(column.name) ? own : `${own} as ${name(column.name)}`,
       days: column.day === undefined
         ? []
-        : [`cast(${source} as date) as ${name(column.day)}`],
+        : [`${daySql(column)} as ${name(column.day)}`],
     };
   });
   // Then a column that the contract gains is in the model as well.
@@ -97,6 +103,24 @@ function valueSql({ type, valueType }: SourceColumn, source: string): string {
     : source;
 }
 
+/** A date or time that the contract has as text; neither infinity is one. */
+export function finiteSql({ source }: PlannedColumn): string {
+  return `nullif(nullif(${name(source.name)}, 'infinity'), '-infinity')`;
+}
+
+function momentSql(column: PlannedColumn): string {
+  return `cast(${finiteSql(column)} as ${column.moment})`;
+}
+
+function daySql(column: PlannedColumn): string {
+  const { moment, source } = column;
+  return moment === "date"
+    ? momentSql(column)
+    : `cast(${
+      moment === undefined ? name(source.name) : momentSql(column)
+    } as date)`;
+}
+
 /** The decimal that a column of a domain becomes in its model, if it does. */
 export function decimalOf(
   { key, references }: PlannedModel,
@@ -119,8 +143,8 @@ function daysOf(
   if (kind !== "fact") return [];
   return columns.filter((column) =>
     column.day !== undefined || references.get(column.name) === calendar
-  ).map(({ source }) =>
-    `    select cast(${name(source.name)} as date) as date_id
+  ).map((column) =>
+    `    select ${daySql(column)} as date_id
     from changed.${name(called)}`
   );
 }

@@ -1,23 +1,26 @@
 import { quoteText } from "../lib/postgres/postgres.ts";
-import { decimalOf } from "./model_texts.ts";
+import { decimalOf, finiteSql } from "./model_texts.ts";
 import type { Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 /**
- * Rules for rows whose numbers the models can't hold, by table: a domain is
- * carried as text, so only the models' casts would meet a NaN, which PostgreSQL's
- * numeric has and a decimal has not.
+ * Rules for rows whose values the models can't hold, by table. A domain, or a
+ * date that may be infinite, is carried as text, so only the models' casts would
+ * meet a NaN, which PostgreSQL's numeric has and a decimal has not, or a year
+ * that DuckDB doesn't read.
  */
 export function quarantineTexts({ models }: Star): Map<string, string> {
   const texts = new Map<string, string>();
   for (const model of models) {
     const faults = model.columns.flatMap((column) => {
-      const decimal = decimalOf(model, column);
+      const type = decimalOf(model, column) ?? column.moment;
       const own = name(column.source.name);
-      return decimal === undefined ? [] : [{
-        where: `try_cast(${own} as ${decimal}) is null and ${own} is not null`,
+      const cast = column.moment === undefined ? own : finiteSql(column);
+      return type === undefined ? [] : [{
+        where: `${cast} is not null
+    and ${misread(own, { cast, type })}`,
         reason: `${
-          quoteText(`${column.source.name} is no ${decimal}: `)
+          quoteText(`${column.source.name} is no ${type}: `)
         } || ${own}`,
       }];
     });
@@ -34,6 +37,12 @@ export function quarantineTexts({ models }: Star): Map<string, string> {
   return texts;
 }
 
+/** DuckDB ignores what follows a date: 44 BC would become AD 44. */
+function misread(own: string, { cast, type }: { cast: string; type: string }) {
+  const fails = `try_cast(${cast} as ${type}) is null`;
+  return type === "date" ? `(${own} like '% BC' or ${fails})` : fails;
+}
+
 function ruleText(
   key: readonly string[],
   { table, faults }: {
@@ -48,7 +57,8 @@ from arrived.${table}
 where ${where}
 `
   );
-  return `-- Rows of this batch to set aside: a number of theirs is NaN.
+  return `-- Rows of this batch to set aside: a model can't hold a value of theirs, such
+-- as NaN in a decimal.
 
 ${selects.join("union all\n")}`;
 }

@@ -1,24 +1,16 @@
 import { IMPOSSIBLE_NAME, OWN_NAMES } from "../lib/project/contract.ts";
-import { contractType } from "../lib/project/contract_types.ts";
-import { readColumn } from "../lib/project/ddl_text.ts";
 import { canRefer } from "../lib/project/derived_table.ts";
 import { tableNames } from "../lib/project/source_names.ts";
-import {
-  KEY_COLUMNS_MAX,
-  TAKEN_NAMES,
-} from "../transform/checks/check_names.ts";
+import { KEY_COLUMNS_MAX } from "../transform/checks/check_names.ts";
 import {
   type ForeignKey,
   fullName,
   type SourceColumn,
   type SourceTable,
 } from "./catalogue.ts";
-import { fitName } from "./fit_name.ts";
 import { kindOf } from "./model_kind.ts";
 import { calendarName, modelNames } from "./model_names.ts";
-
-/** PostgreSQL truncates longer names of columns. */
-const COLUMN_BYTES_MAX = 63;
+import { contractOf, planColumn, type PlannedColumn } from "./plan_column.ts";
 
 /** The model that a folder of SQL has for one table, and why. */
 export interface PlannedModel {
@@ -34,20 +26,6 @@ export interface PlannedModel {
   /** The dimension that a column of the model refers to. */
   references: ReadonlyMap<string, string>;
   notes: readonly string[];
-}
-
-/** A column of the source, and its form in a model. */
-export interface PlannedColumn {
-  source: SourceColumn;
-  /**
-   * Its name in the model: the source's, unless the pipeline uses that itself.
-   */
-  name: string;
-  /** Whether the contract has it as text that carries another type. */
-  isCarried: boolean;
-  contract: string;
-  /** A second column that it gives: the day of a moment. */
-  day?: string;
 }
 
 /**
@@ -152,7 +130,7 @@ function planModel(
   const taken = new Set(table.columns.map((one) => one.name.toLowerCase()));
   const columns = table.columns.flatMap((source): PlannedColumn[] => {
     const why = columnProblem(source, { columns: table.columns, key });
-    if (why === undefined) return [planColumn(source, { kind, taken })];
+    if (why === undefined) return [planColumn(source, { kind, taken, key })];
     skipped.push({ what: `${fullName(table)}.${source.name}`, why });
     return [];
   });
@@ -170,15 +148,20 @@ function planModel(
       references.set(column.name, target.model);
     }
   }
-  for (const { name: column, source, day } of columns) {
+  // A reference holds what the dimension's key holds.
+  const inModel = columns.map((column) =>
+    references.has(column.name) ? { ...column, moment: undefined } : column
+  );
+  for (const { name: column, contract, moment, day } of inModel) {
     if (day !== undefined) references.set(day, calendar);
     else if (
-      kind === "fact" && source.type === "date" && !references.has(column)
+      kind === "fact" && (moment ?? contract) === "date" &&
+      !references.has(column)
     ) {
       references.set(column, calendar);
     }
   }
-  return { ...given, name, columns, references, notes };
+  return { ...given, name, columns: inModel, references, notes };
 }
 
 /** Why a column can't be read; undefined if it can. */
@@ -209,46 +192,6 @@ function columnNameProblem(column: { name: string }): string | undefined {
   return OWN_NAMES.test(column.name)
     ? "the pipeline has a column of that name beside a table's own"
     : nameProblem(column);
-}
-
-function planColumn(
-  source: SourceColumn,
-  options: { kind: PlannedModel["kind"]; taken: Set<string> },
-): PlannedColumn {
-  const { kind, taken } = options;
-  const { contract, isCarried } = contractOf(source);
-  const free = (wanted: string, ending = "") => {
-    let name: string;
-    do {
-      name = fitName(wanted, { ending, bytesMax: COLUMN_BYTES_MAX });
-      ending += "_";
-    } while (taken.has(name.toLowerCase()));
-    taken.add(name.toLowerCase());
-    return name;
-  };
-  const name = TAKEN_NAMES.includes(source.name.toLowerCase())
-    ? free(`source_${source.name}`)
-    : source.name;
-  const hasDay = kind === "fact" && /^timestamp/.test(contract);
-  return {
-    source,
-    name,
-    isCarried,
-    contract,
-    ...hasDay ? { day: free(source.name, "_date") } : {},
-  };
-}
-
-/** A column's type in the contract, and whether it is text for another type. */
-function contractOf({ type: sourceType }: SourceColumn) {
-  const { type, carried } = contractType(readColumn(sourceType).type);
-  const isCarried = carried !== undefined;
-  const contract = isCarried
-    ? "text"
-    : type.name === "numeric"
-    ? `numeric(${type.precision}, ${type.scale})`
-    : type.name;
-  return { contract, isCarried };
 }
 
 /** Why a table's reference can't be a model's; undefined if it can. */

@@ -220,6 +220,84 @@ Deno.test("init's rules for NaN work for tables of the same name in two schemas"
     ]);
   }));
 
+Deno.test("init carries dates as text that the catalogue knows to be infinite", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create domain since as date;
+        create table person (id integer primary key, name text not null,
+          hired since, left_on date not null default 'infinity');
+        comment on column person.left_on is 'The last day.';
+        create table fare (id integer, until timestamptz not null,
+          person_id integer not null references person, seen timestamp,
+          day date default '-infinity', cents integer, primary key (id, until)
+        ) partition by range (id);
+        create table fare_low partition of fare for values from (0) to (100);
+        create table fare_rest partition of fare default;
+        insert into person values (1, 'A', '2020-02-03', default),
+          (2, 'B', 'infinity', '2024-05-06'), (3, 'C', null, '0044-03-15 BC');
+        insert into fare values (1, 'infinity', 1, 'infinity', default, 5),
+          (2, '2024-01-01', 2, '2024-01-02 03:04:05.678901', '2024-05-06', 5);
+        analyze fare_low`,
+      warehouse: "empty",
+    });
+    const { context, warehouse: { client }, source } = platform;
+    const into = join(folder, "sql");
+    const told = await makeFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    context.sql = readProjectSql(into);
+
+    await platform.run();
+    await execute(
+      source.client,
+      "update person set left_on = '2025-01-01' where id = 1",
+      "update person set left_on = 'infinity' where id = 2",
+      "update fare set seen = '-infinity' where id = 2",
+    );
+    await platform.run();
+
+    assert.deepEqual(told.match(/.* may be infinite, .*/g), [
+      "public.fare.until: may be infinite, so it is carried as text",
+      "public.fare.seen: may be infinite, so it is carried as text, and null there in fact_fare",
+      "public.fare.day: may be infinite, so it is carried as text, and null there in fact_fare",
+      "public.person.left_on: may be infinite, so it is carried as text, and null there in dim_person",
+    ]);
+    const rows = async (select: string) =>
+      (await query(client, select)).map((row) => Object.values(row).join());
+    assert.deepEqual(
+      await rows(
+        `select id, hired::text, left_on::text from dim_person_history
+        where to_batch is null or from_batch = 1 order by id, from_batch`,
+      ),
+      ["1,2020-02-03,", "1,2020-02-03,2025-01-01", "2,,2024-05-06", "2,,"],
+    );
+    assert.deepEqual(
+      await rows(
+        `select id, until, seen::text, seen_date::text, fact.day::text, year
+        from fact_fare_history as fact
+        left join dim_date on date_id = fact.day
+        where fact.from_batch = 1 order by id`,
+      ),
+      [
+        "1,infinity,,,,",
+        "2,2024-01-01 00:00:00+00,2024-01-02 03:04:05.678901,2024-01-02,2024-05-06,2024",
+      ],
+    );
+    assert.deepEqual(
+      await rows("select row_key, reason from quarantine_current"),
+      ["3,left_on is no date: 0044-03-15 BC"],
+    );
+    assert.equal((await verify(context)).same, true);
+    const [{ meaning } = { meaning: "" }] = await query(
+      client,
+      `select col_description(attrelid, attnum) as meaning from pg_attribute
+      where attrelid = 'dim_person'::regclass and attname = 'left_on'`,
+    );
+    assert.equal(meaning, "The last day.; null where it is infinite.");
+  }));
+
 /** A company whose catalogue has what most have not. */
 const ODD_COMPANY = `
 create schema "Lager Süd";
