@@ -31,7 +31,7 @@ export function tableError(error: unknown, table: string): unknown {
     task: `Cannot read "${table}"`,
     subject: table,
     deniedHint:
-      "Grant select on the table to the source role; row-level security must not hide rows from it",
+      "Grant select on the table to the source role; if row-level security hides rows from it, let it see them (alter role ... bypassrls), or leave the table out of sql/source.sql",
   });
 }
 

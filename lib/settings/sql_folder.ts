@@ -3,9 +3,12 @@ import { sqlFileNamer } from "../project/sql_files.ts";
 import { platformDirectory } from "../platform_directory.ts";
 import type { Environment } from "./setting_reader.ts";
 
-/** What a company's folder holds, which stands in texts as `sql/models/...`. */
+/**
+ * What a company's folder holds, which stands in texts as `sql/models/...`, also
+ * after the `\n` of JSON.
+ */
 const COMPANY_SQL =
-  /(?<![\w./~-])sql\/(?=(?:source\.sql|models|quarantine|checks|dashboard|warehouse|smoke)\b|[\s"'`,;:()\\]|$)/g;
+  /(?<!(?<!\\)[\w./~-])sql\/(?=(?:source\.sql|models|quarantine|checks|dashboard|warehouse|smoke)\b|[\s"'`,;:()\\]|$)/g;
 
 /**
  * Puts the company's folder where texts for people say `sql/`, and the folders

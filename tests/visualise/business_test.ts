@@ -474,6 +474,10 @@ testPage(
     await page.keyboard.press("Escape");
     await page.locator("#period").getByText("All time").click();
     await ordersShown(page, 7);
+    await page.goto(`${await served.address}?measure=purchases`);
+    const months = page.locator("[data-chart=month]");
+    await months.getByText("nothing").waitFor();
+    const none = await months.innerText();
 
     // 320 now, and 250 from the year before's first day to today's.
     assert.match(texts[0] ?? "", /£320\s+2 orders\s+▲ 28% on the year before$/);
@@ -487,6 +491,8 @@ testPage(
     assert.match(address, /\?counterparty=Company\+1$/);
     // The rows are of the same days as the figure.
     assert.equal(rows, 1);
+    // There are some, of earlier years.
+    assert.match(none, /: nothing in the last twelve months\.$/);
     assert.deepEqual(errors, []);
   },
 );

@@ -121,7 +121,7 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
         shown,
       ),
       none: state === undefined || sums.length > 0
-        ? none(overview.figures, card)
+        ? none(overview, card)
         : noneIn(state, overview, card),
       file: `${card.name}-by-${id}-batch-${batch}`,
     },

@@ -94,20 +94,25 @@ export function lackedBy(
  * @param {Overview} overview
  * @param {Card} card
  */
-export function noneIn(state, { figures }, card) {
-  return (figures[card.subject.name]?.month ?? []).length === 0
-    ? none(figures, card)
+export function noneIn(state, overview, card) {
+  return (overview.figures[card.subject.name]?.month ?? []).length === 0
+    ? none(overview, card)
     : `${card.title}: nothing ${state}.`;
 }
 
 /** What to say where nothing matches. */
-export function none(/** @type {Figures} */ figures, /** @type {Card} */ card) {
+export function none(
+  /** @type {Overview} */ overview,
+  /** @type {Card} */ card,
+) {
+  const { figures, period } = overview;
   const { title } = card;
   const [lacked] = lackedBy(figures, card);
   if (lacked !== undefined) return `${title}: not known by ${heading(lacked)}.`;
   const isFiltered = Object.values(filters()).some((value) => value !== "");
-  return isFiltered
-    ? `${title}: nothing matches these filters.`
+  if (isFiltered) return `${title}: nothing matches these filters.`;
+  return period === "12m"
+    ? `${title}: nothing in the last twelve months.`
     : `${title}: nothing yet.`;
 }
 

@@ -53,7 +53,7 @@ export function showMonths(overview, shown) {
   drawPlot("chart", "month", {
     title,
     ...tabled(rows, card, shown),
-    none: none(overview.figures, card),
+    none: none(overview, card),
     file: `${card.name}-by-month-batch-${batch}`,
   }, {
     label: `${title}. The arrow keys move from month to month, Enter shows ` +

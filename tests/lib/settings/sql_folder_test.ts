@@ -31,6 +31,10 @@ Deno.test("sqlFolderNamer() names the folder of SQL_DIRECTORY", () => {
         "/home/me/company/sql/ (contract) has changed",
       ],
       ['{"subject":"sql/"}', '{"subject":"/home/me/company/sql/"}'],
+      [
+        JSON.stringify("One.\nsql/models/dim_item.sql: two."),
+        JSON.stringify("One.\n/home/me/company/sql/models/dim_item.sql: two."),
+      ],
     ] as const
   ) assert.equal(name(text), named);
 });
