@@ -1,6 +1,6 @@
 -- The source's catalogue on the tables that a folder of SQL can be made from:
--- ordinary ones and parents of partitions. $1: schemas; $2: names, or null for
--- all.
+-- ordinary ones and parents of partitions. $1: schemas; $2: names, with or
+-- without the schema's, or null for all.
 select
     namespace.nspname as schema_name,
     class.relname as name,
@@ -205,7 +205,11 @@ cross join lateral (
 ) as foreign_keys
 where
     namespace.nspname = any($1)
-    and ($2::text[] is null or class.relname = any($2))
+    and (
+        $2::text[] is null
+        or class.relname = any($2)
+        or namespace.nspname || '.' || class.relname = any($2)
+    )
     and class.relkind in ('r', 'p')
     and not class.relispartition
 order by namespace.nspname, class.relname

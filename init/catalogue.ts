@@ -47,7 +47,10 @@ export interface ForeignKey {
   targetColumns: readonly string[];
 }
 
-/** Reads the tables of these schemas, or only those with these names. */
+/**
+ * Reads the tables of these schemas, or only those with these names, which may
+ * begin with the schema's.
+ */
 export async function readCatalogue(
   client: pg.Client,
   options: {

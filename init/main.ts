@@ -24,7 +24,7 @@ left out, and the next command.
   --source URL    the source, if not in SOURCE_URL; other users of this machine
                   can see it there
   --schema S,...  the schemas to look at; by default all but PostgreSQL's own
-  --tables a,b    these tables only`;
+  --tables a,b    these tables only; schema.table where several have the name`;
 const OPTIONS = {
   into: { type: "string" },
   source: { type: "string" },
@@ -124,14 +124,19 @@ export async function makeFolder(
     "",
     `${into} is made. Next:`,
     `  psql --file ${
-      join(into, "grants.sql")
+      inShell(join(into, "grants.sql"))
     }  (as an administrator, in the source)`,
-    `  fill in ${join(into, ".env")} and copy it to .env here`,
+    `  fill in ${inShell(join(into, ".env"))} and copy it to .env here`,
     "  ./totesys check",
     "  ./totesys doctor",
     "  ./totesys pipeline",
     "",
   ].join("\n");
+}
+
+/** A path as a shell reads it. */
+function inShell(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 async function allSchemas(client: pg.Client): Promise<string[]> {
@@ -145,7 +150,7 @@ async function allSchemas(client: pg.Client): Promise<string[]> {
 
 /** Throws a `StageError` when there is no such table. */
 function checkFound(
-  found: readonly { name: string }[],
+  found: readonly { schema: string; name: string }[],
   options: {
     schemas: readonly string[];
     tables: readonly string[] | undefined;
@@ -153,7 +158,7 @@ function checkFound(
 ): void {
   const { schemas, tables = [] } = options;
   const missing = tables.filter((table) =>
-    !found.some(({ name }) => name === table)
+    !found.some((one) => one.name === table || fullName(one) === table)
   );
   if (found.length > 0 && missing.length === 0) return;
   throw new StageError(

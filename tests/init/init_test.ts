@@ -218,6 +218,16 @@ Deno.test("init's rules for NaN work for tables of the same name in two schemas"
       ["b__item", "2"],
       ["b__item", "3"],
     ]);
+    const one = join(folder, "one");
+    await makeFolder(context, {
+      into: one,
+      schemas: undefined,
+      tables: ["b.item"],
+    });
+    assert.deepEqual(
+      readProjectSql(one).tables.map(({ schema, name }) => `${schema} ${name}`),
+      ["b item"],
+    );
   }));
 
 Deno.test("init carries dates as text that the catalogue knows to be infinite", () =>
