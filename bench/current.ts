@@ -40,8 +40,7 @@ import { registerModels } from "../transform/models/register_models.ts";
 import { foundKeyRange, keyRangeSql } from "../transform/files/key_range.ts";
 import { writeParquet } from "../transform/files/write_parquet.ts";
 
-const MODEL = "fact_sales_order";
-const KEY = "sales_order_id";
+const { name: MODEL, orderKey: KEY, measure: MEASURE } = TOTESYS.fact;
 /** Batches that each change a hundredth of the keys, after the first one. */
 const CHANGES = 100;
 /** The last batch, and from here on those around a merge of all files. */
@@ -245,7 +244,7 @@ async function measure(
   );
   for (
     const { query, select } of [
-      { query: "one column", select: "sum(units_sold)" },
+      { query: "one column", select: `sum(${MEASURE})` },
       { query: "all columns", select: `sum(hash(${wide}))` },
     ]
   ) {

@@ -13,6 +13,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource, TRADE_END } from "../demo/fill.ts";
+import { thousandthSql } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
@@ -26,8 +27,7 @@ const PAINT_MAX_MS = 1_000;
 const DELAY_MAX_MS = 2_000;
 const PASSING_MAX_MS = 100;
 const WEEK_MS = 7 * 24 * 60 * 60 * 1000;
-const CHANGE = `update sales_order set units_sold = units_sold + 1
-  where sales_order_id % 1000 = $1`;
+const CHANGE = thousandthSql("$1");
 
 const { values } = parseArgs({
   options: {

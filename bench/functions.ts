@@ -9,6 +9,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
+import { thousandthSql } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { startS3Server } from "../embedded/s3_server.ts";
@@ -22,8 +23,7 @@ import {
 const FUNCTIONS = { extract: 512, transform: 2048, load: 2048 };
 const BUCKET = "bench";
 const TIMEOUT_MS = 600_000;
-const CHANGE = "update sales_order set units_sold = units_sold + 1 " +
-  "where sales_order_id % 1000 = 1";
+const CHANGE = thousandthSql("1");
 
 const { values } = parseArgs({
   options: {

@@ -7,23 +7,13 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
+import { LAST_PAYMENT, PGBENCH_SCRIPT } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 
 const SEED = 1;
 const CLIENTS = 4;
-/** Two updates in a transaction, as an application would do them. */
-const SCRIPT = `\\set payment random(1, :payments)
-\\set order random(1, :orders)
-begin;
-update payment set paid = not paid, last_updated = clock_timestamp()
-where payment_id = :payment;
-update sales_order set units_sold = units_sold + 1,
-    last_updated = clock_timestamp()
-where sales_order_id = :order;
-end;
-`;
 
 interface Figures {
   perSecond: number;
@@ -61,7 +51,7 @@ try {
     await client.query("vacuum analyze");
     await client.query("checkpoint");
     const { rows } = await client.query(
-      "select max(payment_id)::int as last from payment",
+      LAST_PAYMENT,
     );
     payments = rows[0].last;
   });
@@ -95,7 +85,7 @@ async function pgbench(options: {
   const { url, payments, zone } = options;
   const logs = await Deno.makeTempDir({ dir: folder });
   const script = join(logs, "script.sql");
-  await Deno.writeTextFile(script, SCRIPT);
+  await Deno.writeTextFile(script, PGBENCH_SCRIPT);
   const process = new Deno.Command(join(await binaries(), "pgbench"), {
     args: [
       "--no-vacuum",

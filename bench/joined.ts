@@ -7,22 +7,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
+import { STAFF_CHANGES, staffSql } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { measureStage } from "./measure_stage.ts";
-
-/** A department whose staff come last. */
-const SMALL =
-  `insert into department (department_id, department_name, created_at,
-  last_updated) values (100, 'Small', now(), now())`;
-const SMALL_ROWS = 100;
-const CHANGES = {
-  "one row": "update staff set first_name = 'Ann' where staff_id = 4711",
-  "another row": "update staff set first_name = 'Bob' where staff_id = 4712",
-  "a row that 100 are joined to":
-    "update department set location = 'Leeds' where department_id = 100",
-  "a row is deleted": "delete from staff where staff_id = 5000",
-};
 
 const { values } = parseArgs({
   options: { rows: { type: "string", default: "10000000" } },
@@ -49,15 +37,7 @@ try {
     server.url("totesys"),
     (client) => fillSource(client, { seed: 1, salesOrders: 1000 }),
   );
-  await change(SMALL);
-  await change(
-    `insert into staff (staff_id, first_name, last_name, department_id,
-      email_address, created_at, last_updated)
-    select 1000 + n, 'First ' || n, 'Last ' || n % 1000,
-      case when n > ${rows - SMALL_ROWS} then 100 else 1 + n % 8 end,
-      'first.' || n || '@example.com', now(), now()
-    from generate_series(1, ${rows}) as n`,
-  );
+  for (const sql of staffSql(rows)) await change(sql);
   const env = {
     SOURCE_URL: server.url("totesys"),
     INGESTION_URL: join(folder, "ingestion"),
@@ -71,7 +51,7 @@ try {
     console.log(`| ${what} | ${seconds.toFixed(2)} | ${peakMb.toFixed(0)} |`);
   };
   await run("first load");
-  for (const [what, sql] of Object.entries(CHANGES)) {
+  for (const [what, sql] of Object.entries(STAFF_CHANGES)) {
     await change(sql);
     await run(what);
   }

@@ -6,21 +6,13 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
+import { THOUSAND_CHANGES } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { measureStage } from "./measure_stage.ts";
 
 const STAGES = ["extract", "transform", "load"] as const;
 const SEED = 1;
-const CHANGES = [
-  `update sales_order set units_sold = units_sold + 1
-  where sales_order_id in (select sales_order_id from sales_order
-    order by md5(sales_order_id::text) limit 600)`,
-  `update payment set paid = not paid where payment_id in (
-    select payment_id from payment order by md5(payment_id::text) limit 390)`,
-  `delete from payment where payment_id in (select payment_id from payment
-    order by payment_id desc limit 10)`,
-];
 
 const { values } = parseArgs({
   options: { orders: { type: "string", default: "1000000" } },
@@ -57,7 +49,7 @@ try {
   for (const run of ["first load", "1,000 changes", "nothing changed"]) {
     if (run === "1,000 changes") {
       await withClient(server.url("totesys"), async (client) => {
-        for (const change of CHANGES) await client.query(change);
+        for (const change of THOUSAND_CHANGES) await client.query(change);
       });
     }
     // At the end, source, lake and warehouse are compared.

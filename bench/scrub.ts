@@ -1,10 +1,10 @@
 import type { Page, Request } from "playwright-core";
+import { FACTS } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { findChromium, openBrowser } from "../tests/harness/browser.ts";
 
 /** A year of batches, one every 15 minutes. */
 const BATCHES = 35_040;
-const FACTS = ["fact_sales_order", "fact_purchase_order", "fact_payment"];
 /** How many moments the pointer passes by, and where it stays. */
 const MOVES = 300;
 const STAYS = 6;

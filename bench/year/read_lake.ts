@@ -4,6 +4,8 @@
  * long each took, and how many Parquet files DuckDB reports to have read.
  */
 import { DuckDBInstance } from "@duckdb/node-api";
+import { TOTESYS } from "../../demo/examples.ts";
+import { VALUE } from "../../demo/measured_trade.ts";
 import { quoteText } from "../../lib/postgres/postgres.ts";
 
 /** A query, or the opening of the lake, and what it took. */
@@ -14,17 +16,17 @@ export interface LakeRead {
   files?: number;
 }
 
+const { name: FACT, orderKey: KEY } = TOTESYS.fact;
 const zone = Deno.env.get("PROCESSED_URL") ?? "";
 const [batch = "1", key = "1"] = Deno.args;
 const extensions = Deno.env.get("DUCKDB_EXTENSION_DIRECTORY");
 const QUERIES = {
-  "scan as it is now": `select count(*), sum(units_sold * unit_price)
-    from totes.fact_sales_order_current`,
-  "scan as of half of the batches": `select count(*),
-    sum(units_sold * unit_price)
-    from totes.fact_sales_order_as_of_batch(${batch})`,
-  "history of one key": `select * from totes.fact_sales_order_history
-    where sales_order_id = ${key}`,
+  "scan as it is now": `select count(*), sum(${VALUE})
+    from totes.${FACT}_current`,
+  "scan as of half of the batches": `select count(*), sum(${VALUE})
+    from totes.${FACT}_as_of_batch(${batch})`,
+  "history of one key": `select * from totes.${FACT}_history
+    where ${KEY} = ${key}`,
 };
 
 const instance = await DuckDBInstance.create(":memory:", {

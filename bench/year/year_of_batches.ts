@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { TOTESYS } from "../../demo/examples.ts";
+import { changeSql, CYCLE } from "../../demo/measured_trade.ts";
 import { extract } from "../../extract/extract.ts";
 import { BatchLog } from "../../lib/batches/batch_log.ts";
 import type { IngestionManifest } from "../../lib/batches/manifest.ts";
@@ -27,18 +28,6 @@ export interface YearOptions {
   group: number;
 }
 
-/** A fixed time, so that each run writes the same. */
-const STAMP = "timestamp '2024-11-04 09:00'";
-const MINUTES = 15;
-/** Every fifth change is of more than sales orders. */
-const MORE_EVERY = 5;
-/** Every tenth change is of dimensions, of this many rows in turn. */
-const DIMENSIONS_EVERY = 10;
-const DIMENSION_ROWS = 5;
-/** The changes that can be repeated: twice the rows of dimensions. */
-const CYCLE = 2 * DIMENSIONS_EVERY * DIMENSION_ROWS;
-/** A payment that is inserted, and deleted before others are. */
-const OWN_PAYMENT = 1_000_000_000;
 /** Before a measurement, each stage runs for each of this many batches. */
 const ONE_BY_ONE_MIN = 10;
 
@@ -174,51 +163,4 @@ export class YearOfBatches implements AsyncDisposable {
     this.ingestion.zone.close();
     await this.warm[Symbol.asyncDispose]();
   }
-}
-
-/**
- * SQL that changes four sales orders, and every few changes another order and
- * two payments, and inserts a payment or deletes it; now and then also a member
- * of staff and a design, so that dimensions have a history, too.
- */
-function changeSql(change: number): string {
-  const at = `${STAMP} + ${change} * interval '${MINUTES} min'`;
-  const some = (table: string, options: { rows: number; offset?: number }) => {
-    const { rows, offset = change * rows } = options;
-    return `last_updated = ${at} where ${table}_id in (
-      select ${table}_id from ${table} order by ${table}_id
-      offset ${offset} % (select count(*) - ${rows} from ${table})
-      limit ${rows})`;
-  };
-  const changes = [
-    `update sales_order set units_sold = 1 + (units_sold + 7) % 1000,
-      ${some("sales_order", { rows: 4 })}`,
-  ];
-  if (change % MORE_EVERY === 0) {
-    changes.push(
-      `update purchase_order set item_quantity = 1 + (item_quantity + 7) % 1000,
-        ${some("purchase_order", { rows: 1 })}`,
-      `update payment set paid = not paid, ${some("payment", { rows: 2 })}`,
-      change % (2 * MORE_EVERY) === 0
-        ? `delete from payment where payment_id = ${OWN_PAYMENT}`
-        : `insert into payment
-          select ${OWN_PAYMENT}, ${at}, ${at}, transaction_id, counterparty_id,
-            payment_amount, currency_id, payment_type_id, paid, payment_date,
-            company_ac_number, counterparty_ac_number
-          from payment order by payment_id limit 1`,
-    );
-  }
-  if (change % DIMENSIONS_EVERY === 0) {
-    const one = {
-      rows: 1,
-      offset: change / DIMENSIONS_EVERY % DIMENSION_ROWS,
-    };
-    changes.push(
-      `update staff set email_address = 'staff.${change}@example.com',
-        ${some("staff", one)}`,
-      `update design set file_name = 'design-${change}.json',
-        ${some("design", one)}`,
-    );
-  }
-  return changes.join(";\n");
 }
