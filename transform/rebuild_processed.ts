@@ -57,7 +57,8 @@ export async function rebuildProcessed(
       zones: [ingestion.url, processed.url],
     });
     const columns = await registerModels(duckdb, sql);
-    const making = { input, output, duckdb, columns };
+    const prepared = { duckdb, columns };
+    const making = { input, output, prepare: () => Promise.resolve(prepared) };
     const made = await makeAll(context, { making, active, result });
     const newest = await checkReached({ ...making, made, active, isExpired });
     context.signal.throwIfAborted();

@@ -1,5 +1,5 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
-import { readLiveFiles } from "../lib/batches/live_files.ts";
+import { type LiveList, readLiveFiles } from "../lib/batches/live_files.ts";
 import { isOfSameSql } from "../lib/batches/made_by.ts";
 import type {
   IngestionManifest,
@@ -13,10 +13,13 @@ import {
 import { checkSql } from "./checks/check_sql.ts";
 import { compactionBounds, countDue } from "./files/compact.ts";
 import { checkContinuity } from "./batches/continuity.ts";
-import type { MakeOptions } from "./batches/make_batch.ts";
+import type { MakeOptions, Prepare, Prepared } from "./batches/make_batch.ts";
 import { makeBatches, type Reached } from "./batches/make_batches.ts";
 import { publishBatch } from "./lake/publish_batch.ts";
+import { shownHash } from "./lake/build_lake.ts";
+import { readShown } from "./lake/shown_lake.ts";
 import { registerModels } from "./models/register_models.ts";
+import { changedTables } from "./tables/quarantine.ts";
 
 type Logs = Pick<MakeOptions, "input" | "output">;
 
@@ -59,7 +62,7 @@ async function transformPending(
   context: StageContext,
   options: TransformOptions & Logs,
 ): Promise<StageResult> {
-  const { config, resources, sql, log } = context;
+  const { log } = context;
   const { input, output, accept = false, compact = false } = options;
   const last = await input.newest();
   const previous = await output.newest();
@@ -72,15 +75,19 @@ async function transformPending(
   if (previous !== undefined) await checkContinuity(previous, { input });
   reportNothingNew(log, { previous, last });
   if (last === undefined) return result;
-  await using duckdb = await resources.openDuckDb(config, {
-    zones: [input.zone.url, output.zone.url],
-  });
-  const columns = await registerModels(duckdb, sql);
+  await using opened = new AsyncDisposableStack();
+  const prepare = preparer(context, { input, output, opened });
+  const shown = mayStay(context, { previous, last })
+    ? await readShown(output.zone)
+    : undefined;
+  // What it shows is of SQL that has been checked: other SQL may be refused.
+  if (!await isShownBy(shown, context, { output, newest: previous })) {
+    await prepare();
+  }
   if (previous !== undefined && previous.batch < last.batch) {
     await checkSql(context, {
       accept,
-      duckdb,
-      columns,
+      prepare,
       input,
       output,
       previous,
@@ -91,8 +98,7 @@ async function transformPending(
     makeBatches(context, {
       input,
       output,
-      duckdb,
-      columns,
+      prepare,
       accept,
       previous,
       last,
@@ -103,8 +109,8 @@ async function transformPending(
   const reached = made.status === "fulfilled" ? made.value : undefined;
   const newest = await publishReached(context, {
     output,
-    duckdb,
-    columns,
+    prepare,
+    shown,
     reached,
   });
   if (newest !== undefined) result.snapshotTime = newest.snapshotTime;
@@ -130,31 +136,84 @@ function reportNothingNew(
   }
 }
 
+/** Opens DuckDB and checks the SQL there when that is first needed. */
+function preparer(
+  { resources, config, sql }: StageContext,
+  { input, output, opened }: Logs & { opened: AsyncDisposableStack },
+): Prepare {
+  let prepared: Promise<Prepared> | undefined;
+  const open = async (): Promise<Prepared> => {
+    const zones = [input.zone.url, output.zone.url];
+    const duckdb = opened.use(await resources.openDuckDb(config, { zones }));
+    return { duckdb, columns: await registerModels(duckdb, sql) };
+  };
+  return () => prepared ??= open();
+}
+
+/** Whether a run may leave what readers open as it is. */
+function mayStay(
+  { config }: StageContext,
+  batches: { previous: ProcessedManifest | undefined; last: IngestionManifest },
+): boolean {
+  const { previous, last } = batches;
+  if (config.icebergCatalogue !== undefined) return false;
+  return last.batch === previous?.batch ||
+    last.batch - 1 === previous?.batch && changedTables(last).size === 0;
+}
+
+/** Whether `lake.duckdb`, which shows this, shows what a batch holds. */
+async function isShownBy(
+  shown: string | undefined,
+  { sql, log }: StageContext,
+  batch: {
+    output: BatchLog<ProcessedManifest>;
+    newest: ProcessedManifest | undefined;
+    live?: LiveList | undefined;
+  },
+): Promise<boolean> {
+  const { output, newest, live } = batch;
+  if (shown === undefined || newest === undefined) return false;
+  if (!isOfSameSql(newest, sql)) return false;
+  const options = {
+    zone: output.zone,
+    batches: output,
+    newest,
+    live,
+    sql,
+    log,
+  };
+  // Whoever needs the list has the error.
+  return await shownHash(options).catch(() => undefined) === shown;
+}
+
 /**
  * Publishes what is committed and returns the newest batch: if one can't be
- * made, those before it are published too.
+ * made, those before it are published too. What is shown already stays.
  */
 async function publishReached(
   context: StageContext,
-  options: Pick<MakeOptions, "output" | "duckdb" | "columns"> & {
+  options: Pick<MakeOptions, "output" | "prepare"> & {
+    shown: string | undefined;
     reached: Reached | undefined;
   },
 ): Promise<ProcessedManifest | undefined> {
   const { sql } = context;
-  const { output, duckdb, columns, reached } = options;
+  const { output, prepare, shown, reached } = options;
   const newest = reached === undefined
     ? await output.newest().catch(() => undefined)
     : reached.committed;
   // Nobody has accepted yet what the other SQL shows.
-  if (newest !== undefined && isOfSameSql(newest, sql)) {
-    await publishBatch(context, {
-      duckdb,
-      batches: output,
-      newest,
-      live: reached?.live,
-      columns,
-    });
-  }
+  if (newest === undefined || !isOfSameSql(newest, sql)) return newest;
+  const live = reached?.live;
+  if (await isShownBy(shown, context, { output, newest, live })) return newest;
+  const { duckdb, columns } = await prepare();
+  await publishBatch(context, {
+    duckdb,
+    batches: output,
+    newest,
+    live,
+    columns,
+  });
   return newest;
 }
 

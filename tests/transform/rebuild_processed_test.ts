@@ -223,8 +223,8 @@ Deno.test("rebuildProcessed() activates nothing more than 12 hours after it bega
   const { context } = platform;
   let calls = 0;
   const start = Date.now();
-  // Read at its start and five times for each batch, it jumps after the last.
-  const clock = () => new Date(start + (++calls > 16 ? HOURS_13_MS : 0));
+  // Read at its start and four times for each batch, it jumps after the last.
+  const clock = () => new Date(start + (++calls > 13 ? HOURS_13_MS : 0));
 
   await assert.rejects(rebuildProcessed({ ...context, clock }), {
     name: "StageError",

@@ -62,6 +62,20 @@ export type BatchContent = Pick<
   "models" | "state" | "quarantined" | "postponed"
 >;
 
+/** The content of a batch in which nothing changed yet. */
+export function contentBefore(
+  previous: ProcessedManifest | undefined,
+): BatchContent {
+  return {
+    models: {},
+    state: { ...previous?.state },
+    quarantined: previous?.quarantined ?? 0,
+    ...previous?.postponed === undefined
+      ? {}
+      : { postponed: previous.postponed },
+  };
+}
+
 /** The columns of a model, as `registerModels` found them. */
 export function columnsOf(
   work: BatchWork,

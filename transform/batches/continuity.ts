@@ -5,13 +5,13 @@ import {
   manifestSha256,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
-import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { queryHash } from "../../lib/project/transform_hash.ts";
 import { splitSql } from "../checks/sql_parts.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { tableFiles } from "../tables/table_state.ts";
+import type { Prepare } from "./make_batch.ts";
 
 /**
  * Checks that the batch transformed last is still what was extracted: throws a
@@ -46,21 +46,21 @@ export async function checkContinuity(
 export async function sqlSince(
   sql: ProjectSql,
   options: {
-    duckdb: DuckDb;
+    prepare: Prepare;
     batch: number;
     previous: ProcessedManifest | undefined;
     accept?: boolean;
-    columns: ReadonlyMap<string, readonly ModelColumn[]>;
   },
 ): Promise<
   & Required<Pick<ProcessedManifest, "sql">>
   & SqlBefore
 > {
-  const { duckdb, batch, previous, accept = false, columns } = options;
+  const { prepare, batch, previous, accept = false } = options;
   if (previous?.sql?.inParts && isOfSameSql(previous, sql)) {
     const { sql: known } = previous;
     if (known.isAccepted || !accept) return { sql: known };
   }
+  const { duckdb, columns } = await prepare();
   return {
     sql: {
       since: batch,
@@ -130,11 +130,12 @@ export async function withChangedJoins(
   previous: ProcessedManifest,
   options: {
     sql: ProjectSql;
-    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+    prepare: Prepare;
     output: BatchLog<ProcessedManifest>;
   },
 ): Promise<ProcessedManifest> {
-  const { sql, columns, output } = options;
+  const { sql, prepare, output } = options;
+  const { columns } = await prepare();
   const before = await sqlBefore(previous, output);
   const isChanged = (model: ModelSql) => {
     if (before?.given === undefined) return false;

@@ -15,8 +15,12 @@ import {
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { type StageContext, startRun } from "../../lib/stage.ts";
-import type { BatchContent, HeldModel } from "./batch_work.ts";
-import { compact, compactionBounds } from "../files/compact.ts";
+import {
+  type BatchContent,
+  contentBefore,
+  type HeldModel,
+} from "./batch_work.ts";
+import { compact, compactionBounds, countDue } from "../files/compact.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince, withChangedJoins } from "./continuity.ts";
@@ -24,16 +28,23 @@ import type { ModelColumn } from "../models/model_changes.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { transformBatch } from "./transform_batch.ts";
 
+/** A DuckDB for the two zones, and the columns that preparing it found. */
+export interface Prepared {
+  duckdb: DuckDb;
+  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+}
+
+/**
+ * Opens DuckDB at the first call and checks the SQL there, which takes longer
+ * than all else that a batch needs in which nothing changed.
+ */
+export type Prepare = () => Promise<Prepared>;
+
 /** Options for all batches of a run. */
 export interface MakeOptions {
   input: BatchLog<IngestionManifest>;
   output: BatchLog<ProcessedManifest>;
-  /**
-   * A prepared DuckDB for the two zones, and the columns that preparing it
-   * found.
-   */
-  duckdb: DuckDb;
-  columns: ReadonlyMap<string, readonly ModelColumn[]>;
+  prepare: Prepare;
   /** A person accepts this SQL in place of that of earlier batches. */
   accept?: boolean;
   /** Merges all files that are due, ignoring a batch's bounds. */
@@ -60,7 +71,7 @@ export async function makeBatch(
   },
 ): Promise<MadeBatch> {
   const { sql, progress } = context;
-  const { output, duckdb, next, held } = options;
+  const { output, next, held } = options;
   const processed = output.zone;
   const { batch } = next;
   const since = await sqlSince(sql, { ...options, batch });
@@ -75,12 +86,11 @@ export async function makeBatch(
     zone: processed,
     runId,
   });
-  const content = await makeContent(context, {
-    ...options,
-    engine,
-    previous,
-    runId,
-  });
+  const isMade = changedTables(next).size > 0 ||
+    previous?.postponed !== undefined;
+  const content = isMade
+    ? await makeContent(context, { ...options, engine, previous, runId })
+    : contentBefore(previous);
   // A batch that may not be committed merges nothing: the next run would repeat
   // it.
   const merged = held.size > 0
@@ -99,7 +109,7 @@ export async function makeBatch(
     previous,
     runId,
     startedAt,
-    duckdb: await duckDbVersion(duckdb),
+    duckdb: isMade ? await duckDbVersion(options.prepare) : undefined,
     engine,
     content: { ...content, live, ...since },
   });
@@ -122,6 +132,7 @@ async function makeContent(
   const { input, output, next, live } = options;
   return await transformBatch({
     ...options,
+    ...await options.prepare(),
     ingestion: input.zone,
     processed: output.zone,
     input: next,
@@ -146,12 +157,15 @@ export async function mergeFiles(
   options: MakeOptions & { live: LiveList; batch: number; runId: string },
 ): Promise<readonly LiveFile[]> {
   const { sql, log, signal, deadline, clock } = context;
+  const { compactAll = false, live, output, prepare } = options;
+  const due = { sql, bounds: compactionBounds(context), all: compactAll };
+  if (countDue(due, live.files) === 0) return live.files;
+  const { duckdb } = await prepare();
   return await compact({
     ...options,
-    zone: options.output.zone,
-    sql,
-    bounds: compactionBounds(context),
-    all: options.compactAll === true,
+    ...due,
+    duckdb,
+    zone: output.zone,
     secondsLeft: () =>
       deadline === undefined
         ? Infinity
@@ -159,7 +173,7 @@ export async function mergeFiles(
     clock,
     log,
     signal,
-  }, options.live.files);
+  }, live.files);
 }
 
 /** The manifest of a batch that was just made. */
@@ -172,7 +186,8 @@ export function manifestOf(
     previous: ProcessedManifest | undefined;
     runId: string;
     startedAt: string;
-    duckdb: string;
+    /** Its version; undefined if it made nothing. */
+    duckdb: string | undefined;
     engine?: BatchEngine | undefined;
     content:
       & BatchContent
@@ -190,7 +205,7 @@ export function manifestOf(
     snapshotTime: next.snapshotTime,
     committedAt: clock().toISOString(),
     engine: {
-      duckdb,
+      ...duckdb === undefined ? {} : { duckdb },
       ...about === undefined ? {} : { [about.name]: about.version },
     },
     inputSha256: made.inputSha256 ?? manifestSha256(next),
@@ -206,7 +221,8 @@ export function manifestOf(
   };
 }
 
-export async function duckDbVersion(duckdb: DuckDb): Promise<string> {
+export async function duckDbVersion(prepare: Prepare): Promise<string> {
+  const { duckdb } = await prepare();
   const [row] = await duckdb.rows("select version() as version");
   return row?.version ?? "";
 }

@@ -88,7 +88,7 @@ async function tryGroup(
   options: GroupOptions & { inputs: readonly GroupCandidate[] },
 ): Promise<MadeGroup | { stopsAt: number }> {
   const { config, sql, progress } = context;
-  const { input, output, duckdb, columns, inputs, previous } = options;
+  const { input, output, inputs, previous } = options;
   const processed = output.zone;
   const next = lastOf(inputs);
   const run = startRun(context);
@@ -99,9 +99,8 @@ async function tryGroup(
   const written: string[] = [];
   try {
     const content = await transformGroup({
-      duckdb,
+      ...await options.prepare(),
       sql,
-      columns,
       ingestion: input.zone,
       processed,
       input: next,
@@ -164,10 +163,10 @@ async function listGroup(
     live: LiveFiles;
   },
 ): Promise<ProcessedManifest[]> {
-  const { output, duckdb, inputs, previous, runId, startedAt, content, live } =
+  const { output, prepare, inputs, previous, runId, startedAt, content, live } =
     options;
   const { batch } = lastOf(inputs);
-  const version = await duckDbVersion(duckdb);
+  const version = await duckDbVersion(prepare);
   const since = await sqlSince(context.sql, {
     ...options,
     batch: previous.batch + 1,

@@ -12,6 +12,7 @@ import {
   type BatchContent,
   type BatchWork,
   columnsOf,
+  contentBefore,
   isAffected,
   publishedSql,
 } from "./batch_work.ts";
@@ -41,14 +42,7 @@ export async function transformBatch(work: BatchWork): Promise<BatchContent> {
     ...table.rows,
     ...table.deletes,
   ]);
-  const content: BatchContent = {
-    models: {},
-    state: { ...work.previous?.state },
-    quarantined: work.previous?.quarantined ?? 0,
-    ...work.previous?.postponed === undefined
-      ? {}
-      : { postponed: work.previous.postponed },
-  };
+  const content = contentBefore(work.previous);
   await whileIntact(
     checkFiles(ingestion, files),
     () => makeExplained(work, { changed, content }),
@@ -79,7 +73,6 @@ async function make(
 ): Promise<void> {
   const { sql } = work;
   const { changed, content } = options;
-  if (changed.size === 0 && content.postponed === undefined) return;
   await makeQuarantine(work, options);
   const lacking = await makeCurrent(work, options);
   for (const model of sql.models) {

@@ -17,6 +17,7 @@ import {
   type SqlBefore,
   sqlBefore,
 } from "../batches/continuity.ts";
+import type { Prepare } from "../batches/make_batch.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { changedParts } from "./changed_parts.ts";
 import { splitSql } from "./sql_parts.ts";
@@ -31,8 +32,7 @@ export async function checkSql(
   { sql, log }: StageContext,
   options: {
     accept: boolean;
-    duckdb: DuckDb;
-    columns: ReadonlyMap<string, readonly ModelColumn[]>;
+    prepare: Prepare;
     input: BatchLog<IngestionManifest>;
     output: BatchLog<ProcessedManifest>;
     previous: ProcessedManifest;
@@ -42,11 +42,12 @@ export async function checkSql(
   const { accept, previous } = options;
   checkKeys(previous, sql);
   if (isOfSameSql(previous, sql)) return;
-  const change = await sqlChange(sql, options);
+  const work = { ...options, ...await options.prepare() };
+  const change = await sqlChange(sql, work);
   if (!accept && !change.isAddition) refuseChange(previous, change);
   for (const one of change.taken) log.warn("{taken}", { taken: one });
   const { before } = change;
-  for (const lack of await findLacks(sql, { ...options, before })) {
+  for (const lack of await findLacks(sql, { ...work, before })) {
     log.warn("{model}: {lack}", { ...lack });
   }
 }

@@ -75,6 +75,25 @@ export async function viewsHash(options: PublishOptions): Promise<string> {
   );
 }
 
+/**
+ * A hash of what the lake of a batch shows, and of the SQL that was checked to
+ * make it; it can be made without DuckDB.
+ */
+export async function shownHash(
+  options: Omit<PublishOptions, "columns">,
+): Promise<string> {
+  const { batches, newest, sql } = options;
+  const files = await liveFilesOf(options);
+  return sha256Hex(JSON.stringify([
+    newest.lakeId,
+    await batches.generation(),
+    // With any columns, they show the place and the code that makes the views.
+    await viewsHash({ ...options, columns: new Map() }),
+    [sql.tables, sql.models, [...sql.quarantine], sql.migrations],
+    files.map(({ key }) => key),
+  ]));
+}
+
 /** Statements that create the views of these models, or of all. */
 async function viewStatements(
   { zone, sql, columns }: PublishOptions,
@@ -105,12 +124,8 @@ export async function buildLake(
   duckdb: DuckDb,
   options: PublishOptions & { known: KnownLake; path: string },
 ): Promise<Uint8Array> {
-  const { batches, newest, live, known, path } = options;
-  const { files } = await readLiveList(
-    batches,
-    newest,
-    live === undefined ? {} : { known: live },
-  );
+  const { newest, known, path } = options;
+  const files = await liveFilesOf(options);
   await duckdb.run(
     `attach ${
       quoteText(path)
@@ -135,7 +150,14 @@ export async function buildLake(
   }
   const bytes = await Deno.readFile(path);
   await Deno.remove(path);
-  return sealed(bytes);
+  return sealed(bytes, await shownHash(options));
+}
+
+async function liveFilesOf(
+  { batches, newest, live }: Omit<PublishOptions, "columns">,
+): Promise<readonly LiveFile[]> {
+  const known = live === undefined ? {} : { known: live };
+  return (await readLiveList(batches, newest, known)).files;
 }
 
 /** The models whose files are not those that the lake lists. */

@@ -90,7 +90,7 @@ async function readKnownLake(
   const { bytes, path, options } = found;
   const { newest, log, zone, batches } = options;
   const published = unsealed(bytes);
-  await Deno.writeFile(path, published ?? bytes);
+  await Deno.writeFile(path, published?.content ?? bytes);
   let isKept = false;
   try {
     await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);

@@ -638,7 +638,7 @@ async function edit(
 /** Makes an edited lake the one that a run has published. */
 async function seal(platform: Platform): Promise<void> {
   const path = lakeOf(platform);
-  await Deno.writeFile(path, sealed(await Deno.readFile(path)));
+  await Deno.writeFile(path, sealed(await Deno.readFile(path), ""));
 }
 
 function lakeOf(platform: Platform): string {
