@@ -1,7 +1,4 @@
-import { notingFailure } from "../lib/batches/failure_note.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
-import { forStage } from "../lib/stage_context.ts";
-import { extract } from "./extract.ts";
 
 const USAGE = `./totesys extract [--full[=TABLE,...]] [--allow-mass-delete]
 
@@ -31,11 +28,10 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
             : { fullRead: full === "" || String(full).split(",") }),
           allowMassDelete: flags["allow-mass-delete"] === true,
         };
-        await notingFailure(
-          forStage(context, "extract"),
-          "extract",
-          (stage) => extract(stage, options),
-        );
+        // The help needs neither.
+        const { extract } = await import("./extract.ts");
+        const { runStage } = await import("../lib/cli/run_stage.ts");
+        await runStage(context, "extract", (stage) => extract(stage, options));
       },
     },
     args.map((arg) => arg === "--full" ? "--full=" : arg),

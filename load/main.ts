@@ -1,7 +1,4 @@
-import { notingFailure } from "../lib/batches/failure_note.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
-import { forStage } from "../lib/stage_context.ts";
-import { load } from "./load.ts";
 
 const USAGE = `./totesys load [--accept]
 
@@ -21,11 +18,10 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       options: { accept: { type: "boolean" } },
       run: async (context, { flags }) => {
         const accept = flags.accept === true;
-        await notingFailure(
-          forStage(context, "load"),
-          "load",
-          (stage) => load(stage, { accept }),
-        );
+        // The help needs neither.
+        const { load } = await import("./load.ts");
+        const { runStage } = await import("../lib/cli/run_stage.ts");
+        await runStage(context, "load", (stage) => load(stage, { accept }));
       },
     },
     args,

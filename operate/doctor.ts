@@ -16,7 +16,7 @@ import { checkSameLake } from "../load/ledger.ts";
 import { loadError } from "../load/load_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
-import { checkContinuity } from "../transform/batches/continuity.ts";
+import { checkContinuity } from "../transform/batches/check_continuity.ts";
 import { missingRight } from "./warehouse_rights.ts";
 import { examineSize } from "./examine_size.ts";
 import { examineSns } from "./examine_sns.ts";

@@ -29,7 +29,8 @@ import { readWarehouseTables } from "../load/tables/warehouse_table.ts";
 import { warehouseOf } from "../load/open_loader.ts";
 import { checkDamaged, damagedTables } from "../load/schema/own_tables.ts";
 import { checkShapes } from "../load/tables/table_shape.ts";
-import { checkContinuity, checkKeys } from "../transform/batches/continuity.ts";
+import { checkContinuity } from "../transform/batches/check_continuity.ts";
+import { checkKeys } from "../transform/batches/continuity.ts";
 import { findLacks, sqlChange } from "../transform/checks/check_sql.ts";
 import type { ModelColumn } from "../transform/models/model_changes.ts";
 

@@ -13,7 +13,7 @@ import {
 } from "../lib/batches/stage_progress.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { checkContinuity } from "../transform/batches/continuity.ts";
+import { checkContinuity } from "../transform/batches/check_continuity.ts";
 import { shortTime } from "./format_status.ts";
 import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
 import { waitsTooLong } from "./waits_too_long.ts";

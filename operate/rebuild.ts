@@ -2,9 +2,6 @@ import { type Flags, type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, EXIT } from "../lib/errors.ts";
 import type { Config, Need } from "../lib/settings/config.ts";
 import { engineProblem, ENGINES } from "../lib/settings/engine_settings.ts";
-import { forStage } from "../lib/stage_context.ts";
-import { rebuildWarehouse } from "../load/repair/rebuild_warehouse.ts";
-import { rebuildProcessed } from "../transform/rebuild_processed.ts";
 
 const USAGE = `./totesys rebuild processed [--engine trino|athena]
 ./totesys rebuild warehouse [--accept] [--replace-lake] [--allow-cascade]
@@ -48,11 +45,19 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
         const accept = flags.accept === true;
         const allowCascade = flags["allow-cascade"] === true;
         checkPositionals(positionals, flags);
+        // The help needs none of these.
+        const { forStage } = await import("../lib/stage_context.ts");
         const stage = forStage(context, "rebuild");
         if (named === "warehouse") {
+          const { rebuildWarehouse } = await import(
+            "../load/repair/rebuild_warehouse.ts"
+          );
           await rebuildWarehouse(stage, { replaceLake, accept, allowCascade });
           return EXIT.ok;
         }
+        const { rebuildProcessed } = await import(
+          "../transform/rebuild_processed.ts"
+        );
         const { overtaken } = await rebuildProcessed({
           ...stage,
           config: withEngine(stage.config, flags.engine),

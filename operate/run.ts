@@ -3,7 +3,6 @@ import {
   type ProcessIo,
   runCommand,
 } from "../lib/cli/command.ts";
-import { parseInterval, runForever, runOnce } from "./run_stages.ts";
 
 const ONCE_USAGE = `./totesys pipeline [--accept]
 
@@ -30,8 +29,11 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
     usage: ONCE_USAGE,
     needs,
     options: { accept: { type: "boolean" } },
-    run: async (context, { flags }) =>
-      void await runOnce(context, { accept: flags.accept === true }),
+    run: async (context, { flags }) => {
+      // The help doesn't need it.
+      const { runOnce } = await import("./run_stages.ts");
+      await runOnce(context, { accept: flags.accept === true });
+    },
   };
   const forever: Command = {
     name: "run",
@@ -43,6 +45,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       accept: { type: "boolean" },
     },
     run: async (context, { flags }) => {
+      const { parseInterval, runForever } = await import("./run_stages.ts");
       const everyMs = parseInterval(String(flags.every ?? EVERY));
       await runForever(context, { everyMs, accept: flags.accept === true });
       context.log.info("stopped as asked");

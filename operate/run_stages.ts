@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { extract } from "../extract/extract.ts";
-import { notingFailure } from "../lib/batches/failure_note.ts";
+import { runStage } from "../lib/cli/run_stage.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
 import type { StageContext, StageResult } from "../lib/stage.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { load } from "../load/load.ts";
 import { transform } from "../transform/transform.ts";
 import { isVerificationDue } from "../verify/verification.ts";
-import { verify } from "../verify/verify.ts";
 
 const STAGE_NAMES = ["extract", "transform", "load"] as const;
 /** A verification that could not be done is retried after this long. */
@@ -36,8 +35,7 @@ export async function runOnce(
   const stages = stagesOf(options);
   const results: StageResult[] = [];
   for (const name of STAGE_NAMES) {
-    const stage = forStage(context, name);
-    results.push(await notingFailure(stage, name, stages[name]));
+    results.push(await runStage(context, name, stages[name]));
   }
   return results;
 }
@@ -72,7 +70,7 @@ export async function runForever(
       const began = performance.now();
       const result = await attempt(context, {
         name,
-        work: (stage) => notingFailure(stage, name, stages[name]),
+        work: () => runStage(context, name, stages[name]),
       });
       if (result === undefined) continue;
       onResult?.(result, performance.now() - began);
@@ -95,7 +93,10 @@ export async function runForever(
 
 async function verifyIfDue(context: StageContext): Promise<boolean> {
   const due = await isVerificationDue(context);
-  if (due) await verify(context);
+  if (due) {
+    const { verify } = await import("../verify/verify.ts");
+    await verify(context);
+  }
   return due;
 }
 

@@ -1,7 +1,5 @@
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT } from "../lib/errors.ts";
-import { formatStatus } from "./format_status.ts";
-import { readStatus } from "./read_status.ts";
 
 const USAGE = `./totesys status [--json]
 
@@ -26,6 +24,9 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       options: {},
       writesNothing: true,
       run: async (context, { write, json }) => {
+        // The help needs neither.
+        const { readStatus } = await import("./read_status.ts");
+        const { formatStatus } = await import("./format_status.ts");
         const status = await readStatus(context);
         write(
           json ? `${JSON.stringify(status)}\n` : formatStatus(status),

@@ -1,7 +1,4 @@
-import { notingFailure } from "../lib/batches/failure_note.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
-import { forStage } from "../lib/stage_context.ts";
-import { transform } from "./transform.ts";
 
 const USAGE = `./totesys transform [--accept] [--compact]
 
@@ -30,8 +27,11 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
         const accept = flags.accept === true ||
           flags["accept-sql-change"] === true;
         const compact = flags.compact === true;
-        await notingFailure(
-          forStage(context, "transform"),
+        // The help needs neither.
+        const { transform } = await import("./transform.ts");
+        const { runStage } = await import("../lib/cli/run_stage.ts");
+        await runStage(
+          context,
           "transform",
           (stage) => transform(stage, { accept, compact }),
         );

@@ -15,7 +15,7 @@ import {
   type StageResult,
   startRun,
 } from "../lib/stage.ts";
-import { checkContinuity } from "./batches/continuity.ts";
+import { checkContinuity } from "./batches/check_continuity.ts";
 import type { MakeOptions } from "./batches/make_batch.ts";
 import { makeBatches, type Reached } from "./batches/make_batches.ts";
 import { publishBatch } from "./lake/publish_batch.ts";

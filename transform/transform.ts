@@ -12,13 +12,11 @@ import {
 } from "../lib/stage.ts";
 import { checkSql } from "./checks/check_sql.ts";
 import { compactionBounds, countDue } from "./files/compact.ts";
-import { checkContinuity } from "./batches/continuity.ts";
+import { checkContinuity } from "./batches/check_continuity.ts";
 import type { MakeOptions, Prepare, Prepared } from "./batches/make_batch.ts";
 import { makeBatches, type Reached } from "./batches/make_batches.ts";
-import { publishBatch } from "./lake/publish_batch.ts";
 import { shownHash } from "./lake/build_lake.ts";
 import { readShown } from "./lake/shown_lake.ts";
-import { registerModels } from "./models/register_models.ts";
 import { changedTables } from "./tables/quarantine.ts";
 
 type Logs = Pick<MakeOptions, "input" | "output">;
@@ -145,6 +143,7 @@ function preparer(
   const open = async (): Promise<Prepared> => {
     const zones = [input.zone.url, output.zone.url];
     const duckdb = opened.use(await resources.openDuckDb(config, { zones }));
+    const { registerModels } = await import("./models/register_models.ts");
     return { duckdb, columns: await registerModels(duckdb, sql) };
   };
   return () => prepared ??= open();
@@ -207,6 +206,7 @@ async function publishReached(
   const live = reached?.live;
   if (await isShownBy(shown, context, { output, newest, live })) return newest;
   const { duckdb, columns } = await prepare();
+  const { publishBatch } = await import("./lake/publish_batch.ts");
   await publishBatch(context, {
     duckdb,
     batches: output,

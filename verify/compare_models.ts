@@ -103,19 +103,6 @@ export async function compareModels(
     : results;
 }
 
-/**
- * The differing columns, views and keys of a comparison, and how each differs.
- */
-export function describeKeys(
-  { columns, views, firstKeys }: Comparison,
-): string {
-  return [
-    ...views.map((view) => `${view} is not as load makes it`),
-    ...columns.map(({ column, how }) => `column "${column}" ${how}`),
-    ...firstKeys.map(({ key, how }) => `${key} ${how}`),
-  ].join(", ");
-}
-
 async function compareModel(
   work: ModelComparing,
   held: ModelInWarehouse,

@@ -1,5 +1,5 @@
 import type { StageContext } from "../lib/stage.ts";
-import { describeKeys } from "./compare_models.ts";
+import { describeKeys } from "./describe_keys.ts";
 import type { Verification } from "./verification.ts";
 
 /** Logs a difference as an error, which sets off an alarm. */

@@ -1,8 +1,7 @@
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT } from "../lib/errors.ts";
-import { describeKeys } from "./compare_models.ts";
+import { describeKeys } from "./describe_keys.ts";
 import type { Verification } from "./verification.ts";
-import { verify } from "./verify.ts";
 
 const USAGE = `./totesys verify [--json]
 
@@ -23,6 +22,7 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
       needs: ["source", "ingestion", "processed", "warehouse"],
       options: {},
       run: async (context, { write, json }) => {
+        const { verify } = await import("./verify.ts");
         const verification = await verify(context);
         write(
           json

@@ -6,7 +6,8 @@ import {
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { BrokenRule } from "../load/checks/run_checks.ts";
-import { type Comparison, describeKeys } from "./compare_models.ts";
+import type { Comparison } from "./compare_models.ts";
+import { describeKeys } from "./describe_keys.ts";
 import dueSinceSql from "./due_since.sql" with { type: "text" };
 
 /** The result of a verification. */

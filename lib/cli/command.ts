@@ -1,20 +1,11 @@
-import { isAbsolute } from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { describeError } from "../describe_error.ts";
 import { ConfigError, EXIT, exitCode, messageOf } from "../errors.ts";
-import { openLog } from "../log.ts";
-import { NO_SQL, readProjectSql } from "../project/project_sql.ts";
-import {
-  type Config,
-  type Environment,
-  type Need,
-  readConfig,
-} from "../settings/config.ts";
+import type { Environment, Need } from "../settings/config.ts";
 import { secretMask } from "../settings/secret_mask.ts";
 import { namesInEnvFile } from "../settings/setting_names.ts";
 import { sqlFolderNamer } from "../settings/sql_folder.ts";
 import type { StageContext } from "../stage.ts";
-import { stageContext } from "../stage_context.ts";
 
 /** What a command may use of the process that it runs in. */
 export interface ProcessIo {
@@ -68,8 +59,6 @@ export interface Command {
  */
 export const SECOND_ASK_AFTER_MS = 1000;
 
-const CLEAR_LINE = "\r\x1b[K";
-
 /**
  * Runs a command and returns its exit code: the one place that turns an error
  * into a message for people or a line of JSON, and a code.
@@ -97,6 +86,8 @@ export async function runCommand(
       return EXIT.ok;
     }
     json = flags.json === true || !io.isTerminal;
+    // `--help` needs none of it.
+    const { createContext } = await import("./command_context.ts");
     const context = await createContext(command, {
       io,
       json,
@@ -180,48 +171,4 @@ function parseCommandLine(
   } catch (error) {
     throw new ConfigError([messageOf(error), command.usage]);
   }
-}
-
-async function createContext(
-  command: Command,
-  options: { io: ProcessIo; json: boolean; signal: AbortSignal },
-): Promise<StageContext> {
-  const { io, json, signal } = options;
-  const config = readConfig(io.env, command.needs, {
-    names: io.names?.() ?? [],
-  });
-  if (command.writesNothing === true && !usesSocket(config)) {
-    io.stopWriting?.();
-  }
-  const color = !json && (io.env("NO_COLOR") ?? "") === "";
-  let shown = false;
-  const show = (line: string) => {
-    if (line === "" && !shown) return;
-    io.write(CLEAR_LINE + line, "out");
-    shown = line !== "";
-  };
-  const root = await openLog({
-    json,
-    color,
-    write: (line) => {
-      if (shown) show("");
-      io.write(`${line}\n`, "out");
-    },
-  });
-  return stageContext({
-    config,
-    sql: command.readsNoSql === true
-      ? NO_SQL
-      : readProjectSql(config.sqlDirectory),
-    log: root.getChild(command.name),
-    show: json ? undefined : show,
-    signal,
-  });
-}
-
-/** Whether a server is reached through a Unix socket. */
-function usesSocket({ source, warehouse, analyst }: Config): boolean {
-  return [source, warehouse, analyst].some((server) =>
-    server !== undefined && isAbsolute(server.host)
-  );
 }

@@ -7,7 +7,6 @@ import {
 } from "../../lib/project/quarantine_model.ts";
 import { isText, warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../../transform/models/model_changes.ts";
-import { registerModels } from "../../transform/models/register_models.ts";
 
 /** A model with the columns that its SQL gives. */
 export interface TypedModel {
@@ -45,14 +44,21 @@ export class ModelTypes {
   ) {}
 
   async read(): Promise<TypedModel[]> {
-    this.#read ??= registerModels(this.duckdb, this.sql).then((columns) => [
+    return await (this.#read ??= this.#register());
+  }
+
+  async #register(): Promise<TypedModel[]> {
+    const { registerModels } = await import(
+      "../../transform/models/register_models.ts"
+    );
+    const columns = await registerModels(this.duckdb, this.sql);
+    return [
       ...this.sql.models.map((model) => ({
         model,
         columns: columns.get(model.name) ?? [],
       })),
       TYPED_QUARANTINE,
-    ]);
-    return await this.#read;
+    ];
   }
 
   /** The columns that a model gives. */

@@ -1,10 +1,6 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { isOfSameSql } from "../../lib/batches/made_by.ts";
-import {
-  type IngestionManifest,
-  manifestSha256,
-  type ProcessedManifest,
-} from "../../lib/batches/manifest.ts";
+import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { queryHash } from "../../lib/project/transform_hash.ts";
@@ -12,32 +8,6 @@ import { splitSql } from "../checks/sql_parts.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { tableFiles } from "../tables/table_state.ts";
 import type { Prepare } from "./make_batch.ts";
-
-/**
- * Checks that the batch transformed last is still what was extracted: throws a
- * `StageError` if this is another lake, or its log was cut, emptied or
- * rewritten.
- */
-export async function checkContinuity(
-  previous: ProcessedManifest,
-  { input }: { input: BatchLog<IngestionManifest> },
-): Promise<void> {
-  const source = await input.find(previous.batch);
-  if (
-    source !== undefined && manifestSha256(source) === previous.inputSha256
-  ) return;
-  const { url } = input.zone;
-  throw new StageError(
-    `Cannot go on from batch ${previous.batch}: in ${url} it is ${
-      source === undefined ? "missing" : "another one"
-    } now`,
-    {
-      subject: url,
-      hint:
-        "Check that INGESTION_URL and PROCESSED_URL belong together and that only one deployment writes there; restore the manifest from the bucket's versions",
-    },
-  );
-}
 
 /**
  * The fields of a batch's manifest on the SQL that made it. What was accepted

@@ -26,7 +26,6 @@ import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince, withChangedJoins } from "./continuity.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { changedTables } from "../tables/quarantine.ts";
-import { transformBatch } from "./transform_batch.ts";
 
 /** A DuckDB for the two zones, and the columns that preparing it found. */
 export interface Prepared {
@@ -130,6 +129,8 @@ async function makeContent(
 ): Promise<BatchContent> {
   const { config, sql, progress } = context;
   const { input, output, next, live } = options;
+  // Most runs of a quiet source need none of what it loads.
+  const { transformBatch } = await import("./transform_batch.ts");
   return await transformBatch({
     ...options,
     ...await options.prepare(),
