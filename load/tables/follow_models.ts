@@ -68,7 +68,7 @@ export async function followModels(
   }
   for (const { table, constraint } of await restoreRetyped(client, retyped)) {
     all.flatMap(({ changes }) => changes)
-      .find((change) => change.table === table)?.taken
+      .find((change) => change.table === table)?.removed
       .push(
         `the foreign key ${constraint} is gone: its two sides now have types that can't be compared`,
       );
