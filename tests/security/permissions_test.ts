@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { copyProject } from "../harness/copy_project.ts";
 import { inFolder } from "../harness/in_folder.ts";
-import { openPlatform } from "../harness/platform.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { execute, openPlatform } from "../harness/platform.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 
 /** Tools of who develops: servers, tests, benchmarks. */
@@ -279,11 +279,17 @@ async function assertNeeded(lacks: Lack[]): Promise<void> {
     await platform.extract();
     await platform.transform();
   }
-  for (const lack of lacks) {
+  for (const [index, lack] of lacks.entries()) {
     const { task, permission, left, asks } = lack;
     const kind = kindOf(permission);
+    const platform = NEEDED_ON_S3.includes(kind) ? onS3 : onDisk;
+    if (task.name === "transform") {
+      // Where no batch waits it needs little.
+      await execute(platform.source.client, insertOrder(100 + index));
+      await platform.extract();
+    }
     const env = {
-      ...taskEnv(NEEDED_ON_S3.includes(kind) ? onS3 : onDisk),
+      ...taskEnv(platform),
       ...(kind === "sys" ? HOMELESS : {}),
       ...(kind === "write" && WRITE_TO_SOCKETS.includes(task.name)
         ? {
