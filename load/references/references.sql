@@ -1,4 +1,5 @@
--- The foreign keys of one column of these tables. $1: their names.
+-- The foreign keys of one column of these tables, to those that may get a
+-- placeholder: others' stand as they are. $1: the names of the tables.
 select
     given.name as model,
     foreign_key.conname as constraint_name,
@@ -21,4 +22,12 @@ where
     foreign_key.contype = 'f'
     and foreign_key.conparentid = 0
     and array_length(foreign_key.conkey, 1) = 1
+    and exists (
+        select
+        from pg_attribute as flag
+        where
+            flag.attrelid = target.oid
+            and flag.attname = 'is_placeholder'
+            and not flag.attisdropped
+    )
 order by given.name, foreign_key.conname

@@ -6,6 +6,9 @@ import type { ModelReference } from "../references/prove_references.ts";
 import missingReferencesSql from "../references/missing_references.sql" with {
   type: "text",
 };
+import unnamedReferencesSql from "../references/unnamed_references.sql" with {
+  type: "text",
+};
 import {
   findUnvalidated,
   validate,
@@ -17,6 +20,8 @@ export interface Unfinished {
   /** Statements, in order: indexes, views, comments. */
   statements: string[];
   references: MissingReference[];
+  /** Foreign keys that load made, and no header names any more. */
+  unnamed: UnnamedReference[];
   /** Foreign keys that an earlier run did not come to validate. */
   unvalidated: ModelReference[];
 }
@@ -28,6 +33,9 @@ interface MissingReference {
   dimension: string;
   dimensionKey: string;
 }
+
+/** A foreign key that a header declared. */
+type UnnamedReference = Omit<ModelReference, "dimensionKey">;
 
 /**
  * Finds what the tables of these models lack of what all models' tables have:
@@ -41,9 +49,11 @@ export async function findUnfinished(
     models: readonly DerivedModel[];
     /** Whether no migration of the company's declares a model's table. */
     isDerived: (model: DerivedModel) => boolean;
+    /** Whether a migration of the company's may have given it foreign keys. */
+    mayRefer: (model: DerivedModel) => boolean;
   },
 ): Promise<Unfinished> {
-  const { models, isDerived } = options;
+  const { models, isDerived, mayRefer } = options;
   const statements = await query(client, unfinishedTablesSql, [
     JSON.stringify(models.map((model) => ({
       name: model.name,
@@ -70,19 +80,61 @@ export async function findUnfinished(
       dimension: row.dimension ?? "",
       dimensionKey: row.dimension_key ?? "",
     })),
+    unnamed: await findUnnamed(client, {
+      models: models.filter((model) => isDerived(model) && !mayRefer(model)),
+      all: models,
+      wanted,
+    }),
     unvalidated: await findUnvalidated(client, models.map(({ name }) => name)),
   };
 }
 
+async function findUnnamed(
+  client: pg.Client,
+  options: {
+    models: readonly DerivedModel[];
+    all: readonly DerivedModel[];
+    wanted: readonly {
+      model: string;
+      column_name: string;
+      dimension: string;
+    }[];
+  },
+): Promise<UnnamedReference[]> {
+  const { models, all, wanted } = options;
+  const rows = await query(client, unnamedReferencesSql, [
+    models.map(({ name }) => name),
+    all.map(({ name }) => name),
+    JSON.stringify(wanted),
+  ]);
+  return rows.map((row) => ({
+    model: row.model ?? "",
+    constraint: row.constraint_name ?? "",
+    column: row.column_name ?? "",
+    dimension: row.dimension ?? "",
+  }));
+}
+
 /**
- * Adds to tables what they lack. Missing rows that references lead to get
+ * Adds to tables what they lack, and takes what they no longer need. Missing rows that references lead to get
  * placeholders first.
  */
 export async function finishTables(
   client: pg.Client,
-  { statements, references, unvalidated }: Unfinished,
+  { statements, references, unnamed, unvalidated }: Unfinished,
 ): Promise<void> {
-  await validate(client, unvalidated);
+  for (const { model, constraint } of unnamed) {
+    await client.query(
+      `alter table ${quoteName(model)} drop constraint ${
+        quoteName(constraint)
+      }`,
+    );
+  }
+  const isKept = ({ model, constraint }: ModelReference) =>
+    !unnamed.some((one) =>
+      one.model === model && one.constraint === constraint
+    );
+  await validate(client, unvalidated.filter(isKept));
   for (const statement of statements) await client.query(statement);
   for (const { model, column, dimension, dimensionKey } of references) {
     await addPlaceholders(

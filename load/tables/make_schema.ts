@@ -9,7 +9,7 @@ import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
 import { findUnfinished, finishTables } from "./finish_tables.ts";
 import { checkNoneMissing } from "./missing_tables.ts";
-import { isCopy, migrate, pendingMigrations } from "./migrate.ts";
+import { isCopy, isRetired, migrate, pendingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
 import type { Loader } from "../open_loader.ts";
 import {
@@ -79,7 +79,14 @@ export async function makeSchema(
   if (await look(() => isFinished(client, wanted))) return true;
   return await transaction(async () => {
     // Another load may have done it since.
-    await finishTables(client, await findUnfinished(client, wanted));
+    const unfinished = await findUnfinished(client, wanted);
+    await finishTables(client, unfinished);
+    for (const one of unfinished.unnamed) {
+      context.log.info(
+        "{model}: the foreign key {constraint} is gone: its header no longer has {column} -> {dimension}",
+        { ...one },
+      );
+    }
   });
 }
 
@@ -196,6 +203,8 @@ export interface WantedSchema {
   models: readonly DerivedModel[];
   /** Whether a model's table derives from it: no migration declares it. */
   isDerived: (model: Pick<DerivedModel, "name">) => boolean;
+  /** Whether a migration may have given it foreign keys. */
+  mayRefer: (model: Pick<DerivedModel, "name">) => boolean;
 }
 
 /** What `sql/` wants of the warehouse. */
@@ -207,6 +216,11 @@ export function wantedSchema(sql: ProjectSql): WantedSchema {
     known: [...ENGINE_SCHEMA, ...company],
     models: [...sql.models, QUARANTINE_TABLE],
     isDerived: ({ name }) => !declared.has(name),
+    mayRefer: ({ name }) =>
+      company.some(({ text }) =>
+        !isRetired({ text }) && /\breferences\b/i.test(text) &&
+        text.toLowerCase().includes(name.toLowerCase())
+      ),
   };
 }
 

@@ -115,7 +115,7 @@ export async function pendingMigrations(
  * Whether a migration no longer does anything: its tables are now derived from
  * models. It stays for warehouses that have applied it.
  */
-function isRetired({ text }: SqlFile): boolean {
+export function isRetired({ text }: Pick<SqlFile, "text">): boolean {
   return /^-- Retired\b/.test(text);
 }
 

@@ -283,6 +283,74 @@ Deno.test("a reference added to a header later makes placeholders for missing ke
     await assertSame(platform);
   }));
 
+Deno.test("a reference that a header loses takes its foreign key, and its placeholders at a rebuild", () =>
+  withCompany(async (platform) => {
+    const { source, context, warehouse, logged } = platform;
+    await execute(source.client, "insert into line values (7, 7, 8, 1)");
+    await platform.run();
+    await execute(
+      warehouse.client,
+      `create table "dim_ours" (id integer primary key)`,
+      `insert into dim_ours values (1), (2), (8), (9)`,
+      `alter table fact_line add constraint ours_fkey
+        foreign key (shop_id) references dim_ours`,
+    );
+    const before = FILES["models/fact_line.sql"] ?? "";
+    context.sql = await projectOf({
+      ...FILES,
+      "models/fact_line.sql": before.replace(/^-- References.*\n/m, ""),
+    });
+    await execute(source.client, "insert into line values (9, 9, 9, 1)");
+    await platform.run();
+
+    const placeholders = () =>
+      rowsOf(
+        platform,
+        `select "ShopID" from "dim_Shop" where is_placeholder`,
+      );
+    assert.deepEqual(await placeholders(), ["(8)"]);
+    assert.deepEqual(
+      await rowsOf(
+        platform,
+        "select conname from pg_constraint where contype = 'f' and conrelid = 'fact_line'::regclass",
+      ),
+      ["(ours_fkey)"],
+    );
+    assert.ok(
+      logged.includes(
+        "info: fact_line: the foreign key fact_line_shop_id_fkey is gone: its header no longer has shop_id -> dim_Shop",
+      ),
+      logged.join("\n"),
+    );
+    await rebuildWarehouse(context);
+    assert.deepEqual(await placeholders(), []);
+    await assertSame(platform);
+  }));
+
+Deno.test("a foreign key between models that a migration makes stays", async () => {
+  await using platform = await openPlatform({
+    sql: await projectOf({
+      ...FILES,
+      "models/fact_line.sql": (FILES["models/fact_line.sql"] ?? "")
+        .replace(/^-- References.*\n/m, ""),
+      "warehouse/0100_keys.sql":
+        'alter table fact_line add foreign key (shop_id) references "dim_Shop"',
+    }),
+    sourceSql: CONTRACT,
+  });
+  await execute(platform.source.client, "insert into line values (7, 7, 8, 1)");
+  await platform.run();
+  await platform.run();
+
+  assert.deepEqual(
+    await rowsOf(
+      platform,
+      "select conname from pg_constraint where contype = 'f' and conrelid = 'fact_line'::regclass",
+    ),
+    ["(fact_line_shop_id_fkey)"],
+  );
+});
+
 Deno.test("dimensions may refer to others and to themselves", async () => {
   const contract = `create table shop (
     shop_id integer not null,

@@ -13,7 +13,8 @@ const MODEL = {
 Deno.test("readWarehouseTable() reads columns, references and whether it holds a row", async () => {
   await using database = await openTestDatabase();
   await database.client.query(
-    `create table dim_other (other_id integer primary key);
+    `create table dim_other (other_id integer primary key,
+      is_placeholder boolean);
     create table fact_thing (thing_record_id bigint, code text, gone integer,
       thing_id integer, other integer references dim_other,
       valid_from timestamptz, valid_to timestamptz, from_batch bigint, to_batch bigint,
