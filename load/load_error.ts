@@ -46,7 +46,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23502": {
     retryable: false,
     hint:
-      "Fill the column in the model, or let the warehouse's be null by a migration in sql/warehouse",
+      "Fill the column in the model; or, by a migration in sql/warehouse, give a dimension's a default for placeholders, which have nothing but their key, or let it be null",
   },
   "23514": {
     retryable: false,

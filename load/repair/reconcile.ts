@@ -186,11 +186,12 @@ export async function removeUnknown(
     : { rowCount: 0 };
   const others = dimensionColumns(table)
     .filter((column) => !table.model.key.includes(column));
+  const empty = others.filter((column) => !table.defaults.includes(column));
   const emptied = await client.query(
     `update ${name} as present set is_placeholder = true, ${
-      others.map((column) => `${quoteName(column)} = null`).join(", ")
+      others.map((column) => `${quoteName(column)} = default`).join(", ")
     } where ${unknown} and not (
-      is_placeholder and row(${quoteNames(others)}) is null
+      is_placeholder and row(${quoteNames(empty)}) is null
     )`,
   );
   return (removed.rowCount ?? 0) + (emptied.rowCount ?? 0);

@@ -23,6 +23,8 @@ export interface WarehouseTable {
   types: ReadonlyMap<string, readonly string[]>;
   /** Columns whose equality is not that of their values as text. */
   unequal: string[];
+  /** Columns that have a default, which a placeholder gets. */
+  defaults: string[];
   /** For each dimension that the table refers to, the referring column. */
   references: Reference[];
   /** Whether it has no rows yet. */
@@ -232,7 +234,10 @@ function tableOf(
   model: Shown,
   found: readonly TextRow[],
   given: readonly string[],
-): Pick<WarehouseTable, "model" | "columns" | "types" | "unequal"> {
+): Pick<
+  WarehouseTable,
+  "model" | "columns" | "types" | "unequal" | "defaults"
+> {
   const own = found.filter((row) => isOwn(model, row));
   return {
     model,
@@ -246,6 +251,8 @@ function tableOf(
       ]),
     ),
     unequal: own.filter((row) => row.is_unequal === "t")
+      .map((row) => row.name ?? ""),
+    defaults: own.filter((row) => row.has_default === "t")
       .map((row) => row.name ?? ""),
   };
 }

@@ -2,9 +2,15 @@ import assert from "node:assert/strict";
 import { query, queryRow, serverName } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";
+import { verify } from "../../verify/verify.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
-import { smallProject } from "../harness/small_project.ts";
+import { differences } from "../harness/repair.ts";
+import {
+  dimensionSql,
+  HISTORY_SQL,
+  smallProject,
+} from "../harness/small_project.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 /** What others may make that depends on our tables, and a proof of it. */
@@ -109,6 +115,69 @@ Deno.test("a surplus row that others refer to becomes a placeholder", async () =
   assert.deepEqual(rows, [
     { staff_id: 77, last_name: null, is_placeholder: true },
   ]);
+});
+
+Deno.test("a placeholder keeps the defaults that its columns have in the warehouse", async () => {
+  const source = `create table item (
+    item_id integer not null,
+    name text not null,
+    primary key (item_id)
+);
+create table sale (
+    sale_id integer not null,
+    item_id integer,
+    primary key (sale_id)
+);
+`;
+  await using platform = await openPlatform({
+    sql: await smallProject({
+      source,
+      models: [
+        {
+          name: "dim_item",
+          key: ["item_id"],
+          sql: "select item_id, name from changed.item",
+        },
+        {
+          name: "fact_sale",
+          kind: "fact",
+          key: ["sale_id"],
+          sql: "select sale_id, item_id from changed.sale",
+        },
+      ],
+      warehouse: `${
+        dimensionSql(
+          "dim_item",
+          "item_id integer primary key, name text not null default 'Unknown'",
+        )
+      }
+      create table fact_sale (sale_record_id bigint primary key,
+        sale_id integer not null, item_id integer references dim_item,
+        ${HISTORY_SQL});
+      create unique index on fact_sale (sale_id) where to_batch is null;
+      create unique index on fact_sale (sale_id, from_batch);`,
+    }),
+    sourceSql: source,
+  });
+  const { source: { client }, warehouse, context } = platform;
+  await execute(client, "insert into sale values (1, 1), (2, 2)");
+  await platform.run();
+  const items = async () =>
+    (await warehouse.client.query(
+      "select item_id, name, is_placeholder from dim_item order by item_id",
+    )).rows;
+  const unknown = { name: "Unknown", is_placeholder: true };
+  const right = [{ item_id: 1, ...unknown }, { item_id: 2, ...unknown }];
+  assert.deepEqual(await items(), right);
+  await execute(
+    warehouse.client,
+    "update dim_item set is_placeholder = false, from_batch = 1 where item_id = 1",
+  );
+
+  assert.equal((await rebuildWarehouse(context)).repaired.dim_item, 1);
+
+  assert.deepEqual(await items(), right);
+  assert.deepEqual(differences(await verify(context)), []);
 });
 
 Deno.test("an error names the rows that refer to a row, and is not retryable", async () => {
