@@ -20,7 +20,9 @@ const HOLDERS_MAX = 3;
  * that names the table and who holds it. Others' locks outlive its end.
  */
 export async function nameLockHolders<Result>(
-  { config, sql }: Pick<StageContext, "config" | "sql">,
+  { config, sql, task = "load into" }:
+    & Pick<StageContext, "config" | "sql">
+    & { task?: string },
   client: pg.Client,
   transaction: () => Promise<Result>,
 ): Promise<Result> {
@@ -32,15 +34,22 @@ export async function nameLockHolders<Result>(
     }
     const models = loadedModels(sql).map(({ name }) => name);
     const server = serverName(config.warehouse);
-    throw await lockedError(client, { models, server, cause: error }) ?? error;
+    const doing = `${task} ${server}`;
+    throw await lockedError(client, { models, server, doing, cause: error }) ??
+      error;
   }
 }
 
 async function lockedError(
   client: pg.Client,
-  options: { models: readonly string[]; server: string; cause: unknown },
+  options: {
+    models: readonly string[];
+    server: string;
+    doing: string;
+    cause: unknown;
+  },
 ): Promise<StageError | undefined> {
-  const { models, server, cause } = options;
+  const { models, server, doing, cause } = options;
   const found = await inTransaction(
     client,
     { readOnly: true },
@@ -53,12 +62,12 @@ async function lockedError(
   const list = holders.map(({ name, holder }) => `${name} by ${holder}`);
   const [prepared] = holders.flatMap((one) => one.prepared ?? []);
   return new StageError(
-    `Cannot load into ${server}: it is locked there: ${list.join("; ")}`,
+    `Cannot ${doing}: it is locked there: ${list.join("; ")}`,
     {
       subject: server,
       retryable: true,
       hint: prepared === undefined
-        ? "It was rolled back; the next run repeats it. A session that does not end: select pg_terminate_backend(PROCESS)"
+        ? "Nothing was kept; the next run repeats it. A session that does not end: select pg_terminate_backend(PROCESS)"
         : `A prepared transaction ends only when somebody ends it: rollback prepared ${prepared}, or commit prepared ${prepared}, in this database`,
       cause,
     },

@@ -3,6 +3,7 @@ import { ConfigError, StageError } from "../lib/errors.ts";
 import {
   type Connection,
   inTransaction,
+  LOCK_TIMEOUT,
   queryRow,
   serverName,
   sqlState,
@@ -15,7 +16,6 @@ import { nameLockHolders } from "./lock_error.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
 
-const LOCK_TIMEOUT = "2min";
 const LOCK_NOT_AVAILABLE = "55P03";
 const ENCODING = "UTF8";
 

@@ -15,6 +15,7 @@ import {
 import type { StageContext } from "../lib/stage.ts";
 import { checkLedgerFollowsLake, newestEntry } from "../load/ledger.ts";
 import { type LockHolder, lockHolder } from "../load/load_lock.ts";
+import { nameLockHolders } from "../load/lock_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
 import { duration } from "./format_status.ts";
@@ -25,6 +26,8 @@ import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
 import statusSql from "./status.sql" with { type: "text" };
 
 const QUARANTINE_SHOWN = 20;
+/** Whoever asks how it stands wants to know soon. */
+const READING = { readOnly: true, settings: { lock_timeout: "5s" } };
 /** The warehouse's own account. */
 export type WarehouseStatus =
   & Pick<
@@ -59,7 +62,7 @@ export async function warehouseStatus(
       purpose: "status",
     });
     const { client } = connection;
-    return await inTransaction(client, { readOnly: true }, async () => {
+    const read = async () => {
       const hasLedger = await relationExists(client, "pipeline.batch");
       const [damaged] = await damagedTables(client);
       if (damaged !== undefined) noteProblem(stage, damagedError(damaged));
@@ -82,7 +85,12 @@ export async function warehouseStatus(
         ...verificationAge(context, await lastVerified(client)),
         ...await quarantineStatus(client),
       };
-    });
+    };
+    return await nameLockHolders(
+      { ...context, task: "read" },
+      client,
+      () => inTransaction(client, READING, read),
+    );
   } catch (error) {
     noteProblem(stage, error);
     return { ...found, freshnessProblem: "the warehouse could not be read" };

@@ -1,5 +1,6 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
+import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { findNewestEntry } from "../load/ledger.ts";
 import { warehouseOf } from "../load/open_loader.ts";
@@ -15,7 +16,11 @@ export async function checkZones(context: StageContext): Promise<void> {
     signal,
   });
   const { client } = connection;
-  const entry = await findNewestEntry(client);
+  const entry = await inTransaction(
+    client,
+    { readOnly: true },
+    () => findNewestEntry(client),
+  );
   if (entry === undefined) return;
   for (const name of ["ingestion", "processed"] as const) {
     const zone = openStageZone(context, name);

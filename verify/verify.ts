@@ -21,7 +21,8 @@ import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checksOf } from "../load/checks/history_checks.ts";
 import { adviceOn } from "../load/load_error.ts";
-import { warehouseOf } from "../load/open_loader.ts";
+import { nameLockHolders } from "../load/lock_error.ts";
+import { SETTINGS, warehouseOf } from "../load/open_loader.ts";
 import { type BrokenRule, runWholeChecks } from "../load/checks/run_checks.ts";
 import { readWarehouseTable } from "../load/tables/warehouse_table.ts";
 import { tableRowsSql } from "../transform/tables/table_state.ts";
@@ -189,18 +190,33 @@ async function askWarehouse<Result>(
     signal,
   });
   const { client } = connection;
-  return await inTransaction(client, READING, () => work(client));
+  return await reading(context, client, () => work(client));
+}
+
+/** Waits for no lock for longer than a load does, and says who holds it. */
+function reading<Result>(
+  context: StageContext,
+  client: pg.Client,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { lock_timeout } = SETTINGS;
+  const settings = { ...READING.settings, lock_timeout };
+  return nameLockHolders(
+    { ...context, task: "verify" },
+    client,
+    () => inTransaction(client, { ...READING, settings }, work),
+  );
 }
 
 /** Copies one model ahead, so that DuckDB does not wait for the warehouse. */
 async function* copyModels(
-  { warehouse, source, folder }: VerifyWork,
+  { context, warehouse, source, folder }: VerifyWork,
   models: readonly ModelInLake[],
 ): AsyncGenerator<ModelInWarehouse> {
   const copy = (model: ModelInLake) => {
-    const copying = inTransaction(
+    const copying = reading(
+      context,
       warehouse,
-      READING,
       () =>
         copyFromWarehouse(warehouse, { model, batch: source.batch, folder }),
     );
@@ -250,7 +266,7 @@ async function findBrokenRules(
   for (const model of models) {
     const { name } = model;
     broken.push(
-      ...await inTransaction(warehouse, READING, async () => {
+      ...await reading(context, warehouse, async () => {
         const table = await readWarehouseTable(warehouse, model);
         const checks = checksOf(table, {
           checks: sql.checks,

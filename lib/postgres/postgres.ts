@@ -35,10 +35,14 @@ export const PINNED: Settings = {
   client_min_messages: "warning",
 };
 
+/** How long a transaction waits for a lock, which somebody may hold for ever. */
+export const LOCK_TIMEOUT = "2min";
+
 /** Lifts limits that would end a long transaction. */
-const LIFTED: Settings = {
+const LIMITS: Settings = {
   statement_timeout: "0",
   idle_in_transaction_session_timeout: "1h",
+  lock_timeout: LOCK_TIMEOUT,
 };
 
 /** A server's settings, by name. */
@@ -86,7 +90,7 @@ export async function inTransaction<Result>(
   try {
     await client.query({
       text: `${begin}; ${UNLIMITED}; ${
-        setLocalSql({ ...PINNED, ...LIFTED, ...settings })
+        setLocalSql({ ...PINNED, ...LIMITS, ...settings })
       }`,
       ...within,
     });

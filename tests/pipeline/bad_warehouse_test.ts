@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
+import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { readStatus } from "../../operate/read_status.ts";
 import { SETTINGS } from "../../load/open_loader.ts";
+import { readStatus } from "../../operate/read_status.ts";
+import { verify } from "../../verify/verify.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import {
   Cluster,
@@ -111,6 +113,56 @@ Deno.test("load() names the table that it can't write, and the session that lock
           hint: /pg_terminate_backend/,
           retryable: true,
         }),
+    )
+  ));
+
+Deno.test("verify() names the table that it can't read, and the session that has locked it", () =>
+  withBatchWaiting((platform) =>
+    whileLocked(platform, { lock: [], release: "select 1" }, async () => {
+      await using other = await connect(platform.warehouse.settings, {
+        purpose: "report",
+      });
+      const { context } = platform;
+      const { resources } = context;
+      let connections = 0;
+      context.resources = {
+        ...resources,
+        connect: async (settings, options) => {
+          // The first one looks whether the zones are the warehouse's.
+          if (options.purpose === "verify" && ++connections === 2) {
+            await execute(other.client, "begin", "lock table dim_currency");
+          }
+          return await resources.connect(settings, options);
+        },
+      };
+
+      await assert.rejects(verify(context), {
+        message:
+          /^Cannot verify \S+: it is locked there: dim_currency by process \d+ of postgres \(totesys report\) since \d[^;]*$/,
+        hint: /pg_terminate_backend/,
+        retryable: true,
+      });
+
+      context.resources = resources;
+    })
+  ));
+
+Deno.test("status says who has locked what it reads", () =>
+  withBatchWaiting((platform) =>
+    whileLocked(
+      platform,
+      {
+        lock: ["begin", "lock table pipeline.batch"],
+        release: "rollback",
+      },
+      async () => {
+        const { stages } = await readStatus(platform.context);
+        const { problem } = stages.find(({ stage }) => stage === "load") ?? {};
+        assert.match(
+          problem ?? "",
+          /^Cannot read \S+: it is locked there: pipeline.batch by process \d+ of postgres \(report\) since/,
+        );
+      },
     )
   ));
 
