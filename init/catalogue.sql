@@ -55,7 +55,16 @@ cross join lateral (
                         or not collation_of.collisdeterministic,
                         false
                     ),
-                    'notNull', attribute.attnotnull,
+                    'notNull', attribute.attnotnull and not exists (
+                        -- In PostgreSQL 18, as extract sees it.
+                        select
+                        from pg_constraint as not_null
+                        where
+                            not_null.conrelid = class.oid
+                            and not_null.contype = 'n'
+                            and not not_null.convalidated
+                            and not_null.conkey @> array[attribute.attnum]
+                    ),
                     -- By its default, or by what the server sampled of it.
                     'mayBeInfinite', value_type.has_infinity and (
                         coalesce(

@@ -308,6 +308,32 @@ Deno.test("init carries dates as text that the catalogue knows to be infinite", 
     assert.equal(meaning, "The last day.; null where it is infinite.");
   }));
 
+Deno.test("init takes no column for not null whose older rows may break that", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql: `create table item (id integer primary key, name text);
+        insert into item values (1, null)`,
+      warehouse: "empty",
+    });
+    const { context, source: { client } } = platform;
+    const [{ version } = { version: 0 }] = await query(
+      client,
+      "select current_setting('server_version_num')::integer as version",
+    );
+    if (Number(version) < 180_000) return;
+    await execute(
+      client,
+      "alter table item add constraint named not null name not valid",
+    );
+    const into = join(folder, "sql");
+    await makeFolder(context, { into, schemas: undefined, tables: undefined });
+    context.sql = readProjectSql(into);
+
+    await platform.run();
+
+    assert.equal((await verify(context)).same, true);
+  }));
+
 /** A company whose catalogue has what most have not. */
 const ODD_COMPANY = `
 create schema "Lager Süd";
