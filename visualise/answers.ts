@@ -30,6 +30,8 @@ export type Names = NonNullable<FigureFilters["names"]>;
 const CHANGES_MAX = 200;
 const FINDINGS_MAX = 200;
 const ROWS_MAX = 200;
+/** What the query of rows has beside the columns of the subject's select. */
+const OF_THE_QUERY = /^(?:matching rows|record day|dimension \d+)$/;
 /** The names in the field of the filters. */
 const NAMES_MAX = 2000;
 
@@ -137,7 +139,7 @@ export async function readRows(
       Object.fromEntries(
         Object.entries(row)
           .filter(([name]) =>
-            !name.includes(" ") && !HIDDEN.test(name) && name !== recordId
+            !OF_THE_QUERY.test(name) && !HIDDEN.test(name) && name !== recordId
           )
           .flatMap(([name, value]) => {
             const names = named(name, row);

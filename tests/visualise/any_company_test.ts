@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { makeFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
+import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { fillNorthwind, NORTHWIND } from "../examples/northwind.ts";
 import {
   batchShown,
@@ -14,6 +17,7 @@ import {
   toggleTable,
   withoutStream,
 } from "../harness/dashboard.ts";
+import { inFolder } from "../harness/in_folder.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 
 Deno.test.afterAll(closeBrowser);
@@ -140,6 +144,47 @@ testPage(
   },
 );
 
+Deno.test("names with blanks lead from figures to rows, and from there to a record", () =>
+  inFolder(async (folder) => {
+    await using platform = await openPlatform({
+      sourceSql:
+        `create table part ("Part No." text primary key, "Full Name" text);
+        create table "Order Line" ("Order No" integer, line integer, placed date,
+          "Part No." text references part, primary key ("Order No", line));
+        insert into part values ('a', 'Axle'), ('b', 'Bolt');
+        insert into "Order Line" values (1, 1, '2024-05-06', 'a'),
+          (1, 2, '2024-05-06', 'b')`,
+      warehouse: "empty",
+    });
+    const into = join(folder, "sql");
+    await makeFolder(platform.context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
+    platform.context.sql = readProjectSql(into);
+    await platform.run();
+    await using warehouse = openWarehouse(platform);
+    const app = withoutStream(platform, warehouse);
+    const ask = async (path: string) =>
+      await (await app.request(`http://localhost/api/${path}`)).json();
+
+    const { figures } = await ask("overview/1?period=all");
+    const { rows } = await ask("rows/order_line/1?Part_No=Bolt");
+    const { moments } = await ask("history/order-line/1/2");
+
+    assert.deepEqual(
+      figures.order_line.Part_No.map((row: { Part_No: string }) => row.Part_No),
+      ["Axle", "Bolt"],
+    );
+    assert.deepEqual(rows, [{
+      "Order No": "1",
+      line: "2",
+      placed: "2024-05-06",
+      Part_No: "Bolt",
+    }]);
+    assert.equal(moments.length, 1);
+  }));
 Deno.test('a filter takes names with commas, and finds unnamed rows by "unknown"', async () => {
   await using platform = await loadedTwice();
   await execute(

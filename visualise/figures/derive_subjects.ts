@@ -14,7 +14,7 @@ const TEXT = /^(?:text|character)/;
 /** Numbers whose sum means nothing. */
 const NOT_SUMMED =
   /(?:^|_)(?:id|code|number|no|key|price|rate|share|ratio|discount|percent|year|month|day|latitude|longitude)$/;
-const NOT_NAMED = /[^\p{L}\p{N}_]/u;
+const NOT_NAMED = /[^\p{L}\p{N}_]+/gu;
 
 interface Column {
   name: string;
@@ -47,7 +47,8 @@ export function deriveSubjects(
     if (own.length === 0) return [];
     const taken = new Set<string>([...RESERVED, "records", "currency"]);
     const isFree = ({ name }: { name: string }) => {
-      const free = !taken.has(name) && !NOT_NAMED.test(name);
+      const free = name !== "" && !taken.has(name) &&
+        name.search(NOT_NAMED) < 0;
       taken.add(name);
       return free;
     };
@@ -57,7 +58,8 @@ export function deriveSubjects(
       const target = models.find(({ name }) => name === column.refersTo);
       const named = target && namedBy(target, columnsOf(target));
       if (named === undefined) return [];
-      const name = column.name.replace(/_id$/, "");
+      const name = column.name.replace(/_id$/, "")
+        .replaceAll(NOT_NAMED, "_").replaceAll(/^_+|_+$/g, "");
       return [{ name, column: column.name, named }];
     }).filter(isFree);
     const name = model.name.replace(/^fact_/, "");
