@@ -265,8 +265,8 @@ export interface LiveFile extends DataFile {
   columns?: string;
   /**
    * The key by which the file says until when each of its versions holds, in
-   * two columns that the hash leaves out: transform/files/holds_until.ts. Missing for
-   * files that don't say it.
+   * two columns that the hash leaves out: transform/files/holds_until_sql.ts.
+   * Missing for files that don't say it.
    */
   holdsUntilBy?: readonly string[];
 }

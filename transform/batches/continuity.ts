@@ -4,7 +4,7 @@ import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { queryHash } from "../../lib/project/transform_hash.ts";
-import { splitSql } from "../checks/sql_parts.ts";
+import { splitQueries } from "../checks/sql_parts.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { tableFiles } from "../tables/table_state.ts";
 import type { Prepare } from "./make_batch.ts";
@@ -46,7 +46,7 @@ export async function sqlSince(
     queries: Object.fromEntries(
       sql.models.map((model) => [model.name, queryHash(model)]),
     ),
-    parts: (await splitSql(duckdb, sql)).parts,
+    parts: (await splitQueries(duckdb, sql)).parts,
   };
 }
 
@@ -136,7 +136,7 @@ export function checkKeys(
 ): void {
   for (const { name, key } of models) {
     const before = keys[name];
-    if (before === undefined || isSameKey(before, key)) continue;
+    if (before === undefined || hasSameColumns(before, key)) continue;
     throw new StageError(
       `Cannot go on from batch ${batch}: the key of "${name}" is now (${
         key.join(", ")
@@ -150,7 +150,10 @@ export function checkKeys(
   }
 }
 
-function isSameKey(one: readonly string[], other: readonly string[]): boolean {
+function hasSameColumns(
+  one: readonly string[],
+  other: readonly string[],
+): boolean {
   return one.length === other.length &&
     one.every((name) => other.includes(name));
 }

@@ -47,7 +47,7 @@ export async function transformGroup(
   if (stopsAt !== undefined) return { stopsAt };
   const rounds = new Map<string, number>();
   for (const table of tables) {
-    rounds.set(table.name, await takeTurns(work, table));
+    rounds.set(table.name, await numberRounds(work, table));
   }
   // Models see all of a table's rows together, until `GroupModels` selects
   // some.
@@ -70,7 +70,7 @@ async function landTables(
   );
   const stops: string[] = [];
   for (const table of tables) {
-    const ingested = togetherOf(work, table.name);
+    const ingested = filesOfAll(work, table.name);
     await checkFiles(ingestion, [...ingested.rows, ...ingested.deletes]);
     await landTable(duckdb, {
       table,
@@ -99,7 +99,7 @@ async function landTables(
 }
 
 /** A table's files from all batches; they have the same columns. */
-function togetherOf({ inputs }: GroupWork, table: string): IngestedTable {
+function filesOfAll({ inputs }: GroupWork, table: string): IngestedTable {
   const all = inputs.flatMap((input) => changedTables(input).get(table) ?? []);
   const [first] = all;
   if (first === undefined) throw new Error(`No batch has "${table}"`);
@@ -115,7 +115,7 @@ function togetherOf({ inputs }: GroupWork, table: string): IngestedTable {
  * of their batches. Returns the highest number: a model that runs once for each
  * number never sees a key twice.
  */
-async function takeTurns(
+async function numberRounds(
   { duckdb, inputs }: GroupWork,
   table: ContractTable,
 ): Promise<number> {

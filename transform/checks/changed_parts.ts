@@ -1,9 +1,9 @@
 import type { QueryParts, SqlParts } from "../../lib/batches/manifest.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { capturesOf } from "./captures_of.ts";
+import { nameCaptures } from "./name_captures.ts";
 import type { SelectColumn, SplitQuery } from "./split_query.ts";
 import { isUnnest, type SqlNode, walk } from "./sql_tree.ts";
-import type { SplitSql } from "./sql_parts.ts";
+import type { SplitQueries } from "./sql_parts.ts";
 
 /**
  * What SQL changes besides adding columns, tables and models to what it was, a
@@ -12,7 +12,7 @@ import type { SplitSql } from "./sql_parts.ts";
  */
 export function changedParts(
   before: SqlParts,
-  { sql, now }: { sql: Pick<ProjectSql, "models">; now: SplitSql },
+  { sql, now }: { sql: Pick<ProjectSql, "models">; now: SplitQueries },
 ): string[] {
   const tables = changedContract(before.contract, now.parts.contract);
   const gained = gainedColumns(before.contract, now.parts.contract);
@@ -88,7 +88,7 @@ function gainedColumns(before: Contract, now: Contract): Gained {
 function changedRules(
   before: SqlParts,
   options: {
-    now: SplitSql;
+    now: SplitQueries;
     gained: Gained;
   },
 ): string[] {
@@ -106,7 +106,7 @@ function changedRules(
         ];
       }
       const query = now.quarantine.get(name) ?? {};
-      return capturesOf(query, { added: [], kept: [], gained })
+      return nameCaptures(query, { added: [], kept: [], gained })
         .map((line) => `${rule}: ${line}`);
     });
 }
@@ -157,7 +157,7 @@ function changedQuery(
       .map(({ select, name }) =>
         `${select}.${name} comes before *, which may have a column of this name`
       ),
-    ...capturesOf(rest, { added, kept, gained }),
+    ...nameCaptures(rest, { added, kept, gained }),
   ];
 }
 

@@ -23,7 +23,7 @@ const RELATIONS = [
 ];
 
 /** A table that a query reads: its schema, empty for a CTE, and its name. */
-export interface TableRead {
+export interface TableReference {
   schema: string;
   name: string;
 }
@@ -36,7 +36,7 @@ export interface TableRead {
 export function foreignReads(query: SqlNode): string[] {
   const found: string[] = [];
   const own = new Set<string>();
-  const tables: TableRead[] = [];
+  const tables: TableReference[] = [];
   walk(query, (node) => {
     ctesOf(node).forEach(({ name }) => own.add(name));
     const type = textOf(node.type);
@@ -63,8 +63,8 @@ export function foreignReads(query: SqlNode): string[] {
 }
 
 /** Every place where a query names a batch's table. */
-export function batchReads(query: SqlNode): TableRead[] {
-  const reads: TableRead[] = [];
+export function batchReads(query: SqlNode): TableReference[] {
+  const reads: TableReference[] = [];
   walk(query, (node) => {
     if (node.type !== "BASE_TABLE") return;
     const read = nameOf(node);
@@ -78,7 +78,7 @@ function joined(node: SqlNode): unknown[] {
 }
 
 /** A table's name; another catalogue's gets a schema that may not be read. */
-function nameOf(node: SqlNode): TableRead {
+function nameOf(node: SqlNode): TableReference {
   const catalog = textOf(node.catalog_name);
   const schema = textOf(node.schema_name).toLowerCase();
   return {

@@ -20,7 +20,7 @@ import {
 import type { Prepare } from "../batches/make_batch.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { changedParts } from "./changed_parts.ts";
-import { splitSql } from "./sql_parts.ts";
+import { splitQueries } from "./sql_parts.ts";
 
 /**
  * Throws a `StageError` if earlier batches have a model under another key, or
@@ -91,7 +91,7 @@ export async function sqlChange(
     ),
     ...before?.parts === undefined ? [] : changedParts(before.parts, {
       sql,
-      now: await splitSql(duckdb, sql),
+      now: await splitQueries(duckdb, sql),
     }),
   ];
   return {

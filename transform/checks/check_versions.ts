@@ -9,7 +9,7 @@ import {
 import type { Model } from "../../lib/project/model.ts";
 import { isText } from "../../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
-import { isNoTime, isOutOfTime } from "./unheld_times.ts";
+import { invalidTimeSql, outOfRangeSql } from "./time_range_sql.ts";
 
 /** Rows of a model, to be checked before they are committed. */
 export interface CheckedRows {
@@ -37,11 +37,11 @@ export async function brokenRule(
   const counts = columns.map((name, index) =>
     `count(${quoteName(name)}) as given_${index}`
   );
-  const unheld = unheldValues(checked);
+  const unstorable = unstorableValues(checked);
   const [found] = await duckdb.rows(
     `select count(*) as rows, count(distinct ${keySql(model.key)}) as keys,
       ${areVersions ? "count_if(is_delete)" : "0"} as deletes,
-      ${anyOf(unheld)} as unheld, ${counts.join(", ")} from ${rows}`,
+      ${anyOf(unstorable)} as unstorable, ${counts.join(", ")} from ${rows}`,
   );
   for (const [index, name] of columns.entries()) {
     const isKey = model.key.includes(name);
@@ -60,7 +60,7 @@ export async function brokenRule(
       `"${name}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
     );
   }
-  if (found?.unheld !== "0") return await unheldError(duckdb, checked);
+  if (found?.unstorable !== "0") return await unstorableError(duckdb, checked);
   if (found?.rows === found?.keys) return undefined;
   const [twice] = await duckdb.rows(
     `select count(*) as keys, arg_min(copies, key) as copies, min(key) as key
@@ -81,7 +81,7 @@ export function brokenKeysSql(checked: CheckedRows): string {
   const key = quoteNames(model.key);
   const isBroken = [
     ...neverNull(checked).map((name) => isNullSql(checked, name)),
-    ...unheldValues(checked).map(({ isUnheld }) => isUnheld),
+    ...unstorableValues(checked).map(({ isUnstorable }) => isUnstorable),
   ];
   return `select ${key} from ${rows} where ${isBroken.join(" or ")}
     union select ${key} from ${rows} group by ${key} having count(*) > 1`;
@@ -106,10 +106,10 @@ function isNullSql(
 const SURROGATE = String.raw`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`;
 
 /** A value that PostgreSQL has no way to hold. */
-interface UnheldValue {
+interface UnstorableValue {
   name: string;
   /** SQL for whether a row has it. */
-  isUnheld: string;
+  isUnstorable: string;
   /** The problem, for people. */
   says: string;
   /** A fix other than changing the rows or the model. */
@@ -132,29 +132,29 @@ const KEY_BYTES_MAX = 2600;
  * neither NaN nor a comma before a closing bracket, and whose dates end sooner;
  * texts that are not a label of an enum; and keys that no index holds.
  */
-function unheldValues(checked: CheckedRows): UnheldValue[] {
+function unstorableValues(checked: CheckedRows): UnstorableValue[] {
   const { model, columns } = checked;
-  const values = columns.flatMap((column): UnheldValue[] => {
+  const values = columns.flatMap((column): UnstorableValue[] => {
     const { name, type, declared, labels } = column;
     const text = `cast(${quoteName(name)} as varchar)`;
     if (model.times.includes(name)) {
       return [{
         name,
-        isUnheld: isNoTime(text, { isKey: model.key.includes(name) }),
+        isUnstorable: invalidTimeSql(text, { isKey: model.key.includes(name) }),
         says: "is no time of day, as 09:30:00 is,",
       }];
     }
     if (/^(DATE|TIMESTAMP)/.test(type) && !isText(declared ?? "")) {
       return [{
         name,
-        isUnheld: isOutOfTime(column),
+        isUnstorable: outOfRangeSql(column),
         says: "is out of the range of PostgreSQL's dates and times",
       }];
     }
     if (labels !== undefined) {
       return [{
         name,
-        isUnheld: [
+        isUnstorable: [
           `${text} is not null`,
           ...labels.map((label) => `${text} <> ${quoteText(label)}`),
         ].join(" and "),
@@ -169,7 +169,7 @@ function unheldValues(checked: CheckedRows): UnheldValue[] {
       return /\b(VARCHAR|JSON)\b/.test(type)
         ? [{
           name,
-          isUnheld: `contains(${text}, chr(0))`,
+          isUnstorable: `contains(${text}, chr(0))`,
           says: "has the character 0, which PostgreSQL can't hold,",
         }]
         : [];
@@ -179,13 +179,13 @@ function unheldValues(checked: CheckedRows): UnheldValue[] {
       ? [
         text,
         ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')
-        or ${hasUnheldNumber(outside)}`,
+        or ${hasUnstorableNumber(outside)}`,
       ]
       // PostgreSQL does not check that surrogates are paired.
       : [`regexp_replace(${text}, '${SURROGATE}', '\\\\n', 'g')`, ""];
     return [{
       name,
-      isUnheld: `(not json_valid(${valid})
+      isUnstorable: `(not json_valid(${valid})
         or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${more})`,
       says: `is not valid ${held} in PostgreSQL`,
     }];
@@ -195,7 +195,7 @@ function unheldValues(checked: CheckedRows): UnheldValue[] {
 }
 
 /** The key as a value that may be too long, if it has texts. */
-function longKey({ model, columns }: CheckedRows): UnheldValue[] {
+function longKey({ model, columns }: CheckedRows): UnstorableValue[] {
   const texts = columns.filter(({ name, type }) =>
     model.key.includes(name) && type === "VARCHAR"
   ).map(({ name }) => name);
@@ -203,7 +203,7 @@ function longKey({ model, columns }: CheckedRows): UnheldValue[] {
   const bytes = texts.map((name) => `strlen(${quoteName(name)})`).join(" + ");
   return [{
     name: texts.join('", "'),
-    isUnheld: `${bytes} > ${KEY_BYTES_MAX}`,
+    isUnstorable: `${bytes} > ${KEY_BYTES_MAX}`,
     says: `has over ${KEY_BYTES_MAX} bytes, too many for an index of the key,`,
   }];
 }
@@ -213,7 +213,7 @@ function longKey({ model, columns }: CheckedRows): UnheldValue[] {
  * hold: with over 131,072 digits before the point, or 16,383 after it
  * (https://www.postgresql.org/docs/current/datatype-numeric.html).
  */
-function hasUnheldNumber(json: string): string {
+function hasUnstorableNumber(json: string): string {
   const exponent = `case when regexp_matches(number, '[eE]')
     then coalesce(
       try_cast(regexp_extract(number, '[eE]\\+?(-?\\d+)', 1) as integer),
@@ -227,24 +227,26 @@ function hasUnheldNumber(json: string): string {
   )) > 0`;
 }
 
-function anyOf(values: readonly UnheldValue[]): string {
+function anyOf(values: readonly UnstorableValue[]): string {
   if (values.length === 0) return "0";
   return `count(case when ${
-    values.map(({ isUnheld }) => isUnheld).join(" or ")
+    values.map(({ isUnstorable }) => isUnstorable).join(" or ")
   } then 1 end)`;
 }
 
-async function unheldError(
+async function unstorableError(
   duckdb: DuckDb,
   checked: CheckedRows,
 ): Promise<StageError | undefined> {
-  for (const { name, isUnheld, says, wayOut } of unheldValues(checked)) {
+  for (
+    const { name, isUnstorable, says, wayOut } of unstorableValues(checked)
+  ) {
     const [bad] = await duckdb.rows(
       `select count(*) as rows,
         left(min(${
         keyText(checked.model.key.map(keyColumnText))
       }), ${SHOWN_CHARACTERS}) as key
-      from ${checked.rows} where ${isUnheld}`,
+      from ${checked.rows} where ${isUnstorable}`,
     );
     if (bad?.rows === "0") continue;
     return ruleError(

@@ -13,17 +13,17 @@ import { queryParts, type SplitQuery, splitQuery } from "./split_query.ts";
 import { parseSelect, type SqlNode } from "./sql_tree.ts";
 
 /** A folder's SQL with its parsed queries, and the parts that they are of. */
-export interface SplitSql {
+export interface SplitQueries {
   parts: SqlParts;
   models: ReadonlyMap<string, SplitQuery>;
   quarantine: ReadonlyMap<string, SqlNode>;
 }
 
 /** Parses the queries of SQL that is already checked. */
-export async function splitSql(
+export async function splitQueries(
   duckdb: DuckDb,
   sql: ProjectSql,
-): Promise<SplitSql> {
+): Promise<SplitQueries> {
   const kinds = await readFunctionKinds(duckdb);
   const parse = async (text: string) => {
     const parsed = await parseSelect(duckdb, text);

@@ -29,7 +29,7 @@ export function folderOf(
 }
 
 /** An engine wants a folder, where there are any, also if it writes no row. */
-export async function makeFolder(
+export async function makeEngineFolder(
   { processed }: BatchWork,
   folder: string,
 ): Promise<void> {
@@ -39,7 +39,7 @@ export async function makeFolder(
 }
 
 /** Removes what an engine was given, or wrote in vain. */
-export async function removeFolder(
+export async function removeEngineFolder(
   { processed }: Pick<BatchWork, "processed">,
   folder: string,
 ): Promise<void> {

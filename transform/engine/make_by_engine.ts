@@ -23,7 +23,12 @@ import { brokenRule } from "../checks/check_versions.ts";
 import { writeVersions } from "../files/write_versions.ts";
 import { deletedKeysSql } from "../models/make_rows.ts";
 import { emptyModelSql } from "../models/model_changes.ts";
-import { filesIn, folderOf, makeFolder, removeFolder } from "./engine_files.ts";
+import {
+  filesIn,
+  folderOf,
+  makeEngineFolder,
+  removeEngineFolder,
+} from "./engine_files.ts";
 
 /** A model of a batch that an engine may make. */
 interface ModelWork {
@@ -63,14 +68,14 @@ export async function makeByEngine(
       carried(engine, column).type === column.type
     );
   const problem = engine.runner.problemOf(model, columns);
-  if (problem !== undefined) return leave(work, { model, problem });
-  for (const table of model.reads) await showTable(work, { model, table });
+  if (problem !== undefined) return leaveToDuckDb(work, { model, problem });
+  for (const table of model.reads) await provideTable(work, { model, table });
   const stamps = isFinal ? stampsOf(work) : [];
   const folder = folderOf(work, {
     name: isFinal ? model.name : `made.${model.name}`,
     isState: !isFinal,
   });
-  await makeFolder(work, folder);
+  await makeEngineFolder(work, folder);
   try {
     const { rows, scannedBytes } = await engine.runner.run({
       model,
@@ -103,13 +108,13 @@ export async function makeByEngine(
       return { made: made.files.length === 0 ? undefined : made };
     }
     // What breaks a rule is found and held by DuckDB, which makes it again.
-    await removeFolder(work, folder);
+    await removeEngineFolder(work, folder);
     return left;
   } catch (error) {
     // What stays is garbage, which sweep removes.
-    await removeFolder(work, folder).catch(() => {});
+    await removeEngineFolder(work, folder).catch(() => {});
     if (!(error instanceof EngineRefusal)) throw error;
-    return leave(work, { model, problem: error.message });
+    return leaveToDuckDb(work, { model, problem: error.message });
   }
 }
 
@@ -147,7 +152,7 @@ function isWhole(work: BatchWork, { changed, model }: ModelWork): boolean {
     model.reads.every((table) => changed.get(table)?.fullRead === undefined);
 }
 
-function leave(
+function leaveToDuckDb(
   { engine }: BatchWork,
   { model, problem }: { model: ModelSql; problem: string },
 ): ByEngine {
@@ -160,7 +165,7 @@ function leave(
 }
 
 /** Writes a table's rows for the engine, once in a batch. */
-async function showTable(
+async function provideTable(
   work: BatchWork,
   { model, table }: { model: ModelSql; table: string },
 ): Promise<void> {
@@ -174,7 +179,7 @@ async function showTable(
   const folder = folderOf(work, { name: id, isState: true });
   const path = processed.locate(`${folder}/1.parquet`);
   engine.folders.push(folder);
-  await makeFolder(work, folder);
+  await makeEngineFolder(work, folder);
   const described = await givenColumns(
     duckdb,
     `select ${

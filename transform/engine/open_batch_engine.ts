@@ -4,7 +4,7 @@ import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import type { BatchEngine } from "./batch_engine.ts";
-import { removeFolder } from "./engine_files.ts";
+import { removeEngineFolder } from "./engine_files.ts";
 import { openTrino } from "./trino_engine.ts";
 
 /**
@@ -31,7 +31,7 @@ export async function openBatchEngine(
       await runner[Symbol.asyncDispose]();
       for (const folder of folders) {
         // A file that stays is garbage, which sweep removes.
-        await removeFolder({ processed: zone }, folder).catch(() => {});
+        await removeEngineFolder({ processed: zone }, folder).catch(() => {});
       }
     },
   };

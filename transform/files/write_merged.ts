@@ -18,7 +18,7 @@ import {
   fileOrderSql,
   HOLDS_IN_FILE,
   holdsUntilSql,
-} from "./holds_until.ts";
+} from "./holds_until_sql.ts";
 import { joinedRange } from "./key_range.ts";
 import { writeParquet } from "./write_parquet.ts";
 

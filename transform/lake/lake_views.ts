@@ -6,8 +6,16 @@ import type { Model } from "../../lib/project/model.ts";
 import type { TableHeader } from "../../lib/project/table_header.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { AS_OF_PARAMETERS } from "../checks/check_names.ts";
-import { heldVersionsSql, type VersionsFile } from "../tables/held_versions.ts";
-import { type AsOf, asOfBatch, asOfTime, NOW } from "../files/holds_until.ts";
+import {
+  versionsAsOfSql,
+  type VersionsFile,
+} from "../tables/versions_as_of.ts";
+import {
+  type AsOf,
+  asOfBatch,
+  asOfTime,
+  NOW,
+} from "../files/holds_until_sql.ts";
 import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** Snapshot times are UTC without a zone, whatever the session's zone. */
@@ -52,7 +60,7 @@ export function lakeViews(
     where not is_delete and ${inPlace}`;
   const held = (asOf: AsOf) =>
     `select ${shown}, snapshot_time as valid_from, batch as from_batch
-    from ${heldVersionsSql({ ...options, key: model.key, asOf })}
+    from ${versionsAsOfSql({ ...options, key: model.key, asOf })}
     where ${inPlace}`;
   const batch = quoteName(AS_OF_PARAMETERS.batch);
   const name = (suffix: string) => quoteName(`${model.name}_${suffix}`);

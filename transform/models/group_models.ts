@@ -24,7 +24,7 @@ import {
   type GroupWork,
   ROUND,
 } from "../batches/group_work.ts";
-import { fileOrderSql, holdsUntilSql } from "../files/holds_until.ts";
+import { fileOrderSql, holdsUntilSql } from "../files/holds_until_sql.ts";
 import { emptyTableSql, IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";

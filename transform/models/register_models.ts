@@ -118,7 +118,9 @@ async function checkAll(duckdb: DuckDb, sql: ProjectSql): Promise<Columns> {
   for (const { model, problem } of modelNameProblems(sql.models)) {
     refuse(`models/${model}`, [problem], "Give the model another name");
   }
-  for (const name of sql.quarantine.keys()) await checkQuarantine(work, name);
+  for (const name of sql.quarantine.keys()) {
+    await checkQuarantineRule(work, name);
+  }
   const columns = new Map<string, readonly ModelColumn[]>();
   for (const model of sql.models) {
     columns.set(model.name, await checkModel(work, model));
@@ -224,7 +226,10 @@ async function refuseFloatSums(
   );
 }
 
-async function checkQuarantine(work: Preparing, table: string): Promise<void> {
+async function checkQuarantineRule(
+  work: Preparing,
+  table: string,
+): Promise<void> {
   const { sql, kinds } = work;
   const name = `quarantine/${table}`;
   const text = sql.quarantine.get(table) ?? "";

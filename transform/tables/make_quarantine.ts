@@ -39,7 +39,7 @@ export async function makeQuarantine(
       quarantineStateSql(await stateBefore(work, QUARANTINE.name), processed),
   );
   content.quarantined = await quarantineRows(duckdb, work);
-  await checkQuarantine(work, content.quarantined);
+  await checkQuarantineSize(work, content.quarantined);
   const made = await writeDifference(work, {
     model: QUARANTINE,
     columns: QUARANTINE_TYPES,
@@ -55,7 +55,7 @@ export async function makeQuarantine(
   });
 }
 
-async function checkQuarantine(
+async function checkQuarantineSize(
   work: BatchWork,
   quarantined: number,
 ): Promise<void> {

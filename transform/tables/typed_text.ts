@@ -44,7 +44,7 @@ export function unreadable(columns: readonly ContractColumn[]): string {
     const name = quoteName(column.name);
     const value = typedText(name, column.type);
     const fault = `(${name} is not null and (${value} is null${
-      unheldMoment(value, column.type)
+      outOfRangeMoment(value, column.type)
     }))`;
     const reason = quoteText(
       `${column.name} is no ${typeSql(column.type)}: "`,
@@ -63,7 +63,7 @@ export function unreadable(columns: readonly ContractColumn[]): string {
 export const LAST_MOMENT = "timestamptz '287396-01-01 00:00:00+00'";
 
 /** SQL for whether a moment is one that readers would misread. */
-function unheldMoment(value: string, { name }: ColumnType): string {
+function outOfRangeMoment(value: string, { name }: ColumnType): string {
   if (!["date", "timestamp", "timestamptz"].includes(name)) return "";
   return ` or not isfinite(${value})${
     name === "timestamptz" ? ` or ${value} >= ${LAST_MOMENT}` : ""

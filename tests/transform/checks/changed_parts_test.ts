@@ -3,7 +3,7 @@ import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { changedParts } from "../../../transform/checks/changed_parts.ts";
-import { splitSql } from "../../../transform/checks/sql_parts.ts";
+import { splitQueries } from "../../../transform/checks/sql_parts.ts";
 import { registerModels } from "../../../transform/models/register_models.ts";
 import { projectOf } from "../../harness/small_project.ts";
 
@@ -36,7 +36,7 @@ async function split(sql: ProjectSql) {
     zones: [],
   });
   await registerModels(duckdb, sql);
-  return await splitSql(duckdb, sql);
+  return await splitQueries(duckdb, sql);
 }
 
 async function changes(before: Files, after: Files): Promise<string[]> {

@@ -9,7 +9,7 @@ import { readProjectSql } from "../../../lib/project/project_sql.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
 import { compactionBounds } from "../../../transform/files/compact.ts";
-import { HOLDS_IN_FILE } from "../../../transform/files/holds_until.ts";
+import { HOLDS_IN_FILE } from "../../../transform/files/holds_until_sql.ts";
 import { writeMerged } from "../../../transform/files/write_merged.ts";
 import { writeParquet } from "../../../transform/files/write_parquet.ts";
 import { inFolder } from "../../harness/in_folder.ts";

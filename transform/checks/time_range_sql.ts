@@ -19,7 +19,10 @@ const AFTER_LAST_MOMENT = "date '294277-01-01'";
  * rounds digits after the sixth, which DuckDB cuts off. Two texts for one time
  * are two keys in the lake, and one in the warehouse.
  */
-export function isNoTime(text: string, { isKey }: { isKey: boolean }): string {
+export function invalidTimeSql(
+  text: string,
+  { isKey }: { isKey: boolean },
+): string {
   const time = `try_cast(${text} as time)`;
   return `(${text} is not null and (${time} is null
     or case when strlen(${text}) >= ${ROUNDED_MIN}
@@ -31,7 +34,7 @@ export function isNoTime(text: string, { isKey }: { isKey: boolean }): string {
  * SQL for whether a date or time is none in PostgreSQL, which has both
  * infinities, or would be rounded on the way there.
  */
-export function isOutOfTime({ name, type, declared }: ModelColumn): string {
+export function outOfRangeSql({ name, type, declared }: ModelColumn): string {
   const value = quoteName(name);
   const isZoned = type.endsWith("WITH TIME ZONE");
   const isMoment = declared?.startsWith("timestamp");

@@ -7,7 +7,7 @@ import {
 import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { type AsOf, isSameKey } from "../files/holds_until.ts";
+import { type AsOf, isSameKey } from "../files/holds_until_sql.ts";
 import { joinedRange } from "../files/key_range.ts";
 import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
@@ -36,7 +36,7 @@ const SINCE = '" since"';
  * rows' batches need not be read, since all others are later, nor its keys be
  * looked up that are less or greater than all of the others'.
  */
-export function heldVersionsSql(options: Options): string {
+export function versionsAsOfSql(options: Options): string {
   const { key, columns, files } = options;
   if (files.length === 0) {
     return `(${emptyModelSql([...columns, ...STAMP_COLUMNS])}) as version`;

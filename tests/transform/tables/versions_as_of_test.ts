@@ -7,15 +7,15 @@ import { quoteNames } from "../../../lib/postgres/postgres.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
 import {
-  heldVersionsSql,
+  versionsAsOfSql,
   type VersionsFile,
-} from "../../../transform/tables/held_versions.ts";
+} from "../../../transform/tables/versions_as_of.ts";
 import {
   asOfBatch,
   asOfTime,
   holdsUntilSql,
   NOW,
-} from "../../../transform/files/holds_until.ts";
+} from "../../../transform/files/holds_until_sql.ts";
 import {
   foundKeyRange,
   keyRangeSql,
@@ -36,7 +36,7 @@ const SEEDS = 12;
 /** How a file of several batches was made. */
 type Kind = "merged" | "of the version before" | "by another key";
 
-Deno.test("heldVersionsSql() returns what ranking all versions returns, for any files", () =>
+Deno.test("versionsAsOfSql() returns what ranking all versions returns, for any files", () =>
   inFolder(async (folder) => {
     const zone = openZone(`${folder}/zone`, { s3: undefined });
     await using duckdb = await openIn(folder, zone);
@@ -47,7 +47,7 @@ Deno.test("heldVersionsSql() returns what ranking all versions returns, for any 
       const held = (asOf: typeof NOW) =>
         rowsOf(
           duckdb,
-          heldVersionsSql({ key: KEY, columns: COLUMNS, zone, files, asOf }),
+          versionsAsOfSql({ key: KEY, columns: COLUMNS, zone, files, asOf }),
         );
       const what = `seed ${seed}: ${JSON.stringify(files)}`;
 
@@ -68,10 +68,10 @@ Deno.test("heldVersionsSql() returns what ranking all versions returns, for any 
     }
   }));
 
-Deno.test("heldVersionsSql() compares a single merged file with nothing", () => {
+Deno.test("versionsAsOfSql() compares a single merged file with nothing", () => {
   const zone = openZone("/zone", { s3: undefined });
   const sqlOf = (...files: VersionsFile[]) =>
-    heldVersionsSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });
+    versionsAsOfSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });
   const first = { key: "1", from: 1, to: 10, holdsUntilBy: KEY };
   const own = { key: "2", from: 11, to: 11 };
 
@@ -82,10 +82,10 @@ Deno.test("heldVersionsSql() compares a single merged file with nothing", () => 
   assert.doesNotMatch(later, /'\/zone\/1'/);
 });
 
-Deno.test("heldVersionsSql() looks up only keys in the range of later files", () => {
+Deno.test("versionsAsOfSql() looks up only keys in the range of later files", () => {
   const zone = openZone("/zone", { s3: undefined });
   const sqlOf = (...files: VersionsFile[]) =>
-    heldVersionsSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });
+    versionsAsOfSql({ key: KEY, columns: COLUMNS, zone, files, asOf: NOW });
   const columns = columnsHash(STAMPED);
   const range = (least: string, greatest: string, column = "id") => ({
     keyRange: { column, least, greatest },

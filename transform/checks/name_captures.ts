@@ -14,7 +14,7 @@ import {
  * What new columns of tables, CTEs and the query itself may change in a query,
  * a line each.
  */
-export function capturesOf(
+export function nameCaptures(
   query: SqlNode,
   options: {
     /** Its new columns, which it is given without. */
