@@ -100,7 +100,10 @@ export function canaryFullReadReason(
  * deleted keys could not be found. Other types, another order and one renamed
  * column leave the keys what they were.
  */
-export function checkKey(table: LiveTable, previous: IngestedTable): void {
+export function checkSameKeyColumns(
+  table: LiveTable,
+  previous: IngestedTable,
+): void {
   const { name, key, columns } = table.contract;
   const { gone, come } = movedKeyColumns(previous.digest, key);
   const stays = columns.some((column) => gone.includes(column.name));

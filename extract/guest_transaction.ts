@@ -58,7 +58,7 @@ export const NOTICE_DEATH =
   where version() ~* 'linux|apple|darwin|bsd'`;
 
 /** Runs work in a transaction of its own, which sees what is committed. */
-export async function inTransaction<Result>(
+export async function inGuestTransaction<Result>(
   client: pg.Client,
   guest: Guest,
   work: () => Promise<Result>,

@@ -14,8 +14,8 @@ import changedTablesSql from "./changed_tables.sql" with { type: "text" };
 import {
   beginSql,
   type Guest,
+  inGuestTransaction,
   inTime,
-  inTransaction,
   isLocked,
   type LockedTable,
   lockSql,
@@ -146,7 +146,7 @@ async function nameTable(
   if (sqlState(error) === undefined) return error;
   for (const table of tables) {
     try {
-      await inTransaction(client, guest, async () => {
+      await inGuestTransaction(client, guest, async () => {
         await client.query(lockSql(guest, [table]));
       });
     } catch (found) {
@@ -162,7 +162,7 @@ async function lockedError(
 ): Promise<StageError> {
   const { context, guest, tables, problem } = options;
   const { sourceLockWaitSeconds } = context.config;
-  const holders = await inTransaction(
+  const holders = await inGuestTransaction(
     client,
     guest,
     () =>

@@ -12,8 +12,8 @@ import type { StageContext } from "../lib/stage.ts";
 import {
   beginSql,
   type Guest,
+  inGuestTransaction,
   inTime,
-  inTransaction,
   NOTICE_DEATH,
 } from "./guest_transaction.ts";
 
@@ -47,7 +47,7 @@ export async function openSecondConnection(
       const { client } = connection;
       const row = await inTime(
         connection,
-        inTransaction(
+        inGuestTransaction(
           client,
           guest,
           () =>

@@ -9,7 +9,7 @@ import { probeCanary } from "./canary.ts";
 import type { ExtractOptions } from "./extract.ts";
 import {
   canaryFullReadReason,
-  checkKey,
+  checkSameKeyColumns,
   isSameTable,
   type ProbedCanary,
   sourceFullReadReason,
@@ -60,12 +60,12 @@ export async function planReads(
       asked: options.fullRead === true,
     }) ??
       await canaryReason(snapshot, { live, previous });
-  const isStill = previous !== undefined &&
-    isStillSince(snapshot, previous.source);
+  const isIdle = previous !== undefined &&
+    isIdleSince(snapshot, previous.source);
   return live.map((table) => {
     const { name } = table.contract;
     const before = previous?.tables[name];
-    if (before !== undefined) checkKey(table, before);
+    if (before !== undefined) checkSameKeyColumns(table, before);
     const contractHash = hashOfContract(table.contract);
     const asked = options.fullRead === true || options.fullRead?.includes(name);
     const fullRead = asked
@@ -84,7 +84,7 @@ export async function planReads(
         shipped: previous?.source.shipped ?? [],
         nextId: snapshot.nextId,
       }),
-      isStill,
+      isIdle,
     };
   });
 }
@@ -98,7 +98,7 @@ export function hashOfContract({ name, columns, key }: ContractTable): string {
  * Whether a snapshot sees what the one before saw: that one saw every id below
  * its next as settled, and none has ended since.
  */
-export function isStillSince(
+export function isIdleSince(
   { nextId }: Snapshot,
   before: IngestionManifest["source"],
 ): boolean {

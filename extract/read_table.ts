@@ -14,10 +14,10 @@ import partitionsChangedSql from "./partitions_changed.sql" with {
 };
 import { isUnchanged, scanTable, type TableScan } from "./scan_table.ts";
 import {
-  namingUntranslatable,
+  nameUntranslatableRow,
+  safeRowBytes,
   shippedColumns,
   shippedSql,
-  sureRowBytes,
 } from "./shipped_rows.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -31,7 +31,7 @@ export interface TableRead {
   /** A SQL condition that is true for the rows not yet shipped. */
   unshippedSql: string;
   /** Whether the snapshot sees what that of the batch before saw. */
-  isStill: boolean;
+  isIdle: boolean;
 }
 
 const PAGE_BYTES = 8192;
@@ -76,7 +76,7 @@ export async function readTable(
       unshippedSql: where,
       previous: previous?.digest,
     }), name);
-  const { files, longRows } = await copyRows(snapshot, read, {
+  const { files, longRows } = await copyTableRows(snapshot, read, {
     ...options,
     scan,
   });
@@ -120,10 +120,10 @@ export async function readTable(
 /** Whether there is nothing to read; a short scan finds that, if it is likely. */
 async function isQuiet(
   snapshot: Snapshot,
-  { table, isStill, unshippedSql }: TableRead,
+  { table, isIdle, unshippedSql }: TableRead,
   previous: IngestedTable,
 ): Promise<boolean> {
-  if (isStill) return true;
+  if (isIdle) return true;
   if (previous.written !== table.written) return false;
   const unchanged = await snapshot.use(
     (client) =>
@@ -139,7 +139,7 @@ async function isQuiet(
  * many as the scan found. If a row is too long, all are copied again, with that
  * one shortened.
  */
-async function copyRows(
+async function copyTableRows(
   snapshot: Snapshot,
   { table, fullRead, unshippedSql }: TableRead,
   options: ReadOptions & { scan: TableScan },
@@ -157,7 +157,7 @@ async function copyRows(
       const number = index + 1 + (longRows ? sources.length : 0);
       const part = dataKey(name, { ...options, part: `${number}.csv` });
       return snapshot.use((client) =>
-        namingUntranslatable(
+        nameUntranslatableRow(
           client,
           { table, source },
           () =>
@@ -165,7 +165,7 @@ async function copyRows(
               ...options,
               table: name,
               key: part,
-              rowBytesMax: longRows ? CSV_ROW_BYTES_MAX : sureRowBytes(table),
+              rowBytesMax: longRows ? CSV_ROW_BYTES_MAX : safeRowBytes(table),
             }),
         ), name);
     }));

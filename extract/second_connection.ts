@@ -4,7 +4,7 @@ import {
   ENDINGS,
   sqlState,
 } from "../lib/postgres/postgres.ts";
-import { type Guest, inTime, inTransaction } from "./guest_transaction.ts";
+import { type Guest, inGuestTransaction, inTime } from "./guest_transaction.ts";
 
 /** How long its work may take, which reads the catalogue and no table. */
 const WORK_MS_MAX = 60_000;
@@ -58,7 +58,7 @@ export class SecondConnection {
     }
     const { client } = this.current;
     try {
-      const result = inTransaction(client, guest, () => work(client));
+      const result = inGuestTransaction(client, guest, () => work(client));
       return await inTime(this.current, result, answerMsMax);
     } catch (error) {
       // What the server did not say is the connection's end.

@@ -40,7 +40,7 @@ export async function readServerState(
   const ask = async (...ways: string[]) => {
     const refused: string[] = [];
     for (const sql of ways) {
-      const answer = await askApart(client, sql);
+      const answer = await askInSavepoint(client, sql);
       if (answer.value !== undefined) return answer.value;
       refused.push(answer.refused);
     }
@@ -84,7 +84,7 @@ export function isSameDatabase(one: string, other: string): boolean {
  * Runs a query for one text, its column `value`, so that a refusal does not
  * abort the transaction.
  */
-export async function askApart(
+export async function askInSavepoint(
   client: pg.Client,
   sql: string,
 ): Promise<

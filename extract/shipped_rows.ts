@@ -57,7 +57,7 @@ export function shippedColumns(
  * A row up to this many bytes as CSV is not too long, however its length is
  * computed; a longer one may be.
  */
-export function sureRowBytes({ contract }: LiveTable): number {
+export function safeRowBytes({ contract }: LiveTable): number {
   const unsure = (contract.columns.length + 1) *
     (QUOTED_BYTES + REASON_BYTES_MAX);
   return CSV_ROW_BYTES_MAX - unsure;
@@ -138,7 +138,7 @@ export function readableSql(table: LiveTable, value: string): string {
  * Runs work that reads rows. If a text has a character that UTF-8 lacks, the
  * error names the row; Postgres names only the character.
  */
-export async function namingUntranslatable<Result>(
+export async function nameUntranslatableRow<Result>(
   client: pg.Client,
   options: { table: LiveTable; source: string },
   work: () => Promise<Result>,

@@ -10,7 +10,7 @@ import {
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { SecondConnection } from "./second_connection.ts";
-import { type Guest, inTransaction } from "./guest_transaction.ts";
+import { type Guest, inGuestTransaction } from "./guest_transaction.ts";
 import { lockAll } from "./lock_all.ts";
 import { openReaders, openSecondConnection } from "./open_connections.ts";
 import { ReaderPool } from "./reader_pool.ts";
@@ -179,7 +179,7 @@ async function examine(
     schema: config.sourceSchema,
     lockTimeoutMs: Math.ceil(config.sourceLockTimeoutSeconds * 1000),
   };
-  const found = await inTransaction(
+  const found = await inGuestTransaction(
     first,
     guest,
     () => findTables(first, context),

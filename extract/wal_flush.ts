@@ -2,8 +2,8 @@ import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IngestionManifest } from "../lib/batches/manifest.ts";
 import { queryRow } from "../lib/postgres/postgres.ts";
-import { isStillSince } from "./plan_reads.ts";
-import { askApart } from "./server_state.ts";
+import { isIdleSince } from "./plan_reads.ts";
+import { askInSavepoint } from "./server_state.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /**
@@ -29,7 +29,7 @@ export async function readWalEnd(
   client: pg.Client,
   { inRecovery }: { inRecovery: boolean },
 ): Promise<string | undefined> {
-  return inRecovery ? undefined : (await askApart(client, WAL_END)).value;
+  return inRecovery ? undefined : (await askInSavepoint(client, WAL_END)).value;
 }
 
 /**
@@ -51,7 +51,7 @@ export async function waitForFlush(
   const { previous, signal } = options;
   const { walEnd } = snapshot;
   if (walEnd === undefined) return;
-  if (previous !== undefined && isStillSince(snapshot, previous.source)) return;
+  if (previous !== undefined && isIdleSince(snapshot, previous.source)) return;
   const startMs = performance.now();
   await snapshot.use(async (client) => {
     for (;;) {

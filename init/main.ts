@@ -54,7 +54,7 @@ export function main(
             ? text.split(",").map((one) => one.trim())
             : undefined;
         write(
-          await makeFolder(context, {
+          await makeCompanyFolder(context, {
             into: resolve(into),
             schemas: list(flags.schema),
             tables: list(flags.tables),
@@ -81,7 +81,7 @@ function sourceGiven(args: readonly string[]): string | undefined {
 }
 
 /** Makes the folder and describes its contents. */
-export async function makeFolder(
+export async function makeCompanyFolder(
   { config, resources, log }: Pick<
     StageContext,
     "config" | "resources" | "log"

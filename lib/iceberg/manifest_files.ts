@@ -176,7 +176,7 @@ const MANIFEST: AvroRecordSchema = {
 };
 
 /** Encodes a manifest of a table with this schema, given as JSON. */
-export function encodeManifest(
+export function encodeManifestFile(
   entries: readonly ManifestEntry[],
   { schema, schemaId }: { schema: string; schemaId: number },
 ): Uint8Array<ArrayBuffer> {
@@ -211,7 +211,7 @@ export function encodeManifestList(
 }
 
 /** Decodes a manifest that this project wrote; throws if it is another's. */
-export function decodeManifest(bytes: Uint8Array): ManifestEntry[] {
+export function decodeManifestFile(bytes: Uint8Array): ManifestEntry[] {
   return decodeOwn<ManifestEntry>(bytes, MANIFEST);
 }
 

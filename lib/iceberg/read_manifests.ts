@@ -1,6 +1,6 @@
 import type { Zone } from "../zone/zone.ts";
 import {
-  decodeManifest,
+  decodeManifestFile,
   decodeManifestList,
   type ManifestEntry,
   type ManifestFile,
@@ -23,7 +23,7 @@ export async function readManifest(
   zone: Zone,
   uri: string,
 ): Promise<ManifestEntry[]> {
-  return decodeManifest(await readUri(zone, uri));
+  return decodeManifestFile(await readUri(zone, uri));
 }
 
 async function readUri(zone: Zone, uri: string): Promise<Uint8Array> {

@@ -32,7 +32,7 @@ export interface TableMetadata {
   properties: Readonly<Record<string, string>>;
   "current-snapshot-id"?: number;
   refs?: { main: { "snapshot-id": number; type: "branch" } };
-  snapshots: readonly Snapshot[];
+  snapshots: readonly IcebergSnapshot[];
   "snapshot-log": readonly { "timestamp-ms": number; "snapshot-id": number }[];
 }
 
@@ -52,7 +52,7 @@ export interface SchemaField {
 }
 
 /** The state of a table after a commit. */
-export interface Snapshot {
+export interface IcebergSnapshot {
   "snapshot-id": number;
   "parent-snapshot-id"?: number;
   "sequence-number": number;

@@ -26,7 +26,7 @@ import type {
   WriteOptions,
   Zone,
 } from "./zone.ts";
-import { checkKey, checkPrefix } from "./zone_key.ts";
+import { checkPrefix, checkZoneKey } from "./zone_key.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const TEMPORARY = /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -47,7 +47,7 @@ export class DirectoryZone implements Zone {
   }
 
   locate(key: string): string {
-    checkKey(key);
+    checkZoneKey(key);
     return join(this.url, key);
   }
 

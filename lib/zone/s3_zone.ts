@@ -20,7 +20,7 @@ import type {
   WriteOptions,
   Zone,
 } from "./zone.ts";
-import { checkKey, checkPrefix } from "./zone_key.ts";
+import { checkPrefix, checkZoneKey } from "./zone_key.ts";
 
 /** The SDK, and a client of it. */
 type Sdk = typeof import("./s3_sdk.ts") & { client: S3Client };
@@ -50,7 +50,7 @@ export class S3Zone implements Zone {
   ) {
     this.url = url.replace(/\/+$/, "");
     const [bucket = "", ...folders] = this.url.slice("s3://".length).split("/");
-    if (folders.length > 0) checkKey(folders.join("/"));
+    if (folders.length > 0) checkZoneKey(folders.join("/"));
     this.#bucket = bucket;
     this.#prefix = folders.map((folder) => `${folder}/`).join("");
     this.#endpoint = settings.endpoint;
@@ -58,7 +58,7 @@ export class S3Zone implements Zone {
   }
 
   locate(key: string): string {
-    checkKey(key);
+    checkZoneKey(key);
     return `${this.url}/${key}`;
   }
 
@@ -248,7 +248,7 @@ export class S3Zone implements Zone {
   }
 
   #target(key: string): { Bucket: string; Key: string } {
-    checkKey(key);
+    checkZoneKey(key);
     return { Bucket: this.#bucket, Key: this.#prefix + key };
   }
 

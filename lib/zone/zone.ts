@@ -35,7 +35,7 @@ export interface UnfinishedFile {
 }
 
 /**
- * Where batches are stored. Keys are checked by `checkKey`. Errors of the store
+ * Where batches are stored. Keys are checked by `checkZoneKey`. Errors of the store
  * are thrown as a `StageError` whose subject is the zone's URL.
  */
 export interface Zone {

@@ -5,13 +5,13 @@ const KEY_CHARACTERS_MAX = 900;
  * and `_ - . =`, separated by single slashes, none of which begins with a dot
  * (those names are reserved for the zone). Throws a TypeError if it doesn't.
  */
-export function checkKey(key: string): void {
+export function checkZoneKey(key: string): void {
   if (!isKey(key)) {
     throw new TypeError(`Cannot use the key "${key}" in a zone: not a name`);
   }
 }
 
-/** Whether `checkKey` accepts a key. */
+/** Whether `checkZoneKey` accepts a key. */
 export function isKey(key: string): boolean {
   return key.length <= KEY_CHARACTERS_MAX && key.split("/").every(isSegment);
 }
@@ -28,7 +28,7 @@ export function keyName(name: string): string {
 
 /** Checks the beginning of a key, which may end anywhere or be empty. */
 export function checkPrefix(prefix: string): void {
-  checkKey(`${prefix}x`);
+  checkZoneKey(`${prefix}x`);
 }
 
 function isSegment(segment: string): boolean {

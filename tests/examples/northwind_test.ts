@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { exampleOf } from "../../demo/examples.ts";
 import { Random } from "../../demo/random.ts";
 import { act, prepareActions } from "../../demo/traffic_actions.ts";
-import { makeFolder } from "../../init/main.ts";
+import { makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { parseContract } from "../../lib/project/contract.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
@@ -270,7 +270,7 @@ Deno.test("Northwind's contract is a part of what init finds", () =>
   inFolder(async (folder) => {
     await using platform = await openNorthwind();
     const into = join(folder, "new");
-    await makeFolder(platform.context, {
+    await makeCompanyFolder(platform.context, {
       into,
       schemas: undefined,
       tables: undefined,

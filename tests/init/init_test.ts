@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { main, makeFolder } from "../../init/main.ts";
+import { main, makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { verify } from "../../verify/verify.ts";
@@ -84,7 +84,7 @@ Deno.test("init makes a folder that runs through pipeline and verify with no edi
     const { source: { client }, warehouse, context } = platform;
     await execute(client, ...ROWS);
 
-    const told = await makeFolder(context, {
+    const told = await makeCompanyFolder(context, {
       into,
       schemas: undefined,
       tables: undefined,
@@ -166,7 +166,11 @@ Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
     });
     const { context, warehouse: { client }, source } = platform;
     const into = join(folder, "sql");
-    await makeFolder(context, { into, schemas: undefined, tables: undefined });
+    await makeCompanyFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
     context.sql = readProjectSql(into);
 
     await platform.run();
@@ -203,7 +207,11 @@ Deno.test("init's rules for NaN work for tables of the same name in two schemas"
     });
     const { context, warehouse: { client } } = platform;
     const into = join(folder, "sql");
-    await makeFolder(context, { into, schemas: ["a", "b"], tables: undefined });
+    await makeCompanyFolder(context, {
+      into,
+      schemas: ["a", "b"],
+      tables: undefined,
+    });
     context.sql = readProjectSql(into);
 
     await platform.run();
@@ -405,7 +413,7 @@ Deno.test("init leaves out unreadable tables and columns, and the rest runs with
     const { source: { client }, warehouse, context } = platform;
     await execute(client, ...ODD_ROWS);
 
-    const told = await makeFolder(context, {
+    const told = await makeCompanyFolder(context, {
       into,
       schemas: undefined,
       tables: undefined,
@@ -479,7 +487,11 @@ Deno.test("init makes a calendar without duplicates from a single date column", 
       from generate_series(0, 5) as n`,
     );
 
-    await makeFolder(context, { into, schemas: undefined, tables: undefined });
+    await makeCompanyFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
     context.sql = readProjectSql(into);
     await platform.run();
 
@@ -510,7 +522,7 @@ Deno.test("init reports what the server hides, and the consequences", () =>
       asReader.password = "of a test";
       platform.set({ source: settingsOf(asReader.href) });
 
-      const told = await makeFolder(platform.context, {
+      const told = await makeCompanyFolder(platform.context, {
         into: join(folder, "company"),
         schemas: undefined,
         tables: undefined,
@@ -540,7 +552,7 @@ Deno.test("init names types alike whatever the role's settings", () =>
       `alter database ${settings.database} set quote_all_identifiers to on`,
     );
 
-    await makeFolder(platform.context, {
+    await makeCompanyFolder(platform.context, {
       into,
       schemas: undefined,
       tables: undefined,
@@ -565,7 +577,7 @@ testPooler(
           mode,
         });
         platform.set({ source: pooler.settings });
-        return await makeFolder(platform.context, {
+        return await makeCompanyFolder(platform.context, {
           into: join(folder, mode),
           schemas: undefined,
           tables: undefined,
@@ -589,7 +601,7 @@ Deno.test("init reports errors, and overwrites nothing", () =>
       sourceSql: "create view seen as select 1 as one",
     });
     const make = (into: string, tables?: string[]) =>
-      makeFolder(platform.context, { into, schemas: undefined, tables });
+      makeCompanyFolder(platform.context, { into, schemas: undefined, tables });
     await assert.rejects(make(join(folder, "new")), {
       message: /^Cannot make a folder of SQL: no table at all in the schemas /,
     });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { makeFolder } from "../../init/main.ts";
+import { makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { resync } from "../../operate/resync.ts";
@@ -56,7 +56,7 @@ Deno.test("tables of the same name in two schemas stay separate", () =>
     const { source: { client }, warehouse, context } = platform;
     await execute(client, ...ROWS);
 
-    const made = await makeFolder(context, {
+    const made = await makeCompanyFolder(context, {
       into,
       schemas: ["sales", "archive"],
       tables: undefined,

@@ -1,6 +1,6 @@
 import type { LiveFile } from "../../lib/batches/manifest.ts";
 import {
-  type Snapshot,
+  type IcebergSnapshot,
   type StoredTable,
   type TableMetadata,
   type TableSchema,
@@ -86,7 +86,7 @@ function metadataOf(
     base: TableMetadata | undefined;
     fields: TableFields;
     schema: TableSchema;
-    snapshots: Snapshot[];
+    snapshots: IcebergSnapshot[];
     last: { sequence: number; time: number };
   },
 ): TableMetadata {

@@ -5,8 +5,8 @@ import type {
 import type { Column } from "../../lib/duckdb/data_files.ts";
 import { encodeManifestList } from "../../lib/iceberg/manifest_files.ts";
 import {
+  type IcebergSnapshot,
   keyOf,
-  type Snapshot,
   type TableMetadata,
   type TableSchema,
   uriOf,
@@ -75,7 +75,7 @@ export function shownBatch(
 
 /** Snapshots that lead from a table's current one to its live files. */
 interface NextSnapshots {
-  made: Snapshot[];
+  made: IcebergSnapshot[];
   written: NewFile[];
   /** The last sequence number. */
   sequence: number;
@@ -96,7 +96,7 @@ export async function makeSnapshots(
   },
 ): Promise<NextSnapshots> {
   const { base, changes, schema, last } = options;
-  const made: Snapshot[] = [];
+  const made: IcebergSnapshot[] = [];
   const written: NewFile[] = [];
   let { manifests } = options;
   let { sequence } = last;
@@ -171,13 +171,13 @@ async function makeSnapshot(
   state: TableState,
   options: Step & {
     manifests: readonly IcebergManifest[];
-    parent: Snapshot | undefined;
+    parent: IcebergSnapshot | undefined;
     sequence: number;
     schema: TableSchema;
     time: number;
   },
 ): Promise<{
-  snapshot: Snapshot;
+  snapshot: IcebergSnapshot;
   manifests: IcebergManifest[];
   written: NewFile[];
 }> {
@@ -231,7 +231,7 @@ async function makeSnapshot(
 function summaryOf(
   { newest, generation }: TableState,
   options: Step & { changes: FileChanges },
-): Snapshot["summary"] {
+): IcebergSnapshot["summary"] {
   const { operation, files, shows = newest, changes: { added, removed } } =
     options;
   const rows = (some: readonly LiveFile[]) =>
@@ -264,7 +264,9 @@ function summaryOf(
 }
 
 /** The current snapshot, and those that were current not long ago. */
-export function keptSnapshots(snapshots: readonly Snapshot[]): Snapshot[] {
+export function keptSnapshots(
+  snapshots: readonly IcebergSnapshot[],
+): IcebergSnapshot[] {
   const last = snapshots.at(-1);
   if (last === undefined) return [];
   const oldest = last["timestamp-ms"] - SNAPSHOT_HOURS_MAX * MS_PER_HOUR;

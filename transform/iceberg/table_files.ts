@@ -1,6 +1,6 @@
 import type { LiveFile } from "../../lib/batches/manifest.ts";
 import {
-  encodeManifest,
+  encodeManifestFile,
   liveEntries,
   type ManifestEntry,
   type ManifestFile,
@@ -194,7 +194,7 @@ function newManifest(
 ): IcebergManifest {
   const { files, entries, snapshot } = options;
   const { id, sequence, schema } = snapshot;
-  const content = encodeManifest(entries, {
+  const content = encodeManifestFile(entries, {
     schema: schema.json,
     schemaId: schema.id,
   });

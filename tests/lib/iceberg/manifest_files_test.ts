@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeAvro } from "../../../lib/iceberg/avro.ts";
 import {
-  encodeManifest,
+  encodeManifestFile,
   encodeManifestList,
   STATUS,
 } from "../../../lib/iceberg/manifest_files.ts";
@@ -28,7 +28,7 @@ Deno.test("a manifest list has the summaries that Trino's $manifests counts", ()
 });
 
 Deno.test("a manifest has the sort orders that Trino's $entries shows", () => {
-  const manifest = encodeManifest([{
+  const manifest = encodeManifestFile([{
     status: STATUS.added,
     snapshot_id: 1,
     sequence_number: 1,
