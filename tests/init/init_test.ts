@@ -227,7 +227,7 @@ Deno.test("init's rules for NaN work for tables of the same name in two schemas"
       ["b__item", "3"],
     ]);
     const one = join(folder, "one");
-    await makeFolder(context, {
+    await makeCompanyFolder(context, {
       into: one,
       schemas: undefined,
       tables: ["b.item"],
@@ -260,7 +260,7 @@ Deno.test("init carries dates as text that the catalogue knows to be infinite", 
     });
     const { context, warehouse: { client }, source } = platform;
     const into = join(folder, "sql");
-    const told = await makeFolder(context, {
+    const told = await makeCompanyFolder(context, {
       into,
       schemas: undefined,
       tables: undefined,
@@ -334,7 +334,11 @@ Deno.test("init takes no column for not null whose older rows may break that", (
       "alter table item add constraint named not null name not valid",
     );
     const into = join(folder, "sql");
-    await makeFolder(context, { into, schemas: undefined, tables: undefined });
+    await makeCompanyFolder(context, {
+      into,
+      schemas: undefined,
+      tables: undefined,
+    });
     context.sql = readProjectSql(into);
 
     await platform.run();
