@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { makeFolder } from "../../init/main.ts";
+import { makeCompanyFolder } from "../../init/main.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { readProjectSql } from "../../lib/project/project_sql.ts";
 import { fillNorthwind, NORTHWIND } from "../examples/northwind.ts";
@@ -157,7 +157,7 @@ Deno.test("names with blanks lead from figures to rows, and from there to a reco
       warehouse: "empty",
     });
     const into = join(folder, "sql");
-    await makeFolder(platform.context, {
+    await makeCompanyFolder(platform.context, {
       into,
       schemas: undefined,
       tables: undefined,
