@@ -23,7 +23,8 @@ import {
   findNewestEntry,
   type LedgerEntry,
 } from "../load/ledger.ts";
-import { findMissing, wantedSchema } from "../load/tables/make_schema.ts";
+import { findMissing } from "../load/tables/make_schema.ts";
+import { wantedSchema } from "../load/tables/wanted_schema.ts";
 import { ModelTypes } from "../load/tables/model_types.ts";
 import { readWarehouseTables } from "../load/tables/warehouse_table.ts";
 import { warehouseOf } from "../load/open_loader.ts";

@@ -3,7 +3,8 @@ import { query, quoteName } from "../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { missingSchema } from "../load/missing_schema.ts";
 import { loadedModels } from "../load/tables/loaded_models.ts";
-import { isMade, wantedSchema } from "../load/tables/make_schema.ts";
+import { isMade } from "../load/tables/make_schema.ts";
+import { wantedSchema } from "../load/tables/wanted_schema.ts";
 
 const ROLES = "Give the loader's role its rights: load/warehouse_roles.sql";
 
