@@ -44,7 +44,7 @@ const CREATE = new RegExp(
   "isu",
 );
 const ADD = new RegExp(
-  `^alter\\s+table\\s+(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(.*)$`,
+  `^alter\\s+table\\s+(?:if\\s+exists\\s+)?(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(.*)$`,
   "isu",
 );
 const ATTACH = new RegExp(
@@ -147,15 +147,20 @@ function readStatement(
     });
     return;
   }
-  const [, keySchema, keyTable, item = ""] = ADD.exec(text) ?? [];
-  const key = readKey(item);
-  if (keyTable !== undefined && key !== undefined) {
+  const [, keySchema, keyTable, items = ""] = ADD.exec(text) ?? [];
+  const keys = splitSql(items, ",")
+    .flatMap((item) => readKey(item.replace(/^add\s+/i, "")) ?? []);
+  if (keyTable !== undefined && keys.length > 0) {
     const table = found.tables.find((one) =>
       one.name === plainName(keyTable) &&
       (keySchema === undefined || one.schema === plainName(keySchema))
     );
-    if (table !== undefined && (key.isPrimary || mayBeKey(table, key.names))) {
-      table.key = key.names;
+    for (const key of keys) {
+      if (
+        table !== undefined && (key.isPrimary || mayBeKey(table, key.names))
+      ) {
+        table.key = key.names;
+      }
     }
   } else if (text !== "" && !isBesideTables(text)) {
     found.problems.push(

@@ -58,6 +58,8 @@ for (
     ["PRIMARY KEY (id) WITH (fillfactor='70')", ["id"]],
     ["PRIMARY KEY (id, held WITHOUT OVERLAPS)", ["id", "held"]],
     ["UNIQUE (code)", ["code"]],
+    ["CHECK (id in (1, 2)), add primary key (code, id)", ["code", "id"]],
+    ["UNIQUE (code), ADD CONSTRAINT p PRIMARY KEY (id)", ["id"]],
     ["UNIQUE NULLS NOT DISTINCT (code, id)", ["code", "id"]],
   ] as const
 ) {
@@ -66,7 +68,7 @@ for (
       id integer not null, code text not null, held daterange, note text
     );
     ALTER TABLE ONLY public.thing ADD CONSTRAINT other UNIQUE (note);
-    ALTER TABLE ONLY public.thing
+    ALTER TABLE IF EXISTS ONLY public.thing
         ADD CONSTRAINT "its key" ${added};
     ALTER TABLE ONLY public.thing ADD CONSTRAINT more UNIQUE (id);`);
 
