@@ -32,7 +32,7 @@ import {
   type ModelReference,
   proveReferences,
 } from "./references/prove_references.ts";
-import { runChecks } from "./checks/run_checks.ts";
+import { forgetOtherChecks, runChecks } from "./checks/run_checks.ts";
 import {
   emptyTables,
   removeConstraints,
@@ -61,9 +61,7 @@ type Step = () => Promise<() => Promise<void>>;
 
 /** Merges a group of batches into tables that hold earlier ones. */
 export async function mergeGroup(work: LoadWork): Promise<void> {
-  const { client, progress, log, checks, manifests } = work;
-  const batch = manifests.at(-1)?.batch ?? 0;
-  const models = work.tables.map(({ model }) => model.name);
+  const { client, progress } = work;
   const touched = work.tables.filter((table) =>
     work.versions.has(table.model.name)
   );
@@ -89,14 +87,30 @@ export async function mergeGroup(work: LoadWork): Promise<void> {
       await checkTriggers(client, table, staging);
     };
   }));
+  await checkTouched(work, { touched, stagings });
+}
+
+/** Runs the checks of the models that the batches touched. */
+async function checkTouched(
+  { client, tables, checks, manifests, log }: LoadWork,
+  options: {
+    touched: readonly WarehouseTable[];
+    /** By model, what is new in its table; without one, all of it is. */
+    stagings: ReadonlyMap<string, string>;
+  },
+): Promise<void> {
+  const { touched, stagings } = options;
+  const models = tables.map(({ model }) => model.name);
+  const checksBy = new Map(
+    tables.map((table) => [table, checksOf(table, { checks, models })]),
+  );
+  await forgetOtherChecks(client, [...checksBy.values()].flat());
   for (const table of touched) {
-    const staging = stagings.get(table.model.name);
     await runChecks(client, {
       table,
-      checks: checksOf(table, { checks, models }),
-      models,
-      staging,
-      batch,
+      checks: checksBy.get(table) ?? [],
+      staging: stagings.get(table.model.name),
+      batch: manifests.at(-1)?.batch ?? 0,
       log,
     });
   }
@@ -122,9 +136,7 @@ async function mergeEvents(
  * validated once that is committed.
  */
 export async function bulkLoad(work: LoadWork): Promise<boolean> {
-  const { client, log, checks, manifests } = work;
-  const batch = manifests.at(-1)?.batch ?? 0;
-  const models = work.tables.map(({ model }) => model.name);
+  const { client } = work;
   const touched = work.tables.filter((table) =>
     work.versions.has(table.model.name)
   );
@@ -146,16 +158,7 @@ export async function bulkLoad(work: LoadWork): Promise<boolean> {
   if (names.length > 0) {
     await client.query(`analyze ${names.map(quoteName).join(", ")}`);
   }
-  for (const table of touched) {
-    await runChecks(client, {
-      table,
-      checks: checksOf(table, { checks, models }),
-      models,
-      staging: undefined,
-      batch,
-      log,
-    });
-  }
+  await checkTouched(work, { touched, stagings: new Map() });
   return isLeft;
 }
 

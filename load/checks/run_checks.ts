@@ -33,18 +33,15 @@ export async function runChecks(
   options: {
     table: WarehouseTable;
     checks: readonly SqlFile[];
-    /** The names of all models. */
-    models: readonly string[];
     /** The events of this load; undefined: the whole table is new. */
     staging: string | undefined;
     batch: number;
     log: Logger;
   },
 ): Promise<void> {
-  const { table, checks, models, staging, batch, log } = options;
+  const { table, checks, staging, batch, log } = options;
   const name = table.model.name;
   if (checks.length === 0) return;
-  await forgetOthers(client, { name, checks, models });
   const key = quoteNames(table.model.key);
   await createChecked(client, {
     name,
@@ -80,24 +77,14 @@ export async function runChecks(
   await client.query(`drop view ${quoteName(`checked_${name}`)}`);
 }
 
-/** Removes the results of checks that the model no longer has. */
-async function forgetOthers(
+/** Removes the results of checks that no model has any more. */
+export async function forgetOtherChecks(
   client: pg.Client,
-  { name, checks, models }: {
-    name: string;
-    checks: readonly SqlFile[];
-    models: readonly string[];
-  },
+  checks: readonly SqlFile[],
 ): Promise<void> {
-  const longer = models.filter((model) => model.startsWith(`${name}__`));
   await client.query(
-    `delete from pipeline.check_result
-    where starts_with(check_name, $1 || '__') and check_name <> all($2)
-      and not exists (
-        select from unnest($3::text[]) as longer (name)
-        where starts_with(check_name, longer.name || '__')
-      )`,
-    [name, checks.map((check) => check.name), longer],
+    "delete from pipeline.check_result where check_name <> all($1)",
+    [checks.map(({ name }) => name)],
   );
 }
 

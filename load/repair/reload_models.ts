@@ -270,7 +270,6 @@ async function checkTable(
   await runChecks(client, {
     table,
     checks,
-    models,
     staging: undefined,
     batch,
     log: context.log,

@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import type pg from "pg";
+import { extract } from "../../../extract/extract.ts";
 import { exitCode, StageError } from "../../../lib/errors.ts";
 import { openLog } from "../../../lib/log.ts";
 import { connect } from "../../../lib/postgres/connect.ts";
@@ -8,9 +9,12 @@ import { query } from "../../../lib/postgres/postgres.ts";
 import { checkedModel } from "../../../lib/project/project_sql.ts";
 import { ENGINE_SCHEMA } from "../../../load/schema/engine_schema.ts";
 import { noteFailedCheck, runChecks } from "../../../load/checks/run_checks.ts";
+import { load } from "../../../load/load.ts";
 import { readWarehouseTable } from "../../../load/tables/warehouse_table.ts";
-import { PROJECT_SQL } from "../../harness/platform.ts";
+import { transform } from "../../../transform/transform.ts";
+import { execute, openPlatform, PROJECT_SQL } from "../../harness/platform.ts";
 import { openTestDatabase } from "../../harness/postgres.ts";
+import { smallProject } from "../../harness/small_project.ts";
 
 /** A warehouse with one table, and what is logged. */
 interface Bench {
@@ -184,42 +188,65 @@ Deno.test("runChecks() refuses a check without severity", () =>
 
 Deno.test("runChecks() records each check's result, and removes those of deleted checks", () =>
   withTable(async (bench) => {
-    const { client } = bench;
-    await client.query(
-      `insert into pipeline.check_result
-        (check_name, rule, severity, batch, findings)
-      values ('fact__gone', 'Gone.', 'error', 1, 0),
-        ('fact__other__rule', 'Of another model.', 'error', 1, 0)`,
-    );
-    await check(bench, { text: rule("warning", "amount < 0") });
     const results = async () =>
       await query(
-        client,
+        bench.client,
         `select check_name, rule, severity, batch, findings
         from pipeline.check_result order by check_name`,
       );
+    await check(bench, { text: rule("warning", "amount < 0") });
     const first = await results();
     await check(bench, { text: rule("warning", "amount > 5") });
 
-    assert.deepEqual(first, [
-      {
-        check_name: "fact__other__rule",
-        rule: "Of another model.",
-        severity: "error",
-        batch: "1",
-        findings: "0",
-      },
-      {
-        check_name: "fact__rule",
-        rule: "A rule.",
-        severity: "warning",
-        batch: "7",
-        findings: "2",
-      },
-    ]);
-    assert.equal((await results())[1]?.findings, "0");
+    assert.deepEqual(first, [{
+      check_name: "fact__rule",
+      rule: "A rule.",
+      severity: "warning",
+      batch: "7",
+      findings: "2",
+    }]);
+    assert.equal((await results())[0]?.findings, "0");
   }));
 
+Deno.test("load() forgets the results of checks that the folder no longer has", async () => {
+  const source = "create table item (id integer primary key);";
+  const select = { key: ["id"], sql: "select id from changed.item" };
+  const item = { name: "dim_item", ...select };
+  const sql = await smallProject({
+    source,
+    models: [item, { name: "fact_item", kind: "fact", ...select }],
+  });
+  const text = `-- None is the second.
+--
+-- Severity: warning
+
+select id::text as key, 'it is' as finding from checked_dim_item where id = 2`;
+  await using platform = await openPlatform({
+    sql: { ...sql, checks: [{ name: "dim_item__rule", text }] },
+    sourceSql: source,
+  });
+  const { source: { client }, warehouse, context } = platform;
+  const names = async () =>
+    (await query(
+      warehouse.client,
+      "select check_name from pipeline.check_result order by 1",
+    )).map(({ check_name }) => check_name);
+  await execute(client, "insert into item values (1), (2)");
+  await platform.run();
+  const before = await names();
+  context.sql = await smallProject({ source, models: [item] });
+  await execute(client, "insert into item values (3)");
+  await extract(context);
+  await transform(context, { accept: true });
+  await load(context);
+
+  assert.deepEqual(before, [
+    "dim_item__rule",
+    "fact_item__version_ends_after_it_starts",
+    "fact_item__versions_do_not_overlap",
+  ]);
+  assert.deepEqual(await names(), []);
+});
 Deno.test("checkedModel() comes from the check's name", () => {
   const models = PROJECT_SQL.models.map((model) => model.name);
 
@@ -268,7 +295,6 @@ async function check(
   await runChecks(client, {
     table: await readWarehouseTable(client, MODEL),
     checks: [{ name: "fact__rule", text: options.text }],
-    models: ["fact", "fact__other"],
     staging: options.staging,
     batch: 7,
     log,
