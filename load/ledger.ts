@@ -8,6 +8,7 @@ import {
 } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import { query, relationExists } from "../lib/postgres/postgres.ts";
+import { interceptedError } from "./dependents/check_triggers.ts";
 
 /** The newest batch in the warehouse. */
 export interface LedgerEntry {
@@ -138,6 +139,7 @@ export function ledgerRow(manifest: ProcessedManifest): LedgerRow {
   };
 }
 
+const OWN = { model: { name: "pipeline.batch" }, interceptors: ["a trigger"] };
 /** The columns that identify a batch. */
 const COLUMNS = `batch, snapshot_time, run_id, input_sha256, rows, deletes,
   transform_hash, lake_id`;
@@ -187,17 +189,18 @@ export async function reconcileLedger(
   );
 }
 
-/** Inserts batches with their files. */
+/** Throws a `StageError` if a trigger kept one out: it would come again. */
 async function insertBatches(
   client: pg.Client,
   rows: readonly LedgerRow[],
   onConflict = "",
 ): Promise<void> {
-  await client.query(
+  const { rowCount } = await client.query(
     `insert into pipeline.batch (${COLUMNS}, ${MAKING})
     select ${COLUMNS}, ${MAKING} from ${GIVEN} ${onConflict}`,
     [batchesJson(rows)],
   );
+  if (rowCount !== rows.length) throw interceptedError(OWN, `${rowCount} rows`);
   await client.query(
     `insert into pipeline.batch_file (batch, model, key, rows, bytes, sha256)
     select batch, model, key, rows, bytes, sha256

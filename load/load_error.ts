@@ -26,6 +26,11 @@ const NO_TEXT =
 const REFUSED =
   "A trigger, a function or a policy in the warehouse refused it, as the message says: change or drop that";
 
+const OWN_TABLE =
+  "It is one of the pipeline's own tables, and others changed it: drop their column, constraint or index; a column may stay if it has a default";
+const NO_DEFAULT =
+  "alter table ... alter is_placeholder set default false, for the dimension that it names";
+
 /** By SQLSTATE, or its class: its first two characters. */
 const ADVICE: Readonly<Record<string, Advice>> = {
   "0A": { retryable: false, hint: DEPENDENTS },
@@ -46,7 +51,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23502": {
     retryable: false,
     hint:
-      "Fill the column in the model; or, by a migration in sql/warehouse, give a dimension's a default for placeholders, which have nothing but their key, or let it be null",
+      "Fill the column in the model, or let the warehouse's be null by a migration in sql/warehouse; a dimension's may have a default, for placeholders, which have nothing but their key",
   },
   "23514": {
     retryable: false,
@@ -99,7 +104,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "42501": {
     retryable: false,
     hint:
-      "Give the loader's role its rights; see load/warehouse_roles.sql. It must see all rows of tables with row security: alter table ... no force row level security, or alter role ... bypassrls",
+      "Give the loader's role its rights; see load/warehouse_roles.sql. It must see all rows of tables with row security: alter table ... no force row level security, or alter role ... bypassrls. A view reads with the rights of its owner, which is to be that role: alter view ... owner to",
   },
   "53100": {
     retryable: true,
@@ -148,6 +153,13 @@ export function adviceOn(error: unknown): Advice {
     return { retryable: false, hint: POOLER_LIMIT_HINT };
   }
   const state = sqlState(error) ?? "";
+  if (state.startsWith("23")) {
+    const { schema, column } = error as { schema?: string; column?: string };
+    if (schema === "pipeline") return { retryable: false, hint: OWN_TABLE };
+    if (column === "is_placeholder") {
+      return { retryable: false, hint: NO_DEFAULT };
+    }
+  }
   return ADVICE[state] ?? ADVICE[state.slice(0, 2)] ??
     { retryable: true, hint: AGAIN };
 }

@@ -92,7 +92,9 @@ export async function checkTriggers(
 
 /** Says that a table doesn't hold what was written to it. */
 export function interceptedError(
-  { model, interceptors }: WarehouseTable,
+  { model, interceptors }:
+    & Pick<WarehouseTable, "interceptors">
+    & { model: { name: string } },
   rows: string,
 ): StageError {
   return new StageError(

@@ -16,6 +16,28 @@ async function migrate(client: TestDatabase["client"]): Promise<void> {
   for (const { text } of ENGINE_SCHEMA) await client.query(text);
 }
 
+Deno.test("enterBatches() sees that a trigger keeps a batch out", async () => {
+  await using database = await openTestDatabase();
+  await migrate(database.client);
+  await database.client.query(
+    `create function nothing() returns trigger language plpgsql
+      as 'begin return null; end';
+    create trigger audit before insert on pipeline.batch for each row
+      when (new.batch = 10) execute function nothing()`,
+  );
+  await using connection = await connect(database.settings, {
+    purpose: "test",
+  });
+
+  await assert.rejects(
+    enterBatches(connection.client, [manifest(9), manifest(10)]),
+    {
+      message:
+        'Cannot load "pipeline.batch": it does not hold what was written (1 rows), since others intercept its writes: a trigger',
+      hint: /^Drop such a trigger/,
+    },
+  );
+});
 Deno.test("newestEntry() returns the newest batch that enterBatches() recorded", async () => {
   await using database = await openTestDatabase();
   await migrate(database.client);

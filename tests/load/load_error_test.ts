@@ -67,6 +67,27 @@ for (
   });
 }
 
+Deno.test("loadError() tells tables and columns of the pipeline's own from those of models", () => {
+  const hintOf = (fields: Partial<pg.DatabaseError>) => {
+    const error = new pg.DatabaseError("null value in column", 1, "error");
+    const told = loadError(
+      Object.assign(error, { code: "23502", ...fields }),
+      SERVER,
+    );
+    assert(told instanceof StageError);
+    return told.hint ?? "";
+  };
+
+  assert.match(
+    hintOf({ schema: "pipeline", table: "batch", column: "mine" }),
+    /^It is one of the pipeline's own tables/,
+  );
+  assert.match(
+    hintOf({ schema: "public", column: "is_placeholder" }),
+    /set default false/,
+  );
+  assert.match(hintOf({ schema: "public" }), /a default, for placeholders/);
+});
 Deno.test("loadError() passes on a StageError and an abort unchanged", () => {
   const own = new StageError("a", { subject: "b" });
   const abort = new DOMException("asked to stop", "AbortError");
