@@ -138,7 +138,7 @@ export class Loader implements AsyncDisposable {
     if (lock.held === "t") return true;
     const server = serverName(warehouseOf(this.context));
     if (waitSeconds === undefined) {
-      log.warn("another load is at work in {server}", { server });
+      log.warn("another load is running in {server}", { server });
       return false;
     }
     log.info("waiting for another load in {server}, {seconds} s at most", {
@@ -156,7 +156,7 @@ export class Loader implements AsyncDisposable {
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
       throw new StageError(
-        `Cannot load into ${server}: another load has been at work there for over ${waitSeconds} seconds`,
+        `Cannot load into ${server}: another load has been running there for over ${waitSeconds} seconds`,
         { subject: server, retryable: true, hint: "Run it again later" },
       );
     }

@@ -260,7 +260,7 @@ function readKey({ req }: Context, { title, model }: RecordKind): string[] {
       try {
         return decodeURIComponent(part);
       } catch {
-        throw new RangeError(`"${part.slice(0, 40)}" is no part of a key`);
+        throw new RangeError(`"${part.slice(0, 40)}" is not a part of a key`);
       }
     });
   if (parts.length === model.key.length) return parts;

@@ -102,7 +102,7 @@ export function encodeAvro(
 export function decodeAvro(bytes: Uint8Array): AvroFile {
   const reader = new Reader(bytes);
   if (!reader.raw(MAGIC.length).every((byte, at) => byte === MAGIC[at])) {
-    throw new Error("it is no Avro file");
+    throw new Error("it isn't an Avro file");
   }
   const metadata: Record<string, string> = {};
   for (
@@ -154,7 +154,7 @@ class Writer {
   /** Zigzag, then seven bits a byte, the lowest first. */
   long(value: number): void {
     if (!Number.isInteger(value) || !Number.isSafeInteger(2 * value)) {
-      throw new RangeError(`${value} is no whole number up to 2^52`);
+      throw new RangeError(`${value} isn't a whole number up to 2^52`);
     }
     let left = value < 0 ? -2 * value - 1 : 2 * value;
     const bytes: number[] = [];

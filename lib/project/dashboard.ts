@@ -121,27 +121,29 @@ function readSettings(
   const problem = (found: string) =>
     problems.push(`sql/dashboard/settings.json: ${found}`);
   const fields = parseObject(text ?? "{}");
-  if (fields === undefined) problem("it is no JSON object");
+  if (fields === undefined) problem("it isn't a JSON object");
   for (const name of Object.keys(fields ?? {})) {
     if (!SETTINGS.includes(name)) {
-      problem(`"${name}" is none of ${SETTINGS.join(", ")}`);
+      problem(`"${name}" is not one of ${SETTINGS.join(", ")}`);
     }
   }
   const textOf = (name: string) => {
     const value = fields?.[name];
     if (value === undefined) return undefined;
     if (typeof value === "string" && value !== "") return value;
-    problem(`"${name}" is no text`);
+    problem(`"${name}" isn't a text`);
   };
   const order = fields?.order ?? [];
-  if (!isTexts(order)) problem(`"order" is no list of files`);
+  if (!isTexts(order)) problem(`"order" isn't a list of files`);
   const period = textOf("period") ?? "12m";
   if (period !== "12m" && period !== "all") {
     problem(`"period" is neither "12m" nor "all"`);
   }
   const timeZone = textOf("timeZone");
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
-    problem(`"timeZone" is "${timeZone}", which is none, as Europe/London is`);
+    problem(
+      `"timeZone" is "${timeZone}": a time zone such as Europe/London is expected`,
+    );
   }
   const currency = textOf("currency");
   return {

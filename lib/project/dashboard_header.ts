@@ -219,7 +219,7 @@ function readDimensions(
       ![named, other.named].some((one) => one?.isCountedByName);
     if (within !== undefined && !isSame) {
       problem(
-        `its header says that ${name} is within ${within}, which is no dimension of the same column`,
+        `its header says that ${name} is within ${within}, which isn't a dimension of the same column`,
       );
     }
   }
@@ -237,7 +237,7 @@ function readMeasures(
         (by === "currency" && dimensions.some((one) => one.name === by));
       if (unit === "" || !isKnown) {
         problem(
-          `its header says under Measures: ${name}: ${value}, which is none of \`count\`, \`number\`, \`money by currency\` (a dimension) and \`money in GBP\``,
+          `its header says under Measures: ${name}: ${value}, which is not one of \`count\`, \`number\`, \`money by currency\` (a dimension) and \`money in GBP\``,
         );
       }
       return {

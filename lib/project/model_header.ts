@@ -77,7 +77,7 @@ export function readModel(
     problem(
       `its header says Maintained: ${
         fields.get("Maintained")
-      }, which is none of ${Object.values(MAINTAINED).join(", ")}`,
+      }, which is not one of ${Object.values(MAINTAINED).join(", ")}`,
     );
   }
   // A join reads tables as they are; others read what a batch changed in them.

@@ -364,7 +364,7 @@ Deno.test("load() ends at once when another load is running", async () => {
   assert.equal(await lastBatch(platform), "1");
   assert.match(
     platform.logged.join("\n"),
-    /warning: another load is at work in /,
+    /warning: another load is running in /,
   );
   await other.end();
   assert.deepEqual((await platform.load()).batches, [2]);

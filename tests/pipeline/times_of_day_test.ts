@@ -37,7 +37,7 @@ for (
   for (
     const text of ["now", "noon", "10:00 PM", "25:00:00", "", "0:0:0.1234567"]
   ) {
-    Deno.test(`a model made ${name} holds back "${text}", which isn't a time of day`, async () => {
+    Deno.test(`a model made ${name} holds back "${text}", which is not a time of day`, async () => {
       await using platform = await openShifts(sql);
       const { client } = platform.source;
       await execute(client, "insert into shift values (1, '09:30:00')");
@@ -48,7 +48,7 @@ for (
       await assert.rejects(platform.transform(), {
         name: "StageError",
         message:
-          'Cannot make "dim_shift" in batch 2: "starts" is no time of day, as 09:30:00 is, in 1 rows; the first key is 2',
+          'Cannot make "dim_shift" in batch 2: "starts" is not a time of day such as 09:30:00, in 1 rows; the first key is 2',
         dataCheck: true,
       });
 
@@ -74,7 +74,7 @@ Deno.test("a key that is a time of day has one spelling", async () => {
 
   await assert.rejects(
     platform.transform(),
-    /"starts" is no time of day, .* in 1 rows; the first key is 9:30/,
+    /"starts" is not a time of day .* in 1 rows; the first key is 9:30/,
   );
 });
 

@@ -163,7 +163,7 @@ testPage(
     await using served = new Served(platform);
     const page = await openPage();
     await page.goto(`${await served.address}?view=record&record=payment/%25`);
-    await page.locator("#problem").getByText('"%" is no part of a key')
+    await page.locator("#problem").getByText('"%" is not a part of a key')
       .waitFor();
     await page.waitForSelector(".status[data-state=live]");
     await page.goto(`${await served.address}?view=batch&batch=999`);

@@ -141,7 +141,7 @@ function unstorableValues(checked: CheckedRows): UnstorableValue[] {
       return [{
         name,
         isUnstorable: invalidTimeSql(text, { isKey: model.key.includes(name) }),
-        says: "is no time of day, as 09:30:00 is,",
+        says: "is not a time of day such as 09:30:00,",
       }];
     }
     if (/^(DATE|TIMESTAMP)/.test(type) && !isText(declared ?? "")) {

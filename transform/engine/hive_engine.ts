@@ -99,7 +99,7 @@ export class HiveEngine implements Engine {
   ): string | undefined {
     for (const { name, type } of columns) {
       if (!PLAIN_NAME.test(name)) {
-        return `its column "${name}" is no plain name`;
+        return `its column "${name}" has other characters than lower-case letters, digits and _`;
       }
       if (trinoType(type) === undefined) {
         return `its column "${name}" is ${type}`;

@@ -187,7 +187,7 @@ Deno.test("readDashboard() reports what is missing or wrong in a header", () => 
       [`${HEADER}-- Dimensions:\n--   a\n--   a: b\n`, /name of two/],
       [
         `${HEADER}-- Dimensions:\n--   a: b, within c\n`,
-        /a is within c, which is no dimension/,
+        /a is within c, which isn't a dimension/,
       ],
       [`${HEADER}-- Stacked by: state is a, b.\n`, /not of the form `state is/],
       [`${HEADER}-- Due: a, b.\n`, /Due: a, b, which is no column/],
@@ -205,10 +205,10 @@ Deno.test("readDashboard() reports what is missing or wrong in a header", () => 
 Deno.test("readDashboard() reports wrong settings", () => {
   for (
     const [settings, found] of [
-      ["[]", /it is no JSON object/],
-      ["{", /it is no JSON object/],
-      ['{"colour": "red"}', /"colour" is none of name, /],
-      ['{"name": 1}', /"name" is no text/],
+      ["[]", /it isn't a JSON object/],
+      ["{", /it isn't a JSON object/],
+      ['{"colour": "red"}', /"colour" is not one of name, /],
+      ['{"name": 1}', /"name" isn't a text/],
       ['{"timeZone": "Mars"}', /"timeZone" is "Mars"/],
       ['{"period": "3m"}', /"period" is neither/],
       ['{"order": ["none"]}', /no file is called none/],

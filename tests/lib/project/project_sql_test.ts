@@ -322,7 +322,7 @@ Deno.test("readProjectSql() reports every problem at once", () =>
       assert.deepEqual(error.problems, [
         "sql/models/dim_keyless.sql: its header says Keys: did you mean Key?",
         "sql/models/dim_keyless.sql: its header does not say what identifies a row, as in `-- Key: id.`",
-        "sql/models/dim_wrong.sql: its header says Maintained: by hand., which is none of by row, as a join, append only",
+        "sql/models/dim_wrong.sql: its header says Maintained: by hand., which is not one of by row, as a join, append only",
         "sql/models/dim_wrong.sql: its header says that it reads changed.thing, current.thing, and its SQL reads changed.thing",
         "sql/models/thing.sql: its header says neither `-- Kind: fact.` nor `-- Kind: dimension.`, and its name begins neither with fact_ nor with dim_",
         'The model "dim_other" reads "nowhere", which is not in sql/source.sql',

@@ -214,7 +214,7 @@ Deno.test("rebuildWarehouse() waits a limited time for another load", async () =
   await assert.rejects(rebuildWarehouse(context, { waitSeconds: 1 }), {
     name: "StageError",
     message:
-      `Cannot load into ${server}: another load has been at work there for over 1 seconds`,
+      `Cannot load into ${server}: another load has been running there for over 1 seconds`,
     retryable: true,
   });
   const waiting = rebuildWarehouse(context, { waitSeconds: 60 });
