@@ -33,7 +33,7 @@ export async function checkClock(
       machine: timeOf(machine),
       store: timeOf(store),
     };
-    if (Math.abs(source - store) > maxMs) throw wrong(clocks);
+    if (Math.abs(source - store) > maxMs) throw clockError(clocks);
     log.warn(
       "this machine's clock is wrong: it shows {machine}, the source's {source}, the store's {store}. Set it by NTP",
       clocks,
@@ -52,7 +52,7 @@ export async function checkClock(
   );
 }
 
-function wrong(
+function clockError(
   { source, machine, store }: Record<"source" | "machine" | "store", string>,
 ): StageError {
   return new StageError(

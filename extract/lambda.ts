@@ -1,4 +1,4 @@
-import { notingFailure } from "../lib/batches/failure_note.ts";
+import { withFailureNote } from "../lib/batches/failure_note.ts";
 import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import { stageMetrics } from "../lib/lambda/stage_metrics.ts";
 import { extract } from "./extract.ts";
@@ -7,6 +7,6 @@ import { extract } from "./extract.ts";
 await runLambda({
   name: "extract",
   needs: ["source", "ingestion"],
-  run: (context) => notingFailure(context, "extract", extract),
+  run: (context) => withFailureNote(context, "extract", extract),
   metrics: stageMetrics,
 });

@@ -1,4 +1,4 @@
-import { notingFailure } from "../lib/batches/failure_note.ts";
+import { withFailureNote } from "../lib/batches/failure_note.ts";
 import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import { stageMetrics } from "../lib/lambda/stage_metrics.ts";
 import { load } from "./load.ts";
@@ -7,6 +7,6 @@ import { load } from "./load.ts";
 await runLambda({
   name: "load",
   needs: ["processed", "warehouse"],
-  run: (context) => notingFailure(context, "load", load),
+  run: (context) => withFailureNote(context, "load", load),
   metrics: stageMetrics,
 });

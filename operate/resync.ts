@@ -51,12 +51,15 @@ export async function resync(
     allowCascade = false,
     accept = false,
   } = options;
-  await untilItWins("extract", () =>
-    extract(forStage(context, "extract"), {
-      fullRead: tables,
-      allowMassDelete,
-    }));
-  await untilItWins(
+  await retryUntilCommitted(
+    "extract",
+    () =>
+      extract(forStage(context, "extract"), {
+        fullRead: tables,
+        allowMassDelete,
+      }),
+  );
+  await retryUntilCommitted(
     "transform",
     () => transform(forStage(context, "transform"), { accept }),
   );
@@ -115,7 +118,7 @@ function checkedTables(
   ]);
 }
 
-async function untilItWins(
+async function retryUntilCommitted(
   name: string,
   stage: () => Promise<StageResult>,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import { notingFailure } from "../lib/batches/failure_note.ts";
+import { withFailureNote } from "../lib/batches/failure_note.ts";
 import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import { stageMetrics } from "../lib/lambda/stage_metrics.ts";
 import { transform } from "./transform.ts";
@@ -7,6 +7,6 @@ import { transform } from "./transform.ts";
 await runLambda({
   name: "transform",
   needs: ["ingestion", "processed"],
-  run: (context) => notingFailure(context, "transform", transform),
+  run: (context) => withFailureNote(context, "transform", transform),
   metrics: stageMetrics,
 });

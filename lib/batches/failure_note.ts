@@ -32,7 +32,7 @@ const TEXT_CHARACTERS_MAX = 2_000;
  * writing the note is ignored. A stage that was asked to stop has not failed;
  * one that ran out of time has.
  */
-export async function notingFailure(
+export async function withFailureNote(
   context: StageContext,
   stage: StageResult["stage"],
   run: (context: StageContext) => Promise<StageResult>,

@@ -1,4 +1,4 @@
-import { notingFailure } from "../batches/failure_note.ts";
+import { withFailureNote } from "../batches/failure_note.ts";
 import type { StageContext, StageResult } from "../stage.ts";
 import { forStage } from "../stage_context.ts";
 
@@ -8,5 +8,5 @@ export function runStage(
   name: StageResult["stage"],
   run: (stage: StageContext) => Promise<StageResult>,
 ): Promise<StageResult> {
-  return notingFailure(forStage(context, name), name, run);
+  return withFailureNote(forStage(context, name), name, run);
 }

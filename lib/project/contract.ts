@@ -11,7 +11,7 @@ import {
   splitSql,
   untilBracket,
 } from "./ddl_text.ts";
-import { isBesideTables, withoutBodies } from "./dump_statements.ts";
+import { isOtherObject, withoutBodies } from "./dump_statements.ts";
 import { namedApart } from "./source_names.ts";
 import { withoutComments } from "./tables_read.ts";
 
@@ -162,7 +162,7 @@ function readStatement(
         table.key = key.names;
       }
     }
-  } else if (text !== "" && !isBesideTables(text)) {
+  } else if (text !== "" && !isOtherObject(text)) {
     found.problems.push(
       `Contract: not a plain "create table": ${text.slice(0, 60)}`,
     );

@@ -26,7 +26,7 @@ const BESIDE_TABLES = new RegExp(
 const ROUTINE = /^create\s+(or\s+replace\s+)?(function|procedure)\b/i;
 
 /** Whether a statement, without comments, creates no table nor its key. */
-export function isBesideTables(statement: string): boolean {
+export function isOtherObject(statement: string): boolean {
   return BESIDE_TABLES.test(statement);
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resync } from "../../operate/resync.ts";
 import { sweep } from "../../sweep/sweep.ts";
@@ -125,11 +125,11 @@ async function recordAll(platform: Platform, recorder: Recorder) {
   }
   await as(
     "extract",
-    () => assert.rejects(notingFailure(context, "extract", fail)),
+    () => assert.rejects(withFailureNote(context, "extract", fail)),
   );
   await as(
     "transform",
-    () => assert.rejects(notingFailure(context, "transform", fail)),
+    () => assert.rejects(withFailureNote(context, "transform", fail)),
   );
   await execute(
     client,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
@@ -60,7 +60,7 @@ Deno.test("extract() works under the ingestion bucket's policy and object lock",
     await platform.extract();
   }
   await assert.rejects(
-    notingFailure(
+    withFailureNote(
       platform.context,
       "extract",
       () => Promise.reject(new Error("a failure")),

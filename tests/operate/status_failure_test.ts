@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import type { ProcessIo } from "../../lib/cli/command.ts";
 import { StageError } from "../../lib/errors.ts";
 import { connect } from "../../lib/postgres/connect.ts";
@@ -64,7 +64,7 @@ Deno.test("status says why the first load of an empty warehouse failed", async (
   const refused = /^Cannot make the table of the model "dim_item"/;
 
   await assert.rejects(
-    notingFailure(platform.context, "load", (context) => runLoad(context)),
+    withFailureNote(platform.context, "load", (context) => runLoad(context)),
     { message: refused },
   );
 
@@ -80,7 +80,7 @@ Deno.test("status names a model's file by its folder", () =>
     platform.set({ sqlDirectory: folder });
 
     await assert.rejects(
-      notingFailure(platform.context, "transform", () => {
+      withFailureNote(platform.context, "transform", () => {
         throw new StageError(
           "Cannot use sql/models/dim_item.sql: it is empty",
           {

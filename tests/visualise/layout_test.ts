@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { extract } from "../../extract/extract.ts";
-import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import {
   batchShown,
   closeBrowser,
@@ -146,7 +146,7 @@ testPage(
       platform.source.client,
       "alter table design rename to designs",
     );
-    await assert.rejects(notingFailure(platform.context, "extract", extract));
+    await assert.rejects(withFailureNote(platform.context, "extract", extract));
     await assertLaidOut(page, { name: "failing", view: FAILING, address });
 
     assert.deepEqual(errors, []);

@@ -2,7 +2,7 @@ import axe from "axe-core";
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { extract } from "../../extract/extract.ts";
-import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import {
   batchShown,
   closeBrowser,
@@ -84,7 +84,7 @@ testPage(
       platform.source.client,
       "alter table design rename to designs",
     );
-    await assert.rejects(notingFailure(platform.context, "extract", extract));
+    await assert.rejects(withFailureNote(platform.context, "extract", extract));
     await using served = new Served(platform);
     const { page } = await open(await served.address);
     for (const colorScheme of ["light", "dark"] as const) {

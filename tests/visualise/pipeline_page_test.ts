@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { notingFailure } from "../../lib/batches/failure_note.ts";
+import { withFailureNote } from "../../lib/batches/failure_note.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { StageState } from "../../visualise/live/stage_states.ts";
 import { transform } from "../../transform/transform.ts";
@@ -163,7 +163,7 @@ testPage(
       ...platform.context,
       config: { ...platform.config, quarantineRowsMax: 0 },
     };
-    await assert.rejects(notingFailure(strict, "transform", transform));
+    await assert.rejects(withFailureNote(strict, "transform", transform));
     await page.reload();
     await stage("transform").getByText("✗ Fails at batch 2").waitFor();
     const failing = await page.locator(".failure").innerText();

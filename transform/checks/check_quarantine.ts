@@ -14,7 +14,7 @@ import {
  * judges: it sees the rows of one batch, and which rows share a batch is
  * chance. Rows may be combined by the key, which is one row.
  */
-export function looksAtOthers(
+export function readsOfOtherRows(
   query: SqlNode,
   options: { key: readonly string[]; kinds: FunctionKinds },
 ): string[] {

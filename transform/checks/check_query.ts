@@ -6,7 +6,7 @@ import {
   type FunctionKinds,
   volatileParts,
 } from "./check_deterministic.ts";
-import { looksAtOthers, rowsIn } from "./check_quarantine.ts";
+import { readsOfOtherRows, rowsIn } from "./check_quarantine.ts";
 import { batchReads } from "./check_select.ts";
 import { followRow } from "./row_model.ts";
 import type { SqlNode } from "./sql_tree.ts";
@@ -79,7 +79,7 @@ export function checkQuarantineQuery(
       .map((read) => `it reads ${read}, not ${own}`),
     ...reads.length === 0 ? [`it does not read ${own}`] : [],
     ...volatileProblems(query, { kinds, tables: [table] }),
-    ...looksAtOthers(query, { key: table.key, kinds }),
+    ...readsOfOtherRows(query, { key: table.key, kinds }),
   ];
 }
 
