@@ -197,17 +197,18 @@ export class DirectoryZone implements Zone {
 
   /** Removing files leaves their folders, thousands of them in a year. */
   async removeEmptyFolders(before: Date): Promise<void> {
-    for (const entry of await this.#entries("")) {
-      if (entry.isDirectory) await this.#removeEmpty(`${entry.name}/`, before);
-    }
+    await this.#removeEmpty("", before);
   }
 
   async #removeEmpty(folder: string, before: Date): Promise<void> {
-    const entries = await this.#entries(folder);
-    for (const { isDirectory, name } of entries) {
-      if (isDirectory) await this.#removeEmpty(`${folder}${name}/`, before);
-    }
-    if (entries.length > 0) return;
+    const folders: string[] = [];
+    let isEmpty = true;
+    await this.#visit(folder, ({ name, isDirectory }) => {
+      isEmpty = false;
+      if (isDirectory) folders.push(`${folder}${name}/`);
+    });
+    for (const one of folders) await this.#removeEmpty(one, before);
+    if (!isEmpty || folder === "") return;
     const path = join(this.url, folder);
     await this.#orMissing(`Cannot remove "${folder}" from`, async () => {
       if (!(timeOf(Deno.statSync(path)) < before)) return;
@@ -242,11 +243,9 @@ export class DirectoryZone implements Zone {
     isWanted: (name: string, folder: string) => boolean,
   ): AsyncIterable<{ name: string; info: Deno.FileInfo }> {
     const names: string[] = [];
-    await this.#orMissing("Cannot list", () => {
-      for (const entry of Deno.readDirSync(join(this.url, folder))) {
-        const name = entry.isDirectory ? `${entry.name}/` : entry.name;
-        if (isWanted(name, folder)) names.push(name);
-      }
+    await this.#visit(folder, (entry) => {
+      const name = entry.isDirectory ? `${entry.name}/` : entry.name;
+      if (isWanted(name, folder)) names.push(name);
     });
     for (const entry of names.sort()) {
       const name = folder + entry;
@@ -263,12 +262,12 @@ export class DirectoryZone implements Zone {
     }
   }
 
-  /** The entries of a folder; none if the folder doesn't exist. */
-  async #entries(folder: string): Promise<Deno.DirEntry[]> {
-    return await this.#orMissing(
-      "Cannot list",
-      () => Array.fromAsync(Deno.readDir(join(this.url, folder))),
-    ) ?? [];
+  /** Deno's synchronous way would hold all of a folder's entries at once. */
+  async #visit(folder: string, visit: (entry: Deno.DirEntry) => void) {
+    const entries = Deno.readDir(join(this.url, folder));
+    await this.#orMissing("Cannot list", async () => {
+      for await (const entry of entries) visit(entry);
+    });
   }
 
   async #openNew(path: string): Promise<Deno.FsFile> {
