@@ -16,6 +16,7 @@ import {
   type DifferingKey,
   findDifferences,
 } from "./find_differences.ts";
+import { historySlices } from "./history_slices.ts";
 import {
   ENDED_IN_LAKE,
   type Lake,
@@ -145,7 +146,10 @@ async function compareModel(
     duckdb,
     warehouseSides(held, { expected, forms }),
   );
-  const history = await findDifferences(duckdb, historySides(held, forms));
+  const history = await findDifferences(duckdb, {
+    ...historySides(held, forms),
+    slices: await historySlices(duckdb),
+  });
   const doubtful = { ...compared, isHistoryDoubtful: history.keys > 0 };
   return [
     ...results,

@@ -3,11 +3,10 @@ import { comparableSql } from "./comparable_sql.ts";
 import { expectedRows } from "./expectation.ts";
 import { HOW, type Sides } from "./find_differences.ts";
 import {
+  COUNTS_IN_LAKE,
   doublesInLake,
   ENDED_IN_LAKE,
   type ModelInLake,
-  NUMBER,
-  NUMBERS_IN_LAKE,
   openInLake,
   type VerifiedColumn,
 } from "./lake_rows.ts";
@@ -81,36 +80,30 @@ export function warehouseSides(
     besides: model.recordId === undefined
       ? `select ${quoteNames(model.key)}, 'different' as ${HOW}
         from ${FILLED_PLACEHOLDERS}`
-      : misnumberedSql(model, { columns, forms }),
+      : misnumberedSql(model),
   };
 }
 
 /**
- * SQL for the keys of versions whose serial numbers are not those of a first
- * load. With more or fewer versions than the lake's, which is a difference by
- * itself, the numbers say nothing.
+ * SQL for the keys of versions whose serial numbers a first load can't have
+ * given: those of a batch follow the numbers of the batches before, in an order
+ * that depends on what the key was then. With more or fewer versions than the
+ * lake's, which is a difference by itself, the numbers say nothing.
  */
-function misnumberedSql(
-  { key, recordId = "" }: ModelInLake,
-  { columns, forms }: {
-    columns: readonly WarehouseColumn[];
-    forms: readonly OwnForms[];
-  },
-): string {
-  const keyColumns = columns.filter(({ name }) => key.includes(name));
-  const keyForms = forms.filter(({ column }) => key.includes(column));
-  const names = quoteNames([...key, "from_batch"]);
-  const held = `(select ${names}, ${
-    quoteName(recordId)
-  } from ${OPEN_IN_WAREHOUSE}
+function misnumberedSql({ key, recordId = "" }: ModelInLake): string {
+  const names = quoteNames(key);
+  const number = quoteName(recordId);
+  const held =
+    `(select ${names}, from_batch, ${number} from ${OPEN_IN_WAREHOUSE}
     union all
-    select ${names}, ${quoteName(recordId)} from ${ENDED_IN_WAREHOUSE})`;
-  return `select ${quoteNames(key)}, 'different' as ${HOW}
-    from (select ${selectSql(keyColumns, keyForms)}, from_batch, ${NUMBER}
-      from ${joinOwnForms(NUMBERS_IN_LAKE, keyForms)})
-    inner join ${held} using (${names})
-    where ${quoteName(recordId)} is distinct from ${NUMBER}
-      and (select count(*) from ${NUMBERS_IN_LAKE})
+    select ${names}, from_batch, ${number} from ${ENDED_IN_WAREHOUSE})`;
+  return `select ${names}, 'different' as ${HOW}
+    from (select *, count(*) over (partition by ${number}) as bearers
+      from ${held}) as held
+    inner join ${COUNTS_IN_LAKE} as counts using (from_batch)
+    where (bearers > 1 or ${number} is null
+        or ${number} <= so_far - counts.versions or ${number} > so_far)
+      and (select sum(versions) from ${COUNTS_IN_LAKE})
         = (select count(*) from ${held})`;
 }
 

@@ -7,8 +7,8 @@ import { tempDirectoryError } from "../lib/temp_folder.ts";
 
 /** A model's row has our columns beside the source's: 64 KiB more as CSV. */
 const ROW_BYTES_MAX = CSV_ROW_BYTES_MAX + 65_536;
-/** Each thread of DuckDB's reader has a buffer of its own. */
-const BUFFER_BYTES = 2 * ROW_BYTES_MAX;
+/** Each thread of DuckDB's reader has buffers of its own, of two rows or so. */
+const BUFFER_BYTES_MIN = 2 * 1024 * 1024;
 const NEWLINE = 10;
 
 /** The rows of a select, in a file. */
@@ -17,8 +17,8 @@ export interface CopiedRows {
   columns: readonly string[];
   /** As Postgres counted them. */
   rows: number;
-  /** Whether no text in it has a line break. */
-  rowsAreLines: boolean;
+  /** The bytes of the longest row; undefined if one may be several lines. */
+  lineBytesMax: number | undefined;
 }
 
 /**
@@ -44,9 +44,9 @@ export async function copyRows(
     `copy (${select}) to stdout
     (format csv, header, null '\\N'${quoted})`,
   );
-  let lines = 0;
+  const lines = { count: 0, bytesMax: 0, begun: 0 };
   for await (const piece of pieces) {
-    lines += linesIn(piece);
+    countLines(piece, lines);
     let rest = piece;
     while (rest.length > 0) {
       rest = rest.subarray(await file.write(rest).catch(unwritable));
@@ -54,13 +54,22 @@ export async function copyRows(
   }
   const rows = rowCount();
   // The header is a line, too.
-  return { path, columns, rows, rowsAreLines: lines <= rows + 1 };
+  const lineBytesMax = lines.count > rows + 1 ? undefined : lines.bytesMax;
+  return { path, columns, rows, lineBytesMax };
 }
 
-function linesIn(piece: Uint8Array): number {
-  let lines = 0;
-  for (let at = -1; (at = piece.indexOf(NEWLINE, at + 1)) >= 0;) lines++;
-  return lines;
+/** Counts a piece's lines and the bytes of the longest, newline included. */
+function countLines(
+  piece: Uint8Array,
+  lines: { count: number; bytesMax: number; begun: number },
+): void {
+  let at = 0;
+  for (let end; (end = piece.indexOf(NEWLINE, at) + 1) > 0; at = end) {
+    lines.count++;
+    lines.bytesMax = Math.max(lines.bytesMax, lines.begun + end - at);
+    lines.begun = 0;
+  }
+  lines.begun += piece.length - at;
 }
 
 /**
@@ -68,12 +77,16 @@ function linesIn(piece: Uint8Array): number {
  * would misread line breaks in texts.
  */
 export function copiedRowsSql(
-  { path, columns, rowsAreLines }: CopiedRows,
+  { path, columns, lineBytesMax }: CopiedRows,
 ): string {
+  const rowBytesMax = lineBytesMax ?? ROW_BYTES_MAX;
+  const bufferBytes = Math.max(BUFFER_BYTES_MIN, 2 * rowBytesMax);
   const types = columns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
   return `read_csv(${quoteText(path)}, columns = {${types.join(", ")}},
     auto_detect = false, header = true, delim = ',', quote = '"',
     escape = '"', nullstr = '\\N', allow_quoted_nulls = false,
     strict_mode = true, new_line = '\\n', hive_partitioning = false,
-    parallel = ${rowsAreLines}, max_line_size = ${ROW_BYTES_MAX}, buffer_size = ${BUFFER_BYTES})`;
+    parallel = ${lineBytesMax !== undefined}, max_line_size = ${
+    bufferBytes / 2
+  }, buffer_size = ${bufferBytes})`;
 }

@@ -24,6 +24,11 @@ export interface Sides {
   besides?: string | undefined;
   /** SQL for the differences that count, by key and `HOW`. */
   where?: string | undefined;
+  /**
+   * SQL for slices, by a column of the key, each of which is compared on its
+   * own; together they are everything.
+   */
+  slices?: readonly string[];
 }
 
 /** The differences between two sides. */
@@ -51,16 +56,20 @@ export async function findDifferences(
   sides: Sides,
 ): Promise<Differences> {
   const key = quoteNames(sides.key);
+  const [first = "true", ...others] = sides.slices ?? [];
   await duckdb.run(
-    `create or replace table ${DIFFERING} as ${differingSql(sides)}`,
+    `create or replace table ${DIFFERING} as ${differingSql(sides, first)}`,
   );
+  for (const slice of others) {
+    await duckdb.run(`insert into ${DIFFERING} ${differingSql(sides, slice)}`);
+  }
   const hows = await duckdb.rows(
     `select ${HOW} as how, count(*) as keys from ${DIFFERING} group by ${HOW}`,
   );
   const shown = sides.key.length === 1
     ? `cast(${key} as varchar)`
     : `concat('[', concat_ws(', ', ${key}), ']')`;
-  const first = await duckdb.rows(
+  const firstKeys = await duckdb.rows(
     `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, ${HOW} as how from ${DIFFERING}
     order by try_cast(shown as hugeint), shown limit ${KEYS_NAMED_MAX}`,
   );
@@ -71,14 +80,14 @@ export async function findDifferences(
     rows: Number(expected?.rows),
     keys: hows.reduce((sum, row) => sum + Number(row.keys), 0),
     hows: hows.map((row) => row.how as How),
-    firstKeys: first.map((row) => ({
+    firstKeys: firstKeys.map((row) => ({
       key: row.shown ?? "null",
       how: row.how as How,
     })),
   };
 }
 
-function differingSql(sides: Sides): string {
+function differingSql(sides: Sides, slice: string): string {
   const { expected, actual, doubles, besides, where = "true" } = sides;
   const key = sides.key.map(quoteName);
   const columns = sides.columns.map(quoteName);
@@ -98,11 +107,11 @@ function differingSql(sides: Sides): string {
   return `select ${keys}, max(${HOW}) as ${HOW} from (
       select ${either.join(", ")}, case when held.${HERE} is null then 'missing'
         when wanted.${HERE} is null then 'extra' else 'different' end as ${HOW}
-      from (select *, true as ${HERE} from ${expected}) as wanted
-      full join (select *, true as ${HERE} from ${actual}) as held
+      from (select *, true as ${HERE} from ${expected} where ${slice}) as wanted
+      full join (select *, true as ${HERE} from ${actual} where ${slice}) as held
         on ${isSame.join(" and ")}
       where ${differs.join(" or ")}
       union all select ${keys}, 'duplicate' from ${doubles}
       ${besides === undefined ? "" : `union all ${besides}`}
-    ) where ${where} group by ${keys}`;
+    ) where ${slice} and (${where}) group by ${keys}`;
 }

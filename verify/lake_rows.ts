@@ -14,6 +14,7 @@ import {
   type ModelColumn,
 } from "../transform/models/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
+import { keepRows } from "./kept_rows.ts";
 
 /** The live files of a lake as of some batch. */
 export interface Lake {
@@ -35,14 +36,14 @@ export interface VerifiedColumn extends ModelColumn {
 }
 
 /**
- * DuckDB's tables of a model's versions in the lake, and of those that ended.
+ * DuckDB's relations of a model's versions in the lake, and of those that ended.
  */
 const VERSIONS_IN_LAKE = `${WORK_CATALOGUE}.main.versions_in_lake`;
 export const ENDED_IN_LAKE = `${WORK_CATALOGUE}.main.ended_in_lake`;
-/** Which version of a fact has which serial number, by key and `from_batch`. */
-export const NUMBERS_IN_LAKE = `${WORK_CATALOGUE}.main.numbers_in_lake`;
-/** The column of that number: no model's column has this name. */
-export const NUMBER = '" number"';
+/** How many versions begin in each batch, and how many did up to it. */
+export const COUNTS_IN_LAKE = `${WORK_CATALOGUE}.main.counts_in_lake`;
+/** A version's number: no model's column begins with a space. */
+const NUMBER = '" number"';
 const KEYS_IN_LAKE = `${WORK_CATALOGUE}.main.keys_in_lake`;
 
 /** Types, of which wider ones hold the values of the others exactly. */
@@ -93,41 +94,45 @@ export async function readFromLake(
   const key = quoteNames(model.key);
   const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
   const own = files.filter((file) => file.model === model.name);
-  await duckdb.run(
-    `create or replace table ${VERSIONS_IN_LAKE} as ${
-      own.length === 0
-        ? emptyModelSql(columns)
-        : `from ${readLikeSql(zone, own, columns)} where batch <= ${batch}`
-    }`,
-  );
+  const versions = own.length === 0
+    ? `(${emptyModelSql(columns)})`
+    : readLikeSql(zone, own, columns);
+  await keepRows(duckdb, {
+    view: VERSIONS_IN_LAKE,
+    select: `select *, row_number() over () as ${NUMBER}
+    from ${versions} where batch <= ${batch}`,
+  });
   // With these, finding the current ones moves no whole rows.
   await duckdb.run(
     `create or replace table ${KEYS_IN_LAKE} as
     select ${key}, max(batch) as batch, count(*) as versions
     from ${VERSIONS_IN_LAKE} group by ${key}`,
   );
-  await duckdb.run(
-    `create or replace table ${ENDED_IN_LAKE} as
-    select * exclude (batch, snapshot_time, is_delete) from (
-      select *, batch as from_batch, snapshot_time as valid_from,
-        lead(batch) over versions as to_batch,
+  // Nor does finding out when others ended.
+  await keepRows(duckdb, {
+    view: ENDED_IN_LAKE,
+    select: `select * exclude (${NUMBER}, batch, snapshot_time, is_delete),
+      batch as from_batch, snapshot_time as valid_from
+    from ${VERSIONS_IN_LAKE} inner join (
+      select ${NUMBER}, lead(batch) over versions as to_batch,
         lead(snapshot_time) over versions as valid_to
       from ${severalInLake(model)}
       window versions as (partition by ${key} order by batch)
-    ) where to_batch is not null and not is_delete`,
-  );
+    ) using (${NUMBER}) where to_batch is not null and not is_delete`,
+  });
   if (model.recordId === undefined) return;
   await duckdb.run(
-    `create or replace table ${NUMBERS_IN_LAKE} as
-    select ${key}, batch as from_batch,
-      row_number() over (order by batch, ${key}) as ${NUMBER}
-    from ${VERSIONS_IN_LAKE} where not is_delete`,
+    `create or replace table ${COUNTS_IN_LAKE} as
+    select batch as from_batch, count(*) as versions,
+      sum(count(*)) over (order by batch) as so_far
+    from ${VERSIONS_IN_LAKE} where not is_delete group by batch`,
   );
 }
 
 /** DuckDB SQL for the open versions, with their stamps. */
 export function openInLake(model: ModelInLake): string {
-  return `(select version.* from ${VERSIONS_IN_LAKE} as version
+  return `(select version.* exclude (${NUMBER})
+    from ${VERSIONS_IN_LAKE} as version
     semi join ${KEYS_IN_LAKE} as newest
       on version.batch = newest.batch and ${onKey(model)}
     where not is_delete)`;

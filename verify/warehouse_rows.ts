@@ -14,6 +14,7 @@ import {
 import { findReplacedViews } from "./compare_views.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { checkCount, WORK_CATALOGUE } from "./expectation.ts";
+import { keepRows } from "./kept_rows.ts";
 import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
 
 /** A column that only the model or only the warehouse has. */
@@ -51,7 +52,7 @@ export interface ModelInWarehouse {
     | undefined;
 }
 
-/** DuckDB's tables of the warehouse's rows. */
+/** DuckDB's views of the warehouse's rows. */
 export const OPEN_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.open_in_warehouse`;
 export const ENDED_IN_WAREHOUSE = `${WORK_CATALOGUE}.main.ended_in_warehouse`;
 /** Versions of batches that the warehouse does not hold yet. */
@@ -263,19 +264,20 @@ export async function readFromWarehouse(
   const inexact = columns.filter(({ hasOwnForm }) => !hasOwnForm)
     .map(inexactSql).filter((sql) => sql !== "");
   for (
-    const [rows, copied] of [
+    const [view, copied] of [
       [OPEN_IN_WAREHOUSE, files.open],
       [ENDED_IN_WAREHOUSE, files.ended],
       [BEYOND_WAREHOUSE, files.beyond],
       [FILLED_PLACEHOLDERS, files.filled],
     ] as const
   ) {
-    await duckdb.run(
-      `create or replace table ${rows} as select ${values.join(", ")},
+    await keepRows(duckdb, {
+      view,
+      select: `select ${values.join(", ")},
         coalesce(${["false", ...inexact].join(" or ")}, false) as ${INEXACT}
       from ${copiedRowsSql(copied)}`,
-    );
+    });
     await Deno.remove(copied.path);
-    await checkCount(duckdb, { rows, copied, name: model.name });
+    await checkCount(duckdb, { rows: view, copied, name: model.name });
   }
 }

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sourceError } from "../../extract/table_error.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
-import { copyRows } from "../../verify/copied_rows.ts";
+import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
+import { readConfig } from "../../lib/settings/config.ts";
+import { copiedRowsSql, copyRows } from "../../verify/copied_rows.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
 
@@ -29,4 +31,44 @@ Deno.test("copyRows() blames the folder of temporary files, not the server, for 
     );
 
     assert.equal((await queryRow(client, "select 1 as n")).n, 1);
+  }));
+
+Deno.test("copied rows are read whole, however long they are, in buffers for two of the longest", () =>
+  inFolder(async (folder) => {
+    await using database = await openTestDatabase();
+    await using duckdb = await openDuckDb(
+      readConfig(
+        (name) => name === "TEMP_DIRECTORY" ? join(folder, "temp") : undefined,
+        [],
+      ),
+      { zones: [folder] },
+    );
+    for (
+      const { length, between, lineBytesMax } of [
+        { length: 9, between: "", lineBytesMax: 15 },
+        { length: 3_000_001, between: "", lineBytesMax: 3_000_007 },
+        { length: 3_000_001, between: "\\n", lineBytesMax: undefined },
+      ]
+    ) {
+      const copied = await copyRows(database.client, {
+        select: `select n, e'a${between}' || repeat('x', case n % 100
+            when 7 then ${length} else 1 end) as long_text
+          from generate_series(1, 300) as n`,
+        columns: ["n", "long_text"],
+        path: join(folder, "rows.csv"),
+      });
+
+      const read = await duckdb.rows(
+        `select length(long_text) as length, count(*) as rows
+        from ${copiedRowsSql(copied)} group by all order by length`,
+      );
+
+      assert.equal(copied.lineBytesMax, lineBytesMax);
+      const others = 1 + (between === "" ? 0 : 1);
+      assert.deepEqual(read, [
+        { length: String(others + 1), rows: "297" },
+        { length: String(others + length), rows: "3" },
+      ]);
+      await Deno.remove(copied.path);
+    }
   }));

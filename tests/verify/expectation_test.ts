@@ -69,7 +69,12 @@ async function writeCsv(
     path,
     [shipped.join(), ...lines].map((line) => `${line}\n`).join(""),
   );
-  return { path, columns: shipped, rows: lines.length, rowsAreLines: false };
+  return {
+    path,
+    columns: shipped,
+    rows: lines.length,
+    lineBytesMax: undefined,
+  };
 }
 
 /** Makes the expectation from these lines of CSV, and looks at it. */
