@@ -2,8 +2,9 @@ import { join } from "node:path";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { quoteText } from "../lib/postgres/postgres.ts";
 
-/** Each thread collects this many rows before it writes them. */
+/** Each thread collects this many rows or bytes before it writes them. */
 const ROWS_AT_ONCE = 20_480;
+const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
 /**
  * Keeps the rows of a select in a file in DuckDB's temporary folder, and lets a
@@ -25,7 +26,8 @@ export async function keepRows(
   const path = quoteText(join(tempDirectory, name));
   await duckdb.run(
     `copy (${select}) to ${path}
-    (format parquet, row_group_size ${ROWS_AT_ONCE})`,
+    (format parquet, row_group_size ${ROWS_AT_ONCE},
+      row_group_size_bytes ${BYTES_AT_ONCE})`,
   );
   await duckdb.run(
     `create or replace view ${view} as

@@ -7,6 +7,7 @@ import { historySides } from "../../verify/compared_sides.ts";
 import { WORK_CATALOGUE } from "../../verify/expectation.ts";
 import { findDifferences } from "../../verify/find_differences.ts";
 import { historySlices } from "../../verify/history_slices.ts";
+import { keepRows } from "../../verify/kept_rows.ts";
 import {
   ENDED_IN_LAKE,
   type ModelInLake,
@@ -124,6 +125,31 @@ Deno.test("verify compares a long history in the memory that its slices take", (
     assert.equal(found.rows, versions - KEYS);
     assert.deepEqual(found.firstKeys, [{ key: "[7, 250]", how: "missing" }]);
     assert.equal(slices.length, 6);
+  }));
+
+Deno.test("keepRows() takes memory for a few rows, however long they are", () =>
+  withDuckDb("180MB", async (duckdb, folder) => {
+    const rows = 300;
+    const path = join(folder, "long.csv");
+    using file = await Deno.open(path, { write: true, createNew: true });
+    for (let row = 0; row < rows; row++) {
+      const line = `${String(row).padStart(1000, "x").repeat(1000)}\n`;
+      await new Blob([line]).stream().pipeTo(file.writable, {
+        preventClose: true,
+      });
+    }
+    const view = `${WORK_CATALOGUE}.main.kept`;
+
+    await keepRows(duckdb, {
+      view,
+      select: `from read_csv('${path}', columns = {'long_text': 'VARCHAR'},
+        auto_detect = false, max_line_size = 2000000, buffer_size = 4000000)`,
+    });
+
+    const [kept] = await duckdb.rows(
+      `select count(*) as rows, sum(length(long_text)) as length from ${view}`,
+    );
+    assert.deepEqual(kept, { rows: "300", length: "300000000" });
   }));
 
 Deno.test("historySlices() gives each version to one slice, whatever batch it names", () =>
