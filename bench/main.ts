@@ -1,21 +1,30 @@
 /**
  * `deno task bench [--orders 1000000]`: times each stage as a separate process,
  * on an embedded Postgres: the first load, a thousand changes, and nothing
- * changed. Prints a table of wall seconds and peak resident memory.
+ * changed. Prints a table of wall seconds and peak resident memory. With
+ * `--against plain,floor,duckscan,dlt` it times the pipeline as a whole beside
+ * these; see bench/README.md.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
 import { THOUSAND_CHANGES } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
-import { startPostgresServer } from "../embedded/postgres_server.ts";
+import {
+  type PostgresServer,
+  startPostgresServer,
+} from "../embedded/postgres_server.ts";
+import { compareWith } from "./against.ts";
 import { measureStage } from "./measure_stage.ts";
 
 const STAGES = ["extract", "transform", "load"] as const;
 const SEED = 1;
 
 const { values } = parseArgs({
-  options: { orders: { type: "string", default: "1000000" } },
+  options: {
+    orders: { type: "string", default: "1000000" },
+    against: { type: "string" },
+  },
 });
 const folder = await Deno.makeTempDir({ prefix: "totesys-bench-" });
 const binDir = Deno.env.get("BENCH_POSTGRES_BIN");
@@ -35,8 +44,28 @@ try {
       seed: SEED,
       salesOrders: Number(values.orders),
     });
+    // The peers' warehouse can't hold a department without a location.
+    if (values.against !== undefined) {
+      await client.query(
+        "update department set location = 'Leeds' where location is null",
+      );
+    }
     await client.query("checkpoint");
   });
+  if (values.against === undefined) await timeStages(server);
+  else {
+    await compareWith(values.against.split(","), {
+      server,
+      folder,
+      changes: CHANGES,
+    });
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+
+/** Times each stage for the first load, for changes, and for nothing. */
+async function timeStages(server: PostgresServer): Promise<void> {
   await Deno.mkdir(join(folder, "lake"));
   const env = {
     SOURCE_URL: server.url("totesys"),
@@ -61,6 +90,4 @@ try {
       );
     }
   }
-} finally {
-  await Deno.remove(folder, { recursive: true });
 }
