@@ -57,7 +57,7 @@ try {
     await compareWith(values.against.split(","), {
       server,
       folder,
-      changes: CHANGES,
+      changes: THOUSAND_CHANGES,
     });
   }
 } finally {

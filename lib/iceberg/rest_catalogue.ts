@@ -34,7 +34,7 @@ const LEVELS = "\x1f";
  * such as Polaris or Lakekeeper. Tables are registered by their metadata in the
  * zone, and again with `overwrite` (in the protocol since Iceberg 1.11) for each
  * later version, so that the catalogue writes nothing there. It can't compare as
- * it replaces: of two runs at once the older may come last, until the next one.
+ * it replaces: who shows a version makes sure that no later one is there.
  */
 export class RestCatalogue implements TableCatalogue {
   readonly #settings: RestSettings;

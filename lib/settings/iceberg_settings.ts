@@ -87,7 +87,7 @@ function readRest(
   const warehouse = read("ICEBERG_REST_WAREHOUSE");
   const namespace = read("ICEBERG_DATABASE")?.split(".") ?? [];
   const url = text?.replace(/\/+$/, "").replace(/\/v1$/, "") ?? "";
-  const login = readLogin(reader, { url });
+  const login = readLogin(reader, { url, isUsed });
   if (!isUsed) return undefined;
   if (!isPlace(url)) {
     problems.push(
@@ -113,12 +113,16 @@ function readRest(
 
 function readLogin(
   { read, problems }: SettingReader,
-  { url }: { url: string },
+  { url, isUsed }: { url: string; isUsed: boolean },
 ): RestLogin | undefined {
   const token = read("ICEBERG_REST_TOKEN");
   const credential = read("ICEBERG_REST_CREDENTIAL");
   const givenUrl = read("ICEBERG_REST_TOKEN_URL");
   const scope = read("ICEBERG_REST_SCOPE") ?? "catalog";
+  if (!isUsed) return undefined;
+  if (token !== undefined && /[^\x21-\x7e]/.test(token)) {
+    problems.push("ICEBERG_REST_TOKEN is malformed: one word is expected");
+  }
   if (credential === undefined) return token === undefined ? token : { token };
   const [, clientId = "", clientSecret = ""] = /^([^:]+):(.+)$/.exec(
     credential,

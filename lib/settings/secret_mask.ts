@@ -6,6 +6,7 @@ const SECRETS = [
   "AWS_SECRET_ACCESS_KEY",
   "AWS_SESSION_TOKEN",
   "DASHBOARD_TOKEN",
+  "ICEBERG_REST_TOKEN",
 ];
 /** Their values are in messages, and no secret. */
 const NAMES = ["PGUSER", "PGDATABASE", "PGHOST"];
@@ -31,6 +32,8 @@ export function secretMask(env: Environment): (text: string) => string {
     [
       ...SECRETS.map((name) => env(name)?.trim() ?? ""),
       ...urls.flatMap(passwordsOf),
+      // After the client's name.
+      (env("ICEBERG_REST_CREDENTIAL") ?? "").trim().replace(/^[^:]*:/, ""),
     ],
     [...NAMES.map((name) => env(name) ?? ""), ...urls.flatMap(namesOf)],
   );
@@ -38,7 +41,9 @@ export function secretMask(env: Environment): (text: string) => string {
 
 /** Like `secretMask`, for a configuration that has been read. */
 export function secretsOf(config: Config): (text: string) => string {
-  const { source, warehouse, analyst, dashboard, s3, trino } = config;
+  const { source, warehouse, analyst, dashboard, s3, trino, icebergRest } =
+    config;
+  const login = icebergRest?.login ?? { token: "" };
   const servers = [source, warehouse, analyst];
   return maskOf(
     [
@@ -48,6 +53,7 @@ export function secretsOf(config: Config): (text: string) => string {
       ]),
       dashboard.token ?? "",
       trino?.password ?? "",
+      "token" in login ? login.token : login.clientSecret,
       s3?.accessKeyId ?? "",
       s3?.secretAccessKey ?? "",
       s3?.sessionToken ?? "",

@@ -112,26 +112,66 @@ function replaces(node: SqlNode, name: string): boolean {
     one[index] !== other[index] &&
     [one[index], other[index]].some((given) => given === "*" || isName(given))
   );
-  return isMoved || [
-    ...textsOf(node.column_name_alias),
-    ...ctesOf(node).flatMap(({ aliases }) => aliases),
-  ].some(isName) || nodesOf(node.select_list).some(isOther);
+  const isListed = listsOf(node).some(({ names, query }) => {
+    const given = namesGiven(query);
+    return names.some((listed, index) =>
+      isName(listed) && listed.toLowerCase() !== given[index]
+    );
+  });
+  return isMoved || isListed || nodesOf(node.select_list).some(isOther);
+}
+
+/** The lists of names that a part gives to columns, each with their query. */
+function listsOf(
+  node: SqlNode,
+): { names: string[]; query: SqlNode | undefined }[] {
+  return [
+    {
+      names: textsOf(node.column_name_alias),
+      query: nodeOf(nodeOf(node.subquery)?.node),
+    },
+    ...ctesOf(node).map(({ aliases, query }) => ({ names: aliases, query })),
+  ];
 }
 
 /** Whether an expression is a column of this name, or its text. */
 function isColumn(expression: SqlNode, name: string): boolean {
-  const isText = expression.try_cast === false &&
-    textOf(nodeOf(expression.cast_type)?.id) === "VARCHAR";
-  return named([name], isText ? nodesOf([expression.child]) : [expression]);
+  return named([name], [bareOf(expression)]);
 }
 
-/** The names that a select gives its columns; those of a union are its first's. */
+/** What an expression is the text of, or itself. */
+function bareOf(expression: SqlNode): SqlNode {
+  const isText = expression.try_cast === false &&
+    textOf(nodeOf(expression.cast_type)?.id) === "VARCHAR";
+  return isText ? nodeOf(expression.child) ?? {} : expression;
+}
+
+/**
+ * The names that a select gives its columns, `*` for several that aren't known;
+ * those of a union are its first's.
+ */
 function namesGiven(query: SqlNode | undefined): string[] {
   if (query?.left !== undefined) return namesGiven(nodeOf(query.left));
-  return nodesOf(query?.select_list).map((expression) =>
-    expression.class === "STAR" ? "*" : textOf(expression.alias) ||
-      (textsOf(expression.column_names).at(-1) ?? "")
-  ).map((name) => name.toLowerCase());
+  return nodesOf(query?.select_list).flatMap((expression) => {
+    if (expression.class === "STAR") return namesOfAll(expression, query);
+    const alias = textOf(expression.alias);
+    const [name] = textsOf(bareOf(expression).column_names).slice(-1);
+    return [(alias || name || "").toLowerCase()];
+  });
+}
+
+/** The names of all columns of a select from one subquery. */
+function namesOfAll(
+  star: SqlNode,
+  query: SqlNode | undefined,
+): string[] {
+  const from = nodeOf(query?.from_table);
+  const isChanged = textsOf(from?.column_name_alias).length > 0 ||
+    ["exclude_list", "replace_list", "rename_list"].some((list) =>
+      nodesOf(star[list]).length + textsOf(star[list]).length > 0
+    ) || nodeOf(star.expr) !== undefined;
+  const inner = nodeOf(nodeOf(from?.subquery)?.node);
+  return isChanged || inner === undefined ? ["*"] : namesGiven(inner);
 }
 
 function groupsBy(

@@ -75,6 +75,18 @@ export async function publishTable(
   );
 }
 
+/** The newest version of a table; undefined if it can't be read. */
+export async function newestMetadata(
+  { zone, name }: Table,
+): Promise<ShownMetadata | undefined> {
+  const folder = tableFolder(name);
+  const stored = await readTableMetadata(zone, folder);
+  return stored?.metadata && {
+    metadata: stored.metadata,
+    uri: uriOf(zone, versionKey(folder, stored.version)),
+  };
+}
+
 /** The next version; if the stored one is damaged, the table begins again. */
 async function tryNext(
   table: Table,

@@ -16,7 +16,10 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { eachOf } from "../../lib/each_of.ts";
 import { messageOf } from "../../lib/errors.ts";
-import type { TableCatalogue } from "../../lib/iceberg/table_catalogue.ts";
+import type {
+  ShownMetadata,
+  TableCatalogue,
+} from "../../lib/iceberg/table_catalogue.ts";
 import {
   metadataKey,
   PUBLISHED_KEY,
@@ -29,7 +32,7 @@ import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
-import { publishTable, type Table } from "./publish_table.ts";
+import { newestMetadata, publishTable, type Table } from "./publish_table.ts";
 import { tableFields } from "./table_schema.ts";
 import { modelViewsSql, viewsSql } from "./views_sql.ts";
 
@@ -102,9 +105,7 @@ async function publish(options: PublishOptions): Promise<void> {
     work: async (table) => {
       try {
         const shown = await publishTable(table, options);
-        if (shown !== undefined) {
-          await options.catalogue?.show(table.name, shown);
-        }
+        if (shown !== undefined) await tellCatalogue(options, table, shown);
         known.set(table.name, table.hash);
       } catch (error) {
         failures.push(error);
@@ -131,6 +132,23 @@ async function publish(options: PublishOptions): Promise<void> {
     tables: changed.length,
     batch: newest.batch,
   });
+}
+
+/**
+ * Lets the catalogue show a table's version. Not every catalogue sees that
+ * another run has told it of a later one meanwhile, so the last to tell it makes
+ * sure.
+ */
+async function tellCatalogue(
+  { catalogue }: PublishOptions,
+  table: Table,
+  shown: ShownMetadata,
+): Promise<void> {
+  if (catalogue === undefined) return;
+  await catalogue.show(table.name, shown);
+  const newest = await newestMetadata(table);
+  if (newest === undefined || newest.uri === shown.uri) return;
+  await catalogue.show(table.name, newest);
 }
 
 async function tablesOf(

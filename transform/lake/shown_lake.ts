@@ -12,5 +12,9 @@ export async function readShown(zone: Zone): Promise<string | undefined> {
   const shows = stored && unsealed(stored.bytes)?.shows;
   if (shows === undefined) return undefined;
   // Only its replacement makes that void.
-  return await readLakeNote(zone) === undefined ? shows : undefined;
+  const isCurrent = await readLakeNote(zone).then(
+    (note) => note === undefined,
+    () => false,
+  );
+  return isCurrent ? shows : undefined;
 }

@@ -16,6 +16,16 @@ Deno.test("readIceberg() publishes no tables if nothing is set", () => {
   });
 });
 
+Deno.test("readIceberg() leaves settings of a catalogue that isn't used", () => {
+  const env = {
+    ICEBERG_REST_CREDENTIAL: "secret",
+    ICEBERG_REST_TOKEN: "t",
+    ICEBERG_DATABASE: "a..b",
+  };
+
+  assert.deepEqual(read(env).problems, []);
+});
+
 Deno.test("readIceberg() reads Glue's database", () => {
   const env = {
     ICEBERG_CATALOGUE: "glue",
@@ -88,6 +98,10 @@ for (
     [
       { ...REST, ICEBERG_DATABASE: "a..b" },
       /^ICEBERG_DATABASE is "a\.\.b": the/,
+    ],
+    [
+      { ...REST, ICEBERG_REST_TOKEN: "two\nlines" },
+      /^ICEBERG_REST_TOKEN is malformed: one word/,
     ],
     [
       { ...REST, ICEBERG_REST_CREDENTIAL: "secret" },

@@ -28,6 +28,18 @@ Deno.test("secretMask() masks keys, also within JSON", () => {
   assert.equal(mask(env, "secret/key+1/and/more, secret/key+1"), "***, ***");
 });
 
+Deno.test("secretMask() masks how a run signs in to an Iceberg catalogue", () => {
+  const env = {
+    ICEBERG_REST_TOKEN: "t0ken-of-a-run",
+    ICEBERG_REST_CREDENTIAL: "client:s3cret:of:it",
+  };
+
+  assert.equal(
+    mask(env, "t0ken-of-a-run of client is s3cret:of:it"),
+    "*** of client is ***",
+  );
+});
+
 Deno.test("secretMask() leaves other words unchanged", () => {
   const env = {
     SOURCE_URL: "postgres://user:pass@host/db",

@@ -7,6 +7,7 @@ import {
   NAMESPACE,
   openIcebergRest,
 } from "../../harness/iceberg_rest.ts";
+import { transform } from "../../../transform/transform.ts";
 import { lakeRows } from "../../harness/lake_rows.ts";
 import {
   execute,
@@ -29,6 +30,8 @@ Deno.test("a REST catalogue names the Iceberg tables to its readers", async (tes
   await test.step("batch by batch, also tables from before", () =>
     follow(platform, rest));
   await test.step("and never goes back", () => overtake(platform, rest));
+  await test.step("also when runs end in another order", () =>
+    overlap(platform, rest));
   await test.step("unless it refuses, and says why", () => refuse(rest));
 });
 
@@ -94,6 +97,45 @@ async function overtake(platform: Platform, rest: IcebergRest): Promise<void> {
     },
   );
   assert.deepEqual(complaints(platform), []);
+}
+
+/** A run that is slow to tell the catalogue is overtaken by the next one. */
+async function overlap(platform: Platform, rest: IcebergRest): Promise<void> {
+  const { context, source: { client } } = platform;
+  const direct = settings(rest, { login: { token: rest.token } });
+  const next = async (name: string) => {
+    await execute(
+      client,
+      `update design set design_name = '${name}' where design_id = 2`,
+    );
+    await platform.extract();
+  };
+  let isFirst = true;
+  await using server = serve(async (request) => {
+    const { pathname, search } = new URL(request.url);
+    const body = await request.text();
+    if (isFirst && request.method === "POST" && body.includes("dim_design")) {
+      isFirst = false;
+      await next("Zinc");
+      await transform({
+        ...context,
+        config: { ...context.config, icebergRest: direct },
+      });
+      assert.match(await shown(rest, "dim_design"), /\/v4\.metadata\.json$/);
+    }
+    return await fetch(`${rest.url}${pathname}${search}`, {
+      method: request.method,
+      headers: request.headers,
+      ...body === "" ? {} : { body },
+    });
+  });
+  await next("Lead");
+  platform.set({ icebergRest: { ...direct, url: server.url } });
+
+  await platform.transform();
+
+  assert.equal(isFirst, false);
+  assert.match(await shown(rest, "dim_design"), /\/v4\.metadata\.json$/);
 }
 
 async function refuse(rest: IcebergRest): Promise<void> {

@@ -151,3 +151,19 @@ for (
     assert.equal(opened(), 1, "what it shows is known now");
   });
 }
+
+Deno.test("transform() goes on where the note about lake.duckdb can't be read", async () => {
+  await using lake = await openWithLake();
+  const { platform, opened } = lake;
+  await platform.extract();
+  await Deno.mkdir(join(platform.config.processedUrl, "_lake"));
+
+  await platform.transform();
+
+  assert.equal(opened(), 1);
+  await using published = await openLake(platform);
+  assert.deepEqual(
+    await published.rows("select batch from totes.lake.about"),
+    [{ batch: "2" }],
+  );
+});

@@ -714,6 +714,10 @@ const QUARANTINE_ALLOWED = [
   "select one.lot_id, one.part, 'x' as reason from arrived.lot as one join arrived.lot as other using (lot_id, part)",
   "select lot.*, 'x' as reason from arrived.lot where price < 0",
   "select cast(lot.lot_id as text) as lot_id, Part, price || ' is bad' as reason from arrived.lot",
+  "select lot_id::text as lot_id, part, 'x' as reason from arrived.lot union all select lot_id::text, part, 'y' from arrived.lot",
+  "with bad(lot_id, part, reason) as (select lot_id, part, 'x' from arrived.lot) select lot_id, part, reason from bad",
+  "select lot_id, part, reason from (select lot_id, part, 'x' from arrived.lot) as bad(lot_id, part, reason)",
+  "select * from (select lot_id, part, 'x' as reason from arrived.lot) union all select lot_id, part, 'y' from arrived.lot",
 ];
 const QUARANTINE_REFUSED: [string, RegExp][] = [
   [
