@@ -264,7 +264,6 @@ async function findBrokenRules(
   const broken: BrokenRule[] = [];
   const models = [...sql.models, QUARANTINE];
   for (const model of models) {
-    const { name } = model;
     broken.push(
       ...await reading(context, warehouse, async () => {
         const table = await readWarehouseTable(warehouse, model);
@@ -272,7 +271,7 @@ async function findBrokenRules(
           checks: sql.checks,
           models: models.map((one) => one.name),
         });
-        return await runWholeChecks(warehouse, { name, checks });
+        return await runWholeChecks(warehouse, { model, checks });
       }),
     );
   }

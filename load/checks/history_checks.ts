@@ -11,20 +11,19 @@ import type { WarehouseTable } from "../tables/warehouse_table.ts";
 type Checked = Pick<WarehouseTable, "model" | "references">;
 
 /**
- * The checks of a table: those of the company's folder, and for a fact those of
- * its history, which are the same for every model. A file in the folder with
- * the name of one of these replaces it. `models` are the names of all.
+ * The checks of a table: those of the company's folder, and those of its
+ * history, which are the same for every model. A file in the folder with the
+ * name of one of these replaces it. `models` are the names of all.
  */
 export function checksOf(
   table: Checked,
   company: { checks: readonly SqlFile[]; models: readonly string[] },
 ): SqlFile[] {
-  const { name, kind } = table.model;
+  const { name } = table.model;
   const own = company.checks.filter((check) =>
     checkedModel(check, company.models) === name
   );
-  const isFact = kind === "fact" && name !== QUARANTINE.name;
-  const generated = (isFact ? historyChecks(table) : [])
+  const generated = (name === QUARANTINE.name ? [] : historyChecks(table))
     .filter((check) => !own.some((one) => one.name === check.name));
   return [...own, ...generated]
     .toSorted((one, other) => one.name < other.name ? -1 : 1);
@@ -78,7 +77,7 @@ select ${keyText(model.key)} as key,
     coalesce(cast(to_batch as text), 'null'),
     coalesce(cast(valid_to as text), 'null')
   ) as finding
-from ${checkedName(model)}
+from ${versionsOf(model)} as versions
 where from_batch >= to_batch
   or valid_from >= valid_to
   or (to_batch is null) <> (valid_to is null)`;
@@ -86,7 +85,7 @@ where from_batch >= to_batch
 
 /**
  * A version that overlaps its successor would count twice. Only keys with a
- * closed version are examined: a unique index prevents two open ones.
+ * closed version are examined: an index prevents two open ones.
  */
 function overlapSql({ model }: Checked): string {
   const key = quoteNames(model.key);
@@ -98,10 +97,8 @@ with versions as (
   select ${key}, from_batch, to_batch, valid_to,
     lead(from_batch) over successors as next_from_batch,
     lead(valid_from) over successors as next_valid_from
-  from ${checkedName(model)}
-  where (${key}) in (
-    select ${key} from ${checkedName(model)} where to_batch is not null
-  )
+  from ${versionsOf(model)} as own
+  where (${key}) in (${closedKeys(model)})
   window successors as (partition by ${key} order by from_batch)
 )
 select ${keyText(model.key)} as key,
@@ -116,6 +113,30 @@ where next_from_batch is not null and (
   or to_batch > next_from_batch
   or valid_to > next_valid_from
 )`;
+}
+
+/** SQL for all versions: those of a dimension that ended are in another table. */
+function versionsOf(model: Checked["model"]): string {
+  if (model.kind === "fact") return checkedName(model);
+  const columns = `${
+    quoteNames(model.key)
+  }, valid_from, valid_to, from_batch, to_batch`;
+  return `(
+    select ${columns} from ${checkedName(model)} where not is_placeholder
+    union all
+    select ${columns} from ${closedName(model)}
+  )`;
+}
+
+function closedKeys(model: Checked["model"]): string {
+  const key = quoteNames(model.key);
+  return model.kind === "fact"
+    ? `select ${key} from ${checkedName(model)} where to_batch is not null`
+    : `select ${key} from ${closedName(model)}`;
+}
+
+function closedName({ name }: Checked["model"]): string {
+  return quoteName(`checked_${name}_closed`);
 }
 
 function checkedName({ name }: Checked["model"]): string {

@@ -16,6 +16,8 @@ import {
 import { severityOf, type SqlFile } from "../../lib/project/project_sql.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 
+type Checked = Pick<WarehouseTable["model"], "name" | "kind">;
+
 /** This many findings of one check are recorded; all are counted. */
 const FINDINGS_MAX = 1000;
 const NOTE_LOCK_TIMEOUT = "10s";
@@ -39,19 +41,19 @@ export async function runChecks(
     log: Logger;
   },
 ): Promise<void> {
-  const { table, checks, staging, batch, log } = options;
-  const name = table.model.name;
+  const { table: { model }, checks, staging, batch, log } = options;
   if (checks.length === 0) return;
-  const key = quoteNames(table.model.key);
+  const key = quoteNames(model.key);
   await createChecked(client, {
-    name,
+    model,
     where: staging === undefined
       ? "true"
       : `(${key}) in (select ${key} from ${staging})`,
   });
+  const results: CheckResult[] = [];
   for (const check of checks) {
     const { first, ...result } = await runCheck(client, check, batch);
-    await note(client, result);
+    results.push(result);
     const { severity, findings } = result;
     if (findings === 0) continue;
     if (severity === "warning") {
@@ -65,7 +67,7 @@ export async function runChecks(
       continue;
     }
     throw new CheckFailedError(
-      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${name}" wrong, the first ${first?.key}: ${first?.finding}`,
+      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${model.name}" wrong, the first ${first?.key}: ${first?.finding}`,
       {
         subject: check.name,
         dataCheck: true,
@@ -74,7 +76,8 @@ export async function runChecks(
       result,
     );
   }
-  await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+  await note(client, results);
+  await dropChecked(client, model);
 }
 
 /** Removes the results of checks that no model has any more. */
@@ -167,24 +170,26 @@ export async function noteFailedCheck(
   await inTransaction(
     client,
     { settings: { lock_timeout: NOTE_LOCK_TIMEOUT } },
-    () => note(client, error.result),
+    () => note(client, [error.result]),
   ).catch(() => {});
 }
 
 async function note(
   client: pg.Client,
-  { check, rule, severity, batch, findings }: CheckResult,
+  results: readonly CheckResult[],
 ): Promise<void> {
   await client.query(
     `insert into pipeline.check_result
       (check_name, rule, severity, batch, findings)
-    values ($1, $2, $3, $4, $5)
+    select "check", rule, severity, batch, findings
+    from jsonb_to_recordset($1) as result
+      ("check" text, rule text, severity text, batch bigint, findings bigint)
     on conflict (check_name) do update set
       (rule, severity, batch, checked_at, findings) = (
         select excluded.rule, excluded.severity, excluded.batch,
           excluded.checked_at, excluded.findings
       )`,
-    [check, rule, severity, batch, findings],
+    [JSON.stringify(results)],
   );
 }
 
@@ -206,12 +211,12 @@ export interface BrokenRule {
  */
 export async function runWholeChecks(
   client: pg.Client,
-  options: { name: string; checks: readonly SqlFile[] },
+  options: { model: Checked; checks: readonly SqlFile[] },
 ): Promise<BrokenRule[]> {
-  const { name, checks } = options;
+  const { model, checks } = options;
   if (checks.length === 0) return [];
   const broken: BrokenRule[] = [];
-  await createChecked(client, { name, where: "true" });
+  await createChecked(client, { model, where: "true" });
   for (const check of checks) {
     const found = await findWrong(client, check);
     if (found?.findings === "0") continue;
@@ -224,19 +229,31 @@ export async function runWholeChecks(
       hint: hintOn(check),
     });
   }
-  await client.query(`drop view ${quoteName(`checked_${name}`)}`);
+  await dropChecked(client, model);
   return broken;
 }
 
+/** Makes views of the rows to be checked: a dimension's older ones are apart. */
 async function createChecked(
   client: pg.Client,
-  options: { name: string; where: string },
+  options: { model: Checked; where: string },
 ): Promise<void> {
-  const { name, where } = options;
+  const { model, where } = options;
   await client.query(
-    `create temporary view ${quoteName(`checked_${name}`)} as
-    select * from ${quoteName(name)} where ${where}`,
+    tablesOf(model).map((table) =>
+      `create temporary view ${quoteName(`checked_${table}`)} as
+      select * from ${quoteName(table)} where ${where}`
+    ).join("; "),
   );
+}
+
+async function dropChecked(client: pg.Client, model: Checked): Promise<void> {
+  const views = tablesOf(model).map((table) => quoteName(`checked_${table}`));
+  await client.query(`drop view ${views.join(", ")}`);
+}
+
+function tablesOf({ name, kind }: Checked): string[] {
+  return kind === "fact" ? [name] : [name, `${name}_closed`];
 }
 
 /** Runs a check: how many rows are wrong, and the first of them. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type pg from "pg";
 import { connect } from "../../../lib/postgres/connect.ts";
 import type { SqlFile } from "../../../lib/project/project_sql.ts";
 import { checksOf } from "../../../load/checks/history_checks.ts";
@@ -105,10 +106,60 @@ Deno.test("a file named like a check of history replaces it", () =>
     },
   ));
 
+/** Statements on `dim_shop` and its closed versions, and what is found. */
+const OF_DIMENSIONS: Readonly<
+  Record<string, { sql: string[]; found: readonly [string, string, string][] }>
+> = {
+  "versions that follow each other, and a placeholder": {
+    sql: [
+      "update dim_shop set (valid_from, from_batch) = ('2024-01-05', 5) where shop_id = 1",
+      "insert into dim_shop_closed values (1, '2024-01-02', '2024-01-05', 2, 5), (2, '2024-01-01', '2024-01-02', 1, 2)",
+    ],
+    found: [],
+  },
+  "a version that ends before it starts, of a row that is gone": {
+    sql: [
+      "insert into dim_shop_closed values (2, '2024-01-03', '2024-01-02', 1, 2)",
+    ],
+    found: [[
+      "version_ends_after_it_starts",
+      "2",
+      "holds from batch 1, 2024-01-03 00:00:00+00 to batch 2, 2024-01-02 00:00:00+00",
+    ]],
+  },
+  "a closed version that overlaps the open one": {
+    sql: [
+      "update dim_shop set (valid_from, from_batch) = ('2024-01-03', 3) where shop_id = 1",
+      "insert into dim_shop_closed values (1, '2024-01-01', '2024-01-05', 1, 5)",
+    ],
+    found: [[
+      "versions_do_not_overlap",
+      "1",
+      "the version from batch 1 ends at batch 5, but the next is from batch 3",
+    ]],
+  },
+};
+
+for (const [what, { sql, found }] of Object.entries(OF_DIMENSIONS)) {
+  Deno.test(`the checks of a dimension's history find ${what}`, () =>
+    withWarehouse(
+      "(1, 1, 1, null, '2024-01-01', null, 1, null)",
+      async (run, client) => {
+        await execute(client, ...sql);
+
+        assert.deepEqual(await run([], "dim_shop"), found);
+      },
+    ));
+}
+
 async function withWarehouse(
   rows: string,
   test: (
-    run: (company: SqlFile[]) => Promise<[string, string, string][]>,
+    run: (
+      company: SqlFile[],
+      name?: string,
+    ) => Promise<[string, string, string][]>,
+    client: pg.Client,
   ) => Promise<void>,
 ): Promise<void> {
   await using database = await openTestDatabase();
@@ -124,17 +175,18 @@ async function withWarehouse(
     "insert into dim_shop (shop_id, is_placeholder) values (1, false), (7, true)",
     `insert into fact_line values ${rows}`,
   );
-  const model = sql.models.find(({ name }) => name === "fact_line");
-  assert.ok(model !== undefined);
-  const table = await readWarehouseTable(client, model);
-  await test(async (company) =>
-    (await runWholeChecks(client, {
-      name: model.name,
-      checks: checksOf(table, { checks: company, models: [model.name] }),
-    })).map(({ check, key, finding }) => [
-      check.replace("fact_line__", ""),
+  await test(async (company, checked = "fact_line") => {
+    const model = sql.models.find(({ name }) => name === checked);
+    assert.ok(model !== undefined);
+    const table = await readWarehouseTable(client, model);
+    const broken = await runWholeChecks(client, {
+      model,
+      checks: checksOf(table, { checks: company, models: [checked] }),
+    });
+    return broken.map(({ check, key, finding }) => [
+      check.replace(`${checked}__`, ""),
       key,
       finding,
-    ])
-  );
+    ]);
+  }, client);
 }

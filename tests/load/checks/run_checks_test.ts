@@ -240,12 +240,17 @@ select id::text as key, 'it is' as finding from checked_dim_item where id = 2`;
   await transform(context, { accept: true });
   await load(context);
 
+  const ofItems = [
+    "dim_item__version_ends_after_it_starts",
+    "dim_item__versions_do_not_overlap",
+  ];
   assert.deepEqual(before, [
     "dim_item__rule",
+    ...ofItems,
     "fact_item__version_ends_after_it_starts",
     "fact_item__versions_do_not_overlap",
   ]);
-  assert.deepEqual(await names(), []);
+  assert.deepEqual(await names(), ofItems);
 });
 Deno.test("checkedModel() comes from the check's name", () => {
   const models = PROJECT_SQL.models.map((model) => model.name);
