@@ -23,7 +23,7 @@ import { columnsHash, readParquetSql } from "../lib/duckdb/data_files.ts";
 import { type DuckDb, openDuckDb } from "../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../lib/duckdb/version_columns.ts";
 import { versionIntervalsSql } from "../lib/duckdb/version_intervals.ts";
-import { quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteNames, quoteText } from "../lib/sql/quote.ts";
 import { type ProjectSql, readProjectSql } from "../lib/project/project_sql.ts";
 import { type Config, readConfig } from "../lib/settings/config.ts";
 import { createRunId } from "../lib/stage.ts";

@@ -11,7 +11,7 @@ import pg from "pg";
 import { withClient } from "../demo/with_client.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 import { copyIn, copyOut } from "../lib/postgres/copy.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/sql/quote.ts";
 import { typeSql } from "../lib/project/contract.ts";
 import { readProjectSql } from "../lib/project/project_sql.ts";
 import { warehouseType } from "../lib/project/warehouse_type.ts";

@@ -1,5 +1,5 @@
 import { HTTPFS_VERSION } from "../lib/duckdb/httpfs.ts";
-import { quoteText } from "../lib/postgres/postgres.ts";
+import { quoteText } from "../lib/sql/quote.ts";
 import type { S3Settings } from "../lib/zone/zone.ts";
 
 /** Where the data and the servers of a demo are. */

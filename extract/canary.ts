@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Canary } from "../lib/batches/manifest.ts";
-import { query, queryRow, quoteName } from "../lib/postgres/postgres.ts";
+import { query, queryRow } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import { keyJsonSql } from "./key_index_sql.ts";
 import { writerSql } from "./late_commits.ts";
 import type { LiveTable } from "./live_table.ts";

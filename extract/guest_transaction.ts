@@ -3,10 +3,10 @@ import type { SourceName } from "../lib/project/source_names.ts";
 import {
   type Connection,
   PINNED,
-  quoteName,
   setLocalSql,
   sqlState,
 } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 
 /** How transactions of the source begin. */
 export interface Guest {

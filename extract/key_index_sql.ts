@@ -1,5 +1,5 @@
 import { escapedName } from "../lib/batches/escaped_name.ts";
-import { quoteName } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import {
   type ContractTable,
   integerKey,

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import { query, quoteName } from "../lib/postgres/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import type { ContractColumn, ContractTable } from "../lib/project/contract.ts";
 import { typeSql } from "../lib/project/contract.ts";
 import type { ColumnType } from "../lib/project/contract_types.ts";

@@ -7,8 +7,8 @@ import {
   query,
   queryRow,
   sqlState,
-  type TextRow,
 } from "../lib/postgres/postgres.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 import type { StageContext } from "../lib/stage.ts";
 import changedTablesSql from "./changed_tables.sql" with { type: "text" };
 import {

@@ -4,10 +4,9 @@ import {
   type Connection,
   query,
   queryRow,
-  quoteText,
   sqlState,
-  type TextRow,
 } from "../lib/postgres/postgres.ts";
+import { quoteText, type TextRow } from "../lib/sql/quote.ts";
 import type { StageContext } from "../lib/stage.ts";
 import {
   beginSql,

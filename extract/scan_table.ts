@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { KeyIndex } from "../lib/batches/manifest.ts";
-import { query, queryRow, type TextRow } from "../lib/postgres/postgres.ts";
+import { query, queryRow } from "../lib/postgres/postgres.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 import { integerKey } from "../lib/project/contract.ts";
 import {
   hashedKeySql,

@@ -1,12 +1,8 @@
 import type pg from "pg";
 import { CSV_ROW_BYTES_MAX, FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
-import {
-  queryRow,
-  quoteName,
-  quoteText,
-  sqlState,
-} from "../lib/postgres/postgres.ts";
+import { queryRow, sqlState } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../lib/sql/quote.ts";
 import type { ContractColumn } from "../lib/project/contract.ts";
 import type { LiveTable } from "./live_table.ts";
 

@@ -5,8 +5,8 @@ import {
   poolingError,
   query,
   serverName,
-  type TextRow,
 } from "../lib/postgres/postgres.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { SecondConnection } from "./second_connection.ts";

@@ -1,11 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../lib/errors.ts";
-import {
-  query,
-  queryRow,
-  quoteName,
-  quoteNames,
-} from "../lib/postgres/postgres.ts";
+import { query, queryRow } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import { inSource, type SourceName } from "../lib/project/source_names.ts";
 import type { StageContext } from "../lib/stage.ts";

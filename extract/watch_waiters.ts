@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, StageError } from "../lib/errors.ts";
 import type pg from "pg";
-import { query, type TextRow } from "../lib/postgres/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 import type { StageContext } from "../lib/stage.ts";
 import type { SecondConnection } from "./second_connection.ts";
 import { ANSWER_MS_MAX } from "./guest_transaction.ts";

@@ -1,4 +1,4 @@
-import { quoteText } from "../lib/postgres/postgres.ts";
+import { quoteText } from "../lib/sql/quote.ts";
 import { decimalOf, finiteSql } from "./model_texts.ts";
 import type { Star } from "./star.ts";
 import { name } from "./write_contract.ts";

@@ -1,4 +1,4 @@
-import { quoteName } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
 import { fullName } from "./catalogue.ts";
 import type { Star } from "./star.ts";

@@ -2,9 +2,9 @@ import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import {
   isPoolerLimit,
   POOLER_LIMIT_HINT,
-  quoteName,
   sqlState,
 } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 
 /** What to do, and whether time alone may help. */
 export interface Advice {

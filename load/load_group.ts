@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { ProcessedManifest } from "../lib/batches/manifest.ts";
 import type { Progress } from "../lib/cli/progress.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { quoteName } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import type { SqlFile } from "../lib/project/project_sql.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkKnown, checkTypes } from "./tables/check_columns.ts";

@@ -1,6 +1,6 @@
 import type { FailureNote } from "../lib/batches/failure_note.ts";
 import { messageOf, StageError } from "../lib/errors.ts";
-import type { TextRow } from "../lib/postgres/postgres.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 
 /** The status of one stage. */
 export interface StageStatus {

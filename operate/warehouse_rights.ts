@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { query, quoteName } from "../lib/postgres/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
 import { missingSchema } from "../load/missing_schema.ts";
 import { loadedModels } from "../load/tables/loaded_models.ts";

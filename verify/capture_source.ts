@@ -5,7 +5,7 @@ import type { LiveTable } from "../extract/live_table.ts";
 import { shippedColumns, shippedSql } from "../extract/shipped_rows.ts";
 import type { Snapshot } from "../extract/snapshot.ts";
 import { StageError } from "../lib/errors.ts";
-import { quoteName } from "../lib/postgres/postgres.ts";
+import { quoteName } from "../lib/sql/quote.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { forStage } from "../lib/stage_context.ts";
 import { keyName } from "../lib/zone/zone_key.ts";

@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../lib/sql/quote.ts";
 import type { VerifiedColumn } from "./lake_rows.ts";
 import type { WarehouseColumn } from "./warehouse_rows.ts";
 

@@ -1,6 +1,6 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { keyText } from "../lib/duckdb/key_text.ts";
-import { quoteName, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../lib/sql/quote.ts";
 import type { ContractTable } from "../lib/project/contract.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import {

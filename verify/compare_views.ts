@@ -1,10 +1,6 @@
 import type pg from "pg";
-import {
-  query,
-  queryRow,
-  quoteName,
-  quoteNames,
-} from "../lib/postgres/postgres.ts";
+import { query, queryRow } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { inSavepoint } from "../lib/postgres/savepoint.ts";
 import type { ModelInLake } from "./lake_rows.ts";
 

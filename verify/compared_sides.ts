@@ -1,4 +1,4 @@
-import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { comparableSql } from "./comparable_sql.ts";
 import { expectedRows } from "./expectation.ts";
 import { HOW, type Sides } from "./find_differences.ts";

@@ -2,7 +2,7 @@ import type pg from "pg";
 import { dirname } from "node:path";
 import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
-import { quoteText } from "../lib/postgres/postgres.ts";
+import { quoteText } from "../lib/sql/quote.ts";
 import { tempDirectoryError } from "../lib/temp_folder.ts";
 
 /** A model's row has our columns beside the source's: 64 KiB more as CSV. */

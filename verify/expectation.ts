@@ -2,7 +2,7 @@ import { FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { keyColumnText, keyText } from "../lib/duckdb/key_text.ts";
 import { StageError } from "../lib/errors.ts";
-import { quoteName, quoteNames, quoteText } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/sql/quote.ts";
 import {
   type ContractColumn,
   type ContractTable,

@@ -1,5 +1,5 @@
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
 /** How a key differs. */

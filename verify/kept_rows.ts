@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { quoteText } from "../lib/postgres/postgres.ts";
+import { quoteText } from "../lib/sql/quote.ts";
 
 /** Each thread collects this many rows or bytes before it writes them. */
 const ROWS_AT_ONCE = 20_480;

@@ -6,7 +6,7 @@ import {
 } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../lib/duckdb/version_columns.ts";
-import { quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import {

@@ -2,12 +2,8 @@ import { join } from "node:path";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { copyIn } from "../lib/postgres/copy.ts";
-import {
-  queryRow,
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../lib/postgres/postgres.ts";
+import { queryRow } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../lib/sql/quote.ts";
 import { inSavepoint } from "../lib/postgres/savepoint.ts";
 import { type CopiedRows, copiedRowsSql, copyRows } from "./copied_rows.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";

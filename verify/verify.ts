@@ -9,11 +9,11 @@ import { duckDbCause } from "../lib/duckdb/duckdb_error.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";
 import {
   inTransaction,
-  quoteText,
   serverName,
   sqlState,
   type TransactionOptions,
 } from "../lib/postgres/postgres.ts";
+import { quoteText } from "../lib/sql/quote.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import { forStage } from "../lib/stage_context.ts";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type pg from "pg";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
-import { query, quoteName, quoteNames } from "../lib/postgres/postgres.ts";
+import { query } from "../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { keyName } from "../lib/zone/zone_key.ts";
 import {
   FLOAT,

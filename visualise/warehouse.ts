@@ -2,7 +2,8 @@ import loadFailureSql from "../lib/batches/load_failure.sql" with {
   type: "text",
 };
 import { StageError } from "../lib/errors.ts";
-import { inTransaction, type TextRow } from "../lib/postgres/postgres.ts";
+import { inTransaction } from "../lib/postgres/postgres.ts";
+import type { TextRow } from "../lib/sql/quote.ts";
 import { WarmConnections } from "../lib/postgres/warm_connections.ts";
 import { type PostgresSettings } from "../lib/settings/config.ts";
 import type { Resources } from "../lib/stage.ts";

@@ -6,7 +6,7 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { TOTESYS } from "../../demo/examples.ts";
 import { VALUE } from "../../demo/measured_trade.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 
 /** A query, or the opening of the lake, and what it took. */
 export interface LakeRead {

@@ -3,7 +3,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { ConfigError } from "../../lib/errors.ts";
 import { connect } from "../../lib/postgres/connect.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import { NAME, plainName } from "../../lib/project/ddl_text.ts";
 import { withoutComments } from "../../lib/project/tables_read.ts";
 import { readPostgresUrl } from "../../lib/settings/connection_url.ts";

@@ -1,4 +1,4 @@
-import type { TextRow } from "../postgres/postgres.ts";
+import type { TextRow } from "../sql/quote.ts";
 import type { BatchLog } from "./batch_log.ts";
 import { type FailureNote, readFailureNote } from "./failure_note.ts";
 import type { Manifest } from "./manifest.ts";

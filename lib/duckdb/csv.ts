@@ -1,4 +1,4 @@
-import { quoteText } from "../postgres/postgres.ts";
+import { quoteText } from "../sql/quote.ts";
 import { CSV_ROW_BYTES_MAX } from "./csv_row.ts";
 
 /** A buffer holds two rows; each thread of DuckDB's reader has its own. */

@@ -1,6 +1,6 @@
 import type { DataFile } from "../batches/manifest.ts";
 import { StageError } from "../errors.ts";
-import { quoteName, quoteNames, quoteText } from "../postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../sql/quote.ts";
 import type { DuckDb } from "./duckdb.ts";
 import { sha256OfStream, shortChecksum } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";

@@ -6,7 +6,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../errors.ts";
-import { quoteText, type TextRow } from "../postgres/postgres.ts";
+import { quoteText, type TextRow } from "../sql/quote.ts";
 import type { Config } from "../settings/config.ts";
 import { openTempFolder } from "../temp_folder.ts";
 import {

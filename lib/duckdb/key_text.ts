@@ -1,4 +1,4 @@
-import { quoteName } from "../postgres/postgres.ts";
+import { quoteName } from "../sql/quote.ts";
 
 /**
  * DuckDB SQL for a key as one text, from the texts of its columns. A list

@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { messageOf, StageError } from "../errors.ts";
-import { quoteText } from "../postgres/postgres.ts";
+import { quoteText } from "../sql/quote.ts";
 import type { Config } from "../settings/config.ts";
 
 /** Where the extension is looked for. */

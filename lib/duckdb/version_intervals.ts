@@ -1,4 +1,4 @@
-import { quoteNames } from "../postgres/postgres.ts";
+import { quoteNames } from "../sql/quote.ts";
 
 /**
  * DuckDB SQL that gives the versions of a model's files their intervals:

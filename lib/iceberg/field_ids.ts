@@ -1,5 +1,5 @@
 import type { Column } from "../duckdb/data_files.ts";
-import { quoteText } from "../postgres/postgres.ts";
+import { quoteText } from "../sql/quote.ts";
 import { sha256Hex } from "../zone/checksum.ts";
 
 /** DuckDB's types, each with Iceberg's. Others are not in the tables. */

@@ -6,7 +6,7 @@ import {
   serverName,
 } from "../settings/connection_url.ts";
 import { maskOf } from "../settings/secret_mask.ts";
-import { quoteName } from "./postgres.ts";
+import { quoteName } from "../sql/quote.ts";
 
 /** `feature_not_supported`. */
 const UNSUPPORTED = "0A000";

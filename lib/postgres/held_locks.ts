@@ -1,6 +1,7 @@
 import type pg from "pg";
 import heldLocksSql from "./held_locks.sql" with { type: "text" };
-import { query, type TextRow } from "./postgres.ts";
+import { query } from "./postgres.ts";
+import type { TextRow } from "../sql/quote.ts";
 
 /** Runs a query that reads the locks on tables, and who holds them, as `held`. */
 export function queryHeldLocks(

@@ -1,4 +1,4 @@
-import { quoteNames } from "./postgres.ts";
+import { quoteNames } from "../sql/quote.ts";
 
 /**
  * Postgres SQL for a key as one text, which is that of a row if it has several

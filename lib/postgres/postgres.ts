@@ -1,4 +1,5 @@
 import pg from "pg";
+import { quoteText, type TextRow } from "../sql/quote.ts";
 import { messageOf, StageError } from "../errors.ts";
 import type { PostgresSettings } from "../settings/connection_url.ts";
 
@@ -8,9 +9,6 @@ export { serverName } from "../settings/connection_url.ts";
 export interface Connection extends AsyncDisposable {
   client: pg.Client;
 }
-
-/** A value of the database as text, the only form in which it is passed on. */
-export type TextRow = Record<string, string | null>;
 
 /** What ended a connection, where it was no answer to a query. */
 export const ENDINGS = new WeakMap<pg.Client, Error>();
@@ -185,21 +183,6 @@ export async function relationExists(
 ): Promise<boolean> {
   const row = await queryRow(client, "select to_regclass($1) as found", [name]);
   return row.found !== null;
-}
-
-/** Quotes a name for SQL, in Postgres and in DuckDB. */
-export function quoteName(name: string): string {
-  return pg.escapeIdentifier(name);
-}
-
-/** Quotes names for SQL, as a list. */
-export function quoteNames(names: readonly string[], prefix = ""): string {
-  return names.map((name) => prefix + quoteName(name)).join(", ");
-}
-
-/** Quotes a text for statements that take no parameters, such as COPY. */
-export function quoteText(text: string): string {
-  return pg.escapeLiteral(text);
 }
 
 /** The SQLSTATE of an error that Postgres sent. */

@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from "../postgres/postgres.ts";
+import { quoteName, quoteText } from "../sql/quote.ts";
 import type { Dimension, Subject } from "./dashboard.ts";
 
 /** The dimension that says how long a record is past its day. */

@@ -1,9 +1,5 @@
 import { keyText } from "../../lib/postgres/key_text.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import { checkedModel, type SqlFile } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";

@@ -5,14 +5,8 @@ import {
   StageError,
   type StageErrorOptions,
 } from "../../lib/errors.ts";
-import {
-  inTransaction,
-  query,
-  quoteName,
-  quoteNames,
-  sqlState,
-  type TextRow,
-} from "../../lib/postgres/postgres.ts";
+import { inTransaction, query, sqlState } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, type TextRow } from "../../lib/sql/quote.ts";
 import { severityOf, type SqlFile } from "../../lib/project/project_sql.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
 import { keyText } from "../../lib/postgres/key_text.ts";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import {
   eventFlag,
   FLAGS_COLUMN,

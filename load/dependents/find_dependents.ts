@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { inSavepoint } from "../../lib/postgres/savepoint.ts";
 
 /** Somebody else's table that loses or changes rows with one of ours. */

@@ -1,6 +1,6 @@
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { readAllSql } from "../../lib/duckdb/data_files.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { onlySql, type VersionFiles } from "../rows/export_versions.ts";
 import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";

@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { inSavepoint } from "../../lib/postgres/savepoint.ts";
 import { addPlaceholders } from "../rows/merge.ts";
 import type { ModelReference } from "./prove_references.ts";

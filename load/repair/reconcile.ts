@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { query, quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 

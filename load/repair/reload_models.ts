@@ -4,7 +4,7 @@ import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";

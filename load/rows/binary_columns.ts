@@ -1,4 +1,4 @@
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 
 /**
  * How a column's values are written in COPY's binary format. Texts are not: they

@@ -1,7 +1,7 @@
 import { givenColumns } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 import { type BinaryColumn, binaryColumn } from "./binary_columns.ts";
 import { binaryRows } from "./binary_rows.ts";

@@ -2,12 +2,8 @@ import type pg from "pg";
 import type { Progress } from "../../lib/cli/progress.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import { copyIn } from "../../lib/postgres/copy.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-  sqlState,
-} from "../../lib/postgres/postgres.ts";
+import { sqlState } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ExportedVersions } from "./export_versions.ts";
 import { adviceOn, SET_ASIDE } from "../load_error.ts";
 

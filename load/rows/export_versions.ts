@@ -3,7 +3,7 @@ import type { DataFile } from "../../lib/batches/manifest.ts";
 import { givenColumns, readAllSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { versionIntervalsSql } from "../../lib/duckdb/version_intervals.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { keyName } from "../../lib/zone/zone_key.ts";

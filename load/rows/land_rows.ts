@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { copyRows } from "./copy_rows.ts";

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { eventFlag, eventPlace, FLAGS_COLUMN } from "./export_versions.ts";
 import type { Reference, WarehouseTable } from "../tables/warehouse_table.ts";
 

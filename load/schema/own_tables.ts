@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { splitSql } from "../../lib/project/ddl_text.ts";
 import type { SqlFile } from "../../lib/project/project_sql.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";

@@ -1,6 +1,7 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 
 /**

@@ -3,7 +3,7 @@ import {
   STAMP_COLUMNS,
 } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { typeChange } from "../../lib/project/type_change.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { ExportedVersions } from "../rows/export_versions.ts";

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { typeChange } from "../../lib/project/type_change.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";

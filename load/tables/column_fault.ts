@@ -1,4 +1,4 @@
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 

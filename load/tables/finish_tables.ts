@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { DerivedModel } from "./derived_table_sql.ts";
 import { addPlaceholders } from "../rows/merge.ts";
 import type { ModelReference } from "../references/prove_references.ts";

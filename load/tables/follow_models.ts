@@ -1,7 +1,8 @@
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import { messageOf, StageError } from "../../lib/errors.ts";
-import { quoteName, sqlState } from "../../lib/postgres/postgres.ts";
+import { sqlState } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import {
   dropRetyped,

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 
 /**

@@ -1,10 +1,6 @@
 import type pg from "pg";
-import {
-  query,
-  quoteName,
-  quoteText,
-  type TextRow,
-} from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText, type TextRow } from "../../lib/sql/quote.ts";
 import { attemptAll } from "../../lib/postgres/savepoint.ts";
 import type { ModelReference } from "../references/prove_references.ts";
 import { enforceReferences } from "../references/validate_references.ts";

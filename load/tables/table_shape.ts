@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import { query, quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import { checkNotMoved } from "./missing_tables.ts";

@@ -1,11 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
-import {
-  query,
-  quoteName,
-  quoteText,
-  type TextRow,
-} from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText, type TextRow } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import changesOfOthersSql from "./changes_of_others.sql" with { type: "text" };
 import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";

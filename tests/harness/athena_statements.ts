@@ -1,7 +1,7 @@
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Config } from "../../lib/settings/config.ts";
 
 /** A statement that failed, as Athena says why. */

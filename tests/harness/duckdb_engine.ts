@@ -6,7 +6,7 @@ import {
   EngineRefusal,
 } from "../../lib/engine.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Config } from "../../lib/settings/config.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../../lib/batches/manifest.ts";
 import { readParquetSql } from "../../lib/duckdb/data_files.ts";
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import type { Platform } from "./platform.ts";

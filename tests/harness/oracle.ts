@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { ExtractOptions } from "../../extract/extract.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { query, quoteText } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { type Company, type Expectation, TOTESYS } from "./company.ts";
 import { processedManifest } from "./manifests.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { query, quoteName } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import { verify } from "../../verify/verify.ts";

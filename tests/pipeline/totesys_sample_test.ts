@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type pg from "pg";
 import { copyIn } from "../../lib/postgres/copy.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { History } from "../harness/oracle.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { openZone } from "../../lib/zone/zone.ts";

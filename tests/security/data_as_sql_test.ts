@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { query, quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { query } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import { HOSTILE_TEXTS } from "../harness/hostile_texts.ts";
 import { History, openLake } from "../harness/oracle.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { connect } from "../../lib/postgres/connect.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { resync } from "../../operate/resync.ts";
 import { verify } from "../../verify/verify.ts";
 import { inFolder } from "../harness/in_folder.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Client } from "pg";
-import { quoteText, sqlState } from "../../lib/postgres/postgres.ts";
+import { sqlState } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { resyncTables } from "../../load/repair/resync_tables.ts";

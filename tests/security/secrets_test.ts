@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { startS3Server } from "../../embedded/s3_server.ts";
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";

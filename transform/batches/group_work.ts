@@ -3,7 +3,7 @@ import {
   type IngestionManifest,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { BatchWork } from "./batch_work.ts";
 
 /** Consecutive batches, and the inputs of their transform. */

@@ -5,7 +5,7 @@ import type {
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
-import { quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteNames } from "../../lib/sql/quote.ts";
 import { isForeign, messageOf, StageError } from "../../lib/errors.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import {

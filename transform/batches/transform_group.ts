@@ -1,10 +1,6 @@
 import { type IngestedTable, rowsOf } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/duckdb/data_files.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import { stateBefore } from "./batch_work.ts";

@@ -1,11 +1,7 @@
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { isText } from "../../lib/project/warehouse_type.ts";
 import type { ModelColumn } from "../models/model_changes.ts";

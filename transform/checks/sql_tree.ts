@@ -1,6 +1,6 @@
 import { exactNumber } from "../../lib/exact_number.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 
 /**
  * A node of a query as DuckDB parses it, from `json_serialize_sql`: a select, a

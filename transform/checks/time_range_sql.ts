@@ -1,4 +1,4 @@
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { ModelColumn } from "../models/model_changes.ts";
 import { LAST_MOMENT } from "../tables/typed_text.ts";
 

@@ -1,5 +1,5 @@
 import type { Column } from "../../lib/duckdb/data_files.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { HiveDialect } from "./hive_engine.ts";
 import { trinoType } from "./trino_types.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../../lib/duckdb/data_files.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import type { BatchWork } from "../batches/batch_work.ts";
 

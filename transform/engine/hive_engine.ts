@@ -8,7 +8,7 @@ import {
   StatementError,
 } from "../../lib/engine.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { RUN_MS_MAX } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";

@@ -11,11 +11,7 @@ import {
 } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import { typeSql } from "../../lib/project/contract.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { type BatchWork, columnsOf } from "../batches/batch_work.ts";

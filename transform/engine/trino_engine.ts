@@ -1,5 +1,5 @@
 import type { Engine } from "../../lib/engine.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { TrinoSettings } from "../../lib/settings/engine_settings.ts";
 import { TrinoClient } from "../../lib/trino/trino_client.ts";
 import { type HiveDialect, HiveEngine, type HiveWork } from "./hive_engine.ts";

@@ -1,5 +1,5 @@
 import type { Column } from "../../lib/duckdb/data_files.ts";
-import { quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteNames } from "../../lib/sql/quote.ts";
 
 /** Marks a version that no other in its file follows. */
 const NO_BATCH = "9223372036854775807";

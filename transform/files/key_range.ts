@@ -1,6 +1,6 @@
 import type { DataFile, KeyRange } from "../../lib/batches/manifest.ts";
 import type { Column } from "../../lib/duckdb/data_files.ts";
-import { quoteName, type TextRow } from "../../lib/postgres/postgres.ts";
+import { quoteName, type TextRow } from "../../lib/sql/quote.ts";
 
 const INTEGER = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT)$/;
 

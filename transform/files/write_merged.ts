@@ -10,7 +10,7 @@ import {
 } from "../../lib/duckdb/data_files.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { CompactionWork } from "./compact.ts";
 import {

@@ -5,7 +5,7 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../../lib/errors.ts";
 import { fieldIdsSql } from "../../lib/iceberg/field_ids.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault } from "../checks/query_fault.ts";

@@ -6,7 +6,7 @@ import {
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import type { BatchWork } from "../batches/batch_work.ts";
 import {

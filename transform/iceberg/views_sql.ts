@@ -1,5 +1,5 @@
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { TableFields } from "./table_schema.ts";
 

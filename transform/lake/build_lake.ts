@@ -8,7 +8,7 @@ import type {
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";

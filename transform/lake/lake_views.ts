@@ -1,7 +1,7 @@
 import { readLikeSql } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { versionIntervalsSql } from "../../lib/duckdb/version_intervals.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { TableHeader } from "../../lib/project/table_header.ts";
 import type { Zone } from "../../lib/zone/zone.ts";

@@ -4,7 +4,7 @@ import { LAKE_FILE } from "../../lib/batches/lake_note.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteText } from "../../lib/sql/quote.ts";
 import {
   buildLake,
   type KnownLake,

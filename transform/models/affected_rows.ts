@@ -1,5 +1,5 @@
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { followJoin } from "./join_lineage.ts";

@@ -3,11 +3,7 @@ import {
   HOLDS_UNTIL_COLUMNS,
   STAMP_COLUMNS,
 } from "../../lib/duckdb/version_columns.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import {

@@ -2,7 +2,7 @@ import type {
   IngestedTable,
   ProcessedModel,
 } from "../../lib/batches/manifest.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { findAffectedRows } from "./affected_rows.ts";
 import {

@@ -3,7 +3,7 @@ import type {
   ProcessedModel,
 } from "../../lib/batches/manifest.ts";
 import { readParquetSql } from "../../lib/duckdb/data_files.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import {
   type BatchWork,

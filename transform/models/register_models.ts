@@ -1,7 +1,7 @@
 import { givenColumns } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import {
   type DeclaredEnums,
   labelsOf,

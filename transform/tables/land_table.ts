@@ -6,11 +6,7 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "../checks/query_fault.ts";

@@ -1,10 +1,6 @@
 import type { IngestedTable } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
-import {
-  quoteName,
-  quoteNames,
-  quoteText,
-} from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import {
   type BatchContent,

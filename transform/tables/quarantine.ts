@@ -7,7 +7,7 @@ import {
 import type { Progress } from "../../lib/cli/progress.ts";
 import { readParquetSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import {
   QUARANTINE,

@@ -7,7 +7,7 @@ import {
   type Column,
   readColumnsSql,
 } from "../../lib/duckdb/data_files.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import {

@@ -1,5 +1,5 @@
 import { keyText } from "../../lib/duckdb/key_text.ts";
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import {
   type ContractColumn,
   type ContractTable,

@@ -4,7 +4,7 @@ import {
   HOLDS_UNTIL_COLUMNS,
   STAMP_COLUMNS,
 } from "../../lib/duckdb/version_columns.ts";
-import { quoteName, quoteNames } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { type AsOf, isSameKey } from "../files/holds_until_sql.ts";

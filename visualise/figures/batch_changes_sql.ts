@@ -1,5 +1,5 @@
 import type { Subject } from "../../lib/project/dashboard.ts";
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import { isSplit, joinSql, nameSql, selectSql } from "./subject_sql.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import { isByName, type Parts } from "./figure_parts.ts";
 import { heldAt, joinSql, namedSql, selectSql } from "./subject_sql.ts";

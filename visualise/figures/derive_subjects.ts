@@ -1,4 +1,4 @@
-import { quoteName, type TextRow } from "../../lib/postgres/postgres.ts";
+import { quoteName, type TextRow } from "../../lib/sql/quote.ts";
 import type {
   Dimension,
   Measure,

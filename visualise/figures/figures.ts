@@ -1,4 +1,4 @@
-import type { TextRow } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import type { Subject } from "../../lib/project/dashboard.ts";
 import { figuresSql } from "./figures_sql.ts";
 import { boardsOf } from "./subject_sql.ts";

@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import { groupOf, isByName, type Parts, partsOf } from "./figure_parts.ts";
 import { movedSql, recordsSql } from "./counted_records_sql.ts";

@@ -1,4 +1,4 @@
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 
 /** Whether names of a dimension stay apart in each figure, as currencies do. */

@@ -1,4 +1,4 @@
-import type { TextRow } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import type { Subject } from "../../lib/project/dashboard.ts";
 import { isSplit } from "./subject_sql.ts";
 import { trailSql } from "./batch_changes_sql.ts";

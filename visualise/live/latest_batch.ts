@@ -1,4 +1,5 @@
-import { sqlState, type TextRow } from "../../lib/postgres/postgres.ts";
+import { sqlState } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import { CoalescedQuery } from "../http/coalesced_query.ts";
 import type { Warehouse } from "../warehouse.ts";
 

@@ -3,11 +3,8 @@ import type pg from "pg";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LOAD_CHANNEL } from "../../lib/batches/load_channel.ts";
 import { messageOf } from "../../lib/errors.ts";
-import {
-  isPooled,
-  sqlState,
-  type TextRow,
-} from "../../lib/postgres/postgres.ts";
+import { isPooled, sqlState } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import type { PostgresSettings } from "../../lib/settings/config.ts";
 import type { Resources } from "../../lib/stage.ts";
 import { isBeforeFirstLoad } from "./latest_batch.ts";

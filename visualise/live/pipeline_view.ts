@@ -1,4 +1,5 @@
-import { sqlState, type TextRow } from "../../lib/postgres/postgres.ts";
+import { sqlState } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import { joinStages, type ReadZones, type StageState } from "./stage_states.ts";
 import type { Warehouse } from "../warehouse.ts";
 

@@ -7,7 +7,7 @@ import {
   readStageProgress,
 } from "../../lib/batches/stage_progress.ts";
 import { messageOf } from "../../lib/errors.ts";
-import type { TextRow } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 import { openStageZone, type StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 

@@ -1,5 +1,5 @@
 import { exactNumber } from "../../lib/exact_number.ts";
-import type { TextRow } from "../../lib/postgres/postgres.ts";
+import type { TextRow } from "../../lib/sql/quote.ts";
 
 /** Columns about versions and their intervals, not about the fact. */
 export const HIDDEN =

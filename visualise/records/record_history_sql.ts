@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from "../../lib/postgres/postgres.ts";
+import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { quoteName } from "../../lib/postgres/postgres.ts";
+import { quoteName } from "../../lib/sql/quote.ts";
 import type { Dimension, Subject } from "../../lib/project/dashboard.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import type { FactChange } from "./fact_changes.ts";

@@ -9,12 +9,10 @@ import {
   inTransaction,
   query,
   queryRow,
-  quoteName,
-  quoteNames,
-  quoteText,
   serverName,
   sqlState,
 } from "../../../lib/postgres/postgres.ts";
+import { quoteName, quoteNames, quoteText } from "../../../lib/sql/quote.ts";
 import type { PostgresSettings } from "../../../lib/settings/config.ts";
 import {
   Cluster,

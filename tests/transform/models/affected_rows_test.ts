@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Random } from "../../../demo/random.ts";
 import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
-import { quoteNames } from "../../../lib/postgres/postgres.ts";
+import { quoteNames } from "../../../lib/sql/quote.ts";
 import { parseContract } from "../../../lib/project/contract.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { findAffectedRows } from "../../../transform/models/affected_rows.ts";

@@ -3,7 +3,7 @@ import { Random } from "../../../demo/random.ts";
 import { columnsHash } from "../../../lib/duckdb/data_files.ts";
 import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../../../lib/duckdb/version_columns.ts";
-import { quoteNames } from "../../../lib/postgres/postgres.ts";
+import { quoteNames } from "../../../lib/sql/quote.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
 import {
