@@ -14,7 +14,7 @@ import {
 } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checkClock } from "./check_clock.ts";
-import { checkDeletes } from "./check_deletes.ts";
+import { checkDeletes } from "./limit_mass_deletes.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
 import { readShippedWriters } from "./late_commits.ts";
@@ -23,7 +23,7 @@ import { checkTableNames, estimatedRows, planReads } from "./plan_reads.ts";
 import { readTable, type TableRead } from "./read_table.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
-import { sourceError, tableError } from "./table_error.ts";
+import { sourceError, tableError } from "./source_error.ts";
 import { waitForFlush } from "./wal_flush.ts";
 
 /** Options of a single run. */

@@ -23,7 +23,7 @@ import {
 } from "./guest_transaction.ts";
 import lockHoldersSql from "./lock_holders.sql" with { type: "text" };
 import snapshotSql from "./snapshot.sql" with { type: "text" };
-import { tableError } from "./table_error.ts";
+import { tableError } from "./source_error.ts";
 
 /** How long to pause after the first failure to get the locks. */
 const PAUSE_MS = 20;

@@ -19,7 +19,7 @@ import { unshippedSql } from "./late_commits.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { TableRead } from "./read_table.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { tableError } from "./table_error.ts";
+import { tableError } from "./source_error.ts";
 
 /** Throws a `ConfigError` when --full names a table the contract lacks. */
 export function checkTableNames(

@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "../lib/batches/restore_hint.ts";
 import type { KeyBucket, KeyIndex } from "../lib/batches/manifest.ts";
 import { StageError } from "../lib/errors.ts";
 import { shortChecksum } from "../lib/zone/checksum.ts";
@@ -56,7 +57,7 @@ function damaged(path: string, bucket: string): StageError {
     `Cannot read ${path}: its keys of bucket ${bucket} do not match their checksum`,
     {
       subject: path,
-      hint: "Restore the file from the bucket's versions or a copy of the zone",
+      hint: RESTORE_FILE,
     },
   );
 }

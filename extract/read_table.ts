@@ -180,7 +180,7 @@ async function copyTableRows(
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   if (rows === unshipped) return { files, longRows };
   throw new StageError(
-    `Cannot read "${name}": ${rows} of the ${unshipped} rows in the snapshot received`,
+    `Cannot read "${name}": only ${rows} of the ${unshipped} rows in the snapshot arrived`,
     { subject: name, retryable: true, hint: "Run extract again" },
   );
 }

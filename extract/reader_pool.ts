@@ -7,7 +7,7 @@ import {
   lockSql,
   lockTimeoutSql,
 } from "./guest_transaction.ts";
-import { tableError } from "./table_error.ts";
+import { tableError } from "./source_error.ts";
 
 /**
  * SQLSTATEs of what follows from an earlier error of a transaction: it takes no

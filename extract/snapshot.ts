@@ -15,7 +15,7 @@ import { lockAll } from "./lock_all.ts";
 import { openReaders, openSecondConnection } from "./open_connections.ts";
 import { ReaderPool } from "./reader_pool.ts";
 import { readServerState } from "./server_state.ts";
-import { snapshotError } from "./table_error.ts";
+import { snapshotError } from "./source_error.ts";
 import { findTables } from "./tables_to_lock.ts";
 import { readWalEnd } from "./wal_flush.ts";
 import { type WatchOptions, watchWaiters } from "./watch_waiters.ts";

@@ -25,7 +25,7 @@ import {
   ledgerEntry,
   newestEntry,
 } from "./ledger.ts";
-import { bulkLoad, type LoadWork, mergeGroup } from "./load_group.ts";
+import { bulkLoad, type LoadWork, mergeGroup } from "./merge_group.ts";
 import { checkModels, loadedModels } from "./tables/loaded_models.ts";
 import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";

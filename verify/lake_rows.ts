@@ -1,7 +1,7 @@
 import type { LiveFile } from "../lib/batches/manifest.ts";
 import {
   columnsHash,
-  givenColumns,
+  describeColumns,
   readLikeSql,
 } from "../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
@@ -64,7 +64,7 @@ export async function asInLake(
   const columns: ModelColumn[] = [...model.columns, ...STAMP_COLUMNS];
   const own = files.filter((file) => file.model === model.name);
   if (own.every((file) => file.columns === columnsHash(columns))) return model;
-  const held = await givenColumns(
+  const held = await describeColumns(
     duckdb,
     `from (${emptyModelSql(columns)}) union all by name
     from ${readLikeSql(zone, own, columns)}`,

@@ -289,7 +289,7 @@ function verifyError(error: unknown, server: string): unknown {
   return new StageError(`Cannot verify ${server}: ${messageOf(error)}`, {
     subject: server,
     retryable,
-    hint: `${hint}; then run verify again`,
+    hint: retryable ? "Run verify again" : `${hint}; then run verify again`,
     cause: error,
   });
 }

@@ -110,7 +110,7 @@ export async function copyFromWarehouse(
     const { fields } = await client.query(`select * from ${relation} limit 0`);
     read.push(fields);
   }
-  const given = await givenColumns(client, model.name);
+  const given = await columnsWithDefaults(client, model.name);
   const differing = differingColumns(model, {
     read: read.map((fields) => fields.map(({ name }) => name)),
     given,
@@ -207,7 +207,7 @@ function hasOwnForm(
 }
 
 /** The columns to which a table itself gives values: load leaves them alone. */
-async function givenColumns(
+async function columnsWithDefaults(
   client: pg.Client,
   table: string,
 ): Promise<string[]> {

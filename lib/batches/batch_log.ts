@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "./restore_hint.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../errors.ts";
 import type { Zone } from "../zone/zone.ts";
@@ -13,8 +14,6 @@ const BATCH_DIGITS = 9;
 const READS_AT_ONCE = 16;
 /** How many numbers after a batch are probed, each twice as far. */
 const PROBES = 10;
-const RESTORE =
-  "Restore the file from the bucket's versions or a copy of the zone";
 /** A data file's key, with the run's id as `createRunId` makes it. */
 const DATA_KEY =
   /^((?:_state\/)?[\w=][\w.=-]*\/batch=(\d{9}))\/\d{8}T\d{6}Z-[0-9a-f]{8}-(?:engine\/[\w-]+(?:\.parquet)?|[\w-]+(?:\.\d+-\d+)?\.(?:csv|txt|parquet|json))$/;
@@ -127,7 +126,7 @@ export class BatchLog<M extends Manifest> {
       `Cannot read batch ${batch}: the manifest ${file} is missing`,
       {
         subject: file,
-        hint: RESTORE,
+        hint: RESTORE_FILE,
       },
     );
   }
@@ -149,7 +148,7 @@ export class BatchLog<M extends Manifest> {
       const file = this.zone.locate(await this.#key(batch));
       throw new StageError(
         `Cannot commit batch ${batch}: batch ${later} is there, and the manifest ${file} before it is missing`,
-        { subject: file, hint: RESTORE },
+        { subject: file, hint: RESTORE_FILE },
       );
     }
   }

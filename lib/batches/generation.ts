@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "./restore_hint.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StageError } from "../errors.ts";
 import type { Zone } from "../zone/zone.ts";
@@ -26,7 +27,7 @@ export async function readGeneration(zone: Zone): Promise<Generation> {
   const file = zone.locate(POINTER);
   throw new StageError(`Cannot read ${file}: it names no generation`, {
     subject: file,
-    hint: "Restore the file from the bucket's versions or a copy of the zone",
+    hint: RESTORE_FILE,
   });
 }
 

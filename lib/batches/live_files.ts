@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "./restore_hint.ts";
 import { StageError } from "../errors.ts";
 import { readJsonList, writeJsonList } from "./json_list.ts";
 import type { Zone } from "../zone/zone.ts";
@@ -13,7 +14,7 @@ import type {
 export const LIVE_ENTRIES_MAX = 64;
 /** The hint for files of the lake that are not as they were written. */
 export const LAKE_WAY_BACK =
-  "Restore the file from the bucket's versions or a copy of the zone, or rebuild the lake: ./totesys rebuild processed";
+  `${RESTORE_FILE}, or rebuild the lake: ./totesys rebuild processed`;
 const CHECKPOINTS = "_live";
 const READS_AT_ONCE = 16;
 

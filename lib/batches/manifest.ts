@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "./restore_hint.ts";
 import { StageError } from "../errors.ts";
 import { sha256Hex } from "../zone/checksum.ts";
 
@@ -313,7 +314,7 @@ export function decodeManifest<M extends Manifest>(
   const damaged = (found: string, cause?: unknown) =>
     new StageError(`Cannot read the manifest ${expected.file}: ${found}`, {
       subject: expected.file,
-      hint: "Restore the file from the bucket's versions or a copy of the zone",
+      hint: RESTORE_FILE,
       cause,
     });
   let sealed: { sha256: string; manifest: M };

@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "../batches/restore_hint.ts";
 import type { DataFile } from "../batches/manifest.ts";
 import { StageError } from "../errors.ts";
 import { quoteName, quoteNames, quoteText } from "../sql/quote.ts";
@@ -6,7 +7,7 @@ import { sha256OfStream, shortChecksum } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";
 
 /** The columns that a query gives, with their types in DuckDB. */
-export async function givenColumns(
+export async function describeColumns(
   duckdb: Pick<DuckDb, "rows">,
   select: string,
 ): Promise<Column[]> {
@@ -112,8 +113,7 @@ export async function checkFiles(
   files: readonly DataFile[],
   options: { hint?: string } = {},
 ): Promise<void> {
-  const { hint = "Restore the file from the bucket's versions or a copy" } =
-    options;
+  const { hint = RESTORE_FILE } = options;
   for (const file of files) {
     const path = zone.locate(file.key);
     const damaged = (found: string) =>

@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "../batches/restore_hint.ts";
 import { messageOf, StageError } from "../errors.ts";
 
 /** Why DuckDB failed, other than through the data. */
@@ -93,7 +94,7 @@ export function dataFileError(
     hint: cause?.hint ??
       (isWrite
         ? "Check the free space and the rights there; the next run makes the batch again"
-        : `Restore the file from the bucket's versions, then run ${task}`),
+        : `${RESTORE_FILE}, then run ${task}`),
     cause: error,
   });
 }

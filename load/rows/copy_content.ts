@@ -1,4 +1,4 @@
-import { givenColumns } from "../../lib/duckdb/data_files.ts";
+import { describeColumns } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { quoteText } from "../../lib/sql/quote.ts";
@@ -66,7 +66,7 @@ export async function binaryContent(
 ): Promise<CopyContent | undefined> {
   const { select, subject, from, lacking, types } = options;
   try {
-    const given = await givenColumns(duckdb, select);
+    const given = await describeColumns(duckdb, select);
     const columns = binaryColumns(given, types);
     if (columns === undefined) return undefined;
     const doubts = columns.flatMap(({ doubt }, at) =>

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { DataFile } from "../../lib/batches/manifest.ts";
-import { givenColumns, readAllSql } from "../../lib/duckdb/data_files.ts";
+import { describeColumns, readAllSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { versionIntervalsSql } from "../../lib/duckdb/version_intervals.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
@@ -156,7 +156,7 @@ export async function columnsOfFiles(
   floats: string[];
 }> {
   const { columns, files, zone } = options;
-  const described = await givenColumns(
+  const described = await describeColumns(
     duckdb,
     `select * from ${readAllSql(zone, files)}`,
   );

@@ -142,7 +142,7 @@ export async function checkVersions(
     throw new StageError(
       `Cannot load batches ${manifests[0]?.batch} to ${
         manifests.at(-1)?.batch
-      }: the live files of "${name}" hold ${rows} versions of them, their manifests say ${expected}`,
+      }: the live files of "${name}" hold ${rows} versions of them, but their manifests say ${expected}`,
       {
         subject: name,
         hint: "Rebuild the lake: ./totesys rebuild processed",

@@ -7,7 +7,7 @@ import { quoteName } from "../../lib/sql/quote.ts";
 import { typeChange } from "../../lib/project/type_change.ts";
 import { warehouseType } from "../../lib/project/warehouse_type.ts";
 import type { ExportedVersions } from "../rows/export_versions.ts";
-import type { LoadWork } from "../load_group.ts";
+import type { LoadWork } from "../merge_group.ts";
 import type { TypedModel } from "./model_types.ts";
 import type { WarehouseTable } from "./warehouse_table.ts";
 

@@ -104,7 +104,7 @@ export async function checkNotMoved(
     {
       subject: model,
       hint:
-        `Give it its place back (${back}), or the loader's role its search_path. Or drop it with its views, and \`./totesys rebuild warehouse\` makes it again`,
+        `Move it back (${back}), or let the search_path of the loader's role lead to it. Or drop it with its views, and \`./totesys rebuild warehouse\` makes it again`,
     },
   );
 }

@@ -89,8 +89,8 @@ function isKeyless(
 }
 
 /**
- * Throws a `StageError` when something of somebody's has a name that a model's
- * table, about to be made, its views or its functions need.
+ * Throws a `StageError` when somebody's own relation or function has a name that
+ * a model's table, which is about to be made, its views or its functions need.
  */
 export async function checkFree(
   client: pg.Client,

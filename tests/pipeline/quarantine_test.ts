@@ -42,15 +42,17 @@ Deno.test("a row that can't be read is set aside, and the rest goes on", async (
   await platform.load();
 
   assert.equal(result.quarantined, 5);
-  assert.deepEqual(await quarantined(platform), [
+  const [design, payment, purchase = "", ...sales] = await quarantined(
+    platform,
+  );
+  assert.deepEqual([design, payment, ...sales], [
     'design 2: created_at is no timestamp: "0044-03-15 00:00:00 BC"',
     'payment 2: payment_date is no date (YYYY-MM-DD): "2023-02-30"',
-    (await quarantined(platform))[2],
     'sales_order 1: agreed_delivery_date is no date (YYYY-MM-DD): "31/12/2022"',
     'sales_order 3: unit_price is no numeric(10,2): "NaN"',
   ]);
   assert.match(
-    (await quarantined(platform))[2] ?? "",
+    purchase,
     /^purchase_order 1: last_updated is no timestamp: "infinity"/,
   );
   // The last good version stays, and what is good goes on.
@@ -80,7 +82,7 @@ Deno.test("a row that can't be read is set aside, and the rest goes on", async (
   );
   await platform.run();
 
-  assert.deepEqual((await quarantined(platform)).length, 2);
+  assert.equal((await quarantined(platform)).length, 2);
   assert.deepEqual(await units(platform, 1), ["5"]);
   assert.deepEqual(await units(platform, 3), []);
   assert.match(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { sourceError } from "../../extract/table_error.ts";
+import { sourceError } from "../../extract/source_error.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import { readConfig } from "../../lib/settings/config.ts";

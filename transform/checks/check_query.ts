@@ -5,8 +5,8 @@ import {
   aggregatesIn,
   type FunctionKinds,
   volatileParts,
-} from "./check_deterministic.ts";
-import { readsOfOtherRows, rowsIn } from "./check_quarantine.ts";
+} from "./volatile_functions.ts";
+import { readsOfOtherRows, rowsIn } from "./reads_of_other_rows.ts";
 import { batchReads } from "./check_select.ts";
 import { followRow } from "./row_model.ts";
 import type { SqlNode } from "./sql_tree.ts";

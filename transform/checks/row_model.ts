@@ -1,5 +1,5 @@
 import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
-import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
+import { aggregatesIn, type FunctionKinds } from "./volatile_functions.ts";
 import {
   columnName,
   findColumn,

@@ -1,7 +1,7 @@
 import type { QueryParts } from "../../lib/batches/manifest.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { shortChecksum } from "../../lib/zone/checksum.ts";
-import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
+import { aggregatesIn, type FunctionKinds } from "./volatile_functions.ts";
 import {
   ctesOf,
   nodeOf,

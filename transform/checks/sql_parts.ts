@@ -8,7 +8,7 @@ import {
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { withoutComments } from "../../lib/project/tables_read.ts";
 import { shortChecksum } from "../../lib/zone/checksum.ts";
-import { readFunctionKinds } from "./check_deterministic.ts";
+import { readFunctionKinds } from "./volatile_functions.ts";
 import { queryParts, type SplitQuery, splitQuery } from "./split_query.ts";
 import { parseSelect, type SqlNode } from "./sql_tree.ts";
 

@@ -3,7 +3,7 @@ import type { DataFile } from "../../lib/batches/manifest.ts";
 import {
   type Column,
   columnsHash,
-  givenColumns,
+  describeColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { EngineRefusal } from "../../lib/engine.ts";
@@ -69,7 +69,7 @@ export async function filesIn(
     );
     const file = { key, rows: Number(footer?.num_rows), ...content };
     if (file.rows === 0) continue;
-    const found = await givenColumns(
+    const found = await describeColumns(
       duckdb,
       `select * from ${readParquetSql(processed, [file])}`,
     );

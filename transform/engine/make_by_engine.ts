@@ -6,7 +6,7 @@ import type {
 import {
   type Column,
   columnsHash,
-  givenColumns,
+  describeColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
@@ -176,7 +176,7 @@ async function provideTable(
   const path = processed.locate(`${folder}/1.parquet`);
   engine.folders.push(folder);
   await makeEngineFolder(work, folder);
-  const described = await givenColumns(
+  const described = await describeColumns(
     duckdb,
     `select ${
       contract.columns.map(({ name, type }) =>

@@ -5,7 +5,7 @@ import {
   checkFiles,
   type Column,
   columnsHash,
-  givenColumns,
+  describeColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
@@ -168,7 +168,7 @@ async function fileColumns(
   { duckdb, zone }: CompactionWork,
   file: LiveFile,
 ): Promise<Column[]> {
-  const columns = await givenColumns(
+  const columns = await describeColumns(
     duckdb,
     `select * from ${readParquetSql(zone, [file])}`,
   );

@@ -9,7 +9,7 @@ import type {
 import {
   type Column,
   columnsHash,
-  givenColumns,
+  describeColumns,
   readAllSql,
 } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
@@ -211,7 +211,10 @@ async function otherColumns(
     if (columns === hash) continue;
     const some = columns === undefined ? files : files.slice(0, 1);
     found.push(
-      ...await givenColumns(duckdb, `select * from ${readAllSql(zone, some)}`),
+      ...await describeColumns(
+        duckdb,
+        `select * from ${readAllSql(zone, some)}`,
+      ),
     );
   }
   return found;

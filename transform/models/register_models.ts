@@ -1,4 +1,4 @@
-import { givenColumns } from "../../lib/duckdb/data_files.ts";
+import { describeColumns } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { messageOf, StageError } from "../../lib/errors.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
@@ -16,7 +16,7 @@ import {
 import {
   type FunctionKinds,
   readFunctionKinds,
-} from "../checks/check_deterministic.ts";
+} from "../checks/volatile_functions.ts";
 import {
   columnNameProblems,
   keyWidthProblems,
@@ -277,7 +277,7 @@ async function columnsOf(
   { name, sql }: { name: string; sql: string },
 ): Promise<ModelColumn[]> {
   try {
-    return await givenColumns(duckdb, sql);
+    return await describeColumns(duckdb, sql);
   } catch (error) {
     refuse(name, [messageOf(error)], "Correct the query, and try it in DuckDB");
     throw error;

@@ -1,3 +1,4 @@
+import { RESTORE_FILE } from "../../lib/batches/restore_hint.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
 import type { DataFile, IngestedTable } from "../../lib/batches/manifest.ts";
 import { PARALLEL_COLUMNS_MAX, readCsvSql } from "../../lib/duckdb/csv.ts";
@@ -241,7 +242,7 @@ async function readCsv(
     `Cannot read ${subject}: ${found?.rows} rows were found, the manifest says ${expected}`,
     {
       subject,
-      hint: "Restore the file from the bucket's versions, then run transform",
+      hint: `${RESTORE_FILE}, then run transform`,
     },
   );
 }

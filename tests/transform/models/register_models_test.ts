@@ -92,8 +92,7 @@ const ROWS_ALLOWED = [
   "select lot_id, part, name from changed.lot join (values ('a', 'A')) as places (note, name) using (note)",
   "select a as lot_id, b as part from changed.lot as q (a, b)",
   "select cast(lot_id as bigint) as lot_id, cast(part as varchar) as part from changed.lot",
-  "select lot_id, part, (select max(x) is null from (select 1 as x) as one) as y from changed.lot"
-    .replace("max(x) is null", "x"),
+  "select lot_id, part, (select x from (select 1 as x) as one) as y from changed.lot",
   "select lot_id, part from (select * from changed.lot order by seen) as sorted",
   'select "LOT_ID" as lot_id, "part" from "changed"."lot"',
   "select lot_id, part from changed.lot semi join (values ('a')) as codes (code) on code = note",

@@ -1,4 +1,4 @@
-import { aggregatesIn, type FunctionKinds } from "./check_deterministic.ts";
+import { aggregatesIn, type FunctionKinds } from "./volatile_functions.ts";
 import {
   ctesOf,
   nodeOf,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import pg from "pg";
-import { tableError } from "../../extract/table_error.ts";
+import { tableError } from "../../extract/source_error.ts";
 import { StageError } from "../../lib/errors.ts";
 
 /** The retry and the hint that an error of the source comes with. */
