@@ -5,7 +5,7 @@ import {
   allVersionsOf,
   type ProcessedManifest,
 } from "../lib/batches/manifest.ts";
-import { checkFiles } from "../lib/duckdb/data_files.ts";
+import { checkFiles } from "../lib/batches/check_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { whileIntact } from "../lib/duckdb/while_intact.ts";
 import { StageError } from "../lib/errors.ts";

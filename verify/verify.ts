@@ -3,7 +3,7 @@ import type pg from "pg";
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK, readLiveFiles } from "../lib/batches/live_files.ts";
 import type { LiveFile, ProcessedManifest } from "../lib/batches/manifest.ts";
-import { checkFiles } from "../lib/duckdb/data_files.ts";
+import { checkFiles } from "../lib/batches/check_files.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { duckDbCause } from "../lib/duckdb/duckdb_error.ts";
 import { isForeign, messageOf, StageError } from "../lib/errors.ts";

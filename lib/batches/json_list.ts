@@ -1,5 +1,5 @@
 import type { DataFile } from "./manifest.ts";
-import { damageOf } from "../duckdb/data_files.ts";
+import { damageOf } from "./check_files.ts";
 import { StageError } from "../errors.ts";
 import { sha256Hex } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";

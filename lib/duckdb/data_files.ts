@@ -1,9 +1,7 @@
-import { RESTORE_FILE } from "../batches/restore_hint.ts";
+import { shortChecksum } from "../zone/checksum.ts";
 import type { DataFile } from "../batches/manifest.ts";
-import { StageError } from "../errors.ts";
 import { quoteName, quoteNames, quoteText } from "../sql/quote.ts";
 import type { DuckDb } from "./duckdb.ts";
-import { sha256OfStream, shortChecksum } from "../zone/checksum.ts";
 import type { Zone } from "../zone/zone.ts";
 
 /** The columns that a query gives, with their types in DuckDB. */
@@ -102,45 +100,4 @@ function withColumnsSql(relation: string, columns: readonly Column[]): string {
   return `(select ${quoteNames(columns.map((column) => column.name))} from (
     select * from ${relation} union all by name select ${nulls.join(", ")}
     where false))`;
-}
-
-/**
- * Checks files against their checksums; throws a `StageError` for the first one
- * that is missing or changed.
- */
-export async function checkFiles(
-  zone: Zone,
-  files: readonly DataFile[],
-  options: { hint?: string } = {},
-): Promise<void> {
-  const { hint = RESTORE_FILE } = options;
-  for (const file of files) {
-    const path = zone.locate(file.key);
-    const damaged = (found: string) =>
-      new StageError(`Cannot read ${path}: ${found}`, {
-        subject: path,
-        hint,
-      });
-    if (await zone.head(file.key) === undefined) {
-      throw damaged("the manifest lists it, and it is missing");
-    }
-    const found = damageOf(
-      file,
-      await sha256OfStream(await zone.stream(file.key)),
-    );
-    if (found !== undefined) throw damaged(found);
-  }
-}
-
-/** How a stored file differs from its entry in a manifest, if it does. */
-export function damageOf(
-  listed: DataFile,
-  { bytes, sha256 }: Pick<DataFile, "bytes" | "sha256">,
-): string | undefined {
-  if (bytes !== listed.bytes) {
-    return `it has ${bytes} bytes, the manifest says ${listed.bytes}`;
-  }
-  return sha256 === listed.sha256
-    ? undefined
-    : "its content does not match its checksum";
 }

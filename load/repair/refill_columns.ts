@@ -1,7 +1,7 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { notifyReset } from "../ledger.ts";
 import { columnsOfFiles } from "../rows/export_versions.ts";

@@ -1,7 +1,7 @@
 import { BatchLog } from "../../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { quoteName } from "../../lib/sql/quote.ts";

@@ -5,7 +5,7 @@ import type { LiveTable } from "../../extract/live_table.ts";
 import { scanTable } from "../../extract/scan_table.ts";
 import type { DataFile, KeyIndex } from "../../lib/batches/manifest.ts";
 import { SILENT } from "../../lib/cli/progress.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import { StageError } from "../../lib/errors.ts";
 import { copyIn } from "../../lib/postgres/copy.ts";
 import { type Connection, query } from "../../lib/postgres/postgres.ts";

@@ -7,7 +7,7 @@ import type {
   Manifest,
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { openStageZone } from "../../lib/stage.ts";

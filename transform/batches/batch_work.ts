@@ -7,7 +7,8 @@ import type {
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import type { Progress } from "../../lib/cli/progress.ts";
-import { checkFiles, readLikeSql } from "../../lib/duckdb/data_files.ts";
+import { readLikeSql } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";

@@ -12,7 +12,7 @@ import {
   manifestSha256,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { type StageContext, startRun } from "../../lib/stage.ts";
 import {

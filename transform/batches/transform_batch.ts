@@ -2,7 +2,7 @@ import type {
   IngestedTable,
   ProcessedModel,
 } from "../../lib/batches/manifest.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
 import { quoteNames } from "../../lib/sql/quote.ts";

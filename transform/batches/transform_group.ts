@@ -1,5 +1,5 @@
 import { type IngestedTable, rowsOf } from "../../lib/batches/manifest.ts";
-import { checkFiles } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";

@@ -2,12 +2,12 @@ import { dataKey } from "../../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { DataFile, LiveFile } from "../../lib/batches/manifest.ts";
 import {
-  checkFiles,
   type Column,
   columnsHash,
   describeColumns,
   readParquetSql,
 } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteNames } from "../../lib/sql/quote.ts";

@@ -2,11 +2,8 @@ import type {
   DataFile,
   ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
-import {
-  checkFiles,
-  type Column,
-  readColumnsSql,
-} from "../../lib/duckdb/data_files.ts";
+import { type Column, readColumnsSql } from "../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../lib/batches/check_files.ts";
 import { quoteName, quoteNames } from "../../lib/sql/quote.ts";
 import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";

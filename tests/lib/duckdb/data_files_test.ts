@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import {
-  checkFiles,
   columnsHash,
   readLikeSql,
   readParquetSql,
 } from "../../../lib/duckdb/data_files.ts";
+import { checkFiles } from "../../../lib/batches/check_files.ts";
 import { StageError } from "../../../lib/errors.ts";
 import { sha256Hex, sha256OfStream } from "../../../lib/zone/checksum.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
