@@ -1,5 +1,4 @@
 import { shortChecksum } from "../zone/checksum.ts";
-import type { DataFile } from "../batches/manifest.ts";
 import { quoteName, quoteNames, quoteText } from "../sql/quote.ts";
 import type { DuckDb } from "./duckdb.ts";
 import type { Zone } from "../zone/zone.ts";
