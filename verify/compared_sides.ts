@@ -98,12 +98,12 @@ function misnumberedSql({ key, recordId = "" }: ModelInLake): string {
     union all
     select ${names}, from_batch, ${number} from ${ENDED_IN_WAREHOUSE})`;
   return `select ${names}, 'different' as ${HOW}
-    from (select *, count(*) over (partition by ${number}) as bearers
+    from (select *, count(*) over (partition by ${number}) as " bearers"
       from ${held}) as held
     inner join ${COUNTS_IN_LAKE} as counts using (from_batch)
-    where (bearers > 1 or ${number} is null
-        or ${number} <= so_far - counts.versions or ${number} > so_far)
-      and (select sum(versions) from ${COUNTS_IN_LAKE})
+    where (" bearers" > 1 or ${number} is null
+        or ${number} <= " so far" - " versions" or ${number} > " so far")
+      and (select sum(" versions") from ${COUNTS_IN_LAKE})
         = (select count(*) from ${held})`;
 }
 

@@ -105,7 +105,7 @@ export async function readFromLake(
   // With these, finding the current ones moves no whole rows.
   await duckdb.run(
     `create or replace table ${KEYS_IN_LAKE} as
-    select ${key}, max(batch) as batch, count(*) as versions
+    select ${key}, max(batch) as batch, count(*) as " versions"
     from ${VERSIONS_IN_LAKE} group by ${key}`,
   );
   // Nor does finding out when others ended.
@@ -123,8 +123,8 @@ export async function readFromLake(
   if (model.recordId === undefined) return;
   await duckdb.run(
     `create or replace table ${COUNTS_IN_LAKE} as
-    select batch as from_batch, count(*) as versions,
-      sum(count(*)) over (order by batch) as so_far
+    select batch as from_batch, count(*) as " versions",
+      sum(count(*)) over (order by batch) as " so far"
     from ${VERSIONS_IN_LAKE} where not is_delete group by batch`,
   );
 }
@@ -151,7 +151,7 @@ export function doublesInLake(model: ModelInLake): string {
  */
 function severalInLake(model: ModelInLake): string {
   return `(select version.* from ${VERSIONS_IN_LAKE} as version
-    semi join (from ${KEYS_IN_LAKE} where versions > 1) as newest
+    semi join (from ${KEYS_IN_LAKE} where " versions" > 1) as newest
       on ${onKey(model)})`;
 }
 

@@ -206,7 +206,7 @@ function hasOwnForm(
   return !NUMBER_IDS.includes(id) && !isCut;
 }
 
-/** The columns to which a table itself gives values: load leaves them alone. */
+/** The columns to which the table, or their domain, itself gives values. */
 async function columnsWithDefaults(
   client: pg.Client,
   table: string,
@@ -214,8 +214,9 @@ async function columnsWithDefaults(
   const rows = await query(
     client,
     `select attname as name from pg_attribute
+    inner join pg_type on pg_type.oid = atttypid
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
-      and (atthasdef or attidentity <> '')`,
+      and (atthasdef or attidentity <> '' or typdefault is not null)`,
     [table],
   );
   return rows.map(({ name }) => name ?? "");

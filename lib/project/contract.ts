@@ -43,8 +43,8 @@ const CREATE = new RegExp(
   `^create\\s+(?:unlogged\\s+)?table\\s+(?:if\\s+not\\s+exists\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s*\\((.*)$`,
   "isu",
 );
-const ADD = new RegExp(
-  `^alter\\s+table\\s+(?:if\\s+exists\\s+)?(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+add\\s+(.*)$`,
+const ALTER = new RegExp(
+  `^alter\\s+table\\s+(?:if\\s+exists\\s+)?(?:only\\s+)?(?:(${NAME})\\s*\\.\\s*)?(${NAME})\\s+(.*)$`,
   "isu",
 );
 const ATTACH = new RegExp(
@@ -147,9 +147,11 @@ function readStatement(
     });
     return;
   }
-  const [, keySchema, keyTable, items = ""] = ADD.exec(text) ?? [];
-  const keys = splitSql(items, ",")
-    .flatMap((item) => readKey(item.replace(/^add\s+/i, "")) ?? []);
+  const [, keySchema, keyTable, actions = ""] = ALTER.exec(text) ?? [];
+  const keys = splitSql(actions, ",").flatMap((action) => {
+    const [, added] = /^add\s+(.*)$/is.exec(action.trim()) ?? [];
+    return added === undefined ? [] : readKey(added) ?? [];
+  });
   if (keyTable !== undefined && keys.length > 0) {
     const table = found.tables.find((one) =>
       one.name === plainName(keyTable) &&

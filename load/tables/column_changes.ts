@@ -101,7 +101,10 @@ async function readColumns(
     )
     select attname as name, format_type(base.type, base.modifier) as type,
       attnotnull as is_not_null, attgenerated <> '' as is_generated,
-      atthasdef or attidentity <> '' as has_default,
+      atthasdef or attidentity <> '' or exists (
+        select from pg_type as own
+        where own.oid = atttypid and own.typdefault is not null
+      ) as has_default,
       case when base.type <> atttypid then format_type(atttypid, null) end
         as domain, ${IS_LOOSE} as is_loose
     from pg_attribute

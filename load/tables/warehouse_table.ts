@@ -85,7 +85,8 @@ const COLUMNS_SQL = `with recursive base (model, name, id, modifier) as (
     group by model, name
   )
   select model, attname as name,
-    atthasdef or attidentity <> '' as has_default,
+    atthasdef or attidentity <> '' or type.typdefault is not null
+      as has_default,
     coalesce(base.typname, type.typname)
       <> all(array[${EQUAL_TYPES.map(quoteText).join(", ")}])
       or ${IS_LOOSE} as is_unequal,

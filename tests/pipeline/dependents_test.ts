@@ -117,8 +117,18 @@ Deno.test("a surplus row that others refer to becomes a placeholder", async () =
   ]);
 });
 
-Deno.test("a placeholder keeps the defaults that its columns have in the warehouse", async () => {
-  const source = `create table item (
+for (
+  const [whose, domain, name] of [
+    ["its columns", "", "text not null default 'Unknown'"],
+    [
+      "its columns' domains",
+      "create domain label as text default 'Unknown';",
+      "label",
+    ],
+  ] as const
+) {
+  Deno.test(`a placeholder keeps the defaults that ${whose} have in the warehouse`, async () => {
+    const source = `create table item (
     item_id integer not null,
     name text not null,
     primary key (item_id)
@@ -129,56 +139,54 @@ create table sale (
     primary key (sale_id)
 );
 `;
-  await using platform = await openPlatform({
-    sql: await smallProject({
-      source,
-      models: [
-        {
-          name: "dim_item",
-          key: ["item_id"],
-          sql: "select item_id, name from changed.item",
-        },
-        {
-          name: "fact_sale",
-          kind: "fact",
-          key: ["sale_id"],
-          sql: "select sale_id, item_id from changed.sale",
-        },
-      ],
-      warehouse: `${
-        dimensionSql(
-          "dim_item",
-          "item_id integer primary key, name text not null default 'Unknown'",
-        )
-      }
+    await using platform = await openPlatform({
+      sql: await smallProject({
+        source,
+        models: [
+          {
+            name: "dim_item",
+            key: ["item_id"],
+            sql: "select item_id, name from changed.item",
+          },
+          {
+            name: "fact_sale",
+            kind: "fact",
+            key: ["sale_id"],
+            sql: "select sale_id, item_id from changed.sale",
+          },
+        ],
+        warehouse: `${domain} ${
+          dimensionSql("dim_item", `item_id integer primary key, name ${name}`)
+        }
       create table fact_sale (sale_record_id bigint primary key,
         sale_id integer not null, item_id integer references dim_item,
         ${HISTORY_SQL});
       create unique index on fact_sale (sale_id) where to_batch is null;
       create unique index on fact_sale (sale_id, from_batch);`,
-    }),
-    sourceSql: source,
+      }),
+      sourceSql: source,
+    });
+    const { source: { client }, warehouse, context } = platform;
+    await execute(client, "insert into sale values (1, 1), (2, 2)");
+    await platform.run();
+    const items = async () =>
+      (await warehouse.client.query(
+        "select item_id, name, is_placeholder from dim_item order by item_id",
+      )).rows;
+    const unknown = { name: "Unknown", is_placeholder: true };
+    const right = [{ item_id: 1, ...unknown }, { item_id: 2, ...unknown }];
+    assert.deepEqual(await items(), right);
+    await execute(
+      warehouse.client,
+      "update dim_item set is_placeholder = false, from_batch = 1 where item_id = 1",
+    );
+
+    assert.equal((await rebuildWarehouse(context)).repaired.dim_item, 1);
+
+    assert.deepEqual(await items(), right);
+    assert.deepEqual(differences(await verify(context)), []);
   });
-  const { source: { client }, warehouse, context } = platform;
-  await execute(client, "insert into sale values (1, 1), (2, 2)");
-  await platform.run();
-  const items = async () =>
-    (await warehouse.client.query(
-      "select item_id, name, is_placeholder from dim_item order by item_id",
-    )).rows;
-  const unknown = { name: "Unknown", is_placeholder: true };
-  const right = [{ item_id: 1, ...unknown }, { item_id: 2, ...unknown }];
-  assert.deepEqual(await items(), right);
-  await execute(
-    warehouse.client,
-    "update dim_item set is_placeholder = false, from_batch = 1 where item_id = 1",
-  );
-
-  assert.equal((await rebuildWarehouse(context)).repaired.dim_item, 1);
-
-  assert.deepEqual(await items(), right);
-  assert.deepEqual(differences(await verify(context)), []);
-});
+}
 
 Deno.test("an error names the rows that refer to a row, and is not retryable", async () => {
   await using platform = await openPlatform();

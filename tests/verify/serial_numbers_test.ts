@@ -6,23 +6,23 @@ import { projectOf } from "../harness/small_project.ts";
 
 /** A table of orders, with a key of this type. */
 function sourceSql(type: string): string {
-  return `create table ord (id ${type} not null, part integer not null,
-    v integer, primary key (id, part));`;
+  return `create table ord (id ${type} not null, versions integer not null,
+    v integer, primary key (id, versions));`;
 }
 
 /** A fact whose key is of this type, or in this order. */
-function projectWith({ type = "integer", key = "id, part" }) {
+function projectWith({ type = "integer", key = "id, versions" }) {
   return projectOf({
     "source.sql": sourceSql(type),
     "models/fact_ord.sql":
-      `-- Key: ${key}.\nselect id, part, v from changed.ord`,
+      `-- Key: ${key}.\nselect id, versions, v from changed.ord`,
   });
 }
 
 for (
   const [what, changed] of [
     ["has another type", { type: "text" }],
-    ["is in another order", { key: "part, id" }],
+    ["is in another order", { key: "versions, id" }],
   ] as const
 ) {
   Deno.test(`verify() takes a fact's serial numbers as they were given before its key ${what}`, async () => {

@@ -21,6 +21,7 @@ export function readsOfOtherRows(
   const { key, kinds } = options;
   const found: string[] = [];
   const hasRows = rowsIn(query);
+  const lists = listsOfConstants(query, { key, hasRows });
   walk(query, (node) => {
     if (node.class === "WINDOW") found.push("it has a window function");
     if (node.class === "SUBQUERY" && hasRows(node)) {
@@ -40,7 +41,7 @@ export function readsOfOtherRows(
       }
     }
     found.push(
-      ...key.filter((name) => replaces(node, name)).map((name) =>
+      ...key.filter((name) => replaces(node, name, lists)).map((name) =>
         `what it calls "${name}" is not that column of the key, unchanged`
       ),
     );
@@ -89,10 +90,54 @@ export function rowsIn(query: SqlNode): (part: unknown) => boolean {
 }
 
 /**
+ * The parts of a query that have none of the batch's rows and are only compared
+ * with: a subquery of an expression, and what rows are joined to by `using` all
+ * of the key, also by the name of a CTE. What they call a column comes out
+ * nowhere.
+ */
+function listsOfConstants(
+  query: SqlNode,
+  options: {
+    key: readonly string[];
+    hasRows: (part: unknown) => boolean;
+  },
+): ReadonlySet<SqlNode> {
+  const { key, hasRows } = options;
+  const found = new Set<SqlNode>();
+  const add = (part: unknown) => walk(part, (node) => found.add(node));
+  walk(query, (node) => {
+    if (node.class === "SUBQUERY" && !hasRows(node)) add(node);
+    const { type, join_type: kind, using_columns: using } = node;
+    const names = textsOf(using).map((name) => name.toLowerCase());
+    const isByKey = key.every((name) => names.includes(name.toLowerCase()));
+    if (type !== "JOIN" || !isByKey || hasRows(node.right)) return;
+    if (["INNER", "LEFT", "SEMI", "ANTI"].includes(textOf(kind))) {
+      add(node.right);
+    }
+  });
+  const used = new Set<string>();
+  walk(query, (node) => {
+    if (node.type !== "BASE_TABLE" || found.has(node)) return;
+    used.add(textOf(node.table_name).toLowerCase());
+  });
+  walk(query, (node) => {
+    for (const { name, query: own } of ctesOf(node)) {
+      if (!used.has(name) && !hasRows(own)) add(own);
+    }
+  });
+  return found;
+}
+
+/**
  * Whether a part of a query gives something else the name of a column of the
  * key: rows are found, grouped and joined by names.
  */
-function replaces(node: SqlNode, name: string): boolean {
+function replaces(
+  node: SqlNode,
+  name: string,
+  lists: ReadonlySet<SqlNode>,
+): boolean {
+  if (lists.has(node)) return false;
   const isName = (other = "") => other.toLowerCase() === name.toLowerCase();
   const isOther = (expression: SqlNode) => {
     const alias = textOf(expression.alias);
@@ -113,6 +158,7 @@ function replaces(node: SqlNode, name: string): boolean {
     [one[index], other[index]].some((given) => given === "*" || isName(given))
   );
   const isListed = listsOf(node).some(({ names, query }) => {
+    if (query !== undefined && lists.has(query)) return false;
     const given = namesGiven(query);
     return names.some((listed, index) =>
       isName(listed) && listed.toLowerCase() !== given[index]
@@ -190,7 +236,7 @@ function groupsBy(
 function joinsBy(node: SqlNode, key: readonly string[]): boolean {
   if (node.ref_type === "NATURAL") return false;
   const using = textsOf(node.using_columns).map((name) => name.toLowerCase());
-  if (key.every((name) => using.includes(name))) return true;
+  if (key.every((name) => using.includes(name.toLowerCase()))) return true;
   const equal: SqlNode[] = [];
   const isAnd = (condition: SqlNode) =>
     condition.type === "CONJUNCTION_AND"
@@ -208,5 +254,5 @@ function joinsBy(node: SqlNode, key: readonly string[]): boolean {
 function named(names: readonly string[], columns: SqlNode[]): boolean {
   const given = columns.filter((column) => column.class === "COLUMN_REF")
     .map(({ column_names: parts }) => textsOf(parts).at(-1)?.toLowerCase());
-  return names.every((name) => given.includes(name));
+  return names.every((name) => given.includes(name.toLowerCase()));
 }

@@ -76,6 +76,23 @@ for (
   });
 }
 
+for (
+  const before of [
+    "alter id set not null",
+    "owner to somebody",
+    "alter note set default 'a, add primary key (code)'",
+  ]
+) {
+  Deno.test(`parseContract() reads a key that is added after: ${before}`, () => {
+    const [table] = parseContract(`create table thing (
+      id integer not null, code text not null, note text
+    );
+    alter table thing ${before}, add primary key (id);`);
+
+    assert.deepEqual(table?.key, ["id"]);
+  });
+}
+
 Deno.test("parseContract() reads types in a dump that quotes all names", () => {
   const [table] = parseContract(`CREATE TABLE "public"."thing" (
     "id" integer NOT NULL,

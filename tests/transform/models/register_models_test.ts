@@ -717,6 +717,9 @@ const QUARANTINE_ALLOWED = [
   "with bad(lot_id, part, reason) as (select lot_id, part, 'x' from arrived.lot) select lot_id, part, reason from bad",
   "select lot_id, part, reason from (select lot_id, part, 'x' from arrived.lot) as bad(lot_id, part, reason)",
   "select * from (select lot_id, part, 'x' as reason from arrived.lot) union all select lot_id, part, 'y' from arrived.lot",
+  "select lot_id, part, 'x' as reason from arrived.lot join (values (1, 2)) as bad (lot_id, part) using (lot_id, part)",
+  "with bad(lot_id, part) as (values (1, 2)) select lot_id, part, 'x' as reason from arrived.lot join bad using (lot_id, part)",
+  "select lot_id, part, 'x' as reason from arrived.lot where lot_id in (select v.lot_id from (values (1)) as v (lot_id))",
 ];
 const QUARANTINE_REFUSED: [string, RegExp][] = [
   [
@@ -791,6 +794,8 @@ const QUARANTINE_REFUSED: [string, RegExp][] = [
     "select lot_id, part, 'x' as reason from (select price, part from arrived.lot) as own(lot_id, part)",
     "with own(lot_id, part) as (select price, part from arrived.lot) select lot_id, part, 'x' as reason from own",
     "select lot_id, part, 'x' as reason from arrived.lot union all select part, lot_id, 'y' from arrived.lot",
+    "select bad.lot_id, part, 'x' as reason from arrived.lot join (values (5)) as bad (lot_id) on true",
+    "with bad(lot_id) as (values (5)) select bad.lot_id, part, 'x' as reason from arrived.lot cross join bad",
     "select one.lot_id, one.part, 'x' as reason from arrived.lot as one join (select part, price as lot_id from arrived.lot) as other using (lot_id, part)",
     "select * exclude (lot_id), columns('(lot)_seen') as '\\1_id', 'x' as reason from (select *, lot_id + 1 as lot_seen from arrived.lot)",
   ].map((sql): [string, RegExp] => [
