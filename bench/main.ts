@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fillSource } from "../demo/fill.ts";
-import { THOUSAND_CHANGES } from "../demo/measured_trade.ts";
+import { PLACES, THOUSAND_CHANGES } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import {
   type PostgresServer,
@@ -44,11 +44,9 @@ try {
       seed: SEED,
       salesOrders: Number(values.orders),
     });
-    // The peers' warehouse can't hold a department without a location.
+    // The peers' warehouse can't hold what has none.
     if (values.against !== undefined) {
-      await client.query(
-        "update department set location = 'Leeds' where location is null",
-      );
+      await client.query(PLACES);
     }
     await client.query("checkpoint");
   });

@@ -11,6 +11,10 @@ export const FACTS = [
 /** The worth of a sales order. */
 export const VALUE = "units_sold * unit_price";
 
+/** SQL that gives each department a place. */
+export const PLACES =
+  "update department set location = 'Leeds' where location is null";
+
 /** A thousand changes of a source of a million orders. */
 export const THOUSAND_CHANGES = [
   `update sales_order set units_sold = units_sold + 1

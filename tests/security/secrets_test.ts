@@ -7,12 +7,13 @@ import { platformDirectory } from "../../lib/platform_directory.ts";
 import { openZone } from "../../lib/zone/zone.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
+  execute,
   openPlatform,
   type Platform,
   type ZoneKind,
 } from "../harness/platform.ts";
 import { BUCKET } from "../harness/s3.ts";
-import { fillSmall } from "../harness/small_source.ts";
+import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import { startS3Proxy } from "../lib/zone/s3_proxy.ts";
 
@@ -399,6 +400,7 @@ Deno.test("no failing task prints a secret", async () => {
   // One batch waits for load, and another for transform.
   await platform.extract();
   await platform.transform();
+  await execute(platform.source.client, insertOrder(100));
   await platform.extract();
   const given = secretEnv(platform, roles);
   const runs = FAILURES.flatMap((failure) =>
