@@ -354,7 +354,7 @@ Deno.test("rebuild and resync list their arguments when one is wrong, and exit w
   const contract = join(SQL_DIRECTORY, "source.sql");
   for (
     const { main, args, message } of [
-      { main: rebuild, args: [], message: 'Cannot rebuild ""' },
+      { main: rebuild, args: [], message: "Cannot rebuild without a place" },
       { main: rebuild, args: ["lake"], message: 'Cannot rebuild "lake"' },
       {
         main: rebuild,
