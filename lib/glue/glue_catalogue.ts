@@ -8,11 +8,15 @@ import {
   UpdateTableCommand,
 } from "@aws-sdk/client-glue";
 import { messageOf, StageError } from "../errors.ts";
-import type {
-  ShownMetadata,
-  TableCatalogue,
+import {
+  folderOf,
+  isAsFar,
+  isSameTable,
+  type NamedTable,
+  type ShownMetadata,
+  type TableCatalogue,
 } from "../iceberg/table_catalogue.ts";
-import { type TableMetadata, versionOf } from "../iceberg/table_metadata.ts";
+import type { TableMetadata } from "../iceberg/table_metadata.ts";
 import type { GlueSettings } from "../settings/iceberg_settings.ts";
 import { clientConfig, PATIENCE } from "../zone/s3_client_config.ts";
 import type { S3Settings } from "../zone/zone.ts";
@@ -88,7 +92,7 @@ export class GlueCatalogue implements TableCatalogue {
     const found = await this.#find(name);
     if (found !== undefined) {
       this.#checkOwn(found, shown);
-      if (isAsFar(found, shown)) return;
+      if (isAsFar(namedTable(found), shown)) return;
     }
     const TableInput = inputOf(name, shown, found);
     if (found === undefined) {
@@ -109,19 +113,14 @@ export class GlueCatalogue implements TableCatalogue {
   }
 
   /** Throws a `StageError` if a table of this name belongs to somebody else. */
-  #checkOwn(
-    { Name, Parameters }: Table,
-    { metadata, uri }: ShownMetadata,
-  ): void {
-    const location = Parameters?.metadata_location ?? "";
+  #checkOwn(found: Table, shown: ShownMetadata): void {
+    const { Name, Parameters } = found;
     const isIceberg = Parameters?.table_type?.toUpperCase() === "ICEBERG";
-    // A lake that was moved keeps its tables' ids.
-    const isOwn = Parameters?.uuid === metadata["table-uuid"] ||
-      folderOf(location) === folderOf(uri);
-    if (isIceberg && isOwn) return;
+    const named = namedTable(found);
+    if (isIceberg && isSameTable(named, shown)) return;
     throw new StageError(
       `Cannot show the Iceberg table "${Name}" in Glue's database "${this.#database}": a table of this name is there already, ${
-        isIceberg ? `at ${folderOf(location)}` : "which is not Iceberg's"
+        isIceberg ? `at ${folderOf(named.location)}` : "which is not Iceberg's"
       }`,
       {
         subject: Name ?? "",
@@ -146,19 +145,11 @@ export class GlueCatalogue implements TableCatalogue {
   }
 }
 
-/**
- * Whether Glue names this version or a later one of the same table: one that was
- * removed and made again begins with version 1.
- */
-function isAsFar({ Parameters }: Table, { metadata, uri }: ShownMetadata) {
-  const location = Parameters?.metadata_location ?? "";
-  return Parameters?.uuid === metadata["table-uuid"] &&
-    folderOf(location) === folderOf(uri) &&
-    (versionOf(location) ?? 0) >= (versionOf(uri) ?? 0);
-}
-
-function folderOf(uri: string): string {
-  return uri.slice(0, uri.lastIndexOf("/"));
+function namedTable({ Parameters }: Table): NamedTable {
+  return {
+    location: Parameters?.metadata_location ?? "",
+    uuid: Parameters?.uuid,
+  };
 }
 
 function inputOf(

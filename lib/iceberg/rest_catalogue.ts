@@ -1,13 +1,13 @@
 import { messageOf, StageError } from "../errors.ts";
 import type { RestLogin, RestSettings } from "../settings/iceberg_settings.ts";
-import type { ShownMetadata, TableCatalogue } from "./table_catalogue.ts";
-import { versionOf } from "./table_metadata.ts";
-
-/** A table as the catalogue has it. */
-interface NamedTable {
-  "metadata-location": string;
-  metadata: { "table-uuid": string };
-}
+import {
+  folderOf,
+  isAsFar,
+  isSameTable,
+  type NamedTable,
+  type ShownMetadata,
+  type TableCatalogue,
+} from "./table_catalogue.ts";
 
 /** What it answered, if that was no success. */
 class Refusal extends Error {
@@ -102,12 +102,8 @@ export class RestCatalogue implements TableCatalogue {
 
   /** Throws a `StageError` if a table of this name belongs to somebody else. */
   #checkOwn(name: string, found: NamedTable, shown: ShownMetadata): void {
-    const folder = folderOf(found["metadata-location"]);
-    // A lake that was moved keeps its tables' ids.
-    const isOwn =
-      found.metadata["table-uuid"] === shown.metadata["table-uuid"] ||
-      folder === folderOf(shown.uri);
-    if (isOwn) return;
+    if (isSameTable(found, shown)) return;
+    const folder = folderOf(found.location);
     throw new StageError(
       `Cannot show the Iceberg table "${name}" in the catalogue at ${this.#settings.url}: a table of this name is there already, at ${folder}`,
       {
@@ -121,11 +117,18 @@ export class RestCatalogue implements TableCatalogue {
   async #find(name: string): Promise<NamedTable | undefined> {
     const place = await this.#place();
     try {
-      return await this.#ask(
+      const found = await this.#ask(
         "GET",
         // Not those that are no branch's.
         `${place}/tables/${encodeURIComponent(name)}?snapshots=refs`,
-      ) as NamedTable;
+      ) as {
+        "metadata-location": string;
+        metadata: { "table-uuid": string };
+      };
+      return {
+        location: found["metadata-location"],
+        uuid: found.metadata["table-uuid"],
+      };
     } catch (error) {
       const isMissing = error instanceof Refusal && error.status === 404;
       if (!isMissing) throw error;
@@ -247,21 +250,6 @@ function reasonOf(text: string): string {
   } catch {
     return "";
   }
-}
-
-/**
- * Whether the catalogue names this version or a later one of the same table: one
- * that was removed and made again begins with version 1.
- */
-function isAsFar(found: NamedTable, { metadata, uri }: ShownMetadata): boolean {
-  const location = found["metadata-location"];
-  return found.metadata["table-uuid"] === metadata["table-uuid"] &&
-    folderOf(location) === folderOf(uri) &&
-    (versionOf(location) ?? 0) >= (versionOf(uri) ?? 0);
-}
-
-function folderOf(uri: string): string {
-  return uri.slice(0, uri.lastIndexOf("/"));
 }
 
 function cannotReplace(name: string, cause: unknown): StageError {
