@@ -72,17 +72,11 @@ export function main(args: readonly string[], io?: ProcessIo): Promise<number> {
 
 function checkPositionals(positionals: readonly string[], flags: Flags): void {
   const [word = "", ...others] = positionals;
-  if (word === "") {
-    throw new ConfigError([
-      "Cannot rebuild without a place: processed or warehouse is expected",
-      USAGE,
-    ]);
-  }
   if (!NEEDS.has(word) || others.length > 0) {
     throw new ConfigError([
-      `Cannot rebuild "${
-        positionals.join(" ")
-      }": processed or warehouse is expected`,
+      `Cannot rebuild ${
+        word === "" ? "without a place" : `"${positionals.join(" ")}"`
+      }: processed or warehouse is expected`,
       USAGE,
     ]);
   }

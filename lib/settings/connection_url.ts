@@ -54,6 +54,12 @@ export function serverName(settings: PostgresSettings): string {
 
 /** Names of this machine by which no other machine reaches it. */
 export const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
+
+/** Whether what is sent to a URL crosses a network, and can be read there. */
+export function isSentInClear({ protocol, hostname }: URL): boolean {
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  return protocol === "http:" && !LOCAL_HOSTS.includes(host);
+}
 const TLS_MODES = ["disable", "require", "verify-ca", "verify-full"];
 /** libpq's modes that guarantee nothing. */
 const UNSAFE_TLS_MODES = ["allow", "prefer"];

@@ -1,4 +1,4 @@
-import { LOCAL_HOSTS } from "./connection_url.ts";
+import { isSentInClear } from "./connection_url.ts";
 import type { SettingReader } from "./setting_reader.ts";
 
 /** How to reach a Trino server, and where it keeps our tables' names. */
@@ -137,14 +137,10 @@ function readTrino(
     problems.push(`TRINO_URL is malformed: ${SHAPE} is expected`);
     return undefined;
   }
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const password = url.password === ""
     ? undefined
     : decodeURIComponent(url.password);
-  if (
-    url.protocol === "http:" && password !== undefined &&
-    !LOCAL_HOSTS.includes(host)
-  ) {
+  if (password !== undefined && isSentInClear(url)) {
     problems.push(
       "TRINO_URL has a password, and would send it unencrypted: use https://",
     );

@@ -1,4 +1,4 @@
-import { LOCAL_HOSTS } from "./connection_url.ts";
+import { isSentInClear } from "./connection_url.ts";
 import type { SettingReader } from "./setting_reader.ts";
 
 /** A database of the Glue Data Catalog. */
@@ -97,7 +97,8 @@ function readRest(
     );
   } else if (login !== undefined) {
     const used = "token" in login ? [url] : [url, login.tokenUrl];
-    if (!used.every(keepsSecrets)) {
+    const urls = used.flatMap((one) => URL.parse(one) ?? []);
+    if (urls.some(isSentInClear)) {
       problems.push(
         "ICEBERG_REST_URL, or ICEBERG_REST_TOKEN_URL, would get a secret unencrypted: use https://",
       );
@@ -152,12 +153,6 @@ function isPlace(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) &&
     url.username === "" && url.search === "" && url.hash === "";
-}
-
-function keepsSecrets(text: string): boolean {
-  const url = URL.parse(text);
-  return url?.protocol !== "http:" ||
-    LOCAL_HOSTS.includes(url.hostname.replace(/^\[(.*)\]$/, "$1"));
 }
 
 function given(database: string | undefined): string {

@@ -54,19 +54,13 @@ export async function publishTable(
       if (stored !== undefined && stored.hint !== version) {
         await writeHint(zone, folder, version);
       }
-      return stored?.metadata && {
-        metadata: stored.metadata,
-        uri: uriOf(zone, versionKey(folder, version)),
-      };
+      return shownOf(table, stored);
     }
     await Promise.all(
       next.written.map(({ key, content }) => zone.create(key, content)),
     );
     const made = { version: version + 1, metadata: next.metadata };
-    if (await createVersion(zone, folder, made)) {
-      const uri = uriOf(zone, versionKey(folder, made.version));
-      return { metadata: made.metadata, uri };
-    }
+    if (await createVersion(zone, folder, made)) return shownOf(table, made);
     after = version + 1;
   }
   throw new StageError(
@@ -77,13 +71,20 @@ export async function publishTable(
 
 /** The newest version of a table; undefined if it can't be read. */
 export async function newestMetadata(
-  { zone, name }: Table,
+  table: Table,
 ): Promise<ShownMetadata | undefined> {
-  const folder = tableFolder(name);
-  const stored = await readTableMetadata(zone, folder);
-  return stored?.metadata && {
-    metadata: stored.metadata,
-    uri: uriOf(zone, versionKey(folder, stored.version)),
+  const stored = await readTableMetadata(table.zone, tableFolder(table.name));
+  return shownOf(table, stored);
+}
+
+/** A version of a table, as a catalogue is to show it. */
+function shownOf(
+  { zone, name }: Table,
+  version: Pick<StoredTable, "version" | "metadata"> | undefined,
+): ShownMetadata | undefined {
+  return version?.metadata && {
+    metadata: version.metadata,
+    uri: uriOf(zone, versionKey(tableFolder(name), version.version)),
   };
 }
 

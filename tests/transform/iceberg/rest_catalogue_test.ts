@@ -174,7 +174,7 @@ for (
     ["is broken", 500, undefined, /: HTTP 500$/],
   ] as const
 ) {
-  Deno.test(`a REST catalogue that ${what} is told`, async () => {
+  Deno.test(`an error says that a REST catalogue ${what}`, async () => {
     await using server = serve((request) =>
       request.method === "POST"
         ? new Response(body && JSON.stringify(body), { status })
