@@ -288,7 +288,7 @@ function continuityError(
 ): StageError {
   const { found, zone } = options;
   return new StageError(
-    `Cannot go on from batch ${entry.batch}, which the warehouse holds: in ${zone} it ${found}`,
+    `Cannot continue the warehouse after batch ${entry.batch}: in ${zone} it ${found}`,
     {
       subject: zone,
       hint: found === OTHER_SQL

@@ -118,7 +118,7 @@ for (
       {
         name: "StageError",
         message:
-          `Cannot go on from batch 3, which the warehouse holds: in /zone it ${found}`,
+          `Cannot continue the warehouse after batch 3: in /zone it ${found}`,
         subject: "/zone",
         hint: /`\.\/totesys rebuild warehouse`/,
       },

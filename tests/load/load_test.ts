@@ -44,7 +44,7 @@ Deno.test("load() refuses an empty zone when the warehouse has batches", async (
   await assert.rejects(platform.load(), {
     name: "StageError",
     message:
-      `Cannot go on from batch 1, which the warehouse holds: in ${empty} it is missing`,
+      `Cannot continue the warehouse after batch 1: in ${empty} it is missing`,
     hint: /^Check that PROCESSED_URL and WAREHOUSE_URL belong together/,
   });
 
@@ -87,7 +87,8 @@ Deno.test("load() refuses a warehouse of another lake before it changes anything
   const before = await tables();
   const refusal = {
     name: "StageError",
-    message: /^Cannot go on from batch 1, .* it belongs to another lake$/,
+    message:
+      /^Cannot continue the warehouse after batch 1: .* it belongs to another lake$/,
   };
 
   await assert.rejects(other.load(), refusal);

@@ -156,16 +156,25 @@ Deno.test("status reports zones and a warehouse that don't belong together", asy
   const { ingestionUrl, processedUrl } = platform.config;
   const { INGESTION_URL, PROCESSED_URL, WAREHOUSE_URL } = envOf(other);
   const cases: [Record<string, string | undefined>, RegExp][] = [
-    [{ INGESTION_URL }, /transform: Cannot go on from batch 1: .* another one/],
-    [{ INGESTION_URL: empty }, /transform: Cannot go on from .* is missing/],
-    [{ WAREHOUSE_URL }, /load: Cannot go on from batch 1, .* another lake/],
+    [
+      { INGESTION_URL },
+      /transform: Cannot continue the lake after batch 1: .* another one/,
+    ],
+    [
+      { INGESTION_URL: empty },
+      /transform: Cannot continue the lake after .* is missing/,
+    ],
+    [
+      { WAREHOUSE_URL },
+      /load: Cannot continue the warehouse after batch 1: .* another lake/,
+    ],
     [
       { INGESTION_URL, PROCESSED_URL },
-      /load: Cannot go on from batch 1, .* belongs to another lake/,
+      /load: Cannot continue the warehouse after batch 1: .* belongs to another lake/,
     ],
     [
       { INGESTION_URL: empty, PROCESSED_URL: join(empty, "..", "empty2") },
-      /load: Cannot go on from batch 1, .* is missing/,
+      /load: Cannot continue the warehouse after batch 1: .* is missing/,
     ],
     [
       { INGESTION_URL: processedUrl, PROCESSED_URL: ingestionUrl },

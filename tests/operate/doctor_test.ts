@@ -163,13 +163,13 @@ Deno.test("doctor finds zones and a warehouse that don't belong together", async
 
   assert.match(
     zones,
-    /^processed zone: Cannot go on from batch 1: in .* it is/,
+    /^processed zone: Cannot continue the lake after batch 1: in .* it is/,
   );
   assert.deepEqual(more, []);
   assert.equal(lakes.length, 1);
   assert.match(
     lakes[0] ?? "",
-    /^warehouse: Cannot go on from batch 1, .* belongs to another lake/,
+    /^warehouse: Cannot continue the warehouse after batch 1: .* belongs to another lake/,
   );
 });
 

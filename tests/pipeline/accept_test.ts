@@ -109,9 +109,9 @@ Deno.test("transform() lists what changed SQL removes, and load continues with w
     await assert.rejects(platform.transform(), {
       name: "StageError",
       message:
-        "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since, and takes away: " +
+        "Cannot continue with the changed sql/ (contract, models or quarantine) after batch 2: it takes away: " +
         "dim_item: no model has the column title; dim_item: the column weight is integer, it was bigint; " +
-        "dim_old: the model no longer exists, and changes: dim_item: weight is computed differently",
+        "dim_old: the model no longer exists, and it changes: dim_item: weight is computed differently",
       hint: /run transform once with --accept/,
     });
     await assert.rejects(processedManifest(platform, 3));
@@ -227,7 +227,7 @@ Deno.test("transform() asks for --accept when no batch records its SQL, as in th
 
     await assert.rejects(platform.transform(), {
       message:
-        "Cannot go on from batch 2: sql/ (contract, models or quarantine) has changed since, and what it was is not known, as an earlier version made that batch",
+        "Cannot continue with the changed sql/ (contract, models or quarantine) after batch 2: what it was is not known, as an earlier version made that batch",
     });
   }));
 
@@ -256,7 +256,7 @@ Deno.test("transform() asks for --accept when a model returns", () =>
 
     await assert.rejects(platform.transform(), {
       message:
-        /, and changes: dim_old: the model is back, and its old rows are still in the lake$/,
+        /: it changes: dim_old: the model is back, and its old rows are still in the lake$/,
     });
   }));
 
@@ -360,7 +360,9 @@ Deno.test("one --accept covers all stages", () =>
 
       assert.equal(await pipeline([], world), 1, world.said);
       // The company's folder is meant, and not that of the project.
-      assert.ok(world.said.includes(`batch 2: ${folder}/ (contract, models`));
+      assert.ok(
+        world.said.includes(`the changed ${folder}/ (contract, models`),
+      );
       assert.match(
         world.said,
         /takes away: dim_item: no model has the column title/,

@@ -144,7 +144,7 @@ Deno.test("transform() refuses a changed key even with --accept", async () => {
   await assert.rejects(
     transform(context, { accept: true }),
     failure(
-      /^Cannot go on from batch 2: the key of "fact_price" is now \(code\), it was \(item_id\)$/,
+      /^Cannot change the key of "fact_price" to \(code\): until batch 2 it was \(item_id\)$/,
       /rebuild processed/,
     ),
   );

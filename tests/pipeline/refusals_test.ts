@@ -61,7 +61,7 @@ Deno.test("transform() refuses a truncated and rewritten log", async () => {
     assert(error instanceof StageError);
     assert.match(
       error.message,
-      /Cannot go on from batch 1: .* another one now/,
+      /Cannot continue the lake after batch 1: .* another one now/,
     );
     return true;
   });
@@ -80,7 +80,7 @@ Deno.test("transform() stops when sql/ has changed, without --accept", async () 
 
   await assert.rejects(platform.transform(), (error) => {
     assert(error instanceof StageError);
-    assert.match(error.message, /sql\/ .* has changed since, and changes: /);
+    assert.match(error.message, /changed sql\/ .* after batch 1: it changes: /);
     return true;
   });
   const { transform } = await import("../../transform/transform.ts");

@@ -163,13 +163,12 @@ Deno.test("a key whose new type can't hold the old keys is repaired by following
   withChangedKeys(UUIDS, async (platform) => {
     const { context } = platform;
     await assertRefused(transform(context, { accept: true }), {
-      message:
-        /^Cannot go on with "dim_cust" in batch 3: its rows of earlier batches .*UUID/,
+      message: /^Cannot read earlier rows of "dim_cust" in batch 3: .*UUID/,
       hint: /^Run `\.\/totesys rebuild processed`/,
     });
     await rebuildProcessed(context);
     await assertRefused(platform.load(), {
-      message: /^Cannot go on from batch 2/,
+      message: /^Cannot continue the warehouse after batch 2/,
       hint: /^Run `\.\/totesys rebuild warehouse`/,
     });
     await assertRefused(rebuildWarehouse(context), {
@@ -183,8 +182,7 @@ Deno.test("a key whose new type can't hold the old keys is repaired by following
 Deno.test("such a key of a joined table is repaired by following the hints", () =>
   withChangedKeys({ ...UUIDS, models: JOINED }, async ({ context }) => {
     await assertRefused(transform(context, { accept: true }), {
-      message:
-        /^Cannot go on with "cust" in batch 3: its rows of earlier batches .*UUID/,
+      message: /^Cannot read earlier rows of "cust" in batch 3: .*UUID/,
       hint: /^Run `\.\/totesys rebuild processed`/,
     });
 

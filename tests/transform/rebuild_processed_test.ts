@@ -203,7 +203,8 @@ Deno.test("rebuildProcessed() never drops an existing batch", async () => {
 
   await Deno.rename(last, `${last}.kept`);
   await assert.rejects(rebuildProcessed(platform.context), {
-    message: `Cannot go on from batch 3: in ${ingestionUrl} it is missing now`,
+    message:
+      `Cannot continue the lake after batch 3: in ${ingestionUrl} it is missing now`,
   });
   // Not even where the newest can't be read.
   await Deno.writeTextFile(`${processedUrl}/_batches/000000003.json`, "{");

@@ -190,7 +190,7 @@ Deno.test("transform() refuses changed SQL, unless it is accepted for new batche
   await assert.rejects(platform.transform(), {
     name: "StageError",
     message:
-      "Cannot go on from batch 1: sql/ (contract, models or quarantine) has changed since, and changes: dim_design: its header changes, or its query besides what it selects by name",
+      "Cannot continue with the changed sql/ (contract, models or quarantine) after batch 1: it changes: dim_design: its header changes, or its query besides what it selects by name",
     subject: "sql/",
     hint: /--accept\b/,
   });
@@ -214,7 +214,8 @@ Deno.test("transform() refuses a truncated or rewritten ingestion log", async ()
   const { ingestionUrl } = platform.config;
   const refusal = (found: string) => ({
     name: "StageError",
-    message: `Cannot go on from batch 2: in ${ingestionUrl} it is ${found} now`,
+    message:
+      `Cannot continue the lake after batch 2: in ${ingestionUrl} it is ${found} now`,
     subject: ingestionUrl,
     hint: /^Check that INGESTION_URL and PROCESSED_URL belong together/,
   });
@@ -236,7 +237,8 @@ Deno.test("transform() refuses a truncated or rewritten ingestion log", async ()
 
   await Deno.remove(ingestionUrl, { recursive: true });
   await assert.rejects(platform.transform(), {
-    message: `Cannot go on from batch 3: in ${ingestionUrl} it is missing now`,
+    message:
+      `Cannot continue the lake after batch 3: in ${ingestionUrl} it is missing now`,
   });
 });
 

@@ -21,7 +21,7 @@ export async function checkContinuity(
   ) return;
   const { url } = input.zone;
   throw new StageError(
-    `Cannot go on from batch ${previous.batch}: in ${url} it is ${
+    `Cannot continue the lake after batch ${previous.batch}: in ${url} it is ${
       source === undefined ? "missing" : "another one"
     } now`,
     {

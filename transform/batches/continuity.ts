@@ -138,9 +138,9 @@ export function checkKeys(
     const before = keys[name];
     if (before === undefined || hasSameColumns(before, key)) continue;
     throw new StageError(
-      `Cannot go on from batch ${batch}: the key of "${name}" is now (${
+      `Cannot change the key of "${name}" to (${
         key.join(", ")
-      }), it was (${before.join(", ")})`,
+      }): until batch ${batch} it was (${before.join(", ")})`,
       {
         subject: `models/${name}`,
         hint:

@@ -111,12 +111,12 @@ function refuseChange(
     ...before?.parts === undefined
       ? ["what it was is not known, as an earlier version made that batch"]
       : [],
-    ...taken.length === 0 ? [] : [`takes away: ${taken.join("; ")}`],
-    ...changed.length === 0 ? [] : [`changes: ${changed.join("; ")}`],
+    ...taken.length === 0 ? [] : [`it takes away: ${taken.join("; ")}`],
+    ...changed.length === 0 ? [] : [`it changes: ${changed.join("; ")}`],
   ];
   throw new StageError(
-    `Cannot go on from batch ${batch}: sql/ (contract, models or quarantine) has changed since${
-      lists.length === 0 ? "" : `, and ${lists.join(", and ")}`
+    `Cannot continue with the changed sql/ (contract, models or quarantine) after batch ${batch}: ${
+      lists.join(", and ")
     }`,
     {
       subject: "sql/",

@@ -46,7 +46,7 @@ export function earlierFault(
   { name, batch }: { name: string; batch: number },
 ): StageError {
   return new StageError(
-    `Cannot go on with "${name}" in batch ${batch}: its rows of earlier batches do not fit its columns' types now: ${
+    `Cannot read earlier rows of "${name}" in batch ${batch}: they do not fit its columns' types now: ${
       messageOf(error)
     }`,
     {

@@ -124,7 +124,8 @@ Deno.test("rebuildWarehouse() works when other SQL made the zone", async () => {
   await rebuildProcessed(platform.context);
   await assert.rejects(platform.load(), {
     hint,
-    message: /^Cannot go on from batch 1, .* it was made by other SQL$/,
+    message:
+      /^Cannot continue the warehouse after batch 1: .* it was made by other SQL$/,
   });
   await rebuildWarehouse(platform.context);
   await assertFreshlyLoaded(platform);

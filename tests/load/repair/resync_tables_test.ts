@@ -60,7 +60,10 @@ Deno.test("resyncTables() refuses an empty zone, and a warehouse of another lake
 
   await assert.rejects(
     resyncTables(platform.context, { tables: ["payment"] }),
-    { message: /^Cannot go on from batch 4, .* it belongs to another lake$/ },
+    {
+      message:
+        /^Cannot continue the warehouse after batch 4: .* it belongs to another lake$/,
+    },
   );
 
   assert.deepEqual(await tableTexts(platform.warehouse), before);

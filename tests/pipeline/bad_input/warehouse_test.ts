@@ -92,8 +92,7 @@ const CASES: BadInput[] = [
       )(platform);
     },
     stage: "load",
-    message:
-      /Cannot go on from batch 1, which the warehouse holds: .* another lake/,
+    message: /Cannot continue the warehouse after batch 1: .* another lake/,
   },
   {
     name: "a check that is broken",
