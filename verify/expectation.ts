@@ -150,7 +150,8 @@ async function quarantineRows(
   const keyed = `(select *, coalesce(${FAULTY_KEY}, ${key}) as " key"
     from ${sourceRows(table)})`;
   const good = some
-    ? `select ${names} from ${keyed} anti join ${bad} on row_key = " key"`
+    ? `select ${names} from ${keyed}
+      anti join ${bad} as bad on bad.row_key = " key"`
     : `select ${names} from ${sourceRows(table)}`;
   // Joins see the previous version of a row in quarantine, which only the lake
   // has kept.
@@ -163,13 +164,13 @@ async function quarantineRows(
   );
   if (!some) return;
   const fields = table.columns.map(({ name: column }) =>
-    `${quoteText(column)}: ${quoteName(column)}`
+    `${quoteText(column)}: keyed.${quoteName(column)}`
   );
   await duckdb.run(
     `insert into ${expectedRows(QUARANTINE.name)}
-    select ${quoteText(table.name)}, row_key, reason,
+    select ${quoteText(table.name)}, bad.row_key, bad.reason,
       cast({${fields.join(", ")}} as varchar)
-    from ${bad} inner join ${keyed} on row_key = " key"`,
+    from ${bad} as bad inner join ${keyed} as keyed on bad.row_key = " key"`,
   );
 }
 

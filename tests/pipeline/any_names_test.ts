@@ -169,6 +169,7 @@ Deno.test("a table of the source may have the pipeline's own names", async () =>
     ),
     ["(arrived,2)", "(bad,2)", "(quarantine,2)", "(source,2)"],
   );
+  assert.equal((await verify(platform.context)).same, true);
 });
 
 /** The project's SQL with designs that have a file only. */
