@@ -35,8 +35,7 @@ interface Dimension {
   model: string;
   key: string;
   type: string;
-  /** Whether the key treats different texts as equal. */
-  isLoose: boolean;
+  source: SourceColumn;
 }
 
 /** A table or column that is left out, and why. */
@@ -99,7 +98,7 @@ export function planStar(tables: readonly SourceTable[]): Star {
         model: names[index] ?? "",
         key: column.name,
         type: contractOf(column).contract,
-        isLoose: column.isLoose,
+        source: column,
       }]];
     }),
   );
@@ -213,13 +212,30 @@ function referenceProblem(
   if (name !== target.key) {
     return `${what} by ${name}, which is not the key of ${target.model}: join it in a query`;
   }
-  if (target.isLoose || column?.source.isLoose) {
+  if (target.source.isLoose || column?.source.isLoose) {
     return `${what} by a type or collation that treats different texts as equal: join it in a query, by lower() for instance`;
+  }
+  const [own, other] = [column?.source, target.source]
+    .map((one) => writtenAs(one?.valueType ?? ""));
+  if (
+    column?.contract === "text" && target.type === "text" && own !== other
+  ) {
+    return `${what}, whose key is ${target.source.valueType} and written in another way than ${column.source.valueType}: join it in a query`;
   }
   if (column !== undefined && canRefer(column.contract, target.type)) {
     return undefined;
   }
   return `${what}, whose key is ${target.type} in ${target.model}: cast it to that type to make it a reference`;
+}
+
+/**
+ * The same for types that write equal values alike: numerics of several scales
+ * don't, nor texts that are padded to several lengths.
+ */
+function writtenAs(type: string): string {
+  return type.replace(/^(smallint|integer|bigint)$/, "whole number")
+    .replace(/^(text|character varying(\(\d+\))?)$/, "text")
+    .replace(/^(timestamp)\(\d\)/, "$1");
 }
 
 /** The primary key, or else the first key that is unique and not null. */

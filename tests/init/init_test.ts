@@ -374,7 +374,7 @@ create table moves (
   sku uuid not null references "Lager Süd"."Artikel",
   day date not null references "Lager Süd".date,
   due date,
-  reading double precision references readings,
+  reading real references readings,
   code integer references codes,
   code_text text references codes (code),
   grade integer references grades,

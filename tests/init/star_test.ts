@@ -222,3 +222,43 @@ Deno.test("planStar() takes a key that fits an index of the warehouse, or leaves
   assert.match(skipped[0]?.what ?? "", /wide/);
   assert.match(skipped[0]?.why ?? "", /31 at most, to identify its rows/);
 });
+
+Deno.test("planStar() makes no reference of columns that write equal values differently", async () => {
+  await using source = await openTestDatabase();
+  const client = source.client;
+  await execute(
+    client,
+    `create domain amount as numeric(10, 2);
+    create domain rate as numeric(10, 3);
+    create domain short as varchar(9);
+    create table step (amount amount primary key);
+    create table long (number numeric(50, 1) primary key);
+    create table code (code char(5) primary key);
+    create table label (label short primary key);
+    create table use (
+      id integer primary key,
+      step rate references step,
+      same amount references step,
+      long numeric(50, 2) references long,
+      code char(3) references code,
+      plain varchar(5) references code,
+      label text references label
+    )`,
+  );
+
+  const { models } = planStar(
+    await readCatalogue(client, { schemas: ["public"], tables: undefined }),
+  );
+
+  const use = models.find(({ name }) => name === "fact_use");
+  assert.deepEqual([...use?.references ?? []], [
+    ["label", "dim_label"],
+    ["same", "dim_step"],
+  ]);
+  assert.deepEqual(use?.notes, [
+    "code refers to public.code, whose key is character(5) and written in another way than character(3): join it in a query",
+    "long refers to public.long, whose key is numeric(50,1) and written in another way than numeric(50,2): join it in a query",
+    "plain refers to public.code, whose key is character(5) and written in another way than character varying(5): join it in a query",
+    "step refers to public.step, whose key is numeric(10,2) and written in another way than numeric(10,3): join it in a query",
+  ]);
+});
