@@ -3,10 +3,12 @@ import { parseArgs } from "node:util";
 import type pg from "pg";
 import { type ProcessIo, processIo, runCommand } from "../lib/cli/command.ts";
 import { ConfigError, messageOf, StageError } from "../lib/errors.ts";
+import { inShell } from "../lib/in_shell.ts";
 import { inTransaction, query } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { fullName, readCatalogue } from "./catalogue.ts";
 import { describeServer } from "./describe_server.ts";
+import { envText } from "./env_text.ts";
 import { modelTexts } from "./model_texts.ts";
 import { quarantineTexts } from "./quarantine_texts.ts";
 import { planStar, type Star } from "./star.ts";
@@ -134,11 +136,6 @@ export async function makeCompanyFolder(
   ].join("\n");
 }
 
-/** A path as a shell reads it. */
-function inShell(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
 async function allSchemas(client: pg.Client): Promise<string[]> {
   const rows = await query(
     client,
@@ -192,13 +189,14 @@ async function writeFolder(
   options: { star: Star; database: string; role: string },
 ): Promise<void> {
   const { star } = options;
+  const env = envText(into, options);
   await Deno.mkdir(join(into, "models"), { recursive: true });
   const rules = quarantineTexts(star);
   if (rules.size > 0) await Deno.mkdir(join(into, "quarantine"));
   const files = new Map([
     ["source.sql", contractText(star)],
     ["grants.sql", grantsText(star, options)],
-    [".env", envText(into)],
+    [".env", env],
     ...[...modelTexts(star)].map(([name, text]) =>
       [`models/${name}.sql`, text] as const
     ),
@@ -209,20 +207,6 @@ async function writeFolder(
   for (const [path, text] of files) {
     await Deno.writeTextFile(join(into, path), text, { createNew: true });
   }
-}
-
-/**
- * Leaves out the URL that init was given: it may hold another role's password.
- */
-function envText(into: string): string {
-  return `# Settings of the pipeline for this company; .env.example lists all.
-SQL_DIRECTORY=${into}
-SOURCE_URL=postgres://${ROLE}:PASSWORD@HOST:5432/DATABASE
-WAREHOUSE_URL=postgres://totesys_loader:PASSWORD@HOST:5432/warehouse
-ANALYST_URL=postgres://totesys_analyst:PASSWORD@HOST:5432/warehouse
-INGESTION_URL=./ingestion_zone
-PROCESSED_URL=./processed_zone
-`;
 }
 
 function describe({ models, skipped }: Star): string[] {

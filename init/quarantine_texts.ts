@@ -1,13 +1,14 @@
+import { quarantineName } from "../lib/project/quarantine_file.ts";
 import { quoteText } from "../lib/sql/quote.ts";
 import { decimalOf, finiteSql } from "./model_texts.ts";
 import type { Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
 /**
- * Rules for rows whose values the models can't hold, by table. A domain, or a
- * date that may be infinite, is carried as text, so only the models' casts would
- * meet a NaN, which PostgreSQL's numeric has and a decimal has not, or a year
- * that DuckDB doesn't read.
+ * Rules for rows whose values the models can't hold, by the names of their
+ * files. A domain, or a date that may be infinite, is carried as text, so only
+ * the models' casts would meet a NaN, which PostgreSQL's numeric has and a
+ * decimal has not, or a year that DuckDB doesn't read.
  */
 export function quarantineTexts({ models }: Star): Map<string, string> {
   const texts = new Map<string, string>();
@@ -24,10 +25,9 @@ export function quarantineTexts({ models }: Star): Map<string, string> {
         } || ${own}`,
       }];
     });
-    // No file can have another name.
-    if (faults.length === 0 || /[/\\]/.test(model.called)) continue;
+    if (faults.length === 0) continue;
     texts.set(
-      model.called,
+      quarantineName(model.called),
       ruleText(model.key.map(name), {
         table: name(model.called),
         faults,

@@ -1,4 +1,5 @@
 import type { Model } from "../lib/project/model.ts";
+import { inShell } from "../lib/in_shell.ts";
 import type { Place } from "./compare_models.ts";
 
 const REBUILD_LAKE = "./totesys rebuild processed";
@@ -53,5 +54,5 @@ function lakeRepairCommands(options: {
     (model.derivation === "set" && hows.includes("different"));
   return needsRebuild
     ? [REBUILD_LAKE, REBUILD_WAREHOUSE]
-    : tables.map((table) => `./totesys resync ${table}`);
+    : tables.map((table) => `./totesys resync ${inShell(table)}`);
 }

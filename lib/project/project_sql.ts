@@ -5,6 +5,7 @@ import { type ContractTable, parseContract } from "./contract.ts";
 import { inReferenceOrder } from "./load_order.ts";
 import type { Model } from "./model.ts";
 import { readModel } from "./model_header.ts";
+import { quarantinedTable, quarantineName } from "./quarantine_file.ts";
 import { QUARANTINE } from "./quarantine_model.ts";
 import { lacksTable } from "./source_names.ts";
 import { FOLDER_HINT, sqlFilesIn } from "./sql_files.ts";
@@ -86,9 +87,12 @@ export function readProjectSql(folder: string): ProjectSql {
   );
   const models = inReferenceOrder(inOrder, problems)
     .map((model) => ({ ...model, sql: withoutEnd(model.sql) }));
-  const selects = quarantine.map(asSelect);
+  const selects = quarantine.map((file) => ({
+    ...asSelect(file),
+    name: quarantinedTable(file.name, tables),
+  }));
   const checks = readFolder(join(folder, "checks")).map(asSelect);
-  checkNames({ models, quarantine, checks, tables, problems });
+  checkNames({ models, quarantine: selects, checks, tables, problems });
   return {
     tables,
     models,
@@ -155,9 +159,9 @@ function checkNames(found: {
     ),
     ...found.quarantine.filter((file) => !known.includes(file.name))
       .map((file) =>
-        `sql/quarantine/${file.name}.sql: the table "${file.name}" ${
-          lacksTable(file.name, found.tables)
-        }`
+        `sql/quarantine/${
+          quarantineName(file.name)
+        }.sql: the table "${file.name}" ${lacksTable(file.name, found.tables)}`
       ),
     ...found.checks.filter((check) =>
       checkedModel(check, checkable) === undefined

@@ -34,8 +34,15 @@ export function namesInEnvFile(
     ...text.matchAll(/^[ \t]*(?:export\s+)?([A-Za-z_]\w*)[ \t]*=(.*)$/gm),
   ].map(([, name = "", value = ""]) => ({ name, value: value.trim() }));
   const problems = settings.flatMap(({ name, value }) => {
+    const read = env(name)?.trim();
+    const [, rest, comment] = /^([^'"`\s#]+)(#.*)$/.exec(value) ?? [];
+    if (comment !== undefined && read === rest) {
+      return [
+        `${name} in .env ends before a #, since that begins a comment: put the whole value into single quotes if the # belongs to it, and write %23 in a URL`,
+      ];
+    }
     const lost = lostReferences(value);
-    return lost === undefined || env(name)?.trim() !== lost.rest ? [] : [
+    return lost === undefined || read !== lost.rest ? [] : [
       `${name} in .env refers to ${lost.references}, which has no value: put the whole value into single quotes if the $ belongs to it`,
     ];
   });

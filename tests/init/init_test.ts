@@ -161,7 +161,9 @@ Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
         create table "Item" (id integer primary key, "it's" amount, other amount,
           plain numeric(10,2));
         insert into "Item" values (1, 5.5, null, 1), (2, 'NaN', 1, 1),
-          (3, 1, 1, 'NaN')`,
+          (3, 1, 1, 'NaN');
+        create table "a/b\\c d" (id integer primary key, amount amount);
+        insert into "a/b\\c d" values (4, 'NaN')`,
       warehouse: "empty",
     });
     const { context, warehouse: { client }, source } = platform;
@@ -191,7 +193,13 @@ Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
     assert.deepEqual(reasons.map((row) => Object.values(row)), [
       ["2", "it's is no decimal(10, 2): NaN"],
       ["3", 'plain is no numeric(10,2): "NaN"'],
+      ["4", "amount is no decimal(10, 2): NaN"],
     ]);
+    assert.deepEqual(
+      [...Deno.readDirSync(join(into, "quarantine"))].map(({ name }) => name)
+        .toSorted(),
+      ["Item.sql", "a%2Fb%5Cc d.sql"],
+    );
     assert.equal((await verify(context)).same, true);
   }));
 

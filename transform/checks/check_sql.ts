@@ -1,4 +1,5 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
+import { inShell } from "../../lib/in_shell.ts";
 import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import type {
   IngestionManifest,
@@ -191,7 +192,7 @@ function lackOf(
   if (derivation === "join" || tables.length === 0 || !isChanged) {
     return undefined;
   }
-  const resync = `\`./totesys resync ${tables.join(",")}\``;
+  const resync = `\`./totesys resync ${inShell(tables.join(","))}\``;
   const rebuild = "`./totesys rebuild processed`";
   const way = derivation === "set" ? rebuild : resync;
   return {

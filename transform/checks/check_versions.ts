@@ -1,4 +1,5 @@
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import { inShell } from "../../lib/in_shell.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
@@ -264,7 +265,9 @@ function ruleError(
   wayOut?: string,
 ): StageError {
   const whole = model.derivation === "set"
-    ? ` with \`./totesys extract --full=${model.reads.join(",")}\` first`
+    ? ` with \`./totesys extract --full=${
+      inShell(model.reads.join(","))
+    }\` first`
     : "";
   return new StageError(
     `Cannot make "${model.name}" in batch ${batch}: ${found}`,

@@ -1,5 +1,7 @@
 import { messageOf, StageError } from "../../lib/errors.ts";
+import { inShell } from "../../lib/in_shell.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
+import { quarantineName } from "../../lib/project/quarantine_file.ts";
 
 /**
  * DuckDB's errors for a value that a query can't compute with: a failed cast, a
@@ -21,7 +23,7 @@ export function modelFault(
   const repair = model.derivation === "join"
     ? "Repair the row in the source, then run all stages again"
     : `Repair the row in the source, then run \`./totesys extract --full=${
-      model.reads.join(",")
+      inShell(model.reads.join(","))
     }\` and the other stages`;
   return new StageError(
     `Cannot make "${model.name}" in batch ${batch}: its query failed at a row: ${
@@ -61,9 +63,9 @@ export function earlierFault(
 /** The error of a quarantine query that failed at some row of a batch. */
 export function quarantineFault(error: unknown, table: string): StageError {
   return new StageError(
-    `Cannot use sql/quarantine/${table}.sql: it failed at a row: ${
-      messageOf(error)
-    }`,
+    `Cannot use sql/quarantine/${
+      quarantineName(table)
+    }.sql: it failed at a row: ${messageOf(error)}`,
     {
       subject: table,
       dataCheck: true,

@@ -32,6 +32,7 @@ import { emptyTableSql } from "../tables/land_table.ts";
 import type { ModelColumn } from "./model_changes.ts";
 import { parseSelect, type SqlNode } from "../checks/sql_tree.ts";
 import { typeProblems } from "../checks/type_problems.ts";
+import { quarantineName } from "../../lib/project/quarantine_file.ts";
 
 /**
  * The schemas in which a run keeps its tables; each has one for a table of the
@@ -231,7 +232,7 @@ async function checkQuarantineRule(
   table: string,
 ): Promise<void> {
   const { sql, kinds } = work;
-  const name = `quarantine/${table}`;
+  const name = `quarantine/${quarantineName(table)}`;
   const text = sql.quarantine.get(table) ?? "";
   const query = await parseOwn(work, { name, sql: text });
   const contract = sql.tables.find((one) => one.name === table);

@@ -1,4 +1,5 @@
 import type { IngestedTable } from "../../lib/batches/manifest.ts";
+import { inShell } from "../../lib/in_shell.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
@@ -44,7 +45,7 @@ export async function makeCurrent(
     }
   }
   const hint = `A model now reads it: run \`./totesys resync ${
-    [...lacking.keys()].join(",")
+    inShell([...lacking.keys()].join(","))
   } --accept\`, which reads all of it, or \`./totesys rebuild processed\`, which makes all batches with this model`;
   return new Map(
     [...lacking].map(([name, message]) => [

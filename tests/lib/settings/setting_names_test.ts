@@ -72,3 +72,24 @@ Deno.test("namesInEnvFile() names a value in which $ would be expanded", async (
     );
   }
 });
+
+Deno.test("namesInEnvFile() names a value that ends before a #", async () => {
+  assert.deepEqual(
+    await namesIn("SOURCE_URL=pg://u:p#w@h\n", { SOURCE_URL: "pg://u:p" }),
+    [
+      "SOURCE_URL in .env ends before a #, since that begins a comment: put the whole value into single quotes if the # belongs to it, and write %23 in a URL",
+    ],
+  );
+  for (
+    const [written, read] of [
+      ["'/x/a#b'", "/x/a#b"],
+      ["/x/a #b", "/x/a"],
+      ["/x/a#b", "/of/the/environment"],
+    ]
+  ) {
+    assert.deepEqual(
+      await namesIn(`SOURCE_URL=${written}\n`, { SOURCE_URL: read ?? "" }),
+      ["SOURCE_URL"],
+    );
+  }
+});
