@@ -18,15 +18,16 @@ export function formatPlan(plan: Plan): string {
       } \`./totesys rebuild processed\``,
       ...plan.changes.map((line) => `             ${line}`),
     ],
-    ...section(
+    ...plan.lacks.length === 0 ? [] : [
       "           rows that a run leaves as they are:",
-      plan.lacks,
-    ),
+      ...plan.lacks.map((line) => `             ${line}`),
+    ],
     `load       ${batches(plan.load)}`,
-    ...plan.warehouse.length + plan.lost.length === 0
+    ...plan.warehouse.length + plan.dropped.length + plan.lost.length === 0
       ? ["warehouse  unchanged"]
       : [],
     ...section("warehouse  will gain:", plan.warehouse),
+    ...section("warehouse  will no longer have:", plan.dropped),
     ...section(
       "warehouse  will lose, only with --accept:",
       plan.lost,

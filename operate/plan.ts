@@ -17,6 +17,7 @@ import {
   removedColumns,
   removedTables,
 } from "../load/tables/check_removals.ts";
+import { findUnfinished, goneReference } from "../load/tables/finish_tables.ts";
 import { plannedChanges } from "../load/tables/follow_models.ts";
 import {
   checkSameLake,
@@ -40,8 +41,8 @@ const USAGE = `./totesys plan [--json]
 Shows what the next run would do with this sql/, and writes nothing: which
 batches are pending for transform and load, whether sql/ has changed since the
 newest batch, and which rows a run would leave as the SQL before made them; what
-the warehouse would gain: migrations, tables, columns, wider types; what it
-would lose, which a run does with --accept only; and what a rebuild of the
+the warehouse would gain: migrations, tables, columns, wider types, foreign
+keys; which foreign keys would be dropped; what it would lose, which a run does with --accept only; and what a rebuild of the
 warehouse would drop. Exits 1 when a stage would refuse. It does not examine
 what extract would ship.
 
@@ -62,6 +63,8 @@ export interface Plan {
   lacks: string[];
   /** Additions to the warehouse, a line each. */
   warehouse: string[];
+  /** Foreign keys that it loses without a question, a line each. */
+  dropped: string[];
   /** Removals from it, a line each: a run needs --accept. */
   lost: string[];
   /** Columns and tables that no model has, and what a rebuild does to them. */
@@ -83,6 +86,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
       changes: [],
       lacks: [],
       warehouse: [],
+      dropped: [],
       lost: [],
       rebuild: [],
       refusals: [],
@@ -198,6 +202,13 @@ async function planWarehouse(
     // A migration may change a table first.
     if (migrations.length > 0) return;
     await checkShapes(client, wanted);
+    const { references, unnamed } = await findUnfinished(client, wanted);
+    plan.warehouse.push(
+      ...references.map(({ model, column, dimension }) =>
+        `${model}: the foreign key ${column} -> ${dimension} is new`
+      ),
+    );
+    plan.dropped.push(...unnamed.map(goneReference));
     if (!follows) await planLoad(client, { plan, types });
   });
   for (const typed of follows ? models : []) {

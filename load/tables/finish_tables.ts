@@ -90,6 +90,13 @@ export async function findUnfinished(
   };
 }
 
+/** Says that a foreign key is dropped, and why. */
+export function goneReference(
+  { model, constraint, column, dimension }: UnnamedReference,
+): string {
+  return `${model}: the foreign key ${constraint} is gone: its header no longer has ${column} -> ${dimension}`;
+}
+
 async function findUnnamed(
   client: pg.Client,
   options: {
@@ -117,8 +124,8 @@ async function findUnnamed(
 }
 
 /**
- * Adds to tables what they lack, and takes what they no longer need. Missing rows that references lead to get
- * placeholders first.
+ * Adds to tables what they lack, and takes what they no longer need. Missing
+ * rows that references lead to get placeholders first.
  */
 export async function finishTables(
   client: pg.Client,

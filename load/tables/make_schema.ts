@@ -5,7 +5,11 @@ import type { SqlFile } from "../../lib/project/project_sql.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import { type DerivedModel, derivedTableSql } from "./derived_table_sql.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
-import { findUnfinished, finishTables } from "./finish_tables.ts";
+import {
+  findUnfinished,
+  finishTables,
+  goneReference,
+} from "./finish_tables.ts";
 import { checkNoneMissing } from "./missing_tables.ts";
 import { migrate, pendingMigrations } from "./migrate.ts";
 import { ModelTypes } from "./model_types.ts";
@@ -86,10 +90,7 @@ export async function makeSchema(
     const unfinished = await findUnfinished(client, wanted);
     await finishTables(client, unfinished);
     for (const one of unfinished.unnamed) {
-      context.log.info(
-        "{model}: the foreign key {constraint} is gone: its header no longer has {column} -> {dimension}",
-        { ...one },
-      );
+      context.log.info("{gone}", { ...one, gone: goneReference(one) });
     }
   });
 }

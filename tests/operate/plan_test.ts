@@ -75,6 +75,7 @@ Deno.test("plan shows nothing when no work is pending", async () => {
     changes: [],
     lacks: [],
     warehouse: [],
+    dropped: [],
     lost: [],
     rebuild: [],
     refusals: [],
@@ -198,7 +199,7 @@ Deno.test("plan names the rows that a run leaves unchanged", async () => {
   ]);
   assert.match(
     formatPlan({ lacks, ...plan }),
-    /rows that a run leaves as they are:\n {2}dim_item: price is null/,
+    /rows that a run leaves as they are:\n {13}dim_item: price is null/,
   );
   await platform.extract();
   await transform(context, { accept: true });
@@ -313,6 +314,7 @@ Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
     changes: [],
     lacks: [],
     warehouse: [],
+    dropped: [],
     lost: [],
     rebuild: [],
     refusals: [],
@@ -322,6 +324,10 @@ Deno.test("formatPlan() lists what the warehouse gains and loses", () => {
     formatPlan(nothing),
     "transform  nothing pending\nload       nothing pending\n" +
       "warehouse  unchanged\nNothing was written.\n",
+  );
+  assert.match(
+    formatPlan({ ...nothing, dropped: ["a: the foreign key b"] }),
+    /pending\nwarehouse {2}will no longer have:\n {2}a: the foreign key b\nNothing/,
   );
   assert.match(
     formatPlan({ ...nothing, lost: ["a: the column b"], rebuild: ["c"] }),

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { query } from "../../lib/postgres/postgres.ts";
 import { rebuildWarehouse } from "../../load/repair/rebuild_warehouse.ts";
 import { main as check } from "../../operate/check.ts";
+import { makePlan } from "../../operate/plan.ts";
 import { rebuildProcessed } from "../../transform/rebuild_processed.ts";
 import { transform } from "../../transform/transform.ts";
 import { verify } from "../../verify/verify.ts";
@@ -266,6 +267,9 @@ Deno.test("a reference added to a header later makes placeholders for missing ke
     context.sql = await projectOf(FILES);
     await execute(source.client, "insert into line values (9, 9, 9, 1)");
     await platform.extract();
+    assert.deepEqual((await makePlan(context)).warehouse, [
+      "fact_line: the foreign key shop_id -> dim_Shop is new",
+    ]);
     await transform(context, { accept: true });
     await platform.load();
 
@@ -301,6 +305,9 @@ Deno.test("a reference that a header loses takes its foreign key, and its placeh
       "models/fact_line.sql": before.replace(/^-- References.*\n/m, ""),
     });
     await execute(source.client, "insert into line values (9, 9, 9, 1)");
+    const gone =
+      "fact_line: the foreign key fact_line_shop_id_fkey is gone: its header no longer has shop_id -> dim_Shop";
+    assert.deepEqual((await makePlan(context)).dropped, [gone]);
     await platform.run();
 
     const placeholders = () =>
@@ -317,9 +324,7 @@ Deno.test("a reference that a header loses takes its foreign key, and its placeh
       ["(ours_fkey)"],
     );
     assert.ok(
-      logged.includes(
-        "info: fact_line: the foreign key fact_line_shop_id_fkey is gone: its header no longer has shop_id -> dim_Shop",
-      ),
+      logged.includes(`info: ${gone}`),
       logged.join("\n"),
     );
     await rebuildWarehouse(context);
