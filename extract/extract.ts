@@ -21,6 +21,7 @@ import { readShippedWriters } from "./late_commits.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
 import { checkTableNames, estimatedRows, planReads } from "./plan_reads.ts";
 import { readTable, type TableRead } from "./read_table.ts";
+import { warnOfLag } from "./replayed_time.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
 import { sourceError, tableError } from "./source_error.ts";
@@ -69,6 +70,7 @@ export async function extract(
     gaveWay = snapshot.signal;
     gaveWay.addEventListener("abort", () => failed.abort(gaveWay?.reason));
     await checkClock(snapshot, { context, zone, previous });
+    warnOfLag(snapshot, context);
     const live = await snapshot.use((client) =>
       readLiveTables(client, {
         tables: context.sql.tables,

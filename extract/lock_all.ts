@@ -21,6 +21,7 @@ import {
   lockSql,
   NOTICE_DEATH,
 } from "./guest_transaction.ts";
+import { replayedTime } from "./replayed_time.ts";
 import lockHoldersSql from "./lock_holders.sql" with { type: "text" };
 import snapshotSql from "./snapshot.sql" with { type: "text" };
 import { tableError } from "./source_error.ts";
@@ -121,8 +122,19 @@ async function closeGate(
   }
 }
 
-/** Takes the snapshot; where it can't be exported, one connection reads it. */
+/** Takes the snapshot, and its time: on a standby, that of what it replayed. */
 async function takeSnapshot(
+  client: pg.Client,
+  options: { guest: Guest; after: string },
+): Promise<TextRow> {
+  const state = await querySnapshot(client, options);
+  if (state.in_recovery !== "true") return state;
+  const replayed = await replayedTime(client, options);
+  return replayed === undefined ? state : { ...state, snapshot_time: replayed };
+}
+
+/** Takes the snapshot; where it can't be exported, one connection reads it. */
+async function querySnapshot(
   client: pg.Client,
   { guest, after }: { guest: Guest; after: string },
 ): Promise<TextRow> {

@@ -22,9 +22,12 @@ import { type WatchOptions, watchWaiters } from "./watch_waiters.ts";
 
 /** One state of the source, read by several connections at once. */
 export interface Snapshot extends AsyncDisposable {
-  /** ISO 8601, UTC, microseconds. */
+  /**
+   * ISO 8601, UTC, microseconds; on a standby that is behind, the time of its
+   * last commit.
+   */
   time: string;
-  /** What the source's clock showed; `time` may be later. */
+  /** What the source's clock showed; `time` may differ. */
   clockTime: string;
   databaseId: string;
   /** 0 if the source does not show it. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { warnOfLag } from "../../extract/replayed_time.ts";
 import { StageError } from "../../lib/errors.ts";
 import {
   Cluster,
@@ -111,6 +112,75 @@ Deno.test("a standby serves as source, and one that lags is refused", () =>
     const after = await moving.step(standby);
     assert.deepEqual(await moving.fullReads(after), []);
     await moving.history?.compareAll();
+  }));
+
+Deno.test("a standby that replays nothing stamps batches with the time of its state", () =>
+  inServerFolder(async (folder) => {
+    await using platform = await openPlatform();
+    await using primary = await Cluster.start(join(folder, "primary"));
+    await primary.fill();
+    await primary.backUpTo(join(folder, "standby"));
+    await makeStandby(join(folder, "standby"));
+    const address = new URL(primary.server.url(DATABASE));
+    await using standby = await Cluster.start(join(folder, "standby"), {
+      primary_conninfo: `host=${address.hostname} port=${address.port} ` +
+        `user=${address.username} password=${address.password}`,
+    });
+    const { extract } = reading(platform, standby);
+    const insert = async (id: number) => {
+      const begun = Date.now();
+      await execute(primary.client, insertOrder(id));
+      return { begun, ended: Date.now() };
+    };
+    const timeOf = async (batch: number) =>
+      Date.parse((await ingestionManifest(platform, batch)).snapshotTime);
+
+    const shown = await insert(60);
+    await replayed(standby, primary);
+    await standby.client.query("select pg_wal_replay_pause()");
+    const unseen = await insert(61);
+    await until(standby, {
+      sql: "pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()",
+    });
+    await extract();
+    await extract();
+    await standby.client.query("select pg_wal_replay_resume()");
+    await replayed(standby, primary);
+    await extract();
+
+    assert.ok(await timeOf(1) >= shown.begun && await timeOf(1) <= shown.ended);
+    assert.ok(await timeOf(2) >= shown.begun && await timeOf(2) <= shown.ended);
+    assert.ok(await timeOf(3) >= unseen.begun);
+  }));
+
+Deno.test("a standby that was cut off from its primary is as old as its last commit", () =>
+  inServerFolder(async (folder) => {
+    await using platform = await openPlatform();
+    const standbyFolder = join(folder, "standby");
+    {
+      await using primary = await Cluster.start(join(folder, "primary"));
+      await primary.fill();
+      await primary.backUpTo(standbyFolder);
+    }
+    await makeStandby(standbyFolder);
+    await using standby = await Cluster.start(standbyFolder);
+    const { rows: [started] } = await standby.client.query(
+      "select pg_postmaster_start_time() as at",
+    );
+
+    await reading(platform, standby).extract();
+
+    const { snapshotTime } = await ingestionManifest(platform, 1);
+    assert.ok(Date.parse(snapshotTime) <= started.at.getTime());
+    warnOfLag({
+      inRecovery: true,
+      time: snapshotTime,
+      clockTime: new Date(Date.parse(snapshotTime) + 7 * 60_000).toISOString(),
+    }, platform.context);
+    assert.match(
+      platform.logged.join("\n"),
+      /is a standby that has replayed nothing after .*Z, 7 minutes ago/,
+    );
   }));
 
 Deno.test("a standby that is promoted is read whole, once", () =>
