@@ -1,5 +1,6 @@
 import { RESTORE_FILE } from "../batches/restore_hint.ts";
 import { messageOf, StageError } from "../errors.ts";
+import { meaningOfAnswer } from "../zone/s3_meaning.ts";
 
 /** Why DuckDB failed, other than through the data. */
 export interface DuckDbCause {
@@ -52,7 +53,7 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
     retryable: false,
   },
   {
-    pattern: /HTTP\b.*\b(401|403)\b|permission denied|access ?denied/i,
+    pattern: /permission denied|access ?denied/i,
     hint: "Check the rights of this user or role there",
     retryable: false,
   },
@@ -62,10 +63,26 @@ const CAUSES: readonly (DuckDbCause & { pattern: RegExp })[] = [
 const OF_DATA =
   /^(Binder|Catalog|Constraint|Conversion|Invalid Input|Mismatch Type|Out of Range|Parser) Error/;
 
+/** How messages give the status of a store's answer, and then S3's code. */
+const STATUS = /\bHTTP (?:code |error )?(\d{3})\b|: (\d{3}) \(/;
+const CODE = /\n(\w[\w.]*): /;
+/** A file that is missing, or not as long as it was: damage. */
+const OF_FILE = [404, 410, 412, 416];
+/** A store that can't answer now, as one that can't be reached. */
+const BUSY = [408, 429, 500, 502, 503, 504];
+
 /** The cause, if it is memory, disk, network or rights; else undefined. */
 export function duckDbCause(error: unknown): DuckDbCause | undefined {
   const message = messageOf(error);
   if (OF_DATA.test(message)) return undefined;
+  const answer = STATUS.exec(message);
+  const status = Number(answer?.[1] ?? answer?.[2] ?? 0);
+  if (OF_FILE.includes(status)) return undefined;
+  if (status > 0 && !BUSY.includes(status)) {
+    const code = CODE.exec(message)?.[1] ?? (status < 400 ? "" : "unnamed");
+    const { hint, retryable = false } = meaningOfAnswer({ code, status });
+    return { hint, retryable };
+  }
   const cause = CAUSES.find(({ pattern }) => pattern.test(message));
   return cause && { hint: cause.hint, retryable: cause.retryable };
 }

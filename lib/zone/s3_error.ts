@@ -1,4 +1,9 @@
 import { messageOf, redact, StageError } from "../errors.ts";
+import {
+  meaningOfAnswer,
+  meaningOfCode,
+  type S3Meaning,
+} from "./s3_meaning.ts";
 
 /** What was being done when S3 failed. */
 export interface S3Attempt {
@@ -10,76 +15,9 @@ export interface S3Attempt {
   endpoint: string | undefined;
 }
 
-interface Meaning {
-  hint: string;
-  found?: string;
-  retryable?: boolean;
-}
-
-const LATER = {
-  hint: "Run again later; the store is busy or refuses requests for now",
-  retryable: true,
-};
-const REACH = {
-  hint:
-    "Check AWS_ENDPOINT_URL and AWS_REGION, and that the server runs and can be reached from here",
-  retryable: true,
-};
-const RIGHTS: Meaning = {
-  hint:
-    "Allow these keys s3:GetObject and s3:PutObject on the zone, and s3:ListBucket on the bucket",
-};
-const KEYS = {
-  hint: "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-};
-const QUOTA: Meaning = {
-  hint: "Free space in the bucket, or raise its quota",
-};
-const REGION: Meaning = {
-  hint: "Set AWS_REGION to the region that the bucket is in",
-};
-
-const CERTIFICATE: Meaning = {
+const CERTIFICATE: S3Meaning = {
   hint:
     "Give the server's CA with AWS_CA_BUNDLE; its certificate must be valid and name the host",
-};
-
-const MEANINGS: Record<string, Meaning> = {
-  NoSuchBucket: {
-    found: "there is no such bucket",
-    hint: "Create the bucket, or correct its name in the zone's URL",
-  },
-  AccessDenied: RIGHTS,
-  Forbidden: RIGHTS,
-  InvalidAccessKeyId: KEYS,
-  SignatureDoesNotMatch: KEYS,
-  CredentialsProviderError: {
-    found: "no credentials were found",
-    hint:
-      "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the machine a role",
-  },
-  ExpiredToken: { hint: "Renew the session's AWS credentials." },
-  RequestTimeTooSkewed: { hint: "Set this machine's clock." },
-  // Those of Ceph and versitygw, and of MinIO.
-  QuotaExceeded: QUOTA,
-  XMinioAdminBucketQuotaExceeded: QUOTA,
-  PermanentRedirect: REGION,
-  AuthorizationHeaderMalformed: REGION,
-  PreconditionFailed: {
-    found: "a file of that name is there already",
-    hint: "Data files are never overwritten: run again, with a new run id",
-    retryable: true,
-  },
-  NoSuchUpload: LATER,
-  ConditionalRequestConflict: LATER,
-  ECONNREFUSED: { ...REACH, found: "the connection was refused" },
-  ENOTFOUND: { ...REACH, found: "the host's name is unknown" },
-  EAI_AGAIN: { ...REACH, found: "the host's name could not be looked up" },
-  ECONNRESET: { ...REACH, found: "the connection broke" },
-  EPIPE: { ...REACH, found: "the connection broke" },
-  ETIMEDOUT: { ...REACH, found: "no answer came in time" },
-  EHOSTUNREACH: { ...REACH, found: "the host cannot be reached" },
-  TimeoutError: { ...REACH, found: "no answer came in time" },
 };
 
 /**
@@ -116,15 +54,13 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
-function meaningOf(error: unknown): Meaning | undefined {
+function meaningOf(error: unknown): S3Meaning | undefined {
   if (!(error instanceof Error)) return undefined;
-  const code = "code" in error ? String(error.code) : "";
-  const known = MEANINGS[error.name] ?? MEANINGS[code];
+  const known = meaningOfCode(error.name) ??
+    meaningOfCode("code" in error ? String(error.code) : "");
   if (known !== undefined) return known;
   if (/certificate|altnames/i.test(error.message)) return CERTIFICATE;
-  const status = statusOf(error) ?? 0;
-  if (status === 403) return RIGHTS;
-  if (status === 301) return REGION;
-  if (status === 429 || status >= 500) return LATER;
-  return undefined;
+  const status = statusOf(error);
+  if (status === undefined) return undefined;
+  return meaningOfAnswer({ code: error.name, status });
 }

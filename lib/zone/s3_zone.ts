@@ -8,6 +8,7 @@ import type {
 import { chunks } from "./chunks.ts";
 import { clientConfig, PATIENCE, S3Patience } from "./s3_client_config.ts";
 import { s3Error, statusOf } from "./s3_error.ts";
+import { NOT_S3 } from "./s3_meaning.ts";
 import type {
   ByteRange,
   FileHead,
@@ -64,12 +65,12 @@ export class S3Zone implements Zone {
 
   async read(key: string): Promise<StoredFile | undefined> {
     const target = this.#target(key);
-    const found = await this.#orMissing(`Cannot read "${key}" in`, async () => {
-      const { Body, ETag } = await this.#get(target);
-      return { bytes: await Body.transformToByteArray(), ETag };
+    return await this.#orMissing(`Cannot read "${key}" in`, async () => {
+      const answer = await this.#get(target);
+      const etag = etagOf(answer);
+      const bytes = await answer.Body.transformToByteArray();
+      return { bytes: new Uint8Array(bytes), etag };
     });
-    if (found === undefined) return undefined;
-    return { bytes: new Uint8Array(found.bytes), etag: etagOf(found) };
   }
 
   async readRange(key: string, range: ByteRange): Promise<Uint8Array> {
@@ -89,18 +90,15 @@ export class S3Zone implements Zone {
   async head(key: string): Promise<FileHead | undefined> {
     const target = this.#target(key);
     const { client, HeadObjectCommand } = await this.#open();
-    const found = await this.#orMissing(
-      `Cannot read "${key}" in`,
-      () =>
-        client.send(new HeadObjectCommand(target))
-          .catch((error) => this.#withReason(error, target)),
-    );
-    if (found === undefined) return undefined;
-    return {
-      bytes: found.ContentLength ?? 0,
-      etag: etagOf(found),
-      modified: found.LastModified ?? new Date(0),
-    };
+    return await this.#orMissing(`Cannot read "${key}" in`, async () => {
+      const found = await client.send(new HeadObjectCommand(target))
+        .catch((error) => this.#withReason(error, target));
+      return {
+        bytes: found.ContentLength ?? 0,
+        etag: etagOf(found),
+        modified: found.LastModified ?? new Date(0),
+      };
+    }, isMissingHead);
   }
 
   async stream(key: string): Promise<AsyncIterable<Uint8Array>> {
@@ -257,7 +255,7 @@ export class S3Zone implements Zone {
   ): Promise<GetObjectCommandOutput & { Body: Body }> {
     const { client, GetObjectCommand } = await this.#open();
     const found = await client.send(new GetObjectCommand(input));
-    if (found.Body === undefined) throw new Error("the answer has no body");
+    if (found.Body === undefined) throw notS3("the answer has no body");
     return { ...found, Body: found.Body };
   }
 
@@ -274,8 +272,10 @@ export class S3Zone implements Zone {
         const parts = chunks(once(content), { bytes: PART_BYTES });
         await uploadParts(client, parts, target, condition);
       } else {
-        await client.send(
-          new PutObjectCommand({ ...target, ...condition, Body: content }),
+        etagOf(
+          await client.send(
+            new PutObjectCommand({ ...target, ...condition, Body: content }),
+          ),
         );
       }
       return true;
@@ -311,11 +311,12 @@ export class S3Zone implements Zone {
   async #orMissing<T>(
     task: string,
     work: () => Promise<T>,
+    isMissing = isMissingKey,
   ): Promise<T | undefined> {
     try {
       return await work();
     } catch (error) {
-      if (isMissingKey(error)) return undefined;
+      if (isMissing(error)) return undefined;
       throw this.#error(task, error);
     }
   }
@@ -326,7 +327,7 @@ export class S3Zone implements Zone {
     target: { Bucket: string; Key: string },
   ): Promise<never> {
     const status = statusOf(error) ?? 0;
-    if (status >= 400 && status < 429 && !isMissingKey(error)) {
+    if (status >= 400 && status < 429 && !isMissingHead(error)) {
       const { Body } = await this.#get({ ...target, Range: "bytes=0-0" });
       await Body.transformToByteArray();
     }
@@ -339,8 +340,17 @@ export class S3Zone implements Zone {
 }
 
 function isMissingKey(error: unknown): boolean {
-  return error instanceof Error &&
-    (error.name === "NoSuchKey" || error.name === "NotFound");
+  return error instanceof Error && error.name === "NoSuchKey";
+}
+
+/** The answer to a HEAD has no body, and so no code: only its status says it. */
+function isMissingHead(error: unknown): boolean {
+  return isMissingKey(error) ||
+    (error instanceof Error && error.name === "NotFound");
+}
+
+function notS3(found: string): Error {
+  return Object.assign(new Error(found), { name: NOT_S3 });
 }
 
 /** A header of an answer, as the SDK's middleware sees it. */
@@ -350,7 +360,7 @@ function headerOf(response: unknown, name: string): string | undefined {
 }
 
 function etagOf({ ETag }: { ETag?: string | undefined }): string {
-  if (ETag === undefined) throw new Error("the answer has no ETag");
+  if (ETag === undefined) throw notS3("the answer has no ETag");
   return ETag;
 }
 

@@ -46,6 +46,7 @@ const DAMAGE = [
   "Invalid Error: No magic bytes found at end of file '/zone/x.parquet'",
   'IO Error: No files found that match the pattern "/zone/x.csv"',
   'HTTP Error: Unable to connect to URL "http://s3/x.csv": 404 (Not Found).',
+  "HTTP Error: HTTP GET error on 'http://s3/x.csv' (HTTP 416)",
   "TProtocolException: Invalid data",
   "Conversion Error: Could not convert string 'call interrupted' to INT32",
   "Invalid Input Error: CSV Error on Line: 2 Original Line: 1,permission denied",
@@ -67,6 +68,18 @@ for (const [message, hint] of PASSING) {
   });
 }
 
+Deno.test("dataFileError() has what was garbled on its way sent again", () => {
+  const error = dataFileError(
+    new Error(
+      'HTTP Error: Unable to connect to URL "http://s3/x": Bad Request (HTTP code 400)\n\nBadDigest: Why',
+    ),
+    { action: "write", subject: "s3://x", task: "transform" },
+  );
+
+  assert.equal(error.retryable, true);
+  assert.match(error.hint ?? "", /^What was sent did not arrive whole/);
+});
+
 for (const message of DAMAGE) {
   Deno.test(`dataFileError() reports a damaged file for: ${message.slice(0, 60)}`, () => {
     assert.equal(duckDbCause(new Error(message)), undefined);
@@ -85,6 +98,38 @@ for (
   const [action, reason, hint] of [
     ["read", "Permission denied", /^Check the rights/],
     ["write", "Read-only file system", /^Choose a directory on a disk/],
+    ...["403 (Forbidden)", "Forbidden (HTTP code 403)"].map((answer) =>
+      [
+        "write",
+        `HTTP Error: Unable to connect to URL "http://s3/x": ${answer}`,
+        /^Allow these keys s3:GetObject/,
+      ] as const
+    ),
+    [
+      "write",
+      'Unable to connect to URL "http://s3/x": Method Not Allowed (HTTP code 405)\n\nMethodNotAllowed: Why',
+      /^The store refuses such a request/,
+    ],
+    [
+      "write",
+      "Unable to connect to URL http://s3/x: No Content (HTTP code 204)",
+      /^This is no answer of an S3 server/,
+    ],
+    [
+      "read",
+      "HTTP GET error on 'http://s3/x' (HTTP 400)",
+      /^The store refuses such a request/,
+    ],
+    [
+      "read",
+      "Unable to connect to URL http://s3/x: 403 (Forbidden)\n\nInvalidObjectState: Why",
+      /archival storage/,
+    ],
+    [
+      "write",
+      "Unable to connect to URL http://s3/x: Insufficient Storage (HTTP code 507)",
+      /^Free space in the bucket/,
+    ],
   ] as const
 ) {
   Deno.test(`dataFileError() is not retryable for: ${reason}`, () => {

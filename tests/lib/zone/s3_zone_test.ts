@@ -241,7 +241,16 @@ const REFUSALS = [
   { status: 409, code: "ConditionalRequestConflict", retryable: true },
   { status: 503, code: "ServiceUnavailable", retryable: true },
   { status: 500, code: "InternalError", retryable: true },
-  { status: 400, code: "InvalidRequest", hint: undefined },
+  { status: 400, code: "InvalidRequest", hint: /^The store refuses such/ },
+  { status: 400, code: "RequestTimeout", retryable: true },
+  { status: 400, code: "BadDigest", retryable: true },
+  { status: 403, code: "InvalidObjectState", hint: /archival storage/ },
+  { status: 400, code: "KMS.DisabledException", hint: /kms:Decrypt/ },
+  { status: 403, code: "RequestExpired", hint: /clock/ },
+  { status: 403, code: "AccountProblem", hint: /ask their owner/ },
+  { status: 405, code: "MethodNotAllowed", hint: /^The store refuses such/ },
+  { status: 501, code: "NotImplemented", hint: /conditional writes/ },
+  { status: 507, code: "XMinioStorageFull", hint: /^Free space/ },
 ];
 
 for (const { status, code, hint, retryable = false } of REFUSALS) {
@@ -266,6 +275,30 @@ for (const { status, code, hint, retryable = false } of REFUSALS) {
       assert.doesNotMatch(error.message + error.hint, /not-to-be-told/);
     }));
 }
+
+Deno.test("S3Zone tells an answer that is none of S3 from a missing file", () =>
+  withZone(async (zone, { proxy }) => {
+    await zone.create("a", bytesOf("a"));
+    const page = "<html>Sign in</html>";
+    for (const status of [200, 302, 400, 404, 407]) {
+      proxy.fault = () => new Response(page, { status });
+
+      await assert.rejects(zone.read("a"), {
+        name: "StageError",
+        message: /^Cannot read "a" in the zone s3:/,
+        hint: /^This is no answer of an S3 server/,
+      });
+    }
+    proxy.fault = ({ method }) =>
+      method === "PUT" ? new Response(null, { status: 204 }) : undefined;
+    await assert.rejects(zone.put("a", bytesOf("b")), {
+      hint: /^This is no answer of an S3 server/,
+    });
+    proxy.fault = () => new Response(page, { status: 413 });
+    await assert.rejects(zone.put("a", bytesOf("b")), {
+      hint: /^A proxy before the store limits/,
+    });
+  }));
 
 Deno.test("S3Zone explains a refused HEAD, whose answer has no body", () =>
   withZone(async (zone, { proxy }) => {
