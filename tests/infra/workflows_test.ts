@@ -42,6 +42,17 @@ Deno.test("a workflow run that waits for approval blocks no other", async () => 
   assert.match(job(text, "production"), /group: deploy-production/);
 });
 
+// A clone has neither environment, and a private repository of most plans no
+// approvals.
+Deno.test("only environments that are set up are deployed to", async () => {
+  const text = await workflow("deploy.yml");
+
+  for (const name of ["staging", "production"]) {
+    const condition = `if: contains(vars.DEPLOY_TO, '${name}')`;
+    assert.ok(job(text, name).includes(condition), name);
+  }
+});
+
 Deno.test("e-mail addresses reach workflows only as a secret", async () => {
   for (const name of ["deploy_to.yml", "plan.yml"]) {
     assert.doesNotMatch(await workflow(name), /vars\.\w*TFVARS/, name);
