@@ -5,7 +5,7 @@ import {
   SNSClient,
 } from "@aws-sdk/client-sns";
 import { messageOf } from "../lib/errors.ts";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./examine.ts";
 
 /** The limit of a new AWS account, which some dozens of SMS use up. */
 const SPEND_USD_MIN = 10;

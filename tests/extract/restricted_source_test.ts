@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { parseContract } from "../../lib/project/contract.ts";
-import { examine } from "../../operate/doctor.ts";
+import { examine } from "../../operate/examine.ts";
 import { changedZones } from "../harness/changed_zone.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";

@@ -31,6 +31,7 @@ for (
     { module: "verify/main.ts", without: OF_RUNS },
     { module: "operate/run.ts", without: OF_RUNS },
     { module: "operate/rebuild.ts", without: OF_RUNS },
+    { module: "operate/doctor.ts", without: OF_RUNS },
     { module: "operate/status.ts", without: OF_RUNS },
     { module: "operate/read_status.ts", without: OF_CHANGES },
     {

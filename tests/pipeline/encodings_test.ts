@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { examine } from "../../operate/doctor.ts";
+import { examine } from "../../operate/examine.ts";
 import { verify } from "../../verify/verify.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { HOSTILE_TEXTS } from "../harness/hostile_texts.ts";

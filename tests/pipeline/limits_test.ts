@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StageError } from "../../lib/errors.ts";
-import { examine } from "../../operate/doctor.ts";
+import { examine } from "../../operate/examine.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
-import { examine } from "../../../operate/doctor.ts";
+import { examine } from "../../../operate/examine.ts";
 import { makePlan } from "../../../operate/plan.ts";
 import { readStatus } from "../../../operate/read_status.ts";
 import { verify } from "../../../verify/verify.ts";
