@@ -55,8 +55,8 @@ export interface KnownLake {
   seenAt: string[];
   /** Whether another run publishes it that sees the zone at another path. */
   isOthers?: boolean;
-  /** A copy of it, if its views are those that this run would make. */
-  copy?: string;
+  /** Whether its views are those that this run would make, so that it stays. */
+  isKept?: boolean;
 }
 
 /** A directory's path with links followed; any other path is unchanged. */
@@ -116,9 +116,18 @@ async function viewStatements(
     );
 }
 
+/** Attaches the database in a file as `target`; without one, makes it. */
+export async function attachLake(duckdb: DuckDb, path: string): Promise<void> {
+  await duckdb.run(
+    `attach ${
+      quoteText(path)
+    } as target (storage_version '${STORAGE_VERSION}')`,
+  );
+}
+
 /**
- * Builds the lake of the newest batch, from scratch or from the known one: then
- * only views of models with other files change.
+ * Builds the lake of the newest batch, from scratch or from the known one, which
+ * is attached then: only views of models with other files change.
  */
 export async function buildLake(
   duckdb: DuckDb,
@@ -126,13 +135,12 @@ export async function buildLake(
 ): Promise<Uint8Array> {
   const { newest, known, path } = options;
   const files = await liveFilesOf(options);
-  await duckdb.run(
-    `attach ${
-      quoteText(path)
-    } as target (storage_version '${STORAGE_VERSION}')`,
-  );
+  const isNew = known.isKept !== true;
+  if (isNew) await attachLake(duckdb, path);
   try {
-    if (known.copy === undefined) await createTables(duckdb, options);
+    // Each commit would wait for the disk, for a file that may be lost.
+    await duckdb.run("begin");
+    if (isNew) await createTables(duckdb, options);
     await duckdb.run(
       `update target.lake.about set batch = ${newest.batch},
         snapshot_time = ${quoteText(newest.snapshotTime)}`,
@@ -141,12 +149,14 @@ export async function buildLake(
     await listFiles(duckdb, { files, changed });
     const statements = await viewStatements(options, {
       files,
-      only: known.copy === undefined ? undefined : changed,
+      only: isNew ? undefined : changed,
     });
-    await duckdb.run(["use target", ...statements].join(";\n"));
+    await duckdb.run(["use target", ...statements, "commit"].join(";\n"));
+  } catch (error) {
+    await duckdb.run("rollback").catch(() => {});
+    throw error;
   } finally {
-    await duckdb.run("use memory");
-    await duckdb.run("detach target");
+    await duckdb.run("use memory; detach target");
   }
   const bytes = await Deno.readFile(path);
   await Deno.remove(path);

@@ -4,8 +4,8 @@ import { LAKE_FILE } from "../../lib/batches/lake_note.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { duckDbCause } from "../../lib/duckdb/duckdb_error.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { quoteText } from "../../lib/sql/quote.ts";
 import {
+  attachLake,
   buildLake,
   type KnownLake,
   type PublishOptions,
@@ -82,7 +82,10 @@ async function publish(
   return true;
 }
 
-/** Reads the published lake; undefined if it can't be read. */
+/**
+ * Reads the published lake, and leaves a copy attached if that is kept;
+ * undefined if it can't be read.
+ */
 async function readKnownLake(
   duckdb: DuckDb,
   found: { bytes: Uint8Array; path: string; options: PublishOptions },
@@ -93,14 +96,23 @@ async function readKnownLake(
   await Deno.writeFile(path, published?.content ?? bytes);
   let isKept = false;
   try {
-    await duckdb.run(`attach ${quoteText(path)} as published (read_only)`);
-    const [about] = await duckdb.rows("from published.lake.about");
+    await attachLake(duckdb, path);
+    const [about] = await duckdb.rows("from target.lake.about");
     const sameLake = about?.lake_id === newest.lakeId &&
       (about.generation ?? "") === await batches.generation();
     if (!sameLake) return undefined;
-    const seenAt = await readSeenAt(duckdb);
     const there = about.zone ?? "";
     const isHere = await realPath(there) === await realPath(zone.url);
+    // Its views may not be those that this run would make, but a newer lake was
+    // made by a run that knows more.
+    const batch = Number(about.batch);
+    const alike = isHere && published !== undefined &&
+      about.views === await viewsHash(options);
+    if (alike) {
+      isKept = batch < newest.batch;
+      return { batch, seenAt: [], isKept };
+    }
+    const seenAt = await readSeenAt(duckdb);
     if (!isHere && seenAt.includes(zone.url)) {
       log.warn(
         "lake.duckdb was published for {there}, where another run sees this zone, and stays unchanged; here it is {here}. Let all runs name the zone the same way, or remove lake.duckdb, which the next run rebuilds",
@@ -108,16 +120,9 @@ async function readKnownLake(
       );
       return { batch: 0, seenAt, isOthers: true };
     }
-    // Its views may not be those that this run would make, but a newer lake was
-    // made by a run that knows more.
-    const batch = Number(about.batch);
-    const alike = isHere && published !== undefined &&
-      about.views === await viewsHash(options);
-    if (!alike && batch <= newest.batch) {
-      return { batch: 0, seenAt: isHere ? seenAt : [...seenAt, there] };
-    }
-    isKept = batch < newest.batch;
-    return { batch, seenAt, ...isKept ? { copy: path } : {} };
+    return batch > newest.batch
+      ? { batch, seenAt }
+      : { batch: 0, seenAt: isHere ? seenAt : [...seenAt, there] };
   } catch (error) {
     // A lack of space to read it is no reason to rebuild it.
     if (duckDbCause(error) !== undefined) throw error;
@@ -126,8 +131,10 @@ async function readKnownLake(
     });
     return undefined;
   } finally {
-    await duckdb.run("detach database if exists published");
-    if (!isKept) await Deno.remove(path).catch(() => {});
+    if (!isKept) {
+      await duckdb.run("detach database if exists target");
+      await Deno.remove(path).catch(() => {});
+    }
   }
 }
 
@@ -135,9 +142,9 @@ async function readKnownLake(
 async function readSeenAt(duckdb: DuckDb): Promise<string[]> {
   const found = await duckdb.rows(
     `select 1 from duckdb_tables()
-    where database_name = 'published' and table_name = 'seen_at'`,
+    where database_name = 'target' and table_name = 'seen_at'`,
   );
   if (found.length === 0) return [];
-  const rows = await duckdb.rows("from published.lake.seen_at");
+  const rows = await duckdb.rows("from target.lake.seen_at");
   return rows.map(({ zone }) => zone ?? "");
 }
