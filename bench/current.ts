@@ -5,6 +5,8 @@
  * on `lake.duckdb` beside a plain scan of the same versions. With `--recent`,
  * only the newest twentieth of the keys gets other versions.
  */
+import { emptyModelSql } from "../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../lib/models/model_column.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
@@ -30,13 +32,9 @@ import { createRunId } from "../lib/stage.ts";
 import { openZone, type Zone } from "../lib/zone/zone.ts";
 import { compact, compactionBounds } from "../transform/files/compact.ts";
 import { dueMerges } from "../transform/files/due_merges.ts";
-import {
-  emptyModelSql,
-  type ModelColumn,
-  versionsSql,
-} from "../transform/models/model_changes.ts";
+import { versionsSql } from "../transform/models/model_changes.ts";
 import { publishLake } from "../transform/lake/publish_lake.ts";
-import { registerModels } from "../transform/models/register_models.ts";
+import { registerModels } from "../lib/models/register_models.ts";
 import { foundKeyRange, keyRangeSql } from "../transform/files/key_range.ts";
 import { writeParquet } from "../transform/files/write_parquet.ts";
 

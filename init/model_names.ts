@@ -1,4 +1,4 @@
-import { DERIVED } from "../transform/checks/check_names.ts";
+import { DERIVED } from "../lib/models/check_names.ts";
 import { fitName } from "./fit_name.ts";
 
 /**

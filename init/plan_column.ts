@@ -1,6 +1,6 @@
 import { contractType } from "../lib/project/contract_types.ts";
 import { readColumn } from "../lib/project/ddl_text.ts";
-import { TAKEN_NAMES } from "../transform/checks/check_names.ts";
+import { TAKEN_NAMES } from "../lib/models/check_names.ts";
 import type { SourceColumn } from "./catalogue.ts";
 import { fitName } from "./fit_name.ts";
 import type { PlannedModel } from "./star.ts";

@@ -1,7 +1,7 @@
 import { IMPOSSIBLE_NAME, OWN_NAMES } from "../lib/project/contract.ts";
 import { canRefer } from "../lib/project/derived_table.ts";
 import { tableNames } from "../lib/project/source_names.ts";
-import { KEY_COLUMNS_MAX } from "../transform/checks/check_names.ts";
+import { KEY_COLUMNS_MAX } from "../lib/models/check_names.ts";
 import {
   type ForeignKey,
   fullName,

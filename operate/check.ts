@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../lib/models/model_column.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { readDashboard } from "../lib/project/dashboard.ts";
 import { MAINTAINED } from "../lib/project/model.ts";
@@ -5,8 +6,7 @@ import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { readDeclaredTables } from "../lib/project/warehouse_ddl.ts";
 import { warehouseType } from "../lib/project/warehouse_type.ts";
 import type { StageContext } from "../lib/stage.ts";
-import type { ModelColumn } from "../transform/models/model_changes.ts";
-import { registerModels } from "../transform/models/register_models.ts";
+import { registerModels } from "../lib/models/register_models.ts";
 
 const USAGE = `./totesys check [--json]
 

@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../lib/models/model_column.ts";
 import type pg from "pg";
 import { hashOfContract } from "../extract/plan_reads.ts";
 import { BatchLog } from "../lib/batches/batch_log.ts";
@@ -34,7 +35,6 @@ import { checkShapes } from "../load/tables/table_shape.ts";
 import { checkContinuity } from "../transform/batches/check_continuity.ts";
 import { checkKeys } from "../transform/batches/continuity.ts";
 import { findLacks, sqlChange } from "../transform/checks/check_sql.ts";
-import type { ModelColumn } from "../transform/models/model_changes.ts";
 
 const USAGE = `./totesys plan [--json]
 

@@ -19,7 +19,7 @@ import { checkContinuity } from "./batches/check_continuity.ts";
 import type { MakeOptions } from "./batches/make_batch.ts";
 import { makeBatches, type Reached } from "./batches/make_batches.ts";
 import { publishBatch } from "./lake/publish_batch.ts";
-import { registerModels } from "./models/register_models.ts";
+import { registerModels } from "../lib/models/register_models.ts";
 
 /** How often a rebuild catches up with batches that came while it ran. */
 const ROUNDS_MAX = 10;

@@ -143,7 +143,7 @@ function preparer(
   const open = async (): Promise<Prepared> => {
     const zones = [input.zone.url, output.zone.url];
     const duckdb = opened.use(await resources.openDuckDb(config, { zones }));
-    const { registerModels } = await import("./models/register_models.ts");
+    const { registerModels } = await import("../lib/models/register_models.ts");
     return { duckdb, columns: await registerModels(duckdb, sql) };
   };
   return () => prepared ??= open();

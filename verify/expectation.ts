@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../lib/models/model_column.ts";
 import { FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { keyColumnText, keyText } from "../lib/duckdb/key_text.ts";
@@ -11,12 +13,8 @@ import {
 import type { ModelSql, ProjectSql } from "../lib/project/project_sql.ts";
 import { QUARANTINE } from "../lib/project/quarantine_model.ts";
 import { reasonSql } from "../transform/tables/land_table.ts";
-import {
-  emptyModelSql,
-  type ModelColumn,
-} from "../transform/models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../transform/tables/quarantine.ts";
-import { registerModels } from "../transform/models/register_models.ts";
+import { registerModels } from "../lib/models/register_models.ts";
 import { type CopiedRows, copiedRowsSql } from "./copied_rows.ts";
 
 /** The input of the expectation. */

@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../lib/models/model_column.ts";
 import type { LiveFile } from "../lib/batches/manifest.ts";
 import {
   columnsHash,
@@ -9,10 +11,6 @@ import { STAMP_COLUMNS } from "../lib/duckdb/version_columns.ts";
 import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import type { Model } from "../lib/project/model.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import {
-  emptyModelSql,
-  type ModelColumn,
-} from "../transform/models/model_changes.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 import { keepRows } from "./kept_rows.ts";
 

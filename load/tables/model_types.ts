@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
@@ -6,7 +7,6 @@ import {
   QUARANTINE_COLUMNS,
 } from "../../lib/project/quarantine_model.ts";
 import { isText, warehouseType } from "../../lib/project/warehouse_type.ts";
-import type { ModelColumn } from "../../transform/models/model_changes.ts";
 
 /** A model with the columns that its SQL gives. */
 export interface TypedModel {
@@ -49,7 +49,7 @@ export class ModelTypes {
 
   async #register(): Promise<TypedModel[]> {
     const { registerModels } = await import(
-      "../../transform/models/register_models.ts"
+      "../../lib/models/register_models.ts"
     );
     const columns = await registerModels(this.duckdb, this.sql);
     return [

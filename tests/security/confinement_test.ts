@@ -6,7 +6,7 @@ import { quoteText } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { readConfig } from "../../lib/settings/config.ts";
 import { openZone } from "../../lib/zone/zone.ts";
-import { registerModels } from "../../transform/models/register_models.ts";
+import { registerModels } from "../../lib/models/register_models.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
   openPlatform,

@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { dataKey } from "../../lib/batches/batch_log.ts";
 import type {
   DataFile,
@@ -14,11 +16,7 @@ import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import {
-  emptyModelSql,
-  type ModelColumn,
-  openVersionsSql,
-} from "../models/model_changes.ts";
+import { openVersionsSql } from "../models/model_changes.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { writeParquet } from "../files/write_parquet.ts";
 

@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
@@ -5,7 +6,6 @@ import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { queryHash } from "../../lib/project/transform_hash.ts";
 import { splitQueries } from "../checks/sql_parts.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { tableFiles } from "../tables/table_state.ts";
 import type { Prepare } from "./make_batch.ts";
 

@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import {
   LAKE_WAY_BACK,
@@ -24,7 +25,6 @@ import { compact, compactionBounds, countDue } from "../files/compact.ts";
 import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince, withChangedJoins } from "./continuity.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { changedTables } from "../tables/quarantine.ts";
 
 /** A DuckDB for the two zones, and the columns that preparing it found. */

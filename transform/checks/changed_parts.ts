@@ -2,7 +2,7 @@ import type { QueryParts, SqlParts } from "../../lib/batches/manifest.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { nameCaptures } from "./name_captures.ts";
 import type { SelectColumn, SplitQuery } from "./split_query.ts";
-import { isUnnest, type SqlNode, walk } from "./sql_tree.ts";
+import { isUnnest, type SqlNode, walk } from "../../lib/models/sql_tree.ts";
 import type { SplitQueries } from "./sql_parts.ts";
 import { quarantineName } from "../../lib/project/quarantine_file.ts";
 

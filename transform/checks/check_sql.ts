@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { inShell } from "../../lib/in_shell.ts";
 import { isOfSameSql } from "../../lib/batches/made_by.ts";
@@ -19,7 +20,6 @@ import {
   sqlBefore,
 } from "../batches/continuity.ts";
 import type { Prepare } from "../batches/make_batch.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { changedParts } from "./changed_parts.ts";
 import { splitQueries } from "./sql_parts.ts";
 

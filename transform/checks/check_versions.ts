@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { inShell } from "../../lib/in_shell.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
@@ -5,7 +6,6 @@ import { StageError } from "../../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { isText } from "../../lib/project/warehouse_type.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { invalidTimeSql, outOfRangeSql } from "./time_range_sql.ts";
 
 /** Rows of a model, to be checked before they are committed. */

@@ -1,4 +1,4 @@
-import { SCHEMAS_READ } from "./check_select.ts";
+import { SCHEMAS_READ } from "../../lib/models/check_select.ts";
 import type { SelectColumn } from "./split_query.ts";
 import {
   ctesOf,
@@ -8,7 +8,7 @@ import {
   textOf,
   textsOf,
   walk,
-} from "./sql_tree.ts";
+} from "../../lib/models/sql_tree.ts";
 
 /**
  * What new columns of tables, CTEs and the query itself may change in a query,

@@ -1,7 +1,10 @@
 import type { QueryParts } from "../../lib/batches/manifest.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { shortChecksum } from "../../lib/zone/checksum.ts";
-import { aggregatesIn, type FunctionKinds } from "./volatile_functions.ts";
+import {
+  aggregatesIn,
+  type FunctionKinds,
+} from "../../lib/models/volatile_functions.ts";
 import {
   ctesOf,
   nodeOf,
@@ -9,7 +12,7 @@ import {
   type SqlNode,
   textOf,
   textsOf,
-} from "./sql_tree.ts";
+} from "../../lib/models/sql_tree.ts";
 
 /** A named column of a select whose columns don't depend on each other. */
 export interface SelectColumn {

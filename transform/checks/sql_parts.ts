@@ -8,9 +8,9 @@ import {
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { withoutComments } from "../../lib/project/tables_read.ts";
 import { shortChecksum } from "../../lib/zone/checksum.ts";
-import { readFunctionKinds } from "./volatile_functions.ts";
+import { readFunctionKinds } from "../../lib/models/volatile_functions.ts";
 import { queryParts, type SplitQuery, splitQuery } from "./split_query.ts";
-import { parseSelect, type SqlNode } from "./sql_tree.ts";
+import { parseSelect, type SqlNode } from "../../lib/models/sql_tree.ts";
 
 /** A folder's SQL with its parsed queries, and the parts that they are of. */
 export interface SplitQueries {

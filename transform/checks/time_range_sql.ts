@@ -1,5 +1,5 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { LAST_MOMENT } from "../tables/typed_text.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
 import type {
   DataFile,
   IngestedTable,
@@ -18,7 +19,6 @@ import { type BatchWork, columnsOf } from "../batches/batch_work.ts";
 import { brokenRule } from "../checks/check_versions.ts";
 import { writeVersions } from "../files/write_versions.ts";
 import { deletedKeysSql } from "../models/make_rows.ts";
-import { emptyModelSql } from "../models/model_changes.ts";
 import {
   filesIn,
   folderOf,

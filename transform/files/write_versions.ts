@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { dataKey } from "../../lib/batches/batch_log.ts";
 import type { DataFile, ProcessedModel } from "../../lib/batches/manifest.ts";
 import {
@@ -13,7 +14,6 @@ import {
   type BatchStamp,
   differenceSql,
   missingKeysSql,
-  type ModelColumn,
   versionsSql,
 } from "../models/model_changes.ts";
 import { foundKeyRange, keyRangeSql } from "./key_range.ts";

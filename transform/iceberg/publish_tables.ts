@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { Logger } from "@logtape/logtape";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { readGeneration } from "../../lib/batches/generation.ts";
@@ -30,7 +31,6 @@ import {
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import { newestMetadata, publishTable, type Table } from "./publish_table.ts";
 import { tableFields } from "./table_schema.ts";

@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { Column } from "../../lib/duckdb/data_files.ts";
 import {
   HOLDS_UNTIL_COLUMNS,
@@ -9,7 +10,6 @@ import {
   widerType,
 } from "../../lib/iceberg/field_ids.ts";
 import type { SchemaField } from "../../lib/iceberg/table_metadata.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 
 /** The fields of a model's table. */
 export interface TableFields {

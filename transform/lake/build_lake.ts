@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { Logger } from "@logtape/logtape";
 import { isAbsolute } from "node:path";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
@@ -13,7 +14,6 @@ import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { QUARANTINE_TABLE } from "../../lib/project/quarantine_model.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { QUARANTINE_TYPES } from "../tables/quarantine.ts";
 import { lakeViews } from "./lake_views.ts";
 import { sealed } from "./sealed_file.ts";

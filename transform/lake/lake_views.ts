@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { readLikeSql } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { versionIntervalsSql } from "../../lib/duckdb/version_intervals.ts";
@@ -5,7 +7,7 @@ import { quoteName, quoteText } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import type { TableHeader } from "../../lib/project/table_header.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { AS_OF_PARAMETERS } from "../checks/check_names.ts";
+import { AS_OF_PARAMETERS } from "../../lib/models/check_names.ts";
 import {
   versionsAsOfSql,
   type VersionsFile,
@@ -16,7 +18,6 @@ import {
   asOfTime,
   NOW,
 } from "../files/holds_until_sql.ts";
-import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** Snapshot times are UTC without a zone, whatever the session's zone. */
 const MOMENT_UTC = `make_timestamp(epoch_us(cast(${

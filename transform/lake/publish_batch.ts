@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { noteLake } from "../../lib/batches/lake_note.ts";
 import type { LiveList } from "../../lib/batches/live_files.ts";
@@ -7,7 +8,6 @@ import type { TableCatalogue } from "../../lib/iceberg/table_catalogue.ts";
 import { RestCatalogue } from "../../lib/iceberg/rest_catalogue.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import { publishTables } from "../iceberg/publish_tables.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
 import { publishLake } from "./publish_lake.ts";
 
 /**

@@ -4,7 +4,7 @@ import type { ContractTable } from "../../lib/project/contract.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
 import { followJoin } from "./join_lineage.ts";
 import { type Link, type TableUse } from "./join_reader.ts";
-import { parseSelect, textOf } from "../checks/sql_tree.ts";
+import { parseSelect, textOf } from "../../lib/models/sql_tree.ts";
 
 /**
  * The keys of the driving table's rows that count; no name of the source begins

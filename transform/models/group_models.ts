@@ -1,3 +1,8 @@
+import {
+  emptyModelSql,
+  emptyTableSql,
+} from "../../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { readColumnsSql } from "../../lib/duckdb/data_files.ts";
 import {
   HOLDS_UNTIL_COLUMNS,
@@ -21,15 +26,10 @@ import {
   ROUND,
 } from "../batches/group_work.ts";
 import { fileOrderSql, holdsUntilSql } from "../files/holds_until_sql.ts";
-import { emptyTableSql, IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
+import { IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";
-import {
-  differenceSql,
-  emptyModelSql,
-  missingKeysSql,
-  type ModelColumn,
-} from "./model_changes.ts";
+import { differenceSql, missingKeysSql } from "./model_changes.ts";
 import { keepTable, tableBefore, tableFiles } from "../tables/table_state.ts";
 import { writeVersionFile } from "../files/write_versions.ts";
 

@@ -1,7 +1,7 @@
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
 import { JoinReader, type Link, type TableUse } from "./join_reader.ts";
-import { findColumn } from "../checks/query_columns.ts";
+import { findColumn } from "../../lib/models/query_columns.ts";
 import {
   isUnnest,
   nodeOf,
@@ -10,7 +10,7 @@ import {
   textOf,
   textsOf,
   walk,
-} from "../checks/sql_tree.ts";
+} from "../../lib/models/sql_tree.ts";
 
 /** How the rows of a joined model follow from those of the tables it reads. */
 export interface JoinLineage {

@@ -9,7 +9,7 @@ import {
   starColumns,
   withoutRepeated,
   withoutSource,
-} from "../checks/query_columns.ts";
+} from "../../lib/models/query_columns.ts";
 import {
   ctesOf,
   nodeOf,
@@ -17,7 +17,7 @@ import {
   type SqlNode,
   textOf,
   textsOf,
-} from "../checks/sql_tree.ts";
+} from "../../lib/models/sql_tree.ts";
 
 /** A place where a query reads a source table. */
 export interface TableUse {

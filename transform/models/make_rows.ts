@@ -1,3 +1,4 @@
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type {
   IngestedTable,
   ProcessedModel,
@@ -16,7 +17,7 @@ import {
   type CheckedRows,
 } from "../checks/check_versions.ts";
 import { ROW_KEY } from "../tables/land_table.ts";
-import { differenceSql, type ModelColumn } from "./model_changes.ts";
+import { differenceSql } from "./model_changes.ts";
 import { writeVersions } from "../files/write_versions.ts";
 
 /**

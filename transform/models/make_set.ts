@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type {
   IngestedTable,
   ProcessedModel,
@@ -18,7 +20,6 @@ import {
   brokenRule,
   type CheckedRows,
 } from "../checks/check_versions.ts";
-import { emptyModelSql, type ModelColumn } from "./model_changes.ts";
 import { writeVersions } from "../files/write_versions.ts";
 
 /** Makes a set: the rows that it does not hold yet. */

@@ -1,19 +1,6 @@
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { Model } from "../../lib/project/model.ts";
-
-/** A column of a model, with DuckDB's name of its type. */
-export interface ModelColumn {
-  name: string;
-  type: string;
-  /** In a `row` model, the column of the source table that it is. */
-  source?: string;
-  /** Never null, as the header says or sql/warehouse declares. */
-  notNull?: true;
-  /** Its type in the warehouse, as sql/warehouse declares it. */
-  declared?: string;
-  /** The labels of that type, if it is an enum that sql/warehouse makes. */
-  labels?: readonly string[];
-}
 
 /** Where a batch's rows come from, for the SQL that stamps them. */
 export interface BatchStamp {
@@ -82,12 +69,4 @@ export function missingKeysSql(
 ): string {
   return `select ${quoteNames(key)} from (${options.of})
     except select ${quoteNames(key)} from (${options.without})`;
-}
-
-/** SQL for no rows with a model's columns. */
-export function emptyModelSql(columns: readonly ModelColumn[]): string {
-  const nulls = columns.map(({ name, type }) =>
-    `cast(null as ${type}) as ${quoteName(name)}`
-  );
-  return `select ${nulls.join(", ")} where false`;
 }

@@ -1,3 +1,4 @@
+import { emptyTableSql } from "../../lib/models/empty_relation.ts";
 import { RESTORE_FILE } from "../../lib/batches/restore_hint.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
 import type { DataFile, IngestedTable } from "../../lib/batches/manifest.ts";
@@ -8,7 +9,7 @@ import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
-import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
+import type { ContractTable } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "../checks/query_fault.ts";
 import { rowKey, typedKey, typedText, unreadable } from "./typed_text.ts";
@@ -118,14 +119,6 @@ export function reasonSql(table: string): string {
   return `coalesce(cast(reason as varchar), ${
     quoteText(`sql/quarantine/${quarantineName(table)}.sql gives no reason`)
   })`;
-}
-
-/** An empty table with the contract's columns and types. */
-export function emptyTableSql(table: ContractTable): string {
-  const columns = table.columns.map((column) =>
-    `cast(null as ${typeSql(column.type)}) as ${quoteName(column.name)}`
-  );
-  return `select ${columns.join(", ")} where false`;
 }
 
 async function createArrived(

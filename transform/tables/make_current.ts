@@ -1,3 +1,4 @@
+import { emptyTableSql } from "../../lib/models/empty_relation.ts";
 import type { IngestedTable } from "../../lib/batches/manifest.ts";
 import { inShell } from "../../lib/in_shell.ts";
 import { StageError } from "../../lib/errors.ts";
@@ -9,7 +10,6 @@ import {
   isAffected,
 } from "../batches/batch_work.ts";
 import { earlierFault, isQueryFault } from "../checks/query_fault.ts";
-import { emptyTableSql } from "./land_table.ts";
 import { QUARANTINE_AFTER } from "./quarantine.ts";
 import { keepTable, tableBefore } from "./table_state.ts";
 

@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import {
   type DataFile,
   type IngestedTable,
@@ -15,7 +17,6 @@ import {
 } from "../../lib/project/quarantine_model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { emptyLandedTables, landTable, ROW_KEY } from "./land_table.ts";
-import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** The quarantine before and after a batch, as relations in DuckDB. */
 export const QUARANTINE_BEFORE = `known_before.${quoteName(QUARANTINE.name)}`;

@@ -1,3 +1,5 @@
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
+import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { KeyRange, LiveFile } from "../../lib/batches/manifest.ts";
 import { columnsHash, readLikeSql } from "../../lib/duckdb/data_files.ts";
 import {
@@ -9,7 +11,6 @@ import type { Model } from "../../lib/project/model.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { type AsOf, isSameKey } from "../files/holds_until_sql.ts";
 import { joinedRange } from "../files/key_range.ts";
-import { emptyModelSql, type ModelColumn } from "../models/model_changes.ts";
 
 /** The manifest's fields for a file whose versions are read. */
 export type VersionsFile = Pick<

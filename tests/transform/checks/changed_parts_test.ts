@@ -4,7 +4,7 @@ import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
 import { changedParts } from "../../../transform/checks/changed_parts.ts";
 import { splitQueries } from "../../../transform/checks/sql_parts.ts";
-import { registerModels } from "../../../transform/models/register_models.ts";
+import { registerModels } from "../../../lib/models/register_models.ts";
 import { projectOf } from "../../harness/small_project.ts";
 
 type Files = Readonly<Record<string, string>>;

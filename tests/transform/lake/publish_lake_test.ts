@@ -12,7 +12,7 @@ import { readStatus } from "../../../operate/read_status.ts";
 import { sweep } from "../../../sweep/sweep.ts";
 import { publishLake } from "../../../transform/lake/publish_lake.ts";
 import { sealed } from "../../../transform/lake/sealed_file.ts";
-import { registerModels } from "../../../transform/models/register_models.ts";
+import { registerModels } from "../../../lib/models/register_models.ts";
 import { transform } from "../../../transform/transform.ts";
 import { copyFolder } from "../../harness/cluster.ts";
 import { inFolder } from "../../harness/in_folder.ts";

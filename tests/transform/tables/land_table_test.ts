@@ -1,3 +1,4 @@
+import { emptyTableSql } from "../../../lib/models/empty_relation.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DataFile, IngestedTable } from "../../../lib/batches/manifest.ts";
@@ -12,7 +13,6 @@ import { sha256Hex } from "../../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../../lib/zone/zone.ts";
 import {
   emptyLandedTables,
-  emptyTableSql,
   landTable,
 } from "../../../transform/tables/land_table.ts";
 import { inFolder } from "../../harness/in_folder.ts";

@@ -1,7 +1,7 @@
-import { HOLDS_UNTIL_COLUMNS } from "../../lib/duckdb/version_columns.ts";
-import type { Model } from "../../lib/project/model.ts";
-import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
+import type { ModelColumn } from "./model_column.ts";
+import { HOLDS_UNTIL_COLUMNS } from "../duckdb/version_columns.ts";
+import type { Model } from "../project/model.ts";
+import { QUARANTINE } from "../project/quarantine_model.ts";
 
 /**
  * The parameters of the lake's macros, which hide columns of the same name in

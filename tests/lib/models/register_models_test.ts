@@ -3,8 +3,8 @@ import { openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import { StageError } from "../../../lib/errors.ts";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
 import { readConfig } from "../../../lib/settings/config.ts";
-import { registerModels } from "../../../transform/models/register_models.ts";
-import { UNNESTING } from "../../../transform/checks/sql_tree.ts";
+import { registerModels } from "../../../lib/models/register_models.ts";
+import { UNNESTING } from "../../../lib/models/sql_tree.ts";
 import { PROJECT_SQL } from "../../harness/platform.ts";
 import { RETIRED_MIGRATIONS } from "../../harness/retired_migrations.ts";
 import {

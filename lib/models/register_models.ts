@@ -1,38 +1,32 @@
-import { describeColumns } from "../../lib/duckdb/data_files.ts";
-import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { messageOf, StageError } from "../../lib/errors.ts";
-import { quoteName } from "../../lib/sql/quote.ts";
+import { emptyTableSql } from "./empty_relation.ts";
+import type { ModelColumn } from "./model_column.ts";
+import { describeColumns } from "../duckdb/data_files.ts";
+import type { DuckDb } from "../duckdb/duckdb.ts";
+import { messageOf, StageError } from "../errors.ts";
+import { quoteName } from "../sql/quote.ts";
 import {
   type DeclaredEnums,
   labelsOf,
   readDeclaredEnums,
-} from "../../lib/project/declared_enums.ts";
-import { headerProblems } from "../../lib/project/derived_table.ts";
-import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";
+} from "../project/declared_enums.ts";
+import { headerProblems } from "../project/derived_table.ts";
+import type { ModelSql, ProjectSql } from "../project/project_sql.ts";
 import {
   type DeclaredTables,
   readDeclaredTables,
-} from "../../lib/project/warehouse_ddl.ts";
-import {
-  type FunctionKinds,
-  readFunctionKinds,
-} from "../checks/volatile_functions.ts";
+} from "../project/warehouse_ddl.ts";
+import { type FunctionKinds, readFunctionKinds } from "./volatile_functions.ts";
 import {
   columnNameProblems,
   keyWidthProblems,
   modelNameProblems,
-} from "../checks/check_names.ts";
-import {
-  checkModelQuery,
-  checkQuarantineQuery,
-} from "../checks/check_query.ts";
-import { foreignReads, SCHEMAS_READ } from "../checks/check_select.ts";
-import { floatSums } from "../checks/check_sums.ts";
-import { emptyTableSql } from "../tables/land_table.ts";
-import type { ModelColumn } from "./model_changes.ts";
-import { parseSelect, type SqlNode } from "../checks/sql_tree.ts";
-import { typeProblems } from "../checks/type_problems.ts";
-import { quarantineName } from "../../lib/project/quarantine_file.ts";
+} from "./check_names.ts";
+import { checkModelQuery, checkQuarantineQuery } from "./check_query.ts";
+import { foreignReads, SCHEMAS_READ } from "./check_select.ts";
+import { floatSums } from "./check_sums.ts";
+import { parseSelect, type SqlNode } from "./sql_tree.ts";
+import { typeProblems } from "./type_problems.ts";
+import { quarantineName } from "../project/quarantine_file.ts";
 
 /**
  * The schemas in which a run keeps its tables; each has one for a table of the

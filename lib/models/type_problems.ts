@@ -1,12 +1,8 @@
-import { keyTypeProblems } from "../../lib/project/derived_table.ts";
-import type { ModelSql } from "../../lib/project/project_sql.ts";
-import type { DeclaredTables } from "../../lib/project/warehouse_ddl.ts";
-import {
-  isArray,
-  isText,
-  warehouseType,
-} from "../../lib/project/warehouse_type.ts";
-import type { ModelColumn } from "../models/model_changes.ts";
+import type { ModelColumn } from "./model_column.ts";
+import { keyTypeProblems } from "../project/derived_table.ts";
+import type { ModelSql } from "../project/project_sql.ts";
+import type { DeclaredTables } from "../project/warehouse_ddl.ts";
+import { isArray, isText, warehouseType } from "../project/warehouse_type.ts";
 
 /** PostgreSQL's types, each with the types of DuckDB that it can hold. */
 const HELD: readonly [RegExp, RegExp][] = [

@@ -1,5 +1,5 @@
-import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteText } from "../../lib/sql/quote.ts";
+import type { DuckDb } from "../duckdb/duckdb.ts";
+import { quoteText } from "../sql/quote.ts";
 import { isOrdered, nodesOf, type SqlNode, textOf, walk } from "./sql_tree.ts";
 
 /** Aggregates that add or multiply: with floats they round after each row. */

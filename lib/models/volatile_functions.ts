@@ -1,4 +1,4 @@
-import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
+import type { DuckDb } from "../duckdb/duckdb.ts";
 import { foreignReads } from "./check_select.ts";
 import {
   isOrdered,

@@ -1,4 +1,4 @@
-import { type ContractTable, typeSql } from "../../lib/project/contract.ts";
+import { type ContractTable, typeSql } from "../project/contract.ts";
 import { aggregatesIn, type FunctionKinds } from "./volatile_functions.ts";
 import {
   columnName,

@@ -1,6 +1,6 @@
-import type { ContractTable } from "../../lib/project/contract.ts";
-import { MAINTAINED } from "../../lib/project/model.ts";
-import type { ModelSql } from "../../lib/project/project_sql.ts";
+import type { ContractTable } from "../project/contract.ts";
+import { MAINTAINED } from "../project/model.ts";
+import type { ModelSql } from "../project/project_sql.ts";
 import {
   aggregatesIn,
   type FunctionKinds,

@@ -1,6 +1,6 @@
-import { exactNumber } from "../../lib/exact_number.ts";
-import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
-import { quoteText } from "../../lib/sql/quote.ts";
+import { exactNumber } from "../exact_number.ts";
+import type { DuckDb } from "../duckdb/duckdb.ts";
+import { quoteText } from "../sql/quote.ts";
 
 /**
  * A node of a query as DuckDB parses it, from `json_serialize_sql`: a select, a
