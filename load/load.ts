@@ -11,10 +11,11 @@ import {
   checkLedgerFollowsLake,
   checkSameLake,
   findNewestEntry,
-} from "./ledger.ts";
-import { loadError } from "./load_error.ts";
+} from "../lib/warehouse/ledger.ts";
+import { loadError } from "../lib/warehouse/load_error.ts";
 import { loadPending } from "./load_pending.ts";
-import { openLoader, warehouseOf } from "./open_loader.ts";
+import { openLoader } from "./open_loader.ts";
+import { warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 
 /** The options of one run. */
 export interface LoadOptions {

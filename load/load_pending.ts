@@ -20,18 +20,19 @@ import {
 } from "./tables/follow_models.ts";
 import {
   checkedEntry,
-  enterBatches,
   type LedgerEntry,
   ledgerEntry,
   newestEntry,
-} from "./ledger.ts";
+} from "../lib/warehouse/ledger.ts";
 import { bulkLoad, type LoadWork, mergeGroup } from "./merge_group.ts";
-import { checkModels, loadedModels } from "./tables/loaded_models.ts";
+import { loadedModels } from "../lib/warehouse/loaded_models.ts";
 import { ModelTypes } from "./tables/model_types.ts";
 import type { Loader } from "./open_loader.ts";
 import { validateFilled } from "./references/validate_filled.ts";
 import { refillColumns } from "./repair/refill_columns.ts";
 import { readWarehouseTables } from "./tables/warehouse_table.ts";
+import { checkModels } from "./tables/check_models.ts";
+import { enterBatches } from "./write_ledger.ts";
 
 /** Up to this many waiting batches, or rows, share a transaction. */
 const GROUP_BATCHES_MAX = 200;

@@ -20,7 +20,7 @@ import {
   type VersionsForm,
 } from "./rows/export_versions.ts";
 import { checksOf } from "./checks/history_checks.ts";
-import { refusalOf } from "./load_error.ts";
+import { refusalOf } from "../lib/warehouse/load_error.ts";
 import {
   addPlaceholders,
   createStaging,

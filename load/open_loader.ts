@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { ConfigError, StageError } from "../lib/errors.ts";
+import { StageError } from "../lib/errors.ts";
 import {
   type Connection,
   inTransaction,
@@ -8,26 +8,16 @@ import {
   serverName,
   sqlState,
 } from "../lib/postgres/postgres.ts";
-import type { PostgresSettings } from "../lib/settings/config.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { missingSchema } from "./missing_schema.ts";
-import { LOCK_KEY } from "./load_lock.ts";
-import { nameLockHolders } from "./lock_error.ts";
+import { missingSchema } from "../lib/warehouse/missing_schema.ts";
+import { LOCK_KEY } from "../lib/warehouse/load_lock.ts";
+import { nameLockHolders } from "../lib/warehouse/lock_error.ts";
+import { checkEncoding } from "../lib/warehouse/check_encoding.ts";
+import { SETTINGS, warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
 
 const LOCK_NOT_AVAILABLE = "55P03";
-const ENCODING = "UTF8";
-
-/** The settings of a transaction that loads. */
-export const SETTINGS = {
-  lock_timeout: LOCK_TIMEOUT,
-  maintenance_work_mem: "256MB",
-  work_mem: "64MB",
-  jit: "off",
-  // With this, a policy that hides rows is an error.
-  row_security: "off",
-};
 
 /** How a loader is opened. */
 export interface OpenLoaderOptions {
@@ -163,29 +153,6 @@ export class Loader implements AsyncDisposable {
   }
 }
 
-/**
- * Refuses a warehouse that can't hold every text, or may hold bytes that are
- * not text: throws a `StageError` unless its encoding is UTF8.
- */
-export async function checkEncoding(
-  client: pg.Client,
-  server: string,
-): Promise<void> {
-  const { encoding } = await queryRow(
-    client,
-    "select current_setting('server_encoding') as encoding",
-  );
-  if (encoding === ENCODING) return;
-  throw new StageError(
-    `Cannot load into ${server}: the database has the encoding ${encoding}, and only ${ENCODING} holds every text`,
-    {
-      subject: server,
-      hint:
-        `Create the warehouse in a database of its own: create database NAME encoding '${ENCODING}' template template0`,
-    },
-  );
-}
-
 /** Throws a `StageError` unless there is a schema to create tables in. */
 async function checkSchema(client: pg.Client, server: string): Promise<void> {
   const found = await missingSchema(client);
@@ -194,12 +161,4 @@ async function checkSchema(client: pg.Client, server: string): Promise<void> {
     subject: server,
     hint: found.hint,
   });
-}
-
-/**
- * How to reach the warehouse; throws a `ConfigError` if that is not configured.
- */
-export function warehouseOf({ config }: StageContext): PostgresSettings {
-  if (config.warehouse !== undefined) return config.warehouse;
-  throw new ConfigError(["WAREHOUSE_URL is missing"]);
 }

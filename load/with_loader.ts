@@ -5,8 +5,9 @@ import { StageError } from "../lib/errors.ts";
 import { serverName } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { Zone } from "../lib/zone/zone.ts";
-import { loadError } from "./load_error.ts";
-import { type Loader, openLoader, warehouseOf } from "./open_loader.ts";
+import { loadError } from "../lib/warehouse/load_error.ts";
+import { type Loader, openLoader } from "./open_loader.ts";
+import { warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 
 /** Longer than any load takes, except a first one. */
 const WAIT_SECONDS = 1800;

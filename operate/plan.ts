@@ -24,17 +24,17 @@ import {
   checkSameLake,
   findNewestEntry,
   type LedgerEntry,
-} from "../load/ledger.ts";
+} from "../lib/warehouse/ledger.ts";
 import { findMissing } from "../load/tables/make_schema.ts";
 import { wantedSchema } from "../load/tables/wanted_schema.ts";
 import { ModelTypes } from "../load/tables/model_types.ts";
 import { readWarehouseTables } from "../load/tables/warehouse_table.ts";
-import { warehouseOf } from "../load/open_loader.ts";
 import { checkDamaged, damagedTables } from "../load/schema/own_tables.ts";
 import { checkShapes } from "../load/tables/table_shape.ts";
 import { checkContinuity } from "../transform/batches/check_continuity.ts";
 import { checkKeys } from "../transform/batches/continuity.ts";
 import { findLacks, sqlChange } from "../transform/checks/check_sql.ts";
+import { warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 
 const USAGE = `./totesys plan [--json]
 

@@ -2,8 +2,8 @@ import type pg from "pg";
 import { query } from "../lib/postgres/postgres.ts";
 import { quoteName } from "../lib/sql/quote.ts";
 import type { ProjectSql } from "../lib/project/project_sql.ts";
-import { missingSchema } from "../load/missing_schema.ts";
-import { loadedModels } from "../load/tables/loaded_models.ts";
+import { missingSchema } from "../lib/warehouse/missing_schema.ts";
+import { loadedModels } from "../lib/warehouse/loaded_models.ts";
 import { isMade } from "../load/tables/make_schema.ts";
 import { wantedSchema } from "../load/tables/wanted_schema.ts";
 

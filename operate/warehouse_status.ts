@@ -13,9 +13,12 @@ import {
   relationExists,
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
-import { checkLedgerFollowsLake, newestEntry } from "../load/ledger.ts";
-import { type LockHolder, lockHolder } from "../load/load_lock.ts";
-import { nameLockHolders } from "../load/lock_error.ts";
+import {
+  checkLedgerFollowsLake,
+  newestEntry,
+} from "../lib/warehouse/ledger.ts";
+import { type LockHolder, lockHolder } from "../lib/warehouse/load_lock.ts";
+import { nameLockHolders } from "../lib/warehouse/lock_error.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { lastVerified } from "../verify/verification.ts";
 import { duration } from "./format_status.ts";

@@ -2,8 +2,8 @@ import { BatchLog } from "../lib/batches/batch_log.ts";
 import { StageError } from "../lib/errors.ts";
 import { inTransaction } from "../lib/postgres/postgres.ts";
 import { openStageZone, type StageContext } from "../lib/stage.ts";
-import { findNewestEntry } from "../load/ledger.ts";
-import { warehouseOf } from "../load/open_loader.ts";
+import { findNewestEntry } from "../lib/warehouse/ledger.ts";
+import { warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 
 /**
  * Refuses empty zones when the warehouse has batches: verify extracts and loads

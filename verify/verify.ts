@@ -20,9 +20,8 @@ import { forStage } from "../lib/stage_context.ts";
 import { openTempFolder } from "../lib/temp_folder.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { checksOf } from "../load/checks/history_checks.ts";
-import { adviceOn } from "../load/load_error.ts";
-import { nameLockHolders } from "../load/lock_error.ts";
-import { SETTINGS, warehouseOf } from "../load/open_loader.ts";
+import { adviceOn } from "../lib/warehouse/load_error.ts";
+import { nameLockHolders } from "../lib/warehouse/lock_error.ts";
 import { type BrokenRule, runWholeChecks } from "../load/checks/run_checks.ts";
 import { readWarehouseTable } from "../load/tables/warehouse_table.ts";
 import { tableRowsSql } from "../transform/tables/table_state.ts";
@@ -34,6 +33,7 @@ import { asInLake, type Lake, type ModelInLake } from "./lake_rows.ts";
 import { logVerification } from "./log_verification.ts";
 import { type Verification, writeVerification } from "./verification.ts";
 import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
+import { SETTINGS, warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 
 /** Undefined functions, tables and columns, by SQLSTATE. */
 const MISSING = ["42883", "42P01", "42703"];

@@ -2,8 +2,8 @@ import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";
 import { type Dependent, findDependents } from "./find_dependents.ts";
 import { type Landed, type ReloadWork } from "../rows/land_rows.ts";
-import { warehouseOf } from "../open_loader.ts";
 import { isDeletedSql } from "../repair/reconcile.ts";
+import { warehouseOf } from "../../lib/warehouse/warehouse_settings.ts";
 
 /**
  * Throws a `StageError` that names the rows of others' tables that would be

@@ -1,9 +1,12 @@
 import type pg from "pg";
 import { inTransaction } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
-import { nameLockHolders } from "../lock_error.ts";
-import { SETTINGS, warehouseOf } from "../open_loader.ts";
+import { nameLockHolders } from "../../lib/warehouse/lock_error.ts";
 import { findUnvalidated, validate } from "./validate_references.ts";
+import {
+  SETTINGS,
+  warehouseOf,
+} from "../../lib/warehouse/warehouse_settings.ts";
 
 /**
  * Validates the foreign keys of tables that were filled, table by table, over

@@ -5,12 +5,12 @@ import { StageError } from "../../lib/errors.ts";
 import { query, serverName } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
-import { findNewestEntry } from "../ledger.ts";
+import { findNewestEntry } from "../../lib/warehouse/ledger.ts";
 import { checkRemovalsByRebuild } from "../tables/check_removals.ts";
-import { loadedModels } from "../tables/loaded_models.ts";
-import { warehouseOf } from "../open_loader.ts";
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "../with_loader.ts";
+import { warehouseOf } from "../../lib/warehouse/warehouse_settings.ts";
 
 /** The options of one rebuild. */
 export interface RebuildWarehouseOptions {

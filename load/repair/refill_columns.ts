@@ -3,7 +3,6 @@ import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/batches/check_files.ts";
 import { whileIntact } from "../../lib/duckdb/while_intact.ts";
-import { notifyReset } from "../ledger.ts";
 import { columnsOfFiles } from "../rows/export_versions.ts";
 import { versionsUpTo } from "../rows/find_versions.ts";
 import type { ReloadWork } from "../rows/land_rows.ts";
@@ -11,6 +10,7 @@ import { isTooNarrow } from "../tables/check_columns.ts";
 import type { Followed } from "../tables/follow_models.ts";
 import type { WarehouseTable } from "../tables/warehouse_table.ts";
 import { reconcileModels } from "./reload_models.ts";
+import { notifyReset } from "../write_ledger.ts";
 
 /** The files hold it as text. */
 const TIME_OF_DAY = "time without time zone";

@@ -26,13 +26,7 @@ import {
   landModel,
   type ReloadWork,
 } from "../rows/land_rows.ts";
-import {
-  type LedgerRow,
-  ledgerRow,
-  notifyReset,
-  reconcileLedger,
-} from "../ledger.ts";
-import { checkModels, loadedModels } from "../tables/loaded_models.ts";
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { addPlaceholders } from "../rows/merge.ts";
 import { ModelTypes } from "../tables/model_types.ts";
 import type { Loader } from "../open_loader.ts";
@@ -48,6 +42,13 @@ import {
   readWarehouseTables,
   type WarehouseTable,
 } from "../tables/warehouse_table.ts";
+import { checkModels } from "../tables/check_models.ts";
+import {
+  type LedgerRow,
+  ledgerRow,
+  notifyReset,
+  reconcileLedger,
+} from "../write_ledger.ts";
 
 /** The result of a reload. */
 export interface Reloaded {

@@ -5,9 +5,9 @@ import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { checkRemovalsByLoad } from "../tables/check_removals.ts";
-import { checkedEntry, checkSameLake } from "../ledger.ts";
+import { checkedEntry, checkSameLake } from "../../lib/warehouse/ledger.ts";
 import { loadPending } from "../load_pending.ts";
-import { loadedModels } from "../tables/loaded_models.ts";
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { type Reloaded, reloadModels } from "./reload_models.ts";
 import { newestBatch, withLoader } from "../with_loader.ts";
 

@@ -5,7 +5,7 @@ import { copyIn } from "../../lib/postgres/copy.ts";
 import { sqlState } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ExportedVersions } from "./export_versions.ts";
-import { adviceOn, SET_ASIDE } from "../load_error.ts";
+import { adviceOn, SET_ASIDE } from "../../lib/warehouse/load_error.ts";
 
 /**
  * Copies rows into a table. Throws a `StageError` when Postgres counted more or

@@ -7,10 +7,10 @@ import { serverName } from "../../lib/postgres/postgres.ts";
 import type { StageContext } from "../../lib/stage.ts";
 import { abandonedNote, abandonedTables } from "./abandoned_tables.ts";
 import { plannedChanges } from "./follow_models.ts";
-import { checkedEntry, findNewestEntry } from "../ledger.ts";
-import { loadedModels } from "./loaded_models.ts";
+import { checkedEntry, findNewestEntry } from "../../lib/warehouse/ledger.ts";
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 import { ModelTypes, type TypedModel } from "./model_types.ts";
-import { warehouseOf } from "../open_loader.ts";
+import { warehouseOf } from "../../lib/warehouse/warehouse_settings.ts";
 
 /** The changes that a load or a reload would make to the tables. */
 interface RemovalOptions {

@@ -9,7 +9,7 @@ import {
 import type { SqlFile } from "../../lib/project/project_sql.ts";
 import { sha256Hex } from "../../lib/zone/checksum.ts";
 import { ENGINE_SCHEMA } from "../schema/engine_schema.ts";
-import { adviceOn } from "../load_error.ts";
+import { adviceOn } from "../../lib/warehouse/load_error.ts";
 import type { Loader } from "../open_loader.ts";
 
 const CREATE = `create schema if not exists pipeline;

@@ -5,10 +5,10 @@ import { connect } from "../../lib/postgres/connect.ts";
 import { ENGINE_SCHEMA } from "../../load/schema/engine_schema.ts";
 import {
   checkLedgerFollowsLake,
-  enterBatches,
   newestEntry,
-} from "../../load/ledger.ts";
+} from "../../lib/warehouse/ledger.ts";
 import { openTestDatabase, type TestDatabase } from "../harness/postgres.ts";
+import { enterBatches } from "../../load/write_ledger.ts";
 
 const FILE = { bytes: 1, rows: 5, sha256: "" };
 

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { StageError } from "../../lib/errors.ts";
 import { connect } from "../../lib/postgres/connect.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { SETTINGS } from "../../load/open_loader.ts";
 import { readStatus } from "../../operate/read_status.ts";
 import { verify } from "../../verify/verify.ts";
 import { changedZones } from "../harness/changed_zone.ts";
@@ -18,6 +17,7 @@ import { warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { SETTINGS } from "../../lib/warehouse/warehouse_settings.ts";
 
 /** How long load leaves its connection idle, beyond the limit. */
 const IDLE_MS = 500;

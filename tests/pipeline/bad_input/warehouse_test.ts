@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { ProjectSql } from "../../../lib/project/project_sql.ts";
-import { SETTINGS } from "../../../load/open_loader.ts";
 import { execute, type Platform, PROJECT_SQL } from "../../harness/platform.ts";
 import { openClient } from "../../harness/postgres.ts";
 import { insertOrder } from "../../harness/small_source.ts";
 import { type BadInput, type Repair, testBadInputs } from "./bad_input.ts";
+import { SETTINGS } from "../../../lib/warehouse/warehouse_settings.ts";
 
 /** Has a batch wait for load, of one order more. */
 async function withBatch({ source, extract, transform }: Platform) {

@@ -1,6 +1,6 @@
 import type pg from "pg";
-import { queryRow } from "../lib/postgres/postgres.ts";
-import { quoteName } from "../lib/sql/quote.ts";
+import { queryRow } from "../postgres/postgres.ts";
+import { quoteName } from "../sql/quote.ts";
 
 const SCHEMA_SQL = `select current_schema() as schema, current_user as role,
   current_database() as database, current_setting('search_path') as path,

@@ -1,13 +1,9 @@
 import type pg from "pg";
-import { StageError } from "../lib/errors.ts";
-import { queryHeldLocks } from "../lib/postgres/held_locks.ts";
-import {
-  inTransaction,
-  serverName,
-  sqlState,
-} from "../lib/postgres/postgres.ts";
-import type { StageContext } from "../lib/stage.ts";
-import { loadedModels } from "./tables/loaded_models.ts";
+import { StageError } from "../errors.ts";
+import { queryHeldLocks } from "../postgres/held_locks.ts";
+import { inTransaction, serverName, sqlState } from "../postgres/postgres.ts";
+import type { StageContext } from "../stage.ts";
+import { loadedModels } from "./loaded_models.ts";
 import lockHoldersSql from "./table_lock_holders.sql" with { type: "text" };
 
 /** `lock_not_available`. */

@@ -1,16 +1,8 @@
 import { isOfSameSql } from "../../lib/batches/made_by.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
-import type { Model } from "../../lib/project/model.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
-import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
-
-/**
- * All models that are loaded, in order: those that facts refer to come first.
- */
-export function loadedModels(sql: ProjectSql): readonly Model[] {
-  return [...sql.models, QUARANTINE];
-}
+import { loadedModels } from "../../lib/warehouse/loaded_models.ts";
 
 /**
  * Throws a `StageError` when a batch has a model that `sql/` lacks, unless it

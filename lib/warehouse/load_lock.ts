@@ -1,6 +1,6 @@
 import type pg from "pg";
-import { applicationName, query } from "../lib/postgres/postgres.ts";
-import type { PostgresSettings } from "../lib/settings/connection_url.ts";
+import { applicationName, query } from "../postgres/postgres.ts";
+import type { PostgresSettings } from "../settings/connection_url.ts";
 
 /**
  * One load at a time: the key of the warehouse's advisory lock. It is held by

@@ -1,10 +1,10 @@
-import { isForeign, messageOf, StageError } from "../lib/errors.ts";
+import { isForeign, messageOf, StageError } from "../errors.ts";
 import {
   isPoolerLimit,
   POOLER_LIMIT_HINT,
   sqlState,
-} from "../lib/postgres/postgres.ts";
-import { quoteName } from "../lib/sql/quote.ts";
+} from "../postgres/postgres.ts";
+import { quoteName } from "../sql/quote.ts";
 
 /** What to do, and whether time alone may help. */
 export interface Advice {

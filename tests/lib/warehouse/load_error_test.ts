@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import pg from "pg";
-import { StageError } from "../../lib/errors.ts";
-import { loadError } from "../../load/load_error.ts";
+import { StageError } from "../../../lib/errors.ts";
+import { loadError } from "../../../lib/warehouse/load_error.ts";
 
 const SERVER = "host:5432/warehouse";
 
