@@ -3,7 +3,7 @@ import type { Canary } from "../lib/batches/manifest.ts";
 import { query, queryRow } from "../lib/postgres/postgres.ts";
 import { quoteName } from "../lib/sql/quote.ts";
 import { keyJsonSql } from "./key_index_sql.ts";
-import { writerSql } from "./late_commits.ts";
+import { writerSql } from "./watermark_sql.ts";
 import type { LiveTable } from "./live_table.ts";
 import { readableSql } from "./shipped_rows.ts";
 

@@ -17,15 +17,16 @@ import { checkClock } from "./check_clock.ts";
 import { checkDeletes } from "./limit_mass_deletes.ts";
 import { checkTime } from "./check_time.ts";
 import { checkDefinitions } from "./definitions.ts";
-import { readShippedWriters } from "./late_commits.ts";
+import { readShippedWriters } from "./watermark_sql.ts";
 import { type LiveTable, readLiveTables } from "./live_table.ts";
 import { checkTableNames, estimatedRows, planReads } from "./plan_reads.ts";
 import { readTable, type TableRead } from "./read_table.ts";
 import { warnOfLag } from "./replayed_time.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
-import { nextSourceState, warnOfOldWatermark } from "./source_state.ts";
+import { nextSourceState } from "./next_source_state.ts";
 import { sourceError, tableError } from "./source_error.ts";
 import { waitForFlush } from "./wal_flush.ts";
+import { warnOfOldWatermark } from "./watermark_age.ts";
 
 /** Options of a single run. */
 export interface ExtractOptions {

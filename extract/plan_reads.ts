@@ -15,7 +15,7 @@ import {
   sourceFullReadReason,
   tableFullReadReason,
 } from "./full_read_reasons.ts";
-import { unshippedSql } from "./late_commits.ts";
+import { unshippedSql } from "./watermark_sql.ts";
 import type { LiveTable } from "./live_table.ts";
 import type { TableRead } from "./read_table.ts";
 import type { Snapshot } from "./snapshot.ts";

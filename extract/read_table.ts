@@ -7,7 +7,7 @@ import { queryRow } from "../lib/postgres/postgres.ts";
 import type { Zone } from "../lib/zone/zone.ts";
 import { findCanary } from "./canary.ts";
 import { copyToZone, LONG_ROW, tryCopyToZone } from "./copy_to_zone.ts";
-import { compareKeys } from "./key_index.ts";
+import { compareKeys } from "./compare_keys.ts";
 import type { LiveTable } from "./live_table.ts";
 import partitionsChangedSql from "./partitions_changed.sql" with {
   type: "text",

@@ -2,7 +2,7 @@ import type { ModelColumn } from "../lib/models/model_column.ts";
 import type pg from "pg";
 import { hashOfContract } from "../extract/plan_reads.ts";
 import { BatchLog } from "../lib/batches/batch_log.ts";
-import { isOfSameSql } from "../lib/batches/made_by.ts";
+import { isOfSameSql } from "../lib/batches/same_sql.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,

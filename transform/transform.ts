@@ -1,6 +1,6 @@
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import { type LiveList, readLiveFiles } from "../lib/batches/live_files.ts";
-import { isOfSameSql } from "../lib/batches/made_by.ts";
+import { isOfSameSql } from "../lib/batches/same_sql.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,

@@ -3,9 +3,9 @@ import { describeError } from "../describe_error.ts";
 import { ConfigError, EXIT, exitCode, messageOf } from "../errors.ts";
 import type { Environment, Need } from "../settings/config.ts";
 import { secretMask } from "../settings/secret_mask.ts";
-import { namesInEnvFile } from "../settings/setting_names.ts";
 import { sqlFolderNamer } from "../settings/sql_folder.ts";
 import type { StageContext } from "../stage.ts";
+import { namesInEnvFile } from "../settings/env_file.ts";
 
 /** What a command may use of the process that it runs in. */
 export interface ProcessIo {

@@ -2,7 +2,7 @@ import { tmpdir } from "node:os";
 import { ConfigError } from "../errors.ts";
 import type { S3Settings } from "../zone/zone.ts";
 import { type PostgresSettings, readPostgresUrl } from "./connection_url.ts";
-import { misspeltSettings } from "./setting_names.ts";
+import { misspeltSettings } from "./misspelt_settings.ts";
 import { type EngineSettings, readEngine } from "./engine_settings.ts";
 import { type IcebergSettings, readIceberg } from "./iceberg_settings.ts";
 import { type Environment, SettingReader } from "./setting_reader.ts";

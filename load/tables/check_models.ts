@@ -1,4 +1,4 @@
-import { isOfSameSql } from "../../lib/batches/made_by.ts";
+import { isOfSameSql } from "../../lib/batches/same_sql.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
-import { isAccepted, isOfSameSql } from "../../lib/batches/made_by.ts";
+import { isAccepted, isOfSameSql } from "../../lib/batches/same_sql.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";

@@ -99,7 +99,7 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: "{ unshippedSql, writerSql } from",
       },
       {
-        file: "extract/source_state.ts",
+        file: "extract/next_source_state.ts",
         find: "    nextId: String(nextId),\n",
         replace: "    nextId: String(nextId), seen: snapshot.seen,\n",
       },
@@ -242,7 +242,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: CONTENT,
     edits: [{
-      file: "extract/key_index.ts",
+      file: "extract/compare_keys.ts",
       find: "    if (before.length === 0) continue;\n",
       replace: "    if (before.length >= 0) continue;\n",
     }],

@@ -1,6 +1,6 @@
 import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
-import { isOfSameSql } from "../../lib/batches/made_by.ts";
+import { isOfSameSql } from "../../lib/batches/same_sql.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ModelSql, ProjectSql } from "../../lib/project/project_sql.ts";

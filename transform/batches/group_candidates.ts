@@ -1,6 +1,6 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
-import { isOfSameSql } from "../../lib/batches/made_by.ts";
+import { isOfSameSql } from "../../lib/batches/same_sql.ts";
 import {
   type IngestedTable,
   type IngestionManifest,

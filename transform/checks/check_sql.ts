@@ -1,7 +1,7 @@
 import type { ModelColumn } from "../../lib/models/model_column.ts";
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import { inShell } from "../../lib/in_shell.ts";
-import { isOfSameSql } from "../../lib/batches/made_by.ts";
+import { isOfSameSql } from "../../lib/batches/same_sql.ts";
 import type {
   IngestionManifest,
   ProcessedManifest,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compareKeys } from "../../extract/key_index.ts";
+import { compareKeys } from "../../extract/compare_keys.ts";
 import { integerKeySql } from "../../extract/key_index_sql.ts";
 import type { LiveTable } from "../../extract/live_table.ts";
 import { scanTable } from "../../extract/scan_table.ts";

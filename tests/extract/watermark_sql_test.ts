@@ -4,7 +4,7 @@ import {
   toRanges,
   unshippedSql,
   writerSql,
-} from "../../extract/late_commits.ts";
+} from "../../extract/watermark_sql.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { companyOf } from "../harness/company_of.ts";
 import { openPlatform } from "../harness/platform.ts";

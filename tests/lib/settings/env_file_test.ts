@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConfigError } from "../../../lib/errors.ts";
-import { namesInEnvFile } from "../../../lib/settings/setting_names.ts";
 import { inFolder } from "../../harness/in_folder.ts";
+import { namesInEnvFile } from "../../../lib/settings/env_file.ts";
 
 /** The names in such a file, or the problem; the task read these values. */
 async function namesIn(
