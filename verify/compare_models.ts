@@ -55,7 +55,7 @@ export interface Comparison {
   /** The first of these keys, in order. */
   firstKeys: readonly DifferingKey[];
   /** The tasks that repair it, to be run in this order. */
-  ways: readonly string[];
+  repairs: readonly string[];
 }
 
 /** The input of a comparison. */
@@ -100,7 +100,10 @@ export async function compareModels(
     results.push(...await compareModel(work, held));
   }
   return drops
-    ? results.map((one) => ({ ...one, ways: acceptingCommands(one.ways) }))
+    ? results.map((one) => ({
+      ...one,
+      repairs: acceptingCommands(one.repairs),
+    }))
     : results;
 }
 
@@ -117,19 +120,19 @@ async function compareModel(
     duckdb,
     lakeSides(model, heldBack),
   );
-  const lakeWays = repairCommands("lake", {
+  const lakeRepairs = repairCommands("lake", {
     model,
-    hows: inLake.hows,
+    kinds: inLake.kinds,
     tables: await tablesToRead(work, model),
-    lakeWays: [],
+    lakeRepairs: [],
   });
-  const compared = { model, shape, lakeWays };
+  const compared = { model, shape, lakeRepairs };
   const results = [
     comparison("lake", inLake, { ...compared, shape: NO_SHAPE }),
   ];
   if (held.files === undefined) {
     // Without the key, no row there can be found.
-    const none = { ...inLake, keys: 0, hows: [], firstKeys: [] };
+    const none = { ...inLake, keys: 0, kinds: [], firstKeys: [] };
     return [...results, comparison("warehouse", none, compared)];
   }
   await readFromWarehouse(duckdb, held);
@@ -161,16 +164,16 @@ async function compareModel(
 /** The result of comparing a model in one place, and what repairs it. */
 function comparison(
   place: Place,
-  { rows, keys, hows, firstKeys }: Differences,
+  { rows, keys, kinds, firstKeys }: Differences,
   options: {
     model: ModelInLake;
     /** The columns and views that differ there, whatever their rows. */
     shape: Pick<Comparison, "columns" | "views">;
-    lakeWays: readonly string[];
+    lakeRepairs: readonly string[];
     isHistoryDoubtful?: boolean;
   },
 ): Comparison {
-  const { model, shape, lakeWays, isHistoryDoubtful = false } = options;
+  const { model, shape, lakeRepairs, isHistoryDoubtful = false } = options;
   const misshapen = shape.columns.length + shape.views.length;
   return {
     model: model.name,
@@ -179,11 +182,11 @@ function comparison(
     differences: keys + misshapen,
     ...shape,
     firstKeys,
-    ways: place === "lake" ? lakeWays : repairCommands(place, {
+    repairs: place === "lake" ? lakeRepairs : repairCommands(place, {
       model,
-      hows,
+      kinds,
       isReshaped: misshapen > 0,
-      lakeWays,
+      lakeRepairs,
       isHistoryDoubtful,
       tables: [],
     }),

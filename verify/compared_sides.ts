@@ -1,7 +1,7 @@
 import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { comparableSql } from "./comparable_sql.ts";
 import { expectedRows } from "./expectation.ts";
-import { HOW, type Sides } from "./find_differences.ts";
+import { KIND, type Sides } from "./find_differences.ts";
 import {
   COUNTS_IN_LAKE,
   doublesInLake,
@@ -38,7 +38,7 @@ export function lakeSides(
     actual: openInLake(model),
     doubles: doublesInLake(model),
     where: model.derivation === "set"
-      ? `${HOW} <> 'extra'`
+      ? `${KIND} <> 'extra'`
       : heldBack && `not ${heldBack}`,
   };
 }
@@ -78,7 +78,7 @@ export function warehouseSides(
     actual: OPEN_IN_WAREHOUSE,
     doubles: doublesOf(OPEN_IN_WAREHOUSE, model.key),
     besides: model.recordId === undefined
-      ? `select ${quoteNames(model.key)}, 'different' as ${HOW}
+      ? `select ${quoteNames(model.key)}, 'different' as ${KIND}
         from ${FILLED_PLACEHOLDERS}`
       : misnumberedSql(model),
   };
@@ -97,7 +97,7 @@ function misnumberedSql({ key, recordId = "" }: ModelInLake): string {
     `(select ${names}, from_batch, ${number} from ${OPEN_IN_WAREHOUSE}
     union all
     select ${names}, from_batch, ${number} from ${ENDED_IN_WAREHOUSE})`;
-  return `select ${names}, 'different' as ${HOW}
+  return `select ${names}, 'different' as ${KIND}
     from (select *, count(*) over (partition by ${number}) as " bearers"
       from ${held}) as held
     inner join ${COUNTS_IN_LAKE} as counts using (from_batch)
@@ -133,12 +133,12 @@ export function historySides(
     doubles: doublesOf(ENDED_IN_WAREHOUSE, key),
     // Current rows are compared already, but neither their start nor whether
     // they may have ended; and there must be nothing of future batches.
-    besides: `select ${names}, from_batch, 'different' as ${HOW}
+    besides: `select ${names}, from_batch, 'different' as ${KIND}
       from ${BEYOND_WAREHOUSE}
-      union all select ${names}, from_batch, 'different' as ${HOW}
+      union all select ${names}, from_batch, 'different' as ${KIND}
       from ${OPEN_IN_WAREHOUSE}
       where (valid_to is null) <> (to_batch is null)
-      union all select ${names}, batch as from_batch, 'different' as ${HOW}
+      union all select ${names}, batch as from_batch, 'different' as ${KIND}
       from (select ${selectSql(keyColumns, keyForms)}, batch, snapshot_time
         from ${joinOwnForms(openInLake(model), keyForms)})
       inner join (select ${names}, from_batch, valid_from

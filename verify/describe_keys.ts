@@ -8,7 +8,7 @@ export function describeKeys(
 ): string {
   return [
     ...views.map((view) => `${view} is not as load makes it`),
-    ...columns.map(({ column, how }) => `column "${column}" ${how}`),
-    ...firstKeys.map(({ key, how }) => `${key} ${how}`),
+    ...columns.map(({ column, kind }) => `column "${column}" ${kind}`),
+    ...firstKeys.map(({ key, kind }) => `${key} ${kind}`),
   ].join(", ");
 }

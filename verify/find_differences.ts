@@ -3,12 +3,12 @@ import { quoteName, quoteNames } from "../lib/sql/quote.ts";
 import { WORK_CATALOGUE } from "./expectation.ts";
 
 /** How a key differs. */
-export type How = "missing" | "extra" | "different" | "duplicate";
+export type DifferenceKind = "missing" | "extra" | "different" | "duplicate";
 
 /** A key whose rows in a place are not the expected ones. */
 export interface DifferingKey {
   key: string;
-  how: How;
+  kind: DifferenceKind;
 }
 
 /** Two relations in DuckDB that should hold the same. */
@@ -20,9 +20,9 @@ export interface Sides {
   actual: string;
   /** SQL for the keys that occur twice. */
   doubles: string;
-  /** SQL for keys, with `HOW`, that differ in ways a join does not see. */
+  /** SQL for keys, with `KIND`, that differ in ways a join does not see. */
   besides?: string | undefined;
-  /** SQL for the differences that count, by key and `HOW`. */
+  /** SQL for the differences that count, by key and `KIND`. */
   where?: string | undefined;
   /**
    * SQL for slices, by a column of the key, each of which is compared on its
@@ -36,7 +36,7 @@ export interface Differences {
   /** Rows that are expected. */
   rows: number;
   keys: number;
-  hows: readonly How[];
+  kinds: readonly DifferenceKind[];
   /** In key order. */
   firstKeys: readonly DifferingKey[];
 }
@@ -47,8 +47,8 @@ export const DIFFERING = `${WORK_CATALOGUE}.main.differing`;
 const KEYS_NAMED_MAX = 10;
 const SHOWN_CHARACTERS = 100;
 const HERE = '" here"';
-/** The column of how a key differs: no model's column has this name. */
-export const HOW = '" how"';
+/** The column with the kind of a difference: no model's column has this name. */
+export const KIND = '" kind"';
 
 /** Finds the keys in which the two sides differ. */
 export async function findDifferences(
@@ -63,14 +63,14 @@ export async function findDifferences(
   for (const slice of others) {
     await duckdb.run(`insert into ${DIFFERING} ${differingSql(sides, slice)}`);
   }
-  const hows = await duckdb.rows(
-    `select ${HOW} as how, count(*) as keys from ${DIFFERING} group by ${HOW}`,
+  const kinds = await duckdb.rows(
+    `select ${KIND} as kind, count(*) as keys from ${DIFFERING} group by ${KIND}`,
   );
   const shown = sides.key.length === 1
     ? `cast(${key} as varchar)`
     : `concat('[', concat_ws(', ', ${key}), ']')`;
   const firstKeys = await duckdb.rows(
-    `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, ${HOW} as how from ${DIFFERING}
+    `select left(${shown}, ${SHOWN_CHARACTERS}) as shown, ${KIND} as kind from ${DIFFERING}
     order by try_cast(shown as hugeint), shown limit ${KEYS_NAMED_MAX}`,
   );
   const [expected] = await duckdb.rows(
@@ -78,11 +78,11 @@ export async function findDifferences(
   );
   return {
     rows: Number(expected?.rows),
-    keys: hows.reduce((sum, row) => sum + Number(row.keys), 0),
-    hows: hows.map((row) => row.how as How),
+    keys: kinds.reduce((sum, row) => sum + Number(row.keys), 0),
+    kinds: kinds.map((row) => row.kind as DifferenceKind),
     firstKeys: firstKeys.map((row) => ({
       key: row.shown ?? "null",
-      how: row.how as How,
+      kind: row.kind as DifferenceKind,
     })),
   };
 }
@@ -104,9 +104,9 @@ function differingSql(sides: Sides, slice: string): string {
   ];
   const keys = key.join(", ");
   // Of several words for a key, the last in the alphabet says most.
-  return `select ${keys}, max(${HOW}) as ${HOW} from (
+  return `select ${keys}, max(${KIND}) as ${KIND} from (
       select ${either.join(", ")}, case when held.${HERE} is null then 'missing'
-        when wanted.${HERE} is null then 'extra' else 'different' end as ${HOW}
+        when wanted.${HERE} is null then 'extra' else 'different' end as ${KIND}
       from (select *, true as ${HERE} from ${expected} where ${slice}) as wanted
       full join (select *, true as ${HERE} from ${actual} where ${slice}) as held
         on ${isSame.join(" and ")}

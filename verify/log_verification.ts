@@ -19,7 +19,7 @@ export function logVerification(
         place: one.place,
         differences: one.differences,
         keys: describeKeys(one),
-        hint: `Run ${one.ways.join(", then ")}`,
+        hint: `Run ${one.repairs.join(", then ")}`,
         batch,
       },
     );

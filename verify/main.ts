@@ -60,7 +60,7 @@ export function formatVerification(verification: Verification): string {
     if (one.differences === 0) continue;
     lines.push(
       `${one.model} in the ${one.place}: ${describeKeys(one)}`,
-      ...one.ways.map((task) => `-> ${task}`),
+      ...one.repairs.map((task) => `-> ${task}`),
     );
   }
   for (const { check, severity, findings, hint } of verification.brokenRules) {

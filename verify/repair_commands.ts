@@ -14,30 +14,32 @@ export function repairCommands(place: Place, options: {
   /** Source tables that would have to be read again. */
   tables: readonly string[];
   /** How keys differ. */
-  hows: readonly string[];
+  kinds: readonly string[];
   /** Whether the table, or a view or function of it, has another form. */
   isReshaped?: boolean;
   /** The tasks that repair the lake's rows of this model. */
-  lakeWays: readonly string[];
+  lakeRepairs: readonly string[];
   /** Whether its histories in the lake and in the warehouse differ. */
   isHistoryDoubtful?: boolean;
 }): string[] {
-  const { hows, isReshaped = false, lakeWays, isHistoryDoubtful = false } =
+  const { kinds, isReshaped = false, lakeRepairs, isHistoryDoubtful = false } =
     options;
-  if (hows.length === 0 && !isReshaped) return [];
+  if (kinds.length === 0 && !isReshaped) return [];
   if (place === "lake") return lakeRepairCommands(options);
   // Only the extracted batches show which of two histories is right.
   if (isHistoryDoubtful) return [REBUILD_LAKE, REBUILD_WAREHOUSE];
   // A resync loads the model's history again, but drops no column, and
   // recreates no view.
-  return lakeWays.length > 0 && !isReshaped
-    ? [...lakeWays]
-    : [...new Set([...lakeWays, REBUILD_WAREHOUSE])];
+  return lakeRepairs.length > 0 && !isReshaped
+    ? [...lakeRepairs]
+    : [...new Set([...lakeRepairs, REBUILD_WAREHOUSE])];
 }
 
 /** The same tasks where the warehouse has columns that are to be dropped. */
-export function acceptingCommands(ways: readonly string[]): string[] {
-  return ways.map((way) => way === REBUILD_WAREHOUSE ? `${way} --accept` : way);
+export function acceptingCommands(repairs: readonly string[]): string[] {
+  return repairs.map((command) =>
+    command === REBUILD_WAREHOUSE ? `${command} --accept` : command
+  );
 }
 
 /**
@@ -47,11 +49,11 @@ export function acceptingCommands(ways: readonly string[]): string[] {
 function lakeRepairCommands(options: {
   model: Pick<Model, "derivation">;
   tables: readonly string[];
-  hows: readonly string[];
+  kinds: readonly string[];
 }): string[] {
-  const { model, tables, hows } = options;
-  const needsRebuild = tables.length === 0 || hows.includes("duplicate") ||
-    (model.derivation === "set" && hows.includes("different"));
+  const { model, tables, kinds } = options;
+  const needsRebuild = tables.length === 0 || kinds.includes("duplicate") ||
+    (model.derivation === "set" && kinds.includes("different"));
   return needsRebuild
     ? [REBUILD_LAKE, REBUILD_WAREHOUSE]
     : tables.map((table) => `./totesys resync ${inShell(table)}`);

@@ -21,7 +21,7 @@ import type { ModelInLake, VerifiedColumn } from "./lake_rows.ts";
 /** A column that only the model or only the warehouse has. */
 export interface DifferingColumn {
   column: string;
-  how: "missing" | "extra";
+  kind: "missing" | "extra";
 }
 
 /** A column of a model that the warehouse has. */
@@ -115,8 +115,8 @@ export async function copyFromWarehouse(
     read: read.map((fields) => fields.map(({ name }) => name)),
     given,
   });
-  const drops = differing.some(({ column, how }) =>
-    how === "extra" && read[0]?.some(({ name }) => name === column)
+  const drops = differing.some(({ column, kind }) =>
+    kind === "extra" && read[0]?.some(({ name }) => name === column)
   );
   const columns = model.columns.filter(({ name }) =>
     !differing.some((one) => one.column === name)
@@ -243,9 +243,9 @@ function differingColumns(
   const found = [...new Set(read.flat())];
   return [
     ...known.filter((name) => read.some((names) => !names.includes(name)))
-      .map((column) => ({ column, how: "missing" as const })),
+      .map((column) => ({ column, kind: "missing" as const })),
     ...found.filter((name) => !known.includes(name) && !own.includes(name))
-      .map((column) => ({ column, how: "extra" as const })),
+      .map((column) => ({ column, kind: "extra" as const })),
   ];
 }
 

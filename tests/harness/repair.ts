@@ -13,15 +13,15 @@ export function differences(verification: Verification): string[] {
     .map((one) =>
       `${one.model} ${one.place}: ` + [
         ...one.views,
-        ...one.columns.map(({ column, how }) => `column ${column} ${how}`),
-        ...one.firstKeys.map(({ key, how }) => `${key} ${how}`),
+        ...one.columns.map(({ column, kind }) => `column ${column} ${kind}`),
+        ...one.firstKeys.map(({ key, kind }) => `${key} ${kind}`),
       ].join(", ")
     );
 }
 
 /** The tasks that it names, each once. */
-export function waysNamed({ comparisons }: Verification): string[] {
-  return [...new Set(comparisons.flatMap((one) => one.ways))];
+export function repairsNamed({ comparisons }: Verification): string[] {
+  return [...new Set(comparisons.flatMap((one) => one.repairs))];
 }
 
 /** Does what a verification names, model by model and in its order. */
@@ -29,14 +29,16 @@ export async function doWhatItSays(
   { context }: Platform,
   verification: Verification,
 ): Promise<void> {
-  for (const way of waysNamed(verification)) {
-    const [, table] = /^\.\/totesys resync (\w+)$/.exec(way) ?? [];
+  for (const command of repairsNamed(verification)) {
+    const [, table] = /^\.\/totesys resync (\w+)$/.exec(command) ?? [];
     if (table !== undefined) await resync(context, { tables: [table] });
-    else if (way === "./totesys rebuild processed") {
+    else if (command === "./totesys rebuild processed") {
       assert.notEqual((await rebuildProcessed(context)).overtaken, true);
-    } else if (way.startsWith("./totesys rebuild warehouse")) {
-      await rebuildWarehouse(context, { accept: way.endsWith(" --accept") });
-    } else assert.fail(`no such task: ${way}`);
+    } else if (command.startsWith("./totesys rebuild warehouse")) {
+      await rebuildWarehouse(context, {
+        accept: command.endsWith(" --accept"),
+      });
+    } else assert.fail(`no such task: ${command}`);
   }
 }
 
@@ -46,11 +48,11 @@ export async function doWhatItSays(
  */
 export async function expectRepaired(
   platform: Platform,
-  expected: { differences: readonly string[]; ways: readonly string[] },
+  expected: { differences: readonly string[]; repairs: readonly string[] },
 ): Promise<void> {
   const verification = await verify(platform.context);
   assert.deepEqual(differences(verification), expected.differences);
-  assert.deepEqual(waysNamed(verification), expected.ways);
+  assert.deepEqual(repairsNamed(verification), expected.repairs);
   assert.equal(verification.same, false);
   await doWhatItSays(platform, verification);
   const repaired = await verify(platform.context);

@@ -54,7 +54,7 @@ Deno.test("a key and other columns may have any names", async () => {
     [{
       model: "fact_sale",
       place: "warehouse",
-      firstKeys: [{ key: "web", how: "different" }],
+      firstKeys: [{ key: "web", kind: "different" }],
     }],
   );
 });

@@ -123,7 +123,7 @@ Deno.test("verify compares a long history in the memory that its slices take", (
 
     assert.equal(versions, KEYS * BATCHES);
     assert.equal(found.rows, versions - KEYS);
-    assert.deepEqual(found.firstKeys, [{ key: "[7, 250]", how: "missing" }]);
+    assert.deepEqual(found.firstKeys, [{ key: "[7, 250]", kind: "missing" }]);
     assert.equal(slices.length, 6);
   }));
 

@@ -137,7 +137,7 @@ Deno.test("verify() distinguishes another spelling from another value, of any ty
   const { comparisons } = await verify(context);
   const differing = comparisons.filter((one) => one.differences > 0);
   assert.deepEqual(
-    differing.map((one) => [one.place, one.differences, one.ways]),
+    differing.map((one) => [one.place, one.differences, one.repairs]),
     [["warehouse", OWN_FORMS.length, [REBUILD_WAREHOUSE]]],
   );
   await rebuildWarehouse(context);
@@ -178,7 +178,7 @@ Deno.test("verify() distinguishes another spelling from another value in history
 
   await expectRepaired(platform, {
     differences: ["fact_note history: [1, 1] different"],
-    ways: ["./totesys rebuild processed", REBUILD_WAREHOUSE],
+    repairs: ["./totesys rebuild processed", REBUILD_WAREHOUSE],
   });
 });
 
@@ -222,7 +222,7 @@ Deno.test("verify() finds keys that the warehouse writes in its own form", async
     differences: [
       "fact_note warehouse: a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12 missing",
     ],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });
 
@@ -250,7 +250,7 @@ Deno.test("verify() knows money and bytes that somebody made of texts", async ()
   );
   await expectRepaired(platform, {
     differences: ["fact_note warehouse: 1 different, 2 different"],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });
 
@@ -294,7 +294,7 @@ Deno.test("verify() finds what a type cuts off that somebody gave a column", asy
         types.map((_, index) => `${index} different`).join(", ")
       }`,
     ],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });
 
@@ -315,6 +315,6 @@ Deno.test("a column that takes several texts for one is compared by what they re
 
   await expectRepaired(platform, {
     differences: ["fact_note warehouse: 1 different"],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });

@@ -188,7 +188,7 @@ Deno.test("verify() reports another value of such a type, and what it names repa
       "fact_reading history: [1, 1] different, [3, 1] different",
       "fact_device warehouse: 08:00:2b:01:02:04 missing, 08:00:2b:01:02:05 extra",
     ],
-    ways: ["./totesys rebuild processed", "./totesys rebuild warehouse"],
+    repairs: ["./totesys rebuild processed", "./totesys rebuild warehouse"],
   });
 });
 
@@ -273,7 +273,7 @@ Deno.test("verify() reports texts that no load writes for a model's value", asyn
     differences: [
       "dim_item warehouse: 1 different, 2 different, 3 different, 4 different",
     ],
-    ways: ["./totesys rebuild warehouse"],
+    repairs: ["./totesys rebuild warehouse"],
   });
 });
 

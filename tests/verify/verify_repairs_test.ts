@@ -14,7 +14,11 @@ import {
   type Platform,
   PROJECT_SQL,
 } from "../harness/platform.ts";
-import { differences, expectRepaired, waysNamed } from "../harness/repair.ts";
+import {
+  differences,
+  expectRepaired,
+  repairsNamed,
+} from "../harness/repair.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 
 const REBUILD_WAREHOUSE = "./totesys rebuild warehouse";
@@ -30,7 +34,7 @@ async function openFilled(): Promise<Platform> {
 /** A kind of damage to the warehouse, and what verify says of it. */
 const WAREHOUSE_DAMAGES: Record<
   string,
-  { sql: string[]; says: string[]; ways?: string[] }
+  { sql: string[]; says: string[]; repairs?: string[] }
 > = {
   "a fact that is gone": {
     sql: ["delete from fact_payment where payment_id = 4"],
@@ -64,14 +68,14 @@ const WAREHOUSE_DAMAGES: Record<
       "fact_payment warehouse: 1 duplicate",
       "fact_payment history: [1, 0] different, [1, 1] different",
     ],
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   },
   "a fact that holds since another batch": {
     sql: [
       "update fact_payment set from_batch = 0, valid_from = '2020-01-01' where payment_id = 1",
     ],
     says: ["fact_payment history: [1, 1] different"],
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   },
   "rows that end, or began, in a batch to come": {
     sql: [
@@ -91,7 +95,7 @@ const WAREHOUSE_DAMAGES: Record<
       "fact_payment history: [2, 1] different, [3, 998] different",
       "fact_sales_order history: [1, 1] different",
     ],
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   },
   "a dimension's rows": {
     sql: [
@@ -124,7 +128,7 @@ const WAREHOUSE_DAMAGES: Record<
       "insert into dim_currency (currency_id, currency_code) values (97, 'XYZ')",
     ],
     says: ["dim_currency history: [97] different"],
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   },
   "views and functions that somebody replaced": {
     sql: [
@@ -236,10 +240,10 @@ Deno.test("rebuild warehouse names a domain that would round", async () => {
 Deno.test("verify() names the tasks that repair a damaged warehouse", async (test) => {
   await using platform = await openFilled();
   for (const [name, damage] of Object.entries(WAREHOUSE_DAMAGES)) {
-    const { sql, says, ways = [REBUILD_WAREHOUSE] } = damage;
+    const { sql, says, repairs = [REBUILD_WAREHOUSE] } = damage;
     await test.step(name, async () => {
       await execute(platform.warehouse.client, ...sql);
-      await expectRepaired(platform, { differences: says, ways });
+      await expectRepaired(platform, { differences: says, repairs });
     });
   }
 });
@@ -260,7 +264,7 @@ Deno.test("verify() names the task that empties a placeholder that is referred t
 
   await expectRepaired(platform, {
     differences: ["dim_design warehouse: 40 different"],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });
 
@@ -279,7 +283,7 @@ Deno.test("verify() names the task that repairs the lake's rows", async () => {
 
   await expectRepaired(platform, {
     differences: ["dim_design lake: 2 different, 3 missing, 77 extra"],
-    ways: ["./totesys resync design"],
+    repairs: ["./totesys resync design"],
   });
 });
 
@@ -299,7 +303,7 @@ Deno.test("verify() names the tasks that repair a key that the lake has twice", 
       // One of the two ended when the other began.
       "dim_design history: [2, 1] missing",
     ],
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   });
 });
 
@@ -322,7 +326,7 @@ Deno.test("verify() names the tasks that repair a version that the lake has twic
     differences(verification)[0],
     "dim_design lake: 2 duplicate",
   );
-  assert.deepEqual(waysNamed(verification), REBUILD_BOTH);
+  assert.deepEqual(repairsNamed(verification), REBUILD_BOTH);
 });
 
 Deno.test("verify() names tasks that keep a right history where the lake's is forged", async () => {
@@ -348,7 +352,7 @@ Deno.test("verify() names tasks that keep a right history where the lake's is fo
 
   await expectRepaired(platform, {
     differences: ["dim_design history: [2, 1] different"],
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   });
   assert.deepEqual(await readHistory(), right);
 });
@@ -369,7 +373,7 @@ Deno.test("verify() names the tasks that repair a day that the lake describes wr
   );
   await expectRepaired(platform, {
     differences: differences(verification),
-    ways: REBUILD_BOTH,
+    repairs: REBUILD_BOTH,
   });
 });
 
@@ -398,7 +402,7 @@ Deno.test("verify() names the tasks that repair what came unseen", async () => {
   );
   await expectRepaired(platform, {
     differences: differences(verification),
-    ways: [
+    repairs: [
       "./totesys resync sales_order",
       "./totesys resync purchase_order",
       "./totesys resync payment",
@@ -426,7 +430,7 @@ Deno.test("verify() names the table of a row that the lake's quarantine lacks", 
 
   await expectRepaired(platform, {
     differences: ["quarantine lake: [sales_order, 1] missing"],
-    ways: ["./totesys resync sales_order"],
+    repairs: ["./totesys resync sales_order"],
   });
 });
 
@@ -449,7 +453,7 @@ Deno.test("verify() sees that quarantined rows are as the lake has kept them", a
       "fact_payment warehouse: 3 missing",
       "quarantine warehouse: [payment, 3] different",
     ],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });
 
@@ -462,7 +466,7 @@ Deno.test("verify() says what repairs a check that the source's rows break", asy
 
   const verification = await verify(platform.context);
 
-  assert.deepEqual(waysNamed(verification), []);
+  assert.deepEqual(repairsNamed(verification), []);
   assert.deepEqual(verification.brokenRules.map(({ check }) => check), [
     "fact_payment__amount_is_not_negative",
   ]);
@@ -520,7 +524,7 @@ Deno.test("verify() names the task that repairs a column that the warehouse lack
 
   await expectRepaired(platform, {
     differences: ["dim_item warehouse: column details missing"],
-    ways: [REBUILD_WAREHOUSE],
+    repairs: [REBUILD_WAREHOUSE],
   });
 });
 
@@ -534,7 +538,7 @@ Deno.test("verify() names the task that repairs a column that no model has", asy
 
   await expectRepaired(platform, {
     differences: ["dim_item warehouse: column note extra"],
-    ways: [`${REBUILD_WAREHOUSE} --accept`],
+    repairs: [`${REBUILD_WAREHOUSE} --accept`],
   });
 });
 
@@ -563,7 +567,7 @@ Deno.test("verify() names the task that repairs a row that its model leaves out"
       "fact_stock lake: [w, 3] extra",
       "fact_stock warehouse: [w, 3] extra",
     ],
-    ways: ["./totesys resync stock"],
+    repairs: ["./totesys resync stock"],
   });
 
   await execute(

@@ -30,7 +30,7 @@ import {
 } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { RandomWriters } from "../harness/random_writers.ts";
-import { differences, doWhatItSays, waysNamed } from "../harness/repair.ts";
+import { differences, doWhatItSays, repairsNamed } from "../harness/repair.ts";
 import { newSeed } from "../harness/seed.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { SQL_DIRECTORY } from "../harness/sql_directory.ts";
@@ -302,7 +302,7 @@ Deno.test("verify() leaves out the rows that are in quarantine, no others", asyn
     "fact_payment warehouse: 2 different, 3 different",
     "quarantine warehouse: [payment, 9] missing",
   ]);
-  assert.deepEqual(waysNamed(again), ["./totesys rebuild warehouse"]);
+  assert.deepEqual(repairsNamed(again), ["./totesys rebuild warehouse"]);
 });
 
 Deno.test("verify() does not mind what is written while it reads", async () => {

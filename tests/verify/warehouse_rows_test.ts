@@ -371,7 +371,7 @@ async function compareHeld(
     doubles: `(select number from held limit 0)`,
   });
   assert.equal(found.keys, found.firstKeys.length);
-  return found.firstKeys.map(({ key, how }) => `${key} ${how}`);
+  return found.firstKeys.map(({ key, kind }) => `${key} ${kind}`);
 }
 
 Deno.test("readFromWarehouse() gives any value as the lake has it", () =>
@@ -547,9 +547,9 @@ Deno.test("copyFromWarehouse() names the columns that one side has alone", () =>
 
     // Its table has the late one, and its views do not.
     assert.deepEqual(held.differing, [
-      { column: "late", how: "missing" },
-      { column: "never", how: "missing" },
-      { column: "b", how: "extra" },
+      { column: "late", kind: "missing" },
+      { column: "never", kind: "missing" },
+      { column: "b", kind: "extra" },
     ]);
     assert.deepEqual(held.columns.map(({ name }) => name), ["number", "a"]);
     assert.equal(keyless.files, undefined);
