@@ -24,7 +24,7 @@ export interface TablesToLock {
 }
 
 /** Columns beside the contract's that show a row's writer and its place. */
-const SYSTEM_COLUMNS = ["xmin", "ctid"];
+const READ_SYSTEM_COLUMNS = ["xmin", "ctid"];
 const SERVER = `select pg_postmaster_start_time()::text as server,
   floor(extract(epoch from current_setting('deadlock_timeout')::interval)
     * 1000 / 2)::text as lock_timeout,
@@ -44,7 +44,7 @@ export async function findTables(
   const server = await queryRow(client, SERVER);
   const columns = Object.fromEntries(sql.tables.map((table) => [
     table.name,
-    [...table.columns.map((column) => column.name), ...SYSTEM_COLUMNS],
+    [...table.columns.map((column) => column.name), ...READ_SYSTEM_COLUMNS],
   ]));
   const places = new Map(
     sql.tables.map((table) => [table.name, inSource(table, config)]),
@@ -91,7 +91,7 @@ function deniedError(
   const { name } = table;
   const role = quoteName(options.role);
   const place = `${quoteName(schema)}.${quoteName(sourceName)}`;
-  const all = table.columns.length + SYSTEM_COLUMNS.length;
+  const all = table.columns.length + READ_SYSTEM_COLUMNS.length;
   const grants = [
     ...mayEnter
       ? []

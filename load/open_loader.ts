@@ -13,7 +13,10 @@ import { missingSchema } from "../lib/warehouse/missing_schema.ts";
 import { LOCK_KEY } from "../lib/warehouse/load_lock.ts";
 import { nameLockHolders } from "../lib/warehouse/lock_error.ts";
 import { checkEncoding } from "../lib/warehouse/check_encoding.ts";
-import { SETTINGS, warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
+import {
+  LOAD_SETTINGS,
+  warehouseOf,
+} from "../lib/warehouse/warehouse_settings.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
 
@@ -106,7 +109,7 @@ export class Loader implements AsyncDisposable {
       return await nameLockHolders(
         context,
         client,
-        () => inTransaction(client, { settings: SETTINGS }, run),
+        () => inTransaction(client, { settings: LOAD_SETTINGS }, run),
       );
     } catch (error) {
       await noteFailedCheck(client, error);

@@ -5,6 +5,7 @@ import { openStageZone, type StageContext } from "../lib/stage.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
 import { type Listed, openListed } from "./listed_files.ts";
 import { takeInventory, type ZoneInventory } from "./zone_inventory.ts";
+import { REQUESTS_AT_ONCE } from "../lib/zone/zone.ts";
 
 /** The result of one sweep, or with `dryRun` what it would be. */
 export interface SweepResult {
@@ -30,7 +31,6 @@ const GARBAGE_HOURS_MIN = 48;
 const MS_PER_HOUR = 3_600_000;
 /** At most this many files are held at once. */
 const CANDIDATES_MAX = 20_000;
-const REQUESTS_AT_ONCE = 16;
 
 /**
  * Removes the files of a zone that no manifest lists and that are older than 48

@@ -16,6 +16,7 @@ import {
 import { eachOf } from "../lib/each_of.ts";
 import { StageError } from "../lib/errors.ts";
 import type { ListedFile, Zone } from "../lib/zone/zone.ts";
+import { REQUESTS_AT_ONCE } from "../lib/zone/zone.ts";
 
 /** The files of the Iceberg tables in a zone. */
 export interface TableFiles {
@@ -26,8 +27,6 @@ export interface TableFiles {
 }
 
 const TABLE_KEY = /^(_iceberg\/[^/]+)\/metadata\/[^/]+$/;
-/** How many snapshots are read side by side. */
-const READS_AT_ONCE = 16;
 
 /**
  * Finds what the Iceberg tables need: every snapshot that a table's newest
@@ -98,7 +97,7 @@ async function readEach<Item>(
   read: (item: Item) => Promise<void>,
 ): Promise<void> {
   await eachOf(items, {
-    atOnce: READS_AT_ONCE,
+    atOnce: REQUESTS_AT_ONCE,
     work: (item) =>
       read(item).catch((error) => {
         if (error instanceof StageError) throw error;

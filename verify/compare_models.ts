@@ -73,7 +73,7 @@ export interface ModelComparing {
 }
 
 const NO_SHAPE = { columns: [], views: [] };
-const SET_ASIDE = `${WORK_CATALOGUE}.main.set_aside`;
+const REJECTED_KEYS = `${WORK_CATALOGUE}.main.set_aside`;
 
 /**
  * Compares each model with its expected rows, row by row: in the lake, in the
@@ -89,7 +89,7 @@ export async function compareModels(
   if (quarantine === undefined) throw new Error("No quarantine to compare");
   await readFromLake(duckdb, lake, quarantine);
   await duckdb.run(
-    `create table ${SET_ASIDE} as
+    `create table ${REJECTED_KEYS} as
     select table_name, row_key from ${openInLake(quarantine)}
     union select table_name, row_key from ${expectedRows(QUARANTINE.name)}`,
   );
@@ -222,7 +222,7 @@ async function heldBackSql(
   const [source = ""] = model.derivation === "row" ? model.reads : [];
   const table = tables.find(({ name }) => name === source);
   if (table === undefined) return undefined;
-  const rows = `select row_key from ${SET_ASIDE}
+  const rows = `select row_key from ${REJECTED_KEYS}
     where table_name = ${quoteText(source)} and row_key is not null`;
   const [found] = await duckdb.rows(`select count(*) as rows from (${rows})`);
   if (found?.rows === "0") return undefined;

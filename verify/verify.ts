@@ -33,7 +33,10 @@ import { asInLake, type Lake, type ModelInLake } from "./lake_rows.ts";
 import { logVerification } from "./log_verification.ts";
 import { type Verification, writeVerification } from "./verification.ts";
 import { copyFromWarehouse, type ModelInWarehouse } from "./warehouse_rows.ts";
-import { SETTINGS, warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
+import {
+  LOAD_SETTINGS,
+  warehouseOf,
+} from "../lib/warehouse/warehouse_settings.ts";
 
 /** Undefined functions, tables and columns, by SQLSTATE. */
 const MISSING = ["42883", "42P01", "42703"];
@@ -199,7 +202,7 @@ function reading<Result>(
   client: pg.Client,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { lock_timeout } = SETTINGS;
+  const { lock_timeout } = LOAD_SETTINGS;
   const settings = { ...READING.settings, lock_timeout };
   return nameLockHolders(
     { ...context, task: "verify" },

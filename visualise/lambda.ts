@@ -8,13 +8,12 @@ import { runLambda } from "../lib/lambda/serve_lambda.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { createServer } from "./server.ts";
 import { hiddenZones } from "./live/stage_states.ts";
-import { Warehouse } from "./warehouse.ts";
+import { STATEMENT_TIMEOUT_MS, Warehouse } from "./warehouse.ts";
 
 type Handler = (event: LambdaEvent) => Promise<APIGatewayProxyResult>;
 
 /** A function is one of many, and keeps its connection while it is frozen. */
 const QUERIES_AT_ONCE = 1;
-const STATEMENT_TIMEOUT_MS = 15_000;
 
 /** The server, and the login that it was made for. */
 let served:

@@ -25,8 +25,8 @@ const QUERIES_AT_ONCE = 4;
 const WAITING_MAX = 500;
 /** Longer than the server's own limit: for connections that were cut. */
 const ANSWER_MS = 20_000;
-const STATEMENT_TIMEOUT_MS = 15_000;
-const SETTINGS = {
+export const STATEMENT_TIMEOUT_MS = 15_000;
+const ANALYST_SETTINGS = {
   role: "analyst",
   jit: "off",
   // For the groups of a scan, which would be sorted on disk without it.
@@ -101,7 +101,7 @@ export class Warehouse implements AsyncDisposable {
       });
       const { client } = connection;
       const settings = {
-        ...SETTINGS,
+        ...ANALYST_SETTINGS,
         statement_timeout: String(this.statementTimeoutMs),
       };
       const asked = {

@@ -5,13 +5,13 @@ import type { Zone } from "../zone/zone.ts";
 import { keyName } from "../zone/zone_key.ts";
 import { readGeneration } from "./generation.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "./manifest.ts";
+import { REQUESTS_AT_ONCE } from "../zone/zone.ts";
 
 const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;
 /** How long a silent store is retried: the source's snapshot is open. */
 const COMMIT_MS_MAX = 60_000;
 const BATCH_DIGITS = 9;
-const READS_AT_ONCE = 16;
 /** How many numbers after a batch are probed, each twice as far. */
 const PROBES = 10;
 /** A data file's key, with the run's id as `createRunId` makes it. */
@@ -156,8 +156,8 @@ export class BatchLog<M extends Manifest> {
   /** Reads committed batches, in order. */
   async *range(batches: { from: number; to: number }): AsyncGenerator<M> {
     const { from, to } = batches;
-    for (let first = from; first <= to; first += READS_AT_ONCE) {
-      const length = Math.min(READS_AT_ONCE, to - first + 1);
+    for (let first = from; first <= to; first += REQUESTS_AT_ONCE) {
+      const length = Math.min(REQUESTS_AT_ONCE, to - first + 1);
       yield* await Promise.all(
         Array.from({ length }, (_, index) => this.read(first + index)),
       );

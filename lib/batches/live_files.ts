@@ -9,6 +9,7 @@ import type {
   LiveFiles,
   ProcessedManifest,
 } from "./manifest.ts";
+import { REQUESTS_AT_ONCE } from "../zone/zone.ts";
 
 /** A list of more entries than this goes into a checkpoint. */
 export const LIVE_ENTRIES_MAX = 64;
@@ -16,7 +17,6 @@ export const LIVE_ENTRIES_MAX = 64;
 export const LAKE_WAY_BACK =
   `${RESTORE_FILE}, or rebuild the lake: ./totesys rebuild processed`;
 const CHECKPOINTS = "_live";
-const READS_AT_ONCE = 16;
 
 /** The live files as of a batch, and how its manifest lists them. */
 export interface LiveList {
@@ -189,8 +189,8 @@ async function gatherFiles(
   manifest: ProcessedManifest,
 ): Promise<LiveList> {
   const later = [ownFiles(manifest)];
-  for (let to = manifest.batch - 1; to > 0; to -= READS_AT_ONCE) {
-    const from = Math.max(1, to - READS_AT_ONCE + 1);
+  for (let to = manifest.batch - 1; to > 0; to -= REQUESTS_AT_ONCE) {
+    const from = Math.max(1, to - REQUESTS_AT_ONCE + 1);
     const found = await Array.fromAsync(batches.range({ from, to }));
     for (const one of found.toReversed()) {
       if (one.live !== undefined) {

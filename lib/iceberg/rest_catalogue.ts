@@ -8,6 +8,7 @@ import {
   type ShownMetadata,
   type TableCatalogue,
 } from "./table_catalogue.ts";
+import { BUSY_STATUSES } from "../http_busy.ts";
 
 /** What it answered, if that was no success. */
 class Refusal extends Error {
@@ -24,7 +25,6 @@ const TRIES_MAX = 4;
 const RETRY_MS = 500;
 const CONFLICT = 409;
 const UNSUPPORTED = 406;
-const BUSY = [429, 502, 503, 504];
 /** What separates a namespace's levels in an address. */
 const LEVELS = "\x1f";
 
@@ -170,7 +170,7 @@ export class RestCatalogue implements TableCatalogue {
       } catch (error) {
         this.#signal.throwIfAborted();
         const isFinal = error instanceof Refusal &&
-          !BUSY.includes(error.status);
+          !BUSY_STATUSES.includes(error.status);
         if (isFinal || tries === TRIES_MAX) throw error;
         await new Promise((wake) => setTimeout(wake, RETRY_MS * tries));
       }

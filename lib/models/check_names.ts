@@ -10,7 +10,7 @@ import { QUARANTINE } from "../project/quarantine_model.ts";
 export const AS_OF_PARAMETERS = { batch: "as of batch", time: "as of time" };
 
 /** Columns of the lake and the warehouse besides a model's own. */
-const OWN_COLUMNS = [
+const PIPELINE_COLUMNS = [
   // A version's, in the lake.
   "batch",
   "is_delete",
@@ -37,7 +37,7 @@ const SYSTEM_COLUMNS = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 const BESIDE_KEYS = ["content"];
 /** Names that no column of a model should have, in lower case. */
 export const TAKEN_NAMES: readonly string[] = [
-  ...OWN_COLUMNS,
+  ...PIPELINE_COLUMNS,
   ...SYSTEM_COLUMNS,
   ...BESIDE_KEYS,
 ];
@@ -56,7 +56,7 @@ export const DERIVED = (name: string): string[] => [
   `ending_${name}`,
 ];
 /** PostgreSQL truncates longer names, and two may become the same. */
-const NAME_BYTES_MAX = 63;
+export const NAME_BYTES_MAX = 63;
 /** PostgreSQL's most for a table, 1,600, less those that load adds. */
 const COLUMNS_MAX = 1595;
 /** PostgreSQL's most for an index, 32, less the number of the version's batch. */
@@ -69,7 +69,7 @@ export function columnNameProblems(
 ): string[] {
   const names = columns.map((column) => column.name.toLowerCase());
   const taken = [
-    ...OWN_COLUMNS,
+    ...PIPELINE_COLUMNS,
     ...SYSTEM_COLUMNS,
     model.recordId,
   ];

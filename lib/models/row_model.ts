@@ -19,6 +19,7 @@ import {
   textsOf,
   walk,
 } from "./sql_tree.ts";
+import { WHOLE_NUMBERS } from "../project/contract_types.ts";
 
 type Column = QueryColumn<string>;
 
@@ -37,8 +38,6 @@ export interface RowLineage {
   /** The source column that a column of the model is, if it is one. */
   sources: ReadonlyMap<string, string>;
 }
-
-const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
 
 /**
  * Follows the columns of a `row` model through CTEs and subqueries to its

@@ -9,7 +9,7 @@ type CopyConnection = pg.Connection & {
 };
 
 /** Rows are gathered into pieces of this many bytes. */
-const PIECE_BYTES = 256 * 1024;
+export const PIECE_BYTES = 256 * 1024;
 /** With more pieces waiting than this, the server is made to wait. */
 const PIECES_MAX = 8;
 

@@ -1,3 +1,9 @@
+/** Types of whole numbers: each holds the values of those before it. */
+export const WHOLE_NUMBERS: readonly string[] = [
+  "smallint",
+  "integer",
+  "bigint",
+];
 /** The types whose values Postgres and DuckDB both hold. */
 export type TypeName =
   | "smallint"

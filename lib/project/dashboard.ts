@@ -78,7 +78,7 @@ export interface Dashboard {
   subjects: readonly Subject[];
 }
 
-const SETTINGS = ["name", "timeZone", "currency", "period", "order"];
+const SETTING_NAMES = ["name", "timeZone", "currency", "period", "order"];
 
 /**
  * Reads the folder `dashboard`: `settings.json`, and a subject from each SQL
@@ -123,8 +123,8 @@ function readSettings(
   const fields = parseObject(text ?? "{}");
   if (fields === undefined) problem("it isn't a JSON object");
   for (const name of Object.keys(fields ?? {})) {
-    if (!SETTINGS.includes(name)) {
-      problem(`"${name}" is not one of ${SETTINGS.join(", ")}`);
+    if (!SETTING_NAMES.includes(name)) {
+      problem(`"${name}" is not one of ${SETTING_NAMES.join(", ")}`);
     }
   }
   const textOf = (name: string) => {

@@ -1,6 +1,7 @@
 import type { Model } from "./model.ts";
 import type { TableHeader } from "./table_header.ts";
 import { warehouseType } from "./warehouse_type.ts";
+import { WHOLE_NUMBERS } from "./contract_types.ts";
 
 type Described = Pick<Model, "key" | "kind" | "times"> & { table: TableHeader };
 
@@ -20,8 +21,6 @@ export interface DerivedColumn {
 
 /** Types without an order, which can't be part of a key. */
 const WITHOUT_ORDER = ["json"];
-/** Each holds the values of those before it, so they may refer to it. */
-const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
 
 /**
  * The columns of a model's table in the warehouse if no migration declares it,

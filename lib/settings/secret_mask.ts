@@ -1,6 +1,6 @@
 import type { Config, Environment } from "./config.ts";
 
-const SECRETS = [
+const SECRET_SETTINGS = [
   "PGPASSWORD",
   "AWS_ACCESS_KEY_ID",
   "AWS_SECRET_ACCESS_KEY",
@@ -30,7 +30,7 @@ export function secretMask(env: Environment): (text: string) => string {
   const urls = URLS.map((name) => env(name) ?? "");
   return maskOf(
     [
-      ...SECRETS.map((name) => env(name)?.trim() ?? ""),
+      ...SECRET_SETTINGS.map((name) => env(name)?.trim() ?? ""),
       ...urls.flatMap(passwordsOf),
       // After the client's name.
       (env("ICEBERG_REST_CREDENTIAL") ?? "").trim().replace(/^[^:]*:/, ""),

@@ -8,7 +8,7 @@ import type { Environment } from "./setting_reader.ts";
 import { regionOf } from "./zone_settings.ts";
 
 /** Settings whose values may be in AWS Secrets Manager, and their ids there. */
-const SECRETS = [
+const SECRET_IDS = [
   { id: "SOURCE_SECRET_ID", name: "SOURCE_URL", isUrl: true },
   { id: "WAREHOUSE_SECRET_ID", name: "WAREHOUSE_URL", isUrl: true },
   { id: "ANALYST_SECRET_ID", name: "ANALYST_URL", isUrl: true },
@@ -41,7 +41,7 @@ export async function withSecrets(
     region: regionOf(env),
   });
   try {
-    for (const { id, name, isUrl } of SECRETS) {
+    for (const { id, name, isUrl } of SECRET_IDS) {
       const secretId = env(id)?.trim() ?? "";
       if (secretId === "") continue;
       if (!isUrl) {

@@ -1,6 +1,7 @@
 import { StatementError } from "../engine.ts";
 import { messageOf, StageError } from "../errors.ts";
 import type { TrinoSettings } from "../settings/engine_settings.ts";
+import { BUSY_STATUSES } from "../http_busy.ts";
 
 /** One answer of the server to a statement that may still run. */
 interface Answer {
@@ -25,8 +26,6 @@ const ANSWER_MS_MAX = 60_000;
 const SILENCE_MS_MAX = 30_000;
 const RETRY_MS = 500;
 const CANCEL_MS_MAX = 5_000;
-/** The protocol wants the same request again for these. */
-const BUSY = [429, 502, 503, 504];
 /** A user's errors, of which nobody's query is the cause. */
 const OF_SETTINGS = [
   "PERMISSION_DENIED",
@@ -112,7 +111,10 @@ export class TrinoClient {
       await response.body?.cancel();
       const { status } = response;
       if (status === 401 || status === 403) throw this.#loginRefused(status);
-      return { problem: `HTTP ${status}`, isBusy: BUSY.includes(status) };
+      return {
+        problem: `HTTP ${status}`,
+        isBusy: BUSY_STATUSES.includes(status),
+      };
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof StageError) throw error;

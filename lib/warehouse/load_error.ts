@@ -19,10 +19,10 @@ const LIMITED =
   "The role, the database or a pooler limits how long a transaction may last: lift that (alter role ... set transaction_timeout to 0)";
 
 /** The remaining remedy where a warehouse can't hold such a value. */
-export const SET_ASIDE =
+export const SET_ASIDE_HINT =
   "set such rows aside in sql/quarantine, then `./totesys rebuild processed` and `./totesys rebuild warehouse`";
 const NO_TEXT =
-  `The encoding UTF8 has no text for what it names, such as the character 0: ${SET_ASIDE}`;
+  `The encoding UTF8 has no text for what it names, such as the character 0: ${SET_ASIDE_HINT}`;
 const REFUSED =
   "A trigger, a function or a policy in the warehouse refused it, as the message says: change or drop that";
 
@@ -38,7 +38,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "22": {
     retryable: false,
     hint:
-      `The warehouse's column can't hold what the model gives: give it a wider type by a migration in sql/warehouse, or ${SET_ASIDE}`,
+      `The warehouse's column can't hold what the model gives: give it a wider type by a migration in sql/warehouse, or ${SET_ASIDE_HINT}`,
   },
   // A warehouse in another encoding is refused earlier.
   "22021": { retryable: false, hint: NO_TEXT },
@@ -56,7 +56,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "23514": {
     retryable: false,
     hint:
-      `Drop the constraint, or create the missing partition, by a migration in sql/warehouse; or ${SET_ASIDE}`,
+      `Drop the constraint, or create the missing partition, by a migration in sql/warehouse; or ${SET_ASIDE_HINT}`,
   },
   "23503": {
     retryable: false,
@@ -118,7 +118,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   "54": {
     retryable: false,
     hint:
-      `It is beyond what Postgres can hold, as the message says. A row that wide: give the model fewer columns. An index entry that long: shorten the key in the model, drop the index if it is your own, or ${SET_ASIDE}`,
+      `It is beyond what Postgres can hold, as the message says. A row that wide: give the model fewer columns. An index entry that long: shorten the key in the model, drop the index if it is your own, or ${SET_ASIDE_HINT}`,
   },
   "55000": {
     retryable: false,

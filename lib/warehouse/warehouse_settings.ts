@@ -12,7 +12,7 @@ export function warehouseOf({ config }: StageContext): PostgresSettings {
 }
 
 /** The settings of a transaction that loads. */
-export const SETTINGS = {
+export const LOAD_SETTINGS = {
   lock_timeout: LOCK_TIMEOUT,
   maintenance_work_mem: "256MB",
   work_mem: "64MB",

@@ -3,6 +3,9 @@ import { ConfigError } from "../errors.ts";
 import { DirectoryZone } from "./directory_zone.ts";
 import { S3Zone } from "./s3_zone.ts";
 
+/** How many requests to a zone run side by side. */
+export const REQUESTS_AT_ONCE = 16;
+
 /** A small file, read whole. */
 export interface StoredFile {
   bytes: Uint8Array<ArrayBuffer>;

@@ -4,7 +4,7 @@ import type { StageContext } from "../../lib/stage.ts";
 import { nameLockHolders } from "../../lib/warehouse/lock_error.ts";
 import { findUnvalidated, validate } from "./validate_references.ts";
 import {
-  SETTINGS,
+  LOAD_SETTINGS,
   warehouseOf,
 } from "../../lib/warehouse/warehouse_settings.ts";
 
@@ -32,7 +32,7 @@ export async function validateFilled(
       await nameLockHolders(
         context,
         client,
-        () => inTransaction(client, { settings: SETTINGS }, run),
+        () => inTransaction(client, { settings: LOAD_SETTINGS }, run),
       );
     }
   };

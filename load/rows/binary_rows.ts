@@ -1,4 +1,5 @@
 import type { BinaryColumn } from "./binary_columns.ts";
+import { PIECE_BYTES } from "../../lib/postgres/copy.ts";
 
 /** A chunk of DuckDB's result: a vector for each value of `select`. */
 export interface Chunk {
@@ -14,7 +15,6 @@ interface Vector {
  * Rows are gathered into pieces of half of this many bytes: a row of the 1,600
  * columns that Postgres allows takes at most 32 bytes for each.
  */
-const PIECE_BYTES = 256 * 1024;
 /** "PGCOPY", five bytes that a careless transfer changes, and no options. */
 const HEADER = [
   80,

@@ -5,7 +5,7 @@ import { copyIn } from "../../lib/postgres/copy.ts";
 import { sqlState } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
 import type { ExportedVersions } from "./export_versions.ts";
-import { adviceOn, SET_ASIDE } from "../../lib/warehouse/load_error.ts";
+import { adviceOn, SET_ASIDE_HINT } from "../../lib/warehouse/load_error.ts";
 
 /**
  * Copies rows into a table. Throws a `StageError` when Postgres counted more or
@@ -102,5 +102,5 @@ function columnHint(model: string, column: string): string {
     views.join(", ")
   } cascade; alter table ${quoteName(model)} alter ${
     quoteName(column)
-  } type text; of a dimension also that of its closed versions. Load makes the views again. Or ${SET_ASIDE}`;
+  } type text; of a dimension also that of its closed versions. Load makes the views again. Or ${SET_ASIDE_HINT}`;
 }

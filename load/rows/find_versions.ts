@@ -11,8 +11,7 @@ import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { onlySql, type VersionFiles } from "./export_versions.ts";
-
-const REQUESTS_AT_ONCE = 16;
+import { REQUESTS_AT_ONCE } from "../../lib/zone/zone.ts";
 
 /**
  * Finds the files with the versions of consecutive batches, by model: those

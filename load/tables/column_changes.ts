@@ -4,8 +4,9 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import { typeChange } from "../../lib/project/type_change.ts";
 import type { Model } from "../../lib/project/model.ts";
-import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";
+import { columnFault, IS_LOOSE, LOADER_COLUMNS } from "./column_fault.ts";
 import { type TypedModel, wantedType } from "./model_types.ts";
+import { NAME_BYTES_MAX } from "../../lib/models/check_names.ts";
 
 /** The changes to make to one of a model's tables. */
 export interface Changes {
@@ -51,9 +52,6 @@ interface Column {
   /** Whether it treats different texts as equal. */
   isLoose: boolean;
 }
-
-/** Postgres cuts off longer names. */
-const NAME_BYTES_MAX = 63;
 
 /** The changes of each of a model's tables that exists. */
 export async function changesOfTables(
@@ -153,7 +151,7 @@ function changesOf(
   for (const column of drop ? present : []) restoreType(changes, model, column);
   for (const { name, isNotNull, hasDefault } of present) {
     if (
-      hasDefault || name === model.recordId || OWN_COLUMNS.includes(name) ||
+      hasDefault || name === model.recordId || LOADER_COLUMNS.includes(name) ||
       columns.some((column) => column.name === name)
     ) continue;
     if (drop) {

@@ -3,7 +3,7 @@ import type { Model } from "../../lib/project/model.ts";
 import { INTERVAL_COLUMNS } from "../rows/export_versions.ts";
 
 /** The columns that are the loader's, not the model's. */
-export const OWN_COLUMNS: readonly string[] = [
+export const LOADER_COLUMNS: readonly string[] = [
   ...INTERVAL_COLUMNS,
   "is_placeholder",
 ];

@@ -4,7 +4,7 @@ import { query } from "../../lib/postgres/postgres.ts";
 import { quoteName, quoteText, type TextRow } from "../../lib/sql/quote.ts";
 import type { Model } from "../../lib/project/model.ts";
 import changesOfOthersSql from "./changes_of_others.sql" with { type: "text" };
-import { columnFault, IS_LOOSE, OWN_COLUMNS } from "./column_fault.ts";
+import { columnFault, IS_LOOSE, LOADER_COLUMNS } from "./column_fault.ts";
 import referencesSql from "../references/references.sql" with { type: "text" };
 
 /** A model's table in the warehouse, by its catalogue. */
@@ -256,7 +256,7 @@ function tableOf(
 
 /** Whether a column of a model's table is the model's, not the loader's. */
 function isOwn({ recordId }: Shown, { name }: TextRow): boolean {
-  return !OWN_COLUMNS.includes(name ?? "") && name !== recordId;
+  return !LOADER_COLUMNS.includes(name ?? "") && name !== recordId;
 }
 
 /** The foreign keys of one of these columns. */

@@ -17,7 +17,7 @@ import { warehouseState } from "../harness/oracle.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient, settingsOf } from "../harness/postgres.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
-import { SETTINGS } from "../../lib/warehouse/warehouse_settings.ts";
+import { LOAD_SETTINGS } from "../../lib/warehouse/warehouse_settings.ts";
 
 /** How long load leaves its connection idle, beyond the limit. */
 const IDLE_MS = 500;
@@ -85,14 +85,14 @@ async function whileLocked(
   test: () => Promise<void>,
 ): Promise<void> {
   const other = await openClient(platform.warehouse.url);
-  const before = SETTINGS.lock_timeout;
-  SETTINGS.lock_timeout = "200ms";
+  const before = LOAD_SETTINGS.lock_timeout;
+  LOAD_SETTINGS.lock_timeout = "200ms";
   try {
     await execute(other, "set application_name to 'report'");
     await execute(other, ...statements.lock);
     await test();
   } finally {
-    SETTINGS.lock_timeout = before;
+    LOAD_SETTINGS.lock_timeout = before;
     await other.query(statements.release);
     await other.end();
   }

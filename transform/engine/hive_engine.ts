@@ -16,7 +16,7 @@ import { trinoProblem, trinoSql } from "./trino_sql.ts";
 import { trinoType } from "./trino_types.ts";
 
 /** The names that Hive tables keep as they are. */
-const PLAIN_NAME = /^[a-z_][a-z0-9_]*$/;
+const HIVE_NAME = /^[a-z_][a-z0-9_]*$/;
 
 /** What runs statements in Trino's SQL. */
 export interface StatementClient {
@@ -98,7 +98,7 @@ export class HiveEngine implements Engine {
     columns: readonly Column[],
   ): string | undefined {
     for (const { name, type } of columns) {
-      if (!PLAIN_NAME.test(name)) {
+      if (!HIVE_NAME.test(name)) {
         return `its column "${name}" has other characters than lower-case letters, digits and _`;
       }
       if (trinoType(type) === undefined) {

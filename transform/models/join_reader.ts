@@ -18,6 +18,7 @@ import {
   textOf,
   textsOf,
 } from "../../lib/models/sql_tree.ts";
+import { WHOLE_NUMBERS } from "../../lib/project/contract_types.ts";
 
 /** A place where a query reads a source table. */
 export interface TableUse {
@@ -55,8 +56,6 @@ interface Relation {
 }
 
 const NOTHING: Relation = { columns: [], drivers: [], isListed: false };
-
-const WHOLE_NUMBERS = ["smallint", "integer", "bigint"];
 
 /** Joins whose left rows are there as they are, if at all. */
 const JOINS = ["INNER", "LEFT", "SEMI", "ANTI"];

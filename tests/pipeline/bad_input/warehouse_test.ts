@@ -4,7 +4,7 @@ import { execute, type Platform, PROJECT_SQL } from "../../harness/platform.ts";
 import { openClient } from "../../harness/postgres.ts";
 import { insertOrder } from "../../harness/small_source.ts";
 import { type BadInput, type Repair, testBadInputs } from "./bad_input.ts";
-import { SETTINGS } from "../../../lib/warehouse/warehouse_settings.ts";
+import { LOAD_SETTINGS } from "../../../lib/warehouse/warehouse_settings.ts";
 
 /** Has a batch wait for load, of one order more. */
 async function withBatch({ source, extract, transform }: Platform) {
@@ -162,8 +162,8 @@ const CASES: BadInput[] = [
     name: "a table of the warehouse that is locked for long",
     spoil: async (platform) => {
       await withBatch(platform);
-      const before = SETTINGS.lock_timeout;
-      SETTINGS.lock_timeout = "50ms";
+      const before = LOAD_SETTINGS.lock_timeout;
+      LOAD_SETTINGS.lock_timeout = "50ms";
       const other = await openClient(platform.warehouse.url);
       await execute(
         other,
@@ -172,7 +172,7 @@ const CASES: BadInput[] = [
       );
       return async () => {
         await other.end();
-        SETTINGS.lock_timeout = before;
+        LOAD_SETTINGS.lock_timeout = before;
       };
     },
     stage: "load",
