@@ -1,7 +1,7 @@
 import { dataKey } from "../lib/batches/batch_log.ts";
 import type { DataFile, IngestedTable } from "../lib/batches/manifest.ts";
 import type { Progress } from "../lib/cli/progress.ts";
-import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
+import { CSV_ROW_BYTES_MAX } from "../lib/csv/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
 import { queryRow } from "../lib/postgres/postgres.ts";
 import type { Zone } from "../lib/zone/zone.ts";

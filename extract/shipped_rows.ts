@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { CSV_ROW_BYTES_MAX, FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
+import { CSV_ROW_BYTES_MAX, FAULT_COLUMN } from "../lib/csv/csv_row.ts";
 import { StageError } from "../lib/errors.ts";
 import { queryRow, sqlState } from "../lib/postgres/postgres.ts";
 import { quoteName, quoteText } from "../lib/sql/quote.ts";

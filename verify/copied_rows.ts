@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { dirname } from "node:path";
-import { CSV_ROW_BYTES_MAX } from "../lib/duckdb/csv_row.ts";
+import { CSV_ROW_BYTES_MAX, NEWLINE } from "../lib/csv/csv_row.ts";
 import { copyOut } from "../lib/postgres/copy.ts";
 import { quoteText } from "../lib/sql/quote.ts";
 import { tempDirectoryError } from "../lib/temp_folder.ts";
@@ -9,7 +9,6 @@ import { tempDirectoryError } from "../lib/temp_folder.ts";
 const ROW_BYTES_MAX = CSV_ROW_BYTES_MAX + 65_536;
 /** Each thread of DuckDB's reader has buffers of its own, of two rows or so. */
 const BUFFER_BYTES_MIN = 2 * 1024 * 1024;
-const NEWLINE = 10;
 
 /** The rows of a select, in a file. */
 export interface CopiedRows {

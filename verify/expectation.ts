@@ -1,6 +1,6 @@
 import { emptyModelSql } from "../lib/models/empty_relation.ts";
 import type { ModelColumn } from "../lib/models/model_column.ts";
-import { FAULT_COLUMN } from "../lib/duckdb/csv_row.ts";
+import { FAULT_COLUMN } from "../lib/csv/csv_row.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { keyColumnText, keyText } from "../lib/duckdb/key_text.ts";
 import { StageError } from "../lib/errors.ts";

@@ -1,50 +1,11 @@
 import assert from "node:assert/strict";
-import { copyToZone, CsvRowCounter } from "../../extract/copy_to_zone.ts";
+import { copyToZone } from "../../extract/copy_to_zone.ts";
 import { SILENT } from "../../lib/cli/progress.ts";
-import { CSV_ROW_BYTES_MAX } from "../../lib/duckdb/csv_row.ts";
+import { CSV_ROW_BYTES_MAX } from "../../lib/csv/csv_row.ts";
 import { StageError } from "../../lib/errors.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
-
-const CSV = 'a,b\n1,"x\ny"\n2,"say ""hi"""\n3,""\n';
-
-Deno.test("CsvRowCounter counts records, wherever the bytes are cut", () => {
-  const bytes = new TextEncoder().encode(CSV);
-  for (let first = 0; first <= bytes.length; first++) {
-    for (let second = first; second <= bytes.length; second++) {
-      const counter = new CsvRowCounter();
-      const added = [
-        counter.add(bytes.subarray(0, first)),
-        counter.add(bytes.subarray(first, second)),
-        counter.add(bytes.subarray(second)),
-      ];
-      assert.equal(counter.rows, 3);
-      assert.equal(counter.rowsAreLines, false);
-      assert.equal(counter.rowBytesMax, '2,"say ""hi"""\n'.length);
-      assert.equal(added.reduce((sum, rows) => sum + rows, 0), 3);
-    }
-  }
-});
-
-Deno.test("CsvRowCounter knows whether a text has a line break", () => {
-  const counter = new CsvRowCounter();
-  counter.add(new TextEncoder().encode('a\n"say ""hi"", \r"\n'));
-  assert.equal(counter.rowsAreLines, true);
-  counter.add(new TextEncoder().encode('"x\ny"\n'));
-  assert.equal(counter.rowsAreLines, false);
-});
-
-async function copyTo(zone: Zone, select: string) {
-  await using database = await openTestDatabase();
-  return await copyToZone(database.client, select, {
-    table: "t",
-    zone,
-    key: "t/1.csv",
-    progress: SILENT,
-    signal: new AbortController().signal,
-  });
-}
 
 Deno.test("copyToZone() writes a file and returns its rows, bytes and checksum", async () => {
   const folder = await Deno.makeTempDir();
@@ -191,4 +152,15 @@ async function* endingIn(
     yield piece;
     if (++pieces === 3) throw error;
   }
+}
+
+async function copyTo(zone: Zone, select: string) {
+  await using database = await openTestDatabase();
+  return await copyToZone(database.client, select, {
+    table: "t",
+    zone,
+    key: "t/1.csv",
+    progress: SILENT,
+    signal: new AbortController().signal,
+  });
 }

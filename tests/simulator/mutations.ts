@@ -263,7 +263,7 @@ export const MUTATIONS: readonly Mutation[] = [
     seed: 2,
     finds: CONTENT,
     edits: [{
-      file: "lib/duckdb/csv.ts",
+      file: "lib/csv/read_csv.ts",
       find: "hive_partitioning = false",
       replace: "hive_partitioning = true",
     }],

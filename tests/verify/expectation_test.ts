@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FAULT_COLUMN } from "../../lib/duckdb/csv_row.ts";
+import { FAULT_COLUMN } from "../../lib/csv/csv_row.ts";
 import { type DuckDb, openDuckDb } from "../../lib/duckdb/duckdb.ts";
 import {
   type ContractTable,

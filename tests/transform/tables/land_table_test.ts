@@ -2,7 +2,7 @@ import { emptyTableSql } from "../../../lib/models/empty_relation.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DataFile, IngestedTable } from "../../../lib/batches/manifest.ts";
-import { CSV_ROW_BYTES_MAX } from "../../../lib/duckdb/csv_row.ts";
+import { CSV_ROW_BYTES_MAX } from "../../../lib/csv/csv_row.ts";
 import { type DuckDb, openDuckDb } from "../../../lib/duckdb/duckdb.ts";
 import {
   type ContractTable,
