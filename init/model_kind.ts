@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import {
   type ForeignKey,
   fullName,
@@ -46,9 +47,9 @@ export function kindOf(
   const { references, targets, measures, moments, referring } = traits;
   const { amounts, ownMoments } = traits;
   const why = [
-    plural(references, "reference"),
-    plural(measures, "measure"),
-    plural(moments, "time"),
+    counted(references || "no", "references"),
+    counted(measures || "no", "measures"),
+    counted(moments || "no", "times"),
     referring.length === 0
       ? "nothing refers to it"
       : `referred to by ${referring.map(({ name }) => name).join(", ")}`,
@@ -114,8 +115,4 @@ function momentsOf(table: SourceTable, tables: readonly SourceTable[]) {
       .length <= Math.max(tables.length / 2, 1)
   );
   return { all: moments.length, own: own.length };
-}
-
-function plural(count: number, noun: string): string {
-  return `${count === 0 ? "no" : count} ${noun}${count === 1 ? "" : "s"}`;
 }

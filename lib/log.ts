@@ -4,6 +4,7 @@ import {
   type Logger,
   type LogRecord,
 } from "@logtape/logtape";
+import { agreeing } from "./counted.ts";
 import { redact } from "./errors.ts";
 
 /** How events are written. */
@@ -80,5 +81,13 @@ function stageOf(record: LogRecord): string {
 }
 
 function messageOfRecord(record: LogRecord): string {
-  return redact(record.message.map(String).join(""));
+  return redact(
+    record.message.map((part, index, parts) => {
+      // Values and the texts between them take turns.
+      const text = String(part);
+      return index % 2 === 1 || !text.startsWith(" ")
+        ? text
+        : ` ${agreeing(String(parts[index - 1]), text.slice(1))}`;
+    }).join(""),
+  );
 }

@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import type pg from "pg";
 import { LOAD_CHANNEL } from "../lib/batches/load_channel.ts";
 import {
@@ -121,7 +122,9 @@ async function insertBatches(
     select ${COLUMNS}, ${MAKING} from ${GIVEN} ${onConflict}`,
     [batchesJson(rows)],
   );
-  if (rowCount !== rows.length) throw interceptedError(OWN, `${rowCount} rows`);
+  if (rowCount !== rows.length) {
+    throw interceptedError(OWN, counted(rowCount ?? 0, "rows"));
+  }
   await client.query(
     `insert into pipeline.batch_file (batch, model, key, rows, bytes, sha256)
     select batch, model, key, rows, bytes, sha256

@@ -1,4 +1,5 @@
 import type { ModelColumn } from "../lib/models/model_column.ts";
+import { counted } from "../lib/counted.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { readDashboard } from "../lib/project/dashboard.ts";
 import { MAINTAINED } from "../lib/project/model.ts";
@@ -184,7 +185,11 @@ function formatModels(
         from,
       ]),
     ),
-    `${sql.tables.length} tables, ${models.length} models, ${sql.quarantine.size} quarantine rules, ${sql.checks.length} checks: all can be used`,
+    `${counted(sql.tables.length, "tables")}, ${
+      counted(models.length, "models")
+    }, ${counted(sql.quarantine.size, "quarantine rules")}, ${
+      counted(sql.checks.length, "checks")
+    }: all can be used`,
     "",
   ].join("\n");
 }

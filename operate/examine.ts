@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import type pg from "pg";
 import { readLiveTables } from "../extract/live_table.ts";
 import { openSnapshot } from "../extract/snapshot.ts";
@@ -89,9 +90,9 @@ async function examineSource(context: StageContext): Promise<string> {
     secondsMax: config.sourceClockSkewMinutesMax * 60 || Infinity,
     way: "Set the wrong one by NTP, or raise SOURCE_CLOCK_SKEW_MINUTES_MAX",
   });
-  return `PostgreSQL ${snapshot.serverVersion}, ${live.length} tables as in sql/source.sql${
-    encodingNote(live[0]?.encoding ?? "UTF8")
-  }`;
+  return `PostgreSQL ${snapshot.serverVersion}, ${
+    counted(live.length, "tables")
+  } as in sql/source.sql${encodingNote(live[0]?.encoding ?? "UTF8")}`;
 }
 
 /** The consequence of a database's not being in UTF-8. */

@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import { statfs } from "node:fs/promises";
 import { BatchLog } from "../lib/batches/batch_log.ts";
 import type { IngestionManifest } from "../lib/batches/manifest.ts";
@@ -26,7 +27,9 @@ export async function examineSize(
   if (largest === undefined) return "no batch yet";
   await Deno.mkdir(tempDirectory, { recursive: true });
   const free = await freeBytesOf(tempDirectory);
-  const what = `${largest.rows} rows, ${formatBytes(largest.bytes)} of CSV`;
+  const what = `${counted(largest.rows, "rows")}, ${
+    formatBytes(largest.bytes)
+  } of CSV`;
   if (largest.bytes > free) {
     throw new StageError(
       `Cannot make a batch as large as batch ${largest.batch} here: it has ${what}, and ${tempDirectory} has ${

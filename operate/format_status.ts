@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import type { StageStatus, Status } from "./stage_status.ts";
 
 /** The status as a table for people. */
@@ -43,7 +44,7 @@ export function formatStatus(status: Status): string {
   if (status.verificationProblem !== undefined) {
     lines.push(`verified: ${status.verificationProblem}`);
   }
-  lines.push(`quarantine: ${status.quarantined} rows`);
+  lines.push(`quarantine: ${counted(status.quarantined, "rows")}`);
   for (const row of status.quarantine) {
     lines.push(`  ${row.table_name} ${row.row_key}: ${row.reason}`);
   }
@@ -67,7 +68,7 @@ function pendingLines({ stage, pending = 0, failure }: StageStatus): string[] {
   }
   if (pending === 0) return [];
   return [
-    `${stage} is ${pending} ${pending === 1 ? "batch" : "batches"} behind`,
+    `${stage} is ${counted(pending, "batches")} behind`,
   ];
 }
 

@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { formatBytes } from "../lib/cli/progress.ts";
 import { ConfigError } from "../lib/errors.ts";
@@ -57,7 +58,9 @@ function zoneOf(
 
 function formatSweep(result: SweepResult, dryRun: boolean): string {
   const { filesRemoved, bytesRemoved, unfinishedRemoved } = result;
-  return `${dryRun ? "would remove" : "removed"} ${filesRemoved} files, ${
+  return `${dryRun ? "would remove" : "removed"} ${
+    counted(filesRemoved, "files")
+  }, ${
     formatBytes(bytesRemoved)
   }, and ${unfinishedRemoved} unfinished ones from the ${result.zone} zone\n`;
 }

@@ -66,7 +66,7 @@ export async function sweep(
     const inventory = await takeInventory(zone, { before, context });
     result.foreignFiles = inventory.foreign.count;
     if (inventory.foreign.count > 0) {
-      log.warn("{files} files are not the zone's own and stay: {names}", {
+      log.warn("{files} files that are not the zone's own stay: {names}", {
         files: inventory.foreign.count,
         names: inventory.foreign.first.join(", "),
       });

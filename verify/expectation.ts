@@ -1,6 +1,7 @@
 import { emptyModelSql } from "../lib/models/empty_relation.ts";
 import type { ModelColumn } from "../lib/models/model_column.ts";
 import { FAULT_COLUMN } from "../lib/csv/csv_row.ts";
+import { counted } from "../lib/counted.ts";
 import type { DuckDb } from "../lib/duckdb/duckdb.ts";
 import { keyColumnText, keyText } from "../lib/duckdb/key_text.ts";
 import { StageError } from "../lib/errors.ts";
@@ -114,7 +115,9 @@ export async function checkCount(
   const [found] = await duckdb.rows(`select count(*) as rows from ${rows}`);
   if (Number(found?.rows) === copied.rows) return;
   throw new StageError(
-    `Cannot verify "${name}": ${found?.rows} rows were read of ${copied.rows} that Postgres sent`,
+    `Cannot verify "${name}": ${
+      counted(found?.rows ?? "", "rows were")
+    } read of ${copied.rows} that Postgres sent`,
     { subject: name, retryable: true, hint: "Run verify again" },
   );
 }

@@ -1,3 +1,4 @@
+import { counted } from "../lib/counted.ts";
 import { type ProcessIo, runCommand } from "../lib/cli/command.ts";
 import { EXIT } from "../lib/errors.ts";
 import { describeKeys } from "./describe_keys.ts";
@@ -65,7 +66,7 @@ export function formatVerification(verification: Verification): string {
   }
   for (const { check, severity, findings, hint } of verification.brokenRules) {
     lines.push(
-      `${severity}: check ${check}: ${findings} findings`,
+      `${severity}: check ${check}: ${counted(findings, "findings")}`,
       `-> repair the rows in the source: ${hint}`,
     );
   }

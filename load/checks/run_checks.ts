@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import type { Logger } from "@logtape/logtape";
 import type pg from "pg";
 import {
@@ -61,7 +62,9 @@ export async function runChecks(
       continue;
     }
     throw new CheckFailedError(
-      `Cannot load batch ${batch}: check ${check.name} found ${findings} rows of "${model.name}" wrong, the first ${first?.key}: ${first?.finding}`,
+      `Cannot load batch ${batch}: check ${check.name} found ${
+        counted(findings, "rows")
+      } of "${model.name}" wrong, the first ${first?.key}: ${first?.finding}`,
       {
         subject: check.name,
         dataCheck: true,

@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import { StageError } from "../../lib/errors.ts";
 import { serverName } from "../../lib/postgres/postgres.ts";
 import { type Dependent, findDependents } from "./find_dependents.ts";
@@ -29,9 +30,7 @@ export async function checkDependents(
     `${table} (${action}): ${
       rows === undefined
         ? "rows that the loader's role may not read"
-        : rows === 1
-        ? "1 row"
-        : `${rows} rows`
+        : counted(rows, "rows")
     }`
   ).join(", ");
   if (allowCascade) {

@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
 import { keyText } from "../../lib/postgres/key_text.ts";
@@ -88,7 +89,10 @@ export async function checkTriggers(
     }) as wrong`,
   );
   if (found?.rows === "0") return;
-  throw interceptedError(table, `${found?.rows} rows, the first ${found?.key}`);
+  throw interceptedError(
+    table,
+    `${counted(found?.rows ?? "", "rows")}, the first ${found?.key}`,
+  );
 }
 
 /** Says that a table doesn't hold what was written to it. */

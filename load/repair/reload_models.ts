@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import { BatchLog } from "../../lib/batches/batch_log.ts";
 import { LAKE_WAY_BACK } from "../../lib/batches/live_files.ts";
 import type { ProcessedManifest } from "../../lib/batches/manifest.ts";
@@ -251,7 +252,7 @@ async function checkReconciled(
       unequal,
       bothWays: true,
     }));
-    if (count > 0) throw interceptedError(table, `${count} rows`);
+    if (count > 0) throw interceptedError(table, counted(count, "rows"));
   }
 }
 

@@ -274,7 +274,7 @@ Deno.test("`./totesys check` takes Northwind's folder, and derives its tables", 
   assert.match(out, /reports_to +SMALLINT +smallint {2}-> dim_employee/);
   assert.match(
     out,
-    /11 tables, 9 models, 1 quarantine rules, 3 checks: all can be used/,
+    /11 tables, 9 models, 1 quarantine rule, 3 checks: all can be used/,
   );
   assert.doesNotMatch(out, /sql\/warehouse declares/);
 });

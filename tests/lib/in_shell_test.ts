@@ -27,7 +27,7 @@ Deno.test("commands that repair a table can be copied into a shell", () => {
     repairCommands("lake", {
       model: { derivation: "row" },
       tables: ["Order Details", "lot"],
-      hows: ["different"],
+      kinds: ["different"],
       lakeWays: [],
     }),
     ["./totesys resync 'Order Details'", "./totesys resync lot"],

@@ -33,7 +33,7 @@ Deno.test("enterBatches() sees that a trigger keeps a batch out", async () => {
     enterBatches(connection.client, [manifest(9), manifest(10)]),
     {
       message:
-        'Cannot load "pipeline.batch": it does not hold what was written (1 rows), since others intercept its writes: a trigger',
+        'Cannot load "pipeline.batch": it does not hold what was written (1 row), since others intercept its writes: a trigger',
       hint: /^Drop such a trigger/,
     },
   );

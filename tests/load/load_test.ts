@@ -288,7 +288,7 @@ from checked_fact_sales_order where sales_order_id in (2, 30)`;
   await assert.rejects(platform.load(), {
     name: "StageError",
     message:
-      'Cannot load batch 1: check fact_sales_order__rule found 1 rows of "fact_sales_order" wrong, the first 2: is there',
+      'Cannot load batch 1: check fact_sales_order__rule found 1 row of "fact_sales_order" wrong, the first 2: is there',
     subject: "fact_sales_order__rule",
     dataCheck: true,
   });

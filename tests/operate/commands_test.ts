@@ -133,7 +133,7 @@ Deno.test("status shows the quarantine, stale batches and unreachable servers", 
   const io = ioOf(env, { isTerminal: true });
   assert.equal(await status([], io), 1);
   assert.match(io.out, /freshness: 3 h - TOO OLD/);
-  assert.match(io.out, /quarantine: 1 rows\n {2}payment 3: payment_date is/);
+  assert.match(io.out, /quarantine: 1 row\n {2}payment 3: payment_date is/);
 
   const down = ioOf({
     ...env,

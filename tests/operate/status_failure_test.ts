@@ -36,7 +36,7 @@ Deno.test("formatStatus() counts the quarantined rows that it leaves out", () =>
 
   assert.match(
     text(1),
-    /quarantine: 1 rows\n {2}sales_order \[7\]: bad date\n$/,
+    /quarantine: 1 row\n {2}sales_order \[7\]: bad date\n$/,
   );
   assert.match(
     text(4),

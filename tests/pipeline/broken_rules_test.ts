@@ -101,13 +101,13 @@ for (
     [
       "another title",
       "insert into label values (3, 'a', 'Again')",
-      /1 keys occur more than once; the first is 1, 2 times/,
+      /1 key occurs more than once; the first is 1, 2 times/,
       "delete from label where label_id = 1",
     ],
     [
       "the same title",
       "insert into label values (3, 'a', 'A')",
-      /1 keys occur more than once; the first is 1, 2 times/,
+      /1 key occurs more than once; the first is 1, 2 times/,
       "update label set code = 'c' where label_id = 3",
     ],
     [
@@ -229,7 +229,7 @@ Deno.test("a first batch that breaks a rule is repaired by a later one", async (
   await platform.extract();
   await assert.rejects(
     platform.transform(),
-    /Cannot make "fact_note" in batch 1: "note" is null in 1 rows, and may not be in the warehouse; the first key is 1/,
+    /Cannot make "fact_note" in batch 1: "note" is null in 1 row, and may not be in the warehouse; the first key is 1/,
   );
   await execute(client, "update item set note = 'x' where item_id = 1");
 
@@ -267,7 +267,7 @@ for (
     await platform.extract();
     await assert.rejects(platform.transform(), {
       message:
-        'Cannot make "fact_note" in batch 2: "note" is null in 1 rows, and may not be in the warehouse; the first key is 1',
+        'Cannot make "fact_note" in batch 2: "note" is null in 1 row, and may not be in the warehouse; the first key is 1',
       dataCheck: true,
     });
 
@@ -307,7 +307,7 @@ Deno.test("a null in the key of a join is refused by the column's name", async (
   await platform.extract();
   await assert.rejects(platform.transform(), {
     message:
-      'Cannot make "dim_title" in batch 1: its key "label_id" is null in 1 rows',
+      'Cannot make "dim_title" in batch 1: its key "label_id" is null in 1 row',
     dataCheck: true,
   });
 
@@ -344,7 +344,7 @@ Deno.test("a row model that multiplies its rows by a list of values is refused",
 
   await assert.rejects(platform.transform(), {
     message:
-      'Cannot make "dim_item" in batch 2: 1 keys occur more than once; the first is 1, 2 times',
+      'Cannot make "dim_item" in batch 2: 1 key occurs more than once; the first is 1, 2 times',
   });
 
   await execute(client, "update item set code = null where item_id = 1");
@@ -377,7 +377,7 @@ Deno.test("a duplicate key of an append-only model is repaired by a full read", 
   await platform.extract();
   await assert.rejects(platform.transform(), {
     message:
-      'Cannot make "dim_code" in batch 2: its key "code" is null in 1 rows',
+      'Cannot make "dim_code" in batch 2: its key "code" is null in 1 row',
     hint: /`\.\/totesys extract --full=item` first/,
   });
   await execute(
@@ -386,7 +386,7 @@ Deno.test("a duplicate key of an append-only model is repaired by a full read", 
     "update item set note = 'x' where item_id = 3",
   );
   await platform.extract();
-  await assert.rejects(platform.transform(), /is null in 1 rows/);
+  await assert.rejects(platform.transform(), /is null in 1 row/);
 
   await platform.extract({ fullRead: ["item"] });
   await platform.transform();

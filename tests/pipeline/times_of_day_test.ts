@@ -48,7 +48,7 @@ for (
       await assert.rejects(platform.transform(), {
         name: "StageError",
         message:
-          'Cannot make "dim_shift" in batch 2: "starts" is not a time of day such as 09:30:00, in 1 rows; the first key is 2',
+          'Cannot make "dim_shift" in batch 2: "starts" is not a time of day such as 09:30:00, in 1 row; the first key is 2',
         dataCheck: true,
       });
 
@@ -74,7 +74,7 @@ Deno.test("a key that is a time of day has one spelling", async () => {
 
   await assert.rejects(
     platform.transform(),
-    /"starts" is not a time of day .* in 1 rows; the first key is 9:30/,
+    /"starts" is not a time of day .* in 1 row; the first key is 9:30/,
   );
 });
 

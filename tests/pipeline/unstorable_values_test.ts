@@ -123,7 +123,7 @@ for (const [what, { columns, declared, payload }] of Object.entries(REFUSED)) {
     await platform.extract();
     await assert.rejects(
       platform.transform(),
-      /Cannot make "fact_message" in batch 2: "a" .* in 1 rows; the first key is 1/,
+      /Cannot make "fact_message" in batch 2: "a" .* in 1 row; the first key is 1/,
     );
     await platform.load();
     const ids = () =>
@@ -155,7 +155,7 @@ Deno.test("transform accepts a label after a migration has added it", async () =
   await platform.extract();
   await assert.rejects(platform.transform(), {
     message:
-      /"a" is not a label of the enum mood of sql\/warehouse in 1 rows; the first key is 4/,
+      /"a" is not a label of the enum mood of sql\/warehouse in 1 row; the first key is 4/,
     hint: /add the label by a migration there: alter type mood add value/,
   });
 
@@ -284,7 +284,7 @@ Deno.test("transform holds back a key that is too long for an index of PostgreSQ
 
   await assert.rejects(
     platform.transform(),
-    /Cannot make "dim_payload" in batch 2: "payload" has over 2600 bytes, too many for an index of the key, in 1 rows; the first key is 100000100001\d{188}$/,
+    /Cannot make "dim_payload" in batch 2: "payload" has over 2600 bytes, too many for an index of the key, in 1 row; the first key is 100000100001\d{188}$/,
   );
 
   await execute(source.client, "delete from message where message_id = 2");

@@ -308,7 +308,7 @@ Deno.test("makeExpectation() counts what Postgres sent", async () => {
     expectation({ models: [], lot: ["1,L7,\\N,1"], sent: 2 }),
     {
       name: "StageError",
-      message: 'Cannot verify "lot": 1 rows were read of 2 that Postgres sent',
+      message: 'Cannot verify "lot": 1 row was read of 2 that Postgres sent',
       subject: "lot",
       retryable: true,
     },

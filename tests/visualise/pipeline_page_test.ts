@@ -193,7 +193,7 @@ testPage(
 
     assert.match(
       failing,
-      /^✗ Transform has failed for [\d.]+ s\s+At batch 2, since \d.*\s+Cannot read "payment": 1 rows would be in quarantine/,
+      /^✗ Transform has failed for [\d.]+ s\s+At batch 2, since \d.*\s+Cannot read "payment": 1 row would be in quarantine/,
     );
     assert.match(
       failing,

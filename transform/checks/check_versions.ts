@@ -1,4 +1,5 @@
 import type { ModelColumn } from "../../lib/models/model_column.ts";
+import { counted } from "../../lib/counted.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { inShell } from "../../lib/in_shell.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
@@ -46,7 +47,10 @@ export async function brokenRule(
     const count = wanted - Number(found?.[`given_${index}`]);
     if (count === 0) continue;
     if (isKey) {
-      return ruleError(checked, `its key "${name}" is null in ${count} rows`);
+      return ruleError(
+        checked,
+        `its key "${name}" is null in ${counted(count, "rows")}`,
+      );
     }
     const [first] = await duckdb.rows(
       `select ${keyText(model.key.map(keyColumnText))} as key from ${rows}
@@ -54,7 +58,9 @@ export async function brokenRule(
     );
     return ruleError(
       checked,
-      `"${name}" is null in ${count} rows, and may not be in the warehouse; the first key is ${first?.key}`,
+      `"${name}" is null in ${
+        counted(count, "rows")
+      }, and may not be in the warehouse; the first key is ${first?.key}`,
     );
   }
   if (found?.unstorable !== "0") return await unstorableError(duckdb, checked);
@@ -68,7 +74,9 @@ export async function brokenRule(
   );
   return ruleError(
     checked,
-    `${twice?.keys} keys occur more than once; the first is ${twice?.key}, ${twice?.copies} times`,
+    `${
+      counted(twice?.keys ?? "", "keys occur")
+    } more than once; the first is ${twice?.key}, ${twice?.copies} times`,
   );
 }
 
@@ -248,7 +256,9 @@ async function unstorableError(
     if (bad?.rows === "0") continue;
     return ruleError(
       checked,
-      `"${name}" ${says} in ${bad?.rows} rows; the first key is ${bad?.key}`,
+      `"${name}" ${says} in ${
+        counted(bad?.rows ?? "", "rows")
+      }; the first key is ${bad?.key}`,
       wayOut,
     );
   }

@@ -1,4 +1,5 @@
 import { emptyTableSql } from "../../lib/models/empty_relation.ts";
+import { counted } from "../../lib/counted.ts";
 import { RESTORE_FILE } from "../../lib/batches/restore_hint.ts";
 import { currentColumns } from "../../lib/batches/key_columns.ts";
 import type { DataFile, IngestedTable } from "../../lib/batches/manifest.ts";
@@ -233,7 +234,9 @@ async function readCsv(
   const [found] = await duckdb.rows(`select count(*) as rows from ${target}`);
   if (Number(found?.rows) === expected) return;
   throw new StageError(
-    `Cannot read ${subject}: ${found?.rows} rows were found, the manifest says ${expected}`,
+    `Cannot read ${subject}: ${
+      counted(found?.rows ?? "", "rows were")
+    } found, the manifest says ${expected}`,
     {
       subject,
       hint: `${RESTORE_FILE}, then run transform`,

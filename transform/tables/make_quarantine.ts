@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import type { IngestedTable } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import { QUARANTINE } from "../../lib/project/quarantine_model.ts";
@@ -68,7 +69,9 @@ async function checkQuarantineSize(
     `from ${QUARANTINE_AFTER} order by table_name, row_key limit 1`,
   );
   const error = new StageError(
-    `Cannot read "${first?.table_name}": ${quarantined} rows would be in quarantine, more than the ${work.quarantineRowsMax} that are allowed; the first is ${first?.row_key}: ${first?.reason}`,
+    `Cannot read "${first?.table_name}": ${
+      counted(quarantined, "rows")
+    } would be in quarantine, more than the ${work.quarantineRowsMax} that are allowed; the first is ${first?.row_key}: ${first?.reason}`,
     {
       subject: first?.table_name ?? "",
       dataCheck: true,

@@ -109,7 +109,7 @@ const CASES: BadInput[] = [
       }),
     stage: "load",
     message:
-      /Cannot load batch 2: check fact_sales_order__no_thirty found 1 rows .* the first 30: is thirty/,
+      /Cannot load batch 2: check fact_sales_order__no_thirty found 1 row .* the first 30: is thirty/,
     code: 3,
   },
   {

@@ -164,7 +164,7 @@ Deno.test("an engine's rows that break a rule are held back like DuckDB's", asyn
 
   await assert.rejects(platform.transform(), {
     message:
-      /^Cannot make "dim_design" in batch 1: "design_name" is null in 1 rows/,
+      /^Cannot make "dim_design" in batch 1: "design_name" is null in 1 row/,
   });
 
   await execute(

@@ -317,7 +317,7 @@ for (
     {
       name: "has fewer rows than the manifest says",
       text: `${HEADER}1,a,,,,\n`,
-      found: /: 1 rows were found, the manifest says 2$/,
+      found: /: 1 row was found, the manifest says 2$/,
     },
     {
       name: "has more rows than the manifest says",
