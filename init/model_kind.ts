@@ -52,7 +52,13 @@ export function kindOf(
     counted(moments || "no", "times"),
     referring.length === 0
       ? "nothing refers to it"
-      : `referred to by ${referring.map(({ name }) => name).join(", ")}`,
+      : `referred to by ${
+        referring.map((one) =>
+          tables.filter(({ name }) => name === one.name).length > 1
+            ? fullName(one)
+            : one.name
+        ).join(", ")
+      }`,
   ].join(", ");
   const hasDetails = referring.every((other) =>
     momentsOf(other, tables).own === 0

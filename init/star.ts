@@ -102,12 +102,14 @@ export function planStar(tables: readonly SourceTable[]): Star {
       }]];
     }),
   );
+  const planned = new Set(unique.map(({ table }) => fullName(table)));
   const models = unique.map(({ table, key }, index) => {
     const { kind = "dimension", why = "" } = kinds[index] ?? {};
     return planModel({ table, key, kind, why, called: called[index] ?? "" }, {
       name: names[index] ?? "",
       calendar,
       dimensions,
+      planned,
       skipped,
     });
   });
@@ -120,11 +122,13 @@ function planModel(
     name: string;
     calendar: string;
     dimensions: ReadonlyMap<string, Dimension>;
+    /** The tables that have a model. */
+    planned: ReadonlySet<string>;
     skipped: Skipped[];
   },
 ): PlannedModel {
   const { table, key, kind } = given;
-  const { name, calendar, dimensions, skipped } = options;
+  const { name, calendar, dimensions, planned, skipped } = options;
   const notes: string[] = [];
   const taken = new Set(table.columns.map((one) => one.name.toLowerCase()));
   const columns = table.columns.flatMap((source): PlannedColumn[] => {
@@ -138,10 +142,13 @@ function planModel(
     const column = columns.find(({ source }) =>
       source.name === foreign.columns[0]
     );
-    const target = dimensions.get(
-      fullName({ schema: foreign.schema, name: foreign.table }),
-    );
-    const problem = referenceProblem(foreign, { target, column });
+    const to = fullName({ schema: foreign.schema, name: foreign.table });
+    const target = dimensions.get(to);
+    const problem = planned.has(to)
+      ? referenceProblem(foreign, { target, column })
+      : `${
+        foreign.columns.join(", ")
+      } refers to ${to}, which has no model here`;
     if (problem !== undefined) notes.push(problem);
     else if (target !== undefined && column !== undefined) {
       references.set(column.name, target.model);

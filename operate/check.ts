@@ -13,10 +13,12 @@ const USAGE = `./totesys check [--json]
 
 Checks the company's folder of SQL (SQL_DIRECTORY) as every run does, without a
 database: that contract, models, quarantine, checks and dashboard fit each
-other, and that lake and warehouse can hold what the models give. Prints each model with its
-columns, with their types in DuckDB and in the warehouse, and what its table
-gets there; the names of tables that have the same one in several schemas; and
-the contract's columns that are carried as the exact text of another type.
+other, and that lake and warehouse can hold what the models give. Prints each
+model with its columns, with their types in DuckDB and in the warehouse, and
+what its table gets there; the names of tables that have the same one in several
+schemas; and the contract's columns that are carried as the exact text of
+another type. That a key of the source is unique and never null is seen in the
+source, by doctor and by every run.
 
   --json  one JSON object, also on a terminal`;
 

@@ -246,9 +246,11 @@ Deno.test("planStar() makes no reference of columns that write equal values diff
     )`,
   );
 
-  const { models } = planStar(
-    await readCatalogue(client, { schemas: ["public"], tables: undefined }),
-  );
+  const tables = await readCatalogue(client, {
+    schemas: ["public"],
+    tables: undefined,
+  });
+  const { models } = planStar(tables);
 
   const use = models.find(({ name }) => name === "fact_use");
   assert.deepEqual([...use?.references ?? []], [
@@ -261,4 +263,33 @@ Deno.test("planStar() makes no reference of columns that write equal values diff
     "plain refers to public.code, whose key is character(5) and written in another way than character varying(5): join it in a query",
     "step refers to public.step, whose key is numeric(10,2) and written in another way than numeric(10,3): join it in a query",
   ]);
+  // As with init --tables.
+  const alone = planStar(tables.filter(({ name }) => name === "use"));
+  assert.equal(
+    alone.models[0]?.notes[0],
+    "code refers to public.code, which has no model here",
+  );
+});
+
+Deno.test("planStar() says by which tables of one name a table is referred to", async () => {
+  await using source = await openTestDatabase();
+  await execute(
+    source.client,
+    `create schema old;
+    create table thing (id integer primary key);
+    create table part (id integer primary key, thing integer references thing);
+    create table old.part (id integer primary key, thing integer references thing)`,
+  );
+
+  const { models } = planStar(
+    await readCatalogue(source.client, {
+      schemas: ["public", "old"],
+      tables: undefined,
+    }),
+  );
+
+  assert.match(
+    models.find(({ name }) => name === "dim_thing")?.why ?? "",
+    /referred to by old\.part, public\.part$/,
+  );
 });
