@@ -8,6 +8,7 @@ import {
   textsOf,
   walk,
 } from "./sql_tree.ts";
+import { structFields } from "./struct_fields.ts";
 
 /**
  * Finds the parts of a quarantine query that look at rows other than the one it
@@ -19,7 +20,8 @@ export function readsOfOtherRows(
   options: { key: readonly string[]; kinds: FunctionKinds },
 ): string[] {
   const { key, kinds } = options;
-  const found: string[] = [];
+  const found = structFields(query, key)
+    .map((field) => `it takes columns out of a struct (${field})`);
   const hasRows = rowsIn(query);
   const lists = listsOfConstants(query, { key, hasRows });
   walk(query, (node) => {

@@ -1,3 +1,4 @@
+import { COMMENT } from "./sql_comment.ts";
 import { lower, type Token, tokenize, words } from "./sql_tokens.ts";
 
 /** The relation with the batch that is shown, and its day. */
@@ -61,6 +62,16 @@ const OF_ONE_ROW = words(`
 `);
 /** The end of a version: another batch than the one that is shown. */
 const ENDS = words("to_batch valid_to");
+/** A text in dollar quotes, or what such quotes may stand in. */
+const DOLLAR_QUOTED = new RegExp(
+  [
+    COMMENT,
+    String.raw`\be'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"`,
+    String.raw`(?<![\p{L}\p{N}_$])\$(?<tag>(?:[\p{L}_][\p{L}\p{N}_]*)?)\$` +
+    String.raw`(?<said>[^]*?)\$\k<tag>\$`,
+  ].join("|"),
+  "giu",
+);
 /** What follows the relations of a select. */
 const AFTER_FROM = words(`
   ${[...OF_SEVERAL_ROWS].join(" ")} for order where
@@ -187,9 +198,16 @@ function relationsIn(tokens: readonly Token[]): string[] {
   return relations;
 }
 
-/** Its tokens, without comments and the words of `is distinct from`. */
+/**
+ * Its tokens, without comments and the words of `is distinct from`; texts in
+ * dollar quotes are in plain ones.
+ */
 function codeOf(select: string): Token[] {
-  const code = tokenize(select).filter(({ kind }) => kind !== "comment");
+  const plain = select.replaceAll(DOLLAR_QUOTED, (whole, ...rest) => {
+    const { said }: { said?: string } = rest.at(-1);
+    return said === undefined ? whole : `'${said.replaceAll("'", "''")}'`;
+  });
+  const code = tokenize(plain).filter(({ kind }) => kind !== "comment");
   const isComparison = (index: number) =>
     lower(code[index]) === "distinct" && lower(code[index + 1]) === "from" &&
     ["is", "not"].includes(lower(code[index - 1]));

@@ -720,6 +720,7 @@ const QUARANTINE_ALLOWED = [
   "select lot_id, part, 'x' as reason from arrived.lot join (values (1, 2)) as bad (lot_id, part) using (lot_id, part)",
   "with bad(lot_id, part) as (values (1, 2)) select lot_id, part, 'x' as reason from arrived.lot join bad using (lot_id, part)",
   "select lot_id, part, 'x' as reason from arrived.lot where lot_id in (select v.lot_id from (values (1)) as v (lot_id))",
+  "with lots as (select * from arrived.lot) select Lots.lot_id, arrived.lot.part, unnest(['x', 'y']) as reason from lots join arrived.lot using (lot_id, part)",
 ];
 const QUARANTINE_REFUSED: [string, RegExp][] = [
   [
@@ -802,6 +803,15 @@ const QUARANTINE_REFUSED: [string, RegExp][] = [
     sql,
     /what it calls "lot_id" is not that column of the key, unchanged/,
   ]),
+  ...[
+    "select own.*, 'x' as reason from (select {'lot_id': part, 'part': part} as own from arrived.lot)",
+    "select columns(own.*), 'x' as reason from (select {'lot_id': part, 'part': part} as own from arrived.lot)",
+    "select own.lot_id, part, 'x' as reason from (select {'lot_id': part} as own, part from arrived.lot)",
+    "select own.lot_id, part, 'x' as reason from (select {'lot_id': part} as own, part from arrived.lot) as own",
+    "select unnest({'lot_id': part}) as own, part, 'x' as reason from arrived.lot",
+    "select unnest(own), part, 'x' as reason from (select [{'lot_id': part}] as own, part from arrived.lot)",
+    "select lot_id, part, 'x' as reason from (select unnest(own), part from (select {'lot_id': part} as own, part from arrived.lot))",
+  ].map((sql): [string, RegExp] => [sql, /it takes columns out of a struct/]),
 ];
 
 function quarantined(sql: string): Promise<ProjectSql> {

@@ -127,6 +127,11 @@ Deno.test("readDashboard() refuses a select that depends on the current time", (
         "select * from fact_payment where payment_date < E'yesterday'",
         /it has E'yesterday', which/,
       ],
+      ["select *, $$today$$::date from fact_payment", /it has 'today', which/],
+      [
+        "select *, '$$' as a, $t$\ntoday$t$::date, '$$' from fact_payment",
+        /it has '\ntoday', which/,
+      ],
       [
         "select *, cast(' today UTC' as timestamptz) from fact_payment",
         /it has ' today UTC', which/,
@@ -160,6 +165,8 @@ Deno.test("readDashboard() refuses a select that depends on the current time", (
       "select *, case when paid then 'today' else 'later' end as a, 'now' as b from fact_payment",
       "select * from fact_payment where state not in ('now'::text, 'later')",
       "select *, own.now() as n from fact_payment",
+      "select *, $$it's current_date$$ as a from fact_payment",
+      "select *, '$$' as a, paid as b, $$now$$ as c from fact_payment -- $$",
     ]
   ) {
     assert.equal(problemsOf(HEADER, undefined, `\n${select}`), "");
