@@ -32,7 +32,9 @@ const POOLER_STATES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Classes of SQLSTATEs that a second attempt would meet again. */
-const LASTING_STATES = /^(0A|22|28|3D|42|55)/;
+const LASTING_STATES = /^(0A|22|28|3D|42|55|58P01|F0)/;
+/** `cannot_connect_now`. */
+const STARTING = "57P03";
 
 /** The error for a server that can't be reached; it never shows a password. */
 export function connectError(
@@ -130,6 +132,12 @@ function hintFor(
   }
   if (/\bENOTFOUND\b/.test(said)) {
     return "Check the host's name in the URL, and that this machine can look it up";
+  }
+  if (state === STARTING) {
+    return "The server runs, and takes no connections while it starts, stops or recovers: try later";
+  }
+  if (state !== "") {
+    return "The server answers, and refuses the connection as the message says; its log, or that of a pooler before it, may say more";
   }
   return "Check that the server runs and that this machine can reach it";
 }

@@ -200,6 +200,27 @@ Deno.test("connectError() doesn't blame the password if none was asked for", asy
   );
 });
 
+Deno.test("connect() tells a server that answers from one that can't be reached", async () => {
+  await using database = await openTestDatabase();
+  const { client, settings } = database;
+  await client.query(
+    `alter database "${settings.database}" set local_preload_libraries to 'gone'`,
+  );
+
+  await assert.rejects(connect(settings, { purpose: "test" }), {
+    message: /could not access file/,
+    hint: /^The server answers, and refuses the connection/,
+    retryable: false,
+  });
+
+  const starting = "the database system is starting up";
+  const error = new pg.DatabaseError(starting, starting.length, "error");
+  error.code = "57P03";
+  const { hint, retryable } = connectError(error, settings);
+  assert.match(hint ?? "", /^The server runs, and takes no connections while/);
+  assert.equal(retryable, true);
+});
+
 testPooler("connect() says what a pooler refuses", async () => {
   await using database = await openTestDatabase();
   await using pooler = await openPooler(database.settings, {
