@@ -50,17 +50,18 @@ data "aws_iam_policy_document" "boundary" {
     resources = concat(local.arns.glue, [local.arns.glue_default])
   }
 
-  # For functions in a network; AWS requires these on all resources.
   statement {
-    actions = [
-      "ec2:AssignPrivateIpAddresses",
-      "ec2:CreateNetworkInterface",
-      "ec2:DeleteNetworkInterface",
-      "ec2:DescribeNetworkInterfaces",
-      "ec2:DescribeSubnets",
-      "ec2:UnassignPrivateIpAddresses",
-    ]
-    resources = ["*"]
+    actions   = local.lake_table_actions
+    resources = local.arns.lake_tables
+  }
+
+  dynamic "statement" {
+    for_each = local.network_statements
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
   }
 }
 

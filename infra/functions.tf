@@ -114,11 +114,31 @@ resource "aws_lambda_layer_version" "this" {
   }
 }
 
+data "aws_iam_policy_document" "function_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  for_each = local.functions
+
+  name                 = "${local.name}-${each.key}"
+  assume_role_policy   = data.aws_iam_policy_document.function_trust.json
+  permissions_boundary = aws_iam_policy.boundary.arn
+}
+
 module "function" {
   for_each = local.functions
   source   = "./modules/function"
 
   name          = "${local.name}-${each.key}"
+  role          = aws_iam_role.function[each.key]
   handler       = each.key
   architecture  = local.package.architecture
   memory_mb     = coalesce(try(var.functions[each.key].memory_mb, null), each.value.memory_mb)
@@ -128,7 +148,6 @@ module "function" {
   layers        = [for layer in each.value.layers : aws_lambda_layer_version.this[layer].arn]
   package       = aws_s3_object.package[each.key]
   log_retention = var.log_retention_days
-  boundary      = aws_iam_policy.boundary.arn
 
   environment = merge(
     var.settings,
@@ -137,7 +156,7 @@ module "function" {
       PROCESSED_URL     = "s3://${local.buckets.processed.id}"
       METRICS_NAMESPACE = local.metrics_namespace
     },
-    each.key == "transform" ? merge(local.athena_settings...) : {},
+    each.key == "transform" ? merge(concat(local.athena_settings, local.glue_settings)...) : {},
     { for secret in each.value.secrets : local.secret_variables[secret] => aws_secretsmanager_secret.settings[secret].arn },
   )
 
@@ -150,10 +169,40 @@ module "function" {
     }
   }
   secrets    = [for secret in each.value.secrets : aws_secretsmanager_secret.settings[secret].arn]
-  statements = each.key == "transform" ? local.athena_statements : []
+  statements = each.key == "transform" ? concat(local.athena_statements, local.lake_table_statements) : []
 
   network = var.vpc == null ? null : {
     subnet_ids         = var.vpc.subnet_ids
     security_group_ids = [aws_security_group.functions["this"].id]
   }
+}
+
+moved {
+  from = module.function["extract"].aws_iam_role.this
+  to   = aws_iam_role.function["extract"]
+}
+
+moved {
+  from = module.function["transform"].aws_iam_role.this
+  to   = aws_iam_role.function["transform"]
+}
+
+moved {
+  from = module.function["load"].aws_iam_role.this
+  to   = aws_iam_role.function["load"]
+}
+
+moved {
+  from = module.function["verify"].aws_iam_role.this
+  to   = aws_iam_role.function["verify"]
+}
+
+moved {
+  from = module.function["sweep"].aws_iam_role.this
+  to   = aws_iam_role.function["sweep"]
+}
+
+moved {
+  from = module.function["dashboard"].aws_iam_role.this
+  to   = aws_iam_role.function["dashboard"]
 }

@@ -20,6 +20,10 @@ locals {
       for resource in ["catalog", "database/${local.athena_database}", "table/${local.athena_database}/*"] :
       "arn:aws:glue:${var.region}:${local.account}:${resource}"
     ]
+    lake_tables = [
+      for resource in ["catalog", "database/${local.athena_database}_lake", "table/${local.athena_database}_lake/*"] :
+      "arn:aws:glue:${var.region}:${local.account}:${resource}"
+    ]
     glue_default = "arn:aws:glue:${var.region}:${local.account}:database/default"
     history = flatten([
       for name in ["ingestion", "replica"] : [

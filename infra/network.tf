@@ -1,17 +1,16 @@
 # Only if the databases have no public address. A function in a network can't
-# reach the internet: it reaches S3, Secrets Manager and Athena through endpoints,
-# of which a network has one each: of this configuration, or of its own before.
+# reach the internet: it reaches S3, Secrets Manager, Athena and Glue through
+# endpoints, of which a network has one each: of this configuration, or of its
+# own before.
 locals {
   networks = var.vpc == null ? {} : { this = var.vpc }
-  # The endpoints to create, by service.
-  endpoints = {
-    for service in ["s3", "secrets", "athena"] : service => {
-      for name, network in local.networks : name => network
-      if network.create_endpoints[service] && (service != "athena" || var.athena != null)
-    }
-  }
-  # Those that a security group admits to.
-  interfaces = merge(local.endpoints.secrets, local.endpoints.athena)
+  # The endpoints to create that a security group admits to, by what they are in
+  # create_endpoints.
+  interfaces = { for name, service in {
+    secrets = "secretsmanager"
+    athena  = var.athena == null ? null : "athena"
+    glue    = var.glue ? "glue" : null
+  } : name => service if service != null && try(var.vpc.create_endpoints[name], false) }
 }
 
 data "aws_ec2_managed_prefix_list" "s3" {
@@ -20,12 +19,81 @@ data "aws_ec2_managed_prefix_list" "s3" {
   name = "com.amazonaws.${var.region}.s3"
 }
 
+locals {
+  # AWS requires these on all resources.
+  network_statements = [
+    {
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = ["*"]
+    },
+  ]
+}
+
+data "aws_iam_policy_document" "network" {
+  dynamic "statement" {
+    for_each = local.network_statements
+
+    content {
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+
+  # Lambda itself needs them, and not the code that it runs:
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+  dynamic "statement" {
+    for_each = local.network_statements
+
+    content {
+      effect    = "Deny"
+      actions   = statement.value.actions
+      resources = statement.value.resources
+
+      condition {
+        test     = "ArnLike"
+        variable = "lambda:SourceFunctionArn"
+        values   = [local.arns.functions]
+      }
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "network" {
+  for_each = { for name in keys(local.functions) : name => name if var.vpc != null }
+
+  name   = "network"
+  role   = aws_iam_role.function[each.key].id
+  policy = data.aws_iam_policy_document.network.json
+}
+
+# Lambda removes a network interface up to 45 minutes after the last function left,
+# with the rights of the functions' roles. Until then the group can't be
+# deleted: so it goes after the functions have left it, and before those rights.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 resource "aws_security_group" "functions" {
   for_each = local.networks
 
   name        = "${local.name}-functions"
   description = "Functions of ${local.name}: out to the databases and AWS only"
   vpc_id      = each.value.id
+
+  timeouts {
+    delete = "50m"
+  }
+
+  # Otherwise Terraform deletes it first.
+  lifecycle {
+    create_before_destroy = true
+  }
+
+  depends_on = [aws_iam_role_policy.network]
 }
 
 resource "aws_vpc_security_group_egress_rule" "databases" {
@@ -74,7 +142,7 @@ resource "aws_vpc_security_group_egress_rule" "secrets" {
 }
 
 resource "aws_security_group" "endpoints" {
-  for_each = local.interfaces
+  for_each = { for name, network in local.networks : name => network if length(local.interfaces) > 0 }
 
   name        = "${local.name}-endpoints"
   description = "Endpoint of Secrets Manager: from all of the network"
@@ -95,7 +163,7 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints" {
 }
 
 resource "aws_vpc_endpoint" "s3" {
-  for_each = local.endpoints.s3
+  for_each = { for name, network in local.networks : name => network if network.create_endpoints.s3 }
 
   vpc_id            = each.value.id
   service_name      = "com.amazonaws.${var.region}.s3"
@@ -103,24 +171,23 @@ resource "aws_vpc_endpoint" "s3" {
   route_table_ids   = each.value.route_table_ids
 }
 
-resource "aws_vpc_endpoint" "secrets" {
-  for_each = local.endpoints.secrets
+resource "aws_vpc_endpoint" "interface" {
+  for_each = local.interfaces
 
-  vpc_id              = each.value.id
-  service_name        = "com.amazonaws.${var.region}.secretsmanager"
+  vpc_id              = var.vpc.id
+  service_name        = "com.amazonaws.${var.region}.${each.value}"
   vpc_endpoint_type   = "Interface"
-  subnet_ids          = each.value.subnet_ids
+  subnet_ids          = var.vpc.subnet_ids
   security_group_ids  = [aws_security_group.endpoints["this"].id]
   private_dns_enabled = true
 }
 
-resource "aws_vpc_endpoint" "athena" {
-  for_each = local.endpoints.athena
+moved {
+  from = aws_vpc_endpoint.secrets["this"]
+  to   = aws_vpc_endpoint.interface["secrets"]
+}
 
-  vpc_id              = each.value.id
-  service_name        = "com.amazonaws.${var.region}.athena"
-  vpc_endpoint_type   = "Interface"
-  subnet_ids          = each.value.subnet_ids
-  security_group_ids  = [aws_security_group.endpoints["this"].id]
-  private_dns_enabled = true
+moved {
+  from = aws_vpc_endpoint.athena["this"]
+  to   = aws_vpc_endpoint.interface["athena"]
 }

@@ -77,7 +77,10 @@ output "secrets" {
 output "permissions" {
   description = "What each role may do."
   value = merge(
-    { for name, function in module.function : name => function.statements },
+    {
+      for name, function in module.function : name =>
+      concat(function.statements, var.vpc == null ? [] : local.network_statements)
+    },
     { scheduler = local.scheduler_statements },
     { for name, statements in { github = local.deploy_statements } : name => statements if var.github != null },
   )

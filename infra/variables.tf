@@ -113,8 +113,14 @@ variable "settings" {
 
   validation {
     condition     = lookup(var.settings, "ICEBERG_CATALOGUE", "zone") == "zone"
-    error_message = "ICEBERG_CATALOGUE is zone: the functions have no rights to name tables in Glue."
+    error_message = "ICEBERG_CATALOGUE is zone here: glue = true names the tables in Glue, and gives transform the rights."
   }
+}
+
+variable "glue" {
+  description = "Whether the Glue Data Catalog names the lake's Iceberg tables to Athena and other engines."
+  type        = bool
+  default     = false
 }
 
 variable "athena" {
@@ -157,6 +163,7 @@ variable "vpc" {
       s3      = optional(bool, true)
       secrets = optional(bool, true)
       athena  = optional(bool, true)
+      glue    = optional(bool, true)
     }), {})
   })
   default = null
@@ -188,6 +195,12 @@ variable "warehouse" {
   validation {
     condition     = var.warehouse == null || length(try(var.vpc.subnet_ids, [])) >= 2
     error_message = "warehouse needs vpc with two subnets at least, in different zones."
+  }
+
+  # RDS names families of parameters by it.
+  validation {
+    condition     = can(regex("^[0-9]+$", try(var.warehouse.version, "17")))
+    error_message = "warehouse.version is a major version, such as 17: RDS keeps the minor one up to date."
   }
 
   validation {

@@ -3,9 +3,14 @@ import { manifestKey } from "../../lib/batches/batch_log.ts";
 import { stageMetrics } from "../../lib/lambda/stage_metrics.ts";
 import { FUNCTIONS } from "../../package/functions.ts";
 import type { Options } from "./applied_options.ts";
-import { checkRights, SECRETS, usesAthena } from "./applied_rights.ts";
+import {
+  checkRights,
+  SECRETS,
+  showsInGlue,
+  usesAthena,
+} from "./applied_rights.ts";
 import { ZONES } from "./called_rights.ts";
-import { bucket, NAME } from "./tried_environment.ts";
+import { bucket, LAKE_DATABASE, NAME } from "./tried_environment.ts";
 import { listOf, type Moto, objectOf, valuesOf } from "./moto.ts";
 
 const [LAMBDA, SCHEDULER] = ["lambda", "scheduler"];
@@ -21,6 +26,9 @@ const ATHENA_SETTINGS = [
   ...["ATHENA_DATABASE", "ATHENA_WORKGROUP"],
   ...["TRANSFORM_ENGINE", "TRANSFORM_ENGINE_BYTES_MIN"],
 ];
+
+/** The settings that let transform show the lake's tables in Glue. */
+const GLUE_SETTINGS = ["ICEBERG_CATALOGUE", "ICEBERG_DATABASE"];
 
 /**
  * Compares what was applied with what the code needs; returns the hashes of the
@@ -111,7 +119,12 @@ async function checkFunction(
       ...["INGESTION_URL", "METRICS_NAMESPACE", "PROCESSED_URL"],
       ...SECRETS[name] ?? [],
       ...usesAthena(name, options) ? ATHENA_SETTINGS : [],
+      ...showsInGlue(name, options) ? GLUE_SETTINGS : [],
     ].sort(),
+  );
+  assert.equal(
+    variables.ICEBERG_DATABASE,
+    showsInGlue(name, options) ? LAKE_DATABASE : undefined,
   );
   assert.equal(variables.INGESTION_URL, `s3://${bucket("ingestion")}`);
   assert.match(String(configuration.Role), new RegExp(`role/${NAME}-${name}$`));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rolesOf } from "./applied.ts";
 import { rolePolicy } from "./applied_rights.ts";
 import { listOf, type Moto, valuesOf } from "./moto.ts";
-import { bucket, NAME } from "./tried_environment.ts";
+import { bucket, LAKE_DATABASE, NAME } from "./tried_environment.ts";
 
 /** The options of `infra/`, as they are set; the others are off. */
 export interface Options {
@@ -12,6 +12,7 @@ export interface Options {
   github?: Record<string, unknown>;
   warehouse?: Record<string, unknown>;
   athena?: { batch_bytes_min: number; query_bytes_max: number };
+  glue?: true;
 }
 
 /** Checks that what belongs to an option is there if it is on, and only then. */
@@ -25,6 +26,7 @@ export async function checkOptions(
   await checkGithub(moto, options.github !== undefined);
   await checkWarehouse(moto, options.warehouse !== undefined);
   await checkAthena(moto, options);
+  await checkGlue(moto, options);
 }
 
 async function checkDashboard(moto: Moto, isOn: boolean): Promise<void> {
@@ -90,11 +92,6 @@ async function checkAthena(
   const groups = await moto.call("athena", "AmazonAthena.ListWorkGroups", {});
   const names = listOf(groups.WorkGroups).map(({ Name }) => String(Name));
   assert.equal(names.includes(NAME), athena !== undefined);
-  const databases = await moto.call("glue", "AWSGlue.GetDatabases", {});
-  assert.deepEqual(
-    listOf(databases.DatabaseList).map(({ Name }) => Name),
-    athena === undefined ? [] : [NAME.replace("-", "_")],
-  );
   const lifecycle = await moto.get("s3", `/${bucket("artefacts")}?lifecycle`);
   assert.equal(lifecycle.includes("<Prefix>athena/"), athena !== undefined);
   if (athena === undefined) return;
@@ -109,13 +106,29 @@ async function checkAthena(
     text,
     new RegExp(`"BytesScannedCutoffPerQuery":\\s*${athena.query_bytes_max}\\b`),
   );
-  if (vpc === undefined) return;
+  if (vpc !== undefined) await assertEndpoint(moto, "athena");
+}
+
+/** Of Athena's tables, and of the lake's. */
+async function checkGlue(
+  moto: Moto,
+  { athena, glue, vpc }: Options,
+): Promise<void> {
+  const databases = await moto.call("glue", "AWSGlue.GetDatabases", {});
+  const names = listOf(databases.DatabaseList).map(({ Name }) => String(Name));
+  assert.deepEqual(names.sort(), [
+    ...athena === undefined ? [] : [NAME.replace("-", "_")],
+    ...glue === undefined ? [] : [LAKE_DATABASE],
+  ]);
+  if (glue && vpc !== undefined) await assertEndpoint(moto, "glue");
+}
+
+async function assertEndpoint(moto: Moto, service: string): Promise<void> {
   const endpoints = await moto.query("ec2", "2016-11-15", {
     Action: "DescribeVpcEndpoints",
   });
-  assert.ok(
-    valuesOf(endpoints, "serviceName").some((one) => one.endsWith(".athena")),
-  );
+  const names = valuesOf(endpoints, "serviceName");
+  assert.ok(names.some((name) => name.endsWith(`.${service}`)), service);
 }
 
 async function checkGithub(moto: Moto, isOn: boolean): Promise<void> {

@@ -30,6 +30,14 @@ export function usesAthena(
   return name === "transform" && athena !== undefined;
 }
 
+/** Whether this function shows the lake's tables in Glue. */
+export function showsInGlue(
+  name: string,
+  { glue }: Pick<Options, "glue">,
+): boolean {
+  return name === "transform" && glue === true;
+}
+
 /** The functions' rights are the calls that they make, and no others. */
 export async function checkRights(
   moto: Moto,
@@ -59,6 +67,7 @@ export async function checkRights(
       assert.deepEqual(granted, needed, `${name} in ${zone}`);
     }
   }
+  if (options.vpc !== undefined) await checkNetworkRights(moto, names);
   const boundary = await boundaryOf(moto);
   const functions = await Promise.all(
     names.map(async (name) => ({
@@ -68,9 +77,27 @@ export async function checkRights(
         boundary,
       ],
       inItsName: usesAthena(name, options) ? ATHENA_CALLS : [],
+      showsInGlue: showsInGlue(name, options),
     })),
   );
   await checkEvaluated(functions, (zone) => `arn:aws:s3:::${bucket(zone)}`);
+}
+
+/** Lambda may make and remove network interfaces; the function's code may not. */
+async function checkNetworkRights(moto: Moto, names: string[]): Promise<void> {
+  for (const name of names) {
+    const { Statement } = await rolePolicy(moto, name, "network");
+    const [granted, denied, ...others] = listOf(Statement);
+    assert.equal(granted?.Effect, "Allow", name);
+    assert.ok(textsOf(granted.Action).includes("ec2:DeleteNetworkInterface"));
+    assert.equal(denied?.Effect, "Deny", name);
+    assert.deepEqual(denied.Action, granted.Action);
+    assert.match(
+      JSON.stringify(denied.Condition),
+      new RegExp(`"lambda:SourceFunctionArn":"[^"]*:function:${NAME}-\\*"`),
+    );
+    assert.deepEqual(others, []);
+  }
 }
 
 /** The policy that no role goes beyond, as JSON. */

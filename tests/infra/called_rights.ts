@@ -89,6 +89,12 @@ export const RARELY_CALLED: Record<string, ZoneRights> = {
   },
 };
 
+/**
+ * What transform calls in Glue, if that names the lake's tables; each also needs
+ * its right to the catalogue and the database: a test records it.
+ */
+export const GLUE_CALLED = ["CreateTable", "GetTable", "UpdateTable"];
+
 /** The rights of a function in a zone, also those that are rarely used. */
 export function rightsOf(name: string, zone: typeof ZONES[number]): Rights {
   return { ...CALLED[name]?.[zone], ...RARELY_CALLED[name]?.[zone] };

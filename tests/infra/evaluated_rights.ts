@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { KEYS, type Kind, rightsOf, ZONES } from "./called_rights.ts";
+import {
+  GLUE_CALLED,
+  KEYS,
+  type Kind,
+  rightsOf,
+  ZONES,
+} from "./called_rights.ts";
 import { python } from "./moto_server.ts";
+import { ACCOUNT, LAKE_DATABASE, REGION } from "./tried_environment.ts";
 
 /** What AWS would be asked: may a caller with these policies do this? */
 interface Question {
@@ -22,6 +29,12 @@ const NEVER = [
   "PutObjectAcl",
   "PutObjectRetention",
   "PutObjectTagging",
+];
+const NEVER_IN_GLUE = [
+  "BatchDeleteTable",
+  "DeleteDatabase",
+  "DeleteTable",
+  "UpdateDatabase",
 ];
 const EVALUATE = `
 import json, sys
@@ -47,10 +60,23 @@ export async function checkEvaluated(
     policies: readonly string[];
     /** What another service does in its name in the processed zone. */
     inItsName: readonly string[];
+    /** Whether it shows the lake's tables in Glue. */
+    showsInGlue: boolean;
   }[],
   arnOf: (zone: typeof ZONES[number]) => string,
 ): Promise<void> {
-  const cases = functions.flatMap(({ name, policies, inItsName }) =>
+  const inGlue = functions.flatMap(({ name, policies, showsInGlue }) =>
+    glueCasesOf(showsInGlue).map(([action, resource, may]) => ({
+      said: `${name}: ${action} of ${resource} in Glue`,
+      may,
+      question: {
+        policies,
+        action: `glue:${action}`,
+        resource: `arn:aws:glue:${REGION}:${ACCOUNT}:${resource}`,
+      },
+    }))
+  );
+  const inZones = functions.flatMap(({ name, policies, inItsName }) =>
     ZONES.flatMap((zone) =>
       casesOf(name, zone).filter(([action]) =>
         zone !== "processed" || !inItsName.includes(action)
@@ -65,6 +91,7 @@ export async function checkEvaluated(
       }))
     )
   );
+  const cases = [...inZones, ...inGlue];
   const answers = await ask(cases.map(({ question }) => question));
   const wrong = cases.filter(({ may }, index) => answers[index] !== may)
     .map(({ said, may }) => `${said} is ${may ? "refused" : "permitted"}`);
@@ -91,6 +118,25 @@ function casesOf(
         kinds.map((kind) => [action, kind, false] as [string, Kind, boolean])
       ),
   ];
+}
+
+/** The same in Glue, but for the catalogue, which Athena's tables are in too. */
+function glueCasesOf(
+  shows: boolean,
+): [action: string, resource: string, may: boolean][] {
+  const own = [
+    `database/${LAKE_DATABASE}`,
+    `table/${LAKE_DATABASE}/dim_design`,
+  ];
+  const others = ["database/default", "table/others/dim_design"];
+  const cases: [string, string, boolean][] = [];
+  for (const action of [...GLUE_CALLED, ...NEVER_IN_GLUE]) {
+    const isCalled = GLUE_CALLED.includes(action);
+    if (shows && isCalled) cases.push([action, "catalog", true]);
+    for (const one of own) cases.push([action, one, shows && isCalled]);
+    for (const one of others) cases.push([action, one, false]);
+  }
+  return cases;
 }
 
 async function ask(questions: readonly Question[]): Promise<boolean[]> {

@@ -145,14 +145,18 @@ export class Terraform {
     return output;
   }
 
-  /** Applies these settings; a plan afterwards must change nothing. */
-  async apply(settings: Record<string, unknown>): Promise<void> {
+  /**
+   * Applies these settings, and returns what it said; a plan afterwards must
+   * change nothing.
+   */
+  async apply(settings: Record<string, unknown>): Promise<string> {
     await Deno.writeTextFile(
       join(this.folder, "terraform.tfvars.json"),
       JSON.stringify(settings),
     );
-    await this.run(["apply", "-input=false", "-auto-approve"]);
+    const said = await this.run(["apply", "-input=false", "-auto-approve"]);
     await this.run(["plan", "-input=false", "-detailed-exitcode"]);
+    return said;
   }
 }
 

@@ -4,7 +4,8 @@ import { urlOf } from "../../lib/settings/secrets.ts";
 import { checkDestroyed } from "./applied.ts";
 import { type Answer, listOf, type Moto, objectOf, valuesOf } from "./moto.ts";
 import { Terraform } from "./terraform.ts";
-import { REGION, writePackage } from "./try_options.ts";
+import { writePackage } from "./try_options.ts";
+import { REGION } from "./tried_environment.ts";
 
 const IMAGE = "123456789012.dkr.ecr.eu-west-2.amazonaws.com/totesys:v1";
 const VIEWERS = "10.30.0.0/16";

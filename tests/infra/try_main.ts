@@ -24,7 +24,8 @@ import {
 } from "./terraform.ts";
 import { tryDeploy } from "./try_deploy.ts";
 import { tryExample } from "./try_example.ts";
-import { REGION, tryOptions } from "./try_options.ts";
+import { tryOptions } from "./try_options.ts";
+import { REGION } from "./tried_environment.ts";
 
 const PARTS = ["asserts", "whole", "options", "example", "deploy"];
 /** All but the one that another includes. */

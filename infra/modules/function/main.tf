@@ -14,23 +14,6 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention
 }
 
-data "aws_iam_policy_document" "trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["lambda.amazonaws.com"]
-    }
-  }
-}
-
-resource "aws_iam_role" "this" {
-  name                 = var.name
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.boundary
-}
-
 locals {
   statements = concat(
     [
@@ -58,20 +41,6 @@ locals {
       },
     ],
     var.statements,
-    # For a function in a network, AWS requires these on all resources.
-    var.network == null ? [] : [
-      {
-        actions = [
-          "ec2:CreateNetworkInterface",
-          "ec2:DescribeNetworkInterfaces",
-          "ec2:DeleteNetworkInterface",
-          "ec2:DescribeSubnets",
-          "ec2:AssignPrivateIpAddresses",
-          "ec2:UnassignPrivateIpAddresses",
-        ]
-        resources = ["*"]
-      },
-    ],
   )
 }
 
@@ -88,13 +57,13 @@ data "aws_iam_policy_document" "this" {
 
 resource "aws_iam_role_policy" "this" {
   name   = "this"
-  role   = aws_iam_role.this.id
+  role   = var.role.name
   policy = data.aws_iam_policy_document.this.json
 }
 
 resource "aws_lambda_function" "this" {
   function_name                  = var.name
-  role                           = aws_iam_role.this.arn
+  role                           = var.role.arn
   runtime                        = "provided.al2023"
   handler                        = var.handler
   architectures                  = [var.architecture]

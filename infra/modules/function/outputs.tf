@@ -27,8 +27,3 @@ output "statements" {
   description = "What the function's role may do."
   value       = local.statements
 }
-
-output "boundary" {
-  description = "ARN of the policy that its role does not go beyond."
-  value       = aws_iam_role.this.permissions_boundary
-}

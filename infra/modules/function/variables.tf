@@ -1,6 +1,14 @@
 variable "name" {
-  description = "Name of the function, its role and its log group."
+  description = "Name of the function and its log group."
   type        = string
+}
+
+variable "role" {
+  description = "Its role: what it may do is added to that."
+  type = object({
+    name = string
+    arn  = string
+  })
 }
 
 variable "handler" {
@@ -86,9 +94,4 @@ variable "network" {
 variable "log_retention" {
   description = "Days that its log is kept."
   type        = number
-}
-
-variable "boundary" {
-  description = "ARN of the policy that no role of the environment goes beyond."
-  type        = string
 }

@@ -59,6 +59,11 @@ resource "aws_subnet" "this" {
   availability_zone = var.zones[count.index]
 
   tags = { Name = "${var.name}-${count.index}" }
+
+  # Lambda removes its network interfaces long after the functions.
+  timeouts {
+    delete = "50m"
+  }
 }
 
 resource "aws_route_table" "this" {

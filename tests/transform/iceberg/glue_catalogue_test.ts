@@ -10,6 +10,7 @@ import {
   PROJECT_SQL,
 } from "../../harness/platform.ts";
 import { fillSmall } from "../../harness/small_source.ts";
+import { GLUE_CALLED } from "../../infra/called_rights.ts";
 
 const S3 = {
   region: "us-east-1",
@@ -53,7 +54,13 @@ async function follow(glue: MotoGlue): Promise<void> {
   await fillSmall(platform.source.client);
   await platform.extract();
   await platform.transform();
-  platform.set({ icebergCatalogue: "glue", glue: glue.settings });
+  const called = new Set<string>();
+  await using proxy = recordCalls(glue, called);
+  const endpoint = `http://127.0.0.1:${proxy.addr.port}`;
+  platform.set({
+    icebergCatalogue: "glue",
+    glue: { ...glue.settings, endpoint },
+  });
 
   await platform.transform();
 
@@ -80,6 +87,21 @@ async function follow(glue: MotoGlue): Promise<void> {
   assert.equal(
     Parameters.previous_metadata_location,
     first.dim_design?.metadata,
+  );
+  assert.deepEqual([...called].sort(), GLUE_CALLED);
+}
+
+/** Passes calls on to Glue, and notes which: they are the rights of the role. */
+function recordCalls({ settings }: MotoGlue, called: Set<string>) {
+  return Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const { method, headers } = request;
+      const target = headers.get("x-amz-target") ?? "";
+      called.add(target.replace("AWSGlue.", ""));
+      const body = await request.text();
+      return await fetch(settings.endpoint ?? "", { method, headers, body });
+    },
   );
 }
 
