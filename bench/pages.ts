@@ -82,7 +82,7 @@ class Page {
       try {
         const { newest } = await (await this.#ask("api/newest")).json();
         const batch = Number(newest.batch);
-        await (await this.#ask(`api/overview/${batch}`)).bytes();
+        await (await this.#ask(`api/overview/${batch}?lists=sales`)).bytes();
         this.#saw(batch, newest.loaded_at);
       } catch {
         errors += 1;

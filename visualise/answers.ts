@@ -8,6 +8,7 @@ import {
 } from "./records/fact_changes.ts";
 import type { FigureFilters, Figures } from "./figures/figures.ts";
 import { chosenDays, twelveMonthsTo } from "./figures/period.ts";
+import { currenciesOf } from "./figures/shown_figures.ts";
 import { nameColumns } from "./records/record_names.ts";
 import {
   batchModelsSql,
@@ -74,6 +75,7 @@ export async function readOverview(
     snapshot_time: ledger?.snapshot_time,
     period: isRecent ? "12m" : isChosen ? "days" : "all",
     from: period?.shown.from ?? null,
+    currencies: currenciesOf(shownFigures, subjects, company.settings.currency),
     figures: shownFigures,
     before: period === undefined ? null : {
       ...period.before,

@@ -17,11 +17,12 @@ import {
 } from "./http/request_numbers.ts";
 import type { CoalescedQuery } from "./http/coalesced_query.ts";
 import type { RecordKind } from "./company.ts";
-import { type Encoded, sendEncoded } from "./http/encoded_body.ts";
+import { decodeJson, type Encoded, sendEncoded } from "./http/encoded_body.ts";
 import type { LatestBatch } from "./live/latest_batch.ts";
 import type { Live } from "./live/live_events.ts";
 import { hasCookie } from "./http/sign_in.ts";
 import type { StageState } from "./live/stage_states.ts";
+import { shownFigures } from "./figures/shown_figures.ts";
 import { boardsOf } from "./figures/subject_sql.ts";
 import type { Timeline } from "./figures/timeline.ts";
 import { hasTrail } from "./figures/batch_changes_sql.ts";
@@ -154,11 +155,26 @@ function addFigureRoutes(api: Hono, options: ApiOptions): void {
       context,
       (await company.subjects()).flatMap(boardsOf),
     );
+    const key = [batch, ...days, JSON.stringify(names)];
+    const all = () =>
+      kept.get(
+        ["overview", ...key],
+        () => readOverview(options, { batch, days, names }),
+      );
+    const [lists, currency = null] = readFilters(context, [
+      "lists",
+      "currency",
+    ]);
+    if (lists == null) return json(context, await all());
     return json(
       context,
       await kept.get(
-        ["overview", batch, ...days, JSON.stringify(names)],
-        () => readOverview(options, { batch, days, names }),
+        ["shown", ...key, lists, currency],
+        async () =>
+          shownFigures(decodeJson(await all()), await company.subjects(), {
+            lists,
+            currency,
+          }),
       ),
     );
   });

@@ -19,6 +19,12 @@ export async function encodeJson(value: unknown): Promise<Encoded> {
   return await encode(new TextEncoder().encode(JSON.stringify(value)));
 }
 
+/** Reads the JSON of an encoded value. */
+// deno-lint-ignore no-explicit-any
+export function decodeJson({ plain }: Encoded): any {
+  return JSON.parse(new TextDecoder().decode(plain));
+}
+
 /** Encodes the bytes of a body. */
 export async function encode(
   plain: Uint8Array<ArrayBuffer>,

@@ -10,12 +10,15 @@ import { heading } from "./formats.js";
 /** @typedef {Record<string, Record<string, Row[]>>} Figures */
 
 /**
- * Figures of a period, and of the one before; what is stacked by state is of
- * any day. Those of the past have those of now beside them.
+ * Figures of a period in one currency, and of the one before; what is stacked
+ * by state is of any day. Those of the past have those of now beside them. All
+ * subjects have their months, one has its lists.
  * @typedef {{
  *   snapshot_time: string,
  *   period: "12m" | "days" | "all",
  *   from: string | null,
+ *   currency: string,
+ *   currencies: string[],
  *   figures: Figures,
  *   before: { from: string, to: string, figures: Figures } | null,
  *   now: { figures: Figures } | null,
@@ -43,8 +46,9 @@ import { heading } from "./formats.js";
  * @param {{ by: string, currency: string }} chosen
  */
 export function rowsOf(figures, { subject, only }, { by, currency }) {
+  const isSplit = subject.splits.includes("currency");
   return (figures[subject.name]?.[by] ?? []).filter((row) =>
-    (row.currency === undefined || row.currency === currency) &&
+    (!isSplit || row.currency === currency) &&
     (only === undefined || only.names.includes(row[only.dimension] ?? ""))
   );
 }

@@ -7,17 +7,15 @@ import { showCards } from "./cards.js";
 import { cardsOf, ourCompany } from "./company.js";
 import { $, make, refill } from "./elements.js";
 import { filters, offerNames } from "./filters.js";
-import { countOf } from "./measures.js";
 import { showMonths } from "./months.js";
 import { readRows } from "./rows.js";
 import { get, newestBatch, pastBatch, shownBatch } from "./state.js";
 
-/** @typedef {import("./card_rows.js").Figures} Figures */
 /** @typedef {import("./card_rows.js").Overview} Overview */
 
 /**
- * What was shown last, and in which currency; null before the first figures.
- * @type {{ overview: Overview, currency: string } | null}
+ * What was shown last; null before the first figures.
+ * @type {Overview | null}
  */
 let shownLast = null;
 
@@ -30,17 +28,29 @@ export function lastOverview() {
 export async function readOverview(/** @type {AbortSignal} */ signal) {
   const batch = shownBatch();
   const chosen = filters();
-  const asked = new URLSearchParams({
-    ...chosen,
-    period: param("period") ?? ourCompany().period,
-  });
-  const figuresAt = (/** @type {number} */ one) =>
-    get(`api/overview/${one}?${asked}`, signal);
-  const [answer, now, showRows] = await Promise.all([
-    figuresAt(batch),
-    pastBatch() === null ? null : figuresAt(newestBatch()),
+  const figuresAt = (
+    /** @type {number} */ one,
+    /** @type {string} */ currency,
+  ) =>
+    get(
+      `api/overview/${one}?${new URLSearchParams({
+        ...chosen,
+        period: param("period") ?? ourCompany().period,
+        lists: chosenCard()?.subject.name ?? "none",
+        currency,
+      })}`,
+      signal,
+    );
+  const asked = param("currency") ?? "";
+  const [answer, newest, showRows] = await Promise.all([
+    figuresAt(batch, asked),
+    pastBatch() === null ? null : figuresAt(newestBatch(), asked),
     readRows(batch, chosen, signal),
   ]);
+  // Another one may have become the first since then.
+  const now = newest === null || newest.currency === answer.currency
+    ? newest
+    : await figuresAt(newestBatch(), answer.currency);
   return {
     batch,
     snapshotTime: answer.snapshot_time,
@@ -60,30 +70,29 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
 function showOverview(batch, answer) {
   const shown = showFigures(batch, answer);
   if (shown === undefined) return;
-  shownLast = { overview: answer, currency: shown.currency };
+  shownLast = answer;
   showBoards(answer, shown);
+}
+
+/** The card that the address names, or the first; undefined without any. */
+function chosenCard() {
+  const cards = cardsOf();
+  return cards.find(({ name }) => name === param("measure")) ?? cards[0];
 }
 
 /**
  * Shows the cards and the chart; returns what they show, if there is any.
  * @param {number} batch
  * @param {Overview} answer
- * @param {string} [staying] The currency to stay at, unless another is chosen.
  */
-export function showFigures(batch, answer, staying) {
-  const currencies = currenciesOf(answer.figures);
-  const asked = param("currency");
-  const { currency: usual = "" } = ourCompany();
-  const [most = ""] = currencies.includes(usual) ? [usual] : currencies;
-  const currency = asked ?? staying ?? most;
+export function showFigures(batch, answer) {
+  const { currency, currencies } = answer;
   // What is asked for stays on offer even if it has no figures.
-  const listed = asked === null || currencies.includes(asked)
-    ? currencies
-    : [...currencies, asked];
-  offerCurrencies(listed.sort(), currency);
+  const listed = [...new Set([...currencies, param("currency") ?? ""])]
+    .filter((code) => code !== "").sort();
+  offerCurrencies(listed, currency);
   offerNames(answer.offered);
-  const cards = cardsOf();
-  const card = cards.find(({ name }) => name === param("measure")) ?? cards[0];
+  const card = chosenCard();
   if (card === undefined) return undefined;
   const today = (answer.snapshot_time ?? "").slice(0, 7);
   showCards(answer, { currency, chosen: card.name, today });
@@ -93,24 +102,6 @@ export function showFigures(batch, answer, staying) {
   const shown = { batch, currency, kept, card, today, since };
   showMonths(answer, shown);
   return shown;
-}
-
-/** The currencies of all figures, those with most records of the first first. */
-function currenciesOf(/** @type {Figures} */ figures) {
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  const { subjects } = ourCompany();
-  for (const [place, subject] of subjects.entries()) {
-    const count = countOf(subject);
-    for (const row of figures[subject.name]?.month ?? []) {
-      if (row.currency === undefined) continue;
-      const weight = Number(row[count]) * 1000 ** (subjects.length - place);
-      counts.set(row.currency, (counts.get(row.currency) ?? 0) + weight);
-    }
-  }
-  return [...counts].sort(([one, a], [other, b]) =>
-    b - a || one.localeCompare(other)
-  ).map(([currency]) => currency);
 }
 
 /**

@@ -69,11 +69,10 @@ async function askTrail(name, newest, closer) {
 
 /** Shows the figures at the end of a span; whether any are known. */
 export function showAt(/** @type {import("./strip.js").Span} */ span) {
-  const before = lastOverview();
+  const last = lastOverview();
   const isFiltered = Object.values(filters()).some((value) => value !== "");
-  if (before === null || isFiltered || view() !== "overview") return false;
+  if (last === null || isFiltered || view() !== "overview") return false;
   if (trails.size === 0) return false;
-  const { overview: last, currency } = before;
   const isAll = param("period") === "all" || last.period === "all";
   const since = isAll ? "" : monthsBefore(span.time, MONTHS - 1);
   const figures = { ...last.figures };
@@ -91,7 +90,7 @@ export function showAt(/** @type {import("./strip.js").Span} */ span) {
     figures,
     before: null,
     now: null,
-  }, currency);
+  });
   return true;
 }
 
