@@ -38,8 +38,9 @@ const NAMES_MAX = 2000;
 
 /**
  * Reads the figures as of a batch; days: from, to, period. Unless days or the
- * period `all` were chosen, they are those of the last twelve months, if there
- * are any. What is stacked by state is of any day: what is overdue stays so.
+ * period `all` were chosen, they are those of the last twelve months, if the
+ * first subject with a figure has any there. What is stacked by state is of any
+ * day: what is overdue stays so.
  */
 export async function readOverview(
   { company, warehouse, figures }: Sources,
@@ -60,12 +61,13 @@ export async function readOverview(
   const timed = subjects.filter(({ states }) => states === undefined);
   const isChosen = from !== null || to !== null;
   const recent = twelveMonthsTo(day);
+  const months = timed.map(({ name }) => all[name]?.month ?? [])
+    .find(({ length }) => length > 0);
+  const isFiltered = Object.keys(names).length > 0;
   const isRecent = !isChosen && asked !== "all" &&
-    timed.some(({ name }) =>
-      all[name]?.month?.some(({ month }) =>
-        (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
-      )
-    );
+    (months?.some(({ month }) =>
+      (month ?? "") >= (recent.shown.from ?? "").slice(0, 7)
+    ) ?? isFiltered);
   const period = isRecent ? recent : chosenDays({ from, to }, day);
   const shown = isRecent
     ? await figures.read(at, { ...recent.shown, names }, timed)
@@ -162,8 +164,9 @@ export async function readChanges(
   { company, warehouse }: Sources,
   { since, batch }: { since: number; batch: number },
 ) {
-  const [[asked], ...found] = await Promise.all([
+  const [[asked], [before], ...found] = await Promise.all([
     warehouse.ask("batch", [batch]),
+    warehouse.ask("batch", [since]),
     ...company.records.map(async (record) => ({
       record,
       // One more than is shown, to find whether there are more.
@@ -194,6 +197,7 @@ export async function readChanges(
   );
   return {
     snapshot_time: asked?.snapshot_time,
+    since_time: before?.snapshot_time ?? null,
     changes: changes.map(({ model: _, ...change }, index) => ({
       ...change,
       columns: columns[index],

@@ -135,10 +135,18 @@ testPage(
     )).map((row) => Object.values(row).map(plain)).sort();
     const cards = await page.locator("#cards .card-name").allInnerTexts();
     const boards = await page.locator("#boards h3").allInnerTexts();
+    // Lines without a day are all of today: the orders say which period it is.
+    await page.goto(await served.address);
+    await batchShown(page, 2);
+    await page.waitForSelector("[data-chart=customer] .row");
 
     assert.deepEqual(shown, byHand);
     assert.deepEqual(cards, ["Order", "Order line", "Territory cover"]);
     assert.deepEqual(boards, ["By customer", "By employee", "By shipper"]);
+    assert.equal(
+      await page.locator("#period [aria-pressed=true]").innerText(),
+      "All time",
+    );
     assert.equal(await page.title(), "Overview · Dashboard");
     assert.deepEqual(errors, []);
   },

@@ -160,14 +160,17 @@ function loginPage({ req }: Context, name: string, problem = "") {
   <body>
     <main class="sign-in">
       <h1>${name}</h1>
-      <form method="post" action="${root}login${search}" class="fields">
+      <form method="post" action="${root}login${search}">
         <label>Token
           <input type="password" name="token" required autofocus
-            aria-invalid="${invalid}" aria-describedby="problem">
+            autocomplete="current-password" aria-invalid="${invalid}"
+            aria-describedby="problem">
         </label>
+        <p id="problem" role="alert" class="bad">${problem}</p>
         <button>Sign in</button>
       </form>
-      <p id="problem" role="alert" class="bad">${problem}</p>
+      <p class="muted">Whoever runs the dashboard has the token: it is their
+        <code>DASHBOARD_TOKEN</code>.</p>
     </main>
   </body>
 </html>`;

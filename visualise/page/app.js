@@ -18,7 +18,7 @@ import {
   startMachine,
 } from "./machine.js";
 import { readOverview } from "./overview.js";
-import { readPipeline } from "./pipeline.js";
+import { readPipeline, showBehind } from "./pipeline.js";
 import { offerRecords, readRecord } from "./record.js";
 import { closeRows } from "./rows.js";
 import {
@@ -97,8 +97,9 @@ async function refresh() {
     const { turn } = state;
     $("empty").hidden = state.newest !== null;
     showShell();
-    if (state.newest !== null) {
-      write($("zone"), `Times are in the time zone ${zone()}.`);
+    write($("zone"), `Times are in the time zone ${zone()}.`);
+    // Before the first batch, the pipeline alone has something to show.
+    if (state.newest !== null || view() === "pipeline") {
       const [answer] = await Promise.all([
         VIEWS[view()]?.(own.signal),
         askTimeline(own.signal),
@@ -139,14 +140,18 @@ function tell(/** @type {unknown} */ error) {
   const isFinal = error instanceof AnswerError && error.isFinal;
   const message = error instanceof Error ? error.message : String(error);
   $("problem").hidden = error === null;
+  const said = /[.!?]$/.test(message) ? message : `${message}.`;
   write(
     $("problem"),
     error === null
       ? ""
-      : `The figures could not be updated: ${message}${
-        /[.!?]$/.test(message) ? "" : "."
-      }${isFinal ? "" : " Trying again every few seconds."}`,
+      : isFinal
+      ? `This address has nothing to show: ${said}`
+      : `The figures could not be updated: ${said} Trying again every few ` +
+        "seconds.",
   );
+  // What was not there will not come.
+  $("main").classList.toggle("refused", isFinal);
   // An address that makes no sense is no fault of the figures.
   state.problem = error === null || isFinal ? null : message;
   showStatus();
@@ -179,8 +184,8 @@ function showShell() {
   const isEmpty = state.newest === null && !$("empty").hidden;
   for (const section of document.querySelectorAll("[data-section]")) {
     const { dataset } = /** @type {HTMLElement} */ (section);
-    /** @type {HTMLElement} */ (section).hidden = isEmpty ||
-      dataset.section !== now;
+    /** @type {HTMLElement} */ (section).hidden = dataset.section !== now ||
+      isEmpty && now !== "pipeline";
   }
   const of = WITHIN[now] ?? now;
   for (const name of NAVIGATION) {
@@ -190,7 +195,8 @@ function showShell() {
     else link.removeAttribute("aria-current");
   }
   follow(/** @type {HTMLAnchorElement} */ ($("status")), { view: "pipeline" });
-  $("machine").hidden = !isTimed();
+  $("machine").hidden = !isTimed() || isEmpty;
+  showBehind();
   $("currency-bar").hidden = now !== "overview";
   showFilters();
   if (lastView !== "" && lastView !== now) {

@@ -3,7 +3,7 @@
 import { follow } from "./address.js";
 import { scaleOf, stackOf } from "./durations.js";
 import { make } from "./elements.js";
-import { clock, duration, figure, shown } from "./formats.js";
+import { duration, figure, lately, shown } from "./formats.js";
 import { state } from "./state.js";
 
 /** @typedef {Record<string, string>} Row */
@@ -28,7 +28,7 @@ export function stripOf(/** @type {Row[]} */ batches) {
       class: `${found > 0 ? "found" : "well"}${isLate ? " late" : ""}`,
       tabindex: "-1",
       title: [
-        `Batch ${row.batch}, ${clock(row.snapshot_time)}`,
+        `Batch ${row.batch}, ${lately(row.snapshot_time)}`,
         `${count(row.rows)} rows`,
         `${seconds(row.seconds_behind)} behind${isLate ? ", late" : ""}`,
         found === 0 ? "checks found nothing" : `${figure(found)} findings`,
@@ -162,7 +162,7 @@ export function healthOf({ batches, checks, verification, quarantined }) {
       quarantined === null
         ? "unknown"
         : `${figure(quarantined)} ${quarantined === 1 ? "row" : "rows"}`,
-      quarantined === 0,
+      quarantined === 0 || quarantined === null,
     ),
     entry(
       "Behind at load",

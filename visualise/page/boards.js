@@ -12,7 +12,7 @@ import {
   tabled,
 } from "./card_rows.js";
 import { drawBars, keepCards } from "./charts.js";
-import { make } from "./elements.js";
+import { $, make } from "./elements.js";
 import { heading } from "./formats.js";
 import { changeOf, figureOf, formatsOf, measureOf } from "./measures.js";
 
@@ -48,7 +48,11 @@ const TABLE_NAMES_MAX = 12;
  * @param {Shown} shown
  */
 export function showBoards(overview, shown) {
-  const boards = boardsOf(shown.card.subject);
+  const { card, currency } = shown;
+  const months = rowsOf(overview.figures, card, { by: "month", currency });
+  // The chart says once why there is nothing.
+  $("boards").hidden = months.length === 0;
+  const boards = boardsOf(card.subject);
   for (const board of boards) showBoard(overview, board, shown);
   keepCards("boards", boards.map(({ id }) => id));
 }
@@ -102,6 +106,10 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
     ),
     ofBoard,
   );
+  // The server reads so many names: of more, some are not known.
+  const others = current === undefined || current.length >= TABLE_NAMES_MAX
+    ? undefined
+    : 0;
   const isShown = new Set(sums.map((one) => one.id));
   const most = Math.max(...sums.map(({ value }) => value), 0);
   drawBars(
@@ -128,8 +136,10 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
     sums.slice(0, BOARD_ROWS_MAX).map((one) => ({
       ...barOf(one, {
         ...ofBoard,
-        was: before.find((other) => other.id === one.id)?.value,
-        now: current?.find((other) => other.id === one.id)?.value,
+        was: current === undefined
+          ? before.find((other) => other.id === one.id)?.value
+          : undefined,
+        now: current?.find((other) => other.id === one.id)?.value ?? others,
         state,
       }, shown),
       share: most === 0 ? 0 : one.value / most,

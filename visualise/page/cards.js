@@ -1,13 +1,13 @@
 // @ts-check
 // The overview's large figures.
 import { go } from "./address.js";
-import { lackedBy, rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
+import { lackedBy, lookOf, rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
 import { cardsOf } from "./company.js";
 import { $, make, refill } from "./elements.js";
 import { figure, heading, shown } from "./formats.js";
 import { changeOf, countOf, formatsOf, measureOf, sum } from "./measures.js";
 import { monthsOf } from "./months.js";
-import { sparkline } from "./svg.js";
+import { sparkColumns, sparkline } from "./svg.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Row} Row */
@@ -58,6 +58,9 @@ function partsOf(overview, card, { currency, today }) {
   const [lacked] = lackedBy(overview.figures, card);
   const since = overview.period === "12m" ? overview.from : null;
   const months = monthsOf(rows, { today, since }).slice(-SPARK_MONTHS);
+  const byMonth = months.map((one) =>
+    sum(counted.filter((row) => row.month === one), main)
+  );
   const detail = (/** @type {(Element | string)[]} */ parts) =>
     make("span", { class: "card-detail" }, ...parts);
   return [
@@ -82,11 +85,10 @@ function partsOf(overview, card, { currency, today }) {
     ),
     detail(comparedWith(overview, card, { currency, value })),
     ...ageingOf(overview, card, { currency, formats }),
-    sparkline(
-      months.map((one) =>
-        sum(counted.filter((row) => row.month === one), main)
-      ),
-    ),
+    // What is overdue by when it was due is no trend of what is overdue.
+    worst === undefined || states === undefined
+      ? sparkline(byMonth)
+      : sparkColumns(byMonth, lookOf(worst, states)),
   ];
 }
 
@@ -134,13 +136,14 @@ function ageingOf({ figures }, card, { currency, formats }) {
   return [make(
     "span",
     { class: "ages" },
-    ...ageing.map((name, index) => {
+    ...ageing.flatMap((name, index) => {
+      if (!((values[index] ?? 0) > 0)) return [];
       const part = make("span", {
         class: `age-${index}`,
         title: `${formats.short(values[index] ?? 0)} ${name}`,
       });
-      part.style.flexGrow = String(Math.max(0, values[index] ?? 0) / all);
-      return part;
+      part.style.flexGrow = String((values[index] ?? 0) / all);
+      return [part];
     }),
     make(
       "span",

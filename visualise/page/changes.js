@@ -4,7 +4,7 @@ import { go, param } from "./address.js";
 import { recordAddress } from "./company.js";
 import { isTechnical, titleOf, valueOf } from "./differences.js";
 import { $, field, make, refill, scrolled, write } from "./elements.js";
-import { figure, rounded } from "./formats.js";
+import { figure, moment, rounded, shown } from "./formats.js";
 import { get, shownBatch } from "./state.js";
 
 /** @typedef {import("./differences.js").Column} Column */
@@ -35,12 +35,23 @@ export async function readChanges(/** @type {AbortSignal} */ signal) {
           ? `Changes in batch ${figure(batch)}`
           : `Changes from batch ${figure(since + 1)} to ${figure(batch)}`,
       );
+      write($("changes-times"), timesOf(answer));
       const input = field("since");
       input.max = String(batch - 1);
       if (document.activeElement !== input) input.value = String(since);
       showChanges(answer);
     },
   };
+}
+
+/**
+ * Between which moments it changed.
+ * @param {{ snapshot_time: string, since_time: string | null }} answer
+ */
+function timesOf({ snapshot_time, since_time }) {
+  return since_time === null
+    ? `Up to ${moment(snapshot_time)}`
+    : `Between ${shown(since_time)} and ${moment(snapshot_time)}`;
 }
 
 /** @param {{ changes: Change[], cut: string[], most: number }} answer */

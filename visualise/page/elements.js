@@ -10,6 +10,8 @@ import { cell, heading, isFigure, isNumber, shown } from "./formats.js";
  * @typedef {{ label: string, act: (row: Row) => void }} Action
  */
 
+const DAY = /^\d{4}-\d\d-\d\d$/;
+
 /** The element of an id, which the page has. */
 export function $(/** @type {string} */ id) {
   const found = document.getElementById(id);
@@ -127,7 +129,10 @@ export function tableOf(rows, action) {
       ...columns.map((name) =>
         make(
           "td",
-          { class: align(name), "data-column": heading(name) },
+          {
+            class: DAY.test(String(row[name])) ? "day" : align(name),
+            "data-column": heading(name),
+          },
           cell(name, row[name]),
         )
       ),

@@ -93,7 +93,6 @@ async function tick() {
     state.up = false;
     listen();
   }
-  if (state.newest === null) return;
   // Where it fails, the pipeline's own view says why.
   const isPipeline = view() === "pipeline";
   if (!isPipeline) askStages().then(showStatus, () => {});

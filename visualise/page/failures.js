@@ -2,7 +2,7 @@
 // What a stage fails with: since when, what that means for the figures, what to
 // do about it, and what runs on.
 import { make } from "./elements.js";
-import { clock, duration, figure, moment } from "./formats.js";
+import { duration, figure, lately, moment } from "./formats.js";
 import { get, newestBatch, secondsBehind, state } from "./state.js";
 
 /** @typedef {import("./pipeline.js").Stage} Stage */
@@ -34,6 +34,17 @@ export function failing(/** @type {Stage[]} */ stages) {
 export function failingSeconds(/** @type {Stage} */ { failure }) {
   const since = Date.parse(failure?.since ?? "");
   return Math.max(0, (Date.now() - since) / 1000) || 0;
+}
+
+/**
+ * How long extract has committed nothing, in seconds, if that is longer than
+ * the target: then nobody runs it. 0 where it is not known, or fails.
+ */
+export function idleSeconds(/** @type {Stage} */ stage) {
+  const { failure, committed_at } = stage;
+  if (stage.stage !== "extract" || failure !== null) return 0;
+  const seconds = (Date.now() - Date.parse(committed_at ?? "")) / 1000;
+  return seconds > state.targetMinutes * 60 ? seconds : 0;
 }
 
 /** A stage's name at the beginning of a sentence. */
@@ -117,12 +128,13 @@ function meaning(/** @type {Stage} */ { stage, pending }) {
   } and will follow: nothing is lost.`;
 }
 
-/** The stage for which one with nothing pending waits: an earlier one fails. */
+/** The earlier stage that fails or is idle, for which a stage waits. */
 export function waitsFor(
   /** @type {Stage} */ stage,
   /** @type {Stage[]} */ stages,
 ) {
-  return failing(stages.slice(0, stages.indexOf(stage))).at(-1)?.stage;
+  return stages.slice(0, stages.indexOf(stage))
+    .findLast((one) => one.failure !== null || idleSeconds(one) > 0)?.stage;
 }
 
 function othersState(
@@ -134,10 +146,11 @@ function othersState(
   if (hidden !== null) return `? ${name} can't be seen from here`;
   if (failure !== null) return `✗ ${name} fails as well`;
   if (batch === null) return `${name} has no batch yet`;
-  const newest = `batch ${figure(batch)}, ${clock(committed_at)}`;
+  const newest = `batch ${figure(batch)}, ${lately(committed_at)}`;
   if (pending !== null && pending > 0) {
     return `… ${name} has ${figure(pending)} pending, after ${newest}`;
   }
+  if (idleSeconds(stage) > 0) return `✗ ${name} has stopped after ${newest}`;
   const before = waitsFor(stage, stages);
   return before === undefined
     ? `✓ ${name} goes on: ${newest}`

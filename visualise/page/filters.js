@@ -62,7 +62,13 @@ export function showFilters() {
         onclick: () => go({ [name]: null }),
       }, `${text} ×`)
     );
-  refill($("chips"), ...chips);
+  const all = make("button", {
+    type: "button",
+    class: "chip",
+    onclick: () =>
+      go(Object.fromEntries(Object.keys(chosen).map((name) => [name, null]))),
+  }, "Clear filters");
+  refill($("chips"), ...chips, ...(chips.length > 1 ? [all] : []));
   write(
     $("filters-name"),
     chips.length === 0 ? "Filters" : `Filters (${rounded(chips.length)})`,

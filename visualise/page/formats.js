@@ -17,7 +17,7 @@ const percents = new Intl.NumberFormat(undefined, {
   style: "percent",
   maximumFractionDigits: 1,
 });
-let { times, zoned, clocks } = timeFormats();
+let { times, zoned, clocks, dates } = timeFormats();
 // Days and months have no time zone.
 const days = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
@@ -68,12 +68,13 @@ function timeFormats(/** @type {string | undefined} */ timeZone = undefined) {
       timeZoneName: "short",
     }),
     clocks: of({ hour: "2-digit", minute: "2-digit" }),
+    dates: of({ day: "numeric", month: "short" }),
   };
 }
 
 /** Shows times in a zone, in place of the reader's. */
 export function useTimeZone(/** @type {string | undefined} */ timeZone) {
-  ({ times, zoned, clocks } = timeFormats(timeZone));
+  ({ times, zoned, clocks, dates } = timeFormats(timeZone));
 }
 
 /**
@@ -230,6 +231,15 @@ export function moment(/** @type {unknown} */ value) {
 export function clock(/** @type {unknown} */ value) {
   const iso = isoTime(String(value ?? ""));
   return iso === undefined ? String(value ?? "") : clocks.format(new Date(iso));
+}
+
+/** The time of the day, with the date unless it is today's. */
+export function lately(/** @type {unknown} */ value) {
+  const iso = isoTime(String(value ?? ""));
+  if (iso === undefined) return String(value ?? "");
+  const date = dates.format(new Date(iso));
+  const time = clocks.format(new Date(iso));
+  return date === dates.format(new Date()) ? time : `${date}, ${time}`;
 }
 
 /** The name of the zone that times are in. */

@@ -47,9 +47,29 @@ export function showMonths(overview, shown) {
     ? rowsBefore(overview, card, { by: "month", currency })
     : null;
   const measure = measureOf(subject, name);
-  const title = `${card.title} by month, ${
-    measure?.unit === "money" ? currencyOf(measure, currency) : heading(name)
-  }`;
+  const unit = measure?.unit === "money"
+    ? currencyOf(measure, currency)
+    : heading(name);
+  const title = `${card.title} by month${unit === "" ? "" : `, ${unit}`}`;
+  const series = [
+    ...(before === null ? [] : [{
+      name: "a year before",
+      look: "ghost",
+      values: months.map((one) =>
+        sum(before.filter((row) => row.month === yearBefore(one)), name)
+      ),
+    }]),
+    ...(now === null || isStacked ? [] : [{
+      name: "now",
+      look: "ghost",
+      values: months.map((one) =>
+        sum(now.filter((row) => row.month === one), name)
+      ),
+    }]),
+    ...seriesOf(rows, subject, { months, name }),
+  ];
+  // One month alone is no line.
+  const isAlone = months.length === 1 && series.length === 1;
   drawPlot("chart", "month", {
     title,
     ...tabled(rows, card, shown),
@@ -58,25 +78,9 @@ export function showMonths(overview, shown) {
   }, {
     label: `${title}. The arrow keys move from month to month, Enter shows ` +
       "the rows, and the button Table all figures.",
-    type: isStacked ? "column" : "line",
+    type: isStacked || isAlone ? "column" : "line",
     points: months.map(month),
-    series: [
-      ...(before === null ? [] : [{
-        name: "a year before",
-        look: "ghost",
-        values: months.map((one) =>
-          sum(before.filter((row) => row.month === yearBefore(one)), name)
-        ),
-      }]),
-      ...(now === null || isStacked ? [] : [{
-        name: "now",
-        look: "ghost",
-        values: months.map((one) =>
-          sum(now.filter((row) => row.month === one), name)
-        ),
-      }]),
-      ...seriesOf(rows, subject, { months, name }),
-    ],
+    series,
     ...formatsOf(subject, name, currency),
     partial: !isStacked && months.at(-1) === today,
     act: (index) => openRows(card, { month: months[index] ?? "" }, shown),

@@ -69,7 +69,19 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
  */
 function showOverview(batch, answer) {
   const shown = showFigures(batch, answer);
-  if (shown === undefined) return;
+  $("overview").classList.toggle("unmeasured", shown === undefined);
+  if (shown === undefined) {
+    refill(
+      $("cards"),
+      make(
+        "p",
+        { class: "none" },
+        "Nothing is measured: no model is a fact, or no fact has its table " +
+          "yet. docs/dashboard.md says how to measure something.",
+      ),
+    );
+    return;
+  }
   shownLast = answer;
   showBoards(answer, shown);
 }

@@ -10,8 +10,8 @@ import {
 import { drawPlot } from "./charts.js";
 import { barsOf } from "./durations.js";
 import { $, make, refill, scrolled, tableOrWords, write } from "./elements.js";
-import { failing, failurePanels, waitsFor } from "./failures.js";
-import { clock, duration, figure } from "./formats.js";
+import { failing, failurePanels, idleSeconds, waitsFor } from "./failures.js";
+import { clock, duration, figure, lately } from "./formats.js";
 import {
   get,
   isFromFuture,
@@ -36,6 +36,8 @@ export async function readPipeline(/** @type {AbortSignal} */ signal) {
 
 /** Shows how far the warehouse is behind now. */
 export function showBehind() {
+  $("behind").hidden = !$("empty").hidden;
+  if (state.newest === null) return;
   const target = duration(state.targetMinutes * 60);
   const seconds = Math.max(0, secondsBehind());
   const isLate = isFromFuture() || seconds > state.targetMinutes * 60;
@@ -86,6 +88,7 @@ function showPipeline(answer) {
   const { stages, freshness, batches, checks, verification } = answer;
   state.stages = stages;
   showBehind();
+  $("pipeline").classList.toggle("unloaded", batches.length === 0);
   refill($("failures"), ...failurePanels(stages));
   refill($("stages"), ...stages.map((stage) => stageCard(stage, answer)));
   refill($("strip"), ...stripOf(batches));
@@ -124,7 +127,14 @@ function stageCard(
     stage.batch === null ? "" : make(
       "p",
       {},
-      `Batch ${figure(stage.batch)}, ${clock(stage.committed_at)}`,
+      `Batch ${figure(stage.batch)}, ${lately(stage.committed_at)}`,
+    ),
+    state !== "idle" ? "" : make(
+      "p",
+      { class: "muted" },
+      "Is ",
+      make("code", {}, "./totesys run"),
+      ", or the schedule, still on?",
     ),
     stage.hidden === null
       ? ""
@@ -143,7 +153,8 @@ function stageCard(
  * @param {string | undefined} before The stage that it waits for.
  * @returns {[string, string]}
  */
-function stateOf({ hidden, failure, pending, batch }, before) {
+function stateOf(stage, before) {
+  const { hidden, failure, pending, batch } = stage;
   if (hidden !== null) return ["hidden", "? Not visible from here"];
   if (failure !== null) {
     return ["failed", `✗ Fails at batch ${figure(failure.batch)}`];
@@ -154,6 +165,8 @@ function stateOf({ hidden, failure, pending, batch }, before) {
       `… ${figure(pending)} ${pending === 1 ? "batch" : "batches"} pending`,
     ];
   }
+  const idle = idleSeconds(stage);
+  if (idle > 0) return ["idle", `✗ No batch for ${duration(idle)}`];
   if (before !== undefined) return ["waiting", `… Waits for ${before}`];
   return batch === null ? ["empty", "Nothing yet"] : ["well", "✓ Up to date"];
 }

@@ -44,7 +44,8 @@ function statusOf() {
   if (isTimed() && pastBatch() !== null) {
     return ["past", "Past", `batch ${figure(shownBatch())}`];
   }
-  const checks = Number(state.newest?.checks_failing ?? 0);
+  if (state.newest === null) return ["unknown", "No batch yet", ""];
+  const checks = Number(state.newest.checks_failing ?? 0);
   if (checks > 0) {
     return [
       "failing",
@@ -52,11 +53,5 @@ function statusOf() {
       "",
     ];
   }
-  return [
-    "live",
-    "Live",
-    state.newest === null ? "" : duration(
-      Math.max(0, seconds),
-    ),
-  ];
+  return ["live", "Live", duration(Math.max(0, seconds))];
 }

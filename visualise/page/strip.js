@@ -88,6 +88,7 @@ function endNames(/** @type {[number, number]} */ ends) {
   if (ends.some(Number.isNaN)) return [];
   const times = ends.map((ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`);
   const [first, last] = times.map((time) => shown(time.slice(0, 10)));
+  if (times[0] === times[1]) return ["", `${first}, ${clock(times[0])}`];
   return first === last
     ? times.map((time, end) => `${end === 0 ? `${first}, ` : ""}${clock(time)}`)
     : [first ?? "", last ?? ""];
@@ -121,5 +122,7 @@ function atOf(
 ) {
   return last > first
     ? (Date.parse(spans[index]?.time ?? "") - first) / (last - first)
-    : index / Math.max(1, spans.length - 1);
+    : spans.length < 2
+    ? 1
+    : index / (spans.length - 1);
 }

@@ -23,6 +23,32 @@ export function pathOf(/** @type {number[][]} */ points) {
   ).join("");
 }
 
+/** In per cent: columns keep away from what is above. */
+const HIGHEST = 85;
+
+/** Small columns without axes, for what a figure is made of. */
+export function sparkColumns(
+  /** @type {number[]} */ values,
+  /** @type {string} */ look,
+) {
+  const max = Math.max(...values, 0);
+  const width = 100 / Math.max(1, values.length);
+  return svg(
+    "svg",
+    { class: "spark", "aria-hidden": "true" },
+    ...(values.length < 2 ? [] : values).map((value, index) => {
+      const height = max === 0 ? 0 : Math.max(0, value) / max * HIGHEST;
+      return svg("rect", {
+        class: look,
+        x: `${((index + 0.15) * width).toFixed(2)}%`,
+        width: `${(width * 0.7).toFixed(2)}%`,
+        y: `${(100 - height).toFixed(2)}%`,
+        height: `${height.toFixed(2)}%`,
+      });
+    }),
+  );
+}
+
 /** A small line without axes, for the trend of a figure beside it. */
 export function sparkline(/** @type {(number | null)[]} */ values) {
   const max = Math.max(...values.map((value) => value ?? 0), 0);
