@@ -28,7 +28,7 @@ Deno.test("commands that repair a table can be copied into a shell", () => {
       model: { derivation: "row" },
       tables: ["Order Details", "lot"],
       kinds: ["different"],
-      lakeWays: [],
+      lakeRepairs: [],
     }),
     ["./totesys resync 'Order Details'", "./totesys resync lot"],
   );
