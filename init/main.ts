@@ -227,6 +227,15 @@ function describe({ models, skipped }: Star): string[] {
         }`
       )
     ),
+    ...models.flatMap(({ name, columns, references }) =>
+      columns.filter(({ name: column, source }) =>
+        references.has(column) && source.valueType === "numeric"
+      ).map(({ name: column }) =>
+        `${name}: ${column} refers to ${
+          references.get(column)
+        } by a numeric as it is written: 1.5 is not 1.50; remove the reference if both occur`
+      )
+    ),
     ...models.filter(({ table }) => !table.readable).map(({ table }) =>
       `${fullName(table)}: this role may not read it yet; see grants.sql`
     ),

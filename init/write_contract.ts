@@ -1,7 +1,8 @@
 import { quoteName } from "../lib/sql/quote.ts";
-import { IMPOSSIBLE_NAME } from "../lib/project/contract.ts";
 import { fullName } from "./catalogue.ts";
 import type { Star } from "./star.ts";
+
+const LINE_BREAK = /[\n\r\u2028\u2029]/;
 
 /** The contract with the source: what each run reads from it. */
 export function contractText(star: Star): string {
@@ -15,7 +16,7 @@ export function contractText(star: Star): string {
     const leftOut = table.columns.map((column) => column.name)
       .filter((column) => !known.includes(column))
       // A comment is a single line.
-      .filter((column) => !IMPOSSIBLE_NAME.test(column));
+      .filter((column) => !LINE_BREAK.test(column));
     return `create table ${name(table.schema)}.${name(table.name)} (
 ${lines.join("\n")}${
       leftOut.length === 0
