@@ -187,7 +187,7 @@ function assertMadeByAthena(log: string): void {
     assert.match(
       log,
       new RegExp(
-        `${name}: \\d+ rows in \\d+ files by athena, which read \\d+ bytes`,
+        `${name}: \\d+ rows? in \\d+ files? by athena, which read \\d+ bytes`,
       ),
     );
   }
