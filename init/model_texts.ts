@@ -1,5 +1,5 @@
 import { fullName, type SourceColumn } from "./catalogue.ts";
-import type { PlannedColumn } from "./plan_column.ts";
+import { canHaveRule, type PlannedColumn } from "./plan_column.ts";
 import type { PlannedModel, Star } from "./star.ts";
 import { name } from "./write_contract.ts";
 
@@ -126,9 +126,10 @@ export function decimalOf(
   { key, references }: PlannedModel,
   { source: { name, type, valueType }, name: named }: PlannedColumn,
 ): string | undefined {
-  if (type === valueType || key.includes(name) || references.has(named)) {
-    return undefined;
-  }
+  if (
+    type === valueType || key.includes(name) || references.has(named) ||
+    !canHaveRule(key)
+  ) return undefined;
   const [, digits, scale] = EXACT.exec(valueType) ?? [];
   return digits !== undefined && Number(digits) <= DIGITS_MAX &&
       Number(scale) <= Number(digits)

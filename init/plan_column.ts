@@ -39,7 +39,7 @@ export function planColumn(
 ): PlannedColumn {
   const { kind, taken, key } = options;
   const { contract, isCarried } = contractOf(source);
-  const moment = isCarried && !key.includes(source.name)
+  const moment = isCarried && !key.includes(source.name) && canHaveRule(key)
     ? momentOf(source)
     : undefined;
   const free = (wanted: string, ending = "") => {
@@ -63,6 +63,14 @@ export function planColumn(
     moment,
     ...hasDay ? { day: free(source.name, "_date") } : {},
   };
+}
+
+/**
+ * Whether a quarantine rule can give the key of a table beside its reason. If
+ * not, the table's model casts no text, since nothing would set a row aside.
+ */
+export function canHaveRule(key: readonly string[]): boolean {
+  return !key.some((name) => name.toLowerCase() === "reason");
 }
 
 /** A column's type in the contract, and whether it is text for another type. */

@@ -163,7 +163,10 @@ Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
         insert into "Item" values (1, 5.5, null, 1), (2, 'NaN', 1, 1),
           (3, 1, 1, 'NaN');
         create table "a/b\\c d" (id integer primary key, amount amount);
-        insert into "a/b\\c d" values (4, 'NaN')`,
+        insert into "a/b\\c d" values (4, 'NaN');
+        create table refunds ("Reason" text primary key, amount amount,
+          until date default 'infinity');
+        insert into refunds values ('late', 'NaN', '0044-03-15 BC')`,
       warehouse: "empty",
     });
     const { context, warehouse: { client }, source } = platform;
@@ -195,6 +198,10 @@ Deno.test("init writes rules that quarantine NaN in domains over numbers", () =>
       ["3", 'plain is no numeric(10,2): "NaN"'],
       ["4", "amount is no decimal(10, 2): NaN"],
     ]);
+    assert.deepEqual(
+      await query(client, "select amount, until from dim_refunds_current"),
+      [{ amount: "NaN", until: "0044-03-15 BC" }],
+    );
     assert.deepEqual(
       [...Deno.readDirSync(join(into, "quarantine"))].map(({ name }) => name)
         .toSorted(),
