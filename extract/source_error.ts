@@ -17,7 +17,7 @@ const LIMITED = "53400";
  * limit, damage.
  */
 const LASTING =
-  /^(0A|22|25006|28|3D|3F|42|53400|54|55000|57P05|P0|XX001|XX002)/;
+  /^(0A|22|25006|25P03|25P04|28|3D|3F|42|53400|54|55000|57P05|P0|XX001|XX002)/;
 
 /** A value, or all that is made of it, is over PostgreSQL's limit of 1 GB. */
 const TOO_LARGE = /^invalid memory alloc request size/;
@@ -89,6 +89,9 @@ function hintFor(error: unknown): string {
         return "A standby has no rows of an unlogged table: let SOURCE_URL name the primary, or have the table logged (alter table ... set logged)";
       }
       return "The source does not support it, as the message says; its server log may say more";
+    case "25P03":
+    case "25P04":
+      return "The source role, the database or a pooler limits how long a transaction may last, and did so before extract could lift it: lift that (alter role ... set transaction_timeout to 0)";
     case "40001":
       return "Run extract again. If a standby cancels it each time: raise max_standby_streaming_delay there, set hot_standby_feedback to on, or let SOURCE_URL name the primary";
     case "72000":

@@ -106,7 +106,13 @@ function hintFor(
   const forLogin = loginHint(state, said, settings);
   if (forLogin !== undefined) return forLogin;
   if (state === "3D000") return "Check the database's name in the URL";
-  if (state === "53300") return "The server has no free connection: try later";
+  if (state === "53300") {
+    return /too many connections for (role|database)/.test(said)
+      ? `Its connection limit is reached: end other sessions, or raise it: alter role ${
+        quoteName(user)
+      } connection limit ..., or alter database`
+      : "The server has no free connection: try later";
+  }
   if (state === "42501" && /for database/.test(said)) {
     return `Allow it: grant connect on database ${quoteName(database)} to ${
       quoteName(user)

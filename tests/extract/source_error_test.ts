@@ -53,6 +53,12 @@ Deno.test("an error of the source that would recur in every run is not retryable
         false,
         /idle_session_timeout: lift it/,
       ],
+      [
+        "25P04",
+        "terminating connection due to transaction timeout",
+        false,
+        /set transaction_timeout to 0/,
+      ],
       ["XX001", "invalid page in block 7", false, /server log/],
       [
         "XX000",

@@ -140,7 +140,7 @@ const REFUSALS: Refusal[] = [
     retryable: false,
   },
   {
-    name: "a server without a connection left",
+    name: "a role without a connection left",
     settings: async ({ client, settings }) => {
       const user = `crowded_${settings.database}`;
       await client.query(
@@ -149,7 +149,7 @@ const REFUSALS: Refusal[] = [
       return { user, password: WRONG };
     },
     found: /too many connections for role/,
-    hint: /^The server has no free connection/,
+    hint: /^Its connection limit is reached: .* alter role "crowded_/,
     retryable: true,
   },
 ];
