@@ -27,7 +27,7 @@ const REFUSED =
   "A trigger, a function or a policy in the warehouse refused it, as the message says: change or drop that";
 
 const OWN_TABLE =
-  "It is one of the pipeline's own tables, and others changed it: drop their column, constraint or index; a column may stay if it has a default";
+  "It is one of the pipeline's own tables, and others changed it: drop their column, constraint or index; a column may stay if it has a default. Give a column of its own its default back";
 const NO_DEFAULT =
   "alter table ... alter is_placeholder set default false, for the dimension that it names";
 

@@ -39,12 +39,44 @@ export async function reconcileRows(
           is not distinct from row(${compared(columns, unequal, "present.")})
     )`,
   );
+  const twins = await removeTwins(client, reconciliation);
   const added = await client.query(
     `insert into ${name} (${quoteNames(columns)})
     select ${quoteNames(columns)} from ${fresh} as fresh
     where not exists (select from ${name} as present where ${same})`,
   );
-  return 2 * changed + (removed.rowCount ?? 0) + (added.rowCount ?? 0);
+  return 2 * changed + (removed.rowCount ?? 0) + twins + (added.rowCount ?? 0);
+}
+
+/**
+ * Deletes all but one of the rows with the same identity, which there are only
+ * if somebody dropped the key. Returns how many.
+ */
+async function removeTwins(
+  client: pg.Client,
+  { name, identity }: Reconciliation,
+): Promise<number> {
+  const enforced = await query(
+    client,
+    `select from pg_index
+    where indrelid = to_regclass(quote_ident($1)) and indisunique
+      and indisvalid and indpred is null and indexprs is null
+      and array(
+        select attname::text from pg_attribute
+        where attrelid = indrelid and attnum = any(indkey)
+      ) <@ $2::text[]`,
+    [name, identity],
+  );
+  if (enforced.length > 0) return 0;
+  // A place is known by its partition, too.
+  const { rowCount } = await client.query(
+    `delete from ${quoteName(name)} as present where exists (
+      select from ${quoteName(name)} as twin
+      where ${sameColumns(identity, "twin", "present")}
+        and (twin.tableoid, twin.ctid) < (present.tableoid, present.ctid)
+    )`,
+  );
+  return rowCount ?? 0;
 }
 
 /** SQL for whether `reconcileRows` deletes the row with the alias `present`. */

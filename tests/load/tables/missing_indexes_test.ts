@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { query } from "../../../lib/postgres/postgres.ts";
+import { rebuildWarehouse } from "../../../load/repair/rebuild_warehouse.ts";
+import { assertMirrored } from "../../harness/mirror.ts";
+import {
+  execute,
+  openPlatform,
+  type Platform,
+} from "../../harness/platform.ts";
+import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+
+async function openLoaded(): Promise<Platform> {
+  const platform = await openPlatform({ warehouse: "empty" });
+  await fillSmall(platform.source.client);
+  await platform.run();
+  return platform;
+}
+
+/** The definitions of all indexes, keys among them. */
+async function indexesOf({ warehouse }: Platform): Promise<string[]> {
+  const rows = await query(
+    warehouse.client,
+    `select pg_get_indexdef(indexrelid) || ' ' || indisprimary as index
+    from pg_index
+    inner join pg_class on pg_class.oid = indexrelid
+    where relnamespace in ('public'::regnamespace, 'pipeline'::regnamespace)
+    order by index`,
+  );
+  return rows.map(({ index }) => index ?? "");
+}
+
+/** Statements that drop each index and key, but for dimensions' keys and sql/warehouse's. */
+async function dropsOf({ warehouse }: Platform): Promise<string[]> {
+  const rows = await query(
+    warehouse.client,
+    `select case
+        when conname is null then format('drop index %s', indexrelid::regclass)
+        else format('alter table %s drop constraint %I', conrelid::regclass,
+          conname)
+      end as statement
+    from pg_index
+    inner join pg_class on pg_class.oid = indexrelid
+    left join pg_constraint on conindid = indexrelid and contype = 'p'
+    where relnamespace in ('public'::regnamespace, 'pipeline'::regnamespace)
+      and relname <> 'fact_sales_order_design_id_idx'
+      and (relname not like 'dim\\_%' or relname like '%\\_closed%')`,
+  );
+  return rows.map(({ statement }) => statement ?? "");
+}
+
+Deno.test("load() makes each index again that somebody dropped", async () => {
+  await using platform = await openLoaded();
+  const before = await indexesOf(platform);
+  const drops = await dropsOf(platform);
+  await execute(platform.warehouse.client, ...drops);
+  await execute(platform.source.client, insertOrder(30));
+
+  await platform.run();
+
+  assert.ok(drops.length > 30, String(drops.length));
+  assert.deepEqual(await indexesOf(platform), before);
+  const said = platform.logged.filter((line) => /an index was/.test(line));
+  assert.equal(said.length, drops.length);
+  await assertMirrored(platform);
+});
+
+Deno.test("load() leaves alone what serves in an index's place", async () => {
+  await using platform = await openLoaded();
+  await execute(
+    platform.warehouse.client,
+    "drop index fact_payment_from_batch_idx",
+    "create index on fact_payment (from_batch, payment_id)",
+    "drop index fact_payment_payment_id_from_batch_idx",
+    "create unique index mine on fact_payment (from_batch, payment_id)",
+    "alter table fact_payment drop constraint fact_payment_pkey",
+    "alter table fact_payment add primary key (payment_record_id, from_batch)",
+  );
+  const before = await indexesOf(platform);
+
+  await platform.run();
+
+  assert.deepEqual(await indexesOf(platform), before);
+});
+
+Deno.test("load() names rows that a dropped key let in twice, and a rebuild removes them", async () => {
+  await using platform = await openLoaded();
+  const before = await indexesOf(platform);
+  await execute(
+    platform.warehouse.client,
+    "alter table fact_payment drop constraint fact_payment_pkey",
+    "drop index fact_payment_payment_id_idx, fact_payment_payment_id_from_batch_idx",
+    "insert into fact_payment select * from fact_payment where payment_id = 1",
+  );
+  await execute(platform.source.client, insertOrder(30));
+
+  await assert.rejects(platform.run(), {
+    name: "StageError",
+    message: /could not create unique index .*is duplicated/s,
+    hint: /`\.\/totesys rebuild warehouse` repairs it/,
+    retryable: false,
+  });
+  await rebuildWarehouse(platform.context);
+  await platform.run();
+
+  assert.deepEqual(await indexesOf(platform), before);
+  await assertMirrored(platform);
+});
