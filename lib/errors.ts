@@ -1,3 +1,5 @@
+import { redact } from "./settings/redact.ts";
+
 /** The settings or the command line are wrong; it names every problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -99,13 +101,6 @@ function oneLine(text: string): string {
   return line.length > DETAIL_CHARACTERS_MAX
     ? `${line.slice(0, DETAIL_CHARACTERS_MAX)}…`
     : line;
-}
-
-/** Removes the password, up to the last `@`, from every URL in a text. */
-export function redact(text: string): string {
-  return text
-    .replace(/(\b[a-z][a-z0-9+]*:\/\/[^\s:@/]*):\S*@/gi, "$1:***@")
-    .replace(/([?&](?:ssl)?password=)[^&\s"']*/gi, "$1***");
 }
 
 /** Whether a server or a library threw it: not one of ours, nor an abort. */

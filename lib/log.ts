@@ -6,6 +6,7 @@ import {
 } from "@logtape/logtape";
 import { agreeing } from "./counted.ts";
 import { redact } from "./errors.ts";
+import { redact } from "./settings/redact.ts";
 
 /** How events are written. */
 export interface LogOptions {

@@ -3,14 +3,11 @@ import { StageError } from "../lib/errors.ts";
 import {
   type Connection,
   inTransaction,
-  LOCK_TIMEOUT,
-  queryRow,
   serverName,
-  sqlState,
 } from "../lib/postgres/postgres.ts";
 import type { StageContext } from "../lib/stage.ts";
 import { missingSchema } from "../lib/warehouse/missing_schema.ts";
-import { LOCK_KEY } from "../lib/warehouse/load_lock.ts";
+import { takeLoadLock } from "../lib/warehouse/load_lock.ts";
 import { nameLockHolders } from "../lib/warehouse/lock_error.ts";
 import { checkEncoding } from "../lib/warehouse/check_encoding.ts";
 import {
@@ -19,8 +16,6 @@ import {
 } from "../lib/warehouse/warehouse_settings.ts";
 import { makeSchema } from "./tables/make_schema.ts";
 import { noteFailedCheck } from "./checks/run_checks.ts";
-
-const LOCK_NOT_AVAILABLE = "55P03";
 
 /** How a loader is opened. */
 export interface OpenLoaderOptions {
@@ -98,10 +93,13 @@ export class Loader implements AsyncDisposable {
    * Records the check that ended it, if one did.
    */
   async transaction(work: () => Promise<void>): Promise<boolean> {
-    const { client, context } = this;
+    const { client, context, waitSeconds } = this;
     try {
       const run = async () => {
-        if (!await this.#takeLock()) return false;
+        const server = serverName(warehouseOf(context));
+        if (!await takeLoadLock(client, { ...context, server, waitSeconds })) {
+          return false;
+        }
         await work();
         context.signal.throwIfAborted();
         return true;
@@ -119,40 +117,6 @@ export class Loader implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.connection[Symbol.asyncDispose]();
-  }
-
-  async #takeLock(): Promise<boolean> {
-    const { client, context: { log }, waitSeconds } = this;
-    const lock = await queryRow(
-      client,
-      "select pg_try_advisory_xact_lock($1::bigint) as held",
-      [LOCK_KEY],
-    );
-    if (lock.held === "t") return true;
-    const server = serverName(warehouseOf(this.context));
-    if (waitSeconds === undefined) {
-      log.warn("another load is running in {server}", { server });
-      return false;
-    }
-    log.info("waiting for another load in {server}, {seconds} s at most", {
-      server,
-      seconds: waitSeconds,
-    });
-    try {
-      await client.query(`set local lock_timeout = '${waitSeconds}s'`);
-      await client.query(
-        "select pg_advisory_xact_lock($1::bigint)",
-        [LOCK_KEY],
-      );
-      await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
-      return true;
-    } catch (error) {
-      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
-      throw new StageError(
-        `Cannot load into ${server}: another load has been running there for over ${waitSeconds} seconds`,
-        { subject: server, retryable: true, hint: "Run it again later" },
-      );
-    }
   }
 }
 

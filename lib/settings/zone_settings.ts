@@ -1,8 +1,8 @@
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-import { redact } from "../errors.ts";
 import type { S3Settings } from "../zone/zone.ts";
 import { isKey } from "../zone/zone_key.ts";
 import type { Environment, SettingReader } from "./setting_reader.ts";
+import { redact } from "./redact.ts";
 
 const GLOB_CHARACTERS = /[*?[]/;
 /** Other tools' names for the endpoint: ignored, AWS itself would be used. */

@@ -1,12 +1,65 @@
 import type pg from "pg";
-import { applicationName, query } from "../postgres/postgres.ts";
+import type { Logger } from "@logtape/logtape";
+import { StageError } from "../errors.ts";
+import {
+  applicationName,
+  LOCK_TIMEOUT,
+  query,
+  queryRow,
+  sqlState,
+} from "../postgres/postgres.ts";
 import type { PostgresSettings } from "../settings/connection_url.ts";
 
 /**
  * One load at a time: the key of the warehouse's advisory lock. It is held by
  * transactions, since behind a pooler sessions are shared.
  */
-export const LOCK_KEY = "7235419846134";
+const LOCK_KEY = "7235419846134";
+
+/** `lock_not_available`. */
+const LOCKED = "55P03";
+
+/**
+ * Takes load's lock until the transaction ends. False when another load has it
+ * and no time to wait is given; throws a `StageError` after that time.
+ */
+export async function takeLoadLock(
+  client: pg.Client,
+  options: {
+    server: string;
+    /** Undefined: not at all. */
+    waitSeconds: number | undefined;
+    log: Logger;
+  },
+): Promise<boolean> {
+  const { server, waitSeconds, log } = options;
+  const lock = await queryRow(
+    client,
+    "select pg_try_advisory_xact_lock($1::bigint) as held",
+    [LOCK_KEY],
+  );
+  if (lock.held === "t") return true;
+  if (waitSeconds === undefined) {
+    log.warn("another load is running in {server}", { server });
+    return false;
+  }
+  log.info("waiting for another load in {server}, {seconds} s at most", {
+    server,
+    seconds: waitSeconds,
+  });
+  try {
+    await client.query(`set local lock_timeout = '${waitSeconds}s'`);
+    await client.query("select pg_advisory_xact_lock($1::bigint)", [LOCK_KEY]);
+    await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
+    return true;
+  } catch (error) {
+    if (sqlState(error) !== LOCKED) throw error;
+    throw new StageError(
+      `Cannot load into ${server}: another load has been running there for over ${waitSeconds} seconds`,
+      { subject: server, retryable: true, hint: "Run it again later" },
+    );
+  }
+}
 
 /** The session that keeps load from its lock. */
 export interface LockHolder {

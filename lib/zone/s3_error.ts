@@ -4,6 +4,8 @@ import {
   meaningOfCode,
   type S3Meaning,
 } from "./s3_meaning.ts";
+import { messageOf, StageError } from "../errors.ts";
+import { redact } from "../settings/redact.ts";
 
 /** What was being done when S3 failed. */
 export interface S3Attempt {
