@@ -4,8 +4,9 @@ import { StageError } from "../errors.ts";
 import type { Zone } from "../zone/zone.ts";
 import { keyName } from "../zone/zone_key.ts";
 import { readGeneration } from "./generation.ts";
-import { decodeManifest, encodeManifest, type Manifest } from "./manifest.ts";
+import { type Manifest } from "./manifest.ts";
 import { REQUESTS_AT_ONCE } from "../zone/zone.ts";
+import { decodeManifest, encodeManifest } from "./encode_manifest.ts";
 
 const COMMIT_ATTEMPTS_MAX = 6;
 const COMMIT_RETRY_MS = 200;

@@ -2,11 +2,7 @@ import assert from "node:assert/strict";
 import { canaryFullReadReason } from "../../extract/full_read_reasons.ts";
 import { sourceFullReadReason } from "../../extract/full_read_reasons.ts";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
-import {
-  decodeManifest,
-  encodeManifest,
-  type IngestionManifest,
-} from "../../lib/batches/manifest.ts";
+import { type IngestionManifest } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
 import { ingestionManifest, shipped } from "../harness/manifests.ts";
@@ -18,6 +14,10 @@ import {
   PROJECT_SQL,
 } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import {
+  decodeManifest,
+  encodeManifest,
+} from "../../lib/batches/encode_manifest.ts";
 
 /** Rewrites a manifest, as if the batch had been taken under other signs. */
 async function rewrite(

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
-import { encodeManifest } from "../../lib/batches/manifest.ts";
 import { Cluster, DATABASE, inServerFolder } from "../harness/cluster.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
@@ -9,6 +8,7 @@ import { openClient, settingsOf } from "../harness/postgres.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
 import { withStatements } from "../pipeline/bad_input/bad_input.ts";
+import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 // In a server of its own: in a shared one, the transactions of other tests end.
 Deno.test("extract() scans no table when no transaction has ended since the last batch", () =>

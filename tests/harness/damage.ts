@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { manifestKey } from "../../lib/batches/batch_log.ts";
-import { encodeManifest, type Manifest } from "../../lib/batches/manifest.ts";
+import { type Manifest } from "../../lib/batches/manifest.ts";
 import { queryRow } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { openZone } from "../../lib/zone/zone.ts";
@@ -13,6 +13,7 @@ import {
 import type { Platform } from "./platform.ts";
 import { execute } from "./platform.ts";
 import { fillSmall, insertOrder } from "./small_source.ts";
+import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 /**
  * Runs four batches of the small source with versions, deletes, a row that

@@ -1,7 +1,6 @@
 import { BatchLog, manifestKey } from "../../lib/batches/batch_log.ts";
 import { readLiveFiles } from "../../lib/batches/live_files.ts";
 import {
-  encodeManifest,
   type IngestionManifest,
   type LiveFile,
   type ProcessedManifest,
@@ -12,6 +11,7 @@ import { quoteText } from "../../lib/sql/quote.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import { openZone, type Zone } from "../../lib/zone/zone.ts";
 import type { Platform } from "./platform.ts";
+import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 /** A batch of the processed zone that holds nothing, for tests of the log. */
 export function emptyManifest(

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { encodeManifest } from "../../lib/batches/manifest.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import { RESOURCES } from "../../lib/stage.ts";
 import { changedZones } from "../harness/changed_zone.ts";
@@ -7,6 +6,7 @@ import { companyOf } from "../harness/company_of.ts";
 import { ingestionManifest } from "../harness/manifests.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openTestDatabase } from "../harness/postgres.ts";
+import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 const SQL = companyOf(`create table thing (
     id integer not null,

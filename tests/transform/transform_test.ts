@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { encodeManifest } from "../../lib/batches/manifest.ts";
 import { createProgress } from "../../lib/cli/progress.ts";
 import { query } from "../../lib/postgres/postgres.ts";
 import type { ProjectSql } from "../../lib/project/project_sql.ts";
@@ -8,6 +7,7 @@ import { processedManifest } from "../harness/manifests.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, PROJECT_SQL } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { encodeManifest } from "../../lib/batches/encode_manifest.ts";
 
 const HOURS_13_MS = 13 * 3_600_000;
 

@@ -1,10 +1,10 @@
 import type { BatchLog } from "../../lib/batches/batch_log.ts";
 import {
   type IngestionManifest,
-  manifestSha256,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import { StageError } from "../../lib/errors.ts";
+import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 
 /**
  * Checks that the batch transformed last is still what was extracted: throws a

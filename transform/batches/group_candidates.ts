@@ -4,7 +4,6 @@ import { isOfSameSql } from "../../lib/batches/same_sql.ts";
 import {
   type IngestedTable,
   type IngestionManifest,
-  manifestSha256,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
@@ -12,6 +11,7 @@ import type { GroupBounds, StageContext } from "../../lib/stage.ts";
 import { extractedOf } from "./make_batch.ts";
 import { changedTables } from "../tables/quarantine.ts";
 import { tableFiles } from "../tables/table_state.ts";
+import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 
 /** The bounds on which waiting batches are made in one pass. */
 export const GROUP_BOUNDS: GroupBounds = {

@@ -10,7 +10,6 @@ import {
   type DataFile,
   type IngestionManifest,
   type LiveFile,
-  manifestSha256,
   type ProcessedManifest,
 } from "../../lib/batches/manifest.ts";
 import { checkFiles } from "../../lib/batches/check_files.ts";
@@ -26,6 +25,7 @@ import type { BatchEngine } from "../engine/batch_engine.ts";
 import { openBatchEngine } from "../engine/open_batch_engine.ts";
 import { sqlSince, withChangedJoins } from "./continuity.ts";
 import { changedTables } from "../tables/quarantine.ts";
+import { manifestSha256 } from "../../lib/batches/encode_manifest.ts";
 
 /** A DuckDB for the two zones, and the columns that preparing it found. */
 export interface Prepared {

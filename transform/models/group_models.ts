@@ -1,7 +1,4 @@
-import {
-  emptyModelSql,
-  emptyTableSql,
-} from "../../lib/models/empty_relation.ts";
+import { emptyModelSql } from "../../lib/models/empty_relation.ts";
 import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { readColumnsSql } from "../../lib/duckdb/data_files.ts";
 import {
@@ -27,10 +24,10 @@ import {
 } from "../batches/group_work.ts";
 import { fileOrderSql, holdsUntilSql } from "../files/holds_until_sql.ts";
 import { IS_GONE, ROW_BATCH } from "../tables/land_table.ts";
+import { insertVersions, made, VERSION } from "./made_versions.ts";
+import { groupJoins } from "./group_joins.ts";
 import { keyOfSource } from "./make_rows.ts";
 import { knownState } from "./make_set.ts";
-import { differenceSql, missingKeysSql } from "./model_changes.ts";
-import { keepTable, tableBefore, tableFiles } from "../tables/table_state.ts";
 import { writeVersionFile } from "../files/write_versions.ts";
 
 /** The snapshot time of each batch of the group. */
@@ -44,9 +41,7 @@ interface GroupInput {
 }
 
 /**
- * Makes the versions that the batches of a group add to every model. One class,
- * though the file is over 300 lines: its steps share the group's tables in
- * DuckDB, which only make sense together.
+ * Makes the versions that the batches of a group add to every model.
  */
 export class GroupModels {
   readonly #work: GroupWork;
@@ -80,10 +75,11 @@ export class GroupModels {
       if (model.derivation === "row") await this.#rows(model);
       if (model.derivation === "set") await this.#set(model, content);
     }
-    await this.#joins(
-      affected.filter(({ derivation }) => derivation === "join"),
+    await groupJoins(this.#work, {
+      models: affected.filter(({ derivation }) => derivation === "join"),
+      isRead: (table) => rounds.has(table),
       content,
-    );
+    });
     const models = new Map<string, GroupedModel>();
     for (const model of affected) {
       const made = await this.#write(model);
@@ -96,7 +92,7 @@ export class GroupModels {
   async #openModel(model: ModelSql): Promise<void> {
     await this.#work.duckdb.run(
       `create or replace table ${made(model)} as ${
-        emptyModelSql([...this.#columns(model), BATCH, DELETE])
+        emptyModelSql([...this.#columns(model), ...VERSION])
       }`,
     );
   }
@@ -117,23 +113,23 @@ export class GroupModels {
         model.key.map((name) => keyOfSource(columns, name)).join(", ")
       }, ${ROW_BATCH} as batch, true as is_delete
       from ${groupedTable(source)} as source where ${where}`;
-    await this.#insert(model, `${keysOf(IS_GONE)}`);
+    await insertVersions(this.#work, { model, versions: `${keysOf(IS_GONE)}` });
     const result = `result_after.${quoteName(model.name)}`;
     const turns = this.#input.rounds.get(source) ?? 0;
     for (let turn = 1; turn <= turns; turn++) {
       await this.#show(source, `${ROUND} = ${turn}`);
       await duckdb.run(`create or replace table ${result} as ${model.sql}`);
       const rows = keysOf(`${ROUND} = ${turn} and not ${IS_GONE}`);
-      await this.#insert(
+      await insertVersions(this.#work, {
         model,
-        `select ${names}, batch, false as is_delete from ${result}
+        versions: `select ${names}, batch, false as is_delete from ${result}
         left join (select ${key}, batch from (${rows})) using (${key})`,
-      );
+      });
       // A row that the model leaves out is no longer part of it.
-      await this.#insert(
+      await insertVersions(this.#work, {
         model,
-        `from (${rows}) anti join ${result} using (${key})`,
-      );
+        versions: `from (${rows}) anti join ${result} using (${key})`,
+      });
     }
   }
 
@@ -145,12 +141,6 @@ export class GroupModels {
       `create or replace view changed.${quoteName(table)} as select ${
         quoteNames(found.columns.map(({ name }) => name))
       } from ${groupedTable(table)} where ${condition} and not ${IS_GONE}`,
-    );
-  }
-
-  async #insert(model: ModelSql, versions: string): Promise<void> {
-    await this.#work.duckdb.run(
-      `insert into ${made(model)} by name ${versions}`,
     );
   }
 
@@ -202,135 +192,18 @@ export class GroupModels {
       await this.#findNew(model, batches.slice(0, half));
       return await this.#findNew(model, batches.slice(half));
     }
-    await this.#insert(
+    await insertVersions(this.#work, {
       model,
-      `select *, ${first} as batch, false as is_delete from ${found}`,
-    );
-    await duckdb.run(`insert into ${known} from ${found}`);
-  }
-
-  /**
-   * Goes batch by batch through those that changed a table which a join reads.
-   */
-  async #joins(
-    models: readonly ModelSql[],
-    content: BatchContent,
-  ): Promise<void> {
-    const { duckdb, sql, inputs } = this.#work;
-    const { rounds } = this.#input;
-    const needed = new Set(models.flatMap(({ reads }) => reads));
-    const tables = sql.tables.filter(({ name }) => needed.has(name));
-    for (const table of tables) await this.#openCurrent(table);
-    for (const model of models) {
-      await duckdb.run(
-        `create or replace table result_before.${
-          quoteName(model.name)
-        } as ${model.sql}`,
-      );
-    }
-    for (const { batch } of inputs) {
-      const moved = new Set<string>();
-      for (const table of tables) {
-        if (await this.#moveCurrent(table, batch)) moved.add(table.name);
-      }
-      for (const model of models) {
-        if (!model.reads.some((table) => moved.has(table))) continue;
-        await this.#join(model, batch);
-      }
-    }
-    for (const table of tables) {
-      if (!rounds.has(table.name)) continue;
-      await keepTable(this.#work, {
-        table,
-        content,
-        whole: `from ${groupedCurrent(table)}`,
-      });
-      this.#work.written.push(
-        ...tableFiles(content.state, table.name).map(({ key }) => key),
-      );
-    }
-  }
-
-  async #openCurrent(table: ContractTable): Promise<void> {
-    const { duckdb } = this.#work;
-    const name = quoteName(table.name);
-    const before = await tableBefore(this.#work, table);
-    if (before === undefined) this.#checkEmpty(table.name);
-    await duckdb.run(
-      `create or replace table ${groupedCurrent(table)} as ${
-        before ?? emptyTableSql(table)
-      };
-      create or replace view current.${name} as from ${groupedCurrent(table)}`,
-    );
-  }
-
-  /** Checks that a table that is not kept had no rows before the group. */
-  #checkEmpty(name: string): void {
-    const first = this.#work.inputs[0]?.tables[name];
-    const missing = (first?.sourceRows ?? 0) -
-      (first?.rows ?? []).reduce((sum, { rows }) => sum + rows, 0);
-    if (missing > 0) throw new Error(`"${name}" was not kept before`);
-  }
-
-  /** Brings a table to the end of a batch; returns whether it changed. */
-  async #moveCurrent(table: ContractTable, batch: number): Promise<boolean> {
-    const { duckdb, inputs } = this.#work;
-    const ingested = inputs.find((one) => one.batch === batch)
-      ?.tables[table.name];
-    const files = [...ingested?.rows ?? [], ...ingested?.deletes ?? []];
-    if (files.length === 0) return false;
-    const key = quoteNames(table.key);
-    const columns = quoteNames(table.columns.map(({ name }) => name));
-    const target = groupedCurrent(table);
-    const rows = `${groupedTable(table.name)} where ${ROW_BATCH} = ${batch}`;
-    await duckdb.run(
-      `delete from ${target} where (${key}) in (select (${key}) from ${rows});
-      insert into ${target} by name
-        select ${columns} from ${rows} and not ${IS_GONE}`,
-    );
-    return true;
-  }
-
-  async #join(model: ModelSql, batch: number): Promise<void> {
-    const { duckdb } = this.#work;
-    const columns = this.#columns(model);
-    const [before, after] = ["result_before", "result_after"]
-      .map((schema) => `${schema}.${quoteName(model.name)}`);
-    await duckdb.run(`create or replace table ${after} as ${model.sql}`);
-    const error = await brokenRule(duckdb, {
-      model,
-      columns,
-      rows: `${after}`,
-      areVersions: false,
-      batch,
+      versions: `select *, ${first} as batch, false as is_delete from ${found}`,
     });
-    if (error !== undefined) throw error;
-    await this.#insert(
-      model,
-      `select *, ${batch} as batch, false as is_delete from (${
-        differenceSql(columns, {
-          of: `from ${after}`,
-          without: `from ${before}`,
-        })
-      })`,
-    );
-    await this.#insert(
-      model,
-      `select *, ${batch} as batch, true as is_delete from (${
-        missingKeysSql(model.key, {
-          of: `from ${before}`,
-          without: `from ${after}`,
-        })
-      })`,
-    );
-    await duckdb.run(`create or replace table ${before} as from ${after}`);
+    await duckdb.run(`insert into ${known} from ${found}`);
   }
 
   async #write(model: ModelSql): Promise<GroupedModel | undefined> {
     const { duckdb, inputs, input, written } = this.#work;
     const columns = this.#columns(model);
     const error = await brokenRule(duckdb, {
-      model: { ...model, key: [...model.key, BATCH.name] },
+      model: { ...model, key: [...model.key, "batch"] },
       columns,
       rows: made(model),
       areVersions: true,
@@ -380,16 +253,4 @@ export class GroupModels {
     const kept = content.state[name];
     if (kept !== undefined) this.#work.written.push(kept.key);
   }
-}
-
-const BATCH: ModelColumn = { name: "batch", type: "BIGINT" };
-const DELETE: ModelColumn = { name: "is_delete", type: "BOOLEAN" };
-
-function made({ name }: ModelSql): string {
-  return `made.${quoteName(name)}`;
-}
-
-/** A joined table as of the batch that is being made. */
-function groupedCurrent({ name }: ContractTable): string {
-  return `grouped_current.${quoteName(name)}`;
 }

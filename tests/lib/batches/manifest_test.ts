@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { type ProcessedManifest } from "../../../lib/batches/manifest.ts";
+import { StageError } from "../../../lib/errors.ts";
 import {
   decodeManifest,
   encodeManifest,
-  type ProcessedManifest,
-} from "../../../lib/batches/manifest.ts";
-import { StageError } from "../../../lib/errors.ts";
+} from "../../../lib/batches/encode_manifest.ts";
 
 const MANIFEST: ProcessedManifest = {
   format: 1,

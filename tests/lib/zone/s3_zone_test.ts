@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { startS3Server } from "../../../embedded/s3_server.ts";
 import { BatchLog, manifestKey } from "../../../lib/batches/batch_log.ts";
-import {
-  encodeManifest,
-  type IngestionManifest,
-} from "../../../lib/batches/manifest.ts";
+import { type IngestionManifest } from "../../../lib/batches/manifest.ts";
 import { S3Zone } from "../../../lib/zone/s3_zone.ts";
 import {
   openZone,
@@ -24,6 +21,7 @@ import {
   textOf,
   ZONE_CASES,
 } from "./zone_cases.ts";
+import { encodeManifest } from "../../../lib/batches/encode_manifest.ts";
 
 const SETTINGS: S3Settings = {
   region: "eu-west-2",

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { BatchLog } from "../../../lib/batches/batch_log.ts";
-import {
-  type IngestionManifest,
-  manifestSha256,
-} from "../../../lib/batches/manifest.ts";
+import { type IngestionManifest } from "../../../lib/batches/manifest.ts";
 import { openZone } from "../../../lib/zone/zone.ts";
 import {
   GROUP_BOUNDS,
@@ -12,6 +9,7 @@ import {
 import { processedManifest } from "../../harness/manifests.ts";
 import { execute, openPlatform } from "../../harness/platform.ts";
 import { fillSmall, insertOrder } from "../../harness/small_source.ts";
+import { manifestSha256 } from "../../../lib/batches/encode_manifest.ts";
 
 Deno.test("groupCandidates() drops the buckets of keys, and keeps the checksum of the whole manifest", async () => {
   await using platform = await openPlatform();
