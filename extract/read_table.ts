@@ -90,17 +90,14 @@ export async function readTable(
       progress,
       signal,
     }), name);
+  const newest = {
+    table,
+    where: `${where} and ${scan.newestSql}`,
+    nextId: snapshot.nextId,
+  };
   const canary = scan.unshipped === 0
     ? (fullRead === undefined ? previous?.witness : undefined)
-    : await snapshot.use(
-      (client) =>
-        findCanary(client, {
-          table,
-          where: `${where} and ${scan.newestSql}`,
-          nextId: snapshot.nextId,
-        }),
-      name,
-    );
+    : await snapshot.use((client) => findCanary(client, newest), name);
   await checkPartitions(snapshot, table);
   return {
     contractHash: read.contractHash,

@@ -5,7 +5,6 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import { agreeing } from "./counted.ts";
-import { redact } from "./errors.ts";
 import { redact } from "./settings/redact.ts";
 
 /** How events are written. */

@@ -82,15 +82,7 @@ export async function makePlan(context: StageContext): Promise<Plan> {
   const ingestion = openStageZone(context, "ingestion");
   const processed = openStageZone(context, "processed");
   try {
-    const plan: Plan = {
-      changes: [],
-      lacks: [],
-      warehouse: [],
-      dropped: [],
-      lost: [],
-      rebuild: [],
-      refusals: [],
-    };
+    const plan = emptyPlan();
     const input = new BatchLog<IngestionManifest>(ingestion, "extract");
     const output = new BatchLog<ProcessedManifest>(processed, "transform");
     const last = await input.newest();
@@ -138,6 +130,18 @@ export async function makePlan(context: StageContext): Promise<Plan> {
     ingestion.close();
     processed.close();
   }
+}
+
+function emptyPlan(): Plan {
+  return {
+    changes: [],
+    lacks: [],
+    warehouse: [],
+    dropped: [],
+    lost: [],
+    rebuild: [],
+    refusals: [],
+  };
 }
 
 /** What changed in the SQL since a batch, and what a run leaves as it is. */

@@ -75,6 +75,7 @@ async function transformPending(
   if (last === undefined) return result;
   await using opened = new AsyncDisposableStack();
   const prepare = preparer(context, { input, output, opened });
+  const work = { input, output, prepare };
   const shown = mayStay(context, { previous, last })
     ? await readShown(output.zone)
     : undefined;
@@ -83,20 +84,11 @@ async function transformPending(
     await prepare();
   }
   if (previous !== undefined && previous.batch < last.batch) {
-    await checkSql(context, {
-      accept,
-      prepare,
-      input,
-      output,
-      previous,
-      last,
-    });
+    await checkSql(context, { ...work, accept, previous, last });
   }
   const [made] = await Promise.allSettled([
     makeBatches(context, {
-      input,
-      output,
-      prepare,
+      ...work,
       accept,
       previous,
       last,

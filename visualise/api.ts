@@ -121,10 +121,7 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
     const batch = await readBatchNumber(context, newest);
     return json(
       context,
-      await kept.get(
-        ["batch", batch],
-        () => readBatch(options, batch),
-      ),
+      await kept.get(["batch", batch], () => readBatch(options, batch)),
     );
   });
 }

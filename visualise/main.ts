@@ -68,10 +68,7 @@ export async function serveDashboard(
       reason: hidden,
     });
   }
-  await new Promise<void>((done) => {
-    if (signal.aborted) done();
-    signal.addEventListener("abort", () => done(), { once: true });
-  });
+  await untilAborted(signal);
   // Its end ends the streams of open pages.
   await heard;
   // Don't wait for a page that no longer reads.
@@ -81,6 +78,13 @@ export async function serveDashboard(
     sleep(SHUTDOWN_MS, undefined, { signal: ended.signal }).catch(() => {}),
   ]);
   ended.abort();
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
 }
 
 /**

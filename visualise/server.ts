@@ -110,23 +110,20 @@ export function createServer(options: ServerOptions): Hono {
   );
   app.get("/metrics", async (context) => {
     const { read } = await pipeline.get();
-    const text = formatMetrics(read, {
-      freshnessMinutesMax,
-      requestsRefused: limit.refused,
-    });
-    return context.body(text, 200, {
-      "content-type": METRICS_TYPE,
-      "cache-control": "no-store",
-    });
+    return context.body(
+      formatMetrics(read, {
+        freshnessMinutesMax,
+        requestsRefused: limit.refused,
+      }),
+      200,
+      { "content-type": METRICS_TYPE, "cache-control": "no-store" },
+    );
   });
-  // After 204 a browser's EventSource does not reconnect.
-  app.get(
-    "/events",
-    (context) =>
-      live === undefined
-        ? context.body(null, 204)
-        : streamEvents(context, live),
-  );
+  app.get("/events", (context) => {
+    // After 204 a browser's EventSource does not reconnect.
+    if (live === undefined) return context.body(null, 204);
+    return streamEvents(context, live);
+  });
   answerErrors(app, options);
   app.notFound((context) => context.json({ message: "Not found." }, 404));
   return app;

@@ -2,6 +2,7 @@ import {
   type DuckDBConnection,
   type DuckDBDataChunk,
   DuckDBInstance,
+  type DuckDBResultReader,
 } from "@duckdb/node-api";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,37 +83,47 @@ export async function openDuckDb(
     run: async (sql) => {
       await untilDone(connection.run(sql));
     },
-    rows: async (sql) => {
-      const reader = await untilDone(connection.runAndReadAll(sql));
-      return reader.getRowObjectsJson().map((row) =>
-        Object.fromEntries(
-          Object.entries(row).map(([name, value]) => [
-            name,
-            value === null ? null : String(value),
-          ]),
-        )
-      );
-    },
+    rows: async (sql) =>
+      textRows(await untilDone(connection.runAndReadAll(sql))),
     chunks: async (sql) => {
       // Another statement on its connection would end a result being read.
       const own = await instance.connect();
       reading.add(own);
       const result = await untilDone(own.stream(sql));
-      return (async function* () {
-        try {
-          for (;;) {
-            const chunk = await untilDone(result.fetchChunk());
-            if (chunk === null || chunk.rowCount === 0) return;
-            yield chunk;
-          }
-        } finally {
-          reading.delete(own);
-          own.closeSync();
-        }
-      })();
+      return chunksOf(() => untilDone(result.fetchChunk()), () => {
+        reading.delete(own);
+        own.closeSync();
+      });
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function* chunksOf(
+  fetchChunk: () => Promise<DuckDBDataChunk | null>,
+  close: () => void,
+): AsyncGenerator<DuckDBDataChunk> {
+  try {
+    for (;;) {
+      const chunk = await fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return;
+      yield chunk;
+    }
+  } finally {
+    close();
+  }
+}
+
+/** Each value as text, as DuckDB writes it in JSON. */
+function textRows(reader: DuckDBResultReader): TextRow[] {
+  return reader.getRowObjectsJson().map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [
+        name,
+        value === null ? null : String(value),
+      ]),
+    )
+  );
 }
 
 /** A connection that can reach its zones and its folder. */

@@ -131,9 +131,7 @@ export function readDashboardFile(
     measures,
     dimensions,
     ...states === undefined ? {} : { states },
-    ...due === undefined
-      ? {}
-      : { ageing: BUCKETS.map((bucket) => bucket.name) },
+    ...due === undefined ? {} : { ageing: BUCKETS.map(({ name }) => name) },
     cards,
   };
 }

@@ -179,24 +179,30 @@ function unstorableValues(checked: CheckedRows): UnstorableValue[] {
         }]
         : [];
     }
-    const outside = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`;
-    const [valid, more] = held === "jsonb"
-      ? [
-        text,
-        ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')
-        or ${hasUnstorableNumber(outside)}`,
-      ]
-      // PostgreSQL does not check that surrogates are paired.
-      : [`regexp_replace(${text}, '${SURROGATE}', '\\\\n', 'g')`, ""];
-    return [{
-      name,
-      isUnstorable: `(not json_valid(${valid})
-        or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${more})`,
-      says: `is not valid ${held} in PostgreSQL`,
-    }];
+    return [unstorableJson({ name, text, held })];
   });
   // A row model's key is the source's, which has an index of it.
   return model.derivation === "row" ? values : [...values, ...longKey(checked)];
+}
+
+function unstorableJson(
+  { name, text, held }: { name: string; text: string; held: "json" | "jsonb" },
+): UnstorableValue {
+  const outside = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`;
+  const [valid, more] = held === "jsonb"
+    ? [
+      text,
+      ` or regexp_matches(${text}, '(^|[^\\\\])(\\\\\\\\)*\\\\u0000')
+        or ${hasUnstorableNumber(outside)}`,
+    ]
+    // PostgreSQL does not check that surrogates are paired.
+    : [`regexp_replace(${text}, '${SURROGATE}', '\\\\n', 'g')`, ""];
+  return {
+    name,
+    isUnstorable: `(not json_valid(${valid})
+        or regexp_matches(${outside}, '[iIN]|na|,\\s*[\\]}]')${more})`,
+    says: `is not valid ${held} in PostgreSQL`,
+  };
 }
 
 /** The key as a value that may be too long, if it has texts. */

@@ -73,12 +73,8 @@ export async function makeByEngine(
   });
   await makeEngineFolder(work, folder);
   try {
-    const { rows, scannedBytes } = await engine.runner.run({
-      model,
-      columns,
-      stamps,
-      folder,
-    });
+    const input = { model, columns, stamps, folder };
+    const { rows, scannedBytes } = await engine.runner.run(input);
     const files = await filesIn(work, {
       folder,
       rows,

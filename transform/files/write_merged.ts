@@ -58,19 +58,12 @@ export async function writeMerged(
       order by ${quoteNames([...key, "batch"])}`;
   const before = await contentOf(work, { files: merge, columns });
   const held = isWhole ? await countHeld(work, { files: merge, key }) : 0;
-  const file = await writeParquet(
-    duckdb,
-    select,
-    {
-      zone,
-      key: dataKey(model, {
-        batch,
-        runId,
-        part: `merged.${from}-${to}.parquet`,
-      }),
-      columns: isWhole ? [...columns, ...HOLDS_UNTIL_COLUMNS] : columns,
-    },
-  );
+  const part = `merged.${from}-${to}.parquet`;
+  const file = await writeParquet(duckdb, select, {
+    zone,
+    key: dataKey(model, { batch, runId, part }),
+    columns: isWhole ? [...columns, ...HOLDS_UNTIL_COLUMNS] : columns,
+  });
   const problem = await mergeProblem(work, {
     listed: merge.reduce((sum, { rows }) => sum + rows, 0),
     before,
