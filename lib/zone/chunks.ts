@@ -56,3 +56,21 @@ async function* abortable(
     if (!ended) iterator.return?.().catch(() => {});
   }
 }
+
+/** One piece, as a stream. */
+export async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(content);
+}
+
+/** Passes pieces on, and notes the error that ends them. */
+export async function* noting<T>(
+  pieces: AsyncIterable<T>,
+  note: (error: unknown) => void,
+): AsyncGenerator<T> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    note(error);
+    throw error;
+  }
+}

@@ -1,4 +1,3 @@
-import { messageOf, redact, StageError } from "../errors.ts";
 import {
   meaningOfAnswer,
   meaningOfCode,
@@ -65,4 +64,15 @@ function meaningOf(error: unknown): S3Meaning | undefined {
   const status = statusOf(error);
   if (status === undefined) return undefined;
   return meaningOfAnswer({ code: error.name, status });
+}
+
+/** Whether the store says that it has no such object. */
+export function isMissingKey(error: unknown): boolean {
+  return error instanceof Error && error.name === "NoSuchKey";
+}
+
+/** The answer to a HEAD has no body, and so no code: only its status says it. */
+export function isMissingHead(error: unknown): boolean {
+  return isMissingKey(error) ||
+    (error instanceof Error && error.name === "NotFound");
 }

@@ -3,14 +3,13 @@
  * of a command's start, so only a zone that is read or written imports it.
  */
 export {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  ListObjectsV2Command,
   paginateListObjectsV2,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
 export { PART_BYTES, uploadParts } from "./s3_multipart.ts";
+export { dateOfAnswer } from "./s3_clock.ts";
+export { listUploads } from "./s3_uploads.ts";

@@ -1,14 +1,13 @@
 import type {
   GetObjectCommandInput,
   GetObjectCommandOutput,
-  ListMultipartUploadsCommandInput,
   S3Client,
   S3ClientConfig,
 } from "@aws-sdk/client-s3";
-import { chunks } from "./chunks.ts";
+import { chunks, noting, once } from "./chunks.ts";
 import { clientConfig, PATIENCE, S3Patience } from "./s3_client_config.ts";
-import { s3Error, statusOf } from "./s3_error.ts";
 import { NOT_S3 } from "./s3_meaning.ts";
+import { isMissingHead, isMissingKey, s3Error, statusOf } from "./s3_error.ts";
 import type {
   ByteRange,
   FileHead,
@@ -30,10 +29,9 @@ type Body = NonNullable<GetObjectCommandOutput["Body"]>;
 /**
  * A zone in S3, or on a server that speaks its protocol. Failed requests are
  * retried, so a `create` whose answer was lost may find its own file and return
- * false: a caller that must know reads the file.
- *
- * One class, though the file is over 300 lines: the contract's operations share
- * a client and what its errors mean.
+ * false: a caller that must know reads the file. One class, though the file is
+ * over 300 lines: the contract's operations share a client and what its errors
+ * mean.
  */
 export class S3Zone implements Zone {
   readonly url: string;
@@ -135,9 +133,7 @@ export class S3Zone implements Zone {
       (error) => sourceError = error,
     );
     try {
-      return await uploadParts(client, parts, target, {
-        IfNoneMatch: "*",
-      });
+      return await uploadParts(client, parts, target, { IfNoneMatch: "*" });
     } catch (error) {
       // An error of the source or the signal is not about the zone.
       if (sourceError !== undefined) throw sourceError;
@@ -178,33 +174,16 @@ export class S3Zone implements Zone {
   }
 
   async *unfinished(): AsyncIterable<UnfinishedFile> {
-    const Bucket = this.#bucket;
-    const task = "Cannot list the uploads to";
-    const { client, ...sdk } = await this.#open();
-    const input: ListMultipartUploadsCommandInput = {
-      Bucket,
-      Prefix: this.#prefix,
-    };
-    for (let more = true; more;) {
-      const page = await this.#attempt(
-        task,
-        () => client.send(new sdk.ListMultipartUploadsCommand(input)),
-      );
-      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-        if (Key === undefined || Initiated === undefined) continue;
-        const upload = { Bucket, Key, UploadId };
-        yield {
-          name: Key.slice(this.#prefix.length),
-          begun: Initiated,
-          remove: () =>
-            this.#attempt("Cannot end an upload to", async () => {
-              await client.send(new sdk.AbortMultipartUploadCommand(upload));
-            }),
-        };
-      }
-      input.KeyMarker = page.NextKeyMarker;
-      input.UploadIdMarker = page.NextUploadIdMarker;
-      more = page.IsTruncated === true && page.NextKeyMarker !== undefined;
+    const place = { Bucket: this.#bucket, Prefix: this.#prefix };
+    const { client, listUploads } = await this.#open();
+    const uploads = listUploads(client, place);
+    for await (
+      const one of this.#follow("Cannot list the uploads to", uploads)
+    ) {
+      yield {
+        ...one,
+        remove: () => this.#attempt("Cannot end an upload to", one.remove),
+      };
     }
   }
 
@@ -213,22 +192,12 @@ export class S3Zone implements Zone {
 
   /** The `date` header of an answer; any answer will do. */
   async now(): Promise<Date> {
-    let date: string | undefined;
-    const { client, ListObjectsV2Command } = await this.#open();
-    const command = new ListObjectsV2Command({
-      Bucket: this.#bucket,
-      Prefix: this.#prefix,
-      MaxKeys: 1,
-    });
-    command.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args);
-        date = headerOf(result.response, "date");
-        return result;
-      },
-      { step: "deserialize" },
+    const { client, dateOfAnswer } = await this.#open();
+    const date = await this.#attempt(
+      "Cannot list",
+      () =>
+        dateOfAnswer(client, { Bucket: this.#bucket, Prefix: this.#prefix }),
     );
-    await this.#attempt("Cannot list", () => client.send(command));
     const now = new Date(date ?? "");
     if (!Number.isNaN(now.getTime())) return now;
     throw this.#error("Cannot read the clock of", new Error("no date header"));
@@ -339,43 +308,11 @@ export class S3Zone implements Zone {
   }
 }
 
-function isMissingKey(error: unknown): boolean {
-  return error instanceof Error && error.name === "NoSuchKey";
-}
-
-/** The answer to a HEAD has no body, and so no code: only its status says it. */
-function isMissingHead(error: unknown): boolean {
-  return isMissingKey(error) ||
-    (error instanceof Error && error.name === "NotFound");
-}
-
 function notS3(found: string): Error {
   return Object.assign(new Error(found), { name: NOT_S3 });
-}
-
-/** A header of an answer, as the SDK's middleware sees it. */
-function headerOf(response: unknown, name: string): string | undefined {
-  const { headers } = response as { headers?: Record<string, string> };
-  return headers?.[name];
 }
 
 function etagOf({ ETag }: { ETag?: string | undefined }): string {
   if (ETag === undefined) throw notS3("the answer has no ETag");
   return ETag;
-}
-
-async function* once(content: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(content);
-}
-
-async function* noting<T>(
-  pieces: AsyncIterable<T>,
-  note: (error: unknown) => void,
-): AsyncGenerator<T> {
-  try {
-    yield* pieces;
-  } catch (error) {
-    note(error);
-    throw error;
-  }
 }
