@@ -17,7 +17,7 @@ import { thousandthSql } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
-import { findChromium, openBrowser } from "../tests/harness/browser.ts";
+import { findChromium, openBrowser } from "../embedded/browser.ts";
 import type { PagesReport } from "./pages.ts";
 import { scrub, spreadOverYear } from "./scrub.ts";
 

@@ -14,9 +14,9 @@ import {
   startTrino,
   type TrinoCluster,
   trinoEnv,
-} from "../tests/harness/trino.ts";
-import { trinoStatements, trinoTasks } from "../tests/harness/trino_rest.ts";
-import { findTrino } from "../tests/harness/trino_server.ts";
+} from "../embedded/trino_cluster.ts";
+import { trinoStatements, trinoTasks } from "../embedded/trino_rest.ts";
+import { findTrino } from "../embedded/trino_server.ts";
 import { measureStage } from "./measure_stage.ts";
 
 const SEED = 1;

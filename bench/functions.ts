@@ -13,7 +13,10 @@ import { thousandthSql } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
 import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { startS3Server } from "../embedded/s3_server.ts";
-import { LaidOutPackage, RunningFunction } from "../tests/harness/lambda.ts";
+import {
+  LaidOutPackage,
+  RunningFunction,
+} from "../package/running_function.ts";
 import {
   type CountedStore,
   countRequests,

@@ -1,7 +1,7 @@
 import type { Page, Request } from "playwright-core";
 import { FACTS } from "../demo/measured_trade.ts";
 import { withClient } from "../demo/with_client.ts";
-import { findChromium, openBrowser } from "../tests/harness/browser.ts";
+import { findChromium, openBrowser } from "../embedded/browser.ts";
 
 /** A year of batches, one every 15 minutes. */
 const BATCHES = 35_040;

@@ -17,11 +17,13 @@ import { startPostgresServer } from "../embedded/postgres_server.ts";
 import { fetchHttpfs } from "../lib/duckdb/httpfs.ts";
 import { platformDirectory } from "../lib/platform_directory.ts";
 import { readConfig } from "../lib/settings/config.ts";
-import { BUCKET, openTestS3 } from "../tests/harness/s3.ts";
+import { startS3Server } from "../embedded/s3_server.ts";
 import { measureAt } from "./year/checkpoint.ts";
 import { countRequests } from "./year/counted_store.ts";
 import { Measures } from "./year/measures.ts";
 import { YearOfBatches } from "./year/year_of_batches.ts";
+
+const BUCKET = "bench";
 
 const EXTENSIONS = join(platformDirectory(), ".duckdb");
 
@@ -56,7 +58,7 @@ try {
   });
   const isS3 = values.zones === "s3";
   if (isS3) await fetchHttpfs(EXTENSIONS);
-  await using s3 = isS3 ? await openTestS3() : null;
+  await using s3 = isS3 ? await startS3Server({ buckets: [BUCKET] }) : null;
   await using store = s3 === null ? null : countRequests(s3.endpoint);
   const base = isS3 ? `s3://${BUCKET}` : folder;
   const env = {

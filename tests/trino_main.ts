@@ -6,7 +6,7 @@
  * tests.
  */
 import { fileURLToPath } from "node:url";
-import { findTrino } from "./harness/trino_server.ts";
+import { findTrino } from "../embedded/trino_server.ts";
 
 const { server, javaHome } = await findTrino();
 const deno = [Deno.execPath(), "run", "-A"];

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { platformDirectory } from "../lib/platform_directory.ts";
-import { findChromium, openBrowser } from "../tests/harness/browser.ts";
+import { findChromium, openBrowser } from "../embedded/browser.ts";
 
 /** Pictures by name: what the address says, and the page's colours. */
 const PICTURES = [

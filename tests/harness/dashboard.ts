@@ -3,7 +3,7 @@ import { serveDashboard } from "../../visualise/main.ts";
 import { createServer } from "../../visualise/server.ts";
 import { hiddenZones } from "../../visualise/live/stage_states.ts";
 import { Warehouse } from "../../visualise/warehouse.ts";
-import { findChromium, openBrowser } from "./browser.ts";
+import { findChromium, openBrowser } from "../../embedded/browser.ts";
 import { openPlatform, type Platform } from "./platform.ts";
 import type { TestDatabase } from "./postgres.ts";
 import { fillSmall } from "./small_source.ts";

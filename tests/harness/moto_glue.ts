@@ -1,6 +1,6 @@
 import type { GlueSettings } from "../../lib/settings/iceberg_settings.ts";
 import type { S3Settings } from "../../lib/zone/zone.ts";
-import { freePort } from "./free_port.ts";
+import { freePort } from "../../embedded/free_port.ts";
 import {
   type FoundTable,
   hasModules,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { freePort } from "./free_port.ts";
+import { freePort } from "../../embedded/free_port.ts";
 
 const READY_TRIES_MAX = 200;
 const READY_MS = 25;

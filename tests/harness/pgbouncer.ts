@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { Client } from "pg";
 import { findServerUser } from "../../embedded/server_user.ts";
 import type { PostgresSettings } from "../../lib/settings/config.ts";
-import { freePort } from "./free_port.ts";
+import { freePort } from "../../embedded/free_port.ts";
 
 const PROGRAM = "/usr/sbin/pgbouncer";
 const START_MS_MAX = 20_000;

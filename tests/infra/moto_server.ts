@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { platformDirectory } from "../../lib/platform_directory.ts";
 import { CertificateAuthority } from "../harness/certificates.ts";
-import { freePort } from "../harness/free_port.ts";
+import { freePort } from "../../embedded/free_port.ts";
 import { Moto } from "./moto.ts";
 
 const MOTO = "moto[server]==5.2.5";

@@ -79,6 +79,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   verify: ["lib", ...STAGES],
   operate: ["lib", ...STAGES, "verify", "sweep"],
   demo: ["lib", "embedded", "operate", "visualise"],
+  bench: ["lib", ...STAGES, "demo", "embedded", "package"],
 };
 
 for (const [folder, others] of Object.entries(MAY_IMPORT)) {

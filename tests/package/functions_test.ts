@@ -7,15 +7,15 @@ import { FUNCTIONS } from "../../package/functions.ts";
 import { main } from "../../package/main.ts";
 import { inFolder } from "../harness/in_folder.ts";
 import {
-  functionEnvironment,
   LaidOutPackage,
   RunningFunction,
-} from "../harness/lambda.ts";
+} from "../../package/running_function.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform, type Platform } from "../harness/platform.ts";
 import { openClient } from "../harness/postgres.ts";
 import { TestSecretsManager } from "../harness/secrets_manager.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";
+import { functionEnvironment } from "../harness/function_environment.ts";
 
 const TOKEN = "a-token-of-the-tests";
 let laidOut: LaidOutPackage | undefined;

@@ -7,7 +7,7 @@ import {
   FUNCTIONS,
 } from "../../package/functions.ts";
 import { zipEntries } from "../../package/zip_entries.ts";
-import { modesOf } from "../harness/unzip.ts";
+import { modesOf } from "../../package/unzip.ts";
 
 const CACHE = new URL("../../.package", import.meta.url).pathname;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort } from "../harness/free_port.ts";
+import { freePort } from "../../embedded/free_port.ts";
 import { assertMirrored } from "../harness/mirror.ts";
 import { execute, openPlatform } from "../harness/platform.ts";
 import { fillSmall, insertOrder } from "../harness/small_source.ts";

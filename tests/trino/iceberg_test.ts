@@ -19,8 +19,9 @@ import {
   ZONE_KINDS,
 } from "../harness/platform.ts";
 import { changeSmall, fillSmall } from "../harness/small_source.ts";
-import { givenTrino, startTrino } from "../harness/trino.ts";
-import { type TrinoRows, trinoRows } from "../harness/trino_rest.ts";
+import { startTrino } from "../../embedded/trino_cluster.ts";
+import { type TrinoRows, trinoRows } from "../../embedded/trino_rest.ts";
+import { givenTrino } from "../harness/trino.ts";
 
 const CATALOG = "iceberg";
 const MODELS = [...PROJECT_SQL.models, QUARANTINE_TABLE]

@@ -20,14 +20,13 @@ import {
 import { StoreClock } from "../harness/store_clock.ts";
 import { Task, taskEnv } from "../harness/task.ts";
 import {
-  givenTrino,
   startTrino,
   type TrinoCluster,
   trinoEnv,
-  withTrino,
-} from "../harness/trino.ts";
-import { COORDINATOR } from "../harness/trino_node.ts";
-import { trinoRows } from "../harness/trino_rest.ts";
+} from "../../embedded/trino_cluster.ts";
+import { COORDINATOR } from "../../embedded/trino_node.ts";
+import { trinoRows } from "../../embedded/trino_rest.ts";
+import { givenTrino, withTrino } from "../harness/trino.ts";
 
 const WORKERS = ["worker-1", "worker-2"];
 const OLD_HOURS = 49;

@@ -20,7 +20,7 @@ import {
   inServerFolder,
   makeStandby,
 } from "../../harness/cluster.ts";
-import { freePort } from "../../harness/free_port.ts";
+import { freePort } from "../../../embedded/free_port.ts";
 import { openPooler, testPooler } from "../../harness/pgbouncer.ts";
 import {
   openTestDatabase,

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { download } from "../../lib/download.ts";
-import { platformDirectory } from "../../lib/platform_directory.ts";
+import { download } from "../lib/download.ts";
+import { platformDirectory } from "../lib/platform_directory.ts";
 
 const VERSION = 476;
 const MAVEN = "https://repo1.maven.org/maven2/io/trino";

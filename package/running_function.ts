@@ -1,7 +1,6 @@
 import { join } from "node:path";
-import { FUNCTIONS } from "../../package/functions.ts";
-import { main, type PackageManifest } from "../../package/main.ts";
-import type { Platform } from "./platform.ts";
+import { FUNCTIONS } from "./functions.ts";
+import { main, type PackageManifest } from "./main.ts";
 import {
   type Answer,
   type CallOptions,
@@ -237,16 +236,4 @@ function inImage(
     ...options.variables.map((name) => `--env=${name}`),
     ...[`--entrypoint=${options.bootstrap}`, image],
   ];
-}
-
-/** What Terraform sets for every function of a platform. */
-export function functionEnvironment(
-  { config }: Platform,
-): Record<string, string> {
-  return {
-    INGESTION_URL: config.ingestionUrl,
-    PROCESSED_URL: config.processedUrl,
-    AWS_ENDPOINT_URL_S3: Deno.env.get("TEST_S3_ENDPOINT") ?? "",
-    METRICS_NAMESPACE: "totesys-test",
-  };
 }
