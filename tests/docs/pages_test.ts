@@ -43,13 +43,17 @@ async function read(path: string): Promise<string> {
   return await Deno.readTextFile(join(platformDirectory(), path));
 }
 
-/** The cells of the first column of a page's tables, without their heads. */
+/** The first column of a page's tables, and the first lines of its lists. */
 async function firstColumn(path: string): Promise<string[]> {
-  const lines = (await read(path)).split("\n");
-  return lines.filter((line, index) =>
+  const text = await read(path);
+  const lines = text.split("\n");
+  const cells = lines.filter((line, index) =>
     line.startsWith("| ") && !line.startsWith("| --") &&
     !lines[index + 1]?.startsWith("| --")
   ).map((line) => line.slice(2).split(/ +\| /)[0] ?? "");
+  const items = [...text.matchAll(/^- ((?:(?!^- )[^\\])*?)\\\n/gm)]
+    .map(([, item = ""]) => item.replaceAll(/\n +/g, " "));
+  return [...cells, ...items];
 }
 
 /** What stands in backticks. */
