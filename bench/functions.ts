@@ -3,7 +3,7 @@
  * functions as Lambda does, on an embedded Postgres and the embedded S3 server:
  * a cold start with the first load, a cold start with some changes, a warm one
  * with none; then a number of batches, warm, with the merges of files among
- * them. Prints tables of wall milliseconds, processors' time, peak resident
+ * them, and runs that find nothing, warm and cold. Prints tables of wall milliseconds, processors' time, peak resident
  * memory, and requests to S3 by how they are billed.
  */
 import { join } from "node:path";
@@ -26,6 +26,8 @@ import {
 const FUNCTIONS = { extract: 512, transform: 2048, load: 2048 };
 const BUCKET = "bench";
 const TIMEOUT_MS = 600_000;
+/** Cold starts that are counted, of each function. */
+const COLD = 10;
 const CHANGE = thousandthSql("1");
 
 const { values } = parseArgs({
@@ -104,13 +106,11 @@ try {
   for (const [name, row] of Object.entries(cells)) {
     console.log(`| ${name} | ${row.join(" | ")} |`);
   }
-  console.log(`\nWarm, means of ${values.batches} calls each:`);
+  console.log(`\nMeans of ${values.batches} calls, or of ${COLD} cold ones:`);
   console.log("| call | CPU, ms | S3 reads | S3 writes and lists |");
   console.log("| --- | --- | --- | --- |");
-  for (const [name, { cpuMs, reads, writes }] of Object.entries(taken)) {
-    const means = [cpuMs, reads, writes].map((sum) =>
-      (sum / Number(values.batches)).toFixed(1)
-    );
+  for (const [name, { calls, cpuMs, reads, writes }] of Object.entries(taken)) {
+    const means = [cpuMs, reads, writes].map((sum) => (sum / calls).toFixed(1));
     console.log(`| ${name} | ${means.join(" | ")} |`);
   }
 } finally {
@@ -119,14 +119,16 @@ try {
 Deno.exit(0);
 
 interface Taken {
+  calls: number;
   cpuMs: number;
   reads: number;
   writes: number;
 }
 
 /**
- * Calls the functions for a number of batches, each with changes and then once
- * more without; returns what they took in total.
+ * Calls the functions for a number of batches, each with changes, then once
+ * without, and then those that have a schedule beside their events with nothing
+ * to do; and cold ones. Returns what they took in total.
  */
 async function timeBatches(
   batches: number,
@@ -137,30 +139,42 @@ async function timeBatches(
   },
 ): Promise<Record<string, Taken>> {
   const sums: Record<string, Taken> = {};
+  const take = async (
+    what: string,
+    fn: RunningFunction,
+    { isCold }: { isCold: boolean },
+  ) => {
+    const sum = sums[what] ??= { calls: 0, cpuMs: 0, reads: 0, writes: 0 };
+    const cpuMs = isCold ? 0 : await fn.cpuMs();
+    const before = store.counted();
+    const { kind, body } = await fn.call({ timeoutMs: TIMEOUT_MS });
+    if (kind !== "response") throw new Error(JSON.stringify(body));
+    const used = usedSince(before, store.counted());
+    sum.calls++;
+    sum.cpuMs += await fn.cpuMs() - cpuMs;
+    sum.writes += used.puts + used.lists;
+    sum.reads += used.gets + used.heads + used.deletes;
+  };
   const running = new Map<string, RunningFunction>();
   for (const [name, memoryMb] of Object.entries(FUNCTIONS)) {
     running.set(name, await start(name, memoryMb));
   }
   for (let batch = 0; batch < batches; batch++) {
     await change();
-    for (const what of ["with changes", "without"]) {
+    for (const what of ["with changes", "without", "no new batch"]) {
       for (const [name, fn] of running) {
-        const sum = sums[`${name}, ${what}`] ??= {
-          cpuMs: 0,
-          reads: 0,
-          writes: 0,
-        };
-        const cpuMs = await fn.cpuMs();
-        const before = store.counted();
-        const { kind, body } = await fn.call({ timeoutMs: TIMEOUT_MS });
-        if (kind !== "response") throw new Error(JSON.stringify(body));
-        sum.cpuMs += await fn.cpuMs() - cpuMs;
-        const used = usedSince(before, store.counted());
-        sum.writes += used.puts + used.lists;
-        sum.reads += used.gets + used.heads + used.deletes;
+        if (what === "no new batch" && name === "extract") continue;
+        await take(`${name}, ${what}`, fn, { isCold: false });
       }
     }
   }
   for (const fn of running.values()) await fn[Symbol.asyncDispose]();
+  for (let round = 0; round < COLD; round++) {
+    for (const [name, memoryMb] of Object.entries(FUNCTIONS)) {
+      if (name === "extract") continue;
+      await using fn = await start(name, memoryMb);
+      await take(`${name}, no new batch, cold`, fn, { isCold: true });
+    }
+  }
   return sums;
 }

@@ -105,7 +105,7 @@ locals {
       values      = { load = { Stage = "load" } }
       threshold   = local.freshness_seconds_max
     }
-    # Load runs every five minutes: no run for fifteen means no data.
+    # Load runs every 14 minutes at least: no run for 15 means no data.
     no-data = {
       description = "No freshness was reported for 15 minutes: load does not run"
       metric      = "FreshnessSeconds"

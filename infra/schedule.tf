@@ -1,10 +1,14 @@
 # A trigger only says "check now": repeated, lost and late ones are harmless.
 locals {
-  # By time: these do what a manifest's event does sooner, unless it is lost.
+  # Until transform, and then load, make up for a lost event: a change is in time
+  # even if both were lost.
+  lost_event_minutes = floor((local.freshness_seconds_max / 60 - var.extract_every_minutes) / 2)
+  # By time: transform and load do what a manifest's event does sooner, unless it
+  # is lost.
   schedules = {
     extract   = "rate(${var.extract_every_minutes} ${var.extract_every_minutes == 1 ? "minute" : "minutes"})"
-    transform = "rate(5 minutes)"
-    load      = "rate(5 minutes)"
+    transform = "rate(${local.lost_event_minutes} minutes)"
+    load      = "rate(${local.lost_event_minutes} minutes)"
     verify    = "cron(30 3 * * ? *)"
     sweep     = "cron(30 4 * * ? *)"
   }
