@@ -6,11 +6,11 @@ locals {
   networks = var.vpc == null ? {} : { this = var.vpc }
   # The endpoints to create that a security group admits to, by what they are in
   # create_endpoints.
-  interfaces = { for name, service in {
-    secrets = "secretsmanager"
-    athena  = var.athena == null ? null : "athena"
-    glue    = var.glue ? "glue" : null
-  } : name => service if service != null && try(var.vpc.create_endpoints[name], false) }
+  interfaces = { for service, name in {
+    secretsmanager = "secrets"
+    athena         = var.athena == null ? null : "athena"
+    glue           = var.glue ? "glue" : null
+  } : name => service if name != null && try(var.vpc.create_endpoints[name], false) }
 }
 
 data "aws_ec2_managed_prefix_list" "s3" {
