@@ -453,6 +453,7 @@ testPage(
     await ordersShown(page, 2);
     const card = page.locator("[data-card=sales]");
     const texts = [await card.innerText()];
+    const headline = await page.locator("#headline").innerText();
     const drawn = await drawnSeries(page, "month");
     const company = page.locator("[data-chart=counterparty] .row", {
       hasText: "Company 1",
@@ -481,6 +482,11 @@ testPage(
 
     // 320 now, and 250 from the year before's first day to today's.
     assert.match(texts[0] ?? "", /£320\s+2 orders\s+▲ 28% on the year before$/);
+    assert.equal(
+      headline,
+      "Sales: ▲ 28% (+£70) on the year before. Of those below, Company 1 " +
+        "rose most (+£50).",
+    );
     assert.deepEqual(
       drawn.map(({ name, data }) => [name, data.reduce((a, b) => a + b)]),
       [["a year before", 250], ["value", 320]],

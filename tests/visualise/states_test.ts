@@ -180,7 +180,7 @@ testPage(
   "the bar stays on a phone, a table has its row, and paper says of when it is",
   async () => {
     await using platform = await loaded();
-    await execute(platform.source.client, insertOrder(50));
+    await execute(platform.source.client, insertOrder(50, 1000));
     await platform.run();
     await using served = new Served(platform, { token: "a-token" });
     const address = await served.address;
@@ -191,6 +191,7 @@ testPage(
     await page.locator("input[name=token]").fill("a-token");
     await page.getByRole("button", { name: "Sign in" }).click();
     await batchShown(page, 1);
+    const headline = await page.locator("#headline").innerText();
     await page.mouse.wheel(0, 3000);
     for (let tries = 0; tries < 100; tries++) {
       if (Number(await page.evaluate("scrollY")) > 500) break;
@@ -210,6 +211,7 @@ testPage(
     const boards = await page.locator("#boards").boundingBox();
     await page.emulateMedia({ media: "print" });
 
+    assert.equal(headline, "Sales: ▲ 6.9% (+£1k) since then.");
     assert.ok((title?.height ?? 0) > 10, "the company's name is shown");
     assert.ok(pill !== null && pill.y >= 0 && pill.y < 60, `${pill?.y}`);
     assert.ok(nav !== null && Math.abs(nav.y - pill.y) < 10, "in one row");

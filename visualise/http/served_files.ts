@@ -29,6 +29,7 @@ const SCRIPTS = [
   "failures",
   "filters",
   "formats",
+  "headline",
   "machine",
   "marks",
   "measures",

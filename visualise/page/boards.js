@@ -39,7 +39,8 @@ import { changeOf, figureOf, formatsOf, measureOf } from "./measures.js";
  * }} Sum
  */
 
-const BOARD_ROWS_MAX = 8;
+/** How many names a list has. */
+export const BOARD_ROWS_MAX = 8;
 /** How many names have their rows in a list's table. */
 const TABLE_NAMES_MAX = 12;
 
@@ -95,21 +96,7 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
     : names === undefined
     ? state
     : `${state}, by age`;
-  const before = summed(
-    rowsBefore(overview, card, { by, currency }) ?? [],
-    ofBoard,
-  );
-  const now = rowsNow(overview, card, { by, currency });
-  const current = now === null ? undefined : summed(
-    now.filter((row) =>
-      states === undefined || row[states.dimension] === state
-    ),
-    ofBoard,
-  );
-  // The server reads so many names: of more, some are not known.
-  const others = current === undefined || current.length >= TABLE_NAMES_MAX
-    ? undefined
-    : 0;
+  const compared = comparedOf(overview, shown, { ofBoard, state });
   const isShown = new Set(sums.map((one) => one.id));
   const most = Math.max(...sums.map(({ value }) => value), 0);
   drawBars(
@@ -136,15 +123,44 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
     sums.slice(0, BOARD_ROWS_MAX).map((one) => ({
       ...barOf(one, {
         ...ofBoard,
-        was: current === undefined
-          ? before.find((other) => other.id === one.id)?.value
-          : undefined,
-        now: current?.find((other) => other.id === one.id)?.value ?? others,
+        ...compared(one.id),
         state,
       }, shown),
       share: most === 0 ? 0 : one.value / most,
     })),
   );
+}
+
+/**
+ * What the names of a list are compared with: the past with now alone, or else
+ * now with the period before.
+ * @param {Overview} overview
+ * @param {Shown} shown
+ * @param {{
+ *   ofBoard: { by: string, within: string | undefined, column: string },
+ *   state: string | undefined,
+ * }} of
+ * @returns {(id: string) => { was?: number | undefined, now?: number | undefined }}
+ */
+export function comparedOf(overview, { card, currency }, { ofBoard, state }) {
+  const { states } = card.subject;
+  const chosen = { by: ofBoard.by, currency };
+  const valueIn = (/** @type {Sum[]} */ sums, /** @type {string} */ id) =>
+    sums.find((one) => one.id === id)?.value;
+  const now = rowsNow(overview, card, chosen);
+  if (now === null) {
+    const before = summed(rowsBefore(overview, card, chosen) ?? [], ofBoard);
+    return (id) => ({ was: valueIn(before, id) });
+  }
+  const current = summed(
+    now.filter((row) =>
+      states === undefined || row[states.dimension] === state
+    ),
+    ofBoard,
+  );
+  // The server reads so many names: of more, some are not known.
+  const isAll = current.length < TABLE_NAMES_MAX;
+  return (id) => ({ now: valueIn(current, id) ?? (isAll ? 0 : undefined) });
 }
 
 /**
@@ -155,8 +171,8 @@ function showBoard(overview, { id, name: by, within, state, names }, shown) {
  *   by: string,
  *   within: string | undefined,
  *   column: string,
- *   was: number | undefined,
- *   now: number | undefined,
+ *   was?: number | undefined,
+ *   now?: number | undefined,
  *   state: string | undefined,
  * }} of
  * @param {Shown} shown
@@ -209,7 +225,7 @@ function barOf({ label, value, detail, row }, of, shown) {
  * @param {Row[]} rows
  * @param {{ by: string, within: string | undefined, column: string }} options
  */
-function summed(rows, { by, within, column }) {
+export function summed(rows, { by, within, column }) {
   /** @type {Map<string, Sum>} */
   const sums = new Map();
   for (const row of rows) {

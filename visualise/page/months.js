@@ -13,6 +13,7 @@ import {
 import { drawPlot } from "./charts.js";
 import { $, make, refill } from "./elements.js";
 import { heading, month } from "./formats.js";
+import { showHeadline } from "./headline.js";
 import {
   currencyOf,
   figureOf,
@@ -35,6 +36,7 @@ const MONTHS_MAX = 600;
  * @param {Shown} shown
  */
 export function showMonths(overview, shown) {
+  showHeadline(overview, shown);
   const { batch, currency, card, today, since } = shown;
   const { subject } = card;
   const rows = rowsOf(overview.figures, card, { by: "month", currency });

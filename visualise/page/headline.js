@@ -1,0 +1,103 @@
+// @ts-check
+// One sentence above the chart: how a card's figure changed, and who of those
+// listed below changed most.
+import { rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
+import { BOARD_ROWS_MAX, comparedOf, summed } from "./boards.js";
+import { $, make, refill } from "./elements.js";
+import { heading, shown } from "./formats.js";
+import { changeOf, figureOf, formatsOf, measureOf, sum } from "./measures.js";
+
+/** @typedef {import("./card_rows.js").Overview} Overview */
+/** @typedef {import("./card_rows.js").Shown} Shown */
+
+/**
+ * Shows it, where there is something to compare with.
+ * @param {Overview} overview
+ * @param {Shown} chosen
+ */
+export function showHeadline(overview, chosen) {
+  refill($("headline"), ...wordsOf(overview, chosen));
+}
+
+/**
+ * @param {Overview} overview
+ * @param {Shown} chosen
+ * @returns {(Node | string)[]}
+ */
+function wordsOf(overview, chosen) {
+  const { card, currency } = chosen;
+  const { subject, title } = card;
+  const column = figureOf(subject);
+  const ofMonths = { by: "month", currency };
+  const value = sum(rowsOf(overview.figures, card, ofMonths), column);
+  const later = rowsNow(overview, card, ofMonths);
+  const before = rowsBefore(overview, card, ofMonths);
+  // The past is compared with now, or else now with the period before.
+  const [was, now] = later === null
+    ? [sum(before ?? [], column), value]
+    : [value, sum(later, column)];
+  if (subject.states !== undefined || was === 0 || now === was) return [];
+  const { short } = formatsOf(subject, column, currency);
+  const signed = (/** @type {number} */ change) =>
+    `${change < 0 ? "−" : "+"}${short(Math.abs(change))}`;
+  const named = column === subject.main
+    ? title
+    : `${title}, ${heading(column)}`;
+  const changed = mostChanged(overview, chosen).map(({ label, change }) =>
+    `${label} ${change < 0 ? "fell" : "rose"} most (${signed(change)})`
+  );
+  return [
+    make("b", {}, `${named}: `),
+    changeOf(now, was, measureOf(subject, column)),
+    ` (${signed(now - was)}) ${sinceWhen(overview, later !== null)}.`,
+    changed.length === 0 ? "" : ` Of those below, ${changed.join(", and ")}.`,
+  ];
+}
+
+/**
+ * @param {Overview} overview
+ * @param {boolean} isPast
+ */
+function sinceWhen({ before, period }, isPast) {
+  if (isPast) return "since then";
+  return before === null || period === "12m"
+    ? "on the year before"
+    : `on ${shown(before.from)} to ${shown(before.to)}`;
+}
+
+/**
+ * Which of the first list's names rose most, and which fell most.
+ * @param {Overview} overview
+ * @param {Shown} chosen
+ */
+function mostChanged(overview, chosen) {
+  const { card, currency } = chosen;
+  const [board] = card.subject.boards;
+  if (board === undefined) return [];
+  const ofBoard = {
+    by: board.name,
+    within: board.within,
+    column: figureOf(card.subject),
+  };
+  const compared = comparedOf(overview, chosen, { ofBoard, state: undefined });
+  const rows = rowsOf(overview.figures, card, { by: board.name, currency });
+  const changes = summed(rows, ofBoard).slice(0, BOARD_ROWS_MAX)
+    .flatMap(({ id, label, value }) => {
+      const other = compared(id);
+      if (!("now" in other)) {
+        return [{ label, change: value - (other.was ?? 0) }];
+      }
+      // What it is now may not be known.
+      return other.now === undefined
+        ? []
+        : [{ label, change: other.now - value }];
+    })
+    .sort((one, other) => other.change - one.change);
+  const [rose, fell] = [changes[0], changes.at(-1)];
+  // Of a single name, its change is all there is.
+  if (changes.length < 2) return [];
+  return [
+    ...rose !== undefined && rose.change > 0 ? [rose] : [],
+    ...fell !== undefined && fell.change < 0 ? [fell] : [],
+  ];
+}
