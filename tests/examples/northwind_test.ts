@@ -313,6 +313,38 @@ Deno.test("Northwind's contract is a part of what init finds", () =>
     );
   }));
 
+Deno.test("Northwind's traffic removes nothing from the trade before the last four weeks", async () => {
+  await using source = await openTestDatabase();
+  const { client } = source;
+  const weeks = (Date.now() - Date.parse("2024-11-04")) / (7 * 86_400_000);
+  await fillNorthwind(client, 830, Math.floor(weeks));
+  await prepareActions(client, traffic);
+  const lines = async () => {
+    const [row] = await query(
+      client,
+      `select count(*) as lines, count(distinct order_id) as orders
+      from northwind.order_details inner join northwind.orders using (order_id)
+      where order_date < current_date - 28`,
+    );
+    return row;
+  };
+  const before = await lines();
+  const random = new Random(7);
+  const removed = new Set<string>();
+  const script = {
+    ...traffic,
+    actions: traffic.actions.filter(({ kind }) => kind !== "update"),
+  };
+  for (let count = 0; count < ACTIONS; count++) {
+    for (const { kind, table } of await act(client, { random, script })) {
+      if (kind === "delete") removed.add(table);
+    }
+  }
+
+  assert.deepEqual([...removed].toSorted(), ["order_details", "orders"]);
+  assert.deepEqual(await lines(), before);
+});
+
 for (const weeksLater of [0, 134]) {
   Deno.test(`Northwind's orders follow seasons and weekdays, ${weeksLater} weeks later`, async () => {
     await using source = await openTestDatabase();

@@ -2,6 +2,7 @@
 with chosen as (
     select order_id
     from northwind.orders
+    where order_date >= current_date - 28
     order by order_id desc
     offset demo_traffic.draw($1, 'order', (
         select orders from demo_traffic.pace

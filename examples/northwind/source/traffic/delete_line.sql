@@ -1,13 +1,29 @@
--- The customer removes one of the products.
-with chosen as (
+-- The customer removes one of several products from one of the newest orders:
+-- older ones keep what they have.
+with recent as (
+    select order_id
+    from northwind.orders
+    where order_date >= current_date - 28
+    order by order_id desc
+    limit (
+        select orders from demo_traffic.pace
+    )
+),
+
+chosen as (
     select
-        order_id,
-        product_id
+        order_details.order_id,
+        max(order_details.product_id) as product_id
     from northwind.order_details
-    where order_id = demo_traffic.some_order($1)
-    order by product_id desc
+    inner join recent
+        on order_details.order_id = recent.order_id
+    group by order_details.order_id
+    having count(*) > 1
+    order by order_details.order_id
+    offset demo_traffic.draw($1, 'order', (
+        select count(*) from recent
+    ))
     limit 1
-    for update skip locked
 ),
 
 deleted as (
