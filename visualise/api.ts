@@ -61,6 +61,7 @@ export function createApi(options: ApiOptions): Hono {
     context.res.headers.set("cache-control", "no-store");
   });
   addStateRoutes(api, options);
+  addOverviewRoute(api, options);
   addFigureRoutes(api, options);
   addRecordRoutes(api, options);
   return api;
@@ -126,25 +127,9 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
   });
 }
 
-/** The figures, and the rows behind them. */
-function addFigureRoutes(api: Hono, options: ApiOptions): void {
-  const { company, newest, kept, timeline } = options;
-  api.get("/trail/:subject/:batch", async (context) => {
-    const subject = await company.subject(context.req.param("subject"));
-    if (subject === undefined || !hasTrail(subject)) return context.notFound();
-    const batch = await readBatchNumber(context, newest);
-    const stretch = readStretch(context, batch);
-    return json(
-      context,
-      await kept.get(
-        ["trail", subject.name, batch, JSON.stringify(stretch)],
-        () =>
-          stretch === null
-            ? timeline.trail(subject)
-            : timeline.trailOf(subject, stretch),
-      ),
-    );
-  });
+/** The figures: all of them, or with `lists` the part that a page shows. */
+function addOverviewRoute(api: Hono, options: ApiOptions): void {
+  const { company, newest, kept } = options;
   api.get("/overview/:batch", async (context) => {
     const batch = await readBatchNumber(context, newest);
     const days = readFilters(context, ["from", "to", "period"]);
@@ -172,6 +157,27 @@ function addFigureRoutes(api: Hono, options: ApiOptions): void {
             lists,
             currency,
           }),
+      ),
+    );
+  });
+}
+
+/** What each batch changed of the figures, and the rows behind them. */
+function addFigureRoutes(api: Hono, options: ApiOptions): void {
+  const { company, newest, kept, timeline } = options;
+  api.get("/trail/:subject/:batch", async (context) => {
+    const subject = await company.subject(context.req.param("subject"));
+    if (subject === undefined || !hasTrail(subject)) return context.notFound();
+    const batch = await readBatchNumber(context, newest);
+    const stretch = readStretch(context, batch);
+    return json(
+      context,
+      await kept.get(
+        ["trail", subject.name, batch, JSON.stringify(stretch)],
+        () =>
+          stretch === null
+            ? timeline.trail(subject)
+            : timeline.trailOf(subject, stretch),
       ),
     );
   });
