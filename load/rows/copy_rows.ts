@@ -27,12 +27,14 @@ export async function copyRows(
     ? table
     : quoteName(options.model);
   const constants = Object.entries(versions.constants);
-  for (const [column, value] of constants) {
-    await client.query(
-      `alter table ${table} alter ${quoteName(column)}
-      set default ${quoteText(value)}`,
+  const alter = async (action: (value: string) => string) => {
+    if (constants.length === 0) return;
+    const actions = constants.map(([column, value]) =>
+      `alter ${quoteName(column)} ${action(value)}`
     );
-  }
+    await client.query(`alter table ${table} ${actions.join(", ")}`);
+  };
+  await alter((value) => `set default ${quoteText(value)}`);
   const rows = await copyIn(
     client,
     `copy ${table} (${quoteNames(versions.columns)}) from stdin
@@ -41,11 +43,7 @@ export async function copyRows(
   ).catch((error) => {
     throw valueError(error, { subject, model: options.model }) ?? error;
   });
-  for (const [column] of constants) {
-    await client.query(
-      `alter table ${table} alter ${quoteName(column)} drop default`,
-    );
-  }
+  await alter(() => "drop default");
   progress.add({ rows });
   const sent = versions.rows();
   if (rows === sent) return;

@@ -44,21 +44,20 @@ export async function mergeFact(
   const name = quoteName(table.model.name);
   const recordId = quoteName(table.model.recordId ?? "record_id");
   const columns = quoteNames(table.columns);
-  await client.query(
+  // One message: the way there takes longer than most of them.
+  await client.query([
     `update ${name} as fact
     set valid_to = event.valid_from, to_batch = event.from_batch
     from ${staging} as event
     where ${sameKey(table, "fact", "event")} and ${eventFlag("is_first")}
       and fact.to_batch is null`,
-  );
-  await client.query(
     `insert into ${name}
       (${recordId}, ${columns}, valid_from, valid_to, from_batch, to_batch)
     select (select coalesce(max(${recordId}), 0) from ${name})
         + ${eventPlace()},
       ${columns}, valid_from, valid_to, from_batch, to_batch
     from ${staging} as event where not ${eventFlag("is_delete")}`,
-  );
+  ].join(";\n"));
 }
 
 /**
@@ -84,7 +83,8 @@ export async function mergeDimension(
     "from_batch",
     "to_batch",
   ];
-  await client.query(
+  // One message: the way there takes longer than most of them.
+  await client.query([
     `insert into ${closed} (${all})
     select ${quoteNames(table.columns, "dimension.")}, dimension.valid_from,
       coalesce(dimension.valid_to, event.valid_from), dimension.from_batch,
@@ -93,29 +93,23 @@ export async function mergeDimension(
     inner join ${staging} as event on ${sameKey(table, "dimension", "event")}
     where ${eventFlag("is_first")} and ${eventFlag("has_version")}
       and not dimension.is_placeholder`,
-  );
-  await client.query(
     `insert into ${closed} (${all}) select ${all} from ${staging} as event
     where not ${eventFlag("is_delete")} and not ${
       eventFlag("is_last_version")
     }`,
-  );
-  await client.query(
     `insert into ${name} as dimension (${all})
     select ${all} from ${staging} as event
     where ${eventFlag("is_last_version")}
     on conflict (${key}) do update set is_placeholder = false, ${
       others.map((column) => `${column} = excluded.${column}`).join(", ")
     }`,
-  );
-  await client.query(
     `update ${name} as dimension
     set valid_to = event.valid_from, to_batch = event.from_batch
     from ${staging} as event
     where ${sameKey(table, "dimension", "event")} and ${eventFlag("is_first")}
       and not ${eventFlag("has_version")} and dimension.to_batch is null
       and not dimension.is_placeholder`,
-  );
+  ].join(";\n"));
 }
 
 /**
@@ -127,19 +121,19 @@ export async function addPlaceholders(
   table: { references: readonly Omit<Reference, "constraint">[] },
   options: { from: string; where: string },
 ): Promise<void> {
-  for (const { column, dimension, dimensionKey } of table.references) {
+  const statements = table.references.map((reference) => {
+    const { column, dimension, dimensionKey } = reference;
     const value = `referring.${quoteName(column)}`;
-    await client.query(
-      `insert into ${quoteName(dimension)}
+    return `insert into ${quoteName(dimension)}
         (${quoteName(dimensionKey)}, is_placeholder)
       select distinct ${value}, true
       from ${options.from} as referring
       left join ${quoteName(dimension)} as dimension
         on dimension.${quoteName(dimensionKey)} = ${value}
       where ${options.where} and ${value} is not null
-        and dimension.${quoteName(dimensionKey)} is null`,
-    );
-  }
+        and dimension.${quoteName(dimensionKey)} is null`;
+  });
+  if (statements.length > 0) await client.query(statements.join("; "));
 }
 
 /** SQL for whether two rows have the same key. */

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { StageError } from "../../lib/errors.ts";
 import { query } from "../../lib/postgres/postgres.ts";
-import { quoteName } from "../../lib/sql/quote.ts";
+import { quoteName, type TextRow } from "../../lib/sql/quote.ts";
 import { typeChange } from "../../lib/project/type_change.ts";
 import type { Model } from "../../lib/project/model.ts";
 import { columnFault, IS_LOOSE, LOADER_COLUMNS } from "./column_fault.ts";
@@ -53,19 +53,25 @@ interface Column {
   isLoose: boolean;
 }
 
-/** The changes of each of a model's tables that exists. */
+/** The changes of each model's tables, of those that exist. */
 export async function changesOfTables(
   client: pg.Client,
-  typed: TypedModel,
+  models: readonly TypedModel[],
   drop: boolean,
-): Promise<Changes[]> {
-  const changes: Changes[] = [];
-  for (const table of tablesOf(typed.model)) {
-    const present = await readColumns(client, table);
-    if (present.length === 0) break;
-    changes.push(changesOf(typed, { table, present, drop }));
-  }
-  return changes;
+): Promise<Changes[][]> {
+  const columns = await readColumns(
+    client,
+    models.flatMap(({ model }) => tablesOf(model)),
+  );
+  return models.map((typed) => {
+    const changes: Changes[] = [];
+    for (const table of tablesOf(typed.model)) {
+      const present = columns.get(table);
+      if (present === undefined) break;
+      changes.push(changesOf(typed, { table, present, drop }));
+    }
+    return changes;
+  });
 }
 
 function tablesOf({ name, kind }: Pick<Model, "name" | "kind">): string[] {
@@ -84,20 +90,23 @@ export function linesOf(changes: readonly Changes[]): PlannedChanges {
   };
 }
 
+/** The columns of tables that exist and have some. */
 async function readColumns(
   client: pg.Client,
-  table: string,
-): Promise<Column[]> {
+  tables: readonly string[],
+): Promise<Map<string, Column[]>> {
   const rows = await query(
     client,
-    `with recursive base (attnum, type, modifier) as (
-      select attnum, atttypid, atttypmod from pg_attribute
-      where attrelid = to_regclass(quote_ident($1))
+    `with recursive base (model_table, relation, attnum, type, modifier) as (
+      select given.name, attrelid, attnum, atttypid, atttypmod
+      from unnest($1::text[]) as given (name)
+      inner join pg_attribute
+        on attrelid = to_regclass(quote_ident(given.name))
       union all
-      select attnum, typbasetype, typtypmod from base
+      select model_table, relation, attnum, typbasetype, typtypmod from base
       inner join pg_type on oid = base.type where typtype = 'd'
     )
-    select attname as name, format_type(base.type, base.modifier) as type,
+    select model_table, attname as name, format_type(base.type, base.modifier) as type,
       attnotnull as is_not_null, attgenerated <> '' as is_generated,
       atthasdef or attidentity <> '' or exists (
         select from pg_type as own
@@ -106,13 +115,21 @@ async function readColumns(
       case when base.type <> atttypid then format_type(atttypid, null) end
         as domain, ${IS_LOOSE} as is_loose
     from pg_attribute
-    inner join base on base.attnum = pg_attribute.attnum
+    inner join base on base.relation = pg_attribute.attrelid
+      and base.attnum = pg_attribute.attnum
     inner join pg_type on pg_type.oid = base.type and typtype <> 'd'
-    where attrelid = to_regclass(quote_ident($1)) and pg_attribute.attnum > 0
-      and not attisdropped order by pg_attribute.attnum`,
-    [table],
+    where pg_attribute.attnum > 0 and not attisdropped
+    order by pg_attribute.attnum`,
+    [tables],
   );
-  return rows.map((row) => ({
+  const byTable = Map.groupBy(rows, (row) => row.model_table ?? "");
+  return new Map(
+    [...byTable].map(([table, columns]) => [table, columns.map(columnOf)]),
+  );
+}
+
+function columnOf(row: TextRow): Column {
+  return {
     name: row.name ?? "",
     type: row.type ?? "",
     ...row.domain ? { domain: row.domain } : {},
@@ -120,7 +137,7 @@ async function readColumns(
     isGenerated: row.is_generated === "t",
     hasDefault: row.has_default === "t",
     isLoose: row.is_loose === "t",
-  }));
+  };
 }
 
 function changesOf(

@@ -50,12 +50,12 @@ export async function followModels(
   options: { models: readonly TypedModel[]; drop?: boolean },
 ): Promise<readonly Followed[]> {
   const { models, drop = false } = options;
-  const all: Followed[] = [];
-  for (const { model, columns } of models) {
-    const changes = await changesOfTables(client, { model, columns }, drop);
-    // The next read of the table reports that it is missing.
-    if (changes.length > 0) all.push({ model, changes });
-  }
+  const changes = await changesOfTables(client, models, drop);
+  // The next read of a table that is missing reports that.
+  const all = models.map(({ model }, index): Followed => ({
+    model,
+    changes: changes[index] ?? [],
+  })).filter((followed) => followed.changes.length > 0);
   const retyped = await dropRetyped(client, {
     models: models.map(({ model }) => model.name),
     changes: all.flatMap(({ changes }) => changes),
@@ -121,15 +121,17 @@ export async function plannedChanges(
   typed: TypedModel,
   options: { drop: boolean },
 ): Promise<PlannedChanges> {
-  return linesOf(await changesOfTables(client, typed, options.drop));
+  const [changes = []] = await changesOfTables(client, [typed], options.drop);
+  return linesOf(changes);
 }
 
 async function apply(
   client: pg.Client,
   { model: { name }, changes }: Followed,
 ): Promise<void> {
-  const isMade = await hasViews(client, name);
-  const views = isMade && changes.some(({ reshapes }) => reshapes)
+  const isReshaped = changes.some(({ reshapes }) => reshapes) &&
+    await hasViews(client, name);
+  const views = isReshaped
     ? await dropViews(client, {
       table: name,
       dropped: [...new Set(changes.flatMap(({ dropped }) => dropped))],
@@ -142,5 +144,5 @@ async function apply(
       `alter table ${quoteName(table)} ${actions.join(", ")}`,
     );
   }
-  if (isMade) await makeViews(client, { table: name, views });
+  await makeViews(client, { table: name, views });
 }

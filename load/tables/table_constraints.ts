@@ -209,7 +209,7 @@ export async function restoreConstraints(
   },
 ): Promise<boolean> {
   const { tables, proven = [] } = options;
-  let isLeft = false;
+  const left: string[] = [];
   for (const sql of removed.keys) await client.query(sql);
   for (const foreignKey of removed.foreignKeys) {
     const { table, constraint, sql, commentSql, isWithin } = foreignKey;
@@ -218,8 +218,7 @@ export async function restoreConstraints(
         one.model === table && one.constraint === constraint
       );
     if (isProven && !UNPROVEN.test(sql)) {
-      await client.query(`${sql} not valid${commentSql}`);
-      isLeft = true;
+      left.push(`${sql} not valid${commentSql}`);
       continue;
     }
     const referring = tables.find((one) => one.model.name === table);
@@ -228,5 +227,7 @@ export async function restoreConstraints(
       references: referring?.references ?? [],
     });
   }
-  return isLeft;
+  // These scan nothing.
+  if (left.length > 0) await client.query(left.join("; "));
+  return left.length > 0;
 }

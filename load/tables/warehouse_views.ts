@@ -74,6 +74,10 @@ inner join pg_class on pg_class.oid = objects.oid
 where kind = 'table' and reloptions is not null and relkind = 'v'
 order by step, turn, sql`;
 
+/** SQL for whether the table $1 has the views of `pipeline.make_views`. */
+const HAS_VIEWS = `to_regprocedure('pipeline.make_views(name)') is not null
+  and to_regclass(quote_ident($1 || '_history')) is not null`;
+
 /** Whether a table has the views that `pipeline.make_views` creates. */
 export async function hasViews(
   client: pg.Client,
@@ -81,8 +85,7 @@ export async function hasViews(
 ): Promise<boolean> {
   const [found] = await query(
     client,
-    `select to_regprocedure('pipeline.make_views(name)') is not null
-      and to_regclass(quote_ident($1 || '_history')) is not null as made`,
+    `select ${HAS_VIEWS} as made`,
     [table],
   );
   return found?.made === "t";
@@ -125,7 +128,7 @@ export async function dropViews(
 
 /**
  * Creates the views and functions of a table where they lack a column that it
- * has, or were dropped.
+ * has, or were dropped before; a table that never had them gets none.
  */
 export async function makeViews(
   client: pg.Client,
@@ -137,6 +140,7 @@ export async function makeViews(
     `select attname from pg_attribute
     where attrelid = to_regclass(quote_ident($1)) and attnum > 0
       and not attisdropped and attname <> 'is_placeholder'
+      ${views === undefined ? `and ${HAS_VIEWS}` : ""}
     except select attname from pg_attribute
     where attrelid = to_regclass(quote_ident($1 || '_history'))
     -- What somebody gave the dimension alone is in none of its views.
