@@ -1,11 +1,11 @@
 import { dirname } from "node:path";
 import type { DataFile } from "../../lib/batches/manifest.ts";
-import type { Column } from "../../lib/duckdb/data_files.ts";
+import { type Column, readParquetSql } from "../../lib/duckdb/data_files.ts";
 import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { StageError } from "../../lib/errors.ts";
 import { fieldIdsSql } from "../../lib/iceberg/field_ids.ts";
-import { quoteText } from "../../lib/sql/quote.ts";
+import { quoteText, type TextRow } from "../../lib/sql/quote.ts";
 import { sha256OfStream } from "../../lib/zone/checksum.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault } from "../checks/query_fault.ts";
@@ -18,14 +18,30 @@ import { isQueryFault } from "../checks/query_fault.ts";
 export async function writeParquet(
   duckdb: DuckDb,
   select: string,
-  options: {
-    zone: Zone;
-    key: string;
-    /** All of the query's columns, for Iceberg's field ids in the file. */
-    columns?: readonly Column[];
-  },
+  options: WriteOptions,
 ): Promise<DataFile | undefined> {
-  const { zone, key, columns } = options;
+  const written = await writeAndRead(duckdb, select, options);
+  return written?.file;
+}
+
+/** Where a file is written, and with what. */
+interface WriteOptions {
+  zone: Zone;
+  key: string;
+  /** All of the query's columns, for Iceberg's field ids in the file. */
+  columns?: readonly Column[];
+}
+
+/**
+ * Writes a file as `writeParquet` does, and also gives aggregates over it: it
+ * is read for them and for its check at once.
+ */
+export async function writeAndRead(
+  duckdb: DuckDb,
+  select: string,
+  options: WriteOptions & { aggregates?: string },
+): Promise<{ file: DataFile; found: TextRow } | undefined> {
+  const { zone, key, columns, aggregates } = options;
   const ids = columns === undefined ? "" : `, ${fieldIdsSql(columns)}`;
   const path = zone.locate(key);
   try {
@@ -43,18 +59,22 @@ export async function writeParquet(
     }
     if (!path.startsWith("s3://")) await syncToDisk(path);
     const { sha256, bytes } = await sha256OfStream(await zone.stream(key));
-    const [footer] = await duckdb.rows(
-      `select num_rows from parquet_file_metadata(${quoteText(path)})`,
+    const [found = {}] = await duckdb.rows(
+      aggregates === undefined
+        ? `select num_rows as rows from parquet_file_metadata(${
+          quoteText(path)
+        })`
+        : `select count(*) as rows, ${aggregates}
+          from ${readParquetSql(zone, [{ key }])}`,
     );
     if (
-      bytes !== Number(written?.file_size_bytes) ||
-      rows !== Number(footer?.num_rows)
+      bytes !== Number(written?.file_size_bytes) || rows !== Number(found.rows)
     ) {
       throw new Error(
-        `${bytes} bytes and ${footer?.num_rows} rows were found, ${written?.file_size_bytes} and ${rows} were written`,
+        `${bytes} bytes and ${found.rows} rows were found, ${written?.file_size_bytes} and ${rows} were written`,
       );
     }
-    return { key, bytes, rows, sha256 };
+    return { file: { key, bytes, rows, sha256 }, found };
   } catch (error) {
     if (error instanceof StageError || isQueryFault(error)) throw error;
     throw dataFileError(error, {

@@ -1,11 +1,7 @@
 import type { ModelColumn } from "../../lib/models/model_column.ts";
 import { dataKey } from "../../lib/batches/batch_log.ts";
 import type { DataFile, ProcessedModel } from "../../lib/batches/manifest.ts";
-import {
-  type Column,
-  columnsHash,
-  readParquetSql,
-} from "../../lib/duckdb/data_files.ts";
+import { type Column, columnsHash } from "../../lib/duckdb/data_files.ts";
 import { STAMP_COLUMNS } from "../../lib/duckdb/version_columns.ts";
 import { quoteName } from "../../lib/sql/quote.ts";
 import type { ModelSql } from "../../lib/project/project_sql.ts";
@@ -17,7 +13,7 @@ import {
   versionsSql,
 } from "../models/model_changes.ts";
 import { foundKeyRange, keyRangeSql } from "./key_range.ts";
-import { writeParquet } from "./write_parquet.ts";
+import { writeAndRead } from "./write_parquet.ts";
 
 /** A relation before the batch and after it, as names or SQL. */
 interface StateChange {
@@ -78,23 +74,21 @@ export async function writeVersionFile(
   const { model, columns, versions, part, beside = [] } = options;
   const key = dataKey(model.name, { batch: input.batch, runId, part });
   const written = [...columns, ...STAMP_COLUMNS];
-  const file = await writeParquet(duckdb, versions, {
+  const made = await writeAndRead(duckdb, versions, {
     zone: processed,
     key,
     columns: [...written, ...beside],
-  });
-  if (file === undefined) return undefined;
-  progress.add({ bytes: file.bytes });
-  const [found] = await duckdb.rows(
-    `select count(*) filter (where is_delete) as deletes,
+    aggregates: `count(*) filter (where is_delete) as deletes,
       ${fileColumnsSql(written)} as columns,
-      ${keyRangeSql(model.key, columns)} as range
-    from ${readParquetSql(processed, [file])}`,
-  );
+      ${keyRangeSql(model.key, columns)} as range`,
+  });
+  if (made === undefined) return undefined;
+  const { file, found } = made;
+  progress.add({ bytes: file.bytes });
   return {
-    file: { ...file, ...foundKeyRange(found?.range, model.key) },
-    deletes: Number(found?.deletes),
-    columns: fileColumnsHash(written, found?.columns),
+    file: { ...file, ...foundKeyRange(found.range, model.key) },
+    deletes: Number(found.deletes),
+    columns: fileColumnsHash(written, found.columns),
   };
 }
 

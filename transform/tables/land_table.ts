@@ -9,7 +9,12 @@ import type { DuckDb } from "../../lib/duckdb/duckdb.ts";
 import { dataFileError } from "../../lib/duckdb/duckdb_error.ts";
 import { keyColumnText, keyText } from "../../lib/duckdb/key_text.ts";
 import { StageError } from "../../lib/errors.ts";
-import { quoteName, quoteNames, quoteText } from "../../lib/sql/quote.ts";
+import {
+  quoteName,
+  quoteNames,
+  quoteText,
+  type TextRow,
+} from "../../lib/sql/quote.ts";
 import type { ContractTable } from "../../lib/project/contract.ts";
 import type { Zone } from "../../lib/zone/zone.ts";
 import { isQueryFault, quarantineFault } from "../checks/query_fault.ts";
@@ -50,7 +55,7 @@ export async function landTable(
   await createDeleted(duckdb, options);
   const readable = table.key.map((column) => `${quoteName(column)} is not null`)
     .join(" and ");
-  await duckdb.run(
+  const [bad] = await duckdb.rows(
     `create or replace table quarantined.${name} as
     with reasons as (
       select ${ROW_KEY} as row_key, ${UNREADABLE} as reason
@@ -68,18 +73,14 @@ export async function landTable(
     throw isQueryFault(error) ? quarantineFault(error, table.name) : error;
   });
   const columns = quoteNames(table.columns.map((column) => column.name));
-  const [bad] = await duckdb.rows(
-    `select count(*) as rows from quarantined.${name}`,
-  );
   await duckdb.run(
     `create or replace view changed.${name} as select ${columns}
-    from arrived.${name} as arrived` + (bad?.rows === "0" ? "" : ` anti join
-      quarantined.${name} as bad on bad.row_key = arrived.${ROW_KEY}`),
-  );
-  await duckdb.run(
-    `create or replace view deleted.${name} as select ${
-      quoteNames(table.key)
-    } from gone.${name} where ${readable}`,
+    from arrived.${name} as arrived` + (bad?.Count === "0" ? "" : ` anti join
+      quarantined.${name} as bad on bad.row_key = arrived.${ROW_KEY}`) +
+      `;
+    create or replace view deleted.${name} as select ${
+        quoteNames(table.key)
+      } from gone.${name} where ${readable}`,
   );
 }
 
@@ -157,7 +158,6 @@ async function createArrived(
         }), '')`
         : unreadable(faults)
     } as ${UNREADABLE}`,
-    target,
     columns,
     files: ingested.rows,
     zone,
@@ -185,7 +185,6 @@ async function createDeleted(
   await readCsv(duckdb, {
     create: `create or replace table ${target} as select ${columns.join(", ")},
       ${rowKey(table)} as ${ROW_KEY}${isGroup ? FILE_BATCH : ""}`,
-    target,
     columns: currentColumns(ingested, table.key).deletes,
     files: ingested.deletes,
     zone,
@@ -202,15 +201,15 @@ const FILE_BATCH = `, cast(regexp_extract(${quoteName(FILE_PATH)},
 async function readCsv(
   duckdb: DuckDb,
   options: {
+    /** A statement that creates a table, to which the rows' source is added. */
     create: string;
-    target: string;
     columns: readonly string[];
     files: readonly DataFile[];
     zone: Zone;
     isGroup: boolean;
   },
 ): Promise<void> {
-  const { create, target, columns, files, zone, isGroup } = options;
+  const { create, columns, files, zone, isGroup } = options;
   const paths = files.map((file) => zone.locate(file.key));
   const subject = paths.join(", ");
   const csv = readCsvSql(paths, columns, {
@@ -218,24 +217,25 @@ async function readCsv(
     rowsAreLines: files.every((file) => file.rowsAreLines === true),
     ...isGroup ? { pathColumn: FILE_PATH } : {},
   });
+  let created: TextRow | undefined;
   try {
     if (columns.length <= PARALLEL_COLUMNS_MAX) {
-      await duckdb.run(`${create} from ${csv}`);
+      [created] = await duckdb.rows(`${create} from ${csv}`);
     } else {
       // This way, reading that many columns and casting them share no memory.
       await duckdb.run(`create or replace table ${TEXTS} as from ${csv}`);
-      await duckdb.run(`${create} from ${TEXTS}`);
+      [created] = await duckdb.rows(`${create} from ${TEXTS}`);
       await duckdb.run(`drop table ${TEXTS}`);
     }
   } catch (error) {
     throw dataFileError(error, { action: "read", subject, task: "transform" });
   }
   const expected = files.reduce((sum, file) => sum + file.rows, 0);
-  const [found] = await duckdb.rows(`select count(*) as rows from ${target}`);
-  if (Number(found?.rows) === expected) return;
+  // DuckDB says how many rows it has put into the table.
+  if (Number(created?.Count) === expected) return;
   throw new StageError(
     `Cannot read ${subject}: ${
-      counted(found?.rows ?? "", "rows were")
+      counted(created?.Count ?? "", "rows were")
     } found, the manifest says ${expected}`,
     {
       subject,

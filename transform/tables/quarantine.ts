@@ -116,12 +116,9 @@ export async function quarantineRows(
     where table_name not in (${
       whole.map((table) => quoteText(table.name)).join(", ")
     })`);
-  await duckdb.run(
+  const [created] = await duckdb.rows(
     `create or replace table ${QUARANTINE_AFTER} as
     ${[kept, ...added].join(" union all ")}`,
   );
-  const [counted] = await duckdb.rows(
-    `select count(*) as rows from ${QUARANTINE_AFTER}`,
-  );
-  return Number(counted?.rows);
+  return Number(created?.Count);
 }
