@@ -16,7 +16,7 @@ import type { Zone } from "../lib/zone/zone.ts";
 import { checkContinuity } from "../transform/batches/check_continuity.ts";
 import { shortTime } from "./format_status.ts";
 import { noteProblem, type StageStatus, type Status } from "./stage_status.ts";
-import { waitsTooLong } from "./waits_too_long.ts";
+import { overdueSince } from "./overdue_batch.ts";
 import { warehouseStatus } from "./warehouse_status.ts";
 
 /**
@@ -142,7 +142,7 @@ async function noteWaiting(
   const { pending = 0, problem, failure } = stage;
   if (pending === 0 || problem !== undefined || failure !== undefined) return;
   const batch = (stage.batch ?? 0) + 1;
-  const since = await waitsTooLong(context, { log, batch });
+  const since = await overdueSince(context, { log, batch });
   if (since === undefined) return;
   stage.problem = `batch ${batch} has waited for it since ${
     shortTime(since.toISOString())

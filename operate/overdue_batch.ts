@@ -8,7 +8,7 @@ import type { StageContext } from "../lib/stage.ts";
  * that cannot write can't always report that. Times by this machine's clock and
  * the store's.
  */
-export async function waitsTooLong(
+export async function overdueSince(
   { config, clock }: StageContext,
   options: { log: BatchLog<Manifest>; batch: number },
 ): Promise<Date | undefined> {
