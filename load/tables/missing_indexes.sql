@@ -57,7 +57,13 @@ select
         )
     end as statement
 from numbered
-where not exists (
+inner join pg_class on pg_class.oid = numbered.id
+-- A key of a table with partitions must have the columns that these go by.
+where (
+    pg_class.relkind = 'r'
+    or (pg_class.relkind = 'p' and numbered.kind = 'plain')
+)
+and not exists (
     select
     from pg_index
     where pg_index.indrelid = numbered.id
