@@ -15,6 +15,7 @@ import { checkEncoding } from "../lib/warehouse/check_encoding.ts";
 import { warehouseOf } from "../lib/warehouse/warehouse_settings.ts";
 import { checkSameLake } from "../lib/warehouse/ledger.ts";
 import { loadError } from "../lib/warehouse/load_error.ts";
+import { missingIndexes } from "../load/tables/missing_indexes.ts";
 import { damagedError, damagedTables } from "../load/schema/own_tables.ts";
 import { PROBE } from "../sweep/zone_inventory.ts";
 import { checkContinuity } from "../transform/batches/check_continuity.ts";
@@ -230,6 +231,18 @@ async function examineWarehouse(
   if (lacking !== undefined) throw unfit(lacking.problem, lacking.hint);
   const [damaged] = await damagedTables(connection.client);
   if (damaged !== undefined) throw damagedError(damaged);
+  const dropped = await missingIndexes(connection.client, context.sql);
+  if (dropped.length > 0) {
+    throw new StageError(
+      `Keys or indexes are gone from the warehouse's tables: ${dropped.length}`,
+      {
+        subject: "warehouse",
+        hint: `Make them again, as their owner: ${
+          dropped.join("; ")
+        }. If a row is there twice, \`./totesys rebuild warehouse\` leaves one`,
+      },
+    );
+  }
   if (isLakeRead) {
     const zone = openStageZone(context, "processed");
     try {

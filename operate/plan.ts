@@ -206,12 +206,8 @@ async function planWarehouse(
     // A migration may change a table first.
     if (migrations.length > 0) return;
     await checkShapes(client, wanted);
-    const { indexes, references, unnamed } = await findUnfinished(client, {
-      ...wanted,
-      reloads: false,
-    });
+    const { references, unnamed } = await findUnfinished(client, wanted);
     plan.warehouse.push(
-      ...indexes.map((statement) => `an index is missing: ${statement}`),
       ...references.map(({ model, column, dimension }) =>
         `${model}: the foreign key ${column} -> ${dimension} is new`
       ),

@@ -63,11 +63,18 @@ async function removeTwins(
       and indisvalid and indpred is null and indexprs is null
       and array(
         select attname::text from pg_attribute
-        where attrelid = indrelid and attnum = any(indkey)
+        where attrelid = indrelid
+          and attnum = any((indkey::int2[])[0:indnkeyatts - 1])
       ) <@ $2::text[]`,
     [name, identity],
   );
   if (enforced.length > 0) return 0;
+  const twice = await query(
+    client,
+    `select from ${quoteName(name)} group by ${quoteNames(identity)}
+    having count(*) > 1 limit 1`,
+  );
+  if (twice.length === 0) return 0;
   // A place is known by its partition, too.
   const { rowCount } = await client.query(
     `delete from ${quoteName(name)} as present where exists (

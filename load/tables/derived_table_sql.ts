@@ -74,8 +74,6 @@ function dimensionSql(
       to_batch bigint not null,
       primary key (${keys}, from_batch)
     )`,
-    `create index on ${quoteName(closed)} (from_batch)`,
-    `create index on ${quoteName(closed)} (to_batch)`,
     `comment on table ${quoteName(closed)} is ${
       quoteText(`Older versions of the rows of ${name}.`)
     }`,

@@ -14,15 +14,11 @@ import {
   findUnvalidated,
   validate,
 } from "../references/validate_references.ts";
-import missingIndexesSql from "./missing_indexes.sql" with { type: "text" };
 import unfinishedTablesSql from "./unfinished_tables.sql" with { type: "text" };
-import { type WantedIndex, wantedIndexes } from "./wanted_indexes.ts";
 
 /** Statements and references that tables still lack. */
 export interface Unfinished {
-  /** Statements that make the indexes and keys. */
-  indexes: string[];
-  /** Statements, in order: views, comments. */
+  /** Statements, in order: indexes, views, comments. */
   statements: string[];
   references: MissingReference[];
   /** Foreign keys that load made, and no header names any more. */
@@ -44,7 +40,7 @@ type UnnamedReference = Omit<ModelReference, "dimensionKey">;
 
 /**
  * Finds what the tables of these models lack of what all models' tables have:
- * views and functions, comments, indexes, validation of
+ * views and functions, comments, indexes of older versions, validation of
  * foreign keys; and, where tables are derived from models, these themselves.
  * Missing tables are left out.
  */
@@ -56,11 +52,9 @@ export async function findUnfinished(
     isDerived: (model: DerivedModel) => boolean;
     /** Whether a migration of the company's may have given it foreign keys. */
     mayRefer: (model: DerivedModel) => boolean;
-    /** Whether all rows will be loaded again, until when keys may be doubled. */
-    reloads: boolean;
   },
 ): Promise<Unfinished> {
-  const { models, isDerived, mayRefer, reloads } = options;
+  const { models, isDerived, mayRefer } = options;
   const statements = await query(client, unfinishedTablesSql, [
     JSON.stringify(models.map((model) => ({
       name: model.name,
@@ -80,11 +74,6 @@ export async function findUnfinished(
     ? []
     : await query(client, missingReferencesSql, [JSON.stringify(wanted)]);
   return {
-    indexes: await findMissingIndexes(
-      client,
-      wantedIndexes(models, isDerived)
-        .filter(({ kind }) => kind === "plain" || !reloads),
-    ),
     statements: statements.map(({ statement }) => statement ?? ""),
     references: missing.map((row) => ({
       model: row.model ?? "",
@@ -106,14 +95,6 @@ export function goneReference(
   { model, constraint, column, dimension }: UnnamedReference,
 ): string {
   return `${model}: the foreign key ${constraint} is gone: its header no longer has ${column} -> ${dimension}`;
-}
-
-async function findMissingIndexes(
-  client: pg.Client,
-  wanted: readonly WantedIndex[],
-): Promise<string[]> {
-  const rows = await query(client, missingIndexesSql, [JSON.stringify(wanted)]);
-  return rows.map(({ statement }) => statement ?? "");
 }
 
 async function findUnnamed(
@@ -148,7 +129,7 @@ async function findUnnamed(
  */
 export async function finishTables(
   client: pg.Client,
-  { indexes, statements, references, unnamed, unvalidated }: Unfinished,
+  { statements, references, unnamed, unvalidated }: Unfinished,
 ): Promise<void> {
   for (const { model, constraint } of unnamed) {
     await client.query(
@@ -162,9 +143,7 @@ export async function finishTables(
       one.model === model && one.constraint === constraint
     );
   await validate(client, unvalidated.filter(isKept));
-  for (const statement of [...indexes, ...statements]) {
-    await client.query(statement);
-  }
+  for (const statement of statements) await client.query(statement);
   for (const { model, column, dimension, dimensionKey } of references) {
     await addPlaceholders(
       client,

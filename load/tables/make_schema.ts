@@ -84,15 +84,11 @@ export async function makeSchema(
   }
   if (!await applyMigrations(context, wanted.company, work)) return false;
   if (migrates) await look(checkAll);
-  const wantedNow = { ...wanted, reloads };
-  if (await look(() => isFinished(client, wantedNow))) return true;
+  if (await look(() => isFinished(client, wanted))) return true;
   return await transaction(async () => {
     // Another load may have done it since.
-    const unfinished = await findUnfinished(client, wantedNow);
+    const unfinished = await findUnfinished(client, wanted);
     await finishTables(client, unfinished);
-    for (const statement of unfinished.indexes) {
-      context.log.info("an index was missing: {statement}", { statement });
-    }
     for (const one of unfinished.unnamed) {
       context.log.info("{gone}", { ...one, gone: goneReference(one) });
     }
@@ -127,7 +123,7 @@ async function examine(
     });
   const migrates = wanted.company.some(({ name }) => migrations.includes(name));
   const isMade = damaged.length + migrations.length + tables.length === 0 &&
-    await isFinished(client, { ...wanted, reloads });
+    await isFinished(client, wanted);
   if (!isMade && damaged.length === 0) await checkLedger?.(client);
   // A failure is noted in one of the pipeline's own tables: they come first.
   const isChecked = migrations.length + damaged.length === 0;
@@ -170,7 +166,7 @@ async function applyMigrations(
 
 async function isFinished(
   client: pg.Client,
-  wanted: WantedSchema & { reloads: boolean },
+  wanted: WantedSchema,
 ): Promise<boolean> {
   const lacking = await findUnfinished(client, wanted);
   return Object.values(lacking).every(({ length }) => length === 0);
@@ -183,7 +179,7 @@ export async function isMade(
 ): Promise<boolean> {
   const { migrations, tables } = await findMissing(client, wanted);
   return migrations.length + tables.length === 0 &&
-    await isFinished(client, { ...wanted, reloads: false });
+    await isFinished(client, wanted);
 }
 
 /**

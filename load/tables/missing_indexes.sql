@@ -58,32 +58,29 @@ select
     end as statement
 from numbered
 inner join pg_class on pg_class.oid = numbered.id
--- A key of a table with partitions must have the columns that these go by.
-where (
-    pg_class.relkind = 'r'
-    or (pg_class.relkind = 'p' and numbered.kind = 'plain')
-)
-and not exists (
-    select
-    from pg_index
-    where pg_index.indrelid = numbered.id
-        and pg_index.indisvalid
-        and case
-            when numbered.kind = 'primary' then pg_index.indisprimary
-            else pg_index.indexprs is null
-                and (
-                    pg_index.indpred is null
-                    or pg_get_expr(pg_index.indpred, pg_index.indrelid)
-                    = numbered.rows
-                )
-                and case
-                    when numbered.kind = 'unique' then pg_index.indisunique
-                        and pg_index.indnkeyatts
-                        = cardinality(numbered.numbers)
-                        and cast(pg_index.indkey as smallint [])
-                        @> numbered.numbers
-                    else pg_index.indkey[0] = numbered.numbers[1]
-                end
-        end
-)
+where pg_class.relkind = 'r'
+    and not exists (
+        select
+        from pg_index
+        where pg_index.indrelid = numbered.id
+            and pg_index.indisvalid
+            and case
+                when numbered.kind = 'primary' then pg_index.indisprimary
+                else pg_index.indexprs is null
+                    and (
+                        pg_index.indpred is null
+                        or pg_get_expr(pg_index.indpred, pg_index.indrelid)
+                        = numbered.rows
+                    )
+                    and case
+                        when numbered.kind = 'unique' then pg_index.indisunique
+                            and pg_index.indnkeyatts
+                            = cardinality(numbered.numbers)
+                            and (cast(pg_index.indkey as smallint []))[
+                                0:pg_index.indnkeyatts - 1
+                            ] @> numbered.numbers
+                        else pg_index.indkey[0] = numbered.numbers[1]
+                    end
+            end
+    )
 order by numbered.id, numbered.kind, numbered.names

@@ -1,5 +1,5 @@
--- What the tables of models lack beside their columns, keys and indexes, as
--- statements in their order: views and functions, comments.
+-- What the tables of models lack beside their columns and keys, as statements
+-- in their order: indexes of older versions, views and functions, comments.
 -- $1: the models as JSON.
 
 with models as (
@@ -86,6 +86,24 @@ statements as (
     select
         1 as step,
         models.name,
+        format(
+            'create index on %s (%I)', models.closed, bounds.name
+        ) as statement
+    from models
+    cross join (values ('from_batch'), ('to_batch')) as bounds (name)
+    inner join pg_attribute
+        on pg_attribute.attrelid = models.closed
+        and pg_attribute.attname = bounds.name
+    where not exists (
+        select
+        from pg_index
+        where pg_index.indrelid = models.closed
+            and pg_index.indkey[0] = pg_attribute.attnum
+    )
+    union all
+    select
+        2 as step,
+        models.name,
         format('call pipeline.make_views(%L)', models.name) as statement
     from models
     where models.own is not null
@@ -101,7 +119,7 @@ statements as (
         )
     union all
     select
-        2 as step,
+        3 as step,
         models.name,
         format(
             'comment on table %s is %L', models.own, models.meaning
@@ -113,7 +131,7 @@ statements as (
         is distinct from models.meaning
     union all
     select
-        2 as step,
+        3 as step,
         meanings.relation as name,
         format(
             'comment on column %I.%I is %L',

@@ -80,8 +80,6 @@ Deno.test("tables with partitions are filled, merged and rebuilt", async () => {
       add foreign key (design_id) references dim_design,
       add foreign key (agreed_delivery_location_id) references dim_location`,
     "create index own on fact_sales_order (design_id)",
-    "create index on fact_sales_order (from_batch)",
-    "create index on fact_sales_order (to_batch)",
     "drop table plain cascade",
     "call pipeline.make_views('fact_sales_order')",
   );
