@@ -37,6 +37,7 @@ export interface LockOptions {
   context: Pick<StageContext, "config">;
   guest: Guest;
   tables: readonly LockedTable[];
+  isStandby: boolean;
   /** A second connection, which keeps the tables from changing meanwhile. */
   gate: Connection | undefined;
   after: string;
@@ -77,14 +78,14 @@ export async function lockAll(
 /** Tries once; undefined if a table changed between snapshot and lock. */
 async function lockOnce(
   first: pg.Client,
-  { guest, tables, gate, after }: LockOptions,
+  { guest, tables, isStandby, gate, after }: LockOptions,
 ): Promise<TextRow | undefined> {
   // A pooler may have no second connection: the first must not wait for one.
   await first.query(beginSql(guest, "repeatable read"));
   const gateServer = gate === undefined
     ? undefined
     : await closeGate(gate, { guest, tables });
-  const state = await takeSnapshot(first, { guest, after });
+  const state = await takeSnapshot(first, { guest, isStandby, after });
   await first.query(`${NOTICE_DEATH}; ${lockSql(guest, tables)}`);
   if (gateServer === state.server) return state;
   await first.query("savepoint looked");
@@ -125,11 +126,18 @@ async function closeGate(
 /** Takes the snapshot, and its time: on a standby, that of what it replayed. */
 async function takeSnapshot(
   client: pg.Client,
-  options: { guest: Guest; after: string },
+  options: { guest: Guest; isStandby: boolean; after: string },
 ): Promise<TextRow> {
+  // As the transaction's first query: by a later one more may be replayed.
+  const first = options.isStandby
+    ? await replayedTime(client, options)
+    : undefined;
   const state = await querySnapshot(client, options);
   if (state.in_recovery !== "true") return state;
-  const replayed = await replayedTime(client, options);
+  // Unless a pooler gives this connection another server than the one before.
+  const replayed = options.isStandby
+    ? first
+    : await replayedTime(client, options);
   return replayed === undefined ? state : { ...state, snapshot_time: replayed };
 }
 

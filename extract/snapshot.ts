@@ -132,6 +132,7 @@ async function openWith(
     context,
     guest,
     tables: found.tables,
+    isStandby: found.isStandby,
     gate: roomForAll ? opened : undefined,
     after: options.after ?? BEFORE_ALL,
     signal,

@@ -21,11 +21,13 @@ export interface TablesToLock {
   lockTimeoutMs: number;
   /** When the server started, which identifies it. */
   server: string;
+  isStandby: boolean;
 }
 
 /** Columns beside the contract's that show a row's writer and its place. */
 const READ_SYSTEM_COLUMNS = ["xmin", "ctid"];
 const SERVER = `select pg_postmaster_start_time()::text as server,
+  pg_is_in_recovery()::text as in_recovery,
   floor(extract(epoch from current_setting('deadlock_timeout')::interval)
     * 1000 / 2)::text as lock_timeout,
   (current_setting('max_locks_per_transaction')::bigint
@@ -75,6 +77,7 @@ export async function findTables(
     lockRoom: Number(server.lock_room),
     lockTimeoutMs: Math.max(1, Number(server.lock_timeout)),
     server: server.server ?? "",
+    isStandby: server.in_recovery === "true",
   };
 }
 

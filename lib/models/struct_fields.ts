@@ -11,7 +11,7 @@ import {
 
 /** What makes a struct, or may. */
 const MAKES_STRUCT =
-  /^(struct_|row$|from_json|json_transform|map_entries|array_zip|list_zip)/;
+  /^(struct_|row$|from_json|json_transform|map_entries|array_zip|list_zip|regexp_extract$)/;
 
 /**
  * Finds where a query takes columns out of a struct by a name that nothing in
@@ -22,6 +22,7 @@ export function structFields(
   names: readonly string[],
 ): string[] {
   const { relations, columns } = namesIn(query);
+  if (!hasStruct(query, relations)) return [];
   const isRelation = (name: string) =>
     relations.has(name.toLowerCase()) && !columns.has(name.toLowerCase());
   const found: string[] = [];
@@ -45,6 +46,23 @@ export function structFields(
   return [...new Set(found)];
 }
 
+/** Whether any value may be a struct; no column of a source's table is one. */
+function hasStruct(query: SqlNode, relations: ReadonlySet<string>): boolean {
+  let found = false;
+  walk(query, (node) => {
+    const [name = "", ...more] = textsOf(node.column_names);
+    found ||= makesStruct(node) ||
+      // A row of that relation, as a whole.
+      more.length === 0 && relations.has(name.toLowerCase());
+  });
+  return found;
+}
+
+function makesStruct(node: SqlNode): boolean {
+  return MAKES_STRUCT.test(textOf(node.function_name)) ||
+    textOf(nodeOf(node.cast_type)?.id) === "STRUCT";
+}
+
 /** The names of relations and schemas, and those that columns are given. */
 function namesIn(
   query: SqlNode,
@@ -65,6 +83,7 @@ function namesIn(
     ];
     for (const name of given) columns.add(name.toLowerCase());
   });
+  relations.delete("");
   columns.delete("");
   return { relations, columns };
 }
@@ -78,8 +97,7 @@ function isUnnested(
   let found = false;
   walk(expression.children, (node) => {
     const named = textsOf(node.column_names).at(-1)?.toLowerCase() ?? "";
-    found ||= MAKES_STRUCT.test(textOf(node.function_name)) ||
-      textOf(nodeOf(node.cast_type)?.id) === "STRUCT" || columns.has(named);
+    found ||= makesStruct(node) || columns.has(named);
   });
   return found;
 }

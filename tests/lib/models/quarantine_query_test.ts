@@ -16,6 +16,9 @@ const QUARANTINE_ALLOWED = [
   "select lot_id, part, 'x' as reason from arrived.lot join (values (1, 2)) as bad (lot_id, part) using (lot_id, part)",
   "with bad(lot_id, part) as (values (1, 2)) select lot_id, part, 'x' as reason from arrived.lot join bad using (lot_id, part)",
   "select lot_id, part, 'x' as reason from arrived.lot where lot_id in (select v.lot_id from (values (1)) as v (lot_id))",
+  "select part.lot_id, part.part as part, 'x' as reason from arrived.lot as part",
+  "with bad as (select lot_id, part, true as bad from arrived.lot) select bad.lot_id, bad.part, 'x' as reason from bad",
+  "select reason.lot_id, reason.part, 'x' as reason from arrived.lot as reason",
   "with lots as (select * from arrived.lot) select Lots.lot_id, arrived.lot.part, unnest(['x', 'y']) as reason from lots join arrived.lot using (lot_id, part)",
 ];
 const QUARANTINE_REFUSED: [string, RegExp][] = [
@@ -104,6 +107,8 @@ const QUARANTINE_REFUSED: [string, RegExp][] = [
     "select columns(own.*), 'x' as reason from (select {'lot_id': part, 'part': part} as own from arrived.lot)",
     "select own.lot_id, part, 'x' as reason from (select {'lot_id': part} as own, part from arrived.lot)",
     "select own.lot_id, part, 'x' as reason from (select {'lot_id': part} as own, part from arrived.lot) as own",
+    "with rows as (select lot as own, part from arrived.lot) select own.lot_id, part, 'x' as reason from rows",
+    "select own.lot_id, part, 'x' as reason from (select regexp_extract(part, '(.)', ['lot_id']) as own, part from arrived.lot)",
     "select unnest({'lot_id': part}) as own, part, 'x' as reason from arrived.lot",
     "select unnest(own), part, 'x' as reason from (select [{'lot_id': part}] as own, part from arrived.lot)",
     "select lot_id, part, 'x' as reason from (select unnest(own), part from (select {'lot_id': part} as own, part from arrived.lot))",
