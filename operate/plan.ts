@@ -42,9 +42,9 @@ Shows what the next run would do with this sql/, and writes nothing: which
 batches are pending for transform and load, whether sql/ has changed since the
 newest batch, and which rows a run would leave as the SQL before made them; what
 the warehouse would gain: migrations, tables, columns, wider types, foreign
-keys; which foreign keys would be dropped; what it would lose, which a run does with --accept only; and what a rebuild of the
-warehouse would drop. Exits 1 when a stage would refuse. It does not examine
-what extract would ship.
+keys; which foreign keys would be dropped; what it would lose, which a run does
+with --accept only; and what a rebuild of the warehouse would drop. Exits 1 when
+a stage would refuse. It does not examine what extract would ship.
 
   --json  one JSON object, also on a terminal`;
 

@@ -66,7 +66,7 @@ export async function sweep(
     const inventory = await takeInventory(zone, { before, context });
     result.foreignFiles = inventory.foreign.count;
     if (inventory.foreign.count > 0) {
-      log.warn("{files} files that are not the zone's own stay: {names}", {
+      log.warn("the zone keeps {files} files of others: {names}", {
         files: inventory.foreign.count,
         names: inventory.foreign.first.join(", "),
       });

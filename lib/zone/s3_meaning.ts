@@ -1,3 +1,5 @@
+import { RESTORE_FILE } from "../batches/restore_hint.ts";
+
 /** The name of an error about an answer that no S3 server would give. */
 export const NOT_S3 = "NotS3";
 
@@ -95,7 +97,14 @@ const MEANINGS: Record<string, S3Meaning> = {
   AccountProblem: OWNER,
   NotSignedUp: OWNER,
   NotImplemented: UNSUPPORTED,
-  EntityTooLarge: TOO_LARGE,
+  EntityTooLarge: {
+    hint:
+      "The store takes no object of this size: raise its limit, or use another store",
+  },
+  NoSuchKey: {
+    found: "there is no such file",
+    hint: RESTORE_FILE,
+  },
   XMinioStorageFull: QUOTA,
   // Those of Ceph and versitygw, and of MinIO.
   QuotaExceeded: QUOTA,
@@ -144,6 +153,7 @@ export function meaningOfAnswer(
   if (status === 507) return QUOTA;
   if (status === 429 || status >= 500) return LATER;
   if (status === 401 || status === 403) return RIGHTS;
-  if (NO_CODE.test(code)) return OTHER_SERVER;
-  return status === 301 ? REGION : REFUSED;
+  // Without a code, as the answer to a HEAD, it names the bucket's region alone.
+  if (status === 301) return REGION;
+  return NO_CODE.test(code) ? OTHER_SERVER : REFUSED;
 }

@@ -11,10 +11,6 @@ interface Vector {
   getItem(row: number): unknown;
 }
 
-/**
- * Rows are gathered into pieces of half of this many bytes: a row of the 1,600
- * columns that Postgres allows takes at most 32 bytes for each.
- */
 /** "PGCOPY", five bytes that a careless transfer changes, and no options. */
 const HEADER = [
   80,

@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import { dataKey } from "../../lib/batches/batch_log.ts";
 import type { DataFile } from "../../lib/batches/manifest.ts";
 import {
@@ -84,7 +85,9 @@ export async function filesIn(
   if (sum === rows) return files;
   const place = processed.locate(folder);
   throw new StageError(
-    `Cannot use what ${work.engine?.runner.about.name} wrote to ${place}: ${sum} rows were found, it says ${rows}`,
+    `Cannot use what ${work.engine?.runner.about.name} wrote to ${place}: ${
+      counted(sum, "rows were")
+    } found, it says ${rows}`,
     {
       subject: place,
       retryable: true,

@@ -1,3 +1,4 @@
+import { counted } from "../../lib/counted.ts";
 import { dirname } from "node:path";
 import type { DataFile } from "../../lib/batches/manifest.ts";
 import { type Column, readParquetSql } from "../../lib/duckdb/data_files.ts";
@@ -71,7 +72,9 @@ export async function writeAndRead(
       bytes !== Number(written?.file_size_bytes) || rows !== Number(found.rows)
     ) {
       throw new Error(
-        `${bytes} bytes and ${found.rows} rows were found, ${written?.file_size_bytes} and ${rows} were written`,
+        `${bytes} bytes and ${
+          counted(found.rows ?? "", "rows were")
+        } found, ${written?.file_size_bytes} and ${rows} were written`,
       );
     }
     return { file: { key, bytes, rows, sha256 }, found };

@@ -134,10 +134,10 @@ export async function buildLake(
   options: PublishOptions & { known: KnownLake; path: string },
 ): Promise<Uint8Array> {
   const { newest, known, path } = options;
-  const files = await liveFilesOf(options);
   const isNew = known.isKept !== true;
   if (isNew) await attachLake(duckdb, path);
   try {
+    const files = await liveFilesOf(options);
     // Each commit would wait for the disk, for a file that may be lost.
     await duckdb.run("begin");
     if (isNew) await createTables(duckdb, options);

@@ -274,6 +274,21 @@ for (const { status, code, hint, retryable = false } of REFUSALS) {
     }));
 }
 
+Deno.test("S3Zone names the region where an answer has a status only", () =>
+  withZone(async (zone, { proxy }) => {
+    proxy.fault = () => new Response(null, { status: 301 });
+
+    await assert.rejects(zone.head("a"), { hint: /AWS_REGION/ });
+  }));
+
+Deno.test("S3Zone says of a missing file that it is to be restored", () =>
+  withZone(async (zone) => {
+    await assert.rejects(zone.stream("a"), {
+      message: /there is no such file/,
+      hint: /^Restore/,
+    });
+  }));
+
 Deno.test("S3Zone tells an answer that is none of S3 from a missing file", () =>
   withZone(async (zone, { proxy }) => {
     await zone.create("a", bytesOf("a"));

@@ -83,7 +83,7 @@ Deno.test("writeParquet() refuses a file with other rows than were written", () 
       writeParquet(cut, "select 1 as n", { zone, key: KEY }),
       {
         name: "StageError",
-        message: /bytes and 1 rows were found, \d+ and 7 were written$/,
+        message: /bytes and 1 row was found, \d+ and 7 were written$/,
         subject: zone.locate(KEY),
       },
     );
