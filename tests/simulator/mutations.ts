@@ -146,10 +146,10 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: "as select ${columns}, _xid\n    from arrived",
       },
       {
-        file: "transform/tables/land_table.ts",
-        find: 'return `select ${columns.join(", ")} where false`;\n}\n\nasync',
+        file: "lib/models/empty_relation.ts",
+        find: 'return `select ${columns.join(", ")} where false`;',
         replace:
-          'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;\n}\n\nasync',
+          'return `select ${columns.join(", ")}, cast(null as bigint) as _xid where false`;',
       },
       ...NUMBERED.map(({ model, last }): Edit => ({
         file: `examples/totesys/sql/models/${model}.sql`,
