@@ -88,7 +88,8 @@ resource "aws_security_group" "functions" {
     delete = "50m"
   }
 
-  # Otherwise Terraform deletes it first.
+  # Otherwise Terraform deletes it first. What replaces the group, as another
+  # description, needs another name too.
   lifecycle {
     create_before_destroy = true
   }
@@ -144,7 +145,8 @@ resource "aws_vpc_security_group_egress_rule" "secrets" {
 resource "aws_security_group" "endpoints" {
   for_each = { for name, network in local.networks : name => network if length(local.interfaces) > 0 }
 
-  name        = "${local.name}-endpoints"
+  name = "${local.name}-endpoints"
+  # Of all interfaces; another text would replace the group.
   description = "Endpoint of Secrets Manager: from all of the network"
   vpc_id      = each.value.id
 }

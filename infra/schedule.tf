@@ -1,8 +1,8 @@
 # A trigger only says "check now": repeated, lost and late ones are harmless.
 locals {
   # Until transform, and then load, make up for a lost event: a change is in time
-  # even if both were lost.
-  lost_event_minutes = floor((local.freshness_seconds_max / 60 - var.extract_every_minutes) / 2)
+  # even if both were lost. The runs themselves take seconds; a minute is theirs.
+  lost_event_minutes = floor((local.freshness_seconds_max / 60 - var.extract_every_minutes - 1) / 2)
   # By time: transform and load do what a manifest's event does sooner, unless it
   # is lost.
   schedules = {
