@@ -447,7 +447,7 @@ class History {
     await checkHistory(this.#platform, promised);
     await checkNothingLeft(this.#platform);
     if (this.seed % REBUILD_EVERY === 0) {
-      await assertRebuilds(this.#platform);
+      await assertRebuilds(this.#platform, { isSwept: this.#isSwept });
       await this.#rebuild();
       await checkHistory(this.#platform, promised);
     }
