@@ -93,7 +93,7 @@ Deno.test("doctor compares the largest batch with the free space", async () => {
   await commitLarge(platform, 11_000_000_000);
   assert.match(
     await examineSize(context, () => Promise.resolve(50_000_000_000)),
-    /^the largest batch is 3: \d+ rows, 11000.0 MB of CSV; 50000.0 MB free for it. A Lambda function's disk is too small for it: docs\/scale.md$/,
+    /^the largest batch is 3: \d+ rows?, 11000.0 MB of CSV; 50000.0 MB free for it. A Lambda function's disk is too small for it: docs\/scale.md$/,
   );
 });
 
@@ -171,6 +171,25 @@ Deno.test("doctor finds zones and a warehouse that don't belong together", async
   assert.match(
     lakes[0] ?? "",
     /^warehouse: Cannot continue the warehouse after batch 1: .* belongs to another lake/,
+  );
+});
+
+Deno.test("doctor names keys and indexes that somebody dropped", async () => {
+  await using platform = await openPlatform({ warehouse: "empty" });
+  await platform.run();
+  await platform.warehouse.client.query(
+    "alter table fact_payment drop constraint fact_payment_pkey",
+  );
+
+  const wrong = (await examine(platform.context))
+    .filter(({ hint }) => hint !== undefined);
+
+  assert.deepEqual(wrong.map(({ what, found }) => `${what}: ${found}`), [
+    "warehouse: Keys or indexes are gone from the warehouse's tables: 1",
+  ]);
+  assert.match(
+    wrong[0]?.hint ?? "",
+    /^Make them again, as their owner: alter table fact_payment add primary key \(payment_record_id\)\. /,
   );
 });
 
