@@ -66,7 +66,8 @@ function sinceWhen({ before, period }, isPast) {
 }
 
 /**
- * Which of the first list's names rose most, and which fell most.
+ * Which of the first list's names rose most, and which fell most; none where
+ * that is not known of all.
  * @param {Overview} overview
  * @param {Shown} chosen
  */
@@ -82,20 +83,22 @@ function mostChanged(overview, chosen) {
   const compared = comparedOf(overview, chosen, { ofBoard, state: undefined });
   const rows = rowsOf(overview.figures, card, { by: board.name, currency });
   const changes = summed(rows, ofBoard).slice(0, BOARD_ROWS_MAX)
-    .flatMap(({ id, label, value }) => {
+    .map(({ id, label, value }) => {
       const other = compared(id);
-      if (!("now" in other)) {
-        return [{ label, change: value - (other.was ?? 0) }];
-      }
-      // What it is now may not be known.
-      return other.now === undefined
-        ? []
-        : [{ label, change: other.now - value }];
+      return {
+        label,
+        change: "now" in other
+          ? (other.now ?? NaN) - value
+          : value - (other.was ?? 0),
+      };
     })
     .sort((one, other) => other.change - one.change);
   const [rose, fell] = [changes[0], changes.at(-1)];
-  // Of a single name, its change is all there is.
-  if (changes.length < 2) return [];
+  // Of a single name, its change is all there is. What a name is now may not be
+  // known, and then any of the others may have changed less than it.
+  if (changes.length < 2 || changes.some(({ change }) => isNaN(change))) {
+    return [];
+  }
   return [
     ...rose !== undefined && rose.change > 0 ? [rose] : [],
     ...fell !== undefined && fell.change < 0 ? [fell] : [],
