@@ -10,6 +10,8 @@ import {
 import { execute } from "../harness/platform.ts";
 import { insertOrder } from "../harness/small_source.ts";
 
+const TODAY = new Date().toISOString().slice(0, 10);
+
 Deno.test.afterAll(closeBrowser);
 
 /** Inserts a sales order of a counterparty. */
@@ -58,6 +60,64 @@ testPage(
       await page.locator("#headline").innerText(),
       /^Sales: ▼ [\d.]+% \(−£[\d.]+k\) since then\.$/,
     );
+    assert.deepEqual(errors, []);
+  },
+);
+
+testPage("the past is compared with the same period now", async () => {
+  await using platform = await loaded();
+  const { client } = platform.source;
+  await execute(
+    client,
+    insertOrder(50, 400).replaceAll("2023-01-01", TODAY),
+  );
+  await platform.run();
+  await execute(client, "delete from sales_order where sales_order_id = 50");
+  await platform.run();
+  await execute(client, insertOrder(51, 700).replaceAll("2023-01-01", TODAY));
+  await platform.run();
+  await using served = new Served(platform);
+  const address = await served.address;
+  const { page, errors } = await open(`${address}?at=1`);
+  const texts = async () => [
+    await page.locator("#headline").innerText(),
+    (await page.locator("[data-card=sales]").innerText()).split("\n").at(-1),
+  ];
+  await batchShown(page, 1);
+  const [headline, card] = await texts();
+  await page.goto(`${address}?at=2`);
+  await batchShown(page, 2);
+  const recent = await texts();
+
+  // All of then is compared with all of now, not with twelve months of it.
+  assert.equal(headline, "Sales: ▲ 4.8% (+£700) since then.");
+  assert.match(card ?? "", /^now £15.3k ▲ 4.8%$/);
+  assert.deepEqual(recent, [
+    "Sales: ▲ 75% (+£300) since then.",
+    "now £700 ▲ 75%",
+  ]);
+  assert.deepEqual(errors, []);
+});
+
+testPage(
+  "the past is not compared with now where that has no such period",
+  async () => {
+    await using platform = await loaded();
+    const { client } = platform.source;
+    await execute(
+      client,
+      insertOrder(50, 400).replaceAll("2023-01-01", TODAY),
+    );
+    await platform.run();
+    await execute(client, "delete from sales_order where sales_order_id = 50");
+    await platform.run();
+    await using served = new Served(platform);
+    const { page, errors } = await open(`${await served.address}?at=2`);
+    await batchShown(page, 2);
+
+    assert.equal(await page.locator("#headline").innerText(), "");
+    const card = await page.locator("[data-card=sales]").innerText();
+    assert.match(card, /£400\s+1 order$/);
     assert.deepEqual(errors, []);
   },
 );

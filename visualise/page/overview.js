@@ -30,27 +30,37 @@ export async function readOverview(/** @type {AbortSignal} */ signal) {
   const chosen = filters();
   const figuresAt = (
     /** @type {number} */ one,
-    /** @type {string} */ currency,
+    /** @type {{ currency: string, period: string }} */ shown,
   ) =>
     get(
       `api/overview/${one}?${new URLSearchParams({
         ...chosen,
-        period: param("period") ?? ourCompany().period,
         lists: chosenCard()?.subject.name ?? "none",
-        currency,
+        ...shown,
       })}`,
       signal,
     );
-  const asked = param("currency") ?? "";
+  const asked = {
+    currency: param("currency") ?? "",
+    period: param("period") ?? ourCompany().period,
+  };
   const [answer, newest, showRows] = await Promise.all([
     figuresAt(batch, asked),
     pastBatch() === null ? null : figuresAt(newestBatch(), asked),
     readRows(batch, chosen, signal),
   ]);
-  // Another one may have become the first since then.
-  const now = newest === null || newest.currency === answer.currency
+  const { currency, period } = answer;
+  // Another currency may have become the first since then, and what was last
+  // sold then may be longer ago than twelve months.
+  const alike = newest === null ||
+      newest.currency === currency && newest.period === period
     ? newest
-    : await figuresAt(newestBatch(), answer.currency);
+    : await figuresAt(newestBatch(), {
+      currency,
+      period: period === "days" ? asked.period : period,
+    });
+  // With nothing in the last twelve months, it answers with all: no comparison.
+  const now = alike?.period === period ? alike : null;
   return {
     batch,
     snapshotTime: answer.snapshot_time,
