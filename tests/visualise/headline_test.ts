@@ -121,3 +121,49 @@ testPage(
     assert.deepEqual(errors, []);
   },
 );
+
+testPage(
+  "a change is a share of what was more than nothing, and none of 0 %",
+  async () => {
+    await using platform = await loaded();
+    const { client } = platform.source;
+    const yearBefore = `${Number(TODAY.slice(0, 4)) - 1}-${
+      TODAY.slice(5, 7)
+    }-01`;
+    const setUnits = async (now: number, was: number) => {
+      await execute(
+        client,
+        `update sales_order set units_sold = ${now} where sales_order_id = 50`,
+        `update sales_order set units_sold = ${was} where sales_order_id = 51`,
+      );
+      await platform.run();
+    };
+    await execute(
+      client,
+      insertOrder(50).replaceAll("2023-01-01", TODAY),
+      insertOrder(51).replaceAll("2023-01-01", yearBefore),
+    );
+    await setUnits(50, -100);
+    await using served = new Served(platform);
+    const { page, errors } = await open(await served.address);
+    const texts = async () =>
+      [
+        await page.locator("#headline").innerText(),
+        ...(await page.locator("[data-card=sales]").innerText()).split("\n"),
+        ...await page.locator("[data-chart=counterparty] .detail")
+          .allInnerTexts(),
+      ].filter((text) => text !== "");
+    await batchShown(page, 2);
+    const ofLess = await texts();
+    await setUnits(1_000_001, 1_000_000);
+    await batchShown(page, 3);
+    const ofAlmostNothing = await texts();
+
+    assert.deepEqual(ofLess, ["Sales", "£50", "1 order"]);
+    assert.deepEqual(
+      ofAlmostNothing,
+      ["Sales", "£1m", "1 order", "0% on the year before", "0%"],
+    );
+    assert.deepEqual(errors, []);
+  },
+);

@@ -177,8 +177,10 @@ function comparedWith(overview, card, { currency, value }) {
   const { before, period } = overview;
   const rows = rowsBefore(overview, card, { by: "month", currency });
   if (before === null || rows === null) return [];
+  const change = changeOf(value, sum(rows, subject.main), measure);
+  if (change === "") return [];
   return [
-    changeOf(value, sum(rows, subject.main), measure),
+    change,
     period === "12m"
       ? " on the year before"
       : ` on ${shown(before.from)} to ${shown(before.to)}`,

@@ -5,7 +5,14 @@ import { rowsBefore, rowsNow, rowsOf } from "./card_rows.js";
 import { BOARD_ROWS_MAX, comparedOf, summed } from "./boards.js";
 import { $, make, refill } from "./elements.js";
 import { heading, shown } from "./formats.js";
-import { changeOf, figureOf, formatsOf, measureOf, sum } from "./measures.js";
+import {
+  changeOf,
+  figureOf,
+  formatsOf,
+  measureOf,
+  shareOf,
+  sum,
+} from "./measures.js";
 
 /** @typedef {import("./card_rows.js").Overview} Overview */
 /** @typedef {import("./card_rows.js").Shown} Shown */
@@ -36,7 +43,7 @@ function wordsOf(overview, chosen) {
   const [was, now] = later === null
     ? [sum(before ?? [], column), value]
     : [value, sum(later, column)];
-  if (subject.states !== undefined || was === 0 || now === was) return [];
+  if (subject.states !== undefined || !shareOf(now, was)) return [];
   const { short } = formatsOf(subject, column, currency);
   const signed = (/** @type {number} */ change) =>
     `${change < 0 ? "−" : "+"}${short(Math.abs(change))}`;

@@ -8,6 +8,9 @@ import { figure, money, percent, short, shortMoney } from "./formats.js";
 /** @typedef {import("./company.js").Measure} Measure */
 /** @typedef {import("./company.js").Subject} Subject */
 
+/** The smallest share that does not round to 0 %. */
+const SHARE_MIN = 0.0005;
+
 /**
  * @param {Subject} subject
  * @param {string} name
@@ -62,15 +65,28 @@ export function sum(/** @type {Row[]} */ rows, /** @type {string} */ column) {
 }
 
 /**
- * A change since the period before, in words and with its direction.
+ * A change as a share of what was, 0 where it rounds to 0 %; undefined where
+ * that was nothing or less, of which there is no share.
+ * @param {number} now
+ * @param {number | undefined} was
+ */
+export function shareOf(now, was) {
+  if (was === undefined || !(was > 0)) return undefined;
+  const share = now / was - 1;
+  return Math.abs(share) < SHARE_MIN ? 0 : share;
+}
+
+/**
+ * A change since the period before, in words and with its direction; empty
+ * where it is no share of what was.
  * @param {number} now
  * @param {number | undefined} was
  * @param {Measure | undefined} measure Which direction of it is good, if any.
  */
 export function changeOf(now, was, measure) {
-  if (was === undefined || was === 0) return "";
-  const share = now / was - 1;
-  const sign = Math.abs(share) < 0.0005 ? "" : share > 0 ? "▲ " : "▼ ";
+  const share = shareOf(now, was);
+  if (share === undefined) return "";
+  const sign = share === 0 ? "" : share > 0 ? "▲ " : "▼ ";
   const isGood = measure?.moreIsGood;
   const look = sign === "" || isGood === undefined
     ? ""
