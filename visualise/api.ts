@@ -36,6 +36,8 @@ export interface ApiOptions extends Sources {
   stages: CoalescedQuery<StageState[]>;
   /** Pushes batches to pages; undefined if they must poll. */
   live: Live | undefined;
+  /** By which pages count how long a stage has failed or stood still. */
+  clock: () => Date;
   /** How old the data may be before it counts as stale. */
   freshnessMinutesMax: number;
   /** Whether people sign in. */
@@ -79,6 +81,7 @@ function addStateRoutes(api: Hono, options: ApiOptions): void {
       streams: live !== undefined,
       turn,
       freshness_minutes_max: options.freshnessMinutesMax,
+      time: options.clock().toISOString(),
     });
   });
   api.get(

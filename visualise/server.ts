@@ -47,7 +47,7 @@ export interface ServerOptions {
   token: string | undefined;
   /** How many proxies stand before it and add to `X-Forwarded-For`. */
   proxies: number;
-  /** The time, by which a sign-in ends. */
+  /** The time, by which a sign-in ends, and which pages count by. */
   clock: () => Date;
 }
 
@@ -69,7 +69,7 @@ const HEADERS = {
 
 /** Creates the dashboard's server. */
 export function createServer(options: ServerOptions): Hono {
-  const { live, token, warehouse, freshnessMinutesMax } = options;
+  const { live, token, warehouse, freshnessMinutesMax, clock } = options;
   const { forgetOld, ...sources } = makeSources(options);
   const { newest, pipeline } = sources;
   const { name } = sources.company.settings;
@@ -104,6 +104,7 @@ export function createServer(options: ServerOptions): Hono {
       ...sources,
       warehouse,
       live,
+      clock,
       freshnessMinutesMax,
       asksForToken: token !== undefined,
     }),

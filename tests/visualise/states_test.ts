@@ -142,6 +142,32 @@ testPage(
 );
 
 testPage(
+  "how long a stage fails or is idle does not depend on the browser's clock",
+  async () => {
+    await using platform = await loaded();
+    await using served = new Served(platform);
+    const page = await openPage();
+    await page.addInitScript(
+      "const now = Date.now; Date.now = () => now() + 40 * 60_000",
+    );
+    await page.goto(`${await served.address}?view=pipeline`);
+    const extracted = page.locator("[data-stage=extract]");
+    await extracted.waitFor();
+    const idle = await extracted.innerText();
+    await execute(platform.source.client, RENAMED);
+    await assert.rejects(withFailureNote(platform.context, "extract", extract));
+    await page.reload();
+    await page.waitForSelector(".failure");
+
+    assert.match(idle, /✓ Up to date/);
+    assert.match(
+      await page.locator(".failure").innerText(),
+      /has failed for [\d.]+ s\n/,
+    );
+  },
+);
+
+testPage(
   "what is on its way, and what there is not, look different",
   async () => {
     await using platform = await loaded();

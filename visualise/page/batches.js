@@ -4,7 +4,7 @@ import { follow } from "./address.js";
 import { scaleOf, stackOf } from "./durations.js";
 import { make } from "./elements.js";
 import { duration, figure, lately, shown } from "./formats.js";
-import { state } from "./state.js";
+import { secondsSince, state } from "./state.js";
 
 /** @typedef {Record<string, string>} Row */
 
@@ -130,7 +130,7 @@ export function healthOf({ batches, checks, verification, quarantined }) {
     0,
   );
   const [verified] = verification;
-  const age = (Date.now() - Date.parse(isoOf(verified?.verified_at))) / 1000;
+  const age = secondsSince(isoOf(verified?.verified_at));
   const entry = (
     /** @type {string} */ name,
     /** @type {string} */ text,

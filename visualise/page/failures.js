@@ -3,7 +3,13 @@
 // do about it, and what runs on.
 import { make } from "./elements.js";
 import { duration, figure, lately, moment } from "./formats.js";
-import { get, newestBatch, secondsBehind, state } from "./state.js";
+import {
+  get,
+  newestBatch,
+  secondsBehind,
+  secondsSince,
+  state,
+} from "./state.js";
 
 /** @typedef {import("./pipeline.js").Stage} Stage */
 
@@ -32,8 +38,7 @@ export function failing(/** @type {Stage[]} */ stages) {
 
 /** How long a stage has failed, in seconds. */
 export function failingSeconds(/** @type {Stage} */ { failure }) {
-  const since = Date.parse(failure?.since ?? "");
-  return Math.max(0, (Date.now() - since) / 1000) || 0;
+  return Math.max(0, secondsSince(failure?.since)) || 0;
 }
 
 /**
@@ -43,7 +48,7 @@ export function failingSeconds(/** @type {Stage} */ { failure }) {
 export function idleSeconds(/** @type {Stage} */ stage) {
   const { failure, committed_at } = stage;
   if (stage.stage !== "extract" || failure !== null) return 0;
-  const seconds = (Date.now() - Date.parse(committed_at ?? "")) / 1000;
+  const seconds = secondsSince(committed_at);
   return seconds > state.targetMinutes * 60 ? seconds : 0;
 }
 

@@ -15,6 +15,8 @@ export const state = {
   newest: null,
   /** When it was fetched: its age counts from then. */
   askedAt: 0,
+  /** By how much the server's clock is ahead of this one. */
+  clockAheadMs: 0,
   /** Whether the server streams events; if not, the page polls. */
   streams: true,
   /**
@@ -82,6 +84,12 @@ export function secondsBehind() {
     : Number(state.newest.age_seconds) + (Date.now() - state.askedAt) / 1000;
 }
 
+/** Seconds since a time of the pipeline, by its clock; NaN without one. */
+export function secondsSince(/** @type {string | null | undefined} */ time) {
+  const now = Date.now() + state.clockAheadMs;
+  return (now - Date.parse(time ?? "")) / 1000;
+}
+
 /**
  * Queries the server; throws its error, or that it does not answer.
  * @param {string} path
@@ -121,5 +129,6 @@ export async function askNewest(/** @type {AbortSignal} */ signal) {
   state.turn = answer.turn;
   state.targetMinutes = answer.freshness_minutes_max;
   state.askedAt = Date.now();
+  state.clockAheadMs = Date.parse(answer.time) - state.askedAt;
   if (!answer.streams) state.up = true;
 }
