@@ -307,3 +307,25 @@ testPage("a batch's page tells what it did to each model", async () => {
   assert.equal(await page.title(), "Batch 2 · Totesys");
   assert.deepEqual(errors, []);
 });
+
+testPage("a time of another year has its year", async () => {
+  await using platform = await loaded();
+  const at = async (back: string) => {
+    await execute(
+      platform.warehouse.client,
+      `update pipeline.batch set snapshot_time =
+        now() - ${back} where batch = 1`,
+    );
+    await using served = new Served(platform);
+    const { page } = await open(`${await served.address}?view=pipeline`);
+    await page.waitForSelector("#strip a");
+    return await page.locator("#strip a").getAttribute("title") ?? "";
+  };
+
+  assert.match(await at("interval '0'"), /^Batch 1, \d\d:\d\d ·/);
+  const year = new Date().getUTCFullYear() - 1;
+  assert.match(
+    await at("interval '1 year'"),
+    new RegExp(`^Batch 1, \\d+ \\w+ ${year}, \\d\\d:\\d\\d ·`),
+  );
+});

@@ -17,7 +17,7 @@ const percents = new Intl.NumberFormat(undefined, {
   style: "percent",
   maximumFractionDigits: 1,
 });
-let { times, zoned, clocks, dates } = timeFormats();
+let { times, zoned, clocks, dates, datesOfYear } = timeFormats();
 // Days and months have no time zone.
 const days = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
@@ -69,12 +69,13 @@ function timeFormats(/** @type {string | undefined} */ timeZone = undefined) {
     }),
     clocks: of({ hour: "2-digit", minute: "2-digit" }),
     dates: of({ day: "numeric", month: "short" }),
+    datesOfYear: of({ day: "numeric", month: "short", year: "numeric" }),
   };
 }
 
 /** Shows times in a zone, in place of the reader's. */
 export function useTimeZone(/** @type {string | undefined} */ timeZone) {
-  ({ times, zoned, clocks, dates } = timeFormats(timeZone));
+  ({ times, zoned, clocks, dates, datesOfYear } = timeFormats(timeZone));
 }
 
 /**
@@ -233,13 +234,24 @@ export function clock(/** @type {unknown} */ value) {
   return iso === undefined ? String(value ?? "") : clocks.format(new Date(iso));
 }
 
-/** The time of the day, with the date unless it is today's. */
+/**
+ * The time of the day, with the date unless it is today's, and with its year
+ * unless that is this one.
+ */
 export function lately(/** @type {unknown} */ value) {
   const iso = isoTime(String(value ?? ""));
   if (iso === undefined) return String(value ?? "");
-  const date = dates.format(new Date(iso));
-  const time = clocks.format(new Date(iso));
-  return date === dates.format(new Date()) ? time : `${date}, ${time}`;
+  const [at, now] = [new Date(iso), new Date()];
+  const time = clocks.format(at);
+  const date = datesOfYear.format(at);
+  if (date === datesOfYear.format(now)) return time;
+  return `${yearOf(at) === yearOf(now) ? dates.format(at) : date}, ${time}`;
+}
+
+/** The year of a time, in the zone of times. */
+function yearOf(/** @type {Date} */ time) {
+  return datesOfYear.formatToParts(time)
+    .find(({ type }) => type === "year")?.value;
 }
 
 /** The name of the zone that times are in. */
